@@ -1,0 +1,386 @@
+//! Planning a charge: which grants pay for it, and the row that remembers it.
+
+use chrono::{DateTime, SecondsFormat};
+use serde::{Deserialize, Serialize};
+
+use super::credits::Credits;
+use super::value::{Fields, Value};
+use crate::error::{Error, Result};
+
+/// A grant that credits can be drawn from or given back to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Grant {
+    /// Its `id`.
+    pub id: String,
+    /// Its `transaction_no`, which a draw repeats.
+    pub transaction_no: String,
+    /// What was granted.
+    pub credits: i64,
+    /// What is left of it.
+    pub remaining: i64,
+    /// When it expires; never, if `None`.
+    pub expires_at_ms: Option<i64>,
+    /// Whether its `status` is `active`.
+    pub active: bool,
+}
+
+impl Grant {
+    /// Whether credits on this grant can be spent at that time.
+    pub fn is_spendable(&self, now_ms: i64) -> bool {
+        self.active && self.expires_at_ms.is_none_or(|expires_at_ms| expires_at_ms > now_ms)
+    }
+}
+
+/// A charge as it stands in `credit`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Charge {
+    /// Its `id`.
+    pub id: String,
+    /// Whose credits it took.
+    pub user_id: String,
+    /// Whether its `status` is `active`: a refunded one is `deleted`.
+    pub active: bool,
+    /// Its `consumed_detail`, as found.
+    pub consumed_detail: Option<String>,
+}
+
+/// The new names of a charge. The engine makes them: they need a clock and randomness.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewIds {
+    /// The charge's `id`, a UUID.
+    pub id: String,
+    /// The charge's `transaction_no`, unique digits.
+    pub transaction_no: String,
+}
+
+/// What the caller wants charged.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ChargeRequest {
+    /// Whose credits.
+    pub user_id: String,
+    /// How many.
+    pub credits: Credits,
+    /// The caller's own `transaction_no`, instead of a new one.
+    pub transaction_no: Option<String>,
+    /// What the app's pages show of it: `transactionScene` (`payment` for a media task),
+    /// `description` and `metadata`.
+    pub described: Fields,
+}
+
+impl ChargeRequest {
+    /// Reads the parameters of `consumeCredits`.
+    pub fn parse(fields: &Fields) -> Result<Self> {
+        const DESCRIBED: [(&str, &str); 3] = [
+            // parameter, column
+            ("scene", "transactionScene"),
+            ("description", "description"),
+            ("metadata", "metadata"),
+        ];
+        let known = ["userId", "credits", "transactionNo"];
+        let known: Vec<&str> =
+            DESCRIBED.iter().map(|(parameter, _)| *parameter).chain(known).collect();
+        fields.only("consumeCredits", &known)?;
+        let described = DESCRIBED.map(|(parameter, column)| {
+            (column.to_owned(), fields.get(parameter).cloned().unwrap_or(Value::Null))
+        });
+        Ok(Self {
+            user_id: fields.id("userId")?,
+            credits: Credits::parse("credits", fields.get("credits"))?,
+            transaction_no: fields.optional_id("transactionNo")?,
+            described: described.into_iter().collect(),
+        })
+    }
+}
+
+/// What the database knows that decides on a charge.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ChargeFacts {
+    /// Whether the user is there.
+    pub user_exists: bool,
+    /// Whether the caller's `transaction_no` is taken.
+    pub transaction_no_taken: bool,
+    /// Spendable grants in draw order: all of them, or as many as cover the charge.
+    pub grants: Vec<Grant>,
+}
+
+/// A charge that may be written: the rows to draw from, and its own row.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ChargePlan {
+    /// The charge's `id`.
+    pub id: String,
+    /// What to take from which grant, in draw order.
+    pub draws: Vec<Draw>,
+    /// The new row of `credit`.
+    pub row: Fields,
+}
+
+/// One item of `consumed_detail`: what a charge drew from one grant. The keys are the app's own; its
+/// pages and its old refund code read them.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Draw {
+    /// The grant's `id`.
+    pub credit_id: String,
+    /// The grant's `transaction_no`.
+    pub transaction_no: String,
+    /// When the grant expires, in ISO 8601; null if never.
+    pub expires_at: Option<String>,
+    /// What was still to draw before this item.
+    pub credits_to_consume: i64,
+    /// What this item drew.
+    pub credits_consumed: i64,
+    /// What was left of the grant before.
+    pub credits_before: i64,
+    /// What is left of the grant after.
+    pub credits_after: i64,
+    /// The app's constant 1000.
+    pub batch_size: i64,
+    /// The item's number, from 1.
+    pub batch_no: i64,
+}
+
+/// What a refund needs of a [`Draw`] that this package or the app wrote.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct WrittenDraw {
+    /// The grant's `id`.
+    pub credit_id: String,
+    /// What was drawn from it.
+    pub credits_consumed: i64,
+}
+
+/// Decides on a charge: guards in order of precedence, then draws in the order of `facts.grants`.
+pub fn plan_charge(
+    request: &ChargeRequest,
+    facts: &ChargeFacts,
+    ids: NewIds,
+    now_ms: i64,
+) -> Result<ChargePlan> {
+    if !facts.user_exists {
+        return Err(Error::UserNotFound { user_id: request.user_id.clone() });
+    }
+    if facts.transaction_no_taken {
+        return Err(Error::CreditExists {
+            field: "transactionNo",
+            value: request.transaction_no.clone().unwrap_or_default(),
+        });
+    }
+    let draws = draw(&facts.grants, request.credits)?;
+
+    let transaction_no = request.transaction_no.clone().unwrap_or(ids.transaction_no);
+    let mut row = request.described.clone();
+    row.set("id", Value::Text(ids.id.clone()));
+    row.set("userId", Value::Text(request.user_id.clone()));
+    row.set("transactionNo", Value::Text(transaction_no));
+    row.set("transactionType", Value::Text("consume".to_owned()));
+    row.set("credits", Value::Integer(-request.credits.get()));
+    row.set("remainingCredits", Value::Integer(0));
+    row.set("status", Value::Text("active".to_owned()));
+    row.set("createdAt", Value::TimeMs(now_ms));
+    row.set("updatedAt", Value::TimeMs(now_ms));
+    row.set("consumedDetail", Value::Text(write_detail(&draws)?));
+    Ok(ChargePlan { id: ids.id, draws, row })
+}
+
+fn draw(grants: &[Grant], credits: Credits) -> Result<Vec<Draw>> {
+    let mut draws = Vec::new();
+    let mut to_consume = credits.get();
+    for (batch_no, grant) in (1..).zip(grants) {
+        if to_consume == 0 {
+            break;
+        }
+        let consumed = grant.remaining.min(to_consume);
+        draws.push(Draw {
+            credit_id: grant.id.clone(),
+            transaction_no: grant.transaction_no.clone(),
+            expires_at: grant.expires_at_ms.and_then(iso8601),
+            credits_to_consume: to_consume,
+            credits_consumed: consumed,
+            credits_before: grant.remaining,
+            credits_after: grant.remaining - consumed,
+            batch_size: 1000,
+            batch_no,
+        });
+        to_consume -= consumed;
+    }
+    if to_consume > 0 {
+        return Err(Error::InsufficientCredits {
+            required: credits.get(),
+            available: credits.get() - to_consume,
+        });
+    }
+    Ok(draws)
+}
+
+/// A time as JavaScript's `toISOString` writes it. `None` beyond the years that a Date can hold.
+fn iso8601(time_ms: i64) -> Option<String> {
+    DateTime::from_timestamp_millis(time_ms)
+        .map(|time| time.to_rfc3339_opts(SecondsFormat::Millis, true))
+}
+
+fn write_detail(draws: &[Draw]) -> Result<String> {
+    serde_json::to_string(draws).map_err(|error| Error::Internal(error.to_string()))
+}
+
+/// Reads `consumed_detail`: what the charge drew, item by item.
+pub fn read_detail(charge: &Charge) -> Result<Vec<WrittenDraw>> {
+    let corrupt = |reason: String| Error::ChargeCorrupt { charge_id: charge.id.clone(), reason };
+
+    let detail = charge.consumed_detail.as_deref().ok_or_else(|| corrupt("it is NULL".into()))?;
+    let draws: Vec<WrittenDraw> =
+        serde_json::from_str(detail).map_err(|error| corrupt(error.to_string()))?;
+    match draws.iter().find(|draw| !(0..=Credits::MAX).contains(&draw.credits_consumed)) {
+        Some(draw) => Err(corrupt(format!("creditsConsumed is {}", draw.credits_consumed))),
+        None => Ok(draws),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn grant(id: &str, remaining: i64, expires_at_ms: Option<i64>) -> Grant {
+        Grant {
+            id: id.to_owned(),
+            transaction_no: format!("no-{id}"),
+            credits: 100,
+            remaining,
+            expires_at_ms,
+            active: true,
+        }
+    }
+
+    fn request(credits: i64) -> Result<ChargeRequest> {
+        let fields = [
+            ("userId", Value::Text("u".into())),
+            ("credits", Value::Integer(credits)),
+            ("scene", Value::Text("payment".into())),
+        ];
+        ChargeRequest::parse(&fields.into_iter().map(|(k, v)| (k.to_owned(), v)).collect())
+    }
+
+    fn ids() -> NewIds {
+        NewIds { id: "charge".into(), transaction_no: "17".into() }
+    }
+
+    #[test]
+    fn draws() -> Result<()> {
+        let a = || grant("a", 10, Some(5));
+        let b = || grant("b", 20, None);
+        let rows: [(&[Grant], i64, std::result::Result<&[(&str, i64, i64, i64)], &str>); 8] = [
+            // grants in draw order, credits; (grant, to consume, consumed, after) or the refusal
+            (&[a(), b()], 1, Ok(&[("a", 1, 1, 9)])),
+            (&[a(), b()], 10, Ok(&[("a", 10, 10, 0)])),
+            (&[a(), b()], 11, Ok(&[("a", 11, 10, 0), ("b", 1, 1, 19)])),
+            (&[a(), b()], 30, Ok(&[("a", 30, 10, 0), ("b", 20, 20, 0)])),
+            (&[a(), b()], 31, Err("Insufficient credits, 30 < 31")),
+            (&[a()], 2_147_483_647, Err("Insufficient credits, 10 < 2147483647")),
+            (&[], 1, Err("Insufficient credits, 0 < 1")),
+            (&[b(), a()], 1, Ok(&[("b", 1, 1, 19)])),
+        ];
+        for (grants, credits, expected) in rows {
+            let facts = ChargeFacts {
+                user_exists: true,
+                transaction_no_taken: false,
+                grants: grants.to_vec(),
+            };
+            let plan = plan_charge(&request(credits)?, &facts, ids(), 0);
+            let drawn = plan.as_ref().map(|plan| {
+                plan.draws
+                    .iter()
+                    .map(|draw| {
+                        let Draw { credits_to_consume, credits_consumed, credits_after, .. } =
+                            *draw;
+                        (
+                            draw.credit_id.as_str(),
+                            credits_to_consume,
+                            credits_consumed,
+                            credits_after,
+                        )
+                    })
+                    .collect::<Vec<_>>()
+            });
+            assert_eq!(
+                drawn.map_err(ToString::to_string),
+                expected.map(<[_]>::to_vec).map_err(str::to_owned),
+                "{credits} of {grants:?}"
+            );
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn guards_in_order() -> Result<()> {
+        let rows = [
+            // user exists, number taken; the code
+            (false, true, "USER_NOT_FOUND"),
+            (true, true, "CREDIT_EXISTS"),
+            (true, false, "INSUFFICIENT_CREDITS"),
+        ];
+        for (user_exists, transaction_no_taken, code) in rows {
+            let facts = ChargeFacts { user_exists, transaction_no_taken, grants: Vec::new() };
+            let plan = plan_charge(&request(5)?, &facts, ids(), 0);
+            assert_eq!(plan.map_err(|error| error.code()), Err(code));
+        }
+        Ok(())
+    }
+
+    /// The bytes that the app's own pages and refund code read.
+    #[test]
+    fn the_row_is_the_apps() -> Result<()> {
+        let facts = ChargeFacts {
+            user_exists: true,
+            transaction_no_taken: false,
+            grants: vec![grant("g", 56, Some(1_797_022_109_250)), grant("h", 5, None)],
+        };
+        let plan = plan_charge(&request(57)?, &facts, ids(), 7)?;
+        assert_eq!(
+            plan.row.get("consumedDetail").and_then(Value::as_text),
+            Some(concat!(
+                r#"[{"creditId":"g","transactionNo":"no-g","expiresAt":"2026-12-11T20:48:29.250Z","#,
+                r#""creditsToConsume":57,"creditsConsumed":56,"creditsBefore":56,"creditsAfter":0,"#,
+                r#""batchSize":1000,"batchNo":1},{"creditId":"h","transactionNo":"no-h","#,
+                r#""expiresAt":null,"creditsToConsume":1,"creditsConsumed":1,"creditsBefore":5,"#,
+                r#""creditsAfter":4,"batchSize":1000,"batchNo":2}]"#
+            ))
+        );
+        assert_eq!(plan.row.get("credits"), Some(&Value::Integer(-57)));
+        assert_eq!(plan.row.get("updatedAt"), Some(&Value::TimeMs(7)));
+        Ok(())
+    }
+
+    #[test]
+    fn details() {
+        let item = |credits: &str| format!(r#"[{{"creditId":"g","creditsConsumed":{credits}}}]"#);
+        let rows: [(Option<String>, std::result::Result<usize, &str>); 12] = [
+            // consumed_detail; its items or the reason
+            (Some("[]".into()), Ok(0)),
+            (Some(item("10")), Ok(1)),
+            (Some(item("0")), Ok(1)),
+            (None, Err("it is NULL")),
+            (Some(String::new()), Err("EOF while parsing")),
+            (Some("{}".into()), Err("invalid type: map")),
+            (Some("null".into()), Err("invalid type: null")),
+            (Some("[{}]".into()), Err("missing field `creditId`")),
+            (Some(item("-1")), Err("creditsConsumed is -1")),
+            (Some(item("2147483648")), Err("creditsConsumed is 2147483648")),
+            (Some(item("1.5")), Err("invalid type: floating point")),
+            (Some(item("\"10\"")), Err("invalid type: string")),
+        ];
+        for (consumed_detail, expected) in rows {
+            let charge = Charge {
+                id: "c".into(),
+                user_id: "u".into(),
+                active: true,
+                consumed_detail: consumed_detail.clone(),
+            };
+            match (read_detail(&charge), expected) {
+                (Ok(draws), Ok(items)) => assert_eq!(draws.len(), items, "{consumed_detail:?}"),
+                (Err(Error::ChargeCorrupt { reason, .. }), Err(part)) => {
+                    assert!(reason.contains(part), "{consumed_detail:?}: {reason}");
+                }
+                (read, _) => assert_eq!(format!("{read:?}"), format!("{expected:?}")),
+            }
+        }
+    }
+}

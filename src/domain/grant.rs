@@ -1,0 +1,164 @@
+//! Planning a grant: credits that a user bought or was given.
+
+use super::charge::NewIds;
+use super::credits::Credits;
+use super::value::{Fields, Value, describe};
+use crate::error::{Error, Result};
+
+/// A grant that the caller wants written.
+#[derive(Debug, Clone, PartialEq)]
+pub struct NewGrant {
+    /// Whose it will be.
+    pub user_id: String,
+    /// The caller's own `id`, instead of a new one.
+    pub id: Option<String>,
+    /// The caller's own `transaction_no`, instead of a new one.
+    pub transaction_no: Option<String>,
+    /// The row's other columns.
+    pub fields: Fields,
+}
+
+/// What the database knows that decides on a grant.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct GrantFacts {
+    /// Whether the user is there.
+    pub user_exists: bool,
+    /// Whether the caller's `id` is taken.
+    pub id_taken: bool,
+    /// Whether the caller's `transaction_no` is taken.
+    pub transaction_no_taken: bool,
+}
+
+impl NewGrant {
+    /// Reads the argument of `createCredit`. What was granted is what is left of it, so
+    /// `remainingCredits` may be missing but must not differ.
+    pub fn parse(mut fields: Fields) -> Result<Self> {
+        let user_id = fields.id("userId")?;
+        let id = fields.optional_id("id")?;
+        let transaction_no = fields.optional_id("transactionNo")?;
+        let credits = Credits::parse("credits", fields.get("credits"))?;
+        match fields.get("remainingCredits") {
+            None | Some(Value::Null) => {}
+            Some(Value::Integer(remaining)) if *remaining == credits.get() => {}
+            given => {
+                return Err(Error::InvalidValue {
+                    table: "credit".to_owned(),
+                    field: "remainingCredits".to_owned(),
+                    expected: format!("left out or equal to credits ({})", credits.get()),
+                    given: describe(given),
+                });
+            }
+        }
+        one_of(&mut fields, "transactionType", "grant", &["grant"])?;
+        one_of(&mut fields, "status", "active", &["active", "expired", "deleted"])?;
+        fields.set("remainingCredits", Value::Integer(credits.get()));
+        Ok(Self { user_id, id, transaction_no, fields })
+    }
+}
+
+/// Fills in a field's default, and refuses what it can't be.
+fn one_of(fields: &mut Fields, name: &str, default: &str, allowed: &[&str]) -> Result<()> {
+    match fields.get(name) {
+        None | Some(Value::Null) => fields.set(name, Value::Text(default.to_owned())),
+        Some(Value::Text(text)) if allowed.contains(&text.as_str()) => {}
+        given => {
+            return Err(Error::InvalidValue {
+                table: "credit".to_owned(),
+                field: name.to_owned(),
+                expected: format!("'{}'", allowed.join("', '")),
+                given: describe(given),
+            });
+        }
+    }
+    Ok(())
+}
+
+/// Decides on a grant: the new row of `credit`, and its `id`.
+pub fn plan_grant(
+    grant: &NewGrant,
+    facts: GrantFacts,
+    ids: NewIds,
+    now_ms: i64,
+) -> Result<(String, Fields)> {
+    let taken = |field, value: &Option<String>| {
+        Err(Error::CreditExists { field, value: value.clone().unwrap_or_default() })
+    };
+
+    if !facts.user_exists {
+        return Err(Error::UserNotFound { user_id: grant.user_id.clone() });
+    }
+    if facts.id_taken {
+        return taken("id", &grant.id);
+    }
+    if facts.transaction_no_taken {
+        return taken("transactionNo", &grant.transaction_no);
+    }
+
+    let id = grant.id.clone().unwrap_or(ids.id);
+    let transaction_no = grant.transaction_no.clone().unwrap_or(ids.transaction_no);
+    let mut row = grant.fields.clone();
+    row.set("id", Value::Text(id.clone()));
+    row.set("transactionNo", Value::Text(transaction_no));
+    super::task::set_times(&mut row, now_ms);
+    Ok((id, row))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn fields(more: &[(&str, Value)]) -> Fields {
+        let mut all = Fields::default();
+        all.set("userId", Value::Text("u".into()));
+        all.set("credits", Value::Integer(50));
+        for (name, value) in more {
+            all.set(name, value.clone());
+        }
+        all
+    }
+
+    #[test]
+    fn grants_as_passed() {
+        let text = |text: &str| Value::Text(text.to_owned());
+        let rows = [
+            // what differs from a plain grant of 50; the code
+            (vec![], None),
+            (vec![("remainingCredits", Value::Integer(50))], None),
+            (vec![("remainingCredits", Value::Null)], None),
+            (vec![("transactionType", text("grant")), ("status", text("expired"))], None),
+            (vec![("userId", Value::Null)], Some("INVALID_ID")),
+            (vec![("id", Value::Integer(7))], Some("INVALID_ID")),
+            (vec![("transactionNo", text(""))], Some("INVALID_ID")),
+            (vec![("credits", Value::Integer(0))], Some("INVALID_AMOUNT")),
+            (vec![("remainingCredits", Value::Integer(49))], Some("INVALID_VALUE")),
+            (vec![("remainingCredits", text("50"))], Some("INVALID_VALUE")),
+            (vec![("transactionType", text("consume"))], Some("INVALID_VALUE")),
+            (vec![("status", text("gone"))], Some("INVALID_VALUE")),
+        ];
+        for (more, code) in rows {
+            let parsed = NewGrant::parse(fields(&more));
+            assert_eq!(parsed.err().map(|error| error.code()), code, "{more:?}");
+        }
+    }
+
+    #[test]
+    fn guards_in_order() -> Result<()> {
+        let grant = NewGrant::parse(fields(&[("transactionNo", Value::Text("7".into()))]))?;
+        let rows = [
+            // user exists, id taken, number taken; the outcome
+            (false, true, true, Err("USER_NOT_FOUND")),
+            (true, true, true, Err("CREDIT_EXISTS")),
+            (true, false, true, Err("CREDIT_EXISTS")),
+            (true, false, false, Ok(("new".to_owned(), Some(Value::Text("7".into()))))),
+        ];
+        for (user_exists, id_taken, transaction_no_taken, expected) in rows {
+            let facts = GrantFacts { user_exists, id_taken, transaction_no_taken };
+            let ids = NewIds { id: "new".into(), transaction_no: "8".into() };
+            let plan = plan_grant(&grant, facts, ids, 0)
+                .map(|(id, row)| (id, row.get("transactionNo").cloned()))
+                .map_err(|error| error.code());
+            assert_eq!(plan, expected);
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,11 @@
+//! The ledger's rules, as pure functions: facts in, a plan or a refusal out.
+//!
+//! It must never know SQL, a clock, a thread, randomness or JavaScript: the engine brings facts, the
+//! time and new ids, and carries the plans out. Guards come first in every plan, one named error each.
+
+pub mod charge;
+pub mod credits;
+pub mod grant;
+pub mod refund;
+pub mod task;
+pub mod value;

@@ -1,0 +1,409 @@
+//! Planning a task's creation and its updates: what is charged, what is refunded, what is written.
+
+use super::charge::{Charge, ChargeFacts, ChargePlan, ChargeRequest, Grant, NewIds, plan_charge};
+use super::credits::Credits;
+use super::refund::{Refund, RefundPlan, Refundable, plan_refund};
+use super::value::{Fields, Value};
+use crate::error::{Error, Result};
+
+/// The status that gives a task's credits back.
+pub const FAILED: &str = "failed";
+
+/// The statuses in which a task is still being worked on.
+pub const ACTIVE_STATUSES: [&str; 4] = ["pending", "downloading", "processing", "translating"];
+
+/// A task that the caller wants created and charged.
+#[derive(Debug, Clone, PartialEq)]
+pub struct NewTask {
+    /// Its `id`, which the caller chooses.
+    pub id: String,
+    /// What it costs; nothing, if `None`.
+    pub charge: Option<ChargeRequest>,
+    /// Whose it will be.
+    pub user_id: String,
+    /// An earlier charge that pays for a task without a cost.
+    pub credit_id: Option<String>,
+    /// Its columns, as passed.
+    pub fields: Fields,
+}
+
+impl NewTask {
+    /// Reads the arguments of `createMediaTask`.
+    pub fn parse(fields: Fields, cost: Option<&Value>) -> Result<Self> {
+        let id = fields.id("id")?;
+        let user_id = fields.id("userId")?;
+        let credit_id = fields.optional_id("creditId")?;
+        let cost = Credits::parse_or_zero("costCredits", cost)?;
+        if cost.is_some() && credit_id.is_some() {
+            return Err(Error::ReadOnlyField {
+                field: "creditId",
+                reason: "the task's own charge sets it; leave it out, or pass 0 for costCredits",
+            });
+        }
+        let charge = cost.map(|credits| charge_for_task(&id, &user_id, credits, &fields));
+        Ok(Self { id, charge, user_id, credit_id, fields })
+    }
+}
+
+/// The charge as the app writes it for a media task.
+fn charge_for_task(id: &str, user_id: &str, credits: Credits, fields: &Fields) -> ChargeRequest {
+    let output_type = fields.get("outputType").and_then(Value::as_text);
+    let described = output_type.filter(|kind| !kind.is_empty()).unwrap_or("subtitle");
+    // The app's keys in the app's order.
+    let metadata = format!(
+        r#"{{"type":"media-task","taskId":{},"outputType":{}}}"#,
+        serde_json::Value::from(id),
+        serde_json::Value::from(output_type),
+    );
+    let described = [
+        ("transactionScene", Value::Text("payment".to_owned())),
+        ("description", Value::Text(format!("Media extraction: {described}"))),
+        ("metadata", Value::Json(metadata)),
+    ];
+    ChargeRequest {
+        user_id: user_id.to_owned(),
+        credits,
+        transaction_no: None,
+        described: described.map(|(name, value)| (name.to_owned(), value)).into_iter().collect(),
+    }
+}
+
+/// What the database knows that decides on a new task.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct NewTaskFacts {
+    /// Whether the task's id is taken.
+    pub task_exists: bool,
+    /// The charge that [`NewTask::credit_id`] names, if it is there.
+    pub named_charge: Option<Charge>,
+    /// The user, and the grants if the task costs anything.
+    pub funds: ChargeFacts,
+}
+
+/// A task that may be written, with its charge.
+#[derive(Debug, Clone, PartialEq)]
+pub struct NewTaskPlan {
+    /// The charge to write first.
+    pub charge: Option<ChargePlan>,
+    /// The new row of `media_tasks`.
+    pub row: Fields,
+}
+
+/// Decides on a new task: guards in order of precedence, then its charge.
+pub fn plan_new_task(
+    task: &NewTask,
+    facts: &NewTaskFacts,
+    ids: NewIds,
+    now_ms: i64,
+) -> Result<NewTaskPlan> {
+    if !facts.funds.user_exists {
+        return Err(Error::UserNotFound { user_id: task.user_id.clone() });
+    }
+    if facts.task_exists {
+        return Err(Error::TaskExists { task_id: task.id.clone() });
+    }
+    if let Some(credit_id) = &task.credit_id {
+        own_charge(credit_id, facts.named_charge.as_ref(), &task.user_id)?;
+    }
+    let charge = match &task.charge {
+        Some(request) => Some(plan_charge(request, &facts.funds, ids, now_ms)?),
+        None => None,
+    };
+
+    let mut row = task.fields.clone();
+    if let Some(charge) = &charge {
+        row.set("creditId", Value::Text(charge.id.clone()));
+    }
+    set_times(&mut row, now_ms);
+    Ok(NewTaskPlan { charge, row })
+}
+
+/// Sets the times of a new row. `updatedAt` is the time of the write, whatever was passed.
+pub(super) fn set_times(row: &mut Fields, now_ms: i64) {
+    if matches!(row.get("createdAt"), None | Some(Value::Null)) {
+        row.set("createdAt", Value::TimeMs(now_ms));
+    }
+    row.set("updatedAt", Value::TimeMs(now_ms));
+}
+
+/// A charge that a task names must be there and be its user's.
+fn own_charge<'a>(id: &str, charge: Option<&'a Charge>, user_id: &str) -> Result<&'a Charge> {
+    match charge {
+        None => Err(Error::ChargeNotFound { charge_id: id.to_owned() }),
+        Some(charge) if charge.user_id != user_id => {
+            Err(Error::ChargeOwnerMismatch { charge_id: id.to_owned() })
+        }
+        Some(charge) => Ok(charge),
+    }
+}
+
+/// A change of a task that the caller wants written.
+#[derive(Debug, Clone, PartialEq)]
+pub struct TaskPatch {
+    /// The task's `id`.
+    pub id: String,
+    /// The charge that the patch names.
+    credit_id: Option<String>,
+    /// The columns to change, as passed.
+    pub fields: Fields,
+}
+
+/// What the database knows of a task that decides on a patch.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TaskFacts {
+    /// Whose it is.
+    pub user_id: String,
+    /// Its charge.
+    pub credit_id: Option<String>,
+}
+
+/// A patch that may be written, with its refund.
+#[derive(Debug, Clone, PartialEq)]
+pub struct PatchPlan {
+    /// The refund to write first.
+    pub refund: Option<RefundPlan>,
+    /// What the caller hears of the refund: there is one (perhaps of 0) whenever the task fails.
+    pub refunded: Option<Refund>,
+    /// The columns to change.
+    pub row: Fields,
+}
+
+impl TaskPatch {
+    /// Reads the arguments of `updateMediaTaskById`.
+    pub fn parse(id: String, fields: Fields) -> Result<Self> {
+        let fixed = [
+            ("id", "a task keeps its id; leave it out of the patch"),
+            ("userId", "a task keeps its user; leave it out of the patch"),
+        ];
+        for (field, reason) in fixed {
+            if fields.get(field).is_some() {
+                return Err(Error::ReadOnlyField { field, reason });
+            }
+        }
+        let credit_id = fields.optional_id("creditId")?;
+        Ok(Self { id, credit_id, fields })
+    }
+
+    /// Whether this patch makes the task fail.
+    pub fn fails(&self) -> bool {
+        self.fields.get("status").and_then(Value::as_text) == Some(FAILED)
+    }
+
+    /// The charge that must be looked at before this patch can be planned: the one that it names, or,
+    /// if the task fails, the task's own.
+    pub fn charge_to_load<'a>(&'a self, task: &'a TaskFacts) -> Option<&'a str> {
+        let own = if self.fails() { task.credit_id.as_deref() } else { None };
+        self.credit_id.as_deref().or(own)
+    }
+
+    /// Checks the charge that [`Self::charge_to_load`] asked for (`None`: it is not there), and says
+    /// what is to be refunded.
+    pub fn check_charge(
+        &self,
+        task: &TaskFacts,
+        charge: Option<&Charge>,
+    ) -> Result<Option<Refundable>> {
+        let charge = match (self.charge_to_load(task), charge) {
+            (None, _) => return Ok(None),
+            // An old task may name a charge that is gone. It must be able to fail all the same.
+            (Some(_), None) if self.credit_id.is_none() => return Ok(None),
+            (Some(id), charge) => own_charge(id, charge, &task.user_id)?,
+        };
+        if self.fails() { Refundable::of(charge) } else { Ok(None) }
+    }
+}
+
+/// Decides on a patch. `refundable` is what [`TaskPatch::check_charge`] found, `grants` are those of
+/// its draws that the user still has.
+pub fn plan_patch(
+    patch: &TaskPatch,
+    refundable: Option<&Refundable>,
+    grants: Vec<Grant>,
+    now_ms: i64,
+) -> PatchPlan {
+    let refund = refundable.map(|refundable| plan_refund(refundable, grants, now_ms));
+    let refunded =
+        patch.fails().then(|| refund.as_ref().map(|plan| plan.refund.clone()).unwrap_or_default());
+    let mut row = patch.fields.clone();
+    row.set("updatedAt", Value::TimeMs(now_ms));
+    PatchPlan { refund, refunded, row }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn fields(pairs: &[(&str, Value)]) -> Fields {
+        pairs.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect()
+    }
+
+    fn text(text: &str) -> Value {
+        Value::Text(text.to_owned())
+    }
+
+    fn charge(user_id: &str, active: bool, detail: &str) -> Charge {
+        Charge {
+            id: "c".into(),
+            user_id: user_id.into(),
+            active,
+            consumed_detail: Some(detail.into()),
+        }
+    }
+
+    #[test]
+    fn new_tasks_as_passed() {
+        let plain = [("id", text("t")), ("userId", text("u"))];
+        let rows = [
+            // what is added to a plain task, the cost; the code
+            (vec![], Some(Value::Integer(10)), None),
+            (vec![], Some(Value::Integer(0)), None),
+            (vec![("creditId", text("c"))], Some(Value::Integer(0)), None),
+            (vec![("creditId", Value::Null)], Some(Value::Integer(10)), None),
+            (vec![("id", Value::Null)], Some(Value::Integer(10)), Some("INVALID_ID")),
+            (vec![("id", text(""))], Some(Value::Integer(10)), Some("INVALID_ID")),
+            (vec![("id", text("a\0b"))], Some(Value::Integer(10)), Some("INVALID_ID")),
+            (vec![("id", text(&"x".repeat(256)))], Some(Value::Integer(10)), Some("INVALID_ID")),
+            (vec![("userId", Value::Integer(1))], Some(Value::Integer(10)), Some("INVALID_ID")),
+            (vec![], None, Some("INVALID_AMOUNT")),
+            (vec![], Some(Value::Integer(-5)), Some("INVALID_AMOUNT")),
+            (vec![("creditId", text("c"))], Some(Value::Integer(10)), Some("READ_ONLY_FIELD")),
+        ];
+        for (added, cost, code) in rows {
+            let mut task = fields(&plain);
+            for (name, value) in &added {
+                task.set(name, value.clone());
+            }
+            let parsed = NewTask::parse(task, cost.as_ref());
+            assert_eq!(parsed.err().map(|error| error.code()), code, "{added:?} {cost:?}");
+        }
+    }
+
+    #[test]
+    fn a_tasks_charge_reads_as_the_apps() -> Result<()> {
+        let rows = [
+            // outputType; description, metadata
+            (
+                Some(text("video")),
+                "Media extraction: video",
+                r#"{"type":"media-task","taskId":"t","outputType":"video"}"#,
+            ),
+            (
+                None,
+                "Media extraction: subtitle",
+                r#"{"type":"media-task","taskId":"t","outputType":null}"#,
+            ),
+        ];
+        for (output_type, description, metadata) in rows {
+            let mut task = fields(&[("id", text("t")), ("userId", text("u"))]);
+            if let Some(output_type) = output_type {
+                task.set("outputType", output_type);
+            }
+            let charge = NewTask::parse(task, Some(&Value::Integer(10)))?.charge;
+            let expected = fields(&[
+                ("transactionScene", text("payment")),
+                ("description", text(description)),
+                ("metadata", Value::Json(metadata.into())),
+            ]);
+            assert_eq!(charge.map(|charge| charge.described), Some(expected));
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn new_tasks_guards_in_order() -> Result<()> {
+        let free = [("id", text("t")), ("userId", text("u")), ("creditId", text("c"))];
+        let free = NewTask::parse(fields(&free), Some(&Value::Integer(0)))?;
+        let paid = [("id", text("t")), ("userId", text("u"))];
+        let paid = NewTask::parse(fields(&paid), Some(&Value::Integer(1)))?;
+        let rows = [
+            // task, user exists, task exists, its charge; the code
+            (&paid, false, true, None, Some("USER_NOT_FOUND")),
+            (&paid, true, true, None, Some("TASK_EXISTS")),
+            (&paid, true, false, None, Some("INSUFFICIENT_CREDITS")),
+            (&free, true, true, None, Some("TASK_EXISTS")),
+            (&free, true, false, None, Some("CHARGE_NOT_FOUND")),
+            (&free, true, false, Some(charge("v", true, "[]")), Some("CHARGE_OWNER_MISMATCH")),
+            (&free, true, false, Some(charge("u", true, "[]")), None),
+        ];
+        for (task, user_exists, task_exists, named_charge, code) in rows {
+            let funds = ChargeFacts { user_exists, ..ChargeFacts::default() };
+            let facts = NewTaskFacts { task_exists, named_charge, funds };
+            let ids = NewIds { id: "new".into(), transaction_no: "1".into() };
+            let plan = plan_new_task(task, &facts, ids, 0);
+            assert_eq!(plan.err().map(|error| error.code()), code, "{facts:?}");
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn patches() -> Result<()> {
+        let drawn = r#"[{"creditId":"g","creditsConsumed":10}]"#;
+        let own = Some("own");
+        let named = || fields(&[("status", text("failed")), ("creditId", text("named"))]);
+        let fails = || fields(&[("status", text("failed"))]);
+        let unnamed = || fields(&[("status", text("failed")), ("creditId", Value::Null)]);
+        let moves = || fields(&[("status", text("translating")), ("creditId", text("named"))]);
+        let u = |detail: &str| Some(charge("u", true, detail));
+        type Row<'a> = (
+            Fields,
+            Option<&'a str>,
+            Option<&'a str>,
+            Option<Charge>,
+            std::result::Result<i64, &'a str>,
+        );
+        let rows: [Row; 14] = [
+            // patch, the task's charge, what is loaded, what is there; draws to refund or the code
+            (fails(), own, own, u(drawn), Ok(1)),
+            (unnamed(), own, own, u(drawn), Ok(1)),
+            (named(), own, Some("named"), u(drawn), Ok(1)),
+            (fails(), None, None, None, Ok(0)),
+            (fails(), own, own, None, Ok(0)),
+            (named(), own, Some("named"), None, Err("CHARGE_NOT_FOUND")),
+            (fails(), own, own, Some(charge("v", true, drawn)), Err("CHARGE_OWNER_MISMATCH")),
+            (
+                named(),
+                own,
+                Some("named"),
+                Some(charge("v", true, drawn)),
+                Err("CHARGE_OWNER_MISMATCH"),
+            ),
+            (fails(), own, own, Some(charge("u", false, drawn)), Ok(0)),
+            (fails(), own, own, Some(charge("u", false, "junk")), Ok(0)),
+            (fails(), own, own, u("junk"), Err("CHARGE_CORRUPT")),
+            (moves(), own, Some("named"), u("junk"), Ok(0)),
+            (moves(), own, Some("named"), None, Err("CHARGE_NOT_FOUND")),
+            (fields(&[("progress", Value::Integer(5))]), own, None, None, Ok(0)),
+        ];
+        for (fields, credit_id, loaded, charge, expected) in rows {
+            let patch = TaskPatch::parse("t".into(), fields)?;
+            let task = TaskFacts { user_id: "u".into(), credit_id: credit_id.map(str::to_owned) };
+            assert_eq!(patch.charge_to_load(&task), loaded, "{patch:?}");
+            let checked = patch.check_charge(&task, charge.as_ref());
+            let draws = checked
+                .as_ref()
+                .map(|refundable| refundable.as_ref().map_or(0, |some| some.draws.len() as i64))
+                .map_err(Error::code);
+            assert_eq!(draws, expected, "{patch:?} {charge:?}");
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn a_failing_patch_always_says_what_was_refunded() -> Result<()> {
+        let rows = [("failed", true), ("Failed", false), ("completed", false)];
+        for (status, says) in rows {
+            let patch = TaskPatch::parse("t".into(), fields(&[("status", text(status))]))?;
+            let plan = plan_patch(&patch, None, Vec::new(), 9);
+            assert_eq!(plan.refunded, says.then(Refund::default), "{status}");
+            assert_eq!(plan.row.get("updatedAt"), Some(&Value::TimeMs(9)));
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn a_patch_keeps_the_tasks_id_and_user() {
+        for name in ["id", "userId"] {
+            let patch = TaskPatch::parse("t".into(), fields(&[(name, text("other"))]));
+            assert_eq!(patch.err().map(|error| error.code()), Some("READ_ONLY_FIELD"));
+        }
+    }
+}

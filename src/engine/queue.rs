@@ -1,0 +1,91 @@
+//! The bounded queue in front of a worker thread.
+
+use std::collections::VecDeque;
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+
+use super::{Operation, Reply};
+use crate::error::Error;
+
+/// What a worker thread is told.
+pub(super) enum Command {
+    /// Run this and reply.
+    Run(Operation, Reply),
+    /// Everything that came before is done when this is dropped.
+    Flush(Done),
+    /// As `Flush`, and then end, releasing the database.
+    Shutdown(Done),
+}
+
+/// Something to call when everything that holds a share of it has dropped it.
+#[derive(Clone)]
+pub(super) struct Done(
+    #[expect(dead_code, reason = "it works by being dropped")] std::sync::Arc<OnDrop>,
+);
+
+struct OnDrop(Option<Box<dyn FnOnce() + Send + Sync>>);
+
+impl Done {
+    pub(super) fn new(call: impl FnOnce() + Send + Sync + 'static) -> Self {
+        Self(std::sync::Arc::new(OnDrop(Some(Box::new(call)))))
+    }
+}
+
+impl Drop for OnDrop {
+    fn drop(&mut self) {
+        if let Some(call) = self.0.take() {
+            call();
+        }
+    }
+}
+
+/// Commands in the order in which they came.
+pub(super) struct Queue {
+    waiting: Mutex<VecDeque<Command>>,
+    arrived: Condvar,
+    capacity: usize,
+}
+
+impl Queue {
+    /// A queue that refuses requests while `capacity` of them wait.
+    pub(super) fn new(capacity: usize) -> Self {
+        Self { waiting: Mutex::default(), arrived: Condvar::new(), capacity }
+    }
+
+    /// Appends a request, or refuses it if the queue is full.
+    pub(super) fn push(&self, operation: Operation, reply: Reply) {
+        let mut waiting = self.lock();
+        if waiting.len() >= self.capacity {
+            drop(waiting);
+            return reply.send(Err(Error::Overloaded { waiting: self.capacity }));
+        }
+        self.append(&mut waiting, Command::Run(operation, reply));
+    }
+
+    /// Appends a command that is never refused.
+    pub(super) fn push_always(&self, command: Command) {
+        self.append(&mut self.lock(), command);
+    }
+
+    fn append(&self, waiting: &mut VecDeque<Command>, command: Command) {
+        waiting.push_back(command);
+        // Whoever found the queue empty sleeps; nobody else does.
+        if waiting.len() == 1 {
+            self.arrived.notify_one();
+        }
+    }
+
+    /// Takes what waits, `most` commands at the most. Sleeps until there is something.
+    pub(super) fn take(&self, most: usize) -> Vec<Command> {
+        let mut waiting = self.lock();
+        while waiting.is_empty() {
+            waiting = self.arrived.wait(waiting).unwrap_or_else(PoisonError::into_inner);
+        }
+        let count = waiting.len().min(most);
+        waiting.drain(..count).collect()
+    }
+
+    /// A panic elsewhere leaves the queue as whole as it was: no step leaves it half changed.
+    fn lock(&self) -> MutexGuard<'_, VecDeque<Command>> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,93 @@
+//! The engine over SQLite: one writer thread and one reader thread for each file in this process.
+
+mod reader;
+mod registry;
+mod worker;
+mod writer;
+
+use std::sync::Arc;
+
+use super::queue::{Command, Done, Queue};
+use super::{Operation, Reply};
+use crate::error::{Error, Result};
+use crate::storage::location::Location;
+use crate::storage::sqlite::{Options, Place};
+use registry::Lease;
+
+/// How an engine works. Everybody who opens one file in one process must say the same.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Settings {
+    /// How to open the database.
+    pub database: Options,
+    /// How many requests may wait before further ones are refused.
+    pub max_queue: usize,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self { database: Options::default(), max_queue: 10_000 }
+    }
+}
+
+/// A share of the engine of one database. The last one to be closed ends the engine.
+pub struct Connection {
+    engine: Arc<Engine>,
+    lease: Lease,
+}
+
+/// The queues of one database's threads.
+struct Engine {
+    settings: Settings,
+    writer: Arc<Queue>,
+    /// A database in memory has no second connection: its writer reads too.
+    reader: Option<Arc<Queue>>,
+}
+
+impl Connection {
+    /// Joins the engine of this database, or starts it. Nothing is opened yet: the threads do that
+    /// when the first request comes.
+    pub fn open(location: &Location, settings: Settings) -> Result<Self> {
+        registry::join(location, settings)
+    }
+
+    /// Sends a request. The reply comes from another thread.
+    pub fn submit(&self, operation: Operation, reply: Reply) {
+        match (&operation, &self.engine.reader) {
+            (Operation::Read(_), Some(reader)) => reader.push(operation, reply),
+            _ => self.engine.writer.push(operation, reply),
+        }
+    }
+
+    /// Gives the share back. `done` is called, from another thread, when everything that was sent
+    /// before is answered and, if this was the last share, the database is released.
+    pub fn close(self, done: impl FnOnce() + Send + Sync + 'static) {
+        let done = Done::new(done);
+        let last = self.lease.end();
+        for queue in std::iter::once(&self.engine.writer).chain(&self.engine.reader) {
+            let done = done.clone();
+            queue.push_always(if last { Command::Shutdown(done) } else { Command::Flush(done) });
+        }
+    }
+}
+
+impl Engine {
+    fn start(place: &Place, settings: Settings) -> Result<Self> {
+        let writer = Arc::new(Queue::new(settings.max_queue));
+        let reader = match place {
+            Place::Memory => None,
+            Place::File(_) => Some(Arc::new(Queue::new(settings.max_queue))),
+        };
+        writer::spawn(place.clone(), settings.database, Arc::clone(&writer))?;
+        if let Some(reader) = &reader
+            && let Err(error) = reader::spawn(place.clone(), settings.database, Arc::clone(reader))
+        {
+            writer.push_always(Command::Shutdown(Done::new(|| {})));
+            return Err(error);
+        }
+        Ok(Self { settings, writer, reader })
+    }
+}
+
+fn no_thread(error: &std::io::Error) -> Error {
+    Error::Internal(format!("no thread could be started: {error}"))
+}

@@ -1,0 +1,57 @@
+//! The thread that reads, on its own connection, so that no read waits for a commit.
+
+use std::sync::Arc;
+
+use super::super::queue::Queue;
+use super::super::{Operation, Outcome, read};
+use super::worker::{self, Request, Worker, now_ms};
+use crate::error::{Error, Result};
+use crate::storage::sqlite::{Database, Options, Place, Role};
+
+pub(super) fn spawn(place: Place, options: Options, queue: Arc<Queue>) -> Result<()> {
+    worker::spawn("credits-reader", queue, Reader { place, options, database: None })
+}
+
+struct Reader {
+    place: Place,
+    options: Options,
+    database: Option<Database>,
+}
+
+impl Worker for Reader {
+    const MOST: usize = 64;
+
+    /// Answers what piled up from one snapshot. It is no older than the youngest request, so
+    /// whoever was told that a write is done sees it.
+    fn run(&mut self, requests: &[Request]) -> Vec<Result<Outcome>> {
+        let answers = self.read_together(requests);
+        if matches!(answers, Err(Error::Database { .. })) {
+            self.database = None;
+        }
+        answers.unwrap_or_else(|error| requests.iter().map(|_| Err(error.clone())).collect())
+    }
+
+    fn abandon(&mut self) {
+        self.database = None;
+    }
+}
+
+impl Reader {
+    fn read_together(&mut self, requests: &[Request]) -> Result<Vec<Result<Outcome>>> {
+        let database = match &mut self.database {
+            Some(database) => database,
+            none => none.insert(Database::open(&self.place, self.options, Role::Reader)?),
+        };
+        database.begin_read()?;
+        let answers = requests.iter().map(|request| answer(database, &request.operation)).collect();
+        database.rollback();
+        Ok(answers)
+    }
+}
+
+fn answer(database: &mut Database, operation: &Operation) -> Result<Outcome> {
+    match operation {
+        Operation::Read(question) => read(database, question, now_ms()),
+        _ => Err(Error::Internal("the reader only reads".to_owned())),
+    }
+}

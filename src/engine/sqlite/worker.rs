@@ -1,0 +1,90 @@
+//! What the writer's and the reader's thread have in common: the loop over their queue.
+
+use std::any::Any;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::thread;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use super::super::queue::{Command, Queue};
+use super::super::{Operation, Outcome, Reply};
+use crate::error::{Error, Result};
+
+/// A request that waits for its transaction.
+pub(super) struct Request {
+    pub(super) operation: Operation,
+    reply: Reply,
+}
+
+/// What a thread does with the requests that piled up.
+pub(super) trait Worker {
+    /// The most requests that it takes at once.
+    const MOST: usize;
+
+    /// Runs them; an outcome for each, in order.
+    fn run(&mut self, requests: &[Request]) -> Vec<Result<Outcome>>;
+
+    /// Forgets a connection that a panic may have left in any state.
+    fn abandon(&mut self);
+}
+
+/// Starts a named thread that works until it is told to shut down.
+pub(super) fn spawn(
+    name: &str,
+    queue: Arc<Queue>,
+    mut worker: impl Worker + Send + 'static,
+) -> Result<()> {
+    thread::Builder::new()
+        .name(name.to_owned())
+        .spawn(move || work(&queue, &mut worker))
+        .map(|_| ())
+        .map_err(|error| super::no_thread(&error))
+}
+
+fn work<W: Worker>(queue: &Queue, worker: &mut W) {
+    loop {
+        let mut requests = Vec::new();
+        for command in queue.take(W::MOST) {
+            match command {
+                Command::Run(operation, reply) => requests.push(Request { operation, reply }),
+                Command::Flush(done) => {
+                    answer(worker, std::mem::take(&mut requests));
+                    drop(done);
+                }
+                Command::Shutdown(done) => {
+                    answer(worker, requests);
+                    worker.abandon();
+                    return drop(done);
+                }
+            }
+        }
+        answer(worker, requests);
+    }
+}
+
+/// Runs requests and sends their replies. A panic is a bug, and an answer like any other.
+fn answer(worker: &mut impl Worker, requests: Vec<Request>) {
+    if requests.is_empty() {
+        return;
+    }
+    let outcomes = catch_unwind(AssertUnwindSafe(|| worker.run(&requests)));
+    let outcomes = outcomes.unwrap_or_else(|panic| {
+        worker.abandon();
+        let error = Error::Internal(message(panic.as_ref()));
+        requests.iter().map(|_| Err(error.clone())).collect()
+    });
+    for (request, outcome) in requests.into_iter().zip(outcomes) {
+        request.reply.send(outcome);
+    }
+}
+
+fn message(panic: &(dyn Any + Send)) -> String {
+    let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
+    text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_else(|| "panic".to_owned())
+}
+
+/// The time, in epoch milliseconds. A clock before 1970 counts as 1970.
+pub(super) fn now_ms() -> i64 {
+    let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since_epoch.as_millis()).unwrap_or(i64::MAX)
+}

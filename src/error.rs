@@ -1,0 +1,306 @@
+//! Every way in which a call can be refused or fail, with its code.
+//!
+//! Three families, as `docs/errors.md` tells them: the caller's fault, the ledger's refusal, the
+//! database's trouble. A message says what to do next and never carries a password or a URL.
+
+use thiserror::Error;
+
+/// The result of everything in this crate that can be refused or fail.
+pub type Result<T> = std::result::Result<T, Error>;
+
+/// Why a call was refused or failed. It is `Clone` because one failed commit answers a whole batch.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum Error {
+    // The caller's fault: nothing was tried.
+    /// An argument of the wrong shape: no object where one belongs, an unknown option, page 0.
+    #[error("{name} must be {expected}, got {given}")]
+    InvalidArgument {
+        /// The argument or option.
+        name: String,
+        /// What would be right.
+        expected: String,
+        /// What came, described.
+        given: String,
+    },
+    /// A number of credits that is not a whole number within the bounds.
+    #[error("{name} must be a whole number from {min} to 2147483647, got {given}")]
+    InvalidAmount {
+        /// The argument or field.
+        name: &'static str,
+        /// The smallest number that is allowed.
+        min: i64,
+        /// What came, described.
+        given: String,
+    },
+    /// An id that is missing, empty, not text, or too long to be one.
+    #[error("{name} must be a text of 1 to 255 characters without NUL, got {given}")]
+    InvalidId {
+        /// The argument or field.
+        name: String,
+        /// What came, described.
+        given: String,
+    },
+    /// Something that is not a valid Date where a column holds a time.
+    #[error("{field} must be a valid Date, got {given}")]
+    InvalidDate {
+        /// The field.
+        field: String,
+        /// What came, described.
+        given: String,
+    },
+    /// A value that its column can't hold.
+    #[error("{table}.{field} must be {expected}, got {given}")]
+    InvalidValue {
+        /// The table, as the database names it.
+        table: String,
+        /// The field, as JavaScript names it.
+        field: String,
+        /// What would be right.
+        expected: String,
+        /// What came, described.
+        given: String,
+    },
+    /// A key that no column (or no parameter) answers to.
+    #[error(
+        "unknown field {field:?}: {table} has no such column; fix the name, or add the column to \
+         the table and restart the app"
+    )]
+    UnknownField {
+        /// The table, or the function whose parameter it is.
+        table: String,
+        /// The key, as it came.
+        field: String,
+    },
+    /// A field that the table needs and that has no default.
+    #[error("{table}.{field} is missing: the column has no default and can't be NULL")]
+    MissingField {
+        /// The table, as the database names it.
+        table: String,
+        /// The field, as JavaScript names it.
+        field: String,
+    },
+    /// A field that this call must not change.
+    #[error("{field} can't be set here: {reason}")]
+    ReadOnlyField {
+        /// The field, as JavaScript names it.
+        field: &'static str,
+        /// Why, and what to do instead.
+        reason: &'static str,
+    },
+    /// No row in `user` has this id.
+    #[error("there is no user {user_id:?}; create the user before giving or charging credits")]
+    UserNotFound {
+        /// The id that was looked for.
+        user_id: String,
+    },
+    /// A task with this id is there already.
+    #[error("task {task_id:?} exists already; nothing was charged. A new task needs a new id")]
+    TaskExists {
+        /// The task's id.
+        task_id: String,
+    },
+    /// A credit row with this `id` or `transactionNo` is there already.
+    #[error("a credit row with {field} {value:?} exists already; nothing was written")]
+    CreditExists {
+        /// `id` or `transactionNo`.
+        field: &'static str,
+        /// The value that is taken.
+        value: String,
+    },
+    /// `creditId` names no charge.
+    #[error(
+        "there is no charge {charge_id:?}; creditId must be the id of a row that consumeCredits returned"
+    )]
+    ChargeNotFound {
+        /// The id that was looked for.
+        charge_id: String,
+    },
+    /// The URL can't be understood.
+    #[error("the database URL is not usable: {reason}")]
+    InvalidUrl {
+        /// What is wrong and what to do.
+        reason: String,
+    },
+    /// A database that this package does not speak to.
+    #[error("{scheme} databases are not supported: {advice}")]
+    UnsupportedDatabase {
+        /// The URL's scheme. Never the URL: it may hold a password.
+        scheme: String,
+        /// What to do instead.
+        advice: &'static str,
+    },
+    /// The connection was closed.
+    #[error("this connection is closed; call connect() for a new one")]
+    Closed,
+
+    // The ledger's refusal: it looked, and said no.
+    /// The balance is smaller than the charge. The app's pages show this message: it stays.
+    #[error("Insufficient credits, {available} < {required}")]
+    InsufficientCredits {
+        /// What the charge needs.
+        required: i64,
+        /// What can be spent now.
+        available: i64,
+    },
+    /// The charge is another user's.
+    #[error("charge {charge_id:?} does not belong to the task's user; nothing was written")]
+    ChargeOwnerMismatch {
+        /// The charge's id.
+        charge_id: String,
+    },
+    /// The charge's `consumed_detail` can't be read, so nobody knows where the credits came from.
+    #[error(
+        "consumed_detail of charge {charge_id:?} can't be read ({reason}); nothing was written. \
+         Repair the row, or detach it from its task first: updateMediaTaskById(id, {{ creditId: null }})"
+    )]
+    ChargeCorrupt {
+        /// The charge's id.
+        charge_id: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+
+    // The database's trouble.
+    /// The tables are not as this package needs them.
+    #[error("the database's schema does not fit: {problem}. {remedy}")]
+    SchemaMismatch {
+        /// What is missing or wrong.
+        problem: String,
+        /// How to mend it.
+        remedy: String,
+    },
+    /// The evidence for the unit of timestamps contradicts itself.
+    #[error(
+        "can't tell whether timestamps are milliseconds or seconds: {evidence}. \
+         Pass connect({{ timestampUnit: 'ms' }}) or 's'"
+    )]
+    TimestampUnitUnclear {
+        /// Which column says what.
+        evidence: String,
+    },
+    /// Somebody else held the database's lock for too long.
+    #[error(
+        "the database is locked by another process or connection ({message}); nothing was written, try again"
+    )]
+    DatabaseBusy {
+        /// The database's own words.
+        message: String,
+    },
+    /// Another process made the same transaction number at the same moment, several times over.
+    #[error("another process made the same transaction number; nothing was written, try again")]
+    TransactionNoCollision,
+    /// Too many requests are waiting.
+    #[error("{waiting} requests are waiting already; nothing was written, try again in a moment")]
+    Overloaded {
+        /// The queue's bound.
+        waiting: usize,
+    },
+    /// Anything else that the database says.
+    #[error("the database failed while {doing}: {message} ({database_code})")]
+    Database {
+        /// What was being done.
+        doing: &'static str,
+        /// The database's own name of the error, such as `SQLITE_FULL`.
+        database_code: String,
+        /// The database's own words.
+        message: String,
+        /// Whether the same call can succeed later: a full disk yes, a file that is no database no.
+        retryable: bool,
+    },
+    /// A bug in this package. It is an error and not a panic, because the server must live on.
+    #[error("internal error in media-credits: {0}; please report it")]
+    Internal(String),
+}
+
+/// A property that an error carries into JavaScript.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Detail {
+    /// A name, an id, a sentence.
+    Text(String),
+    /// A number of credits or requests.
+    Number(i64),
+}
+
+impl Error {
+    /// The code that callers match on. `docs/errors.md` lists every one with cause and remedy.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::InvalidArgument { .. } => "INVALID_ARGUMENT",
+            Self::InvalidAmount { .. } => "INVALID_AMOUNT",
+            Self::InvalidId { .. } => "INVALID_ID",
+            Self::InvalidDate { .. } => "INVALID_DATE",
+            Self::InvalidValue { .. } => "INVALID_VALUE",
+            Self::UnknownField { .. } => "UNKNOWN_FIELD",
+            Self::MissingField { .. } => "MISSING_FIELD",
+            Self::ReadOnlyField { .. } => "READ_ONLY_FIELD",
+            Self::UserNotFound { .. } => "USER_NOT_FOUND",
+            Self::TaskExists { .. } => "TASK_EXISTS",
+            Self::CreditExists { .. } => "CREDIT_EXISTS",
+            Self::ChargeNotFound { .. } => "CHARGE_NOT_FOUND",
+            Self::InvalidUrl { .. } => "INVALID_URL",
+            Self::UnsupportedDatabase { .. } => "UNSUPPORTED_DATABASE",
+            Self::Closed => "CLOSED",
+            Self::InsufficientCredits { .. } => "INSUFFICIENT_CREDITS",
+            Self::ChargeOwnerMismatch { .. } => "CHARGE_OWNER_MISMATCH",
+            Self::ChargeCorrupt { .. } => "CHARGE_CORRUPT",
+            Self::SchemaMismatch { .. } => "SCHEMA_MISMATCH",
+            Self::TimestampUnitUnclear { .. } => "TIMESTAMP_UNIT_UNCLEAR",
+            Self::DatabaseBusy { .. } | Self::TransactionNoCollision => "DATABASE_BUSY",
+            Self::Overloaded { .. } => "OVERLOADED",
+            Self::Database { .. } => "DATABASE_ERROR",
+            Self::Internal(_) => "INTERNAL",
+        }
+    }
+
+    /// Whether the very same call can succeed later, without anybody changing it.
+    /// Nothing was written, so trying again is safe.
+    pub fn retryable(&self) -> bool {
+        match self {
+            Self::DatabaseBusy { .. } | Self::TransactionNoCollision | Self::Overloaded { .. } => {
+                true
+            }
+            Self::Database { retryable, .. } => *retryable,
+            _ => false,
+        }
+    }
+
+    /// The numbers and names that become properties of the JavaScript error, in camelCase.
+    pub fn details(&self) -> Vec<(&'static str, Detail)> {
+        let text = |value: &str| Detail::Text(value.to_owned());
+        match self {
+            Self::InvalidArgument { name, .. } | Self::InvalidId { name, .. } => {
+                vec![("field", text(name))]
+            }
+            Self::InvalidAmount { name, .. } => vec![("field", text(name))],
+            Self::InvalidDate { field, .. } => vec![("field", text(field))],
+            Self::InvalidValue { table, field, .. }
+            | Self::UnknownField { table, field }
+            | Self::MissingField { table, field } => {
+                vec![("table", text(table)), ("field", text(field))]
+            }
+            Self::ReadOnlyField { field, .. } => vec![("field", text(field))],
+            Self::UserNotFound { user_id } => vec![("userId", text(user_id))],
+            Self::TaskExists { task_id } => vec![("taskId", text(task_id))],
+            Self::CreditExists { field, value } => {
+                vec![("field", text(field)), ("value", text(value))]
+            }
+            Self::ChargeNotFound { charge_id }
+            | Self::ChargeOwnerMismatch { charge_id }
+            | Self::ChargeCorrupt { charge_id, .. } => vec![("creditId", text(charge_id))],
+            Self::InsufficientCredits { required, available } => vec![
+                ("required", Detail::Number(*required)),
+                ("available", Detail::Number(*available)),
+            ],
+            Self::Database { database_code, .. } => vec![("databaseCode", text(database_code))],
+            Self::InvalidUrl { .. }
+            | Self::UnsupportedDatabase { .. }
+            | Self::Closed
+            | Self::SchemaMismatch { .. }
+            | Self::TimestampUnitUnclear { .. }
+            | Self::DatabaseBusy { .. }
+            | Self::TransactionNoCollision
+            | Self::Overloaded { .. }
+            | Self::Internal(_) => Vec::new(),
+        }
+    }
+}

@@ -1,0 +1,20 @@
+//! Charges and refunds credits for media tasks, each inside one database transaction.
+//!
+//! A map, in the order in which a request travels:
+//!
+//! - `node` takes a call from JavaScript, reads it, sends it, and replies.
+//! - `engine` runs it: load, plan, apply, in one transaction that it may share with others.
+//! - `domain` holds the ledger's rules, as pure functions.
+//! - `storage` loads facts and writes plans; nothing else knows SQL.
+//! - `error` names everything that can be refused or fail.
+//!
+//! Arrows point one way: node → engine → storage, domain; storage → domain; domain → nothing but `error`.
+
+#![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
+
+pub mod domain;
+pub mod engine;
+pub mod error;
+#[cfg(feature = "node")]
+mod node;
+pub mod storage;

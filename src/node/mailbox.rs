@@ -1,0 +1,106 @@
+//! Where replies wait for the JavaScript thread.
+//!
+//! One mailbox and one threadsafe function for each JavaScript environment (the main thread, each
+//! worker thread, each Jest file). Worker threads put replies in; the threadsafe function is called
+//! once for as many as have piled up until JavaScript comes to fetch them.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use napi::bindgen_prelude::{Env, Function};
+use napi::threadsafe_function::{ThreadsafeFunction, ThreadsafeFunctionCallMode};
+use napi_derive::napi;
+
+/// It takes no argument: JavaScript fetches the replies by itself. Weak: it alone keeps no process
+/// alive.
+type Wake = ThreadsafeFunction<(), (), (), napi::Status, false, true>;
+
+/// The replies of one JavaScript environment.
+#[napi]
+pub struct Mailbox {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    wake: Mutex<Wake>,
+    replies: Mutex<Replies>,
+}
+
+#[derive(Default)]
+struct Replies {
+    waiting: Vec<(u32, String)>,
+    /// Whether `wake` was called and JavaScript has not come yet.
+    woken: bool,
+}
+
+/// Where one reply goes.
+pub(super) struct Address {
+    mailbox: Arc<Inner>,
+    request: u32,
+}
+
+#[napi]
+impl Mailbox {
+    /// A mailbox that calls `wake` when there is something to fetch.
+    #[napi(constructor)]
+    pub fn new(wake: Function<(), ()>) -> napi::Result<Self> {
+        let wake = wake
+            .build_threadsafe_function()
+            .weak::<true>()
+            .callee_handled::<false>()
+            .build_callback(|_| Ok(()))?;
+        let inner = Inner { wake: Mutex::new(wake), replies: Mutex::default() };
+        Ok(Self { inner: Arc::new(inner) })
+    }
+
+    /// Takes the replies that wait: request, reply, request, reply, …
+    #[napi]
+    pub fn fetch(&self) -> Vec<napi::Either<u32, String>> {
+        let mut replies = lock(&self.inner.replies);
+        replies.woken = false;
+        let waiting = std::mem::take(&mut replies.waiting);
+        drop(replies);
+        waiting
+            .into_iter()
+            .flat_map(|(request, reply)| [napi::Either::A(request), napi::Either::B(reply)])
+            .collect()
+    }
+
+    /// Keeps the process alive: somebody waits for a reply.
+    #[napi(js_name = "ref")]
+    pub fn refer(&self, env: Env) -> napi::Result<()> {
+        // Deprecated in favour of strong functions, but those can't be made weak again.
+        #[expect(deprecated)]
+        lock(&self.inner.wake).refer(&env)
+    }
+
+    /// Lets the process end: nobody waits.
+    #[napi]
+    pub fn unref(&self, env: Env) -> napi::Result<()> {
+        #[expect(deprecated)]
+        lock(&self.inner.wake).unref(&env)
+    }
+}
+
+impl Mailbox {
+    pub(super) fn address(&self, request: u32) -> Address {
+        Address { mailbox: Arc::clone(&self.inner), request }
+    }
+}
+
+impl Address {
+    /// Puts a reply in, from any thread. When the environment is gone, nobody reads it.
+    pub(super) fn deliver(self, reply: String) {
+        let mut replies = lock(&self.mailbox.replies);
+        replies.waiting.push((self.request, reply));
+        let wake = !std::mem::replace(&mut replies.woken, true);
+        drop(replies);
+        if wake {
+            lock(&self.mailbox.wake).call((), ThreadsafeFunctionCallMode::NonBlocking);
+        }
+    }
+}
+
+/// A panic elsewhere leaves neither half changed.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,180 @@
+//! Values as JSON text, both ways.
+//!
+//! A JSON object always stands for something that JSON has no word for, told by its one key:
+//! `{"$date":1795380509258}`, `{"$json":"[1,2]"}`, `{"$bytes":"00ff"}`, `{"$bigint":"9007199254740993"}`,
+//! `{"$number":"NaN"}`; an invalid date is `{"$date":null}`, and `{"$unsupported":"a function"}` is
+//! what can't cross. `{"$fields":{…}}` is an object whose keys are fields.
+
+use std::fmt;
+
+use serde::de::{self, Deserialize, Deserializer, MapAccess, Visitor};
+
+use crate::domain::value::{Fields, Value};
+
+/// What a caller passed in one place.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum Passed {
+    /// Nothing: `undefined`.
+    Nothing,
+    /// A value.
+    Value(Value),
+    /// A plain object, field by field.
+    Fields(Vec<(String, Passed)>),
+    /// A `Date` that holds no time.
+    InvalidDate,
+    /// What no database holds, in words: "a function".
+    Unsupported(String),
+}
+
+impl<'de> Deserialize<'de> for Passed {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(PassedVisitor)
+    }
+}
+
+struct PassedVisitor;
+
+impl<'de> Visitor<'de> for PassedVisitor {
+    type Value = Passed;
+
+    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("a value or a tagged object")
+    }
+
+    fn visit_unit<E>(self) -> Result<Passed, E> {
+        Ok(Passed::Value(Value::Null))
+    }
+
+    fn visit_bool<E>(self, value: bool) -> Result<Passed, E> {
+        Ok(Passed::Value(Value::Bool(value)))
+    }
+
+    fn visit_i64<E>(self, value: i64) -> Result<Passed, E> {
+        Ok(Passed::Value(Value::Integer(value)))
+    }
+
+    fn visit_u64<E>(self, value: u64) -> Result<Passed, E> {
+        Ok(Passed::Value(match i64::try_from(value) {
+            Ok(value) => Value::Integer(value),
+            // Lossy on purpose: no column and no amount holds it, and the message shows it.
+            Err(_) => Value::Real(value as f64),
+        }))
+    }
+
+    fn visit_f64<E>(self, value: f64) -> Result<Passed, E> {
+        Ok(Passed::Value(Value::Real(value)))
+    }
+
+    fn visit_str<E>(self, value: &str) -> Result<Passed, E> {
+        Ok(Passed::Value(Value::Text(value.to_owned())))
+    }
+
+    fn visit_string<E>(self, value: String) -> Result<Passed, E> {
+        Ok(Passed::Value(Value::Text(value)))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Passed, A::Error> {
+        let tag: String =
+            map.next_key()?.ok_or_else(|| de::Error::custom("an object has no tag"))?;
+        let passed = match tag.as_str() {
+            "$fields" => Passed::Fields(map.next_value::<FieldList>()?.0),
+            "$date" => match map.next_value::<Option<i64>>()? {
+                Some(time_ms) => Passed::Value(Value::TimeMs(time_ms)),
+                None => Passed::InvalidDate,
+            },
+            "$json" => Passed::Value(Value::Json(map.next_value()?)),
+            "$bytes" => {
+                let bytes = from_hex(&map.next_value::<String>()?);
+                Passed::Value(Value::Bytes(bytes.ok_or_else(|| de::Error::custom("not hex"))?))
+            }
+            "$number" => {
+                let number: String = map.next_value()?;
+                Passed::Value(Value::Real(number.parse().map_err(de::Error::custom)?))
+            }
+            "$bigint" => {
+                let number: String = map.next_value()?;
+                number
+                    .parse()
+                    .map_or(Passed::Unsupported(format!("the bigint {number}")), |number| {
+                        Passed::Value(Value::Integer(number))
+                    })
+            }
+            "$undefined" => map.next_value::<bool>().map(|_| Passed::Nothing)?,
+            "$unsupported" => Passed::Unsupported(map.next_value()?),
+            other => return Err(de::Error::custom(format!("unknown tag {other}"))),
+        };
+        Ok(passed)
+    }
+}
+
+/// An object's fields in the caller's order.
+struct FieldList(Vec<(String, Passed)>);
+
+impl<'de> Deserialize<'de> for FieldList {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct FieldsVisitor;
+
+        impl<'de> Visitor<'de> for FieldsVisitor {
+            type Value = FieldList;
+
+            fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+                formatter.write_str("an object of fields")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<FieldList, A::Error> {
+                let mut fields = Vec::with_capacity(map.size_hint().unwrap_or(16));
+                while let Some(field) = map.next_entry()? {
+                    fields.push(field);
+                }
+                Ok(FieldList(fields))
+            }
+        }
+
+        deserializer.deserialize_map(FieldsVisitor)
+    }
+}
+
+/// Appends a text as JSON.
+pub(super) fn write_text(out: &mut String, text: &str) {
+    // A str is UTF-8 and JSON of it is too, and writing to memory can't fail.
+    if let Ok(json) = serde_json::to_string(text) {
+        out.push_str(&json);
+    }
+}
+
+/// Appends a value as JSON.
+pub(super) fn write_value(out: &mut String, value: &Value) {
+    match value {
+        Value::Null => out.push_str("null"),
+        Value::Bool(value) => out.push_str(if *value { "true" } else { "false" }),
+        Value::Integer(value) => out.push_str(&value.to_string()),
+        Value::Real(value) if value.is_finite() => out.push_str(&value.to_string()),
+        Value::Real(value) => {
+            let name = if *value > 0.0 { "Infinity" } else { "-Infinity" };
+            write_tagged(out, "$number", |out| write_text(out, name));
+        }
+        Value::Text(text) => write_text(out, text),
+        Value::TimeMs(time_ms) => {
+            write_tagged(out, "$date", |out| out.push_str(&time_ms.to_string()));
+        }
+        Value::Json(json) => write_tagged(out, "$json", |out| write_text(out, json)),
+        Value::Bytes(bytes) => write_tagged(out, "$bytes", |out| write_text(out, &to_hex(bytes))),
+    }
+}
+
+fn write_tagged(out: &mut String, tag: &str, write: impl FnOnce(&mut String)) {
+    out.push_str("{\"");
+    out.push_str(tag);
+    out.push_str("\":");
+    write(out);
+    out.push('}');
+}
+
+fn to_hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn from_hex(text: &str) -> Option<Vec<u8>> {
+    let pairs = text.as_bytes().chunks(2);
+    pairs.map(|pair| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok()).collect()
+}

@@ -1,0 +1,217 @@
+//! Facts and writes of the ledger, in SQLite's SQL. The engine holds the write lock meanwhile.
+
+use std::fmt::Write as _;
+use std::sync::Arc;
+
+use rusqlite::types::ToSql;
+use rusqlite::{OptionalExtension, Params, params};
+
+use super::Database;
+use super::error::Doing;
+use super::value::{Bound, read};
+use crate::domain::charge::{Charge, ChargePlan, Grant};
+use crate::domain::credits::Credits;
+use crate::domain::refund::{RefundPlan, Refundable};
+use crate::domain::task::TaskFacts;
+use crate::domain::value::Fields;
+use crate::error::{Error, Result};
+use crate::storage::schema::{Table, TableName, quote};
+use crate::storage::{Ledger, Row};
+
+impl Ledger for Database {
+    fn table(&self, name: TableName) -> &Arc<Table> {
+        self.schema.table(name)
+    }
+
+    fn exists(&mut self, table: TableName, column: &'static str, value: &str) -> Result<bool> {
+        let sql = format!(r#"SELECT 1 FROM "{}" WHERE "{column}" = ?1"#, table.sql());
+        self.first(&sql, [value], |_| Ok(())).map(|row| row.is_some())
+    }
+
+    fn task_facts(&mut self, id: &str) -> Result<Option<TaskFacts>> {
+        let sql = "SELECT user_id, credit_id FROM media_tasks WHERE id = ?1";
+        self.first(sql, [id], |row| Ok(TaskFacts { user_id: row.get(0)?, credit_id: row.get(1)? }))
+    }
+
+    fn charge(&mut self, id: &str) -> Result<Option<Charge>> {
+        let sql = "SELECT id, user_id, status, consumed_detail FROM credit
+                   WHERE id = ?1 AND transaction_type = 'consume'";
+        self.first(sql, [id], |row| {
+            Ok(Charge {
+                id: row.get(0)?,
+                user_id: row.get(1)?,
+                active: row.get_ref(2)?.as_str()? == "active",
+                consumed_detail: row.get(3)?,
+            })
+        })
+    }
+
+    fn spendable_grants(
+        &mut self,
+        user_id: &str,
+        credits: Credits,
+        now_ms: i64,
+    ) -> Result<Vec<Grant>> {
+        let unit = self.schema.timestamp_unit;
+        let load = || {
+            let mut statement =
+                self.connection.prepare_cached(include_str!("sql/spendable_grants.sql"))?;
+            let mut rows = statement.query(params![user_id, unit.from_ms(now_ms)])?;
+            let mut grants = Vec::new();
+            let mut covered = 0;
+            while covered < credits.get()
+                && let Some(row) = rows.next()?
+            {
+                let grant = self.read_grant(row)?;
+                covered += grant.remaining;
+                grants.push(grant);
+            }
+            Ok(grants)
+        };
+        load().doing("reading grants")
+    }
+
+    fn grants_drawn_on(&mut self, refundable: &Refundable) -> Result<Vec<Grant>> {
+        let mut grants = Vec::with_capacity(refundable.draws.len());
+        for draw in &refundable.draws {
+            let ids = [&draw.credit_id, &refundable.user_id];
+            let sql = include_str!("sql/grant_of_user.sql");
+            grants.extend(self.first(sql, ids, |row| self.read_grant(row))?);
+        }
+        Ok(grants)
+    }
+
+    fn write_charge(&mut self, plan: &ChargePlan, now_ms: i64) -> Result<()> {
+        self.insert(TableName::Credit, &plan.row)?;
+        let updated_at = self.schema.timestamp_unit.from_ms(now_ms);
+        for draw in &plan.draws {
+            let sql = include_str!("sql/draw.sql");
+            let changes =
+                self.execute(sql, params![draw.credit_id, draw.credits_consumed, updated_at])?;
+            one_row(changes, "a draw")?;
+        }
+        Ok(())
+    }
+
+    fn write_refund(&mut self, plan: &RefundPlan, now_ms: i64) -> Result<bool> {
+        let updated_at = self.schema.timestamp_unit.from_ms(now_ms);
+        let flip = include_str!("sql/flip_charge.sql");
+        if self.execute(flip, params![plan.charge_id, updated_at])? == 0 {
+            return Ok(false);
+        }
+        for (grant_id, credits) in &plan.returns {
+            let sql = include_str!("sql/give_back.sql");
+            one_row(self.execute(sql, params![grant_id, credits, updated_at])?, "a refund")?;
+        }
+        Ok(true)
+    }
+
+    fn insert(&mut self, table: TableName, row: &Fields) -> Result<()> {
+        let table = Arc::clone(self.schema.table(table));
+        let (mut columns, mut places) = (String::new(), String::new());
+        for (key, _) in row.iter() {
+            let comma = if columns.is_empty() { "" } else { ", " };
+            // Writing to a String can't fail.
+            let _ = write!(columns, "{comma}{}", quote(&table.column(key)?.name));
+            let _ = write!(places, "{comma}?");
+        }
+        let sql = format!("INSERT INTO {} ({columns}) VALUES ({places})", quote(table.name));
+        self.execute_with(&sql, &table, row, None).map(|_| ())
+    }
+
+    fn update(&mut self, table: TableName, id: &str, row: &Fields) -> Result<()> {
+        let table = Arc::clone(self.schema.table(table));
+        let mut columns = String::new();
+        for (key, _) in row.iter() {
+            let comma = if columns.is_empty() { "" } else { ", " };
+            // Writing to a String can't fail.
+            let _ = write!(columns, "{comma}{} = ?", quote(&table.column(key)?.name));
+        }
+        let sql = format!("UPDATE {} SET {columns} WHERE id = ?", quote(table.name));
+        one_row(self.execute_with(&sql, &table, row, Some(id))?, "an update")
+    }
+
+    fn find(&mut self, table: TableName, id: &str) -> Result<Option<Row>> {
+        self.find_row(table, id)
+    }
+}
+
+impl Database {
+    pub(super) fn find_row(&self, table: TableName, id: &str) -> Result<Option<Row>> {
+        let table = Arc::clone(self.schema.table(table));
+        let sql = format!("SELECT {} FROM {} WHERE id = ?1", table.select_list, quote(table.name));
+        self.first(&sql, [id], |row| self.read_row(&table, row))
+    }
+
+    pub(super) fn read_row(
+        &self,
+        table: &Arc<Table>,
+        row: &rusqlite::Row<'_>,
+    ) -> rusqlite::Result<Row> {
+        let unit = self.schema.timestamp_unit;
+        let values = table.columns.iter().enumerate();
+        let values = values.map(|(at, column)| Ok(read(row.get_ref(at)?, column, unit)));
+        Ok(Row { values: values.collect::<rusqlite::Result<_>>()?, table: Arc::clone(table) })
+    }
+
+    /// Reads a row of `spendable_grants.sql` or `grant_of_user.sql`.
+    fn read_grant(&self, row: &rusqlite::Row<'_>) -> rusqlite::Result<Grant> {
+        let unit = self.schema.timestamp_unit;
+        Ok(Grant {
+            id: row.get(0)?,
+            transaction_no: row.get(1)?,
+            credits: row.get(2)?,
+            remaining: row.get(3)?,
+            expires_at_ms: row.get::<_, Option<i64>>(4)?.map(|stored| unit.to_ms(stored)),
+            active: row.get_ref(5)?.as_str()? == "active",
+        })
+    }
+
+    pub(super) fn first<T>(
+        &self,
+        sql: &str,
+        parameters: impl Params,
+        read: impl FnOnce(&rusqlite::Row<'_>) -> rusqlite::Result<T>,
+    ) -> Result<Option<T>> {
+        self.connection
+            .prepare_cached(sql)
+            .and_then(|mut statement| statement.query_row(parameters, read).optional())
+            .doing("reading")
+    }
+
+    fn execute(&self, sql: &str, parameters: impl Params) -> Result<usize> {
+        self.connection
+            .prepare_cached(sql)
+            .and_then(|mut statement| statement.execute(parameters))
+            .doing("writing")
+    }
+
+    /// Runs a statement with a parameter for each field of the row, and then perhaps an id.
+    fn execute_with(
+        &self,
+        sql: &str,
+        table: &Table,
+        row: &Fields,
+        id: Option<&str>,
+    ) -> Result<usize> {
+        let unit = self.schema.timestamp_unit;
+        let mut bound = Vec::new();
+        for (key, value) in row.iter() {
+            bound.push(Bound { value, kind: table.column(key)?.kind, unit });
+        }
+        let id = id.as_ref().map(|id| id as &dyn ToSql);
+        let parameters = bound.iter().map(|value| value as &dyn ToSql).chain(id);
+        self.connection
+            .prepare_cached(sql)
+            .and_then(|mut statement| statement.execute(rusqlite::params_from_iter(parameters)))
+            .doing("writing")
+    }
+}
+
+/// What was loaded in this transaction can't have changed since: anything else is our own bug.
+fn one_row(changes: usize, what: &str) -> Result<()> {
+    if changes == 1 {
+        return Ok(());
+    }
+    Err(Error::Internal(format!("{what} changed {changes} rows instead of 1")))
+}

@@ -1,0 +1,267 @@
+//! One connection to an SQLite file: how it is opened, and its transactions.
+//!
+//! A connection belongs to one thread, which may block on it. That is never the JavaScript thread.
+
+mod error;
+mod ledger;
+mod schema;
+mod value;
+mod views;
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
+
+use self::error::Doing;
+use self::schema::discover;
+use super::schema::{Schema, TimestampUnit};
+use crate::error::{Error, Result};
+
+/// When a commit is durable.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Durability {
+    /// When it is on the disk (`synchronous=FULL`): a power cut loses nothing that was acknowledged.
+    #[default]
+    Full,
+    /// When the operating system has it (`synchronous=NORMAL`): a crash of the process loses
+    /// nothing, a power cut may lose the last commits.
+    Normal,
+}
+
+/// How to open a database.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Options {
+    /// When a commit is durable.
+    pub durability: Durability,
+    /// How long to wait for a lock that somebody else holds.
+    pub busy_timeout: Duration,
+    /// The unit of times, if the caller knows better than the evidence.
+    pub timestamp_unit: Option<TimestampUnit>,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            durability: Durability::Full,
+            busy_timeout: Duration::from_secs(5),
+            timestamp_unit: None,
+        }
+    }
+}
+
+/// Which file, or none.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum Place {
+    /// The file's canonical path.
+    File(PathBuf),
+    /// A private database in memory.
+    Memory,
+}
+
+/// What a connection is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Role {
+    /// The engine's one writer.
+    Writer,
+    /// Reads beside it.
+    Reader,
+}
+
+/// An open database, with its schema as found.
+pub struct Database {
+    connection: Connection,
+    schema: Schema,
+    schema_version: i64,
+    timestamp_unit: Option<TimestampUnit>,
+}
+
+/// What was found when the database was opened, for diagnostics.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Diagnostics {
+    /// The file, or `:memory:`.
+    pub path: String,
+    /// SQLite's journal mode; `wal` wherever it can be had.
+    pub journal_mode: String,
+    /// The unit of times.
+    pub timestamp_unit: TimestampUnit,
+    /// The version of SQLite in this package.
+    pub sqlite_version: &'static str,
+}
+
+impl Database {
+    /// Opens a database and checks its schema.
+    pub fn open(place: &Place, options: Options, role: Role) -> Result<Self> {
+        let connection = connect(place, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+        Self::set_up(connection, options, role)
+    }
+
+    /// Opens a database, after making the four tables as the app's schema has them: those that are
+    /// not there yet, and the file too.
+    pub fn create(place: &Place, options: Options) -> Result<Self> {
+        let create = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE;
+        let connection = connect(place, create)?;
+        connection.busy_timeout(options.busy_timeout).doing("opening the database")?;
+        create_tables(&connection)?;
+        Self::set_up(connection, options, Role::Writer)
+    }
+
+    /// Makes those of the four tables that are not there yet.
+    pub fn create_missing_tables(&mut self) -> Result<()> {
+        create_tables(&self.connection)?;
+        self.refresh_schema()
+    }
+
+    fn set_up(connection: Connection, options: Options, role: Role) -> Result<Self> {
+        connection.busy_timeout(options.busy_timeout).doing("opening the database")?;
+        let schema_version = schema_version(&connection)?;
+        tune(&connection, options, role)?;
+        let schema = discover(&connection, options.timestamp_unit)?;
+        let timestamp_unit = options.timestamp_unit;
+        Ok(Self { connection, schema, schema_version, timestamp_unit })
+    }
+
+    /// Begins a transaction that holds the write lock, and sees to it that the schema is known.
+    pub fn begin_write(&mut self) -> Result<()> {
+        self.begin("BEGIN IMMEDIATE")
+    }
+
+    /// Begins a transaction that reads one snapshot.
+    pub fn begin_read(&mut self) -> Result<()> {
+        self.begin("BEGIN")
+    }
+
+    fn begin(&mut self, statement: &'static str) -> Result<()> {
+        self.run(statement, "beginning a transaction")?;
+        let refreshed = self.refresh_schema();
+        if refreshed.is_err() {
+            self.rollback();
+        }
+        refreshed
+    }
+
+    /// The app's owner may have run `drizzle-kit push` since the last transaction.
+    fn refresh_schema(&mut self) -> Result<()> {
+        let version = schema_version(&self.connection)?;
+        if version != self.schema_version {
+            self.schema = discover(&self.connection, self.timestamp_unit)?;
+            self.schema_version = version;
+        }
+        Ok(())
+    }
+
+    /// Commits. When this returns, the transaction is as durable as the options say.
+    pub fn commit(&mut self) -> Result<()> {
+        self.run("COMMIT", "committing")
+    }
+
+    /// Undoes the transaction, if SQLite has not done so already.
+    pub fn rollback(&mut self) {
+        if self.in_transaction() {
+            // It can't fail in a way that leaves a transaction open, says SQLite's documentation.
+            let _ = self.run("ROLLBACK", "rolling back");
+        }
+    }
+
+    /// Whether a transaction is open: some errors end it.
+    pub fn in_transaction(&self) -> bool {
+        !self.connection.is_autocommit()
+    }
+
+    /// A number that grows with every row that is written.
+    pub fn rows_written(&self) -> u64 {
+        self.connection.total_changes()
+    }
+
+    /// What was found when the database was opened.
+    pub fn diagnostics(&self) -> Result<Diagnostics> {
+        let path = self.connection.path().filter(|path| !path.is_empty()).unwrap_or(":memory:");
+        Ok(Diagnostics {
+            path: path.to_owned(),
+            journal_mode: journal_mode(&self.connection).doing("reading the journal mode")?,
+            timestamp_unit: self.schema.timestamp_unit,
+            sqlite_version: rusqlite::version(),
+        })
+    }
+
+    fn run(&self, statement: &'static str, doing: &'static str) -> Result<()> {
+        self.connection
+            .prepare_cached(statement)
+            .and_then(|mut statement| statement.execute([]))
+            .map(|_| ())
+            .doing(doing)
+    }
+}
+
+fn create_tables(connection: &Connection) -> Result<()> {
+    let made = Transaction::new_unchecked(connection, TransactionBehavior::Immediate).and_then(
+        |transaction| {
+            transaction.execute_batch(include_str!("sql/create_tables.sql"))?;
+            transaction.commit()
+        },
+    );
+    made.doing("creating the tables")
+}
+
+fn connect(place: &Place, flags: OpenFlags) -> Result<Connection> {
+    let path = match place {
+        Place::Memory => return Connection::open_in_memory().doing("opening the database"),
+        Place::File(path) => path,
+    };
+    let creates = flags.contains(OpenFlags::SQLITE_OPEN_CREATE);
+    if !creates && !path.exists() {
+        return Err(Error::SchemaMismatch {
+            problem: format!("there is no file {}", path.display()),
+            remedy: "Check that DATABASE_URL names the app's own file (a relative path starts at \
+                     the working directory); if it does, run `npx drizzle-kit push`. For a fresh \
+                     start without the app: `npx media-credits init <url>`"
+                .to_owned(),
+        });
+    }
+    // Each connection stays on one thread, so SQLite need not lock it.
+    let flags = flags | OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_EXRESCODE;
+    Connection::open_with_flags(path, flags).doing("opening the database")
+}
+
+fn tune(connection: &Connection, options: Options, role: Role) -> Result<()> {
+    let synchronous = match options.durability {
+        Durability::Full => "FULL",
+        Durability::Normal => "NORMAL",
+    };
+    // The app's own connections leave foreign keys off; the engine checks what it needs by itself.
+    let set = || {
+        connection.pragma_update(None, "foreign_keys", false)?;
+        connection.pragma_update(None, "synchronous", synchronous)?;
+        // In KiB, because it is negative: see docs/performance.md.
+        connection.pragma_update(None, "cache_size", -64 * 1024)?;
+        match role {
+            Role::Writer => want_wal(connection, options.busy_timeout),
+            Role::Reader => connection.pragma_update(None, "query_only", true),
+        }
+    };
+    connection.set_prepared_statement_cache_capacity(128);
+    set().doing("opening the database")
+}
+
+/// Turns the write-ahead log on, unless somebody else has the file open in another mode or it can't
+/// be written: everything works without it too.
+fn want_wal(connection: &Connection, busy_timeout: Duration) -> rusqlite::Result<()> {
+    const PATIENCE: Duration = Duration::from_millis(200);
+    if journal_mode(connection)? == "wal" {
+        return Ok(());
+    }
+    connection.busy_timeout(PATIENCE.min(busy_timeout))?;
+    let _ = connection.query_row("PRAGMA journal_mode = WAL", [], |_| Ok(()));
+    connection.busy_timeout(busy_timeout)
+}
+
+fn journal_mode(connection: &Connection) -> rusqlite::Result<String> {
+    connection.query_row("PRAGMA journal_mode", [], |row| row.get(0))
+}
+
+fn schema_version(connection: &Connection) -> Result<i64> {
+    connection
+        .prepare_cached("PRAGMA schema_version")
+        .and_then(|mut statement| statement.query_row([], |row| row.get(0)))
+        .doing("reading the schema")
+}

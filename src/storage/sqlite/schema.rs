@@ -1,0 +1,233 @@
+//! Finding out what tables an SQLite database has, and the unit of its times.
+
+use rusqlite::Connection;
+
+use super::error::Doing;
+use crate::error::{Error, Result};
+use crate::storage::schema::{
+    Column, Kind, Schema, Table, TableName, TimestampUnit, camel_case, quote,
+};
+
+/// Reads the schema, and refuses one that lacks what this package needs.
+pub(super) fn discover(connection: &Connection, unit: Option<TimestampUnit>) -> Result<Schema> {
+    let mut found = Vec::new();
+    for name in TableName::ALL {
+        found.push((name, declared_columns(connection, name)?));
+    }
+    check_tables(&found)?;
+    let unit = match unit {
+        Some(unit) => unit,
+        None => find_unit(connection, &found)?,
+    };
+    let [user, credit, media_tasks] =
+        <[_; 3]>::try_from(found).map_err(|_| Error::Internal("a table was lost".to_owned()))?;
+    let table = |(name, columns): (TableName, Vec<Declared>)| {
+        Table::new(name, columns.into_iter().map(Declared::into_column).collect())
+    };
+    Ok(Schema::new([table(user), table(credit), table(media_tasks)], unit))
+}
+
+/// A column as `PRAGMA table_info` tells it.
+struct Declared {
+    name: String,
+    declared_type: String,
+    not_null: bool,
+    default: Option<String>,
+}
+
+fn declared_columns(connection: &Connection, table: TableName) -> Result<Vec<Declared>> {
+    const SQL: &str = r#"SELECT name, type, "notnull", dflt_value FROM pragma_table_info(?1)"#;
+    let read = || {
+        let mut statement = connection.prepare(SQL)?;
+        let rows = statement.query_map([table.sql()], |row| {
+            Ok(Declared {
+                name: row.get(0)?,
+                declared_type: row.get::<_, String>(1)?.to_ascii_uppercase(),
+                not_null: row.get(2)?,
+                default: row.get(3)?,
+            })
+        })?;
+        rows.collect::<rusqlite::Result<_>>()
+    };
+    read().doing("reading the schema")
+}
+
+fn check_tables(found: &[(TableName, Vec<Declared>)]) -> Result<()> {
+    let missing: Vec<&str> = found
+        .iter()
+        .filter(|(_, columns)| columns.is_empty())
+        .map(|(name, _)| name.sql())
+        .collect();
+    if !missing.is_empty() {
+        return Err(missing_tables(&missing));
+    }
+    let mut problems = Vec::new();
+    let mut statements = Vec::new();
+    for (table, columns) in found {
+        for (needed, sql_type) in table.needed_columns() {
+            if !columns.iter().any(|column| column.name == *needed) {
+                let table = table.sql();
+                problems.push(format!("{table}.{needed}"));
+                statements.push(format!("ALTER TABLE {table} ADD COLUMN {needed} {sql_type};"));
+            }
+        }
+    }
+    if problems.is_empty() {
+        return Ok(());
+    }
+    Err(Error::SchemaMismatch {
+        problem: format!("column {} is missing", problems.join(", ")),
+        remedy: format!(
+            "Add it to the app's Drizzle schema and run `npx drizzle-kit push`, or run: {}",
+            statements.join(" ")
+        ),
+    })
+}
+
+/// The error for tables that are not there.
+fn missing_tables(missing: &[&str]) -> Error {
+    Error::SchemaMismatch {
+        problem: format!("table {} is missing", missing.join(", ")),
+        remedy: "Check that DATABASE_URL names the app's own file; if it does, run `npx \
+                 drizzle-kit push`. For a fresh start without the app: `npx media-credits init \
+                 <url>`"
+            .to_owned(),
+    }
+}
+
+impl Declared {
+    fn into_column(self) -> Column {
+        Column {
+            key: camel_case(&self.name),
+            kind: self.kind(),
+            not_null: self.not_null,
+            has_default: self.default.is_some(),
+            name: self.name,
+        }
+    }
+
+    /// What the column holds: by its declared type, as <https://sqlite.org/datatype3.html> reads it.
+    /// Drizzle declares times and booleans as `integer`, so their default and name must tell.
+    fn kind(&self) -> Kind {
+        let declared = |part: &str| self.declared_type.contains(part);
+        if declared("JSON") {
+            Kind::Json
+        } else if declared("BOOL") {
+            Kind::Boolean
+        } else if declared("DATE") || declared("TIME") {
+            Kind::Timestamp
+        } else if declared("INT") {
+            if self.is_boolean() {
+                Kind::Boolean
+            } else if self.is_timestamp() {
+                Kind::Timestamp
+            } else {
+                Kind::Integer
+            }
+        } else if declared("CHAR") || declared("CLOB") || declared("TEXT") {
+            Kind::Text
+        } else if declared("REAL") || declared("FLOA") || declared("DOUB") {
+            Kind::Real
+        } else {
+            Kind::Other
+        }
+    }
+
+    fn is_boolean(&self) -> bool {
+        let default = self.default.as_deref().unwrap_or_default();
+        default.eq_ignore_ascii_case("true")
+            || default.eq_ignore_ascii_case("false")
+            || self.name.starts_with("is_")
+            || self.name.starts_with("has_")
+    }
+
+    fn is_timestamp(&self) -> bool {
+        self.name.ends_with("_at") || self.default_clock().is_some()
+    }
+
+    /// The unit of the clock that fills this column in, if its default is one.
+    fn default_clock(&self) -> Option<TimestampUnit> {
+        let default = self.default.as_deref()?.to_ascii_lowercase();
+        let clock =
+            ["julianday", "unixepoch", "strftime"].iter().any(|name| default.contains(name));
+        let milliseconds = default.contains("86400000") || default.contains("1000");
+        match (clock, milliseconds) {
+            (false, _) => None,
+            (true, true) => Some(TimestampUnit::Milliseconds),
+            (true, false) => Some(TimestampUnit::Seconds),
+        }
+    }
+}
+
+/// The columns whose values are never far in the past or the future, so that they tell the unit.
+const CLOCK_COLUMNS: [&str; 2] = ["created_at", "updated_at"];
+
+/// Finds the unit of times: by the columns' defaults and by what the columns hold. Both must agree.
+fn find_unit(
+    connection: &Connection,
+    found: &[(TableName, Vec<Declared>)],
+) -> Result<TimestampUnit> {
+    let mut evidence: Vec<(TimestampUnit, String)> = Vec::new();
+    for (table, columns) in found {
+        for column in columns.iter().filter(|column| CLOCK_COLUMNS.contains(&column.name.as_str()))
+        {
+            let place = format!("{}.{}", table.sql(), column.name);
+            if let Some(unit) = column.default_clock() {
+                evidence.push((unit, format!("the default of {place}")));
+            }
+            for stored in sample(connection, *table, &column.name)? {
+                evidence.push((unit_of(stored), format!("{place} = {stored}")));
+            }
+        }
+    }
+    let Some((unit, first)) = evidence.first() else { return Ok(TimestampUnit::Milliseconds) };
+    match evidence.iter().find(|(other, _)| other != unit) {
+        None => Ok(*unit),
+        Some((other, second)) => Err(Error::TimestampUnitUnclear {
+            evidence: format!("{first} says {}, {second} says {}", unit.as_str(), other.as_str()),
+        }),
+    }
+}
+
+/// A clock's number below this is seconds: as milliseconds it would be before March 1973, and as
+/// seconds it reaches to the year 5138.
+fn unit_of(stored: i64) -> TimestampUnit {
+    const FIRST_MILLISECONDS: i64 = 100_000_000_000;
+    if stored < FIRST_MILLISECONDS { TimestampUnit::Seconds } else { TimestampUnit::Milliseconds }
+}
+
+/// Values of a clock column: from the first rows and, by the index of the primary key, from rows in
+/// random places. A few are enough, since an app writes them all in one way.
+fn sample(connection: &Connection, table: TableName, column: &str) -> Result<Vec<i64>> {
+    let place = format!("{}.{column}", table.sql());
+    let (table, column) = (quote(table.sql()), quote(column));
+    let rows = format!("SELECT {column} AS stored FROM {table} WHERE {column} IS NOT NULL");
+    let sql = format!(
+        "SELECT typeof(stored), CAST(stored AS integer) FROM (
+             SELECT * FROM ({rows} LIMIT 50)
+             UNION ALL SELECT * FROM ({rows} ORDER BY id DESC LIMIT 50)
+         )"
+    );
+    let read = || -> rusqlite::Result<Vec<(String, i64)>> {
+        let mut statement = connection.prepare(&sql)?;
+        statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?.collect()
+    };
+    let mut values = Vec::new();
+    for (stored_type, stored) in read().doing("looking for the unit of timestamps")? {
+        match stored_type.as_str() {
+            "integer" | "real" if stored > 0 => values.push(stored),
+            "integer" | "real" => {}
+            other => return Err(not_a_number(&place, other)),
+        }
+    }
+    Ok(values)
+}
+
+fn not_a_number(place: &str, stored_type: &str) -> Error {
+    Error::SchemaMismatch {
+        problem: format!("{place} holds {stored_type}, not epoch milliseconds or seconds"),
+        remedy: "Declare the column as integer(…, { mode: 'timestamp_ms' }) in the app's Drizzle \
+                 schema and convert its rows"
+            .to_owned(),
+    }
+}

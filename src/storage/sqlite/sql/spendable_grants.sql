@@ -1,0 +1,9 @@
+-- In draw order. SQLite sorts NULL first, and a grant that never expires must come last.
+SELECT id, transaction_no, credits, remaining_credits, expires_at, status
+FROM credit
+WHERE user_id = ?1
+  AND status = 'active'
+  AND transaction_type = 'grant'
+  AND remaining_credits > 0
+  AND (expires_at IS NULL OR expires_at > ?2)
+ORDER BY expires_at IS NULL, expires_at, created_at, id
