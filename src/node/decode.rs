@@ -12,9 +12,7 @@ use crate::storage::{CreditFilter, Page};
 
 /// Reads a call: the function's name and its arguments.
 pub(super) fn operation(name: &str, arguments: &str) -> Result<Operation> {
-    let arguments: Vec<Passed> = serde_json::from_str(arguments)
-        .map_err(|error| Error::Internal(format!("{name}: {error}")))?;
-    let mut arguments = Arguments(arguments.into_iter());
+    let mut arguments = Arguments::read(name, arguments)?;
     let operation = match name {
         "createMediaTask" => {
             let task = arguments.fields("task")?;
@@ -65,9 +63,16 @@ pub(super) fn operation(name: &str, arguments: &str) -> Result<Operation> {
 }
 
 /// A call's arguments, taken one by one.
-struct Arguments(std::vec::IntoIter<Passed>);
+pub(super) struct Arguments(std::vec::IntoIter<Passed>);
 
 impl Arguments {
+    /// Reads the JSON text of an array.
+    pub(super) fn read(function: &str, arguments: &str) -> Result<Self> {
+        let arguments: Vec<Passed> = serde_json::from_str(arguments)
+            .map_err(|error| Error::Internal(format!("{function}: {error}")))?;
+        Ok(Self(arguments.into_iter()))
+    }
+
     fn next(&mut self) -> Passed {
         self.0.next().unwrap_or(Passed::Nothing)
     }
@@ -85,7 +90,7 @@ impl Arguments {
     }
 
     /// An object's fields. A field that is `undefined` is not there.
-    fn fields(&mut self, name: &str) -> Result<Fields> {
+    pub(super) fn fields(&mut self, name: &str) -> Result<Fields> {
         match self.next() {
             Passed::Fields(fields) => fields
                 .into_iter()

@@ -4,11 +4,15 @@
 //! worker thread, each Jest file). Worker threads put replies in; the threadsafe function is called
 //! once for as many as have piled up until JavaScript comes to fetch them.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::mpsc::channel;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::Duration;
 
 use napi::bindgen_prelude::{Env, Function};
 use napi::threadsafe_function::{ThreadsafeFunction, ThreadsafeFunctionCallMode};
 use napi_derive::napi;
+
+use super::connection::Shared;
 
 /// It takes no argument: JavaScript fetches the replies by itself. Weak: it alone keeps no process
 /// alive.
@@ -23,6 +27,7 @@ pub struct Mailbox {
 struct Inner {
     wake: Mutex<Wake>,
     replies: Mutex<Replies>,
+    connections: Mutex<Vec<Weak<Shared>>>,
 }
 
 #[derive(Default)]
@@ -42,14 +47,19 @@ pub(super) struct Address {
 impl Mailbox {
     /// A mailbox that calls `wake` when there is something to fetch.
     #[napi(constructor)]
-    pub fn new(wake: Function<(), ()>) -> napi::Result<Self> {
+    pub fn new(env: Env, wake: Function<(), ()>) -> napi::Result<Self> {
         let wake = wake
             .build_threadsafe_function()
             .weak::<true>()
             .callee_handled::<false>()
             .build_callback(|_| Ok(()))?;
-        let inner = Inner { wake: Mutex::new(wake), replies: Mutex::default() };
-        Ok(Self { inner: Arc::new(inner) })
+        let inner = Arc::new(Inner {
+            wake: Mutex::new(wake),
+            replies: Mutex::default(),
+            connections: Mutex::default(),
+        });
+        env.add_env_cleanup_hook(Arc::clone(&inner), |inner| inner.close_connections())?;
+        Ok(Self { inner })
     }
 
     /// Takes the replies that wait: request, reply, request, reply, …
@@ -82,8 +92,31 @@ impl Mailbox {
 }
 
 impl Mailbox {
+    /// Remembers a connection, to close it when the environment ends.
+    pub(super) fn close_at_exit(&self, connection: &Arc<Shared>) {
+        let mut connections = lock(&self.inner.connections);
+        connections.retain(|connection| connection.strong_count() > 0);
+        connections.push(Arc::downgrade(connection));
+    }
+
     pub(super) fn address(&self, request: u32) -> Address {
         Address { mailbox: Arc::clone(&self.inner), request }
+    }
+}
+
+impl Inner {
+    /// Closes what JavaScript left open, and waits a moment for it, so that a process that ends in
+    /// good order leaves no write-ahead log behind. Nothing that was acknowledged depends on it.
+    fn close_connections(&self) {
+        const PATIENCE: Duration = Duration::from_secs(2);
+        let (closing, closed) = channel::<()>();
+        for connection in lock(&self.connections).drain(..).filter_map(|weak| weak.upgrade()) {
+            let closing = closing.clone();
+            connection.close(move || drop(closing));
+        }
+        drop(closing);
+        // It ends with an error as soon as every sender is dropped.
+        let _ = closed.recv_timeout(PATIENCE);
     }
 }
 

@@ -8,4 +8,5 @@ mod connection;
 mod decode;
 mod encode;
 mod mailbox;
+mod options;
 mod wire;

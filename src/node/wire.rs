@@ -9,7 +9,7 @@ use std::fmt;
 
 use serde::de::{self, Deserialize, Deserializer, MapAccess, Visitor};
 
-use crate::domain::value::{Fields, Value};
+use crate::domain::value::Value;
 
 /// What a caller passed in one place.
 #[derive(Debug, Clone, PartialEq)]

@@ -1,0 +1,39 @@
+'use strict'
+
+/**
+ * The ledger's invariants, computed from the rows alone. Returns a sentence for each violation.
+ *
+ * For every user: granted − remaining = Σ draws of active charges. For every grant: 0 ≤ remaining ≤
+ * granted, and what left it is what active charges drew from it. No failed task has an active charge.
+ * No charge for a task is without its task.
+ */
+async function violations(database) {
+  const { credit, media_tasks: tasks } = await database.everything()
+  const found = []
+  const drawn = new Map()
+  for (const charge of credit.filter((row) => row.transaction_type === 'consume' && row.status === 'active')) {
+    const draws = JSON.parse(charge.consumed_detail)
+    const sum = draws.reduce((total, draw) => total + draw.creditsConsumed, 0)
+    if (sum !== -charge.credits) found.push(`charge ${charge.id} of ${-charge.credits} drew ${sum}`)
+    for (const draw of draws) drawn.set(draw.creditId, (drawn.get(draw.creditId) ?? 0) + draw.creditsConsumed)
+    const { type, taskId } = JSON.parse(charge.metadata ?? '{}') ?? {}
+    if (type === 'media-task' && !tasks.some((task) => task.id === taskId)) {
+      found.push(`charge ${charge.id} is without its task ${taskId}`)
+    }
+  }
+  for (const grant of credit.filter((row) => row.transaction_type === 'grant')) {
+    const { id, credits, remaining_credits: remaining } = grant
+    if (remaining < 0 || remaining > credits) found.push(`grant ${id} has ${remaining} of ${credits} left`)
+    const gone = credits - remaining
+    if (gone !== (drawn.get(id) ?? 0)) found.push(`${gone} left grant ${id}, charges drew ${drawn.get(id) ?? 0}`)
+    drawn.delete(id)
+  }
+  for (const id of drawn.keys()) found.push(`charges drew on ${id}, which is no grant`)
+  for (const task of tasks.filter(({ status, credit_id: id }) => status === 'failed' && id)) {
+    const charge = credit.find(({ id }) => id === task.credit_id)
+    if (charge?.status === 'active') found.push(`task ${task.id} failed and keeps its charge ${charge.id}`)
+  }
+  return found
+}
+
+module.exports = { violations }

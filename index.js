@@ -1,0 +1,239 @@
+'use strict'
+
+/**
+ * The facade: it makes the promises, dates and errors of the caller's realm, because in Jest and in
+ * vm contexts those that native code makes fail `instanceof`. No rule of the ledger is here; calls and
+ * replies cross as JSON text (src/node/wire.rs says how).
+ */
+
+const native = require('./binding.js')
+
+/** A call that was refused or failed. `docs/errors.md` lists every code. */
+class MediaCreditsError extends Error {
+  /** @param {{ code: string, message: string, retryable: boolean, details: object }} error */
+  constructor({ code, message, retryable, details }) {
+    super(message)
+    this.code = code
+    this.retryable = retryable
+    Object.assign(this, details)
+  }
+}
+Object.defineProperty(MediaCreditsError.prototype, 'name', {
+  value: 'MediaCreditsError',
+  configurable: true,
+  writable: true,
+})
+
+// ---- What crosses ----
+
+/** A value that JSON has no word for becomes an object with one key. */
+function encodeValue(value) {
+  switch (typeof value) {
+    case 'string':
+      return wellFormed(value)
+    case 'number':
+      return Number.isFinite(value) ? value : { $number: String(value) }
+    case 'boolean':
+      return value
+    case 'undefined':
+      return { $undefined: true }
+    case 'bigint':
+      return { $bigint: String(value) }
+    case 'object':
+      return value === null ? null : encodeObject(value)
+    default:
+      return { $unsupported: `a ${typeof value}` }
+  }
+}
+
+function encodeObject(value) {
+  if (isDate(value)) {
+    const time = value.getTime()
+    return { $date: Number.isNaN(time) ? null : time }
+  }
+  if (value instanceof Uint8Array) return { $bytes: Buffer.from(value).toString('hex') }
+  try {
+    return { $json: wellFormed(JSON.stringify(value)) }
+  } catch (error) {
+    return { $unsupported: `an object that JSON can't hold (${error.message.split('\n', 1)[0]})` }
+  }
+}
+
+/** A plain object whose keys are fields; anything else as a value, for the error to describe. */
+function encodeFields(object) {
+  if (typeof object !== 'object' || object === null || Array.isArray(object) || isDate(object)) {
+    return encodeValue(object)
+  }
+  // Without a prototype, `__proto__` is a key like any other.
+  const fields = Object.create(null)
+  for (const key of Object.keys(object)) fields[wellFormed(key)] = encodeValue(object[key])
+  return { $fields: fields }
+}
+
+/** Half a surrogate pair, as `slice` leaves it behind in a title with emoji, is no Unicode text. */
+function wellFormed(text) {
+  return text.isWellFormed() ? text : text.toWellFormed()
+}
+
+/** Dates of another realm, too. */
+function isDate(value) {
+  return value instanceof Date || Object.prototype.toString.call(value) === '[object Date]'
+}
+
+function decodeRow(row) {
+  if (row === null) return undefined
+  for (const key of Object.keys(row)) {
+    const value = row[key]
+    if (typeof value === 'object' && value !== null) row[key] = decodeValue(value)
+  }
+  return row
+}
+
+function decodeValue(value) {
+  if ('$date' in value) return new Date(value.$date)
+  if ('$json' in value) return parseOr(value.$json)
+  if ('$bytes' in value) return Buffer.from(value.$bytes, 'hex')
+  return Number(value.$number)
+}
+
+/** A JSON column of an old row may hold something else. */
+function parseOr(text) {
+  try {
+    return JSON.parse(text)
+  } catch {
+    return text
+  }
+}
+
+// ---- Operations: what each function passes, and what it makes of the reply ----
+
+const row = (reply) => decodeRow(reply.row)
+const rows = (reply) => reply.rows.map(decodeRow)
+const value = (reply) => reply.value
+const nothing = () => undefined
+
+const operations = {
+  createMediaTask: {
+    pass: (task, costCredits, options) => [encodeFields(task), encodeValue(costCredits), encodeValue(options)],
+    result: row,
+  },
+  updateMediaTaskById: {
+    pass: (id, patch, options) => [encodeValue(id), encodeFields(patch), encodeValue(options)],
+    result: (reply) => (reply.refund ? Object.assign(row(reply), { refund: reply.refund }) : row(reply)),
+  },
+  consumeCredits: { pass: (parameters) => [encodeFields(parameters)], result: row },
+  createCredit: { pass: (newCredit) => [encodeFields(newCredit)], result: row },
+  findMediaTaskById: { pass: (id) => [encodeValue(id)], result: row },
+  hasActiveMediaTask: { pass: (userId) => [encodeValue(userId)], result: value },
+  getActiveMediaTasks: { pass: (userId) => [encodeValue(userId)], result: rows },
+  getMediaTaskHistory: {
+    pass: (userId, page, limit) => [encodeValue(userId), encodeValue(page), encodeValue(limit)],
+    result: (reply) => ({
+      list: rows(reply),
+      ...reply.page,
+      totalPages: Math.ceil(reply.page.total / reply.page.limit),
+    }),
+  },
+  getRemainingCredits: { pass: (userId) => [encodeValue(userId)], result: value },
+  getCredits: { pass: (query) => [encodeFields(query)], result: rows },
+  getCreditsCount: { pass: (query) => [encodeFields(query)], result: value },
+  createTables: { pass: () => [], result: nothing },
+  getDiagnostics: { pass: () => [], result: value },
+}
+
+// ---- Requests and their replies ----
+
+/** Requests that wait for a reply, by number. */
+const pending = new Map()
+let lastRequest = 0
+const mailbox = new native.Mailbox(settleReplies)
+
+function nextRequest() {
+  do lastRequest = (lastRequest + 1) >>> 0
+  while (pending.has(lastRequest))
+  return lastRequest
+}
+
+/**
+ * Sends a request. `send` gets its number and must see to it that a reply comes.
+ * `method` is what the caller called: errors point at the line that did.
+ */
+function request(method, result, send) {
+  const caller = {}
+  Error.captureStackTrace(caller, method)
+  return new Promise((resolve, reject) => {
+    const number = nextRequest()
+    send(number)
+    // The reply can't come before this function returns: it waits for the event loop.
+    pending.set(number, { resolve, reject, result, caller })
+    if (pending.size === 1) mailbox.ref()
+  })
+}
+
+function settleReplies() {
+  const replies = mailbox.fetch()
+  for (let at = 0; at < replies.length; at += 2) {
+    const { resolve, reject, result, caller } = pending.get(replies[at])
+    pending.delete(replies[at])
+    const reply = JSON.parse(replies[at + 1])
+    if (reply.error) reject(errorAt(caller, reply.error))
+    else resolve(result(reply))
+  }
+  if (pending.size === 0) mailbox.unref()
+}
+
+function errorAt(caller, description) {
+  const error = new MediaCreditsError(description)
+  const frames = String(caller.stack).split('\n').slice(1)
+  const stack = [`${error.name}: ${error.message}`, ...frames].join('\n')
+  Object.defineProperty(error, 'stack', { value: stack, configurable: true, writable: true })
+  return error
+}
+
+// ---- Connections ----
+
+/** A connection. Its functions may be taken off it: `const { createMediaTask } = connect()`. */
+class MediaCredits {
+  /** Use `connect()`. */
+  constructor(connection) {
+    publish(this, () => connection)
+  }
+}
+
+/** Gives `target` all functions of a connection; `connection()` is asked for it at each call. */
+function publish(target, connection) {
+  for (const [name, { pass, result }] of Object.entries(operations)) {
+    const method = (...args) =>
+      request(method, result, (number) =>
+        connection().submit(mailbox, number, name, JSON.stringify(pass(...args))),
+      )
+    target[name] = Object.defineProperty(method, 'name', { value: name })
+  }
+  const close = () => request(close, nothing, (number) => connection().close(mailbox, number))
+  target.close = close
+}
+
+function connect(options = {}) {
+  return new MediaCredits(newConnection(connect, options))
+}
+
+function newConnection(method, options) {
+  const { DATABASE_URL, DATABASE_PROVIDER } = process.env
+  const passed = encodeFields(options)
+  const environment = { url: DATABASE_URL ?? '', provider: DATABASE_PROVIDER ?? '' }
+  const connection = new native.Connection(JSON.stringify([passed]), environment)
+  const { problem } = connection
+  if (problem) {
+    const caller = {}
+    Error.captureStackTrace(caller, method)
+    throw errorAt(caller, JSON.parse(problem).error)
+  }
+  return connection
+}
+
+let defaultConnection
+
+module.exports = { connect, MediaCredits, MediaCreditsError }
+
+// On the default connection, under the app's own names.
+publish(module.exports, () => (defaultConnection ??= newConnection(newConnection, {})))
