@@ -1,0 +1,94 @@
+//! What the storage and engine tests share.
+
+use media_credits::domain::charge::ChargeRequest;
+use media_credits::domain::grant::NewGrant;
+use media_credits::domain::task::{NewTask, TaskPatch};
+use media_credits::domain::value::{Fields, Value};
+use media_credits::engine::{Ids, Outcome, Write, write};
+use media_credits::error::Result;
+use media_credits::storage::schema::{TableName, TimestampUnit};
+use media_credits::storage::sqlite::{Database, Options, Place};
+use media_credits::storage::{Ledger, Row};
+
+pub(crate) fn text(text: &str) -> Value {
+    Value::Text(text.to_owned())
+}
+
+pub(crate) fn fields(pairs: &[(&str, Value)]) -> Fields {
+    pairs.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect()
+}
+
+/// A ledger in memory with these users.
+pub(crate) fn ledger(users: &[&str], timestamp_unit: Option<TimestampUnit>) -> Result<Database> {
+    let options = Options { timestamp_unit, ..Options::default() };
+    let mut database = Database::create(&Place::Memory, options)?;
+    for user in users {
+        add_user(&mut database, user)?;
+    }
+    Ok(database)
+}
+
+pub(crate) fn add_user(ledger: &mut impl Ledger, id: &str) -> Result<()> {
+    let email = format!("{id}@example.test");
+    let row = [("id", text(id)), ("name", text(id)), ("email", text(&email))];
+    ledger.insert(TableName::User, &fields(&row))
+}
+
+pub(crate) fn grant(user: &str, credits: i64, expires_at_ms: Option<i64>) -> Write {
+    let row = [
+        ("userId", text(user)),
+        ("credits", Value::Integer(credits)),
+        ("expiresAt", Value::time_or_null(expires_at_ms)),
+    ];
+    Write::Grant(NewGrant::parse(fields(&row)).expect("a grant"))
+}
+
+pub(crate) fn consume(user: &str, credits: i64) -> Write {
+    let parameters = [("userId", text(user)), ("credits", Value::Integer(credits))];
+    Write::Consume(ChargeRequest::parse(&fields(&parameters)).expect("a charge"))
+}
+
+pub(crate) fn create_task(id: &str, user: &str, cost: i64) -> Write {
+    let task = [
+        ("id", text(id)),
+        ("userId", text(user)),
+        ("platform", text("youtube")),
+        ("videoUrl", text("https://youtu.be/x")),
+    ];
+    let task = NewTask::parse(fields(&task), Some(&Value::Integer(cost)));
+    Write::CreateTask(task.expect("a task"))
+}
+
+pub(crate) fn update_task(id: &str, patch: &[(&str, Value)]) -> Write {
+    Write::UpdateTask(TaskPatch::parse(id.to_owned(), fields(patch)).expect("a patch"))
+}
+
+/// Makes one change at a time of the test's choice.
+pub(crate) fn apply(ledger: &mut Database, change: &Write, now_ms: i64) -> Result<Outcome> {
+    write(ledger, change, &mut Ids::new(), now_ms)
+}
+
+/// A column of a row, by its name in JavaScript.
+pub(crate) fn column<'a>(row: &'a Row, key: &str) -> &'a Value {
+    let at = row.table.columns.iter().position(|column| column.key == key);
+    &row.values[at.unwrap_or_else(|| panic!("no column {key}"))]
+}
+
+pub(crate) fn number(row: &Row, key: &str) -> i64 {
+    match column(row, key) {
+        Value::Integer(number) => *number,
+        other => panic!("{key} is {other:?}"),
+    }
+}
+
+pub(crate) fn string(row: &Row, key: &str) -> String {
+    column(row, key).as_text().unwrap_or_else(|| panic!("{key} is no text")).to_owned()
+}
+
+/// The row of an outcome that has one.
+pub(crate) fn row(outcome: Outcome) -> Row {
+    match outcome {
+        Outcome::Row(Some(row)) | Outcome::Updated(row, _) => row,
+        other => panic!("{other:?} has no row"),
+    }
+}

@@ -1,0 +1,286 @@
+//! Any sequence of grants, charges, tasks, failures and passing time leaves the ledger whole, and
+//! does what a naive model of it does.
+
+use std::collections::BTreeMap;
+
+use crate::common::{
+    apply, column, consume, create_task, grant, ledger, number, row, string, text, update_task,
+};
+use media_credits::domain::refund::Refund;
+use media_credits::domain::value::Value;
+use media_credits::engine::Outcome;
+use media_credits::error::Error;
+use media_credits::storage::schema::TimestampUnit;
+use media_credits::storage::sqlite::Database;
+use media_credits::storage::{CreditFilter, Page, Row, Views};
+use proptest::prelude::*;
+
+const USERS: [&str; 2] = ["ada", "bob"];
+/// Times are whole seconds, so that both units hold them.
+const TICK_MS: i64 = 1000;
+const START_MS: i64 = 1_795_380_509_000;
+
+#[derive(Debug, Clone)]
+enum Step {
+    Grant {
+        user: usize,
+        credits: i64,
+        lives_ticks: Option<i64>,
+    },
+    Consume {
+        user: usize,
+        credits: i64,
+    },
+    Task {
+        user: usize,
+        cost: i64,
+    },
+    /// Fails one of the tasks so far.
+    Fail {
+        task: usize,
+    },
+    /// A translation: charges, hands the charge to a task, and fails it with that charge.
+    FailedTranslation {
+        task: usize,
+        credits: i64,
+    },
+    Wait {
+        ticks: i64,
+    },
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    let user = 0..USERS.len();
+    let task = 0..64_usize;
+    prop_oneof![
+        3 => (user.clone(), 1..60_i64, prop::option::of(1..12_i64))
+            .prop_map(|(user, credits, lives_ticks)| Step::Grant { user, credits, lives_ticks }),
+        3 => (user.clone(), 1..80_i64).prop_map(|(user, credits)| Step::Consume { user, credits }),
+        3 => (user, 0..60_i64).prop_map(|(user, cost)| Step::Task { user, cost }),
+        3 => task.clone().prop_map(|task| Step::Fail { task }),
+        1 => (task, 1..20_i64)
+            .prop_map(|(task, credits)| Step::FailedTranslation { task, credits }),
+        2 => (0..4_i64).prop_map(|ticks| Step::Wait { ticks }),
+    ]
+}
+
+/// What is left of a grant, in draw order: its key sorts as the rule says.
+type DrawOrder = (bool, i64, i64, String);
+
+#[derive(Default)]
+struct Model {
+    grants: [BTreeMap<DrawOrder, i64>; USERS.len()],
+    tasks: Vec<ModelTask>,
+    now_ms: i64,
+}
+
+struct ModelTask {
+    user: usize,
+    /// What its charge drew, until that is refunded.
+    draws: Vec<(DrawOrder, i64)>,
+}
+
+impl Model {
+    fn spendable(&self, user: usize) -> impl Iterator<Item = (&DrawOrder, i64)> {
+        let now_ms = self.now_ms;
+        self.grants[user]
+            .iter()
+            .filter(move |((never, expires_at_ms, ..), _)| *never || *expires_at_ms > now_ms)
+            .map(|(key, remaining)| (key, *remaining))
+    }
+
+    fn balance(&self, user: usize) -> i64 {
+        self.spendable(user).map(|(_, remaining)| remaining).sum()
+    }
+
+    fn charge(&mut self, user: usize, credits: i64) -> Result<Vec<(DrawOrder, i64)>, Error> {
+        let available = self.balance(user);
+        if available < credits {
+            return Err(Error::InsufficientCredits { required: credits, available });
+        }
+        let mut left = credits;
+        let mut draws = Vec::new();
+        for (key, remaining) in self.spendable(user) {
+            let drawn = remaining.min(left);
+            if drawn > 0 {
+                draws.push((key.clone(), drawn));
+                left -= drawn;
+            }
+        }
+        for (key, drawn) in &draws {
+            *self.grants[user].get_mut(key).unwrap() -= drawn;
+        }
+        Ok(draws)
+    }
+
+    fn refund(&mut self, user: usize, draws: &[(DrawOrder, i64)]) -> Refund {
+        let mut refund = Refund::default();
+        for (key, drawn) in draws {
+            *self.grants[user].get_mut(key).unwrap() += drawn;
+            refund.credits += drawn;
+            if key.0 || key.1 > self.now_ms {
+                refund.spendable += drawn;
+            }
+        }
+        refund
+    }
+}
+
+fn rows(database: &mut Database, user: usize) -> Vec<Row> {
+    let filter = CreditFilter { user_id: Some(USERS[user].into()), ..CreditFilter::default() };
+    database.credits(&filter, Page { page: 1, limit: 1000 }).unwrap()
+}
+
+/// What a charge's row says that it drew: grant and credits, in order.
+fn draws_of(charge: &Row) -> Vec<(String, i64)> {
+    let detail: serde_json::Value =
+        serde_json::from_str(&string(charge, "consumedDetail")).unwrap();
+    detail
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|draw| {
+            (
+                draw["creditId"].as_str().unwrap().to_owned(),
+                draw["creditsConsumed"].as_i64().unwrap(),
+            )
+        })
+        .collect()
+}
+
+fn check_invariants(database: &mut Database, model: &Model) {
+    for user in 0..USERS.len() {
+        let mut left_grants = 0;
+        let mut drawn = 0;
+        let mut remaining = BTreeMap::new();
+        for row in rows(database, user) {
+            if string(&row, "transactionType") == "grant" {
+                let (credits, rest) = (number(&row, "credits"), number(&row, "remainingCredits"));
+                assert!((0..=credits).contains(&rest), "{rest} left of {credits}");
+                left_grants += credits - rest;
+                remaining.insert(string(&row, "id"), rest);
+            } else if string(&row, "status") == "active" {
+                let sum: i64 = draws_of(&row).iter().map(|(_, credits)| credits).sum();
+                assert_eq!(sum, -number(&row, "credits"));
+                drawn += sum;
+            }
+        }
+        assert_eq!(left_grants, drawn, "what left the grants of {}", USERS[user]);
+        let expected: BTreeMap<_, _> =
+            model.grants[user].iter().map(|(key, rest)| (key.3.clone(), *rest)).collect();
+        assert_eq!(remaining, expected, "what is left of the grants of {}", USERS[user]);
+        let balance = database.balance(USERS[user], model.now_ms).unwrap();
+        assert_eq!(balance, model.balance(user));
+    }
+}
+
+fn check_charge(
+    outcome: Result<Outcome, Error>,
+    expected: &Result<Vec<(DrawOrder, i64)>, Error>,
+) -> Option<Row> {
+    match (outcome, expected) {
+        (Ok(outcome), Ok(_)) => Some(row(outcome)),
+        (Err(error), Err(expected)) => {
+            assert_eq!(&error, expected);
+            None
+        }
+        (outcome, expected) => panic!("{outcome:?} instead of {expected:?}"),
+    }
+}
+
+fn expected_draws(draws: &[(DrawOrder, i64)]) -> Vec<(String, i64)> {
+    draws.iter().map(|(key, credits)| (key.3.clone(), *credits)).collect()
+}
+
+fn find_charge(database: &mut Database, user: usize, id: &str) -> Row {
+    rows(database, user).into_iter().find(|row| string(row, "id") == id).expect("the charge")
+}
+
+fn take(database: &mut Database, model: &mut Model, step: &Step) {
+    let now_ms = model.now_ms;
+    match *step {
+        Step::Wait { ticks } => model.now_ms += ticks * TICK_MS,
+        Step::Grant { user, credits, lives_ticks } => {
+            let expires_at_ms = lives_ticks.map(|ticks| now_ms + ticks * TICK_MS);
+            let made =
+                row(apply(database, &grant(USERS[user], credits, expires_at_ms), now_ms).unwrap());
+            let key =
+                (expires_at_ms.is_none(), expires_at_ms.unwrap_or(0), now_ms, string(&made, "id"));
+            model.grants[user].insert(key, credits);
+        }
+        Step::Consume { user, credits } => {
+            let expected = model.charge(user, credits);
+            let outcome = apply(database, &consume(USERS[user], credits), now_ms);
+            if let Some(charge) = check_charge(outcome, &expected) {
+                assert_eq!(draws_of(&charge), expected_draws(&expected.unwrap()));
+            }
+        }
+        Step::Task { user, cost } => {
+            let id = model.tasks.len().to_string();
+            let expected = if cost == 0 { Ok(Vec::new()) } else { model.charge(user, cost) };
+            let outcome = apply(database, &create_task(&id, USERS[user], cost), now_ms);
+            let Some(task) = check_charge(outcome, &expected) else { return };
+            let draws = expected.unwrap();
+            match column(&task, "creditId") {
+                Value::Null => assert_eq!(cost, 0),
+                credit_id => {
+                    let charge = find_charge(database, user, credit_id.as_text().unwrap());
+                    assert_eq!(draws_of(&charge), expected_draws(&draws));
+                }
+            }
+            model.tasks.push(ModelTask { user, draws });
+        }
+        Step::Fail { task } => {
+            let Some(at) = task.checked_rem(model.tasks.len()) else { return };
+            let draws = std::mem::take(&mut model.tasks[at].draws);
+            let expected = model.refund(model.tasks[at].user, &draws);
+            let patch = [("status", text("failed")), ("progress", Value::Integer(0))];
+            fail(database, at, &patch, now_ms, expected);
+        }
+        Step::FailedTranslation { task, credits } => {
+            let Some(at) = task.checked_rem(model.tasks.len()) else { return };
+            let user = model.tasks[at].user;
+            let expected = model.charge(user, credits);
+            let outcome = apply(database, &consume(USERS[user], credits), now_ms);
+            let Some(charge) = check_charge(outcome, &expected) else { return };
+            let credit_id = ("creditId", column(&charge, "id").clone());
+            let patch = [("status", text("translating")), credit_id.clone()];
+            apply(database, &update_task(&at.to_string(), &patch), now_ms).unwrap();
+            // The extraction's charge is not this task's any more: it stays.
+            model.tasks[at].draws.clear();
+            let expected = model.refund(user, &expected.unwrap());
+            fail(database, at, &[("status", text("failed")), credit_id], now_ms, expected);
+        }
+    }
+}
+
+fn fail(
+    database: &mut Database,
+    task: usize,
+    patch: &[(&str, Value)],
+    now_ms: i64,
+    expected: Refund,
+) {
+    match apply(database, &update_task(&task.to_string(), patch), now_ms).unwrap() {
+        Outcome::Updated(_, refund) => assert_eq!(refund, Some(expected)),
+        other => panic!("{other:?}"),
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 200, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn any_sequence_leaves_the_ledger_whole(
+        steps in prop::collection::vec(step(), 1..60),
+        seconds in any::<bool>(),
+    ) {
+        let unit = if seconds { TimestampUnit::Seconds } else { TimestampUnit::Milliseconds };
+        let mut database = ledger(&USERS, Some(unit)).unwrap();
+        let mut model = Model { now_ms: START_MS, ..Model::default() };
+        for step in &steps {
+            take(&mut database, &mut model, step);
+            check_invariants(&mut database, &model);
+        }
+    }
+}

@@ -1,0 +1,214 @@
+//! What opening a database finds out, and what it refuses.
+
+use std::path::{Path, PathBuf};
+
+use media_credits::error::Error;
+use media_credits::storage::Ledger;
+use media_credits::storage::schema::{Kind, TableName, TimestampUnit};
+use media_credits::storage::sqlite::{Database, Options, Place, Role};
+use rusqlite::Connection;
+
+const TABLES: &str = include_str!("../src/storage/sqlite/sql/create_tables.sql");
+const MS: i64 = 1_795_380_509_258;
+const S: i64 = 1_795_380_509;
+
+/// A file made by these statements.
+fn file(folder: &Path, statements: &[&str]) -> PathBuf {
+    let path = folder.join("local.db");
+    let connection = Connection::open(&path).unwrap();
+    connection.pragma_update(None, "foreign_keys", false).unwrap();
+    for statement in statements {
+        connection.execute_batch(statement).unwrap();
+    }
+    path
+}
+
+fn open(path: &Path) -> Result<Database, Error> {
+    Database::open(&Place::File(path.to_owned()), Options::default(), Role::Writer)
+}
+
+fn task_row(created_at: i64, updated_at: i64) -> String {
+    format!(
+        "INSERT INTO media_tasks (id, user_id, platform, video_url, created_at, updated_at)
+         VALUES ('t{created_at}', 'u', 'youtube', 'x', {created_at}, {updated_at})"
+    )
+}
+
+#[test]
+fn what_is_missing_is_named_with_the_statement_that_adds_it() {
+    let rows: [(&[&str], &[&str]); 5] = [
+        // statements after the app's tables; what the message must say
+        (
+            &["DROP TABLE credit"],
+            &["table credit is missing", "drizzle-kit push", "media-credits init"],
+        ),
+        (
+            &["DROP TABLE credit", "DROP TABLE media_tasks", "DROP TABLE user"],
+            &["table user, credit, media_tasks is missing"],
+        ),
+        (
+            &["ALTER TABLE media_tasks DROP COLUMN credit_id"],
+            &[
+                "column media_tasks.credit_id is missing",
+                "drizzle-kit push",
+                "ALTER TABLE media_tasks ADD COLUMN credit_id text;",
+            ],
+        ),
+        (
+            &[
+                "ALTER TABLE credit DROP COLUMN metadata",
+                "ALTER TABLE credit DROP COLUMN consumed_detail",
+            ],
+            &["column credit.consumed_detail, credit.metadata is missing"],
+        ),
+        // The table of AI tasks is not this package's business yet.
+        (&["DROP TABLE ai_task"], &[]),
+    ];
+    for (statements, said) in rows {
+        let folder = tempfile::tempdir().unwrap();
+        let path = file(folder.path(), &[&[TABLES], statements].concat());
+        let before = std::fs::read(&path).unwrap();
+        match open(&path) {
+            Ok(_) => assert!(said.is_empty(), "{statements:?}"),
+            Err(error) => {
+                assert_eq!(error.code(), "SCHEMA_MISMATCH");
+                assert!(!error.retryable());
+                for part in said {
+                    assert!(error.to_string().contains(part), "{error} lacks {part:?}");
+                }
+                assert!(!said.is_empty(), "{error}");
+            }
+        }
+        if !said.is_empty() {
+            // A switch to the write-ahead log marks the header, and nothing else changes.
+            let after = std::fs::read(&path).unwrap();
+            assert_eq!(before[100..], after[100..], "{statements:?} changed the file");
+        }
+    }
+}
+
+#[test]
+fn a_file_that_is_not_there_or_empty_says_so_and_create_makes_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("new.db");
+    let missing = open(&path).map(|_| ()).unwrap_err();
+    assert_eq!(missing.code(), "SCHEMA_MISMATCH");
+    assert!(missing.to_string().contains("there is no file"), "{missing}");
+    assert!(!path.exists(), "looking made the file");
+
+    std::fs::write(&path, "").unwrap();
+    assert_eq!(open(&path).map(|_| ()).unwrap_err().code(), "SCHEMA_MISMATCH");
+
+    Database::create(&Place::File(path.clone()), Options::default()).unwrap();
+    let mut again = open(&path).unwrap();
+    again.create_missing_tables().unwrap();
+    assert_eq!(again.diagnostics().unwrap().journal_mode, "wal");
+}
+
+#[test]
+fn a_file_that_is_no_database_is_refused_with_sqlites_words() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("notes.txt");
+    std::fs::write(&path, "This is no database, but a text that is longer than its header.")
+        .unwrap();
+    let error = open(&path).map(|_| ()).unwrap_err();
+    assert!(
+        matches!(&error, Error::Database { database_code, retryable: false, .. }
+        if database_code == "SQLITE_NOTADB"),
+        "{error:?}"
+    );
+}
+
+#[test]
+fn the_unit_of_times() {
+    const MS_DEFAULT: &str = "(cast((julianday('now') - 2440587.5)*86400000 as integer))";
+    let seconds = TABLES.replace(MS_DEFAULT, "(unixepoch())");
+    let none = TABLES.replace(&format!("DEFAULT {MS_DEFAULT}"), "");
+    let sub_seconds = TABLES.replace(MS_DEFAULT, "(unixepoch('subsec') * 1000)");
+    let strftime = TABLES.replace(MS_DEFAULT, "(strftime('%s', 'now'))");
+    let rows: [(&str, Vec<String>, Result<TimestampUnit, &str>); 12] = [
+        // tables, rows; the unit or the code
+        (TABLES, vec![], Ok(TimestampUnit::Milliseconds)),
+        (&sub_seconds, vec![], Ok(TimestampUnit::Milliseconds)),
+        (&seconds, vec![], Ok(TimestampUnit::Seconds)),
+        (&strftime, vec![], Ok(TimestampUnit::Seconds)),
+        (&none, vec![], Ok(TimestampUnit::Milliseconds)),
+        (&none, vec![task_row(S, S)], Ok(TimestampUnit::Seconds)),
+        (&none, vec![task_row(MS, MS)], Ok(TimestampUnit::Milliseconds)),
+        // Zeros and NULLs are no evidence.
+        (&none, vec![task_row(0, S)], Ok(TimestampUnit::Seconds)),
+        (TABLES, vec![task_row(S, S)], Err("TIMESTAMP_UNIT_UNCLEAR")),
+        (&seconds, vec![task_row(MS, MS)], Err("TIMESTAMP_UNIT_UNCLEAR")),
+        (&none, vec![task_row(MS, MS), task_row(S, S)], Err("TIMESTAMP_UNIT_UNCLEAR")),
+        (
+            &none,
+            vec![task_row(MS, MS).replace(&format!("{MS}, {MS})"), "'2026-11-22', '2026-11-22')")],
+            Err("SCHEMA_MISMATCH"),
+        ),
+    ];
+    for (tables, inserts, expected) in rows {
+        let folder = tempfile::tempdir().unwrap();
+        let mut statements = vec![tables];
+        statements.extend(inserts.iter().map(String::as_str));
+        let path = file(folder.path(), &statements);
+        let found = open(&path).and_then(|database| Ok(database.diagnostics()?.timestamp_unit));
+        assert_eq!(found.map_err(|error| error.code()), expected, "{statements:?}");
+    }
+}
+
+#[test]
+fn an_option_settles_an_unclear_unit() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = file(folder.path(), &[TABLES, &task_row(S, S)]);
+    let timestamp_unit = Some(TimestampUnit::Seconds);
+    let options = Options { timestamp_unit, ..Options::default() };
+    let database = Database::open(&Place::File(path), options, Role::Writer).unwrap();
+    assert_eq!(database.diagnostics().unwrap().timestamp_unit, TimestampUnit::Seconds);
+}
+
+#[test]
+fn columns_are_what_the_table_has() {
+    let folder = tempfile::tempdir().unwrap();
+    let extra = "ALTER TABLE media_tasks ADD COLUMN";
+    let path = file(
+        folder.path(),
+        &[
+            TABLES,
+            &format!("{extra} rewritten_scripts json"),
+            &format!("{extra} rendered_at integer"),
+            &format!("{extra} is_public integer"),
+            &format!("{extra} score real"),
+            &format!("{extra} frames2x integer NOT NULL DEFAULT 0"),
+        ],
+    );
+    let database = open(&path).unwrap();
+    let table = database.table(TableName::MediaTasks);
+    let rows = [
+        ("videoUrl", "video_url", Kind::Text, true),
+        ("videoUrlInternal", "video_url_internal", Kind::Text, false),
+        ("publishedAt", "published_at", Kind::Timestamp, false),
+        ("isFreeTrial", "is_free_trial", Kind::Boolean, false),
+        ("duration", "duration", Kind::Integer, false),
+        ("rewrittenScripts", "rewritten_scripts", Kind::Json, false),
+        ("renderedAt", "rendered_at", Kind::Timestamp, false),
+        ("isPublic", "is_public", Kind::Boolean, false),
+        ("score", "score", Kind::Real, false),
+        ("frames2x", "frames2x", Kind::Integer, true),
+    ];
+    for (key, name, kind, not_null) in rows {
+        let column = table.column(key).unwrap();
+        assert_eq!((column.name.as_str(), column.kind, column.not_null), (name, kind, not_null));
+    }
+}
+
+#[test]
+fn a_column_that_is_added_later_is_found_at_the_next_transaction() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = file(folder.path(), &[TABLES]);
+    let mut database = open(&path).unwrap();
+    assert!(database.table(TableName::MediaTasks).column("mood").is_err());
+    file(folder.path(), &["ALTER TABLE media_tasks ADD COLUMN mood text"]);
+    database.begin_write().unwrap();
+    assert!(database.table(TableName::MediaTasks).column("mood").is_ok());
+    database.rollback();
+}
