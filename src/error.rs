@@ -62,8 +62,8 @@ pub enum Error {
     },
     /// A key that no column (or no parameter) answers to.
     #[error(
-        "unknown field {field:?}: {table} has no such column; fix the name, or add the column to \
-         the table and restart the app"
+        "unknown field {field:?}: {table} has no such column or parameter; fix the name, or add \
+         the column to the table"
     )]
     UnknownField {
         /// The table, or the function whose parameter it is.

@@ -208,6 +208,12 @@ fn connect(place: &Place, flags: OpenFlags) -> Result<Connection> {
         Place::Memory => return Connection::open_in_memory().doing("opening the database"),
         Place::File(path) => path,
     };
+    if let Some(folder) = path.parent()
+        && !folder.is_dir()
+    {
+        let reason = format!("there is no folder {}; create it first", folder.display());
+        return Err(Error::InvalidUrl { reason });
+    }
     let creates = flags.contains(OpenFlags::SQLITE_OPEN_CREATE);
     if !creates && !path.exists() {
         return Err(Error::SchemaMismatch {

@@ -1,0 +1,37 @@
+'use strict'
+
+const { spawn } = require('node:child_process')
+const path = require('node:path')
+const readline = require('node:readline')
+
+/** Runs a script of this folder in a process of its own; its lines come to `onLine`. */
+function start(script, args, onLine = () => {}, options = {}) {
+  const child = spawn(process.execPath, [path.join(__dirname, script), ...args.map(String)], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+    ...options,
+  })
+  const lines = []
+  readline.createInterface({ input: child.stdout }).on('line', (line) => {
+    lines.push(line)
+    onLine(line, child)
+  })
+  const ended = new Promise((resolve) => {
+    child.on('close', (code, signal) => resolve({ code, signal, lines }))
+  })
+  return { child, ended }
+}
+
+/** Runs JavaScript in a process of its own, with this package as `credits`. */
+function evaluate(source, env = {}) {
+  const script = `const credits = require(${JSON.stringify(path.join(__dirname, '../..'))});${source}`
+  const child = spawn(process.execPath, ['-e', script], {
+    stdio: ['ignore', 'pipe', 'pipe'],
+    env: { ...process.env, ...env },
+  })
+  let out = ''
+  child.stdout.on('data', (chunk) => (out += chunk))
+  child.stderr.on('data', (chunk) => (out += chunk))
+  return new Promise((resolve) => child.on('close', (code, signal) => resolve({ code, signal, out: out.trim() })))
+}
+
+module.exports = { start, evaluate }

@@ -1,0 +1,200 @@
+// What an app writes. It must compile; nothing here runs.
+
+import * as defaults from 'media-credits'
+import {
+  connect,
+  consumeCredits,
+  createCredit,
+  createMediaTask,
+  findMediaTaskById,
+  getCredits,
+  getCreditsCount,
+  getMediaTaskHistory,
+  MediaCredits,
+  MediaCreditsError,
+  updateMediaTaskById,
+} from 'media-credits'
+import type {
+  ConnectOptions,
+  Credit,
+  Draw,
+  MediaTask,
+  MediaTaskPage,
+  NewCredit,
+  NewMediaTask,
+  Refund,
+  UpdateMediaTask,
+} from 'media-credits'
+import type { AppCredit, AppMediaTask, AppNewMediaTask } from './app-rows'
+import { createMediaTask as fromTheModel, type MediaTask as ModelTask } from './app-model'
+
+// A column that the app has added, named once.
+declare module 'media-credits' {
+  interface MediaTask {
+    rewrittenScripts: string[] | null
+  }
+}
+
+/** Compiles if both types are the same. */
+type Same<A, B> = (<T>() => T extends A ? 1 : 2) extends <T>() => T extends B ? 1 : 2 ? true : false
+function same<_A, _B>(_: Same<_A, _B>) {}
+
+// ---- The app's routes ----
+
+export async function submit(userId: string, url: string, outputType: 'subtitle' | 'video') {
+  const newTask: NewMediaTask = {
+    id: crypto.randomUUID(),
+    userId,
+    platform: url.includes('tiktok') ? 'tiktok' : 'youtube',
+    videoUrl: url,
+    status: 'pending',
+    progress: 0,
+    outputType,
+    targetLang: undefined,
+    isFreeTrial: false,
+  }
+  const task = await createMediaTask(newTask, outputType === 'video' ? 15 : 10)
+  same<typeof task, MediaTask>(true)
+  return task.id
+}
+
+export async function fail(task: MediaTask, error: unknown) {
+  const failed = await updateMediaTaskById(task.id, {
+    status: 'failed',
+    errorMessage: error instanceof Error ? error.message : 'unknown',
+    progress: 0,
+    creditId: task.creditId || null,
+  })
+  if (!failed) return 0
+  same<typeof failed.refund, Refund | undefined>(true)
+  const lost = failed.refund?.skipped.filter(({ reason }) => reason === 'grant-not-found')
+  return (failed.refund?.spendable ?? 0) + (lost?.length ?? 0)
+}
+
+export async function translate(userId: string, taskId: string, targetLanguage: string) {
+  const charge = await consumeCredits({
+    userId,
+    credits: 5,
+    scene: 'payment',
+    description: `Subtitle translation: ${targetLanguage}`,
+    metadata: JSON.stringify({ type: 'media-task-translation', taskId, targetLanguage }),
+  })
+  const patch: UpdateMediaTask = { status: 'translating', progress: 0, creditId: charge.id || null }
+  patch.targetLang = targetLanguage
+  await updateMediaTaskById(taskId, patch)
+  const draws: Draw[] = JSON.parse(charge.consumedDetail ?? '[]')
+  return draws.map((draw) => draw.creditsConsumed)
+}
+
+export async function status(id: string) {
+  const task = await findMediaTaskById(id)
+  return task?.status === 'completed' ? task.updatedAt.toISOString() : null
+}
+
+export async function history(userId: string) {
+  const page: MediaTaskPage = await getMediaTaskHistory(userId)
+  const second = await getMediaTaskHistory(userId, 2, 50)
+  return [...page.list, ...second.list].map((task) => task.publishedAt?.getTime())
+}
+
+// The app's enums stand beside this package's words.
+enum CreditStatus {
+  ACTIVE = 'active',
+}
+enum CreditTransactionType {
+  GRANT = 'grant',
+  CONSUME = 'consume',
+}
+
+export async function grants(userId: string) {
+  const newCredit: NewCredit = {
+    id: crypto.randomUUID(),
+    userId,
+    userEmail: 'a@example.com',
+    orderNo: '',
+    transactionNo: '89105903313850101',
+    transactionType: CreditTransactionType.GRANT,
+    transactionScene: 'gift',
+    credits: 100,
+    remainingCredits: 100,
+    expiresAt: new Date(),
+    status: CreditStatus.ACTIVE,
+  }
+  const grant: Credit = await createCredit(newCredit)
+  await createCredit({ userId, credits: 10, metadata: { campaign: 'spring' } })
+  await consumeCredits({ userId, credits: 1, scene: null, metadata: { a: [1] }, transactionNo: '7' })
+  const rows = await getCredits({ userId, status: CreditStatus.ACTIVE, page: 1, limit: 30 })
+  const total = await getCreditsCount({ userId, transactionType: CreditTransactionType.CONSUME })
+  return [grant, ...rows, ...(await getCredits())].length + total + (await getCreditsCount())
+}
+
+// ---- Errors ----
+
+export function answer(error: unknown) {
+  if (!(error instanceof MediaCreditsError)) throw error
+  switch (error.code) {
+    case 'INSUFFICIENT_CREDITS':
+      same<typeof error.required, number | undefined>(true)
+      return `Required: ${error.required}, Available: ${error.available}`
+    case 'USER_NOT_FOUND':
+      return `No user ${error.userId}`
+    case 'DATABASE_BUSY':
+    case 'DATABASE_ERROR':
+      return error.retryable ? 'Try again' : error.databaseCode
+    default:
+      return error.message
+  }
+}
+
+// ---- Columns of the app's own ----
+
+export async function rewritten(id: string) {
+  await createMediaTask({ id, userId: 'u', platform: 'youtube', videoUrl: 'v', rewrittenScripts: ['a'] }, 0)
+  const task = await updateMediaTaskById(id, { rewrittenScripts: null })
+  return task?.rewrittenScripts?.join()
+}
+
+// ---- Connections ----
+
+const options: ConnectOptions = { url: 'file:data/local.db', durability: 'normal', timestampUnit: 'ms' }
+
+export async function plain() {
+  const db: MediaCredits = connect(options)
+  same<typeof db, MediaCredits<MediaTask, Credit>>(true)
+  const { createMediaTask, close } = db
+  await createMediaTask({ id: 't', userId: 'u', platform: 'youtube', videoUrl: 'v' }, 10)
+  await db.createTables()
+  const { journalMode, timestampUnit } = await db.getDiagnostics()
+  await close()
+  return db instanceof MediaCredits ? `${journalMode} ${timestampUnit}` : ''
+}
+
+export async function drizzle(newTask: AppNewMediaTask) {
+  const db = connect<AppMediaTask, AppCredit>({ url: undefined, maxQueue: 100, busyTimeoutMs: 1000 })
+  const task: AppMediaTask = await db.createMediaTask(newTask, 10)
+  const updated = await db.updateMediaTaskById(task.id, { scenes: [{ at: 1 }], title: null })
+  const scenes = updated?.scenes?.map(({ at }) => at)
+  const charge: AppCredit = await db.consumeCredits({ userId: task.userId, credits: 5 })
+  const grant = await db.createCredit({ userId: task.userId, credits: 5, tenant: 'a' })
+  const page = await db.getMediaTaskHistory(task.userId)
+  same<(typeof page.list)[number], AppMediaTask>(true)
+  // Rows go both ways between this package's types and Drizzle's, where the columns are the same.
+  const found: Omit<AppMediaTask, 'scenes'> | undefined = await findMediaTaskById(task.id)
+  const own: Credit = charge
+  return [scenes, grant.tenant, found?.title, own.status]
+}
+
+// The app's own type of a patch, as its models declare it.
+export async function update(id: string, patch: Partial<Omit<AppNewMediaTask, 'id' | 'createdAt'>>) {
+  return connect<AppMediaTask>().updateMediaTaskById(id, patch)
+}
+
+// ---- In place of the app's model ----
+
+export async function replaced(): Promise<ModelTask> {
+  return fromTheModel({ id: 't', userId: 'u', platform: 'youtube', videoUrl: 'v' }, 10)
+}
+
+// The module has all functions of a connection, with the same types.
+type Functions = Pick<MediaCredits, keyof MediaCredits>
+same<{ readonly [Name in keyof MediaCredits]: (typeof defaults)[Name] }, Functions>(true)

@@ -1,0 +1,79 @@
+'use strict'
+
+/** The figures as Markdown: medians over the rounds. */
+
+const { CONTESTANTS } = require('./contestants')
+const { GRANTS_OF_A_USER } = require('./seed')
+const { COST } = require('./work')
+
+const BASE = 'better-sqlite3'
+
+const COLUMNS = [
+  'contestant',
+  'tasks/s (slowest–fastest round)',
+  `ratio to ${BASE}`,
+  'latency p50 ms',
+  'latency p99 ms',
+  'event loop delay p99 ms',
+  'event loop delay max ms',
+  'CPU ms a task',
+  'RSS MiB',
+]
+
+function report(machine, options, results) {
+  const base = results[BASE] && median(results[BASE], (run) => run.tasksPerSecond)
+  const rows = Object.entries(results).map(([name, runs]) => row(name, runs, base))
+  const align = COLUMNS.map((_, at) => (at === 0 ? '---' : '---:'))
+  const table = [COLUMNS, align, ...rows].map((cells) => `| ${cells.join(' | ')} |`)
+  return `\n${header(machine, options, results)}\n\n${table.join('\n')}\n\n${NOTES}\n`
+}
+
+function header(machine, options, results) {
+  const { cpu, cores, memoryGiB, kernel, node, filesystem, fsyncMs } = machine
+  const { durability, callers, users, seconds, rounds } = options
+  const all = Object.values(results).flat()
+  const journalModes = [...new Set(all.map(({ settings }) => settings.journalMode))].join(', ')
+  const versions = Object.entries(results).map(([name, [run]]) => `${name} ${run.settings.sqliteVersion}`)
+  return [
+    `createMediaTask, ${COST} credits each.`,
+    `Machine: ${cpu}, ${cores} cores, ${fixed(memoryGiB)} GiB, ${kernel}, Node ${node},`,
+    `${filesystem} (write and fsync of a page: ${fixed(fsyncMs, 2)} ms).`,
+    `Durability ${durability}, journal mode ${journalModes}, ${callers} callers,`,
+    `${users} users of ${GRANTS_OF_A_USER} grants, ${seconds} s a run, median of ${rounds} rounds in both orders.`,
+    `SQLite: ${versions.join(', ')}.`,
+  ].join(' ')
+}
+
+const NOTES = [
+  'Latency counts from when a caller asks, so its wait for a blocked event loop is part of it.',
+  'CPU is the time of all threads of the process.',
+  'After each run the ledger was checked: every acknowledged task has its charge, and what was charged is what was drawn.',
+].join(' ')
+
+function row(name, runs, base) {
+  const rates = runs.map((run) => run.tasksPerSecond)
+  const rate = median(runs, (run) => run.tasksPerSecond)
+  const range = runs.length > 1 ? ` (${count(Math.min(...rates))}–${count(Math.max(...rates))})` : ''
+  return [
+    CONTESTANTS[name].title,
+    count(rate) + range,
+    base ? fixed(rate / base, 2) : '',
+    fixed(median(runs, (run) => run.p50), 1),
+    fixed(median(runs, (run) => run.p99), 1),
+    fixed(median(runs, (run) => run.eventLoop.p99), 1),
+    fixed(median(runs, (run) => run.eventLoop.max), 1),
+    fixed(median(runs, (run) => run.cpuMsPerTask), 3),
+    fixed(median(runs, (run) => run.rss) / 2 ** 20),
+  ]
+}
+
+function median(runs, figure) {
+  const sorted = runs.map(figure).sort((one, other) => one - other)
+  const middle = sorted.length / 2
+  return (sorted[Math.floor(middle)] + sorted[Math.ceil(middle) - 1]) / 2
+}
+
+const count = (number) => Math.round(number).toLocaleString('en-US')
+const fixed = (number, digits = 0) => number.toFixed(digits)
+
+module.exports = { report }

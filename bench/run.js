@@ -1,0 +1,128 @@
+'use strict'
+
+/**
+ * `createMediaTask` side by side with what a user would pick instead, doing the same work.
+ *
+ *   npm run bench                          builds, installs bench/'s packages, then runs this file
+ *   npm run bench -- --quick               one round of one second, to try it out
+ *   npm run bench -- --durability normal --callers 1
+ *
+ *   --seconds N      measured time a contestant and round (5), after a second of warm-up
+ *   --rounds N       the figures are medians over the rounds (5); every other one runs backwards
+ *   --callers N      loops that each have one call under way (64)
+ *   --users N        users of 5 grants each (1000)
+ *   --durability D   full (synchronous=FULL) or normal
+ *   --only NAMES     some of media-credits,better-sqlite3,drizzle-libsql
+ *   --dir PATH       where the database files go; it decides what an fsync costs (the system's temporary folder)
+ *
+ * The table goes to stdout, progress to stderr. A ledger that is wrong after a run fails the benchmark.
+ */
+
+const fs = require('node:fs')
+const os = require('node:os')
+const path = require('node:path')
+const { parseArgs } = require('node:util')
+
+const { CONTESTANTS } = require('./contestants')
+const { runContestant } = require('./contestant-process')
+const { checkLedger } = require('./ledger')
+const { describeMachine } = require('./machine')
+const { report } = require('./report')
+const { seed } = require('./seed')
+
+/** What was asked for makes no sense. */
+class UsageError extends Error {}
+
+const WARM_UP_SECONDS = 1
+
+function readOptions() {
+  const text = (value) => ({ type: 'string', default: value })
+  const { values } = parseArgs({
+    options: {
+      seconds: text('5'),
+      rounds: text('5'),
+      callers: text('64'),
+      users: text('1000'),
+      durability: text('full'),
+      only: text(Object.keys(CONTESTANTS).join()),
+      dir: text(os.tmpdir()),
+      quick: { type: 'boolean', default: false },
+    },
+  })
+  const { quick, durability, only, dir, ...numbers } = values
+  if (quick) Object.assign(numbers, { seconds: '1', rounds: '1' })
+  if (!['full', 'normal'].includes(durability)) throw new UsageError('--durability is full or normal')
+  const names = only.split(',')
+  const unknown = names.find((name) => !Object.hasOwn(CONTESTANTS, name))
+  if (unknown !== undefined) throw new UsageError(`--only: ${unknown} is none of ${Object.keys(CONTESTANTS)}`)
+  const counts = Object.entries(numbers).map(([name, given]) => [name, positive(name, given)])
+  return { ...Object.fromEntries(counts), durability, names, dir: path.resolve(dir) }
+}
+
+function positive(name, given) {
+  const number = Number(given)
+  if (Number.isSafeInteger(number) && number >= 1) return number
+  throw new UsageError(`--${name} ${given}: a whole number from 1 is needed`)
+}
+
+/** Both orders: whoever runs later finds another disk than whoever runs first. */
+function orderOf(names, round) {
+  return round % 2 === 0 ? names : names.toReversed()
+}
+
+/** One run of one contestant, on its own copy of the seeded file. */
+async function runOnce(name, seeded, options) {
+  const folder = fs.mkdtempSync(path.join(path.dirname(seeded), `${name}-`))
+  try {
+    const file = copyDurably(seeded, path.join(folder, 'bench.db'))
+    const { callers, seconds, users, durability } = options
+    const run = { name, file, callers, seconds, warmUpSeconds: WARM_UP_SECONDS, users, durability }
+    const result = await runContestant(run)
+    const { tasks } = checkLedger(file, result.acknowledged)
+    return { ...result, tasks }
+  } finally {
+    fs.rmSync(folder, { recursive: true, force: true })
+  }
+}
+
+/** On the disk, so that the contestant's own fsyncs don't pay for the copy. */
+function copyDurably(from, to) {
+  fs.copyFileSync(from, to)
+  const descriptor = fs.openSync(to, 'r+')
+  fs.fsyncSync(descriptor)
+  fs.closeSync(descriptor)
+  return to
+}
+
+async function runRounds(seeded, options) {
+  const results = Object.fromEntries(options.names.map((name) => [name, []]))
+  for (let round = 0; round < options.rounds; round++) {
+    for (const name of orderOf(options.names, round)) {
+      const result = await runOnce(name, seeded, options)
+      results[name].push(result)
+      const rate = Math.round(result.tasksPerSecond)
+      process.stderr.write(`round ${round + 1} of ${options.rounds}: ${name} ${rate} tasks/s, ledger right\n`)
+    }
+  }
+  return results
+}
+
+async function main() {
+  const options = readOptions()
+  const folder = fs.mkdtempSync(path.join(options.dir, 'media-credits-bench-'))
+  // On every way out, Ctrl-C too; then a contestant may be writing for a moment longer.
+  process.on('exit', () => fs.rmSync(folder, { recursive: true, force: true, maxRetries: 10 }))
+  for (const signal of ['SIGINT', 'SIGTERM']) process.on(signal, () => process.exit(1))
+
+  const machine = describeMachine(folder)
+  const seeded = path.join(folder, 'seeded.db')
+  await seed(seeded, options.users)
+  const results = await runRounds(seeded, options)
+  process.stdout.write(report(machine, options, results))
+}
+
+main().catch((error) => {
+  const usage = error instanceof UsageError || error.code?.startsWith('ERR_PARSE_ARGS')
+  process.stderr.write(`${usage ? error.message : error.stack}\n`)
+  process.exit(1)
+})

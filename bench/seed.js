@@ -1,0 +1,50 @@
+'use strict'
+
+/** A fresh database: tables by this package, users and grants by a bulk insert. */
+
+const Database = require('better-sqlite3')
+const { connect } = require('..')
+const { userId } = require('./work')
+
+/** More than a run can spend: the same grant pays for each task of its user. */
+const CREDITS_OF_A_GRANT = 1_000_000
+const DAY_MS = 86_400_000
+/** When a user's grants expire, counted from now; null is never. Not in draw order. */
+const EXPIRE_AFTER_DAYS = [90, null, 30, 365, 60]
+
+async function seed(file, users) {
+  const credits = connect({ url: `file:${file}` })
+  await credits.createTables()
+  // Closed, before another copy of SQLite opens the file in this process.
+  await credits.close()
+
+  const database = new Database(file)
+  database.pragma('journal_mode = WAL')
+  database.transaction(() => insertUsers(database, users))()
+  // Into the main file, which is the one that is copied.
+  database.pragma('wal_checkpoint(TRUNCATE)')
+  database.close()
+}
+
+function insertUsers(database, users) {
+  const now = Date.now()
+  const insertUser = database.prepare('INSERT INTO user (id, name, email) VALUES (?, ?, ?)')
+  const insertGrant = database.prepare(
+    `INSERT INTO credit (id, user_id, transaction_no, transaction_type, transaction_scene, credits,
+       remaining_credits, expires_at, status, created_at, updated_at)
+     VALUES (?, ?, ?, 'grant', 'payment', ?, ?, ?, 'active', ?, ?)`,
+  )
+  for (let number = 0; number < users; number++) {
+    const id = userId(number)
+    insertUser.run(id, `User ${number}`, `${id}@example.com`)
+    EXPIRE_AFTER_DAYS.forEach((days, at) => {
+      const expiresAt = days === null ? null : now + days * DAY_MS
+      const createdAt = now - DAY_MS + at
+      const grant = `grant-${number}-${at}`
+      const amount = CREDITS_OF_A_GRANT
+      insertGrant.run(grant, id, `1${number}0${at}`, amount, amount, expiresAt, createdAt, createdAt)
+    })
+  }
+}
+
+module.exports = { GRANTS_OF_A_USER: EXPIRE_AFTER_DAYS.length, seed }

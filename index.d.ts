@@ -1,0 +1,643 @@
+// Charges and refunds the credits of media tasks, each in one transaction, over the app's own database.
+//
+// Words: a GRANT is a row of `credit` that gives credits; a CHARGE is one that takes them (`transactionType`
+// 'consume'); a DRAW is the part of a charge that came from one grant; a REFUND gives a charge's draws back
+// to their grants; the BALANCE is what a user can spend now. Credits are whole numbers.
+//
+// Every function is there twice: at module level, on the default connection, and on what `connect()` returns.
+// No call blocks the JavaScript thread: all work on the database is done on other threads.
+
+// ---- Rows ----
+
+/**
+ * A row of `media_tasks`. What is absent is `null`, times are `Date`s.
+ *
+ * A table with more columns than these: name them once, in any `.ts` file of the app, and
+ * {@link NewMediaTask} and {@link UpdateMediaTask} have them too. Or give {@link connect} a row type.
+ *
+ * @example
+ * ```ts
+ * declare module 'media-credits' {
+ *   interface MediaTask { rewrittenScripts: string[] | null }
+ * }
+ * ```
+ */
+export interface MediaTask {
+  /** Chosen by the app, for example a UUID. */
+  id: string
+  userId: string
+  platform: 'youtube' | 'tiktok' | (string & {})
+  videoUrl: string
+  thumbnailUrl: string | null
+  title: string | null
+  author: string | null
+  duration: number | null
+  likes: number | null
+  views: number | null
+  shares: number | null
+  publishedAt: Date | null
+  sourceLang: string | null
+  targetLang: string | null
+  /**
+   * `'pending'` unless the app says otherwise. A task is active while it is pending, downloading, processing
+   * or translating. An update to `'failed'` refunds the task's charge.
+   */
+  status:
+    | 'pending'
+    | 'downloading'
+    | 'processing'
+    | 'extracted'
+    | 'translating'
+    | 'completed'
+    | 'failed'
+    | (string & {})
+  /** In percent. */
+  progress: number
+  srtUrl: string | null
+  translatedSrtUrl: string | null
+  resultVideoUrl: string | null
+  errorMessage: string | null
+  subtitleRaw: string | null
+  subtitleTranslated: string | null
+  videoUrlInternal: string | null
+  expiresAt: Date | null
+  outputType: 'subtitle' | 'video' | (string & {}) | null
+  /** The `id` of the charge that paid for the task, or for its last step; `null` if nothing was charged. */
+  creditId: string | null
+  isFreeTrial: boolean | null
+  createdAt: Date
+  /** The time of the last write, set by every one. */
+  updatedAt: Date
+  /** When the app deleted the task. Lists of tasks leave it out from then on. */
+  deletedAt: Date | null
+}
+
+/**
+ * A row of `credit`: a grant or a charge. What is absent is `null`, times are `Date`s.
+ *
+ * A table with more columns than these: add them to this interface as {@link MediaTask} shows.
+ */
+export interface Credit {
+  id: string
+  userId: string
+  userEmail: string | null
+  orderNo: string | null
+  subscriptionNo: string | null
+  /** Unique; digits, unless the app chose it. */
+  transactionNo: string
+  /** `'grant'`, or `'consume'` for a charge. */
+  transactionType: 'grant' | 'consume' | (string & {})
+  transactionScene:
+    | 'payment'
+    | 'subscription'
+    | 'renewal'
+    | 'gift'
+    | 'award'
+    | 'reward'
+    | (string & {})
+    | null
+  /** What was granted; of a charge, what it took, as a negative number. */
+  credits: number
+  /** What is left of a grant; 0 for a charge. */
+  remainingCredits: number
+  description: string | null
+  /** From when on a grant can't be spent any more; `null`: never expires. */
+  expiresAt: Date | null
+  /** A charge is `'active'` until it is refunded, then `'deleted'`. Only `'active'` grants can be spent. */
+  status: 'active' | 'expired' | 'deleted' | (string & {})
+  createdAt: Date
+  updatedAt: Date
+  deletedAt: Date | null
+  /** The draws of a charge as the text of a JSON array: {@link Draw}. `null` for a grant. */
+  consumedDetail: string | null
+  /** Text, usually JSON. */
+  metadata: string | null
+}
+
+/** An item of a charge's {@link Credit.consumedDetail}: what it drew from one grant. */
+export interface Draw {
+  /** The grant's `id`. */
+  creditId: string
+  /** The grant's `transactionNo`. */
+  transactionNo: string
+  /** When the grant expires, as `toISOString` writes it; `null`: never. */
+  expiresAt: string | null
+  /** What was still to draw before this item. */
+  creditsToConsume: number
+  /** What this item drew. */
+  creditsConsumed: number
+  /** What the grant held before. */
+  creditsBefore: number
+  /** What the grant held after. */
+  creditsAfter: number
+  batchSize: number
+  /** The item's number, from 1. */
+  batchNo: number
+}
+
+// ---- What is written ----
+
+/** These columns of a row, each of which may be left out. `undefined` is the same as left out. */
+type Some<Row, Column extends keyof Row> = { [Name in Column]?: Row[Name] | undefined }
+
+/** A new row: the `Needed` columns, and what else there is to say. */
+type NewRow<Row, Needed extends string> = Pick<Row, Extract<keyof Row, Needed>> &
+  Some<Row, Exclude<keyof Row, Needed>>
+
+/**
+ * A new row of `media_tasks`. Columns that are left out get their default, or `null`.
+ *
+ * It follows from {@link MediaTask} (or from your own row type): add a column there, not here.
+ */
+export type NewMediaTask<Task extends object = MediaTask> = NewRow<
+  Task,
+  'id' | 'userId' | 'platform' | 'videoUrl'
+>
+
+/**
+ * Columns of `media_tasks` to change. `null` empties a column; what is left out or `undefined` stays as it
+ * is.
+ *
+ * It follows from {@link MediaTask} (or from your own row type): add a column there, not here.
+ */
+export type UpdateMediaTask<Task extends object = MediaTask> = Some<
+  Task,
+  Exclude<keyof Task, 'id' | 'userId'>
+> & {
+  /** A task keeps its id: leave it out. */
+  id?: undefined
+}
+
+/**
+ * A new grant. Left out, `id` and `transactionNo` are made, `status` is `'active'`, `transactionType` is
+ * `'grant'` (nothing else is accepted), and `remainingCredits` is `credits` (a different number is refused).
+ * A grant without `expiresAt` never expires.
+ *
+ * It follows from {@link Credit} (or from your own row type): add a column there, not here.
+ */
+export type NewCredit<CreditRow extends object = Credit> = NewRow<
+  Omit<CreditRow, 'metadata'>,
+  'userId' | 'credits'
+> & {
+  /** Text, or an object to be written as JSON. */
+  metadata?: string | object | null | undefined
+}
+
+/** What to charge, and what the app's pages show of it. */
+export interface ConsumeCreditsParameters {
+  userId: string
+  /** How many credits to take: a whole number from 1 to 2,147,483,647. */
+  credits: number
+  /** The charge's `transactionScene`. */
+  scene?: Credit['transactionScene'] | undefined
+  description?: string | null | undefined
+  /** Text, or an object to be written as JSON. */
+  metadata?: string | object | null | undefined
+  /**
+   * The charge's `transactionNo`, unique in the table; made if it is left out. Choose it yourself where a
+   * call may be repeated: the second one is then refused with `CREDIT_EXISTS` and charges nothing.
+   */
+  transactionNo?: string | null | undefined
+}
+
+// ---- What comes back ----
+
+/** What a refund gave back. All is zero if there was nothing to give back, or nothing any more. */
+export interface Refund {
+  /** How many credits went back to their grants. */
+  credits: number
+  /** How many of them can be spent now: a grant may have expired meanwhile. */
+  spendable: number
+  /** What could not go back. */
+  skipped: SkippedRefund[]
+}
+
+/** Credits that could not go back to the grant they came from. */
+export interface SkippedRefund {
+  /** The grant's `id`. */
+  creditId: string
+  credits: number
+  /**
+   * `'grant-not-found'`: the user has no such grant (any more). `'grant-full'`: the grant would hold more
+   * than was granted, because something else gave these credits back already.
+   */
+  reason: 'grant-not-found' | 'grant-full'
+}
+
+/** A page of a user's tasks. */
+export interface MediaTaskPage<Task extends object = MediaTask> {
+  /** Newest first. */
+  list: Task[]
+  /** How many tasks there are on all pages. */
+  total: number
+  page: number
+  limit: number
+  totalPages: number
+}
+
+/** Which rows of `credit` to count. What is left out or `undefined` does not narrow anything. */
+export interface CreditsFilter {
+  /** Without it, the rows of all users. */
+  userId?: string | undefined
+  status?: Credit['status'] | undefined
+  transactionType?: Credit['transactionType'] | undefined
+}
+
+/** Which rows of `credit` to list. */
+export interface CreditsQuery extends CreditsFilter {
+  /** From 1, which is the default. */
+  page?: number | undefined
+  /** Rows a page: 1 to 1000, 30 by default. */
+  limit?: number | undefined
+}
+
+/** What was found when the database was opened. */
+export interface Diagnostics {
+  /** The file, or `:memory:`. */
+  path: string
+  /** SQLite's journal mode: `'wal'` wherever it can be had. */
+  journalMode: string
+  /** How the database keeps times: as epoch milliseconds or seconds. */
+  timestampUnit: 'ms' | 's'
+  /** The version of SQLite in this package. */
+  sqliteVersion: string
+}
+
+// ---- Errors ----
+
+/**
+ * Why a call was refused or failed. `docs/errors.md` lists every code with cause and remedy.
+ *
+ * - The caller's fault: something is wrong with what was passed; the same call will fail again.
+ * - The ledger's refusal: it looked, and said no.
+ * - The database's trouble. Any call can reject with one of these.
+ */
+export type MediaCreditsErrorCode =
+  // The caller's fault
+  | 'INVALID_ARGUMENT'
+  | 'INVALID_AMOUNT'
+  | 'INVALID_ID'
+  | 'INVALID_DATE'
+  | 'INVALID_VALUE'
+  | 'UNKNOWN_FIELD'
+  | 'MISSING_FIELD'
+  | 'READ_ONLY_FIELD'
+  | 'USER_NOT_FOUND'
+  | 'TASK_EXISTS'
+  | 'CREDIT_EXISTS'
+  | 'CHARGE_NOT_FOUND'
+  | 'INVALID_URL'
+  | 'UNSUPPORTED_DATABASE'
+  | 'CLOSED'
+  // The ledger's refusal
+  | 'INSUFFICIENT_CREDITS'
+  | 'CHARGE_OWNER_MISMATCH'
+  | 'CHARGE_CORRUPT'
+  // The database's trouble
+  | 'SCHEMA_MISMATCH'
+  | 'TIMESTAMP_UNIT_UNCLEAR'
+  | 'DATABASE_BUSY'
+  | 'OVERLOADED'
+  | 'DATABASE_ERROR'
+  | 'INTERNAL'
+
+/**
+ * A call that was refused or failed. It has written nothing. The message says what to do next.
+ *
+ * @example
+ * ```ts
+ * try {
+ *   await createMediaTask(task, 10)
+ * } catch (error) {
+ *   if (error instanceof MediaCreditsError && error.code === 'INSUFFICIENT_CREDITS') {
+ *     return respErr(`Insufficient credits. Required: ${error.required}, Available: ${error.available}`)
+ *   }
+ *   throw error
+ * }
+ * ```
+ */
+export class MediaCreditsError extends Error {
+  private constructor()
+  /** The reason, for code to match on. Messages may change, codes don't. */
+  readonly code: MediaCreditsErrorCode
+  /** Whether the very same call can succeed later. Trying it again is safe. */
+  readonly retryable: boolean
+  /** The argument, field or option that is wrong (`INVALID_…`, `…_FIELD`, `CREDIT_EXISTS`). */
+  readonly field?: string
+  /** The field's table; of a parameter, its function (`INVALID_VALUE`, `UNKNOWN_FIELD`, `MISSING_FIELD`). */
+  readonly table?: string
+  /** The value that is taken (`CREDIT_EXISTS`). */
+  readonly value?: string
+  /** The user who is not there (`USER_NOT_FOUND`). */
+  readonly userId?: string
+  /** The task that exists already (`TASK_EXISTS`). */
+  readonly taskId?: string
+  /** The charge in question (`CHARGE_NOT_FOUND`, `CHARGE_OWNER_MISMATCH`, `CHARGE_CORRUPT`). */
+  readonly creditId?: string
+  /** How many credits were asked for (`INSUFFICIENT_CREDITS`). */
+  readonly required?: number
+  /** How many credits the user can spend (`INSUFFICIENT_CREDITS`). */
+  readonly available?: number
+  /** The database's own name of the error, such as `SQLITE_FULL` (`DATABASE_ERROR`). */
+  readonly databaseCode?: string
+}
+
+// ---- Connections ----
+
+/** How to open a database. All connections of a process to one database must be given the same options. */
+export interface ConnectOptions {
+  /**
+   * `file:data/local.db` (relative to the working directory), `file:/absolute/path`, a plain path, or
+   * `:memory:` for tests. By default the environment's `DATABASE_URL`.
+   */
+  url?: string | undefined
+  /**
+   * What a promise that resolved means. `'full'`, the default: the data is on the disk, a power cut loses
+   * nothing. `'normal'`: the operating system has it; a crash of the process loses nothing, a power cut may
+   * lose the last moments. Neither leaves anything half done.
+   */
+  durability?: 'full' | 'normal' | undefined
+  /**
+   * How long to wait for a lock that another process holds, before `DATABASE_BUSY`: 0 to 600,000
+   * milliseconds, 5000 by default.
+   */
+  busyTimeoutMs?: number | undefined
+  /** How many calls may wait, before further ones get `OVERLOADED`: 1 to 1,000,000, 10,000 by default. */
+  maxQueue?: number | undefined
+  /** How the database keeps times: as epoch milliseconds or seconds. By default it is found out. */
+  timestampUnit?: 'ms' | 's' | undefined
+}
+
+/**
+ * A connection to a database. It is cheap: nothing is opened before the first call, and all connections of
+ * the process to one file share the same two threads.
+ *
+ * With an app's own row types, its functions take and return those.
+ *
+ * Throws `INVALID_ARGUMENT` or `UNKNOWN_FIELD` for options that are wrong. A URL that is no use is the first
+ * call's error (`INVALID_URL`, `UNSUPPORTED_DATABASE`), so that an app builds where there is no database.
+ *
+ * @example
+ * ```ts
+ * export const { createMediaTask, updateMediaTaskById, consumeCredits } =
+ *   connect<typeof mediaTasks.$inferSelect, typeof credit.$inferSelect>()
+ * ```
+ */
+export function connect<Task extends object = MediaTask, CreditRow extends object = Credit>(
+  options?: ConnectOptions,
+): MediaCredits<Task, CreditRow>
+
+/**
+ * A connection, made by {@link connect}. Its functions are those of the module, and may be taken off it:
+ * `const { createMediaTask } = connect()`.
+ */
+export class MediaCredits<Task extends object = MediaTask, CreditRow extends object = Credit> {
+  private constructor()
+
+  /**
+   * Creates a task and charges `costCredits` for it, in one transaction.
+   * Guarantees, errors, example: {@link createMediaTask}.
+   */
+  readonly createMediaTask: (task: NewMediaTask<Task>, costCredits: number) => Promise<Task>
+
+  /**
+   * Changes a task; `status: 'failed'` also refunds its charge, once, in the same transaction.
+   * Guarantees, errors, example: {@link updateMediaTaskById}.
+   */
+  readonly updateMediaTaskById: (
+    id: string,
+    patch: UpdateMediaTask<Task>,
+  ) => Promise<(Task & { refund?: Refund }) | undefined>
+
+  /** The task with this id, or `undefined`. More: {@link findMediaTaskById}. */
+  readonly findMediaTaskById: (id: string) => Promise<Task | undefined>
+
+  /** Whether the user has a task that is still being worked on. More: {@link hasActiveMediaTask}. */
+  readonly hasActiveMediaTask: (userId: string) => Promise<boolean>
+
+  /** The user's tasks that are still being worked on, newest first. More: {@link getActiveMediaTasks}. */
+  readonly getActiveMediaTasks: (userId: string) => Promise<Task[]>
+
+  /** A page of the user's tasks, newest first. More: {@link getMediaTaskHistory}. */
+  readonly getMediaTaskHistory: (
+    userId: string,
+    page?: number,
+    limit?: number,
+  ) => Promise<MediaTaskPage<Task>>
+
+  /**
+   * Charges a user, drawing on the grants that expire first, in one transaction.
+   * Guarantees, errors, example: {@link consumeCredits}.
+   */
+  readonly consumeCredits: (parameters: ConsumeCreditsParameters) => Promise<CreditRow>
+
+  /** Grants credits to a user. Guarantees, errors, example: {@link createCredit}. */
+  readonly createCredit: (newCredit: NewCredit<CreditRow>) => Promise<CreditRow>
+
+  /** The user's balance: how many credits can be spent now. More: {@link getRemainingCredits}. */
+  readonly getRemainingCredits: (userId: string) => Promise<number>
+
+  /** A page of grants and charges, newest first. More: {@link getCredits}. */
+  readonly getCredits: (query?: CreditsQuery) => Promise<CreditRow[]>
+
+  /** How many grants and charges there are. More: {@link getCreditsCount}. */
+  readonly getCreditsCount: (filter?: CreditsFilter) => Promise<number>
+
+  /** Makes the app's tables where they are missing, for tests and a fresh start: {@link createTables}. */
+  readonly createTables: () => Promise<void>
+
+  /** What was found when the database was opened. */
+  readonly getDiagnostics: () => Promise<Diagnostics>
+
+  /**
+   * Closes the connection. It resolves when the calls made before are answered and, if this was the process's
+   * last connection to the database, the file is released. Later calls reject with `CLOSED`. An app that only
+   * exits need not close: whatever was acknowledged is in the database.
+   */
+  readonly close: () => Promise<void>
+}
+
+// ---- The functions, on the default connection ----
+
+/**
+ * Creates a task and charges its user `costCredits` (a whole number from 0 to 2,147,483,647), in one
+ * transaction: when the promise resolves, both the charge and the task are in the database, durably; if it
+ * rejects, neither is.
+ *
+ * The charge draws on the grants that expire first, as {@link consumeCredits} does; its `id` becomes the
+ * task's `creditId`. A cost of 0 charges nothing.
+ *
+ * You choose the task's `id`, so a call can be repeated safely: if the first one went through after all, the
+ * second is refused with `TASK_EXISTS` and charges nothing.
+ *
+ * @returns The new task, with all columns.
+ *
+ * Rejects with `INSUFFICIENT_CREDITS` (`required`, `available`), `USER_NOT_FOUND`, `TASK_EXISTS`,
+ * `INVALID_AMOUNT`, `INVALID_ID`, `UNKNOWN_FIELD`, `MISSING_FIELD`, `INVALID_VALUE`, `INVALID_DATE`, or, for
+ * a `creditId` in the task, `READ_ONLY_FIELD` (the charge sets it), `CHARGE_NOT_FOUND` or
+ * `CHARGE_OWNER_MISMATCH` (with a cost of 0).
+ *
+ * @example
+ * ```ts
+ * const task = await createMediaTask({ id: getUuid(), userId, platform: 'youtube', videoUrl }, 10)
+ * ```
+ */
+export function createMediaTask(task: NewMediaTask, costCredits: number): Promise<MediaTask>
+
+/**
+ * Changes a task, and sets its `updatedAt`. `null` in the patch empties a column, `undefined` leaves it
+ * alone.
+ *
+ * `status: 'failed'` also refunds the charge that `patch.creditId` names, or else the task's own, in the same
+ * transaction. The credits go back to the grants they came from, no grant is raised above what was granted,
+ * and the charge becomes `'deleted'`. A charge is refunded once, however often and from however many places
+ * at once the task is made to fail. The result then has `refund`: it says what went back, and is all zero if
+ * nothing did.
+ *
+ * @returns The whole task as it is now, or `undefined` if there is none with this id.
+ *
+ * Rejects with `CHARGE_OWNER_MISMATCH` (the charge is not the task's user's), `CHARGE_CORRUPT` (its draws
+ * can't be read), `CHARGE_NOT_FOUND` (no charge has the id `patch.creditId`), `READ_ONLY_FIELD` (`id` or
+ * `userId` in the patch), `UNKNOWN_FIELD`, `INVALID_ID`, `INVALID_VALUE` or `INVALID_DATE`. The task is then
+ * as it was.
+ *
+ * @example
+ * ```ts
+ * const failed = await updateMediaTaskById(task.id, {
+ *   status: 'failed',
+ *   errorMessage: message,
+ *   progress: 0,
+ *   creditId: task.creditId || null,
+ * })
+ * failed?.refund?.credits // 10; 0 if they had gone back before
+ * ```
+ */
+export function updateMediaTaskById(
+  id: string,
+  patch: UpdateMediaTask,
+): Promise<(MediaTask & { refund?: Refund }) | undefined>
+
+/**
+ * The task with this id, or `undefined`. A task with a `deletedAt` is found, too.
+ *
+ * Rejects with `INVALID_ID`.
+ */
+export function findMediaTaskById(id: string): Promise<MediaTask | undefined>
+
+/**
+ * Whether the user has a task that is still being worked on: pending, downloading, processing or translating,
+ * and without a `deletedAt`.
+ *
+ * Rejects with `INVALID_ID`.
+ */
+export function hasActiveMediaTask(userId: string): Promise<boolean>
+
+/**
+ * The user's tasks that are still being worked on, newest first, as {@link hasActiveMediaTask} counts them.
+ *
+ * Rejects with `INVALID_ID`.
+ */
+export function getActiveMediaTasks(userId: string): Promise<MediaTask[]>
+
+/**
+ * A page of the user's tasks, newest first, without those that have a `deletedAt`.
+ *
+ * Rejects with `INVALID_ID` or `INVALID_ARGUMENT`.
+ *
+ * @param page From 1, which is the default.
+ * @param limit Tasks a page: 1 to 1000, 20 by default.
+ */
+export function getMediaTaskHistory(userId: string, page?: number, limit?: number): Promise<MediaTaskPage>
+
+/**
+ * Charges a user, in one transaction: when the promise resolves, the charge is in the database, durably, and
+ * its credits are gone from the grants; if it rejects, nothing has changed.
+ *
+ * It draws on the grant that expires first; those that never expire come last, then the older one first. It
+ * never takes more than the balance, however many calls come at once. {@link updateMediaTaskById} refunds it,
+ * given its `id` as `creditId`.
+ *
+ * @returns The charge: a row of `credit` whose `credits` is negative.
+ *
+ * Rejects with `INSUFFICIENT_CREDITS` (`required`, `available`), `USER_NOT_FOUND`, `CREDIT_EXISTS` (your
+ * `transactionNo` is taken), `INVALID_AMOUNT`, `INVALID_ID`, `INVALID_VALUE` or `UNKNOWN_FIELD`.
+ *
+ * @example
+ * ```ts
+ * const charge = await consumeCredits({
+ *   userId,
+ *   credits: 5,
+ *   scene: 'payment',
+ *   description: `Subtitle translation: ${targetLanguage}`,
+ *   metadata: { type: 'media-task-translation', taskId, targetLanguage },
+ * })
+ * await updateMediaTaskById(taskId, { status: 'translating', creditId: charge.id })
+ * ```
+ */
+export function consumeCredits(parameters: ConsumeCreditsParameters): Promise<Credit>
+
+/**
+ * Grants credits to a user. `credits` is a whole number from 1 to 2,147,483,647.
+ *
+ * A grant for an order: pass a `transactionNo` that follows from the order, and a webhook that comes twice
+ * grants once, because the second call is refused with `CREDIT_EXISTS`.
+ *
+ * @returns The grant: a row of `credit`, with all columns.
+ *
+ * Rejects with `USER_NOT_FOUND`, `CREDIT_EXISTS` (`id` or `transactionNo` is taken), `INVALID_AMOUNT`,
+ * `INVALID_ID`, `INVALID_VALUE`, `INVALID_DATE`, `UNKNOWN_FIELD` or `MISSING_FIELD`.
+ *
+ * @example
+ * ```ts
+ * await createCredit({ userId, credits: 100, transactionScene: 'gift', expiresAt: inThirtyDays })
+ * ```
+ */
+export function createCredit(newCredit: NewCredit): Promise<Credit>
+
+/**
+ * The user's balance: what is left of the grants that are active and not expired. 0 for a user who is not
+ * there.
+ *
+ * By the time you act on it, it may have changed; a charge checks for itself.
+ *
+ * Rejects with `INVALID_ID`.
+ */
+export function getRemainingCredits(userId: string): Promise<number>
+
+/**
+ * A page of grants and charges, newest first: one user's, or all.
+ *
+ * Rejects with `INVALID_ID`, `INVALID_ARGUMENT` or `UNKNOWN_FIELD`.
+ *
+ * @example
+ * ```ts
+ * const grants = await getCredits({ userId, transactionType: 'grant', status: 'active', limit: 100 })
+ * ```
+ */
+export function getCredits(query?: CreditsQuery): Promise<Credit[]>
+
+/**
+ * How many grants and charges there are, on all pages of {@link getCredits}.
+ *
+ * Rejects with `INVALID_ID` or `UNKNOWN_FIELD`.
+ */
+export function getCreditsCount(filter?: CreditsFilter): Promise<number>
+
+/**
+ * Makes those of the app's tables that are missing (`user`, `credit`, `media_tasks`, `ai_task`), and the file
+ * if there is none. For tests and a fresh start; in an app, `npx drizzle-kit push` does this. Tables that are
+ * there stay as they are.
+ */
+export function createTables(): Promise<void>
+
+/** What was found when the database was opened. */
+export function getDiagnostics(): Promise<Diagnostics>
+
+/**
+ * Closes the default connection for good: later calls at module level reject with `CLOSED`. It resolves when
+ * the calls made before are answered. For scripts and tests; an app need not close.
+ */
+export function close(): Promise<void>
+
+// Keeps `Some` and `NewRow` private.
+export {}
