@@ -470,12 +470,12 @@ export class MediaCredits<Task extends object = MediaTask, CreditRow extends obj
  * You choose the task's `id`, so a call can be repeated safely: if the first one went through after all, the
  * second is refused with `TASK_EXISTS` and charges nothing.
  *
- * @returns The new task, with all columns.
- *
  * Rejects with `INSUFFICIENT_CREDITS` (`required`, `available`), `USER_NOT_FOUND`, `TASK_EXISTS`,
  * `INVALID_AMOUNT`, `INVALID_ID`, `UNKNOWN_FIELD`, `MISSING_FIELD`, `INVALID_VALUE`, `INVALID_DATE`, or, for
  * a `creditId` in the task, `READ_ONLY_FIELD` (the charge sets it), `CHARGE_NOT_FOUND` or
  * `CHARGE_OWNER_MISMATCH` (with a cost of 0).
+ *
+ * @returns The new task, with all columns.
  *
  * @example
  * ```ts
@@ -494,12 +494,12 @@ export function createMediaTask(task: NewMediaTask, costCredits: number): Promis
  * at once the task is made to fail. The result then has `refund`: it says what went back, and is all zero if
  * nothing did.
  *
- * @returns The whole task as it is now, or `undefined` if there is none with this id.
- *
  * Rejects with `CHARGE_OWNER_MISMATCH` (the charge is not the task's user's), `CHARGE_CORRUPT` (its draws
  * can't be read), `CHARGE_NOT_FOUND` (no charge has the id `patch.creditId`), `READ_ONLY_FIELD` (`id` or
  * `userId` in the patch), `UNKNOWN_FIELD`, `INVALID_ID`, `INVALID_VALUE` or `INVALID_DATE`. The task is then
  * as it was.
+ *
+ * @returns The whole task as it is now, or `undefined` if there is none with this id.
  *
  * @example
  * ```ts
@@ -557,10 +557,10 @@ export function getMediaTaskHistory(userId: string, page?: number, limit?: numbe
  * never takes more than the balance, however many calls come at once. {@link updateMediaTaskById} refunds it,
  * given its `id` as `creditId`.
  *
- * @returns The charge: a row of `credit` whose `credits` is negative.
- *
  * Rejects with `INSUFFICIENT_CREDITS` (`required`, `available`), `USER_NOT_FOUND`, `CREDIT_EXISTS` (your
  * `transactionNo` is taken), `INVALID_AMOUNT`, `INVALID_ID`, `INVALID_VALUE` or `UNKNOWN_FIELD`.
+ *
+ * @returns The charge: a row of `credit` whose `credits` is negative.
  *
  * @example
  * ```ts
@@ -582,10 +582,10 @@ export function consumeCredits(parameters: ConsumeCreditsParameters): Promise<Cr
  * A grant for an order: pass a `transactionNo` that follows from the order, and a webhook that comes twice
  * grants once, because the second call is refused with `CREDIT_EXISTS`.
  *
- * @returns The grant: a row of `credit`, with all columns.
- *
  * Rejects with `USER_NOT_FOUND`, `CREDIT_EXISTS` (`id` or `transactionNo` is taken), `INVALID_AMOUNT`,
  * `INVALID_ID`, `INVALID_VALUE`, `INVALID_DATE`, `UNKNOWN_FIELD` or `MISSING_FIELD`.
+ *
+ * @returns The grant: a row of `credit`, with all columns.
  *
  * @example
  * ```ts

@@ -211,6 +211,7 @@ function publish(target, connection) {
   }
   const close = () => request(close, nothing, (number) => connection().close(mailbox, number))
   target.close = close
+  return target
 }
 
 function connect(options = {}) {
@@ -233,7 +234,41 @@ function newConnection(method, options) {
 
 let defaultConnection
 
-module.exports = { connect, MediaCredits, MediaCreditsError }
-
 // On the default connection, under the app's own names.
-publish(module.exports, () => (defaultConnection ??= newConnection(newConnection, {})))
+const {
+  createMediaTask,
+  updateMediaTaskById,
+  consumeCredits,
+  createCredit,
+  findMediaTaskById,
+  hasActiveMediaTask,
+  getActiveMediaTasks,
+  getMediaTaskHistory,
+  getRemainingCredits,
+  getCredits,
+  getCreditsCount,
+  createTables,
+  getDiagnostics,
+  close,
+} = publish({}, () => (defaultConnection ??= newConnection(newConnection, {})))
+
+// Name by name: `import { createMediaTask } from 'media-credits'` finds only names that stand here.
+module.exports = {
+  connect,
+  MediaCredits,
+  MediaCreditsError,
+  createMediaTask,
+  updateMediaTaskById,
+  consumeCredits,
+  createCredit,
+  findMediaTaskById,
+  hasActiveMediaTask,
+  getActiveMediaTasks,
+  getMediaTaskHistory,
+  getRemainingCredits,
+  getCredits,
+  getCreditsCount,
+  createTables,
+  getDiagnostics,
+  close,
+}

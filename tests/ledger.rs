@@ -149,7 +149,7 @@ fn draws_of(charge: &Row) -> Vec<(String, i64)> {
 }
 
 fn check_invariants(database: &mut Database, model: &Model) {
-    for user in 0..USERS.len() {
+    for (user, name) in USERS.iter().enumerate() {
         let mut left_grants = 0;
         let mut drawn = 0;
         let mut remaining = BTreeMap::new();
@@ -165,11 +165,11 @@ fn check_invariants(database: &mut Database, model: &Model) {
                 drawn += sum;
             }
         }
-        assert_eq!(left_grants, drawn, "what left the grants of {}", USERS[user]);
+        assert_eq!(left_grants, drawn, "what left the grants of {name}");
         let expected: BTreeMap<_, _> =
             model.grants[user].iter().map(|(key, rest)| (key.3.clone(), *rest)).collect();
-        assert_eq!(remaining, expected, "what is left of the grants of {}", USERS[user]);
-        let balance = database.balance(USERS[user], model.now_ms).unwrap();
+        assert_eq!(remaining, expected, "what is left of the grants of {name}");
+        let balance = database.balance(name, model.now_ms).unwrap();
         assert_eq!(balance, model.balance(user));
     }
 }

@@ -25,8 +25,8 @@ import type {
   Refund,
   UpdateMediaTask,
 } from 'media-credits'
-import type { AppCredit, AppMediaTask, AppNewMediaTask } from './app-rows'
-import { createMediaTask as fromTheModel, type MediaTask as ModelTask } from './app-model'
+import type { AppCredit, AppMediaTask, AppNewMediaTask } from './app-rows.js'
+import { createMediaTask as fromTheModel, type MediaTask as ModelTask } from './app-model.js'
 
 // A column that the app has added, named once.
 declare module 'media-credits' {
@@ -41,9 +41,9 @@ function same<_A, _B>(_: Same<_A, _B>) {}
 
 // ---- The app's routes ----
 
-export async function submit(userId: string, url: string, outputType: 'subtitle' | 'video') {
+export async function submit(id: string, userId: string, url: string, outputType: 'subtitle' | 'video') {
   const newTask: NewMediaTask = {
-    id: crypto.randomUUID(),
+    id,
     userId,
     platform: url.includes('tiktok') ? 'tiktok' : 'youtube',
     videoUrl: url,
@@ -106,9 +106,9 @@ enum CreditTransactionType {
   CONSUME = 'consume',
 }
 
-export async function grants(userId: string) {
+export async function grants(id: string, userId: string) {
   const newCredit: NewCredit = {
-    id: crypto.randomUUID(),
+    id,
     userId,
     userEmail: 'a@example.com',
     orderNo: '',

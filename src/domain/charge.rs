@@ -267,8 +267,11 @@ mod tests {
     fn draws() -> Result<()> {
         let a = || grant("a", 10, Some(5));
         let b = || grant("b", 20, None);
-        let rows: [(&[Grant], i64, std::result::Result<&[(&str, i64, i64, i64)], &str>); 8] = [
-            // grants in draw order, credits; (grant, to consume, consumed, after) or the refusal
+        // grant, to consume, consumed, after
+        type Drawn<'a> = (&'a str, i64, i64, i64);
+        type Row<'a> = (&'a [Grant], i64, std::result::Result<&'a [Drawn<'a>], &'a str>);
+        let rows: [Row; 8] = [
+            // grants in draw order, credits; what is drawn or the refusal
             (&[a(), b()], 1, Ok(&[("a", 1, 1, 9)])),
             (&[a(), b()], 10, Ok(&[("a", 10, 10, 0)])),
             (&[a(), b()], 11, Ok(&[("a", 11, 10, 0), ("b", 1, 1, 19)])),

@@ -203,7 +203,7 @@ impl Table {
             | (Kind::Timestamp, Value::TimeMs(_))
             | (Kind::Json | Kind::Other, _) => return Ok(()),
             (Kind::Timestamp, _) => {
-                let field = format!("{}.{}", self.name, column.key);
+                let field = column.key.clone();
                 return Err(Error::InvalidDate { field, given: describe(Some(value)) });
             }
             (Kind::Text, _) => "text",

@@ -1,0 +1,35 @@
+'use strict'
+
+const { execFileSync } = require('node:child_process')
+const path = require('node:path')
+const credits = require('..')
+const { TestDatabase } = require('./helpers/database')
+const { evaluate } = require('./helpers/processes')
+
+const ROOT = path.join(__dirname, '..')
+
+describe('the module', () => {
+  test('has every function of a connection, and works on DATABASE_URL', async () => {
+    const database = await TestDatabase.fresh()
+    await database.user('u', 100)
+    const { MediaCredits, MediaCreditsError, connect, ...functions } = credits
+    expect(Object.keys(functions).sort()).toEqual(Object.keys(database.credits).sort())
+    const source = `(async () => {
+      await credits.createMediaTask({ id: 't', userId: 'u', platform: 'youtube', videoUrl: 'x' }, 10)
+      console.log(await credits.getRemainingCredits('u'))
+      await credits.close()
+      await credits.getRemainingCredits('u').catch((error) => console.log(error.code))
+    })()`
+    const { out } = await evaluate(source, { DATABASE_URL: database.url })
+    expect(out).toBe('90\nCLOSED')
+  })
+
+  test('can be imported by name from an ES module, and exported again', () => {
+    const source = `
+      import * as all from 'media-credits'
+      import { ${Object.keys(credits).join(', ')} } from 'media-credits'
+      console.log(Object.keys(all).filter((name) => /^[a-zM]/.test(name) && name !== 'default' && name !== 'module.exports').length)`
+    const out = execFileSync(process.execPath, ['--input-type=module', '-e', source.replaceAll("'media-credits'", `'${ROOT}/index.js'`)])
+    expect(Number(out)).toBe(Object.keys(credits).length)
+  })
+})

@@ -1,0 +1,147 @@
+// What must not compile: one mistake under each comment. Nothing here runs.
+
+import {
+  connect,
+  consumeCredits,
+  createCredit,
+  createMediaTask,
+  findMediaTaskById,
+  getCredits,
+  getCreditsCount,
+  getMediaTaskHistory,
+  getRemainingCredits,
+  MediaCredits,
+  MediaCreditsError,
+  updateMediaTaskById,
+} from 'media-credits'
+import type { Credit, MediaTask, NewMediaTask } from 'media-credits'
+import type { AppMediaTask } from './app-rows.js'
+
+const task = { id: 't', userId: 'u', platform: 'youtube', videoUrl: 'v' }
+const db = connect()
+const own = connect<AppMediaTask>()
+
+export async function tasks(row: MediaTask, appRow: AppMediaTask) {
+  // @ts-expect-error A cost is a number, not text.
+  await createMediaTask(task, '10')
+  // @ts-expect-error A cost must be said, even if it is 0.
+  await createMediaTask(task)
+  // @ts-expect-error There is no third argument.
+  await createMediaTask(task, 10, {})
+  // @ts-expect-error A task needs its videoUrl.
+  await createMediaTask({ id: 't', userId: 'u', platform: 'youtube' }, 10)
+  // @ts-expect-error A task needs its id.
+  await createMediaTask({ userId: 'u', platform: 'youtube', videoUrl: 'v' }, 10)
+  // @ts-expect-error An id is never null.
+  await createMediaTask({ ...task, id: null }, 10)
+  // @ts-expect-error The table has no column videoURL.
+  await createMediaTask({ ...task, videoURL: 'v' }, 10)
+  // @ts-expect-error The table's names are not those of SQL.
+  await createMediaTask({ ...task, output_type: 'video' }, 10)
+  // @ts-expect-error A time is a Date, not a number.
+  await createMediaTask({ ...task, publishedAt: 1767225600000 }, 10)
+  // @ts-expect-error A time is a Date, not text.
+  await createMediaTask({ ...task, expiresAt: '2026-01-01T00:00:00Z' }, 10)
+  // @ts-expect-error A boolean is a boolean, not 0 or 1.
+  await createMediaTask({ ...task, isFreeTrial: 1 }, 10)
+  // @ts-expect-error Progress can't be null: leave it out.
+  await createMediaTask({ ...task, progress: null }, 10)
+
+  // @ts-expect-error A task keeps its id.
+  await updateMediaTaskById('t', { id: 't2' })
+  // @ts-expect-error A task keeps its user.
+  await updateMediaTaskById('t', { userId: 'u2' })
+  // @ts-expect-error A whole row is no patch: it has an id.
+  await updateMediaTaskById('t', { ...row, status: 'failed' })
+  // @ts-expect-error A patch is an object.
+  await updateMediaTaskById('t', 'failed')
+  // @ts-expect-error The table has no column state.
+  await updateMediaTaskById('t', { state: 'failed' })
+  // @ts-expect-error A status can't be null.
+  await updateMediaTaskById('t', { status: null })
+  // @ts-expect-error There may be no task with this id: check for undefined.
+  use((await updateMediaTaskById('t', { progress: 1 })).status)
+  // @ts-expect-error There is no refund unless the task failed: check for undefined.
+  use((await updateMediaTaskById('t', { progress: 1 }))?.refund.credits)
+  // @ts-expect-error There may be no task with this id: check for undefined.
+  use((await findMediaTaskById('t')).status)
+  // @ts-expect-error An absent title is null.
+  use(row.title.length)
+  // @ts-expect-error A history is a page; the tasks are its list.
+  use((await getMediaTaskHistory('u')).length)
+  // @ts-expect-error A page is a number: no object with options.
+  await getMediaTaskHistory('u', { page: 2 })
+  // @ts-expect-error An id is text.
+  await findMediaTaskById(7)
+
+  // @ts-expect-error With an app's own row type, only its columns are known.
+  await own.createMediaTask({ ...task, rewrittenScripts: ['a'] }, 10)
+  // @ts-expect-error With an app's own row type, a column has the app's type.
+  await own.updateMediaTaskById('t', { scenes: [1] })
+  // @ts-expect-error An app's own row is no patch either.
+  await own.updateMediaTaskById('t', { ...appRow, status: 'failed' })
+}
+
+export async function credits(grant: Credit) {
+  // @ts-expect-error How many credits is not said.
+  await consumeCredits({ userId: 'u' })
+  // @ts-expect-error Credits are a number, not text.
+  await consumeCredits({ userId: 'u', credits: '5' })
+  // @ts-expect-error Whose credits is not said.
+  await consumeCredits({ credits: 5 })
+  // @ts-expect-error It takes one object.
+  await consumeCredits('u', 5)
+  // @ts-expect-error The parameter is called scene.
+  await consumeCredits({ userId: 'u', credits: 5, transactionScene: 'payment' })
+  // @ts-expect-error Metadata is text or an object.
+  await consumeCredits({ userId: 'u', credits: 5, metadata: 7 })
+  // @ts-expect-error A grant needs its credits.
+  await createCredit({ userId: 'u' })
+  // @ts-expect-error A time is a Date, not a number.
+  await createCredit({ userId: 'u', credits: 5, expiresAt: 1767225600000 })
+  // @ts-expect-error The table has no column amount.
+  await createCredit({ userId: 'u', credits: 5, amount: 5 })
+  // @ts-expect-error A filter has no such key.
+  await getCredits({ userId: 'u', scene: 'payment' })
+  // @ts-expect-error A list has a page and a limit, no offset.
+  await getCredits({ userId: 'u', offset: 30 })
+  // @ts-expect-error A count has no pages.
+  await getCreditsCount({ userId: 'u', page: 2 })
+  // @ts-expect-error It takes the user's id, not an object.
+  await getRemainingCredits({ userId: 'u' })
+  // @ts-expect-error Draws are text: parse them.
+  use(grant.consumedDetail?.at(0)?.creditId)
+}
+
+export function connections() {
+  // @ts-expect-error Durability is 'full' or 'normal'.
+  connect({ durability: 'fast' })
+  // @ts-expect-error The unit is 'ms' or 's'.
+  connect({ timestampUnit: 'seconds' })
+  // @ts-expect-error The option is called busyTimeoutMs.
+  connect({ busyTimeout: 1000 })
+  // @ts-expect-error Options are an object.
+  connect('file:data/local.db')
+  // @ts-expect-error connect() makes connections.
+  use(new MediaCredits())
+  // @ts-expect-error A connection has no such function.
+  db.updateMediaTask('t', {})
+}
+
+export function errors(error: MediaCreditsError) {
+  // @ts-expect-error There is no such code.
+  if (error.code === 'INSUFFICENT_CREDITS') return
+  // @ts-expect-error A code is text.
+  if (error.code === 402) return
+  // @ts-expect-error Not every error has required: it may be undefined.
+  use(error.required.toFixed())
+  // @ts-expect-error An error has no such property.
+  use(error.details)
+  // @ts-expect-error Only this package makes its errors.
+  use(new MediaCreditsError('CLOSED'))
+}
+
+// @ts-expect-error A new task must be complete when it is declared, too.
+export const incomplete: NewMediaTask = { id: 't', userId: 'u', platform: 'youtube' }
+
+function use(_value: unknown) {}
