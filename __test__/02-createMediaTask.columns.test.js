@@ -62,6 +62,15 @@ describe("createMediaTask and an app's own column", () => {
     expect(await database.credits.findMediaTaskById('t')).toEqual(row)
   })
 
+  test('a json column takes a Date as JSON.stringify writes it', async () => {
+    const database = await TestDatabase.fresh()
+    await database.user('u', 50)
+    await database.sql('ALTER TABLE media_tasks ADD COLUMN rewritten_scripts json')
+    const rewrittenScripts = new Date(5000)
+    const row = await database.credits.createMediaTask(task('t', 'u', { rewrittenScripts }), 10)
+    expect(row.rewrittenScripts).toBe('1970-01-01T00:00:05.000Z')
+  })
+
   test('a json column that was there before the database was opened', async () => {
     const database = TestDatabase.fixture()
     await database.sql('ALTER TABLE media_tasks ADD COLUMN rewritten_scripts json')

@@ -185,6 +185,17 @@ describe('many consumeCredits at once', () => {
     expect(await violations(database)).toEqual([])
   })
 
+  test('a charge that a trigger drops silently takes nothing', async () => {
+    const { database, consumeCredits } = await withUser(100)
+    await database.sql(`CREATE TRIGGER no_charge_of_7 BEFORE INSERT ON credit
+                        WHEN NEW.credits = -7 BEGIN SELECT RAISE(IGNORE); END`)
+    const calls = [5, 7, 5].map((credits) => consumeCredits({ userId: 'u', credits }))
+    const settled = await Promise.allSettled(calls)
+    expect(settled.map(({ status }) => status)).toEqual(['fulfilled', 'rejected', 'fulfilled'])
+    expect(await database.credits.getRemainingCredits('u')).toBe(90)
+    expect(await violations(database)).toEqual([])
+  })
+
   test('every user of a real database, five times', async () => {
     const database = TestDatabase.fixture()
     const { consumeCredits, createCredit, getRemainingCredits } = database.credits

@@ -29,6 +29,7 @@ pub(super) fn reply(outcome: &Result<Outcome>) -> String {
                 "path": found.path,
                 "journalMode": found.journal_mode,
                 "timestampUnit": found.timestamp_unit.as_str(),
+                "locking": found.locking.as_str(),
                 "sqliteVersion": found.sqlite_version,
             }),
         ),

@@ -8,9 +8,10 @@ use crate::engine::sqlite::Settings;
 use crate::error::{Error, Result};
 use crate::storage::location::Location;
 use crate::storage::schema::TimestampUnit;
-use crate::storage::sqlite::Durability;
+use crate::storage::sqlite::{Durability, JournalMode};
 
-const OPTIONS: [&str; 5] = ["url", "durability", "busyTimeoutMs", "maxQueue", "timestampUnit"];
+const OPTIONS: [&str; 6] =
+    ["url", "durability", "journalMode", "busyTimeoutMs", "maxQueue", "timestampUnit"];
 
 /// Options as understood. A URL that is no use is an error of the first call, not of `connect`: an
 /// app's build imports its routes where there is no database.
@@ -39,10 +40,14 @@ fn settings(options: &Fields) -> Result<Settings> {
     const LONGEST_QUEUE: i64 = 1_000_000;
     let mut settings = Settings::default();
     settings.database.durability = match text(options, "durability") {
-        (None, _) => Durability::Full,
-        (_, Some("full")) => Durability::Full,
+        (None, _) | (_, Some("full")) => Durability::Full,
         (_, Some("normal")) => Durability::Normal,
         (given, _) => return Err(invalid("durability", "'full' or 'normal'", given)),
+    };
+    settings.database.journal_mode = match text(options, "journalMode") {
+        (None, _) | (_, Some("wal")) => JournalMode::Wal,
+        (_, Some("keep")) => JournalMode::Keep,
+        (given, _) => return Err(invalid("journalMode", "'wal' or 'keep'", given)),
     };
     settings.database.timestamp_unit = match text(options, "timestampUnit") {
         (None, _) => None,

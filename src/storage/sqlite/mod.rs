@@ -4,6 +4,7 @@
 
 mod error;
 mod ledger;
+pub mod locking;
 mod schema;
 mod value;
 mod views;
@@ -14,6 +15,7 @@ use std::time::Duration;
 use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
 
 use self::error::Doing;
+use self::locking::Locking;
 use self::schema::discover;
 use super::schema::{Schema, TimestampUnit};
 use crate::error::{Error, Result};
@@ -29,11 +31,24 @@ pub enum Durability {
     Normal,
 }
 
+/// What to do about the file's journal mode.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum JournalMode {
+    /// Turn the write-ahead log on where it can be had.
+    #[default]
+    Wal,
+    /// Leave it as it is: some file systems of containers can't share memory, and some backups
+    /// copy one file only.
+    Keep,
+}
+
 /// How to open a database.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Options {
     /// When a commit is durable.
     pub durability: Durability,
+    /// What to do about the file's journal mode.
+    pub journal_mode: JournalMode,
     /// How long to wait for a lock that somebody else holds.
     pub busy_timeout: Duration,
     /// The unit of times, if the caller knows better than the evidence.
@@ -44,6 +59,7 @@ impl Default for Options {
     fn default() -> Self {
         Self {
             durability: Durability::Full,
+            journal_mode: JournalMode::Wal,
             busy_timeout: Duration::from_secs(5),
             timestamp_unit: None,
         }
@@ -85,6 +101,8 @@ pub struct Diagnostics {
     pub journal_mode: String,
     /// The unit of times.
     pub timestamp_unit: TimestampUnit,
+    /// Whose locks this process takes.
+    pub locking: Locking,
     /// The version of SQLite in this package.
     pub sqlite_version: &'static str,
 }
@@ -180,6 +198,7 @@ impl Database {
             path: path.to_owned(),
             journal_mode: journal_mode(&self.connection).doing("reading the journal mode")?,
             timestamp_unit: self.schema.timestamp_unit,
+            locking: locking::install(),
             sqlite_version: rusqlite::version(),
         })
     }
@@ -204,6 +223,7 @@ fn create_tables(connection: &Connection) -> Result<()> {
 }
 
 fn connect(place: &Place, flags: OpenFlags) -> Result<Connection> {
+    locking::install();
     let path = match place {
         Place::Memory => return Connection::open_in_memory().doing("opening the database"),
         Place::File(path) => path,
@@ -241,7 +261,10 @@ fn tune(connection: &Connection, options: Options, role: Role) -> Result<()> {
         // In KiB, because it is negative: see docs/performance.md.
         connection.pragma_update(None, "cache_size", -64 * 1024)?;
         match role {
-            Role::Writer => want_wal(connection, options.busy_timeout),
+            Role::Writer if options.journal_mode == JournalMode::Wal => {
+                want_wal(connection, options.busy_timeout)
+            }
+            Role::Writer => Ok(()),
             Role::Reader => connection.pragma_update(None, "query_only", true),
         }
     };

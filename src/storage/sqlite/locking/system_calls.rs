@@ -1,0 +1,201 @@
+//! SQLite's `open`, `close` and `fcntl`, replaced.
+
+#![expect(unsafe_code, reason = "these are system calls, and C calls them")]
+
+use std::ffi::{CStr, c_char, c_int};
+use std::mem::{MaybeUninit, transmute};
+use std::os::fd::RawFd;
+use std::sync::{LazyLock, Mutex, MutexGuard, PoisonError};
+
+use rusqlite::ffi;
+
+use super::Locking;
+use super::descriptors::{Closing, Descriptors, FileId};
+
+/// For the test that shows what happens without the replacement. Nobody else may want this.
+const SWITCH_OFF: &str = "MEDIA_CREDITS_TEST_WITHOUT_LOCKING";
+
+static DESCRIPTORS: Mutex<Option<Descriptors>> = Mutex::new(None);
+
+unsafe extern "C" {
+    /// In fcntl.c: calls `media_credits_lock` for lock commands, the system for all others.
+    fn media_credits_fcntl(fd: c_int, command: c_int, ...) -> c_int;
+}
+
+/// Replaces the system calls of this copy of SQLite, once in a process. It must come before SQLite
+/// opens its first file.
+pub(in super::super) fn install() -> Locking {
+    static LOCKING: LazyLock<Locking> = LazyLock::new(|| {
+        if std::env::var_os(SWITCH_OFF).is_none() && replace_system_calls() {
+            Locking::OpenFileDescription
+        } else {
+            Locking::System
+        }
+    });
+    *LOCKING
+}
+
+fn replace_system_calls() -> bool {
+    type SystemCall = unsafe extern "C" fn();
+    type Open = unsafe extern "C" fn(*const c_char, c_int, c_int) -> c_int;
+    type Close = extern "C" fn(c_int) -> c_int;
+    type Fcntl = unsafe extern "C" fn(c_int, c_int, ...) -> c_int;
+    // SAFETY: SQLite's documented way to replace a system call. SQLite casts each pointer back to
+    // the type of the call before it calls it, so that the signatures must be (and are) those of
+    // `aSyscall` in os_unix.c. `vfs` is SQLite's own and lives as long as the process.
+    unsafe {
+        let vfs = ffi::sqlite3_vfs_find(c"unix".as_ptr());
+        let Some(set) = vfs.as_ref().and_then(|vfs| vfs.xSetSystemCall) else { return false };
+        let replaced = [
+            set(vfs, c"open".as_ptr(), Some(transmute::<Open, SystemCall>(open))),
+            set(vfs, c"close".as_ptr(), Some(transmute::<Close, SystemCall>(close))),
+            set(vfs, c"fcntl".as_ptr(), Some(transmute::<Fcntl, SystemCall>(media_credits_fcntl))),
+        ];
+        replaced.iter().all(|code| *code == ffi::SQLITE_OK)
+    }
+}
+
+/// Opens a file, or takes a parked descriptor of it.
+///
+/// # Safety
+///
+/// `path` is a C string, as `open` wants it.
+unsafe extern "C" fn open(path: *const c_char, flags: c_int, mode: c_int) -> c_int {
+    // SAFETY: the caller's promise.
+    let path = unsafe { CStr::from_ptr(path) };
+    let writable = flags & libc::O_ACCMODE == libc::O_RDWR;
+    let tracked = flags & libc::O_EXCL == 0 && !is_log(path);
+    if tracked && let Some(fd) = reuse(path, writable) {
+        return fd;
+    }
+    // SAFETY: `path` is a C string.
+    let fd = unsafe { libc::open(path.as_ptr(), flags, mode) };
+    // SQLite itself closes a descriptor that took the place of a standard stream.
+    const FIRST_USABLE: RawFd = 3;
+    if tracked
+        && fd >= FIRST_USABLE
+        && let Some(file) = regular_file(fd)
+    {
+        descriptors().get_or_insert_default().opened(file.id, fd, writable);
+    }
+    fd
+}
+
+fn reuse(path: &CStr, writable: bool) -> Option<RawFd> {
+    let mut guard = descriptors();
+    let descriptors = guard.get_or_insert_default();
+    close_deleted(descriptors);
+    let mut status = MaybeUninit::uninit();
+    // SAFETY: `path` is a C string, and `stat` fills `status` when it returns 0.
+    let status = unsafe {
+        (libc::stat(path.as_ptr(), status.as_mut_ptr()) == 0).then(|| status.assume_init())
+    };
+    descriptors.reuse(FileStatus::of(&status?)?.id, writable)
+}
+
+/// The write-ahead log and the journal carry no locks: they are opened and closed as ever.
+fn is_log(path: &CStr) -> bool {
+    let path = path.to_bytes();
+    path.ends_with(b"-wal") || path.ends_with(b"-journal")
+}
+
+/// Parks a descriptor, or closes it if its file has been deleted: then nobody can come to harm.
+extern "C" fn close(fd: c_int) -> c_int {
+    // The guard is held until the end: another thread that takes a parked descriptor again must not
+    // lose the locks that it takes then.
+    let mut guard = descriptors();
+    let descriptors = guard.get_or_insert_default();
+    match descriptors.closing(fd) {
+        Closing::NotOurs => {
+            drop(guard);
+            close_for_real(fd)
+        }
+        Closing::Parked => 0,
+        Closing::LastParked { lock } => {
+            unlock(lock);
+            close_deleted(descriptors);
+            0
+        }
+    }
+}
+
+/// Closes the descriptors of files that nobody uses and that have been deleted.
+fn close_deleted(descriptors: &mut Descriptors) {
+    for (file, fd) in descriptors.unused() {
+        if regular_file(fd).is_none_or(|status| status.deleted) {
+            for fd in descriptors.forget(file) {
+                close_for_real(fd);
+            }
+        }
+    }
+}
+
+fn close_for_real(fd: RawFd) -> c_int {
+    // SAFETY: SQLite has closed `fd`, and nothing here uses it any more.
+    unsafe { libc::close(fd) }
+}
+
+/// Gives up every lock that a lock descriptor holds. SQLite has released them; this makes sure.
+fn unlock(fd: RawFd) {
+    // SAFETY: all zeros is a valid `flock`; a length of 0 means to the end.
+    let mut lock: libc::flock = unsafe { MaybeUninit::zeroed().assume_init() };
+    lock.l_type = libc::F_UNLCK as libc::c_short;
+    lock.l_whence = libc::SEEK_SET as libc::c_short;
+    // SAFETY: `fd` is open, since it is ours until it is closed for real.
+    unsafe { libc::fcntl(fd, libc::F_OFD_SETLK, &mut lock) };
+}
+
+/// Sends a lock command through the lock descriptor of the file, as a command for open file
+/// descriptions.
+///
+/// # Safety
+///
+/// `lock` points to a `struct flock`, as `fcntl` wants it.
+#[unsafe(no_mangle)]
+unsafe extern "C" fn media_credits_lock(
+    fd: c_int,
+    command: c_int,
+    lock: *mut libc::flock,
+) -> c_int {
+    let command = match command {
+        libc::F_SETLK => libc::F_OFD_SETLK,
+        libc::F_SETLKW => libc::F_OFD_SETLKW,
+        libc::F_GETLK => libc::F_OFD_GETLK,
+        other => other,
+    };
+    let lock_fd = descriptors().as_ref().and_then(|all| all.lock_descriptor(fd)).unwrap_or(fd);
+    // SAFETY: the caller's promise. The kernel wants `l_pid` to be 0, and SQLite leaves it as it was.
+    unsafe {
+        if let Some(lock) = lock.as_mut() {
+            lock.l_pid = 0;
+        }
+        libc::fcntl(lock_fd, command, lock)
+    }
+}
+
+/// A regular file: what it is, and whether its last name is gone.
+struct FileStatus {
+    id: FileId,
+    deleted: bool,
+}
+
+impl FileStatus {
+    fn of(status: &libc::stat) -> Option<Self> {
+        let regular = status.st_mode & libc::S_IFMT == libc::S_IFREG;
+        let id = FileId { device: status.st_dev, inode: status.st_ino };
+        regular.then_some(Self { id, deleted: status.st_nlink == 0 })
+    }
+}
+
+fn regular_file(fd: RawFd) -> Option<FileStatus> {
+    let mut status = MaybeUninit::uninit();
+    // SAFETY: `fstat` fills `status` when it returns 0.
+    let status =
+        unsafe { (libc::fstat(fd, status.as_mut_ptr()) == 0).then(|| status.assume_init()) };
+    FileStatus::of(&status?)
+}
+
+/// A panic can't leave the bookkeeping half changed: it makes no call that panics.
+fn descriptors() -> MutexGuard<'static, Option<Descriptors>> {
+    DESCRIPTORS.lock().unwrap_or_else(PoisonError::into_inner)
+}
