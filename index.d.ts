@@ -88,14 +88,7 @@ export interface Credit {
   /** `'grant'`, or `'consume'` for a charge. */
   transactionType: 'grant' | 'consume' | (string & {})
   transactionScene:
-    | 'payment'
-    | 'subscription'
-    | 'renewal'
-    | 'gift'
-    | 'award'
-    | 'reward'
-    | (string & {})
-    | null
+    'payment' | 'subscription' | 'renewal' | 'gift' | 'award' | 'reward' | (string & {}) | null
   /** What was granted; of a charge, what it took, as a negative number. */
   credits: number
   /** What is left of a grant; 0 for a charge. */
@@ -259,6 +252,11 @@ export interface Diagnostics {
   journalMode: string
   /** How the database keeps times: as epoch milliseconds or seconds. */
   timestampUnit: 'ms' | 's'
+  /**
+   * `'ofd'`: safe beside the app's own client in the same process (Linux). `'system'`: the system's own locks;
+   * `docs/locking.md` says what that means.
+   */
+  locking: 'ofd' | 'system'
   /** The version of SQLite in this package. */
   sqliteVersion: string
 }
@@ -357,6 +355,11 @@ export interface ConnectOptions {
    * lose the last moments. Neither leaves anything half done.
    */
   durability?: 'full' | 'normal' | undefined
+  /**
+   * `'wal'`, the default: turns SQLite's write-ahead log on, where it can be had. `'keep'` leaves the file's
+   * journal mode as it is: for file systems that can't share memory, and for backups that copy one file only.
+   */
+  journalMode?: 'wal' | 'keep' | undefined
   /**
    * How long to wait for a lock that another process holds, before `DATABASE_BUSY`: 0 to 600,000
    * milliseconds, 5000 by default.

@@ -6,6 +6,7 @@
  * replies cross as JSON text (src/node/wire.rs says how).
  */
 
+const { types } = require('node:util')
 const native = require('./binding.js')
 
 /** A call that was refused or failed. `docs/errors.md` lists every code. */
@@ -47,21 +48,23 @@ function encodeValue(value) {
 }
 
 function encodeObject(value) {
-  if (isDate(value)) {
+  if (types.isDate(value)) {
     const time = value.getTime()
     return { $date: Number.isNaN(time) ? null : time }
   }
-  if (value instanceof Uint8Array) return { $bytes: Buffer.from(value).toString('hex') }
+  if (types.isUint8Array(value)) return { $bytes: Buffer.from(value).toString('hex') }
   try {
-    return { $json: wellFormed(JSON.stringify(value)) }
-  } catch (error) {
-    return { $unsupported: `an object that JSON can't hold (${error.message.split('\n', 1)[0]})` }
+    const json = JSON.stringify(value)
+    if (json !== undefined) return { $json: wellFormed(json) }
+  } catch {
+    // A circular object, a bigint inside, a toJSON that throws.
   }
+  return { $unsupported: "an object that JSON can't hold" }
 }
 
 /** A plain object whose keys are fields; anything else as a value, for the error to describe. */
 function encodeFields(object) {
-  if (typeof object !== 'object' || object === null || Array.isArray(object) || isDate(object)) {
+  if (typeof object !== 'object' || object === null || Array.isArray(object) || types.isDate(object)) {
     return encodeValue(object)
   }
   // Without a prototype, `__proto__` is a key like any other.
@@ -73,11 +76,6 @@ function encodeFields(object) {
 /** Half a surrogate pair, as `slice` leaves it behind in a title with emoji, is no Unicode text. */
 function wellFormed(text) {
   return text.isWellFormed() ? text : text.toWellFormed()
-}
-
-/** Dates of another realm, too. */
-function isDate(value) {
-  return value instanceof Date || Object.prototype.toString.call(value) === '[object Date]'
 }
 
 function decodeRow(row) {
@@ -114,7 +112,11 @@ const nothing = () => undefined
 
 const operations = {
   createMediaTask: {
-    pass: (task, costCredits, options) => [encodeFields(task), encodeValue(costCredits), encodeValue(options)],
+    pass: (task, costCredits, options) => [
+      encodeFields(task),
+      encodeValue(costCredits),
+      encodeValue(options),
+    ],
     result: row,
   },
   updateMediaTaskById: {

@@ -39,7 +39,9 @@ describe('connect', () => {
     const connections = spellings.map((url) => connect({ url }))
     const all = [database.credits, ...connections]
     await Promise.all(all.map((credits, at) => credits.createMediaTask(task(`t${at}`, 'u'), 10)))
-    expect(await Promise.all(all.map((credits) => credits.getRemainingCredits('u')))).toEqual([60, 60, 60, 60])
+    expect(await Promise.all(all.map((credits) => credits.getRemainingCredits('u')))).toEqual([
+      60, 60, 60, 60,
+    ])
     for (const credits of connections) await credits.close()
     expect(await database.credits.getRemainingCredits('u')).toBe(60)
   })

@@ -1,7 +1,6 @@
 'use strict'
 
-const { MediaCreditsError } = require('..')
-const { TestDatabase, task } = require('./helpers/database')
+const { TestDatabase, refusal, task } = require('./helpers/database')
 
 /** User `u` has 50 credits and an old task; user `v` has 50 and a charge. */
 async function twoUsers() {
@@ -11,15 +10,6 @@ async function twoUsers() {
   await database.credits.createMediaTask(task('old', 'u'), 10)
   const { id } = await database.credits.consumeCredits({ userId: 'v', credits: 10 })
   return { database, createMediaTask: database.credits.createMediaTask, foreignCharge: id }
-}
-
-/** The error of a call that must fail and write nothing. */
-async function refusal(database, call) {
-  const before = await database.everything()
-  const error = await call().then(() => 'no error', (error) => error)
-  expect(await database.everything()).toEqual(before)
-  expect(error).toBeInstanceOf(MediaCreditsError)
-  return error
 }
 
 describe('createMediaTask refuses as costs', () => {
@@ -136,7 +126,7 @@ describe('createMediaTask refuses a task with', () => {
   ])('%s as a value', async (_, title, given) => {
     const { database, createMediaTask } = await twoUsers()
     const error = await refusal(database, () => createMediaTask(task('t', 'u', { title }), 10))
-    expect(error).toMatchObject({ code: 'INVALID_ARGUMENT', field: 'title' })
+    expect(error).toMatchObject({ code: 'INVALID_VALUE', table: 'media_tasks', field: 'title' })
     expect(error.message).toMatch(new RegExp(`got ${given}$`))
   })
 
@@ -145,8 +135,8 @@ describe('createMediaTask refuses a task with', () => {
     const title = {}
     title.title = title
     const error = await refusal(database, () => createMediaTask(task('t', 'u', { title }), 10))
-    expect(error).toMatchObject({ code: 'INVALID_ARGUMENT', field: 'title' })
-    expect(error.message).toContain('circular')
+    expect(error).toMatchObject({ code: 'INVALID_VALUE', table: 'media_tasks', field: 'title' })
+    expect(error.message).toContain("an object that JSON can't hold")
   })
 
   test.each([
@@ -202,6 +192,19 @@ describe('createMediaTask refuses because of what the database holds', () => {
       const error = await refusal(database, () => createMediaTask(task('t', 'u', { creditId }), 10))
       expect(error).toMatchObject({ code: 'READ_ONLY_FIELD', field: 'creditId' })
     }
+  })
+
+  test('a cost for a task that has failed already', async () => {
+    const { database, createMediaTask } = await twoUsers()
+    const error = await refusal(database, () => createMediaTask(task('t', 'u', { status: 'failed' }), 10))
+    expect(error).toMatchObject({ code: 'READ_ONLY_FIELD', field: 'status' })
+  })
+
+  test('an object that only claims to be a Date', async () => {
+    const { database, createMediaTask } = await twoUsers()
+    const publishedAt = { [Symbol.toStringTag]: 'Date' }
+    const error = await refusal(database, () => createMediaTask(task('t', 'u', { publishedAt }), 10))
+    expect(error).toMatchObject({ code: 'INVALID_DATE', field: 'publishedAt' })
   })
 
   test('a creditId that is no charge of this user', async () => {

@@ -1,7 +1,6 @@
 'use strict'
 
-const { MediaCreditsError } = require('..')
-const { TestDatabase, task } = require('./helpers/database')
+const { TestDatabase, refusal, task } = require('./helpers/database')
 
 /** User `u` has task `t`, which cost 10 of 50 credits; user `v` has a charge of 10. */
 async function withTask() {
@@ -11,15 +10,6 @@ async function withTask() {
   const { creditId } = await database.credits.createMediaTask(task('t', 'u', { title: 'A' }), 10)
   const { id } = await database.credits.consumeCredits({ userId: 'v', credits: 10 })
   return { database, update: database.credits.updateMediaTaskById, ownCharge: creditId, foreignCharge: id }
-}
-
-/** The error of a call that must fail and write nothing. */
-async function refusal(database, call) {
-  const before = await database.everything()
-  const error = await call().then(() => 'no error', (error) => error)
-  expect(await database.everything()).toEqual(before)
-  expect(error).toBeInstanceOf(MediaCreditsError)
-  return error
 }
 
 describe('updateMediaTaskById refuses', () => {
@@ -87,7 +77,7 @@ describe('updateMediaTaskById refuses', () => {
     ['a number as deletedAt', { deletedAt: 1_795_380_509_258 }, 'INVALID_DATE'],
     ['empty text as creditId', { creditId: '' }, 'INVALID_ID'],
     ['a number as creditId', { creditId: 5 }, 'INVALID_ID'],
-    ['a function as title', { title: () => 'x' }, 'INVALID_ARGUMENT'],
+    ['a function as title', { title: () => 'x' }, 'INVALID_VALUE'],
   ])('a patch with %s', async (_, invalid, code) => {
     const { database, update } = await withTask()
     const error = await refusal(database, () => update('t', { status: 'failed', ...invalid }))

@@ -178,7 +178,7 @@ describe('updateMediaTaskById to failed', () => {
     const { database, update } = await withTask({ id: 'a', credits: 50 })
     await database.user('v', { id: 'b', credits: 50 })
     await database.sql("UPDATE credit SET remaining_credits = 0 WHERE id = 'b'")
-    await database.sql("UPDATE credit SET consumed_detail = REPLACE(consumed_detail, '\"a\"', '\"b\"')")
+    await database.sql('UPDATE credit SET consumed_detail = REPLACE(consumed_detail, \'"a"\', \'"b"\')')
     const { refund } = await update('t', { status: 'failed' })
     expect(refund.skipped).toEqual([{ creditId: 'b', credits: 10, reason: 'grant-not-found' }])
     expect(await remaining(database)).toEqual({ a: 40, b: 0 })

@@ -1,7 +1,6 @@
 'use strict'
 
-const { MediaCreditsError } = require('..')
-const { TestDatabase, DAY_MS } = require('./helpers/database')
+const { DAY_MS, TestDatabase, refusal } = require('./helpers/database')
 const { violations } = require('./helpers/invariants')
 
 /** A database with user `u` and one grant. */
@@ -9,15 +8,6 @@ async function withUser() {
   const database = await TestDatabase.fresh()
   await database.user('u', { id: 'g', credits: 50, transactionNo: '77' })
   return { database, createCredit: database.credits.createCredit }
-}
-
-/** The error of a call that must fail and write nothing. */
-async function refusal(database, call) {
-  const before = await database.everything()
-  const error = await call().then(() => 'no error', (error) => error)
-  expect(await database.everything()).toEqual(before)
-  expect(error).toBeInstanceOf(MediaCreditsError)
-  return error
 }
 
 describe('createCredit refuses', () => {

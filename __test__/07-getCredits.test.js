@@ -30,6 +30,7 @@ describe('getCredits refuses', () => {
     ['an unknown key', { user: 'u' }, 'UNKNOWN_FIELD', 'user'],
     ['__proto__', { ['__proto__']: 'u' }, 'UNKNOWN_FIELD', '__proto__'],
     ['an empty userId', { userId: '' }, 'INVALID_ID', 'userId'],
+    ['null as userId, which would be everybody', { userId: null }, 'INVALID_ID', 'userId'],
     ['a number as userId', { userId: 5 }, 'INVALID_ID', 'userId'],
     ['an object as userId', { userId: { not: 'u' } }, 'INVALID_ID', 'userId'],
     ['a number as status', { status: 5 }, 'INVALID_ID', 'status'],

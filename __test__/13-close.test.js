@@ -14,7 +14,10 @@ describe('close', () => {
       const valid = { createMediaTask: [task('t', 'u'), 1], updateMediaTaskById: ['t', {}] }
       const other = /Credit/.test(name) && !/Remaining/.test(name) ? [{ userId: 'u', credits: 1 }] : ['u']
       const filter = /^getCredits/.test(name) ? [{}] : undefined
-      await expect(call(...(valid[name] ?? filter ?? other))).rejects.toMatchObject({ code: 'CLOSED', retryable: false })
+      await expect(call(...(valid[name] ?? filter ?? other))).rejects.toMatchObject({
+        code: 'CLOSED',
+        retryable: false,
+      })
     }
   })
 
@@ -29,7 +32,9 @@ describe('close', () => {
   test('finishes what was accepted', async () => {
     const database = await TestDatabase.fresh()
     await database.user('u', 100)
-    const submits = Array.from({ length: 20 }, (_, at) => database.credits.createMediaTask(task(`t${at}`, 'u'), 5))
+    const submits = Array.from({ length: 20 }, (_, at) =>
+      database.credits.createMediaTask(task(`t${at}`, 'u'), 5),
+    )
     const balance = database.credits.getRemainingCredits('u')
     await database.credits.close()
     expect((await Promise.all(submits)).map(({ id }) => id)).toHaveLength(20)

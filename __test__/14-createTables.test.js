@@ -54,6 +54,7 @@ describe('getDiagnostics', () => {
       path: fs.realpathSync(database.file),
       journalMode: 'wal',
       timestampUnit: 'ms',
+      locking: 'ofd',
       sqliteVersion: expect.stringMatching(/^3\.\d+\.\d+$/),
     })
   })

@@ -12,7 +12,10 @@ describe('the process', () => {
     const database = await TestDatabase.fresh()
     await database.user('u', 100)
     const env = { DATABASE_URL: database.url, DATABASE_PROVIDER: 'sqlite' }
-    const { code, out } = await evaluate(`credits.createMediaTask(${TASK}, 10).then((row) => console.log(row.id))`, env)
+    const { code, out } = await evaluate(
+      `credits.createMediaTask(${TASK}, 10).then((row) => console.log(row.id))`,
+      env,
+    )
     expect({ code, out }).toEqual({ code: 0, out: 't' })
   })
 
@@ -44,15 +47,21 @@ describe('the process', () => {
   })
 
   test('opens nothing at import, and says what is missing at the first call', async () => {
-    const { code, out } = await evaluate(`credits.getRemainingCredits('u').catch((e) => console.log(e.code))`, {
-      DATABASE_URL: '',
-    })
+    const { code, out } = await evaluate(
+      `credits.getRemainingCredits('u').catch((e) => console.log(e.code))`,
+      {
+        DATABASE_URL: '',
+      },
+    )
     expect({ code, out }).toEqual({ code: 0, out: 'INVALID_URL' })
   })
 
   test('refuses a DATABASE_PROVIDER that contradicts DATABASE_URL', async () => {
     const env = { DATABASE_URL: 'file:local.db', DATABASE_PROVIDER: 'postgresql' }
-    const { out } = await evaluate(`credits.getRemainingCredits('u').catch((e) => console.log(e.message))`, env)
+    const { out } = await evaluate(
+      `credits.getRemainingCredits('u').catch((e) => console.log(e.message))`,
+      env,
+    )
     expect(out).toContain('DATABASE_PROVIDER is "postgresql"')
   })
 })
@@ -76,7 +85,9 @@ describe('worker threads', () => {
     await database.user('u', 100)
     const workers = [1, 2, 3].map((worker) => start(database, worker))
     const ends = workers.map((worker) => new Promise((resolve) => worker.on('exit', resolve)))
-    const own = Array.from({ length: 25 }, (_, at) => database.credits.createMediaTask(task(`main-${at}`, 'u'), 1))
+    const own = Array.from({ length: 25 }, (_, at) =>
+      database.credits.createMediaTask(task(`main-${at}`, 'u'), 1),
+    )
     await Promise.all(own)
     expect(await Promise.all(ends)).toEqual([0, 0, 0])
     expect(await database.credits.getRemainingCredits('u')).toBe(0)

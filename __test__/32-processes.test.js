@@ -28,16 +28,25 @@ test("the app's own client writes at the same time, from another process", async
   await database.user('u', 100)
   await database.run("INSERT INTO user (id, name, email) VALUES ('v', 'v', 'v@example.test')")
   const rounds = 60
-  const submits = Array.from({ length: rounds }, (_, at) => database.credits.createMediaTask(task(`t${at}`, 'u'), 1))
+  const submits = Array.from({ length: rounds }, (_, at) =>
+    database.credits.createMediaTask(task(`t${at}`, 'u'), 1),
+  )
   for (let at = 0; at < rounds; at++) {
     // As the app's sign-in and checkout do.
     const grant = `INSERT INTO credit (id, user_id, transaction_no, transaction_type, credits, remaining_credits, status)
       VALUES ('g${at}', 'v', 'n${at}', 'grant', 5, 5, 'active')`
-    await database.run('BEGIN IMMEDIATE', "UPDATE user SET free_trial_used = free_trial_used + 1 WHERE id = 'v'", grant, 'COMMIT')
+    await database.run(
+      'BEGIN IMMEDIATE',
+      "UPDATE user SET free_trial_used = free_trial_used + 1 WHERE id = 'v'",
+      grant,
+      'COMMIT',
+    )
     submits.push(database.credits.consumeCredits({ userId: 'v', credits: 5 }))
   }
   await Promise.all(submits)
-  expect(await database.sql("SELECT free_trial_used FROM user WHERE id = 'v'")).toEqual([{ free_trial_used: rounds }])
+  expect(await database.sql("SELECT free_trial_used FROM user WHERE id = 'v'")).toEqual([
+    { free_trial_used: rounds },
+  ])
   expect(await database.credits.getRemainingCredits('u')).toBe(100 - rounds)
   expect(await database.credits.getRemainingCredits('v')).toBe(0)
   expect(await violations(database)).toEqual([])

@@ -16,7 +16,10 @@ test('a file that another process has locked is DATABASE_BUSY, and works when it
     const { child, ended } = start('locker.js', [database.file], () => resolve({ child, ended }))
   })
   const { child, ended } = await held
-  await expect(database.credits.consumeCredits(CONSUME)).rejects.toMatchObject({ code: 'DATABASE_BUSY', retryable: true })
+  await expect(database.credits.consumeCredits(CONSUME)).rejects.toMatchObject({
+    code: 'DATABASE_BUSY',
+    retryable: true,
+  })
   expect(await database.credits.getRemainingCredits('u')).toBe(100)
   child.kill('SIGKILL')
   await ended
@@ -26,13 +29,26 @@ test('a file that another process has locked is DATABASE_BUSY, and works when it
 })
 
 test.each([
-  ['a text', 'Not a database, but long enough to have a header of a hundred bytes, which SQLite looks at first of all.'],
-  ['a torn header', Buffer.concat([fs.readFileSync(require.resolve('../fixtures/shipany.sqlite')).subarray(0, 50), Buffer.alloc(4000, 7)])],
+  [
+    'a text',
+    'Not a database, but long enough to have a header of a hundred bytes, which SQLite looks at first of all.',
+  ],
+  [
+    'a torn header',
+    Buffer.concat([
+      fs.readFileSync(require.resolve('../fixtures/shipany.sqlite')).subarray(0, 50),
+      Buffer.alloc(4000, 7),
+    ]),
+  ],
 ])('%s is no database', async (_, content) => {
   const database = TestDatabase.none()
   fs.writeFileSync(database.file, content)
   const error = await database.credits.consumeCredits(CONSUME).catch((error) => error)
-  expect(error).toMatchObject({ code: 'DATABASE_ERROR', databaseCode: expect.stringMatching(/^SQLITE_(NOTADB|CORRUPT)/), retryable: false })
+  expect(error).toMatchObject({
+    code: 'DATABASE_ERROR',
+    databaseCode: expect.stringMatching(/^SQLITE_(NOTADB|CORRUPT)/),
+    retryable: false,
+  })
   expect(fs.readFileSync(database.file)).toEqual(Buffer.from(content))
 })
 
@@ -40,7 +56,10 @@ test('a folder where the file should be', async () => {
   const database = TestDatabase.none()
   fs.mkdirSync(database.file)
   const error = await database.credits.consumeCredits(CONSUME).catch((error) => error)
-  expect(error).toMatchObject({ code: 'DATABASE_ERROR', databaseCode: expect.stringMatching(/^SQLITE_CANTOPEN/) })
+  expect(error).toMatchObject({
+    code: 'DATABASE_ERROR',
+    databaseCode: expect.stringMatching(/^SQLITE_CANTOPEN/),
+  })
 })
 
 test('a folder that is not there is named', async () => {
@@ -77,7 +96,9 @@ describe('a user who may not write', () => {
     const { out } = await evaluate(source, { DATABASE_URL: database.url })
     expect(out).toMatch(/^100\nDATABASE_ERROR SQLITE_(READONLY|CANTOPEN)[ 0-9]* (true|false)$/)
     fs.chmodSync(database.folder, 0o755)
-    expect(await database.sql('SELECT COUNT(*) AS charges FROM credit WHERE user_id = ? AND credits < 0', 'u')).toEqual([{ charges: 0 }])
+    expect(
+      await database.sql('SELECT COUNT(*) AS charges FROM credit WHERE user_id = ? AND credits < 0', 'u'),
+    ).toEqual([{ charges: 0 }])
   })
 })
 
@@ -98,28 +119,37 @@ describe('a full disk', () => {
     fs.rmdirSync(folder)
   })
 
-  ;(mounted ? test : test.skip)('rejects what has no room, keeps what was acknowledged, and goes on', async () => {
-    const { connect } = require('..')
-    const credits = connect({ url: path.join(folder, 'local.db') })
-    await credits.createTables()
-    const database = { credits, file: path.join(folder, 'local.db') }
-    Object.setPrototypeOf(database, TestDatabase.prototype)
-    await database.user('u', 1000)
-    const subtitleRaw = 'x'.repeat(20_000)
-    const outcomes = await Promise.allSettled(
-      Array.from({ length: 40 }, (_, at) => credits.createMediaTask(task(`t${at}`, 'u', { subtitleRaw }), 1)),
-    )
-    const refused = outcomes.filter(({ status }) => status === 'rejected').map(({ reason }) => reason)
-    expect(refused.length).toBeGreaterThan(0)
-    for (const error of refused) {
-      expect(error).toMatchObject({ code: 'DATABASE_ERROR', databaseCode: expect.stringMatching(/^SQLITE_(FULL|IOERR)/), retryable: true })
-    }
-    execFileSync('mount', ['-o', 'remount,size=8m', folder])
-    await credits.createMediaTask(task('after', 'u', { subtitleRaw }), 1)
-    const done = outcomes.length - refused.length + 1
-    expect(await credits.getRemainingCredits('u')).toBe(1000 - done)
-    expect(await database.sql('SELECT COUNT(*) AS tasks FROM media_tasks')).toEqual([{ tasks: done }])
-    expect(await violations(database)).toEqual([])
-    await credits.close()
-  })
+  ;(mounted ? test : test.skip)(
+    'rejects what has no room, keeps what was acknowledged, and goes on',
+    async () => {
+      const { connect } = require('..')
+      const credits = connect({ url: path.join(folder, 'local.db') })
+      await credits.createTables()
+      const database = { credits, file: path.join(folder, 'local.db') }
+      Object.setPrototypeOf(database, TestDatabase.prototype)
+      await database.user('u', 1000)
+      const subtitleRaw = 'x'.repeat(20_000)
+      const outcomes = await Promise.allSettled(
+        Array.from({ length: 40 }, (_, at) =>
+          credits.createMediaTask(task(`t${at}`, 'u', { subtitleRaw }), 1),
+        ),
+      )
+      const refused = outcomes.filter(({ status }) => status === 'rejected').map(({ reason }) => reason)
+      expect(refused.length).toBeGreaterThan(0)
+      for (const error of refused) {
+        expect(error).toMatchObject({
+          code: 'DATABASE_ERROR',
+          databaseCode: expect.stringMatching(/^SQLITE_(FULL|IOERR)/),
+          retryable: true,
+        })
+      }
+      execFileSync('mount', ['-o', 'remount,size=8m', folder])
+      await credits.createMediaTask(task('after', 'u', { subtitleRaw }), 1)
+      const done = outcomes.length - refused.length + 1
+      expect(await credits.getRemainingCredits('u')).toBe(1000 - done)
+      expect(await database.sql('SELECT COUNT(*) AS tasks FROM media_tasks')).toEqual([{ tasks: done }])
+      expect(await violations(database)).toEqual([])
+      await credits.close()
+    },
+  )
 })

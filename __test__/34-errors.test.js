@@ -55,6 +55,8 @@ describe('docs/errors.md', () => {
 
   test('index.d.ts knows the same codes', () => {
     const [, union] = read('index.d.ts').match(/type MediaCreditsErrorCode =([^;]*?)\n\n/s)
-    expect([...union.matchAll(/'([A-Z_]+)'/g)].map(([, code]) => code).sort()).toEqual([...new Set(codes)].sort())
+    expect([...union.matchAll(/'([A-Z_]+)'/g)].map(([, code]) => code).sort()).toEqual(
+      [...new Set(codes)].sort(),
+    )
   })
 })

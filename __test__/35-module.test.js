@@ -29,7 +29,11 @@ describe('the module', () => {
       import * as all from 'media-credits'
       import { ${Object.keys(credits).join(', ')} } from 'media-credits'
       console.log(Object.keys(all).filter((name) => /^[a-zM]/.test(name) && name !== 'default' && name !== 'module.exports').length)`
-    const out = execFileSync(process.execPath, ['--input-type=module', '-e', source.replaceAll("'media-credits'", `'${ROOT}/index.js'`)])
+    const out = execFileSync(process.execPath, [
+      '--input-type=module',
+      '-e',
+      source.replaceAll("'media-credits'", `'${ROOT}/index.js'`),
+    ])
     expect(Number(out)).toBe(Object.keys(credits).length)
   })
 })

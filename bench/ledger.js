@@ -29,7 +29,8 @@ function checkLedger(file, acknowledged) {
       [tasks, charges, tasksWithTheirCharge].every((count) => count === acknowledged) &&
       spent === charged &&
       drawn === charged
-    if (!right) throw new Error(`the ledger is wrong: ${JSON.stringify({ acknowledged, integrity, ...facts })}`)
+    if (!right)
+      throw new Error(`the ledger is wrong: ${JSON.stringify({ acknowledged, integrity, ...facts })}`)
     return facts
   } finally {
     database.close()

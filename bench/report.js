@@ -58,11 +58,26 @@ function row(name, runs, base) {
     CONTESTANTS[name].title,
     count(rate) + range,
     base ? fixed(rate / base, 2) : '',
-    fixed(median(runs, (run) => run.p50), 1),
-    fixed(median(runs, (run) => run.p99), 1),
-    fixed(median(runs, (run) => run.eventLoop.p99), 1),
-    fixed(median(runs, (run) => run.eventLoop.max), 1),
-    fixed(median(runs, (run) => run.cpuMsPerTask), 3),
+    fixed(
+      median(runs, (run) => run.p50),
+      1,
+    ),
+    fixed(
+      median(runs, (run) => run.p99),
+      1,
+    ),
+    fixed(
+      median(runs, (run) => run.eventLoop.p99),
+      1,
+    ),
+    fixed(
+      median(runs, (run) => run.eventLoop.max),
+      1,
+    ),
+    fixed(
+      median(runs, (run) => run.cpuMsPerTask),
+      3,
+    ),
     fixed(median(runs, (run) => run.rss) / 2 ** 20),
   ]
 }

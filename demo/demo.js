@@ -30,7 +30,9 @@ async function run(credits) {
   const userId = await poorestUser(credits)
   await topUp(credits, userId, 50)
   const { path: file, journalMode, timestampUnit } = await credits.getDiagnostics()
-  console.log(`A copy of a real app's database: ${path.basename(file)}, ${journalMode}, times in ${timestampUnit}`)
+  console.log(
+    `A copy of a real app's database: ${path.basename(file)}, ${journalMode}, times in ${timestampUnit}`,
+  )
   await show(credits, userId, 'Before')
 
   const tasks = await submitAtOnce(credits, userId, 8)
@@ -44,7 +46,9 @@ async function run(credits) {
 
   const problems = await check(credits, userId)
   if (problems.length) throw new Error(`the ledger is broken: ${problems.join('; ')}`)
-  console.log('The ledger is whole: what left the grants is what active charges drew, and nothing is below 0.')
+  console.log(
+    'The ledger is whole: what left the grants is what active charges drew, and nothing is below 0.',
+  )
 }
 
 /** The user of the fixture with the smallest balance among those whose ledger the old code left whole. */
@@ -69,18 +73,31 @@ async function topUp(credits, userId, balance) {
     description: 'gift, gone in 7 days',
     expiresAt: new Date(Date.now() + 7 * DAY_MS),
   })
-  await credits.createCredit({ userId, credits: 1, transactionScene: 'payment', description: 'never expires' })
+  await credits.createCredit({
+    userId,
+    credits: 1,
+    transactionScene: 'payment',
+    description: 'never expires',
+  })
 }
 
 async function submitAtOnce(credits, userId, count) {
   const submits = Array.from({ length: count }, () => {
     const id = crypto.randomUUID()
-    const task = { id, userId, platform: 'youtube', videoUrl: `https://youtu.be/${id}`, outputType: 'subtitle' }
+    const task = {
+      id,
+      userId,
+      platform: 'youtube',
+      videoUrl: `https://youtu.be/${id}`,
+      outputType: 'subtitle',
+    }
     return credits.createMediaTask(task, 10)
   })
   const settled = await Promise.allSettled(submits)
   const refused = settled.filter(({ status }) => status === 'rejected')
-  console.log(`accepted ${count - refused.length}, refused ${refused.length}: "${refused[0].reason.message}"\n`)
+  console.log(
+    `accepted ${count - refused.length}, refused ${refused.length}: "${refused[0].reason.message}"\n`,
+  )
   return settled.filter(({ status }) => status === 'fulfilled').map(({ value }) => value)
 }
 

@@ -17,11 +17,15 @@ const rows = async (sql) => (await client.execute(sql)).rows
 
 async function inspect() {
   const integrity = await rows('PRAGMA integrity_check')
-  if (integrity[0].integrity_check !== 'ok') return integrity.slice(0, 3).map((row) => `integrity: ${row.integrity_check}`)
+  if (integrity[0].integrity_check !== 'ok')
+    return integrity.slice(0, 3).map((row) => `integrity: ${row.integrity_check}`)
 
   const lines = fs.readFileSync(told, 'utf8').split('\n').filter(Boolean)
-  const said = (what) => lines.filter((line) => line.startsWith(`${what} `)).map((line) => line.slice(what.length + 1))
-  const tasks = new Map((await rows('SELECT id, status, credit_id FROM media_tasks')).map((task) => [task.id, task]))
+  const said = (what) =>
+    lines.filter((line) => line.startsWith(`${what} `)).map((line) => line.slice(what.length + 1))
+  const tasks = new Map(
+    (await rows('SELECT id, status, credit_id FROM media_tasks')).map((task) => [task.id, task]),
+  )
   const grants = new Set((await rows("SELECT id FROM credit WHERE user_id = 'counter'")).map(({ id }) => id))
   const [{ counted }] = await rows("SELECT free_trial_used AS counted FROM user WHERE id = 'counter'")
 
@@ -33,7 +37,10 @@ async function inspect() {
     ...lost('grant', (id) => grants.has(id)).map((id) => `lost: grant ${id}`),
   ]
   if (counted !== grants.size) findings.push(`${grants.size} grants, but the counter says ${counted}`)
-  const everything = async () => ({ credit: await rows('SELECT * FROM credit'), media_tasks: await rows('SELECT * FROM media_tasks') })
+  const everything = async () => ({
+    credit: await rows('SELECT * FROM credit'),
+    media_tasks: await rows('SELECT * FROM media_tasks'),
+  })
   return [...findings, ...(await violations({ everything }))]
 }
 

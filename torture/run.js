@@ -92,7 +92,9 @@ async function run({ journal, processes }) {
   const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'media-credits-torture-'))
   try {
     const file = await prepare(folder, journal)
-    const told = (await Promise.all(processes.map((writer, at) => write(file, journal, `p${at}`, writer)))).join('')
+    const told = (
+      await Promise.all(processes.map((writer, at) => write(file, journal, `p${at}`, writer)))
+    ).join('')
     const toldFile = path.join(folder, 'told')
     fs.writeFileSync(toldFile, told)
     const findings = execFileSync(process.execPath, [path.join(__dirname, 'inspect.js'), file, toldFile])
@@ -115,7 +117,8 @@ async function main() {
       const { addon, other, findings } = await run(scenario)
       commits += addon + other
       // A side that wrote nothing proves nothing.
-      if (!addon || !other) findings.push(`the addon committed ${addon} times, the other client ${other} times`)
+      if (!addon || !other)
+        findings.push(`the addon committed ${addon} times, the other client ${other} times`)
       if (findings.length) bad += 1
       console.log(`${findings.length ? 'BAD' : 'ok '} ${scenario.title}: ${addon} + ${other} commits`)
       for (const finding of findings.slice(0, 3)) console.log(`      ${finding}`)

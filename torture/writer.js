@@ -27,7 +27,7 @@ function say(line) {
 }
 // Synchronous: a line that was said is in the pipe even if the process dies now.
 function flush() {
-  for (let rest = Buffer.from(lines); rest.length; ) rest = rest.subarray(writeSome(rest))
+  for (let rest = Buffer.from(lines); rest.length;) rest = rest.subarray(writeSome(rest))
   lines = ''
 }
 function writeSome(bytes) {
@@ -40,7 +40,8 @@ function writeSome(bytes) {
 }
 
 const running = () => Date.now() < deadline
-const isBusy = (error) => /SQLITE_BUSY|database is locked|DATABASE_BUSY/.test(`${error.code} ${error.message}`)
+const isBusy = (error) =>
+  /SQLITE_BUSY|database is locked|DATABASE_BUSY/.test(`${error.code} ${error.message}`)
 const turn = () => new Promise((resolve) => setImmediate(resolve))
 
 /** Runs `transaction(number)` again and again; a busy database is no mistake. */
@@ -74,7 +75,10 @@ const writers = {
     const CALLERS = 8
     const caller = (at) =>
       repeat(`addon${at}`, open, close, async (credits, id) => {
-        await credits.createMediaTask({ id, userId: 'u', platform: 'youtube', videoUrl: 'https://youtu.be/x' }, 1)
+        await credits.createMediaTask(
+          { id, userId: 'u', platform: 'youtube', videoUrl: 'https://youtu.be/x' },
+          1,
+        )
         say(`task ${id}`)
         if (id.endsWith('7')) {
           await credits.updateMediaTaskById(id, { status: 'failed' })

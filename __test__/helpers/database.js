@@ -4,7 +4,7 @@ const { fork } = require('node:child_process')
 const fs = require('node:fs')
 const os = require('node:os')
 const path = require('node:path')
-const { connect } = require('../..')
+const { connect, MediaCreditsError } = require('../..')
 
 const FIXTURE = path.join(__dirname, '../../fixtures/shipany.sqlite')
 const DAY_MS = 86_400_000
@@ -14,8 +14,6 @@ const DAY_MS = 86_400_000
  * reads and writes it behind our back.
  */
 class TestDatabase {
-  static folders = []
-
   /** A file of the app's tables without rows. */
   static async fresh(options) {
     const database = new TestDatabase(options)
@@ -61,7 +59,10 @@ class TestDatabase {
 
   /** Runs several statements in the other process, for instance a transaction. */
   async run(...statements) {
-    return inspect(this.file, statements.map((sql) => [sql, []]))
+    return inspect(
+      this.file,
+      statements.map((sql) => [sql, []]),
+    )
   }
 
   /** Every row of a table, for "nothing was written". */
@@ -92,7 +93,26 @@ class TestDatabase {
 
 /** A task as the app's submit route makes it. */
 function task(id, userId, more) {
-  return { id, userId, platform: 'youtube', videoUrl: `https://youtu.be/${id}`, outputType: 'subtitle', ...more }
+  return {
+    id,
+    userId,
+    platform: 'youtube',
+    videoUrl: `https://youtu.be/${id}`,
+    outputType: 'subtitle',
+    ...more,
+  }
+}
+
+/** The error of a call that must be refused, after a look that it has written nothing. */
+async function refusal(database, call) {
+  const before = await database.everything()
+  const error = await call().then(
+    () => 'no error',
+    (error) => error,
+  )
+  expect(await database.everything()).toEqual(before)
+  expect(error).toBeInstanceOf(MediaCreditsError)
+  return error
 }
 
 // ---- The other process ----
@@ -128,4 +148,4 @@ function stopInspector() {
 afterEach(TestDatabase.closeAll)
 afterAll(stopInspector)
 
-module.exports = { TestDatabase, task, DAY_MS, FIXTURE }
+module.exports = { TestDatabase, refusal, task, DAY_MS, FIXTURE }

@@ -11,7 +11,9 @@ async function violations(database) {
   const { credit, media_tasks: tasks } = await database.everything()
   const found = []
   const drawn = new Map()
-  for (const charge of credit.filter((row) => row.transaction_type === 'consume' && row.status === 'active')) {
+  for (const charge of credit.filter(
+    (row) => row.transaction_type === 'consume' && row.status === 'active',
+  )) {
     const draws = JSON.parse(charge.consumed_detail)
     const sum = draws.reduce((total, draw) => total + draw.creditsConsumed, 0)
     if (sum !== -charge.credits) found.push(`charge ${charge.id} of ${-charge.credits} drew ${sum}`)
@@ -25,7 +27,8 @@ async function violations(database) {
     const { id, credits, remaining_credits: remaining } = grant
     if (remaining < 0 || remaining > credits) found.push(`grant ${id} has ${remaining} of ${credits} left`)
     const gone = credits - remaining
-    if (gone !== (drawn.get(id) ?? 0)) found.push(`${gone} left grant ${id}, charges drew ${drawn.get(id) ?? 0}`)
+    if (gone !== (drawn.get(id) ?? 0))
+      found.push(`${gone} left grant ${id}, charges drew ${drawn.get(id) ?? 0}`)
     drawn.delete(id)
   }
   for (const id of drawn.keys()) found.push(`charges drew on ${id}, which is no grant`)

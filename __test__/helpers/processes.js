@@ -31,7 +31,9 @@ function evaluate(source, env = {}) {
   let out = ''
   child.stdout.on('data', (chunk) => (out += chunk))
   child.stderr.on('data', (chunk) => (out += chunk))
-  return new Promise((resolve) => child.on('close', (code, signal) => resolve({ code, signal, out: out.trim() })))
+  return new Promise((resolve) =>
+    child.on('close', (code, signal) => resolve({ code, signal, out: out.trim() })),
+  )
 }
 
 module.exports = { start, evaluate }

@@ -63,7 +63,10 @@ async function createTask(transaction, task) {
   const now = new Date()
   const owners = await transaction.select({ id: user.id }).from(user).where(eq(user.id, task.userId))
   if (owners.length === 0) throw new Error(`no user ${task.userId}`)
-  const taken = await transaction.select({ id: mediaTasks.id }).from(mediaTasks).where(eq(mediaTasks.id, task.id))
+  const taken = await transaction
+    .select({ id: mediaTasks.id })
+    .from(mediaTasks)
+    .where(eq(mediaTasks.id, task.id))
   if (taken.length > 0) throw new Error(`there is a task ${task.id}`)
   const draws = planDraws(await spendableGrants(transaction, task.userId, now), COST)
 

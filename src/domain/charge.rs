@@ -1,10 +1,9 @@
 //! Planning a charge: which grants pay for it, and the row that remembers it.
 
-use chrono::{DateTime, SecondsFormat};
 use serde::{Deserialize, Serialize};
 
 use super::credits::Credits;
-use super::value::{Fields, Value};
+use super::value::{Fields, Value, iso8601};
 use crate::error::{Error, Result};
 
 /// A grant that credits can be drawn from or given back to.
@@ -40,8 +39,8 @@ pub struct Charge {
     pub user_id: String,
     /// Whether its `status` is `active`: a refunded one is `deleted`.
     pub active: bool,
-    /// Its `consumed_detail`, as found.
-    pub consumed_detail: Option<String>,
+    /// Its `consumed_detail`, as found: text, if nobody damaged it.
+    pub consumed_detail: Option<Vec<u8>>,
 }
 
 /// The new names of a charge. The engine makes them: they need a clock and randomness.
@@ -212,12 +211,6 @@ fn draw(grants: &[Grant], credits: Credits) -> Result<Vec<Draw>> {
     Ok(draws)
 }
 
-/// A time as JavaScript's `toISOString` writes it. `None` beyond the years that a Date can hold.
-fn iso8601(time_ms: i64) -> Option<String> {
-    DateTime::from_timestamp_millis(time_ms)
-        .map(|time| time.to_rfc3339_opts(SecondsFormat::Millis, true))
-}
-
 fn write_detail(draws: &[Draw]) -> Result<String> {
     serde_json::to_string(draws).map_err(|error| Error::Internal(error.to_string()))
 }
@@ -228,7 +221,7 @@ pub fn read_detail(charge: &Charge) -> Result<Vec<WrittenDraw>> {
 
     let detail = charge.consumed_detail.as_deref().ok_or_else(|| corrupt("it is NULL".into()))?;
     let draws: Vec<WrittenDraw> =
-        serde_json::from_str(detail).map_err(|error| corrupt(error.to_string()))?;
+        serde_json::from_slice(detail).map_err(|error| corrupt(error.to_string()))?;
     match draws.iter().find(|draw| !(0..=Credits::MAX).contains(&draw.credits_consumed)) {
         Some(draw) => Err(corrupt(format!("creditsConsumed is {}", draw.credits_consumed))),
         None => Ok(draws),
@@ -375,7 +368,7 @@ mod tests {
                 id: "c".into(),
                 user_id: "u".into(),
                 active: true,
-                consumed_detail: consumed_detail.clone(),
+                consumed_detail: consumed_detail.clone().map(String::into_bytes),
             };
             match (read_detail(&charge), expected) {
                 (Ok(draws), Ok(items)) => assert_eq!(draws.len(), items, "{consumed_detail:?}"),

@@ -40,6 +40,13 @@ impl NewTask {
                 reason: "the task's own charge sets it; leave it out, or pass 0 for costCredits",
             });
         }
+        let failed = fields.get("status").and_then(Value::as_text) == Some(FAILED);
+        if failed && (cost.is_some() || credit_id.is_some()) {
+            return Err(Error::ReadOnlyField {
+                field: "status",
+                reason: "a failed task keeps no charge; create it with another status, or without one",
+            });
+        }
         let charge = cost.map(|credits| charge_for_task(&id, &user_id, credits, &fields));
         Ok(Self { id, charge, user_id, credit_id, fields })
     }
@@ -152,6 +159,8 @@ pub struct TaskPatch {
 pub struct TaskFacts {
     /// Whose it is.
     pub user_id: String,
+    /// Its status.
+    pub status: String,
     /// Its charge.
     pub credit_id: Option<String>,
 }
@@ -183,9 +192,14 @@ impl TaskPatch {
         Ok(Self { id, credit_id, fields })
     }
 
+    /// The status that the patch sets.
+    fn status(&self) -> Option<&str> {
+        self.fields.get("status").and_then(Value::as_text)
+    }
+
     /// Whether this patch makes the task fail.
     pub fn fails(&self) -> bool {
-        self.fields.get("status").and_then(Value::as_text) == Some(FAILED)
+        self.status() == Some(FAILED)
     }
 
     /// The charge that must be looked at before this patch can be planned: the one that it names, or,
@@ -208,7 +222,16 @@ impl TaskPatch {
             (Some(_), None) if self.credit_id.is_none() => return Ok(None),
             (Some(id), charge) => own_charge(id, charge, &task.user_id)?,
         };
-        if self.fails() { Refundable::of(charge) } else { Ok(None) }
+        if self.fails() {
+            return Refundable::of(charge);
+        }
+        if charge.active && self.status().unwrap_or(&task.status) == FAILED {
+            return Err(Error::ReadOnlyField {
+                field: "creditId",
+                reason: "the task has failed, and a failed task keeps no charge; set another status too",
+            });
+        }
+        Ok(None)
     }
 }
 
@@ -245,7 +268,7 @@ mod tests {
             id: "c".into(),
             user_id: user_id.into(),
             active,
-            consumed_detail: Some(detail.into()),
+            consumed_detail: Some(detail.as_bytes().to_vec()),
         }
     }
 
@@ -266,6 +289,8 @@ mod tests {
             (vec![], None, Some("INVALID_AMOUNT")),
             (vec![], Some(Value::Integer(-5)), Some("INVALID_AMOUNT")),
             (vec![("creditId", text("c"))], Some(Value::Integer(10)), Some("READ_ONLY_FIELD")),
+            (vec![("status", text("failed"))], Some(Value::Integer(0)), None),
+            (vec![("status", text("failed"))], Some(Value::Integer(10)), Some("READ_ONLY_FIELD")),
         ];
         for (added, cost, code) in rows {
             let mut task = fields(&plain);
@@ -375,7 +400,11 @@ mod tests {
         ];
         for (fields, credit_id, loaded, charge, expected) in rows {
             let patch = TaskPatch::parse("t".into(), fields)?;
-            let task = TaskFacts { user_id: "u".into(), credit_id: credit_id.map(str::to_owned) };
+            let task = TaskFacts {
+                user_id: "u".into(),
+                status: "processing".into(),
+                credit_id: credit_id.map(str::to_owned),
+            };
             assert_eq!(patch.charge_to_load(&task), loaded, "{patch:?}");
             let checked = patch.check_charge(&task, charge.as_ref());
             let draws = checked
@@ -383,6 +412,26 @@ mod tests {
                 .map(|refundable| refundable.as_ref().map_or(0, |some| some.draws.len() as i64))
                 .map_err(Error::code);
             assert_eq!(draws, expected, "{patch:?} {charge:?}");
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn a_failed_task_takes_no_active_charge() -> Result<()> {
+        let charged = || ("creditId", text("c"));
+        let rows = [
+            // the task's status, the patch, whether the charge is active; the code
+            ("failed", vec![charged()], true, Some("READ_ONLY_FIELD")),
+            ("failed", vec![charged()], false, None),
+            ("failed", vec![charged(), ("status", text("translating"))], true, None),
+            ("failed", vec![charged(), ("status", text("failed"))], true, None),
+            ("processing", vec![charged()], true, None),
+        ];
+        for (status, patch, active, code) in rows {
+            let patch = TaskPatch::parse("t".into(), fields(&patch))?;
+            let task = TaskFacts { user_id: "u".into(), status: status.into(), credit_id: None };
+            let checked = patch.check_charge(&task, Some(&charge("u", active, "[]")));
+            assert_eq!(checked.err().map(|error| error.code()), code, "{status} {patch:?}");
         }
         Ok(())
     }

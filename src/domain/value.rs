@@ -1,5 +1,7 @@
 //! The values that cross the package: what a caller passes for a column and what a column holds.
 
+use chrono::{DateTime, SecondsFormat};
+
 use crate::error::{Error, Result};
 
 /// One value, independent of how JavaScript or a database writes it.
@@ -21,6 +23,10 @@ pub enum Value {
     Json(String),
     /// Bytes.
     Bytes(Vec<u8>),
+    /// A `Date` that holds no time. No column takes it.
+    InvalidDate,
+    /// What no column takes, in words: "a function".
+    Unsupported(String),
 }
 
 impl Value {
@@ -56,10 +62,19 @@ impl Value {
             }
             Self::Text(text) => format!("the text {text:?}"),
             Self::TimeMs(_) => "a Date".to_owned(),
+            Self::Json(json) if json.starts_with('[') => "an array".to_owned(),
             Self::Json(_) => "an object".to_owned(),
             Self::Bytes(_) => "bytes".to_owned(),
+            Self::InvalidDate => "an invalid Date".to_owned(),
+            Self::Unsupported(what) => what.clone(),
         }
     }
+}
+
+/// A time as JavaScript's `toISOString` writes it. `None` beyond the years that a `Date` can hold.
+pub fn iso8601(time_ms: i64) -> Option<String> {
+    DateTime::from_timestamp_millis(time_ms)
+        .map(|time| time.to_rfc3339_opts(SecondsFormat::Millis, true))
 }
 
 /// What a message says of an argument that may be missing.

@@ -119,13 +119,11 @@ impl Arguments {
     }
 }
 
+/// An object where a value belongs, as in `createMediaTask(task, { … })`.
 fn read_value(name: &str, passed: Passed) -> Result<Value> {
     match passed {
         Passed::Value(value) => Ok(value),
-        Passed::InvalidDate => {
-            Err(Error::InvalidDate { field: name.to_owned(), given: "an invalid Date".to_owned() })
-        }
-        other => Err(invalid(name, "text, a number, true, false, null, a Date or JSON", &other)),
+        other => Err(invalid(name, "a value", &other)),
     }
 }
 
@@ -134,8 +132,6 @@ fn invalid(name: &str, expected: &str, passed: &Passed) -> Error {
         Passed::Nothing => "undefined".to_owned(),
         Passed::Value(value) => value.describe(),
         Passed::Fields(_) => "an object".to_owned(),
-        Passed::InvalidDate => "an invalid Date".to_owned(),
-        Passed::Unsupported(what) => what.clone(),
     };
     Error::InvalidArgument { name: name.to_owned(), expected: expected.to_owned(), given }
 }
@@ -164,9 +160,11 @@ fn read_count(name: &str, value: Option<Value>, default: u32, most: u32) -> Resu
 const FILTERS: [&str; 3] = ["userId", "status", "transactionType"];
 
 fn read_filter(query: &Fields) -> Result<CreditFilter> {
+    // Left out means all. Null does not: a missing session's user must not see everybody's credits.
+    let filter = |name| query.get(name).map(|value| check_id(name, Some(value))).transpose();
     Ok(CreditFilter {
-        user_id: query.optional_id("userId")?,
-        status: query.optional_id("status")?,
-        transaction_type: query.optional_id("transactionType")?,
+        user_id: filter("userId")?,
+        status: filter("status")?,
+        transaction_type: filter("transactionType")?,
     })
 }

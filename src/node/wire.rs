@@ -20,10 +20,6 @@ pub(super) enum Passed {
     Value(Value),
     /// A plain object, field by field.
     Fields(Vec<(String, Passed)>),
-    /// A `Date` that holds no time.
-    InvalidDate,
-    /// What no database holds, in words: "a function".
-    Unsupported(String),
 }
 
 impl<'de> Deserialize<'de> for Passed {
@@ -80,7 +76,7 @@ impl<'de> Visitor<'de> for PassedVisitor {
             "$fields" => Passed::Fields(map.next_value::<FieldList>()?.0),
             "$date" => match map.next_value::<Option<i64>>()? {
                 Some(time_ms) => Passed::Value(Value::TimeMs(time_ms)),
-                None => Passed::InvalidDate,
+                None => Passed::Value(Value::InvalidDate),
             },
             "$json" => Passed::Value(Value::Json(map.next_value()?)),
             "$bytes" => {
@@ -93,14 +89,11 @@ impl<'de> Visitor<'de> for PassedVisitor {
             }
             "$bigint" => {
                 let number: String = map.next_value()?;
-                number
-                    .parse()
-                    .map_or(Passed::Unsupported(format!("the bigint {number}")), |number| {
-                        Passed::Value(Value::Integer(number))
-                    })
+                let unfit = || Value::Unsupported(format!("the bigint {number}"));
+                Passed::Value(number.parse().map_or_else(|_| unfit(), Value::Integer))
             }
             "$undefined" => map.next_value::<bool>().map(|_| Passed::Nothing)?,
-            "$unsupported" => Passed::Unsupported(map.next_value()?),
+            "$unsupported" => Passed::Value(Value::Unsupported(map.next_value()?)),
             other => return Err(de::Error::custom(format!("unknown tag {other}"))),
         };
         Ok(passed)
@@ -159,6 +152,8 @@ pub(super) fn write_value(out: &mut String, value: &Value) {
         }
         Value::Json(json) => write_tagged(out, "$json", |out| write_text(out, json)),
         Value::Bytes(bytes) => write_tagged(out, "$bytes", |out| write_text(out, &to_hex(bytes))),
+        // No column holds these.
+        Value::InvalidDate | Value::Unsupported(_) => out.push_str("null"),
     }
 }
 

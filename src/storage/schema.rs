@@ -189,10 +189,18 @@ impl Table {
         }
     }
 
+    fn invalid_date(column: &Column, given: &Value) -> Error {
+        Error::InvalidDate { field: column.key.clone(), given: describe(Some(given)) }
+    }
+
     fn check_value(&self, column: &Column, value: &Value) -> Result<()> {
         let expected = match (column.kind, value) {
+            (_, Value::InvalidDate) => return Err(Self::invalid_date(column, value)),
             (_, Value::Null) if column.not_null => "a value, not null",
             (_, Value::Null) => return Ok(()),
+            (_, Value::Unsupported(_)) if column.kind != Kind::Timestamp => {
+                "something that a database holds"
+            }
             (_, Value::Real(number)) if !number.is_finite() => "a finite number",
             // PostgreSQL can't hold a NUL, and SQLite's own functions stop at it.
             (_, Value::Text(text)) if text.contains('\0') => "text without NUL characters",
@@ -202,10 +210,7 @@ impl Table {
             | (Kind::Boolean, Value::Bool(_))
             | (Kind::Timestamp, Value::TimeMs(_))
             | (Kind::Json | Kind::Other, _) => return Ok(()),
-            (Kind::Timestamp, _) => {
-                let field = column.key.clone();
-                return Err(Error::InvalidDate { field, given: describe(Some(value)) });
-            }
+            (Kind::Timestamp, _) => return Err(Self::invalid_date(column, value)),
             (Kind::Text, _) => "text",
             (Kind::Integer, _) => "a whole number",
             (Kind::Real, _) => "a number",

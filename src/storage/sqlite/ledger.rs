@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::sync::Arc;
 
-use rusqlite::types::ToSql;
+use rusqlite::types::{ToSql, ValueRef};
 use rusqlite::{OptionalExtension, Params, params};
 
 use super::Database;
@@ -29,8 +29,10 @@ impl Ledger for Database {
     }
 
     fn task_facts(&mut self, id: &str) -> Result<Option<TaskFacts>> {
-        let sql = "SELECT user_id, credit_id FROM media_tasks WHERE id = ?1";
-        self.first(sql, [id], |row| Ok(TaskFacts { user_id: row.get(0)?, credit_id: row.get(1)? }))
+        let sql = "SELECT user_id, status, credit_id FROM media_tasks WHERE id = ?1";
+        self.first(sql, [id], |row| {
+            Ok(TaskFacts { user_id: row.get(0)?, status: row.get(1)?, credit_id: row.get(2)? })
+        })
     }
 
     fn charge(&mut self, id: &str) -> Result<Option<Charge>> {
@@ -41,7 +43,7 @@ impl Ledger for Database {
                 id: row.get(0)?,
                 user_id: row.get(1)?,
                 active: row.get_ref(2)?.as_str()? == "active",
-                consumed_detail: row.get(3)?,
+                consumed_detail: bytes(row.get_ref(3)?),
             })
         })
     }
@@ -116,7 +118,7 @@ impl Ledger for Database {
             let _ = write!(places, "{comma}?");
         }
         let sql = format!("INSERT INTO {} ({columns}) VALUES ({places})", quote(table.name));
-        self.execute_with(&sql, &table, row, None).map(|_| ())
+        one_row(self.execute_with(&sql, &table, row, None)?, "an insert")
     }
 
     fn update(&mut self, table: TableName, id: &str, row: &Fields) -> Result<()> {
@@ -208,10 +210,28 @@ impl Database {
     }
 }
 
-/// What was loaded in this transaction can't have changed since: anything else is our own bug.
+/// A statement that changes another number of rows than the plan says must not be committed. What was
+/// loaded in this transaction can't have changed since, so a trigger of the app's own is behind it.
 fn one_row(changes: usize, what: &str) -> Result<()> {
     if changes == 1 {
         return Ok(());
     }
-    Err(Error::Internal(format!("{what} changed {changes} rows instead of 1")))
+    Err(Error::Database {
+        doing: "writing",
+        database_code: "SQLITE_DONE".to_owned(),
+        message: format!(
+            "{what} changed {changes} rows instead of 1; look for a trigger that stops it"
+        ),
+        retryable: false,
+    })
+}
+
+/// A column that should be text, whatever it is.
+fn bytes(stored: ValueRef<'_>) -> Option<Vec<u8>> {
+    match stored {
+        ValueRef::Null => None,
+        ValueRef::Integer(number) => Some(number.to_string().into_bytes()),
+        ValueRef::Real(number) => Some(number.to_string().into_bytes()),
+        ValueRef::Text(bytes) | ValueRef::Blob(bytes) => Some(bytes.to_vec()),
+    }
 }

@@ -2,7 +2,7 @@
 
 use rusqlite::types::{ToSql, ToSqlOutput, ValueRef};
 
-use crate::domain::value::Value;
+use crate::domain::value::{Value, iso8601};
 use crate::storage::schema::{Column, Kind, TimestampUnit};
 
 /// A value on its way into a column. The schema has checked that it fits.
@@ -24,6 +24,13 @@ impl ToSql for Bound<'_> {
             (Value::Bool(value), Kind::Json) => Ok(ToSqlOutput::from(value.to_string())),
             (Value::Integer(value), Kind::Json) => Ok(ToSqlOutput::from(value.to_string())),
             (Value::Real(value), Kind::Json) => Ok(ToSqlOutput::from(value.to_string())),
+            (Value::TimeMs(time_ms), Kind::Json) => {
+                let text = iso8601(*time_ms);
+                Ok(ToSqlOutput::from(serde_json::Value::from(text).to_string()))
+            }
+            (Value::InvalidDate | Value::Unsupported(_), _) => {
+                Err(rusqlite::Error::ToSqlConversionFailure(self.value.describe().into()))
+            }
             (Value::Bool(value), _) => borrowed(ValueRef::Integer(i64::from(*value))),
             (Value::Integer(value), _) => borrowed(ValueRef::Integer(*value)),
             (Value::Real(value), _) => borrowed(ValueRef::Real(*value)),
