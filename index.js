@@ -175,13 +175,21 @@ function request(method, result, send) {
 function settleReplies() {
   const replies = mailbox.fetch()
   for (let at = 0; at < replies.length; at += 2) {
-    const { resolve, reject, result, caller } = pending.get(replies[at])
+    const request = pending.get(replies[at])
     pending.delete(replies[at])
-    const reply = JSON.parse(replies[at + 1])
-    if (reply.error) reject(errorAt(caller, reply.error))
-    else resolve(result(reply))
+    try {
+      settle(request, JSON.parse(replies[at + 1]))
+    } catch (error) {
+      // Whatever is wrong with this reply, the others must be settled.
+      request.reject(error)
+    }
   }
   if (pending.size === 0) mailbox.unref()
+}
+
+function settle({ resolve, reject, result, caller }, reply) {
+  if (reply.error) reject(errorAt(caller, reply.error))
+  else resolve(result(reply))
 }
 
 function errorAt(caller, description) {

@@ -13,7 +13,7 @@
  *   --users N        users of 5 grants each (1000)
  *   --durability D   full (synchronous=FULL) or normal
  *   --only NAMES     some of media-credits,better-sqlite3,drizzle-libsql
- *   --dir PATH       where the database files go; it decides what an fsync costs (the system's temporary folder)
+ *   --dir PATH       where the database files go: its disk decides what an fsync costs (the temporary folder)
  *
  * The table goes to stdout, progress to stderr. A ledger that is wrong after a run fails the benchmark.
  */

@@ -8,8 +8,24 @@ use crate::engine::Outcome;
 use crate::error::{Detail, Error, Result};
 use crate::storage::Row;
 
-/// Writes a reply: `{"row":…}`, `{"rows":[…]}`, `{"value":…}` or `{"error":{…}}`.
+/// The longest text that JavaScript's strings hold: 2^29 − 24 characters.
+const LONGEST_REPLY: usize = (1 << 29) - 24;
+
+/// Writes a reply that JavaScript can hold.
 pub(super) fn reply(outcome: &Result<Outcome>) -> String {
+    let text = write(outcome);
+    if text.len() <= LONGEST_REPLY {
+        return text;
+    }
+    write(&Err(Error::InvalidArgument {
+        name: "limit".to_owned(),
+        expected: "small enough for all rows to fit into one JavaScript string".to_owned(),
+        given: format!("rows of {} bytes", text.len()),
+    }))
+}
+
+/// Writes a reply: `{"row":…}`, `{"rows":[…]}`, `{"value":…}` or `{"error":{…}}`.
+fn write(outcome: &Result<Outcome>) -> String {
     let mut out = String::new();
     match outcome {
         Ok(Outcome::Done) => out.push_str("{}"),

@@ -1,0 +1,165 @@
+//! The engine's own rate, without Node: tasks with a charge a second, for a number of requests that
+//! are always under way.
+//!
+//! ```sh
+//! cargo bench --bench engine -- --callers 64 --rows 10000 --seconds 5
+//! ```
+//!
+//! `--rows` is how many credit rows are there before; `--grants` how many grants each user has;
+//! `--durability normal`; `--dir` where the file goes.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::mpsc::channel;
+use std::time::{Duration, Instant};
+
+use media_credits::domain::task::NewTask;
+use media_credits::domain::value::{Fields, Value};
+use media_credits::engine::sqlite::{Connection, Settings};
+use media_credits::engine::{Operation, Reply, Write};
+use media_credits::storage::location::Location;
+use media_credits::storage::sqlite::Durability;
+use rusqlite::params;
+
+const USERS: u64 = 1000;
+
+fn main() {
+    let option = |name: &str, default: u64| -> u64 {
+        argument(name).map_or(default, |value| value.parse().expect("a number"))
+    };
+    let callers = option("--callers", 64);
+    let rows = option("--rows", 10_000);
+    let grants = option("--grants", 5);
+    let seconds = option("--seconds", 5);
+    let mut settings = Settings::default();
+    if argument("--durability").as_deref() == Some("normal") {
+        settings.database.durability = Durability::Normal;
+    }
+    let folder = match argument("--dir") {
+        Some(folder) => tempfile::tempdir_in(folder).unwrap(),
+        None => tempfile::tempdir().unwrap(),
+    };
+    let path = folder.path().join("bench.db");
+    let connection = Connection::open(&Location::SqliteFile(path.clone()), settings).unwrap();
+    let (sender, made) = channel();
+    connection
+        .submit(Operation::CreateTables, Reply::new(move |outcome| sender.send(outcome).unwrap()));
+    made.recv().unwrap().unwrap();
+    seed(&path, grants, rows);
+
+    let rate = run(Arc::new(connection), callers, Duration::from_secs(seconds));
+    println!(
+        "{rate:.0} tasks/s: {callers} callers, {rows} credit rows, {grants} grants a user, {:?}",
+        settings.database.durability
+    );
+}
+
+fn argument(name: &str) -> Option<String> {
+    let mut arguments = std::env::args().skip_while(|argument| argument != name);
+    arguments.nth(1)
+}
+
+/// Users with grants that don't run out, and as many old charges as make up the rows.
+fn seed(path: &Path, grants: u64, rows: u64) {
+    let mut raw = rusqlite::Connection::open(path).unwrap();
+    let transaction = raw.transaction().unwrap();
+    {
+        let mut user =
+            transaction.prepare("INSERT INTO user (id, name, email) VALUES (?1, ?1, ?1)").unwrap();
+        let mut credit = transaction
+            .prepare(
+                "INSERT INTO credit (id, user_id, transaction_no, transaction_type, credits,
+                                     remaining_credits, status, expires_at, consumed_detail)
+                 VALUES (?1, ?2, ?1, ?3, ?4, ?5, 'active', ?6, ?7)",
+            )
+            .unwrap();
+        let detail = r#"[{"creditId":"x","transactionNo":"1","expiresAt":null,"creditsToConsume":10,"creditsConsumed":10,"creditsBefore":100,"creditsAfter":90,"batchSize":1000,"batchNo":1}]"#;
+        for id in 0..USERS {
+            user.execute([format!("user-{id}")]).unwrap();
+        }
+        for at in 0..rows.max(USERS * grants) {
+            let user = format!("user-{}", at % USERS);
+            let id = uuid::Uuid::from_u64_pair(scatter(at), at).to_string();
+            let expires_at = 4_000_000_000_000_i64 + i64::try_from(at).unwrap();
+            if at < USERS * grants {
+                credit
+                    .execute(params![
+                        id,
+                        user,
+                        "grant",
+                        1_000_000,
+                        1_000_000,
+                        expires_at,
+                        None::<&str>
+                    ])
+                    .unwrap();
+            } else {
+                credit.execute(params![id, user, "consume", -10, 0, None::<i64>, detail]).unwrap();
+            }
+        }
+    }
+    transaction.commit().unwrap();
+}
+
+/// Ids in no order, as an app's random UUIDs are.
+fn scatter(at: u64) -> u64 {
+    at.wrapping_mul(0x9E37_79B9_7F4A_7C15).rotate_left(31).wrapping_mul(0xBF58_476D_1CE4_E5B9)
+}
+
+struct Load {
+    connection: Arc<Connection>,
+    done: AtomicU64,
+    next: AtomicU64,
+    stop: AtomicBool,
+}
+
+/// Keeps `callers` requests under way: each reply sends the next request.
+fn run(connection: Arc<Connection>, callers: u64, time: Duration) -> f64 {
+    const WARM_UP: Duration = Duration::from_secs(1);
+    let load = Arc::new(Load {
+        connection,
+        done: AtomicU64::new(0),
+        next: AtomicU64::new(0),
+        stop: AtomicBool::new(false),
+    });
+    for _ in 0..callers {
+        submit(Arc::clone(&load));
+    }
+    std::thread::sleep(WARM_UP);
+    let (start, before) = (Instant::now(), load.done.load(Ordering::Relaxed));
+    std::thread::sleep(time);
+    let done = load.done.load(Ordering::Relaxed) - before;
+    let rate = done as f64 / start.elapsed().as_secs_f64();
+    load.stop.store(true, Ordering::Relaxed);
+    while Arc::strong_count(&load) > 1 {
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    rate
+}
+
+fn submit(load: Arc<Load>) {
+    let at = load.next.fetch_add(1, Ordering::Relaxed);
+    let id = uuid::Uuid::from_u64_pair(scatter(at), !at).to_string();
+    let fields = [
+        ("id", id),
+        ("userId", format!("user-{}", scatter(at) % USERS)),
+        ("platform", "youtube".to_owned()),
+        ("videoUrl", "https://youtu.be/dQw4w9WgXcQ".to_owned()),
+        ("outputType", "subtitle".to_owned()),
+    ];
+    let fields: Fields =
+        fields.into_iter().map(|(name, text)| (name.to_owned(), Value::Text(text))).collect();
+    let task = NewTask::parse(fields, Some(&Value::Integer(10))).unwrap();
+    let connection = Arc::clone(&load.connection);
+    let reply = Reply::new(move |outcome| {
+        outcome.unwrap();
+        load.done.fetch_add(1, Ordering::Relaxed);
+        if !load.stop.load(Ordering::Relaxed) {
+            submit(load);
+        }
+    });
+    connection.submit(Operation::Write(Write::CreateTask(task)), reply);
+}
