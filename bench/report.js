@@ -51,6 +51,7 @@ const NOTES = [
 ].join(' ')
 
 function row(name, runs, base) {
+  const middle = (figure, digits) => fixed(median(runs, figure), digits)
   const rates = runs.map((run) => run.tasksPerSecond)
   const rate = median(runs, (run) => run.tasksPerSecond)
   const range = runs.length > 1 ? ` (${count(Math.min(...rates))}–${count(Math.max(...rates))})` : ''
@@ -58,27 +59,12 @@ function row(name, runs, base) {
     CONTESTANTS[name].title,
     count(rate) + range,
     base ? fixed(rate / base, 2) : '',
-    fixed(
-      median(runs, (run) => run.p50),
-      1,
-    ),
-    fixed(
-      median(runs, (run) => run.p99),
-      1,
-    ),
-    fixed(
-      median(runs, (run) => run.eventLoop.p99),
-      1,
-    ),
-    fixed(
-      median(runs, (run) => run.eventLoop.max),
-      1,
-    ),
-    fixed(
-      median(runs, (run) => run.cpuMsPerTask),
-      3,
-    ),
-    fixed(median(runs, (run) => run.rss) / 2 ** 20),
+    middle((run) => run.p50, 2),
+    middle((run) => run.p99, 2),
+    middle((run) => run.eventLoop.p99, 1),
+    middle((run) => run.eventLoop.max, 1),
+    middle((run) => run.cpuMsPerTask, 3),
+    middle((run) => run.rss / 2 ** 20),
   ]
 }
 

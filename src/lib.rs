@@ -9,12 +9,15 @@
 //! - `error` names everything that can be refused or fail.
 //!
 //! Arrows point one way: node → engine → storage, domain; storage → domain; domain → nothing but `error`.
+//! Without features only `domain` and `error` are there.
 
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
 pub mod domain;
+#[cfg(feature = "sqlite")]
 pub mod engine;
 pub mod error;
 #[cfg(feature = "node")]
 mod node;
+#[cfg(feature = "sqlite")]
 pub mod storage;

@@ -5,7 +5,6 @@
 mod ids;
 mod queue;
 mod reads;
-#[cfg(feature = "sqlite")]
 pub mod sqlite;
 mod writes;
 
@@ -84,7 +83,6 @@ pub enum Outcome {
     /// A page of a list, and how many rows all pages have.
     Page(Vec<Row>, i64, Page),
     /// What was found when the database was opened.
-    #[cfg(feature = "sqlite")]
     Diagnostics(crate::storage::sqlite::Diagnostics),
 }
 

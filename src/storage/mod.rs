@@ -4,7 +4,6 @@
 
 pub mod location;
 pub mod schema;
-#[cfg(feature = "sqlite")]
 pub mod sqlite;
 
 use std::sync::Arc;
