@@ -107,6 +107,8 @@ pub struct ChargeFacts {
 pub struct ChargePlan {
     /// The charge's `id`.
     pub id: String,
+    /// Whose credits it takes.
+    pub user_id: String,
     /// What to take from which grant, in draw order.
     pub draws: Vec<Draw>,
     /// The new row of `credit`.
@@ -178,7 +180,7 @@ pub fn plan_charge(
     row.set("createdAt", Value::TimeMs(now_ms));
     row.set("updatedAt", Value::TimeMs(now_ms));
     row.set("consumedDetail", Value::Text(write_detail(&draws)?));
-    Ok(ChargePlan { id: ids.id, draws, row })
+    Ok(ChargePlan { id: ids.id, user_id: request.user_id.clone(), draws, row })
 }
 
 fn draw(grants: &[Grant], credits: Credits) -> Result<Vec<Draw>> {

@@ -33,6 +33,8 @@ impl Refundable {
 pub struct RefundPlan {
     /// The charge's `id`.
     pub charge_id: String,
+    /// Whose credits go back.
+    pub user_id: String,
     /// What goes back to which grant: the grant's `id` and a number of credits.
     pub returns: Vec<(String, i64)>,
     /// What the caller hears of it.
@@ -84,8 +86,12 @@ impl SkipReason {
 pub fn plan_refund(refundable: &Refundable, grants: Vec<Grant>, now_ms: i64) -> RefundPlan {
     let mut grants: HashMap<String, Grant> =
         grants.into_iter().map(|grant| (grant.id.clone(), grant)).collect();
-    let charge_id = refundable.charge_id.clone();
-    let mut plan = RefundPlan { charge_id, returns: Vec::new(), refund: Refund::default() };
+    let mut plan = RefundPlan {
+        charge_id: refundable.charge_id.clone(),
+        user_id: refundable.user_id.clone(),
+        returns: Vec::new(),
+        refund: Refund::default(),
+    };
     for draw in &refundable.draws {
         let Some(grant) = grants.get_mut(&draw.credit_id) else {
             plan.refund.skip(draw, draw.credits_consumed, SkipReason::GrantNotFound);
@@ -179,6 +185,7 @@ mod tests {
             let plan = plan_refund(&refundable, grants, NOW);
             let expected = RefundPlan {
                 charge_id: "c".into(),
+                user_id: "u".into(),
                 returns: returns.iter().map(|&(id, credits)| (id.to_owned(), credits)).collect(),
                 refund: Refund {
                     credits,

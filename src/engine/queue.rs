@@ -16,21 +16,16 @@ pub(super) enum Command {
     Shutdown(Done),
 }
 
-/// Something to call when everything that holds a share of it has dropped it.
-#[derive(Clone)]
-pub(super) struct Done(
-    #[expect(dead_code, reason = "it works by being dropped")] std::sync::Arc<OnDrop>,
-);
-
-struct OnDrop(Option<Box<dyn FnOnce() + Send + Sync>>);
+/// Something to call when this is dropped: even a thread that panics says that it is done.
+pub(super) struct Done(Option<Box<dyn FnOnce() + Send>>);
 
 impl Done {
-    pub(super) fn new(call: impl FnOnce() + Send + Sync + 'static) -> Self {
-        Self(std::sync::Arc::new(OnDrop(Some(Box::new(call)))))
+    pub(super) fn new(call: impl FnOnce() + Send + 'static) -> Self {
+        Self(Some(Box::new(call)))
     }
 }
 
-impl Drop for OnDrop {
+impl Drop for Done {
     fn drop(&mut self) {
         if let Some(call) = self.0.take() {
             call();

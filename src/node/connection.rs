@@ -109,7 +109,7 @@ impl ObjectFinalize for Connection {
 
 impl Shared {
     /// Closes the connection, if it is not closed yet, and calls `done` when that is so.
-    pub(super) fn close(&self, done: impl FnOnce() + Send + Sync + 'static) {
+    pub(super) fn close(&self, done: impl FnOnce() + Send + 'static) {
         let state = std::mem::replace(&mut *self.lock(), State::Closed);
         match state {
             State::Open(engine) => engine.close(done),

@@ -231,12 +231,18 @@ pub struct Schema {
     tables: [Arc<Table>; TableName::ALL.len()],
     /// The unit of its times.
     pub timestamp_unit: TimestampUnit,
+    /// Whether a write may change rows that it does not name.
+    pub has_triggers: bool,
 }
 
 impl Schema {
     /// A schema of these tables, in the order of [`TableName::ALL`].
-    pub fn new(tables: [Table; TableName::ALL.len()], timestamp_unit: TimestampUnit) -> Self {
-        Self { tables: tables.map(Arc::new), timestamp_unit }
+    pub fn new(
+        tables: [Table; TableName::ALL.len()],
+        timestamp_unit: TimestampUnit,
+        has_triggers: bool,
+    ) -> Self {
+        Self { tables: tables.map(Arc::new), timestamp_unit, has_triggers }
     }
 
     /// A table's columns.

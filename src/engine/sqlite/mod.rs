@@ -60,12 +60,17 @@ impl Connection {
 
     /// Gives the share back. `done` is called, from another thread, when everything that was sent
     /// before is answered and, if this was the last share, the database is released.
-    pub fn close(self, done: impl FnOnce() + Send + Sync + 'static) {
-        let done = Done::new(done);
-        let last = self.lease.end();
-        for queue in std::iter::once(&self.engine.writer).chain(&self.engine.reader) {
-            let done = done.clone();
-            queue.push_always(if last { Command::Shutdown(done) } else { Command::Flush(done) });
+    pub fn close(self, done: impl FnOnce() + Send + 'static) {
+        let Self { engine, lease } = self;
+        let last = lease.end();
+        let command = move |done| if last { Command::Shutdown(done) } else { Command::Flush(done) };
+        let writer = Arc::clone(&engine.writer);
+        let then_the_writer = move || writer.push_always(command(Done::new(done)));
+        // One after the other: the one that closes the file last puts the write-ahead log back into
+        // it, and two at the same moment would each leave it to the other.
+        match &engine.reader {
+            Some(reader) => reader.push_always(command(Done::new(then_the_writer))),
+            None => then_the_writer(),
         }
     }
 }

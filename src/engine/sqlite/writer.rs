@@ -79,7 +79,9 @@ impl Writer {
     /// One transaction, from BEGIN to COMMIT. An error means that nothing of it is in the database.
     fn attempt(&mut self, requests: &[Request]) -> Result<Batch> {
         let attempt = self.try_transaction(requests);
-        if let Some(database) = &mut self.database {
+        if !matches!(attempt, Ok(Batch::Committed(_)))
+            && let Some(database) = &mut self.database
+        {
             database.rollback();
         }
         // After a failed write or fsync SQLite's view of the file can't be trusted: open it anew.

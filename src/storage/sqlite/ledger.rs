@@ -8,12 +8,13 @@ use rusqlite::{OptionalExtension, Params, params};
 
 use super::Database;
 use super::error::Doing;
+use super::purses::Purse;
 use super::value::{Bound, read};
 use crate::domain::charge::{Charge, ChargePlan, Grant};
 use crate::domain::credits::Credits;
 use crate::domain::refund::{RefundPlan, Refundable};
 use crate::domain::task::TaskFacts;
-use crate::domain::value::Fields;
+use crate::domain::value::{Fields, Value};
 use crate::error::{Error, Result};
 use crate::storage::schema::{Table, TableName, quote};
 use crate::storage::{Ledger, Row};
@@ -54,23 +55,15 @@ impl Ledger for Database {
         credits: Credits,
         now_ms: i64,
     ) -> Result<Vec<Grant>> {
-        let unit = self.schema.timestamp_unit;
-        let load = || {
-            let mut statement =
-                self.connection.prepare_cached(include_str!("sql/spendable_grants.sql"))?;
-            let mut rows = statement.query(params![user_id, unit.from_ms(now_ms)])?;
-            let mut grants = Vec::new();
-            let mut covered = 0;
-            while covered < credits.get()
-                && let Some(row) = rows.next()?
-            {
-                let grant = self.read_grant(row)?;
-                covered += grant.remaining;
-                grants.push(grant);
-            }
-            Ok(grants)
-        };
-        load().doing("reading grants")
+        if let Some(grants) = self.purses.covering(user_id, credits, now_ms) {
+            return Ok(grants);
+        }
+        let purse = self.read_purse(user_id, credits, now_ms)?;
+        let covering = purse.covering(credits, now_ms).unwrap_or_default();
+        if !self.schema.has_triggers {
+            self.purses.remember(user_id, purse);
+        }
+        Ok(covering)
     }
 
     fn grants_drawn_on(&mut self, refundable: &Refundable) -> Result<Vec<Grant>> {
@@ -84,7 +77,7 @@ impl Ledger for Database {
     }
 
     fn write_charge(&mut self, plan: &ChargePlan, now_ms: i64) -> Result<()> {
-        self.insert(TableName::Credit, &plan.row)?;
+        self.insert_row(TableName::Credit, &plan.row)?;
         let updated_at = self.schema.timestamp_unit.from_ms(now_ms);
         for draw in &plan.draws {
             let sql = include_str!("sql/draw.sql");
@@ -92,6 +85,7 @@ impl Ledger for Database {
                 self.execute(sql, params![draw.credit_id, draw.credits_consumed, updated_at])?;
             one_row(changes, "a draw")?;
         }
+        self.purses.drawn(&plan.user_id, &plan.draws);
         Ok(())
     }
 
@@ -101,6 +95,7 @@ impl Ledger for Database {
         if self.execute(flip, params![plan.charge_id, updated_at])? == 0 {
             return Ok(false);
         }
+        self.purses.forget(&plan.user_id);
         for (grant_id, credits) in &plan.returns {
             let sql = include_str!("sql/give_back.sql");
             one_row(self.execute(sql, params![grant_id, credits, updated_at])?, "a refund")?;
@@ -109,16 +104,12 @@ impl Ledger for Database {
     }
 
     fn insert(&mut self, table: TableName, row: &Fields) -> Result<()> {
-        let table = Arc::clone(self.schema.table(table));
-        let (mut columns, mut places) = (String::new(), String::new());
-        for (key, _) in row.iter() {
-            let comma = if columns.is_empty() { "" } else { ", " };
-            // Writing to a String can't fail.
-            let _ = write!(columns, "{comma}{}", quote(&table.column(key)?.name));
-            let _ = write!(places, "{comma}?");
+        if table == TableName::Credit
+            && let Some(user_id) = row.get("userId").and_then(Value::as_text)
+        {
+            self.purses.forget(user_id);
         }
-        let sql = format!("INSERT INTO {} ({columns}) VALUES ({places})", quote(table.name));
-        one_row(self.execute_with(&sql, &table, row, None)?, "an insert")
+        self.insert_row(table, row)
     }
 
     fn update(&mut self, table: TableName, id: &str, row: &Fields) -> Result<()> {
@@ -139,6 +130,42 @@ impl Ledger for Database {
 }
 
 impl Database {
+    /// The user's next grants: enough to cover a charge, and some more for the next charges.
+    fn read_purse(&self, user_id: &str, credits: Credits, now_ms: i64) -> Result<Purse> {
+        let now = self.schema.timestamp_unit.from_ms(now_ms);
+        let load = || {
+            let sql = include_str!("sql/spendable_grants.sql");
+            let mut statement = self.connection.prepare_cached(sql)?;
+            let mut rows = statement.query(params![user_id, now])?;
+            let mut purse = Purse { grants: Vec::new(), complete: false, read_at_ms: now_ms };
+            let mut covered = 0;
+            while covered < credits.get() || purse.grants.len() < Purse::ENOUGH {
+                let Some(row) = rows.next()? else {
+                    purse.complete = true;
+                    break;
+                };
+                let grant = self.read_grant(row)?;
+                covered += grant.remaining;
+                purse.grants.push(grant);
+            }
+            Ok(purse)
+        };
+        load().doing("reading grants")
+    }
+
+    fn insert_row(&self, table: TableName, row: &Fields) -> Result<()> {
+        let table = Arc::clone(self.schema.table(table));
+        let (mut columns, mut places) = (String::new(), String::new());
+        for (key, _) in row.iter() {
+            let comma = if columns.is_empty() { "" } else { ", " };
+            // Writing to a String can't fail.
+            let _ = write!(columns, "{comma}{}", quote(&table.column(key)?.name));
+            let _ = write!(places, "{comma}?");
+        }
+        let sql = format!("INSERT INTO {} ({columns}) VALUES ({places})", quote(table.name));
+        one_row(self.execute_with(&sql, &table, row, None)?, "an insert")
+    }
+
     pub(super) fn find_row(&self, table: TableName, id: &str) -> Result<Option<Row>> {
         let table = Arc::clone(self.schema.table(table));
         let sql = format!("SELECT {} FROM {} WHERE id = ?1", table.select_list, quote(table.name));

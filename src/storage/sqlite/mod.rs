@@ -5,6 +5,7 @@
 mod error;
 mod ledger;
 pub mod locking;
+mod purses;
 mod schema;
 mod value;
 mod views;
@@ -17,6 +18,7 @@ use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
 
 use self::error::Doing;
 use self::locking::Locking;
+use self::purses::Purses;
 use self::schema::discover;
 use super::schema::{Schema, TimestampUnit};
 use crate::error::{Error, Result};
@@ -91,6 +93,8 @@ pub struct Database {
     schema: Schema,
     schema_version: i64,
     timestamp_unit: Option<TimestampUnit>,
+    purses: Purses,
+    data_version: i64,
 }
 
 /// What was found when the database was opened, for diagnostics.
@@ -133,16 +137,24 @@ impl Database {
 
     fn set_up(connection: Connection, options: Options, role: Role) -> Result<Self> {
         connection.busy_timeout(options.busy_timeout).doing("opening the database")?;
-        let schema_version = schema_version(&connection)?;
+        let schema_version = pragma(&connection, SCHEMA_VERSION)?;
         tune(&connection, options, role)?;
         let schema = discover(&connection, options.timestamp_unit)?;
         let timestamp_unit = options.timestamp_unit;
-        Ok(Self { connection, schema, schema_version, timestamp_unit })
+        let (purses, data_version) = (Purses::default(), 0);
+        Ok(Self { connection, schema, schema_version, timestamp_unit, purses, data_version })
     }
 
     /// Begins a transaction that holds the write lock, and sees to it that the schema is known.
     pub fn begin_write(&mut self) -> Result<()> {
-        self.begin("BEGIN IMMEDIATE")
+        self.begin("BEGIN IMMEDIATE")?;
+        // It changes when any other connection has committed.
+        let data_version = pragma(&self.connection, "PRAGMA data_version")?;
+        if data_version != self.data_version {
+            self.purses.clear();
+            self.data_version = data_version;
+        }
+        Ok(())
     }
 
     /// Begins a transaction that reads one snapshot.
@@ -161,10 +173,11 @@ impl Database {
 
     /// The app's owner may have run `drizzle-kit push` since the last transaction.
     fn refresh_schema(&mut self) -> Result<()> {
-        let version = schema_version(&self.connection)?;
+        let version = pragma(&self.connection, SCHEMA_VERSION)?;
         if version != self.schema_version {
             self.schema = discover(&self.connection, self.timestamp_unit)?;
             self.schema_version = version;
+            self.purses.clear();
         }
         Ok(())
     }
@@ -176,6 +189,7 @@ impl Database {
 
     /// Undoes the transaction, if SQLite has not done so already.
     pub fn rollback(&mut self) {
+        self.purses.clear();
         if self.in_transaction() {
             // It can't fail in a way that leaves a transaction open, says SQLite's documentation.
             let _ = self.run("ROLLBACK", "rolling back");
@@ -295,9 +309,11 @@ fn journal_mode(connection: &Connection) -> rusqlite::Result<String> {
     connection.query_row("PRAGMA journal_mode", [], |row| row.get(0))
 }
 
-fn schema_version(connection: &Connection) -> Result<i64> {
+const SCHEMA_VERSION: &str = "PRAGMA schema_version";
+
+fn pragma(connection: &Connection, sql: &str) -> Result<i64> {
     connection
-        .prepare_cached("PRAGMA schema_version")
+        .prepare_cached(sql)
         .and_then(|mut statement| statement.query_row([], |row| row.get(0)))
         .doing("reading the schema")
 }

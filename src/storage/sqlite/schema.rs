@@ -24,7 +24,15 @@ pub(super) fn discover(connection: &Connection, unit: Option<TimestampUnit>) -> 
     let table = |(name, columns): (TableName, Vec<Declared>)| {
         Table::new(name, columns.into_iter().map(Declared::into_column).collect())
     };
-    Ok(Schema::new([table(user), table(credit), table(media_tasks)], unit))
+    let tables = [table(user), table(credit), table(media_tasks)];
+    Ok(Schema::new(tables, unit, has_triggers(connection)?))
+}
+
+fn has_triggers(connection: &Connection) -> Result<bool> {
+    connection
+        .prepare("SELECT 1 FROM sqlite_master WHERE type = 'trigger'")
+        .and_then(|mut statement| statement.exists([]))
+        .doing("reading the schema")
 }
 
 /// A column as `PRAGMA table_info` tells it.

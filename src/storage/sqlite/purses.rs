@@ -1,0 +1,145 @@
+//! What users can spend next, remembered from one transaction to the next.
+//!
+//! It is exact, not a guess. A purse is used only while the write lock is held and `PRAGMA data_version`
+//! says that nobody else has committed since it was read; then the rows are what this connection left
+//! them, and it has kept the purse up to date. Whatever else happens to a user's grants, the purse is
+//! forgotten. A database with triggers has none, since a trigger may change grants behind our back.
+
+use std::collections::HashMap;
+
+use crate::domain::charge::{Draw, Grant};
+use crate::domain::credits::Credits;
+
+/// The purses of some users.
+#[derive(Debug, Default)]
+pub(super) struct Purses {
+    purses: HashMap<String, Purse>,
+}
+
+/// The grants that a user spends next.
+#[derive(Debug)]
+pub(super) struct Purse {
+    /// Spendable when they were read, in draw order.
+    pub(super) grants: Vec<Grant>,
+    /// Whether these are all of the user's.
+    pub(super) complete: bool,
+    /// When they were read.
+    pub(super) read_at_ms: i64,
+}
+
+impl Purse {
+    /// How many grants are worth remembering, of a user who has many.
+    pub(super) const ENOUGH: usize = 32;
+
+    /// The grants that cover a charge; all that can be spent, if they don't and the purse is complete.
+    pub(super) fn covering(&self, credits: Credits, now_ms: i64) -> Option<Vec<Grant>> {
+        let mut covered = 0;
+        let mut covering = Vec::new();
+        for grant in self.grants.iter().filter(|grant| grant.is_spendable(now_ms)) {
+            covered += grant.remaining;
+            covering.push(grant.clone());
+            if covered >= credits.get() {
+                return Some(covering);
+            }
+        }
+        self.complete.then_some(covering)
+    }
+}
+
+impl Purses {
+    /// As many purses as are remembered at the most: some 10 MB.
+    const MOST: usize = 4_000;
+
+    /// The grants of a user that decide on a charge, if they are known.
+    pub(super) fn covering(
+        &self,
+        user_id: &str,
+        credits: Credits,
+        now_ms: i64,
+    ) -> Option<Vec<Grant>> {
+        let purse = self.purses.get(user_id)?;
+        // Had the clock been set back, a grant could be spendable again that was not when we read.
+        if now_ms < purse.read_at_ms { None } else { purse.covering(credits, now_ms) }
+    }
+
+    /// Remembers a user's grants.
+    pub(super) fn remember(&mut self, user_id: &str, purse: Purse) {
+        if self.purses.len() >= Self::MOST {
+            self.clear();
+        }
+        self.purses.insert(user_id.to_owned(), purse);
+    }
+
+    /// Keeps up with a charge that was written.
+    pub(super) fn drawn(&mut self, user_id: &str, draws: &[Draw]) {
+        let Some(purse) = self.purses.get_mut(user_id) else { return };
+        for draw in draws {
+            if let Some(at) = purse.grants.iter().position(|grant| grant.id == draw.credit_id) {
+                if draw.credits_after > 0 {
+                    purse.grants[at].remaining = draw.credits_after;
+                } else {
+                    purse.grants.remove(at);
+                }
+            }
+        }
+    }
+
+    /// Forgets what is known of a user.
+    pub(super) fn forget(&mut self, user_id: &str) {
+        self.purses.remove(user_id);
+    }
+
+    /// Forgets everything.
+    pub(super) fn clear(&mut self) {
+        self.purses.clear();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::value::Value;
+
+    fn grant(id: &str, remaining: i64, expires_at_ms: Option<i64>) -> Grant {
+        Grant {
+            id: id.to_owned(),
+            transaction_no: String::new(),
+            credits: 100,
+            remaining,
+            expires_at_ms,
+            active: true,
+        }
+    }
+
+    fn credits(amount: i64) -> Credits {
+        Credits::parse("credits", Some(&Value::Integer(amount))).unwrap()
+    }
+
+    #[test]
+    fn what_a_purse_knows() {
+        let grants =
+            || vec![grant("a", 5, Some(100)), grant("b", 5, Some(200)), grant("c", 5, None)];
+        let rows: [(bool, i64, i64, Option<&[&str]>); 9] = [
+            // complete, time, credits; the grants that decide, or unknown
+            (true, 50, 5, Some(&["a"])),
+            (true, 50, 6, Some(&["a", "b"])),
+            (true, 100, 6, Some(&["b", "c"])),
+            (true, 200, 6, Some(&["c"])),
+            (true, 50, 16, Some(&["a", "b", "c"])),
+            (false, 50, 15, Some(&["a", "b", "c"])),
+            (false, 50, 16, None),
+            (false, 100, 11, None),
+            (true, 49, 5, None),
+        ];
+        for (complete, now_ms, amount, expected) in rows {
+            let mut purses = Purses::default();
+            purses.remember("u", Purse { grants: grants(), complete, read_at_ms: 50 });
+            let found = purses.covering("u", credits(amount), now_ms);
+            let ids =
+                found.map(|grants| grants.into_iter().map(|grant| grant.id).collect::<Vec<_>>());
+            let expected = expected.map(|ids| ids.iter().map(|id| (*id).to_owned()).collect());
+            assert_eq!(ids, expected, "{complete} {now_ms} {amount}");
+            assert!(purses.covering("v", credits(1), now_ms).is_none());
+        }
+    }
+}
