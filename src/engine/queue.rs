@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use super::{Operation, Reply};
 use crate::error::Error;
@@ -69,12 +70,19 @@ impl Queue {
         }
     }
 
-    /// Takes what waits, `most` commands at the most. Sleeps until there is something.
-    pub(super) fn take(&self, most: usize) -> Vec<Command> {
-        let mut waiting = self.lock();
-        while waiting.is_empty() {
-            waiting = self.arrived.wait(waiting).unwrap_or_else(PoisonError::into_inner);
+    /// Takes what waits, `most` commands at the most. Sleeps until there is something, or, with a
+    /// `patience`, at most that long.
+    pub(super) fn take(&self, most: usize, patience: Option<Duration>) -> Vec<Command> {
+        let waiting = self.lock();
+        let mut waiting = match patience {
+            None => self.arrived.wait_while(waiting, |waiting| waiting.is_empty()),
+            Some(patience) => self
+                .arrived
+                .wait_timeout_while(waiting, patience, |waiting| waiting.is_empty())
+                .map(|(waiting, _)| waiting)
+                .map_err(|poisoned| PoisonError::new(poisoned.into_inner().0)),
         }
+        .unwrap_or_else(PoisonError::into_inner);
         let count = waiting.len().min(most);
         waiting.drain(..count).collect()
     }

@@ -2,6 +2,7 @@
 
 mod reader;
 mod registry;
+mod turns;
 mod worker;
 mod writer;
 

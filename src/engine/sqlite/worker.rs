@@ -4,7 +4,7 @@ use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::thread;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use super::super::queue::{Command, Queue};
 use super::super::{Operation, Outcome, Reply};
@@ -21,8 +21,16 @@ pub(super) trait Worker {
     /// The most requests that it takes at once.
     const MOST: usize;
 
-    /// Runs them; an outcome for each, in order.
+    /// Runs the first of them, at least one; their outcomes in order.
     fn run(&mut self, requests: &[Request]) -> Vec<Result<Outcome>>;
+
+    /// How long to wait for requests before [`Self::idle`] has something to do; for ever, if `None`.
+    fn patience(&self) -> Option<Duration> {
+        None
+    }
+
+    /// Does what can wait until no request does.
+    fn idle(&mut self) {}
 
     /// Forgets a connection that a panic may have left in any state.
     fn abandon(&mut self);
@@ -44,7 +52,11 @@ pub(super) fn spawn(
 fn work<W: Worker>(queue: &Queue, worker: &mut W) {
     loop {
         let mut requests = Vec::new();
-        for command in queue.take(W::MOST) {
+        let commands = queue.take(W::MOST, worker.patience());
+        if commands.is_empty() {
+            worker.idle();
+        }
+        for command in commands {
             match command {
                 Command::Run(operation, reply) => requests.push(Request { operation, reply }),
                 Command::Flush(done) => {
@@ -63,18 +75,19 @@ fn work<W: Worker>(queue: &Queue, worker: &mut W) {
 }
 
 /// Runs requests and sends their replies. A panic is a bug, and an answer like any other.
-fn answer(worker: &mut impl Worker, requests: Vec<Request>) {
-    if requests.is_empty() {
-        return;
-    }
-    let outcomes = catch_unwind(AssertUnwindSafe(|| worker.run(&requests)));
-    let outcomes = outcomes.unwrap_or_else(|panic| {
-        worker.abandon();
-        let error = Error::Internal(message(panic.as_ref()));
-        requests.iter().map(|_| Err(error.clone())).collect()
-    });
-    for (request, outcome) in requests.into_iter().zip(outcomes) {
-        request.reply.send(outcome);
+fn answer(worker: &mut impl Worker, mut requests: Vec<Request>) {
+    while !requests.is_empty() {
+        let outcomes = catch_unwind(AssertUnwindSafe(|| worker.run(&requests)));
+        let outcomes = outcomes.unwrap_or_else(|panic| {
+            worker.abandon();
+            let error = Error::Internal(message(panic.as_ref()));
+            requests.iter().map(|_| Err(error.clone())).collect()
+        });
+        // A worker that does nothing is a bug too: the requests are dropped, and their replies say so.
+        let done = if outcomes.is_empty() { requests.len() } else { outcomes.len() };
+        for (request, outcome) in requests.drain(..done).zip(outcomes) {
+            request.reply.send(outcome);
+        }
     }
 }
 

@@ -4,19 +4,19 @@
 //! requests. There is no timer and no artificial wait: a lone request commits alone, at once.
 
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use super::super::queue::Queue;
 use super::super::{Ids, Operation, Outcome, read, write};
+use super::turns::Turns;
 use super::worker::{self, Request, Worker, now_ms};
 use crate::error::{Error, Result};
 use crate::storage::sqlite::{Database, Options, Place, Role};
 
 pub(super) fn spawn(place: Place, options: Options, queue: Arc<Queue>) -> Result<()> {
-    worker::spawn(
-        "credits-writer",
-        queue,
-        Writer { place, options, database: None, ids: Ids::new() },
-    )
+    let turns = Turns::new(Instant::now());
+    let writer = Writer { place, options, database: None, ids: Ids::new(), checkpointed: 0, turns };
+    worker::spawn("credits-writer", queue, writer)
 }
 
 struct Writer {
@@ -24,22 +24,34 @@ struct Writer {
     options: Options,
     database: Option<Database>,
     ids: Ids,
+    /// How many rows had been written when the log was last put back.
+    checkpointed: u64,
+    turns: Turns,
 }
 
 impl Worker for Writer {
     const MOST: usize = 256;
 
     fn run(&mut self, requests: &[Request]) -> Vec<Result<Outcome>> {
-        let mut outcomes = Vec::with_capacity(requests.len());
         // Making tables is a transaction of its own, so it splits what came before from what follows.
         let splits = |request: &Request| matches!(request.operation, Operation::CreateTables);
-        for group in requests.chunk_by(|one, next| !splits(one) && !splits(next)) {
-            outcomes.extend(match group {
-                [request] if splits(request) => vec![self.create_tables()],
-                group => self.commit_together(group),
-            });
+        match requests.chunk_by(|one, next| !splits(one) && !splits(next)).next() {
+            Some([request]) if splits(request) => vec![self.create_tables()],
+            Some(group) => self.take_turn(group),
+            None => Vec::new(),
         }
-        outcomes
+    }
+
+    fn patience(&self) -> Option<Duration> {
+        const PAUSE: Duration = Duration::from_millis(100);
+        self.wants_checkpoint().then_some(PAUSE)
+    }
+
+    fn idle(&mut self) {
+        if let Some(database) = &self.database {
+            database.checkpoint();
+            self.checkpointed = database.rows_written();
+        }
     }
 
     fn abandon(&mut self) {
@@ -47,17 +59,39 @@ impl Worker for Writer {
     }
 }
 
+/// How long a batch goes on taking requests, while it holds the lock that the app's own writers want.
+const LONGEST_HOLD: Duration = Duration::from_millis(5);
+
 /// What came of a batch.
 enum Batch {
-    /// It is committed; an outcome for each request.
+    /// The first requests are committed; an outcome for each.
     Committed(Vec<Result<Outcome>>),
     /// A request failed after it had written something, so all of it was undone.
     Undone,
 }
 
 impl Writer {
-    /// Runs requests in one transaction. If one of them fails half way, that transaction is undone
-    /// and each request gets its own: a bad request leaves its neighbours alone.
+    /// Whether the write-ahead log has grown enough to be put back into the file while nobody waits.
+    fn wants_checkpoint(&self) -> bool {
+        const ROWS: u64 = 1000;
+        let written = self.database.as_ref().map_or(0, Database::rows_written);
+        written.saturating_sub(self.checkpointed) > ROWS
+    }
+
+    /// Leaves the lock to others if it is their turn, and commits the first requests.
+    fn take_turn(&mut self, requests: &[Request]) -> Vec<Result<Outcome>> {
+        if let Some(pause) = self.turns.pause(Instant::now()) {
+            std::thread::sleep(pause);
+        }
+        let began = Instant::now();
+        let outcomes = self.commit_together(requests);
+        let others_wrote = self.database.as_mut().is_some_and(Database::others_wrote);
+        self.turns.had_lock(began, Instant::now(), others_wrote);
+        outcomes
+    }
+
+    /// Runs requests in one transaction, as many as the time allows. If one of them fails half way, that
+    /// transaction is undone and each request gets its own: a bad request leaves its neighbours alone.
     fn commit_together(&mut self, requests: &[Request]) -> Vec<Result<Outcome>> {
         match self.attempt(requests) {
             Ok(Batch::Committed(outcomes)) => outcomes,
@@ -84,8 +118,7 @@ impl Writer {
         {
             database.rollback();
         }
-        // After a failed write or fsync SQLite's view of the file can't be trusted: open it anew.
-        if matches!(attempt, Err(Error::Database { .. })) && self.place != Place::Memory {
+        if attempt.as_ref().is_err_and(is_distrusted) && self.place != Place::Memory {
             self.database = None;
         }
         attempt
@@ -94,9 +127,13 @@ impl Writer {
     fn try_transaction(&mut self, requests: &[Request]) -> Result<Batch> {
         let database = match &mut self.database {
             Some(database) => database,
-            none => none.insert(Database::open(&self.place, self.options, Role::Writer)?),
+            none => {
+                self.checkpointed = 0;
+                none.insert(Database::open(&self.place, self.options, Role::Writer)?)
+            }
         };
         database.begin_write()?;
+        let began = Instant::now();
         let mut outcomes = Vec::with_capacity(requests.len());
         for request in requests {
             let written = database.rows_written();
@@ -106,6 +143,9 @@ impl Writer {
                 Err(error) if half_done && requests.len() == 1 => return Err(error),
                 Err(_) if half_done => return Ok(Batch::Undone),
                 outcome => outcomes.push(outcome),
+            }
+            if began.elapsed() > LONGEST_HOLD {
+                break;
             }
         }
         database.commit()?;
@@ -119,6 +159,12 @@ impl Writer {
         }
         Ok(Outcome::Done)
     }
+}
+
+/// After a failed write or fsync SQLite's view of the file can't be trusted: it must be opened anew. A
+/// constraint of the app's own says nothing about the file.
+fn is_distrusted(error: &Error) -> bool {
+    matches!(error, Error::Database { database_code, .. } if !database_code.starts_with("SQLITE_CONSTRAINT"))
 }
 
 fn run(database: &mut Database, operation: &Operation, ids: &mut Ids) -> Result<Outcome> {

@@ -3,8 +3,10 @@
 //! A connection belongs to one thread, which may block on it. That is never the JavaScript thread.
 
 mod error;
+mod file;
 mod ledger;
 pub mod locking;
+mod patience;
 mod purses;
 mod schema;
 mod value;
@@ -17,6 +19,7 @@ use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
 
 use self::error::Doing;
+use self::file::Watch;
 use self::locking::Locking;
 use self::purses::Purses;
 use self::schema::discover;
@@ -95,6 +98,8 @@ pub struct Database {
     timestamp_unit: Option<TimestampUnit>,
     purses: Purses,
     data_version: i64,
+    others_wrote: bool,
+    watch: Option<Watch>,
 }
 
 /// What was found when the database was opened, for diagnostics.
@@ -115,18 +120,19 @@ pub struct Diagnostics {
 impl Database {
     /// Opens a database and checks its schema.
     pub fn open(place: &Place, options: Options, role: Role) -> Result<Self> {
+        let watch = Watch::start(place);
         let connection = connect(place, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
-        Self::set_up(connection, options, role)
+        Self::set_up(connection, watch, options, role)
     }
 
     /// Opens a database, after making the four tables as the app's schema has them: those that are
     /// not there yet, and the file too.
     pub fn create(place: &Place, options: Options) -> Result<Self> {
         let create = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE;
-        let connection = connect(place, create)?;
-        connection.busy_timeout(options.busy_timeout).doing("opening the database")?;
+        let mut connection = connect(place, create)?;
+        patience::set(&mut connection, options.busy_timeout).doing("opening the database")?;
         create_tables(&connection)?;
-        Self::set_up(connection, options, Role::Writer)
+        Self::set_up(connection, Watch::start(place), options, Role::Writer)
     }
 
     /// Makes those of the four tables that are not there yet.
@@ -135,26 +141,45 @@ impl Database {
         self.refresh_schema()
     }
 
-    fn set_up(connection: Connection, options: Options, role: Role) -> Result<Self> {
-        connection.busy_timeout(options.busy_timeout).doing("opening the database")?;
+    fn set_up(
+        mut connection: Connection,
+        watch: Option<Watch>,
+        options: Options,
+        role: Role,
+    ) -> Result<Self> {
+        patience::set(&mut connection, options.busy_timeout).doing("opening the database")?;
         let schema_version = pragma(&connection, SCHEMA_VERSION)?;
-        tune(&connection, options, role)?;
+        tune(&mut connection, options, role)?;
         let schema = discover(&connection, options.timestamp_unit)?;
         let timestamp_unit = options.timestamp_unit;
-        let (purses, data_version) = (Purses::default(), 0);
-        Ok(Self { connection, schema, schema_version, timestamp_unit, purses, data_version })
+        let data_version = pragma(&connection, DATA_VERSION)?;
+        Ok(Self {
+            connection,
+            schema,
+            schema_version,
+            timestamp_unit,
+            purses: Purses::default(),
+            data_version,
+            others_wrote: false,
+            watch,
+        })
     }
 
     /// Begins a transaction that holds the write lock, and sees to it that the schema is known.
     pub fn begin_write(&mut self) -> Result<()> {
         self.begin("BEGIN IMMEDIATE")?;
-        // It changes when any other connection has committed.
-        let data_version = pragma(&self.connection, "PRAGMA data_version")?;
+        let data_version = pragma(&self.connection, DATA_VERSION)?;
         if data_version != self.data_version {
             self.purses.clear();
+            self.others_wrote = true;
             self.data_version = data_version;
         }
         Ok(())
+    }
+
+    /// Whether anybody else has committed since this was asked last.
+    pub fn others_wrote(&mut self) -> bool {
+        std::mem::take(&mut self.others_wrote)
     }
 
     /// Begins a transaction that reads one snapshot.
@@ -163,6 +188,10 @@ impl Database {
     }
 
     fn begin(&mut self, statement: &'static str) -> Result<()> {
+        if let Some(watch) = &mut self.watch {
+            let file = watch.check_identity().inspect_err(|_| empty_log(&self.connection))?;
+            watch.check_length(&file)?;
+        }
         self.run(statement, "beginning a transaction")?;
         let refreshed = self.refresh_schema();
         if refreshed.is_err() {
@@ -182,9 +211,14 @@ impl Database {
         Ok(())
     }
 
-    /// Commits. When this returns, the transaction is as durable as the options say.
+    /// Commits. When this returns, the transaction is as durable as the options say, in the file that
+    /// is at the database's path.
     pub fn commit(&mut self) -> Result<()> {
-        self.run("COMMIT", "committing")
+        self.run("COMMIT", "committing")?;
+        match &self.watch {
+            Some(watch) => watch.check_identity().map(|_| ()),
+            None => Ok(()),
+        }
     }
 
     /// Undoes the transaction, if SQLite has not done so already.
@@ -194,6 +228,12 @@ impl Database {
             // It can't fail in a way that leaves a transaction open, says SQLite's documentation.
             let _ = self.run("ROLLBACK", "rolling back");
         }
+    }
+
+    /// Puts what it can of the write-ahead log back into the file, without waiting for anybody.
+    pub fn checkpoint(&self) {
+        // If it fails, the log grows until the next commit tries.
+        let _ = self.connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(()));
     }
 
     /// Whether a transaction is open: some errors end it.
@@ -264,13 +304,18 @@ fn connect(place: &Place, flags: OpenFlags) -> Result<Connection> {
     Connection::open_with_flags(path, flags).doing("opening the database")
 }
 
-fn tune(connection: &Connection, options: Options, role: Role) -> Result<()> {
+fn tune(connection: &mut Connection, options: Options, role: Role) -> Result<()> {
     let synchronous = match options.durability {
         Durability::Full => "FULL",
         Durability::Normal => "NORMAL",
     };
+    connection.set_prepared_statement_cache_capacity(128);
+    // Without this SQLite compiles a query anew whenever a cached statement comes back with its
+    // parameters cleared, in case other values deserve another plan. Ours never do.
+    let stable_plans = DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG;
+    connection.set_db_config(stable_plans, true).doing("opening the database")?;
     // The app's own connections leave foreign keys off; the engine checks what it needs by itself.
-    let set = || {
+    let mut set = || {
         connection.pragma_update(None, "foreign_keys", false)?;
         connection.pragma_update(None, "synchronous", synchronous)?;
         // In KiB, because it is negative: see docs/performance.md.
@@ -285,24 +330,26 @@ fn tune(connection: &Connection, options: Options, role: Role) -> Result<()> {
             Role::Reader => connection.pragma_update(None, "query_only", true),
         }
     };
-    connection.set_prepared_statement_cache_capacity(128);
-    // Without this SQLite compiles a query anew whenever a cached statement comes back with its
-    // parameters cleared, in case other values deserve another plan. Ours never do.
-    let stable_plans = DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG;
-    connection.set_db_config(stable_plans, true).doing("opening the database")?;
     set().doing("opening the database")
 }
 
 /// Turns the write-ahead log on, unless somebody else has the file open in another mode or it can't
 /// be written: everything works without it too.
-fn want_wal(connection: &Connection, busy_timeout: Duration) -> rusqlite::Result<()> {
+fn want_wal(connection: &mut Connection, busy_timeout: Duration) -> rusqlite::Result<()> {
     const PATIENCE: Duration = Duration::from_millis(200);
     if journal_mode(connection)? == "wal" {
         return Ok(());
     }
-    connection.busy_timeout(PATIENCE.min(busy_timeout))?;
+    patience::set(connection, PATIENCE.min(busy_timeout))?;
     let _ = connection.query_row("PRAGMA journal_mode = WAL", [], |_| Ok(()));
-    connection.busy_timeout(busy_timeout)
+    patience::set(connection, busy_timeout)
+}
+
+/// The write-ahead log is found by its name. Where a file was replaced, the log of the old one would be
+/// taken for the new one's; so it is put into the old one, wherever that is now.
+fn empty_log(connection: &Connection) {
+    // If it fails, somebody else still uses the old file, and the log with it.
+    let _ = connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()));
 }
 
 fn journal_mode(connection: &Connection) -> rusqlite::Result<String> {
@@ -310,6 +357,8 @@ fn journal_mode(connection: &Connection) -> rusqlite::Result<String> {
 }
 
 const SCHEMA_VERSION: &str = "PRAGMA schema_version";
+/// It changes when any other connection has committed.
+const DATA_VERSION: &str = "PRAGMA data_version";
 
 fn pragma(connection: &Connection, sql: &str) -> Result<i64> {
     connection
