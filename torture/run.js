@@ -8,6 +8,7 @@
  * npm run torture                       every scenario, 10 s each, 3 rounds
  * npm run torture -- --seconds 2 --rounds 1
  * npm run torture -- --without-locking  the same without the cure: shows that it is needed
+ * npm run torture -- --without-locking --expect-bad   fails if nothing goes wrong, for CI
  */
 
 const { execFileSync, spawn } = require('node:child_process')
@@ -23,11 +24,21 @@ const { values } = parseArgs({
     rounds: { type: 'string', default: '3' },
     only: { type: 'string', default: '' },
     'without-locking': { type: 'boolean', default: false },
+    'expect-bad': { type: 'boolean', default: false },
   },
 })
 const seconds = Number(values.seconds)
+/** The longest time between the first commit of a process and its SIGKILL. */
+const LONGEST_LIFE_MS = 400
 
-/** The first process has two copies of SQLite; the others write as well. */
+if (values['expect-bad'] && !values['without-locking']) {
+  throw new Error('--expect-bad belongs to --without-locking')
+}
+
+/**
+ * The first process has two copies of SQLite; the others write as well. Those that are `killed` end by a
+ * SIGKILL again and again, and start anew.
+ */
 function scenarios() {
   const all = []
   for (const client of ['libsql', 'better-sqlite3']) {
@@ -36,6 +47,16 @@ function scenarios() {
         const title = `addon and ${client} in one process, ${journal}${reopen ? ', opening and closing' : ''}`
         all.push({ title, journal, processes: [{ clients: ['addon', client], reopen }] })
       }
+    }
+    for (const journal of ['wal', 'delete']) {
+      all.push({
+        title: `addon and ${client} in one process, ${journal}, and in another that is killed again and again`,
+        journal,
+        processes: [
+          { clients: ['addon', client], reopen: true },
+          { clients: ['addon', client], reopen: true, killed: true },
+        ],
+      })
     }
     all.push({
       title: `addon and ${client} in one process, opening and closing, and in two more`,
@@ -68,9 +89,10 @@ async function prepare(folder, journal) {
   return file
 }
 
-function write(file, journal, name, { clients, reopen }) {
+/** Runs a process that writes until its time is up, or it is killed. Returns what it told, and its end. */
+function live({ file, journal }, name, { clients, reopen, killed }, seconds) {
   const journalMode = journal === 'wal' ? 'wal' : 'keep'
-  const options = JSON.stringify({ file, name, clients, reopen, seconds, journalMode })
+  const options = JSON.stringify({ file, name, clients, reopen, killed, seconds, journalMode })
   const env = { ...process.env }
   if (values['without-locking']) env.MEDIA_CREDITS_TEST_WITHOUT_LOCKING = '1'
   const child = spawn(process.execPath, [path.join(__dirname, 'writer.js'), options], {
@@ -79,53 +101,94 @@ function write(file, journal, name, { clients, reopen }) {
   })
   let told = ''
   child.stdout.on('data', (chunk) => (told += chunk))
+  // From its first commit on, so that it is killed at work.
+  if (killed) {
+    child.stdout.once('data', () => setTimeout(() => child.kill('SIGKILL'), Math.random() * LONGEST_LIFE_MS))
+  }
   return new Promise((resolve) => {
     child.on('close', (code, signal) => {
-      if (code !== 0) told += `error process ${name} ended by ${signal ?? `code ${code}`}\n`
-      resolve(told)
+      const wholeLines = told.slice(0, told.lastIndexOf('\n') + 1)
+      resolve({ told: wholeLines, code, signal })
     })
   })
 }
 
-/** Runs a scenario once. Returns how many commits were told, and what is wrong. */
+/** Runs a writer, and its successors if it is killed. Returns what all of them told. */
+async function write(database, name, writer) {
+  const deadline = Date.now() + seconds * 1000
+  let all = ''
+  for (let number = 0; ; number++) {
+    // Who is killed has time left, so that a short run has a kill too.
+    const rest = (deadline - Date.now()) / 1000 + (writer.killed ? 5 : 0)
+    const { told, code, signal } = await live(database, `${name}.${number}`, writer, rest)
+    all += told
+    const ended = `process ${name}.${number} ended by ${signal ?? `code ${code}`}`
+    if (writer.killed && signal === 'SIGKILL') all += `killed ${ended}\n`
+    else if (code !== 0) all += `error ${ended}\n`
+    if (!writer.killed || Date.now() >= deadline) return all
+  }
+}
+
+/** Runs a scenario once. Returns how many commits were told, how many were killed, and what is wrong. */
 async function run({ journal, processes }) {
   const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'media-credits-torture-'))
   try {
     const file = await prepare(folder, journal)
-    const told = (
-      await Promise.all(processes.map((writer, at) => write(file, journal, `p${at}`, writer)))
-    ).join('')
+    const writing = processes.map((writer, at) => write({ file, journal }, `p${at}`, writer))
+    const told = (await Promise.all(writing)).join('')
     const toldFile = path.join(folder, 'told')
     fs.writeFileSync(toldFile, told)
-    const findings = execFileSync(process.execPath, [path.join(__dirname, 'inspect.js'), file, toldFile])
+    const found = execFileSync(process.execPath, [path.join(__dirname, 'inspect.js'), file, toldFile])
     const count = (what) => told.split('\n').filter((line) => line.startsWith(what)).length
     return {
       addon: count('task ') + count('failed '),
       other: count('grant '),
-      findings: JSON.parse(findings),
+      kills: count('killed '),
+      findings: JSON.parse(found),
     }
   } finally {
     fs.rmSync(folder, { recursive: true, force: true })
   }
 }
 
+/** Why a run can't prove anything, if so. */
+function idle({ processes }, { addon, other, kills }) {
+  const found = []
+  if (!addon || !other) found.push(`the addon committed ${addon} times, the other client ${other} times`)
+  if (processes.some(({ killed }) => killed) && !kills) found.push('nobody was killed')
+  return found
+}
+
 async function main() {
   let bad = 0
+  let broken = 0
   let commits = 0
+  let kills = 0
   for (const scenario of scenarios()) {
     for (let round = 1; round <= Number(values.rounds); round++) {
-      const { addon, other, findings } = await run(scenario)
+      const result = await run(scenario)
+      const { addon, other, findings } = result
       commits += addon + other
-      // A side that wrote nothing proves nothing.
-      if (!addon || !other)
-        findings.push(`the addon committed ${addon} times, the other client ${other} times`)
-      if (findings.length) bad += 1
-      console.log(`${findings.length ? 'BAD' : 'ok '} ${scenario.title}: ${addon} + ${other} commits`)
-      for (const finding of findings.slice(0, 3)) console.log(`      ${finding}`)
+      kills += result.kills
+      const proof = idle(scenario, result)
+      const wrong = [...findings, ...proof]
+      if (wrong.length) bad += 1
+      if (findings.length && !proof.length) broken += 1
+      const killed = result.kills ? `, ${result.kills} killed` : ''
+      console.log(`${wrong.length ? 'BAD' : 'ok '} ${scenario.title}: ${addon} + ${other} commits${killed}`)
+      for (const finding of wrong.slice(0, 3)) console.log(`      ${finding}`)
     }
   }
-  console.log(`${commits} commits, ${bad} bad runs`)
-  process.exitCode = bad ? 1 : 0
+  console.log(`${commits} commits, ${kills} killed, ${bad} bad runs`)
+  if (!values['expect-bad']) {
+    process.exitCode = bad ? 1 : 0
+  } else if (broken) {
+    // A run in which somebody never wrote at all is bad too, but may have other causes.
+    console.log(`${broken} runs wrote and went wrong: the test fails without the cure, as it must`)
+  } else {
+    console.log('No run wrote and went wrong without the cure: the test proves nothing')
+    process.exitCode = 1
+  }
 }
 
 main()

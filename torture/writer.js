@@ -9,21 +9,29 @@
  *   grant <id>     app's client: a row of `credit`, and one more on the counter of user `counter`
  *   error <text>   something that must not happen
  *
+ * With `killed` it is going to be killed, and writes each line at once: at most the last one is lost.
+ *
  * node writer.js '{"file":…,"name":…,"clients":["addon","libsql","better-sqlite3"],"reopen":true,"seconds":3}'
  */
 
 const fs = require('node:fs')
 const path = require('node:path')
+const v8 = require('node:v8')
+const vm = require('node:vm')
 
-const { file, name, clients, reopen, seconds, journalMode } = JSON.parse(process.argv[2])
+const { file, name, clients, reopen, killed, seconds, journalMode } = JSON.parse(process.argv[2])
 const deadline = Date.now() + seconds * 1000
 // How many transactions come between closing and opening again.
 const REOPEN_AFTER = 20
+const BUFFER = killed ? 0 : 4096
+
+v8.setFlagsFromString('--expose-gc')
+const collectGarbage = vm.runInNewContext('gc')
 
 let lines = ''
 function say(line) {
   lines += `${line}\n`
-  if (lines.length > 4096) flush()
+  if (lines.length > BUFFER) flush()
 }
 // Synchronous: a line that was said is in the pipe even if the process dies now.
 function flush() {
@@ -91,8 +99,14 @@ const writers = {
   libsql() {
     const { createClient } = require('@libsql/client')
     const open = () => createClient({ url: `file:${file}` })
-    const close = (client) => client.close()
+    const close = (client) => {
+      client.close()
+      // It closes the file only when its statements are collected.
+      collectGarbage()
+    }
     return repeat('libsql', open, close, async (client, id) => {
+      // By default it never waits, and hardly gets a turn. Each transaction has a connection of its own.
+      await client.execute('PRAGMA busy_timeout = 50')
       const transaction = await client.transaction('write')
       try {
         await transaction.execute({ sql: GRANT, args: [id, id] })

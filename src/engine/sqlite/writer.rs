@@ -118,10 +118,31 @@ impl Writer {
         {
             database.rollback();
         }
-        if attempt.as_ref().is_err_and(is_distrusted) && self.place != Place::Memory {
-            self.database = None;
+        if let Err(error) = &attempt
+            && is_distrusted(error)
+            && self.place != Place::Memory
+        {
+            self.reopen(error);
         }
         attempt
+    }
+
+    /// Opens the file anew. After a failed write the old connection goes last: with the last connection
+    /// to a file goes the log's index, and only that knows that a failed commit, which may stand in the
+    /// log whole, does not count. While the disk fails, the old connection stays.
+    fn reopen(&mut self, after: &Error) {
+        if !is_failed_write(after) {
+            self.database = None;
+            return;
+        }
+        match Database::open(&self.place, self.options, Role::Writer) {
+            Ok(database) => {
+                self.checkpointed = 0;
+                self.database = Some(database);
+            }
+            Err(error) if error.retryable() => {}
+            Err(_) => self.database = None,
+        }
     }
 
     fn try_transaction(&mut self, requests: &[Request]) -> Result<Batch> {
@@ -165,6 +186,11 @@ impl Writer {
 /// constraint of the app's own says nothing about the file.
 fn is_distrusted(error: &Error) -> bool {
     matches!(error, Error::Database { database_code, .. } if !database_code.starts_with("SQLITE_CONSTRAINT"))
+}
+
+fn is_failed_write(error: &Error) -> bool {
+    let failed = |code: &str| code.starts_with("SQLITE_IOERR") || code.starts_with("SQLITE_FULL");
+    matches!(error, Error::Database { database_code, .. } if failed(database_code))
 }
 
 fn run(database: &mut Database, operation: &Operation, ids: &mut Ids) -> Result<Outcome> {

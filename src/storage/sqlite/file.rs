@@ -36,7 +36,7 @@ impl Watch {
     pub(super) fn start(place: &Place) -> Option<Self> {
         let Place::File(path) = place else { return None };
         let file = path.metadata().ok()?;
-        Some(Self { path: path.clone(), identity: identity(&file), length: file.len() })
+        Some(Self { path: path.clone(), identity: identity(&file), length: 0 })
     }
 
     /// Refuses a file that is not the one that was opened.
@@ -48,13 +48,20 @@ impl Watch {
     }
 
     /// Refuses a file that has been cut off.
-    pub(super) fn check_length(&mut self, file: &Metadata) -> Result<()> {
+    pub(super) fn check_length(&self, file: &Metadata) -> Result<()> {
         // VACUUM makes a file shorter too; then this one request is to be tried again, no more.
         if file.len() < self.length {
             return Err(lost("FILE_TRUNCATED", "the file became shorter while it was open"));
         }
-        self.length = file.len();
         Ok(())
+    }
+
+    /// Remembers how long the file is. Only in a transaction: as it begins, SQLite undoes what others
+    /// who crashed have left, and that too makes the file shorter.
+    pub(super) fn remember_length(&mut self) {
+        if let Ok(file) = self.path.metadata() {
+            self.length = file.len();
+        }
     }
 }
 

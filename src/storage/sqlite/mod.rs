@@ -194,8 +194,10 @@ impl Database {
         }
         self.run(statement, "beginning a transaction")?;
         let refreshed = self.refresh_schema();
-        if refreshed.is_err() {
-            self.rollback();
+        match (&refreshed, &mut self.watch) {
+            (Err(_), _) => self.rollback(),
+            (Ok(()), Some(watch)) => watch.remember_length(),
+            (Ok(()), None) => {}
         }
         refreshed
     }
@@ -214,11 +216,33 @@ impl Database {
     /// Commits. When this returns, the transaction is as durable as the options say, in the file that
     /// is at the database's path.
     pub fn commit(&mut self) -> Result<()> {
-        self.run("COMMIT", "committing")?;
+        if let Err(error) = self.run("COMMIT", "committing") {
+            self.rollback();
+            if matches!(error, Error::Database { .. }) {
+                // If this fails too, the next commit does it; see `Writer::reopen`.
+                let _ = self.bury_failed_commit();
+            }
+            return Err(error);
+        }
         match &self.watch {
             Some(watch) => watch.check_identity().map(|_| ()),
             None => Ok(()),
         }
+    }
+
+    /// Makes sure that a failed commit does not come back. If only its fsync failed, it stands in the
+    /// write-ahead log whole. The log's index says that it does not count, but after a crash SQLite
+    /// makes the index anew from the log. So this commits nothing at all in its place.
+    fn bury_failed_commit(&self) -> rusqlite::Result<()> {
+        if journal_mode(&self.connection)? != "wal" {
+            return Ok(());
+        }
+        let behavior = TransactionBehavior::Immediate;
+        let transaction = Transaction::new_unchecked(&self.connection, behavior)?;
+        let version: i64 = transaction.query_row("PRAGMA user_version", [], |row| row.get(0))?;
+        // It is written even though it stays as it was.
+        transaction.pragma_update(None, "user_version", version)?;
+        transaction.commit()
     }
 
     /// Undoes the transaction, if SQLite has not done so already.
@@ -305,6 +329,10 @@ fn connect(place: &Place, flags: OpenFlags) -> Result<Connection> {
 }
 
 fn tune(connection: &mut Connection, options: Options, role: Role) -> Result<()> {
+    let cache_kib = match role {
+        Role::Writer => 32 * 1024,
+        Role::Reader => 8 * 1024,
+    };
     let synchronous = match options.durability {
         Durability::Full => "FULL",
         Durability::Normal => "NORMAL",
@@ -319,7 +347,7 @@ fn tune(connection: &mut Connection, options: Options, role: Role) -> Result<()>
         connection.pragma_update(None, "foreign_keys", false)?;
         connection.pragma_update(None, "synchronous", synchronous)?;
         // In KiB, because it is negative: see docs/performance.md.
-        connection.pragma_update(None, "cache_size", -64 * 1024)?;
+        connection.pragma_update(None, "cache_size", -cache_kib)?;
         // A checkpoint writes each changed page once, so the longer the log, the fewer writes: 40 MB.
         connection.pragma_update(None, "wal_autocheckpoint", 10_000)?;
         match role {
