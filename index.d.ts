@@ -358,6 +358,7 @@ export interface ConnectOptions {
   /**
    * `'wal'`, the default: turns SQLite's write-ahead log on, where it can be had. `'keep'` leaves the file's
    * journal mode as it is: for file systems that can't share memory, and for backups that copy one file only.
+   * With a rollback journal a power cut may undo the last commit: SQLite does not sync the folder.
    */
   journalMode?: 'wal' | 'keep' | undefined
   /**

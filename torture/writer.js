@@ -47,7 +47,9 @@ function writeSome(bytes) {
   }
 }
 
-const running = () => Date.now() < deadline
+// On a busy machine a process may start late: it goes on until it has got somewhere at least once.
+const PATIENCE_MS = 10_000
+const running = (gotSomewhere) => Date.now() < (gotSomewhere ? deadline : deadline + PATIENCE_MS)
 const isBusy = (error) =>
   /SQLITE_BUSY|database is locked|DATABASE_BUSY/.test(`${error.code} ${error.message}`)
 const turn = () => new Promise((resolve) => setImmediate(resolve))
@@ -55,11 +57,16 @@ const turn = () => new Promise((resolve) => setImmediate(resolve))
 /** Runs `transaction(number)` again and again; a busy database is no mistake. */
 async function repeat(client, open, close, transaction) {
   let connection = await open()
-  for (let number = 0; running(); number++) {
+  let gotSomewhere = false
+  for (let number = 0; running(gotSomewhere); number++) {
     try {
       await transaction(connection, `${name}-${client}-${number}`)
+      gotSomewhere = true
     } catch (error) {
-      if (!isBusy(error)) say(`error ${client}: ${error.code} ${error.message}`)
+      if (!isBusy(error)) {
+        say(`error ${client}: ${error.code} ${error.message}`)
+        gotSomewhere = true
+      }
     }
     if (reopen && number % REOPEN_AFTER === 0) {
       await close(connection)

@@ -13,6 +13,8 @@ pub(super) enum Command {
     Run(Operation, Reply),
     /// Everything that came before is done when this is dropped.
     Flush(Done),
+    /// Let the database go: its file was replaced, and the neighbour wants to open the new one.
+    LetGo,
     /// As `Flush`, and then end, releasing the database.
     Shutdown(Done),
 }

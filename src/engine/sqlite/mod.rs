@@ -83,9 +83,14 @@ impl Engine {
             Place::Memory => None,
             Place::File(_) => Some(Arc::new(Queue::new(settings.max_queue))),
         };
-        writer::spawn(place.clone(), settings.database, Arc::clone(&writer))?;
+        writer::spawn(place.clone(), settings.database, Arc::clone(&writer), reader.clone())?;
         if let Some(reader) = &reader
-            && let Err(error) = reader::spawn(place.clone(), settings.database, Arc::clone(reader))
+            && let Err(error) = reader::spawn(
+                place.clone(),
+                settings.database,
+                Arc::clone(reader),
+                Arc::clone(&writer),
+            )
         {
             writer.push_always(Command::Shutdown(Done::new(|| {})));
             return Err(error);

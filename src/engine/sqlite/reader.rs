@@ -8,8 +8,13 @@ use super::worker::{self, Request, Worker, now_ms};
 use crate::error::{Error, Result};
 use crate::storage::sqlite::{Database, Options, Place, Role};
 
-pub(super) fn spawn(place: Place, options: Options, queue: Arc<Queue>) -> Result<()> {
-    worker::spawn("credits-reader", queue, Reader { place, options, database: None })
+pub(super) fn spawn(
+    place: Place,
+    options: Options,
+    queue: Arc<Queue>,
+    writer: Arc<Queue>,
+) -> Result<()> {
+    worker::spawn("credits-reader", queue, Some(writer), Reader { place, options, database: None })
 }
 
 struct Reader {

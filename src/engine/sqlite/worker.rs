@@ -40,16 +40,17 @@ pub(super) trait Worker {
 pub(super) fn spawn(
     name: &str,
     queue: Arc<Queue>,
+    neighbour: Option<Arc<Queue>>,
     mut worker: impl Worker + Send + 'static,
 ) -> Result<()> {
     thread::Builder::new()
         .name(name.to_owned())
-        .spawn(move || work(&queue, &mut worker))
+        .spawn(move || work(&queue, neighbour.as_deref(), &mut worker))
         .map(|_| ())
         .map_err(|error| super::no_thread(&error))
 }
 
-fn work<W: Worker>(queue: &Queue, worker: &mut W) {
+fn work<W: Worker>(queue: &Queue, neighbour: Option<&Queue>, worker: &mut W) {
     loop {
         let mut requests = Vec::new();
         let commands = queue.take(W::MOST, worker.patience());
@@ -60,22 +61,26 @@ fn work<W: Worker>(queue: &Queue, worker: &mut W) {
             match command {
                 Command::Run(operation, reply) => requests.push(Request { operation, reply }),
                 Command::Flush(done) => {
-                    answer(worker, std::mem::take(&mut requests));
+                    answer(worker, neighbour, std::mem::take(&mut requests));
                     drop(done);
                 }
+                Command::LetGo => {
+                    answer(worker, neighbour, std::mem::take(&mut requests));
+                    worker.abandon();
+                }
                 Command::Shutdown(done) => {
-                    answer(worker, requests);
+                    answer(worker, neighbour, requests);
                     worker.abandon();
                     return drop(done);
                 }
             }
         }
-        answer(worker, requests);
+        answer(worker, neighbour, requests);
     }
 }
 
 /// Runs requests and sends their replies. A panic is a bug, and an answer like any other.
-fn answer(worker: &mut impl Worker, mut requests: Vec<Request>) {
+fn answer(worker: &mut impl Worker, neighbour: Option<&Queue>, mut requests: Vec<Request>) {
     while !requests.is_empty() {
         let outcomes = catch_unwind(AssertUnwindSafe(|| worker.run(&requests)));
         let outcomes = outcomes.unwrap_or_else(|panic| {
@@ -83,12 +88,21 @@ fn answer(worker: &mut impl Worker, mut requests: Vec<Request>) {
             let error = Error::Internal(message(panic.as_ref()));
             requests.iter().map(|_| Err(error.clone())).collect()
         });
+        if let Some(neighbour) = neighbour
+            && outcomes.iter().any(|outcome| outcome.as_ref().is_err_and(is_replaced))
+        {
+            neighbour.push_always(Command::LetGo);
+        }
         // A worker that does nothing is a bug too: the requests are dropped, and their replies say so.
         let done = if outcomes.is_empty() { requests.len() } else { outcomes.len() };
         for (request, outcome) in requests.drain(..done).zip(outcomes) {
             request.reply.send(outcome);
         }
     }
+}
+
+fn is_replaced(error: &Error) -> bool {
+    matches!(error, Error::Database { database_code, .. } if database_code == "FILE_REPLACED")
 }
 
 fn message(panic: &(dyn Any + Send)) -> String {

@@ -13,10 +13,15 @@ use super::worker::{self, Request, Worker, now_ms};
 use crate::error::{Error, Result};
 use crate::storage::sqlite::{Database, Options, Place, Role};
 
-pub(super) fn spawn(place: Place, options: Options, queue: Arc<Queue>) -> Result<()> {
+pub(super) fn spawn(
+    place: Place,
+    options: Options,
+    queue: Arc<Queue>,
+    reader: Option<Arc<Queue>>,
+) -> Result<()> {
     let turns = Turns::new(Instant::now());
     let writer = Writer { place, options, database: None, ids: Ids::new(), checkpointed: 0, turns };
-    worker::spawn("credits-writer", queue, writer)
+    worker::spawn("credits-writer", queue, reader, writer)
 }
 
 struct Writer {
@@ -174,11 +179,14 @@ impl Writer {
     }
 
     fn create_tables(&mut self) -> Result<Outcome> {
-        match &mut self.database {
-            Some(database) => database.create_missing_tables()?,
-            none => *none = Some(Database::create(&self.place, self.options)?),
+        let made = match &mut self.database {
+            Some(database) => database.create_missing_tables(),
+            none => Database::create(&self.place, self.options).map(|made| *none = Some(made)),
+        };
+        if made.as_ref().is_err_and(is_distrusted) && self.place != Place::Memory {
+            self.database = None;
         }
-        Ok(Outcome::Done)
+        made.map(|()| Outcome::Done)
     }
 }
 

@@ -19,7 +19,7 @@ use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
 
 use self::error::Doing;
-use self::file::Watch;
+use self::file::{Watch, wait_for_old_file};
 use self::locking::Locking;
 use self::purses::Purses;
 use self::schema::discover;
@@ -120,6 +120,7 @@ pub struct Diagnostics {
 impl Database {
     /// Opens a database and checks its schema.
     pub fn open(place: &Place, options: Options, role: Role) -> Result<Self> {
+        wait_for_old_file(place)?;
         let watch = Watch::start(place);
         let connection = connect(place, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
         Self::set_up(connection, watch, options, role)
@@ -128,6 +129,7 @@ impl Database {
     /// Opens a database, after making the four tables as the app's schema has them: those that are
     /// not there yet, and the file too.
     pub fn create(place: &Place, options: Options) -> Result<Self> {
+        wait_for_old_file(place)?;
         let create = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE;
         let mut connection = connect(place, create)?;
         patience::set(&mut connection, options.busy_timeout).doing("opening the database")?;
@@ -137,6 +139,7 @@ impl Database {
 
     /// Makes those of the four tables that are not there yet.
     pub fn create_missing_tables(&mut self) -> Result<()> {
+        self.check_file()?;
         create_tables(&self.connection)?;
         self.refresh_schema()
     }
@@ -188,10 +191,7 @@ impl Database {
     }
 
     fn begin(&mut self, statement: &'static str) -> Result<()> {
-        if let Some(watch) = &mut self.watch {
-            let file = watch.check_identity().inspect_err(|_| empty_log(&self.connection))?;
-            watch.check_length(&file)?;
-        }
+        self.check_file()?;
         self.run(statement, "beginning a transaction")?;
         let refreshed = self.refresh_schema();
         match (&refreshed, &mut self.watch) {
@@ -200,6 +200,12 @@ impl Database {
             (Ok(()), None) => {}
         }
         refreshed
+    }
+
+    fn check_file(&self) -> Result<()> {
+        let Some(watch) = &self.watch else { return Ok(()) };
+        let file = watch.check_identity().inspect_err(|_| empty_log(&self.connection))?;
+        watch.check_length(&file)
     }
 
     /// The app's owner may have run `drizzle-kit push` since the last transaction.
