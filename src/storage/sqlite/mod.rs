@@ -230,10 +230,8 @@ impl Database {
             }
             return Err(error);
         }
-        match &self.watch {
-            Some(watch) => watch.check_identity().map(|_| ()),
-            None => Ok(()),
-        }
+        let Some(watch) = &self.watch else { return Ok(()) };
+        watch.check_identity().inspect_err(|_| empty_log(&self.connection)).map(|_| ())
     }
 
     /// Makes sure that a failed commit does not come back. If only its fsync failed, it stands in the
