@@ -80,7 +80,7 @@ impl ChargeRequest {
             DESCRIBED.iter().map(|(parameter, _)| *parameter).chain(known).collect();
         fields.only("consumeCredits", &known)?;
         let described = DESCRIBED.map(|(parameter, column)| {
-            (column.to_owned(), fields.get(parameter).cloned().unwrap_or(Value::Null))
+            (column, fields.get(parameter).cloned().unwrap_or(Value::Null))
         });
         Ok(Self {
             user_id: fields.id("userId")?,

@@ -57,7 +57,7 @@ impl NewGrant {
 }
 
 /// Fills in a field's default, and refuses what it can't be.
-fn one_of(fields: &mut Fields, name: &str, default: &str, allowed: &[&str]) -> Result<()> {
+fn one_of(fields: &mut Fields, name: &'static str, default: &str, allowed: &[&str]) -> Result<()> {
     match fields.get(name) {
         None | Some(Value::Null) => fields.set(name, Value::Text(default.to_owned())),
         Some(Value::Text(text)) if allowed.contains(&text.as_str()) => {}
@@ -107,7 +107,7 @@ pub fn plan_grant(
 mod tests {
     use super::*;
 
-    fn fields(more: &[(&str, Value)]) -> Fields {
+    fn fields(more: &[(&'static str, Value)]) -> Fields {
         let mut all = Fields::default();
         all.set("userId", Value::Text("u".into()));
         all.set("credits", Value::Integer(50));

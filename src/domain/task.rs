@@ -71,7 +71,7 @@ fn charge_for_task(id: &str, user_id: &str, credits: Credits, fields: &Fields) -
         user_id: user_id.to_owned(),
         credits,
         transaction_no: None,
-        described: described.map(|(name, value)| (name.to_owned(), value)).into_iter().collect(),
+        described: described.into_iter().collect(),
     }
 }
 

@@ -1,5 +1,7 @@
 //! The values that cross the package: what a caller passes for a column and what a column holds.
 
+use std::borrow::Cow;
+
 use chrono::{DateTime, SecondsFormat};
 
 use crate::error::{Error, Result};
@@ -84,7 +86,7 @@ pub(crate) fn describe(value: Option<&Value>) -> String {
 
 /// The fields of a row or a patch: JavaScript's names in the caller's order, each once.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub struct Fields(Vec<(String, Value)>);
+pub struct Fields(Vec<(Cow<'static, str>, Value)>);
 
 impl Fields {
     /// The value of a field; `None` if it was not passed (`undefined`).
@@ -93,16 +95,16 @@ impl Fields {
     }
 
     /// Sets a field, in place of what it was.
-    pub fn set(&mut self, name: &str, value: Value) {
+    pub fn set(&mut self, name: &'static str, value: Value) {
         match self.0.iter_mut().find(|(key, _)| key == name) {
             Some((_, old)) => *old = value,
-            None => self.0.push((name.to_owned(), value)),
+            None => self.0.push((Cow::Borrowed(name), value)),
         }
     }
 
     /// The fields in order.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &Value)> {
-        self.0.iter().map(|(name, value)| (name.as_str(), value))
+        self.0.iter().map(|(name, value)| (name.as_ref(), value))
     }
 
     /// The id in a field that must have one.
@@ -132,7 +134,13 @@ impl Fields {
 impl FromIterator<(String, Value)> for Fields {
     /// The caller sees to it that each name comes once, as the keys of a JavaScript object do.
     fn from_iter<I: IntoIterator<Item = (String, Value)>>(fields: I) -> Self {
-        Self(fields.into_iter().collect())
+        Self(fields.into_iter().map(|(name, value)| (Cow::Owned(name), value)).collect())
+    }
+}
+
+impl FromIterator<(&'static str, Value)> for Fields {
+    fn from_iter<I: IntoIterator<Item = (&'static str, Value)>>(fields: I) -> Self {
+        Self(fields.into_iter().map(|(name, value)| (Cow::Borrowed(name), value)).collect())
     }
 }
 

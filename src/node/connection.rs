@@ -61,7 +61,7 @@ impl Connection {
     #[napi]
     pub fn submit(&self, mailbox: &Mailbox, request: u32, name: String, arguments: String) {
         let address = mailbox.address(request);
-        let reply = Reply::new(move |outcome| address.deliver(encode::reply(&outcome)));
+        let reply = Reply::new(move |outcome| address.deliver(outcome));
         let operation = match decode::operation(&name, &arguments) {
             Ok(operation) => operation,
             Err(error) => return reply.send(Err(error)),
@@ -89,7 +89,7 @@ impl Connection {
     #[napi]
     pub fn close(&self, mailbox: &Mailbox, request: u32) {
         let address: Address = mailbox.address(request);
-        let done = move || address.deliver(encode::reply(&Ok(Outcome::Done)));
+        let done = move || address.deliver(Ok(Outcome::Done));
         match &self.shared {
             Ok(shared) => shared.close(done),
             Err(_) => done(),

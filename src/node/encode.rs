@@ -26,7 +26,8 @@ pub(super) fn reply(outcome: &Result<Outcome>) -> String {
 
 /// Writes a reply: `{"row":…}`, `{"rows":[…]}`, `{"value":…}` or `{"error":{…}}`.
 fn write(outcome: &Result<Outcome>) -> String {
-    let mut out = String::new();
+    const USUAL: usize = 1024;
+    let mut out = String::with_capacity(USUAL);
     match outcome {
         Ok(Outcome::Done) => out.push_str("{}"),
         Ok(Outcome::Bool(value)) => value_reply(&mut out, json!(value)),

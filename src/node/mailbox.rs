@@ -4,6 +4,7 @@
 //! worker thread, each Jest file). Worker threads put replies in; the threadsafe function is called
 //! once for as many as have piled up until JavaScript comes to fetch them.
 
+use std::collections::VecDeque;
 use std::sync::mpsc::channel;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
@@ -13,6 +14,9 @@ use napi::threadsafe_function::{ThreadsafeFunction, ThreadsafeFunctionCallMode};
 use napi_derive::napi;
 
 use super::connection::Shared;
+use super::encode;
+use crate::engine::Outcome;
+use crate::error::Result;
 
 /// It takes no argument: JavaScript fetches the replies by itself. Weak: it alone keeps no process
 /// alive.
@@ -32,9 +36,33 @@ struct Inner {
 
 #[derive(Default)]
 struct Replies {
-    waiting: Vec<(u32, String)>,
+    waiting: VecDeque<(u32, Letter)>,
     /// Whether `wake` was called and JavaScript has not come yet.
     woken: bool,
+}
+
+/// One reply.
+enum Letter {
+    /// It becomes text on the JavaScript thread, because the writer's time is what all others wait for.
+    Outcome(Result<Outcome>),
+    /// A list, made text where it was read, because a long one would hold up the JavaScript thread.
+    Text(String),
+}
+
+impl Letter {
+    fn new(outcome: Result<Outcome>) -> Self {
+        match outcome {
+            Ok(Outcome::Rows(_) | Outcome::Page(..)) => Self::Text(encode::reply(&outcome)),
+            outcome => Self::Outcome(outcome),
+        }
+    }
+
+    fn into_text(self) -> String {
+        match self {
+            Self::Outcome(outcome) => encode::reply(&outcome),
+            Self::Text(text) => text,
+        }
+    }
 }
 
 /// Where one reply goes.
@@ -62,17 +90,24 @@ impl Mailbox {
         Ok(Self { inner })
     }
 
-    /// Takes the replies that wait: request, reply, request, reply, …
+    /// Takes the replies that wait: request, reply, request, reply, … Of many, it takes some and wakes
+    /// JavaScript again, so that timers and sockets get their turn in between.
     #[napi]
     pub fn fetch(&self) -> Vec<napi::Either<u32, String>> {
+        const AT_ONCE: usize = 64;
         let mut replies = lock(&self.inner.replies);
-        replies.woken = false;
-        let waiting = std::mem::take(&mut replies.waiting);
+        let count = replies.waiting.len().min(AT_ONCE);
+        let fetched: Vec<_> = replies.waiting.drain(..count).collect();
+        replies.woken = !replies.waiting.is_empty();
+        let again = replies.woken;
         drop(replies);
-        waiting
-            .into_iter()
-            .flat_map(|(request, reply)| [napi::Either::A(request), napi::Either::B(reply)])
-            .collect()
+        if again {
+            self.inner.wake();
+        }
+        let reply = |(request, letter): (u32, Letter)| {
+            [napi::Either::A(request), napi::Either::B(letter.into_text())]
+        };
+        fetched.into_iter().flat_map(reply).collect()
     }
 
     /// Keeps the process alive: somebody waits for a reply.
@@ -105,6 +140,10 @@ impl Mailbox {
 }
 
 impl Inner {
+    fn wake(&self) {
+        lock(&self.wake).call((), ThreadsafeFunctionCallMode::NonBlocking);
+    }
+
     /// Closes what JavaScript left open, and waits a moment for it, so that a process that ends in
     /// good order leaves no write-ahead log behind. Nothing that was acknowledged depends on it.
     fn close_connections(&self) {
@@ -122,13 +161,14 @@ impl Inner {
 
 impl Address {
     /// Puts a reply in, from any thread. When the environment is gone, nobody reads it.
-    pub(super) fn deliver(self, reply: String) {
+    pub(super) fn deliver(self, outcome: Result<Outcome>) {
+        let letter = Letter::new(outcome);
         let mut replies = lock(&self.mailbox.replies);
-        replies.waiting.push((self.request, reply));
+        replies.waiting.push_back((self.request, letter));
         let wake = !std::mem::replace(&mut replies.woken, true);
         drop(replies);
         if wake {
-            lock(&self.mailbox.wake).call((), ThreadsafeFunctionCallMode::NonBlocking);
+            self.mailbox.wake();
         }
     }
 }

@@ -5,7 +5,7 @@
 //! `{"$number":"NaN"}`; an invalid date is `{"$date":null}`, and `{"$unsupported":"a function"}` is
 //! what can't cross. `{"$fields":{…}}` is an object whose keys are fields.
 
-use std::fmt;
+use std::fmt::{self, Write as _};
 
 use serde::de::{self, Deserialize, Deserializer, MapAccess, Visitor};
 
@@ -129,6 +129,12 @@ impl<'de> Deserialize<'de> for FieldList {
 
 /// Appends a text as JSON.
 pub(super) fn write_text(out: &mut String, text: &str) {
+    let plain = text.bytes().all(|byte| byte >= b' ' && byte != b'"' && byte != b'\\');
+    if plain {
+        out.push('"');
+        out.push_str(text);
+        return out.push('"');
+    }
     // A str is UTF-8 and JSON of it is too, and writing to memory can't fail.
     if let Ok(json) = serde_json::to_string(text) {
         out.push_str(&json);
@@ -140,21 +146,26 @@ pub(super) fn write_value(out: &mut String, value: &Value) {
     match value {
         Value::Null => out.push_str("null"),
         Value::Bool(value) => out.push_str(if *value { "true" } else { "false" }),
-        Value::Integer(value) => out.push_str(&value.to_string()),
-        Value::Real(value) if value.is_finite() => out.push_str(&value.to_string()),
+        Value::Integer(value) => write_number(out, value),
+        Value::Real(value) if value.is_finite() => write_number(out, value),
         Value::Real(value) => {
             let name = if *value > 0.0 { "Infinity" } else { "-Infinity" };
             write_tagged(out, "$number", |out| write_text(out, name));
         }
         Value::Text(text) => write_text(out, text),
         Value::TimeMs(time_ms) => {
-            write_tagged(out, "$date", |out| out.push_str(&time_ms.to_string()));
+            write_tagged(out, "$date", |out| write_number(out, time_ms));
         }
         Value::Json(json) => write_tagged(out, "$json", |out| write_text(out, json)),
         Value::Bytes(bytes) => write_tagged(out, "$bytes", |out| write_text(out, &to_hex(bytes))),
         // No column holds these.
         Value::InvalidDate | Value::Unsupported(_) => out.push_str("null"),
     }
+}
+
+fn write_number(out: &mut String, number: impl fmt::Display) {
+    // Writing to a String can't fail.
+    let _ = write!(out, "{number}");
 }
 
 fn write_tagged(out: &mut String, tag: &str, write: impl FnOnce(&mut String)) {

@@ -1,6 +1,5 @@
 //! Facts and writes of the ledger, in SQLite's SQL. The engine holds the write lock meanwhile.
 
-use std::fmt::Write as _;
 use std::sync::Arc;
 
 use rusqlite::types::{ToSql, ValueRef};
@@ -9,6 +8,7 @@ use rusqlite::{OptionalExtension, Params, params};
 use super::Database;
 use super::error::Doing;
 use super::purses::Purse;
+use super::statements::Verb;
 use super::value::{Bound, read};
 use crate::domain::charge::{Charge, ChargePlan, Grant};
 use crate::domain::credits::Credits;
@@ -16,7 +16,7 @@ use crate::domain::refund::{RefundPlan, Refundable};
 use crate::domain::task::TaskFacts;
 use crate::domain::value::{Fields, Value};
 use crate::error::{Error, Result};
-use crate::storage::schema::{Table, TableName, quote};
+use crate::storage::schema::{Table, TableName};
 use crate::storage::{Ledger, Row};
 
 impl Ledger for Database {
@@ -25,8 +25,16 @@ impl Ledger for Database {
     }
 
     fn exists(&mut self, table: TableName, column: &'static str, value: &str) -> Result<bool> {
+        let is_user = table == TableName::User && column == "id";
+        if is_user && self.purses.knows_user(value) {
+            return Ok(true);
+        }
         let sql = format!(r#"SELECT 1 FROM "{}" WHERE "{column}" = ?1"#, table.sql());
-        self.first(&sql, [value], |_| Ok(())).map(|row| row.is_some())
+        let exists = self.first(&sql, [value], |_| Ok(()))?.is_some();
+        if is_user && exists && !self.schema.has_triggers {
+            self.purses.remember_user(value);
+        }
+        Ok(exists)
     }
 
     fn task_facts(&mut self, id: &str) -> Result<Option<TaskFacts>> {
@@ -113,15 +121,8 @@ impl Ledger for Database {
     }
 
     fn update(&mut self, table: TableName, id: &str, row: &Fields) -> Result<()> {
-        let table = Arc::clone(self.schema.table(table));
-        let mut columns = String::new();
-        for (key, _) in row.iter() {
-            let comma = if columns.is_empty() { "" } else { ", " };
-            // Writing to a String can't fail.
-            let _ = write!(columns, "{comma}{} = ?", quote(&table.column(key)?.name));
-        }
-        let sql = format!("UPDATE {} SET {columns} WHERE id = ?", quote(table.name));
-        one_row(self.execute_with(&sql, &table, row, Some(id))?, "an update")
+        let changes = self.execute_with(Verb::Update, table, row, Some(id))?;
+        one_row(changes, "an update")
     }
 
     fn find(&mut self, table: TableName, id: &str) -> Result<Option<Row>> {
@@ -153,23 +154,14 @@ impl Database {
         load().doing("reading grants")
     }
 
-    fn insert_row(&self, table: TableName, row: &Fields) -> Result<()> {
-        let table = Arc::clone(self.schema.table(table));
-        let (mut columns, mut places) = (String::new(), String::new());
-        for (key, _) in row.iter() {
-            let comma = if columns.is_empty() { "" } else { ", " };
-            // Writing to a String can't fail.
-            let _ = write!(columns, "{comma}{}", quote(&table.column(key)?.name));
-            let _ = write!(places, "{comma}?");
-        }
-        let sql = format!("INSERT INTO {} ({columns}) VALUES ({places})", quote(table.name));
-        one_row(self.execute_with(&sql, &table, row, None)?, "an insert")
+    fn insert_row(&mut self, table: TableName, row: &Fields) -> Result<()> {
+        one_row(self.execute_with(Verb::Insert, table, row, None)?, "an insert")
     }
 
-    pub(super) fn find_row(&self, table: TableName, id: &str) -> Result<Option<Row>> {
-        let table = Arc::clone(self.schema.table(table));
-        let sql = format!("SELECT {} FROM {} WHERE id = ?1", table.select_list, quote(table.name));
-        self.first(&sql, [id], |row| self.read_row(&table, row))
+    pub(super) fn find_row(&mut self, table: TableName, id: &str) -> Result<Option<Row>> {
+        let table = self.schema.table(table);
+        let statement = self.statements.get(Verb::Find, table, &Fields::default())?;
+        self.first(&statement.sql, [id], |row| self.read_row(table, row))
     }
 
     pub(super) fn read_row(
@@ -217,21 +209,21 @@ impl Database {
 
     /// Runs a statement with a parameter for each field of the row, and then perhaps an id.
     fn execute_with(
-        &self,
-        sql: &str,
-        table: &Table,
+        &mut self,
+        verb: Verb,
+        table: TableName,
         row: &Fields,
         id: Option<&str>,
     ) -> Result<usize> {
+        let statement = self.statements.get(verb, self.schema.table(table), row)?;
         let unit = self.schema.timestamp_unit;
-        let mut bound = Vec::new();
-        for (key, value) in row.iter() {
-            bound.push(Bound { value, kind: table.column(key)?.kind, unit });
-        }
+        let values = row.iter().zip(&statement.kinds);
+        let bound: Vec<Bound> =
+            values.map(|((_, value), &kind)| Bound { value, kind, unit }).collect();
         let id = id.as_ref().map(|id| id as &dyn ToSql);
         let parameters = bound.iter().map(|value| value as &dyn ToSql).chain(id);
         self.connection
-            .prepare_cached(sql)
+            .prepare_cached(&statement.sql)
             .and_then(|mut statement| statement.execute(rusqlite::params_from_iter(parameters)))
             .doing("writing")
     }

@@ -9,6 +9,7 @@ pub mod locking;
 mod patience;
 mod purses;
 mod schema;
+mod statements;
 mod value;
 mod views;
 
@@ -23,6 +24,7 @@ use self::file::{Watch, wait_for_old_file};
 use self::locking::Locking;
 use self::purses::Purses;
 use self::schema::discover;
+use self::statements::Statements;
 use super::schema::{Schema, TimestampUnit};
 use crate::error::{Error, Result};
 
@@ -96,6 +98,7 @@ pub struct Database {
     schema: Schema,
     schema_version: i64,
     timestamp_unit: Option<TimestampUnit>,
+    statements: Statements,
     purses: Purses,
     data_version: i64,
     others_wrote: bool,
@@ -161,6 +164,7 @@ impl Database {
             schema,
             schema_version,
             timestamp_unit,
+            statements: Statements::default(),
             purses: Purses::default(),
             data_version,
             others_wrote: false,
@@ -214,6 +218,7 @@ impl Database {
         if version != self.schema_version {
             self.schema = discover(&self.connection, self.timestamp_unit)?;
             self.schema_version = version;
+            self.statements.clear();
             self.purses.clear();
         }
         Ok(())
@@ -353,7 +358,7 @@ fn tune(connection: &mut Connection, options: Options, role: Role) -> Result<()>
         // In KiB, because it is negative: see docs/performance.md.
         connection.pragma_update(None, "cache_size", -cache_kib)?;
         // A checkpoint writes each changed page once, so the longer the log, the fewer writes: 40 MB.
-        connection.pragma_update(None, "wal_autocheckpoint", 10_000)?;
+        connection.pragma_update(None, "wal_autocheckpoint", 25_000)?;
         match role {
             Role::Writer if options.journal_mode == JournalMode::Wal => {
                 want_wal(connection, options.busy_timeout)

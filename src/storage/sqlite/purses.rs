@@ -5,15 +5,16 @@
 //! them, and it has kept the purse up to date. Whatever else happens to a user's grants, the purse is
 //! forgotten. A database with triggers has none, since a trigger may change grants behind our back.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use crate::domain::charge::{Draw, Grant};
 use crate::domain::credits::Credits;
 
-/// The purses of some users.
+/// The purses of some users, and which users there are.
 #[derive(Debug, Default)]
 pub(super) struct Purses {
     purses: HashMap<String, Purse>,
+    users: HashSet<String>,
 }
 
 /// The grants that a user spends next.
@@ -70,6 +71,19 @@ impl Purses {
         self.purses.insert(user_id.to_owned(), purse);
     }
 
+    /// Whether this user is known to be there. The engine itself deletes nobody.
+    pub(super) fn knows_user(&self, user_id: &str) -> bool {
+        self.users.contains(user_id)
+    }
+
+    /// Remembers that a user is there.
+    pub(super) fn remember_user(&mut self, user_id: &str) {
+        if self.users.len() >= Self::MOST {
+            self.clear();
+        }
+        self.users.insert(user_id.to_owned());
+    }
+
     /// Keeps up with a charge that was written.
     pub(super) fn drawn(&mut self, user_id: &str, draws: &[Draw]) {
         let Some(purse) = self.purses.get_mut(user_id) else { return };
@@ -92,6 +106,7 @@ impl Purses {
     /// Forgets everything.
     pub(super) fn clear(&mut self) {
         self.purses.clear();
+        self.users.clear();
     }
 }
 

@@ -1,0 +1,159 @@
+//! The SQL of rows whose columns vary from call to call, made once for each choice of columns.
+
+use std::fmt::Write as _;
+use std::sync::Arc;
+
+use crate::domain::value::Fields;
+use crate::error::Result;
+use crate::storage::schema::{Kind, Table, quote};
+
+/// What a statement does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Verb {
+    Insert,
+    /// Of the row with the id that is the last parameter.
+    Update,
+    /// The whole row with an id.
+    Find,
+}
+
+/// The SQL for some columns of a table, in the order of the row's fields.
+#[derive(Debug)]
+pub(super) struct Statement {
+    verb: Verb,
+    table: &'static str,
+    keys: Vec<String>,
+    pub(super) sql: String,
+    /// What the columns hold.
+    pub(super) kinds: Vec<Kind>,
+}
+
+/// The statements of one connection.
+#[derive(Debug, Default)]
+pub(super) struct Statements {
+    made: Vec<Arc<Statement>>,
+}
+
+impl Statements {
+    /// As many as are kept at the most. An app passes a handful of different sets of fields.
+    const MOST: usize = 64;
+
+    /// The statement for these fields.
+    pub(super) fn get(
+        &mut self,
+        verb: Verb,
+        table: &Table,
+        row: &Fields,
+    ) -> Result<Arc<Statement>> {
+        if let Some(made) = self.made.iter().find(|made| made.fits(verb, table, row)) {
+            return Ok(Arc::clone(made));
+        }
+        let statement = Arc::new(Statement::new(verb, table, row)?);
+        if self.made.len() >= Self::MOST {
+            self.made.clear();
+        }
+        self.made.push(Arc::clone(&statement));
+        Ok(statement)
+    }
+
+    /// Forgets everything: the tables have changed.
+    pub(super) fn clear(&mut self) {
+        self.made.clear();
+    }
+}
+
+impl Statement {
+    fn fits(&self, verb: Verb, table: &Table, row: &Fields) -> bool {
+        self.verb == verb
+            && self.table == table.name
+            && self.keys.iter().map(String::as_str).eq(row.iter().map(|(key, _)| key))
+    }
+
+    fn new(verb: Verb, table: &Table, row: &Fields) -> Result<Self> {
+        let (mut keys, mut kinds) = (Vec::new(), Vec::new());
+        let (mut names, mut places, mut changes) = (String::new(), String::new(), String::new());
+        for (key, _) in row.iter() {
+            let column = table.column(key)?;
+            let comma = if keys.is_empty() { "" } else { ", " };
+            let name = quote(&column.name);
+            // Writing to a String can't fail.
+            let _ = write!(names, "{comma}{name}");
+            let _ = write!(places, "{comma}?");
+            let _ = write!(changes, "{comma}{name} = ?");
+            keys.push(key.to_owned());
+            kinds.push(column.kind);
+        }
+        let quoted = quote(table.name);
+        let sql = match verb {
+            Verb::Insert => format!("INSERT INTO {quoted} ({names}) VALUES ({places})"),
+            Verb::Update => format!("UPDATE {quoted} SET {changes} WHERE id = ?"),
+            Verb::Find => format!("SELECT {} FROM {quoted} WHERE id = ?", table.select_list),
+        };
+        Ok(Self { verb, table: table.name, keys, sql, kinds })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::value::Value;
+    use crate::storage::schema::{Column, TableName};
+
+    fn table() -> Table {
+        let column = |name: &str, key: &str, kind| Column {
+            name: name.to_owned(),
+            key: key.to_owned(),
+            kind,
+            not_null: false,
+            has_default: false,
+        };
+        let columns = vec![
+            column("id", "id", Kind::Text),
+            column("user_id", "userId", Kind::Text),
+            column("odd\"name", "odd\"name", Kind::Json),
+        ];
+        Table::new(TableName::Credit, columns)
+    }
+
+    fn fields(keys: &[&str]) -> Fields {
+        keys.iter().map(|key| ((*key).to_owned(), Value::Null)).collect()
+    }
+
+    #[test]
+    fn sql_of_each_verb() {
+        let rows: [(Verb, &[&str], &str); 4] = [
+            (
+                Verb::Insert,
+                &["id", "userId"],
+                r#"INSERT INTO "credit" ("id", "user_id") VALUES (?, ?)"#,
+            ),
+            (Verb::Insert, &["odd\"name"], r#"INSERT INTO "credit" ("odd""name") VALUES (?)"#),
+            (
+                Verb::Update,
+                &["userId", "id"],
+                r#"UPDATE "credit" SET "user_id" = ?, "id" = ? WHERE id = ?"#,
+            ),
+            (Verb::Find, &[], r#"SELECT "id", "user_id", "odd""name" FROM "credit" WHERE id = ?"#),
+        ];
+        let mut statements = Statements::default();
+        // Twice: made, and found again among the others.
+        for (verb, keys, expected) in rows.into_iter().chain(rows) {
+            let statement = statements.get(verb, &table(), &fields(keys)).unwrap();
+            assert_eq!(statement.sql, expected);
+            assert_eq!(statement.kinds.len(), keys.len());
+        }
+        assert_eq!(statements.made.len(), rows.len());
+        let unknown = statements.get(Verb::Insert, &table(), &fields(&["nothing"]));
+        assert_eq!(unknown.unwrap_err().code(), "UNKNOWN_FIELD");
+    }
+
+    #[test]
+    fn there_is_an_end_to_what_is_kept() {
+        let mut statements = Statements::default();
+        for count in 0..Statements::MOST * 2 {
+            let keys = vec!["id"; count];
+            assert!(statements.get(Verb::Insert, &table(), &fields(&keys)).is_ok());
+            assert!(statements.made.len() <= Statements::MOST);
+        }
+    }
+}
