@@ -1,6 +1,9 @@
 'use strict'
 
-const { TestDatabase } = require('./helpers/database')
+const { setTimeout: sleep } = require('node:timers/promises')
+const { connect } = require('..')
+const { watchCheckpoint } = require('./helpers/checkpoint')
+const { TestDatabase, stopInspector, task } = require('./helpers/database')
 const { violations } = require('./helpers/invariants')
 const { start } = require('./helpers/processes')
 
@@ -42,3 +45,76 @@ test('kill -9 of several writing processes loses nothing that they were told, an
   expect(told.some((line) => line.startsWith('failed'))).toBe(true)
   expect(await database.sql('PRAGMA integrity_check')).toEqual([{ integrity_check: 'ok' }])
 }, 60_000)
+
+describe('kill -9 in the middle of a checkpoint', () => {
+  const USERS = 3000
+  const CALLERS = 64
+  const KILLS = 3
+  /** How long after it has begun to write, for each attempt: among the pages, and in the fsync at its end. */
+  const DELAYS_MS = [0, 4, 8, 0, 0, 0]
+  const PATIENCE_MS = 8000
+  const POLL_MS = 1
+
+  const MANY_USERS = `
+    WITH RECURSIVE number (at) AS (SELECT 0 UNION ALL SELECT at + 1 FROM number WHERE at < ${USERS - 1})
+    INSERT INTO user (id, name, email) SELECT 'u' || at, 'u', at || '@example.test' FROM number`
+  /** Of almost a page each, so that a checkpoint has pages all over the file to write, and takes its time. */
+  const LARGE_GRANTS = `
+    INSERT INTO credit
+      (id, user_id, transaction_no, transaction_type, credits, remaining_credits, description, status)
+    SELECT 'g' || id, id, id, 'grant', 1000000, 1000000, printf('%.3000c', 'x'), 'active' FROM user`
+
+  /** Kills a writing process in its checkpoint. Returns what it was told, and whether it was in it to the end. */
+  async function killInCheckpoint({ file }, prefix, tasksEach, delayMs) {
+    let isUnderWay
+    const { child, ended } = start(
+      'submitter.js',
+      [file, 'u', prefix, CALLERS, tasksEach, USERS, PATIENCE_MS],
+      // With its first reply it has the file open, and nobody else checkpoints any more.
+      () => (isUnderWay ??= watchCheckpoint(file)),
+    )
+    const deadline = Date.now() + PATIENCE_MS
+    while (!isUnderWay?.() && Date.now() < deadline) await sleep(POLL_MS)
+    await sleep(delayMs)
+    child.kill('SIGKILL')
+    const { signal, lines } = await ended
+    expect(signal).toBe('SIGKILL')
+    return { lines, inCheckpoint: isUnderWay() }
+  }
+
+  /** The app is started again, and works: the first call recovers the log. Returns what it was told. */
+  async function comeBack({ url }, id) {
+    const credits = connect({ url })
+    await credits.createMediaTask(task(id, 'u0'), 1)
+    await credits.close()
+    return `created ${id}`
+  }
+
+  test.each([
+    ['that a commit makes, because the log is long', 1000],
+    ['that is made while there is nothing else to do', 25],
+  ])(
+    '%s',
+    async (_, tasksEach) => {
+      const database = await TestDatabase.fresh()
+      await database.run(MANY_USERS, LARGE_GRANTS)
+      await database.credits.close()
+      const told = []
+      let kills = 0
+      for (const [attempt, delayMs] of DELAYS_MS.entries()) {
+        // The log is recovered only when nobody has it open any more, and that process may.
+        await stopInspector()
+        const { lines, inCheckpoint } = await killInCheckpoint(database, `a${attempt}`, tasksEach, delayMs)
+        if (inCheckpoint) kills++
+        told.push(...lines, await comeBack(database, `after-${attempt}`))
+        expect(await missing(database, told)).toEqual([])
+        expect(await violations(database)).toEqual([])
+        expect(await database.sql('PRAGMA integrity_check')).toEqual([{ integrity_check: 'ok' }])
+        if (kills === KILLS) break
+      }
+      expect(told.some((line) => line.startsWith('failed'))).toBe(true)
+      expect(kills).toBeGreaterThan(0)
+    },
+    60_000,
+  )
+})

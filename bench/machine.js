@@ -6,6 +6,8 @@ const fs = require('node:fs')
 const os = require('node:os')
 const path = require('node:path')
 
+const { fixed } = require('./table')
+
 function describeMachine(folder) {
   const cpus = os.cpus()
   return {
@@ -17,6 +19,13 @@ function describeMachine(folder) {
     filesystem: filesystemOf(folder),
     fsyncMs: medianFsyncMs(folder),
   }
+}
+
+function machineLines({ cpu, cores, memoryGiB, kernel, node, filesystem, fsyncMs }) {
+  return [
+    `Machine: ${cpu}, ${cores} cores, ${fixed(memoryGiB)} GiB, ${kernel}, Node ${node},`,
+    `${filesystem} (write and fsync of a page: ${fixed(fsyncMs, 2)} ms).`,
+  ]
 }
 
 /** The type of the filesystem that is mounted nearest above the folder. */
@@ -51,4 +60,4 @@ function medianFsyncMs(folder) {
   return times.sort((one, other) => one - other)[TIMES / 2]
 }
 
-module.exports = { describeMachine }
+module.exports = { describeMachine, machineLines }

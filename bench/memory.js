@@ -1,72 +1,136 @@
 'use strict'
 
 /**
- * Whether memory grows under load: createMediaTask and failing updates from 64 callers, with the
- * resident size printed as time goes on.
+ * Whether memory grows: an hour of a busy site, as fast as it goes. Each task is created with a cost, looked
+ * at in one way or another, and then done; each tenth fails and is refunded.
  *
- *   node bench/memory.js [seconds]
+ *   npm run bench:memory                   builds, installs bench/'s packages, then runs this file
+ *   npm run bench:memory -- --tasks 50000
+ *
+ *   --tasks N      how many tasks (500,000: some 140 a second, for an hour)
+ *   --callers N    loops that each have one call under way (64)
+ *   --users N      users of 5 grants each (997: a prime, so that each kind of work meets every user)
+ *   --dir PATH     where the database file goes (the temporary folder)
+ *
+ * The figures go to stdout. The first tenth of the run is warm-up, in which the page caches fill; of fewer
+ * than 300,000 tasks a tenth is not enough for that. A ledger that is wrong at the end fails the benchmark.
  */
 
 const fs = require('node:fs')
-const os = require('node:os')
 const path = require('node:path')
-const { connect } = require('..')
 
-const CALLERS = 64
-const USERS = 200
-const SAMPLES = 6
+const { readOptions, runCommand, scratchFolder } = require('./command')
+const { ascending, driveWhile, percentile } = require('./drive')
+const { answerParent, runForked } = require('./forked')
+const { count, fixed, mib, table } = require('./table')
+const { COST, newTask } = require('./work')
+
+const TENTHS = 10
+const SAMPLES_A_TENTH = 100
+const FAILS_EACH = 10
+
+const COLUMNS = ['tasks', 'RSS MiB, median', 'RSS MiB, highest', 'JS heap MiB, highest', 'log MiB, highest']
+
+/** What an app's pages ask, of each task one. */
+const READS = [
+  (credits, task) => credits.findMediaTaskById(task.id),
+  (credits, task) => credits.hasActiveMediaTask(task.userId),
+  (credits, task) => credits.getActiveMediaTasks(task.userId),
+  (credits, task) => credits.getRemainingCredits(task.userId),
+  (credits, task) => credits.getMediaTaskHistory(task.userId, 1, 10),
+]
+
+/** Runs in a process of its own, which keeps nothing of its tasks: what grows is what is measured. */
+async function measure({ file, tasks, callers, users }) {
+  const { connect } = require('..')
+  const credits = connect({ url: `file:${file}` })
+  const samples = []
+  let created = 0
+  let done = 0
+  const start = performance.now()
+  await driveWhile(
+    () => created < tasks,
+    callers,
+    async () => {
+      const number = created++
+      await live(credits, newTask(number, users), number)
+      done++
+      const due = ((samples.length + 1) * tasks) / (TENTHS * SAMPLES_A_TENTH)
+      if (done >= due) samples.push(sample(file))
+    },
+  )
+  const elapsedMs = performance.now() - start
+  await credits.close()
+  return { samples, elapsedMs }
+}
+
+/** The life of a task. */
+async function live(credits, task, number) {
+  await credits.createMediaTask(task, COST)
+  await READS[number % READS.length](credits, task)
+  const end = fails(number) ? { status: 'failed', errorMessage: 'no subtitles' } : { status: 'completed' }
+  const { refund } = await credits.updateMediaTaskById(task.id, end)
+  if ((refund?.credits === COST) !== fails(number)) {
+    throw new Error(`task ${number} gave back ${refund?.credits}`)
+  }
+}
+
+const fails = (number) => number % FAILS_EACH === 0
+
+function sample(file) {
+  const { rss, heapTotal } = process.memoryUsage()
+  return { rss, heap: heapTotal, log: fs.statSync(`${file}-wal`).size }
+}
+
+function tenthsOf(samples) {
+  return Array.from({ length: TENTHS }, (_, at) => {
+    const own = samples.slice(at * SAMPLES_A_TENTH, (at + 1) * SAMPLES_A_TENTH)
+    const sorted = (what) => ascending(own.map((sample) => sample[what]))
+    return { rss: sorted('rss'), heap: sorted('heap'), log: sorted('log') }
+  })
+}
+
+const median = (sorted) => percentile(sorted, 0.5)
+const highest = (sorted) => sorted.at(-1)
+
+function report({ samples, elapsedMs }, { tasks, callers, users }, lines) {
+  const tenths = tenthsOf(samples)
+  const rows = tenths.map(({ rss, heap, log }, at) => [
+    `to ${count((tasks * (at + 1)) / TENTHS)}`,
+    ...[median(rss), highest(rss), highest(heap), highest(log)].map(mib),
+  ])
+  const [, first] = tenths
+  const last = tenths.at(-1)
+  const growth = median(last.rss) - median(first.rss)
+  const header = [
+    `${count(tasks)} tasks of ${users} users from ${callers} callers, each tenth refunded, a read for each,`,
+    `in ${fixed(elapsedMs / 1000)} s: ${count((tasks / elapsedMs) * 1000)} a second.`,
+    ...lines,
+  ]
+  const summary = [
+    `First tenth after the warm-up: ${mib(median(first.rss))} MiB, last tenth: ${mib(median(last.rss))} MiB,`,
+    `growth: ${mib(growth)} MiB (${fixed((growth / median(first.rss)) * 100, 1)} %),`,
+    `highest: ${mib(Math.max(...samples.map(({ rss }) => rss)))} MiB.`,
+  ]
+  return `\n${header.join(' ')}\n\n${table(COLUMNS, rows)}\n\n${summary.join(' ')}\n`
+}
 
 async function main() {
-  const seconds = Number(process.argv[2] ?? 120)
-  const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'media-credits-memory-'))
-  const credits = connect({ url: `file:${folder}/local.db` })
-  try {
-    await seed(credits, `${folder}/local.db`)
-    await load(credits, seconds)
-  } finally {
-    await credits.close()
-    fs.rmSync(folder, { recursive: true })
-  }
+  const options = readOptions({ tasks: 500_000, callers: 64, users: 997 })
+  const { tasks, users, dir } = options
+  // Not at the top: the process that measures has no other copy of SQLite in its memory.
+  const { checkLedger } = require('./ledger')
+  const { describeMachine, machineLines } = require('./machine')
+  const { seed } = require('./seed')
+  const folder = scratchFolder(dir)
+  const lines = machineLines(describeMachine(folder))
+  const file = path.join(folder, 'bench.db')
+  await seed(file, users)
+  const result = await runForked(__filename, { ...options, file }, 'media-credits')
+  checkLedger(file, tasks, Math.ceil(tasks / FAILS_EACH))
+  process.stdout.write(report(result, options, lines))
 }
 
-async function seed(credits, file) {
-  await credits.createTables()
-  const { createClient } = require('@libsql/client')
-  const client = createClient({ url: `file:${file}` })
-  const users = Array.from({ length: USERS }, (_, at) => `('u${at}', 'u', '${at}@example.test')`)
-  await client.execute(`INSERT INTO user (id, name, email) VALUES ${users}`)
-  client.close()
-  const grants = Array.from({ length: USERS }, (_, at) => ({ userId: `u${at}`, credits: 2_000_000_000 }))
-  await Promise.all(grants.map((grant) => credits.createCredit(grant)))
-}
-
-async function load(credits, seconds) {
-  const began = Date.now()
-  const ends = began + seconds * 1000
-  let done = 0
-  const caller = async (number) => {
-    for (let at = 0; Date.now() < ends; at++) {
-      const id = `${number}-${at}`
-      const userId = `u${(number * 7 + at) % USERS}`
-      await credits.createMediaTask(
-        { id, userId, platform: 'youtube', videoUrl: `https://youtu.be/${id}` },
-        10,
-      )
-      if (at % 4 === 0) await credits.updateMediaTaskById(id, { status: 'failed' })
-      done++
-    }
-  }
-  const print = () => {
-    const { rss, heapUsed } = process.memoryUsage()
-    const mib = (bytes) => Math.round(bytes / 2 ** 20)
-    console.log(
-      `${Math.round((Date.now() - began) / 1000)} s: ${done} tasks, RSS ${mib(rss)} MiB, heap ${mib(heapUsed)} MiB`,
-    )
-  }
-  const timer = setInterval(print, (seconds * 1000) / SAMPLES)
-  await Promise.all(Array.from({ length: CALLERS }, (_, number) => caller(number)))
-  clearInterval(timer)
-  print()
-}
-
-main()
+// The process that measures has the same file, but not the same part.
+if (process.send) answerParent(measure)
+else runCommand(main)

@@ -3,7 +3,9 @@
 /** The figures as Markdown: medians over the rounds. */
 
 const { CONTESTANTS } = require('./contestants')
+const { machineLines } = require('./machine')
 const { GRANTS_OF_A_USER } = require('./seed')
+const { count, fixed, mib, table } = require('./table')
 const { COST } = require('./work')
 
 const BASE = 'better-sqlite3'
@@ -23,21 +25,17 @@ const COLUMNS = [
 function report(machine, options, results) {
   const base = results[BASE] && median(results[BASE], (run) => run.tasksPerSecond)
   const rows = Object.entries(results).map(([name, runs]) => row(name, runs, base))
-  const align = COLUMNS.map((_, at) => (at === 0 ? '---' : '---:'))
-  const table = [COLUMNS, align, ...rows].map((cells) => `| ${cells.join(' | ')} |`)
-  return `\n${header(machine, options, results)}\n\n${table.join('\n')}\n\n${NOTES}\n`
+  return `\n${header(machine, options, results)}\n\n${table(COLUMNS, rows)}\n\n${NOTES}\n`
 }
 
 function header(machine, options, results) {
-  const { cpu, cores, memoryGiB, kernel, node, filesystem, fsyncMs } = machine
   const { durability, callers, users, seconds, rounds } = options
   const all = Object.values(results).flat()
   const journalModes = [...new Set(all.map(({ settings }) => settings.journalMode))].join(', ')
   const versions = Object.entries(results).map(([name, [run]]) => `${name} ${run.settings.sqliteVersion}`)
   return [
     `createMediaTask, ${COST} credits each.`,
-    `Machine: ${cpu}, ${cores} cores, ${fixed(memoryGiB)} GiB, ${kernel}, Node ${node},`,
-    `${filesystem} (write and fsync of a page: ${fixed(fsyncMs, 2)} ms).`,
+    ...machineLines(machine),
     `Durability ${durability}, journal mode ${journalModes}, ${callers} callers,`,
     `${users} users of ${GRANTS_OF_A_USER} grants, ${seconds} s a run, median of ${rounds} rounds in both orders.`,
     `SQLite: ${versions.join(', ')}.`,
@@ -64,7 +62,7 @@ function row(name, runs, base) {
     middle((run) => run.eventLoop.p99, 1),
     middle((run) => run.eventLoop.max, 1),
     middle((run) => run.cpuMsPerTask, 3),
-    middle((run) => run.rss / 2 ** 20),
+    mib(median(runs, (run) => run.rss)),
   ]
 }
 
@@ -73,8 +71,5 @@ function median(runs, figure) {
   const middle = sorted.length / 2
   return (sorted[Math.floor(middle)] + sorted[Math.ceil(middle) - 1]) / 2
 }
-
-const count = (number) => Math.round(number).toLocaleString('en-US')
-const fixed = (number, digits = 0) => number.toFixed(digits)
 
 module.exports = { report }

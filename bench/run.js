@@ -19,50 +19,36 @@
  */
 
 const fs = require('node:fs')
-const os = require('node:os')
 const path = require('node:path')
-const { parseArgs } = require('node:util')
 
+const { UsageError, readOptions, runCommand, scratchFolder } = require('./command')
 const { CONTESTANTS } = require('./contestants')
 const { runContestant } = require('./contestant-process')
 const { checkLedger } = require('./ledger')
 const { describeMachine } = require('./machine')
 const { report } = require('./report')
-const { seed } = require('./seed')
-
-/** What was asked for makes no sense. */
-class UsageError extends Error {}
+const { copyDurably, seed } = require('./seed')
 
 const WARM_UP_SECONDS = 1
 
-function readOptions() {
-  const text = (value) => ({ type: 'string', default: value })
-  const { values } = parseArgs({
-    options: {
-      seconds: text('5'),
-      rounds: text('5'),
-      callers: text('64'),
-      users: text('1000'),
-      durability: text('full'),
-      only: text(Object.keys(CONTESTANTS).join()),
-      dir: text(os.tmpdir()),
-      quick: { type: 'boolean', default: false },
-    },
+function ownOptions() {
+  const { quick, only, ...options } = readOptions({
+    seconds: 5,
+    rounds: 5,
+    callers: 64,
+    users: 1000,
+    durability: 'full',
+    only: Object.keys(CONTESTANTS).join(),
+    quick: false,
   })
-  const { quick, durability, only, dir, ...numbers } = values
-  if (quick) Object.assign(numbers, { seconds: '1', rounds: '1' })
-  if (!['full', 'normal'].includes(durability)) throw new UsageError('--durability is full or normal')
+  if (quick) Object.assign(options, { seconds: 1, rounds: 1 })
+  if (!['full', 'normal'].includes(options.durability)) {
+    throw new UsageError('--durability is full or normal')
+  }
   const names = only.split(',')
   const unknown = names.find((name) => !Object.hasOwn(CONTESTANTS, name))
   if (unknown !== undefined) throw new UsageError(`--only: ${unknown} is none of ${Object.keys(CONTESTANTS)}`)
-  const counts = Object.entries(numbers).map(([name, given]) => [name, positive(name, given)])
-  return { ...Object.fromEntries(counts), durability, names, dir: path.resolve(dir) }
-}
-
-function positive(name, given) {
-  const number = Number(given)
-  if (Number.isSafeInteger(number) && number >= 1) return number
-  throw new UsageError(`--${name} ${given}: a whole number from 1 is needed`)
+  return { ...options, names }
 }
 
 /** Both orders: whoever runs later finds another disk than whoever runs first. */
@@ -85,15 +71,6 @@ async function runOnce(name, seeded, options) {
   }
 }
 
-/** On the disk, so that the contestant's own fsyncs don't pay for the copy. */
-function copyDurably(from, to) {
-  fs.copyFileSync(from, to)
-  const descriptor = fs.openSync(to, 'r+')
-  fs.fsyncSync(descriptor)
-  fs.closeSync(descriptor)
-  return to
-}
-
 async function runRounds(seeded, options) {
   const results = Object.fromEntries(options.names.map((name) => [name, []]))
   for (let round = 0; round < options.rounds; round++) {
@@ -108,12 +85,8 @@ async function runRounds(seeded, options) {
 }
 
 async function main() {
-  const options = readOptions()
-  const folder = fs.mkdtempSync(path.join(options.dir, 'media-credits-bench-'))
-  // On every way out, Ctrl-C too; then a contestant may be writing for a moment longer.
-  process.on('exit', () => fs.rmSync(folder, { recursive: true, force: true, maxRetries: 10 }))
-  for (const signal of ['SIGINT', 'SIGTERM']) process.on(signal, () => process.exit(1))
-
+  const options = ownOptions()
+  const folder = scratchFolder(options.dir)
   const machine = describeMachine(folder)
   const seeded = path.join(folder, 'seeded.db')
   await seed(seeded, options.users)
@@ -121,8 +94,4 @@ async function main() {
   process.stdout.write(report(machine, options, results))
 }
 
-main().catch((error) => {
-  const usage = error instanceof UsageError || error.code?.startsWith('ERR_PARSE_ARGS')
-  process.stderr.write(`${usage ? error.message : error.stack}\n`)
-  process.exit(1)
-})
+runCommand(main)

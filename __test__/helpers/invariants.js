@@ -11,6 +11,8 @@ async function violations(database) {
   const { credit, media_tasks: tasks } = await database.everything()
   const found = []
   const drawn = new Map()
+  const taskIds = new Set(tasks.map(({ id }) => id))
+  const creditById = new Map(credit.map((row) => [row.id, row]))
   for (const charge of credit.filter(
     (row) => row.transaction_type === 'consume' && row.status === 'active',
   )) {
@@ -19,7 +21,7 @@ async function violations(database) {
     if (sum !== -charge.credits) found.push(`charge ${charge.id} of ${-charge.credits} drew ${sum}`)
     for (const draw of draws) drawn.set(draw.creditId, (drawn.get(draw.creditId) ?? 0) + draw.creditsConsumed)
     const { type, taskId } = JSON.parse(charge.metadata ?? '{}') ?? {}
-    if (type === 'media-task' && !tasks.some((task) => task.id === taskId)) {
+    if (type === 'media-task' && !taskIds.has(taskId)) {
       found.push(`charge ${charge.id} is without its task ${taskId}`)
     }
   }
@@ -33,7 +35,7 @@ async function violations(database) {
   }
   for (const id of drawn.keys()) found.push(`charges drew on ${id}, which is no grant`)
   for (const task of tasks.filter(({ status, credit_id: id }) => status === 'failed' && id)) {
-    const charge = credit.find(({ id }) => id === task.credit_id)
+    const charge = creditById.get(task.credit_id)
     if (charge?.status === 'active') found.push(`task ${task.id} failed and keeps its charge ${charge.id}`)
   }
   return found

@@ -4,20 +4,33 @@
  * A process that submits tasks until it is told to stop or killed, and says on its standard output
  * what it was told is done: `created <id>`, `failed <id>`, `refused <code>`.
  *
- * node submitter.js <file> <user> <prefix> <callers> <tasks each>
+ * node submitter.js <file> <user> <prefix> <callers> <tasks each> [<users> [<linger ms>]]
+ *
+ * With a number of users they are `<user>0`, `<user>1`, …, and each task is for another one. When all is
+ * done it lingers, with the database open and nothing to do.
  */
 
 const fs = require('node:fs')
+const { setTimeout: sleep } = require('node:timers/promises')
 const { connect } = require('../..')
 
-const [file, userId, prefix, callers, tasksEach] = process.argv.slice(2)
+const [file, user, prefix, callers, tasksEach, users, lingerMs = 0] = process.argv.slice(2)
 const credits = connect({ url: `file:${file}` })
 
 // Written at once, so that the parent hears of it even if this process is killed right after.
 const say = (line) => fs.writeSync(1, `${line}\n`)
 
+let submitted = 0
+
+/** Users in a scattered order, so that their rows stand on pages all over the file. */
+function nextUser() {
+  const STRIDE = 7919 // a prime, so that it meets every user
+  return users === undefined ? user : `${user}${(submitted++ * STRIDE) % Number(users)}`
+}
+
 async function submit(id) {
   try {
+    const userId = nextUser()
     await credits.createMediaTask({ id, userId, platform: 'youtube', videoUrl: 'https://youtu.be/x' }, 1)
     say(`created ${id}`)
     if (id.endsWith('3')) {
@@ -33,4 +46,6 @@ async function caller(number) {
   for (let at = 0; at < Number(tasksEach); at++) await submit(`${prefix}-${number}-${at}`)
 }
 
-Promise.all(Array.from({ length: Number(callers) }, (_, number) => caller(number)))
+Promise.all(Array.from({ length: Number(callers) }, (_, number) => caller(number))).then(() =>
+  sleep(Number(lingerMs)),
+)

@@ -1,0 +1,92 @@
+'use strict'
+
+/**
+ * The app's own client, which writes to the same file now and then, as a sign-in or a checkout does: each
+ * write is a transaction that updates the app's own row. Run as a file, it does so in a process of its own.
+ */
+
+const { performance } = require('node:perf_hooks')
+const { setTimeout: sleep } = require('node:timers/promises')
+
+const { ascending } = require('./drive')
+const { answerParent, runForked } = require('./forked')
+
+const TIMEOUT_MS = 5000
+const OWN_ROW = 'neighbour'
+const UPDATE = `UPDATE user SET free_trial_used = free_trial_used + 1 WHERE id = '${OWN_ROW}'`
+
+/**
+ * Clients as `{ open(file) }`, which resolves to `{ write(), close() }`. Modules are loaded only where they
+ * are used: a process has the client that the app has.
+ */
+const CLIENTS = {
+  'better-sqlite3': {
+    title: 'better-sqlite3, timeout 5000',
+    async open(file) {
+      const Database = require('better-sqlite3')
+      const database = new Database(file, { fileMustExist: true, timeout: TIMEOUT_MS })
+      const update = database.prepare(UPDATE)
+      const transaction = database.transaction(() => update.run())
+      return { write: async () => transaction.immediate(), close: () => database.close() }
+    },
+  },
+  libsql: {
+    title: '@libsql/client, `timeout: 5000`',
+    open: async (file) => libsql(connectLibsql(file)),
+  },
+  'libsql-pragma': {
+    title: '@libsql/client, `PRAGMA busy_timeout = 5000`',
+    async open(file) {
+      const client = connectLibsql(file)
+      await client.execute(`PRAGMA busy_timeout = ${TIMEOUT_MS}`)
+      return libsql(client)
+    },
+  },
+}
+
+function connectLibsql(file) {
+  const { createClient } = require('@libsql/client')
+  // Version 0.15 does not know the timeout, and never waits.
+  return createClient({ url: `file:${file}`, timeout: TIMEOUT_MS })
+}
+
+function libsql(client) {
+  // Unlike `transaction()`, a batch keeps its connection, and what the pragma has set there.
+  return { write: () => client.batch([UPDATE], 'write'), close: () => client.close() }
+}
+
+/** Writes once a period, or when the one before is done. Resolves to how long each took, sorted. */
+async function write({ client: name, file, seconds, periodMs }) {
+  const client = await CLIENTS[name].open(file)
+  const latencies = []
+  let refused = 0
+  const start = performance.now()
+  for (let due = start; due < start + seconds * 1000; due = nextAfter(due, periodMs)) {
+    await sleep(Math.max(0, due - performance.now()))
+    const asked = performance.now()
+    try {
+      await client.write()
+      latencies.push(performance.now() - asked)
+    } catch (error) {
+      if (!error.code?.startsWith('SQLITE_BUSY')) throw error
+      refused++
+    }
+  }
+  client.close()
+  return { latencies: ascending(latencies), refused }
+}
+
+/** The next time on the grid that is not over yet: what was missed while a write waited is not made up for. */
+function nextAfter(due, periodMs) {
+  const missed = Math.floor((performance.now() - due) / periodMs)
+  return due + periodMs * Math.max(1, missed + 1)
+}
+
+/** The same in another process. */
+function writeElsewhere(run) {
+  return runForked(__filename, run, run.client)
+}
+
+if (require.main === module) answerParent(write)
+
+module.exports = { CLIENTS, OWN_ROW, write, writeElsewhere }
