@@ -229,9 +229,13 @@ function connect(options = {}) {
 }
 
 function newConnection(method, options) {
-  const { DATABASE_URL, DATABASE_PROVIDER } = process.env
+  const { DATABASE_URL, DATABASE_PROVIDER, DB_SCHEMA } = process.env
   const passed = encodeFields(options)
-  const environment = { url: DATABASE_URL ?? '', provider: DATABASE_PROVIDER ?? '' }
+  const environment = {
+    url: DATABASE_URL ?? '',
+    provider: DATABASE_PROVIDER ?? '',
+    schema: DB_SCHEMA ?? '',
+  }
   const connection = new native.Connection(JSON.stringify([passed]), environment)
   const { problem } = connection
   if (problem) {

@@ -3,6 +3,7 @@
 const { randomUUID } = require('node:crypto')
 const { TestDatabase, task } = require('./helpers/database')
 const { violations } = require('./helpers/invariants')
+const { byStorage } = require('./helpers/storage')
 
 const SCRIPTS = [{ lang: 'fr', lines: ['Ça va ?', '"oui"'], at: 1.5, done: true, by: null }]
 
@@ -72,7 +73,7 @@ describe("createMediaTask and an app's own column", () => {
   })
 
   test('a json column that was there before the database was opened', async () => {
-    const database = TestDatabase.fixture()
+    const database = await TestDatabase.fixture()
     await database.sql('ALTER TABLE media_tasks ADD COLUMN rewritten_scripts json')
     await database.user('u', 50)
     const row = await database.credits.createMediaTask(task('t', 'u', { rewrittenScripts: SCRIPTS }), 10)
@@ -90,10 +91,11 @@ describe("createMediaTask and an app's own column", () => {
   test('a column that needs a value, and gets one or not', async () => {
     const database = await TestDatabase.fresh()
     await database.user('u', 50)
+    const timestamp = byStorage({ sqlite: 'integer', postgres: 'timestamp' })
     await database.run(
       'DROP TABLE media_tasks',
       `CREATE TABLE media_tasks (id text PRIMARY KEY, user_id text, status text NOT NULL, credit_id text,
-         team_id text NOT NULL, created_at integer, updated_at integer, deleted_at integer)`,
+         team_id text NOT NULL, created_at ${timestamp}, updated_at ${timestamp}, deleted_at ${timestamp})`,
     )
     const { createMediaTask } = database.credits
     const own = { id: 't', userId: 'u', status: 'pending' }

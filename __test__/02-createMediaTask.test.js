@@ -2,6 +2,7 @@
 
 const { TestDatabase, task, DAY_MS } = require('./helpers/database')
 const { violations } = require('./helpers/invariants')
+const { REFUSALS, dropRows, refuseRows } = require('./helpers/triggers')
 
 const NOT_PASSED = [
   ...['thumbnailUrl', 'author', 'likes', 'views', 'shares', 'sourceLang', 'targetLang', 'srtUrl'],
@@ -233,27 +234,22 @@ describe('many createMediaTask at once', () => {
     expect(await violations(database)).toEqual([])
   })
 
-  test.each(['ABORT', 'FAIL', 'ROLLBACK'])(
-    'a task that a trigger refuses by RAISE(%s) leaves 50 others alone',
-    async (how) => {
-      const { database, createMediaTask } = await withUser(1000)
-      await database.sql(`CREATE TRIGGER no_bad_title BEFORE INSERT ON media_tasks
-                          WHEN NEW.title = 'bad' BEGIN SELECT RAISE(${how}, 'a bad title'); END`)
-      const submits = Array.from({ length: 51 }, (_, at) =>
-        createMediaTask(task(`t${at}`, 'u', { title: at === 25 ? 'bad' : 'good' }), 10),
-      )
-      const settled = await Promise.allSettled(submits)
-      expect(counted(settled)).toEqual({ accepted: 50, DATABASE_ERROR: 1 })
-      expect(settled[25].reason.message).toContain('a bad title')
-      expect(await database.credits.getRemainingCredits('u')).toBe(500)
-      expect(await violations(database)).toEqual([])
-    },
-  )
+  test.each(REFUSALS)('a task that a trigger refuses by RAISE %s leaves 50 others alone', async (refusal) => {
+    const { database, createMediaTask } = await withUser(1000)
+    await refuseRows(database, 'media_tasks', "NEW.title = 'bad'", refusal, 'a bad title')
+    const submits = Array.from({ length: 51 }, (_, at) =>
+      createMediaTask(task(`t${at}`, 'u', { title: at === 25 ? 'bad' : 'good' }), 10),
+    )
+    const settled = await Promise.allSettled(submits)
+    expect(counted(settled)).toEqual({ accepted: 50, DATABASE_ERROR: 1 })
+    expect(settled[25].reason.message).toContain('a bad title')
+    expect(await database.credits.getRemainingCredits('u')).toBe(500)
+    expect(await violations(database)).toEqual([])
+  })
 
   test('a task that a trigger drops silently is not charged', async () => {
     const { database, createMediaTask } = await withUser(1000)
-    await database.sql(`CREATE TRIGGER no_bad_title BEFORE INSERT ON media_tasks
-                        WHEN NEW.title = 'bad' BEGIN SELECT RAISE(IGNORE); END`)
+    await dropRows(database, 'media_tasks', "NEW.title = 'bad'")
     const titles = ['good', 'bad', 'good']
     const submits = titles.map((title, at) => createMediaTask(task(`t${at}`, 'u', { title }), 10))
     const settled = await Promise.allSettled(submits)
@@ -263,10 +259,10 @@ describe('many createMediaTask at once', () => {
   })
 
   test('every user of a real database submits', async () => {
-    const database = TestDatabase.fixture()
+    const database = await TestDatabase.fixture()
     const before = await violations(database)
     const { createMediaTask, createCredit, getRemainingCredits } = database.credits
-    const users = await database.sql("SELECT id FROM user WHERE name LIKE 'user %'")
+    const users = await database.sql(`SELECT id FROM "user" WHERE name LIKE 'user %'`)
     await Promise.all(users.map(({ id }) => createCredit({ userId: id, credits: 50 })))
     const had = await Promise.all(users.map(({ id }) => getRemainingCredits(id)))
     const submits = users.flatMap(({ id }) => [1, 2, 3, 4, 5].map((at) => task(`${id} ${at}`, id)))

@@ -54,7 +54,7 @@ describe('updateMediaTaskById', () => {
     ['a patch with an updatedAt of its own', { updatedAt: HOUR_AGO }],
   ])('%s moves updatedAt', async (_, patch) => {
     const { database, update } = await withTask()
-    await database.sql('UPDATE media_tasks SET updated_at = created_at - 5000')
+    await database.sql('UPDATE media_tasks SET updated_at = ?', HOUR_AGO)
     const { createdAt, updatedAt } = await update('t', patch)
     expect(updatedAt.getTime()).toBeGreaterThanOrEqual(createdAt.getTime())
     expect(updatedAt.getTime()).toBeLessThanOrEqual(Date.now())
@@ -152,7 +152,7 @@ describe('updateMediaTaskById to failed', () => {
   })
 
   test.each([
-    ['has expired', 'expires_at = ?', HOUR_AGO.getTime()],
+    ['has expired', 'expires_at = ?', HOUR_AGO],
     ['was marked expired', 'status = ?', 'expired'],
     ['was deleted', 'status = ?', 'deleted'],
   ])('what goes back to a grant that %s is not spendable', async (_, change, value) => {
@@ -236,12 +236,12 @@ describe('many updateMediaTaskById at once', () => {
   })
 
   test("the app's own tasks fail, each three times: their charges are refunded once", async () => {
-    const database = TestDatabase.fixture()
+    const database = await TestDatabase.fixture()
     const before = await violations(database)
     const tasks = await database.sql(
       `SELECT media_tasks.id, -credit.credits AS charged FROM media_tasks
-       JOIN credit ON credit.id = credit_id JOIN user ON user.id = media_tasks.user_id
-       WHERE credit.status = 'active' AND user.name LIKE 'user %'`,
+       JOIN credit ON credit.id = credit_id JOIN "user" ON "user".id = media_tasks.user_id
+       WHERE credit.status = 'active' AND "user".name LIKE 'user %'`,
     )
     expect(tasks.length).toBeGreaterThan(20)
     const fail = ({ id }) => database.credits.updateMediaTaskById(id, { status: 'failed' })

@@ -2,6 +2,7 @@
 
 const { TestDatabase, refusal } = require('./helpers/database')
 const { violations } = require('./helpers/invariants')
+const { dropRows } = require('./helpers/triggers')
 
 /** A database in which `u` has these grants. */
 async function withUser(...grants) {
@@ -177,8 +178,7 @@ describe('many consumeCredits at once', () => {
 
   test('a charge that a trigger drops silently takes nothing', async () => {
     const { database, consumeCredits } = await withUser(100)
-    await database.sql(`CREATE TRIGGER no_charge_of_7 BEFORE INSERT ON credit
-                        WHEN NEW.credits = -7 BEGIN SELECT RAISE(IGNORE); END`)
+    await dropRows(database, 'credit', 'NEW.credits = -7')
     const calls = [5, 7, 5].map((credits) => consumeCredits({ userId: 'u', credits }))
     const settled = await Promise.allSettled(calls)
     expect(settled.map(({ status }) => status)).toEqual(['fulfilled', 'rejected', 'fulfilled'])
@@ -187,10 +187,10 @@ describe('many consumeCredits at once', () => {
   })
 
   test('every user of a real database, five times', async () => {
-    const database = TestDatabase.fixture()
+    const database = await TestDatabase.fixture()
     const { consumeCredits, createCredit, getRemainingCredits } = database.credits
     const before = await violations(database)
-    const users = await database.sql("SELECT id FROM user WHERE name LIKE 'user %'")
+    const users = await database.sql(`SELECT id FROM "user" WHERE name LIKE 'user %'`)
     await Promise.all(users.map(({ id }) => createCredit({ userId: id, credits: 10 })))
     const had = await Promise.all(users.map(({ id }) => getRemainingCredits(id)))
     const calls = [1, 2, 3, 4, 5].flatMap(() => users.map(({ id }) => ({ userId: id, credits: 2 })))

@@ -69,14 +69,14 @@ describe('getRemainingCredits', () => {
   })
 
   test('agrees with SQL about every user of a real database', async () => {
-    const database = TestDatabase.fixture()
-    const users = await database.sql('SELECT id FROM user ORDER BY id')
+    const database = await TestDatabase.fixture()
+    const users = await database.sql('SELECT id FROM "user" ORDER BY id')
     const sums = await database.sql(
-      `SELECT user.id, COALESCE(SUM(remaining_credits), 0) AS balance FROM user
-       LEFT JOIN credit ON user_id = user.id AND transaction_type = 'grant' AND credit.status = 'active'
+      `SELECT "user".id, COALESCE(SUM(remaining_credits), 0) AS balance FROM "user"
+       LEFT JOIN credit ON user_id = "user".id AND transaction_type = 'grant' AND credit.status = 'active'
          AND (expires_at IS NULL OR expires_at > ?)
-       GROUP BY user.id ORDER BY user.id`,
-      Date.now(),
+       GROUP BY "user".id ORDER BY "user".id`,
+      new Date(),
     )
     const balances = await Promise.all(users.map(({ id }) => database.credits.getRemainingCredits(id)))
     expect(balances).toEqual(sums.map(({ balance }) => balance))

@@ -107,7 +107,7 @@ describe('getCredits', () => {
   })
 
   test('gives every row of a real database as it is', async () => {
-    const database = TestDatabase.fixture()
+    const database = await TestDatabase.fixture()
     const stored = await database.sql('SELECT * FROM credit ORDER BY created_at DESC, id DESC')
     const rows = await database.credits.getCredits({ limit: 1000 })
     expect(rows.length).toBeGreaterThan(100)

@@ -50,9 +50,9 @@ describe('getCreditsCount', () => {
   })
 
   test('counts as many rows as getCredits lists, for every user of a real database', async () => {
-    const database = TestDatabase.fixture()
+    const database = await TestDatabase.fixture()
     const { getCredits, getCreditsCount } = database.credits
-    const users = await database.sql('SELECT id FROM user')
+    const users = await database.sql('SELECT id FROM "user"')
     for (const more of [{}, { status: 'deleted' }, { transactionType: 'grant', status: 'active' }]) {
       const queries = users.map(({ id }) => ({ userId: id, ...more }))
       const counts = await Promise.all(queries.map(getCreditsCount))

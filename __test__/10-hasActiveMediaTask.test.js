@@ -51,10 +51,10 @@ describe('hasActiveMediaTask', () => {
   })
 
   test('agrees with SQL about every user of a real database', async () => {
-    const database = TestDatabase.fixture()
+    const database = await TestDatabase.fixture()
     const users = await database.sql(
-      `SELECT id, EXISTS (SELECT 1 FROM media_tasks WHERE user_id = user.id AND deleted_at IS NULL
-         AND status IN ('pending', 'downloading', 'processing', 'translating')) AS active FROM user`,
+      `SELECT id, EXISTS (SELECT 1 FROM media_tasks WHERE user_id = "user".id AND deleted_at IS NULL
+         AND status IN ('pending', 'downloading', 'processing', 'translating')) AS active FROM "user"`,
     )
     const found = await Promise.all(users.map(({ id }) => database.credits.hasActiveMediaTask(id)))
     expect(new Set(found)).toEqual(new Set([true, false]))

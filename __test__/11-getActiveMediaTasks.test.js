@@ -57,8 +57,8 @@ describe('getActiveMediaTasks', () => {
   })
 
   test('agrees with SQL about every user of a real database', async () => {
-    const database = TestDatabase.fixture()
-    const users = await database.sql('SELECT id FROM user')
+    const database = await TestDatabase.fixture()
+    const users = await database.sql('SELECT id FROM "user"')
     const active = await database.sql(
       `SELECT id, user_id FROM media_tasks
        WHERE deleted_at IS NULL AND status IN ('pending', 'downloading', 'processing', 'translating')

@@ -97,8 +97,8 @@ describe('getMediaTaskHistory', () => {
   })
 
   test('pages through every user of a real database as SQL does', async () => {
-    const database = TestDatabase.fixture()
-    const users = await database.sql('SELECT id FROM user')
+    const database = await TestDatabase.fixture()
+    const users = await database.sql('SELECT id FROM "user"')
     const tasks = await database.sql('SELECT id, user_id FROM media_tasks ORDER BY created_at DESC, id DESC')
     for (const { id } of users) {
       const pages = [1, 2, 3, 4].map((page) => database.credits.getMediaTaskHistory(id, page, 2))

@@ -2,23 +2,30 @@
 
 const fs = require('node:fs')
 const { TestDatabase } = require('./helpers/database')
+const { sqlite } = require('./helpers/storage')
 
 describe('createTables', () => {
-  test('a file without tables says what to do, and is not changed by it', async () => {
-    const database = TestDatabase.none()
+  test('a database without tables says what to do, and is not changed by it', async () => {
+    const database = await TestDatabase.none()
+    const call = () => database.credits.consumeCredits({ userId: 'u', credits: 1 })
+    // On SQLite this looks for the file, and makes an empty one.
+    expect(await database.store.schema()).toEqual([])
+    const error = await call().catch((error) => error)
+    expect(error).toMatchObject({ code: 'SCHEMA_MISMATCH', retryable: false })
+    expect(error.message).toContain('npx drizzle-kit push')
+    expect(error.message).toContain('npx media-credits init')
+    expect(await database.store.schema()).toEqual([])
+  })
+
+  sqlite.test('a file that is not there says so, and is not made by it', async () => {
+    const database = await TestDatabase.none()
     const missing = { code: 'SCHEMA_MISMATCH', retryable: false }
     await expect(database.credits.getRemainingCredits('u')).rejects.toMatchObject(missing)
     expect(fs.existsSync(database.file)).toBe(false)
-    fs.writeFileSync(database.file, '')
-    const error = await database.credits.consumeCredits({ userId: 'u', credits: 1 }).catch((error) => error)
-    expect(error).toMatchObject(missing)
-    expect(error.message).toContain('npx drizzle-kit push')
-    expect(error.message).toContain('npx media-credits init')
-    expect(await database.sql('SELECT name FROM sqlite_master')).toEqual([])
   })
 
   test('a missing credit_id is named with the statement that adds it', async () => {
-    const database = TestDatabase.fixture()
+    const database = await TestDatabase.fixture()
     await database.run('ALTER TABLE media_tasks DROP COLUMN credit_id')
     const error = await database.credits.getRemainingCredits('u').catch((error) => error)
     expect(error.code).toBe('SCHEMA_MISMATCH')
@@ -29,27 +36,28 @@ describe('createTables', () => {
   })
 
   test('makes the four tables and their indexes as the app has them', async () => {
-    const made = await TestDatabase.fresh()
-    const real = TestDatabase.fixture()
-    const columns = async (database, table) => database.sql(`SELECT * FROM pragma_table_info('${table}')`)
-    for (const table of ['user', 'credit', 'media_tasks', 'ai_task']) {
-      expect(await columns(made, table)).toEqual(await columns(real, table))
-    }
-    const indexes = "SELECT name, tbl_name FROM sqlite_master WHERE type = 'index' ORDER BY name"
-    expect(await made.sql(indexes)).toEqual(await real.sql(indexes))
+    const made = await TestDatabase.none()
+    await made.credits.createTables()
+    const real = await TestDatabase.fixture()
+    const schema = await made.store.schema()
+    expect(schema).toEqual(await real.store.schema())
+    const tables = new Set(schema.map(({ owner }) => owner))
+    expect([...tables].sort()).toEqual(['ai_task', 'credit', 'media_tasks', 'user'])
   })
 
   test('many at once, and on tables that are there, changes nothing', async () => {
     const database = await TestDatabase.fresh()
     await database.user('u', 100)
+    const before = await database.store.schema()
     await Promise.all(Array.from({ length: 10 }, () => database.credits.createTables()))
+    expect(await database.store.schema()).toEqual(before)
     expect(await database.credits.getRemainingCredits('u')).toBe(100)
   })
 })
 
-describe('getDiagnostics', () => {
+sqlite.describe('getDiagnostics', () => {
   test('says what was found', async () => {
-    const database = TestDatabase.fixture()
+    const database = await TestDatabase.fixture()
     expect(await database.credits.getDiagnostics()).toEqual({
       path: fs.realpathSync(database.file),
       journalMode: 'wal',

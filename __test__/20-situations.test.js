@@ -5,7 +5,7 @@ const { violations } = require('./helpers/invariants')
 
 /** A user with exactly this balance: a new one, or one of the real database with a history. */
 async function userWith(database, credits) {
-  const [user] = await database.sql("SELECT id FROM user WHERE name = 'user 12'")
+  const [user] = await database.sql(`SELECT id FROM "user" WHERE name = 'user 12'`)
   if (!user) return database.user('u', credits)
   const { getRemainingCredits, consumeCredits, createCredit } = database.credits
   const balance = await getRemainingCredits(user.id)

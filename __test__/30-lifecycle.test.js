@@ -11,7 +11,7 @@ describe('the process', () => {
   test('ends by itself when nobody closes', async () => {
     const database = await TestDatabase.fresh()
     await database.user('u', 100)
-    const env = { DATABASE_URL: database.url, DATABASE_PROVIDER: 'sqlite' }
+    const env = { DATABASE_URL: database.url, DATABASE_PROVIDER: database.store.provider }
     const { code, out } = await evaluate(
       `credits.createMediaTask(${TASK}, 10).then((row) => console.log(row.id))`,
       env,

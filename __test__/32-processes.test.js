@@ -3,48 +3,54 @@
 const { TestDatabase, task } = require('./helpers/database')
 const { violations } = require('./helpers/invariants')
 const { start } = require('./helpers/processes')
+const { byStorage, sqlite } = require('./helpers/storage')
 
-test('several processes submit at once: each credit is spent once', async () => {
-  const database = await TestDatabase.fresh()
-  await database.user('u', 150)
-  const running = [1, 2, 3].map((at) => start('submitter.js', [database.file, 'u', at, 8, 10]))
-  const own = Array.from({ length: 40 }, (_, at) =>
-    database.credits.createMediaTask(task(`own-${at}`, 'u'), 1).then(
-      () => 'created',
-      ({ code }) => `refused ${code}`,
-    ),
-  )
-  const ends = await Promise.all(running.map(({ ended }) => ended))
-  const lines = [...(await Promise.all(own)), ...ends.flatMap(({ lines }) => lines)]
-  const count = (what) => lines.filter((line) => line.startsWith(what)).length
-  expect(count('refused')).toBe(count('refused INSUFFICIENT_CREDITS'))
-  expect(count('created') - count('failed')).toBe(150 - (await database.credits.getRemainingCredits('u')))
-  expect(count('created') + count('refused')).toBe(3 * 80 + 40)
-  expect(await violations(database)).toEqual([])
-}, 30_000)
+sqlite.test(
+  'several processes submit at once: each credit is spent once',
+  async () => {
+    const database = await TestDatabase.fresh()
+    await database.user('u', 150)
+    const running = [1, 2, 3].map((at) => start('submitter.js', [database.file, 'u', at, 8, 10]))
+    const own = Array.from({ length: 40 }, (_, at) =>
+      database.credits.createMediaTask(task(`own-${at}`, 'u'), 1).then(
+        () => 'created',
+        ({ code }) => `refused ${code}`,
+      ),
+    )
+    const ends = await Promise.all(running.map(({ ended }) => ended))
+    const lines = [...(await Promise.all(own)), ...ends.flatMap(({ lines }) => lines)]
+    const count = (what) => lines.filter((line) => line.startsWith(what)).length
+    expect(count('refused')).toBe(count('refused INSUFFICIENT_CREDITS'))
+    expect(count('created') - count('failed')).toBe(150 - (await database.credits.getRemainingCredits('u')))
+    expect(count('created') + count('refused')).toBe(3 * 80 + 40)
+    expect(await violations(database)).toEqual([])
+  },
+  30_000,
+)
 
 test("the app's own client writes at the same time, from another process", async () => {
   const database = await TestDatabase.fresh()
   await database.user('u', 100)
-  await database.run("INSERT INTO user (id, name, email) VALUES ('v', 'v', 'v@example.test')")
+  await database.run(`INSERT INTO "user" (id, name, email) VALUES ('v', 'v', 'v@example.test')`)
   const rounds = 60
   const submits = Array.from({ length: rounds }, (_, at) =>
     database.credits.createMediaTask(task(`t${at}`, 'u'), 1),
   )
   for (let at = 0; at < rounds; at++) {
     // As the app's sign-in and checkout do.
-    const grant = `INSERT INTO credit (id, user_id, transaction_no, transaction_type, credits, remaining_credits, status)
-      VALUES ('g${at}', 'v', 'n${at}', 'grant', 5, 5, 'active')`
+    const grant = `INSERT INTO credit
+        (id, user_id, transaction_no, transaction_type, credits, remaining_credits, status, updated_at)
+      VALUES (?, 'v', ?, 'grant', 5, 5, 'active', ?)`
     await database.run(
-      'BEGIN IMMEDIATE',
-      "UPDATE user SET free_trial_used = free_trial_used + 1 WHERE id = 'v'",
-      grant,
+      byStorage({ sqlite: 'BEGIN IMMEDIATE', postgres: 'BEGIN' }),
+      `UPDATE "user" SET free_trial_used = free_trial_used + 1 WHERE id = 'v'`,
+      [grant, `g${at}`, `n${at}`, new Date()],
       'COMMIT',
     )
     submits.push(database.credits.consumeCredits({ userId: 'v', credits: 5 }))
   }
   await Promise.all(submits)
-  expect(await database.sql("SELECT free_trial_used FROM user WHERE id = 'v'")).toEqual([
+  expect(await database.sql(`SELECT free_trial_used FROM "user" WHERE id = 'v'`)).toEqual([
     { free_trial_used: rounds },
   ])
   expect(await database.credits.getRemainingCredits('u')).toBe(100 - rounds)

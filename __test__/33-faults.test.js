@@ -6,6 +6,7 @@ const path = require('node:path')
 const { TestDatabase, task } = require('./helpers/database')
 const { violations } = require('./helpers/invariants')
 const { evaluate, start } = require('./helpers/processes')
+const { Store } = require('./helpers/sqlite')
 
 const CONSUME = { userId: 'u', credits: 1 }
 
@@ -41,7 +42,7 @@ test.each([
     ]),
   ],
 ])('%s is no database', async (_, content) => {
-  const database = TestDatabase.none()
+  const database = await TestDatabase.none()
   fs.writeFileSync(database.file, content)
   const error = await database.credits.consumeCredits(CONSUME).catch((error) => error)
   expect(error).toMatchObject({
@@ -53,7 +54,7 @@ test.each([
 })
 
 test('a folder where the file should be', async () => {
-  const database = TestDatabase.none()
+  const database = await TestDatabase.none()
   fs.mkdirSync(database.file)
   const error = await database.credits.consumeCredits(CONSUME).catch((error) => error)
   expect(error).toMatchObject({
@@ -63,7 +64,7 @@ test('a folder where the file should be', async () => {
 })
 
 test('a folder that is not there is named', async () => {
-  const database = TestDatabase.none()
+  const database = await TestDatabase.none()
   fs.rmdirSync(database.folder)
   const error = await database.credits.consumeCredits(CONSUME).catch((error) => error)
   expect(error.code).toBe('INVALID_URL')
@@ -85,7 +86,7 @@ describe('a user who may not write', () => {
     ['a read-only file in a read-only folder', 0o555],
   ])('%s can be read, and writing says so', async (_, mode) => {
     // In rollback mode, as libSQL leaves a file.
-    const database = TestDatabase.fixture()
+    const database = await TestDatabase.fixture()
     await database.run(
       "INSERT INTO user (id, name, email) VALUES ('u', 'u', 'u@example.test')",
       `INSERT INTO credit (id, user_id, transaction_no, transaction_type, credits, remaining_credits, status)
@@ -122,11 +123,12 @@ describe('a full disk', () => {
   ;(mounted ? test : test.skip)(
     'rejects what has no room, keeps what was acknowledged, and goes on',
     async () => {
-      const { connect } = require('..')
-      const credits = connect({ url: path.join(folder, 'local.db') })
+      const store = new Store(folder)
+      // What it is in can't be removed before it is unmounted.
+      store.remove = async () => {}
+      const database = new TestDatabase(store)
+      const { credits } = database
       await credits.createTables()
-      const database = { credits, file: path.join(folder, 'local.db') }
-      Object.setPrototypeOf(database, TestDatabase.prototype)
       await database.user('u', 1000)
       const subtitleRaw = 'x'.repeat(20_000)
       const outcomes = await Promise.allSettled(
@@ -149,7 +151,6 @@ describe('a full disk', () => {
       expect(await credits.getRemainingCredits('u')).toBe(1000 - done)
       expect(await database.sql('SELECT COUNT(*) AS tasks FROM media_tasks')).toEqual([{ tasks: done }])
       expect(await violations(database)).toEqual([])
-      await credits.close()
     },
   )
 })

@@ -20,7 +20,7 @@ use media_credits::domain::task::NewTask;
 use media_credits::domain::value::{Fields, Value};
 use media_credits::engine::sqlite::{Connection, Settings};
 use media_credits::engine::{Operation, Reply, Write};
-use media_credits::storage::location::Location;
+use media_credits::storage::location::Place;
 use media_credits::storage::sqlite::Durability;
 use rusqlite::params;
 
@@ -43,7 +43,7 @@ fn main() {
         None => tempfile::tempdir().unwrap(),
     };
     let path = folder.path().join("bench.db");
-    let connection = Connection::open(&Location::SqliteFile(path.clone()), settings).unwrap();
+    let connection = Connection::open(&Place::File(path.clone()), settings).unwrap();
     let (sender, made) = channel();
     connection
         .submit(Operation::CreateTables, Reply::new(move |outcome| sender.send(outcome).unwrap()));

@@ -195,6 +195,25 @@ pub enum Error {
         /// The queue's bound.
         waiting: usize,
     },
+    /// The database could not be reached, or the connection to it broke.
+    #[error("the database can't be reached: {message}. Nothing was written{advice}")]
+    DatabaseUnavailable {
+        /// What happened, without names or passwords.
+        message: String,
+        /// What to do, as the end of the sentence.
+        advice: &'static str,
+        /// Whether the same call can succeed later: a server that restarts yes, a wrong password no.
+        retryable: bool,
+    },
+    /// The connection broke while the commit was under way, and the database could not be asked since.
+    #[error(
+        "the connection broke while the database was committing ({message}): this call may or may not \
+         have been carried out. Read before you call again; docs/errors.md says how"
+    )]
+    OutcomeUnknown {
+        /// What happened.
+        message: String,
+    },
     /// Anything else that the database says.
     #[error("the database failed while {doing}: {message} ({database_code})")]
     Database {
@@ -247,6 +266,8 @@ impl Error {
             Self::TimestampUnitUnclear { .. } => "TIMESTAMP_UNIT_UNCLEAR",
             Self::DatabaseBusy { .. } | Self::TransactionNoCollision => "DATABASE_BUSY",
             Self::Overloaded { .. } => "OVERLOADED",
+            Self::DatabaseUnavailable { .. } => "DATABASE_UNAVAILABLE",
+            Self::OutcomeUnknown { .. } => "OUTCOME_UNKNOWN",
             Self::Database { .. } => "DATABASE_ERROR",
             Self::Internal(_) => "INTERNAL",
         }
@@ -259,7 +280,9 @@ impl Error {
             Self::DatabaseBusy { .. } | Self::TransactionNoCollision | Self::Overloaded { .. } => {
                 true
             }
-            Self::Database { retryable, .. } => *retryable,
+            Self::Database { retryable, .. } | Self::DatabaseUnavailable { retryable, .. } => {
+                *retryable
+            }
             _ => false,
         }
     }
@@ -300,6 +323,8 @@ impl Error {
             | Self::DatabaseBusy { .. }
             | Self::TransactionNoCollision
             | Self::Overloaded { .. }
+            | Self::DatabaseUnavailable { .. }
+            | Self::OutcomeUnknown { .. }
             | Self::Internal(_) => Vec::new(),
         }
     }

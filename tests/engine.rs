@@ -1,19 +1,24 @@
 //! The engine's threads: group commit, neighbours, a full queue, closing.
 
 use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, channel};
 use std::time::Duration;
 
+use media_credits::domain::task::TaskPatch;
+use media_credits::domain::value::Value;
 use media_credits::engine::sqlite::{Connection, Settings};
-use media_credits::engine::{Operation, Outcome, Read, Reply};
+use media_credits::engine::{Operation, Outcome, Read, Reply, Write};
 use media_credits::error::{Error, Result};
-use media_credits::storage::location::Location;
+use media_credits::storage::location::Place;
+use media_credits::storage::sqlite::Durability;
 use rusqlite::Connection as Raw;
 
 use crate::common::{consume, create_task, grant};
 
 fn connect(path: &Path, settings: Settings) -> Connection {
-    Connection::open(&Location::SqliteFile(path.to_owned()), settings).unwrap()
+    Connection::open(&Place::File(path.to_owned()), settings).unwrap()
 }
 
 /// Sends an operation; the outcome comes through the receiver.
@@ -205,9 +210,8 @@ fn connections_to_one_file_share_an_engine_and_the_last_one_ends_it() {
 
 #[test]
 fn a_database_in_memory_is_its_connections_own() {
-    let connections: Vec<_> = (0..2)
-        .map(|_| Connection::open(&Location::SqliteMemory, Settings::default()).unwrap())
-        .collect();
+    let connections: Vec<_> =
+        (0..2).map(|_| Connection::open(&Place::Memory, Settings::default()).unwrap()).collect();
     run(&connections[0], Operation::CreateTables).unwrap();
     run(&connections[0], Operation::CreateTables).unwrap();
     assert_eq!(balance(&connections[0]), 0);
@@ -229,4 +233,54 @@ fn a_schema_that_is_mended_needs_no_restart() {
         .unwrap();
     assert_eq!(ask().unwrap_err().code(), "USER_NOT_FOUND");
     close(connection);
+}
+
+#[test]
+fn the_log_starts_over_though_somebody_always_reads() {
+    const TEXT: usize = 400_000; // 100 pages
+    const UPDATES: usize = 500;
+    const PAGE_IN_LOG: u64 = 4096 + 24;
+    let folder = tempfile::tempdir().unwrap();
+    let mut settings = Settings::default();
+    settings.database.durability = Durability::Normal;
+    let connection = database(folder.path(), 1000, settings);
+    run(&connection, Operation::Write(create_task("t", "u", 10))).unwrap();
+
+    let stop = Arc::new(AtomicBool::new(false));
+    let readers = {
+        let (path, stop) = (folder.path().join("local.db"), Arc::clone(&stop));
+        std::thread::spawn(move || read_without_a_break(&path, &stop))
+    };
+    let log = folder.path().join("local.db-wal");
+    let mut longest = 0;
+    for at in 100..100 + UPDATES {
+        let fields = [("subtitleRaw", Value::Text(at.to_string().repeat(TEXT / 3)))];
+        let patch = TaskPatch::parse("t".into(), fields.into_iter().collect()).unwrap();
+        run(&connection, Operation::Write(Write::UpdateTask(patch))).unwrap();
+        longest = longest.max(std::fs::metadata(&log).unwrap().len());
+    }
+    stop.store(true, Ordering::Relaxed);
+    let snapshots = readers.join().unwrap();
+
+    assert!(snapshots > 10, "{snapshots} snapshots");
+    // 50,000 pages were written; at 25,000 the log is due, and 5,000 later for certain.
+    assert!(longest / PAGE_IN_LOG < 35_000, "{longest} bytes");
+    close(connection);
+}
+
+/// Two readers, each of whom begins before the other ends. Returns how many snapshots they saw.
+fn read_without_a_break(path: &Path, stop: &AtomicBool) -> usize {
+    let begin = |reader: &Raw| {
+        reader.execute_batch("BEGIN; SELECT count(*) FROM media_tasks").unwrap();
+    };
+    let readers = [Raw::open(path).unwrap(), Raw::open(path).unwrap()];
+    begin(&readers[0]);
+    let mut snapshots = 1;
+    while !stop.load(Ordering::Relaxed) {
+        begin(&readers[snapshots % 2]);
+        snapshots += 1;
+        std::thread::sleep(Duration::from_millis(1));
+        readers[snapshots % 2].execute_batch("COMMIT").unwrap();
+    }
+    snapshots
 }

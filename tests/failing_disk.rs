@@ -20,7 +20,7 @@ use media_credits::domain::value::Value;
 use media_credits::engine::sqlite::{Connection, Settings};
 use media_credits::engine::{Operation, Outcome, Read, Reply, Write};
 use media_credits::error::{Error, Result};
-use media_credits::storage::location::Location;
+use media_credits::storage::location::Place;
 use media_credits::storage::sqlite::JournalMode;
 use rusqlite::{Connection as Raw, OptionalExtension};
 
@@ -211,7 +211,7 @@ enum Ending {
 const FILE: &str = "local.db";
 
 fn connect(folder: &Path, settings: Settings) -> Connection {
-    Connection::open(&Location::SqliteFile(folder.join(FILE)), settings).unwrap()
+    Connection::open(&Place::File(folder.join(FILE)), settings).unwrap()
 }
 
 /// A closed database with a user, grants, and tasks that can fail.

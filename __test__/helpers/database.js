@@ -1,42 +1,42 @@
 'use strict'
 
-const { fork } = require('node:child_process')
-const fs = require('node:fs')
-const os = require('node:os')
-const path = require('node:path')
 const { connect, MediaCreditsError } = require('../..')
+const { byStorage } = require('./storage')
 
-const FIXTURE = path.join(__dirname, '../../fixtures/shipany.sqlite')
+const storage = byStorage({ sqlite: () => require('./sqlite'), postgres: () => require('./postgres') })()
+
 const DAY_MS = 86_400_000
 
 /**
- * A database file in a folder of its own, with a connection of this package and a second process that
- * reads and writes it behind our back.
+ * A database of its own, with a connection of this package, and a way to read and write it behind our back.
+ *
+ * Statements say `?` for an argument and `"user"` for the table, which is a word of PostgreSQL. A time is a `Date`
+ * as an argument and epoch milliseconds in a row, a boolean is 1 or 0 in a row, whatever the storage has.
  */
 class TestDatabase {
-  /** A file of the app's tables without rows. */
+  /** A database with the app's tables, without rows. */
   static async fresh(options) {
-    const database = new TestDatabase(options)
-    await database.credits.createTables()
+    const database = new TestDatabase(await storage.Store.open('tables'), options)
+    if (database.store.needsTables) await database.credits.createTables()
     return database
   }
 
-  /** A copy of a real app's file. */
-  static fixture(options) {
-    const database = new TestDatabase(options)
-    fs.copyFileSync(FIXTURE, database.file)
-    return database
+  /** A copy of a real app's database. */
+  static async fixture(options) {
+    return new TestDatabase(await storage.Store.open('fixture'), options)
   }
 
-  /** A file that is not there yet. */
-  static none(options) {
-    return new TestDatabase(options)
+  /** A database without tables; a file that is not there yet. */
+  static async none(options) {
+    return new TestDatabase(await storage.Store.open('nothing'), options)
   }
 
-  constructor(options) {
-    this.folder = fs.mkdtempSync(path.join(os.tmpdir(), 'media-credits-'))
-    this.file = path.join(this.folder, 'local.db')
-    this.url = `file:${this.file}`
+  constructor(store, options) {
+    this.store = store
+    this.url = store.url
+    // On SQLite alone.
+    this.folder = store.folder
+    this.file = store.file
     this.credits = connect({ url: this.url, ...options })
     TestDatabase.open.add(this)
   }
@@ -45,38 +45,37 @@ class TestDatabase {
 
   /** For `afterEach`: closes and removes every database of the test. */
   static async closeAll() {
-    for (const database of TestDatabase.open) {
-      await database.credits.close()
-      fs.rmSync(database.folder, { recursive: true, force: true })
-    }
+    const databases = [...TestDatabase.open]
     TestDatabase.open.clear()
-  }
-
-  /** Runs one statement in the other process. */
-  async sql(statement, ...args) {
-    return inspect(this.file, [[statement, args]])
-  }
-
-  /** Runs several statements in the other process, for instance a transaction. */
-  async run(...statements) {
-    return inspect(
-      this.file,
-      statements.map((sql) => [sql, []]),
-    )
-  }
-
-  /** Every row of a table, for "nothing was written". */
-  async everything() {
-    return {
-      credit: await this.sql('SELECT * FROM credit ORDER BY id'),
-      media_tasks: await this.sql('SELECT * FROM media_tasks ORDER BY id'),
+    for (const { credits, store } of databases) {
+      await credits.close()
+      await store.remove()
     }
+  }
+
+  /** Runs one statement. */
+  async sql(statement, ...args) {
+    return this.store.query([[statement, args]])
+  }
+
+  /** Runs several statements on one connection, for instance a transaction: `sql` or `[sql, ...args]`. */
+  async run(...statements) {
+    return this.store.query(statements.map((one) => [one].flat()).map(([sql, ...args]) => [sql, args]))
+  }
+
+  /** Every row of the ledger, for "nothing was written". */
+  async everything() {
+    const [credit, tasks] = await this.store.snapshot([
+      'SELECT * FROM credit ORDER BY id',
+      'SELECT * FROM media_tasks ORDER BY id',
+    ])
+    return { credit, media_tasks: tasks }
   }
 
   /** Adds a user with grants: numbers of credits, or `{ credits, expiresAt }`. */
   async user(id, ...grants) {
     const now = Date.now()
-    await this.sql('INSERT INTO user (id, name, email) VALUES (?, ?, ?)', id, id, `${id}@example.test`)
+    await this.sql('INSERT INTO "user" (id, name, email) VALUES (?, ?, ?)', id, id, `${id}@example.test`)
     for (const grant of grants) {
       const { credits, ...more } = typeof grant === 'number' ? { credits: grant } : grant
       await this.credits.createCredit({
@@ -115,37 +114,7 @@ async function refusal(database, call) {
   return error
 }
 
-// ---- The other process ----
-
-let inspector
-let lastQuestion = 0
-const questions = new Map()
-
-function inspect(file, statements) {
-  inspector ??= startInspector()
-  const id = ++lastQuestion
-  inspector.send({ id, file, statements })
-  return new Promise((resolve, reject) => questions.set(id, { resolve, reject }))
-}
-
-function startInspector() {
-  const child = fork(path.join(__dirname, 'inspector.js'))
-  child.on('message', ({ id, rows, error }) => {
-    const { resolve, reject } = questions.get(id)
-    questions.delete(id)
-    if (error) reject(new Error(error))
-    else resolve(rows)
-  })
-  return child
-}
-
-/** For `afterAll`: ends the other process. */
-function stopInspector() {
-  inspector?.kill()
-  inspector = undefined
-}
-
 afterEach(TestDatabase.closeAll)
-afterAll(stopInspector)
+afterAll(storage.end)
 
-module.exports = { TestDatabase, refusal, task, DAY_MS, FIXTURE }
+module.exports = { TestDatabase, refusal, task, DAY_MS, stopInspector: storage.end }

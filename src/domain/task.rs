@@ -192,6 +192,11 @@ impl TaskPatch {
         Ok(Self { id, credit_id, fields })
     }
 
+    /// The charge that the patch names.
+    pub fn credit_id(&self) -> Option<&str> {
+        self.credit_id.as_deref()
+    }
+
     /// The status that the patch sets.
     fn status(&self) -> Option<&str> {
         self.fields.get("status").and_then(Value::as_text)

@@ -3,22 +3,97 @@
 //! It knows threads, the clock and randomness. It must never know JavaScript, and never decide.
 
 mod ids;
+#[cfg(feature = "postgres")]
+pub mod postgres;
+#[cfg(feature = "sqlite")]
 mod queue;
+#[cfg(feature = "sqlite")]
 mod reads;
+mod registry;
+#[cfg(feature = "sqlite")]
 pub mod sqlite;
+#[cfg(feature = "sqlite")]
 mod writes;
+
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use crate::domain::charge::ChargeRequest;
 use crate::domain::grant::NewGrant;
 use crate::domain::refund::Refund;
 use crate::domain::task::{NewTask, TaskPatch};
 use crate::error::{Error, Result};
+use crate::storage::location::Location;
 use crate::storage::schema::TableName;
 use crate::storage::{CreditFilter, Page, Row};
 
 pub use ids::Ids;
+#[cfg(feature = "sqlite")]
 pub use reads::read;
+#[cfg(feature = "sqlite")]
 pub use writes::write;
+
+/// How an engine works. Everybody who opens one database in one process must say the same.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Settings {
+    /// What concerns an SQLite file.
+    #[cfg(feature = "sqlite")]
+    pub sqlite: sqlite::Settings,
+    /// What concerns a PostgreSQL server.
+    #[cfg(feature = "postgres")]
+    pub postgres: postgres::Settings,
+}
+
+/// A share of the engine of one database. The last one to be closed ends the engine.
+pub enum Connection {
+    /// Of an SQLite file.
+    #[cfg(feature = "sqlite")]
+    Sqlite(sqlite::Connection),
+    /// Of a PostgreSQL database.
+    #[cfg(feature = "postgres")]
+    Postgres(postgres::Connection),
+}
+
+impl Connection {
+    /// Joins the engine of this database, or starts it. Nothing is opened yet.
+    pub fn open(location: &Location, settings: &Settings) -> Result<Self> {
+        match location {
+            #[cfg(feature = "sqlite")]
+            Location::Sqlite(place) => {
+                sqlite::Connection::open(place, settings.sqlite).map(Self::Sqlite)
+            }
+            #[cfg(feature = "postgres")]
+            Location::Postgres(url) => {
+                postgres::Connection::open(url, settings.postgres.clone()).map(Self::Postgres)
+            }
+            #[cfg(not(all(feature = "sqlite", feature = "postgres")))]
+            _ => Err(Error::UnsupportedDatabase {
+                scheme: "such".to_owned(),
+                advice: "this build of the library was made without them",
+            }),
+        }
+    }
+
+    /// Sends a request. The reply comes from another thread.
+    pub fn submit(&self, operation: Operation, reply: Reply) {
+        match self {
+            #[cfg(feature = "sqlite")]
+            Self::Sqlite(connection) => connection.submit(operation, reply),
+            #[cfg(feature = "postgres")]
+            Self::Postgres(connection) => connection.submit(operation, reply),
+        }
+    }
+
+    /// Gives the share back. `done` is called, from another thread, when everything that was sent
+    /// before is answered and, if this was the last share, the database is released.
+    pub fn close(self, done: impl FnOnce() + Send + 'static) {
+        match self {
+            #[cfg(feature = "sqlite")]
+            Self::Sqlite(connection) => connection.close(done),
+            #[cfg(feature = "postgres")]
+            Self::Postgres(connection) => connection.close(done),
+        }
+    }
+}
 
 /// What a caller can ask for.
 #[derive(Debug, Clone)]
@@ -83,8 +158,11 @@ pub enum Outcome {
     /// A page of a list, and how many rows all pages have.
     Page(Vec<Row>, i64, Page),
     /// What was found when the database was opened.
-    Diagnostics(crate::storage::sqlite::Diagnostics),
+    Diagnostics(Diagnostics),
 }
+
+/// What was found when the database was opened: each thing's name in JavaScript, and what it is.
+pub type Diagnostics = Vec<(&'static str, String)>;
 
 /// Where an outcome goes. It goes there exactly once: a reply that is dropped unsent says so, because
 /// a caller who waits for ever is worse off than one who gets an error.
@@ -110,4 +188,10 @@ impl Drop for Reply {
             send(Err(Error::Internal("the request was dropped".to_owned())));
         }
     }
+}
+
+/// The time, in epoch milliseconds. A clock before 1970 counts as 1970.
+fn now_ms() -> i64 {
+    let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since_epoch.as_millis()).unwrap_or(i64::MAX)
 }

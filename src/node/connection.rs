@@ -8,8 +8,7 @@ use napi_derive::napi;
 use super::mailbox::{Address, Mailbox};
 use super::options::{self, ConnectOptions};
 use super::{decode, encode};
-use crate::engine::sqlite::Connection as Engine;
-use crate::engine::{Outcome, Reply};
+use crate::engine::{Connection as Engine, Outcome, Reply};
 use crate::error::{Error, Result};
 
 /// What the environment says.
@@ -19,6 +18,8 @@ pub struct Environment {
     pub url: String,
     /// `DATABASE_PROVIDER`
     pub provider: String,
+    /// `DB_SCHEMA`
+    pub schema: String,
 }
 
 /// A connection. It joins the engine of its database when it is first used.
@@ -44,7 +45,7 @@ impl Connection {
     /// A connection with these options (JSON text of an array of one). Nothing is opened.
     #[napi(constructor)]
     pub fn new(options: String, environment: Environment) -> Self {
-        let options = options::read(&options, &environment.url, &environment.provider);
+        let options = options::read(&options, &environment);
         let shared =
             options.map(|options| Arc::new(Shared { options, state: Mutex::new(State::Fresh) }));
         Self { shared }
@@ -118,7 +119,7 @@ impl Shared {
     }
 
     fn open(&self) -> Result<Engine> {
-        Engine::open(self.options.location.as_ref().map_err(Clone::clone)?, self.options.settings)
+        Engine::open(self.options.location.as_ref().map_err(Clone::clone)?, &self.options.settings)
     }
 
     /// A panic elsewhere can't leave the state half changed.

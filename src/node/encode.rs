@@ -40,16 +40,11 @@ fn write(outcome: &Result<Outcome>) -> String {
             let page = json!({ "total": total, "page": page.page, "limit": page.limit });
             rows_reply(&mut out, rows, Some(&page));
         }
-        Ok(Outcome::Diagnostics(found)) => value_reply(
-            &mut out,
-            json!({
-                "path": found.path,
-                "journalMode": found.journal_mode,
-                "timestampUnit": found.timestamp_unit.as_str(),
-                "locking": found.locking.as_str(),
-                "sqliteVersion": found.sqlite_version,
-            }),
-        ),
+        Ok(Outcome::Diagnostics(found)) => {
+            let found: Map<String, Json> =
+                found.iter().map(|(name, text)| ((*name).to_owned(), json!(text))).collect();
+            value_reply(&mut out, Json::from(found));
+        }
         Err(error) => error_reply(&mut out, error),
     }
     out

@@ -2,16 +2,27 @@
 
 use std::time::Duration;
 
+use super::connection::Environment;
 use super::decode::Arguments;
 use crate::domain::value::{Fields, Value, describe};
-use crate::engine::sqlite::Settings;
+use crate::engine::Settings;
 use crate::error::{Error, Result};
 use crate::storage::location::Location;
 use crate::storage::schema::TimestampUnit;
 use crate::storage::sqlite::{Durability, JournalMode};
 
-const OPTIONS: [&str; 6] =
-    ["url", "durability", "journalMode", "busyTimeoutMs", "maxQueue", "timestampUnit"];
+const OPTIONS: [&str; 10] = [
+    "busyTimeoutMs",
+    "connectTimeoutMs",
+    "durability",
+    "journalMode",
+    "maxConnections",
+    "maxQueue",
+    "schema",
+    "statementTimeoutMs",
+    "timestampUnit",
+    "url",
+];
 
 /// Options as understood. A URL that is no use is an error of the first call, not of `connect`: an
 /// app's build imports its routes where there is no database.
@@ -20,48 +31,74 @@ pub(super) struct ConnectOptions {
     pub(super) settings: Settings,
 }
 
-/// Reads `connect`'s arguments; `url` and `provider` are the environment's.
-pub(super) fn read(arguments: &str, url: &str, provider: &str) -> Result<ConnectOptions> {
+/// Reads `connect`'s arguments.
+pub(super) fn read(arguments: &str, environment: &Environment) -> Result<ConnectOptions> {
     let options = Arguments::read("connect", arguments)?.fields("connect(options)")?;
     options.only("connect", &OPTIONS)?;
     let location = match options.get("url") {
-        None => Location::parse(url).and_then(|location| {
-            location.check_provider(provider)?;
+        None => Location::parse(&environment.url).and_then(|location| {
+            location.check_provider(&environment.provider)?;
             Ok(location)
         }),
         Some(Value::Text(url)) => Location::parse(url),
         given => return Err(invalid("url", "text", given)),
     };
-    Ok(ConnectOptions { location, settings: settings(&options)? })
+    Ok(ConnectOptions { location, settings: settings(&options, &environment.schema)? })
 }
 
-fn settings(options: &Fields) -> Result<Settings> {
-    const LONGEST_TIMEOUT_MS: i64 = 600_000;
+fn settings(options: &Fields, schema: &str) -> Result<Settings> {
     const LONGEST_QUEUE: i64 = 1_000_000;
+    const MOST_CONNECTIONS: i64 = 1000;
     let mut settings = Settings::default();
-    settings.database.durability = match text(options, "durability") {
+    let (sqlite, postgres) = (&mut settings.sqlite.database, &mut settings.postgres.database);
+    sqlite.durability = match text(options, "durability") {
         (None, _) | (_, Some("full")) => Durability::Full,
         (_, Some("normal")) => Durability::Normal,
         (given, _) => return Err(invalid("durability", "'full' or 'normal'", given)),
     };
-    settings.database.journal_mode = match text(options, "journalMode") {
+    sqlite.journal_mode = match text(options, "journalMode") {
         (None, _) | (_, Some("wal")) => JournalMode::Wal,
         (_, Some("keep")) => JournalMode::Keep,
         (given, _) => return Err(invalid("journalMode", "'wal' or 'keep'", given)),
     };
-    settings.database.timestamp_unit = match text(options, "timestampUnit") {
+    sqlite.timestamp_unit = match text(options, "timestampUnit") {
         (None, _) => None,
         (_, Some("ms")) => Some(TimestampUnit::Milliseconds),
         (_, Some("s")) => Some(TimestampUnit::Seconds),
         (given, _) => return Err(invalid("timestampUnit", "'ms' or 's'", given)),
     };
-    if let Some(timeout_ms) = whole(options, "busyTimeoutMs", 0, LONGEST_TIMEOUT_MS)? {
-        settings.database.busy_timeout = Duration::from_millis(timeout_ms);
+    postgres.schema = match text(options, "schema") {
+        (None, _) => Some(schema.to_owned()).filter(|schema| !schema.is_empty()),
+        (_, Some(schema)) if !schema.is_empty() && !schema.contains('\0') => {
+            Some(schema.to_owned())
+        }
+        (given, _) => return Err(invalid("schema", "the name of a schema", given)),
+    };
+    if let Some(timeout) = timeout(options, "busyTimeoutMs", 0)? {
+        sqlite.busy_timeout = timeout;
+        // PostgreSQL reads 0 as forever.
+        postgres.busy_timeout = timeout.max(Duration::from_millis(1));
     }
-    if let Some(max_queue) = whole(options, "maxQueue", 1, LONGEST_QUEUE)? {
-        settings.max_queue = usize::try_from(max_queue).unwrap_or(usize::MAX);
+    if let Some(timeout) = timeout(options, "connectTimeoutMs", 1)? {
+        postgres.connect_timeout = timeout;
+    }
+    if let Some(timeout) = timeout(options, "statementTimeoutMs", 1)? {
+        postgres.statement_timeout = timeout;
+    }
+    if let Some(most) = whole(options, "maxConnections", 1, MOST_CONNECTIONS)? {
+        postgres.max_connections = usize::try_from(most).unwrap_or(usize::MAX);
+    }
+    if let Some(most) = whole(options, "maxQueue", 1, LONGEST_QUEUE)? {
+        let most = usize::try_from(most).unwrap_or(usize::MAX);
+        settings.sqlite.max_queue = most;
+        settings.postgres.max_queue = most;
     }
     Ok(settings)
+}
+
+fn timeout(options: &Fields, name: &str, least_ms: i64) -> Result<Option<Duration>> {
+    const LONGEST_MS: i64 = 600_000;
+    Ok(whole(options, name, least_ms, LONGEST_MS)?.map(Duration::from_millis))
 }
 
 fn text<'a>(options: &'a Fields, name: &str) -> (Option<&'a Value>, Option<&'a str>) {

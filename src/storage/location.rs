@@ -7,10 +7,115 @@ use crate::error::{Error, Result};
 /// A database that this package can open.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Location {
-    /// An SQLite file, as the URL names it.
-    SqliteFile(PathBuf),
-    /// A private SQLite database in memory, for tests.
-    SqliteMemory,
+    /// An SQLite database.
+    Sqlite(Place),
+    /// A database on a PostgreSQL server.
+    Postgres(PostgresUrl),
+}
+
+/// Where an SQLite database is.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum Place {
+    /// A file, as the URL names it.
+    File(PathBuf),
+    /// In memory, private, for tests.
+    Memory,
+}
+
+/// The URL of a PostgreSQL database.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub struct PostgresUrl {
+    /// Without the parameters that are taken apart here. It may hold a password.
+    text: String,
+    ssl_mode: SslMode,
+    root_certificates: Option<String>,
+}
+
+/// `sslmode`, as libpq means it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum SslMode {
+    /// No encryption.
+    Disable,
+    /// Encryption if the server offers it.
+    Prefer,
+    /// Encryption.
+    Require,
+    /// And a certificate that a trusted authority has signed.
+    VerifyCa,
+    /// And it names the host.
+    VerifyFull,
+}
+
+impl PostgresUrl {
+    /// The parameters that the client understands. Others are somebody else's (`pgbouncer=true`): the
+    /// app's own client passes them over too.
+    const KNOWN: [&str; 9] = [
+        "application_name",
+        "channel_binding",
+        "connect_timeout",
+        "dbname",
+        "host",
+        "options",
+        "password",
+        "port",
+        "user",
+    ];
+
+    fn parse(url: &str) -> Result<Self> {
+        let (text, parameters) = url.split_once('?').unwrap_or((url, ""));
+        let mut parsed =
+            Self { text: text.to_owned(), ssl_mode: SslMode::Prefer, root_certificates: None };
+        for parameter in parameters.split('&').filter(|parameter| !parameter.is_empty()) {
+            let (name, value) = parameter.split_once('=').unwrap_or((parameter, ""));
+            match name {
+                "sslmode" => parsed.ssl_mode = SslMode::parse(value)?,
+                "sslrootcert" => parsed.root_certificates = percent_decode(value),
+                name if Self::KNOWN.contains(&name) => {
+                    parsed.text.push(if parsed.text.contains('?') { '&' } else { '?' });
+                    parsed.text.push_str(parameter);
+                }
+                _ => {}
+            }
+        }
+        Ok(parsed)
+    }
+
+    /// The URL for the client. It may hold a password: never show it.
+    pub fn secret(&self) -> &str {
+        &self.text
+    }
+
+    /// Whether and how the connection is encrypted.
+    pub fn ssl_mode(&self) -> SslMode {
+        self.ssl_mode
+    }
+
+    /// The file with the certificates to trust, if it is not the system's.
+    pub fn root_certificates(&self) -> Option<&str> {
+        self.root_certificates.as_deref()
+    }
+}
+
+impl std::fmt::Debug for PostgresUrl {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str("PostgresUrl(…)")
+    }
+}
+
+impl SslMode {
+    fn parse(mode: &str) -> Result<Self> {
+        match mode {
+            "disable" => Ok(Self::Disable),
+            "allow" | "prefer" => Ok(Self::Prefer),
+            "require" => Ok(Self::Require),
+            "verify-ca" => Ok(Self::VerifyCa),
+            "verify-full" => Ok(Self::VerifyFull),
+            _ => Err(Error::InvalidUrl {
+                reason: "sslmode must be disable, prefer, require, verify-ca or verify-full"
+                    .to_owned(),
+            }),
+        }
+    }
 }
 
 impl Location {
@@ -28,9 +133,12 @@ impl Location {
             return Err(invalid("it contains a NUL character"));
         }
         let path = match split_scheme(url) {
-            None if url == ":memory:" => return Ok(Self::SqliteMemory),
-            None => return Ok(Self::SqliteFile(PathBuf::from(url))),
+            None if url == ":memory:" => return Ok(Self::Sqlite(Place::Memory)),
+            None => return Ok(Self::Sqlite(Place::File(PathBuf::from(url)))),
             Some((scheme, path)) if scheme == "file" => path,
+            Some((scheme, _)) if POSTGRES.contains(&scheme.as_str()) => {
+                return PostgresUrl::parse(url).map(Self::Postgres);
+            }
             Some((scheme, _)) => return Err(unsupported(&scheme)),
         };
         if path.contains(['?', '#']) {
@@ -50,24 +158,32 @@ impl Location {
             .ok_or_else(|| invalid("its percent encoding does not decode to UTF-8 text"))?;
         match path.as_str() {
             "" => Err(invalid("it names no file; write file:data/local.db or the like")),
-            ":memory:" => Ok(Self::SqliteMemory),
-            _ => Ok(Self::SqliteFile(PathBuf::from(path))),
+            ":memory:" => Ok(Self::Sqlite(Place::Memory)),
+            _ => Ok(Self::Sqlite(Place::File(PathBuf::from(path)))),
         }
     }
 
     /// Refuses a `DATABASE_PROVIDER` that contradicts the URL: the app itself could not open it.
     pub fn check_provider(&self, provider: &str) -> Result<()> {
-        match provider {
-            "" | "sqlite" | "turso" => Ok(()),
-            other => Err(Error::InvalidUrl {
-                reason: format!(
-                    "DATABASE_PROVIDER is {other:?}, but DATABASE_URL names an SQLite file; set \
-                     DATABASE_PROVIDER to sqlite, or DATABASE_URL to that database"
-                ),
-            }),
+        let (is, providers) = match self {
+            Self::Sqlite(_) => ("an SQLite file", &["sqlite", "turso"][..]),
+            Self::Postgres(_) => ("a PostgreSQL database", &POSTGRES[..]),
+        };
+        if provider.is_empty() || providers.contains(&provider) {
+            return Ok(());
         }
+        let fitting = providers[0];
+        Err(Error::InvalidUrl {
+            reason: format!(
+                "DATABASE_PROVIDER is {provider:?}, but DATABASE_URL names {is}; set \
+                 DATABASE_PROVIDER to {fitting}, or DATABASE_URL to that database"
+            ),
+        })
     }
 }
+
+/// The schemes of PostgreSQL's URLs, and the names of its provider: the app's own first.
+const POSTGRES: [&str; 2] = ["postgresql", "postgres"];
 
 /// One name for one file, however a URL spells it. The file need not be there yet.
 pub fn canonical(path: &Path) -> PathBuf {
@@ -92,9 +208,6 @@ fn split_scheme(url: &str) -> Option<(String, &str)> {
 
 fn unsupported(scheme: &str) -> Error {
     let advice = match scheme {
-        "postgres" | "postgresql" => {
-            "PostgreSQL is not in this version yet; keep the app's own models there for now"
-        }
         "libsql" | "wss" | "ws" | "http" | "https" => {
             "a remote libSQL or Turso database has no transaction that this package can hold; use \
              an SQLite file on the app's own disk (file:data/local.db)"
@@ -126,7 +239,7 @@ mod tests {
 
     #[test]
     fn urls() {
-        let file = |path: &str| Ok(Location::SqliteFile(PathBuf::from(path)));
+        let file = |path: &str| Ok(Location::Sqlite(Place::File(PathBuf::from(path))));
         let rows = [
             ("file:data/local.db", file("data/local.db")),
             ("file:./local.db", file("./local.db")),
@@ -139,8 +252,8 @@ mod tests {
             ("/abs/local.db", file("/abs/local.db")),
             ("100%.db", file("100%.db")),
             ("C:\\data\\local.db", file("C:\\data\\local.db")),
-            (":memory:", Ok(Location::SqliteMemory)),
-            ("file::memory:", Ok(Location::SqliteMemory)),
+            (":memory:", Ok(Location::Sqlite(Place::Memory))),
+            ("file::memory:", Ok(Location::Sqlite(Place::Memory))),
             ("", Err("INVALID_URL")),
             ("  ", Err("INVALID_URL")),
             ("file:", Err("INVALID_URL")),
@@ -154,8 +267,7 @@ mod tests {
             ("libsql://db.turso.io", Err("UNSUPPORTED_DATABASE")),
             ("https://db.turso.io", Err("UNSUPPORTED_DATABASE")),
             ("mysql://root:secret@db/app", Err("UNSUPPORTED_DATABASE")),
-            ("postgres://app:secret@db/app", Err("UNSUPPORTED_DATABASE")),
-            ("postgresql://app:secret@db/app", Err("UNSUPPORTED_DATABASE")),
+            ("postgres://app:secret@db/app?sslmode=no", Err("INVALID_URL")),
             ("mongodb+srv://app:secret@db", Err("UNSUPPORTED_DATABASE")),
         ];
         for (url, expected) in rows {
@@ -164,6 +276,32 @@ mod tests {
                 assert!(!error.to_string().contains("secret"), "{error}");
             }
             assert_eq!(parsed.map_err(|error| error.code()), expected, "{url}");
+        }
+    }
+
+    #[test]
+    fn postgres_urls() {
+        let rows = [
+            // URL; what the client gets, sslmode, certificates
+            ("postgres://a:secret@db/app", "postgres://a:secret@db/app", SslMode::Prefer, None),
+            (
+                "postgresql://db/app?sslmode=verify-full&pgbouncer=true&options=-c%20a%3Db&host=/run",
+                "postgresql://db/app?options=-c%20a%3Db&host=/run",
+                SslMode::VerifyFull,
+                None,
+            ),
+            (
+                "postgres://db/app?sslrootcert=%2Fetc%2Fca.pem&sslmode=require",
+                "postgres://db/app",
+                SslMode::Require,
+                Some("/etc/ca.pem"),
+            ),
+        ];
+        for (url, secret, ssl_mode, roots) in rows {
+            let Ok(Location::Postgres(parsed)) = Location::parse(url) else { panic!("{url}") };
+            assert_eq!((parsed.secret(), parsed.ssl_mode()), (secret, ssl_mode));
+            assert_eq!(parsed.root_certificates(), roots);
+            assert!(!format!("{parsed:?}").contains("secret"));
         }
     }
 
@@ -177,7 +315,14 @@ mod tests {
             ("mysql", false),
         ];
         for (provider, fits) in rows {
-            assert_eq!(Location::SqliteMemory.check_provider(provider).is_ok(), fits, "{provider}");
+            assert_eq!(
+                Location::Sqlite(Place::Memory).check_provider(provider).is_ok(),
+                fits,
+                "{provider}"
+            );
+            let postgres = Location::parse("postgres://db/app").unwrap();
+            let fits = matches!(provider, "" | "postgresql");
+            assert_eq!(postgres.check_provider(provider).is_ok(), fits, "{provider}");
         }
     }
 }

@@ -3,7 +3,10 @@
 //! Storage loads facts and writes plans. It must never decide: no rule of the ledger is here.
 
 pub mod location;
+#[cfg(feature = "postgres")]
+pub mod postgres;
 pub mod schema;
+#[cfg(feature = "sqlite")]
 pub mod sqlite;
 
 use std::sync::Arc;
@@ -23,6 +26,14 @@ pub struct Row {
     pub table: Arc<Table>,
     /// Their values, in the same order.
     pub values: Vec<Value>,
+}
+
+impl Row {
+    /// The text in a column, by its name in JavaScript.
+    pub fn text(&self, key: &str) -> Option<&str> {
+        let at = self.table.columns.iter().position(|column| column.key == key)?;
+        self.values.get(at).and_then(Value::as_text)
+    }
 }
 
 /// Facts and writes, inside a transaction that the engine began.

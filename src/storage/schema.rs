@@ -32,34 +32,34 @@ impl TableName {
         }
     }
 
-    /// The columns that must be there, with the type that adds one that is missing.
-    pub fn needed_columns(self) -> &'static [(&'static str, &'static str)] {
+    /// The columns that must be there, with what they hold.
+    pub fn needed_columns(self) -> &'static [(&'static str, Kind)] {
         match self {
-            Self::User => &[("id", "text")],
+            Self::User => &[("id", Kind::Text)],
             Self::Credit => &[
-                ("id", "text"),
-                ("user_id", "text"),
-                ("transaction_no", "text"),
-                ("transaction_type", "text"),
-                ("transaction_scene", "text"),
-                ("credits", "integer"),
-                ("remaining_credits", "integer"),
-                ("description", "text"),
-                ("expires_at", "integer"),
-                ("status", "text"),
-                ("created_at", "integer"),
-                ("updated_at", "integer"),
-                ("consumed_detail", "text"),
-                ("metadata", "text"),
+                ("id", Kind::Text),
+                ("user_id", Kind::Text),
+                ("transaction_no", Kind::Text),
+                ("transaction_type", Kind::Text),
+                ("transaction_scene", Kind::Text),
+                ("credits", Kind::Integer),
+                ("remaining_credits", Kind::Integer),
+                ("description", Kind::Text),
+                ("expires_at", Kind::Timestamp),
+                ("status", Kind::Text),
+                ("created_at", Kind::Timestamp),
+                ("updated_at", Kind::Timestamp),
+                ("consumed_detail", Kind::Text),
+                ("metadata", Kind::Text),
             ],
             Self::MediaTasks => &[
-                ("id", "text"),
-                ("user_id", "text"),
-                ("status", "text"),
-                ("credit_id", "text"),
-                ("created_at", "integer"),
-                ("updated_at", "integer"),
-                ("deleted_at", "integer"),
+                ("id", Kind::Text),
+                ("user_id", Kind::Text),
+                ("status", Kind::Text),
+                ("credit_id", Kind::Text),
+                ("created_at", Kind::Timestamp),
+                ("updated_at", Kind::Timestamp),
+                ("deleted_at", Kind::Timestamp),
             ],
         }
     }
@@ -120,6 +120,19 @@ impl TimestampUnit {
     }
 }
 
+/// What a type refuses of its kind. SQLite's types refuse nothing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Limit {
+    /// Nothing.
+    None,
+    /// Whole numbers above this, and below its negative less one.
+    Largest(i64),
+    /// Texts of more characters.
+    Characters(usize),
+    /// All but these texts.
+    OneOf(Vec<String>),
+}
+
 /// A column as the database has it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Column {
@@ -129,6 +142,10 @@ pub struct Column {
     pub key: String,
     /// What it holds.
     pub kind: Kind,
+    /// The type that it is declared with, in the database's own words.
+    pub sql_type: String,
+    /// What its type leaves out of what its kind could hold.
+    pub limit: Limit,
     /// Whether it refuses NULL.
     pub not_null: bool,
     /// Whether the database fills it in.
@@ -148,12 +165,12 @@ pub struct Table {
 }
 
 impl Table {
-    /// A table with these columns.
-    pub fn new(name: TableName, columns: Vec<Column>) -> Self {
+    /// A table with these columns; `select` is how a SELECT reads one.
+    pub fn new(name: TableName, columns: Vec<Column>, select: impl Fn(&Column) -> String) -> Self {
         let by_key =
             columns.iter().enumerate().map(|(at, column)| (column.key.clone(), at)).collect();
-        let quoted: Vec<String> = columns.iter().map(|column| quote(&column.name)).collect();
-        Self { name: name.sql(), select_list: quoted.join(", "), columns, by_key }
+        let select_list: Vec<String> = columns.iter().map(select).collect();
+        Self { name: name.sql(), select_list: select_list.join(", "), columns, by_key }
     }
 
     /// The column that JavaScript calls `key`.
@@ -204,9 +221,13 @@ impl Table {
             (_, Value::Real(number)) if !number.is_finite() => "a finite number",
             // PostgreSQL can't hold a NUL, and SQLite's own functions stop at it.
             (_, Value::Text(text)) if text.contains('\0') => "text without NUL characters",
-            (Kind::Text, Value::Text(_) | Value::Json(_))
-            | (Kind::Integer, Value::Integer(_))
-            | (Kind::Real, Value::Integer(_) | Value::Real(_))
+            (Kind::Text, Value::Text(text) | Value::Json(text)) => {
+                return self.check_text(column, value, text);
+            }
+            (Kind::Integer, Value::Integer(number)) => {
+                return self.check_integer(column, value, *number);
+            }
+            (Kind::Real, Value::Integer(_) | Value::Real(_))
             | (Kind::Boolean, Value::Bool(_))
             | (Kind::Timestamp, Value::TimeMs(_))
             | (Kind::Json | Kind::Other, _) => return Ok(()),
@@ -216,12 +237,88 @@ impl Table {
             (Kind::Real, _) => "a number",
             (Kind::Boolean, _) => "true or false",
         };
-        Err(Error::InvalidValue {
+        Err(self.invalid(column, expected.to_owned(), value))
+    }
+
+    fn check_text(&self, column: &Column, value: &Value, text: &str) -> Result<()> {
+        let expected = match &column.limit {
+            Limit::Characters(most) if text.chars().count() > *most => {
+                format!("text of {most} characters at the most")
+            }
+            Limit::OneOf(allowed) if !allowed.iter().any(|one| one == text) => {
+                format!("'{}'", allowed.join("', '"))
+            }
+            _ => return Ok(()),
+        };
+        Err(self.invalid(column, expected, value))
+    }
+
+    fn check_integer(&self, column: &Column, value: &Value, number: i64) -> Result<()> {
+        match column.limit {
+            Limit::Largest(most) if !(-most - 1..=most).contains(&number) => {
+                let expected = format!("a whole number from {} to {most}", -most - 1);
+                Err(self.invalid(column, expected, value))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn invalid(&self, column: &Column, expected: String, given: &Value) -> Error {
+        Error::InvalidValue {
             table: self.name.to_owned(),
             field: column.key.clone(),
-            expected: expected.to_owned(),
-            given: describe(Some(value)),
-        })
+            expected,
+            given: describe(Some(given)),
+        }
+    }
+}
+
+/// Refuses tables that lack what this package needs. `found` are the names of their columns (none: the
+/// table is not there), `sql_type` is how the database calls what a column should hold.
+pub(super) fn check_tables(
+    found: &[(TableName, Vec<&str>)],
+    sql_type: impl Fn(Kind) -> &'static str,
+) -> Result<()> {
+    let missing: Vec<&str> = found
+        .iter()
+        .filter(|(_, columns)| columns.is_empty())
+        .map(|(table, _)| table.sql())
+        .collect();
+    if !missing.is_empty() {
+        return Err(missing_tables(&missing));
+    }
+    let mut problems = Vec::new();
+    let mut statements = Vec::new();
+    for (table, columns) in found {
+        for (needed, kind) in table.needed_columns() {
+            if !columns.contains(needed) {
+                let (table, sql_type) = (table.sql(), sql_type(*kind));
+                problems.push(format!("{table}.{needed}"));
+                statements
+                    .push(format!("ALTER TABLE {} ADD COLUMN {needed} {sql_type};", quote(table)));
+            }
+        }
+    }
+    if problems.is_empty() {
+        return Ok(());
+    }
+    Err(Error::SchemaMismatch {
+        problem: format!("column {} is missing", problems.join(", ")),
+        remedy: format!(
+            "Add it to the app's Drizzle schema and run `npx drizzle-kit push`, or run: {}",
+            statements.join(" ")
+        ),
+    })
+}
+
+/// The error for tables that are not there.
+fn missing_tables(missing: &[&str]) -> Error {
+    Error::SchemaMismatch {
+        problem: format!("table {} is missing", missing.join(", ")),
+        remedy: "Check that DATABASE_URL names the app's own database; if it does, run `npx \
+                 drizzle-kit push`. For a fresh start without the app: `npx media-credits init \
+                 <url>`"
+            .to_owned(),
     }
 }
 

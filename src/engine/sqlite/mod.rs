@@ -1,19 +1,19 @@
 //! The engine over SQLite: one writer thread and one reader thread for each file in this process.
 
 mod reader;
-mod registry;
 mod turns;
 mod worker;
 mod writer;
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::queue::{Command, Done, Queue};
+use super::registry::{Lease, Registry};
 use super::{Operation, Reply};
 use crate::error::{Error, Result};
-use crate::storage::location::Location;
+use crate::storage::location::canonical;
 use crate::storage::sqlite::{Options, Place};
-use registry::Lease;
 
 /// How an engine works. Everybody who opens one file in one process must say the same.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,10 +30,12 @@ impl Default for Settings {
     }
 }
 
+static ENGINES: Registry<PathBuf, Engine> = Registry::new();
+
 /// A share of the engine of one database. The last one to be closed ends the engine.
 pub struct Connection {
     engine: Arc<Engine>,
-    lease: Lease,
+    lease: Lease<PathBuf, Engine>,
 }
 
 /// The queues of one database's threads.
@@ -47,8 +49,17 @@ struct Engine {
 impl Connection {
     /// Joins the engine of this database, or starts it. Nothing is opened yet: the threads do that
     /// when the first request comes.
-    pub fn open(location: &Location, settings: Settings) -> Result<Self> {
-        registry::join(location, settings)
+    pub fn open(place: &Place, settings: Settings) -> Result<Self> {
+        let start = |place: &Place| Engine::start(place, settings).map(Arc::new);
+        let (engine, lease) = match place {
+            Place::Memory => (start(place)?, Lease::private()),
+            Place::File(path) => {
+                let path = canonical(path);
+                let place = Place::File(path.clone());
+                ENGINES.join(path, |engine| engine.settings == settings, || start(&place))?
+            }
+        };
+        Ok(Self { engine, lease })
     }
 
     /// Sends a request. The reply comes from another thread.

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use super::super::queue::Queue;
-use super::super::{Operation, Outcome, read};
-use super::worker::{self, Request, Worker, now_ms};
+use super::super::{Operation, Outcome, now_ms, read};
+use super::worker::{self, Request, Worker};
 use crate::error::{Error, Result};
 use crate::storage::sqlite::{Database, Options, Place, Role};
 

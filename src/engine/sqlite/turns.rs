@@ -1,7 +1,8 @@
 //! Giving others a turn. Under full load one batch follows another, and the write lock is hardly ever
 //! free. Another process that wants it looks only now and then: SQLite's own handler sleeps up to 25 ms
-//! between its first looks, and up to 100 ms later. So while others do write, the writer leaves the
-//! lock free long enough for such a look, several times a second.
+//! between its first looks, and 100 ms later on. So while others do write, the writer leaves the lock
+//! free long enough for a first look several times a second; and if then nobody has been heard of for a
+//! while, who may be waiting, long enough for a late look.
 
 use std::time::{Duration, Instant};
 
@@ -9,6 +10,7 @@ use std::time::{Duration, Instant};
 #[derive(Debug)]
 pub(super) struct Turns {
     others_wrote: Option<Instant>,
+    long_pause: Option<Instant>,
     window_began: Instant,
     busy: Duration,
 }
@@ -17,11 +19,15 @@ impl Turns {
     /// Longer than the sleeps between the first looks of SQLite's handler, which make up 130 ms.
     const PAUSE: Duration = Duration::from_millis(26);
     const WINDOW: Duration = Duration::from_millis(100);
+    /// Longer than its later sleeps.
+    const LONG_PAUSE: Duration = Duration::from_millis(102);
+    /// For how long others are silent before they may be waiting, and how long between long pauses.
+    const SILENCE: Duration = Duration::from_millis(400);
     /// For how long others are expected to write again.
     const MEMORY: Duration = Duration::from_secs(5);
 
     pub(super) fn new(now: Instant) -> Self {
-        Self { others_wrote: None, window_began: now, busy: Duration::ZERO }
+        Self { others_wrote: None, long_pause: None, window_began: now, busy: Duration::ZERO }
     }
 
     /// Remembers a batch.
@@ -40,10 +46,16 @@ impl Turns {
         }
         // With a fifth of the time free, others find the lock free often enough.
         let full = self.busy * 5 > window * 4;
-        let others = self.others_wrote.is_some_and(|at| now.duration_since(at) < Self::MEMORY);
         self.window_began = now;
         self.busy = Duration::ZERO;
-        (full && others).then_some(Self::PAUSE)
+        let silent = self.others_wrote.map(|at| now.duration_since(at));
+        let silent = silent.filter(|silent| full && *silent < Self::MEMORY)?;
+        let since_long_pause = self.long_pause.map_or(Self::MEMORY, |at| now.duration_since(at));
+        if silent < Self::SILENCE || since_long_pause < Self::SILENCE {
+            return Some(Self::PAUSE);
+        }
+        self.long_pause = Some(now);
+        Some(Self::LONG_PAUSE)
     }
 }
 
@@ -54,13 +66,15 @@ mod tests {
     #[test]
     fn pauses() {
         let rows = [
-            // batches (begin and end in ms, whether others wrote), now; whether to pause
-            (vec![(0, 50, true), (50, 99, false)], 99, false),
-            (vec![(0, 50, true), (50, 101, false)], 101, true),
-            (vec![(0, 50, false), (50, 101, false)], 101, false),
-            (vec![(0, 50, true), (90, 101, false)], 101, false),
-            (vec![(0, 50, true), (50, 100, false)], 200, false),
-            (vec![(0, 50, true), (50, 5060, false)], 5060, false),
+            // batches (begin and end in ms, whether others wrote), now; the pause in ms
+            (vec![(0, 50, true), (50, 99, false)], 99, None),
+            (vec![(0, 50, true), (50, 101, false)], 101, Some(26)),
+            (vec![(0, 50, false), (50, 101, false)], 101, None),
+            (vec![(0, 50, true), (90, 101, false)], 101, None),
+            (vec![(0, 50, true), (50, 100, false)], 200, None),
+            (vec![(0, 50, true), (50, 440, false)], 440, Some(26)),
+            (vec![(0, 50, true), (50, 460, false)], 460, Some(102)),
+            (vec![(0, 50, true), (50, 5060, false)], 5060, None),
         ];
         for (batches, now, expected) in rows {
             let start = Instant::now();
@@ -69,8 +83,23 @@ mod tests {
             for (began, ended, others_wrote) in &batches {
                 turns.had_lock(at(*began), at(*ended), *others_wrote);
             }
-            assert_eq!(turns.pause(at(now)).is_some(), expected, "{batches:?}");
+            let expected = expected.map(Duration::from_millis);
+            assert_eq!(turns.pause(at(now)), expected, "{batches:?}");
             assert_eq!(turns.pause(at(now)), None, "twice");
         }
+    }
+
+    #[test]
+    fn long_pauses_are_apart() {
+        let start = Instant::now();
+        let at = |ms: u64| start + Duration::from_millis(ms);
+        let mut turns = Turns::new(start);
+        turns.had_lock(at(0), at(1), true);
+        let mut pauses_ms = Vec::new();
+        for window in 1..10 {
+            turns.had_lock(at((window - 1) * 110), at(window * 110), false);
+            pauses_ms.push(turns.pause(at(window * 110)).unwrap().as_millis());
+        }
+        assert_eq!(pauses_ms, [26, 26, 26, 102, 26, 26, 26, 102, 26]);
     }
 }

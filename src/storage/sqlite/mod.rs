@@ -6,6 +6,7 @@ mod error;
 mod file;
 mod ledger;
 pub mod locking;
+mod log;
 mod patience;
 mod purses;
 mod schema;
@@ -13,7 +14,6 @@ mod statements;
 mod value;
 mod views;
 
-use std::path::PathBuf;
 use std::time::Duration;
 
 use rusqlite::config::DbConfig;
@@ -21,10 +21,11 @@ use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
 
 use self::error::Doing;
 use self::file::{Watch, wait_for_old_file};
-use self::locking::Locking;
+use self::log::{Log, put_back};
 use self::purses::Purses;
 use self::schema::discover;
 use self::statements::Statements;
+pub use super::location::Place;
 use super::schema::{Schema, TimestampUnit};
 use crate::error::{Error, Result};
 
@@ -74,15 +75,6 @@ impl Default for Options {
     }
 }
 
-/// Which file, or none.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub enum Place {
-    /// The file's canonical path.
-    File(PathBuf),
-    /// A private database in memory.
-    Memory,
-}
-
 /// What a connection is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Role {
@@ -103,21 +95,8 @@ pub struct Database {
     data_version: i64,
     others_wrote: bool,
     watch: Option<Watch>,
-}
-
-/// What was found when the database was opened, for diagnostics.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Diagnostics {
-    /// The file, or `:memory:`.
-    pub path: String,
-    /// SQLite's journal mode; `wal` wherever it can be had.
-    pub journal_mode: String,
-    /// The unit of times.
-    pub timestamp_unit: TimestampUnit,
-    /// Whose locks this process takes.
-    pub locking: Locking,
-    /// The version of SQLite in this package.
-    pub sqlite_version: &'static str,
+    log: Option<Log>,
+    busy_timeout: Duration,
 }
 
 impl Database {
@@ -159,8 +138,14 @@ impl Database {
         let schema = discover(&connection, options.timestamp_unit)?;
         let timestamp_unit = options.timestamp_unit;
         let data_version = pragma(&connection, DATA_VERSION)?;
+        let log = match role {
+            Role::Writer => Some(Log::watch(&mut connection).doing("opening the database")?),
+            Role::Reader => None,
+        };
         Ok(Self {
             connection,
+            log,
+            busy_timeout: options.busy_timeout,
             schema,
             schema_version,
             timestamp_unit,
@@ -265,8 +250,14 @@ impl Database {
 
     /// Puts what it can of the write-ahead log back into the file, without waiting for anybody.
     pub fn checkpoint(&self) {
-        // If it fails, the log grows until the next commit tries.
-        let _ = self.connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(()));
+        put_back(&self.connection, "PASSIVE");
+    }
+
+    /// Sees to it that the write-ahead log does not grow without end.
+    pub fn shorten_log(&mut self) {
+        if let Some(log) = &mut self.log {
+            log.shorten(&mut self.connection, self.busy_timeout);
+        }
     }
 
     /// Whether a transaction is open: some errors end it.
@@ -279,16 +270,18 @@ impl Database {
         self.connection.total_changes()
     }
 
-    /// What was found when the database was opened.
-    pub fn diagnostics(&self) -> Result<Diagnostics> {
+    /// What was found when the database was opened, each thing with its name in JavaScript.
+    pub fn diagnostics(&self) -> Result<Vec<(&'static str, String)>> {
         let path = self.connection.path().filter(|path| !path.is_empty()).unwrap_or(":memory:");
-        Ok(Diagnostics {
-            path: path.to_owned(),
-            journal_mode: journal_mode(&self.connection).doing("reading the journal mode")?,
-            timestamp_unit: self.schema.timestamp_unit,
-            locking: locking::install(),
-            sqlite_version: rusqlite::version(),
-        })
+        let journal_mode = journal_mode(&self.connection).doing("reading the journal mode")?;
+        Ok(vec![
+            ("storage", "sqlite".to_owned()),
+            ("path", path.to_owned()),
+            ("journalMode", journal_mode),
+            ("timestampUnit", self.schema.timestamp_unit.as_str().to_owned()),
+            ("locking", locking::install().as_str().to_owned()),
+            ("sqliteVersion", rusqlite::version().to_owned()),
+        ])
     }
 
     fn run(&self, statement: &'static str, doing: &'static str) -> Result<()> {
@@ -357,8 +350,6 @@ fn tune(connection: &mut Connection, options: Options, role: Role) -> Result<()>
         connection.pragma_update(None, "synchronous", synchronous)?;
         // In KiB, because it is negative: see docs/performance.md.
         connection.pragma_update(None, "cache_size", -cache_kib)?;
-        // A checkpoint writes each changed page once, so the longer the log, the fewer writes: 40 MB.
-        connection.pragma_update(None, "wal_autocheckpoint", 25_000)?;
         match role {
             Role::Writer if options.journal_mode == JournalMode::Wal => {
                 want_wal(connection, options.busy_timeout)
@@ -386,7 +377,7 @@ fn want_wal(connection: &mut Connection, busy_timeout: Duration) -> rusqlite::Re
 /// taken for the new one's; so it is put into the old one, wherever that is now.
 fn empty_log(connection: &Connection) {
     // If it fails, somebody else still uses the old file, and the log with it.
-    let _ = connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()));
+    put_back(connection, "TRUNCATE");
 }
 
 fn journal_mode(connection: &Connection) -> rusqlite::Result<String> {

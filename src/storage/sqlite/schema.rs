@@ -5,7 +5,7 @@ use rusqlite::Connection;
 use super::error::Doing;
 use crate::error::{Error, Result};
 use crate::storage::schema::{
-    Column, Kind, Schema, Table, TableName, TimestampUnit, camel_case, quote,
+    Column, Kind, Limit, Schema, Table, TableName, TimestampUnit, camel_case, check_tables, quote,
 };
 
 /// Reads the schema, and refuses one that lacks what this package needs.
@@ -14,7 +14,7 @@ pub(super) fn discover(connection: &Connection, unit: Option<TimestampUnit>) -> 
     for name in TableName::ALL {
         found.push((name, declared_columns(connection, name)?));
     }
-    check_tables(&found)?;
+    check_tables(&names(&found), sql_type)?;
     let unit = match unit {
         Some(unit) => unit,
         None => find_unit(connection, &found)?,
@@ -22,7 +22,8 @@ pub(super) fn discover(connection: &Connection, unit: Option<TimestampUnit>) -> 
     let [user, credit, media_tasks] =
         <[_; 3]>::try_from(found).map_err(|_| Error::Internal("a table was lost".to_owned()))?;
     let table = |(name, columns): (TableName, Vec<Declared>)| {
-        Table::new(name, columns.into_iter().map(Declared::into_column).collect())
+        let columns = columns.into_iter().map(Declared::into_column).collect();
+        Table::new(name, columns, |column| quote(&column.name))
     };
     let tables = [table(user), table(credit), table(media_tasks)];
     Ok(Schema::new(tables, unit, has_triggers(connection)?))
@@ -60,47 +61,18 @@ fn declared_columns(connection: &Connection, table: TableName) -> Result<Vec<Dec
     read().doing("reading the schema")
 }
 
-fn check_tables(found: &[(TableName, Vec<Declared>)]) -> Result<()> {
-    let missing: Vec<&str> = found
+fn names(found: &[(TableName, Vec<Declared>)]) -> Vec<(TableName, Vec<&str>)> {
+    found
         .iter()
-        .filter(|(_, columns)| columns.is_empty())
-        .map(|(name, _)| name.sql())
-        .collect();
-    if !missing.is_empty() {
-        return Err(missing_tables(&missing));
-    }
-    let mut problems = Vec::new();
-    let mut statements = Vec::new();
-    for (table, columns) in found {
-        for (needed, sql_type) in table.needed_columns() {
-            if !columns.iter().any(|column| column.name == *needed) {
-                let table = table.sql();
-                problems.push(format!("{table}.{needed}"));
-                statements.push(format!("ALTER TABLE {table} ADD COLUMN {needed} {sql_type};"));
-            }
-        }
-    }
-    if problems.is_empty() {
-        return Ok(());
-    }
-    Err(Error::SchemaMismatch {
-        problem: format!("column {} is missing", problems.join(", ")),
-        remedy: format!(
-            "Add it to the app's Drizzle schema and run `npx drizzle-kit push`, or run: {}",
-            statements.join(" ")
-        ),
-    })
+        .map(|(table, columns)| {
+            (*table, columns.iter().map(|column| column.name.as_str()).collect())
+        })
+        .collect()
 }
 
-/// The error for tables that are not there.
-fn missing_tables(missing: &[&str]) -> Error {
-    Error::SchemaMismatch {
-        problem: format!("table {} is missing", missing.join(", ")),
-        remedy: "Check that DATABASE_URL names the app's own file; if it does, run `npx \
-                 drizzle-kit push`. For a fresh start without the app: `npx media-credits init \
-                 <url>`"
-            .to_owned(),
-    }
+/// What a column that is missing would be declared as.
+fn sql_type(kind: Kind) -> &'static str {
+    if kind == Kind::Text { "text" } else { "integer" }
 }
 
 impl Declared {
@@ -108,9 +80,11 @@ impl Declared {
         Column {
             key: camel_case(&self.name),
             kind: self.kind(),
+            limit: Limit::None,
             not_null: self.not_null,
             has_default: self.default.is_some(),
             name: self.name,
+            sql_type: self.declared_type,
         }
     }
 

@@ -97,13 +97,15 @@ impl Statement {
 mod tests {
     use super::*;
     use crate::domain::value::Value;
-    use crate::storage::schema::{Column, TableName};
+    use crate::storage::schema::{Column, Limit, TableName};
 
     fn table() -> Table {
         let column = |name: &str, key: &str, kind| Column {
             name: name.to_owned(),
             key: key.to_owned(),
             kind,
+            sql_type: String::new(),
+            limit: Limit::None,
             not_null: false,
             has_default: false,
         };
@@ -112,7 +114,7 @@ mod tests {
             column("user_id", "userId", Kind::Text),
             column("odd\"name", "odd\"name", Kind::Json),
         ];
-        Table::new(TableName::Credit, columns)
+        Table::new(TableName::Credit, columns, |column| quote(&column.name))
     }
 
     fn fields(keys: &[&str]) -> Fields {

@@ -1,0 +1,124 @@
+'use strict'
+
+/**
+ * PostgreSQL for the tests: databases of their own on the server that `postgres.setup.js` started, each a copy of
+ * one of its templates. The test's own process looks into them, with the app's own client.
+ */
+
+const postgres = require('postgres')
+
+const SCHEMA = `
+  SELECT table_name AS owner, column_name AS name,
+      concat_ws(' ', ordinal_position, data_type, is_nullable, column_default) AS definition
+    FROM information_schema.columns WHERE table_schema = 'public'
+  UNION ALL
+  SELECT tablename, indexname, indexdef FROM pg_indexes WHERE schemaname = 'public'
+  UNION ALL
+  SELECT relname, conname, pg_get_constraintdef(pg_constraint.oid)
+    FROM pg_constraint JOIN pg_class ON pg_class.oid = conrelid
+    WHERE connamespace = 'public'::regnamespace AND contype <> 'n'
+  ORDER BY 1, 2, 3`
+
+/** What becomes of a column's text. Times and booleans look as SQLite keeps them: one form of a row for all tests. */
+const PARSERS = {
+  boolean: [16, (text) => (text === 't' ? 1 : 0)],
+  bigint: [20, Number],
+  numeric: [1700, Number],
+  json: [114, String],
+  jsonb: [3802, String],
+  // UTC, as the app reads it: without the microseconds.
+  timestamp: [1114, (text) => Date.parse(`${text.replace(' ', 'T')}Z`)],
+}
+
+/** A client with one connection, so that a transaction may be several calls. */
+function clientOf(url) {
+  const types = Object.entries(PARSERS).map(([name, [oid, parse]]) => [
+    name,
+    { to: oid, from: [oid], serialize: String, parse },
+  ])
+  const options = { max: 1, fetch_types: false, prepare: false, onnotice: () => {} }
+  return postgres(url, { ...options, types: Object.fromEntries(types) })
+}
+
+/** A database of the server with this name. */
+function urlOf(serverUrl, name) {
+  const url = new URL(serverUrl)
+  url.pathname = `/${name}`
+  return url.href
+}
+
+let admin
+let last = 0
+
+function server() {
+  const { url, prefix } = JSON.parse(process.env.MEDIA_CREDITS_TEST_POSTGRES)
+  admin ??= clientOf(url)
+  return { admin, prefix, url }
+}
+
+class PostgresStore {
+  provider = 'postgresql'
+  needsTables = false
+
+  /** A store with the app's `tables`, with a real app's rows (`fixture`), or with `nothing` in it. */
+  static async open(content) {
+    const { admin, prefix, url } = server()
+    const name = `${prefix}_${process.pid}_${++last}`
+    const template = content === 'nothing' ? 'template1' : `${prefix}_${content}`
+    await admin.unsafe(`CREATE DATABASE ${name} TEMPLATE ${template}`)
+    return new PostgresStore(name, urlOf(url, name))
+  }
+
+  constructor(name, url) {
+    this.name = name
+    this.url = url
+    this.otherUrls = [url.replace(/^postgres:/, 'postgresql:')]
+  }
+
+  /** Runs statements `[sql, args]` one after the other, and gives the rows of the last one. */
+  async query(statements) {
+    this.client ??= clientOf(this.url)
+    let rows = []
+    for (const [sql, args] of statements) {
+      rows = await this.client.unsafe(numbered(sql, args), args.map(literal))
+    }
+    return rows.map((row) => ({ ...row }))
+  }
+
+  /** The rows of several statements, all of one moment. */
+  snapshot(statements) {
+    this.client ??= clientOf(this.url)
+    return this.client.begin('ISOLATION LEVEL REPEATABLE READ', async (transaction) => {
+      const all = []
+      for (const sql of statements) all.push((await transaction.unsafe(sql)).map((row) => ({ ...row })))
+      return all
+    })
+  }
+
+  /** Every column, index and constraint. */
+  schema() {
+    return this.query([[SCHEMA, []]])
+  }
+
+  async remove() {
+    await this.client?.end({ timeout: 1 })
+    await server().admin.unsafe(`DROP DATABASE IF EXISTS ${this.name} WITH (FORCE)`)
+  }
+}
+
+/** A statement with `$1`, `$2`, … for each `?` that stands outside of quotes. */
+function numbered(sql, args) {
+  if (args.length === 0) return sql
+  let at = 0
+  return sql.replace(/'[^']*'|"[^"]*"|\?/g, (found) => (found === '?' ? `$${++at}` : found))
+}
+
+/** A time as a `timestamp without time zone` takes it: in UTC. The client would write it in the zone of the session. */
+const literal = (value) => (value instanceof Date ? value.toISOString().slice(0, -1) : value)
+
+async function end() {
+  await admin?.end({ timeout: 1 })
+  admin = undefined
+}
+
+module.exports = { Store: PostgresStore, clientOf, end, urlOf }

@@ -1,0 +1,36 @@
+'use strict'
+
+/** For Jest: starts one server for all files, with a template of each content that a test can ask for. */
+
+const { randomBytes } = require('node:crypto')
+const fs = require('node:fs')
+const path = require('node:path')
+const { startUnlessGiven } = require('../../scripts/test-postgres')
+const { clientOf, urlOf } = require('./postgres')
+
+const FIXTURE = path.join(__dirname, '../../fixtures/shipany.pg.sql')
+
+module.exports = async function setup() {
+  const server = await startUnlessGiven()
+  // A server that somebody else started may have databases of another run.
+  const prefix = `media_credits_test_${randomBytes(4).toString('hex')}`
+  const admin = clientOf(server.url)
+  const fill = async (template, statements) => {
+    const client = clientOf(urlOf(server.url, template))
+    await client.unsafe(statements)
+    await client.end()
+  }
+  await admin.unsafe(`CREATE DATABASE ${prefix}_fixture`)
+  await fill(`${prefix}_fixture`, fs.readFileSync(FIXTURE, 'utf8'))
+  await admin.unsafe(`CREATE DATABASE ${prefix}_tables TEMPLATE ${prefix}_fixture`)
+  // The rows of every other table belong to a user.
+  await fill(`${prefix}_tables`, 'TRUNCATE "user" CASCADE')
+  process.env.MEDIA_CREDITS_TEST_POSTGRES = JSON.stringify({ url: server.url, prefix })
+
+  globalThis.stopTestPostgres = async () => {
+    const left = await admin`SELECT datname FROM pg_database WHERE starts_with(datname, ${prefix})`
+    for (const { datname } of left) await admin.unsafe(`DROP DATABASE ${datname} WITH (FORCE)`)
+    await admin.end()
+    await server.stop()
+  }
+}

@@ -1,0 +1,5 @@
+'use strict'
+
+/** For Jest: undoes `postgres.setup.js`. */
+
+module.exports = () => globalThis.stopTestPostgres()

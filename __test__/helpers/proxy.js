@@ -1,0 +1,153 @@
+'use strict'
+
+/**
+ * A proxy before a server: it slows the network down, cuts it, and counts its round trips.
+ *
+ * A round trip is a client that speaks and a server that then answers, each in as many pieces as it likes. With
+ * a `delayMs`, what a client sends in one go counts as one even if the server is quick to answer its beginning.
+ */
+
+const net = require('node:net')
+const { setTimeout: sleep } = require('node:timers/promises')
+
+/** Starts a proxy before the server of a URL. Its own `url` leads through it. */
+async function startProxy(serverUrl) {
+  const target = new URL(serverUrl)
+  const proxy = new Proxy({ host: target.hostname, port: Number(target.port) || 5432 })
+  await new Promise((resolve, reject) => {
+    proxy.listener.once('error', reject).listen(0, '127.0.0.1', resolve)
+  })
+  proxy.port = proxy.listener.address().port
+  proxy.url = proxy.through(serverUrl)
+  return proxy
+}
+
+class Proxy {
+  /** How much longer each message of a client takes, and so each round trip. */
+  delayMs = 0
+
+  /**
+   * Looks at what a client sends, `(bytes, connection) => …`, before it is passed on. With `false` it is not
+   * passed on. It may end the connection: `connection.kill()` at once, or `connection.loseAnswer()` when the
+   * server has answered, so that all is done and the client does not know.
+   */
+  onClientData = () => {}
+
+  constructor(target) {
+    this.target = target
+    this.connections = new Set()
+    this.past = []
+    this.gate = Promise.resolve()
+    this.open = () => {}
+    this.listener = net.createServer({ allowHalfOpen: true }, (client) => {
+      const connection = new Connection(this, client)
+      this.connections.add(connection)
+      this.past.push(connection)
+    })
+  }
+
+  /** The URL of another database of the same server, through this proxy. */
+  through(url) {
+    const changed = new URL(url)
+    changed.hostname = '127.0.0.1'
+    changed.port = this.port
+    return changed.href
+  }
+
+  /** Holds everything back in both directions, while connections stay open and new ones are taken. */
+  stall() {
+    this.resume()
+    this.gate = new Promise((resolve) => (this.open = resolve))
+  }
+
+  /** Passes on what was held back. */
+  resume() {
+    this.open()
+  }
+
+  /** How many round trips there were since the last reset: in all, and for each connection in its order. */
+  roundTrips() {
+    const perConnection = this.past.map((connection) => connection.roundTrips)
+    return { total: perConnection.reduce((sum, count) => sum + count, 0), perConnection }
+  }
+
+  /** Begins to count anew, with the connections that are open. */
+  resetRoundTrips() {
+    this.past = [...this.connections]
+    for (const connection of this.past) connection.roundTrips = 0
+  }
+
+  /** Cuts all connections, as a network does: both sides are told by a reset. */
+  killConnections() {
+    for (const connection of this.connections) connection.kill()
+  }
+
+  /** Cuts all connections and takes no new ones. */
+  async stop() {
+    const closed = new Promise((resolve) => this.listener.close(resolve))
+    this.resume()
+    this.killConnections()
+    await closed
+  }
+}
+
+/** A client's connection, and the one to the server that belongs to it. */
+class Connection {
+  roundTrips = 0
+
+  constructor(proxy, client) {
+    this.proxy = proxy
+    this.client = client
+    this.server = net.connect({ ...proxy.target, allowHalfOpen: true })
+    this.passOn(client, this.server, (bytes) => this.sent(bytes))
+    this.passOn(this.server, client, () => this.answered())
+  }
+
+  /** Passes on in order, each piece after its delay, what `look` does not hold back. */
+  passOn(from, to, look) {
+    let last = Promise.resolve()
+    const inOrder = (then) => (last = last.then(then))
+    from.setNoDelay(true)
+    from.on('data', (bytes) => {
+      if (look(bytes) === false) return
+      const due = Date.now() + (from === this.client ? this.proxy.delayMs : 0)
+      inOrder(async () => {
+        const early = due - Date.now()
+        if (early > 0) await sleep(early)
+        await this.proxy.gate
+        to.write(bytes)
+      })
+    })
+    from.on('end', () => inOrder(() => to.end()))
+    // After an error there is a close, and after a close of one side the other has nobody to talk to.
+    from.on('error', () => {})
+    from.on('close', (broken) => {
+      if (broken) this.kill()
+      this.proxy.connections.delete(this)
+    })
+  }
+
+  sent(bytes) {
+    this.isAsking = true
+    return this.proxy.onClientData(bytes, this)
+  }
+
+  answered() {
+    if (this.isAsking) this.roundTrips++
+    this.isAsking = false
+    if (!this.losesAnswer) return true
+    this.kill()
+    return false
+  }
+
+  loseAnswer() {
+    this.losesAnswer = true
+  }
+
+  kill() {
+    this.client.resetAndDestroy()
+    this.server.resetAndDestroy()
+  }
+}
+
+module.exports = { startProxy }

@@ -1,0 +1,98 @@
+'use strict'
+
+/** SQLite for the tests: files in folders of their own, which a second process looks into. */
+
+const { fork } = require('node:child_process')
+const fs = require('node:fs')
+const os = require('node:os')
+const path = require('node:path')
+
+const FIXTURE = path.join(__dirname, '../../fixtures/shipany.sqlite')
+
+const SCHEMA = `
+  SELECT tbl_name AS owner, name, 'index' AS definition FROM sqlite_master WHERE type = 'index'
+  UNION ALL
+  SELECT tables.name, columns.name, concat_ws(' ', cid, columns.type, "notnull", dflt_value, pk)
+    FROM sqlite_master AS tables JOIN pragma_table_info(tables.name) AS columns
+    WHERE tables.type = 'table'
+  ORDER BY 1, 2`
+
+/** A database file, which is not there until somebody makes it. */
+class SqliteStore {
+  provider = 'sqlite'
+
+  /** A store with the app's `tables`, with a real app's rows (`fixture`), or with `nothing` in it. */
+  static async open(content) {
+    const store = new SqliteStore(fs.mkdtempSync(path.join(os.tmpdir(), 'media-credits-')))
+    if (content === 'fixture') fs.copyFileSync(FIXTURE, store.file)
+    // The package makes them, as `npx media-credits init` does.
+    store.needsTables = content === 'tables'
+    return store
+  }
+
+  constructor(folder) {
+    this.folder = folder
+    this.file = path.join(folder, 'local.db')
+    this.url = `file:${this.file}`
+    this.otherUrls = [this.file, `file://${this.file}`, `file:${folder}/./local.db`]
+  }
+
+  /** Runs statements `[sql, args]` in the other process, and gives the rows of the last one. */
+  query(statements) {
+    const stored = (value) => (value instanceof Date ? value.getTime() : value)
+    return inspect(
+      this.file,
+      statements.map(([sql, args]) => [sql, args.map(stored)]),
+    )
+  }
+
+  /** The rows of several statements, one after the other: nobody writes to a file that a test looks at. */
+  async snapshot(statements) {
+    const all = []
+    for (const sql of statements) all.push(await this.query([[sql, []]]))
+    return all
+  }
+
+  /** Every column and index. */
+  schema() {
+    return this.query([[SCHEMA, []]])
+  }
+
+  async remove() {
+    fs.rmSync(this.folder, { recursive: true, force: true })
+  }
+}
+
+let inspector
+let lastQuestion = 0
+const questions = new Map()
+
+function inspect(file, statements) {
+  inspector ??= startInspector()
+  const id = ++lastQuestion
+  inspector.send({ id, file, statements })
+  return new Promise((resolve, reject) => questions.set(id, { resolve, reject }))
+}
+
+function startInspector() {
+  const child = fork(path.join(__dirname, 'inspector.js'))
+  child.on('message', ({ id, rows, error }) => {
+    const { resolve, reject } = questions.get(id)
+    questions.delete(id)
+    if (error) reject(new Error(error))
+    else resolve(rows)
+  })
+  return child
+}
+
+/** Ends the other process, and with it what it still has open; the next question starts a new one. */
+async function stopInspector() {
+  const stopped = inspector
+  inspector = undefined
+  if (!stopped) return
+  const gone = new Promise((resolve) => stopped.once('exit', resolve))
+  stopped.kill()
+  await gone
+}
+
+module.exports = { Store: SqliteStore, end: stopInspector }

@@ -1,0 +1,18 @@
+'use strict'
+
+/**
+ * Which storage a run is about. The same tests run on each; what only one of them can do is registered
+ * with `sqlite.test(…)` or `postgres.describe(…)`, and what it says in other words is a `byStorage({ … })`.
+ */
+
+/** `sqlite` or `postgres`, as the project in jest.config.js says. */
+const STORAGE = globalThis.STORAGE ?? 'sqlite'
+
+const nothing = Object.assign(() => {}, { each: () => nothing, skip: () => {} })
+
+const on = (storage) => (STORAGE === storage ? { describe, test } : { describe: nothing, test: nothing })
+
+/** The value for the storage of this run. */
+const byStorage = (values) => values[STORAGE]
+
+module.exports = { STORAGE, byStorage, postgres: on('postgres'), sqlite: on('sqlite') }

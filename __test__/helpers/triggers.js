@@ -1,0 +1,37 @@
+'use strict'
+
+/** Triggers of an app's own, which are written in another language on each storage. */
+
+const { byStorage } = require('./storage')
+
+const sqliteTrigger = (table, condition, action) => [
+  `CREATE TRIGGER on_insert BEFORE INSERT ON ${table} WHEN ${condition} BEGIN SELECT ${action}; END`,
+]
+
+const postgresTrigger = (table, condition, action) => [
+  `CREATE FUNCTION on_insert() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN ${action}; END $$`,
+  `CREATE TRIGGER on_insert BEFORE INSERT ON ${table} FOR EACH ROW WHEN (${condition})
+   EXECUTE FUNCTION on_insert()`,
+]
+
+const trigger = byStorage({ sqlite: sqliteTrigger, postgres: postgresTrigger })
+
+/** The ways in which a trigger can refuse a row. */
+const REFUSALS = byStorage({ sqlite: ['ABORT', 'FAIL', 'ROLLBACK'], postgres: ['EXCEPTION'] })
+
+/** A table refuses a row such as `NEW.title = 'bad'` with this message. */
+async function refuseRows(database, table, condition, refusal, message) {
+  const action = byStorage({
+    sqlite: `RAISE(${refusal}, '${message}')`,
+    postgres: `RAISE ${refusal} '${message}'`,
+  })
+  await database.run(...trigger(table, condition, action))
+}
+
+/** A table drops such a row and says nothing. */
+async function dropRows(database, table, condition) {
+  const action = byStorage({ sqlite: 'RAISE(IGNORE)', postgres: 'RETURN NULL' })
+  await database.run(...trigger(table, condition, action))
+}
+
+module.exports = { REFUSALS, dropRows, refuseRows }

@@ -1,0 +1,32 @@
+'use strict'
+
+/**
+ * The same tests on each storage, but for what is about one of them.
+ * `npx jest --selectProjects sqlite` runs them on one alone.
+ */
+
+/** About files and their locks. */
+const SQLITE_ALONE = ['/__test__/3[13]-', '/__test__/4\\d-']
+/** About a server and the network before it. */
+const POSTGRES_ALONE = ['/__test__/5\\d-']
+
+const common = { testEnvironment: 'node', testMatch: ['<rootDir>/__test__/*.test.js'] }
+
+module.exports = {
+  projects: [
+    {
+      ...common,
+      displayName: 'sqlite',
+      globals: { STORAGE: 'sqlite' },
+      testPathIgnorePatterns: POSTGRES_ALONE,
+    },
+    {
+      ...common,
+      displayName: 'postgres',
+      globals: { STORAGE: 'postgres' },
+      globalSetup: '<rootDir>/__test__/helpers/postgres.setup.js',
+      globalTeardown: '<rootDir>/__test__/helpers/postgres.teardown.js',
+      testPathIgnorePatterns: SQLITE_ALONE,
+    },
+  ],
+}

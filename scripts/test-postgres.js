@@ -1,0 +1,213 @@
+'use strict'
+
+/**
+ * A PostgreSQL server for tests and benches: a new one, in a folder of its own, for this machine alone.
+ *
+ * node scripts/test-postgres.js [--fsync]
+ *
+ * prints the server's URL in one line when it is ready. When its standard input ends, or on SIGTERM, the server
+ * and its folder are gone; so they are when this process is killed. With TEST_DATABASE_URL in the environment
+ * that is printed, and nothing is started. JavaScript calls `start()` for a server of its own.
+ */
+
+const { spawn, spawnSync } = require('node:child_process')
+const { randomBytes, randomInt } = require('node:crypto')
+const fs = require('node:fs')
+const net = require('node:net')
+const os = require('node:os')
+const path = require('node:path')
+const { setTimeout: sleep } = require('node:timers/promises')
+const { guard } = require('./guard')
+const { binaries, unprivileged } = require('./postgres-binaries')
+
+const PATIENCE_MS = 60_000
+const POLL_MS = 20
+
+/** Below the ports that a system gives to outgoing connections: nobody takes it while the server is down. */
+const PORTS = [15_000, 30_000]
+
+const SETTINGS = {
+  listen_addresses: '127.0.0.1',
+  unix_socket_directories: '',
+  max_connections: 200,
+  // Far from UTC, so that whoever forgets time zones is found out.
+  timezone: 'Asia/Shanghai',
+  log_min_messages: 'fatal',
+}
+/** A server that lives for a minute and survives no power cut. */
+const SHORT_LIVED = { fsync: 'off', full_page_writes: 'off', autovacuum: 'off', max_wal_size: '256MB' }
+
+/** The ways to take a server down: clients are told, are not told, and the server itself does not know. */
+const SIGNALS = { fast: 'SIGINT', immediate: 'SIGQUIT', crash: 'SIGKILL' }
+
+/**
+ * Starts a server of one's own, which may be taken down and up again. It ends with this process, if it was
+ * not stopped before. `fsync` is off unless asked for; `settings` are more of those in postgresql.conf.
+ */
+async function start({ fsync = false, settings = {} } = {}) {
+  const account = unprivileged()
+  const [folder, dataFolder] = [os.tmpdir(), fsync ? os.tmpdir() : fastest()].map((parent) => {
+    const made = fs.mkdtempSync(path.join(parent, 'media-credits-postgres-'))
+    if (account.uid !== undefined) fs.chownSync(made, account.uid, account.gid)
+    return made
+  })
+  const end = guard(path.join(dataFolder, 'postmaster.pid'), [folder, dataFolder])
+  try {
+    const bin = binaries(folder, account)
+    const password = randomBytes(16).toString('hex')
+    initialize({ bin, account, folder, dataFolder, password })
+    const port = await freePort()
+    write(dataFolder, { ...SETTINGS, ...(fsync ? {} : SHORT_LIVED), port, ...settings })
+    const server = new Server({ bin, account, folder, dataFolder })
+    await server.up()
+    return {
+      url: `postgres://postgres:${password}@127.0.0.1:${port}/postgres`,
+      port,
+      dataFolder,
+      /** Takes it down `fast`, `immediate` or by a `crash`. */
+      down: (how) => server.down(how),
+      up: () => server.up(),
+      async restart(how) {
+        await server.down(how)
+        await server.up()
+      },
+      stop: end,
+    }
+  } catch (error) {
+    await end()
+    throw error
+  }
+}
+
+/** The server that TEST_DATABASE_URL names, else one of one's own. */
+async function startUnlessGiven(options) {
+  const url = process.env.TEST_DATABASE_URL
+  return url ? { url, stop: async () => {} } : start(options)
+}
+
+/** A folder in memory, if there is a large one: to make a database there takes a tenth of the time. */
+function fastest() {
+  const MEMORY = '/dev/shm'
+  const NEEDED_BYTES = 2 ** 31
+  if (!fs.existsSync(MEMORY)) return os.tmpdir()
+  const { bavail, bsize } = fs.statfsSync(MEMORY)
+  return bavail * bsize >= NEEDED_BYTES ? MEMORY : os.tmpdir()
+}
+
+/** Fills the data folder. Texts sort as most servers sort them, which is not by their bytes. */
+function initialize({ bin, account, folder, dataFolder, password }) {
+  const passwordFile = path.join(folder, 'password')
+  fs.writeFileSync(passwordFile, password, { mode: 0o600 })
+  if (account.uid !== undefined) fs.chownSync(passwordFile, account.uid, account.gid)
+  const args = ['--pgdata', dataFolder, '--username', 'postgres', '--pwfile', passwordFile, '--no-sync']
+  args.push('--auth', 'scram-sha-256', '--encoding', 'UTF8', '--no-instructions')
+  args.push('--locale', 'C', '--locale-provider', 'icu', '--icu-locale', 'en-US')
+  const options = { cwd: folder, encoding: 'utf8', env: environment(), ...account }
+  const { status, error, stdout, stderr } = spawnSync(path.join(bin, 'initdb'), args, options)
+  if (status !== 0) throw error ?? new Error(`initdb failed:\n${stdout}${stderr}`)
+  fs.rmSync(passwordFile)
+}
+
+function write(dataFolder, settings) {
+  const lines = Object.entries(settings).map(([name, value]) => `${name} = '${value}'\n`)
+  fs.appendFileSync(path.join(dataFolder, 'postgresql.conf'), lines.join(''))
+}
+
+/** Without what would lead PostgreSQL's programs elsewhere. */
+function environment() {
+  const inherited = Object.entries(process.env).filter(([name]) => !/^(PG|LC_|LANG)/.test(name))
+  return { ...Object.fromEntries(inherited), LC_ALL: 'C' }
+}
+
+async function freePort() {
+  for (;;) {
+    const port = randomInt(...PORTS)
+    const listener = net.createServer()
+    const free = await new Promise((resolve) => {
+      listener.once('error', () => resolve(false))
+      listener.listen(port, '127.0.0.1', () => listener.close(() => resolve(true)))
+    })
+    if (free) return port
+  }
+}
+
+/** The server's process. */
+class Server {
+  constructor({ bin, account, folder, dataFolder }) {
+    Object.assign(this, { bin, account, dataFolder })
+    this.pidFile = path.join(dataFolder, 'postmaster.pid')
+    this.logFile = path.join(folder, 'log')
+  }
+
+  /** Starts it, and waits until it takes connections. */
+  async up() {
+    const deadline = Date.now() + PATIENCE_MS
+    for (;;) {
+      this.launch()
+      while (!this.ended && !this.isReady() && Date.now() < deadline) await sleep(POLL_MS)
+      if (!this.ended && this.isReady()) return
+      // After a crash its last processes may still hold the memory that they shared.
+      const message = fs.readFileSync(this.logFile, 'utf8')
+      if (!/shared memory block|lock file/.test(message) || Date.now() > deadline) {
+        throw new Error(`PostgreSQL did not start:\n${message.slice(-2000)}`)
+      }
+      await sleep(100)
+    }
+  }
+
+  launch() {
+    const log = fs.openSync(this.logFile, 'w')
+    this.ended = false
+    // In a group of its own, which a Ctrl-C in the terminal does not reach.
+    this.process = spawn(path.join(this.bin, 'postgres'), ['-D', this.dataFolder], {
+      cwd: this.dataFolder,
+      detached: true,
+      env: environment(),
+      stdio: ['ignore', log, log],
+      ...this.account,
+    })
+    fs.closeSync(log)
+    this.gone = new Promise((resolve) => {
+      this.process.once('close', resolve)
+      this.process.once('error', resolve)
+    }).then(() => (this.ended = true))
+    this.process.unref()
+  }
+
+  /** It says so in the eighth line of this file. */
+  isReady() {
+    try {
+      return fs.readFileSync(this.pidFile, 'utf8').split('\n')[7]?.trim() === 'ready'
+    } catch {
+      return false
+    }
+  }
+
+  async down(how = 'fast') {
+    this.process.ref()
+    this.process.kill(SIGNALS[how])
+    await this.gone
+    // A crash leaves it behind, and the number in it may soon be somebody else's.
+    fs.rmSync(this.pidFile, { force: true })
+  }
+}
+
+async function main(args) {
+  const unknown = args.find((arg) => arg !== '--fsync')
+  if (unknown) throw new Error(`unknown option ${unknown}; the only one is --fsync`)
+  const server = await startUnlessGiven({ fsync: args.includes('--fsync') })
+  const stop = () => server.stop().then(() => process.exit())
+  process.once('SIGTERM', stop)
+  process.once('SIGINT', stop)
+  process.stdin.once('close', stop).once('end', stop).resume()
+  console.log(server.url)
+}
+
+if (require.main === module) {
+  main(process.argv.slice(2)).catch((error) => {
+    console.error(error.message)
+    process.exitCode = 1
+  })
+}
+
+module.exports = { freePort, start, startUnlessGiven }

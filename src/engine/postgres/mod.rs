@@ -1,0 +1,155 @@
+//! The engine over PostgreSQL: requests run side by side, each in a transaction of its own, on a pool
+//! of connections that everybody in this process shares who opens the same database.
+
+mod run;
+mod turns;
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, LazyLock, Mutex};
+use std::time::Duration;
+
+use tokio::runtime::{Builder, Runtime};
+use tokio_util::task::TaskTracker;
+
+use super::registry::{Lease, Registry};
+use super::{Ids, Operation, Reply};
+use crate::error::{Error, Result};
+use crate::storage::location::PostgresUrl;
+use crate::storage::postgres::{Options, Server};
+use turns::Turns;
+
+/// How an engine works. Everybody who opens one database in one process must say the same.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Settings {
+    /// How to use the server.
+    pub database: Options,
+    /// How many requests may wait before further ones are refused.
+    pub max_queue: usize,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self { database: Options::default(), max_queue: 10_000 }
+    }
+}
+
+static ENGINES: Registry<PostgresUrl, Engine> = Registry::new();
+
+/// One runtime for all engines of a process: its threads only wait for sockets.
+static RUNTIME: LazyLock<std::result::Result<Runtime, String>> = LazyLock::new(|| {
+    Builder::new_multi_thread()
+        .worker_threads(2)
+        .thread_name("credits-postgres")
+        .enable_all()
+        .build()
+        .map_err(|error| error.to_string())
+});
+
+/// A share of the engine of one database. The last one to be closed closes the pool.
+pub struct Connection {
+    engine: Arc<Engine>,
+    lease: Lease<PostgresUrl, Engine>,
+    /// What was sent through this share.
+    requests: TaskTracker,
+}
+
+struct Engine {
+    server: Server,
+    settings: Settings,
+    ids: Mutex<Ids>,
+    waiting: AtomicUsize,
+    turns: Turns,
+}
+
+impl Connection {
+    /// Joins the engine of this database, or makes it. Nothing is connected yet.
+    pub fn open(url: &PostgresUrl, settings: Settings) -> Result<Self> {
+        runtime()?;
+        let (engine, lease) = ENGINES.join(
+            url.clone(),
+            |engine| engine.settings == settings,
+            || Engine::new(url, settings.clone()),
+        )?;
+        Ok(Self { engine, lease, requests: TaskTracker::new() })
+    }
+
+    /// Sends a request. The reply comes from another thread.
+    pub fn submit(&self, operation: Operation, reply: Reply) {
+        let runtime = match runtime() {
+            Ok(runtime) => runtime,
+            Err(error) => return reply.send(Err(error)),
+        };
+        let engine = Arc::clone(&self.engine);
+        let Some(place) = Place::take(&engine) else {
+            return reply.send(Err(Error::Overloaded { waiting: engine.settings.max_queue }));
+        };
+        let run = async move {
+            let outcome = engine.run(&operation).await;
+            drop(place);
+            reply.send(outcome);
+        };
+        self.requests.spawn_on(run, runtime.handle());
+    }
+
+    /// Gives the share back. `done` is called, from another thread, when everything that was sent
+    /// through it is answered and, if it was the last share, the pool is closed.
+    pub fn close(self, done: impl FnOnce() + Send + 'static) {
+        let Ok(runtime) = runtime() else { return done() };
+        let Self { engine, lease, requests } = self;
+        let last = lease.end();
+        requests.close();
+        runtime.spawn(async move {
+            requests.wait().await;
+            if last {
+                engine.server.close();
+            }
+            done();
+        });
+    }
+}
+
+impl Engine {
+    fn new(url: &PostgresUrl, settings: Settings) -> Result<Arc<Self>> {
+        let engine = Arc::new(Self {
+            server: Server::new(url, settings.database.clone())?,
+            settings,
+            ids: Mutex::default(),
+            waiting: AtomicUsize::new(0),
+            turns: Turns::default(),
+        });
+        let weak = Arc::downgrade(&engine);
+        // A server that sleeps when nobody is connected must be able to.
+        runtime()?.spawn(async move {
+            const EVERY: Duration = Duration::from_secs(30);
+            loop {
+                tokio::time::sleep(EVERY).await;
+                let Some(engine) = weak.upgrade() else { return };
+                engine.server.close_idle();
+            }
+        });
+        Ok(engine)
+    }
+}
+
+/// A place among the requests that wait.
+struct Place(Arc<Engine>);
+
+impl Place {
+    fn take(engine: &Arc<Engine>) -> Option<Self> {
+        let before = engine.waiting.fetch_add(1, Ordering::Relaxed);
+        let place = Self(Arc::clone(engine));
+        (before < engine.settings.max_queue).then_some(place)
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.0.waiting.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+fn runtime() -> Result<&'static Runtime> {
+    RUNTIME
+        .as_ref()
+        .map_err(|error| Error::Internal(format!("no thread could be started: {error}")))
+}

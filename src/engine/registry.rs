@@ -1,0 +1,95 @@
+//! Who shares which engine: one for each database in a process, however often it is opened and from
+//! however many threads.
+
+use std::collections::HashMap;
+use std::hash::Hash;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use crate::error::{Error, Result};
+
+/// The engines of a process, by what tells their databases apart.
+pub(super) struct Registry<K, E> {
+    engines: Mutex<Option<HashMap<K, Shared<E>>>>,
+}
+
+struct Shared<E> {
+    engine: Arc<E>,
+    leases: usize,
+}
+
+/// The right to use an engine.
+pub(super) struct Lease<K: 'static, E: 'static> {
+    /// `None`: nobody else can share this engine.
+    shared: Option<(&'static Registry<K, E>, K)>,
+}
+
+impl<K: Eq + Hash + Clone, E> Registry<K, E> {
+    pub(super) const fn new() -> Self {
+        Self { engines: Mutex::new(None) }
+    }
+
+    /// The engine of a database: the one that runs, if it `fits` what the caller wants, or a new one.
+    pub(super) fn join(
+        &'static self,
+        key: K,
+        fits: impl FnOnce(&E) -> bool,
+        start: impl FnOnce() -> Result<Arc<E>>,
+    ) -> Result<(Arc<E>, Lease<K, E>)> {
+        let mut engines = self.lock();
+        let engines = engines.get_or_insert_default();
+        let engine = match engines.get_mut(&key) {
+            Some(shared) if fits(&shared.engine) => {
+                shared.leases += 1;
+                Arc::clone(&shared.engine)
+            }
+            Some(_) => return Err(other_options()),
+            None => {
+                let engine = start()?;
+                let shared = Shared { engine: Arc::clone(&engine), leases: 1 };
+                engines.insert(key.clone(), shared);
+                engine
+            }
+        };
+        Ok((engine, Lease { shared: Some((self, key)) }))
+    }
+
+    /// A panic elsewhere can't leave the map half changed.
+    fn lock(&self) -> MutexGuard<'_, Option<HashMap<K, Shared<E>>>> {
+        self.engines.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl<K: Eq + Hash + Clone, E> Lease<K, E> {
+    /// The lease of an engine that is nobody else's.
+    #[cfg(feature = "sqlite")]
+    pub(super) fn private() -> Self {
+        Self { shared: None }
+    }
+
+    /// Ends the lease. Whether it was the last one: then nobody can join this engine any more.
+    pub(super) fn end(self) -> bool {
+        let Some((registry, key)) = &self.shared else { return true };
+        let mut engines = registry.lock();
+        let Some(engines) = engines.as_mut() else { return true };
+        match engines.get_mut(key) {
+            Some(shared) if shared.leases > 1 => {
+                shared.leases -= 1;
+                false
+            }
+            _ => {
+                engines.remove(key);
+                true
+            }
+        }
+    }
+}
+
+/// One engine can't be durable for one caller and not for another.
+fn other_options() -> Error {
+    Error::InvalidArgument {
+        name: "connect(options)".to_owned(),
+        expected: "the same as in this process's other connections to this database".to_owned(),
+        given: "other options; pass the same ones everywhere, or close() the others first"
+            .to_owned(),
+    }
+}

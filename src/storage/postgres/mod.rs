@@ -1,0 +1,354 @@
+//! A PostgreSQL server: its pool of connections, and transactions of one or two round trips.
+//!
+//! Statements are sent together and answered together. Nothing of a session is used: no prepared
+//! statement has a name, and every setting ends with its transaction. So it works behind a pooler.
+
+mod error;
+mod ledger;
+mod schema;
+mod statement;
+mod tls;
+mod value;
+mod views;
+
+use std::future::Future;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use deadpool_postgres::{Manager, ManagerConfig, Object, Pool, RecyclingMethod, Runtime};
+use tokio_postgres::{Config, Row};
+
+pub use self::error::Failure;
+use self::error::no_connection;
+use self::statement::Statement;
+use super::location::{PostgresUrl, SslMode};
+use super::schema::{Schema, quote};
+use crate::error::Error;
+
+type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// How to use a server. Everybody who uses one database in one process must say the same.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Options {
+    /// The most connections of this process.
+    pub max_connections: usize,
+    /// How long to wait for a connection, free or new.
+    pub connect_timeout: Duration,
+    /// How long a statement may take.
+    pub statement_timeout: Duration,
+    /// How long to wait for a lock that somebody else holds.
+    pub busy_timeout: Duration,
+    /// The schema with the app's tables, if it is not the one that the server finds by itself.
+    pub schema: Option<String>,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            max_connections: 10,
+            connect_timeout: Duration::from_secs(10),
+            statement_timeout: Duration::from_secs(30),
+            busy_timeout: Duration::from_secs(5),
+            schema: None,
+        }
+    }
+}
+
+/// A database on a server, with its schema as found.
+pub struct Server {
+    pool: Pool,
+    options: Options,
+    begin: String,
+    begin_read: String,
+    schema: Mutex<Option<Found>>,
+}
+
+/// A schema, and when it was found.
+#[derive(Clone)]
+struct Found {
+    schema: Arc<Schema>,
+    at: Instant,
+}
+
+impl Found {
+    /// An app's owner who adds a column wants to see it soon, without a restart.
+    const FRESH: Duration = Duration::from_secs(60);
+}
+
+impl Server {
+    /// Prepares a pool. Nothing is connected yet.
+    pub fn new(url: &PostgresUrl, options: Options) -> Result<Self> {
+        let mut config: Config = url.secret().parse().map_err(|_| Error::InvalidUrl {
+            // The client's own words could quote the password.
+            reason:
+                "write postgres://user:password@host:5432/database, with special characters of \
+                     the password percent-encoded (@ is %40)"
+                    .to_owned(),
+        })?;
+        config.connect_timeout(options.connect_timeout);
+        config.ssl_mode(match url.ssl_mode() {
+            SslMode::Disable => tokio_postgres::config::SslMode::Disable,
+            SslMode::Prefer => tokio_postgres::config::SslMode::Prefer,
+            _ => tokio_postgres::config::SslMode::Require,
+        });
+        let connector = tls::connector(url.ssl_mode(), url.root_certificates())?;
+        let recycling = ManagerConfig { recycling_method: RecyclingMethod::Fast };
+        let manager = Manager::from_config(config, connector, recycling);
+        let pool = Pool::builder(manager)
+            .max_size(options.max_connections)
+            .wait_timeout(Some(options.connect_timeout))
+            .create_timeout(Some(options.connect_timeout))
+            .runtime(Runtime::Tokio1)
+            .build()
+            .map_err(|error| Error::Internal(error.to_string()))?;
+        let settings = settings(&options);
+        Ok(Self {
+            pool,
+            begin: format!("BEGIN; {settings}"),
+            begin_read: format!("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; {settings}"),
+            options,
+            schema: Mutex::new(None),
+        })
+    }
+
+    /// A connection of the pool, and the tables as they were found when first asked.
+    pub async fn session(&self) -> Result<Session<'_>, Failure> {
+        let client = self.pool.get().await.map_err(|error| no_connection(&error))?;
+        let mut session = Session::new(self, client);
+        let known = self.known_schema().clone();
+        session.schema = Some(match known.filter(|found| found.at.elapsed() < Found::FRESH) {
+            Some(found) => found.schema,
+            None => session.discover().await?,
+        });
+        Ok(session)
+    }
+
+    /// Makes those of the four tables that are not there yet.
+    pub async fn create_tables(&self) -> Result<(), Failure> {
+        let client = self.pool.get().await.map_err(|error| no_connection(&error))?;
+        let begin = &self.begin;
+        let sql = include_str!("sql/create_tables.sql");
+        let made = client.batch_execute(&format!("{begin}; {sql}; COMMIT")).await;
+        self.forget_schema();
+        // Whatever state the connection is in, nobody is to have it.
+        drop(Object::take(client));
+        made.map_err(|error| Failure::of(&error, "creating the tables"))
+    }
+
+    /// What was found when the database was opened, each thing with its name in JavaScript.
+    pub async fn diagnostics(&self) -> Result<Vec<(&'static str, String)>, Failure> {
+        let mut session = self.session().await?;
+        let statement = Statement::new(include_str!("sql/diagnostics.sql"), []);
+        let [rows] = session.read([statement], "reading the server's settings").await?;
+        let names = ["serverVersion", "database", "schema", "isolation", "encrypted"];
+        let mut found = vec![("storage", "postgres".to_owned())];
+        for row in &rows {
+            for (at, name) in names.into_iter().enumerate() {
+                found.push((name, ledger::get(row, at)?));
+            }
+        }
+        Ok(found)
+    }
+
+    /// Looks at the tables anew before the next statement: they are not what they were.
+    pub fn forget_schema(&self) {
+        *self.known_schema() = None;
+    }
+
+    /// Whether the tables have been looked at.
+    pub fn knows_schema(&self) -> bool {
+        self.known_schema().is_some()
+    }
+
+    /// Closes connections that nobody has used for a while.
+    pub fn close_idle(&self) {
+        const IDLE: Duration = Duration::from_secs(60);
+        self.pool.retain(|_, metrics| metrics.last_used() < IDLE);
+    }
+
+    /// Closes all connections that are free, and each other one when it becomes free.
+    pub fn close(&self) {
+        self.pool.close();
+    }
+
+    /// A panic elsewhere can't leave it half changed.
+    fn known_schema(&self) -> MutexGuard<'_, Option<Found>> {
+        self.schema.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What holds until the transaction's end.
+fn settings(options: &Options) -> String {
+    let mut settings = format!(
+        "SET LOCAL statement_timeout = {}; SET LOCAL lock_timeout = {}",
+        options.statement_timeout.as_millis(),
+        options.busy_timeout.as_millis(),
+    );
+    if let Some(schema) = &options.schema {
+        settings.push_str("; SET LOCAL search_path = ");
+        settings.push_str(&quote(schema));
+    }
+    settings
+}
+
+/// A connection on loan from the pool. What begins a transaction must end it.
+pub struct Session<'s> {
+    server: &'s Server,
+    client: Option<Object>,
+    schema: Option<Arc<Schema>>,
+    /// Whether a transaction is open, or the server owes an answer.
+    unfinished: bool,
+}
+
+impl<'s> Session<'s> {
+    fn new(server: &'s Server, client: Object) -> Self {
+        Self { server, client: Some(client), schema: None, unfinished: false }
+    }
+
+    fn schema(&self) -> Result<&Arc<Schema>> {
+        self.schema.as_ref().ok_or_else(|| Error::Internal("a session without schema".to_owned()))
+    }
+
+    fn client(&self) -> Result<&Object, Failure> {
+        self.client.as_ref().ok_or_else(|| Failure::Lost("the connection is closed".to_owned()))
+    }
+
+    async fn discover(&mut self) -> Result<Arc<Schema>, Failure> {
+        let columns = Statement::new(include_str!("sql/columns.sql"), []);
+        let [rows] = self.read([columns], "reading the schema").await?;
+        let schema = Arc::new(schema::read(&rows)?);
+        let found = Found { schema: Arc::clone(&schema), at: Instant::now() };
+        *self.server.known_schema() = Some(found);
+        Ok(schema)
+    }
+
+    /// One round trip: a transaction that reads.
+    async fn read<const N: usize>(
+        &mut self,
+        statements: [Statement; N],
+        doing: &'static str,
+    ) -> Reply<N> {
+        self.send(Some(&self.server.begin_read), statements, Some("COMMIT"), doing).await
+    }
+
+    /// One round trip: begins a transaction and reads. Then follow [`Self::commit`] or
+    /// [`Self::roll_back`].
+    async fn begin<const N: usize>(
+        &mut self,
+        statements: [Statement; N],
+        doing: &'static str,
+    ) -> Reply<N> {
+        self.send(Some(&self.server.begin), statements, None, doing).await
+    }
+
+    /// One round trip more, inside the transaction.
+    async fn more<const N: usize>(
+        &mut self,
+        statements: [Statement; N],
+        doing: &'static str,
+    ) -> Reply<N> {
+        self.send(None, statements, None, doing).await
+    }
+
+    /// One round trip: writes and commits. A statement that fails undoes all.
+    async fn commit(&mut self, statement: Statement) -> Reply<1> {
+        self.send(None, [statement], Some("COMMIT"), "writing").await.map_err(|failure| {
+            match failure {
+                Failure::Lost(message) => Failure::Unknown(message),
+                other => other,
+            }
+        })
+    }
+
+    /// Undoes the transaction, without waiting for the server to say so.
+    pub fn roll_back(&mut self) {
+        self.unfinished = false;
+        let Some(client) = self.client.take() else { return };
+        let timeout = self.server.options.connect_timeout;
+        tokio::spawn(async move {
+            match tokio::time::timeout(timeout, client.batch_execute("ROLLBACK")).await {
+                Ok(Ok(())) => drop(client),
+                // The pool must not lend it again.
+                _ => drop(Object::take(client)),
+            }
+        });
+    }
+
+    /// Sends everything at once and waits for all answers, for a bounded time.
+    async fn send<const N: usize>(
+        &mut self,
+        before: Option<&str>,
+        statements: [Statement; N],
+        after: Option<&str>,
+        doing: &'static str,
+    ) -> Reply<N> {
+        self.unfinished = true;
+        let client = self.client()?;
+        let run = |command: Option<String>| async move {
+            match command {
+                Some(command) => client.batch_execute(&command).await,
+                None => Ok(()),
+            }
+        };
+        // Polled in this order for the first time, and the first poll sends.
+        let all = futures_util::future::join3(
+            run(before.map(str::to_owned)),
+            futures_util::future::join_all(
+                statements.iter().map(|statement| statement.query(client)),
+            ),
+            run(after.map(str::to_owned)),
+        );
+        let answers = in_time(&self.server.options, all).await;
+        let Ok((began, rows, ended)) = answers else {
+            self.discard();
+            return Err(Failure::Lost(
+                "the server did not answer in time; see statementTimeoutMs".to_owned(),
+            ));
+        };
+        let failed = |error: &tokio_postgres::Error| Failure::of(error, doing);
+        let rows: Result<Vec<_>, _> = rows.into_iter().collect();
+        let answered = match (&began, rows, &ended) {
+            (Err(error), _, _) => Err(failed(error)),
+            (Ok(()), Err(error), _) => Err(failed(&error)),
+            (Ok(()), Ok(_), Err(error)) => Err(failed(error)),
+            (Ok(()), Ok(rows), Ok(())) => <[Vec<Row>; N]>::try_from(rows)
+                .map_err(|_| Failure::Lost("the server owes an answer".to_owned())),
+        };
+        self.unfinished = after.is_none();
+        match &answered {
+            // COMMIT after a failure has rolled back already.
+            Err(Failure::Refused(_) | Failure::Conflict(_)) if after.is_none() => self.roll_back(),
+            Err(Failure::Lost(_)) => self.discard(),
+            _ => {}
+        }
+        answered
+    }
+
+    fn discard(&mut self) {
+        if let Some(client) = self.client.take() {
+            drop(Object::take(client));
+        }
+    }
+}
+
+/// The server's own timeouts come first, unless it does not answer at all.
+async fn in_time<T>(
+    options: &Options,
+    answers: impl Future<Output = T>,
+) -> Result<T, tokio::time::error::Elapsed> {
+    const GRACE: Duration = Duration::from_secs(2);
+    let patience = options.statement_timeout.max(options.busy_timeout) + GRACE;
+    tokio::time::timeout(patience, answers).await
+}
+
+/// What is dropped in the middle of a transaction, or of an answer, must not be lent again.
+impl Drop for Session<'_> {
+    fn drop(&mut self) {
+        if self.unfinished {
+            self.discard();
+        }
+    }
+}
+
+/// Rows of each statement.
+type Reply<const N: usize> = Result<[Vec<Row>; N], Failure>;

@@ -1,0 +1,7 @@
+SELECT COALESCE(SUM(remaining_credits), 0)::bigint
+FROM credit
+WHERE user_id = $1
+  AND status = 'active'
+  AND transaction_type = 'grant'
+  AND remaining_credits > 0
+  AND (expires_at IS NULL OR expires_at > $2)

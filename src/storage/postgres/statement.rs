@@ -1,0 +1,98 @@
+//! Statements with their parameters, and the SQL of rows whose columns vary from call to call.
+
+use deadpool_postgres::Object;
+use tokio_postgres::Row;
+use tokio_postgres::types::{ToSql, Type};
+
+use super::value::{Param, needs_cast};
+use crate::domain::value::Fields;
+use crate::error::Result;
+use crate::storage::schema::{Table, quote};
+
+/// A statement with its parameters.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Statement {
+    sql: String,
+    params: Vec<(Param, Type)>,
+}
+
+impl Statement {
+    pub(super) fn new(sql: impl Into<String>, params: impl Into<Vec<(Param, Type)>>) -> Self {
+        Self { sql: sql.into(), params: params.into() }
+    }
+
+    /// Appends SQL.
+    pub(super) fn push(&mut self, sql: &str) {
+        self.sql.push_str(sql);
+    }
+
+    /// Adds a parameter: its name in the SQL.
+    pub(super) fn bind(&mut self, param: Param, declared: Type) -> String {
+        self.params.push((param, declared));
+        format!("${}", self.params.len())
+    }
+
+    /// Binds a row: `INSERT INTO table (…) VALUES (…)`.
+    pub(super) fn insert(&mut self, table: &Table, row: &Fields) -> Result<String> {
+        let (mut names, mut places) = (Vec::new(), Vec::new());
+        for (name, place) in self.bind_row(table, row)? {
+            names.push(name);
+            places.push(place);
+        }
+        let (names, places) = (names.join(", "), places.join(", "));
+        Ok(format!("INSERT INTO {} ({names}) VALUES ({places})", quote(table.name)))
+    }
+
+    /// Binds a row: `UPDATE table SET … WHERE id = …`.
+    pub(super) fn update(&mut self, table: &Table, id: &str, row: &Fields) -> Result<String> {
+        let changes: Vec<String> = self
+            .bind_row(table, row)?
+            .into_iter()
+            .map(|(name, place)| format!("{name} = {place}"))
+            .collect();
+        let id = self.bind(Param::Text(id.to_owned()), Type::TEXT);
+        let changes = changes.join(", ");
+        Ok(format!("UPDATE {} SET {changes} WHERE id = {id}", quote(table.name)))
+    }
+
+    /// A parameter for each field: the column's name, and its place in the SQL.
+    fn bind_row(&mut self, table: &Table, row: &Fields) -> Result<Vec<(String, String)>> {
+        let mut places = Vec::new();
+        for (key, value) in row.iter() {
+            let column = table.column(key)?;
+            let (param, declared) = Param::of(value, column);
+            let mut place = self.bind(param, declared);
+            if needs_cast(column) {
+                place = format!("{place}::{}", column.sql_type);
+            }
+            places.push((quote(&column.name), place));
+        }
+        Ok(places)
+    }
+
+    /// Sends it, at the first poll; the rows come later. The statement has no name, so that nothing of
+    /// it stays in the session.
+    pub(super) async fn query(
+        &self,
+        client: &Object,
+    ) -> std::result::Result<Vec<Row>, tokio_postgres::Error> {
+        let params: Vec<(&(dyn ToSql + Sync), Type)> = self
+            .params
+            .iter()
+            .map(|(param, declared)| (param as &(dyn ToSql + Sync), declared.clone()))
+            .collect();
+        client.query_typed(&self.sql, &params).await
+    }
+}
+
+pub(super) fn text(text: &str) -> (Param, Type) {
+    (Param::Text(text.to_owned()), Type::TEXT)
+}
+
+pub(super) fn text_or_null(text: Option<&str>) -> (Param, Type) {
+    (text.map_or(Param::Null, |text| Param::Text(text.to_owned())), Type::TEXT)
+}
+
+pub(super) fn integer(number: i64) -> (Param, Type) {
+    (Param::Integer(number), Type::INT8)
+}

@@ -1,0 +1,69 @@
+//! Keeping the write-ahead log short. A long one costs disk and makes reads slower, and putting it back
+//! into the file holds everybody up: so seldom, but surely.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+use rusqlite::Connection;
+
+use super::patience;
+
+/// The length of a connection's write-ahead log.
+#[derive(Debug)]
+pub(super) struct Log {
+    /// As the last commit left it.
+    pages: Arc<AtomicU32>,
+    /// The length at which to do something about it.
+    due_at: u32,
+}
+
+impl Log {
+    /// A checkpoint writes each changed page once, so the longer the log, the fewer writes. With
+    /// SQLite's usual pages of 4 KiB this is 100 MB.
+    const PAGES: u32 = 25_000;
+    /// When to try again.
+    const MORE_PAGES: u32 = 5_000;
+    /// What the file is cut back to when the log starts over.
+    const SIZE_LIMIT: i64 = 100 * 1024 * 1024;
+    /// How long to wait for readers, with the write lock held.
+    const PATIENCE: Duration = Duration::from_millis(100);
+
+    /// Watches the log of this connection, in place of SQLite's own checkpoints.
+    pub(super) fn watch(connection: &mut Connection) -> rusqlite::Result<Self> {
+        let pages = Arc::new(AtomicU32::new(0));
+        let seen = Arc::clone(&pages);
+        connection.wal_hook(Some(move |_: &mut rusqlite::hooks::Wal, pages| {
+            seen.store(u32::try_from(pages).unwrap_or(0), Ordering::Relaxed);
+            Ok(())
+        }))?;
+        connection.pragma_update(None, "journal_size_limit", Self::SIZE_LIMIT)?;
+        Ok(Self { pages, due_at: Self::PAGES })
+    }
+
+    /// Puts the log back into the file if it has become long. If it is still there the next time,
+    /// somebody has been reading it all along: then it waits for those who read now, while those who
+    /// come find everything in the file. If a checkpoint fails, the log grows until the next one.
+    pub(super) fn shorten(&mut self, connection: &mut Connection, busy_timeout: Duration) {
+        let pages = self.pages.load(Ordering::Relaxed);
+        if pages < Self::PAGES {
+            self.due_at = Self::PAGES;
+        }
+        if pages < self.due_at {
+            return;
+        }
+        if self.due_at == Self::PAGES {
+            put_back(connection, "PASSIVE");
+        } else if patience::set(connection, Self::PATIENCE.min(busy_timeout)).is_ok() {
+            put_back(connection, "RESTART");
+            // It was possible a moment ago, with another time.
+            let _ = patience::set(connection, busy_timeout);
+        }
+        self.due_at = pages + Self::MORE_PAGES;
+    }
+}
+
+/// Puts what it can of the log back into the file.
+pub(super) fn put_back(connection: &Connection, how: &str) {
+    let _ = connection.query_row(&format!("PRAGMA wal_checkpoint({how})"), [], |_| Ok(()));
+}
