@@ -245,7 +245,11 @@ export interface CreditsQuery extends CreditsFilter {
 }
 
 /** What was found when the database was opened. */
-export interface Diagnostics {
+export type Diagnostics = SqliteDiagnostics | PostgresDiagnostics
+
+/** What was found in an SQLite file. */
+export interface SqliteDiagnostics {
+  storage: 'sqlite'
   /** The file, or `:memory:`. */
   path: string
   /** SQLite's journal mode: `'wal'` wherever it can be had. */
@@ -259,6 +263,21 @@ export interface Diagnostics {
   locking: 'ofd' | 'system'
   /** The version of SQLite in this package. */
   sqliteVersion: string
+}
+
+/** What was found on a PostgreSQL server. */
+export interface PostgresDiagnostics {
+  storage: 'postgres'
+  /** Such as `'18.4'`. */
+  serverVersion: string
+  /** The database's name. */
+  database: string
+  /** The schema that the tables are in. */
+  schema: string
+  /** The default isolation of transactions, such as `'read committed'`. */
+  isolation: string
+  /** Whether the server sees an encrypted connection. A pooler in between has two. */
+  encrypted: 'true' | 'false'
 }
 
 // ---- Errors ----
@@ -296,11 +315,14 @@ export type MediaCreditsErrorCode =
   | 'TIMESTAMP_UNIT_UNCLEAR'
   | 'DATABASE_BUSY'
   | 'OVERLOADED'
+  | 'DATABASE_UNAVAILABLE'
+  | 'OUTCOME_UNKNOWN'
   | 'DATABASE_ERROR'
   | 'INTERNAL'
 
 /**
- * A call that was refused or failed. It has written nothing. The message says what to do next.
+ * A call that was refused or failed. It has written nothing, unless its code is `OUTCOME_UNKNOWN`. The message
+ * says what to do next.
  *
  * @example
  * ```ts
@@ -336,45 +358,66 @@ export class MediaCreditsError extends Error {
   readonly required?: number
   /** How many credits the user can spend (`INSUFFICIENT_CREDITS`). */
   readonly available?: number
-  /** The database's own name of the error, such as `SQLITE_FULL` (`DATABASE_ERROR`). */
+  /** The database's own name of the error, such as `SQLITE_FULL` or `25006` (`DATABASE_ERROR`). */
   readonly databaseCode?: string
 }
 
 // ---- Connections ----
 
-/** How to open a database. All connections of a process to one database must be given the same options. */
+/**
+ * How to open a database. All connections of a process to one database must be given the same options. Those
+ * that are about the other kind of database do nothing, so that an app can pass the same to both.
+ */
 export interface ConnectOptions {
   /**
-   * `file:data/local.db` (relative to the working directory), `file:/absolute/path`, a plain path, or
-   * `:memory:` for tests. By default the environment's `DATABASE_URL`.
+   * SQLite: `file:data/local.db` (relative to the working directory), `file:/absolute/path`, a plain path, or
+   * `:memory:` for tests. PostgreSQL: `postgres://user:password@host:5432/database?sslmode=require`, with libpq's
+   * `sslmode` and `sslrootcert`. By default the environment's `DATABASE_URL`.
    */
   url?: string | undefined
   /**
-   * What a promise that resolved means. `'full'`, the default: the data is on the disk, a power cut loses
+   * SQLite: what a promise that resolved means. `'full'`, the default: the data is on the disk, a power cut loses
    * nothing. `'normal'`: the operating system has it; a crash of the process loses nothing, a power cut may
-   * lose the last moments. Neither leaves anything half done.
+   * lose the last moments. Neither leaves anything half done. PostgreSQL's `synchronous_commit` is the server's.
    */
   durability?: 'full' | 'normal' | undefined
   /**
-   * `'wal'`, the default: turns SQLite's write-ahead log on, where it can be had. `'keep'` leaves the file's
+   * SQLite: `'wal'`, the default, turns the write-ahead log on, where it can be had. `'keep'` leaves the file's
    * journal mode as it is: for file systems that can't share memory, and for backups that copy one file only.
    * With a rollback journal a power cut may undo the last commit: SQLite does not sync the folder.
    */
   journalMode?: 'wal' | 'keep' | undefined
   /**
-   * How long to wait for a lock that another process holds, before `DATABASE_BUSY`: 0 to 600,000
+   * How long to wait for a lock that another process or connection holds, before `DATABASE_BUSY`: 0 to 600,000
    * milliseconds, 5000 by default.
    */
   busyTimeoutMs?: number | undefined
   /** How many calls may wait, before further ones get `OVERLOADED`: 1 to 1,000,000, 10,000 by default. */
   maxQueue?: number | undefined
-  /** How the database keeps times: as epoch milliseconds or seconds. By default it is found out. */
+  /** SQLite: how the database keeps times, as epoch milliseconds or seconds. By default it is found out. */
   timestampUnit?: 'ms' | 's' | undefined
+  /** PostgreSQL: the most connections of this process, 1 to 1000, 10 by default. They open as they are needed. */
+  maxConnections?: number | undefined
+  /**
+   * PostgreSQL: how long to wait for a connection, be it for a free one (then `DATABASE_BUSY`) or for the server
+   * (`DATABASE_UNAVAILABLE`): 1 to 600,000 milliseconds, 10,000 by default.
+   */
+  connectTimeoutMs?: number | undefined
+  /**
+   * PostgreSQL: how long a statement may take, 1 to 600,000 milliseconds, 30,000 by default. After that the server
+   * gives up (`DATABASE_BUSY`); one that does not answer at all is given up two seconds later.
+   */
+  statementTimeoutMs?: number | undefined
+  /**
+   * PostgreSQL: the schema that the app's tables are in. By default the environment's `DB_SCHEMA`, and without
+   * that whichever the server finds first (`search_path`).
+   */
+  schema?: string | undefined
 }
 
 /**
  * A connection to a database. It is cheap: nothing is opened before the first call, and all connections of
- * the process to one file share the same two threads.
+ * the process to one database share its threads, or its pool.
  *
  * With an app's own row types, its functions take and return those.
  *

@@ -14,6 +14,10 @@ describe('connect', () => {
     ['a negative timeout', { busyTimeoutMs: -1 }, 'INVALID_ARGUMENT'],
     ['a fractional timeout', { busyTimeoutMs: 0.5 }, 'INVALID_ARGUMENT'],
     ['a queue of nothing', { maxQueue: 0 }, 'INVALID_ARGUMENT'],
+    ['no connections', { maxConnections: 0 }, 'INVALID_ARGUMENT'],
+    ['a timeout of nothing', { statementTimeoutMs: 0 }, 'INVALID_ARGUMENT'],
+    ['no time to connect', { connectTimeoutMs: '10' }, 'INVALID_ARGUMENT'],
+    ['a schema without a name', { schema: '' }, 'INVALID_ARGUMENT'],
   ])('refuses %s', (_, options, code) => {
     expect(() => connect(options)).toThrow(expect.objectContaining({ name: 'MediaCreditsError', code }))
   })

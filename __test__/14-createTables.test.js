@@ -2,7 +2,7 @@
 
 const fs = require('node:fs')
 const { TestDatabase } = require('./helpers/database')
-const { sqlite } = require('./helpers/storage')
+const { postgres, sqlite } = require('./helpers/storage')
 
 describe('createTables', () => {
   test('a database without tables says what to do, and is not changed by it', async () => {
@@ -55,15 +55,28 @@ describe('createTables', () => {
   })
 })
 
-sqlite.describe('getDiagnostics', () => {
-  test('says what was found', async () => {
+describe('getDiagnostics says what was found', () => {
+  sqlite.test('in a file', async () => {
     const database = await TestDatabase.fixture()
     expect(await database.credits.getDiagnostics()).toEqual({
+      storage: 'sqlite',
       path: fs.realpathSync(database.file),
       journalMode: 'wal',
       timestampUnit: 'ms',
       locking: 'ofd',
       sqliteVersion: expect.stringMatching(/^3\.\d+\.\d+$/),
+    })
+  })
+
+  postgres.test('on a server', async () => {
+    const database = await TestDatabase.fixture()
+    expect(await database.credits.getDiagnostics()).toEqual({
+      storage: 'postgres',
+      serverVersion: expect.stringMatching(/^\d+\.\d+/),
+      database: database.store.name,
+      schema: 'public',
+      isolation: 'read committed',
+      encrypted: 'false',
     })
   })
 })

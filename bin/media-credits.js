@@ -8,7 +8,7 @@ const HELP = `Usage: npx media-credits init [url]
   init   makes the tables user, credit, media_tasks and ai_task, those that are not there yet.
          For tests, demos and fresh starts; an app's own tables come from its Drizzle schema.
 
-The url is file:data/local.db or a plain path; DATABASE_URL if it is left out.`
+The url is file:data/local.db, a plain path or postgres://…; DATABASE_URL if it is left out.`
 
 /** Exit codes: 0 done, 1 the database said no, 2 the command line is off. */
 async function main() {
@@ -24,9 +24,10 @@ async function main() {
   const { connect } = require('..')
   const credits = connect(url === undefined ? {} : { url })
   await credits.createTables()
-  const { path } = await credits.getDiagnostics()
+  const found = await credits.getDiagnostics()
   await credits.close()
-  console.log(`${path} has the tables user, credit, media_tasks and ai_task.`)
+  const place = found.storage === 'sqlite' ? found.path : `${found.database}, schema ${found.schema},`
+  console.log(`${place} has the tables user, credit, media_tasks and ai_task.`)
 }
 
 main().catch((error) => {

@@ -5,4 +5,8 @@
 mod common;
 mod engine;
 mod ledger;
+#[cfg(feature = "postgres")]
+mod postgres_server;
 mod schema;
+#[cfg(feature = "postgres")]
+mod storages;

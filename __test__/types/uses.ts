@@ -164,9 +164,10 @@ export async function plain() {
   const { createMediaTask, close } = db
   await createMediaTask({ id: 't', userId: 'u', platform: 'youtube', videoUrl: 'v' }, 10)
   await db.createTables()
-  const { journalMode, timestampUnit } = await db.getDiagnostics()
+  const found = await db.getDiagnostics()
   await close()
-  return db instanceof MediaCredits ? `${journalMode} ${timestampUnit}` : ''
+  const mode = found.storage === 'sqlite' ? found.journalMode : found.isolation
+  return db instanceof MediaCredits ? mode : ''
 }
 
 export async function drizzle(newTask: AppNewMediaTask) {

@@ -60,7 +60,10 @@ impl Engine {
                 let mut session = self.server.session().await?;
                 match change {
                     Write::CreateTask(task) => {
-                        let charge_id = task.charge.as_ref().map(|_| ids.id.clone());
+                        let charge_id = match &task.charge {
+                            Some(_) => Some(ids.id.clone()),
+                            None => task.credit_id.clone(),
+                        };
                         let made = create_task(&mut session, task, ids, now_ms).await;
                         let is_ours = |row: &Row| row.text("creditId") == charge_id.as_deref();
                         self.settle(made, &task.user_id, MediaTasks, &task.id, is_ours).await

@@ -309,8 +309,10 @@ impl Session<'_> {
         now_ms: i64,
     ) -> Result<Vec<Grant>> {
         let now = self.time_for("expiresAt", now_ms)?;
-        let grants: Vec<Grant> =
-            read_grants(&rows)?.into_iter().filter(|grant| grant.is_spendable(now_ms)).collect();
+        let grants: Vec<Grant> = read_grants(&rows)?
+            .into_iter()
+            .filter(|grant| grant.is_spendable(now_ms) && grant.remaining > 0)
+            .collect();
         let covered: i64 = grants.iter().map(|grant| grant.remaining).sum();
         if covered >= credits.unwrap_or(0) {
             return Ok(grants);

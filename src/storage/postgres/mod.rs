@@ -127,8 +127,10 @@ impl Server {
     pub async fn create_tables(&self) -> Result<(), Failure> {
         let client = self.pool.get().await.map_err(|error| no_connection(&error))?;
         let begin = &self.begin;
+        // IF NOT EXISTS looks before it makes, and two who look at once both make.
+        let in_turn = "SELECT pg_advisory_xact_lock(7163217633)";
         let sql = include_str!("sql/create_tables.sql");
-        let made = client.batch_execute(&format!("{begin}; {sql}; COMMIT")).await;
+        let made = client.batch_execute(&format!("{begin}; {in_turn}; {sql} COMMIT")).await;
         self.forget_schema();
         // Whatever state the connection is in, nobody is to have it.
         drop(Object::take(client));
