@@ -2,7 +2,7 @@
 //! one for the plan; the domain's plans are the same as over SQLite.
 
 use std::sync::PoisonError;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::Engine;
 use crate::domain::charge::{ChargeRequest, NewIds, plan_charge};
@@ -35,11 +35,17 @@ impl Engine {
 
     async fn with_retries(&self, operation: &Operation) -> Result<Outcome> {
         const ATTEMPTS: u32 = 10;
+        /// A connection that breaks at once was dead in the pool: the server restarted meanwhile.
+        const AT_ONCE: Duration = Duration::from_secs(1);
+        let began = Instant::now();
+        let mut lost_one = false;
         for attempt in 1..ATTEMPTS {
             match self.attempt(operation).await {
                 Err(Failure::Conflict(_) | Failure::Refused(Error::TransactionNoCollision)) => {
                     tokio::time::sleep(pause_after(attempt)).await;
                 }
+                // Nothing was committed: that would be `Unknown`.
+                Err(Failure::Lost(_)) if !lost_one && began.elapsed() < AT_ONCE => lost_one = true,
                 outcome => return outcome.map_err(Failure::into_error),
             }
         }
