@@ -17,28 +17,42 @@ function runContestant(run) {
   return runForked(__filename, run, run.name)
 }
 
-async function measure({ name, file, callers, seconds, warmUpSeconds, users, durability }) {
-  const contestant = await load(name).open({ file, durability })
+async function measure({ name, callers, seconds, warmUpSeconds, users, countErrors = false, ...where }) {
+  const contestant = await load(name).open(where)
   const settings = await contestant.settings()
-  let created = 0
-  const drive = (time) => measureFor(time, callers, () => contestant.createTask(newTask(created++, users)))
+  let acknowledged = 0
+  let asked = 0
+  const errors = {}
+  const createTask = async () => {
+    try {
+      await contestant.createTask(newTask(asked++, users))
+      acknowledged++
+    } catch (error) {
+      if (!countErrors) throw error
+      errors[error.message] = (errors[error.message] ?? 0) + 1
+    }
+  }
+  const drive = (time) => measureFor(time, callers, createTask)
 
   await drive(warmUpSeconds)
+  const before = acknowledged
   const loop = watchEventLoop()
   const cpu = process.cpuUsage()
   const { latencies, elapsedMs } = await drive(seconds)
   const { user, system } = process.cpuUsage(cpu)
   const eventLoop = loop.stop()
   const rss = process.memoryUsage.rss()
+  const tasks = acknowledged - before
   await contestant.close()
 
   return {
-    // `drive` rejects if one call does, so each task that was asked for was acknowledged.
-    acknowledged: created,
-    tasksPerSecond: (latencies.length / elapsedMs) * 1000,
+    acknowledged,
+    errors,
+    tasksPerSecond: (tasks / elapsedMs) * 1000,
     p50: percentile(latencies, 0.5),
     p99: percentile(latencies, 0.99),
-    cpuMsPerTask: (user + system) / 1000 / latencies.length,
+    worst: latencies.at(-1),
+    cpuMsPerTask: (user + system) / 1000 / tasks,
     eventLoop,
     rss,
     settings,

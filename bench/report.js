@@ -23,7 +23,7 @@ const COLUMNS = [
 ]
 
 function report(machine, options, results) {
-  const base = results[BASE] && median(results[BASE], (run) => run.tasksPerSecond)
+  const base = results[BASE] && median(results[BASE], tasksPerSecond)
   const rows = Object.entries(results).map(([name, runs]) => row(name, runs, base))
   return `\n${header(machine, options, results)}\n\n${table(COLUMNS, rows)}\n\n${NOTES}\n`
 }
@@ -50,12 +50,10 @@ const NOTES = [
 
 function row(name, runs, base) {
   const middle = (figure, digits) => fixed(median(runs, figure), digits)
-  const rates = runs.map((run) => run.tasksPerSecond)
-  const rate = median(runs, (run) => run.tasksPerSecond)
-  const range = runs.length > 1 ? ` (${count(Math.min(...rates))}–${count(Math.max(...rates))})` : ''
+  const rate = median(runs, tasksPerSecond)
   return [
     CONTESTANTS[name].title,
-    count(rate) + range,
+    rateWithRange(runs),
     base ? fixed(rate / base, 2) : '',
     middle((run) => run.p50, 2),
     middle((run) => run.p99, 2),
@@ -66,10 +64,18 @@ function row(name, runs, base) {
   ]
 }
 
+const tasksPerSecond = (run) => run.tasksPerSecond
+
+function rateWithRange(runs) {
+  const rates = runs.map(tasksPerSecond)
+  const range = runs.length > 1 ? ` (${count(Math.min(...rates))}–${count(Math.max(...rates))})` : ''
+  return count(median(runs, tasksPerSecond)) + range
+}
+
 function median(runs, figure) {
   const sorted = runs.map(figure).sort((one, other) => one - other)
   const middle = sorted.length / 2
   return (sorted[Math.floor(middle)] + sorted[Math.ceil(middle) - 1]) / 2
 }
 
-module.exports = { report }
+module.exports = { median, rateWithRange, report, tasksPerSecond }

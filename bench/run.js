@@ -6,6 +6,7 @@
  *   npm run bench                          builds, installs bench/'s packages, then runs this file
  *   npm run bench -- --quick               one round of one second, to try it out
  *   npm run bench -- --durability normal --callers 1
+ *   npm run bench -- --postgres            another benchmark, with options of its own: see postgres.js
  *
  *   --seconds N      measured time a contestant and round (5), after a second of warm-up
  *   --rounds N       the figures are medians over the rounds (5); every other one runs backwards
@@ -27,9 +28,8 @@ const { runContestant } = require('./contestant-process')
 const { checkLedger } = require('./ledger')
 const { describeMachine } = require('./machine')
 const { report } = require('./report')
+const { WARM_UP_SECONDS, runRounds } = require('./rounds')
 const { copyDurably, seed } = require('./seed')
-
-const WARM_UP_SECONDS = 1
 
 function ownOptions() {
   const { quick, only, ...options } = readOptions({
@@ -51,11 +51,6 @@ function ownOptions() {
   return { ...options, names }
 }
 
-/** Both orders: whoever runs later finds another disk than whoever runs first. */
-function orderOf(names, round) {
-  return round % 2 === 0 ? names : names.toReversed()
-}
-
 /** One run of one contestant, on its own copy of the seeded file. */
 async function runOnce(name, seeded, options) {
   const folder = fs.mkdtempSync(path.join(path.dirname(seeded), `${name}-`))
@@ -71,27 +66,15 @@ async function runOnce(name, seeded, options) {
   }
 }
 
-async function runRounds(seeded, options) {
-  const results = Object.fromEntries(options.names.map((name) => [name, []]))
-  for (let round = 0; round < options.rounds; round++) {
-    for (const name of orderOf(options.names, round)) {
-      const result = await runOnce(name, seeded, options)
-      results[name].push(result)
-      const rate = Math.round(result.tasksPerSecond)
-      process.stderr.write(`round ${round + 1} of ${options.rounds}: ${name} ${rate} tasks/s, ledger right\n`)
-    }
-  }
-  return results
-}
-
 async function main() {
   const options = ownOptions()
   const folder = scratchFolder(options.dir)
   const machine = describeMachine(folder)
   const seeded = path.join(folder, 'seeded.db')
   await seed(seeded, options.users)
-  const results = await runRounds(seeded, options)
+  const results = await runRounds(options.names, options.rounds, (name) => runOnce(name, seeded, options))
   process.stdout.write(report(machine, options, results))
 }
 
-runCommand(main)
+if (process.argv.includes('--postgres')) require('./postgres')
+else runCommand(main)

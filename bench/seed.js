@@ -29,7 +29,6 @@ async function seed(file, users) {
 }
 
 function insertUsers(database, users) {
-  const now = Date.now()
   const insertUser = database.prepare('INSERT INTO user (id, name, email) VALUES (?, ?, ?)')
   const insertGrant = database.prepare(
     `INSERT INTO credit (id, user_id, transaction_no, transaction_type, transaction_scene, credits,
@@ -37,16 +36,30 @@ function insertUsers(database, users) {
      VALUES (?, ?, ?, 'grant', 'payment', ?, ?, ?, 'active', ?, ?)`,
   )
   for (let number = 0; number < users; number++) {
-    const id = userId(number)
-    insertUser.run(id, `User ${number}`, `${id}@example.com`)
-    EXPIRE_AFTER_DAYS.forEach((days, at) => {
-      const expiresAt = days === null ? null : now + days * DAY_MS
-      const createdAt = now - DAY_MS + at
-      const grant = `grant-${number}-${at}`
-      const amount = CREDITS_OF_A_GRANT
-      insertGrant.run(grant, id, `1${number}0${at}`, amount, amount, expiresAt, createdAt, createdAt)
-    })
+    const { id, name, email } = newUser(number)
+    insertUser.run(id, name, email)
+    for (const { id: grant, transactionNo, credits, expiresAt, createdAt } of newGrants(number)) {
+      insertGrant.run(grant, id, transactionNo, credits, credits, expiresAt, createdAt, createdAt)
+    }
   }
+}
+
+function newUser(number) {
+  const id = userId(number)
+  return { id, name: `User ${number}`, email: `${id}@example.com` }
+}
+
+/** Of one user. */
+function newGrants(number) {
+  const now = Date.now()
+  return EXPIRE_AFTER_DAYS.map((days, at) => ({
+    id: `grant-${number}-${at}`,
+    userId: userId(number),
+    transactionNo: `1${number}0${at}`,
+    credits: CREDITS_OF_A_GRANT,
+    expiresAt: days === null ? null : now + days * DAY_MS,
+    createdAt: now - DAY_MS + at,
+  }))
 }
 
 /** Copies it to the disk, so that the fsyncs of what is measured don't pay for the copy. */
@@ -58,4 +71,4 @@ function copyDurably(from, to) {
   return to
 }
 
-module.exports = { GRANTS_OF_A_USER: EXPIRE_AFTER_DAYS.length, copyDurably, seed }
+module.exports = { GRANTS_OF_A_USER: EXPIRE_AFTER_DAYS.length, copyDurably, newGrants, newUser, seed }

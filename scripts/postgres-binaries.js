@@ -71,4 +71,4 @@ function installed() {
   return [...(stdout ? [stdout.trim()] : []), ...versions.map((version) => `${DEBIAN}/${version}/bin`)]
 }
 
-module.exports = { binaries, unprivileged }
+module.exports = { binaries, installed, unprivileged }

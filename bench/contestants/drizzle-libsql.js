@@ -6,10 +6,21 @@
  */
 
 const { createClient } = require('@libsql/client')
-const { and, asc, eq, gt, gte, isNull, or, sql } = require('drizzle-orm')
+const { eq } = require('drizzle-orm')
 const { drizzle } = require('drizzle-orm/libsql')
-const { COST, chargeFor, planDraws } = require('../work')
-const { credit, mediaTasks, user } = require('./drizzle-schema')
+const { integer, sqliteTable, text } = require('drizzle-orm/sqlite-core')
+const { COST, planDraws } = require('../work')
+const { models } = require('./drizzle-models')
+const { tables } = require('./drizzle-schema')
+
+const { credit, mediaTasks, user } = tables({
+  table: sqliteTable,
+  text,
+  integer,
+  boolean: (name) => integer(name, { mode: 'boolean' }),
+  time: (name) => integer(name, { mode: 'timestamp_ms' }),
+})
+const { spendableGrants, writeCharge } = models(credit)
 
 async function open({ file, durability }) {
   const client = createClient({ url: `file:${file}` })
@@ -74,50 +85,6 @@ async function createTask(transaction, task) {
   await transaction.insert(mediaTasks).values({ ...task, creditId, createdAt: now, updatedAt: now })
   const [row] = await transaction.select().from(mediaTasks).where(eq(mediaTasks.id, task.id))
   return row
-}
-
-function spendableGrants(transaction, userId, now) {
-  return transaction
-    .select({
-      id: credit.id,
-      transactionNo: credit.transactionNo,
-      remaining: credit.remainingCredits,
-      expiresAt: credit.expiresAt,
-    })
-    .from(credit)
-    .where(
-      and(
-        eq(credit.userId, userId),
-        eq(credit.status, 'active'),
-        eq(credit.transactionType, 'grant'),
-        gt(credit.remainingCredits, 0),
-        or(isNull(credit.expiresAt), gt(credit.expiresAt, now)),
-      ),
-    )
-    .orderBy(sql`${credit.expiresAt} IS NULL`, asc(credit.expiresAt), asc(credit.createdAt), asc(credit.id))
-}
-
-async function writeCharge(transaction, task, draws, now) {
-  const charge = chargeFor(task, draws)
-  await transaction.insert(credit).values({
-    ...charge,
-    userId: task.userId,
-    transactionType: 'consume',
-    transactionScene: 'payment',
-    credits: -COST,
-    remainingCredits: 0,
-    status: 'active',
-    createdAt: now,
-    updatedAt: now,
-  })
-  for (const { creditId, creditsConsumed } of draws) {
-    const { rowsAffected } = await transaction
-      .update(credit)
-      .set({ remainingCredits: sql`${credit.remainingCredits} - ${creditsConsumed}`, updatedAt: now })
-      .where(and(eq(credit.id, creditId), gte(credit.remainingCredits, creditsConsumed)))
-    if (rowsAffected !== 1) throw new Error(`grant ${creditId} has changed`)
-  }
-  return charge.id
 }
 
 module.exports = { open }

@@ -1,18 +1,15 @@
 'use strict'
 
-/** This package. */
+/** This package: over SQLite with `file` and `durability`, over PostgreSQL with `url` and `poolSize`. */
 
 const { connect } = require('../..')
 const { COST } = require('../work')
 
-async function open({ file, durability }) {
-  const credits = connect({ url: `file:${file}`, durability })
+async function open({ file, url = `file:${file}`, durability, poolSize }) {
+  const credits = connect({ url, durability, maxConnections: poolSize })
   return {
     createTask: (task) => credits.createMediaTask(task, COST),
-    settings: async () => {
-      const { journalMode, sqliteVersion } = await credits.getDiagnostics()
-      return { journalMode, sqliteVersion }
-    },
+    settings: () => credits.getDiagnostics(),
     close: () => credits.close(),
   }
 }

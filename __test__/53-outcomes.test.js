@@ -1,0 +1,211 @@
+'use strict'
+
+const { TestDatabase, refusal, task } = require('./helpers/database')
+const { Callers, addUsers, untilWaiting } = require('./helpers/callers')
+const { violations } = require('./helpers/invariants')
+const { throughProxy } = require('./helpers/network')
+
+// On a machine that has other things to do.
+jest.setTimeout(30_000)
+
+// A connection breaks while it commits. What the caller is told must be true, or that nobody knows.
+
+const UNAVAILABLE = { code: 'DATABASE_UNAVAILABLE', retryable: true }
+const UNKNOWN = { code: 'OUTCOME_UNKNOWN', retryable: false }
+
+const GRANT = { userId: 'u0', credits: 5, transactionNo: 'n' }
+const CHARGE = { userId: 'u0', credits: 150, transactionNo: 'n' }
+
+/** A call that inserts a row, and how to see whether it is there. */
+const INSERTS = [
+  [
+    'createMediaTask',
+    ({ createMediaTask }) => createMediaTask(task('new', 'u0'), 150),
+    `SELECT id FROM media_tasks WHERE id = 'new'`,
+  ],
+  [
+    'createMediaTask without a cost',
+    ({ createMediaTask }) => createMediaTask(task('new', 'u0'), 0),
+    `SELECT id FROM media_tasks WHERE id = 'new'`,
+  ],
+  [
+    'createMediaTask with a charge that is there',
+    ({ createMediaTask }, creditId) => createMediaTask(task('new', 'u0', { creditId }), 0),
+    `SELECT id FROM media_tasks WHERE id = 'new'`,
+  ],
+  [
+    'consumeCredits',
+    ({ consumeCredits }) => consumeCredits(CHARGE),
+    `SELECT id FROM credit WHERE transaction_no = 'n'`,
+  ],
+  [
+    'createCredit',
+    ({ createCredit }) => createCredit(GRANT),
+    `SELECT id FROM credit WHERE transaction_no = 'n'`,
+  ],
+]
+
+/** A user with two grants of 100 and a task that cost 10, and a connection that is open, behind a proxy. */
+async function open(options) {
+  const database = await TestDatabase.fresh()
+  await addUsers(database, 1)
+  const through = await throughProxy(database, options)
+  const { creditId } = await through.credits.createMediaTask(task('t', 'u0'), 10)
+  return { database, creditId, ...through }
+}
+
+/** Does something with the next COMMIT of a transaction that has written. */
+function atCommit(proxy, act) {
+  proxy.onClientData = (bytes, connection) => {
+    if (!bytes.includes('COMMIT') || bytes.includes('READ ONLY')) return true
+    proxy.onClientData = () => {}
+    return act(bytes, connection)
+  }
+}
+
+/** The client is cut off; the server hears of the COMMIT when this is called. */
+function delayCommit(proxy) {
+  return new Promise((resolve) => {
+    atCommit(proxy, (bytes, connection) => {
+      connection.client.resetAndDestroy()
+      resolve(() => connection.server.end(bytes))
+      return false
+    })
+  })
+}
+
+describe.each(INSERTS)('%s', (_, call, find) => {
+  test('the COMMIT got through, its answer was lost: the row', async () => {
+    const { database, proxy, credits, creditId } = await open()
+    atCommit(proxy, (_, connection) => connection.loseAnswer())
+    const row = await call(credits, creditId)
+    expect(await database.sql(find)).toEqual([{ id: row.id }])
+    expect(await violations(database)).toEqual([])
+  })
+
+  test('the COMMIT was lost: nothing was written, and it can be tried again', async () => {
+    const { database, proxy, credits, creditId } = await open()
+    atCommit(proxy, (_, connection) => {
+      connection.kill()
+      return false
+    })
+    expect(await refusal(database, () => call(credits, creditId))).toMatchObject(UNAVAILABLE)
+    const row = await call(credits, creditId)
+    expect(await database.sql(find)).toEqual([{ id: row.id }])
+    expect(await violations(database)).toEqual([])
+  })
+
+  test('the connection breaks before the COMMIT', async () => {
+    const { database, proxy, credits, creditId } = await open()
+    proxy.onClientData = (_, connection) => {
+      proxy.onClientData = () => {}
+      connection.loseAnswer()
+    }
+    expect(await refusal(database, () => call(credits, creditId))).toMatchObject(UNAVAILABLE)
+    await call(credits, creditId)
+    expect(await violations(database)).toEqual([])
+  })
+
+  test.each(['read committed', 'serializable'])(
+    'the COMMIT arrives late, while it is asked about: the row (%s)',
+    async (isolation) => {
+      const { database, proxy, credits, creditId } = await open()
+      // Holds for the connection that asks; those that are open keep what they have.
+      const name = database.store.name
+      await database.sql(`ALTER DATABASE ${name} SET default_transaction_isolation = '${isolation}'`)
+      const commit = delayCommit(proxy)
+      const answer = call(credits, creditId).catch((error) => error)
+      const arrive = await commit
+      await untilWaiting(database)
+      arrive()
+      const { id, message } = await answer
+      expect(message).toBeUndefined()
+      expect(await database.sql(find)).toEqual([{ id }])
+      expect(await violations(database)).toEqual([])
+    },
+  )
+
+  test('the COMMIT arrives too late to be asked about: nobody knows', async () => {
+    const { database, proxy, credits, creditId } = await open({ busyTimeoutMs: 100 })
+    const commit = delayCommit(proxy)
+    const answer = call(credits, creditId).catch((error) => error)
+    const arrive = await commit
+    expect(await answer).toMatchObject(UNKNOWN)
+    arrive()
+    // This waits until it has.
+    await database.credits.createCredit({ userId: 'u0', credits: 1 })
+    expect(await database.sql(find)).toHaveLength(1)
+    expect(await violations(database)).toEqual([])
+  })
+
+  test('nobody can be asked: nobody knows', async () => {
+    const { database, proxy, credits, creditId } = await open({ connectTimeoutMs: 1000 })
+    let stopped
+    atCommit(proxy, () => {
+      stopped = proxy.stop()
+      return false
+    })
+    await expect(call(credits, creditId)).rejects.toMatchObject(UNKNOWN)
+    await stopped
+    expect(await violations(database)).toEqual([])
+  })
+})
+
+test("a task with the same id that is another caller's is not taken for one's own", async () => {
+  const { database, proxy, credits } = await open()
+  const commit = delayCommit(proxy)
+  const answer = credits.createMediaTask(task('new', 'u0'), 10).catch((error) => error)
+  await commit
+  await untilWaiting(database)
+  // The first one waits for the transaction that is stuck, and is then before the one that asks, or after it.
+  const terminate = `SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+    WHERE datname = current_database() AND state = 'idle in transaction'`
+  const other = database.credits.createMediaTask(task('new', 'u0'), 20)
+  await untilWaiting(database, 2)
+  await database.sql(terminate)
+  const { creditId } = await other
+  expect(await answer).toMatchObject(UNAVAILABLE)
+  const rows = await database.sql(`SELECT credit_id FROM media_tasks WHERE id = 'new'`)
+  expect(rows).toEqual([{ credit_id: creditId }])
+  expect(await violations(database)).toEqual([])
+})
+
+test.each([
+  ['the COMMIT got through', (_, connection) => connection.loseAnswer()],
+  [
+    'the COMMIT was lost',
+    (_, connection) => {
+      connection.kill()
+      return false
+    },
+  ],
+])(
+  'updateMediaTaskById does not know whether %s, and a second call refunds no second time',
+  async (_, act) => {
+    const { database, proxy, credits } = await open()
+    atCommit(proxy, act)
+    const fail = () => credits.updateMediaTaskById('t', { status: 'failed', errorMessage: 'no subtitles' })
+    await expect(fail()).rejects.toMatchObject(UNKNOWN)
+    expect(await fail()).toMatchObject({ status: 'failed', errorMessage: 'no subtitles' })
+    expect((await fail()).refund.credits).toBe(0)
+    expect(await credits.getRemainingCredits('u0')).toBe(200)
+    expect(await violations(database)).toEqual([])
+  },
+)
+
+test('all connections break again and again, wherever they are', async () => {
+  const { database, proxy, credits } = await open()
+  const users = await addUsers(database, 10, { prefix: 'v' })
+  let messages = 0
+  // A prime, so that it meets each of a transaction's messages.
+  proxy.onClientData = (_, connection) => {
+    if (++messages % 23 === 0) connection.kill()
+    else if (messages % 29 === 0) connection.loseAnswer()
+    return true
+  }
+  const callers = await new Callers(credits, users).run(8, 40)
+  expect(Object.keys(callers.codes).sort()).toEqual(['DATABASE_UNAVAILABLE', 'OUTCOME_UNKNOWN'])
+  expect(callers.count('created')).toBeGreaterThan(50)
+  expect(await callers.untrue(database)).toEqual([])
+  expect(await violations(database)).toEqual([])
+})

@@ -1,0 +1,144 @@
+'use strict'
+
+const { execFileSync, spawnSync } = require('node:child_process')
+const fs = require('node:fs')
+const os = require('node:os')
+const path = require('node:path')
+const { addUsers, until } = require('./helpers/callers')
+const { task } = require('./helpers/database')
+const { violations } = require('./helpers/invariants')
+const { afterwards, connection, ownServer } = require('./helpers/network')
+const { clientOf } = require('./helpers/postgres')
+
+const UNAVAILABLE = { code: 'DATABASE_UNAVAILABLE' }
+
+const missing = spawnSync('openssl', ['version']).status !== 0
+const REASON = missing ? ' (skipped: it takes openssl on the PATH to make a certificate)' : ''
+const describeWithOpenssl = missing ? describe.skip : describe
+
+const server = ownServer()
+
+/** The database's URL with parameters, and perhaps another host. */
+function urlWith(url, parameters, hostname) {
+  const changed = new URL(url)
+  for (const [name, value] of Object.entries(parameters)) changed.searchParams.set(name, value)
+  if (hostname) changed.hostname = hostname
+  return changed.href
+}
+
+const encrypted = async (credits) => (await credits.getDiagnostics()).encrypted
+
+describe('a server without TLS', () => {
+  test.each(['require', 'verify-ca', 'verify-full'])('sslmode=%s refuses it', async (sslmode) => {
+    const credits = connection(urlWith(server.url, { sslmode }))
+    const error = await credits.getRemainingCredits('u').catch((error) => error)
+    expect(error).toMatchObject(UNAVAILABLE)
+    expect(error.message).toMatch(/TLS/)
+  })
+
+  test.each(['disable', 'allow', 'prefer'])('sslmode=%s uses it', async (sslmode) => {
+    const database = await server.database()
+    const credits = connection(urlWith(database.url, { sslmode }))
+    expect(await encrypted(credits)).toBe('false')
+  })
+})
+
+describeWithOpenssl(`a server with a certificate of its own${REASON}`, () => {
+  let folder
+  let database
+
+  beforeAll(async () => {
+    folder = fs.mkdtempSync(path.join(os.tmpdir(), 'media-credits-tls-'))
+    makeCertificate('server', 'localhost')
+    makeCertificate('other', 'localhost')
+    await useCertificate('server')
+  }, 30_000)
+  afterAll(() => fs.rmSync(folder, { recursive: true, force: true }))
+
+  beforeEach(async () => {
+    database = await server.database()
+    await addUsers(database, 1)
+  })
+
+  const file = (name) => path.join(folder, name)
+
+  function makeCertificate(name, host) {
+    const args = ['req', '-x509', '-newkey', 'rsa:2048', '-nodes', '-days', '2']
+    args.push('-subj', `/CN=${host}`, '-addext', `subjectAltName=DNS:${host}`)
+    args.push('-addext', 'basicConstraints=critical,CA:FALSE')
+    execFileSync('openssl', [...args, '-keyout', file(`${name}.key`), '-out', file(`${name}.crt`)], {
+      stdio: 'ignore',
+    })
+  }
+
+  /** The server takes it up without a restart, but not at once. */
+  async function useCertificate(name) {
+    const { uid, gid } = fs.statSync(server.dataFolder)
+    const { admin } = server
+    for (const [setting, ending] of [
+      ['ssl_cert_file', 'crt'],
+      ['ssl_key_file', 'key'],
+    ]) {
+      const copy = path.join(server.dataFolder, `tls.${ending}`)
+      fs.copyFileSync(file(`${name}.${ending}`), copy)
+      fs.chmodSync(copy, 0o600)
+      fs.chownSync(copy, uid, gid)
+      await admin.unsafe(`ALTER SYSTEM SET ${setting} = '${copy}'`)
+    }
+    await admin.unsafe('ALTER SYSTEM SET ssl = on')
+    await admin.unsafe('SELECT pg_reload_conf()')
+    await until(async () => {
+      const client = clientOf(server.url)
+      const [{ ssl }] = await client.unsafe(`SELECT current_setting('ssl') AS ssl`)
+      await client.end()
+      return ssl === 'on'
+    }, 'the server uses TLS')
+  }
+
+  test.each([
+    ['require', {}, 'localhost'],
+    ['prefer', {}, 'localhost'],
+    ['require', {}, '127.0.0.1'],
+    ['verify-full', { sslrootcert: 'server.crt' }, 'localhost'],
+    ['verify-ca', { sslrootcert: 'server.crt' }, 'localhost'],
+    ['verify-ca', { sslrootcert: 'server.crt' }, '127.0.0.1'],
+    ['require', { sslrootcert: 'server.crt' }, '127.0.0.1'],
+  ])('sslmode=%s, %j, to %s: encrypted', async (sslmode, { sslrootcert }, host) => {
+    const roots = sslrootcert ? { sslrootcert: file(sslrootcert) } : {}
+    const credits = connection(urlWith(database.url, { sslmode, ...roots }, host))
+    expect(await encrypted(credits)).toBe('true')
+    await credits.createMediaTask(task('t', 'u0'), 10)
+    expect((await credits.updateMediaTaskById('t', { status: 'failed' })).refund.credits).toBe(10)
+    expect(await violations(database)).toEqual([])
+  })
+
+  test.each([
+    ['verify-full', 'which nobody has signed', {}, 'localhost'],
+    ['verify-ca', 'which nobody has signed', {}, 'localhost'],
+    ['verify-full', 'which another one has signed', { sslrootcert: 'other.crt' }, 'localhost'],
+    ['verify-ca', 'which another one has signed', { sslrootcert: 'other.crt' }, 'localhost'],
+    ['require', 'which another one has signed', { sslrootcert: 'other.crt' }, 'localhost'],
+    ['verify-full', 'which is for another host', { sslrootcert: 'server.crt' }, '127.0.0.1'],
+  ])('sslmode=%s refuses one %s', async (sslmode, _, { sslrootcert }, host) => {
+    const roots = sslrootcert ? { sslrootcert: file(sslrootcert) } : {}
+    const credits = connection(urlWith(database.url, { sslmode, ...roots }, host))
+    const error = await credits.getRemainingCredits('u0').catch((error) => error)
+    expect(error).toMatchObject(UNAVAILABLE)
+    expect(error.message).toMatch(/certificate/i)
+  })
+
+  test.each([
+    ['is not there', 'nothing.crt', undefined],
+    ['holds no certificate', 'empty.crt', ''],
+    ['is damaged', 'damaged.crt', '-----BEGIN CERTIFICATE-----\n!!!\n-----END CERTIFICATE-----\n'],
+  ])('an sslrootcert that %s is INVALID_URL', async (_, name, content) => {
+    if (content !== undefined) fs.writeFileSync(file(name), content)
+    afterwards(() => fs.rmSync(file(name), { force: true }))
+    const credits = connection(
+      urlWith(database.url, { sslmode: 'verify-full', sslrootcert: file(name) }, 'localhost'),
+    )
+    const error = await credits.getRemainingCredits('u0').catch((error) => error)
+    expect(error).toMatchObject({ code: 'INVALID_URL', retryable: false })
+    expect(error.message).toContain('sslrootcert')
+  })
+})

@@ -1,0 +1,131 @@
+'use strict'
+
+/** Callers that use a database all at once and keep what they were told, for a look afterwards whether it is so. */
+
+const { setTimeout: sleep } = require('node:timers/promises')
+const { task } = require('./database')
+
+const COST = 3
+const PATIENCE_MS = 20_000
+const POLL_MS = 5
+
+class Callers {
+  /** Lines such as `created <task>`, in the words of `untrue` below. */
+  told = []
+  /** Errors of all calls. */
+  refusals = []
+
+  constructor(credits, users, prefix = 'c') {
+    Object.assign(this, { credits, users, prefix })
+  }
+
+  /** Runs so many callers, each for so many rounds, or as long as `goesOn()`. */
+  async run(callers, rounds, goesOn = () => true) {
+    const caller = async (number) => {
+      for (let at = 0; at < rounds && goesOn(); at++) await this.round(number, at)
+    }
+    await Promise.all(Array.from({ length: callers }, (_, number) => caller(number)))
+    return this
+  }
+
+  /** Submits a task, and then one of the other things that an app does with the same user. */
+  async round(number, at) {
+    const [STRIDE, STEP] = [7919, 104_729] // primes, so that callers meet every user in another order
+    const userId = this.users[(number * STRIDE + at * STEP) % this.users.length]
+    const id = `${this.prefix}-${number}-${at}`
+    const { createMediaTask, updateMediaTaskById, consumeCredits, createCredit, getRemainingCredits } =
+      this.credits
+    const created = await this.call(`created ${id}`, () => createMediaTask(task(id, userId), COST))
+    const more = [
+      () => created && this.call(`failed ${id}`, () => updateMediaTaskById(id, { status: 'failed' })),
+      () => this.call(`charged ${id}`, () => consumeCredits({ userId, credits: 1, transactionNo: id })),
+      () => this.call(`granted ${id}`, () => createCredit({ userId, credits: 1, transactionNo: id })),
+      () => this.call(undefined, () => getRemainingCredits(userId)),
+    ]
+    await more[(number + at) % more.length]()
+  }
+
+  async call(line, run) {
+    try {
+      const result = await run()
+      if (line) this.told.push(line)
+      return result
+    } catch (error) {
+      this.refusals.push(error)
+      if (line && error.code !== 'OUTCOME_UNKNOWN') this.told.push(`not ${line}`)
+      return undefined
+    }
+  }
+
+  /** How often which error came. */
+  get codes() {
+    const counts = {}
+    for (const { code, message } of this.refusals)
+      counts[code ?? message] = (counts[code ?? message] ?? 0) + 1
+    return counts
+  }
+
+  count(what) {
+    return this.told.filter((line) => line.startsWith(what)).length
+  }
+
+  /** Every line that the database does not bear out. */
+  async untrue(database) {
+    const { credit, media_tasks: tasks } = await database.everything()
+    const taskById = new Map(tasks.map((row) => [row.id, row]))
+    const creditByNo = new Map(credit.map((row) => [row.transaction_no, row]))
+    const is = {
+      created: (id) => Boolean(taskById.get(id)?.credit_id),
+      failed: (id) => taskById.get(id)?.status === 'failed',
+      charged: (id) => creditByNo.get(id)?.transaction_type === 'consume',
+      granted: (id) => creditByNo.get(id)?.transaction_type === 'grant',
+    }
+    return this.told.filter((line) => {
+      const [id, what, not] = line.split(' ').reverse()
+      return is[what](id) === (not === 'not')
+    })
+  }
+}
+
+/** Adds users `<prefix>0`, `<prefix>1`, …, each with a few grants. Returns their ids. */
+async function addUsers(database, count, { prefix = 'u', grants = 2, credits = 100 } = {}) {
+  await database.run(
+    [
+      `INSERT INTO "user" (id, name, email)
+        SELECT id, id, id || '@example.test' FROM
+          (SELECT ?::text || at AS id FROM generate_series(0, ?::integer - 1) AS at) AS new`,
+      prefix,
+      count,
+    ],
+    [
+      `INSERT INTO credit (id, user_id, transaction_no, transaction_type, credits, remaining_credits, status,
+          expires_at, created_at, updated_at)
+        SELECT "user".id || '-' || at, "user".id, "user".id || '-' || at, 'grant', ?::integer, ?::integer, 'active',
+          timezone('UTC', now()) + at * interval '1 day', timezone('UTC', now()), timezone('UTC', now())
+        FROM "user", generate_series(1, ?::integer) AS at WHERE starts_with("user".id, ?)`,
+      credits,
+      credits,
+      grants,
+      prefix,
+    ],
+  )
+  return Array.from({ length: count }, (_, at) => `${prefix}${at}`)
+}
+
+/** Waits for a condition: a test that sleeps instead is slow on a fast machine and fails on a slow one. */
+async function until(condition, what = condition) {
+  const deadline = Date.now() + PATIENCE_MS
+  while (!(await condition())) {
+    if (Date.now() > deadline) throw new Error(`it did not come to pass: ${what}`)
+    await sleep(POLL_MS)
+  }
+}
+
+/** Waits until so many transactions on this database wait for a lock. */
+function untilWaiting(database, count = 1) {
+  const waiting = `SELECT count(*) AS count FROM pg_stat_activity
+    WHERE datname = current_database() AND wait_event_type = 'Lock'`
+  return until(async () => (await database.sql(waiting))[0].count >= count, `${count} wait for a lock`)
+}
+
+module.exports = { COST, Callers, addUsers, until, untilWaiting }

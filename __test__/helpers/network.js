@@ -1,0 +1,83 @@
+'use strict'
+
+/** For tests about the server and the network before it: what they start ends after each test. */
+
+const { connect } = require('../..')
+const { start } = require('../../scripts/test-postgres')
+const { TestDatabase } = require('./database')
+const { Store, clientOf, urlOf } = require('./postgres')
+const { startProxy } = require('./proxy')
+
+const ends = []
+
+/** Ends something after the test, the last one first. */
+function afterwards(end) {
+  ends.push(end)
+}
+
+afterEach(async () => {
+  for (const end of ends.splice(0).reverse()) await end()
+})
+
+/** Another connection of this package to a URL. */
+function connection(url, options) {
+  const credits = connect({ url, ...options })
+  afterwards(() => credits.close())
+  return credits
+}
+
+/** A proxy before a database's server, and a connection through it. */
+async function throughProxy(database, options) {
+  const proxy = await startProxy(database.url)
+  afterwards(() => proxy.stop())
+  return { proxy, credits: connection(proxy.url, options) }
+}
+
+/** A client such as the app has: one connection, with the times as the app's driver sends them. */
+function appClient(database) {
+  const client = clientOf(database.url)
+  afterwards(() => client.end({ timeout: 1 }))
+  return client
+}
+
+/** A transaction of somebody else's, with statements run in it and open until `commit()`. */
+async function foreignTransaction(database, ...statements) {
+  const client = appClient(database)
+  await client.unsafe('BEGIN')
+  for (const statement of statements) await client.unsafe(statement)
+  return {
+    sql: (statement) => client.unsafe(statement),
+    commit: () => client.unsafe('COMMIT'),
+  }
+}
+
+/** A server of this file's own, to be taken down and up, and databases on it. */
+function ownServer(settings) {
+  const own = {}
+  let last = 0
+  beforeAll(async () => {
+    Object.assign(own, await start({ settings }))
+    own.admin = clientOf(own.url)
+  }, 60_000)
+  afterAll(async () => {
+    await own.admin?.end({ timeout: 1 })
+    await own.stop?.()
+  })
+
+  /** A database with the app's tables. */
+  own.database = async (options, { where = '' } = {}) => {
+    const name = `own_${++last}`
+    await own.admin.unsafe(`CREATE DATABASE ${name} ${where}`)
+    const store = new Store(name, urlOf(own.url, name))
+    store.remove = async () => {
+      await store.client?.end({ timeout: 1 })
+      await own.admin.unsafe(`DROP DATABASE IF EXISTS ${name} WITH (FORCE)`)
+    }
+    const database = new TestDatabase(store, options)
+    await database.credits.createTables()
+    return database
+  }
+  return own
+}
+
+module.exports = { afterwards, appClient, connection, foreignTransaction, ownServer, throughProxy }

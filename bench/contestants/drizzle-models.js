@@ -1,0 +1,57 @@
+'use strict'
+
+/** What the app's models do with the table of credits, put right: the same on SQLite and PostgreSQL. */
+
+const { and, asc, eq, gt, gte, isNull, or, sql } = require('drizzle-orm')
+const { COST, chargeFor } = require('../work')
+
+function models(credit) {
+  /** In draw order. */
+  function spendableGrants(transaction, userId, now) {
+    return transaction
+      .select({
+        id: credit.id,
+        transactionNo: credit.transactionNo,
+        remaining: credit.remainingCredits,
+        expiresAt: credit.expiresAt,
+      })
+      .from(credit)
+      .where(
+        and(
+          eq(credit.userId, userId),
+          eq(credit.status, 'active'),
+          eq(credit.transactionType, 'grant'),
+          gt(credit.remainingCredits, 0),
+          or(isNull(credit.expiresAt), gt(credit.expiresAt, now)),
+        ),
+      )
+      .orderBy(sql`${credit.expiresAt} IS NULL`, asc(credit.expiresAt), asc(credit.createdAt), asc(credit.id))
+  }
+
+  async function writeCharge(transaction, task, draws, now) {
+    const charge = chargeFor(task, draws)
+    await transaction.insert(credit).values({
+      ...charge,
+      userId: task.userId,
+      transactionType: 'consume',
+      transactionScene: 'payment',
+      credits: -COST,
+      remainingCredits: 0,
+      status: 'active',
+      createdAt: now,
+      updatedAt: now,
+    })
+    for (const { creditId, creditsConsumed } of draws) {
+      const { count, rowsAffected = count } = await transaction
+        .update(credit)
+        .set({ remainingCredits: sql`${credit.remainingCredits} - ${creditsConsumed}`, updatedAt: now })
+        .where(and(eq(credit.id, creditId), gte(credit.remainingCredits, creditsConsumed)))
+      if (rowsAffected !== 1) throw new Error(`grant ${creditId} has changed`)
+    }
+    return charge.id
+  }
+
+  return { spendableGrants, writeCharge }
+}
+
+module.exports = { models }

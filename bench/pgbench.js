@@ -1,0 +1,42 @@
+'use strict'
+
+/** pgbench, a yardstick: what the same server does when somebody who knows it asks. */
+
+const { execFile, execFileSync } = require('node:child_process')
+const fs = require('node:fs')
+const path = require('node:path')
+const { promisify } = require('node:util')
+
+const { installed } = require('../scripts/postgres-binaries')
+const { WARM_UP_SECONDS } = require('./rounds')
+
+const CLIENTS = 16
+const THREADS = 2
+const PGBENCH = `pgbench -N, ${CLIENTS} clients`
+const run = promisify(execFile)
+
+/** A database of pgbench's own, and the command. Only its description, if there is none. */
+async function initializePgbench(databases) {
+  const command = installed()
+    .map((bin) => path.join(bin, 'pgbench'))
+    .find((file) => fs.existsSync(file))
+  if (!command) return { description: 'There is no pgbench here, so no yardstick.' }
+  const url = await databases.create('pgbench')
+  // As many accounts as one unit of its scale has: no more pages than the tables of the other contestants.
+  await run(command, ['--initialize', '--quiet', '--scale', '1', url])
+  const version = execFileSync(command, ['--version'], { encoding: 'utf8' }).trim()
+  const description = `${version}: scale 1, ${CLIENTS} clients, ${THREADS} threads, over TCP.`
+  return { command, description, url, checkpoint: () => databases.admin`CHECKPOINT` }
+}
+
+async function runPgbench({ command, url, checkpoint }, seconds) {
+  await checkpoint()
+  const runFor = (time) =>
+    run(command, ['-N', '-c', `${CLIENTS}`, '-j', `${THREADS}`, '-T', `${time}`, '--no-vacuum', url])
+  await runFor(WARM_UP_SECONDS)
+  const { stdout } = await runFor(seconds)
+  const [, tps] = stdout.match(/^tps = ([\d.]+)/m)
+  return { tasksPerSecond: Number(tps) }
+}
+
+module.exports = { PGBENCH, initializePgbench, runPgbench }

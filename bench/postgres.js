@@ -1,0 +1,191 @@
+'use strict'
+
+/**
+ * `createMediaTask` over PostgreSQL, side by side with what a user would write instead, on one server of its
+ * own: fsync on, and PostgreSQL's own defaults otherwise.
+ *
+ *   npm run bench -- --postgres            builds, installs bench/'s packages, then runs this file
+ *   npm run bench -- --postgres --quick    one round of one second, to try it out
+ *
+ *   --seconds N     measured time a contestant, scenario and round (5), after a second of warm-up
+ *   --rounds N      the figures are medians over the rounds (5); every other one runs backwards
+ *   --users N       users of 5 grants each, but for the hot one (1000)
+ *   --only NAMES    some of main,hot,pool,far,alone: the scenarios
+ *   --dir PATH      where the server keeps its data: its disk decides what a commit costs (the temporary folder)
+ *
+ * The tables go to stdout, progress to stderr. A ledger that is wrong after a run fails the benchmark.
+ */
+
+const { performance } = require('node:perf_hooks')
+
+const { startProxy } = require('../__test__/helpers/proxy')
+const { start } = require('../scripts/test-postgres')
+const { UsageError, readOptions, runCommand, scratchFolder } = require('./command')
+const { POSTGRES_CONTESTANTS } = require('./contestants')
+const { runContestant } = require('./contestant-process')
+const { ascending, percentile } = require('./drive')
+const { describeMachine, machineLines } = require('./machine')
+const { PGBENCH, initializePgbench, runPgbench } = require('./pgbench')
+const { Databases, connectOnce } = require('./postgres-databases')
+const { median, rateWithRange, tasksPerSecond } = require('./report')
+const { WARM_UP_SECONDS, runRounds } = require('./rounds')
+const { GRANTS_OF_A_USER } = require('./seed')
+const { fixed, table } = require('./table')
+const { COST } = require('./work')
+
+const POOL_SIZE = 10
+const DELAY_MS = 2
+
+const SCENARIOS = {
+  main: { title: '64 callers', callers: 64, withPgbench: true },
+  hot: { title: '16 callers', callers: 16, users: 1 },
+  pool: { title: '32 callers', callers: 32 },
+  far: { title: `64 callers, ${DELAY_MS} ms more a round trip`, callers: 64, delayMs: DELAY_MS },
+  alone: { title: '1 caller', callers: 1 },
+}
+
+const BASE = 'drizzle-postgres'
+
+const COLUMNS = [
+  'contestant',
+  'tasks/s (slowest–fastest round)',
+  'ratio to Drizzle',
+  'latency p50 ms',
+  'latency p99 ms',
+  'worst wait ms',
+  'errors',
+  "client's CPU ms a task",
+]
+
+function ownOptions() {
+  const { quick, only, ...options } = readOptions({
+    seconds: 5,
+    rounds: 5,
+    users: 1000,
+    only: Object.keys(SCENARIOS).join(),
+    quick: false,
+    postgres: true,
+  })
+  if (quick) Object.assign(options, { seconds: 1, rounds: 1 })
+  const scenarios = only.split(',').map((name) => {
+    if (Object.hasOwn(SCENARIOS, name)) return { users: options.users, ...SCENARIOS[name] }
+    throw new UsageError(`--only: ${name} is none of ${Object.keys(SCENARIOS)}`)
+  })
+  return { ...options, scenarios }
+}
+
+/** One run of one contestant, on its own copy of the seeded database. */
+async function runOnce(name, databases, proxy, { seconds, callers, users, delayMs }) {
+  const database = await databases.copy()
+  const url = delayMs ? proxy.through(database.url) : database.url
+  const run = { name, url, poolSize: POOL_SIZE, callers, users, seconds, warmUpSeconds: WARM_UP_SECONDS }
+  const result = await runContestant({ ...run, countErrors: true })
+  await database.checkLedger(result.acknowledged)
+  await database.drop()
+  return result
+}
+
+/** A scenario's table: under its title, medians over the rounds. */
+function section({ title, users, callers }, results) {
+  const { [PGBENCH]: yardstick, ...contestants } = results
+  const base = median(contestants[BASE], tasksPerSecond)
+  const rows = Object.entries(contestants).map(([name, runs]) => {
+    const middle = (figure, digits) => fixed(median(runs, figure), digits)
+    return [
+      POSTGRES_CONTESTANTS[name].title,
+      rateWithRange(runs),
+      fixed(median(runs, tasksPerSecond) / base, 2),
+      middle((run) => run.p50, 2),
+      middle((run) => run.p99, 2),
+      fixed(Math.max(...runs.map((run) => run.worst)), 1),
+      errorsOf(runs),
+      middle((run) => run.cpuMsPerTask, 3),
+    ]
+  })
+  const lines = [
+    `${title}, ${users} ${users === 1 ? 'user' : 'users'}, pool of ${POOL_SIZE}:`,
+    '',
+    table(COLUMNS, rows),
+  ]
+  if (yardstick) lines.push('', pgbenchLine(yardstick, contestants))
+  return lines.join('\n')
+}
+
+/** Of all rounds, how many and which. */
+function errorsOf(runs) {
+  const messages = Object.assign({}, ...runs.map((run) => run.errors))
+  const count = runs.flatMap((run) => Object.values(run.errors)).reduce((sum, some) => sum + some, 0)
+  return [count, ...Object.keys(messages)].join('; ')
+}
+
+function pgbenchLine(yardstick, contestants) {
+  const own = median(contestants['media-credits'], tasksPerSecond)
+  const ratio = fixed(own / median(yardstick, tasksPerSecond), 2)
+  return `${PGBENCH}: ${rateWithRange(yardstick)} transactions/s; media-credits has ${ratio} of that.`
+}
+
+/** How long a round trip takes: on a connection that is open, a statement without a table. */
+async function roundTripMs(url) {
+  const TIMES = 200
+  const client = connectOnce(url)
+  const times = []
+  for (let at = 0; at < TIMES; at++) {
+    const start = performance.now()
+    await client.unsafe('SELECT 1')
+    times.push(performance.now() - start)
+  }
+  await client.end()
+  return percentile(ascending(times), 0.5)
+}
+
+async function main() {
+  const { seconds, rounds, users, scenarios, dir } = ownOptions()
+  const machine = describeMachine(scratchFolder(dir))
+  // The server's folder is made in the temporary one.
+  process.env.TMPDIR = dir
+  const server = await start({ fsync: true })
+  const proxy = await startProxy(server.url)
+  const databases = new Databases(server.url)
+  await databases.seed(users)
+  const pgbench = await initializePgbench(databases)
+
+  const far = async () => {
+    proxy.delayMs = DELAY_MS
+    return roundTripMs(proxy.url)
+  }
+  const [near, delayed] = [await roundTripMs(server.url), await far()]
+  const header = [
+    `createMediaTask over PostgreSQL, ${COST} credits each.`,
+    ...machineLines(machine),
+    await databases.describe(),
+    `Users have ${GRANTS_OF_A_USER} grants; ${seconds} s a run, median of ${rounds} rounds in both orders.`,
+    `A round trip takes ${fixed(near, 2)} ms; ${DELAY_MS} ms more are added by a proxy that holds back what`,
+    `the client sends: ${fixed(delayed, 2)} ms.`,
+    pgbench.description,
+  ]
+  const sections = []
+  for (const scenario of scenarios) {
+    process.stderr.write(`${scenario.title}\n`)
+    const names = Object.keys(POSTGRES_CONTESTANTS)
+    if (scenario.withPgbench && pgbench.command) names.push(PGBENCH)
+    const results = await runRounds(names, rounds, (name) =>
+      name === PGBENCH
+        ? runPgbench(pgbench, seconds)
+        : runOnce(name, databases, proxy, { seconds, ...scenario }),
+    )
+    sections.push(section(scenario, results))
+  }
+  process.stdout.write(`\n${[header.join(' '), ...sections, NOTES].join('\n\n')}\n`)
+  await databases.close()
+  await proxy.stop()
+  await server.stop()
+}
+
+const NOTES = [
+  'Latency counts from when a caller asks. The worst wait is that of all rounds, and so are the errors.',
+  'Drizzle runs with `prepare: false`, as the app sets it up: postgres.js then asks for the types of the',
+  'parameters first, a round trip more for each statement that has some.',
+  'After each run the ledger was checked: every acknowledged task has its charge, and what was charged is what was drawn.',
+].join(' ')
+
+runCommand(main)
