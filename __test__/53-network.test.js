@@ -5,7 +5,7 @@ const { once } = require('node:events')
 const { TestDatabase, task } = require('./helpers/database')
 const { Callers, addUsers, until } = require('./helpers/callers')
 const { violations } = require('./helpers/invariants')
-const { afterwards, connection, throughProxy } = require('./helpers/network')
+const { isCommit, afterwards, connection, throughProxy } = require('./helpers/network')
 
 // On a machine that has other things to do.
 jest.setTimeout(30_000)
@@ -78,7 +78,7 @@ describe('the network stalls', () => {
       const through = await open()
       const { database, proxy, credits } = through
       proxy.onClientData = (bytes) => {
-        if (bytes.includes('COMMIT')) proxy.stall()
+        if (isCommit(bytes)) proxy.stall()
       }
       const error = await givenUp(() => call(credits), 2 * LONGEST_MS)
       expect(error).toMatchObject({ code: 'OUTCOME_UNKNOWN' })

@@ -3,7 +3,7 @@
 const { TestDatabase, refusal, task } = require('./helpers/database')
 const { Callers, addUsers, untilWaiting } = require('./helpers/callers')
 const { violations } = require('./helpers/invariants')
-const { throughProxy } = require('./helpers/network')
+const { isCommit, throughProxy } = require('./helpers/network')
 
 // On a machine that has other things to do.
 jest.setTimeout(30_000)
@@ -57,7 +57,7 @@ async function open(options) {
 /** Does something with the next COMMIT of a transaction that has written. */
 function atCommit(proxy, act) {
   proxy.onClientData = (bytes, connection) => {
-    if (!bytes.includes('COMMIT') || bytes.includes('READ ONLY')) return true
+    if (!isCommit(bytes) || bytes.includes('READ ONLY')) return true
     proxy.onClientData = () => {}
     return act(bytes, connection)
   }

@@ -4,7 +4,7 @@ const { inspect } = require('node:util')
 const { MediaCreditsError, connect } = require('..')
 const { TestDatabase, task } = require('./helpers/database')
 const { untilWaiting } = require('./helpers/callers')
-const { connection, foreignTransaction, throughProxy } = require('./helpers/network')
+const { isCommit, connection, foreignTransaction, throughProxy } = require('./helpers/network')
 const { evaluate } = require('./helpers/processes')
 
 const SECRET = 'Tr0ub4dor'
@@ -127,8 +127,8 @@ test('nor of a connection that works, and then breaks', async () => {
   await call()
   await foreign.commit()
   proxy.onClientData = (bytes, connection) => {
-    if (bytes.includes('COMMIT')) connection.kill()
-    return !bytes.includes('COMMIT')
+    if (isCommit(bytes)) connection.kill()
+    return !isCommit(bytes)
   }
   await call()
   await proxy.stop()

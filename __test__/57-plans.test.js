@@ -45,14 +45,16 @@ const SEED = [
 /** Arguments of each statement, in the order of its `$1`, `$2`, …; with the types that this package says. */
 const ARGUMENTS = {
   'balance.sql': [`'u7'`, NOW],
-  'charge.sql': [`'c7'`],
   'charge_of_task.sql': [`'t7'`, 'NULL::text'],
+  'charges.sql': [`ARRAY['c7', 'c8']`],
   'grants_by_id.sql': [`'u7'`, `ARRAY['g7', 'g2007']`],
   'grants_of_charge.sql': [`'t7'`, 'NULL::text'],
   'lock_task_user.sql': [`'t7'`],
-  'lock_user.sql': [`'u7'`, `'t7'`, `'c7'`, `'c7'`],
-  'next_grants.sql': [`'u7'`, NOW, '120'],
-  'spendable_grants.sql': [`'u7'`, NOW],
+  'lock_user.sql': [`'u7'`, `'c7'`, `'c7'`],
+  'lock_users.sql': [`ARRAY['u7', 'u8']`],
+  'next_grants.sql': [`ARRAY['u7', 'u8']`, 'ARRAY[120, 90]', NOW],
+  'spendable_grants.sql': [`ARRAY['u7', 'u8']`, NOW],
+  'taken.sql': [`ARRAY['t7', 'new']`, `ARRAY['c7']`],
   'task_facts.sql': [`'t7'`],
 }
 /** These ask about the tables themselves. */

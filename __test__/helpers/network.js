@@ -80,4 +80,15 @@ function ownServer(settings) {
   return own
 }
 
-module.exports = { afterwards, appClient, connection, foreignTransaction, ownServer, throughProxy }
+/** Whether a client's message ends a transaction: "READ COMMITTED" begins one. */
+const isCommit = (bytes) => bytes.includes('COMMIT\0')
+
+module.exports = {
+  isCommit,
+  afterwards,
+  appClient,
+  connection,
+  foreignTransaction,
+  ownServer,
+  throughProxy,
+}

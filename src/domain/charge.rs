@@ -179,7 +179,7 @@ pub fn plan_charge(
     row.set("status", Value::Text("active".to_owned()));
     row.set("createdAt", Value::TimeMs(now_ms));
     row.set("updatedAt", Value::TimeMs(now_ms));
-    row.set("consumedDetail", Value::Text(write_detail(&draws)?));
+    row.set("consumedDetail", Value::Json(write_detail(&draws)?));
     Ok(ChargePlan { id: ids.id, user_id: request.user_id.clone(), draws, row })
 }
 
@@ -333,13 +333,16 @@ mod tests {
         };
         let plan = plan_charge(&request(57)?, &facts, ids(), 7)?;
         assert_eq!(
-            plan.row.get("consumedDetail").and_then(Value::as_text),
-            Some(concat!(
+            plan.row.get("consumedDetail"),
+            Some(&Value::Json(
+                concat!(
                 r#"[{"creditId":"g","transactionNo":"no-g","expiresAt":"2026-12-11T20:48:29.250Z","#,
                 r#""creditsToConsume":57,"creditsConsumed":56,"creditsBefore":56,"creditsAfter":0,"#,
                 r#""batchSize":1000,"batchNo":1},{"creditId":"h","transactionNo":"no-h","#,
                 r#""expiresAt":null,"creditsToConsume":1,"creditsConsumed":1,"creditsBefore":5,"#,
                 r#""creditsAfter":4,"batchSize":1000,"batchNo":2}]"#
+                )
+                .to_owned()
             ))
         );
         assert_eq!(plan.row.get("credits"), Some(&Value::Integer(-57)));

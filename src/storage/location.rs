@@ -133,6 +133,12 @@ impl Location {
             return Err(invalid("it contains a NUL character"));
         }
         let path = match split_scheme(url) {
+            // A password may be in it: it must not become the name of a file, nor be shown.
+            None if url.contains("://") => {
+                return Err(invalid(
+                    "there is something before its scheme; it must start with file: or postgres://",
+                ));
+            }
             None if url == ":memory:" => return Ok(Self::Sqlite(Place::Memory)),
             None => return Ok(Self::Sqlite(Place::File(PathBuf::from(url)))),
             Some((scheme, path)) if scheme == "file" => path,
@@ -212,8 +218,12 @@ fn unsupported(scheme: &str) -> Error {
             "a remote libSQL or Turso database has no transaction that this package can hold; use \
              an SQLite file on the app's own disk (file:data/local.db)"
         }
-        "mysql" | "mysql2" | "mariadb" => "use an SQLite file (file:data/local.db)",
-        _ => "use an SQLite file: file:data/local.db, or a plain path",
+        "mysql" | "mysql2" | "mariadb" => {
+            "use an SQLite file (file:data/local.db) or PostgreSQL (postgres://…)"
+        }
+        _ => {
+            "use an SQLite file (file:data/local.db, or a plain path) or PostgreSQL (postgres://…)"
+        }
     };
     Error::UnsupportedDatabase { scheme: format!("{scheme}:"), advice }
 }
@@ -264,6 +274,9 @@ mod tests {
             ("file:%ff.db", Err("INVALID_URL")),
             ("file:a%00b", Err("INVALID_URL")),
             ("a\0b", Err("INVALID_URL")),
+            (" postgres://app:secret@db/app", Err("INVALID_URL")),
+            ("\"postgres://app:secret@db/app\"", Err("INVALID_URL")),
+            ("DATABASE_URL=postgres://app:secret@db/app", Err("INVALID_URL")),
             ("libsql://db.turso.io", Err("UNSUPPORTED_DATABASE")),
             ("https://db.turso.io", Err("UNSUPPORTED_DATABASE")),
             ("mysql://root:secret@db/app", Err("UNSUPPORTED_DATABASE")),

@@ -1,8 +1,9 @@
-//! The engine over PostgreSQL: requests run side by side, each in a transaction of its own, on a pool
-//! of connections that everybody in this process shares who opens the same database.
+//! The engine over PostgreSQL: requests run side by side on a pool of connections that everybody in this
+//! process shares who opens the same database. Those that charge share transactions.
 
+mod batches;
+mod charges;
 mod run;
-mod turns;
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, LazyLock, Mutex};
@@ -12,11 +13,11 @@ use tokio::runtime::{Builder, Runtime};
 use tokio_util::task::TaskTracker;
 
 use super::registry::{Lease, Registry};
-use super::{Ids, Operation, Reply};
+use super::{Ids, Operation, Reply, Write};
 use crate::error::{Error, Result};
 use crate::storage::location::PostgresUrl;
 use crate::storage::postgres::{Options, Server};
-use turns::Turns;
+use batches::{Batches, Job, Worker};
 
 /// How an engine works. Everybody who opens one database in one process must say the same.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -58,7 +59,7 @@ struct Engine {
     settings: Settings,
     ids: Mutex<Ids>,
     waiting: AtomicUsize,
-    turns: Turns,
+    batches: Batches,
 }
 
 impl Connection {
@@ -83,12 +84,22 @@ impl Connection {
         let Some(place) = Place::take(&engine) else {
             return reply.send(Err(Error::Overloaded { waiting: engine.settings.max_queue }));
         };
-        let run = async move {
-            let outcome = engine.run(&operation).await;
-            drop(place);
-            reply.send(outcome);
-        };
-        self.requests.spawn_on(run, runtime.handle());
+        match operation {
+            Operation::Write(write @ (Write::CreateTask(_) | Write::Consume(_))) => {
+                let token = self.requests.token();
+                if engine.batches.push(Job { write, reply, place, token }) {
+                    runtime.spawn(async move { engine.work().await });
+                }
+            }
+            operation => {
+                let run = async move {
+                    let outcome = engine.run(&operation).await;
+                    drop(place);
+                    reply.send(outcome);
+                };
+                self.requests.spawn_on(run, runtime.handle());
+            }
+        }
     }
 
     /// Gives the share back. `done` is called, from another thread, when everything that was sent
@@ -115,7 +126,7 @@ impl Engine {
             settings,
             ids: Mutex::default(),
             waiting: AtomicUsize::new(0),
-            turns: Turns::default(),
+            batches: Batches::default(),
         });
         let weak = Arc::downgrade(&engine);
         // A server that sleeps when nobody is connected must be able to.
@@ -128,6 +139,20 @@ impl Engine {
             }
         });
         Ok(engine)
+    }
+
+    /// Runs batches until there is none.
+    async fn work(&self) {
+        let mut worker = Worker::new(&self.batches);
+        while let Some(mut batch) = worker.next() {
+            let writes: Vec<&Write> = batch.jobs.iter().map(|job| &job.write).collect();
+            let outcomes = self.run_together(&writes).await;
+            for (job, outcome) in batch.jobs.drain(..).zip(outcomes) {
+                drop(job.place);
+                job.reply.send(outcome);
+                drop(job.token);
+            }
+        }
     }
 }
 

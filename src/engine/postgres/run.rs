@@ -5,9 +5,9 @@ use std::sync::PoisonError;
 use std::time::{Duration, Instant};
 
 use super::Engine;
-use crate::domain::charge::{ChargeRequest, NewIds, plan_charge};
+use crate::domain::charge::NewIds;
 use crate::domain::grant::{NewGrant, plan_grant};
-use crate::domain::task::{NewTask, TaskPatch, plan_new_task, plan_patch};
+use crate::domain::task::{TaskPatch, plan_patch};
 use crate::engine::{Operation, Outcome, Read, Write, now_ms};
 use crate::error::{Error, Result};
 use crate::storage::Row;
@@ -19,10 +19,6 @@ type Attempt = std::result::Result<Outcome, Failure>;
 impl Engine {
     /// Runs a request, again if it met another transaction.
     pub(super) async fn run(&self, operation: &Operation) -> Result<Outcome> {
-        let _turn = match user_of(operation) {
-            Some(user_id) => Some(self.turns.wait(user_id).await),
-            None => None,
-        };
         let knew_schema = self.server.knows_schema();
         let outcome = self.with_retries(operation).await;
         // The app's owner may have run `drizzle-kit push` since.
@@ -38,7 +34,7 @@ impl Engine {
         /// A connection that breaks at once was dead in the pool: the server restarted meanwhile.
         const AT_ONCE: Duration = Duration::from_secs(1);
         let began = Instant::now();
-        let mut lost_one = false;
+        let (mut lost_one, mut met_one) = (false, false);
         for attempt in 1..ATTEMPTS {
             match self.attempt(operation).await {
                 Err(Failure::Conflict(_) | Failure::Refused(Error::TransactionNoCollision)) => {
@@ -46,6 +42,8 @@ impl Engine {
                 }
                 // Nothing was committed: that would be `Unknown`.
                 Err(Failure::Lost(_)) if !lost_one && began.elapsed() < AT_ONCE => lost_one = true,
+                // Somebody has just taken a name that the guards saw free: let them look again.
+                Err(Failure::Refused(error)) if !met_one && is_taken(&error) => met_one = true,
                 outcome => return outcome.map_err(Failure::into_error),
             }
         }
@@ -61,45 +59,44 @@ impl Engine {
                 let mut session = self.server.session().await?;
                 read(&mut session, question, now_ms).await
             }
-            Operation::Write(change) => {
+            Operation::Write(change) => self.attempt_write(change, now_ms).await,
+        }
+    }
+
+    async fn attempt_write(&self, write: &Write, now_ms: i64) -> Attempt {
+        match write {
+            Write::CreateTask(_) | Write::Consume(_) => {
+                let outcome = self.attempt_together(&[write]).await?.pop();
+                let none = || Err(Error::Internal("a request without an outcome".to_owned()));
+                outcome.unwrap_or_else(none).map_err(Failure::Refused)
+            }
+            Write::Grant(grant) => {
                 let ids = self.ids.lock().unwrap_or_else(PoisonError::into_inner).next(now_ms);
+                let id = grant.id.clone().unwrap_or_else(|| ids.id.clone());
                 let mut session = self.server.session().await?;
-                match change {
-                    Write::CreateTask(task) => {
-                        let charge_id = match &task.charge {
-                            Some(_) => Some(ids.id.clone()),
-                            None => task.credit_id.clone(),
-                        };
-                        let made = create_task(&mut session, task, ids, now_ms).await;
-                        let is_ours = |row: &Row| row.text("creditId") == charge_id.as_deref();
-                        self.settle(made, &task.user_id, MediaTasks, &task.id, is_ours).await
+                match create_grant(&mut session, grant, ids, now_ms).await {
+                    Err(Failure::Unknown(message)) => {
+                        self.settle(&message, &grant.user_id, Credit, &id, |_| true).await
                     }
-                    Write::Consume(request) => {
-                        let id = ids.id.clone();
-                        let made = consume(&mut session, request, ids, now_ms).await;
-                        self.settle(made, &request.user_id, Credit, &id, |_| true).await
-                    }
-                    Write::Grant(grant) => {
-                        let id = grant.id.clone().unwrap_or_else(|| ids.id.clone());
-                        let made = create_grant(&mut session, grant, ids, now_ms).await;
-                        self.settle(made, &grant.user_id, Credit, &id, |_| true).await
-                    }
-                    Write::UpdateTask(patch) => update_task(&mut session, patch, now_ms).await,
+                    outcome => outcome,
                 }
+            }
+            Write::UpdateTask(patch) => {
+                let mut session = self.server.session().await?;
+                update_task(&mut session, patch, now_ms).await
             }
         }
     }
 
-    /// If a commit was not answered: looks whether its row is there, which is the answer.
-    async fn settle(
+    /// After a commit that was not answered: looks whether its row is there, which is the answer.
+    pub(super) async fn settle(
         &self,
-        outcome: Attempt,
+        message: &str,
         user_id: &str,
         table: TableName,
         id: &str,
         is_ours: impl Fn(&Row) -> bool,
     ) -> Attempt {
-        let Err(Failure::Unknown(message)) = outcome else { return outcome };
         let look = async {
             let mut session = self.server.session().await?;
             session.find_settled(user_id, table, id).await
@@ -107,53 +104,34 @@ impl Engine {
         match look.await {
             Ok(Some(row)) if is_ours(&row) => Ok(Outcome::Row(Some(row))),
             // It was undone with its connection: nothing was written.
-            Ok(_) => Err(Failure::Lost(message)),
-            Err(_) => Err(Failure::Unknown(message)),
+            Ok(_) => Err(Failure::Lost(message.to_owned())),
+            Err(_) => Err(Failure::Unknown(message.to_owned())),
         }
     }
 }
 
-/// The user whose grants a request locks, if it says.
-fn user_of(operation: &Operation) -> Option<&str> {
-    match operation {
-        Operation::Write(Write::CreateTask(task)) => Some(&task.user_id),
-        Operation::Write(Write::Consume(request)) => Some(&request.user_id),
-        _ => None,
-    }
-}
+/// A column or table that is not there, a type or a limit that has changed, a column that wants a value.
+const ABOUT_SCHEMA: [&str; 7] = ["42703", "42P01", "42804", "42883", "23502", "22001", "22003"];
 
-fn is_about_schema(error: &Error) -> bool {
+/// Whether the tables may not be what they were when they were looked at.
+pub(super) fn is_about_schema(error: &Error) -> bool {
     match error {
         Error::UnknownField { .. } | Error::MissingField { .. } | Error::InvalidValue { .. } => {
             true
         }
-        // An undefined column or table, and a column whose type has changed.
-        Error::Database { database_code, .. } => {
-            ["42703", "42P01", "42804", "42883"].contains(&database_code.as_str())
-        }
+        Error::Database { database_code, .. } => ABOUT_SCHEMA.contains(&database_code.as_str()),
         _ => false,
     }
+}
+
+fn is_taken(error: &Error) -> bool {
+    matches!(error, Error::Database { database_code, .. } if database_code == "23505")
 }
 
 /// Longer each time, and never the same for two that met.
 fn pause_after(attempt: u32) -> Duration {
     let longest_ms = 4_u64 << attempt.min(6);
     Duration::from_micros(fastrand::u64(..longest_ms * 1000))
-}
-
-async fn create_task(
-    session: &mut Session<'_>,
-    task: &NewTask,
-    ids: NewIds,
-    now_ms: i64,
-) -> Attempt {
-    session.table(MediaTasks)?.check(&task.fields)?;
-    session.table(MediaTasks)?.check_complete(&task.fields)?;
-    let facts = session.new_task_facts(task, now_ms).await?;
-
-    let plan = undo_if_refused(session, plan_new_task(task, &facts, ids, now_ms))?;
-
-    session.write_new_task(&task.id, &plan, now_ms).await.map(|row| Outcome::Row(Some(row)))
 }
 
 async fn update_task(session: &mut Session<'_>, patch: &TaskPatch, now_ms: i64) -> Attempt {
@@ -175,20 +153,6 @@ async fn update_task(session: &mut Session<'_>, patch: &TaskPatch, now_ms: i64) 
     Ok(Outcome::Updated(row, plan.refunded))
 }
 
-async fn consume(
-    session: &mut Session<'_>,
-    request: &ChargeRequest,
-    ids: NewIds,
-    now_ms: i64,
-) -> Attempt {
-    session.table(Credit)?.check(&request.described)?;
-    let facts = session.charge_facts(request, now_ms).await?;
-
-    let plan = undo_if_refused(session, plan_charge(request, &facts, ids, now_ms))?;
-
-    session.write_charge(&plan, now_ms).await.map(|row| Outcome::Row(Some(row)))
-}
-
 async fn create_grant(
     session: &mut Session<'_>,
     grant: &NewGrant,
@@ -198,13 +162,13 @@ async fn create_grant(
     session.table(Credit)?.check(&grant.fields)?;
     let facts = session.grant_facts(grant).await?;
 
-    let planned = plan_grant(grant, facts, ids, now_ms).and_then(|(id, row)| {
+    let planned = plan_grant(grant, facts, ids, now_ms).and_then(|(_, row)| {
         session.table(Credit).map_err(Failure::into_error)?.check_complete(&row)?;
-        Ok((id, row))
+        Ok(row)
     });
-    let (id, row) = undo_if_refused(session, planned)?;
+    let row = undo_if_refused(session, planned)?;
 
-    session.write_grant(&id, &row).await.map(|row| Outcome::Row(Some(row)))
+    session.write_grant(&row).await.map(|row| Outcome::Row(Some(row)))
 }
 
 /// A refusal has written nothing, but the transaction has begun.

@@ -44,10 +44,13 @@ impl Failure {
         if [SqlState::T_R_DEADLOCK_DETECTED, SqlState::T_R_SERIALIZATION_FAILURE].contains(code) {
             return Self::Conflict(message);
         }
+        // Our number or the caller's: the guards tell, when they look again.
+        let constraint = database.constraint().unwrap_or_default();
         if *code == SqlState::UNIQUE_VIOLATION
-            && let Some(error) = taken(database.table(), database.constraint())
+            && database.table() == Some("credit")
+            && constraint.contains("transaction_no")
         {
-            return Self::Refused(error);
+            return Self::Refused(Error::TransactionNoCollision);
         }
         // A lock, or a statement, took longer than the options allow.
         if [SqlState::LOCK_NOT_AVAILABLE, SqlState::QUERY_CANCELED].contains(code) {
@@ -62,20 +65,6 @@ impl Failure {
             retryable: is_passing(code),
             message,
         })
-    }
-}
-
-/// The row whose key another transaction has just taken. The guards saw it free.
-fn taken(table: Option<&str>, constraint: Option<&str>) -> Option<Error> {
-    let constraint = constraint.unwrap_or_default();
-    match table {
-        // The caller puts the task's id in.
-        Some("media_tasks") => Some(Error::TaskExists { task_id: String::new() }),
-        Some("credit") if constraint.contains("transaction_no") => {
-            Some(Error::TransactionNoCollision)
-        }
-        Some("credit") => Some(Error::CreditExists { field: "id", value: String::new() }),
-        _ => None,
     }
 }
 
@@ -111,18 +100,25 @@ pub(super) fn no_connection(error: &PoolError) -> Error {
 }
 
 fn not_let_in(error: &tokio_postgres::Error) -> Error {
-    let Some(database) = error.as_db_error() else { return unavailable(&reason(error)) };
+    let Some(database) = error.as_db_error() else {
+        let reason = reason(error);
+        // The library has no other word for it.
+        if reason.contains("TLS") {
+            return not_usable(reason, "; check sslmode and sslrootcert in DATABASE_URL");
+        }
+        return unavailable(&reason);
+    };
     let code = database.code();
     // Class 28: the password; 3D000: no such database.
     let wrong = code.code().starts_with("28") || *code == SqlState::INVALID_CATALOG_NAME;
     if !wrong {
         return unavailable(database.message());
     }
-    Error::DatabaseUnavailable {
-        message: format!("{} ({})", database.message(), code.code()),
-        advice: "; check DATABASE_URL",
-        retryable: false,
-    }
+    not_usable(format!("{} ({})", database.message(), code.code()), "; check DATABASE_URL")
+}
+
+fn not_usable(message: String, advice: &'static str) -> Error {
+    Error::DatabaseUnavailable { message, advice, retryable: false }
 }
 
 pub(super) fn unavailable(message: &str) -> Error {

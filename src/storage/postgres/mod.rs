@@ -3,8 +3,10 @@
 //! Statements are sent together and answered together. Nothing of a session is used: no prepared
 //! statement has a name, and every setting ends with its transaction. So it works behind a pooler.
 
+mod change;
 mod error;
 mod ledger;
+mod rows;
 mod schema;
 mod statement;
 mod tls;
@@ -20,6 +22,7 @@ use tokio_postgres::{Config, Row};
 
 pub use self::error::Failure;
 use self::error::no_connection;
+pub use self::ledger::{Facts, Wanted};
 use self::statement::Statement;
 use super::location::{PostgresUrl, SslMode};
 use super::schema::{Schema, quote};
@@ -59,6 +62,7 @@ pub struct Server {
     pool: Pool,
     options: Options,
     begin: String,
+    begin_impatient: String,
     begin_read: String,
     schema: Mutex<Option<Found>>,
 }
@@ -85,6 +89,10 @@ impl Server {
                      the password percent-encoded (@ is %40)"
                     .to_owned(),
         })?;
+        if config.get_hosts().is_empty() {
+            let reason = "it names no host; write postgres://user:password@host:5432/database";
+            return Err(Error::InvalidUrl { reason: reason.to_owned() });
+        }
         config.connect_timeout(options.connect_timeout);
         config.ssl_mode(match url.ssl_mode() {
             SslMode::Disable => tokio_postgres::config::SslMode::Disable,
@@ -101,11 +109,15 @@ impl Server {
             .runtime(Runtime::Tokio1)
             .build()
             .map_err(|error| Error::Internal(error.to_string()))?;
-        let settings = settings(&options);
+        const MOMENT: Duration = Duration::from_millis(100);
+        let patient = settings(&options, options.busy_timeout);
+        let impatient = settings(&options, options.busy_timeout.min(MOMENT));
         Ok(Self {
             pool,
-            begin: format!("BEGIN; {settings}"),
-            begin_read: format!("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; {settings}"),
+            // After a lock was waited for, the next statement must see what its holder wrote.
+            begin: format!("BEGIN ISOLATION LEVEL READ COMMITTED; {patient}"),
+            begin_impatient: format!("BEGIN ISOLATION LEVEL READ COMMITTED; {impatient}"),
+            begin_read: format!("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; {patient}"),
             options,
             schema: Mutex::new(None),
         })
@@ -146,7 +158,7 @@ impl Server {
         let mut found = vec![("storage", "postgres".to_owned())];
         for row in &rows {
             for (at, name) in names.into_iter().enumerate() {
-                found.push((name, ledger::get(row, at)?));
+                found.push((name, rows::get(row, at)?));
             }
         }
         Ok(found)
@@ -180,11 +192,11 @@ impl Server {
 }
 
 /// What holds until the transaction's end.
-fn settings(options: &Options) -> String {
+fn settings(options: &Options, lock_timeout: Duration) -> String {
     let mut settings = format!(
-        "SET LOCAL statement_timeout = {}; SET LOCAL lock_timeout = {}",
+        "SET LOCAL TimeZone = 'UTC'; SET LOCAL statement_timeout = {}; SET LOCAL lock_timeout = {}",
         options.statement_timeout.as_millis(),
-        options.busy_timeout.as_millis(),
+        lock_timeout.as_millis(),
     );
     if let Some(schema) = &options.schema {
         settings.push_str("; SET LOCAL search_path = ");
@@ -230,7 +242,8 @@ impl<'s> Session<'s> {
         statements: [Statement; N],
         doing: &'static str,
     ) -> Reply<N> {
-        self.send(Some(&self.server.begin_read), statements, Some("COMMIT"), doing).await
+        let read = Some(self.server.begin_read.as_str());
+        exactly(self.send(read, &statements, Some("COMMIT"), doing).await?)
     }
 
     /// One round trip: begins a transaction and reads. Then follow [`Self::commit`] or
@@ -240,7 +253,20 @@ impl<'s> Session<'s> {
         statements: [Statement; N],
         doing: &'static str,
     ) -> Reply<N> {
-        self.send(Some(&self.server.begin), statements, None, doing).await
+        exactly(self.begin_all(&statements, true, doing).await?)
+    }
+
+    /// As [`Self::begin`], with as many statements as there are; unless `patient`, it waits for locks
+    /// for a moment only.
+    async fn begin_all(
+        &mut self,
+        statements: &[Statement],
+        patient: bool,
+        doing: &'static str,
+    ) -> Result<Vec<Vec<Row>>, Failure> {
+        let server = self.server;
+        let begin = if patient { &server.begin } else { &server.begin_impatient };
+        self.send(Some(begin), statements, None, doing).await
     }
 
     /// One round trip more, inside the transaction.
@@ -249,17 +275,17 @@ impl<'s> Session<'s> {
         statements: [Statement; N],
         doing: &'static str,
     ) -> Reply<N> {
-        self.send(None, statements, None, doing).await
+        exactly(self.send(None, &statements, None, doing).await?)
     }
 
     /// One round trip: writes and commits. A statement that fails undoes all.
-    async fn commit(&mut self, statement: Statement) -> Reply<1> {
-        self.send(None, [statement], Some("COMMIT"), "writing").await.map_err(|failure| {
-            match failure {
+    async fn commit(&mut self, statements: &[Statement]) -> Result<Vec<Vec<Row>>, Failure> {
+        self.send(None, statements, Some("COMMIT"), "writing").await.map_err(
+            |failure| match failure {
                 Failure::Lost(message) => Failure::Unknown(message),
                 other => other,
-            }
-        })
+            },
+        )
     }
 
     /// Undoes the transaction, without waiting for the server to say so.
@@ -277,13 +303,13 @@ impl<'s> Session<'s> {
     }
 
     /// Sends everything at once and waits for all answers, for a bounded time.
-    async fn send<const N: usize>(
+    async fn send(
         &mut self,
         before: Option<&str>,
-        statements: [Statement; N],
+        statements: &[Statement],
         after: Option<&str>,
         doing: &'static str,
-    ) -> Reply<N> {
+    ) -> Result<Vec<Vec<Row>>, Failure> {
         self.unfinished = true;
         let client = self.client()?;
         let run = |command: Option<String>| async move {
@@ -313,8 +339,7 @@ impl<'s> Session<'s> {
             (Err(error), _, _) => Err(failed(error)),
             (Ok(()), Err(error), _) => Err(failed(&error)),
             (Ok(()), Ok(_), Err(error)) => Err(failed(error)),
-            (Ok(()), Ok(rows), Ok(())) => <[Vec<Row>; N]>::try_from(rows)
-                .map_err(|_| Failure::Lost("the server owes an answer".to_owned())),
+            (Ok(()), Ok(rows), Ok(())) => Ok(rows),
         };
         self.unfinished = after.is_none();
         match &answered {
@@ -350,6 +375,11 @@ impl Drop for Session<'_> {
             self.discard();
         }
     }
+}
+
+fn exactly<const N: usize>(rows: Vec<Vec<Row>>) -> Reply<N> {
+    <[Vec<Row>; N]>::try_from(rows)
+        .map_err(|_| Failure::Lost("the server owes an answer".to_owned()))
 }
 
 /// Rows of each statement.

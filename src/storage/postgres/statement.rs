@@ -32,15 +32,18 @@ impl Statement {
         format!("${}", self.params.len())
     }
 
-    /// Binds a row: `INSERT INTO table (…) VALUES (…)`.
-    pub(super) fn insert(&mut self, table: &Table, row: &Fields) -> Result<String> {
-        let (mut names, mut places) = (Vec::new(), Vec::new());
-        for (name, place) in self.bind_row(table, row)? {
-            names.push(name);
-            places.push(place);
+    /// Binds rows with the same columns, at least one: `INSERT INTO table (…) VALUES (…), …`.
+    pub(super) fn insert(&mut self, table: &Table, rows: &[&Fields]) -> Result<String> {
+        let mut names = String::new();
+        let mut values = Vec::new();
+        for row in rows {
+            let (columns, places): (Vec<_>, Vec<_>) =
+                self.bind_row(table, row)?.into_iter().unzip();
+            names = columns.join(", ");
+            values.push(format!("({})", places.join(", ")));
         }
-        let (names, places) = (names.join(", "), places.join(", "));
-        Ok(format!("INSERT INTO {} ({names}) VALUES ({places})", quote(table.name)))
+        let values = values.join(", ");
+        Ok(format!("INSERT INTO {} ({names}) VALUES {values}", quote(table.name)))
     }
 
     /// Binds a row: `UPDATE table SET … WHERE id = …`.
@@ -95,4 +98,8 @@ pub(super) fn text_or_null(text: Option<&str>) -> (Param, Type) {
 
 pub(super) fn integer(number: i64) -> (Param, Type) {
     (Param::Integer(number), Type::INT8)
+}
+
+pub(super) fn texts(texts: Vec<String>) -> (Param, Type) {
+    (Param::Texts(texts), Type::TEXT_ARRAY)
 }

@@ -76,7 +76,12 @@ fn trusted(roots: Option<&str>) -> Result<RootCertStore> {
         }
     }
     if store.is_empty() {
-        return Err(unusable("no root certificates were found on this machine"));
+        return Err(unusable(match roots {
+            None | Some("system") => {
+                "no root certificates were found on this machine; see sslrootcert"
+            }
+            Some(_) => "sslrootcert: there is no certificate in the file",
+        }));
     }
     Ok(store)
 }

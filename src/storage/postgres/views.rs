@@ -6,7 +6,7 @@ use tokio_postgres::types::Type;
 
 use super::Session;
 use super::error::Failure;
-use super::ledger::{get, read_row};
+use super::rows::{get, read_row};
 use super::statement::{Statement, integer, text};
 use super::value::{Param, time_type};
 use crate::domain::task::ACTIVE_STATUSES;

@@ -1,8 +1,6 @@
--- Charges and refunds of one user take turns here, before they look at anything. Weaker than FOR
--- UPDATE: whoever inserts a row that refers to the user need not wait. SQLite has one writer anyway.
-SELECT EXISTS (SELECT 1 FROM media_tasks WHERE id = $2),
-       EXISTS (SELECT 1 FROM credit WHERE id = $3),
-       EXISTS (SELECT 1 FROM credit WHERE transaction_no = $4)
+-- One user, and whether the names that a caller chose for a new grant are taken. See lock_users.sql.
+SELECT EXISTS (SELECT 1 FROM credit WHERE id = $2),
+       EXISTS (SELECT 1 FROM credit WHERE transaction_no = $3)
 FROM "user"
 WHERE id = $1
 FOR NO KEY UPDATE

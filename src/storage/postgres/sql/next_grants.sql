@@ -1,20 +1,25 @@
--- In draw order, as many as cover $3 credits. The app's own models lock grants in this order too.
-SELECT id, transaction_no, credits::bigint, remaining_credits::bigint, expires_at, status = 'active'
+-- Of each user in $1, in draw order, as many as cover the credits in $2. The app's own models lock a
+-- user's grants in this order too.
+SELECT id, transaction_no, credits::bigint, remaining_credits::bigint, expires_at, status = 'active', user_id
 FROM credit
-WHERE user_id = $1
+WHERE user_id = ANY ($1)
   AND id IN (
     SELECT id
     FROM (
-      SELECT id, sum(remaining_credits) OVER draw_order - remaining_credits AS covered
-      FROM credit
-      WHERE user_id = $1
-        AND status = 'active'
+      SELECT credit.id,
+             sum(remaining_credits) OVER draw_order - remaining_credits AS covered,
+             need.credits AS needed
+      FROM unnest($1, $2) AS need (user_id, credits)
+      JOIN credit ON credit.user_id = need.user_id
+      WHERE status = 'active'
         AND transaction_type = 'grant'
         AND remaining_credits > 0
-        AND (expires_at IS NULL OR expires_at > $2)
-      WINDOW draw_order AS (ORDER BY expires_at NULLS LAST, created_at, id)
+        AND (expires_at IS NULL OR expires_at > $3)
+      WINDOW draw_order AS (
+        PARTITION BY credit.user_id ORDER BY expires_at NULLS LAST, created_at, credit.id
+      )
     ) AS spendable
-    WHERE covered < $3
+    WHERE covered < needed
   )
-ORDER BY expires_at NULLS LAST, created_at, id
+ORDER BY user_id, expires_at NULLS LAST, created_at, id
 FOR UPDATE
