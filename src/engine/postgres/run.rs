@@ -76,7 +76,8 @@ impl Engine {
                 let mut session = self.server.session().await?;
                 match create_grant(&mut session, grant, ids, now_ms).await {
                     Err(Failure::Unknown(message)) => {
-                        self.settle(&message, &grant.user_id, Credit, &id, |_| true).await
+                        let settled = self.settle(&message, &grant.user_id, Credit, &id, |_| true);
+                        settled.await.map_err(|failure| failure.into_error().into())
                     }
                     outcome => outcome,
                 }
