@@ -53,7 +53,8 @@ test('questions that follow each other without waiting are one round trip, and t
   await sleep(10)
   client.write('bc')
   while (client.heard.length < 6) await sleep(1)
-  expect(client.heard).toBe('aabcbc')
+  // The server may get both at once.
+  expect(['aabcbc', 'abcabc']).toContain(client.heard)
   expect(Date.now() - before).toBeGreaterThanOrEqual(300)
   expect(proxy.roundTrips().total).toBe(1)
 })

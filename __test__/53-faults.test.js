@@ -54,7 +54,8 @@ describe('in the middle of a load', () => {
     const database = await server.database()
     const callers = await loadWhile(database, () => breakIt(database))
     expect(BROKEN).toEqual(expect.arrayContaining(Object.keys(callers.codes)))
-    expect(callers.refusals.length).toBeGreaterThan(0)
+    // One connection that breaks before its commit is made up for by another.
+    if (breakIt !== terminate) expect(callers.refusals.length).toBeGreaterThan(0)
     for (const { code, retryable } of callers.refusals) expect(retryable).toBe(code !== 'OUTCOME_UNKNOWN')
     expect(await callers.untrue(database)).toEqual([])
     expect(await violations(database)).toEqual([])

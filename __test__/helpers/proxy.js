@@ -28,8 +28,8 @@ class Proxy {
 
   /**
    * Looks at what a client sends, `(bytes, connection) => …`, before it is passed on. With `false` it is not
-   * passed on. It may end the connection: `connection.kill()` at once, or `connection.loseAnswer()` when the
-   * server has answered, so that all is done and the client does not know.
+   * passed on. It may end the connection: `connection.kill()` at once, or `connection.loseAnswer(isLast)` when the
+   * server has sent the last of its answers, so that all is done and the client does not know.
    */
   onClientData = () => {}
 
@@ -100,7 +100,7 @@ class Connection {
     this.client = client
     this.server = net.connect({ ...proxy.target, allowHalfOpen: true })
     this.passOn(client, this.server, (bytes) => this.sent(bytes))
-    this.passOn(this.server, client, () => this.answered())
+    this.passOn(this.server, client, (bytes) => this.answered(bytes))
   }
 
   /** Passes on in order, each piece after its delay, what `look` does not hold back. */
@@ -132,16 +132,16 @@ class Connection {
     return this.proxy.onClientData(bytes, this)
   }
 
-  answered() {
+  answered(bytes) {
     if (this.isAsking) this.roundTrips++
     this.isAsking = false
-    if (!this.losesAnswer) return true
-    this.kill()
+    if (!this.isLastAnswer) return true
+    if (this.isLastAnswer(bytes)) this.kill()
     return false
   }
 
-  loseAnswer() {
-    this.losesAnswer = true
+  loseAnswer(isLast = () => true) {
+    this.isLastAnswer = isLast
   }
 
   kill() {
