@@ -2,31 +2,59 @@
 
 const { TestDatabase, task } = require('./helpers/database')
 const { violations } = require('./helpers/invariants')
-const { start } = require('./helpers/processes')
-const { byStorage, sqlite } = require('./helpers/storage')
+const { missing, start } = require('./helpers/processes')
+const { byStorage } = require('./helpers/storage')
 
-sqlite.test(
-  'several processes submit at once: each credit is spent once',
-  async () => {
-    const database = await TestDatabase.fresh()
-    await database.user('u', 150)
-    const running = [1, 2, 3].map((at) => start('submitter.js', [database.file, 'u', at, 8, 10]))
-    const own = Array.from({ length: 40 }, (_, at) =>
-      database.credits.createMediaTask(task(`own-${at}`, 'u'), 1).then(
-        () => 'created',
-        ({ code }) => `refused ${code}`,
-      ),
-    )
-    const ends = await Promise.all(running.map(({ ended }) => ended))
-    const lines = [...(await Promise.all(own)), ...ends.flatMap(({ lines }) => lines)]
-    const count = (what) => lines.filter((line) => line.startsWith(what)).length
-    expect(count('refused')).toBe(count('refused INSUFFICIENT_CREDITS'))
-    expect(count('created') - count('failed')).toBe(150 - (await database.credits.getRemainingCredits('u')))
-    expect(count('created') + count('refused')).toBe(3 * 80 + 40)
+const ROUNDS = 6
+const PROCESSES = 3
+
+/** PostgreSQL's own process was not killed. */
+async function isWhole(database) {
+  expect(await database.sql('PRAGMA integrity_check')).toEqual([{ integrity_check: 'ok' }])
+}
+
+test('kill -9 of several writing processes loses nothing that they were told, and leaves nothing half done', async () => {
+  const database = await TestDatabase.fresh()
+  await database.user('u', 1_000_000)
+  await database.credits.close()
+  const told = []
+  for (let round = 0; round < ROUNDS; round++) {
+    const running = Array.from({ length: PROCESSES }, (_, at) => {
+      // Each is killed in another phase: after another number of replies.
+      let replies = 20 + 37 * at + 11 * round
+      const kill = (_, child) => --replies === 0 && child.kill('SIGKILL')
+      return start('submitter.js', [database.url, 'u', `${round}-${at}`, 16, 1_000_000], kill)
+    })
+    for (const { signal, lines } of await Promise.all(running.map(({ ended }) => ended))) {
+      expect(signal).toBe('SIGKILL')
+      told.push(...lines)
+    }
+    expect(await missing(database, told)).toEqual([])
     expect(await violations(database)).toEqual([])
-  },
-  30_000,
-)
+  }
+  expect(told.filter((line) => line.startsWith('created')).length).toBeGreaterThan(ROUNDS * PROCESSES * 15)
+  expect(told.some((line) => line.startsWith('failed'))).toBe(true)
+  await byStorage({ sqlite: isWhole, postgres: () => {} })(database)
+}, 60_000)
+
+test('several processes submit at once: each credit is spent once', async () => {
+  const database = await TestDatabase.fresh()
+  await database.user('u', 150)
+  const running = [1, 2, 3].map((at) => start('submitter.js', [database.url, 'u', at, 8, 10]))
+  const own = Array.from({ length: 40 }, (_, at) =>
+    database.credits.createMediaTask(task(`own-${at}`, 'u'), 1).then(
+      () => 'created',
+      ({ code }) => `refused ${code}`,
+    ),
+  )
+  const ends = await Promise.all(running.map(({ ended }) => ended))
+  const lines = [...(await Promise.all(own)), ...ends.flatMap(({ lines }) => lines)]
+  const count = (what) => lines.filter((line) => line.startsWith(what)).length
+  expect(count('refused')).toBe(count('refused INSUFFICIENT_CREDITS'))
+  expect(count('created') - count('failed')).toBe(150 - (await database.credits.getRemainingCredits('u')))
+  expect(count('created') + count('refused')).toBe(3 * 80 + 40)
+  expect(await violations(database)).toEqual([])
+}, 30_000)
 
 test("the app's own client writes at the same time, from another process", async () => {
   const database = await TestDatabase.fresh()

@@ -36,4 +36,16 @@ function evaluate(source, env = {}) {
   )
 }
 
-module.exports = { start, evaluate }
+/** What `submitter.js` was told is done and is not in the database: nothing may be missing. */
+async function missing(database, lines) {
+  const rows = await database.sql('SELECT id, status, credit_id FROM media_tasks')
+  const tasks = new Map(rows.map((row) => [row.id, row]))
+  return lines.filter((line) => {
+    const [what, id] = line.split(' ')
+    if (what === 'created') return !tasks.get(id)?.credit_id
+    if (what === 'failed') return tasks.get(id)?.status !== 'failed'
+    return true
+  })
+}
+
+module.exports = { evaluate, missing, start }

@@ -4,7 +4,7 @@
  * A process that submits tasks until it is told to stop or killed, and says on its standard output
  * what it was told is done: `created <id>`, `failed <id>`, `refused <code>`.
  *
- * node submitter.js <file> <user> <prefix> <callers> <tasks each> [<users> [<linger ms>]]
+ * node submitter.js <url> <user> <prefix> <callers> <tasks each> [<users> [<linger ms>]]
  *
  * With a number of users they are `<user>0`, `<user>1`, …, and each task is for another one. When all is
  * done it lingers, with the database open and nothing to do.
@@ -14,8 +14,8 @@ const fs = require('node:fs')
 const { setTimeout: sleep } = require('node:timers/promises')
 const { connect } = require('../..')
 
-const [file, user, prefix, callers, tasksEach, users, lingerMs = 0] = process.argv.slice(2)
-const credits = connect({ url: `file:${file}` })
+const [url, user, prefix, callers, tasksEach, users, lingerMs = 0] = process.argv.slice(2)
+const credits = connect({ url })
 
 // Written at once, so that the parent hears of it even if this process is killed right after.
 const say = (line) => fs.writeSync(1, `${line}\n`)
