@@ -13,6 +13,8 @@ const POSTGRES_ALONE = ['/__test__/5\\d-']
 const common = { testEnvironment: 'node', testMatch: ['<rootDir>/__test__/*.test.js'] }
 
 module.exports = {
+  // A machine may be busy: no test is about how long it takes, and each says what it waits for.
+  testTimeout: 30_000,
   projects: [
     {
       ...common,
