@@ -5,7 +5,7 @@ use std::sync::mpsc::channel;
 
 use media_credits::domain::value::Value;
 use media_credits::engine::{Connection, Operation, Outcome, Read, Reply, Settings, Write};
-use media_credits::error::Result;
+use media_credits::error::{Detail, Error, Result};
 use media_credits::storage::location::Location;
 use media_credits::storage::{CreditFilter, Page, Row};
 use proptest::prelude::*;
@@ -74,9 +74,15 @@ impl Storage {
                 contents.join("\n")
             }
             Ok(other) => format!("{other:?}"),
-            Err(error) => format!("{} {error}", error.code()),
+            Err(error) => format!("{} {:?}", error.code(), numbers(&error)),
         }
     }
+}
+
+/// What an error says in numbers. Ids differ.
+fn numbers(error: &Error) -> Vec<(&'static str, Detail)> {
+    let is_number = |detail: &Detail| matches!(detail, Detail::Number(_));
+    error.details().into_iter().filter(|(_, detail)| is_number(detail)).collect()
 }
 
 /// Runs one statement.

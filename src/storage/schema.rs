@@ -292,10 +292,14 @@ pub(super) fn check_tables(
     for (table, columns) in found {
         for (needed, kind) in table.needed_columns() {
             if !columns.contains(needed) {
-                let (table, sql_type) = (table.sql(), sql_type(*kind));
-                problems.push(format!("{table}.{needed}"));
-                statements
-                    .push(format!("ALTER TABLE {} ADD COLUMN {needed} {sql_type};", quote(table)));
+                let sql_type = sql_type(*kind);
+                problems.push(format!("{}.{needed}", table.sql()));
+                // PostgreSQL has a word "user" of its own.
+                let name = match table {
+                    TableName::User => quote(table.sql()),
+                    _ => table.sql().to_owned(),
+                };
+                statements.push(format!("ALTER TABLE {name} ADD COLUMN {needed} {sql_type};"));
             }
         }
     }
