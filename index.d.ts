@@ -277,7 +277,7 @@ export interface PostgresDiagnostics {
   /** The default isolation of transactions, such as `'read committed'`. */
   isolation: string
   /** Whether the server sees an encrypted connection. A pooler in between has two. */
-  encrypted: 'true' | 'false'
+  encrypted: boolean
 }
 
 // ---- Errors ----

@@ -76,7 +76,7 @@ describe('getDiagnostics says what was found', () => {
       database: database.store.name,
       schema: 'public',
       isolation: 'read committed',
-      encrypted: 'false',
+      encrypted: false,
     })
   })
 })

@@ -39,7 +39,7 @@ describe('a server without TLS', () => {
   test.each(['disable', 'allow', 'prefer'])('sslmode=%s uses it', async (sslmode) => {
     const database = await server.database()
     const credits = connection(urlWith(database.url, { sslmode }))
-    expect(await encrypted(credits)).toBe('false')
+    expect(await encrypted(credits)).toBe(false)
   })
 })
 
@@ -106,7 +106,7 @@ describeWithOpenssl(`a server with a certificate of its own${REASON}`, () => {
   ])('sslmode=%s, %j, to %s: encrypted', async (sslmode, { sslrootcert }, host) => {
     const roots = sslrootcert ? { sslrootcert: file(sslrootcert) } : {}
     const credits = connection(urlWith(database.url, { sslmode, ...roots }, host))
-    expect(await encrypted(credits)).toBe('true')
+    expect(await encrypted(credits)).toBe(true)
     await credits.createMediaTask(task('t', 'u0'), 10)
     expect((await credits.updateMediaTaskById('t', { status: 'failed' })).refund.credits).toBe(10)
     expect(await violations(database)).toEqual([])

@@ -30,7 +30,8 @@ fn open(path: &Path) -> Result<Database, Error> {
 /// One of the diagnostics.
 fn found(database: &Database, name: &str) -> String {
     let all = database.diagnostics().unwrap();
-    all.into_iter().find(|(found, _)| *found == name).unwrap().1
+    let (_, value) = all.iter().find(|(found, _)| *found == name).unwrap();
+    value.as_text().unwrap().to_owned()
 }
 
 fn task_row(created_at: i64, updated_at: i64) -> String {

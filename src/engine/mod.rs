@@ -21,6 +21,7 @@ use crate::domain::charge::ChargeRequest;
 use crate::domain::grant::NewGrant;
 use crate::domain::refund::Refund;
 use crate::domain::task::{NewTask, TaskPatch};
+use crate::domain::value::Value;
 use crate::error::{Error, Result};
 use crate::storage::location::Location;
 use crate::storage::schema::TableName;
@@ -162,7 +163,7 @@ pub enum Outcome {
 }
 
 /// What was found when the database was opened: each thing's name in JavaScript, and what it is.
-pub type Diagnostics = Vec<(&'static str, String)>;
+pub type Diagnostics = Vec<(&'static str, Value)>;
 
 /// Where an outcome goes. It goes there exactly once: a reply that is dropped unsent says so, because
 /// a caller who waits for ever is worse off than one who gets an error.

@@ -4,6 +4,7 @@ use serde_json::{Map, Value as Json, json};
 
 use super::wire::{write_text, write_value};
 use crate::domain::refund::Refund;
+use crate::domain::value::Value;
 use crate::engine::Outcome;
 use crate::error::{Detail, Error, Result};
 use crate::storage::Row;
@@ -41,9 +42,9 @@ fn write(outcome: &Result<Outcome>) -> String {
             rows_reply(&mut out, rows, Some(&page));
         }
         Ok(Outcome::Diagnostics(found)) => {
-            let found: Map<String, Json> =
-                found.iter().map(|(name, text)| ((*name).to_owned(), json!(text))).collect();
-            value_reply(&mut out, Json::from(found));
+            out.push_str(r#"{"value":"#);
+            write_object(&mut out, found.iter().map(|(name, value)| (*name, value)));
+            out.push('}');
         }
         Err(error) => error_reply(&mut out, error),
     }
@@ -99,12 +100,17 @@ fn rows_reply(out: &mut String, rows: &[Row], page: Option<&Json>) {
 }
 
 fn write_row(out: &mut String, row: &Row) {
+    let keys = row.table.columns.iter().map(|column| column.key.as_str());
+    write_object(out, keys.zip(&row.values));
+}
+
+fn write_object<'a>(out: &mut String, fields: impl Iterator<Item = (&'a str, &'a Value)>) {
     out.push('{');
-    for (at, (column, value)) in row.table.columns.iter().zip(&row.values).enumerate() {
+    for (at, (key, value)) in fields.enumerate() {
         if at > 0 {
             out.push(',');
         }
-        write_text(out, &column.key);
+        write_text(out, key);
         out.push(':');
         write_value(out, value);
     }

@@ -26,6 +26,7 @@ pub use self::ledger::{Facts, Wanted};
 use self::statement::Statement;
 use super::location::{PostgresUrl, SslMode};
 use super::schema::{Schema, quote};
+use crate::domain::value::Value;
 use crate::error::Error;
 
 type Result<T, E = Error> = std::result::Result<T, E>;
@@ -150,16 +151,17 @@ impl Server {
     }
 
     /// What was found when the database was opened, each thing with its name in JavaScript.
-    pub async fn diagnostics(&self) -> Result<Vec<(&'static str, String)>, Failure> {
+    pub async fn diagnostics(&self) -> Result<Vec<(&'static str, Value)>, Failure> {
         let mut session = self.session().await?;
         let statement = Statement::new(include_str!("sql/diagnostics.sql"), []);
         let [rows] = session.read([statement], "reading the server's settings").await?;
-        let names = ["serverVersion", "database", "schema", "isolation", "encrypted"];
-        let mut found = vec![("storage", "postgres".to_owned())];
+        let texts = ["serverVersion", "database", "schema", "isolation"];
+        let mut found = vec![("storage", Value::Text("postgres".to_owned()))];
         for row in &rows {
-            for (at, name) in names.into_iter().enumerate() {
-                found.push((name, rows::get(row, at)?));
+            for (at, name) in texts.into_iter().enumerate() {
+                found.push((name, Value::Text(rows::get(row, at)?)));
             }
+            found.push(("encrypted", Value::Bool(rows::get(row, texts.len())?)));
         }
         Ok(found)
     }

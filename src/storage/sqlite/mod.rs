@@ -27,6 +27,7 @@ use self::schema::discover;
 use self::statements::Statements;
 pub use super::location::Place;
 use super::schema::{Schema, TimestampUnit};
+use crate::domain::value::Value;
 use crate::error::{Error, Result};
 
 /// When a commit is durable.
@@ -271,16 +272,17 @@ impl Database {
     }
 
     /// What was found when the database was opened, each thing with its name in JavaScript.
-    pub fn diagnostics(&self) -> Result<Vec<(&'static str, String)>> {
+    pub fn diagnostics(&self) -> Result<Vec<(&'static str, Value)>> {
+        let text = |text: &str| Value::Text(text.to_owned());
         let path = self.connection.path().filter(|path| !path.is_empty()).unwrap_or(":memory:");
         let journal_mode = journal_mode(&self.connection).doing("reading the journal mode")?;
         Ok(vec![
-            ("storage", "sqlite".to_owned()),
-            ("path", path.to_owned()),
-            ("journalMode", journal_mode),
-            ("timestampUnit", self.schema.timestamp_unit.as_str().to_owned()),
-            ("locking", locking::install().as_str().to_owned()),
-            ("sqliteVersion", rusqlite::version().to_owned()),
+            ("storage", text("sqlite")),
+            ("path", text(path)),
+            ("journalMode", Value::Text(journal_mode)),
+            ("timestampUnit", text(self.schema.timestamp_unit.as_str())),
+            ("locking", text(locking::install().as_str())),
+            ("sqliteVersion", text(rusqlite::version())),
         ])
     }
 

@@ -6,4 +6,4 @@ SELECT
    JOIN pg_namespace n ON n.oid = c.relnamespace
    WHERE c.oid = to_regclass('credit')),
   current_setting('default_transaction_isolation'),
-  COALESCE((SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()), false)::text
+  COALESCE((SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()), false)
