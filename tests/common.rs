@@ -1,10 +1,14 @@
 //! What the storage and engine tests share.
 
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::time::Duration;
+
 use media_credits::domain::charge::ChargeRequest;
 use media_credits::domain::grant::NewGrant;
 use media_credits::domain::task::{NewTask, TaskPatch};
 use media_credits::domain::value::{Fields, Value};
-use media_credits::engine::{Ids, Outcome, Write, write};
+use media_credits::engine::sqlite::Connection;
+use media_credits::engine::{Ids, Operation, Outcome, Reply, Write, write};
 use media_credits::error::Result;
 use media_credits::storage::schema::{TableName, TimestampUnit};
 use media_credits::storage::sqlite::{Database, Options, Place};
@@ -66,6 +70,24 @@ pub(crate) fn update_task(id: &str, patch: &[(&str, Value)]) -> Write {
 /// Makes one change at a time of the test's choice.
 pub(crate) fn apply(ledger: &mut Database, change: &Write, now_ms: i64) -> Result<Outcome> {
     write(ledger, change, &mut Ids::new(), now_ms)
+}
+
+/// Sends an operation; the outcome comes through the receiver.
+pub(crate) fn send(connection: &Connection, operation: Operation) -> Receiver<Result<Outcome>> {
+    let (sender, receiver) = channel();
+    connection.submit(operation, Reply::new(move |outcome| sender.send(outcome).unwrap()));
+    receiver
+}
+
+pub(crate) fn run(connection: &Connection, operation: Operation) -> Result<Outcome> {
+    send(connection, operation).recv().unwrap()
+}
+
+pub(crate) fn close(connection: Connection) {
+    let (sender, closed) = channel::<()>();
+    connection.close(move || drop(sender));
+    let end = closed.recv_timeout(Duration::from_secs(30));
+    assert_eq!(end, Err(RecvTimeoutError::Disconnected));
 }
 
 /// A column of a row, by its name in JavaScript.

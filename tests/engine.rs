@@ -3,43 +3,22 @@
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{Receiver, channel};
+use std::sync::mpsc::channel;
 use std::time::Duration;
 
 use media_credits::domain::task::TaskPatch;
 use media_credits::domain::value::Value;
 use media_credits::engine::sqlite::{Connection, Settings};
-use media_credits::engine::{Operation, Outcome, Read, Reply, Write};
-use media_credits::error::{Error, Result};
+use media_credits::engine::{Operation, Outcome, Read, Write};
+use media_credits::error::Error;
 use media_credits::storage::location::Place;
 use media_credits::storage::sqlite::Durability;
 use rusqlite::Connection as Raw;
 
-use crate::common::{consume, create_task, grant};
+use crate::common::{close, consume, create_task, grant, run, send};
 
 fn connect(path: &Path, settings: Settings) -> Connection {
     Connection::open(&Place::File(path.to_owned()), settings).unwrap()
-}
-
-/// Sends an operation; the outcome comes through the receiver.
-fn send(connection: &Connection, operation: Operation) -> Receiver<Result<Outcome>> {
-    let (sender, receiver) = channel();
-    connection.submit(operation, Reply::new(move |outcome| sender.send(outcome).unwrap()));
-    receiver
-}
-
-fn run(connection: &Connection, operation: Operation) -> Result<Outcome> {
-    send(connection, operation).recv().unwrap()
-}
-
-fn close(connection: Connection) {
-    let (sender, closed) = channel::<()>();
-    connection.close(move || drop(sender));
-    assert!(
-        closed
-            .recv_timeout(Duration::from_secs(30))
-            .is_err_and(|error| { error == std::sync::mpsc::RecvTimeoutError::Disconnected })
-    );
 }
 
 fn balance(connection: &Connection) -> i64 {

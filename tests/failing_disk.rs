@@ -11,39 +11,23 @@
 mod common;
 
 use std::path::Path;
-use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
-use std::time::Duration;
+use std::sync::mpsc::channel;
 
-use media_credits::domain::charge::ChargeRequest;
-use media_credits::domain::grant::NewGrant;
-use media_credits::domain::value::Value;
 use media_credits::engine::sqlite::{Connection, Settings};
-use media_credits::engine::{Operation, Outcome, Read, Reply, Write};
+use media_credits::engine::{Operation, Outcome, Read, Reply};
 use media_credits::error::{Error, Result};
 use media_credits::storage::location::Place;
 use media_credits::storage::sqlite::JournalMode;
-use rusqlite::{Connection as Raw, OptionalExtension};
+use rusqlite::Connection as Raw;
 
-use common::{create_task, fields, grant, text, update_task};
+use common::{close, create_task, grant, run, send};
 use disk::{Call, Disk, Fault};
+use request::Request::{self, Charge, Fail, Grant, Task};
 
 #[path = "failing_disk/disk.rs"]
 mod disk;
-
-/// A request whose effect can be told from the database alone.
-#[derive(Debug, Clone, Copy)]
-enum Request {
-    /// A new task.
-    Task { id: &'static str, cost: i64 },
-    /// A charge of its own.
-    Charge { number: &'static str, credits: i64 },
-    /// A task of the template fails, and its charge goes back.
-    Fail { id: &'static str },
-    /// New credits.
-    Grant { id: &'static str, credits: i64 },
-}
-
-use Request::{Charge, Fail, Grant, Task};
+#[path = "failing_disk/request.rs"]
+mod request;
 
 /// What each of the template's tasks has cost.
 const OLD_COST: i64 = 10;
@@ -68,77 +52,8 @@ const WORKLOAD: [&[Request]; 4] = [
     ],
 ];
 
-impl Request {
-    fn operation(self) -> Operation {
-        Operation::Write(match self {
-            Task { id, cost } => create_task(id, "u", cost),
-            Fail { id } => update_task(id, &[("status", text("failed"))]),
-            Charge { number, credits } => {
-                let parameters = [
-                    ("userId", text("u")),
-                    ("credits", Value::Integer(credits)),
-                    ("transactionNo", text(number)),
-                ];
-                Write::Consume(ChargeRequest::parse(&fields(&parameters)).unwrap())
-            }
-            Grant { id, credits } => {
-                let row =
-                    [("id", text(id)), ("userId", text("u")), ("credits", Value::Integer(credits))];
-                Write::Grant(NewGrant::parse(fields(&row)).unwrap())
-            }
-        })
-    }
-
-    /// Whether all of it is in the database. It panics if half of it is.
-    fn is_in(self, raw: &Raw) -> bool {
-        let number = |sql: &str, parameter: &str| -> Option<i64> {
-            raw.query_row(sql, [parameter], |row| row.get(0)).optional().unwrap()
-        };
-        match self {
-            Task { id, cost } => {
-                let sql = "SELECT ifnull((SELECT -credits FROM credit WHERE id = credit_id), 0)
-                           FROM media_tasks WHERE id = ?";
-                let charged = number(sql, id);
-                assert!(charged.is_none_or(|charged| charged == cost), "{self:?}: {charged:?}");
-                charged.is_some()
-            }
-            Charge { number: transaction_no, credits } => {
-                let sql = "SELECT -credits FROM credit WHERE transaction_no = ?";
-                let charged = number(sql, transaction_no);
-                assert!(charged.is_none_or(|charged| charged == credits), "{self:?}: {charged:?}");
-                charged.is_some()
-            }
-            Fail { id } => {
-                let sql = "SELECT count(*) FROM media_tasks WHERE id = ? AND status = 'failed'";
-                number(sql, id) == Some(1)
-            }
-            Grant { id, .. } => number("SELECT 1 FROM credit WHERE id = ?", id).is_some(),
-        }
-    }
-
-    /// What it does to the sum of what is left of all grants.
-    fn gain(self) -> i64 {
-        match self {
-            Task { cost, .. } => -cost,
-            Charge { credits, .. } => -credits,
-            Fail { .. } => OLD_COST,
-            Grant { credits, .. } => credits,
-        }
-    }
-}
-
 /// What came of each request, in order.
 type Outcomes = Vec<(Request, Result<Outcome>)>;
-
-fn send(connection: &Connection, operation: Operation) -> Receiver<Result<Outcome>> {
-    let (sender, receiver) = channel();
-    connection.submit(operation, Reply::new(move |outcome| sender.send(outcome).unwrap()));
-    receiver
-}
-
-fn run(connection: &Connection, operation: Operation) -> Result<Outcome> {
-    send(connection, operation).recv().unwrap()
-}
 
 /// Sends requests while the writer waits in a reply, so that it then takes them all at once.
 fn together(connection: &Connection, requests: &[Request]) -> Outcomes {
@@ -155,13 +70,6 @@ fn together(connection: &Connection, requests: &[Request]) -> Outcomes {
     drop(sent);
     let outcomes = replies.iter().map(|reply| reply.recv().unwrap());
     requests.iter().copied().zip(outcomes).collect()
-}
-
-fn close(connection: Connection) {
-    let (sender, closed) = channel::<()>();
-    connection.close(move || drop(sender));
-    let end = closed.recv_timeout(Duration::from_secs(30));
-    assert_eq!(end, Err(RecvTimeoutError::Disconnected));
 }
 
 /// What else happens to the file.
