@@ -161,13 +161,7 @@ unsafe extern "C" fn write(fd: c_int, from: *const c_void, length: size_t) -> ss
     // SAFETY: the caller's promise, passed on to the kernel.
     let forward =
         |length: size_t| unsafe { libc::syscall(libc::SYS_write, fd, from, length) as ssize_t };
-    match fate_of(fd, Call::Write) {
-        Fate::Elsewhere | Fate::Works => forward(length),
-        Fate::Fails(errno) => {
-            forward(torn(errno, length));
-            fail(errno) as ssize_t
-        }
-    }
+    write_by(forward, fd, length)
 }
 
 #[unsafe(no_mangle)]
@@ -176,13 +170,7 @@ unsafe extern "C" fn pwrite(fd: c_int, from: *const c_void, length: size_t, at: 
     let forward = |length: size_t| unsafe {
         libc::syscall(libc::SYS_pwrite64, fd, from, length, at) as ssize_t
     };
-    match fate_of(fd, Call::Write) {
-        Fate::Elsewhere | Fate::Works => forward(length),
-        Fate::Fails(errno) => {
-            forward(torn(errno, length));
-            fail(errno) as ssize_t
-        }
-    }
+    write_by(forward, fd, length)
 }
 
 #[unsafe(no_mangle)]
@@ -194,6 +182,17 @@ unsafe extern "C" fn pwrite64(
 ) -> ssize_t {
     // SAFETY: the caller's promise; an `off_t` has 64 bits here.
     unsafe { pwrite(fd, from, length, at) }
+}
+
+/// Writes through a system call, which is given how much.
+fn write_by(forward: impl Fn(size_t) -> ssize_t, fd: c_int, length: size_t) -> ssize_t {
+    match fate_of(fd, Call::Write) {
+        Fate::Elsewhere | Fate::Works => forward(length),
+        Fate::Fails(errno) => {
+            forward(torn(errno, length));
+            fail(errno) as ssize_t
+        }
+    }
 }
 
 #[unsafe(no_mangle)]
