@@ -103,10 +103,6 @@ pub(crate) fn number(row: &Row, key: &str) -> i64 {
     }
 }
 
-pub(crate) fn string(row: &Row, key: &str) -> String {
-    column(row, key).as_text().unwrap_or_else(|| panic!("{key} is no text")).to_owned()
-}
-
 /// The row of an outcome that has one.
 pub(crate) fn row(outcome: Outcome) -> Row {
     match outcome {

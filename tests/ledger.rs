@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use crate::common::{
-    apply, column, consume, create_task, grant, ledger, number, row, string, text, update_task,
+    apply, column, consume, create_task, grant, ledger, number, row, text, update_task,
 };
 use media_credits::domain::refund::Refund;
 use media_credits::domain::value::Value;
@@ -134,7 +134,7 @@ fn rows(database: &mut Database, user: usize) -> Vec<Row> {
 /// What a charge's row says that it drew: grant and credits, in order.
 fn draws_of(charge: &Row) -> Vec<(String, i64)> {
     let detail: serde_json::Value =
-        serde_json::from_str(&string(charge, "consumedDetail")).unwrap();
+        serde_json::from_str(charge.text("consumedDetail").unwrap()).unwrap();
     detail
         .as_array()
         .unwrap()
@@ -154,12 +154,12 @@ fn check_invariants(database: &mut Database, model: &Model) {
         let mut drawn = 0;
         let mut remaining = BTreeMap::new();
         for row in rows(database, user) {
-            if string(&row, "transactionType") == "grant" {
+            if row.text("transactionType") == Some("grant") {
                 let (credits, rest) = (number(&row, "credits"), number(&row, "remainingCredits"));
                 assert!((0..=credits).contains(&rest), "{rest} left of {credits}");
                 left_grants += credits - rest;
-                remaining.insert(string(&row, "id"), rest);
-            } else if string(&row, "status") == "active" {
+                remaining.insert(row.text("id").unwrap().to_owned(), rest);
+            } else if row.text("status") == Some("active") {
                 let sum: i64 = draws_of(&row).iter().map(|(_, credits)| credits).sum();
                 assert_eq!(sum, -number(&row, "credits"));
                 drawn += sum;
@@ -193,7 +193,7 @@ fn expected_draws(draws: &[(DrawOrder, i64)]) -> Vec<(String, i64)> {
 }
 
 fn find_charge(database: &mut Database, user: usize, id: &str) -> Row {
-    rows(database, user).into_iter().find(|row| string(row, "id") == id).expect("the charge")
+    rows(database, user).into_iter().find(|row| row.text("id") == Some(id)).expect("the charge")
 }
 
 fn take(database: &mut Database, model: &mut Model, step: &Step) {
@@ -204,8 +204,8 @@ fn take(database: &mut Database, model: &mut Model, step: &Step) {
             let expires_at_ms = lives_ticks.map(|ticks| now_ms + ticks * TICK_MS);
             let made =
                 row(apply(database, &grant(USERS[user], credits, expires_at_ms), now_ms).unwrap());
-            let key =
-                (expires_at_ms.is_none(), expires_at_ms.unwrap_or(0), now_ms, string(&made, "id"));
+            let id = made.text("id").unwrap().to_owned();
+            let key = (expires_at_ms.is_none(), expires_at_ms.unwrap_or(0), now_ms, id);
             model.grants[user].insert(key, credits);
         }
         Step::Consume { user, credits } => {

@@ -12,7 +12,7 @@ use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 use tokio::runtime::Runtime;
 
-use crate::common::{column, consume, create_task, grant, number, string, text, update_task};
+use crate::common::{column, consume, create_task, grant, number, text, update_task};
 use crate::postgres_server;
 
 /// A storage as its engine shows it, and a way to add what the engine does not make: users.
@@ -110,7 +110,7 @@ fn content(row: &Row) -> String {
         parts.push(match column.key.as_str() {
             "consumedDetail" if *value != Value::Null => {
                 let items: Vec<serde_json::Value> =
-                    serde_json::from_str(&string(row, "consumedDetail")).unwrap();
+                    serde_json::from_str(row.text("consumedDetail").unwrap()).unwrap();
                 let number = |item: &serde_json::Value, key: &str| item[key].as_i64().unwrap();
                 let drawn = |item| (number(item, "creditsConsumed"), number(item, "creditsAfter"));
                 format!("drew {:?}", items.iter().map(drawn).collect::<Vec<_>>())
@@ -194,8 +194,8 @@ fn last_charge(storage: &Storage, user: &str) -> Option<String> {
     let Ok(Outcome::Rows(rows)) = storage.run(credits_of(user)) else { panic!("no rows") };
     let mut charges: Vec<(i64, String)> = rows
         .iter()
-        .filter(|row| string(row, "transactionType") == "consume")
-        .map(|row| (number(row, "credits"), string(row, "id")))
+        .filter(|row| row.text("transactionType") == Some("consume"))
+        .map(|row| (number(row, "credits"), row.text("id").unwrap().to_owned()))
         .collect();
     charges.sort();
     match charges.as_slice() {
