@@ -1,6 +1,5 @@
 //! Both storages, side by side: any sequence of requests has the same outcomes on each.
 
-use std::sync::OnceLock;
 use std::sync::mpsc::channel;
 
 use media_credits::domain::value::Value;
@@ -10,10 +9,9 @@ use media_credits::storage::location::Location;
 use media_credits::storage::{CreditFilter, Page, Row};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
-use tokio::runtime::Runtime;
 
 use crate::common::{column, consume, create_task, grant, number, text, update_task};
-use crate::postgres_server;
+use crate::postgres_server::{database, sql};
 
 /// A storage as its engine shows it, and a way to add what the engine does not make: users.
 struct Storage {
@@ -43,15 +41,10 @@ impl Storage {
     }
 
     fn postgres() -> Self {
-        let name = format!("storages_{}", std::process::id());
-        let server = postgres_server::url();
-        sql(server, &format!("DROP DATABASE IF EXISTS {name}"));
-        sql(server, &format!("CREATE DATABASE {name}"));
-        let (server, _) = server.rsplit_once('/').unwrap();
-        let url = format!("{server}/{name}");
+        let url = database(&format!("storages_{}", std::process::id()));
         let add_user = {
             let url = url.clone();
-            move |id: &str| sql(&url, &ADD_USER.replace('#', id))
+            move |id: &str| drop(sql(&url, &ADD_USER.replace('#', id)))
         };
         Self::open(&url, Box::new(add_user))
     }
@@ -83,19 +76,6 @@ impl Storage {
 fn numbers(error: &Error) -> Vec<(&'static str, Detail)> {
     let is_number = |detail: &Detail| matches!(detail, Detail::Number(_));
     error.details().into_iter().filter(|(_, detail)| is_number(detail)).collect()
-}
-
-/// Runs one statement.
-fn sql(url: &str, statement: &str) {
-    static RUNTIME: OnceLock<Runtime> = OnceLock::new();
-    RUNTIME.get_or_init(|| Runtime::new().unwrap()).block_on(async {
-        let (client, connection) =
-            tokio_postgres::connect(url, tokio_postgres::NoTls).await.unwrap();
-        let connection = tokio::spawn(connection);
-        client.batch_execute(statement).await.unwrap();
-        drop(client);
-        connection.await.unwrap().unwrap();
-    });
 }
 
 /// A row but for its names and times; of a charge's draws their numbers alone.

@@ -132,10 +132,11 @@ impl Engine {
         // A server that sleeps when nobody is connected must be able to.
         runtime()?.spawn(async move {
             const EVERY: Duration = Duration::from_secs(30);
+            const IDLE: Duration = Duration::from_secs(60);
             loop {
                 tokio::time::sleep(EVERY).await;
                 let Some(engine) = weak.upgrade() else { return };
-                engine.server.close_idle();
+                engine.server.close_idle(IDLE);
             }
         });
         Ok(engine)

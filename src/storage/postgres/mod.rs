@@ -176,10 +176,9 @@ impl Server {
         self.known_schema().is_some()
     }
 
-    /// Closes connections that nobody has used for a while.
-    pub fn close_idle(&self) {
-        const IDLE: Duration = Duration::from_secs(60);
-        self.pool.retain(|_, metrics| metrics.last_used() < IDLE);
+    /// Closes free connections that nobody has taken for so long.
+    pub fn close_idle(&self, idle: Duration) {
+        self.pool.retain(|_, metrics| metrics.last_used() < idle);
     }
 
     /// Closes all connections that are free, and each other one when it becomes free.
