@@ -1,6 +1,6 @@
 'use strict'
 
-const { TestDatabase, task, DAY_MS } = require('./helpers/database')
+const { TestDatabase, refusal, task, DAY_MS } = require('./helpers/database')
 const { violations } = require('./helpers/invariants')
 const { REFUSALS, dropRows, refuseRows } = require('./helpers/triggers')
 
@@ -198,6 +198,24 @@ describe('createMediaTask draws', () => {
     expect(drawn.map(([, credits]) => credits)).toEqual([...Array(24).fill(4), 3])
     expect(await database.credits.getRemainingCredits('u')).toBe(1)
     expect(await violations(database)).toEqual([])
+  })
+})
+
+// A connection remembers users and their grants, while nobody else writes.
+describe("createMediaTask notices what the app's own client does between two tasks:", () => {
+  test.each([
+    ['it deletes the user', 'DELETE FROM "user"', { code: 'USER_NOT_FOUND', userId: 'u' }],
+    [
+      'it empties the grants',
+      "UPDATE credit SET remaining_credits = 0 WHERE transaction_type = 'grant'",
+      { code: 'INSUFFICIENT_CREDITS', required: 10, available: 0 },
+    ],
+  ])('%s', async (_, statement, expected) => {
+    const { database, createMediaTask } = await withUser(50, 50)
+    for (const id of ['a', 'b', 'c']) await createMediaTask(task(id, 'u'), 10)
+    await database.sql(statement)
+    const error = await refusal(database, () => createMediaTask(task('d', 'u'), 10))
+    expect(error).toMatchObject(expected)
   })
 })
 
