@@ -8,6 +8,7 @@
 
 const { types } = require('node:util')
 const native = require('./binding.js')
+const { compose } = require('./composed.js')
 
 /** A call that was refused or failed. `docs/errors.md` lists every code. */
 class MediaCreditsError extends Error {
@@ -73,6 +74,18 @@ function encodeFields(object) {
   return { $fields: fields }
 }
 
+/** A list of requests; anything else as a value, for the error to describe. */
+function encodeList(list, encodeItem) {
+  return Array.isArray(list) ? { $list: list.map((item) => encodeItem(item)) } : encodeValue(list)
+}
+
+/** An item of `createMediaTasks`: `{ task, costCredits }`. */
+function encodeTaskAndCost(item) {
+  const encoded = encodeFields(item)
+  if (encoded?.$fields && 'task' in encoded.$fields) encoded.$fields.task = encodeFields(item.task)
+  return encoded
+}
+
 /** Half a surrogate pair, as `slice` leaves it behind in a title with emoji, is no Unicode text. */
 function wellFormed(text) {
   return text.isWellFormed() ? text : text.toWellFormed()
@@ -105,29 +118,91 @@ function parseOr(text) {
 
 // ---- Operations: what each function passes, and what it makes of the reply ----
 
-const row = (reply) => decodeRow(reply.row)
 const rows = (reply) => reply.rows.map(decodeRow)
+const all = (reply) => reply.all.map(row)
 const value = (reply) => reply.value
 const nothing = () => undefined
+
+/** A row, with what else is known of it. */
+function row(reply) {
+  const found = decodeRow(reply.row)
+  if (reply.replayed) found.replayed = true
+  if (reply.refund) found.refund = decodeTimes(reply.refund, 'regranted')
+  return found
+}
+
+/** An object of which a part, if it is there, says when something expires. */
+function decodeTimes(object, part) {
+  const { [part]: expiring, ...rest } = object
+  return { ...rest, [part]: expiring && { ...expiring, expiresAt: new Date(expiring.expiresAt) } }
+}
+
+function quote(reply) {
+  const draws = reply.value.draws.map((draw) => ({
+    ...draw,
+    expiresAt: draw.expiresAt === null ? null : new Date(draw.expiresAt),
+  }))
+  return { ...decodeTimes(reply.value, 'nextExpiry'), draws }
+}
+
+const byId = (id) => [encodeValue(id)]
+const fieldsAndOptions = (fields, options) => [encodeFields(fields), encodeFields(options)]
+const listAndOptions = (encodeItem) => (list, options) => [
+  encodeList(list, encodeItem),
+  encodeFields(options),
+]
+
+// Those of a kind of task, for its name in the functions' names.
+const ofTasks = (name) => ({
+  [`update${name}ById`]: {
+    pass: (id, patch, options) => [encodeValue(id), encodeFields(patch), encodeFields(options)],
+    result: row,
+  },
+  [`charge${name}`]: {
+    pass: (id, charge, patch, options) => [
+      encodeValue(id),
+      encodeFields(charge),
+      encodeFields(patch),
+      encodeFields(options),
+    ],
+    result: row,
+  },
+  [`settle${name}`]: {
+    pass: (id, finalCredits, options) => [encodeValue(id), encodeValue(finalCredits), encodeFields(options)],
+    result: row,
+  },
+  [`find${name}ById`]: { pass: byId, result: row },
+  [`get${name}Charges`]: { pass: byId, result: rows },
+  [`findStuck${name}s`]: { pass: (query) => [encodeFields(query)], result: rows },
+})
 
 const operations = {
   createMediaTask: {
     pass: (task, costCredits, options) => [
       encodeFields(task),
       encodeValue(costCredits),
-      encodeValue(options),
+      encodeFields(options),
     ],
     result: row,
   },
-  updateMediaTaskById: {
-    pass: (id, patch, options) => [encodeValue(id), encodeFields(patch), encodeValue(options)],
-    result: (reply) => (reply.refund ? Object.assign(row(reply), { refund: reply.refund }) : row(reply)),
+  createMediaTasks: { pass: listAndOptions(encodeTaskAndCost), result: all },
+  createAITask: { pass: fieldsAndOptions, result: row },
+  createAITasks: { pass: listAndOptions(encodeFields), result: all },
+  ...ofTasks('MediaTask'),
+  ...ofTasks('AITask'),
+  consumeCredits: { pass: fieldsAndOptions, result: row },
+  consumeCreditsBatch: { pass: listAndOptions(encodeFields), result: all },
+  refundCredits: {
+    pass: (chargeId, credits, options) => [
+      encodeValue(chargeId),
+      encodeValue(credits),
+      encodeFields(options),
+    ],
+    result: row,
   },
-  consumeCredits: { pass: (parameters) => [encodeFields(parameters)], result: row },
-  createCredit: { pass: (newCredit) => [encodeFields(newCredit)], result: row },
-  findMediaTaskById: { pass: (id) => [encodeValue(id)], result: row },
-  hasActiveMediaTask: { pass: (userId) => [encodeValue(userId)], result: value },
-  getActiveMediaTasks: { pass: (userId) => [encodeValue(userId)], result: rows },
+  createCredit: { pass: fieldsAndOptions, result: row },
+  hasActiveMediaTask: { pass: byId, result: value },
+  getActiveMediaTasks: { pass: byId, result: rows },
   getMediaTaskHistory: {
     pass: (userId, page, limit) => [encodeValue(userId), encodeValue(page), encodeValue(limit)],
     result: (reply) => ({
@@ -136,9 +211,12 @@ const operations = {
       totalPages: Math.ceil(reply.page.total / reply.page.limit),
     }),
   },
-  getRemainingCredits: { pass: (userId) => [encodeValue(userId)], result: value },
+  getRemainingCredits: { pass: byId, result: value },
+  quoteCredits: { pass: (userId, credits) => [encodeValue(userId), encodeValue(credits)], result: quote },
   getCredits: { pass: (query) => [encodeFields(query)], result: rows },
   getCreditsCount: { pass: (query) => [encodeFields(query)], result: value },
+  getAITasks: { pass: (query) => [encodeFields(query)], result: rows },
+  getAITasksCount: { pass: (query) => [encodeFields(query)], result: value },
   createTables: { pass: () => [], result: nothing },
   getDiagnostics: { pass: () => [], result: value },
 }
@@ -219,6 +297,7 @@ function publish(target, connection) {
       )
     target[name] = Object.defineProperty(method, 'name', { value: name })
   }
+  Object.assign(target, compose(target))
   const close = () => request(close, nothing, (number) => connection().close(mailbox, number))
   target.close = close
   return target
@@ -251,14 +330,34 @@ let defaultConnection
 // On the default connection, under the app's own names.
 const {
   createMediaTask,
+  createMediaTasks,
   updateMediaTaskById,
-  consumeCredits,
-  createCredit,
+  chargeMediaTask,
+  settleMediaTask,
   findMediaTaskById,
+  getMediaTaskCharges,
   hasActiveMediaTask,
   getActiveMediaTasks,
   getMediaTaskHistory,
+  findStuckMediaTasks,
+  failStuckMediaTasks,
+  createAITask,
+  createAITasks,
+  updateAITaskById,
+  chargeAITask,
+  settleAITask,
+  findAITaskById,
+  getAITaskCharges,
+  getAITasks,
+  getAITasksCount,
+  findStuckAITasks,
+  failStuckAITasks,
+  consumeCredits,
+  consumeCreditsBatch,
+  refundCredits,
+  createCredit,
   getRemainingCredits,
+  quoteCredits,
   getCredits,
   getCreditsCount,
   createTables,
@@ -272,14 +371,34 @@ module.exports = {
   MediaCredits,
   MediaCreditsError,
   createMediaTask,
+  createMediaTasks,
   updateMediaTaskById,
-  consumeCredits,
-  createCredit,
+  chargeMediaTask,
+  settleMediaTask,
   findMediaTaskById,
+  getMediaTaskCharges,
   hasActiveMediaTask,
   getActiveMediaTasks,
   getMediaTaskHistory,
+  findStuckMediaTasks,
+  failStuckMediaTasks,
+  createAITask,
+  createAITasks,
+  updateAITaskById,
+  chargeAITask,
+  settleAITask,
+  findAITaskById,
+  getAITaskCharges,
+  getAITasks,
+  getAITasksCount,
+  findStuckAITasks,
+  failStuckAITasks,
+  consumeCredits,
+  consumeCreditsBatch,
+  refundCredits,
+  createCredit,
   getRemainingCredits,
+  quoteCredits,
   getCredits,
   getCreditsCount,
   createTables,

@@ -16,10 +16,11 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::channel;
 use std::time::{Duration, Instant};
 
+use media_credits::domain::table::TaskKind;
 use media_credits::domain::task::NewTask;
 use media_credits::domain::value::{Fields, Value};
 use media_credits::engine::sqlite::{Connection, Settings};
-use media_credits::engine::{Operation, Reply, Write};
+use media_credits::engine::{Charging, Operation, Reply, Write};
 use media_credits::storage::location::Place;
 use media_credits::storage::sqlite::Durability;
 use rusqlite::params;
@@ -175,7 +176,10 @@ fn submit(load: Arc<Load>) {
     ];
     let fields: Fields =
         fields.into_iter().map(|(name, text)| (name.to_owned(), Value::Text(text))).collect();
-    let task = NewTask::parse(fields, Some(&Value::Integer(10))).unwrap();
+    let task = {
+        let cost = Value::Integer(10);
+        NewTask::parse(TaskKind::Media, fields, Some(&cost), &Fields::default()).unwrap()
+    };
     let connection = Arc::clone(&load.connection);
     let reply = Reply::new(move |outcome| {
         outcome.unwrap();
@@ -184,5 +188,5 @@ fn submit(load: Arc<Load>) {
             submit(load);
         }
     });
-    connection.submit(Operation::Write(Write::CreateTask(task)), reply);
+    connection.submit(Operation::Write(Write::Charge(Charging::Task(task))), reply);
 }

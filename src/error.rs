@@ -107,6 +107,25 @@ pub enum Error {
         /// The value that is taken.
         value: String,
     },
+    /// A call with `replay` met its own key, but there is something else under it.
+    #[error(
+        "{field} {value:?} is taken by another call: {differs}; nothing was written. \
+         A different request needs a different {field}"
+    )]
+    IdempotencyConflict {
+        /// The key: `id` or `transactionNo`.
+        field: &'static str,
+        /// Its value.
+        value: String,
+        /// In what they differ.
+        differs: &'static str,
+    },
+    /// A task that costs nothing has nothing to settle.
+    #[error("task {task_id:?} has no charge, so there is nothing to settle")]
+    TaskNotCharged {
+        /// The task's id.
+        task_id: String,
+    },
     /// `creditId` names no charge.
     #[error(
         "there is no charge {charge_id:?}; creditId must be the id of a row that consumeCredits returned"
@@ -158,6 +177,61 @@ pub enum Error {
         charge_id: String,
         /// What is wrong with it.
         reason: String,
+    },
+
+    /// A guard of the call did not hold.
+    #[error("task {task_id:?} is {status:?}, {reason}; nothing was written")]
+    TaskStateConflict {
+        /// The task's id.
+        task_id: String,
+        /// The status that it has.
+        status: String,
+        /// Which guard, and why.
+        reason: &'static str,
+    },
+    /// A late worker delivers what was refunded already.
+    #[error(
+        "task {task_id:?} was refunded, so it can't be delivered; nothing was written. Charge it again \
+         (chargeMediaTask, or a new task), or pass {{ allowRefunded: true }} to give it away"
+    )]
+    TaskRefunded {
+        /// The task's id.
+        task_id: String,
+        /// The charge that was refunded.
+        charge_id: String,
+    },
+    /// A charge can't be settled to more than it took.
+    #[error(
+        "charge {charge_id:?} took {charged} credits, fewer than {requested}; nothing was written. \
+         Charge the difference with a charge of its own"
+    )]
+    SettleExceedsCharge {
+        /// The charge's id.
+        charge_id: String,
+        /// What it took.
+        charged: i64,
+        /// What was asked for.
+        requested: i64,
+    },
+    /// A charge is settled once.
+    #[error(
+        "charge {charge_id:?} was settled to {settled} credits already, not to {requested}; nothing was written"
+    )]
+    SettleConflict {
+        /// The charge's id.
+        charge_id: String,
+        /// What it was settled to; 0 if it was refunded.
+        settled: i64,
+        /// What was asked for.
+        requested: i64,
+    },
+    /// One of several requests that go together was refused, and so all are.
+    #[error("item {index}: {error}. Nothing of the batch was written")]
+    InBatch {
+        /// Its place in the list, from 0.
+        index: usize,
+        /// Why it was refused.
+        error: Box<Error>,
     },
 
     // The database's trouble.
@@ -255,13 +329,19 @@ impl Error {
             Self::UserNotFound { .. } => "USER_NOT_FOUND",
             Self::TaskExists { .. } => "TASK_EXISTS",
             Self::CreditExists { .. } => "CREDIT_EXISTS",
-            Self::ChargeNotFound { .. } => "CHARGE_NOT_FOUND",
+            Self::IdempotencyConflict { .. } => "IDEMPOTENCY_CONFLICT",
+            Self::ChargeNotFound { .. } | Self::TaskNotCharged { .. } => "CHARGE_NOT_FOUND",
             Self::InvalidUrl { .. } => "INVALID_URL",
             Self::UnsupportedDatabase { .. } => "UNSUPPORTED_DATABASE",
             Self::Closed => "CLOSED",
             Self::InsufficientCredits { .. } => "INSUFFICIENT_CREDITS",
             Self::ChargeOwnerMismatch { .. } => "CHARGE_OWNER_MISMATCH",
             Self::ChargeCorrupt { .. } => "CHARGE_CORRUPT",
+            Self::TaskStateConflict { .. } => "TASK_STATE_CONFLICT",
+            Self::TaskRefunded { .. } => "TASK_REFUNDED",
+            Self::SettleExceedsCharge { .. } => "SETTLE_EXCEEDS_CHARGE",
+            Self::SettleConflict { .. } => "SETTLE_CONFLICT",
+            Self::InBatch { error, .. } => error.code(),
             Self::SchemaMismatch { .. } => "SCHEMA_MISMATCH",
             Self::TimestampUnitUnclear { .. } => "TIMESTAMP_UNIT_UNCLEAR",
             Self::DatabaseBusy { .. } | Self::TransactionNoCollision => "DATABASE_BUSY",
@@ -283,7 +363,21 @@ impl Error {
             Self::Database { retryable, .. } | Self::DatabaseUnavailable { retryable, .. } => {
                 *retryable
             }
+            Self::InBatch { error, .. } => error.retryable(),
             _ => false,
+        }
+    }
+
+    /// The same error, of an item of a list. What is wrong with the database is no item's fault.
+    pub fn of_item(self, index: usize) -> Self {
+        match self {
+            Self::DatabaseBusy { .. }
+            | Self::TransactionNoCollision
+            | Self::DatabaseUnavailable { .. }
+            | Self::OutcomeUnknown { .. }
+            | Self::Database { .. }
+            | Self::InBatch { .. } => self,
+            refusal => Self::InBatch { index, error: Box::new(refusal) },
         }
     }
 
@@ -303,8 +397,11 @@ impl Error {
             }
             Self::ReadOnlyField { field, .. } => vec![("field", text(field))],
             Self::UserNotFound { user_id } => vec![("userId", text(user_id))],
-            Self::TaskExists { task_id } => vec![("taskId", text(task_id))],
-            Self::CreditExists { field, value } => {
+            Self::TaskExists { task_id } | Self::TaskNotCharged { task_id } => {
+                vec![("taskId", text(task_id))]
+            }
+            Self::CreditExists { field, value }
+            | Self::IdempotencyConflict { field, value, .. } => {
                 vec![("field", text(field)), ("value", text(value))]
             }
             Self::ChargeNotFound { charge_id }
@@ -314,6 +411,27 @@ impl Error {
                 ("required", Detail::Number(*required)),
                 ("available", Detail::Number(*available)),
             ],
+            Self::TaskStateConflict { task_id, status, .. } => {
+                vec![("taskId", text(task_id)), ("status", text(status))]
+            }
+            Self::TaskRefunded { task_id, charge_id } => {
+                vec![("taskId", text(task_id)), ("creditId", text(charge_id))]
+            }
+            Self::SettleExceedsCharge { charge_id, charged, requested } => vec![
+                ("creditId", text(charge_id)),
+                ("charged", Detail::Number(*charged)),
+                ("requested", Detail::Number(*requested)),
+            ],
+            Self::SettleConflict { charge_id, settled, requested } => vec![
+                ("creditId", text(charge_id)),
+                ("settled", Detail::Number(*settled)),
+                ("requested", Detail::Number(*requested)),
+            ],
+            Self::InBatch { index, error } => {
+                let mut details = error.details();
+                details.push(("index", Detail::Number(i64::try_from(*index).unwrap_or(i64::MAX))));
+                details
+            }
             Self::Database { database_code, .. } => vec![("databaseCode", text(database_code))],
             Self::InvalidUrl { .. }
             | Self::UnsupportedDatabase { .. }

@@ -5,14 +5,18 @@ use std::time::Duration;
 
 use media_credits::domain::charge::ChargeRequest;
 use media_credits::domain::grant::NewGrant;
+use media_credits::domain::options::RefundPolicy;
+use media_credits::domain::plan::{Plan, Verb};
+use media_credits::domain::table::TableName;
+use media_credits::domain::table::TaskKind::Media;
 use media_credits::domain::task::{NewTask, TaskPatch};
 use media_credits::domain::value::{Fields, Value};
 use media_credits::engine::sqlite::Connection;
-use media_credits::engine::{Ids, Operation, Outcome, Reply, Write, write};
+use media_credits::engine::{Charging, Ids, Operation, Outcome, Reply, Write, write};
 use media_credits::error::Result;
-use media_credits::storage::schema::{TableName, TimestampUnit};
+use media_credits::storage::schema::TimestampUnit;
 use media_credits::storage::sqlite::{Database, Options, Place};
-use media_credits::storage::{Ledger, Row};
+use media_credits::storage::{Filter, Ledger, Row};
 
 pub(crate) fn text(text: &str) -> Value {
     Value::Text(text.to_owned())
@@ -35,7 +39,9 @@ pub(crate) fn ledger(users: &[&str], timestamp_unit: Option<TimestampUnit>) -> R
 pub(crate) fn add_user(ledger: &mut impl Ledger, id: &str) -> Result<()> {
     let email = format!("{id}@example.test");
     let row = [("id", text(id)), ("name", text(id)), ("email", text(&email))];
-    ledger.insert(TableName::User, &fields(&row))
+    let mut plan = Plan::new(id, TableName::User, id);
+    plan.push(TableName::User, Verb::Insert, id, fields(&row));
+    ledger.apply(&plan, 0)
 }
 
 pub(crate) fn grant(user: &str, credits: i64, expires_at_ms: Option<i64>) -> Write {
@@ -44,12 +50,13 @@ pub(crate) fn grant(user: &str, credits: i64, expires_at_ms: Option<i64>) -> Wri
         ("credits", Value::Integer(credits)),
         ("expiresAt", Value::time_or_null(expires_at_ms)),
     ];
-    Write::Grant(NewGrant::parse(fields(&row)).expect("a grant"))
+    Write::Grant(NewGrant::parse(fields(&row), &Fields::default()).expect("a grant"))
 }
 
 pub(crate) fn consume(user: &str, credits: i64) -> Write {
     let parameters = [("userId", text(user)), ("credits", Value::Integer(credits))];
-    Write::Consume(ChargeRequest::parse(&fields(&parameters)).expect("a charge"))
+    let request = ChargeRequest::parse(&fields(&parameters), &Fields::default());
+    Write::Charge(Charging::Consume(request.expect("a charge")))
 }
 
 pub(crate) fn create_task(id: &str, user: &str, cost: i64) -> Write {
@@ -59,12 +66,15 @@ pub(crate) fn create_task(id: &str, user: &str, cost: i64) -> Write {
         ("platform", text("youtube")),
         ("videoUrl", text("https://youtu.be/x")),
     ];
-    let task = NewTask::parse(fields(&task), Some(&Value::Integer(cost)));
-    Write::CreateTask(task.expect("a task"))
+    let task =
+        NewTask::parse(Media, fields(&task), Some(&Value::Integer(cost)), &Fields::default());
+    Write::Charge(Charging::Task(task.expect("a task")))
 }
 
 pub(crate) fn update_task(id: &str, patch: &[(&str, Value)]) -> Write {
-    Write::UpdateTask(TaskPatch::parse(id.to_owned(), fields(patch)).expect("a patch"))
+    let (options, policy) = (Fields::default(), RefundPolicy::Source);
+    let patch = TaskPatch::parse(Media, id.to_owned(), fields(patch), &options, policy);
+    Write::UpdateTask(patch.expect("a patch"))
 }
 
 /// Makes one change at a time of the test's choice.
@@ -88,6 +98,11 @@ pub(crate) fn close(connection: Connection) {
     connection.close(move || drop(sender));
     let end = closed.recv_timeout(Duration::from_secs(30));
     assert_eq!(end, Err(RecvTimeoutError::Disconnected));
+}
+
+/// All credit rows of a user.
+pub(crate) fn credits_of(user: &str) -> Filter {
+    Filter { table: TableName::Credit, equal: vec![("user_id", user.to_owned())] }
 }
 
 /// A column of a row, by its name in JavaScript.

@@ -6,16 +6,14 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::channel;
 use std::time::Duration;
 
-use media_credits::domain::task::TaskPatch;
-use media_credits::domain::value::Value;
 use media_credits::engine::sqlite::{Connection, Settings};
-use media_credits::engine::{Operation, Outcome, Read, Write};
+use media_credits::engine::{Operation, Outcome, Read};
 use media_credits::error::Error;
 use media_credits::storage::location::Place;
 use media_credits::storage::sqlite::Durability;
 use rusqlite::Connection as Raw;
 
-use crate::common::{close, consume, create_task, grant, run, send};
+use crate::common::{close, consume, create_task, grant, run, send, text, update_task};
 
 fn connect(path: &Path, settings: Settings) -> Connection {
     Connection::open(&Place::File(path.to_owned()), settings).unwrap()
@@ -233,9 +231,9 @@ fn the_log_starts_over_though_somebody_always_reads() {
     let log = folder.path().join("local.db-wal");
     let mut longest = 0;
     for at in 100..100 + UPDATES {
-        let fields = [("subtitleRaw", Value::Text(at.to_string().repeat(TEXT / 3)))];
-        let patch = TaskPatch::parse("t".into(), fields.into_iter().collect()).unwrap();
-        run(&connection, Operation::Write(Write::UpdateTask(patch))).unwrap();
+        let long = text(&at.to_string().repeat(TEXT / 3));
+        let update = update_task("t", &[("subtitleRaw", long)]);
+        run(&connection, Operation::Write(update)).unwrap();
         longest = longest.max(std::fs::metadata(&log).unwrap().len());
     }
     stop.store(true, Ordering::Relaxed);

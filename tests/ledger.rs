@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use crate::common::{
-    apply, column, consume, create_task, grant, ledger, number, row, text, update_task,
+    apply, column, consume, create_task, credits_of, grant, ledger, number, row, text, update_task,
 };
 use media_credits::domain::refund::Refund;
 use media_credits::domain::value::Value;
@@ -12,7 +12,7 @@ use media_credits::engine::Outcome;
 use media_credits::error::Error;
 use media_credits::storage::schema::TimestampUnit;
 use media_credits::storage::sqlite::Database;
-use media_credits::storage::{CreditFilter, Page, Row, Views};
+use media_credits::storage::{Page, Row, Views};
 use proptest::prelude::*;
 
 const USERS: [&str; 2] = ["ada", "bob"];
@@ -127,8 +127,7 @@ impl Model {
 }
 
 fn rows(database: &mut Database, user: usize) -> Vec<Row> {
-    let filter = CreditFilter { user_id: Some(USERS[user].into()), ..CreditFilter::default() };
-    database.credits(&filter, Page { page: 1, limit: 1000 }).unwrap()
+    database.list(&credits_of(USERS[user]), Page { page: 1, limit: 1000 }).unwrap()
 }
 
 /// What a charge's row says that it drew: grant and credits, in order.

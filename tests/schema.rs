@@ -2,9 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
+use media_credits::domain::table::{TableName, TaskKind};
 use media_credits::error::Error;
 use media_credits::storage::Ledger;
-use media_credits::storage::schema::{Kind, TableName, TimestampUnit};
+use media_credits::storage::schema::{Kind, TimestampUnit};
 use media_credits::storage::sqlite::{Database, Options, Place, Role};
 use rusqlite::Connection;
 
@@ -193,7 +194,7 @@ fn columns_are_what_the_table_has() {
         ],
     );
     let database = open(&path).unwrap();
-    let table = database.table(TableName::MediaTasks);
+    let table = database.table(TableName::Tasks(TaskKind::Media)).unwrap();
     let rows = [
         ("videoUrl", "video_url", Kind::Text, true),
         ("videoUrlInternal", "video_url_internal", Kind::Text, false),
@@ -217,9 +218,9 @@ fn a_column_that_is_added_later_is_found_at_the_next_transaction() {
     let folder = tempfile::tempdir().unwrap();
     let path = file(folder.path(), &[TABLES]);
     let mut database = open(&path).unwrap();
-    assert!(database.table(TableName::MediaTasks).column("mood").is_err());
+    assert!(database.table(TableName::Tasks(TaskKind::Media)).unwrap().column("mood").is_err());
     file(folder.path(), &["ALTER TABLE media_tasks ADD COLUMN mood text"]);
     database.begin_write().unwrap();
-    assert!(database.table(TableName::MediaTasks).column("mood").is_ok());
+    assert!(database.table(TableName::Tasks(TaskKind::Media)).unwrap().column("mood").is_ok());
     database.rollback();
 }

@@ -6,11 +6,11 @@ use media_credits::domain::value::Value;
 use media_credits::engine::{Connection, Operation, Outcome, Read, Reply, Settings, Write};
 use media_credits::error::{Detail, Error, Result};
 use media_credits::storage::location::Location;
-use media_credits::storage::{CreditFilter, Page, Row};
+use media_credits::storage::{Page, Row};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 
-use crate::common::{column, consume, create_task, grant, number, text, update_task};
+use crate::common::{column, consume, create_task, credits_of, grant, number, text, update_task};
 use crate::postgres_server::{database, sql};
 
 /// A storage as its engine shows it, and a way to add what the engine does not make: users.
@@ -171,7 +171,7 @@ impl Step {
 
 /// The user's largest charge, so that both storages take the same one. `None` if two are as large.
 fn last_charge(storage: &Storage, user: &str) -> Option<String> {
-    let Ok(Outcome::Rows(rows)) = storage.run(credits_of(user)) else { panic!("no rows") };
+    let Ok(Outcome::Rows(rows)) = storage.run(list_credits(user)) else { panic!("no rows") };
     let mut charges: Vec<(i64, String)> = rows
         .iter()
         .filter(|row| row.text("transactionType") == Some("consume"))
@@ -185,9 +185,8 @@ fn last_charge(storage: &Storage, user: &str) -> Option<String> {
     }
 }
 
-fn credits_of(user: &str) -> Operation {
-    let filter = CreditFilter { user_id: Some(user.to_owned()), ..CreditFilter::default() };
-    Operation::Read(Read::Credits(filter, Page { page: 1, limit: 1000 }))
+fn list_credits(user: &str) -> Operation {
+    Operation::Read(Read::List(credits_of(user), Page { page: 1, limit: 1000 }))
 }
 
 #[test]
@@ -211,7 +210,7 @@ fn any_sequence_has_the_same_outcomes_on_both() {
         }
         for user in USERS {
             let user = format!("{user}-{case}");
-            for question in [Operation::Read(Read::Balance(user.clone())), credits_of(&user)] {
+            for question in [Operation::Read(Read::Balance(user.clone())), list_credits(&user)] {
                 let [sqlite, postgres] =
                     storages.each_ref().map(|storage| storage.summary(question.clone()));
                 prop_assert_eq!(sqlite, postgres);

@@ -3,6 +3,9 @@
 use serde::{Deserialize, Serialize};
 
 use super::credits::Credits;
+use super::options;
+use super::plan::{Plan, Verb};
+use super::table::TableName;
 use super::value::{Fields, Value, iso8601};
 use crate::error::{Error, Result};
 
@@ -39,8 +42,12 @@ pub struct Charge {
     pub user_id: String,
     /// Whether its `status` is `active`: a refunded one is `deleted`.
     pub active: bool,
+    /// What it took; settling may have lowered it.
+    pub credits: i64,
     /// Its `consumed_detail`, as found: text, if nobody damaged it.
     pub consumed_detail: Option<Vec<u8>>,
+    /// Its `metadata`.
+    pub metadata: Option<String>,
 }
 
 /// The new names of a charge. The engine makes them: they need a clock and randomness.
@@ -64,11 +71,13 @@ pub struct ChargeRequest {
     /// What the app's pages show of it: `transactionScene` (`payment` for a media task),
     /// `description` and `metadata`.
     pub described: Fields,
+    /// Whether the same request, made again, gets the charge that is there.
+    pub replay: bool,
 }
 
 impl ChargeRequest {
-    /// Reads the parameters of `consumeCredits`.
-    pub fn parse(fields: &Fields) -> Result<Self> {
+    /// Reads the parameters and options of `consumeCredits`.
+    pub fn parse(fields: &Fields, options: &Fields) -> Result<Self> {
         const DESCRIBED: [(&str, &str); 3] = [
             // parameter, column
             ("scene", "transactionScene"),
@@ -87,6 +96,7 @@ impl ChargeRequest {
             credits: Credits::parse("credits", fields.get("credits"))?,
             transaction_no: fields.optional_id("transactionNo")?,
             described: described.into_iter().collect(),
+            replay: options::replay(options, "consumeCredits", "transactionNo", fields)?,
         })
     }
 }
@@ -100,19 +110,6 @@ pub struct ChargeFacts {
     pub transaction_no_taken: bool,
     /// Spendable grants in draw order: all of them, or as many as cover the charge.
     pub grants: Vec<Grant>,
-}
-
-/// A charge that may be written: the rows to draw from, and its own row.
-#[derive(Debug, Clone, PartialEq)]
-pub struct ChargePlan {
-    /// The charge's `id`.
-    pub id: String,
-    /// Whose credits it takes.
-    pub user_id: String,
-    /// What to take from which grant, in draw order.
-    pub draws: Vec<Draw>,
-    /// The new row of `credit`.
-    pub row: Fields,
 }
 
 /// One item of `consumed_detail`: what a charge drew from one grant. The keys are the app's own; its
@@ -156,7 +153,7 @@ pub fn plan_charge(
     facts: &ChargeFacts,
     ids: NewIds,
     now_ms: i64,
-) -> Result<ChargePlan> {
+) -> Result<Plan> {
     if !facts.user_exists {
         return Err(Error::UserNotFound { user_id: request.user_id.clone() });
     }
@@ -180,10 +177,25 @@ pub fn plan_charge(
     row.set("createdAt", Value::TimeMs(now_ms));
     row.set("updatedAt", Value::TimeMs(now_ms));
     row.set("consumedDetail", Value::Json(write_detail(&draws)?));
-    Ok(ChargePlan { id: ids.id, user_id: request.user_id.clone(), draws, row })
+
+    let mut plan = Plan::new(&request.user_id, TableName::Credit, &ids.id);
+    plan.draws = draws;
+    plan.push(TableName::Credit, Verb::Insert, &ids.id, row);
+    Ok(plan)
 }
 
-fn draw(grants: &[Grant], credits: Credits) -> Result<Vec<Draw>> {
+/// What is left of some grants, after draws.
+pub fn draw_down(grants: &mut Vec<Grant>, draws: &[Draw]) {
+    for draw in draws {
+        if let Some(grant) = grants.iter_mut().find(|grant| grant.id == draw.credit_id) {
+            grant.remaining = draw.credits_after;
+        }
+    }
+    grants.retain(|grant| grant.remaining > 0);
+}
+
+/// Draws credits from grants, in their order.
+pub fn draw(grants: &[Grant], credits: Credits) -> Result<Vec<Draw>> {
     let mut draws = Vec::new();
     let mut to_consume = credits.get();
     for (batch_no, grant) in (1..).zip(grants) {
@@ -251,7 +263,7 @@ mod tests {
             ("credits", Value::Integer(credits)),
             ("scene", Value::Text("payment".into())),
         ];
-        ChargeRequest::parse(&fields.into_iter().map(|(k, v)| (k.to_owned(), v)).collect())
+        ChargeRequest::parse(&fields.into_iter().collect(), &Fields::default())
     }
 
     fn ids() -> NewIds {
@@ -308,6 +320,26 @@ mod tests {
     }
 
     #[test]
+    fn what_draws_leave() -> Result<()> {
+        let rows: [(i64, &[(&str, i64)]); 4] = [
+            // credits; what is left of a and b
+            (1, &[("a", 9), ("b", 20)]),
+            (10, &[("b", 20)]),
+            (11, &[("b", 19)]),
+            (30, &[]),
+        ];
+        for (credits, expected) in rows {
+            let mut grants = vec![grant("a", 10, Some(5)), grant("b", 20, None)];
+            let draws = draw(&grants, request(credits)?.credits)?;
+            draw_down(&mut grants, &draws);
+            let left: Vec<_> =
+                grants.iter().map(|grant| (grant.id.as_str(), grant.remaining)).collect();
+            assert_eq!(left, expected, "{credits}");
+        }
+        Ok(())
+    }
+
+    #[test]
     fn guards_in_order() -> Result<()> {
         let rows = [
             // user exists, number taken; the code
@@ -333,7 +365,7 @@ mod tests {
         };
         let plan = plan_charge(&request(57)?, &facts, ids(), 7)?;
         assert_eq!(
-            plan.row.get("consumedDetail"),
+            plan.rows[0].fields.get("consumedDetail"),
             Some(&Value::Json(
                 concat!(
                 r#"[{"creditId":"g","transactionNo":"no-g","expiresAt":"2026-12-11T20:48:29.250Z","#,
@@ -345,8 +377,8 @@ mod tests {
                 .to_owned()
             ))
         );
-        assert_eq!(plan.row.get("credits"), Some(&Value::Integer(-57)));
-        assert_eq!(plan.row.get("updatedAt"), Some(&Value::TimeMs(7)));
+        assert_eq!(plan.rows[0].fields.get("credits"), Some(&Value::Integer(-57)));
+        assert_eq!(plan.rows[0].fields.get("updatedAt"), Some(&Value::TimeMs(7)));
         Ok(())
     }
 
@@ -373,7 +405,9 @@ mod tests {
                 id: "c".into(),
                 user_id: "u".into(),
                 active: true,
+                credits: 10,
                 consumed_detail: consumed_detail.clone().map(String::into_bytes),
+                metadata: None,
             };
             match (read_detail(&charge), expected) {
                 (Ok(draws), Ok(items)) => assert_eq!(draws.len(), items, "{consumed_detail:?}"),

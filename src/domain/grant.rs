@@ -2,6 +2,9 @@
 
 use super::charge::NewIds;
 use super::credits::Credits;
+use super::options;
+use super::plan::{Plan, Verb};
+use super::table::TableName;
 use super::value::{Fields, Value, describe};
 use crate::error::{Error, Result};
 
@@ -10,12 +13,16 @@ use crate::error::{Error, Result};
 pub struct NewGrant {
     /// Whose it will be.
     pub user_id: String,
+    /// How many credits.
+    pub credits: Credits,
     /// The caller's own `id`, instead of a new one.
     pub id: Option<String>,
     /// The caller's own `transaction_no`, instead of a new one.
     pub transaction_no: Option<String>,
     /// The row's other columns.
     pub fields: Fields,
+    /// Whether the same request, made again, gets the grant that is there.
+    pub replay: bool,
 }
 
 /// What the database knows that decides on a grant.
@@ -30,9 +37,10 @@ pub struct GrantFacts {
 }
 
 impl NewGrant {
-    /// Reads the argument of `createCredit`. What was granted is what is left of it, so
+    /// Reads the arguments of `createCredit`. What was granted is what is left of it, so
     /// `remainingCredits` may be missing but must not differ.
-    pub fn parse(mut fields: Fields) -> Result<Self> {
+    pub fn parse(mut fields: Fields, options: &Fields) -> Result<Self> {
+        let replay = options::replay(options, "createCredit", "transactionNo", &fields)?;
         let user_id = fields.id("userId")?;
         let id = fields.optional_id("id")?;
         let transaction_no = fields.optional_id("transactionNo")?;
@@ -52,7 +60,7 @@ impl NewGrant {
         one_of(&mut fields, "transactionType", "grant", &["grant"])?;
         one_of(&mut fields, "status", "active", &["active", "expired", "deleted"])?;
         fields.set("remainingCredits", Value::Integer(credits.get()));
-        Ok(Self { user_id, id, transaction_no, fields })
+        Ok(Self { user_id, credits, id, transaction_no, fields, replay })
     }
 }
 
@@ -73,13 +81,8 @@ fn one_of(fields: &mut Fields, name: &'static str, default: &str, allowed: &[&st
     Ok(())
 }
 
-/// Decides on a grant: the new row of `credit`, and its `id`.
-pub fn plan_grant(
-    grant: &NewGrant,
-    facts: GrantFacts,
-    ids: NewIds,
-    now_ms: i64,
-) -> Result<(String, Fields)> {
+/// Decides on a grant.
+pub fn plan_grant(grant: &NewGrant, facts: GrantFacts, ids: NewIds, now_ms: i64) -> Result<Plan> {
     let taken = |field, value: &Option<String>| {
         Err(Error::CreditExists { field, value: value.clone().unwrap_or_default() })
     };
@@ -100,7 +103,10 @@ pub fn plan_grant(
     row.set("id", Value::Text(id.clone()));
     row.set("transactionNo", Value::Text(transaction_no));
     super::task::set_times(&mut row, now_ms);
-    Ok((id, row))
+
+    let mut plan = Plan::new(&grant.user_id, TableName::Credit, &id);
+    plan.push(TableName::Credit, Verb::Insert, &id, row);
+    Ok(plan)
 }
 
 #[cfg(test)]
@@ -136,14 +142,15 @@ mod tests {
             (vec![("status", text("gone"))], Some("INVALID_VALUE")),
         ];
         for (more, code) in rows {
-            let parsed = NewGrant::parse(fields(&more));
+            let parsed = NewGrant::parse(fields(&more), &Fields::default());
             assert_eq!(parsed.err().map(|error| error.code()), code, "{more:?}");
         }
     }
 
     #[test]
     fn guards_in_order() -> Result<()> {
-        let grant = NewGrant::parse(fields(&[("transactionNo", Value::Text("7".into()))]))?;
+        let given = fields(&[("transactionNo", Value::Text("7".into()))]);
+        let grant = NewGrant::parse(given, &Fields::default())?;
         let rows = [
             // user exists, id taken, number taken; the outcome
             (false, true, true, Err("USER_NOT_FOUND")),
@@ -155,7 +162,7 @@ mod tests {
             let facts = GrantFacts { user_exists, id_taken, transaction_no_taken };
             let ids = NewIds { id: "new".into(), transaction_no: "8".into() };
             let plan = plan_grant(&grant, facts, ids, 0)
-                .map(|(id, row)| (id, row.get("transactionNo").cloned()))
+                .map(|plan| (plan.reply.1, plan.rows[0].fields.get("transactionNo").cloned()))
                 .map_err(|error| error.code());
             assert_eq!(plan, expected);
         }

@@ -6,6 +6,13 @@
 pub mod charge;
 pub mod credits;
 pub mod grant;
+pub mod metadata;
+pub mod options;
+pub mod plan;
+pub mod quote;
 pub mod refund;
+pub mod replay;
+pub mod settle;
+pub mod table;
 pub mod task;
 pub mod value;

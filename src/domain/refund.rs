@@ -2,17 +2,24 @@
 
 use std::collections::HashMap;
 
-use super::charge::{Charge, Grant, WrittenDraw, read_detail};
+use serde_json::json;
+
+use super::charge::{Charge, Grant, NewIds, WrittenDraw, read_detail};
+use super::credits::Credits;
+use super::options::RefundPolicy;
+use super::plan::{Plan, Verb};
+use super::table::TableName;
+use super::value::{Fields, Value};
 use crate::error::Result;
 
-/// An active charge whose credits are to go back.
+/// A charge whose draws, or some of them, are to go back.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Refundable {
     /// The charge's `id`.
     pub charge_id: String,
     /// Whose credits it took.
     pub user_id: String,
-    /// What it drew.
+    /// What is to go back, in this order.
     pub draws: Vec<WrittenDraw>,
 }
 
@@ -27,29 +34,28 @@ impl Refundable {
     }
 }
 
-/// A refund that may be written: flip the charge from `active` to `deleted`, and only if that changed
-/// a row, give back.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct RefundPlan {
-    /// The charge's `id`.
-    pub charge_id: String,
-    /// Whose credits go back.
-    pub user_id: String,
-    /// What goes back to which grant: the grant's `id` and a number of credits.
-    pub returns: Vec<(String, i64)>,
-    /// What the caller hears of it.
-    pub refund: Refund,
-}
-
 /// What a refund gave back. All zero if there was nothing (left) to give back.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Refund {
-    /// Credits that went back to their grants.
+    /// Credits that the user has back.
     pub credits: i64,
     /// How many of them can be spent now: a grant may have expired meanwhile.
     pub spendable: i64,
+    /// The new grant for what could not be spent otherwise.
+    pub regranted: Option<Regrant>,
     /// Draws, or parts of them, that could not go back.
     pub skipped: Vec<Skipped>,
+}
+
+/// A grant that was made because others can't be spent any more.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Regrant {
+    /// Its `id`.
+    pub grant_id: String,
+    /// How many credits.
+    pub credits: i64,
+    /// When it expires.
+    pub expires_at_ms: i64,
 }
 
 /// Credits that could not go back to the grant they came from.
@@ -82,19 +88,28 @@ impl SkipReason {
     }
 }
 
-/// Decides on a refund. `grants` are those of the charge's draws that its user still has.
-pub fn plan_refund(refundable: &Refundable, grants: Vec<Grant>, now_ms: i64) -> RefundPlan {
+/// Plans what goes back. `grants` are those of the charge's draws that its user still has.
+pub fn give_back(
+    plan: &mut Plan,
+    refundable: &Refundable,
+    grants: Vec<Grant>,
+    policy: RefundPolicy,
+    ids: NewIds,
+    now_ms: i64,
+) -> Refund {
     let mut grants: HashMap<String, Grant> =
         grants.into_iter().map(|grant| (grant.id.clone(), grant)).collect();
-    let mut plan = RefundPlan {
-        charge_id: refundable.charge_id.clone(),
-        user_id: refundable.user_id.clone(),
-        returns: Vec::new(),
-        refund: Refund::default(),
-    };
+    let regrants = policy != RefundPolicy::Source;
+    let mut refund = Refund::default();
+    let mut unusable = Vec::new();
     for draw in &refundable.draws {
         let Some(grant) = grants.get_mut(&draw.credit_id) else {
-            plan.refund.skip(draw, draw.credits_consumed, SkipReason::GrantNotFound);
+            if regrants {
+                refund.credits += draw.credits_consumed;
+                unusable.push((draw.credit_id.clone(), draw.credits_consumed));
+            } else {
+                refund.skip(draw, draw.credits_consumed, SkipReason::GrantNotFound);
+            }
             continue;
         };
         // A ledger that the old code damaged may hold more than was granted: never raise that.
@@ -103,14 +118,66 @@ pub fn plan_refund(refundable: &Refundable, grants: Vec<Grant>, now_ms: i64) -> 
         if credits > 0 {
             grant.remaining += credits;
             plan.returns.push((grant.id.clone(), credits));
-            plan.refund.credits += credits;
+            refund.credits += credits;
             if grant.is_spendable(now_ms) {
-                plan.refund.spendable += credits;
+                refund.spendable += credits;
+            } else {
+                unusable.push((grant.id.clone(), credits));
             }
         }
-        plan.refund.skip(draw, draw.credits_consumed - credits, SkipReason::GrantFull);
+        refund.skip(draw, draw.credits_consumed - credits, SkipReason::GrantFull);
     }
-    plan
+    if let RefundPolicy::RegrantDays(days) = policy
+        && unusable.iter().any(|(_, credits)| *credits > 0)
+    {
+        let regrant = regrant(plan, refundable, &unusable, days, ids, now_ms);
+        refund.spendable += regrant.credits;
+        refund.regranted = Some(regrant);
+    }
+    refund
+}
+
+/// A new grant for credits that went back to where they can't be spent. They went back there too, so
+/// that the old grant's account closes; it would take a change of that grant's expiry by hand to give
+/// them twice.
+fn regrant(
+    plan: &mut Plan,
+    refundable: &Refundable,
+    unusable: &[(String, i64)],
+    days: u32,
+    ids: NewIds,
+    now_ms: i64,
+) -> Regrant {
+    const DAY_MS: i64 = 86_400_000;
+    let credits: i64 = unusable.iter().map(|(_, credits)| credits).sum();
+    // No charge takes more, unless somebody wrote its detail by hand.
+    let credits = credits.min(Credits::MAX);
+    let expires_at_ms = now_ms + i64::from(days) * DAY_MS;
+    let sources: Vec<_> = unusable
+        .iter()
+        .map(|(id, credits)| json!({ "creditId": id, "credits": credits }))
+        .collect();
+    let metadata =
+        json!({ "type": "regrant", "chargeId": refundable.charge_id, "sources": sources });
+    let text = |text: &str| Value::Text(text.to_owned());
+    let row = [
+        ("id", text(&ids.id)),
+        ("userId", text(&refundable.user_id)),
+        ("transactionNo", Value::Text(ids.transaction_no)),
+        ("transactionType", text("grant")),
+        ("transactionScene", text("gift")),
+        ("credits", Value::Integer(credits)),
+        ("remainingCredits", Value::Integer(credits)),
+        ("description", text("Refund of expired credits")),
+        ("expiresAt", Value::TimeMs(expires_at_ms)),
+        ("status", text("active")),
+        ("createdAt", Value::TimeMs(now_ms)),
+        ("updatedAt", Value::TimeMs(now_ms)),
+        ("metadata", Value::Json(metadata.to_string())),
+    ];
+    let row: Fields = row.into_iter().collect();
+    plan.push(TableName::Credit, Verb::Insert, &ids.id, row);
+    Regrant { grant_id: ids.id, credits, expires_at_ms }
 }
 
 impl Refund {
@@ -138,42 +205,58 @@ mod tests {
 
     #[test]
     fn refunds() {
+        use RefundPolicy::{RegrantDays, Source};
         use SkipReason::{GrantFull, GrantNotFound};
         type Row<'a> = (
+            RefundPolicy,
             &'a [(&'a str, i64)],
             Vec<Grant>,
-            (&'a [(&'a str, i64)], i64, i64),
+            (&'a [(&'a str, i64)], i64, i64, i64),
             &'a [(&'a str, i64, SkipReason)],
         );
         const NOW: i64 = 10;
         let a = |remaining| grant("a", remaining, Some(11), true);
-        let expired = grant("e", 0, Some(10), true);
-        let inactive = grant("i", 0, None, false);
-        let rows: [Row; 10] = [
-            // draws, grants; what goes back, credits, spendable; skipped
-            (&[("a", 10)], vec![a(90)], (&[("a", 10)], 10, 10), &[]),
+        let expired = || grant("e", 0, Some(10), true);
+        let inactive = || grant("i", 0, None, false);
+        let rows: [Row; 16] = [
+            // policy, draws, grants; what goes back, credits, spendable, regranted; skipped
+            (Source, &[("a", 10)], vec![a(90)], (&[("a", 10)], 10, 10, 0), &[]),
             (
+                Source,
                 &[("a", 10), ("b", 5)],
                 vec![a(0), grant("b", 1, None, true)],
-                (&[("a", 10), ("b", 5)], 15, 15),
+                (&[("a", 10), ("b", 5)], 15, 15, 0),
                 &[],
             ),
-            (&[("e", 10)], vec![expired], (&[("e", 10)], 10, 0), &[]),
-            (&[("i", 10)], vec![inactive], (&[("i", 10)], 10, 0), &[]),
-            (&[("x", 10)], vec![a(0)], (&[], 0, 0), &[("x", 10, GrantNotFound)]),
-            (&[("a", 10)], vec![a(95)], (&[("a", 5)], 5, 5), &[("a", 5, GrantFull)]),
-            (&[("a", 10)], vec![a(100)], (&[], 0, 0), &[("a", 10, GrantFull)]),
-            (&[("a", 10)], vec![a(130)], (&[], 0, 0), &[("a", 10, GrantFull)]),
+            (Source, &[("e", 10)], vec![expired()], (&[("e", 10)], 10, 0, 0), &[]),
+            (Source, &[("i", 10)], vec![inactive()], (&[("i", 10)], 10, 0, 0), &[]),
+            (Source, &[("x", 10)], vec![a(0)], (&[], 0, 0, 0), &[("x", 10, GrantNotFound)]),
+            (Source, &[("a", 10)], vec![a(95)], (&[("a", 5)], 5, 5, 0), &[("a", 5, GrantFull)]),
+            (Source, &[("a", 10)], vec![a(100)], (&[], 0, 0, 0), &[("a", 10, GrantFull)]),
+            (Source, &[("a", 10)], vec![a(130)], (&[], 0, 0, 0), &[("a", 10, GrantFull)]),
             // A grant that is named twice has room once.
             (
+                Source,
                 &[("a", 6), ("a", 6)],
                 vec![a(90)],
-                (&[("a", 6), ("a", 4)], 10, 10),
+                (&[("a", 6), ("a", 4)], 10, 10, 0),
                 &[("a", 2, GrantFull)],
             ),
-            (&[], vec![a(0)], (&[], 0, 0), &[]),
+            (Source, &[], vec![a(0)], (&[], 0, 0, 0), &[]),
+            (RegrantDays(1), &[("a", 10)], vec![a(90)], (&[("a", 10)], 10, 10, 0), &[]),
+            (RegrantDays(1), &[("e", 10)], vec![expired()], (&[("e", 10)], 10, 10, 10), &[]),
+            (
+                RegrantDays(1),
+                &[("a", 3), ("e", 10), ("i", 4)],
+                vec![a(0), expired(), inactive()],
+                (&[("a", 3), ("e", 10), ("i", 4)], 17, 17, 14),
+                &[],
+            ),
+            (RegrantDays(1), &[("x", 10)], vec![], (&[], 10, 10, 10), &[]),
+            (RegrantDays(1), &[("a", 10)], vec![a(100)], (&[], 0, 0, 0), &[("a", 10, GrantFull)]),
+            (RegrantDays(1), &[("e", 0)], vec![expired()], (&[], 0, 0, 0), &[]),
         ];
-        for (draws, grants, (returns, credits, spendable), skipped) in rows {
+        for (policy, draws, grants, (returns, credits, spendable, regranted), skipped) in rows {
             let draws: Vec<_> = draws
                 .iter()
                 .map(|&(id, credits)| WrittenDraw {
@@ -182,25 +265,30 @@ mod tests {
                 })
                 .collect();
             let refundable = Refundable { charge_id: "c".into(), user_id: "u".into(), draws };
-            let plan = plan_refund(&refundable, grants, NOW);
-            let expected = RefundPlan {
-                charge_id: "c".into(),
-                user_id: "u".into(),
-                returns: returns.iter().map(|&(id, credits)| (id.to_owned(), credits)).collect(),
-                refund: Refund {
-                    credits,
-                    spendable,
-                    skipped: skipped
-                        .iter()
-                        .map(|&(id, credits, reason)| Skipped {
-                            grant_id: id.into(),
-                            credits,
-                            reason,
-                        })
-                        .collect(),
-                },
+            let mut plan = Plan::new("u", TableName::Credit, "c");
+            let ids = NewIds { id: "new".into(), transaction_no: "7".into() };
+            let refund = give_back(&mut plan, &refundable, grants, policy, ids, NOW);
+            let expected = Refund {
+                credits,
+                spendable,
+                regranted: (regranted > 0).then(|| Regrant {
+                    grant_id: "new".into(),
+                    credits: regranted,
+                    expires_at_ms: NOW + 86_400_000,
+                }),
+                skipped: skipped
+                    .iter()
+                    .map(|&(id, credits, reason)| Skipped { grant_id: id.into(), credits, reason })
+                    .collect(),
             };
-            assert_eq!(plan, expected, "{refundable:?}");
+            assert_eq!(refund, expected, "{refundable:?}");
+            let returns: Vec<_> =
+                returns.iter().map(|&(id, credits)| (id.to_owned(), credits)).collect();
+            assert_eq!(plan.returns, returns, "{refundable:?}");
+            let written: Vec<_> =
+                plan.rows.iter().map(|row| row.fields.get("remainingCredits").cloned()).collect();
+            let new_grant = (regranted > 0).then_some(Some(Value::Integer(regranted)));
+            assert_eq!(written, new_grant.into_iter().collect::<Vec<_>>(), "{refundable:?}");
         }
     }
 }

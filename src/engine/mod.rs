@@ -10,6 +10,7 @@ mod queue;
 #[cfg(feature = "sqlite")]
 mod reads;
 mod registry;
+mod replays;
 #[cfg(feature = "sqlite")]
 pub mod sqlite;
 #[cfg(feature = "sqlite")]
@@ -18,14 +19,17 @@ mod writes;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use crate::domain::charge::ChargeRequest;
+use crate::domain::credits::Credits;
 use crate::domain::grant::NewGrant;
+use crate::domain::quote::Quote;
 use crate::domain::refund::Refund;
-use crate::domain::task::{NewTask, TaskPatch};
+use crate::domain::settle::Settlement;
+use crate::domain::table::{TableName, TaskKind};
+use crate::domain::task::{NewTask, Step, TaskPatch};
 use crate::domain::value::Value;
 use crate::error::{Error, Result};
 use crate::storage::location::Location;
-use crate::storage::schema::TableName;
-use crate::storage::{CreditFilter, Page, Row};
+use crate::storage::{Filter, Page, Row, StuckFilter};
 
 pub use ids::Ids;
 #[cfg(feature = "sqlite")]
@@ -112,14 +116,54 @@ pub enum Operation {
 /// A change of the ledger. Each is one transaction.
 #[derive(Debug, Clone)]
 pub enum Write {
-    /// `createMediaTask`
-    CreateTask(NewTask),
-    /// `updateMediaTaskById`
-    UpdateTask(TaskPatch),
-    /// `consumeCredits`
-    Consume(ChargeRequest),
+    /// `createMediaTask`, `createAITask`, `consumeCredits`
+    Charge(Charging),
+    /// `createMediaTasks`, `consumeCreditsBatch`: all of them or none.
+    Together(Vec<Charging>),
     /// `createCredit`
     Grant(NewGrant),
+    /// `updateMediaTaskById`, `updateAITaskById`
+    UpdateTask(TaskPatch),
+    /// `chargeMediaTask`, `chargeAITask`
+    Step(Step),
+    /// `settleMediaTask`, `settleAITask`, `refundCredits`
+    Settle(Settlement),
+}
+
+/// A request that charges, if it costs anything. Its user is known before the database is asked.
+#[derive(Debug, Clone)]
+pub enum Charging {
+    /// A new task.
+    Task(NewTask),
+    /// A charge by itself.
+    Consume(ChargeRequest),
+}
+
+impl Charging {
+    /// Whose credits it takes.
+    pub fn user_id(&self) -> &str {
+        match self {
+            Self::Task(task) => &task.user_id,
+            Self::Consume(request) => &request.user_id,
+        }
+    }
+
+    /// Whether it was refused because the same call was made before, and what that wrote will do.
+    fn met_its_key(&self, refusal: &Error) -> bool {
+        let replay = match self {
+            Self::Task(task) => task.replay,
+            Self::Consume(request) => request.replay,
+        };
+        replay && replays::met_its_key(refusal)
+    }
+
+    /// What it costs; nothing, if `None`.
+    pub fn charge(&self) -> Option<&ChargeRequest> {
+        match self {
+            Self::Task(task) => task.charge.as_ref(),
+            Self::Consume(request) => Some(request),
+        }
+    }
 }
 
 /// Something that a page shows.
@@ -135,10 +179,16 @@ pub enum Read {
     TaskHistory(String, Page),
     /// `getRemainingCredits`
     Balance(String),
-    /// `getCredits`
-    Credits(CreditFilter, Page),
-    /// `getCreditsCount`
-    CreditCount(CreditFilter),
+    /// `quoteCredits`
+    Quote(String, Credits),
+    /// `getCredits`, `getAITasks`
+    List(Filter, Page),
+    /// `getCreditsCount`, `getAITasksCount`
+    Count(Filter),
+    /// `getMediaTaskCharges`, `getAITaskCharges`
+    TaskCharges(TaskKind, String),
+    /// `findStuckMediaTasks`, `findStuckAITasks`
+    StuckTasks(StuckFilter),
 }
 
 /// What a request came to.
@@ -152,8 +202,14 @@ pub enum Outcome {
     Number(i64),
     /// A row, if there is one.
     Row(Option<Row>),
-    /// A task after an update, with what was refunded if it failed.
+    /// A row that the same call has written before.
+    Replayed(Row),
+    /// A task after an update, with what was refunded if it failed; a charge after it was settled.
     Updated(Row, Option<Refund>),
+    /// What a charge would do.
+    Quote(Quote),
+    /// An outcome for each of several requests that went together.
+    All(Vec<Outcome>),
     /// A list of rows.
     Rows(Vec<Row>),
     /// A page of a list, and how many rows all pages have.

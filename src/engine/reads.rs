@@ -1,6 +1,9 @@
 //! Each thing that a page shows.
 
+use super::replays::charges_of;
 use super::{Outcome, Read};
+use crate::domain::quote::quote;
+use crate::domain::table::TableName;
 use crate::error::Result;
 use crate::storage::Views;
 
@@ -15,7 +18,16 @@ pub fn read(views: &mut impl Views, read: &Read, now_ms: i64) -> Result<Outcome>
             Ok(Outcome::Page(views.task_history(user_id, *page)?, total, *page))
         }
         Read::Balance(user_id) => views.balance(user_id, now_ms).map(Outcome::Number),
-        Read::Credits(filter, page) => views.credits(filter, *page).map(Outcome::Rows),
-        Read::CreditCount(filter) => views.credit_count(filter).map(Outcome::Number),
+        Read::Quote(user_id, credits) => {
+            let grants = views.all_spendable_grants(user_id, now_ms)?;
+            Ok(Outcome::Quote(quote(&grants, *credits)))
+        }
+        Read::List(filter, page) => views.list(filter, *page).map(Outcome::Rows),
+        Read::Count(filter) => views.count(filter).map(Outcome::Number),
+        Read::TaskCharges(kind, id) => match views.find(TableName::Tasks(*kind), id)? {
+            Some(task) => charges_of(views, *kind, &task).map(Outcome::Rows),
+            None => Ok(Outcome::Rows(Vec::new())),
+        },
+        Read::StuckTasks(filter) => views.stuck_tasks(filter, now_ms).map(Outcome::Rows),
     }
 }

@@ -1,30 +1,50 @@
 //! Each change of the ledger: load its facts, let the domain plan it, apply the plan.
 
-use super::{Ids, Outcome, Write};
-use crate::domain::charge::{ChargeFacts, ChargeRequest, NewIds, plan_charge};
+use super::replays::{self, charges_of};
+use super::{Charging, Ids, Outcome, Write};
+use crate::domain::charge::{Charge, ChargeFacts, ChargeRequest, Grant, NewIds, plan_charge};
 use crate::domain::grant::{GrantFacts, NewGrant, plan_grant};
-use crate::domain::task::{NewTask, NewTaskFacts, TaskPatch, plan_new_task, plan_patch};
+use crate::domain::plan::Plan;
+use crate::domain::refund::Refundable;
+use crate::domain::settle::{Settlement, Target, plan_settlement};
+use crate::domain::table::TableName::{Credit, Tasks, User};
+use crate::domain::task::{
+    NewTask, NewTaskFacts, Step, TaskPatch, plan_new_task, plan_patch, plan_step,
+};
 use crate::error::{Error, Result};
-use crate::storage::Ledger;
-use crate::storage::schema::TableName::{Credit, MediaTasks, User};
+use crate::storage::{Ledger, Row, Views};
 
-/// Makes one change. It looks at everything before it writes anything: a refusal has written nothing.
+/// Makes one change. It looks at everything before it writes anything: a refusal has written nothing,
+/// but for requests that go together.
 pub fn write(
-    ledger: &mut impl Ledger,
+    ledger: &mut (impl Ledger + Views),
     write: &Write,
     ids: &mut Ids,
     now_ms: i64,
 ) -> Result<Outcome> {
     match write {
-        Write::CreateTask(task) => {
-            with_new_ids(ids, now_ms, |ids| create_task(ledger, task, ids, now_ms))
-        }
-        Write::UpdateTask(patch) => update_task(ledger, patch, now_ms),
-        Write::Consume(request) => {
-            with_new_ids(ids, now_ms, |ids| consume(ledger, request, ids, now_ms))
-        }
+        Write::Charge(request) => match charge(ledger, request, ids, now_ms) {
+            Err(refusal) if request.met_its_key(&refusal) => replay(ledger, request),
+            outcome => outcome,
+        },
+        Write::Together(requests) => charge_all(ledger, requests, ids, now_ms),
         Write::Grant(grant) => {
-            with_new_ids(ids, now_ms, |ids| create_grant(ledger, grant, ids, now_ms))
+            let made = with_new_ids(ids, now_ms, |ids| create_grant(ledger, grant, ids, now_ms));
+            match made {
+                Err(refusal) if grant.replay && replays::met_its_key(&refusal) => {
+                    replays::grant(grant, find_transaction(ledger, &grant.transaction_no)?)
+                }
+                outcome => outcome,
+            }
+        }
+        Write::UpdateTask(patch) => {
+            with_new_ids(ids, now_ms, |ids| update_task(ledger, patch, ids, now_ms))
+        }
+        Write::Step(step) => {
+            with_new_ids(ids, now_ms, |ids| charge_step(ledger, step, ids, now_ms))
+        }
+        Write::Settle(settlement) => {
+            with_new_ids(ids, now_ms, |ids| settle(ledger, settlement, ids, now_ms))
         }
     }
 }
@@ -46,18 +66,85 @@ fn with_new_ids(
     attempt(ids.next(now_ms))
 }
 
+fn charge(
+    ledger: &mut (impl Ledger + Views),
+    request: &Charging,
+    ids: &mut Ids,
+    now_ms: i64,
+) -> Result<Outcome> {
+    with_new_ids(ids, now_ms, |ids| match request {
+        Charging::Task(task) => create_task(ledger, task, ids, now_ms),
+        Charging::Consume(request) => consume(ledger, request, ids, now_ms),
+    })
+}
+
+/// All of them or none: after a refusal the transaction must be undone. If the first one was made
+/// before, they all were.
+fn charge_all(
+    ledger: &mut (impl Ledger + Views),
+    requests: &[Charging],
+    ids: &mut Ids,
+    now_ms: i64,
+) -> Result<Outcome> {
+    let mut outcomes = Vec::with_capacity(requests.len());
+    let mut replays = false;
+    for (index, request) in requests.iter().enumerate() {
+        let outcome = if replays {
+            replay(ledger, request)
+        } else {
+            match charge(ledger, request, ids, now_ms) {
+                Err(refusal) if index == 0 && request.met_its_key(&refusal) => {
+                    replays = true;
+                    replay(ledger, request)
+                }
+                outcome => outcome,
+            }
+        };
+        outcomes.push(outcome.map_err(|error| error.of_item(index))?);
+    }
+    Ok(Outcome::All(outcomes))
+}
+
+/// What an earlier call with the same key wrote.
+fn replay(ledger: &mut impl Views, request: &Charging) -> Result<Outcome> {
+    match request {
+        Charging::Task(task) => {
+            let found = ledger.find(Tasks(task.kind), &task.id)?;
+            let charges = match &found {
+                Some(row) => charges_of(ledger, task.kind, row)?,
+                None => Vec::new(),
+            };
+            replays::task(task, found, &charges)
+        }
+        Charging::Consume(request) => {
+            replays::charge(request, find_transaction(ledger, &request.transaction_no)?)
+        }
+    }
+}
+
+fn find_transaction(views: &mut impl Views, number: &Option<String>) -> Result<Option<Row>> {
+    views.find_transaction(number.as_deref().unwrap_or_default())
+}
+
+/// Writes a plan. The row that the caller gets.
+fn apply(ledger: &mut (impl Ledger + Views), plan: &Plan, now_ms: i64) -> Result<Row> {
+    ledger.apply(plan, now_ms)?;
+    let (table, id) = &plan.reply;
+    ledger
+        .find(*table, id)?
+        .ok_or_else(|| Error::Internal("a row vanished while it was written".to_owned()))
+}
+
 fn create_task(
-    ledger: &mut impl Ledger,
+    ledger: &mut (impl Ledger + Views),
     task: &NewTask,
     ids: NewIds,
     now_ms: i64,
 ) -> Result<Outcome> {
-    ledger.table(MediaTasks).check(&task.fields)?;
-    ledger.table(MediaTasks).check_complete(&task.fields)?;
-    let named_charge = match &task.credit_id {
-        Some(id) => ledger.charge(id)?,
-        None => None,
-    };
+    let table = Tasks(task.kind);
+    ledger.table(table)?.check(&task.fields)?;
+    ledger.table(table)?.check_complete(&task.fields)?;
+    let named_charge = charge_with_id(ledger, task.credit_id.as_deref())?;
     let funds = match &task.charge {
         Some(request) => charge_facts(ledger, request, now_ms)?,
         None => ChargeFacts {
@@ -65,58 +152,26 @@ fn create_task(
             ..ChargeFacts::default()
         },
     };
-    let task_exists = ledger.exists(MediaTasks, "id", &task.id)?;
+    let task_exists = ledger.exists(table, "id", &task.id)?;
     let facts = NewTaskFacts { task_exists, named_charge, funds };
 
     let plan = plan_new_task(task, &facts, ids, now_ms)?;
 
-    if let Some(charge) = &plan.charge {
-        ledger.write_charge(charge, now_ms)?;
-    }
-    ledger.insert(MediaTasks, &plan.row)?;
-    ledger.find(MediaTasks, &task.id).map(Outcome::Row)
-}
-
-fn update_task(ledger: &mut impl Ledger, patch: &TaskPatch, now_ms: i64) -> Result<Outcome> {
-    ledger.table(MediaTasks).check(&patch.fields)?;
-    let Some(task) = ledger.task_facts(&patch.id)? else { return Ok(Outcome::Row(None)) };
-    let charge = match patch.charge_to_load(&task) {
-        Some(id) => ledger.charge(id)?,
-        None => None,
-    };
-    let refundable = patch.check_charge(&task, charge.as_ref())?;
-    let grants = match &refundable {
-        Some(refundable) => ledger.grants_drawn_on(refundable)?,
-        None => Vec::new(),
-    };
-
-    let mut plan = plan_patch(patch, refundable.as_ref(), grants, now_ms);
-
-    if let Some(refund) = &plan.refund
-        && !ledger.write_refund(refund, now_ms)?
-    {
-        plan.refunded = Some(Default::default());
-    }
-    ledger.update(MediaTasks, &patch.id, &plan.row)?;
-    match ledger.find(MediaTasks, &patch.id)? {
-        Some(row) => Ok(Outcome::Updated(row, plan.refunded)),
-        None => Err(Error::Internal("a task vanished while it was updated".to_owned())),
-    }
+    apply(ledger, &plan, now_ms).map(|row| Outcome::Row(Some(row)))
 }
 
 fn consume(
-    ledger: &mut impl Ledger,
+    ledger: &mut (impl Ledger + Views),
     request: &ChargeRequest,
     ids: NewIds,
     now_ms: i64,
 ) -> Result<Outcome> {
-    ledger.table(Credit).check(&request.described)?;
+    ledger.table(Credit)?.check(&request.described)?;
     let facts = charge_facts(ledger, request, now_ms)?;
 
     let plan = plan_charge(request, &facts, ids, now_ms)?;
 
-    ledger.write_charge(&plan, now_ms)?;
-    ledger.find(Credit, &plan.id).map(Outcome::Row)
+    apply(ledger, &plan, now_ms).map(|row| Outcome::Row(Some(row)))
 }
 
 fn charge_facts(
@@ -132,26 +187,102 @@ fn charge_facts(
 }
 
 fn create_grant(
-    ledger: &mut impl Ledger,
+    ledger: &mut (impl Ledger + Views),
     grant: &NewGrant,
     ids: NewIds,
     now_ms: i64,
 ) -> Result<Outcome> {
-    ledger.table(Credit).check(&grant.fields)?;
+    ledger.table(Credit)?.check(&grant.fields)?;
     let facts = GrantFacts {
         user_exists: ledger.exists(User, "id", &grant.user_id)?,
         id_taken: taken(ledger, "id", grant.id.as_deref())?,
         transaction_no_taken: taken(ledger, "transaction_no", grant.transaction_no.as_deref())?,
     };
 
-    let (id, row) = plan_grant(grant, facts, ids, now_ms)?;
+    let plan = plan_grant(grant, facts, ids, now_ms)?;
 
-    ledger.table(Credit).check_complete(&row)?;
-    ledger.insert(Credit, &row)?;
-    ledger.find(Credit, &id).map(Outcome::Row)
+    for row in &plan.rows {
+        ledger.table(Credit)?.check_complete(&row.fields)?;
+    }
+    apply(ledger, &plan, now_ms).map(|row| Outcome::Row(Some(row)))
 }
 
 /// Whether a credit row has the value that the caller chose, if it chose one.
 fn taken(ledger: &mut impl Ledger, column: &'static str, value: Option<&str>) -> Result<bool> {
     value.map_or(Ok(false), |value| ledger.exists(Credit, column, value))
+}
+
+fn update_task(
+    ledger: &mut (impl Ledger + Views),
+    patch: &TaskPatch,
+    ids: NewIds,
+    now_ms: i64,
+) -> Result<Outcome> {
+    ledger.table(Tasks(patch.kind))?.check(&patch.fields)?;
+    let Some(task) = ledger.task_facts(patch.kind, &patch.id)? else {
+        return Ok(Outcome::Row(None));
+    };
+    let charge = charge_with_id(ledger, patch.charge_to_load(&task))?;
+    let refundable = patch.check(&task, charge.as_ref())?;
+    let grants = grants_drawn_on(ledger, refundable.as_ref())?;
+
+    let (plan, refund) = plan_patch(patch, &task, refundable.as_ref(), grants, ids, now_ms);
+
+    apply(ledger, &plan, now_ms).map(|row| Outcome::Updated(row, refund))
+}
+
+fn charge_step(
+    ledger: &mut (impl Ledger + Views),
+    step: &Step,
+    ids: NewIds,
+    now_ms: i64,
+) -> Result<Outcome> {
+    ledger.table(Tasks(step.kind))?.check(&step.fields)?;
+    ledger.table(Credit)?.check(step.described())?;
+    let Some(task) = ledger.task_facts(step.kind, &step.id)? else {
+        return Ok(Outcome::Row(None));
+    };
+    let funds = match step.check(&task)? {
+        Some(request) => charge_facts(ledger, &request, now_ms)?,
+        None => ChargeFacts::default(),
+    };
+
+    let plan = plan_step(step, &task, &funds, ids, now_ms)?;
+
+    apply(ledger, &plan, now_ms).map(|row| Outcome::Row(Some(row)))
+}
+
+fn settle(
+    ledger: &mut (impl Ledger + Views),
+    settlement: &Settlement,
+    ids: NewIds,
+    now_ms: i64,
+) -> Result<Outcome> {
+    let task = match &settlement.target {
+        Target::Charge(_) => None,
+        Target::Task(kind, id) => match ledger.task_facts(*kind, id)? {
+            None => return Ok(Outcome::Row(None)),
+            task => task,
+        },
+    };
+    let charge_id = settlement.charge_id(task.as_ref())?;
+    let charge = ledger.charge(charge_id)?;
+    let (charge, settling) = settlement.check(task.as_ref(), charge)?;
+    let refundable = settling.as_ref().map(|settling| &settling.refundable);
+    let grants = grants_drawn_on(ledger, refundable)?;
+
+    let (plan, refund) = plan_settlement(settlement, &charge, settling, grants, ids, now_ms);
+
+    apply(ledger, &plan, now_ms).map(|row| Outcome::Updated(row, Some(refund)))
+}
+
+fn charge_with_id(ledger: &mut impl Ledger, id: Option<&str>) -> Result<Option<Charge>> {
+    id.map_or(Ok(None), |id| ledger.charge(id))
+}
+
+fn grants_drawn_on(
+    ledger: &mut impl Ledger,
+    refundable: Option<&Refundable>,
+) -> Result<Vec<Grant>> {
+    refundable.map_or(Ok(Vec::new()), |refundable| ledger.grants_drawn_on(refundable))
 }

@@ -63,13 +63,14 @@ impl Connection {
     pub fn submit(&self, mailbox: &Mailbox, request: u32, name: String, arguments: String) {
         let address = mailbox.address(request);
         let reply = Reply::new(move |outcome| address.deliver(outcome));
-        let operation = match decode::operation(&name, &arguments) {
-            Ok(operation) => operation,
-            Err(error) => return reply.send(Err(error)),
-        };
         let shared = match &self.shared {
             Ok(shared) => shared,
             Err(error) => return reply.send(Err(error.clone())),
+        };
+        let policy = shared.options.refund_policy;
+        let operation = match decode::operation(&name, &arguments, policy) {
+            Ok(operation) => operation,
+            Err(error) => return reply.send(Err(error)),
         };
         let mut state = shared.lock();
         if let State::Fresh = *state {

@@ -2,64 +2,143 @@
 
 use super::wire::Passed;
 use crate::domain::charge::ChargeRequest;
+use crate::domain::credits::Credits;
 use crate::domain::grant::NewGrant;
-use crate::domain::task::{NewTask, TaskPatch};
+use crate::domain::options::{RefundPolicy, flag, statuses};
+use crate::domain::settle::Settlement;
+use crate::domain::table::TableName;
+use crate::domain::table::TaskKind::{self, Ai, Media};
+use crate::domain::task::{NewTask, Step, TaskPatch};
 use crate::domain::value::{Fields, Value, check_id};
-use crate::engine::{Operation, Read, Write};
+use crate::engine::{Charging, Operation, Read, Write};
 use crate::error::{Error, Result};
-use crate::storage::schema::TableName;
-use crate::storage::{CreditFilter, Page};
+use crate::storage::{Filter, Page, StuckFilter};
 
-/// Reads a call: the function's name and its arguments.
-pub(super) fn operation(name: &str, arguments: &str) -> Result<Operation> {
+/// Reads a call: the function's name and its arguments. `policy` is the connection's.
+pub(super) fn operation(name: &str, arguments: &str, policy: RefundPolicy) -> Result<Operation> {
     let mut arguments = Arguments::read(name, arguments)?;
-    let operation = match name {
-        "createMediaTask" => {
-            let task = arguments.fields("task")?;
-            let cost = arguments.value("costCredits")?;
-            Operation::Write(Write::CreateTask(NewTask::parse(task, cost.as_ref())?))
-        }
-        "updateMediaTaskById" => {
-            let id = arguments.id("id")?;
-            let patch = arguments.fields("patch")?;
-            Operation::Write(Write::UpdateTask(TaskPatch::parse(id, patch)?))
-        }
-        "consumeCredits" => {
-            let request = arguments.fields("consumeCredits(parameters)")?;
-            Operation::Write(Write::Consume(ChargeRequest::parse(&request)?))
-        }
-        "createCredit" => {
-            let grant = arguments.fields("newCredit")?;
-            Operation::Write(Write::Grant(NewGrant::parse(grant)?))
-        }
-        "findMediaTaskById" => {
-            Operation::Read(Read::Find(TableName::MediaTasks, arguments.id("id")?))
-        }
-        "hasActiveMediaTask" => Operation::Read(Read::HasActiveTask(arguments.id("userId")?)),
-        "getActiveMediaTasks" => Operation::Read(Read::ActiveTasks(arguments.id("userId")?)),
-        "getMediaTaskHistory" => {
-            let user_id = arguments.id("userId")?;
-            let (page, limit) = (arguments.value("page")?, arguments.value("limit")?);
-            Operation::Read(Read::TaskHistory(user_id, read_page(page, limit, 20)?))
-        }
-        "getRemainingCredits" => Operation::Read(Read::Balance(arguments.id("userId")?)),
-        "getCredits" => {
-            let query = arguments.optional_fields("getCredits(query)")?;
-            query.only("getCredits", &[&FILTERS[..], &["page", "limit"]].concat())?;
-            let page = read_page(query.get("page").cloned(), query.get("limit").cloned(), 30)?;
-            Operation::Read(Read::Credits(read_filter(&query)?, page))
-        }
-        "getCreditsCount" => {
-            let query = arguments.optional_fields("getCreditsCount(query)")?;
-            query.only("getCreditsCount", &FILTERS)?;
-            Operation::Read(Read::CreditCount(read_filter(&query)?))
-        }
-        "createTables" => Operation::CreateTables,
-        "getDiagnostics" => Operation::Diagnose,
-        other => return Err(Error::Internal(format!("there is no operation {other}"))),
+    let read = reading(name, &mut arguments)?.map(Operation::Read);
+    let operation = match read {
+        Some(read) => read,
+        None => writing(name, &mut arguments, policy)?,
     };
     arguments.nothing_left(name)?;
     Ok(operation)
+}
+
+fn writing(name: &str, arguments: &mut Arguments, policy: RefundPolicy) -> Result<Operation> {
+    let write = match name {
+        "createMediaTask" => {
+            let (task, cost) = (arguments.fields("task")?, arguments.value("costCredits")?);
+            let options = arguments.options("createMediaTask")?;
+            Write::Charge(Charging::Task(NewTask::parse(Media, task, cost.as_ref(), &options)?))
+        }
+        "createMediaTasks" => arguments.together(name, |item, options| {
+            let mut item = item.into_fields("an item of createMediaTasks")?;
+            let (task, cost) = (item.fields("task")?, item.value("costCredits")?);
+            item.nothing_left("createMediaTasks")?;
+            NewTask::parse(Media, task, cost.as_ref(), options).map(Charging::Task)
+        })?,
+        "createAITask" => {
+            let task = arguments.fields("task")?;
+            let options = arguments.options("createAITask")?;
+            Write::Charge(Charging::Task(NewTask::parse(Ai, task, None, &options)?))
+        }
+        "createAITasks" => arguments.together(name, |item, options| {
+            let task = item.into_object("an item of createAITasks")?;
+            NewTask::parse(Ai, task, None, options).map(Charging::Task)
+        })?,
+        "updateMediaTaskById" => update(Media, arguments, policy)?,
+        "updateAITaskById" => update(Ai, arguments, policy)?,
+        "chargeMediaTask" => step(Media, arguments)?,
+        "chargeAITask" => step(Ai, arguments)?,
+        "settleMediaTask" => settle(Media, arguments, policy)?,
+        "settleAITask" => settle(Ai, arguments, policy)?,
+        "refundCredits" => {
+            let (id, credits) = (arguments.id("chargeId")?, arguments.value("credits")?);
+            let options = arguments.options("refundCredits")?;
+            Write::Settle(Settlement::of_charge(id, credits.as_ref(), &options, policy)?)
+        }
+        "consumeCredits" => {
+            let request = arguments.fields("consumeCredits(parameters)")?;
+            let options = arguments.options("consumeCredits")?;
+            Write::Charge(Charging::Consume(ChargeRequest::parse(&request, &options)?))
+        }
+        "consumeCreditsBatch" => arguments.together(name, |item, options| {
+            let request = item.into_object("an item of consumeCreditsBatch")?;
+            ChargeRequest::parse(&request, options).map(Charging::Consume)
+        })?,
+        "createCredit" => {
+            let grant = arguments.fields("newCredit")?;
+            Write::Grant(NewGrant::parse(grant, &arguments.options("createCredit")?)?)
+        }
+        "createTables" => return Ok(Operation::CreateTables),
+        "getDiagnostics" => return Ok(Operation::Diagnose),
+        other => return Err(Error::Internal(format!("there is no operation {other}"))),
+    };
+    Ok(Operation::Write(write))
+}
+
+fn update(kind: TaskKind, arguments: &mut Arguments, policy: RefundPolicy) -> Result<Write> {
+    let (id, patch) = (arguments.id("id")?, arguments.fields("patch")?);
+    let options = arguments.options("an update")?;
+    TaskPatch::parse(kind, id, patch, &options, policy).map(Write::UpdateTask)
+}
+
+fn step(kind: TaskKind, arguments: &mut Arguments) -> Result<Write> {
+    let (id, charge) = (arguments.id("id")?, arguments.fields("charge")?);
+    let patch = arguments.optional_fields("patch")?;
+    let options = arguments.options("a step")?;
+    Step::parse(kind, id, &charge, patch, &options).map(Write::Step)
+}
+
+fn settle(kind: TaskKind, arguments: &mut Arguments, policy: RefundPolicy) -> Result<Write> {
+    let (id, credits) = (arguments.id("id")?, arguments.value("finalCredits")?);
+    let options = arguments.options("a settlement")?;
+    Settlement::of_task(kind, id, credits.as_ref(), &options, policy).map(Write::Settle)
+}
+
+/// Reads a call that changes nothing. `None`: it is another one.
+fn reading(name: &str, arguments: &mut Arguments) -> Result<Option<Read>> {
+    const CREDITS: [(&str, &str); 3] = [
+        // parameter, column
+        ("userId", "user_id"),
+        ("status", "status"),
+        ("transactionType", "transaction_type"),
+    ];
+    const AI_TASKS: [(&str, &str); 4] = [
+        ("userId", "user_id"),
+        ("status", "status"),
+        ("mediaType", "media_type"),
+        ("provider", "provider"),
+    ];
+    let (media_tasks, ai_task) = (TableName::Tasks(Media), TableName::Tasks(Ai));
+    let read = match name {
+        "findMediaTaskById" => Read::Find(media_tasks, arguments.id("id")?),
+        "findAITaskById" => Read::Find(ai_task, arguments.id("id")?),
+        "hasActiveMediaTask" => Read::HasActiveTask(arguments.id("userId")?),
+        "getActiveMediaTasks" => Read::ActiveTasks(arguments.id("userId")?),
+        "getMediaTaskHistory" => {
+            let user_id = arguments.id("userId")?;
+            let (page, limit) = (arguments.value("page")?, arguments.value("limit")?);
+            Read::TaskHistory(user_id, read_page(page, limit, 20)?)
+        }
+        "getMediaTaskCharges" => Read::TaskCharges(Media, arguments.id("id")?),
+        "getAITaskCharges" => Read::TaskCharges(Ai, arguments.id("id")?),
+        "findStuckMediaTasks" => Read::StuckTasks(read_stuck(Media, arguments)?),
+        "findStuckAITasks" => Read::StuckTasks(read_stuck(Ai, arguments)?),
+        "getRemainingCredits" => Read::Balance(arguments.id("userId")?),
+        "quoteCredits" => {
+            let (user_id, credits) = (arguments.id("userId")?, arguments.value("credits")?);
+            Read::Quote(user_id, Credits::parse("credits", credits.as_ref())?)
+        }
+        "getCredits" => arguments.list(name, TableName::Credit, &CREDITS)?,
+        "getCreditsCount" => arguments.count(name, TableName::Credit, &CREDITS)?,
+        "getAITasks" => arguments.list(name, ai_task, &AI_TASKS)?,
+        "getAITasksCount" => arguments.count(name, ai_task, &AI_TASKS)?,
+        _ => return Ok(None),
+    };
+    Ok(Some(read))
 }
 
 /// A call's arguments, taken one by one.
@@ -91,22 +170,75 @@ impl Arguments {
 
     /// An object's fields. A field that is `undefined` is not there.
     pub(super) fn fields(&mut self, name: &str) -> Result<Fields> {
-        match self.next() {
-            Passed::Fields(fields) => fields
-                .into_iter()
-                .filter(|(_, passed)| *passed != Passed::Nothing)
-                .map(|(name, passed)| read_value(&name, passed).map(|value| (name, value)))
-                .collect(),
-            other => Err(invalid(name, "an object", &other)),
-        }
+        self.next().into_object(name)
     }
 
     /// An object that may be left out.
     fn optional_fields(&mut self, name: &str) -> Result<Fields> {
         match self.0.as_slice().first() {
-            None | Some(Passed::Nothing) => Ok(Fields::default()),
+            None | Some(Passed::Nothing) => {
+                self.next();
+                Ok(Fields::default())
+            }
             Some(_) => self.fields(name),
         }
+    }
+
+    /// The last argument of most functions.
+    fn options(&mut self, function: &str) -> Result<Fields> {
+        self.optional_fields(&format!("the options of {function}"))
+    }
+
+    /// A list of requests that go together, and their options.
+    fn together(
+        &mut self,
+        function: &str,
+        request: impl Fn(Passed, &Fields) -> Result<Charging>,
+    ) -> Result<Write> {
+        const MOST: usize = 1000;
+        let expected = |given| Error::InvalidArgument {
+            name: function.to_owned(),
+            expected: format!("given a list of at most {MOST} items"),
+            given,
+        };
+        let items = match self.next() {
+            Passed::List(items) if items.len() <= MOST => items,
+            Passed::List(items) => return Err(expected(format!("{} items", items.len()))),
+            other => return Err(expected(other.describe())),
+        };
+        let mut options = self.options(function)?;
+        flag(&options, "atomic")?;
+        options.remove("atomic");
+        let requests = items
+            .into_iter()
+            .enumerate()
+            .map(|(index, item)| request(item, &options).map_err(|error| error.of_item(index)));
+        requests.collect::<Result<_>>().map(Write::Together)
+    }
+
+    fn list(
+        &mut self,
+        name: &str,
+        table: TableName,
+        known: &[(&str, &'static str)],
+    ) -> Result<Read> {
+        let query = self.optional_fields(&format!("{name}(query)"))?;
+        let names: Vec<&str> = known.iter().map(|(parameter, _)| *parameter).collect();
+        query.only(name, &[&names[..], &["page", "limit"]].concat())?;
+        let page = read_page(query.get("page").cloned(), query.get("limit").cloned(), 30)?;
+        Ok(Read::List(read_filter(table, known, &query)?, page))
+    }
+
+    fn count(
+        &mut self,
+        name: &str,
+        table: TableName,
+        known: &[(&str, &'static str)],
+    ) -> Result<Read> {
+        let query = self.optional_fields(&format!("{name}(query)"))?;
+        let names: Vec<&str> = known.iter().map(|(parameter, _)| *parameter).collect();
+        query.only(name, &names)?;
+        Ok(Read::Count(read_filter(table, known, &query)?))
     }
 
     /// Refuses arguments that this version does not know: an option that does nothing would be
@@ -115,6 +247,67 @@ impl Arguments {
         match self.0.find(|passed| *passed != Passed::Nothing) {
             None => Ok(()),
             Some(other) => Err(invalid(function, "called without further arguments", &other)),
+        }
+    }
+}
+
+impl Passed {
+    /// An object's fields. A field that is `undefined` is not there.
+    fn into_object(self, name: &str) -> Result<Fields> {
+        match self {
+            Self::Fields(fields) => fields
+                .into_iter()
+                .filter(|(_, passed)| *passed != Self::Nothing)
+                .map(|(name, passed)| read_value(&name, passed).map(|value| (name, value)))
+                .collect(),
+            other => Err(invalid(name, "an object", &other)),
+        }
+    }
+
+    /// An object whose fields are objects themselves.
+    fn into_fields(self, name: &str) -> Result<Named> {
+        match self {
+            Self::Fields(fields) => Ok(Named(fields)),
+            other => Err(invalid(name, "an object", &other)),
+        }
+    }
+
+    fn describe(&self) -> String {
+        match self {
+            Self::Nothing => "undefined".to_owned(),
+            Self::Value(value) => value.describe(),
+            Self::Fields(_) => "an object".to_owned(),
+            Self::List(_) => "a list".to_owned(),
+        }
+    }
+}
+
+/// Arguments by their names.
+struct Named(Vec<(String, Passed)>);
+
+impl Named {
+    fn take(&mut self, name: &str) -> Passed {
+        match self.0.iter().position(|(other, _)| other == name) {
+            Some(at) => self.0.remove(at).1,
+            None => Passed::Nothing,
+        }
+    }
+
+    fn fields(&mut self, name: &str) -> Result<Fields> {
+        self.take(name).into_object(name)
+    }
+
+    fn value(&mut self, name: &str) -> Result<Option<Value>> {
+        match self.take(name) {
+            Passed::Nothing => Ok(None),
+            passed => read_value(name, passed).map(Some),
+        }
+    }
+
+    fn nothing_left(self, function: &str) -> Result<()> {
+        match self.0.into_iter().next() {
+            None => Ok(()),
+            Some((field, _)) => Err(Error::UnknownField { table: function.to_owned(), field }),
         }
     }
 }
@@ -128,12 +321,11 @@ fn read_value(name: &str, passed: Passed) -> Result<Value> {
 }
 
 fn invalid(name: &str, expected: &str, passed: &Passed) -> Error {
-    let given = match passed {
-        Passed::Nothing => "undefined".to_owned(),
-        Passed::Value(value) => value.describe(),
-        Passed::Fields(_) => "an object".to_owned(),
-    };
-    Error::InvalidArgument { name: name.to_owned(), expected: expected.to_owned(), given }
+    Error::InvalidArgument {
+        name: name.to_owned(),
+        expected: expected.to_owned(),
+        given: passed.describe(),
+    }
 }
 
 fn read_page(page: Option<Value>, limit: Option<Value>, default_limit: u32) -> Result<Page> {
@@ -157,14 +349,43 @@ fn read_count(name: &str, value: Option<Value>, default: u32, most: u32) -> Resu
     })
 }
 
-const FILTERS: [&str; 3] = ["userId", "status", "transactionType"];
+fn read_filter(table: TableName, known: &[(&str, &'static str)], query: &Fields) -> Result<Filter> {
+    let mut equal = Vec::new();
+    for (parameter, column) in known {
+        // Left out means all. Null does not: a missing session's user must not see everybody's rows.
+        if let Some(value) = query.get(parameter) {
+            equal.push((*column, check_id(parameter, Some(value))?));
+        }
+    }
+    Ok(Filter { table, equal })
+}
 
-fn read_filter(query: &Fields) -> Result<CreditFilter> {
-    // Left out means all. Null does not: a missing session's user must not see everybody's credits.
-    let filter = |name| query.get(name).map(|value| check_id(name, Some(value))).transpose();
-    Ok(CreditFilter {
-        user_id: filter("userId")?,
-        status: filter("status")?,
-        transaction_type: filter("transactionType")?,
+fn read_stuck(kind: TaskKind, arguments: &mut Arguments) -> Result<StuckFilter> {
+    const LONGEST_MS: u32 = u32::MAX;
+    const DEFAULT_LIMIT: u32 = 100;
+    const LARGEST_LIMIT: u32 = 1000;
+    let query = arguments.fields("the query for stuck tasks")?;
+    query.only("the query for stuck tasks", &["olderThanMs", "statuses", "limit"])?;
+    // How long a worker may be silent is the app's to know.
+    let older_than_ms = query.get("olderThanMs").cloned().unwrap_or(Value::Null);
+    let older_than_ms = read_count("olderThanMs", Some(older_than_ms), 0, LONGEST_MS)?;
+    let statuses = match query.get("statuses") {
+        None => kind.active_statuses().iter().map(|status| (*status).to_owned()).collect(),
+        Some(value) => statuses("statuses", value)?,
+    };
+    let is_over = |status: &&String| kind.is_over(status);
+    if let Some(over) = statuses.iter().find(is_over) {
+        return Err(Error::InvalidArgument {
+            name: "statuses".to_owned(),
+            expected: "states in which somebody should be working on a task".to_owned(),
+            given: format!("'{over}'"),
+        });
+    }
+    let limit = query.get("limit").cloned();
+    Ok(StuckFilter {
+        kind,
+        statuses,
+        older_than_ms: i64::from(older_than_ms),
+        limit: read_count("limit", limit, DEFAULT_LIMIT, LARGEST_LIMIT)?,
     })
 }

@@ -3,6 +3,7 @@
 use serde_json::{Map, Value as Json, json};
 
 use super::wire::{write_text, write_value};
+use crate::domain::quote::Quote;
 use crate::domain::refund::Refund;
 use crate::domain::value::Value;
 use crate::engine::Outcome;
@@ -25,62 +26,113 @@ pub(super) fn reply(outcome: &Result<Outcome>) -> String {
     }))
 }
 
-/// Writes a reply: `{"row":…}`, `{"rows":[…]}`, `{"value":…}` or `{"error":{…}}`.
+/// Writes a reply: `{"row":…}`, `{"rows":[…]}`, `{"all":[…]}`, `{"value":…}` or `{"error":{…}}`.
 fn write(outcome: &Result<Outcome>) -> String {
     const USUAL: usize = 1024;
     let mut out = String::with_capacity(USUAL);
     match outcome {
-        Ok(Outcome::Done) => out.push_str("{}"),
-        Ok(Outcome::Bool(value)) => value_reply(&mut out, json!(value)),
-        Ok(Outcome::Number(value)) => value_reply(&mut out, json!(value)),
-        Ok(Outcome::Row(None)) => out.push_str(r#"{"row":null}"#),
-        Ok(Outcome::Row(Some(row))) => row_reply(&mut out, row, None),
-        Ok(Outcome::Updated(row, refund)) => row_reply(&mut out, row, refund.as_ref()),
-        Ok(Outcome::Rows(rows)) => rows_reply(&mut out, rows, None),
-        Ok(Outcome::Page(rows, total, page)) => {
-            let page = json!({ "total": total, "page": page.page, "limit": page.limit });
-            rows_reply(&mut out, rows, Some(&page));
-        }
-        Ok(Outcome::Diagnostics(found)) => {
-            out.push_str(r#"{"value":"#);
-            write_object(&mut out, found.iter().map(|(name, value)| (*name, value)));
-            out.push('}');
-        }
+        Ok(outcome) => write_outcome(&mut out, outcome),
         Err(error) => error_reply(&mut out, error),
     }
     out
 }
 
-fn value_reply(out: &mut String, value: Json) {
+fn write_outcome(out: &mut String, outcome: &Outcome) {
+    match outcome {
+        Outcome::Done => out.push_str("{}"),
+        Outcome::Bool(value) => value_reply(out, &json!(value)),
+        Outcome::Number(value) => value_reply(out, &json!(value)),
+        Outcome::Row(None) => out.push_str(r#"{"row":null}"#),
+        Outcome::Row(Some(row)) => row_reply(out, row, None),
+        Outcome::Replayed(row) => row_reply(out, row, Some(("replayed", json!(true)))),
+        Outcome::Updated(row, refund) => {
+            row_reply(out, row, refund.as_ref().map(|refund| ("refund", refund_json(refund))));
+        }
+        Outcome::All(outcomes) => {
+            out.push_str(r#"{"all":["#);
+            for (at, outcome) in outcomes.iter().enumerate() {
+                if at > 0 {
+                    out.push(',');
+                }
+                write_outcome(out, outcome);
+            }
+            out.push_str("]}");
+        }
+        Outcome::Quote(quote) => value_reply(out, &quote_json(quote)),
+        Outcome::Rows(rows) => rows_reply(out, rows, None),
+        Outcome::Page(rows, total, page) => {
+            let page = json!({ "total": total, "page": page.page, "limit": page.limit });
+            rows_reply(out, rows, Some(&page));
+        }
+        Outcome::Diagnostics(found) => {
+            out.push_str(r#"{"value":"#);
+            write_object(out, found.iter().map(|(name, value)| (*name, value)));
+            out.push('}');
+        }
+    }
+}
+
+fn value_reply(out: &mut String, value: &Json) {
     out.push_str(r#"{"value":"#);
     out.push_str(&value.to_string());
     out.push('}');
 }
 
-fn row_reply(out: &mut String, row: &Row, refund: Option<&Refund>) {
+/// A row, and something more that is known of it.
+fn row_reply(out: &mut String, row: &Row, more: Option<(&str, Json)>) {
     out.push_str(r#"{"row":"#);
     write_row(out, row);
-    if let Some(refund) = refund {
-        let skipped: Vec<Json> = refund
-            .skipped
-            .iter()
-            .map(|skipped| {
-                json!({
-                    "creditId": skipped.grant_id,
-                    "credits": skipped.credits,
-                    "reason": skipped.reason.as_str(),
-                })
-            })
-            .collect();
-        let refund = json!({
-            "credits": refund.credits,
-            "spendable": refund.spendable,
-            "skipped": skipped,
-        });
-        out.push_str(r#","refund":"#);
-        out.push_str(&refund.to_string());
+    if let Some((name, value)) = more {
+        out.push(',');
+        write_text(out, name);
+        out.push(':');
+        out.push_str(&value.to_string());
     }
     out.push('}');
+}
+
+fn refund_json(refund: &Refund) -> Json {
+    let skipped = refund.skipped.iter().map(|skipped| {
+        json!({
+            "creditId": skipped.grant_id,
+            "credits": skipped.credits,
+            "reason": skipped.reason.as_str(),
+        })
+    });
+    let regranted = refund.regranted.as_ref().map(|regrant| {
+        json!({
+            "creditId": regrant.grant_id,
+            "credits": regrant.credits,
+            "expiresAt": regrant.expires_at_ms,
+        })
+    });
+    json!({
+        "credits": refund.credits,
+        "spendable": refund.spendable,
+        "skipped": skipped.collect::<Vec<_>>(),
+        "regranted": regranted,
+    })
+}
+
+fn quote_json(quote: &Quote) -> Json {
+    let draws = quote.draws.iter().map(|draw| {
+        json!({
+            "creditId": draw.credit_id,
+            "transactionNo": draw.transaction_no,
+            "credits": draw.credits_consumed,
+            "expiresAt": draw.expires_at,
+        })
+    });
+    let next_expiry = quote
+        .next_expiry
+        .map(|(expires_at_ms, credits)| json!({ "expiresAt": expires_at_ms, "credits": credits }));
+    json!({
+        "sufficient": quote.available >= quote.required,
+        "required": quote.required,
+        "available": quote.available,
+        "draws": draws.collect::<Vec<_>>(),
+        "nextExpiry": next_expiry,
+    })
 }
 
 fn rows_reply(out: &mut String, rows: &[Row], page: Option<&Json>) {

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::connection::Environment;
 use super::decode::Arguments;
+use crate::domain::options::RefundPolicy;
 use crate::domain::value::{Fields, Value, describe};
 use crate::engine::Settings;
 use crate::error::{Error, Result};
@@ -11,13 +12,14 @@ use crate::storage::location::Location;
 use crate::storage::schema::TimestampUnit;
 use crate::storage::sqlite::{Durability, JournalMode};
 
-const OPTIONS: [&str; 10] = [
+const OPTIONS: [&str; 11] = [
     "busyTimeoutMs",
     "connectTimeoutMs",
     "durability",
     "journalMode",
     "maxConnections",
     "maxQueue",
+    "refundPolicy",
     "schema",
     "statementTimeoutMs",
     "timestampUnit",
@@ -29,6 +31,8 @@ const OPTIONS: [&str; 10] = [
 pub(super) struct ConnectOptions {
     pub(super) location: Result<Location>,
     pub(super) settings: Settings,
+    /// Of calls that name none.
+    pub(super) refund_policy: RefundPolicy,
 }
 
 /// Reads `connect`'s arguments.
@@ -43,7 +47,11 @@ pub(super) fn read(arguments: &str, environment: &Environment) -> Result<Connect
         Some(Value::Text(url)) => Location::parse(url),
         given => return Err(invalid("url", "text", given)),
     };
-    Ok(ConnectOptions { location, settings: settings(&options, &environment.schema)? })
+    Ok(ConnectOptions {
+        location,
+        settings: settings(&options, &environment.schema)?,
+        refund_policy: RefundPolicy::parse(options.get("refundPolicy"))?.unwrap_or_default(),
+    })
 }
 
 fn settings(options: &Fields, schema: &str) -> Result<Settings> {

@@ -3,7 +3,7 @@
 //! A JSON object always stands for something that JSON has no word for, told by its one key:
 //! `{"$date":1795380509258}`, `{"$json":"[1,2]"}`, `{"$bytes":"00ff"}`, `{"$bigint":"9007199254740993"}`,
 //! `{"$number":"NaN"}`; an invalid date is `{"$date":null}`, and `{"$unsupported":"a function"}` is
-//! what can't cross. `{"$fields":{…}}` is an object whose keys are fields.
+//! what can't cross. `{"$fields":{…}}` is an object whose keys are fields, `{"$list":[…]}` a list of such.
 
 use std::fmt::{self, Write as _};
 
@@ -20,6 +20,8 @@ pub(super) enum Passed {
     Value(Value),
     /// A plain object, field by field.
     Fields(Vec<(String, Passed)>),
+    /// A list of requests.
+    List(Vec<Passed>),
 }
 
 impl<'de> Deserialize<'de> for Passed {
@@ -74,6 +76,7 @@ impl<'de> Visitor<'de> for PassedVisitor {
             map.next_key()?.ok_or_else(|| de::Error::custom("an object has no tag"))?;
         let passed = match tag.as_str() {
             "$fields" => Passed::Fields(map.next_value::<FieldList>()?.0),
+            "$list" => Passed::List(map.next_value()?),
             "$date" => match map.next_value::<Option<i64>>()? {
                 Some(time_ms) => Passed::Value(Value::TimeMs(time_ms)),
                 None => Passed::Value(Value::InvalidDate),

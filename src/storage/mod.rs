@@ -11,13 +11,15 @@ pub mod sqlite;
 
 use std::sync::Arc;
 
-use crate::domain::charge::{Charge, ChargePlan, Grant};
+use crate::domain::charge::{Charge, Grant};
 use crate::domain::credits::Credits;
-use crate::domain::refund::{RefundPlan, Refundable};
+use crate::domain::plan::Plan;
+use crate::domain::refund::Refundable;
+use crate::domain::table::{TableName, TaskKind};
 use crate::domain::task::TaskFacts;
-use crate::domain::value::{Fields, Value};
+use crate::domain::value::Value;
 use crate::error::Result;
-use schema::{Table, TableName};
+use schema::Table;
 
 /// A whole row, as found: a value for each column of its table.
 #[derive(Debug, Clone)]
@@ -29,21 +31,50 @@ pub struct Row {
 }
 
 impl Row {
-    /// The text in a column, by its name in JavaScript.
-    pub fn text(&self, key: &str) -> Option<&str> {
+    /// The value in a column, by its name in JavaScript.
+    pub fn get(&self, key: &str) -> Option<&Value> {
         let at = self.table.columns.iter().position(|column| column.key == key)?;
-        self.values.get(at).and_then(Value::as_text)
+        self.values.get(at)
+    }
+
+    /// The text in a column, JSON included.
+    pub fn text(&self, key: &str) -> Option<&str> {
+        match self.get(key)? {
+            Value::Text(text) | Value::Json(text) => Some(text),
+            _ => None,
+        }
+    }
+
+    /// The whole number in a column.
+    pub fn integer(&self, key: &str) -> Option<i64> {
+        match self.get(key)? {
+            Value::Integer(number) => Some(*number),
+            _ => None,
+        }
+    }
+
+    /// What a row of `credit` says as a charge.
+    pub fn as_charge(&self) -> Charge {
+        let text = |key| self.text(key).map(str::to_owned);
+        Charge {
+            id: text("id").unwrap_or_default(),
+            user_id: text("userId").unwrap_or_default(),
+            active: self.text("status") == Some("active"),
+            credits: -self.integer("credits").unwrap_or_default(),
+            consumed_detail: text("consumedDetail").map(String::into_bytes),
+            metadata: text("metadata"),
+        }
     }
 }
 
 /// Facts and writes, inside a transaction that the engine began.
 pub trait Ledger {
     /// The columns of a table.
-    fn table(&self, name: TableName) -> &Arc<Table>;
+    fn table(&self, name: TableName) -> Result<&Arc<Table>>;
     /// Whether a row with this value in a column that is unique is there.
     fn exists(&mut self, table: TableName, column: &'static str, value: &str) -> Result<bool>;
-    /// What decides on a patch of this task.
-    fn task_facts(&mut self, id: &str) -> Result<Option<TaskFacts>>;
+    /// What decides on a change of this task.
+    fn task_facts(&mut self, kind: TaskKind, id: &str) -> Result<Option<TaskFacts>>;
     /// The charge with this id.
     fn charge(&mut self, id: &str) -> Result<Option<Charge>>;
     /// The user's spendable grants in draw order: expiring first, then older ones, then by id; a
@@ -56,27 +87,30 @@ pub trait Ledger {
     ) -> Result<Vec<Grant>>;
     /// The grants that a charge drew on, those that its user still has.
     fn grants_drawn_on(&mut self, refundable: &Refundable) -> Result<Vec<Grant>>;
-    /// Writes a charge's row and takes its draws from their grants.
-    fn write_charge(&mut self, plan: &ChargePlan, now_ms: i64) -> Result<()>;
-    /// Flips the charge and gives back. `false`, and nothing is written, if somebody else flipped it.
-    fn write_refund(&mut self, plan: &RefundPlan, now_ms: i64) -> Result<bool>;
-    /// Inserts a row.
-    fn insert(&mut self, table: TableName, row: &Fields) -> Result<()>;
-    /// Changes columns of the row with this id.
-    fn update(&mut self, table: TableName, id: &str, row: &Fields) -> Result<()>;
-    /// The row with this id.
-    fn find(&mut self, table: TableName, id: &str) -> Result<Option<Row>>;
+    /// Writes a plan. Each statement must change what the plan says, or it fails.
+    fn apply(&mut self, plan: &Plan, now_ms: i64) -> Result<()>;
 }
 
-/// Which credit rows a page shows.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct CreditFilter {
-    /// Of this user alone.
-    pub user_id: Option<String>,
-    /// With this `status` alone.
-    pub status: Option<String>,
-    /// With this `transaction_type` alone.
-    pub transaction_type: Option<String>,
+/// Which rows a page shows: those with these values in these columns.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Filter {
+    /// The table.
+    pub table: TableName,
+    /// Columns, by their names in SQL, and what must be in them.
+    pub equal: Vec<(&'static str, String)>,
+}
+
+/// Which tasks are stuck.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StuckFilter {
+    /// Their kind.
+    pub kind: TaskKind,
+    /// They are in one of these states.
+    pub statuses: Vec<String>,
+    /// Nobody has changed them for so long.
+    pub older_than_ms: i64,
+    /// At most so many.
+    pub limit: u32,
 }
 
 /// Which page of a list, newest first.
@@ -99,18 +133,32 @@ impl Page {
 pub trait Views {
     /// The row with this id.
     fn find(&mut self, table: TableName, id: &str) -> Result<Option<Row>>;
-    /// The user's tasks that are still being worked on, newest first.
+    /// The row of `credit` with this transaction number.
+    fn find_transaction(&mut self, transaction_no: &str) -> Result<Option<Row>>;
+    /// The user's media tasks that are still being worked on, newest first.
     fn active_tasks(&mut self, user_id: &str) -> Result<Vec<Row>>;
     /// Whether there is such a task.
     fn has_active_task(&mut self, user_id: &str) -> Result<bool>;
-    /// A page of the user's tasks, newest first, without deleted ones.
+    /// A page of the user's media tasks, newest first, without deleted ones.
     fn task_history(&mut self, user_id: &str, page: Page) -> Result<Vec<Row>>;
     /// How many tasks all pages have.
     fn task_count(&mut self, user_id: &str) -> Result<i64>;
     /// What the user can spend now.
     fn balance(&mut self, user_id: &str, now_ms: i64) -> Result<i64>;
-    /// A page of credit rows, newest first.
-    fn credits(&mut self, filter: &CreditFilter, page: Page) -> Result<Vec<Row>>;
-    /// How many credit rows all pages have.
-    fn credit_count(&mut self, filter: &CreditFilter) -> Result<i64>;
+    /// All that the user can spend now, in draw order.
+    fn all_spendable_grants(&mut self, user_id: &str, now_ms: i64) -> Result<Vec<Grant>>;
+    /// A page of rows, newest first.
+    fn list(&mut self, filter: &Filter, page: Page) -> Result<Vec<Row>>;
+    /// How many rows all pages have.
+    fn count(&mut self, filter: &Filter) -> Result<i64>;
+    /// Charges of this user that may be a task's, oldest first: the one with this id, and those whose
+    /// metadata holds this text.
+    fn charges_about(
+        &mut self,
+        user_id: &str,
+        charge_id: Option<&str>,
+        text: &str,
+    ) -> Result<Vec<Row>>;
+    /// Tasks that nobody works on any more, oldest first.
+    fn stuck_tasks(&mut self, filter: &StuckFilter, now_ms: i64) -> Result<Vec<Row>>;
 }

@@ -5,63 +5,39 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use crate::domain::table::TableName;
 use crate::domain::value::{Fields, Value, describe};
 use crate::error::{Error, Result};
 
-/// The tables that this package works with.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum TableName {
-    /// The app's users.
-    User,
-    /// Grants and charges.
-    Credit,
-    /// Media tasks.
-    MediaTasks,
-}
-
-impl TableName {
-    /// Every table.
-    pub const ALL: [Self; 3] = [Self::User, Self::Credit, Self::MediaTasks];
-
-    /// The table's name in SQL.
-    pub fn sql(self) -> &'static str {
-        match self {
-            Self::User => "user",
-            Self::Credit => "credit",
-            Self::MediaTasks => "media_tasks",
-        }
-    }
-
-    /// The columns that must be there, with what they hold.
-    pub fn needed_columns(self) -> &'static [(&'static str, Kind)] {
-        match self {
-            Self::User => &[("id", Kind::Text)],
-            Self::Credit => &[
-                ("id", Kind::Text),
-                ("user_id", Kind::Text),
-                ("transaction_no", Kind::Text),
-                ("transaction_type", Kind::Text),
-                ("transaction_scene", Kind::Text),
-                ("credits", Kind::Integer),
-                ("remaining_credits", Kind::Integer),
-                ("description", Kind::Text),
-                ("expires_at", Kind::Timestamp),
-                ("status", Kind::Text),
-                ("created_at", Kind::Timestamp),
-                ("updated_at", Kind::Timestamp),
-                ("consumed_detail", Kind::Text),
-                ("metadata", Kind::Text),
-            ],
-            Self::MediaTasks => &[
-                ("id", Kind::Text),
-                ("user_id", Kind::Text),
-                ("status", Kind::Text),
-                ("credit_id", Kind::Text),
-                ("created_at", Kind::Timestamp),
-                ("updated_at", Kind::Timestamp),
-                ("deleted_at", Kind::Timestamp),
-            ],
-        }
+/// The columns that must be there, with what they hold.
+fn needed_columns(table: TableName) -> &'static [(&'static str, Kind)] {
+    match table {
+        TableName::User => &[("id", Kind::Text)],
+        TableName::Credit => &[
+            ("id", Kind::Text),
+            ("user_id", Kind::Text),
+            ("transaction_no", Kind::Text),
+            ("transaction_type", Kind::Text),
+            ("transaction_scene", Kind::Text),
+            ("credits", Kind::Integer),
+            ("remaining_credits", Kind::Integer),
+            ("description", Kind::Text),
+            ("expires_at", Kind::Timestamp),
+            ("status", Kind::Text),
+            ("created_at", Kind::Timestamp),
+            ("updated_at", Kind::Timestamp),
+            ("consumed_detail", Kind::Text),
+            ("metadata", Kind::Text),
+        ],
+        TableName::Tasks(_) => &[
+            ("id", Kind::Text),
+            ("user_id", Kind::Text),
+            ("status", Kind::Text),
+            ("credit_id", Kind::Text),
+            ("created_at", Kind::Timestamp),
+            ("updated_at", Kind::Timestamp),
+            ("deleted_at", Kind::Timestamp),
+        ],
     }
 }
 
@@ -273,11 +249,10 @@ impl Table {
     }
 }
 
-/// Refuses tables that lack what this package needs. `found` are the names of their columns (none: the
-/// table is not there), `sql_type` is how the database calls what a column should hold.
-pub(super) fn check_tables(
-    found: &[(TableName, Vec<&str>)],
-    sql_type: impl Fn(Kind) -> &'static str,
+/// Refuses tables that lack what this package needs.
+fn check_tables(
+    found: &[&(TableName, Vec<Column>)],
+    sql_type: &impl Fn(Kind) -> &'static str,
 ) -> Result<()> {
     let missing: Vec<&str> = found
         .iter()
@@ -290,8 +265,8 @@ pub(super) fn check_tables(
     let mut problems = Vec::new();
     let mut statements = Vec::new();
     for (table, columns) in found {
-        for (needed, kind) in table.needed_columns() {
-            if !columns.contains(needed) {
+        for (needed, kind) in needed_columns(*table) {
+            if columns.iter().all(|column| column.name != *needed) {
                 let sql_type = sql_type(*kind);
                 problems.push(format!("{}.{needed}", table.sql()));
                 // PostgreSQL has a word "user" of its own.
@@ -329,7 +304,8 @@ fn missing_tables(missing: &[&str]) -> Error {
 /// The schema as found when the database was opened.
 #[derive(Debug, Clone)]
 pub struct Schema {
-    tables: [Arc<Table>; TableName::ALL.len()],
+    /// In the order of [`TableName::ALL`]. One that an app may be without says why it can't be used.
+    tables: Vec<(TableName, Result<Arc<Table>>)>,
     /// The unit of its times.
     pub timestamp_unit: TimestampUnit,
     /// Whether a write may change rows that it does not name.
@@ -337,22 +313,39 @@ pub struct Schema {
 }
 
 impl Schema {
-    /// A schema of these tables, in the order of [`TableName::ALL`].
+    /// A schema of tables with these columns (none: the table is not there). Refuses one that lacks
+    /// what this package needs. `sql_type` is how the database calls what a column should hold,
+    /// `select` how a SELECT reads one.
     pub fn new(
-        tables: [Table; TableName::ALL.len()],
+        found: Vec<(TableName, Vec<Column>)>,
+        sql_type: impl Fn(Kind) -> &'static str,
+        select: impl Fn(&Column) -> String,
         timestamp_unit: TimestampUnit,
         has_triggers: bool,
-    ) -> Self {
-        Self { tables: tables.map(Arc::new), timestamp_unit, has_triggers }
+    ) -> Result<Self> {
+        let (optional, needed): (Vec<_>, Vec<_>) =
+            found.iter().partition(|(table, _)| table.is_optional());
+        check_tables(&needed, &sql_type)?;
+        let unusable: Vec<(TableName, Error)> = optional
+            .into_iter()
+            .filter_map(|table| Some((table.0, check_tables(&[table], &sql_type).err()?)))
+            .collect();
+        let table = |(name, columns)| {
+            let why = unusable.iter().find(|(unusable, _)| *unusable == name);
+            let table = match why {
+                Some((_, error)) => Err(error.clone()),
+                None => Ok(Arc::new(Table::new(name, columns, &select))),
+            };
+            (name, table)
+        };
+        Ok(Self { tables: found.into_iter().map(table).collect(), timestamp_unit, has_triggers })
     }
 
     /// A table's columns.
-    pub fn table(&self, name: TableName) -> &Arc<Table> {
-        let [user, credit, media_tasks] = &self.tables;
-        match name {
-            TableName::User => user,
-            TableName::Credit => credit,
-            TableName::MediaTasks => media_tasks,
+    pub fn table(&self, name: TableName) -> Result<&Arc<Table>> {
+        match self.tables.iter().find(|(found, _)| *found == name) {
+            Some((_, table)) => table.as_ref().map_err(Clone::clone),
+            None => Err(Error::Internal("a table was lost".to_owned())),
         }
     }
 }

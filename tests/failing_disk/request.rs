@@ -2,8 +2,8 @@
 
 use media_credits::domain::charge::ChargeRequest;
 use media_credits::domain::grant::NewGrant;
-use media_credits::domain::value::Value;
-use media_credits::engine::{Operation, Write};
+use media_credits::domain::value::{Fields, Value};
+use media_credits::engine::{Charging, Operation, Write};
 use rusqlite::{Connection as Raw, OptionalExtension};
 
 use super::OLD_COST;
@@ -33,12 +33,13 @@ impl Request {
                     ("credits", Value::Integer(credits)),
                     ("transactionNo", text(number)),
                 ];
-                Write::Consume(ChargeRequest::parse(&fields(&parameters)).unwrap())
+                let request = ChargeRequest::parse(&fields(&parameters), &Fields::default());
+                Write::Charge(Charging::Consume(request.unwrap()))
             }
             Self::Grant { id, credits } => {
                 let row =
                     [("id", text(id)), ("userId", text("u")), ("credits", Value::Integer(credits))];
-                Write::Grant(NewGrant::parse(fields(&row)).unwrap())
+                Write::Grant(NewGrant::parse(fields(&row), &Fields::default()).unwrap())
             }
         })
     }

@@ -1,6 +1,39 @@
 //! The rules of tasks, as tables.
 
 use super::*;
+use crate::domain::charge::{ChargeFacts, NewIds};
+use crate::domain::options::RefundPolicy;
+use crate::domain::plan::{RowChange, Verb};
+use crate::domain::refund::Refund;
+use crate::domain::table::{
+    TableName,
+    TaskKind::{Ai, Media},
+};
+
+fn new_task(fields: Fields, cost: i64) -> Result<NewTask> {
+    NewTask::parse(Media, fields, Some(&Value::Integer(cost)), &Fields::default())
+}
+
+fn patch(patched: Fields) -> Result<TaskPatch> {
+    patch_with(patched, &[])
+}
+
+fn patch_with(patched: Fields, options: &[(&str, Value)]) -> Result<TaskPatch> {
+    TaskPatch::parse(Media, "t".into(), patched, &fields(options), RefundPolicy::Source)
+}
+
+fn task(status: &str, credit_id: Option<&str>) -> TaskFacts {
+    TaskFacts {
+        user_id: "u".into(),
+        status: status.into(),
+        credit_id: credit_id.map(str::to_owned),
+        updated_at_ms: 5,
+    }
+}
+
+fn ids() -> NewIds {
+    NewIds { id: "new".into(), transaction_no: "1".into() }
+}
 
 fn fields(pairs: &[(&str, Value)]) -> Fields {
     pairs.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect()
@@ -15,7 +48,9 @@ fn charge(user_id: &str, active: bool, detail: &str) -> Charge {
         id: "c".into(),
         user_id: user_id.into(),
         active,
+        credits: 10,
         consumed_detail: Some(detail.as_bytes().to_vec()),
+        metadata: None,
     }
 }
 
@@ -44,7 +79,7 @@ fn new_tasks_as_passed() {
         for (name, value) in &added {
             task.set(name, value.clone());
         }
-        let parsed = NewTask::parse(task, cost.as_ref());
+        let parsed = NewTask::parse(Media, task, cost.as_ref(), &Fields::default());
         assert_eq!(parsed.err().map(|error| error.code()), code, "{added:?} {cost:?}");
     }
 }
@@ -69,7 +104,7 @@ fn a_tasks_charge_reads_as_the_apps() -> Result<()> {
         if let Some(output_type) = output_type {
             task.set("outputType", output_type);
         }
-        let charge = NewTask::parse(task, Some(&Value::Integer(10)))?.charge;
+        let charge = new_task(task, 10)?.charge;
         let expected = fields(&[
             ("transactionScene", text("payment")),
             ("description", text(description)),
@@ -83,9 +118,9 @@ fn a_tasks_charge_reads_as_the_apps() -> Result<()> {
 #[test]
 fn new_tasks_guards_in_order() -> Result<()> {
     let free = [("id", text("t")), ("userId", text("u")), ("creditId", text("c"))];
-    let free = NewTask::parse(fields(&free), Some(&Value::Integer(0)))?;
+    let free = new_task(fields(&free), 0)?;
     let paid = [("id", text("t")), ("userId", text("u"))];
-    let paid = NewTask::parse(fields(&paid), Some(&Value::Integer(1)))?;
+    let paid = new_task(fields(&paid), 1)?;
     let rows = [
         // task, user exists, task exists, its charge; the code
         (&paid, false, true, None, Some("USER_NOT_FOUND")),
@@ -99,8 +134,7 @@ fn new_tasks_guards_in_order() -> Result<()> {
     for (task, user_exists, task_exists, named_charge, code) in rows {
         let funds = ChargeFacts { user_exists, ..ChargeFacts::default() };
         let facts = NewTaskFacts { task_exists, named_charge, funds };
-        let ids = NewIds { id: "new".into(), transaction_no: "1".into() };
-        let plan = plan_new_task(task, &facts, ids, 0);
+        let plan = plan_new_task(task, &facts, ids(), 0);
         assert_eq!(plan.err().map(|error| error.code()), code, "{facts:?}");
     }
     Ok(())
@@ -140,14 +174,10 @@ fn patches() -> Result<()> {
         (fields(&[("progress", Value::Integer(5))]), own, None, None, Ok(0)),
     ];
     for (fields, credit_id, loaded, charge, expected) in rows {
-        let patch = TaskPatch::parse("t".into(), fields)?;
-        let task = TaskFacts {
-            user_id: "u".into(),
-            status: "processing".into(),
-            credit_id: credit_id.map(str::to_owned),
-        };
+        let patch = patch(fields)?;
+        let task = task("processing", credit_id);
         assert_eq!(patch.charge_to_load(&task), loaded, "{patch:?}");
-        let checked = patch.check_charge(&task, charge.as_ref());
+        let checked = patch.check(&task, charge.as_ref());
         let draws = checked
             .as_ref()
             .map(|refundable| refundable.as_ref().map_or(0, |some| some.draws.len() as i64))
@@ -168,10 +198,9 @@ fn a_failed_task_takes_no_active_charge() -> Result<()> {
         ("failed", vec![charged(), ("status", text("failed"))], true, None),
         ("processing", vec![charged()], true, None),
     ];
-    for (status, patch, active, code) in rows {
-        let patch = TaskPatch::parse("t".into(), fields(&patch))?;
-        let task = TaskFacts { user_id: "u".into(), status: status.into(), credit_id: None };
-        let checked = patch.check_charge(&task, Some(&charge("u", active, "[]")));
+    for (status, patched, active, code) in rows {
+        let patch = patch(fields(&patched))?;
+        let checked = patch.check(&task(status, None), Some(&charge("u", active, "[]")));
         assert_eq!(checked.err().map(|error| error.code()), code, "{status} {patch:?}");
     }
     Ok(())
@@ -181,10 +210,10 @@ fn a_failed_task_takes_no_active_charge() -> Result<()> {
 fn a_failing_patch_always_says_what_was_refunded() -> Result<()> {
     let rows = [("failed", true), ("Failed", false), ("completed", false)];
     for (status, says) in rows {
-        let patch = TaskPatch::parse("t".into(), fields(&[("status", text(status))]))?;
-        let plan = plan_patch(&patch, None, Vec::new(), 9);
-        assert_eq!(plan.refunded, says.then(Refund::default), "{status}");
-        assert_eq!(plan.row.get("updatedAt"), Some(&Value::TimeMs(9)));
+        let patch = patch(fields(&[("status", text(status))]))?;
+        let (plan, refund) = plan_patch(&patch, &task("pending", None), None, Vec::new(), ids(), 9);
+        assert_eq!(refund, says.then(Refund::default), "{status}");
+        assert_eq!(plan.rows[0].fields.get("updatedAt"), Some(&Value::TimeMs(9)));
     }
     Ok(())
 }
@@ -192,7 +221,163 @@ fn a_failing_patch_always_says_what_was_refunded() -> Result<()> {
 #[test]
 fn a_patch_keeps_the_tasks_id_and_user() {
     for name in ["id", "userId"] {
-        let patch = TaskPatch::parse("t".into(), fields(&[(name, text("other"))]));
-        assert_eq!(patch.err().map(|error| error.code()), Some("READ_ONLY_FIELD"));
+        let patched = patch(fields(&[(name, text("other"))]));
+        assert_eq!(patched.err().map(|error| error.code()), Some("READ_ONLY_FIELD"));
     }
+}
+
+#[test]
+fn an_ai_tasks_charge_reads_as_the_apps() -> Result<()> {
+    let plain = [("id", text("t")), ("userId", text("u")), ("mediaType", text("image"))];
+    let rows = [
+        // costCredits, scene; what is charged, its scene
+        (Some(Value::Integer(8)), "text-to-image", Ok(Some((8, text("text-to-image"))))),
+        (Some(Value::Integer(8)), "", Ok(Some((8, Value::Null)))),
+        (Some(Value::Integer(0)), "x", Ok(None)),
+        (None, "x", Ok(None)),
+        (Some(Value::Null), "x", Err("INVALID_AMOUNT")),
+        (Some(Value::Integer(-8)), "x", Err("INVALID_AMOUNT")),
+    ];
+    for (cost, scene, expected) in rows {
+        let mut task = fields(&plain);
+        task.set("scene", text(scene));
+        if let Some(cost) = cost {
+            task.set("costCredits", cost);
+        }
+        let parsed = NewTask::parse(Ai, task, None, &Fields::default());
+        let charge = parsed.map(|task| task.charge).map_err(|error| error.code());
+        if let Ok(Some(charge)) = &charge {
+            let described = fields(&[
+                ("transactionScene", charge.described.get("transactionScene").cloned().unwrap()),
+                ("description", text("generate image")),
+                (
+                    "metadata",
+                    Value::Json(r#"{"type":"ai-task","mediaType":"image","taskId":"t"}"#.into()),
+                ),
+            ]);
+            assert_eq!(charge.described, described);
+        }
+        let found = charge.map(|charge| {
+            charge.map(|charge| {
+                let scene = charge.described.get("transactionScene").cloned();
+                (charge.credits.get(), scene.unwrap())
+            })
+        });
+        assert_eq!(found, expected);
+    }
+    Ok(())
+}
+
+#[test]
+fn a_refunded_task_is_not_delivered() -> Result<()> {
+    let rows = [
+        // kind, the patch's status and creditId, allowRefunded, whether the charge is active; the code
+        (Media, "completed", None, false, false, Some("TASK_REFUNDED")),
+        (Media, "extracted", None, false, false, Some("TASK_REFUNDED")),
+        (Media, "completed", Some(text("c")), false, false, Some("TASK_REFUNDED")),
+        (Media, "completed", None, true, false, None),
+        (Media, "completed", None, false, true, None),
+        (Media, "processing", None, false, false, None),
+        (Media, "completed", Some(Value::Null), false, false, None),
+        (Ai, "success", None, false, false, Some("TASK_REFUNDED")),
+        (Ai, "completed", None, false, false, None),
+    ];
+    for (kind, status, credit_id, allowed, active, code) in rows {
+        let mut patched = fields(&[("status", text(status))]);
+        if let Some(credit_id) = credit_id {
+            patched.set("creditId", credit_id);
+        }
+        let options = fields(&[("allowRefunded", Value::Bool(allowed))]);
+        let patch = TaskPatch::parse(kind, "t".into(), patched, &options, RefundPolicy::Source)?;
+        let (task, charge) = (task("failed", Some("c")), charge("u", active, "[]"));
+        let charge = patch.charge_to_load(&task).map(|_| &charge);
+        let checked = patch.check(&task, charge);
+        assert_eq!(checked.err().map(|error| error.code()), code, "{patch:?}");
+    }
+    Ok(())
+}
+
+#[test]
+fn options_as_passed() {
+    let rows = [
+        // an option of an update; the code
+        (("ifStatus", text("pending")), None),
+        (("ifUpdatedBefore", Value::TimeMs(9)), None),
+        (("allowRefunded", Value::Bool(true)), None),
+        (("refundPolicy", text("source")), None),
+        (("allowRefunded", text("yes")), Some("INVALID_ARGUMENT")),
+        (("refundPolicy", text("mine")), Some("INVALID_ARGUMENT")),
+        (("force", Value::Bool(true)), Some("UNKNOWN_FIELD")),
+    ];
+    for (option, code) in rows {
+        let parsed = patch_with(Fields::default(), std::slice::from_ref(&option));
+        assert_eq!(parsed.err().map(|error| error.code()), code, "{option:?}");
+    }
+}
+
+#[test]
+fn steps() -> Result<()> {
+    let plain = || vec![("credits", Value::Integer(5))];
+    let free = || vec![("credits", Value::Integer(0))];
+    let moves = || vec![("status", text("translating"))];
+    type Pairs = Vec<(&'static str, Value)>;
+    let rows: [(Pairs, Pairs, &str, std::result::Result<&str, &str>); 13] = [
+        // charge, patch, the task's status; its new charge or the code
+        (plain(), moves(), "extracted", Ok("new")),
+        (plain(), vec![], "extracted", Ok("new")),
+        (free(), moves(), "extracted", Ok("")),
+        (plain(), moves(), "failed", Ok("new")),
+        (plain(), vec![], "failed", Err("READ_ONLY_FIELD")),
+        (free(), vec![], "failed", Ok("")),
+        (vec![], moves(), "extracted", Err("INVALID_AMOUNT")),
+        (vec![("credits", Value::Integer(100))], moves(), "extracted", Err("INSUFFICIENT_CREDITS")),
+        (vec![("cost", Value::Integer(5))], moves(), "extracted", Err("UNKNOWN_FIELD")),
+        (plain(), vec![("status", text("failed"))], "extracted", Err("READ_ONLY_FIELD")),
+        (plain(), vec![("creditId", text("c"))], "extracted", Err("READ_ONLY_FIELD")),
+        (plain(), vec![("id", text("x"))], "extracted", Err("READ_ONLY_FIELD")),
+        (
+            vec![("credits", Value::Integer(5)), ("metadata", text("plain"))],
+            moves(),
+            "extracted",
+            Err("INVALID_ARGUMENT"),
+        ),
+    ];
+    let funds = ChargeFacts {
+        user_exists: true,
+        transaction_no_taken: false,
+        grants: vec![crate::domain::charge::Grant {
+            id: "g".into(),
+            transaction_no: "2".into(),
+            credits: 50,
+            remaining: 50,
+            expires_at_ms: None,
+            active: true,
+        }],
+    };
+    for (charge, patched, status, expected) in rows {
+        let planned =
+            Step::parse(Media, "t".into(), &fields(&charge), fields(&patched), &Fields::default())
+                .and_then(|step| plan_step(&step, &task(status, Some("old")), &funds, ids(), 9));
+        let new_charge = planned.as_ref().map(|plan| {
+            let RowChange { table, verb, fields, .. } = plan.rows.last().unwrap();
+            assert_eq!((*table, *verb), (TableName::Tasks(Media), Verb::Update));
+            fields.get("creditId").and_then(Value::as_text).unwrap_or_default()
+        });
+        assert_eq!(new_charge.map_err(Error::code), expected, "{charge:?} {patched:?} {status}");
+    }
+    Ok(())
+}
+
+#[test]
+fn guards_come_before_charges() -> Result<()> {
+    let options = [("ifStatus", text("pending"))];
+    let patch = patch_with(fields(&[("status", text("failed"))]), &options)?;
+    let checked = patch.check(&task("completed", Some("c")), Some(&charge("v", true, "junk")));
+    assert_eq!(checked.err().map(|error| error.code()), Some("TASK_STATE_CONFLICT"));
+
+    let charge = fields(&[("credits", Value::Integer(5))]);
+    let step = Step::parse(Media, "t".into(), &charge, Fields::default(), &fields(&options))?;
+    let checked = step.check(&task("completed", None));
+    assert_eq!(checked.err().map(|error| error.code()), Some("TASK_STATE_CONFLICT"));
+    Ok(())
 }

@@ -7,14 +7,14 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use tokio_util::task::task_tracker::TaskTrackerToken;
 
-use super::Place;
-use crate::engine::{Reply, Write};
+use super::Slot;
+use crate::engine::{Charging, Reply};
 
 /// A request that waits for its transaction.
 pub(super) struct Job {
-    pub(super) write: Write,
+    pub(super) request: Charging,
     pub(super) reply: Reply,
-    pub(super) place: Place,
+    pub(super) slot: Slot,
     /// Its connection can't be closed before it is answered.
     pub(super) token: TaskTrackerToken,
 }
@@ -53,25 +53,29 @@ impl Batches {
     /// Takes the requests whose users are free, in their order. `None`: the worker ends.
     fn take(&self) -> Option<Batch<'_>> {
         let mut state = self.lock();
-        let mut batch = Batch { batches: self, jobs: Vec::new(), users: HashSet::new() };
-        let mut rest = VecDeque::new();
-        while let Some(job) = state.waiting.pop_front() {
-            if batch.jobs.len() == Self::LARGEST || state.busy.contains(user_of(&job.write)) {
-                rest.push_back(job);
-                continue;
+        let (mut jobs, mut users) = (Vec::new(), HashSet::new());
+        let mut passed_over = VecDeque::new();
+        while jobs.len() < Self::LARGEST
+            && let Some(job) = state.waiting.pop_front()
+        {
+            let user_id = job.request.user_id();
+            if state.busy.contains(user_id) {
+                passed_over.push_back(job);
+            } else {
+                users.insert(user_id.to_owned());
+                jobs.push(job);
             }
-            batch.users.insert(user_of(&job.write).to_owned());
-            batch.jobs.push(job);
         }
-        state.waiting = rest;
-        if batch.jobs.is_empty() {
+        passed_over.append(&mut state.waiting);
+        state.waiting = passed_over;
+        if jobs.is_empty() {
             // Under the same lock: whoever comes next must see it.
             state.workers -= 1;
-            drop(state);
             return None;
         }
-        state.busy.extend(batch.users.iter().cloned());
-        Some(batch)
+        state.busy.extend(users.iter().cloned());
+        drop(state);
+        Some(Batch { batches: self, jobs, users })
     }
 
     /// A panic elsewhere can't leave it half changed.
@@ -119,14 +123,5 @@ impl Drop for Batch<'_> {
     fn drop(&mut self) {
         let mut state = self.batches.lock();
         state.busy.retain(|user_id| !self.users.contains(user_id));
-    }
-}
-
-fn user_of(write: &Write) -> &str {
-    match write {
-        Write::CreateTask(task) => &task.user_id,
-        Write::Consume(request) => &request.user_id,
-        Write::Grant(grant) => &grant.user_id,
-        Write::UpdateTask(_) => "",
     }
 }

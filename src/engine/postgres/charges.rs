@@ -1,93 +1,68 @@
 //! Charges and new tasks, several in one transaction: load the facts of all, let the domain plan one
 //! after the other, each on what the ones before leave, and apply the plans.
 
-use std::collections::HashMap;
-use std::sync::PoisonError;
-
 use super::Engine;
-use super::run::is_about_schema;
-use crate::domain::charge::{ChargeFacts, ChargePlan, ChargeRequest, NewIds, plan_charge};
-use crate::domain::task::{NewTask, NewTaskFacts, plan_new_task};
-use crate::domain::value::Fields;
-use crate::engine::{Operation, Outcome, Write, now_ms};
+use super::run::{charges_of, is_about_schema};
+use crate::domain::charge::{ChargeFacts, NewIds, draw_down, plan_charge};
+use crate::domain::plan::Plan;
+use crate::domain::table::TableName::{Credit, Tasks};
+use crate::domain::task::{NewTaskFacts, plan_new_task};
+use crate::domain::value::Value;
+use crate::engine::replays;
+use crate::engine::{Charging, Operation, Outcome, Write, now_ms};
 use crate::error::{Error, Result};
 use crate::storage::Row;
 use crate::storage::postgres::{Facts, Failure, Session, Wanted};
-use crate::storage::schema::TableName::{self, Credit, MediaTasks};
-
-/// What is to be written for one request.
-struct Planned {
-    user_id: String,
-    charge: Option<ChargePlan>,
-    task: Option<Fields>,
-    /// The row that the caller gets.
-    table: TableName,
-    id: String,
-    /// The task's charge, which tells our task from another with the same id.
-    credit_id: Option<String>,
-}
 
 impl Engine {
     /// Runs requests that charge; their outcomes in order.
-    pub(super) async fn run_together(&self, writes: &[&Write]) -> Vec<Result<Outcome>> {
-        let alone = |write: &Write| {
-            let operation = Operation::Write(write.clone());
+    pub(super) async fn run_each(&self, requests: &[&Charging]) -> Vec<Result<Outcome>> {
+        let alone = |request: &Charging| {
+            let operation = Operation::Write(Write::Charge(request.clone()));
             async move { self.run(&operation).await }
         };
-        if let [write] = writes {
-            return vec![alone(write).await];
+        if let [request] = requests {
+            return vec![alone(request).await];
         }
-        match self.attempt_together(writes).await {
+        match self.attempt_each(requests).await {
             Ok(mut outcomes) => {
-                for (outcome, write) in outcomes.iter_mut().zip(writes) {
-                    if outcome.as_ref().is_err_and(is_about_schema) {
-                        *outcome = alone(write).await;
+                for (outcome, request) in outcomes.iter_mut().zip(requests) {
+                    let again = |error| is_about_schema(error) || request.met_its_key(error);
+                    if outcome.as_ref().is_err_and(again) {
+                        *outcome = alone(request).await;
                     }
                 }
                 outcomes
             }
             Err(Failure::Refused(error @ (Error::DatabaseUnavailable { .. } | Error::Closed))) => {
-                writes.iter().map(|_| Err(error.clone())).collect()
+                requests.iter().map(|_| Err(error.clone())).collect()
             }
             // A bad one leaves its neighbours alone, and one that must wait does not hold them up.
-            Err(_) => futures_util::future::join_all(writes.iter().map(|write| alone(write))).await,
+            Err(_) => {
+                futures_util::future::join_all(requests.iter().map(|request| alone(request))).await
+            }
         }
     }
 
-    /// One transaction. An error means that nothing of it is in the database.
-    pub(super) async fn attempt_together(
+    /// One transaction, in which each request is accepted or refused for itself. An error means that
+    /// nothing of it is in the database.
+    pub(super) async fn attempt_each(
         &self,
-        writes: &[&Write],
+        requests: &[&Charging],
     ) -> std::result::Result<Vec<Result<Outcome>>, Failure> {
         let now_ms = now_ms();
         let mut session = self.server.session().await?;
-        let checked: Vec<Result<()>> = writes.iter().map(|write| check(&session, write)).collect();
-        let sound = writes.iter().zip(&checked).filter(|(_, checked)| checked.is_ok());
-        let wanted = wanted(sound.map(|(write, _)| *write), writes.len() == 1);
-        if wanted.credits.is_empty() {
-            return Ok(checked
-                .into_iter()
-                .map(|checked| checked.map(|()| Outcome::Done))
-                .collect());
+        let planned = self.plan(&mut session, requests, now_ms).await?;
+        let plans: Vec<&Plan> =
+            planned.iter().filter_map(|planned| planned.as_ref().ok()).collect();
+        if plans.is_empty() {
+            return Ok(planned.into_iter().map(|refused| refused.map(|_| Outcome::Done)).collect());
         }
-        let mut facts = session.charge_facts(&wanted, now_ms).await?;
-
-        let mut plan = |(write, checked): (&&Write, Result<()>)| {
-            checked?;
-            let ids = self.ids.lock().unwrap_or_else(PoisonError::into_inner).next(now_ms);
-            plan_one(write, &mut facts, ids, now_ms)
-        };
-        let planned: Vec<Result<Planned>> = writes.iter().zip(checked).map(&mut plan).collect();
-
-        let plans = || planned.iter().filter_map(|planned| planned.as_ref().ok());
-        let charges: Vec<&ChargePlan> = plans().filter_map(|plan| plan.charge.as_ref()).collect();
-        let tasks: Vec<&Fields> = plans().filter_map(|plan| plan.task.as_ref()).collect();
-        if charges.is_empty() && tasks.is_empty() {
-            session.roll_back();
-            return Ok(planned.into_iter().map(|planned| planned.map(|_| Outcome::Done)).collect());
-        }
-        match session.write_charges(&charges, &tasks, now_ms).await {
-            Ok((charges, tasks)) => Ok(outcomes(planned, charges, tasks)),
+        match session.write(&plans, now_ms).await {
+            Ok(mut written) => {
+                let mut row = |plan: Plan| written_row(written.take(&plan.reply));
+                Ok(planned.into_iter().map(|planned| planned.and_then(&mut row)).collect())
+            }
             Err(Failure::Unknown(message)) => {
                 let settled = planned.into_iter().map(|planned| self.settled(planned, &message));
                 Ok(futures_util::future::join_all(settled).await)
@@ -96,134 +71,185 @@ impl Engine {
         }
     }
 
-    async fn settled(&self, planned: Result<Planned>, message: &str) -> Result<Outcome> {
-        let Planned { user_id, table, id, credit_id, .. } = planned?;
-        let is_ours = |row: &Row| table == Credit || row.text("creditId") == credit_id.as_deref();
+    /// One transaction, in which all requests are accepted, or none.
+    pub(super) async fn attempt_all(
+        &self,
+        requests: &[Charging],
+    ) -> std::result::Result<Outcome, Failure> {
+        let now_ms = now_ms();
+        let mut session = self.server.session().await?;
+        let each: Vec<&Charging> = requests.iter().collect();
+        let planned = self.plan(&mut session, &each, now_ms).await?;
+        let mut plans = Vec::with_capacity(planned.len());
+        for (index, planned) in planned.into_iter().enumerate() {
+            match planned {
+                Ok(plan) => plans.push(plan),
+                Err(refusal) => {
+                    session.roll_back();
+                    if index == 0 && requests[index].met_its_key(&refusal) {
+                        drop(session);
+                        return self.replay_all(requests).await;
+                    }
+                    return Err(Failure::Refused(refusal.of_item(index)));
+                }
+            }
+        }
+        let all: Vec<&Plan> = plans.iter().collect();
+        match session.write(&all, now_ms).await {
+            Ok(mut written) => {
+                let rows = plans.iter().map(|plan| written_row(written.take(&plan.reply)));
+                let rows: Result<Vec<Outcome>> = rows.collect();
+                rows.map(Outcome::All).map_err(Failure::Refused)
+            }
+            Err(Failure::Unknown(message)) => {
+                let settled = plans.into_iter().map(|plan| self.settled(Ok(plan), &message));
+                let settled = futures_util::future::join_all(settled).await;
+                let rows: Result<Vec<Outcome>> = settled.into_iter().collect();
+                rows.map(Outcome::All).map_err(Failure::Refused)
+            }
+            Err(failure) => Err(failure),
+        }
+    }
+
+    /// What an earlier call wrote, whose first key is the first one's here.
+    async fn replay_all(&self, requests: &[Charging]) -> std::result::Result<Outcome, Failure> {
+        let mut outcomes = Vec::with_capacity(requests.len());
+        for (index, request) in requests.iter().enumerate() {
+            match self.replay(request).await {
+                Err(Failure::Refused(refusal)) => {
+                    return Err(Failure::Refused(refusal.of_item(index)));
+                }
+                outcome => outcomes.push(outcome?),
+            }
+        }
+        Ok(Outcome::All(outcomes))
+    }
+
+    /// What an earlier call with the same key wrote.
+    pub(super) async fn replay(&self, request: &Charging) -> std::result::Result<Outcome, Failure> {
+        let mut session = self.server.session().await?;
+        match request {
+            Charging::Task(task) => {
+                let found = session.find(Tasks(task.kind), &task.id).await?;
+                let charges = match &found {
+                    Some(row) => charges_of(&mut session, task.kind, row).await?,
+                    None => Vec::new(),
+                };
+                Ok(replays::task(task, found, &charges)?)
+            }
+            Charging::Consume(request) => {
+                let number = request.transaction_no.as_deref().unwrap_or_default();
+                let found = session.find_transaction(number).await?;
+                Ok(replays::charge(request, found)?)
+            }
+        }
+    }
+
+    /// Begins a transaction, and plans each request on what the ones before leave. Without a plan to
+    /// write the transaction has ended.
+    async fn plan(
+        &self,
+        session: &mut Session<'_>,
+        requests: &[&Charging],
+        now_ms: i64,
+    ) -> std::result::Result<Vec<Result<Plan>>, Failure> {
+        let checked: Vec<Result<()>> =
+            requests.iter().map(|request| check(session, request)).collect();
+        let sound = requests.iter().zip(&checked).filter(|(_, checked)| checked.is_ok());
+        let wanted = wanted(sound.map(|(request, _)| *request), requests.len() == 1);
+        if wanted.credits.is_empty() {
+            let nothing = || Err(Error::Internal("a sound request wants nothing".to_owned()));
+            return Ok(checked
+                .into_iter()
+                .map(|checked| checked.and_then(|()| nothing()))
+                .collect());
+        }
+        let mut facts = session.charge_facts(&wanted, now_ms).await?;
+        let mut plan = |(request, checked): (&&Charging, Result<()>)| {
+            checked?;
+            plan_one(request, &mut facts, self.new_ids(now_ms), now_ms)
+        };
+        let planned: Vec<Result<Plan>> = requests.iter().zip(checked).map(&mut plan).collect();
+        if planned.iter().all(Result::is_err) {
+            session.roll_back();
+        }
+        Ok(planned)
+    }
+
+    /// After a commit that was not answered. A refusal may have been owed to a plan that was undone with
+    /// it, so it is none.
+    async fn settled(&self, planned: Result<Plan>, message: &str) -> Result<Outcome> {
+        let Ok(Plan { user_id, reply: (table, id), rows, .. }) = planned else {
+            return Err(Failure::Lost(message.to_owned()).into_error());
+        };
+        // The task's charge tells our task from another one with the same id.
+        let credit_id = rows.last().and_then(|row| row.fields.get("creditId"));
+        let credit_id = credit_id.and_then(Value::as_text);
+        let is_ours = |row: &Row| table == Credit || row.text("creditId") == credit_id;
         self.settle(message, &user_id, table, &id, is_ours).await.map_err(Failure::into_error)
     }
 }
 
-fn check(session: &Session<'_>, write: &Write) -> Result<()> {
-    match write {
-        Write::CreateTask(task) => {
-            let table = session.table(MediaTasks).map_err(Failure::into_error)?;
+fn written_row(row: Option<Row>) -> Result<Outcome> {
+    let missing = || Error::Internal("a written row did not come back".to_owned());
+    row.map(|row| Outcome::Row(Some(row))).ok_or_else(missing)
+}
+
+fn check(session: &Session<'_>, request: &Charging) -> Result<()> {
+    match request {
+        Charging::Task(task) => {
+            let table = session.table(Tasks(task.kind)).map_err(Failure::into_error)?;
             table.check(&task.fields)?;
             table.check_complete(&task.fields)
         }
-        Write::Consume(request) => {
+        Charging::Consume(request) => {
             session.table(Credit).map_err(Failure::into_error)?.check(&request.described)
-        }
-        Write::Grant(_) | Write::UpdateTask(_) => {
-            Err(Error::Internal("a request that charges nothing".to_owned()))
         }
     }
 }
 
-fn wanted<'w>(writes: impl Iterator<Item = &'w Write>, alone: bool) -> Wanted {
+fn wanted<'w>(requests: impl Iterator<Item = &'w Charging>, alone: bool) -> Wanted {
     let mut wanted = Wanted { alone, ..Wanted::default() };
-    for write in writes {
-        let (user_id, charge) = match write {
-            Write::CreateTask(task) => {
-                wanted.task_ids.push(task.id.clone());
-                wanted.charge_ids.extend(task.credit_id.clone());
-                (&task.user_id, task.charge.as_ref())
-            }
-            Write::Consume(request) => {
-                wanted.transaction_nos.extend(request.transaction_no.clone());
-                (&request.user_id, Some(request))
-            }
-            Write::Grant(_) | Write::UpdateTask(_) => continue,
-        };
+    for request in requests {
+        if let Charging::Task(task) = request {
+            wanted.tasks.push((task.kind, task.id.clone()));
+            wanted.charge_ids.extend(task.credit_id.clone());
+        }
+        let charge = request.charge();
+        wanted.transaction_nos.extend(charge.and_then(|charge| charge.transaction_no.clone()));
         let credits = charge.map_or(0, |charge| charge.credits.get());
-        *wanted.credits.entry(user_id.clone()).or_default() += credits;
+        *wanted.credits.entry(request.user_id().to_owned()).or_default() += credits;
     }
     wanted
 }
 
 /// Plans a request, and makes the facts what they are after it.
-fn plan_one(write: &Write, facts: &mut Facts, ids: NewIds, now_ms: i64) -> Result<Planned> {
-    let planned = match write {
-        Write::CreateTask(task) => plan_task(task, facts, ids, now_ms)?,
-        Write::Consume(request) => plan_consume(request, facts, ids, now_ms)?,
-        Write::Grant(_) | Write::UpdateTask(_) => {
-            return Err(Error::Internal("a request that charges nothing".to_owned()));
-        }
-    };
-    if let Some(charge) = &planned.charge {
-        let grants = facts.grants.entry(charge.user_id.clone()).or_default();
-        for draw in &charge.draws {
-            let drawn = grants.iter_mut().filter(|grant| grant.id == draw.credit_id);
-            drawn.for_each(|grant| grant.remaining = draw.credits_after);
-        }
-        grants.retain(|grant| grant.remaining > 0);
-    }
-    Ok(planned)
-}
-
-fn plan_task(task: &NewTask, facts: &mut Facts, ids: NewIds, now_ms: i64) -> Result<Planned> {
-    let named_charge = task.credit_id.as_ref().and_then(|id| facts.charges.get(id).cloned());
-    let task_facts = NewTaskFacts {
-        task_exists: facts.task_ids.contains(&task.id),
-        named_charge,
-        funds: funds(facts, &task.user_id, None),
-    };
-    let plan = plan_new_task(task, &task_facts, ids, now_ms)?;
-    facts.task_ids.insert(task.id.clone());
-    let charge_id = plan.charge.as_ref().map(|charge| charge.id.clone());
-    Ok(Planned {
-        user_id: task.user_id.clone(),
-        credit_id: charge_id.or_else(|| task.credit_id.clone()),
-        charge: plan.charge,
-        task: Some(plan.row),
-        table: MediaTasks,
-        id: task.id.clone(),
-    })
-}
-
-fn plan_consume(
-    request: &ChargeRequest,
-    facts: &mut Facts,
-    ids: NewIds,
-    now_ms: i64,
-) -> Result<Planned> {
-    let transaction_no = request.transaction_no.as_deref();
-    let charge =
-        plan_charge(request, &funds(facts, &request.user_id, transaction_no), ids, now_ms)?;
-    facts.transaction_nos.extend(request.transaction_no.clone());
-    Ok(Planned {
-        user_id: request.user_id.clone(),
-        id: charge.id.clone(),
-        charge: Some(charge),
-        task: None,
-        table: Credit,
-        credit_id: None,
-    })
-}
-
-fn funds(facts: &Facts, user_id: &str, transaction_no: Option<&str>) -> ChargeFacts {
-    ChargeFacts {
+fn plan_one(request: &Charging, facts: &mut Facts, ids: NewIds, now_ms: i64) -> Result<Plan> {
+    let user_id = request.user_id();
+    let transaction_no = request.charge().and_then(|charge| charge.transaction_no.as_ref());
+    let funds = ChargeFacts {
         user_exists: facts.users.contains(user_id),
         transaction_no_taken: transaction_no.is_some_and(|no| facts.transaction_nos.contains(no)),
         grants: facts.grants.get(user_id).cloned().unwrap_or_default(),
-    }
-}
-
-/// Gives each request its row.
-fn outcomes(
-    planned: Vec<Result<Planned>>,
-    charges: Vec<Row>,
-    tasks: Vec<Row>,
-) -> Vec<Result<Outcome>> {
-    let by_id = |rows: Vec<Row>| -> HashMap<String, Row> {
-        rows.into_iter().filter_map(|row| Some((row.text("id")?.to_owned(), row))).collect()
     };
-    let (mut charges, mut tasks) = (by_id(charges), by_id(tasks));
-    let mut outcome = |planned: Planned| {
-        let rows = if planned.table == Credit { &mut charges } else { &mut tasks };
-        match rows.remove(&planned.id) {
-            Some(row) => Ok(Outcome::Row(Some(row))),
-            None => Err(Error::Internal("a written row did not come back".to_owned())),
+    let plan = match request {
+        Charging::Consume(request) => plan_charge(request, &funds, ids, now_ms)?,
+        Charging::Task(task) => {
+            let named = task.credit_id.as_ref();
+            let key = (task.kind, task.id.clone());
+            let task_facts = NewTaskFacts {
+                task_exists: facts.tasks.contains(&key),
+                named_charge: named.and_then(|id| facts.charges.get(id).cloned()),
+                funds,
+            };
+            let plan = plan_new_task(task, &task_facts, ids, now_ms)?;
+            facts.tasks.insert(key);
+            plan
         }
     };
-    planned.into_iter().map(|planned| planned.and_then(&mut outcome)).collect()
+    facts.transaction_nos.extend(transaction_no.cloned());
+    if let Some(grants) = facts.grants.get_mut(user_id) {
+        draw_down(grants, &plan.draws);
+    }
+    Ok(plan)
 }

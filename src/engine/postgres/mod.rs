@@ -6,14 +6,15 @@ mod charges;
 mod run;
 
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, LazyLock, Mutex};
+use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::runtime::{Builder, Runtime};
 use tokio_util::task::TaskTracker;
 
 use super::registry::{Lease, Registry};
-use super::{Ids, Operation, Reply, Write};
+use super::{Charging, Ids, Operation, Reply, Write};
+use crate::domain::charge::NewIds;
 use crate::error::{Error, Result};
 use crate::storage::location::PostgresUrl;
 use crate::storage::postgres::{Options, Server};
@@ -81,20 +82,20 @@ impl Connection {
             Err(error) => return reply.send(Err(error)),
         };
         let engine = Arc::clone(&self.engine);
-        let Some(place) = Place::take(&engine) else {
+        let Some(slot) = Slot::take(&engine) else {
             return reply.send(Err(Error::Overloaded { waiting: engine.settings.max_queue }));
         };
         match operation {
-            Operation::Write(write @ (Write::CreateTask(_) | Write::Consume(_))) => {
+            Operation::Write(Write::Charge(request)) => {
                 let token = self.requests.token();
-                if engine.batches.push(Job { write, reply, place, token }) {
+                if engine.batches.push(Job { request, reply, slot, token }) {
                     runtime.spawn(async move { engine.work().await });
                 }
             }
             operation => {
                 let run = async move {
                     let outcome = engine.run(&operation).await;
-                    drop(place);
+                    drop(slot);
                     reply.send(outcome);
                 };
                 self.requests.spawn_on(run, runtime.handle());
@@ -142,14 +143,19 @@ impl Engine {
         Ok(engine)
     }
 
+    /// The names of a row that is written now. A panic elsewhere can't leave them half made.
+    fn new_ids(&self, now_ms: i64) -> NewIds {
+        self.ids.lock().unwrap_or_else(PoisonError::into_inner).next(now_ms)
+    }
+
     /// Runs batches until there is none.
     async fn work(&self) {
         let mut worker = Worker::new(&self.batches);
         while let Some(mut batch) = worker.next() {
-            let writes: Vec<&Write> = batch.jobs.iter().map(|job| &job.write).collect();
-            let outcomes = self.run_together(&writes).await;
+            let requests: Vec<&Charging> = batch.jobs.iter().map(|job| &job.request).collect();
+            let outcomes = self.run_each(&requests).await;
             for (job, outcome) in batch.jobs.drain(..).zip(outcomes) {
-                drop(job.place);
+                drop(job.slot);
                 job.reply.send(outcome);
                 drop(job.token);
             }
@@ -158,17 +164,17 @@ impl Engine {
 }
 
 /// A place among the requests that wait.
-struct Place(Arc<Engine>);
+struct Slot(Arc<Engine>);
 
-impl Place {
+impl Slot {
     fn take(engine: &Arc<Engine>) -> Option<Self> {
         let before = engine.waiting.fetch_add(1, Ordering::Relaxed);
-        let place = Self(Arc::clone(engine));
-        (before < engine.settings.max_queue).then_some(place)
+        let slot = Self(Arc::clone(engine));
+        (before < engine.settings.max_queue).then_some(slot)
     }
 }
 
-impl Drop for Place {
+impl Drop for Slot {
     fn drop(&mut self) {
         self.0.waiting.fetch_sub(1, Ordering::Relaxed);
     }

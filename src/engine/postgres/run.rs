@@ -1,18 +1,21 @@
 //! Each request: load its facts, let the domain plan it, apply the plan. One round trip for the facts,
 //! one for the plan; the domain's plans are the same as over SQLite.
 
-use std::sync::PoisonError;
 use std::time::{Duration, Instant};
 
 use super::Engine;
-use crate::domain::charge::NewIds;
 use crate::domain::grant::{NewGrant, plan_grant};
-use crate::domain::task::{TaskPatch, plan_patch};
-use crate::engine::{Operation, Outcome, Read, Write, now_ms};
+use crate::domain::plan::Plan;
+use crate::domain::quote::quote;
+use crate::domain::settle::{Settlement, Target, plan_settlement};
+use crate::domain::table::TableName::{self, Credit, Tasks};
+use crate::domain::table::TaskKind;
+use crate::domain::task::{Step, TaskPatch, plan_patch, plan_step};
+use crate::engine::replays::{self, About};
+use crate::engine::{Charging, Operation, Outcome, Read, Write, now_ms};
 use crate::error::{Error, Result};
 use crate::storage::Row;
-use crate::storage::postgres::{Failure, Session};
-use crate::storage::schema::TableName::{self, Credit, MediaTasks};
+use crate::storage::postgres::{Failure, Session, WantedTask};
 
 type Attempt = std::result::Result<Outcome, Failure>;
 
@@ -65,28 +68,157 @@ impl Engine {
 
     async fn attempt_write(&self, write: &Write, now_ms: i64) -> Attempt {
         match write {
-            Write::CreateTask(_) | Write::Consume(_) => {
-                let outcome = self.attempt_together(&[write]).await?.pop();
-                let none = || Err(Error::Internal("a request without an outcome".to_owned()));
-                outcome.unwrap_or_else(none).map_err(Failure::Refused)
-            }
-            Write::Grant(grant) => {
-                let ids = self.ids.lock().unwrap_or_else(PoisonError::into_inner).next(now_ms);
-                let id = grant.id.clone().unwrap_or_else(|| ids.id.clone());
-                let mut session = self.server.session().await?;
-                match create_grant(&mut session, grant, ids, now_ms).await {
-                    Err(Failure::Unknown(message)) => {
-                        let settled = self.settle(&message, &grant.user_id, Credit, &id, |_| true);
-                        settled.await.map_err(|failure| failure.into_error().into())
-                    }
-                    outcome => outcome,
-                }
-            }
-            Write::UpdateTask(patch) => {
-                let mut session = self.server.session().await?;
-                update_task(&mut session, patch, now_ms).await
-            }
+            Write::Charge(request) => self.charge(request).await,
+            Write::Together(requests) => self.attempt_all(requests).await,
+            Write::Grant(grant) => self.create_grant(grant, now_ms).await,
+            Write::UpdateTask(patch) => self.update_task(patch, now_ms).await,
+            Write::Step(step) => self.charge_step(step, now_ms).await,
+            Write::Settle(settlement) => self.settle_charge(settlement, now_ms).await,
         }
+    }
+
+    async fn charge(&self, request: &Charging) -> Attempt {
+        let none = || Err(Error::Internal("a request without an outcome".to_owned()));
+        let outcome = self.attempt_each(&[request]).await?.pop().unwrap_or_else(none);
+        match outcome {
+            Err(refusal) if request.met_its_key(&refusal) => self.replay(request).await,
+            outcome => outcome.map_err(Failure::Refused),
+        }
+    }
+
+    async fn create_grant(&self, grant: &NewGrant, now_ms: i64) -> Attempt {
+        let mut session = self.server.session().await?;
+        session.table(Credit)?.check(&grant.fields)?;
+        let facts = session.grant_facts(grant).await?;
+
+        let planned = plan_grant(grant, facts, self.new_ids(now_ms), now_ms).and_then(|plan| {
+            let table = session.table(Credit).map_err(Failure::into_error)?;
+            plan.rows.iter().try_for_each(|row| table.check_complete(&row.fields))?;
+            Ok(plan)
+        });
+        let plan = match planned {
+            Err(refusal) if grant.replay && replays::met_its_key(&refusal) => {
+                session.roll_back();
+                let number = grant.transaction_no.as_deref().unwrap_or_default();
+                let found = self.server.session().await?.find_transaction(number).await?;
+                return Ok(replays::grant(grant, found)?);
+            }
+            planned => undo_if_refused(&mut session, planned)?,
+        };
+
+        match self.write(&mut session, &plan, now_ms).await {
+            Err(Failure::Unknown(message)) => {
+                drop(session);
+                self.settle(&message, &grant.user_id, Credit, &plan.reply.1, |_| true).await
+            }
+            row => row.map(|row| Outcome::Row(Some(row))),
+        }
+    }
+
+    async fn update_task(&self, patch: &TaskPatch, now_ms: i64) -> Attempt {
+        let mut session = self.server.session().await?;
+        session.table(Tasks(patch.kind))?.check(&patch.fields)?;
+        let wanted = WantedTask {
+            kind: patch.kind,
+            id: &patch.id,
+            credit_id: patch.credit_id(),
+            charge: None,
+        };
+        let Some(facts) = session.task_facts(&wanted, now_ms).await? else {
+            session.roll_back();
+            return Ok(Outcome::Row(None));
+        };
+        let task = &facts.task;
+        let charge = patch.charge_to_load(task).and(facts.charge.as_ref());
+        let refundable = undo_if_refused(&mut session, patch.check(task, charge))?;
+        let grants = session.grants_drawn_on(refundable.as_ref(), facts.drawn_on).await?;
+
+        let ids = self.new_ids(now_ms);
+        let (plan, refund) = plan_patch(patch, task, refundable.as_ref(), grants, ids, now_ms);
+
+        let row = self.write(&mut session, &plan, now_ms).await?;
+        Ok(Outcome::Updated(row, refund))
+    }
+
+    async fn charge_step(&self, step: &Step, now_ms: i64) -> Attempt {
+        let mut session = self.server.session().await?;
+        session.table(Tasks(step.kind))?.check(&step.fields)?;
+        session.table(Credit)?.check(step.described())?;
+        let transaction_no = step.transaction_no.as_deref();
+        let charge = step.credits.map(|credits| (credits.get(), transaction_no));
+        let wanted = WantedTask { kind: step.kind, id: &step.id, credit_id: None, charge };
+        let Some(facts) = session.task_facts(&wanted, now_ms).await? else {
+            session.roll_back();
+            return Ok(Outcome::Row(None));
+        };
+
+        let ids = self.new_ids(now_ms);
+        let planned = plan_step(step, &facts.task, &facts.funds, ids, now_ms);
+        let plan = undo_if_refused(&mut session, planned)?;
+
+        match self.write(&mut session, &plan, now_ms).await {
+            Err(Failure::Unknown(message)) if !plan.draws.is_empty() => {
+                drop(session);
+                self.settle_step(&message, &plan).await
+            }
+            row => row.map(|row| Outcome::Row(Some(row))),
+        }
+    }
+
+    async fn settle_charge(&self, settlement: &Settlement, now_ms: i64) -> Attempt {
+        let mut session = self.server.session().await?;
+        let (task, charge, drawn_on) = match &settlement.target {
+            Target::Charge(id) => {
+                let (charge, drawn_on) = session.refund_facts(id).await?;
+                (None, charge, drawn_on)
+            }
+            Target::Task(kind, id) => {
+                let wanted = WantedTask { kind: *kind, id, credit_id: None, charge: None };
+                let Some(facts) = session.task_facts(&wanted, now_ms).await? else {
+                    session.roll_back();
+                    return Ok(Outcome::Row(None));
+                };
+                (Some(facts.task), facts.charge, facts.drawn_on)
+            }
+        };
+        let checked = settlement.check(task.as_ref(), charge);
+        let (charge, settling) = undo_if_refused(&mut session, checked)?;
+        let refundable = settling.as_ref().map(|settling| &settling.refundable);
+        let grants = session.grants_drawn_on(refundable, drawn_on).await?;
+
+        let ids = self.new_ids(now_ms);
+        let (plan, refund) = plan_settlement(settlement, &charge, settling, grants, ids, now_ms);
+
+        let row = self.write(&mut session, &plan, now_ms).await?;
+        Ok(Outcome::Updated(row, Some(refund)))
+    }
+
+    /// Writes a plan, and commits. The row that the caller gets.
+    async fn write(
+        &self,
+        session: &mut Session<'_>,
+        plan: &Plan,
+        now_ms: i64,
+    ) -> std::result::Result<Row, Failure> {
+        let (table, id) = &plan.reply;
+        let row = if plan.rows.is_empty() {
+            session.find_here(*table, id).await?
+        } else {
+            session.write(&[plan], now_ms).await?.take(&plan.reply)
+        };
+        let missing = || Error::Internal("a written row did not come back".to_owned());
+        row.ok_or_else(|| Failure::Refused(missing()))
+    }
+
+    /// After the commit of a step that was not answered: its charge tells whether it is there.
+    async fn settle_step(&self, message: &str, plan: &Plan) -> Attempt {
+        let Some(charge) = plan.rows.first() else {
+            return Err(Failure::Unknown(message.to_owned()));
+        };
+        self.settle(message, &plan.user_id, Credit, &charge.id, |_| true).await?;
+        let (table, id) = &plan.reply;
+        let mut session = self.server.session().await?;
+        session.find(*table, id).await.map(Outcome::Row)
     }
 
     /// After a commit that was not answered: looks whether its row is there, which is the answer.
@@ -135,43 +267,6 @@ fn pause_after(attempt: u32) -> Duration {
     Duration::from_micros(fastrand::u64(..longest_ms * 1000))
 }
 
-async fn update_task(session: &mut Session<'_>, patch: &TaskPatch, now_ms: i64) -> Attempt {
-    session.table(MediaTasks)?.check(&patch.fields)?;
-    let Some(facts) = session.patch_facts(patch).await? else {
-        session.roll_back();
-        return Ok(Outcome::Row(None));
-    };
-    let charge = patch.charge_to_load(&facts.task).and(facts.charge.as_ref());
-    let refundable = undo_if_refused(session, patch.check_charge(&facts.task, charge))?;
-    let grants = match &refundable {
-        Some(refundable) => session.grants_drawn_on(refundable, facts.grants).await?,
-        None => Vec::new(),
-    };
-
-    let plan = plan_patch(patch, refundable.as_ref(), grants, now_ms);
-
-    let row = session.write_patch(patch, &plan, now_ms).await?;
-    Ok(Outcome::Updated(row, plan.refunded))
-}
-
-async fn create_grant(
-    session: &mut Session<'_>,
-    grant: &NewGrant,
-    ids: NewIds,
-    now_ms: i64,
-) -> Attempt {
-    session.table(Credit)?.check(&grant.fields)?;
-    let facts = session.grant_facts(grant).await?;
-
-    let planned = plan_grant(grant, facts, ids, now_ms).and_then(|(_, row)| {
-        session.table(Credit).map_err(Failure::into_error)?.check_complete(&row)?;
-        Ok(row)
-    });
-    let row = undo_if_refused(session, planned)?;
-
-    session.write_grant(&row).await.map(|row| Outcome::Row(Some(row)))
-}
-
 /// A refusal has written nothing, but the transaction has begun.
 fn undo_if_refused<T>(
     session: &mut Session<'_>,
@@ -193,7 +288,28 @@ async fn read(session: &mut Session<'_>, question: &Read, now_ms: i64) -> Attemp
             Ok(Outcome::Page(rows, total, *page))
         }
         Read::Balance(user_id) => session.balance(user_id, now_ms).await.map(Outcome::Number),
-        Read::Credits(filter, page) => session.credits(filter, *page).await.map(Outcome::Rows),
-        Read::CreditCount(filter) => session.credit_count(filter).await.map(Outcome::Number),
+        Read::Quote(user_id, credits) => {
+            let grants = session.all_spendable_grants(user_id, now_ms).await?;
+            Ok(Outcome::Quote(quote(&grants, *credits)))
+        }
+        Read::List(filter, page) => session.list(filter, *page).await.map(Outcome::Rows),
+        Read::Count(filter) => session.count(filter).await.map(Outcome::Number),
+        Read::TaskCharges(kind, id) => match session.find(Tasks(*kind), id).await? {
+            Some(task) => charges_of(session, *kind, &task).await.map(Outcome::Rows),
+            None => Ok(Outcome::Rows(Vec::new())),
+        },
+        Read::StuckTasks(filter) => session.stuck_tasks(filter, now_ms).await.map(Outcome::Rows),
     }
+}
+
+/// All charges of a task, oldest first.
+pub(super) async fn charges_of(
+    session: &mut Session<'_>,
+    kind: TaskKind,
+    task: &Row,
+) -> std::result::Result<Vec<Row>, Failure> {
+    let about = About::of(kind, task);
+    let charge_id = about.charge_id.as_deref();
+    let found = session.charges_about(&about.user_id, charge_id, &about.text).await?;
+    Ok(about.only(found))
 }

@@ -1,27 +1,18 @@
 //! Statements that change several things at once, each of which must be what the plan says.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use tokio_postgres::types::Type;
 
 use super::error::Failure;
+use super::rows::internal;
 use super::statement::{Statement, texts};
 use super::value::Param;
+use crate::domain::plan::{RowChange, Verb};
+use crate::domain::table::TableName;
 use crate::domain::value::Fields;
 use crate::storage::schema::Table;
-
-/// A change of a row: its fields, and for an update its id.
-pub(super) enum Change<'a> {
-    Insert(&'a Fields),
-    Update(&'a str, &'a Fields),
-}
-
-/// What grants become.
-pub(super) struct GrantChange {
-    pub(super) part: &'static str,
-    pub(super) remaining: &'static str,
-    pub(super) condition: &'static str,
-}
 
 /// Parts of a WITH, and how many rows each must change.
 #[derive(Default)]
@@ -38,14 +29,23 @@ impl Parts {
         self.expected.push((part, rows));
     }
 
-    /// A part that changes each of these grants by a number of credits.
+    /// A part that changes each of these grants by a number of credits; none, if there are none.
     pub(super) fn push_grant_change(
         &mut self,
-        change: &GrantChange,
-        of_grants: BTreeMap<String, i64>,
+        part: &'static str,
+        remaining: &str,
+        condition: &str,
+        changes: impl Iterator<Item = (String, i64)>,
         (now, time_type): (Param, Type),
     ) {
-        let GrantChange { part, remaining, condition } = change;
+        // One row a grant: an UPDATE takes a row once, however often it is named.
+        let mut of_grants: BTreeMap<String, i64> = BTreeMap::new();
+        for (id, credits) in changes {
+            *of_grants.entry(id).or_default() += credits;
+        }
+        if of_grants.is_empty() {
+            return;
+        }
         let grants = of_grants.len();
         let (ids, credits) = of_grants.into_iter().unzip();
         let time = self.statement.bind(now, time_type);
@@ -78,25 +78,50 @@ impl Parts {
     }
 }
 
-/// Statements that insert rows, one for each choice of columns; the first with `parts`.
-pub(super) fn inserts(
-    table: &Table,
-    rows: &[&Fields],
+/// Statements that write rows, each with its table: one for new rows of the same columns, one for each
+/// row that changes; the first with `parts`.
+pub(super) fn write_rows<'r>(
+    rows: impl Iterator<Item = &'r RowChange>,
     parts: Parts,
-) -> Result<Vec<Statement>, Failure> {
-    let mut groups: Vec<(Vec<&str>, Vec<&Fields>)> = Vec::new();
+    table: impl Fn(TableName) -> Result<Arc<Table>, Failure>,
+) -> Result<Vec<(Arc<Table>, Statement)>, Failure> {
+    let mut groups: Vec<Vec<&RowChange>> = Vec::new();
     for row in rows {
-        let keys: Vec<&str> = row.iter().map(|(key, _)| key).collect();
-        match groups.iter_mut().find(|(same, _)| *same == keys) {
-            Some((_, group)) => group.push(row),
-            None => groups.push((keys, vec![row])),
+        match groups.iter_mut().find(|group| go_together(group, row)) {
+            Some(group) => group.push(row),
+            None => groups.push(vec![row]),
         }
     }
     let mut parts = Some(parts);
-    let insert = |(_, group): &(Vec<&str>, Vec<&Fields>)| {
+    let statement = |group: &Vec<&RowChange>| {
         let mut parts = parts.take().unwrap_or_default();
-        let written = parts.statement.insert(table, group)?;
-        Ok(parts.finish(&written, group.len(), table))
+        let Some(RowChange { table: name, id, verb, fields }) = group.first() else {
+            return Err(internal("a statement without rows"));
+        };
+        let table = table(*name)?;
+        let written = match verb {
+            Verb::Insert => {
+                let rows: Vec<&Fields> = group.iter().map(|row| &row.fields).collect();
+                parts.statement.insert(&table, &rows)?
+            }
+            Verb::Update => parts.statement.update(&table, id, fields)?,
+            Verb::UpdateCharge => {
+                let update = parts.statement.update(&table, id, fields)?;
+                format!("{update} AND transaction_type = 'consume' AND status = 'active'")
+            }
+        };
+        let statement = parts.finish(&written, group.len(), &table);
+        Ok((table, statement))
     };
-    groups.iter().map(insert).collect()
+    groups.iter().map(statement).collect()
+}
+
+fn go_together(group: &[&RowChange], row: &RowChange) -> bool {
+    let keys =
+        |row: &RowChange| row.fields.iter().map(|(key, _)| key.to_owned()).collect::<Vec<_>>();
+    group.first().is_some_and(|first| {
+        (first.verb, row.verb) == (Verb::Insert, Verb::Insert)
+            && first.table == row.table
+            && keys(first) == keys(row)
+    })
 }

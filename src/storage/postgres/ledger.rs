@@ -10,18 +10,19 @@ use tokio_postgres::Row as DatabaseRow;
 use tokio_postgres::types::Type;
 
 use super::Session;
-use super::change::{Change, GrantChange, Parts, inserts};
+use super::change::{Parts, write_rows};
 use super::error::Failure;
-use super::rows::{get, internal, read_charges, read_grant, read_grants, read_row};
+use super::rows::{get, internal, read_charges, read_grant, read_grants, read_row, read_time};
 use super::statement::{Statement, text, text_or_null, texts};
 use super::value::{Param, time_type};
-use crate::domain::charge::{Charge, ChargePlan, Grant};
+use crate::domain::charge::{Charge, ChargeFacts, Grant};
 use crate::domain::grant::{GrantFacts, NewGrant};
-use crate::domain::refund::{RefundPlan, Refundable};
-use crate::domain::task::{PatchPlan, TaskFacts, TaskPatch};
-use crate::domain::value::Fields;
+use crate::domain::plan::Plan;
+use crate::domain::refund::Refundable;
+use crate::domain::table::{TableName, TaskKind};
+use crate::domain::task::TaskFacts;
 use crate::storage::Row;
-use crate::storage::schema::{Table, TableName, quote};
+use crate::storage::schema::Table;
 
 type Result<T> = std::result::Result<T, Failure>;
 
@@ -30,8 +31,8 @@ type Result<T> = std::result::Result<T, Failure>;
 pub struct Wanted {
     /// How many credits each user is to be charged.
     pub credits: BTreeMap<String, i64>,
-    /// The ids of new tasks.
-    pub task_ids: Vec<String>,
+    /// The kinds and ids of new tasks.
+    pub tasks: Vec<(TaskKind, String)>,
     /// The transaction numbers that callers chose.
     pub transaction_nos: Vec<String>,
     /// Charges that new tasks name.
@@ -46,8 +47,8 @@ pub struct Wanted {
 pub struct Facts {
     /// The users who are there.
     pub users: HashSet<String>,
-    /// The ids of tasks that are taken.
-    pub task_ids: HashSet<String>,
+    /// The kinds and ids of tasks that are taken.
+    pub tasks: HashSet<(TaskKind, String)>,
     /// The transaction numbers that are taken.
     pub transaction_nos: HashSet<String>,
     /// The charges that tasks name.
@@ -69,14 +70,28 @@ impl Facts {
     }
 }
 
-/// What decides on a patch, all of it locked.
-pub struct PatchFacts {
+/// What a change of a task is about.
+pub struct WantedTask<'w> {
+    /// Its kind.
+    pub kind: TaskKind,
+    /// Its id.
+    pub id: &'w str,
+    /// The charge that the change names; else the task's own is looked at.
+    pub credit_id: Option<&'w str>,
+    /// A charge that the change makes: how many credits, and the caller's own transaction number.
+    pub charge: Option<(i64, Option<&'w str>)>,
+}
+
+/// What decides on it, all of it locked.
+pub struct FoundTask {
     /// The task.
     pub task: TaskFacts,
-    /// The charge that the patch names, or else the task's own.
+    /// The charge that is looked at.
     pub charge: Option<Charge>,
-    /// Grants that the charge drew on.
-    pub grants: Vec<Grant>,
+    /// Grants that it drew on.
+    pub drawn_on: Vec<Grant>,
+    /// What decides on a charge that the change makes.
+    pub funds: ChargeFacts,
 }
 
 impl Session<'_> {
@@ -85,48 +100,69 @@ impl Session<'_> {
         let now = self.time_for("expiresAt", now_ms)?;
         let user_ids = || texts(wanted.credits.keys().cloned().collect());
         let needs = (Param::Integers(wanted.credits.values().copied().collect()), Type::INT8_ARRAY);
-        let names = [texts(wanted.task_ids.clone()), texts(wanted.transaction_nos.clone())];
-        let mut statements = vec![
-            Statement::new(include_str!("sql/lock_users.sql"), [user_ids()]),
-            Statement::new(include_str!("sql/taken.sql"), names),
-        ];
-        if !wanted.charge_ids.is_empty() {
-            let ids = [texts(wanted.charge_ids.clone())];
-            statements.push(Statement::new(include_str!("sql/charges.sql"), ids));
+        let mut statements = vec![Statement::new(include_str!("sql/lock_users.sql"), [user_ids()])];
+        let kinds = self.wanted_kinds(wanted)?;
+        for kind in &kinds {
+            let of_kind = wanted.tasks.iter().filter(|(other, _)| other == kind);
+            let ids = [texts(of_kind.map(|(_, id)| id.clone()).collect())];
+            let sql = format!("SELECT id::text FROM {} WHERE id = ANY ($1)", kind.table());
+            statements.push(Statement::new(sql, ids));
         }
-        let next_grants = include_str!("sql/next_grants.sql");
-        statements.push(Statement::new(next_grants, [user_ids(), needs, now]));
+        let numbers = [texts(wanted.transaction_nos.clone())];
+        statements.push(Statement::new(include_str!("sql/taken.sql"), numbers));
+        let ids = [texts(wanted.charge_ids.clone())];
+        statements.push(Statement::new(charges("$1"), ids));
+        statements.push(Statement::new(next_grants("$1"), [user_ids(), needs, now]));
 
         let doing = "reading the balance";
         let replies = self.begin_all(&statements, wanted.alone, doing).await?;
-        let [users, taken, charges @ .., grants] = replies.as_slice() else {
+        let [users, tasks @ .., numbers, charges, grants] = replies.as_slice() else {
             return Err(internal("the server owes an answer"));
         };
         let mut facts = Facts::default();
         for row in users {
             facts.users.insert(get(row, 0)?);
         }
-        for row in taken {
-            let of_a_task: bool = get(row, 0)?;
-            let names = if of_a_task { &mut facts.task_ids } else { &mut facts.transaction_nos };
-            names.insert(get(row, 1)?);
+        for (kind, taken) in kinds.into_iter().zip(tasks) {
+            for row in taken {
+                facts.tasks.insert((kind, get(row, 0)?));
+            }
         }
-        for charge in read_charges(charges.first().map_or(&[], Vec::as_slice))? {
+        for row in numbers {
+            facts.transaction_nos.insert(get(row, 0)?);
+        }
+        for charge in read_charges(charges)? {
             facts.charges.insert(charge.id.clone(), charge);
         }
         facts.add_grants(grants, now_ms)?;
-        self.complete(&mut facts, wanted, now_ms).await?;
+        self.complete(&mut facts, &wanted.credits, now_ms).await?;
         Ok(facts)
+    }
+
+    /// The kinds of the new tasks, each once. Their tables are there.
+    fn wanted_kinds(&self, wanted: &Wanted) -> Result<Vec<TaskKind>> {
+        let mut kinds = Vec::new();
+        for (kind, _) in &wanted.tasks {
+            if !kinds.contains(kind) {
+                self.table(TableName::Tasks(*kind))?;
+                kinds.push(*kind);
+            }
+        }
+        Ok(kinds)
     }
 
     /// For users whose grants don't cover what is wanted: the app's own models may have changed some
     /// while we waited for the lock, so all are looked at again, under it.
-    async fn complete(&mut self, facts: &mut Facts, wanted: &Wanted, now_ms: i64) -> Result<()> {
+    async fn complete(
+        &mut self,
+        facts: &mut Facts,
+        wanted: &BTreeMap<String, i64>,
+        now_ms: i64,
+    ) -> Result<()> {
         let covered = |user_id: &str| -> i64 {
             facts.grants.get(user_id).into_iter().flatten().map(|grant| grant.remaining).sum()
         };
         let short: Vec<String> = wanted
-            .credits
             .iter()
             .filter(|(user_id, credits)| covered(user_id) < **credits)
             .map(|(user_id, _)| user_id.clone())
@@ -143,51 +179,81 @@ impl Session<'_> {
         facts.add_grants(&grants, now_ms)
     }
 
-    /// Writes charges and tasks, and commits. Returns the rows of both.
-    pub async fn write_charges(
+    /// Begins a transaction with what decides on a change of a task. `None`: there is no such task.
+    pub async fn task_facts(
         &mut self,
-        charges: &[&ChargePlan],
-        tasks: &[&Fields],
+        wanted: &WantedTask<'_>,
         now_ms: i64,
-    ) -> Result<(Vec<Row>, Vec<Row>)> {
-        let credit = Arc::clone(self.table(TableName::Credit)?);
-        let media_tasks = Arc::clone(self.table(TableName::MediaTasks)?);
-        let rows: Vec<&Fields> = charges.iter().map(|charge| &charge.row).collect();
-        let mut statements = inserts(&credit, &rows, self.draws(charges, now_ms)?)?;
-        let of_charges = statements.len();
-        statements.extend(inserts(&media_tasks, tasks, Parts::default())?);
-        let replies = self.commit(&statements).await?;
-        let read = |table: &Arc<Table>, replies: &[Vec<DatabaseRow>]| -> Result<Vec<Row>> {
-            replies.iter().flatten().map(|row| read_row(table, row)).collect()
+    ) -> Result<Option<FoundTask>> {
+        self.table(TableName::Tasks(wanted.kind))?;
+        let now = self.time_for("expiresAt", now_ms)?;
+        let table = wanted.kind.table();
+        let task_facts = include_str!("sql/task_facts.sql").replace("{tasks}", table);
+        let charge = format!("COALESCE($2, (SELECT credit_id FROM {table} WHERE id = $1))");
+        let of_charge = || [text(wanted.id), text_or_null(wanted.credit_id)];
+        let mut statements = vec![
+            Statement::new(lock_owner(table), [text(wanted.id)]),
+            Statement::new(task_facts, [text(wanted.id)]),
+            Statement::new(charges(&format!("ARRAY[{charge}]")), of_charge()),
+            Statement::new(grants_of(&charge), of_charge()),
+        ];
+        if let Some((credits, transaction_no)) = wanted.charge {
+            let numbers = [texts(transaction_no.map(str::to_owned).into_iter().collect())];
+            statements.push(Statement::new(include_str!("sql/taken.sql"), numbers));
+            let user = format!("ARRAY(SELECT user_id FROM {table} WHERE id = $1)");
+            let needs = (Param::Integers(vec![credits]), Type::INT8_ARRAY);
+            let params = [text(wanted.id), needs, now];
+            statements.push(Statement::new(next_grants(&user), params));
+        }
+        let replies = self.begin_all(&statements, true, "reading a task").await?;
+        let [_, task, charge, drawn_on, funds @ ..] = replies.as_slice() else {
+            return Err(internal("the server owes an answer"));
         };
-        let (charges, tasks) = replies.split_at(of_charges.min(replies.len()));
-        Ok((read(&credit, charges)?, read(&media_tasks, tasks)?))
+        let Some(row) = task.first() else { return Ok(None) };
+        let task = TaskFacts {
+            user_id: get(row, 0)?,
+            status: get(row, 1)?,
+            credit_id: get(row, 2)?,
+            updated_at_ms: read_time(row, 3)?.unwrap_or_default(),
+        };
+        let charge = read_charges(charge)?.into_iter().next();
+        let drawn_on = read_grants(drawn_on)?;
+        let funds = match (wanted.charge, funds) {
+            (Some((credits, _)), [taken, grants]) => {
+                let mut facts = Facts::default();
+                facts.add_grants(grants, now_ms)?;
+                let needs = BTreeMap::from([(task.user_id.clone(), credits)]);
+                self.complete(&mut facts, &needs, now_ms).await?;
+                ChargeFacts {
+                    user_exists: true,
+                    transaction_no_taken: !taken.is_empty(),
+                    grants: facts.grants.remove(&task.user_id).unwrap_or_default(),
+                }
+            }
+            _ => ChargeFacts::default(),
+        };
+        Ok(Some(FoundTask { task, charge, drawn_on, funds }))
     }
 
-    /// Begins a transaction with what decides on a patch. `None`: there is no such task.
-    pub async fn patch_facts(&mut self, patch: &TaskPatch) -> Result<Option<PatchFacts>> {
-        let of_patch = || [text(&patch.id), text_or_null(patch.credit_id())];
+    /// Begins a transaction with what decides on a refund of this charge: it, and grants that it drew on.
+    pub async fn refund_facts(&mut self, id: &str) -> Result<(Option<Charge>, Vec<Grant>)> {
         let statements = [
-            Statement::new(include_str!("sql/lock_task_user.sql"), [text(&patch.id)]),
-            Statement::new(include_str!("sql/task_facts.sql"), [text(&patch.id)]),
-            Statement::new(include_str!("sql/charge_of_task.sql"), of_patch()),
-            Statement::new(include_str!("sql/grants_of_charge.sql"), of_patch()),
+            Statement::new(lock_owner("credit"), [text(id)]),
+            Statement::new(charges("ARRAY[$1]"), [text(id)]),
+            Statement::new(grants_of("$1"), [text(id)]),
         ];
-        let [_, task, charge, grants] = self.begin(statements, "reading a task").await?;
-        let Some(task) = task.first() else { return Ok(None) };
-        let task =
-            TaskFacts { user_id: get(task, 0)?, status: get(task, 1)?, credit_id: get(task, 2)? };
-        let charge = read_charges(&charge)?.into_iter().next();
-        Ok(Some(PatchFacts { task, charge, grants: read_grants(&grants)? }))
+        let [_, charge, grants] = self.begin(statements, "reading a charge").await?;
+        Ok((read_charges(&charge)?.into_iter().next(), read_grants(&grants)?))
     }
 
     /// The grants that a charge drew on, those that its user still has. `found` are those that
-    /// [`Self::patch_facts`] found: nearly always all.
+    /// the facts had: nearly always all.
     pub async fn grants_drawn_on(
         &mut self,
-        refundable: &Refundable,
+        refundable: Option<&Refundable>,
         found: Vec<Grant>,
     ) -> Result<Vec<Grant>> {
+        let Some(refundable) = refundable else { return Ok(Vec::new()) };
         let is_known = |id: &str| found.iter().any(|grant| grant.id == id);
         if refundable.draws.iter().all(|draw| is_known(&draw.credit_id)) {
             return Ok(found);
@@ -197,20 +263,6 @@ impl Session<'_> {
         let statement = Statement::new(include_str!("sql/grants_by_id.sql"), params);
         let [rows] = self.more([statement], "reading grants").await?;
         read_grants(&rows)
-    }
-
-    /// Writes a patch with its refund, and commits.
-    pub async fn write_patch(
-        &mut self,
-        patch: &TaskPatch,
-        plan: &PatchPlan,
-        now_ms: i64,
-    ) -> Result<Row> {
-        let refund = match &plan.refund {
-            Some(refund) => self.refund(refund, now_ms)?,
-            None => Parts::default(),
-        };
-        self.write_row(TableName::MediaTasks, Change::Update(&patch.id, &plan.row), refund).await
     }
 
     /// Begins a transaction with what decides on a grant.
@@ -228,11 +280,6 @@ impl Session<'_> {
         })
     }
 
-    /// Writes a grant, and commits.
-    pub async fn write_grant(&mut self, row: &Fields) -> Result<Row> {
-        self.write_row(TableName::Credit, Change::Insert(row), Parts::default()).await
-    }
-
     /// Whether a row is there, after everybody who is writing for this user is done: for a caller whose
     /// own commit was not answered.
     pub async fn find_settled(
@@ -242,101 +289,111 @@ impl Session<'_> {
         id: &str,
     ) -> Result<Option<Row>> {
         self.begin([lock_user(user_id, None, None)], "waiting for a lost commit").await?;
-        let found = Arc::clone(self.table(table)?);
-        let (columns, table) = (&found.select_list, quote(table.sql()));
-        let sql = format!("SELECT {columns} FROM {table} WHERE id = $1");
-        let [rows] = self.more([Statement::new(sql, [text(id)])], "reading").await?;
-        self.roll_back();
-        rows.first().map(|row| read_row(&found, row)).transpose()
+        self.find_here(table, id).await
     }
 
-    /// Changes a row together with the parts of a WITH, and commits.
-    async fn write_row(
-        &mut self,
-        table: TableName,
-        change: Change<'_>,
-        mut parts: Parts,
-    ) -> Result<Row> {
+    /// The row with this id, inside the transaction, which then ends.
+    pub async fn find_here(&mut self, table: TableName, id: &str) -> Result<Option<Row>> {
         let table = Arc::clone(self.table(table)?);
-        let written = match change {
-            Change::Insert(row) => parts.statement.insert(&table, &[row])?,
-            Change::Update(id, row) => parts.statement.update(&table, id, row)?,
-        };
-        let replies = self.commit(&[parts.finish(&written, 1, &table)]).await?;
-        match replies.iter().flatten().next() {
-            Some(row) => read_row(&table, row),
-            None => Err(internal("the written row did not come back")),
+        let [rows] = self.more([Statement::find(&table, id)], "reading").await?;
+        self.roll_back();
+        rows.first().map(|row| read_row(&table, row)).transpose()
+    }
+
+    /// Writes plans, at least one row, and commits. The rows that were written.
+    pub async fn write(&mut self, plans: &[&Plan], now_ms: i64) -> Result<Written> {
+        let mut parts = Parts::default();
+        self.push_draws(&mut parts, plans, now_ms)?;
+        self.push_returns(&mut parts, plans, now_ms)?;
+        let rows = plans.iter().flat_map(|plan| &plan.rows);
+        let (tables, statements): (Vec<Arc<Table>>, Vec<Statement>) =
+            write_rows(rows, parts, |name| self.table(name).cloned())?.into_iter().unzip();
+        let replies = self.commit(&statements).await?;
+        let mut written = Written::default();
+        for (table, replies) in tables.iter().zip(&replies) {
+            for row in replies {
+                let row = read_row(table, row)?;
+                let id = row.text("id").unwrap_or_default().to_owned();
+                written.0.insert((table.name, id), row);
+            }
         }
+        Ok(written)
     }
 
     /// What charges take from their grants.
-    fn draws(&self, plans: &[&ChargePlan], now_ms: i64) -> Result<Parts> {
+    fn push_draws(&self, parts: &mut Parts, plans: &[&Plan], now_ms: i64) -> Result<()> {
         let draws = plans.iter().flat_map(|plan| &plan.draws);
-        let change = GrantChange {
-            part: "drawn",
-            remaining: "credit.remaining_credits - change.credits",
-            // A grant is never drawn below zero, whatever the plan says.
-            condition: "credit.remaining_credits >= change.credits",
-        };
-        let mut parts = Parts::default();
         let changes = draws.map(|draw| (draw.credit_id.clone(), draw.credits_consumed));
-        self.push_grant_change(&mut parts, &change, changes, now_ms)?;
-        Ok(parts)
-    }
-
-    /// The flip of a charge, and what goes back.
-    fn refund(&self, plan: &RefundPlan, now_ms: i64) -> Result<Parts> {
-        let mut parts = Parts::default();
-        let (time, declared) = self.updated_at(now_ms)?;
-        let id = parts.statement.bind(Param::Text(plan.charge_id.clone()), Type::TEXT);
-        let time = parts.statement.bind(time, declared);
-        let flip = format!(
-            "UPDATE credit SET status = 'deleted', updated_at = {time} \
-             WHERE id = {id} AND transaction_type = 'consume' AND status = 'active' RETURNING 1"
-        );
-        parts.push("flipped", 1, &flip);
-        if !plan.returns.is_empty() {
-            let change = GrantChange {
-                part: "given_back",
-                remaining: "credit.remaining_credits + change.credits",
-                // A grant is never raised above what was granted.
-                condition: "credit.remaining_credits + change.credits <= credit.credits",
-            };
-            self.push_grant_change(&mut parts, &change, plan.returns.iter().cloned(), now_ms)?;
-        }
-        Ok(parts)
-    }
-
-    fn push_grant_change(
-        &self,
-        parts: &mut Parts,
-        change: &GrantChange,
-        changes: impl Iterator<Item = (String, i64)>,
-        now_ms: i64,
-    ) -> Result<()> {
-        // One row a grant: an UPDATE takes a row once, however often it is named.
-        let mut of_grants: BTreeMap<String, i64> = BTreeMap::new();
-        for (id, credits) in changes {
-            *of_grants.entry(id).or_default() += credits;
-        }
-        let (time, declared) = self.updated_at(now_ms)?;
-        parts.push_grant_change(change, of_grants, (time, declared));
+        // A grant is never drawn below zero, whatever the plan says.
+        let condition = "credit.remaining_credits >= change.credits";
+        let remaining = "credit.remaining_credits - change.credits";
+        let time = self.time_for("updatedAt", now_ms)?;
+        parts.push_grant_change("drawn", remaining, condition, changes, time);
         Ok(())
     }
 
-    fn updated_at(&self, now_ms: i64) -> Result<(Param, Type)> {
-        self.time_for("updatedAt", now_ms)
+    /// What refunds give back.
+    fn push_returns(&self, parts: &mut Parts, plans: &[&Plan], now_ms: i64) -> Result<()> {
+        let changes = plans.iter().flat_map(|plan| &plan.returns).cloned();
+        // A grant is never raised above what was granted.
+        let condition = "credit.remaining_credits + change.credits <= credit.credits";
+        let remaining = "credit.remaining_credits + change.credits";
+        let time = self.time_for("updatedAt", now_ms)?;
+        parts.push_grant_change("given_back", remaining, condition, changes, time);
+        Ok(())
     }
 
-    fn time_for(&self, key: &str, time_ms: i64) -> Result<(Param, Type)> {
-        let column = self.table(TableName::Credit)?.column(key).map_err(Failure::Refused)?;
+    /// A time as a column of `credit` takes it.
+    pub(super) fn time_for(&self, key: &str, time_ms: i64) -> Result<(Param, Type)> {
+        self.time_in(TableName::Credit, key, time_ms)
+    }
+
+    /// A time as a column takes it.
+    pub(super) fn time_in(
+        &self,
+        table: TableName,
+        key: &str,
+        time_ms: i64,
+    ) -> Result<(Param, Type)> {
+        let column = self.table(table)?.column(key).map_err(Failure::Refused)?;
         Ok((Param::TimeMs(time_ms), time_type(column)))
     }
 
     /// The columns of a table.
     pub fn table(&self, name: TableName) -> Result<&Arc<Table>> {
-        self.schema().map(|schema| schema.table(name)).map_err(Failure::Refused)
+        self.schema().and_then(|schema| schema.table(name)).map_err(Failure::Refused)
     }
+}
+
+/// Rows that were written.
+#[derive(Debug, Default)]
+pub struct Written(HashMap<(&'static str, String), Row>);
+
+impl Written {
+    /// The row of this table with this id.
+    pub fn take(&mut self, (table, id): &(TableName, String)) -> Option<Row> {
+        self.0.remove(&(table.sql(), id.clone()))
+    }
+}
+
+/// The lock of the user whose row of this table has the id in $1.
+fn lock_owner(table: &str) -> String {
+    include_str!("sql/lock_owner.sql").replace("{table}", table)
+}
+
+/// The charges with the ids in `charges`, an SQL array.
+fn charges(charges: &str) -> String {
+    include_str!("sql/charges.sql").replace("{charges}", charges)
+}
+
+/// The grants that a charge drew on; `charge` is its id in SQL.
+fn grants_of(charge: &str) -> String {
+    include_str!("sql/grants_of_charge.sql").replace("{charge}", charge)
+}
+
+/// The next grants of each user in `users`, an SQL array.
+fn next_grants(users: &str) -> String {
+    include_str!("sql/next_grants.sql").replace("{users}", users)
 }
 
 fn lock_user(user_id: &str, credit_id: Option<&str>, transaction_no: Option<&str>) -> Statement {

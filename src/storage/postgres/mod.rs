@@ -22,7 +22,7 @@ use tokio_postgres::{Config, Row};
 
 pub use self::error::Failure;
 use self::error::no_connection;
-pub use self::ledger::{Facts, Wanted};
+pub use self::ledger::{Facts, FoundTask, Wanted, WantedTask, Written};
 use self::statement::Statement;
 use super::location::{PostgresUrl, SslMode};
 use super::schema::{Schema, quote};

@@ -18,12 +18,14 @@ type Result<T> = std::result::Result<T, Failure>;
 pub(super) fn read_charges(rows: &[DatabaseRow]) -> Result<Vec<Charge>> {
     rows.iter()
         .map(|row| {
-            let consumed_detail: Option<String> = get(row, 3)?;
+            let consumed_detail: Option<String> = get(row, 4)?;
             Ok(Charge {
                 id: get(row, 0)?,
                 user_id: get(row, 1)?,
                 active: get(row, 2)?,
+                credits: -get::<i64>(row, 3)?,
                 consumed_detail: consumed_detail.map(String::into_bytes),
+                metadata: get(row, 5)?,
             })
         })
         .collect()
@@ -41,9 +43,14 @@ pub(super) fn read_grant(row: &DatabaseRow) -> Result<Grant> {
         transaction_no: get(row, 1)?,
         credits: get(row, 2)?,
         remaining: get(row, 3)?,
-        expires_at_ms: get::<Option<Micros>>(row, 4)?.map(|Micros(micros)| to_ms(micros)),
+        expires_at_ms: read_time(row, 4)?,
         active: get(row, 5)?,
     })
+}
+
+/// Reads a time, in epoch milliseconds.
+pub(super) fn read_time(row: &DatabaseRow, at: usize) -> Result<Option<i64>> {
+    Ok(get::<Option<Micros>>(row, at)?.map(|Micros(micros)| to_ms(micros)))
 }
 
 /// A time of either type, as sent.

@@ -3,10 +3,9 @@
 use tokio_postgres::Row;
 
 use super::value::needs_cast;
+use crate::domain::table::TableName;
 use crate::error::{Error, Result};
-use crate::storage::schema::{
-    Column, Kind, Limit, Schema, Table, TableName, TimestampUnit, camel_case, check_tables, quote,
-};
+use crate::storage::schema::{Column, Kind, Limit, Schema, TimestampUnit, camel_case, quote};
 
 /// Reads the rows of `sql/columns.sql`, and refuses a schema that lacks what this package needs.
 pub(super) fn read(rows: &[Row]) -> Result<Schema> {
@@ -20,21 +19,7 @@ pub(super) fn read(rows: &[Row]) -> Result<Schema> {
         }
         found.push((table, columns));
     }
-    check_tables(&names(&found), sql_type)?;
-    let [user, credit, media_tasks] =
-        <[_; 3]>::try_from(found).map_err(|_| Error::Internal("a table was lost".to_owned()))?;
-    let table = |(name, columns): (TableName, Vec<Column>)| Table::new(name, columns, select);
-    let tables = [table(user), table(credit), table(media_tasks)];
-    Ok(Schema::new(tables, TimestampUnit::Milliseconds, false))
-}
-
-fn names(found: &[(TableName, Vec<Column>)]) -> Vec<(TableName, Vec<&str>)> {
-    found
-        .iter()
-        .map(|(table, columns)| {
-            (*table, columns.iter().map(|column| column.name.as_str()).collect())
-        })
-        .collect()
+    Schema::new(found, sql_type, select, TimestampUnit::Milliseconds, false)
 }
 
 fn text(row: &Row, at: usize) -> Result<String> {

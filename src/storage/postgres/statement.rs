@@ -21,6 +21,12 @@ impl Statement {
         Self { sql: sql.into(), params: params.into() }
     }
 
+    /// The whole row with an id.
+    pub(super) fn find(table: &Table, id: &str) -> Self {
+        let sql = format!("SELECT {} FROM {} WHERE id = $1", table.select_list, quote(table.name));
+        Self::new(sql, [text(id)])
+    }
+
     /// Appends SQL.
     pub(super) fn push(&mut self, sql: &str) {
         self.sql.push_str(sql);

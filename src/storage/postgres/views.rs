@@ -6,32 +6,42 @@ use tokio_postgres::types::Type;
 
 use super::Session;
 use super::error::Failure;
-use super::rows::{get, read_row};
-use super::statement::{Statement, integer, text};
-use super::value::{Param, time_type};
-use crate::domain::task::ACTIVE_STATUSES;
-use crate::storage::schema::{TableName, quote};
-use crate::storage::{CreditFilter, Page, Row};
+use super::rows::{get, read_grants, read_row};
+use super::statement::{Statement, integer, text, text_or_null, texts};
+use super::value::Param;
+use crate::domain::charge::Grant;
+use crate::domain::table::{TableName, TaskKind};
+use crate::storage::schema::quote;
+use crate::storage::{Filter, Page, Row, StuckFilter};
 
 type Result<T> = std::result::Result<T, Failure>;
 
+const MEDIA_TASKS: TableName = TableName::Tasks(TaskKind::Media);
 // A status may be an enum that lacks some of them, so it is compared as text.
 const ACTIVE_TASKS: &str = "user_id = $1 AND status::text = ANY ($2) AND deleted_at IS NULL";
 const TASKS: &str = "user_id = $1 AND deleted_at IS NULL";
+const NEWEST_FIRST: &str = "created_at DESC, id DESC";
 
 impl Session<'_> {
     /// The row with this id.
     pub async fn find(&mut self, table: TableName, id: &str) -> Result<Option<Row>> {
-        let found = Arc::clone(self.table(table)?);
-        let (columns, table) = (&found.select_list, quote(table.sql()));
-        let sql = format!("SELECT {columns} FROM {table} WHERE id = $1");
-        let [rows] = self.read([Statement::new(sql, [text(id)])], "reading").await?;
-        rows.first().map(|row| read_row(&found, row)).transpose()
+        let table = Arc::clone(self.table(table)?);
+        let [rows] = self.read([Statement::find(&table, id)], "reading").await?;
+        rows.first().map(|row| read_row(&table, row)).transpose()
+    }
+
+    /// The row of `credit` with this transaction number.
+    pub async fn find_transaction(&mut self, transaction_no: &str) -> Result<Option<Row>> {
+        let params = vec![text(transaction_no)];
+        let rows =
+            self.rows(TableName::Credit, "transaction_no = $1", params, NEWEST_FIRST, None).await?;
+        Ok(rows.into_iter().next())
     }
 
     /// The user's tasks that are still being worked on, newest first.
     pub async fn active_tasks(&mut self, user_id: &str) -> Result<Vec<Row>> {
-        self.rows(TableName::MediaTasks, ACTIVE_TASKS, user_and_statuses(user_id), None).await
+        let params = user_and_statuses(user_id);
+        self.rows(MEDIA_TASKS, ACTIVE_TASKS, params, NEWEST_FIRST, None).await
     }
 
     /// Whether there is such a task.
@@ -42,10 +52,10 @@ impl Session<'_> {
 
     /// A page of the user's tasks, newest first, without deleted ones, and how many all pages have.
     pub async fn task_history(&mut self, user_id: &str, page: Page) -> Result<(Vec<Row>, i64)> {
-        let table = Arc::clone(self.table(TableName::MediaTasks)?);
+        let table = Arc::clone(self.table(MEDIA_TASKS)?);
         let params = vec![text(user_id)];
-        let count = count(TableName::MediaTasks, TASKS, params.clone());
-        let list = list(&table.select_list, TableName::MediaTasks, TASKS, params, Some(page));
+        let count = count(MEDIA_TASKS, TASKS, params.clone());
+        let list = list(&table.select_list, MEDIA_TASKS, TASKS, params, NEWEST_FIRST, Some(page));
         let [list, total] = self.read([list, count], "reading").await?;
         let rows = list.iter().map(|row| read_row(&table, row)).collect::<Result<_>>()?;
         Ok((rows, first_value(&total)?))
@@ -53,22 +63,54 @@ impl Session<'_> {
 
     /// What the user can spend now.
     pub async fn balance(&mut self, user_id: &str, now_ms: i64) -> Result<i64> {
-        let expires_at =
-            self.table(TableName::Credit)?.column("expiresAt").map_err(Failure::Refused)?;
-        let params = [text(user_id), (Param::TimeMs(now_ms), time_type(expires_at))];
+        let params = [text(user_id), self.time_for("expiresAt", now_ms)?];
         self.value(Statement::new(include_str!("sql/balance.sql"), params)).await
     }
 
-    /// A page of credit rows, newest first.
-    pub async fn credits(&mut self, filter: &CreditFilter, page: Page) -> Result<Vec<Row>> {
-        let (condition, params) = conditions(filter);
-        self.rows(TableName::Credit, &condition, params, Some(page)).await
+    /// All that the user can spend now, in draw order.
+    pub async fn all_spendable_grants(&mut self, user_id: &str, now_ms: i64) -> Result<Vec<Grant>> {
+        let params = [texts(vec![user_id.to_owned()]), self.time_for("expiresAt", now_ms)?];
+        // A read takes no locks.
+        let sql = include_str!("sql/spendable_grants.sql").replace("FOR UPDATE", "");
+        let [rows] = self.read([Statement::new(sql, params)], "reading grants").await?;
+        read_grants(&rows)
     }
 
-    /// How many credit rows all pages have.
-    pub async fn credit_count(&mut self, filter: &CreditFilter) -> Result<i64> {
+    /// A page of rows, newest first.
+    pub async fn list(&mut self, filter: &Filter, page: Page) -> Result<Vec<Row>> {
         let (condition, params) = conditions(filter);
-        self.value(count(TableName::Credit, &condition, params)).await
+        self.rows(filter.table, &condition, params, NEWEST_FIRST, Some(page)).await
+    }
+
+    /// How many rows all pages have.
+    pub async fn count(&mut self, filter: &Filter) -> Result<i64> {
+        self.table(filter.table)?;
+        let (condition, params) = conditions(filter);
+        self.value(count(filter.table, &condition, params)).await
+    }
+
+    /// Charges of this user that may be a task's, oldest first: the one with this id, and those whose
+    /// metadata holds this text.
+    pub async fn charges_about(
+        &mut self,
+        user_id: &str,
+        charge_id: Option<&str>,
+        about: &str,
+    ) -> Result<Vec<Row>> {
+        let condition = "user_id = $1 AND transaction_type = 'consume' \
+                         AND (id = $2 OR position($3 in metadata::text) > 0)";
+        let params = vec![text(user_id), text_or_null(charge_id), text(about)];
+        self.rows(TableName::Credit, condition, params, "created_at, id", None).await
+    }
+
+    /// Tasks that nobody works on any more, oldest first.
+    pub async fn stuck_tasks(&mut self, filter: &StuckFilter, now_ms: i64) -> Result<Vec<Row>> {
+        let table = TableName::Tasks(filter.kind);
+        let before = self.time_in(table, "updatedAt", now_ms - filter.older_than_ms)?;
+        let params = vec![texts(filter.statuses.clone()), before];
+        let condition = "status::text = ANY ($1) AND updated_at < $2";
+        let page = Page { page: 1, limit: filter.limit };
+        self.rows(table, condition, params, "updated_at, id", Some(page)).await
     }
 
     async fn rows(
@@ -76,10 +118,11 @@ impl Session<'_> {
         table: TableName,
         condition: &str,
         params: Vec<(Param, Type)>,
+        order: &str,
         page: Option<Page>,
     ) -> Result<Vec<Row>> {
         let found = Arc::clone(self.table(table)?);
-        let list = list(&found.select_list, table, condition, params, page);
+        let list = list(&found.select_list, table, condition, params, order, page);
         let [rows] = self.read([list], "reading").await?;
         rows.iter().map(|row| read_row(&found, row)).collect()
     }
@@ -102,18 +145,17 @@ fn first_value<T: for<'r> tokio_postgres::types::FromSql<'r>>(
     }
 }
 
-/// Rows that meet a condition, newest first; all of them, or a page.
+/// Rows that meet a condition, in this order; all of them, or a page.
 fn list(
     columns: &str,
     table: TableName,
     condition: &str,
     params: Vec<(Param, Type)>,
+    order: &str,
     page: Option<Page>,
 ) -> Statement {
     let table = quote(table.sql());
-    let sql = format!(
-        "SELECT {columns} FROM {table} WHERE {condition} ORDER BY created_at DESC, id DESC"
-    );
+    let sql = format!("SELECT {columns} FROM {table} WHERE {condition} ORDER BY {order}");
     let mut statement = Statement::new(sql, params);
     if let Some(page) = page {
         let (limit, declared) = integer(i64::from(page.limit));
@@ -131,23 +173,18 @@ fn count(table: TableName, condition: &str, params: Vec<(Param, Type)>) -> State
 }
 
 fn user_and_statuses(user_id: &str) -> Vec<(Param, Type)> {
-    let statuses = ACTIVE_STATUSES.iter().map(|status| (*status).to_owned()).collect();
-    vec![text(user_id), (Param::Texts(statuses), Type::TEXT_ARRAY)]
+    let statuses = TaskKind::Media.active_statuses().iter().map(|status| (*status).to_owned());
+    vec![text(user_id), texts(statuses.collect())]
 }
 
-fn conditions(filter: &CreditFilter) -> (String, Vec<(Param, Type)>) {
-    let parts = [
-        ("user_id", &filter.user_id),
-        ("status::text", &filter.status),
-        ("transaction_type::text", &filter.transaction_type),
-    ];
+fn conditions(filter: &Filter) -> (String, Vec<(Param, Type)>) {
     let mut condition = "TRUE".to_owned();
     let mut params = Vec::new();
-    for (column, value) in parts {
-        if let Some(value) = value {
-            params.push(text(value));
-            condition.push_str(&format!(" AND {column} = ${}", params.len()));
-        }
+    for (column, value) in &filter.equal {
+        params.push(text(value));
+        // An index is on the user alone; anything else may be an enum.
+        let cast = if *column == "user_id" { "" } else { "::text" };
+        condition.push_str(&format!(" AND {column}{cast} = ${}", params.len()));
     }
     (condition, params)
 }

@@ -10,17 +10,22 @@ use super::error::Doing;
 use super::purses::Purse;
 use super::statements::Verb;
 use super::value::{Bound, read};
-use crate::domain::charge::{Charge, ChargePlan, Grant};
+use crate::domain::charge::{Charge, Grant};
 use crate::domain::credits::Credits;
-use crate::domain::refund::{RefundPlan, Refundable};
+use crate::domain::plan::{self, Plan, RowChange};
+use crate::domain::refund::Refundable;
+use crate::domain::table::{TableName, TaskKind};
 use crate::domain::task::TaskFacts;
-use crate::domain::value::{Fields, Value};
+use crate::domain::value::Fields;
 use crate::error::{Error, Result};
-use crate::storage::schema::{Table, TableName};
+use crate::storage::schema::Table;
 use crate::storage::{Ledger, Row};
 
+/// In draw order.
+pub(super) const SPENDABLE_GRANTS: &str = include_str!("sql/spendable_grants.sql");
+
 impl Ledger for Database {
-    fn table(&self, name: TableName) -> &Arc<Table> {
+    fn table(&self, name: TableName) -> Result<&Arc<Table>> {
         self.schema.table(name)
     }
 
@@ -37,22 +42,34 @@ impl Ledger for Database {
         Ok(exists)
     }
 
-    fn task_facts(&mut self, id: &str) -> Result<Option<TaskFacts>> {
-        let sql = "SELECT user_id, status, credit_id FROM media_tasks WHERE id = ?1";
-        self.first(sql, [id], |row| {
-            Ok(TaskFacts { user_id: row.get(0)?, status: row.get(1)?, credit_id: row.get(2)? })
+    fn task_facts(&mut self, kind: TaskKind, id: &str) -> Result<Option<TaskFacts>> {
+        self.table(TableName::Tasks(kind))?;
+        let unit = self.schema.timestamp_unit;
+        let table = kind.table();
+        let sql =
+            format!("SELECT user_id, status, credit_id, updated_at FROM {table} WHERE id = ?1");
+        self.first(&sql, [id], |row| {
+            Ok(TaskFacts {
+                user_id: row.get(0)?,
+                status: row.get(1)?,
+                credit_id: row.get(2)?,
+                updated_at_ms: unit.to_ms(row.get(3)?),
+            })
         })
     }
 
     fn charge(&mut self, id: &str) -> Result<Option<Charge>> {
-        let sql = "SELECT id, user_id, status, consumed_detail FROM credit
+        let sql = "SELECT id, user_id, status, credits, consumed_detail, metadata FROM credit
                    WHERE id = ?1 AND transaction_type = 'consume'";
         self.first(sql, [id], |row| {
+            let metadata = bytes(row.get_ref(5)?);
             Ok(Charge {
                 id: row.get(0)?,
                 user_id: row.get(1)?,
                 active: row.get_ref(2)?.as_str()? == "active",
-                consumed_detail: bytes(row.get_ref(3)?),
+                credits: -row.get::<_, i64>(3)?,
+                consumed_detail: bytes(row.get_ref(4)?),
+                metadata: metadata.map(|bytes| String::from_utf8_lossy(&bytes).into_owned()),
             })
         })
     }
@@ -84,49 +101,25 @@ impl Ledger for Database {
         Ok(grants)
     }
 
-    fn write_charge(&mut self, plan: &ChargePlan, now_ms: i64) -> Result<()> {
-        self.insert_row(TableName::Credit, &plan.row)?;
+    fn apply(&mut self, plan: &Plan, now_ms: i64) -> Result<()> {
+        if plan.gives() {
+            self.purses.forget(&plan.user_id);
+        }
+        for row in &plan.rows {
+            self.write_row(row)?;
+        }
         let updated_at = self.schema.timestamp_unit.from_ms(now_ms);
         for draw in &plan.draws {
             let sql = include_str!("sql/draw.sql");
-            let changes =
-                self.execute(sql, params![draw.credit_id, draw.credits_consumed, updated_at])?;
-            one_row(changes, "a draw")?;
+            let drawn = params![draw.credit_id, draw.credits_consumed, updated_at];
+            one_row(self.execute(sql, drawn)?, "a draw")?;
         }
-        self.purses.drawn(&plan.user_id, &plan.draws);
-        Ok(())
-    }
-
-    fn write_refund(&mut self, plan: &RefundPlan, now_ms: i64) -> Result<bool> {
-        let updated_at = self.schema.timestamp_unit.from_ms(now_ms);
-        let flip = include_str!("sql/flip_charge.sql");
-        if self.execute(flip, params![plan.charge_id, updated_at])? == 0 {
-            return Ok(false);
-        }
-        self.purses.forget(&plan.user_id);
         for (grant_id, credits) in &plan.returns {
             let sql = include_str!("sql/give_back.sql");
             one_row(self.execute(sql, params![grant_id, credits, updated_at])?, "a refund")?;
         }
-        Ok(true)
-    }
-
-    fn insert(&mut self, table: TableName, row: &Fields) -> Result<()> {
-        if table == TableName::Credit
-            && let Some(user_id) = row.get("userId").and_then(Value::as_text)
-        {
-            self.purses.forget(user_id);
-        }
-        self.insert_row(table, row)
-    }
-
-    fn update(&mut self, table: TableName, id: &str, row: &Fields) -> Result<()> {
-        let changes = self.execute_with(Verb::Update, table, row, Some(id))?;
-        one_row(changes, "an update")
-    }
-
-    fn find(&mut self, table: TableName, id: &str) -> Result<Option<Row>> {
-        self.find_row(table, id)
+        self.purses.drawn(&plan.user_id, &plan.draws);
+        Ok(())
     }
 }
 
@@ -135,8 +128,7 @@ impl Database {
     fn read_purse(&self, user_id: &str, credits: Credits, now_ms: i64) -> Result<Purse> {
         let now = self.schema.timestamp_unit.from_ms(now_ms);
         let load = || {
-            let sql = include_str!("sql/spendable_grants.sql");
-            let mut statement = self.connection.prepare_cached(sql)?;
+            let mut statement = self.connection.prepare_cached(SPENDABLE_GRANTS)?;
             let mut rows = statement.query(params![user_id, now])?;
             let mut purse = Purse { grants: Vec::new(), complete: false, read_at_ms: now_ms };
             let mut covered = 0;
@@ -154,12 +146,18 @@ impl Database {
         load().doing("reading grants")
     }
 
-    fn insert_row(&mut self, table: TableName, row: &Fields) -> Result<()> {
-        one_row(self.execute_with(Verb::Insert, table, row, None)?, "an insert")
+    fn write_row(&mut self, row: &RowChange) -> Result<()> {
+        let RowChange { table, id, verb, fields } = row;
+        let (verb, id, what) = match verb {
+            plan::Verb::Insert => (Verb::Insert, None, "an insert"),
+            plan::Verb::Update => (Verb::Update, Some(id.as_str()), "an update"),
+            plan::Verb::UpdateCharge => (Verb::UpdateCharge, Some(id.as_str()), "a refund"),
+        };
+        one_row(self.execute_with(verb, *table, fields, id)?, what)
     }
 
     pub(super) fn find_row(&mut self, table: TableName, id: &str) -> Result<Option<Row>> {
-        let table = self.schema.table(table);
+        let table = self.schema.table(table)?;
         let statement = self.statements.get(Verb::Find, table, &Fields::default())?;
         self.first(&statement.sql, [id], |row| self.read_row(table, row))
     }
@@ -176,7 +174,7 @@ impl Database {
     }
 
     /// Reads a row of `spendable_grants.sql` or `grant_of_user.sql`.
-    fn read_grant(&self, row: &rusqlite::Row<'_>) -> rusqlite::Result<Grant> {
+    pub(super) fn read_grant(&self, row: &rusqlite::Row<'_>) -> rusqlite::Result<Grant> {
         let unit = self.schema.timestamp_unit;
         Ok(Grant {
             id: row.get(0)?,
@@ -215,7 +213,7 @@ impl Database {
         row: &Fields,
         id: Option<&str>,
     ) -> Result<usize> {
-        let statement = self.statements.get(verb, self.schema.table(table), row)?;
+        let statement = self.statements.get(verb, self.schema.table(table)?, row)?;
         let unit = self.schema.timestamp_unit;
         let values = row.iter().zip(&statement.kinds);
         let bound: Vec<Bound> =

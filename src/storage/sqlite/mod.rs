@@ -334,7 +334,7 @@ fn connect(place: &Place, flags: OpenFlags) -> Result<Connection> {
 
 fn tune(connection: &mut Connection, options: Options, role: Role) -> Result<()> {
     let cache_kib = match role {
-        Role::Writer => 32 * 1024,
+        Role::Writer => 16 * 1024,
         Role::Reader => 8 * 1024,
     };
     let synchronous = match options.durability {

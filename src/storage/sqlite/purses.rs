@@ -7,7 +7,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use crate::domain::charge::{Draw, Grant};
+use crate::domain::charge::{Draw, Grant, draw_down};
 use crate::domain::credits::Credits;
 
 /// The purses of some users, and which users there are.
@@ -86,15 +86,8 @@ impl Purses {
 
     /// Keeps up with a charge that was written.
     pub(super) fn drawn(&mut self, user_id: &str, draws: &[Draw]) {
-        let Some(purse) = self.purses.get_mut(user_id) else { return };
-        for draw in draws {
-            if let Some(at) = purse.grants.iter().position(|grant| grant.id == draw.credit_id) {
-                if draw.credits_after > 0 {
-                    purse.grants[at].remaining = draw.credits_after;
-                } else {
-                    purse.grants.remove(at);
-                }
-            }
+        if let Some(purse) = self.purses.get_mut(user_id) {
+            draw_down(&mut purse.grants, draws);
         }
     }
 

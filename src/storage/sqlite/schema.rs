@@ -3,10 +3,9 @@
 use rusqlite::Connection;
 
 use super::error::Doing;
+use crate::domain::table::TableName;
 use crate::error::{Error, Result};
-use crate::storage::schema::{
-    Column, Kind, Limit, Schema, Table, TableName, TimestampUnit, camel_case, check_tables, quote,
-};
+use crate::storage::schema::{Column, Kind, Limit, Schema, TimestampUnit, camel_case, quote};
 
 /// Reads the schema, and refuses one that lacks what this package needs.
 pub(super) fn discover(connection: &Connection, unit: Option<TimestampUnit>) -> Result<Schema> {
@@ -14,19 +13,16 @@ pub(super) fn discover(connection: &Connection, unit: Option<TimestampUnit>) -> 
     for name in TableName::ALL {
         found.push((name, declared_columns(connection, name)?));
     }
-    check_tables(&names(&found), sql_type)?;
     let unit = match unit {
         Some(unit) => unit,
         None => find_unit(connection, &found)?,
     };
-    let [user, credit, media_tasks] =
-        <[_; 3]>::try_from(found).map_err(|_| Error::Internal("a table was lost".to_owned()))?;
-    let table = |(name, columns): (TableName, Vec<Declared>)| {
-        let columns = columns.into_iter().map(Declared::into_column).collect();
-        Table::new(name, columns, |column| quote(&column.name))
+    let column = |(name, columns): (TableName, Vec<Declared>)| {
+        (name, columns.into_iter().map(Declared::into_column).collect())
     };
-    let tables = [table(user), table(credit), table(media_tasks)];
-    Ok(Schema::new(tables, unit, has_triggers(connection)?))
+    let found = found.into_iter().map(column).collect();
+    let select = |column: &Column| quote(&column.name);
+    Schema::new(found, sql_type, select, unit, has_triggers(connection)?)
 }
 
 fn has_triggers(connection: &Connection) -> Result<bool> {
@@ -59,15 +55,6 @@ fn declared_columns(connection: &Connection, table: TableName) -> Result<Vec<Dec
         rows.collect::<rusqlite::Result<_>>()
     };
     read().doing("reading the schema")
-}
-
-fn names(found: &[(TableName, Vec<Declared>)]) -> Vec<(TableName, Vec<&str>)> {
-    found
-        .iter()
-        .map(|(table, columns)| {
-            (*table, columns.iter().map(|column| column.name.as_str()).collect())
-        })
-        .collect()
 }
 
 /// What a column that is missing would be declared as.
@@ -150,7 +137,7 @@ fn find_unit(
     found: &[(TableName, Vec<Declared>)],
 ) -> Result<TimestampUnit> {
     let mut evidence: Vec<(TimestampUnit, String)> = Vec::new();
-    for (table, columns) in found {
+    for (table, columns) in found.iter().filter(|(table, _)| !table.is_optional()) {
         for column in columns.iter().filter(|column| CLOCK_COLUMNS.contains(&column.name.as_str()))
         {
             let place = format!("{}.{}", table.sql(), column.name);

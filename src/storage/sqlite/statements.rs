@@ -13,6 +13,8 @@ pub(super) enum Verb {
     Insert,
     /// Of the row with the id that is the last parameter.
     Update,
+    /// As above, of a charge that is active: whoever changes its status does so once.
+    UpdateCharge,
     /// The whole row with an id.
     Find,
 }
@@ -87,6 +89,10 @@ impl Statement {
         let sql = match verb {
             Verb::Insert => format!("INSERT INTO {quoted} ({names}) VALUES ({places})"),
             Verb::Update => format!("UPDATE {quoted} SET {changes} WHERE id = ?"),
+            Verb::UpdateCharge => format!(
+                "UPDATE {quoted} SET {changes} \
+                 WHERE id = ? AND transaction_type = 'consume' AND status = 'active'"
+            ),
             Verb::Find => format!("SELECT {} FROM {quoted} WHERE id = ?", table.select_list),
         };
         Ok(Self { verb, table: table.name, keys, sql, kinds })
@@ -96,8 +102,9 @@ impl Statement {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::table::TableName;
     use crate::domain::value::Value;
-    use crate::storage::schema::{Column, Limit, TableName};
+    use crate::storage::schema::{Column, Limit};
 
     fn table() -> Table {
         let column = |name: &str, key: &str, kind| Column {

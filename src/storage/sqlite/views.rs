@@ -7,35 +7,48 @@ use rusqlite::{params, params_from_iter};
 
 use super::Database;
 use super::error::Doing;
-use crate::domain::task::ACTIVE_STATUSES;
+use super::ledger::SPENDABLE_GRANTS;
+use crate::domain::charge::Grant;
+use crate::domain::table::{TableName, TaskKind};
 use crate::error::Result;
-use crate::storage::schema::TableName;
-use crate::storage::{CreditFilter, Page, Row, Views};
+use crate::storage::{Filter, Page, Row, StuckFilter, Views};
 
-const ACTIVE_TASKS: &str = "user_id = ? AND status IN (?, ?, ?, ?) AND deleted_at IS NULL";
+const MEDIA_TASKS: TableName = TableName::Tasks(TaskKind::Media);
 const TASKS: &str = "user_id = ? AND deleted_at IS NULL";
+const NEWEST_FIRST: &str = "created_at DESC, id DESC";
 
 impl Views for Database {
     fn find(&mut self, table: TableName, id: &str) -> Result<Option<Row>> {
         self.find_row(table, id)
     }
 
+    fn find_transaction(&mut self, transaction_no: &str) -> Result<Option<Row>> {
+        let rows = self.rows(
+            TableName::Credit,
+            "transaction_no = ?",
+            &[&transaction_no],
+            NEWEST_FIRST,
+            None,
+        )?;
+        Ok(rows.into_iter().next())
+    }
+
     fn active_tasks(&mut self, user_id: &str) -> Result<Vec<Row>> {
-        self.rows(TableName::MediaTasks, ACTIVE_TASKS, &user_and_statuses(&user_id), None)
+        self.rows(MEDIA_TASKS, &active_tasks(), &user_and_statuses(&user_id), NEWEST_FIRST, None)
     }
 
     fn has_active_task(&mut self, user_id: &str) -> Result<bool> {
-        let sql = format!("SELECT 1 FROM media_tasks WHERE {ACTIVE_TASKS} LIMIT 1");
+        let sql = format!("SELECT 1 FROM media_tasks WHERE {} LIMIT 1", active_tasks());
         let parameters = user_and_statuses(&user_id);
         self.first(&sql, params_from_iter(parameters), |_| Ok(())).map(|row| row.is_some())
     }
 
     fn task_history(&mut self, user_id: &str, page: Page) -> Result<Vec<Row>> {
-        self.rows(TableName::MediaTasks, TASKS, &[&user_id], Some(page))
+        self.rows(MEDIA_TASKS, TASKS, &[&user_id], NEWEST_FIRST, Some(page))
     }
 
     fn task_count(&mut self, user_id: &str) -> Result<i64> {
-        self.count(TableName::MediaTasks, TASKS, &[&user_id])
+        self.count_rows(MEDIA_TASKS, TASKS, &[&user_id])
     }
 
     fn balance(&mut self, user_id: &str, now_ms: i64) -> Result<i64> {
@@ -45,33 +58,66 @@ impl Views for Database {
         Ok(sum.unwrap_or(0))
     }
 
-    fn credits(&mut self, filter: &CreditFilter, page: Page) -> Result<Vec<Row>> {
-        let (condition, parameters) = conditions(filter);
-        self.rows(TableName::Credit, &condition, &parameters, Some(page))
+    fn all_spendable_grants(&mut self, user_id: &str, now_ms: i64) -> Result<Vec<Grant>> {
+        let now = self.schema.timestamp_unit.from_ms(now_ms);
+        let load = || {
+            let mut statement = self.connection.prepare_cached(SPENDABLE_GRANTS)?;
+            let rows = statement.query_map(params![user_id, now], |row| self.read_grant(row))?;
+            rows.collect::<rusqlite::Result<_>>()
+        };
+        load().doing("reading grants")
     }
 
-    fn credit_count(&mut self, filter: &CreditFilter) -> Result<i64> {
+    fn list(&mut self, filter: &Filter, page: Page) -> Result<Vec<Row>> {
         let (condition, parameters) = conditions(filter);
-        self.count(TableName::Credit, &condition, &parameters)
+        self.rows(filter.table, &condition, &parameters, NEWEST_FIRST, Some(page))
+    }
+
+    fn count(&mut self, filter: &Filter) -> Result<i64> {
+        let (condition, parameters) = conditions(filter);
+        self.count_rows(filter.table, &condition, &parameters)
+    }
+
+    fn charges_about(
+        &mut self,
+        user_id: &str,
+        charge_id: Option<&str>,
+        text: &str,
+    ) -> Result<Vec<Row>> {
+        let condition = "user_id = ? AND transaction_type = 'consume' \
+                         AND (id = ? OR instr(metadata, ?) > 0)";
+        let parameters: [&dyn ToSql; 3] = [&user_id, &charge_id, &text];
+        self.rows(TableName::Credit, condition, &parameters, "created_at, id", None)
+    }
+
+    fn stuck_tasks(&mut self, filter: &StuckFilter, now_ms: i64) -> Result<Vec<Row>> {
+        let before = self.schema.timestamp_unit.from_ms(now_ms - filter.older_than_ms);
+        let condition = format!("{} AND updated_at < ?", in_states(filter.statuses.len()));
+        let statuses = filter.statuses.iter().map(|status| status as &dyn ToSql);
+        let parameters: Vec<&dyn ToSql> = statuses.chain([&before as &dyn ToSql]).collect();
+        let page = Page { page: 1, limit: filter.limit };
+        let table = TableName::Tasks(filter.kind);
+        self.rows(table, &condition, &parameters, "updated_at, id", Some(page))
     }
 }
 
 impl Database {
-    /// Rows that meet a condition, newest first; all of them, or a page.
+    /// Rows that meet a condition, in this order; all of them, or a page.
     fn rows(
         &self,
         table: TableName,
         condition: &str,
         parameters: &[&dyn ToSql],
+        order: &str,
         page: Option<Page>,
     ) -> Result<Vec<Row>> {
-        let table = Arc::clone(self.schema.table(table));
+        let table = Arc::clone(self.schema.table(table)?);
         // SQLite reads a negative limit as none.
         let (limit, offset) = page.map_or((-1, 0), |page| (i64::from(page.limit), page.offset()));
         let parameters = [parameters, &[&limit, &offset]].concat();
         let sql = format!(
             r#"SELECT {} FROM "{}" WHERE {condition}
-               ORDER BY created_at DESC, id DESC LIMIT ? OFFSET ?"#,
+               ORDER BY {order} LIMIT ? OFFSET ?"#,
             table.select_list, table.name,
         );
         let load = || {
@@ -83,31 +129,38 @@ impl Database {
         load().doing("reading")
     }
 
-    fn count(&self, table: TableName, condition: &str, parameters: &[&dyn ToSql]) -> Result<i64> {
+    fn count_rows(
+        &self,
+        table: TableName,
+        condition: &str,
+        parameters: &[&dyn ToSql],
+    ) -> Result<i64> {
+        self.schema.table(table)?;
         let sql = format!(r#"SELECT COUNT(*) FROM "{}" WHERE {condition}"#, table.sql());
         Ok(self.first(&sql, parameters, |row| row.get(0))?.unwrap_or(0))
     }
 }
 
+fn in_states(states: usize) -> String {
+    format!("status IN ({})", vec!["?"; states].join(", "))
+}
+
+fn active_tasks() -> String {
+    let states = TaskKind::Media.active_statuses().len();
+    format!("user_id = ? AND {} AND deleted_at IS NULL", in_states(states))
+}
+
 fn user_and_statuses<'a>(user_id: &'a &str) -> Vec<&'a dyn ToSql> {
-    let statuses = ACTIVE_STATUSES.iter().map(|status| status as &dyn ToSql);
+    let statuses = TaskKind::Media.active_statuses().iter().map(|status| status as &dyn ToSql);
     std::iter::once(user_id as &dyn ToSql).chain(statuses).collect()
 }
 
-fn conditions(filter: &CreditFilter) -> (String, Vec<&dyn ToSql>) {
-    let parts = [
-        ("user_id = ?", &filter.user_id),
-        ("status = ?", &filter.status),
-        ("transaction_type = ?", &filter.transaction_type),
-    ];
+fn conditions(filter: &Filter) -> (String, Vec<&dyn ToSql>) {
     let mut condition = "TRUE".to_owned();
     let mut parameters: Vec<&dyn ToSql> = Vec::new();
-    for (part, value) in &parts {
-        if let Some(value) = value {
-            condition.push_str(" AND ");
-            condition.push_str(part);
-            parameters.push(value);
-        }
+    for (column, value) in &filter.equal {
+        condition.push_str(&format!(" AND {column} = ?"));
+        parameters.push(value);
     }
     (condition, parameters)
 }

@@ -1,5 +1,5 @@
-SELECT id, user_id, status = 'active', consumed_detail::text
+SELECT id, user_id, status = 'active', credits::bigint, consumed_detail::text, metadata::text
 FROM credit
-WHERE id = ANY ($1) AND transaction_type = 'consume'
+WHERE id = ANY ({charges}) AND transaction_type = 'consume'
 ORDER BY id
 FOR UPDATE

@@ -3,12 +3,11 @@
 SELECT id, transaction_no, credits::bigint, remaining_credits::bigint, expires_at, status = 'active'
 FROM credit
 WHERE transaction_type = 'grant'
-  AND user_id = (SELECT user_id FROM media_tasks WHERE id = $1)
+  AND user_id = (SELECT user_id FROM credit WHERE id = {charge})
   AND id IN (
     SELECT (regexp_matches(consumed_detail::text, '"creditId"\s*:\s*"([^"\\]*)"', 'g'))[1]
     FROM credit
-    WHERE id = COALESCE($2, (SELECT credit_id FROM media_tasks WHERE id = $1))
-      AND transaction_type = 'consume'
+    WHERE id = {charge} AND transaction_type = 'consume'
   )
 ORDER BY expires_at NULLS LAST, created_at, id
 FOR UPDATE

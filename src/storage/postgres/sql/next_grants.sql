@@ -1,15 +1,15 @@
--- Of each user in $1, in draw order, as many as cover the credits in $2. The app's own models lock a
+-- Of each user in {users}, in draw order, as many as cover the credits in $2. The app's own models lock a
 -- user's grants in this order too.
 SELECT id, transaction_no, credits::bigint, remaining_credits::bigint, expires_at, status = 'active', user_id
 FROM credit
-WHERE user_id = ANY ($1)
+WHERE user_id = ANY ({users})
   AND id IN (
     SELECT id
     FROM (
       SELECT credit.id,
              sum(remaining_credits) OVER draw_order - remaining_credits AS covered,
              need.credits AS needed
-      FROM unnest($1, $2) AS need (user_id, credits)
+      FROM unnest({users}, $2) AS need (user_id, credits)
       JOIN credit ON credit.user_id = need.user_id
       WHERE status = 'active'
         AND transaction_type = 'grant'

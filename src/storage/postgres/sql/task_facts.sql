@@ -1,4 +1,4 @@
-SELECT user_id, status::text, credit_id
-FROM media_tasks
+SELECT user_id, status::text, credit_id, updated_at
+FROM {tasks}
 WHERE id = $1
 FOR NO KEY UPDATE

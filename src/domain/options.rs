@@ -1,0 +1,221 @@
+//! Options that several calls take.
+
+use serde::Deserialize;
+
+use super::value::{Fields, Value, describe};
+use crate::error::{Error, Result};
+
+/// Where credits go back to.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum RefundPolicy {
+    /// To the grants that they came from, even to one that has expired since: as the app does.
+    #[default]
+    Source,
+    /// As above; and what can't be spent there comes as a new grant that lives so many days.
+    RegrantDays(u32),
+}
+
+impl RefundPolicy {
+    /// The longest life of a new grant: a hundred years.
+    const MOST_DAYS: u32 = 36_500;
+
+    /// Reads the option `refundPolicy`. `None`: it was not passed.
+    pub fn parse(value: Option<&Value>) -> Result<Option<Self>> {
+        #[derive(Deserialize)]
+        #[serde(deny_unknown_fields, rename_all = "camelCase")]
+        struct Regrant {
+            regrant_days: u32,
+        }
+        let policy = match value {
+            None => return Ok(None),
+            Some(Value::Text(text)) if text == "source" => Some(Self::Source),
+            Some(Value::Json(json)) => serde_json::from_str(json)
+                .ok()
+                .filter(|Regrant { regrant_days }| (1..=Self::MOST_DAYS).contains(regrant_days))
+                .map(|Regrant { regrant_days }| Self::RegrantDays(regrant_days)),
+            Some(_) => None,
+        };
+        policy.map(Some).ok_or_else(|| Error::InvalidArgument {
+            name: "refundPolicy".to_owned(),
+            expected: format!(
+                "'source' or {{ regrantDays: a whole number from 1 to {} }}",
+                Self::MOST_DAYS
+            ),
+            given: match value {
+                Some(Value::Json(json)) => json.chars().take(60).collect(),
+                other => describe(other),
+            },
+        })
+    }
+}
+
+/// What must hold of a task before it is changed.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Guards {
+    /// It is in one of these states.
+    pub statuses: Option<Vec<String>>,
+    /// Nobody has changed it since.
+    pub updated_before_ms: Option<i64>,
+}
+
+impl Guards {
+    /// Their names in JavaScript.
+    pub const NAMES: [&str; 2] = ["ifStatus", "ifUpdatedBefore"];
+
+    /// Reads the options `ifStatus` and `ifUpdatedBefore`.
+    pub fn parse(options: &Fields) -> Result<Self> {
+        Ok(Self {
+            statuses: optional(options, "ifStatus")
+                .map(|value| statuses("ifStatus", value))
+                .transpose()?,
+            updated_before_ms: optional(options, "ifUpdatedBefore")
+                .map(|value| time_ms("ifUpdatedBefore", value))
+                .transpose()?,
+        })
+    }
+
+    /// Refuses a task that is not as they say.
+    pub fn check(&self, task_id: &str, status: &str, updated_at_ms: i64) -> Result<()> {
+        let in_state =
+            self.statuses.as_ref().is_none_or(|some| some.iter().any(|one| one == status));
+        let untouched = self.updated_before_ms.is_none_or(|before_ms| updated_at_ms < before_ms);
+        if in_state && untouched {
+            return Ok(());
+        }
+        Err(Error::TaskStateConflict {
+            task_id: task_id.to_owned(),
+            status: status.to_owned(),
+            reason: if in_state {
+                "somebody has changed it since ifUpdatedBefore"
+            } else {
+                "which is none of ifStatus"
+            },
+        })
+    }
+}
+
+/// An option that may be left out: null is the same.
+fn optional<'a>(options: &'a Fields, name: &str) -> Option<&'a Value> {
+    options.get(name).filter(|value| **value != Value::Null)
+}
+
+/// Whether an option is on.
+pub fn flag(options: &Fields, name: &str) -> Result<bool> {
+    match optional(options, name) {
+        None => Ok(false),
+        Some(Value::Bool(value)) => Ok(*value),
+        given => Err(Error::InvalidArgument {
+            name: name.to_owned(),
+            expected: "true or false".to_owned(),
+            given: describe(given),
+        }),
+    }
+}
+
+/// The option `replay` of a call whose key is `key`: without a key nothing could be told apart.
+pub fn replay(options: &Fields, call: &str, key: &'static str, fields: &Fields) -> Result<bool> {
+    options.only(call, &["replay"])?;
+    let replay = flag(options, "replay")?;
+    if replay && fields.optional_id(key)?.is_none() {
+        return Err(Error::InvalidArgument {
+            name: key.to_owned(),
+            expected: "given, because replay knows a call by it".to_owned(),
+            given: describe(fields.get(key)),
+        });
+    }
+    Ok(replay)
+}
+
+/// One status, or a list of them.
+pub fn statuses(name: &str, value: &Value) -> Result<Vec<String>> {
+    let statuses = match value {
+        Value::Text(status) => Some(vec![status.clone()]),
+        Value::Json(json) => serde_json::from_str::<Vec<String>>(json).ok(),
+        _ => None,
+    };
+    let sound = |list: &Vec<String>| {
+        !list.is_empty() && list.iter().all(|one| !one.is_empty() && !one.contains('\0'))
+    };
+    statuses.filter(sound).ok_or_else(|| Error::InvalidArgument {
+        name: name.to_owned(),
+        expected: "a status, or a list of at least one".to_owned(),
+        given: value.describe(),
+    })
+}
+
+/// A point in time.
+pub fn time_ms(name: &str, value: &Value) -> Result<i64> {
+    match value {
+        Value::TimeMs(time_ms) => Ok(*time_ms),
+        _ => Err(Error::InvalidDate { field: name.to_owned(), given: value.describe() }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn text(text: &str) -> Value {
+        Value::Text(text.to_owned())
+    }
+
+    fn json(json: &str) -> Value {
+        Value::Json(json.to_owned())
+    }
+
+    #[test]
+    fn refund_policies() {
+        use RefundPolicy::{RegrantDays, Source};
+        let rows = [
+            // refundPolicy; what it means, or nothing
+            (None, Some(None)),
+            (Some(text("source")), Some(Some(Source))),
+            (Some(json(r#"{"regrantDays":30}"#)), Some(Some(RegrantDays(30)))),
+            (Some(json(r#"{"regrantDays":36500}"#)), Some(Some(RegrantDays(36_500)))),
+            (Some(json(r#"{"regrantDays":0}"#)), None),
+            (Some(json(r#"{"regrantDays":36501}"#)), None),
+            (Some(json(r#"{"regrantDays":1.5}"#)), None),
+            (Some(json(r#"{"regrantDays":30,"more":1}"#)), None),
+            (Some(json("[]")), None),
+            (Some(text("regrant")), None),
+            (Some(Value::Null), None),
+            (Some(Value::Integer(30)), None),
+        ];
+        for (value, expected) in rows {
+            assert_eq!(RefundPolicy::parse(value.as_ref()).ok(), expected, "{value:?}");
+        }
+    }
+
+    #[test]
+    fn guards() -> Result<()> {
+        let options = |pairs: &[(&'static str, Value)]| pairs.iter().cloned().collect::<Fields>();
+        let rows = [
+            // options, status, updated at; the code
+            (options(&[]), "failed", 9, None),
+            (options(&[("ifStatus", Value::Null)]), "failed", 9, None),
+            (options(&[("ifStatus", text("pending"))]), "pending", 9, None),
+            (options(&[("ifStatus", text("pending"))]), "failed", 9, Some("TASK_STATE_CONFLICT")),
+            (options(&[("ifStatus", json(r#"["a","b"]"#))]), "b", 9, None),
+            (options(&[("ifStatus", json(r#"["a","b"]"#))]), "c", 9, Some("TASK_STATE_CONFLICT")),
+            (options(&[("ifUpdatedBefore", Value::TimeMs(10))]), "a", 9, None),
+            (
+                options(&[("ifUpdatedBefore", Value::TimeMs(9))]),
+                "a",
+                9,
+                Some("TASK_STATE_CONFLICT"),
+            ),
+            (options(&[("ifStatus", json("[]"))]), "a", 9, Some("INVALID_ARGUMENT")),
+            (options(&[("ifStatus", json("[1]"))]), "a", 9, Some("INVALID_ARGUMENT")),
+            (options(&[("ifStatus", Value::Integer(1))]), "a", 9, Some("INVALID_ARGUMENT")),
+            (options(&[("ifStatus", text(""))]), "a", 9, Some("INVALID_ARGUMENT")),
+            (options(&[("ifUpdatedBefore", text("2026"))]), "a", 9, Some("INVALID_DATE")),
+            (options(&[("ifUpdatedBefore", Value::InvalidDate)]), "a", 9, Some("INVALID_DATE")),
+        ];
+        for (options, status, updated_at_ms, code) in rows {
+            let checked =
+                Guards::parse(&options).and_then(|guards| guards.check("t", status, updated_at_ms));
+            assert_eq!(checked.err().map(|error| error.code()), code, "{options:?} {status}");
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,72 @@
+//! What a request writes. Storage applies a plan as it stands, whichever request made it.
+
+use super::charge::Draw;
+use super::table::TableName;
+use super::value::{Fields, Value};
+
+/// What a request writes: all of it, or nothing.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Plan {
+    /// Whose credits move.
+    pub user_id: String,
+    /// What grants give.
+    pub draws: Vec<Draw>,
+    /// What grants get back: the grant's `id` and a number of credits.
+    pub returns: Vec<(String, i64)>,
+    /// Rows to insert and to change, in this order.
+    pub rows: Vec<RowChange>,
+    /// The row that the caller gets.
+    pub reply: (TableName, String),
+}
+
+/// A row to insert or to change.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RowChange {
+    /// Its table.
+    pub table: TableName,
+    /// Its `id`.
+    pub id: String,
+    /// What happens to it.
+    pub verb: Verb,
+    /// Its columns, or those to change.
+    pub fields: Fields,
+}
+
+/// What happens to a row.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verb {
+    /// It is new.
+    Insert,
+    /// Some columns change.
+    Update,
+    /// Some columns of a charge change, which must be active: whoever refunds it does so once.
+    UpdateCharge,
+}
+
+impl Plan {
+    /// A plan that writes nothing yet.
+    pub fn new(user_id: &str, table: TableName, id: &str) -> Self {
+        Self {
+            user_id: user_id.to_owned(),
+            draws: Vec::new(),
+            returns: Vec::new(),
+            rows: Vec::new(),
+            reply: (table, id.to_owned()),
+        }
+    }
+
+    /// Adds a row to write.
+    pub fn push(&mut self, table: TableName, verb: Verb, id: &str, fields: Fields) {
+        self.rows.push(RowChange { table, id: id.to_owned(), verb, fields });
+    }
+
+    /// Whether it changes what the user can spend in another way than by drawing.
+    pub fn gives(&self) -> bool {
+        let is_grant = |row: &RowChange| {
+            row.verb == Verb::Insert
+                && row.table == TableName::Credit
+                && row.fields.get("transactionType").and_then(Value::as_text) == Some("grant")
+        };
+        !self.returns.is_empty() || self.rows.iter().any(is_grant)
+    }
+}

@@ -1,0 +1,73 @@
+//! Quotes: what a charge would do, without doing it.
+
+use super::charge::{Draw, Grant, draw};
+use super::credits::Credits;
+
+/// What a charge would do now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Quote {
+    /// What it would take.
+    pub required: i64,
+    /// What the user can spend.
+    pub available: i64,
+    /// Which grants would give how much; nothing, if they are too few.
+    pub draws: Vec<Draw>,
+    /// What expires next, of everything that can be spent: when, and how many credits then.
+    pub next_expiry: Option<(i64, i64)>,
+}
+
+/// Quotes a charge. `grants` are all that the user can spend, in draw order.
+pub fn quote(grants: &[Grant], credits: Credits) -> Quote {
+    let first_ms = grants.iter().filter_map(|grant| grant.expires_at_ms).min();
+    let expiring = |at_ms| -> i64 {
+        let then = grants.iter().filter(|grant| grant.expires_at_ms == Some(at_ms));
+        then.map(|grant| grant.remaining).sum()
+    };
+    Quote {
+        required: credits.get(),
+        available: grants.iter().map(|grant| grant.remaining).sum(),
+        draws: draw(grants, credits).unwrap_or_default(),
+        next_expiry: first_ms.map(|at_ms| (at_ms, expiring(at_ms))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::value::Value;
+
+    #[test]
+    fn quotes() {
+        let grant = |id: &str, remaining, expires_at_ms| Grant {
+            id: id.to_owned(),
+            transaction_no: String::new(),
+            credits: 100,
+            remaining,
+            expires_at_ms,
+            active: true,
+        };
+        let grants = [grant("a", 5, Some(9)), grant("b", 7, Some(9)), grant("c", 8, None)];
+        type Row<'a> = (&'a [Grant], i64, i64, &'a [(&'a str, i64)], Option<(i64, i64)>);
+        let rows: [Row; 5] = [
+            // grants, credits; available, draws, what expires next
+            (&grants, 6, 20, &[("a", 5), ("b", 1)], Some((9, 12))),
+            (&grants, 20, 20, &[("a", 5), ("b", 7), ("c", 8)], Some((9, 12))),
+            (&grants, 21, 20, &[], Some((9, 12))),
+            (&grants[2..], 8, 8, &[("c", 8)], None),
+            (&[], 1, 0, &[], None),
+        ];
+        for (grants, credits, available, draws, next_expiry) in rows {
+            let amount = Credits::parse("credits", Some(&Value::Integer(credits))).unwrap();
+            let quote = quote(grants, amount);
+            let drawn: Vec<_> = quote
+                .draws
+                .iter()
+                .map(|draw| (draw.credit_id.as_str(), draw.credits_consumed))
+                .collect();
+            assert_eq!(
+                (quote.required, quote.available, drawn.as_slice(), quote.next_expiry),
+                (credits, available, draws, next_expiry)
+            );
+        }
+    }
+}

@@ -1,0 +1,170 @@
+//! Retries: whether a call that meets its own key is the same call again, or another one.
+
+use super::charge::{Charge, ChargeRequest};
+use super::grant::NewGrant;
+use super::metadata;
+use super::table::TaskKind;
+use super::task::NewTask;
+use crate::error::{Error, Result};
+
+/// A row of `credit` that has the caller's `transaction_no`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CreditFacts {
+    /// Whose it is.
+    pub user_id: String,
+    /// `grant` or `consume`.
+    pub transaction_type: String,
+    /// What was granted; of a charge, what it took, as a negative number.
+    pub credits: i64,
+    /// Its `metadata`.
+    pub metadata: Option<String>,
+}
+
+/// Refuses a charge whose `transaction_no` is another charge's, or a grant's.
+pub fn check_charge(request: &ChargeRequest, found: &CreditFacts) -> Result<()> {
+    let conflict = |differs| {
+        let key = request.transaction_no.clone().unwrap_or_default();
+        Err(Error::IdempotencyConflict { field: "transactionNo", value: key, differs })
+    };
+    if found.transaction_type != "consume" {
+        return conflict("it is a grant's");
+    }
+    if found.user_id != request.user_id {
+        return conflict("it is another user's");
+    }
+    if charged(-found.credits, found.metadata.as_deref()) != request.credits.get() {
+        return conflict("the charge is of another number of credits");
+    }
+    Ok(())
+}
+
+/// Refuses a grant whose `transaction_no` is another grant's, or a charge's.
+pub fn check_grant(grant: &NewGrant, found: &CreditFacts) -> Result<()> {
+    let conflict = |differs| {
+        let key = grant.transaction_no.clone().unwrap_or_default();
+        Err(Error::IdempotencyConflict { field: "transactionNo", value: key, differs })
+    };
+    if found.transaction_type != "grant" {
+        return conflict("it is a charge's");
+    }
+    if found.user_id != grant.user_id {
+        return conflict("it is another user's");
+    }
+    if found.credits != grant.credits.get() {
+        return conflict("the grant is of another number of credits");
+    }
+    Ok(())
+}
+
+/// Refuses a task whose `id` is another task's. `charges` are those of the task that is there.
+pub fn check_task(task: &NewTask, user_id: &str, charges: &[Charge]) -> Result<()> {
+    let conflict =
+        |differs| Err(Error::IdempotencyConflict { field: "id", value: task.id.clone(), differs });
+    if user_id != task.user_id {
+        return conflict("it is another user's");
+    }
+    if cost(task.kind, charges) != task.charge.as_ref().map_or(0, |charge| charge.credits.get()) {
+        return conflict("the task was created for another number of credits");
+    }
+    Ok(())
+}
+
+/// What a task took when it was created, whatever became of that charge since.
+fn cost(kind: TaskKind, charges: &[Charge]) -> i64 {
+    charges
+        .iter()
+        .find(|charge| metadata::is_of_creation(kind, charge.metadata.as_deref()))
+        .map_or(0, |charge| charged(charge.credits, charge.metadata.as_deref()))
+}
+
+fn charged(credits: i64, metadata: Option<&str>) -> i64 {
+    metadata::settled(metadata).map_or(credits, |settled| settled.charged)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::value::{Fields, Value};
+
+    fn text(text: &str) -> Value {
+        Value::Text(text.to_owned())
+    }
+
+    fn key(more: &[(&'static str, Value)]) -> Fields {
+        let key =
+            [("userId", text("u")), ("transactionNo", text("7")), ("credits", Value::Integer(10))];
+        key.into_iter().chain(more.iter().cloned()).collect()
+    }
+
+    fn replay() -> Fields {
+        [("replay", Value::Bool(true))].into_iter().collect()
+    }
+
+    const SETTLED: Option<&str> = Some(r#"{"settled":{"charged":10,"credits":6}}"#);
+
+    #[test]
+    fn credits() -> Result<()> {
+        let charge = ChargeRequest::parse(&key(&[]), &replay())?;
+        let grant = NewGrant::parse(key(&[]), &replay())?;
+        let (conflict, same) = (Err("IDEMPOTENCY_CONFLICT"), Ok(()));
+        let rows = [
+            // what is there: type, user, credits, metadata; as a charge, as a grant
+            ("consume", "u", -10, None, same, conflict),
+            ("consume", "u", -6, SETTLED, same, conflict),
+            ("consume", "u", -6, None, conflict, conflict),
+            ("consume", "v", -10, None, conflict, conflict),
+            ("grant", "u", 10, None, conflict, same),
+            ("grant", "u", 11, None, conflict, conflict),
+            ("grant", "v", 10, None, conflict, conflict),
+        ];
+        for (transaction_type, user_id, credits, metadata, as_charge, as_grant) in rows {
+            let found = CreditFacts {
+                user_id: user_id.into(),
+                transaction_type: transaction_type.into(),
+                credits,
+                metadata: metadata.map(str::to_owned),
+            };
+            assert_eq!(check_charge(&charge, &found).map_err(|e| e.code()), as_charge, "{found:?}");
+            assert_eq!(check_grant(&grant, &found).map_err(|e| e.code()), as_grant, "{found:?}");
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn tasks() -> Result<()> {
+        let creation = r#"{"type":"media-task","taskId":"t"}"#;
+        let step = r#"{"type":"media-task-step","taskId":"t"}"#;
+        let settled = r#"{"type":"media-task","taskId":"t","settled":{"charged":10,"credits":0}}"#;
+        type Charges<'a> = &'a [(i64, &'a str)];
+        let rows: [(i64, &str, Charges, Option<&str>); 8] = [
+            // cost, whose task is there, its charges; the code
+            (10, "u", &[(10, creation)], None),
+            (10, "u", &[(10, creation), (5, step)], None),
+            (10, "u", &[(10, settled)], None),
+            (0, "u", &[(5, step)], None),
+            (0, "u", &[], None),
+            (10, "u", &[(5, creation)], Some("IDEMPOTENCY_CONFLICT")),
+            (10, "u", &[], Some("IDEMPOTENCY_CONFLICT")),
+            (10, "v", &[(10, creation)], Some("IDEMPOTENCY_CONFLICT")),
+        ];
+        for (cost, user_id, charges, code) in rows {
+            let fields = [("id", text("t")), ("userId", text("u"))].into_iter().collect();
+            let cost = Value::Integer(cost);
+            let task = NewTask::parse(TaskKind::Media, fields, Some(&cost), &replay())?;
+            let charges: Vec<Charge> = charges
+                .iter()
+                .map(|(credits, metadata)| Charge {
+                    id: "c".into(),
+                    user_id: "u".into(),
+                    active: false,
+                    credits: *credits,
+                    consumed_detail: None,
+                    metadata: Some((*metadata).to_owned()),
+                })
+                .collect();
+            let checked = check_task(&task, user_id, &charges);
+            assert_eq!(checked.err().map(|error| error.code()), code, "{charges:?}");
+        }
+        Ok(())
+    }
+}

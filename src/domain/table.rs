@@ -1,0 +1,81 @@
+//! The tables that this package works with, and what sets the two kinds of task apart: data alone.
+
+/// A table.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum TableName {
+    /// The app's users.
+    User,
+    /// Grants and charges.
+    Credit,
+    /// Tasks of a kind.
+    Tasks(TaskKind),
+}
+
+/// A kind of task, each with a table of its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum TaskKind {
+    /// `media_tasks`: subtitles, videos, translations.
+    Media,
+    /// `ai_task`: whatever else the app generates.
+    Ai,
+}
+
+impl TableName {
+    /// Every table.
+    pub const ALL: [Self; 4] =
+        [Self::User, Self::Credit, Self::Tasks(TaskKind::Media), Self::Tasks(TaskKind::Ai)];
+
+    /// Its name in the database.
+    pub fn sql(self) -> &'static str {
+        match self {
+            Self::User => "user",
+            Self::Credit => "credit",
+            Self::Tasks(kind) => kind.table(),
+        }
+    }
+
+    /// Whether an app may be without it, as long as it calls no function that needs it.
+    pub fn is_optional(self) -> bool {
+        self == Self::Tasks(TaskKind::Ai)
+    }
+}
+
+impl TaskKind {
+    /// The name of its table.
+    pub fn table(self) -> &'static str {
+        match self {
+            Self::Media => "media_tasks",
+            Self::Ai => "ai_task",
+        }
+    }
+
+    /// The statuses in which a task is still being worked on.
+    pub fn active_statuses(self) -> &'static [&'static str] {
+        match self {
+            Self::Media => &["pending", "downloading", "processing", "translating"],
+            Self::Ai => &["pending", "processing"],
+        }
+    }
+
+    /// The statuses that say that the user got what was paid for.
+    pub fn delivered_statuses(self) -> &'static [&'static str] {
+        match self {
+            Self::Media => &["extracted", "completed"],
+            Self::Ai => &["success"],
+        }
+    }
+
+    /// Whether a task in this state was delivered, has failed, or was given up.
+    pub fn is_over(self, status: &str) -> bool {
+        let given_up = self == Self::Ai && status == "canceled";
+        given_up || status == "failed" || self.delivered_statuses().contains(&status)
+    }
+
+    /// The `type` in the metadata of the charge that created a task.
+    pub fn charge_type(self) -> &'static str {
+        match self {
+            Self::Media => "media-task",
+            Self::Ai => "ai-task",
+        }
+    }
+}

@@ -1,0 +1,145 @@
+//! A new task, and the charge that pays for it.
+
+use serde_json::json;
+
+use super::{FAILED, own_charge, set_times};
+use crate::domain::charge::{Charge, ChargeFacts, ChargeRequest, NewIds, plan_charge};
+use crate::domain::credits::Credits;
+use crate::domain::options;
+use crate::domain::plan::{Plan, Verb};
+use crate::domain::table::{TableName, TaskKind};
+use crate::domain::value::{Fields, Value};
+use crate::error::{Error, Result};
+
+/// A task that the caller wants created and charged.
+#[derive(Debug, Clone, PartialEq)]
+pub struct NewTask {
+    /// Its kind.
+    pub kind: TaskKind,
+    /// Its `id`, which the caller chooses.
+    pub id: String,
+    /// What it costs; nothing, if `None`.
+    pub charge: Option<ChargeRequest>,
+    /// Whose it will be.
+    pub user_id: String,
+    /// An earlier charge that pays for a task without a cost.
+    pub credit_id: Option<String>,
+    /// Its columns, as passed.
+    pub fields: Fields,
+    /// Whether the same call, made again, gets the task that is there.
+    pub replay: bool,
+}
+
+impl NewTask {
+    /// Reads the arguments of `createMediaTask`. The cost of an AI task is its field `costCredits`.
+    pub fn parse(
+        kind: TaskKind,
+        fields: Fields,
+        cost: Option<&Value>,
+        options: &Fields,
+    ) -> Result<Self> {
+        let id = fields.id("id")?;
+        let user_id = fields.id("userId")?;
+        let credit_id = fields.optional_id("creditId")?;
+        let cost = match kind {
+            TaskKind::Media => Credits::parse_or_zero("costCredits", cost)?,
+            TaskKind::Ai => match fields.get("costCredits") {
+                None => None,
+                cost => Credits::parse_or_zero("costCredits", cost)?,
+            },
+        };
+        if cost.is_some() && credit_id.is_some() {
+            return Err(Error::ReadOnlyField {
+                field: "creditId",
+                reason: "the task's own charge sets it; leave it out, or pass 0 for costCredits",
+            });
+        }
+        let failed = fields.get("status").and_then(Value::as_text) == Some(FAILED);
+        if failed && (cost.is_some() || credit_id.is_some()) {
+            return Err(Error::ReadOnlyField {
+                field: "status",
+                reason: "a failed task keeps no charge; create it with another status, or without one",
+            });
+        }
+        let charge = cost.map(|credits| ChargeRequest {
+            user_id: user_id.clone(),
+            credits,
+            transaction_no: None,
+            described: describe(kind, &id, &fields),
+            replay: false,
+        });
+        let replay = options::replay(options, "the options of a new task", "id", &fields)?;
+        Ok(Self { kind, id, charge, user_id, credit_id, fields, replay })
+    }
+}
+
+/// What the app's pages show of a task's charge, in the app's words and the app's order of keys.
+fn describe(kind: TaskKind, id: &str, fields: &Fields) -> Fields {
+    let text = |name: &str| fields.get(name).and_then(Value::as_text);
+    let (scene, description, metadata) = match kind {
+        TaskKind::Media => {
+            let output_type = text("outputType");
+            let shown = output_type.filter(|kind| !kind.is_empty()).unwrap_or("subtitle");
+            (
+                Value::Text("payment".to_owned()),
+                format!("Media extraction: {shown}"),
+                json!({ "type": kind.charge_type(), "taskId": id, "outputType": output_type }),
+            )
+        }
+        TaskKind::Ai => {
+            let media_type = text("mediaType");
+            (
+                Value::text_or_null(text("scene").filter(|scene| !scene.is_empty())),
+                format!("generate {}", media_type.unwrap_or_default()),
+                json!({ "type": kind.charge_type(), "mediaType": media_type, "taskId": id }),
+            )
+        }
+    };
+    let described = [
+        ("transactionScene", scene),
+        ("description", Value::Text(description)),
+        ("metadata", Value::Json(metadata.to_string())),
+    ];
+    described.into_iter().collect()
+}
+
+/// What the database knows that decides on a new task.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct NewTaskFacts {
+    /// Whether the task's id is taken.
+    pub task_exists: bool,
+    /// The charge that [`NewTask::credit_id`] names, if it is there.
+    pub named_charge: Option<Charge>,
+    /// The user, and the grants if the task costs anything.
+    pub funds: ChargeFacts,
+}
+
+/// Decides on a new task: guards in order of precedence, then its charge.
+pub fn plan_new_task(
+    task: &NewTask,
+    facts: &NewTaskFacts,
+    ids: NewIds,
+    now_ms: i64,
+) -> Result<Plan> {
+    if !facts.funds.user_exists {
+        return Err(Error::UserNotFound { user_id: task.user_id.clone() });
+    }
+    if facts.task_exists {
+        return Err(Error::TaskExists { task_id: task.id.clone() });
+    }
+    if let Some(credit_id) = &task.credit_id {
+        own_charge(credit_id, facts.named_charge.as_ref(), &task.user_id)?;
+    }
+
+    let table = TableName::Tasks(task.kind);
+    let mut row = task.fields.clone();
+    let mut plan = Plan::new(&task.user_id, table, &task.id);
+    if let Some(request) = &task.charge {
+        plan = plan_charge(request, &facts.funds, ids, now_ms)?;
+        row.set("creditId", Value::Text(plan.reply.1));
+        plan.reply = (table, task.id.clone());
+    }
+    set_times(&mut row, now_ms);
+    plan.push(table, Verb::Insert, &task.id, row);
+    Ok(plan)
+}

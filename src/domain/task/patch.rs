@@ -1,0 +1,148 @@
+//! A change of a task, and the refund if it fails.
+
+use super::{FAILED, TaskFacts, own_charge};
+use crate::domain::charge::{Charge, Grant, NewIds};
+use crate::domain::options::{Guards, RefundPolicy, flag};
+use crate::domain::plan::{Plan, Verb};
+use crate::domain::refund::{Refund, Refundable, give_back};
+use crate::domain::table::{TableName, TaskKind};
+use crate::domain::value::{Fields, Value};
+use crate::error::{Error, Result};
+
+/// A change of a task that the caller wants written.
+#[derive(Debug, Clone, PartialEq)]
+pub struct TaskPatch {
+    /// The task's kind.
+    pub kind: TaskKind,
+    /// The task's `id`.
+    pub id: String,
+    /// The charge that the patch names.
+    credit_id: Option<String>,
+    /// The columns to change, as passed.
+    pub fields: Fields,
+    guards: Guards,
+    allow_refunded: bool,
+    policy: RefundPolicy,
+}
+
+impl TaskPatch {
+    /// Reads the arguments of `updateMediaTaskById`. `policy` holds where the options name none.
+    pub fn parse(
+        kind: TaskKind,
+        id: String,
+        fields: Fields,
+        options: &Fields,
+        policy: RefundPolicy,
+    ) -> Result<Self> {
+        let known = [&Guards::NAMES[..], &["allowRefunded", "refundPolicy"]].concat();
+        options.only("the options of an update", &known)?;
+        check_fixed(&fields)?;
+        let credit_id = fields.optional_id("creditId")?;
+        Ok(Self {
+            kind,
+            id,
+            credit_id,
+            fields,
+            guards: Guards::parse(options)?,
+            allow_refunded: flag(options, "allowRefunded")?,
+            policy: RefundPolicy::parse(options.get("refundPolicy"))?.unwrap_or(policy),
+        })
+    }
+
+    /// The charge that the patch names.
+    pub fn credit_id(&self) -> Option<&str> {
+        self.credit_id.as_deref()
+    }
+
+    /// The status that the patch sets.
+    fn status(&self) -> Option<&str> {
+        self.fields.get("status").and_then(Value::as_text)
+    }
+
+    /// Whether this patch makes the task fail.
+    pub fn fails(&self) -> bool {
+        self.status() == Some(FAILED)
+    }
+
+    /// Whether this patch says that the user got what a charge, which must not be refunded, paid for.
+    fn delivers(&self) -> bool {
+        let delivered = self.kind.delivered_statuses();
+        !self.allow_refunded && self.status().is_some_and(|status| delivered.contains(&status))
+    }
+
+    /// The charge that must be looked at before this patch can be planned: the one that it names, or
+    /// the task's own, unless the patch takes that away.
+    pub fn charge_to_load<'a>(&'a self, task: &'a TaskFacts) -> Option<&'a str> {
+        let detaches = self.fields.get("creditId") == Some(&Value::Null);
+        let own = self.fails() || (self.delivers() && !detaches);
+        let own = task.credit_id.as_deref().filter(|_| own);
+        self.credit_id.as_deref().or(own)
+    }
+
+    /// Checks the task, and the charge that [`Self::charge_to_load`] asked for (`None`: it is not
+    /// there), and says what is to be refunded.
+    pub fn check(&self, task: &TaskFacts, charge: Option<&Charge>) -> Result<Option<Refundable>> {
+        self.guards.check(&self.id, &task.status, task.updated_at_ms)?;
+        let charge = match (self.charge_to_load(task), charge) {
+            (None, _) => return Ok(None),
+            // An old task may name a charge that is gone. It must be able to fail all the same.
+            (Some(_), None) if self.credit_id.is_none() => return Ok(None),
+            (Some(id), charge) => own_charge(id, charge, &task.user_id)?,
+        };
+        if self.fails() {
+            return Refundable::of(charge);
+        }
+        if self.delivers() && !charge.active {
+            return Err(Error::TaskRefunded {
+                task_id: self.id.clone(),
+                charge_id: charge.id.clone(),
+            });
+        }
+        let named = self.credit_id.is_some();
+        if named && charge.active && self.status().unwrap_or(&task.status) == FAILED {
+            return Err(Error::ReadOnlyField {
+                field: "creditId",
+                reason: "the task has failed, and a failed task keeps no charge; set another status too",
+            });
+        }
+        Ok(None)
+    }
+}
+
+/// A task keeps its id and its user.
+pub(super) fn check_fixed(patch: &Fields) -> Result<()> {
+    let fixed = [
+        ("id", "a task keeps its id; leave it out of the patch"),
+        ("userId", "a task keeps its user; leave it out of the patch"),
+    ];
+    match fixed.into_iter().find(|(field, _)| patch.get(field).is_some()) {
+        Some((field, reason)) => Err(Error::ReadOnlyField { field, reason }),
+        None => Ok(()),
+    }
+}
+
+/// Decides on a patch. `refundable` is what [`TaskPatch::check`] found, `grants` are those of its
+/// draws that the user still has. The caller hears of a refund (perhaps of 0) whenever the task fails.
+pub fn plan_patch(
+    patch: &TaskPatch,
+    task: &TaskFacts,
+    refundable: Option<&Refundable>,
+    grants: Vec<Grant>,
+    ids: NewIds,
+    now_ms: i64,
+) -> (Plan, Option<Refund>) {
+    let table = TableName::Tasks(patch.kind);
+    let mut plan = Plan::new(&task.user_id, table, &patch.id);
+    let mut refund = patch.fails().then(Refund::default);
+    if let Some(refundable) = refundable {
+        refund = Some(give_back(&mut plan, refundable, grants, patch.policy, ids, now_ms));
+        let flip =
+            [("status", Value::Text("deleted".to_owned())), ("updatedAt", Value::TimeMs(now_ms))];
+        let flip = flip.into_iter().collect();
+        plan.push(TableName::Credit, Verb::UpdateCharge, &refundable.charge_id, flip);
+    }
+    let mut row = patch.fields.clone();
+    row.set("updatedAt", Value::TimeMs(now_ms));
+    plan.push(table, Verb::Update, &patch.id, row);
+    (plan, refund)
+}

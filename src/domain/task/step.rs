@@ -1,0 +1,125 @@
+//! A further step of a task, with a charge of its own: a translation after an extraction.
+
+use super::patch::check_fixed;
+use super::{FAILED, TaskFacts};
+use crate::domain::charge::{ChargeFacts, ChargeRequest, NewIds, plan_charge};
+use crate::domain::credits::Credits;
+use crate::domain::metadata;
+use crate::domain::options::Guards;
+use crate::domain::plan::{Plan, Verb};
+use crate::domain::table::{TableName, TaskKind};
+use crate::domain::value::{Fields, Value};
+use crate::error::{Error, Result};
+
+/// A step that the caller wants charged, and the task's change with it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Step {
+    /// The task's kind.
+    pub kind: TaskKind,
+    /// The task's `id`.
+    pub id: String,
+    /// What it costs; nothing, if `None`.
+    pub credits: Option<Credits>,
+    /// The caller's own `transaction_no` for the charge.
+    pub transaction_no: Option<String>,
+    /// What the app's pages show of the charge.
+    described: Fields,
+    /// The columns to change, as passed.
+    pub fields: Fields,
+    guards: Guards,
+}
+
+impl Step {
+    /// Reads the arguments of `chargeMediaTask`.
+    pub fn parse(
+        kind: TaskKind,
+        id: String,
+        charge: &Fields,
+        patch: Fields,
+        options: &Fields,
+    ) -> Result<Self> {
+        let known = ["credits", "description", "scene", "metadata", "transactionNo"];
+        charge.only("the charge for a step", &known)?;
+        options.only("the options of a step", &Guards::NAMES)?;
+        check_fixed(&patch)?;
+        if patch.get("creditId").is_some() {
+            return Err(Error::ReadOnlyField {
+                field: "creditId",
+                reason: "the step's own charge sets it; leave it out of the patch",
+            });
+        }
+        if patch.get("status").and_then(Value::as_text) == Some(FAILED) {
+            return Err(Error::ReadOnlyField {
+                field: "status",
+                reason: "a failed task keeps no charge; set the status of the step that begins",
+            });
+        }
+        let metadata = metadata::of_step(kind, &id, charge.get("metadata"))?;
+        let shown = |name: &str| charge.get(name).cloned().unwrap_or(Value::Null);
+        let described = [
+            (
+                "transactionScene",
+                charge.get("scene").cloned().unwrap_or(Value::Text("payment".to_owned())),
+            ),
+            ("description", shown("description")),
+            ("metadata", Value::Json(metadata)),
+        ];
+        Ok(Self {
+            kind,
+            id,
+            credits: Credits::parse_or_zero("credits", charge.get("credits"))?,
+            transaction_no: charge.optional_id("transactionNo")?,
+            described: described.into_iter().collect(),
+            fields: patch,
+            guards: Guards::parse(options)?,
+        })
+    }
+
+    /// Checks the task, and says what is to be charged.
+    pub fn check(&self, task: &TaskFacts) -> Result<Option<ChargeRequest>> {
+        self.guards.check(&self.id, &task.status, task.updated_at_ms)?;
+        let Some(credits) = self.credits else { return Ok(None) };
+        if task.status == FAILED && self.fields.get("status").is_none() {
+            return Err(Error::ReadOnlyField {
+                field: "creditId",
+                reason: "the task has failed, and a failed task keeps no charge; set another status too",
+            });
+        }
+        Ok(Some(ChargeRequest {
+            user_id: task.user_id.clone(),
+            credits,
+            transaction_no: self.transaction_no.clone(),
+            described: self.described.clone(),
+            replay: false,
+        }))
+    }
+
+    /// The columns of the charge that the caller chose.
+    pub fn described(&self) -> &Fields {
+        &self.described
+    }
+}
+
+/// Decides on a step: its charge, if it costs anything, becomes the task's.
+pub fn plan_step(
+    step: &Step,
+    task: &TaskFacts,
+    funds: &ChargeFacts,
+    ids: NewIds,
+    now_ms: i64,
+) -> Result<Plan> {
+    let table = TableName::Tasks(step.kind);
+    let mut plan = Plan::new(&task.user_id, table, &step.id);
+    let mut charge_id = Value::Null;
+    if let Some(request) = step.check(task)? {
+        plan = plan_charge(&request, funds, ids, now_ms)?;
+        charge_id = Value::Text(plan.reply.1);
+        plan.reply = (table, step.id.clone());
+    }
+    let mut row = step.fields.clone();
+    // A step that is free has nothing to refund: not even what an earlier step was charged.
+    row.set("creditId", charge_id);
+    row.set("updatedAt", Value::TimeMs(now_ms));
+    plan.push(table, Verb::Update, &step.id, row);
+    Ok(plan)
+}
