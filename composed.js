@@ -47,7 +47,9 @@ function failStuck(find, update) {
         limit: Number.isInteger(room) ? Math.min(MOST_FOUND, room + outcome.errors.length) : limit,
       })
       stuck = found.filter(({ id }) => !seen.has(id)).slice(0, room)
-      const failed = await Promise.all(stuck.map((task) => fail(task, update, { errorMessage, refundPolicy })))
+      const failed = await Promise.all(
+        stuck.map((task) => fail(task, update, { errorMessage, refundPolicy })),
+      )
       for (const { id } of stuck) seen.add(id)
       for (const result of failed) {
         if (result?.error) outcome.errors.push(result)

@@ -1,4 +1,4 @@
-// Charges and refunds the credits of media tasks, each in one transaction, over the app's own database.
+// Charges and refunds the credits of media and AI tasks, each in one transaction, over the app's own database.
 //
 // Words: a GRANT is a row of `credit` that gives credits; a CHARGE is one that takes them (`transactionType`
 // 'consume'); a DRAW is the part of a charge that came from one grant; a REFUND gives a charge's draws back
@@ -128,6 +128,38 @@ export interface Draw {
   batchNo: number
 }
 
+/**
+ * A row of `ai_task`. What is absent is `null`, times are `Date`s.
+ *
+ * A table with more columns than these: add them to this interface as {@link MediaTask} shows.
+ */
+export interface AITask {
+  /** Chosen by the app, for example a UUID. */
+  id: string
+  userId: string
+  mediaType: string
+  provider: string
+  model: string
+  prompt: string
+  options: string | null
+  /** A task is active while it is pending or processing. An update to `'failed'` refunds its charge. */
+  status: 'pending' | 'processing' | 'success' | 'failed' | 'canceled' | (string & {})
+  createdAt: Date
+  /** The time of the last write, set by every one. */
+  updatedAt: Date
+  deletedAt: Date | null
+  /** The provider's id of it. */
+  taskId: string | null
+  taskInfo: string | null
+  taskResult: string | null
+  /** What it cost when it was created. */
+  costCredits: number
+  /** The charge's `transactionScene`. */
+  scene: string
+  /** The `id` of the charge that paid for the task, or for its last step; `null` if nothing was charged. */
+  creditId: string | null
+}
+
 // ---- What is written ----
 
 /** These columns of a row, each of which may be left out. `undefined` is the same as left out. */
@@ -162,6 +194,137 @@ export type UpdateMediaTask<Task extends object = MediaTask> = Some<
 }
 
 /**
+ * A new row of `ai_task`. It is charged `costCredits`; 0 or left out charges nothing. Columns that are left out
+ * get their default, or `null`.
+ */
+export type NewAITask = NewRow<
+  Omit<AITask, 'options' | 'taskInfo' | 'taskResult'>,
+  'id' | 'userId' | 'mediaType' | 'provider' | 'model' | 'prompt' | 'status'
+> &
+  AITaskJson
+
+/** Columns of `ai_task` to change. `null` empties a column; what is left out or `undefined` stays as it is. */
+export type UpdateAITask = Some<
+  Omit<AITask, 'options' | 'taskInfo' | 'taskResult'>,
+  Exclude<keyof AITask, 'id' | 'userId' | 'options' | 'taskInfo' | 'taskResult'>
+> &
+  AITaskJson & {
+    /** A task keeps its id: leave it out. */
+    id?: undefined
+  }
+
+/** Text, or an object to be written as JSON. */
+interface AITaskJson {
+  options?: string | object | null | undefined
+  taskInfo?: string | object | null | undefined
+  taskResult?: string | object | null | undefined
+}
+
+/** What makes a call safe to repeat. */
+export interface ReplayOptions {
+  /**
+   * The same call, made again, writes nothing and returns the row that the first one wrote, with
+   * `replayed: true`. It is the same call if it has the same key (a task's `id`, a charge's or grant's
+   * `transactionNo`), the same user and the same number of credits; else it is `IDEMPOTENCY_CONFLICT`. Without
+   * this option a key that is taken is `TASK_EXISTS` or `CREDIT_EXISTS`.
+   */
+  replay?: boolean | undefined
+}
+
+/** How many requests at once are written. */
+export interface BatchOptions extends ReplayOptions {
+  /**
+   * All items in one transaction, 1,000 at the most: all of them or none. An error then has `index`, the place
+   * of the item that was refused. With `replay`, the first item tells whether this batch was made before.
+   */
+  atomic?: boolean | undefined
+}
+
+/** What must hold of a task before it is changed. If it does not, the call is `TASK_STATE_CONFLICT`. */
+export interface TaskGuards {
+  /** The task is in this state, or in one of these. */
+  ifStatus?: string | readonly string[] | null | undefined
+  /** Nobody has changed the task since: its `updatedAt` is earlier than this. */
+  ifUpdatedBefore?: Date | null | undefined
+}
+
+/**
+ * Where refunded credits go.
+ *
+ * - `'source'`, the default: back to the grants they came from, even to one that has expired since, where
+ *   nobody can spend them. The app does so.
+ * - `{ regrantDays: 30 }`: as above, and as many as can't be spent there come as a new grant that lives so many
+ *   days, 1 to 36,500.
+ */
+export type RefundPolicy = 'source' | { regrantDays: number }
+
+/** Options of a call that gives credits back. */
+export interface RefundOptions {
+  /** By default that of {@link connect}. */
+  refundPolicy?: RefundPolicy | undefined
+}
+
+/** Options of an update. */
+export interface UpdateOptions extends TaskGuards, RefundOptions {
+  /**
+   * Lets a task be delivered (`extracted`, `completed`; of an AI task `success`) although its charge was
+   * refunded, which else is `TASK_REFUNDED`.
+   */
+  allowRefunded?: boolean | undefined
+}
+
+/** What to charge for a further step of a task. */
+export interface StepCharge {
+  /** How many credits to take: a whole number from 0 to 2,147,483,647. 0 charges nothing. */
+  credits: number
+  /** The charge's `transactionScene`, `'payment'` by default. */
+  scene?: Credit['transactionScene'] | undefined
+  description?: string | null | undefined
+  /**
+   * An object, or the JSON text of one. The task's id is added as `taskId`, and as `type`
+   * `'media-task-step'` unless it has one that begins like this (`'media-task-translation'`).
+   */
+  metadata?: string | object | null | undefined
+  /** The charge's `transactionNo`, unique in the table; made if it is left out. */
+  transactionNo?: string | null | undefined
+}
+
+/** Which tasks are stuck. */
+export interface StuckQuery {
+  /** Nobody has changed them for so many milliseconds: longer than your slowest worker is ever silent. */
+  olderThanMs: number
+  /** In these states; by default all in which somebody should be working on a task. */
+  statuses?: readonly string[] | undefined
+  /** At most so many, 1 to 1000, 100 by default. */
+  limit?: number | undefined
+}
+
+/** Which stuck tasks to fail, and what to say. */
+export interface FailStuckQuery extends Omit<StuckQuery, 'limit'>, RefundOptions {
+  /** What the tasks' `errorMessage` says from then on. AI tasks have no such column: leave it out. */
+  errorMessage?: string | undefined
+  /** At most so many, 1000 by default. */
+  limit?: number | undefined
+}
+
+/** Which rows of `ai_task` to count. What is left out or `undefined` does not narrow anything. */
+export interface AITasksFilter {
+  /** Without it, the tasks of all users. */
+  userId?: string | undefined
+  status?: AITask['status'] | undefined
+  mediaType?: string | undefined
+  provider?: string | undefined
+}
+
+/** Which rows of `ai_task` to list. */
+export interface AITasksQuery extends AITasksFilter {
+  /** From 1, which is the default. */
+  page?: number | undefined
+  /** Rows a page: 1 to 1000, 30 by default. */
+  limit?: number | undefined
+}
+
+/**
  * A new grant. Left out, `id` and `transactionNo` are made, `status` is `'active'`, `transactionType` is
  * `'grant'` (nothing else is accepted), and `remainingCredits` is `credits` (a different number is refused).
  * A grant without `expiresAt` never expires.
@@ -188,7 +351,8 @@ export interface ConsumeCreditsParameters {
   metadata?: string | object | null | undefined
   /**
    * The charge's `transactionNo`, unique in the table; made if it is left out. Choose it yourself where a
-   * call may be repeated: the second one is then refused with `CREDIT_EXISTS` and charges nothing.
+   * call may be repeated: the second one is then refused with `CREDIT_EXISTS` and charges nothing, or, with
+   * `{ replay: true }`, returns the charge of the first.
    */
   transactionNo?: string | null | undefined
 }
@@ -197,12 +361,45 @@ export interface ConsumeCreditsParameters {
 
 /** What a refund gave back. All is zero if there was nothing to give back, or nothing any more. */
 export interface Refund {
-  /** How many credits went back to their grants. */
+  /** How many credits the user has back. */
   credits: number
   /** How many of them can be spent now: a grant may have expired meanwhile. */
   spendable: number
   /** What could not go back. */
   skipped: SkippedRefund[]
+  /** The new grant for what could not be spent otherwise, if {@link RefundPolicy} makes one. */
+  regranted?: { creditId: string; credits: number; expiresAt: Date }
+}
+
+/** A row that a call with `replay` wrote, or that the same call had written before. */
+export type Replayable<Row> = Row & {
+  /** There if the row was there before. */
+  replayed?: true
+}
+
+/** What a charge would do now. By the time you charge, it may be different. */
+export interface Quote {
+  /** Whether the balance covers it. */
+  sufficient: boolean
+  required: number
+  /** The balance. */
+  available: number
+  /** Which grants would give how much, in order; nothing if the balance is too small. */
+  draws: { creditId: string; transactionNo: string; credits: number; expiresAt: Date | null }[]
+  /** What expires next of the balance; `null` if nothing ever does. */
+  nextExpiry: { expiresAt: Date; credits: number } | null
+}
+
+/** What became of stuck tasks. */
+export interface FailedStuckTasks {
+  /** Those that failed now, oldest first: with the status that they had, and what was refunded. */
+  tasks: { id: string; userId: string; status: string; refund: Refund }[]
+  /** How many credits went back, of all of them. */
+  credits: number
+  /** How many of these can be spent. */
+  spendable: number
+  /** Those that could not be failed, such as one whose charge can't be read. They are as they were. */
+  errors: { id: string; userId: string; error: MediaCreditsError }[]
 }
 
 /** Credits that could not go back to the grant they came from. */
@@ -302,6 +499,7 @@ export type MediaCreditsErrorCode =
   | 'USER_NOT_FOUND'
   | 'TASK_EXISTS'
   | 'CREDIT_EXISTS'
+  | 'IDEMPOTENCY_CONFLICT'
   | 'CHARGE_NOT_FOUND'
   | 'INVALID_URL'
   | 'UNSUPPORTED_DATABASE'
@@ -310,6 +508,10 @@ export type MediaCreditsErrorCode =
   | 'INSUFFICIENT_CREDITS'
   | 'CHARGE_OWNER_MISMATCH'
   | 'CHARGE_CORRUPT'
+  | 'TASK_STATE_CONFLICT'
+  | 'TASK_REFUNDED'
+  | 'SETTLE_EXCEEDS_CHARGE'
+  | 'SETTLE_CONFLICT'
   // The database's trouble
   | 'SCHEMA_MISMATCH'
   | 'TIMESTAMP_UNIT_UNCLEAR'
@@ -342,22 +544,32 @@ export class MediaCreditsError extends Error {
   readonly code: MediaCreditsErrorCode
   /** Whether the very same call can succeed later. Trying it again is safe. */
   readonly retryable: boolean
-  /** The argument, field or option that is wrong (`INVALID_…`, `…_FIELD`, `CREDIT_EXISTS`). */
+  /** The argument, field or option that is wrong (`INVALID_…`, `…_FIELD`, `CREDIT_EXISTS`, `IDEMPOTENCY_CONFLICT`). */
   readonly field?: string
   /** The field's table; of a parameter, its function (`INVALID_VALUE`, `UNKNOWN_FIELD`, `MISSING_FIELD`). */
   readonly table?: string
-  /** The value that is taken (`CREDIT_EXISTS`). */
+  /** The value that is taken (`CREDIT_EXISTS`, `IDEMPOTENCY_CONFLICT`). */
   readonly value?: string
   /** The user who is not there (`USER_NOT_FOUND`). */
   readonly userId?: string
-  /** The task that exists already (`TASK_EXISTS`). */
+  /** The task in question (`TASK_EXISTS`, `TASK_STATE_CONFLICT`, `TASK_REFUNDED`). */
   readonly taskId?: string
-  /** The charge in question (`CHARGE_NOT_FOUND`, `CHARGE_OWNER_MISMATCH`, `CHARGE_CORRUPT`). */
+  /** The status that the task has (`TASK_STATE_CONFLICT`). */
+  readonly status?: string
+  /** The charge in question (`CHARGE_…`, `SETTLE_…`, `TASK_REFUNDED`). */
   readonly creditId?: string
   /** How many credits were asked for (`INSUFFICIENT_CREDITS`). */
   readonly required?: number
   /** How many credits the user can spend (`INSUFFICIENT_CREDITS`). */
   readonly available?: number
+  /** How many credits the charge took (`SETTLE_EXCEEDS_CHARGE`). */
+  readonly charged?: number
+  /** To how many credits the charge was settled before; 0 if it was refunded (`SETTLE_CONFLICT`). */
+  readonly settled?: number
+  /** How many credits were asked for (`SETTLE_…`). */
+  readonly requested?: number
+  /** Which item of a batch was refused, from 0. */
+  readonly index?: number
   /** The database's own name of the error, such as `SQLITE_FULL` or `25006` (`DATABASE_ERROR`). */
   readonly databaseCode?: string
 }
@@ -394,6 +606,8 @@ export interface ConnectOptions {
   busyTimeoutMs?: number | undefined
   /** How many calls may wait, before further ones get `OVERLOADED`: 1 to 1,000,000, 10,000 by default. */
   maxQueue?: number | undefined
+  /** Where refunds go that say nothing about it; `'source'` by default. Each connection has its own. */
+  refundPolicy?: RefundPolicy | undefined
   /** SQLite: how the database keeps times, as epoch milliseconds or seconds. By default it is found out. */
   timestampUnit?: 'ms' | 's' | undefined
   /** PostgreSQL: the most connections of this process, 1 to 1000, 10 by default. They open as they are needed. */
@@ -445,7 +659,23 @@ export class MediaCredits<Task extends object = MediaTask, CreditRow extends obj
    * Creates a task and charges `costCredits` for it, in one transaction.
    * Guarantees, errors, example: {@link createMediaTask}.
    */
-  readonly createMediaTask: (task: NewMediaTask<Task>, costCredits: number) => Promise<Task>
+  readonly createMediaTask: (
+    task: NewMediaTask<Task>,
+    costCredits: number,
+    options?: ReplayOptions,
+  ) => Promise<Replayable<Task>>
+
+  /** Creates several tasks, each for itself or all together. More: {@link createMediaTasks}. */
+  readonly createMediaTasks: {
+    (
+      items: readonly { task: NewMediaTask<Task>; costCredits: number }[],
+      options: BatchOptions & { atomic: true },
+    ): Promise<Replayable<Task>[]>
+    (
+      items: readonly { task: NewMediaTask<Task>; costCredits: number }[],
+      options?: BatchOptions,
+    ): Promise<PromiseSettledResult<Replayable<Task>>[]>
+  }
 
   /**
    * Changes a task; `status: 'failed'` also refunds its charge, once, in the same transaction.
@@ -454,7 +684,69 @@ export class MediaCredits<Task extends object = MediaTask, CreditRow extends obj
   readonly updateMediaTaskById: (
     id: string,
     patch: UpdateMediaTask<Task>,
+    options?: UpdateOptions,
   ) => Promise<(Task & { refund?: Refund }) | undefined>
+
+  /** Charges for a further step of a task, and changes the task with it. More: {@link chargeMediaTask}. */
+  readonly chargeMediaTask: (
+    id: string,
+    charge: StepCharge,
+    patch?: UpdateMediaTask<Task>,
+    options?: TaskGuards,
+  ) => Promise<Task | undefined>
+
+  /** Settles a task's charge to what the task really cost. More: {@link settleMediaTask}. */
+  readonly settleMediaTask: (
+    id: string,
+    finalCredits: number,
+    options?: RefundOptions,
+  ) => Promise<(CreditRow & { refund: Refund }) | undefined>
+
+  /** All charges of a task, oldest first. More: {@link getMediaTaskCharges}. */
+  readonly getMediaTaskCharges: (id: string) => Promise<CreditRow[]>
+
+  /** Tasks that nobody works on any more, oldest first. More: {@link findStuckMediaTasks}. */
+  readonly findStuckMediaTasks: (query: StuckQuery) => Promise<Task[]>
+
+  /** Fails and refunds tasks that nobody works on any more. More: {@link failStuckMediaTasks}. */
+  readonly failStuckMediaTasks: (query: FailStuckQuery) => Promise<FailedStuckTasks>
+
+  /** As {@link createMediaTask}, for AI tasks. */
+  readonly createAITask: (task: NewAITask, options?: ReplayOptions) => Promise<Replayable<AITask>>
+
+  /** As {@link createMediaTasks}, for AI tasks. */
+  readonly createAITasks: typeof createAITasks
+
+  /** As {@link updateMediaTaskById}, for AI tasks. */
+  readonly updateAITaskById: typeof updateAITaskById
+
+  /** As {@link chargeMediaTask}, for AI tasks. */
+  readonly chargeAITask: typeof chargeAITask
+
+  /** As {@link settleMediaTask}, for AI tasks. */
+  readonly settleAITask: (
+    id: string,
+    finalCredits: number,
+    options?: RefundOptions,
+  ) => Promise<(CreditRow & { refund: Refund }) | undefined>
+
+  /** The AI task with this id, or `undefined`. */
+  readonly findAITaskById: typeof findAITaskById
+
+  /** As {@link getMediaTaskCharges}, for AI tasks. */
+  readonly getAITaskCharges: (id: string) => Promise<CreditRow[]>
+
+  /** A page of AI tasks, newest first. */
+  readonly getAITasks: typeof getAITasks
+
+  /** How many AI tasks there are. */
+  readonly getAITasksCount: typeof getAITasksCount
+
+  /** As {@link findStuckMediaTasks}, for AI tasks. */
+  readonly findStuckAITasks: typeof findStuckAITasks
+
+  /** As {@link failStuckMediaTasks}, for AI tasks. */
+  readonly failStuckAITasks: typeof failStuckAITasks
 
   /** The task with this id, or `undefined`. More: {@link findMediaTaskById}. */
   readonly findMediaTaskById: (id: string) => Promise<Task | undefined>
@@ -476,10 +768,38 @@ export class MediaCredits<Task extends object = MediaTask, CreditRow extends obj
    * Charges a user, drawing on the grants that expire first, in one transaction.
    * Guarantees, errors, example: {@link consumeCredits}.
    */
-  readonly consumeCredits: (parameters: ConsumeCreditsParameters) => Promise<CreditRow>
+  readonly consumeCredits: (
+    parameters: ConsumeCreditsParameters,
+    options?: ReplayOptions,
+  ) => Promise<Replayable<CreditRow>>
+
+  /** Charges several times, each for itself or all together. More: {@link consumeCreditsBatch}. */
+  readonly consumeCreditsBatch: {
+    (
+      items: readonly ConsumeCreditsParameters[],
+      options: BatchOptions & { atomic: true },
+    ): Promise<Replayable<CreditRow>[]>
+    (
+      items: readonly ConsumeCreditsParameters[],
+      options?: BatchOptions,
+    ): Promise<PromiseSettledResult<Replayable<CreditRow>>[]>
+  }
+
+  /** Gives a charge's credits back, or some of them. More: {@link refundCredits}. */
+  readonly refundCredits: (
+    chargeId: string,
+    credits?: number,
+    options?: RefundOptions,
+  ) => Promise<CreditRow & { refund: Refund }>
 
   /** Grants credits to a user. Guarantees, errors, example: {@link createCredit}. */
-  readonly createCredit: (newCredit: NewCredit<CreditRow>) => Promise<CreditRow>
+  readonly createCredit: (
+    newCredit: NewCredit<CreditRow>,
+    options?: ReplayOptions,
+  ) => Promise<Replayable<CreditRow>>
+
+  /** What a charge would do now, without doing it. More: {@link quoteCredits}. */
+  readonly quoteCredits: (userId: string, credits: number) => Promise<Quote>
 
   /** The user's balance: how many credits can be spent now. More: {@link getRemainingCredits}. */
   readonly getRemainingCredits: (userId: string) => Promise<number>
@@ -515,9 +835,11 @@ export class MediaCredits<Task extends object = MediaTask, CreditRow extends obj
  * task's `creditId`. A cost of 0 charges nothing.
  *
  * You choose the task's `id`, so a call can be repeated safely: if the first one went through after all, the
- * second is refused with `TASK_EXISTS` and charges nothing.
+ * second is refused with `TASK_EXISTS` and charges nothing. With `{ replay: true }` it returns the task of the
+ * first instead, as it is now.
  *
  * Rejects with `INSUFFICIENT_CREDITS` (`required`, `available`), `USER_NOT_FOUND`, `TASK_EXISTS`,
+ * `IDEMPOTENCY_CONFLICT` (with `replay`, if the task that is there is another user's or cost something else),
  * `INVALID_AMOUNT`, `INVALID_ID`, `UNKNOWN_FIELD`, `MISSING_FIELD`, `INVALID_VALUE`, `INVALID_DATE`, or, for
  * a `creditId` in the task, `READ_ONLY_FIELD` (the charge sets it), `CHARGE_NOT_FOUND` or
  * `CHARGE_OWNER_MISMATCH` (with a cost of 0).
@@ -529,7 +851,32 @@ export class MediaCredits<Task extends object = MediaTask, CreditRow extends obj
  * const task = await createMediaTask({ id: getUuid(), userId, platform: 'youtube', videoUrl }, 10)
  * ```
  */
-export function createMediaTask(task: NewMediaTask, costCredits: number): Promise<MediaTask>
+export function createMediaTask(
+  task: NewMediaTask,
+  costCredits: number,
+  options?: ReplayOptions,
+): Promise<Replayable<MediaTask>>
+
+/**
+ * Creates several tasks, as {@link createMediaTask} does. With `{ atomic: true }` in one transaction, all of
+ * them or none: it resolves to the tasks in the order of the items, or rejects with the error of the first
+ * item that was refused, and its `index`. Otherwise each stands for itself, and it resolves to an outcome for
+ * each, as `Promise.allSettled` does.
+ *
+ * @example
+ * ```ts
+ * const outcomes = await createMediaTasks(urls.map((videoUrl) => ({ task: newTask(videoUrl), costCredits: 10 })))
+ * const created = outcomes.filter((outcome) => outcome.status === 'fulfilled').map(({ value }) => value)
+ * ```
+ */
+export function createMediaTasks(
+  items: readonly { task: NewMediaTask; costCredits: number }[],
+  options: BatchOptions & { atomic: true },
+): Promise<Replayable<MediaTask>[]>
+export function createMediaTasks(
+  items: readonly { task: NewMediaTask; costCredits: number }[],
+  options?: BatchOptions,
+): Promise<PromiseSettledResult<Replayable<MediaTask>>[]>
 
 /**
  * Changes a task, and sets its `updatedAt`. `null` in the patch empties a column, `undefined` leaves it
@@ -541,7 +888,11 @@ export function createMediaTask(task: NewMediaTask, costCredits: number): Promis
  * at once the task is made to fail. The result then has `refund`: it says what went back, and is all zero if
  * nothing did.
  *
- * Rejects with `CHARGE_OWNER_MISMATCH` (the charge is not the task's user's), `CHARGE_CORRUPT` (its draws
+ * `ifStatus` and `ifUpdatedBefore` let the update happen only if the task is as the caller believes: so one
+ * worker of many claims a task. A worker that is late and delivers (`extracted`, `completed`) what was refunded
+ * meanwhile is refused, unless `allowRefunded` says otherwise.
+ *
+ * Rejects with `TASK_STATE_CONFLICT` (a guard did not hold; `status`), `TASK_REFUNDED`, `CHARGE_OWNER_MISMATCH` (the charge is not the task's user's), `CHARGE_CORRUPT` (its draws
  * can't be read), `CHARGE_NOT_FOUND` (no charge has the id `patch.creditId`), `READ_ONLY_FIELD` (`id` or
  * `userId` in the patch), `UNKNOWN_FIELD`, `INVALID_ID`, `INVALID_VALUE` or `INVALID_DATE`. The task is then
  * as it was.
@@ -562,7 +913,139 @@ export function createMediaTask(task: NewMediaTask, costCredits: number): Promis
 export function updateMediaTaskById(
   id: string,
   patch: UpdateMediaTask,
+  options?: UpdateOptions,
 ): Promise<(MediaTask & { refund?: Refund }) | undefined>
+
+/**
+ * Charges for a further step of a task, such as a translation, and changes the task, in one transaction: the
+ * charge becomes the task's `creditId`, and a failure from then on refunds this step alone. Earlier charges stay
+ * ({@link getMediaTaskCharges}). `credits: 0` charges nothing and empties `creditId`, so that a step that was
+ * free refunds nothing. Charging a task that has failed makes it live again: give it another status.
+ *
+ * Rejects with `INSUFFICIENT_CREDITS`, `TASK_STATE_CONFLICT`, `CREDIT_EXISTS`, `INVALID_AMOUNT`,
+ * `READ_ONLY_FIELD` (`creditId` or `status: 'failed'` in the patch), `INVALID_ARGUMENT` or the errors of
+ * {@link updateMediaTaskById}. Nothing is written then.
+ *
+ * @returns The whole task as it is now, or `undefined` if there is none with this id.
+ *
+ * @example
+ * ```ts
+ * await chargeMediaTask(
+ *   taskId,
+ *   { credits: 5, description: 'Subtitle translation: fr', metadata: { type: 'media-task-translation' } },
+ *   { status: 'translating', targetLang: 'fr', progress: 0 },
+ *   { ifStatus: 'extracted' },
+ * )
+ * ```
+ */
+export function chargeMediaTask(
+  id: string,
+  charge: StepCharge,
+  patch?: UpdateMediaTask,
+  options?: TaskGuards,
+): Promise<MediaTask | undefined>
+
+/**
+ * Settles a task's charge: it was an estimate, and now the real cost is known, a whole number from 0 to what was
+ * charged. The difference goes back to the grants that it came from, last drawn first, once. 0 is a refund.
+ *
+ * Settling twice to the same number changes nothing; to another one is `SETTLE_CONFLICT`. Afterwards the charge's
+ * `credits` and `consumedDetail` say what it took in the end, and its `metadata` has
+ * `settled: { charged, credits }`. If the task fails later, the rest goes back.
+ *
+ * Rejects with `SETTLE_EXCEEDS_CHARGE` (more than was charged), `SETTLE_CONFLICT`, `CHARGE_NOT_FOUND` (the task
+ * has no charge), `CHARGE_OWNER_MISMATCH`, `CHARGE_CORRUPT` or `INVALID_AMOUNT`.
+ *
+ * @returns The charge as it is now, with what went back, or `undefined` if there is no task with this id.
+ */
+export function settleMediaTask(
+  id: string,
+  finalCredits: number,
+  options?: RefundOptions,
+): Promise<(Credit & { refund: Refund }) | undefined>
+
+/**
+ * All charges of a task, oldest first, refunded ones included: the one that created it, and those of further
+ * steps. It knows them by the `taskId` in their `metadata`, and the last one by the task's `creditId`.
+ */
+export function getMediaTaskCharges(id: string): Promise<Credit[]>
+
+/**
+ * Tasks that nobody works on any more: in a state in which somebody should, and not changed for `olderThanMs`.
+ * Oldest first; those with a `deletedAt` too, since their credits are still taken.
+ */
+export function findStuckMediaTasks(query: StuckQuery): Promise<MediaTask[]>
+
+/**
+ * Fails tasks that nobody works on any more, and refunds them, oldest first. It may run on many servers at once,
+ * and beside a worker that finishes at the same moment: a task that was changed since it was found is left
+ * alone. Run it every minute or so; it works in batches, a transaction a task.
+ *
+ * @example
+ * ```ts
+ * const { tasks, credits } = await failStuckMediaTasks({ olderThanMs: 15 * 60_000, errorMessage: 'timed out' })
+ * ```
+ */
+export function failStuckMediaTasks(query: FailStuckQuery): Promise<FailedStuckTasks>
+
+/**
+ * Creates an AI task and charges its user `task.costCredits`, in one transaction, as {@link createMediaTask}
+ * does. The charge has the task's `scene`, and is described as `generate <mediaType>`.
+ */
+export function createAITask(task: NewAITask, options?: ReplayOptions): Promise<Replayable<AITask>>
+
+/** As {@link createMediaTasks}, for AI tasks. */
+export function createAITasks(
+  items: readonly NewAITask[],
+  options: BatchOptions & { atomic: true },
+): Promise<Replayable<AITask>[]>
+export function createAITasks(
+  items: readonly NewAITask[],
+  options?: BatchOptions,
+): Promise<PromiseSettledResult<Replayable<AITask>>[]>
+
+/**
+ * As {@link updateMediaTaskById}, for AI tasks: `status: 'failed'` refunds. `canceled` does not; to give something
+ * back then, settle the task.
+ */
+export function updateAITaskById(
+  id: string,
+  patch: UpdateAITask,
+  options?: UpdateOptions,
+): Promise<(AITask & { refund?: Refund }) | undefined>
+
+/** As {@link chargeMediaTask}, for AI tasks. The `type` in the metadata begins with `'ai-task-'`. */
+export function chargeAITask(
+  id: string,
+  charge: StepCharge,
+  patch?: UpdateAITask,
+  options?: TaskGuards,
+): Promise<AITask | undefined>
+
+/** As {@link settleMediaTask}, for AI tasks. */
+export function settleAITask(
+  id: string,
+  finalCredits: number,
+  options?: RefundOptions,
+): Promise<(Credit & { refund: Refund }) | undefined>
+
+/** The AI task with this id, or `undefined`. */
+export function findAITaskById(id: string): Promise<AITask | undefined>
+
+/** As {@link getMediaTaskCharges}, for AI tasks. */
+export function getAITaskCharges(id: string): Promise<Credit[]>
+
+/** A page of AI tasks, newest first: one user's, or all. */
+export function getAITasks(query?: AITasksQuery): Promise<AITask[]>
+
+/** How many AI tasks there are, on all pages of {@link getAITasks}. */
+export function getAITasksCount(filter?: AITasksFilter): Promise<number>
+
+/** As {@link findStuckMediaTasks}, for AI tasks. */
+export function findStuckAITasks(query: StuckQuery): Promise<AITask[]>
+
+/** As {@link failStuckMediaTasks}, for AI tasks. */
+export function failStuckAITasks(query: FailStuckQuery): Promise<FailedStuckTasks>
 
 /**
  * The task with this id, or `undefined`. A task with a `deletedAt` is found, too.
@@ -621,7 +1104,38 @@ export function getMediaTaskHistory(userId: string, page?: number, limit?: numbe
  * await updateMediaTaskById(taskId, { status: 'translating', creditId: charge.id })
  * ```
  */
-export function consumeCredits(parameters: ConsumeCreditsParameters): Promise<Credit>
+export function consumeCredits(
+  parameters: ConsumeCreditsParameters,
+  options?: ReplayOptions,
+): Promise<Replayable<Credit>>
+
+/** Charges several times, as {@link createMediaTasks} creates several tasks. */
+export function consumeCreditsBatch(
+  items: readonly ConsumeCreditsParameters[],
+  options: BatchOptions & { atomic: true },
+): Promise<Replayable<Credit>[]>
+export function consumeCreditsBatch(
+  items: readonly ConsumeCreditsParameters[],
+  options?: BatchOptions,
+): Promise<PromiseSettledResult<Replayable<Credit>>[]>
+
+/**
+ * Gives `credits` of a charge back to the grants that it came from, last drawn first, or, if `credits` is left
+ * out, whatever it has not given back yet. For a charge without a task, or an earlier one of a task.
+ *
+ * Refunding the same number twice changes nothing; another one is `SETTLE_CONFLICT`, as for
+ * {@link settleMediaTask}. A task whose last charge is refunded can't be delivered any more.
+ *
+ * Rejects with `CHARGE_NOT_FOUND`, `SETTLE_EXCEEDS_CHARGE`, `SETTLE_CONFLICT`, `CHARGE_CORRUPT` or
+ * `INVALID_AMOUNT`.
+ *
+ * @returns The charge as it is now, with what went back.
+ */
+export function refundCredits(
+  chargeId: string,
+  credits?: number,
+  options?: RefundOptions,
+): Promise<Credit & { refund: Refund }>
 
 /**
  * Grants credits to a user. `credits` is a whole number from 1 to 2,147,483,647.
@@ -639,7 +1153,7 @@ export function consumeCredits(parameters: ConsumeCreditsParameters): Promise<Cr
  * await createCredit({ userId, credits: 100, transactionScene: 'gift', expiresAt: inThirtyDays })
  * ```
  */
-export function createCredit(newCredit: NewCredit): Promise<Credit>
+export function createCredit(newCredit: NewCredit, options?: ReplayOptions): Promise<Replayable<Credit>>
 
 /**
  * The user's balance: what is left of the grants that are active and not expired. 0 for a user who is not
@@ -650,6 +1164,14 @@ export function createCredit(newCredit: NewCredit): Promise<Credit>
  * Rejects with `INVALID_ID`.
  */
 export function getRemainingCredits(userId: string): Promise<number>
+
+/**
+ * What a charge would do now, without doing it: whether it would work, which grants it would draw on, and what
+ * expires next. For a page that shows a price; a charge checks for itself.
+ *
+ * Rejects with `INVALID_ID` or `INVALID_AMOUNT`.
+ */
+export function quoteCredits(userId: string, credits: number): Promise<Quote>
 
 /**
  * A page of grants and charges, newest first: one user's, or all.

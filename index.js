@@ -127,22 +127,20 @@ const nothing = () => undefined
 function row(reply) {
   const found = decodeRow(reply.row)
   if (reply.replayed) found.replayed = true
-  if (reply.refund) found.refund = decodeTimes(reply.refund, 'regranted')
+  if (reply.refund) found.refund = decodeExpiry(reply.refund, 'regranted')
   return found
 }
 
 /** An object of which a part, if it is there, says when something expires. */
-function decodeTimes(object, part) {
-  const { [part]: expiring, ...rest } = object
-  return { ...rest, [part]: expiring && { ...expiring, expiresAt: new Date(expiring.expiresAt) } }
+function decodeExpiry(object, part) {
+  if (object[part]) object[part].expiresAt = new Date(object[part].expiresAt)
+  return object
 }
 
 function quote(reply) {
-  const draws = reply.value.draws.map((draw) => ({
-    ...draw,
-    expiresAt: draw.expiresAt === null ? null : new Date(draw.expiresAt),
-  }))
-  return { ...decodeTimes(reply.value, 'nextExpiry'), draws }
+  const found = decodeExpiry(reply.value, 'nextExpiry')
+  for (const draw of found.draws) draw.expiresAt &&= new Date(draw.expiresAt)
+  return found
 }
 
 const byId = (id) => [encodeValue(id)]

@@ -106,12 +106,15 @@ fn refund_json(refund: &Refund) -> Json {
             "expiresAt": regrant.expires_at_ms,
         })
     });
-    json!({
+    let mut json = json!({
         "credits": refund.credits,
         "spendable": refund.spendable,
         "skipped": skipped.collect::<Vec<_>>(),
-        "regranted": regranted,
-    })
+    });
+    if let Some(regranted) = regranted {
+        json["regranted"] = regranted;
+    }
+    json
 }
 
 fn quote_json(quote: &Quote) -> Json {

@@ -109,7 +109,9 @@ impl Engine {
         match self.write(&mut session, &plan, now_ms).await {
             Err(Failure::Unknown(message)) => {
                 drop(session);
-                self.settle(&message, &grant.user_id, Credit, &plan.reply.1, |_| true).await
+                let (table, id) = &plan.reply;
+                let settled = self.settle(&message, &grant.user_id, *table, id, |_| true).await;
+                settled.map_err(|failure| failure.into_error().into())
             }
             row => row.map(|row| Outcome::Row(Some(row))),
         }
@@ -215,7 +217,8 @@ impl Engine {
         let Some(charge) = plan.rows.first() else {
             return Err(Failure::Unknown(message.to_owned()));
         };
-        self.settle(message, &plan.user_id, Credit, &charge.id, |_| true).await?;
+        let settled = self.settle(message, &plan.user_id, Credit, &charge.id, |_| true).await;
+        settled.map_err(Failure::into_error)?;
         let (table, id) = &plan.reply;
         let mut session = self.server.session().await?;
         session.find(*table, id).await.map(Outcome::Row)

@@ -143,11 +143,12 @@ impl Server {
         // IF NOT EXISTS looks before it makes, and two who look at once both make.
         let in_turn = "SELECT pg_advisory_xact_lock(7163217633)";
         let sql = include_str!("sql/create_tables.sql");
-        let made = client.batch_execute(&format!("{begin}; {in_turn}; {sql} COMMIT")).await;
+        let command = format!("{begin}; {in_turn}; {sql} COMMIT");
+        let made = in_time(&self.options, client.batch_execute(&command)).await;
         self.forget_schema();
         // Whatever state the connection is in, nobody is to have it.
         drop(Object::take(client));
-        made.map_err(|error| Failure::of(&error, "creating the tables"))
+        made?.map_err(|error| Failure::of(&error, "creating the tables"))
     }
 
     /// What was found when the database was opened, each thing with its name in JavaScript.
@@ -328,11 +329,12 @@ impl<'s> Session<'s> {
             run(after.map(str::to_owned)),
         );
         let answers = in_time(&self.server.options, all).await;
-        let Ok((began, rows, ended)) = answers else {
-            self.discard();
-            return Err(Failure::Lost(
-                "the server did not answer in time; see statementTimeoutMs".to_owned(),
-            ));
+        let (began, rows, ended) = match answers {
+            Ok(answers) => answers,
+            Err(late) => {
+                self.discard();
+                return Err(late);
+            }
         };
         let failed = |error: &tokio_postgres::Error| Failure::of(error, doing);
         let rows: Result<Vec<_>, _> = rows.into_iter().collect();
@@ -363,10 +365,12 @@ impl<'s> Session<'s> {
 async fn in_time<T>(
     options: &Options,
     answers: impl Future<Output = T>,
-) -> Result<T, tokio::time::error::Elapsed> {
+) -> Result<T, Failure> {
     const GRACE: Duration = Duration::from_secs(2);
     let patience = options.statement_timeout.max(options.busy_timeout) + GRACE;
-    tokio::time::timeout(patience, answers).await
+    tokio::time::timeout(patience, answers).await.map_err(|_| {
+        Failure::Lost("the server did not answer in time; see statementTimeoutMs".to_owned())
+    })
 }
 
 /// What is dropped in the middle of a transaction, or of an answer, must not be lent again.
