@@ -140,13 +140,14 @@ describe('createMediaTask refuses a task with', () => {
   })
 
   test.each([
-    ['options', {}],
     ['null', null],
     ['text', 'tx'],
-  ])('%s as a third argument, which does nothing', async (_, options) => {
+    ['a number', 0],
+    ['a list', []],
+  ])('%s as options', async (_, options) => {
     const { database, createMediaTask } = await twoUsers()
     const error = await refusal(database, () => createMediaTask(task('t', 'u'), 10, options))
-    expect(error).toMatchObject({ code: 'INVALID_ARGUMENT', field: 'createMediaTask' })
+    expect(error).toMatchObject({ code: 'INVALID_ARGUMENT', field: 'createMediaTask(options)' })
   })
 })
 

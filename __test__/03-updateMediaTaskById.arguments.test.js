@@ -87,12 +87,12 @@ describe('updateMediaTaskById refuses', () => {
   })
 
   test.each([
-    ['options', {}],
     ['null', null],
-  ])('%s as a third argument, which does nothing', async (_, options) => {
+    ['a number', 0],
+  ])('%s as options', async (_, options) => {
     const { database, update } = await withTask()
     const error = await refusal(database, () => update('t', { progress: 5 }, options))
-    expect(error).toMatchObject({ code: 'INVALID_ARGUMENT', field: 'updateMediaTaskById' })
+    expect(error).toMatchObject({ code: 'INVALID_ARGUMENT', field: 'updateMediaTaskById(options)' })
   })
 
   test.each(['failed', 'translating', undefined])(

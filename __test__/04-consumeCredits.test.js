@@ -194,7 +194,7 @@ describe('many consumeCredits at once', () => {
     await Promise.all(users.map(({ id }) => createCredit({ userId: id, credits: 10 })))
     const had = await Promise.all(users.map(({ id }) => getRemainingCredits(id)))
     const calls = [1, 2, 3, 4, 5].flatMap(() => users.map(({ id }) => ({ userId: id, credits: 2 })))
-    await Promise.all(calls.map(consumeCredits))
+    await Promise.all(calls.map((call) => consumeCredits(call)))
     const have = await Promise.all(users.map(({ id }) => getRemainingCredits(id)))
     expect(have).toEqual(had.map((credits) => credits - 10))
     expect(await violations(database)).toEqual(before)

@@ -20,6 +20,11 @@ async function warm(...grants) {
   return { database, proxy, credits }
 }
 
+const BATCH = [
+  { task: task('one', 'u'), costCredits: 2 },
+  { task: task('two', 'u'), costCredits: 1 },
+]
+
 /** What each call takes. Each is made once, in this order. */
 const CALLS = [
   ['createMediaTask', 2, ({ createMediaTask }) => createMediaTask(task('new', 'u'), 11)],
@@ -29,6 +34,14 @@ const CALLS = [
   ['updateMediaTaskById', 2, ({ updateMediaTaskById }) => updateMediaTaskById('t', { progress: 5 })],
   ['a refund', 2, ({ updateMediaTaskById }) => updateMediaTaskById('t', { status: 'failed' })],
   ['a second refund', 2, ({ updateMediaTaskById }) => updateMediaTaskById('t', { status: 'failed' })],
+  ['a step', 2, ({ chargeMediaTask }) => chargeMediaTask('new', { credits: 3 })],
+  ['a settlement', 2, ({ settleMediaTask }) => settleMediaTask('new', 1)],
+  ['the same again', 2, ({ settleMediaTask }) => settleMediaTask('new', 1)],
+  ['refundCredits', 2, async ({ refundCredits }, charges) => refundCredits(charges.consumed)],
+  ['a batch', 2, ({ createMediaTasks }) => createMediaTasks(BATCH, { atomic: true })],
+  ['quoteCredits', 1, ({ quoteCredits }) => quoteCredits('u', 5)],
+  ['getMediaTaskCharges', 2, ({ getMediaTaskCharges }) => getMediaTaskCharges('new')],
+  ['findStuckMediaTasks', 1, ({ findStuckMediaTasks }) => findStuckMediaTasks({ olderThanMs: 1000 })],
   ['getRemainingCredits', 1, ({ getRemainingCredits }) => getRemainingCredits('u')],
   ['getCredits', 1, ({ getCredits }) => getCredits({ userId: 'u' })],
   ['getCreditsCount', 1, ({ getCreditsCount }) => getCreditsCount({ userId: 'u' })],
@@ -45,9 +58,10 @@ test.each([
 ])('a write takes two round trips and a read one: a user with %s', async (_, grants) => {
   const { database, proxy, credits } = await warm(...grants)
   const taken = []
+  const { id: consumed } = await credits.consumeCredits({ userId: 'u', credits: 1 })
   for (const [name, , call] of CALLS) {
     proxy.resetRoundTrips()
-    await call(credits)
+    await call(credits, { consumed })
     taken.push([name, proxy.roundTrips().total])
   }
   expect(taken).toEqual(CALLS.map(([name, most]) => [name, most]))
@@ -63,6 +77,14 @@ test('a refund gives back to the eleven grants that the charge drew on', async (
   expect(proxy.roundTrips().total).toBe(2)
   expect(failed.refund).toEqual({ credits: 11, spendable: 11, skipped: [] })
   expect(await violations(database)).toEqual([])
+})
+
+test('a guard that does not hold takes one, and nobody waits for the end of the transaction', async () => {
+  const { proxy, credits } = await warm(1000)
+  proxy.resetRoundTrips()
+  const update = credits.updateMediaTaskById('t', {}, { ifStatus: 'failed' })
+  await expect(update).rejects.toMatchObject({ code: 'TASK_STATE_CONFLICT', status: 'pending' })
+  expect(proxy.roundTrips().total).toBeLessThanOrEqual(2)
 })
 
 test('a refusal leaves the connection as it was', async () => {

@@ -3,7 +3,7 @@
 const { TestDatabase, refusal, task } = require('./helpers/database')
 const { Callers, addUsers, untilWaiting } = require('./helpers/callers')
 const { violations } = require('./helpers/invariants')
-const { isCommit, throughProxy } = require('./helpers/network')
+const { foreignTransaction, isCommit, throughProxy } = require('./helpers/network')
 
 // On a machine that has other things to do.
 jest.setTimeout(30_000)
@@ -152,6 +152,78 @@ describe.each(INSERTS)('%s', (_, call, find) => {
     await stopped
     expect(await violations(database)).toEqual([])
   })
+})
+
+test('a refusal that was owed to charges which were lost with their COMMIT is none', async () => {
+  const { database, proxy, credits } = await open({ maxConnections: 2 })
+  const lock = await foreignTransaction(database, `SELECT 1 FROM "user" WHERE id = 'u0' FOR UPDATE`)
+  // The first one waits for the lock, and all others, for more than there is, wait for it.
+  const first = credits.consumeCredits({ userId: 'u0', credits: 1 })
+  await untilWaiting(database)
+  const others = Array.from({ length: 5 }, () =>
+    credits.consumeCredits({ userId: 'u0', credits: 60 }).then(
+      () => 'charged',
+      ({ code }) => code,
+    ),
+  )
+  let commits = 0
+  proxy.onClientData = (bytes, connection) => {
+    if (!isCommit(bytes) || bytes.includes('READ ONLY') || ++commits < 2) return true
+    proxy.onClientData = () => true
+    connection.kill()
+    return false
+  }
+  await lock.commit()
+  await first
+  const outcomes = await Promise.all(others)
+  expect(commits).toBe(2)
+  expect(outcomes).toEqual(Array(5).fill('DATABASE_UNAVAILABLE'))
+  expect(await credits.getRemainingCredits('u0')).toBe(189)
+  expect(await violations(database)).toEqual([])
+})
+
+describe('chargeMediaTask', () => {
+  const step = ({ chargeMediaTask }) => chargeMediaTask('t', { credits: 5 }, { status: 'translating' })
+
+  test('the COMMIT got through, its answer was lost: the task', async () => {
+    const { database, proxy, credits } = await open()
+    atCommit(proxy, (_, connection) => connection.loseAnswer(isIdle))
+    const { status, creditId } = await step(credits)
+    expect(status).toBe('translating')
+    expect((await credits.getMediaTaskCharges('t')).map(({ id }) => id)).toContain(creditId)
+    expect(await credits.getRemainingCredits('u0')).toBe(185)
+    expect(await violations(database)).toEqual([])
+  })
+
+  test('the COMMIT was lost: nothing was written, and it can be tried again', async () => {
+    const { database, proxy, credits } = await open()
+    atCommit(proxy, (_, connection) => {
+      connection.kill()
+      return false
+    })
+    expect(await refusal(database, () => step(credits))).toMatchObject(UNAVAILABLE)
+    expect(await step(credits)).toMatchObject({ status: 'translating' })
+    expect(await credits.getRemainingCredits('u0')).toBe(185)
+    expect(await violations(database)).toEqual([])
+  })
+})
+
+test.each([
+  ['got through', (_, connection) => connection.loseAnswer(isIdle)],
+  [
+    'was lost',
+    (_, connection) => {
+      connection.kill()
+      return false
+    },
+  ],
+])('a settlement whose COMMIT %s can be made again', async (_, act) => {
+  const { database, proxy, credits } = await open()
+  atCommit(proxy, act)
+  await expect(credits.settleMediaTask('t', 4)).rejects.toMatchObject(UNKNOWN)
+  expect(await credits.settleMediaTask('t', 4)).toMatchObject({ credits: -4 })
+  expect(await credits.getRemainingCredits('u0')).toBe(196)
+  expect(await violations(database)).toEqual([])
 })
 
 test("a task with the same id that is another caller's is not taken for one's own", async () => {

@@ -45,18 +45,19 @@ const SEED = [
 /** Arguments of each statement, in the order of its `$1`, `$2`, …; with the types that this package says. */
 const ARGUMENTS = {
   'balance.sql': [`'u7'`, NOW],
-  'charge_of_task.sql': [`'t7'`, 'NULL::text'],
   'charges.sql': [`ARRAY['c7', 'c8']`],
   'grants_by_id.sql': [`'u7'`, `ARRAY['g7', 'g2007']`],
-  'grants_of_charge.sql': [`'t7'`, 'NULL::text'],
-  'lock_task_user.sql': [`'t7'`],
+  'grants_of_charge.sql': [`'c7'`],
+  'lock_owner.sql': [`'t7'`],
   'lock_user.sql': [`'u7'`, `'c7'`, `'c7'`],
   'lock_users.sql': [`ARRAY['u7', 'u8']`],
   'next_grants.sql': [`ARRAY['u7', 'u8']`, 'ARRAY[120, 90]', NOW],
   'spendable_grants.sql': [`ARRAY['u7', 'u8']`, NOW],
-  'taken.sql': [`ARRAY['t7', 'new']`, `ARRAY['c7']`],
+  'taken.sql': [`ARRAY['c7', 'new']`],
   'task_facts.sql': [`'t7'`],
 }
+/** What stands for a name in braces. */
+const NAMES = { charge: '$1', charges: '$1', users: '$1', table: 'media_tasks', tasks: 'media_tasks' }
 /** These ask about the tables themselves. */
 const OTHERS = ['columns.sql', 'create_tables.sql', 'diagnostics.sql']
 
@@ -90,7 +91,8 @@ test('every statement is known here', () => {
 
 test.each(Object.entries(ARGUMENTS))('%s finds its rows by an index', async (file, args) => {
   const sql = fs.readFileSync(path.join(SQL, file), 'utf8')
-  const literal = sql.replace(/\$(\d)/g, (_, number) => args[number - 1])
+  const named = sql.replace(/\{(\w+)\}/g, (_, name) => NAMES[name])
+  const literal = named.replace(/\$(\d)/g, (_, number) => args[number - 1])
   const [row] = await database.sql(`EXPLAIN (FORMAT JSON) ${literal}`)
   const [{ Plan: plan }] = JSON.parse(row['QUERY PLAN'])
   expect(scanned(plan)).toEqual([])
@@ -102,6 +104,12 @@ const CALLS = [
   ['consumeCredits', ({ consumeCredits }) => consumeCredits({ userId: 'u8', credits: 120 })],
   ['createCredit', ({ createCredit }) => createCredit({ userId: 'u9', credits: 5 })],
   ['a refund', ({ updateMediaTaskById }) => updateMediaTaskById('new', { status: 'failed' })],
+  ['chargeMediaTask', ({ chargeMediaTask }) => chargeMediaTask('t8', { credits: 5 })],
+  ['settleMediaTask', ({ settleMediaTask }) => settleMediaTask('t9', 5)],
+  ['refundCredits', ({ refundCredits }) => refundCredits('c10')],
+  ['a replay', ({ createMediaTask }) => createMediaTask(task('new', 'u7'), 120, { replay: true })],
+  ['getMediaTaskCharges', ({ getMediaTaskCharges }) => getMediaTaskCharges('t7')],
+  ['quoteCredits', ({ quoteCredits }) => quoteCredits('u7', 10)],
   ['findMediaTaskById', ({ findMediaTaskById }) => findMediaTaskById('t7')],
   ['hasActiveMediaTask', ({ hasActiveMediaTask }) => hasActiveMediaTask('u7')],
   ['getActiveMediaTasks', ({ getActiveMediaTasks }) => getActiveMediaTasks('u7')],

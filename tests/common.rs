@@ -60,19 +60,30 @@ pub(crate) fn consume(user: &str, credits: i64) -> Write {
 }
 
 pub(crate) fn create_task(id: &str, user: &str, cost: i64) -> Write {
+    Write::Charge(new_task(id, user, cost, &Fields::default()))
+}
+
+pub(crate) fn new_task(id: &str, user: &str, cost: i64, options: &Fields) -> Charging {
     let task = [
         ("id", text(id)),
         ("userId", text(user)),
         ("platform", text("youtube")),
         ("videoUrl", text("https://youtu.be/x")),
     ];
-    let task =
-        NewTask::parse(Media, fields(&task), Some(&Value::Integer(cost)), &Fields::default());
-    Write::Charge(Charging::Task(task.expect("a task")))
+    let task = NewTask::parse(Media, fields(&task), Some(&Value::Integer(cost)), options);
+    Charging::Task(task.expect("a task"))
 }
 
 pub(crate) fn update_task(id: &str, patch: &[(&str, Value)]) -> Write {
-    let (options, policy) = (Fields::default(), RefundPolicy::Source);
+    update_task_with(id, patch, &[])
+}
+
+pub(crate) fn update_task_with(
+    id: &str,
+    patch: &[(&str, Value)],
+    options: &[(&str, Value)],
+) -> Write {
+    let (options, policy) = (fields(options), RefundPolicy::Source);
     let patch = TaskPatch::parse(Media, id.to_owned(), fields(patch), &options, policy);
     Write::UpdateTask(patch.expect("a patch"))
 }

@@ -2,7 +2,12 @@
 
 use std::sync::mpsc::channel;
 
-use media_credits::domain::value::Value;
+use media_credits::domain;
+use media_credits::domain::credits::Credits;
+use media_credits::domain::options::RefundPolicy;
+use media_credits::domain::settle::Settlement;
+use media_credits::domain::table::TaskKind::Media;
+use media_credits::domain::value::{Fields, Value};
 use media_credits::engine::{Connection, Operation, Outcome, Read, Reply, Settings, Write};
 use media_credits::error::{Detail, Error, Result};
 use media_credits::storage::location::Location;
@@ -10,7 +15,10 @@ use media_credits::storage::{Page, Row};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 
-use crate::common::{column, consume, create_task, credits_of, grant, number, text, update_task};
+use crate::common::{
+    column, consume, credits_of, fields, grant, new_task, number, text, update_task,
+    update_task_with,
+};
 use crate::postgres_server::{database, sql};
 
 /// A storage as its engine shows it, and a way to add what the engine does not make: users.
@@ -59,16 +67,36 @@ impl Storage {
     /// What a request came to, without what no two storages have in common: ids and times.
     fn summary(&self, operation: Operation) -> String {
         match self.run(operation) {
-            Ok(Outcome::Row(row)) => format!("{:?}", row.map(|row| content(&row))),
-            Ok(Outcome::Updated(row, refund)) => format!("{} {refund:?}", content(&row)),
-            Ok(Outcome::Rows(rows)) => {
-                let mut contents: Vec<String> = rows.iter().map(content).collect();
-                contents.sort();
-                contents.join("\n")
-            }
-            Ok(other) => format!("{other:?}"),
+            Ok(outcome) => summary(&outcome),
             Err(error) => format!("{} {:?}", error.code(), numbers(&error)),
         }
+    }
+}
+
+fn summary(outcome: &Outcome) -> String {
+    match outcome {
+        Outcome::Row(row) => format!("{:?}", row.as_ref().map(content)),
+        Outcome::Replayed(row) => format!("replayed {}", content(row)),
+        Outcome::Updated(row, refund) => {
+            let refund = refund.as_ref().map(|refund| {
+                let regranted = refund.regranted.as_ref().map(|regrant| regrant.credits);
+                let skipped: Vec<_> =
+                    refund.skipped.iter().map(|skip| (skip.credits, skip.reason)).collect();
+                (refund.credits, refund.spendable, regranted, skipped)
+            });
+            format!("{} {refund:?}", content(row))
+        }
+        Outcome::Rows(rows) => {
+            let mut contents: Vec<String> = rows.iter().map(content).collect();
+            contents.sort();
+            contents.join("\n")
+        }
+        Outcome::Quote(quote) => {
+            let draws: Vec<_> = quote.draws.iter().map(|draw| draw.credits_consumed).collect();
+            format!("{} {draws:?} {:?}", quote.available, quote.next_expiry)
+        }
+        Outcome::All(outcomes) => outcomes.iter().map(summary).collect::<Vec<_>>().join("; "),
+        other => format!("{other:?}"),
     }
 }
 
@@ -117,10 +145,40 @@ enum Step {
         user: usize,
         id: usize,
         cost: i64,
+        replay: bool,
+    },
+    /// Tasks with these ids, all or none.
+    Tasks {
+        user: usize,
+        ids: Vec<usize>,
+        cost: i64,
     },
     Update {
         id: usize,
         status: &'static str,
+        only_if: Option<&'static str>,
+        regrants: bool,
+    },
+    FurtherStep {
+        id: usize,
+        credits: i64,
+        status: &'static str,
+    },
+    Settle {
+        id: usize,
+        credits: i64,
+    },
+    /// Gives back a part of the user's largest charge, or all of it.
+    Refund {
+        user: usize,
+        credits: Option<i64>,
+    },
+    Charges {
+        id: usize,
+    },
+    Quote {
+        user: usize,
+        credits: i64,
     },
     /// Hands a task the last charge of its user or of the other.
     Charge {
@@ -140,9 +198,21 @@ fn step() -> impl Strategy<Value = Step> {
         3 => (user.clone(), 1..60_i64, prop::option::of(-1..9_i64))
             .prop_map(|(user, credits, days)| Step::Grant { user, credits, days }),
         3 => (user.clone(), 1..80_i64).prop_map(|(user, credits)| Step::Consume { user, credits }),
-        4 => (user.clone(), id.clone(), 0..60_i64)
-            .prop_map(|(user, id, cost)| Step::Task { user, id, cost }),
-        4 => (id.clone(), status.clone()).prop_map(|(id, status)| Step::Update { id, status }),
+        4 => (user.clone(), id.clone(), 0..4_i64, any::<bool>())
+            .prop_map(|(user, id, cost, replay)| Step::Task { user, id, cost: cost * 15, replay }),
+        1 => (user.clone(), prop::collection::vec(id.clone(), 0..4), 0..30_i64)
+            .prop_map(|(user, ids, cost)| Step::Tasks { user, ids, cost }),
+        4 => (id.clone(), status.clone(), prop::option::of(status.clone()), any::<bool>())
+            .prop_map(|(id, status, only_if, regrants)| {
+                Step::Update { id, status, only_if, regrants }
+            }),
+        2 => (id.clone(), 0..40_i64, status.clone())
+            .prop_map(|(id, credits, status)| Step::FurtherStep { id, credits, status }),
+        2 => (id.clone(), 0..40_i64).prop_map(|(id, credits)| Step::Settle { id, credits }),
+        1 => (user.clone(), prop::option::of(1..40_i64))
+            .prop_map(|(user, credits)| Step::Refund { user, credits }),
+        1 => id.clone().prop_map(|id| Step::Charges { id }),
+        1 => (user.clone(), 1..80_i64).prop_map(|(user, credits)| Step::Quote { user, credits }),
         2 => (id, user, status).prop_map(|(id, user, status)| Step::Charge { id, user, status }),
     ]
 }
@@ -158,8 +228,50 @@ impl Step {
                 grant(&name(user), *credits, expires_at_ms)
             }
             Self::Consume { user, credits } => consume(&name(user), *credits),
-            Self::Task { user, id, cost } => create_task(&task(id), &name(user), *cost),
-            Self::Update { id, status } => update_task(&task(id), &[("status", text(status))]),
+            Self::Task { user, id, cost, replay } => {
+                let options = fields(&[("replay", Value::Bool(*replay))]);
+                Write::Charge(new_task(&task(id), &name(user), *cost, &options))
+            }
+            Self::Tasks { user, ids, cost } => {
+                let options = fields(&[("replay", Value::Bool(true))]);
+                let one = |id| new_task(&task(id), &name(user), *cost, &options);
+                Write::Together(ids.iter().map(one).collect())
+            }
+            Self::Update { id, status, only_if, regrants } => {
+                let days = Value::Json(r#"{"regrantDays":7}"#.to_owned());
+                let policy = if *regrants { days } else { text("source") };
+                let only_if = only_if.map(|status| ("ifStatus", text(status)));
+                let options: Vec<_> =
+                    [("refundPolicy", policy)].into_iter().chain(only_if).collect();
+                update_task_with(&task(id), &[("status", text(status))], &options)
+            }
+            Self::FurtherStep { id, credits, status } => {
+                let charge = fields(&[("credits", Value::Integer(*credits))]);
+                let patch = fields(&[("status", text(status))]);
+                match domain::task::Step::parse(Media, task(id), &charge, patch, &Fields::default())
+                {
+                    Ok(step) => Write::Step(step),
+                    Err(_) => return list_credits(&name(&0)),
+                }
+            }
+            Self::Settle { id, credits } => {
+                let (credits, none) = (Value::Integer(*credits), Fields::default());
+                let policy = RefundPolicy::Source;
+                let settled = Settlement::of_task(Media, task(id), Some(&credits), &none, policy);
+                Write::Settle(settled.unwrap())
+            }
+            Self::Refund { user, credits } => {
+                let charge = last_charge(storage, &name(user)).unwrap_or_else(|| "none".to_owned());
+                let (credits, none) = (credits.map(Value::Integer), Fields::default());
+                let policy = RefundPolicy::Source;
+                let refund = Settlement::of_charge(charge, credits.as_ref(), &none, policy);
+                Write::Settle(refund.unwrap())
+            }
+            Self::Charges { id } => return Operation::Read(Read::TaskCharges(Media, task(id))),
+            Self::Quote { user, credits } => {
+                let credits = Credits::parse("credits", Some(&Value::Integer(*credits))).unwrap();
+                return Operation::Read(Read::Quote(name(user), credits));
+            }
             Self::Charge { id, user, status } => {
                 let charge = last_charge(storage, &name(user)).map_or(Value::Null, Value::Text);
                 update_task(&task(id), &[("status", text(status)), ("creditId", charge)])
@@ -189,6 +301,26 @@ fn list_credits(user: &str) -> Operation {
     Operation::Read(Read::List(credits_of(user), Page { page: 1, limit: 1000 }))
 }
 
+/// What left a user's grants less what active charges drew, and whether each grant holds between
+/// nothing and what was granted.
+fn accounts(storage: &Storage, user: &str) -> (i64, bool) {
+    let Ok(Outcome::Rows(rows)) = storage.run(list_credits(user)) else { panic!("no rows") };
+    let (mut difference, mut sound) = (0, true);
+    for row in &rows {
+        let (credits, remaining) = (number(row, "credits"), number(row, "remainingCredits"));
+        if row.text("transactionType") == Some("grant") {
+            difference += credits - remaining;
+            sound &= (0..=credits).contains(&remaining);
+        } else if row.text("status") == Some("active") {
+            let draws = domain::charge::read_detail(&row.as_charge()).unwrap();
+            let drawn: i64 = draws.iter().map(|draw| draw.credits_consumed).sum();
+            sound &= drawn == -credits;
+            difference -= drawn;
+        }
+    }
+    (difference, sound)
+}
+
 #[test]
 fn any_sequence_has_the_same_outcomes_on_both() {
     const NOW_MS: i64 = 4_102_444_800_000; // 2100: far enough for a day more or less.
@@ -215,6 +347,7 @@ fn any_sequence_has_the_same_outcomes_on_both() {
                     storages.each_ref().map(|storage| storage.summary(question.clone()));
                 prop_assert_eq!(sqlite, postgres);
             }
+            prop_assert_eq!(accounts(&storages[0], &user), (0, true), "{}", user);
         }
         Ok(())
     });

@@ -5,6 +5,7 @@ import {
   consumeCredits,
   createCredit,
   createMediaTask,
+  failStuckMediaTasks,
   findMediaTaskById,
   getCredits,
   getCreditsCount,
@@ -26,8 +27,14 @@ export async function tasks(row: MediaTask, appRow: AppMediaTask) {
   await createMediaTask(task, '10')
   // @ts-expect-error A cost must be said, even if it is 0.
   await createMediaTask(task)
-  // @ts-expect-error There is no third argument.
-  await createMediaTask(task, 10, {})
+  // @ts-expect-error There is no such option.
+  await createMediaTask(task, 10, { retry: true })
+  // @ts-expect-error A guard on time is a Date.
+  await updateMediaTaskById('t', {}, { ifUpdatedBefore: 1795380509258 })
+  // @ts-expect-error Stuck since when must be said.
+  await failStuckMediaTasks({ errorMessage: 'timed out' })
+  // @ts-expect-error A new grant lives a number of days.
+  connect({ refundPolicy: { regrantDays: '30' } })
   // @ts-expect-error A task needs its videoUrl.
   await createMediaTask({ id: 't', userId: 'u', platform: 'youtube' }, 10)
   // @ts-expect-error A task needs its id.

@@ -6,6 +6,7 @@ import {
   consumeCredits,
   createCredit,
   createMediaTask,
+  createMediaTasks,
   findMediaTaskById,
   getCredits,
   getCreditsCount,
@@ -23,6 +24,7 @@ import type {
   NewCredit,
   NewMediaTask,
   Refund,
+  Replayable,
   UpdateMediaTask,
 } from 'media-credits'
 import type { AppCredit, AppMediaTask, AppNewMediaTask } from './app-rows.js'
@@ -54,7 +56,7 @@ export async function submit(id: string, userId: string, url: string, outputType
     isFreeTrial: false,
   }
   const task = await createMediaTask(newTask, outputType === 'video' ? 15 : 10)
-  same<typeof task, MediaTask>(true)
+  same<typeof task, Replayable<MediaTask>>(true)
   return task.id
 }
 
@@ -199,3 +201,44 @@ export async function replaced(): Promise<ModelTask> {
 // The module has all functions of a connection, with the same types.
 type Functions = Pick<MediaCredits, keyof MediaCredits>
 same<{ readonly [Name in keyof MediaCredits]: (typeof defaults)[Name] }, Functions>(true)
+
+/** The life of a charge. */
+export async function life(task: NewMediaTask) {
+  const created = await createMediaTask(task, 10, { replay: true })
+  if (created.replayed) return created.creditId
+  await updateMediaTaskById(
+    task.id,
+    { status: 'processing' },
+    { ifStatus: ['pending'], ifUpdatedBefore: new Date() },
+  )
+  const charged = await defaults.chargeMediaTask(
+    task.id,
+    { credits: 5, metadata: { type: 'media-task-translation', targetLanguage: 'fr' } },
+    { status: 'translating' },
+    { ifStatus: 'extracted' },
+  )
+  const settled = await defaults.settleMediaTask(task.id, 3, { refundPolicy: { regrantDays: 30 } })
+  same<typeof settled, (Credit & { refund: Refund }) | undefined>(true)
+  const expires: Date | undefined = settled?.refund.regranted?.expiresAt
+  const { tasks, errors } = await defaults.failStuckMediaTasks({ olderThanMs: 60_000, errorMessage: 'late' })
+  const codes = errors.map(({ error }) => error.code)
+  const each = await createMediaTasks([{ task, costCredits: 10 }])
+  const ids = each.flatMap((outcome) => (outcome.status === 'fulfilled' ? [outcome.value.id] : []))
+  const all = await createMediaTasks([{ task, costCredits: 10 }], { atomic: true })
+  same<typeof all, Replayable<MediaTask>[]>(true)
+  const { sufficient, nextExpiry } = await defaults.quoteCredits(task.userId, 10)
+  const ai = await defaults.createAITask({
+    id: 'a',
+    userId: task.userId,
+    mediaType: 'image',
+    provider: 'p',
+    model: 'm',
+    prompt: 'a cat',
+    options: { width: 512 },
+    status: 'pending',
+    costCredits: 8,
+    scene: 'text-to-image',
+  })
+  await defaults.updateAITaskById(ai.id, { status: 'success', taskResult: { url: 'u' } })
+  return { charged, expires, tasks, codes, ids, sufficient, when: nextExpiry?.expiresAt }
+}

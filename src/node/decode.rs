@@ -30,7 +30,7 @@ fn writing(name: &str, arguments: &mut Arguments, policy: RefundPolicy) -> Resul
     let write = match name {
         "createMediaTask" => {
             let (task, cost) = (arguments.fields("task")?, arguments.value("costCredits")?);
-            let options = arguments.options("createMediaTask")?;
+            let options = arguments.options(name)?;
             Write::Charge(Charging::Task(NewTask::parse(Media, task, cost.as_ref(), &options)?))
         }
         "createMediaTasks" => arguments.together(name, |item, options| {
@@ -41,27 +41,27 @@ fn writing(name: &str, arguments: &mut Arguments, policy: RefundPolicy) -> Resul
         })?,
         "createAITask" => {
             let task = arguments.fields("task")?;
-            let options = arguments.options("createAITask")?;
+            let options = arguments.options(name)?;
             Write::Charge(Charging::Task(NewTask::parse(Ai, task, None, &options)?))
         }
         "createAITasks" => arguments.together(name, |item, options| {
             let task = item.into_object("an item of createAITasks")?;
             NewTask::parse(Ai, task, None, options).map(Charging::Task)
         })?,
-        "updateMediaTaskById" => update(Media, arguments, policy)?,
-        "updateAITaskById" => update(Ai, arguments, policy)?,
-        "chargeMediaTask" => step(Media, arguments)?,
-        "chargeAITask" => step(Ai, arguments)?,
-        "settleMediaTask" => settle(Media, arguments, policy)?,
-        "settleAITask" => settle(Ai, arguments, policy)?,
+        "updateMediaTaskById" => update(Media, name, arguments, policy)?,
+        "updateAITaskById" => update(Ai, name, arguments, policy)?,
+        "chargeMediaTask" => step(Media, name, arguments)?,
+        "chargeAITask" => step(Ai, name, arguments)?,
+        "settleMediaTask" => settle(Media, name, arguments, policy)?,
+        "settleAITask" => settle(Ai, name, arguments, policy)?,
         "refundCredits" => {
             let (id, credits) = (arguments.id("chargeId")?, arguments.value("credits")?);
-            let options = arguments.options("refundCredits")?;
+            let options = arguments.options(name)?;
             Write::Settle(Settlement::of_charge(id, credits.as_ref(), &options, policy)?)
         }
         "consumeCredits" => {
             let request = arguments.fields("consumeCredits(parameters)")?;
-            let options = arguments.options("consumeCredits")?;
+            let options = arguments.options(name)?;
             Write::Charge(Charging::Consume(ChargeRequest::parse(&request, &options)?))
         }
         "consumeCreditsBatch" => arguments.together(name, |item, options| {
@@ -70,7 +70,7 @@ fn writing(name: &str, arguments: &mut Arguments, policy: RefundPolicy) -> Resul
         })?,
         "createCredit" => {
             let grant = arguments.fields("newCredit")?;
-            Write::Grant(NewGrant::parse(grant, &arguments.options("createCredit")?)?)
+            Write::Grant(NewGrant::parse(grant, &arguments.options(name)?)?)
         }
         "createTables" => return Ok(Operation::CreateTables),
         "getDiagnostics" => return Ok(Operation::Diagnose),
@@ -79,22 +79,32 @@ fn writing(name: &str, arguments: &mut Arguments, policy: RefundPolicy) -> Resul
     Ok(Operation::Write(write))
 }
 
-fn update(kind: TaskKind, arguments: &mut Arguments, policy: RefundPolicy) -> Result<Write> {
+fn update(
+    kind: TaskKind,
+    name: &str,
+    arguments: &mut Arguments,
+    policy: RefundPolicy,
+) -> Result<Write> {
     let (id, patch) = (arguments.id("id")?, arguments.fields("patch")?);
-    let options = arguments.options("an update")?;
+    let options = arguments.options(name)?;
     TaskPatch::parse(kind, id, patch, &options, policy).map(Write::UpdateTask)
 }
 
-fn step(kind: TaskKind, arguments: &mut Arguments) -> Result<Write> {
+fn step(kind: TaskKind, name: &str, arguments: &mut Arguments) -> Result<Write> {
     let (id, charge) = (arguments.id("id")?, arguments.fields("charge")?);
     let patch = arguments.optional_fields("patch")?;
-    let options = arguments.options("a step")?;
+    let options = arguments.options(name)?;
     Step::parse(kind, id, &charge, patch, &options).map(Write::Step)
 }
 
-fn settle(kind: TaskKind, arguments: &mut Arguments, policy: RefundPolicy) -> Result<Write> {
+fn settle(
+    kind: TaskKind,
+    name: &str,
+    arguments: &mut Arguments,
+    policy: RefundPolicy,
+) -> Result<Write> {
     let (id, credits) = (arguments.id("id")?, arguments.value("finalCredits")?);
-    let options = arguments.options("a settlement")?;
+    let options = arguments.options(name)?;
     Settlement::of_task(kind, id, credits.as_ref(), &options, policy).map(Write::Settle)
 }
 
@@ -125,8 +135,8 @@ fn reading(name: &str, arguments: &mut Arguments) -> Result<Option<Read>> {
         }
         "getMediaTaskCharges" => Read::TaskCharges(Media, arguments.id("id")?),
         "getAITaskCharges" => Read::TaskCharges(Ai, arguments.id("id")?),
-        "findStuckMediaTasks" => Read::StuckTasks(read_stuck(Media, arguments)?),
-        "findStuckAITasks" => Read::StuckTasks(read_stuck(Ai, arguments)?),
+        "findStuckMediaTasks" => Read::StuckTasks(read_stuck(Media, name, arguments)?),
+        "findStuckAITasks" => Read::StuckTasks(read_stuck(Ai, name, arguments)?),
         "getRemainingCredits" => Read::Balance(arguments.id("userId")?),
         "quoteCredits" => {
             let (user_id, credits) = (arguments.id("userId")?, arguments.value("credits")?);
@@ -186,7 +196,7 @@ impl Arguments {
 
     /// The last argument of most functions.
     fn options(&mut self, function: &str) -> Result<Fields> {
-        self.optional_fields(&format!("the options of {function}"))
+        self.optional_fields(&format!("{function}(options)"))
     }
 
     /// A list of requests that go together, and their options.
@@ -360,12 +370,12 @@ fn read_filter(table: TableName, known: &[(&str, &'static str)], query: &Fields)
     Ok(Filter { table, equal })
 }
 
-fn read_stuck(kind: TaskKind, arguments: &mut Arguments) -> Result<StuckFilter> {
+fn read_stuck(kind: TaskKind, name: &str, arguments: &mut Arguments) -> Result<StuckFilter> {
     const LONGEST_MS: u32 = u32::MAX;
     const DEFAULT_LIMIT: u32 = 100;
     const LARGEST_LIMIT: u32 = 1000;
-    let query = arguments.fields("the query for stuck tasks")?;
-    query.only("the query for stuck tasks", &["olderThanMs", "statuses", "limit"])?;
+    let query = arguments.fields(&format!("{name}(query)"))?;
+    query.only(name, &["olderThanMs", "statuses", "limit"])?;
     // How long a worker may be silent is the app's to know.
     let older_than_ms = query.get("olderThanMs").cloned().unwrap_or(Value::Null);
     let older_than_ms = read_count("olderThanMs", Some(older_than_ms), 0, LONGEST_MS)?;

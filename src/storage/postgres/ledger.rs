@@ -295,8 +295,7 @@ impl Session<'_> {
     /// The row with this id, inside the transaction, which then ends.
     pub async fn find_here(&mut self, table: TableName, id: &str) -> Result<Option<Row>> {
         let table = Arc::clone(self.table(table)?);
-        let [rows] = self.more([Statement::find(&table, id)], "reading").await?;
-        self.roll_back();
+        let [rows] = self.end([Statement::find(&table, id)], "reading").await?;
         rows.first().map(|row| read_row(&table, row)).transpose()
     }
 

@@ -280,6 +280,15 @@ impl<'s> Session<'s> {
         exactly(self.send(None, &statements, None, doing).await?)
     }
 
+    /// One round trip: reads, and ends the transaction, in which nothing was written.
+    async fn end<const N: usize>(
+        &mut self,
+        statements: [Statement; N],
+        doing: &'static str,
+    ) -> Reply<N> {
+        exactly(self.send(None, &statements, Some("ROLLBACK"), doing).await?)
+    }
+
     /// One round trip: writes and commits. A statement that fails undoes all.
     async fn commit(&mut self, statements: &[Statement]) -> Result<Vec<Vec<Row>>, Failure> {
         self.send(None, statements, Some("COMMIT"), "writing").await.map_err(
@@ -362,10 +371,7 @@ impl<'s> Session<'s> {
 }
 
 /// The server's own timeouts come first, unless it does not answer at all.
-async fn in_time<T>(
-    options: &Options,
-    answers: impl Future<Output = T>,
-) -> Result<T, Failure> {
+async fn in_time<T>(options: &Options, answers: impl Future<Output = T>) -> Result<T, Failure> {
     const GRACE: Duration = Duration::from_secs(2);
     let patience = options.statement_timeout.max(options.busy_timeout) + GRACE;
     tokio::time::timeout(patience, answers).await.map_err(|_| {
