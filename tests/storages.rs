@@ -159,7 +159,7 @@ enum Step {
         only_if: Option<&'static str>,
         regrants: bool,
     },
-    FurtherStep {
+    Further {
         id: usize,
         credits: i64,
         status: &'static str,
@@ -207,7 +207,7 @@ fn step() -> impl Strategy<Value = Step> {
                 Step::Update { id, status, only_if, regrants }
             }),
         2 => (id.clone(), 0..40_i64, status.clone())
-            .prop_map(|(id, credits, status)| Step::FurtherStep { id, credits, status }),
+            .prop_map(|(id, credits, status)| Step::Further { id, credits, status }),
         2 => (id.clone(), 0..40_i64).prop_map(|(id, credits)| Step::Settle { id, credits }),
         1 => (user.clone(), prop::option::of(1..40_i64))
             .prop_map(|(user, credits)| Step::Refund { user, credits }),
@@ -245,7 +245,7 @@ impl Step {
                     [("refundPolicy", policy)].into_iter().chain(only_if).collect();
                 update_task_with(&task(id), &[("status", text(status))], &options)
             }
-            Self::FurtherStep { id, credits, status } => {
+            Self::Further { id, credits, status } => {
                 let charge = fields(&[("credits", Value::Integer(*credits))]);
                 let patch = fields(&[("status", text(status))]);
                 match domain::task::Step::parse(Media, task(id), &charge, patch, &Fields::default())
