@@ -234,7 +234,7 @@ export interface ReplayOptions {
 /** How many requests at once are written. */
 export interface BatchOptions extends ReplayOptions {
   /**
-   * All items in one transaction, 1,000 at the most: all of them or none. An error then has `index`, the place
+   * All items in one transaction, 500 at the most: all of them or none. An error then has `index`, the place
    * of the item that was refused. With `replay`, the first item tells whether this batch was made before.
    */
   atomic?: boolean | undefined

@@ -1,5 +1,6 @@
 //! From a call's JSON text to an operation.
 
+use super::arguments::Arguments;
 use super::wire::Passed;
 use crate::domain::charge::ChargeRequest;
 use crate::domain::credits::Credits;
@@ -108,14 +109,13 @@ fn settle(
     Settlement::of_task(kind, id, credits.as_ref(), &options, policy).map(Write::Settle)
 }
 
+/// Parameters by which rows are chosen: each with its column.
+type Known = [(&'static str, &'static str)];
+
 /// Reads a call that changes nothing. `None`: it is another one.
 fn reading(name: &str, arguments: &mut Arguments) -> Result<Option<Read>> {
-    const CREDITS: [(&str, &str); 3] = [
-        // parameter, column
-        ("userId", "user_id"),
-        ("status", "status"),
-        ("transactionType", "transaction_type"),
-    ];
+    const CREDITS: [(&str, &str); 3] =
+        [("userId", "user_id"), ("status", "status"), ("transactionType", "transaction_type")];
     const AI_TASKS: [(&str, &str); 4] = [
         ("userId", "user_id"),
         ("status", "status"),
@@ -151,61 +151,14 @@ fn reading(name: &str, arguments: &mut Arguments) -> Result<Option<Read>> {
     Ok(Some(read))
 }
 
-/// A call's arguments, taken one by one.
-pub(super) struct Arguments(std::vec::IntoIter<Passed>);
-
 impl Arguments {
-    /// Reads the JSON text of an array.
-    pub(super) fn read(function: &str, arguments: &str) -> Result<Self> {
-        let arguments: Vec<Passed> = serde_json::from_str(arguments)
-            .map_err(|error| Error::Internal(format!("{function}: {error}")))?;
-        Ok(Self(arguments.into_iter()))
-    }
-
-    fn next(&mut self) -> Passed {
-        self.0.next().unwrap_or(Passed::Nothing)
-    }
-
-    fn id(&mut self, name: &str) -> Result<String> {
-        check_id(name, self.value(name)?.as_ref())
-    }
-
-    /// An argument; `None` if it was not passed.
-    fn value(&mut self, name: &str) -> Result<Option<Value>> {
-        match self.next() {
-            Passed::Nothing => Ok(None),
-            passed => read_value(name, passed).map(Some),
-        }
-    }
-
-    /// An object's fields. A field that is `undefined` is not there.
-    pub(super) fn fields(&mut self, name: &str) -> Result<Fields> {
-        self.next().into_object(name)
-    }
-
-    /// An object that may be left out.
-    fn optional_fields(&mut self, name: &str) -> Result<Fields> {
-        match self.0.as_slice().first() {
-            None | Some(Passed::Nothing) => {
-                self.next();
-                Ok(Fields::default())
-            }
-            Some(_) => self.fields(name),
-        }
-    }
-
-    /// The last argument of most functions.
-    fn options(&mut self, function: &str) -> Result<Fields> {
-        self.optional_fields(&format!("{function}(options)"))
-    }
-
     /// A list of requests that go together, and their options.
     fn together(
         &mut self,
         function: &str,
         request: impl Fn(Passed, &Fields) -> Result<Charging>,
     ) -> Result<Write> {
-        const MOST: usize = 1000;
+        const MOST: usize = 500;
         let expected = |given| Error::InvalidArgument {
             name: function.to_owned(),
             expected: format!("given a list of at most {MOST} items"),
@@ -226,115 +179,22 @@ impl Arguments {
         requests.collect::<Result<_>>().map(Write::Together)
     }
 
-    fn list(
-        &mut self,
-        name: &str,
-        table: TableName,
-        known: &[(&str, &'static str)],
-    ) -> Result<Read> {
-        let query = self.optional_fields(&format!("{name}(query)"))?;
-        let names: Vec<&str> = known.iter().map(|(parameter, _)| *parameter).collect();
-        query.only(name, &[&names[..], &["page", "limit"]].concat())?;
+    fn list(&mut self, name: &str, table: TableName, known: &Known) -> Result<Read> {
+        let query = self.query(name, known, &["page", "limit"])?;
         let page = read_page(query.get("page").cloned(), query.get("limit").cloned(), 30)?;
         Ok(Read::List(read_filter(table, known, &query)?, page))
     }
 
-    fn count(
-        &mut self,
-        name: &str,
-        table: TableName,
-        known: &[(&str, &'static str)],
-    ) -> Result<Read> {
-        let query = self.optional_fields(&format!("{name}(query)"))?;
-        let names: Vec<&str> = known.iter().map(|(parameter, _)| *parameter).collect();
-        query.only(name, &names)?;
+    fn count(&mut self, name: &str, table: TableName, known: &Known) -> Result<Read> {
+        let query = self.query(name, known, &[])?;
         Ok(Read::Count(read_filter(table, known, &query)?))
     }
 
-    /// Refuses arguments that this version does not know: an option that does nothing would be
-    /// believed.
-    fn nothing_left(&mut self, function: &str) -> Result<()> {
-        match self.0.find(|passed| *passed != Passed::Nothing) {
-            None => Ok(()),
-            Some(other) => Err(invalid(function, "called without further arguments", &other)),
-        }
-    }
-}
-
-impl Passed {
-    /// An object's fields. A field that is `undefined` is not there.
-    fn into_object(self, name: &str) -> Result<Fields> {
-        match self {
-            Self::Fields(fields) => fields
-                .into_iter()
-                .filter(|(_, passed)| *passed != Self::Nothing)
-                .map(|(name, passed)| read_value(&name, passed).map(|value| (name, value)))
-                .collect(),
-            other => Err(invalid(name, "an object", &other)),
-        }
-    }
-
-    /// An object whose fields are objects themselves.
-    fn into_fields(self, name: &str) -> Result<Named> {
-        match self {
-            Self::Fields(fields) => Ok(Named(fields)),
-            other => Err(invalid(name, "an object", &other)),
-        }
-    }
-
-    fn describe(&self) -> String {
-        match self {
-            Self::Nothing => "undefined".to_owned(),
-            Self::Value(value) => value.describe(),
-            Self::Fields(_) => "an object".to_owned(),
-            Self::List(_) => "a list".to_owned(),
-        }
-    }
-}
-
-/// Arguments by their names.
-struct Named(Vec<(String, Passed)>);
-
-impl Named {
-    fn take(&mut self, name: &str) -> Passed {
-        match self.0.iter().position(|(other, _)| other == name) {
-            Some(at) => self.0.remove(at).1,
-            None => Passed::Nothing,
-        }
-    }
-
-    fn fields(&mut self, name: &str) -> Result<Fields> {
-        self.take(name).into_object(name)
-    }
-
-    fn value(&mut self, name: &str) -> Result<Option<Value>> {
-        match self.take(name) {
-            Passed::Nothing => Ok(None),
-            passed => read_value(name, passed).map(Some),
-        }
-    }
-
-    fn nothing_left(self, function: &str) -> Result<()> {
-        match self.0.into_iter().next() {
-            None => Ok(()),
-            Some((field, _)) => Err(Error::UnknownField { table: function.to_owned(), field }),
-        }
-    }
-}
-
-/// An object where a value belongs, as in `createMediaTask(task, { … })`.
-fn read_value(name: &str, passed: Passed) -> Result<Value> {
-    match passed {
-        Passed::Value(value) => Ok(value),
-        other => Err(invalid(name, "a value", &other)),
-    }
-}
-
-fn invalid(name: &str, expected: &str, passed: &Passed) -> Error {
-    Error::InvalidArgument {
-        name: name.to_owned(),
-        expected: expected.to_owned(),
-        given: passed.describe(),
+    fn query(&mut self, name: &str, known: &Known, more: &[&str]) -> Result<Fields> {
+        let query = self.optional_fields(&format!("{name}(query)"))?;
+        let names = known.iter().map(|(parameter, _)| *parameter);
+        query.only(name, &names.chain(more.iter().copied()).collect::<Vec<_>>())?;
+        Ok(query)
     }
 }
 

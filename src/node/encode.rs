@@ -49,14 +49,9 @@ fn write_outcome(out: &mut String, outcome: &Outcome) {
             row_reply(out, row, refund.as_ref().map(|refund| ("refund", refund_json(refund))));
         }
         Outcome::All(outcomes) => {
-            out.push_str(r#"{"all":["#);
-            for (at, outcome) in outcomes.iter().enumerate() {
-                if at > 0 {
-                    out.push(',');
-                }
-                write_outcome(out, outcome);
-            }
-            out.push_str("]}");
+            out.push_str(r#"{"all":"#);
+            write_list(out, outcomes, write_outcome);
+            out.push('}');
         }
         Outcome::Quote(quote) => value_reply(out, &quote_json(quote)),
         Outcome::Rows(rows) => rows_reply(out, rows, None),
@@ -139,19 +134,24 @@ fn quote_json(quote: &Quote) -> Json {
 }
 
 fn rows_reply(out: &mut String, rows: &[Row], page: Option<&Json>) {
-    out.push_str(r#"{"rows":["#);
-    for (at, row) in rows.iter().enumerate() {
-        if at > 0 {
-            out.push(',');
-        }
-        write_row(out, row);
-    }
-    out.push(']');
+    out.push_str(r#"{"rows":"#);
+    write_list(out, rows, write_row);
     if let Some(page) = page {
         out.push_str(r#","page":"#);
         out.push_str(&page.to_string());
     }
     out.push('}');
+}
+
+fn write_list<T>(out: &mut String, items: &[T], write: impl Fn(&mut String, &T)) {
+    out.push('[');
+    for (at, item) in items.iter().enumerate() {
+        if at > 0 {
+            out.push(',');
+        }
+        write(out, item);
+    }
+    out.push(']');
 }
 
 fn write_row(out: &mut String, row: &Row) {

@@ -4,6 +4,7 @@
 //! promises, dates and errors of the caller's realm out of them. No rule of the ledger is here, and
 //! nothing here may block or panic.
 
+mod arguments;
 mod connection;
 mod decode;
 mod encode;

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
+use super::arguments::Arguments;
 use super::connection::Environment;
-use super::decode::Arguments;
 use crate::domain::options::RefundPolicy;
 use crate::domain::value::{Fields, Value, describe};
 use crate::engine::Settings;

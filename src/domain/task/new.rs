@@ -89,7 +89,7 @@ fn describe(kind: TaskKind, id: &str, fields: &Fields) -> Fields {
         TaskKind::Ai => {
             let media_type = text("mediaType");
             (
-                Value::text_or_null(text("scene").filter(|scene| !scene.is_empty())),
+                Value::text_or_null(text("scene")),
                 format!("generate {}", media_type.unwrap_or_default()),
                 json!({ "type": kind.charge_type(), "mediaType": media_type, "taskId": id }),
             )

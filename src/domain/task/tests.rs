@@ -232,7 +232,7 @@ fn an_ai_tasks_charge_reads_as_the_apps() -> Result<()> {
     let rows = [
         // costCredits, scene; what is charged, its scene
         (Some(Value::Integer(8)), "text-to-image", Ok(Some((8, text("text-to-image"))))),
-        (Some(Value::Integer(8)), "", Ok(Some((8, Value::Null)))),
+        (Some(Value::Integer(8)), "", Ok(Some((8, text(""))))),
         (Some(Value::Integer(0)), "x", Ok(None)),
         (None, "x", Ok(None)),
         (Some(Value::Null), "x", Err("INVALID_AMOUNT")),

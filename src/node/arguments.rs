@@ -1,0 +1,140 @@
+//! A call's arguments, as JSON text.
+
+use super::wire::Passed;
+use crate::domain::value::{Fields, Value, check_id};
+use crate::error::{Error, Result};
+
+/// A call's arguments, taken one by one.
+pub(super) struct Arguments(std::vec::IntoIter<Passed>);
+
+impl Arguments {
+    /// Reads the JSON text of an array.
+    pub(super) fn read(function: &str, arguments: &str) -> Result<Self> {
+        let arguments: Vec<Passed> = serde_json::from_str(arguments)
+            .map_err(|error| Error::Internal(format!("{function}: {error}")))?;
+        Ok(Self(arguments.into_iter()))
+    }
+
+    pub(super) fn next(&mut self) -> Passed {
+        self.0.next().unwrap_or(Passed::Nothing)
+    }
+
+    pub(super) fn id(&mut self, name: &str) -> Result<String> {
+        check_id(name, self.value(name)?.as_ref())
+    }
+
+    /// An argument; `None` if it was not passed.
+    pub(super) fn value(&mut self, name: &str) -> Result<Option<Value>> {
+        match self.next() {
+            Passed::Nothing => Ok(None),
+            passed => read_value(name, passed).map(Some),
+        }
+    }
+
+    /// An object's fields. A field that is `undefined` is not there.
+    pub(super) fn fields(&mut self, name: &str) -> Result<Fields> {
+        self.next().into_object(name)
+    }
+
+    /// An object that may be left out.
+    pub(super) fn optional_fields(&mut self, name: &str) -> Result<Fields> {
+        match self.0.as_slice().first() {
+            None | Some(Passed::Nothing) => {
+                self.next();
+                Ok(Fields::default())
+            }
+            Some(_) => self.fields(name),
+        }
+    }
+
+    /// The last argument of most functions.
+    pub(super) fn options(&mut self, function: &str) -> Result<Fields> {
+        self.optional_fields(&format!("{function}(options)"))
+    }
+
+    /// Refuses arguments that this version does not know: an option that does nothing would be
+    /// believed.
+    pub(super) fn nothing_left(&mut self, function: &str) -> Result<()> {
+        match self.0.find(|passed| *passed != Passed::Nothing) {
+            None => Ok(()),
+            Some(other) => Err(invalid(function, "called without further arguments", &other)),
+        }
+    }
+}
+
+impl Passed {
+    /// An object's fields. A field that is `undefined` is not there.
+    pub(super) fn into_object(self, name: &str) -> Result<Fields> {
+        match self {
+            Self::Fields(fields) => fields
+                .into_iter()
+                .filter(|(_, passed)| *passed != Self::Nothing)
+                .map(|(name, passed)| read_value(&name, passed).map(|value| (name, value)))
+                .collect(),
+            other => Err(invalid(name, "an object", &other)),
+        }
+    }
+
+    /// An object whose fields are objects themselves.
+    pub(super) fn into_fields(self, name: &str) -> Result<Named> {
+        match self {
+            Self::Fields(fields) => Ok(Named(fields)),
+            other => Err(invalid(name, "an object", &other)),
+        }
+    }
+
+    pub(super) fn describe(&self) -> String {
+        match self {
+            Self::Nothing => "undefined".to_owned(),
+            Self::Value(value) => value.describe(),
+            Self::Fields(_) => "an object".to_owned(),
+            Self::List(_) => "a list".to_owned(),
+        }
+    }
+}
+
+/// Arguments by their names.
+pub(super) struct Named(Vec<(String, Passed)>);
+
+impl Named {
+    pub(super) fn take(&mut self, name: &str) -> Passed {
+        match self.0.iter().position(|(other, _)| other == name) {
+            Some(at) => self.0.remove(at).1,
+            None => Passed::Nothing,
+        }
+    }
+
+    pub(super) fn fields(&mut self, name: &str) -> Result<Fields> {
+        self.take(name).into_object(name)
+    }
+
+    pub(super) fn value(&mut self, name: &str) -> Result<Option<Value>> {
+        match self.take(name) {
+            Passed::Nothing => Ok(None),
+            passed => read_value(name, passed).map(Some),
+        }
+    }
+
+    pub(super) fn nothing_left(self, function: &str) -> Result<()> {
+        match self.0.into_iter().next() {
+            None => Ok(()),
+            Some((field, _)) => Err(Error::UnknownField { table: function.to_owned(), field }),
+        }
+    }
+}
+
+/// An object where a value belongs, as in `createMediaTask(task, { … })`.
+fn read_value(name: &str, passed: Passed) -> Result<Value> {
+    match passed {
+        Passed::Value(value) => Ok(value),
+        other => Err(invalid(name, "a value", &other)),
+    }
+}
+
+fn invalid(name: &str, expected: &str, passed: &Passed) -> Error {
+    Error::InvalidArgument {
+        name: name.to_owned(),
+        expected: expected.to_owned(),
+        given: passed.describe(),
+    }
+}
