@@ -40,10 +40,16 @@ function evaluate(source, env = {}) {
 async function missing(database, lines) {
   const rows = await database.sql('SELECT id, status, credit_id FROM media_tasks')
   const tasks = new Map(rows.map((row) => [row.id, row]))
+  const credits = await database.sql('SELECT id, transaction_no, credits, status FROM credit')
+  const charges = new Map(credits.map((row) => [row.id, row]))
+  const numbers = new Map(credits.map((row) => [row.transaction_no, row]))
   return lines.filter((line) => {
     const [what, id] = line.split(' ')
     if (what === 'created') return !tasks.get(id)?.credit_id
     if (what === 'failed') return tasks.get(id)?.status !== 'failed'
+    if (what === 'charged') return !['translating', 'failed'].includes(tasks.get(id)?.status)
+    if (what === 'settled') return charges.get(tasks.get(id)?.credit_id)?.credits !== -2
+    if (what === 'refunded') return numbers.get(id)?.status !== 'deleted'
     return true
   })
 }

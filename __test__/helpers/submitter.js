@@ -2,7 +2,8 @@
 
 /**
  * A process that submits tasks until it is told to stop or killed, and says on its standard output
- * what it was told is done: `created <id>`, `failed <id>`, `refused <code>`.
+ * what it was told is done: `created <id>`, `failed <id>`, `refused <code>`. If the prefix begins with `life`,
+ * each task goes through its life: `created`, `charged` for a step, `settled`; and a charge by itself is `refunded`.
  *
  * node submitter.js <url> <user> <prefix> <callers> <tasks each> [<users> [<linger ms>]]
  *
@@ -31,15 +32,28 @@ function nextUser() {
 async function submit(id) {
   try {
     const userId = nextUser()
-    await credits.createMediaTask({ id, userId, platform: 'youtube', videoUrl: 'https://youtu.be/x' }, 1)
+    const task = { id, userId, platform: 'youtube', videoUrl: 'https://youtu.be/x' }
+    await credits.createMediaTask(task, 1, { replay: true })
     say(`created ${id}`)
-    if (id.endsWith('3')) {
+    const lives = prefix.startsWith('life')
+    if (lives) await live(task)
+    if (id.endsWith(lives ? '0' : '3')) {
       await credits.updateMediaTaskById(id, { status: 'failed' })
       say(`failed ${id}`)
     }
   } catch (error) {
     say(`refused ${error.code}`)
   }
+}
+
+async function live({ id, userId }) {
+  await credits.chargeMediaTask(id, { credits: 3 }, { status: 'translating' }, { ifStatus: 'pending' })
+  say(`charged ${id}`)
+  await credits.settleMediaTask(id, 2)
+  say(`settled ${id}`)
+  const charge = await credits.consumeCredits({ userId, credits: 2, transactionNo: id }, { replay: true })
+  await credits.refundCredits(charge.id)
+  say(`refunded ${id}`)
 }
 
 async function caller(number) {
