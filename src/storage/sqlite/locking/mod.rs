@@ -12,10 +12,14 @@
 //! 3. `open` and `close`: descriptors of a database and of its shared memory are parked instead of
 //!    closed, and used again, because a real close would drop the other copy's locks.
 //!
+//! While we are at it, `pread` and `pwrite` are replaced too, for speed alone: see `log_writes.rs`.
+//!
 //! Linux only: Windows' locks belong to handles anyway, and macOS is said to be unsafe in the docs.
 
 #[cfg(target_os = "linux")]
 mod descriptors;
+#[cfg(target_os = "linux")]
+mod log_writes;
 #[cfg(target_os = "linux")]
 mod system_calls;
 

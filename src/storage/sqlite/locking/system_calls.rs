@@ -1,8 +1,8 @@
-//! SQLite's `open`, `close` and `fcntl`, replaced.
+//! SQLite's `open`, `close`, `fcntl`, `pread` and `pwrite`, replaced.
 
 #![expect(unsafe_code, reason = "these are system calls, and C calls them")]
 
-use std::ffi::{CStr, c_char, c_int};
+use std::ffi::{CStr, c_char, c_int, c_void};
 use std::mem::{MaybeUninit, transmute};
 use std::os::fd::RawFd;
 use std::sync::{LazyLock, Mutex, MutexGuard, PoisonError};
@@ -11,6 +11,7 @@ use rusqlite::ffi;
 
 use super::Locking;
 use super::descriptors::{Closing, Descriptors, FileId};
+use super::log_writes::{self, Waiting, Write};
 
 /// For the test that shows what happens without the replacement. Nobody else may want this.
 const SWITCH_OFF: &str = "MEDIA_CREDITS_TEST_WITHOUT_LOCKING";
@@ -40,6 +41,8 @@ fn replace_system_calls() -> bool {
     type Open = unsafe extern "C" fn(*const c_char, c_int, c_int) -> c_int;
     type Close = extern "C" fn(c_int) -> c_int;
     type Fcntl = unsafe extern "C" fn(c_int, c_int, ...) -> c_int;
+    type Pread = unsafe extern "C" fn(c_int, *mut c_void, usize, i64) -> isize;
+    type Pwrite = unsafe extern "C" fn(c_int, *const c_void, usize, i64) -> isize;
     // SAFETY: SQLite's documented way to replace a system call. SQLite casts each pointer back to
     // the type of the call before it calls it, so that the signatures must be (and are) those of
     // `aSyscall` in os_unix.c. `vfs` is SQLite's own and lives as long as the process.
@@ -51,8 +54,80 @@ fn replace_system_calls() -> bool {
             set(vfs, c"close".as_ptr(), Some(transmute::<Close, SystemCall>(close))),
             set(vfs, c"fcntl".as_ptr(), Some(transmute::<Fcntl, SystemCall>(media_credits_fcntl))),
         ];
+        // Whether it calls one or the other was decided when it was compiled.
+        for name in [c"pread", c"pread64"] {
+            set(vfs, name.as_ptr(), Some(transmute::<Pread, SystemCall>(pread)));
+        }
+        for name in [c"pwrite", c"pwrite64"] {
+            set(vfs, name.as_ptr(), Some(transmute::<Pwrite, SystemCall>(pwrite)));
+        }
         replaced.iter().all(|code| *code == ffi::SQLITE_OK)
     }
+}
+
+/// Writes, or keeps what belongs to a commit of the write-ahead log until all of it is there.
+///
+/// # Safety
+///
+/// `from` points to `length` bytes, as `pwrite` wants it.
+unsafe extern "C" fn pwrite(fd: c_int, from: *const c_void, length: usize, at: i64) -> isize {
+    // SAFETY: the caller's promise.
+    let bytes = unsafe { std::slice::from_raw_parts(from.cast::<u8>(), length) };
+    let write = log_writes::with(|writes| writes.write(fd, bytes, at)).unwrap_or(Write::Direct);
+    let written = match write {
+        Write::Waits => return length.cast_signed(),
+        Write::Completes | Write::Direct => write_what_waits(),
+    };
+    if written <= 0 {
+        return written;
+    }
+    match write {
+        Write::Completes => length.cast_signed(),
+        // SAFETY: `bytes` are as long as they say.
+        _ => unsafe { libc::pwrite(fd, from, length, at) },
+    }
+}
+
+/// Reads, after what was written to the same file.
+///
+/// # Safety
+///
+/// `to` points to `length` bytes, as `pread` wants it.
+unsafe extern "C" fn pread(fd: c_int, to: *mut c_void, length: usize, at: i64) -> isize {
+    if write_what_waits() <= 0 {
+        return -1;
+    }
+    // SAFETY: the caller's promise.
+    unsafe { libc::pread(fd, to, length, at) }
+}
+
+/// Writes what waits. Like `pwrite`, it returns -1 and leaves `errno`, or 0 if the disk takes no more;
+/// else something above that.
+fn write_what_waits() -> isize {
+    let Some(waiting) = log_writes::with(|writes| writes.take()).flatten() else { return 1 };
+    let result = write_all(&waiting);
+    log_writes::with(|writes| writes.recycle(waiting));
+    result
+}
+
+fn write_all(Waiting { fd, at, bytes }: &Waiting) -> isize {
+    let mut rest = bytes.as_slice();
+    let mut at = *at;
+    while !rest.is_empty() {
+        // SAFETY: `rest` is as long as it says.
+        let written = unsafe { libc::pwrite(*fd, rest.as_ptr().cast(), rest.len(), at) };
+        match usize::try_from(written) {
+            Ok(0) => return 0,
+            Ok(written) => {
+                rest = &rest[written..];
+                at += written as i64;
+            }
+            Err(_) if std::io::Error::last_os_error().kind() == std::io::ErrorKind::Interrupted => {
+            }
+            Err(_) => return -1,
+        }
+    }
+    1
 }
 
 /// Opens a file, or takes a parked descriptor of it.
@@ -64,7 +139,8 @@ unsafe extern "C" fn open(path: *const c_char, flags: c_int, mode: c_int) -> c_i
     // SAFETY: the caller's promise.
     let path = unsafe { CStr::from_ptr(path) };
     let writable = flags & libc::O_ACCMODE == libc::O_RDWR;
-    let tracked = flags & libc::O_EXCL == 0 && !is_log(path);
+    let is_log = is_log(path);
+    let tracked = flags & libc::O_EXCL == 0 && !is_log;
     if tracked && let Some(fd) = reuse(path, writable) {
         return fd;
     }
@@ -77,6 +153,9 @@ unsafe extern "C" fn open(path: *const c_char, flags: c_int, mode: c_int) -> c_i
         && let Some(file) = regular_file(fd)
     {
         descriptors().get_or_insert_default().opened(file.id, fd, writable);
+    }
+    if is_log && fd >= FIRST_USABLE && path.to_bytes().ends_with(b"-wal") {
+        log_writes::with(|writes| writes.opened(fd));
     }
     fd
 }
@@ -101,6 +180,7 @@ fn is_log(path: &CStr) -> bool {
 
 /// Parks a descriptor, or closes it if its file has been deleted: then nobody can come to harm.
 extern "C" fn close(fd: c_int) -> c_int {
+    log_writes::with(|writes| writes.closed(fd));
     // The guard is held until the end: another thread that takes a parked descriptor again must not
     // lose the locks that it takes then.
     let mut guard = descriptors();
@@ -163,6 +243,12 @@ unsafe extern "C" fn media_credits_lock(
         libc::F_GETLK => libc::F_OFD_GETLK,
         other => other,
     };
+    // SAFETY: the caller's promise.
+    if unsafe { lock.as_ref() }.is_some_and(|lock| i32::from(lock.l_type) == libc::F_UNLCK) {
+        // If this fails, the transaction was rolled back: a commit has written everything before.
+        write_what_waits();
+        log_writes::with(|writes| writes.unlocked());
+    }
     let lock_fd = descriptors().as_ref().and_then(|all| all.lock_descriptor(fd)).unwrap_or(fd);
     // SAFETY: the caller's promise. The kernel wants `l_pid` to be 0, and SQLite leaves it as it was.
     unsafe {

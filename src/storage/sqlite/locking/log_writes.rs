@@ -1,0 +1,230 @@
+//! Writes into the write-ahead log, put together.
+//!
+//! SQLite writes each page of a commit with two system calls, a header of 24 bytes and the page. They
+//! follow each other in the file, so here they wait in memory until the commit's last page has come, and
+//! then go to the system at once. That happens before SQLite syncs the log or tells anybody of the commit:
+//! nobody can tell the difference, but for the time that it takes (`docs/performance.md`).
+//!
+//! What waits belongs to one thread, as its connection does. It is written before the thread gives up a
+//! lock, because from then on its place in the log may be somebody else's, and before it reads the log.
+
+use std::cell::RefCell;
+use std::os::fd::RawFd;
+
+/// How a frame of the log begins (<https://sqlite.org/fileformat2.html#walformat>).
+const HEADER: usize = 24;
+/// As much as waits at the most.
+const MOST: usize = 1 << 20;
+
+/// What becomes of a write.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Write {
+    /// It waits.
+    Waits,
+    /// It came last of a commit, or enough waits: now all of it must be written.
+    Completes,
+    /// Whatever waits must be written first, and then this by itself.
+    Direct,
+}
+
+/// The log's descriptors of a thread, and what waits to be written to one of them.
+#[derive(Debug, Default)]
+pub(super) struct LogWrites {
+    logs: Vec<RawFd>,
+    waiting: Waiting,
+    /// Where the last write of this transaction into a log ended.
+    written_to: i64,
+    /// Whether the frame that began last ends a commit.
+    commits: bool,
+}
+
+/// Bytes that follow each other in a file.
+#[derive(Debug, Default)]
+pub(super) struct Waiting {
+    pub(super) fd: RawFd,
+    pub(super) at: i64,
+    pub(super) bytes: Vec<u8>,
+}
+
+thread_local! {
+    static LOG_WRITES: RefCell<LogWrites> = RefCell::default();
+}
+
+/// What `act` makes of this thread's; nothing if the thread is ending, or is in here already.
+pub(super) fn with<T>(act: impl FnOnce(&mut LogWrites) -> T) -> Option<T> {
+    LOG_WRITES
+        .try_with(|writes| writes.try_borrow_mut().ok().map(|mut writes| act(&mut writes)))
+        .ok()?
+}
+
+impl LogWrites {
+    /// SQLite has opened a log.
+    pub(super) fn opened(&mut self, fd: RawFd) {
+        self.logs.push(fd);
+    }
+
+    /// SQLite closes a descriptor, whose number may be another file's next.
+    pub(super) fn closed(&mut self, fd: RawFd) {
+        self.logs.retain(|log| *log != fd);
+        if self.waiting.fd == fd {
+            self.waiting.bytes.clear();
+        }
+    }
+
+    /// The transaction may have ended, and what waited is written.
+    pub(super) fn unlocked(&mut self) {
+        self.written_to = 0;
+    }
+
+    /// Takes what waits, if anything does.
+    pub(super) fn take(&mut self) -> Option<Waiting> {
+        if self.waiting.bytes.is_empty() {
+            return None;
+        }
+        let waiting = std::mem::take(&mut self.waiting);
+        self.written_to = waiting.at + waiting.bytes.len() as i64;
+        Some(waiting)
+    }
+
+    /// Gives the memory back, to be used again.
+    pub(super) fn recycle(&mut self, mut waiting: Waiting) {
+        waiting.bytes.clear();
+        self.waiting = waiting;
+    }
+
+    /// Decides on a write, and keeps it if it waits.
+    pub(super) fn write(&mut self, fd: RawFd, bytes: &[u8], at: i64) -> Write {
+        let Waiting { fd: waiting_fd, at: waiting_at, bytes: waiting } = &mut self.waiting;
+        let continues =
+            !waiting.is_empty() && *waiting_fd == fd && *waiting_at + waiting.len() as i64 == at;
+        if bytes.len() == HEADER {
+            // A header before the end is one that SQLite writes again.
+            let begins = waiting.is_empty() && at >= self.written_to && self.logs.contains(&fd);
+            if !continues && !begins {
+                return Write::Direct;
+            }
+            if begins {
+                (*waiting_fd, *waiting_at) = (fd, at);
+            }
+            // The size of the database after a commit; 0 in all other frames.
+            self.commits = bytes[4..8] != [0; 4];
+        } else if !continues {
+            return Write::Direct;
+        }
+        waiting.extend_from_slice(bytes);
+        let is_page = bytes.len() != HEADER;
+        if is_page && (self.commits || waiting.len() >= MOST) {
+            Write::Completes
+        } else {
+            Write::Waits
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LOG: RawFd = 7;
+    const OTHER: RawFd = 8;
+    const PAGE: usize = 512;
+
+    fn header(commits: bool) -> Vec<u8> {
+        let mut header = vec![0; HEADER];
+        header[7] = u8::from(commits);
+        header
+    }
+
+    #[test]
+    fn what_waits_and_what_does_not() {
+        use Write::{Completes, Direct, Waits};
+        let (head, last, page) = (header(false), header(true), vec![1; PAGE]);
+        let frame = (HEADER + PAGE) as i64;
+        type Step<'a> = (RawFd, &'a [u8], i64, Write);
+        let rows: [(&str, Vec<Step>); 8] = [
+            // what it is about; descriptor, bytes, place, and what becomes of them
+            (
+                "a commit of two pages",
+                vec![
+                    (LOG, &head, 32, Waits),
+                    (LOG, &page, 56, Waits),
+                    (LOG, &last, 32 + frame, Waits),
+                    (LOG, &page, 56 + frame, Completes),
+                ],
+            ),
+            ("the log's own header", vec![(LOG, &[0; 32], 0, Direct)]),
+            ("a page of the database", vec![(OTHER, &page, 0, Direct)]),
+            ("24 bytes of another file", vec![(OTHER, &head, 0, Direct)]),
+            ("another file meanwhile", vec![(LOG, &head, 32, Waits), (OTHER, &page, 56, Direct)]),
+            ("another place", vec![(LOG, &head, 32, Waits), (LOG, &page, 57, Direct)]),
+            ("a page without its header", vec![(LOG, &page, 56, Direct)]),
+            ("the same header twice", vec![(LOG, &head, 32, Waits), (LOG, &head, 32, Direct)]),
+        ];
+        for (about, steps) in rows {
+            let mut writes = LogWrites::default();
+            writes.opened(LOG);
+            for (fd, bytes, at, expected) in steps {
+                assert_eq!(writes.write(fd, bytes, at), expected, "{about}: {at}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_next_transaction_may_write_to_the_same_place() {
+        let mut writes = LogWrites::default();
+        writes.opened(LOG);
+        for content in [1, 2] {
+            // The first one is rolled back.
+            let commits = content == 2;
+            assert_eq!(writes.write(LOG, &header(commits), 32), Write::Waits);
+            let page = writes.write(LOG, &[content; PAGE], 56);
+            assert_eq!(page, if commits { Write::Completes } else { Write::Waits });
+            let waiting = writes.take().expect("two writes");
+            assert_eq!((waiting.at, waiting.bytes.len()), (32, HEADER + PAGE));
+            assert_eq!(waiting.bytes.last(), Some(&content));
+            writes.recycle(waiting);
+            assert!(writes.take().is_none());
+            writes.unlocked();
+        }
+    }
+
+    #[test]
+    fn a_closed_log_has_nothing_that_waits() {
+        let mut writes = LogWrites::default();
+        writes.opened(LOG);
+        writes.write(LOG, &header(false), 32);
+        writes.closed(LOG);
+        assert!(writes.take().is_none());
+    }
+
+    #[test]
+    fn a_header_that_is_written_again_does_not_wait() {
+        let mut writes = LogWrites::default();
+        writes.opened(LOG);
+        writes.write(LOG, &header(true), 32);
+        writes.write(LOG, &[1; PAGE], 56);
+        let waiting = writes.take().expect("two writes");
+        writes.recycle(waiting);
+        assert!(writes.take().is_none());
+        assert_eq!(writes.write(LOG, &header(true), 32), Write::Direct);
+        writes.closed(LOG);
+        assert_eq!(writes.write(LOG, &header(true), 5000), Write::Direct);
+    }
+
+    #[test]
+    fn a_large_transaction_does_not_wait_for_its_end() {
+        let mut writes = LogWrites::default();
+        writes.opened(LOG);
+        let page = vec![0; 65_536];
+        let mut at = 32;
+        for number in 1.. {
+            assert_eq!(writes.write(LOG, &header(false), at), Write::Waits);
+            let written = writes.write(LOG, &page, at + HEADER as i64);
+            at += (HEADER + page.len()) as i64;
+            if written == Write::Completes {
+                assert_eq!(number, MOST / page.len());
+                break;
+            }
+        }
+    }
+}
