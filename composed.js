@@ -12,8 +12,8 @@ function compose(connection) {
     ),
     createAITasks: eachOrAll(createAITasks, createAITask),
     consumeCreditsBatch: eachOrAll(consumeCreditsBatch, consumeCredits),
-    failStuckMediaTasks: failStuck(connection.findStuckMediaTasks, connection.updateMediaTaskById),
-    failStuckAITasks: failStuck(connection.findStuckAITasks, connection.updateAITaskById),
+    failStuckMediaTasks: failStuck(connection.failStuckMediaTasks, connection.updateMediaTaskById),
+    failStuckAITasks: failStuck(connection.failStuckAITasks, connection.updateAITaskById),
   }
 }
 
@@ -30,23 +30,23 @@ function eachOrAll(together, one) {
   }
 }
 
-/** Fails tasks that nobody works on any more, oldest first, `BATCH` at a time. */
+/**
+ * Fails tasks that nobody works on any more, oldest first, `BATCH` at a time. `find` checks the query, and
+ * finds the next ones.
+ */
 function failStuck(find, update) {
   const BATCH = 100
-  const MOST_FOUND = 1000
-  return async function failStuckTasks(options) {
-    const { errorMessage, refundPolicy, limit = MOST_FOUND, ...query } = Object(options)
+  return async function failStuckTasks(query) {
+    const { errorMessage, refundPolicy, limit = 1000 } = Object(query)
     const outcome = { tasks: [], credits: 0, spendable: 0, errors: [] }
     const seen = new Set()
     let stuck
     do {
-      const room = Math.min(BATCH, limit - outcome.tasks.length)
-      // Those that can't be failed are found again each time.
-      const found = await find({
-        ...query,
-        limit: Number.isInteger(room) ? Math.min(MOST_FOUND, room + outcome.errors.length) : limit,
-      })
-      stuck = found.filter(({ id }) => !seen.has(id)).slice(0, room)
+      // One at least, so that a query that is no use is refused.
+      const room = Math.max(1, Math.min(BATCH, Number(limit) - outcome.tasks.length) || 1)
+      // Those that can't be failed are still there.
+      const found = await find(query, room, outcome.errors.length)
+      stuck = found.filter(({ id }) => !seen.has(id))
       const failed = await Promise.all(
         stuck.map((task) => fail(task, update, { errorMessage, refundPolicy })),
       )

@@ -303,7 +303,7 @@ export interface StuckQuery {
 export interface FailStuckQuery extends Omit<StuckQuery, 'limit'>, RefundOptions {
   /** What the tasks' `errorMessage` says from then on. AI tasks have no such column: leave it out. */
   errorMessage?: string | undefined
-  /** At most so many, 1000 by default. */
+  /** At most so many, 1 to 1,000,000, 1000 by default. */
   limit?: number | undefined
 }
 

@@ -172,6 +172,10 @@ const ofTasks = (name) => ({
   [`find${name}ById`]: { pass: byId, result: row },
   [`get${name}Charges`]: { pass: byId, result: rows },
   [`findStuck${name}s`]: { pass: (query) => [encodeFields(query)], result: rows },
+  [`failStuck${name}s`]: {
+    pass: (query, atMost, skip) => [encodeFields(query), encodeValue(atMost), encodeValue(skip)],
+    result: rows,
+  },
 })
 
 const operations = {

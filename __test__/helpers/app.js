@@ -3,6 +3,7 @@
 /** The app's own code beside this package: what its TypeScript models do, with its own driver. */
 
 const { randomUUID } = require('node:crypto')
+const { byStorage } = require('./storage')
 
 const RETRIES = 50
 const CONFLICTS = ['40001', '40P01']
@@ -53,4 +54,69 @@ async function appConsume(client, userId, credits) {
   }
 }
 
-module.exports = { appConsume }
+/** A charge as the app's `consumeCredits` writes it, on either storage. Returns its id. */
+async function appCharge(database, userId, credits, metadata = null) {
+  const now = new Date()
+  const grants = await database.sql(
+    `SELECT * FROM credit
+      WHERE user_id = ? AND status = 'active' AND transaction_type = 'grant' AND remaining_credits > 0
+        AND (expires_at IS NULL OR expires_at > ?)
+      ORDER BY expires_at, id`,
+    userId,
+    now,
+  )
+  const items = []
+  let left = credits
+  for (const [at, grant] of grants.entries()) {
+    const [creditsToConsume, creditsConsumed] = [left, Math.min(left, grant.remaining_credits)]
+    if (creditsConsumed === 0) break
+    left -= creditsConsumed
+    items.push({
+      creditId: grant.id,
+      transactionNo: grant.transaction_no,
+      expiresAt: grant.expires_at && new Date(grant.expires_at).toISOString(),
+      creditsToConsume,
+      creditsConsumed,
+      creditsBefore: grant.remaining_credits,
+      creditsAfter: grant.remaining_credits - creditsConsumed,
+      batchSize: 1000,
+      batchNo: at + 1,
+    })
+  }
+  if (left > 0) throw new Error('Insufficient credits')
+  const [id, detail] = [randomUUID(), JSON.stringify(items)]
+  await database.run(
+    byStorage({ sqlite: 'BEGIN IMMEDIATE', postgres: 'BEGIN' }),
+    ...items.map(({ creditId, creditsAfter }) => [
+      'UPDATE credit SET remaining_credits = ?, updated_at = ? WHERE id = ?',
+      ...[creditsAfter, now, creditId],
+    ]),
+    [
+      `INSERT INTO credit (id, user_id, transaction_no, transaction_type, transaction_scene, credits, status,
+          created_at, updated_at, consumed_detail, metadata)
+        VALUES (?, ?, ?, 'consume', 'payment', ?, 'active', ?, ?, ?, ?)`,
+      ...[id, userId, id, -credits, now, now, detail, metadata],
+    ],
+    'COMMIT',
+  )
+  return id
+}
+
+/** As the app's own models refund a charge: they add every item back to its grant, and mark the charge. */
+async function appRefund(database, chargeId) {
+  const [charge] = await database.sql('SELECT * FROM credit WHERE id = ?', chargeId)
+  if (charge?.status !== 'active') return
+  const items = JSON.parse(charge.consumed_detail ?? '[]')
+  const returned = items.filter((item) => item?.creditId && item.creditsConsumed > 0)
+  await database.run(
+    byStorage({ sqlite: 'BEGIN IMMEDIATE', postgres: 'BEGIN' }),
+    ...returned.map(({ creditId, creditsConsumed }) => [
+      'UPDATE credit SET remaining_credits = remaining_credits + ?, updated_at = ? WHERE id = ?',
+      ...[creditsConsumed, new Date(), creditId],
+    ]),
+    ["UPDATE credit SET status = 'deleted', updated_at = ? WHERE id = ?", new Date(), chargeId],
+    'COMMIT',
+  )
+}
+
+module.exports = { appCharge, appConsume, appRefund }

@@ -7,6 +7,11 @@ const storage = byStorage({ sqlite: () => require('./sqlite'), postgres: () => r
 
 const DAY_MS = 86_400_000
 
+const HAS_AI_TASKS = byStorage({
+  sqlite: "SELECT count(*) AS there FROM sqlite_master WHERE name = 'ai_task'",
+  postgres: "SELECT to_regclass('ai_task') IS NOT NULL AS there",
+})
+
 /**
  * A database of its own, with a connection of this package, and a way to read and write it behind our back.
  *
@@ -63,13 +68,12 @@ class TestDatabase {
     return this.store.query(statements.map((one) => [one].flat()).map(([sql, ...args]) => [sql, args]))
   }
 
-  /** Every row of the ledger, for "nothing was written". */
+  /** Every row of the ledger, for "nothing was written". A database may be without AI tasks. */
   async everything() {
-    const [credit, tasks] = await this.store.snapshot([
-      'SELECT * FROM credit ORDER BY id',
-      'SELECT * FROM media_tasks ORDER BY id',
-    ])
-    return { credit, media_tasks: tasks }
+    const [{ there }] = await this.sql(HAS_AI_TASKS)
+    const tables = there ? ['credit', 'media_tasks', 'ai_task'] : ['credit', 'media_tasks']
+    const all = await this.store.snapshot(tables.map((table) => `SELECT * FROM ${table} ORDER BY id`))
+    return Object.fromEntries(tables.map((table, at) => [table, all[at]]))
   }
 
   /** Adds a user with grants: numbers of credits, or `{ credits, expiresAt }`. */
@@ -102,6 +106,21 @@ function task(id, userId, more) {
   }
 }
 
+/** An AI task as the app's generate route makes it. */
+function aiTask(id, userId, more) {
+  return {
+    id,
+    userId,
+    mediaType: 'image',
+    provider: 'replicate',
+    model: 'flux',
+    prompt: 'a cat',
+    status: 'pending',
+    scene: 'text-to-image',
+    ...more,
+  }
+}
+
 /** The error of a call that must be refused, after a look that it has written nothing. */
 async function refusal(database, call) {
   const before = await database.everything()
@@ -117,4 +136,4 @@ async function refusal(database, call) {
 afterEach(TestDatabase.closeAll)
 afterAll(storage.end)
 
-module.exports = { TestDatabase, refusal, task, DAY_MS, stopInspector: storage.end }
+module.exports = { TestDatabase, aiTask, refusal, task, DAY_MS, stopInspector: storage.end }

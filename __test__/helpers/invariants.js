@@ -8,20 +8,25 @@
  * No charge for a task is without its task.
  */
 async function violations(database) {
-  const { credit, media_tasks: tasks } = await database.everything()
+  const { credit, media_tasks: mediaTasks, ai_task: aiTasks = [] } = await database.everything()
   const found = []
   const drawn = new Map()
-  const taskIds = new Set(tasks.map(({ id }) => id))
+  const idsOf = (tasks) => new Set(tasks.map(({ id }) => id))
+  const taskIds = { 'media-task': idsOf(mediaTasks), 'ai-task': idsOf(aiTasks) }
   const creditById = new Map(credit.map((row) => [row.id, row]))
   for (const charge of credit.filter(
     (row) => row.transaction_type === 'consume' && row.status === 'active',
   )) {
-    const draws = JSON.parse(charge.consumed_detail)
+    const draws = parsed(charge.consumed_detail)
+    if (!Array.isArray(draws)) {
+      found.push(`nobody knows what charge ${charge.id} drew`)
+      continue
+    }
     const sum = draws.reduce((total, draw) => total + draw.creditsConsumed, 0)
     if (sum !== -charge.credits) found.push(`charge ${charge.id} of ${-charge.credits} drew ${sum}`)
     for (const draw of draws) drawn.set(draw.creditId, (drawn.get(draw.creditId) ?? 0) + draw.creditsConsumed)
-    const { type, taskId } = JSON.parse(charge.metadata ?? '{}') ?? {}
-    if (type === 'media-task' && !taskIds.has(taskId)) {
+    const { type, taskId } = parsed(charge.metadata) ?? {}
+    if (taskIds[type]?.has(taskId) === false) {
       found.push(`charge ${charge.id} is without its task ${taskId}`)
     }
   }
@@ -34,11 +39,21 @@ async function violations(database) {
     drawn.delete(id)
   }
   for (const id of drawn.keys()) found.push(`charges drew on ${id}, which is no grant`)
-  for (const task of tasks.filter(({ status, credit_id: id }) => status === 'failed' && id)) {
+  const failed = [...mediaTasks, ...aiTasks].filter(({ status, credit_id: id }) => status === 'failed' && id)
+  for (const task of failed) {
     const charge = creditById.get(task.credit_id)
     if (charge?.status === 'active') found.push(`task ${task.id} failed and keeps its charge ${charge.id}`)
   }
   return found
+}
+
+/** What a JSON text says; `undefined` if it is none. */
+function parsed(text) {
+  try {
+    return JSON.parse(text)
+  } catch {
+    return undefined
+  }
 }
 
 module.exports = { violations }

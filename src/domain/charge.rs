@@ -1,5 +1,8 @@
 //! Planning a charge: which grants pay for it, and the row that remembers it.
 
+use std::collections::BTreeMap;
+
+use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
 
 use super::credits::Credits;
@@ -234,8 +237,11 @@ pub fn read_detail(charge: &Charge) -> Result<Vec<WrittenDraw>> {
     let corrupt = |reason: String| Error::ChargeCorrupt { charge_id: charge.id.clone(), reason };
 
     let detail = charge.consumed_detail.as_deref().ok_or_else(|| corrupt("it is NULL".into()))?;
-    let draws: Vec<WrittenDraw> =
-        serde_json::from_slice(detail).map_err(|error| corrupt(error.to_string()))?;
+    let unreadable = |error: serde_json::Error| corrupt(error.to_string());
+    // Else an array would do for an object.
+    let _: Vec<BTreeMap<String, IgnoredAny>> =
+        serde_json::from_slice(detail).map_err(unreadable)?;
+    let draws: Vec<WrittenDraw> = serde_json::from_slice(detail).map_err(unreadable)?;
     match draws.iter().find(|draw| !(0..=Credits::MAX).contains(&draw.credits_consumed)) {
         Some(draw) => Err(corrupt(format!("creditsConsumed is {}", draw.credits_consumed))),
         None => Ok(draws),
@@ -385,7 +391,7 @@ mod tests {
     #[test]
     fn details() {
         let item = |credits: &str| format!(r#"[{{"creditId":"g","creditsConsumed":{credits}}}]"#);
-        let rows: [(Option<String>, std::result::Result<usize, &str>); 12] = [
+        let rows: [(Option<String>, std::result::Result<usize, &str>); 13] = [
             // consumed_detail; its items or the reason
             (Some("[]".into()), Ok(0)),
             (Some(item("10")), Ok(1)),
@@ -395,6 +401,7 @@ mod tests {
             (Some("{}".into()), Err("invalid type: map")),
             (Some("null".into()), Err("invalid type: null")),
             (Some("[{}]".into()), Err("missing field `creditId`")),
+            (Some(r#"[["g",10]]"#.into()), Err("invalid type: sequence")),
             (Some(item("-1")), Err("creditsConsumed is -1")),
             (Some(item("2147483648")), Err("creditsConsumed is 2147483648")),
             (Some(item("1.5")), Err("invalid type: floating point")),

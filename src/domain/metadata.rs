@@ -1,5 +1,9 @@
 //! What a charge's `metadata` says: which task it paid for, and how it was settled.
 
+use std::collections::BTreeMap;
+
+use serde::de::DeserializeOwned;
+use serde_json::value::RawValue;
 use serde_json::{Map, Value as Json, json};
 
 use super::table::TaskKind;
@@ -8,17 +12,17 @@ use crate::error::{Error, Result};
 
 /// The task that a charge with this metadata paid for: `{"type":"media-task…","taskId":"…"}`.
 pub fn task_id(kind: TaskKind, metadata: Option<&str>) -> Option<String> {
-    let metadata = object(metadata?)?;
-    let charge_type = metadata.get("type")?.as_str()?;
-    let Some(Json::String(task_id)) = metadata.get("taskId") else { return None };
-    charge_type.starts_with(kind.charge_type()).then(|| task_id.clone())
+    let metadata = raw_object(metadata?)?;
+    let charge_type: String = read(&metadata, "type")?;
+    let task_id = read(&metadata, "taskId")?;
+    charge_type.starts_with(kind.charge_type()).then_some(task_id)
 }
 
 /// Whether this is the metadata of the charge that created a task.
 pub fn is_of_creation(kind: TaskKind, metadata: Option<&str>) -> bool {
-    let metadata = metadata.and_then(object);
-    let charge_type = metadata.as_ref().and_then(|metadata| metadata.get("type"));
-    charge_type.and_then(Json::as_str) == Some(kind.charge_type())
+    let metadata = metadata.and_then(raw_object);
+    let charge_type: Option<String> = metadata.and_then(|metadata| read(&metadata, "type"));
+    charge_type.as_deref() == Some(kind.charge_type())
 }
 
 /// The metadata of a charge for a further step of a task: what the caller passed, with the task's id.
@@ -58,29 +62,53 @@ pub struct Settled {
     pub credits: i64,
 }
 
-/// What the metadata says of a settlement.
-pub fn settled(metadata: Option<&str>) -> Option<Settled> {
-    let metadata = object(metadata?)?;
-    let number = |name: &str| metadata.get("settled")?.get(name)?.as_i64();
-    Some(Settled { charged: number("charged")?, credits: number("credits")? })
+/// What the metadata of a charge says of its settlement, if the charge's row says so too: a caller may
+/// have put anything into the metadata.
+pub fn settled(metadata: Option<&str>, credits: i64, active: bool) -> Option<Settled> {
+    let metadata = raw_object(metadata?)?;
+    let written: Map<String, Json> = read(&metadata, "settled")?;
+    let number = |name: &str| written.get(name)?.as_i64();
+    let settled = Settled { charged: number("charged")?, credits: number("credits")? };
+    let agrees = settled.credits == credits || (!active && settled.credits == 0);
+    (agrees && credits <= settled.charged).then_some(settled)
 }
 
-/// The metadata with a settlement added. What is no object stands under `metadata` from then on.
+/// The metadata with a settlement added, and else as it was, to the letter. What is no object stands
+/// under `metadata` from then on.
 pub fn with_settled(metadata: Option<&str>, settled: Settled) -> String {
-    let mut all = match metadata {
-        None => Map::new(),
-        Some(text) => object(text).unwrap_or_else(|| {
-            let before = serde_json::from_str(text).unwrap_or_else(|_| json!(text));
-            Map::from_iter([("metadata".to_owned(), before)])
-        }),
-    };
     let Settled { charged, credits } = settled;
-    all.insert("settled".to_owned(), json!({ "charged": charged, "credits": credits }));
-    Json::Object(all).to_string()
+    let settled = json!({ "charged": charged, "credits": credits });
+    let Some(text) = metadata else { return json!({ "settled": settled }).to_string() };
+    match raw_object(text) {
+        None => {
+            let before = serde_json::from_str(text).unwrap_or_else(|_| json!(text));
+            json!({ "metadata": before, "settled": settled }).to_string()
+        }
+        Some(fields) if fields.contains_key("settled") => {
+            let mut fields = object(text).unwrap_or_default();
+            fields.insert("settled".to_owned(), settled);
+            Json::Object(fields).to_string()
+        }
+        Some(fields) => {
+            // It is an object, so it ends with a brace.
+            let open = text.trim_end().strip_suffix('}').unwrap_or_default();
+            let comma = if fields.is_empty() { "" } else { "," };
+            format!("{open}{comma}\"settled\":{settled}}}")
+        }
+    }
 }
 
 fn object(text: &str) -> Option<Map<String, Json>> {
     serde_json::from_str(text).ok()
+}
+
+/// An object's fields as they stand: none is read that nobody asks for, however large its numbers are.
+fn raw_object(text: &str) -> Option<BTreeMap<String, &RawValue>> {
+    serde_json::from_str(text).ok()
+}
+
+fn read<T: DeserializeOwned>(fields: &BTreeMap<String, &RawValue>, name: &str) -> Option<T> {
+    serde_json::from_str(fields.get(name)?.get()).ok()
 }
 
 #[cfg(test)]
@@ -146,22 +174,54 @@ mod tests {
     fn settlements() {
         let settlement = Settled { charged: 10, credits: 6 };
         let rows = [
-            // metadata before; a key that is still there
-            (None, "settled"),
-            (Some(r#"{"type":"media-task","taskId":"t"}"#), "taskId"),
-            (Some(r#"{"settled":{"charged":1,"credits":1}}"#), "settled"),
-            (Some("plain text"), "metadata"),
-            (Some("[1,2]"), "metadata"),
+            // metadata before; the metadata after
+            (None, r#"{"settled":{"charged":10,"credits":6}}"#),
+            (Some("{}"), r#"{"settled":{"charged":10,"credits":6}}"#),
+            (
+                Some(r#"{"taskId":"t", "n":12345678901234567890123, "e":1e400}"#),
+                r#"{"taskId":"t", "n":12345678901234567890123, "e":1e400,"settled":{"charged":10,"credits":6}}"#,
+            ),
+            (
+                Some(r#"{"settled":{"charged":1,"credits":1},"a":1} "#),
+                r#"{"settled":{"charged":10,"credits":6},"a":1}"#,
+            ),
+            (
+                Some("plain text"),
+                r#"{"metadata":"plain text","settled":{"charged":10,"credits":6}}"#,
+            ),
+            (Some("[1,2]"), r#"{"metadata":[1,2],"settled":{"charged":10,"credits":6}}"#),
         ];
-        for (before, key) in rows {
+        for (before, expected) in rows {
             let after = with_settled(before, settlement);
-            assert_eq!(settled(Some(&after)), Some(settlement), "{before:?}");
-            assert!(object(&after).unwrap().contains_key(key), "{before:?}");
+            assert_eq!(after, expected, "{before:?}");
+            assert_eq!(settled(Some(&after), 6, true), Some(settlement), "{before:?}");
         }
-        for unsettled in
-            [None, Some("junk"), Some(r#"{"settled":true}"#), Some(r#"{"settled":{"credits":1}}"#)]
-        {
-            assert_eq!(settled(unsettled), None, "{unsettled:?}");
+    }
+
+    #[test]
+    fn a_settlement_is_believed_if_the_row_agrees() {
+        let said = |charged: i64, credits: i64| {
+            Some(format!(r#"{{"settled":{{"charged":{charged},"credits":{credits}}}}}"#))
+        };
+        let rows = [
+            // metadata, the row's credits, whether it is active; whether it is believed
+            (said(10, 6), 6, true, true),
+            (said(10, 10), 10, true, true),
+            (said(10, 6), 6, false, true),
+            (said(10, 0), 6, false, true),
+            (said(10, 0), 10, false, true),
+            (said(10, 0), 10, true, false),
+            (said(10, 6), 7, true, false),
+            (said(3, 6), 6, true, false),
+            (said(3, 2), 10, true, false),
+            (None, 6, true, false),
+            (Some("junk".to_owned()), 6, true, false),
+            (Some(r#"{"settled":true}"#.to_owned()), 6, true, false),
+            (Some(r#"{"settled":{"credits":6}}"#.to_owned()), 6, true, false),
+        ];
+        for (metadata, credits, active, believed) in rows {
+            let found = settled(metadata.as_deref(), credits, active);
+            assert_eq!(found.is_some(), believed, "{metadata:?} {credits} {active}");
         }
     }
 }

@@ -1,6 +1,6 @@
 //! Options that several calls take.
 
-use serde::Deserialize;
+use std::collections::BTreeMap;
 
 use super::value::{Fields, Value, describe};
 use crate::error::{Error, Result};
@@ -21,18 +21,16 @@ impl RefundPolicy {
 
     /// Reads the option `refundPolicy`. `None`: it was not passed.
     pub fn parse(value: Option<&Value>) -> Result<Option<Self>> {
-        #[derive(Deserialize)]
-        #[serde(deny_unknown_fields, rename_all = "camelCase")]
-        struct Regrant {
-            regrant_days: u32,
-        }
         let policy = match value {
             None => return Ok(None),
             Some(Value::Text(text)) if text == "source" => Some(Self::Source),
-            Some(Value::Json(json)) => serde_json::from_str(json)
-                .ok()
-                .filter(|Regrant { regrant_days }| (1..=Self::MOST_DAYS).contains(regrant_days))
-                .map(|Regrant { regrant_days }| Self::RegrantDays(regrant_days)),
+            Some(Value::Json(json)) => {
+                let options: Option<BTreeMap<String, u32>> = serde_json::from_str(json).ok();
+                let days = options.filter(|options| options.len() == 1);
+                days.and_then(|options| options.get("regrantDays").copied())
+                    .filter(|days| (1..=Self::MOST_DAYS).contains(days))
+                    .map(Self::RegrantDays)
+            }
             Some(_) => None,
         };
         policy.map(Some).ok_or_else(|| Error::InvalidArgument {
@@ -177,6 +175,7 @@ mod tests {
             (Some(json(r#"{"regrantDays":1.5}"#)), None),
             (Some(json(r#"{"regrantDays":30,"more":1}"#)), None),
             (Some(json("[]")), None),
+            (Some(json("[30]")), None),
             (Some(text("regrant")), None),
             (Some(Value::Null), None),
             (Some(Value::Integer(30)), None),

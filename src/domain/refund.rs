@@ -152,7 +152,8 @@ fn regrant(
     let credits: i64 = unusable.iter().map(|(_, credits)| credits).sum();
     // No charge takes more, unless somebody wrote its detail by hand.
     let credits = credits.min(Credits::MAX);
-    let expires_at_ms = now_ms + i64::from(days) * DAY_MS;
+    // In whole seconds, which every database holds.
+    let expires_at_ms = now_ms + (-now_ms).rem_euclid(1000) + i64::from(days) * DAY_MS;
     let sources: Vec<_> = unusable
         .iter()
         .map(|(id, credits)| json!({ "creditId": id, "credits": credits }))
@@ -274,7 +275,7 @@ mod tests {
                 regranted: (regranted > 0).then(|| Regrant {
                     grant_id: "new".into(),
                     credits: regranted,
-                    expires_at_ms: NOW + 86_400_000,
+                    expires_at_ms: 86_401_000,
                 }),
                 skipped: skipped
                     .iter()

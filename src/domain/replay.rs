@@ -16,6 +16,8 @@ pub struct CreditFacts {
     pub transaction_type: String,
     /// What was granted; of a charge, what it took, as a negative number.
     pub credits: i64,
+    /// Whether its `status` is `active`.
+    pub active: bool,
     /// Its `metadata`.
     pub metadata: Option<String>,
 }
@@ -32,7 +34,7 @@ pub fn check_charge(request: &ChargeRequest, found: &CreditFacts) -> Result<()> 
     if found.user_id != request.user_id {
         return conflict("it is another user's");
     }
-    if charged(-found.credits, found.metadata.as_deref()) != request.credits.get() {
+    if charged(-found.credits, found.metadata.as_deref(), found.active) != request.credits.get() {
         return conflict("the charge is of another number of credits");
     }
     Ok(())
@@ -74,11 +76,11 @@ fn cost(kind: TaskKind, charges: &[Charge]) -> i64 {
     charges
         .iter()
         .find(|charge| metadata::is_of_creation(kind, charge.metadata.as_deref()))
-        .map_or(0, |charge| charged(charge.credits, charge.metadata.as_deref()))
+        .map_or(0, |charge| charged(charge.credits, charge.metadata.as_deref(), charge.active))
 }
 
-fn charged(credits: i64, metadata: Option<&str>) -> i64 {
-    metadata::settled(metadata).map_or(credits, |settled| settled.charged)
+fn charged(credits: i64, metadata: Option<&str>, active: bool) -> i64 {
+    metadata::settled(metadata, credits, active).map_or(credits, |settled| settled.charged)
 }
 
 #[cfg(test)]
@@ -122,6 +124,7 @@ mod tests {
                 user_id: user_id.into(),
                 transaction_type: transaction_type.into(),
                 credits,
+                active: true,
                 metadata: metadata.map(str::to_owned),
             };
             assert_eq!(check_charge(&charge, &found).map_err(|e| e.code()), as_charge, "{found:?}");

@@ -106,7 +106,7 @@ impl Settlement {
     }
 
     fn check_amount(&self, charge: &Charge) -> Result<Option<Settling>> {
-        let settled = metadata::settled(charge.metadata.as_deref());
+        let settled = metadata::settled(charge.metadata.as_deref(), charge.credits, charge.active);
         let charged = settled.map_or(charge.credits, |settled| settled.charged);
         let exceeds = |requested| Error::SettleExceedsCharge {
             charge_id: charge.id.clone(),

@@ -56,6 +56,7 @@ fn credit_facts(row: &Row) -> CreditFacts {
         user_id: text("userId").unwrap_or_default(),
         transaction_type: text("transactionType").unwrap_or_default(),
         credits: row.integer("credits").unwrap_or_default(),
+        active: row.text("status") == Some("active"),
         metadata: text("metadata"),
     }
 }

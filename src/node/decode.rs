@@ -137,6 +137,8 @@ fn reading(name: &str, arguments: &mut Arguments) -> Result<Option<Read>> {
         "getAITaskCharges" => Read::TaskCharges(Ai, arguments.id("id")?),
         "findStuckMediaTasks" => Read::StuckTasks(read_stuck(Media, name, arguments)?),
         "findStuckAITasks" => Read::StuckTasks(read_stuck(Ai, name, arguments)?),
+        "failStuckMediaTasks" => Read::StuckTasks(read_stuck_to_fail(Media, name, arguments)?),
+        "failStuckAITasks" => Read::StuckTasks(read_stuck_to_fail(Ai, name, arguments)?),
         "getRemainingCredits" => Read::Balance(arguments.id("userId")?),
         "quoteCredits" => {
             let (user_id, credits) = (arguments.id("userId")?, arguments.value("credits")?);
@@ -231,31 +233,59 @@ fn read_filter(table: TableName, known: &[(&str, &'static str)], query: &Fields)
 }
 
 fn read_stuck(kind: TaskKind, name: &str, arguments: &mut Arguments) -> Result<StuckFilter> {
-    const LONGEST_MS: u32 = u32::MAX;
     const DEFAULT_LIMIT: u32 = 100;
     const LARGEST_LIMIT: u32 = 1000;
     let query = arguments.fields(&format!("{name}(query)"))?;
     query.only(name, &["olderThanMs", "statuses", "limit"])?;
+    let limit = query.get("limit").cloned();
+    let limit = read_count("limit", limit, DEFAULT_LIMIT, LARGEST_LIMIT)?;
+    stuck_filter(kind, &query, limit, 0)
+}
+
+/// `failStuckMediaTasks` finds the next tasks to fail: as many as its second argument says, after as many
+/// as its third. What it will do with them is checked here, before it does any of it.
+fn read_stuck_to_fail(
+    kind: TaskKind,
+    name: &str,
+    arguments: &mut Arguments,
+) -> Result<StuckFilter> {
+    const MOST: u32 = 1_000_000;
+    let query = arguments.fields(&format!("{name}(query)"))?;
+    let message: &[&str] = if kind == Media { &["errorMessage"] } else { &[] };
+    query.only(name, &[&["olderThanMs", "statuses", "limit", "refundPolicy"], message].concat())?;
+    read_count("limit", query.get("limit").cloned(), MOST, MOST)?;
+    RefundPolicy::parse(query.get("refundPolicy"))?;
+    if let Some(value) = query.get("errorMessage")
+        && !matches!(value, Value::Text(_) | Value::Null)
+    {
+        return Err(Error::InvalidArgument {
+            name: "errorMessage".to_owned(),
+            expected: "text".to_owned(),
+            given: value.describe(),
+        });
+    }
+    let limit = read_count("limit", arguments.value("at most")?, 1, MOST)?;
+    let skip = match arguments.value("skip")? {
+        Some(Value::Integer(skip)) => u32::try_from(skip).unwrap_or(0),
+        _ => 0,
+    };
+    stuck_filter(kind, &query, limit, skip)
+}
+
+fn stuck_filter(kind: TaskKind, query: &Fields, limit: u32, skip: u32) -> Result<StuckFilter> {
     // How long a worker may be silent is the app's to know.
     let older_than_ms = query.get("olderThanMs").cloned().unwrap_or(Value::Null);
-    let older_than_ms = read_count("olderThanMs", Some(older_than_ms), 0, LONGEST_MS)?;
+    let older_than_ms = read_count("olderThanMs", Some(older_than_ms), 0, u32::MAX)?;
     let statuses = match query.get("statuses") {
         None => kind.active_statuses().iter().map(|status| (*status).to_owned()).collect(),
         Some(value) => statuses("statuses", value)?,
     };
-    let is_over = |status: &&String| kind.is_over(status);
-    if let Some(over) = statuses.iter().find(is_over) {
+    if let Some(over) = statuses.iter().find(|status| kind.is_over(status)) {
         return Err(Error::InvalidArgument {
             name: "statuses".to_owned(),
             expected: "states in which somebody should be working on a task".to_owned(),
             given: format!("'{over}'"),
         });
     }
-    let limit = query.get("limit").cloned();
-    Ok(StuckFilter {
-        kind,
-        statuses,
-        older_than_ms: i64::from(older_than_ms),
-        limit: read_count("limit", limit, DEFAULT_LIMIT, LARGEST_LIMIT)?,
-    })
+    Ok(StuckFilter { kind, statuses, older_than_ms: i64::from(older_than_ms), limit, skip })
 }

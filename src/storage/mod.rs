@@ -111,6 +111,8 @@ pub struct StuckFilter {
     pub older_than_ms: i64,
     /// At most so many.
     pub limit: u32,
+    /// After so many, which can't be failed.
+    pub skip: u32,
 }
 
 /// Which page of a list, newest first.
@@ -123,10 +125,20 @@ pub struct Page {
 }
 
 impl Page {
-    /// How many rows come before this page.
-    pub fn offset(self) -> i64 {
-        i64::from(self.page - 1) * i64::from(self.limit)
+    /// Which rows these are, of all.
+    pub fn window(self) -> Window {
+        let limit = i64::from(self.limit);
+        Window { limit, offset: i64::from(self.page - 1) * limit }
     }
+}
+
+/// Some rows of a list.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Window {
+    /// At most so many.
+    pub limit: i64,
+    /// After so many.
+    pub offset: i64,
 }
 
 /// What an app's pages read, from one snapshot of the database.

@@ -12,7 +12,7 @@ use super::value::Param;
 use crate::domain::charge::Grant;
 use crate::domain::table::{TableName, TaskKind};
 use crate::storage::schema::quote;
-use crate::storage::{Filter, Page, Row, StuckFilter};
+use crate::storage::{Filter, Page, Row, StuckFilter, Window};
 
 type Result<T> = std::result::Result<T, Failure>;
 
@@ -55,7 +55,8 @@ impl Session<'_> {
         let table = Arc::clone(self.table(MEDIA_TASKS)?);
         let params = vec![text(user_id)];
         let count = count(MEDIA_TASKS, TASKS, params.clone());
-        let list = list(&table.select_list, MEDIA_TASKS, TASKS, params, NEWEST_FIRST, Some(page));
+        let list =
+            list(&table.select_list, MEDIA_TASKS, TASKS, params, NEWEST_FIRST, Some(page.window()));
         let [list, total] = self.read([list, count], "reading").await?;
         let rows = list.iter().map(|row| read_row(&table, row)).collect::<Result<_>>()?;
         Ok((rows, first_value(&total)?))
@@ -79,7 +80,7 @@ impl Session<'_> {
     /// A page of rows, newest first.
     pub async fn list(&mut self, filter: &Filter, page: Page) -> Result<Vec<Row>> {
         let (condition, params) = conditions(filter);
-        self.rows(filter.table, &condition, params, NEWEST_FIRST, Some(page)).await
+        self.rows(filter.table, &condition, params, NEWEST_FIRST, Some(page.window())).await
     }
 
     /// How many rows all pages have.
@@ -109,8 +110,8 @@ impl Session<'_> {
         let before = self.time_in(table, "updatedAt", now_ms - filter.older_than_ms)?;
         let params = vec![texts(filter.statuses.clone()), before];
         let condition = "status::text = ANY ($1) AND updated_at < $2";
-        let page = Page { page: 1, limit: filter.limit };
-        self.rows(table, condition, params, "updated_at, id", Some(page)).await
+        let window = Window { limit: i64::from(filter.limit), offset: i64::from(filter.skip) };
+        self.rows(table, condition, params, "updated_at, id", Some(window)).await
     }
 
     async fn rows(
@@ -119,10 +120,10 @@ impl Session<'_> {
         condition: &str,
         params: Vec<(Param, Type)>,
         order: &str,
-        page: Option<Page>,
+        window: Option<Window>,
     ) -> Result<Vec<Row>> {
         let found = Arc::clone(self.table(table)?);
-        let list = list(&found.select_list, table, condition, params, order, page);
+        let list = list(&found.select_list, table, condition, params, order, window);
         let [rows] = self.read([list], "reading").await?;
         rows.iter().map(|row| read_row(&found, row)).collect()
     }
@@ -145,22 +146,22 @@ fn first_value<T: for<'r> tokio_postgres::types::FromSql<'r>>(
     }
 }
 
-/// Rows that meet a condition, in this order; all of them, or a page.
+/// Rows that meet a condition, in this order; all of them, or some.
 fn list(
     columns: &str,
     table: TableName,
     condition: &str,
     params: Vec<(Param, Type)>,
     order: &str,
-    page: Option<Page>,
+    window: Option<Window>,
 ) -> Statement {
     let table = quote(table.sql());
     let sql = format!("SELECT {columns} FROM {table} WHERE {condition} ORDER BY {order}");
     let mut statement = Statement::new(sql, params);
-    if let Some(page) = page {
-        let (limit, declared) = integer(i64::from(page.limit));
+    if let Some(window) = window {
+        let (limit, declared) = integer(window.limit);
         let limit = statement.bind(limit, declared);
-        let (offset, declared) = integer(page.offset());
+        let (offset, declared) = integer(window.offset);
         let offset = statement.bind(offset, declared);
         statement.push(&format!(" LIMIT {limit} OFFSET {offset}"));
     }

@@ -11,7 +11,7 @@ use super::ledger::SPENDABLE_GRANTS;
 use crate::domain::charge::Grant;
 use crate::domain::table::{TableName, TaskKind};
 use crate::error::Result;
-use crate::storage::{Filter, Page, Row, StuckFilter, Views};
+use crate::storage::{Filter, Page, Row, StuckFilter, Views, Window};
 
 const MEDIA_TASKS: TableName = TableName::Tasks(TaskKind::Media);
 const TASKS: &str = "user_id = ? AND deleted_at IS NULL";
@@ -44,7 +44,7 @@ impl Views for Database {
     }
 
     fn task_history(&mut self, user_id: &str, page: Page) -> Result<Vec<Row>> {
-        self.rows(MEDIA_TASKS, TASKS, &[&user_id], NEWEST_FIRST, Some(page))
+        self.rows(MEDIA_TASKS, TASKS, &[&user_id], NEWEST_FIRST, Some(page.window()))
     }
 
     fn task_count(&mut self, user_id: &str) -> Result<i64> {
@@ -70,7 +70,7 @@ impl Views for Database {
 
     fn list(&mut self, filter: &Filter, page: Page) -> Result<Vec<Row>> {
         let (condition, parameters) = conditions(filter);
-        self.rows(filter.table, &condition, &parameters, NEWEST_FIRST, Some(page))
+        self.rows(filter.table, &condition, &parameters, NEWEST_FIRST, Some(page.window()))
     }
 
     fn count(&mut self, filter: &Filter) -> Result<i64> {
@@ -95,25 +95,25 @@ impl Views for Database {
         let condition = format!("{} AND updated_at < ?", in_states(filter.statuses.len()));
         let statuses = filter.statuses.iter().map(|status| status as &dyn ToSql);
         let parameters: Vec<&dyn ToSql> = statuses.chain([&before as &dyn ToSql]).collect();
-        let page = Page { page: 1, limit: filter.limit };
+        let window = Window { limit: i64::from(filter.limit), offset: i64::from(filter.skip) };
         let table = TableName::Tasks(filter.kind);
-        self.rows(table, &condition, &parameters, "updated_at, id", Some(page))
+        self.rows(table, &condition, &parameters, "updated_at, id", Some(window))
     }
 }
 
 impl Database {
-    /// Rows that meet a condition, in this order; all of them, or a page.
+    /// Rows that meet a condition, in this order; all of them, or some.
     fn rows(
         &self,
         table: TableName,
         condition: &str,
         parameters: &[&dyn ToSql],
         order: &str,
-        page: Option<Page>,
+        window: Option<Window>,
     ) -> Result<Vec<Row>> {
         let table = Arc::clone(self.schema.table(table)?);
         // SQLite reads a negative limit as none.
-        let (limit, offset) = page.map_or((-1, 0), |page| (i64::from(page.limit), page.offset()));
+        let Window { limit, offset } = window.unwrap_or(Window { limit: -1, offset: 0 });
         let parameters = [parameters, &[&limit, &offset]].concat();
         let sql = format!(
             r#"SELECT {} FROM "{}" WHERE {condition}

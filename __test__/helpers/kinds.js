@@ -1,0 +1,49 @@
+'use strict'
+
+/** The two kinds of task, so that one test says the same of both. */
+
+const { TestDatabase, task } = require('./database')
+const { aiTask } = require('./keyed')
+
+/** How a task is created, what the `type` of its charges begins with, and where its rows are. */
+const KINDS = {
+  MediaTask: {
+    create: ({ createMediaTask }, id, cost, more, userId = 'u') =>
+      createMediaTask(task(id, userId, more), cost),
+    type: 'media-task',
+    table: 'media_tasks',
+    delivered: ['extracted', 'completed'],
+    others: ['pending', 'downloading', 'processing', 'translating', 'paused', 'Completed'],
+    text: 'title',
+  },
+  AITask: {
+    create: ({ createAITask }, id, costCredits, more, userId = 'u') =>
+      createAITask(aiTask(id, userId, { costCredits, ...more })),
+    type: 'ai-task',
+    table: 'ai_task',
+    delivered: ['success'],
+    others: ['pending', 'processing', 'canceled', 'completed', 'SUCCESS'],
+    text: 'taskInfo',
+  },
+}
+
+/** Functions on the task `t` of a kind, for which user `u` has paid, by default 10 of 100 credits. */
+async function withTask(kind, cost = 10) {
+  const database = await TestDatabase.fresh()
+  await database.user('u', { id: 'a', credits: 60, transactionNo: '71' }, { id: 'b', credits: 40 })
+  const { credits } = database
+  const first = await KINDS[kind].create(credits, 't', cost, { [KINDS[kind].text]: 'A' })
+  return {
+    database,
+    first,
+    charge: first.creditId,
+    balance: () => credits.getRemainingCredits('u'),
+    find: () => credits[`find${kind}ById`]('t'),
+    update: (patch, options) => credits[`update${kind}ById`]('t', patch, options),
+    step: (...args) => credits[`charge${kind}`]('t', ...args),
+    settle: (finalCredits) => credits[`settle${kind}`]('t', finalCredits),
+    charges: (id = 't') => credits[`get${kind}Charges`](id),
+  }
+}
+
+module.exports = { KINDS, withTask }
