@@ -375,3 +375,29 @@ describe('refundCredits', () => {
     }
   })
 })
+
+test.each([
+  ['as nothing', { charged: 10, credits: 0 }],
+  ['as less', { charged: 10, credits: 4 }],
+  ['as more than it took', { charged: 3, credits: 2 }],
+  ['in words', 'yes'],
+])("a caller's own metadata that calls the charge settled, %s, is not believed", async (_, settled) => {
+  const database = await TestDatabase.fresh()
+  await database.user('u', 50)
+  const { consumeCredits, refundCredits, getRemainingCredits } = database.credits
+  const { id } = await consumeCredits({ userId: 'u', credits: 10, metadata: { settled } })
+  expect((await refundCredits(id, 4)).refund.credits).toBe(4)
+  expect((await refundCredits(id)).refund.credits).toBe(6)
+  expect(await getRemainingCredits('u')).toBe(50)
+  expect(await violations(database)).toEqual([])
+})
+
+test('metadata stays as it was, to the letter', async () => {
+  const database = await TestDatabase.fresh()
+  await database.user('u', 50)
+  const metadata = '{"b": 12345678901234567890123, "a": [1e400], "c": {"d": null}}'
+  const { id } = await database.credits.consumeCredits({ userId: 'u', credits: 10, metadata })
+  const charge = await database.credits.refundCredits(id, 4)
+  expect(charge.metadata).toBe(`${metadata.slice(0, -1)},"settled":{"charged":10,"credits":6}}`)
+  expect(await violations(database)).toEqual([])
+})

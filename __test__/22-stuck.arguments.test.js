@@ -56,6 +56,42 @@ describe('functions for stuck tasks refuse', () => {
     }
   })
 
+  test.each([
+    ['a fraction as limit, with more tasks than fit into a batch', { olderThanMs: 1, limit: 100.5 }],
+    ['text as limit', { olderThanMs: 1, limit: '5' }],
+    ['true as limit', { olderThanMs: 1, limit: true }],
+    ['a list as limit', { olderThanMs: 1, limit: [3] }],
+    ['Infinity as limit', { olderThanMs: 1, limit: Infinity }],
+    ['an unknown refundPolicy', { olderThanMs: 1, refundPolicy: 'junk' }],
+    ['null as refundPolicy', { olderThanMs: 1, refundPolicy: null }],
+  ])('%s, before anything is failed', async (_, query) => {
+    const database = await withStuck()
+    for (const name of FAIL) {
+      const error = await refusal(database, () => database.credits[name](query))
+      expect(error).toMatchObject({ code: 'INVALID_ARGUMENT', field: Object.keys(query).at(-1) })
+    }
+  })
+
+  test('an errorMessage that is no text, or that AI tasks have no column for', async () => {
+    const database = await withStuck()
+    const { failStuckMediaTasks, failStuckAITasks } = database.credits
+    const number = () => failStuckMediaTasks({ olderThanMs: 1, errorMessage: 5 })
+    expect(await refusal(database, number)).toMatchObject({
+      code: 'INVALID_ARGUMENT',
+      field: 'errorMessage',
+    })
+    const text = () => failStuckAITasks({ olderThanMs: 1, errorMessage: 'timed out' })
+    expect(await refusal(database, text)).toMatchObject({ code: 'UNKNOWN_FIELD', field: 'errorMessage' })
+  })
+
+  test('text as a query, in their own name', async () => {
+    const database = await withStuck()
+    for (const name of [...FIND, ...FAIL]) {
+      const error = await refusal(database, () => database.credits[name]('abc'))
+      expect(error).toMatchObject({ code: 'INVALID_ARGUMENT', field: `${name}(query)` })
+    }
+  })
+
   test('an unknown option', async () => {
     const database = await withStuck()
     for (const name of [...FIND, ...FAIL]) {

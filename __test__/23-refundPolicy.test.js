@@ -354,6 +354,7 @@ describe('refundPolicy refuses', () => {
     ['an array', ['source']],
     ['an empty object', {}],
     ['JSON text', '{"regrantDays":30}'],
+    ['a list', [30]],
     ['zero days', { regrantDays: 0 }],
     ['negative days', { regrantDays: -1 }],
     ['a fraction of days', { regrantDays: 1.5 }],
