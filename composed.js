@@ -42,10 +42,10 @@ function failStuck(find, update) {
     const seen = new Set()
     let stuck
     do {
-      // One at least, so that a query that is no use is refused.
-      const room = Math.max(1, Math.min(BATCH, Number(limit) - outcome.tasks.length) || 1)
+      // If the limit is none, the query is refused.
+      const room = Number.isInteger(limit) ? Math.min(BATCH, limit - outcome.tasks.length) : 1
       // Those that can't be failed are still there.
-      const found = await find(query, room, outcome.errors.length)
+      const found = await find(query, Math.max(1, room), outcome.errors.length)
       stuck = found.filter(({ id }) => !seen.has(id))
       const failed = await Promise.all(
         stuck.map((task) => fail(task, update, { errorMessage, refundPolicy })),
