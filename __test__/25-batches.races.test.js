@@ -1,9 +1,10 @@
 'use strict'
 
-const { TestDatabase, task } = require('./helpers/database')
+const { TestDatabase, refusal, task } = require('./helpers/database')
 const { atOnce, counted, inProcesses, outcome, staysSound, values } = require('./helpers/calls')
 const { KEYED } = require('./helpers/keyed')
-const { sqlite } = require('./helpers/storage')
+const { connection, foreignTransaction } = require('./helpers/network')
+const { postgres, sqlite } = require('./helpers/storage')
 
 const ATOMIC = { atomic: true }
 const BOTH = { atomic: true, replay: true }
@@ -152,5 +153,22 @@ sqlite.describe.each(BATCHES)('atomic %s at the same moment:', (name, item, one,
     expect(lines.filter((line) => line === 'accepted').length).toBe(11)
     expect(lines.filter((line) => line === 'INSUFFICIENT_CREDITS').length).toBe(19)
     expect(await database.credits.getRemainingCredits('u')).toBe(1)
+  })
+})
+
+postgres.describe.each(BATCHES)('atomic %s', (name, item) => {
+  staysSound()
+
+  test('can be tried again when somebody else held the lock of one of its users for too long', async () => {
+    const database = await withUsers(100, 100)
+    const impatient = connection(database.url, { busyTimeoutMs: 50 })
+    await database.credits.close()
+    const foreign = await foreignTransaction(database, `SELECT 1 FROM "user" WHERE id = 'v' FOR UPDATE`)
+    const items = [item('a', 'u', 1), item('b', 'v', 1), item('c', 'u', 1)]
+    const error = await refusal(database, () => impatient[name](items, ATOMIC))
+    expect(error).toMatchObject({ code: 'DATABASE_BUSY', retryable: true })
+    expect(error).not.toHaveProperty('index')
+    await foreign.commit()
+    expect(await impatient[name](items, ATOMIC)).toHaveLength(3)
   })
 })

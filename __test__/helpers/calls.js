@@ -51,6 +51,7 @@ async function inProcesses(database, ...lists) {
     start('caller.js', [database.url, number, lists.length, JSON.stringify(calls)]),
   )
   const ends = await Promise.all(running.map(({ ended }) => ended))
+  expect(ends.map(({ code }) => code)).toEqual(lists.map(() => 0))
   return ends.map(({ lines }) => lines)
 }
 
