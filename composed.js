@@ -23,10 +23,13 @@ function compose(connection) {
  */
 function eachOrAll(together, one) {
   return async function batch(items, options) {
-    const { atomic = false, ...others } = Object(options)
-    // What is neither is for the native code to refuse.
-    if (atomic !== false || !Array.isArray(items)) return together(items, options)
-    return Promise.allSettled(items.map((item) => one(item, others)))
+    const { atomic, ...others } = Object(options)
+    const areOptions =
+      options === undefined || (typeof options === 'object' && options && !Array.isArray(options))
+    // What is neither a list nor options is for the native code to refuse.
+    if ((atomic ?? false) !== false || !Array.isArray(items) || !areOptions) return together(items, options)
+    // From a list with holes too.
+    return Promise.allSettled(Array.from(items, (item) => one(item, others)))
   }
 }
 

@@ -350,3 +350,15 @@ describe('a transactionNo', () => {
     }
   })
 })
+
+test('a grant with an id of its own is known by its number', async () => {
+  const database = await TestDatabase.fresh()
+  await database.user('u')
+  const { createCredit } = database.credits
+  const grant = { id: 'g', userId: 'u', credits: 5, transactionNo: 'n' }
+  await createCredit(grant, { replay: true })
+  expect(await createCredit(grant, { replay: true })).toMatchObject({ id: 'g', replayed: true })
+  const other = createCredit({ ...grant, transactionNo: 'm' }, { replay: true })
+  await expect(other).rejects.toMatchObject({ code: 'CREDIT_EXISTS', field: 'id' })
+  expect(await database.credits.getRemainingCredits('u')).toBe(5)
+})

@@ -4,7 +4,7 @@ const { TestDatabase, refusal, task } = require('./helpers/database')
 const { atOnce, counted, inProcesses, outcome, staysSound, values } = require('./helpers/calls')
 const { KEYED } = require('./helpers/keyed')
 const { connection, foreignTransaction } = require('./helpers/network')
-const { postgres, sqlite } = require('./helpers/storage')
+const { postgres } = require('./helpers/storage')
 
 const ATOMIC = { atomic: true }
 const BOTH = { atomic: true, replay: true }
@@ -25,7 +25,7 @@ async function withUsers(...credits) {
   return database
 }
 
-sqlite.describe.each(BATCHES)('atomic %s at the same moment:', (name, item, one, taken) => {
+describe.each(BATCHES)('atomic %s at the same moment:', (name, item, one, taken) => {
   staysSound()
 
   const list = (prefix, length, ...rest) =>

@@ -90,7 +90,8 @@ pub fn plan_grant(grant: &NewGrant, facts: GrantFacts, ids: NewIds, now_ms: i64)
     if !facts.user_exists {
         return Err(Error::UserNotFound { user_id: grant.user_id.clone() });
     }
-    if facts.id_taken {
+    // The same call again has both, and is known by its number.
+    if facts.id_taken && !(grant.replay && facts.transaction_no_taken) {
         return taken("id", &grant.id);
     }
     if facts.transaction_no_taken {

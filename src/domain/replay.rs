@@ -65,17 +65,24 @@ pub fn check_task(task: &NewTask, user_id: &str, charges: &[Charge]) -> Result<(
     if user_id != task.user_id {
         return conflict("it is another user's");
     }
-    if cost(task.kind, charges) != task.charge.as_ref().map_or(0, |charge| charge.credits.get()) {
+    if cost(task.kind, &task.id, charges)
+        != task.charge.as_ref().map_or(0, |charge| charge.credits.get())
+    {
         return conflict("the task was created for another number of credits");
     }
     Ok(())
 }
 
 /// What a task took when it was created, whatever became of that charge since.
-fn cost(kind: TaskKind, charges: &[Charge]) -> i64 {
+fn cost(kind: TaskKind, id: &str, charges: &[Charge]) -> i64 {
+    let created = |charge: &&Charge| {
+        let metadata = charge.metadata.as_deref();
+        metadata::is_of_creation(kind, metadata)
+            && metadata::task_id(kind, metadata).as_deref() == Some(id)
+    };
     charges
         .iter()
-        .find(|charge| metadata::is_of_creation(kind, charge.metadata.as_deref()))
+        .find(created)
         .map_or(0, |charge| charged(charge.credits, charge.metadata.as_deref(), charge.active))
 }
 
@@ -138,14 +145,16 @@ mod tests {
         let creation = r#"{"type":"media-task","taskId":"t"}"#;
         let step = r#"{"type":"media-task-step","taskId":"t"}"#;
         let settled = r#"{"type":"media-task","taskId":"t","settled":{"charged":10,"credits":0}}"#;
+        let others = r#"{"type":"media-task","taskId":"s"}"#;
         type Charges<'a> = &'a [(i64, &'a str)];
-        let rows: [(i64, &str, Charges, Option<&str>); 8] = [
+        let rows: [(i64, &str, Charges, Option<&str>); 9] = [
             // cost, whose task is there, its charges; the code
             (10, "u", &[(10, creation)], None),
             (10, "u", &[(10, creation), (5, step)], None),
             (10, "u", &[(10, settled)], None),
             (0, "u", &[(5, step)], None),
             (0, "u", &[], None),
+            (10, "u", &[(15, others), (10, creation)], None),
             (10, "u", &[(5, creation)], Some("IDEMPOTENCY_CONFLICT")),
             (10, "u", &[], Some("IDEMPOTENCY_CONFLICT")),
             (10, "v", &[(10, creation)], Some("IDEMPOTENCY_CONFLICT")),

@@ -52,7 +52,7 @@ impl Engine {
     ) -> std::result::Result<Vec<Result<Outcome>>, Failure> {
         let now_ms = now_ms();
         let mut session = self.server.session().await?;
-        let planned = self.plan(&mut session, requests, now_ms).await?;
+        let planned = self.plan(&mut session, requests, requests.len() == 1, now_ms).await?;
         let plans: Vec<&Plan> =
             planned.iter().filter_map(|planned| planned.as_ref().ok()).collect();
         if plans.is_empty() {
@@ -79,7 +79,8 @@ impl Engine {
         let now_ms = now_ms();
         let mut session = self.server.session().await?;
         let each: Vec<&Charging> = requests.iter().collect();
-        let planned = self.plan(&mut session, &each, now_ms).await?;
+        // All of it waits for the same locks: it need not hurry for the sake of others.
+        let planned = self.plan(&mut session, &each, true, now_ms).await?;
         let mut plans = Vec::with_capacity(planned.len());
         for (index, planned) in planned.into_iter().enumerate() {
             match planned {
@@ -151,12 +152,13 @@ impl Engine {
         &self,
         session: &mut Session<'_>,
         requests: &[&Charging],
+        patient: bool,
         now_ms: i64,
     ) -> std::result::Result<Vec<Result<Plan>>, Failure> {
         let checked: Vec<Result<()>> =
             requests.iter().map(|request| check(session, request)).collect();
         let sound = requests.iter().zip(&checked).filter(|(_, checked)| checked.is_ok());
-        let wanted = wanted(sound.map(|(request, _)| *request), requests.len() == 1);
+        let wanted = wanted(sound.map(|(request, _)| *request), patient);
         if wanted.credits.is_empty() {
             let nothing = || Err(Error::Internal("a sound request wants nothing".to_owned()));
             return Ok(checked
@@ -208,8 +210,8 @@ fn check(session: &Session<'_>, request: &Charging) -> Result<()> {
     }
 }
 
-fn wanted<'w>(requests: impl Iterator<Item = &'w Charging>, alone: bool) -> Wanted {
-    let mut wanted = Wanted { alone, ..Wanted::default() };
+fn wanted<'w>(requests: impl Iterator<Item = &'w Charging>, patient: bool) -> Wanted {
+    let mut wanted = Wanted { patient, ..Wanted::default() };
     for request in requests {
         if let Charging::Task(task) = request {
             wanted.tasks.push((task.kind, task.id.clone()));

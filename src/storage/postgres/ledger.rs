@@ -37,9 +37,9 @@ pub struct Wanted {
     pub transaction_nos: Vec<String>,
     /// Charges that new tasks name.
     pub charge_ids: Vec<String>,
-    /// Whether this is one request, which may wait for locks as long as the options say. Several wait a
-    /// moment: one whose user somebody else has locked must not hold up the others.
-    pub alone: bool,
+    /// Whether to wait for locks as long as the options say. Requests that have nothing to do with each other
+    /// wait a moment: one whose user somebody else has locked must not hold up the others.
+    pub patient: bool,
 }
 
 /// What decides on them, all of it locked.
@@ -115,7 +115,7 @@ impl Session<'_> {
         statements.push(Statement::new(next_grants("$1"), [user_ids(), needs, now]));
 
         let doing = "reading the balance";
-        let replies = self.begin_all(&statements, wanted.alone, doing).await?;
+        let replies = self.begin_all(&statements, wanted.patient, doing).await?;
         let [users, tasks @ .., numbers, charges, grants] = replies.as_slice() else {
             return Err(internal("the server owes an answer"));
         };
