@@ -240,9 +240,9 @@ fn the_log_starts_over_though_somebody_always_reads() {
     let snapshots = readers.join().unwrap();
 
     assert!(snapshots > 10, "{snapshots} snapshots");
-    // 50,000 pages were written. At 25,000 the log is due, and from 5,000 later on the writer waits for those
-    // who read; on a busy machine they may take longer than it waits, a few times.
-    assert!(longest / PAGE_IN_LOG < 42_000, "{longest} bytes");
+    // 50,000 pages were written; at 25,000 the log is due, and from 5,000 later on the writer waits for those
+    // who read, every 1,000 pages.
+    assert!(longest / PAGE_IN_LOG < 35_000, "{longest} bytes");
     close(connection);
 }
 

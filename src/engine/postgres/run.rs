@@ -255,6 +255,7 @@ pub(super) fn is_about_schema(error: &Error) -> bool {
         Error::UnknownField { .. } | Error::MissingField { .. } | Error::InvalidValue { .. } => {
             true
         }
+        Error::InBatch { error, .. } => is_about_schema(error),
         Error::Database { database_code, .. } => ABOUT_SCHEMA.contains(&database_code.as_str()),
         _ => false,
     }

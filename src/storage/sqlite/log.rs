@@ -22,8 +22,10 @@ impl Log {
     /// A checkpoint writes each changed page once, so the longer the log, the fewer writes. With
     /// SQLite's usual pages of 4 KiB this is 100 MB.
     const PAGES: u32 = 25_000;
-    /// When to try again.
+    /// When to try again, with patience.
     const MORE_PAGES: u32 = 5_000;
+    /// When to try again after that: those who read took longer.
+    const FEW_PAGES: u32 = 1_000;
     /// What the file is cut back to when the log starts over.
     const SIZE_LIMIT: i64 = 100 * 1024 * 1024;
     /// How long to wait for readers, with the write lock held.
@@ -54,12 +56,13 @@ impl Log {
         }
         if self.due_at == Self::PAGES {
             put_back(connection, "PASSIVE");
+            self.due_at = pages + Self::MORE_PAGES;
         } else if patience::set(connection, Self::PATIENCE.min(busy_timeout)).is_ok() {
             put_back(connection, "RESTART");
             // It was possible a moment ago, with another time.
             let _ = patience::set(connection, busy_timeout);
+            self.due_at = pages + Self::FEW_PAGES;
         }
-        self.due_at = pages + Self::MORE_PAGES;
     }
 }
 
