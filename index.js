@@ -6,6 +6,8 @@
  * replies cross as JSON text (src/node/wire.rs says how).
  */
 
+// Not the global one, which fake timers replace.
+const { setImmediate } = require('node:timers')
 const { types } = require('node:util')
 const native = require('./binding.js')
 const { compose } = require('./composed.js')
@@ -252,8 +254,11 @@ function request(method, result, send) {
   })
 }
 
+/** So many replies are settled before other things on the event loop get their turn. */
+const REPLIES_AT_ONCE = 32
+
 function settleReplies() {
-  const replies = mailbox.fetch()
+  const replies = mailbox.fetch(REPLIES_AT_ONCE)
   for (let at = 0; at < replies.length; at += 2) {
     const request = pending.get(replies[at])
     pending.delete(replies[at])
@@ -264,7 +269,8 @@ function settleReplies() {
       request.reject(error)
     }
   }
-  if (pending.size === 0) mailbox.unref()
+  if (replies.length === 2 * REPLIES_AT_ONCE) setImmediate(settleReplies)
+  else if (pending.size === 0) mailbox.unref()
 }
 
 function settle({ resolve, reject, result, caller }, reply) {

@@ -1,5 +1,7 @@
 'use strict'
 
+const { execFileSync } = require('node:child_process')
+const path = require('node:path')
 const { Worker } = require('node:worker_threads')
 const { TestDatabase, task } = require('./helpers/database')
 const { violations } = require('./helpers/invariants')
@@ -63,6 +65,31 @@ describe('the process', () => {
       env,
     )
     expect(out).toContain('DATABASE_PROVIDER is "postgresql"')
+  })
+})
+
+describe('the event loop', () => {
+  test('gets its turn between many replies that came at once', async () => {
+    const CALLS = 500
+    const database = await TestDatabase.fresh()
+    await database.user('u', CALLS)
+    let turn = 0
+    const settledIn = []
+    const calls = Array.from({ length: CALLS }, async () => {
+      await database.credits.consumeCredits({ userId: 'u', credits: 1 })
+      settledIn[turn] = (settledIn[turn] ?? 0) + 1
+    })
+    // Another process sees when all are done; until then nothing here may settle them.
+    const wait = `const { connect } = require('${path.join(__dirname, '..')}')
+      const credits = connect({ url: process.env.DATABASE_URL })
+      const poll = async () => (await credits.getRemainingCredits('u')) && setTimeout(poll, 20)
+      poll()`
+    execFileSync(process.execPath, ['-e', wait], { env: { ...process.env, DATABASE_URL: database.url } })
+    const turns = setInterval(() => turn++, 0)
+    await Promise.all(calls)
+    clearInterval(turns)
+    expect(settledIn.reduce((sum, count) => sum + (count ?? 0), 0)).toBe(CALLS)
+    expect(settledIn.filter(Boolean).length).toBeGreaterThanOrEqual(3)
   })
 })
 

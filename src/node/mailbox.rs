@@ -90,20 +90,16 @@ impl Mailbox {
         Ok(Self { inner })
     }
 
-    /// Takes the replies that wait: request, reply, request, reply, … Of many, it takes some and wakes
-    /// JavaScript again, so that timers and sockets get their turn in between.
+    /// Takes the replies that wait, at most so many: request, reply, request, reply, … Whoever gets as
+    /// many as that comes again by himself, after timers and sockets have had their turn; to be woken
+    /// again at once would leave them none, because Node calls a threadsafe function until it is idle.
     #[napi]
-    pub fn fetch(&self) -> Vec<napi::Either<u32, String>> {
-        const AT_ONCE: usize = 64;
+    pub fn fetch(&self, at_most: u32) -> Vec<napi::Either<u32, String>> {
         let mut replies = lock(&self.inner.replies);
-        let count = replies.waiting.len().min(AT_ONCE);
+        let count = replies.waiting.len().min(at_most as usize);
         let fetched: Vec<_> = replies.waiting.drain(..count).collect();
-        replies.woken = !replies.waiting.is_empty();
-        let again = replies.woken;
+        replies.woken = count == at_most as usize;
         drop(replies);
-        if again {
-            self.inner.wake();
-        }
         let reply = |(request, letter): (u32, Letter)| {
             [napi::Either::A(request), napi::Either::B(letter.into_text())]
         };

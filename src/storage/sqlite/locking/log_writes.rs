@@ -5,6 +5,10 @@
 //! then go to the system at once. That happens before SQLite syncs the log or tells anybody of the commit:
 //! nobody can tell the difference, but for the time that it takes (`docs/performance.md`).
 //!
+//! A small commit also makes the log longer than it needs to be, with zeros, which SQLite takes for the
+//! end of the log as it does what an earlier round left there. The next commits then write into blocks
+//! that the file has already, and their sync need not wait for the file system's own journal.
+//!
 //! What waits belongs to one thread, as its connection does. It is written before the thread gives up a
 //! lock, because from then on its place in the log may be somebody else's, and before it reads the log.
 
@@ -15,6 +19,9 @@ use std::os::fd::RawFd;
 const HEADER: usize = 24;
 /// As much as waits at the most.
 const MOST: usize = 1 << 20;
+
+/// By as much a small commit makes the log longer. A large one has more to write than that anyway.
+const AHEAD: usize = 256 * 1024;
 
 /// What becomes of a write.
 #[derive(Debug, PartialEq, Eq)]
@@ -44,6 +51,15 @@ pub(super) struct Waiting {
     pub(super) fd: RawFd,
     pub(super) at: i64,
     pub(super) bytes: Vec<u8>,
+}
+
+impl Waiting {
+    /// Adds zeros if these bytes make the file longer, and are few. `size` is the file's.
+    pub(super) fn grow_ahead(&mut self, size: i64) {
+        if self.bytes.len() < AHEAD && self.at + self.bytes.len() as i64 > size {
+            self.bytes.resize(AHEAD, 0);
+        }
+    }
 }
 
 thread_local! {
@@ -185,6 +201,25 @@ mod tests {
             writes.recycle(waiting);
             assert!(writes.take().is_none());
             writes.unlocked();
+        }
+    }
+
+    #[test]
+    fn only_a_small_write_beyond_the_end_makes_the_log_longer() {
+        let rows = [
+            // the file's size; where the write begins and its length, and how long it becomes
+            (0, 32, 5000, AHEAD),
+            (5000, 4999, 2, AHEAD),
+            (5000, 4998, 2, 2),
+            (90_000, 32, 5000, 5000),
+            (0, 32, AHEAD, AHEAD),
+            (0, 32, AHEAD + 1, AHEAD + 1),
+        ];
+        for (size, at, length, expected) in rows {
+            let mut waiting = Waiting { fd: LOG, at, bytes: vec![1; length] };
+            waiting.grow_ahead(size);
+            assert_eq!(waiting.bytes.len(), expected, "{length} at {at} of {size}");
+            assert_eq!(waiting.bytes.iter().filter(|byte| **byte == 1).count(), length);
         }
     }
 

@@ -104,24 +104,27 @@ unsafe extern "C" fn pread(fd: c_int, to: *mut c_void, length: usize, at: i64) -
 /// Writes what waits. Like `pwrite`, it returns -1 and leaves `errno`, or 0 if the disk takes no more;
 /// else something above that.
 fn write_what_waits() -> isize {
-    let Some(waiting) = log_writes::with(|writes| writes.take()).flatten() else { return 1 };
-    let result = write_all(&waiting);
+    let Some(mut waiting) = log_writes::with(|writes| writes.take()).flatten() else { return 1 };
+    let needed = waiting.bytes.len();
+    if let Some(file) = regular_file(waiting.fd) {
+        waiting.grow_ahead(file.size);
+    }
+    let result = write_all(&waiting, needed);
     log_writes::with(|writes| writes.recycle(waiting));
     result
 }
 
-fn write_all(Waiting { fd, at, bytes }: &Waiting) -> isize {
-    let mut rest = bytes.as_slice();
-    let mut at = *at;
-    while !rest.is_empty() {
+/// Writes all bytes, or as many as the disk takes if those that are needed are among them.
+fn write_all(Waiting { fd, at, bytes }: &Waiting, needed: usize) -> isize {
+    let mut done = 0;
+    while done < needed {
+        let rest = &bytes[done..];
+        let at = at + done as i64;
         // SAFETY: `rest` is as long as it says.
         let written = unsafe { libc::pwrite(*fd, rest.as_ptr().cast(), rest.len(), at) };
         match usize::try_from(written) {
             Ok(0) => return 0,
-            Ok(written) => {
-                rest = &rest[written..];
-                at += written as i64;
-            }
+            Ok(written) => done += written,
             Err(_) if std::io::Error::last_os_error().kind() == std::io::ErrorKind::Interrupted => {
             }
             Err(_) => return -1,
@@ -259,17 +262,18 @@ unsafe extern "C" fn media_credits_lock(
     }
 }
 
-/// A regular file: what it is, and whether its last name is gone.
+/// A regular file: what it is, whether its last name is gone, and its length.
 struct FileStatus {
     id: FileId,
     deleted: bool,
+    size: i64,
 }
 
 impl FileStatus {
     fn of(status: &libc::stat) -> Option<Self> {
         let regular = status.st_mode & libc::S_IFMT == libc::S_IFREG;
         let id = FileId { device: status.st_dev, inode: status.st_ino };
-        regular.then_some(Self { id, deleted: status.st_nlink == 0 })
+        regular.then_some(Self { id, deleted: status.st_nlink == 0, size: status.st_size })
     }
 }
 
