@@ -6,8 +6,8 @@ import { OUTPUTS, type OutputType } from '@/shared/lib/catalog'
 import type { TaskView } from '@/shared/services/task_view'
 
 const QUICK_CHOICES = {
-  'A YouTube video': 'https://www.youtube.com/watch?v=two-clocks',
-  'A TikTok clip': 'https://www.tiktok.com/@tidewatch/video/15',
+  YouTube: 'https://www.youtube.com/watch?v=two-clocks',
+  TikTok: 'https://www.tiktok.com/@tidewatch/video/15',
   'One that fails': 'https://www.youtube.com/watch?v=fail',
   'One that hangs': 'https://www.youtube.com/watch?v=hang',
 }

@@ -2,7 +2,13 @@
 
 import { useEffect, useState } from 'react'
 import { call, messageOf, post } from '@/shared/lib/api'
-import { isActive, LANGUAGES, TRANSLATION_CREDITS, type Language } from '@/shared/lib/catalog'
+import {
+  FAILING_LANGUAGE,
+  isActive,
+  LANGUAGES,
+  TRANSLATION_CREDITS,
+  type Language,
+} from '@/shared/lib/catalog'
 import { lengthOf } from '@/shared/lib/format'
 import type { TaskView } from '@/shared/services/task_view'
 
@@ -118,6 +124,7 @@ function Translate({
           {Object.entries(LANGUAGES).map(([code, label]) => (
             <option key={code} value={code}>
               {label}
+              {code === FAILING_LANGUAGE && ' (always fails)'}
             </option>
           ))}
         </select>

@@ -12,8 +12,10 @@ export const isOutputType = (value: unknown): value is OutputType =>
 
 export const TRANSLATION_CREDITS = 5
 
-/** The last one is a language in which the stand-in for the provider always fails. */
-export const LANGUAGES = { de: 'German', es: 'Spanish', fr: 'French', xx: 'Klingon (always fails)' } as const
+export const LANGUAGES = { de: 'German', es: 'Spanish', fr: 'French', xx: 'Klingon' } as const
+
+/** The stand-in for the provider fails in this one. */
+export const FAILING_LANGUAGE: Language = 'xx'
 
 export type Language = keyof typeof LANGUAGES
 

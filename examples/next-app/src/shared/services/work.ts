@@ -1,4 +1,4 @@
-import { describeVideo, translate, workOn } from '@/provider/stand-in'
+import { describeVideo, extractStep, translate } from '@/provider/stand-in'
 import type { Language } from '@/shared/lib/catalog'
 import { updateMediaTaskById, type MediaTask } from '@/shared/models/media_task'
 
@@ -6,13 +6,14 @@ import { updateMediaTaskById, type MediaTask } from '@/shared/models/media_task'
 
 export async function extract(task: MediaTask): Promise<void> {
   await orFail(task.id, async () => {
+    await updateMediaTaskById(task.id, describeVideo(task.videoUrl))
+    let subtitleRaw = ''
     for (const progress of [10, 30, 40, 70, 90]) {
       await updateMediaTaskById(task.id, { status: 'processing', progress })
-      await workOn(task.videoUrl, progress)
+      subtitleRaw = await extractStep(task.videoUrl, progress)
     }
-    const found = describeVideo(task.videoUrl)
     const status = task.outputType === 'video' ? 'completed' : 'extracted'
-    await updateMediaTaskById(task.id, { ...found, status, progress: 100 })
+    await updateMediaTaskById(task.id, { subtitleRaw, status, progress: 100 })
   })
 }
 
