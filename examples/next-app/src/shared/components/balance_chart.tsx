@@ -26,7 +26,11 @@ export function BalanceChart({ entries }: { entries: Entry[] }) {
   return (
     <figure className="chart">
       <ResponsiveContainer width="100%" height="100%">
-        <AreaChart data={points} margin={{ top: 12, right: 12, bottom: 0, left: -16 }}>
+        <AreaChart
+          title="The balance after each entry"
+          data={points}
+          margin={{ top: 12, right: 12, bottom: 0, left: -16 }}
+        >
           <CartesianGrid vertical={false} stroke="var(--line)" />
           <XAxis
             dataKey="at"

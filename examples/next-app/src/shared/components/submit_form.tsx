@@ -44,7 +44,6 @@ export function SubmitForm({ onTask }: { onTask: (task: TaskView) => void }) {
         value={url}
         onChange={(event) => setUrl(event.target.value)}
         aria-describedby={error ? 'submit-problem' : undefined}
-        aria-invalid={Boolean(error)}
       />
       <div className="choices" role="group" aria-label="Quick choices">
         {Object.entries(QUICK_CHOICES).map(([name, value]) => (

@@ -36,7 +36,7 @@ export function TasksPanel({
   return (
     <>
       <ul className="tasks">{list.map(children)}</ul>
-      {list.some(({ status }) => isActive(status)) && (
+      {(outcome || list.some(({ status }) => isActive(status))) && (
         <p className="reap">
           <button type="button" className="link" onClick={() => void reap()}>
             Refund stuck tasks
