@@ -57,6 +57,6 @@ export function useAnswer<Data>(method: 'GET' | 'POST', path: string) {
 }
 
 export function messageOf(error: unknown): string {
-  if (error instanceof TypeError) return 'The server does not answer. Please try again'
+  if (error instanceof TypeError) return 'The server does not answer.'
   return error instanceof Error ? error.message : String(error)
 }
