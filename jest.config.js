@@ -10,7 +10,12 @@ const SQLITE_ALONE = ['/__test__/3[13]-', '/__test__/4\\d-']
 /** About a server and the network before it. */
 const POSTGRES_ALONE = ['/__test__/5\\d-']
 
-const common = { testEnvironment: 'node', testMatch: ['<rootDir>/__test__/*.test.js'] }
+const common = {
+  testEnvironment: 'node',
+  testMatch: ['<rootDir>/__test__/*.test.js'],
+  // An app with packages of its own, some of them copied into its build.
+  modulePathIgnorePatterns: ['<rootDir>/examples/'],
+}
 
 module.exports = {
   // A machine may be busy: no test is about how long it takes, and each says what it waits for.

@@ -1,0 +1,14 @@
+'use client'
+
+/** What the page shows if it can't be made, for example because the database has no tables yet. */
+export default function PageError({ reset }: { reset: () => void }) {
+  return (
+    <main className="welcome">
+      <h1>The page could not be loaded</h1>
+      <p role="alert">The database does not answer. Was it prepared with “npm run db:push”?</p>
+      <button type="button" className="primary" onClick={reset}>
+        Try again
+      </button>
+    </main>
+  )
+}

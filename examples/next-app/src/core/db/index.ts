@@ -1,0 +1,38 @@
+import { createClient } from '@libsql/client'
+import { drizzle as drizzleLibsql, type LibSQLDatabase } from 'drizzle-orm/libsql'
+import { drizzle as drizzlePostgres } from 'drizzle-orm/postgres-js'
+import postgres from 'postgres'
+import * as postgresSchema from '@/config/db/schema.postgres'
+import * as sqliteSchema from '@/config/db/schema.sqlite'
+
+/** The app's own client, beside media-credits on the same database. */
+
+const url = process.env.DATABASE_URL || 'file:data/local.db'
+const provider = process.env.DATABASE_PROVIDER || (/^postgres(ql)?:/.test(url) ? 'postgresql' : 'sqlite')
+
+type Database = LibSQLDatabase<Record<string, never>>
+
+// Both schemas have the same columns and rows, so one type does for both.
+const schema = provider === 'postgresql' ? (postgresSchema as unknown as typeof sqliteSchema) : sqliteSchema
+
+export const { user, credit, mediaTasks, aiTask } = schema
+
+// A development server evaluates this module anew with each change, but keeps what is global.
+const kept = globalThis as { database?: Database }
+
+/** Opens the database at the first call: `next build` imports every route, where there may be none. */
+export function db(): Database {
+  return (kept.database ??= provider === 'postgresql' ? openPostgres() : openSqlite())
+}
+
+function openSqlite(): Database {
+  const client = createClient({ url })
+  // Wait for a lock as media-credits does; the client's option `timeout` has no effect in 0.15.
+  void client.execute('PRAGMA busy_timeout = 5000')
+  return drizzleLibsql(client)
+}
+
+function openPostgres(): Database {
+  // Without prepared statements, because a pooler may be in between.
+  return drizzlePostgres(postgres(url, { prepare: false })) as unknown as Database
+}

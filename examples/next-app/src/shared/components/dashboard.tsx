@@ -1,0 +1,91 @@
+'use client'
+
+import dynamic from 'next/dynamic'
+import { useCallback, useState } from 'react'
+import { useAnswer } from '@/shared/lib/api'
+import { isActive } from '@/shared/lib/catalog'
+import type { Entry } from '@/shared/services/statement'
+import type { TaskView } from '@/shared/services/task_view'
+import { BalancePanel, type Balance } from './balance_panel'
+import { Panel } from './panel'
+import { Logo, SignUpButton } from './sign_up'
+import { StatementTable } from './statement_table'
+import { SubmitForm } from './submit_form'
+import { STATUS_LABELS, TaskCard } from './task_card'
+import { TasksPanel } from './tasks_panel'
+
+// It measures itself, which only a browser can.
+const BalanceChart = dynamic(() => import('./balance_chart').then((module) => module.BalanceChart), {
+  ssr: false,
+  loading: () => <div className="skeleton chart" />,
+})
+
+export function Dashboard({ userName }: { userName: string }) {
+  const balance = useAnswer<Balance>('POST', '/api/user/get-user-credits')
+  const statement = useAnswer<Entry[]>('GET', '/api/user/statement')
+  const tasks = useAnswer<TaskView[]>('GET', '/api/media/history')
+  const [announcement, setAnnouncement] = useState('')
+
+  const { reload: reloadBalance } = balance
+  const { reload: reloadStatement } = statement
+  const { setData: setTasks } = tasks
+
+  /** A task is new, or not what it was. */
+  const onTask = useCallback(
+    (task: TaskView) => {
+      setTasks((list = []) => {
+        const known = list.some(({ id }) => id === task.id)
+        return known ? list.map((other) => (other.id === task.id ? task : other)) : [task, ...list]
+      })
+      setAnnouncement(`${task.title ?? task.videoUrl}: ${STATUS_LABELS[task.status] ?? task.status}`)
+      // Credits move when a step begins, and when it ends.
+      if (task.progress === 0 || !isActive(task.status)) {
+        void reloadBalance()
+        void reloadStatement()
+      }
+    },
+    [setTasks, reloadBalance, reloadStatement],
+  )
+
+  const reloadAll = () => void Promise.all([balance.reload(), statement.reload(), tasks.reload()])
+
+  return (
+    <>
+      <header className="top">
+        <Logo />
+        <p className="brand">Subtitle desk</p>
+        <p className="who">{userName}</p>
+        <SignUpButton className="quiet">New demo account</SignUpButton>
+      </header>
+      <p role="status" className="visually-hidden">
+        {announcement}
+      </p>
+      <main className="desk">
+        <h1 className="visually-hidden">Subtitle desk</h1>
+        <Panel title="Balance" area="balance" answer={balance}>
+          {(data) => <BalancePanel balance={data} />}
+        </Panel>
+        <section className="panel form-area" aria-labelledby="new-task">
+          <h2 id="new-task">New task</h2>
+          <SubmitForm onTask={onTask} />
+        </section>
+        <Panel title="Tasks" area="tasks" answer={tasks}>
+          {(list) => (
+            <TasksPanel list={list} onReaped={reloadAll}>
+              {(task) => <TaskCard key={task.id} task={task} onTask={onTask} />}
+            </TasksPanel>
+          )}
+        </Panel>
+        <Panel title="Credits over time" area="chart" answer={statement}>
+          {(entries) => <BalanceChart entries={entries} />}
+        </Panel>
+        <Panel title="Statement" area="statement" answer={statement}>
+          {(entries) => <StatementTable entries={entries} />}
+        </Panel>
+      </main>
+      <footer className="foot">
+        The provider is a stand-in and needs no network. The credits are real rows of this app’s database.
+      </footer>
+    </>
+  )
+}

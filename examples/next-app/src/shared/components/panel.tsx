@@ -1,0 +1,48 @@
+import { useId, type ReactNode } from 'react'
+
+interface Answer<Data> {
+  data: Data | undefined
+  error: string | undefined
+  reload: () => Promise<void>
+}
+
+/** A part of the page that shows what a route answered: not yet, not at all, or what it is. */
+export function Panel<Data>({
+  title,
+  area,
+  answer: { data, error, reload },
+  children,
+}: {
+  title: string
+  /** Where it is on a wide screen. */
+  area: 'balance' | 'tasks' | 'chart' | 'statement'
+  answer: Answer<Data>
+  children: (data: Data) => ReactNode
+}) {
+  const id = useId()
+  return (
+    <section className={`panel ${area}-area`} aria-labelledby={id} aria-busy={!data && !error}>
+      <h2 id={id}>{title}</h2>
+      {error && (
+        <p role="alert" className="problem">
+          {error}{' '}
+          <button type="button" className="link" onClick={() => void reload()}>
+            Try again
+          </button>
+        </p>
+      )}
+      {data ? children(data) : !error && <Skeleton />}
+    </section>
+  )
+}
+
+function Skeleton() {
+  return (
+    <div className="skeletons">
+      <span className="visually-hidden">Loading…</span>
+      <div className="skeleton" />
+      <div className="skeleton" />
+      <div className="skeleton" />
+    </div>
+  )
+}

@@ -1,0 +1,80 @@
+'use client'
+
+import { useState, type FormEvent } from 'react'
+import { messageOf, postOnce } from '@/shared/lib/api'
+import { OUTPUTS, type OutputType } from '@/shared/lib/catalog'
+import type { TaskView } from '@/shared/services/task_view'
+
+const QUICK_CHOICES = {
+  YouTube: 'https://www.youtube.com/watch?v=two-clocks',
+  TikTok: 'https://www.tiktok.com/@tidewatch/video/15',
+  'One that fails': 'https://www.youtube.com/watch?v=fail',
+  'One that hangs': 'https://www.youtube.com/watch?v=hang',
+}
+
+export function SubmitForm({ onTask }: { onTask: (task: TaskView) => void }) {
+  const [url, setUrl] = useState('')
+  const [outputType, setOutputType] = useState<OutputType>('subtitle')
+  const [error, setError] = useState<string>()
+  const [busy, setBusy] = useState(false)
+
+  async function submit(event: FormEvent) {
+    event.preventDefault()
+    setBusy(true)
+    setError(undefined)
+    try {
+      onTask(await postOnce<TaskView>('/api/media/submit', { url, outputType }))
+      setUrl('')
+    } catch (reason) {
+      setError(messageOf(reason))
+    } finally {
+      setBusy(false)
+    }
+  }
+
+  return (
+    <form onSubmit={(event) => void submit(event)} noValidate>
+      <label htmlFor="url">Video URL</label>
+      <input
+        id="url"
+        type="url"
+        inputMode="url"
+        autoComplete="off"
+        placeholder="https://www.youtube.com/watch?v=…"
+        value={url}
+        onChange={(event) => setUrl(event.target.value)}
+        aria-describedby={error ? 'submit-problem' : undefined}
+      />
+      <div className="choices" role="group" aria-label="Quick choices">
+        {Object.entries(QUICK_CHOICES).map(([name, value]) => (
+          <button key={name} type="button" className="chip" onClick={() => setUrl(value)}>
+            {name}
+          </button>
+        ))}
+      </div>
+      <fieldset className="outputs">
+        <legend>Output</legend>
+        {(Object.keys(OUTPUTS) as OutputType[]).map((type) => (
+          <label key={type}>
+            <input
+              type="radio"
+              name="outputType"
+              checked={outputType === type}
+              onChange={() => setOutputType(type)}
+            />
+            <span>{OUTPUTS[type].label}</span>
+            <small>{OUTPUTS[type].credits} credits</small>
+          </label>
+        ))}
+      </fieldset>
+      <button type="submit" className="primary" disabled={busy}>
+        {busy ? 'Submitting…' : `Submit for ${OUTPUTS[outputType].credits} credits`}
+      </button>
+      {error && (
+        <p role="alert" id="submit-problem" className="problem">
+          {error}
+        </p>
+      )}
+    </form>
+  )
+}

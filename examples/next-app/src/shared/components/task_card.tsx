@@ -1,0 +1,161 @@
+'use client'
+
+import { useEffect, useState } from 'react'
+import { call, messageOf, post } from '@/shared/lib/api'
+import {
+  FAILING_LANGUAGE,
+  isActive,
+  LANGUAGES,
+  TRANSLATION_CREDITS,
+  type Language,
+} from '@/shared/lib/catalog'
+import { lengthOf } from '@/shared/lib/format'
+import type { TaskView } from '@/shared/services/task_view'
+
+export const STATUS_LABELS: Record<string, string> = {
+  pending: 'Waiting',
+  processing: 'Extracting',
+  extracted: 'Extracted',
+  translating: 'Translating',
+  completed: 'Completed',
+  failed: 'Failed',
+}
+
+const POLL_MS = 700
+
+export function TaskCard({ task, onTask }: { task: TaskView; onTask: (task: TaskView) => void }) {
+  usePolling(task, onTask)
+  const name = task.title ?? task.videoUrl.replace(/^https?:\/\/(www\.)?/, '')
+  const refunded = task.status === 'failed' ? task.charges.findLast((charge) => charge.refunded) : undefined
+  const language = LANGUAGES[task.targetLang as Language]
+  const details = [
+    task.platform === 'tiktok' ? 'TikTok' : 'YouTube',
+    task.author,
+    task.duration && lengthOf(task.duration),
+    task.outputType === 'video' ? 'Video' : 'Subtitles',
+    task.status !== 'extracted' && language,
+  ]
+  return (
+    <li className="task" aria-label={name}>
+      <div className="task-head">
+        <h3>{name}</h3>
+        <span className={`badge ${task.status}`}>{STATUS_LABELS[task.status] ?? task.status}</span>
+      </div>
+      <p className="hint">{details.filter(Boolean).join(' · ')}</p>
+      {isActive(task.status) && (
+        <div className="progress">
+          <progress max={100} value={task.progress} aria-label={`Progress of ${name}`} />
+          <span>{task.progress} %</span>
+        </div>
+      )}
+      {task.status === 'failed' && (
+        <p className="failure">
+          {task.errorMessage}{' '}
+          {refunded && <span className="badge refund">{refunded.credits} credits refunded</span>}
+        </p>
+      )}
+      {!isActive(task.status) && task.subtitleRaw && <Subtitles task={task} language={language} />}
+      {!isActive(task.status) && task.subtitleRaw && <Translate task={task} name={name} onTask={onTask} />}
+      <Charges charges={task.charges} />
+    </li>
+  )
+}
+
+/** Asks how the task is getting on, as long as it is. */
+function usePolling({ id, status, progress }: TaskView, onTask: (task: TaskView) => void) {
+  useEffect(() => {
+    if (!isActive(status)) return
+    let stopped = false
+    const timer = setInterval(async () => {
+      // What could not be asked now is asked next time.
+      const now = await call<TaskView>('GET', `/api/media/status?id=${id}`).catch(() => undefined)
+      if (!stopped && now && (now.status !== status || now.progress !== progress)) onTask(now)
+    }, POLL_MS)
+    return () => {
+      stopped = true
+      clearInterval(timer)
+    }
+  }, [id, status, progress, onTask])
+}
+
+function Subtitles({ task, language }: { task: TaskView; language: string | undefined }) {
+  const translated = task.status === 'completed' && task.subtitleTranslated
+  return (
+    <details>
+      <summary>{translated ? `Subtitles in ${language}` : 'Subtitles'}</summary>
+      <pre>{translated || task.subtitleRaw}</pre>
+    </details>
+  )
+}
+
+function Translate({
+  task,
+  name,
+  onTask,
+}: {
+  task: TaskView
+  name: string
+  onTask: (task: TaskView) => void
+}) {
+  const [targetLanguage, setTargetLanguage] = useState<Language>('de')
+  const [error, setError] = useState<string>()
+  const [busy, setBusy] = useState(false)
+
+  async function translate() {
+    setBusy(true)
+    setError(undefined)
+    try {
+      onTask(await post<TaskView>('/api/media/translate', { taskId: task.id, targetLanguage }))
+    } catch (reason) {
+      setError(messageOf(reason))
+    } finally {
+      setBusy(false)
+    }
+  }
+
+  return (
+    <>
+      <div className="translate">
+        <select
+          aria-label={`Language to translate ${name} to`}
+          value={targetLanguage}
+          onChange={(event) => setTargetLanguage(event.target.value as Language)}
+        >
+          {Object.entries(LANGUAGES).map(([code, label]) => (
+            <option key={code} value={code}>
+              {label}
+              {code === FAILING_LANGUAGE && ' (always fails)'}
+            </option>
+          ))}
+        </select>
+        <button type="button" className="secondary" onClick={() => void translate()} disabled={busy}>
+          Translate for {TRANSLATION_CREDITS} credits
+        </button>
+      </div>
+      {error && (
+        <p role="alert" className="problem">
+          {error}
+        </p>
+      )}
+    </>
+  )
+}
+
+function Charges({ charges }: { charges: TaskView['charges'] }) {
+  return (
+    <ul className="charges" aria-label="Charges">
+      {charges.map(({ id, what, credits, refunded }) => (
+        <li key={id}>
+          <span>{what}</span>
+          {refunded ? (
+            <span>
+              <s>−{credits}</s> refunded
+            </span>
+          ) : (
+            <span>−{credits}</span>
+          )}
+        </li>
+      ))}
+    </ul>
+  )
+}

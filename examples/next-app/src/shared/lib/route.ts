@@ -1,0 +1,48 @@
+import { MediaCreditsError } from '@/shared/models/media_task'
+import { getSignedInUser, type User } from '@/shared/models/user'
+
+/** Answers as the app gives them: `{ code: 0, message: 'ok', data }` or `{ code: -1, message }`. */
+
+/** Says no, in words that the user may read. */
+export class Refusal extends Error {}
+
+/** A route for anybody. */
+export function route(work: (request: Request) => Promise<unknown>) {
+  return async (request: Request) => {
+    try {
+      return Response.json({ code: 0, message: 'ok', data: await work(request) })
+    } catch (error) {
+      return Response.json({ code: -1, message: refusalOf(error) })
+    }
+  }
+}
+
+/** A route for the user who is signed in. */
+export function userRoute(work: (user: User, request: Request) => Promise<unknown>) {
+  return route(async (request) => {
+    const user = await getSignedInUser()
+    if (!user) throw new Refusal('Please sign in first')
+    return work(user, request)
+  })
+}
+
+function refusalOf(error: unknown): string {
+  if (error instanceof Refusal) return error.message
+  if (error instanceof MediaCreditsError) {
+    if (error.code === 'INSUFFICIENT_CREDITS') {
+      return `Insufficient credits. Required: ${error.required}, available: ${error.available}`
+    }
+    if (error.code === 'TASK_STATE_CONFLICT') return `The task is ${error.status}`
+    if (error.code === 'IDEMPOTENCY_CONFLICT') return 'This request was made before, for something else'
+    if (error.retryable) return 'The database is busy. Please try again'
+  }
+  console.error(error)
+  return 'Something went wrong'
+}
+
+/** The request's JSON, of which nothing is known yet. */
+export async function bodyOf(request: Request): Promise<Record<string, unknown>> {
+  const body: unknown = await request.json().catch(() => undefined)
+  if (typeof body !== 'object' || body === null) throw new Refusal('The request has no JSON body')
+  return body as Record<string, unknown>
+}

@@ -1,0 +1,31 @@
+import { eq } from 'drizzle-orm'
+import { cookies } from 'next/headers'
+import { db, user } from '@/core/db'
+
+/** A demo, not authentication: whoever has the cookie is the user. Put your own sign-in here. */
+
+const COOKIE = 'demo_user'
+
+export type User = typeof user.$inferSelect
+
+export async function createUser(): Promise<User> {
+  const id = crypto.randomUUID()
+  const [created] = await db()
+    .insert(user)
+    .values({ id, name: 'Demo user', email: `${id}@example.com` })
+    .returning()
+  return created!
+}
+
+export async function signIn(userId: string): Promise<void> {
+  const jar = await cookies()
+  jar.set(COOKIE, userId, { httpOnly: true, sameSite: 'lax', path: '/', maxAge: 30 * 24 * 3600 })
+}
+
+/** Who sent this request, if anybody is signed in. */
+export async function getSignedInUser(): Promise<User | undefined> {
+  const id = (await cookies()).get(COOKIE)?.value
+  if (!id) return undefined
+  const [found] = await db().select().from(user).where(eq(user.id, id))
+  return found
+}
