@@ -36,4 +36,18 @@ describe('the module', () => {
     ])
     expect(Number(out)).toBe(Object.keys(credits).length)
   })
+
+  test('is the same module for `import` as for `require`, by each name', () => {
+    const source = `
+      import { createRequire } from 'node:module'
+      import * as imported from 'media-credits'
+      const required = createRequire('${ROOT}/')('media-credits')
+      const names = Object.keys(required)
+      console.log(Object.keys(imported).length, names.filter((name) => imported[name] === required[name]).length)`
+    // A package can import itself by its name.
+    const options = { cwd: ROOT, encoding: 'utf8' }
+    const out = execFileSync(process.execPath, ['--input-type=module', '-e', source], options)
+    const count = Object.keys(credits).length
+    expect(out.trim()).toBe(`${count} ${count}`)
+  })
 })

@@ -33,9 +33,14 @@ function install(folder = EXAMPLE) {
 }
 
 /** Starts Next.js: `dev`, `build` or `start`. It is one process to signal, without npm in between. */
-function next(folder, command, args = [], options = {}) {
+function next(folder, command, args = [], { env = process.env, ...options } = {}) {
   const script = path.join(folder, 'node_modules/next/dist/bin/next')
-  return spawn(process.execPath, [script, command, ...args], { cwd: folder, stdio: 'inherit', ...options })
+  return spawn(process.execPath, [script, command, ...args], {
+    cwd: folder,
+    env: { NEXT_TELEMETRY_DISABLED: '1', ...env },
+    stdio: 'inherit',
+    ...options,
+  })
 }
 
 function run(command, args, cwd, env = process.env) {
@@ -48,7 +53,10 @@ function main(args) {
   const command = flags.includes('--build') ? 'build' : flags.includes('--start') ? 'start' : 'dev'
   // What was built has been prepared.
   if (command !== 'start') prepare()
-  next(EXAMPLE, command, args.slice(end + 1)).on('exit', (code) => (process.exitCode = code ?? 1))
+  const server = next(EXAMPLE, command, args.slice(end + 1))
+  server.on('exit', (code) => (process.exitCode = code ?? 1))
+  // The terminal tells both to stop; whoever stops this process alone means the server too.
+  process.on('SIGINT', () => {}).on('SIGTERM', () => server.kill())
 }
 
 if (require.main === module) main(process.argv.slice(2))
