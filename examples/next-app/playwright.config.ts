@@ -1,0 +1,29 @@
+import { defineConfig, devices } from '@playwright/test'
+
+/** Tests in a browser, against the built app: `npm run build && npm run test:browser`. */
+
+const port = Number(process.env.PORT ?? 4300)
+
+export default defineConfig({
+  testDir: 'tests',
+  outputDir: 'test-results',
+  // One browser at a time: each test counts what it did to a server that all share.
+  workers: 1,
+  timeout: 60_000,
+  expect: { timeout: 20_000 },
+  use: {
+    ...devices['Desktop Chrome'],
+    baseURL: `http://localhost:${port}`,
+    launchOptions: {
+      // The system's own: on Debian `apt-get install chromium`. Nothing is downloaded.
+      executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
+      args: ['--no-sandbox', '--disable-gpu', '--disable-quic', '--disable-background-networking'],
+    },
+  },
+  webServer: {
+    command: `npm run start -- --port ${port}`,
+    port,
+    // Steps that a test can wait for, and yet see; stuck after a second.
+    env: { PROVIDER_STEP_MS: '250', STUCK_AFTER_MS: '1000' },
+  },
+})

@@ -1,0 +1,260 @@
+'use strict'
+
+/**
+ * Tries this package in a Next.js app as its users have it: `npm run test:next`, or with `-- --quick` for less.
+ *
+ * A copy of examples/next-app gets the packed package. Then each way to build and run it (Turbopack and webpack,
+ * `next start`, `next dev` with a hot reload in between, the standalone folder without node_modules) answers a
+ * submit over HTTP, and a browser tries the page.
+ */
+
+const assert = require('node:assert/strict')
+const { spawn } = require('node:child_process')
+const fs = require('node:fs')
+const net = require('node:net')
+const os = require('node:os')
+const path = require('node:path')
+const { setTimeout: sleep } = require('node:timers/promises')
+const { parseArgs } = require('node:util')
+
+const { EXAMPLE, next, prepare } = require('./example')
+
+const PATIENCE_MS = 120_000
+/** The submit route, which the hot reload changes. */
+const ROUTE = 'src/app/api/media/submit/route.ts'
+
+let passed = 0
+
+async function main() {
+  const { values } = parseArgs({ options: { quick: { type: 'boolean', default: false } } })
+  const place = fs.mkdtempSync(path.join(os.tmpdir(), 'media-credits-next-'))
+  try {
+    const app = new App(path.join(place, 'app'), `file:${path.join(place, 'local.db')}`)
+    await check('the packed package installs, and the tables are made', () => app.install())
+    await check('next build (Turbopack)', () => app.build())
+    await check('next start', () => app.started('start', answersSubmits))
+    await check('the page, in a browser', () => app.browse())
+    await check('next dev, with a hot reload in between', () => app.started('dev', survivesReload))
+    if (!values.quick) {
+      await check('next build (webpack)', () => app.build('webpack'))
+      await check('next start', () => app.started('start', answersSubmits))
+      await check('next build (Turbopack), standalone', () => app.build('turbopack', 'standalone'))
+      await check('server.js without node_modules', () => app.startedAlone(answersSubmits))
+    }
+    await check('next build (webpack), standalone', () => app.build('webpack', 'standalone'))
+    await check('server.js without node_modules', () => app.startedAlone(answersSubmits))
+    console.log(`${passed} passed`)
+  } finally {
+    fs.rmSync(place, { recursive: true, force: true, maxRetries: 10 })
+  }
+}
+
+async function check(name, work) {
+  const start = Date.now()
+  await work()
+  passed += 1
+  console.log(`ok ${name} (${Math.round((Date.now() - start) / 1000)} s)`)
+}
+
+/** A copy of the example. */
+class App {
+  constructor(folder, url) {
+    this.folder = folder
+    this.env = { ...process.env, DATABASE_URL: url, PROVIDER_STEP_MS: '20', NEXT_TELEMETRY_DISABLED: '1' }
+  }
+
+  install() {
+    const left = new Set(['node_modules', '.next', 'data', 'test-results'])
+    const filter = (file) => !left.has(path.relative(EXAMPLE, file))
+    fs.cpSync(EXAMPLE, this.folder, { recursive: true, filter })
+    prepare(this.folder, this.env)
+  }
+
+  async build(bundler = 'turbopack', output = '') {
+    fs.rmSync(path.join(this.folder, '.next'), { recursive: true, force: true })
+    const env = { ...this.env, NEXT_OUTPUT: output }
+    const building = next(this.folder, 'build', [`--${bundler}`], {
+      env,
+      stdio: ['ignore', 'pipe', 'inherit'],
+    })
+    let out = ''
+    building.stdout.on('data', (chunk) => (out += chunk))
+    if ((await ended(building)) !== 0) throw new Error(`next build --${bundler} failed:\n${out}`)
+  }
+
+  /** Runs `next start` or `next dev` for as long as `work` takes. */
+  async started(command, work) {
+    const port = await freePort()
+    const server = next(this.folder, command, ['--port', port], { env: this.env, stdio: 'ignore' })
+    await serving(server, port, (url) => work(url, server, this))
+  }
+
+  /** Runs the standalone folder, from a place with nothing else around it. */
+  async startedAlone(work) {
+    const alone = `${this.folder}-alone`
+    const away = `${this.folder}-node_modules`
+    fs.cpSync(path.join(this.folder, '.next/standalone'), alone, { recursive: true, verbatimSymlinks: true })
+    fs.renameSync(path.join(this.folder, 'node_modules'), away)
+    try {
+      const port = await freePort()
+      const env = { ...this.env, PORT: port, HOSTNAME: 'localhost' }
+      const server = spawn(process.execPath, ['server.js'], { cwd: alone, env, stdio: 'ignore' })
+      await serving(server, port, (url) => work(url, server, this))
+    } finally {
+      fs.renameSync(away, path.join(this.folder, 'node_modules'))
+      fs.rmSync(alone, { recursive: true })
+    }
+  }
+
+  async browse() {
+    const script = path.join(this.folder, 'node_modules/@playwright/test/cli.js')
+    const env = { ...this.env, PORT: await freePort() }
+    const options = { cwd: this.folder, env, stdio: 'inherit' }
+    const code = await ended(spawn(process.execPath, [script, 'test', '--reporter', 'list'], options))
+    const shots = path.join(this.folder, 'test-results')
+    if (fs.existsSync(shots)) fs.cpSync(shots, path.join(EXAMPLE, 'test-results'), { recursive: true })
+    assert.equal(code, 0, 'the browser tests failed')
+  }
+}
+
+/** Waits until the server answers, and stops it in the end. */
+async function serving(server, port, work) {
+  const url = `http://localhost:${port}`
+  try {
+    await until(`${url} answers`, async () => {
+      if (server.exitCode !== null) throw new Error(`the server ended with ${server.exitCode}`)
+      const response = await fetch(url).catch(() => undefined)
+      return response?.ok
+    })
+    await work(url)
+  } finally {
+    server.kill('SIGKILL')
+    await ended(server)
+  }
+}
+
+async function answersSubmits(url, server) {
+  const user = await User.signUp(url)
+  const done = await user.submit('https://youtu.be/two-clocks')
+  assert.equal((await user.finished(done)).status, 'extracted')
+  const failed = await user.submit('https://youtu.be/fail')
+  assert.equal((await user.finished(failed)).status, 'failed')
+  assert.equal(await user.balance(), 90)
+  assert.equal(await engines(server.pid), 1)
+}
+
+/** The route and the model are evaluated anew, and work on the same engine as before. */
+async function survivesReload(url, server, { folder }) {
+  await answersSubmits(url, server)
+  const user = await User.signUp(url)
+  const file = path.join(folder, ROUTE)
+  const source = fs.readFileSync(file, 'utf8')
+  const changed = source.replace('Please choose subtitles or video', 'Changed while it was running')
+  assert.notEqual(changed, source)
+  fs.writeFileSync(file, changed)
+  try {
+    await until('the change is there', async () => {
+      const answer = await user.post('/api/media/submit', { url: 'https://youtu.be/x', outputType: 'none' })
+      return answer.message === 'Changed while it was running'
+    })
+    const model = path.join(folder, 'src/shared/models/media_task.ts')
+    fs.appendFileSync(model, '// touched\n')
+    await answersSubmits(url, server)
+  } finally {
+    fs.writeFileSync(file, source)
+  }
+}
+
+/** Somebody with a demo account. */
+class User {
+  constructor(url, cookie) {
+    this.url = url
+    this.cookie = cookie
+  }
+
+  static async signUp(url) {
+    const response = await fetch(`${url}/api/user/sign-up`, { method: 'POST' })
+    assert.equal((await response.json()).message, 'ok')
+    return new User(url, response.headers.getSetCookie()[0].split(';')[0])
+  }
+
+  async post(route, body = {}) {
+    const headers = { 'Content-Type': 'application/json', Cookie: this.cookie }
+    const response = await fetch(this.url + route, { method: 'POST', headers, body: JSON.stringify(body) })
+    return response.json()
+  }
+
+  async submit(url) {
+    const { message, data } = await this.post('/api/media/submit', { url, outputType: 'subtitle' })
+    assert.equal(message, 'ok')
+    return data
+  }
+
+  async finished({ id }) {
+    return until(`task ${id} is done`, async () => {
+      const headers = { Cookie: this.cookie }
+      const response = await fetch(`${this.url}/api/media/status?id=${id}`, { headers })
+      const { data } = await response.json()
+      return ['extracted', 'failed'].includes(data.status) && data
+    })
+  }
+
+  async balance() {
+    return (await this.post('/api/user/get-user-credits')).data.remainingCredits
+  }
+}
+
+/** How many engines write to the database, in a process and its children. Linux tells; elsewhere it is one. */
+async function engines(pid) {
+  if (process.platform !== 'linux') return 1
+  const processes = fs.readdirSync('/proc').filter((name) => /^\d+$/.test(name))
+  const parents = new Map(processes.map((child) => [child, parentOf(child)]))
+  const isOurs = (child) => child === String(pid) || (parents.has(child) && isOurs(parents.get(child)))
+  const threads = processes.filter(isOurs).flatMap((child) => threadsOf(child))
+  return threads.filter((name) => name === 'credits-writer').length
+}
+
+function parentOf(pid) {
+  try {
+    return fs.readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1].split(' ')[1]
+  } catch {
+    // It has ended meanwhile.
+    return undefined
+  }
+}
+
+function threadsOf(pid) {
+  const threads = fs.readdirSync(`/proc/${pid}/task`)
+  return threads.map((thread) => fs.readFileSync(`/proc/${pid}/task/${thread}/comm`, 'utf8').trim())
+}
+
+async function until(what, holds) {
+  const deadline = Date.now() + PATIENCE_MS
+  while (Date.now() < deadline) {
+    const result = await holds()
+    if (result) return result
+    await sleep(100)
+  }
+  throw new Error(`${what}: not within ${PATIENCE_MS / 1000} s`)
+}
+
+/** Resolves to the exit code of a process. */
+function ended(child) {
+  if (child.exitCode !== null || child.signalCode !== null) return child.exitCode
+  return new Promise((resolve, reject) => child.on('error', reject).on('exit', resolve))
+}
+
+function freePort() {
+  return new Promise((resolve, reject) => {
+    const server = net.createServer().on('error', reject)
+    server.listen(0, () => {
+      const { port } = server.address()
+      server.close(() => resolve(String(port)))
+    })
+  })
+}
+
+main().catch((error) => {
+  console.error(error.stack)
+  process.exitCode = 1
+})
