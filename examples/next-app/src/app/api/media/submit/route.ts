@@ -1,4 +1,3 @@
-import { after } from 'next/server'
 import { isOutputType, OUTPUTS, platformOf } from '@/shared/lib/catalog'
 import { bodyOf, Refusal, userRoute } from '@/shared/lib/route'
 import { createMediaTask } from '@/shared/models/media_task'
@@ -25,6 +24,6 @@ export const POST = userRoute(async (user, request) => {
     OUTPUTS[outputType].credits,
     { replay: true },
   )
-  if (!task.replayed) after(() => extract(task))
+  if (!task.replayed) void extract(task)
   return viewOf(task)
 })

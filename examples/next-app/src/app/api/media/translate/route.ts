@@ -1,4 +1,3 @@
-import { after } from 'next/server'
 import { isLanguage, LANGUAGES, TRANSLATION_CREDITS } from '@/shared/lib/catalog'
 import { bodyOf, Refusal, userRoute } from '@/shared/lib/route'
 import { chargeMediaTask, findMediaTaskById } from '@/shared/models/media_task'
@@ -26,6 +25,6 @@ export const POST = userRoute(async (user, request) => {
     { ifStatus: ['extracted', 'completed', 'failed'] },
   )
   if (!charged) throw new Refusal('There is no such task')
-  after(() => translateSubtitles(charged.id, targetLanguage))
+  void translateSubtitles(charged.id, targetLanguage)
   return viewOf(charged)
 })
