@@ -11,15 +11,13 @@
 const assert = require('node:assert/strict')
 const { spawn } = require('node:child_process')
 const fs = require('node:fs')
-const net = require('node:net')
 const os = require('node:os')
 const path = require('node:path')
-const { setTimeout: sleep } = require('node:timers/promises')
 const { parseArgs } = require('node:util')
 
 const { EXAMPLE, next, prepare } = require('./example')
+const { ended, freePort, serving, until } = require('./serving')
 
-const PATIENCE_MS = 120_000
 /** The submit route, which the hot reload changes. */
 const ROUTE = 'src/app/api/media/submit/route.ts'
 
@@ -117,22 +115,6 @@ class App {
   }
 }
 
-/** Waits until the server answers, and stops it in the end. */
-async function serving(server, port, work) {
-  const url = `http://localhost:${port}`
-  try {
-    await until(`${url} answers`, async () => {
-      if (server.exitCode !== null) throw new Error(`the server ended with ${server.exitCode}`)
-      const response = await fetch(url).catch(() => undefined)
-      return response?.ok
-    })
-    await work(url)
-  } finally {
-    server.kill('SIGKILL')
-    await ended(server)
-  }
-}
-
 async function answersSubmits(url, server) {
   const user = await User.signUp(url)
   const done = await user.submit('https://youtu.be/two-clocks')
@@ -226,32 +208,6 @@ function parentOf(pid) {
 function threadsOf(pid) {
   const threads = fs.readdirSync(`/proc/${pid}/task`)
   return threads.map((thread) => fs.readFileSync(`/proc/${pid}/task/${thread}/comm`, 'utf8').trim())
-}
-
-async function until(what, holds) {
-  const deadline = Date.now() + PATIENCE_MS
-  while (Date.now() < deadline) {
-    const result = await holds()
-    if (result) return result
-    await sleep(100)
-  }
-  throw new Error(`${what}: not within ${PATIENCE_MS / 1000} s`)
-}
-
-/** Resolves to the exit code of a process. */
-function ended(child) {
-  if (child.exitCode !== null || child.signalCode !== null) return child.exitCode
-  return new Promise((resolve, reject) => child.on('error', reject).on('exit', resolve))
-}
-
-function freePort() {
-  return new Promise((resolve, reject) => {
-    const server = net.createServer().on('error', reject)
-    server.listen(0, () => {
-      const { port } = server.address()
-      server.close(() => resolve(String(port)))
-    })
-  })
 }
 
 main().catch((error) => {
