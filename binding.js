@@ -1,35 +1,75 @@
 'use strict'
 
-/** Finds the native addon: built here, or in the package of this platform. */
+/** Loads the native addon: the one that was built here, or that of this platform's package. */
 
-const { arch, platform } = process
+const { platforms, thisPlatform } = require('./platforms.js')
 
-// Linux has two C libraries; the addon of the other one does not load.
-const targets =
-  platform === 'linux'
-    ? [`linux-${arch}-gnu`, `linux-${arch}-musl`]
-    : platform === 'win32'
-      ? [`win32-${arch}-msvc`]
-      : [`${platform}-${arch}`]
-
-const failures = []
-
-function load() {
-  for (const target of targets) {
-    for (const place of [`./media-credits.${target}.node`, `@media-credits/${target}`]) {
-      try {
-        return require(place)
-      } catch (error) {
-        if (error.code !== 'MODULE_NOT_FOUND') failures.push(error.message)
-      }
-    }
-  }
-  const reason = failures.length ? ` (${failures.join('; ')})` : ''
-  throw new Error(
-    `media-credits has no binary for ${platform} ${arch}${reason}. ` +
-      'Install Rust (https://rustup.rs) and run `npm rebuild media-credits`, ' +
-      'or, in a checkout of the package, `npm run build`.',
-  )
+/** Written out, so that whatever traces files for a deployment, as Next.js does, finds them. */
+const binaries = {
+  'linux-x64-gnu': [
+    () => require('./media-credits.linux-x64-gnu.node'),
+    () => require('@media-credits/linux-x64-gnu'),
+  ],
+  'linux-x64-musl': [
+    () => require('./media-credits.linux-x64-musl.node'),
+    () => require('@media-credits/linux-x64-musl'),
+  ],
+  'linux-arm64-gnu': [
+    () => require('./media-credits.linux-arm64-gnu.node'),
+    () => require('@media-credits/linux-arm64-gnu'),
+  ],
+  'linux-arm64-musl': [
+    () => require('./media-credits.linux-arm64-musl.node'),
+    () => require('@media-credits/linux-arm64-musl'),
+  ],
+  'darwin-x64': [
+    () => require('./media-credits.darwin-x64.node'),
+    () => require('@media-credits/darwin-x64'),
+  ],
+  'darwin-arm64': [
+    () => require('./media-credits.darwin-arm64.node'),
+    () => require('@media-credits/darwin-arm64'),
+  ],
+  'win32-x64-msvc': [
+    () => require('./media-credits.win32-x64-msvc.node'),
+    () => require('@media-credits/win32-x64-msvc'),
+  ],
 }
 
-module.exports = load()
+function load(name) {
+  let broken
+  for (const binary of binaries[name] ?? [() => require(`./media-credits.${name}.node`)]) {
+    try {
+      return binary()
+    } catch (error) {
+      if (error.code !== 'MODULE_NOT_FOUND') broken ??= error
+    }
+  }
+  const reason = broken ? notLoaded(name, broken) : notFound(name)
+  const cure =
+    'to build one here, install Rust (https://rustup.rs) and a C compiler and run `npx media-credits build`'
+  throw new Error(`media-credits ${reason}; ${cure}`, { cause: broken })
+}
+
+function notFound(name) {
+  return name in platforms
+    ? `finds no binary for ${name}: @media-credits/${name} is not installed, as with --omit=optional or when ` +
+        'node_modules was made on another system'
+    : `has no binary for ${name}, only for ${Object.keys(platforms).join(', ')}`
+}
+
+/** What the system's loader says, in the words of whoever installs packages if it is one of the usual things. */
+function notLoaded(name, { message }) {
+  const [said] = message.split('\n')
+  const [, newer] = said.match(/version `GLIBC_([\d.]+)' not found/) ?? []
+  if (newer) {
+    const { glibcVersionRuntime } = process.report.getReport().header
+    return `has a binary for ${name} that needs glibc ${newer}, and this system has ${glibcVersionRuntime}`
+  }
+  if (/libc\.(musl|so:)/.test(said))
+    return `has a binary for ${name} that needs musl, and this system has glibc`
+  if (/ld-linux/.test(said)) return `has a binary for ${name} that needs glibc, and this system has musl`
+  return `has a binary for ${name} that does not load: ${said}`
+}
+
+module.exports = load(thisPlatform())

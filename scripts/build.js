@@ -1,18 +1,33 @@
 'use strict'
 
-/** Builds the addon for this machine and puts it where `binding.js` looks for it. */
+/**
+ * Builds the addon and puts it where `binding.js` looks for it.
+ *
+ * node scripts/build.js [platform]   for this machine, or as it is released for a platform of `platforms.js`
+ */
 
 const { spawnSync } = require('node:child_process')
 const fs = require('node:fs')
 const path = require('node:path')
+const { platforms, thisPlatform } = require('../platforms.js')
 
 const ROOT = path.join(__dirname, '..')
 
-function main() {
+/** What is released for Linux runs on every system from this one on: CentOS 7, Ubuntu 14.04, Debian 8. */
+const OLDEST_GLIBC = '2.17'
+
+function build(platform) {
+  const name = platform ?? thisPlatform()
   const cargo = spawnSync(
     'cargo',
-    ['build', '--release', '--locked', '--lib', '--message-format=json-render-diagnostics'],
-    { cwd: ROOT, stdio: ['ignore', 'pipe', 'inherit'], encoding: 'utf8', maxBuffer: 1 << 28 },
+    [...command(platform), '--release', '--locked', '--lib', '--message-format=json-render-diagnostics'],
+    {
+      cwd: ROOT,
+      env: environment(name),
+      stdio: ['ignore', 'pipe', 'inherit'],
+      encoding: 'utf8',
+      maxBuffer: 1 << 28,
+    },
   )
   if (cargo.error?.code === 'ENOENT') {
     throw new Error(
@@ -21,10 +36,35 @@ function main() {
     )
   }
   if (cargo.status !== 0) throw new Error('cargo could not build media-credits; it says above why')
-  const addon = path.join(ROOT, `media-credits.${target()}.node`)
+  const addon = path.join(ROOT, `media-credits.${name}.node`)
   // Beside and then over the old one: a running process may have that one mapped.
   fs.copyFileSync(library(cargo.stdout), `${addon}.new`)
   fs.renameSync(`${addon}.new`, addon)
+  if (isInstalled()) fs.rmSync(path.join(ROOT, 'target'), { recursive: true, force: true })
+  return addon
+}
+
+/** What is released is linked by Zig on Linux, which knows the symbols of every glibc, and musl. */
+function command(platform) {
+  if (platform === undefined) return ['build']
+  if (!(platform in platforms)) {
+    throw new Error(`${platform} is none of ${Object.keys(platforms).join(', ')}`)
+  }
+  const { rust, libc } = platforms[platform]
+  if (!libc) return ['build', '--target', rust]
+  return ['zigbuild', '--target', libc === 'glibc' ? `${rust}.${OLDEST_GLIBC}` : rust]
+}
+
+/** For musl, Rust links statically unless it is told otherwise, and then can't make a library for Node. */
+function environment(name) {
+  if (!name.endsWith('-musl')) return process.env
+  const { RUSTFLAGS = '' } = process.env
+  return { ...process.env, RUSTFLAGS: `${RUSTFLAGS} -C target-feature=-crt-static`.trim() }
+}
+
+/** In somebody's node_modules; nobody needs there what cargo leaves behind, some 300 MB. */
+function isInstalled() {
+  return path.basename(path.dirname(ROOT)) === 'node_modules'
 }
 
 /** The library among the artifacts that cargo lists, a JSON object a line. */
@@ -38,17 +78,13 @@ function library(messages) {
   return files.find((file) => /\.(so|dylib|dll)$/.test(file))
 }
 
-function target() {
-  const { arch, platform } = process
-  if (platform === 'win32') return `win32-${arch}-msvc`
-  if (platform !== 'linux') return `${platform}-${arch}`
-  const { glibcVersionRuntime } = process.report.getReport().header
-  return `linux-${arch}-${glibcVersionRuntime ? 'gnu' : 'musl'}`
+if (require.main === module) {
+  try {
+    build(process.argv[2])
+  } catch (error) {
+    console.error(error.message)
+    process.exitCode = 1
+  }
 }
 
-try {
-  main()
-} catch (error) {
-  console.error(error.message)
-  process.exitCode = 1
-}
+module.exports = { build }
