@@ -1,0 +1,26 @@
+'use strict'
+
+/**
+ * Says no to a release whose version is not the same everywhere.
+ *
+ * node scripts/release-version.js v1.2.3
+ */
+
+const fs = require('node:fs')
+const path = require('node:path')
+const { version } = require('../package.json')
+
+const read = (file) => fs.readFileSync(path.join(__dirname, '..', file), 'utf8')
+
+const [tag] = process.argv.slice(2)
+const [, cargo] = read('Cargo.toml').match(/^version = "(.*)"$/m)
+const problems = [
+  tag !== `v${version}` && `the tag is ${tag}, and package.json has ${version}`,
+  cargo !== version && `Cargo.toml has ${cargo}, and package.json ${version}`,
+  !read('CHANGELOG.md').includes(`\n## ${version}\n`) &&
+    `CHANGELOG.md has no section "## ${version}" (and nothing behind that)`,
+].filter(Boolean)
+if (problems.length) {
+  console.error(problems.join('\n'))
+  process.exitCode = 1
+}
