@@ -1,0 +1,110 @@
+'use strict'
+
+const { execFileSync } = require('node:child_process')
+const fs = require('node:fs')
+const os = require('node:os')
+const path = require('node:path')
+const manifest = require('../package.json')
+const { platforms, thisPlatform } = require('../platforms')
+
+const ROOT = path.join(__dirname, '..')
+const SLOW_MS = 120_000
+
+let folder
+beforeEach(() => (folder = fs.mkdtempSync(path.join(os.tmpdir(), 'media-credits-package-'))))
+afterEach(() => fs.rmSync(folder, { recursive: true, force: true }))
+
+function run(command, args, options) {
+  const stdio = ['ignore', 'pipe', 'pipe']
+  return execFileSync(command, args, { encoding: 'utf8', cwd: folder, stdio, ...options }).trim()
+}
+
+const readJson = (...names) => JSON.parse(fs.readFileSync(path.join(folder, ...names), 'utf8'))
+
+function makePackages(names, ...options) {
+  fs.mkdirSync(path.join(folder, 'binaries'))
+  const built = path.join(ROOT, `media-credits.${thisPlatform()}.node`)
+  for (const name of names) {
+    fs.copyFileSync(built, path.join(folder, `binaries/media-credits.${name}.node`))
+  }
+  const script = path.join(ROOT, 'scripts/platform-packages.js')
+  return run(process.execPath, [script, 'binaries', '--into', 'npm', ...options])
+}
+
+describe('what is published', () => {
+  test(
+    'is installed as two packages, and works',
+    () => {
+      const name = thisPlatform()
+      makePackages([name], '--some')
+      const pack = ['pack', '--silent', './npm/media-credits', `./npm/${name}`]
+      const tarballs = run('npm', pack).split('\n')
+      const app = path.join(folder, 'app')
+      fs.mkdirSync(app)
+      run('npm', ['init', '--yes'], { cwd: app })
+      const install = ['install', '--offline', '--ignore-scripts', ...tarballs.map((file) => `../${file}`)]
+      run('npm', install, { cwd: app })
+      const installed = fs.readdirSync(path.join(app, 'node_modules/media-credits'))
+      expect(installed.filter((file) => file.endsWith('.node'))).toEqual([])
+      const smoke = [path.join(ROOT, 'scripts/smoke.js'), 'node_modules/media-credits']
+      expect(run(process.execPath, smoke, { cwd: app })).toContain('media-credits works')
+    },
+    SLOW_MS,
+  )
+
+  test(
+    'names exactly these versions, and where npm may install them',
+    () => {
+      makePackages(Object.keys(platforms))
+      const main = readJson('npm/media-credits/package.json')
+      const names = Object.keys(platforms).map((name) => `@media-credits/${name}`)
+      expect(main.optionalDependencies).toEqual(
+        Object.fromEntries(names.map((name) => [name, manifest.version])),
+      )
+      expect(main).not.toHaveProperty('scripts')
+      expect(main).not.toHaveProperty('devDependencies')
+      expect(manifest).not.toHaveProperty('optionalDependencies')
+      const fits = (name) => {
+        const { version, os, cpu, libc, main } = readJson('npm', name, 'package.json')
+        expect(version).toBe(manifest.version)
+        expect(fs.existsSync(path.join(folder, 'npm', name, main))).toBe(true)
+        return { os, cpu, libc }
+      }
+      expect(fits('linux-x64-gnu')).toEqual({ os: ['linux'], cpu: ['x64'], libc: ['glibc'] })
+      expect(fits('linux-arm64-musl')).toEqual({ os: ['linux'], cpu: ['arm64'], libc: ['musl'] })
+      expect(fits('darwin-arm64')).toEqual({ os: ['darwin'], cpu: ['arm64'] })
+      expect(fits('win32-x64-msvc')).toEqual({ os: ['win32'], cpu: ['x64'] })
+    },
+    SLOW_MS,
+  )
+
+  test('is not made of some platforms by mistake', () => {
+    expect(() => makePackages(['linux-x64-gnu'])).toThrow('lacks media-credits.linux-x64-musl.node')
+  })
+})
+
+describe('the loader', () => {
+  test('looks for every platform, in words that tracers of files understand', () => {
+    const source = fs.readFileSync(path.join(ROOT, 'binding.js'), 'utf8')
+    for (const name of Object.keys(platforms)) {
+      expect(source).toContain(`require('./media-credits.${name}.node')`)
+      expect(source).toContain(`require('@media-credits/${name}')`)
+    }
+  })
+})
+
+describe('the workflows', () => {
+  const read = (name) => fs.readFileSync(path.join(ROOT, '.github/workflows', name), 'utf8')
+
+  test('run only scripts that are there', () => {
+    const commands = `${read('ci.yml')}${read('release.yml')}`.match(/(scripts|\.ci|\.github)\/[\w./-]+/g)
+    expect(commands).toContain('scripts/smoke.js')
+    for (const file of commands) expect([file, fs.existsSync(path.join(ROOT, file))]).toEqual([file, true])
+  })
+
+  test('release every platform', () => {
+    const released = read('release.yml').matchAll(/platform: ([\w-]+), .* rust: ([\w-]+)/g)
+    const expected = Object.entries(platforms).map(([name, { rust }]) => [name, rust])
+    expect([...released].map(([, name, rust]) => [name, rust]).sort()).toEqual(expected.sort())
+  })
+})
