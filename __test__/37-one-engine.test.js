@@ -14,7 +14,8 @@ const TASK = { userId: 'u', platform: 'youtube', videoUrl: 'x' }
 
 /**
  * For a process of its own: `writers()` is how many writers it has, by the names of its threads, and `opens()` how
- * often it has the database open. Two writers in one process would each have the other's locks.
+ * often it has the database open. Two writers of one copy of SQLite would not exclude each other: their locks go
+ * through one descriptor.
  */
 const COUNTS = `
   const fs = require('node:fs')
