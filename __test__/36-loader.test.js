@@ -18,7 +18,7 @@ beforeEach(() => {
   app = fs.mkdtempSync(path.join(os.tmpdir(), 'media-credits-loader-'))
   copy = path.join(app, 'node_modules/media-credits')
   const { files } = require('../package.json')
-  for (const file of ['package.json', ...files].filter((file) => /\.(ts|js|json)$|^bin/.test(file))) {
+  for (const file of ['package.json', ...files].filter((file) => /\.(ts|m?js|json)$|^bin/.test(file))) {
     fs.cpSync(path.join(ROOT, file), path.join(copy, file), { recursive: true })
   }
 })
