@@ -255,7 +255,7 @@ function request(method, result, send) {
 }
 
 /** So many replies are settled before other things on the event loop get their turn. */
-const REPLIES_AT_ONCE = 32
+const REPLIES_AT_ONCE = 8
 
 function settleReplies() {
   const replies = mailbox.fetch(REPLIES_AT_ONCE)

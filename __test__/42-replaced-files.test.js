@@ -243,6 +243,8 @@ test.each([
       fs.renameSync(valid, database.file)
       replaced = true
       await pause(60)
+      // However busy the machine is, somebody has written to the new file.
+      while (told.length === 0 && unexpected.length === 0) await pause(20)
       running = false
       await Promise.all(callers)
       // 16 writers can spend it all.

@@ -21,7 +21,7 @@ const HEADER: usize = 24;
 const MOST: usize = 1 << 20;
 
 /// By as much a small commit makes the log longer. A large one has more to write than that anyway.
-const AHEAD: usize = 256 * 1024;
+const AHEAD: usize = 1 << 20;
 
 /// What becomes of a write.
 #[derive(Debug, PartialEq, Eq)]
