@@ -3,6 +3,7 @@
 //! It must never know SQL, a clock, a thread, randomness or JavaScript: the engine brings facts, the
 //! time and new ids, and carries the plans out. Guards come first in every plan, one named error each.
 
+pub mod audit;
 pub mod charge;
 pub mod credits;
 pub mod grant;
