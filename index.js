@@ -259,6 +259,9 @@ const REPLIES_AT_ONCE = 8
 
 function settleReplies() {
   const replies = mailbox.fetch(REPLIES_AT_ONCE)
+  // Whoever fetches as many as there can be comes again by himself.
+  const again = replies.length === 2 * REPLIES_AT_ONCE
+  if (again) setImmediate(settleReplies)
   for (let at = 0; at < replies.length; at += 2) {
     const request = pending.get(replies[at])
     pending.delete(replies[at])
@@ -269,8 +272,7 @@ function settleReplies() {
       request.reject(error)
     }
   }
-  if (replies.length === 2 * REPLIES_AT_ONCE) setImmediate(settleReplies)
-  else if (pending.size === 0) mailbox.unref()
+  if (!again && pending.size === 0) mailbox.unref()
 }
 
 function settle({ resolve, reject, result, caller }, reply) {

@@ -5,9 +5,9 @@
 //! then go to the system at once. That happens before SQLite syncs the log or tells anybody of the commit:
 //! nobody can tell the difference, but for the time that it takes (`docs/performance.md`).
 //!
-//! A small commit also makes the log longer than it needs to be, with zeros, which SQLite takes for the
-//! end of the log as it does what an earlier round left there. The next commits then write into blocks
-//! that the file has already, and their sync need not wait for the file system's own journal.
+//! When a small commit has made the log longer, zeros go behind it, which SQLite takes for the end of the log
+//! as it does what an earlier round left there. The next commits then write into blocks that the file has
+//! already, and their sync need not wait for the file system's own journal.
 //!
 //! What waits belongs to one thread, as its connection does. It is written before the thread gives up a
 //! lock, because from then on its place in the log may be somebody else's, and before it reads the log.
@@ -54,11 +54,11 @@ pub(super) struct Waiting {
 }
 
 impl Waiting {
-    /// Adds zeros if these bytes make the file longer, and are few. `size` is the file's.
-    pub(super) fn grow_ahead(&mut self, size: i64) {
-        if self.bytes.len() < AHEAD && self.at + self.bytes.len() as i64 > size {
-            self.bytes.resize(AHEAD, 0);
-        }
+    /// Where zeros belong, and how many, when these bytes are written and the file has this size: none if
+    /// it does not end with them, or if they are many.
+    pub(super) fn ahead(&self, size: i64) -> (i64, usize) {
+        let end = self.at + self.bytes.len() as i64;
+        (end, if end == size { AHEAD.saturating_sub(self.bytes.len()) } else { 0 })
     }
 }
 
@@ -205,21 +205,19 @@ mod tests {
     }
 
     #[test]
-    fn only_a_small_write_beyond_the_end_makes_the_log_longer() {
+    fn only_a_small_write_that_made_the_log_longer_makes_it_longer_still() {
         let rows = [
-            // the file's size; where the write begins and its length, and how long it becomes
-            (0, 32, 5000, AHEAD),
-            (5000, 4999, 2, AHEAD),
-            (5000, 4998, 2, 2),
-            (90_000, 32, 5000, 5000),
-            (0, 32, AHEAD, AHEAD),
-            (0, 32, AHEAD + 1, AHEAD + 1),
+            // the file's size; where the write began and its length; how many zeros come after it
+            (5032, 32, 5000, AHEAD - 5000),
+            (5033, 32, 5000, 0),
+            (90_000, 32, 5000, 0),
+            (32 + AHEAD as i64, 32, AHEAD, 0),
+            (33 + AHEAD as i64, 32, AHEAD + 1, 0),
         ];
         for (size, at, length, expected) in rows {
-            let mut waiting = Waiting { fd: LOG, at, bytes: vec![1; length] };
-            waiting.grow_ahead(size);
-            assert_eq!(waiting.bytes.len(), expected, "{length} at {at} of {size}");
-            assert_eq!(waiting.bytes.iter().filter(|byte| **byte == 1).count(), length);
+            let waiting = Waiting { fd: LOG, at, bytes: vec![1; length] };
+            let end = at + length as i64;
+            assert_eq!(waiting.ahead(size), (end, expected), "{length} at {at} of {size}");
         }
     }
 

@@ -104,33 +104,48 @@ unsafe extern "C" fn pread(fd: c_int, to: *mut c_void, length: usize, at: i64) -
 /// Writes what waits. Like `pwrite`, it returns -1 and leaves `errno`, or 0 if the disk takes no more;
 /// else something above that.
 fn write_what_waits() -> isize {
-    let Some(mut waiting) = log_writes::with(|writes| writes.take()).flatten() else { return 1 };
-    let needed = waiting.bytes.len();
-    if let Some(file) = regular_file(waiting.fd) {
-        waiting.grow_ahead(file.size);
+    let Some(waiting) = log_writes::with(|writes| writes.take()).flatten() else { return 1 };
+    let result = write_all(&waiting);
+    if result > 0 {
+        grow_ahead(&waiting);
     }
-    let result = write_all(&waiting, needed);
     log_writes::with(|writes| writes.recycle(waiting));
     result
 }
 
-/// Writes all bytes, or as many as the disk takes if those that are needed are among them.
-fn write_all(Waiting { fd, at, bytes }: &Waiting, needed: usize) -> isize {
-    let mut done = 0;
-    while done < needed {
-        let rest = &bytes[done..];
-        let at = at + done as i64;
+fn write_all(Waiting { fd, at, bytes }: &Waiting) -> isize {
+    let mut rest = bytes.as_slice();
+    let mut at = *at;
+    while !rest.is_empty() {
         // SAFETY: `rest` is as long as it says.
         let written = unsafe { libc::pwrite(*fd, rest.as_ptr().cast(), rest.len(), at) };
         match usize::try_from(written) {
             Ok(0) => return 0,
-            Ok(written) => done += written,
+            Ok(written) => {
+                rest = &rest[written..];
+                at += written as i64;
+            }
             Err(_) if std::io::Error::last_os_error().kind() == std::io::ErrorKind::Interrupted => {
             }
             Err(_) => return -1,
         }
     }
     1
+}
+
+/// Makes the log longer, if what was written has. It is a write of its own, so that a disk that takes no
+/// more, or half of it, does nothing to the commit; whether it succeeds is all the same.
+fn grow_ahead(waiting: &Waiting) {
+    const PART: usize = 64 * 1024;
+    static ZEROS: [u8; PART] = [0; PART];
+    let Some(file) = regular_file(waiting.fd) else { return };
+    let (at, zeros) = waiting.ahead(file.size);
+    let part = libc::iovec { iov_base: ZEROS.as_ptr().cast_mut().cast(), iov_len: PART };
+    let parts = vec![part; zeros / PART];
+    if !parts.is_empty() {
+        // SAFETY: each part is as long as it says, and is only read.
+        unsafe { libc::pwritev(waiting.fd, parts.as_ptr(), parts.len() as c_int, at) };
+    }
 }
 
 /// Opens a file, or takes a parked descriptor of it.
