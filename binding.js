@@ -4,7 +4,13 @@
 
 const { platforms, thisPlatform } = require('./platforms.js')
 
-/** Written out, so that whatever traces files for a deployment, as Next.js does, finds them. */
+/**
+ * Written out, so that whatever traces files for a deployment, as Next.js does, finds them.
+ *
+ * Not in `try` blocks of their own, which a bundler takes for leave to go on without what it can't resolve: it
+ * would fail all the same, at the binary that is installed, or make a bundle for the machine that it ran on alone.
+ * The package is not to be bundled (`serverExternalPackages`).
+ */
 const binaries = {
   'linux-x64-gnu': [
     () => require('./media-credits.linux-x64-gnu.node'),
@@ -63,13 +69,24 @@ function notLoaded(name, { message }) {
   const [said] = message.split('\n')
   const [, newer] = said.match(/version `GLIBC_([\d.]+)' not found/) ?? []
   if (newer) {
-    const { glibcVersionRuntime } = process.report.getReport().header
-    return `has a binary for ${name} that needs glibc ${newer}, and this system has ${glibcVersionRuntime}`
+    return `has a binary for ${name} that needs glibc ${newer}, and this system has ${glibcVersion()}`
   }
   if (/libc\.(musl|so:)/.test(said))
     return `has a binary for ${name} that needs musl, and this system has glibc`
   if (/ld-linux/.test(said)) return `has a binary for ${name} that needs glibc, and this system has musl`
   return `has a binary for ${name} that does not load: ${said}`
+}
+
+function glibcVersion() {
+  const { report } = process
+  const { excludeNetwork } = report
+  // Or it looks up the names of all addresses that the process talks to.
+  report.excludeNetwork = true
+  try {
+    return report.getReport().header.glibcVersionRuntime
+  } finally {
+    report.excludeNetwork = excludeNetwork
+  }
 }
 
 module.exports = load(thisPlatform())

@@ -4,6 +4,7 @@ const { execFileSync } = require('node:child_process')
 const fs = require('node:fs')
 const path = require('node:path')
 const { TestDatabase, task } = require('./helpers/database')
+const { mount, unmount } = require('./helpers/disk')
 const { violations } = require('./helpers/invariants')
 const { evaluate, start } = require('./helpers/processes')
 const { Store } = require('./helpers/sqlite')
@@ -105,18 +106,18 @@ describe('a user who may not write', () => {
 
 describe('a full disk', () => {
   // A file system of its own that is too small. Only root can make one.
-  const mount = (folder) => {
+  const mounts = (folder) => {
     try {
-      execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=400k', 'tmpfs', folder], { stdio: 'ignore' })
+      mount('size=400k', folder)
       return true
     } catch {
       return false
     }
   }
   const folder = fs.mkdtempSync(path.join(require('node:os').tmpdir(), 'media-credits-full-'))
-  const mounted = mount(folder)
+  const mounted = mounts(folder)
   afterAll(() => {
-    if (mounted) execFileSync('umount', ['--lazy', folder])
+    if (mounted) unmount(folder)
     fs.rmdirSync(folder)
   })
 

@@ -93,6 +93,39 @@ describe('the loader', () => {
   })
 })
 
+describe('a release', () => {
+  /** Publishes a package of this version, with an npm that has `there` and writes down what it publishes. */
+  function publish(version, there) {
+    fs.mkdirSync(path.join(folder, 'package'))
+    fs.mkdirSync(path.join(folder, 'bin'))
+    const content = JSON.stringify({ name: '@media-credits/x', version })
+    fs.writeFileSync(path.join(folder, 'package/package.json'), content)
+    run('tar', ['-czf', 'x.tgz', 'package'])
+    const npm = `#!/bin/sh
+      case $1 in
+        publish) echo "$@" >> published ;;
+        view) [ "$2" != '${there}' ] || echo there ;;
+      esac`
+    fs.writeFileSync(path.join(folder, 'bin/npm'), npm, { mode: 0o755 })
+    const env = { ...process.env, PATH: `${folder}/bin:${process.env.PATH}` }
+    run('bash', [path.join(ROOT, '.ci/publish'), 'x.tgz'], { env })
+    const published = path.join(folder, 'published')
+    return fs.existsSync(published) ? fs.readFileSync(published, 'utf8').trim() : ''
+  }
+
+  test('publishes what npm does not have', () => {
+    expect(publish('1.2.3', '@media-credits/x@1.2.2')).toMatch(/^publish .* --tag latest x\.tgz$/)
+  })
+
+  test('goes on where it stopped', () => {
+    expect(publish('1.2.3', '@media-credits/x@1.2.3')).toBe('')
+  })
+
+  test('of a version before the version is for those who ask for it', () => {
+    expect(publish('1.2.3-rc.1', '')).toMatch(/^publish .* --tag next x\.tgz$/)
+  })
+})
+
 describe('the workflows', () => {
   const read = (name) => fs.readFileSync(path.join(ROOT, '.github/workflows', name), 'utf8')
 

@@ -1,5 +1,6 @@
 'use strict'
 
+const { spawnSync } = require('node:child_process')
 const fs = require('node:fs')
 const os = require('node:os')
 const path = require('node:path')
@@ -170,30 +171,46 @@ describe('two copies of the package in one process, as two apps of a monorepo ma
 })
 
 describe('Jest', () => {
-  const opens = (file) =>
-    fs.readdirSync('/proc/self/fd').filter((fd) => {
-      try {
-        return fs.readlinkSync(`/proc/self/fd/${fd}`) === file
-      } catch {
-        return false
-      }
-    }).length
-
   test('gives each test file a module of its own, and they share one engine', async () => {
     const database = await TestDatabase.fresh()
     await database.user('u', 100)
-    await database.credits.getRemainingCredits('u')
-    const before = opens(database.file)
-    expect(before).toBeGreaterThan(0)
-    const copies = [1, 2, 3].map(() => {
-      let copy
-      jest.isolateModules(() => (copy = require('..')))
-      return copy.connect({ url: database.url })
+    const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'media-credits-jest-'))
+    const file = (name, body) => {
+      const source = `const credits = require(${MODULE})\n${COUNTS}\ntest('${name}', async () => { ${body} })`
+      fs.writeFileSync(path.join(folder, `${name}.test.js`), source)
+    }
+    const what = (id) => `
+      await credits.createMediaTask(task('${id}'), 10)
+      await credits.getRemainingCredits('u')
+      const counts = [process.pid, writers(), opens()]`
+    file('a', `${what('a')}; fs.writeFileSync('counts.json', JSON.stringify(counts))`)
+    // The same process, in which the first file's module has been forgotten and nobody has closed it.
+    file('b', `${what('b')}; expect(counts).toEqual(require('./counts.json')); expect(counts[1]).toBe(1)`)
+    // In this order: Jest begins with those that took longest the last time, or are the largest.
+    fs.writeFileSync(
+      path.join(folder, 'sequencer.js'),
+      `module.exports = class { shard(tests) { return tests } cacheResults() {} allFailedTests(tests) { return tests }
+        sort(tests) { return [...tests].sort((one, other) => (one.path < other.path ? -1 : 1)) } }`,
+    )
+    const config = {
+      rootDir: folder,
+      testSequencer: path.join(folder, 'sequencer.js'),
+      transform: {},
+      cache: false,
+    }
+    const cli = require.resolve('jest/bin/jest')
+    const args = [cli, '--runInBand', '--watchman=false', '--config', JSON.stringify(config)]
+    const { status, stderr } = spawnSync(process.execPath, args, {
+      cwd: folder,
+      encoding: 'utf8',
+      env: { ...process.env, DATABASE_URL: database.url },
     })
-    await Promise.all(copies.map((copy, at) => copy.createMediaTask({ ...TASK, id: `t${at}` }, 10)))
-    await Promise.all(copies.map((copy) => copy.getRemainingCredits('u')))
-    expect(opens(database.file)).toBe(before)
-    for (const copy of copies) await copy.close()
-    expect(await database.credits.getRemainingCredits('u')).toBe(70)
+    fs.rmSync(folder, { recursive: true })
+    expect({ status, stderr }).toEqual({
+      status: 0,
+      stderr: expect.stringMatching(/^Tests: +2 passed, 2 total$/m),
+    })
+    expect(await database.credits.getRemainingCredits('u')).toBe(80)
+    expect(await violations(database)).toEqual([])
   })
 })

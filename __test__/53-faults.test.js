@@ -1,11 +1,11 @@
 'use strict'
 
-const { execFileSync } = require('node:child_process')
 const fs = require('node:fs')
 const os = require('node:os')
 const path = require('node:path')
 const { TestDatabase, refusal, task } = require('./helpers/database')
 const { Callers, addUsers, until } = require('./helpers/callers')
+const { mount, unmount } = require('./helpers/disk')
 const { violations } = require('./helpers/invariants')
 const { afterwards, connection, foreignTransaction, ownServer } = require('./helpers/network')
 
@@ -222,41 +222,37 @@ describe('a server that can not', () => {
 
 /** A file system of a few megabytes, whose owner is the server's account. */
 function smallDisk() {
-  const folder = mount('16m')
+  const folder = emptyFolder()
   const { uid, gid } = fs.statSync(server.dataFolder)
-  fs.chownSync(folder, uid, gid)
-  return folder
-}
-
-function mount(size) {
-  const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'media-credits-disk-'))
-  const end = () => {
-    try {
-      execFileSync('umount', [folder], { stdio: 'ignore' })
-    } finally {
-      fs.rmdirSync(folder)
-    }
-  }
   try {
-    execFileSync('mount', ['-t', 'tmpfs', '-o', `size=${size}`, 'tmpfs', folder], { stdio: 'ignore' })
+    mount(`size=16m,mode=700,uid=${uid},gid=${gid}`, folder)
   } catch (error) {
     fs.rmdirSync(folder)
     throw error
   }
-  afterwards(end)
+  afterwards(() => {
+    try {
+      unmount(folder)
+    } finally {
+      fs.rmdirSync(folder)
+    }
+  })
   return folder
 }
 
 function mountable() {
-  if (process.getuid?.() !== 0) return false
-  const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'media-credits-disk-'))
+  const folder = emptyFolder()
   try {
-    execFileSync('mount', ['-t', 'tmpfs', 'tmpfs', folder], { stdio: 'ignore' })
-    execFileSync('umount', [folder], { stdio: 'ignore' })
+    mount('size=16m', folder)
+    unmount(folder)
     return true
   } catch {
     return false
   } finally {
     fs.rmdirSync(folder)
   }
+}
+
+function emptyFolder() {
+  return fs.mkdtempSync(path.join(os.tmpdir(), 'media-credits-disk-'))
 }
