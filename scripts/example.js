@@ -13,10 +13,13 @@ const path = require('node:path')
 const ROOT = path.join(__dirname, '..')
 const EXAMPLE = path.join(ROOT, 'examples/next-app')
 
-/** Installs the example in `folder`, a copy of it or itself, and makes the tables of its database. */
+/**
+ * Installs the example in `folder`, a copy of it or itself, and makes those tables that its database lacks. It
+ * changes none that is there: DATABASE_URL may be that of another app.
+ */
 function prepare(folder = EXAMPLE, env = process.env) {
   install(folder)
-  run('npm', ['run', '--silent', 'db:push'], folder, env)
+  run('npm', ['run', '--silent', 'db:init'], folder, env)
 }
 
 /** Installs what the example's lock file says, and this package, which is not in it: it is built here. */

@@ -18,8 +18,11 @@ const { parseArgs } = require('node:util')
 const { EXAMPLE, next, prepare } = require('./example')
 const { ended, freePort, serving, until } = require('./serving')
 
-/** The submit route, which the hot reload changes. */
+/** The submit route and the model, which the hot reload changes. */
 const ROUTE = 'src/app/api/media/submit/route.ts'
+const MODEL = 'src/shared/models/media_task.ts'
+
+const ANSWER_MS = 60_000
 
 let passed = 0
 
@@ -129,21 +132,28 @@ async function answersSubmits(url, server) {
 async function survivesReload(url, server, { folder }) {
   await answersSubmits(url, server)
   const user = await User.signUp(url)
-  const file = path.join(folder, ROUTE)
-  const source = fs.readFileSync(file, 'utf8')
-  const changed = source.replace('Please choose subtitles or video', 'Changed while it was running')
-  assert.notEqual(changed, source)
-  fs.writeFileSync(file, changed)
-  try {
-    await until('the change is there', async () => {
+  const refuses = (message) =>
+    until(`a refusal says “${message}”`, async () => {
       const answer = await user.post('/api/media/submit', { url: 'https://youtu.be/x', outputType: 'none' })
-      return answer.message === 'Changed while it was running'
+      return answer.message === message
     })
-    const model = path.join(folder, 'src/shared/models/media_task.ts')
-    fs.appendFileSync(model, '// touched\n')
+  const [route, model] = [ROUTE, MODEL].map((file) => path.join(folder, file))
+  const [routeSource, modelSource] = [route, model].map((file) => fs.readFileSync(file, 'utf8'))
+  const changed = routeSource
+    .replace('import { createMediaTask }', 'import { createMediaTask, VERSION }')
+    .replace("'Please choose subtitles or video'", 'VERSION')
+  assert.equal(changed.split('VERSION').length, 3)
+  try {
+    // The route says which version of the model it has, so the model has been evaluated anew.
+    fs.writeFileSync(model, `${modelSource}export const VERSION: string = 'the first model'\n`)
+    fs.writeFileSync(route, changed)
+    await refuses('the first model')
+    fs.writeFileSync(model, `${modelSource}export const VERSION: string = 'the second model'\n`)
+    await refuses('the second model')
     await answersSubmits(url, server)
   } finally {
-    fs.writeFileSync(file, source)
+    fs.writeFileSync(route, routeSource)
+    fs.writeFileSync(model, modelSource)
   }
 }
 
@@ -155,14 +165,14 @@ class User {
   }
 
   static async signUp(url) {
-    const response = await fetch(`${url}/api/user/sign-up`, { method: 'POST' })
+    const response = await request(`${url}/api/user/sign-up`, { method: 'POST' })
     assert.equal((await response.json()).message, 'ok')
     return new User(url, response.headers.getSetCookie()[0].split(';')[0])
   }
 
   async post(route, body = {}) {
     const headers = { 'Content-Type': 'application/json', Cookie: this.cookie }
-    const response = await fetch(this.url + route, { method: 'POST', headers, body: JSON.stringify(body) })
+    const response = await request(this.url + route, { method: 'POST', headers, body: JSON.stringify(body) })
     return response.json()
   }
 
@@ -175,7 +185,7 @@ class User {
   async finished({ id }) {
     return until(`task ${id} is done`, async () => {
       const headers = { Cookie: this.cookie }
-      const response = await fetch(`${this.url}/api/media/status?id=${id}`, { headers })
+      const response = await request(`${this.url}/api/media/status?id=${id}`, { headers })
       const { data } = await response.json()
       return ['extracted', 'failed'].includes(data.status) && data
     })
@@ -184,6 +194,10 @@ class User {
   async balance() {
     return (await this.post('/api/user/get-user-credits')).data.remainingCredits
   }
+}
+
+function request(url, init) {
+  return fetch(url, { ...init, signal: AbortSignal.timeout(ANSWER_MS) })
 }
 
 /** How many engines write to the database, in a process and its children. Linux tells; elsewhere it is one. */
@@ -197,17 +211,24 @@ async function engines(pid) {
 }
 
 function parentOf(pid) {
-  try {
-    return fs.readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1].split(' ')[1]
-  } catch {
-    // It has ended meanwhile.
-    return undefined
-  }
+  return unlessEnded(() => fs.readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1].split(' ')[1])
 }
 
 function threadsOf(pid) {
-  const threads = fs.readdirSync(`/proc/${pid}/task`)
-  return threads.map((thread) => fs.readFileSync(`/proc/${pid}/task/${thread}/comm`, 'utf8').trim())
+  const threads = unlessEnded(() => fs.readdirSync(`/proc/${pid}/task`)) ?? []
+  return threads.map((thread) =>
+    unlessEnded(() => fs.readFileSync(`/proc/${pid}/task/${thread}/comm`, 'utf8').trim()),
+  )
+}
+
+/** What /proc says of a process or thread, or `undefined` if it has ended meanwhile. */
+function unlessEnded(read) {
+  try {
+    return read()
+  } catch (error) {
+    if (['ENOENT', 'ESRCH'].includes(error.code)) return undefined
+    throw error
+  }
 }
 
 main().catch((error) => {

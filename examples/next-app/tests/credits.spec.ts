@@ -86,8 +86,13 @@ test('the keyboard is enough, on a phone in the dark too', async ({ browser, bas
   await page.keyboard.press('Enter')
   const desk = new Desk(page)
   await desk.hasBalance(100)
-  await page.getByLabel('Video URL').focus()
+  await desk.tabTo(page.getByLabel('Video URL'))
   await page.keyboard.type('https://www.tiktok.com/@tidewatch/video/15')
+  await desk.tabTo(page.getByRole('radio', { name: 'Subtitles' }))
+  await page.keyboard.press('ArrowDown')
+  await expect(page.getByRole('radio', { name: 'Video' })).toBeChecked()
+  await page.keyboard.press('ArrowUp')
+  await desk.tabTo(page.getByRole('button', { name: /^Submit for 10/ }))
   await page.keyboard.press('Enter')
   await expect(desk.tasks.first()).toContainText('Extracted')
   await desk.hasBalance(90)
@@ -103,4 +108,72 @@ test('a form that is not filled in says what is missing', async ({ page }, testI
   await desk.hasBalance(100)
   await fits(page)
   await page.screenshot({ path: testInfo.outputPath('desktop.png'), fullPage: true })
+})
+
+for (const lost of [1, 3]) {
+  test(`a submit whose answer is lost ${lost === 1 ? 'once' : `${lost} times`} is charged once`, async ({
+    page,
+  }) => {
+    const desk = await Desk.signUp(page)
+    await desk.loseAnswers('/api/media/submit', lost)
+    await page.getByRole('button', { name: 'YouTube', exact: true }).click()
+    await page.getByRole('button', { name: /^Submit for/ }).click()
+    if (lost === 3) {
+      // By then the page has given up. The next click is about the same submit.
+      await expect(desk.alert('The server does not answer')).toBeVisible()
+      await expect(desk.tasks).toHaveCount(0)
+      await page.getByRole('button', { name: /^Submit for/ }).click()
+    }
+    await expect(desk.tasks.first()).toContainText('Extracted')
+    await page.reload()
+    await expect(desk.tasks).toHaveCount(1)
+    await desk.hasBalance(90)
+  })
+}
+
+test('a translation whose answers are lost is charged once', async ({ page }) => {
+  const desk = await Desk.signUp(page)
+  const card = await desk.submit('YouTube')
+  await expect(card).toContainText('Extracted')
+  await desk.loseAnswers('/api/media/translate', 3)
+  await desk.translate(card, 'German')
+  await expect(desk.alert('The server does not answer')).toBeVisible()
+  await desk.translate(card, 'German')
+  await expect(card).toContainText('Completed')
+  await page.reload()
+  await desk.hasBalance(85)
+})
+
+test('without a server every panel says so, and recovers', async ({ page }) => {
+  const desk = await Desk.signUp(page)
+  await page.route('**/api/**', (route) => route.abort())
+  await page.reload()
+  for (const name of ['Balance', 'Tasks', 'Credits over time', 'Statement']) {
+    await expect(page.getByRole('region', { name }).getByRole('alert')).toContainText(
+      'The server does not answer',
+    )
+  }
+  await page.unroute('**/api/**')
+  for (const name of ['Balance', 'Tasks', 'Statement']) {
+    await page.getByRole('region', { name }).getByRole('button', { name: 'Try again' }).click()
+  }
+  await desk.hasBalance(100)
+  await expect(desk.alert('The server')).toHaveCount(0)
+})
+
+test('a page of errors instead of an answer is put in words', async ({ page }) => {
+  await page.route('**/api/user/sign-up', (route) => route.fulfill({ status: 500, body: '<h1>Oops</h1>' }))
+  await page.goto('/')
+  await page.getByRole('button', { name: 'Start with 100 credits' }).click()
+  await expect(page.getByRole('alert').filter({ hasText: "can't be read (HTTP 500)" })).toBeVisible()
+})
+
+test('a task of which there is no news says so, and goes on when there is', async ({ page }) => {
+  const desk = await Desk.signUp(page)
+  await page.route('**/api/media/status?*', (route) => route.abort())
+  const card = await desk.submit('YouTube')
+  await expect(card.getByRole('alert')).toContainText('The server does not answer')
+  await page.unroute('**/api/media/status?*')
+  await expect(card).toContainText('Extracted')
+  await expect(card.getByRole('alert')).toHaveCount(0)
 })

@@ -1,4 +1,4 @@
-import { expect, type Locator, type Page } from '@playwright/test'
+import { expect, type Locator, type Page, type Route } from '@playwright/test'
 
 /** The page, in the words of its user. */
 export class Desk {
@@ -42,6 +42,27 @@ export class Desk {
       }
       return counted
     }, count)
+  }
+
+  /** The server does what it is asked so many times, and the browser does not hear of it. */
+  async loseAnswers(path: string, times: number) {
+    const lose = async (route: Route) => {
+      await route.fetch()
+      await route.abort()
+    }
+    await this.page.route(`**${path}`, lose, { times })
+  }
+
+  /** Goes there with the key Tab, as somebody without a mouse does. */
+  async tabTo(target: Locator) {
+    const focused = () => target.evaluate((element) => element === document.activeElement)
+    for (let presses = 0; !(await focused()) && presses < 20; presses += 1)
+      await this.page.keyboard.press('Tab')
+    await expect(target).toBeFocused()
+  }
+
+  alert(text: string): Locator {
+    return this.page.getByRole('alert').filter({ hasText: text })
   }
 
   async hasBalance(credits: number) {

@@ -28,7 +28,9 @@ export function db(): Database {
 function openSqlite(): Database {
   const client = createClient({ url })
   // Wait for a lock as media-credits does; the client's option `timeout` has no effect in 0.15.
-  void client.execute('PRAGMA busy_timeout = 5000')
+  client
+    .execute('PRAGMA busy_timeout = 5000')
+    .catch((error) => console.error('busy_timeout is not set:', error))
   return drizzleLibsql(client)
 }
 

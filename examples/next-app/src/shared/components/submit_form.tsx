@@ -1,7 +1,7 @@
 'use client'
 
 import { useState, type FormEvent } from 'react'
-import { messageOf, postOnce } from '@/shared/lib/api'
+import { messageOf, usePostOnce } from '@/shared/lib/api'
 import { OUTPUTS, type OutputType } from '@/shared/lib/catalog'
 import type { TaskView } from '@/shared/services/task_view'
 
@@ -17,13 +17,14 @@ export function SubmitForm({ onTask }: { onTask: (task: TaskView) => void }) {
   const [outputType, setOutputType] = useState<OutputType>('subtitle')
   const [error, setError] = useState<string>()
   const [busy, setBusy] = useState(false)
+  const postOnce = usePostOnce<TaskView>('/api/media/submit')
 
   async function submit(event: FormEvent) {
     event.preventDefault()
     setBusy(true)
     setError(undefined)
     try {
-      onTask(await postOnce<TaskView>('/api/media/submit', { url, outputType }))
+      onTask(await postOnce({ url, outputType }))
       setUrl('')
     } catch (reason) {
       setError(messageOf(reason))

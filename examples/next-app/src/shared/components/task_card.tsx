@@ -1,7 +1,7 @@
 'use client'
 
 import { useEffect, useState } from 'react'
-import { call, messageOf, post } from '@/shared/lib/api'
+import { call, messageOf, usePostOnce } from '@/shared/lib/api'
 import {
   FAILING_LANGUAGE,
   isActive,
@@ -23,8 +23,11 @@ export const STATUS_LABELS: Record<string, string> = {
 
 const POLL_MS = 700
 
+/** After so many questions without an answer the card says so. */
+const UNANSWERED = 3
+
 export function TaskCard({ task, onTask }: { task: TaskView; onTask: (task: TaskView) => void }) {
-  usePolling(task, onTask)
+  const problem = usePolling(task, onTask)
   const name = task.title ?? task.videoUrl.replace(/^https?:\/\/(www\.)?/, '')
   const refunded = task.status === 'failed' ? task.charges.findLast((charge) => charge.refunded) : undefined
   const language = LANGUAGES[task.targetLang as Language]
@@ -48,6 +51,11 @@ export function TaskCard({ task, onTask }: { task: TaskView; onTask: (task: Task
           <span>{task.progress} %</span>
         </div>
       )}
+      {problem && (
+        <p role="alert" className="problem">
+          {problem} Trying again…
+        </p>
+      )}
       {task.status === 'failed' && (
         <p className="failure">
           {task.errorMessage}{' '}
@@ -61,21 +69,33 @@ export function TaskCard({ task, onTask }: { task: TaskView; onTask: (task: Task
   )
 }
 
-/** Asks how the task is getting on, as long as it is. */
+/** Asks how the task is getting on, as long as it is. Returns what is wrong if that can't be found out. */
 function usePolling({ id, status, progress }: TaskView, onTask: (task: TaskView) => void) {
+  const [problem, setProblem] = useState<string>()
   useEffect(() => {
     if (!isActive(status)) return
     let stopped = false
-    const timer = setInterval(async () => {
-      // What could not be asked now is asked next time.
-      const now = await call<TaskView>('GET', `/api/media/status?id=${id}`).catch(() => undefined)
-      if (!stopped && now && (now.status !== status || now.progress !== progress)) onTask(now)
-    }, POLL_MS)
+    let failures = 0
+    const ask = async () => {
+      try {
+        const now = await call<TaskView>('GET', `/api/media/status?id=${id}`)
+        if (stopped) return
+        failures = 0
+        setProblem(undefined)
+        if (now.status !== status || now.progress !== progress) onTask(now)
+      } catch (error) {
+        failures += 1
+        if (!stopped && failures >= UNANSWERED) setProblem(messageOf(error))
+      }
+    }
+    const timer = setInterval(() => void ask(), POLL_MS)
     return () => {
       stopped = true
       clearInterval(timer)
+      setProblem(undefined)
     }
   }, [id, status, progress, onTask])
+  return problem
 }
 
 function Subtitles({ task, language }: { task: TaskView; language: string | undefined }) {
@@ -100,12 +120,13 @@ function Translate({
   const [targetLanguage, setTargetLanguage] = useState<Language>('de')
   const [error, setError] = useState<string>()
   const [busy, setBusy] = useState(false)
+  const postOnce = usePostOnce<TaskView>('/api/media/translate')
 
   async function translate() {
     setBusy(true)
     setError(undefined)
     try {
-      onTask(await post<TaskView>('/api/media/translate', { taskId: task.id, targetLanguage }))
+      onTask(await postOnce({ taskId: task.id, targetLanguage }))
     } catch (reason) {
       setError(messageOf(reason))
     } finally {

@@ -1,11 +1,19 @@
-import { useCallback, useEffect, useState } from 'react'
+import { useCallback, useEffect, useRef, useState } from 'react'
 
 /** How the page talks to the routes. */
 
+/** No answer came, or one that is not the app's, such as a proxy's page. The request may have been done. */
+export class Unanswered extends Error {}
+
 /** Resolves to the answer's `data`, and rejects with its `message`. */
 export async function call<Data>(method: 'GET' | 'POST', path: string, init?: RequestInit): Promise<Data> {
-  const response = await fetch(path, { ...init, method })
-  const answer = await response.json()
+  const response = await fetch(path, { ...init, method }).catch((cause: unknown) => {
+    throw new Unanswered('The server does not answer.', { cause })
+  })
+  const answer = await response.json().catch(() => undefined)
+  if (typeof answer?.code !== 'number') {
+    throw new Unanswered(`The server's answer can't be read (HTTP ${response.status}).`)
+  }
   if (answer.code !== 0) throw new Error(answer.message)
   return answer.data
 }
@@ -17,19 +25,31 @@ export function post<Data>(path: string, body: object = {}, headers: Record<stri
   })
 }
 
-/** Sends again what got no answer, with the same key, so that it is charged once. */
-export async function postOnce<Data>(path: string, body: object): Promise<Data> {
-  const headers = { 'Idempotency-Key': randomUuid() }
-  for (let tries = 1; ; tries += 1) {
-    try {
-      return await post<Data>(path, body, headers)
-    } catch (error) {
-      // `fetch` says TypeError if there was no answer, and JSON SyntaxError if it was cut off.
-      const unanswered = error instanceof TypeError || error instanceof SyntaxError
-      if (!unanswered || tries === 3) throw error
-      await new Promise((resolve) => setTimeout(resolve, 500 * tries))
-    }
-  }
+/**
+ * Posts what is charged once, however often it is sent: what got no answer is sent again with the same key, by
+ * itself and, if that is in vain, by the user's next click. The key is a new one after a success, or for
+ * another body. A refusal has written nothing, so its key is still good.
+ */
+export function usePostOnce<Data>(path: string) {
+  const attempt = useRef<{ body: string; key: string }>(undefined)
+  return useCallback(
+    async (body: object): Promise<Data> => {
+      const text = JSON.stringify(body)
+      if (attempt.current?.body !== text) attempt.current = { body: text, key: randomUuid() }
+      const headers = { 'Idempotency-Key': attempt.current.key }
+      for (let tries = 1; ; tries += 1) {
+        try {
+          const data = await post<Data>(path, body, headers)
+          attempt.current = undefined
+          return data
+        } catch (error) {
+          if (!(error instanceof Unanswered) || tries === 3) throw error
+          await new Promise((resolve) => setTimeout(resolve, 500 * tries))
+        }
+      }
+    },
+    [path],
+  )
 }
 
 /** `crypto.randomUUID` is there on https and localhost only; a phone may try this out on another address. */
@@ -57,6 +77,5 @@ export function useAnswer<Data>(method: 'GET' | 'POST', path: string) {
 }
 
 export function messageOf(error: unknown): string {
-  if (error instanceof TypeError) return 'The server does not answer.'
   return error instanceof Error ? error.message : String(error)
 }

@@ -40,6 +40,15 @@ function refusalOf(error: unknown): string {
   return 'Something went wrong'
 }
 
+const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i
+
+/** The browser chooses the key. A request that is sent again, because its answer was lost, charges once. */
+export function keyOf(request: Request): string {
+  const key = request.headers.get('Idempotency-Key') ?? crypto.randomUUID()
+  if (!UUID.test(key)) throw new Refusal('The Idempotency-Key must be a UUID')
+  return key
+}
+
 /** The request's JSON, of which nothing is known yet. */
 export async function bodyOf(request: Request): Promise<Record<string, unknown>> {
   const body: unknown = await request.json().catch(() => undefined)

@@ -1,10 +1,22 @@
-import { getMediaTaskCharges, type MediaTask } from '@/shared/models/media_task'
+import { getMediaTaskCharges, type Credit, type MediaTask } from '@/shared/models/media_task'
 
 /** A task as the page shows it: with what it was charged, and whether that was refunded. */
-export async function viewOf(task: MediaTask) {
+export async function viewOf(task: MediaTask): Promise<TaskView> {
+  return withCharges(task, await getMediaTaskCharges(task.id))
+}
+
+/** The same, just after a charge: it is made, and the answer says so even if it can't be read again. */
+export async function viewOfCharged(task: MediaTask): Promise<TaskView> {
+  return viewOf(task).catch((error) => {
+    console.error(error)
+    return withCharges(task, [])
+  })
+}
+
+function withCharges(task: MediaTask, rows: Credit[]) {
   const { id, platform, videoUrl, title, author, duration, status, progress, errorMessage } = task
   const { outputType, targetLang, subtitleRaw, subtitleTranslated } = task
-  const charges = (await getMediaTaskCharges(id)).map((charge) => ({
+  const charges = rows.map((charge) => ({
     id: charge.id,
     what: charge.description,
     credits: -charge.credits,
@@ -16,4 +28,4 @@ export async function viewOf(task: MediaTask) {
   }
 }
 
-export type TaskView = Awaited<ReturnType<typeof viewOf>>
+export type TaskView = ReturnType<typeof withCharges>

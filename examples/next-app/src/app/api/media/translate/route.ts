@@ -1,7 +1,7 @@
 import { isLanguage, LANGUAGES, TRANSLATION_CREDITS } from '@/shared/lib/catalog'
-import { bodyOf, Refusal, userRoute } from '@/shared/lib/route'
-import { chargeMediaTask, findMediaTaskById } from '@/shared/models/media_task'
-import { viewOf } from '@/shared/services/task_view'
+import { bodyOf, keyOf, Refusal, userRoute } from '@/shared/lib/route'
+import { chargeMediaTask, findMediaTaskById, getMediaTaskCharges } from '@/shared/models/media_task'
+import { viewOf, viewOfCharged } from '@/shared/services/task_view'
 import { translateSubtitles } from '@/shared/services/work'
 
 export const runtime = 'nodejs'
@@ -13,10 +13,16 @@ export const POST = userRoute(async (user, request) => {
   if (task?.userId !== user.id) throw new Refusal('There is no such task')
   if (!task.subtitleRaw) throw new Refusal('The task has no subtitles yet')
 
+  // It was charged, but the answer got lost. Two such requests at once are told apart by `transactionNo`.
+  const transactionNo = keyOf(request)
+  const charges = await getMediaTaskCharges(task.id)
+  if (charges.some((charge) => charge.transactionNo === transactionNo)) return viewOf(task)
+
   const charged = await chargeMediaTask(
     task.id,
     {
       credits: TRANSLATION_CREDITS,
+      transactionNo,
       description: `Subtitle translation: ${LANGUAGES[targetLanguage]}`,
       metadata: { type: 'media-task-translation', targetLanguage },
     },
@@ -25,6 +31,6 @@ export const POST = userRoute(async (user, request) => {
     { ifStatus: ['extracted', 'completed', 'failed'] },
   )
   if (!charged) throw new Refusal('There is no such task')
-  void translateSubtitles(charged.id, targetLanguage)
-  return viewOf(charged)
+  void translateSubtitles(charged, targetLanguage)
+  return viewOfCharged(charged)
 })
