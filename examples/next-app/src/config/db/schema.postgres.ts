@@ -8,18 +8,22 @@ const userId = () =>
     .notNull()
     .references(() => user.id, { onDelete: 'cascade' })
 
-export const user = pgTable('user', {
-  id: text('id').primaryKey(),
-  name: text('name').notNull(),
-  email: text('email').notNull().unique(),
-  emailVerified: boolean('email_verified').notNull().default(false),
-  image: text('image'),
-  planType: text('plan_type').default('free'),
-  freeTrialUsed: integer('free_trial_used').default(0),
-  lastCheckinDate: text('last_checkin_date'),
-  createdAt: time('created_at').notNull().defaultNow(),
-  updatedAt: time('updated_at').notNull().defaultNow(),
-})
+export const user = pgTable(
+  'user',
+  {
+    id: text('id').primaryKey(),
+    name: text('name').notNull(),
+    email: text('email').notNull().unique(),
+    emailVerified: boolean('email_verified').notNull().default(false),
+    image: text('image'),
+    planType: text('plan_type').default('free'),
+    freeTrialUsed: integer('free_trial_used').default(0),
+    lastCheckinDate: text('last_checkin_date'),
+    createdAt: time('created_at').notNull().defaultNow(),
+    updatedAt: time('updated_at').notNull().defaultNow(),
+  },
+  (table) => [index('idx_user_name').on(table.name), index('idx_user_created_at').on(table.createdAt)],
+)
 
 export const credit = pgTable(
   'credit',
@@ -38,7 +42,7 @@ export const credit = pgTable(
     expiresAt: time('expires_at'),
     status: text('status').notNull(),
     createdAt: time('created_at').notNull().defaultNow(),
-    updatedAt: time('updated_at').notNull().defaultNow(),
+    updatedAt: time('updated_at').notNull(),
     deletedAt: time('deleted_at'),
     consumedDetail: text('consumed_detail'),
     metadata: text('metadata'),
@@ -110,7 +114,7 @@ export const aiTask = pgTable(
     options: text('options'),
     status: text('status').notNull(),
     createdAt: time('created_at').notNull().defaultNow(),
-    updatedAt: time('updated_at').notNull().defaultNow(),
+    updatedAt: time('updated_at').notNull(),
     deletedAt: time('deleted_at'),
     taskId: text('task_id'),
     taskInfo: text('task_info'),
