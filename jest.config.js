@@ -20,6 +20,8 @@ const common = {
 module.exports = {
   // A machine may be busy: no test is about how long it takes, and each says what it waits for.
   testTimeout: 30_000,
+  // They wait for disks and servers more than they compute.
+  maxWorkers: '100%',
   projects: [
     {
       ...common,
