@@ -14,7 +14,7 @@ const fs = require('node:fs')
 const path = require('node:path')
 
 const autocannon = require('autocannon')
-const { EXAMPLE, install, next } = require('../scripts/example')
+const { copyTo, install, next } = require('../scripts/example')
 const { ended, freePort, serving, until } = require('../scripts/serving')
 const { readOptions, runCommand, scratchFolder } = require('./command')
 const { CONTESTANTS } = require('./contestants')
@@ -42,7 +42,7 @@ async function main() {
 
 /** The example with one more route. */
 async function buildApp(folder) {
-  fs.cpSync(EXAMPLE, folder, { recursive: true, filter: (file) => !/node_modules|\.next$/.test(file) })
+  copyTo(folder)
   fs.mkdirSync(path.join(folder, path.dirname(ROUTE)), { recursive: true })
   fs.copyFileSync(path.join(__dirname, 'next/route.ts'), path.join(folder, ROUTE))
   const quiet = { stdio: ['ignore', 'ignore', 'inherit'] }

@@ -13,6 +13,12 @@ const path = require('node:path')
 const ROOT = path.join(__dirname, '..')
 const EXAMPLE = path.join(ROOT, 'examples/next-app')
 
+/** Copies the example, without what was installed, built or written in it. */
+function copyTo(folder) {
+  const left = new Set(['node_modules', '.next', 'data', 'test-results'])
+  fs.cpSync(EXAMPLE, folder, { recursive: true, filter: (file) => !left.has(path.relative(EXAMPLE, file)) })
+}
+
 /**
  * Installs the example in `folder`, a copy of it or itself, and makes those tables that its database lacks. It
  * changes none that is there: DATABASE_URL may be that of another app.
@@ -64,4 +70,4 @@ function main(args) {
 
 if (require.main === module) main(process.argv.slice(2))
 
-module.exports = { EXAMPLE, install, next, prepare }
+module.exports = { EXAMPLE, copyTo, install, next, prepare }

@@ -15,7 +15,7 @@ const os = require('node:os')
 const path = require('node:path')
 const { parseArgs } = require('node:util')
 
-const { EXAMPLE, next, prepare } = require('./example')
+const { EXAMPLE, copyTo, next, prepare } = require('./example')
 const { ended, freePort, serving, until } = require('./serving')
 
 /** The submit route and the model, which the hot reload changes. */
@@ -65,9 +65,7 @@ class App {
   }
 
   install() {
-    const left = new Set(['node_modules', '.next', 'data', 'test-results'])
-    const filter = (file) => !left.has(path.relative(EXAMPLE, file))
-    fs.cpSync(EXAMPLE, this.folder, { recursive: true, filter })
+    copyTo(this.folder)
     prepare(this.folder, this.env)
   }
 

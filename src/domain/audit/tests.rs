@@ -1,0 +1,178 @@
+use super::*;
+
+const NOW: i64 = 1_800_000_000_000;
+
+fn grant(id: &str, credits: i64, remaining: i64) -> GrantEntry {
+    GrantEntry { id: id.to_owned(), credits, remaining, times: vec![("createdAt", NOW)] }
+}
+
+/// A charge with these draws, made for a task of this id if there is one.
+fn charge(id: &str, active: bool, credits: i64, draws: &[(&str, i64)], task: &str) -> ChargeEntry {
+    let item = |(grant, credits): &(&str, i64)| {
+        format!(r#"{{"creditId":"{grant}","transactionNo":"1","creditsConsumed":{credits}}}"#)
+    };
+    let items: Vec<String> = draws.iter().map(item).collect();
+    let charge = Charge {
+        id: id.to_owned(),
+        user_id: "u".to_owned(),
+        active,
+        credits,
+        consumed_detail: Some(format!("[{}]", items.join(",")).into_bytes()),
+        metadata: (!task.is_empty())
+            .then(|| format!(r#"{{"type":"media-task","taskId":"{task}"}}"#)),
+    };
+    ChargeEntry { charge, times: vec![("createdAt", NOW)] }
+}
+
+fn task(id: &str, failed: bool, credit_id: &str) -> TaskEntry {
+    let credit_id = Some(credit_id.to_owned());
+    let times = vec![("createdAt", NOW)];
+    TaskEntry { kind: TaskKind::Media, id: id.to_owned(), failed, credit_id, times }
+}
+
+#[test]
+fn findings() {
+    use Kind::*;
+    let unreadable = |id| {
+        let mut entry = charge(id, true, 10, &[], "");
+        entry.charge.consumed_detail = Some(b"[{".to_vec());
+        entry
+    };
+    let in_seconds = || GrantEntry { times: vec![("createdAt", NOW / 1000)], ..grant("g", 9, 9) };
+    type Row = (&'static str, Vec<GrantEntry>, Vec<ChargeEntry>, Vec<TaskEntry>, Vec<Kind>);
+    let rows: Vec<Row> = vec![
+        // what it is about, grants, charges, tasks; what is found
+        ("nothing", vec![], vec![], vec![], vec![]),
+        (
+            "books that are right",
+            vec![grant("g", 50, 35), grant("h", 5, 5)],
+            vec![
+                charge("a", true, 10, &[("g", 10)], "t"),
+                charge("b", true, 5, &[("g", 5), ("h", 0)], ""),
+                charge("c", false, 7, &[("g", 7)], "f"),
+            ],
+            vec![task("t", false, "a"), task("f", true, "c"), task("free", true, "")],
+            vec![],
+        ),
+        (
+            "below zero",
+            vec![grant("g", 5, -5)],
+            vec![charge("a", true, 10, &[("g", 10)], "")],
+            vec![],
+            vec![GrantOutOfRange],
+        ),
+        (
+            "credits that nobody drew",
+            vec![grant("g", 5, 4)],
+            vec![],
+            vec![],
+            vec![GrantDrawsDiffer],
+        ),
+        (
+            "a draw that never left",
+            vec![grant("g", 20, 20)],
+            vec![charge("a", true, 10, &[("g", 10)], "")],
+            vec![],
+            vec![GrantDrawsDiffer],
+        ),
+        (
+            "what two requests drew at once",
+            vec![grant("g", 10, 0)],
+            vec![charge("a", true, 10, &[("g", 10)], ""), charge("b", true, 10, &[], "")],
+            vec![],
+            vec![ChargeDrawsDiffer],
+        ),
+        (
+            "a refund that came twice",
+            vec![grant("g", 100, 110)],
+            vec![charge("a", false, 10, &[("g", 10)], "")],
+            vec![],
+            vec![GrantOutOfRange, RefundedMoreThanOnce],
+        ),
+        (
+            "a refund that came twice, to a grant with room",
+            vec![grant("g", 100, 90)],
+            vec![charge("a", false, 10, &[("g", 10)], ""), charge("b", true, 20, &[("g", 20)], "")],
+            vec![],
+            vec![RefundedMoreThanOnce],
+        ),
+        (
+            "a detail that can't be read hides what left",
+            vec![grant("g", 100, 90)],
+            vec![unreadable("a")],
+            vec![],
+            vec![DetailUnreadable],
+        ),
+        (
+            "a grant that is gone",
+            vec![],
+            vec![charge("a", true, 1, &[("x", 1)], "")],
+            vec![],
+            vec![DrawOnForeignGrant],
+        ),
+        (
+            "a task that is gone",
+            vec![grant("g", 1, 0)],
+            vec![charge("a", true, 1, &[("g", 1)], "x")],
+            vec![],
+            vec![ChargeWithoutTask],
+        ),
+        (
+            "a charge that is gone",
+            vec![],
+            vec![],
+            vec![task("t", false, "x")],
+            vec![TaskWithoutCharge],
+        ),
+        (
+            "a grant for a charge",
+            vec![grant("g", 1, 1)],
+            vec![],
+            vec![task("t", false, "g")],
+            vec![TaskWithoutCharge],
+        ),
+        (
+            "a failure that was not refunded",
+            vec![grant("g", 1, 0)],
+            vec![charge("a", true, 1, &[("g", 1)], "t")],
+            vec![task("t", true, "a")],
+            vec![FailedTaskCharged],
+        ),
+        ("seconds among milliseconds", vec![in_seconds()], vec![], vec![], vec![WrongTimeUnit]),
+    ];
+    for (about, grants, charges, tasks, expected) in rows {
+        let audit = Audit::new(Books { user_id: "u".to_owned(), grants, charges, tasks });
+        let found = audit.findings(&Owners::new());
+        let kinds: Vec<Kind> = found.iter().map(|finding| finding.kind).collect();
+        assert_eq!(kinds, expected, "{about}: {found:?}");
+    }
+}
+
+#[test]
+fn rows_of_others_are_named_with_their_owner() {
+    let charges = vec![charge("a", true, 1, &[("x", 1)], "y")];
+    let tasks = vec![task("t", false, "z")];
+    let audit = Audit::new(Books { user_id: "u".to_owned(), charges, tasks, ..Books::default() });
+    let credit = |id: &str| (TableName::Credit, id.to_owned());
+    let tasks = (TableName::Tasks(TaskKind::Media), "y".to_owned());
+    assert_eq!(audit.named_elsewhere(), [credit("x"), tasks.clone(), credit("z")]);
+    let owners: Owners =
+        [(credit("x"), "v".to_owned()), (tasks, "w".to_owned())].into_iter().collect();
+    let messages: Vec<String> =
+        audit.findings(&owners).into_iter().map(|finding| finding.message).collect();
+    assert_eq!(
+        messages,
+        [
+            "charge a drew on grant x, which is user v's",
+            "charge a was made for task y, which is user w's",
+            "task t names charge z, which is not there",
+        ]
+    );
+}
+
+#[test]
+fn numbers_that_overflow_are_findings_too() {
+    let grants = vec![grant("g", i64::MIN, i64::MAX), grant("h", i64::MAX, -1)];
+    let audit = Audit::new(Books { user_id: "u".to_owned(), grants, ..Books::default() });
+    assert!(audit.findings(&Owners::new()).len() >= 2);
+}
