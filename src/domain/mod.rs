@@ -4,6 +4,7 @@
 //! time and new ids, and carries the plans out. Guards come first in every plan, one named error each.
 
 pub mod audit;
+pub mod books;
 pub mod charge;
 pub mod credits;
 pub mod grant;
