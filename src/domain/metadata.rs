@@ -79,19 +79,21 @@ pub fn with_settled(metadata: Option<&str>, settled: Settled) -> String {
     let Settled { charged, credits } = settled;
     let settled = json!({ "charged": charged, "credits": credits });
     let Some(text) = metadata else { return json!({ "settled": settled }).to_string() };
-    match raw_object(text) {
+    let Some(fields) = raw_object(text) else {
+        let before = serde_json::from_str(text).unwrap_or_else(|_| json!(text));
+        return json!({ "metadata": before, "settled": settled }).to_string();
+    };
+    let text = text.trim();
+    match fields.get("settled") {
+        // Where it stands in the text: other fields may hold more than could be read and written again.
+        Some(before) => {
+            let start = before.get().as_ptr().addr() - text.as_ptr().addr();
+            let end = start + before.get().len();
+            format!("{}{settled}{}", &text[..start], &text[end..])
+        }
         None => {
-            let before = serde_json::from_str(text).unwrap_or_else(|_| json!(text));
-            json!({ "metadata": before, "settled": settled }).to_string()
-        }
-        Some(fields) if fields.contains_key("settled") => {
-            let mut fields = object(text).unwrap_or_default();
-            fields.insert("settled".to_owned(), settled);
-            Json::Object(fields).to_string()
-        }
-        Some(fields) => {
             // It is an object, so it ends with a brace.
-            let open = text.trim_end().strip_suffix('}').unwrap_or_default();
+            let open = text.strip_suffix('}').unwrap_or_default();
             let comma = if fields.is_empty() { "" } else { "," };
             format!("{open}{comma}\"settled\":{settled}}}")
         }
@@ -184,6 +186,10 @@ mod tests {
             (
                 Some(r#"{"settled":{"charged":1,"credits":1},"a":1} "#),
                 r#"{"settled":{"charged":10,"credits":6},"a":1}"#,
+            ),
+            (
+                Some(r#"{"settled" : true , "e":1e400,"taskId":"t"}"#),
+                r#"{"settled" : {"charged":10,"credits":6} , "e":1e400,"taskId":"t"}"#,
             ),
             (
                 Some("plain text"),

@@ -18,3 +18,6 @@ pub mod settle;
 pub mod table;
 pub mod task;
 pub mod value;
+
+#[cfg(test)]
+pub(crate) mod properties;
