@@ -6,3 +6,5 @@
 pub(crate) mod generators;
 
 mod details;
+mod ledger;
+mod model;
