@@ -5,9 +5,10 @@ use proptest::prelude::*;
 use proptest::sample::{Index, select};
 use serde_json::Value as Json;
 
-/// So many cases, unless `PROPTEST_CASES` says how many. What fails is not kept in a file: it becomes a
-/// row in a table of tests.
+/// So many cases, fewer where they are slow, unless `PROPTEST_CASES` says how many. What fails is not kept
+/// in a file: it becomes a row in a table of tests.
 pub(crate) fn cases(cases: u32) -> ProptestConfig {
+    let cases = if cfg!(debug_assertions) { cases / 8 } else { cases };
     ProptestConfig { cases, failure_persistence: None, ..ProptestConfig::default() }
 }
 

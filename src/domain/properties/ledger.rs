@@ -213,6 +213,7 @@ fn damages(tables: &Tables, by: i64) -> Vec<Damage> {
             damage(text("status", "deleted"), grant.clone(), DRAWS);
             damage(None, grant, DRAWS);
             damage(integer("credits", row.number("credits") + by), own(), &[ChargeDrawsDiffer]);
+            damage(integer("credits", row.number("credits") - by), own(), &[ChargeDrawsDiffer]);
             let detail = row.text("consumedDetail").unwrap();
             damage(text("consumedDetail", &detail[1..]), own(), &[DetailUnreadable]);
             damage(Some(("consumedDetail", Value::Null)), own(), &[DetailUnreadable]);

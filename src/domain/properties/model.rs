@@ -46,7 +46,7 @@ pub(super) enum Step {
     },
     Update {
         task: Index,
-        status: &'static str,
+        status: Option<&'static str>,
         names: Names,
         policy: RefundPolicy,
     },
@@ -70,7 +70,7 @@ pub(super) enum Step {
         grant: Index,
     },
     Wait {
-        ms: i64,
+        days: i64,
     },
 }
 
@@ -88,7 +88,7 @@ pub(super) fn step() -> impl Strategy<Value = Step> {
     let pick = any::<Index>;
     let kind = select(vec![Media, Ai]);
     let status =
-        || select(vec!["processing", "processing", "failed", "completed", "success", "canceled"]);
+        || select(vec!["processing", "failed", "failed", "completed", "success", "canceled"]);
     let names = prop_oneof![
         5 => Just(Names::Nothing),
         1 => Just(Names::Null),
@@ -103,7 +103,7 @@ pub(super) fn step() -> impl Strategy<Value = Step> {
         4 => (user(), 1..30_i64).prop_map(|(user, credits)| Step::Consume { user, credits }),
         8 => (kind, 0..20_usize, user(), credits(), prop::option::weighted(0.2, pick()))
             .prop_map(|(kind, id, user, cost, names)| Step::Create { kind, id, user, cost, names }),
-        8 => (pick(), status(), names, policy())
+        8 => (pick(), prop::option::weighted(0.7, status()), names, policy())
             .prop_map(|(task, status, names, policy)| Step::Update { task, status, names, policy }),
         5 => (pick(), credits(), prop::option::of(status()))
             .prop_map(|(task, credits, status)| Step::Further { task, credits, status }),
@@ -112,7 +112,7 @@ pub(super) fn step() -> impl Strategy<Value = Step> {
         5 => (pick(), prop::option::of(1..30_i64), policy())
             .prop_map(|(charge, credits, policy)| Step::Refund { charge, credits, policy }),
         1 => pick().prop_map(|grant| Step::Withdraw { grant }),
-        4 => (0..2 * DAY_MS).prop_map(|ms| Step::Wait { ms }),
+        4 => (0..3_i64).prop_map(|days| Step::Wait { days }),
     ]
 }
 
@@ -238,8 +238,11 @@ impl Tables {
             let expires_at_ms = row.time_ms("expiresAt");
             (expires_at_ms.is_none(), expires_at_ms, row.time_ms("createdAt"), &row.id)
         });
-        let grants = rows.into_iter().map(Row::grant);
-        grants.filter(|grant| grant.remaining > 0 && grant.is_spendable(self.now_ms)).collect()
+        rows.retain(|row| {
+            let expired = row.time_ms("expiresAt").is_some_and(|at_ms| at_ms <= self.now_ms);
+            row.is_active() && !expired && row.number("remainingCredits") > 0
+        });
+        rows.into_iter().map(Row::grant).collect()
     }
 
     pub(super) fn balance(&self, user: &str) -> i64 {
@@ -303,8 +306,8 @@ impl Tables {
         let (now_ms, none) = (self.now_ms, Fields::default());
         let text = |text: &str| Value::Text(text.to_owned());
         let (plan, refund) = match step {
-            Step::Wait { ms } => {
-                self.now_ms += ms;
+            Step::Wait { days } => {
+                self.now_ms += days * DAY_MS;
                 return Ok(None);
             }
             Step::Withdraw { grant } => {
@@ -360,7 +363,8 @@ impl Tables {
                     }
                 };
                 let names = names.map(|value| ("creditId", value));
-                let fields = [("status", text(status))].into_iter().chain(names).collect();
+                let status = status.map(|status| ("status", text(status)));
+                let fields = status.into_iter().chain(names).collect();
                 let patch = TaskPatch::parse(kind, id, fields, &none, *policy)?;
                 let charge = patch.charge_to_load(&task).and_then(|id| self.charge(id));
                 let refundable = patch.check(&task, charge.as_ref())?;
