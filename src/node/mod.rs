@@ -11,3 +11,6 @@ mod encode;
 mod mailbox;
 mod options;
 mod wire;
+
+#[cfg(test)]
+mod properties;

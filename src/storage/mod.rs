@@ -9,6 +9,9 @@ pub mod schema;
 #[cfg(feature = "sqlite")]
 pub mod sqlite;
 
+#[cfg(test)]
+mod properties;
+
 use std::sync::Arc;
 
 use crate::domain::charge::{Charge, Grant};
