@@ -15,6 +15,7 @@ pub mod quote;
 pub mod refund;
 pub mod replay;
 pub mod settle;
+pub mod statement;
 pub mod table;
 pub mod task;
 pub mod value;
