@@ -107,6 +107,24 @@ pub fn with_settled(metadata: Option<&str>, settled: Settled) -> String {
     }
 }
 
+/// The metadata with a record of what was repaired, after those of earlier repairs, and else as it was.
+pub fn with_repaired(metadata: Option<&str>, records: Vec<Json>) -> String {
+    let mut fields = match metadata {
+        None => Map::new(),
+        Some(text) => object(text).unwrap_or_else(|| {
+            let before = serde_json::from_str(text).unwrap_or_else(|_| json!(text));
+            Map::from_iter([("metadata".to_owned(), before)])
+        }),
+    };
+    let mut all = match fields.remove("repaired") {
+        Some(Json::Array(earlier)) => earlier,
+        _ => Vec::new(),
+    };
+    all.extend(records);
+    fields.insert("repaired".to_owned(), Json::Array(all));
+    Json::Object(fields).to_string()
+}
+
 fn object(text: &str) -> Option<Map<String, Json>> {
     serde_json::from_str(text).ok()
 }

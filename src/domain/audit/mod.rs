@@ -6,6 +6,7 @@
 mod tests;
 
 use std::collections::{HashMap, HashSet};
+use std::ops::Range;
 
 use super::books::{Books, ChargeEntry, GrantEntry, RowId, TaskEntry, Times};
 use super::charge::WrittenDraw;
@@ -314,9 +315,21 @@ fn whose(row: &RowId, owners: &Owners) -> String {
     owners.get(row).map_or_else(|| "not there".to_owned(), |owner| format!("user {owner}'s"))
 }
 
+/// 1980 to 9999.
+const PLAUSIBLE_MS: Range<i64> = 315_532_800_000..253_402_300_800_000;
+
 /// Seconds read as milliseconds are in January 1970, milliseconds read as seconds in the year 50000.
 fn is_wrong_unit(time_ms: i64) -> bool {
-    const YEAR_1980_MS: i64 = 315_532_800_000;
-    const YEAR_10000_MS: i64 = 253_402_300_800_000;
-    !(YEAR_1980_MS..YEAR_10000_MS).contains(&time_ms)
+    !PLAUSIBLE_MS.contains(&time_ms)
+}
+
+/// The time that was meant by one in the wrong unit, if one is plausible and the other is not.
+pub fn in_right_unit(time_ms: i64) -> Option<i64> {
+    /// Apps have been selling credits since, and nobody sells any that expire after that.
+    const SOLD_MS: Range<i64> = 1_262_304_000_000..4_102_444_800_000;
+    if !is_wrong_unit(time_ms) {
+        return None;
+    }
+    let meant = [time_ms.checked_mul(1000), Some(time_ms.div_euclid(1000))];
+    meant.into_iter().flatten().find(|meant_ms| SOLD_MS.contains(meant_ms))
 }
