@@ -47,9 +47,12 @@ function problemWith(command, page) {
     return unknownOption(options, sourcesOf(scripts[name]))
   }
   if (program === 'npx' && first === 'media-credits') {
-    const help = execFileSync(process.execPath, [BIN, args[0], '--help'], { encoding: 'utf8' })
-    if (!new RegExp(`(^ *|media-credits )${args[0]}\\b`, 'm').test(help))
-      return `its help does not name "${command}"`
+    const [name] = args
+    const help = execFileSync(process.execPath, [BIN, ...(name ? [name] : []), '--help'], {
+      encoding: 'utf8',
+    })
+    if (name && !new RegExp(`(^ *|media-credits )${name}\\b`, 'm').test(help))
+      return `its help does not name "${name}"`
     return unknownOption(args, help)
   }
   if (program === 'node' || program === 'bash') {
