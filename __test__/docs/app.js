@@ -77,11 +77,11 @@ function values() {
 
 /** Stands in for Drizzle: `declared` gets each table that a block declares, with its columns. */
 function drizzle(declared) {
-  const column = (name) => ({ name, primaryKey: () => column(name), default: () => column(name) })
+  const column = (name) => ({ name, primaryKey: () => column(name) })
   const table = (name, columns) => declared.push([name, Object.values(columns).map(({ name }) => name)])
   return {
-    'drizzle-orm/sqlite-core': { sqliteTable: table, text: column, integer: column },
-    'drizzle-orm/pg-core': { pgTable: table, text: column, boolean: column },
+    'drizzle-orm/sqlite-core': { sqliteTable: table, text: column },
+    'drizzle-orm/pg-core': { pgTable: table, text: column },
   }
 }
 

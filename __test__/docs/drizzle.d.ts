@@ -2,7 +2,6 @@
 
 interface Column<Value> {
   primaryKey(): Column<NonNullable<Value>>
-  default(value: NonNullable<Value>): Column<Value>
 }
 type Columns = Record<string, Column<unknown>>
 type Row<All extends Columns> = { [Name in keyof All]: All[Name] extends Column<infer Value> ? Value : never }
@@ -11,11 +10,9 @@ type Table = <All extends Columns>(name: string, columns: All) => { $inferSelect
 declare module 'drizzle-orm/sqlite-core' {
   export const sqliteTable: Table
   export function text(name: string): Column<string | null>
-  export function integer(name: string, config: { mode: 'boolean' }): Column<boolean | null>
 }
 
 declare module 'drizzle-orm/pg-core' {
   export const pgTable: Table
   export function text(name: string): Column<string | null>
-  export function boolean(name: string): Column<boolean | null>
 }
