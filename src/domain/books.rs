@@ -105,9 +105,7 @@ impl ChargeEntry {
             other => other.to_string(),
         });
         let metadata = charge.metadata.as_deref();
-        let task = [TaskKind::Media, TaskKind::Ai].into_iter().find_map(|kind| {
-            metadata::task_id(kind, metadata).map(|id| (TableName::Tasks(kind), id))
-        });
+        let task = metadata::task(metadata).map(|(kind, id)| (TableName::Tasks(kind), id));
         let settled = metadata::settled(metadata, charge.credits, charge.active);
         // A charge that was settled to nothing keeps what it took.
         let charged = settled.map_or(charge.credits, |settled| settled.charged);

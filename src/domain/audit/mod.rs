@@ -88,7 +88,8 @@ impl Audit<'_> {
         draws
             .chain(tasks)
             .chain(charges)
-            .filter(|row| !held.contains(row) && seen.insert(row.clone()))
+            .filter(|(table, id)| !held.contains(&(*table, id.as_str())))
+            .filter(|row| seen.insert(row.clone()))
             .collect()
     }
 
@@ -152,7 +153,7 @@ impl Audit<'_> {
     fn audit_charge(
         &self,
         charge: &ChargeEntry,
-        held: &HashSet<RowId>,
+        held: &Held<'_>,
         owners: &Owners,
         found: &mut Vec<Finding>,
     ) {
@@ -190,10 +191,10 @@ impl Audit<'_> {
                     ));
                 }
                 for draw in draws {
-                    let grant = (TableName::Credit, draw.credit_id.clone());
-                    if held.contains(&grant) {
+                    if held.contains(&(TableName::Credit, draw.credit_id.as_str())) {
                         continue;
                     }
+                    let grant = (TableName::Credit, draw.credit_id.clone());
                     let whose = whose(&grant, owners);
                     let message =
                         format!("charge {id} drew on grant {}, which is {whose}", draw.credit_id);
@@ -203,13 +204,18 @@ impl Audit<'_> {
                 }
             }
         }
-        if let Some(task) = charge.task.clone()
-            && !held.contains(&task)
+        if let Some(task) = &charge.task
+            && !held.contains(&(task.0, task.1.as_str()))
         {
-            let whose = whose(&task, owners);
+            let whose = whose(task, owners);
             let message = format!("charge {id} was made for task {}, which is {whose}", task.1);
             let numbers = vec![("charged", charge.credits)];
-            found.push(self.finding(Kind::ChargeWithoutTask, vec![row, task], numbers, message));
+            found.push(self.finding(
+                Kind::ChargeWithoutTask,
+                vec![row, task.clone()],
+                numbers,
+                message,
+            ));
         }
     }
 
@@ -256,10 +262,11 @@ impl Audit<'_> {
     }
 
     /// The rows that others may name.
-    fn held(&self) -> HashSet<RowId> {
-        let grants = self.0.grants.iter().map(|grant| (TableName::Credit, grant.id.clone()));
-        let charges = self.0.charges.iter().map(|charge| (TableName::Credit, charge.id.clone()));
-        let tasks = self.0.tasks.iter().map(|task| (TableName::Tasks(task.kind), task.id.clone()));
+    fn held(&self) -> Held<'_> {
+        let Books { grants, charges, tasks, .. } = self.0;
+        let grants = grants.iter().map(|grant| (TableName::Credit, grant.id.as_str()));
+        let charges = charges.iter().map(|charge| (TableName::Credit, charge.id.as_str()));
+        let tasks = tasks.iter().map(|task| (TableName::Tasks(task.kind), task.id.as_str()));
         grants.chain(charges).chain(tasks).collect()
     }
 
@@ -287,6 +294,9 @@ impl Audit<'_> {
         self.active_charges().any(|charge| charge.draws.is_err())
     }
 }
+
+/// The rows of some books that others may name.
+type Held<'b> = HashSet<(TableName, &'b str)>;
 
 /// What charges drew on a grant.
 #[derive(Default)]
