@@ -14,16 +14,17 @@ const SOURCES = ['src', 'tests', 'benches'].flatMap((folder) =>
 /** Pages that are linked before they are there. */
 const TO_COME = ['docs/cli.md', 'docs/observability.md']
 
-/** The lines of a page without its blocks, with their numbers. */
+/** A page without its blocks, whose lines are blank. */
 function proseOf(content) {
   let fence
-  return content.split('\n').flatMap((text, at) => {
-    const [, mark] = /^ *(`{3,}|~{3,})/.exec(text) ?? []
+  const prose = content.split('\n').map((line) => {
+    const [, mark] = /^ *(`{3,}|~{3,})/.exec(line) ?? []
     const inBlock = fence !== undefined || mark !== undefined
     if (fence === undefined) fence = mark
-    else if (text.trim() === fence) fence = undefined
-    return inBlock ? [] : [{ line: at + 1, text }]
+    else if (line.trim() === fence) fence = undefined
+    return inBlock ? '' : line
   })
+  return prose.join('\n')
 }
 
 /** As GitHub makes the anchor of a heading. */
@@ -35,8 +36,8 @@ const slug = (heading) =>
     .replaceAll(' ', '-')
 
 function anchorsOf(file) {
-  const headings = proseOf(fs.readFileSync(file, 'utf8')).filter(({ text }) => /^#+ /.test(text))
-  return headings.map(({ text }) => slug(text.replace(/^#+ /, '')))
+  const headings = proseOf(fs.readFileSync(file, 'utf8')).matchAll(/^#+ (.*)$/gm)
+  return Array.from(headings, ([, heading]) => slug(heading))
 }
 
 /** Why a link leads nowhere. */
@@ -75,24 +76,24 @@ function problemWithFunction(page, name, functionName) {
   return files.some(has) ? undefined : `${name} has no ${functionName}`
 }
 
-const LINK = /\]\(([^)\s]+)\)|\b(?:src|href)="([^"]+)"/g
-const CODE = /`([^`]+)`/g
-const FUNCTION_OF = /`([\w/.-]+\.(?:rs|js))`, `([\w:]+)`/g
-const COMMAND = /^(npm run|npx|node|bash) /
+/** What to look for, and what is wrong with what is found. */
+const NAMES = [
+  [/\]\(([^)\s]+)\)/g, problemWithLink],
+  [/\b(?:src|href)="([^"]+)"/g, problemWithLink],
+  [/`([^`\n]+)`/g, problemWithName],
+  [/`([\w/.-]+\.(?:rs|js))`,\s+`([\w:]+)`/g, problemWithFunction],
+  [/`((?:npm run|npx|node|bash) [^`\n]+)`/g, (page, command) => problemWith(command, page)],
+]
 
 /** Each thing that a page names and that is not there, with its line. */
 function missingIn(page, content = fs.readFileSync(path.join(ROOT, page), 'utf8')) {
-  return proseOf(content).flatMap(({ line, text }) => {
-    const problems = [
-      ...Array.from(text.matchAll(LINK), ([, inText, inTag]) => problemWithLink(page, inText ?? inTag)),
-      ...Array.from(text.matchAll(CODE), ([, name]) => problemWithName(page, name)),
-      ...Array.from(text.matchAll(FUNCTION_OF), ([, file, name]) => problemWithFunction(page, file, name)),
-      ...Array.from(text.matchAll(CODE), ([, code]) =>
-        COMMAND.test(code) ? problemWith(code, page) : undefined,
-      ),
-    ]
-    return problems.filter(Boolean).map((problem) => `${page}:${line}: ${problem}`)
-  })
+  const prose = proseOf(content)
+  return NAMES.flatMap(([pattern, problemOf]) =>
+    Array.from(prose.matchAll(pattern), ({ index, 1: name, 2: more }) => {
+      const problem = problemOf(page, name, more)
+      return problem && `${page}:${prose.slice(0, index).split('\n').length}: ${problem}`
+    }).filter(Boolean),
+  )
 }
 
 module.exports = { missingIn }

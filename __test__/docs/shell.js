@@ -13,7 +13,6 @@ const BIN = path.join(ROOT, 'bin/media-credits.js')
 /** What is neither in this repository nor run here, and why. */
 const OTHERS = {
   'npm ci': 'npm has it; it would replace node_modules under the tests',
-  'npm install': 'the same',
   'npm test': 'it is what runs this',
   'npm install media-credits': 'asks the registry',
   'npm pack ./npm/media-credits ./npm/linux-x64-gnu':
@@ -48,18 +47,20 @@ function problemWith(command, page) {
   }
   if (program === 'npx' && first === 'media-credits') {
     const [name] = args
-    const help = execFileSync(process.execPath, [BIN, ...(name ? [name] : []), '--help'], {
-      encoding: 'utf8',
-    })
-    if (name && !new RegExp(`(^ *|media-credits )${name}\\b`, 'm').test(help))
-      return `its help does not name "${name}"`
-    return unknownOption(args, help)
+    const isNamed = name === undefined || new RegExp(`(^ *|media-credits )${name}\\b`, 'm').test(helpOn(name))
+    return isNamed ? unknownOption(args, helpOn(name)) : `its help does not name "${name}"`
   }
   if (program === 'node' || program === 'bash') {
     if (!fs.existsSync(path.join(ROOT, first))) return `there is no ${first}`
     return unknownOption(args, fs.readFileSync(path.join(ROOT, first), 'utf8'))
   }
   return `neither a command of this repository nor one that ${path.basename(__filename)} lists`
+}
+
+/** What `npx media-credits` says of a command, or of all. */
+function helpOn(name) {
+  const args = [BIN, name, '--help'].filter((arg) => arg !== undefined)
+  return execFileSync(process.execPath, args, { encoding: 'utf8' })
 }
 
 /** The scripts of the package, and those of the folder that a page is about. */
@@ -85,8 +86,8 @@ function unknownOption(args, source) {
   const until = own.indexOf('--')
   for (const arg of own.slice(0, until === -1 ? undefined : until)) {
     const [, name] = /^--([a-z-]+)/.exec(arg) ?? []
-    if (name && !new RegExp(`'${name}'|\\b${name}:|--${name}\\b`).test(source))
-      return `there is no option --${name}`
+    const isKnown = name === undefined || new RegExp(`'${name}'|\\b${name}:|--${name}\\b`).test(source)
+    if (!isKnown) return `there is no option --${name}`
   }
   return undefined
 }
