@@ -8,8 +8,7 @@ mod tests;
 use std::collections::{HashMap, HashSet};
 use std::ops::Range;
 
-use super::books::{Books, ChargeEntry, GrantEntry, RowId, TaskEntry, Times};
-use super::charge::WrittenDraw;
+use super::books::{Books, ChargeEntry, Drawn, GrantEntry, RowId, TaskEntry, Times, sum};
 use super::table::TableName;
 
 /// Whose the rows are that these books name and do not hold. What is not in here is nowhere.
@@ -81,9 +80,9 @@ impl Audit<'_> {
     /// The rows that the books name and do not hold, each once. Somebody must look for their owners.
     pub fn named_elsewhere(&self) -> Vec<RowId> {
         let held = self.held();
-        let draws = self.active_charges().flat_map(ChargeEntry::readable_draws);
+        let draws = self.0.active_charges().flat_map(ChargeEntry::readable_draws);
         let draws = draws.map(|draw| (TableName::Credit, draw.credit_id.clone()));
-        let tasks = self.active_charges().filter_map(|charge| charge.task.clone());
+        let tasks = self.0.active_charges().filter_map(|charge| charge.task.clone());
         let charges = self.0.tasks.iter().filter_map(TaskEntry::charge);
         let mut seen = HashSet::new();
         draws
@@ -97,7 +96,7 @@ impl Audit<'_> {
     /// Everything that is wrong: grants first, then charges, then tasks.
     pub fn findings(&self, owners: &Owners) -> Vec<Finding> {
         let mut findings = Vec::new();
-        let drawn = self.drawn_on_grants();
+        let drawn = self.0.drawn_on_grants();
         for grant in &self.0.grants {
             self.audit_grant(grant, drawn.get(grant.id.as_str()), &mut findings);
         }
@@ -106,7 +105,7 @@ impl Audit<'_> {
             self.audit_charge(charge, &held, owners, &mut findings);
         }
         let active: HashSet<&str> =
-            self.active_charges().map(|charge| charge.id.as_str()).collect();
+            self.0.active_charges().map(|charge| charge.id.as_str()).collect();
         let charges: HashSet<&str> =
             self.0.charges.iter().map(|charge| charge.id.as_str()).collect();
         for task in &self.0.tasks {
@@ -142,7 +141,7 @@ impl Audit<'_> {
             let rows = std::iter::once(row.clone()).chain(charges).collect();
             let numbers = [numbers, vec![("minted", minted)]].concat();
             found.push(self.finding(Kind::RefundedMoreThanOnce, rows, numbers, message));
-        } else if left < *active || (left > *active && !self.hides_draws()) {
+        } else if left < *active || (left > *active && !self.0.hides_draws()) {
             let message = format!(
                 "{left} credits have left grant {id}, and its active charges drew {active}"
             );
@@ -270,46 +269,10 @@ impl Audit<'_> {
         let tasks = tasks.iter().map(|task| (TableName::Tasks(task.kind), task.id.as_str()));
         grants.chain(charges).chain(tasks).collect()
     }
-
-    fn active_charges(&self) -> impl Iterator<Item = &ChargeEntry> {
-        self.0.charges.iter().filter(|charge| charge.active)
-    }
-
-    fn drawn_on_grants(&self) -> HashMap<&str, Drawn<'_>> {
-        let mut drawn: HashMap<&str, Drawn> = HashMap::new();
-        for charge in &self.0.charges {
-            for draw in charge.readable_draws() {
-                let on_grant = drawn.entry(draw.credit_id.as_str()).or_default();
-                if charge.active {
-                    on_grant.active = on_grant.active.saturating_add(draw.credits_consumed);
-                } else if draw.credits_consumed > 0 {
-                    on_grant.refunded.push(&charge.id);
-                }
-            }
-        }
-        drawn
-    }
-
-    /// Whether some charge drew nobody knows what.
-    fn hides_draws(&self) -> bool {
-        self.active_charges().any(|charge| charge.draws.is_err())
-    }
 }
 
 /// The rows of some books that others may name.
 type Held<'b> = HashSet<(TableName, &'b str)>;
-
-/// What charges drew on a grant.
-#[derive(Default)]
-struct Drawn<'a> {
-    active: i64,
-    /// The charges whose draws went back.
-    refunded: Vec<&'a str>,
-}
-
-fn sum(draws: &[WrittenDraw]) -> i64 {
-    draws.iter().fold(0, |sum, draw| sum.saturating_add(draw.credits_consumed))
-}
 
 fn whose(row: &RowId, owners: &Owners) -> String {
     owners.get(row).map_or_else(|| "not there".to_owned(), |owner| format!("user {owner}'s"))

@@ -12,7 +12,7 @@ use std::collections::HashMap;
 use serde_json::{Value as Json, json};
 
 use super::audit::{Kind, in_right_unit};
-use super::books::{Books, ChargeEntry, Times};
+use super::books::{Books, ChargeEntry, Drawn, GrantEntry, Times, sum};
 use super::metadata;
 use super::plan::{Plan, Verb};
 use super::table::TableName;
@@ -41,8 +41,7 @@ pub struct Fix {
 pub fn fixes(books: &Books) -> Vec<Fix> {
     let mut repair = Repair { books, accounts: accounts(books), fixes: Vec::new() };
     // A charge that drew nobody knows what may have drawn on any grant.
-    let readable = books.charges.iter().all(|charge| !charge.active || charge.draws.is_ok());
-    if readable {
+    if !books.hides_draws() {
         repair.take_back_minted();
         repair.refund_failed();
     }
@@ -73,23 +72,17 @@ impl Account {
 }
 
 fn accounts(books: &Books) -> HashMap<&str, Account> {
-    let mut accounts: HashMap<&str, Account> = HashMap::new();
-    for grant in &books.grants {
-        let (granted, remaining) = (grant.credits, grant.remaining);
-        let account = Account { granted, remaining, drawn: 0, refunded: false };
-        accounts.insert(&grant.id, account);
-    }
-    for charge in &books.charges {
-        for draw in charge.readable_draws() {
-            let Some(account) = accounts.get_mut(draw.credit_id.as_str()) else { continue };
-            if charge.active {
-                account.drawn = account.drawn.saturating_add(draw.credits_consumed);
-            } else {
-                account.refunded |= draw.credits_consumed > 0;
-            }
+    let mut drawn = books.drawn_on_grants();
+    let mut account = |grant: &GrantEntry| {
+        let Drawn { active, refunded } = drawn.remove(grant.id.as_str()).unwrap_or_default();
+        Account {
+            granted: grant.credits,
+            remaining: grant.remaining,
+            drawn: active,
+            refunded: !refunded.is_empty(),
         }
-    }
-    accounts
+    };
+    books.grants.iter().map(|grant| (grant.id.as_str(), account(grant))).collect()
 }
 
 struct Repair<'b> {
@@ -133,7 +126,7 @@ impl<'b> Repair<'b> {
     /// Refunds a charge, if it and all grants that it drew on are right.
     fn refund(&mut self, charge: &'b ChargeEntry) {
         let draws = charge.readable_draws();
-        let drawn = draws.iter().map(|draw| draw.credits_consumed).fold(0, i64::saturating_add);
+        let drawn = sum(draws);
         let is_right = |id: &str| self.accounts.get(id).is_some_and(Account::is_right);
         if drawn != charge.credits || !draws.iter().all(|draw| is_right(&draw.credit_id)) {
             return;

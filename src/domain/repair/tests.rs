@@ -1,6 +1,5 @@
 use super::*;
-use crate::domain::books::{GrantEntry, TaskEntry};
-use crate::domain::charge::WrittenDraw;
+use crate::domain::books::{TaskEntry, draws_of};
 use crate::domain::table::TaskKind;
 
 const NOW: i64 = 1_800_000_000_000;
@@ -14,16 +13,12 @@ fn grant(id: &str, credits: i64, remaining: i64) -> GrantEntry {
 }
 
 fn charge(id: &str, active: bool, credits: i64, draws: &[(&str, i64)]) -> ChargeEntry {
-    let draw = |(grant, credits): &(&str, i64)| WrittenDraw {
-        credit_id: (*grant).to_owned(),
-        credits_consumed: *credits,
-    };
     ChargeEntry {
         id: id.to_owned(),
         active,
         credits,
         charged: credits,
-        draws: Ok(draws.iter().map(draw).collect()),
+        draws: draws_of(draws),
         task: None,
         times: at(NOW),
     }
