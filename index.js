@@ -145,6 +145,23 @@ function quote(reply) {
   return found
 }
 
+function balance(found) {
+  for (const grant of found.grants) grant.expiresAt &&= new Date(grant.expiresAt)
+  return decodeExpiry(found, 'nextExpiry')
+}
+
+/** A time that no `Date` holds stays a number. */
+function decodeFix(fix) {
+  if (!fix.column.endsWith('At')) return fix
+  const date = (time) => (typeof time === 'string' ? new Date(time) : time)
+  return { ...fix, before: date(fix.before), after: date(fix.after) }
+}
+
+function statement(found) {
+  for (const entry of found.entries) entry.at = new Date(entry.at)
+  return found
+}
+
 const byId = (id) => [encodeValue(id)]
 const fieldsAndOptions = (fields, options) => [encodeFields(fields), encodeFields(options)]
 const listAndOptions = (encodeItem) => (list, options) => [
@@ -217,6 +234,16 @@ const operations = {
   },
   getRemainingCredits: { pass: byId, result: value },
   quoteCredits: { pass: (userId, credits) => [encodeValue(userId), encodeValue(credits)], result: quote },
+  getBalance: { pass: byId, result: (reply) => balance(reply.value) },
+  getStatement: {
+    pass: (userId, query) => [encodeValue(userId), encodeFields(query)],
+    result: (reply) => statement(reply.value),
+  },
+  auditLedger: { pass: (query, after) => [encodeFields(query), encodeValue(after)], result: value },
+  repairLedger: {
+    pass: (userIds, apply) => [encodeList(userIds, encodeValue), encodeValue(apply)],
+    result: (reply) => reply.value.map(decodeFix),
+  },
   getCredits: { pass: (query) => [encodeFields(query)], result: rows },
   getCreditsCount: { pass: (query) => [encodeFields(query)], result: value },
   getAITasks: { pass: (query) => [encodeFields(query)], result: rows },
@@ -367,9 +394,13 @@ const {
   refundCredits,
   createCredit,
   getRemainingCredits,
+  getBalance,
+  getStatement,
   quoteCredits,
   getCredits,
   getCreditsCount,
+  auditLedger,
+  repairLedger,
   createTables,
   getDiagnostics,
   close,
@@ -408,9 +439,13 @@ module.exports = {
   refundCredits,
   createCredit,
   getRemainingCredits,
+  getBalance,
+  getStatement,
   quoteCredits,
   getCredits,
   getCreditsCount,
+  auditLedger,
+  repairLedger,
   createTables,
   getDiagnostics,
   close,
