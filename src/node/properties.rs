@@ -179,7 +179,8 @@ fn slipped(arguments: Vec<Json>, slips: Vec<Slip>) -> Vec<Json> {
         let at = |index: &Index| (!found.is_empty()).then(|| index.get(&found).as_str());
         match slip {
             Slip::Replaced(index, value) => {
-                at(&index).map(|at| *arguments.pointer_mut(at).unwrap() = value);
+                let Some(at) = at(&index) else { continue };
+                *arguments.pointer_mut(at).unwrap() = value;
             }
             Slip::Removed(index) => {
                 let Some((parent, name)) = at(&index).and_then(|at| at.rsplit_once('/')) else {
