@@ -38,5 +38,8 @@ export const {
   getCreditsCount,
   createTables,
   getDiagnostics,
+  on,
+  once,
+  off,
   close,
 } = mediaCredits

@@ -37,6 +37,9 @@ export let connect,
   getCreditsCount,
   createTables,
   getDiagnostics,
+  on,
+  once,
+  off,
   close
 
 throw new Error(
