@@ -5,7 +5,7 @@
 const { EventEmitter } = require('node:events')
 const { invalidArgument } = require('./errors.js')
 const { LowBalances } = require('./low-balances.js')
-const { charges, effects, observe, observers, refusal, safely, writes } = require('./observe.js')
+const { effects, moves, observe, observers, refusal, safely } = require('./observe.js')
 
 const NAMES = ['charged', 'refunded', 'refused', 'balance-low']
 const MOST_CREDITS = 2_147_483_647
@@ -38,8 +38,8 @@ function makeEvents({ connection, url, readBalance }) {
   })
 
   function begin(call) {
-    if (!writes(call)) return undefined
-    const number = charges(call) ? lowBalances.begin() : undefined
+    const { takes, gives } = moves(call)
+    const number = takes || gives ? lowBalances.begin(gives) : undefined
     return (error, value) => {
       const changed = error ? [] : effects(call, value)
       lowBalances.end(number, changed)

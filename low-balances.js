@@ -3,20 +3,29 @@
 /**
  * Notices that charges of a connection brought a user's balance below a threshold, once for each time.
  *
- * A charge's reply does not say the balance, so it is read afterwards, and then it may lack later charges too, even
- * some that have no reply yet. So what was above is not `balance + credits` of one charge: a user is watched as long
- * as a call may still be answered that was in the balance, and all that was taken meanwhile is added up. Users are
+ * A charge's reply does not say the balance, so it is read afterwards, and then later calls may be in it too, even some
+ * that have no reply yet. So what it was before is not `balance + credits` of one charge: a user is watched as long as
+ * a call may still be answered that was in the balance, and all that was taken meanwhile is added up. Users are
  * forgotten when that is over, so there are never more of them than calls on their way.
+ *
+ * A call on its way may also have given credits back, so that less was there before than it seems. Whose they are is
+ * not known yet: the balance is read again when it is answered.
  */
+
+/** So often at the most. There may always be such a call of somebody else. */
+const MOST_LOOKS = 10
+
 class LowBalances {
   #readBalance
   #thresholds
   #tell
-  /** The numbers of calls that may charge and have no reply yet, oldest first. */
-  #open = new Set()
+  /** The calls that have no reply yet, by number, oldest first: whether each may give credits. */
+  #open = new Map()
   #lastCall = 0
   /** What is known of the users that are watched; those who wait to be forgotten in the order of `seen`. */
   #users = new Map()
+  /** Who waits until all calls up to a number are answered. */
+  #waiting = []
 
   /** `thresholds()` are those that somebody wants to hear of; `tell` is called with what happened. */
   constructor({ readBalance, thresholds, tell }) {
@@ -30,20 +39,27 @@ class LowBalances {
     return this.#users.size
   }
 
-  /** A call that may charge was sent. */
-  begin() {
-    this.#open.add(++this.#lastCall)
+  /** A call was sent that may take credits or give some. Returns its number. */
+  begin(gives) {
+    this.#open.set(++this.#lastCall, gives)
     return this.#lastCall
   }
 
-  /** A call is answered, and has changed this. `call` is its number if it was one that may charge. */
+  /** It is answered, and has changed this. */
   end(call, effects) {
     this.#open.delete(call)
     for (const { event, userId, credits, spendable = credits } of effects) {
       if (event === 'charged') this.#fell(userId, credits)
       else this.#rose(userId, spendable)
     }
+    // In the order of their numbers.
+    while (this.#waiting[0]?.until < this.#oldest()) this.#waiting.shift().resolve()
     this.#forget()
+  }
+
+  #oldest() {
+    const [oldest = Infinity] = this.#open.keys()
+    return oldest
   }
 
   #fell(userId, credits) {
@@ -51,12 +67,12 @@ class LowBalances {
     let user = this.#users.get(userId)
     if (!user) {
       // How far the balance has fallen since the user is watched: in all, and when it was last asked for.
-      user = { fallen: 0, fallenThen: 0, balance: 0, told: new Set(), looking: false, again: false, seen: 0 }
+      user = { fallen: 0, fallenThen: 0, balance: 0, told: new Set(), looking: false, stale: false, seen: 0 }
       this.#users.set(userId, user)
     }
     user.fallen += credits
-    if (user.looking) user.again = true
-    else this.#look(userId, user)
+    user.stale = true
+    if (!user.looking) this.#look(userId, user)
   }
 
   #rose(userId, credits) {
@@ -70,15 +86,21 @@ class LowBalances {
 
   async #look(userId, user) {
     user.looking = true
-    do {
-      user.again = false
+    for (let looks = 1; user.stale; looks++) {
+      user.stale = false
       user.fallenThen = user.fallen
-      try {
-        this.#compare(userId, user, await this.#readBalance(userId))
-      } catch {
-        // The database is away, or the connection closed. Nothing is known, so nothing is said.
+      const crossed = this.#crossed(user, await this.#balance(userId))
+      const inDoubt = crossed.length > 0 && [...this.#open.values()].includes(true)
+      if (inDoubt && looks < MOST_LOOKS) {
+        user.stale = true
+        await this.#answered()
+      } else {
+        for (const below of crossed) {
+          user.told.add(below)
+          this.#tell({ userId, balance: user.balance, below })
+        }
       }
-    } while (user.again)
+    }
     user.looking = false
     user.seen = this.#lastCall
     // To the end: those who were seen before are forgotten before.
@@ -87,20 +109,28 @@ class LowBalances {
     this.#forget()
   }
 
-  #compare(userId, user, balance) {
+  /** The balance, or nothing if it can't be read: the database is away, or the connection closed. */
+  #balance(userId) {
+    return this.#readBalance(userId).catch(() => undefined)
+  }
+
+  /** The thresholds that a balance has fallen below since it was last told. */
+  #crossed(user, balance) {
+    if (balance === undefined) return []
     user.balance = balance
-    for (const below of this.#thresholds()) {
-      if (balance >= below) user.told.delete(below)
-      else if (balance + user.fallenThen >= below && !user.told.has(below)) {
-        user.told.add(below)
-        this.#tell({ userId, balance, below })
-      }
-    }
+    for (const below of user.told) if (balance >= below) user.told.delete(below)
+    const before = balance + user.fallenThen
+    return this.#thresholds().filter((below) => balance < below && before >= below && !user.told.has(below))
+  }
+
+  /** Resolves when all calls are answered that were sent by now. */
+  #answered() {
+    return new Promise((resolve) => this.#waiting.push({ until: this.#lastCall, resolve }))
   }
 
   /** Forgets those of whom every call is answered that may be in the balance that was read last. */
   #forget() {
-    const [oldest = Infinity] = this.#open
+    const oldest = this.#oldest()
     for (const [userId, { looking, seen }] of this.#users) {
       if (looking) continue
       if (seen >= oldest) return

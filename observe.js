@@ -52,39 +52,46 @@ const ofUser = (fields) => ({ userId: field(fields, 'userId'), credits: field(fi
 
 // `charge` is the column of the row that comes back which has the charge's id.
 const ofTasks = (name, kind) => ({
-  [`update${name}ById`]: { about: ([id]) => [{ task: { kind, id } }], charge: 'creditId' },
+  [`update${name}ById`]: {
+    about: ([id, patch]) => [{ task: { kind, id }, gives: field(patch, 'status') === 'failed' }],
+    charge: 'creditId',
+  },
   [`charge${name}`]: {
     about: ([id, charge]) => [{ task: { kind, id }, credits: field(charge, 'credits') }],
     charge: 'creditId',
   },
-  [`settle${name}`]: { about: ([id]) => [{ task: { kind, id } }], charge: 'id' },
+  [`settle${name}`]: { about: ([id]) => [{ task: { kind, id }, gives: true }], charge: 'id' },
 })
 
-const operations = {
-  createMediaTask: { about: ([task, credits]) => [newTask('media', task, credits)], charge: 'creditId' },
-  createMediaTasks: { about: ([items]) => each(items, newMediaTask), charge: 'creditId' },
-  createAITask: { about: ([task]) => [newAITask(task)], charge: 'creditId' },
-  createAITasks: { about: ([tasks]) => each(tasks, newAITask), charge: 'creditId' },
-  ...ofTasks('MediaTask', 'media'),
-  ...ofTasks('AITask', 'ai'),
-  consumeCredits: { about: ([charge]) => [ofUser(charge)], charge: 'id' },
-  consumeCreditsBatch: { about: ([charges]) => each(charges, ofUser), charge: 'id' },
-  refundCredits: { about: () => [{}], charge: 'id' },
-  createCredit: { about: ([grant]) => [{ userId: field(grant, 'userId') }] },
+const operations = new Map(
+  Object.entries({
+    createMediaTask: { about: ([task, credits]) => [newTask('media', task, credits)], charge: 'creditId' },
+    createMediaTasks: { about: ([items]) => each(items, newMediaTask), charge: 'creditId' },
+    createAITask: { about: ([task]) => [newAITask(task)], charge: 'creditId' },
+    createAITasks: { about: ([tasks]) => each(tasks, newAITask), charge: 'creditId' },
+    ...ofTasks('MediaTask', 'media'),
+    ...ofTasks('AITask', 'ai'),
+    consumeCredits: { about: ([charge]) => [ofUser(charge)], charge: 'id' },
+    consumeCreditsBatch: { about: ([charges]) => each(charges, ofUser), charge: 'id' },
+    refundCredits: { about: () => [{ gives: true }], charge: 'id' },
+    createCredit: { about: ([grant]) => [{ userId: field(grant, 'userId'), gives: true }] },
+  }),
+)
+
+const itemsOf = ({ operation, passed }) => operations.get(operation)?.about(passed) ?? []
+
+/** Whether a call takes credits or gives some, if it succeeds. */
+function moves(call) {
+  const items = itemsOf(call)
+  return { takes: items.some(({ credits }) => credits > 0), gives: items.some(({ gives }) => gives) }
 }
 
-/** Whether a call can change the ledger. */
-const writes = ({ operation }) => Object.hasOwn(operations, operation)
-
-/** Whether a call takes credits if it succeeds. */
-const charges = ({ operation, passed }) =>
-  operations[operation].about(passed).some(({ credits }) => credits > 0)
-
 /** What a call that succeeded changed: `{ event, … }` for each charge, refund and grant that is new. */
-function effects({ operation, passed }, value) {
-  if (!Object.hasOwn(operations, operation)) return []
-  const { about, charge } = operations[operation]
-  const items = about(passed)
+function effects(call, value) {
+  const { operation } = call
+  const items = itemsOf(call)
+  if (items.length === 0) return []
+  const { charge } = operations.get(operation)
   const effectOf = (row, at) => {
     const { task, credits } = items[at]
     // No such task, or what was there before.
@@ -106,11 +113,11 @@ function spendable({ status, expiresAt, remainingCredits }) {
 }
 
 /** What a call was refused, or `undefined` if its error is not the ledger's. */
-function refusal({ operation, passed }, error) {
+function refusal(call, error) {
   if (!REFUSALS.has(error.code)) return undefined
+  const { operation } = call
   const { code, index = 0, required, available } = error
-  const { userId, task } =
-    (Object.hasOwn(operations, operation) && operations[operation].about(passed)[index]) || {}
+  const { userId, task } = itemsOf(call)[index] ?? {}
   return {
     operation,
     code,
@@ -120,4 +127,4 @@ function refusal({ operation, passed }, error) {
   }
 }
 
-module.exports = { charges, effects, observe, observers, refusal, safely, writes }
+module.exports = { REFUSALS, effects, moves, observe, observers, refusal, safely }

@@ -3,7 +3,7 @@
 /**
  * Makes a span of each call from now on, of all connections of this process, as a child of the span that is active
  * where it is called; and metrics. Names and attributes follow OpenTelemetry's conventions for clients of databases;
- * `docs/observability.md` lists them. Ids, messages and whatever else is your users' is not among them.
+ * `docs/observability.md` lists them. No id, no message and nothing else of your users is among them.
  *
  * Providers are looked for at the first call, so it does not matter whether your SDK starts before or after this.
  * Called again, it changes nothing.
@@ -14,9 +14,10 @@
  * ```ts
  * // instrumentation.ts of a Next.js app
  * export async function register() {
- *   if (process.env.NEXT_RUNTIME !== 'nodejs') return
- *   const { instrument } = await import('media-credits/opentelemetry')
- *   instrument()
+ *   if (process.env.NEXT_RUNTIME === 'nodejs') {
+ *     const { instrument } = await import('media-credits/opentelemetry')
+ *     instrument()
+ *   }
  * }
  * ```
  */

@@ -122,9 +122,9 @@ describe('with replies that come late and balances that are ahead of them', () =
   }
 
   /** Charges some users at once. */
-  async function run(seed) {
+  async function run(seed, refunds) {
     const pick = random(seed)
-    const users = ['a', 'b', 'c'].map((id) => ({ id, balance: 10 + pick(30) }))
+    const users = ['a', 'b', 'c'].map((id) => ({ id, balance: 10 + pick(30), charges: [] }))
     const before = new Map(users.map(({ id, balance }) => [id, balance]))
     const below = 20
     const told = []
@@ -143,11 +143,16 @@ describe('with replies that come late and balances that are ahead of them', () =
     const reply = () => queue.splice(pick(Math.min(3, queue.length)), 1)[0]?.()
     const commit = () => {
       const user = users[pick(users.length)]
-      const number = balances.begin()
-      const credits = 1 + pick(3)
-      user.balance -= credits
-      const effect = { event: 'charged', userId: user.id, credits }
-      queue.push(() => balances.end(number, [effect]))
+      // What a charge took may come back, once.
+      const gives = refunds && user.charges.length > 0 && pick(2) === 0
+      const number = balances.begin(gives)
+      const credits = gives ? user.charges.pop() : 1 + pick(3)
+      user.balance += gives ? credits : -credits
+      const event = gives ? 'refunded' : 'charged'
+      queue.push(() => {
+        balances.end(number, [{ event, userId: user.id, credits }])
+        if (!gives) user.charges.push(credits)
+      })
     }
     for (let steps = 0; steps < 60; steps++) {
       if (pick(3)) commit()
@@ -158,14 +163,32 @@ describe('with replies that come late and balances that are ahead of them', () =
       reply()
       await null
     }
-    const crossed = users.filter(({ id, balance }) => before.get(id) >= below && balance < below)
-    expect([seed, told.map(({ userId }) => userId).sort()]).toEqual([seed, crossed.map(({ id }) => id)])
-    return crossed.length
+    const of = (user) => told.filter(({ userId }) => userId === user.id).length
+    return users.map((user) => ({
+      seed,
+      told: of(user),
+      was: before.get(user.id) >= below,
+      is: user.balance >= below,
+    }))
   }
 
-  test('each user is told of once, and forgotten in the end', async () => {
-    let crossings = 0
-    for (let seed = 1; seed <= 300; seed++) crossings += await run(seed)
-    expect(crossings).toBeGreaterThan(100)
+  async function runs(refunds) {
+    const all = []
+    for (let seed = 1; seed <= 300; seed++) all.push(...(await run(seed, refunds)))
+    return all
+  }
+
+  test('each user who fell below is told of once, and forgotten in the end', async () => {
+    const all = await runs(false)
+    expect(all.filter(({ told, was, is }) => told !== (was && !is ? 1 : 0))).toEqual([])
+    expect(all.filter(({ told }) => told === 1).length).toBeGreaterThan(100)
+  })
+
+  test('a user who was below before, and gets back what he paid, is not told of', async () => {
+    const all = await runs(true)
+    expect(all.filter(({ told, was }) => told > 0 && !was)).toEqual([])
+    expect(all.filter(({ was }) => !was).length).toBeGreaterThan(100)
+    expect(all.filter(({ told, was, is }) => told === 0 && was && !is)).toEqual([])
+    expect(all.filter(({ told }) => told > 0).length).toBeGreaterThan(100)
   })
 })

@@ -1,6 +1,9 @@
 'use strict'
 
+const fs = require('node:fs')
+const path = require('node:path')
 const { connect } = require('..')
+const { REFUSALS } = require('../observe')
 const { TestDatabase, aiTask, task } = require('./helpers/database')
 const { KINDS } = require('./helpers/kinds')
 const { atOnce, staysSound } = require('./helpers/calls')
@@ -215,6 +218,16 @@ test('many callers at once: every charge and every refund is told once', async (
   await isInTheBooks(database, told)
 })
 
+test('what counts as a refusal is the same in the code, the types and the docs', () => {
+  const read = (file) => fs.readFileSync(path.join(__dirname, '..', file), 'utf8')
+  const codes = (text) => [...text.matchAll(/[A-Z]+_[A-Z_]+/g)].map(([code]) => code).sort()
+  const [, section] = read('docs/errors.md').match(/^## The ledger's refusal$(.*?)^## /ms)
+  const rows = section.split('\n').map((line) => line.match(/^\| (`\w+`) \|/)?.[1] ?? '')
+  const [, type] = read('index.d.ts').match(/^export type RefusalCode =(.*?)>$/ms)
+  expect(codes(rows.join())).toEqual([...REFUSALS].sort())
+  expect(codes(type)).toEqual([...REFUSALS].sort())
+})
+
 describe('a listener', () => {
   test('is called when the row is there for everybody, and before the caller goes on', async () => {
     const { database, credits, told } = await watched()
@@ -229,8 +242,12 @@ describe('a listener', () => {
 
   test('may make calls of its own', async () => {
     const { credits } = await watched(10)
-    credits.once('refused', ({ userId, required }) => credits.createCredit({ userId, credits: required }))
+    let granted
+    credits.once('refused', ({ userId, required }) => {
+      granted = credits.createCredit({ userId, credits: required })
+    })
     await expect(credits.consumeCredits({ userId: 'u', credits: 50 })).rejects.toThrow('Insufficient')
+    await granted
     expect((await credits.consumeCredits({ userId: 'u', credits: 60 })).credits).toBe(-60)
   })
 
