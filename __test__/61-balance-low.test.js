@@ -7,14 +7,17 @@ const { until } = require('./helpers/callers')
 
 staysSound()
 
+/** One after the other, so that what is asked first is answered first. PostgreSQL's alone. */
+const IN_ORDER = { maxConnections: 1 }
+
 /** Waits until whatever is to be told has been told: a balance is read once or twice after the last reply. */
 async function quiet({ credits }) {
   for (let reads = 0; reads < 5; reads++) await credits.getRemainingCredits('u')
 }
 
 /** A user `u` with grants, and what is told of his balance, for each threshold. */
-async function watched(grants, ...thresholds) {
-  const database = await TestDatabase.fresh()
+async function watched(grants, thresholds, options = IN_ORDER) {
+  const database = await TestDatabase.fresh(options)
   await database.user('u', ...grants)
   const told = []
   for (const below of thresholds) database.credits.on('balance-low', { below }, (event) => told.push(event))
@@ -23,7 +26,7 @@ async function watched(grants, ...thresholds) {
 }
 
 test('is told when a charge brings the balance below the threshold, and not again while it is there', async () => {
-  const { database, told, charge } = await watched([25], 20)
+  const { database, told, charge } = await watched([25], [20])
   for (const credits of [5, 1, 1, 10]) {
     await charge(credits)
     await quiet(database)
@@ -32,7 +35,7 @@ test('is told when a charge brings the balance below the threshold, and not agai
 })
 
 test('is told again after the balance was at the threshold', async () => {
-  const { database, credits, told, charge } = await watched([25], 20)
+  const { database, credits, told, charge } = await watched([25], [20])
   const { id } = await charge(10)
   await quiet(database)
   await credits.refundCredits(id, 5)
@@ -45,7 +48,7 @@ test('is told again after the balance was at the threshold', async () => {
 })
 
 test('each threshold is told for itself', async () => {
-  const { database, told, charge } = await watched([25], 20, 5, 24)
+  const { database, told, charge } = await watched([25], [20, 5, 24])
   await charge(2)
   await quiet(database)
   await charge(20)
@@ -57,8 +60,8 @@ test('each threshold is told for itself', async () => {
   ])
 })
 
-test('is told of each user of a batch', async () => {
-  const { database, credits, told } = await watched([10], 8)
+test('is told of those users of a batch who fell below', async () => {
+  const { database, credits, told } = await watched([10], [8])
   await database.user('v', 10)
   await credits.consumeCreditsBatch(
     ['u', 'v', 'u'].map((userId) => ({ userId, credits: 2 })),
@@ -70,7 +73,7 @@ test('is told of each user of a batch', async () => {
 })
 
 test('a user who is below already is not told of, whatever comes and goes there', async () => {
-  const { database, credits, told } = await watched([15], 20)
+  const { database, credits, told } = await watched([15], [20], {})
   for (let at = 0; at < 5; at++) {
     await atOnce(3, async (number) => {
       await credits.createMediaTask(task(`t${at}-${number}`, 'u'), 5)
@@ -84,7 +87,7 @@ test('a user who is below already is not told of, whatever comes and goes there'
 test.each([60, 59, 20, 11])(
   '50 charges of a user at once are told of once: from 60 to 10, below %i',
   async (below) => {
-    const { database, credits, told, charge } = await watched([30, 30], below)
+    const { database, credits, told, charge } = await watched([30, 30], [below], {})
     for (let at = 0; at < 5; at++) {
       await credits.createMediaTask(task(`t${at}`, 'u'), 0)
     }
@@ -103,7 +106,7 @@ test.each([60, 59, 20, 11])(
 )
 
 test('a balance that cannot be read is not told of, and harms nothing', async () => {
-  const { credits, told, charge } = await watched([25], 20)
+  const { credits, told, charge } = await watched([25], [20])
   const charged = charge(10)
   // By the time of the reply, the connection is closed.
   await credits.close()
