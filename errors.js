@@ -27,12 +27,17 @@ function errorAt(caller, description) {
   return error
 }
 
-/** The error of an argument of `method` that never gets to the native code. */
-function invalidArgument(method, field, expected, given) {
+/** As `errorAt`, of whoever called `method`. */
+function errorOf(method, description) {
   const caller = {}
   Error.captureStackTrace(caller, method)
+  return errorAt(caller, description)
+}
+
+/** The error of an argument of `method` that never gets to the native code. */
+function invalidArgument(method, field, expected, given) {
   const message = `${field} must be ${expected}, got ${describe(given)}`
-  return errorAt(caller, { code: 'INVALID_ARGUMENT', message, retryable: false, details: { field } })
+  return errorOf(method, { code: 'INVALID_ARGUMENT', message, retryable: false, details: { field } })
 }
 
 /** What a message says of a value, as `src/domain/value.rs` does. */
@@ -45,4 +50,4 @@ function describe(value) {
   return String(value)
 }
 
-module.exports = { MediaCreditsError, errorAt, invalidArgument }
+module.exports = { MediaCreditsError, errorAt, errorOf, invalidArgument }

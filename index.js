@@ -11,7 +11,7 @@ const { setImmediate } = require('node:timers')
 const { types } = require('node:util')
 const native = require('./binding.js')
 const { compose } = require('./composed.js')
-const { MediaCreditsError, errorAt } = require('./errors.js')
+const { MediaCreditsError, errorAt, errorOf } = require('./errors.js')
 const { makeEvents } = require('./events.js')
 
 // ---- What crosses ----
@@ -131,6 +131,23 @@ function quote(reply) {
   return found
 }
 
+function balance(found) {
+  for (const grant of found.grants) grant.expiresAt &&= new Date(grant.expiresAt)
+  return decodeExpiry(found, 'nextExpiry')
+}
+
+/** A time that no `Date` holds stays a number. */
+function decodeFix(fix) {
+  if (!fix.column.endsWith('At')) return fix
+  const date = (time) => (typeof time === 'string' ? new Date(time) : time)
+  return { ...fix, before: date(fix.before), after: date(fix.after) }
+}
+
+function statement(found) {
+  for (const entry of found.entries) entry.at = new Date(entry.at)
+  return found
+}
+
 const byId = (id) => [encodeValue(id)]
 const fieldsAndOptions = (fields, options) => [encodeFields(fields), encodeFields(options)]
 const listAndOptions = (encodeItem) => (list, options) => [
@@ -203,6 +220,16 @@ const operations = {
   },
   getRemainingCredits: { pass: byId, result: value },
   quoteCredits: { pass: (userId, credits) => [encodeValue(userId), encodeValue(credits)], result: quote },
+  getBalance: { pass: byId, result: (reply) => balance(reply.value) },
+  getStatement: {
+    pass: (userId, query) => [encodeValue(userId), encodeFields(query)],
+    result: (reply) => statement(reply.value),
+  },
+  auditLedger: { pass: (query, after) => [encodeFields(query), encodeValue(after)], result: value },
+  repairLedger: {
+    pass: (userIds, apply) => [encodeList(userIds, encodeValue), encodeValue(apply)],
+    result: (reply) => reply.value.map(decodeFix),
+  },
   getCredits: { pass: (query) => [encodeFields(query)], result: rows },
   getCreditsCount: { pass: (query) => [encodeFields(query)], result: value },
   getAITasks: { pass: (query) => [encodeFields(query)], result: rows },
@@ -321,11 +348,7 @@ function newConnection(method, options) {
   }
   const connection = new native.Connection(JSON.stringify([passed]), environment)
   const { problem } = connection
-  if (problem) {
-    const caller = {}
-    Error.captureStackTrace(caller, method)
-    throw errorAt(caller, JSON.parse(problem).error)
-  }
+  if (problem) throw errorOf(method, JSON.parse(problem).error)
   return connection
 }
 
@@ -361,9 +384,13 @@ const {
   refundCredits,
   createCredit,
   getRemainingCredits,
+  getBalance,
+  getStatement,
   quoteCredits,
   getCredits,
   getCreditsCount,
+  auditLedger,
+  repairLedger,
   createTables,
   getDiagnostics,
   on,
@@ -405,9 +432,13 @@ module.exports = {
   refundCredits,
   createCredit,
   getRemainingCredits,
+  getBalance,
+  getStatement,
   quoteCredits,
   getCredits,
   getCreditsCount,
+  auditLedger,
+  repairLedger,
   createTables,
   getDiagnostics,
   on,

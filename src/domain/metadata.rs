@@ -12,10 +12,17 @@ use crate::error::{Error, Result};
 
 /// The task that a charge with this metadata paid for: `{"type":"media-task…","taskId":"…"}`.
 pub fn task_id(kind: TaskKind, metadata: Option<&str>) -> Option<String> {
+    let (found, task_id) = task(metadata)?;
+    (found == kind).then_some(task_id)
+}
+
+/// The task that a charge with this metadata paid for, and its kind.
+pub fn task(metadata: Option<&str>) -> Option<(TaskKind, String)> {
     let metadata = raw_object(metadata?)?;
     let charge_type: String = read(&metadata, "type")?;
-    let task_id = read(&metadata, "taskId")?;
-    charge_type.starts_with(kind.charge_type()).then_some(task_id)
+    let is_of = |kind: &TaskKind| charge_type.starts_with(kind.charge_type());
+    let kind = [TaskKind::Media, TaskKind::Ai].into_iter().find(is_of)?;
+    Some((kind, read(&metadata, "taskId")?))
 }
 
 /// Whether this is the metadata of the charge that created a task.
@@ -65,7 +72,9 @@ pub struct Settled {
 /// What the metadata of a charge says of its settlement, if the charge's row says so too: a caller may
 /// have put anything into the metadata.
 pub fn settled(metadata: Option<&str>, credits: i64, active: bool) -> Option<Settled> {
-    let metadata = raw_object(metadata?)?;
+    // Nearly no charge is settled, and whole ledgers are read.
+    let metadata = metadata.filter(|text| text.contains("\"settled\""))?;
+    let metadata = raw_object(metadata)?;
     let written: Map<String, Json> = read(&metadata, "settled")?;
     let number = |name: &str| written.get(name)?.as_i64();
     let settled = Settled { charged: number("charged")?, credits: number("credits")? };
@@ -77,23 +86,37 @@ pub fn settled(metadata: Option<&str>, credits: i64, active: bool) -> Option<Set
 /// under `metadata` from then on.
 pub fn with_settled(metadata: Option<&str>, settled: Settled) -> String {
     let Settled { charged, credits } = settled;
-    let settled = json!({ "charged": charged, "credits": credits });
-    let Some(text) = metadata else { return json!({ "settled": settled }).to_string() };
-    match raw_object(text) {
+    with(metadata, "settled", &json!({ "charged": charged, "credits": credits }))
+}
+
+/// The metadata with records of what was repaired, after those of earlier repairs, and else as it was,
+/// like [`with_settled`].
+pub fn with_repaired(metadata: Option<&str>, records: Vec<Json>) -> String {
+    let earlier: Option<Vec<Json>> =
+        metadata.and_then(raw_object).and_then(|fields| read(&fields, "repaired"));
+    let all: Vec<Json> = earlier.into_iter().flatten().chain(records).collect();
+    with(metadata, "repaired", &Json::Array(all))
+}
+
+fn with(metadata: Option<&str>, name: &str, value: &Json) -> String {
+    let Some(text) = metadata else { return json!({ name: value }).to_string() };
+    let Some(fields) = raw_object(text) else {
+        let before = serde_json::from_str(text).unwrap_or_else(|_| json!(text));
+        return json!({ "metadata": before, name: value }).to_string();
+    };
+    let text = text.trim();
+    match fields.get(name) {
+        // Where it stands in the text: other fields may hold more than could be read and written again.
+        Some(before) => {
+            let start = before.get().as_ptr().addr() - text.as_ptr().addr();
+            let end = start + before.get().len();
+            format!("{}{value}{}", &text[..start], &text[end..])
+        }
         None => {
-            let before = serde_json::from_str(text).unwrap_or_else(|_| json!(text));
-            json!({ "metadata": before, "settled": settled }).to_string()
-        }
-        Some(fields) if fields.contains_key("settled") => {
-            let mut fields = object(text).unwrap_or_default();
-            fields.insert("settled".to_owned(), settled);
-            Json::Object(fields).to_string()
-        }
-        Some(fields) => {
             // It is an object, so it ends with a brace.
-            let open = text.trim_end().strip_suffix('}').unwrap_or_default();
+            let open = text.strip_suffix('}').unwrap_or_default();
             let comma = if fields.is_empty() { "" } else { "," };
-            format!("{open}{comma}\"settled\":{settled}}}")
+            format!("{open}{comma}\"{name}\":{value}}}")
         }
     }
 }
@@ -184,6 +207,10 @@ mod tests {
             (
                 Some(r#"{"settled":{"charged":1,"credits":1},"a":1} "#),
                 r#"{"settled":{"charged":10,"credits":6},"a":1}"#,
+            ),
+            (
+                Some(r#"{"settled" : true , "e":1e400,"taskId":"t"}"#),
+                r#"{"settled" : {"charged":10,"credits":6} , "e":1e400,"taskId":"t"}"#,
             ),
             (
                 Some("plain text"),

@@ -4,6 +4,7 @@
 //! time and new ids, and carries the plans out. Guards come first in every plan, one named error each.
 
 pub mod audit;
+pub mod books;
 pub mod charge;
 pub mod credits;
 pub mod grant;
@@ -12,8 +13,13 @@ pub mod options;
 pub mod plan;
 pub mod quote;
 pub mod refund;
+pub mod repair;
 pub mod replay;
 pub mod settle;
+pub mod statement;
 pub mod table;
 pub mod task;
 pub mod value;
+
+#[cfg(test)]
+pub(crate) mod properties;
