@@ -38,5 +38,6 @@ export const {
   getCreditsCount,
   createTables,
   getDiagnostics,
+  stats,
   close,
 } = mediaCredits

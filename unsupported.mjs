@@ -37,6 +37,7 @@ export let connect,
   getCreditsCount,
   createTables,
   getDiagnostics,
+  stats,
   close
 
 throw new Error(

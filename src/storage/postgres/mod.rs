@@ -17,8 +17,10 @@ use std::future::Future;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use deadpool_postgres::{Manager, ManagerConfig, Object, Pool, RecyclingMethod, Runtime};
+use deadpool_postgres::{Manager, ManagerConfig, Object, Pool, RecyclingMethod, Runtime, Status};
+use tokio_postgres::config::Host;
 use tokio_postgres::{Config, Row};
+use tracing::{debug, info};
 
 pub use self::error::Failure;
 use self::error::no_connection;
@@ -28,6 +30,7 @@ use super::location::{PostgresUrl, SslMode};
 use super::schema::{Schema, quote};
 use crate::domain::value::Value;
 use crate::error::Error;
+use crate::histogram::Histogram;
 
 type Result<T, E = Error> = std::result::Result<T, E>;
 
@@ -66,6 +69,20 @@ pub struct Server {
     begin_impatient: String,
     begin_read: String,
     schema: Mutex<Option<Found>>,
+    /// For the log, once it has let us in: what is wrong in a URL may be a part of its password.
+    name: String,
+    times: Times,
+}
+
+/// How long things took, in microseconds.
+#[derive(Debug, Default)]
+pub struct Times {
+    /// Until a connection was there, free or new.
+    pub connections: Histogram,
+    /// From what was sent to the server's last answer to it.
+    pub round_trips: Histogram,
+    /// Those round trips that wrote and committed.
+    pub commits: Histogram,
 }
 
 /// A schema, and when it was found.
@@ -100,6 +117,7 @@ impl Server {
             SslMode::Prefer => tokio_postgres::config::SslMode::Prefer,
             _ => tokio_postgres::config::SslMode::Require,
         });
+        let name = name(&config);
         let connector = tls::connector(url.ssl_mode(), url.root_certificates())?;
         let recycling = ManagerConfig { recycling_method: RecyclingMethod::Fast };
         let manager = Manager::from_config(config, connector, recycling);
@@ -121,12 +139,31 @@ impl Server {
             begin_read: format!("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; {patient}"),
             options,
             schema: Mutex::new(None),
+            name,
+            times: Times::default(),
         })
+    }
+
+    /// How long things took so far.
+    pub fn times(&self) -> &Times {
+        &self.times
+    }
+
+    /// The connections of this process.
+    pub fn pool(&self) -> Status {
+        self.pool.status()
+    }
+
+    async fn client(&self) -> Result<Object, Failure> {
+        let asked = Instant::now();
+        let client = self.pool.get().await.map_err(|error| no_connection(&error))?;
+        self.times.connections.count_since(asked);
+        Ok(client)
     }
 
     /// A connection of the pool, and the tables as they were found when first asked.
     pub async fn session(&self) -> Result<Session<'_>, Failure> {
-        let client = self.pool.get().await.map_err(|error| no_connection(&error))?;
+        let client = self.client().await?;
         let mut session = Session::new(self, client);
         let known = self.known_schema().clone();
         session.schema = Some(match known.filter(|found| found.at.elapsed() < Found::FRESH) {
@@ -138,7 +175,7 @@ impl Server {
 
     /// Makes those of the four tables that are not there yet.
     pub async fn create_tables(&self) -> Result<(), Failure> {
-        let client = self.pool.get().await.map_err(|error| no_connection(&error))?;
+        let client = self.client().await?;
         let begin = &self.begin;
         // IF NOT EXISTS looks before it makes, and two who look at once both make.
         let in_turn = "SELECT pg_advisory_xact_lock(7163217633)";
@@ -193,6 +230,17 @@ impl Server {
     }
 }
 
+/// A server's and its database's name. Of several servers nobody knows which one has let us in.
+fn name(config: &Config) -> String {
+    let host = match config.get_hosts() {
+        [Host::Tcp(host)] => host.clone(),
+        #[cfg(unix)]
+        [Host::Unix(folder)] => folder.display().to_string(),
+        hosts => format!("one of {} servers", hosts.len()),
+    };
+    format!("{host}/{}", config.get_dbname().unwrap_or_default())
+}
+
 /// What holds until the transaction's end.
 fn settings(options: &Options, lock_timeout: Duration) -> String {
     let mut settings = format!(
@@ -233,6 +281,7 @@ impl<'s> Session<'s> {
         let columns = Statement::new(include_str!("sql/columns.sql"), []);
         let [rows] = self.read([columns], "reading the schema").await?;
         let schema = Arc::new(schema::read(&rows)?);
+        info!(database = ?self.server.name, "found the tables");
         let found = Found { schema: Arc::clone(&schema), at: Instant::now() };
         *self.server.known_schema() = Some(found);
         Ok(schema)
@@ -291,12 +340,18 @@ impl<'s> Session<'s> {
 
     /// One round trip: writes and commits. A statement that fails undoes all.
     async fn commit(&mut self, statements: &[Statement]) -> Result<Vec<Vec<Row>>, Failure> {
-        self.send(None, statements, Some("COMMIT"), "writing").await.map_err(
-            |failure| match failure {
-                Failure::Lost(message) => Failure::Unknown(message),
-                other => other,
-            },
-        )
+        let began = Instant::now();
+        let written =
+            self.send(None, statements, Some("COMMIT"), "writing").await.map_err(|failure| {
+                match failure {
+                    Failure::Lost(message) => Failure::Unknown(message),
+                    other => other,
+                }
+            })?;
+        let commit_time = began.elapsed();
+        self.server.times.commits.count_time(commit_time);
+        debug!(statements = statements.len(), commit_us = commit_time.as_micros(), "committed");
+        Ok(written)
     }
 
     /// Undoes the transaction, without waiting for the server to say so.
@@ -329,6 +384,7 @@ impl<'s> Session<'s> {
                 None => Ok(()),
             }
         };
+        let sent = Instant::now();
         // Polled in this order for the first time, and the first poll sends.
         let all = futures_util::future::join3(
             run(before.map(str::to_owned)),
@@ -339,7 +395,10 @@ impl<'s> Session<'s> {
         );
         let answers = in_time(&self.server.options, all).await;
         let (began, rows, ended) = match answers {
-            Ok(answers) => answers,
+            Ok(answers) => {
+                self.server.times.round_trips.count_since(sent);
+                answers
+            }
             Err(late) => {
                 self.discard();
                 return Err(late);
