@@ -15,7 +15,8 @@ use crate::error::{Error, Result};
 use crate::histogram::Histogram;
 
 /// The functions that are counted, as JavaScript names them, in the order of their letters.
-const CALLS: [&str; 33] = [
+const CALLS: [&str; 36] = [
+    "auditLedger",
     "chargeAITask",
     "chargeMediaTask",
     "consumeCredits",
@@ -36,12 +37,14 @@ const CALLS: [&str; 33] = [
     "getAITasks",
     "getAITasksCount",
     "getActiveMediaTasks",
+    "getBalance",
     "getCredits",
     "getCreditsCount",
     "getDiagnostics",
     "getMediaTaskCharges",
     "getMediaTaskHistory",
     "getRemainingCredits",
+    "getStatement",
     "hasActiveMediaTask",
     "quoteCredits",
     "refundCredits",

@@ -26,16 +26,18 @@ pub(super) fn start(directive: &str) {
     });
 }
 
-/// `None`: it is no directive, or one that nothing of this package answers to.
+/// What this package is to write: what its dependencies have to say may quote a value. `None`: it is no directive, or
+/// one that nothing here answers to.
 fn parse(directive: &str) -> Option<Targets> {
-    let filter: Targets = directive.trim().parse().ok()?;
-    let crate_name = env!("CARGO_CRATE_NAME");
+    const ALL: &str = env!("CARGO_CRATE_NAME");
+    let given: Targets = directive.trim().parse().ok()?;
     let is_ours = |target: &str| {
-        target == crate_name
-            || target.strip_prefix(crate_name).is_some_and(|rest| rest.starts_with("::"))
+        target.strip_prefix(ALL).is_some_and(|rest| rest.is_empty() || rest.starts_with("::"))
     };
-    let all = filter.default_level().is_some();
-    (all || filter.iter().any(|(target, _)| is_ours(target))).then_some(filter)
+    let all = given.default_level().map(|level| (ALL, level));
+    let ours: Vec<_> =
+        all.into_iter().chain(given.iter().filter(|(part, _)| is_ours(part))).collect();
+    (!ours.is_empty()).then(|| Targets::new().with_targets(ours))
 }
 
 fn install(filter: Targets) {
@@ -63,6 +65,7 @@ mod tests {
             ("warn", Some((true, true, false))),
             ("off", Some((false, false, false))),
             ("media_credits=trace", Some((true, true, true))),
+            ("error,deadpool=trace", Some((true, false, false))),
             ("warn,media_credits::engine=debug", Some((true, true, true))),
             ("media_credits::storage=debug", Some((false, false, false))),
             ("verbose", None),
@@ -80,6 +83,9 @@ mod tests {
                 (written(Level::ERROR), written(Level::WARN), written(Level::DEBUG))
             });
             assert_eq!(levels, expected, "{directive}");
+            let others = parse(directive)
+                .is_some_and(|filter| filter.would_enable("deadpool", &Level::ERROR));
+            assert!(!others, "{directive}");
         }
     }
 }

@@ -3,6 +3,7 @@
 //! Statements are sent together and answered together. Nothing of a session is used: no prepared
 //! statement has a name, and every setting ends with its transaction. So it works behind a pooler.
 
+mod books;
 mod change;
 mod error;
 mod ledger;
@@ -12,13 +13,13 @@ mod statement;
 mod tls;
 mod value;
 mod views;
+mod watch;
 
 use std::future::Future;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use deadpool_postgres::{Manager, ManagerConfig, Object, Pool, RecyclingMethod, Runtime, Status};
-use tokio_postgres::config::Host;
 use tokio_postgres::{Config, Row};
 use tracing::{debug, info};
 
@@ -26,11 +27,11 @@ pub use self::error::Failure;
 use self::error::no_connection;
 pub use self::ledger::{Facts, FoundTask, Wanted, WantedTask, Written};
 use self::statement::Statement;
+pub use self::watch::Times;
 use super::location::{PostgresUrl, SslMode};
 use super::schema::{Schema, quote};
 use crate::domain::value::Value;
 use crate::error::Error;
-use crate::histogram::Histogram;
 
 type Result<T, E = Error> = std::result::Result<T, E>;
 
@@ -74,17 +75,6 @@ pub struct Server {
     times: Times,
 }
 
-/// How long things took, in microseconds.
-#[derive(Debug, Default)]
-pub struct Times {
-    /// Until a connection was there, free or new.
-    pub connections: Histogram,
-    /// From what was sent to the server's last answer to it.
-    pub round_trips: Histogram,
-    /// Those round trips that wrote and committed.
-    pub commits: Histogram,
-}
-
 /// A schema, and when it was found.
 #[derive(Clone)]
 struct Found {
@@ -117,7 +107,7 @@ impl Server {
             SslMode::Prefer => tokio_postgres::config::SslMode::Prefer,
             _ => tokio_postgres::config::SslMode::Require,
         });
-        let name = name(&config);
+        let name = watch::name(&config);
         let connector = tls::connector(url.ssl_mode(), url.root_certificates())?;
         let recycling = ManagerConfig { recycling_method: RecyclingMethod::Fast };
         let manager = Manager::from_config(config, connector, recycling);
@@ -230,17 +220,6 @@ impl Server {
     }
 }
 
-/// A server's and its database's name. Of several servers nobody knows which one has let us in.
-fn name(config: &Config) -> String {
-    let host = match config.get_hosts() {
-        [Host::Tcp(host)] => host.clone(),
-        #[cfg(unix)]
-        [Host::Unix(folder)] => folder.display().to_string(),
-        hosts => format!("one of {} servers", hosts.len()),
-    };
-    format!("{host}/{}", config.get_dbname().unwrap_or_default())
-}
-
 /// What holds until the transaction's end.
 fn settings(options: &Options, lock_timeout: Duration) -> String {
     let mut settings = format!(
@@ -281,9 +260,10 @@ impl<'s> Session<'s> {
         let columns = Statement::new(include_str!("sql/columns.sql"), []);
         let [rows] = self.read([columns], "reading the schema").await?;
         let schema = Arc::new(schema::read(&rows)?);
-        info!(database = ?self.server.name, "found the tables");
         let found = Found { schema: Arc::clone(&schema), at: Instant::now() };
-        *self.server.known_schema() = Some(found);
+        if self.server.known_schema().replace(found).is_none() {
+            info!(database = ?self.server.name, "connected and found the tables");
+        }
         Ok(schema)
     }
 
