@@ -620,7 +620,7 @@ export interface CommonStats {
    *
    * A function that is made of others counts as those: `createMediaTasks` without `atomic` as so many
    * `createMediaTask`; `failStuckMediaTasks` as one each time it looks for tasks, and an `updateMediaTaskById` for each
-   * task that it fails.
+   * task that it fails; `auditLedger` as one for each page of users.
    */
   operations: Partial<Record<keyof MediaCredits, OperationStats>>
   /** The requests that wait and run. With an SQLite file, those that write; reads are in `readQueue`. */

@@ -16,7 +16,7 @@ mod views;
 mod watch;
 
 use std::future::Future;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, Once, PoisonError};
 use std::time::{Duration, Instant};
 
 use deadpool_postgres::{Manager, ManagerConfig, Object, Pool, RecyclingMethod, Runtime, Status};
@@ -72,6 +72,7 @@ pub struct Server {
     schema: Mutex<Option<Found>>,
     /// For the log, once it has let us in: what is wrong in a URL may be a part of its password.
     name: String,
+    first_look: Once,
     times: Times,
 }
 
@@ -130,6 +131,7 @@ impl Server {
             options,
             schema: Mutex::new(None),
             name,
+            first_look: Once::new(),
             times: Times::default(),
         })
     }
@@ -261,9 +263,9 @@ impl<'s> Session<'s> {
         let [rows] = self.read([columns], "reading the schema").await?;
         let schema = Arc::new(schema::read(&rows)?);
         let found = Found { schema: Arc::clone(&schema), at: Instant::now() };
-        if self.server.known_schema().replace(found).is_none() {
-            info!(database = ?self.server.name, "connected and found the tables");
-        }
+        *self.server.known_schema() = Some(found);
+        let Server { first_look, name, .. } = self.server;
+        first_look.call_once(|| info!(database = ?name, "connected and found the tables"));
         Ok(schema)
     }
 
