@@ -15,7 +15,7 @@ use crate::error::{Error, Result};
 use crate::histogram::Histogram;
 
 /// The functions that are counted, as JavaScript names them, in the order of their letters.
-const CALLS: [&str; 36] = [
+const CALLS: [&str; 37] = [
     "auditLedger",
     "chargeAITask",
     "chargeMediaTask",
@@ -48,6 +48,7 @@ const CALLS: [&str; 36] = [
     "hasActiveMediaTask",
     "quoteCredits",
     "refundCredits",
+    "repairLedger",
     "settleAITask",
     "settleMediaTask",
     "updateAITaskById",
