@@ -18,9 +18,10 @@ const systemOf = (url) => (/^postgres(ql)?:/i.test(url) ? 'postgresql' : 'sqlite
 
 /**
  * The functions `on`, `once` and `off` of a connection, and `observed`, which says of each call what is to be told of
- * its end. `connection` is what the app holds, `url` what it was given, and `readBalance` asks for a user's balance.
+ * its end. `connection` is what the app holds, `url` what it was given, and `ask` asks it something
+ * that nobody observes.
  */
-function makeEvents({ connection, url, readBalance }) {
+function makeEvents({ connection, url, ask }) {
   const emitter = new EventEmitter()
   let listeners = 0
   emitter.on('removeListener', () => listeners--)
@@ -32,7 +33,7 @@ function makeEvents({ connection, url, readBalance }) {
 
   const thresholdNames = () => emitter.eventNames().filter((name) => name.startsWith(LOW))
   const lowBalances = new LowBalances({
-    readBalance,
+    readBalance: (userId) => ask('getRemainingCredits', [userId]),
     thresholds: () => thresholdNames().map((name) => Number(name.slice(LOW.length))),
     tell: (event) => tell(LOW + event.below, event),
   })

@@ -110,6 +110,7 @@ const rows = (reply) => reply.rows.map(decodeRow)
 const all = (reply) => reply.all.map(row)
 const value = (reply) => reply.value
 const nothing = () => undefined
+const counted = ({ value }) => ({ ...value, startedAt: new Date(value.startedAt) })
 
 /** A row, with what else is known of it. */
 function row(reply) {
@@ -236,6 +237,7 @@ const operations = {
   getAITasksCount: { pass: (query) => [encodeFields(query)], result: value },
   createTables: { pass: () => [], result: nothing },
   getDiagnostics: { pass: () => [], result: value },
+  stats: { pass: () => [], result: counted },
 }
 
 // ---- Requests and their replies ----
@@ -309,16 +311,12 @@ class MediaCredits {
   }
 }
 
-/**
- * Gives `target` all functions of a connection; `connection()` is asked for it at each call. `url` is what it was
- * given, if that is not the environment's.
- */
+/** Gives `target` all functions of a connection to `url`; `connection()` is asked for it at each call. */
 function publish(target, connection, url) {
   const submit = (number, name, passed) => connection().submit(mailbox, number, name, JSON.stringify(passed))
-  // An event's own question is nobody's call.
-  const readBalance = (userId) =>
-    request(readBalance, value, (number) => submit(number, 'getRemainingCredits', byId(userId)))
-  const events = makeEvents({ connection: target, url, readBalance })
+  // What an event asks is nobody's call.
+  const ask = (name, passed) => request(ask, value, (number) => submit(number, name, passed))
+  const events = makeEvents({ connection: target, url, ask })
   for (const [name, { pass, result }] of Object.entries(operations)) {
     const method = (...args) =>
       request(method, result, (number) => {
@@ -339,12 +337,13 @@ function connect(options = {}) {
 }
 
 function newConnection(method, options) {
-  const { DATABASE_URL, DATABASE_PROVIDER, DB_SCHEMA } = process.env
+  const { DATABASE_URL, DATABASE_PROVIDER, DB_SCHEMA, MEDIA_CREDITS_LOG } = process.env
   const passed = encodeFields(options)
   const environment = {
     url: DATABASE_URL ?? '',
     provider: DATABASE_PROVIDER ?? '',
     schema: DB_SCHEMA ?? '',
+    log: MEDIA_CREDITS_LOG ?? '',
   }
   const connection = new native.Connection(JSON.stringify([passed]), environment)
   const { problem } = connection
@@ -393,6 +392,7 @@ const {
   repairLedger,
   createTables,
   getDiagnostics,
+  stats,
   on,
   once,
   off,
@@ -441,6 +441,7 @@ module.exports = {
   repairLedger,
   createTables,
   getDiagnostics,
+  stats,
   on,
   once,
   off,

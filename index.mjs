@@ -42,6 +42,7 @@ export const {
   repairLedger,
   createTables,
   getDiagnostics,
+  stats,
   on,
   once,
   off,

@@ -25,6 +25,7 @@ import type {
   NewMediaTask,
   Refund,
   Replayable,
+  Stats,
   UpdateMediaTask,
 } from 'media-credits'
 import type { AppCredit, AppMediaTask, AppNewMediaTask } from './app-rows.js'
@@ -167,9 +168,13 @@ export async function plain() {
   await createMediaTask({ id: 't', userId: 'u', platform: 'youtube', videoUrl: 'v' }, 10)
   await db.createTables()
   const found = await db.getDiagnostics()
+  const counted: Stats = await db.stats()
   await close()
   const mode = found.storage === 'sqlite' ? found.journalMode : found.isolation
-  return db instanceof MediaCredits ? mode : ''
+  const waits = counted.storage === 'sqlite' ? counted.locks.waits : counted.connections.waits
+  const refused = counted.operations.createMediaTask?.refused.INSUFFICIENT_CREDITS ?? 0
+  const numbers: number = waits.p99Ms + refused + counted.queue.queued + counted.startedAt.getTime()
+  return db instanceof MediaCredits ? mode : numbers
 }
 
 export async function drizzle(newTask: AppNewMediaTask) {
