@@ -1,0 +1,42 @@
+'use strict'
+
+/** What the commands have in common: how to name a database, and a connection to it while they work. */
+
+const { findDatabase, placeOf } = require('./database')
+const { Output, coloursOf } = require('./output')
+
+/** Adds the options of a command that opens a database. */
+function withDatabase(command) {
+  return command
+    .option('--url <url>', 'the database, instead of DATABASE_URL')
+    .option('--env-file <file>', 'a file with DATABASE_URL, instead of the environment')
+    .option('--json', 'write JSON, for machines')
+}
+
+/**
+ * The action of a command: `work` gets what it needs to work, and then the command's own arguments.
+ *
+ * @param {(context: { credits, output: Output, options: object, command }, ...args: unknown[]) => Promise<void>} work
+ */
+function connected(work) {
+  return async (...args) => {
+    const command = args.pop()
+    const options = args.pop()
+    const database = findDatabase(options)
+    if (!options.json) sayWhere(database)
+    const credits = require('..').connect(database.options)
+    try {
+      await work({ credits, output: new Output(options), options, command }, ...args)
+    } finally {
+      await credits.close()
+    }
+  }
+}
+
+/** To a person, not to a script: a command that writes must not do so where nobody expects it. */
+function sayWhere({ url, source }) {
+  if (!process.stderr.isTTY) return
+  process.stderr.write(`${coloursOf(process.stderr).dim(`${placeOf(url)} (${source})`)}\n`)
+}
+
+module.exports = { connected, withDatabase }
