@@ -12,6 +12,7 @@ function compose(connection) {
     ),
     createAITasks: eachOrAll(createAITasks, createAITask),
     consumeCreditsBatch: eachOrAll(consumeCreditsBatch, consumeCredits),
+    auditLedger: audit(connection.auditLedger, connection.getCreditsCount),
     failStuckMediaTasks: failStuck(connection.failStuckMediaTasks, connection.updateMediaTaskById),
     failStuckAITasks: failStuck(connection.failStuckAITasks, connection.updateAITaskById),
   }
@@ -30,6 +31,32 @@ function eachOrAll(together, one) {
     if ((atomic ?? false) !== false || !Array.isArray(items) || !areOptions) return together(items, options)
     // From a list with holes too.
     return Promise.allSettled(Array.from(items, (item) => one(item, others)))
+  }
+}
+
+/** Audits some users after others, so that memory and snapshots stay small however many there are. */
+function audit(auditSome, getCreditsCount) {
+  return async function* auditLedger(query) {
+    const { onProgress, ...passed } = Object(query)
+    const listens = typeof onProgress === 'function'
+    const { userId, limit = Infinity } = passed
+    const progress = { users: 0, rows: 0, totalRows: 0 }
+    let found = 0
+    let next
+    do {
+      const page = await auditSome(listens ? passed : query, next)
+      if (listens) {
+        if (next === undefined) progress.totalRows = await getCreditsCount({ userId })
+        progress.users += page.users
+        progress.rows += page.rows
+        onProgress({ ...progress })
+      }
+      for (const finding of page.findings) {
+        yield finding
+        if (++found >= limit) return
+      }
+      next = page.next
+    } while (next !== null)
   }
 }
 

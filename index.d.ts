@@ -390,6 +390,128 @@ export interface Quote {
   nextExpiry: { expiresAt: Date; credits: number } | null
 }
 
+/** What a user can spend. */
+export interface Balance {
+  /** All that can be spent now, as {@link getRemainingCredits} has it. */
+  credits: number
+  /** The grants that it comes from, in the order in which they are drawn on. */
+  grants: {
+    /** The grant's `id`. */
+    creditId: string
+    transactionNo: string
+    /** What is left of it. */
+    remaining: number
+    /** What it was. */
+    granted: number
+    /** `null`: never. */
+    expiresAt: Date | null
+  }[]
+  /** What expires next; `null` if nothing ever does. */
+  nextExpiry: { expiresAt: Date; credits: number } | null
+}
+
+/** Which part of a statement. */
+export interface StatementQuery {
+  /** From this time on. */
+  from?: Date | undefined
+  /** Before this time. */
+  to?: Date | undefined
+  /** The {@link Statement.cursor} of the page before. */
+  cursor?: string | undefined
+  /** Entries a page: 1 to 1000, 100 by default. */
+  limit?: number | undefined
+}
+
+/** A page of what moved a user's balance. */
+export interface Statement {
+  /** The balance before the first entry. */
+  openingBalance: number
+  /** Oldest first. */
+  entries: StatementEntry[]
+  /** For the next page; `null` if this was the last. */
+  cursor: string | null
+}
+
+/** Something that moved a user's balance. */
+export interface StatementEntry {
+  /**
+   * - `'grant'`: credits were granted.
+   * - `'charge'`: credits were taken, as many as at first.
+   * - `'settlement'`: a charge gave back what it had taken too much.
+   * - `'refund'`: a charge gave back the rest.
+   * - `'expiry'`: what was left of a grant expired, or came back to it when it had expired already.
+   * - `'revocation'`: what was left of a grant that the app marked as deleted.
+   * - `'adjustment'`: a difference that the rows do not explain; {@link auditLedger} says more.
+   */
+  type: 'grant' | 'charge' | 'settlement' | 'refund' | 'expiry' | 'revocation' | 'adjustment'
+  at: Date
+  /** What it did to the balance: negative if it took. */
+  credits: number
+  /** The balance after it. */
+  balance: number
+  /** The `id` of the grant or charge behind it. */
+  creditId: string
+  transactionNo: string
+  scene: Credit['transactionScene']
+  description: string | null
+  /** The task that was charged for. */
+  task: { kind: 'media' | 'ai'; id: string } | null
+}
+
+/** Which books to audit. */
+export interface AuditQuery {
+  /** Without it, those of all users. */
+  userId?: string | undefined
+  /** At most so many findings. By default all. */
+  limit?: number | undefined
+  /** Called now and then with how far the audit is. */
+  onProgress?: ((progress: AuditProgress) => void) | undefined
+}
+
+/** How far an audit is. */
+export interface AuditProgress {
+  /** Users whose books were read. */
+  users: number
+  /** Rows of `credit` that were read. */
+  rows: number
+  /** Rows of `credit` that there were when the audit began. */
+  totalRows: number
+}
+
+/** Something that is wrong with a user's books. */
+export interface LedgerFinding {
+  /**
+   * - `'grant-out-of-range'`: less than nothing is left of a grant, or more than was granted.
+   * - `'refunded-more-than-once'`: credits came back to a grant that had come back before: they were minted.
+   * - `'grant-draws-differ'`: what left a grant is not what its active charges drew.
+   * - `'charge-draws-differ'`: a charge's draws don't add up to what it took: the user was overdrawn.
+   * - `'detail-unreadable'`: a charge's `consumedDetail` can't be read.
+   * - `'draw-on-foreign-grant'`: a charge drew on a grant that is not there, or on another user's.
+   * - `'charge-without-task'`: the task that a charge was made for is not there, or another user's.
+   * - `'task-without-charge'`: the charge that a task names is not there, or another user's.
+   * - `'failed-task-charged'`: a task has failed, and its charge was not refunded.
+   * - `'wrong-time-unit'`: a time in seconds among milliseconds, or the other way round.
+   */
+  kind:
+    | 'grant-out-of-range'
+    | 'refunded-more-than-once'
+    | 'grant-draws-differ'
+    | 'charge-draws-differ'
+    | 'detail-unreadable'
+    | 'draw-on-foreign-grant'
+    | 'charge-without-task'
+    | 'task-without-charge'
+    | 'failed-task-charged'
+    | 'wrong-time-unit'
+  userId: string
+  /** The row that is wrong, then those that show it. */
+  rows: { table: 'credit' | 'media_tasks' | 'ai_task'; id: string }[]
+  /** The numbers that don't fit, by name: `{ granted: 100, remaining: 130, drawn: 0 }`. */
+  numbers: Record<string, number>
+  /** The same as a sentence. */
+  message: string
+}
+
 /** What became of stuck tasks. */
 export interface FailedStuckTasks {
   /** Those that failed now, oldest first: with the status that they had, and what was refunded. */
@@ -798,6 +920,15 @@ export class MediaCredits<Task extends object = MediaTask, CreditRow extends obj
     options?: ReplayOptions,
   ) => Promise<Replayable<CreditRow>>
 
+  /** What the user can spend, grant by grant. More: {@link getBalance}. */
+  readonly getBalance: typeof getBalance
+
+  /** A page of everything that moved the user's balance. More: {@link getStatement}. */
+  readonly getStatement: typeof getStatement
+
+  /** What is wrong with the ledger. Guarantees, errors, example: {@link auditLedger}. */
+  readonly auditLedger: typeof auditLedger
+
   /** What a charge would do now, without doing it. More: {@link quoteCredits}. */
   readonly quoteCredits: (userId: string, credits: number) => Promise<Quote>
 
@@ -1164,6 +1295,45 @@ export function createCredit(newCredit: NewCredit, options?: ReplayOptions): Pro
  * Rejects with `INVALID_ID`.
  */
 export function getRemainingCredits(userId: string): Promise<number>
+
+/**
+ * What the user can spend now, grant by grant, and what expires next. All zero for a user who is not there.
+ *
+ * Rejects with `INVALID_ID`.
+ */
+export function getBalance(userId: string): Promise<Balance>
+
+/**
+ * A page of everything that moved the user's balance, oldest first, with the balance after each entry. The last
+ * entry's is the balance, exactly as {@link getRemainingCredits} has it.
+ *
+ * It is read off the grants and charges as they are now: a grant's row says when it was made and expires, a charge's
+ * what it drew, and that it was settled or refunded. The time of both is that of the row's last change.
+ *
+ * Rejects with `INVALID_ID`, `INVALID_DATE`, `INVALID_ARGUMENT` or `UNKNOWN_FIELD`.
+ *
+ * @example
+ * ```ts
+ * const { entries, openingBalance, cursor } = await getStatement(userId, { from: firstOfMonth })
+ * ```
+ */
+export function getStatement(userId: string, query?: StatementQuery): Promise<Statement>
+
+/**
+ * Looks for everything that is wrong with the ledger, and changes nothing: what the TypeScript models left behind, or
+ * anybody else who writes to the tables. A ledger that this package alone writes has no findings.
+ *
+ * It reads some users at a time, each from one snapshot, so it takes little memory, and the app goes on meanwhile. It
+ * looks at nothing after the loop is left.
+ *
+ * The first step rejects with `INVALID_ID`, `INVALID_ARGUMENT` or `UNKNOWN_FIELD`.
+ *
+ * @example
+ * ```ts
+ * for await (const { kind, userId, message } of auditLedger()) console.log(kind, userId, message)
+ * ```
+ */
+export function auditLedger(query?: AuditQuery): AsyncGenerator<LedgerFinding, void, undefined>
 
 /**
  * What a charge would do now, without doing it: whether it would work, which grants it would draw on, and what

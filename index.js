@@ -145,6 +145,16 @@ function quote(reply) {
   return found
 }
 
+function balance(found) {
+  for (const grant of found.grants) grant.expiresAt &&= new Date(grant.expiresAt)
+  return decodeExpiry(found, 'nextExpiry')
+}
+
+function statement(found) {
+  for (const entry of found.entries) entry.at = new Date(entry.at)
+  return found
+}
+
 const byId = (id) => [encodeValue(id)]
 const fieldsAndOptions = (fields, options) => [encodeFields(fields), encodeFields(options)]
 const listAndOptions = (encodeItem) => (list, options) => [
@@ -217,6 +227,12 @@ const operations = {
   },
   getRemainingCredits: { pass: byId, result: value },
   quoteCredits: { pass: (userId, credits) => [encodeValue(userId), encodeValue(credits)], result: quote },
+  getBalance: { pass: byId, result: (reply) => balance(reply.value) },
+  getStatement: {
+    pass: (userId, query) => [encodeValue(userId), encodeFields(query)],
+    result: (reply) => statement(reply.value),
+  },
+  auditLedger: { pass: (query, after) => [encodeFields(query), encodeValue(after)], result: value },
   getCredits: { pass: (query) => [encodeFields(query)], result: rows },
   getCreditsCount: { pass: (query) => [encodeFields(query)], result: value },
   getAITasks: { pass: (query) => [encodeFields(query)], result: rows },
@@ -367,9 +383,12 @@ const {
   refundCredits,
   createCredit,
   getRemainingCredits,
+  getBalance,
+  getStatement,
   quoteCredits,
   getCredits,
   getCreditsCount,
+  auditLedger,
   createTables,
   getDiagnostics,
   close,
@@ -408,9 +427,12 @@ module.exports = {
   refundCredits,
   createCredit,
   getRemainingCredits,
+  getBalance,
+  getStatement,
   quoteCredits,
   getCredits,
   getCreditsCount,
+  auditLedger,
   createTables,
   getDiagnostics,
   close,

@@ -4,6 +4,7 @@
 //! time and new ids, and carries the plans out. Guards come first in every plan, one named error each.
 
 pub mod audit;
+pub mod books;
 pub mod charge;
 pub mod credits;
 pub mod grant;
@@ -14,6 +15,7 @@ pub mod quote;
 pub mod refund;
 pub mod replay;
 pub mod settle;
+pub mod statement;
 pub mod table;
 pub mod task;
 pub mod value;

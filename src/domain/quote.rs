@@ -18,17 +18,19 @@ pub struct Quote {
 
 /// Quotes a charge. `grants` are all that the user can spend, in draw order.
 pub fn quote(grants: &[Grant], credits: Credits) -> Quote {
-    let first_ms = grants.iter().filter_map(|grant| grant.expires_at_ms).min();
-    let expiring = |at_ms| -> i64 {
-        let then = grants.iter().filter(|grant| grant.expires_at_ms == Some(at_ms));
-        then.map(|grant| grant.remaining).sum()
-    };
     Quote {
         required: credits.get(),
         available: grants.iter().map(|grant| grant.remaining).sum(),
         draws: draw(grants, credits).unwrap_or_default(),
-        next_expiry: first_ms.map(|at_ms| (at_ms, expiring(at_ms))),
+        next_expiry: next_expiry(grants),
     }
+}
+
+/// What expires next: when, and how many credits then.
+pub fn next_expiry(grants: &[Grant]) -> Option<(i64, i64)> {
+    let first_ms = grants.iter().filter_map(|grant| grant.expires_at_ms).min()?;
+    let then = grants.iter().filter(|grant| grant.expires_at_ms == Some(first_ms));
+    Some((first_ms, then.map(|grant| grant.remaining).sum()))
 }
 
 #[cfg(test)]

@@ -49,6 +49,14 @@ impl TaskKind {
         }
     }
 
+    /// The kind as JavaScript reads it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Media => "media",
+            Self::Ai => "ai",
+        }
+    }
+
     /// The statuses in which a task is still being worked on.
     pub fn active_statuses(self) -> &'static [&'static str] {
         match self {

@@ -18,16 +18,19 @@ mod writes;
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use crate::domain::charge::ChargeRequest;
+use crate::domain::audit::Finding;
+use crate::domain::charge::{ChargeRequest, Grant};
 use crate::domain::credits::Credits;
 use crate::domain::grant::NewGrant;
 use crate::domain::quote::Quote;
 use crate::domain::refund::Refund;
 use crate::domain::settle::Settlement;
+use crate::domain::statement::{Query, Statement};
 use crate::domain::table::{TableName, TaskKind};
 use crate::domain::task::{NewTask, Step, TaskPatch};
 use crate::domain::value::Value;
 use crate::error::{Error, Result};
+use crate::storage::books::Shelf;
 use crate::storage::location::Location;
 use crate::storage::{Filter, Page, Row, StuckFilter};
 
@@ -189,6 +192,12 @@ pub enum Read {
     TaskCharges(TaskKind, String),
     /// `findStuckMediaTasks`, `findStuckAITasks`
     StuckTasks(StuckFilter),
+    /// `getBalance`
+    Purse(String),
+    /// `getStatement`
+    Statement(String, Query),
+    /// `auditLedger`
+    Audit(Shelf),
 }
 
 /// What a request came to.
@@ -208,6 +217,12 @@ pub enum Outcome {
     Updated(Row, Option<Refund>),
     /// What a charge would do.
     Quote(Quote),
+    /// What a user can spend: grants in draw order.
+    Purse(Vec<Grant>),
+    /// A page of a statement, and the rows of `credit` that it is about.
+    Statement(Statement, Vec<Row>),
+    /// What an audit of some users' books has found.
+    Audited(Audited),
     /// An outcome for each of several requests that went together.
     All(Vec<Outcome>),
     /// A list of rows.
@@ -216,6 +231,19 @@ pub enum Outcome {
     Page(Vec<Row>, i64, Page),
     /// What was found when the database was opened.
     Diagnostics(Diagnostics),
+}
+
+/// What an audit of some users' books has found.
+#[derive(Debug, Clone)]
+pub struct Audited {
+    /// What is wrong.
+    pub findings: Vec<Finding>,
+    /// How many users these were.
+    pub users: usize,
+    /// How many rows of `credit` they had.
+    pub credit_rows: i64,
+    /// The last of these users, if there are more.
+    pub next: Option<String>,
 }
 
 /// What was found when the database was opened: each thing's name in JavaScript, and what it is.

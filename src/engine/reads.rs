@@ -1,11 +1,15 @@
 //! Each thing that a page shows.
 
 use super::replays::charges_of;
-use super::{Outcome, Read};
+use super::{Audited, Outcome, Read};
+use crate::domain::audit::{Audit, Owners};
+use crate::domain::books::RowId;
 use crate::domain::quote::quote;
+use crate::domain::statement::{Query, Statement, credit_ids, statement};
 use crate::domain::table::TableName;
 use crate::error::Result;
 use crate::storage::Views;
+use crate::storage::books::{BooksPage, Shelf};
 
 /// Answers one question.
 pub fn read(views: &mut impl Views, read: &Read, now_ms: i64) -> Result<Outcome> {
@@ -29,5 +33,44 @@ pub fn read(views: &mut impl Views, read: &Read, now_ms: i64) -> Result<Outcome>
             None => Ok(Outcome::Rows(Vec::new())),
         },
         Read::StuckTasks(filter) => views.stuck_tasks(filter, now_ms).map(Outcome::Rows),
+        Read::Purse(user_id) => views.all_spendable_grants(user_id, now_ms).map(Outcome::Purse),
+        Read::Statement(user_id, query) => {
+            let page = views.books(&Shelf::User(user_id.clone()))?;
+            let statement = write_statement(&page, user_id, query, now_ms);
+            let rows = views.find_all(TableName::Credit, &credit_ids(&statement.entries))?;
+            Ok(Outcome::Statement(statement, rows))
+        }
+        Read::Audit(shelf) => {
+            let page = views.books(shelf)?;
+            let owners = views.owners(&named_elsewhere(&page))?;
+            Ok(Outcome::Audited(audit(page, &owners)))
+        }
+    }
+}
+
+/// A page of the statement of a user, whose books these are if there are any.
+pub(super) fn write_statement(
+    page: &BooksPage,
+    user_id: &str,
+    query: &Query,
+    now_ms: i64,
+) -> Statement {
+    let books = page.books.get(user_id);
+    books.map(|books| statement(books, query, now_ms)).unwrap_or_default()
+}
+
+/// The rows that these books name and do not hold.
+pub(super) fn named_elsewhere(page: &BooksPage) -> Vec<RowId> {
+    page.books.values().flat_map(|books| Audit(books).named_elsewhere()).collect()
+}
+
+/// Audits these books.
+pub(super) fn audit(page: BooksPage, owners: &Owners) -> Audited {
+    let findings = page.books.values().flat_map(|books| Audit(books).findings(owners));
+    Audited {
+        findings: findings.collect(),
+        users: page.books.len(),
+        credit_rows: page.credit_rows,
+        next: page.next,
     }
 }

@@ -7,12 +7,14 @@ use crate::domain::credits::Credits;
 use crate::domain::grant::NewGrant;
 use crate::domain::options::{RefundPolicy, flag, statuses};
 use crate::domain::settle::Settlement;
+use crate::domain::statement::{Cursor, Query};
 use crate::domain::table::TableName;
 use crate::domain::table::TaskKind::{self, Ai, Media};
 use crate::domain::task::{NewTask, Step, TaskPatch};
-use crate::domain::value::{Fields, Value, check_id};
+use crate::domain::value::{Fields, Value, check_id, describe};
 use crate::engine::{Charging, Operation, Read, Write};
 use crate::error::{Error, Result};
+use crate::storage::books::Shelf;
 use crate::storage::{Filter, Page, StuckFilter};
 
 /// Reads a call: the function's name and its arguments. `policy` is the connection's.
@@ -140,6 +142,12 @@ fn reading(name: &str, arguments: &mut Arguments) -> Result<Option<Read>> {
         "failStuckMediaTasks" => Read::StuckTasks(read_stuck_to_fail(Media, name, arguments)?),
         "failStuckAITasks" => Read::StuckTasks(read_stuck_to_fail(Ai, name, arguments)?),
         "getRemainingCredits" => Read::Balance(arguments.id("userId")?),
+        "getBalance" => Read::Purse(arguments.id("userId")?),
+        "getStatement" => {
+            let user_id = arguments.id("userId")?;
+            Read::Statement(user_id, read_statement(&arguments.optional_fields(name)?)?)
+        }
+        "auditLedger" => read_audit(arguments)?,
         "quoteCredits" => {
             let (user_id, credits) = (arguments.id("userId")?, arguments.value("credits")?);
             Read::Quote(user_id, Credits::parse("credits", credits.as_ref())?)
@@ -288,4 +296,47 @@ fn stuck_filter(kind: TaskKind, query: &Fields, limit: u32, skip: u32) -> Result
         });
     }
     Ok(StuckFilter { kind, statuses, older_than_ms: i64::from(older_than_ms), limit, skip })
+}
+
+fn read_statement(query: &Fields) -> Result<Query> {
+    const DEFAULT_LIMIT: u32 = 100;
+    const LARGEST_LIMIT: u32 = 1000;
+    query.only("getStatement", &["from", "to", "cursor", "limit"])?;
+    let time = |name: &str| match query.get(name) {
+        None => Ok(None),
+        Some(Value::TimeMs(time_ms)) => Ok(Some(*time_ms)),
+        other => Err(Error::InvalidDate { field: name.to_owned(), given: describe(other) }),
+    };
+    let after = match query.optional_id("cursor")? {
+        Some(cursor) => Some(Cursor::parse(&cursor)?),
+        None => None,
+    };
+    let limit = read_count("limit", query.get("limit").cloned(), DEFAULT_LIMIT, LARGEST_LIMIT)?;
+    Ok(Query { from_ms: time("from")?, to_ms: time("to")?, after, limit: limit as usize })
+}
+
+/// One page: of the user whom the query names, or of the users after the second argument.
+fn read_audit(arguments: &mut Arguments) -> Result<Read> {
+    /// A page holds up the reads that come after it, so it is short.
+    const USERS: u32 = 100;
+    let query = arguments.optional_fields("auditLedger(query)")?;
+    query.only("auditLedger", &["userId", "limit", "onProgress"])?;
+    if let Some(other) = query.get("onProgress") {
+        return Err(Error::InvalidArgument {
+            name: "onProgress".to_owned(),
+            expected: "a function".to_owned(),
+            given: other.describe(),
+        });
+    }
+    read_count("limit", query.get("limit").cloned(), u32::MAX, u32::MAX)?;
+    let after = match arguments.value("after")? {
+        Some(Value::Text(after)) => Some(after),
+        _ => None,
+    };
+    let shelf = match query.get("userId") {
+        None => Shelf::Next { after, users: USERS },
+        // Null is not all: a missing session's user must not see everybody's books.
+        user_id => Shelf::User(check_id("userId", user_id)?),
+    };
+    Ok(Read::Audit(shelf))
 }

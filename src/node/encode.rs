@@ -1,12 +1,16 @@
 //! From an outcome to a reply's JSON text.
 
+use std::collections::HashMap;
+
 use serde_json::{Map, Value as Json, json};
 
 use super::wire::{write_text, write_value};
-use crate::domain::quote::Quote;
+use crate::domain::charge::Grant;
+use crate::domain::quote::{Quote, next_expiry};
 use crate::domain::refund::Refund;
+use crate::domain::statement::{Statement, task_of};
 use crate::domain::value::Value;
-use crate::engine::Outcome;
+use crate::engine::{Audited, Outcome};
 use crate::error::{Detail, Error, Result};
 use crate::storage::Row;
 
@@ -54,6 +58,11 @@ fn write_outcome(out: &mut String, outcome: &Outcome) {
             out.push('}');
         }
         Outcome::Quote(quote) => value_reply(out, &quote_json(quote)),
+        Outcome::Purse(grants) => value_reply(out, &purse_json(grants)),
+        Outcome::Statement(statement, rows) => {
+            value_reply(out, &statement_json(statement, rows));
+        }
+        Outcome::Audited(audited) => value_reply(out, &audited_json(audited)),
         Outcome::Rows(rows) => rows_reply(out, rows, None),
         Outcome::Page(rows, total, page) => {
             let page = json!({ "total": total, "page": page.page, "limit": page.limit });
@@ -121,15 +130,85 @@ fn quote_json(quote: &Quote) -> Json {
             "expiresAt": draw.expires_at,
         })
     });
-    let next_expiry = quote
-        .next_expiry
-        .map(|(expires_at_ms, credits)| json!({ "expiresAt": expires_at_ms, "credits": credits }));
     json!({
         "sufficient": quote.available >= quote.required,
         "required": quote.required,
         "available": quote.available,
         "draws": draws.collect::<Vec<_>>(),
-        "nextExpiry": next_expiry,
+        "nextExpiry": expiry_json(quote.next_expiry),
+    })
+}
+
+fn expiry_json(next_expiry: Option<(i64, i64)>) -> Json {
+    match next_expiry {
+        Some((expires_at_ms, credits)) => {
+            json!({ "expiresAt": expires_at_ms, "credits": credits })
+        }
+        None => Json::Null,
+    }
+}
+
+fn purse_json(grants: &[Grant]) -> Json {
+    let list = grants.iter().map(|grant| {
+        json!({
+            "creditId": grant.id,
+            "transactionNo": grant.transaction_no,
+            "remaining": grant.remaining,
+            "granted": grant.credits,
+            "expiresAt": grant.expires_at_ms,
+        })
+    });
+    json!({
+        "credits": grants.iter().map(|grant| grant.remaining).sum::<i64>(),
+        "grants": list.collect::<Vec<_>>(),
+        "nextExpiry": expiry_json(next_expiry(grants)),
+    })
+}
+
+fn statement_json(statement: &Statement, rows: &[Row]) -> Json {
+    let rows: HashMap<&str, &Row> =
+        rows.iter().filter_map(|row| Some((row.text("id")?, row))).collect();
+    let entries = statement.entries.iter().map(|entry| {
+        let row = rows.get(entry.credit_id.as_str());
+        let text = |key| row.and_then(|row| row.text(key));
+        let task = task_of(entry).map(|(kind, id)| json!({ "kind": kind, "id": id }));
+        json!({
+            "type": entry.kind.as_str(),
+            "at": entry.at_ms,
+            "credits": entry.credits,
+            "balance": entry.balance,
+            "creditId": entry.credit_id,
+            "transactionNo": text("transactionNo"),
+            "scene": text("transactionScene"),
+            "description": text("description"),
+            "task": task,
+        })
+    });
+    json!({
+        "openingBalance": statement.opening_balance,
+        "entries": entries.collect::<Vec<_>>(),
+        "cursor": statement.next,
+    })
+}
+
+fn audited_json(audited: &Audited) -> Json {
+    let findings = audited.findings.iter().map(|finding| {
+        let rows = finding.rows.iter().map(|(table, id)| json!({ "table": table.sql(), "id": id }));
+        let numbers =
+            finding.numbers.iter().map(|(name, number)| ((*name).to_owned(), json!(number)));
+        json!({
+            "kind": finding.kind.as_str(),
+            "userId": finding.user_id,
+            "rows": rows.collect::<Vec<_>>(),
+            "numbers": numbers.collect::<Map<_, _>>(),
+            "message": finding.message,
+        })
+    });
+    json!({
+        "findings": findings.collect::<Vec<_>>(),
+        "users": audited.users,
+        "rows": audited.credit_rows,
+        "next": audited.next,
     })
 }
 

@@ -2,6 +2,7 @@
 //!
 //! Storage loads facts and writes plans. It must never decide: no rule of the ledger is here.
 
+pub mod books;
 pub mod location;
 #[cfg(feature = "postgres")]
 pub mod postgres;
@@ -11,6 +12,8 @@ pub mod sqlite;
 
 use std::sync::Arc;
 
+use crate::domain::audit::Owners;
+use crate::domain::books::RowId;
 use crate::domain::charge::{Charge, Grant};
 use crate::domain::credits::Credits;
 use crate::domain::plan::Plan;
@@ -19,6 +22,7 @@ use crate::domain::table::{TableName, TaskKind};
 use crate::domain::task::TaskFacts;
 use crate::domain::value::Value;
 use crate::error::Result;
+use books::{BooksPage, Shelf};
 use schema::Table;
 
 /// A whole row, as found: a value for each column of its table.
@@ -173,4 +177,10 @@ pub trait Views {
     ) -> Result<Vec<Row>>;
     /// Tasks that nobody works on any more, oldest first.
     fn stuck_tasks(&mut self, filter: &StuckFilter, now_ms: i64) -> Result<Vec<Row>>;
+    /// Some users' whole books.
+    fn books(&mut self, shelf: &Shelf) -> Result<BooksPage>;
+    /// Whose these rows are, those that are there.
+    fn owners(&mut self, rows: &[RowId]) -> Result<Owners>;
+    /// The rows with these ids, in any order.
+    fn find_all(&mut self, table: TableName, ids: &[&str]) -> Result<Vec<Row>>;
 }

@@ -7,65 +7,9 @@ mod tests;
 
 use std::collections::{HashMap, HashSet};
 
-use super::charge::{Charge, WrittenDraw, read_detail};
-use super::metadata;
-use super::table::{TableName, TaskKind};
-
-/// One user's rows.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Books {
-    /// Whose.
-    pub user_id: String,
-    /// What was granted.
-    pub grants: Vec<GrantEntry>,
-    /// What was charged.
-    pub charges: Vec<ChargeEntry>,
-    /// What it was charged for.
-    pub tasks: Vec<TaskEntry>,
-}
-
-/// A grant, as found.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct GrantEntry {
-    /// Its `id`.
-    pub id: String,
-    /// What was granted.
-    pub credits: i64,
-    /// What is left of it.
-    pub remaining: i64,
-    /// Its times.
-    pub times: Times,
-}
-
-/// A charge, as found.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ChargeEntry {
-    /// The charge.
-    pub charge: Charge,
-    /// Its times.
-    pub times: Times,
-}
-
-/// A task, as found.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct TaskEntry {
-    /// Its kind.
-    pub kind: TaskKind,
-    /// Its `id`.
-    pub id: String,
-    /// Whether its `status` is `failed`.
-    pub failed: bool,
-    /// The charge that it names.
-    pub credit_id: Option<String>,
-    /// Its times.
-    pub times: Times,
-}
-
-/// The times of a row: columns by their names in JavaScript, and epoch milliseconds.
-pub type Times = Vec<(&'static str, i64)>;
-
-/// A row of some table.
-pub type RowId = (TableName, String);
+use super::books::{Books, ChargeEntry, GrantEntry, RowId, TaskEntry, Times};
+use super::charge::WrittenDraw;
+use super::table::TableName;
 
 /// Whose the rows are that these books name and do not hold. What is not in here is nowhere.
 pub type Owners = HashMap<RowId, String>;
@@ -128,34 +72,18 @@ pub struct Finding {
     pub message: String,
 }
 
-/// Books whose draws were read, once.
-#[derive(Debug)]
-pub struct Audit {
-    books: Books,
-    /// Of each charge, or why they can't be read.
-    draws: Vec<Result<Vec<WrittenDraw>, String>>,
-}
+/// An audit of one user's books.
+#[derive(Debug, Clone, Copy)]
+pub struct Audit<'b>(pub &'b Books);
 
-impl Audit {
-    /// Reads the books.
-    pub fn new(books: Books) -> Self {
-        let read = |entry: &ChargeEntry| {
-            read_detail(&entry.charge).map_err(|error| match error {
-                crate::error::Error::ChargeCorrupt { reason, .. } => reason,
-                other => other.to_string(),
-            })
-        };
-        let draws = books.charges.iter().map(read).collect();
-        Self { books, draws }
-    }
-
+impl Audit<'_> {
     /// The rows that the books name and do not hold, each once. Somebody must look for their owners.
     pub fn named_elsewhere(&self) -> Vec<RowId> {
         let held = self.held();
-        let draws =
-            self.active_draws().map(|(_, draw)| (TableName::Credit, draw.credit_id.clone()));
-        let tasks = self.active_charges().filter_map(|(charge, _)| task_of(charge));
-        let charges = self.books.tasks.iter().filter_map(charge_of);
+        let draws = self.active_charges().flat_map(ChargeEntry::readable_draws);
+        let draws = draws.map(|draw| (TableName::Credit, draw.credit_id.clone()));
+        let tasks = self.active_charges().filter_map(|charge| charge.task.clone());
+        let charges = self.0.tasks.iter().filter_map(TaskEntry::charge);
         let mut seen = HashSet::new();
         draws
             .chain(tasks)
@@ -168,25 +96,25 @@ impl Audit {
     pub fn findings(&self, owners: &Owners) -> Vec<Finding> {
         let mut findings = Vec::new();
         let drawn = self.drawn_on_grants();
-        for grant in &self.books.grants {
+        for grant in &self.0.grants {
             self.audit_grant(grant, drawn.get(grant.id.as_str()), &mut findings);
         }
         let held = self.held();
-        for (entry, draws) in self.books.charges.iter().zip(&self.draws) {
-            self.audit_charge(entry, draws, &held, owners, &mut findings);
+        for charge in &self.0.charges {
+            self.audit_charge(charge, &held, owners, &mut findings);
         }
         let active: HashSet<&str> =
-            self.active_charges().map(|(charge, _)| charge.id.as_str()).collect();
+            self.active_charges().map(|charge| charge.id.as_str()).collect();
         let charges: HashSet<&str> =
-            self.books.charges.iter().map(|entry| entry.charge.id.as_str()).collect();
-        for task in &self.books.tasks {
+            self.0.charges.iter().map(|charge| charge.id.as_str()).collect();
+        for task in &self.0.tasks {
             self.audit_task(task, &charges, &active, owners, &mut findings);
         }
         findings
     }
 
     fn audit_grant(&self, grant: &GrantEntry, drawn: Option<&Drawn>, found: &mut Vec<Finding>) {
-        let GrantEntry { id, credits, remaining, times } = grant;
+        let GrantEntry { id, credits, remaining, times, .. } = grant;
         let row = (TableName::Credit, id.clone());
         let numbers = vec![("granted", *credits), ("remaining", *remaining)];
         if !(0..=*credits).contains(remaining) {
@@ -223,20 +151,19 @@ impl Audit {
 
     fn audit_charge(
         &self,
-        ChargeEntry { charge, times }: &ChargeEntry,
-        draws: &Result<Vec<WrittenDraw>, String>,
+        charge: &ChargeEntry,
         held: &HashSet<RowId>,
         owners: &Owners,
         found: &mut Vec<Finding>,
     ) {
         let id = &charge.id;
         let row = (TableName::Credit, id.clone());
-        self.audit_times(row.clone(), times, found);
+        self.audit_times(row.clone(), &charge.times, found);
         // A refunded charge is history: what it drew has gone back.
         if !charge.active {
             return;
         }
-        match draws {
+        match &charge.draws {
             Err(reason) => {
                 let message = format!("the consumed_detail of charge {id} can't be read: {reason}");
                 let numbers = vec![("charged", charge.credits)];
@@ -276,7 +203,7 @@ impl Audit {
                 }
             }
         }
-        if let Some(task) = task_of(charge)
+        if let Some(task) = charge.task.clone()
             && !held.contains(&task)
         {
             let whose = whose(&task, owners);
@@ -297,7 +224,7 @@ impl Audit {
         let id = &task.id;
         let row = (TableName::Tasks(task.kind), id.clone());
         self.audit_times(row.clone(), &task.times, found);
-        let Some(charge) = charge_of(task) else { return };
+        let Some(charge) = task.charge() else { return };
         let named = charge.1.clone();
         if !charges.contains(named.as_str()) {
             let whose = whose(&charge, owners);
@@ -310,10 +237,10 @@ impl Audit {
     }
 
     fn audit_times(&self, row: RowId, times: &Times, found: &mut Vec<Finding>) {
-        for (column, time_ms) in times.iter().filter(|(_, time_ms)| is_wrong_unit(*time_ms)) {
+        for (column, time_ms) in times.named().filter(|(_, time_ms)| is_wrong_unit(*time_ms)) {
             let (table, id) = (row.0.sql(), &row.1);
             let message = format!("{column} of {table} {id} is in another unit than the others");
-            let numbers = vec![(*column, *time_ms)];
+            let numbers = vec![(column, time_ms)];
             found.push(self.finding(Kind::WrongTimeUnit, vec![row.clone()], numbers, message));
         }
     }
@@ -325,38 +252,30 @@ impl Audit {
         numbers: Vec<(&'static str, i64)>,
         message: String,
     ) -> Finding {
-        Finding { kind, user_id: self.books.user_id.clone(), rows, numbers, message }
+        Finding { kind, user_id: self.0.user_id.clone(), rows, numbers, message }
     }
 
     /// The rows that others may name.
     fn held(&self) -> HashSet<RowId> {
-        let grants = self.books.grants.iter().map(|grant| (TableName::Credit, grant.id.clone()));
-        let charges =
-            self.books.charges.iter().map(|entry| (TableName::Credit, entry.charge.id.clone()));
-        let tasks =
-            self.books.tasks.iter().map(|task| (TableName::Tasks(task.kind), task.id.clone()));
+        let grants = self.0.grants.iter().map(|grant| (TableName::Credit, grant.id.clone()));
+        let charges = self.0.charges.iter().map(|charge| (TableName::Credit, charge.id.clone()));
+        let tasks = self.0.tasks.iter().map(|task| (TableName::Tasks(task.kind), task.id.clone()));
         grants.chain(charges).chain(tasks).collect()
     }
 
-    fn active_charges(&self) -> impl Iterator<Item = (&Charge, &Result<Vec<WrittenDraw>, String>)> {
-        let charges = self.books.charges.iter().map(|entry| &entry.charge);
-        charges.zip(&self.draws).filter(|(charge, _)| charge.active)
-    }
-
-    fn active_draws(&self) -> impl Iterator<Item = (&Charge, &WrittenDraw)> {
-        self.active_charges()
-            .flat_map(|(charge, draws)| draws.iter().flatten().map(move |draw| (charge, draw)))
+    fn active_charges(&self) -> impl Iterator<Item = &ChargeEntry> {
+        self.0.charges.iter().filter(|charge| charge.active)
     }
 
     fn drawn_on_grants(&self) -> HashMap<&str, Drawn<'_>> {
         let mut drawn: HashMap<&str, Drawn> = HashMap::new();
-        for (entry, draws) in self.books.charges.iter().zip(&self.draws) {
-            for draw in draws.iter().flatten() {
+        for charge in &self.0.charges {
+            for draw in charge.readable_draws() {
                 let on_grant = drawn.entry(draw.credit_id.as_str()).or_default();
-                if entry.charge.active {
+                if charge.active {
                     on_grant.active = on_grant.active.saturating_add(draw.credits_consumed);
                 } else if draw.credits_consumed > 0 {
-                    on_grant.refunded.push(&entry.charge.id);
+                    on_grant.refunded.push(&charge.id);
                 }
             }
         }
@@ -365,7 +284,7 @@ impl Audit {
 
     /// Whether some charge drew nobody knows what.
     fn hides_draws(&self) -> bool {
-        self.active_charges().any(|(_, draws)| draws.is_err())
+        self.active_charges().any(|charge| charge.draws.is_err())
     }
 }
 
@@ -379,21 +298,6 @@ struct Drawn<'a> {
 
 fn sum(draws: &[WrittenDraw]) -> i64 {
     draws.iter().fold(0, |sum, draw| sum.saturating_add(draw.credits_consumed))
-}
-
-/// The task that a charge was made for.
-fn task_of(charge: &Charge) -> Option<RowId> {
-    let of = |kind| {
-        let id = metadata::task_id(kind, charge.metadata.as_deref())?;
-        Some((TableName::Tasks(kind), id))
-    };
-    of(TaskKind::Media).or_else(|| of(TaskKind::Ai))
-}
-
-/// The charge that a task names.
-fn charge_of(task: &TaskEntry) -> Option<RowId> {
-    let id = task.credit_id.as_ref().filter(|id| !id.is_empty())?;
-    Some((TableName::Credit, id.clone()))
 }
 
 fn whose(row: &RowId, owners: &Owners) -> String {

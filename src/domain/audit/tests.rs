@@ -1,9 +1,15 @@
 use super::*;
+use crate::domain::charge::Charge;
+use crate::domain::table::TaskKind;
 
 const NOW: i64 = 1_800_000_000_000;
 
 fn grant(id: &str, credits: i64, remaining: i64) -> GrantEntry {
-    GrantEntry { id: id.to_owned(), credits, remaining, times: vec![("createdAt", NOW)] }
+    GrantEntry { id: id.to_owned(), credits, remaining, active: true, times: at(NOW) }
+}
+
+fn at(created_at_ms: i64) -> Times {
+    Times { created_at_ms: Some(created_at_ms), ..Times::default() }
 }
 
 /// A charge with these draws, made for a task of this id if there is one.
@@ -21,24 +27,22 @@ fn charge(id: &str, active: bool, credits: i64, draws: &[(&str, i64)], task: &st
         metadata: (!task.is_empty())
             .then(|| format!(r#"{{"type":"media-task","taskId":"{task}"}}"#)),
     };
-    ChargeEntry { charge, times: vec![("createdAt", NOW)] }
+    ChargeEntry::new(charge, at(NOW))
 }
 
 fn task(id: &str, failed: bool, credit_id: &str) -> TaskEntry {
     let credit_id = Some(credit_id.to_owned());
-    let times = vec![("createdAt", NOW)];
-    TaskEntry { kind: TaskKind::Media, id: id.to_owned(), failed, credit_id, times }
+    TaskEntry { kind: TaskKind::Media, id: id.to_owned(), failed, credit_id, times: at(NOW) }
 }
 
 #[test]
 fn findings() {
     use Kind::*;
     let unreadable = |id| {
-        let mut entry = charge(id, true, 10, &[], "");
-        entry.charge.consumed_detail = Some(b"[{".to_vec());
-        entry
+        let draws = Err("EOF while parsing".to_owned());
+        ChargeEntry { draws, ..charge(id, true, 10, &[], "") }
     };
-    let in_seconds = || GrantEntry { times: vec![("createdAt", NOW / 1000)], ..grant("g", 9, 9) };
+    let in_seconds = || GrantEntry { times: at(NOW / 1000), ..grant("g", 9, 9) };
     type Row = (&'static str, Vec<GrantEntry>, Vec<ChargeEntry>, Vec<TaskEntry>, Vec<Kind>);
     let rows: Vec<Row> = vec![
         // what it is about, grants, charges, tasks; what is found
@@ -141,8 +145,8 @@ fn findings() {
         ("seconds among milliseconds", vec![in_seconds()], vec![], vec![], vec![WrongTimeUnit]),
     ];
     for (about, grants, charges, tasks, expected) in rows {
-        let audit = Audit::new(Books { user_id: "u".to_owned(), grants, charges, tasks });
-        let found = audit.findings(&Owners::new());
+        let books = Books { user_id: "u".to_owned(), grants, charges, tasks };
+        let found = Audit(&books).findings(&Owners::new());
         let kinds: Vec<Kind> = found.iter().map(|finding| finding.kind).collect();
         assert_eq!(kinds, expected, "{about}: {found:?}");
     }
@@ -152,7 +156,8 @@ fn findings() {
 fn rows_of_others_are_named_with_their_owner() {
     let charges = vec![charge("a", true, 1, &[("x", 1)], "y")];
     let tasks = vec![task("t", false, "z")];
-    let audit = Audit::new(Books { user_id: "u".to_owned(), charges, tasks, ..Books::default() });
+    let books = Books { charges, tasks, ..Books::of("u") };
+    let audit = Audit(&books);
     let credit = |id: &str| (TableName::Credit, id.to_owned());
     let tasks = (TableName::Tasks(TaskKind::Media), "y".to_owned());
     assert_eq!(audit.named_elsewhere(), [credit("x"), tasks.clone(), credit("z")]);
@@ -173,6 +178,6 @@ fn rows_of_others_are_named_with_their_owner() {
 #[test]
 fn numbers_that_overflow_are_findings_too() {
     let grants = vec![grant("g", i64::MIN, i64::MAX), grant("h", i64::MAX, -1)];
-    let audit = Audit::new(Books { user_id: "u".to_owned(), grants, ..Books::default() });
-    assert!(audit.findings(&Owners::new()).len() >= 2);
+    let books = Books { grants, ..Books::of("u") };
+    assert!(Audit(&books).findings(&Owners::new()).len() >= 2);
 }

@@ -8,13 +8,16 @@ use crate::domain::grant::{NewGrant, plan_grant};
 use crate::domain::plan::Plan;
 use crate::domain::quote::quote;
 use crate::domain::settle::{Settlement, Target, plan_settlement};
+use crate::domain::statement::credit_ids;
 use crate::domain::table::TableName::{self, Credit, Tasks};
 use crate::domain::table::TaskKind;
 use crate::domain::task::{Step, TaskPatch, plan_patch, plan_step};
+use crate::engine::reads::{audit, named_elsewhere, write_statement};
 use crate::engine::replays::{self, About};
 use crate::engine::{Charging, Operation, Outcome, Read, Write, now_ms};
 use crate::error::{Error, Result};
 use crate::storage::Row;
+use crate::storage::books::Shelf;
 use crate::storage::postgres::{Failure, Session, WantedTask};
 
 type Attempt = std::result::Result<Outcome, Failure>;
@@ -303,6 +306,21 @@ async fn read(session: &mut Session<'_>, question: &Read, now_ms: i64) -> Attemp
             None => Ok(Outcome::Rows(Vec::new())),
         },
         Read::StuckTasks(filter) => session.stuck_tasks(filter, now_ms).await.map(Outcome::Rows),
+        Read::Purse(user_id) => {
+            session.all_spendable_grants(user_id, now_ms).await.map(Outcome::Purse)
+        }
+        Read::Statement(user_id, query) => {
+            let page = session.books(&Shelf::User(user_id.clone())).await?;
+            let statement = write_statement(&page, user_id, query, now_ms);
+            let ids = credit_ids(&statement.entries);
+            let rows = session.find_all(Credit, &ids).await?;
+            Ok(Outcome::Statement(statement, rows))
+        }
+        Read::Audit(shelf) => {
+            let page = session.books(shelf).await?;
+            let owners = session.owners(&named_elsewhere(&page)).await?;
+            Ok(Outcome::Audited(audit(page, &owners)))
+        }
     }
 }
 

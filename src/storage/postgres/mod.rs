@@ -3,6 +3,7 @@
 //! Statements are sent together and answered together. Nothing of a session is used: no prepared
 //! statement has a name, and every setting ends with its transaction. So it works behind a pooler.
 
+mod books;
 mod change;
 mod error;
 mod ledger;

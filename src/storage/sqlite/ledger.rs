@@ -244,7 +244,7 @@ fn one_row(changes: usize, what: &str) -> Result<()> {
 }
 
 /// A column that should be text, whatever it is.
-fn bytes(stored: ValueRef<'_>) -> Option<Vec<u8>> {
+pub(super) fn bytes(stored: ValueRef<'_>) -> Option<Vec<u8>> {
     match stored {
         ValueRef::Null => None,
         ValueRef::Integer(number) => Some(number.to_string().into_bytes()),

@@ -2,6 +2,7 @@
 //!
 //! A connection belongs to one thread, which may block on it. That is never the JavaScript thread.
 
+mod books;
 mod error;
 mod file;
 mod ledger;

@@ -8,9 +8,12 @@ use rusqlite::{params, params_from_iter};
 use super::Database;
 use super::error::Doing;
 use super::ledger::SPENDABLE_GRANTS;
+use crate::domain::audit::Owners;
+use crate::domain::books::RowId;
 use crate::domain::charge::Grant;
 use crate::domain::table::{TableName, TaskKind};
 use crate::error::Result;
+use crate::storage::books::{BooksPage, Shelf};
 use crate::storage::{Filter, Page, Row, StuckFilter, Views, Window};
 
 const MEDIA_TASKS: TableName = TableName::Tasks(TaskKind::Media);
@@ -98,6 +101,19 @@ impl Views for Database {
         let window = Window { limit: i64::from(filter.limit), offset: i64::from(filter.skip) };
         let table = TableName::Tasks(filter.kind);
         self.rows(table, &condition, &parameters, "updated_at, id", Some(window))
+    }
+
+    fn books(&mut self, shelf: &Shelf) -> Result<BooksPage> {
+        self.read_books(shelf)
+    }
+
+    fn owners(&mut self, rows: &[RowId]) -> Result<Owners> {
+        self.read_owners(rows)
+    }
+
+    fn find_all(&mut self, table: TableName, ids: &[&str]) -> Result<Vec<Row>> {
+        let found = ids.iter().map(|id| self.find_row(table, id));
+        found.filter_map(Result::transpose).collect()
     }
 }
 

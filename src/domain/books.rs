@@ -1,0 +1,144 @@
+//! Somebody's books: all their grants, charges and tasks as they stand, for whoever looks at the whole.
+
+use super::charge::{Charge, WrittenDraw, read_detail};
+use super::metadata;
+use super::table::{TableName, TaskKind};
+use crate::error::Error;
+
+/// One user's rows.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Books {
+    /// Whose.
+    pub user_id: String,
+    /// What was granted.
+    pub grants: Vec<GrantEntry>,
+    /// What was charged.
+    pub charges: Vec<ChargeEntry>,
+    /// What it was charged for.
+    pub tasks: Vec<TaskEntry>,
+}
+
+/// A row of some table.
+pub type RowId = (TableName, String);
+
+/// A grant, as found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct GrantEntry {
+    /// Its `id`.
+    pub id: String,
+    /// What was granted.
+    pub credits: i64,
+    /// What is left of it.
+    pub remaining: i64,
+    /// Whether its `status` is `active`.
+    pub active: bool,
+    /// Its times.
+    pub times: Times,
+}
+
+/// A charge, as found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ChargeEntry {
+    /// Its `id`.
+    pub id: String,
+    /// Whether its `status` is `active`: a refunded one is `deleted`.
+    pub active: bool,
+    /// What it takes.
+    pub credits: i64,
+    /// What it took before it was settled.
+    pub charged: i64,
+    /// What it drew, or why that can't be read.
+    pub draws: Result<Vec<WrittenDraw>, String>,
+    /// The task that it was made for.
+    pub task: Option<RowId>,
+    /// Its times.
+    pub times: Times,
+}
+
+/// A task, as found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TaskEntry {
+    /// Its kind.
+    pub kind: TaskKind,
+    /// Its `id`.
+    pub id: String,
+    /// Whether its `status` is `failed`.
+    pub failed: bool,
+    /// The charge that it names.
+    pub credit_id: Option<String>,
+    /// Its times.
+    pub times: Times,
+}
+
+/// The times of a row, in epoch milliseconds.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Times {
+    /// `createdAt`
+    pub created_at_ms: Option<i64>,
+    /// `updatedAt`
+    pub updated_at_ms: Option<i64>,
+    /// `deletedAt`
+    pub deleted_at_ms: Option<i64>,
+    /// `expiresAt`; a grant without it never expires.
+    pub expires_at_ms: Option<i64>,
+}
+
+impl Times {
+    /// The columns by their names in JavaScript, those that hold a time.
+    pub fn named(&self) -> impl Iterator<Item = (&'static str, i64)> {
+        [
+            ("createdAt", self.created_at_ms),
+            ("updatedAt", self.updated_at_ms),
+            ("deletedAt", self.deleted_at_ms),
+            ("expiresAt", self.expires_at_ms),
+        ]
+        .into_iter()
+        .filter_map(|(name, time_ms)| Some((name, time_ms?)))
+    }
+}
+
+impl ChargeEntry {
+    /// A charge, with what its columns of text say.
+    pub fn new(charge: Charge, times: Times) -> Self {
+        let draws = read_detail(&charge).map_err(|error| match error {
+            Error::ChargeCorrupt { reason, .. } => reason,
+            other => other.to_string(),
+        });
+        let metadata = charge.metadata.as_deref();
+        let task = [TaskKind::Media, TaskKind::Ai].into_iter().find_map(|kind| {
+            metadata::task_id(kind, metadata).map(|id| (TableName::Tasks(kind), id))
+        });
+        let settled = metadata::settled(metadata, charge.credits, charge.active);
+        // A charge that was settled to nothing keeps what it took.
+        let charged = settled.map_or(charge.credits, |settled| settled.charged);
+        Self {
+            id: charge.id,
+            active: charge.active,
+            credits: charge.credits,
+            charged,
+            draws,
+            task,
+            times,
+        }
+    }
+
+    /// What it drew; nothing, if that can't be read.
+    pub fn readable_draws(&self) -> &[WrittenDraw] {
+        self.draws.as_deref().unwrap_or_default()
+    }
+}
+
+impl TaskEntry {
+    /// The charge that it names.
+    pub fn charge(&self) -> Option<RowId> {
+        let id = self.credit_id.as_ref().filter(|id| !id.is_empty())?;
+        Some((TableName::Credit, id.clone()))
+    }
+}
+
+impl Books {
+    /// Books without rows.
+    pub fn of(user_id: &str) -> Self {
+        Self { user_id: user_id.to_owned(), ..Self::default() }
+    }
+}

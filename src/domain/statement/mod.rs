@@ -1,0 +1,285 @@
+//! A user's statement: everything that moved the balance, in order, with the balance after it.
+//!
+//! Nothing is kept but grants and charges as they are now, so the entries are read off them: what a charge
+//! drew and gave back, when a grant ended and what was left of it then. Grant by grant they add up to what
+//! the database says is left, so the last balance is the balance, whatever damaged the books before.
+
+#[cfg(test)]
+mod tests;
+
+use std::collections::HashMap;
+
+use super::books::{Books, ChargeEntry, GrantEntry, RowId};
+use super::table::TableName;
+use crate::error::{Error, Result};
+
+/// Something that moved the balance.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Entry {
+    /// When.
+    pub at_ms: i64,
+    /// What it was.
+    pub kind: EntryKind,
+    /// The grant or charge behind it.
+    pub credit_id: String,
+    /// What it did to the balance.
+    pub credits: i64,
+    /// The balance after it.
+    pub balance: i64,
+    /// The task that was charged for.
+    pub task: Option<RowId>,
+}
+
+/// What moves a balance; of one moment, in this order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum EntryKind {
+    /// A grant.
+    Grant,
+    /// A charge, with what it took at first.
+    Charge,
+    /// What a charge had taken too much.
+    Settlement,
+    /// All that a charge still had.
+    Refund,
+    /// A difference that the rows do not explain: `auditLedger` says more.
+    Adjustment,
+    /// What was left of a grant when it expired, or came back to it later.
+    Expiry,
+    /// What was left of a grant that the app withdrew.
+    Revocation,
+}
+
+impl EntryKind {
+    const ALL: [(Self, &'static str); 7] = [
+        (Self::Grant, "grant"),
+        (Self::Charge, "charge"),
+        (Self::Settlement, "settlement"),
+        (Self::Refund, "refund"),
+        (Self::Adjustment, "adjustment"),
+        (Self::Expiry, "expiry"),
+        (Self::Revocation, "revocation"),
+    ];
+
+    /// The kind as JavaScript reads it.
+    pub fn as_str(self) -> &'static str {
+        Self::ALL.iter().find(|(kind, _)| *kind == self).map_or("", |(_, name)| name)
+    }
+}
+
+/// Which entries to show.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Query {
+    /// From this time on.
+    pub from_ms: Option<i64>,
+    /// Before this time.
+    pub to_ms: Option<i64>,
+    /// After this entry.
+    pub after: Option<Cursor>,
+    /// At most so many.
+    pub limit: usize,
+}
+
+/// The place of an entry among the others.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Cursor {
+    at_ms: i64,
+    kind: EntryKind,
+    credit_id: String,
+}
+
+impl Cursor {
+    fn of(entry: &Entry) -> Self {
+        Self { at_ms: entry.at_ms, kind: entry.kind, credit_id: entry.credit_id.clone() }
+    }
+
+    /// Reads what [`Self::write`] has written.
+    pub fn parse(text: &str) -> Result<Self> {
+        let read = || {
+            let mut parts = text.splitn(3, ' ');
+            let at_ms = parts.next()?.parse().ok()?;
+            let name = parts.next()?;
+            let (kind, _) = EntryKind::ALL.into_iter().find(|(_, other)| *other == name)?;
+            Some(Self { at_ms, kind, credit_id: parts.next()?.to_owned() })
+        };
+        read().ok_or_else(|| Error::InvalidArgument {
+            name: "cursor".to_owned(),
+            expected: "the cursor of an earlier page".to_owned(),
+            given: format!("'{text}'"),
+        })
+    }
+
+    /// As text.
+    pub fn write(&self) -> String {
+        format!("{} {} {}", self.at_ms, self.kind.as_str(), self.credit_id)
+    }
+}
+
+/// A page of a statement.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Statement {
+    /// The balance before the first entry.
+    pub opening_balance: i64,
+    /// Oldest first.
+    pub entries: Vec<Entry>,
+    /// Where the next page begins, if there is one.
+    pub next: Option<String>,
+}
+
+/// Writes a page of a user's statement as of this time.
+pub fn statement(books: &Books, query: &Query, now_ms: i64) -> Statement {
+    let entries = all_entries(books, now_ms);
+    let is_before = |entry: &Entry| {
+        query.from_ms.is_some_and(|from_ms| entry.at_ms < from_ms)
+            || query.after.as_ref().is_some_and(|after| Cursor::of(entry) <= *after)
+    };
+    let (before, rest): (Vec<Entry>, Vec<Entry>) = entries.into_iter().partition(is_before);
+    let opening_balance = before.last().map_or(0, |entry| entry.balance);
+    let is_wanted = |entry: &Entry| query.to_ms.is_none_or(|to_ms| entry.at_ms < to_ms);
+    let mut entries: Vec<Entry> = rest.into_iter().filter(is_wanted).collect();
+    let more = entries.len() > query.limit;
+    entries.truncate(query.limit);
+    let next = entries.last().filter(|_| more).map(|entry| Cursor::of(entry).write());
+    Statement { opening_balance, entries, next }
+}
+
+/// All entries, in order.
+fn all_entries(books: &Books, now_ms: i64) -> Vec<Entry> {
+    let mut ends: HashMap<&str, End> =
+        books.grants.iter().map(|grant| (grant.id.as_str(), End::of(grant, now_ms))).collect();
+    let mut entries = Vec::new();
+    for charge in &books.charges {
+        enter_charge(charge, &mut ends, &mut entries);
+    }
+    for grant in &books.grants {
+        if let Some(end) = ends.remove(grant.id.as_str()) {
+            enter_grant(grant, end, &mut entries);
+        }
+    }
+    entries.retain(|entry| entry.credits != 0 || entry.kind == EntryKind::Charge);
+    entries.sort_by_cached_key(Cursor::of);
+    // Of one grant, what comes back to it in the same moment is one entry.
+    entries.dedup_by(|later, earlier| {
+        let same = Cursor::of(later) == Cursor::of(earlier);
+        if same {
+            earlier.credits = earlier.credits.saturating_add(later.credits);
+        }
+        same
+    });
+    let mut balance: i64 = 0;
+    for entry in &mut entries {
+        balance = balance.saturating_add(entry.credits);
+        entry.balance = balance;
+    }
+    entries
+}
+
+/// A grant's end, and what is known of the way there.
+struct End {
+    /// When it could not be spent any more, and why; it still can, if `None`.
+    at: Option<(i64, EntryKind)>,
+    /// What active charges drew.
+    drawn: i64,
+    /// What came back after the end.
+    came_late: Vec<(i64, i64)>,
+}
+
+impl End {
+    fn of(grant: &GrantEntry, now_ms: i64) -> Self {
+        let times = &grant.times;
+        let expired_ms = times.expires_at_ms.filter(|expires_at_ms| *expires_at_ms <= now_ms);
+        let withdrawn_ms = times.deleted_at_ms.or(times.updated_at_ms).unwrap_or_default();
+        let end = match (grant.active, expired_ms) {
+            (true, None) => None,
+            (false, Some(expired_ms)) if expired_ms > withdrawn_ms => {
+                Some((withdrawn_ms, EntryKind::Revocation))
+            }
+            (_, Some(expired_ms)) => Some((expired_ms, EntryKind::Expiry)),
+            (false, None) => Some((withdrawn_ms, EntryKind::Revocation)),
+        };
+        // A grant may have been old when it was made.
+        let made_ms = times.created_at_ms.unwrap_or(i64::MIN);
+        let at = end.map(|(at_ms, kind)| (at_ms.max(made_ms), kind));
+        Self { at, drawn: 0, came_late: Vec::new() }
+    }
+
+    /// Credits came back.
+    fn give_back(&mut self, at_ms: i64, credits: i64) {
+        if self.at.is_some_and(|(end_ms, _)| at_ms > end_ms) {
+            self.came_late.push((at_ms, credits));
+        }
+    }
+}
+
+fn enter_charge(charge: &ChargeEntry, ends: &mut HashMap<&str, End>, entries: &mut Vec<Entry>) {
+    let made_ms = charge.times.created_at_ms.unwrap_or_default();
+    let changed_ms = charge.times.updated_at_ms.unwrap_or(made_ms).max(made_ms);
+    let entry = |kind, at_ms, credits| Entry {
+        at_ms,
+        kind,
+        credit_id: charge.id.clone(),
+        credits,
+        balance: 0,
+        task: charge.task.clone(),
+    };
+    let mut drawn: i64 = 0;
+    for draw in charge.readable_draws() {
+        // What was drawn on a grant that is not there, or somebody else's, did not move this balance.
+        let Some(end) = ends.get_mut(draw.credit_id.as_str()) else { continue };
+        drawn = drawn.saturating_add(draw.credits_consumed);
+        if charge.active {
+            end.drawn = end.drawn.saturating_add(draw.credits_consumed);
+        } else {
+            end.give_back(changed_ms, draw.credits_consumed);
+        }
+    }
+    let settled = charge.charged.saturating_sub(charge.credits);
+    if settled > 0 {
+        entries.push(entry(EntryKind::Settlement, changed_ms, settled));
+        // Nothing says where it went. Most charges drew on one grant.
+        let last = charge.readable_draws().last();
+        if let Some(end) = last.and_then(|draw| ends.get_mut(draw.credit_id.as_str())) {
+            end.give_back(changed_ms, settled);
+        }
+    }
+    entries.push(entry(EntryKind::Charge, made_ms, drawn.saturating_add(settled).saturating_neg()));
+    if !charge.active {
+        entries.push(entry(EntryKind::Refund, changed_ms, drawn));
+    }
+}
+
+fn enter_grant(grant: &GrantEntry, end: End, entries: &mut Vec<Entry>) {
+    let made_ms = grant.times.created_at_ms.unwrap_or_default();
+    let changed_ms = grant.times.updated_at_ms.unwrap_or(made_ms).max(made_ms);
+    let mut push = |kind, at_ms, credits| {
+        let credit_id = grant.id.clone();
+        entries.push(Entry { at_ms, kind, credit_id, credits, balance: 0, task: None });
+    };
+    push(EntryKind::Grant, made_ms, grant.credits);
+    let explained = grant.credits.saturating_sub(end.drawn);
+    // An overdrawn grant takes nothing from what others still hold.
+    let mut left = grant.remaining.max(0);
+    push(EntryKind::Adjustment, changed_ms, left.saturating_sub(explained));
+    let Some((end_ms, kind)) = end.at else { return };
+    for (at_ms, credits) in end.came_late {
+        let credits = credits.min(left);
+        left -= credits;
+        push(kind, at_ms, credits.saturating_neg());
+    }
+    push(kind, end_ms, left.saturating_neg());
+}
+
+/// The rows of `credit` that entries are about, each once.
+pub fn credit_ids(entries: &[Entry]) -> Vec<&str> {
+    let mut ids: Vec<&str> = entries.iter().map(|entry| entry.credit_id.as_str()).collect();
+    ids.sort_unstable();
+    ids.dedup();
+    ids
+}
+
+/// The task's kind and id, if it is one.
+pub fn task_of(entry: &Entry) -> Option<(&'static str, &str)> {
+    match &entry.task {
+        Some((TableName::Tasks(kind), id)) => Some((kind.as_str(), id)),
+        _ => None,
+    }
+}

@@ -1,0 +1,182 @@
+//! Whole books, in PostgreSQL's SQL: page by page, a page's rows from one snapshot.
+
+use std::sync::Arc;
+
+use tokio_postgres::Row as DatabaseRow;
+use tokio_postgres::types::Type;
+
+use super::Session;
+use super::error::Failure;
+use super::rows::{get, read_row, read_time};
+use super::statement::{Statement, text, texts};
+use super::value::Param;
+use crate::domain::audit::Owners;
+use crate::domain::books::{RowId, TaskEntry, Times};
+use crate::domain::table::{TableName, TaskKind};
+use crate::storage::Row;
+use crate::storage::books::{BooksPage, CreditEntry, Shelf};
+use crate::storage::schema::quote;
+
+type Result<T> = std::result::Result<T, Failure>;
+
+const CREDIT: &str = "id::text, user_id::text, transaction_type::text, credits::bigint, \
+                      remaining_credits::bigint, status::text, consumed_detail::text, metadata::text";
+const TASK: &str = "id::text, user_id::text, status::text, credit_id::text";
+const TASK_KINDS: [TaskKind; 2] = [TaskKind::Media, TaskKind::Ai];
+
+/// The users of a page: a condition on `user_id`, and its parameters.
+struct Range {
+    condition: &'static str,
+    params: Vec<(Param, Type)>,
+}
+
+impl Session<'_> {
+    /// Begins a transaction with some users' books. Then follows [`Self::owners`] or
+    /// [`Self::find_all`], which end it.
+    pub async fn books(&mut self, shelf: &Shelf) -> Result<BooksPage> {
+        let (range, next) = self.range(shelf).await?;
+        let kinds = self.kinds();
+        let tables = kinds.iter().map(|kind| (TableName::Tasks(*kind), TASK));
+        let statements = std::iter::once((TableName::Credit, CREDIT))
+            .chain(tables)
+            .map(|(table, columns)| self.rows_of(table, columns, &range))
+            .collect::<Result<Vec<_>>>()?;
+        let begin = Some(self.server.begin_read.as_str());
+        let replies = self.send(begin, &statements, None, "reading the books").await?;
+
+        let mut page = BooksPage { next, ..BooksPage::default() };
+        let mut replies = replies.iter();
+        for row in replies.next().into_iter().flatten() {
+            page.enter_credit(credit_entry(row)?);
+        }
+        for (kind, rows) in kinds.into_iter().zip(replies) {
+            for row in rows {
+                let entry = TaskEntry {
+                    kind,
+                    id: get(row, 0)?,
+                    failed: get::<Option<&str>>(row, 2)? == Some("failed"),
+                    credit_id: get(row, 3)?,
+                    times: times(row, 4)?,
+                };
+                page.enter_task(get(row, 1)?, entry);
+            }
+        }
+        Ok(page)
+    }
+
+    /// Whose these rows are, those that are there. Ends the transaction.
+    pub async fn owners(&mut self, rows: &[RowId]) -> Result<Owners> {
+        let mut tables = vec![TableName::Credit];
+        tables.extend(self.kinds().into_iter().map(TableName::Tasks));
+        let statements: Vec<Statement> = tables
+            .iter()
+            .map(|table| {
+                let of_table = rows.iter().filter(|(other, _)| other == table);
+                let ids = texts(of_table.map(|(_, id)| id.clone()).collect());
+                let table = quote(table.sql());
+                let sql =
+                    format!("SELECT id::text, user_id::text FROM {table} WHERE id = ANY ($1)");
+                Statement::new(sql, [ids])
+            })
+            .collect();
+        let doing = "reading the owners of rows";
+        let replies = self.send(None, &statements, Some("ROLLBACK"), doing).await?;
+        let mut owners = Owners::new();
+        for (table, rows) in tables.into_iter().zip(&replies) {
+            for row in rows {
+                owners.insert((table, get(row, 0)?), get(row, 1)?);
+            }
+        }
+        Ok(owners)
+    }
+
+    /// The rows with these ids, in any order. Ends the transaction.
+    pub async fn find_all(&mut self, table: TableName, ids: &[&str]) -> Result<Vec<Row>> {
+        let found = Arc::clone(self.table(table)?);
+        let ids = texts(ids.iter().map(|id| (*id).to_owned()).collect());
+        let name = quote(found.name);
+        let sql = format!("SELECT {} FROM {name} WHERE id = ANY ($1)", found.select_list);
+        let [rows] = self.end([Statement::new(sql, [ids])], "reading").await?;
+        rows.iter().map(|row| read_row(&found, row)).collect()
+    }
+
+    /// The users of this page; the last of them, if more may follow.
+    async fn range(&mut self, shelf: &Shelf) -> Result<(Range, Option<String>)> {
+        let (after, users) = match shelf {
+            Shelf::User(user_id) => {
+                let params = vec![text(user_id)];
+                return Ok((Range { condition: "user_id = $1", params }, None));
+            }
+            Shelf::Next { after, users } => (after, users),
+        };
+        let beyond = if after.is_some() { "user_id > $1" } else { "TRUE" };
+        let mut params: Vec<_> = after.iter().map(|after| text(after)).collect();
+        // Of each table, the last user who may be on this page.
+        let of_table = |table: TableName| {
+            let (table, before) = (quote(table.sql()), users.saturating_sub(1));
+            format!(
+                "(SELECT DISTINCT user_id FROM {table} WHERE {beyond}
+                  ORDER BY user_id LIMIT 1 OFFSET {before})"
+            )
+        };
+        let mut last = vec![of_table(TableName::Credit)];
+        last.extend(self.kinds().into_iter().map(|kind| of_table(TableName::Tasks(kind))));
+        let sql = format!("SELECT LEAST({})::text", last.join(", "));
+        let [rows] = self.read([Statement::new(sql, params.clone())], "reading users").await?;
+        let last: Option<String> = match rows.first() {
+            Some(row) => get(row, 0)?,
+            None => None,
+        };
+        let condition = match (after, &last) {
+            (None, None) => "TRUE",
+            (Some(_), None) => "user_id > $1",
+            (None, Some(_)) => "user_id <= $1",
+            (Some(_), Some(_)) => "user_id > $1 AND user_id <= $2",
+        };
+        params.extend(last.iter().map(|last| text(last)));
+        Ok((Range { condition, params }, last))
+    }
+
+    fn rows_of(&self, table: TableName, columns: &str, range: &Range) -> Result<Statement> {
+        let table = self.table(table)?;
+        let time = |key| match table.column(key) {
+            // Which is as good as never.
+            Ok(column) => format!("NULLIF({}, 'infinity')", quote(&column.name)),
+            Err(_) => "NULL::timestamp".to_owned(),
+        };
+        let times = ["createdAt", "updatedAt", "deletedAt", "expiresAt"].map(time).join(", ");
+        let (name, condition) = (quote(table.name), range.condition);
+        let sql = format!("SELECT {columns}, {times} FROM {name} WHERE {condition}");
+        Ok(Statement::new(sql, range.params.clone()))
+    }
+
+    /// The kinds of task that the app has.
+    fn kinds(&self) -> Vec<TaskKind> {
+        let is_there = |kind: &TaskKind| self.table(TableName::Tasks(*kind)).is_ok();
+        TASK_KINDS.into_iter().filter(is_there).collect()
+    }
+}
+
+fn credit_entry(row: &DatabaseRow) -> Result<CreditEntry> {
+    let consumed_detail: Option<String> = get(row, 6)?;
+    Ok(CreditEntry {
+        id: get(row, 0)?,
+        user_id: get(row, 1)?,
+        transaction_type: get::<Option<String>>(row, 2)?.unwrap_or_default(),
+        credits: get::<Option<i64>>(row, 3)?.unwrap_or_default(),
+        remaining: get::<Option<i64>>(row, 4)?.unwrap_or_default(),
+        active: get::<Option<&str>>(row, 5)? == Some("active"),
+        consumed_detail: consumed_detail.map(String::into_bytes),
+        metadata: get(row, 7)?,
+        times: times(row, 8)?,
+    })
+}
+
+fn times(row: &DatabaseRow, first: usize) -> Result<Times> {
+    Ok(Times {
+        created_at_ms: read_time(row, first)?,
+        updated_at_ms: read_time(row, first + 1)?,
+        deleted_at_ms: read_time(row, first + 2)?,
+        expires_at_ms: read_time(row, first + 3)?,
+    })
+}
