@@ -34,14 +34,14 @@ function duration(text) {
 
 /**
  * `2026-12-31`, `2026-12-31T18:00` or `2026-12-31T18:00:00+02:00`; `undefined` if it is none. Without an offset it
- * is UTC. A day alone is its first moment, or its last one.
+ * is UTC. A day alone is the moment `intoDayMs` after its beginning.
  */
-function readTime(text, { endOfDay = false } = {}) {
+function readTime(text, intoDayMs) {
   const [, day, clock, offset] =
     /^(\d{4}-\d\d-\d\d)(?:[T ](\d\d:\d\d(?::\d\d(?:\.\d{1,3})?)?)(Z|[+-]\d\d:\d\d)?)?$/.exec(text) ?? []
   if (!day || !isDay(day)) return undefined
-  const time = new Date(`${day}T${clock ?? (endOfDay ? '23:59:59.999' : '00:00')}${offset ?? 'Z'}`)
-  return Number.isNaN(time.getTime()) ? undefined : time
+  const time = new Date(`${day}T${clock ?? '00:00'}${offset ?? 'Z'}`).getTime() + (clock ? 0 : intoDayMs)
+  return Number.isNaN(time) ? undefined : new Date(time)
 }
 
 /** `Date` takes the 30th of February for the 2nd of March. */
@@ -53,7 +53,7 @@ function isDay(day) {
 /** When something is over: a time to come, or a duration from now on. A day counts until its end. */
 function expiry(text) {
   const ms = readDuration(text)
-  const time = ms === undefined ? readTime(text, { endOfDay: true }) : new Date(Date.now() + ms)
+  const time = ms === undefined ? readTime(text, MS.d - 1) : new Date(Date.now() + ms)
   if (!time) {
     throw new InvalidArgumentError(
       'It is a day (2026-12-31), a time (2026-12-31T18:00Z) or a duration (30d).',
@@ -63,11 +63,11 @@ function expiry(text) {
   return time
 }
 
-/** A time, or a duration that counts back from now. */
-function past(options) {
+/** A time, or a duration that counts back from now. A day alone is the moment `intoDayMs` after its beginning. */
+function past(intoDayMs) {
   return (text) => {
     const ms = readDuration(text)
-    const time = ms === undefined ? readTime(text, options) : new Date(Date.now() - ms)
+    const time = ms === undefined ? readTime(text, intoDayMs) : new Date(Date.now() - ms)
     if (time) return time
     throw new InvalidArgumentError(
       'It is a day (2026-11-01), a time (2026-11-01T18:00Z) or so long ago (30d).',
@@ -78,9 +78,9 @@ function past(options) {
 module.exports = {
   duration,
   expiry,
-  /** The first moment of a span: a day from its beginning on. */
-  from: past({ endOfDay: false }),
-  /** The last moment of a span: a day to its end. */
-  to: past({ endOfDay: true }),
+  /** From this moment on: a day from its beginning. */
+  from: past(0),
+  /** Before this moment: a day to its end. */
+  to: past(MS.d),
   wholeNumber,
 }

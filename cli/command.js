@@ -9,7 +9,7 @@ const { Output, coloursOf } = require('./output')
 function withDatabase(command) {
   return command
     .option('--url <url>', 'the database, instead of DATABASE_URL')
-    .option('--env-file <file>', 'a file with DATABASE_URL, instead of the environment')
+    .option('--env <file>', 'a file with DATABASE_URL, instead of the environment')
     .option('--json', 'write JSON, for machines')
 }
 
@@ -24,7 +24,8 @@ function connected(work) {
     const options = args.pop()
     const database = findDatabase(options)
     if (!options.json) sayWhere(database)
-    const credits = require('..').connect(database.options)
+    // The journal mode is the app's affair.
+    const credits = require('..').connect({ journalMode: 'keep', ...database.options })
     try {
       await work({ credits, output: new Output(options), options, command }, ...args)
     } finally {
@@ -39,4 +40,10 @@ function sayWhere({ url, source }) {
   process.stderr.write(`${coloursOf(process.stderr).dim(`${placeOf(url)} (${source})`)}\n`)
 }
 
-module.exports = { connected, withDatabase }
+/** To a person: nothing is known of this user, which is not the same as a balance of 0. */
+async function sayIfUnknown({ credits, output }, userId) {
+  if (output.json || (await credits.getCreditsCount({ userId })) > 0) return
+  await output.text('There is no grant and no charge of this user: is the id right?')
+}
+
+module.exports = { connected, sayIfUnknown, withDatabase }

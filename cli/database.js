@@ -21,20 +21,21 @@ class NoDatabaseError extends Error {
  *
  * @returns {{ options: object, url: string, source: string }}
  */
-function findDatabase({ url, envFile }, env = process.env) {
+function findDatabase({ url, env: file }, env = process.env) {
   if (url !== undefined) return { options: { url }, url, source: 'the command line' }
-  if (envFile === undefined && env.DATABASE_URL) {
+  if (file === undefined && env.DATABASE_URL) {
     return { options: {}, url: env.DATABASE_URL, source: 'DATABASE_URL' }
   }
-  for (const file of envFile === undefined ? FILES : [envFile]) {
-    const found = readEnvFile(file, envFile !== undefined)
+  for (const name of file === undefined ? FILES : [file]) {
+    const found = readEnvFile(name, file !== undefined)
     if (!found?.DATABASE_URL) continue
     for (const name of NAMES) if (found[name]) env[name] = found[name]
-    return { options: {}, url: found.DATABASE_URL, source: `DATABASE_URL in ${file}` }
+    return { options: {}, url: found.DATABASE_URL, source: `DATABASE_URL in ${name}` }
   }
-  const looked = envFile ?? `${FILES.join(' and ')} of this folder`
   throw new NoDatabaseError(
-    `which database? Set DATABASE_URL or pass --url; ${looked} ${envFile ? 'has' : 'have'} no DATABASE_URL`,
+    file === undefined
+      ? `which database? Set DATABASE_URL, or pass --url or --env; ${FILES.join(' and ')} of this folder have none`
+      : `which database? ${file} has no DATABASE_URL`,
   )
 }
 

@@ -29,7 +29,7 @@ const count = (number) => number.toLocaleString('en-US')
 const signed = (number) => (number > 0 ? `+${count(number)}` : count(number))
 
 /** `2 findings`, `1 finding`. */
-const plural = (number, noun) => `${count(number)} ${noun}${number === 1 ? '' : 's'}`
+const plural = (number, noun, nouns = `${noun}s`) => `${count(number)} ${number === 1 ? noun : nouns}`
 
 /** A time in UTC, to the second. */
 function time(date) {

@@ -6,17 +6,18 @@ const { Presets, SingleBar } = require('cli-progress')
 class Progress {
   constructor(noun, stream = process.stderr) {
     const format = `{bar} {percentage}% | {value}/{total} ${noun}`
-    // The cursor stays: a program that is interrupted could not bring it back.
-    const options = { format, stream, clearOnComplete: true, hideCursor: false, noTTYOutput: false }
+    // The terminal stays as it is: a program that is interrupted could not put it back.
+    const options = { format, stream, clearOnComplete: true, hideCursor: false, linewrap: true }
     this.bar = stream.isTTY ? new SingleBar(options, Presets.shades_classic) : undefined
   }
 
   update(value, total) {
     this.value = value
-    this.total = total
+    // What was counted at the beginning may have grown.
+    this.total = Math.max(total, value)
     if (!this.bar) return
-    if (!this.bar.isActive) this.bar.start(total, value)
-    this.bar.setTotal(total)
+    if (!this.bar.isActive) this.bar.start(this.total, value)
+    this.bar.setTotal(this.total)
     this.bar.update(value)
   }
 

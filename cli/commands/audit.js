@@ -27,14 +27,14 @@ module.exports = (program) =>
     .action(audit)
 
 /** As wide as what is usually there: findings are written as they come. */
-const COLUMNS = [{ width: 22 }, { width: 36 }, {}]
+const COLUMNS = [{ width: 23 }, { width: 36 }, {}]
 
 const audit = connected(async ({ credits, output, options: { user, limit } }) => {
-  const progress = new Progress('users')
-  let seen = { users: 0, totalUsers: 0, rows: 0 }
+  const progress = new Progress('rows')
+  let seen = { users: 0, rows: 0, totalRows: 0 }
   const onProgress = (now) => {
     seen = now
-    progress.update(now.users, now.totalUsers)
+    progress.update(now.rows, now.totalRows)
   }
   const kinds = new Map()
   try {

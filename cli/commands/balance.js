@@ -1,6 +1,6 @@
 'use strict'
 
-const { connected, withDatabase } = require('../command')
+const { connected, sayIfUnknown, withDatabase } = require('../command')
 const { count, oneLine, plural, time } = require('../output')
 
 const HELP = `
@@ -28,7 +28,8 @@ const COLUMNS = [
   { title: 'transaction no' },
 ]
 
-const balance = connected(async ({ credits, output }, userId) => {
+const balance = connected(async (context, userId) => {
+  const { credits, output } = context
   const { grants, nextExpiry, ...found } = await credits.getBalance(userId)
   await output.document({ userId, ...found, grants, nextExpiry })
   await output.text(`${oneLine(userId)} can spend ${plural(found.credits, 'credit')}.`)
@@ -37,7 +38,7 @@ const balance = connected(async ({ credits, output }, userId) => {
       `Next, ${count(nextExpiry.credits)} of them expire at ${time(nextExpiry.expiresAt)} UTC.`,
     )
   }
-  if (grants.length === 0) return
+  if (grants.length === 0) return sayIfUnknown(context, userId)
   await output.text()
   await output.table(
     COLUMNS,

@@ -13,7 +13,7 @@ Exit code 1: there is a problem. Warnings are none.
 
 Examples:
   $ npx media-credits doctor
-  $ npx media-credits doctor --env-file .env.production
+  $ npx media-credits doctor --env .env.production
   $ npx media-credits doctor --json | jq '.checks[] | select(.status != "ok")'`
 
 module.exports = (program) =>

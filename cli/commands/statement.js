@@ -1,17 +1,18 @@
 'use strict'
 
 const { from, to, wholeNumber } = require('../arguments')
-const { connected, withDatabase } = require('../command')
-const { count, oneLine, signed, time } = require('../output')
+const { connected, sayIfUnknown, withDatabase } = require('../command')
+const { count, oneLine, plural, signed, time } = require('../output')
 
 /** As many as a call gives at once. */
 const PAGE = 1000
 
 const HELP = `
-Times are UTC. A day alone counts from its beginning (--from) or to its end (--to); 30d is thirty days ago.
+Oldest first, and the newest of all unless --all says otherwise. Times are UTC. A day alone counts from its beginning
+(--from) or to its end (--to); 30d is thirty days ago.
 
-With --json: one document, { userId, openingBalance, entries, cursor }, as getStatement gives it. cursor is null unless
-there are more entries.
+With --json: one document, { userId, openingBalance, entries, earlier }. The entries are those of getStatement, and
+earlier says how many were left out before them.
 
 Examples:
   $ npx media-credits statement user_42
@@ -24,8 +25,8 @@ module.exports = (program) =>
     .description("Lists what changed a user's balance, and what it was after each entry.")
     .argument('<user>', "the user's id")
     .option('--from <when>', 'from this day or time on', from)
-    .option('--to <when>', 'to this day or time', to)
-    .option('--limit <number>', 'at most so many entries', wholeNumber(PAGE), 50)
+    .option('--to <when>', 'to this day, or before this time', to)
+    .option('--limit <number>', 'the newest so many entries', wholeNumber(1_000_000), 50)
     .option('--all', 'all entries')
     .addHelpText('after', HELP)
     .action(statement)
@@ -39,30 +40,36 @@ const COLUMNS = [
   { title: 'what' },
 ]
 
-const statement = connected(async ({ credits, output, options }, userId) => {
+const statement = connected(async (context, userId) => {
+  const { credits, output, options } = context
   const found = await read(credits, userId, options)
   await output.document({ userId, ...found })
-  const { entries, openingBalance, cursor } = found
+  const { openingBalance, entries, earlier } = found
+  const before = `The balance before was ${count(openingBalance)}.`
   if (entries.length === 0) {
-    await output.text(`No entries. The balance was ${count(openingBalance)}.`)
-    return
+    await output.text(`No entries. ${before}`)
+    return sayIfUnknown(context, userId)
   }
-  await output.table(COLUMNS, entries.map(line))
+  const more = earlier > 0 ? ` ${plural(earlier, 'entry', 'entries')} earlier: --limit or --all.` : ''
+  await output.text(`${before}${more}`)
   await output.text()
-  await output.text(`The balance before was ${count(openingBalance)}.`)
-  if (cursor !== null) await output.text('There are more entries: --limit or --all.')
+  await output.table(COLUMNS, entries.map(line))
 })
 
-/** A page of the statement, or all pages as one. */
+/** The newest entries, `limit` of them or all. The library lists the oldest first. */
 async function read(credits, userId, { from, to, limit, all }) {
-  const query = { ...(from && { from }), ...(to && { to }), limit: all ? PAGE : limit }
-  const statement = await credits.getStatement(userId, query)
-  while (all && statement.cursor !== null) {
-    const page = await credits.getStatement(userId, { ...query, cursor: statement.cursor })
-    statement.entries.push(...page.entries)
-    statement.cursor = page.cursor
-  }
-  return statement
+  const entries = []
+  let earlier = 0
+  let page
+  do {
+    page = await credits.getStatement(userId, { from, to, limit: PAGE, cursor: page?.cursor })
+    entries.push(...page.entries)
+    // Takes none if there are fewer.
+    if (!all) earlier += entries.splice(0, entries.length - limit).length
+  } while (page.cursor !== null)
+  const [oldest] = entries
+  const openingBalance = oldest ? oldest.balance - oldest.credits : page.openingBalance
+  return { openingBalance, entries, earlier }
 }
 
 function line({ at, type, credits, balance, transactionNo, scene, description, task }) {

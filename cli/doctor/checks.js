@@ -126,8 +126,8 @@ function journal(mode) {
   if (mode === 'memory') return warning('journal', 'the database is in memory, and gone with this process')
   return warning(
     'journal',
-    `journal mode ${mode}: readers and writers wait for each other. Run PRAGMA journal_mode = WAL, unless the file is ` +
-      'on a network file system, where no mode is safe',
+    `journal mode ${mode}: readers and writers wait for each other. The first call of the app turns the write-ahead ` +
+      "log on, unless it connects with journalMode: 'keep'",
   )
 }
 

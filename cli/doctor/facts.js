@@ -21,7 +21,7 @@ async function gather({ options, url, source }, folder = process.cwd()) {
   }
   try {
     const { connect } = require('../..')
-    const credits = connect(options)
+    const credits = connect({ ...options, journalMode: 'keep' })
     facts.versions.binary = binary()
     try {
       await look(credits, facts)
