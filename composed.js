@@ -6,13 +6,15 @@
 function compose(connection) {
   const { createMediaTask, createMediaTasks, createAITask, createAITasks } = connection
   const { consumeCredits, consumeCreditsBatch } = connection
+  const auditLedger = audit(connection.auditLedger, connection.getCreditsCount)
   return {
     createMediaTasks: eachOrAll(createMediaTasks, (item, options) =>
       createMediaTask(item?.task, item?.costCredits, options),
     ),
     createAITasks: eachOrAll(createAITasks, createAITask),
     consumeCreditsBatch: eachOrAll(consumeCreditsBatch, consumeCredits),
-    auditLedger: audit(connection.auditLedger, connection.getCreditsCount),
+    auditLedger,
+    repairLedger: repair(auditLedger, connection.repairLedger),
     failStuckMediaTasks: failStuck(connection.failStuckMediaTasks, connection.updateMediaTaskById),
     failStuckAITasks: failStuck(connection.failStuckAITasks, connection.updateAITaskById),
   }
@@ -57,6 +59,19 @@ function audit(auditSome, getCreditsCount) {
       }
       next = page.next
     } while (next !== null)
+  }
+}
+
+/** Repairs the books of those users in whose an audit finds something. */
+function repair(auditLedger, repairBooks) {
+  return async function repairLedger(options) {
+    const { apply, ...query } = Object(options)
+    // It refuses what is wrong with the options before anything is read.
+    await repairBooks([], apply)
+    const userIds = new Set()
+    for await (const { userId } of auditLedger(query)) userIds.add(userId)
+    const changes = userIds.size > 0 ? await repairBooks([...userIds], apply) : []
+    return { applied: apply === true, changes }
   }
 }
 

@@ -512,6 +512,36 @@ export interface LedgerFinding {
   message: string
 }
 
+/** What to repair. */
+export interface RepairOptions {
+  /** Without it, the books of all users. */
+  userId?: string | undefined
+  /** Writes the changes, all in one transaction. By default they are only listed. */
+  apply?: boolean | undefined
+}
+
+/** What was put right, or could be. */
+export interface Repair {
+  /** Whether the changes are in the database. */
+  applied: boolean
+  changes: LedgerChange[]
+}
+
+/** A value that is put right. */
+export interface LedgerChange {
+  /** What was found. */
+  kind: 'refunded-more-than-once' | 'failed-task-charged' | 'wrong-time-unit'
+  userId: string
+  table: 'credit'
+  /** The row's `id`. */
+  id: string
+  column: 'remainingCredits' | 'status' | 'createdAt' | 'updatedAt' | 'deletedAt' | 'expiresAt'
+  before: number | string | Date
+  after: number | string | Date
+  /** The same as a sentence. */
+  message: string
+}
+
 /** What became of stuck tasks. */
 export interface FailedStuckTasks {
   /** Those that failed now, oldest first: with the status that they had, and what was refunded. */
@@ -942,6 +972,9 @@ export class MediaCredits<Task extends object = MediaTask, CreditRow extends obj
   /** What is wrong with the ledger. Guarantees, errors, example: {@link auditLedger}. */
   readonly auditLedger: typeof auditLedger
 
+  /** Puts right what can be only one way. Guarantees, errors, example: {@link repairLedger}. */
+  readonly repairLedger: typeof repairLedger
+
   /** What a charge would do now, without doing it. More: {@link quoteCredits}. */
   readonly quoteCredits: (userId: string, credits: number) => Promise<Quote>
 
@@ -1347,6 +1380,29 @@ export function getStatement(userId: string, query?: StatementQuery): Promise<St
  * ```
  */
 export function auditLedger(query?: AuditQuery): AsyncGenerator<LedgerFinding, void, undefined>
+
+/**
+ * Puts right what {@link auditLedger} finds, where the rows themselves prove what is right:
+ *
+ * - `'refunded-more-than-once'`: the minted credits go, so that a grant holds what was granted less what its active
+ *   charges drew. The user has fewer credits then.
+ * - `'failed-task-charged'`: the charge is refunded, if it and its grants are right otherwise.
+ * - `'wrong-time-unit'` in `credit`: the time is converted.
+ *
+ * All else stays: what a charge without draws should have cost, only the app's owner knows. Without `apply: true`
+ * nothing is written. With it, all changes are made in one transaction, worked out anew under its locks, and each row's
+ * `metadata` remembers them: `"repaired":[{"kind":…,"column":…,"before":…,"after":…,"at":…}]`. Doing it again changes
+ * nothing.
+ *
+ * Rejects with `INVALID_ID`, `INVALID_ARGUMENT` or `UNKNOWN_FIELD`.
+ *
+ * @example
+ * ```ts
+ * const { changes } = await repairLedger()
+ * if (await confirm(changes)) await repairLedger({ apply: true })
+ * ```
+ */
+export function repairLedger(options?: RepairOptions): Promise<Repair>
 
 /**
  * What a charge would do now, without doing it: whether it would work, which grants it would draw on, and what

@@ -150,6 +150,13 @@ function balance(found) {
   return decodeExpiry(found, 'nextExpiry')
 }
 
+/** A time that no `Date` holds stays a number. */
+function decodeFix(fix) {
+  if (!fix.column.endsWith('At')) return fix
+  const date = (time) => (typeof time === 'string' ? new Date(time) : time)
+  return { ...fix, before: date(fix.before), after: date(fix.after) }
+}
+
 function statement(found) {
   for (const entry of found.entries) entry.at = new Date(entry.at)
   return found
@@ -233,6 +240,10 @@ const operations = {
     result: (reply) => statement(reply.value),
   },
   auditLedger: { pass: (query, after) => [encodeFields(query), encodeValue(after)], result: value },
+  repairLedger: {
+    pass: (userIds, apply) => [encodeList(userIds, encodeValue), encodeValue(apply)],
+    result: (reply) => reply.value.map(decodeFix),
+  },
   getCredits: { pass: (query) => [encodeFields(query)], result: rows },
   getCreditsCount: { pass: (query) => [encodeFields(query)], result: value },
   getAITasks: { pass: (query) => [encodeFields(query)], result: rows },
@@ -389,6 +400,7 @@ const {
   getCredits,
   getCreditsCount,
   auditLedger,
+  repairLedger,
   createTables,
   getDiagnostics,
   close,
@@ -433,6 +445,7 @@ module.exports = {
   getCredits,
   getCreditsCount,
   auditLedger,
+  repairLedger,
   createTables,
   getDiagnostics,
   close,

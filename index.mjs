@@ -39,6 +39,7 @@ export const {
   getCredits,
   getCreditsCount,
   auditLedger,
+  repairLedger,
   createTables,
   getDiagnostics,
   close,

@@ -38,6 +38,7 @@ export let connect,
   getCredits,
   getCreditsCount,
   auditLedger,
+  repairLedger,
   createTables,
   getDiagnostics,
   close

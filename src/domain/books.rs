@@ -1,5 +1,7 @@
 //! Somebody's books: all their grants, charges and tasks as they stand, for whoever looks at the whole.
 
+use std::collections::HashMap;
+
 use super::charge::{Charge, WrittenDraw, read_detail};
 use super::metadata;
 use super::table::{TableName, TaskKind};
@@ -105,9 +107,7 @@ impl ChargeEntry {
             other => other.to_string(),
         });
         let metadata = charge.metadata.as_deref();
-        let task = [TaskKind::Media, TaskKind::Ai].into_iter().find_map(|kind| {
-            metadata::task_id(kind, metadata).map(|id| (TableName::Tasks(kind), id))
-        });
+        let task = metadata::task(metadata).map(|(kind, id)| (TableName::Tasks(kind), id));
         let settled = metadata::settled(metadata, charge.credits, charge.active);
         // A charge that was settled to nothing keeps what it took.
         let charged = settled.map_or(charge.credits, |settled| settled.charged);
@@ -128,6 +128,11 @@ impl ChargeEntry {
     }
 }
 
+/// How many credits these draws are together.
+pub fn sum(draws: &[WrittenDraw]) -> i64 {
+    draws.iter().fold(0, |sum, draw| sum.saturating_add(draw.credits_consumed))
+}
+
 impl TaskEntry {
     /// The charge that it names.
     pub fn charge(&self) -> Option<RowId> {
@@ -141,4 +146,49 @@ impl Books {
     pub fn of(user_id: &str) -> Self {
         Self { user_id: user_id.to_owned(), ..Self::default() }
     }
+
+    /// The charges that were not refunded.
+    pub fn active_charges(&self) -> impl Iterator<Item = &ChargeEntry> {
+        self.charges.iter().filter(|charge| charge.active)
+    }
+
+    /// Whether some active charge drew nobody knows what.
+    pub fn hides_draws(&self) -> bool {
+        self.active_charges().any(|charge| charge.draws.is_err())
+    }
+
+    /// What charges drew on each grant that one drew on.
+    pub fn drawn_on_grants(&self) -> HashMap<&str, Drawn<'_>> {
+        let mut drawn: HashMap<&str, Drawn> = HashMap::new();
+        for charge in &self.charges {
+            for draw in charge.readable_draws() {
+                let on_grant = drawn.entry(draw.credit_id.as_str()).or_default();
+                if charge.active {
+                    on_grant.active = on_grant.active.saturating_add(draw.credits_consumed);
+                } else if draw.credits_consumed > 0 {
+                    on_grant.refunded.push(&charge.id);
+                }
+            }
+        }
+        drawn
+    }
+}
+
+/// What charges drew on a grant.
+#[derive(Debug, Default)]
+pub struct Drawn<'b> {
+    /// What active charges drew.
+    pub active: i64,
+    /// The charges whose draws went back.
+    pub refunded: Vec<&'b str>,
+}
+
+/// Draws, for tests: of each a grant's `id` and what it gave.
+#[cfg(test)]
+pub(super) fn draws_of(draws: &[(&str, i64)]) -> Result<Vec<WrittenDraw>, String> {
+    let draw = |(grant, credits): &(&str, i64)| WrittenDraw {
+        credit_id: (*grant).to_owned(),
+        credits_consumed: *credits,
+    };
+    Ok(draws.iter().map(draw).collect())
 }

@@ -1,9 +1,7 @@
 //! Planning a charge: which grants pay for it, and the row that remembers it.
 
-use std::collections::BTreeMap;
-
-use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
 
 use super::credits::Credits;
 use super::options;
@@ -238,10 +236,15 @@ pub fn read_detail(charge: &Charge) -> Result<Vec<WrittenDraw>> {
 
     let detail = charge.consumed_detail.as_deref().ok_or_else(|| corrupt("it is NULL".into()))?;
     let unreadable = |error: serde_json::Error| corrupt(error.to_string());
-    // Else an array would do for an object.
-    let _: Vec<BTreeMap<String, IgnoredAny>> =
-        serde_json::from_slice(detail).map_err(unreadable)?;
-    let draws: Vec<WrittenDraw> = serde_json::from_slice(detail).map_err(unreadable)?;
+    let items: Vec<&RawValue> = serde_json::from_slice(detail).map_err(unreadable)?;
+    // An array of the right values would do for an object.
+    if items.iter().any(|item| !item.get().starts_with('{')) {
+        return Err(corrupt("an item is no object".to_owned()));
+    }
+    let draws: Vec<WrittenDraw> = items
+        .into_iter()
+        .map(|item| serde_json::from_str(item.get()).map_err(unreadable))
+        .collect::<Result<_>>()?;
     match draws.iter().find(|draw| !(0..=Credits::MAX).contains(&draw.credits_consumed)) {
         Some(draw) => Err(corrupt(format!("creditsConsumed is {}", draw.credits_consumed))),
         None => Ok(draws),
@@ -401,7 +404,7 @@ mod tests {
             (Some("{}".into()), Err("invalid type: map")),
             (Some("null".into()), Err("invalid type: null")),
             (Some("[{}]".into()), Err("missing field `creditId`")),
-            (Some(r#"[["g",10]]"#.into()), Err("invalid type: sequence")),
+            (Some(r#"[["g",10]]"#.into()), Err("an item is no object")),
             (Some(item("-1")), Err("creditsConsumed is -1")),
             (Some(item("2147483648")), Err("creditsConsumed is 2147483648")),
             (Some(item("1.5")), Err("invalid type: floating point")),

@@ -12,10 +12,17 @@ use crate::error::{Error, Result};
 
 /// The task that a charge with this metadata paid for: `{"type":"media-task…","taskId":"…"}`.
 pub fn task_id(kind: TaskKind, metadata: Option<&str>) -> Option<String> {
+    let (found, task_id) = task(metadata)?;
+    (found == kind).then_some(task_id)
+}
+
+/// The task that a charge with this metadata paid for, and its kind.
+pub fn task(metadata: Option<&str>) -> Option<(TaskKind, String)> {
     let metadata = raw_object(metadata?)?;
     let charge_type: String = read(&metadata, "type")?;
-    let task_id = read(&metadata, "taskId")?;
-    charge_type.starts_with(kind.charge_type()).then_some(task_id)
+    let is_of = |kind: &TaskKind| charge_type.starts_with(kind.charge_type());
+    let kind = [TaskKind::Media, TaskKind::Ai].into_iter().find(is_of)?;
+    Some((kind, read(&metadata, "taskId")?))
 }
 
 /// Whether this is the metadata of the charge that created a task.
@@ -65,7 +72,9 @@ pub struct Settled {
 /// What the metadata of a charge says of its settlement, if the charge's row says so too: a caller may
 /// have put anything into the metadata.
 pub fn settled(metadata: Option<&str>, credits: i64, active: bool) -> Option<Settled> {
-    let metadata = raw_object(metadata?)?;
+    // Nearly no charge is settled, and whole ledgers are read.
+    let metadata = metadata.filter(|text| text.contains("\"settled\""))?;
+    let metadata = raw_object(metadata)?;
     let written: Map<String, Json> = read(&metadata, "settled")?;
     let number = |name: &str| written.get(name)?.as_i64();
     let settled = Settled { charged: number("charged")?, credits: number("credits")? };
@@ -96,6 +105,24 @@ pub fn with_settled(metadata: Option<&str>, settled: Settled) -> String {
             format!("{open}{comma}\"settled\":{settled}}}")
         }
     }
+}
+
+/// The metadata with a record of what was repaired, after those of earlier repairs, and else as it was.
+pub fn with_repaired(metadata: Option<&str>, records: Vec<Json>) -> String {
+    let mut fields = match metadata {
+        None => Map::new(),
+        Some(text) => object(text).unwrap_or_else(|| {
+            let before = serde_json::from_str(text).unwrap_or_else(|_| json!(text));
+            Map::from_iter([("metadata".to_owned(), before)])
+        }),
+    };
+    let mut all = match fields.remove("repaired") {
+        Some(Json::Array(earlier)) => earlier,
+        _ => Vec::new(),
+    };
+    all.extend(records);
+    fields.insert("repaired".to_owned(), Json::Array(all));
+    Json::Object(fields).to_string()
 }
 
 fn object(text: &str) -> Option<Map<String, Json>> {

@@ -13,6 +13,7 @@ pub mod options;
 pub mod plan;
 pub mod quote;
 pub mod refund;
+pub mod repair;
 pub mod replay;
 pub mod settle;
 pub mod statement;

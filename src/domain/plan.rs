@@ -62,11 +62,14 @@ impl Plan {
 
     /// Whether it changes what the user can spend in another way than by drawing.
     pub fn gives(&self) -> bool {
-        let is_grant = |row: &RowChange| {
-            row.verb == Verb::Insert
-                && row.table == TableName::Credit
-                && row.fields.get("transactionType").and_then(Value::as_text) == Some("grant")
+        let is_of_grant = |row: &RowChange| match row.verb {
+            Verb::Insert => {
+                row.fields.get("transactionType").and_then(Value::as_text) == Some("grant")
+            }
+            Verb::Update => true,
+            Verb::UpdateCharge => false,
         };
-        !self.returns.is_empty() || self.rows.iter().any(is_grant)
+        let mut rows = self.rows.iter().filter(|row| row.table == TableName::Credit);
+        !self.returns.is_empty() || rows.any(is_of_grant)
     }
 }

@@ -24,6 +24,7 @@ use crate::domain::credits::Credits;
 use crate::domain::grant::NewGrant;
 use crate::domain::quote::Quote;
 use crate::domain::refund::Refund;
+use crate::domain::repair::Fix;
 use crate::domain::settle::Settlement;
 use crate::domain::statement::{Query, Statement};
 use crate::domain::table::{TableName, TaskKind};
@@ -131,6 +132,8 @@ pub enum Write {
     Step(Step),
     /// `settleMediaTask`, `settleAITask`, `refundCredits`
     Settle(Settlement),
+    /// `repairLedger`: the books of these users, all together.
+    Repair(Vec<String>),
 }
 
 /// A request that charges, if it costs anything. Its user is known before the database is asked.
@@ -198,6 +201,8 @@ pub enum Read {
     Statement(String, Query),
     /// `auditLedger`
     Audit(Shelf),
+    /// `repairLedger`, without writing anything.
+    Fixes(Vec<String>),
 }
 
 /// What a request came to.
@@ -223,6 +228,8 @@ pub enum Outcome {
     Statement(Statement, Vec<Row>),
     /// What an audit of some users' books has found.
     Audited(Audited),
+    /// What was put right, or could be.
+    Fixes(Vec<Fix>),
     /// An outcome for each of several requests that went together.
     All(Vec<Outcome>),
     /// A list of rows.

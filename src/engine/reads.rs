@@ -5,6 +5,7 @@ use super::{Audited, Outcome, Read};
 use crate::domain::audit::{Audit, Owners};
 use crate::domain::books::RowId;
 use crate::domain::quote::quote;
+use crate::domain::repair::{Fix, fixes};
 use crate::domain::statement::{Query, Statement, credit_ids, statement};
 use crate::domain::table::TableName;
 use crate::error::Result;
@@ -45,6 +46,13 @@ pub fn read(views: &mut impl Views, read: &Read, now_ms: i64) -> Result<Outcome>
             let owners = views.owners(&named_elsewhere(&page))?;
             Ok(Outcome::Audited(audit(page, &owners)))
         }
+        Read::Fixes(user_ids) => {
+            let mut found = Vec::new();
+            for user_id in user_ids {
+                found.extend(fixes_of(&views.books(&Shelf::User(user_id.clone()))?));
+            }
+            Ok(Outcome::Fixes(found))
+        }
     }
 }
 
@@ -62,6 +70,11 @@ pub(super) fn write_statement(
 /// The rows that these books name and do not hold.
 pub(super) fn named_elsewhere(page: &BooksPage) -> Vec<RowId> {
     page.books.values().flat_map(|books| Audit(books).named_elsewhere()).collect()
+}
+
+/// What can be put right in these books.
+pub(super) fn fixes_of(page: &BooksPage) -> Vec<Fix> {
+    page.books.values().flat_map(fixes).collect()
 }
 
 /// Audits these books.

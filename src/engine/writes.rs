@@ -1,17 +1,22 @@
 //! Each change of the ledger: load its facts, let the domain plan it, apply the plan.
 
+use std::collections::HashMap;
+
+use super::reads::fixes_of;
 use super::replays::{self, charges_of};
 use super::{Charging, Ids, Outcome, Write};
 use crate::domain::charge::{Charge, ChargeFacts, ChargeRequest, Grant, NewIds, plan_charge};
 use crate::domain::grant::{GrantFacts, NewGrant, plan_grant};
 use crate::domain::plan::Plan;
 use crate::domain::refund::Refundable;
+use crate::domain::repair::{changed_ids, plan_fixes};
 use crate::domain::settle::{Settlement, Target, plan_settlement};
 use crate::domain::table::TableName::{Credit, Tasks, User};
 use crate::domain::task::{
     NewTask, NewTaskFacts, Step, TaskPatch, plan_new_task, plan_patch, plan_step,
 };
 use crate::error::{Error, Result};
+use crate::storage::books::Shelf;
 use crate::storage::{Ledger, Row, Views};
 
 /// Makes one change. It looks at everything before it writes anything: a refusal has written nothing,
@@ -46,6 +51,7 @@ pub fn write(
         Write::Settle(settlement) => {
             with_new_ids(ids, now_ms, |ids| settle(ledger, settlement, ids, now_ms))
         }
+        Write::Repair(user_ids) => repair(ledger, user_ids, now_ms),
     }
 }
 
@@ -278,6 +284,27 @@ fn settle(
 
 fn charge_with_id(ledger: &mut impl Ledger, id: Option<&str>) -> Result<Option<Charge>> {
     id.map_or(Ok(None), |id| ledger.charge(id))
+}
+
+/// All of it or nothing: after an error the transaction must be undone.
+fn repair(ledger: &mut (impl Ledger + Views), user_ids: &[String], now_ms: i64) -> Result<Outcome> {
+    let mut all = Vec::new();
+    for user_id in user_ids {
+        let fixes = fixes_of(&ledger.books(&Shelf::User(user_id.clone()))?);
+        let rows = ledger.find_all(Credit, &changed_ids(&fixes))?;
+
+        let plan = plan_fixes(&fixes, &metadata_of(&rows), now_ms);
+
+        ledger.apply(&plan, now_ms)?;
+        all.extend(fixes);
+    }
+    Ok(Outcome::Fixes(all))
+}
+
+/// The metadata of some rows, by their ids.
+pub(super) fn metadata_of(rows: &[Row]) -> HashMap<String, Option<String>> {
+    let text = |row: &Row, key| row.text(key).map(str::to_owned);
+    rows.iter().filter_map(|row| Some((text(row, "id")?, text(row, "metadata")))).collect()
 }
 
 fn grants_drawn_on(

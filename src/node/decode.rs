@@ -75,6 +75,25 @@ fn writing(name: &str, arguments: &mut Arguments, policy: RefundPolicy) -> Resul
             let grant = arguments.fields("newCredit")?;
             Write::Grant(NewGrant::parse(grant, &arguments.options(name)?)?)
         }
+        "repairLedger" => {
+            let user_ids = match arguments.next() {
+                Passed::List(ids) => ids.into_iter().map(read_user_id).collect::<Result<_>>()?,
+                other => vec![read_user_id(other)?],
+            };
+            match arguments.value("apply")? {
+                Some(Value::Bool(true)) => Write::Repair(user_ids),
+                None | Some(Value::Bool(false)) => {
+                    return Ok(Operation::Read(Read::Fixes(user_ids)));
+                }
+                Some(other) => {
+                    return Err(Error::InvalidArgument {
+                        name: "apply".to_owned(),
+                        expected: "true or false".to_owned(),
+                        given: other.describe(),
+                    });
+                }
+            }
+        }
         "createTables" => return Ok(Operation::CreateTables),
         "getDiagnostics" => return Ok(Operation::Diagnose),
         other => return Err(Error::Internal(format!("there is no operation {other}"))),
@@ -339,4 +358,15 @@ fn read_audit(arguments: &mut Arguments) -> Result<Read> {
         user_id => Shelf::User(check_id("userId", user_id)?),
     };
     Ok(Read::Audit(shelf))
+}
+
+fn read_user_id(passed: Passed) -> Result<String> {
+    match passed {
+        Passed::Value(value) => check_id("userId", Some(&value)),
+        other => Err(Error::InvalidArgument {
+            name: "userId".to_owned(),
+            expected: "text".to_owned(),
+            given: other.describe(),
+        }),
+    }
 }

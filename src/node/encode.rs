@@ -8,6 +8,7 @@ use super::wire::{write_text, write_value};
 use crate::domain::charge::Grant;
 use crate::domain::quote::{Quote, next_expiry};
 use crate::domain::refund::Refund;
+use crate::domain::repair::{Fix, as_json};
 use crate::domain::statement::{Statement, task_of};
 use crate::domain::value::Value;
 use crate::engine::{Audited, Outcome};
@@ -63,6 +64,7 @@ fn write_outcome(out: &mut String, outcome: &Outcome) {
             value_reply(out, &statement_json(statement, rows));
         }
         Outcome::Audited(audited) => value_reply(out, &audited_json(audited)),
+        Outcome::Fixes(fixes) => value_reply(out, &fixes_json(fixes)),
         Outcome::Rows(rows) => rows_reply(out, rows, None),
         Outcome::Page(rows, total, page) => {
             let page = json!({ "total": total, "page": page.page, "limit": page.limit });
@@ -210,6 +212,22 @@ fn audited_json(audited: &Audited) -> Json {
         "rows": audited.credit_rows,
         "next": audited.next,
     })
+}
+
+fn fixes_json(fixes: &[Fix]) -> Json {
+    let fixes = fixes.iter().map(|fix| {
+        json!({
+            "kind": fix.kind.as_str(),
+            "userId": fix.user_id,
+            "table": "credit",
+            "id": fix.credit_id,
+            "column": fix.column,
+            "before": as_json(&fix.before),
+            "after": as_json(&fix.after),
+            "message": fix.message,
+        })
+    });
+    fixes.collect()
 }
 
 fn rows_reply(out: &mut String, rows: &[Row], page: Option<&Json>) {

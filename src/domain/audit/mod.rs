@@ -6,9 +6,9 @@
 mod tests;
 
 use std::collections::{HashMap, HashSet};
+use std::ops::Range;
 
-use super::books::{Books, ChargeEntry, GrantEntry, RowId, TaskEntry, Times};
-use super::charge::WrittenDraw;
+use super::books::{Books, ChargeEntry, Drawn, GrantEntry, RowId, TaskEntry, Times, sum};
 use super::table::TableName;
 
 /// Whose the rows are that these books name and do not hold. What is not in here is nowhere.
@@ -80,22 +80,23 @@ impl Audit<'_> {
     /// The rows that the books name and do not hold, each once. Somebody must look for their owners.
     pub fn named_elsewhere(&self) -> Vec<RowId> {
         let held = self.held();
-        let draws = self.active_charges().flat_map(ChargeEntry::readable_draws);
+        let draws = self.0.active_charges().flat_map(ChargeEntry::readable_draws);
         let draws = draws.map(|draw| (TableName::Credit, draw.credit_id.clone()));
-        let tasks = self.active_charges().filter_map(|charge| charge.task.clone());
+        let tasks = self.0.active_charges().filter_map(|charge| charge.task.clone());
         let charges = self.0.tasks.iter().filter_map(TaskEntry::charge);
         let mut seen = HashSet::new();
         draws
             .chain(tasks)
             .chain(charges)
-            .filter(|row| !held.contains(row) && seen.insert(row.clone()))
+            .filter(|(table, id)| !held.contains(&(*table, id.as_str())))
+            .filter(|row| seen.insert(row.clone()))
             .collect()
     }
 
     /// Everything that is wrong: grants first, then charges, then tasks.
     pub fn findings(&self, owners: &Owners) -> Vec<Finding> {
         let mut findings = Vec::new();
-        let drawn = self.drawn_on_grants();
+        let drawn = self.0.drawn_on_grants();
         for grant in &self.0.grants {
             self.audit_grant(grant, drawn.get(grant.id.as_str()), &mut findings);
         }
@@ -104,7 +105,7 @@ impl Audit<'_> {
             self.audit_charge(charge, &held, owners, &mut findings);
         }
         let active: HashSet<&str> =
-            self.active_charges().map(|charge| charge.id.as_str()).collect();
+            self.0.active_charges().map(|charge| charge.id.as_str()).collect();
         let charges: HashSet<&str> =
             self.0.charges.iter().map(|charge| charge.id.as_str()).collect();
         for task in &self.0.tasks {
@@ -140,7 +141,7 @@ impl Audit<'_> {
             let rows = std::iter::once(row.clone()).chain(charges).collect();
             let numbers = [numbers, vec![("minted", minted)]].concat();
             found.push(self.finding(Kind::RefundedMoreThanOnce, rows, numbers, message));
-        } else if left < *active || (left > *active && !self.hides_draws()) {
+        } else if left < *active || (left > *active && !self.0.hides_draws()) {
             let message = format!(
                 "{left} credits have left grant {id}, and its active charges drew {active}"
             );
@@ -152,7 +153,7 @@ impl Audit<'_> {
     fn audit_charge(
         &self,
         charge: &ChargeEntry,
-        held: &HashSet<RowId>,
+        held: &Held<'_>,
         owners: &Owners,
         found: &mut Vec<Finding>,
     ) {
@@ -190,10 +191,10 @@ impl Audit<'_> {
                     ));
                 }
                 for draw in draws {
-                    let grant = (TableName::Credit, draw.credit_id.clone());
-                    if held.contains(&grant) {
+                    if held.contains(&(TableName::Credit, draw.credit_id.as_str())) {
                         continue;
                     }
+                    let grant = (TableName::Credit, draw.credit_id.clone());
                     let whose = whose(&grant, owners);
                     let message =
                         format!("charge {id} drew on grant {}, which is {whose}", draw.credit_id);
@@ -203,13 +204,18 @@ impl Audit<'_> {
                 }
             }
         }
-        if let Some(task) = charge.task.clone()
-            && !held.contains(&task)
+        if let Some(task) = &charge.task
+            && !held.contains(&(task.0, task.1.as_str()))
         {
-            let whose = whose(&task, owners);
+            let whose = whose(task, owners);
             let message = format!("charge {id} was made for task {}, which is {whose}", task.1);
             let numbers = vec![("charged", charge.credits)];
-            found.push(self.finding(Kind::ChargeWithoutTask, vec![row, task], numbers, message));
+            found.push(self.finding(
+                Kind::ChargeWithoutTask,
+                vec![row, task.clone()],
+                numbers,
+                message,
+            ));
         }
     }
 
@@ -256,57 +262,37 @@ impl Audit<'_> {
     }
 
     /// The rows that others may name.
-    fn held(&self) -> HashSet<RowId> {
-        let grants = self.0.grants.iter().map(|grant| (TableName::Credit, grant.id.clone()));
-        let charges = self.0.charges.iter().map(|charge| (TableName::Credit, charge.id.clone()));
-        let tasks = self.0.tasks.iter().map(|task| (TableName::Tasks(task.kind), task.id.clone()));
+    fn held(&self) -> Held<'_> {
+        let Books { grants, charges, tasks, .. } = self.0;
+        let grants = grants.iter().map(|grant| (TableName::Credit, grant.id.as_str()));
+        let charges = charges.iter().map(|charge| (TableName::Credit, charge.id.as_str()));
+        let tasks = tasks.iter().map(|task| (TableName::Tasks(task.kind), task.id.as_str()));
         grants.chain(charges).chain(tasks).collect()
     }
-
-    fn active_charges(&self) -> impl Iterator<Item = &ChargeEntry> {
-        self.0.charges.iter().filter(|charge| charge.active)
-    }
-
-    fn drawn_on_grants(&self) -> HashMap<&str, Drawn<'_>> {
-        let mut drawn: HashMap<&str, Drawn> = HashMap::new();
-        for charge in &self.0.charges {
-            for draw in charge.readable_draws() {
-                let on_grant = drawn.entry(draw.credit_id.as_str()).or_default();
-                if charge.active {
-                    on_grant.active = on_grant.active.saturating_add(draw.credits_consumed);
-                } else if draw.credits_consumed > 0 {
-                    on_grant.refunded.push(&charge.id);
-                }
-            }
-        }
-        drawn
-    }
-
-    /// Whether some charge drew nobody knows what.
-    fn hides_draws(&self) -> bool {
-        self.active_charges().any(|charge| charge.draws.is_err())
-    }
 }
 
-/// What charges drew on a grant.
-#[derive(Default)]
-struct Drawn<'a> {
-    active: i64,
-    /// The charges whose draws went back.
-    refunded: Vec<&'a str>,
-}
-
-fn sum(draws: &[WrittenDraw]) -> i64 {
-    draws.iter().fold(0, |sum, draw| sum.saturating_add(draw.credits_consumed))
-}
+/// The rows of some books that others may name.
+type Held<'b> = HashSet<(TableName, &'b str)>;
 
 fn whose(row: &RowId, owners: &Owners) -> String {
     owners.get(row).map_or_else(|| "not there".to_owned(), |owner| format!("user {owner}'s"))
 }
 
+/// 1980 to 9999.
+const PLAUSIBLE_MS: Range<i64> = 315_532_800_000..253_402_300_800_000;
+
 /// Seconds read as milliseconds are in January 1970, milliseconds read as seconds in the year 50000.
 fn is_wrong_unit(time_ms: i64) -> bool {
-    const YEAR_1980_MS: i64 = 315_532_800_000;
-    const YEAR_10000_MS: i64 = 253_402_300_800_000;
-    !(YEAR_1980_MS..YEAR_10000_MS).contains(&time_ms)
+    !PLAUSIBLE_MS.contains(&time_ms)
+}
+
+/// The time that was meant by one in the wrong unit, if one is plausible and the other is not.
+pub fn in_right_unit(time_ms: i64) -> Option<i64> {
+    /// Apps have been selling credits since, and nobody sells any that expire after that.
+    const SOLD_MS: Range<i64> = 1_262_304_000_000..4_102_444_800_000;
+    if !is_wrong_unit(time_ms) {
+        return None;
+    }
+    let meant = [time_ms.checked_mul(1000), Some(time_ms.div_euclid(1000))];
+    meant.into_iter().flatten().find(|meant_ms| SOLD_MS.contains(meant_ms))
 }

@@ -1,6 +1,5 @@
 use super::*;
-use crate::domain::books::Times;
-use crate::domain::charge::WrittenDraw;
+use crate::domain::books::{Times, draws_of};
 use crate::domain::table::TaskKind;
 
 const NOW: i64 = 1000;
@@ -24,16 +23,12 @@ fn charge(
     draws: &[(&str, i64)],
     (made_ms, changed_ms): (i64, i64),
 ) -> ChargeEntry {
-    let draw = |(grant, credits): &(&str, i64)| WrittenDraw {
-        credit_id: (*grant).to_owned(),
-        credits_consumed: *credits,
-    };
     ChargeEntry {
         id: id.to_owned(),
         active,
         credits: draws.iter().map(|(_, credits)| credits).sum(),
         charged,
-        draws: Ok(draws.iter().map(draw).collect()),
+        draws: draws_of(draws),
         task: Some((TableName::Tasks(TaskKind::Media), format!("task of {id}"))),
         times: Times {
             created_at_ms: Some(made_ms),

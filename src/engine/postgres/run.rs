@@ -7,13 +7,15 @@ use super::Engine;
 use crate::domain::grant::{NewGrant, plan_grant};
 use crate::domain::plan::Plan;
 use crate::domain::quote::quote;
+use crate::domain::repair::{changed_ids, plan_fixes};
 use crate::domain::settle::{Settlement, Target, plan_settlement};
 use crate::domain::statement::credit_ids;
 use crate::domain::table::TableName::{self, Credit, Tasks};
 use crate::domain::table::TaskKind;
 use crate::domain::task::{Step, TaskPatch, plan_patch, plan_step};
-use crate::engine::reads::{audit, named_elsewhere, write_statement};
+use crate::engine::reads::{audit, fixes_of, named_elsewhere, write_statement};
 use crate::engine::replays::{self, About};
+use crate::engine::writes::metadata_of;
 use crate::engine::{Charging, Operation, Outcome, Read, Write, now_ms};
 use crate::error::{Error, Result};
 use crate::storage::Row;
@@ -77,7 +79,28 @@ impl Engine {
             Write::UpdateTask(patch) => self.update_task(patch, now_ms).await,
             Write::Step(step) => self.charge_step(step, now_ms).await,
             Write::Settle(settlement) => self.settle_charge(settlement, now_ms).await,
+            Write::Repair(user_ids) => self.repair(user_ids, now_ms).await,
         }
+    }
+
+    async fn repair(&self, user_ids: &[String], now_ms: i64) -> Attempt {
+        let mut session = self.server.session().await?;
+        let page = session.books_to_change(user_ids).await?;
+        let fixes = fixes_of(&page);
+        if fixes.is_empty() {
+            session.roll_back();
+            return Ok(Outcome::Fixes(fixes));
+        }
+        let rows = session.rows_to_change(&changed_ids(&fixes)).await?;
+        let metadata = metadata_of(&rows);
+
+        let plans: Vec<Plan> = fixes
+            .chunk_by(|one, next| one.user_id == next.user_id)
+            .map(|fixes| plan_fixes(fixes, &metadata, now_ms))
+            .collect();
+
+        session.write(&plans.iter().collect::<Vec<_>>(), now_ms).await?;
+        Ok(Outcome::Fixes(fixes))
     }
 
     async fn charge(&self, request: &Charging) -> Attempt {
@@ -315,6 +338,14 @@ async fn read(session: &mut Session<'_>, question: &Read, now_ms: i64) -> Attemp
             let ids = credit_ids(&statement.entries);
             let rows = session.find_all(Credit, &ids).await?;
             Ok(Outcome::Statement(statement, rows))
+        }
+        Read::Fixes(user_ids) => {
+            let mut found = Vec::new();
+            for user_id in user_ids {
+                found.extend(fixes_of(&session.books(&Shelf::User(user_id.clone())).await?));
+                session.owners(&[]).await?;
+            }
+            Ok(Outcome::Fixes(found))
         }
         Read::Audit(shelf) => {
             let page = session.books(shelf).await?;

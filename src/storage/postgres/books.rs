@@ -15,7 +15,7 @@ use crate::domain::books::{RowId, TaskEntry, Times};
 use crate::domain::table::{TableName, TaskKind};
 use crate::storage::Row;
 use crate::storage::books::{BooksPage, CreditEntry, Shelf};
-use crate::storage::schema::quote;
+use crate::storage::schema::{Table, quote};
 
 type Result<T> = std::result::Result<T, Failure>;
 
@@ -35,16 +35,32 @@ impl Session<'_> {
     /// [`Self::find_all`], which end it.
     pub async fn books(&mut self, shelf: &Shelf) -> Result<BooksPage> {
         let (range, next) = self.range(shelf).await?;
+        let begin = Some(self.server.begin_read.as_str());
+        let page = self.page(&range, begin).await?;
+        Ok(BooksPage { next, ..page })
+    }
+
+    /// Begins a transaction with the books of these users, whose credits nobody else changes meanwhile.
+    /// Then follows [`Self::rows_to_change`].
+    pub async fn books_to_change(&mut self, user_ids: &[String]) -> Result<BooksPage> {
+        let users = [texts(user_ids.to_vec())];
+        let lock_users = Statement::new(include_str!("sql/lock_users.sql"), users.clone());
+        let lock_credits = "SELECT id FROM credit WHERE user_id = ANY ($1) ORDER BY id FOR UPDATE";
+        let lock_credits = Statement::new(lock_credits, users.clone());
+        let [_, _] = self.begin([lock_users, lock_credits], "locking the books").await?;
+        self.page(&Range { condition: "user_id = ANY ($1)", params: users.to_vec() }, None).await
+    }
+
+    async fn page(&mut self, range: &Range, begin: Option<&str>) -> Result<BooksPage> {
         let kinds = self.kinds();
         let tables = kinds.iter().map(|kind| (TableName::Tasks(*kind), TASK));
         let statements = std::iter::once((TableName::Credit, CREDIT))
             .chain(tables)
-            .map(|(table, columns)| self.rows_of(table, columns, &range))
+            .map(|(table, columns)| self.rows_of(table, columns, range))
             .collect::<Result<Vec<_>>>()?;
-        let begin = Some(self.server.begin_read.as_str());
         let replies = self.send(begin, &statements, None, "reading the books").await?;
 
-        let mut page = BooksPage { next, ..BooksPage::default() };
+        let mut page = BooksPage::default();
         let mut replies = replies.iter();
         for row in replies.next().into_iter().flatten() {
             page.enter_credit(credit_entry(row)?);
@@ -93,10 +109,14 @@ impl Session<'_> {
     /// The rows with these ids, in any order. Ends the transaction.
     pub async fn find_all(&mut self, table: TableName, ids: &[&str]) -> Result<Vec<Row>> {
         let found = Arc::clone(self.table(table)?);
-        let ids = texts(ids.iter().map(|id| (*id).to_owned()).collect());
-        let name = quote(found.name);
-        let sql = format!("SELECT {} FROM {name} WHERE id = ANY ($1)", found.select_list);
-        let [rows] = self.end([Statement::new(sql, [ids])], "reading").await?;
+        let [rows] = self.end([with_ids(&found, ids)], "reading").await?;
+        rows.iter().map(|row| read_row(&found, row)).collect()
+    }
+
+    /// The rows of `credit` with these ids, inside the transaction.
+    pub async fn rows_to_change(&mut self, ids: &[&str]) -> Result<Vec<Row>> {
+        let found = Arc::clone(self.table(TableName::Credit)?);
+        let [rows] = self.more([with_ids(&found, ids)], "reading").await?;
         rows.iter().map(|row| read_row(&found, row)).collect()
     }
 
@@ -155,6 +175,12 @@ impl Session<'_> {
         let is_there = |kind: &TaskKind| self.table(TableName::Tasks(*kind)).is_ok();
         TASK_KINDS.into_iter().filter(is_there).collect()
     }
+}
+
+fn with_ids(table: &Table, ids: &[&str]) -> Statement {
+    let ids = texts(ids.iter().map(|id| (*id).to_owned()).collect());
+    let (columns, name) = (&table.select_list, quote(table.name));
+    Statement::new(format!("SELECT {columns} FROM {name} WHERE id = ANY ($1)"), [ids])
 }
 
 fn credit_entry(row: &DatabaseRow) -> Result<CreditEntry> {

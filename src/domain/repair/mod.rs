@@ -1,0 +1,234 @@
+//! What can be put right in somebody's books, where the rows themselves prove what is right.
+//!
+//! That is so of three kinds of finding. Credits that were minted: a grant holds what was granted, less what its
+//! active charges drew. A failed task that is still charged: the refund is due. A time in another unit: its factor is
+//! known. All others need somebody who knows what happened.
+
+#[cfg(test)]
+mod tests;
+
+use std::collections::HashMap;
+
+use serde_json::{Value as Json, json};
+
+use super::audit::{Kind, in_right_unit};
+use super::books::{Books, ChargeEntry, Drawn, GrantEntry, Times, sum};
+use super::metadata;
+use super::plan::{Plan, Verb};
+use super::table::TableName;
+use super::value::{Fields, Value, iso8601};
+
+/// A value that is to be put right.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Fix {
+    /// What was found.
+    pub kind: Kind,
+    /// Whose books.
+    pub user_id: String,
+    /// The row of `credit`.
+    pub credit_id: String,
+    /// Its column, by its name in JavaScript.
+    pub column: &'static str,
+    /// What it holds.
+    pub before: Value,
+    /// What it should.
+    pub after: Value,
+    /// The same as a sentence.
+    pub message: String,
+}
+
+/// Everything that can be put right, in the order in which it must be.
+pub fn fixes(books: &Books) -> Vec<Fix> {
+    let mut repair = Repair { books, accounts: accounts(books), fixes: Vec::new() };
+    // A charge that drew nobody knows what may have drawn on any grant.
+    if !books.hides_draws() {
+        repair.take_back_minted();
+        repair.refund_failed();
+    }
+    for grant in &books.grants {
+        repair.convert_times(&grant.id, &grant.times);
+    }
+    for charge in &books.charges {
+        repair.convert_times(&charge.id, &charge.times);
+    }
+    repair.fixes
+}
+
+/// What a grant should hold.
+#[derive(Debug, Clone, Copy)]
+struct Account {
+    granted: i64,
+    remaining: i64,
+    /// What active charges drew.
+    drawn: i64,
+    /// Whether a charge that drew on it was refunded.
+    refunded: bool,
+}
+
+impl Account {
+    fn is_right(&self) -> bool {
+        self.granted.checked_sub(self.remaining) == Some(self.drawn) && self.remaining >= 0
+    }
+}
+
+fn accounts(books: &Books) -> HashMap<&str, Account> {
+    let mut drawn = books.drawn_on_grants();
+    let mut account = |grant: &GrantEntry| {
+        let Drawn { active, refunded } = drawn.remove(grant.id.as_str()).unwrap_or_default();
+        Account {
+            granted: grant.credits,
+            remaining: grant.remaining,
+            drawn: active,
+            refunded: !refunded.is_empty(),
+        }
+    };
+    books.grants.iter().map(|grant| (grant.id.as_str(), account(grant))).collect()
+}
+
+struct Repair<'b> {
+    books: &'b Books,
+    accounts: HashMap<&'b str, Account>,
+    fixes: Vec<Fix>,
+}
+
+impl<'b> Repair<'b> {
+    fn take_back_minted(&mut self) {
+        for grant in &self.books.grants {
+            let Some(account) = self.accounts.get_mut(grant.id.as_str()) else { continue };
+            let right = account.granted.saturating_sub(account.drawn);
+            if !account.refunded || right < 0 || account.remaining <= right {
+                continue;
+            }
+            let minted = account.remaining.saturating_sub(right);
+            account.remaining = right;
+            let message = format!(
+                "takes {minted} credits back from grant {}, to which they came back twice",
+                grant.id
+            );
+            let (before, after) = (Value::Integer(grant.remaining), Value::Integer(right));
+            let kind = Kind::RefundedMoreThanOnce;
+            self.push(kind, &grant.id, "remainingCredits", before, after, message);
+        }
+    }
+
+    fn refund_failed(&mut self) {
+        let failed = self.books.tasks.iter().filter(|task| task.failed);
+        let mut ids: Vec<&str> = failed.filter_map(|task| task.credit_id.as_deref()).collect();
+        ids.sort_unstable();
+        ids.dedup();
+        for charge in &self.books.charges {
+            if charge.active && ids.binary_search(&charge.id.as_str()).is_ok() {
+                self.refund(charge);
+            }
+        }
+    }
+
+    /// Refunds a charge, if it and all grants that it drew on are right.
+    fn refund(&mut self, charge: &'b ChargeEntry) {
+        let draws = charge.readable_draws();
+        let drawn = sum(draws);
+        let is_right = |id: &str| self.accounts.get(id).is_some_and(Account::is_right);
+        if drawn != charge.credits || !draws.iter().all(|draw| is_right(&draw.credit_id)) {
+            return;
+        }
+        let message =
+            format!("refunds charge {} of {drawn} credits, whose task has failed", charge.id);
+        let text = |text: &str| Value::Text(text.to_owned());
+        let kind = Kind::FailedTaskCharged;
+        self.push(kind, &charge.id, "status", text("active"), text("deleted"), message);
+        for draw in draws {
+            let Some(account) = self.accounts.get_mut(draw.credit_id.as_str()) else { continue };
+            let before = account.remaining;
+            account.remaining += draw.credits_consumed;
+            account.drawn -= draw.credits_consumed;
+            let (before, after) = (Value::Integer(before), Value::Integer(account.remaining));
+            let message =
+                format!("gives {} credits back to grant {}", draw.credits_consumed, draw.credit_id);
+            self.push(kind, &draw.credit_id, "remainingCredits", before, after, message);
+        }
+    }
+
+    fn convert_times(&mut self, credit_id: &str, times: &Times) {
+        for (column, time_ms) in times.named() {
+            let Some(right_ms) = in_right_unit(time_ms) else { continue };
+            let written = |time_ms| iso8601(time_ms).unwrap_or_else(|| format!("{time_ms} ms"));
+            let message = format!(
+                "sets {column} of credit {credit_id} to {}, which was {} in another unit",
+                written(right_ms),
+                written(time_ms)
+            );
+            let (before, after) = (Value::TimeMs(time_ms), Value::TimeMs(right_ms));
+            self.push(Kind::WrongTimeUnit, credit_id, column, before, after, message);
+        }
+    }
+
+    fn push(
+        &mut self,
+        kind: Kind,
+        credit_id: &str,
+        column: &'static str,
+        before: Value,
+        after: Value,
+        message: String,
+    ) {
+        let user_id = self.books.user_id.clone();
+        let credit_id = credit_id.to_owned();
+        self.fixes.push(Fix { kind, user_id, credit_id, column, before, after, message });
+    }
+}
+
+/// Plans fixes of one user's books. Each row remembers, in its metadata, what was changed: `metadata` is
+/// that of each row as it is.
+pub fn plan_fixes(fixes: &[Fix], metadata: &HashMap<String, Option<String>>, now_ms: i64) -> Plan {
+    let mut rows: Vec<(&str, Vec<&Fix>)> = Vec::new();
+    for fix in fixes {
+        match rows.iter_mut().find(|(id, _)| *id == fix.credit_id) {
+            Some((_, of_row)) => of_row.push(fix),
+            None => rows.push((&fix.credit_id, vec![fix])),
+        }
+    }
+    let user_id = fixes.first().map_or("", |fix| &fix.user_id);
+    let mut plan = Plan::new(user_id, TableName::Credit, "");
+    for (credit_id, fixes) in rows {
+        let records: Vec<Json> = fixes.iter().map(|fix| record(fix, now_ms)).collect();
+        let before = metadata.get(credit_id).and_then(Option::as_deref);
+        let mut fields = Fields::default();
+        fields.set("updatedAt", Value::TimeMs(now_ms));
+        fields.set("metadata", Value::Json(metadata::with_repaired(before, records)));
+        for fix in &fixes {
+            fields.set(fix.column, fix.after.clone());
+        }
+        let refunds = fixes.iter().any(|fix| fix.column == "status");
+        let verb = if refunds { Verb::UpdateCharge } else { Verb::Update };
+        plan.push(TableName::Credit, verb, credit_id, fields);
+    }
+    plan
+}
+
+fn record(fix: &Fix, now_ms: i64) -> Json {
+    json!({
+        "kind": fix.kind.as_str(),
+        "column": fix.column,
+        "before": as_json(&fix.before),
+        "after": as_json(&fix.after),
+        "at": iso8601(now_ms),
+    })
+}
+
+/// A value that a fix changes, as JSON.
+pub fn as_json(value: &Value) -> Json {
+    match value {
+        Value::Integer(number) => json!(number),
+        // A time that ISO 8601 can't write is as wrong as can be.
+        Value::TimeMs(time_ms) => iso8601(*time_ms).map_or_else(|| json!(time_ms), Json::from),
+        other => json!(other.as_text()),
+    }
+}
+
+/// The rows of `credit` that these fixes change, each once.
+pub fn changed_ids(fixes: &[Fix]) -> Vec<&str> {
+    let mut ids: Vec<&str> = fixes.iter().map(|fix| fix.credit_id.as_str()).collect();
+    ids.sort_unstable();
+    ids.dedup();
+    ids
+}

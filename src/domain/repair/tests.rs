@@ -1,0 +1,212 @@
+use super::*;
+use crate::domain::books::{TaskEntry, draws_of};
+use crate::domain::table::TaskKind;
+
+const NOW: i64 = 1_800_000_000_000;
+
+fn at(created_at_ms: i64) -> Times {
+    Times { created_at_ms: Some(created_at_ms), ..Times::default() }
+}
+
+fn grant(id: &str, credits: i64, remaining: i64) -> GrantEntry {
+    GrantEntry { id: id.to_owned(), credits, remaining, active: true, times: at(NOW) }
+}
+
+fn charge(id: &str, active: bool, credits: i64, draws: &[(&str, i64)]) -> ChargeEntry {
+    ChargeEntry {
+        id: id.to_owned(),
+        active,
+        credits,
+        charged: credits,
+        draws: draws_of(draws),
+        task: None,
+        times: at(NOW),
+    }
+}
+
+fn failed(credit_id: &str) -> TaskEntry {
+    TaskEntry {
+        kind: TaskKind::Media,
+        id: format!("task of {credit_id}"),
+        failed: true,
+        credit_id: Some(credit_id.to_owned()),
+        times: at(NOW),
+    }
+}
+
+#[test]
+fn what_can_be_put_right() {
+    let unreadable = ChargeEntry { draws: Err("junk".to_owned()), ..charge("z", true, 1, &[]) };
+    let refunded_twice = || charge("a", false, 30, &[("g", 30)]);
+    type Row = (
+        &'static str,
+        Vec<GrantEntry>,
+        Vec<ChargeEntry>,
+        Vec<TaskEntry>,
+        Vec<(&'static str, &'static str, Json, Json)>,
+    );
+    let rows: Vec<Row> = vec![
+        // what it is about, grants, charges, tasks; of each fix its row, column, before and after
+        (
+            "books that are right",
+            vec![grant("g", 10, 6)],
+            vec![charge("a", true, 4, &[("g", 4)]), charge("b", false, 3, &[("g", 3)])],
+            vec![failed("b")],
+            vec![],
+        ),
+        (
+            "a refund that came twice",
+            vec![grant("g", 100, 130)],
+            vec![refunded_twice()],
+            vec![],
+            vec![("g", "remainingCredits", json!(130), json!(100))],
+        ),
+        (
+            "a refund that came twice, under other charges",
+            vec![grant("g", 100, 90)],
+            vec![refunded_twice(), charge("b", true, 20, &[("g", 20)])],
+            vec![],
+            vec![("g", "remainingCredits", json!(90), json!(80))],
+        ),
+        (
+            "more than was granted, and nobody knows why",
+            vec![grant("g", 100, 130)],
+            vec![],
+            vec![],
+            vec![],
+        ),
+        (
+            "a charge that drew nobody knows what",
+            vec![grant("g", 100, 130)],
+            vec![refunded_twice(), unreadable],
+            vec![],
+            vec![],
+        ),
+        (
+            "a failure that was not refunded",
+            vec![grant("g", 10, 6), grant("h", 5, 0)],
+            vec![charge("a", true, 9, &[("h", 5), ("g", 4)])],
+            vec![failed("a"), failed("a")],
+            vec![
+                ("a", "status", json!("active"), json!("deleted")),
+                ("h", "remainingCredits", json!(0), json!(5)),
+                ("g", "remainingCredits", json!(6), json!(10)),
+            ],
+        ),
+        (
+            "a failure of a charge that was overdrawn",
+            vec![grant("g", 10, 0)],
+            vec![charge("a", true, 10, &[]), charge("b", true, 10, &[("g", 10)])],
+            vec![failed("a")],
+            vec![],
+        ),
+        (
+            "a failure whose grant is gone, or wrong",
+            vec![grant("g", 10, 9)],
+            vec![charge("a", true, 4, &[("x", 4)]), charge("b", true, 4, &[("g", 4)])],
+            vec![failed("a"), failed("b")],
+            vec![],
+        ),
+        (
+            "a failure on a grant that had been refunded twice",
+            vec![grant("g", 100, 100)],
+            vec![refunded_twice(), charge("b", true, 20, &[("g", 20)])],
+            vec![failed("b")],
+            vec![
+                ("g", "remainingCredits", json!(100), json!(80)),
+                ("b", "status", json!("active"), json!("deleted")),
+                ("g", "remainingCredits", json!(80), json!(100)),
+            ],
+        ),
+        (
+            "seconds among milliseconds, and the other way round",
+            vec![GrantEntry { times: at(NOW / 1000), ..grant("g", 1, 1) }],
+            vec![ChargeEntry { times: at(NOW * 1000), ..charge("a", false, 1, &[]) }],
+            vec![],
+            vec![
+                (
+                    "g",
+                    "createdAt",
+                    json!("1970-01-21T20:00:00.000Z"),
+                    json!("2027-01-15T08:00:00.000Z"),
+                ),
+                (
+                    "a",
+                    "createdAt",
+                    json!("+59009-09-24T08:00:00.000Z"),
+                    json!("2027-01-15T08:00:00.000Z"),
+                ),
+            ],
+        ),
+        (
+            "a time that means nothing in any unit",
+            vec![GrantEntry { times: at(5), ..grant("g", 1, 1) }],
+            vec![],
+            vec![],
+            vec![],
+        ),
+    ];
+    for (about, grants, charges, tasks, expected) in rows {
+        let books = Books { grants, charges, tasks, ..Books::of("u") };
+        let found = fixes(&books);
+        let found: Vec<_> = found
+            .iter()
+            .map(|fix| {
+                (fix.credit_id.as_str(), fix.column, as_json(&fix.before), as_json(&fix.after))
+            })
+            .collect();
+        assert_eq!(found, expected, "{about}");
+    }
+}
+
+#[test]
+fn a_row_remembers_what_was_changed() {
+    let books = Books {
+        grants: vec![grant("g", 100, 100)],
+        charges: vec![charge("a", false, 30, &[("g", 30)]), charge("b", true, 20, &[("g", 20)])],
+        tasks: vec![failed("b")],
+        ..Books::of("u")
+    };
+    let metadata = [
+        ("g".to_owned(), Some(r#"{"repaired":[1],"a":2}"#.to_owned())),
+        ("b".to_owned(), Some("plain".to_owned())),
+    ];
+    let plan = plan_fixes(&fixes(&books), &metadata.into_iter().collect(), NOW);
+    assert!(plan.gives());
+    let record = |kind: &str, column: &str, before: Json, after: Json| {
+        let at = "2027-01-15T08:00:00.000Z";
+        json!({ "kind": kind, "column": column, "before": before, "after": after, "at": at })
+    };
+    let (twice, failed) = ("refunded-more-than-once", "failed-task-charged");
+    let expected = [
+        (
+            "g",
+            Verb::Update,
+            ("remainingCredits", Value::Integer(100)),
+            json!({
+                "a": 2,
+                "repaired": [
+                    1,
+                    record(twice, "remainingCredits", json!(100), json!(80)),
+                    record(failed, "remainingCredits", json!(80), json!(100)),
+                ],
+            }),
+        ),
+        (
+            "b",
+            Verb::UpdateCharge,
+            ("status", Value::Text("deleted".to_owned())),
+            json!({
+                "metadata": "plain",
+                "repaired": [record(failed, "status", json!("active"), json!("deleted"))],
+            }),
+        ),
+    ];
+    assert_eq!(plan.rows.len(), expected.len());
+    for (row, (id, verb, (column, value), metadata)) in plan.rows.iter().zip(expected) {
+        assert_eq!((row.id.as_str(), row.verb), (id, verb));
+        assert_eq!(row.fields.get(column), Some(&value));
+        let Some(Value::Json(written)) = row.fields.get("metadata") else { panic!("{row:?}") };
+        assert_eq!(serde_json::from_str::<Json>(written).unwrap(), metadata);
+    }
+}
