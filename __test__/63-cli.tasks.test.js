@@ -5,7 +5,7 @@ const path = require('node:path')
 const { cli, cliOn, ended, startCli } = require('./helpers/cli')
 const { TestDatabase, aiTask, task } = require('./helpers/database')
 const { evaluate } = require('./helpers/processes')
-const { byStorage, postgres } = require('./helpers/storage')
+const { byStorage, postgres, sqlite } = require('./helpers/storage')
 
 const SECRET = 'Tr0ub4dor'
 
@@ -86,7 +86,7 @@ describe('init', () => {
 describe('passwords', () => {
   const url = `postgres://app:${SECRET}@127.0.0.1:1/app`
 
-  test.each([
+  sqlite.test.each([
     [['doctor', '--url', url], 1],
     [['doctor', '--json', '--url', url], 1],
     [['audit', '--url', url], 3],

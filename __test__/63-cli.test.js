@@ -9,13 +9,19 @@ const { byStorage, sqlite } = require('./helpers/storage')
 
 const COMMANDS = ['doctor', 'audit', 'repair', 'balance', 'statement', 'grant', 'stuck', 'init', 'build']
 
-/** A user whose grant holds more than was granted, which a sound ledger never has. */
+/** A user whose refund came twice, so that the grant holds more than was granted. */
 async function damage(database, userId = 'u', remaining = 130) {
   await database.user(userId, 100)
-  await database.sql('UPDATE credit SET remaining_credits = ? WHERE user_id = ?', remaining, userId)
+  await database.credits.refundCredits((await database.credits.consumeCredits({ userId, credits: 30 })).id)
+  await database.sql(
+    'UPDATE credit SET remaining_credits = ? WHERE credits > 0 AND user_id = ?',
+    remaining,
+    userId,
+  )
 }
 
-describe('what it says of itself', () => {
+// Without a database, once.
+sqlite.describe('what it says of itself', () => {
   test('its version, and help that names every command', async () => {
     expect(await cli(['--version'])).toEqual({ code: 0, signal: null, out: version, errors: '' })
     const { code, out, errors } = await cli(['--help'])
@@ -37,7 +43,7 @@ describe('what it says of itself', () => {
   })
 })
 
-describe('a command line that is off', () => {
+sqlite.describe('a command line that is off', () => {
   test.each([
     [['nope'], "unknown command 'nope'"],
     [['audti'], 'Did you mean audit?'],
@@ -67,13 +73,13 @@ describe('a command line that is off', () => {
     expect(errors).toContain(sentence)
     expect(errors).not.toContain('    at ')
   })
+})
 
-  test('what the library refuses of it, too', async () => {
-    const database = await TestDatabase.fresh()
-    const { code, errors } = await cliOn(database, 'balance', '')
-    expect(code).toBe(2)
-    expect(errors).toContain('must be')
-  })
+test('what the library refuses of a command line is its fault, too', async () => {
+  const database = await TestDatabase.fresh()
+  const { code, errors } = await cliOn(database, 'balance', '')
+  expect(code).toBe(2)
+  expect(errors).toContain('must be')
 })
 
 describe('which database', () => {
@@ -231,7 +237,7 @@ describe('audit', () => {
     expect({ code, errors }).toEqual({ code: 1, errors: '' })
     expect(out).toMatch(/^grant-out-of-range +u +grant \S+ has 130 credits left of 100$/m)
     expect(out).toMatch(/^ +2 {2}grant-out-of-range$/m)
-    expect(out).toMatch(/^\d findings in 2 users, 2 rows\.$/m)
+    expect(out).toMatch(/^\d findings in 2 users, 4 rows\.$/m)
     const one = await cliOn(database, 'audit', '--user', 'v', '--limit', '1')
     expect(one.code).toBe(1)
     expect(one.out).toMatch(/\n1 finding in .*, and then it stopped \(--limit\)\.$/)
@@ -250,6 +256,29 @@ describe('audit', () => {
     for await (const finding of database.credits.auditLedger({ userId: 'u' })) listed.push(finding)
     expect(found).toEqual(JSON.parse(JSON.stringify(listed)))
     expect(found.length).toBeGreaterThan(0)
+  })
+})
+
+describe('repair', () => {
+  test('shows what it would change, and changes it when it is told to', async () => {
+    const database = await TestDatabase.fresh()
+    for (const id of ['u', 'v']) await damage(database, id)
+    const before = await database.everything()
+    const shown = await cliOn(database, 'repair')
+    expect(shown.code).toBe(1)
+    expect(shown.out).toMatch(/^u +credit \S+ +remainingCredits +130 +100 +\S/m)
+    expect(shown.out).toMatch(/^2 changes, not written: --apply writes them\.$/m)
+    const { code, json } = await cliOn(database, 'repair', '--user', 'u', '--json')
+    const changes = [{ kind: 'refunded-more-than-once', userId: 'u', before: 130, after: 100 }]
+    expect({ code, json }).toMatchObject({ code: 1, json: { applied: false, changes } })
+    expect(await database.everything()).toEqual(before)
+    const done = await cliOn(database, 'repair', '--apply')
+    expect(done.code).toBe(0)
+    expect(done.out).toMatch(/^2 changes written\.$/m)
+    expect(await database.credits.getRemainingCredits('u')).toBe(100)
+    const again = await cliOn(database, 'repair', '--apply')
+    expect(again).toMatchObject({ code: 0, out: 'There is nothing to put right.' })
+    expect((await cliOn(database, 'audit')).code).toBe(0)
   })
 })
 

@@ -14,20 +14,19 @@ function withDatabase(command) {
 }
 
 /**
- * The action of a command: `work` gets what it needs to work, and then the command's own arguments.
+ * The action of a command: `work` gets what it needs to work, and then the command's own arguments. A file's
+ * journal mode is the app's affair.
  *
- * @param {(context: { credits, output: Output, options: object, command }, ...args: unknown[]) => Promise<void>} work
+ * @param {(context: { credits, output: Output, options: object }, ...args: unknown[]) => Promise<void>} work
  */
-function connected(work) {
+function connected(work, connectOptions = { journalMode: 'keep' }) {
   return async (...args) => {
-    const command = args.pop()
-    const options = args.pop()
+    const [options] = args.splice(-2)
     const database = findDatabase(options)
     if (!options.json) sayWhere(database)
-    // The journal mode is the app's affair.
-    const credits = require('..').connect({ journalMode: 'keep', ...database.options })
+    const credits = require('..').connect({ ...connectOptions, ...database.options })
     try {
-      await work({ credits, output: new Output(options), options, command }, ...args)
+      await work({ credits, output: new Output(options), options }, ...args)
     } finally {
       await credits.close()
     }

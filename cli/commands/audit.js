@@ -7,7 +7,7 @@ const { count, oneLine, plural } = require('../output')
 const { Progress } = require('../progress')
 
 const HELP = `
-It only reads. What each kind of finding means, docs/ledger.md says; media-credits repair shows what can be mended.
+It only reads. What each kind of finding means, docs/auditing.md says; media-credits repair shows what can be put right.
 
 With --json: JSON lines, one finding each, as auditLedger gives them. No line means that nothing was found.
 Exit code 0: nothing was found; 1: something was; 3: it could not look.

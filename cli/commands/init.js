@@ -26,4 +26,4 @@ const init = connected(async ({ credits, output }) => {
   const place = found.storage === 'sqlite' ? found.path : `${found.database}, schema ${found.schema},`
   await output.text(`${place} has the tables user, credit, media_tasks and ai_task.`)
   await output.document(found)
-})
+}, {})

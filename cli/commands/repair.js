@@ -5,8 +5,11 @@ const { FOUND } = require('../exit-codes')
 const { oneLine, plural } = require('../output')
 
 const HELP = `
-Without --apply nothing is written. With it, all changes are written in one transaction, or none. What can't be
-mended without a decision of yours is left as it is: media-credits audit goes on finding it.
+It changes what can be only one way: credits that were refunded twice, failed tasks that were not refunded, times in the
+wrong unit. The rest needs somebody who knows what happened, and media-credits audit goes on finding it.
+
+With --apply the changes are worked out anew and written in one transaction; each row remembers them. Without it
+nothing is written.
 
 With --json: one document, { applied, changes }, as repairLedger gives it.
 Exit code 1: without --apply there is something to change.
@@ -17,8 +20,8 @@ Examples:
 
 module.exports = (program) =>
   withDatabase(program.command('repair'))
-    .summary('show what would mend the ledger, or mend it')
-    .description('Shows what would mend the findings of an audit; with --apply, does it.')
+    .summary('show what can be put right, or do it')
+    .description('Shows what of the findings of an audit can be put right; with --apply, does it.')
     .option('--user <id>', 'one user alone')
     .option('--apply', 'write the changes')
     .addHelpText('after', HELP)
@@ -49,7 +52,7 @@ const repair = connected(async ({ credits, output, options: { user, apply = fals
       oneLine(message),
     ]),
   )
-  if (changes.length === 0) return output.text('There is nothing to mend.')
+  if (changes.length === 0) return output.text('There is nothing to put right.')
   await output.text()
   await output.text(
     applied
