@@ -86,43 +86,39 @@ pub fn settled(metadata: Option<&str>, credits: i64, active: bool) -> Option<Set
 /// under `metadata` from then on.
 pub fn with_settled(metadata: Option<&str>, settled: Settled) -> String {
     let Settled { charged, credits } = settled;
-    let settled = json!({ "charged": charged, "credits": credits });
-    let Some(text) = metadata else { return json!({ "settled": settled }).to_string() };
-    match raw_object(text) {
-        None => {
-            let before = serde_json::from_str(text).unwrap_or_else(|_| json!(text));
-            json!({ "metadata": before, "settled": settled }).to_string()
-        }
-        Some(fields) if fields.contains_key("settled") => {
-            let mut fields = object(text).unwrap_or_default();
-            fields.insert("settled".to_owned(), settled);
-            Json::Object(fields).to_string()
-        }
-        Some(fields) => {
-            // It is an object, so it ends with a brace.
-            let open = text.trim_end().strip_suffix('}').unwrap_or_default();
-            let comma = if fields.is_empty() { "" } else { "," };
-            format!("{open}{comma}\"settled\":{settled}}}")
-        }
-    }
+    with(metadata, "settled", &json!({ "charged": charged, "credits": credits }))
 }
 
-/// The metadata with a record of what was repaired, after those of earlier repairs, and else as it was.
+/// The metadata with records of what was repaired, after those of earlier repairs, and else as it was,
+/// like [`with_settled`].
 pub fn with_repaired(metadata: Option<&str>, records: Vec<Json>) -> String {
-    let mut fields = match metadata {
-        None => Map::new(),
-        Some(text) => object(text).unwrap_or_else(|| {
-            let before = serde_json::from_str(text).unwrap_or_else(|_| json!(text));
-            Map::from_iter([("metadata".to_owned(), before)])
-        }),
+    let earlier: Option<Vec<Json>> =
+        metadata.and_then(raw_object).and_then(|fields| read(&fields, "repaired"));
+    let all: Vec<Json> = earlier.into_iter().flatten().chain(records).collect();
+    with(metadata, "repaired", &Json::Array(all))
+}
+
+fn with(metadata: Option<&str>, name: &str, value: &Json) -> String {
+    let Some(text) = metadata else { return json!({ name: value }).to_string() };
+    let Some(fields) = raw_object(text) else {
+        let before = serde_json::from_str(text).unwrap_or_else(|_| json!(text));
+        return json!({ "metadata": before, name: value }).to_string();
     };
-    let mut all = match fields.remove("repaired") {
-        Some(Json::Array(earlier)) => earlier,
-        _ => Vec::new(),
-    };
-    all.extend(records);
-    fields.insert("repaired".to_owned(), Json::Array(all));
-    Json::Object(fields).to_string()
+    let text = text.trim();
+    match fields.get(name) {
+        // Where it stands in the text: other fields may hold more than could be read and written again.
+        Some(before) => {
+            let start = before.get().as_ptr().addr() - text.as_ptr().addr();
+            let end = start + before.get().len();
+            format!("{}{value}{}", &text[..start], &text[end..])
+        }
+        None => {
+            // It is an object, so it ends with a brace.
+            let open = text.strip_suffix('}').unwrap_or_default();
+            let comma = if fields.is_empty() { "" } else { "," };
+            format!("{open}{comma}\"{name}\":{value}}}")
+        }
+    }
 }
 
 fn object(text: &str) -> Option<Map<String, Json>> {
@@ -211,6 +207,10 @@ mod tests {
             (
                 Some(r#"{"settled":{"charged":1,"credits":1},"a":1} "#),
                 r#"{"settled":{"charged":10,"credits":6},"a":1}"#,
+            ),
+            (
+                Some(r#"{"settled" : true , "e":1e400,"taskId":"t"}"#),
+                r#"{"settled" : {"charged":10,"credits":6} , "e":1e400,"taskId":"t"}"#,
             ),
             (
                 Some("plain text"),

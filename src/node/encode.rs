@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use serde_json::{Map, Value as Json, json};
 
 use super::wire::{write_text, write_value};
-use crate::domain::charge::Grant;
+use crate::domain::charge::{Grant, left_of};
 use crate::domain::quote::{Quote, next_expiry};
 use crate::domain::refund::Refund;
 use crate::domain::repair::{Fix, as_json};
@@ -161,7 +161,7 @@ fn purse_json(grants: &[Grant]) -> Json {
         })
     });
     json!({
-        "credits": grants.iter().map(|grant| grant.remaining).sum::<i64>(),
+        "credits": left_of(grants),
         "grants": list.collect::<Vec<_>>(),
         "nextExpiry": expiry_json(next_expiry(grants)),
     })
