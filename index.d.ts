@@ -612,6 +612,8 @@ export interface SqliteDiagnostics {
   locking: 'ofd' | 'system'
   /** The version of SQLite in this package. */
   sqliteVersion: string
+  /** Those of the app's tables that this package uses, as far as they are there. */
+  tables: TableDiagnostics[]
 }
 
 /** What was found on a PostgreSQL server. */
@@ -627,6 +629,17 @@ export interface PostgresDiagnostics {
   isolation: string
   /** Whether the server sees an encrypted connection. A pooler in between has two. */
   encrypted: boolean
+  /** Those of the app's tables that this package uses, as far as they are there. */
+  tables: TableDiagnostics[]
+}
+
+/** A table as it was found. */
+export interface TableDiagnostics {
+  name: string
+  /** The names that they have in the database: `video_url`. */
+  columns: string[]
+  /** Those on all rows. An expression in place of a column is `null`. */
+  indexes: { name: string; columns: (string | null)[]; unique: boolean }[]
 }
 
 // ---- Statistics ----

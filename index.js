@@ -236,7 +236,7 @@ const operations = {
   getAITasks: { pass: (query) => [encodeFields(query)], result: rows },
   getAITasksCount: { pass: (query) => [encodeFields(query)], result: value },
   createTables: { pass: () => [], result: nothing },
-  getDiagnostics: { pass: () => [], result: value },
+  getDiagnostics: { pass: () => [], result: (reply) => decodeRow(reply.value) },
   stats: { pass: () => [], result: counted },
 }
 

@@ -47,7 +47,7 @@ function problemWith(command, page) {
     return unknownOption(options, sourcesOf(scripts[name]))
   }
   if (program === 'npx' && first === 'media-credits') {
-    const [name] = args
+    const [name] = args[0]?.startsWith('--') ? [] : args
     const isNamed = name === undefined || new RegExp(`(^ *|media-credits )${name}\\b`, 'm').test(helpOn(name))
     return isNamed ? unknownOption(args, helpOn(name)) : `its help does not name "${name}"`
   }
