@@ -169,6 +169,10 @@ export async function plain() {
   const found = await db.getDiagnostics()
   await close()
   const mode = found.storage === 'sqlite' ? found.journalMode : found.isolation
+  const indexed: (string | null)[] = found.tables.flatMap(({ indexes }) =>
+    indexes.flatMap(({ columns }) => columns),
+  )
+  if (indexed.includes(null)) return ''
   return db instanceof MediaCredits ? mode : ''
 }
 
