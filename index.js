@@ -124,6 +124,7 @@ const rows = (reply) => reply.rows.map(decodeRow)
 const all = (reply) => reply.all.map(row)
 const value = (reply) => reply.value
 const nothing = () => undefined
+const counted = ({ value }) => ({ ...value, startedAt: new Date(value.startedAt) })
 
 /** A row, with what else is known of it. */
 function row(reply) {
@@ -250,6 +251,7 @@ const operations = {
   getAITasksCount: { pass: (query) => [encodeFields(query)], result: value },
   createTables: { pass: () => [], result: nothing },
   getDiagnostics: { pass: () => [], result: (reply) => decodeRow(reply.value) },
+  stats: { pass: () => [], result: counted },
 }
 
 // ---- Requests and their replies ----
@@ -345,12 +347,13 @@ function connect(options = {}) {
 }
 
 function newConnection(method, options) {
-  const { DATABASE_URL, DATABASE_PROVIDER, DB_SCHEMA } = process.env
+  const { DATABASE_URL, DATABASE_PROVIDER, DB_SCHEMA, MEDIA_CREDITS_LOG } = process.env
   const passed = encodeFields(options)
   const environment = {
     url: DATABASE_URL ?? '',
     provider: DATABASE_PROVIDER ?? '',
     schema: DB_SCHEMA ?? '',
+    log: MEDIA_CREDITS_LOG ?? '',
   }
   const connection = new native.Connection(JSON.stringify([passed]), environment)
   const { problem } = connection
@@ -403,6 +406,7 @@ const {
   repairLedger,
   createTables,
   getDiagnostics,
+  stats,
   close,
 } = publish({}, () => (defaultConnection ??= newConnection(newConnection, {})))
 
@@ -448,5 +452,6 @@ module.exports = {
   repairLedger,
   createTables,
   getDiagnostics,
+  stats,
   close,
 }

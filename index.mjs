@@ -42,5 +42,6 @@ export const {
   repairLedger,
   createTables,
   getDiagnostics,
+  stats,
   close,
 } = mediaCredits

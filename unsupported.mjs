@@ -41,6 +41,7 @@ export let connect,
   repairLedger,
   createTables,
   getDiagnostics,
+  stats,
   close
 
 throw new Error(

@@ -25,6 +25,7 @@ import type {
   NewMediaTask,
   Refund,
   Replayable,
+  Stats,
   UpdateMediaTask,
 } from 'media-credits'
 import type { AppCredit, AppMediaTask, AppNewMediaTask } from './app-rows.js'
@@ -167,13 +168,17 @@ export async function plain() {
   await createMediaTask({ id: 't', userId: 'u', platform: 'youtube', videoUrl: 'v' }, 10)
   await db.createTables()
   const found = await db.getDiagnostics()
+  const counted: Stats = await db.stats()
   await close()
   const mode = found.storage === 'sqlite' ? found.journalMode : found.isolation
   const indexed: (string | null)[] = found.tables.flatMap(({ indexes }) =>
     indexes.flatMap(({ columns }) => columns),
   )
   if (indexed.includes(null)) return ''
-  return db instanceof MediaCredits ? mode : ''
+  const waits = counted.storage === 'sqlite' ? counted.locks.waits : counted.connections.waits
+  const refused = counted.operations.createMediaTask?.refused.INSUFFICIENT_CREDITS ?? 0
+  const numbers: number = waits.p99Ms + refused + counted.queue.queued + counted.startedAt.getTime()
+  return db instanceof MediaCredits ? mode : numbers
 }
 
 export async function drizzle(newTask: AppNewMediaTask) {
