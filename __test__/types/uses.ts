@@ -171,6 +171,10 @@ export async function plain() {
   const counted: Stats = await db.stats()
   await close()
   const mode = found.storage === 'sqlite' ? found.journalMode : found.isolation
+  const indexed: (string | null)[] = found.tables.flatMap(({ indexes }) =>
+    indexes.flatMap(({ columns }) => columns),
+  )
+  if (indexed.includes(null)) return ''
   const waits = counted.storage === 'sqlite' ? counted.locks.waits : counted.connections.waits
   const refused = counted.operations.createMediaTask?.refused.INSUFFICIENT_CREDITS ?? 0
   const numbers: number = waits.p99Ms + refused + counted.queue.queued + counted.startedAt.getTime()
