@@ -75,6 +75,7 @@ fn write_outcome(out: &mut String, outcome: &Outcome) {
             write_object(out, found.iter().map(|(name, value)| (*name, value)));
             out.push('}');
         }
+        Outcome::Stats(stats) => value_reply(out, stats),
     }
 }
 
