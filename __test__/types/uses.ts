@@ -251,3 +251,25 @@ export async function life(task: NewMediaTask) {
   await defaults.updateAITaskById(ai.id, { status: 'success', taskResult: { url: 'u' } })
   return { charged, expires, tasks, codes, ids, sufficient, when: nextExpiry?.expiresAt }
 }
+
+// ---- Events ----
+
+export function events(own = connect<AppMediaTask>()) {
+  defaults.on('charged', ({ userId, credits, creditId, task, operation }) => {
+    same<typeof creditId, string>(true)
+    return [userId.length, credits + 1, task?.id ?? operation]
+  })
+  defaults.once('refunded', async ({ spendable, creditId }) => {
+    same<typeof creditId, string | null>(true)
+    return spendable
+  })
+  own.on('refused', ({ code, available }) => {
+    return code === 'INSUFFICIENT_CREDITS' ? (available ?? 0) : undefined
+  })
+  const warn = ({ userId, balance, below }: defaults.BalanceLowEvent) => void [userId, below - balance]
+  own.on('balance-low', { below: 20 }, warn)
+  own.once('balance-low', { below: 20 }, warn)
+  own.off('balance-low', warn)
+  const { on } = own
+  on('charged', ({ operation }) => operation)
+}

@@ -24,16 +24,19 @@ fn functions() -> Vec<&'static str> {
 }
 
 /// Names of arguments and fields that some function knows.
-const KNOWN: [&str; 28] = [
+const KNOWN: [&str; 33] = [
     "allowRefunded",
+    "apply",
     "atomic",
     "costCredits",
     "createdAt",
     "creditId",
     "credits",
+    "cursor",
     "description",
     "errorMessage",
     "expiresAt",
+    "from",
     "id",
     "ifStatus",
     "ifUpdatedBefore",
@@ -41,6 +44,7 @@ const KNOWN: [&str; 28] = [
     "mediaType",
     "metadata",
     "olderThanMs",
+    "onProgress",
     "outputType",
     "page",
     "refundPolicy",
@@ -50,6 +54,7 @@ const KNOWN: [&str; 28] = [
     "status",
     "statuses",
     "task",
+    "to",
     "transactionNo",
     "transactionType",
     "userId",
@@ -125,7 +130,10 @@ fn right(name: &str) -> Vec<Json> {
         "getCredits" | "getCreditsCount" | "getAITasks" | "getAITasksCount" => {
             json!([object(json!({ "userId": "u" }))])
         }
-        "createTables" | "getDiagnostics" => json!([]),
+        "getStatement" => json!(["u", none]),
+        "auditLedger" => json!([object(json!({ "userId": "u" })), "t"]),
+        "repairLedger" => json!([{ "$list": ["u"] }, true]),
+        "createTables" | "getDiagnostics" | "stats" => json!([]),
         _ => json!(["t"]),
     };
     arguments.as_array().unwrap().clone()
@@ -179,7 +187,8 @@ fn slipped(arguments: Vec<Json>, slips: Vec<Slip>) -> Vec<Json> {
         let at = |index: &Index| (!found.is_empty()).then(|| index.get(&found).as_str());
         match slip {
             Slip::Replaced(index, value) => {
-                at(&index).map(|at| *arguments.pointer_mut(at).unwrap() = value);
+                let Some(at) = at(&index) else { continue };
+                *arguments.pointer_mut(at).unwrap() = value;
             }
             Slip::Removed(index) => {
                 let Some((parent, name)) = at(&index).and_then(|at| at.rsplit_once('/')) else {
@@ -306,7 +315,8 @@ proptest! {
     fn options_are_read_or_say_what_is_wrong(options in connect_options(), provider in text()) {
         let environment = || {
             let schema = provider.clone();
-            Environment { url: "file:local.db".to_owned(), provider: provider.clone(), schema }
+            let (url, log) = ("file:local.db".to_owned(), String::new());
+ Environment { url, provider: provider.clone(), schema, log }
         };
         match options::read(&Json::from(vec![options]).to_string(), &environment()) {
             Err(error) => check_refusal(&error)?,
