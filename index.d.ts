@@ -612,6 +612,8 @@ export interface SqliteDiagnostics {
   locking: 'ofd' | 'system'
   /** The version of SQLite in this package. */
   sqliteVersion: string
+  /** Those of the app's tables that this package uses, as far as they are there. */
+  tables: TableDiagnostics[]
 }
 
 /** What was found on a PostgreSQL server. */
@@ -627,6 +629,17 @@ export interface PostgresDiagnostics {
   isolation: string
   /** Whether the server sees an encrypted connection. A pooler in between has two. */
   encrypted: boolean
+  /** Those of the app's tables that this package uses, as far as they are there. */
+  tables: TableDiagnostics[]
+}
+
+/** A table as it was found. */
+export interface TableDiagnostics {
+  name: string
+  /** The names that they have in the database: `video_url`. */
+  columns: string[]
+  /** Those on all rows. An expression in place of a column is `null`. */
+  indexes: { name: string; columns: (string | null)[]; unique: boolean }[]
 }
 
 // ---- Statistics ----
@@ -853,6 +866,90 @@ export class MediaCreditsError extends Error {
   readonly index?: number
   /** The database's own name of the error, such as `SQLITE_FULL` or `25006` (`DATABASE_ERROR`). */
   readonly databaseCode?: string
+}
+
+// ---- Events ----
+
+/** What happened, by the name of the event. */
+export interface MediaCreditsEvents {
+  /** Credits were taken: a charge is in the database that was not there before. */
+  charged: ChargedEvent
+  /** Credits went back. */
+  refunded: RefundedEvent
+  /** The ledger looked, and said no. */
+  refused: RefusedEvent
+  /** Charges brought a user's balance below a threshold. */
+  'balance-low': BalanceLowEvent
+}
+
+/** The task that a call names. */
+export interface EventTask {
+  /** `'media'`: a row of `media_tasks`; `'ai'`: of `ai_task`. */
+  kind: 'media' | 'ai'
+  id: string
+}
+
+/** A charge. There is none for a call that was a replay, or that cost nothing. */
+export interface ChargedEvent {
+  userId: string
+  /** How many credits were taken. */
+  credits: number
+  /** The charge's `id`. */
+  creditId: string
+  /** There if the call created or charged a task. */
+  task?: EventTask
+  /** The function that did it, such as `'createMediaTask'`. */
+  operation: string
+}
+
+/** A refund, or what a settlement gave back. There is none if nothing went back. */
+export interface RefundedEvent {
+  userId: string
+  /** How many credits the user has back. */
+  credits: number
+  /** How many of them can be spent now. */
+  spendable: number
+  /** The charge's `id`; `null` if the update that refunded it took it from its task (`creditId: null`). */
+  creditId: string | null
+  /** There if the call names a task. */
+  task?: EventTask
+  /** The function that did it, such as `'updateMediaTaskById'`. */
+  operation: string
+}
+
+/** A call that the ledger refused. It has written nothing. */
+export interface RefusedEvent {
+  operation: string
+  code: RefusalCode
+  /** There if the call names a user. */
+  userId?: string
+  /** There if the call names a task. */
+  task?: EventTask
+  /** How many credits were asked for (`INSUFFICIENT_CREDITS`). */
+  required?: number
+  /** How many credits the user can spend (`INSUFFICIENT_CREDITS`). */
+  available?: number
+}
+
+/** The codes of the ledger's refusals: neither the caller's fault nor the database's trouble. */
+export type RefusalCode = Extract<
+  MediaCreditsErrorCode,
+  | 'INSUFFICIENT_CREDITS'
+  | 'CHARGE_OWNER_MISMATCH'
+  | 'CHARGE_CORRUPT'
+  | 'TASK_STATE_CONFLICT'
+  | 'TASK_REFUNDED'
+  | 'SETTLE_EXCEEDS_CHARGE'
+  | 'SETTLE_CONFLICT'
+>
+
+/** A balance that was at or above a threshold, and is below it. */
+export interface BalanceLowEvent {
+  userId: string
+  /** The balance, read after the charge. */
+  balance: number
+  /** The threshold. */
+  below: number
 }
 
 // ---- Connections ----
@@ -1111,6 +1208,15 @@ export class MediaCredits<Task extends object = MediaTask, CreditRow extends obj
 
   /** What the engine of this database has counted in this process: {@link stats}. */
   readonly stats: () => Promise<Stats>
+
+  /** Calls a listener whenever a call of this connection did this. More: {@link on}. */
+  readonly on: typeof on
+
+  /** As {@link on}, once. */
+  readonly once: typeof once
+
+  /** Takes a listener off. More: {@link off}. */
+  readonly off: typeof off
 
   /**
    * Closes the connection. It resolves when the calls made before are answered and, if this was the process's
@@ -1576,10 +1682,45 @@ export function getDiagnostics(): Promise<Diagnostics>
 export function stats(): Promise<Stats>
 
 /**
+ * Calls `listener` whenever a call of this connection, made in this process, did this. What other connections and
+ * other processes do is theirs to tell.
+ *
+ * `charged`, `refunded` and `refused` come when the database has committed, or refused, and right before the call's
+ * promise settles. `balance-low` comes once each time when charges bring a user's balance from `below` or more to
+ * less, a moment after the promise, because the balance is read then.
+ *
+ * A listener that throws, or whose promise rejects, is an unhandled rejection: neither the call nor another listener
+ * notices. An event is not stored: if the process dies, nobody hears of it. `docs/observability.md` says more.
+ *
+ * Throws `INVALID_ARGUMENT` for an event that there is not, a listener that is no function, or a threshold that is not
+ * a whole number from 1 to 2,147,483,647.
+ *
+ * @example
+ * ```ts
+ * on('charged', ({ userId, credits }) => analytics.track(userId, 'credits spent', { credits }))
+ * on('balance-low', { below: 20 }, ({ userId, balance }) => sendTopUpMail(userId, balance))
+ * ```
+ */
+export function on<Event extends Exclude<keyof MediaCreditsEvents, 'balance-low'>>(
+  event: Event,
+  listener: Listener<Event>,
+): void
+export function on(event: 'balance-low', options: { below: number }, listener: Listener<'balance-low'>): void
+
+/** As {@link on}, for the next time alone. */
+export const once: typeof on
+
+/** Takes a listener off again; of `balance-low`, from each of its thresholds. */
+export function off<Event extends keyof MediaCreditsEvents>(event: Event, listener: Listener<Event>): void
+
+/** Is told what happened. What it returns is of no interest. */
+type Listener<Event extends keyof MediaCreditsEvents> = (event: MediaCreditsEvents[Event]) => unknown
+
+/**
  * Closes the default connection for good: later calls at module level reject with `CLOSED`. It resolves when
  * the calls made before are answered. For scripts and tests; an app need not close.
  */
 export function close(): Promise<void>
 
-// Keeps `Some` and `NewRow` private.
+// Keeps `Some`, `NewRow` and `Listener` private.
 export {}

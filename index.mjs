@@ -43,5 +43,8 @@ export const {
   createTables,
   getDiagnostics,
   stats,
+  on,
+  once,
+  off,
   close,
 } = mediaCredits

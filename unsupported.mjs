@@ -42,6 +42,9 @@ export let connect,
   createTables,
   getDiagnostics,
   stats,
+  on,
+  once,
+  off,
   close
 
 throw new Error(

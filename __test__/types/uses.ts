@@ -171,6 +171,10 @@ export async function plain() {
   const counted: Stats = await db.stats()
   await close()
   const mode = found.storage === 'sqlite' ? found.journalMode : found.isolation
+  const indexed: (string | null)[] = found.tables.flatMap(({ indexes }) =>
+    indexes.flatMap(({ columns }) => columns),
+  )
+  if (indexed.includes(null)) return ''
   const waits = counted.storage === 'sqlite' ? counted.locks.waits : counted.connections.waits
   const refused = counted.operations.createMediaTask?.refused.INSUFFICIENT_CREDITS ?? 0
   const numbers: number = waits.p99Ms + refused + counted.queue.queued + counted.startedAt.getTime()
@@ -246,4 +250,26 @@ export async function life(task: NewMediaTask) {
   })
   await defaults.updateAITaskById(ai.id, { status: 'success', taskResult: { url: 'u' } })
   return { charged, expires, tasks, codes, ids, sufficient, when: nextExpiry?.expiresAt }
+}
+
+// ---- Events ----
+
+export function events(own = connect<AppMediaTask>()) {
+  defaults.on('charged', ({ userId, credits, creditId, task, operation }) => {
+    same<typeof creditId, string>(true)
+    return [userId.length, credits + 1, task?.id ?? operation]
+  })
+  defaults.once('refunded', async ({ spendable, creditId }) => {
+    same<typeof creditId, string | null>(true)
+    return spendable
+  })
+  own.on('refused', ({ code, available }) => {
+    return code === 'INSUFFICIENT_CREDITS' ? (available ?? 0) : undefined
+  })
+  const warn = ({ userId, balance, below }: defaults.BalanceLowEvent) => void [userId, below - balance]
+  own.on('balance-low', { below: 20 }, warn)
+  own.once('balance-low', { below: 20 }, warn)
+  own.off('balance-low', warn)
+  const { on } = own
+  on('charged', ({ operation }) => operation)
 }

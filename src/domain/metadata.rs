@@ -72,8 +72,9 @@ pub struct Settled {
 /// What the metadata of a charge says of its settlement, if the charge's row says so too: a caller may
 /// have put anything into the metadata.
 pub fn settled(metadata: Option<&str>, credits: i64, active: bool) -> Option<Settled> {
-    // Nearly no charge is settled, and whole ledgers are read.
-    let metadata = metadata.filter(|text| text.contains("\"settled\""))?;
+    // Nearly no charge is settled, and whole ledgers are read. A letter may be written as its number.
+    let may_say = |text: &&str| text.contains("\"settled\"") || text.contains("\\u");
+    let metadata = metadata.filter(may_say)?;
     let metadata = raw_object(metadata)?;
     let written: Map<String, Json> = read(&metadata, "settled")?;
     let number = |name: &str| written.get(name)?.as_i64();
@@ -212,6 +213,7 @@ mod tests {
                 Some(r#"{"settled" : true , "e":1e400,"taskId":"t"}"#),
                 r#"{"settled" : {"charged":10,"credits":6} , "e":1e400,"taskId":"t"}"#,
             ),
+            (Some(r#"{"\u0073ettled":true}"#), r#"{"\u0073ettled":{"charged":10,"credits":6}}"#),
             (
                 Some("plain text"),
                 r#"{"metadata":"plain text","settled":{"charged":10,"credits":6}}"#,

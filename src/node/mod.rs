@@ -12,3 +12,6 @@ mod log;
 mod mailbox;
 mod options;
 mod wire;
+
+#[cfg(test)]
+mod properties;

@@ -10,6 +10,9 @@ pub mod schema;
 #[cfg(feature = "sqlite")]
 pub mod sqlite;
 
+#[cfg(test)]
+mod properties;
+
 use std::sync::Arc;
 
 use crate::domain::audit::Owners;

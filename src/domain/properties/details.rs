@@ -301,7 +301,12 @@ fn any_metadata() -> impl Strategy<Value = Option<String>> {
     let key = prop_oneof![text(), Just("settled".to_owned())];
     let fields = vec((key, json()), 0..5)
         .prop_map(|fields| fields.into_iter().collect::<Json>().to_string());
-    let odd = [r#" {"n":12345678901234567890123} "#, r#"{"e":1e400,"settled":{}}"#, "[1e400]"];
+    let odd = [
+        r#" {"n":12345678901234567890123} "#,
+        r#"{"e":1e400,"settled":{}}"#,
+        r#"{"\u0073ettled":1}"#,
+        "[1e400]",
+    ];
     let deep = format!(r#"{{"a":{}{},"settled":1}}"#, "[".repeat(200), "]".repeat(200));
     let odd: Vec<String> = odd.map(str::to_owned).into_iter().chain([deep]).collect();
     prop::option::of(prop_oneof![settled, fields, text(), select(odd)])

@@ -1,5 +1,6 @@
 //! Whatever an app asks for, in whatever order: the invariants of `docs/ledger.md` hold after each request,
-//! and an audit finds nothing. It finds what somebody damages afterwards.
+//! an audit finds nothing, a repair changes nothing, and statements add up. An audit finds what somebody
+//! damages afterwards, and a repair does no more damage.
 
 use std::collections::HashMap;
 
@@ -14,6 +15,8 @@ use crate::domain::audit::{Audit, Finding, Kind, Owners};
 use crate::domain::books::RowId;
 use crate::domain::options::RefundPolicy;
 use crate::domain::plan::Verb;
+use crate::domain::repair::{changed_ids, fixes, plan_fixes};
+use crate::domain::statement::{Cursor, Entry, Query, Statement, statement};
 use crate::domain::table::TableName::{self, Credit, Tasks};
 use crate::domain::table::TaskKind::{Ai, Media};
 use crate::domain::value::Value;
@@ -94,6 +97,58 @@ fn findings(tables: &Tables) -> Vec<Finding> {
     USERS.iter().flat_map(of_user).collect()
 }
 
+/// A statement's last balance is the balance, and its pages are the whole.
+fn check_statements(tables: &Tables) -> Checked {
+    for user in USERS {
+        let books = tables.books(user);
+        let page = |query: &Query| statement(&books, query, tables.now_ms);
+        let whole = page(&Query { limit: usize::MAX, ..Query::default() });
+        let last = whole.entries.last().map_or(0, |entry| entry.balance);
+        prop_assert_eq!(last, tables.balance(user), "{:?}", &whole);
+        let mut query = Query { limit: 7, ..Query::default() };
+        let mut paged = Vec::new();
+        loop {
+            let Statement { opening_balance, entries, next } = page(&query);
+            prop_assert_eq!(opening_balance, paged.last().map_or(0, |entry: &Entry| entry.balance));
+            paged.extend(entries);
+            let Some(next) = next else { break };
+            query.after = Some(Cursor::parse(&next)?);
+        }
+        prop_assert_eq!(paged, whole.entries);
+    }
+    Ok(())
+}
+
+/// A repair leaves nothing to repair, and nothing that was not found before it. `found` is what was.
+fn check_repair(damaged: &Tables, found: &[Finding]) -> Checked {
+    let mut repaired = damaged.clone();
+    for user in USERS {
+        let fixes = fixes(&repaired.books(user));
+        prop_assert!(!found.is_empty() || fixes.is_empty(), "{:?}", fixes);
+        let metadata = |id: &str| {
+            let metadata = repaired.row(Credit, id).and_then(|row| row.text("metadata"));
+            (id.to_owned(), metadata.map(str::to_owned))
+        };
+        let metadata = changed_ids(&fixes).into_iter().map(metadata).collect();
+        repaired.apply(&plan_fixes(&fixes, &metadata, repaired.now_ms));
+    }
+    for user in USERS {
+        prop_assert_eq!(fixes(&repaired.books(user)), vec![]);
+    }
+    let left = findings(&repaired);
+    let was_found = |one: &Finding| {
+        found.iter().any(|other| other.kind == one.kind && other.rows[0] == one.rows[0])
+    };
+    prop_assert!(left.iter().all(was_found), "{:?} after {:?}", &left, found);
+    let can_be_mended = |finding: &Finding| match finding.kind {
+        Kind::FailedTaskCharged => true,
+        Kind::WrongTimeUnit => finding.rows[0].0 == Credit,
+        _ => false,
+    };
+    prop_assert!(left.is_empty() || !found.iter().all(can_be_mended), "{:?}", &left);
+    Ok(())
+}
+
 /// What each charge took at first, and what of it has come back.
 #[derive(Default)]
 struct History(HashMap<String, (i64, i64)>);
@@ -166,6 +221,8 @@ fn take_all(steps: &[Step]) -> Result<Tables, TestCaseError> {
         }
         check_invariants(&tables)?;
         prop_assert_eq!(findings(&tables), vec![]);
+        check_repair(&tables, &[])?;
+        check_statements(&tables)?;
     }
     Ok(tables)
 }
@@ -266,11 +323,14 @@ proptest! {
         let damages = damages(&tables, by);
         if !damages.is_empty() {
             let damage = pick.get(&damages);
-            let found = findings(&damaged(&tables, damage));
+            let damaged = damaged(&tables, damage);
+            let found = findings(&damaged);
             let shown = found.iter().any(|finding| {
                 damage.kinds.contains(&finding.kind) && finding.rows.contains(&damage.shows)
             });
-            prop_assert!(shown, "{:?}: {:?}", damage, found);
+            prop_assert!(shown, "{:?}: {:?}", damage, &found);
+            check_repair(&damaged, &found)?;
+            check_statements(&damaged)?;
         }
     }
 }

@@ -415,7 +415,7 @@ impl Tables {
     }
 
     /// Writes a plan, with the guards that the databases have.
-    fn apply(&mut self, plan: &Plan) {
+    pub(super) fn apply(&mut self, plan: &Plan) {
         for change in &plan.rows {
             if change.verb == Verb::Insert {
                 assert!(self.row(change.table, &change.id).is_none(), "{} is there", change.id);

@@ -192,6 +192,7 @@ impl Server {
                 found.push((name, Value::Text(rows::get(row, at)?)));
             }
             found.push(("encrypted", Value::Bool(rows::get(row, texts.len())?)));
+            found.push(("tables", Value::Json(rows::get(row, texts.len() + 1)?)));
         }
         Ok(found)
     }

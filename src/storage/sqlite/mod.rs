@@ -286,6 +286,10 @@ impl Database {
         let text = |text: &str| Value::Text(text.to_owned());
         let path = self.connection.path().filter(|path| !path.is_empty()).unwrap_or(":memory:");
         let journal_mode = journal_mode(&self.connection).doing("reading the journal mode")?;
+        let tables = self
+            .connection
+            .query_row(include_str!("sql/tables.sql"), [], |row| row.get(0))
+            .doing("reading the schema")?;
         Ok(vec![
             ("storage", text("sqlite")),
             ("path", text(path)),
@@ -293,6 +297,7 @@ impl Database {
             ("timestampUnit", text(self.schema.timestamp_unit.as_str())),
             ("locking", text(locking::install().as_str())),
             ("sqliteVersion", text(rusqlite::version())),
+            ("tables", Value::Json(tables)),
         ])
     }
 
