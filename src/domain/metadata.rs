@@ -86,43 +86,47 @@ pub fn settled(metadata: Option<&str>, credits: i64, active: bool) -> Option<Set
 /// under `metadata` from then on.
 pub fn with_settled(metadata: Option<&str>, settled: Settled) -> String {
     let Settled { charged, credits } = settled;
-    let settled = json!({ "charged": charged, "credits": credits });
-    let Some(text) = metadata else { return json!({ "settled": settled }).to_string() };
+    with_field(metadata, "settled", |_| json!({ "charged": charged, "credits": credits }))
+}
+
+/// The metadata with records of what was repaired, after those of earlier repairs, and else as it was.
+pub fn with_repaired(metadata: Option<&str>, records: Vec<Json>) -> String {
+    with_field(metadata, "repaired", |before| {
+        let mut all = match before {
+            None => Vec::new(),
+            Some(Json::Array(earlier)) => earlier,
+            Some(other) => vec![other],
+        };
+        all.extend(records);
+        Json::Array(all)
+    })
+}
+
+/// The metadata with a field that is made of what it was before.
+fn with_field(
+    metadata: Option<&str>,
+    name: &str,
+    value: impl FnOnce(Option<Json>) -> Json,
+) -> String {
+    let Some(text) = metadata else { return json!({ name: value(None) }).to_string() };
     match raw_object(text) {
         None => {
             let before = serde_json::from_str(text).unwrap_or_else(|_| json!(text));
-            json!({ "metadata": before, "settled": settled }).to_string()
+            json!({ "metadata": before, name: value(None) }).to_string()
         }
-        Some(fields) if fields.contains_key("settled") => {
+        Some(fields) if fields.contains_key(name) => {
             let mut fields = object(text).unwrap_or_default();
-            fields.insert("settled".to_owned(), settled);
+            let after = value(fields.get(name).cloned());
+            fields.insert(name.to_owned(), after);
             Json::Object(fields).to_string()
         }
         Some(fields) => {
             // It is an object, so it ends with a brace.
             let open = text.trim_end().strip_suffix('}').unwrap_or_default();
             let comma = if fields.is_empty() { "" } else { "," };
-            format!("{open}{comma}\"settled\":{settled}}}")
+            format!("{open}{comma}{}:{}}}", json!(name), value(None))
         }
     }
-}
-
-/// The metadata with a record of what was repaired, after those of earlier repairs, and else as it was.
-pub fn with_repaired(metadata: Option<&str>, records: Vec<Json>) -> String {
-    let mut fields = match metadata {
-        None => Map::new(),
-        Some(text) => object(text).unwrap_or_else(|| {
-            let before = serde_json::from_str(text).unwrap_or_else(|_| json!(text));
-            Map::from_iter([("metadata".to_owned(), before)])
-        }),
-    };
-    let mut all = match fields.remove("repaired") {
-        Some(Json::Array(earlier)) => earlier,
-        _ => Vec::new(),
-    };
-    all.extend(records);
-    fields.insert("repaired".to_owned(), Json::Array(all));
-    Json::Object(fields).to_string()
 }
 
 fn object(text: &str) -> Option<Map<String, Json>> {
@@ -222,6 +226,26 @@ mod tests {
             let after = with_settled(before, settlement);
             assert_eq!(after, expected, "{before:?}");
             assert_eq!(settled(Some(&after), 6, true), Some(settlement), "{before:?}");
+        }
+    }
+
+    #[test]
+    fn repairs() {
+        let rows = [
+            // metadata before; the metadata after
+            (None, r#"{"repaired":[1]}"#),
+            (Some("{}"), r#"{"repaired":[1]}"#),
+            (
+                Some(r#"{"b":2, "n":12345678901234567890123, "a":1}"#),
+                r#"{"b":2, "n":12345678901234567890123, "a":1,"repaired":[1]}"#,
+            ),
+            (Some(r#"{"repaired":[0],"a":1}"#), r#"{"repaired":[0,1],"a":1}"#),
+            (Some(r#"{"repaired":"yes","a":1}"#), r#"{"repaired":["yes",1],"a":1}"#),
+            (Some("plain text"), r#"{"metadata":"plain text","repaired":[1]}"#),
+            (Some(""), r#"{"metadata":"","repaired":[1]}"#),
+        ];
+        for (before, expected) in rows {
+            assert_eq!(with_repaired(before, vec![json!(1)]), expected, "{before:?}");
         }
     }
 
