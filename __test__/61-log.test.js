@@ -6,7 +6,7 @@ const path = require('node:path')
 const { TestDatabase } = require('./helpers/database')
 const { startProxy } = require('./helpers/proxy')
 const { evaluate } = require('./helpers/processes')
-const { byStorage, sqlite } = require('./helpers/storage')
+const { byStorage, postgres, sqlite } = require('./helpers/storage')
 
 const MODULE = path.join(__dirname, '..')
 
@@ -193,6 +193,22 @@ onLinux('a log that nobody can write leaves the calls alone', async () => {
       balance: directive === 'trace' ? 99 : 98,
     })
   }
+})
+
+// Where a password is taken for a part of the host, nobody gets to read the host.
+postgres.test.each([
+  ['a wrong password', `postgres://postgres:${PRIVATE}@PLACE`],
+  ['a password with an @ in it', `postgres://app:x@${PRIVATE}@127.0.0.1:1/app`],
+  ['a password with a comma in it', `postgres://app:x@${PRIVATE},PLACE`],
+  ['a server that is not there', `postgres://app:${PRIVATE}@127.0.0.1:1/app`],
+])('%s is not written', async (_, template) => {
+  const { host, pathname } = new URL((await TestDatabase.fresh()).url)
+  const url = template.replace('PLACE', `${host}${pathname}`)
+  const source = `credits.connect({ connectTimeoutMs: 2000 }).getRemainingCredits('u').catch(() => {})`
+  const { code, out } = await evaluate(source, { DATABASE_URL: url, MEDIA_CREDITS_LOG: 'trace' })
+  expect(code).toBe(0)
+  expect(out).toContain('failed function="getRemainingCredits" code="DATABASE_UNAVAILABLE"')
+  expect(out).not.toContain(PRIVATE)
 })
 
 sqlite.test('a path with a line break in it stays on one line', async () => {
