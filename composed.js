@@ -65,12 +65,12 @@ function audit(auditSome, getCreditsCount) {
 /** Repairs the books of those users in whose an audit finds something. */
 function repair(auditLedger, repairBooks) {
   return async function repairLedger(options) {
-    const { apply, ...query } = Object(options)
+    const { apply, userId } = Object(options)
     // It refuses what is wrong with the options before anything is read.
-    await repairBooks([], apply)
+    await repairBooks(options)
     const userIds = new Set()
-    for await (const { userId } of auditLedger(query)) userIds.add(userId)
-    const changes = userIds.size > 0 ? await repairBooks([...userIds], apply) : []
+    for await (const finding of auditLedger({ userId })) userIds.add(finding.userId)
+    const changes = userIds.size > 0 ? await repairBooks({ apply }, [...userIds]) : []
     return { applied: apply === true, changes }
   }
 }

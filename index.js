@@ -228,7 +228,7 @@ const operations = {
   },
   auditLedger: { pass: (query, after) => [encodeFields(query), encodeValue(after)], result: value },
   repairLedger: {
-    pass: (userIds, apply) => [encodeList(userIds, encodeValue), encodeValue(apply)],
+    pass: (options, userIds) => [encodeFields(options), encodeList(userIds, encodeValue)],
     result: (reply) => reply.value.map(decodeFix),
   },
   getCredits: { pass: (query) => [encodeFields(query)], result: rows },

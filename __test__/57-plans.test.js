@@ -115,6 +115,22 @@ const CALLS = [
   ['getActiveMediaTasks', ({ getActiveMediaTasks }) => getActiveMediaTasks('u7')],
   ['getMediaTaskHistory', ({ getMediaTaskHistory }) => getMediaTaskHistory('u7')],
   ['getRemainingCredits', ({ getRemainingCredits }) => getRemainingCredits('u7')],
+  ['getBalance', ({ getBalance }) => getBalance('u7')],
+  ['getStatement', ({ getStatement }) => getStatement('u7', { limit: 10 })],
+  ['an audit of a user', ({ auditLedger }) => auditLedger({ userId: 'u7' }).next()],
+  [
+    'an audit of all users',
+    async ({ auditLedger }) => {
+      for await (const finding of auditLedger()) expect(finding).toBeUndefined()
+    },
+  ],
+  [
+    'a repair',
+    async ({ repairLedger }) => {
+      await database.sql("UPDATE media_tasks SET status = 'failed' WHERE id = 't11'")
+      expect((await repairLedger({ userId: 'u11', apply: true })).changes).toHaveLength(2)
+    },
+  ],
   ['getCredits', ({ getCredits }) => getCredits({ userId: 'u7', status: 'active' })],
   ['getCreditsCount', ({ getCreditsCount }) => getCreditsCount({ userId: 'u7', transactionType: 'grant' })],
 ]

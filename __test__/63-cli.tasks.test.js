@@ -105,6 +105,7 @@ describe('passwords', () => {
     [['doctor', '--url', `postgres://app:1/${SECRET}@127.0.0.1:1/app`], 1],
     [['doctor', '--url', `postgres://127.0.0.1:1/app?user=app&password=${SECRET}`], 1],
     [['doctor', '--url', `postgres:app:${SECRET}@127.0.0.1:1/app`], 1],
+    [['doctor', '--url', `app:${SECRET}@127.0.0.1/app`], 1],
     [['doctor', '--url', `mysql://app:${SECRET}@127.0.0.1/app`], 1],
   ])('are not in what %j writes', async (args, code) => {
     const said = await cli(args)

@@ -114,6 +114,14 @@ export async function credits(grant: Credit) {
   await getCredits({ userId: 'u', offset: 30 })
   // @ts-expect-error A count has no pages.
   await getCreditsCount({ userId: 'u', page: 2 })
+  // @ts-expect-error A time is a Date, not a number.
+  await db.getStatement('u', { from: 0 })
+  // @ts-expect-error An audit is a loop, not a promise.
+  await db.auditLedger().then()
+  // @ts-expect-error All findings are repaired, or none.
+  await db.repairLedger({ limit: 1 })
+  // @ts-expect-error Nothing but true applies.
+  await db.repairLedger({ apply: 'yes' })
   // @ts-expect-error It takes the user's id, not an object.
   await getRemainingCredits({ userId: 'u' })
   // @ts-expect-error Draws are text: parse them.

@@ -2,29 +2,37 @@
 
 import * as defaults from 'media-credits'
 import {
+  auditLedger,
   connect,
   consumeCredits,
   createCredit,
   createMediaTask,
   createMediaTasks,
   findMediaTaskById,
+  getBalance,
   getCredits,
   getCreditsCount,
   getMediaTaskHistory,
+  getStatement,
   MediaCredits,
   MediaCreditsError,
   updateMediaTaskById,
 } from 'media-credits'
 import type {
+  AuditProgress,
   ConnectOptions,
   Credit,
   Draw,
+  LedgerFinding,
   MediaTask,
   MediaTaskPage,
   NewCredit,
   NewMediaTask,
   Refund,
+  Repair,
   Replayable,
+  Statement,
+  StatementEntry,
   Stats,
   UpdateMediaTask,
 } from 'media-credits'
@@ -236,6 +244,7 @@ export async function life(task: NewMediaTask) {
   const all = await createMediaTasks([{ task, costCredits: 10 }], { atomic: true })
   same<typeof all, Replayable<MediaTask>[]>(true)
   const { sufficient, nextExpiry } = await defaults.quoteCredits(task.userId, 10)
+  const moved = await books(task.userId)
   const ai = await defaults.createAITask({
     id: 'a',
     userId: task.userId,
@@ -249,7 +258,34 @@ export async function life(task: NewMediaTask) {
     scene: 'text-to-image',
   })
   await defaults.updateAITaskById(ai.id, { status: 'success', taskResult: { url: 'u' } })
-  return { charged, expires, tasks, codes, ids, sufficient, when: nextExpiry?.expiresAt }
+  return { charged, expires, tasks, codes, ids, sufficient, moved, when: nextExpiry?.expiresAt }
+}
+
+async function books(userId: string) {
+  const { credits, grants } = await getBalance(userId)
+  const held: number = grants.reduce((sum, { remaining }) => sum + remaining, 0)
+  const entries: StatementEntry[] = []
+  let cursor: string | undefined
+  do {
+    const page = await getStatement(userId, { from: new Date(0), to: new Date(), cursor, limit: 50 })
+    same<typeof page, Statement>(true)
+    entries.push(...page.entries)
+    cursor = page.cursor ?? undefined
+  } while (cursor)
+  const tasks = entries.flatMap(({ type, task }) =>
+    type === 'charge' && task?.kind === 'media' ? [task.id] : [],
+  )
+  const told: number[] = []
+  const onProgress = ({ users, rows, totalRows }: AuditProgress) => told.push(users, rows / totalRows)
+  for await (const finding of auditLedger({ userId, limit: 5, onProgress })) {
+    same<typeof finding, LedgerFinding>(true)
+    const minted: number | undefined = finding.numbers.minted
+    if (finding.kind === 'refunded-more-than-once') told.push(minted ?? 0)
+  }
+  const repair = await connect().repairLedger({ userId, apply: true })
+  same<typeof repair, Repair>(true)
+  const expires = repair.changes.flatMap(({ column, after }) => (column === 'expiresAt' ? [after] : []))
+  return { credits, held, tasks, told, expires }
 }
 
 // ---- Events ----

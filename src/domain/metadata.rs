@@ -93,9 +93,13 @@ pub fn with_settled(metadata: Option<&str>, settled: Settled) -> String {
 /// The metadata with records of what was repaired, after those of earlier repairs, and else as it was,
 /// like [`with_settled`].
 pub fn with_repaired(metadata: Option<&str>, records: Vec<Json>) -> String {
-    let earlier: Option<Vec<Json>> =
-        metadata.and_then(raw_object).and_then(|fields| read(&fields, "repaired"));
-    let all: Vec<Json> = earlier.into_iter().flatten().chain(records).collect();
+    let mut all = match metadata.and_then(raw_object).and_then(|fields| read(&fields, "repaired")) {
+        None => Vec::new(),
+        Some(Json::Array(earlier)) => earlier,
+        // The app's own word.
+        Some(other) => vec![other],
+    };
+    all.extend(records);
     with(metadata, "repaired", &Json::Array(all))
 }
 
@@ -224,6 +228,26 @@ mod tests {
             let after = with_settled(before, settlement);
             assert_eq!(after, expected, "{before:?}");
             assert_eq!(settled(Some(&after), 6, true), Some(settlement), "{before:?}");
+        }
+    }
+
+    #[test]
+    fn repairs() {
+        let rows = [
+            // metadata before; the metadata after
+            (None, r#"{"repaired":[1]}"#),
+            (Some("{}"), r#"{"repaired":[1]}"#),
+            (
+                Some(r#"{"b":2, "n":12345678901234567890123, "a":1}"#),
+                r#"{"b":2, "n":12345678901234567890123, "a":1,"repaired":[1]}"#,
+            ),
+            (Some(r#"{"repaired":[0],"a":1}"#), r#"{"repaired":[0,1],"a":1}"#),
+            (Some(r#"{"repaired":"yes","a":1}"#), r#"{"repaired":["yes",1],"a":1}"#),
+            (Some("plain text"), r#"{"metadata":"plain text","repaired":[1]}"#),
+            (Some(""), r#"{"metadata":"","repaired":[1]}"#),
+        ];
+        for (before, expected) in rows {
+            assert_eq!(with_repaired(before, vec![json!(1)]), expected, "{before:?}");
         }
     }
 

@@ -76,23 +76,15 @@ fn writing(name: &str, arguments: &mut Arguments, policy: RefundPolicy) -> Resul
             Write::Grant(NewGrant::parse(grant, &arguments.options(name)?)?)
         }
         "repairLedger" => {
+            let applies = read_repair(&arguments.options(name)?)?;
             let user_ids = match arguments.next() {
                 Passed::List(ids) => ids.into_iter().map(read_user_id).collect::<Result<_>>()?,
-                other => vec![read_user_id(other)?],
+                _ => Vec::new(),
             };
-            match arguments.value("apply")? {
-                Some(Value::Bool(true)) => Write::Repair(user_ids),
-                None | Some(Value::Bool(false)) => {
-                    return Ok(Operation::Read(Read::Fixes(user_ids)));
-                }
-                Some(other) => {
-                    return Err(Error::InvalidArgument {
-                        name: "apply".to_owned(),
-                        expected: "true or false".to_owned(),
-                        given: other.describe(),
-                    });
-                }
+            if !applies || user_ids.is_empty() {
+                return Ok(Operation::Read(Read::Fixes(user_ids)));
             }
+            Write::Repair(user_ids)
         }
         "createTables" => return Ok(Operation::CreateTables),
         "getDiagnostics" => return Ok(Operation::Diagnose),
@@ -327,9 +319,11 @@ fn read_statement(query: &Fields) -> Result<Query> {
         Some(Value::TimeMs(time_ms)) => Ok(Some(*time_ms)),
         other => Err(Error::InvalidDate { field: name.to_owned(), given: describe(other) }),
     };
-    let after = match query.optional_id("cursor")? {
-        Some(cursor) => Some(Cursor::parse(&cursor)?),
-        None => None,
+    let after = match query.get("cursor") {
+        None | Some(Value::Null) => None,
+        // Longer than the longest id, which is a part of it.
+        Some(Value::Text(cursor)) => Some(Cursor::parse(cursor)?),
+        other => return Err(Cursor::unknown(describe(other))),
     };
     let limit = read_count("limit", query.get("limit").cloned(), DEFAULT_LIMIT, LARGEST_LIMIT)?;
     Ok(Query { from_ms: time("from")?, to_ms: time("to")?, after, limit: limit as usize })
@@ -361,6 +355,16 @@ fn read_audit(arguments: &mut Arguments) -> Result<Read> {
     Ok(Read::Audit(shelf))
 }
 
+/// Whether to write the changes.
+fn read_repair(options: &Fields) -> Result<bool> {
+    options.only("repairLedger", &["userId", "apply"])?;
+    if let Some(user_id) = options.get("userId") {
+        check_id("userId", Some(user_id))?;
+    }
+    flag(options, "apply")
+}
+
+/// A user in whose books an audit has found something.
 fn read_user_id(passed: Passed) -> Result<String> {
     match passed {
         Passed::Value(value) => check_id("userId", Some(&value)),

@@ -243,7 +243,9 @@ impl Audit<'_> {
     }
 
     fn audit_times(&self, row: RowId, times: &Times, found: &mut Vec<Finding>) {
-        for (column, time_ms) in times.named().filter(|(_, time_ms)| is_wrong_unit(*time_ms)) {
+        for (column, time_ms) in
+            times.named().filter(|(_, time_ms)| in_right_unit(*time_ms).is_some())
+        {
             let (table, id) = (row.0.sql(), &row.1);
             let message = format!("{column} of {table} {id} is in another unit than the others");
             let numbers = vec![(column, time_ms)];
@@ -278,19 +280,15 @@ fn whose(row: &RowId, owners: &Owners) -> String {
     owners.get(row).map_or_else(|| "not there".to_owned(), |owner| format!("user {owner}'s"))
 }
 
-/// 1980 to 9999.
-const PLAUSIBLE_MS: Range<i64> = 315_532_800_000..253_402_300_800_000;
-
-/// Seconds read as milliseconds are in January 1970, milliseconds read as seconds in the year 50000.
-fn is_wrong_unit(time_ms: i64) -> bool {
-    !PLAUSIBLE_MS.contains(&time_ms)
-}
-
-/// The time that was meant by one in the wrong unit, if one is plausible and the other is not.
+/// The time that was meant by one in the wrong unit, if one is plausible and the other is not. Seconds read as
+/// milliseconds are in January 1970, milliseconds read as seconds in the year 50000. The first and the last time
+/// that JavaScript has, which an app may write for "long ago" and "never", are what they are.
 pub fn in_right_unit(time_ms: i64) -> Option<i64> {
+    /// 1980 to 9999.
+    const PLAUSIBLE_MS: Range<i64> = 315_532_800_000..253_402_300_800_000;
     /// Apps have been selling credits since, and nobody sells any that expire after that.
     const SOLD_MS: Range<i64> = 1_262_304_000_000..4_102_444_800_000;
-    if !is_wrong_unit(time_ms) {
+    if PLAUSIBLE_MS.contains(&time_ms) {
         return None;
     }
     let meant = [time_ms.checked_mul(1000), Some(time_ms.div_euclid(1000))];

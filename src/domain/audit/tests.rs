@@ -176,6 +176,30 @@ fn rows_of_others_are_named_with_their_owner() {
 }
 
 #[test]
+fn times_in_another_unit() {
+    let rows = [
+        // a time, the one that was meant
+        (NOW, None),
+        (NOW / 1000, Some(NOW)),
+        (NOW * 1000, Some(NOW)),
+        (0, None),
+        (-1, None),
+        (-62_135_596_800_000, None),
+        (253_402_300_799_999, None),
+        (253_402_300_800_000, None),
+        (8_640_000_000_000_000, None),
+        (i64::MIN, None),
+        (i64::MAX, None),
+    ];
+    for (time_ms, meant) in rows {
+        assert_eq!(in_right_unit(time_ms), meant, "{time_ms}");
+        let grants = vec![GrantEntry { times: at(time_ms), ..grant("g", 9, 9) }];
+        let found = Audit(&Books { grants, ..Books::of("u") }).findings(&Owners::new());
+        assert_eq!(found.len(), usize::from(meant.is_some()), "{time_ms}");
+    }
+}
+
+#[test]
 fn numbers_that_overflow_are_findings_too() {
     let grants = vec![grant("g", i64::MIN, i64::MAX), grant("h", i64::MAX, -1)];
     let books = Books { grants, ..Books::of("u") };

@@ -11,6 +11,7 @@ use std::collections::HashMap;
 
 use super::books::{Books, ChargeEntry, GrantEntry, RowId};
 use super::table::TableName;
+use super::value::Value;
 use crate::error::{Error, Result};
 
 /// Something that moved the balance.
@@ -101,11 +102,13 @@ impl Cursor {
             let (kind, _) = EntryKind::ALL.into_iter().find(|(_, other)| *other == name)?;
             Some(Self { at_ms, kind, credit_id: parts.next()?.to_owned() })
         };
-        read().ok_or_else(|| Error::InvalidArgument {
-            name: "cursor".to_owned(),
-            expected: "the cursor of an earlier page".to_owned(),
-            given: format!("'{text}'"),
-        })
+        read().ok_or_else(|| Self::unknown(Value::Text(text.to_owned()).describe()))
+    }
+
+    /// The error of something else.
+    pub fn unknown(given: String) -> Error {
+        let (name, expected) = ("cursor".to_owned(), "the cursor of an earlier page".to_owned());
+        Error::InvalidArgument { name, expected, given }
     }
 
     /// As text.

@@ -160,8 +160,7 @@ impl Session<'_> {
     fn rows_of(&self, table: TableName, columns: &str, range: &Range) -> Result<Statement> {
         let table = self.table(table)?;
         let time = |key| match table.column(key) {
-            // Which is as good as never.
-            Ok(column) => format!("NULLIF({}, 'infinity')", quote(&column.name)),
+            Ok(column) => quote(&column.name),
             Err(_) => "NULL::timestamp".to_owned(),
         };
         let times = ["createdAt", "updatedAt", "deletedAt", "expiresAt"].map(time).join(", ");

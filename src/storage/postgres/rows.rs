@@ -50,7 +50,9 @@ pub(super) fn read_grant(row: &DatabaseRow) -> Result<Grant> {
 
 /// Reads a time, in epoch milliseconds.
 pub(super) fn read_time(row: &DatabaseRow, at: usize) -> Result<Option<i64>> {
-    Ok(get::<Option<Micros>>(row, at)?.map(|Micros(micros)| to_ms(micros)))
+    let time = get::<Option<Micros>>(row, at)?;
+    // Infinity is as good as never.
+    Ok(time.filter(|Micros(micros)| *micros != i64::MAX).map(|Micros(micros)| to_ms(micros)))
 }
 
 /// A time of either type, as sent.

@@ -1,0 +1,141 @@
+'use strict'
+
+/** What tests of whole books need: rows as other code may have left them, and all that audits and statements say. */
+
+const DETAIL_KEYS = ['creditId', 'creditsConsumed']
+
+/** The text of a `consumed_detail` that drew so much on each grant: `[[id, credits], …]`. */
+const detail = (draws) =>
+  JSON.stringify(draws.map((draw) => Object.fromEntries(DETAIL_KEYS.map((key, at) => [key, draw[at]]))))
+
+/** A row of `credit` that grants, whatever is left of it. */
+const grant = (id, credits, remaining, more) => ({
+  id,
+  transaction_type: 'grant',
+  credits,
+  remaining_credits: remaining,
+  consumed_detail: null,
+  ...more,
+})
+
+/** A row of `credit` that took credits from grants: `[[id, credits], …]`. */
+const charge = (id, credits, draws, more) => ({
+  id,
+  transaction_type: 'consume',
+  credits: -credits,
+  remaining_credits: 0,
+  consumed_detail: detail(draws),
+  ...more,
+})
+
+/** The same, refunded. */
+const refunded = (id, credits, draws, more) => charge(id, credits, draws, { status: 'deleted', ...more })
+
+/** The metadata of a charge for a task. */
+const forTask = (taskId, type = 'media-task') => ({ metadata: JSON.stringify({ type, taskId }) })
+
+/** A row of `media_tasks`. */
+const taskRow = (id, status, chargeId, more) => ({ id, status, credit_id: chargeId, ...more })
+
+const DEFAULTS = {
+  user: ({ id }) => ({ name: id, email: `${id}@example.test` }),
+  credit: ({ id }) => ({
+    user_id: 'u',
+    transaction_no: id,
+    status: 'active',
+    created_at: new Date(),
+    updated_at: new Date(),
+    expires_at: null,
+    deleted_at: null,
+    metadata: null,
+  }),
+  media_tasks: () => ({
+    user_id: 'u',
+    platform: 'youtube',
+    video_url: 'x',
+    created_at: new Date(),
+    updated_at: new Date(),
+  }),
+  ai_task: () => ({
+    user_id: 'u',
+    media_type: 'image',
+    provider: 'p',
+    model: 'm',
+    prompt: 'a cat',
+    scene: 'text-to-image',
+    created_at: new Date(),
+    updated_at: new Date(),
+  }),
+}
+
+/** As many rows as a statement has parameters for. */
+const ROWS_AT_ONCE = 1000
+
+/** Adds rows behind the package's back. Those of one call have the same columns. */
+async function addRows(database, table, rows) {
+  const complete = rows.map((row) => ({ ...DEFAULTS[table](row), ...row }))
+  while (complete.length > 0) {
+    const some = complete.splice(0, ROWS_AT_ONCE)
+    const columns = Object.keys(some[0])
+    const holes = `(${columns.map(() => '?').join(', ')})`
+    await database.sql(
+      `INSERT INTO "${table}" (${columns.join(', ')}) VALUES ${some.map(() => holes).join(', ')}`,
+      ...some.flatMap((row) => columns.map((column) => row[column])),
+    )
+  }
+}
+
+/** Everything that an audit finds. */
+async function findings(credits, query) {
+  const all = []
+  for await (const finding of credits.auditLedger(query)) all.push(finding)
+  return all
+}
+
+/** How many findings there are of each kind. */
+async function kinds(credits, query) {
+  const count = {}
+  for (const { kind } of await findings(credits, query)) count[kind] = (count[kind] ?? 0) + 1
+  return count
+}
+
+/** All entries of a user's statement, page by page. */
+async function entriesOf(credits, userId, query) {
+  const all = []
+  let cursor
+  do {
+    const page = await credits.getStatement(userId, { limit: 1000, ...query, cursor })
+    expect(page.openingBalance).toBe(all.at(-1)?.balance ?? page.openingBalance)
+    all.push(...page.entries)
+    cursor = page.cursor ?? undefined
+  } while (cursor)
+  return all
+}
+
+/** The user's entries, after a look that they add up to the balance, step by step. */
+async function exactEntries(credits, userId) {
+  const entries = await entriesOf(credits, userId)
+  let [balance, time] = [0, -Infinity]
+  for (const { at, credits: moved, balance: after } of entries) {
+    balance += moved
+    expect(after).toBe(balance)
+    expect(at.getTime()).toBeGreaterThanOrEqual(time)
+    time = at.getTime()
+  }
+  expect(balance).toBe(await credits.getRemainingCredits(userId))
+  return entries
+}
+
+module.exports = {
+  addRows,
+  charge,
+  detail,
+  entriesOf,
+  exactEntries,
+  findings,
+  forTask,
+  grant,
+  kinds,
+  refunded,
+  taskRow,
+}
