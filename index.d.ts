@@ -658,8 +658,8 @@ export interface CommonStats {
   startedAt: Date
   /**
    * What came of the calls, by the functions' names; those that nobody has called are not there. Calls that are wrong
-   * by themselves are counted too. Not counted: `stats` and `close`, and what nobody could carry out (a URL that is
-   * no use, a connection that is closed).
+   * by themselves are counted too. Not counted: `stats`, `close`, `on`, `once`, `off`, and what nobody could carry out (a URL
+   * that is no use, a connection that is closed).
    *
    * A function that is made of others counts as those: `createMediaTasks` without `atomic` as so many
    * `createMediaTask`; `failStuckMediaTasks` as one each time it looks for tasks, and an `updateMediaTaskById` for each

@@ -316,7 +316,7 @@ proptest! {
         let environment = || {
             let schema = provider.clone();
             let (url, log) = ("file:local.db".to_owned(), String::new());
- Environment { url, provider: provider.clone(), schema, log }
+            Environment { url, provider: provider.clone(), schema, log }
         };
         match options::read(&Json::from(vec![options]).to_string(), &environment()) {
             Err(error) => check_refusal(&error)?,
