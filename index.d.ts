@@ -612,6 +612,8 @@ export interface SqliteDiagnostics {
   locking: 'ofd' | 'system'
   /** The version of SQLite in this package. */
   sqliteVersion: string
+  /** Those of the app's tables that this package uses, as far as they are there. */
+  tables: TableDiagnostics[]
 }
 
 /** What was found on a PostgreSQL server. */
@@ -627,6 +629,146 @@ export interface PostgresDiagnostics {
   isolation: string
   /** Whether the server sees an encrypted connection. A pooler in between has two. */
   encrypted: boolean
+  /** Those of the app's tables that this package uses, as far as they are there. */
+  tables: TableDiagnostics[]
+}
+
+/** A table as it was found. */
+export interface TableDiagnostics {
+  name: string
+  /** The names that they have in the database: `video_url`. */
+  columns: string[]
+  /** Those on all rows. An expression in place of a column is `null`. */
+  indexes: { name: string; columns: (string | null)[]; unique: boolean }[]
+}
+
+// ---- Statistics ----
+
+/**
+ * What the engine of a database has counted in this process since it was started, and how it is now. All connections
+ * of a process to one database share one engine, worker threads included; other processes have their own.
+ *
+ * Counts only grow until the last connection is closed; {@link CommonStats.startedAt} tells when they began anew.
+ */
+export type Stats = SqliteStats | PostgresStats
+
+/** What is counted on either storage. */
+export interface CommonStats {
+  /** When the engine was started: by the first call of the first connection. */
+  startedAt: Date
+  /**
+   * What came of the calls, by the functions' names; those that nobody has called are not there. Calls that are wrong
+   * by themselves are counted too. Not counted: `stats` and `close`, and what nobody could carry out (a URL that is
+   * no use, a connection that is closed).
+   *
+   * A function that is made of others counts as those: `createMediaTasks` without `atomic` as so many
+   * `createMediaTask`; `failStuckMediaTasks` as one each time it looks for tasks, and an `updateMediaTaskById` for each
+   * task that it fails; `auditLedger` as one for each page of users.
+   */
+  operations: Partial<Record<keyof MediaCredits, OperationStats>>
+  /** The requests that wait and run. With an SQLite file, those that write; reads are in `readQueue`. */
+  queue: QueueStats
+  /**
+   * The transactions that requests share: on SQLite each transaction of the writer, on PostgreSQL each batch of calls
+   * that charge. `count`: how many; `requests`: in all of them; `meanSize`, `largestSize`: requests in one.
+   */
+  batches: { count: number; requests: number; meanSize: number; largestSize: number }
+  /**
+   * How long commits took that have written something: until the data was on the disk, as `durability` says; on
+   * PostgreSQL the round trip that writes and commits.
+   */
+  commits: Durations
+}
+
+/** The statistics of an SQLite file. */
+export interface SqliteStats extends CommonStats {
+  storage: 'sqlite'
+  /** The requests that read, which have a thread of their own; `null` in memory, where the writer reads too. */
+  readQueue: QueueStats | null
+  locks: {
+    /** How long the writer waited for the file's write lock, which others may hold. */
+    waits: Durations
+    /** How often it gave up after `busyTimeoutMs`: then all requests of that batch got `DATABASE_BUSY`. */
+    timeouts: number
+  }
+  retries: {
+    /** Batches that were undone because one of their requests failed, and then ran one by one. */
+    oneByOne: number
+    /** How often the file was opened anew after a failed write, or because it was replaced. */
+    reopened: number
+  }
+}
+
+/** The statistics of a PostgreSQL database. */
+export interface PostgresStats extends CommonStats {
+  storage: 'postgres'
+  connections: {
+    /** Those of this process's pool now. */
+    open: number
+    /** How many of them nobody uses. */
+    idle: number
+    /** How many transactions wait for one. */
+    waiting: number
+    /** `maxConnections`. */
+    most: number
+    /** How long transactions waited for a connection, be it for a free or for a new one. */
+    waits: Durations
+  }
+  /** How long the server took to answer, network included. A call is two of them, a read one. */
+  roundTrips: Durations
+  retries: {
+    /** Batches that were undone because one of their requests failed, or met a lock, and then ran one by one. */
+    oneByOne: number
+    /** Requests that ran again after a deadlock or a serialization failure, each time. */
+    conflicts: number
+    /** Requests that ran again because a connection of the pool turned out to be dead. */
+    lostConnections: number
+    /** Requests that ran again after a new look at the tables, because they did not fit. */
+    schemaChanges: number
+  }
+}
+
+/** What came of the calls of one function. */
+export interface OperationStats {
+  /** How many were carried out. */
+  done: number
+  /** How many were refused, by code: the caller's fault, or the ledger's refusal. */
+  refused: Partial<Record<MediaCreditsErrorCode, number>>
+  /** How many failed, by code: the database's trouble. */
+  failed: Partial<Record<MediaCreditsErrorCode, number>>
+}
+
+/** Requests in front of a database. */
+export interface QueueStats {
+  /** How many wait now for somebody to work on them. */
+  queued: number
+  /** The most that ever waited. */
+  mostQueued: number
+  /** How many are being worked on now: they wait for a lock or a connection, or their transaction runs. */
+  running: number
+  /** `maxQueue`. On SQLite `queued` never exceeds it; on PostgreSQL `queued` and `running` together. */
+  capacity: number
+  /** How many were refused with `OVERLOADED`. */
+  overloaded: number
+  /**
+   * How long requests waited from the call on: on SQLite until their transaction began, so that a lock which others
+   * hold is in it; on PostgreSQL until they were `running`. Those that have not begun are not in it yet.
+   */
+  waits: Durations
+}
+
+/** How long something took, in milliseconds. */
+export interface Durations {
+  /** How often. */
+  count: number
+  /** All together: between two snapshots, its difference by that of `count` is the mean of the time between. */
+  totalMs: number
+  meanMs: number
+  /** Half of them took no longer. It may be too high by a quarter, as `p99Ms`. */
+  p50Ms: number
+  /** 99 of a hundred took no longer. */
+  p99Ms: number
+  maxMs: number
 }
 
 // ---- Errors ----
@@ -724,6 +866,90 @@ export class MediaCreditsError extends Error {
   readonly index?: number
   /** The database's own name of the error, such as `SQLITE_FULL` or `25006` (`DATABASE_ERROR`). */
   readonly databaseCode?: string
+}
+
+// ---- Events ----
+
+/** What happened, by the name of the event. */
+export interface MediaCreditsEvents {
+  /** Credits were taken: a charge is in the database that was not there before. */
+  charged: ChargedEvent
+  /** Credits went back. */
+  refunded: RefundedEvent
+  /** The ledger looked, and said no. */
+  refused: RefusedEvent
+  /** Charges brought a user's balance below a threshold. */
+  'balance-low': BalanceLowEvent
+}
+
+/** The task that a call names. */
+export interface EventTask {
+  /** `'media'`: a row of `media_tasks`; `'ai'`: of `ai_task`. */
+  kind: 'media' | 'ai'
+  id: string
+}
+
+/** A charge. There is none for a call that was a replay, or that cost nothing. */
+export interface ChargedEvent {
+  userId: string
+  /** How many credits were taken. */
+  credits: number
+  /** The charge's `id`. */
+  creditId: string
+  /** There if the call created or charged a task. */
+  task?: EventTask
+  /** The function that did it, such as `'createMediaTask'`. */
+  operation: string
+}
+
+/** A refund, or what a settlement gave back. There is none if nothing went back. */
+export interface RefundedEvent {
+  userId: string
+  /** How many credits the user has back. */
+  credits: number
+  /** How many of them can be spent now. */
+  spendable: number
+  /** The charge's `id`; `null` if the update that refunded it took it from its task (`creditId: null`). */
+  creditId: string | null
+  /** There if the call names a task. */
+  task?: EventTask
+  /** The function that did it, such as `'updateMediaTaskById'`. */
+  operation: string
+}
+
+/** A call that the ledger refused. It has written nothing. */
+export interface RefusedEvent {
+  operation: string
+  code: RefusalCode
+  /** There if the call names a user. */
+  userId?: string
+  /** There if the call names a task. */
+  task?: EventTask
+  /** How many credits were asked for (`INSUFFICIENT_CREDITS`). */
+  required?: number
+  /** How many credits the user can spend (`INSUFFICIENT_CREDITS`). */
+  available?: number
+}
+
+/** The codes of the ledger's refusals: neither the caller's fault nor the database's trouble. */
+export type RefusalCode = Extract<
+  MediaCreditsErrorCode,
+  | 'INSUFFICIENT_CREDITS'
+  | 'CHARGE_OWNER_MISMATCH'
+  | 'CHARGE_CORRUPT'
+  | 'TASK_STATE_CONFLICT'
+  | 'TASK_REFUNDED'
+  | 'SETTLE_EXCEEDS_CHARGE'
+  | 'SETTLE_CONFLICT'
+>
+
+/** A balance that was at or above a threshold, and is below it. */
+export interface BalanceLowEvent {
+  userId: string
+  /** The balance, read after the charge. */
+  balance: number
+  /** The threshold. */
+  below: number
 }
 
 // ---- Connections ----
@@ -979,6 +1205,18 @@ export class MediaCredits<Task extends object = MediaTask, CreditRow extends obj
 
   /** What was found when the database was opened. */
   readonly getDiagnostics: () => Promise<Diagnostics>
+
+  /** What the engine of this database has counted in this process: {@link stats}. */
+  readonly stats: () => Promise<Stats>
+
+  /** Calls a listener whenever a call of this connection did this. More: {@link on}. */
+  readonly on: typeof on
+
+  /** As {@link on}, once. */
+  readonly once: typeof once
+
+  /** Takes a listener off. More: {@link off}. */
+  readonly off: typeof off
 
   /**
    * Closes the connection. It resolves when the calls made before are answered and, if this was the process's
@@ -1429,10 +1667,60 @@ export function createTables(): Promise<void>
 export function getDiagnostics(): Promise<Diagnostics>
 
 /**
+ * A snapshot of what the engine of this database has counted in this process, whichever of its connections was used:
+ * calls by outcome, the queue, batches, commits, waits and retries. `docs/observability.md` says what to watch.
+ *
+ * It waits for nobody, neither for the queue nor for the database, and opens nothing: it answers at once when all else
+ * is stuck, and with zeros before the first call. Counting costs a call well below a microsecond.
+ *
+ * @example
+ * ```ts
+ * const { queue, operations } = await stats()
+ * console.log(queue.queued, operations.createMediaTask?.refused.INSUFFICIENT_CREDITS ?? 0)
+ * ```
+ */
+export function stats(): Promise<Stats>
+
+/**
+ * Calls `listener` whenever a call of this connection, made in this process, did this. What other connections and
+ * other processes do is theirs to tell.
+ *
+ * `charged`, `refunded` and `refused` come when the database has committed, or refused, and right before the call's
+ * promise settles. `balance-low` comes once each time when charges bring a user's balance from `below` or more to
+ * less, a moment after the promise, because the balance is read then.
+ *
+ * A listener that throws, or whose promise rejects, is an unhandled rejection: neither the call nor another listener
+ * notices. An event is not stored: if the process dies, nobody hears of it. `docs/observability.md` says more.
+ *
+ * Throws `INVALID_ARGUMENT` for an event that there is not, a listener that is no function, or a threshold that is not
+ * a whole number from 1 to 2,147,483,647.
+ *
+ * @example
+ * ```ts
+ * on('charged', ({ userId, credits }) => analytics.track(userId, 'credits spent', { credits }))
+ * on('balance-low', { below: 20 }, ({ userId, balance }) => sendTopUpMail(userId, balance))
+ * ```
+ */
+export function on<Event extends Exclude<keyof MediaCreditsEvents, 'balance-low'>>(
+  event: Event,
+  listener: Listener<Event>,
+): void
+export function on(event: 'balance-low', options: { below: number }, listener: Listener<'balance-low'>): void
+
+/** As {@link on}, for the next time alone. */
+export const once: typeof on
+
+/** Takes a listener off again; of `balance-low`, from each of its thresholds. */
+export function off<Event extends keyof MediaCreditsEvents>(event: Event, listener: Listener<Event>): void
+
+/** Is told what happened. What it returns is of no interest. */
+type Listener<Event extends keyof MediaCreditsEvents> = (event: MediaCreditsEvents[Event]) => unknown
+
+/**
  * Closes the default connection for good: later calls at module level reject with `CLOSED`. It resolves when
  * the calls made before are answered. For scripts and tests; an app need not close.
  */
 export function close(): Promise<void>
 
-// Keeps `Some` and `NewRow` private.
+// Keeps `Some`, `NewRow` and `Listener` private.
 export {}

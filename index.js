@@ -11,22 +11,8 @@ const { setImmediate } = require('node:timers')
 const { types } = require('node:util')
 const native = require('./binding.js')
 const { compose } = require('./composed.js')
-
-/** A call that was refused or failed. `docs/errors.md` lists every code. */
-class MediaCreditsError extends Error {
-  /** @param {{ code: string, message: string, retryable: boolean, details: object }} error */
-  constructor({ code, message, retryable, details }) {
-    super(message)
-    this.code = code
-    this.retryable = retryable
-    Object.assign(this, details)
-  }
-}
-Object.defineProperty(MediaCreditsError.prototype, 'name', {
-  value: 'MediaCreditsError',
-  configurable: true,
-  writable: true,
-})
+const { MediaCreditsError, errorAt, errorOf } = require('./errors.js')
+const { makeEvents } = require('./events.js')
 
 // ---- What crosses ----
 
@@ -124,6 +110,7 @@ const rows = (reply) => reply.rows.map(decodeRow)
 const all = (reply) => reply.all.map(row)
 const value = (reply) => reply.value
 const nothing = () => undefined
+const counted = ({ value }) => ({ ...value, startedAt: new Date(value.startedAt) })
 
 /** A row, with what else is known of it. */
 function row(reply) {
@@ -249,7 +236,8 @@ const operations = {
   getAITasks: { pass: (query) => [encodeFields(query)], result: rows },
   getAITasksCount: { pass: (query) => [encodeFields(query)], result: value },
   createTables: { pass: () => [], result: nothing },
-  getDiagnostics: { pass: () => [], result: value },
+  getDiagnostics: { pass: () => [], result: (reply) => decodeRow(reply.value) },
+  stats: { pass: () => [], result: counted },
 }
 
 // ---- Requests and their replies ----
@@ -266,7 +254,8 @@ function nextRequest() {
 }
 
 /**
- * Sends a request. `send` gets its number and must see to it that a reply comes.
+ * Sends a request. `send` gets its number and must see to it that a reply comes; it may return a function that is
+ * told of the error or the value right before the promise is.
  * `method` is what the caller called: errors point at the line that did.
  */
 function request(method, result, send) {
@@ -274,9 +263,9 @@ function request(method, result, send) {
   Error.captureStackTrace(caller, method)
   return new Promise((resolve, reject) => {
     const number = nextRequest()
-    send(number)
+    const observer = send(number)
     // The reply can't come before this function returns: it waits for the event loop.
-    pending.set(number, { resolve, reject, result, caller })
+    pending.set(number, { resolve, reject, result, caller, observer })
     if (pending.size === 1) mailbox.ref()
   })
 }
@@ -292,27 +281,24 @@ function settleReplies() {
   for (let at = 0; at < replies.length; at += 2) {
     const request = pending.get(replies[at])
     pending.delete(replies[at])
-    try {
-      settle(request, JSON.parse(replies[at + 1]))
-    } catch (error) {
-      // Whatever is wrong with this reply, the others must be settled.
-      request.reject(error)
-    }
+    settle(request, replies[at + 1])
   }
   if (!again && pending.size === 0) mailbox.unref()
 }
 
-function settle({ resolve, reject, result, caller }, reply) {
-  if (reply.error) reject(errorAt(caller, reply.error))
-  else resolve(result(reply))
-}
-
-function errorAt(caller, description) {
-  const error = new MediaCreditsError(description)
-  const frames = String(caller.stack).split('\n').slice(1)
-  const stack = [`${error.name}: ${error.message}`, ...frames].join('\n')
-  Object.defineProperty(error, 'stack', { value: stack, configurable: true, writable: true })
-  return error
+function settle({ resolve, reject, result, caller, observer }, text) {
+  let error, value
+  try {
+    const reply = JSON.parse(text)
+    if (reply.error) error = errorAt(caller, reply.error)
+    else value = result(reply)
+  } catch (unreadable) {
+    // Whatever is wrong with this reply, the others must be settled.
+    error = unreadable
+  }
+  observer?.(error, value)
+  if (error) reject(error)
+  else resolve(value)
 }
 
 // ---- Connections ----
@@ -320,45 +306,48 @@ function errorAt(caller, description) {
 /** A connection. Its functions may be taken off it: `const { createMediaTask } = connect()`. */
 class MediaCredits {
   /** Use `connect()`. */
-  constructor(connection) {
-    publish(this, () => connection)
+  constructor(connection, url) {
+    publish(this, () => connection, url)
   }
 }
 
-/** Gives `target` all functions of a connection; `connection()` is asked for it at each call. */
-function publish(target, connection) {
+/** Gives `target` all functions of a connection to `url`; `connection()` is asked for it at each call. */
+function publish(target, connection, url) {
+  const submit = (number, name, passed) => connection().submit(mailbox, number, name, JSON.stringify(passed))
+  // What an event asks is nobody's call.
+  const ask = (name, passed) => request(ask, value, (number) => submit(number, name, passed))
+  const events = makeEvents({ connection: target, url, ask })
   for (const [name, { pass, result }] of Object.entries(operations)) {
     const method = (...args) =>
-      request(method, result, (number) =>
-        connection().submit(mailbox, number, name, JSON.stringify(pass(...args))),
-      )
+      request(method, result, (number) => {
+        const passed = pass(...args)
+        submit(number, name, passed)
+        return events.observed(name, passed)
+      })
     target[name] = Object.defineProperty(method, 'name', { value: name })
   }
-  Object.assign(target, compose(target))
+  Object.assign(target, compose(target), events.functions)
   const close = () => request(close, nothing, (number) => connection().close(mailbox, number))
   target.close = close
   return target
 }
 
 function connect(options = {}) {
-  return new MediaCredits(newConnection(connect, options))
+  return new MediaCredits(newConnection(connect, options), options.url)
 }
 
 function newConnection(method, options) {
-  const { DATABASE_URL, DATABASE_PROVIDER, DB_SCHEMA } = process.env
+  const { DATABASE_URL, DATABASE_PROVIDER, DB_SCHEMA, MEDIA_CREDITS_LOG } = process.env
   const passed = encodeFields(options)
   const environment = {
     url: DATABASE_URL ?? '',
     provider: DATABASE_PROVIDER ?? '',
     schema: DB_SCHEMA ?? '',
+    log: MEDIA_CREDITS_LOG ?? '',
   }
   const connection = new native.Connection(JSON.stringify([passed]), environment)
   const { problem } = connection
-  if (problem) {
-    const caller = {}
-    Error.captureStackTrace(caller, method)
-    throw errorAt(caller, JSON.parse(problem).error)
-  }
+  if (problem) throw errorOf(method, JSON.parse(problem).error)
   return connection
 }
 
@@ -403,6 +392,10 @@ const {
   repairLedger,
   createTables,
   getDiagnostics,
+  stats,
+  on,
+  once,
+  off,
   close,
 } = publish({}, () => (defaultConnection ??= newConnection(newConnection, {})))
 
@@ -448,5 +441,9 @@ module.exports = {
   repairLedger,
   createTables,
   getDiagnostics,
+  stats,
+  on,
+  once,
+  off,
   close,
 }

@@ -42,5 +42,9 @@ export const {
   repairLedger,
   createTables,
   getDiagnostics,
+  stats,
+  on,
+  once,
+  off,
   close,
 } = mediaCredits

@@ -41,6 +41,10 @@ export let connect,
   repairLedger,
   createTables,
   getDiagnostics,
+  stats,
+  on,
+  once,
+  off,
   close
 
 throw new Error(

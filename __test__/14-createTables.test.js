@@ -65,6 +65,7 @@ describe('getDiagnostics says what was found', () => {
       timestampUnit: 'ms',
       locking: 'ofd',
       sqliteVersion: expect.stringMatching(/^3\.\d+\.\d+$/),
+      tables: expect.any(Array),
     })
   })
 
@@ -77,6 +78,27 @@ describe('getDiagnostics says what was found', () => {
       schema: 'public',
       isolation: 'read committed',
       encrypted: false,
+      tables: expect.any(Array),
     })
+  })
+
+  test('of the tables, with their columns and indexes', async () => {
+    const database = await TestDatabase.fresh()
+    await database.run(
+      'DROP TABLE ai_task',
+      "CREATE INDEX on_a_part ON credit (user_id) WHERE status = 'active'",
+      'CREATE INDEX on_more ON credit (lower(status), user_id)',
+    )
+    const { tables } = await database.credits.getDiagnostics()
+    expect(tables.map(({ name }) => name).sort()).toEqual(['credit', 'media_tasks', 'user'])
+    const { columns, indexes } = tables.find(({ name }) => name === 'credit')
+    expect(columns).toEqual(expect.arrayContaining(['id', 'user_id', 'consumed_detail']))
+    const named = Object.fromEntries(indexes.map(({ name, ...index }) => [name, index]))
+    expect(named).toMatchObject({
+      idx_credit_order_no: { columns: ['order_no'], unique: false },
+      credit_transaction_no_unique: { columns: ['transaction_no'], unique: true },
+      on_more: { columns: [null, 'user_id'], unique: false },
+    })
+    expect(named).not.toHaveProperty('on_a_part')
   })
 })

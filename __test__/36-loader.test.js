@@ -22,7 +22,7 @@ beforeEach(() => {
   app = fs.mkdtempSync(path.join(os.tmpdir(), 'media-credits-loader-'))
   copy = path.join(app, 'node_modules/media-credits')
   const { files } = require('../package.json')
-  for (const file of ['package.json', ...files].filter((file) => /\.(ts|m?js|json)$|^bin/.test(file))) {
+  for (const file of ['package.json', ...files].filter((file) => /\.(ts|m?js|json)$|^(bin|cli)/.test(file))) {
     fs.cpSync(path.join(ROOT, file), path.join(copy, file), { recursive: true })
   }
 })
@@ -33,7 +33,8 @@ function node(args, env) {
   const { status, stdout, stderr } = spawnSync(process.execPath, args, {
     cwd: app,
     encoding: 'utf8',
-    env: { ...process.env, ...env },
+    // The command line's own packages are where npm put them.
+    env: { ...process.env, NODE_PATH: path.join(ROOT, 'node_modules'), ...env },
   })
   const [, error] = stderr.match(/^Error: (.*)$/m) ?? []
   return { status, error, out: stdout.trim(), errors: stderr.trim() }
@@ -105,7 +106,7 @@ onGlibc('without a binary that loads, one sentence says what to do', () => {
 
   test('and the command line says the same', () => {
     const { status, errors } = node([path.join(copy, 'bin/media-credits.js'), 'init', 'file:x.db'])
-    expect(status).toBe(1)
+    expect(status).toBe(3)
     expect(errors).toMatch(/^media-credits finds no binary for .*`$/)
   })
 })
@@ -139,7 +140,7 @@ onGlibc('npx media-credits build', () => {
 
   test('says that Rust is missing', () => {
     const { status, errors } = build({ PATH: app })
-    expect(status).toBe(1)
+    expect(status).toBe(3)
     expect(errors).toContain('there is no cargo on the PATH: https://rustup.rs installs it')
   })
 })

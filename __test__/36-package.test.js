@@ -31,6 +31,13 @@ function makePackages(names, ...options) {
   return run(process.execPath, [script, 'binaries', '--into', 'npm', ...options])
 }
 
+/** What npm would fetch, as if it had: a test may be where no registry is. */
+function bringDependencies(app) {
+  const { packages } = require('../package-lock.json')
+  const needed = Object.entries(packages).filter(([place, { dev }]) => place !== '' && !dev)
+  for (const [place] of needed) fs.cpSync(path.join(ROOT, place), path.join(app, place), { recursive: true })
+}
+
 describe('what is published', () => {
   test(
     'is installed as two packages, and works',
@@ -42,12 +49,18 @@ describe('what is published', () => {
       const app = path.join(folder, 'app')
       fs.mkdirSync(app)
       run('npm', ['init', '--yes'], { cwd: app })
+      bringDependencies(app)
       const install = ['install', '--offline', '--ignore-scripts', ...tarballs.map((file) => `../${file}`)]
       run('npm', install, { cwd: app })
       const installed = fs.readdirSync(path.join(app, 'node_modules/media-credits'))
       expect(installed.filter((file) => file.endsWith('.node'))).toEqual([])
       const smoke = [path.join(ROOT, 'scripts/smoke.js'), 'node_modules/media-credits']
       expect(run(process.execPath, smoke, { cwd: app })).toContain('media-credits works')
+      const bin = path.join(app, 'node_modules/media-credits/bin/media-credits.js')
+      expect(run(process.execPath, [bin, 'init', 'local.db'], { cwd: app })).toContain('has the tables')
+      expect(run(process.execPath, [bin, 'doctor', '--url', 'local.db'], { cwd: app })).toContain(
+        '0 problems',
+      )
     },
     SLOW_MS,
   )

@@ -7,9 +7,10 @@
 //! - `domain` holds the ledger's rules, as pure functions.
 //! - `storage` loads facts and writes plans; nothing else knows SQL.
 //! - `error` names everything that can be refused or fail.
+//! - `histogram` counts how often a number of which size came.
 //!
-//! Arrows point one way: node → engine → storage, domain; storage → domain; domain → nothing but `error`.
-//! Without features only `domain` and `error` are there.
+//! Arrows point one way: node → engine → storage, domain; storage → domain; domain → nothing but `error`;
+//! `histogram` knows nothing at all. Without features only `domain` and `error` are there.
 
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
@@ -17,6 +18,8 @@ pub mod domain;
 #[cfg(any(feature = "sqlite", feature = "postgres"))]
 pub mod engine;
 pub mod error;
+#[cfg(any(feature = "sqlite", feature = "postgres"))]
+pub mod histogram;
 #[cfg(feature = "node")]
 mod node;
 #[cfg(any(feature = "sqlite", feature = "postgres"))]

@@ -15,6 +15,7 @@ const OTHERS = {
   'npm ci': 'npm has it; it would replace node_modules under the tests',
   'npm test': 'it is what runs this',
   'npm install media-credits': 'asks the registry',
+  'npm install @opentelemetry/api': 'asks the registry',
   'npm pack ./npm/media-credits ./npm/linux-x64-gnu':
     'npm has it; the folders are made by the command before it',
   'npx drizzle-kit push': "Drizzle's own, in the app",
@@ -46,7 +47,7 @@ function problemWith(command, page) {
     return unknownOption(options, sourcesOf(scripts[name]))
   }
   if (program === 'npx' && first === 'media-credits') {
-    const [name] = args
+    const [name] = args[0]?.startsWith('--') ? [] : args
     const isNamed = name === undefined || new RegExp(`(^ *|media-credits )${name}\\b`, 'm').test(helpOn(name))
     return isNamed ? unknownOption(args, helpOn(name)) : `its help does not name "${name}"`
   }

@@ -160,3 +160,20 @@ export function errors(error: MediaCreditsError) {
 export const incomplete: NewMediaTask = { id: 't', userId: 'u', platform: 'youtube' }
 
 function use(_value: unknown) {}
+
+export function events() {
+  // @ts-expect-error There is no such event.
+  db.on('chargd', () => {})
+  // @ts-expect-error How low must be said.
+  db.on('balance-low', () => {})
+  // @ts-expect-error Other events have no threshold.
+  db.on('charged', { below: 20 }, () => {})
+  // @ts-expect-error A charge is not refunded by the event that tells of it.
+  db.on('charged', ({ spendable }) => use(spendable))
+  // @ts-expect-error The caller's faults are no refusals.
+  db.on('refused', ({ code }) => use(code === 'INVALID_AMOUNT'))
+  // @ts-expect-error No user is named where the call names none.
+  db.on('refused', ({ userId }) => use(userId.length))
+  // @ts-expect-error A listener is taken off by itself, not by its threshold.
+  db.off('balance-low', { below: 20 }, () => {})
+}

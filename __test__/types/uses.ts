@@ -33,6 +33,7 @@ import type {
   Replayable,
   Statement,
   StatementEntry,
+  Stats,
   UpdateMediaTask,
 } from 'media-credits'
 import type { AppCredit, AppMediaTask, AppNewMediaTask } from './app-rows.js'
@@ -175,9 +176,17 @@ export async function plain() {
   await createMediaTask({ id: 't', userId: 'u', platform: 'youtube', videoUrl: 'v' }, 10)
   await db.createTables()
   const found = await db.getDiagnostics()
+  const counted: Stats = await db.stats()
   await close()
   const mode = found.storage === 'sqlite' ? found.journalMode : found.isolation
-  return db instanceof MediaCredits ? mode : ''
+  const indexed: (string | null)[] = found.tables.flatMap(({ indexes }) =>
+    indexes.flatMap(({ columns }) => columns),
+  )
+  if (indexed.includes(null)) return ''
+  const waits = counted.storage === 'sqlite' ? counted.locks.waits : counted.connections.waits
+  const refused = counted.operations.createMediaTask?.refused.INSUFFICIENT_CREDITS ?? 0
+  const numbers: number = waits.p99Ms + refused + counted.queue.queued + counted.startedAt.getTime()
+  return db instanceof MediaCredits ? mode : numbers
 }
 
 export async function drizzle(newTask: AppNewMediaTask) {
@@ -277,4 +286,26 @@ async function books(userId: string) {
   same<typeof repair, Repair>(true)
   const expires = repair.changes.flatMap(({ column, after }) => (column === 'expiresAt' ? [after] : []))
   return { credits, held, tasks, told, expires }
+}
+
+// ---- Events ----
+
+export function events(own = connect<AppMediaTask>()) {
+  defaults.on('charged', ({ userId, credits, creditId, task, operation }) => {
+    same<typeof creditId, string>(true)
+    return [userId.length, credits + 1, task?.id ?? operation]
+  })
+  defaults.once('refunded', async ({ spendable, creditId }) => {
+    same<typeof creditId, string | null>(true)
+    return spendable
+  })
+  own.on('refused', ({ code, available }) => {
+    return code === 'INSUFFICIENT_CREDITS' ? (available ?? 0) : undefined
+  })
+  const warn = ({ userId, balance, below }: defaults.BalanceLowEvent) => void [userId, below - balance]
+  own.on('balance-low', { below: 20 }, warn)
+  own.once('balance-low', { below: 20 }, warn)
+  own.off('balance-low', warn)
+  const { on } = own
+  on('charged', ({ operation }) => operation)
 }

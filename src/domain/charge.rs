@@ -34,6 +34,11 @@ impl Grant {
     }
 }
 
+/// What is left of some grants. An app's owner may have given "all there is", more than once.
+pub fn left_of<'a>(grants: impl IntoIterator<Item = &'a Grant>) -> i64 {
+    grants.into_iter().fold(0, |left, grant| left.saturating_add(grant.remaining))
+}
+
 /// A charge as it stands in `credit`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Charge {

@@ -72,8 +72,9 @@ pub struct Settled {
 /// What the metadata of a charge says of its settlement, if the charge's row says so too: a caller may
 /// have put anything into the metadata.
 pub fn settled(metadata: Option<&str>, credits: i64, active: bool) -> Option<Settled> {
-    // Nearly no charge is settled, and whole ledgers are read.
-    let metadata = metadata.filter(|text| text.contains("\"settled\""))?;
+    // Nearly no charge is settled, and whole ledgers are read. A letter may be written as its number.
+    let may_say = |text: &&str| text.contains("\"settled\"") || text.contains("\\u");
+    let metadata = metadata.filter(may_say)?;
     let metadata = raw_object(metadata)?;
     let written: Map<String, Json> = read(&metadata, "settled")?;
     let number = |name: &str| written.get(name)?.as_i64();
@@ -86,45 +87,41 @@ pub fn settled(metadata: Option<&str>, credits: i64, active: bool) -> Option<Set
 /// under `metadata` from then on.
 pub fn with_settled(metadata: Option<&str>, settled: Settled) -> String {
     let Settled { charged, credits } = settled;
-    with_field(metadata, "settled", |_| json!({ "charged": charged, "credits": credits }))
+    with(metadata, "settled", &json!({ "charged": charged, "credits": credits }))
 }
 
-/// The metadata with records of what was repaired, after those of earlier repairs, and else as it was.
+/// The metadata with records of what was repaired, after those of earlier repairs, and else as it was,
+/// like [`with_settled`].
 pub fn with_repaired(metadata: Option<&str>, records: Vec<Json>) -> String {
-    with_field(metadata, "repaired", |before| {
-        let mut all = match before {
-            None => Vec::new(),
-            Some(Json::Array(earlier)) => earlier,
-            Some(other) => vec![other],
-        };
-        all.extend(records);
-        Json::Array(all)
-    })
+    let mut all = match metadata.and_then(raw_object).and_then(|fields| read(&fields, "repaired")) {
+        None => Vec::new(),
+        Some(Json::Array(earlier)) => earlier,
+        // The app's own word.
+        Some(other) => vec![other],
+    };
+    all.extend(records);
+    with(metadata, "repaired", &Json::Array(all))
 }
 
-/// The metadata with a field that is made of what it was before.
-fn with_field(
-    metadata: Option<&str>,
-    name: &str,
-    value: impl FnOnce(Option<Json>) -> Json,
-) -> String {
-    let Some(text) = metadata else { return json!({ name: value(None) }).to_string() };
-    match raw_object(text) {
+fn with(metadata: Option<&str>, name: &str, value: &Json) -> String {
+    let Some(text) = metadata else { return json!({ name: value }).to_string() };
+    let Some(fields) = raw_object(text) else {
+        let before = serde_json::from_str(text).unwrap_or_else(|_| json!(text));
+        return json!({ "metadata": before, name: value }).to_string();
+    };
+    let text = text.trim();
+    match fields.get(name) {
+        // Where it stands in the text: other fields may hold more than could be read and written again.
+        Some(before) => {
+            let start = before.get().as_ptr().addr() - text.as_ptr().addr();
+            let end = start + before.get().len();
+            format!("{}{value}{}", &text[..start], &text[end..])
+        }
         None => {
-            let before = serde_json::from_str(text).unwrap_or_else(|_| json!(text));
-            json!({ "metadata": before, name: value(None) }).to_string()
-        }
-        Some(fields) if fields.contains_key(name) => {
-            let mut fields = object(text).unwrap_or_default();
-            let after = value(fields.get(name).cloned());
-            fields.insert(name.to_owned(), after);
-            Json::Object(fields).to_string()
-        }
-        Some(fields) => {
             // It is an object, so it ends with a brace.
-            let open = text.trim_end().strip_suffix('}').unwrap_or_default();
+            let open = text.strip_suffix('}').unwrap_or_default();
             let comma = if fields.is_empty() { "" } else { "," };
-            format!("{open}{comma}{}:{}}}", json!(name), value(None))
+            format!("{open}{comma}\"{name}\":{value}}}")
         }
     }
 }
@@ -216,6 +213,11 @@ mod tests {
                 Some(r#"{"settled":{"charged":1,"credits":1},"a":1} "#),
                 r#"{"settled":{"charged":10,"credits":6},"a":1}"#,
             ),
+            (
+                Some(r#"{"settled" : true , "e":1e400,"taskId":"t"}"#),
+                r#"{"settled" : {"charged":10,"credits":6} , "e":1e400,"taskId":"t"}"#,
+            ),
+            (Some(r#"{"\u0073ettled":true}"#), r#"{"\u0073ettled":{"charged":10,"credits":6}}"#),
             (
                 Some("plain text"),
                 r#"{"metadata":"plain text","settled":{"charged":10,"credits":6}}"#,

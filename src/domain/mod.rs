@@ -20,3 +20,6 @@ pub mod statement;
 pub mod table;
 pub mod task;
 pub mod value;
+
+#[cfg(test)]
+pub(crate) mod properties;

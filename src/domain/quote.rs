@@ -1,6 +1,6 @@
 //! Quotes: what a charge would do, without doing it.
 
-use super::charge::{Draw, Grant, draw};
+use super::charge::{Draw, Grant, draw, left_of};
 use super::credits::Credits;
 
 /// What a charge would do now.
@@ -20,7 +20,7 @@ pub struct Quote {
 pub fn quote(grants: &[Grant], credits: Credits) -> Quote {
     Quote {
         required: credits.get(),
-        available: grants.iter().map(|grant| grant.remaining).sum(),
+        available: left_of(grants),
         draws: draw(grants, credits).unwrap_or_default(),
         next_expiry: next_expiry(grants),
     }
@@ -30,7 +30,7 @@ pub fn quote(grants: &[Grant], credits: Credits) -> Quote {
 pub fn next_expiry(grants: &[Grant]) -> Option<(i64, i64)> {
     let first_ms = grants.iter().filter_map(|grant| grant.expires_at_ms).min()?;
     let then = grants.iter().filter(|grant| grant.expires_at_ms == Some(first_ms));
-    Some((first_ms, then.map(|grant| grant.remaining).sum()))
+    Some((first_ms, left_of(then)))
 }
 
 #[cfg(test)]
@@ -50,13 +50,15 @@ mod tests {
         };
         let grants = [grant("a", 5, Some(9)), grant("b", 7, Some(9)), grant("c", 8, None)];
         type Row<'a> = (&'a [Grant], i64, i64, &'a [(&'a str, i64)], Option<(i64, i64)>);
-        let rows: [Row; 5] = [
+        let unlimited = [grant("d", i64::MAX, Some(9)), grant("e", i64::MAX, Some(9))];
+        let rows: [Row; 6] = [
             // grants, credits; available, draws, what expires next
             (&grants, 6, 20, &[("a", 5), ("b", 1)], Some((9, 12))),
             (&grants, 20, 20, &[("a", 5), ("b", 7), ("c", 8)], Some((9, 12))),
             (&grants, 21, 20, &[], Some((9, 12))),
             (&grants[2..], 8, 8, &[("c", 8)], None),
             (&[], 1, 0, &[], None),
+            (&unlimited, 1, i64::MAX, &[("d", 1)], Some((9, i64::MAX))),
         ];
         for (grants, credits, available, draws, next_expiry) in rows {
             let amount = Credits::parse("credits", Some(&Value::Integer(credits))).unwrap();

@@ -113,7 +113,7 @@ pub fn give_back(
             continue;
         };
         // A ledger that the old code damaged may hold more than was granted: never raise that.
-        let room = (grant.credits - grant.remaining).max(0);
+        let room = grant.credits.saturating_sub(grant.remaining).max(0);
         let credits = draw.credits_consumed.min(room);
         if credits > 0 {
             grant.remaining += credits;
@@ -219,9 +219,10 @@ mod tests {
         let a = |remaining| grant("a", remaining, Some(11), true);
         let expired = || grant("e", 0, Some(10), true);
         let inactive = || grant("i", 0, None, false);
-        let rows: [Row; 16] = [
+        let rows: [Row; 17] = [
             // policy, draws, grants; what goes back, credits, spendable, regranted; skipped
             (Source, &[("a", 10)], vec![a(90)], (&[("a", 10)], 10, 10, 0), &[]),
+            (Source, &[("a", 10)], vec![a(i64::MIN)], (&[("a", 10)], 10, 10, 0), &[]),
             (
                 Source,
                 &[("a", 10), ("b", 5)],

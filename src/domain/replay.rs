@@ -34,7 +34,8 @@ pub fn check_charge(request: &ChargeRequest, found: &CreditFacts) -> Result<()> 
     if found.user_id != request.user_id {
         return conflict("it is another user's");
     }
-    if charged(-found.credits, found.metadata.as_deref(), found.active) != request.credits.get() {
+    let took = found.credits.saturating_neg();
+    if charged(took, found.metadata.as_deref(), found.active) != request.credits.get() {
         return conflict("the charge is of another number of credits");
     }
     Ok(())
@@ -122,6 +123,7 @@ mod tests {
             ("consume", "u", -6, SETTLED, same, conflict),
             ("consume", "u", -6, None, conflict, conflict),
             ("consume", "v", -10, None, conflict, conflict),
+            ("consume", "u", i64::MIN, None, conflict, conflict),
             ("grant", "u", 10, None, conflict, same),
             ("grant", "u", 11, None, conflict, conflict),
             ("grant", "v", 10, None, conflict, conflict),

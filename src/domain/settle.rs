@@ -194,7 +194,10 @@ fn rewrite_detail(
         item.insert("creditsToConsume".to_owned(), to_consume.into());
         item.insert("creditsConsumed".to_owned(), draw.credits_consumed.into());
         if let Some(before) = item.get("creditsBefore").and_then(Json::as_i64) {
-            item.insert("creditsAfter".to_owned(), (before - draw.credits_consumed).into());
+            item.insert(
+                "creditsAfter".to_owned(),
+                before.saturating_sub(draw.credits_consumed).into(),
+            );
         }
         to_consume -= draw.credits_consumed;
     }
@@ -328,6 +331,18 @@ mod tests {
         for (settlement, task, charge, code) in rows {
             let checked = settlement.check(task.as_ref(), charge);
             assert_eq!(checked.err().map(|error| error.code()), code, "{settlement:?} {task:?}");
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn numbers_that_overflow_are_no_panic() -> Result<()> {
+        let item = |before: i64| {
+            format!(r#"[{{"creditId":"a","creditsConsumed":10,"creditsBefore":{before}}}]"#)
+        };
+        for before in [i64::MIN, i64::MAX] {
+            let settling = last(6)?.check_amount(&charge(true, 10, &item(before), None))?;
+            assert_eq!(settling.map(|settling| settling.refundable.draws.len()), Some(1));
         }
         Ok(())
     }

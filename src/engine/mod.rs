@@ -13,10 +13,14 @@ mod registry;
 mod replays;
 #[cfg(feature = "sqlite")]
 pub mod sqlite;
+mod stats;
 #[cfg(feature = "sqlite")]
 mod writes;
 
+use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
+
+use serde_json::Value as Json;
 
 use crate::domain::audit::Finding;
 use crate::domain::charge::{ChargeRequest, Grant};
@@ -34,6 +38,7 @@ use crate::error::{Error, Result};
 use crate::storage::books::Shelf;
 use crate::storage::location::Location;
 use crate::storage::{Filter, Page, Row, StuckFilter};
+use stats::{Call, Calls};
 
 pub use ids::Ids;
 #[cfg(feature = "sqlite")]
@@ -82,7 +87,30 @@ impl Connection {
         }
     }
 
-    /// Sends a request. The reply comes from another thread.
+    /// A reply to a call of this function, as JavaScript names it, that is counted.
+    pub fn reply_to(
+        &self,
+        function: &str,
+        send: impl FnOnce(Result<Outcome>) + Send + 'static,
+    ) -> Reply {
+        let Some(call) = Call::named(function) else { return Reply::new(send) };
+        let calls = Arc::clone(self.calls());
+        Reply::new(move |outcome| {
+            calls.count(call, &outcome);
+            send(outcome);
+        })
+    }
+
+    fn calls(&self) -> &Arc<Calls> {
+        match self {
+            #[cfg(feature = "sqlite")]
+            Self::Sqlite(connection) => connection.calls(),
+            #[cfg(feature = "postgres")]
+            Self::Postgres(connection) => connection.calls(),
+        }
+    }
+
+    /// Sends a request. The reply comes from another thread, but for statistics: those wait for nobody.
     pub fn submit(&self, operation: Operation, reply: Reply) {
         match self {
             #[cfg(feature = "sqlite")]
@@ -115,6 +143,8 @@ pub enum Operation {
     CreateTables,
     /// Say what was found when the database was opened.
     Diagnose,
+    /// Say what the engine has counted.
+    Stats,
 }
 
 /// A change of the ledger. Each is one transaction.
@@ -238,6 +268,8 @@ pub enum Outcome {
     Page(Vec<Row>, i64, Page),
     /// What was found when the database was opened.
     Diagnostics(Diagnostics),
+    /// What the engine has counted, as JavaScript gets it.
+    Stats(Json),
 }
 
 /// What an audit of some users' books has found.

@@ -2,15 +2,25 @@
 
 use std::collections::VecDeque;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use serde_json::Value as Json;
+
+use super::stats::Requests;
 use super::{Operation, Reply};
 use crate::error::Error;
+
+/// A request that waits for its transaction.
+pub(super) struct Request {
+    pub(super) operation: Operation,
+    pub(super) reply: Reply,
+    pub(super) came: Instant,
+}
 
 /// What a worker thread is told.
 pub(super) enum Command {
     /// Run this and reply.
-    Run(Operation, Reply),
+    Run(Request),
     /// Everything that came before is done when this is dropped.
     Flush(Done),
     /// Let the database go: its file was replaced, and the neighbour wants to open the new one.
@@ -41,22 +51,28 @@ pub(super) struct Queue {
     waiting: Mutex<VecDeque<Command>>,
     arrived: Condvar,
     capacity: usize,
+    pub(super) requests: Requests,
 }
 
 impl Queue {
     /// A queue that refuses requests while `capacity` of them wait.
     pub(super) fn new(capacity: usize) -> Self {
-        Self { waiting: Mutex::default(), arrived: Condvar::new(), capacity }
+        let requests = Requests::default();
+        Self { waiting: Mutex::default(), arrived: Condvar::new(), capacity, requests }
     }
 
     /// Appends a request, or refuses it if the queue is full.
     pub(super) fn push(&self, operation: Operation, reply: Reply) {
+        let came = Instant::now();
         let mut waiting = self.lock();
         if waiting.len() >= self.capacity {
             drop(waiting);
+            self.requests.refused();
             return reply.send(Err(Error::Overloaded { waiting: self.capacity }));
         }
-        self.append(&mut waiting, Command::Run(operation, reply));
+        let request = Request { operation, reply, came };
+        self.append(&mut waiting, Command::Run(request));
+        self.requests.came(waiting.len());
     }
 
     /// Appends a command that is never refused.
@@ -87,6 +103,12 @@ impl Queue {
         .unwrap_or_else(PoisonError::into_inner);
         let count = waiting.len().min(most);
         waiting.drain(..count).collect()
+    }
+
+    /// What is known of its requests.
+    pub(super) fn report(&self) -> Json {
+        let queued = self.lock().len();
+        self.requests.report(queued, self.capacity)
     }
 
     /// A panic elsewhere leaves the queue as whole as it was: no step leaves it half changed.

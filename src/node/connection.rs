@@ -7,8 +7,8 @@ use napi_derive::napi;
 
 use super::mailbox::{Address, Mailbox};
 use super::options::{self, ConnectOptions};
-use super::{decode, encode};
-use crate::engine::{Connection as Engine, Outcome, Reply};
+use super::{decode, encode, log};
+use crate::engine::{Connection as Engine, Outcome};
 use crate::error::{Error, Result};
 
 /// What the environment says.
@@ -20,6 +20,8 @@ pub struct Environment {
     pub provider: String,
     /// `DB_SCHEMA`
     pub schema: String,
+    /// `MEDIA_CREDITS_LOG`
+    pub log: String,
 }
 
 /// A connection. It joins the engine of its database when it is first used.
@@ -45,6 +47,7 @@ impl Connection {
     /// A connection with these options (JSON text of an array of one). Nothing is opened.
     #[napi(constructor)]
     pub fn new(options: String, environment: Environment) -> Self {
+        log::start(&environment.log);
         let options = options::read(&options, &environment);
         let shared =
             options.map(|options| Arc::new(Shared { options, state: Mutex::new(State::Fresh) }));
@@ -62,27 +65,27 @@ impl Connection {
     #[napi]
     pub fn submit(&self, mailbox: &Mailbox, request: u32, name: String, arguments: String) {
         let address = mailbox.address(request);
-        let reply = Reply::new(move |outcome| address.deliver(outcome));
         let shared = match &self.shared {
             Ok(shared) => shared,
-            Err(error) => return reply.send(Err(error.clone())),
+            Err(error) => return address.deliver(Err(error.clone())),
         };
-        let policy = shared.options.refund_policy;
-        let operation = match decode::operation(&name, &arguments, policy) {
-            Ok(operation) => operation,
-            Err(error) => return reply.send(Err(error)),
-        };
+        let operation = decode::operation(&name, &arguments, shared.options.refund_policy);
         let mut state = shared.lock();
         if let State::Fresh = *state {
             match shared.open() {
                 Ok(engine) => *state = State::Open(engine),
-                Err(error) => return reply.send(Err(error)),
+                // What is wrong with the call comes first.
+                Err(error) => return address.deliver(operation.and(Err(error))),
             }
             mailbox.close_at_exit(shared);
         }
-        match &*state {
-            State::Open(engine) => engine.submit(operation, reply),
-            State::Fresh | State::Closed => reply.send(Err(Error::Closed)),
+        let State::Open(engine) = &*state else {
+            return address.deliver(operation.and(Err(Error::Closed)));
+        };
+        let reply = engine.reply_to(&name, move |outcome| address.deliver(outcome));
+        match operation {
+            Ok(operation) => engine.submit(operation, reply),
+            Err(error) => reply.send(Err(error)),
         }
     }
 

@@ -88,6 +88,7 @@ fn writing(name: &str, arguments: &mut Arguments, policy: RefundPolicy) -> Resul
         }
         "createTables" => return Ok(Operation::CreateTables),
         "getDiagnostics" => return Ok(Operation::Diagnose),
+        "stats" => return Ok(Operation::Stats),
         other => return Err(Error::Internal(format!("there is no operation {other}"))),
     };
     Ok(Operation::Write(write))

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use serde_json::{Map, Value as Json, json};
 
 use super::wire::{write_text, write_value};
-use crate::domain::charge::Grant;
+use crate::domain::charge::{Grant, left_of};
 use crate::domain::quote::{Quote, next_expiry};
 use crate::domain::refund::Refund;
 use crate::domain::repair::{Fix, as_json};
@@ -75,6 +75,7 @@ fn write_outcome(out: &mut String, outcome: &Outcome) {
             write_object(out, found.iter().map(|(name, value)| (*name, value)));
             out.push('}');
         }
+        Outcome::Stats(stats) => value_reply(out, stats),
     }
 }
 
@@ -161,7 +162,7 @@ fn purse_json(grants: &[Grant]) -> Json {
         })
     });
     json!({
-        "credits": grants.iter().map(|grant| grant.remaining).sum::<i64>(),
+        "credits": left_of(grants),
         "grants": list.collect::<Vec<_>>(),
         "nextExpiry": expiry_json(next_expiry(grants)),
     })

@@ -8,6 +8,10 @@ mod arguments;
 mod connection;
 mod decode;
 mod encode;
+mod log;
 mod mailbox;
 mod options;
 mod wire;
+
+#[cfg(test)]
+mod properties;

@@ -152,7 +152,11 @@ pub(super) fn write_value(out: &mut String, value: &Value) {
         Value::Integer(value) => write_number(out, value),
         Value::Real(value) if value.is_finite() => write_number(out, value),
         Value::Real(value) => {
-            let name = if *value > 0.0 { "Infinity" } else { "-Infinity" };
+            let name = match *value {
+                f64::INFINITY => "Infinity",
+                f64::NEG_INFINITY => "-Infinity",
+                _ => "NaN",
+            };
             write_tagged(out, "$number", |out| write_text(out, name));
         }
         Value::Text(text) => write_text(out, text),
@@ -186,4 +190,33 @@ fn to_hex(bytes: &[u8]) -> String {
 fn from_hex(text: &str) -> Option<Vec<u8>> {
     let pairs = text.as_bytes().chunks(2);
     pairs.map(|pair| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_that_json_has_no_word_for() {
+        let rows = [
+            (f64::NAN, r#"{"$number":"NaN"}"#),
+            (f64::INFINITY, r#"{"$number":"Infinity"}"#),
+            (f64::NEG_INFINITY, r#"{"$number":"-Infinity"}"#),
+        ];
+        for (number, expected) in rows {
+            let mut text = String::new();
+            write_value(&mut text, &Value::Real(number));
+            assert_eq!(text, expected);
+        }
+    }
+
+    #[test]
+    fn numbers_are_read_to_the_last_digit() {
+        for number in [0.30000000000000004, 98.60000000000001, 4.611610279044275e82, 5e-324] {
+            for text in [format!("{number}"), format!("{number:e}")] {
+                let read: Passed = serde_json::from_str(&text).unwrap();
+                assert_eq!(read, Passed::Value(Value::Real(number)), "{text}");
+            }
+        }
+    }
 }

@@ -139,6 +139,12 @@ impl Location {
                     "there is something before its scheme; it must start with file: or postgres://",
                 ));
             }
+            None if looks_like_a_login(url) => {
+                return Err(invalid(
+                    "it looks like a server's without its scheme; it must start with postgres://, \
+                     and the path of a file that has a : before an @ with file:",
+                ));
+            }
             None if url == ":memory:" => return Ok(Self::Sqlite(Place::Memory)),
             None => return Ok(Self::Sqlite(Place::File(PathBuf::from(url)))),
             Some((scheme, path)) if scheme == "file" => path,
@@ -212,6 +218,13 @@ fn split_scheme(url: &str) -> Option<(String, &str)> {
     is_scheme.then(|| (scheme.to_ascii_lowercase(), rest))
 }
 
+/// Whether something stands where `user:password@` does in a URL. A Windows drive's colon does not.
+fn looks_like_a_login(path: &str) -> bool {
+    let drive = path.split_once(':').filter(|(drive, _)| drive.len() == 1);
+    let path = drive.map_or(path, |(_, rest)| rest.strip_prefix(['/', '\\']).unwrap_or(path));
+    path.split_once(':').is_some_and(|(_, rest)| rest.contains('@'))
+}
+
 fn unsupported(scheme: &str) -> Error {
     let advice = match scheme {
         "libsql" | "wss" | "ws" | "http" | "https" => {
@@ -262,6 +275,8 @@ mod tests {
             ("/abs/local.db", file("/abs/local.db")),
             ("100%.db", file("100%.db")),
             ("C:\\data\\local.db", file("C:\\data\\local.db")),
+            ("C:\\data\\me@home\\local.db", file("C:\\data\\me@home\\local.db")),
+            ("file:odd:name@home.db", file("odd:name@home.db")),
             (":memory:", Ok(Location::Sqlite(Place::Memory))),
             ("file::memory:", Ok(Location::Sqlite(Place::Memory))),
             ("", Err("INVALID_URL")),
@@ -277,6 +292,8 @@ mod tests {
             (" postgres://app:secret@db/app", Err("INVALID_URL")),
             ("\"postgres://app:secret@db/app\"", Err("INVALID_URL")),
             ("DATABASE_URL=postgres://app:secret@db/app", Err("INVALID_URL")),
+            ("postgres//app:secret@db/app", Err("INVALID_URL")),
+            ("//app:secret@db/app", Err("INVALID_URL")),
             ("libsql://db.turso.io", Err("UNSUPPORTED_DATABASE")),
             ("https://db.turso.io", Err("UNSUPPORTED_DATABASE")),
             ("mysql://root:secret@db/app", Err("UNSUPPORTED_DATABASE")),

@@ -10,6 +10,9 @@ pub mod schema;
 #[cfg(feature = "sqlite")]
 pub mod sqlite;
 
+#[cfg(test)]
+mod properties;
+
 use std::sync::Arc;
 
 use crate::domain::audit::Owners;
@@ -64,7 +67,7 @@ impl Row {
             id: text("id").unwrap_or_default(),
             user_id: text("userId").unwrap_or_default(),
             active: self.text("status") == Some("active"),
-            credits: -self.integer("credits").unwrap_or_default(),
+            credits: self.integer("credits").unwrap_or_default().saturating_neg(),
             consumed_detail: text("consumedDetail").map(String::into_bytes),
             metadata: text("metadata"),
         }

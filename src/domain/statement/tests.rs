@@ -214,7 +214,8 @@ fn times() {
         ],
         ..Books::of("u")
     };
-    let rows: [(Option<i64>, Option<i64>, i64, &[i64]); 5] = [
+    type Row<'a> = (Option<i64>, Option<i64>, i64, &'a [i64]);
+    let rows: [Row; 5] = [
         // from, to; opening balance, times of the entries
         (None, None, 0, &[1, 10, 20]),
         (Some(10), None, 9, &[10, 20]),

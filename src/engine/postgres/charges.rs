@@ -1,6 +1,8 @@
 //! Charges and new tasks, several in one transaction: load the facts of all, let the domain plan one
 //! after the other, each on what the ones before leave, and apply the plans.
 
+use tracing::warn;
+
 use super::Engine;
 use super::run::{charges_of, is_about_schema};
 use crate::domain::charge::{ChargeFacts, NewIds, draw_down, plan_charge};
@@ -39,6 +41,11 @@ impl Engine {
             }
             // A bad one leaves its neighbours alone, and one that must wait does not hold them up.
             Err(_) => {
+                warn!(
+                    requests = requests.len(),
+                    "one of a batch failed: each gets its own transaction"
+                );
+                self.retries.one_by_one.add();
                 futures_util::future::join_all(requests.iter().map(|request| alone(request))).await
             }
         }

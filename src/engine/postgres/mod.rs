@@ -7,13 +7,15 @@ mod run;
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, LazyLock, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use serde_json::{Value as Json, json};
 use tokio::runtime::{Builder, Runtime};
 use tokio_util::task::TaskTracker;
 
 use super::registry::{Lease, Registry};
-use super::{Charging, Ids, Operation, Reply, Write};
+use super::stats::{Calls, Counter, Requests, Stats, durations};
+use super::{Charging, Ids, Operation, Outcome, Reply, Write};
 use crate::domain::charge::NewIds;
 use crate::error::{Error, Result};
 use crate::storage::location::PostgresUrl;
@@ -61,6 +63,22 @@ struct Engine {
     ids: Mutex<Ids>,
     waiting: AtomicUsize,
     batches: Batches,
+    stats: Stats,
+    requests: Requests,
+    retries: Retries,
+}
+
+/// How often something was done again, and why.
+#[derive(Default)]
+struct Retries {
+    /// A request met another transaction, or another process's transaction number.
+    conflicts: Counter,
+    /// A connection of the pool was dead.
+    lost_connections: Counter,
+    /// The tables were not what they had been.
+    schema_changes: Counter,
+    /// A batch was undone because of one of its requests.
+    one_by_one: Counter,
 }
 
 impl Connection {
@@ -75,14 +93,22 @@ impl Connection {
         Ok(Self { engine, lease, requests: TaskTracker::new() })
     }
 
-    /// Sends a request. The reply comes from another thread.
+    pub(super) fn calls(&self) -> &Arc<Calls> {
+        &self.engine.stats.calls
+    }
+
+    /// Sends a request. The reply comes from another thread, but for statistics.
     pub fn submit(&self, operation: Operation, reply: Reply) {
+        if matches!(operation, Operation::Stats) {
+            return reply.send(Ok(Outcome::Stats(self.engine.report())));
+        }
         let runtime = match runtime() {
             Ok(runtime) => runtime,
             Err(error) => return reply.send(Err(error)),
         };
         let engine = Arc::clone(&self.engine);
-        let Some(slot) = Slot::take(&engine) else {
+        let Some(mut slot) = Slot::take(&engine) else {
+            engine.requests.refused();
             return reply.send(Err(Error::Overloaded { waiting: engine.settings.max_queue }));
         };
         match operation {
@@ -94,6 +120,7 @@ impl Connection {
             }
             operation => {
                 let run = async move {
+                    slot.start();
                     let outcome = engine.run(&operation).await;
                     drop(slot);
                     reply.send(outcome);
@@ -128,6 +155,9 @@ impl Engine {
             ids: Mutex::default(),
             waiting: AtomicUsize::new(0),
             batches: Batches::default(),
+            stats: Stats::default(),
+            requests: Requests::default(),
+            retries: Retries::default(),
         });
         let weak = Arc::downgrade(&engine);
         // A server that sleeps when nobody is connected must be able to.
@@ -148,10 +178,37 @@ impl Engine {
         self.ids.lock().unwrap_or_else(PoisonError::into_inner).next(now_ms)
     }
 
+    fn report(&self) -> Json {
+        let waiting = self.waiting.load(Ordering::Relaxed);
+        let queued = waiting.saturating_sub(self.requests.running());
+        let (times, pool) = (self.server.times(), self.server.pool());
+        let retries = &self.retries;
+        let more = json!({
+            "connections": {
+                "open": pool.size,
+                "idle": pool.available,
+                "waiting": pool.waiting,
+                "most": pool.max_size,
+                "waits": durations(&times.connections),
+            },
+            "roundTrips": durations(&times.round_trips),
+            "retries": {
+                "oneByOne": retries.one_by_one.get(),
+                "conflicts": retries.conflicts.get(),
+                "lostConnections": retries.lost_connections.get(),
+                "schemaChanges": retries.schema_changes.get(),
+            },
+        });
+        let queue = self.requests.report(queued, self.settings.max_queue);
+        self.stats.report("postgres", &queue, &times.commits, more)
+    }
+
     /// Runs batches until there is none.
     async fn work(&self) {
         let mut worker = Worker::new(&self.batches);
         while let Some(mut batch) = worker.next() {
+            batch.jobs.iter_mut().for_each(|job| job.slot.start());
+            self.stats.batches.count(batch.jobs.len() as u64);
             let requests: Vec<&Charging> = batch.jobs.iter().map(|job| &job.request).collect();
             let outcomes = self.run_each(&requests).await;
             for (job, outcome) in batch.jobs.drain(..).zip(outcomes) {
@@ -163,20 +220,38 @@ impl Engine {
     }
 }
 
-/// A place among the requests that wait.
-struct Slot(Arc<Engine>);
+/// A place among the requests that wait, and those that run.
+struct Slot {
+    engine: Arc<Engine>,
+    came: Instant,
+    started: bool,
+}
 
 impl Slot {
     fn take(engine: &Arc<Engine>) -> Option<Self> {
         let before = engine.waiting.fetch_add(1, Ordering::Relaxed);
-        let slot = Self(Arc::clone(engine));
-        (before < engine.settings.max_queue).then_some(slot)
+        let slot = Self { engine: Arc::clone(engine), came: Instant::now(), started: false };
+        let taken = before < engine.settings.max_queue;
+        if taken {
+            engine.requests.came((before + 1).saturating_sub(engine.requests.running()));
+        }
+        taken.then_some(slot)
+    }
+
+    /// Somebody works on it now.
+    fn start(&mut self) {
+        self.started = true;
+        self.engine.requests.taken(1);
+        self.engine.requests.began(self.came, Instant::now());
     }
 }
 
 impl Drop for Slot {
     fn drop(&mut self) {
-        self.0.waiting.fetch_sub(1, Ordering::Relaxed);
+        if self.started {
+            self.engine.requests.answered(1);
+        }
+        self.engine.waiting.fetch_sub(1, Ordering::Relaxed);
     }
 }
 

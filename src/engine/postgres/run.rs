@@ -3,6 +3,8 @@
 
 use std::time::{Duration, Instant};
 
+use tracing::{debug, warn};
+
 use super::Engine;
 use crate::domain::grant::{NewGrant, plan_grant};
 use crate::domain::plan::Plan;
@@ -31,6 +33,8 @@ impl Engine {
         let outcome = self.with_retries(operation).await;
         // The app's owner may have run `drizzle-kit push` since.
         if knew_schema && outcome.as_ref().is_err_and(is_about_schema) {
+            debug!("a call does not fit the tables: looking at them again");
+            self.retries.schema_changes.add();
             self.server.forget_schema();
             return self.with_retries(operation).await;
         }
@@ -46,10 +50,16 @@ impl Engine {
         for attempt in 1..ATTEMPTS {
             match self.attempt(operation).await {
                 Err(Failure::Conflict(_) | Failure::Refused(Error::TransactionNoCollision)) => {
+                    warn!(attempt, "met another transaction: trying again");
+                    self.retries.conflicts.add();
                     tokio::time::sleep(pause_after(attempt)).await;
                 }
                 // Nothing was committed: that would be `Unknown`.
-                Err(Failure::Lost(_)) if !lost_one && began.elapsed() < AT_ONCE => lost_one = true,
+                Err(Failure::Lost(_)) if !lost_one && began.elapsed() < AT_ONCE => {
+                    warn!("a connection of the pool was dead: trying another one");
+                    self.retries.lost_connections.add();
+                    lost_one = true;
+                }
                 // Somebody has just taken a name that the guards saw free: let them look again.
                 Err(Failure::Refused(error)) if !met_one && is_taken(&error) => met_one = true,
                 outcome => return outcome.map_err(Failure::into_error),
@@ -63,6 +73,7 @@ impl Engine {
         match operation {
             Operation::CreateTables => self.server.create_tables().await.map(|()| Outcome::Done),
             Operation::Diagnose => self.server.diagnostics().await.map(Outcome::Diagnostics),
+            Operation::Stats => Ok(Outcome::Stats(self.report())),
             Operation::Read(question) => {
                 let mut session = self.server.session().await?;
                 read(&mut session, question, now_ms).await

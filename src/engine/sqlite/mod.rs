@@ -8,10 +8,14 @@ mod writer;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use serde_json::{Value as Json, json};
+
 use super::queue::{Command, Done, Queue};
 use super::registry::{Lease, Registry};
-use super::{Operation, Reply};
+use super::stats::{Calls, Counter, Stats, durations};
+use super::{Operation, Outcome, Reply};
 use crate::error::{Error, Result};
+use crate::histogram::Histogram;
 use crate::storage::location::canonical;
 use crate::storage::sqlite::{Options, Place};
 
@@ -41,9 +45,23 @@ pub struct Connection {
 /// The queues of one database's threads.
 struct Engine {
     settings: Settings,
+    counted: Arc<Counted>,
     writer: Arc<Queue>,
     /// A database in memory has no second connection: its writer reads too.
     reader: Option<Arc<Queue>>,
+}
+
+/// What the writer counts.
+#[derive(Default)]
+struct Counted {
+    stats: Stats,
+    /// Until the database was ours to write, and how often it never was.
+    lock_waits: Histogram,
+    lock_timeouts: Counter,
+    commits: Histogram,
+    /// Batches that were undone because of one of their requests.
+    one_by_one: Counter,
+    reopened: Counter,
 }
 
 impl Connection {
@@ -62,9 +80,14 @@ impl Connection {
         Ok(Self { engine, lease })
     }
 
-    /// Sends a request. The reply comes from another thread.
+    pub(super) fn calls(&self) -> &Arc<Calls> {
+        &self.engine.counted.stats.calls
+    }
+
+    /// Sends a request. The reply comes from another thread, but for statistics.
     pub fn submit(&self, operation: Operation, reply: Reply) {
         match (&operation, &self.engine.reader) {
+            (Operation::Stats, _) => reply.send(Ok(Outcome::Stats(self.engine.report()))),
             (Operation::Read(_), Some(reader)) => reader.push(operation, reply),
             _ => self.engine.writer.push(operation, reply),
         }
@@ -94,7 +117,14 @@ impl Engine {
             Place::Memory => None,
             Place::File(_) => Some(Arc::new(Queue::new(settings.max_queue))),
         };
-        writer::spawn(place.clone(), settings.database, Arc::clone(&writer), reader.clone())?;
+        let counted = Arc::new(Counted::default());
+        writer::spawn(
+            place.clone(),
+            settings.database,
+            Arc::clone(&writer),
+            reader.clone(),
+            Arc::clone(&counted),
+        )?;
         if let Some(reader) = &reader
             && let Err(error) = reader::spawn(
                 place.clone(),
@@ -106,7 +136,18 @@ impl Engine {
             writer.push_always(Command::Shutdown(Done::new(|| {})));
             return Err(error);
         }
-        Ok(Self { settings, writer, reader })
+        Ok(Self { settings, counted, writer, reader })
+    }
+
+    fn report(&self) -> Json {
+        let Counted { stats, lock_waits, lock_timeouts, commits, one_by_one, reopened } =
+            &*self.counted;
+        let more = json!({
+            "readQueue": self.reader.as_ref().map(|reader| reader.report()),
+            "locks": { "waits": durations(lock_waits), "timeouts": lock_timeouts.get() },
+            "retries": { "oneByOne": one_by_one.get(), "reopened": reopened.get() },
+        });
+        stats.report("sqlite", &self.writer.report(), commits, more)
     }
 }
 

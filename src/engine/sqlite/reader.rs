@@ -1,10 +1,13 @@
 //! The thread that reads, on its own connection, so that no read waits for a commit.
 
 use std::sync::Arc;
+use std::time::Instant;
 
-use super::super::queue::Queue;
+use tracing::trace;
+
+use super::super::queue::{Queue, Request};
 use super::super::{Operation, Outcome, now_ms, read};
-use super::worker::{self, Request, Worker};
+use super::worker::{self, Worker};
 use crate::error::{Error, Result};
 use crate::storage::sqlite::{Database, Options, Place, Role};
 
@@ -14,10 +17,13 @@ pub(super) fn spawn(
     queue: Arc<Queue>,
     writer: Arc<Queue>,
 ) -> Result<()> {
-    worker::spawn("credits-reader", queue, Some(writer), Reader { place, options, database: None })
+    let reader = Reader { queue: Arc::clone(&queue), place, options, database: None };
+    worker::spawn("credits-reader", queue, Some(writer), reader)
 }
 
 struct Reader {
+    /// Where what it does is counted.
+    queue: Arc<Queue>,
     place: Place,
     options: Options,
     database: Option<Database>,
@@ -48,6 +54,9 @@ impl Reader {
             none => none.insert(Database::open(&self.place, self.options, Role::Reader)?),
         };
         database.begin_read()?;
+        let began = Instant::now();
+        requests.iter().for_each(|request| self.queue.requests.began(request.came, began));
+        trace!(requests = requests.len(), "reading one snapshot");
         let answers = requests.iter().map(|request| answer(database, &request.operation)).collect();
         database.rollback();
         Ok(answers)

@@ -6,15 +6,9 @@ use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
-use super::super::queue::{Command, Queue};
-use super::super::{Operation, Outcome, Reply};
+use super::super::Outcome;
+use super::super::queue::{Command, Queue, Request};
 use crate::error::{Error, Result};
-
-/// A request that waits for its transaction.
-pub(super) struct Request {
-    pub(super) operation: Operation,
-    reply: Reply,
-}
 
 /// What a thread does with the requests that piled up.
 pub(super) trait Worker {
@@ -59,28 +53,36 @@ fn work<W: Worker>(queue: &Queue, neighbour: Option<&Queue>, worker: &mut W) {
         }
         for command in commands {
             match command {
-                Command::Run(operation, reply) => requests.push(Request { operation, reply }),
+                Command::Run(request) => {
+                    queue.requests.taken(1);
+                    requests.push(request);
+                }
                 Command::Flush(done) => {
-                    answer(worker, neighbour, std::mem::take(&mut requests));
+                    answer(worker, queue, neighbour, std::mem::take(&mut requests));
                     drop(done);
                 }
                 Command::LetGo => {
-                    answer(worker, neighbour, std::mem::take(&mut requests));
+                    answer(worker, queue, neighbour, std::mem::take(&mut requests));
                     worker.abandon();
                 }
                 Command::Shutdown(done) => {
-                    answer(worker, neighbour, requests);
+                    answer(worker, queue, neighbour, requests);
                     worker.abandon();
                     return drop(done);
                 }
             }
         }
-        answer(worker, neighbour, requests);
+        answer(worker, queue, neighbour, requests);
     }
 }
 
 /// Runs requests and sends their replies. A panic is a bug, and an answer like any other.
-fn answer(worker: &mut impl Worker, neighbour: Option<&Queue>, mut requests: Vec<Request>) {
+fn answer(
+    worker: &mut impl Worker,
+    queue: &Queue,
+    neighbour: Option<&Queue>,
+    mut requests: Vec<Request>,
+) {
     while !requests.is_empty() {
         let outcomes = catch_unwind(AssertUnwindSafe(|| worker.run(&requests)));
         let outcomes = outcomes.unwrap_or_else(|panic| {
@@ -95,6 +97,8 @@ fn answer(worker: &mut impl Worker, neighbour: Option<&Queue>, mut requests: Vec
         }
         // A worker that does nothing is a bug too: the requests are dropped, and their replies say so.
         let done = if outcomes.is_empty() { requests.len() } else { outcomes.len() };
+        // Before whoever hears of it asks.
+        queue.requests.answered(done);
         for (request, outcome) in requests.drain(..done).zip(outcomes) {
             request.reply.send(outcome);
         }

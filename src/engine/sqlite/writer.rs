@@ -6,10 +6,13 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::super::queue::Queue;
+use tracing::{debug, warn};
+
+use super::super::queue::{Queue, Request};
 use super::super::{Ids, Operation, Outcome, now_ms, read, write};
+use super::Counted;
 use super::turns::Turns;
-use super::worker::{self, Request, Worker};
+use super::worker::{self, Worker};
 use crate::error::{Error, Result};
 use crate::storage::sqlite::{Database, Options, Place, Role};
 
@@ -18,13 +21,25 @@ pub(super) fn spawn(
     options: Options,
     queue: Arc<Queue>,
     reader: Option<Arc<Queue>>,
+    counted: Arc<Counted>,
 ) -> Result<()> {
-    let turns = Turns::new(Instant::now());
-    let writer = Writer { place, options, database: None, ids: Ids::new(), checkpointed: 0, turns };
+    let writer = Writer {
+        queue: Arc::clone(&queue),
+        counted,
+        place,
+        options,
+        database: None,
+        ids: Ids::new(),
+        checkpointed: 0,
+        turns: Turns::new(Instant::now()),
+    };
     worker::spawn("credits-writer", queue, reader, writer)
 }
 
 struct Writer {
+    /// Where what it does is counted, as in `counted`.
+    queue: Arc<Queue>,
+    counted: Arc<Counted>,
     place: Place,
     options: Options,
     database: Option<Database>,
@@ -105,6 +120,11 @@ impl Writer {
         match self.attempt(requests) {
             Ok(Batch::Committed(outcomes)) => outcomes,
             Ok(Batch::Undone) => {
+                warn!(
+                    requests = requests.len(),
+                    "one of a batch failed: each gets its own transaction"
+                );
+                self.counted.one_by_one.add();
                 requests.iter().map(|request| self.commit_alone(request)).collect()
             }
             Err(error) => requests.iter().map(|_| Err(error.clone())).collect(),
@@ -140,6 +160,10 @@ impl Writer {
     /// to a file goes the log's index, and only that knows that a failed commit, which may stand in the
     /// log whole, does not count. While the disk fails, the old connection stays.
     fn reopen(&mut self, after: &Error) {
+        self.counted.reopened.add();
+        if let Error::Database { database_code, .. } = after {
+            warn!(%database_code, "a transaction failed: opening the database anew");
+        }
         if !is_failed_write(after) {
             self.database = None;
             return;
@@ -162,8 +186,20 @@ impl Writer {
                 none.insert(Database::open(&self.place, self.options, Role::Writer)?)
             }
         };
-        database.begin_write()?;
+        let asked = Instant::now();
+        database.begin_write().inspect_err(|error| {
+            if matches!(error, Error::DatabaseBusy { .. }) {
+                let waited_ms = asked.elapsed().as_millis();
+                warn!(
+                    requests = requests.len(),
+                    waited_ms, "somebody else holds the database's lock"
+                );
+                self.counted.lock_timeouts.add();
+            }
+        })?;
         let began = Instant::now();
+        self.counted.lock_waits.count_time(began - asked);
+        let written_before = database.rows_written();
         let mut outcomes = Vec::with_capacity(requests.len());
         for request in requests {
             let written = database.rows_written();
@@ -178,7 +214,18 @@ impl Writer {
                 break;
             }
         }
+        let committing = Instant::now();
         database.commit()?;
+        let commit_time = committing.elapsed();
+        let rows = database.rows_written() - written_before;
+        // Refusals alone have nothing to wait for.
+        if rows > 0 {
+            self.counted.commits.count_time(commit_time);
+        }
+        let done = &requests[..outcomes.len()];
+        self.counted.stats.batches.count(done.len() as u64);
+        done.iter().for_each(|request| self.queue.requests.began(request.came, began));
+        debug!(requests = done.len(), rows, commit_us = commit_time.as_micros(), "committed");
         Ok(Batch::Committed(outcomes))
     }
 
@@ -210,8 +257,8 @@ fn run(database: &mut Database, operation: &Operation, ids: &mut Ids) -> Result<
         Operation::Write(change) => write(database, change, ids, now_ms()),
         Operation::Read(question) => read(database, question, now_ms()),
         Operation::Diagnose => database.diagnostics().map(Outcome::Diagnostics),
-        Operation::CreateTables => {
-            Err(Error::Internal("tables are made in a transaction of their own".to_owned()))
+        Operation::CreateTables | Operation::Stats => {
+            Err(Error::Internal("this belongs into no transaction of the writer's".to_owned()))
         }
     }
 }

@@ -15,7 +15,7 @@ use super::error::Failure;
 use super::rows::{get, internal, read_charges, read_grant, read_grants, read_row, read_time};
 use super::statement::{Statement, text, text_or_null, texts};
 use super::value::{Param, time_type};
-use crate::domain::charge::{Charge, ChargeFacts, Grant};
+use crate::domain::charge::{Charge, ChargeFacts, Grant, left_of};
 use crate::domain::grant::{GrantFacts, NewGrant};
 use crate::domain::plan::Plan;
 use crate::domain::refund::Refundable;
@@ -159,9 +159,7 @@ impl Session<'_> {
         wanted: &BTreeMap<String, i64>,
         now_ms: i64,
     ) -> Result<()> {
-        let covered = |user_id: &str| -> i64 {
-            facts.grants.get(user_id).into_iter().flatten().map(|grant| grant.remaining).sum()
-        };
+        let covered = |user_id: &str| left_of(facts.grants.get(user_id).into_iter().flatten());
         let short: Vec<String> = wanted
             .iter()
             .filter(|(user_id, credits)| covered(user_id) < **credits)

@@ -13,18 +13,21 @@ mod statement;
 mod tls;
 mod value;
 mod views;
+mod watch;
 
 use std::future::Future;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, Once, PoisonError};
 use std::time::{Duration, Instant};
 
-use deadpool_postgres::{Manager, ManagerConfig, Object, Pool, RecyclingMethod, Runtime};
+use deadpool_postgres::{Manager, ManagerConfig, Object, Pool, RecyclingMethod, Runtime, Status};
 use tokio_postgres::{Config, Row};
+use tracing::{debug, info};
 
 pub use self::error::Failure;
 use self::error::no_connection;
 pub use self::ledger::{Facts, FoundTask, Wanted, WantedTask, Written};
 use self::statement::Statement;
+pub use self::watch::Times;
 use super::location::{PostgresUrl, SslMode};
 use super::schema::{Schema, quote};
 use crate::domain::value::Value;
@@ -67,6 +70,10 @@ pub struct Server {
     begin_impatient: String,
     begin_read: String,
     schema: Mutex<Option<Found>>,
+    /// For the log, once it has let us in: what is wrong in a URL may be a part of its password.
+    name: String,
+    first_look: Once,
+    times: Times,
 }
 
 /// A schema, and when it was found.
@@ -101,6 +108,7 @@ impl Server {
             SslMode::Prefer => tokio_postgres::config::SslMode::Prefer,
             _ => tokio_postgres::config::SslMode::Require,
         });
+        let name = watch::name(&config);
         let connector = tls::connector(url.ssl_mode(), url.root_certificates())?;
         let recycling = ManagerConfig { recycling_method: RecyclingMethod::Fast };
         let manager = Manager::from_config(config, connector, recycling);
@@ -122,12 +130,32 @@ impl Server {
             begin_read: format!("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; {patient}"),
             options,
             schema: Mutex::new(None),
+            name,
+            first_look: Once::new(),
+            times: Times::default(),
         })
+    }
+
+    /// How long things took so far.
+    pub fn times(&self) -> &Times {
+        &self.times
+    }
+
+    /// The connections of this process.
+    pub fn pool(&self) -> Status {
+        self.pool.status()
+    }
+
+    async fn client(&self) -> Result<Object, Failure> {
+        let asked = Instant::now();
+        let client = self.pool.get().await.map_err(|error| no_connection(&error))?;
+        self.times.connections.count_since(asked);
+        Ok(client)
     }
 
     /// A connection of the pool, and the tables as they were found when first asked.
     pub async fn session(&self) -> Result<Session<'_>, Failure> {
-        let client = self.pool.get().await.map_err(|error| no_connection(&error))?;
+        let client = self.client().await?;
         let mut session = Session::new(self, client);
         let known = self.known_schema().clone();
         session.schema = Some(match known.filter(|found| found.at.elapsed() < Found::FRESH) {
@@ -139,7 +167,7 @@ impl Server {
 
     /// Makes those of the four tables that are not there yet.
     pub async fn create_tables(&self) -> Result<(), Failure> {
-        let client = self.pool.get().await.map_err(|error| no_connection(&error))?;
+        let client = self.client().await?;
         let begin = &self.begin;
         // IF NOT EXISTS looks before it makes, and two who look at once both make.
         let in_turn = "SELECT pg_advisory_xact_lock(7163217633)";
@@ -164,6 +192,7 @@ impl Server {
                 found.push((name, Value::Text(rows::get(row, at)?)));
             }
             found.push(("encrypted", Value::Bool(rows::get(row, texts.len())?)));
+            found.push(("tables", Value::Json(rows::get(row, texts.len() + 1)?)));
         }
         Ok(found)
     }
@@ -236,6 +265,8 @@ impl<'s> Session<'s> {
         let schema = Arc::new(schema::read(&rows)?);
         let found = Found { schema: Arc::clone(&schema), at: Instant::now() };
         *self.server.known_schema() = Some(found);
+        let Server { first_look, name, .. } = self.server;
+        first_look.call_once(|| info!(database = ?name, "connected and found the tables"));
         Ok(schema)
     }
 
@@ -292,12 +323,18 @@ impl<'s> Session<'s> {
 
     /// One round trip: writes and commits. A statement that fails undoes all.
     async fn commit(&mut self, statements: &[Statement]) -> Result<Vec<Vec<Row>>, Failure> {
-        self.send(None, statements, Some("COMMIT"), "writing").await.map_err(
-            |failure| match failure {
-                Failure::Lost(message) => Failure::Unknown(message),
-                other => other,
-            },
-        )
+        let began = Instant::now();
+        let written =
+            self.send(None, statements, Some("COMMIT"), "writing").await.map_err(|failure| {
+                match failure {
+                    Failure::Lost(message) => Failure::Unknown(message),
+                    other => other,
+                }
+            })?;
+        let commit_time = began.elapsed();
+        self.server.times.commits.count_time(commit_time);
+        debug!(statements = statements.len(), commit_us = commit_time.as_micros(), "committed");
+        Ok(written)
     }
 
     /// Undoes the transaction, without waiting for the server to say so.
@@ -330,6 +367,7 @@ impl<'s> Session<'s> {
                 None => Ok(()),
             }
         };
+        let sent = Instant::now();
         // Polled in this order for the first time, and the first poll sends.
         let all = futures_util::future::join3(
             run(before.map(str::to_owned)),
@@ -340,7 +378,10 @@ impl<'s> Session<'s> {
         );
         let answers = in_time(&self.server.options, all).await;
         let (began, rows, ended) = match answers {
-            Ok(answers) => answers,
+            Ok(answers) => {
+                self.server.times.round_trips.count_since(sent);
+                answers
+            }
             Err(late) => {
                 self.discard();
                 return Err(late);

@@ -23,7 +23,7 @@ pub(super) fn read_charges(rows: &[DatabaseRow]) -> Result<Vec<Charge>> {
                 id: get(row, 0)?,
                 user_id: get(row, 1)?,
                 active: get(row, 2)?,
-                credits: -get::<i64>(row, 3)?,
+                credits: get::<i64>(row, 3)?.saturating_neg(),
                 consumed_detail: consumed_detail.map(String::into_bytes),
                 metadata: get(row, 5)?,
             })

@@ -67,7 +67,7 @@ impl Ledger for Database {
                 id: row.get(0)?,
                 user_id: row.get(1)?,
                 active: row.get_ref(2)?.as_str()? == "active",
-                credits: -row.get::<_, i64>(3)?,
+                credits: row.get::<_, i64>(3)?.saturating_neg(),
                 consumed_detail: bytes(row.get_ref(4)?),
                 metadata: metadata.map(|bytes| String::from_utf8_lossy(&bytes).into_owned()),
             })
@@ -131,14 +131,14 @@ impl Database {
             let mut statement = self.connection.prepare_cached(SPENDABLE_GRANTS)?;
             let mut rows = statement.query(params![user_id, now])?;
             let mut purse = Purse { grants: Vec::new(), complete: false, read_at_ms: now_ms };
-            let mut covered = 0;
+            let mut covered: i64 = 0;
             while covered < credits.get() || purse.grants.len() < Purse::ENOUGH {
                 let Some(row) = rows.next()? else {
                     purse.complete = true;
                     break;
                 };
                 let grant = self.read_grant(row)?;
-                covered += grant.remaining;
+                covered = covered.saturating_add(grant.remaining);
                 purse.grants.push(grant);
             }
             Ok(purse)

@@ -19,6 +19,7 @@ use std::time::Duration;
 
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
+use tracing::{debug, info};
 
 use self::error::Doing;
 use self::file::{Watch, wait_for_old_file};
@@ -138,6 +139,13 @@ impl Database {
         let schema_version = pragma(&connection, SCHEMA_VERSION)?;
         tune(&mut connection, options, role)?;
         let schema = discover(&connection, options.timestamp_unit)?;
+        info!(
+            path = ?connection.path().unwrap_or_default(),
+            ?role,
+            journal_mode = journal_mode(&connection).unwrap_or_default(),
+            timestamp_unit = schema.timestamp_unit.as_str(),
+            "opened the database and found the tables"
+        );
         let timestamp_unit = options.timestamp_unit;
         let data_version = pragma(&connection, DATA_VERSION)?;
         let log = match role {
@@ -204,6 +212,7 @@ impl Database {
         let version = pragma(&self.connection, SCHEMA_VERSION)?;
         if version != self.schema_version {
             self.schema = discover(&self.connection, self.timestamp_unit)?;
+            debug!("the tables have changed: looked at them again");
             self.schema_version = version;
             self.statements.clear();
             self.purses.clear();
@@ -277,6 +286,10 @@ impl Database {
         let text = |text: &str| Value::Text(text.to_owned());
         let path = self.connection.path().filter(|path| !path.is_empty()).unwrap_or(":memory:");
         let journal_mode = journal_mode(&self.connection).doing("reading the journal mode")?;
+        let tables = self
+            .connection
+            .query_row(include_str!("sql/tables.sql"), [], |row| row.get(0))
+            .doing("reading the schema")?;
         Ok(vec![
             ("storage", text("sqlite")),
             ("path", text(path)),
@@ -284,6 +297,7 @@ impl Database {
             ("timestampUnit", text(self.schema.timestamp_unit.as_str())),
             ("locking", text(locking::install().as_str())),
             ("sqliteVersion", text(rusqlite::version())),
+            ("tables", Value::Json(tables)),
         ])
     }
 

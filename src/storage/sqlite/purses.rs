@@ -34,10 +34,10 @@ impl Purse {
 
     /// The grants that cover a charge; all that can be spent, if they don't and the purse is complete.
     pub(super) fn covering(&self, credits: Credits, now_ms: i64) -> Option<Vec<Grant>> {
-        let mut covered = 0;
+        let mut covered: i64 = 0;
         let mut covering = Vec::new();
         for grant in self.grants.iter().filter(|grant| grant.is_spendable(now_ms)) {
-            covered += grant.remaining;
+            covered = covered.saturating_add(grant.remaining);
             covering.push(grant.clone());
             if covered >= credits.get() {
                 return Some(covering);
@@ -149,5 +149,13 @@ mod tests {
             assert_eq!(ids, expected, "{complete} {now_ms} {amount}");
             assert!(purses.covering("v", credits(1), now_ms).is_none());
         }
+    }
+
+    #[test]
+    fn more_credits_than_can_be_counted_cover_a_charge() {
+        let grants = vec![grant("a", 5, None), grant("b", i64::MAX, None)];
+        let purse = Purse { grants, complete: false, read_at_ms: 50 };
+        let covering = purse.covering(credits(6), 50).map(|grants| grants.len());
+        assert_eq!(covering, Some(2));
     }
 }

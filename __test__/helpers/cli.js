@@ -1,0 +1,46 @@
+'use strict'
+
+/** Runs `media-credits` as an operator does: as a process of its own. */
+
+const { spawn } = require('node:child_process')
+const fs = require('node:fs')
+const os = require('node:os')
+const path = require('node:path')
+
+const BIN = path.join(__dirname, '../../bin/media-credits.js')
+
+/** Where a command runs, so that no `.env` of a developer is found. */
+const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'media-credits-cli-'))
+afterAll(() => fs.rmSync(folder, { recursive: true, force: true }))
+
+/** Starts a command. The environment says nothing of databases or colours but what `env` says. */
+function startCli(args, { env = {}, cwd = folder } = {}) {
+  const { DATABASE_URL, DATABASE_PROVIDER, DB_SCHEMA, FORCE_COLOR, NO_COLOR, ...rest } = process.env
+  return spawn(process.execPath, [BIN, ...args.map(String)], {
+    cwd,
+    env: { ...rest, ...env },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  })
+}
+
+/** How a command ended: its code, or the signal, and all that it wrote. */
+function ended(child) {
+  const said = { out: '', errors: '' }
+  child.stdout.on('data', (chunk) => (said.out += chunk))
+  child.stderr.on('data', (chunk) => (said.errors += chunk))
+  return new Promise((resolve) =>
+    child.on('close', (code, signal) => {
+      resolve({ code, signal, out: said.out.trimEnd(), errors: said.errors.trimEnd() })
+    }),
+  )
+}
+
+const cli = (args, options) => ended(startCli(args, options))
+
+/** The same on a database, with the document that it wrote if `--json` is among the arguments. */
+async function cliOn(database, ...args) {
+  const result = await cli(args, { env: { DATABASE_URL: database.url } })
+  return args.includes('--json') && result.out ? { ...result, json: JSON.parse(result.out) } : result
+}
+
+module.exports = { cli, cliOn, ended, folder, startCli }

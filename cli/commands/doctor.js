@@ -1,0 +1,52 @@
+'use strict'
+
+const { withDatabase } = require('../command')
+const { findDatabase } = require('../database')
+const { FOUND } = require('../exit-codes')
+const { Output, oneLine, plural } = require('../output')
+
+const HELP = `
+It only reads. Each check is ok, a warning, or a problem, with a sentence that says what to do.
+
+With --json: one document, { ok, versions, database, diagnostics, checks: [{ name, status, message }] }.
+Exit code 1: there is a problem. Warnings are none.
+
+Examples:
+  $ npx media-credits doctor
+  $ npx media-credits doctor --env .env.production
+  $ npx media-credits doctor --json | jq '.checks[] | select(.status != "ok")'`
+
+module.exports = (program) =>
+  withDatabase(program.command('doctor'))
+    .summary('look whether everything is as it should be')
+    .description('Looks at the database, its tables and indexes, the locks and the versions.')
+    .addHelpText('after', HELP)
+    .action(doctor)
+
+const MARKS = { ok: ['green', '✓'], warning: ['yellow', '!'], problem: ['red', '✗'] }
+
+async function doctor(options) {
+  const { checks } = require('../doctor/checks')
+  const { gather } = require('../doctor/facts')
+  const database = findDatabase(options)
+  const facts = await gather(database)
+  const found = checks(facts)
+  const problems = found.filter(({ status }) => status === 'problem').length
+  const warnings = found.filter(({ status }) => status === 'warning').length
+  process.exitCode = problems > 0 ? FOUND : undefined
+  const output = new Output(options)
+  await output.document({
+    ok: problems === 0,
+    versions: facts.versions,
+    database: facts.database,
+    diagnostics: facts.diagnostics ?? null,
+    checks: found,
+  })
+  const rows = found.map(({ name, status, message }) => {
+    const [colour, mark] = MARKS[status]
+    return [output.colours[colour](`${mark} ${status}`), name, oneLine(message)]
+  })
+  await output.table([{}, {}, {}], rows)
+  await output.text()
+  await output.text(`${plural(problems, 'problem')}, ${plural(warnings, 'warning')}.`)
+}

@@ -1,0 +1,54 @@
+'use strict'
+
+const { expiry, wholeNumber } = require('../arguments')
+const { connected, withDatabase } = require('../command')
+const { oneLine, plural, time } = require('../output')
+
+const LARGEST = 2_147_483_647
+
+const HELP = `
+A day is over at its end, in UTC. With --transaction-no the same command can be repeated: a number that is there
+already, for the same user and as many credits, grants nothing again; anything else of that number is an error.
+
+With --json: one document, the grant as createCredit gives it; replayed says whether it was there before.
+
+Examples:
+  $ npx media-credits grant user_42 100
+  $ npx media-credits grant user_42 100 --expires 30d --description 'sorry for the outage'
+  $ npx media-credits grant user_42 500 --expires 2027-12-31 --transaction-no order-1047`
+
+module.exports = (program) =>
+  withDatabase(program.command('grant'))
+    .summary('grant credits to a user')
+    .description('Grants credits to a user, as a gift.')
+    .argument('<user>', "the user's id")
+    .argument('<credits>', 'how many', wholeNumber(LARGEST))
+    .option('--expires <when>', 'a day, a time or a duration (default: never)', expiry)
+    .option('--description <text>', 'what the statement says of it')
+    .option('--transaction-no <no>', 'its number, which makes the command safe to repeat')
+    .addHelpText('after', HELP)
+    .action(grant)
+
+const grant = connected(async ({ credits, output, options }, userId, amount) => {
+  const { expires, description, transactionNo } = options
+  const wanted = {
+    userId,
+    credits: amount,
+    transactionScene: 'gift',
+    description,
+    expiresAt: expires,
+    transactionNo,
+  }
+  const { replayed = false, ...made } = await credits.createCredit(wanted, {
+    replay: transactionNo !== undefined,
+  })
+  await output.document({ ...made, replayed })
+  const until = made.expiresAt ? `until ${time(made.expiresAt)} UTC` : 'for ever'
+  const what = `${plural(made.credits, 'credit')} ${until}`
+  await output.text(
+    replayed
+      ? `${oneLine(userId)} had got ${what} already: nothing was written.`
+      : `${oneLine(userId)} has got ${what}.`,
+  )
+  await output.text(`grant ${oneLine(made.id)}, transaction no ${oneLine(made.transactionNo)}`)
+})

@@ -1,0 +1,103 @@
+'use strict'
+
+const { duration, wholeNumber } = require('../arguments')
+const { connected, withDatabase } = require('../command')
+const { FOUND } = require('../exit-codes')
+const { ago, oneLine, plural, time } = require('../output')
+
+const DEFAULT_MS = 30 * 60_000
+
+const HELP = `
+Choose --older-than longer than your slowest worker is ever silent. A task that reports while this runs is left
+alone, and one that reports later can't deliver what was refunded.
+
+With --json: one document, { tasks }, with --fail what failStuckMediaTasks gives: { tasks, credits, spendable, errors }.
+Exit code 1: without --fail there are stuck tasks, with it some could not be failed.
+
+Examples:
+  $ npx media-credits stuck
+  $ npx media-credits stuck --older-than 2h --fail --message 'timed out'
+  $ npx media-credits stuck --ai --older-than 1d`
+
+module.exports = (program) =>
+  withDatabase(program.command('stuck'))
+    .summary('list tasks that nobody works on, or fail and refund them')
+    .description(
+      'Lists tasks that nobody works on any more; with --fail, fails them and refunds what they cost.',
+    )
+    .option(
+      '--older-than <time>',
+      'nobody has changed them for so long (default: 30m; needed with --fail)',
+      duration,
+    )
+    .option('--fail', 'fail and refund them')
+    .option('--message <text>', 'with --fail: what their error message says from then on')
+    .option('--ai', 'AI tasks, not media tasks')
+    .option('--limit <number>', 'at most so many, oldest first', wholeNumber(1000), 1000)
+    .addHelpText('after', HELP)
+    .action((options, command) => {
+      const { fail, message, ai, olderThan } = options
+      if (fail && olderThan === undefined) command.error('error: --fail needs --older-than')
+      if (message !== undefined && !fail) command.error('error: --message is for --fail')
+      if (message !== undefined && ai) command.error('error: AI tasks have no error message')
+      return fail ? failTasks(options, command) : listTasks(options, command)
+    })
+
+const COLUMNS = [
+  { title: 'task' },
+  { title: 'user' },
+  { title: 'status' },
+  { title: 'last change (UTC)' },
+  { title: 'silent for', right: true },
+]
+
+const listTasks = connected(async ({ credits, output, options }) => {
+  const { ai, limit, olderThan: olderThanMs = DEFAULT_MS } = options
+  const find = ai ? credits.findStuckAITasks : credits.findStuckMediaTasks
+  const tasks = await find({ olderThanMs, limit })
+  process.exitCode = tasks.length > 0 ? FOUND : undefined
+  await output.document({ tasks })
+  const now = Date.now()
+  await output.table(
+    COLUMNS,
+    tasks.map(({ id, userId, status, updatedAt }) => [
+      oneLine(id),
+      oneLine(userId),
+      oneLine(status),
+      time(updatedAt),
+      ago(now - updatedAt.getTime()),
+    ]),
+  )
+  if (tasks.length > 0) await output.text()
+  const atLeast = tasks.length === limit ? ' or more' : ''
+  await output.text(
+    `${plural(tasks.length, 'stuck task')}${atLeast}, silent for more than ${ago(olderThanMs)}.`,
+  )
+})
+
+const failTasks = connected(async ({ credits, output, options }) => {
+  const { ai, limit, message, olderThan: olderThanMs } = options
+  const fail = ai ? credits.failStuckAITasks : credits.failStuckMediaTasks
+  const query = { olderThanMs, limit, ...(message !== undefined && { errorMessage: message }) }
+  const { tasks, errors, ...sums } = await fail(query)
+  process.exitCode = errors.length > 0 ? FOUND : undefined
+  await output.document({ tasks, ...sums, errors: errors.map(describe) })
+  await output.table(
+    [{ title: 'task' }, { title: 'user' }, { title: 'refunded', right: true }],
+    tasks.map(({ id, userId, refund }) => [oneLine(id), oneLine(userId), refund?.credits ?? 0]),
+  )
+  await output.table(
+    [{ title: 'not failed' }, { title: 'user' }, { title: 'why' }],
+    errors.map(({ id, userId, error }) => [oneLine(id), oneLine(userId), oneLine(error.message)]),
+  )
+  if (tasks.length + errors.length > 0) await output.text()
+  const unspendable = sums.credits - sums.spendable
+  const expired = unspendable > 0 ? `, ${unspendable} of them to grants that have expired` : ''
+  await output.text(
+    `${plural(tasks.length, 'task')} failed, ${plural(sums.credits, 'credit')} refunded${expired}.`,
+  )
+  if (tasks.length === limit) await output.text('There may be more: run it again.')
+})
+
+/** An error has its message where JSON does not look. */
+const describe = ({ error, ...rest }) => ({ ...rest, error: { ...error, message: error.message } })

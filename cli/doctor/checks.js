@@ -1,0 +1,180 @@
+'use strict'
+
+/** What doctor makes of what it found: checks that are `ok`, a `warning` or a `problem`, with a sentence each. */
+
+const ok = (name, message) => ({ name, status: 'ok', message })
+const warning = (name, message) => ({ name, status: 'warning', message })
+const problem = (name, message) => ({ name, status: 'problem', message })
+
+/** A charge over PostgreSQL takes two round trips. */
+const SLOW_MS = 20
+
+/**
+ * Every check that these facts allow.
+ *
+ * @returns {{ name: string, status: 'ok' | 'warning' | 'problem', message: string }[]}
+ */
+function checks(facts) {
+  const { diagnostics } = facts
+  return [
+    versions(facts),
+    ...(facts.loadError ? [problem('binary', facts.loadError.message)] : [connection(facts)]),
+    ...(facts.schemaError ? [schemaProblem(facts.schemaError)] : []),
+    ...(diagnostics && !facts.schemaError ? [schema(facts), ...indexes(diagnostics.tables)] : []),
+    ...(diagnostics?.storage === 'sqlite' ? sqlite(facts) : []),
+    ...(diagnostics?.storage === 'postgres' ? postgres(facts) : []),
+  ]
+}
+
+function versions({ versions, diagnostics }) {
+  const { storage, sqliteVersion, serverVersion } = diagnostics ?? {}
+  const server =
+    storage === 'sqlite' ? `, SQLite ${sqliteVersion}` : storage ? `, PostgreSQL ${serverVersion}` : ''
+  const binary = versions.binary ?? `no binary for ${versions.platform}`
+  return ok('versions', `media-credits ${versions.package}, Node ${versions.node}, ${binary}${server}`)
+}
+
+function connection({ database, connectError, connectMs, roundTripMs, diagnostics }) {
+  const where = `${database.place} (${database.source})`
+  if (connectError) {
+    const { code, message } = connectError
+    const name = { SCHEMA_MISMATCH: 'schema', TIMESTAMP_UNIT_UNCLEAR: 'timestamps' }[code] ?? 'connection'
+    return problem(name, name === 'connection' ? `${where}: ${message}` : message)
+  }
+  if (roundTripMs === undefined) return ok('connection', `${where}, open after ${milliseconds(connectMs)}`)
+  const times = `${where}, open after ${milliseconds(connectMs)}, a read takes ${milliseconds(roundTripMs)}`
+  if (diagnostics.storage === 'postgres' && roundTripMs > SLOW_MS) {
+    return warning('connection', `${times}; a charge takes two: move the app nearer to its database`)
+  }
+  return ok('connection', times)
+}
+
+const milliseconds = (ms) => `${ms < 10 ? ms.toFixed(1) : Math.round(ms)} ms`
+
+function schemaProblem({ code, message }) {
+  return problem(code === 'SCHEMA_MISMATCH' ? 'schema' : 'connection', message)
+}
+
+function schema({ diagnostics: { tables }, aiTasksError }) {
+  const found = tables.map(({ name, columns }) => `${name} (${columns.length} columns)`).join(', ')
+  if (!aiTasksError) return ok('schema', found)
+  // An app can do without that table.
+  const isThere = tables.some(({ name }) => name === 'ai_task')
+  if (isThere) return warning('schema', `${found}; AI tasks can't be used: ${aiTasksError.message}`)
+  return ok('schema', `${found}; there is no ai_task: leave the functions for AI tasks alone`)
+}
+
+/** What the statements look rows up by, and what makes an index for it as the app's own schema has it. */
+const NEEDED = [
+  {
+    table: 'credit',
+    column: 'user_id',
+    why: 'each charge reads all grants there are',
+    sql: 'CREATE INDEX idx_credit_consume_fifo ON credit (user_id, status, transaction_type, remaining_credits, expires_at);',
+  },
+  {
+    table: 'credit',
+    column: 'transaction_no',
+    unique: true,
+    why: 'nothing else keeps two rows from having the same number, and each charge reads the whole table',
+    sql: 'CREATE UNIQUE INDEX credit_transaction_no_unique ON credit (transaction_no);',
+  },
+  {
+    table: 'media_tasks',
+    column: 'user_id',
+    why: "each look at a user's tasks reads all tasks there are",
+    sql: 'CREATE INDEX idx_media_task_user_status ON media_tasks (user_id, status);',
+  },
+  {
+    table: 'ai_task',
+    column: 'user_id',
+    why: "each look at a user's tasks reads all tasks there are",
+    sql: 'CREATE INDEX idx_ai_task_user_media_type ON ai_task (user_id, media_type);',
+  },
+]
+
+function indexes(tables) {
+  const missing = NEEDED.filter(({ table: name, ...needed }) => {
+    const table = tables.find((table) => table.name === name)
+    return table && !table.indexes.some((index) => serves(index, needed))
+  })
+  if (missing.length === 0) return [ok('indexes', 'those that the statements use are there')]
+  return missing.map(({ table, column, why, sql }) =>
+    warning(
+      'indexes',
+      `${table} has none on ${column}: ${why}. Add it to the app's Drizzle schema, or run: ${sql}`,
+    ),
+  )
+}
+
+const serves = ({ columns, unique }, needed) =>
+  columns[0] === needed.column && (!needed.unique || (unique && columns.length === 1))
+
+function sqlite({ diagnostics, sqliteClient, operatingSystem }) {
+  const { journalMode, timestampUnit } = diagnostics
+  return [
+    ok('timestamps', `epoch ${timestampUnit === 'ms' ? 'milliseconds' : 'seconds'}`),
+    journal(journalMode),
+    locking(diagnostics, operatingSystem),
+    ...client(sqliteClient),
+  ]
+}
+
+function journal(mode) {
+  if (mode === 'wal')
+    return ok('journal', 'a write-ahead log: readers and the writer do not wait for each other')
+  if (mode === 'memory') return warning('journal', 'the database is in memory, and gone with this process')
+  return warning(
+    'journal',
+    `journal mode ${mode}: readers and writers wait for each other. The first call of the app turns the write-ahead ` +
+      "log on, unless it connects with journalMode: 'keep'",
+  )
+}
+
+function locking({ locking }, operatingSystem) {
+  if (locking === 'ofd') return ok('locking', "safe beside the app's own client in the same process")
+  if (operatingSystem === 'win32') return ok('locking', "the system's locks, which belong to handles")
+  return warning(
+    'locking',
+    "the system's locks: another copy of SQLite in the same process can corrupt the file. Use media-credits in a " +
+      'process of its own, or for development only: docs/locking.md',
+  )
+}
+
+/** From this version on libSQL's client passes its option `timeout` on. */
+const PASSES_TIMEOUT = [0, 17, 4]
+
+function client(version) {
+  if (version === undefined) return []
+  const found = `the app has @libsql/client ${version}, which does not wait for a lock unless it is told to`
+  if (isAtLeast(version, PASSES_TIMEOUT)) {
+    return [ok('busy timeout', `${found}: createClient({ url, timeout: 5000 })`)]
+  }
+  const cure =
+    'this version ignores its option timeout: update it, or run PRAGMA busy_timeout = 5000 (docs/locking.md)'
+  return [warning('busy timeout', `${found}, and ${cure}`)]
+}
+
+function isAtLeast(version, least) {
+  const numbers = version.split(/[.-]/).slice(0, least.length).map(Number)
+  const at = least.findIndex((number, at) => number !== numbers[at])
+  return at === -1 || numbers[at] > least[at]
+}
+
+const LOCAL = /^postgres:\/\/(localhost|127\.[\d.]+|\[::1\])(:|\/|$)/
+
+function postgres({ diagnostics: { database, schema, isolation, encrypted }, database: { place } }) {
+  const where = `database ${database}, schema ${schema}`
+  return [
+    ok('timestamps', 'columns of type timestamp'),
+    ok('server', `${where}; transactions are ${isolation} by default, those that write here READ COMMITTED`),
+    encrypted || LOCAL.test(place)
+      ? ok('encryption', encrypted ? 'the connection is encrypted' : 'the server is on this machine')
+      : warning(
+          'encryption',
+          'the connection is not encrypted: add ?sslmode=require, unless the network is your own',
+        ),
+  ]
+}
+
+module.exports = { checks }

@@ -1,0 +1,83 @@
+'use strict'
+
+/** What doctor looks at. It writes nothing. */
+
+const fs = require('node:fs')
+const { createRequire } = require('node:module')
+const path = require('node:path')
+const { thisPlatform } = require('../../platforms.js')
+const { version } = require('../../package.json')
+const { placeOf } = require('../database')
+
+/** So many reads tell how long one takes. */
+const READS = 5
+
+async function gather({ options, url, source }, folder = process.cwd()) {
+  const facts = {
+    versions: { package: version, node: process.versions.node, platform: thisPlatform() },
+    database: { place: placeOf(url), source },
+    sqliteClient: findPackage('@libsql/client', folder),
+    operatingSystem: process.platform,
+  }
+  try {
+    const { connect } = require('../..')
+    const credits = connect({ ...options, journalMode: 'keep' })
+    facts.versions.binary = binary()
+    try {
+      await look(credits, facts)
+    } finally {
+      await credits.close()
+    }
+  } catch (error) {
+    // Without a binary there is nothing to connect with.
+    facts.loadError = error
+  }
+  return facts
+}
+
+async function look(credits, facts) {
+  const start = performance.now()
+  const [found, error] = await settled(credits.getDiagnostics())
+  facts.connectMs = performance.now() - start
+  facts.diagnostics = found
+  facts.connectError = error
+  if (error) return
+  const times = []
+  for (let read = 0; read < READS; read++) {
+    const before = performance.now()
+    const [, error] = await settled(credits.getRemainingCredits('media-credits doctor'))
+    times.push(performance.now() - before)
+    facts.schemaError = error
+    if (error) return
+  }
+  facts.roundTripMs = times.sort((one, other) => one - other)[Math.floor(READS / 2)]
+  const [, aiError] = await settled(credits.getAITasksCount({ userId: 'media-credits doctor' }))
+  facts.aiTasksError = aiError
+}
+
+const settled = (promise) =>
+  promise.then(
+    (value) => [value, undefined],
+    (error) => [undefined, error],
+  )
+
+/** The file of the addon that was loaded. */
+function binary() {
+  const loaded = Object.keys(require.cache).find((file) => /media-credits\.[\w-]+\.node$/.test(file))
+  return loaded && path.basename(loaded)
+}
+
+/** The version of a package that the app in this folder has. */
+function findPackage(name, folder) {
+  const paths = createRequire(path.join(folder, 'app.js')).resolve.paths(name)
+  for (const modules of paths) {
+    try {
+      return JSON.parse(fs.readFileSync(path.join(modules, name, 'package.json'), 'utf8')).version
+    } catch {
+      // Not there.
+    }
+  }
+  return undefined
+}
+
+module.exports = { gather }

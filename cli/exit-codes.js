@@ -1,0 +1,13 @@
+'use strict'
+
+/** How a command ends, for the scripts that call it. */
+module.exports = {
+  /** Done, and nothing is wrong. */
+  DONE: 0,
+  /** Something was found that somebody should look at. */
+  FOUND: 1,
+  /** The command line is off. */
+  MISUSED: 2,
+  /** It could not be done. */
+  TROUBLE: 3,
+}

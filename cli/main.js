@@ -1,0 +1,97 @@
+'use strict'
+
+/** `npx media-credits`: its commands, and how each of them ends. */
+
+const { Command, CommanderError } = require('commander')
+const { version } = require('../package.json')
+const { NoDatabaseError, withoutSecrets } = require('./database')
+const { DONE, MISUSED, TROUBLE } = require('./exit-codes')
+const { coloursOf } = require('./output')
+
+const COMMANDS = ['doctor', 'audit', 'repair', 'balance', 'statement', 'grant', 'stuck', 'init', 'build']
+
+const HELP = `
+The database: --url, or the environment's DATABASE_URL, or the DATABASE_URL in .env.local or .env of this folder.
+It is file:data/local.db, a plain path or postgres://user:password@host/database. Other users of the machine can
+see --url in the list of processes: a password is safer in the environment.
+
+Exit codes:
+  0  done, and nothing is wrong
+  1  something was found: a problem, findings, changes to make, stuck tasks
+  2  the command line is off
+  3  it could not be done: no database, or it said no
+
+Examples:
+  $ npx media-credits doctor
+  $ npx media-credits audit --json
+  $ npx media-credits grant user_42 100 --expires 30d --transaction-no order-1047
+  $ npx media-credits help grant`
+
+function program() {
+  const program = new Command('media-credits')
+    .description('Looks after the credits in the database of an app: docs/cli.md.')
+    .version(version, '-v, --version')
+    .helpOption('-h, --help', 'say how')
+    .helpCommand('help [command]', 'say how a command works')
+    .addHelpText('after', HELP)
+    .configureOutput({ outputError: (text, write) => write(misused(text)) })
+    .exitOverride()
+  for (const name of COMMANDS) {
+    const command = require(`./commands/${name}`)(program)
+    command.helpOption('-h, --help', 'say how')
+  }
+  return program
+}
+
+const misused = (text) => withoutSecrets(text.replace(/^error: /, 'media-credits: '))
+
+/** Runs the command that `argv` names, and sets the process's exit code. */
+async function main(argv) {
+  ignoreClosedPipes()
+  const made = program()
+  try {
+    await made.parseAsync(argv)
+    process.exitCode ??= DONE
+  } catch (error) {
+    process.exitCode = exitCodeOf(error)
+    if (!(error instanceof CommanderError)) say(error, argv.includes('--json'))
+    // Help for no command at all has been written already.
+    else if (process.exitCode === MISUSED && error.code !== 'commander.help') {
+      process.stderr.write('(--help says how)\n')
+    }
+  }
+}
+
+/** What is wrong with a word of the command line, the library says in these codes. */
+const ABOUT_ARGUMENTS = ['INVALID_AMOUNT', 'INVALID_ARGUMENT', 'INVALID_DATE', 'INVALID_ID', 'INVALID_VALUE']
+
+function exitCodeOf(error) {
+  if (error instanceof CommanderError) return error.exitCode === 0 ? DONE : MISUSED
+  return ABOUT_ARGUMENTS.includes(error.code) ? MISUSED : TROUBLE
+}
+
+/** An error as a sentence, or with `--json` as a document. */
+function say(error, json) {
+  const { code = 'INTERNAL', retryable = false, ...details } = error
+  const message = error instanceof NoDatabaseError ? withoutSecrets(error.message) : error.message
+  if (json) {
+    process.stderr.write(`${JSON.stringify({ error: { code, message, retryable, ...details } })}\n`)
+    return
+  }
+  const { red } = coloursOf(process.stderr)
+  // A bug of this package is for its authors to read.
+  const said = error.constructor === TypeError || error.constructor === ReferenceError ? error.stack : message
+  process.stderr.write(`${red(said.replace(/^(?!media-credits )/, 'media-credits: '))}\n`)
+}
+
+/** `media-credits audit | head`: whoever reads has read enough. What is found by then counts. */
+function ignoreClosedPipes() {
+  for (const stream of [process.stdout, process.stderr]) {
+    stream.on('error', (error) => {
+      if (error.code !== 'EPIPE') throw error
+      process.exit(process.exitCode ?? DONE)
+    })
+  }
+}
+
+module.exports = { main }

@@ -1,0 +1,127 @@
+'use strict'
+
+/** How results look: tables and colours for people, JSON for machines. */
+
+const { WriteStream } = require('node:tty')
+const { stripVTControlCharacters } = require('node:util')
+const Table = require('cli-table3')
+const { createColors } = require('picocolors')
+const stringWidth = require('string-width')
+
+/** Whether a stream is to be written in colour: terminals, unless NO_COLOR or FORCE_COLOR say something else. */
+function isColourful(stream, env = process.env) {
+  const forced = env.FORCE_COLOR !== undefined
+  return (forced || stream.isTTY === true) && WriteStream.prototype.getColorDepth(env) > 1
+}
+
+const coloursOf = (stream) => createColors(isColourful(stream))
+
+const CONTROL = /[\p{Cc}\u2028\u2029\u202a-\u202e\u2066-\u2069]+/gu
+
+/** Text from the database as one line. Whoever wrote it must not move the cursor of the operator's terminal. */
+function oneLine(text) {
+  return stripVTControlCharacters(String(text)).replace(CONTROL, ' ').trim()
+}
+
+const count = (number) => number.toLocaleString('en-US')
+
+/** A number with its sign, for what was added and what was taken. */
+const signed = (number) => (number > 0 ? `+${count(number)}` : count(number))
+
+/** `2 findings`, `1 finding`. */
+const plural = (number, noun, nouns = `${noun}s`) => `${count(number)} ${number === 1 ? noun : nouns}`
+
+/** A time in UTC, to the second. */
+function time(date) {
+  return date ? date.toISOString().slice(0, 19).replace('T', ' ') : 'never'
+}
+
+/** A duration as a person says it: `45 s`, `12 min`, `3 h`, `9 d`. */
+function ago(ms) {
+  const units = [
+    [86_400_000, 'd'],
+    [3_600_000, 'h'],
+    [60_000, 'min'],
+  ]
+  const [size, unit] = units.find(([size]) => ms >= 2 * size) ?? [1000, 's']
+  return `${count(Math.round(ms / size))} ${unit}`
+}
+
+const NO_LINES = Object.fromEntries(
+  [
+    ...['top', 'top-mid', 'top-left', 'top-right', 'bottom', 'bottom-mid', 'bottom-left', 'bottom-right'],
+    ...['left', 'left-mid', 'mid', 'mid-mid', 'right', 'right-mid'],
+  ].map((name) => [name, '']),
+)
+const GAP = 2
+/** A last column that would be narrower than this is left as it is. */
+const NARROWEST = 24
+
+/**
+ * A table without lines. `columns` are `{ title, right, width }`; a title of `null` everywhere leaves the head out.
+ * The last column is wrapped to what is left of `width`, if there is a width.
+ */
+function table(columns, rows, width) {
+  const texts = rows.map((row) => row.map((cell) => (cell == null ? '' : String(cell))))
+  const titles = columns.map(({ title }) => title ?? '')
+  const hasHead = titles.some((title) => title !== '')
+  const widths = columns.map(({ width }, at) =>
+    Math.max(width ?? 0, ...[titles, ...texts].map((row) => stringWidth(row[at]))),
+  )
+  const last = columns.length - 1
+  const before = widths.slice(0, last).reduce((sum, width) => sum + width + GAP, 0)
+  const room = (width ?? Infinity) - before
+  // What is wrapped between words would cut off a longer one, and an id must be whole.
+  const longest = Math.max(0, ...texts.flatMap((row) => row[last].split(' ').map(stringWidth)))
+  if (room >= Math.max(NARROWEST, longest)) widths[last] = Math.min(widths[last], room)
+  const made = new Table({
+    chars: { ...NO_LINES, middle: ' '.repeat(GAP) },
+    style: { 'padding-left': 0, 'padding-right': 0, head: [], border: [], compact: true },
+    colWidths: widths.map((width) => Math.max(width, 1)),
+    colAligns: columns.map(({ right }) => (right ? 'right' : 'left')),
+    wordWrap: true,
+  })
+  made.push(...(hasHead ? [titles] : []), ...texts)
+  return made
+    .toString()
+    .split('\n')
+    .map((line) => line.trimEnd())
+    .join('\n')
+}
+
+/**
+ * Where a command writes what it found. With `json`, `document` writes and the rest is silent; without it, it is the
+ * other way round. Waits for a slow reader.
+ */
+class Output {
+  constructor({ json = false, stream = process.stdout } = {}) {
+    this.json = json
+    this.stream = stream
+    this.colours = coloursOf(stream)
+  }
+
+  /** For machines: a JSON document, in one line. */
+  document(value) {
+    return this.json ? this.write(JSON.stringify(value)) : undefined
+  }
+
+  /** For people. */
+  text(text = '') {
+    return this.json ? undefined : this.write(text)
+  }
+
+  /** For people: a table as wide as the terminal. A file or a pipe gets whole lines. */
+  table(columns, rows) {
+    if (this.json || rows.length === 0) return undefined
+    const [head, ...lines] = table(columns, rows, this.stream.columns).split('\n')
+    const hasHead = columns.some(({ title }) => title)
+    return this.write([hasHead ? this.colours.bold(head) : head, ...lines].join('\n'))
+  }
+
+  async write(text) {
+    if (this.stream.write(`${text}\n`)) return
+    await new Promise((resolve) => this.stream.once('drain', resolve))
+  }
+}
+
+module.exports = { Output, ago, coloursOf, count, isColourful, oneLine, plural, signed, table, time }

@@ -1,0 +1,94 @@
+'use strict'
+
+/** A connection's events: what its calls have done to the ledger, told to whoever listens. */
+
+const { EventEmitter } = require('node:events')
+const { invalidArgument } = require('./errors.js')
+const { LowBalances } = require('./low-balances.js')
+const { effects, moves, observe, observers, refusal, safely } = require('./observe.js')
+
+const NAMES = ['charged', 'refunded', 'refused', 'balance-low']
+const MOST_CREDITS = 2_147_483_647
+
+/** A threshold's listeners are those of an event of its own. */
+const LOW = 'balance-low:'
+
+/** The kind of a database, as OpenTelemetry names it. */
+const systemOf = (url) => (/^postgres(ql)?:/i.test(url) ? 'postgresql' : 'sqlite')
+
+/**
+ * The functions `on`, `once` and `off` of a connection, and `observed`, which says of each call what is to be told of
+ * its end. `connection` is what the app holds, `url` what it was given, and `ask` asks it something
+ * that nobody observes.
+ */
+function makeEvents({ connection, url, ask }) {
+  const emitter = new EventEmitter()
+  let listeners = 0
+  emitter.on('removeListener', () => listeners--)
+
+  /** To each listener for itself: one that throws keeps nothing from the others. */
+  function tell(name, event) {
+    for (const listener of emitter.rawListeners(name)) safely(() => listener(event))
+  }
+
+  const thresholdNames = () => emitter.eventNames().filter((name) => name.startsWith(LOW))
+  const lowBalances = new LowBalances({
+    readBalance: (userId) => ask('getRemainingCredits', [userId]),
+    thresholds: () => thresholdNames().map((name) => Number(name.slice(LOW.length))),
+    tell: (event) => tell(LOW + event.below, event),
+  })
+
+  function begin(call) {
+    const { takes, gives } = moves(call)
+    const number = takes || gives ? lowBalances.begin(gives) : undefined
+    return (error, value) => {
+      const changed = error ? [] : effects(call, value)
+      lowBalances.end(number, changed)
+      for (const { event, ...change } of changed) tell(event, change)
+      const refused = error && refusal(call, error)
+      if (refused) tell('refused', refused)
+    }
+  }
+
+  /** What is to be told of the end of a call; nothing, and at no cost, if nobody observes it. */
+  function observed(operation, passed) {
+    if (listeners === 0 && observers.size === 0) return undefined
+    const call = { connection, system: systemOf(url ?? process.env.DATABASE_URL), operation, passed }
+    return observe(listeners > 0 ? begin : undefined, call)
+  }
+
+  function check(method, event, listener) {
+    if (!NAMES.includes(event)) {
+      throw invalidArgument(method, 'event', `one of ${NAMES.map((name) => `'${name}'`).join(', ')}`, event)
+    }
+    if (typeof listener !== 'function') throw invalidArgument(method, 'listener', 'a function', listener)
+  }
+
+  function add(method, how, event, rest) {
+    const [options, listener] = event === 'balance-low' ? rest : [undefined, ...rest]
+    check(method, event, listener)
+    const below = options?.below
+    if (event === 'balance-low' && !(Number.isInteger(below) && below >= 1 && below <= MOST_CREDITS)) {
+      throw invalidArgument(method, 'below', `a whole number from 1 to ${MOST_CREDITS}`, below)
+    }
+    emitter[how](event === 'balance-low' ? LOW + below : event, listener)
+    listeners++
+  }
+
+  function on(event, ...rest) {
+    add(on, 'on', event, rest)
+  }
+
+  function once(event, ...rest) {
+    add(once, 'once', event, rest)
+  }
+
+  function off(event, listener) {
+    check(off, event, listener)
+    for (const name of event === 'balance-low' ? thresholdNames() : [event]) emitter.off(name, listener)
+  }
+
+  return { functions: { on, once, off }, observed }
+}
+
+module.exports = { makeEvents }

@@ -1,0 +1,336 @@
+//! Whatever an app asks for, in whatever order: the invariants of `docs/ledger.md` hold after each request,
+//! an audit finds nothing, a repair changes nothing, and statements add up. An audit finds what somebody
+//! damages afterwards, and a repair does no more damage.
+
+use std::collections::HashMap;
+
+use proptest::collection::vec;
+use proptest::prelude::*;
+use proptest::sample::Index;
+use serde_json::Value as Json;
+
+use super::generators::cases;
+use super::model::{Done, Row, Step, Tables, USERS, step};
+use crate::domain::audit::{Audit, Finding, Kind, Owners};
+use crate::domain::books::RowId;
+use crate::domain::options::RefundPolicy;
+use crate::domain::plan::Verb;
+use crate::domain::repair::{changed_ids, fixes, plan_fixes};
+use crate::domain::statement::{Cursor, Entry, Query, Statement, statement};
+use crate::domain::table::TableName::{self, Credit, Tasks};
+use crate::domain::table::TaskKind::{Ai, Media};
+use crate::domain::value::Value;
+use crate::error::Error;
+
+type Checked = Result<(), TestCaseError>;
+
+/// What a charge drew, item by item.
+fn draws(charge: &Row) -> Vec<(String, i64)> {
+    let items: Vec<Json> = serde_json::from_str(charge.text("consumedDetail").unwrap()).unwrap();
+    let draw = |item: &Json| {
+        let id = item["creditId"].as_str().unwrap().to_owned();
+        (id, item["creditsConsumed"].as_i64().unwrap())
+    };
+    items.iter().map(draw).collect()
+}
+
+/// The task that a charge was made for.
+fn task_of(charge: &Row) -> Option<RowId> {
+    let metadata: Json = serde_json::from_str(charge.text("metadata")?).ok()?;
+    let id = metadata["taskId"].as_str()?.to_owned();
+    let kind = if metadata["type"].as_str()?.starts_with("ai-") { Ai } else { Media };
+    Some((Tasks(kind), id))
+}
+
+/// The charge that a task names, if it is there.
+fn charge_of<'a>(tables: &'a Tables, task: &Row) -> Option<&'a Row> {
+    tables.row(Credit, task.text("creditId")?)
+}
+
+fn check_invariants(tables: &Tables) -> Checked {
+    let mut drawn: HashMap<String, i64> = HashMap::new();
+    for charge in tables.rows.iter().filter(|row| row.is_charge() && row.is_active()) {
+        let mut took = 0;
+        for (grant, credits) in draws(charge) {
+            let owner = tables.row(Credit, &grant).and_then(|row| row.text("userId"));
+            prop_assert_eq!(owner, charge.text("userId"), "{} drew on {}", &charge.id, grant);
+            *drawn.entry(grant).or_default() += credits;
+            took += credits;
+        }
+        prop_assert_eq!(took, -charge.number("credits"), "{}", &charge.id);
+    }
+    for row in &tables.rows {
+        if row.is_grant() {
+            let (granted, left) = (row.number("credits"), row.number("remainingCredits"));
+            prop_assert!((0..=granted).contains(&left), "{} of {} in {}", left, granted, &row.id);
+            prop_assert_eq!(
+                granted - left,
+                drawn.get(&row.id).copied().unwrap_or(0),
+                "{}",
+                &row.id
+            );
+        } else if row.is_charge() {
+            let task = task_of(row).map(|(table, id)| tables.row(table, &id));
+            let owner = task.map(|task| task.and_then(|task| task.text("userId")));
+            prop_assert!(owner.is_none_or(|owner| owner == row.text("userId")), "{}", &row.id);
+        } else {
+            let charge = charge_of(tables, row);
+            prop_assert!(row.text("creditId").is_none() || charge.is_some(), "{}", &row.id);
+            let failed = row.text("status") == Some("failed");
+            prop_assert!(!failed || charge.is_none_or(|charge| !charge.is_active()), "{}", &row.id);
+        }
+    }
+    Ok(())
+}
+
+fn findings(tables: &Tables) -> Vec<Finding> {
+    let of_user = |user: &&str| {
+        let books = tables.books(user);
+        let audit = Audit(&books);
+        let owner = |row: RowId| {
+            let owner = tables.row(row.0, &row.1)?.text("userId")?.to_owned();
+            Some((row, owner))
+        };
+        let owners: Owners = audit.named_elsewhere().into_iter().filter_map(owner).collect();
+        audit.findings(&owners)
+    };
+    USERS.iter().flat_map(of_user).collect()
+}
+
+/// A statement's last balance is the balance, and its pages are the whole.
+fn check_statements(tables: &Tables) -> Checked {
+    for user in USERS {
+        let books = tables.books(user);
+        let page = |query: &Query| statement(&books, query, tables.now_ms);
+        let whole = page(&Query { limit: usize::MAX, ..Query::default() });
+        let last = whole.entries.last().map_or(0, |entry| entry.balance);
+        prop_assert_eq!(last, tables.balance(user), "{:?}", &whole);
+        let mut query = Query { limit: 7, ..Query::default() };
+        let mut paged = Vec::new();
+        loop {
+            let Statement { opening_balance, entries, next } = page(&query);
+            prop_assert_eq!(opening_balance, paged.last().map_or(0, |entry: &Entry| entry.balance));
+            paged.extend(entries);
+            let Some(next) = next else { break };
+            query.after = Some(Cursor::parse(&next)?);
+        }
+        prop_assert_eq!(paged, whole.entries);
+    }
+    Ok(())
+}
+
+/// A repair leaves nothing to repair, and nothing that was not found before it. `found` is what was.
+fn check_repair(damaged: &Tables, found: &[Finding]) -> Checked {
+    let mut repaired = damaged.clone();
+    for user in USERS {
+        let fixes = fixes(&repaired.books(user));
+        prop_assert!(!found.is_empty() || fixes.is_empty(), "{:?}", fixes);
+        let metadata = |id: &str| {
+            let metadata = repaired.row(Credit, id).and_then(|row| row.text("metadata"));
+            (id.to_owned(), metadata.map(str::to_owned))
+        };
+        let metadata = changed_ids(&fixes).into_iter().map(metadata).collect();
+        repaired.apply(&plan_fixes(&fixes, &metadata, repaired.now_ms));
+    }
+    for user in USERS {
+        prop_assert_eq!(fixes(&repaired.books(user)), vec![]);
+    }
+    let left = findings(&repaired);
+    let was_found = |one: &Finding| {
+        found.iter().any(|other| other.kind == one.kind && other.rows[0] == one.rows[0])
+    };
+    prop_assert!(left.iter().all(was_found), "{:?} after {:?}", &left, found);
+    let can_be_mended = |finding: &Finding| match finding.kind {
+        Kind::FailedTaskCharged => true,
+        Kind::WrongTimeUnit => finding.rows[0].0 == Credit,
+        _ => false,
+    };
+    prop_assert!(left.is_empty() || !found.iter().all(can_be_mended), "{:?}", &left);
+    Ok(())
+}
+
+/// What each charge took at first, and what of it has come back.
+#[derive(Default)]
+struct History(HashMap<String, (i64, i64)>);
+
+impl History {
+    /// Holds what a request came to against what it did to the balances.
+    fn note(&mut self, step: &Step, before: &Tables, after: &Tables, done: &Done) -> Checked {
+        let (plan, refund) = done;
+        let user = plan.user_id.as_str();
+        let gained = after.balance(user) - before.balance(user);
+        let drawn: i64 = plan.draws.iter().map(|draw| draw.credits_consumed).sum();
+        if drawn > 0 {
+            prop_assert_eq!(gained, -drawn);
+            let charge = after
+                .rows
+                .iter()
+                .find(|row| row.is_charge() && before.row(Credit, &row.id).is_none());
+            self.0.insert(charge.unwrap().id.clone(), (drawn, 0));
+        }
+        if let Some(refund) = refund {
+            prop_assert_eq!(gained, refund.spendable, "{:?}", refund);
+            prop_assert_eq!(&refund.skipped, &vec![]);
+            let policy = match step {
+                Step::Update { policy, .. }
+                | Step::Settle { policy, .. }
+                | Step::Refund { policy, .. } => *policy,
+                other => panic!("{other:?} gave something back"),
+            };
+            let regrants = policy != RefundPolicy::Source;
+            prop_assert!(!regrants || refund.spendable == refund.credits, "{:?}", refund);
+            prop_assert!(regrants || refund.regranted.is_none(), "{:?}", refund);
+            let charge = plan.rows.iter().find(|row| row.verb == Verb::UpdateCharge);
+            match charge {
+                Some(charge) => self.0.get_mut(&charge.id).unwrap().1 += refund.credits,
+                None => prop_assert_eq!(refund.credits, 0),
+            }
+        }
+        for row in after.rows.iter().filter(|row| row.is_charge()) {
+            let (took, came_back) = self.0[&row.id];
+            let takes = if row.is_active() { -row.number("credits") } else { 0 };
+            prop_assert_eq!(took - came_back, takes, "{}", &row.id);
+        }
+        Ok(())
+    }
+}
+
+fn check_refusal(tables: &Tables, step: &Step, refusal: &Error) -> Checked {
+    if let Error::InsufficientCredits { required, available } = refusal {
+        let user = match step {
+            Step::Consume { user, .. } | Step::Create { user, .. } => Some(USERS[*user]),
+            _ => None,
+        };
+        prop_assert!(available < required);
+        prop_assert!(user.is_none_or(|user| tables.balance(user) == *available));
+    }
+    prop_assert!(!matches!(refusal.code(), "INTERNAL" | "CHARGE_CORRUPT"), "{}", refusal);
+    Ok(())
+}
+
+/// Takes all steps; what must hold is looked at after each.
+fn take_all(steps: &[Step]) -> Result<Tables, TestCaseError> {
+    let mut tables = Tables::new();
+    let mut history = History::default();
+    for step in steps {
+        let before = tables.clone();
+        match tables.take(step) {
+            Ok(Some(done)) => history.note(step, &before, &tables, &done)?,
+            Ok(None) => {}
+            Err(refusal) => check_refusal(&tables, step, &refusal)?,
+        }
+        check_invariants(&tables)?;
+        prop_assert_eq!(findings(&tables), vec![]);
+        check_repair(&tables, &[])?;
+        check_statements(&tables)?;
+    }
+    Ok(tables)
+}
+
+/// A change by hand that breaks an invariant.
+#[derive(Debug)]
+struct Damage {
+    table: TableName,
+    id: String,
+    /// A column and what stands there then; `None`: the row is gone.
+    change: Option<(&'static str, Value)>,
+    /// The row that a finding must name, and what it may say of it.
+    shows: RowId,
+    kinds: &'static [Kind],
+}
+
+/// Everything that can be damaged.
+fn damages(tables: &Tables, by: i64) -> Vec<Damage> {
+    use Kind::*;
+    const DRAWS: &[Kind] = &[GrantOutOfRange, RefundedMoreThanOnce, GrantDrawsDiffer];
+    let mut damages = Vec::new();
+    for row in &tables.rows {
+        let own = || (row.table, row.id.clone());
+        let mut damage = |change, shows: RowId, kinds| {
+            let (table, id) = own();
+            damages.push(Damage { table, id, change, shows, kinds });
+        };
+        let integer = |name, number| Some((name, Value::Integer(number)));
+        let text = |name, text: &str| Some((name, Value::Text(text.to_owned())));
+        let in_seconds = Value::TimeMs(tables.now_ms / 1000);
+        damage(Some(("createdAt", in_seconds)), own(), &[WrongTimeUnit]);
+        if row.is_grant() {
+            for name in ["credits", "remainingCredits"] {
+                damage(integer(name, row.number(name) + by), own(), DRAWS);
+                damage(integer(name, row.number(name) - by), own(), DRAWS);
+            }
+        }
+        if row.is_charge() {
+            let drawn = draws(row).into_iter().find(|(_, credits)| *credits > 0);
+            let grant = drawn.map(|(id, _)| (Credit, id)).unwrap();
+            if !row.is_active() {
+                damage(text("status", "active"), grant, DRAWS);
+                continue;
+            }
+            damage(text("status", "deleted"), grant.clone(), DRAWS);
+            damage(None, grant, DRAWS);
+            damage(integer("credits", row.number("credits") + by), own(), &[ChargeDrawsDiffer]);
+            damage(integer("credits", row.number("credits") - by), own(), &[ChargeDrawsDiffer]);
+            let detail = row.text("consumedDetail").unwrap();
+            damage(text("consumedDetail", &detail[1..]), own(), &[DetailUnreadable]);
+            damage(Some(("consumedDetail", Value::Null)), own(), &[DetailUnreadable]);
+            let mut items: Vec<Json> = serde_json::from_str(detail).unwrap();
+            items[0]["creditsConsumed"] =
+                (items[0]["creditsConsumed"].as_i64().unwrap() + by).into();
+            let more = Json::from(items).to_string();
+            damage(text("consumedDetail", &more), own(), &[ChargeDrawsDiffer, DetailUnreadable]);
+            let other = USERS.into_iter().find(|user| row.text("userId") != Some(user)).unwrap();
+            damage(text("userId", other), own(), &[DrawOnForeignGrant]);
+        }
+        if row.is_task() {
+            let charge = charge_of(tables, row).filter(|charge| charge.is_active());
+            if charge.is_some() {
+                damage(text("status", "failed"), own(), &[FailedTaskCharged]);
+            }
+            damage(text("creditId", "gone"), own(), &[TaskWithoutCharge]);
+            let is_for = |charge: &&Row| {
+                charge.is_charge() && charge.is_active() && task_of(charge) == Some(own())
+            };
+            if tables.rows.iter().find(is_for).is_some() {
+                damage(None, own(), &[ChargeWithoutTask]);
+            }
+        }
+    }
+    damages
+}
+
+fn damaged(tables: &Tables, damage: &Damage) -> Tables {
+    let mut tables = tables.clone();
+    match &damage.change {
+        None => tables.rows.retain(|row| (row.table, &row.id) != (damage.table, &damage.id)),
+        Some((name, value)) => {
+            tables.row_mut(damage.table, &damage.id).fields.set(name, value.clone());
+        }
+    }
+    tables
+}
+
+proptest! {
+    #![proptest_config(cases(256))]
+
+    #[test]
+    fn any_sequence_keeps_the_invariants_and_an_audit_finds_any_damage(
+        steps in vec(step(), 1..60),
+        pick in any::<Index>(),
+        by in 1..100_i64,
+    ) {
+        let tables = take_all(&steps)?;
+        let damages = damages(&tables, by);
+        if !damages.is_empty() {
+            let damage = pick.get(&damages);
+            let damaged = damaged(&tables, damage);
+            let found = findings(&damaged);
+            let shown = found.iter().any(|finding| {
+                damage.kinds.contains(&finding.kind) && finding.rows.contains(&damage.shows)
+            });
+            prop_assert!(shown, "{:?}: {:?}", damage, &found);
+            check_repair(&damaged, &found)?;
+            check_statements(&damaged)?;
+        }
+    }
+}

@@ -1,0 +1,448 @@
+//! The tables in memory, and an app's requests on them: what an engine does, without a database.
+
+use proptest::prelude::*;
+use proptest::sample::{Index, select};
+
+use crate::domain::books::{Books, ChargeEntry, GrantEntry, TaskEntry, Times};
+use crate::domain::charge::{
+    Charge, ChargeFacts, ChargeRequest, Grant, NewIds, left_of, plan_charge,
+};
+use crate::domain::grant::{GrantFacts, NewGrant, plan_grant};
+use crate::domain::options::RefundPolicy;
+use crate::domain::plan::{Plan, Verb};
+use crate::domain::refund::{Refund, Refundable};
+use crate::domain::settle::{Settlement, plan_settlement};
+use crate::domain::table::TableName::{self, Credit, Tasks};
+use crate::domain::table::TaskKind::{self, Ai, Media};
+use crate::domain::task::{
+    self, NewTask, NewTaskFacts, TaskFacts, TaskPatch, plan_new_task, plan_patch, plan_step,
+};
+use crate::domain::value::{Fields, Value};
+use crate::error::Result;
+
+/// The last one has no row in `user`.
+pub(super) const USERS: [&str; 3] = ["ada", "bob", "nobody"];
+const DAY_MS: i64 = 86_400_000;
+
+/// What somebody asks for, or what happens by itself. Tasks and charges are picked from those that are there.
+#[derive(Debug, Clone)]
+pub(super) enum Step {
+    Grant {
+        user: usize,
+        credits: i64,
+        days: Option<i64>,
+    },
+    Consume {
+        user: usize,
+        credits: i64,
+    },
+    /// A task that costs something, or one that an earlier charge pays for.
+    Create {
+        kind: TaskKind,
+        id: usize,
+        user: usize,
+        cost: i64,
+        names: Option<Index>,
+    },
+    Update {
+        task: Index,
+        status: Option<&'static str>,
+        names: Names,
+        policy: RefundPolicy,
+    },
+    Further {
+        task: Index,
+        credits: i64,
+        status: Option<&'static str>,
+    },
+    Settle {
+        task: Index,
+        credits: i64,
+        policy: RefundPolicy,
+    },
+    Refund {
+        charge: Index,
+        credits: Option<i64>,
+        policy: RefundPolicy,
+    },
+    /// The app itself marks a grant as expired.
+    Withdraw {
+        grant: Index,
+    },
+    Wait {
+        days: i64,
+    },
+}
+
+/// What a patch says of `creditId`.
+#[derive(Debug, Clone)]
+pub(super) enum Names {
+    Nothing,
+    Null,
+    Charge(Index),
+}
+
+/// Mostly what can be done, so that much comes together.
+pub(super) fn step() -> impl Strategy<Value = Step> {
+    let user = || prop_oneof![10 => Just(0_usize), 10 => Just(1), 1 => Just(2)];
+    let pick = any::<Index>;
+    let kind = select(vec![Media, Ai]);
+    let status =
+        || select(vec!["processing", "failed", "failed", "completed", "success", "canceled"]);
+    let names = prop_oneof![
+        5 => Just(Names::Nothing),
+        1 => Just(Names::Null),
+        2 => pick().prop_map(Names::Charge),
+    ];
+    let policy = || select(vec![RefundPolicy::Source, RefundPolicy::RegrantDays(3)]);
+    let granted = prop_oneof![8 => 1..80_i64, 1 => Just(i64::from(i32::MAX))];
+    let credits = || prop_oneof![20 => 0..30_i64, 1 => Just(i64::from(i32::MAX))];
+    prop_oneof![
+        8 => (user(), granted, prop::option::of(-1..9_i64))
+            .prop_map(|(user, credits, days)| Step::Grant { user, credits, days }),
+        4 => (user(), 1..30_i64).prop_map(|(user, credits)| Step::Consume { user, credits }),
+        8 => (kind, 0..20_usize, user(), credits(), prop::option::weighted(0.2, pick()))
+            .prop_map(|(kind, id, user, cost, names)| Step::Create { kind, id, user, cost, names }),
+        8 => (pick(), prop::option::weighted(0.7, status()), names, policy())
+            .prop_map(|(task, status, names, policy)| Step::Update { task, status, names, policy }),
+        5 => (pick(), credits(), prop::option::of(status()))
+            .prop_map(|(task, credits, status)| Step::Further { task, credits, status }),
+        5 => (pick(), credits(), policy())
+            .prop_map(|(task, credits, policy)| Step::Settle { task, credits, policy }),
+        5 => (pick(), prop::option::of(1..30_i64), policy())
+            .prop_map(|(charge, credits, policy)| Step::Refund { charge, credits, policy }),
+        1 => pick().prop_map(|grant| Step::Withdraw { grant }),
+        4 => (0..3_i64).prop_map(|days| Step::Wait { days }),
+    ]
+}
+
+/// What a request came to: what it wrote, and what it gave back.
+pub(super) type Done = (Plan, Option<Refund>);
+
+/// All rows, in the order in which they were written.
+#[derive(Debug, Clone)]
+pub(super) struct Tables {
+    pub(super) rows: Vec<Row>,
+    pub(super) now_ms: i64,
+}
+
+#[derive(Debug, Clone)]
+pub(super) struct Row {
+    pub(super) table: TableName,
+    pub(super) id: String,
+    pub(super) fields: Fields,
+}
+
+impl Row {
+    pub(super) fn text(&self, name: &str) -> Option<&str> {
+        match self.fields.get(name)? {
+            Value::Text(text) | Value::Json(text) => Some(text),
+            _ => None,
+        }
+    }
+
+    pub(super) fn number(&self, name: &str) -> i64 {
+        match self.fields.get(name) {
+            Some(Value::Integer(number)) => *number,
+            other => panic!("{name} of {} is {other:?}", self.id),
+        }
+    }
+
+    fn time_ms(&self, name: &str) -> Option<i64> {
+        match self.fields.get(name)? {
+            Value::TimeMs(time_ms) => Some(*time_ms),
+            _ => None,
+        }
+    }
+
+    fn times(&self) -> Times {
+        Times {
+            created_at_ms: self.time_ms("createdAt"),
+            updated_at_ms: self.time_ms("updatedAt"),
+            deleted_at_ms: self.time_ms("deletedAt"),
+            expires_at_ms: self.time_ms("expiresAt"),
+        }
+    }
+
+    pub(super) fn is_grant(&self) -> bool {
+        self.text("transactionType") == Some("grant")
+    }
+
+    pub(super) fn is_charge(&self) -> bool {
+        self.text("transactionType") == Some("consume")
+    }
+
+    pub(super) fn is_task(&self) -> bool {
+        matches!(self.table, Tasks(_))
+    }
+
+    pub(super) fn is_active(&self) -> bool {
+        self.text("status") == Some("active")
+    }
+
+    fn grant(&self) -> Grant {
+        Grant {
+            id: self.id.clone(),
+            transaction_no: self.text("transactionNo").unwrap().to_owned(),
+            credits: self.number("credits"),
+            remaining: self.number("remainingCredits"),
+            expires_at_ms: self.time_ms("expiresAt"),
+            active: self.is_active(),
+        }
+    }
+
+    fn charge(&self) -> Charge {
+        let detail = self.text("consumedDetail");
+        Charge {
+            id: self.id.clone(),
+            user_id: self.text("userId").unwrap().to_owned(),
+            active: self.is_active(),
+            credits: -self.number("credits"),
+            consumed_detail: detail.map(|detail| detail.as_bytes().to_vec()),
+            metadata: self.text("metadata").map(str::to_owned),
+        }
+    }
+
+    fn task(&self) -> TaskFacts {
+        TaskFacts {
+            user_id: self.text("userId").unwrap().to_owned(),
+            status: self.text("status").unwrap().to_owned(),
+            credit_id: self.text("creditId").map(str::to_owned),
+            updated_at_ms: self.time_ms("updatedAt").unwrap(),
+        }
+    }
+}
+
+impl Tables {
+    pub(super) fn new() -> Self {
+        Self { rows: Vec::new(), now_ms: 1_800_000_000_000 }
+    }
+
+    pub(super) fn row(&self, table: TableName, id: &str) -> Option<&Row> {
+        self.rows.iter().find(|row| row.table == table && row.id == id)
+    }
+
+    pub(super) fn row_mut(&mut self, table: TableName, id: &str) -> &mut Row {
+        self.rows.iter_mut().find(|row| row.table == table && row.id == id).unwrap()
+    }
+
+    /// The rows of a user. Nobody shares rows.
+    pub(super) fn of_user(&self, user: &str) -> impl Iterator<Item = &Row> {
+        self.rows.iter().filter(move |row| row.text("userId") == Some(user))
+    }
+
+    /// In draw order.
+    pub(super) fn spendable(&self, user: &str) -> Vec<Grant> {
+        let mut rows: Vec<&Row> = self.of_user(user).filter(|row| row.is_grant()).collect();
+        rows.sort_by_key(|row| {
+            let expires_at_ms = row.time_ms("expiresAt");
+            (expires_at_ms.is_none(), expires_at_ms, row.time_ms("createdAt"), &row.id)
+        });
+        rows.retain(|row| {
+            let expired = row.time_ms("expiresAt").is_some_and(|at_ms| at_ms <= self.now_ms);
+            row.is_active() && !expired && row.number("remainingCredits") > 0
+        });
+        rows.into_iter().map(Row::grant).collect()
+    }
+
+    pub(super) fn balance(&self, user: &str) -> i64 {
+        left_of(&self.spendable(user))
+    }
+
+    /// What an audit reads of a user.
+    pub(super) fn books(&self, user: &str) -> Books {
+        let mut books = Books::of(user);
+        for row in self.of_user(user) {
+            let (id, times) = (row.id.clone(), row.times());
+            if let Tasks(kind) = row.table {
+                let failed = row.text("status") == Some(task::FAILED);
+                let credit_id = row.text("creditId").map(str::to_owned);
+                books.tasks.push(TaskEntry { kind, id, failed, credit_id, times });
+            } else if row.is_grant() {
+                let Grant { credits, remaining, active, .. } = row.grant();
+                books.grants.push(GrantEntry { id, credits, remaining, active, times });
+            } else {
+                books.charges.push(ChargeEntry::new(row.charge(), times));
+            }
+        }
+        books
+    }
+
+    fn pick(&self, index: &Index, is_one: fn(&Row) -> bool) -> Option<&Row> {
+        let some: Vec<&Row> = self.rows.iter().filter(|row| is_one(row)).collect();
+        (!some.is_empty()).then(|| *index.get(&some))
+    }
+
+    fn charge(&self, id: &str) -> Option<Charge> {
+        self.row(Credit, id).filter(|row| row.is_charge()).map(Row::charge)
+    }
+
+    fn funds(&self, user: &str) -> ChargeFacts {
+        let user_exists = USERS[..2].contains(&user);
+        ChargeFacts { user_exists, transaction_no_taken: false, grants: self.spendable(user) }
+    }
+
+    fn drawn_on(&self, refundable: Option<&Refundable>) -> Vec<Grant> {
+        let Some(refundable) = refundable else { return Vec::new() };
+        let draws = |row: &&Row| refundable.draws.iter().any(|draw| draw.credit_id == row.id);
+        let grants = self.of_user(&refundable.user_id).filter(|row| row.is_grant());
+        grants.filter(draws).map(Row::grant).collect()
+    }
+
+    /// Does what is asked, and says what it came to. `None`: there is nothing that it could be done to.
+    pub(super) fn take(&mut self, step: &Step) -> Result<Option<Done>> {
+        let done = self.plan(step)?;
+        if let Some((plan, _)) = &done {
+            self.apply(plan);
+        }
+        Ok(done)
+    }
+
+    fn plan(&mut self, step: &Step) -> Result<Option<Done>> {
+        let ids = NewIds {
+            id: format!("new-{}", self.rows.len()),
+            transaction_no: self.rows.len().to_string(),
+        };
+        let (now_ms, none) = (self.now_ms, Fields::default());
+        let text = |text: &str| Value::Text(text.to_owned());
+        let (plan, refund) = match step {
+            Step::Wait { days } => {
+                self.now_ms += days * DAY_MS;
+                return Ok(None);
+            }
+            Step::Withdraw { grant } => {
+                let grant = self.pick(grant, Row::is_grant).map(|row| row.id.clone());
+                if let Some(id) = grant {
+                    self.row_mut(Credit, &id).fields.set("status", text("expired"));
+                }
+                return Ok(None);
+            }
+            Step::Grant { user, credits, days } => {
+                let fields = [
+                    ("userId", text(USERS[*user])),
+                    ("credits", Value::Integer(*credits)),
+                    ("expiresAt", Value::time_or_null(days.map(|days| now_ms + days * DAY_MS))),
+                ];
+                let grant = NewGrant::parse(fields.into_iter().collect(), &none)?;
+                let user_exists = self.funds(USERS[*user]).user_exists;
+                let facts = GrantFacts { user_exists, ..GrantFacts::default() };
+                (plan_grant(&grant, facts, ids, now_ms)?, None)
+            }
+            Step::Consume { user, credits } => {
+                let fields =
+                    [("userId", text(USERS[*user])), ("credits", Value::Integer(*credits))];
+                let request = ChargeRequest::parse(&fields.into_iter().collect(), &none)?;
+                (plan_charge(&request, &self.funds(USERS[*user]), ids, now_ms)?, None)
+            }
+            Step::Create { kind, id, user, cost, names } => {
+                let names = names.as_ref().and_then(|index| self.pick(index, Row::is_charge));
+                let cost = Value::Integer(if names.is_some() { 0 } else { *cost });
+                let id = format!("task-{id}");
+                let fields = [
+                    ("id", text(&id)),
+                    ("userId", text(USERS[*user])),
+                    ("status", text("pending")),
+                    ("creditId", Value::text_or_null(names.map(|row| row.id.as_str()))),
+                    ("costCredits", cost.clone()),
+                ];
+                let task = NewTask::parse(*kind, fields.into_iter().collect(), Some(&cost), &none)?;
+                let facts = NewTaskFacts {
+                    task_exists: self.row(Tasks(*kind), &id).is_some(),
+                    named_charge: names.map(Row::charge),
+                    funds: self.funds(USERS[*user]),
+                };
+                (plan_new_task(&task, &facts, ids, now_ms)?, None)
+            }
+            Step::Update { task, status, names, policy } => {
+                let Some((kind, id, task)) = self.a_task(task) else { return Ok(None) };
+                let names = match names {
+                    Names::Nothing => None,
+                    Names::Null => Some(Value::Null),
+                    Names::Charge(index) => {
+                        self.pick(index, Row::is_charge).map(|row| text(&row.id))
+                    }
+                };
+                let names = names.map(|value| ("creditId", value));
+                let status = status.map(|status| ("status", text(status)));
+                let fields = status.into_iter().chain(names).collect();
+                let patch = TaskPatch::parse(kind, id, fields, &none, *policy)?;
+                let charge = patch.charge_to_load(&task).and_then(|id| self.charge(id));
+                let refundable = patch.check(&task, charge.as_ref())?;
+                let grants = self.drawn_on(refundable.as_ref());
+                plan_patch(&patch, &task, refundable.as_ref(), grants, ids, now_ms)
+            }
+            Step::Further { task, credits, status } => {
+                let Some((kind, id, task)) = self.a_task(task) else { return Ok(None) };
+                let charge = [("credits", Value::Integer(*credits))].into_iter().collect();
+                let patch = status.iter().map(|status| ("status", text(status))).collect();
+                let step = task::Step::parse(kind, id, &charge, patch, &none)?;
+                (plan_step(&step, &task, &self.funds(&task.user_id), ids, now_ms)?, None)
+            }
+            Step::Settle { task, credits, policy } => {
+                let Some((kind, id, task)) = self.a_task(task) else { return Ok(None) };
+                let credits = Value::Integer(*credits);
+                let settlement = Settlement::of_task(kind, id, Some(&credits), &none, *policy)?;
+                self.settle(&settlement, Some(&task), ids)?
+            }
+            Step::Refund { charge, credits, policy } => {
+                let Some(row) = self.pick(charge, Row::is_charge) else { return Ok(None) };
+                let (id, credits) = (row.id.clone(), credits.map(Value::Integer));
+                let settlement = Settlement::of_charge(id, credits.as_ref(), &none, *policy)?;
+                self.settle(&settlement, None, ids)?
+            }
+        };
+        Ok(Some((plan, refund)))
+    }
+
+    fn a_task(&self, index: &Index) -> Option<(TaskKind, String, TaskFacts)> {
+        let row = self.pick(index, Row::is_task)?;
+        let Tasks(kind) = row.table else { return None };
+        Some((kind, row.id.clone(), row.task()))
+    }
+
+    fn settle(
+        &self,
+        settlement: &Settlement,
+        task: Option<&TaskFacts>,
+        ids: NewIds,
+    ) -> Result<(Plan, Option<Refund>)> {
+        let charge = self.charge(settlement.charge_id(task)?);
+        let (charge, settling) = settlement.check(task, charge)?;
+        let grants = self.drawn_on(settling.as_ref().map(|settling| &settling.refundable));
+        let (plan, refund) =
+            plan_settlement(settlement, &charge, settling, grants, ids, self.now_ms);
+        Ok((plan, Some(refund)))
+    }
+
+    /// Writes a plan, with the guards that the databases have.
+    pub(super) fn apply(&mut self, plan: &Plan) {
+        for change in &plan.rows {
+            if change.verb == Verb::Insert {
+                assert!(self.row(change.table, &change.id).is_none(), "{} is there", change.id);
+                let (table, id, fields) = (change.table, change.id.clone(), change.fields.clone());
+                self.rows.push(Row { table, id, fields });
+                continue;
+            }
+            let row = self.row_mut(change.table, &change.id);
+            assert!(change.verb != Verb::UpdateCharge || row.is_active(), "{}", change.id);
+            let kept = row.fields.iter().filter(|(name, _)| change.fields.get(name).is_none());
+            let fields = kept.chain(change.fields.iter());
+            row.fields = fields.map(|(name, value)| (name.to_owned(), value.clone())).collect();
+        }
+        for draw in &plan.draws {
+            let left = self.change_grant(&draw.credit_id, -draw.credits_consumed);
+            assert_eq!(left, draw.credits_after);
+        }
+        for (id, credits) in &plan.returns {
+            self.change_grant(id, *credits);
+        }
+    }
+
+    fn change_grant(&mut self, id: &str, by: i64) -> i64 {
+        let row = self.row_mut(Credit, id);
+        let left = row.number("remainingCredits") + by;
+        assert!((0..=row.number("credits")).contains(&left), "{left} credits left of grant {id}");
+        row.fields.set("remainingCredits", Value::Integer(left));
+        left
+    }
+}

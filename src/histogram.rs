@@ -1,0 +1,185 @@
+//! How often a number of which size came, such as a duration in microseconds.
+//!
+//! Counting takes no lock and no memory: it is a few additions on counters of fixed size. Whoever reads while others
+//! count may miss the last of them.
+
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::time::{Duration, Instant};
+
+/// Four for each power of two up to 2^33, which are more than two hours of microseconds.
+const BUCKETS: usize = 128;
+
+/// Counts numbers by their size.
+#[derive(Debug)]
+pub struct Histogram {
+    buckets: [AtomicU64; BUCKETS],
+    sum: AtomicU64,
+    largest: AtomicU64,
+}
+
+/// What was counted.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Distribution {
+    /// How many numbers.
+    pub count: u64,
+    /// All of them together.
+    pub sum: u64,
+    /// Half of them are not larger than this; it is too large by a quarter at the most.
+    pub median: u64,
+    /// As the median, for 99 of a hundred.
+    pub p99: u64,
+    /// The largest one.
+    pub largest: u64,
+}
+
+impl Distribution {
+    /// What one of them is on the average.
+    pub fn mean(&self) -> f64 {
+        // Exact up to 2^53, which are 285 years of microseconds.
+        self.sum as f64 / self.count.max(1) as f64
+    }
+}
+
+impl Default for Histogram {
+    fn default() -> Self {
+        Self {
+            buckets: std::array::from_fn(|_| AtomicU64::new(0)),
+            sum: AtomicU64::new(0),
+            largest: AtomicU64::new(0),
+        }
+    }
+}
+
+impl Histogram {
+    /// Counts a number.
+    pub fn count(&self, number: u64) {
+        self.buckets[bucket_of(number)].fetch_add(1, Relaxed);
+        self.sum.fetch_add(number, Relaxed);
+        if number > self.largest.load(Relaxed) {
+            self.largest.fetch_max(number, Relaxed);
+        }
+    }
+
+    /// Counts a duration, in microseconds.
+    pub fn count_time(&self, duration: Duration) {
+        self.count(u64::try_from(duration.as_micros()).unwrap_or(u64::MAX));
+    }
+
+    /// Counts how long something took that has just ended, in microseconds.
+    pub fn count_since(&self, began: Instant) {
+        self.count_time(began.elapsed());
+    }
+
+    /// What was counted so far.
+    pub fn read(&self) -> Distribution {
+        let counts: [u64; BUCKETS] = std::array::from_fn(|at| self.buckets[at].load(Relaxed));
+        let count: u64 = counts.iter().sum();
+        let largest = self.largest.load(Relaxed);
+        // The smallest bucket's bound with so many of a hundred in it and below.
+        let percentile = |percent: u64| {
+            let mut left = (count * percent).div_ceil(100);
+            let at = counts.iter().position(|in_bucket| {
+                let there = left <= *in_bucket;
+                left = left.saturating_sub(*in_bucket);
+                there
+            });
+            match at {
+                Some(at) if at < BUCKETS - 1 => largest_in(at).min(largest),
+                // The last bucket has no bound.
+                _ => largest,
+            }
+        };
+        Distribution {
+            count,
+            sum: self.sum.load(Relaxed),
+            median: percentile(50),
+            p99: percentile(99),
+            largest,
+        }
+    }
+}
+
+/// By the highest bit of a number and the two below it; up to 7, each number has its own.
+fn bucket_of(number: u64) -> usize {
+    let power = number.max(4).ilog2() - 2;
+    // It is smaller than 256.
+    let bucket = u64::from(power * 4) + (number >> power);
+    usize::try_from(bucket).unwrap_or(usize::MAX).min(BUCKETS - 1)
+}
+
+/// The largest number of a bucket.
+fn largest_in(bucket: usize) -> u64 {
+    let power = (bucket / 4).max(1) - 1;
+    ((bucket - power * 4 + 1) as u64) * (1 << power) - 1
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn buckets() {
+        let rows = [
+            // a number, its bucket, the largest number there
+            (0, 0, 0),
+            (1, 1, 1),
+            (3, 3, 3),
+            (4, 4, 4),
+            (7, 7, 7),
+            (8, 8, 9),
+            (9, 8, 9),
+            (10, 9, 11),
+            (15, 11, 15),
+            (16, 12, 19),
+            (1000, 35, 1023),
+            (1 << 32, 124, 5_368_709_119),
+            ((1 << 33) - 1, 127, (1 << 33) - 1),
+            (1 << 33, 127, (1 << 33) - 1),
+            (u64::MAX, 127, (1 << 33) - 1),
+        ];
+        for (number, bucket, largest) in rows {
+            assert_eq!((bucket_of(number), largest_in(bucket)), (bucket, largest), "{number}");
+        }
+    }
+
+    #[test]
+    fn buckets_follow_one_another_and_are_narrow() {
+        for bucket in 1..BUCKETS {
+            let (smallest, largest) = (largest_in(bucket - 1) + 1, largest_in(bucket));
+            assert_eq!((bucket_of(smallest), bucket_of(largest)), (bucket, bucket));
+            assert!(largest - smallest <= smallest / 4, "{smallest} to {largest}");
+        }
+    }
+
+    #[test]
+    fn distributions() {
+        let rows = [
+            // numbers; how many, their sum, the median, 99 of a hundred, the largest
+            (vec![], (0, 0, 0, 0, 0)),
+            (vec![0], (1, 0, 0, 0, 0)),
+            (vec![1000], (1, 1000, 1000, 1000, 1000)),
+            (vec![1, 2, 3], (3, 6, 2, 3, 3)),
+            (vec![1, 2, 3, 7], (4, 13, 2, 7, 7)),
+            (vec![100, 200, 300], (3, 600, 223, 300, 300)),
+            ([vec![5; 99], vec![1000]].concat(), (100, 1495, 5, 5, 1000)),
+            ([vec![5; 98], vec![1000; 2]].concat(), (100, 2490, 5, 1000, 1000)),
+            // Larger than what has a bucket of its own.
+            (vec![1 << 40], (1, 1 << 40, 1 << 40, 1 << 40, 1 << 40)),
+        ];
+        for (numbers, (count, sum, median, p99, largest)) in rows {
+            let histogram = Histogram::default();
+            numbers.iter().for_each(|number| histogram.count(*number));
+            let expected = Distribution { count, sum, median, p99, largest };
+            assert_eq!(histogram.read(), expected, "{numbers:?}");
+        }
+    }
+
+    #[test]
+    fn means() {
+        for (numbers, mean) in [(vec![], 0.0), (vec![3], 3.0), (vec![1, 2], 1.5)] {
+            let histogram = Histogram::default();
+            numbers.iter().for_each(|number| histogram.count(*number));
+            assert_eq!(histogram.read().mean(), mean);
+        }
+    }
+}

@@ -1,0 +1,51 @@
+//! What those who run a server's clients see of it: how long things take, and a name for the log.
+
+use tokio_postgres::Config;
+use tokio_postgres::config::Host;
+
+use crate::histogram::Histogram;
+
+/// How long things took, in microseconds.
+#[derive(Debug, Default)]
+pub struct Times {
+    /// Until a connection was there, free or new.
+    pub connections: Histogram,
+    /// From what was sent to the server's last answer to it.
+    pub round_trips: Histogram,
+    /// Those round trips that wrote and committed.
+    pub commits: Histogram,
+}
+
+/// A server's and its database's name, without who may use it. It is to be shown only when the server has let us in:
+/// what is wrong in a URL may be a part of its password. Of several servers nobody knows which one that was.
+pub(super) fn name(config: &Config) -> String {
+    let host = match config.get_hosts() {
+        [Host::Tcp(host)] => host.clone(),
+        #[cfg(unix)]
+        [Host::Unix(folder)] => folder.display().to_string(),
+        hosts => format!("one of {} servers", hosts.len()),
+    };
+    format!("{host}/{}", config.get_dbname().unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names() {
+        let rows = [
+            (
+                "postgres://app:secret@db.example.test:5433/app?application_name=x",
+                "db.example.test/app",
+            ),
+            ("postgres://app:secret@[::1]/app", "::1/app"),
+            ("postgres://app:secret@a.test,b.test/app", "one of 2 servers/app"),
+            ("postgres://app:secret@%2Frun%2Fpostgresql/app", "/run/postgresql/app"),
+            ("postgres://app:secret@host", "host/"),
+        ];
+        for (url, expected) in rows {
+            assert_eq!(name(&url.parse().unwrap()), expected, "{url}");
+        }
+    }
+}

@@ -1,0 +1,139 @@
+//! Whatever `DATABASE_URL` holds: it is a database or an error, and its password is shown to nobody.
+
+use std::path::PathBuf;
+
+use proptest::prelude::*;
+use proptest::sample::select;
+
+use super::location::{Location, Place, SslMode};
+use crate::domain::properties::generators::{cases, edited, edits, text};
+
+/// What stands for a password. No message holds it by chance.
+const PASSWORD: &str = "hunter2";
+
+fn url_with_password() -> impl Strategy<Value = String> {
+    let scheme = select(vec!["postgres", "postgresql", "mysql", "libsql", "sqlserver"]);
+    let user = prop_oneof![3 => Just("app".to_owned()), 1 => text()];
+    let rest = select(vec![
+        "db/app",
+        "db:5432/app?sslmode=require",
+        "db/app?sslmode=no",
+        "db/app?sslmode=verify-full&sslrootcert=%2Fca.pem&pgbouncer=true",
+        "[::1]/app",
+        "/app?host=/run&user=app",
+        "",
+    ]);
+    (scheme, user, rest)
+        .prop_map(|(scheme, user, rest)| format!("{scheme}://{user}:{PASSWORD}@{rest}"))
+}
+
+/// A genuine URL, perhaps with something before it, and perhaps with a slip.
+fn slipped() -> impl Strategy<Value = String> {
+    let prefix = select(vec!["", "", "", " ", "\"", "'", "DATABASE_URL=", "psql ", "\u{feff}"]);
+    (prefix, url_with_password(), edits(1)).prop_map(|(prefix, url, edits)| {
+        let url = edited(format!("{prefix}{url}").into_bytes(), &edits);
+        String::from_utf8_lossy(&url).into_owned()
+    })
+}
+
+/// A path that no parameter and no scheme makes anything else of.
+fn path() -> impl Strategy<Value = String> {
+    let part = prop_oneof![3 => "[a-z .é%+-]{1,6}", 1 => any::<String>()];
+    let path = (any::<bool>(), proptest::collection::vec(part, 1..4));
+    let path = path.prop_map(|(absolute, parts)| {
+        let path = parts.join("/").replace('\0', "");
+        let path = path.trim_start_matches('/');
+        format!("{}{path}", if absolute { "/" } else { "" })
+    });
+    path.prop_filter("a file", |path| !matches!(path.trim(), "" | "/" | ":memory:"))
+}
+
+fn encoded(path: &str, all: bool) -> String {
+    let plain = |byte: u8| !all && byte.is_ascii_alphanumeric() || byte == b'/';
+    path.bytes()
+        .map(|byte| if plain(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") })
+        .collect()
+}
+
+fn file(path: &str) -> Location {
+    Location::Sqlite(Place::File(PathBuf::from(path)))
+}
+
+const PARAMETERS: [&str; 6] = ["host", "options", "sslmode", "pgbouncer", "schema", "sslrootcert"];
+
+proptest! {
+    #![proptest_config(cases(4096))]
+
+    #[test]
+    fn a_password_is_never_shown(url in slipped()) {
+        let parsed = Location::parse(&url);
+        let shown = match &parsed {
+            Ok(location) => {
+                let provider = location.check_provider("mysql").err();
+                format!("{location:?} {provider:?}")
+            }
+            Err(error) => format!("{error} {error:?} {:?}", error.details()),
+        };
+        prop_assert!(!shown.contains(PASSWORD), "{}", shown);
+    }
+
+    #[test]
+    fn any_text_is_a_database_or_an_error(url in prop_oneof![any::<String>(), "[a-z:/@?#%. ]{0,20}"]) {
+        match Location::parse(&url) {
+            Err(error) => {
+                prop_assert!(matches!(error.code(), "INVALID_URL" | "UNSUPPORTED_DATABASE"));
+            }
+            Ok(Location::Sqlite(Place::File(path))) => prop_assert!(!path.as_os_str().is_empty()),
+            Ok(Location::Sqlite(Place::Memory)) => prop_assert!(url.ends_with(":memory:") || url.contains('%')),
+            Ok(Location::Postgres(found)) => {
+                // What is left of it for the client means the same once more.
+                let again = Location::parse(found.secret());
+                let Ok(Location::Postgres(again)) = again else {
+                    return Err(TestCaseError::fail(format!("{again:?}")));
+                };
+                prop_assert_eq!(again.secret(), found.secret());
+                prop_assert_eq!(again.ssl_mode(), SslMode::Prefer);
+            }
+        }
+    }
+
+    #[test]
+    fn a_file_is_found_under_its_own_name(path in path(), all in any::<bool>()) {
+        let url = encoded(&path, all);
+        prop_assert_eq!(Location::parse(&format!("file:{url}")), Ok(file(&path)));
+        if path.starts_with('/') {
+            prop_assert_eq!(Location::parse(&format!("file://{url}")), Ok(file(&path)));
+            prop_assert_eq!(Location::parse(&format!("FILE://localhost{url}")), Ok(file(&path)));
+        }
+        if !path.contains(':') {
+            prop_assert_eq!(Location::parse(&path), Ok(file(&path)));
+        }
+    }
+
+    /// The client gets its own parameters, in their order, and none of those that are somebody else's.
+    #[test]
+    fn parameters_go_where_they_belong(
+        parameters in proptest::collection::vec((select(PARAMETERS.to_vec()), "[a-z0-9%/]{0,6}"), 0..6),
+    ) {
+        let value = |name, given: &str| match name {
+            "sslmode" => "require".to_owned(),
+            _ => given.replace('%', "%20"),
+        };
+        let pairs: Vec<(&str, String)> =
+            parameters.iter().map(|(name, given)| (*name, value(*name, given))).collect();
+        let write = |pairs: &[(&str, String)]| {
+            let pairs: Vec<String> = pairs.iter().map(|(name, value)| format!("{name}={value}")).collect();
+            let mark = if pairs.is_empty() { "" } else { "?" };
+            format!("postgres://app:{PASSWORD}@db/app{mark}{}", pairs.join("&"))
+        };
+        let Ok(Location::Postgres(found)) = Location::parse(&write(&pairs)) else { panic!("{pairs:?}") };
+        let (clients, ours): (Vec<_>, Vec<_>) =
+            pairs.into_iter().partition(|(name, _)| matches!(*name, "host" | "options"));
+        prop_assert_eq!(found.secret(), write(&clients));
+        let of = |name| ours.iter().rfind(|(other, _)| *other == name);
+        let encrypts = of("sslmode").is_some();
+        prop_assert_eq!(found.ssl_mode() == SslMode::Require, encrypts);
+        let roots = of("sslrootcert").map(|(_, value)| value.replace("%20", " "));
+        prop_assert_eq!(found.root_certificates(), roots.as_deref());
+    }
+}
