@@ -2,6 +2,7 @@
 //!
 //! It knows threads, the clock and randomness. It must never know JavaScript, and never decide.
 
+mod books;
 mod ids;
 #[cfg(feature = "postgres")]
 pub mod postgres;

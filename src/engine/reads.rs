@@ -1,16 +1,14 @@
 //! Each thing that a page shows.
 
+use super::books::{audit, fixes_of, named_elsewhere, write_statement};
 use super::replays::charges_of;
-use super::{Audited, Outcome, Read};
-use crate::domain::audit::{Audit, Owners};
-use crate::domain::books::RowId;
+use super::{Outcome, Read};
 use crate::domain::quote::quote;
-use crate::domain::repair::{Fix, fixes};
-use crate::domain::statement::{Query, Statement, credit_ids, statement};
+use crate::domain::statement::credit_ids;
 use crate::domain::table::TableName;
 use crate::error::Result;
 use crate::storage::Views;
-use crate::storage::books::{BooksPage, Shelf};
+use crate::storage::books::Shelf;
 
 /// Answers one question.
 pub fn read(views: &mut impl Views, read: &Read, now_ms: i64) -> Result<Outcome> {
@@ -53,37 +51,5 @@ pub fn read(views: &mut impl Views, read: &Read, now_ms: i64) -> Result<Outcome>
             }
             Ok(Outcome::Fixes(found))
         }
-    }
-}
-
-/// A page of the statement of a user, whose books these are if there are any.
-pub(super) fn write_statement(
-    page: &BooksPage,
-    user_id: &str,
-    query: &Query,
-    now_ms: i64,
-) -> Statement {
-    let books = page.books.get(user_id);
-    books.map(|books| statement(books, query, now_ms)).unwrap_or_default()
-}
-
-/// The rows that these books name and do not hold.
-pub(super) fn named_elsewhere(page: &BooksPage) -> Vec<RowId> {
-    page.books.values().flat_map(|books| Audit(books).named_elsewhere()).collect()
-}
-
-/// What can be put right in these books.
-pub(super) fn fixes_of(page: &BooksPage) -> Vec<Fix> {
-    page.books.values().flat_map(fixes).collect()
-}
-
-/// Audits these books.
-pub(super) fn audit(page: BooksPage, owners: &Owners) -> Audited {
-    let findings = page.books.values().flat_map(|books| Audit(books).findings(owners));
-    Audited {
-        findings: findings.collect(),
-        users: page.books.len(),
-        credit_rows: page.credit_rows,
-        next: page.next,
     }
 }

@@ -1,8 +1,6 @@
 //! Each change of the ledger: load its facts, let the domain plan it, apply the plan.
 
-use std::collections::HashMap;
-
-use super::reads::fixes_of;
+use super::books::{fixes_of, metadata_of};
 use super::replays::{self, charges_of};
 use super::{Charging, Ids, Outcome, Write};
 use crate::domain::charge::{Charge, ChargeFacts, ChargeRequest, Grant, NewIds, plan_charge};
@@ -15,7 +13,6 @@ use crate::domain::table::TableName::{Credit, Tasks, User};
 use crate::domain::task::{
     NewTask, NewTaskFacts, Step, TaskPatch, plan_new_task, plan_patch, plan_step,
 };
-use crate::domain::value::Value;
 use crate::error::{Error, Result};
 use crate::storage::books::Shelf;
 use crate::storage::{Ledger, Row, Views};
@@ -300,19 +297,6 @@ fn repair(ledger: &mut (impl Ledger + Views), user_ids: &[String], now_ms: i64) 
         all.extend(fixes);
     }
     Ok(Outcome::Fixes(all))
-}
-
-/// The metadata of some rows, by their ids, whatever it is: none is lost to what is written in its place.
-pub(super) fn metadata_of(rows: &[Row]) -> HashMap<String, Option<String>> {
-    let text = |value: &Value| match value {
-        Value::Text(text) | Value::Json(text) => Some(text.clone()),
-        Value::Bytes(bytes) => Some(String::from_utf8_lossy(bytes).into_owned()),
-        Value::Integer(number) => Some(number.to_string()),
-        Value::Real(number) => Some(number.to_string()),
-        _ => None,
-    };
-    let of_row = |row: &Row| Some((row.text("id")?.to_owned(), row.get("metadata").and_then(text)));
-    rows.iter().filter_map(of_row).collect()
 }
 
 fn grants_drawn_on(

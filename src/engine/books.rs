@@ -1,0 +1,57 @@
+//! What is the same over either storage of audits, statements and repairs.
+
+use std::collections::HashMap;
+
+use super::Audited;
+use crate::domain::audit::{Audit, Owners};
+use crate::domain::books::RowId;
+use crate::domain::repair::{Fix, fixes};
+use crate::domain::statement::{Query, Statement, statement};
+use crate::domain::value::Value;
+use crate::storage::Row;
+use crate::storage::books::BooksPage;
+
+/// A page of the statement of a user, whose books these are if there are any.
+pub(super) fn write_statement(
+    page: &BooksPage,
+    user_id: &str,
+    query: &Query,
+    now_ms: i64,
+) -> Statement {
+    let books = page.books.get(user_id);
+    books.map(|books| statement(books, query, now_ms)).unwrap_or_default()
+}
+
+/// The rows that these books name and do not hold.
+pub(super) fn named_elsewhere(page: &BooksPage) -> Vec<RowId> {
+    page.books.values().flat_map(|books| Audit(books).named_elsewhere()).collect()
+}
+
+/// What can be put right in these books.
+pub(super) fn fixes_of(page: &BooksPage) -> Vec<Fix> {
+    page.books.values().flat_map(fixes).collect()
+}
+
+/// Audits these books.
+pub(super) fn audit(page: BooksPage, owners: &Owners) -> Audited {
+    let findings = page.books.values().flat_map(|books| Audit(books).findings(owners));
+    Audited {
+        findings: findings.collect(),
+        users: page.books.len(),
+        credit_rows: page.credit_rows,
+        next: page.next,
+    }
+}
+
+/// The metadata of some rows, by their ids, whatever it is: none is lost to what is written in its place.
+pub(super) fn metadata_of(rows: &[Row]) -> HashMap<String, Option<String>> {
+    let text = |value: &Value| match value {
+        Value::Text(text) | Value::Json(text) => Some(text.clone()),
+        Value::Bytes(bytes) => Some(String::from_utf8_lossy(bytes).into_owned()),
+        Value::Integer(number) => Some(number.to_string()),
+        Value::Real(number) => Some(number.to_string()),
+        _ => None,
+    };
+    let of_row = |row: &Row| Some((row.text("id")?.to_owned(), row.get("metadata").and_then(text)));
+    rows.iter().filter_map(of_row).collect()
+}
