@@ -39,7 +39,9 @@ describe('close', () => {
   test('after it every call is CLOSED', async () => {
     const { credits } = await TestDatabase.fresh()
     await credits.close()
-    const calls = Object.entries(credits).filter(([name]) => name !== 'close')
+    // Listeners ask nothing of a database.
+    const { close, on, once, off, ...functions } = credits
+    const calls = Object.entries(functions)
     expect(calls.length).toBeGreaterThanOrEqual(37)
     for (const [name, call] of calls) {
       const made = call(...(ARGUMENTS[name] ?? ['u']))
