@@ -1,6 +1,7 @@
 'use strict'
 
 const { connect } = require('..')
+const { appConsume } = require('./helpers/app')
 const {
   addRows,
   charge,
@@ -16,8 +17,10 @@ const { counted, inProcesses, values } = require('./helpers/calls')
 const { until } = require('./helpers/callers')
 const { TestDatabase, task } = require('./helpers/database')
 const { violations } = require('./helpers/invariants')
+const { clientOf } = require('./helpers/postgres')
 const { evaluate } = require('./helpers/processes')
 const { creditRow } = require('./helpers/rows')
+const { postgres } = require('./helpers/storage')
 
 jest.setTimeout(60_000)
 
@@ -160,6 +163,25 @@ test('beside a worker that fails the same tasks: each is refunded once', async (
   expect(await balances(database, ids)).toEqual([AFTER])
   const all = repairs.flatMap(({ changes }) => changes)
   expect(all.filter(({ kind }) => kind === 'failed-task-charged')).toEqual([])
+  expect(await violations(database)).toEqual([])
+})
+
+// It locks grants alone, and in another order.
+postgres.test("while the app's own code charges the same users: nothing is lost", async () => {
+  const ids = users.slice(0, 12)
+  const database = await withDamage(ids)
+  const clients = ids.slice(0, 4).map(() => clientOf(database.url))
+  const charging = clients.map(async (client) => {
+    for (let at = 0; at < 60; at++) await appConsume(client, ids[at % ids.length], 1)
+    await client.end()
+  })
+  const repaired = []
+  do repaired.push(...(await database.credits.repairLedger({ apply: true })).changes)
+  while (repaired.length < ids.length * CHANGES)
+  await Promise.all(charging)
+  expect(repaired.length).toBe(ids.length * CHANGES)
+  expect(await balances(database, ids)).toEqual([AFTER - (60 * clients.length) / ids.length])
+  expect(await findings(database.credits)).toEqual([])
   expect(await violations(database)).toEqual([])
 })
 

@@ -1,5 +1,6 @@
 'use strict'
 
+const { exactEntries, findings } = require('./helpers/books')
 const { TestDatabase, refusal, task } = require('./helpers/database')
 const { violations } = require('./helpers/invariants')
 
@@ -79,6 +80,16 @@ async function live({ createMediaTask, updateMediaTaskById, ...credits }, databa
   expect(await credits.getCredits({ userId: 'u', status: 'deleted' })).toMatchObject([{ credits: -50 }])
   expect(await credits.getCreditsCount({ userId: 'u', transactionType: 'grant' })).toBe(3)
   expect((await credits.getMediaTaskHistory('u')).list).toMatchObject([{ id: 't', status: 'failed' }])
+  expect((await credits.getBalance('u')).credits).toBe(65)
+  await exactEntries(credits, 'u')
+  expect(await findings(credits)).toEqual([])
+  await database.sql(
+    "UPDATE credit SET remaining_credits = credits WHERE user_id = 'u' AND transaction_type = 'grant' AND expires_at > ?",
+    new Date(),
+  )
+  const { changes } = await credits.repairLedger({ apply: true })
+  expect(changes).toMatchObject([{ kind: 'refunded-more-than-once', before: 40, after: 35 }])
+  expect(await credits.getRemainingCredits('u')).toBe(65)
   expect(await violations(database)).toEqual([])
 }
 

@@ -115,14 +115,11 @@ async function entriesOf(credits, userId, query) {
 /** The user's entries, after a look that they add up to the balance, step by step. */
 async function exactEntries(credits, userId) {
   const entries = await entriesOf(credits, userId)
-  let [balance, time] = [0, -Infinity]
-  for (const { at, credits: moved, balance: after } of entries) {
-    balance += moved
-    expect(after).toBe(balance)
-    expect(at.getTime()).toBeGreaterThanOrEqual(time)
-    time = at.getTime()
-  }
+  let balance = 0
+  expect(entries.map((entry) => entry.balance)).toEqual(entries.map((entry) => (balance += entry.credits)))
   expect(balance).toBe(await credits.getRemainingCredits(userId))
+  const times = entries.map(({ at }) => at.getTime())
+  expect(times).toEqual([...times].sort((one, other) => one - other))
   return entries
 }
 

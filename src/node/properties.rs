@@ -132,7 +132,7 @@ fn right(name: &str) -> Vec<Json> {
         }
         "getStatement" => json!(["u", none]),
         "auditLedger" => json!([object(json!({ "userId": "u" })), "t"]),
-        "repairLedger" => json!([{ "$list": ["u"] }, true]),
+        "repairLedger" => json!([object(json!({ "apply": true })), list(json!("u"))]),
         "createTables" | "getDiagnostics" | "stats" => json!([]),
         _ => json!(["t"]),
     };

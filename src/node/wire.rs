@@ -188,8 +188,12 @@ fn to_hex(bytes: &[u8]) -> String {
 }
 
 fn from_hex(text: &str) -> Option<Vec<u8>> {
-    let pairs = text.as_bytes().chunks(2);
-    pairs.map(|pair| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok()).collect()
+    let digit = |byte: u8| char::from(byte).to_digit(16);
+    let byte = |pair: &[u8]| match *pair {
+        [high, low] => u8::try_from(digit(high)? * 16 + digit(low)?).ok(),
+        _ => None,
+    };
+    text.as_bytes().chunks(2).map(byte).collect()
 }
 
 #[cfg(test)]
@@ -207,6 +211,15 @@ mod tests {
             let mut text = String::new();
             write_value(&mut text, &Value::Real(number));
             assert_eq!(text, expected);
+        }
+    }
+
+    #[test]
+    fn bytes_are_pairs_of_digits() {
+        let rows: [(&str, Option<&[u8]>); 5] =
+            [("", Some(&[])), ("00ff", Some(&[0, 255])), ("00f", None), ("+f", None), ("é", None)];
+        for (text, expected) in rows {
+            assert_eq!(from_hex(text).as_deref(), expected, "{text}");
         }
     }
 
