@@ -62,15 +62,27 @@ function audit(auditSome, getCreditsCount) {
   }
 }
 
-/** Repairs the books of those users in whose an audit finds something. */
+/** What can be right in one way only. */
+const REPAIRABLE = ['refunded-more-than-once', 'failed-task-charged', 'wrong-time-unit']
+
+/** Repairs the books of those users in whose an audit finds what can be repaired. */
 function repair(auditLedger, repairBooks) {
+  /** Users whose books are read at once, where nothing is written. */
+  const SOME = 100
   return async function repairLedger(options) {
     const { apply, userId } = Object(options)
-    // It refuses what is wrong with the options before anything is read.
-    await repairBooks(options)
-    const userIds = new Set()
-    for await (const finding of auditLedger({ userId })) userIds.add(finding.userId)
-    const changes = userIds.size > 0 ? await repairBooks({ apply }, [...userIds]) : []
+    // It refuses what is wrong with the options before anything is read. No user is not all users.
+    const isUnknown = Object.hasOwn(Object(options), 'userId') && userId === undefined
+    await repairBooks(isUnknown ? { ...options, userId: null } : options)
+    const found = new Set()
+    for await (const finding of auditLedger({ userId })) {
+      if (REPAIRABLE.includes(finding.kind)) found.add(finding.userId)
+    }
+    const userIds = [...found]
+    const changes = []
+    for (const size = apply ? userIds.length : SOME; userIds.length > 0;) {
+      changes.push(...(await repairBooks({ apply }, userIds.splice(0, size))))
+    }
     return { applied: apply === true, changes }
   }
 }

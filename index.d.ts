@@ -514,8 +514,8 @@ export interface LedgerFinding {
 
 /** What to repair. */
 export interface RepairOptions {
-  /** Without it, the books of all users. */
-  userId?: string | undefined
+  /** If it is left out, the books of all users; `undefined` is refused, because no user is not all users. */
+  userId?: string
   /** Writes the changes, all in one transaction. By default they are only listed. */
   apply?: boolean | undefined
 }
@@ -1607,17 +1607,19 @@ export function getStatement(userId: string, query?: StatementQuery): Promise<St
 export function auditLedger(query?: AuditQuery): AsyncGenerator<LedgerFinding, void, undefined>
 
 /**
- * Puts right what {@link auditLedger} finds, where the rows themselves prove what is right:
+ * Puts right what {@link auditLedger} finds, where the rows leave one way:
  *
- * - `'refunded-more-than-once'`: the minted credits go, so that a grant holds what was granted less what its active
- *   charges drew. The user has fewer credits then.
- * - `'failed-task-charged'`: the charge is refunded, if it and its grants are right otherwise.
+ * - `'refunded-more-than-once'`, of a grant that holds more than was granted, by what refunds of its own charges explain:
+ *   the minted credits go, so that it holds what was granted less what its active charges drew. The user has fewer
+ *   credits then.
+ * - `'failed-task-charged'`, of a task that failed more than ten minutes ago: the charge is refunded to its grants, as
+ *   with {@link RefundPolicy} `'source'`, if it and they are right otherwise and no other task names it.
  * - `'wrong-time-unit'` in `credit`: the time is converted.
  *
  * All else stays: what a charge without draws should have cost, only the app's owner knows. Without `apply: true`
  * nothing is written. With it, all changes are made in one transaction, worked out anew under its locks, and each row's
  * `metadata` remembers them: `"repaired":[{"kind":…,"column":…,"before":…,"after":…,"at":…}]`. Doing it again changes
- * nothing.
+ * nothing, so a second call answers `OUTCOME_UNKNOWN`. No event tells of it.
  *
  * Rejects with `INVALID_ID`, `INVALID_ARGUMENT` or `UNKNOWN_FIELD`.
  *

@@ -226,7 +226,12 @@ describe('audit', () => {
     await database.user('u', 100)
     await database.credits.createMediaTask(task('t', 'u'), 10)
     const found = await cliOn(database, 'audit')
-    expect(found).toEqual({ code: 0, signal: null, out: 'Nothing was found: 1 user, 2 rows.', errors: '' })
+    expect(found).toEqual({
+      code: 0,
+      signal: null,
+      out: 'Nothing was found; 1 user and 2 rows were read.',
+      errors: '',
+    })
     expect(await cliOn(database, 'audit', '--json')).toEqual({ ...found, out: '' })
   })
 
@@ -237,10 +242,10 @@ describe('audit', () => {
     expect({ code, errors }).toEqual({ code: 1, errors: '' })
     expect(out).toMatch(/^grant-out-of-range +u +grant \S+ has 130 credits left of 100$/m)
     expect(out).toMatch(/^ +2 {2}grant-out-of-range$/m)
-    expect(out).toMatch(/^\d findings in 2 users, 4 rows\.$/m)
+    expect(out).toMatch(/^\d findings; 2 users and 4 rows were read\.$/m)
     const one = await cliOn(database, 'audit', '--user', 'v', '--limit', '1')
     expect(one.code).toBe(1)
-    expect(one.out).toMatch(/\n1 finding in .*, and then it stopped \(--limit\)\.$/)
+    expect(one.out).toMatch(/\n1 finding; .*, and then it stopped \(--limit\)\.$/)
     expect(one.out).not.toMatch(/^\S+ +u /m)
   })
 

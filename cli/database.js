@@ -17,7 +17,8 @@ class NoDatabaseError extends Error {
 
 /**
  * The options of `connect`, and where the URL comes from: `--url`, the environment, or the first file of the working
- * directory that has it. What such a file says holds for this process.
+ * directory that has it. What the files say and the environment does not holds for this process, name by name as in
+ * Next.js; what `--env` names comes before the environment.
  *
  * @returns {{ options: object, url: string, source: string }}
  */
@@ -26,11 +27,15 @@ function findDatabase({ url, env: file }, env = process.env) {
   if (file === undefined && env.DATABASE_URL) {
     return { options: {}, url: env.DATABASE_URL, source: 'DATABASE_URL' }
   }
-  for (const name of file === undefined ? FILES : [file]) {
-    const found = readEnvFile(name, file !== undefined)
-    if (!found?.DATABASE_URL) continue
-    for (const name of NAMES) if (found[name]) env[name] = found[name]
-    return { options: {}, url: found.DATABASE_URL, source: `DATABASE_URL in ${name}` }
+  const files = file === undefined ? FILES : [file]
+  const found = files.map((name) => ({ name, values: readEnvFile(name, file !== undefined) ?? {} }))
+  const first = found.find(({ values }) => values.DATABASE_URL)
+  if (first) {
+    for (const name of NAMES) {
+      const value = found.map(({ values }) => values[name]).find(Boolean)
+      if (value && (file !== undefined || !env[name])) env[name] = value
+    }
+    return { options: {}, url: first.values.DATABASE_URL, source: `DATABASE_URL in ${first.name}` }
   }
   throw new NoDatabaseError(
     file === undefined
@@ -64,10 +69,11 @@ function placeOf(url) {
       url,
     ) ?? []
   if (host) return `postgres://${host}${name}`
-  if (/^file:|^[A-Za-z]:[\\/]/.test(url) || !/[:@]/.test(url) || url === ':memory:') {
+  if (/^file:|^[A-Za-z]:[\\/]/.test(url) || !/[:@]|password\s*=/i.test(url) || url === ':memory:') {
     return url.replace(/^file:(\/\/(?=\/))?/, '').replace(/\?.*$/, '')
   }
-  return `${/^[a-z]+(?=:\/\/)/i.exec(url)?.[0] ?? 'a database'}://…`
+  const [scheme] = /^[a-z]+:\/\//i.exec(url) ?? ['a database ']
+  return `${scheme}…`
 }
 
 /**

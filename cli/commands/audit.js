@@ -59,9 +59,9 @@ const audit = connected(async ({ credits, output, options: { user, limit } }) =>
 
 async function summarise(output, kinds, { users, rows }, limit) {
   const total = [...kinds.values()].reduce((sum, number) => sum + number, 0)
-  const looked = `${plural(users, 'user')}, ${plural(rows, 'row')}`
+  const looked = `${plural(users, 'user')} and ${plural(rows, 'row')} were read`
   if (total === 0) {
-    await output.text(`Nothing was found: ${looked}.`)
+    await output.text(`Nothing was found; ${looked}.`)
     return
   }
   const byNumber = [...kinds].sort(([, one], [, other]) => other - one)
@@ -72,5 +72,5 @@ async function summarise(output, kinds, { users, rows }, limit) {
   )
   await output.text()
   const stopped = total === limit ? ', and then it stopped (--limit)' : ''
-  await output.text(`${plural(total, 'finding')} in ${looked}${stopped}.`)
+  await output.text(`${plural(total, 'finding')}; ${looked}${stopped}.`)
 }

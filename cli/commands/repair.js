@@ -37,7 +37,7 @@ const COLUMNS = [
 ]
 
 const repair = connected(async ({ credits, output, options: { user, apply = false } }) => {
-  const found = await credits.repairLedger({ userId: user, apply })
+  const found = await credits.repairLedger({ ...(user !== undefined && { userId: user }), apply })
   const { applied, changes } = found
   process.exitCode = changes.length > 0 && !applied ? FOUND : undefined
   await output.document(found)

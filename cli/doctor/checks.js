@@ -20,7 +20,7 @@ function checks(facts) {
     versions(facts),
     ...(facts.loadError ? [problem('binary', facts.loadError.message)] : [connection(facts)]),
     ...(facts.schemaError ? [schemaProblem(facts.schemaError)] : []),
-    ...(diagnostics && !facts.schemaError ? [schema(facts), ...indexes(diagnostics.tables)] : []),
+    ...(diagnostics && !facts.schemaError ? [schema(facts), ...indexes(diagnostics)] : []),
     ...(diagnostics?.storage === 'sqlite' ? sqlite(facts) : []),
     ...(diagnostics?.storage === 'postgres' ? postgres(facts) : []),
   ]
@@ -70,41 +70,53 @@ const NEEDED = [
     table: 'credit',
     column: 'user_id',
     why: 'each charge reads all grants there are',
-    sql: 'CREATE INDEX idx_credit_consume_fifo ON credit (user_id, status, transaction_type, remaining_credits, expires_at);',
+    index: ['idx_credit_consume_fifo', 'user_id, status, transaction_type, remaining_credits, expires_at'],
   },
   {
     table: 'credit',
     column: 'transaction_no',
     unique: true,
     why: 'nothing else keeps two rows from having the same number, and each charge reads the whole table',
-    sql: 'CREATE UNIQUE INDEX credit_transaction_no_unique ON credit (transaction_no);',
+    index: ['credit_transaction_no_unique', 'transaction_no'],
   },
   {
     table: 'media_tasks',
     column: 'user_id',
     why: "each look at a user's tasks reads all tasks there are",
-    sql: 'CREATE INDEX idx_media_task_user_status ON media_tasks (user_id, status);',
+    index: ['idx_media_task_user_status', 'user_id, status'],
   },
   {
     table: 'ai_task',
     column: 'user_id',
     why: "each look at a user's tasks reads all tasks there are",
-    sql: 'CREATE INDEX idx_ai_task_user_media_type ON ai_task (user_id, media_type);',
+    index: ['idx_ai_task_user_media_type', 'user_id, media_type'],
   },
 ]
 
-function indexes(tables) {
+/** On a server with its schema, and without a lock that each charge would wait for. */
+function createIndex({ storage, schema }, { table, unique, index: [name, columns] }) {
+  const [how, place] =
+    storage === 'postgres'
+      ? ['INDEX CONCURRENTLY', `"${schema.replaceAll('"', '""')}".${table}`]
+      : ['INDEX', table]
+  return `CREATE ${unique ? 'UNIQUE ' : ''}${how} ${name} ON ${place} (${columns});`
+}
+
+function indexes(diagnostics) {
+  const { tables } = diagnostics
   const missing = NEEDED.filter(({ table: name, ...needed }) => {
     const table = tables.find((table) => table.name === name)
     return table && !table.indexes.some((index) => serves(index, needed))
   })
   if (missing.length === 0) return [ok('indexes', 'those that the statements use are there')]
-  return missing.map(({ table, column, why, sql }) =>
-    warning(
+  return missing.map((needed) => {
+    const { table, column, why } = needed
+    const sql = createIndex(diagnostics, needed)
+    return warning(
       'indexes',
       `${table} has none on ${column}: ${why}. Add it to the app's Drizzle schema, or run: ${sql}`,
-    ),
-  )
+    )
+  })
 }
 
 const serves = ({ columns, unique }, needed) =>

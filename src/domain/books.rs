@@ -1,6 +1,6 @@
 //! Somebody's books: all their grants, charges and tasks as they stand, for whoever looks at the whole.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use super::charge::{Charge, WrittenDraw, read_detail};
 use super::metadata;
@@ -122,6 +122,11 @@ impl ChargeEntry {
         }
     }
 
+    /// Whether it drew what it took, as far as that can be read.
+    pub fn adds_up(&self) -> bool {
+        self.draws.as_ref().is_ok_and(|draws| sum(draws) == self.credits)
+    }
+
     /// What it drew; nothing, if that can't be read.
     pub fn readable_draws(&self) -> &[WrittenDraw] {
         self.draws.as_deref().unwrap_or_default()
@@ -165,8 +170,9 @@ impl Books {
                 let on_grant = drawn.entry(draw.credit_id.as_str()).or_default();
                 if charge.active {
                     on_grant.active = on_grant.active.saturating_add(draw.credits_consumed);
+                    on_grant.is_doubtful |= !charge.adds_up();
                 } else if draw.credits_consumed > 0 {
-                    on_grant.refunded.push(&charge.id);
+                    on_grant.refunded.push((&charge.id, draw.credits_consumed));
                 }
             }
         }
@@ -179,8 +185,35 @@ impl Books {
 pub struct Drawn<'b> {
     /// What active charges drew.
     pub active: i64,
-    /// The charges whose draws went back.
-    pub refunded: Vec<&'b str>,
+    /// Whether one of these took another number of credits than it drew.
+    pub is_doubtful: bool,
+    /// The charges whose draws went back, and what each had drawn here.
+    pub refunded: Vec<(&'b str, i64)>,
+}
+
+impl Drawn<'_> {
+    /// Whether refunds that came again explain so many credits: whole draws that had gone back before, a few
+    /// of them. Whatever else raises a grant, such as a hand, seldom hits that.
+    pub fn explains_minted(&self, credits: i64) -> bool {
+        const MOST: usize = 10;
+        /// Of more it says no.
+        const LARGEST_SET: usize = 10_000;
+        let draws: BTreeSet<i64> = self.refunded.iter().map(|(_, credits)| *credits).collect();
+        let mut sums = BTreeSet::from([0]);
+        for _ in 0..MOST {
+            if sums.len().saturating_mul(draws.len()) > LARGEST_SET {
+                return false;
+            }
+            let next = sums
+                .iter()
+                .flat_map(|sum: &i64| draws.iter().map(move |draw| sum.saturating_add(*draw)));
+            sums = next.filter(|sum| *sum <= credits).collect();
+            if sums.contains(&credits) {
+                return true;
+            }
+        }
+        false
+    }
 }
 
 /// Draws, for tests: of each a grant's `id` and what it gave.

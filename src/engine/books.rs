@@ -28,8 +28,8 @@ pub(super) fn named_elsewhere(page: &BooksPage) -> Vec<RowId> {
 }
 
 /// What can be put right in these books.
-pub(super) fn fixes_of(page: &BooksPage) -> Vec<Fix> {
-    page.books.values().flat_map(fixes).collect()
+pub(super) fn fixes_of(page: &BooksPage, now_ms: i64) -> Vec<Fix> {
+    page.books.values().flat_map(|books| fixes(books, now_ms)).collect()
 }
 
 /// Audits these books.

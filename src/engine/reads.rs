@@ -47,7 +47,7 @@ pub fn read(views: &mut impl Views, read: &Read, now_ms: i64) -> Result<Outcome>
         Read::Fixes(user_ids) => {
             let mut found = Vec::new();
             for user_id in user_ids {
-                found.extend(fixes_of(&views.books(&Shelf::User(user_id.clone()))?));
+                found.extend(fixes_of(&views.books(&Shelf::User(user_id.clone()))?, now_ms));
             }
             Ok(Outcome::Fixes(found))
         }

@@ -288,7 +288,7 @@ fn charge_with_id(ledger: &mut impl Ledger, id: Option<&str>) -> Result<Option<C
 fn repair(ledger: &mut (impl Ledger + Views), user_ids: &[String], now_ms: i64) -> Result<Outcome> {
     let mut all = Vec::new();
     for user_id in user_ids {
-        let fixes = fixes_of(&ledger.books(&Shelf::User(user_id.clone()))?);
+        let fixes = fixes_of(&ledger.books(&Shelf::User(user_id.clone()))?, now_ms);
         let rows = ledger.find_all(Credit, &changed_ids(&fixes))?;
 
         let plan = plan_fixes(&fixes, &metadata_of(&rows), now_ms);

@@ -145,6 +145,12 @@ impl Location {
                      and the path of a file that has a : before an @ with file:",
                 ));
             }
+            None if looks_like_keywords(url) => {
+                return Err(invalid(
+                    "it looks like a server's in keywords; write \
+                     postgres://user:password@host:5432/database",
+                ));
+            }
             None if url == ":memory:" => return Ok(Self::Sqlite(Place::Memory)),
             None => return Ok(Self::Sqlite(Place::File(PathBuf::from(url)))),
             Some((scheme, path)) if scheme == "file" => path,
@@ -223,6 +229,13 @@ fn looks_like_a_login(path: &str) -> bool {
     let drive = path.split_once(':').filter(|(drive, _)| drive.len() == 1);
     let path = drive.map_or(path, |(_, rest)| rest.strip_prefix(['/', '\\']).unwrap_or(path));
     path.split_once(':').is_some_and(|(_, rest)| rest.contains('@'))
+}
+
+/// Whether this may be what libpq takes instead of a URL: `host=… password=…`.
+fn looks_like_keywords(text: &str) -> bool {
+    const KEYWORDS: [&str; 5] = ["host", "hostaddr", "user", "password", "dbname"];
+    text.split_whitespace()
+        .any(|word| word.split_once('=').is_some_and(|(name, _)| KEYWORDS.contains(&name)))
 }
 
 fn unsupported(scheme: &str) -> Error {

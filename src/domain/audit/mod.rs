@@ -101,15 +101,18 @@ impl Audit<'_> {
             self.audit_grant(grant, drawn.get(grant.id.as_str()), &mut findings);
         }
         let held = self.held();
+        let grants: HashSet<&str> = self.0.grants.iter().map(|grant| grant.id.as_str()).collect();
         for charge in &self.0.charges {
-            self.audit_charge(charge, &held, owners, &mut findings);
+            self.audit_charge(charge, &grants, &mut findings, |row| whose(row, &held, owners));
         }
         let active: HashSet<&str> =
             self.0.active_charges().map(|charge| charge.id.as_str()).collect();
         let charges: HashSet<&str> =
             self.0.charges.iter().map(|charge| charge.id.as_str()).collect();
         for task in &self.0.tasks {
-            self.audit_task(task, &charges, &active, owners, &mut findings);
+            self.audit_task(task, &charges, &active, &mut findings, |row| {
+                whose(row, &held, owners)
+            });
         }
         findings
     }
@@ -128,20 +131,22 @@ impl Audit<'_> {
             ));
         }
         let nothing = Drawn::default();
-        let Drawn { active, refunded } = drawn.unwrap_or(&nothing);
+        let drawn = drawn.unwrap_or(&nothing);
+        let active = drawn.active;
         let left = credits.saturating_sub(*remaining);
-        let numbers = [numbers, vec![("drawn", *active)]].concat();
-        if left < *active && !refunded.is_empty() {
-            let minted = active.saturating_sub(left);
+        let numbers = [numbers, vec![("drawn", active)]].concat();
+        let minted = active.saturating_sub(left);
+        if drawn.explains_minted(minted) {
             let message = format!(
                 "{minted} credits came back to grant {id} that had come back before: {remaining} \
                  are left of {credits}, and its active charges drew {active}"
             );
-            let charges = refunded.iter().map(|id| (TableName::Credit, (*id).to_owned()));
+            let charges =
+                drawn.refunded.iter().map(|(id, _)| (TableName::Credit, (*id).to_owned()));
             let rows = std::iter::once(row.clone()).chain(charges).collect();
             let numbers = [numbers, vec![("minted", minted)]].concat();
             found.push(self.finding(Kind::RefundedMoreThanOnce, rows, numbers, message));
-        } else if left < *active || (left > *active && !self.0.hides_draws()) {
+        } else if left < active || (left > active && !self.0.hides_draws()) {
             let message = format!(
                 "{left} credits have left grant {id}, and its active charges drew {active}"
             );
@@ -153,9 +158,9 @@ impl Audit<'_> {
     fn audit_charge(
         &self,
         charge: &ChargeEntry,
-        held: &Held<'_>,
-        owners: &Owners,
+        grants: &HashSet<&str>,
         found: &mut Vec<Finding>,
+        whose: impl Fn(&RowId) -> Option<String>,
     ) {
         let id = &charge.id;
         let row = (TableName::Credit, id.clone());
@@ -191,11 +196,11 @@ impl Audit<'_> {
                     ));
                 }
                 for draw in draws {
-                    if held.contains(&(TableName::Credit, draw.credit_id.as_str())) {
+                    if grants.contains(draw.credit_id.as_str()) {
                         continue;
                     }
                     let grant = (TableName::Credit, draw.credit_id.clone());
-                    let whose = whose(&grant, owners);
+                    let whose = whose(&grant).unwrap_or_else(|| "no grant".to_owned());
                     let message =
                         format!("charge {id} drew on grant {}, which is {whose}", draw.credit_id);
                     let numbers = vec![("drawn", draw.credits_consumed)];
@@ -205,9 +210,8 @@ impl Audit<'_> {
             }
         }
         if let Some(task) = &charge.task
-            && !held.contains(&(task.0, task.1.as_str()))
+            && let Some(whose) = whose(task)
         {
-            let whose = whose(task, owners);
             let message = format!("charge {id} was made for task {}, which is {whose}", task.1);
             let numbers = vec![("charged", charge.credits)];
             found.push(self.finding(
@@ -224,8 +228,8 @@ impl Audit<'_> {
         task: &TaskEntry,
         charges: &HashSet<&str>,
         active: &HashSet<&str>,
-        owners: &Owners,
         found: &mut Vec<Finding>,
+        whose: impl Fn(&RowId) -> Option<String>,
     ) {
         let id = &task.id;
         let row = (TableName::Tasks(task.kind), id.clone());
@@ -233,7 +237,7 @@ impl Audit<'_> {
         let Some(charge) = task.charge() else { return };
         let named = charge.1.clone();
         if !charges.contains(named.as_str()) {
-            let whose = whose(&charge, owners);
+            let whose = whose(&charge).unwrap_or_else(|| "no charge".to_owned());
             let message = format!("task {id} names charge {named}, which is {whose}");
             found.push(self.finding(Kind::TaskWithoutCharge, vec![row, charge], vec![], message));
         } else if task.failed && active.contains(named.as_str()) {
@@ -276,8 +280,15 @@ impl Audit<'_> {
 /// The rows of some books that others may name.
 type Held<'b> = HashSet<(TableName, &'b str)>;
 
-fn whose(row: &RowId, owners: &Owners) -> String {
-    owners.get(row).map_or_else(|| "not there".to_owned(), |owner| format!("user {owner}'s"))
+/// Whose a row is that is not in these books; `None` if it is.
+fn whose(row: &RowId, held: &Held<'_>, owners: &Owners) -> Option<String> {
+    if held.contains(&(row.0, row.1.as_str())) {
+        return None;
+    }
+    Some(match owners.get(row) {
+        Some(owner) => format!("user {owner}'s"),
+        None => "not there".to_owned(),
+    })
 }
 
 /// The time that was meant by one in the wrong unit, if one is plausible and the other is not. Seconds read as

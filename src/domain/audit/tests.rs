@@ -101,6 +101,20 @@ fn findings() {
             vec![RefundedMoreThanOnce],
         ),
         (
+            "a grant that was raised by what no refund explains",
+            vec![grant("g", 100, 95)],
+            vec![charge("a", false, 10, &[("g", 10)], ""), charge("b", true, 20, &[("g", 20)], "")],
+            vec![],
+            vec![GrantDrawsDiffer],
+        ),
+        (
+            "a draw on a charge",
+            vec![],
+            vec![charge("a", true, 1, &[("a", 1)], "")],
+            vec![],
+            vec![DrawOnForeignGrant],
+        ),
+        (
             "a detail that can't be read hides what left",
             vec![grant("g", 100, 90)],
             vec![unreadable("a")],

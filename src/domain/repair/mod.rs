@@ -1,8 +1,9 @@
-//! What can be put right in somebody's books, where the rows themselves prove what is right.
+//! What can be put right in somebody's books, where the rows leave one way.
 //!
-//! That is so of three kinds of finding. Credits that were minted: a grant holds what was granted, less what its
-//! active charges drew. A failed task that is still charged: the refund is due. A time in another unit: its factor is
-//! known. All others need somebody who knows what happened.
+//! That is so of three kinds of finding. Credits that were minted: a grant that holds more than was granted, by what refunds
+//! of its own charges explain, holds what was granted less what its active charges drew. A failed task that is still
+//! charged: the refund is due. A time in another unit: its factor is known. All others need somebody who knows what
+//! happened.
 
 #[cfg(test)]
 mod tests;
@@ -12,7 +13,7 @@ use std::collections::HashMap;
 use serde_json::{Value as Json, json};
 
 use super::audit::{Kind, in_right_unit};
-use super::books::{Books, ChargeEntry, Drawn, GrantEntry, Times, sum};
+use super::books::{Books, ChargeEntry, GrantEntry, TaskEntry, Times, sum};
 use super::metadata;
 use super::plan::{Plan, Verb};
 use super::table::TableName;
@@ -37,13 +38,17 @@ pub struct Fix {
     pub message: String,
 }
 
-/// Everything that can be put right, in the order in which it must be.
-pub fn fixes(books: &Books) -> Vec<Fix> {
+/// How long a task has failed before its refund is due from here: the app's own models refund a moment after they
+/// have written the failure, and would do so once more.
+const SETTLED_AFTER_MS: i64 = 10 * 60 * 1000;
+
+/// Everything that can be put right at this time, in the order in which it must be.
+pub fn fixes(books: &Books, now_ms: i64) -> Vec<Fix> {
     let mut repair = Repair { books, accounts: accounts(books), fixes: Vec::new() };
     // A charge that drew nobody knows what may have drawn on any grant.
     if !books.hides_draws() {
         repair.take_back_minted();
-        repair.refund_failed();
+        repair.refund_failed(now_ms.saturating_sub(SETTLED_AFTER_MS));
     }
     for grant in &books.grants {
         repair.convert_times(&grant.id, &grant.times);
@@ -61,8 +66,8 @@ struct Account {
     remaining: i64,
     /// What active charges drew.
     drawn: i64,
-    /// Whether a charge that drew on it was refunded.
-    refunded: bool,
+    /// What refunds that came again have added to it; nothing, if they do not explain it.
+    minted: i64,
 }
 
 impl Account {
@@ -74,13 +79,15 @@ impl Account {
 fn accounts(books: &Books) -> HashMap<&str, Account> {
     let mut drawn = books.drawn_on_grants();
     let mut account = |grant: &GrantEntry| {
-        let Drawn { active, refunded } = drawn.remove(grant.id.as_str()).unwrap_or_default();
-        Account {
-            granted: grant.credits,
-            remaining: grant.remaining,
-            drawn: active,
-            refunded: !refunded.is_empty(),
-        }
+        let (granted, remaining) = (grant.credits, grant.remaining);
+        let drawn = drawn.remove(grant.id.as_str()).unwrap_or_default();
+        let extra = remaining.saturating_sub(granted.saturating_sub(drawn.active));
+        let is_minted = remaining > granted
+            && drawn.active <= granted
+            && !drawn.is_doubtful
+            && drawn.explains_minted(extra);
+        let minted = if is_minted { extra } else { 0 };
+        Account { granted, remaining, drawn: drawn.active, minted }
     };
     books.grants.iter().map(|grant| (grant.id.as_str(), account(grant))).collect()
 }
@@ -95,12 +102,12 @@ impl<'b> Repair<'b> {
     fn take_back_minted(&mut self) {
         for grant in &self.books.grants {
             let Some(account) = self.accounts.get_mut(grant.id.as_str()) else { continue };
-            let right = account.granted.saturating_sub(account.drawn);
-            if !account.refunded || right < 0 || account.remaining <= right {
+            let Account { minted, .. } = *account;
+            if minted == 0 {
                 continue;
             }
-            let minted = account.remaining.saturating_sub(right);
-            account.remaining = right;
+            account.remaining -= minted;
+            let right = account.remaining;
             let message = format!(
                 "takes {minted} credits back from grant {}, to which they came back twice",
                 grant.id
@@ -111,13 +118,23 @@ impl<'b> Repair<'b> {
         }
     }
 
-    fn refund_failed(&mut self) {
-        let failed = self.books.tasks.iter().filter(|task| task.failed);
-        let mut ids: Vec<&str> = failed.filter_map(|task| task.credit_id.as_deref()).collect();
-        ids.sort_unstable();
-        ids.dedup();
-        for charge in &self.books.charges {
-            if charge.active && ids.binary_search(&charge.id.as_str()).is_ok() {
+    /// Refunds charges whose tasks have failed, all that name them, before this time.
+    fn refund_failed(&mut self, before_ms: i64) {
+        let mut naming: HashMap<&str, Vec<&TaskEntry>> = HashMap::new();
+        for task in &self.books.tasks {
+            if let Some(credit_id) = task.credit_id.as_deref() {
+                naming.entry(credit_id).or_default().push(task);
+            }
+        }
+        let is_over = |task: &&TaskEntry| {
+            task.failed && task.times.updated_at_ms.is_some_and(|at_ms| at_ms < before_ms)
+        };
+        for charge in self.books.active_charges() {
+            let Some(tasks) = naming.get(charge.id.as_str()) else { continue };
+            let is_theirs = charge.task.as_ref().is_none_or(|(table, id)| {
+                tasks.iter().any(|task| TableName::Tasks(task.kind) == *table && task.id == *id)
+            });
+            if is_theirs && tasks.iter().all(is_over) {
                 self.refund(charge);
             }
         }
@@ -128,7 +145,7 @@ impl<'b> Repair<'b> {
         let draws = charge.readable_draws();
         let drawn = sum(draws);
         let is_right = |id: &str| self.accounts.get(id).is_some_and(Account::is_right);
-        if drawn != charge.credits || !draws.iter().all(|draw| is_right(&draw.credit_id)) {
+        if !charge.adds_up() || !draws.iter().all(|draw| is_right(&draw.credit_id)) {
             return;
         }
         let message =

@@ -30,8 +30,12 @@ fn failed(credit_id: &str) -> TaskEntry {
         id: format!("task of {credit_id}"),
         failed: true,
         credit_id: Some(credit_id.to_owned()),
-        times: at(NOW),
+        times: changed_at(NOW - 3_600_000),
     }
+}
+
+fn changed_at(updated_at_ms: i64) -> Times {
+    Times { updated_at_ms: Some(updated_at_ms), ..Times::default() }
 }
 
 #[test]
@@ -62,11 +66,32 @@ fn what_can_be_put_right() {
             vec![("g", "remainingCredits", json!(130), json!(100))],
         ),
         (
-            "a refund that came twice, under other charges",
-            vec![grant("g", 100, 90)],
+            "a refund that came three times, under other charges",
+            vec![grant("g", 100, 140)],
             vec![refunded_twice(), charge("b", true, 20, &[("g", 20)])],
             vec![],
-            vec![("g", "remainingCredits", json!(90), json!(80))],
+            vec![("g", "remainingCredits", json!(140), json!(80))],
+        ),
+        (
+            "a grant that somebody may have raised by hand",
+            vec![grant("g", 100, 90), grant("h", 100, 111)],
+            vec![
+                refunded_twice(),
+                charge("b", true, 20, &[("g", 20)]),
+                charge("c", false, 10, &[("h", 10)]),
+            ],
+            vec![],
+            vec![],
+        ),
+        (
+            "a refund that came twice, under a charge that does not add up",
+            vec![grant("g", 100, 110)],
+            vec![
+                refunded_twice(),
+                ChargeEntry { credits: 16, ..charge("b", true, 20, &[("g", 20)]) },
+            ],
+            vec![],
+            vec![],
         ),
         (
             "more than was granted, and nobody knows why",
@@ -108,12 +133,36 @@ fn what_can_be_put_right() {
             vec![],
         ),
         (
+            "a failure that the app may be refunding now",
+            vec![grant("g", 10, 6)],
+            vec![charge("a", true, 4, &[("g", 4)])],
+            vec![TaskEntry { times: changed_at(NOW - 60_000), ..failed("a") }],
+            vec![],
+        ),
+        (
+            "a failure whose charge paid for another task too",
+            vec![grant("g", 10, 6)],
+            vec![charge("a", true, 4, &[("g", 4)])],
+            vec![failed("a"), TaskEntry { failed: false, ..failed("a") }],
+            vec![],
+        ),
+        (
+            "a failure whose charge was made for another task",
+            vec![grant("g", 10, 6)],
+            vec![ChargeEntry {
+                task: Some((TableName::Tasks(TaskKind::Ai), "task of a".to_owned())),
+                ..charge("a", true, 4, &[("g", 4)])
+            }],
+            vec![failed("a")],
+            vec![],
+        ),
+        (
             "a failure on a grant that had been refunded twice",
-            vec![grant("g", 100, 100)],
+            vec![grant("g", 100, 110)],
             vec![refunded_twice(), charge("b", true, 20, &[("g", 20)])],
             vec![failed("b")],
             vec![
-                ("g", "remainingCredits", json!(100), json!(80)),
+                ("g", "remainingCredits", json!(110), json!(80)),
                 ("b", "status", json!("active"), json!("deleted")),
                 ("g", "remainingCredits", json!(80), json!(100)),
             ],
@@ -148,7 +197,7 @@ fn what_can_be_put_right() {
     ];
     for (about, grants, charges, tasks, expected) in rows {
         let books = Books { grants, charges, tasks, ..Books::of("u") };
-        let found = fixes(&books);
+        let found = fixes(&books, NOW);
         let found: Vec<_> = found
             .iter()
             .map(|fix| {
@@ -162,7 +211,7 @@ fn what_can_be_put_right() {
 #[test]
 fn a_row_remembers_what_was_changed() {
     let books = Books {
-        grants: vec![grant("g", 100, 100)],
+        grants: vec![grant("g", 100, 110)],
         charges: vec![charge("a", false, 30, &[("g", 30)]), charge("b", true, 20, &[("g", 20)])],
         tasks: vec![failed("b")],
         ..Books::of("u")
@@ -171,7 +220,7 @@ fn a_row_remembers_what_was_changed() {
         ("g".to_owned(), Some(r#"{"repaired":[1],"a":2}"#.to_owned())),
         ("b".to_owned(), Some("plain".to_owned())),
     ];
-    let plan = plan_fixes(&fixes(&books), &metadata.into_iter().collect(), NOW);
+    let plan = plan_fixes(&fixes(&books, NOW), &metadata.into_iter().collect(), NOW);
     assert!(plan.gives());
     let record = |kind: &str, column: &str, before: Json, after: Json| {
         let at = "2027-01-15T08:00:00.000Z";
@@ -187,7 +236,7 @@ fn a_row_remembers_what_was_changed() {
                 "a": 2,
                 "repaired": [
                     1,
-                    record(twice, "remainingCredits", json!(100), json!(80)),
+                    record(twice, "remainingCredits", json!(110), json!(80)),
                     record(failed, "remainingCredits", json!(80), json!(100)),
                 ],
             }),

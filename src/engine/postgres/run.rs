@@ -96,7 +96,7 @@ impl Engine {
     async fn repair(&self, user_ids: &[String], now_ms: i64) -> Attempt {
         let mut session = self.server.session().await?;
         let page = session.books_to_change(user_ids).await?;
-        let fixes = fixes_of(&page);
+        let fixes = fixes_of(&page, now_ms);
         if fixes.is_empty() {
             session.roll_back();
             return Ok(Outcome::Fixes(fixes));
@@ -352,7 +352,8 @@ async fn read(session: &mut Session<'_>, question: &Read, now_ms: i64) -> Attemp
         Read::Fixes(user_ids) => {
             let mut found = Vec::new();
             for user_id in user_ids {
-                found.extend(fixes_of(&session.books(&Shelf::User(user_id.clone())).await?));
+                found
+                    .extend(fixes_of(&session.books(&Shelf::User(user_id.clone())).await?, now_ms));
                 session.owners(&[]).await?;
             }
             Ok(Outcome::Fixes(found))

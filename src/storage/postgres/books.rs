@@ -45,7 +45,9 @@ impl Session<'_> {
     pub async fn books_to_change(&mut self, user_ids: &[String]) -> Result<BooksPage> {
         let users = [texts(user_ids.to_vec())];
         let lock_users = Statement::new(include_str!("sql/lock_users.sql"), users.clone());
-        let lock_credits = "SELECT id FROM credit WHERE user_id = ANY ($1) ORDER BY id FOR UPDATE";
+        // In the order in which charges take them, those of the app's own models too.
+        let lock_credits = "SELECT id FROM credit WHERE user_id = ANY ($1) \
+                            ORDER BY user_id, expires_at NULLS LAST, created_at, id FOR UPDATE";
         let lock_credits = Statement::new(lock_credits, users.clone());
         let [_, _] = self.begin([lock_users, lock_credits], "locking the books").await?;
         self.page(&Range { condition: "user_id = ANY ($1)", params: users.to_vec() }, None).await

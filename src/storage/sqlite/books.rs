@@ -73,7 +73,12 @@ impl Database {
             }
             Shelf::Next { after, users } => (after, users),
         };
-        let beyond = if after.is_some() { "user_id > ?" } else { "TRUE" };
+        // What is no text is nobody's id, and SQLite sorts it elsewhere.
+        let text_alone = "typeof(user_id) = 'text'";
+        let beyond = match after {
+            Some(_) => format!("{text_alone} AND user_id > ?"),
+            None => text_alone.to_owned(),
+        };
         let mut parameters: Vec<String> = after.iter().cloned().collect();
         // Of each table, the last user who may be on this page.
         let mut last: Option<String> = None;
@@ -90,8 +95,10 @@ impl Database {
                 self.first(&sql, params_from_iter(&parameters), |row| Ok(text(row.get_ref(0)?)))?;
             last = [last, found].into_iter().flatten().min();
         }
+        // Text that is not UTF-8 may not be beyond itself when it is read and asked for again.
+        let last = last.filter(|last| after.as_ref().is_none_or(|after| last > after));
         let condition = match &last {
-            None => beyond.to_owned(),
+            None => beyond,
             Some(_) => format!("{beyond} AND user_id <= ?"),
         };
         parameters.extend(last.clone());
