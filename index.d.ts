@@ -1609,7 +1609,7 @@ export function auditLedger(query?: AuditQuery): AsyncGenerator<LedgerFinding, v
 /**
  * Puts right what {@link auditLedger} finds, where the rows leave one way:
  *
- * - `'refunded-more-than-once'`, of a grant that holds more than was granted, by what refunds of its own charges explain:
+ * - `'refunded-more-than-once'`, of a grant that holds more than was granted, by what refunds of its own charges may explain:
  *   the minted credits go, so that it holds what was granted less what its active charges drew. The user has fewer
  *   credits then.
  * - `'failed-task-charged'`, of a task that failed more than ten minutes ago: the charge is refunded to its grants, as

@@ -3,6 +3,7 @@
 const { addRows, charge, findings, grant } = require('./helpers/books')
 const { until } = require('./helpers/callers')
 const { TestDatabase, refusal } = require('./helpers/database')
+const { sqlite } = require('./helpers/storage')
 
 const NAMES = [
   'user',
@@ -214,4 +215,15 @@ describe('auditLedger refuses', () => {
     const database = await TestDatabase.fresh()
     expect(await findings(database.credits, query)).toEqual([])
   })
+})
+
+sqlite.test('comes to an end where user ids are BLOBs, which are no ids', async () => {
+  const database = await TestDatabase.fresh()
+  await addRows(
+    database,
+    'credit',
+    Array.from({ length: 150 }, (_, at) => grant(`b${at}`, 5, 9, { user_id: Buffer.from([200, at]) })),
+  )
+  await addRows(database, 'credit', [grant('g', 5, 9)])
+  expect((await findings(database.credits)).map(({ userId }) => userId)).toEqual(['u'])
 })

@@ -3,6 +3,7 @@
 const { connect } = require('..')
 const { appConsume } = require('./helpers/app')
 const {
+  AN_HOUR_AGO,
   addRows,
   charge,
   exactEntries,
@@ -28,7 +29,7 @@ const APPLY = { apply: true }
 const USERS = 300
 const users = Array.from({ length: USERS }, (_, at) => `u${at}`)
 
-/** Every user has 10 minted credits in a grant of 100, and a failed task that is still charged 6. */
+/** Every user has 70 minted credits in a grant of 100, and a failed task that is still charged 6. */
 async function withDamage(ids = users) {
   const database = await TestDatabase.fresh()
   const of = (make) => ids.map((id) => ({ ...make(id), user_id: id }))
@@ -40,7 +41,7 @@ async function withDamage(ids = users) {
   await addRows(
     database,
     'credit',
-    of((id) => grant(`g-${id}`, 100, 90)),
+    of((id) => grant(`g-${id}`, 100, 150)),
   )
   await addRows(
     database,
@@ -70,7 +71,13 @@ async function withDamage(ids = users) {
   return database
 }
 
-const BEFORE = 184
+/** What an audit finds. */
+const ALL_KINDS = {
+  'failed-task-charged': USERS,
+  'grant-out-of-range': USERS,
+  'refunded-more-than-once': USERS,
+}
+const BEFORE = 244
 const AFTER = 180
 /** A grant that was minted, a charge that is refunded, the grant that it goes back to. */
 const CHANGES = 3
@@ -200,10 +207,10 @@ describe('a process that has charged a user before', () => {
     const { id } = await charge1(database.credits, 10)
     await refundCredits(id)
     await charge1(database.credits, 20)
-    await database.sql("UPDATE credit SET remaining_credits = remaining_credits + 10 WHERE id = 'g'")
+    await database.sql("UPDATE credit SET remaining_credits = remaining_credits + 30 WHERE id = 'g'")
     // It has seen the minted credits.
     await charge1(database.credits, 1)
-    expect((await repairLedger(APPLY)).changes).toMatchObject([{ id: 'g', before: 89, after: 79 }])
+    expect((await repairLedger(APPLY)).changes).toMatchObject([{ id: 'g', before: 109, after: 79 }])
     await expect(charge1(database.credits, 80)).rejects.toMatchObject({
       code: 'INSUFFICIENT_CREDITS',
       available: 79,
@@ -217,7 +224,7 @@ describe('a process that has charged a user before', () => {
     const database = await withUser()
     const { repairLedger, createMediaTask, getRemainingCredits } = database.credits
     await createMediaTask(task('t', 'u'), 60)
-    await database.sql("UPDATE media_tasks SET status = 'failed'")
+    await database.sql("UPDATE media_tasks SET status = 'failed', updated_at = ?", AN_HOUR_AGO)
     await charge1(database.credits, 40)
     await expect(charge1(database.credits, 1)).rejects.toMatchObject({ available: 0 })
     expect((await repairLedger(APPLY)).changes).toHaveLength(2)
@@ -263,7 +270,7 @@ describe('kill -9 in the middle of a repair', () => {
       expect(seen).toEqual([...seen].sort((one, other) => one - other))
       const credits = connect({ url: database.url })
       const left = await kinds(credits)
-      expect(left).toEqual(count ? {} : { 'failed-task-charged': USERS, 'refunded-more-than-once': USERS })
+      expect(left).toEqual(count ? {} : ALL_KINDS)
       await credits.close()
     }
     const credits = connect({ url: database.url })

@@ -25,11 +25,14 @@ const IN_SECONDS = new Date(NEXT_YEAR.getTime() / 1000)
 /** What can be repaired: the rows, and each change as `[row, column, before, after, message]`. */
 const REPAIRS = {
   'refunded-more-than-once': {
-    credits: [grant('g', 100, 90), refunded('r', 10, [['g', 10]]), charge('c', 20, [['g', 20]])],
+    credits: [grant('g', 100, 110), refunded('r', 10, [['g', 10]]), charge('c', 20, [['g', 20]])],
     changes: [
-      ['g', 'remainingCredits', 90, 80, 'takes 10 credits back from grant g, to which they came back twice'],
+      [
+        ...['g', 'remainingCredits', 110, 80],
+        'takes 30 credits back from grant g, to which they had come back before',
+      ],
     ],
-    balance: [90, 80],
+    balance: [110, 80],
   },
   'failed-task-charged': {
     credits: [
@@ -229,6 +232,39 @@ describe('repairLedger leaves as it is, to the last byte,', () => {
         tasks: failed,
       },
     ],
+    [
+      'what came back twice, of a grant that is not over-full: somebody may have meant it',
+      DAMAGES['refunded-more-than-once'],
+    ],
+    [
+      'an over-full grant that no refund explains',
+      { credits: [grant('g', 100, 115), refunded('r', 1, [['g', 1]])] },
+    ],
+    [
+      'an over-full grant with a charge that does not add up',
+      { credits: [grant('g', 100, 110), refunded('r', 10, [['g', 10]]), charge('c', 16, [['g', 20]])] },
+    ],
+    [
+      'a task that has failed just now: whoever failed it may be refunding it',
+      {
+        credits: [grant('g', 10, 4), charge('c', 6, [['g', 6]])],
+        tasks: [taskRow('t', 'failed', 'c', { updated_at: new Date() })],
+      },
+    ],
+    [
+      'a failed task whose charge paid for a delivered one too',
+      {
+        credits: [grant('g', 10, 4), charge('c', 6, [['g', 6]])],
+        tasks: [...failed, taskRow('other', 'completed', 'c')],
+      },
+    ],
+    [
+      'a failed task whose charge was made for another one',
+      {
+        credits: [grant('g', 10, 4), charge('c', 6, [['g', 6]], forTask('other'))],
+        tasks: [...failed, taskRow('other', 'completed', null)],
+      },
+    ],
     ['a time that is wrong in another way', { credits: [grant('g', 9, 9, { expires_at: new Date(0) })] }],
     ['a time of a task', { tasks: [taskRow('t', 'completed', null, { created_at: IN_SECONDS })] }],
   ])('%s', async (_, rows) => {
@@ -244,7 +280,7 @@ describe('repairLedger', () => {
     const database = await withRows({
       credits: [
         // minted, and drawn on by a task that failed
-        grant('g', 100, 95, { expires_at: IN_SECONDS }),
+        grant('g', 100, 105, { expires_at: IN_SECONDS }),
         refunded('r', 10, [['g', 10]]),
         charge('c', 6, [['g', 6]], forTask('t')),
         charge('d', 9, [['g', 9]]),
@@ -254,7 +290,7 @@ describe('repairLedger', () => {
     const { changes } = await database.credits.repairLedger(APPLY)
     const told = changes.map(({ id, column, before, after }) => [id, column, before, after])
     expect(told).toEqual([
-      ['g', 'remainingCredits', 95, 85],
+      ['g', 'remainingCredits', 105, 85],
       ['c', 'status', 'active', 'deleted'],
       ['g', 'remainingCredits', 85, 91],
       ['g', 'expiresAt', IN_SECONDS, NEXT_YEAR],
@@ -282,11 +318,21 @@ describe('repairLedger', () => {
     const { credits } = REPAIRS['refunded-more-than-once']
     const database = await withRows({ credits })
     for (const times of [1, 2, 3]) {
-      await database.sql("UPDATE credit SET remaining_credits = 99 WHERE id = 'g'")
+      await database.sql("UPDATE credit SET remaining_credits = 110 WHERE id = 'g'")
       await database.credits.repairLedger(APPLY)
       const { repaired } = await metadataOf(database, 'g')
-      expect(repaired.map(({ before, after }) => [before, after])).toEqual(Array(times).fill([99, 80]))
+      expect(repaired.map(({ before, after }) => [before, after])).toEqual(Array(times).fill([110, 80]))
     }
+  })
+
+  test('repairs the books of a user whose id no call takes', async () => {
+    const userId = 'u'.repeat(300)
+    const { credits } = REPAIRS['refunded-more-than-once']
+    const database = await withRows({})
+    await addRows(database, 'user', [{ id: userId }])
+    for (const row of credits) await addRows(database, 'credit', [{ ...row, user_id: userId }])
+    expect((await database.credits.repairLedger(APPLY)).changes).toMatchObject([{ userId, after: 80 }])
+    expect(await findings(database.credits)).toEqual([])
   })
 
   test('refunds a failed task so that it is told as refunded, not twice', async () => {
@@ -369,6 +415,7 @@ describe('repairLedger', () => {
       'INVALID_ARGUMENT',
       'apply',
     ]),
+    ['undefined as userId', { userId: undefined, apply: true }, 'INVALID_ID', 'userId'],
     ...[null, '', 5, {}, 'u'.repeat(256), 'u\0'].map((userId) => [
       `${JSON.stringify(userId).slice(0, 20)} as userId`,
       { userId, apply: true },

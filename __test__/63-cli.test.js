@@ -111,6 +111,12 @@ describe('which database', () => {
     write('.env.local', wrong)
     expect(await credits([])).toBe(0)
     expect(await credits(['--env', '.env'], elsewhere)).toBe(7)
+    // What one file says does not hide what the other says besides.
+    fs.appendFileSync(path.join(app, '.env'), 'DATABASE_PROVIDER=mysql\n')
+    const provider = { cwd: app, env: {} }
+    expect((await cli(['balance', 'u'], provider)).errors).toContain('DATABASE_PROVIDER')
+    provider.env.DATABASE_PROVIDER = byStorage({ sqlite: 'sqlite', postgres: 'postgresql' })
+    expect((await cli(['balance', 'u'], provider)).errors).not.toContain('DATABASE_PROVIDER')
     const { code, errors } = await cli(['balance', 'u', '--env', 'none'], { cwd: app, env: elsewhere })
     expect(code).toBe(3)
     expect(errors).toBe("media-credits: none can't be read: ENOENT")
@@ -175,7 +181,15 @@ describe('doctor', () => {
       'credit has none on user_id',
       'media_tasks has none on user_id',
     ])
-    await database.run(...missing.map(({ message }) => message.match(/CREATE .*;/)[0]))
+    const statements = missing.map(({ message }) => message.match(/CREATE .*;/)[0])
+    const how = byStorage({
+      sqlite: / INDEX \w+ ON \w+ /,
+      postgres: / INDEX CONCURRENTLY \w+ ON "public"\.\w+ /,
+    })
+    for (const statement of statements) {
+      expect(statement).toMatch(how)
+      await database.run(statement)
+    }
     expect((await cliOn(database, 'doctor')).out).toContain('0 problems, 0 warnings.')
   })
 

@@ -72,7 +72,7 @@ function placeOf(url) {
   if (/^file:|^[A-Za-z]:[\\/]/.test(url) || !/[:@]|password\s*=/i.test(url) || url === ':memory:') {
     return url.replace(/^file:(\/\/(?=\/))?/, '').replace(/\?.*$/, '')
   }
-  const [scheme] = /^[a-z]+:\/\//i.exec(url) ?? ['a database ']
+  const [scheme] = /^[a-z]+:\/\//i.exec(url) ?? ['a database, ']
   return `${scheme}…`
 }
 

@@ -37,6 +37,9 @@ const forTask = (taskId, type = 'media-task') => ({ metadata: JSON.stringify({ t
 /** A row of `media_tasks`. */
 const taskRow = (id, status, chargeId, more) => ({ id, status, credit_id: chargeId, ...more })
 
+/** So that whoever fails a task and refunds it then has had the time to. */
+const AN_HOUR_AGO = new Date(Date.now() - 3_600_000)
+
 const DEFAULTS = {
   user: ({ id }) => ({ name: id, email: `${id}@example.test` }),
   credit: ({ id }) => ({
@@ -54,7 +57,7 @@ const DEFAULTS = {
     platform: 'youtube',
     video_url: 'x',
     created_at: new Date(),
-    updated_at: new Date(),
+    updated_at: AN_HOUR_AGO,
   }),
   ai_task: () => ({
     user_id: 'u',
@@ -64,7 +67,7 @@ const DEFAULTS = {
     prompt: 'a cat',
     scene: 'text-to-image',
     created_at: new Date(),
-    updated_at: new Date(),
+    updated_at: AN_HOUR_AGO,
   }),
 }
 
@@ -124,6 +127,7 @@ async function exactEntries(credits, userId) {
 }
 
 module.exports = {
+  AN_HOUR_AGO,
   addRows,
   charge,
   detail,

@@ -307,6 +307,7 @@ mod tests {
             ("DATABASE_URL=postgres://app:secret@db/app", Err("INVALID_URL")),
             ("postgres//app:secret@db/app", Err("INVALID_URL")),
             ("//app:secret@db/app", Err("INVALID_URL")),
+            ("host=db user=app password=secret", Err("INVALID_URL")),
             ("libsql://db.turso.io", Err("UNSUPPORTED_DATABASE")),
             ("https://db.turso.io", Err("UNSUPPORTED_DATABASE")),
             ("mysql://root:secret@db/app", Err("UNSUPPORTED_DATABASE")),

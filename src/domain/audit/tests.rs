@@ -101,9 +101,9 @@ fn findings() {
             vec![RefundedMoreThanOnce],
         ),
         (
-            "a grant that was raised by what no refund explains",
+            "a grant that was raised by more than refunds explain",
             vec![grant("g", 100, 95)],
-            vec![charge("a", false, 10, &[("g", 10)], ""), charge("b", true, 20, &[("g", 20)], "")],
+            vec![charge("a", false, 1, &[("g", 1)], ""), charge("b", true, 20, &[("g", 20)], "")],
             vec![],
             vec![GrantDrawsDiffer],
         ),

@@ -1,7 +1,7 @@
 //! What can be put right in somebody's books, where the rows leave one way.
 //!
 //! That is so of three kinds of finding. Credits that were minted: a grant that holds more than was granted, by what refunds
-//! of its own charges explain, holds what was granted less what its active charges drew. A failed task that is still
+//! of its own charges may explain, should hold what was granted less what its active charges drew. A failed task that is still
 //! charged: the refund is due. A time in another unit: its factor is known. All others need somebody who knows what
 //! happened.
 
@@ -109,7 +109,7 @@ impl<'b> Repair<'b> {
             account.remaining -= minted;
             let right = account.remaining;
             let message = format!(
-                "takes {minted} credits back from grant {}, to which they came back twice",
+                "takes {minted} credits back from grant {}, to which they had come back before",
                 grant.id
             );
             let (before, after) = (Value::Integer(grant.remaining), Value::Integer(right));

@@ -78,7 +78,7 @@ fn what_can_be_put_right() {
             vec![
                 refunded_twice(),
                 charge("b", true, 20, &[("g", 20)]),
-                charge("c", false, 10, &[("h", 10)]),
+                charge("c", false, 1, &[("h", 1)]),
             ],
             vec![],
             vec![],
