@@ -222,8 +222,9 @@ sqlite.test('comes to an end where user ids are BLOBs, which are no ids', async 
   await addRows(
     database,
     'credit',
-    Array.from({ length: 150 }, (_, at) => grant(`b${at}`, 5, 9, { user_id: Buffer.from([200, at]) })),
+    Array.from({ length: 150 }, (_, at) => grant(`b${at}`, 5, 9, { user_id: `b${at}` })),
   )
+  await database.sql('UPDATE credit SET user_id = CAST(user_id AS BLOB)')
   await addRows(database, 'credit', [grant('g', 5, 9)])
   expect((await findings(database.credits)).map(({ userId }) => userId)).toEqual(['u'])
 })
