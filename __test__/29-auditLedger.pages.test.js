@@ -219,12 +219,16 @@ describe('auditLedger refuses', () => {
 
 sqlite.test('comes to an end where user ids are BLOBs, which are no ids', async () => {
   const database = await TestDatabase.fresh()
+  await database.user('u')
+  const ids = Array.from({ length: 150 }, (_, at) => ({ id: `b${at}` }))
+  await addRows(database, 'user', ids)
+  await database.sql("UPDATE user SET id = CAST(id AS BLOB) WHERE id LIKE 'b%'")
   await addRows(
     database,
     'credit',
-    Array.from({ length: 150 }, (_, at) => grant(`b${at}`, 5, 9, { user_id: `b${at}` })),
+    ids.map(({ id }) => grant(id, 5, 9)),
   )
-  await database.sql('UPDATE credit SET user_id = CAST(user_id AS BLOB)')
+  await database.sql('UPDATE credit SET user_id = CAST(id AS BLOB)')
   await addRows(database, 'credit', [grant('g', 5, 9)])
   expect((await findings(database.credits)).map(({ userId }) => userId)).toEqual(['u'])
 })
