@@ -191,9 +191,12 @@ impl Location {
             return Ok(());
         }
         let fitting = providers[0];
+        // Somebody may have put the URL there, with its password.
+        let is_name = provider.chars().all(char::is_alphanumeric);
+        let given = if is_name { format!("{provider:?}") } else { "no name of one".to_owned() };
         Err(Error::InvalidUrl {
             reason: format!(
-                "DATABASE_PROVIDER is {provider:?}, but DATABASE_URL names {is}; set \
+                "DATABASE_PROVIDER is {given}, but DATABASE_URL names {is}; set \
                  DATABASE_PROVIDER to {fitting}, or DATABASE_URL to that database"
             ),
         })
@@ -367,6 +370,15 @@ mod tests {
             let postgres = Location::parse("postgres://db/app").unwrap();
             let fits = matches!(provider, "" | "postgresql");
             assert_eq!(postgres.check_provider(provider).is_ok(), fits, "{provider}");
+        }
+    }
+
+    #[test]
+    fn a_url_in_place_of_a_provider_is_not_shown() {
+        let rows = [("mysql", true), ("postgres://app:secret@db/app", false), ("secret@db", false)];
+        for (provider, is_shown) in rows {
+            let error = Location::Sqlite(Place::Memory).check_provider(provider).unwrap_err();
+            assert_eq!(error.to_string().contains(provider), is_shown, "{error}");
         }
     }
 }
