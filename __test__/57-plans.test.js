@@ -127,7 +127,10 @@ const CALLS = [
   [
     'a repair',
     async ({ repairLedger }) => {
-      await database.sql("UPDATE media_tasks SET status = 'failed' WHERE id = 't11'")
+      const anHourAgo = `${NOW} - interval '1 hour'`
+      await database.sql(
+        `UPDATE media_tasks SET status = 'failed', updated_at = ${anHourAgo} WHERE id = 't11'`,
+      )
       expect((await repairLedger({ userId: 'u11', apply: true })).changes).toHaveLength(2)
     },
   ],
