@@ -143,8 +143,17 @@ fn check_repair(damaged: &Tables, found: &[Finding]) -> Checked {
         found.iter().any(|other| other.kind == one.kind && other.rows[0] == one.rows[0])
     };
     prop_assert!(left.iter().all(was_found), "{:?} after {:?}", &left, found);
+    // A charge that paid for another task too is not its to take back.
+    let is_its_own = |finding: &Finding| {
+        let (task, charge) = (&finding.rows[0], &finding.rows[1].1);
+        let books = damaged.books(&finding.user_id);
+        let named_by = books.tasks.iter().filter(|task| task.credit_id.as_ref() == Some(charge));
+        let made_for = books.charges.iter().find(|one| one.id == *charge);
+        named_by.count() == 1
+            && made_for.is_some_and(|one| one.task.as_ref().is_none_or(|made_for| made_for == task))
+    };
     let can_be_mended = |finding: &Finding| match finding.kind {
-        Kind::FailedTaskCharged => true,
+        Kind::FailedTaskCharged => is_its_own(finding),
         Kind::WrongTimeUnit => finding.rows[0].0 == Credit,
         _ => false,
     };
