@@ -6,7 +6,7 @@
 use thiserror::Error;
 
 /// The result of everything in this crate that can be refused or fail.
-pub type Result<T> = std::result::Result<T, Error>;
+pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 /// Why a call was refused or failed. It is `Clone` because one failed commit answers a whole batch.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]

@@ -312,7 +312,7 @@ fn accounts(storage: &Storage, user: &str) -> (i64, bool) {
             difference += credits - remaining;
             sound &= (0..=credits).contains(&remaining);
         } else if row.text("status") == Some("active") {
-            let draws = domain::charge::read_detail(&row.as_charge()).unwrap();
+            let draws = domain::detail::read_detail(&row.as_charge()).unwrap();
             let drawn: i64 = draws.iter().map(|draw| draw.credits_consumed).sum();
             sound &= drawn == -credits;
             difference -= drawn;

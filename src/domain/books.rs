@@ -2,10 +2,9 @@
 
 use std::collections::HashMap;
 
-use super::charge::{Charge, WrittenDraw, read_detail};
+use super::detail::{WrittenDraw, parse_detail};
 use super::metadata;
 use super::table::{TableName, TaskKind};
-use crate::error::Error;
 
 /// One user's rows.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -100,25 +99,20 @@ impl Times {
 }
 
 impl ChargeEntry {
-    /// A charge, with what its columns of text say.
-    pub fn new(charge: Charge, times: Times) -> Self {
-        let draws = read_detail(&charge).map_err(|error| match error {
-            Error::ChargeCorrupt { reason, .. } => reason,
-            other => other.to_string(),
-        });
-        let metadata = charge.metadata.as_deref();
-        let task = metadata::task(metadata).map(|(kind, id)| (TableName::Tasks(kind), id));
-        let settled = metadata::settled(metadata, charge.credits, charge.active);
-        // A charge that was settled to nothing keeps what it took.
-        let charged = settled.map_or(charge.credits, |settled| settled.charged);
+    /// A charge, without what its columns of text say.
+    pub fn new(id: String, credits: i64, active: bool, times: Times) -> Self {
+        Self { id, active, credits, charged: credits, draws: Ok(Vec::new()), task: None, times }
+    }
+
+    /// With what its `consumed_detail` and its `metadata` say.
+    pub fn saying(self, consumed_detail: Option<&[u8]>, metadata: Option<&str>) -> Self {
+        let settled = metadata::settled(metadata, self.credits, self.active);
         Self {
-            id: charge.id,
-            active: charge.active,
-            credits: charge.credits,
-            charged,
-            draws,
-            task,
-            times,
+            // A charge that was settled to nothing keeps what it took.
+            charged: settled.map_or(self.credits, |settled| settled.charged),
+            draws: parse_detail(consumed_detail),
+            task: metadata::task(metadata).map(|(kind, id)| (TableName::Tasks(kind), id)),
+            ..self
         }
     }
 
@@ -140,9 +134,9 @@ pub fn sum(draws: &[WrittenDraw]) -> i64 {
 
 impl TaskEntry {
     /// The charge that it names.
-    pub fn charge(&self) -> Option<RowId> {
-        let id = self.credit_id.as_ref().filter(|id| !id.is_empty())?;
-        Some((TableName::Credit, id.clone()))
+    pub fn charge(&self) -> Option<(TableName, &str)> {
+        let id = self.credit_id.as_deref().filter(|id| !id.is_empty())?;
+        Some((TableName::Credit, id))
     }
 }
 

@@ -1,9 +1,7 @@
 //! Planning a charge: which grants pay for it, and the row that remembers it.
 
-use serde::{Deserialize, Serialize};
-use serde_json::value::RawValue;
-
 use super::credits::Credits;
+use super::detail::{Draw, write_detail};
 use super::options;
 use super::plan::{Plan, Verb};
 use super::table::TableName;
@@ -118,41 +116,6 @@ pub struct ChargeFacts {
     pub grants: Vec<Grant>,
 }
 
-/// One item of `consumed_detail`: what a charge drew from one grant. The keys are the app's own; its
-/// pages and its old refund code read them.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Draw {
-    /// The grant's `id`.
-    pub credit_id: String,
-    /// The grant's `transaction_no`.
-    pub transaction_no: String,
-    /// When the grant expires, in ISO 8601; null if never.
-    pub expires_at: Option<String>,
-    /// What was still to draw before this item.
-    pub credits_to_consume: i64,
-    /// What this item drew.
-    pub credits_consumed: i64,
-    /// What was left of the grant before.
-    pub credits_before: i64,
-    /// What is left of the grant after.
-    pub credits_after: i64,
-    /// The app's constant 1000.
-    pub batch_size: i64,
-    /// The item's number, from 1.
-    pub batch_no: i64,
-}
-
-/// What a refund needs of a [`Draw`] that this package or the app wrote.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct WrittenDraw {
-    /// The grant's `id`.
-    pub credit_id: String,
-    /// What was drawn from it.
-    pub credits_consumed: i64,
-}
-
 /// Decides on a charge: guards in order of precedence, then draws in the order of `facts.grants`.
 pub fn plan_charge(
     request: &ChargeRequest,
@@ -231,31 +194,6 @@ pub fn draw(grants: &[Grant], credits: Credits) -> Result<Vec<Draw>> {
     Ok(draws)
 }
 
-fn write_detail(draws: &[Draw]) -> Result<String> {
-    serde_json::to_string(draws).map_err(|error| Error::Internal(error.to_string()))
-}
-
-/// Reads `consumed_detail`: what the charge drew, item by item.
-pub fn read_detail(charge: &Charge) -> Result<Vec<WrittenDraw>> {
-    let corrupt = |reason: String| Error::ChargeCorrupt { charge_id: charge.id.clone(), reason };
-
-    let detail = charge.consumed_detail.as_deref().ok_or_else(|| corrupt("it is NULL".into()))?;
-    let unreadable = |error: serde_json::Error| corrupt(error.to_string());
-    let items: Vec<&RawValue> = serde_json::from_slice(detail).map_err(unreadable)?;
-    // An array of the right values would do for an object.
-    if items.iter().any(|item| !item.get().starts_with('{')) {
-        return Err(corrupt("an item is no object".to_owned()));
-    }
-    let draws: Vec<WrittenDraw> = items
-        .into_iter()
-        .map(|item| serde_json::from_str(item.get()).map_err(unreadable))
-        .collect::<Result<_>>()?;
-    match draws.iter().find(|draw| !(0..=Credits::MAX).contains(&draw.credits_consumed)) {
-        Some(draw) => Err(corrupt(format!("creditsConsumed is {}", draw.credits_consumed))),
-        None => Ok(draws),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -290,7 +228,7 @@ mod tests {
         let b = || grant("b", 20, None);
         // grant, to consume, consumed, after
         type Drawn<'a> = (&'a str, i64, i64, i64);
-        type Row<'a> = (&'a [Grant], i64, std::result::Result<&'a [Drawn<'a>], &'a str>);
+        type Row<'a> = (&'a [Grant], i64, Result<&'a [Drawn<'a>], &'a str>);
         let rows: [Row; 8] = [
             // grants in draw order, credits; what is drawn or the refusal
             (&[a(), b()], 1, Ok(&[("a", 1, 1, 9)])),
@@ -394,43 +332,5 @@ mod tests {
         assert_eq!(plan.rows[0].fields.get("credits"), Some(&Value::Integer(-57)));
         assert_eq!(plan.rows[0].fields.get("updatedAt"), Some(&Value::TimeMs(7)));
         Ok(())
-    }
-
-    #[test]
-    fn details() {
-        let item = |credits: &str| format!(r#"[{{"creditId":"g","creditsConsumed":{credits}}}]"#);
-        let rows: [(Option<String>, std::result::Result<usize, &str>); 13] = [
-            // consumed_detail; its items or the reason
-            (Some("[]".into()), Ok(0)),
-            (Some(item("10")), Ok(1)),
-            (Some(item("0")), Ok(1)),
-            (None, Err("it is NULL")),
-            (Some(String::new()), Err("EOF while parsing")),
-            (Some("{}".into()), Err("invalid type: map")),
-            (Some("null".into()), Err("invalid type: null")),
-            (Some("[{}]".into()), Err("missing field `creditId`")),
-            (Some(r#"[["g",10]]"#.into()), Err("an item is no object")),
-            (Some(item("-1")), Err("creditsConsumed is -1")),
-            (Some(item("2147483648")), Err("creditsConsumed is 2147483648")),
-            (Some(item("1.5")), Err("invalid type: floating point")),
-            (Some(item("\"10\"")), Err("invalid type: string")),
-        ];
-        for (consumed_detail, expected) in rows {
-            let charge = Charge {
-                id: "c".into(),
-                user_id: "u".into(),
-                active: true,
-                credits: 10,
-                consumed_detail: consumed_detail.clone().map(String::into_bytes),
-                metadata: None,
-            };
-            match (read_detail(&charge), expected) {
-                (Ok(draws), Ok(items)) => assert_eq!(draws.len(), items, "{consumed_detail:?}"),
-                (Err(Error::ChargeCorrupt { reason, .. }), Err(part)) => {
-                    assert!(reason.contains(part), "{consumed_detail:?}: {reason}");
-                }
-                (read, _) => assert_eq!(format!("{read:?}"), format!("{expected:?}")),
-            }
-        }
     }
 }

@@ -1,8 +1,10 @@
 //! What a charge's `metadata` says: which task it paid for, and how it was settled.
 
-use std::collections::BTreeMap;
+use std::borrow::Cow;
+use std::fmt;
 
-use serde::de::DeserializeOwned;
+use serde::Deserialize;
+use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde_json::value::RawValue;
 use serde_json::{Map, Value as Json, json};
 
@@ -18,18 +20,17 @@ pub fn task_id(kind: TaskKind, metadata: Option<&str>) -> Option<String> {
 
 /// The task that a charge with this metadata paid for, and its kind.
 pub fn task(metadata: Option<&str>) -> Option<(TaskKind, String)> {
-    let metadata = raw_object(metadata?)?;
-    let charge_type: String = read(&metadata, "type")?;
+    let [charge_type, task_id] = fields(metadata?, ["type", "taskId"])?;
+    let Text(charge_type) = read(charge_type)?;
     let is_of = |kind: &TaskKind| charge_type.starts_with(kind.charge_type());
     let kind = [TaskKind::Media, TaskKind::Ai].into_iter().find(is_of)?;
-    Some((kind, read(&metadata, "taskId")?))
+    Some((kind, read(task_id)?))
 }
 
 /// Whether this is the metadata of the charge that created a task.
 pub fn is_of_creation(kind: TaskKind, metadata: Option<&str>) -> bool {
-    let metadata = metadata.and_then(raw_object);
-    let charge_type: Option<String> = metadata.and_then(|metadata| read(&metadata, "type"));
-    charge_type.as_deref() == Some(kind.charge_type())
+    let charge_type = metadata.and_then(|metadata| field(metadata, "type"));
+    charge_type.is_some_and(|Text(charge_type)| charge_type == kind.charge_type())
 }
 
 /// The metadata of a charge for a further step of a task: what the caller passed, with the task's id.
@@ -74,9 +75,7 @@ pub struct Settled {
 pub fn settled(metadata: Option<&str>, credits: i64, active: bool) -> Option<Settled> {
     // Nearly no charge is settled, and whole ledgers are read. A letter may be written as its number.
     let may_say = |text: &&str| text.contains("\"settled\"") || text.contains("\\u");
-    let metadata = metadata.filter(may_say)?;
-    let metadata = raw_object(metadata)?;
-    let written: Map<String, Json> = read(&metadata, "settled")?;
+    let written: Map<String, Json> = field(metadata.filter(may_say)?, "settled")?;
     let number = |name: &str| written.get(name)?.as_i64();
     let settled = Settled { charged: number("charged")?, credits: number("credits")? };
     let agrees = settled.credits == credits || (!active && settled.credits == 0);
@@ -93,7 +92,7 @@ pub fn with_settled(metadata: Option<&str>, settled: Settled) -> String {
 /// The metadata with records of what was repaired, after those of earlier repairs, and else as it was,
 /// like [`with_settled`].
 pub fn with_repaired(metadata: Option<&str>, records: Vec<Json>) -> String {
-    let mut all = match metadata.and_then(raw_object).and_then(|fields| read(&fields, "repaired")) {
+    let mut all = match metadata.and_then(|metadata| field(metadata, "repaired")) {
         None => Vec::new(),
         Some(Json::Array(earlier)) => earlier,
         // The app's own word.
@@ -105,12 +104,12 @@ pub fn with_repaired(metadata: Option<&str>, records: Vec<Json>) -> String {
 
 fn with(metadata: Option<&str>, name: &str, value: &Json) -> String {
     let Some(text) = metadata else { return json!({ name: value }).to_string() };
-    let Some(fields) = raw_object(text) else {
+    let Some([before]) = fields(text, [name]) else {
         let before = serde_json::from_str(text).unwrap_or_else(|_| json!(text));
         return json!({ "metadata": before, name: value }).to_string();
     };
     let text = text.trim();
-    match fields.get(name) {
+    match before {
         // Where it stands in the text: other fields may hold more than could be read and written again.
         Some(before) => {
             let start = before.get().as_ptr().addr() - text.as_ptr().addr();
@@ -118,9 +117,9 @@ fn with(metadata: Option<&str>, name: &str, value: &Json) -> String {
             format!("{}{value}{}", &text[..start], &text[end..])
         }
         None => {
-            // It is an object, so it ends with a brace.
+            // It is an object, so it ends with a brace; before that, only an empty one has another.
             let open = text.strip_suffix('}').unwrap_or_default();
-            let comma = if fields.is_empty() { "" } else { "," };
+            let comma = if open.trim_end().ends_with('{') { "" } else { "," };
             format!("{open}{comma}\"{name}\":{value}}}")
         }
     }
@@ -130,14 +129,61 @@ fn object(text: &str) -> Option<Map<String, Json>> {
     serde_json::from_str(text).ok()
 }
 
-/// An object's fields as they stand: none is read that nobody asks for, however large its numbers are.
-fn raw_object(text: &str) -> Option<BTreeMap<String, &RawValue>> {
-    serde_json::from_str(text).ok()
+/// A field of an object, if it is such a value.
+fn field<'t, T: Deserialize<'t>>(text: &'t str, name: &str) -> Option<T> {
+    let [field] = fields(text, [name])?;
+    read(field)
 }
 
-fn read<T: DeserializeOwned>(fields: &BTreeMap<String, &RawValue>, name: &str) -> Option<T> {
-    serde_json::from_str(fields.get(name)?.get()).ok()
+fn read<'t, T: Deserialize<'t>>(field: Option<&'t RawValue>) -> Option<T> {
+    serde_json::from_str(field?.get()).ok()
 }
+
+/// The fields of an object with these names, as they stand. Nothing else of it is kept: whole ledgers are
+/// read. And nothing is read that nobody asks for, however large its numbers are.
+fn fields<'t, const N: usize>(
+    text: &'t str,
+    names: [&str; N],
+) -> Option<[Option<&'t RawValue>; N]> {
+    let mut text = serde_json::Deserializer::from_str(text);
+    let fields = Named(names).deserialize(&mut text).ok()?;
+    text.end().ok()?;
+    Some(fields)
+}
+
+struct Named<'n, const N: usize>([&'n str; N]);
+
+impl<'t, const N: usize> DeserializeSeed<'t> for Named<'_, N> {
+    type Value = [Option<&'t RawValue>; N];
+
+    fn deserialize<D: Deserializer<'t>>(self, text: D) -> Result<Self::Value, D::Error> {
+        text.deserialize_map(self)
+    }
+}
+
+impl<'t, const N: usize> Visitor<'t> for Named<'_, N> {
+    type Value = [Option<&'t RawValue>; N];
+
+    fn expecting(&self, formatter: &mut fmt::Formatter) -> fmt::Result {
+        formatter.write_str("an object")
+    }
+
+    /// Of two fields of the same name the last counts, as in JavaScript.
+    fn visit_map<A: MapAccess<'t>>(self, mut object: A) -> Result<Self::Value, A::Error> {
+        let mut fields = [None; N];
+        while let Some(Text(name)) = object.next_key()? {
+            match fields.iter_mut().zip(self.0).find(|(_, wanted)| *wanted == name) {
+                Some((field, _)) => *field = Some(object.next_value()?),
+                None => _ = object.next_value::<IgnoredAny>()?,
+            }
+        }
+        Ok(fields)
+    }
+}
+
+/// Text that is copied only where it is written with escapes.
+#[derive(Deserialize)]
+struct Text<'t>(#[serde(borrow)] Cow<'t, str>);
 
 #[cfg(test)]
 mod tests {

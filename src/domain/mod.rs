@@ -7,6 +7,7 @@ pub mod audit;
 pub mod books;
 pub mod charge;
 pub mod credits;
+pub mod detail;
 pub mod grant;
 pub mod metadata;
 pub mod options;

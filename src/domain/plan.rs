@@ -1,6 +1,6 @@
 //! What a request writes. Storage applies a plan as it stands, whichever request made it.
 
-use super::charge::Draw;
+use super::detail::Draw;
 use super::table::TableName;
 use super::value::{Fields, Value};
 

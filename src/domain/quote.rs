@@ -1,7 +1,8 @@
 //! Quotes: what a charge would do, without doing it.
 
-use super::charge::{Draw, Grant, draw, left_of};
+use super::charge::{Grant, draw, left_of};
 use super::credits::Credits;
+use super::detail::Draw;
 
 /// What a charge would do now.
 #[derive(Debug, Clone, PartialEq, Eq)]

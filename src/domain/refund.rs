@@ -4,8 +4,9 @@ use std::collections::HashMap;
 
 use serde_json::json;
 
-use super::charge::{Charge, Grant, NewIds, WrittenDraw, read_detail};
+use super::charge::{Charge, Grant, NewIds};
 use super::credits::Credits;
+use super::detail::{WrittenDraw, read_detail};
 use super::options::RefundPolicy;
 use super::plan::{Plan, Verb};
 use super::table::TableName;

@@ -3,8 +3,9 @@
 
 use serde_json::Value as Json;
 
-use super::charge::{Charge, Grant, NewIds, WrittenDraw, read_detail};
+use super::charge::{Charge, Grant, NewIds};
 use super::credits::Credits;
+use super::detail::{WrittenDraw, read_detail};
 use super::metadata::{self, Settled};
 use super::options::RefundPolicy;
 use super::plan::{Plan, Verb};
@@ -181,11 +182,7 @@ fn of(charge: &Charge, draws: Vec<WrittenDraw>) -> Refundable {
 }
 
 /// The items of `consumed_detail` with what each drew in the end; those that drew nothing are gone.
-fn rewrite_detail(
-    charge: &Charge,
-    credits: i64,
-    kept: &[WrittenDraw],
-) -> std::result::Result<String, String> {
+fn rewrite_detail(charge: &Charge, credits: i64, kept: &[WrittenDraw]) -> Result<String, String> {
     let detail = charge.consumed_detail.as_deref().unwrap_or_default();
     let mut items: Vec<serde_json::Map<String, Json>> =
         serde_json::from_slice(detail).map_err(|error| error.to_string())?;
@@ -265,8 +262,7 @@ mod tests {
         let refunded = || charge(false, 10, DRAWN, None);
         let failed_later = || Charge { active: false, ..six() };
         let overdrawn = || charge(true, 5, DRAWN, None);
-        type Row<'a> =
-            (Settlement, Charge, std::result::Result<Option<&'a [(&'a str, i64)]>, &'a str>);
+        type Row<'a> = (Settlement, Charge, Result<Option<&'a [(&'a str, i64)]>, &'a str>);
         let rows: [Row; 24] = [
             // what is asked, the charge; what goes back, or nothing to do, or the code
             (last(10)?, fresh(), Ok(Some(&[]))),

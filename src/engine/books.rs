@@ -18,28 +18,32 @@ pub(super) fn write_statement(
     query: &Query,
     now_ms: i64,
 ) -> Statement {
-    let books = page.books.get(user_id);
+    let books = page.of(user_id);
     books.map(|books| statement(books, query, now_ms)).unwrap_or_default()
 }
 
+/// Audits of these books.
+pub(super) fn audits(page: &BooksPage) -> Vec<Audit<'_>> {
+    page.books.iter().map(Audit::of).collect()
+}
+
 /// The rows that these books name and do not hold.
-pub(super) fn named_elsewhere(page: &BooksPage) -> Vec<RowId> {
-    page.books.values().flat_map(|books| Audit(books).named_elsewhere()).collect()
+pub(super) fn named_elsewhere(audits: &[Audit<'_>]) -> Vec<RowId> {
+    audits.iter().flat_map(Audit::named_elsewhere).collect()
 }
 
 /// What can be put right in these books.
 pub(super) fn fixes_of(page: &BooksPage, now_ms: i64) -> Vec<Fix> {
-    page.books.values().flat_map(|books| fixes(books, now_ms)).collect()
+    page.books.iter().flat_map(|books| fixes(books, now_ms)).collect()
 }
 
-/// Audits these books.
-pub(super) fn audit(page: BooksPage, owners: &Owners) -> Audited {
-    let findings = page.books.values().flat_map(|books| Audit(books).findings(owners));
+/// What these audits of a page find.
+pub(super) fn audited(page: &BooksPage, audits: &[Audit<'_>], owners: &Owners) -> Audited {
     Audited {
-        findings: findings.collect(),
+        findings: audits.iter().flat_map(|audit| audit.findings(owners)).collect(),
         users: page.books.len(),
         credit_rows: page.credit_rows,
-        next: page.next,
+        next: page.next.clone(),
     }
 }
 

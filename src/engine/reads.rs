@@ -1,6 +1,6 @@
 //! Each thing that a page shows.
 
-use super::books::{audit, fixes_of, named_elsewhere, write_statement};
+use super::books::{audited, audits, fixes_of, named_elsewhere, write_statement};
 use super::replays::charges_of;
 use super::{Outcome, Read};
 use crate::domain::quote::quote;
@@ -41,8 +41,9 @@ pub fn read(views: &mut impl Views, read: &Read, now_ms: i64) -> Result<Outcome>
         }
         Read::Audit(shelf) => {
             let page = views.books(shelf)?;
-            let owners = views.owners(&named_elsewhere(&page))?;
-            Ok(Outcome::Audited(audit(page, &owners)))
+            let audits = audits(&page);
+            let owners = views.owners(&named_elsewhere(&audits))?;
+            Ok(Outcome::Audited(audited(&page, &audits, &owners)))
         }
         Read::Fixes(user_ids) => {
             let mut found = Vec::new();

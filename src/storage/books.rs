@@ -1,9 +1,8 @@
 //! Whole books: which to read, and putting them together from the rows of all tables.
 
-use std::collections::BTreeMap;
+use std::borrow::Cow;
 
 use crate::domain::books::{Books, ChargeEntry, GrantEntry, TaskEntry, Times};
-use crate::domain::charge::Charge;
 
 /// Which books to read.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,8 +21,8 @@ pub enum Shelf {
 /// Some users' books, all from one snapshot.
 #[derive(Debug, Clone, Default)]
 pub struct BooksPage {
-    /// Each user's, by their ids.
-    pub books: BTreeMap<String, Books>,
+    /// Each user's, in the order of their ids.
+    pub books: Vec<Books>,
     /// How many rows of `credit` were read.
     pub credit_rows: i64,
     /// The last user of this page, if there are more.
@@ -31,13 +30,13 @@ pub struct BooksPage {
 }
 
 /// A row of `credit`, whatever it holds.
-pub struct CreditEntry {
+pub struct CreditEntry<'r> {
     /// Its `id`.
-    pub id: String,
+    pub id: Cow<'r, str>,
     /// Whose it is.
-    pub user_id: String,
+    pub user_id: Cow<'r, str>,
     /// Its `transaction_type`.
-    pub transaction_type: String,
+    pub transaction_type: Cow<'r, str>,
     /// What was granted; of a charge, what it took, as a negative number.
     pub credits: i64,
     /// What is left of a grant.
@@ -45,32 +44,31 @@ pub struct CreditEntry {
     /// Whether its `status` is `active`.
     pub active: bool,
     /// Its `consumed_detail`, as found.
-    pub consumed_detail: Option<Vec<u8>>,
+    pub consumed_detail: Option<Cow<'r, [u8]>>,
     /// Its `metadata`.
-    pub metadata: Option<String>,
+    pub metadata: Option<Cow<'r, str>>,
     /// Its times.
     pub times: Times,
 }
 
 impl BooksPage {
+    /// This user's books, if there are any.
+    pub fn of(&self, user_id: &str) -> Option<&Books> {
+        self.place_of(user_id).ok().and_then(|at| self.books.get(at))
+    }
+
     /// Enters a row of `credit`.
-    pub fn enter_credit(&mut self, entry: CreditEntry) {
+    pub fn enter_credit(&mut self, entry: CreditEntry<'_>) {
         self.credit_rows += 1;
-        let CreditEntry { id, user_id, credits, remaining, active, times, .. } = entry;
-        let books = self.books_of(&user_id);
-        match entry.transaction_type.as_str() {
+        let CreditEntry { credits, remaining, active, times, .. } = entry;
+        let id = entry.id.into_owned();
+        let books = self.books_of(&entry.user_id);
+        match entry.transaction_type.as_ref() {
             "grant" => books.grants.push(GrantEntry { id, credits, remaining, active, times }),
-            "consume" => {
-                let charge = Charge {
-                    id,
-                    user_id,
-                    active,
-                    credits: credits.saturating_neg(),
-                    consumed_detail: entry.consumed_detail,
-                    metadata: entry.metadata,
-                };
-                books.charges.push(ChargeEntry::new(charge, times));
-            }
+            "consume" => books.charges.push(
+                ChargeEntry::new(id, credits.saturating_neg(), active, times)
+                    .saying(entry.consumed_detail.as_deref(), entry.metadata.as_deref()),
+            ),
             // The app's own kinds of row move no credits.
             _ => {}
         }
@@ -82,6 +80,15 @@ impl BooksPage {
     }
 
     fn books_of(&mut self, user_id: &str) -> &mut Books {
-        self.books.entry(user_id.to_owned()).or_insert_with(|| Books::of(user_id))
+        let at = self.place_of(user_id).unwrap_or_else(|at| {
+            self.books.insert(at, Books::of(user_id));
+            at
+        });
+        // It is there: it was found, or has been inserted.
+        &mut self.books[at]
+    }
+
+    fn place_of(&self, user_id: &str) -> Result<usize, usize> {
+        self.books.binary_search_by(|books| books.user_id.as_str().cmp(user_id))
     }
 }

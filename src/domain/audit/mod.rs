@@ -73,68 +73,90 @@ pub struct Finding {
 }
 
 /// An audit of one user's books.
-#[derive(Debug, Clone, Copy)]
-pub struct Audit<'b>(pub &'b Books);
+#[derive(Debug)]
+pub struct Audit<'b> {
+    books: &'b Books,
+    /// The rows that others may name.
+    held: HashMap<(TableName, &'b str), Role>,
+}
 
-impl Audit<'_> {
+/// What a row is, for those that name it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Role {
+    Grant,
+    ActiveCharge,
+    RefundedCharge,
+    Task,
+}
+
+impl<'b> Audit<'b> {
+    /// An audit of these books.
+    pub fn of(books: &'b Books) -> Self {
+        let Books { grants, charges, tasks, .. } = books;
+        let mut held = HashMap::with_capacity(grants.len() + charges.len() + tasks.len());
+        for grant in grants {
+            held.insert((TableName::Credit, grant.id.as_str()), Role::Grant);
+        }
+        for charge in charges {
+            let role = if charge.active { Role::ActiveCharge } else { Role::RefundedCharge };
+            held.insert((TableName::Credit, charge.id.as_str()), role);
+        }
+        for task in tasks {
+            held.insert((TableName::Tasks(task.kind), task.id.as_str()), Role::Task);
+        }
+        Self { books, held }
+    }
+
     /// The rows that the books name and do not hold, each once. Somebody must look for their owners.
     pub fn named_elsewhere(&self) -> Vec<RowId> {
-        let held = self.held();
-        let draws = self.0.active_charges().flat_map(ChargeEntry::readable_draws);
-        let draws = draws.map(|draw| (TableName::Credit, draw.credit_id.clone()));
-        let tasks = self.0.active_charges().filter_map(|charge| charge.task.clone());
-        let charges = self.0.tasks.iter().filter_map(TaskEntry::charge);
+        let named = self.books.active_charges().flat_map(|charge| {
+            let task = charge.task.as_ref().map(|(table, id)| (*table, id.as_str()));
+            let draws = charge.readable_draws().iter();
+            draws.map(|draw| (TableName::Credit, draw.credit_id.as_str())).chain(task)
+        });
+        let named = named.chain(self.books.tasks.iter().filter_map(TaskEntry::charge));
         let mut seen = HashSet::new();
-        draws
-            .chain(tasks)
-            .chain(charges)
-            .filter(|(table, id)| !held.contains(&(*table, id.as_str())))
-            .filter(|row| seen.insert(row.clone()))
+        named
+            .filter(|row| !self.held.contains_key(row) && seen.insert(*row))
+            .map(|(table, id)| (table, id.to_owned()))
             .collect()
     }
 
     /// Everything that is wrong: grants first, then charges, then tasks.
     pub fn findings(&self, owners: &Owners) -> Vec<Finding> {
-        let mut findings = Vec::new();
-        let drawn = self.0.drawn_on_grants();
-        for grant in &self.0.grants {
-            self.audit_grant(grant, drawn.get(grant.id.as_str()), &mut findings);
+        let mut found = Vec::new();
+        let drawn = self.books.drawn_on_grants();
+        let nothing = Drawn::default();
+        for grant in &self.books.grants {
+            let drawn = drawn.get(grant.id.as_str()).unwrap_or(&nothing);
+            self.audit_grant(grant, drawn, &mut found);
+            self.audit_times((TableName::Credit, &grant.id), &grant.times, &mut found);
         }
-        let held = self.held();
-        let grants: HashSet<&str> = self.0.grants.iter().map(|grant| grant.id.as_str()).collect();
-        for charge in &self.0.charges {
-            self.audit_charge(charge, &grants, &mut findings, |row| whose(row, &held, owners));
+        for charge in &self.books.charges {
+            self.audit_times((TableName::Credit, &charge.id), &charge.times, &mut found);
+            // A refunded charge is history: what it drew has gone back.
+            if charge.active {
+                self.audit_charge(charge, owners, &mut found);
+            }
         }
-        let active: HashSet<&str> =
-            self.0.active_charges().map(|charge| charge.id.as_str()).collect();
-        let charges: HashSet<&str> =
-            self.0.charges.iter().map(|charge| charge.id.as_str()).collect();
-        for task in &self.0.tasks {
-            self.audit_task(task, &charges, &active, &mut findings, |row| {
-                whose(row, &held, owners)
-            });
+        for task in &self.books.tasks {
+            self.audit_times((TableName::Tasks(task.kind), &task.id), &task.times, &mut found);
+            self.audit_task(task, owners, &mut found);
         }
-        findings
+        found
     }
 
-    fn audit_grant(&self, grant: &GrantEntry, drawn: Option<&Drawn>, found: &mut Vec<Finding>) {
-        let GrantEntry { id, credits, remaining, times, .. } = grant;
-        let row = (TableName::Credit, id.clone());
-        let numbers = vec![("granted", *credits), ("remaining", *remaining)];
+    fn audit_grant(&self, grant: &GrantEntry, drawn: &Drawn, found: &mut Vec<Finding>) {
+        let GrantEntry { id, credits, remaining, .. } = grant;
+        let row = || (TableName::Credit, id.clone());
         if !(0..=*credits).contains(remaining) {
             let message = format!("grant {id} has {remaining} credits left of {credits}");
-            found.push(self.finding(
-                Kind::GrantOutOfRange,
-                vec![row.clone()],
-                numbers.clone(),
-                message,
-            ));
+            let numbers = vec![("granted", *credits), ("remaining", *remaining)];
+            found.push(self.finding(Kind::GrantOutOfRange, vec![row()], numbers, message));
         }
-        let nothing = Drawn::default();
-        let drawn = drawn.unwrap_or(&nothing);
         let active = drawn.active;
         let left = credits.saturating_sub(*remaining);
-        let numbers = [numbers, vec![("drawn", active)]].concat();
+        let mut numbers = vec![("granted", *credits), ("remaining", *remaining), ("drawn", active)];
         let minted = active.saturating_sub(left);
         if drawn.explains_minted(minted) {
             let message = format!(
@@ -143,117 +165,87 @@ impl Audit<'_> {
             );
             let charges =
                 drawn.refunded.iter().map(|(id, _)| (TableName::Credit, (*id).to_owned()));
-            let rows = std::iter::once(row.clone()).chain(charges).collect();
-            let numbers = [numbers, vec![("minted", minted)]].concat();
+            let rows = std::iter::once(row()).chain(charges).collect();
+            numbers.push(("minted", minted));
             found.push(self.finding(Kind::RefundedMoreThanOnce, rows, numbers, message));
-        } else if left < active || (left > active && !self.0.hides_draws()) {
+        } else if left < active || (left > active && !self.books.hides_draws()) {
             let message = format!(
                 "{left} credits have left grant {id}, and its active charges drew {active}"
             );
-            found.push(self.finding(Kind::GrantDrawsDiffer, vec![row.clone()], numbers, message));
+            found.push(self.finding(Kind::GrantDrawsDiffer, vec![row()], numbers, message));
         }
-        self.audit_times(row, times, found);
     }
 
-    fn audit_charge(
-        &self,
-        charge: &ChargeEntry,
-        grants: &HashSet<&str>,
-        found: &mut Vec<Finding>,
-        whose: impl Fn(&RowId) -> Option<String>,
-    ) {
+    fn audit_charge(&self, charge: &ChargeEntry, owners: &Owners, found: &mut Vec<Finding>) {
         let id = &charge.id;
-        let row = (TableName::Credit, id.clone());
-        self.audit_times(row.clone(), &charge.times, found);
-        // A refunded charge is history: what it drew has gone back.
-        if !charge.active {
-            return;
-        }
+        let row = || (TableName::Credit, id.clone());
         match &charge.draws {
             Err(reason) => {
                 let message = format!("the consumed_detail of charge {id} can't be read: {reason}");
                 let numbers = vec![("charged", charge.credits)];
-                found.push(self.finding(
-                    Kind::DetailUnreadable,
-                    vec![row.clone()],
-                    numbers,
-                    message,
-                ));
+                found.push(self.finding(Kind::DetailUnreadable, vec![row()], numbers, message));
             }
-            Ok(draws) => {
+            Ok(draws) if !charge.adds_up() => {
                 let drawn = sum(draws);
-                if drawn != charge.credits {
-                    let message = format!(
-                        "charge {id} took {} credits, and its draws add up to {drawn}",
-                        charge.credits
-                    );
-                    let numbers = vec![("charged", charge.credits), ("drawn", drawn)];
-                    found.push(self.finding(
-                        Kind::ChargeDrawsDiffer,
-                        vec![row.clone()],
-                        numbers,
-                        message,
-                    ));
-                }
-                for draw in draws {
-                    if grants.contains(draw.credit_id.as_str()) {
-                        continue;
-                    }
-                    let grant = (TableName::Credit, draw.credit_id.clone());
-                    let whose = whose(&grant).unwrap_or_else(|| "no grant".to_owned());
-                    let message =
-                        format!("charge {id} drew on grant {}, which is {whose}", draw.credit_id);
-                    let numbers = vec![("drawn", draw.credits_consumed)];
-                    let rows = vec![row.clone(), grant];
-                    found.push(self.finding(Kind::DrawOnForeignGrant, rows, numbers, message));
-                }
+                let message = format!(
+                    "charge {id} took {} credits, and its draws add up to {drawn}",
+                    charge.credits
+                );
+                let numbers = vec![("charged", charge.credits), ("drawn", drawn)];
+                found.push(self.finding(Kind::ChargeDrawsDiffer, vec![row()], numbers, message));
             }
+            Ok(_) => {}
+        }
+        for draw in charge.readable_draws() {
+            let named = (TableName::Credit, draw.credit_id.as_str());
+            if self.held.get(&named) == Some(&Role::Grant) {
+                continue;
+            }
+            let whose = self.whose(named, owners).unwrap_or_else(|| "no grant".to_owned());
+            let message = format!("charge {id} drew on grant {}, which is {whose}", named.1);
+            let numbers = vec![("drawn", draw.credits_consumed)];
+            let rows = vec![row(), (TableName::Credit, draw.credit_id.clone())];
+            found.push(self.finding(Kind::DrawOnForeignGrant, rows, numbers, message));
         }
         if let Some(task) = &charge.task
-            && let Some(whose) = whose(task)
+            && let Some(whose) = self.whose((task.0, &task.1), owners)
         {
             let message = format!("charge {id} was made for task {}, which is {whose}", task.1);
             let numbers = vec![("charged", charge.credits)];
-            found.push(self.finding(
-                Kind::ChargeWithoutTask,
-                vec![row, task.clone()],
-                numbers,
-                message,
-            ));
+            let rows = vec![row(), task.clone()];
+            found.push(self.finding(Kind::ChargeWithoutTask, rows, numbers, message));
         }
     }
 
-    fn audit_task(
-        &self,
-        task: &TaskEntry,
-        charges: &HashSet<&str>,
-        active: &HashSet<&str>,
-        found: &mut Vec<Finding>,
-        whose: impl Fn(&RowId) -> Option<String>,
-    ) {
+    fn audit_task(&self, task: &TaskEntry, owners: &Owners, found: &mut Vec<Finding>) {
         let id = &task.id;
-        let row = (TableName::Tasks(task.kind), id.clone());
-        self.audit_times(row.clone(), &task.times, found);
-        let Some(charge) = task.charge() else { return };
-        let named = charge.1.clone();
-        if !charges.contains(named.as_str()) {
-            let whose = whose(&charge).unwrap_or_else(|| "no charge".to_owned());
-            let message = format!("task {id} names charge {named}, which is {whose}");
-            found.push(self.finding(Kind::TaskWithoutCharge, vec![row, charge], vec![], message));
-        } else if task.failed && active.contains(named.as_str()) {
-            let message = format!("task {id} has failed, and its charge {named} was not refunded");
-            found.push(self.finding(Kind::FailedTaskCharged, vec![row, charge], vec![], message));
-        }
+        let Some(named) = task.charge() else { return };
+        let (kind, message) = match self.held.get(&named) {
+            Some(Role::ActiveCharge) if task.failed => (
+                Kind::FailedTaskCharged,
+                format!("task {id} has failed, and its charge {} was not refunded", named.1),
+            ),
+            Some(Role::ActiveCharge | Role::RefundedCharge) => return,
+            _ => {
+                let whose = self.whose(named, owners).unwrap_or_else(|| "no charge".to_owned());
+                let message = format!("task {id} names charge {}, which is {whose}", named.1);
+                (Kind::TaskWithoutCharge, message)
+            }
+        };
+        let rows = vec![(TableName::Tasks(task.kind), id.clone()), (named.0, named.1.to_owned())];
+        found.push(self.finding(kind, rows, vec![], message));
     }
 
-    fn audit_times(&self, row: RowId, times: &Times, found: &mut Vec<Finding>) {
+    fn audit_times(&self, row: (TableName, &str), times: &Times, found: &mut Vec<Finding>) {
         for (column, time_ms) in
             times.named().filter(|(_, time_ms)| in_right_unit(*time_ms).is_some())
         {
-            let (table, id) = (row.0.sql(), &row.1);
-            let message = format!("{column} of {table} {id} is in another unit than the others");
+            let (table, id) = row;
+            let message =
+                format!("{column} of {} {id} is in another unit than the others", table.sql());
+            let rows = vec![(table, id.to_owned())];
             let numbers = vec![(column, time_ms)];
-            found.push(self.finding(Kind::WrongTimeUnit, vec![row.clone()], numbers, message));
+            found.push(self.finding(Kind::WrongTimeUnit, rows, numbers, message));
         }
     }
 
@@ -264,31 +256,19 @@ impl Audit<'_> {
         numbers: Vec<(&'static str, i64)>,
         message: String,
     ) -> Finding {
-        Finding { kind, user_id: self.0.user_id.clone(), rows, numbers, message }
+        Finding { kind, user_id: self.books.user_id.clone(), rows, numbers, message }
     }
 
-    /// The rows that others may name.
-    fn held(&self) -> Held<'_> {
-        let Books { grants, charges, tasks, .. } = self.0;
-        let grants = grants.iter().map(|grant| (TableName::Credit, grant.id.as_str()));
-        let charges = charges.iter().map(|charge| (TableName::Credit, charge.id.as_str()));
-        let tasks = tasks.iter().map(|task| (TableName::Tasks(task.kind), task.id.as_str()));
-        grants.chain(charges).chain(tasks).collect()
+    /// Whose a row is that is not in these books; `None` if it is.
+    fn whose(&self, row: (TableName, &str), owners: &Owners) -> Option<String> {
+        if self.held.contains_key(&row) {
+            return None;
+        }
+        Some(match owners.get(&(row.0, row.1.to_owned())) {
+            Some(owner) => format!("user {owner}'s"),
+            None => "not there".to_owned(),
+        })
     }
-}
-
-/// The rows of some books that others may name.
-type Held<'b> = HashSet<(TableName, &'b str)>;
-
-/// Whose a row is that is not in these books; `None` if it is.
-fn whose(row: &RowId, held: &Held<'_>, owners: &Owners) -> Option<String> {
-    if held.contains(&(row.0, row.1.as_str())) {
-        return None;
-    }
-    Some(match owners.get(row) {
-        Some(owner) => format!("user {owner}'s"),
-        None => "not there".to_owned(),
-    })
 }
 
 /// The time that was meant by one in the wrong unit, if one is plausible and the other is not. Seconds read as

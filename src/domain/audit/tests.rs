@@ -1,5 +1,4 @@
 use super::*;
-use crate::domain::charge::Charge;
 use crate::domain::table::TaskKind;
 
 const NOW: i64 = 1_800_000_000_000;
@@ -18,16 +17,11 @@ fn charge(id: &str, active: bool, credits: i64, draws: &[(&str, i64)], task: &st
         format!(r#"{{"creditId":"{grant}","transactionNo":"1","creditsConsumed":{credits}}}"#)
     };
     let items: Vec<String> = draws.iter().map(item).collect();
-    let charge = Charge {
-        id: id.to_owned(),
-        user_id: "u".to_owned(),
-        active,
-        credits,
-        consumed_detail: Some(format!("[{}]", items.join(",")).into_bytes()),
-        metadata: (!task.is_empty())
-            .then(|| format!(r#"{{"type":"media-task","taskId":"{task}"}}"#)),
-    };
-    ChargeEntry::new(charge, at(NOW))
+    let detail = format!("[{}]", items.join(","));
+    let metadata = format!(r#"{{"type":"media-task","taskId":"{task}"}}"#);
+    let metadata = (!task.is_empty()).then_some(metadata.as_str());
+    ChargeEntry::new(id.to_owned(), credits, active, at(NOW))
+        .saying(Some(detail.as_bytes()), metadata)
 }
 
 fn task(id: &str, failed: bool, credit_id: &str) -> TaskEntry {
@@ -160,7 +154,7 @@ fn findings() {
     ];
     for (about, grants, charges, tasks, expected) in rows {
         let books = Books { user_id: "u".to_owned(), grants, charges, tasks };
-        let found = Audit(&books).findings(&Owners::new());
+        let found = Audit::of(&books).findings(&Owners::new());
         let kinds: Vec<Kind> = found.iter().map(|finding| finding.kind).collect();
         assert_eq!(kinds, expected, "{about}: {found:?}");
     }
@@ -171,7 +165,7 @@ fn rows_of_others_are_named_with_their_owner() {
     let charges = vec![charge("a", true, 1, &[("x", 1)], "y")];
     let tasks = vec![task("t", false, "z")];
     let books = Books { charges, tasks, ..Books::of("u") };
-    let audit = Audit(&books);
+    let audit = Audit::of(&books);
     let credit = |id: &str| (TableName::Credit, id.to_owned());
     let tasks = (TableName::Tasks(TaskKind::Media), "y".to_owned());
     assert_eq!(audit.named_elsewhere(), [credit("x"), tasks.clone(), credit("z")]);
@@ -208,7 +202,7 @@ fn times_in_another_unit() {
     for (time_ms, meant) in rows {
         assert_eq!(in_right_unit(time_ms), meant, "{time_ms}");
         let grants = vec![GrantEntry { times: at(time_ms), ..grant("g", 9, 9) }];
-        let found = Audit(&Books { grants, ..Books::of("u") }).findings(&Owners::new());
+        let found = Audit::of(&Books { grants, ..Books::of("u") }).findings(&Owners::new());
         assert_eq!(found.len(), usize::from(meant.is_some()), "{time_ms}");
     }
 }
@@ -217,5 +211,5 @@ fn times_in_another_unit() {
 fn numbers_that_overflow_are_findings_too() {
     let grants = vec![grant("g", i64::MIN, i64::MAX), grant("h", i64::MAX, -1)];
     let books = Books { grants, ..Books::of("u") };
-    assert!(Audit(&books).findings(&Owners::new()).len() >= 2);
+    assert!(Audit::of(&books).findings(&Owners::new()).len() >= 2);
 }

@@ -12,10 +12,9 @@ use serde_json::Value as Json;
 use serde_json::value::RawValue;
 
 use super::generators::{cases, edited, edits, json, number, text};
-use crate::domain::charge::{
-    Charge, ChargeFacts, ChargeRequest, Grant, NewIds, WrittenDraw, plan_charge, read_detail,
-};
+use crate::domain::charge::{Charge, ChargeFacts, ChargeRequest, Grant, NewIds, plan_charge};
 use crate::domain::credits::Credits;
+use crate::domain::detail::{WrittenDraw, read_detail};
 use crate::domain::metadata::{self, Settled};
 use crate::domain::options::RefundPolicy;
 use crate::domain::plan::Plan;
@@ -238,7 +237,7 @@ fn item() -> impl Strategy<Value = String> {
 struct Pairs<'a>(Vec<(String, &'a RawValue)>);
 
 impl<'de> Deserialize<'de> for Pairs<'de> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Self, D::Error> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         struct PairsVisitor;
         impl<'de> Visitor<'de> for PairsVisitor {
             type Value = Pairs<'de>;
@@ -247,10 +246,7 @@ impl<'de> Deserialize<'de> for Pairs<'de> {
                 formatter.write_str("an object")
             }
 
-            fn visit_map<A: MapAccess<'de>>(
-                self,
-                mut map: A,
-            ) -> std::result::Result<Self::Value, A::Error> {
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
                 let mut pairs = Vec::new();
                 while let Some(pair) = map.next_entry()? {
                     pairs.push(pair);

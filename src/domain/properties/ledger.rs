@@ -86,7 +86,7 @@ fn check_invariants(tables: &Tables) -> Checked {
 fn findings(tables: &Tables) -> Vec<Finding> {
     let of_user = |user: &&str| {
         let books = tables.books(user);
-        let audit = Audit(&books);
+        let audit = Audit::of(&books);
         let owner = |row: RowId| {
             let owner = tables.row(row.0, &row.1)?.text("userId")?.to_owned();
             Some((row, owner))

@@ -262,7 +262,11 @@ impl Tables {
                 let Grant { credits, remaining, active, .. } = row.grant();
                 books.grants.push(GrantEntry { id, credits, remaining, active, times });
             } else {
-                books.charges.push(ChargeEntry::new(row.charge(), times));
+                let Charge { credits, active, consumed_detail, metadata, .. } = row.charge();
+                books.charges.push(
+                    ChargeEntry::new(id, credits, active, times)
+                        .saying(consumed_detail.as_deref(), metadata.as_deref()),
+                );
             }
         }
         books

@@ -149,13 +149,7 @@ fn patches() -> Result<()> {
     let unnamed = || fields(&[("status", text("failed")), ("creditId", Value::Null)]);
     let moves = || fields(&[("status", text("translating")), ("creditId", text("named"))]);
     let u = |detail: &str| Some(charge("u", true, detail));
-    type Row<'a> = (
-        Fields,
-        Option<&'a str>,
-        Option<&'a str>,
-        Option<Charge>,
-        std::result::Result<i64, &'a str>,
-    );
+    type Row<'a> = (Fields, Option<&'a str>, Option<&'a str>, Option<Charge>, Result<i64, &'a str>);
     let rows: [Row; 14] = [
         // patch, the task's charge, what is loaded, what is there; draws to refund or the code
         (fails(), own, own, u(drawn), Ok(1)),
@@ -321,7 +315,7 @@ fn steps() -> Result<()> {
     let free = || vec![("credits", Value::Integer(0))];
     let moves = || vec![("status", text("translating"))];
     type Pairs = Vec<(&'static str, Value)>;
-    let rows: [(Pairs, Pairs, &str, std::result::Result<&str, &str>); 13] = [
+    let rows: [(Pairs, Pairs, &str, Result<&str, &str>); 13] = [
         // charge, patch, the task's status; its new charge or the code
         (plain(), moves(), "extracted", Ok("new")),
         (plain(), vec![], "extracted", Ok("new")),

@@ -56,7 +56,7 @@ impl Engine {
     pub(super) async fn attempt_each(
         &self,
         requests: &[&Charging],
-    ) -> std::result::Result<Vec<Result<Outcome>>, Failure> {
+    ) -> Result<Vec<Result<Outcome>>, Failure> {
         let now_ms = now_ms();
         let mut session = self.server.session().await?;
         let planned = self.plan(&mut session, requests, requests.len() == 1, now_ms).await?;
@@ -79,10 +79,7 @@ impl Engine {
     }
 
     /// One transaction, in which all requests are accepted, or none.
-    pub(super) async fn attempt_all(
-        &self,
-        requests: &[Charging],
-    ) -> std::result::Result<Outcome, Failure> {
+    pub(super) async fn attempt_all(&self, requests: &[Charging]) -> Result<Outcome, Failure> {
         let now_ms = now_ms();
         let mut session = self.server.session().await?;
         let each: Vec<&Charging> = requests.iter().collect();
@@ -120,7 +117,7 @@ impl Engine {
     }
 
     /// What an earlier call wrote, whose first key is the first one's here.
-    async fn replay_all(&self, requests: &[Charging]) -> std::result::Result<Outcome, Failure> {
+    async fn replay_all(&self, requests: &[Charging]) -> Result<Outcome, Failure> {
         let mut outcomes = Vec::with_capacity(requests.len());
         for (index, request) in requests.iter().enumerate() {
             match self.replay(request).await {
@@ -134,7 +131,7 @@ impl Engine {
     }
 
     /// What an earlier call with the same key wrote.
-    pub(super) async fn replay(&self, request: &Charging) -> std::result::Result<Outcome, Failure> {
+    pub(super) async fn replay(&self, request: &Charging) -> Result<Outcome, Failure> {
         let mut session = self.server.session().await?;
         match request {
             Charging::Task(task) => {
@@ -161,7 +158,7 @@ impl Engine {
         requests: &[&Charging],
         patient: bool,
         now_ms: i64,
-    ) -> std::result::Result<Vec<Result<Plan>>, Failure> {
+    ) -> Result<Vec<Result<Plan>>, Failure> {
         let checked: Vec<Result<()>> =
             requests.iter().map(|request| check(session, request)).collect();
         let sound = requests.iter().zip(&checked).filter(|(_, checked)| checked.is_ok());

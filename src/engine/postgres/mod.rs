@@ -40,7 +40,7 @@ impl Default for Settings {
 static ENGINES: Registry<PostgresUrl, Engine> = Registry::new();
 
 /// One runtime for all engines of a process: its threads only wait for sockets.
-static RUNTIME: LazyLock<std::result::Result<Runtime, String>> = LazyLock::new(|| {
+static RUNTIME: LazyLock<Result<Runtime, String>> = LazyLock::new(|| {
     Builder::new_multi_thread()
         .worker_threads(2)
         .thread_name("credits-postgres")

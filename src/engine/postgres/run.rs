@@ -15,7 +15,9 @@ use crate::domain::statement::credit_ids;
 use crate::domain::table::TableName::{self, Credit, Tasks};
 use crate::domain::table::TaskKind;
 use crate::domain::task::{Step, TaskPatch, plan_patch, plan_step};
-use crate::engine::books::{audit, fixes_of, metadata_of, named_elsewhere, write_statement};
+use crate::engine::books::{
+    audited, audits, fixes_of, metadata_of, named_elsewhere, write_statement,
+};
 use crate::engine::replays::{self, About};
 use crate::engine::{Charging, Operation, Outcome, Read, Write, now_ms};
 use crate::error::{Error, Result};
@@ -23,7 +25,7 @@ use crate::storage::Row;
 use crate::storage::books::Shelf;
 use crate::storage::postgres::{Failure, Session, WantedTask};
 
-type Attempt = std::result::Result<Outcome, Failure>;
+type Attempt = Result<Outcome, Failure>;
 
 impl Engine {
     /// Runs a request, again if it met another transaction.
@@ -237,7 +239,7 @@ impl Engine {
         session: &mut Session<'_>,
         plan: &Plan,
         now_ms: i64,
-    ) -> std::result::Result<Row, Failure> {
+    ) -> Result<Row, Failure> {
         let (table, id) = &plan.reply;
         let row = if plan.rows.is_empty() {
             session.find_here(*table, id).await?
@@ -308,10 +310,7 @@ fn pause_after(attempt: u32) -> Duration {
 }
 
 /// A refusal has written nothing, but the transaction has begun.
-fn undo_if_refused<T>(
-    session: &mut Session<'_>,
-    planned: Result<T>,
-) -> std::result::Result<T, Failure> {
+fn undo_if_refused<T>(session: &mut Session<'_>, planned: Result<T>) -> Result<T, Failure> {
     planned.map_err(|error| {
         session.roll_back();
         Failure::Refused(error)
@@ -360,8 +359,9 @@ async fn read(session: &mut Session<'_>, question: &Read, now_ms: i64) -> Attemp
         }
         Read::Audit(shelf) => {
             let page = session.books(shelf).await?;
-            let owners = session.owners(&named_elsewhere(&page)).await?;
-            Ok(Outcome::Audited(audit(page, &owners)))
+            let audits = audits(&page);
+            let owners = session.owners(&named_elsewhere(&audits)).await?;
+            Ok(Outcome::Audited(audited(&page, &audits, &owners)))
         }
     }
 }
@@ -371,7 +371,7 @@ pub(super) async fn charges_of(
     session: &mut Session<'_>,
     kind: TaskKind,
     task: &Row,
-) -> std::result::Result<Vec<Row>, Failure> {
+) -> Result<Vec<Row>, Failure> {
     let about = About::of(kind, task);
     let charge_id = about.charge_id.as_deref();
     let found = session.charges_about(&about.user_id, charge_id, &about.text).await?;

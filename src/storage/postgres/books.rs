@@ -184,17 +184,17 @@ fn with_ids(table: &Table, ids: &[&str]) -> Statement {
     Statement::new(format!("SELECT {columns} FROM {name} WHERE id = ANY ($1)"), [ids])
 }
 
-fn credit_entry(row: &DatabaseRow) -> Result<CreditEntry> {
-    let consumed_detail: Option<String> = get(row, 6)?;
+fn credit_entry(row: &DatabaseRow) -> Result<CreditEntry<'_>> {
+    let text = |at: usize| get::<Option<&str>>(row, at);
     Ok(CreditEntry {
-        id: get(row, 0)?,
-        user_id: get(row, 1)?,
-        transaction_type: get::<Option<String>>(row, 2)?.unwrap_or_default(),
+        id: get::<&str>(row, 0)?.into(),
+        user_id: get::<&str>(row, 1)?.into(),
+        transaction_type: text(2)?.unwrap_or_default().into(),
         credits: get::<Option<i64>>(row, 3)?.unwrap_or_default(),
         remaining: get::<Option<i64>>(row, 4)?.unwrap_or_default(),
-        active: get::<Option<&str>>(row, 5)? == Some("active"),
-        consumed_detail: consumed_detail.map(String::into_bytes),
-        metadata: get(row, 7)?,
+        active: text(5)? == Some("active"),
+        consumed_detail: text(6)?.map(|detail| detail.as_bytes().into()),
+        metadata: text(7)?.map(Into::into),
         times: times(row, 8)?,
     })
 }

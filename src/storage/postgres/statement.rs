@@ -81,10 +81,7 @@ impl Statement {
 
     /// Sends it, at the first poll; the rows come later. The statement has no name, so that nothing of
     /// it stays in the session.
-    pub(super) async fn query(
-        &self,
-        client: &Object,
-    ) -> std::result::Result<Vec<Row>, tokio_postgres::Error> {
+    pub(super) async fn query(&self, client: &Object) -> Result<Vec<Row>, tokio_postgres::Error> {
         let params: Vec<(&(dyn ToSql + Sync), Type)> = self
             .params
             .iter()

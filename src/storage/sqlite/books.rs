@@ -1,5 +1,6 @@
 //! Whole books, in SQLite's SQL: page by page, a page's rows with one statement a table.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use rusqlite::params_from_iter;
@@ -34,9 +35,9 @@ impl Database {
             self.each(TableName::Tasks(kind), TASK, &range, |row, times| {
                 let entry = TaskEntry {
                     kind,
-                    id: text(row.get_ref(0)?),
+                    id: text(row.get_ref(0)?).into_owned(),
                     failed: text(row.get_ref(2)?) == "failed",
-                    credit_id: bytes(row.get_ref(3)?).map(|bytes| lossy(&bytes)),
+                    credit_id: bytes(row.get_ref(3)?).map(|bytes| lossy(bytes).into_owned()),
                     times,
                 };
                 page.enter_task(&text(row.get_ref(1)?), entry);
@@ -54,7 +55,7 @@ impl Database {
                 continue;
             }
             let sql = format!(r#"SELECT user_id FROM "{}" WHERE id = ?1"#, table.sql());
-            if let Some(owner) = self.first(&sql, [id], |row| Ok(text(row.get_ref(0)?)))? {
+            if let Some(owner) = self.first(&sql, [id], first_text)? {
                 owners.insert((*table, id.clone()), owner);
             }
         }
@@ -73,12 +74,9 @@ impl Database {
             }
             Shelf::Next { after, users } => (after, users),
         };
-        // What is no text is nobody's id, and SQLite sorts it elsewhere.
-        let text_alone = "typeof(user_id) = 'text'";
-        let beyond = match after {
-            Some(_) => format!("{text_alone} AND user_id > ?"),
-            None => text_alone.to_owned(),
-        };
+        // What is no text is nobody's id. SQLite sorts numbers before texts, and BLOBs after them.
+        let beyond = if after.is_some() { "user_id > ?" } else { "user_id >= ''" };
+        let text_alone = format!("{beyond} AND user_id < x''");
         let mut parameters: Vec<String> = after.iter().cloned().collect();
         // Of each table, the last user who may be on this page.
         let mut last: Option<String> = None;
@@ -87,18 +85,17 @@ impl Database {
                 continue;
             }
             let sql = format!(
-                "SELECT DISTINCT user_id FROM {} WHERE {beyond} ORDER BY user_id LIMIT 1 OFFSET {}",
+                "SELECT DISTINCT user_id FROM {} WHERE {text_alone} ORDER BY user_id LIMIT 1 OFFSET {}",
                 table.sql(),
                 users.saturating_sub(1)
             );
-            let found =
-                self.first(&sql, params_from_iter(&parameters), |row| Ok(text(row.get_ref(0)?)))?;
+            let found = self.first(&sql, params_from_iter(&parameters), first_text)?;
             last = [last, found].into_iter().flatten().min();
         }
         // Text that is not UTF-8 may not be beyond itself when it is read and asked for again.
         let last = last.filter(|last| after.as_ref().is_none_or(|after| last > after));
         let condition = match &last {
-            None => beyond,
+            None => text_alone,
             Some(_) => format!("{beyond} AND user_id <= ?"),
         };
         parameters.extend(last.clone());
@@ -154,7 +151,7 @@ const CREDIT: &str = "id, user_id, transaction_type, credits, remaining_credits,
                       consumed_detail, metadata";
 const TASK: &str = "id, user_id, status, credit_id";
 
-fn credit_entry(row: &rusqlite::Row<'_>, times: Times) -> rusqlite::Result<CreditEntry> {
+fn credit_entry<'r>(row: &'r rusqlite::Row<'_>, times: Times) -> rusqlite::Result<CreditEntry<'r>> {
     Ok(CreditEntry {
         id: text(row.get_ref(0)?),
         user_id: text(row.get_ref(1)?),
@@ -163,17 +160,28 @@ fn credit_entry(row: &rusqlite::Row<'_>, times: Times) -> rusqlite::Result<Credi
         remaining: integer(row.get_ref(4)?).unwrap_or_default(),
         active: text(row.get_ref(5)?) == "active",
         consumed_detail: bytes(row.get_ref(6)?),
-        metadata: bytes(row.get_ref(7)?).map(|bytes| lossy(&bytes)),
+        metadata: bytes(row.get_ref(7)?).map(lossy),
         times,
     })
 }
 
-fn text(stored: ValueRef<'_>) -> String {
-    bytes(stored).map(|bytes| lossy(&bytes)).unwrap_or_default()
+fn first_text(row: &rusqlite::Row<'_>) -> rusqlite::Result<String> {
+    Ok(text(row.get_ref(0)?).into_owned())
 }
 
-fn lossy(bytes: &[u8]) -> String {
-    String::from_utf8_lossy(bytes).into_owned()
+fn text(stored: ValueRef<'_>) -> Cow<'_, str> {
+    bytes(stored).map(lossy).unwrap_or_default()
+}
+
+fn lossy(bytes: Cow<'_, [u8]>) -> Cow<'_, str> {
+    match bytes {
+        // Nearly every text is right, and this is the fastest way to know.
+        Cow::Borrowed(bytes) => match std::str::from_utf8(bytes) {
+            Ok(text) => Cow::Borrowed(text),
+            Err(_) => String::from_utf8_lossy(bytes),
+        },
+        Cow::Owned(bytes) => Cow::Owned(String::from_utf8_lossy(&bytes).into_owned()),
+    }
 }
 
 fn integer(stored: ValueRef<'_>) -> Option<i64> {

@@ -1,5 +1,6 @@
 //! Facts and writes of the ledger, in SQLite's SQL. The engine holds the write lock meanwhile.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use rusqlite::types::{ToSql, ValueRef};
@@ -68,7 +69,7 @@ impl Ledger for Database {
                 user_id: row.get(1)?,
                 active: row.get_ref(2)?.as_str()? == "active",
                 credits: row.get::<_, i64>(3)?.saturating_neg(),
-                consumed_detail: bytes(row.get_ref(4)?),
+                consumed_detail: bytes(row.get_ref(4)?).map(Cow::into_owned),
                 metadata: metadata.map(|bytes| String::from_utf8_lossy(&bytes).into_owned()),
             })
         })
@@ -244,11 +245,11 @@ fn one_row(changes: usize, what: &str) -> Result<()> {
 }
 
 /// A column that should be text, whatever it is.
-pub(super) fn bytes(stored: ValueRef<'_>) -> Option<Vec<u8>> {
+pub(super) fn bytes(stored: ValueRef<'_>) -> Option<Cow<'_, [u8]>> {
     match stored {
         ValueRef::Null => None,
-        ValueRef::Integer(number) => Some(number.to_string().into_bytes()),
-        ValueRef::Real(number) => Some(number.to_string().into_bytes()),
-        ValueRef::Text(bytes) | ValueRef::Blob(bytes) => Some(bytes.to_vec()),
+        ValueRef::Integer(number) => Some(Cow::Owned(number.to_string().into_bytes())),
+        ValueRef::Real(number) => Some(Cow::Owned(number.to_string().into_bytes())),
+        ValueRef::Text(bytes) | ValueRef::Blob(bytes) => Some(Cow::Borrowed(bytes)),
     }
 }

@@ -7,8 +7,9 @@
 
 use std::collections::{HashMap, HashSet};
 
-use crate::domain::charge::{Draw, Grant, draw_down};
+use crate::domain::charge::{Grant, draw_down};
 use crate::domain::credits::Credits;
+use crate::domain::detail::Draw;
 
 /// The purses of some users, and which users there are.
 #[derive(Debug, Default)]

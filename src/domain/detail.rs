@@ -1,0 +1,135 @@
+//! A charge's `consumed_detail`: what it drew from which grant, as the app writes it too.
+
+use std::fmt;
+
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{Deserializer, MapAccess, Visitor};
+use serde::{Deserialize, Serialize};
+
+use super::charge::Charge;
+use super::credits::Credits;
+use crate::error::{Error, Result};
+
+/// One item of `consumed_detail`: what a charge drew from one grant. The keys are the app's own; its
+/// pages and its old refund code read them.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Draw {
+    /// The grant's `id`.
+    pub credit_id: String,
+    /// The grant's `transaction_no`.
+    pub transaction_no: String,
+    /// When the grant expires, in ISO 8601; null if never.
+    pub expires_at: Option<String>,
+    /// What was still to draw before this item.
+    pub credits_to_consume: i64,
+    /// What this item drew.
+    pub credits_consumed: i64,
+    /// What was left of the grant before.
+    pub credits_before: i64,
+    /// What is left of the grant after.
+    pub credits_after: i64,
+    /// The app's constant 1000.
+    pub batch_size: i64,
+    /// The item's number, from 1.
+    pub batch_no: i64,
+}
+
+/// What a refund needs of a [`Draw`] that this package or the app wrote.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct WrittenDraw {
+    /// The grant's `id`.
+    pub credit_id: String,
+    /// What was drawn from it.
+    pub credits_consumed: i64,
+}
+
+/// Writes `consumed_detail`.
+pub(super) fn write_detail(draws: &[Draw]) -> Result<String> {
+    serde_json::to_string(draws).map_err(|error| Error::Internal(error.to_string()))
+}
+
+/// What a charge drew, item by item.
+pub fn read_detail(charge: &Charge) -> Result<Vec<WrittenDraw>> {
+    parse_detail(charge.consumed_detail.as_deref())
+        .map_err(|reason| Error::ChargeCorrupt { charge_id: charge.id.clone(), reason })
+}
+
+/// Reads `consumed_detail`, or says why it can't be read.
+pub fn parse_detail(detail: Option<&[u8]>) -> Result<Vec<WrittenDraw>, String> {
+    let detail = detail.ok_or("it is NULL")?;
+    let text = std::str::from_utf8(detail).map_err(|error| error.to_string())?;
+    let items: Vec<Item> = serde_json::from_str(text).map_err(|error| error.to_string())?;
+    let draws: Vec<WrittenDraw> = items.into_iter().map(|Item(draw)| draw).collect();
+    match draws.iter().find(|draw| !(0..=Credits::MAX).contains(&draw.credits_consumed)) {
+        Some(draw) => Err(format!("creditsConsumed is {}", draw.credits_consumed)),
+        None => Ok(draws),
+    }
+}
+
+/// An item that is an object: serde alone would take an array of the right values for one.
+struct Item(WrittenDraw);
+
+impl<'de> Deserialize<'de> for Item {
+    fn deserialize<D: Deserializer<'de>>(text: D) -> Result<Self, D::Error> {
+        struct Object;
+
+        impl<'de> Visitor<'de> for Object {
+            type Value = Item;
+
+            fn expecting(&self, formatter: &mut fmt::Formatter) -> fmt::Result {
+                formatter.write_str("an object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, object: A) -> Result<Item, A::Error> {
+                WrittenDraw::deserialize(MapAccessDeserializer::new(object)).map(Item)
+            }
+        }
+
+        text.deserialize_map(Object)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn details() {
+        let item = |credits: &str| format!(r#"[{{"creditId":"g","creditsConsumed":{credits}}}]"#);
+        let rows: [(Option<String>, Result<usize, &str>); 13] = [
+            // consumed_detail; its items or the reason
+            (Some("[]".into()), Ok(0)),
+            (Some(item("10")), Ok(1)),
+            (Some(item("0")), Ok(1)),
+            (None, Err("it is NULL")),
+            (Some(String::new()), Err("EOF while parsing")),
+            (Some("{}".into()), Err("invalid type: map")),
+            (Some("null".into()), Err("invalid type: null")),
+            (Some("[{}]".into()), Err("missing field `creditId`")),
+            (Some(r#"[["g",10]]"#.into()), Err("expected an object")),
+            (Some(item("-1")), Err("creditsConsumed is -1")),
+            (Some(item("2147483648")), Err("creditsConsumed is 2147483648")),
+            (Some(item("1.5")), Err("invalid type: floating point")),
+            (Some(item("\"10\"")), Err("invalid type: string")),
+        ];
+        for (consumed_detail, expected) in rows {
+            let charge = Charge {
+                id: "c".into(),
+                user_id: "u".into(),
+                active: true,
+                credits: 10,
+                consumed_detail: consumed_detail.clone().map(String::into_bytes),
+                metadata: None,
+            };
+            match (read_detail(&charge), expected) {
+                (Ok(draws), Ok(items)) => assert_eq!(draws.len(), items, "{consumed_detail:?}"),
+                (Err(Error::ChargeCorrupt { reason, .. }), Err(part)) => {
+                    assert!(reason.contains(part), "{consumed_detail:?}: {reason}");
+                }
+                (read, _) => assert_eq!(format!("{read:?}"), format!("{expected:?}")),
+            }
+        }
+    }
+}
