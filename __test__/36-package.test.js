@@ -107,35 +107,48 @@ describe('the loader', () => {
 })
 
 describe('a release', () => {
-  /** Publishes a package of this version, with an npm that has `there` and writes down what it publishes. */
-  function publish(version, there) {
-    fs.mkdirSync(path.join(folder, 'package'))
+  /** An npm that has `there`, writes down how it publishes, and then does all of it but the upload. */
+  function pretendRegistry(there) {
     fs.mkdirSync(path.join(folder, 'bin'))
-    const content = JSON.stringify({ name: '@media-credits/x', version })
-    fs.writeFileSync(path.join(folder, 'package/package.json'), content)
-    run('tar', ['-czf', 'x.tgz', 'package'])
     const npm = `#!/bin/sh
+      PATH='${process.env.PATH}'
       case $1 in
-        publish) echo "$@" >> published ;;
+        publish) echo "$@" >> published; exec npm "$@" --dry-run --offline --git=false ;;
         view) [ "$2" != '${there}' ] || echo there ;;
       esac`
     fs.writeFileSync(path.join(folder, 'bin/npm'), npm, { mode: 0o755 })
-    const env = { ...process.env, PATH: `${folder}/bin:${process.env.PATH}` }
-    run('bash', [path.join(ROOT, '.ci/publish'), 'x.tgz'], { env })
-    const published = path.join(folder, 'published')
-    return fs.existsSync(published) ? fs.readFileSync(published, 'utf8').trim() : ''
+    return { ...process.env, PATH: `${folder}/bin:${process.env.PATH}` }
+  }
+
+  const published = () => {
+    const file = path.join(folder, 'published')
+    return fs.existsSync(file) ? fs.readFileSync(file, 'utf8').trim() : ''
+  }
+
+  /** Publishes a package of this version, where npm has `there`. */
+  function publish(version, there) {
+    fs.mkdirSync(path.join(folder, 'package'))
+    fs.mkdirSync(path.join(folder, 'release'))
+    const content = JSON.stringify({ name: '@media-credits/x', version })
+    fs.writeFileSync(path.join(folder, 'package/package.json'), content)
+    run('tar', ['-czf', 'release/x.tgz', 'package'])
+    const env = pretendRegistry(there)
+    return run('bash', [path.join(ROOT, '.ci/publish'), 'release/x.tgz'], { env })
   }
 
   test('publishes what npm does not have', () => {
-    expect(publish('1.2.3', '@media-credits/x@1.2.2')).toMatch(/^publish .* --tag latest x\.tgz$/)
+    expect(publish('1.2.3', '@media-credits/x@1.2.2')).toBe('+ @media-credits/x@1.2.3')
+    expect(published()).toMatch(/^publish .* --tag latest [^ ]*x\.tgz$/)
   })
 
   test('goes on where it stopped', () => {
-    expect(publish('1.2.3', '@media-credits/x@1.2.3')).toBe('')
+    expect(publish('1.2.3', '@media-credits/x@1.2.3')).toBe('@media-credits/x@1.2.3 is there already')
+    expect(published()).toBe('')
   })
 
   test('of a version before the version is for those who ask for it', () => {
-    expect(publish('1.2.3-rc.1', '')).toMatch(/^publish .* --tag next x\.tgz$/)
+    expect(publish('1.2.3-rc.1', '')).toBe('+ @media-credits/x@1.2.3-rc.1')
+    expect(published()).toMatch(/^publish .* --tag next [^ ]*x\.tgz$/)
   })
 })
 
