@@ -19,6 +19,8 @@ function run(command, args, options) {
   return execFileSync(command, args, { encoding: 'utf8', cwd: folder, stdio, ...options }).trim()
 }
 
+const readWorkflow = (name) => fs.readFileSync(path.join(ROOT, '.github/workflows', name), 'utf8')
+
 const readJson = (...names) => JSON.parse(fs.readFileSync(path.join(folder, ...names), 'utf8'))
 
 function makePackages(names, ...options) {
@@ -150,19 +152,43 @@ describe('a release', () => {
     expect(publish('1.2.3-rc.1', '')).toBe('+ @media-credits/x@1.2.3-rc.1')
     expect(published()).toMatch(/^publish .* --tag next [^ ]*x\.tgz$/)
   })
+
+  test(
+    'sums up its files, and publishes the platforms before what needs them, even if it is made again',
+    () => {
+      const name = thisPlatform()
+      const { version } = manifest
+      makePackages([name], '--some')
+      const tarballs = [`media-credits-${name}-${version}.tgz`, `media-credits-${version}.tgz`]
+      const files = [`media-credits.${name}.node`, ...tarballs]
+      for (const time of ['first', 'second']) {
+        run('bash', [path.join(ROOT, '.ci/release-files')])
+        expect([time, fs.readdirSync(path.join(folder, 'release')).sort()]).toEqual([
+          time,
+          ['SHA256SUMS', ...files].sort(),
+        ])
+        const checked = run('sha256sum', ['--check', 'SHA256SUMS'], { cwd: path.join(folder, 'release') })
+        expect(checked.split('\n').sort()).toEqual(files.map((file) => `${file}: OK`).sort())
+      }
+      const [command] = readWorkflow('release.yml').match(/\.ci\/publish .*/)
+      expect(run('bash', ['-c', `${ROOT}/${command}`], { env: pretendRegistry('') }).split('\n')).toEqual([
+        `+ @media-credits/${name}@${version}`,
+        `+ media-credits@${version}`,
+      ])
+    },
+    SLOW_MS,
+  )
 })
 
 describe('the workflows', () => {
-  const read = (name) => fs.readFileSync(path.join(ROOT, '.github/workflows', name), 'utf8')
-
   test('run only scripts that are there', () => {
-    const commands = `${read('ci.yml')}${read('release.yml')}`.match(/(scripts|\.ci|\.github)\/[\w./-]+/g)
+    const commands = `${readWorkflow('ci.yml')}${readWorkflow('release.yml')}`.match(/(scripts|\.ci|\.github)\/[\w./-]+/g)
     expect(commands).toContain('scripts/smoke.js')
     for (const file of commands) expect([file, fs.existsSync(path.join(ROOT, file))]).toEqual([file, true])
   })
 
   test('release every platform', () => {
-    const released = read('release.yml').matchAll(/platform: ([\w-]+), .* rust: ([\w-]+)/g)
+    const released = readWorkflow('release.yml').matchAll(/platform: ([\w-]+), .* rust: ([\w-]+)/g)
     const expected = Object.entries(platforms).map(([name, { rust }]) => [name, rust])
     expect([...released].map(([, name, rust]) => [name, rust]).sort()).toEqual(expected.sort())
   })
