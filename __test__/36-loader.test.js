@@ -5,14 +5,13 @@ const fs = require('node:fs')
 const os = require('node:os')
 const path = require('node:path')
 const { thisPlatform } = require('../platforms')
+const { describeIf } = require('./helpers/describe')
 
 const ROOT = path.join(__dirname, '..')
 const NAME = thisPlatform()
 const ADDON = `media-credits.${NAME}.node`
 /** What these tests take apart is an ELF file, which names its version of glibc; and a fake cargo is a script. */
-const onGlibc = NAME.endsWith('-gnu')
-  ? describe
-  : (title, tests) => describe.skip(`${title} (skipped: this is ${NAME}, it takes Linux with glibc)`, tests)
+const onGlibc = describeIf(NAME.endsWith('-gnu'), `this is ${NAME}, they take Linux with glibc`)
 const BUILD = 'install Rust (https://rustup.rs) and a C compiler and run `npx media-credits build`'
 
 /** A copy of the package without a binary, in an app's node_modules. */
