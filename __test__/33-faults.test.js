@@ -1,10 +1,9 @@
 'use strict'
 
-const { execFileSync } = require('node:child_process')
 const fs = require('node:fs')
 const path = require('node:path')
 const { TestDatabase, task } = require('./helpers/database')
-const { mount, unmount } = require('./helpers/disk')
+const { mount, resize, unmount } = require('./helpers/disk')
 const { violations } = require('./helpers/invariants')
 const { evaluate, start } = require('./helpers/processes')
 const { Store } = require('./helpers/sqlite')
@@ -146,7 +145,7 @@ describe('a full disk', () => {
           retryable: true,
         })
       }
-      execFileSync('mount', ['-o', 'remount,size=8m', folder])
+      resize('8m', folder)
       await credits.createMediaTask(task('after', 'u', { subtitleRaw }), 1)
       const done = outcomes.length - refused.length + 1
       expect(await credits.getRemainingCredits('u')).toBe(1000 - done)

@@ -5,14 +5,13 @@ const fs = require('node:fs')
 const os = require('node:os')
 const path = require('node:path')
 const { thisPlatform } = require('../platforms')
+const { describeIf } = require('./helpers/describe')
 
 const ROOT = path.join(__dirname, '..')
 const NAME = thisPlatform()
 const ADDON = `media-credits.${NAME}.node`
 /** What these tests take apart is an ELF file, which names its version of glibc; and a fake cargo is a script. */
-const onGlibc = NAME.endsWith('-gnu')
-  ? describe
-  : (title, tests) => describe.skip(`${title} (skipped: this is ${NAME}, it takes Linux with glibc)`, tests)
+const onGlibc = describeIf(NAME.endsWith('-gnu'), `this is ${NAME}, they take Linux with glibc`)
 const BUILD = 'install Rust (https://rustup.rs) and a C compiler and run `npx media-credits build`'
 
 /** A copy of the package without a binary, in an app's node_modules. */
@@ -112,7 +111,7 @@ onGlibc('without a binary that loads, one sentence says what to do', () => {
 })
 
 onGlibc('npx media-credits build', () => {
-  const build = (env) => node([path.join(copy, 'bin/media-credits.js'), 'build'], env)
+  const build = (env, ...options) => node([path.join(copy, 'bin/media-credits.js'), 'build', ...options], env)
 
   /** A cargo that writes down how it was called, and says where a library is that it has not built. */
   function fakeCargo(library) {
@@ -136,6 +135,18 @@ onGlibc('npx media-credits build', () => {
     const called = fs.readFileSync(path.join(app, 'called'), 'utf8')
     expect(called).toContain(`${copy} build --release --locked --lib `)
     expect(node(REQUIRE)).toMatchObject({ status: 0, errors: '' })
+  })
+
+  test('with --if-missing, as an app says after each install, leaves alone what loads', () => {
+    const library = path.join(app, 'libmedia_credits.so')
+    fs.copyFileSync(path.join(ROOT, ADDON), library)
+    const env = fakeCargo(library)
+    writePatched('GLIBC_2.17\0', 'GLIBC_2.99\0')
+    expect(build(env, '--if-missing').out).toBe(`${path.join(copy, ADDON)} is built and loads.`)
+    fs.rmSync(path.join(app, 'called'))
+    const again = build(env, '--if-missing')
+    expect(again).toMatchObject({ status: 0, out: 'There is a binary that loads.' })
+    expect(fs.existsSync(path.join(app, 'called'))).toBe(false)
   })
 
   test('says that Rust is missing', () => {

@@ -19,6 +19,8 @@ function run(command, args, options) {
   return execFileSync(command, args, { encoding: 'utf8', cwd: folder, stdio, ...options }).trim()
 }
 
+const readWorkflow = (name) => fs.readFileSync(path.join(ROOT, '.github/workflows', name), 'utf8')
+
 const readJson = (...names) => JSON.parse(fs.readFileSync(path.join(folder, ...names), 'utf8'))
 
 function makePackages(names, ...options) {
@@ -107,49 +109,88 @@ describe('the loader', () => {
 })
 
 describe('a release', () => {
-  /** Publishes a package of this version, with an npm that has `there` and writes down what it publishes. */
-  function publish(version, there) {
-    fs.mkdirSync(path.join(folder, 'package'))
+  /** An npm that has `there`, writes down how it publishes, and then does all of it but the upload. */
+  function pretendRegistry(there) {
     fs.mkdirSync(path.join(folder, 'bin'))
-    const content = JSON.stringify({ name: '@media-credits/x', version })
-    fs.writeFileSync(path.join(folder, 'package/package.json'), content)
-    run('tar', ['-czf', 'x.tgz', 'package'])
     const npm = `#!/bin/sh
+      PATH='${process.env.PATH}'
       case $1 in
-        publish) echo "$@" >> published ;;
+        publish) echo "$@" >> published; exec npm "$@" --dry-run --offline --git=false ;;
         view) [ "$2" != '${there}' ] || echo there ;;
       esac`
     fs.writeFileSync(path.join(folder, 'bin/npm'), npm, { mode: 0o755 })
-    const env = { ...process.env, PATH: `${folder}/bin:${process.env.PATH}` }
-    run('bash', [path.join(ROOT, '.ci/publish'), 'x.tgz'], { env })
-    const published = path.join(folder, 'published')
-    return fs.existsSync(published) ? fs.readFileSync(published, 'utf8').trim() : ''
+    return { ...process.env, PATH: `${folder}/bin:${process.env.PATH}` }
+  }
+
+  const published = () => {
+    const file = path.join(folder, 'published')
+    return fs.existsSync(file) ? fs.readFileSync(file, 'utf8').trim() : ''
+  }
+
+  /** Publishes a package of this version, where npm has `there`. */
+  function publish(version, there) {
+    fs.mkdirSync(path.join(folder, 'package'))
+    fs.mkdirSync(path.join(folder, 'release'))
+    const content = JSON.stringify({ name: '@media-credits/x', version })
+    fs.writeFileSync(path.join(folder, 'package/package.json'), content)
+    run('tar', ['-czf', 'release/x.tgz', 'package'])
+    const env = pretendRegistry(there)
+    return run('bash', [path.join(ROOT, '.ci/publish'), 'release/x.tgz'], { env })
   }
 
   test('publishes what npm does not have', () => {
-    expect(publish('1.2.3', '@media-credits/x@1.2.2')).toMatch(/^publish .* --tag latest x\.tgz$/)
+    expect(publish('1.2.3', '@media-credits/x@1.2.2')).toBe('+ @media-credits/x@1.2.3')
+    expect(published()).toMatch(/^publish .* --tag latest [^ ]*x\.tgz$/)
   })
 
   test('goes on where it stopped', () => {
-    expect(publish('1.2.3', '@media-credits/x@1.2.3')).toBe('')
+    expect(publish('1.2.3', '@media-credits/x@1.2.3')).toBe('@media-credits/x@1.2.3 is there already')
+    expect(published()).toBe('')
   })
 
   test('of a version before the version is for those who ask for it', () => {
-    expect(publish('1.2.3-rc.1', '')).toMatch(/^publish .* --tag next x\.tgz$/)
+    expect(publish('1.2.3-rc.1', '')).toBe('+ @media-credits/x@1.2.3-rc.1')
+    expect(published()).toMatch(/^publish .* --tag next [^ ]*x\.tgz$/)
   })
+
+  test(
+    'sums up its files, and publishes the platforms before what needs them, even if it is made again',
+    () => {
+      const name = thisPlatform()
+      const { version } = manifest
+      makePackages([name], '--some')
+      const tarballs = [`media-credits-${name}-${version}.tgz`, `media-credits-${version}.tgz`]
+      const files = [`media-credits.${name}.node`, ...tarballs]
+      for (const time of ['first', 'second']) {
+        run('bash', [path.join(ROOT, '.ci/release-files')])
+        expect([time, fs.readdirSync(path.join(folder, 'release')).sort()]).toEqual([
+          time,
+          ['SHA256SUMS', ...files].sort(),
+        ])
+        const checked = run('sha256sum', ['--check', 'SHA256SUMS'], { cwd: path.join(folder, 'release') })
+        expect(checked.split('\n').sort()).toEqual(files.map((file) => `${file}: OK`).sort())
+      }
+      const [command] = readWorkflow('release.yml').match(/\.ci\/publish .*/)
+      expect(run('bash', ['-c', `${ROOT}/${command}`], { env: pretendRegistry('') }).split('\n')).toEqual([
+        `+ @media-credits/${name}@${version}`,
+        `+ media-credits@${version}`,
+      ])
+    },
+    SLOW_MS,
+  )
 })
 
 describe('the workflows', () => {
-  const read = (name) => fs.readFileSync(path.join(ROOT, '.github/workflows', name), 'utf8')
-
   test('run only scripts that are there', () => {
-    const commands = `${read('ci.yml')}${read('release.yml')}`.match(/(scripts|\.ci|\.github)\/[\w./-]+/g)
+    const commands = ['ci.yml', 'release.yml'].flatMap((name) =>
+      readWorkflow(name).match(/(scripts|\.ci|\.github)\/[\w./-]+/g),
+    )
     expect(commands).toContain('scripts/smoke.js')
     for (const file of commands) expect([file, fs.existsSync(path.join(ROOT, file))]).toEqual([file, true])
   })
 
   test('release every platform', () => {
-    const released = read('release.yml').matchAll(/platform: ([\w-]+), .* rust: ([\w-]+)/g)
+    const released = readWorkflow('release.yml').matchAll(/platform: ([\w-]+), .* rust: ([\w-]+)/g)
     const expected = Object.entries(platforms).map(([name, { rust }]) => [name, rust])
     expect([...released].map(([, name, rust]) => [name, rust]).sort()).toEqual(expected.sort())
   })

@@ -6,6 +6,7 @@ const os = require('node:os')
 const path = require('node:path')
 const { thisPlatform } = require('../platforms')
 const { TestDatabase } = require('./helpers/database')
+const { describeOnLinux } = require('./helpers/describe')
 const { violations } = require('./helpers/invariants')
 const { evaluate } = require('./helpers/processes')
 
@@ -54,7 +55,7 @@ async function inProcess(body) {
 /** One writer before, one after, and the file not opened again. */
 const ONE = '1 1 0'
 
-describe('one process has one engine on a file', () => {
+describeOnLinux('one process has one engine on a file', () => {
   test('with two connections, the default one among them', async () => {
     const { out, database } = await inProcess(`
       await credits.createMediaTask(task('a'), 10)
@@ -148,7 +149,7 @@ describe('one process has one engine on a file', () => {
   })
 })
 
-describe('two copies of the package in one process, as two apps of a monorepo may have them', () => {
+describeOnLinux('two copies of the package in one process, as two apps of a monorepo may have them', () => {
   test('have an engine each, and a whole ledger between them', async () => {
     const { files } = require('../package.json')
     const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'media-credits-copy-'))
@@ -170,7 +171,7 @@ describe('two copies of the package in one process, as two apps of a monorepo ma
   })
 })
 
-describe('Jest', () => {
+describeOnLinux('Jest', () => {
   test('gives each test file a module of its own, and they share one engine', async () => {
     const database = await TestDatabase.fresh()
     await database.user('u', 100)

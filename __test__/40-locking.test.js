@@ -1,6 +1,7 @@
 'use strict'
 
 const { TestDatabase } = require('./helpers/database')
+const { describeOnLinux } = require('./helpers/describe')
 const { violations } = require('./helpers/invariants')
 const { evaluate } = require('./helpers/processes')
 
@@ -47,9 +48,7 @@ async function released() {
   return database
 }
 
-const onLinux = process.platform === 'linux' ? describe : describe.skip
-
-onLinux('descriptors', () => {
+describeOnLinux('descriptors', () => {
   // 10,000 take 10 s: one after the other, because each starts a thread and opens the file.
   const CYCLES = 2000
 
@@ -90,7 +89,7 @@ onLinux('descriptors', () => {
   }, 60_000)
 })
 
-onLinux('beside libSQL in one process', () => {
+describeOnLinux('beside libSQL in one process', () => {
   /**
    * The addon has the file open; libSQL comes, writes and goes; the addon commits; `kill -9`. libSQL closes a
    * file only when its objects are collected as garbage.

@@ -13,6 +13,9 @@ function asRoot(...command) {
 /** Mounts a file system of its own on a folder, as in `mount('size=16m', folder)`. Throws where that is forbidden. */
 const mount = (options, folder) => asRoot('mount', '-t', 'tmpfs', '-o', options, 'tmpfs', folder)
 
+/** Makes a mounted file system larger or smaller. */
+const resize = (size, folder) => asRoot('mount', '-o', `remount,size=${size}`, folder)
+
 const unmount = (folder) => asRoot('umount', '--lazy', folder)
 
-module.exports = { mount, unmount }
+module.exports = { mount, resize, unmount }

@@ -10,6 +10,7 @@ const { setTimeout: sleep } = require('node:timers/promises')
 const { guard } = require('../../scripts/guard')
 const { unprivileged } = require('../../scripts/postgres-binaries')
 const { freePort } = require('../../scripts/test-postgres')
+const { describeIf } = require('./describe')
 
 const PATIENCE_MS = 20_000
 const POLL_MS = 20
@@ -80,10 +81,9 @@ function isUp(log) {
 }
 
 /** `describe` for tests that need a PgBouncer; without one they are skipped, and say why. */
-function describeWithPgBouncer(title, tests) {
-  if (binary) describe(title, tests)
-  else
-    describe.skip(`${title} (skipped: no pgbouncer on the PATH; apt-get install pgbouncer brings one)`, tests)
-}
+const describeWithPgBouncer = describeIf(
+  binary,
+  'no pgbouncer on the PATH; apt-get install pgbouncer brings one',
+)
 
 module.exports = { describeWithPgBouncer, startPgBouncer }

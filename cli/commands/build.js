@@ -1,20 +1,36 @@
 'use strict'
 
 const HELP = `
-It takes Rust (https://rustup.rs), a C compiler and some minutes.
+It takes Rust (https://rustup.rs), a C compiler and some minutes. npm ci and an update of the package delete what was
+built: an app that needs it has "postinstall": "media-credits build --if-missing" among its scripts.
 
-Example:
-  $ npx media-credits build`
+Examples:
+  $ npx media-credits build
+  $ npx media-credits build --if-missing`
 
 module.exports = (program) =>
   program
     .command('build')
     .summary('build the addon with Rust')
     .description('Builds the native addon with Rust, where npm has no binary for the platform.')
+    .option('--if-missing', 'only if no binary is there that loads')
     .addHelpText('after', HELP)
-    .action(() => {
+    .action(({ ifMissing }) => {
+      if (ifMissing && loads()) {
+        console.log('There is a binary that loads.')
+        return
+      }
       const { build } = require('../../scripts/build.js')
       const addon = build()
       require(addon)
       console.log(`${addon} is built and loads.`)
     })
+
+function loads() {
+  try {
+    require('../../binding.js')
+    return true
+  } catch {
+    return false
+  }
+}
