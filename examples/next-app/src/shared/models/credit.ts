@@ -1,0 +1,1 @@
+export { getRemainingCredits } from 'media-credits'
