@@ -4,9 +4,10 @@ import dynamic from 'next/dynamic'
 import { useCallback, useState } from 'react'
 import { useAnswer } from '@/shared/lib/api'
 import { isActive } from '@/shared/lib/catalog'
-import type { Entry } from '@/shared/services/statement'
+import type { Balance } from '@/shared/services/balance'
+import type { Statement } from '@/shared/services/statement'
 import type { TaskView } from '@/shared/services/task_view'
-import { BalancePanel, type Balance } from './balance_panel'
+import { BalancePanel } from './balance_panel'
 import { Panel } from './panel'
 import { Logo, SignUpButton } from './sign_up'
 import { StatementTable } from './statement_table'
@@ -20,9 +21,13 @@ const BalanceChart = dynamic(() => import('./balance_chart').then((module) => mo
   loading: () => <div className="skeleton chart" />,
 })
 
+/** So many entries of the statement are shown at first, and more at each request. */
+const ENTRIES = 20
+
 export function Dashboard({ userName }: { userName: string }) {
+  const [entries, setEntries] = useState(ENTRIES)
   const balance = useAnswer<Balance>('POST', '/api/user/get-user-credits')
-  const statement = useAnswer<Entry[]>('GET', '/api/user/statement')
+  const statement = useAnswer<Statement>('GET', `/api/user/statement?newest=${entries}`)
   const tasks = useAnswer<TaskView[]>('GET', '/api/media/history')
   const [announcement, setAnnouncement] = useState('')
 
@@ -77,10 +82,10 @@ export function Dashboard({ userName }: { userName: string }) {
           )}
         </Panel>
         <Panel title="Credits over time" area="chart" answer={statement}>
-          {(entries) => <BalanceChart entries={entries} />}
+          {(data) => <BalanceChart entries={data.entries} />}
         </Panel>
         <Panel title="Statement" area="statement" answer={statement}>
-          {(entries) => <StatementTable entries={entries} />}
+          {(data) => <StatementTable {...data} onEarlier={() => setEntries(entries + ENTRIES)} />}
         </Panel>
       </main>
       <footer className="foot">

@@ -1,1 +1,7 @@
-export { getRemainingCredits } from 'media-credits'
+export {
+  createCredit,
+  getBalance,
+  getRemainingCredits,
+  getStatement,
+  type StatementEntry,
+} from 'media-credits'
