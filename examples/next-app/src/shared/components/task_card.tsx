@@ -10,16 +10,8 @@ import {
   type Language,
 } from '@/shared/lib/catalog'
 import { lengthOf } from '@/shared/lib/format'
+import { nameOf, refundOf, statusOf } from '@/shared/lib/tasks'
 import type { TaskView } from '@/shared/services/task_view'
-
-export const STATUS_LABELS: Record<string, string> = {
-  pending: 'Waiting',
-  processing: 'Extracting',
-  extracted: 'Extracted',
-  translating: 'Translating',
-  completed: 'Completed',
-  failed: 'Failed',
-}
 
 const POLL_MS = 700
 
@@ -28,8 +20,8 @@ const UNANSWERED = 3
 
 export function TaskCard({ task, onTask }: { task: TaskView; onTask: (task: TaskView) => void }) {
   const problem = usePolling(task, onTask)
-  const name = task.title ?? task.videoUrl.replace(/^https?:\/\/(www\.)?/, '')
-  const refunded = task.status === 'failed' ? task.charges.findLast((charge) => charge.refunded) : undefined
+  const name = nameOf(task)
+  const refund = refundOf(task)
   const language = LANGUAGES[task.targetLang as Language]
   const details = [
     task.platform === 'tiktok' ? 'TikTok' : 'YouTube',
@@ -42,7 +34,7 @@ export function TaskCard({ task, onTask }: { task: TaskView; onTask: (task: Task
     <li className="task" aria-label={name}>
       <div className="task-head">
         <h3>{name}</h3>
-        <span className={`badge ${task.status}`}>{STATUS_LABELS[task.status] ?? task.status}</span>
+        <span className={`badge ${task.status}`}>{statusOf(task)}</span>
       </div>
       <p className="hint">{details.filter(Boolean).join(' · ')}</p>
       {isActive(task.status) && (
@@ -59,7 +51,7 @@ export function TaskCard({ task, onTask }: { task: TaskView; onTask: (task: Task
       {task.status === 'failed' && (
         <p className="failure">
           {task.errorMessage}{' '}
-          {refunded && <span className="badge refund">{refunded.credits} credits refunded</span>}
+          {refund && <span className="badge refund">{refund.credits} credits refunded</span>}
         </p>
       )}
       {!isActive(task.status) && task.subtitleRaw && <Subtitles task={task} language={language} />}
@@ -70,31 +62,37 @@ export function TaskCard({ task, onTask }: { task: TaskView; onTask: (task: Task
 }
 
 /** Asks how the task is getting on, as long as it is. Returns what is wrong if that can't be found out. */
-function usePolling({ id, status, progress }: TaskView, onTask: (task: TaskView) => void) {
+function usePolling({ id, status, updatedAt }: TaskView, onTask: (task: TaskView) => void) {
   const [problem, setProblem] = useState<string>()
   useEffect(() => {
     if (!isActive(status)) return
     let stopped = false
     let failures = 0
+    let timer: ReturnType<typeof setTimeout>
     const ask = async () => {
       try {
         const now = await call<TaskView>('GET', `/api/media/status?id=${id}`)
         if (stopped) return
         failures = 0
         setProblem(undefined)
-        if (now.status !== status || now.progress !== progress) onTask(now)
+        if (now.updatedAt !== updatedAt) onTask(now)
       } catch (error) {
         failures += 1
         if (!stopped && failures >= UNANSWERED) setProblem(messageOf(error))
       }
+      askLater()
     }
-    const timer = setInterval(() => void ask(), POLL_MS)
+    // One question at a time, however slow the server is.
+    const askLater = () => {
+      if (!stopped) timer = setTimeout(() => void ask(), POLL_MS)
+    }
+    askLater()
     return () => {
       stopped = true
-      clearInterval(timer)
+      clearTimeout(timer)
       setProblem(undefined)
     }
-  }, [id, status, progress, onTask])
+  }, [id, status, updatedAt, onTask])
   return problem
 }
 
