@@ -1,6 +1,6 @@
 'use client'
 
-import { useEffect, useState } from 'react'
+import { useEffect, useRef, useState } from 'react'
 import { call, messageOf, usePostOnce } from '@/shared/lib/api'
 import {
   FAILING_LANGUAGE,
@@ -20,6 +20,7 @@ const UNANSWERED = 3
 
 export function TaskCard({ task, onTask }: { task: TaskView; onTask: (task: TaskView) => void }) {
   const problem = usePolling(task, onTask)
+  const card = useRef<HTMLLIElement>(null)
   const name = nameOf(task)
   const refund = refundOf(task)
   const language = LANGUAGES[task.targetLang as Language]
@@ -30,8 +31,15 @@ export function TaskCard({ task, onTask }: { task: TaskView; onTask: (task: Task
     task.outputType === 'video' ? 'Video' : 'Subtitles',
     task.status !== 'extracted' && language,
   ]
+
+  function onCharged(charged: TaskView) {
+    // The button that was pressed is gone as long as the work lasts, and the focus with it.
+    card.current?.focus({ preventScroll: true })
+    onTask(charged)
+  }
+
   return (
-    <li className="task" aria-label={name}>
+    <li className="task" ref={card} tabIndex={-1} aria-label={name}>
       <div className="task-head">
         <h3>{name}</h3>
         <span className={`badge ${task.status}`}>{statusOf(task)}</span>
@@ -55,7 +63,9 @@ export function TaskCard({ task, onTask }: { task: TaskView; onTask: (task: Task
         </p>
       )}
       {!isActive(task.status) && task.subtitleRaw && <Subtitles task={task} language={language} />}
-      {!isActive(task.status) && task.subtitleRaw && <Translate task={task} name={name} onTask={onTask} />}
+      {!isActive(task.status) && task.subtitleRaw && (
+        <Translate task={task} name={name} onCharged={onCharged} />
+      )}
       <Charges charges={task.charges} />
     </li>
   )
@@ -109,11 +119,11 @@ function Subtitles({ task, language }: { task: TaskView; language: string | unde
 function Translate({
   task,
   name,
-  onTask,
+  onCharged,
 }: {
   task: TaskView
   name: string
-  onTask: (task: TaskView) => void
+  onCharged: (task: TaskView) => void
 }) {
   const [targetLanguage, setTargetLanguage] = useState<Language>('de')
   const [error, setError] = useState<string>()
@@ -121,10 +131,11 @@ function Translate({
   const postOnce = usePostOnce<TaskView>('/api/media/translate')
 
   async function translate() {
+    if (busy) return
     setBusy(true)
     setError(undefined)
     try {
-      onTask(await postOnce({ taskId: task.id, targetLanguage }))
+      onCharged(await postOnce({ taskId: task.id, targetLanguage }))
     } catch (reason) {
       setError(messageOf(reason))
     } finally {
@@ -147,7 +158,7 @@ function Translate({
             </option>
           ))}
         </select>
-        <button type="button" className="secondary" onClick={() => void translate()} disabled={busy}>
+        <button type="button" className="secondary" onClick={() => void translate()} aria-disabled={busy}>
           Translate for {TRANSLATION_CREDITS} credits
         </button>
       </div>
