@@ -1,18 +1,15 @@
+import { loadEnvConfig } from '@next/env'
 import { defineConfig } from 'drizzle-kit'
-import { existsSync, mkdirSync } from 'node:fs'
-import path from 'node:path'
+import { database } from './src/config/database'
 
-if (existsSync('.env')) process.loadEnvFile('.env')
-// As src/core/db reads them.
-const url = process.env.DATABASE_URL || 'file:data/local.db'
-const provider = process.env.DATABASE_PROVIDER || (/^postgres(ql)?:/.test(url) ? 'postgresql' : 'sqlite')
-const postgres = provider === 'postgresql'
-
-if (!postgres) mkdirSync(path.dirname(url.replace(/^file:(\/\/)?/, '')), { recursive: true })
+// What Next.js reads: .env.local goes before .env.
+loadEnvConfig(process.cwd())
+const { url, isPostgres, schema } = database()
 
 export default defineConfig({
-  dialect: postgres ? 'postgresql' : 'sqlite',
-  schema: `./src/config/db/schema.${postgres ? 'postgres' : 'sqlite'}.ts`,
+  dialect: isPostgres ? 'postgresql' : 'sqlite',
+  schema: `./src/config/db/schema.${isPostgres ? 'postgres' : 'sqlite'}.ts`,
+  schemaFilter: [schema],
   dbCredentials: { url },
   // Shows what it is about to do, and asks: the database may have tables that are not in the schema.
   verbose: true,

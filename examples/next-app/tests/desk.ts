@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto'
 import { expect, type Locator, type Page, type Route } from '@playwright/test'
 
 /** The page, in the words of its user. */
@@ -29,19 +30,25 @@ export class Desk {
     await card.getByRole('button', { name: 'Translate for 5 credits' }).click()
   }
 
+  /** Sends a request as the page does, under a key of its own unless one is named. */
+  async post(path: string, data: object, key: string = randomUUID()) {
+    const headers = { 'Idempotency-Key': key }
+    return (await this.page.request.post(path, { data, headers })).json()
+  }
+
   /** Sends as many submits at once as it says, and counts what was answered. */
-  submitAtOnce(count: number): Promise<Record<string, number>> {
-    return this.page.evaluate(async (count) => {
-      const body = JSON.stringify({ url: 'https://youtu.be/two-clocks', outputType: 'subtitle' })
-      const headers = { 'Content-Type': 'application/json' }
-      const send = () => fetch('/api/media/submit', { method: 'POST', headers, body })
-      const answers = await Promise.all(Array.from({ length: count }, send))
-      const counted: Record<string, number> = {}
-      for (const { message } of await Promise.all(answers.map((answer) => answer.json()))) {
-        counted[message] = (counted[message] ?? 0) + 1
-      }
-      return counted
-    }, count)
+  async submitAtOnce(count: number, url = 'https://youtu.be/two-clocks'): Promise<Record<string, number>> {
+    const send = () => this.post('/api/media/submit', { url, outputType: 'subtitle' })
+    const counted: Record<string, number> = {}
+    for (const { message } of await Promise.all(Array.from({ length: count }, send))) {
+      counted[message] = (counted[message] ?? 0) + 1
+    }
+    return counted
+  }
+
+  /** What the server says is left. */
+  async credits(): Promise<number> {
+    return (await this.post('/api/user/get-user-credits', {})).data.remainingCredits
   }
 
   /** The server does what it is asked so many times, and the browser does not hear of it. */
@@ -51,6 +58,23 @@ export class Desk {
       await route.abort()
     }
     await this.page.route(`**${path}`, lose, { times })
+  }
+
+  /** The server answers the next such request at once, and the page hears of it when what is returned is called. */
+  async holdAnswer(path: string): Promise<() => Promise<void>> {
+    const asked = this.page.waitForRequest(`**${path}`)
+    let release = () => {}
+    const released = new Promise<void>((resolve) => (release = resolve))
+    const hold = async (route: Route) => {
+      const response = await route.fetch()
+      await released
+      await route.fulfill({ response })
+    }
+    await this.page.route(`**${path}`, hold, { times: 1 })
+    return async () => {
+      release()
+      await (await (await asked).response())?.finished()
+    }
   }
 
   /** Goes there with the key Tab, as somebody without a mouse does. */
@@ -66,9 +90,18 @@ export class Desk {
   }
 
   async hasBalance(credits: number) {
-    await expect(this.page.getByTestId('balance')).toHaveText(String(credits))
+    await expect(this.balance).toHaveText(String(credits))
     // The statement tells the same story.
     await expect(this.newestEntry.getByRole('cell').last()).toHaveText(String(credits))
+  }
+
+  get balance(): Locator {
+    return this.page.getByTestId('balance')
+  }
+
+  /** What a screen reader says when it happens. */
+  announced(text: string): Locator {
+    return this.page.getByRole('status').filter({ hasText: text })
   }
 
   get tasks(): Locator {
@@ -80,8 +113,33 @@ export class Desk {
   }
 }
 
+export const PANELS = ['Balance', 'Tasks', 'Credits over time', 'Statement']
+
 /** The page is not wider than its window. */
 export async function fits(page: Page) {
   const overflow = () => document.documentElement.scrollWidth - document.documentElement.clientWidth
   expect(await page.evaluate(overflow)).toBe(0)
+}
+
+/** How many times lighter the one is than the other, as WCAG counts it. */
+export async function contrast(page: Page, one: string, other: string): Promise<number> {
+  const luminances = await page.evaluate(
+    (names) =>
+      names.map((name) => {
+        const context = document.createElement('canvas').getContext('2d')!
+        const probe = document.body.appendChild(document.createElement('i'))
+        probe.style.color = `var(${name})`
+        context.fillStyle = getComputedStyle(probe).color
+        probe.remove()
+        context.fillRect(0, 0, 1, 1)
+        const [red, green, blue] = [...context.getImageData(0, 0, 1, 1).data].map((part) => {
+          const value = part / 255
+          return value <= 0.04045 ? value / 12.92 : ((value + 0.055) / 1.055) ** 2.4
+        })
+        return 0.2126 * red! + 0.7152 * green! + 0.0722 * blue!
+      }),
+    [one, other],
+  )
+  const [dark, light] = luminances.sort((a, b) => a - b)
+  return (light! + 0.05) / (dark! + 0.05)
 }

@@ -1,14 +1,22 @@
-import { boolean, index, integer, pgTable, text, timestamp } from 'drizzle-orm/pg-core'
+import { boolean, index, integer, pgSchema, pgTable, text, timestamp } from 'drizzle-orm/pg-core'
+import { database } from '../database'
 
 /** The tables of the app on PostgreSQL. Times are timestamps without time zone, in UTC. */
 
+const { schema: name } = database()
+
+/** Exported for Drizzle Kit. `public` is there always, and has no name in Drizzle. */
+export const schema = name === 'public' ? undefined : pgSchema(name)
+
+// Named in each statement, because a pooler may not let a connection keep a search_path.
+const table = (schema?.table ?? pgTable) as typeof pgTable
 const time = (name: string) => timestamp(name)
 const userId = () =>
   text('user_id')
     .notNull()
     .references(() => user.id, { onDelete: 'cascade' })
 
-export const user = pgTable(
+export const user = table(
   'user',
   {
     id: text('id').primaryKey(),
@@ -25,7 +33,7 @@ export const user = pgTable(
   (table) => [index('idx_user_name').on(table.name), index('idx_user_created_at').on(table.createdAt)],
 )
 
-export const credit = pgTable(
+export const credit = table(
   'credit',
   {
     id: text('id').primaryKey(),
@@ -60,7 +68,7 @@ export const credit = pgTable(
   ],
 )
 
-export const mediaTasks = pgTable(
+export const mediaTasks = table(
   'media_tasks',
   {
     id: text('id').primaryKey(),
@@ -102,7 +110,7 @@ export const mediaTasks = pgTable(
   ],
 )
 
-export const aiTask = pgTable(
+export const aiTask = table(
   'ai_task',
   {
     id: text('id').primaryKey(),

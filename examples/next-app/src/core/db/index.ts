@@ -2,27 +2,27 @@ import { createClient } from '@libsql/client'
 import { drizzle as drizzleLibsql, type LibSQLDatabase } from 'drizzle-orm/libsql'
 import { drizzle as drizzlePostgres } from 'drizzle-orm/postgres-js'
 import postgres from 'postgres'
+import { database } from '@/config/database'
 import * as postgresSchema from '@/config/db/schema.postgres'
 import * as sqliteSchema from '@/config/db/schema.sqlite'
 
 /** The app's own client, beside media-credits on the same database. */
 
-const url = process.env.DATABASE_URL || 'file:data/local.db'
-const provider = process.env.DATABASE_PROVIDER || (/^postgres(ql)?:/.test(url) ? 'postgresql' : 'sqlite')
+const { url, isPostgres } = database()
 
 type Database = LibSQLDatabase<Record<string, never>>
 
 // Both schemas have the same columns and rows, so one type does for both.
-const schema = provider === 'postgresql' ? (postgresSchema as unknown as typeof sqliteSchema) : sqliteSchema
+const schema = isPostgres ? (postgresSchema as unknown as typeof sqliteSchema) : sqliteSchema
 
-export const { user, credit, mediaTasks, aiTask } = schema
+export const { user, credit } = schema
 
 // A development server evaluates this module anew with each change, but keeps what is global.
 const kept = globalThis as { database?: Database }
 
 /** Opens the database at the first call: `next build` imports every route, where there may be none. */
 export function db(): Database {
-  return (kept.database ??= provider === 'postgresql' ? openPostgres() : openSqlite())
+  return (kept.database ??= isPostgres ? openPostgres() : openSqlite())
 }
 
 function openSqlite(): Database {

@@ -10,18 +10,22 @@ import {
   XAxis,
   YAxis,
 } from 'recharts'
-import { dateOf, signed, timeOf } from '@/shared/lib/format'
+import { dateOf, describe, signed, timeOf } from '@/shared/lib/format'
 import type { Entry } from '@/shared/services/statement'
 
 const DAY_MS = 86_400_000
 
-/** The balance after each entry, up to now. It changes in steps. */
+/** The balance after each entry, from before the first one up to now. It changes in steps. */
 export function BalanceChart({ entries }: { entries: Entry[] }) {
   const first = entries[0]
   const last = entries.at(-1)
   if (!first || !last) return <p className="empty">There is nothing to show yet.</p>
   const now = Math.max(Date.now(), last.at)
-  const points: Partial<Entry>[] = [...entries, { at: now, balance: last.balance }]
+  const points: Point[] = [
+    { at: first.at, balance: first.balance - first.credits, what: 'Before' },
+    ...entries.map(pointOf),
+    { at: now, balance: last.balance, what: 'Now' },
+  ]
   const labelOf = now - first.at < DAY_MS ? timeOf : dateOf
   return (
     <figure className="chart">
@@ -61,10 +65,10 @@ export function BalanceChart({ entries }: { entries: Entry[] }) {
             isAnimationActive={false}
           />
           {entries
-            .filter(({ kind }) => kind === 'refund')
-            .map(({ id, at, balance }) => (
+            .filter(({ type }) => type === 'refund')
+            .map(({ creditId, at, balance }) => (
               <ReferenceDot
-                key={id}
+                key={creditId}
                 x={at}
                 y={balance}
                 r={4}
@@ -82,13 +86,25 @@ export function BalanceChart({ entries }: { entries: Entry[] }) {
   )
 }
 
-function Note({ payload }: { payload?: readonly { payload: Partial<Entry> }[] }) {
-  const entry = payload?.[0]?.payload
-  if (!entry) return null
+interface Point {
+  at: number
+  balance: number
+  what: string
+}
+
+const pointOf = (entry: Entry): Point => ({
+  at: entry.at,
+  balance: entry.balance,
+  what: `${describe(entry)} ${signed(entry.credits)}`,
+})
+
+function Note({ payload }: { payload?: readonly { payload: Point }[] }) {
+  const point = payload?.[0]?.payload
+  if (!point) return null
   return (
     <div className="note">
-      <strong>{entry.balance} credits</strong>
-      <span>{entry.what ? `${entry.what} ${signed(entry.credits ?? 0)}` : 'Now'}</span>
+      <strong>{point.balance} credits</strong>
+      <span>{point.what}</span>
     </div>
   )
 }

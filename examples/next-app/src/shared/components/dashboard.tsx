@@ -4,14 +4,16 @@ import dynamic from 'next/dynamic'
 import { useCallback, useState } from 'react'
 import { useAnswer } from '@/shared/lib/api'
 import { isActive } from '@/shared/lib/catalog'
-import type { Entry } from '@/shared/services/statement'
+import { mergeTasks, nameOf, refundOf, statusOf } from '@/shared/lib/tasks'
+import type { Balance } from '@/shared/services/balance'
+import type { Statement } from '@/shared/services/statement'
 import type { TaskView } from '@/shared/services/task_view'
-import { BalancePanel, type Balance } from './balance_panel'
+import { BalancePanel } from './balance_panel'
 import { Panel } from './panel'
 import { Logo, SignUpButton } from './sign_up'
 import { StatementTable } from './statement_table'
 import { SubmitForm } from './submit_form'
-import { STATUS_LABELS, TaskCard } from './task_card'
+import { TaskCard } from './task_card'
 import { TasksPanel } from './tasks_panel'
 
 // It measures itself, which only a browser can.
@@ -20,31 +22,34 @@ const BalanceChart = dynamic(() => import('./balance_chart').then((module) => mo
   loading: () => <div className="skeleton chart" />,
 })
 
+/** So many entries of the statement are shown at first, and more at each request. */
+const ENTRIES = 20
+
 export function Dashboard({ userName }: { userName: string }) {
+  const [entries, setEntries] = useState(ENTRIES)
   const balance = useAnswer<Balance>('POST', '/api/user/get-user-credits')
-  const statement = useAnswer<Entry[]>('GET', '/api/user/statement')
-  const tasks = useAnswer<TaskView[]>('GET', '/api/media/history')
+  const statement = useAnswer<Statement>('GET', `/api/user/statement?newest=${entries}`)
+  const tasks = useAnswer<TaskView[]>('GET', '/api/media/history', mergeTasks)
   const [announcement, setAnnouncement] = useState('')
 
   const { reload: reloadBalance } = balance
   const { reload: reloadStatement } = statement
-  const { setData: setTasks } = tasks
+  const { add: addTasks } = tasks
 
   /** A task is new, or not what it was. */
   const onTask = useCallback(
     (task: TaskView) => {
-      setTasks((list = []) => {
-        const known = list.some(({ id }) => id === task.id)
-        return known ? list.map((other) => (other.id === task.id ? task : other)) : [task, ...list]
-      })
-      setAnnouncement(`${task.title ?? task.videoUrl}: ${STATUS_LABELS[task.status] ?? task.status}`)
+      addTasks([task])
+      const refund = refundOf(task)
+      const outcome = refund ? `${statusOf(task)}, ${refund.credits} credits refunded` : statusOf(task)
+      setAnnouncement(`${nameOf(task)}: ${outcome}`)
       // Credits move when a step begins, and when it ends.
       if (task.progress === 0 || !isActive(task.status)) {
         void reloadBalance()
         void reloadStatement()
       }
     },
-    [setTasks, reloadBalance, reloadStatement],
+    [addTasks, reloadBalance, reloadStatement],
   )
 
   const reloadAll = () => void Promise.all([balance.reload(), statement.reload(), tasks.reload()])
@@ -77,10 +82,10 @@ export function Dashboard({ userName }: { userName: string }) {
           )}
         </Panel>
         <Panel title="Credits over time" area="chart" answer={statement}>
-          {(entries) => <BalanceChart entries={entries} />}
+          {(data) => <BalanceChart entries={data.entries} />}
         </Panel>
         <Panel title="Statement" area="statement" answer={statement}>
-          {(entries) => <StatementTable entries={entries} />}
+          {(data) => <StatementTable {...data} onEarlier={() => setEntries(entries + ENTRIES)} />}
         </Panel>
       </main>
       <footer className="foot">

@@ -1,4 +1,4 @@
-import { useId, type ReactNode } from 'react'
+import { useId, useRef, type ReactNode } from 'react'
 
 interface Answer<Data> {
   data: Data | undefined
@@ -20,13 +20,27 @@ export function Panel<Data>({
   children: (data: Data) => ReactNode
 }) {
   const id = useId()
+  const panel = useRef<HTMLElement>(null)
+
+  function tryAgain() {
+    // The button is gone when that works, and the focus with it.
+    panel.current?.focus({ preventScroll: true })
+    void reload()
+  }
+
   return (
-    <section className={`panel ${area}-area`} aria-labelledby={id} aria-busy={!data && !error}>
+    <section
+      ref={panel}
+      tabIndex={-1}
+      className={`panel ${area}-area`}
+      aria-labelledby={id}
+      aria-busy={!data && !error}
+    >
       <h2 id={id}>{title}</h2>
       {error && (
         <p role="alert" className="problem">
           {error}{' '}
-          <button type="button" className="link" onClick={() => void reload()}>
+          <button type="button" className="link" onClick={tryAgain}>
             Try again
           </button>
         </p>

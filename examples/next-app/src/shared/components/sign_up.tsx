@@ -24,7 +24,8 @@ export function SignUpButton({ className, children }: { className: string; child
   const [error, setError] = useState<string>()
   const [busy, startTransition] = useTransition()
 
-  const signUp = () =>
+  function signUp() {
+    if (busy) return
     startTransition(async () => {
       try {
         await post('/api/user/sign-up')
@@ -34,10 +35,11 @@ export function SignUpButton({ className, children }: { className: string; child
         setError(messageOf(reason))
       }
     })
+  }
 
   return (
     <>
-      <button type="button" className={className} onClick={signUp} disabled={busy}>
+      <button type="button" className={className} onClick={signUp} aria-disabled={busy}>
         {children}
       </button>
       {error && (

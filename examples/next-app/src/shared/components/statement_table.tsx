@@ -1,11 +1,28 @@
-import { dateOf, signed, timeOf } from '@/shared/lib/format'
-import type { Entry } from '@/shared/services/statement'
+'use client'
+
+import { useRef } from 'react'
+import { dateOf, describe, signed, timeOf } from '@/shared/lib/format'
+import type { Statement } from '@/shared/services/statement'
 
 /** The newest entry is on top, where it is looked for. */
-export function StatementTable({ entries }: { entries: Entry[] }) {
+export function StatementTable({
+  entries,
+  hasEarlier,
+  onEarlier,
+}: Statement & {
+  onEarlier: () => void
+}) {
+  const scrollable = useRef<HTMLDivElement>(null)
   if (!entries.length) return <p className="empty">Nothing was granted or charged yet.</p>
+
+  function showEarlier() {
+    // The button may be gone in a moment, and the focus with it.
+    scrollable.current?.focus({ preventScroll: true })
+    onEarlier()
+  }
+
   return (
-    <div className="statement" tabIndex={0} role="group" aria-label="Statement, scrollable">
+    <div className="statement" ref={scrollable} tabIndex={0} role="group" aria-label="Statement, scrollable">
       <table>
         <caption className="visually-hidden">Grants, charges and refunds, the newest first</caption>
         <thead>
@@ -16,20 +33,25 @@ export function StatementTable({ entries }: { entries: Entry[] }) {
           </tr>
         </thead>
         <tbody>
-          {entries.toReversed().map(({ id, kind, what, at, credits, balance }) => (
-            <tr key={id} data-kind={kind}>
+          {entries.toReversed().map((entry) => (
+            <tr key={`${entry.creditId} ${entry.type} ${entry.at} ${entry.balance}`}>
               <th scope="row">
-                {what}
+                {describe(entry)}
                 <small>
-                  {dateOf(at)}, {timeOf(at)}
+                  {dateOf(entry.at)}, {timeOf(entry.at)}
                 </small>
               </th>
-              <td className={kind}>{signed(credits)}</td>
-              <td>{balance}</td>
+              <td className={entry.type}>{signed(entry.credits)}</td>
+              <td>{entry.balance}</td>
             </tr>
           ))}
         </tbody>
       </table>
+      {hasEarlier && (
+        <button type="button" className="link" onClick={showEarlier}>
+          Show earlier entries
+        </button>
+      )}
     </div>
   )
 }

@@ -1,8 +1,8 @@
 'use client'
 
-import { useState, type FormEvent } from 'react'
+import { useRef, useState, type FormEvent } from 'react'
 import { messageOf, usePostOnce } from '@/shared/lib/api'
-import { OUTPUTS, type OutputType } from '@/shared/lib/catalog'
+import { OUTPUTS, platformOf, URL_WANTED, type OutputType } from '@/shared/lib/catalog'
 import type { TaskView } from '@/shared/services/task_view'
 
 const QUICK_CHOICES = {
@@ -17,10 +17,22 @@ export function SubmitForm({ onTask }: { onTask: (task: TaskView) => void }) {
   const [outputType, setOutputType] = useState<OutputType>('subtitle')
   const [error, setError] = useState<string>()
   const [busy, setBusy] = useState(false)
+  const input = useRef<HTMLInputElement>(null)
   const postOnce = usePostOnce<TaskView>('/api/media/submit')
+
+  function enter(entered: string) {
+    setUrl(entered)
+    setError(undefined)
+  }
 
   async function submit(event: FormEvent) {
     event.preventDefault()
+    if (busy) return
+    if (!platformOf(url)) {
+      setError(URL_WANTED)
+      input.current?.focus()
+      return
+    }
     setBusy(true)
     setError(undefined)
     try {
@@ -37,18 +49,20 @@ export function SubmitForm({ onTask }: { onTask: (task: TaskView) => void }) {
     <form onSubmit={(event) => void submit(event)} noValidate>
       <label htmlFor="url">Video URL</label>
       <input
+        ref={input}
         id="url"
         type="url"
         inputMode="url"
         autoComplete="off"
         placeholder="https://www.youtube.com/watch?v=…"
         value={url}
-        onChange={(event) => setUrl(event.target.value)}
-        aria-describedby={error ? 'submit-problem' : undefined}
+        onChange={(event) => enter(event.target.value)}
+        aria-invalid={error === URL_WANTED}
+        aria-describedby={error && 'submit-problem'}
       />
       <div className="choices" role="group" aria-label="Quick choices">
         {Object.entries(QUICK_CHOICES).map(([name, value]) => (
-          <button key={name} type="button" className="chip" onClick={() => setUrl(value)}>
+          <button key={name} type="button" className="chip" onClick={() => enter(value)}>
             {name}
           </button>
         ))}
@@ -68,7 +82,7 @@ export function SubmitForm({ onTask }: { onTask: (task: TaskView) => void }) {
           </label>
         ))}
       </fieldset>
-      <button type="submit" className="primary" disabled={busy}>
+      <button type="submit" className="primary" aria-disabled={busy}>
         {busy ? 'Submitting…' : `Submit for ${OUTPUTS[outputType].credits} credits`}
       </button>
       {error && (

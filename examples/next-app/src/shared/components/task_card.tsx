@@ -1,6 +1,6 @@
 'use client'
 
-import { useEffect, useState } from 'react'
+import { useEffect, useRef, useState } from 'react'
 import { call, messageOf, usePostOnce } from '@/shared/lib/api'
 import {
   FAILING_LANGUAGE,
@@ -10,16 +10,8 @@ import {
   type Language,
 } from '@/shared/lib/catalog'
 import { lengthOf } from '@/shared/lib/format'
+import { nameOf, refundOf, statusOf } from '@/shared/lib/tasks'
 import type { TaskView } from '@/shared/services/task_view'
-
-export const STATUS_LABELS: Record<string, string> = {
-  pending: 'Waiting',
-  processing: 'Extracting',
-  extracted: 'Extracted',
-  translating: 'Translating',
-  completed: 'Completed',
-  failed: 'Failed',
-}
 
 const POLL_MS = 700
 
@@ -28,8 +20,9 @@ const UNANSWERED = 3
 
 export function TaskCard({ task, onTask }: { task: TaskView; onTask: (task: TaskView) => void }) {
   const problem = usePolling(task, onTask)
-  const name = task.title ?? task.videoUrl.replace(/^https?:\/\/(www\.)?/, '')
-  const refunded = task.status === 'failed' ? task.charges.findLast((charge) => charge.refunded) : undefined
+  const card = useRef<HTMLLIElement>(null)
+  const name = nameOf(task)
+  const refund = refundOf(task)
   const language = LANGUAGES[task.targetLang as Language]
   const details = [
     task.platform === 'tiktok' ? 'TikTok' : 'YouTube',
@@ -38,11 +31,18 @@ export function TaskCard({ task, onTask }: { task: TaskView; onTask: (task: Task
     task.outputType === 'video' ? 'Video' : 'Subtitles',
     task.status !== 'extracted' && language,
   ]
+
+  function onCharged(charged: TaskView) {
+    // The button that was pressed is gone as long as the work lasts, and the focus with it.
+    card.current?.focus({ preventScroll: true })
+    onTask(charged)
+  }
+
   return (
-    <li className="task" aria-label={name}>
+    <li className="task" ref={card} tabIndex={-1} aria-label={name}>
       <div className="task-head">
         <h3>{name}</h3>
-        <span className={`badge ${task.status}`}>{STATUS_LABELS[task.status] ?? task.status}</span>
+        <span className={`badge ${task.status}`}>{statusOf(task)}</span>
       </div>
       <p className="hint">{details.filter(Boolean).join(' · ')}</p>
       {isActive(task.status) && (
@@ -59,42 +59,50 @@ export function TaskCard({ task, onTask }: { task: TaskView; onTask: (task: Task
       {task.status === 'failed' && (
         <p className="failure">
           {task.errorMessage}{' '}
-          {refunded && <span className="badge refund">{refunded.credits} credits refunded</span>}
+          {refund && <span className="badge refund">{refund.credits} credits refunded</span>}
         </p>
       )}
       {!isActive(task.status) && task.subtitleRaw && <Subtitles task={task} language={language} />}
-      {!isActive(task.status) && task.subtitleRaw && <Translate task={task} name={name} onTask={onTask} />}
+      {!isActive(task.status) && task.subtitleRaw && (
+        <Translate task={task} name={name} onCharged={onCharged} />
+      )}
       <Charges charges={task.charges} />
     </li>
   )
 }
 
 /** Asks how the task is getting on, as long as it is. Returns what is wrong if that can't be found out. */
-function usePolling({ id, status, progress }: TaskView, onTask: (task: TaskView) => void) {
+function usePolling({ id, status, updatedAt }: TaskView, onTask: (task: TaskView) => void) {
   const [problem, setProblem] = useState<string>()
   useEffect(() => {
     if (!isActive(status)) return
     let stopped = false
     let failures = 0
+    let timer: ReturnType<typeof setTimeout>
     const ask = async () => {
       try {
         const now = await call<TaskView>('GET', `/api/media/status?id=${id}`)
         if (stopped) return
         failures = 0
         setProblem(undefined)
-        if (now.status !== status || now.progress !== progress) onTask(now)
+        if (now.updatedAt !== updatedAt) onTask(now)
       } catch (error) {
         failures += 1
         if (!stopped && failures >= UNANSWERED) setProblem(messageOf(error))
       }
+      askLater()
     }
-    const timer = setInterval(() => void ask(), POLL_MS)
+    // One question at a time, however slow the server is.
+    const askLater = () => {
+      if (!stopped) timer = setTimeout(() => void ask(), POLL_MS)
+    }
+    askLater()
     return () => {
       stopped = true
-      clearInterval(timer)
+      clearTimeout(timer)
       setProblem(undefined)
     }
-  }, [id, status, progress, onTask])
+  }, [id, status, updatedAt, onTask])
   return problem
 }
 
@@ -111,11 +119,11 @@ function Subtitles({ task, language }: { task: TaskView; language: string | unde
 function Translate({
   task,
   name,
-  onTask,
+  onCharged,
 }: {
   task: TaskView
   name: string
-  onTask: (task: TaskView) => void
+  onCharged: (task: TaskView) => void
 }) {
   const [targetLanguage, setTargetLanguage] = useState<Language>('de')
   const [error, setError] = useState<string>()
@@ -123,10 +131,11 @@ function Translate({
   const postOnce = usePostOnce<TaskView>('/api/media/translate')
 
   async function translate() {
+    if (busy) return
     setBusy(true)
     setError(undefined)
     try {
-      onTask(await postOnce({ taskId: task.id, targetLanguage }))
+      onCharged(await postOnce({ taskId: task.id, targetLanguage }))
     } catch (reason) {
       setError(messageOf(reason))
     } finally {
@@ -149,7 +158,7 @@ function Translate({
             </option>
           ))}
         </select>
-        <button type="button" className="secondary" onClick={() => void translate()} disabled={busy}>
+        <button type="button" className="secondary" onClick={() => void translate()} aria-disabled={busy}>
           Translate for {TRANSLATION_CREDITS} credits
         </button>
       </div>

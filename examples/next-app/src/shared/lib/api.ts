@@ -5,12 +5,18 @@ import { useCallback, useEffect, useRef, useState } from 'react'
 /** No answer came, or one that is not the app's, such as a proxy's page. The request may have been done. */
 export class Unanswered extends Error {}
 
+/** A server that hangs is not waited for any longer than this. */
+const PATIENCE_MS = 20_000
+
 /** Resolves to the answer's `data`, and rejects with its `message`. */
 export async function call<Data>(method: 'GET' | 'POST', path: string, init?: RequestInit): Promise<Data> {
-  const response = await fetch(path, { ...init, method }).catch((cause: unknown) => {
-    throw new Unanswered('The server does not answer.', { cause })
-  })
-  const answer = await response.json().catch(() => undefined)
+  const signal = AbortSignal.timeout(PATIENCE_MS)
+  const unanswered = (cause: unknown) => {
+    const message = signal.aborted ? 'The server takes too long to answer.' : 'The server does not answer.'
+    throw new Unanswered(message, { cause })
+  }
+  const response = await fetch(path, { ...init, method, signal }).catch(unanswered)
+  const answer = await response.json().catch((cause) => (signal.aborted ? unanswered(cause) : undefined))
   if (typeof answer?.code !== 'number') {
     throw new Unanswered(`The server's answer can't be read (HTTP ${response.status}).`)
   }
@@ -60,20 +66,36 @@ function randomUuid(): string {
   return hex.join('').replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, '$1-$2-$3-$4-$5')
 }
 
-/** What a route answers, asked for at the start and whenever `reload` is called. */
-export function useAnswer<Data>(method: 'GET' | 'POST', path: string) {
+/**
+ * What a route answers, asked for at the start and whenever `reload` is called. Answers may overtake one another: one
+ * to an earlier question than that of the last is ignored. `merge` adds an answer to what the page knew before.
+ */
+export function useAnswer<Data>(
+  method: 'GET' | 'POST',
+  path: string,
+  merge?: (known: Data, answer: Data) => Data,
+) {
   const [data, setData] = useState<Data>()
   const [error, setError] = useState<string>()
+  const asked = useRef(0)
+  const answered = useRef(0)
+  const add = useCallback(
+    (answer: Data) => setData((known) => (known && merge ? merge(known, answer) : answer)),
+    [merge],
+  )
   const reload = useCallback(async () => {
-    try {
-      setData(await call<Data>(method, path))
-      setError(undefined)
-    } catch (reason) {
-      setError(messageOf(reason))
-    }
-  }, [method, path])
+    const number = (asked.current += 1)
+    const outcome = await call<Data>(method, path).then(
+      (answer) => ({ answer, problem: undefined }),
+      (reason) => ({ answer: undefined, problem: messageOf(reason) }),
+    )
+    if (number < answered.current) return
+    answered.current = number
+    if (outcome.answer) add(outcome.answer)
+    setError(outcome.problem)
+  }, [method, path, add])
   useEffect(() => void reload(), [reload])
-  return { data, error, reload, setData }
+  return { data, error, reload, add }
 }
 
 export function messageOf(error: unknown): string {

@@ -27,6 +27,8 @@ const ACTIVE = ['pending', 'downloading', 'processing', 'translating']
 /** Whether somebody should be working on a task in this state. */
 export const isActive = (status: string) => ACTIVE.includes(status)
 
+export const URL_WANTED = 'Please enter the URL of a YouTube or TikTok video'
+
 /** The platform that a video's URL belongs to. */
 export function platformOf(url: unknown): 'youtube' | 'tiktok' | undefined {
   if (typeof url !== 'string' || !URL.canParse(url)) return undefined

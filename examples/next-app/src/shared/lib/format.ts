@@ -1,3 +1,5 @@
+import type { Entry } from '@/shared/services/statement'
+
 /** Times and numbers in the words of the page. They are made in the browser, in its own time zone. */
 
 export const dateOf = (time: number) =>
@@ -24,3 +26,19 @@ export const signed = (credits: number) => (credits < 0 ? `−${-credits}` : `+$
 /** `3:14` */
 export const lengthOf = (seconds: number) =>
   `${Math.floor(seconds / 60)}:${String(seconds % 60).padStart(2, '0')}`
+
+const TYPES: Record<Entry['type'], string> = {
+  grant: 'Grant',
+  charge: 'Charge',
+  settlement: 'Settled',
+  refund: 'Refund',
+  expiry: 'Expired',
+  revocation: 'Revoked',
+  adjustment: 'Adjusted',
+}
+
+/** `Welcome credits`, or `Refund: Media extraction: video`. */
+export function describe({ type, description }: Entry): string {
+  if (!description) return TYPES[type]
+  return type === 'grant' || type === 'charge' ? description : `${TYPES[type]}: ${description}`
+}

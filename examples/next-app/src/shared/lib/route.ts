@@ -26,14 +26,18 @@ export function userRoute(work: (user: User, request: Request) => Promise<unknow
   })
 }
 
+export const shortOf = (required?: number, available?: number) =>
+  `Insufficient credits. Required: ${required}, Available: ${available}`
+
+export const ANOTHER_REQUEST = 'This request was made before, for something else'
+
 function refusalOf(error: unknown): string {
   if (error instanceof Refusal) return error.message
   if (error instanceof MediaCreditsError) {
-    if (error.code === 'INSUFFICIENT_CREDITS') {
-      return `Insufficient credits. Required: ${error.required}, available: ${error.available}`
-    }
+    if (error.code === 'INSUFFICIENT_CREDITS') return shortOf(error.required, error.available)
     if (error.code === 'TASK_STATE_CONFLICT') return `The task is ${error.status}`
-    if (error.code === 'IDEMPOTENCY_CONFLICT') return 'This request was made before, for something else'
+    // The key that the request came with is taken.
+    if (error.code === 'IDEMPOTENCY_CONFLICT' || error.code === 'CREDIT_EXISTS') return ANOTHER_REQUEST
     if (error.retryable) return 'The database is busy. Please try again'
   }
   console.error(error)

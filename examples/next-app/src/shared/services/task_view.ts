@@ -15,7 +15,7 @@ export async function viewOfCharged(task: MediaTask): Promise<TaskView> {
 
 function withCharges(task: MediaTask, rows: Credit[]) {
   const { id, platform, videoUrl, title, author, duration, status, progress, errorMessage } = task
-  const { outputType, targetLang, subtitleRaw, subtitleTranslated } = task
+  const { outputType, targetLang, subtitleRaw, subtitleTranslated, createdAt, updatedAt } = task
   const charges = rows.map((charge) => ({
     id: charge.id,
     what: charge.description,
@@ -25,6 +25,7 @@ function withCharges(task: MediaTask, rows: Credit[]) {
   return {
     ...{ id, platform, videoUrl, title, author, duration, status, progress, errorMessage },
     ...{ outputType, targetLang, subtitleRaw, subtitleTranslated, charges },
+    ...{ createdAt: +createdAt, updatedAt: +updatedAt },
   }
 }
 

@@ -1,5 +1,5 @@
 import { route } from '@/shared/lib/route'
-import { createCredit } from '@/shared/models/media_task'
+import { createCredit } from '@/shared/models/credit'
 import { createUser, signIn } from '@/shared/models/user'
 
 export const runtime = 'nodejs'

@@ -1,0 +1,10 @@
+/**
+ * Which database the app uses, as the environment says. The app's own client and Drizzle Kit ask here; media-credits
+ * reads the same variables itself.
+ */
+export function database() {
+  const { DATABASE_URL: url = '', DATABASE_PROVIDER: provider, DB_SCHEMA: schema } = process.env
+  const isPostgres = provider ? provider === 'postgresql' : /^postgres(ql)?:/.test(url)
+  // Everybody's tables are in `public`, unless they are told otherwise.
+  return { url, isPostgres, schema: isPostgres && schema ? schema : 'public' }
+}

@@ -1,0 +1,7 @@
+export {
+  createCredit,
+  getBalance,
+  getRemainingCredits,
+  getStatement,
+  type StatementEntry,
+} from 'media-credits'
