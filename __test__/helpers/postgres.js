@@ -51,9 +51,9 @@ let admin
 let last = 0
 
 function server() {
-  const { url, prefix } = JSON.parse(process.env.MEDIA_CREDITS_TEST_POSTGRES)
-  admin ??= clientOf(url)
-  return { admin, prefix, url }
+  const given = JSON.parse(process.env.MEDIA_CREDITS_TEST_POSTGRES)
+  admin ??= clientOf(given.url)
+  return { admin, ...given }
 }
 
 class PostgresStore {
@@ -62,10 +62,10 @@ class PostgresStore {
 
   /** A store with the app's `tables`, with a real app's rows (`fixture`), or with `nothing` in it. */
   static async open(content) {
-    const { admin, prefix, url } = server()
+    const { admin, prefix, strategy, url } = server()
     const name = `${prefix}_${process.pid}_${++last}`
     const template = content === 'nothing' ? 'template1' : `${prefix}_${content}`
-    await admin.unsafe(`CREATE DATABASE ${name} TEMPLATE ${template}`)
+    await admin.unsafe(`CREATE DATABASE ${name} TEMPLATE ${template} ${strategy}`)
     return new PostgresStore(name, urlOf(url, name))
   }
 

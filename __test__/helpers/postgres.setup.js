@@ -25,7 +25,10 @@ module.exports = async function setup() {
   await admin.unsafe(`CREATE DATABASE ${prefix}_tables TEMPLATE ${prefix}_fixture`)
   // The rows of every other table belong to a user.
   await fill(`${prefix}_tables`, 'TRUNCATE "user" CASCADE')
-  process.env.MEDIA_CREDITS_TEST_POSTGRES = JSON.stringify({ url: server.url, prefix })
+  const [{ server_version_num: version }] = await admin`SHOW server_version_num`
+  // In memory and without fsync, files are copied in half the time that logging each page takes.
+  const strategy = Number(version) >= 150000 ? 'STRATEGY FILE_COPY' : ''
+  process.env.MEDIA_CREDITS_TEST_POSTGRES = JSON.stringify({ url: server.url, prefix, strategy })
 
   globalThis.stopTestPostgres = async () => {
     const left = await admin`SELECT datname FROM pg_database WHERE starts_with(datname, ${prefix})`
