@@ -4,20 +4,24 @@
  * Tries this package in a Next.js app as its users have it: `npm run test:next`, or with `-- --quick` for less.
  *
  * A copy of examples/next-app gets what npm would publish: the package, and the binary in a package of its own.
- * Then each way to build and run it (Turbopack and webpack, `next start`, `next dev` with
+ * Then each way to build and run it (Turbopack and webpack, `next start` on SQLite and on PostgreSQL, `next dev` with
  * a hot reload in between, the standalone folder without node_modules) answers a submit over HTTP, and a browser
  * tries the page.
  */
 
 const assert = require('node:assert/strict')
 const { spawn } = require('node:child_process')
+const { randomBytes } = require('node:crypto')
 const fs = require('node:fs')
 const os = require('node:os')
 const path = require('node:path')
 const { parseArgs } = require('node:util')
 
+const postgres = require('postgres')
+const { connect } = require('..')
 const { EXAMPLE, build, copyTo, environment, install, makeTables, next } = require('./example')
 const { assertEngines, ended, freePort, serving, until } = require('./serving')
+const { startUnlessGiven } = require('./test-postgres')
 
 /** The submit route and the model, which the hot reload changes. */
 const ROUTE = 'src/app/api/media/submit/route.ts'
@@ -40,6 +44,7 @@ async function main() {
     await check('the published packages install, and the tables are made', () => app.install())
     await check('next build (Turbopack)', () => app.build())
     await check('next start', () => app.started('start', answersSubmits))
+    await onPostgres(app)
     await check('the page, in a browser', () => app.browse())
     await check('next dev, with a hot reload in between', () => app.started('dev', survivesReload))
     if (!values.quick) {
@@ -117,19 +122,48 @@ class App {
   }
 }
 
-async function answersSubmits(url, server) {
+async function answersSubmits(url, server, { env }) {
   const user = await User.signUp(url)
   const done = await user.submit('https://youtu.be/two-clocks')
   assert.equal((await user.finished(done)).status, 'extracted')
   const failed = await user.submit('https://youtu.be/fail')
   assert.equal((await user.finished(failed)).status, 'failed')
   assert.equal(await user.balance(), 90)
-  assertEngines(server.pid, 1)
+  assertEngines(server.pid, env.DATABASE_URL.startsWith('file:') ? 1 : 0)
+  // It is in this database, and not in another one that the app came by.
+  const credits = connect({ url: env.DATABASE_URL })
+  assert.equal(await credits.getRemainingCredits(user.id).finally(() => credits.close()), 90)
+}
+
+/** What was built for SQLite runs on PostgreSQL by its URL alone: nothing else is told. */
+async function onPostgres({ folder }) {
+  const name = 'next start on PostgreSQL, by DATABASE_URL alone'
+  const server = await startUnlessGiven().catch((error) => {
+    if (error.code !== 'NO_POSTGRES') throw error
+    console.log(`skipped ${name}: ${error.message}`)
+  })
+  if (!server) return
+  const database = `next_${randomBytes(4).toString('hex')}`
+  const admin = postgres(server.url, { max: 1, onnotice: () => {} })
+  try {
+    await admin.unsafe(`CREATE DATABASE ${database}`)
+    const url = new URL(server.url)
+    url.pathname = `/${database}`
+    const app = new App(folder, environment(url.href))
+    await check(name, async () => {
+      makeTables(app.folder, app.env)
+      await app.started('start', answersSubmits)
+    })
+  } finally {
+    await admin.unsafe(`DROP DATABASE IF EXISTS ${database} WITH (FORCE)`)
+    await admin.end()
+    await server.stop()
+  }
 }
 
 /** The route and the model are evaluated anew, and work on the same engine as before. */
 async function survivesReload(url, server, app) {
-  await answersSubmits(url, server)
+  await answersSubmits(url, server, app)
   const user = await User.signUp(url)
   const refuses = (message) =>
     until(`a refusal says “${message}”`, async () => {
@@ -149,7 +183,7 @@ async function survivesReload(url, server, app) {
     await refuses('the first model')
     fs.writeFileSync(model, `${modelSource}export const VERSION: string = 'the second model'\n`)
     await refuses('the second model')
-    await answersSubmits(url, server)
+    await answersSubmits(url, server, app)
   } finally {
     fs.writeFileSync(route, routeSource)
     fs.writeFileSync(model, modelSource)
