@@ -6,7 +6,7 @@
  * A copy of examples/next-app gets what npm would publish: the package, and the binary in a package of its own.
  * Then each way to build and run it (Turbopack and webpack, `next start` on SQLite and on PostgreSQL, `next dev` with
  * a hot reload in between, the standalone folder without node_modules) answers a submit over HTTP, and a browser
- * tries the page.
+ * tries the page. An Edge route and a client component that import the package must say what to do instead.
  */
 
 const assert = require('node:assert/strict')
@@ -20,6 +20,7 @@ const { parseArgs } = require('node:util')
 const postgres = require('postgres')
 const { connect } = require('..')
 const { EXAMPLE, build, copyTo, environment, install, makeTables, next } = require('./example')
+const { CLIENT_COMPONENT, EDGE_ROUTE, SENTENCE } = require('./next-mistakes')
 const { assertEngines, ended, freePort, serving, until } = require('./serving')
 const { startUnlessGiven } = require('./test-postgres')
 
@@ -52,6 +53,8 @@ async function main() {
       await check('next start', () => app.started('start', answersSubmits))
       await check('next build (Turbopack), standalone', () => app.build('turbopack', 'standalone'))
       await check('server.js without node_modules', () => app.startedAlone(answersSubmits))
+      await check('an Edge route says what to do', () => saysSoAtTheBuild(app))
+      await check('a client component says what to do', () => saysSoInTheBrowser(app))
     }
     await check('next build (webpack), standalone', () => app.build('webpack', 'standalone'))
     await check('server.js without node_modules', () => app.startedAlone(answersSubmits))
@@ -87,6 +90,20 @@ class App {
     return build(this.folder, [`--${bundler}`], { ...this.env, NEXT_OUTPUT: output })
   }
 
+  /** Has these files too, for as long as `work` takes. */
+  async with(files, work) {
+    const written = Object.entries(files).map(([name, content]) => [path.join(this.folder, name), content])
+    try {
+      for (const [file, content] of written) {
+        fs.mkdirSync(path.dirname(file), { recursive: true })
+        fs.writeFileSync(file, content)
+      }
+      await work()
+    } finally {
+      for (const [file] of written) fs.rmSync(file, { force: true })
+    }
+  }
+
   /** Runs `next start` or `next dev` for as long as `work` takes. */
   async started(command, work) {
     const port = await freePort()
@@ -111,11 +128,12 @@ class App {
     }
   }
 
-  async browse() {
+  /** Runs the tests in a browser, or those whose file's name has `only` in it. */
+  async browse(only = '') {
     const script = path.join(this.folder, 'node_modules/@playwright/test/cli.js')
     const env = { ...this.env, PORT: await freePort() }
     const options = { cwd: this.folder, env, stdio: 'inherit' }
-    const code = await ended(spawn(process.execPath, [script, 'test', '--reporter', 'list'], options))
+    const code = await ended(spawn(process.execPath, [script, 'test', only, '--reporter', 'list'], options))
     const shots = path.join(this.folder, 'test-results')
     if (fs.existsSync(shots)) fs.cpSync(shots, path.join(EXAMPLE, 'test-results'), { recursive: true })
     assert.equal(code, 0, 'the browser tests failed')
@@ -159,6 +177,23 @@ async function onPostgres({ folder }) {
     await admin.end()
     await server.stop()
   }
+}
+
+async function saysSoAtTheBuild(app) {
+  await app.with(EDGE_ROUTE, () => assert.rejects(app.build(), sayingSo))
+}
+
+function sayingSo({ message }) {
+  assert.ok(message.includes(SENTENCE), message)
+  assert.doesNotMatch(message, /Can't resolve|Module not found/)
+  return true
+}
+
+async function saysSoInTheBrowser(app) {
+  await app.with(CLIENT_COMPONENT, async () => {
+    await app.build()
+    await app.browse('mistake')
+  })
 }
 
 /** The route and the model are evaluated anew, and work on the same engine as before. */
