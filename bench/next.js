@@ -1,134 +1,184 @@
 'use strict'
 
 /**
- * Submits over HTTP: the same route in the example app, built by `next build` and run by `next start`, with this
- * package or with what the app has, Drizzle on libSQL, put right.
+ * Submits over HTTP: the example app's own route, built by `next build` and run by `next start`, with this package
+ * or with the app's models on its own client, Drizzle on libSQL, put right. The two apps differ by
+ * `src/shared/models/` alone: the second one has what is in bench/next/models.
  *
  *   npm run bench:next
- *   npm run bench:next -- --seconds 10 --rounds 3 --connections 64 --users 1000 --dir PATH
+ *   npm run bench:next -- --seconds 8 --rounds 5 --connections 64 --users 1000 --dir PATH
  *
- * The load comes from autocannon, on the same machine. After each run the ledger is checked.
+ * The load comes from autocannon, on the same machine, and posts what the page posts. The work behind a task stops at
+ * its first step of the stand-in provider. After each run the ledger is checked.
  */
 
+const { randomUUID } = require('node:crypto')
 const fs = require('node:fs')
 const path = require('node:path')
 
 const autocannon = require('autocannon')
-const { copyTo, install, next } = require('../scripts/example')
-const { ended, freePort, serving, until } = require('../scripts/serving')
+const Database = require('better-sqlite3')
+const { build, copyTo, environment, install, makeTables, next } = require('../scripts/example')
+const { assertEngines, freePort, serving } = require('../scripts/serving')
 const { readOptions, runCommand, scratchFolder } = require('./command')
 const { CONTESTANTS } = require('./contestants')
 const { checkLedger } = require('./ledger')
 const { describeMachine, machineLines } = require('./machine')
-const { median, rateWithRange, tasksPerSecond } = require('./report')
-const { WARM_UP_SECONDS, runRounds } = require('./rounds')
-const { copyDurably, seed } = require('./seed')
-const { count, fixed, table } = require('./table')
-const { userId } = require('./work')
+const { median, rateWithRange, tasksPerSecond, withRange } = require('./report')
+const { runRounds } = require('./rounds')
+const { copyDurably } = require('./seed')
+const { fixed, table } = require('./table')
 
-const NAMES = ['media-credits', 'drizzle-libsql']
-const ROUTE = 'src/app/api/bench/route.ts'
+/** How many engines of this package a server of theirs has. */
+const ENGINES = { 'media-credits': 1, 'drizzle-libsql': 0 }
+const NAMES = Object.keys(ENGINES)
+/** What the second app's models are made of, and where in it. */
+const BENCH = 'src/bench'
+const PARTS = ['work.js', 'contestants/drizzle-models.js', 'contestants/drizzle-sqlite.js']
+
+/** Longer than in the other benches: the server has a route to get used to. */
+const WARM_UP_SECONDS = 5
+/** More than a run can spend. */
+const CREDITS_OF_A_GRANT = 1_000_000
+const HOUR_MS = 3_600_000
 
 async function main() {
-  const options = readOptions({ seconds: 10, rounds: 3, connections: 64, users: 1000 })
+  const options = readOptions({ seconds: 8, rounds: 5, connections: 64, users: 1000 })
   const folder = scratchFolder(options.dir)
   const machine = describeMachine(folder)
+  const apps = await buildApps(folder)
   const seeded = path.join(folder, 'seeded.db')
-  await seed(seeded, options.users)
-  const app = await buildApp(path.join(folder, 'app'))
-  const results = await runRounds(NAMES, options.rounds, (name) => runOnce(name, app, seeded, options))
+  const cookies = await signUp(apps['media-credits'], seeded, options.users)
+  const results = await runRounds(NAMES, options.rounds, (name) =>
+    runOnce(name, apps[name], seeded, { ...options, cookies }),
+  )
   process.stdout.write(report(machine, options, results))
 }
 
-/** The example with one more route. */
-async function buildApp(folder) {
-  copyTo(folder)
-  fs.mkdirSync(path.join(folder, path.dirname(ROUTE)), { recursive: true })
-  fs.copyFileSync(path.join(__dirname, 'next/route.ts'), path.join(folder, ROUTE))
-  const quiet = { stdio: ['ignore', 'ignore', 'inherit'] }
-  install(folder)
-  const building = next(folder, 'build', [], quiet)
-  if ((await ended(building)) !== 0) throw new Error('next build failed')
-  return folder
+async function buildApps(folder) {
+  const apps = Object.fromEntries(NAMES.map((name) => [name, path.join(folder, name)]))
+  const [ours, theirs] = Object.values(apps)
+  copyTo(ours)
+  install(ours)
+  fs.cpSync(ours, theirs, { recursive: true, verbatimSymlinks: true })
+  fs.cpSync(path.join(__dirname, 'next/models'), path.join(theirs, 'src/shared/models'), { recursive: true })
+  for (const part of PARTS) fs.cpSync(path.join(__dirname, part), path.join(theirs, BENCH, part))
+  // The app's own files are ES modules.
+  fs.writeFileSync(path.join(theirs, BENCH, 'package.json'), '{ "type": "commonjs" }\n')
+  for (const app of Object.values(apps)) await build(app)
+  return apps
+}
+
+/** Users as the app makes them, and with more credits than it gives. Resolves to their cookies. */
+async function signUp(app, file, users) {
+  makeTables(app, environment(`file:${file}`))
+  const cookies = await served(app, file, async (url) => {
+    const signedUp = []
+    while (signedUp.length < users) {
+      const response = await fetch(`${url}/api/user/sign-up`, { method: 'POST' })
+      signedUp.push(response.headers.getSetCookie()[0].split(';')[0])
+    }
+    return signedUp
+  })
+  const database = new Database(file)
+  database
+    .prepare('UPDATE credit SET credits = @many, remaining_credits = @many')
+    .run({ many: CREDITS_OF_A_GRANT })
+  // Into the main file, which is the one that is copied.
+  database.pragma('wal_checkpoint(TRUNCATE)')
+  database.close()
+  return cookies
+}
+
+/** Runs the app on a database for as long as `work` takes. Nobody waits for the provider's first step to end. */
+async function served(app, file, work) {
+  const port = await freePort()
+  const env = environment(`file:${file}`, { PROVIDER_STEP_MS: `${HOUR_MS}` })
+  const stdio = ['ignore', 'ignore', 'inherit']
+  const server = next(app, 'start', ['--port', port], { env, stdio })
+  return serving(server, port, (url) => work(url, server))
 }
 
 /** One run of one contestant, on its own copy of the seeded file. */
-async function runOnce(name, app, seeded, { connections, seconds, users }) {
-  const folder = fs.mkdtempSync(path.join(path.dirname(seeded), `${name}-`))
+async function runOnce(name, app, seeded, { connections, cookies, seconds }) {
+  const folder = fs.mkdtempSync(path.join(path.dirname(seeded), 'run-'))
   const file = copyDurably(seeded, path.join(folder, 'bench.db'))
-  const port = await freePort()
-  const env = {
-    ...process.env,
-    BENCH_CONTESTANT: name,
-    BENCH_FILE: file,
-    NODE_OPTIONS: `--require ${path.join(__dirname, 'next/preload.js')}`,
-  }
-  const server = next(app, 'start', ['--port', port], { env, stdio: ['ignore', 'ignore', 'inherit'] })
-  const result = await serving(server, port, async (url) => {
-    const load = (duration) => submit(`${url}/api/bench`, { connections, duration, users })
-    await load(WARM_UP_SECONDS)
-    const figures = await load(seconds)
-    return { ...figures, created: await allCreated(`${url}/api/bench`) }
+  const acknowledged = []
+  const figures = await served(app, file, async (url, server) => {
+    const load = (connections, duration) => submit(url, { connections, cookies, duration, acknowledged })
+    // One alone first: the app's client, when it is loaded, has Node look up the names of all addresses that the server
+    // talks to (`process.report`), and with many connections that takes seconds.
+    await load(1, 1)
+    await load(connections, WARM_UP_SECONDS)
+    const figures = await load(connections, seconds)
+    assertEngines(server.pid, ENGINES[name])
+    return figures
   })
-  checkLedger(file, result.created)
-  fs.rmSync(folder, { recursive: true, force: true })
-  return result
+  // Of each load, each connection may have left a request behind that nobody waited for any more.
+  checkTasks(file, acknowledged, 1 + 2 * connections)
+  fs.rmSync(folder, { recursive: true })
+  return figures
 }
 
-/** How many tasks there are when those are done that nobody waits for any more. */
-async function allCreated(url) {
-  return until('every request is done', async () => {
-    const response = await fetch(url)
-    const { asked, created } = await response.json()
-    return asked === created && created
-  })
-}
-
-async function submit(url, { connections, duration, users }) {
+/** Posts what the page does, for other users in turn, and collects the ids of the tasks that were acknowledged. */
+async function submit(url, { connections, cookies, duration, acknowledged }) {
+  const STRIDE = 7919 // a prime, so that it meets every user
+  const refusals = []
+  const before = acknowledged.length
   let number = 0
   const setupRequest = (request) => {
-    const body = {
-      userId: userId((number++ * 7919) % users),
-      url: 'https://youtu.be/x',
-      outputType: 'subtitle',
+    const headers = {
+      'Content-Type': 'application/json',
+      Cookie: cookies[(number++ * STRIDE) % cookies.length],
+      'Idempotency-Key': randomUUID(),
     }
-    return { ...request, body: JSON.stringify(body) }
+    const body = JSON.stringify({ url: 'https://youtu.be/two-clocks', outputType: 'subtitle' })
+    return { ...request, headers, body }
   }
-  const requests = [{ method: 'POST', headers: { 'content-type': 'application/json' }, setupRequest }]
-  let acknowledged = 0
-  const load = autocannon({ url, connections, duration, requests })
-  load.on('response', (_client, status) => (acknowledged += status === 200))
-  const { latency, errors, timeouts, non2xx, ...figures } = await load
-  if (errors + timeouts + non2xx > 0) throw new Error(`${errors + timeouts + non2xx} requests failed`)
-  return { tasksPerSecond: acknowledged / figures.duration, p50: latency.p50, p99: latency.p99 }
+  const onResponse = (status, body) => {
+    const { message, data } = status === 200 ? JSON.parse(body) : { message: body }
+    if (message === 'ok') acknowledged.push(data.id)
+    else refusals.push(message)
+  }
+  const requests = [{ method: 'POST', path: '/api/media/submit', setupRequest, onResponse }]
+  const {
+    latency,
+    errors,
+    duration: elapsed,
+  } = await autocannon({ url, connections, duration, requests, timeout: 30 })
+  if (errors + refusals.length > 0)
+    throw new Error(`${errors} requests failed, refused: ${[...new Set(refusals)]}`)
+  return { tasksPerSecond: (acknowledged.length - before) / elapsed, p50: latency.p50, p99: latency.p99 }
+}
+
+/** Throws unless all that was acknowledged is there, hardly more than that, and the ledger adds up. */
+function checkTasks(file, acknowledged, mostUnheard) {
+  const database = new Database(file)
+  const tasks = new Set(database.prepare('SELECT id FROM media_tasks').pluck().all())
+  database.close()
+  const lost = acknowledged.filter((id) => !tasks.has(id))
+  if (lost.length > 0) throw new Error(`${lost.length} tasks were acknowledged and are not there`)
+  const unheard = tasks.size - acknowledged.length
+  if (unheard > mostUnheard) throw new Error(`${unheard} tasks are there that nobody was told of`)
+  checkLedger(file, tasks.size)
 }
 
 function report(machine, options, results) {
   const { connections, seconds, rounds, users } = options
   const header = [
-    `POST of a submit to \`next start\`, ${connections} connections, ${users} users, durability full, WAL.`,
+    `POST /api/media/submit to \`next start\`, ${connections} connections, ${users} users, durability full, WAL.`,
     ...machineLines(machine),
-    `autocannon on the same machine, ${seconds} s a run, median of ${rounds} rounds in both orders.`,
+    `autocannon on the same machine, ${seconds} s a run after ${WARM_UP_SECONDS} s of warm-up, median of ${rounds} rounds in both orders.`,
   ].join(' ')
   const base = median(results['drizzle-libsql'], tasksPerSecond)
-  const rows = NAMES.map((name) => {
-    const rate = median(results[name], tasksPerSecond)
-    const middle = (figure) => count(median(results[name], figure))
-    return [
-      CONTESTANTS[name].title,
-      rateWithRange(results[name]),
-      fixed(rate / base, 2),
-      middle(({ p50 }) => p50),
-      middle(({ p99 }) => p99),
-    ]
-  })
-  const columns = [
-    'contestant',
-    'submits/s (slowest–fastest round)',
-    'ratio',
-    'latency p50 ms',
-    'latency p99 ms',
-  ]
+  const rows = NAMES.map((name) => [
+    CONTESTANTS[name].title,
+    rateWithRange(results[name]),
+    fixed(median(results[name], tasksPerSecond) / base, 2),
+    withRange(results[name], ({ p50 }) => p50),
+    withRange(results[name], ({ p99 }) => p99),
+  ])
+  const columns = ['models', 'submits/s (slowest–fastest round)', 'ratio', 'latency p50 ms', 'latency p99 ms']
   return `\n${header}\n\n${table(columns, rows)}\n`
 }
 

@@ -66,10 +66,13 @@ function row(name, runs, base) {
 
 const tasksPerSecond = (run) => run.tasksPerSecond
 
-function rateWithRange(runs) {
-  const rates = runs.map(tasksPerSecond)
-  const range = runs.length > 1 ? ` (${count(Math.min(...rates))}–${count(Math.max(...rates))})` : ''
-  return count(median(runs, tasksPerSecond)) + range
+const rateWithRange = (runs) => withRange(runs, tasksPerSecond)
+
+/** The median, and between which figures it is. */
+function withRange(runs, figure) {
+  const figures = runs.map(figure)
+  const range = runs.length > 1 ? ` (${count(Math.min(...figures))}–${count(Math.max(...figures))})` : ''
+  return count(median(runs, figure)) + range
 }
 
 function median(runs, figure) {
@@ -78,4 +81,4 @@ function median(runs, figure) {
   return (sorted[Math.floor(middle)] + sorted[Math.ceil(middle) - 1]) / 2
 }
 
-module.exports = { median, rateWithRange, report, tasksPerSecond }
+module.exports = { median, rateWithRange, report, tasksPerSecond, withRange }

@@ -6,9 +6,11 @@
  */
 
 const { execFileSync, spawn } = require('node:child_process')
+const { once } = require('node:events')
 const fs = require('node:fs')
 const os = require('node:os')
 const path = require('node:path')
+const { platforms, thisPlatform } = require('../platforms')
 
 const ROOT = path.join(__dirname, '..')
 const EXAMPLE = path.join(ROOT, 'examples/next-app')
@@ -19,26 +21,56 @@ function copyTo(folder) {
   fs.cpSync(EXAMPLE, folder, { recursive: true, filter: (file) => !left.has(path.relative(EXAMPLE, file)) })
 }
 
-/**
- * Installs the example in `folder`, a copy of it or itself, and makes those tables that its database lacks. It
- * changes none that is there: DATABASE_URL may be that of another app.
- */
-function prepare(folder = EXAMPLE, env = process.env) {
-  install(folder)
-  run('npm', ['run', '--silent', 'db:init'], folder, env)
-}
-
 /** Installs what the example's lock file says, and this package, which is not in it: it is built here. */
 function install(folder = EXAMPLE) {
   const packed = fs.mkdtempSync(path.join(os.tmpdir(), 'media-credits-packed-'))
   try {
-    run('npm', ['pack', '--silent', '--pack-destination', packed], ROOT)
+    const tarballs = pack(packed)
     run('npm', ['ci', '--no-audit', '--no-fund'], folder)
-    const tarball = path.join(packed, fs.readdirSync(packed)[0])
-    run('npm', ['install', '--no-save', '--no-audit', '--no-fund', tarball], folder)
+    run('npm', ['install', '--no-save', '--no-audit', '--no-fund', ...tarballs], folder)
   } finally {
     fs.rmSync(packed, { recursive: true })
   }
+}
+
+/** Packs what is published: the package, and this platform's binary in one of its own. Returns the tarballs. */
+function pack(folder) {
+  const made = path.join(folder, 'npm')
+  const platform = thisPlatform()
+  // Of a platform that nothing is published for: the checkout, with the binary that was built in it.
+  let sources = [ROOT]
+  if (platform in platforms) {
+    const script = path.join(__dirname, 'platform-packages.js')
+    execFileSync(process.execPath, [script, ROOT, '--some', '--into', made], {
+      stdio: ['ignore', 'ignore', 'inherit'],
+    })
+    sources = [path.join(made, 'media-credits'), path.join(made, platform)]
+  }
+  run('npm', ['pack', '--silent', '--pack-destination', folder, ...sources], ROOT)
+  const tarballs = fs.readdirSync(folder).filter((name) => name.endsWith('.tgz'))
+  return tarballs.map((name) => path.join(folder, name))
+}
+
+/** Makes those tables that the database lacks. It changes none that is there: DATABASE_URL may be another app's. */
+function makeTables(folder = EXAMPLE, env = process.env) {
+  run('npm', ['run', '--silent', 'db:init'], folder, env)
+}
+
+/** The environment of an app on this database. What the shell says of another one would lead it elsewhere. */
+function environment(url, own = {}) {
+  const { DATABASE_PROVIDER, DB_SCHEMA, PROVIDER_STEP_MS, STUCK_AFTER_MS, ...inherited } = process.env
+  return { ...inherited, DATABASE_URL: url, ...own }
+}
+
+/** Builds it anew. What Next.js says is in the error, if that fails. */
+async function build(folder, args = [], env = process.env) {
+  fs.rmSync(path.join(folder, '.next'), { recursive: true, force: true })
+  const building = next(folder, 'build', args, { env, stdio: ['ignore', 'pipe', 'pipe'] })
+  let said = ''
+  for (const stream of [building.stdout, building.stderr]) stream.on('data', (chunk) => (said += chunk))
+  // Not `exit`: then the last words may be under way.
+  const [code] = await once(building, 'close')
+  if (code !== 0) throw new Error(`next build ${args.join(' ')} failed:\n${said}`)
 }
 
 /** Starts Next.js: `dev`, `build` or `start`. It is one process to signal, without npm in between. */
@@ -61,7 +93,10 @@ function main(args) {
   const flags = args.slice(0, end)
   const command = flags.includes('--build') ? 'build' : flags.includes('--start') ? 'start' : 'dev'
   // What was built has been prepared.
-  if (command !== 'start') prepare()
+  if (command !== 'start') {
+    install()
+    makeTables()
+  }
   const server = next(EXAMPLE, command, args.slice(end + 1))
   server.on('exit', (code) => (process.exitCode = code ?? 1))
   // The terminal tells both to stop; whoever stops this process alone means the server too.
@@ -70,4 +105,4 @@ function main(args) {
 
 if (require.main === module) main(process.argv.slice(2))
 
-module.exports = { EXAMPLE, copyTo, install, next, prepare }
+module.exports = { EXAMPLE, build, copyTo, environment, install, makeTables, next }

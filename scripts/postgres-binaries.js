@@ -33,7 +33,7 @@ function binaries(folder, account) {
     spawnSync(path.join(bin, 'postgres'), ['--version'], { cwd: folder, ...account }).status === 0
   if (process.env.TEST_POSTGRES_BIN) return process.env.TEST_POSTGRES_BIN
   const found = fromPackage(folder, runs) ?? installed().find(runs)
-  if (!found) throw new Error(MISSING)
+  if (!found) throw Object.assign(new Error(MISSING), { code: 'NO_POSTGRES' })
   return found
 }
 

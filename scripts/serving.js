@@ -1,7 +1,9 @@
 'use strict'
 
-/** A server that somebody tries: a port for it, until it answers, and its end. */
+/** A server that somebody tries: a port for it, until it answers, its engines, and its end. */
 
+const assert = require('node:assert/strict')
+const fs = require('node:fs')
 const net = require('node:net')
 const { setTimeout: sleep } = require('node:timers/promises')
 
@@ -63,4 +65,35 @@ function freePort() {
   })
 }
 
-module.exports = { ended, freePort, serving, until }
+/** Throws unless so many engines write to SQLite files, in a process and its children. Linux alone can tell. */
+function assertEngines(pid, expected) {
+  if (process.platform !== 'linux') return
+  const processes = fs.readdirSync('/proc').filter((name) => /^\d+$/.test(name))
+  const parents = new Map(processes.map((child) => [child, parentOf(child)]))
+  const isOurs = (child) => child === String(pid) || (parents.has(child) && isOurs(parents.get(child)))
+  const threads = processes.filter(isOurs).flatMap((child) => threadsOf(child))
+  assert.equal(threads.filter((name) => name === 'credits-writer').length, expected, 'engines of the server')
+}
+
+function parentOf(pid) {
+  return unlessEnded(() => fs.readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1].split(' ')[1])
+}
+
+function threadsOf(pid) {
+  const threads = unlessEnded(() => fs.readdirSync(`/proc/${pid}/task`)) ?? []
+  return threads.map((thread) =>
+    unlessEnded(() => fs.readFileSync(`/proc/${pid}/task/${thread}/comm`, 'utf8').trim()),
+  )
+}
+
+/** What /proc says of a process or thread, or `undefined` if it has ended meanwhile. */
+function unlessEnded(read) {
+  try {
+    return read()
+  } catch (error) {
+    if (['ENOENT', 'ESRCH'].includes(error.code)) return undefined
+    throw error
+  }
+}
+
+module.exports = { assertEngines, ended, freePort, serving, until }

@@ -3,20 +3,26 @@
 /**
  * Tries this package in a Next.js app as its users have it: `npm run test:next`, or with `-- --quick` for less.
  *
- * A copy of examples/next-app gets the packed package. Then each way to build and run it (Turbopack and webpack,
- * `next start`, `next dev` with a hot reload in between, the standalone folder without node_modules) answers a
- * submit over HTTP, and a browser tries the page.
+ * A copy of examples/next-app gets what npm would publish: the package, and the binary in a package of its own.
+ * Then each way to build and run it (Turbopack and webpack, `next start` on SQLite and on PostgreSQL, `next dev` with
+ * a hot reload in between, the standalone folder without node_modules) answers a submit over HTTP, and a browser
+ * tries the page. An Edge route and a client component that import the package must say what to do instead.
  */
 
 const assert = require('node:assert/strict')
 const { spawn } = require('node:child_process')
+const { randomBytes } = require('node:crypto')
 const fs = require('node:fs')
 const os = require('node:os')
 const path = require('node:path')
 const { parseArgs } = require('node:util')
 
-const { EXAMPLE, copyTo, next, prepare } = require('./example')
-const { ended, freePort, serving, until } = require('./serving')
+const postgres = require('postgres')
+const { connect } = require('..')
+const { EXAMPLE, build, copyTo, environment, install, makeTables, next } = require('./example')
+const { CLIENT_COMPONENT, EDGE_ROUTE, SENTENCE } = require('./next-mistakes')
+const { assertEngines, ended, freePort, serving, until } = require('./serving')
+const { startUnlessGiven } = require('./test-postgres')
 
 /** The submit route and the model, which the hot reload changes. */
 const ROUTE = 'src/app/api/media/submit/route.ts'
@@ -28,12 +34,18 @@ let passed = 0
 
 async function main() {
   const { values } = parseArgs({ options: { quick: { type: 'boolean', default: false } } })
+  const start = Date.now()
   const place = fs.mkdtempSync(path.join(os.tmpdir(), 'media-credits-next-'))
   try {
-    const app = new App(path.join(place, 'app'), `file:${path.join(place, 'local.db')}`)
-    await check('the packed package installs, and the tables are made', () => app.install())
+    const url = `file:${path.join(place, 'local.db')}`
+    const app = new App(
+      path.join(place, 'app'),
+      environment(url, { PROVIDER_STEP_MS: '20', NEXT_TELEMETRY_DISABLED: '1' }),
+    )
+    await check('the published packages install, and the tables are made', () => app.install())
     await check('next build (Turbopack)', () => app.build())
     await check('next start', () => app.started('start', answersSubmits))
+    await onPostgres(app)
     await check('the page, in a browser', () => app.browse())
     await check('next dev, with a hot reload in between', () => app.started('dev', survivesReload))
     if (!values.quick) {
@@ -41,44 +53,55 @@ async function main() {
       await check('next start', () => app.started('start', answersSubmits))
       await check('next build (Turbopack), standalone', () => app.build('turbopack', 'standalone'))
       await check('server.js without node_modules', () => app.startedAlone(answersSubmits))
+      await check('an Edge route says what to do', () => saysSoAtTheBuild(app))
+      await check('a client component says what to do', () => saysSoInTheBrowser(app))
     }
     await check('next build (webpack), standalone', () => app.build('webpack', 'standalone'))
     await check('server.js without node_modules', () => app.startedAlone(answersSubmits))
-    console.log(`${passed} passed`)
   } finally {
     fs.rmSync(place, { recursive: true, force: true, maxRetries: 10 })
   }
+  console.log(`${passed} passed in ${seconds(start)} s`)
 }
 
 async function check(name, work) {
   const start = Date.now()
   await work()
   passed += 1
-  console.log(`ok ${name} (${Math.round((Date.now() - start) / 1000)} s)`)
+  console.log(`ok ${name} (${seconds(start)} s)`)
 }
+
+const seconds = (start) => Math.round((Date.now() - start) / 1000)
 
 /** A copy of the example. */
 class App {
-  constructor(folder, url) {
+  constructor(folder, env) {
     this.folder = folder
-    this.env = { ...process.env, DATABASE_URL: url, PROVIDER_STEP_MS: '20', NEXT_TELEMETRY_DISABLED: '1' }
+    this.env = env
   }
 
   install() {
     copyTo(this.folder)
-    prepare(this.folder, this.env)
+    install(this.folder)
+    makeTables(this.folder, this.env)
   }
 
-  async build(bundler = 'turbopack', output = '') {
-    fs.rmSync(path.join(this.folder, '.next'), { recursive: true, force: true })
-    const env = { ...this.env, NEXT_OUTPUT: output }
-    const building = next(this.folder, 'build', [`--${bundler}`], {
-      env,
-      stdio: ['ignore', 'pipe', 'inherit'],
-    })
-    let out = ''
-    building.stdout.on('data', (chunk) => (out += chunk))
-    if ((await ended(building)) !== 0) throw new Error(`next build --${bundler} failed:\n${out}`)
+  build(bundler = 'turbopack', output = '') {
+    return build(this.folder, [`--${bundler}`], { ...this.env, NEXT_OUTPUT: output })
+  }
+
+  /** Has these files too, for as long as `work` takes. */
+  async with(files, work) {
+    const written = Object.entries(files).map(([name, content]) => [path.join(this.folder, name), content])
+    try {
+      for (const [file, content] of written) {
+        fs.mkdirSync(path.dirname(file), { recursive: true })
+        fs.writeFileSync(file, content)
+      }
+      await work()
+    } finally {
+      for (const [file] of written) fs.rmSync(file, { force: true })
+    }
   }
 
   /** Runs `next start` or `next dev` for as long as `work` takes. */
@@ -105,37 +128,84 @@ class App {
     }
   }
 
-  async browse() {
+  /** Runs the tests in a browser, or those whose file's name has `only` in it. */
+  async browse(only = '') {
     const script = path.join(this.folder, 'node_modules/@playwright/test/cli.js')
     const env = { ...this.env, PORT: await freePort() }
     const options = { cwd: this.folder, env, stdio: 'inherit' }
-    const code = await ended(spawn(process.execPath, [script, 'test', '--reporter', 'list'], options))
+    const code = await ended(spawn(process.execPath, [script, 'test', only, '--reporter', 'list'], options))
     const shots = path.join(this.folder, 'test-results')
     if (fs.existsSync(shots)) fs.cpSync(shots, path.join(EXAMPLE, 'test-results'), { recursive: true })
     assert.equal(code, 0, 'the browser tests failed')
   }
 }
 
-async function answersSubmits(url, server) {
+async function answersSubmits(url, server, { env }) {
   const user = await User.signUp(url)
   const done = await user.submit('https://youtu.be/two-clocks')
   assert.equal((await user.finished(done)).status, 'extracted')
   const failed = await user.submit('https://youtu.be/fail')
   assert.equal((await user.finished(failed)).status, 'failed')
   assert.equal(await user.balance(), 90)
-  assert.equal(await engines(server.pid), 1)
+  assertEngines(server.pid, env.DATABASE_URL.startsWith('file:') ? 1 : 0)
+  // It is in this database, and not in another one that the app came by.
+  const credits = connect({ url: env.DATABASE_URL })
+  assert.equal(await credits.getRemainingCredits(user.id).finally(() => credits.close()), 90)
+}
+
+/** What was built for SQLite runs on PostgreSQL by its URL alone: nothing else is told. */
+async function onPostgres({ folder }) {
+  const name = 'next start on PostgreSQL, by DATABASE_URL alone'
+  const server = await startUnlessGiven().catch((error) => {
+    if (error.code !== 'NO_POSTGRES') throw error
+    console.log(`skipped ${name}: ${error.message}`)
+  })
+  if (!server) return
+  const database = `next_${randomBytes(4).toString('hex')}`
+  const admin = postgres(server.url, { max: 1, onnotice: () => {} })
+  try {
+    await admin.unsafe(`CREATE DATABASE ${database}`)
+    const url = new URL(server.url)
+    url.pathname = `/${database}`
+    const app = new App(folder, environment(url.href))
+    await check(name, async () => {
+      makeTables(app.folder, app.env)
+      await app.started('start', answersSubmits)
+    })
+  } finally {
+    await admin.unsafe(`DROP DATABASE IF EXISTS ${database} WITH (FORCE)`)
+    await admin.end()
+    await server.stop()
+  }
+}
+
+async function saysSoAtTheBuild(app) {
+  await app.with(EDGE_ROUTE, () => assert.rejects(app.build(), sayingSo))
+}
+
+function sayingSo({ message }) {
+  assert.ok(message.includes(SENTENCE), message)
+  assert.doesNotMatch(message, /Can't resolve|Module not found/)
+  return true
+}
+
+async function saysSoInTheBrowser(app) {
+  await app.with(CLIENT_COMPONENT, async () => {
+    await app.build()
+    await app.browse('mistake')
+  })
 }
 
 /** The route and the model are evaluated anew, and work on the same engine as before. */
-async function survivesReload(url, server, { folder }) {
-  await answersSubmits(url, server)
+async function survivesReload(url, server, app) {
+  await answersSubmits(url, server, app)
   const user = await User.signUp(url)
   const refuses = (message) =>
     until(`a refusal says “${message}”`, async () => {
       const answer = await user.post('/api/media/submit', { url: 'https://youtu.be/x', outputType: 'none' })
       return answer.message === message
     })
-  const [route, model] = [ROUTE, MODEL].map((file) => path.join(folder, file))
+  const [route, model] = [ROUTE, MODEL].map((file) => path.join(app.folder, file))
   const [routeSource, modelSource] = [route, model].map((file) => fs.readFileSync(file, 'utf8'))
   const changed = routeSource
     .replace('import { createMediaTask }', 'import { createMediaTask, VERSION }')
@@ -148,7 +218,7 @@ async function survivesReload(url, server, { folder }) {
     await refuses('the first model')
     fs.writeFileSync(model, `${modelSource}export const VERSION: string = 'the second model'\n`)
     await refuses('the second model')
-    await answersSubmits(url, server)
+    await answersSubmits(url, server, app)
   } finally {
     fs.writeFileSync(route, routeSource)
     fs.writeFileSync(model, modelSource)
@@ -157,15 +227,15 @@ async function survivesReload(url, server, { folder }) {
 
 /** Somebody with a demo account. */
 class User {
-  constructor(url, cookie) {
-    this.url = url
-    this.cookie = cookie
+  constructor(url, id, cookie) {
+    Object.assign(this, { url, id, cookie })
   }
 
   static async signUp(url) {
     const response = await request(`${url}/api/user/sign-up`, { method: 'POST' })
-    assert.equal((await response.json()).message, 'ok')
-    return new User(url, response.headers.getSetCookie()[0].split(';')[0])
+    const { message, data } = await response.json()
+    assert.equal(message, 'ok')
+    return new User(url, data.id, response.headers.getSetCookie()[0].split(';')[0])
   }
 
   async post(route, body = {}) {
@@ -196,37 +266,6 @@ class User {
 
 function request(url, init) {
   return fetch(url, { ...init, signal: AbortSignal.timeout(ANSWER_MS) })
-}
-
-/** How many engines write to the database, in a process and its children. Linux tells; elsewhere it is one. */
-async function engines(pid) {
-  if (process.platform !== 'linux') return 1
-  const processes = fs.readdirSync('/proc').filter((name) => /^\d+$/.test(name))
-  const parents = new Map(processes.map((child) => [child, parentOf(child)]))
-  const isOurs = (child) => child === String(pid) || (parents.has(child) && isOurs(parents.get(child)))
-  const threads = processes.filter(isOurs).flatMap((child) => threadsOf(child))
-  return threads.filter((name) => name === 'credits-writer').length
-}
-
-function parentOf(pid) {
-  return unlessEnded(() => fs.readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1].split(' ')[1])
-}
-
-function threadsOf(pid) {
-  const threads = unlessEnded(() => fs.readdirSync(`/proc/${pid}/task`)) ?? []
-  return threads.map((thread) =>
-    unlessEnded(() => fs.readFileSync(`/proc/${pid}/task/${thread}/comm`, 'utf8').trim()),
-  )
-}
-
-/** What /proc says of a process or thread, or `undefined` if it has ended meanwhile. */
-function unlessEnded(read) {
-  try {
-    return read()
-  } catch (error) {
-    if (['ENOENT', 'ESRCH'].includes(error.code)) return undefined
-    throw error
-  }
 }
 
 main().catch((error) => {

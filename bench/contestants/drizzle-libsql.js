@@ -6,21 +6,20 @@
  */
 
 const { createClient } = require('@libsql/client')
-const { eq } = require('drizzle-orm')
 const { drizzle } = require('drizzle-orm/libsql')
 const { integer, sqliteTable, text } = require('drizzle-orm/sqlite-core')
-const { COST, planDraws } = require('../work')
-const { models } = require('./drizzle-models')
+const { COST } = require('../work')
 const { tables } = require('./drizzle-schema')
+const { queue, sqliteModels } = require('./drizzle-sqlite')
 
-const { credit, mediaTasks, user } = tables({
+const schema = tables({
   table: sqliteTable,
   text,
   integer,
   boolean: (name) => integer(name, { mode: 'boolean' }),
   time: (name) => integer(name, { mode: 'timestamp_ms' }),
 })
-const { spendableGrants, writeCharge } = models(credit)
+const { createTask } = sqliteModels(schema)
 
 async function open({ file, durability }) {
   const client = createClient({ url: `file:${file}` })
@@ -28,7 +27,7 @@ async function open({ file, durability }) {
   const prepare = await preparation(client, durability)
   const inTurn = queue()
   const create = (task) =>
-    database.transaction((transaction) => createTask(transaction, task), { behavior: 'immediate' })
+    database.transaction((transaction) => createTask(transaction, task, COST), { behavior: 'immediate' })
   return {
     createTask: (task) => inTurn(() => prepare().then(() => create(task))),
     settings: async () => ({
@@ -36,19 +35,6 @@ async function open({ file, durability }) {
       sqliteVersion: await first(client, 'SELECT sqlite_version()'),
     }),
     close: async () => client.close(),
-  }
-}
-
-/**
- * One transaction at a time. The client opens a connection for each one, and its busy timeout is 0: of
- * transactions that overlap, all but one fail with SQLITE_BUSY at once.
- */
-function queue() {
-  let last = Promise.resolve()
-  return (work) => {
-    const done = last.then(work)
-    last = done.catch(() => {})
-    return done
   }
 }
 
@@ -68,23 +54,6 @@ async function preparation(client, durability) {
 async function first(client, statement) {
   const { rows } = await client.execute(statement)
   return rows[0][0]
-}
-
-async function createTask(transaction, task) {
-  const now = new Date()
-  const owners = await transaction.select({ id: user.id }).from(user).where(eq(user.id, task.userId))
-  if (owners.length === 0) throw new Error(`no user ${task.userId}`)
-  const taken = await transaction
-    .select({ id: mediaTasks.id })
-    .from(mediaTasks)
-    .where(eq(mediaTasks.id, task.id))
-  if (taken.length > 0) throw new Error(`there is a task ${task.id}`)
-  const draws = planDraws(await spendableGrants(transaction, task.userId, now), COST)
-
-  const creditId = await writeCharge(transaction, task, draws, now)
-  await transaction.insert(mediaTasks).values({ ...task, creditId, createdAt: now, updatedAt: now })
-  const [row] = await transaction.select().from(mediaTasks).where(eq(mediaTasks.id, task.id))
-  return row
 }
 
 module.exports = { open }

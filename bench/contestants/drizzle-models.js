@@ -3,7 +3,7 @@
 /** What the app's models do with the table of credits, put right: the same on SQLite and PostgreSQL. */
 
 const { and, asc, eq, gt, gte, isNull, or, sql } = require('drizzle-orm')
-const { COST, chargeFor } = require('../work')
+const { chargeFor } = require('../work')
 
 function models(credit) {
   /** In draw order. */
@@ -35,7 +35,7 @@ function models(credit) {
       userId: task.userId,
       transactionType: 'consume',
       transactionScene: 'payment',
-      credits: -COST,
+      credits: -draws.reduce((sum, { creditsConsumed }) => sum + creditsConsumed, 0),
       remainingCredits: 0,
       status: 'active',
       createdAt: now,

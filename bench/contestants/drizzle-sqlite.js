@@ -1,0 +1,46 @@
+'use strict'
+
+/** What the app's models do on SQLite, put right: for the contestant drizzle-libsql.js, and for bench/next.js in the app. */
+
+const { eq } = require('drizzle-orm')
+const { planDraws } = require('../work')
+const { models } = require('./drizzle-models')
+
+function sqliteModels({ credit, mediaTasks, user }) {
+  const { spendableGrants, writeCharge } = models(credit)
+
+  /** With `replay`, of a request that comes twice the second gets the task of the first. */
+  async function createTask(transaction, task, cost, { replay = false } = {}) {
+    const now = new Date()
+    const owners = await transaction.select({ id: user.id }).from(user).where(eq(user.id, task.userId))
+    if (owners.length === 0) throw new Error(`no user ${task.userId}`)
+    const [taken] = await transaction.select().from(mediaTasks).where(eq(mediaTasks.id, task.id))
+    if (taken && replay && taken.userId === task.userId) return { ...taken, replayed: true }
+    if (taken) throw new Error(`there is a task ${task.id}`)
+    const draws = planDraws(await spendableGrants(transaction, task.userId, now), cost)
+
+    const creditId = await writeCharge(transaction, task, draws, now)
+    await transaction.insert(mediaTasks).values({ ...task, creditId, createdAt: now, updatedAt: now })
+    const [row] = await transaction.select().from(mediaTasks).where(eq(mediaTasks.id, task.id))
+    return row
+  }
+
+  return { createTask, spendableGrants }
+}
+
+/**
+ * One transaction at a time. The client opens a connection for each one, and its busy timeout is 0: of
+ * transactions that overlap, all but one fail with SQLITE_BUSY at once.
+ *
+ * @returns {<Result>(work: () => Promise<Result>) => Promise<Result>}
+ */
+function queue() {
+  let last = Promise.resolve()
+  return (work) => {
+    const done = last.then(work)
+    last = done.catch(() => {})
+    return done
+  }
+}
+
+module.exports = { queue, sqliteModels }

@@ -1,0 +1,14 @@
+import * as schema from '@/config/db/schema.sqlite'
+import { db } from '@/core/db'
+import { sqliteModels } from '@/bench/contestants/drizzle-sqlite'
+
+// What bench/next.js puts in the place of the app's model: see media_task.ts.
+
+export * from 'media-credits'
+
+export const { createTask, spendableGrants } = sqliteModels(schema)
+
+export async function getRemainingCredits(userId: string): Promise<number> {
+  const grants = await spendableGrants(db(), userId, new Date())
+  return grants.reduce((sum: number, { remaining }: { remaining: number }) => sum + remaining, 0)
+}
