@@ -166,7 +166,7 @@ function checkTasks(file, acknowledged, mostUnheard) {
 function report(machine, options, results) {
   const { connections, seconds, rounds, users } = options
   const header = [
-    `POST /api/media/submit to \`next start\`, ${connections} connections, ${users} users, durability full, WAL.`,
+    `POST /api/media/submit to \`next start\`, connections: ${connections}, users: ${users}, durability full, WAL.`,
     ...machineLines(machine),
     `autocannon on the same machine, ${seconds} s a run after ${WARM_UP_SECONDS} s of warm-up, median of ${rounds} rounds in both orders.`,
   ].join(' ')
