@@ -263,10 +263,8 @@ impl Tables {
                 books.grants.push(GrantEntry { id, credits, remaining, active, times });
             } else {
                 let Charge { credits, active, consumed_detail, metadata, .. } = row.charge();
-                books.charges.push(
-                    ChargeEntry::new(id, credits, active, times)
-                        .saying(consumed_detail.as_deref(), metadata.as_deref()),
-                );
+                let charge = ChargeEntry::new(id, credits, active, times);
+                books.charges.push(charge.saying(consumed_detail.as_deref(), metadata.as_deref()));
             }
         }
         books
