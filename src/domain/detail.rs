@@ -132,4 +132,12 @@ mod tests {
             }
         }
     }
+
+    #[test]
+    fn a_detail_is_text_where_nobody_looks_too() {
+        let detail = br#"[{"creditId":"g","creditsConsumed":1,"transactionNo":"~"}]"#;
+        let damaged = detail.map(|byte| if byte == b'~' { 0xff } else { byte });
+        assert!(parse_detail(Some(detail)).is_ok());
+        assert!(parse_detail(Some(&damaged)).is_err_and(|reason| reason.contains("invalid utf-8")));
+    }
 }
