@@ -5,8 +5,10 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use crate::domain::column::{self, Misfit};
+pub use crate::domain::column::{Kind, Limit};
 use crate::domain::table::TableName;
-use crate::domain::value::{Fields, Value, describe};
+use crate::domain::value::{Fields, Value};
 use crate::error::{Error, Result};
 
 /// The columns that must be there, with what they hold.
@@ -39,25 +41,6 @@ fn needed_columns(table: TableName) -> &'static [(&'static str, Kind)] {
             ("deleted_at", Kind::Timestamp),
         ],
     }
-}
-
-/// What a column holds.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
-    /// Text; an object is written into it as JSON.
-    Text,
-    /// Whole numbers.
-    Integer,
-    /// Any numbers.
-    Real,
-    /// True or false.
-    Boolean,
-    /// Times: a `Date` in JavaScript.
-    Timestamp,
-    /// JSON: whatever `JSON.stringify` takes.
-    Json,
-    /// Anything else, passed through.
-    Other,
 }
 
 /// How SQLite keeps times. It has no type for them.
@@ -94,19 +77,6 @@ impl TimestampUnit {
             Self::Seconds => "s",
         }
     }
-}
-
-/// What a type refuses of its kind. SQLite's types refuse nothing.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Limit {
-    /// Nothing.
-    None,
-    /// Whole numbers above this, and below its negative less one.
-    Largest(i64),
-    /// Texts of more characters.
-    Characters(usize),
-    /// All but these texts.
-    OneOf(Vec<String>),
 }
 
 /// A column as the database has it.
@@ -182,70 +152,21 @@ impl Table {
         }
     }
 
-    fn invalid_date(column: &Column, given: &Value) -> Error {
-        Error::InvalidDate { field: column.key.clone(), given: describe(Some(given)) }
-    }
-
     fn check_value(&self, column: &Column, value: &Value) -> Result<()> {
-        let expected = match (column.kind, value) {
-            (_, Value::InvalidDate) => return Err(Self::invalid_date(column, value)),
-            (_, Value::Null) if column.not_null => "a value, not null",
-            (_, Value::Null) => return Ok(()),
-            (_, Value::Unsupported(_)) if column.kind != Kind::Timestamp => {
-                "something that a database holds"
-            }
-            (_, Value::Real(number)) if !number.is_finite() => "a finite number",
-            // PostgreSQL can't hold a NUL, and SQLite's own functions stop at it.
-            (_, Value::Text(text)) if text.contains('\0') => "text without NUL characters",
-            (Kind::Text, Value::Text(text) | Value::Json(text)) => {
-                return self.check_text(column, value, text);
-            }
-            (Kind::Integer, Value::Integer(number)) => {
-                return self.check_integer(column, value, *number);
-            }
-            (Kind::Real, Value::Integer(_) | Value::Real(_))
-            | (Kind::Boolean, Value::Bool(_))
-            | (Kind::Timestamp, Value::TimeMs(_))
-            | (Kind::Json | Kind::Other, _) => return Ok(()),
-            (Kind::Timestamp, _) => return Err(Self::invalid_date(column, value)),
-            (Kind::Text, _) => "text",
-            (Kind::Integer, _) => "a whole number",
-            (Kind::Real, _) => "a number",
-            (Kind::Boolean, _) => "true or false",
+        let misfit = match value {
+            Value::Null if column.not_null => Misfit::Expected("a value, not null".to_owned()),
+            _ => match column::check(&column.key, column.kind, &column.limit, value) {
+                Ok(()) => return Ok(()),
+                Err(misfit) => misfit,
+            },
         };
-        Err(self.invalid(column, expected.to_owned(), value))
-    }
-
-    fn check_text(&self, column: &Column, value: &Value, text: &str) -> Result<()> {
-        let expected = match &column.limit {
-            Limit::Characters(most) if text.chars().count() > *most => {
-                format!("text of {most} characters at the most")
+        let (field, given) = (column.key.clone(), value.describe());
+        Err(match misfit {
+            Misfit::Time => Error::InvalidDate { field, given },
+            Misfit::Expected(expected) => {
+                Error::InvalidValue { table: self.name.to_owned(), field, expected, given }
             }
-            Limit::OneOf(allowed) if !allowed.iter().any(|one| one == text) => {
-                format!("'{}'", allowed.join("', '"))
-            }
-            _ => return Ok(()),
-        };
-        Err(self.invalid(column, expected, value))
-    }
-
-    fn check_integer(&self, column: &Column, value: &Value, number: i64) -> Result<()> {
-        match column.limit {
-            Limit::Largest(most) if !(-most - 1..=most).contains(&number) => {
-                let expected = format!("a whole number from {} to {most}", -most - 1);
-                Err(self.invalid(column, expected, value))
-            }
-            _ => Ok(()),
-        }
-    }
-
-    fn invalid(&self, column: &Column, expected: String, given: &Value) -> Error {
-        Error::InvalidValue {
-            table: self.name.to_owned(),
-            field: column.key.clone(),
-            expected,
-            given: describe(Some(given)),
-        }
+        })
     }
 }
 

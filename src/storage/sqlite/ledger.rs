@@ -218,7 +218,7 @@ impl Database {
         let unit = self.schema.timestamp_unit;
         let values = row.iter().zip(&statement.kinds);
         let bound: Vec<Bound> =
-            values.map(|((_, value), &kind)| Bound { value, kind, unit }).collect();
+            values.map(|((_, value), &kind)| Bound::new(value, kind, unit)).collect();
         let id = id.as_ref().map(|id| id as &dyn ToSql);
         let parameters = bound.iter().map(|value| value as &dyn ToSql).chain(id);
         self.connection
