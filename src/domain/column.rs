@@ -72,8 +72,7 @@ pub fn in_form(kind: Kind, value: &Value) -> Cow<'_, Value> {
 
 /// Refuses what a column can't hold. `key` is its name in JavaScript.
 pub fn check(key: &str, kind: Kind, limit: &Limit, value: &Value) -> Result<(), Misfit> {
-    let value =
-        if AMOUNTS.contains(&key) { Cow::Borrowed(value) } else { in_form(kind, value) };
+    let value = if AMOUNTS.contains(&key) { Cow::Borrowed(value) } else { in_form(kind, value) };
     let expected = match (kind, value.as_ref()) {
         (_, Value::InvalidDate) => return Err(Misfit::Time),
         (_, Value::Null) => return Ok(()),
@@ -242,7 +241,11 @@ mod tests {
             (Json, text("56"), Ok(text("56"))),
             (Json, Value::Bool(true), Ok(Value::Bool(true))),
             (Integer, Value::Null, Ok(Value::Null)),
-            (Integer, Value::Unsupported("a function".into()), Err("something that a database holds")),
+            (
+                Integer,
+                Value::Unsupported("a function".into()),
+                Err("something that a database holds"),
+            ),
         ];
         for (kind, value, expected) in rows {
             assert_kept(kind, &value, expected);

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use crate::domain::column::{self, Misfit};
 pub use crate::domain::column::{Kind, Limit};
-use crate::domain::table::TableName;
+use crate::domain::table::{TableName, TaskKind};
 use crate::domain::value::{Fields, Value};
 use crate::error::{Error, Result};
 
@@ -35,11 +35,18 @@ fn needed_columns(table: TableName) -> &'static [(&'static str, Kind)] {
             ("id", Kind::Text),
             ("user_id", Kind::Text),
             ("status", Kind::Text),
-            ("credit_id", Kind::Text),
             ("created_at", Kind::Timestamp),
             ("updated_at", Kind::Timestamp),
-            ("deleted_at", Kind::Timestamp),
         ],
+    }
+}
+
+/// Columns that some calls need, and all others do without.
+fn kind_of_wanted(column: &str) -> Kind {
+    match column {
+        "free_trial_used" => Kind::Integer,
+        "is_free_trial" => Kind::Boolean,
+        _ => Kind::Text,
     }
 }
 
@@ -126,6 +133,21 @@ impl Table {
         })
     }
 
+    /// Whether there is a column with this name in SQL.
+    pub fn has(&self, name: &str) -> bool {
+        self.columns.iter().any(|column| column.name == name)
+    }
+
+    /// The column with this name in SQL, or in its place what an SQL expression says of a row without it.
+    pub fn column_or<'a>(&self, name: &'a str, absent: &'a str) -> &'a str {
+        if self.has(name) { name } else { absent }
+    }
+
+    /// What leaves deleted rows out of a WHERE, if rows can be marked so.
+    pub fn and_not_deleted(&self) -> &'static str {
+        if self.has("deleted_at") { " AND deleted_at IS NULL" } else { "" }
+    }
+
     /// Refuses fields that no column answers to, and values that their column can't hold.
     pub fn check(&self, fields: &Fields) -> Result<()> {
         for (key, value) in fields.iter() {
@@ -173,7 +195,7 @@ impl Table {
 /// Refuses tables that lack what this package needs.
 fn check_tables(
     found: &[&(TableName, Vec<Column>)],
-    sql_type: &impl Fn(Kind) -> &'static str,
+    sql_type: fn(Kind) -> &'static str,
 ) -> Result<()> {
     let missing: Vec<&str> = found
         .iter()
@@ -183,32 +205,52 @@ fn check_tables(
     if !missing.is_empty() {
         return Err(missing_tables(&missing));
     }
-    let mut problems = Vec::new();
-    let mut statements = Vec::new();
-    for (table, columns) in found {
-        for (needed, kind) in needed_columns(*table) {
-            if columns.iter().all(|column| column.name != *needed) {
-                let sql_type = sql_type(*kind);
-                problems.push(format!("{}.{needed}", table.sql()));
-                // PostgreSQL has a word "user" of its own.
-                let name = match table {
-                    TableName::User => quote(table.sql()),
-                    _ => table.sql().to_owned(),
-                };
-                statements.push(format!("ALTER TABLE {name} ADD COLUMN {needed} {sql_type};"));
-            }
-        }
-    }
-    if problems.is_empty() {
-        return Ok(());
-    }
-    Err(Error::SchemaMismatch {
-        problem: format!("column {} is missing", problems.join(", ")),
+    let missing: Vec<_> = found
+        .iter()
+        .flat_map(|(table, columns)| {
+            let is_missing = |needed: &str| columns.iter().all(|column| column.name != needed);
+            let needed = needed_columns(*table).iter();
+            needed
+                .filter(move |(name, _)| is_missing(name))
+                .map(|(name, kind)| (*table, *name, *kind))
+        })
+        .collect();
+    if missing.is_empty() { Ok(()) } else { Err(missing_columns(&missing, sql_type)) }
+}
+
+/// The error for columns that are not there.
+fn missing_columns(
+    missing: &[(TableName, &str, Kind)],
+    sql_type: impl Fn(Kind) -> &'static str,
+) -> Error {
+    let names = missing.iter().map(|(table, column, _)| format!("{}.{column}", table.sql()));
+    let statements = missing.iter().map(|(table, column, kind)| {
+        // PostgreSQL has a word "user" of its own.
+        let name = match table {
+            TableName::User => quote(table.sql()),
+            _ => table.sql().to_owned(),
+        };
+        format!("ALTER TABLE {name} ADD COLUMN {column} {};", sql_type(*kind))
+    });
+    Error::SchemaMismatch {
+        problem: format!("column {} is missing", names.collect::<Vec<_>>().join(", ")),
         remedy: format!(
             "Add it to the app's Drizzle schema and run `npx drizzle-kit push`, or run: {}",
-            statements.join(" ")
+            statements.collect::<Vec<_>>().join(" ")
         ),
-    })
+    }
+}
+
+/// The error for a table that an app may be without. One that never had it needs nothing.
+fn missing_table(table: TableName) -> Error {
+    let name = table.sql();
+    Error::SchemaMismatch {
+        problem: format!("table {name} is missing, and this function is about it"),
+        remedy: format!(
+            "An app without such tasks leaves it alone, all other functions work; for the table, add it to the \
+             app's Drizzle schema and push it, or make it: createTables({{ tables: ['{name}'] }})"
+        ),
+    }
 }
 
 /// The error for tables that are not there.
@@ -227,6 +269,8 @@ fn missing_tables(missing: &[&str]) -> Error {
 pub struct Schema {
     /// In the order of [`TableName::ALL`]. One that an app may be without says why it can't be used.
     tables: Vec<(TableName, Result<Arc<Table>>)>,
+    /// How the database calls what a column should hold.
+    sql_type: fn(Kind) -> &'static str,
     /// The unit of its times.
     pub timestamp_unit: TimestampUnit,
     /// Whether a write may change rows that it does not name.
@@ -239,18 +283,20 @@ impl Schema {
     /// `select` how a SELECT reads one.
     pub fn new(
         found: Vec<(TableName, Vec<Column>)>,
-        sql_type: impl Fn(Kind) -> &'static str,
+        sql_type: fn(Kind) -> &'static str,
         select: impl Fn(&Column) -> String,
         timestamp_unit: TimestampUnit,
         has_triggers: bool,
     ) -> Result<Self> {
         let (optional, needed): (Vec<_>, Vec<_>) =
             found.iter().partition(|(table, _)| table.is_optional());
-        check_tables(&needed, &sql_type)?;
-        let unusable: Vec<(TableName, Error)> = optional
-            .into_iter()
-            .filter_map(|table| Some((table.0, check_tables(&[table], &sql_type).err()?)))
-            .collect();
+        check_tables(&needed, sql_type)?;
+        let check = |found: &(TableName, Vec<Column>)| match found {
+            (table, columns) if columns.is_empty() => Err(missing_table(*table)),
+            found => check_tables(&[found], sql_type),
+        };
+        let unusable: Vec<(TableName, Error)> =
+            optional.into_iter().filter_map(|table| Some((table.0, check(table).err()?))).collect();
         let table = |(name, columns)| {
             let why = unusable.iter().find(|(unusable, _)| *unusable == name);
             let table = match why {
@@ -259,7 +305,8 @@ impl Schema {
             };
             (name, table)
         };
-        Ok(Self { tables: found.into_iter().map(table).collect(), timestamp_unit, has_triggers })
+        let tables = found.into_iter().map(table).collect();
+        Ok(Self { tables, sql_type, timestamp_unit, has_triggers })
     }
 
     /// A table's columns.
@@ -268,6 +315,21 @@ impl Schema {
             Some((_, table)) => table.as_ref().map_err(Clone::clone),
             None => Err(Error::Internal("a table was lost".to_owned())),
         }
+    }
+
+    /// Refuses a call that needs a column which an app may be without.
+    pub fn needs(&self, table: TableName, column: &'static str) -> Result<()> {
+        if self.table(table)?.has(column) {
+            return Ok(());
+        }
+        let missing = [(table, column, kind_of_wanted(column))];
+        Err(missing_columns(&missing, self.sql_type))
+    }
+
+    /// Whether free trials can be counted: users have a counter, and tasks of this kind say that they are one.
+    pub fn has_free_trials(&self, kind: TaskKind) -> bool {
+        let has = |table, column| self.table(table).is_ok_and(|table| table.has(column));
+        has(TableName::User, "free_trial_used") && has(TableName::Tasks(kind), "is_free_trial")
     }
 }
 
