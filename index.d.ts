@@ -307,7 +307,7 @@ export interface CreateAITaskOptions extends ReplayOptions {
    * The most tasks of this kind that the user may have in a state in which credits are at risk: pending, downloading,
    * processing or translating. One more is refused with `TOO_MANY_ACTIVE_TASKS` (`active`, `maxActive`).
    */
-  maxActive?: number | undefined
+  maxActive?: number | null | undefined
 }
 
 /** Limits that hold in the transaction that creates a media task, however many calls come at once. */
@@ -317,7 +317,7 @@ export interface CreateMediaTaskOptions extends CreateAITaskOptions {
    * `free_trial_used` counts, or is refused with `FREE_TRIAL_USED_UP` (`used`, `limit`). If it fails, the trial comes
    * back, once.
    */
-  freeTrialLimit?: number | undefined
+  freeTrialLimit?: number | null | undefined
 }
 
 /** How many requests at once are written. */
