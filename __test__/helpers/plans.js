@@ -13,11 +13,12 @@ const theOne = async (batch) => {
 }
 
 /** The task of a call: of user `u`, and it costs a credit, unless `more` says so. */
-const media = (id, { cost = 1, userId = 'u', ...more }) => ({
+const media = (id, { cost = 1, userId = 'u', ...more } = {}) => ({
   task: task(id, userId, more),
   costCredits: cost,
 })
-const ai = (id, { cost = 1, userId = 'u', ...more }) => aiTask(id, userId, { costCredits: cost, ...more })
+const ai = (id, { cost = 1, userId = 'u', ...more } = {}) =>
+  aiTask(id, userId, { costCredits: cost, ...more })
 
 /** The calls that make a task. Each makes the task `id`, and tells of the call that `operation` names. */
 const CREATES = {
