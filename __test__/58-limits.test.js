@@ -331,3 +331,53 @@ test('serializable by default: ten at once, in two connections', async () => {
   expect(counted(settled)).toEqual({ accepted: 4, [USED_UP]: 16 })
   expect(await used(database)).toBe(4)
 })
+
+describe('columns of other types:', () => {
+  const retype = (table, column, type, using) =>
+    `ALTER TABLE "${table}" ALTER ${column} DROP DEFAULT, ALTER ${column} TYPE ${type} USING ${using}`
+
+  // A counter and a mark in which free trials can be counted.
+  test.each([
+    ['user', 'free_trial_used', 'bigint', 'free_trial_used'],
+    ['user', 'free_trial_used', 'smallint', 'free_trial_used'],
+    ['user', 'free_trial_used', 'numeric', 'free_trial_used'],
+    ['user', 'updated_at', 'timestamptz', `updated_at AT TIME ZONE 'UTC'`],
+    ['media_tasks', 'status', 'varchar(20)', 'status'],
+  ])('%s.%s %s counts', async (table, column, type, using) => {
+    const database = await withUsers()
+    await database.sql(retype(table, column, type, using))
+    const { createMediaTask, updateMediaTaskById } = database.credits
+    await createMediaTask(trial('t', 'u', { status: 'pending' }), 5, OPTIONS)
+    const more = () => createMediaTask(trial('more', 'u', { status: 'pending' }), 5, OPTIONS)
+    expect(await refusal(database, more)).toMatchObject({ code: USED_UP, used: 1, limit: 1 })
+    expect((await updateMediaTaskById('t', { status: 'failed' })).refund.credits).toBe(5)
+    expect(Number(await used(database))).toBe(0)
+  })
+})
+
+describe('columns in which free trials can not be counted:', () => {
+  // The task of a fork whose counter is a mark, or whose mark is a number or text.
+  test.each([
+    ['user.free_trial_used boolean', 'user', 'free_trial_used', 'boolean', true],
+    ['user.free_trial_used text', 'user', 'free_trial_used', 'text', true],
+    ['media_tasks.is_free_trial integer', 'media_tasks', 'is_free_trial', 'integer', 1],
+    ['media_tasks.is_free_trial text', 'media_tasks', 'is_free_trial', 'text', 'true'],
+  ])('with %s all else is as it was', async (_, table, column, type, isFreeTrial) => {
+    const database = await withUsers()
+    await database.sql(
+      `ALTER TABLE "${table}" ALTER ${column} DROP DEFAULT, ALTER ${column} TYPE ${type} USING NULL`,
+    )
+    const { createMediaTask, updateMediaTaskById, chargeMediaTask, getRemainingCredits } = database.credits
+    await createMediaTask(task('t', 'u', { isFreeTrial }), 5)
+    expect(await updateMediaTaskById('t', { progress: 5 })).toMatchObject({ progress: 5 })
+    expect((await updateMediaTaskById('t', { status: 'failed' })).refund.credits).toBe(5)
+    await chargeMediaTask('t', { credits: 3 }, { status: 'translating' })
+    expect((await updateMediaTaskById('t', { status: 'failed' })).refund.credits).toBe(3)
+    expect(await getRemainingCredits('u')).toBe(1000)
+    // What looks at the counts afterwards knows them as the app has them.
+    await database.run(
+      'ALTER TABLE "user" ALTER free_trial_used TYPE integer USING NULL',
+      'ALTER TABLE media_tasks ALTER is_free_trial TYPE boolean USING NULL',
+    )
+  })
+})

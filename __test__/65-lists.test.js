@@ -193,6 +193,13 @@ describe.each(Object.entries(LISTS))('%s', (name, list) => {
       expect(error.message).toContain('a whole number from 1 to 4294967295')
     })
   })
+
+  test('has its name, and its errors begin with the line of whoever called', async () => {
+    const { credits } = await withUsers()
+    expect(credits[name].name).toBe(name)
+    const error = await list.read(credits, { page: 0 }).catch((error) => error)
+    expect(error.stack.split('\n')[1]).toContain('65-lists.test.js')
+  })
 })
 
 /** The columns of a row, with another id and the newest time, as a SELECT lists them. */
