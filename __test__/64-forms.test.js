@@ -7,18 +7,24 @@ const { byStorage, postgres, sqlite } = require('./helpers/storage')
 
 // What the app's own database takes without loss is taken, in the form that its column keeps.
 
-/** User `u` has 100 credits. Media tasks have a column with fractions and one with JSON besides. */
+/** User `u` has 1000 credits. Media tasks have a column with fractions and one with JSON besides. */
 async function withUser() {
   const database = await TestDatabase.fresh()
   await database.run(
     `ALTER TABLE media_tasks ADD COLUMN score ${byStorage({ sqlite: 'real', postgres: 'double precision' })}`,
     `ALTER TABLE media_tasks ADD COLUMN details ${byStorage({ sqlite: 'json', postgres: 'jsonb' })}`,
   )
-  await database.user('u', 60, 40)
+  await database.user('u', 600, 400)
   return database
 }
 
-/** All calls that write columns of a media task: each writes them into the task with its own name as id. */
+/** Those that change a task. */
+const CHANGES = {
+  updateMediaTaskById: ({ updateMediaTaskById }, id, fields) => updateMediaTaskById(id, fields),
+  chargeMediaTask: ({ chargeMediaTask }, id, fields) => chargeMediaTask(id, { credits: 1 }, fields),
+}
+
+/** All calls that write columns of a media task: each writes them into the task with this id. */
 const WAYS = {
   createMediaTask: ({ createMediaTask }, id, fields) => createMediaTask(task(id, 'u', fields), 1),
   createMediaTasks: async ({ createMediaTasks }, id, fields) => {
@@ -28,18 +34,23 @@ const WAYS = {
   },
   'atomic createMediaTasks': async ({ createMediaTasks }, id, fields) =>
     (await createMediaTasks([media(`${id} first`), media(id, fields)], { atomic: true }))[1],
-  updateMediaTaskById: ({ updateMediaTaskById }, id, fields) => updateMediaTaskById(id, fields),
-  chargeMediaTask: ({ chargeMediaTask }, id, fields) => chargeMediaTask(id, { credits: 1 }, fields),
+  ...CHANGES,
 }
 
-/** Makes the tasks that are changed, and writes fields on every way, one after the other. */
-async function onEveryWay(database, fields, look) {
+/** Writes fields on every way, one after the other, and makes the task before if it is changed. */
+async function onEveryWay(database, fields, look, mark = '') {
   for (const [name, write] of Object.entries(WAYS)) {
-    if (!name.startsWith('create') && !name.startsWith('atomic')) {
-      await database.credits.createMediaTask(task(name, 'u'), 1)
-    }
-    await look(name, () => write(database.credits, name, fields))
+    const id = name + mark
+    if (name in CHANGES) await database.credits.createMediaTask(task(id, 'u'), 0)
+    await look(id, () => write(database.credits, id, fields))
   }
+}
+
+/** Rows `[field, …]` by their field, for a test each. */
+const byField = (rows) => {
+  const fields = new Map(rows.map(([field]) => [field, []]))
+  for (const [field, ...rest] of rows) fields.get(field).push(rest)
+  return [...fields]
 }
 
 const column = (field) => field.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`)
@@ -102,18 +113,23 @@ const TAKEN = [
 describe('is taken', () => {
   staysSound()
 
-  test.each(TAKEN)('%s: %p', async (field, value, kept, stored = kept) => {
+  test.each(byField(TAKEN))('%s', async (field, rows) => {
     const database = await withUser()
-    await onEveryWay(database, { [field]: value }, async (id, write) => {
-      const written = await write()
-      expect([id, written[field]]).toEqual([id, kept])
-      expect((await database.credits.findMediaTaskById(id))[field]).toEqual(kept)
-      const rows = await database.sql(`SELECT ${column(field)} AS value FROM media_tasks WHERE id = ?`, id)
-      expect(rows).toEqual([{ value: stored }])
-    })
-    const { list } = await database.credits.getMediaTaskHistory('u')
-    const ofWays = list.filter(({ id }) => id in WAYS)
-    expect(ofWays.map((row) => row[field])).toEqual(Object.keys(WAYS).map(() => kept))
+    for (const [at, [value, kept, stored = kept]] of rows.entries()) {
+      const look = async (id, write) => {
+        const written = await write()
+        expect([id, value, written[field]]).toEqual([id, value, kept])
+        expect((await database.credits.findMediaTaskById(id))[field]).toEqual(kept)
+        const sql = `SELECT ${column(field)} AS value FROM media_tasks WHERE id = ?`
+        expect(await database.sql(sql, id)).toEqual([{ value: stored }])
+      }
+      await onEveryWay(database, { [field]: value }, look, ` ${at}`)
+    }
+    const { list } = await database.credits.getMediaTaskHistory('u', 1, '2000')
+    const read = new Map(list.map((row) => [row.id, row[field]]))
+    for (const [at, [, kept]] of rows.entries()) {
+      for (const name of Object.keys(WAYS)) expect(read.get(`${name} ${at}`)).toEqual(kept)
+    }
   })
 
   test('all at once, as an API gives it', async () => {
@@ -218,14 +234,17 @@ const REFUSED = [
 describe('is refused, and nothing is written', () => {
   staysSound()
 
-  test.each(REFUSED)('%s: %p', async (field, value, code) => {
+  test.each(byField(REFUSED))('%s', async (field, rows) => {
     const database = await withUser()
-    await onEveryWay(database, { [field]: value }, async (name, write) => {
-      const error = await refusal(database, write)
-      expect(error).toMatchObject({ code, field, retryable: false })
-      expect(error.table).toBe(code === 'INVALID_DATE' ? undefined : 'media_tasks')
-      expect(error.index).toBe(name === 'atomic createMediaTasks' ? 1 : undefined)
-    })
+    for (const [at, [value, code]] of rows.entries()) {
+      const look = async (id, write) => {
+        const error = await refusal(database, write)
+        expect([id, value, error.code, error.field]).toEqual([id, value, code, field])
+        expect(error.table).toBe(code === 'INVALID_DATE' ? undefined : 'media_tasks')
+        expect(error.index).toBe(id.startsWith('atomic') ? 1 : undefined)
+      }
+      await onEveryWay(database, { [field]: value }, look, ` ${at}`)
+    }
   })
 
   test.each([
@@ -329,7 +348,7 @@ describe('a failed update that carries such values', () => {
     const failed = await updateMediaTaskById('t', { ...patch, isFreeTrial: 'true' })
     expect(failed).toMatchObject({ views: 56, progress: 99, title: '404', errorMessage: '500' })
     expect(failed.refund).toMatchObject({ credits: 10, spendable: 10 })
-    expect(await getRemainingCredits('u')).toBe(100)
+    expect(await getRemainingCredits('u')).toBe(1000)
     expect(await used(database)).toBe(0)
   })
 
@@ -339,7 +358,7 @@ describe('a failed update that carries such values', () => {
     await createMediaTask(task('t', 'u'), 10)
     const fail = (views) => updateMediaTaskById('t', { status: 'failed', views })
     expect(await refusal(database, () => fail('1e3'))).toMatchObject({ code: 'INVALID_VALUE' })
-    expect(await getRemainingCredits('u')).toBe(90)
+    expect(await getRemainingCredits('u')).toBe(990)
     expect((await fail('1000')).refund.credits).toBe(10)
   })
 
