@@ -87,12 +87,11 @@ describe('where a database is, without its password', () => {
     expect(withoutSecrets(text, words)).toBe('unknown doctor … --ulr=… --limit many --from=2026-11-01T18:00Z')
   })
 
-  test('the environment is asked for it, and is not changed by it', () => {
-    const env = { DATABASE_URL: 'file:a.db' }
-    expect(findDatabase({}, env)).toMatchObject({ url: 'file:a.db', source: 'DATABASE_URL', options: {} })
-    const { options, source } = findDatabase({ url: 'file:b.db' }, env)
-    expect({ options, source }).toEqual({ options: { url: 'file:b.db' }, source: 'the command line' })
-    expect(env).toEqual({ DATABASE_URL: 'file:a.db' })
+  test('one that the command line names changes no environment', () => {
+    const env = { ...process.env }
+    const url = 'file:b.db'
+    expect(findDatabase({ url })).toMatchObject({ options: { url }, source: 'the command line' })
+    expect({ ...process.env }).toEqual(env)
   })
 })
 
