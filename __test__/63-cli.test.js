@@ -171,14 +171,6 @@ describe('doctor', () => {
     expect(json.checks.at(-1)).toMatchObject({ name: expect.stringMatching(/schema/), status: 'problem' })
   })
 
-  test('an app can be without AI tasks', async () => {
-    const database = await TestDatabase.fresh()
-    await database.sql('DROP TABLE ai_task')
-    const { code, out } = await cliOn(database, 'doctor')
-    expect(code).toBe(0)
-    expect(out).toContain('there is no ai_task')
-  })
-
   sqlite.test("the app's own client is looked at", async () => {
     const database = await TestDatabase.fresh()
     const modules = path.join(database.folder, 'node_modules/@libsql/client')
