@@ -7,6 +7,47 @@
 // Every function is there twice: at module level, on the default connection, and on what `connect()` returns.
 // No call blocks the JavaScript thread: all work on the database is done on other threads.
 
+// ---- Words of the app ----
+
+// As the app's model files have them, under the same names. Every function takes the words as plain text, too, and
+// enums of the app's own.
+
+/** What {@link Credit.status} may be. */
+export enum CreditStatus {
+  ACTIVE = 'active',
+  EXPIRED = 'expired',
+  DELETED = 'deleted',
+}
+
+/** What {@link Credit.transactionType} may be. */
+export enum CreditTransactionType {
+  GRANT = 'grant',
+  CONSUME = 'consume',
+}
+
+/** What {@link Credit.transactionScene} may be. Some versions of the app have `AWARD`, others `REWARD`. */
+export enum CreditTransactionScene {
+  PAYMENT = 'payment',
+  SUBSCRIPTION = 'subscription',
+  RENEWAL = 'renewal',
+  GIFT = 'gift',
+  AWARD = 'award',
+  REWARD = 'reward',
+}
+
+/** What {@link AITask.status} may be. */
+export enum AITaskStatus {
+  PENDING = 'pending',
+  PROCESSING = 'processing',
+  SUCCESS = 'success',
+  FAILED = 'failed',
+  CANCELED = 'canceled',
+}
+
+/** What {@link MediaTask.status} may be. */
+export type MediaTaskStatus =
+  'pending' | 'downloading' | 'processing' | 'extracted' | 'translating' | 'completed' | 'failed'
+
 // ---- Rows ----
 
 /**
@@ -39,18 +80,10 @@ export interface MediaTask {
   sourceLang: string | null
   targetLang: string | null
   /**
-   * `'pending'` unless the app says otherwise. A task is active while it is pending, downloading, processing
+   * `'pending'` unless the app says otherwise. Credits are at risk while a task is pending, downloading, processing
    * or translating. An update to `'failed'` refunds the task's charge.
    */
-  status:
-    | 'pending'
-    | 'downloading'
-    | 'processing'
-    | 'extracted'
-    | 'translating'
-    | 'completed'
-    | 'failed'
-    | (string & {})
+  status: MediaTaskStatus | (string & {})
   /** In percent. */
   progress: number
   srtUrl: string | null
@@ -105,9 +138,29 @@ export interface Credit {
   consumedDetail: string | null
   /** Text, usually JSON. */
   metadata: string | null
+  /** The row of `user`, if {@link getCredits} was asked for it. */
+  user?: User | undefined
 }
 
-/** An item of a charge's {@link Credit.consumedDetail}: what it drew from one grant. */
+/**
+ * A row of `user`, with the columns that every app has.
+ *
+ * A table with more columns than these: add them to this interface as {@link MediaTask} shows.
+ */
+export interface User {
+  id: string
+  name: string
+  email: string
+  emailVerified: boolean
+  image: string | null
+  createdAt: Date
+  updatedAt: Date
+}
+
+/**
+ * An item of a charge's {@link Credit.consumedDetail}: what it drew from one grant. A charge that the app wrote itself
+ * may say less of it.
+ */
 export interface Draw {
   /** The grant's `id`. */
   creditId: string
@@ -142,7 +195,7 @@ export interface AITask {
   model: string
   prompt: string
   options: string | null
-  /** A task is active while it is pending or processing. An update to `'failed'` refunds its charge. */
+  /** Credits are at risk while a task is pending or processing. An update to `'failed'` refunds its charge. */
   status: 'pending' | 'processing' | 'success' | 'failed' | 'canceled' | (string & {})
   createdAt: Date
   /** The time of the last write, set by every one. */
@@ -158,6 +211,13 @@ export interface AITask {
   scene: string
   /** The `id` of the charge that paid for the task, or for its last step; `null` if nothing was charged. */
   creditId: string | null
+  /** The row of `user`, if {@link getAITasks} was asked for it. */
+  user?: User | undefined
+}
+
+/** A row with its user, who may be gone. */
+export type WithUser<Row extends object, UserRow extends object = User> = Omit<Row, 'user'> & {
+  user: UserRow | undefined
 }
 
 // ---- What is written ----
@@ -165,9 +225,17 @@ export interface AITask {
 /** These columns of a row, each of which may be left out. `undefined` is the same as left out. */
 type Some<Row, Column extends keyof Row> = { [Name in Column]?: Row[Name] | undefined }
 
-/** A new row: the `Needed` columns, and what else there is to say. */
+/** A new row: the `Needed` columns, and what else there is to say. `user` is no column. */
 type NewRow<Row, Needed extends string> = Pick<Row, Extract<keyof Row, Needed>> &
-  Some<Row, Exclude<keyof Row, Needed>>
+  Some<Row, Exclude<keyof Row, Needed | 'user'>>
+
+/** In place of the text of these columns, an object will do, to be written as JSON. */
+type WithJson<Row, Column extends string> = Omit<Row, Column> & {
+  [Name in Extract<keyof Row, Column>]?: string | object | null | undefined
+}
+
+/** The columns of `ai_task` that hold JSON. */
+type AITaskJson = 'options' | 'taskInfo' | 'taskResult'
 
 /**
  * A new row of `media_tasks`. Columns that are left out get their default, or `null`.
@@ -194,31 +262,33 @@ export type UpdateMediaTask<Task extends object = MediaTask> = Some<
 }
 
 /**
- * A new row of `ai_task`. It is charged `costCredits`; 0 or left out charges nothing. Columns that are left out
- * get their default, or `null`.
+ * A new row of `ai_task`. Columns that are left out get their default, or `null`.
+ *
+ * It follows from {@link AITask} (or from your own row type): add a column there, not here.
  */
-export type NewAITask = NewRow<
-  Omit<AITask, 'options' | 'taskInfo' | 'taskResult'>,
+export type NewAITask<AITaskRow extends object = AITask> = NewRow<
+  AITaskRow,
   'id' | 'userId' | 'mediaType' | 'provider' | 'model' | 'prompt' | 'status'
-> &
-  AITaskJson
+>
 
-/** Columns of `ai_task` to change. `null` empties a column; what is left out or `undefined` stays as it is. */
-export type UpdateAITask = Some<
-  Omit<AITask, 'options' | 'taskInfo' | 'taskResult'>,
-  Exclude<keyof AITask, 'id' | 'userId' | 'options' | 'taskInfo' | 'taskResult'>
-> &
-  AITaskJson & {
-    /** A task keeps its id: leave it out. */
-    id?: undefined
-  }
-
-/** Text, or an object to be written as JSON. */
-interface AITaskJson {
-  options?: string | object | null | undefined
-  taskInfo?: string | object | null | undefined
-  taskResult?: string | object | null | undefined
+/**
+ * Columns of `ai_task` to change. `null` empties a column; what is left out or `undefined` stays as it is.
+ *
+ * It follows from {@link AITask} (or from your own row type): add a column there, not here.
+ */
+export type UpdateAITask<AITaskRow extends object = AITask> = Some<
+  AITaskRow,
+  Exclude<keyof AITaskRow, 'id' | 'userId' | 'user'>
+> & {
+  /** A task keeps its id: leave it out. */
+  id?: undefined
 }
+
+/** What creates an AI task. It is charged `costCredits`; 0 or left out charges nothing. */
+export type AITaskToCreate<AITaskRow extends object = AITask> = WithJson<NewAITask<AITaskRow>, AITaskJson>
+
+/** What changes an AI task. */
+export type AITaskPatch<AITaskRow extends object = AITask> = WithJson<UpdateAITask<AITaskRow>, AITaskJson>
 
 /** What makes a call safe to repeat. */
 export interface ReplayOptions {
@@ -229,6 +299,25 @@ export interface ReplayOptions {
    * this option a key that is taken is `TASK_EXISTS` or `CREDIT_EXISTS`.
    */
   replay?: boolean | undefined
+}
+
+/** Limits that hold in the transaction that creates a task, however many calls come at once. */
+export interface CreateAITaskOptions extends ReplayOptions {
+  /**
+   * The most tasks of this kind that the user may have in a state in which credits are at risk: pending, downloading,
+   * processing or translating. One more is refused with `TOO_MANY_ACTIVE_TASKS` (`active`, `maxActive`).
+   */
+  maxActive?: number | null | undefined
+}
+
+/** Limits that hold in the transaction that creates a media task, however many calls come at once. */
+export interface CreateMediaTaskOptions extends CreateAITaskOptions {
+  /**
+   * How many free trials the user has in all. A task with `isFreeTrial: true` then takes one, which the user's
+   * `free_trial_used` counts, or is refused with `FREE_TRIAL_USED_UP` (`used`, `limit`). If it fails, the trial comes
+   * back, once.
+   */
+  freeTrialLimit?: number | null | undefined
 }
 
 /** How many requests at once are written. */
@@ -307,22 +396,44 @@ export interface FailStuckQuery extends Omit<StuckQuery, 'limit'>, RefundOptions
   limit?: number | undefined
 }
 
-/** Which rows of `ai_task` to count. What is left out or `undefined` does not narrow anything. */
+/** Which part of a list. Both may be text, as a page's `searchParams` have them. */
+export interface PageQuery {
+  /** From 1, which is the default. */
+  page?: number | string | undefined
+  /** Rows a page, 30 by default. */
+  limit?: number | string | undefined
+}
+
+/** Which rows of `ai_task` to count. What is left out, `undefined`, `null` or `''` does not narrow anything. */
 export interface AITasksFilter {
   /** Without it, the tasks of all users. */
   userId?: string | undefined
-  status?: AITask['status'] | undefined
-  mediaType?: string | undefined
-  provider?: string | undefined
+  status?: AITask['status'] | null | undefined
+  mediaType?: string | null | undefined
+  provider?: string | null | undefined
 }
 
 /** Which rows of `ai_task` to list. */
-export interface AITasksQuery extends AITasksFilter {
-  /** From 1, which is the default. */
-  page?: number | undefined
-  /** Rows a page: 1 to 1000, 30 by default. */
-  limit?: number | undefined
+export interface AITasksQuery extends AITasksFilter, PageQuery {
+  /** Gives each row its `user`. */
+  getUser?: boolean | undefined
 }
+
+/**
+ * A new row of `credit`, complete, as the app's own files pass it around and insert it.
+ *
+ * It follows from {@link Credit} (or from your own row type): add a column there, not here.
+ */
+export type NewCredit<CreditRow extends object = Credit> = NewRow<
+  CreditRow,
+  'id' | 'userId' | 'transactionNo' | 'transactionType' | 'credits' | 'status'
+>
+
+/** Columns of `credit` to change, as the app declares it. No function of this package takes it. */
+export type UpdateCredit<CreditRow extends object = Credit> = Some<
+  CreditRow,
+  Exclude<keyof CreditRow, 'id' | 'transactionNo' | 'createdAt' | 'user'>
+>
 
 /**
  * A new grant. Left out, `id` and `transactionNo` are made, `status` is `'active'`, `transactionType` is
@@ -331,13 +442,26 @@ export interface AITasksQuery extends AITasksFilter {
  *
  * It follows from {@link Credit} (or from your own row type): add a column there, not here.
  */
-export type NewCredit<CreditRow extends object = Credit> = NewRow<
-  Omit<CreditRow, 'metadata'>,
-  'userId' | 'credits'
-> & {
-  /** Text, or an object to be written as JSON. */
-  metadata?: string | object | null | undefined
-}
+export type NewGrant<CreditRow extends object = Credit> = WithJson<
+  NewRow<CreditRow, 'userId' | 'credits'>,
+  'metadata'
+>
+
+/** What to grant to a user. Every other column of a grant may be said as well, such as its `transactionScene`. */
+export type GrantForUser<CreditRow extends object = Credit> = Omit<
+  NewGrant<CreditRow>,
+  'userId' | 'userEmail' | 'credits' | 'description' | 'expiresAt'
+> &
+  ReplayOptions & {
+    /** A row of `user`, of which the `id` is needed. */
+    user: { id: string; email?: string | null | undefined }
+    /** How many credits. 0 or less grants nothing. */
+    credits: number
+    /** For how many days; 0 or left out: for ever. */
+    validDays?: number | null | undefined
+    /** `'grant credits'` by default. */
+    description?: string | null | undefined
+  }
 
 /** What to charge, and what the app's pages show of it. */
 export interface ConsumeCreditsParameters {
@@ -355,6 +479,11 @@ export interface ConsumeCreditsParameters {
    * `{ replay: true }`, returns the charge of the first.
    */
   transactionNo?: string | null | undefined
+  /**
+   * A charge can't run inside a transaction of the app (`TRANSACTION_NOT_SUPPORTED`). A model that passes its own wants
+   * to create a task: {@link createAITask} takes its place.
+   */
+  tx?: undefined
 }
 
 // ---- What comes back ----
@@ -577,20 +706,27 @@ export interface MediaTaskPage<Task extends object = MediaTask> {
   totalPages: number
 }
 
-/** Which rows of `credit` to count. What is left out or `undefined` does not narrow anything. */
+/** Which rows of `credit` to count. What is left out, `undefined`, `null` or `''` does not narrow anything. */
 export interface CreditsFilter {
   /** Without it, the rows of all users. */
   userId?: string | undefined
-  status?: Credit['status'] | undefined
-  transactionType?: Credit['transactionType'] | undefined
+  status?: Credit['status'] | null | undefined
+  transactionType?: Credit['transactionType'] | null | undefined
 }
 
 /** Which rows of `credit` to list. */
-export interface CreditsQuery extends CreditsFilter {
-  /** From 1, which is the default. */
-  page?: number | undefined
-  /** Rows a page: 1 to 1000, 30 by default. */
-  limit?: number | undefined
+export interface CreditsQuery extends CreditsFilter, PageQuery {
+  /** Gives each row its `user`. */
+  getUser?: boolean | undefined
+}
+
+/** A table of the app that this package uses, by its name in the database. */
+export type TableName = 'user' | 'credit' | 'media_tasks' | 'ai_task'
+
+/** Which tables to make. */
+export interface CreateTablesOptions {
+  /** By default all. `user` and `credit` are made with each, because every other table refers to them. */
+  tables?: readonly TableName[] | undefined
 }
 
 /** What was found when the database was opened. */
@@ -629,6 +765,8 @@ export interface PostgresDiagnostics {
   isolation: string
   /** Whether the server sees an encrypted connection. A pooler in between has two. */
   encrypted: boolean
+  /** The most connections of this process, as {@link ConnectOptions.maxConnections} or the environment says. */
+  maxConnections: number
   /** Those of the app's tables that this package uses, as far as they are there. */
   tables: TableDiagnostics[]
 }
@@ -795,6 +933,7 @@ export type MediaCreditsErrorCode =
   | 'CREDIT_EXISTS'
   | 'IDEMPOTENCY_CONFLICT'
   | 'CHARGE_NOT_FOUND'
+  | 'TRANSACTION_NOT_SUPPORTED'
   | 'INVALID_URL'
   | 'UNSUPPORTED_DATABASE'
   | 'CLOSED'
@@ -802,6 +941,8 @@ export type MediaCreditsErrorCode =
   | 'INSUFFICIENT_CREDITS'
   | 'CHARGE_OWNER_MISMATCH'
   | 'CHARGE_CORRUPT'
+  | 'TOO_MANY_ACTIVE_TASKS'
+  | 'FREE_TRIAL_USED_UP'
   | 'TASK_STATE_CONFLICT'
   | 'TASK_REFUNDED'
   | 'SETTLE_EXCEEDS_CHARGE'
@@ -856,6 +997,14 @@ export class MediaCreditsError extends Error {
   readonly required?: number
   /** How many credits the user can spend (`INSUFFICIENT_CREDITS`). */
   readonly available?: number
+  /** How many active tasks the user has (`TOO_MANY_ACTIVE_TASKS`). */
+  readonly active?: number
+  /** How many active tasks the call allowed (`TOO_MANY_ACTIVE_TASKS`). */
+  readonly maxActive?: number
+  /** How many free trials the user has used (`FREE_TRIAL_USED_UP`). */
+  readonly used?: number
+  /** How many free trials the call allowed (`FREE_TRIAL_USED_UP`). */
+  readonly limit?: number
   /** How many credits the charge took (`SETTLE_EXCEEDS_CHARGE`). */
   readonly charged?: number
   /** To how many credits the charge was settled before; 0 if it was refunded (`SETTLE_CONFLICT`). */
@@ -937,6 +1086,8 @@ export type RefusalCode = Extract<
   | 'INSUFFICIENT_CREDITS'
   | 'CHARGE_OWNER_MISMATCH'
   | 'CHARGE_CORRUPT'
+  | 'TOO_MANY_ACTIVE_TASKS'
+  | 'FREE_TRIAL_USED_UP'
   | 'TASK_STATE_CONFLICT'
   | 'TASK_REFUNDED'
   | 'SETTLE_EXCEEDS_CHARGE'
@@ -986,9 +1137,17 @@ export interface ConnectOptions {
   maxQueue?: number | undefined
   /** Where refunds go that say nothing about it; `'source'` by default. Each connection has its own. */
   refundPolicy?: RefundPolicy | undefined
+  /**
+   * The states that {@link getActiveMediaTasks} and {@link hasActiveMediaTask} look for: `'processing'` and
+   * `'translating'` by default, as in the app. Each connection has its own.
+   */
+  activeStatuses?: readonly string[] | undefined
   /** SQLite: how the database keeps times, as epoch milliseconds or seconds. By default it is found out. */
   timestampUnit?: 'ms' | 's' | undefined
-  /** PostgreSQL: the most connections of this process, 1 to 1000, 10 by default. They open as they are needed. */
+  /**
+   * PostgreSQL: the most connections of this process, 1 to 1000. They open as they are needed. By default the
+   * environment's `DB_MAX_CONNECTIONS`, and without that 10.
+   */
   maxConnections?: number | undefined
   /**
    * PostgreSQL: how long to wait for a connection, be it for a free one (then `DATABASE_BUSY`) or for the server
@@ -1011,7 +1170,8 @@ export interface ConnectOptions {
  * A connection to a database. It is cheap: nothing is opened before the first call, and all connections of
  * the process to one database share its threads, or its pool.
  *
- * With an app's own row types, its functions take and return those.
+ * With an app's own row types, its functions take and return those. They come in the order media task, credit, AI task,
+ * user; an app without media tasks says `MediaTask` for the first.
  *
  * Throws `INVALID_ARGUMENT` or `UNKNOWN_FIELD` for options that are wrong. A URL that is no use is the first
  * call's error (`INVALID_URL`, `UNSUPPORTED_DATABASE`), so that an app builds where there is no database.
@@ -1022,15 +1182,23 @@ export interface ConnectOptions {
  *   connect<typeof mediaTasks.$inferSelect, typeof credit.$inferSelect>()
  * ```
  */
-export function connect<Task extends object = MediaTask, CreditRow extends object = Credit>(
-  options?: ConnectOptions,
-): MediaCredits<Task, CreditRow>
+export function connect<
+  Task extends object = MediaTask,
+  CreditRow extends object = Credit,
+  AITaskRow extends object = AITask,
+  UserRow extends object = User,
+>(options?: ConnectOptions): MediaCredits<Task, CreditRow, AITaskRow, UserRow>
 
 /**
  * A connection, made by {@link connect}. Its functions are those of the module, and may be taken off it:
  * `const { createMediaTask } = connect()`.
  */
-export class MediaCredits<Task extends object = MediaTask, CreditRow extends object = Credit> {
+export class MediaCredits<
+  Task extends object = MediaTask,
+  CreditRow extends object = Credit,
+  AITaskRow extends object = AITask,
+  UserRow extends object = User,
+> {
   private constructor()
 
   /**
@@ -1040,18 +1208,18 @@ export class MediaCredits<Task extends object = MediaTask, CreditRow extends obj
   readonly createMediaTask: (
     task: NewMediaTask<Task>,
     costCredits: number,
-    options?: ReplayOptions,
+    options?: CreateMediaTaskOptions,
   ) => Promise<Replayable<Task>>
 
   /** Creates several tasks, each for itself or all together. More: {@link createMediaTasks}. */
   readonly createMediaTasks: {
     (
       items: readonly { task: NewMediaTask<Task>; costCredits: number }[],
-      options: BatchOptions & { atomic: true },
+      options: BatchOptions & CreateMediaTaskOptions & { atomic: true },
     ): Promise<Replayable<Task>[]>
     (
       items: readonly { task: NewMediaTask<Task>; costCredits: number }[],
-      options?: BatchOptions,
+      options?: BatchOptions & CreateMediaTaskOptions,
     ): Promise<PromiseSettledResult<Replayable<Task>>[]>
   }
 
@@ -1090,16 +1258,37 @@ export class MediaCredits<Task extends object = MediaTask, CreditRow extends obj
   readonly failStuckMediaTasks: (query: FailStuckQuery) => Promise<FailedStuckTasks>
 
   /** As {@link createMediaTask}, for AI tasks. */
-  readonly createAITask: (task: NewAITask, options?: ReplayOptions) => Promise<Replayable<AITask>>
+  readonly createAITask: (
+    task: AITaskToCreate<AITaskRow>,
+    options?: CreateAITaskOptions,
+  ) => Promise<Replayable<AITaskRow>>
 
   /** As {@link createMediaTasks}, for AI tasks. */
-  readonly createAITasks: typeof createAITasks
+  readonly createAITasks: {
+    (
+      items: readonly AITaskToCreate<AITaskRow>[],
+      options: BatchOptions & CreateAITaskOptions & { atomic: true },
+    ): Promise<Replayable<AITaskRow>[]>
+    (
+      items: readonly AITaskToCreate<AITaskRow>[],
+      options?: BatchOptions & CreateAITaskOptions,
+    ): Promise<PromiseSettledResult<Replayable<AITaskRow>>[]>
+  }
 
   /** As {@link updateMediaTaskById}, for AI tasks. */
-  readonly updateAITaskById: typeof updateAITaskById
+  readonly updateAITaskById: (
+    id: string,
+    patch: AITaskPatch<AITaskRow>,
+    options?: UpdateOptions,
+  ) => Promise<(AITaskRow & { refund?: Refund }) | undefined>
 
   /** As {@link chargeMediaTask}, for AI tasks. */
-  readonly chargeAITask: typeof chargeAITask
+  readonly chargeAITask: (
+    id: string,
+    charge: StepCharge,
+    patch?: AITaskPatch<AITaskRow>,
+    options?: TaskGuards,
+  ) => Promise<AITaskRow | undefined>
 
   /** As {@link settleMediaTask}, for AI tasks. */
   readonly settleAITask: (
@@ -1109,19 +1298,22 @@ export class MediaCredits<Task extends object = MediaTask, CreditRow extends obj
   ) => Promise<(CreditRow & { refund: Refund }) | undefined>
 
   /** The AI task with this id, or `undefined`. */
-  readonly findAITaskById: typeof findAITaskById
+  readonly findAITaskById: (id: string) => Promise<AITaskRow | undefined>
 
   /** As {@link getMediaTaskCharges}, for AI tasks. */
   readonly getAITaskCharges: (id: string) => Promise<CreditRow[]>
 
   /** A page of AI tasks, newest first. */
-  readonly getAITasks: typeof getAITasks
+  readonly getAITasks: {
+    (query: AITasksQuery & { getUser: true }): Promise<WithUser<AITaskRow, UserRow>[]>
+    (query?: AITasksQuery): Promise<AITaskRow[]>
+  }
 
   /** How many AI tasks there are. */
   readonly getAITasksCount: typeof getAITasksCount
 
   /** As {@link findStuckMediaTasks}, for AI tasks. */
-  readonly findStuckAITasks: typeof findStuckAITasks
+  readonly findStuckAITasks: (query: StuckQuery) => Promise<AITaskRow[]>
 
   /** As {@link failStuckMediaTasks}, for AI tasks. */
   readonly failStuckAITasks: typeof failStuckAITasks
@@ -1138,8 +1330,8 @@ export class MediaCredits<Task extends object = MediaTask, CreditRow extends obj
   /** A page of the user's tasks, newest first. More: {@link getMediaTaskHistory}. */
   readonly getMediaTaskHistory: (
     userId: string,
-    page?: number,
-    limit?: number,
+    page?: number | string,
+    limit?: number | string,
   ) => Promise<MediaTaskPage<Task>>
 
   /**
@@ -1172,9 +1364,15 @@ export class MediaCredits<Task extends object = MediaTask, CreditRow extends obj
 
   /** Grants credits to a user. Guarantees, errors, example: {@link createCredit}. */
   readonly createCredit: (
-    newCredit: NewCredit<CreditRow>,
+    newCredit: NewGrant<CreditRow>,
     options?: ReplayOptions,
   ) => Promise<Replayable<CreditRow>>
+
+  /** Grants credits for some days, or for ever. More: {@link grantCreditsForUser}. */
+  readonly grantCreditsForUser: (
+    grant: GrantForUser<CreditRow>,
+    options?: ReplayOptions,
+  ) => Promise<Replayable<CreditRow> | undefined>
 
   /** What the user can spend, grant by grant. More: {@link getBalance}. */
   readonly getBalance: typeof getBalance
@@ -1195,13 +1393,16 @@ export class MediaCredits<Task extends object = MediaTask, CreditRow extends obj
   readonly getRemainingCredits: (userId: string) => Promise<number>
 
   /** A page of grants and charges, newest first. More: {@link getCredits}. */
-  readonly getCredits: (query?: CreditsQuery) => Promise<CreditRow[]>
+  readonly getCredits: {
+    (query: CreditsQuery & { getUser: true }): Promise<WithUser<CreditRow, UserRow>[]>
+    (query?: CreditsQuery): Promise<CreditRow[]>
+  }
 
   /** How many grants and charges there are. More: {@link getCreditsCount}. */
   readonly getCreditsCount: (filter?: CreditsFilter) => Promise<number>
 
   /** Makes the app's tables where they are missing, for tests and a fresh start: {@link createTables}. */
-  readonly createTables: () => Promise<void>
+  readonly createTables: (options?: CreateTablesOptions) => Promise<void>
 
   /** What was found when the database was opened. */
   readonly getDiagnostics: () => Promise<Diagnostics>
@@ -1240,8 +1441,10 @@ export class MediaCredits<Task extends object = MediaTask, CreditRow extends obj
  * second is refused with `TASK_EXISTS` and charges nothing. With `{ replay: true }` it returns the task of the
  * first instead, as it is now.
  *
- * Rejects with `INSUFFICIENT_CREDITS` (`required`, `available`), `USER_NOT_FOUND`, `TASK_EXISTS`,
- * `IDEMPOTENCY_CONFLICT` (with `replay`, if the task that is there is another user's or cost something else),
+ * `maxActive` and `freeTrialLimit` are the plan's limits: checked here, they hold for calls that come at once.
+ *
+ * Rejects with `INSUFFICIENT_CREDITS` (`required`, `available`), `TOO_MANY_ACTIVE_TASKS` (`active`, `maxActive`),
+ * `FREE_TRIAL_USED_UP` (`used`, `limit`), `USER_NOT_FOUND`, `TASK_EXISTS`, `IDEMPOTENCY_CONFLICT` (with `replay`, if the task that is there is another user's or cost something else),
  * `INVALID_AMOUNT`, `INVALID_ID`, `UNKNOWN_FIELD`, `MISSING_FIELD`, `INVALID_VALUE`, `INVALID_DATE`, or, for
  * a `creditId` in the task, `READ_ONLY_FIELD` (the charge sets it), `CHARGE_NOT_FOUND` or
  * `CHARGE_OWNER_MISMATCH` (with a cost of 0).
@@ -1256,7 +1459,7 @@ export class MediaCredits<Task extends object = MediaTask, CreditRow extends obj
 export function createMediaTask(
   task: NewMediaTask,
   costCredits: number,
-  options?: ReplayOptions,
+  options?: CreateMediaTaskOptions,
 ): Promise<Replayable<MediaTask>>
 
 /**
@@ -1273,11 +1476,11 @@ export function createMediaTask(
  */
 export function createMediaTasks(
   items: readonly { task: NewMediaTask; costCredits: number }[],
-  options: BatchOptions & { atomic: true },
+  options: BatchOptions & CreateMediaTaskOptions & { atomic: true },
 ): Promise<Replayable<MediaTask>[]>
 export function createMediaTasks(
   items: readonly { task: NewMediaTask; costCredits: number }[],
-  options?: BatchOptions,
+  options?: BatchOptions & CreateMediaTaskOptions,
 ): Promise<PromiseSettledResult<Replayable<MediaTask>>[]>
 
 /**
@@ -1394,16 +1597,16 @@ export function failStuckMediaTasks(query: FailStuckQuery): Promise<FailedStuckT
  * Creates an AI task and charges its user `task.costCredits`, in one transaction, as {@link createMediaTask}
  * does. The charge has the task's `scene`, and is described as `generate <mediaType>`.
  */
-export function createAITask(task: NewAITask, options?: ReplayOptions): Promise<Replayable<AITask>>
+export function createAITask(task: AITaskToCreate, options?: CreateAITaskOptions): Promise<Replayable<AITask>>
 
 /** As {@link createMediaTasks}, for AI tasks. */
 export function createAITasks(
-  items: readonly NewAITask[],
-  options: BatchOptions & { atomic: true },
+  items: readonly AITaskToCreate[],
+  options: BatchOptions & CreateAITaskOptions & { atomic: true },
 ): Promise<Replayable<AITask>[]>
 export function createAITasks(
-  items: readonly NewAITask[],
-  options?: BatchOptions,
+  items: readonly AITaskToCreate[],
+  options?: BatchOptions & CreateAITaskOptions,
 ): Promise<PromiseSettledResult<Replayable<AITask>>[]>
 
 /**
@@ -1412,7 +1615,7 @@ export function createAITasks(
  */
 export function updateAITaskById(
   id: string,
-  patch: UpdateAITask,
+  patch: AITaskPatch,
   options?: UpdateOptions,
 ): Promise<(AITask & { refund?: Refund }) | undefined>
 
@@ -1420,7 +1623,7 @@ export function updateAITaskById(
 export function chargeAITask(
   id: string,
   charge: StepCharge,
-  patch?: UpdateAITask,
+  patch?: AITaskPatch,
   options?: TaskGuards,
 ): Promise<AITask | undefined>
 
@@ -1437,7 +1640,8 @@ export function findAITaskById(id: string): Promise<AITask | undefined>
 /** As {@link getMediaTaskCharges}, for AI tasks. */
 export function getAITaskCharges(id: string): Promise<Credit[]>
 
-/** A page of AI tasks, newest first: one user's, or all. */
+/** A page of AI tasks, newest first: one user's, or all. With `getUser: true` each has its `user`. */
+export function getAITasks(query: AITasksQuery & { getUser: true }): Promise<WithUser<AITask>[]>
 export function getAITasks(query?: AITasksQuery): Promise<AITask[]>
 
 /** How many AI tasks there are, on all pages of {@link getAITasks}. */
@@ -1457,8 +1661,8 @@ export function failStuckAITasks(query: FailStuckQuery): Promise<FailedStuckTask
 export function findMediaTaskById(id: string): Promise<MediaTask | undefined>
 
 /**
- * Whether the user has a task that is still being worked on: pending, downloading, processing or translating,
- * and without a `deletedAt`.
+ * Whether the user has a task that is still being worked on: processing or translating, unless
+ * {@link ConnectOptions.activeStatuses} says otherwise, and without a `deletedAt`.
  *
  * Rejects with `INVALID_ID`.
  */
@@ -1477,9 +1681,13 @@ export function getActiveMediaTasks(userId: string): Promise<MediaTask[]>
  * Rejects with `INVALID_ID` or `INVALID_ARGUMENT`.
  *
  * @param page From 1, which is the default.
- * @param limit Tasks a page: 1 to 1000, 20 by default.
+ * @param limit Tasks a page, 20 by default. Both may be text, as a URL has them.
  */
-export function getMediaTaskHistory(userId: string, page?: number, limit?: number): Promise<MediaTaskPage>
+export function getMediaTaskHistory(
+  userId: string,
+  page?: number | string,
+  limit?: number | string,
+): Promise<MediaTaskPage>
 
 /**
  * Charges a user, in one transaction: when the promise resolves, the charge is in the database, durably, and
@@ -1555,7 +1763,35 @@ export function refundCredits(
  * await createCredit({ userId, credits: 100, transactionScene: 'gift', expiresAt: inThirtyDays })
  * ```
  */
-export function createCredit(newCredit: NewCredit, options?: ReplayOptions): Promise<Replayable<Credit>>
+export function createCredit(newCredit: NewGrant, options?: ReplayOptions): Promise<Replayable<Credit>>
+
+/**
+ * Grants credits to a user for some days, or for ever, as the app's function of this name does: a gift, unless
+ * `transactionScene` says otherwise. Where it may be called twice for one reason, give it a `transactionNo`, and
+ * `replay: true`.
+ *
+ * Rejects with the errors of {@link createCredit}.
+ *
+ * @returns The grant, or `undefined` if `credits` is 0 or less.
+ *
+ * @example
+ * ```ts
+ * await grantCreditsForUser({ user, credits: 50, validDays: 7, transactionNo: `welcome-${user.id}`, replay: true })
+ * ```
+ */
+export function grantCreditsForUser(
+  grant: GrantForUser,
+  options?: ReplayOptions,
+): Promise<Replayable<Credit> | undefined>
+
+/**
+ * When credits expire that are granted now: with the subscription's period, if there is one, else after
+ * `creditsValidDays`. `null`: never, if these are 0 or less.
+ */
+export function calculateCreditExpirationTime(validity: {
+  creditsValidDays: number
+  currentPeriodEnd?: Date | null | undefined
+}): Date | null
 
 /**
  * The user's balance: what is left of the grants that are active and not expired. 0 for a user who is not
@@ -1640,7 +1876,7 @@ export function repairLedger(options?: RepairOptions): Promise<Repair>
 export function quoteCredits(userId: string, credits: number): Promise<Quote>
 
 /**
- * A page of grants and charges, newest first: one user's, or all.
+ * A page of grants and charges, newest first: one user's, or all. With `getUser: true` each has its `user`.
  *
  * Rejects with `INVALID_ID`, `INVALID_ARGUMENT` or `UNKNOWN_FIELD`.
  *
@@ -1649,6 +1885,7 @@ export function quoteCredits(userId: string, credits: number): Promise<Quote>
  * const grants = await getCredits({ userId, transactionType: 'grant', status: 'active', limit: 100 })
  * ```
  */
+export function getCredits(query: CreditsQuery & { getUser: true }): Promise<WithUser<Credit>[]>
 export function getCredits(query?: CreditsQuery): Promise<Credit[]>
 
 /**
@@ -1659,11 +1896,18 @@ export function getCredits(query?: CreditsQuery): Promise<Credit[]>
 export function getCreditsCount(filter?: CreditsFilter): Promise<number>
 
 /**
- * Makes those of the app's tables that are missing (`user`, `credit`, `media_tasks`, `ai_task`), and the file
- * if there is none. For tests and a fresh start; in an app, `npx drizzle-kit push` does this. Tables that are
- * there stay as they are.
+ * Makes those of the app's tables that are missing (`user`, `credit`, `media_tasks`, `ai_task`), or those of them that
+ * are asked for, and the file if there is none. For tests and a fresh start; in an app, `npx drizzle-kit push` does
+ * this. Tables that are there stay as they are.
+ *
+ * Rejects with `INVALID_ARGUMENT` for a table that there is not.
+ *
+ * @example
+ * ```ts
+ * await createTables({ tables: ['ai_task'] }) // and user and credit
+ * ```
  */
-export function createTables(): Promise<void>
+export function createTables(options?: CreateTablesOptions): Promise<void>
 
 /** What was found when the database was opened. */
 export function getDiagnostics(): Promise<Diagnostics>
@@ -1724,5 +1968,5 @@ type Listener<Event extends keyof MediaCreditsEvents> = (event: MediaCreditsEven
  */
 export function close(): Promise<void>
 
-// Keeps `Some`, `NewRow` and `Listener` private.
+// Keeps `Some`, `NewRow`, `WithJson` and their like private.
 export {}

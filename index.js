@@ -9,6 +9,13 @@
 // Not the global one, which fake timers replace.
 const { setImmediate } = require('node:timers')
 const native = require('./binding.js')
+const {
+  AITaskStatus,
+  CreditStatus,
+  CreditTransactionScene,
+  CreditTransactionType,
+  calculateCreditExpirationTime,
+} = require('./app-models.js')
 const { compose } = require('./composed.js')
 const { MediaCreditsError, errorAt, errorOf } = require('./errors.js')
 const { makeEvents } = require('./events.js')
@@ -17,6 +24,13 @@ const { decodeRow, encodeFields, encodeList, encodeTaskAndCost, encodeValue } = 
 // ---- Operations: what each function passes, and what it makes of the reply ----
 
 const rows = (reply) => reply.rows.map(decodeRow)
+const rowsWithUsers = (reply) => {
+  const found = rows(reply)
+  if (!reply.users) return found
+  const users = new Map(reply.users.map(decodeRow).map((user) => [user.id, user]))
+  for (const row of found) row.user = users.get(row.userId)
+  return found
+}
 const all = (reply) => reply.all.map(row)
 const value = (reply) => reply.value
 const nothing = () => undefined
@@ -60,6 +74,7 @@ function statement(found) {
 }
 
 const byId = (id) => [encodeValue(id)]
+const queryAndPart = (query, offset, rows) => [encodeFields(query), encodeValue(offset), encodeValue(rows)]
 const fieldsAndOptions = (fields, options) => [encodeFields(fields), encodeFields(options)]
 const listAndOptions = (encodeItem) => (list, options) => [
   encodeList(list, encodeItem),
@@ -122,7 +137,7 @@ const operations = {
   hasActiveMediaTask: { pass: byId, result: value },
   getActiveMediaTasks: { pass: byId, result: rows },
   getMediaTaskHistory: {
-    pass: (userId, page, limit) => [encodeValue(userId), encodeValue(page), encodeValue(limit)],
+    pass: (userId, ...pageAndPart) => [userId, ...pageAndPart].map(encodeValue),
     result: (reply) => ({
       list: rows(reply),
       ...reply.page,
@@ -141,11 +156,11 @@ const operations = {
     pass: (options, userIds) => [encodeFields(options), encodeList(userIds, encodeValue)],
     result: (reply) => reply.value.map(decodeFix),
   },
-  getCredits: { pass: (query) => [encodeFields(query)], result: rows },
+  getCredits: { pass: queryAndPart, result: rowsWithUsers },
   getCreditsCount: { pass: (query) => [encodeFields(query)], result: value },
-  getAITasks: { pass: (query) => [encodeFields(query)], result: rows },
+  getAITasks: { pass: queryAndPart, result: rowsWithUsers },
   getAITasksCount: { pass: (query) => [encodeFields(query)], result: value },
-  createTables: { pass: () => [], result: nothing },
+  createTables: { pass: (options) => [encodeFields(options)], result: nothing },
   getDiagnostics: { pass: () => [], result: (reply) => decodeRow(reply.value) },
   stats: { pass: () => [], result: counted },
 }
@@ -247,12 +262,13 @@ function connect(options = {}) {
 }
 
 function newConnection(method, options) {
-  const { DATABASE_URL, DATABASE_PROVIDER, DB_SCHEMA, MEDIA_CREDITS_LOG } = process.env
+  const { DATABASE_URL, DATABASE_PROVIDER, DB_SCHEMA, DB_MAX_CONNECTIONS, MEDIA_CREDITS_LOG } = process.env
   const passed = encodeFields(options)
   const environment = {
     url: DATABASE_URL ?? '',
     provider: DATABASE_PROVIDER ?? '',
     schema: DB_SCHEMA ?? '',
+    maxConnections: DB_MAX_CONNECTIONS ?? '',
     log: MEDIA_CREDITS_LOG ?? '',
   }
   const connection = new native.Connection(JSON.stringify([passed]), environment)
@@ -292,6 +308,7 @@ const {
   consumeCreditsBatch,
   refundCredits,
   createCredit,
+  grantCreditsForUser,
   getRemainingCredits,
   getBalance,
   getStatement,
@@ -314,6 +331,11 @@ module.exports = {
   connect,
   MediaCredits,
   MediaCreditsError,
+  AITaskStatus,
+  CreditStatus,
+  CreditTransactionScene,
+  CreditTransactionType,
+  calculateCreditExpirationTime,
   createMediaTask,
   createMediaTasks,
   updateMediaTaskById,
@@ -341,6 +363,7 @@ module.exports = {
   consumeCreditsBatch,
   refundCredits,
   createCredit,
+  grantCreditsForUser,
   getRemainingCredits,
   getBalance,
   getStatement,

@@ -16,6 +16,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::channel;
 use std::time::{Duration, Instant};
 
+use media_credits::domain::table::TableName;
 use media_credits::domain::table::TaskKind;
 use media_credits::domain::task::NewTask;
 use media_credits::domain::value::{Fields, Value};
@@ -46,8 +47,10 @@ fn main() {
     let path = folder.path().join("bench.db");
     let connection = Connection::open(&Place::File(path.clone()), settings).unwrap();
     let (sender, made) = channel();
-    connection
-        .submit(Operation::CreateTables, Reply::new(move |outcome| sender.send(outcome).unwrap()));
+    connection.submit(
+        Operation::CreateTables(TableName::ALL.to_vec()),
+        Reply::new(move |outcome| sender.send(outcome).unwrap()),
+    );
     made.recv().unwrap().unwrap();
     seed(&path, grants, rows);
 

@@ -87,6 +87,16 @@ pub enum Error {
         /// Why, and what to do instead.
         reason: &'static str,
     },
+    /// `tx`, with which an app asks for its own transaction.
+    #[error(
+        "{function} can't run inside the app's own transaction yet, so nothing was written: leave tx out, and \
+         swap the model that passes it too (for createAITask, models/ai_task.ts), since the task and its charge \
+         are one transaction here"
+    )]
+    TransactionNotSupported {
+        /// The function that was called.
+        function: &'static str,
+    },
     /// No row in `user` has this id.
     #[error("there is no user {user_id:?}; create the user before giving or charging credits")]
     UserNotFound {
@@ -179,6 +189,22 @@ pub enum Error {
         reason: String,
     },
 
+    /// A plan's limit: the user has enough tasks whose credits are at risk.
+    #[error("the user has {active} active tasks, and may have {max_active}; nothing was written")]
+    TooManyActiveTasks {
+        /// How many there are.
+        active: i64,
+        /// How many there may be.
+        max_active: i64,
+    },
+    /// A plan's limit: the user has had all free trials.
+    #[error("the user has used {used} of {limit} free trials; nothing was written")]
+    FreeTrialUsedUp {
+        /// How many the user has used.
+        used: i64,
+        /// How many there are.
+        limit: i64,
+    },
     /// A guard of the call did not hold.
     #[error("task {task_id:?} is {status:?}, {reason}; nothing was written")]
     TaskStateConflict {
@@ -326,6 +352,7 @@ impl Error {
             Self::UnknownField { .. } => "UNKNOWN_FIELD",
             Self::MissingField { .. } => "MISSING_FIELD",
             Self::ReadOnlyField { .. } => "READ_ONLY_FIELD",
+            Self::TransactionNotSupported { .. } => "TRANSACTION_NOT_SUPPORTED",
             Self::UserNotFound { .. } => "USER_NOT_FOUND",
             Self::TaskExists { .. } => "TASK_EXISTS",
             Self::CreditExists { .. } => "CREDIT_EXISTS",
@@ -337,6 +364,8 @@ impl Error {
             Self::InsufficientCredits { .. } => "INSUFFICIENT_CREDITS",
             Self::ChargeOwnerMismatch { .. } => "CHARGE_OWNER_MISMATCH",
             Self::ChargeCorrupt { .. } => "CHARGE_CORRUPT",
+            Self::TooManyActiveTasks { .. } => "TOO_MANY_ACTIVE_TASKS",
+            Self::FreeTrialUsedUp { .. } => "FREE_TRIAL_USED_UP",
             Self::TaskStateConflict { .. } => "TASK_STATE_CONFLICT",
             Self::TaskRefunded { .. } => "TASK_REFUNDED",
             Self::SettleExceedsCharge { .. } => "SETTLE_EXCEEDS_CHARGE",
@@ -411,6 +440,14 @@ impl Error {
                 ("required", Detail::Number(*required)),
                 ("available", Detail::Number(*available)),
             ],
+            Self::TooManyActiveTasks { active, max_active } => vec![
+                ("active", Detail::Number(*active)),
+                ("maxActive", Detail::Number(*max_active)),
+            ],
+            Self::FreeTrialUsedUp { used, limit } => {
+                vec![("used", Detail::Number(*used)), ("limit", Detail::Number(*limit))]
+            }
+            Self::TransactionNotSupported { .. } => vec![("field", text("tx"))],
             Self::TaskStateConflict { task_id, status, .. } => {
                 vec![("taskId", text(task_id)), ("status", text(status))]
             }

@@ -29,7 +29,7 @@ pub(crate) fn fields(pairs: &[(&str, Value)]) -> Fields {
 /// A ledger in memory with these users.
 pub(crate) fn ledger(users: &[&str], timestamp_unit: Option<TimestampUnit>) -> Result<Database> {
     let options = Options { timestamp_unit, ..Options::default() };
-    let mut database = Database::create(&Place::Memory, options)?;
+    let mut database = Database::create(&Place::Memory, options, &TableName::ALL)?;
     for user in users {
         add_user(&mut database, user)?;
     }

@@ -9,6 +9,7 @@ use std::time::Duration;
 use media_credits::domain::credits::Credits;
 use media_credits::domain::options::RefundPolicy;
 use media_credits::domain::settle::Settlement;
+use media_credits::domain::table::TableName;
 use media_credits::domain::value::{Fields, Value};
 use media_credits::engine::sqlite::{Connection, Settings};
 use media_credits::engine::{Operation, Outcome, Read, Write};
@@ -34,7 +35,7 @@ fn balance(connection: &Connection) -> i64 {
 fn database(folder: &Path, credits: i64, settings: Settings) -> Connection {
     let path = folder.join("local.db");
     let connection = connect(&path, settings);
-    run(&connection, Operation::CreateTables).unwrap();
+    run(&connection, Operation::CreateTables(TableName::ALL.to_vec())).unwrap();
     Raw::open(&path)
         .unwrap()
         .execute_batch("INSERT INTO user (id, name, email) VALUES ('u', 'u', 'u@example.test')")
@@ -221,8 +222,8 @@ fn connections_to_one_file_share_an_engine_and_the_last_one_ends_it() {
 fn a_database_in_memory_is_its_connections_own() {
     let connections: Vec<_> =
         (0..2).map(|_| Connection::open(&Place::Memory, Settings::default()).unwrap()).collect();
-    run(&connections[0], Operation::CreateTables).unwrap();
-    run(&connections[0], Operation::CreateTables).unwrap();
+    run(&connections[0], Operation::CreateTables(TableName::ALL.to_vec())).unwrap();
+    run(&connections[0], Operation::CreateTables(TableName::ALL.to_vec())).unwrap();
     assert_eq!(balance(&connections[0]), 0);
     let missing = run(&connections[1], Operation::Read(Read::Balance("u".into()))).unwrap_err();
     assert_eq!(missing.code(), "SCHEMA_MISMATCH");
@@ -238,7 +239,10 @@ fn a_schema_that_is_mended_needs_no_restart() {
     assert_eq!(ask().unwrap_err().code(), "SCHEMA_MISMATCH");
     Raw::open(&path)
         .unwrap()
-        .execute_batch(include_str!("../src/storage/sqlite/sql/create_tables.sql"))
+        .execute_batch(concat!(
+            include_str!("../src/storage/sqlite/sql/create_user.sql"),
+            include_str!("../src/storage/sqlite/sql/create_credit.sql"),
+        ))
         .unwrap();
     assert_eq!(ask().unwrap_err().code(), "USER_NOT_FOUND");
     close(connection);

@@ -13,6 +13,7 @@ mod common;
 use std::path::Path;
 use std::sync::mpsc::channel;
 
+use media_credits::domain::table::TableName;
 use media_credits::engine::sqlite::{Connection, Settings};
 use media_credits::engine::{Operation, Outcome, Read, Reply};
 use media_credits::error::{Error, Result};
@@ -130,7 +131,7 @@ fn template(scenario: Scenario) -> Disk {
         settings.database.journal_mode = JournalMode::Keep;
     }
     let connection = connect(disk.path(), settings);
-    run(&connection, Operation::CreateTables).unwrap();
+    run(&connection, Operation::CreateTables(TableName::ALL.to_vec())).unwrap();
     Raw::open(disk.path().join(FILE))
         .unwrap()
         .execute_batch("INSERT INTO user (id, name, email) VALUES ('u', 'u', 'u@example.test')")

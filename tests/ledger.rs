@@ -127,7 +127,7 @@ impl Model {
 }
 
 fn rows(database: &mut Database, user: usize) -> Vec<Row> {
-    database.list(&credits_of(USERS[user]), Page { page: 1, limit: 1000 }).unwrap()
+    database.list(&credits_of(USERS[user]), Page::whole(1, 1000)).unwrap()
 }
 
 /// What a charge's row says that it drew: grant and credits, in order.

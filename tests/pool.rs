@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use media_credits::domain::table::TableName;
 use media_credits::storage::location::Location;
 use media_credits::storage::postgres::{Options, Server};
 
@@ -34,7 +35,7 @@ fn free_connections_that_nobody_takes_are_closed() {
     };
     let server = Server::new(&url, Options::default()).unwrap();
     let take = || wait(server.session()).unwrap();
-    wait(server.create_tables()).unwrap();
+    wait(server.create_tables(&TableName::ALL)).unwrap();
     until(|| connections(&name).is_none());
 
     drop(take());

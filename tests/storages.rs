@@ -6,6 +6,7 @@ use media_credits::domain;
 use media_credits::domain::credits::Credits;
 use media_credits::domain::options::RefundPolicy;
 use media_credits::domain::settle::Settlement;
+use media_credits::domain::table::TableName;
 use media_credits::domain::table::TaskKind::Media;
 use media_credits::domain::value::{Fields, Value};
 use media_credits::engine::{Connection, Operation, Outcome, Read, Reply, Settings, Write};
@@ -34,7 +35,7 @@ impl Storage {
         let location = Location::parse(url).unwrap();
         let connection = Connection::open(&location, &Settings::default()).unwrap();
         let storage = Self { connection, add_user };
-        storage.run(Operation::CreateTables).unwrap();
+        storage.run(Operation::CreateTables(TableName::ALL.to_vec())).unwrap();
         storage
     }
 
@@ -298,7 +299,7 @@ fn last_charge(storage: &Storage, user: &str) -> Option<String> {
 }
 
 fn list_credits(user: &str) -> Operation {
-    Operation::Read(Read::List(credits_of(user), Page { page: 1, limit: 1000 }))
+    Operation::Read(Read::List(credits_of(user), Page::whole(1, 1000)))
 }
 
 /// What left a user's grants less what active charges drew, and whether each grant holds between

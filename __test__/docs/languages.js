@@ -74,7 +74,7 @@ async function runMermaid({ page, line, code }) {
 
 function statusesOfMediaTasks() {
   const types = fs.readFileSync(path.join(ROOT, 'index.d.ts'), 'utf8')
-  const [, union] = types.match(/interface MediaTask \{.*?\n {2}status:\n(.*?)\n {2}\/\*\*/s)
+  const [, union] = types.match(/type MediaTaskStatus =(.*?)\n\n/s)
   return Array.from(union.matchAll(/'(\w+)'/g), ([, status]) => status)
 }
 

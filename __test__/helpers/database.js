@@ -7,9 +7,10 @@ const storage = byStorage({ sqlite: () => require('./sqlite'), postgres: () => r
 
 const DAY_MS = 86_400_000
 
-const HAS_AI_TASKS = byStorage({
-  sqlite: "SELECT count(*) AS there FROM sqlite_master WHERE name = 'ai_task'",
-  postgres: "SELECT to_regclass('ai_task') IS NOT NULL AS there",
+const LEDGER = byStorage({
+  sqlite: "SELECT name FROM sqlite_master WHERE name IN ('credit', 'media_tasks', 'ai_task')",
+  postgres: `SELECT name FROM unnest(ARRAY['credit', 'media_tasks', 'ai_task']) AS name
+    WHERE to_regclass(name) IS NOT NULL`,
 })
 
 /**
@@ -29,6 +30,13 @@ class TestDatabase {
   /** A copy of a real app's database. */
   static async fixture(options) {
     return new TestDatabase(await storage.Store.open('fixture'), options)
+  }
+
+  /** A copy of a stock app's database, which has no media tasks; `empty`: its tables alone. */
+  static async stock({ empty = false, ...options } = {}) {
+    const database = new TestDatabase(await storage.Store.open('stock'), options)
+    if (empty) await database.run('DELETE FROM ai_task', 'DELETE FROM credit', 'DELETE FROM "user"')
+    return database
   }
 
   /** A database without tables; a file that is not there yet. */
@@ -68,10 +76,9 @@ class TestDatabase {
     return this.store.query(statements.map((one) => [one].flat()).map(([sql, ...args]) => [sql, args]))
   }
 
-  /** Every row of the ledger, for "nothing was written". A database may be without AI tasks. */
+  /** Every row of the ledger, for "nothing was written", by the tables that are there. */
   async everything() {
-    const [{ there }] = await this.sql(HAS_AI_TASKS)
-    const tables = there ? ['credit', 'media_tasks', 'ai_task'] : ['credit', 'media_tasks']
+    const tables = (await this.sql(LEDGER)).map(({ name }) => name)
     const all = await this.store.snapshot(tables.map((table) => `SELECT * FROM ${table} ORDER BY id`))
     return Object.fromEntries(tables.map((table, at) => [table, all[at]]))
   }

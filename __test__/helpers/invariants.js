@@ -5,13 +5,13 @@
  *
  * For every user: granted − remaining = Σ draws of active charges. For every grant: 0 ≤ remaining ≤
  * granted, and what left it is what active charges drew from it. No failed task has an active charge.
- * No charge for a task is without its task.
+ * No charge for a task is without its task. A database may be without either kind of task.
  */
 async function violations(database) {
-  const { credit, media_tasks: mediaTasks, ai_task: aiTasks = [] } = await database.everything()
+  const { credit, media_tasks: mediaTasks, ai_task: aiTasks } = await database.everything()
   const found = []
   const drawn = new Map()
-  const idsOf = (tasks) => new Set(tasks.map(({ id }) => id))
+  const idsOf = (tasks) => tasks && new Set(tasks.map(({ id }) => id))
   const taskIds = { 'media-task': idsOf(mediaTasks), 'ai-task': idsOf(aiTasks) }
   const creditById = new Map(credit.map((row) => [row.id, row]))
   for (const charge of credit.filter(
@@ -39,7 +39,8 @@ async function violations(database) {
     drawn.delete(id)
   }
   for (const id of drawn.keys()) found.push(`charges drew on ${id}, which is no grant`)
-  const failed = [...mediaTasks, ...aiTasks].filter(({ status, credit_id: id }) => status === 'failed' && id)
+  const tasks = [...(mediaTasks ?? []), ...(aiTasks ?? [])]
+  const failed = tasks.filter(({ status, credit_id: id }) => status === 'failed' && id)
   for (const task of failed) {
     const charge = creditById.get(task.credit_id)
     if (charge?.status === 'active') found.push(`task ${task.id} failed and keeps its charge ${charge.id}`)

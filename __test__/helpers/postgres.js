@@ -60,7 +60,7 @@ class PostgresStore {
   provider = 'postgresql'
   needsTables = false
 
-  /** A store with the app's `tables`, with a real app's rows (`fixture`), or with `nothing` in it. */
+  /** A store with the app's `tables`, with an app's rows (`fixture`, `stock`), or with `nothing` in it. */
   static async open(content) {
     const { admin, prefix, strategy, url } = server()
     const name = `${prefix}_${process.pid}_${++last}`

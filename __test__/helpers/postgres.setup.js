@@ -8,7 +8,7 @@ const path = require('node:path')
 const { startUnlessGiven } = require('../../scripts/test-postgres')
 const { clientOf, urlOf } = require('./postgres')
 
-const FIXTURE = path.join(__dirname, '../../fixtures/shipany.pg.sql')
+const FIXTURES = { fixture: 'shipany.pg.sql', stock: 'stock.pg.sql' }
 
 module.exports = async function setup() {
   const server = await startUnlessGiven()
@@ -20,8 +20,11 @@ module.exports = async function setup() {
     await client.unsafe(statements)
     await client.end()
   }
-  await admin.unsafe(`CREATE DATABASE ${prefix}_fixture`)
-  await fill(`${prefix}_fixture`, fs.readFileSync(FIXTURE, 'utf8'))
+  for (const [content, file] of Object.entries(FIXTURES)) {
+    await admin.unsafe(`CREATE DATABASE ${prefix}_${content}`)
+    const statements = fs.readFileSync(path.join(__dirname, '../../fixtures', file), 'utf8')
+    await fill(`${prefix}_${content}`, statements)
+  }
   await admin.unsafe(`CREATE DATABASE ${prefix}_tables TEMPLATE ${prefix}_fixture`)
   // The rows of every other table belong to a user.
   await fill(`${prefix}_tables`, 'TRUNCATE "user" CASCADE')

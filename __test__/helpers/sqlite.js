@@ -7,7 +7,7 @@ const fs = require('node:fs')
 const os = require('node:os')
 const path = require('node:path')
 
-const FIXTURE = path.join(__dirname, '../../fixtures/shipany.sqlite')
+const FIXTURES = { fixture: 'shipany.sqlite', stock: 'stock.sqlite' }
 
 const SCHEMA = `
   SELECT tbl_name AS owner, name, 'index' AS definition FROM sqlite_master WHERE type = 'index'
@@ -21,10 +21,11 @@ const SCHEMA = `
 class SqliteStore {
   provider = 'sqlite'
 
-  /** A store with the app's `tables`, with a real app's rows (`fixture`), or with `nothing` in it. */
+  /** A store with the app's `tables`, with an app's rows (`fixture`, `stock`), or with `nothing` in it. */
   static async open(content) {
     const store = new SqliteStore(fs.mkdtempSync(path.join(os.tmpdir(), 'media-credits-')))
-    if (content === 'fixture') fs.copyFileSync(FIXTURE, store.file)
+    const fixture = FIXTURES[content]
+    if (fixture) fs.copyFileSync(path.join(__dirname, '../../fixtures', fixture), store.file)
     // The package makes them, as `npx media-credits init` does.
     store.needsTables = content === 'tables'
     return store

@@ -88,10 +88,13 @@ impl ChargeRequest {
             ("description", "description"),
             ("metadata", "metadata"),
         ];
-        let known = ["userId", "credits", "transactionNo"];
+        options::without_transaction("consumeCredits", fields)?;
+        // `tx` may be there, and undefined or null.
+        let known = ["userId", "credits", "transactionNo", "tx"];
         let known: Vec<&str> =
             DESCRIBED.iter().map(|(parameter, _)| *parameter).chain(known).collect();
         fields.only("consumeCredits", &known)?;
+        options.only("consumeCredits", &["replay"])?;
         let described = DESCRIBED.map(|(parameter, column)| {
             (column, fields.get(parameter).cloned().unwrap_or(Value::Null))
         });
@@ -100,7 +103,7 @@ impl ChargeRequest {
             credits: Credits::parse("credits", fields.get("credits"))?,
             transaction_no: fields.optional_id("transactionNo")?,
             described: described.into_iter().collect(),
-            replay: options::replay(options, "consumeCredits", "transactionNo", fields)?,
+            replay: options::replay(options, "transactionNo", fields)?,
         })
     }
 }

@@ -40,7 +40,10 @@ impl NewGrant {
     /// Reads the arguments of `createCredit`. What was granted is what is left of it, so
     /// `remainingCredits` may be missing but must not differ.
     pub fn parse(mut fields: Fields, options: &Fields) -> Result<Self> {
-        let replay = options::replay(options, "createCredit", "transactionNo", &fields)?;
+        options::without_transaction("createCredit", &fields)?;
+        fields.remove("tx");
+        options.only("createCredit", &["replay"])?;
+        let replay = options::replay(options, "transactionNo", &fields)?;
         let user_id = fields.id("userId")?;
         let id = fields.optional_id("id")?;
         let transaction_no = fields.optional_id("transactionNo")?;

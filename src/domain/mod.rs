@@ -6,6 +6,7 @@
 pub mod audit;
 pub mod books;
 pub mod charge;
+pub mod column;
 pub mod credits;
 pub mod detail;
 pub mod grant;

@@ -110,9 +110,29 @@ pub fn flag(options: &Fields, name: &str) -> Result<bool> {
     }
 }
 
+/// A whole number from 0 that an option sets as a limit; null is none, as in a plan without that limit.
+pub fn limit(options: &Fields, name: &str) -> Result<Option<i64>> {
+    match optional(options, name) {
+        None => Ok(None),
+        Some(Value::Integer(limit)) if *limit >= 0 => Ok(Some(*limit)),
+        given => Err(Error::InvalidArgument {
+            name: name.to_owned(),
+            expected: "a whole number from 0, or null for no limit".to_owned(),
+            given: describe(given),
+        }),
+    }
+}
+
+/// Refuses `tx`, with which newer apps ask a model to join their own transaction.
+pub fn without_transaction(function: &'static str, fields: &Fields) -> Result<()> {
+    match optional(fields, "tx") {
+        None => Ok(()),
+        Some(_) => Err(Error::TransactionNotSupported { function }),
+    }
+}
+
 /// The option `replay` of a call whose key is `key`: without a key nothing could be told apart.
-pub fn replay(options: &Fields, call: &str, key: &'static str, fields: &Fields) -> Result<bool> {
-    options.only(call, &["replay"])?;
+pub fn replay(options: &Fields, key: &'static str, fields: &Fields) -> Result<bool> {
     let replay = flag(options, "replay")?;
     if replay && fields.optional_id(key)?.is_none() {
         return Err(Error::InvalidArgument {
@@ -182,6 +202,26 @@ mod tests {
         ];
         for (value, expected) in rows {
             assert_eq!(RefundPolicy::parse(value.as_ref()).ok(), expected, "{value:?}");
+        }
+    }
+
+    #[test]
+    fn limits() {
+        let rows = [
+            // maxActive; what it means, or nothing
+            (None, Some(None)),
+            (Some(Value::Null), Some(None)),
+            (Some(Value::Integer(0)), Some(Some(0))),
+            (Some(Value::Integer(3)), Some(Some(3))),
+            (Some(Value::Integer(-1)), None),
+            (Some(Value::Real(1.5)), None),
+            (Some(Value::Real(f64::INFINITY)), None),
+            (Some(text("3")), None),
+            (Some(Value::Bool(true)), None),
+        ];
+        for (value, expected) in rows {
+            let options: Fields = value.iter().map(|value| ("maxActive", value.clone())).collect();
+            assert_eq!(limit(&options, "maxActive").ok(), expected, "{value:?}");
         }
     }
 

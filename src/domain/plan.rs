@@ -13,6 +13,8 @@ pub struct Plan {
     pub draws: Vec<Draw>,
     /// What grants get back: the grant's `id` and a number of credits.
     pub returns: Vec<(String, i64)>,
+    /// By how many the user's free trials rise; below zero, how many come back.
+    pub free_trials: i64,
     /// Rows to insert and to change, in this order.
     pub rows: Vec<RowChange>,
     /// The row that the caller gets.
@@ -50,6 +52,7 @@ impl Plan {
             user_id: user_id.to_owned(),
             draws: Vec::new(),
             returns: Vec::new(),
+            free_trials: 0,
             rows: Vec::new(),
             reply: (table, id.to_owned()),
         }

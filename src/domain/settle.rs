@@ -313,6 +313,7 @@ mod tests {
             status: "completed".into(),
             credit_id: credit_id.map(str::to_owned),
             updated_at_ms: 0,
+            free_trial: false,
         };
         let there = || Some(charge(true, 10, DRAWN, None));
         let rows = [

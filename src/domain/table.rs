@@ -12,7 +12,7 @@ pub enum TableName {
 }
 
 /// A kind of task, each with a table of its own.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum TaskKind {
     /// `media_tasks`: subtitles, videos, translations.
     Media,
@@ -34,9 +34,14 @@ impl TableName {
         }
     }
 
+    /// The table with this name in the database.
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|table| table.sql() == name)
+    }
+
     /// Whether an app may be without it, as long as it calls no function that needs it.
     pub fn is_optional(self) -> bool {
-        self == Self::Tasks(TaskKind::Ai)
+        matches!(self, Self::Tasks(_))
     }
 }
 
@@ -57,10 +62,19 @@ impl TaskKind {
         }
     }
 
-    /// The statuses in which a task is still being worked on.
-    pub fn active_statuses(self) -> &'static [&'static str] {
+    /// The statuses in which a task's credits are at risk: it is paid for, and not done.
+    pub fn statuses_at_risk(self) -> &'static [&'static str] {
         match self {
             Self::Media => &["pending", "downloading", "processing", "translating"],
+            Self::Ai => &["pending", "processing"],
+        }
+    }
+
+    /// The statuses that `getActiveMediaTasks` counts, unless `connect` names others: what the app's own
+    /// function counts. A plan's limit of active tasks is about these.
+    pub fn active_statuses(self) -> &'static [&'static str] {
+        match self {
+            Self::Media => &["processing", "translating"],
             Self::Ai => &["pending", "processing"],
         }
     }

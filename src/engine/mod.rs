@@ -140,8 +140,8 @@ pub enum Operation {
     Write(Write),
     /// Something that a page shows.
     Read(Read),
-    /// Make the tables that are not there yet.
-    CreateTables,
+    /// Make those of these tables that are not there yet.
+    CreateTables(Vec<TableName>),
     /// Say what was found when the database was opened.
     Diagnose,
     /// Say what the engine has counted.
@@ -208,10 +208,10 @@ impl Charging {
 pub enum Read {
     /// `findMediaTaskById`, and any other row by its id.
     Find(TableName, String),
-    /// `hasActiveMediaTask`
-    HasActiveTask(String),
-    /// `getActiveMediaTasks`
-    ActiveTasks(String),
+    /// `hasActiveMediaTask`: in one of these states.
+    HasActiveTask(String, Vec<String>),
+    /// `getActiveMediaTasks`: in one of these states.
+    ActiveTasks(String, Vec<String>),
     /// `getMediaTaskHistory`
     TaskHistory(String, Page),
     /// `getRemainingCredits`
@@ -220,6 +220,8 @@ pub enum Read {
     Quote(String, Credits),
     /// `getCredits`, `getAITasks`
     List(Filter, Page),
+    /// The same, with the users whose rows these are.
+    ListWithUsers(Filter, Page),
     /// `getCreditsCount`, `getAITasksCount`
     Count(Filter),
     /// `getMediaTaskCharges`, `getAITaskCharges`
@@ -265,6 +267,8 @@ pub enum Outcome {
     All(Vec<Outcome>),
     /// A list of rows.
     Rows(Vec<Row>),
+    /// A list of rows, and the users whose rows these are.
+    RowsOfUsers(Vec<Row>, Vec<Row>),
     /// A page of a list, and how many rows all pages have.
     Page(Vec<Row>, i64, Page),
     /// What was found when the database was opened.

@@ -8,14 +8,18 @@ use crate::domain::statement::credit_ids;
 use crate::domain::table::TableName;
 use crate::error::Result;
 use crate::storage::Views;
-use crate::storage::books::Shelf;
+use crate::storage::books::{Shelf, owners_of};
 
 /// Answers one question.
 pub fn read(views: &mut impl Views, read: &Read, now_ms: i64) -> Result<Outcome> {
     match read {
         Read::Find(table, id) => views.find(*table, id).map(Outcome::Row),
-        Read::HasActiveTask(user_id) => views.has_active_task(user_id).map(Outcome::Bool),
-        Read::ActiveTasks(user_id) => views.active_tasks(user_id).map(Outcome::Rows),
+        Read::HasActiveTask(user_id, statuses) => {
+            views.has_active_task(user_id, statuses).map(Outcome::Bool)
+        }
+        Read::ActiveTasks(user_id, statuses) => {
+            views.active_tasks(user_id, statuses).map(Outcome::Rows)
+        }
         Read::TaskHistory(user_id, page) => {
             let total = views.task_count(user_id)?;
             Ok(Outcome::Page(views.task_history(user_id, *page)?, total, *page))
@@ -26,6 +30,11 @@ pub fn read(views: &mut impl Views, read: &Read, now_ms: i64) -> Result<Outcome>
             Ok(Outcome::Quote(quote(&grants, *credits)))
         }
         Read::List(filter, page) => views.list(filter, *page).map(Outcome::Rows),
+        Read::ListWithUsers(filter, page) => {
+            let rows = views.list(filter, *page)?;
+            let users = views.find_all(TableName::User, &owners_of(&rows))?;
+            Ok(Outcome::RowsOfUsers(rows, users))
+        }
         Read::Count(filter) => views.count(filter).map(Outcome::Number),
         Read::TaskCharges(kind, id) => match views.find(TableName::Tasks(*kind), id)? {
             Some(task) => charges_of(views, *kind, &task).map(Outcome::Rows),

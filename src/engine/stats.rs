@@ -56,7 +56,7 @@ const CALLS: [&str; 37] = [
 ];
 
 /// The codes of the caller's fault and of the ledger's refusal, as `docs/errors.md` has them.
-const REFUSALS: [&str; 23] = [
+const REFUSALS: [&str; 26] = [
     "INVALID_ARGUMENT",
     "INVALID_AMOUNT",
     "INVALID_ID",
@@ -65,6 +65,7 @@ const REFUSALS: [&str; 23] = [
     "UNKNOWN_FIELD",
     "MISSING_FIELD",
     "READ_ONLY_FIELD",
+    "TRANSACTION_NOT_SUPPORTED",
     "USER_NOT_FOUND",
     "TASK_EXISTS",
     "CREDIT_EXISTS",
@@ -75,6 +76,8 @@ const REFUSALS: [&str; 23] = [
     "CLOSED",
     "INSUFFICIENT_CREDITS",
     "CHARGE_OWNER_MISMATCH",
+    "TOO_MANY_ACTIVE_TASKS",
+    "FREE_TRIAL_USED_UP",
     "TASK_STATE_CONFLICT",
     "TASK_REFUNDED",
     "SETTLE_EXCEEDS_CHARGE",

@@ -145,9 +145,7 @@ fn create_task(
     ids: NewIds,
     now_ms: i64,
 ) -> Result<Outcome> {
-    let table = Tasks(task.kind);
-    ledger.table(table)?.check(&task.fields)?;
-    ledger.table(table)?.check_complete(&task.fields)?;
+    ledger.schema().check_new_task(task)?;
     let named_charge = charge_with_id(ledger, task.credit_id.as_deref())?;
     let funds = match &task.charge {
         Some(request) => charge_facts(ledger, request, now_ms)?,
@@ -156,8 +154,19 @@ fn create_task(
             ..ChargeFacts::default()
         },
     };
-    let task_exists = ledger.exists(table, "id", &task.id)?;
-    let facts = NewTaskFacts { task_exists, named_charge, funds };
+    let facts = NewTaskFacts {
+        task_exists: ledger.exists(Tasks(task.kind), "id", &task.id)?,
+        named_charge,
+        active: match task.max_active {
+            Some(_) => ledger.tasks_at_risk(task.kind, &task.user_id)?,
+            None => 0,
+        },
+        free_trials_used: match task.free_trial_limit {
+            Some(_) => ledger.free_trials_used(&task.user_id)?,
+            None => 0,
+        },
+        funds,
+    };
 
     let plan = plan_new_task(task, &facts, ids, now_ms)?;
 
@@ -170,7 +179,7 @@ fn consume(
     ids: NewIds,
     now_ms: i64,
 ) -> Result<Outcome> {
-    ledger.table(Credit)?.check(&request.described)?;
+    ledger.schema().check_credit(&request.described)?;
     let facts = charge_facts(ledger, request, now_ms)?;
 
     let plan = plan_charge(request, &facts, ids, now_ms)?;
@@ -196,7 +205,7 @@ fn create_grant(
     ids: NewIds,
     now_ms: i64,
 ) -> Result<Outcome> {
-    ledger.table(Credit)?.check(&grant.fields)?;
+    ledger.schema().check_credit(&grant.fields)?;
     let facts = GrantFacts {
         user_exists: ledger.exists(User, "id", &grant.user_id)?,
         id_taken: taken(ledger, "id", grant.id.as_deref())?,
@@ -206,7 +215,7 @@ fn create_grant(
     let plan = plan_grant(grant, facts, ids, now_ms)?;
 
     for row in &plan.rows {
-        ledger.table(Credit)?.check_complete(&row.fields)?;
+        ledger.schema().table(Credit)?.check_complete(&row.fields)?;
     }
     apply(ledger, &plan, now_ms).map(|row| Outcome::Row(Some(row)))
 }
@@ -222,7 +231,7 @@ fn update_task(
     ids: NewIds,
     now_ms: i64,
 ) -> Result<Outcome> {
-    ledger.table(Tasks(patch.kind))?.check(&patch.fields)?;
+    ledger.schema().check_patch(patch)?;
     let Some(task) = ledger.task_facts(patch.kind, &patch.id)? else {
         return Ok(Outcome::Row(None));
     };
@@ -241,8 +250,7 @@ fn charge_step(
     ids: NewIds,
     now_ms: i64,
 ) -> Result<Outcome> {
-    ledger.table(Tasks(step.kind))?.check(&step.fields)?;
-    ledger.table(Credit)?.check(step.described())?;
+    ledger.schema().check_step(step)?;
     let Some(task) = ledger.task_facts(step.kind, &step.id)? else {
         return Ok(Outcome::Row(None));
     };
@@ -264,10 +272,13 @@ fn settle(
 ) -> Result<Outcome> {
     let task = match &settlement.target {
         Target::Charge(_) => None,
-        Target::Task(kind, id) => match ledger.task_facts(*kind, id)? {
-            None => return Ok(Outcome::Row(None)),
-            task => task,
-        },
+        Target::Task(kind, id) => {
+            ledger.schema().check_settlement_of(*kind)?;
+            match ledger.task_facts(*kind, id)? {
+                None => return Ok(Outcome::Row(None)),
+                task => task,
+            }
+        }
     };
     let charge_id = settlement.charge_id(task.as_ref())?;
     let charge = ledger.charge(charge_id)?;

@@ -20,6 +20,8 @@ pub struct Environment {
     pub provider: String,
     /// `DB_SCHEMA`
     pub schema: String,
+    /// `DB_MAX_CONNECTIONS`
+    pub max_connections: String,
     /// `MEDIA_CREDITS_LOG`
     pub log: String,
 }
@@ -69,7 +71,7 @@ impl Connection {
             Ok(shared) => shared,
             Err(error) => return address.deliver(Err(error.clone())),
         };
-        let operation = decode::operation(&name, &arguments, shared.options.refund_policy);
+        let operation = decode::operation(&name, &arguments, &shared.options.defaults);
         let mut state = shared.lock();
         if let State::Fresh = *state {
             match shared.open() {

@@ -3,6 +3,7 @@
 use super::arguments::Arguments;
 use super::wire::Passed;
 use crate::domain::charge::ChargeRequest;
+use crate::domain::column::whole_number;
 use crate::domain::credits::Credits;
 use crate::domain::grant::NewGrant;
 use crate::domain::options::{RefundPolicy, flag, statuses};
@@ -15,15 +16,23 @@ use crate::domain::value::{Fields, Value, check_id, describe};
 use crate::engine::{Charging, Operation, Read, Write};
 use crate::error::{Error, Result};
 use crate::storage::books::Shelf;
-use crate::storage::{Filter, Page, StuckFilter};
+use crate::storage::{Filter, Page, StuckFilter, Window};
 
-/// Reads a call: the function's name and its arguments. `policy` is the connection's.
-pub(super) fn operation(name: &str, arguments: &str, policy: RefundPolicy) -> Result<Operation> {
+/// What holds for calls that do not say it themselves.
+pub(super) struct Defaults {
+    /// Where refunds go.
+    pub(super) refund_policy: RefundPolicy,
+    /// The states of a media task in which it is active.
+    pub(super) active_statuses: Vec<String>,
+}
+
+/// Reads a call: the function's name and its arguments. `defaults` are the connection's.
+pub(super) fn operation(name: &str, arguments: &str, defaults: &Defaults) -> Result<Operation> {
     let mut arguments = Arguments::read(name, arguments)?;
-    let read = reading(name, &mut arguments)?.map(Operation::Read);
+    let read = reading(name, &mut arguments, defaults)?.map(Operation::Read);
     let operation = match read {
         Some(read) => read,
-        None => writing(name, &mut arguments, policy)?,
+        None => writing(name, &mut arguments, defaults.refund_policy)?,
     };
     arguments.nothing_left(name)?;
     Ok(operation)
@@ -86,7 +95,10 @@ fn writing(name: &str, arguments: &mut Arguments, policy: RefundPolicy) -> Resul
             }
             Write::Repair(user_ids)
         }
-        "createTables" => return Ok(Operation::CreateTables),
+        "createTables" => {
+            let options = arguments.options(name)?;
+            return read_tables(&options).map(Operation::CreateTables);
+        }
         "getDiagnostics" => return Ok(Operation::Diagnose),
         "stats" => return Ok(Operation::Stats),
         other => return Err(Error::Internal(format!("there is no operation {other}"))),
@@ -127,7 +139,7 @@ fn settle(
 type Known = [(&'static str, &'static str)];
 
 /// Reads a call that changes nothing. `None`: it is another one.
-fn reading(name: &str, arguments: &mut Arguments) -> Result<Option<Read>> {
+fn reading(name: &str, arguments: &mut Arguments, defaults: &Defaults) -> Result<Option<Read>> {
     const CREDITS: [(&str, &str); 3] =
         [("userId", "user_id"), ("status", "status"), ("transactionType", "transaction_type")];
     const AI_TASKS: [(&str, &str); 4] = [
@@ -140,12 +152,17 @@ fn reading(name: &str, arguments: &mut Arguments) -> Result<Option<Read>> {
     let read = match name {
         "findMediaTaskById" => Read::Find(media_tasks, arguments.id("id")?),
         "findAITaskById" => Read::Find(ai_task, arguments.id("id")?),
-        "hasActiveMediaTask" => Read::HasActiveTask(arguments.id("userId")?),
-        "getActiveMediaTasks" => Read::ActiveTasks(arguments.id("userId")?),
+        "hasActiveMediaTask" => {
+            Read::HasActiveTask(arguments.id("userId")?, defaults.active_statuses.clone())
+        }
+        "getActiveMediaTasks" => {
+            Read::ActiveTasks(arguments.id("userId")?, defaults.active_statuses.clone())
+        }
         "getMediaTaskHistory" => {
             let user_id = arguments.id("userId")?;
             let (page, limit) = (arguments.value("page")?, arguments.value("limit")?);
-            Read::TaskHistory(user_id, read_page(page, limit, 20)?)
+            let page = read_page(page, limit, 20)?;
+            Read::TaskHistory(user_id, arguments.part(page)?)
         }
         "getMediaTaskCharges" => Read::TaskCharges(Media, arguments.id("id")?),
         "getAITaskCharges" => Read::TaskCharges(Ai, arguments.id("id")?),
@@ -202,9 +219,23 @@ impl Arguments {
     }
 
     fn list(&mut self, name: &str, table: TableName, known: &Known) -> Result<Read> {
-        let query = self.query(name, known, &["page", "limit"])?;
+        let query = self.query(name, known, &["page", "limit", "getUser"])?;
         let page = read_page(query.get("page").cloned(), query.get("limit").cloned(), 30)?;
-        Ok(Read::List(read_filter(table, known, &query)?, page))
+        let page = self.part(page)?;
+        let filter = read_filter(table, known, &query)?;
+        Ok(match flag(&query, "getUser")? {
+            true => Read::ListWithUsers(filter, page),
+            false => Read::List(filter, page),
+        })
+    }
+
+    /// A part of a page, if the last arguments ask for one: `lists.js` puts long pages together.
+    fn part(&mut self, page: Page) -> Result<Page> {
+        let (offset, limit) = (self.value("offset")?, self.value("rows")?);
+        let (Some(Value::Integer(offset)), Some(Value::Integer(limit))) = (offset, limit) else {
+            return Ok(page);
+        };
+        Ok(Page { part: Window { limit, offset }, ..page })
     }
 
     fn count(&mut self, name: &str, table: TableName, known: &Known) -> Result<Read> {
@@ -221,17 +252,18 @@ impl Arguments {
 }
 
 fn read_page(page: Option<Value>, limit: Option<Value>, default_limit: u32) -> Result<Page> {
-    const LARGEST_LIMIT: u32 = 1000;
-    Ok(Page {
-        page: read_count("page", page, 1, u32::MAX)?,
-        limit: read_count("limit", limit, default_limit, LARGEST_LIMIT)?,
-    })
+    let page = read_count("page", page, 1, u32::MAX)?;
+    Ok(Page::whole(page, read_count("limit", limit, default_limit, u32::MAX)?))
 }
 
+/// Pages and limits may be text, as a page's URL has them.
 fn read_count(name: &str, value: Option<Value>, default: u32, most: u32) -> Result<u32> {
     let count = match &value {
         None => return Ok(default),
         Some(Value::Integer(count)) => u32::try_from(*count).ok(),
+        Some(Value::Text(text)) if name == "page" || name == "limit" => {
+            whole_number(text).and_then(|count| u32::try_from(count).ok())
+        }
         Some(_) => None,
     };
     count.filter(|count| (1..=most).contains(count)).ok_or_else(|| Error::InvalidArgument {
@@ -244,9 +276,13 @@ fn read_count(name: &str, value: Option<Value>, default: u32, most: u32) -> Resu
 fn read_filter(table: TableName, known: &[(&str, &'static str)], query: &Fields) -> Result<Filter> {
     let mut equal = Vec::new();
     for (parameter, column) in known {
-        // Left out means all. Null does not: a missing session's user must not see everybody's rows.
-        if let Some(value) = query.get(parameter) {
-            equal.push((*column, check_id(parameter, Some(value))?));
+        match query.get(parameter) {
+            // Left out or empty means all, as in the app.
+            None => {}
+            Some(Value::Text(text)) if text.is_empty() => {}
+            Some(Value::Null) if *parameter != "userId" => {}
+            // Null is no user: a missing session's must not see everybody's rows.
+            value => equal.push((*column, check_id(parameter, value)?)),
         }
     }
     Ok(Filter { table, equal })
@@ -297,7 +333,7 @@ fn stuck_filter(kind: TaskKind, query: &Fields, limit: u32, skip: u32) -> Result
     let older_than_ms = query.get("olderThanMs").cloned().unwrap_or(Value::Null);
     let older_than_ms = read_count("olderThanMs", Some(older_than_ms), 0, u32::MAX)?;
     let statuses = match query.get("statuses") {
-        None => kind.active_statuses().iter().map(|status| (*status).to_owned()).collect(),
+        None => kind.statuses_at_risk().iter().map(|status| (*status).to_owned()).collect(),
         Some(value) => statuses("statuses", value)?,
     };
     if let Some(over) = statuses.iter().find(|status| kind.is_over(status)) {
@@ -353,6 +389,30 @@ fn read_audit(arguments: &mut Arguments) -> Result<Read> {
         user_id => Shelf::User(check_id("userId", user_id)?),
     };
     Ok(Read::Audit(shelf))
+}
+
+/// The tables to make: all, or those that are named, with those that they refer to.
+fn read_tables(options: &Fields) -> Result<Vec<TableName>> {
+    options.only("createTables", &["tables"])?;
+    let Some(value) = options.get("tables") else { return Ok(TableName::ALL.to_vec()) };
+    let names: Option<Vec<String>> = match value {
+        Value::Json(json) => serde_json::from_str(json).ok(),
+        _ => None,
+    };
+    let named: Option<Vec<TableName>> = names
+        .filter(|names| !names.is_empty())
+        .and_then(|names| names.iter().map(|name| TableName::named(name)).collect());
+    let named = named.ok_or_else(|| Error::InvalidArgument {
+        name: "tables".to_owned(),
+        expected: "a list of 'user', 'credit', 'media_tasks' and 'ai_task', at least one"
+            .to_owned(),
+        given: match value {
+            Value::Json(json) => json.chars().take(60).collect(),
+            other => other.describe(),
+        },
+    })?;
+    let is_wanted = |table: &TableName| !table.is_optional() || named.contains(table);
+    Ok(TableName::ALL.into_iter().filter(is_wanted).collect())
 }
 
 /// Whether to write the changes.

@@ -66,6 +66,13 @@ fn write_outcome(out: &mut String, outcome: &Outcome) {
         Outcome::Audited(audited) => value_reply(out, &audited_json(audited)),
         Outcome::Fixes(fixes) => value_reply(out, &fixes_json(fixes)),
         Outcome::Rows(rows) => rows_reply(out, rows, None),
+        Outcome::RowsOfUsers(rows, users) => {
+            out.push_str(r#"{"rows":"#);
+            write_list(out, rows, write_row);
+            out.push_str(r#","users":"#);
+            write_list(out, users, write_row);
+            out.push('}');
+        }
         Outcome::Page(rows, total, page) => {
             let page = json!({ "total": total, "page": page.page, "limit": page.limit });
             rows_reply(out, rows, Some(&page));

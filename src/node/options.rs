@@ -4,7 +4,10 @@ use std::time::Duration;
 
 use super::arguments::Arguments;
 use super::connection::Environment;
-use crate::domain::options::RefundPolicy;
+use super::decode::Defaults;
+use crate::domain::column::{Kind, in_form};
+use crate::domain::options::{RefundPolicy, statuses};
+use crate::domain::table::TaskKind::Media;
 use crate::domain::value::{Fields, Value, describe};
 use crate::engine::Settings;
 use crate::error::{Error, Result};
@@ -12,7 +15,8 @@ use crate::storage::location::Location;
 use crate::storage::schema::TimestampUnit;
 use crate::storage::sqlite::{Durability, JournalMode};
 
-const OPTIONS: [&str; 11] = [
+const OPTIONS: [&str; 12] = [
+    "activeStatuses",
     "busyTimeoutMs",
     "connectTimeoutMs",
     "durability",
@@ -31,8 +35,8 @@ const OPTIONS: [&str; 11] = [
 pub(super) struct ConnectOptions {
     pub(super) location: Result<Location>,
     pub(super) settings: Settings,
-    /// Of calls that name none.
-    pub(super) refund_policy: RefundPolicy,
+    /// Of calls that say nothing else.
+    pub(super) defaults: Defaults,
 }
 
 /// Reads `connect`'s arguments.
@@ -47,16 +51,28 @@ pub(super) fn read(arguments: &str, environment: &Environment) -> Result<Connect
         Some(Value::Text(url)) => Location::parse(url),
         given => return Err(invalid("url", "text", given)),
     };
-    Ok(ConnectOptions {
-        location,
-        settings: settings(&options, &environment.schema)?,
-        refund_policy: RefundPolicy::parse(options.get("refundPolicy"))?.unwrap_or_default(),
-    })
+    let mut settings = settings(&options, &environment.schema)?;
+    // Nothing that the environment says is an error of `connect`.
+    let location = location.and_then(|location| {
+        if options.get("maxConnections").is_none() && matches!(location, Location::Postgres(_)) {
+            let value = Value::Text(environment.max_connections.clone());
+            let value = Some(in_form(Kind::Integer, &value)).filter(|value| !is_empty(value));
+            if let Some(most) = connections("DB_MAX_CONNECTIONS", value.as_deref())? {
+                settings.postgres.database.max_connections = most;
+            }
+        }
+        Ok(location)
+    });
+    let active_statuses = match options.get("activeStatuses") {
+        None => Media.active_statuses().iter().map(|status| (*status).to_owned()).collect(),
+        Some(value) => statuses("activeStatuses", value)?,
+    };
+    let refund_policy = RefundPolicy::parse(options.get("refundPolicy"))?.unwrap_or_default();
+    Ok(ConnectOptions { location, settings, defaults: Defaults { refund_policy, active_statuses } })
 }
 
 fn settings(options: &Fields, schema: &str) -> Result<Settings> {
     const LONGEST_QUEUE: i64 = 1_000_000;
-    const MOST_CONNECTIONS: i64 = 1000;
     let mut settings = Settings::default();
     let (sqlite, postgres) = (&mut settings.sqlite.database, &mut settings.postgres.database);
     sqlite.durability = match text(options, "durability") {
@@ -93,10 +109,10 @@ fn settings(options: &Fields, schema: &str) -> Result<Settings> {
     if let Some(timeout) = timeout(options, "statementTimeoutMs", 1)? {
         postgres.statement_timeout = timeout;
     }
-    if let Some(most) = whole(options, "maxConnections", 1, MOST_CONNECTIONS)? {
-        postgres.max_connections = usize::try_from(most).unwrap_or(usize::MAX);
+    if let Some(most) = connections("maxConnections", options.get("maxConnections"))? {
+        postgres.max_connections = most;
     }
-    if let Some(most) = whole(options, "maxQueue", 1, LONGEST_QUEUE)? {
+    if let Some(most) = whole("maxQueue", options.get("maxQueue"), 1, LONGEST_QUEUE)? {
         let most = usize::try_from(most).unwrap_or(usize::MAX);
         settings.sqlite.max_queue = most;
         settings.postgres.max_queue = most;
@@ -106,7 +122,12 @@ fn settings(options: &Fields, schema: &str) -> Result<Settings> {
 
 fn timeout(options: &Fields, name: &str, least_ms: i64) -> Result<Option<Duration>> {
     const LONGEST_MS: i64 = 600_000;
-    Ok(whole(options, name, least_ms, LONGEST_MS)?.map(Duration::from_millis))
+    Ok(whole(name, options.get(name), least_ms, LONGEST_MS)?.map(Duration::from_millis))
+}
+
+fn connections(name: &str, given: Option<&Value>) -> Result<Option<usize>> {
+    const MOST: i64 = 1000;
+    Ok(whole(name, given, 1, MOST)?.map(|most| usize::try_from(most).unwrap_or(usize::MAX)))
 }
 
 fn text<'a>(options: &'a Fields, name: &str) -> (Option<&'a Value>, Option<&'a str>) {
@@ -114,8 +135,7 @@ fn text<'a>(options: &'a Fields, name: &str) -> (Option<&'a Value>, Option<&'a s
     (given, given.and_then(Value::as_text))
 }
 
-fn whole(options: &Fields, name: &str, least: i64, most: i64) -> Result<Option<u64>> {
-    let given = options.get(name);
+fn whole(name: &str, given: Option<&Value>, least: i64, most: i64) -> Result<Option<u64>> {
     let expected = || format!("a whole number from {least} to {most}");
     match given {
         None => Ok(None),
@@ -124,6 +144,10 @@ fn whole(options: &Fields, name: &str, least: i64, most: i64) -> Result<Option<u
         }
         _ => Err(invalid(name, &expected(), given)),
     }
+}
+
+fn is_empty(value: &Value) -> bool {
+    value.as_text() == Some("")
 }
 
 fn invalid(name: &str, expected: &str, given: Option<&Value>) -> Error {

@@ -261,7 +261,9 @@ fn check_refusal(error: &Error) -> Result<(), TestCaseError> {
 }
 
 fn read(name: &str, arguments: &str) -> Result<Operation, Error> {
-    decode::operation(name, arguments, RefundPolicy::Source)
+    let active_statuses = vec!["processing".to_owned()];
+    let refund_policy = RefundPolicy::Source;
+    decode::operation(name, arguments, &decode::Defaults { refund_policy, active_statuses })
 }
 
 /// What JavaScript passed in the first place, if it was an object of fields.
@@ -316,7 +318,8 @@ proptest! {
         let environment = || {
             let schema = provider.clone();
             let (url, log) = ("file:local.db".to_owned(), String::new());
-            Environment { url, provider: provider.clone(), schema, log }
+            let max_connections = provider.clone();
+            Environment { url, provider: provider.clone(), schema, max_connections, log }
         };
         match options::read(&Json::from(vec![options]).to_string(), &environment()) {
             Err(error) => check_refusal(&error)?,

@@ -1,7 +1,9 @@
 //! Whole books: which to read, and putting them together from the rows of all tables.
 
 use std::borrow::Cow;
+use std::collections::BTreeSet;
 
+use super::Row;
 use crate::domain::books::{Books, ChargeEntry, GrantEntry, TaskEntry, Times};
 
 /// Which books to read.
@@ -49,6 +51,12 @@ pub struct CreditEntry<'r> {
     pub metadata: Option<Cow<'r, str>>,
     /// Its times.
     pub times: Times,
+}
+
+/// Whose these rows are, each user once.
+pub fn owners_of(rows: &[Row]) -> Vec<&str> {
+    let ids: BTreeSet<&str> = rows.iter().filter_map(|row| row.text("userId")).collect();
+    ids.into_iter().collect()
 }
 
 impl BooksPage {

@@ -4,6 +4,7 @@
 
 pub mod books;
 pub mod location;
+mod needs;
 #[cfg(feature = "postgres")]
 pub mod postgres;
 pub mod schema;
@@ -26,7 +27,7 @@ use crate::domain::task::TaskFacts;
 use crate::domain::value::Value;
 use crate::error::Result;
 use books::{BooksPage, Shelf};
-use schema::Table;
+use schema::{Schema, Table};
 
 /// A whole row, as found: a value for each column of its table.
 #[derive(Debug, Clone)]
@@ -76,10 +77,14 @@ impl Row {
 
 /// Facts and writes, inside a transaction that the engine began.
 pub trait Ledger {
-    /// The columns of a table.
-    fn table(&self, name: TableName) -> Result<&Arc<Table>>;
+    /// The tables.
+    fn schema(&self) -> &Schema;
     /// Whether a row with this value in a column that is unique is there.
     fn exists(&mut self, table: TableName, column: &'static str, value: &str) -> Result<bool>;
+    /// How many tasks of this kind the user has whose credits are at risk.
+    fn tasks_at_risk(&mut self, kind: TaskKind, user_id: &str) -> Result<i64>;
+    /// How many free trials the user has used.
+    fn free_trials_used(&mut self, user_id: &str) -> Result<i64>;
     /// What decides on a change of this task.
     fn task_facts(&mut self, kind: TaskKind, id: &str) -> Result<Option<TaskFacts>>;
     /// The charge with this id.
@@ -129,13 +134,24 @@ pub struct Page {
     pub page: u32,
     /// Rows a page.
     pub limit: u32,
+    /// Which of its rows: a long page comes in parts.
+    pub part: Window,
 }
 
 impl Page {
+    /// A whole page.
+    pub fn whole(page: u32, limit: u32) -> Self {
+        Self { page, limit, part: Window { limit: i64::from(limit), offset: 0 } }
+    }
+
     /// Which rows these are, of all.
     pub fn window(self) -> Window {
         let limit = i64::from(self.limit);
-        Window { limit, offset: i64::from(self.page - 1) * limit }
+        let begin = i64::from(self.page - 1).saturating_mul(limit);
+        Window {
+            limit: self.part.limit.min(limit - self.part.offset).max(0),
+            offset: begin.saturating_add(self.part.offset),
+        }
     }
 }
 
@@ -154,10 +170,10 @@ pub trait Views {
     fn find(&mut self, table: TableName, id: &str) -> Result<Option<Row>>;
     /// The row of `credit` with this transaction number.
     fn find_transaction(&mut self, transaction_no: &str) -> Result<Option<Row>>;
-    /// The user's media tasks that are still being worked on, newest first.
-    fn active_tasks(&mut self, user_id: &str) -> Result<Vec<Row>>;
+    /// The user's media tasks in one of these states, newest first.
+    fn active_tasks(&mut self, user_id: &str, statuses: &[String]) -> Result<Vec<Row>>;
     /// Whether there is such a task.
-    fn has_active_task(&mut self, user_id: &str) -> Result<bool>;
+    fn has_active_task(&mut self, user_id: &str, statuses: &[String]) -> Result<bool>;
     /// A page of the user's media tasks, newest first, without deleted ones.
     fn task_history(&mut self, user_id: &str, page: Page) -> Result<Vec<Row>>;
     /// How many tasks all pages have.
@@ -184,6 +200,6 @@ pub trait Views {
     fn books(&mut self, shelf: &Shelf) -> Result<BooksPage>;
     /// Whose these rows are, those that are there.
     fn owners(&mut self, rows: &[RowId]) -> Result<Owners>;
-    /// The rows with these ids, in any order.
+    /// The rows with these ids, in any order, with one statement.
     fn find_all(&mut self, table: TableName, ids: &[&str]) -> Result<Vec<Row>>;
 }

@@ -5,8 +5,10 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use crate::domain::table::TableName;
-use crate::domain::value::{Fields, Value, describe};
+use crate::domain::column::{self, Misfit};
+pub use crate::domain::column::{Kind, Limit};
+use crate::domain::table::{TableName, TaskKind};
+use crate::domain::value::{Fields, Value};
 use crate::error::{Error, Result};
 
 /// The columns that must be there, with what they hold.
@@ -33,31 +35,19 @@ fn needed_columns(table: TableName) -> &'static [(&'static str, Kind)] {
             ("id", Kind::Text),
             ("user_id", Kind::Text),
             ("status", Kind::Text),
-            ("credit_id", Kind::Text),
             ("created_at", Kind::Timestamp),
             ("updated_at", Kind::Timestamp),
-            ("deleted_at", Kind::Timestamp),
         ],
     }
 }
 
-/// What a column holds.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
-    /// Text; an object is written into it as JSON.
-    Text,
-    /// Whole numbers.
-    Integer,
-    /// Any numbers.
-    Real,
-    /// True or false.
-    Boolean,
-    /// Times: a `Date` in JavaScript.
-    Timestamp,
-    /// JSON: whatever `JSON.stringify` takes.
-    Json,
-    /// Anything else, passed through.
-    Other,
+/// Columns that some calls need, and all others do without.
+fn kind_of_wanted(column: &str) -> Kind {
+    match column {
+        "free_trial_used" => Kind::Integer,
+        "is_free_trial" => Kind::Boolean,
+        _ => Kind::Text,
+    }
 }
 
 /// How SQLite keeps times. It has no type for them.
@@ -94,19 +84,6 @@ impl TimestampUnit {
             Self::Seconds => "s",
         }
     }
-}
-
-/// What a type refuses of its kind. SQLite's types refuse nothing.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Limit {
-    /// Nothing.
-    None,
-    /// Whole numbers above this, and below its negative less one.
-    Largest(i64),
-    /// Texts of more characters.
-    Characters(usize),
-    /// All but these texts.
-    OneOf(Vec<String>),
 }
 
 /// A column as the database has it.
@@ -156,6 +133,21 @@ impl Table {
         })
     }
 
+    /// Whether there is a column with this name in SQL.
+    pub fn has(&self, name: &str) -> bool {
+        self.columns.iter().any(|column| column.name == name)
+    }
+
+    /// The column with this name in SQL, or in its place what an SQL expression says of a row without it.
+    pub fn column_or<'a>(&self, name: &'a str, absent: &'a str) -> &'a str {
+        if self.has(name) { name } else { absent }
+    }
+
+    /// What leaves deleted rows out of a WHERE, if rows can be marked so.
+    pub fn and_not_deleted(&self) -> &'static str {
+        if self.has("deleted_at") { " AND deleted_at IS NULL" } else { "" }
+    }
+
     /// Refuses fields that no column answers to, and values that their column can't hold.
     pub fn check(&self, fields: &Fields) -> Result<()> {
         for (key, value) in fields.iter() {
@@ -182,77 +174,28 @@ impl Table {
         }
     }
 
-    fn invalid_date(column: &Column, given: &Value) -> Error {
-        Error::InvalidDate { field: column.key.clone(), given: describe(Some(given)) }
-    }
-
     fn check_value(&self, column: &Column, value: &Value) -> Result<()> {
-        let expected = match (column.kind, value) {
-            (_, Value::InvalidDate) => return Err(Self::invalid_date(column, value)),
-            (_, Value::Null) if column.not_null => "a value, not null",
-            (_, Value::Null) => return Ok(()),
-            (_, Value::Unsupported(_)) if column.kind != Kind::Timestamp => {
-                "something that a database holds"
-            }
-            (_, Value::Real(number)) if !number.is_finite() => "a finite number",
-            // PostgreSQL can't hold a NUL, and SQLite's own functions stop at it.
-            (_, Value::Text(text)) if text.contains('\0') => "text without NUL characters",
-            (Kind::Text, Value::Text(text) | Value::Json(text)) => {
-                return self.check_text(column, value, text);
-            }
-            (Kind::Integer, Value::Integer(number)) => {
-                return self.check_integer(column, value, *number);
-            }
-            (Kind::Real, Value::Integer(_) | Value::Real(_))
-            | (Kind::Boolean, Value::Bool(_))
-            | (Kind::Timestamp, Value::TimeMs(_))
-            | (Kind::Json | Kind::Other, _) => return Ok(()),
-            (Kind::Timestamp, _) => return Err(Self::invalid_date(column, value)),
-            (Kind::Text, _) => "text",
-            (Kind::Integer, _) => "a whole number",
-            (Kind::Real, _) => "a number",
-            (Kind::Boolean, _) => "true or false",
+        let misfit = match value {
+            Value::Null if column.not_null => Misfit::Expected("a value, not null".to_owned()),
+            _ => match column::check(&column.key, column.kind, &column.limit, value) {
+                Ok(()) => return Ok(()),
+                Err(misfit) => misfit,
+            },
         };
-        Err(self.invalid(column, expected.to_owned(), value))
-    }
-
-    fn check_text(&self, column: &Column, value: &Value, text: &str) -> Result<()> {
-        let expected = match &column.limit {
-            Limit::Characters(most) if text.chars().count() > *most => {
-                format!("text of {most} characters at the most")
+        let (field, given) = (column.key.clone(), value.describe());
+        Err(match misfit {
+            Misfit::Time => Error::InvalidDate { field, given },
+            Misfit::Expected(expected) => {
+                Error::InvalidValue { table: self.name.to_owned(), field, expected, given }
             }
-            Limit::OneOf(allowed) if !allowed.iter().any(|one| one == text) => {
-                format!("'{}'", allowed.join("', '"))
-            }
-            _ => return Ok(()),
-        };
-        Err(self.invalid(column, expected, value))
-    }
-
-    fn check_integer(&self, column: &Column, value: &Value, number: i64) -> Result<()> {
-        match column.limit {
-            Limit::Largest(most) if !(-most - 1..=most).contains(&number) => {
-                let expected = format!("a whole number from {} to {most}", -most - 1);
-                Err(self.invalid(column, expected, value))
-            }
-            _ => Ok(()),
-        }
-    }
-
-    fn invalid(&self, column: &Column, expected: String, given: &Value) -> Error {
-        Error::InvalidValue {
-            table: self.name.to_owned(),
-            field: column.key.clone(),
-            expected,
-            given: describe(Some(given)),
-        }
+        })
     }
 }
 
 /// Refuses tables that lack what this package needs.
 fn check_tables(
     found: &[&(TableName, Vec<Column>)],
-    sql_type: &impl Fn(Kind) -> &'static str,
+    sql_type: fn(Kind) -> &'static str,
 ) -> Result<()> {
     let missing: Vec<&str> = found
         .iter()
@@ -262,32 +205,52 @@ fn check_tables(
     if !missing.is_empty() {
         return Err(missing_tables(&missing));
     }
-    let mut problems = Vec::new();
-    let mut statements = Vec::new();
-    for (table, columns) in found {
-        for (needed, kind) in needed_columns(*table) {
-            if columns.iter().all(|column| column.name != *needed) {
-                let sql_type = sql_type(*kind);
-                problems.push(format!("{}.{needed}", table.sql()));
-                // PostgreSQL has a word "user" of its own.
-                let name = match table {
-                    TableName::User => quote(table.sql()),
-                    _ => table.sql().to_owned(),
-                };
-                statements.push(format!("ALTER TABLE {name} ADD COLUMN {needed} {sql_type};"));
-            }
-        }
-    }
-    if problems.is_empty() {
-        return Ok(());
-    }
-    Err(Error::SchemaMismatch {
-        problem: format!("column {} is missing", problems.join(", ")),
+    let missing: Vec<_> = found
+        .iter()
+        .flat_map(|(table, columns)| {
+            let is_missing = |needed: &str| columns.iter().all(|column| column.name != needed);
+            let needed = needed_columns(*table).iter();
+            needed
+                .filter(move |(name, _)| is_missing(name))
+                .map(|(name, kind)| (*table, *name, *kind))
+        })
+        .collect();
+    if missing.is_empty() { Ok(()) } else { Err(missing_columns(&missing, sql_type)) }
+}
+
+/// The error for columns that are not there.
+fn missing_columns(
+    missing: &[(TableName, &str, Kind)],
+    sql_type: impl Fn(Kind) -> &'static str,
+) -> Error {
+    let names = missing.iter().map(|(table, column, _)| format!("{}.{column}", table.sql()));
+    let statements = missing.iter().map(|(table, column, kind)| {
+        // PostgreSQL has a word "user" of its own.
+        let name = match table {
+            TableName::User => quote(table.sql()),
+            _ => table.sql().to_owned(),
+        };
+        format!("ALTER TABLE {name} ADD COLUMN {column} {};", sql_type(*kind))
+    });
+    Error::SchemaMismatch {
+        problem: format!("column {} is missing", names.collect::<Vec<_>>().join(", ")),
         remedy: format!(
             "Add it to the app's Drizzle schema and run `npx drizzle-kit push`, or run: {}",
-            statements.join(" ")
+            statements.collect::<Vec<_>>().join(" ")
         ),
-    })
+    }
+}
+
+/// The error for a table that an app may be without. One that never had it needs nothing.
+fn missing_table(table: TableName) -> Error {
+    let name = table.sql();
+    Error::SchemaMismatch {
+        problem: format!("table {name} is missing, and this function is about it"),
+        remedy: format!(
+            "An app without such tasks leaves it alone, all other functions work; for the table, add it to the \
+             app's Drizzle schema and push it, or make it: createTables({{ tables: ['{name}'] }})"
+        ),
+    }
 }
 
 /// The error for tables that are not there.
@@ -306,6 +269,8 @@ fn missing_tables(missing: &[&str]) -> Error {
 pub struct Schema {
     /// In the order of [`TableName::ALL`]. One that an app may be without says why it can't be used.
     tables: Vec<(TableName, Result<Arc<Table>>)>,
+    /// How the database calls what a column should hold.
+    sql_type: fn(Kind) -> &'static str,
     /// The unit of its times.
     pub timestamp_unit: TimestampUnit,
     /// Whether a write may change rows that it does not name.
@@ -318,18 +283,20 @@ impl Schema {
     /// `select` how a SELECT reads one.
     pub fn new(
         found: Vec<(TableName, Vec<Column>)>,
-        sql_type: impl Fn(Kind) -> &'static str,
+        sql_type: fn(Kind) -> &'static str,
         select: impl Fn(&Column) -> String,
         timestamp_unit: TimestampUnit,
         has_triggers: bool,
     ) -> Result<Self> {
         let (optional, needed): (Vec<_>, Vec<_>) =
             found.iter().partition(|(table, _)| table.is_optional());
-        check_tables(&needed, &sql_type)?;
-        let unusable: Vec<(TableName, Error)> = optional
-            .into_iter()
-            .filter_map(|table| Some((table.0, check_tables(&[table], &sql_type).err()?)))
-            .collect();
+        check_tables(&needed, sql_type)?;
+        let check = |found: &(TableName, Vec<Column>)| match found {
+            (table, columns) if columns.is_empty() => Err(missing_table(*table)),
+            found => check_tables(&[found], sql_type),
+        };
+        let unusable: Vec<(TableName, Error)> =
+            optional.into_iter().filter_map(|table| Some((table.0, check(table).err()?))).collect();
         let table = |(name, columns)| {
             let why = unusable.iter().find(|(unusable, _)| *unusable == name);
             let table = match why {
@@ -338,7 +305,8 @@ impl Schema {
             };
             (name, table)
         };
-        Ok(Self { tables: found.into_iter().map(table).collect(), timestamp_unit, has_triggers })
+        let tables = found.into_iter().map(table).collect();
+        Ok(Self { tables, sql_type, timestamp_unit, has_triggers })
     }
 
     /// A table's columns.
@@ -347,6 +315,21 @@ impl Schema {
             Some((_, table)) => table.as_ref().map_err(Clone::clone),
             None => Err(Error::Internal("a table was lost".to_owned())),
         }
+    }
+
+    /// Refuses a call that needs a column which an app may be without.
+    pub fn needs(&self, table: TableName, column: &'static str) -> Result<()> {
+        if self.table(table)?.has(column) {
+            return Ok(());
+        }
+        let missing = [(table, column, kind_of_wanted(column))];
+        Err(missing_columns(&missing, self.sql_type))
+    }
+
+    /// Whether free trials can be counted: users have a counter, and tasks of this kind say that they are one.
+    pub fn has_free_trials(&self, kind: TaskKind) -> bool {
+        let has = |table, column| self.table(table).is_ok_and(|table| table.has(column));
+        has(TableName::User, "free_trial_used") && has(TableName::Tasks(kind), "is_free_trial")
     }
 }
 

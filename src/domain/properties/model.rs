@@ -209,6 +209,7 @@ impl Row {
             status: self.text("status").unwrap().to_owned(),
             credit_id: self.text("creditId").map(str::to_owned),
             updated_at_ms: self.time_ms("updatedAt").unwrap(),
+            free_trial: false,
         }
     }
 }
@@ -351,6 +352,8 @@ impl Tables {
                 let facts = NewTaskFacts {
                     task_exists: self.row(Tasks(*kind), &id).is_some(),
                     named_charge: names.map(Row::charge),
+                    active: 0,
+                    free_trials_used: 0,
                     funds: self.funds(USERS[*user]),
                 };
                 (plan_new_task(&task, &facts, ids, now_ms)?, None)

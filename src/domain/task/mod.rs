@@ -27,6 +27,18 @@ pub struct TaskFacts {
     pub credit_id: Option<String>,
     /// When it was last written.
     pub updated_at_ms: i64,
+    /// Whether it took one of its user's free trials.
+    pub free_trial: bool,
+}
+
+impl TaskFacts {
+    /// By how many the user's free trials rise when the task gets this status, if it gets one. A failed task
+    /// gives its trial back, and takes it again if it is worked on after all: so a trial comes back once,
+    /// however often the task fails.
+    fn free_trials(&self, status: Option<&str>) -> i64 {
+        let counts = |status: &str| i64::from(self.free_trial && status != FAILED);
+        counts(status.unwrap_or(&self.status)) - counts(&self.status)
+    }
 }
 
 /// Sets the times of a new row. `updatedAt` is the time of the write, whatever was passed.

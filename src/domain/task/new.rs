@@ -4,6 +4,7 @@ use serde_json::json;
 
 use super::{FAILED, own_charge, set_times};
 use crate::domain::charge::{Charge, ChargeFacts, ChargeRequest, NewIds, plan_charge};
+use crate::domain::column::{Kind, in_form};
 use crate::domain::credits::Credits;
 use crate::domain::options;
 use crate::domain::plan::{Plan, Verb};
@@ -28,16 +29,27 @@ pub struct NewTask {
     pub fields: Fields,
     /// Whether the same call, made again, gets the task that is there.
     pub replay: bool,
+    /// How many tasks whose credits are at risk the user may have before this one.
+    pub max_active: Option<i64>,
+    /// How many free trials the user has in all, if this task takes one.
+    pub free_trial_limit: Option<i64>,
 }
 
 impl NewTask {
     /// Reads the arguments of `createMediaTask`. The cost of an AI task is its field `costCredits`.
     pub fn parse(
         kind: TaskKind,
-        fields: Fields,
+        mut fields: Fields,
         cost: Option<&Value>,
         options: &Fields,
     ) -> Result<Self> {
+        let (function, known): (_, &[&str]) = match kind {
+            TaskKind::Media => ("createMediaTask", &["replay", "maxActive", "freeTrialLimit"]),
+            TaskKind::Ai => ("createAITask", &["replay", "maxActive"]),
+        };
+        options::without_transaction(function, &fields)?;
+        fields.remove("tx");
+        options.only(function, known)?;
         let id = fields.id("id")?;
         let user_id = fields.id("userId")?;
         let credit_id = fields.optional_id("creditId")?;
@@ -68,9 +80,32 @@ impl NewTask {
             described: describe(kind, &id, &fields),
             replay: false,
         });
-        let replay = options::replay(options, "the options of a new task", "id", &fields)?;
-        Ok(Self { kind, id, charge, user_id, credit_id, fields, replay })
+        let takes_trial = !failed && is_free_trial(&fields);
+        Ok(Self {
+            kind,
+            id,
+            charge,
+            user_id,
+            credit_id,
+            replay: options::replay(options, "id", &fields)?,
+            max_active: options::limit(options, "maxActive")?,
+            free_trial_limit: options::limit(options, "freeTrialLimit")?.filter(|_| takes_trial),
+            fields,
+        })
     }
+
+    /// Whether the task counts among those whose credits are at risk. Where no status is passed, the table
+    /// fills in the first one.
+    pub fn is_at_risk(&self) -> bool {
+        let status = self.fields.get("status").and_then(Value::as_text);
+        status.is_none_or(|status| self.kind.statuses_at_risk().contains(&status))
+    }
+}
+
+/// Whether a task says that it is a free trial, in any form that its column takes.
+fn is_free_trial(fields: &Fields) -> bool {
+    let value = fields.get("isFreeTrial").map(|value| in_form(Kind::Boolean, value));
+    value.is_some_and(|value| *value == Value::Bool(true))
 }
 
 /// What the app's pages show of a task's charge, in the app's words and the app's order of keys.
@@ -110,6 +145,10 @@ pub struct NewTaskFacts {
     pub task_exists: bool,
     /// The charge that [`NewTask::credit_id`] names, if it is there.
     pub named_charge: Option<Charge>,
+    /// How many tasks of this kind the user has whose credits are at risk, if that is limited.
+    pub active: i64,
+    /// How many free trials the user has used, if the task takes one.
+    pub free_trials_used: i64,
     /// The user, and the grants if the task costs anything.
     pub funds: ChargeFacts,
 }
@@ -130,6 +169,14 @@ pub fn plan_new_task(
     if let Some(credit_id) = &task.credit_id {
         own_charge(credit_id, facts.named_charge.as_ref(), &task.user_id)?;
     }
+    let active = facts.active;
+    if let Some(max_active) = task.max_active.filter(|max_active| active >= *max_active) {
+        return Err(Error::TooManyActiveTasks { active, max_active });
+    }
+    let used = facts.free_trials_used;
+    if let Some(limit) = task.free_trial_limit.filter(|limit| used >= *limit) {
+        return Err(Error::FreeTrialUsedUp { used, limit });
+    }
 
     let table = TableName::Tasks(task.kind);
     let mut row = task.fields.clone();
@@ -139,6 +186,7 @@ pub fn plan_new_task(
         row.set("creditId", Value::Text(plan.reply.1));
         plan.reply = (table, task.id.clone());
     }
+    plan.free_trials = i64::from(task.free_trial_limit.is_some());
     set_times(&mut row, now_ms);
     plan.push(table, Verb::Insert, &task.id, row);
     Ok(plan)

@@ -28,6 +28,7 @@ fn task(status: &str, credit_id: Option<&str>) -> TaskFacts {
         status: status.into(),
         credit_id: credit_id.map(str::to_owned),
         updated_at_ms: 5,
+        free_trial: false,
     }
 }
 
@@ -133,9 +134,79 @@ fn new_tasks_guards_in_order() -> Result<()> {
     ];
     for (task, user_exists, task_exists, named_charge, code) in rows {
         let funds = ChargeFacts { user_exists, ..ChargeFacts::default() };
-        let facts = NewTaskFacts { task_exists, named_charge, funds };
+        let facts = NewTaskFacts { task_exists, named_charge, funds, ..NewTaskFacts::default() };
         let plan = plan_new_task(task, &facts, ids(), 0);
         assert_eq!(plan.err().map(|error| error.code()), code, "{facts:?}");
+    }
+    Ok(())
+}
+
+#[test]
+fn limits_of_a_plan() -> Result<()> {
+    let trial = |value: Value| vec![("isFreeTrial", value)];
+    let one = |name: &'static str| vec![(name, Value::Integer(1))];
+    let both = vec![("maxActive", Value::Integer(2)), ("freeTrialLimit", Value::Integer(2))];
+    let rows = [
+        // what the task says, options, tasks at risk, trials used; trials taken, or the code
+        (vec![], vec![], 9, 9, Ok(0)),
+        (vec![], one("maxActive"), 0, 9, Ok(0)),
+        (vec![], one("maxActive"), 1, 0, Err("TOO_MANY_ACTIVE_TASKS")),
+        (vec![], vec![("maxActive", Value::Integer(0))], 0, 0, Err("TOO_MANY_ACTIVE_TASKS")),
+        (vec![], vec![("maxActive", Value::Null)], 9, 0, Ok(0)),
+        (trial(Value::Bool(true)), vec![], 0, 9, Ok(0)),
+        (trial(Value::Bool(true)), one("freeTrialLimit"), 9, 0, Ok(1)),
+        (trial(Value::Integer(1)), one("freeTrialLimit"), 0, 0, Ok(1)),
+        (trial(text("true")), one("freeTrialLimit"), 0, 0, Ok(1)),
+        (trial(Value::Bool(true)), one("freeTrialLimit"), 0, 1, Err("FREE_TRIAL_USED_UP")),
+        (trial(Value::Bool(false)), one("freeTrialLimit"), 0, 1, Ok(0)),
+        (trial(Value::Null), one("freeTrialLimit"), 0, 1, Ok(0)),
+        (trial(Value::Bool(true)), both.clone(), 2, 2, Err("TOO_MANY_ACTIVE_TASKS")),
+        (trial(Value::Bool(true)), both.clone(), 1, 2, Err("FREE_TRIAL_USED_UP")),
+        (trial(Value::Bool(true)), both, 1, 1, Ok(1)),
+        // It has failed before it begins: it takes nothing.
+        (
+            vec![("isFreeTrial", Value::Bool(true)), ("status", text("failed"))],
+            one("freeTrialLimit"),
+            0,
+            1,
+            Ok(0),
+        ),
+    ];
+    for (said, options, active, free_trials_used, expected) in rows {
+        let mut task = fields(&[("id", text("t")), ("userId", text("u"))]);
+        for (name, value) in said {
+            task.set(name, value);
+        }
+        let task = NewTask::parse(Media, task, Some(&Value::Integer(0)), &fields(&options))?;
+        let funds = ChargeFacts { user_exists: true, ..ChargeFacts::default() };
+        let facts = NewTaskFacts { active, free_trials_used, funds, ..NewTaskFacts::default() };
+        let planned = plan_new_task(&task, &facts, ids(), 0).map(|plan| plan.free_trials);
+        assert_eq!(planned.map_err(|error| error.code()), expected, "{task:?} {facts:?}");
+    }
+    Ok(())
+}
+
+#[test]
+fn a_trial_comes_back_when_its_task_fails() -> Result<()> {
+    let rows = [
+        // a free trial, its status, the patch's status; by how many the user's trials rise
+        (true, "pending", Some("failed"), -1),
+        (true, "extracted", Some("failed"), -1),
+        (true, "failed", Some("failed"), 0),
+        (true, "failed", None, 0),
+        (true, "processing", Some("extracted"), 0),
+        (true, "processing", None, 0),
+        // It is worked on after all.
+        (true, "failed", Some("processing"), 1),
+        (false, "pending", Some("failed"), 0),
+        (false, "failed", Some("processing"), 0),
+    ];
+    for (free_trial, status, patched, expected) in rows {
+        let task = TaskFacts { free_trial, ..task(status, None) };
+        let patched: Vec<_> = patched.iter().map(|status| ("status", text(status))).collect();
+        let patch = patch(fields(&patched))?;
+        let (plan, _) = plan_patch(&patch, &task, None, Vec::new(), ids(), 0);
+        assert_eq!(plan.free_trials, expected, "{task:?} {patch:?}");
     }
     Ok(())
 }

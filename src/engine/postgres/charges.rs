@@ -203,14 +203,8 @@ fn written_row(row: Option<Row>) -> Result<Outcome> {
 
 fn check(session: &Session<'_>, request: &Charging) -> Result<()> {
     match request {
-        Charging::Task(task) => {
-            let table = session.table(Tasks(task.kind)).map_err(Failure::into_error)?;
-            table.check(&task.fields)?;
-            table.check_complete(&task.fields)
-        }
-        Charging::Consume(request) => {
-            session.table(Credit).map_err(Failure::into_error)?.check(&request.described)
-        }
+        Charging::Task(task) => session.schema()?.check_new_task(task),
+        Charging::Consume(request) => session.schema()?.check_credit(&request.described),
     }
 }
 
@@ -220,6 +214,12 @@ fn wanted<'w>(requests: impl Iterator<Item = &'w Charging>, patient: bool) -> Wa
         if let Charging::Task(task) = request {
             wanted.tasks.push((task.kind, task.id.clone()));
             wanted.charge_ids.extend(task.credit_id.clone());
+            if task.max_active.is_some() {
+                wanted.active_of.entry(task.kind).or_default().insert(task.user_id.clone());
+            }
+            if task.free_trial_limit.is_some() {
+                wanted.trials_of.insert(task.user_id.clone());
+            }
         }
         let charge = request.charge();
         wanted.transaction_nos.extend(charge.and_then(|charge| charge.transaction_no.clone()));
@@ -243,13 +243,18 @@ fn plan_one(request: &Charging, facts: &mut Facts, ids: NewIds, now_ms: i64) -> 
         Charging::Task(task) => {
             let named = task.credit_id.as_ref();
             let key = (task.kind, task.id.clone());
+            let counted = (task.kind, task.user_id.clone());
             let task_facts = NewTaskFacts {
                 task_exists: facts.tasks.contains(&key),
                 named_charge: named.and_then(|id| facts.charges.get(id).cloned()),
+                active: facts.active.get(&counted).copied().unwrap_or_default(),
+                free_trials_used: facts.free_trials.get(user_id).copied().unwrap_or_default(),
                 funds,
             };
             let plan = plan_new_task(task, &task_facts, ids, now_ms)?;
             facts.tasks.insert(key);
+            *facts.active.entry(counted).or_default() += i64::from(task.is_at_risk());
+            *facts.free_trials.entry(user_id.to_owned()).or_default() += plan.free_trials;
             plan
         }
     };

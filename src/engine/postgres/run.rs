@@ -22,7 +22,7 @@ use crate::engine::replays::{self, About};
 use crate::engine::{Charging, Operation, Outcome, Read, Write, now_ms};
 use crate::error::{Error, Result};
 use crate::storage::Row;
-use crate::storage::books::Shelf;
+use crate::storage::books::{Shelf, owners_of};
 use crate::storage::postgres::{Failure, Session, WantedTask};
 
 type Attempt = Result<Outcome, Failure>;
@@ -72,7 +72,9 @@ impl Engine {
     async fn attempt(&self, operation: &Operation) -> Attempt {
         let now_ms = now_ms();
         match operation {
-            Operation::CreateTables => self.server.create_tables().await.map(|()| Outcome::Done),
+            Operation::CreateTables(tables) => {
+                self.server.create_tables(tables).await.map(|()| Outcome::Done)
+            }
             Operation::Diagnose => self.server.diagnostics().await.map(Outcome::Diagnostics),
             Operation::Stats => Ok(Outcome::Stats(self.report())),
             Operation::Read(question) => {
@@ -126,7 +128,7 @@ impl Engine {
 
     async fn create_grant(&self, grant: &NewGrant, now_ms: i64) -> Attempt {
         let mut session = self.server.session().await?;
-        session.table(Credit)?.check(&grant.fields)?;
+        session.schema()?.check_credit(&grant.fields)?;
         let facts = session.grant_facts(grant).await?;
 
         let planned = plan_grant(grant, facts, self.new_ids(now_ms), now_ms).and_then(|plan| {
@@ -157,7 +159,7 @@ impl Engine {
 
     async fn update_task(&self, patch: &TaskPatch, now_ms: i64) -> Attempt {
         let mut session = self.server.session().await?;
-        session.table(Tasks(patch.kind))?.check(&patch.fields)?;
+        session.schema()?.check_patch(patch)?;
         let wanted = WantedTask {
             kind: patch.kind,
             id: &patch.id,
@@ -182,8 +184,7 @@ impl Engine {
 
     async fn charge_step(&self, step: &Step, now_ms: i64) -> Attempt {
         let mut session = self.server.session().await?;
-        session.table(Tasks(step.kind))?.check(&step.fields)?;
-        session.table(Credit)?.check(step.described())?;
+        session.schema()?.check_step(step)?;
         let transaction_no = step.transaction_no.as_deref();
         let charge = step.credits.map(|credits| (credits.get(), transaction_no));
         let wanted = WantedTask { kind: step.kind, id: &step.id, credit_id: None, charge };
@@ -213,6 +214,7 @@ impl Engine {
                 (None, charge, drawn_on)
             }
             Target::Task(kind, id) => {
+                session.schema()?.check_settlement_of(*kind)?;
                 let wanted = WantedTask { kind: *kind, id, credit_id: None, charge: None };
                 let Some(facts) = session.task_facts(&wanted, now_ms).await? else {
                     session.roll_back();
@@ -290,9 +292,10 @@ const ABOUT_SCHEMA: [&str; 7] = ["42703", "42P01", "42804", "42883", "23502", "2
 /// Whether the tables may not be what they were when they were looked at.
 pub(super) fn is_about_schema(error: &Error) -> bool {
     match error {
-        Error::UnknownField { .. } | Error::MissingField { .. } | Error::InvalidValue { .. } => {
-            true
-        }
+        Error::UnknownField { .. }
+        | Error::MissingField { .. }
+        | Error::InvalidValue { .. }
+        | Error::SchemaMismatch { .. } => true,
         Error::InBatch { error, .. } => is_about_schema(error),
         Error::Database { database_code, .. } => ABOUT_SCHEMA.contains(&database_code.as_str()),
         _ => false,
@@ -320,8 +323,12 @@ fn undo_if_refused<T>(session: &mut Session<'_>, planned: Result<T>) -> Result<T
 async fn read(session: &mut Session<'_>, question: &Read, now_ms: i64) -> Attempt {
     match question {
         Read::Find(table, id) => session.find(*table, id).await.map(Outcome::Row),
-        Read::HasActiveTask(user_id) => session.has_active_task(user_id).await.map(Outcome::Bool),
-        Read::ActiveTasks(user_id) => session.active_tasks(user_id).await.map(Outcome::Rows),
+        Read::HasActiveTask(user_id, statuses) => {
+            session.has_active_task(user_id, statuses).await.map(Outcome::Bool)
+        }
+        Read::ActiveTasks(user_id, statuses) => {
+            session.active_tasks(user_id, statuses).await.map(Outcome::Rows)
+        }
         Read::TaskHistory(user_id, page) => {
             let (rows, total) = session.task_history(user_id, *page).await?;
             Ok(Outcome::Page(rows, total, *page))
@@ -332,6 +339,11 @@ async fn read(session: &mut Session<'_>, question: &Read, now_ms: i64) -> Attemp
             Ok(Outcome::Quote(quote(&grants, *credits)))
         }
         Read::List(filter, page) => session.list(filter, *page).await.map(Outcome::Rows),
+        Read::ListWithUsers(filter, page) => {
+            let rows = session.list(filter, *page).await?;
+            let users = session.users(&owners_of(&rows)).await?;
+            Ok(Outcome::RowsOfUsers(rows, users))
+        }
         Read::Count(filter) => session.count(filter).await.map(Outcome::Number),
         Read::TaskCharges(kind, id) => match session.find(Tasks(*kind), id).await? {
             Some(task) => charges_of(session, *kind, &task).await.map(Outcome::Rows),

@@ -13,6 +13,7 @@ use super::super::{Ids, Operation, Outcome, now_ms, read, write};
 use super::Counted;
 use super::turns::Turns;
 use super::worker::{self, Worker};
+use crate::domain::table::TableName;
 use crate::error::{Error, Result};
 use crate::storage::sqlite::{Database, Options, Place, Role};
 
@@ -54,9 +55,11 @@ impl Worker for Writer {
 
     fn run(&mut self, requests: &[Request]) -> Vec<Result<Outcome>> {
         // Making tables is a transaction of its own, so it splits what came before from what follows.
-        let splits = |request: &Request| matches!(request.operation, Operation::CreateTables);
+        let splits = |request: &Request| matches!(request.operation, Operation::CreateTables(_));
         match requests.chunk_by(|one, next| !splits(one) && !splits(next)).next() {
-            Some([request]) if splits(request) => vec![self.create_tables()],
+            Some([Request { operation: Operation::CreateTables(tables), .. }]) => {
+                vec![self.create_tables(tables)]
+            }
             Some(group) => self.take_turn(group),
             None => Vec::new(),
         }
@@ -229,10 +232,12 @@ impl Writer {
         Ok(Batch::Committed(outcomes))
     }
 
-    fn create_tables(&mut self) -> Result<Outcome> {
+    fn create_tables(&mut self, tables: &[TableName]) -> Result<Outcome> {
         let made = match &mut self.database {
-            Some(database) => database.create_missing_tables(),
-            none => Database::create(&self.place, self.options).map(|made| *none = Some(made)),
+            Some(database) => database.create_missing_tables(tables),
+            none => {
+                Database::create(&self.place, self.options, tables).map(|made| *none = Some(made))
+            }
         };
         if made.as_ref().is_err_and(is_distrusted) && self.place != Place::Memory {
             self.database = None;
@@ -257,7 +262,7 @@ fn run(database: &mut Database, operation: &Operation, ids: &mut Ids) -> Result<
         Operation::Write(change) => write(database, change, ids, now_ms()),
         Operation::Read(question) => read(database, question, now_ms()),
         Operation::Diagnose => database.diagnostics().map(Outcome::Diagnostics),
-        Operation::CreateTables | Operation::Stats => {
+        Operation::CreateTables(_) | Operation::Stats => {
             Err(Error::Internal("this belongs into no transaction of the writer's".to_owned()))
         }
     }

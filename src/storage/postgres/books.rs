@@ -21,7 +21,6 @@ type Result<T> = std::result::Result<T, Failure>;
 
 const CREDIT: &str = "id::text, user_id::text, transaction_type::text, credits::bigint, \
                       remaining_credits::bigint, status::text, consumed_detail::text, metadata::text";
-const TASK: &str = "id::text, user_id::text, status::text, credit_id::text";
 const TASK_KINDS: [TaskKind; 2] = [TaskKind::Media, TaskKind::Ai];
 
 /// The users of a page: a condition on `user_id`, and its parameters.
@@ -55,11 +54,13 @@ impl Session<'_> {
 
     async fn page(&mut self, range: &Range, begin: Option<&str>) -> Result<BooksPage> {
         let kinds = self.kinds();
-        let tables = kinds.iter().map(|kind| (TableName::Tasks(*kind), TASK));
-        let statements = std::iter::once((TableName::Credit, CREDIT))
-            .chain(tables)
-            .map(|(table, columns)| self.rows_of(table, columns, range))
-            .collect::<Result<Vec<_>>>()?;
+        let mut statements = vec![self.rows_of(TableName::Credit, CREDIT, range)?];
+        for kind in &kinds {
+            let table = TableName::Tasks(*kind);
+            let credit_id = self.table(table)?.column_or("credit_id", "NULL");
+            let columns = format!("id::text, user_id::text, status::text, {credit_id}::text");
+            statements.push(self.rows_of(table, &columns, range)?);
+        }
         let replies = self.send(begin, &statements, None, "reading the books").await?;
 
         let mut page = BooksPage::default();

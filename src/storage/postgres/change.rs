@@ -18,15 +18,16 @@ use crate::storage::schema::Table;
 #[derive(Default)]
 pub(super) struct Parts {
     pub(super) statement: Statement,
+    begun: bool,
     expected: Vec<(&'static str, usize)>,
 }
 
 impl Parts {
-    /// A part that must change this many rows.
-    pub(super) fn push(&mut self, part: &'static str, rows: usize, sql: &str) {
-        let with = if self.expected.is_empty() { "WITH" } else { "," };
+    /// A part that must change this many rows, if that matters.
+    pub(super) fn push(&mut self, part: &'static str, rows: Option<usize>, sql: &str) {
+        let with = if std::mem::replace(&mut self.begun, true) { "," } else { "WITH" };
         self.statement.push(&format!("{with} {part} AS ({sql})"));
-        self.expected.push((part, rows));
+        self.expected.extend(rows.map(|rows| (part, rows)));
     }
 
     /// A part that changes each of these grants by a number of credits; none, if there are none.
@@ -57,14 +58,14 @@ impl Parts {
              FROM unnest({ids}, {credits}) AS change (id, credits) \
              WHERE credit.id = change.id AND {condition} RETURNING 1"
         );
-        self.push(part, grants, &update);
+        self.push(part, Some(grants), &update);
     }
 
     /// The whole statement, with the rows that its last part writes. The COMMIT is on its way with it, so
     /// a part that changed another number of rows (a trigger of the app's own may drop one) divides by
     /// zero: that undoes everything.
     pub(super) fn finish(mut self, written: &str, rows: usize, table: &Table) -> Statement {
-        self.push("written", rows, &format!("{written} RETURNING {}", table.select_list));
+        self.push("written", Some(rows), &format!("{written} RETURNING {}", table.select_list));
         let as_expected: Vec<String> = self
             .expected
             .iter()

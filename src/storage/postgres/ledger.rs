@@ -3,7 +3,7 @@
 //! Everybody locks in one order: the users by id, the task, the charge, each user's grants in draw
 //! order. So two transactions of this package never wait for each other in a circle.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 use tokio_postgres::Row as DatabaseRow;
@@ -37,6 +37,10 @@ pub struct Wanted {
     pub transaction_nos: Vec<String>,
     /// Charges that new tasks name.
     pub charge_ids: Vec<String>,
+    /// Of which users the tasks of a kind are to be counted whose credits are at risk.
+    pub active_of: BTreeMap<TaskKind, BTreeSet<String>>,
+    /// Of which users the free trials are to be counted.
+    pub trials_of: BTreeSet<String>,
     /// Whether to wait for locks as long as the options say. Requests that have nothing to do with each other
     /// wait a moment: one whose user somebody else has locked must not hold up the others.
     pub patient: bool,
@@ -53,11 +57,29 @@ pub struct Facts {
     pub transaction_nos: HashSet<String>,
     /// The charges that tasks name.
     pub charges: HashMap<String, Charge>,
+    /// How many tasks of a kind a user has whose credits are at risk.
+    pub active: HashMap<(TaskKind, String), i64>,
+    /// How many free trials a user has used.
+    pub free_trials: HashMap<String, i64>,
     /// Spendable grants of each user in draw order: all of them, or as many as cover what is wanted.
     pub grants: HashMap<String, Vec<Grant>>,
 }
 
 impl Facts {
+    /// Takes the replies to [`counts`].
+    fn add_counts(&mut self, wanted: &Wanted, replies: &[Vec<DatabaseRow>]) -> Result<()> {
+        let mut replies = replies.iter();
+        for (kind, rows) in wanted.active_of.keys().zip(replies.by_ref()) {
+            for row in rows {
+                self.active.insert((*kind, get(row, 0)?), get(row, 1)?);
+            }
+        }
+        for row in replies.flatten() {
+            self.free_trials.insert(get(row, 0)?, get(row, 1)?);
+        }
+        Ok(())
+    }
+
     fn add_grants(&mut self, rows: &[DatabaseRow], now_ms: i64) -> Result<()> {
         for row in rows {
             let grant = read_grant(row)?;
@@ -113,9 +135,12 @@ impl Session<'_> {
         let ids = [texts(wanted.charge_ids.clone())];
         statements.push(Statement::new(charges("$1"), ids));
         statements.push(Statement::new(next_grants("$1"), [user_ids(), needs, now]));
+        let first_count = statements.len();
+        statements.extend(counts(wanted));
 
         let doing = "reading the balance";
-        let replies = self.begin_all(&statements, wanted.patient, doing).await?;
+        let mut replies = self.begin_all(&statements, wanted.patient, doing).await?;
+        let counted = replies.split_off(first_count.min(replies.len()));
         let [users, tasks @ .., numbers, charges, grants] = replies.as_slice() else {
             return Err(internal("the server owes an answer"));
         };
@@ -134,6 +159,7 @@ impl Session<'_> {
         for charge in read_charges(charges)? {
             facts.charges.insert(charge.id.clone(), charge);
         }
+        facts.add_counts(wanted, &counted)?;
         facts.add_grants(grants, now_ms)?;
         self.complete(&mut facts, &wanted.credits, now_ms).await?;
         Ok(facts)
@@ -186,8 +212,18 @@ impl Session<'_> {
         self.table(TableName::Tasks(wanted.kind))?;
         let now = self.time_for("expiresAt", now_ms)?;
         let table = wanted.kind.table();
-        let task_facts = include_str!("sql/task_facts.sql").replace("{tasks}", table);
-        let charge = format!("COALESCE($2, (SELECT credit_id FROM {table} WHERE id = $1))");
+        let schema = self.schema()?;
+        let credit_id =
+            schema.table(TableName::Tasks(wanted.kind))?.column_or("credit_id", "NULL::text");
+        let free_trial = match schema.has_free_trials(wanted.kind) {
+            true => "is_free_trial IS TRUE",
+            false => "false",
+        };
+        let task_facts = include_str!("sql/task_facts.sql")
+            .replace("{tasks}", table)
+            .replace("{credit_id}", credit_id)
+            .replace("{free_trial}", free_trial);
+        let charge = format!("COALESCE($2, (SELECT {credit_id} FROM {table} WHERE id = $1))");
         let of_charge = || [text(wanted.id), text_or_null(wanted.credit_id)];
         let mut statements = vec![
             Statement::new(lock_owner(table), [text(wanted.id)]),
@@ -213,6 +249,7 @@ impl Session<'_> {
             status: get(row, 1)?,
             credit_id: get(row, 2)?,
             updated_at_ms: read_time(row, 3)?.unwrap_or_default(),
+            free_trial: get(row, 4)?,
         };
         let charge = read_charges(charge)?.into_iter().next();
         let drawn_on = read_grants(drawn_on)?;
@@ -302,6 +339,7 @@ impl Session<'_> {
         let mut parts = Parts::default();
         self.push_draws(&mut parts, plans, now_ms)?;
         self.push_returns(&mut parts, plans, now_ms)?;
+        self.push_free_trials(&mut parts, plans, now_ms)?;
         let rows = plans.iter().flat_map(|plan| &plan.rows);
         let (tables, statements): (Vec<Arc<Table>>, Vec<Statement>) =
             write_rows(rows, parts, |name| self.table(name).cloned())?.into_iter().unzip();
@@ -340,6 +378,35 @@ impl Session<'_> {
         Ok(())
     }
 
+    /// By how many users' free trials rise or fall.
+    fn push_free_trials(&self, parts: &mut Parts, plans: &[&Plan], now_ms: i64) -> Result<()> {
+        let mut of_users: BTreeMap<&str, i64> = BTreeMap::new();
+        for plan in plans.iter().filter(|plan| plan.free_trials != 0) {
+            *of_users.entry(&plan.user_id).or_default() += plan.free_trials;
+        }
+        if of_users.is_empty() {
+            return Ok(());
+        }
+        let taken = of_users.values().any(|more| *more > 0).then_some(of_users.len());
+        let (ids, more) = of_users.into_iter().map(|(id, more)| (id.to_owned(), more)).unzip();
+        let (ids, declared) = texts(ids);
+        let ids = parts.statement.bind(ids, declared);
+        let more = parts.statement.bind(Param::Integers(more), Type::INT8_ARRAY);
+        let touch = if self.table(TableName::User)?.has("updated_at") {
+            let (now, declared) = self.time_in(TableName::User, "updatedAt", now_ms)?;
+            format!(", updated_at = {}", parts.statement.bind(now, declared))
+        } else {
+            String::new()
+        };
+        let sql = include_str!("sql/free_trials.sql")
+            .replace("{users}", &ids)
+            .replace("{more}", &more)
+            .replace("{touch}", &touch);
+        // A user who is gone has nothing to get back.
+        parts.push("free_trials", taken, &sql);
+        Ok(())
+    }
+
     /// A time as a column of `credit` takes it.
     pub(super) fn time_for(&self, key: &str, time_ms: i64) -> Result<(Param, Type)> {
         self.time_in(TableName::Credit, key, time_ms)
@@ -371,6 +438,24 @@ impl Written {
     pub fn take(&mut self, (table, id): &(TableName, String)) -> Option<Row> {
         self.0.remove(&(table.sql(), id.clone()))
     }
+}
+
+/// What is to be counted of some users, each kind of task by itself, and then their free trials. They are
+/// sent after the users' locks, so they see what everybody before has written.
+fn counts(wanted: &Wanted) -> Vec<Statement> {
+    let ids = |users: &BTreeSet<String>| texts(users.iter().cloned().collect());
+    let of_kind = |(kind, users): (&TaskKind, &BTreeSet<String>)| {
+        let sql = include_str!("sql/tasks_at_risk.sql").replace("{tasks}", kind.table());
+        let statuses = kind.statuses_at_risk().iter().map(|status| (*status).to_owned());
+        Statement::new(sql, [ids(users), texts(statuses.collect())])
+    };
+    let mut statements: Vec<Statement> = wanted.active_of.iter().map(of_kind).collect();
+    if !wanted.trials_of.is_empty() {
+        let sql =
+            r#"SELECT id, COALESCE(free_trial_used, 0)::bigint FROM "user" WHERE id = ANY ($1)"#;
+        statements.push(Statement::new(sql, [ids(&wanted.trials_of)]));
+    }
+    statements
 }
 
 /// The lock of the user whose row of this table has the id in $1.

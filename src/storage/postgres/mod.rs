@@ -30,6 +30,7 @@ use self::statement::Statement;
 pub use self::watch::Times;
 use super::location::{PostgresUrl, SslMode};
 use super::schema::{Schema, quote};
+use crate::domain::table::{TableName, TaskKind};
 use crate::domain::value::Value;
 use crate::error::Error;
 
@@ -165,13 +166,13 @@ impl Server {
         Ok(session)
     }
 
-    /// Makes those of the four tables that are not there yet.
-    pub async fn create_tables(&self) -> Result<(), Failure> {
+    /// Makes those of these tables that are not there yet.
+    pub async fn create_tables(&self, tables: &[TableName]) -> Result<(), Failure> {
         let client = self.client().await?;
         let begin = &self.begin;
         // IF NOT EXISTS looks before it makes, and two who look at once both make.
         let in_turn = "SELECT pg_advisory_xact_lock(7163217633)";
-        let sql = include_str!("sql/create_tables.sql");
+        let sql: String = tables.iter().map(|table| create_table(*table)).collect();
         let command = format!("{begin}; {in_turn}; {sql} COMMIT");
         let made = in_time(&self.options, client.batch_execute(&command)).await;
         self.forget_schema();
@@ -192,6 +193,7 @@ impl Server {
                 found.push((name, Value::Text(rows::get(row, at)?)));
             }
             found.push(("encrypted", Value::Bool(rows::get(row, texts.len())?)));
+            found.push(("maxConnections", Value::Integer(self.pool.status().max_size as i64)));
             found.push(("tables", Value::Json(rows::get(row, texts.len() + 1)?)));
         }
         Ok(found)
@@ -223,6 +225,15 @@ impl Server {
     }
 }
 
+fn create_table(table: TableName) -> &'static str {
+    match table {
+        TableName::User => include_str!("sql/create_user.sql"),
+        TableName::Credit => include_str!("sql/create_credit.sql"),
+        TableName::Tasks(TaskKind::Media) => include_str!("sql/create_media_tasks.sql"),
+        TableName::Tasks(TaskKind::Ai) => include_str!("sql/create_ai_task.sql"),
+    }
+}
+
 /// What holds until the transaction's end.
 fn settings(options: &Options, lock_timeout: Duration) -> String {
     let mut settings = format!(
@@ -251,7 +262,8 @@ impl<'s> Session<'s> {
         Self { server, client: Some(client), schema: None, unfinished: false }
     }
 
-    fn schema(&self) -> Result<&Arc<Schema>> {
+    /// The tables as they were found.
+    pub fn schema(&self) -> Result<&Arc<Schema>> {
         self.schema.as_ref().ok_or_else(|| Error::Internal("a session without schema".to_owned()))
     }
 

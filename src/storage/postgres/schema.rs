@@ -81,6 +81,7 @@ fn sql_type(kind: Kind) -> &'static str {
     match kind {
         Kind::Integer => "integer",
         Kind::Timestamp => "timestamp",
+        Kind::Boolean => "boolean DEFAULT false",
         _ => "text",
     }
 }

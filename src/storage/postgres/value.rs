@@ -6,6 +6,7 @@ use std::error::Error as StdError;
 use postgres_types::private::BytesMut;
 use tokio_postgres::types::{FromSql, IsNull, ToSql, Type, to_sql_checked};
 
+use crate::domain::column::in_form;
 use crate::domain::value::{Value, iso8601};
 use crate::storage::schema::{Column, Kind};
 
@@ -60,7 +61,8 @@ impl Param {
     /// A value on its way into a column, and the type that it is sent as. The schema has checked that
     /// it fits.
     pub(super) fn of(value: &Value, column: &Column) -> (Self, Type) {
-        let param = match (value, column.kind) {
+        let value = in_form(column.kind, value);
+        let param = match (value.as_ref(), column.kind) {
             // A JSON column keeps a lone text or number the way JSON.stringify writes it.
             (Value::Text(text), Kind::Json) => {
                 Self::Text(serde_json::Value::from(text.as_str()).to_string())

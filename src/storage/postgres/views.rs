@@ -18,8 +18,7 @@ type Result<T> = std::result::Result<T, Failure>;
 
 const MEDIA_TASKS: TableName = TableName::Tasks(TaskKind::Media);
 // A status may be an enum that lacks some of them, so it is compared as text.
-const ACTIVE_TASKS: &str = "user_id = $1 AND status::text = ANY ($2) AND deleted_at IS NULL";
-const TASKS: &str = "user_id = $1 AND deleted_at IS NULL";
+const IN_STATES: &str = " AND status::text = ANY ($2)";
 const NEWEST_FIRST: &str = "created_at DESC, id DESC";
 
 impl Session<'_> {
@@ -38,25 +37,40 @@ impl Session<'_> {
         Ok(rows.into_iter().next())
     }
 
-    /// The user's tasks that are still being worked on, newest first.
-    pub async fn active_tasks(&mut self, user_id: &str) -> Result<Vec<Row>> {
-        let params = user_and_statuses(user_id);
-        self.rows(MEDIA_TASKS, ACTIVE_TASKS, params, NEWEST_FIRST, None).await
+    /// The user's media tasks in one of these states, newest first.
+    pub async fn active_tasks(&mut self, user_id: &str, statuses: &[String]) -> Result<Vec<Row>> {
+        let condition = self.tasks_of_user(IN_STATES)?;
+        let params = vec![text(user_id), texts(statuses.to_vec())];
+        self.rows(MEDIA_TASKS, &condition, params, NEWEST_FIRST, None).await
     }
 
     /// Whether there is such a task.
-    pub async fn has_active_task(&mut self, user_id: &str) -> Result<bool> {
-        let sql = format!("SELECT EXISTS (SELECT 1 FROM media_tasks WHERE {ACTIVE_TASKS})");
-        self.value(Statement::new(sql, user_and_statuses(user_id))).await
+    pub async fn has_active_task(&mut self, user_id: &str, statuses: &[String]) -> Result<bool> {
+        let condition = self.tasks_of_user(IN_STATES)?;
+        let sql = format!("SELECT EXISTS (SELECT 1 FROM media_tasks WHERE {condition})");
+        self.value(Statement::new(sql, [text(user_id), texts(statuses.to_vec())])).await
+    }
+
+    /// Which rows of `media_tasks` are the user's, without deleted ones.
+    fn tasks_of_user(&self, and: &str) -> Result<String> {
+        let not_deleted = self.table(MEDIA_TASKS)?.and_not_deleted();
+        Ok(format!("user_id = $1{and}{not_deleted}"))
+    }
+
+    /// The users with these ids, in any order.
+    pub async fn users(&mut self, ids: &[&str]) -> Result<Vec<Row>> {
+        let ids = texts(ids.iter().map(|id| (*id).to_owned()).collect());
+        self.rows(TableName::User, "id = ANY ($1)", vec![ids], "id", None).await
     }
 
     /// A page of the user's tasks, newest first, without deleted ones, and how many all pages have.
     pub async fn task_history(&mut self, user_id: &str, page: Page) -> Result<(Vec<Row>, i64)> {
         let table = Arc::clone(self.table(MEDIA_TASKS)?);
         let params = vec![text(user_id)];
-        let count = count(MEDIA_TASKS, TASKS, params.clone());
-        let list =
-            list(&table.select_list, MEDIA_TASKS, TASKS, params, NEWEST_FIRST, Some(page.window()));
+        let condition = self.tasks_of_user("")?;
+        let count = count(MEDIA_TASKS, &condition, params.clone());
+        let (columns, window) = (&table.select_list, Some(page.window()));
+        let list = list(columns, MEDIA_TASKS, &condition, params, NEWEST_FIRST, window);
         let [list, total] = self.read([list, count], "reading").await?;
         let rows = list.iter().map(|row| read_row(&table, row)).collect::<Result<_>>()?;
         Ok((rows, first_value(&total)?))
@@ -171,11 +185,6 @@ fn list(
 fn count(table: TableName, condition: &str, params: Vec<(Param, Type)>) -> Statement {
     let table = quote(table.sql());
     Statement::new(format!("SELECT count(*) FROM {table} WHERE {condition}"), params)
-}
-
-fn user_and_statuses(user_id: &str) -> Vec<(Param, Type)> {
-    let statuses = TaskKind::Media.active_statuses().iter().map(|status| (*status).to_owned());
-    vec![text(user_id), texts(statuses.collect())]
 }
 
 fn conditions(filter: &Filter) -> (String, Vec<(Param, Type)>) {

@@ -14,7 +14,6 @@ use crate::domain::books::{RowId, TaskEntry, Times};
 use crate::domain::table::{TableName, TaskKind};
 use crate::error::Result;
 use crate::storage::books::{BooksPage, CreditEntry, Shelf};
-use crate::storage::schema::Table;
 
 /// The users of a page: a condition on `user_id` with its parameters.
 struct Range {
@@ -32,7 +31,9 @@ impl Database {
             Ok(())
         })?;
         for kind in [TaskKind::Media, TaskKind::Ai] {
-            self.each(TableName::Tasks(kind), TASK, &range, |row, times| {
+            let Ok(table) = self.schema.table(TableName::Tasks(kind)) else { continue };
+            let columns = format!("id, user_id, status, {}", table.column_or("credit_id", "NULL"));
+            self.each(TableName::Tasks(kind), &columns, &range, |row, times| {
                 let entry = TaskEntry {
                     kind,
                     id: text(row.get_ref(0)?).into_owned(),
@@ -110,11 +111,7 @@ impl Database {
         range: &Range,
         mut enter: impl FnMut(&rusqlite::Row<'_>, Times) -> rusqlite::Result<()>,
     ) -> Result<()> {
-        let table: Arc<Table> = match self.schema.table(table) {
-            Ok(table) => Arc::clone(table),
-            Err(_) if table.is_optional() => return Ok(()),
-            Err(error) => return Err(error),
-        };
+        let table = Arc::clone(self.schema.table(table)?);
         let times = ["createdAt", "updatedAt", "deletedAt", "expiresAt"]
             .map(|key| table.column(key).map_or("NULL", |column| column.name.as_str()))
             .join(", ");
@@ -149,7 +146,6 @@ const AI_TASKS: TableName = TableName::Tasks(TaskKind::Ai);
 
 const CREDIT: &str = "id, user_id, transaction_type, credits, remaining_credits, status, \
                       consumed_detail, metadata";
-const TASK: &str = "id, user_id, status, credit_id";
 
 fn credit_entry<'r>(row: &'r rusqlite::Row<'_>, times: Times) -> rusqlite::Result<CreditEntry<'r>> {
     Ok(CreditEntry {

@@ -11,6 +11,7 @@ use super::error::Doing;
 use super::purses::Purse;
 use super::statements::Verb;
 use super::value::{Bound, read};
+use super::views::{in_states, user_and_statuses};
 use crate::domain::charge::{Charge, Grant};
 use crate::domain::credits::Credits;
 use crate::domain::plan::{self, Plan, RowChange};
@@ -19,15 +20,15 @@ use crate::domain::table::{TableName, TaskKind};
 use crate::domain::task::TaskFacts;
 use crate::domain::value::Fields;
 use crate::error::{Error, Result};
-use crate::storage::schema::Table;
+use crate::storage::schema::{Schema, Table};
 use crate::storage::{Ledger, Row};
 
 /// In draw order.
 pub(super) const SPENDABLE_GRANTS: &str = include_str!("sql/spendable_grants.sql");
 
 impl Ledger for Database {
-    fn table(&self, name: TableName) -> Result<&Arc<Table>> {
-        self.schema.table(name)
+    fn schema(&self) -> &Schema {
+        &self.schema
     }
 
     fn exists(&mut self, table: TableName, column: &'static str, value: &str) -> Result<bool> {
@@ -43,18 +44,36 @@ impl Ledger for Database {
         Ok(exists)
     }
 
+    fn tasks_at_risk(&mut self, kind: TaskKind, user_id: &str) -> Result<i64> {
+        let statuses = kind.statuses_at_risk();
+        let condition = format!("user_id = ? AND {}", in_states(statuses.len()));
+        self.count_rows(TableName::Tasks(kind), &condition, &user_and_statuses(&user_id, statuses))
+    }
+
+    fn free_trials_used(&mut self, user_id: &str) -> Result<i64> {
+        let sql = r#"SELECT COALESCE(free_trial_used, 0) FROM "user" WHERE id = ?1"#;
+        Ok(self.first(sql, [user_id], |row| row.get(0))?.unwrap_or(0))
+    }
+
     fn task_facts(&mut self, kind: TaskKind, id: &str) -> Result<Option<TaskFacts>> {
-        self.table(TableName::Tasks(kind))?;
+        let table = self.schema.table(TableName::Tasks(kind))?;
         let unit = self.schema.timestamp_unit;
-        let table = kind.table();
-        let sql =
-            format!("SELECT user_id, status, credit_id, updated_at FROM {table} WHERE id = ?1");
+        let credit_id = table.column_or("credit_id", "NULL");
+        let free_trial = match self.schema.has_free_trials(kind) {
+            true => "is_free_trial IS TRUE",
+            false => "FALSE",
+        };
+        let table = table.name;
+        let sql = format!(
+            "SELECT user_id, status, {credit_id}, updated_at, {free_trial} FROM {table} WHERE id = ?1"
+        );
         self.first(&sql, [id], |row| {
             Ok(TaskFacts {
                 user_id: row.get(0)?,
                 status: row.get(1)?,
                 credit_id: row.get(2)?,
                 updated_at_ms: unit.to_ms(row.get(3)?),
+                free_trial: row.get(4)?,
             })
         })
     }
@@ -119,6 +138,9 @@ impl Ledger for Database {
             let sql = include_str!("sql/give_back.sql");
             one_row(self.execute(sql, params![grant_id, credits, updated_at])?, "a refund")?;
         }
+        if plan.free_trials != 0 {
+            self.count_free_trials(&plan.user_id, plan.free_trials, updated_at)?;
+        }
         self.purses.drawn(&plan.user_id, &plan.draws);
         Ok(())
     }
@@ -145,6 +167,21 @@ impl Database {
             Ok(purse)
         };
         load().doing("reading grants")
+    }
+
+    /// Raises or lowers the number of free trials that a user has used.
+    fn count_free_trials(&self, user_id: &str, more: i64, updated_at: i64) -> Result<()> {
+        let touch = match self.schema.table(TableName::User)?.has("updated_at") {
+            true => ", updated_at = ?3",
+            false => "",
+        };
+        let sql = include_str!("sql/free_trials.sql").replace("{touch}", touch);
+        let changed = match touch {
+            "" => self.execute(&sql, params![user_id, more])?,
+            _ => self.execute(&sql, params![user_id, more, updated_at])?,
+        };
+        // A user who is gone has nothing to get back.
+        if more < 0 { Ok(()) } else { one_row(changed, "a free trial") }
     }
 
     fn write_row(&mut self, row: &RowChange) -> Result<()> {
@@ -218,7 +255,7 @@ impl Database {
         let unit = self.schema.timestamp_unit;
         let values = row.iter().zip(&statement.kinds);
         let bound: Vec<Bound> =
-            values.map(|((_, value), &kind)| Bound { value, kind, unit }).collect();
+            values.map(|((_, value), &kind)| Bound::new(value, kind, unit)).collect();
         let id = id.as_ref().map(|id| id as &dyn ToSql);
         let parameters = bound.iter().map(|value| value as &dyn ToSql).chain(id);
         self.connection

@@ -29,6 +29,7 @@ use self::schema::discover;
 use self::statements::Statements;
 pub use super::location::Place;
 use super::schema::{Schema, TimestampUnit};
+use crate::domain::table::{TableName, TaskKind};
 use crate::domain::value::Value;
 use crate::error::{Error, Result};
 
@@ -111,21 +112,21 @@ impl Database {
         Self::set_up(connection, watch, options, role)
     }
 
-    /// Opens a database, after making the four tables as the app's schema has them: those that are
-    /// not there yet, and the file too.
-    pub fn create(place: &Place, options: Options) -> Result<Self> {
+    /// Opens a database, after making these tables as the app's schema has them: those that are not there
+    /// yet, and the file too.
+    pub fn create(place: &Place, options: Options, tables: &[TableName]) -> Result<Self> {
         wait_for_old_file(place)?;
         let create = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE;
         let mut connection = connect(place, create)?;
         patience::set(&mut connection, options.busy_timeout).doing("opening the database")?;
-        create_tables(&connection)?;
+        create_tables(&connection, tables)?;
         Self::set_up(connection, Watch::start(place), options, Role::Writer)
     }
 
-    /// Makes those of the four tables that are not there yet.
-    pub fn create_missing_tables(&mut self) -> Result<()> {
+    /// Makes those of these tables that are not there yet.
+    pub fn create_missing_tables(&mut self, tables: &[TableName]) -> Result<()> {
         self.check_file()?;
-        create_tables(&self.connection)?;
+        create_tables(&self.connection, tables)?;
         self.refresh_schema()
     }
 
@@ -310,14 +311,25 @@ impl Database {
     }
 }
 
-fn create_tables(connection: &Connection) -> Result<()> {
+fn create_tables(connection: &Connection, tables: &[TableName]) -> Result<()> {
     let made = Transaction::new_unchecked(connection, TransactionBehavior::Immediate).and_then(
         |transaction| {
-            transaction.execute_batch(include_str!("sql/create_tables.sql"))?;
+            for table in tables {
+                transaction.execute_batch(create_table(*table))?;
+            }
             transaction.commit()
         },
     );
     made.doing("creating the tables")
+}
+
+fn create_table(table: TableName) -> &'static str {
+    match table {
+        TableName::User => include_str!("sql/create_user.sql"),
+        TableName::Credit => include_str!("sql/create_credit.sql"),
+        TableName::Tasks(TaskKind::Media) => include_str!("sql/create_media_tasks.sql"),
+        TableName::Tasks(TaskKind::Ai) => include_str!("sql/create_ai_task.sql"),
+    }
 }
 
 fn connect(place: &Place, flags: OpenFlags) -> Result<Connection> {

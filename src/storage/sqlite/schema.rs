@@ -3,7 +3,7 @@
 use rusqlite::Connection;
 
 use super::error::Doing;
-use crate::domain::table::TableName;
+use crate::domain::table::{TableName, TaskKind};
 use crate::error::{Error, Result};
 use crate::storage::schema::{Column, Kind, Limit, Schema, TimestampUnit, camel_case, quote};
 
@@ -59,7 +59,11 @@ fn declared_columns(connection: &Connection, table: TableName) -> Result<Vec<Dec
 
 /// What a column that is missing would be declared as.
 fn sql_type(kind: Kind) -> &'static str {
-    if kind == Kind::Text { "text" } else { "integer" }
+    match kind {
+        Kind::Text => "text",
+        Kind::Boolean => "integer DEFAULT false",
+        _ => "integer",
+    }
 }
 
 impl Declared {
@@ -137,7 +141,11 @@ fn find_unit(
     found: &[(TableName, Vec<Declared>)],
 ) -> Result<TimestampUnit> {
     let mut evidence: Vec<(TimestampUnit, String)> = Vec::new();
-    for (table, columns) in found.iter().filter(|(table, _)| !table.is_optional()) {
+    // AI tasks are no evidence: whoever does not use them is not held up by them.
+    let tells = |table: TableName, columns: &[Declared]| {
+        table != TableName::Tasks(TaskKind::Ai) && columns.iter().any(|column| column.name == "id")
+    };
+    for (table, columns) in found.iter().filter(|(table, columns)| tells(*table, columns)) {
         for column in columns.iter().filter(|column| CLOCK_COLUMNS.contains(&column.name.as_str()))
         {
             let place = format!("{}.{}", table.sql(), column.name);

@@ -1,21 +1,30 @@
 //! Values in and out of SQLite, by what their column holds.
 
+use std::borrow::Cow;
+
 use rusqlite::types::{ToSql, ToSqlOutput, ValueRef};
 
+use crate::domain::column::in_form;
 use crate::domain::value::{Value, iso8601};
 use crate::storage::schema::{Column, Kind, TimestampUnit};
 
 /// A value on its way into a column. The schema has checked that it fits.
 pub(super) struct Bound<'a> {
-    pub(super) value: &'a Value,
-    pub(super) kind: Kind,
-    pub(super) unit: TimestampUnit,
+    value: Cow<'a, Value>,
+    kind: Kind,
+    unit: TimestampUnit,
+}
+
+impl<'a> Bound<'a> {
+    pub(super) fn new(value: &'a Value, kind: Kind, unit: TimestampUnit) -> Self {
+        Self { value: in_form(kind, value), kind, unit }
+    }
 }
 
 impl ToSql for Bound<'_> {
     fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
         let borrowed = |value| Ok(ToSqlOutput::Borrowed(value));
-        match (self.value, self.kind) {
+        match (self.value.as_ref(), self.kind) {
             (Value::Null, _) => borrowed(ValueRef::Null),
             // A JSON column keeps a lone text or number the way JSON.stringify writes it.
             (Value::Text(text), Kind::Json) => {

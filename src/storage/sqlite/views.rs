@@ -17,7 +17,6 @@ use crate::storage::books::{BooksPage, Shelf};
 use crate::storage::{Filter, Page, Row, StuckFilter, Views, Window};
 
 const MEDIA_TASKS: TableName = TableName::Tasks(TaskKind::Media);
-const TASKS: &str = "user_id = ? AND deleted_at IS NULL";
 const NEWEST_FIRST: &str = "created_at DESC, id DESC";
 
 impl Views for Database {
@@ -36,22 +35,26 @@ impl Views for Database {
         Ok(rows.into_iter().next())
     }
 
-    fn active_tasks(&mut self, user_id: &str) -> Result<Vec<Row>> {
-        self.rows(MEDIA_TASKS, &active_tasks(), &user_and_statuses(&user_id), NEWEST_FIRST, None)
+    fn active_tasks(&mut self, user_id: &str, statuses: &[String]) -> Result<Vec<Row>> {
+        let condition = self.tasks_in(statuses)?;
+        let parameters = user_and_statuses(&user_id, statuses);
+        self.rows(MEDIA_TASKS, &condition, &parameters, NEWEST_FIRST, None)
     }
 
-    fn has_active_task(&mut self, user_id: &str) -> Result<bool> {
-        let sql = format!("SELECT 1 FROM media_tasks WHERE {} LIMIT 1", active_tasks());
-        let parameters = user_and_statuses(&user_id);
+    fn has_active_task(&mut self, user_id: &str, statuses: &[String]) -> Result<bool> {
+        let condition = self.tasks_in(statuses)?;
+        let sql = format!("SELECT 1 FROM media_tasks WHERE {condition} LIMIT 1");
+        let parameters = user_and_statuses(&user_id, statuses);
         self.first(&sql, params_from_iter(parameters), |_| Ok(())).map(|row| row.is_some())
     }
 
     fn task_history(&mut self, user_id: &str, page: Page) -> Result<Vec<Row>> {
-        self.rows(MEDIA_TASKS, TASKS, &[&user_id], NEWEST_FIRST, Some(page.window()))
+        let condition = self.tasks_of_user()?;
+        self.rows(MEDIA_TASKS, &condition, &[&user_id], NEWEST_FIRST, Some(page.window()))
     }
 
     fn task_count(&mut self, user_id: &str) -> Result<i64> {
-        self.count_rows(MEDIA_TASKS, TASKS, &[&user_id])
+        self.count_rows(MEDIA_TASKS, &self.tasks_of_user()?, &[&user_id])
     }
 
     fn balance(&mut self, user_id: &str, now_ms: i64) -> Result<i64> {
@@ -112,12 +115,22 @@ impl Views for Database {
     }
 
     fn find_all(&mut self, table: TableName, ids: &[&str]) -> Result<Vec<Row>> {
-        let found = ids.iter().map(|id| self.find_row(table, id));
-        found.filter_map(Result::transpose).collect()
+        let ids = serde_json::Value::from(ids).to_string();
+        self.rows(table, "id IN (SELECT value FROM json_each(?))", &[&ids], "id", None)
     }
 }
 
 impl Database {
+    fn tasks_of_user(&self) -> Result<String> {
+        let not_deleted = self.schema.table(MEDIA_TASKS)?.and_not_deleted();
+        Ok(format!("user_id = ?{not_deleted}"))
+    }
+
+    fn tasks_in(&self, statuses: &[String]) -> Result<String> {
+        let not_deleted = self.schema.table(MEDIA_TASKS)?.and_not_deleted();
+        Ok(format!("user_id = ? AND {}{not_deleted}", in_states(statuses.len())))
+    }
+
     /// Rows that meet a condition, in this order; all of them, or some.
     fn rows(
         &self,
@@ -145,7 +158,7 @@ impl Database {
         load().doing("reading")
     }
 
-    fn count_rows(
+    pub(super) fn count_rows(
         &self,
         table: TableName,
         condition: &str,
@@ -157,17 +170,15 @@ impl Database {
     }
 }
 
-fn in_states(states: usize) -> String {
+pub(super) fn in_states(states: usize) -> String {
     format!("status IN ({})", vec!["?"; states].join(", "))
 }
 
-fn active_tasks() -> String {
-    let states = TaskKind::Media.active_statuses().len();
-    format!("user_id = ? AND {} AND deleted_at IS NULL", in_states(states))
-}
-
-fn user_and_statuses<'a>(user_id: &'a &str) -> Vec<&'a dyn ToSql> {
-    let statuses = TaskKind::Media.active_statuses().iter().map(|status| status as &dyn ToSql);
+pub(super) fn user_and_statuses<'a>(
+    user_id: &'a &str,
+    statuses: &'a [impl ToSql],
+) -> Vec<&'a dyn ToSql> {
+    let statuses = statuses.iter().map(|status| status as &dyn ToSql);
     std::iter::once(user_id as &dyn ToSql).chain(statuses).collect()
 }
 

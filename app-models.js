@@ -1,0 +1,68 @@
+'use strict'
+
+/** What the app's own model files export besides functions over the database: names, values and behaviour are the app's. */
+
+const { invalidArgument } = require('./errors.js')
+
+const CreditStatus = Object.freeze({ ACTIVE: 'active', EXPIRED: 'expired', DELETED: 'deleted' })
+
+const CreditTransactionType = Object.freeze({ GRANT: 'grant', CONSUME: 'consume' })
+
+/** Those of all generations: one has AWARD, another REWARD. */
+const CreditTransactionScene = Object.freeze({
+  PAYMENT: 'payment',
+  SUBSCRIPTION: 'subscription',
+  RENEWAL: 'renewal',
+  GIFT: 'gift',
+  AWARD: 'award',
+  REWARD: 'reward',
+})
+
+const AITaskStatus = Object.freeze({
+  PENDING: 'pending',
+  PROCESSING: 'processing',
+  SUCCESS: 'success',
+  FAILED: 'failed',
+  CANCELED: 'canceled',
+})
+
+/** When credits expire: with the subscription's period, else after so many days; never (`null`) without days. */
+function calculateCreditExpirationTime({ creditsValidDays, currentPeriodEnd }) {
+  if (!(creditsValidDays > 0)) return null
+  if (currentPeriodEnd) return new Date(currentPeriodEnd.getTime())
+  const expiresAt = new Date()
+  expiresAt.setDate(expiresAt.getDate() + creditsValidDays)
+  return expiresAt
+}
+
+/** Grants credits as the app's model does; what else is passed is a column of the grant. */
+function grantsFor(createCredit) {
+  return async function grantCreditsForUser(grant, options) {
+    const { user, credits, validDays, description, replay, ...columns } = Object(grant)
+    if (typeof credits === 'number' && credits <= 0) return undefined
+    if (validDays !== undefined && validDays !== null && !Number.isFinite(validDays)) {
+      throw invalidArgument(grantCreditsForUser, 'validDays', 'a number of days', validDays)
+    }
+    const row = {
+      orderNo: '',
+      subscriptionNo: '',
+      transactionScene: CreditTransactionScene.GIFT,
+      ...columns,
+      userId: user?.id,
+      userEmail: user?.email,
+      credits,
+      description: description || 'grant credits',
+      expiresAt: calculateCreditExpirationTime({ creditsValidDays: validDays }),
+    }
+    return createCredit(row, replay === undefined ? options : { replay, ...options })
+  }
+}
+
+module.exports = {
+  AITaskStatus,
+  CreditStatus,
+  CreditTransactionScene,
+  CreditTransactionType,
+  calculateCreditExpirationTime,
+  grantsFor,
+}

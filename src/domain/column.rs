@@ -1,0 +1,285 @@
+//! What a column holds, and which values it takes: the same on every storage.
+
+use std::borrow::Cow;
+
+use super::value::Value;
+
+/// What a column holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// Text; an object is written into it as JSON.
+    Text,
+    /// Whole numbers.
+    Integer,
+    /// Any numbers.
+    Real,
+    /// True or false.
+    Boolean,
+    /// Times: a `Date` in JavaScript.
+    Timestamp,
+    /// JSON: whatever `JSON.stringify` takes.
+    Json,
+    /// Anything else, passed through.
+    Other,
+}
+
+/// What a type refuses of its kind. SQLite's types refuse nothing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Limit {
+    /// Nothing.
+    None,
+    /// Whole numbers above this, and below its negative less one.
+    Largest(i64),
+    /// Texts of more characters.
+    Characters(usize),
+    /// All but these texts.
+    OneOf(Vec<String>),
+}
+
+/// Columns that hold numbers of credits, by their names in JavaScript. They take numbers alone: text
+/// where an amount belongs is a bug of the caller that must show.
+const AMOUNTS: [&str; 3] = ["credits", "remainingCredits", "costCredits"];
+
+/// Why a column does not take a value.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Misfit {
+    /// It holds times, and this is no `Date` that holds one.
+    Time,
+    /// What it takes instead.
+    Expected(String),
+}
+
+/// The value as a column of this kind keeps it. What it takes in another form, without losing anything,
+/// changes its form here; everything else comes back as it is.
+///
+/// An app's own database takes these too, and apps pass them: YouTube's API gives counts as text. A
+/// number in a column of times stays one, and is refused: Drizzle's columns of times take a `Date` alone.
+pub fn in_form(kind: Kind, value: &Value) -> Cow<'_, Value> {
+    let other_form = match (kind, value) {
+        (Kind::Integer, Value::Text(text)) => whole_number(text).map(Value::Integer),
+        (Kind::Real, Value::Text(text)) => decimal_number(text).map(Value::Real),
+        (Kind::Boolean, Value::Integer(number @ (0 | 1))) => Some(Value::Bool(*number == 1)),
+        (Kind::Boolean, Value::Text(text)) => text.parse().ok().map(Value::Bool),
+        (Kind::Text, Value::Integer(number)) => Some(Value::Text(number.to_string())),
+        (Kind::Text, Value::Real(number)) if number.is_finite() => {
+            Some(Value::Text(number_text(*number)))
+        }
+        (Kind::Text, Value::Bool(value)) => Some(Value::Text(value.to_string())),
+        _ => None,
+    };
+    other_form.map_or(Cow::Borrowed(value), Cow::Owned)
+}
+
+/// Refuses what a column can't hold. `key` is its name in JavaScript.
+pub fn check(key: &str, kind: Kind, limit: &Limit, value: &Value) -> Result<(), Misfit> {
+    let value = if AMOUNTS.contains(&key) { Cow::Borrowed(value) } else { in_form(kind, value) };
+    let expected = match (kind, value.as_ref()) {
+        (_, Value::InvalidDate) => return Err(Misfit::Time),
+        (_, Value::Null) => return Ok(()),
+        (_, Value::Unsupported(_)) if kind != Kind::Timestamp => "something that a database holds",
+        (_, Value::Real(number)) if !number.is_finite() => "a finite number",
+        // PostgreSQL can't hold a NUL, and SQLite's own functions stop at it.
+        (_, Value::Text(text)) if text.contains('\0') => "text without NUL characters",
+        (Kind::Text, Value::Text(text) | Value::Json(text)) => return check_text(limit, text),
+        (Kind::Integer, Value::Integer(number)) => return check_integer(limit, *number),
+        (Kind::Real, Value::Integer(_) | Value::Real(_))
+        | (Kind::Boolean, Value::Bool(_))
+        | (Kind::Timestamp, Value::TimeMs(_))
+        | (Kind::Json | Kind::Other, _) => return Ok(()),
+        (Kind::Timestamp, _) => return Err(Misfit::Time),
+        (Kind::Text, _) => "text",
+        (Kind::Integer, _) => "a whole number",
+        (Kind::Real, _) => "a number",
+        (Kind::Boolean, _) => "true or false",
+    };
+    Err(Misfit::Expected(expected.to_owned()))
+}
+
+fn check_text(limit: &Limit, text: &str) -> Result<(), Misfit> {
+    match limit {
+        Limit::Characters(most) if text.chars().count() > *most => {
+            Err(Misfit::Expected(format!("text of {most} characters at the most")))
+        }
+        Limit::OneOf(allowed) if !allowed.iter().any(|one| one == text) => {
+            Err(Misfit::Expected(format!("'{}'", allowed.join("', '"))))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn check_integer(limit: &Limit, number: i64) -> Result<(), Misfit> {
+    match limit {
+        Limit::Largest(most) if !(-most - 1..=*most).contains(&number) => {
+            Err(Misfit::Expected(format!("a whole number from {} to {most}", -most - 1)))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// The number that a text is, to the letter: `"007"`, `"+7"` and `"7.0"` are not.
+pub fn whole_number(text: &str) -> Option<i64> {
+    text.parse().ok().filter(|number: &i64| number.to_string() == text)
+}
+
+/// The number that a plain decimal text is, as far as 15 digits go, which a float holds for certain.
+fn decimal_number(text: &str) -> Option<f64> {
+    const DIGITS: usize = 15;
+    let unsigned = text.strip_prefix('-').unwrap_or(text);
+    let (whole, fraction) = unsigned.split_once('.').unwrap_or((unsigned, "0"));
+    let digits = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
+    let plain = digits(whole) && digits(fraction) && (whole == "0" || !whole.starts_with('0'));
+    if !plain || whole.len() + fraction.len() > DIGITS {
+        return None;
+    }
+    text.parse().ok()
+}
+
+/// A finite number as JavaScript writes it
+/// (<https://tc39.es/ecma262/#sec-numeric-types-number-tostring>).
+fn number_text(number: f64) -> String {
+    let size = number.abs();
+    if size == 0.0 {
+        return "0".to_owned();
+    }
+    if (1e-6..1e21).contains(&size) {
+        return number.to_string();
+    }
+    let text = format!("{number:e}");
+    if size < 1.0 { text } else { text.replace('e', "e+") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Kind::{Boolean, Integer, Json, Real, Text, Timestamp};
+    use super::*;
+
+    fn text(text: &str) -> Value {
+        Value::Text(text.to_owned())
+    }
+
+    /// A column without a limit, a value; what it keeps, or what it says that it takes.
+    fn assert_kept(kind: Kind, value: &Value, expected: Result<Value, &str>) {
+        let checked = check("views", kind, &Limit::None, value);
+        let kept = checked.map(|()| in_form(kind, value).into_owned());
+        let expected = expected.map_err(|expected| match expected {
+            "a Date" => Misfit::Time,
+            other => Misfit::Expected(other.to_owned()),
+        });
+        assert_eq!(kept, expected, "{kind:?} {value:?}");
+    }
+
+    #[test]
+    fn what_columns_take() {
+        let whole = Err("a whole number");
+        let truth = Err("true or false");
+        let number = Err("a number");
+        let rows = [
+            // column, value; what is kept, or what is expected instead
+            (Integer, Value::Integer(56), Ok(Value::Integer(56))),
+            (Integer, text("56"), Ok(Value::Integer(56))),
+            (Integer, text("-56"), Ok(Value::Integer(-56))),
+            (Integer, text("0"), Ok(Value::Integer(0))),
+            (Integer, text("9223372036854775807"), Ok(Value::Integer(i64::MAX))),
+            (Integer, text("9223372036854775808"), whole.clone()),
+            (Integer, text("12abc"), whole.clone()),
+            (Integer, text("1e3"), whole.clone()),
+            (Integer, text(" 12"), whole.clone()),
+            (Integer, text("12 "), whole.clone()),
+            (Integer, text("12.0"), whole.clone()),
+            (Integer, text("+12"), whole.clone()),
+            (Integer, text("012"), whole.clone()),
+            (Integer, text("-0"), whole.clone()),
+            (Integer, text("0x10"), whole.clone()),
+            (Integer, text("1_000"), whole.clone()),
+            (Integer, text("１２"), whole.clone()),
+            (Integer, text(""), whole.clone()),
+            (Integer, Value::Real(1.5), whole.clone()),
+            (Integer, Value::Bool(true), whole.clone()),
+            (Integer, Value::TimeMs(1), whole),
+            (Text, text("a"), Ok(text("a"))),
+            (Text, Value::Integer(56), Ok(text("56"))),
+            (Text, Value::Integer(-9_007_199_254_740_991), Ok(text("-9007199254740991"))),
+            (Text, Value::Real(0.1), Ok(text("0.1"))),
+            (Text, Value::Real(-1.5), Ok(text("-1.5"))),
+            (Text, Value::Real(-0.0), Ok(text("0"))),
+            (Text, Value::Real(1e21), Ok(text("1e+21"))),
+            (Text, Value::Real(1.25e300), Ok(text("1.25e+300"))),
+            (Text, Value::Real(1e20), Ok(text("100000000000000000000"))),
+            (Text, Value::Real(0.000_001), Ok(text("0.000001"))),
+            (Text, Value::Real(1.5e-7), Ok(text("1.5e-7"))),
+            (Text, Value::Real(f64::NAN), Err("a finite number")),
+            (Text, Value::Real(f64::INFINITY), Err("a finite number")),
+            (Text, Value::Bool(true), Ok(text("true"))),
+            (Text, Value::Bool(false), Ok(text("false"))),
+            (Text, Value::TimeMs(1), Err("text")),
+            (Text, Value::Bytes(vec![1]), Err("text")),
+            (Text, text("a\0b"), Err("text without NUL characters")),
+            (Boolean, Value::Bool(true), Ok(Value::Bool(true))),
+            (Boolean, Value::Integer(1), Ok(Value::Bool(true))),
+            (Boolean, Value::Integer(0), Ok(Value::Bool(false))),
+            (Boolean, text("true"), Ok(Value::Bool(true))),
+            (Boolean, text("false"), Ok(Value::Bool(false))),
+            (Boolean, Value::Integer(2), truth.clone()),
+            (Boolean, text("TRUE"), truth.clone()),
+            (Boolean, text("1"), truth.clone()),
+            (Boolean, text("yes"), truth.clone()),
+            (Boolean, text(""), truth),
+            (Real, Value::Integer(5), Ok(Value::Integer(5))),
+            (Real, text("12.5"), Ok(Value::Real(12.5))),
+            (Real, text("-12.50"), Ok(Value::Real(-12.5))),
+            (Real, text("12"), Ok(Value::Real(12.0))),
+            (Real, text("1e3"), number.clone()),
+            (Real, text("12abc"), number.clone()),
+            (Real, text(".5"), number.clone()),
+            (Real, text("012.5"), number.clone()),
+            (Real, text("NaN"), number.clone()),
+            (Real, text("0.1234567890123456789"), number),
+            (Timestamp, Value::TimeMs(1), Ok(Value::TimeMs(1))),
+            (Timestamp, text("2026-11-28T00:00:00.000Z"), Err("a Date")),
+            (Timestamp, Value::Integer(1_797_022_109_250), Err("a Date")),
+            (Timestamp, Value::InvalidDate, Err("a Date")),
+            (Json, text("56"), Ok(text("56"))),
+            (Json, Value::Bool(true), Ok(Value::Bool(true))),
+            (Integer, Value::Null, Ok(Value::Null)),
+            (
+                Integer,
+                Value::Unsupported("a function".into()),
+                Err("something that a database holds"),
+            ),
+        ];
+        for (kind, value, expected) in rows {
+            assert_kept(kind, &value, expected);
+        }
+    }
+
+    #[test]
+    fn what_types_refuse_holds_for_the_form_that_is_kept() {
+        let integer = Limit::Largest(i64::from(i32::MAX));
+        let short = Limit::Characters(2);
+        let status = Limit::OneOf(vec!["pending".into(), "1".into()]);
+        let rows = [
+            // column, its limit, value; whether it is taken
+            (Integer, &integer, text("2147483647"), true),
+            (Integer, &integer, text("2147483648"), false),
+            (Integer, &integer, text("-2147483648"), true),
+            (Integer, &integer, text("-2147483649"), false),
+            (Text, &short, Value::Integer(56), true),
+            (Text, &short, Value::Integer(-56), false),
+            (Text, &short, Value::Bool(true), false),
+            (Text, &status, text("pending"), true),
+            (Text, &status, Value::Integer(1), true),
+            (Text, &status, Value::Integer(2), false),
+        ];
+        for (kind, limit, value, taken) in rows {
+            assert_eq!(check("views", kind, limit, &value).is_ok(), taken, "{limit:?} {value:?}");
+        }
+    }
+
+    #[test]
+    fn amounts_are_numbers() {
+        for key in AMOUNTS {
+            assert!(check(key, Integer, &Limit::None, &Value::Integer(5)).is_ok(), "{key}");
+            assert!(check(key, Integer, &Limit::None, &text("5")).is_err(), "{key}");
+        }
+    }
+}

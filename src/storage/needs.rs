@@ -1,0 +1,53 @@
+//! What a request needs of the tables: refused before anything is read or written.
+
+use super::schema::Schema;
+use crate::domain::table::TableName::{Credit, Tasks, User};
+use crate::domain::table::TaskKind;
+use crate::domain::task::{NewTask, Step, TaskPatch};
+use crate::domain::value::Fields;
+use crate::error::Result;
+
+/// Where a task keeps its charge. An app that charges for no task may be without it.
+const CREDIT_ID: &str = "credit_id";
+
+impl Schema {
+    /// For `createMediaTask` and `createAITask`.
+    pub fn check_new_task(&self, task: &NewTask) -> Result<()> {
+        let table = self.table(Tasks(task.kind))?;
+        if task.charge.is_some() || task.fields.get("creditId").is_some() {
+            self.needs(Tasks(task.kind), CREDIT_ID)?;
+        }
+        if task.free_trial_limit.is_some() {
+            self.needs(Tasks(task.kind), "is_free_trial")?;
+            self.needs(User, "free_trial_used")?;
+        }
+        table.check(&task.fields)?;
+        table.check_complete(&task.fields)
+    }
+
+    /// For `updateMediaTaskById` and `updateAITaskById`.
+    pub fn check_patch(&self, patch: &TaskPatch) -> Result<()> {
+        let table = self.table(Tasks(patch.kind))?;
+        if patch.fields.get("creditId").is_some() {
+            self.needs(Tasks(patch.kind), CREDIT_ID)?;
+        }
+        table.check(&patch.fields)
+    }
+
+    /// For `chargeMediaTask` and `chargeAITask`.
+    pub fn check_step(&self, step: &Step) -> Result<()> {
+        self.needs(Tasks(step.kind), CREDIT_ID)?;
+        self.table(Tasks(step.kind))?.check(&step.fields)?;
+        self.check_credit(step.described())
+    }
+
+    /// For `settleMediaTask` and `settleAITask`.
+    pub fn check_settlement_of(&self, kind: TaskKind) -> Result<()> {
+        self.needs(Tasks(kind), CREDIT_ID)
+    }
+
+    /// For what a caller says of a charge or a grant.
+    pub fn check_credit(&self, fields: &Fields) -> Result<()> {
+        self.table(Credit)?.check(fields)
+    }
+}
