@@ -156,10 +156,10 @@ describe('doctor', () => {
 
   test('a table that does not fit is a problem', async () => {
     const database = await TestDatabase.fresh()
-    await database.sql('ALTER TABLE media_tasks DROP COLUMN credit_id')
+    await database.sql('ALTER TABLE credit DROP COLUMN metadata')
     const { code, out } = await cliOn(database, 'doctor')
     expect(code).toBe(1)
-    expect(out).toMatch(/✗ problem +schema +.* column media_tasks\.credit_id is missing/)
+    expect(out).toMatch(/✗ problem +schema +.* column credit\.metadata is missing/)
     expect(out).toContain('1 problem, 0 warnings.')
   })
 
