@@ -74,7 +74,9 @@ describe('consumeCredits refuses', () => {
 
   test('a Date as scene', async () => {
     const { database, consumeCredits } = await withUser(50)
-    const error = await refusal(database, () => consumeCredits({ userId: 'u', credits: 10, scene: new Date(0) }))
+    const error = await refusal(database, () =>
+      consumeCredits({ userId: 'u', credits: 10, scene: new Date(0) }),
+    )
     expect(error.code).toBe('INVALID_VALUE')
   })
 

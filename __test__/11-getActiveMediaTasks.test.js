@@ -51,7 +51,8 @@ describe('getActiveMediaTasks', () => {
   test('gives all of them', async () => {
     const database = await TestDatabase.fresh()
     await database.user('u')
-    const create = (_, at) => database.credits.createMediaTask(task(`t${at}`, 'u', { status: 'translating' }), 0)
+    const create = (_, at) =>
+      database.credits.createMediaTask(task(`t${at}`, 'u', { status: 'translating' }), 0)
     await Promise.all(Array.from({ length: 150 }, create))
     expect(await database.credits.getActiveMediaTasks('u')).toHaveLength(150)
   })
