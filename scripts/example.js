@@ -53,7 +53,9 @@ function pack(folder) {
 
 /** Makes those tables that the database lacks. It changes none that is there: DATABASE_URL may be another app's. */
 function makeTables(folder = EXAMPLE, env = process.env) {
-  run('npm', ['run', '--silent', 'db:init'], folder, env)
+  // A stock app has no media tasks.
+  const tables = env.APP_GENERATION === 'stock' ? ['--', '--tables', 'user,credit,ai_task'] : []
+  run('npm', ['run', '--silent', 'db:init', ...tables], folder, env)
 }
 
 /** The environment of an app on this database. What the shell says of another one would lead it elsewhere. */

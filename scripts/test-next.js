@@ -183,7 +183,8 @@ async function answersGenerations(url, server, { env }) {
 
   const ada = new User(url, ADA.id, `demo_user=${ADA.id}`)
   assert.match(await ada.page('/settings/credits'), new RegExp(`"balance">${ADA.balance}<`))
-  for (const list of ['/admin/credits?page=2&pageSize=10', '/admin/ai-tasks']) {
+  // The newest are on the first page.
+  for (const list of ['/admin/credits?page=2&pageSize=14', '/admin/ai-tasks']) {
     assert.ok((await ada.page(list)).includes(ADA.email), `${list} shows ${ADA.email}`)
   }
 }
