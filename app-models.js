@@ -2,7 +2,7 @@
 
 /** What the app's own model files export besides functions over the database: names, values and behaviour are the app's. */
 
-const { invalidArgument } = require('./errors.js')
+const { invalidArgument, readOnlyField } = require('./errors.js')
 
 const CreditStatus = Object.freeze({ ACTIVE: 'active', EXPIRED: 'expired', DELETED: 'deleted' })
 
@@ -35,6 +35,13 @@ function calculateCreditExpirationTime({ creditsValidDays, currentPeriodEnd }) {
   return expiresAt
 }
 
+/** Columns of a grant that `grantCreditsForUser` fills in, and from what. */
+const FILLED_IN = {
+  userId: 'user has it',
+  userEmail: 'user has it',
+  expiresAt: 'validDays says it; createCredit takes any time',
+}
+
 /** Grants credits as the app's model does; what else is passed is a column of the grant. */
 function grantsFor(createCredit) {
   return async function grantCreditsForUser(grant, options) {
@@ -42,6 +49,9 @@ function grantsFor(createCredit) {
     if (typeof credits === 'number' && credits <= 0) return undefined
     if (validDays !== undefined && validDays !== null && !Number.isFinite(validDays)) {
       throw invalidArgument(grantCreditsForUser, 'validDays', 'a number of days', validDays)
+    }
+    for (const [field, reason] of Object.entries(FILLED_IN)) {
+      if (columns[field] !== undefined) throw readOnlyField(grantCreditsForUser, field, reason)
     }
     const row = {
       orderNo: '',

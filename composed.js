@@ -3,7 +3,6 @@
 /** Functions of a connection that are made of its other functions. */
 
 const { grantsFor } = require('./app-models.js')
-const { wholePages } = require('./lists.js')
 
 /** Makes them, for `connection`, which has all the others. */
 function compose(connection) {
@@ -11,7 +10,6 @@ function compose(connection) {
   const { consumeCredits, consumeCreditsBatch } = connection
   const auditLedger = audit(connection.auditLedger, connection.getCreditsCount)
   return {
-    ...wholePages(connection),
     grantCreditsForUser: grantsFor(connection.createCredit),
     createMediaTasks: eachOrAll(createMediaTasks, (item, options) =>
       createMediaTask(item?.task, item?.costCredits, options),

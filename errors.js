@@ -40,6 +40,12 @@ function invalidArgument(method, field, expected, given) {
   return errorOf(method, { code: 'INVALID_ARGUMENT', message, retryable: false, details: { field } })
 }
 
+/** The error of a field that `method` fills in itself. */
+function readOnlyField(method, field, reason) {
+  const message = `${field} can't be set here: ${reason}`
+  return errorOf(method, { code: 'READ_ONLY_FIELD', message, retryable: false, details: { field } })
+}
+
 /** What a message says of a value, as `src/domain/value.rs` does. */
 function describe(value) {
   if (value === null) return 'null'
@@ -50,4 +56,4 @@ function describe(value) {
   return String(value)
 }
 
-module.exports = { MediaCreditsError, errorAt, errorOf, invalidArgument }
+module.exports = { MediaCreditsError, errorAt, errorOf, invalidArgument, readOnlyField }

@@ -801,7 +801,7 @@ export interface CommonStats {
    *
    * A function that is made of others counts as those: `createMediaTasks` without `atomic` as so many
    * `createMediaTask`; `failStuckMediaTasks` as one each time it looks for tasks, and an `updateMediaTaskById` for each
-   * task that it fails; `auditLedger` as one for each page of users.
+   * task that it fails; `auditLedger` as one for each page of users; `grantCreditsForUser` as a `createCredit`.
    */
   operations: Partial<Record<keyof MediaCredits, OperationStats>>
   /** The requests that wait and run. With an SQLite file, those that write; reads are in `readQueue`. */

@@ -19,6 +19,7 @@ const {
 const { compose } = require('./composed.js')
 const { MediaCreditsError, errorAt, errorOf } = require('./errors.js')
 const { makeEvents } = require('./events.js')
+const { historyInParts, listInParts } = require('./lists.js')
 const { decodeRow, encodeFields, encodeList, encodeTaskAndCost, encodeValue } = require('./wire.js')
 
 // ---- Operations: what each function passes, and what it makes of the reply ----
@@ -143,6 +144,7 @@ const operations = {
       ...reply.page,
       totalPages: Math.ceil(reply.page.total / reply.page.limit),
     }),
+    whole: historyInParts,
   },
   getRemainingCredits: { pass: byId, result: value },
   quoteCredits: { pass: (userId, credits) => [encodeValue(userId), encodeValue(credits)], result: quote },
@@ -156,9 +158,9 @@ const operations = {
     pass: (options, userIds) => [encodeFields(options), encodeList(userIds, encodeValue)],
     result: (reply) => reply.value.map(decodeFix),
   },
-  getCredits: { pass: queryAndPart, result: rowsWithUsers },
+  getCredits: { pass: queryAndPart, result: rowsWithUsers, whole: listInParts },
   getCreditsCount: { pass: (query) => [encodeFields(query)], result: value },
-  getAITasks: { pass: queryAndPart, result: rowsWithUsers },
+  getAITasks: { pass: queryAndPart, result: rowsWithUsers, whole: listInParts },
   getAITasksCount: { pass: (query) => [encodeFields(query)], result: value },
   createTables: { pass: (options) => [encodeFields(options)], result: nothing },
   getDiagnostics: { pass: () => [], result: (reply) => decodeRow(reply.value) },
@@ -242,13 +244,14 @@ function publish(target, connection, url) {
   // What an event asks is nobody's call.
   const ask = (name, passed) => request(ask, value, (number) => submit(number, name, passed))
   const events = makeEvents({ connection: target, url, ask })
-  for (const [name, { pass, result }] of Object.entries(operations)) {
-    const method = (...args) =>
+  for (const [name, { pass, result, whole }] of Object.entries(operations)) {
+    const call = (...args) =>
       request(method, result, (number) => {
         const passed = pass(...args)
         submit(number, name, passed)
         return events.observed(name, passed)
       })
+    const method = whole ? whole(call) : call
     target[name] = Object.defineProperty(method, 'name', { value: name })
   }
   Object.assign(target, compose(target), events.functions)

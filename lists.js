@@ -5,27 +5,25 @@
 /** So many rows are read at once. */
 const ROWS = 1000
 
-/** The lists of a connection, of which these read parts of a page. */
-function wholePages({ getCredits, getAITasks, getMediaTaskHistory }) {
-  const list = (part) => (query) =>
-    isLong(query?.limit) ? inParts((offset) => part(query, offset, ROWS)) : part(query)
-  return {
-    getCredits: list(getCredits),
-    getAITasks: list(getAITasks),
-    async getMediaTaskHistory(userId, page, limit) {
-      if (!isLong(limit)) return getMediaTaskHistory(userId, page, limit)
-      let last
-      const rows = await inParts(async (offset) => {
-        last = await getMediaTaskHistory(userId, page, limit, offset, ROWS)
-        return last.list
-      })
-      return { ...last, list: rows }
-    },
-  }
+/** Makes a list of a function that reads a part of a page: `part(query, offset, rows)`. */
+const listInParts = (part) => (query) =>
+  isLong(query?.limit) ? inParts((offset) => part(query, offset, ROWS)) : part(query)
+
+/** As above, of `part(userId, page, limit, offset, rows)`. */
+const historyInParts = (part) => (userId, page, limit) =>
+  isLong(limit) ? longHistory(part, userId, page, limit) : part(userId, page, limit)
+
+async function longHistory(part, userId, page, limit) {
+  let last
+  const rows = await inParts(async (offset) => {
+    last = await part(userId, page, limit, offset, ROWS)
+    return last.list
+  })
+  return { ...last, list: rows }
 }
 
-/** What is no number at all is for the native code to refuse. */
-const isLong = (limit) => Number(limit) > ROWS
+/** What is no number is for the native code to refuse. */
+const isLong = (limit) => ['number', 'string', 'bigint'].includes(typeof limit) && Number(limit) > ROWS
 
 /** The rows of all parts, each once: a new row meanwhile moves the others on. */
 async function inParts(part) {
@@ -37,4 +35,4 @@ async function inParts(part) {
   }
 }
 
-module.exports = { wholePages }
+module.exports = { historyInParts, listInParts }

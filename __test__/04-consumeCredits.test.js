@@ -55,9 +55,9 @@ describe('consumeCredits refuses', () => {
     ['an empty transactionNo', { transactionNo: '' }, 'INVALID_ID'],
     ['a number as transactionNo', { transactionNo: 5 }, 'INVALID_ID'],
     ['NUL in transactionNo', { transactionNo: '5\0' }, 'INVALID_ID'],
-    ['a number as description', { description: 5 }, 'INVALID_VALUE'],
+    ['a Date as description', { description: new Date(0) }, 'INVALID_VALUE'],
     ['NUL in description', { description: '\0' }, 'INVALID_VALUE'],
-    ['a boolean as metadata', { metadata: true }, 'INVALID_VALUE'],
+    ['a Date as metadata', { metadata: new Date(0) }, 'INVALID_VALUE'],
     ['a function as metadata', { metadata: () => 5 }, 'INVALID_VALUE'],
     ['an unknown parameter', { transactionScene: 'payment' }, 'UNKNOWN_FIELD'],
     ['__proto__', { ['__proto__']: 5 }, 'UNKNOWN_FIELD'],
@@ -72,9 +72,11 @@ describe('consumeCredits refuses', () => {
     expect(error.field ?? Object.keys(parameters)[0]).toBe(Object.keys(parameters)[0])
   })
 
-  test('a number as scene', async () => {
+  test('a Date as scene', async () => {
     const { database, consumeCredits } = await withUser(50)
-    const error = await refusal(database, () => consumeCredits({ userId: 'u', credits: 10, scene: 5 }))
+    const error = await refusal(database, () =>
+      consumeCredits({ userId: 'u', credits: 10, scene: new Date(0) }),
+    )
     expect(error.code).toBe('INVALID_VALUE')
   })
 

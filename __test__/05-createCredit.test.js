@@ -55,7 +55,7 @@ describe('createCredit refuses', () => {
     ['text as remainingCredits', { remainingCredits: '5' }, 'INVALID_VALUE'],
     ['a charge', { transactionType: 'consume' }, 'INVALID_VALUE'],
     ['an unknown status', { status: 'paid' }, 'INVALID_VALUE'],
-    ['a number as description', { description: 5 }, 'INVALID_VALUE'],
+    ['a Date as description', { description: new Date(0) }, 'INVALID_VALUE'],
     ['NUL in description', { description: '\0' }, 'INVALID_VALUE'],
     ['text as expiresAt', { expiresAt: '2030-01-01' }, 'INVALID_DATE'],
     ['a number as expiresAt', { expiresAt: 1_795_380_509_258 }, 'INVALID_DATE'],

@@ -22,8 +22,8 @@ describe('hasActiveMediaTask', () => {
   })
 
   test.each([
-    ['pending', true],
-    ['downloading', true],
+    ['pending', false],
+    ['downloading', false],
     ['processing', true],
     ['translating', true],
     ['extracted', false],
@@ -43,10 +43,10 @@ describe('hasActiveMediaTask', () => {
   test('leaves deleted tasks out', async () => {
     const database = await TestDatabase.fresh()
     await database.user('u')
-    await database.credits.createMediaTask(task('t', 'u'), 0)
+    await database.credits.createMediaTask(task('t', 'u', { status: 'processing' }), 0)
     await database.credits.updateMediaTaskById('t', { deletedAt: new Date() })
     expect(await database.credits.hasActiveMediaTask('u')).toBe(false)
-    await database.credits.createMediaTask(task('t2', 'u'), 0)
+    await database.credits.createMediaTask(task('t2', 'u', { status: 'translating' }), 0)
     expect(await database.credits.hasActiveMediaTask('u')).toBe(true)
   })
 
@@ -54,7 +54,7 @@ describe('hasActiveMediaTask', () => {
     const database = await TestDatabase.fixture()
     const users = await database.sql(
       `SELECT id, EXISTS (SELECT 1 FROM media_tasks WHERE user_id = "user".id AND deleted_at IS NULL
-         AND status IN ('pending', 'downloading', 'processing', 'translating')) AS active FROM "user"`,
+         AND status IN ('processing', 'translating')) AS active FROM "user"`,
     )
     const found = await Promise.all(users.map(({ id }) => database.credits.hasActiveMediaTask(id)))
     expect(new Set(found)).toEqual(new Set([true, false]))
@@ -69,7 +69,7 @@ describe('hasActiveMediaTask', () => {
     await Promise.all(
       users.map(async (user) => {
         expect(await hasActiveMediaTask(user)).toBe(false)
-        await createMediaTask(task(`of ${user}`, user), 10)
+        await createMediaTask(task(`of ${user}`, user, { status: 'processing' }), 10)
         expect(await hasActiveMediaTask(user)).toBe(true)
         await updateMediaTaskById(`of ${user}`, { status: 'failed' })
         expect(await hasActiveMediaTask(user)).toBe(false)

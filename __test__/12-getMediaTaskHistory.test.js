@@ -35,12 +35,12 @@ describe('getMediaTaskHistory', () => {
     ['page -1', ['u', -1], 'INVALID_ARGUMENT', 'page'],
     ['page 1.5', ['u', 1.5], 'INVALID_ARGUMENT', 'page'],
     ['page NaN', ['u', NaN], 'INVALID_ARGUMENT', 'page'],
-    ['page 1 as text', ['u', '1'], 'INVALID_ARGUMENT', 'page'],
+    ['page 1.0 as text', ['u', '1.0'], 'INVALID_ARGUMENT', 'page'],
     ['page null', ['u', null], 'INVALID_ARGUMENT', 'page'],
     ['a page beyond all', ['u', 2 ** 32], 'INVALID_ARGUMENT', 'page'],
     ['limit 0', ['u', 1, 0], 'INVALID_ARGUMENT', 'limit'],
-    ['limit 1001', ['u', 1, 1001], 'INVALID_ARGUMENT', 'limit'],
-    ['limit 20 as text', ['u', 1, '20'], 'INVALID_ARGUMENT', 'limit'],
+    ['a limit beyond all', ['u', 1, 2 ** 32], 'INVALID_ARGUMENT', 'limit'],
+    ['limit 20abc as text', ['u', 1, '20abc'], 'INVALID_ARGUMENT', 'limit'],
     ['options', ['u', { page: 1 }], 'INVALID_ARGUMENT', 'page'],
   ])('refuses %s', async (_, args, code, field) => {
     const { database, history } = await withHistory()

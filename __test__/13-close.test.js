@@ -9,6 +9,8 @@ const STUCK = { olderThanMs: 1000 }
 
 /** What is needed for a call to be sound, where it is not one id. */
 const ARGUMENTS = {
+  createTables: [],
+  grantCreditsForUser: [{ user: { id: 'u' }, credits: 1 }],
   createMediaTask: [task('t', 'u'), 1],
   createMediaTasks: [[{ task: task('t', 'u'), costCredits: 1 }], { atomic: true }],
   updateMediaTaskById: ['t', {}],

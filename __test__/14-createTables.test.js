@@ -1,7 +1,7 @@
 'use strict'
 
 const fs = require('node:fs')
-const { TestDatabase } = require('./helpers/database')
+const { TestDatabase, task } = require('./helpers/database')
 const { postgres, sqlite } = require('./helpers/storage')
 
 describe('createTables', () => {
@@ -27,12 +27,15 @@ describe('createTables', () => {
   test('a missing credit_id is named with the statement that adds it', async () => {
     const database = await TestDatabase.fixture()
     await database.run('ALTER TABLE media_tasks DROP COLUMN credit_id')
-    const error = await database.credits.getRemainingCredits('u').catch((error) => error)
+    await database.user('u', 50)
+    const { createMediaTask } = database.credits
+    const error = await createMediaTask(task('t', 'u'), 10).catch((error) => error)
     expect(error.code).toBe('SCHEMA_MISMATCH')
     expect(error.message).toContain('media_tasks.credit_id')
     const [statement] = error.message.match(/ALTER TABLE .*;/)
     await database.run(statement)
-    expect(await database.credits.getRemainingCredits('u')).toBe(0)
+    await createMediaTask(task('t', 'u'), 10)
+    expect(await database.credits.getRemainingCredits('u')).toBe(40)
   })
 
   test('makes the four tables and their indexes as the app has them', async () => {
@@ -78,6 +81,7 @@ describe('getDiagnostics says what was found', () => {
       schema: 'public',
       isolation: 'read committed',
       encrypted: false,
+      maxConnections: 10,
       tables: expect.any(Array),
     })
   })

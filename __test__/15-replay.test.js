@@ -115,7 +115,7 @@ describe.each(Object.entries(KEYED))('%s with replay', (name, { args, field, tak
       [{ credits: '10' }, 'INVALID_AMOUNT', names.amount],
       [{ userId: '' }, 'INVALID_ID', 'userId'],
       [{ more: { nonsense: 1 } }, 'UNKNOWN_FIELD', 'nonsense'],
-      [{ more: { [names.title]: 5 } }, 'INVALID_VALUE', names.title],
+      [{ more: { [names.title]: new Date(0) } }, 'INVALID_VALUE', names.title],
     ]) {
       const error = await refusal(database, () => make(request, REPLAY))
       expect(error).toMatchObject({ code, field: wrong })

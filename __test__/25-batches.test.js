@@ -138,7 +138,7 @@ describe.each(Object.entries(BATCHES))('%s', (name, { one, item }) => {
       ['NaN credits', { credits: NaN }, { code: 'INVALID_AMOUNT', field: amount }],
       ['an empty key', { key: '' }, { code: 'INVALID_ID', field }],
       ['an unknown field', { more: { nonsense: 1 } }, { code: 'UNKNOWN_FIELD', field: 'nonsense' }],
-      ['a number as text', { more: { [title]: 5 } }, { code: 'INVALID_VALUE', field: title }],
+      ['a Date as text', { more: { [title]: new Date(0) } }, { code: 'INVALID_VALUE', field: title }],
     ])('writes nothing if an item in the middle has %s', async (_, request, expected) => {
       const { database, batch } = await open()
       const list = items(

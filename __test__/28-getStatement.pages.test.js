@@ -154,7 +154,7 @@ describe('getStatement refuses', () => {
   test.each([
     ['an unknown option', { nope: 1 }, 'UNKNOWN_FIELD', 'nope'],
     ['a page', { page: 1 }, 'UNKNOWN_FIELD', 'page'],
-    ...[0, -1, 1001, 1.5, NaN, '10', null, {}, 10n ** 30n].map((limit) => [
+    ...[0, -1, 1001, 1.5, NaN, '10.0', null, {}, 10n ** 30n].map((limit) => [
       `${String(limit)} as limit`,
       { limit },
       'INVALID_ARGUMENT',

@@ -12,7 +12,10 @@ describe('the module', () => {
   test('has every function of a connection, and works on DATABASE_URL', async () => {
     const database = await TestDatabase.fresh()
     await database.user('u', 100)
-    const { MediaCredits, MediaCreditsError, connect, ...functions } = credits
+    const { MediaCredits, MediaCreditsError, connect, ...more } = credits
+    // What needs no database.
+    const { calculateCreditExpirationTime, ...rest } = more
+    const functions = Object.fromEntries(Object.entries(rest).filter(([, it]) => typeof it === 'function'))
     expect(Object.keys(functions).sort()).toEqual(Object.keys(database.credits).sort())
     const source = `(async () => {
       await credits.createMediaTask({ id: 't', userId: 'u', platform: 'youtube', videoUrl: 'x' }, 10)
@@ -28,7 +31,7 @@ describe('the module', () => {
     const source = `
       import * as all from 'media-credits'
       import { ${Object.keys(credits).join(', ')} } from 'media-credits'
-      console.log(Object.keys(all).filter((name) => /^[a-zM]/.test(name) && name !== 'default' && name !== 'module.exports').length)`
+      console.log(Object.keys(all).filter((name) => name !== 'default' && name !== 'module.exports').length)`
     const out = execFileSync(process.execPath, [
       '--input-type=module',
       '-e',

@@ -87,12 +87,11 @@ describe('where a database is, without its password', () => {
     expect(withoutSecrets(text, words)).toBe('unknown doctor … --ulr=… --limit many --from=2026-11-01T18:00Z')
   })
 
-  test('the environment is asked for it, and is not changed by it', () => {
-    const env = { DATABASE_URL: 'file:a.db' }
-    expect(findDatabase({}, env)).toMatchObject({ url: 'file:a.db', source: 'DATABASE_URL', options: {} })
-    const { options, source } = findDatabase({ url: 'file:b.db' }, env)
-    expect({ options, source }).toEqual({ options: { url: 'file:b.db' }, source: 'the command line' })
-    expect(env).toEqual({ DATABASE_URL: 'file:a.db' })
+  test('one that the command line names changes no environment', () => {
+    const env = { ...process.env }
+    const url = 'file:b.db'
+    expect(findDatabase({ url })).toMatchObject({ options: { url }, source: 'the command line' })
+    expect({ ...process.env }).toEqual(env)
   })
 })
 
@@ -183,7 +182,12 @@ describe('doctor', () => {
         { columns: ['transaction_no'], unique: true },
       ],
     },
-    { name: 'media_tasks', columns: ['id'], indexes: [{ columns: ['user_id'], unique: false }] },
+    { name: 'user', columns: ['id', 'free_trial_used'], indexes: [] },
+    {
+      name: 'media_tasks',
+      columns: ['id', 'user_id', 'status', 'created_at', 'updated_at', 'credit_id', 'is_free_trial'],
+      indexes: [{ columns: ['user_id'], unique: false }],
+    },
   ]
   const FACTS = {
     versions: { package: '1.0.0', node: '20.0.0', platform: 'linux-x64-gnu', binary: 'x.node' },
@@ -191,7 +195,7 @@ describe('doctor', () => {
     operatingSystem: 'linux',
     connectMs: 5,
     roundTripMs: 0.5,
-    aiTasksError: { message: 'table ai_task is missing' },
+    taskErrors: { aiTasks: { message: 'table ai_task is missing' } },
   }
   const onSqlite = (more, facts) => ({
     ...FACTS,
@@ -221,7 +225,13 @@ describe('doctor', () => {
     },
     ...facts,
   })
-  const withIndexes = (...indexes) => [{ ...TABLES[0], indexes }, TABLES[1]]
+  const withIndexes = (...indexes) => [{ ...TABLES[0], indexes }, ...TABLES.slice(1)]
+  const [, , MEDIA_TASKS] = TABLES
+  const without = (...names) => ({
+    ...MEDIA_TASKS,
+    columns: MEDIA_TASKS.columns.filter((column) => !names.includes(column)),
+  })
+  const withMediaTasks = (table) => [...TABLES.slice(0, 2), table]
   const error = (code) => ({ code, message: `the message of ${code}` })
   const failed = (facts) => ({ ...FACTS, ...facts })
 
@@ -253,10 +263,26 @@ describe('doctor', () => {
     [
       'an ai_task that does not fit',
       onSqlite({
-        tables: [...TABLES, { name: 'ai_task', columns: [], indexes: [{ columns: ['user_id'] }] }],
+        tables: [...TABLES, { name: 'ai_task', columns: ['id'], indexes: [{ columns: ['user_id'] }] }],
       }),
-      ['schema warning'],
+      ['AI tasks warning'],
     ],
+    ['no table of tasks', onPostgres({ tables: TABLES.slice(0, 2) }), []],
+    ['no free trials', onSqlite({ tables: withMediaTasks(without('is_free_trial')) }), []],
+    [
+      'media tasks that can not be charged',
+      onPostgres({ tables: withMediaTasks(without('credit_id', 'is_free_trial')) }),
+      ['media tasks warning'],
+    ],
+    [
+      'media tasks without a state',
+      onSqlite(
+        { tables: withMediaTasks(without('status')) },
+        { taskErrors: { mediaTasks: error('SCHEMA_MISMATCH') } },
+      ),
+      ['media tasks warning'],
+    ],
+    ['connections', onPostgres({}, { connections: { most: 10, source: 'the default' } }), []],
     ['no server', failed({ connectError: error('DATABASE_UNAVAILABLE') }), ['connection problem']],
     ['no table', failed({ connectError: error('SCHEMA_MISMATCH') }), ['schema problem']],
     ['two units', failed({ connectError: error('TIMESTAMP_UNIT_UNCLEAR') }), ['timestamps problem']],

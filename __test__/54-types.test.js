@@ -72,6 +72,8 @@ async function live({ createMediaTask, updateMediaTaskById, ...credits }, databa
   expect(
     [charge.metadata].flat().map((json) => (typeof json === 'string' ? JSON.parse(json) : json)),
   ).toEqual([{ a: [1] }])
+  expect(await credits.hasActiveMediaTask('u')).toBe(false)
+  await updateMediaTaskById('t', { status: 'processing' })
   expect(await credits.hasActiveMediaTask('u')).toBe(true)
   expect((await credits.getActiveMediaTasks('u')).map(({ id }) => id)).toEqual(['t'])
   const failed = await updateMediaTaskById('t', { status: 'failed' })

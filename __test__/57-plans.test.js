@@ -46,6 +46,7 @@ const SEED = [
 const ARGUMENTS = {
   'balance.sql': [`'u7'`, NOW],
   'charges.sql': [`ARRAY['c7', 'c8']`],
+  'free_trials.sql': [`ARRAY['u7']`, 'ARRAY[1]'],
   'grants_by_id.sql': [`'u7'`, `ARRAY['g7', 'g2007']`],
   'grants_of_charge.sql': [`'c7'`],
   'lock_owner.sql': [`'t7'`],
@@ -55,11 +56,29 @@ const ARGUMENTS = {
   'spendable_grants.sql': [`ARRAY['u7', 'u8']`, NOW],
   'taken.sql': [`ARRAY['c7', 'new']`],
   'task_facts.sql': [`'t7'`],
+  'tasks_at_risk.sql': [`ARRAY['u7']`, `ARRAY['pending']`],
 }
 /** What stands for a name in braces. */
-const NAMES = { charge: '$1', charges: '$1', users: '$1', table: 'media_tasks', tasks: 'media_tasks' }
+const NAMES = {
+  charge: '$1',
+  charges: '$1',
+  credit_id: 'credit_id',
+  free_trial: 'is_free_trial',
+  more: '$2',
+  table: 'media_tasks',
+  tasks: 'media_tasks',
+  touch: '',
+  users: '$1',
+}
 /** These ask about the tables themselves. */
-const OTHERS = ['columns.sql', 'create_tables.sql', 'diagnostics.sql']
+const OTHERS = [
+  'columns.sql',
+  'create_ai_task.sql',
+  'create_credit.sql',
+  'create_media_tasks.sql',
+  'create_user.sql',
+  'diagnostics.sql',
+]
 
 /** Every node of a plan. */
 function nodes(plan) {

@@ -65,24 +65,6 @@ describe('stuck', () => {
   })
 })
 
-describe('init', () => {
-  test('makes the tables, and says where', async () => {
-    const database = await TestDatabase.none()
-    const { code, out } = await cli(['init', database.url])
-    const place = byStorage({
-      sqlite: () => fs.realpathSync(database.file),
-      postgres: () => `${database.store.name}, schema public,`,
-    })()
-    expect({ code, out }).toEqual({
-      code: 0,
-      out: `${place} has the tables user, credit, media_tasks and ai_task.`,
-    })
-    const { json } = await cliOn(database, 'init', '--json')
-    expect(json.tables.map(({ name }) => name).sort()).toEqual(['ai_task', 'credit', 'media_tasks', 'user'])
-    expect((await cliOn(database, 'doctor')).code).toBe(0)
-  })
-})
-
 describe('passwords', () => {
   const url = `postgres://app:${SECRET}@127.0.0.1:1/app`
 

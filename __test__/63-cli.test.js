@@ -83,45 +83,6 @@ test('what the library refuses of a command line is its fault, too', async () =>
 })
 
 describe('which database', () => {
-  test('without one, a sentence says where one can be named', async () => {
-    for (const name of ['doctor', 'audit', 'repair', 'stuck', 'init']) {
-      const { code, out, errors } = await cli([name])
-      expect({ code, out }).toEqual({ code: 3, out: '' })
-      expect(errors).toMatch(/^media-credits: which database\? Set DATABASE_URL, or pass --url/)
-    }
-  })
-
-  test('--url before the environment, --env too, and a file of the folder if there is neither', async () => {
-    const [right, wrong] = [await TestDatabase.fresh(), await TestDatabase.fresh()]
-    await right.user('u', 7)
-    const app = fs.mkdtempSync(path.join(folder, 'app-'))
-    const write = (name, { url }) =>
-      fs.writeFileSync(path.join(app, name), `# the app's\nDATABASE_URL="${url}"\n`)
-    const credits = async (args, env) => {
-      const { code, out, errors } = await cli(['balance', 'u', '--json', ...args], { cwd: app, env })
-      expect({ code, errors }).toEqual({ code: 0, errors: '' })
-      return JSON.parse(out).credits
-    }
-    const elsewhere = { DATABASE_URL: wrong.url }
-    expect(await credits(['--url', right.url], elsewhere)).toBe(7)
-    expect(await credits([], { DATABASE_URL: right.url })).toBe(7)
-    write('.env', right)
-    expect(await credits([])).toBe(7)
-    expect(await credits([], elsewhere)).toBe(0)
-    write('.env.local', wrong)
-    expect(await credits([])).toBe(0)
-    expect(await credits(['--env', '.env'], elsewhere)).toBe(7)
-    // What one file says does not hide what the other says besides.
-    fs.appendFileSync(path.join(app, '.env'), 'DATABASE_PROVIDER=mysql\n')
-    const provider = { cwd: app, env: {} }
-    expect((await cli(['balance', 'u'], provider)).errors).toContain('DATABASE_PROVIDER')
-    provider.env.DATABASE_PROVIDER = byStorage({ sqlite: 'sqlite', postgres: 'postgresql' })
-    expect((await cli(['balance', 'u'], provider)).errors).not.toContain('DATABASE_PROVIDER')
-    const { code, errors } = await cli(['balance', 'u', '--env', 'none'], { cwd: app, env: elsewhere })
-    expect(code).toBe(3)
-    expect(errors).toBe("media-credits: none can't be read: ENOENT")
-  })
-
   test('one that is not there is trouble, and with --json a document on stderr', async () => {
     const url = byStorage({ sqlite: 'file:none.db', postgres: 'postgres://app:x@127.0.0.1:1/app' })
     const missing = byStorage({ sqlite: 'SCHEMA_MISMATCH', postgres: 'DATABASE_UNAVAILABLE' })
@@ -164,7 +125,7 @@ describe('doctor', () => {
     expect(json).toMatchObject({
       ok: true,
       versions: { package: version, node: process.versions.node, platform: expect.any(String) },
-      database: { source: 'DATABASE_URL' },
+      database: { source: 'DATABASE_URL of the environment' },
       diagnostics: { storage: byStorage({ sqlite: 'sqlite', postgres: 'postgres' }) },
     })
     const statuses = new Set(json.checks.map(({ status }) => status))
@@ -195,10 +156,10 @@ describe('doctor', () => {
 
   test('a table that does not fit is a problem', async () => {
     const database = await TestDatabase.fresh()
-    await database.sql('ALTER TABLE media_tasks DROP COLUMN credit_id')
+    await database.sql('ALTER TABLE credit DROP COLUMN metadata')
     const { code, out } = await cliOn(database, 'doctor')
     expect(code).toBe(1)
-    expect(out).toMatch(/✗ problem +schema +.* column media_tasks\.credit_id is missing/)
+    expect(out).toMatch(/✗ problem +schema +.* column credit\.metadata is missing/)
     expect(out).toContain('1 problem, 0 warnings.')
   })
 
@@ -208,14 +169,6 @@ describe('doctor', () => {
     expect(code).toBe(1)
     expect(json).toMatchObject({ ok: false })
     expect(json.checks.at(-1)).toMatchObject({ name: expect.stringMatching(/schema/), status: 'problem' })
-  })
-
-  test('an app can be without AI tasks', async () => {
-    const database = await TestDatabase.fresh()
-    await database.sql('DROP TABLE ai_task')
-    const { code, out } = await cliOn(database, 'doctor')
-    expect(code).toBe(0)
-    expect(out).toContain('there is no ai_task')
   })
 
   sqlite.test("the app's own client is looked at", async () => {

@@ -9,7 +9,7 @@ const { Output, coloursOf } = require('./output')
 function withDatabase(command) {
   return command
     .option('--url <url>', 'the database, instead of DATABASE_URL')
-    .option('--env <file>', 'a file with DATABASE_URL, instead of the environment')
+    .option('--env <file>', 'a file with DATABASE_URL, before the environment')
     .option('--json', 'write JSON, for machines')
 }
 
@@ -18,25 +18,31 @@ function withDatabase(command) {
  * journal mode is the app's affair.
  *
  * @param {(context: { credits, output: Output, options: object }, ...args: unknown[]) => Promise<void>} work
+ * @param {object} how `writes`: whether the command writes, with these options of it; `connect`: options of `connect`
  */
-function connected(work, connectOptions = { journalMode: 'keep' }) {
+function connected(work, { writes = () => false, connect = { journalMode: 'keep' } } = {}) {
   return async (...args) => {
     const [options] = args.splice(-2)
     const database = findDatabase(options)
-    if (!options.json) sayWhere(database)
-    const credits = require('..').connect({ ...connectOptions, ...database.options })
+    const head = options.json ? undefined : sayWhere(database, writes(options))
+    const credits = require('..').connect({ ...connect, ...database.options })
     try {
-      await work({ credits, output: new Output(options), options }, ...args)
+      await work({ credits, output: new Output({ ...options, head }), options }, ...args)
     } finally {
       await credits.close()
     }
   }
 }
 
-/** To a person, not to a script: a command that writes must not do so where nobody expects it. */
-function sayWhere({ url, source }) {
-  if (!process.stderr.isTTY) return
-  process.stderr.write(`${coloursOf(process.stderr).dim(`${placeOf(url)} (${source})`)}\n`)
+/**
+ * To a person, always: a command that writes must not do so where nobody expects it. A script knows what it named; if
+ * a file decided and something is written, its log begins with this line. Not on stderr, which cron mails.
+ */
+function sayWhere({ url, source, isFound }, writes) {
+  const where = `${placeOf(url)} (${source})`
+  if (!process.stderr.isTTY) return writes && isFound ? where : undefined
+  process.stderr.write(`${coloursOf(process.stderr).dim(where)}\n`)
+  return undefined
 }
 
 /** To a person: nothing is known of this user, which is not the same as a balance of 0. */
@@ -45,4 +51,7 @@ async function sayIfUnknown({ credits, output }, userId) {
   await output.text('There is no grant and no charge of this user: is the id right?')
 }
 
-module.exports = { connected, sayIfUnknown, withDatabase }
+/** For `connected`: a command that always writes. */
+const WRITES = { writes: () => true }
+
+module.exports = { WRITES, connected, sayIfUnknown, withDatabase }

@@ -2,61 +2,91 @@
 
 /** Which database a command is about, and how to say so without its password. */
 
-const fs = require('node:fs')
-const util = require('node:util')
+const { NoDatabaseError, filesOf, readFile, readFolder } = require('./env-files')
+const { listed } = require('./output')
 
 /** What the package reads from the environment. */
-const NAMES = ['DATABASE_URL', 'DATABASE_PROVIDER', 'DB_SCHEMA']
-/** Where a Next.js app keeps it, in the order in which Next.js looks. */
-const FILES = ['.env.local', '.env']
-
-/** The command line does not say which database, or says what can't be. */
-class NoDatabaseError extends Error {
-  code = 'NO_DATABASE'
-}
+const NAMES = ['DATABASE_URL', 'DATABASE_PROVIDER', 'DB_SCHEMA', 'DB_MAX_CONNECTIONS']
 
 /**
- * The options of `connect`, and where the URL comes from: `--url`, the environment, or the first file of the working
- * directory that has it. What the files say and the environment does not holds for this process, name by name as in
- * Next.js; what `--env` names comes before the environment.
+ * The options of `connect`, and where the URL comes from: `--url`, the file of `--env`, the environment, or the env
+ * files of the working directory. What the files say holds for this process, name by name as in Next.js; what
+ * `--env` names comes before the environment.
  *
- * @returns {{ options: object, url: string, source: string }}
+ * `origins` says of each name that is set where that is. `isFound`: nobody has named the database, it was found.
+ *
+ * @returns {{ options: object, url: string, source: string, origins: object, isFound: boolean }}
  */
-function findDatabase({ url, env: file }, env = process.env) {
-  if (url !== undefined) return { options: { url }, url, source: 'the command line' }
-  if (file === undefined && env.DATABASE_URL) {
-    return { options: {}, url: env.DATABASE_URL, source: 'DATABASE_URL' }
+function findDatabase({ url, env: file }) {
+  if (url !== undefined) {
+    const { origins } = chosen([environment()])
+    return { options: { url }, url, source: 'the command line', origins, isFound: false }
   }
-  const files = file === undefined ? FILES : [file]
-  const found = files.map((name) => ({ name, values: readEnvFile(name, file !== undefined) ?? {} }))
-  const first = found.find(({ values }) => values.DATABASE_URL)
-  if (first) {
-    for (const name of NAMES) {
-      const value = found.map(({ values }) => values[name]).find(Boolean)
-      if (value && (file !== undefined || !env[name])) env[name] = value
-    }
-    return { options: {}, url: first.values.DATABASE_URL, source: `DATABASE_URL in ${first.name}` }
-  }
-  throw new NoDatabaseError(
-    file === undefined
-      ? `which database? Set DATABASE_URL, or pass --url or --env; ${FILES.join(' and ')} of this folder have none`
-      : `which database? ${file} has no DATABASE_URL`,
-  )
+  const { values, origins } = file === undefined ? ofFolder(process.cwd()) : ofFile(file)
+  Object.assign(process.env, values)
+  const isFound = file === undefined && origins.DATABASE_URL !== environment().origin
+  return { options: {}, url: values.DATABASE_URL, source: sourceOf(origins), origins, isFound }
 }
 
-/** What a file of `NAME=value` lines says; `undefined` if there is none. */
-function readEnvFile(file, isNeeded) {
-  let text
-  try {
-    text = fs.readFileSync(file, 'utf8')
-  } catch (error) {
-    if (!isNeeded && error.code === 'ENOENT') return undefined
-    throw new NoDatabaseError(`${file} can't be read: ${error.code}`)
+const environment = () => ({ origin: 'of the environment', env: process.env })
+const fileAsPlace = ({ path, env }) => ({ origin: `in ${path}`, env })
+
+/** Of each name, what the first place says that has it. An empty value is one: Next.js looks no further. */
+function chosen(places) {
+  const [values, origins] = [{}, {}]
+  for (const name of NAMES) {
+    const place = places.find(({ env }) => env[name] !== undefined)
+    if (!place) continue
+    values[name] = place.env[name]
+    origins[name] = place.origin
   }
-  if (util.parseEnv) return util.parseEnv(text)
-  throw new NoDatabaseError(
-    `${file} can't be read by Node ${process.version}: take 20.12, or set DATABASE_URL`,
-  )
+  return { values, origins }
+}
+
+/** `DATABASE_URL and DB_SCHEMA in .env, DB_MAX_CONNECTIONS of the environment`. */
+function sourceOf(origins) {
+  const places = [...new Set(Object.values(origins))]
+  const named = places.map((origin) => {
+    const names = NAMES.filter((name) => origins[name] === origin)
+    return `${listed(names)} ${origin}`
+  })
+  return named.join(', ')
+}
+
+function ofFile(file) {
+  const env = readFile(file)
+  if (env.DATABASE_URL) return chosen([fileAsPlace({ path: file, env }), environment()])
+  throw new NoDatabaseError(`which database? ${file} has no DATABASE_URL`)
+}
+
+function ofFolder(folder) {
+  const [looked, read] = [[], []]
+  let found
+  for (const mode of modes(process.env.NODE_ENV)) {
+    const { files, errors } = readFolder(folder, mode)
+    // Who names the database himself need not be one who may read the app's files.
+    if (errors.length > 0 && !process.env.DATABASE_URL) throw errors[0]
+    found = chosen([environment(), ...files.map(fileAsPlace)])
+    if (found.values.DATABASE_URL) return found
+    looked.push(...filesOf(mode))
+    read.push(...files.map(({ path }) => path))
+  }
+  throw new NoDatabaseError(nowhere(looked, read, found.origins.DATABASE_URL))
+}
+
+/** How the app may run. If nobody says how, it may be an app that has a database in production alone. */
+function modes(nodeEnv) {
+  if (!nodeEnv) return ['development', 'production']
+  return [['test', 'production'].includes(nodeEnv) ? nodeEnv : 'development']
+}
+
+function nowhere(looked, read, emptyAt) {
+  const names = (all) => listed([...new Set(all)])
+  const there = read.length > 0 ? `only ${names(read)}` : 'none'
+  const why = emptyAt
+    ? `DATABASE_URL ${emptyAt} is empty`
+    : `the environment has none, and of ${names(looked)} there is ${there} in this folder, without it`
+  return `which database? Set DATABASE_URL, or pass --url or --env; ${why}`
 }
 
 /**

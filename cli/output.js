@@ -31,6 +31,9 @@ const signed = (number) => (number > 0 ? `+${count(number)}` : count(number))
 /** `2 findings`, `1 finding`. */
 const plural = (number, noun, nouns = `${noun}s`) => `${count(number)} ${number === 1 ? noun : nouns}`
 
+/** `a, b and c`. */
+const listed = (words) => words.join(', ').replace(/, ([^,]*)$/, ' and $1')
+
 /** A time in UTC, to the second. */
 function time(date) {
   return date ? date.toISOString().slice(0, 19).replace('T', ' ') : 'never'
@@ -94,8 +97,10 @@ function table(columns, rows, width) {
  * other way round. Waits for a slow reader.
  */
 class Output {
-  constructor({ json = false, stream = process.stdout } = {}) {
+  /** `head` is a line that goes before whatever is written for people. */
+  constructor({ json = false, stream = process.stdout, head } = {}) {
     this.json = json
+    this.head = head
     this.stream = stream
     this.colours = coloursOf(stream)
   }
@@ -118,10 +123,12 @@ class Output {
     return this.write([hasHead ? this.colours.bold(head) : head, ...lines].join('\n'))
   }
 
-  async write(text) {
+  async write(said) {
+    const text = this.head === undefined ? said : `${this.head}\n${said}`
+    this.head = undefined
     if (this.stream.write(`${text}\n`)) return
     await new Promise((resolve) => this.stream.once('drain', resolve))
   }
 }
 
-module.exports = { Output, ago, coloursOf, count, isColourful, oneLine, plural, signed, table, time }
+module.exports = { Output, ago, coloursOf, count, isColourful, listed, oneLine, plural, signed, table, time }

@@ -53,12 +53,15 @@ function pack(folder) {
 
 /** Makes those tables that the database lacks. It changes none that is there: DATABASE_URL may be another app's. */
 function makeTables(folder = EXAMPLE, env = process.env) {
-  run('npm', ['run', '--silent', 'db:init'], folder, env)
+  // A stock app has no media tasks.
+  const tables = env.APP_GENERATION === 'stock' ? ['--', '--tables', 'user,credit,ai_task'] : []
+  run('npm', ['run', '--silent', 'db:init', ...tables], folder, env)
 }
 
 /** The environment of an app on this database. What the shell says of another one would lead it elsewhere. */
 function environment(url, own = {}) {
-  const { DATABASE_PROVIDER, DB_SCHEMA, PROVIDER_STEP_MS, STUCK_AFTER_MS, ...inherited } = process.env
+  const { APP_GENERATION, DATABASE_PROVIDER, DB_SCHEMA, PROVIDER_STEP_MS, STUCK_AFTER_MS, ...inherited } =
+    process.env
   return { ...inherited, DATABASE_URL: url, ...own }
 }
 

@@ -7,6 +7,8 @@
  * Then each way to build and run it (Turbopack and webpack, `next start` on SQLite and on PostgreSQL, `next dev` with
  * a hot reload in between, the standalone folder without node_modules) answers a submit over HTTP, and a browser
  * tries the page. An Edge route and a client component that import the package must say what to do instead.
+ *
+ * The same build, as a stock app (`APP_GENERATION`), generates on copies of a stock database, which has no media tasks.
  */
 
 const assert = require('node:assert/strict')
@@ -28,6 +30,10 @@ const { startUnlessGiven } = require('./test-postgres')
 const ROUTE = 'src/app/api/media/submit/route.ts'
 const MODEL = 'src/shared/models/media_task.ts'
 
+const FIXTURES = path.join(__dirname, '../fixtures')
+/** A user of the stock database, and her balance. */
+const ADA = { id: '47504cd8-2312-47d8-a144-47431300708e', email: 'ada@example.test', balance: 14 }
+
 const ANSWER_MS = 60_000
 
 let passed = 0
@@ -37,16 +43,15 @@ async function main() {
   const start = Date.now()
   const place = fs.mkdtempSync(path.join(os.tmpdir(), 'media-credits-next-'))
   try {
-    const url = `file:${path.join(place, 'local.db')}`
-    const app = new App(
-      path.join(place, 'app'),
-      environment(url, { PROVIDER_STEP_MS: '20', NEXT_TELEMETRY_DISABLED: '1' }),
-    )
+    const app = new App(path.join(place, 'app'), `file:${path.join(place, 'local.db')}`)
     await check('the published packages install, and the tables are made', () => app.install())
     await check('next build (Turbopack)', () => app.build())
     await check('next start', () => app.started('start', answersSubmits))
+    const stock = app.asStock(`file:${copyOfStock(place)}`)
+    await check('next start as a stock app', () => stock.started('start', answersGenerations))
     await onPostgres(app)
     await check('the page, in a browser', () => app.browse())
+    await check('the pages of the stock app, in a browser', () => stock.browse('stock'))
     await check('next dev, with a hot reload in between', () => app.started('dev', survivesReload))
     if (!values.quick) {
       await check('next build (webpack)', () => app.build('webpack'))
@@ -75,9 +80,14 @@ const seconds = (start) => Math.round((Date.now() - start) / 1000)
 
 /** A copy of the example. */
 class App {
-  constructor(folder, env) {
+  constructor(folder, url, more = {}) {
     this.folder = folder
-    this.env = env
+    this.env = environment(url, { PROVIDER_STEP_MS: '20', NEXT_TELEMETRY_DISABLED: '1', ...more })
+  }
+
+  /** What was built, as another generation of the app, on another database. */
+  asStock(url) {
+    return new App(this.folder, url, { APP_GENERATION: 'stock' })
   }
 
   install() {
@@ -140,42 +150,96 @@ class App {
   }
 }
 
+function copyOfStock(place) {
+  const file = path.join(place, 'stock.db')
+  fs.copyFileSync(path.join(FIXTURES, 'stock.sqlite'), file)
+  return file
+}
+
 async function answersSubmits(url, server, { env }) {
   const user = await User.signUp(url)
   const done = await user.submit('https://youtu.be/two-clocks')
   assert.equal((await user.finished(done)).status, 'extracted')
   const failed = await user.submit('https://youtu.be/fail')
   assert.equal((await user.finished(failed)).status, 'failed')
-  assert.equal(await user.balance(), 90)
+  await hasBalance(user, 90, server, env)
+}
+
+/** What a stock app has: generations, a user's lists, and those of all users, some of whom were there before. */
+async function answersGenerations(url, server, { env }) {
+  const user = await User.signUp(url)
+  const done = await user.generate('A tide that comes in')
+  assert.equal((await user.generated(done)).status, 'success')
+  const failed = await user.generate('A tide that fails')
+  assert.equal((await user.generated(failed)).status, 'failed')
+  const list = await user.page('/settings/credits?page=2&pageSize=3')
+  assert.ok(list.includes('Page 2 of 2') && list.includes('Welcome credits'), list)
+  await hasBalance(user, 80, server, env)
+
+  const eager = await User.signUp(url)
+  const answers = await Promise.all(Array.from({ length: 10 }, () => eager.post(...generation('A tide'))))
+  assert.equal(answers.filter(({ message }) => message === 'ok').length, 5)
+  await hasBalance(eager, 0, server, env)
+
+  const ada = new User(url, ADA.id, `demo_user=${ADA.id}`)
+  assert.match(await ada.page('/settings/credits'), new RegExp(`"balance">${ADA.balance}<`))
+  // The newest are on the first page.
+  for (const list of ['/admin/credits?page=2&pageSize=14', '/admin/ai-tasks']) {
+    assert.ok((await ada.page(list)).includes(ADA.email), `${list} shows ${ADA.email}`)
+  }
+}
+
+const generation = (prompt) => ['/api/ai/generate', { mediaType: 'video', prompt }]
+
+async function hasBalance(user, credits, server, env) {
+  assert.equal(await user.balance(), credits)
   assertEngines(server.pid, env.DATABASE_URL.startsWith('file:') ? 1 : 0)
   // It is in this database, and not in another one that the app came by.
-  const credits = connect({ url: env.DATABASE_URL })
-  assert.equal(await credits.getRemainingCredits(user.id).finally(() => credits.close()), 90)
+  const own = connect({ url: env.DATABASE_URL })
+  assert.equal(await own.getRemainingCredits(user.id).finally(() => own.close()), credits)
 }
 
 /** What was built for SQLite runs on PostgreSQL by its URL alone: nothing else is told. */
-async function onPostgres({ folder }) {
+async function onPostgres(app) {
   const name = 'next start on PostgreSQL, by DATABASE_URL alone'
   const server = await startUnlessGiven().catch((error) => {
     if (error.code !== 'NO_POSTGRES') throw error
     console.log(`skipped ${name}: ${error.message}`)
   })
   if (!server) return
+  try {
+    await check(name, () =>
+      withDatabase(server.url, async (url) => {
+        const media = new App(app.folder, url)
+        makeTables(media.folder, media.env)
+        await media.started('start', answersSubmits)
+      }),
+    )
+    await check('next start as a stock app on PostgreSQL', () =>
+      withDatabase(server.url, async (url, client) => {
+        await client.unsafe(fs.readFileSync(path.join(FIXTURES, 'stock.pg.sql'), 'utf8'))
+        await app.asStock(url).started('start', answersGenerations)
+      }),
+    )
+  } finally {
+    await server.stop()
+  }
+}
+
+/** Makes a database, for as long as `work(url, client)` takes. */
+async function withDatabase(server, work) {
   const database = `next_${randomBytes(4).toString('hex')}`
-  const admin = postgres(server.url, { max: 1, onnotice: () => {} })
+  const url = new URL(server)
+  url.pathname = `/${database}`
+  const clientOf = (url) => postgres(url, { max: 1, onnotice: () => {} })
+  const [admin, client] = [clientOf(server), clientOf(url.href)]
   try {
     await admin.unsafe(`CREATE DATABASE ${database}`)
-    const url = new URL(server.url)
-    url.pathname = `/${database}`
-    const app = new App(folder, environment(url.href))
-    await check(name, async () => {
-      makeTables(app.folder, app.env)
-      await app.started('start', answersSubmits)
-    })
+    await work(url.href, client)
   } finally {
+    await client.end()
     await admin.unsafe(`DROP DATABASE IF EXISTS ${database} WITH (FORCE)`)
     await admin.end()
-    await server.stop()
   }
 }
 
@@ -248,6 +312,26 @@ class User {
     const { message, data } = await this.post('/api/media/submit', { url, outputType: 'subtitle' })
     assert.equal(message, 'ok')
     return data
+  }
+
+  async generate(prompt) {
+    const { message, data } = await this.post(...generation(prompt))
+    assert.equal(message, 'ok')
+    return data
+  }
+
+  async generated({ id }) {
+    return until(`AI task ${id} is done`, async () => {
+      const { data } = await this.post('/api/ai/query', { taskId: id })
+      return ['success', 'failed'].includes(data.status) && data
+    })
+  }
+
+  /** What a page says, as HTML. */
+  async page(path) {
+    const response = await request(this.url + path, { headers: { Cookie: this.cookie } })
+    assert.equal(response.status, 200)
+    return response.text()
   }
 
   async finished({ id }) {

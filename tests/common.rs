@@ -64,7 +64,18 @@ pub(crate) fn create_task(id: &str, user: &str, cost: i64) -> Write {
 }
 
 pub(crate) fn new_task(id: &str, user: &str, cost: i64, options: &Fields) -> Charging {
+    task_on_trial(id, user, cost, false, options)
+}
+
+pub(crate) fn task_on_trial(
+    id: &str,
+    user: &str,
+    cost: i64,
+    trial: bool,
+    options: &Fields,
+) -> Charging {
     let task = [
+        ("isFreeTrial", Value::Bool(trial)),
         ("id", text(id)),
         ("userId", text(user)),
         ("platform", text("youtube")),

@@ -12,12 +12,12 @@ use media_credits::domain::value::{Fields, Value};
 use media_credits::engine::{Connection, Operation, Outcome, Read, Reply, Settings, Write};
 use media_credits::error::{Detail, Error, Result};
 use media_credits::storage::location::Location;
-use media_credits::storage::{Page, Row};
+use media_credits::storage::{Filter, Page, Row};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 
 use crate::common::{
-    column, consume, credits_of, fields, grant, new_task, number, text, update_task,
+    column, consume, credits_of, fields, grant, number, task_on_trial, text, update_task,
     update_task_with,
 };
 use crate::postgres_server::{database, sql};
@@ -147,12 +147,14 @@ enum Step {
         id: usize,
         cost: i64,
         replay: bool,
+        limits: Limits,
     },
     /// Tasks with these ids, all or none.
     Tasks {
         user: usize,
         ids: Vec<usize>,
         cost: i64,
+        limits: Limits,
     },
     Update {
         id: usize,
@@ -189,6 +191,30 @@ enum Step {
     },
 }
 
+/// The limits of a plan, with which a task is created.
+#[derive(Debug, Clone)]
+struct Limits {
+    active: Option<i64>,
+    /// A free trial, of so many.
+    trials: Option<i64>,
+}
+
+impl Limits {
+    fn options(&self, replay: bool) -> Fields {
+        let limit = |limit: Option<i64>| limit.map_or(Value::Null, Value::Integer);
+        fields(&[
+            ("replay", Value::Bool(replay)),
+            ("maxActive", limit(self.active)),
+            ("freeTrialLimit", limit(self.trials)),
+        ])
+    }
+}
+
+fn limits() -> impl Strategy<Value = Limits> {
+    (prop::option::of(0..4_i64), prop::option::weighted(0.3, 0..4_i64))
+        .prop_map(|(active, trials)| Limits { active, trials })
+}
+
 const USERS: [&str; 3] = ["ada", "bob", "nobody"];
 
 fn step() -> impl Strategy<Value = Step> {
@@ -199,10 +225,12 @@ fn step() -> impl Strategy<Value = Step> {
         3 => (user.clone(), 1..60_i64, prop::option::of(-1..9_i64))
             .prop_map(|(user, credits, days)| Step::Grant { user, credits, days }),
         3 => (user.clone(), 1..80_i64).prop_map(|(user, credits)| Step::Consume { user, credits }),
-        4 => (user.clone(), id.clone(), 0..4_i64, any::<bool>())
-            .prop_map(|(user, id, cost, replay)| Step::Task { user, id, cost: cost * 15, replay }),
-        1 => (user.clone(), prop::collection::vec(id.clone(), 0..4), 0..30_i64)
-            .prop_map(|(user, ids, cost)| Step::Tasks { user, ids, cost }),
+        4 => (user.clone(), id.clone(), 0..4_i64, any::<bool>(), limits())
+            .prop_map(|(user, id, cost, replay, limits)| {
+                Step::Task { user, id, cost: cost * 15, replay, limits }
+            }),
+        1 => (user.clone(), prop::collection::vec(id.clone(), 0..4), 0..30_i64, limits())
+            .prop_map(|(user, ids, cost, limits)| Step::Tasks { user, ids, cost, limits }),
         4 => (id.clone(), status.clone(), prop::option::of(status.clone()), any::<bool>())
             .prop_map(|(id, status, only_if, regrants)| {
                 Step::Update { id, status, only_if, regrants }
@@ -229,13 +257,13 @@ impl Step {
                 grant(&name(user), *credits, expires_at_ms)
             }
             Self::Consume { user, credits } => consume(&name(user), *credits),
-            Self::Task { user, id, cost, replay } => {
-                let options = fields(&[("replay", Value::Bool(*replay))]);
-                Write::Charge(new_task(&task(id), &name(user), *cost, &options))
+            Self::Task { user, id, cost, replay, limits } => {
+                let (options, trial) = (limits.options(*replay), limits.trials.is_some());
+                Write::Charge(task_on_trial(&task(id), &name(user), *cost, trial, &options))
             }
-            Self::Tasks { user, ids, cost } => {
-                let options = fields(&[("replay", Value::Bool(true))]);
-                let one = |id| new_task(&task(id), &name(user), *cost, &options);
+            Self::Tasks { user, ids, cost, limits } => {
+                let (options, trial) = (limits.options(true), limits.trials.is_some());
+                let one = |id| task_on_trial(&task(id), &name(user), *cost, trial, &options);
                 Write::Together(ids.iter().map(one).collect())
             }
             Self::Update { id, status, only_if, regrants } => {
@@ -322,6 +350,22 @@ fn accounts(storage: &Storage, user: &str) -> (i64, bool) {
     (difference, sound)
 }
 
+/// How many free trials the user has used, and how many tasks that took one have not failed.
+fn trials(storage: &Storage, user: &str) -> (i64, usize) {
+    let find = Operation::Read(Read::Find(TableName::User, user.to_owned()));
+    let used = match storage.run(find) {
+        Ok(Outcome::Row(row)) => row.map_or(0, |row| number(&row, "freeTrialUsed")),
+        other => panic!("{other:?}"),
+    };
+    let filter = Filter { table: TableName::Tasks(Media), ..credits_of(user) };
+    let list = Operation::Read(Read::List(filter, Page::whole(1, 1000)));
+    let Ok(Outcome::Rows(tasks)) = storage.run(list) else { panic!("no rows") };
+    let counts = |task: &&Row| {
+        *column(task, "isFreeTrial") == Value::Bool(true) && task.text("status") != Some("failed")
+    };
+    (used, tasks.iter().filter(counts).count())
+}
+
 #[test]
 fn any_sequence_has_the_same_outcomes_on_both() {
     const NOW_MS: i64 = 4_102_444_800_000; // 2100: far enough for a day more or less.
@@ -349,6 +393,10 @@ fn any_sequence_has_the_same_outcomes_on_both() {
                 prop_assert_eq!(sqlite, postgres);
             }
             prop_assert_eq!(accounts(&storages[0], &user), (0, true), "{}", user);
+            for storage in &storages {
+                let (used, taken) = trials(storage, &user);
+                prop_assert_eq!(used, i64::try_from(taken).unwrap(), "{}", user);
+            }
         }
         Ok(())
     });

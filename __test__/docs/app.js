@@ -35,7 +35,16 @@ async function withApp(use) {
 
 function appOn(database, credits, folder) {
   const declared = []
-  const modules = { 'media-credits': credits, ...drizzle(declared) }
+  const config = {
+    initial_credits_enabled: 'true',
+    initial_credits_amount: '20',
+    initial_credits_valid_days: '30',
+  }
+  const modules = {
+    'media-credits': credits,
+    '@/shared/models/config': { getAllConfigs: async () => config },
+    ...drizzle(declared),
+  }
   const data = path.join(folder, 'data')
   return {
     database,

@@ -13,9 +13,15 @@ const BIN = path.join(__dirname, '../../bin/media-credits.js')
 const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'media-credits-cli-'))
 afterAll(() => fs.rmSync(folder, { recursive: true, force: true }))
 
+/** What would change what a command does. Jest sets NODE_ENV. */
+const LEFT_OUT = [
+  ...['DATABASE_URL', 'DATABASE_PROVIDER', 'DB_SCHEMA', 'DB_MAX_CONNECTIONS'],
+  ...['NODE_ENV', 'FORCE_COLOR', 'NO_COLOR'],
+]
+
 /** Starts a command. The environment says nothing of databases or colours but what `env` says. */
 function startCli(args, { env = {}, cwd = folder } = {}) {
-  const { DATABASE_URL, DATABASE_PROVIDER, DB_SCHEMA, FORCE_COLOR, NO_COLOR, ...rest } = process.env
+  const rest = Object.fromEntries(Object.entries(process.env).filter(([name]) => !LEFT_OUT.includes(name)))
   return spawn(process.execPath, [BIN, ...args.map(String)], {
     cwd,
     env: { ...rest, ...env },

@@ -1,10 +1,12 @@
 // What must not compile: one mistake under each comment. Nothing here runs.
 
 import {
+  calculateCreditExpirationTime,
   connect,
   consumeCredits,
   createCredit,
   createMediaTask,
+  CreditStatus,
   failStuckMediaTasks,
   findMediaTaskById,
   getCredits,
@@ -15,7 +17,7 @@ import {
   MediaCreditsError,
   updateMediaTaskById,
 } from 'media-credits'
-import type { Credit, MediaTask, NewMediaTask } from 'media-credits'
+import type { Credit, MediaTask, NewCredit, NewMediaTask } from 'media-credits'
 import type { AppMediaTask } from './app-rows.js'
 
 const task = { id: 't', userId: 'u', platform: 'youtube', videoUrl: 'v' }
@@ -160,6 +162,36 @@ export function errors(error: MediaCreditsError) {
 export const incomplete: NewMediaTask = { id: 't', userId: 'u', platform: 'youtube' }
 
 function use(_value: unknown) {}
+
+export async function stockApps(credit: Credit) {
+  // @ts-expect-error A page is a number, or the text of one.
+  await getCredits({ page: true })
+  // @ts-expect-error Whose rows must not be left to chance.
+  await getCredits({ userId: null })
+  // @ts-expect-error A row has its user if it was asked for, and then the user may be gone.
+  use((await getCredits({ getUser: true }))[0]?.user.email)
+  // @ts-expect-error The number of rows has no users.
+  await getCreditsCount({ getUser: true })
+  // @ts-expect-error The user of a row is not written with it.
+  await createCredit({ userId: 'u', credits: 1, user: undefined })
+  // @ts-expect-error A charge can't run in a transaction of the app.
+  await consumeCredits({ userId: 'u', credits: 1, tx: {} })
+  // @ts-expect-error A new row is complete; a new grant need not be.
+  const row: NewCredit = { userId: 'u', credits: 1 }
+  // @ts-expect-error A limit is a number.
+  await createMediaTask(task, 10, { maxActive: '1' })
+  // @ts-expect-error An AI task has no free trial.
+  await db.createAITasks([], { freeTrialLimit: 1 })
+  // @ts-expect-error There is no such table.
+  await db.createTables({ tables: ['orders'] })
+  // @ts-expect-error An enum's values are its members, as the app's.
+  const status: CreditStatus = 'active'
+  // @ts-expect-error Days must be said, even if they are 0.
+  calculateCreditExpirationTime({ currentPeriodEnd: new Date() })
+  // @ts-expect-error Who gets it must be said.
+  await db.grantCreditsForUser({ credits: 1 })
+  return [row, status, credit]
+}
 
 export function events() {
   // @ts-expect-error There is no such event.

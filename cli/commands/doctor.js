@@ -6,9 +6,11 @@ const { FOUND } = require('../exit-codes')
 const { Output, oneLine, plural } = require('../output')
 
 const HELP = `
-It only reads. Each check is ok, a warning, or a problem, with a sentence that says what to do.
+It only reads. Each check is ok, a warning, or a problem, with a sentence that says what to do. A table of tasks that
+is not there is ok: it says which functions can be used, and which can't.
 
-With --json: one document, { ok, versions, database, diagnostics, checks: [{ name, status, message }] }.
+With --json: one document, { ok, versions, database, diagnostics, connections, available, checks }: connections has most
+and source on PostgreSQL, available has mediaTasks, aiTasks and what is missing, a check has name, status and message.
 Exit code 1: there is a problem. Warnings are none.
 
 Examples:
@@ -22,6 +24,15 @@ module.exports = (program) =>
     .description('Looks at the database, its tables and indexes, the locks and the versions.')
     .addHelpText('after', HELP)
     .action(doctor)
+
+/** Which families of functions can be used, and the columns that some of their calls lack. */
+function availableIn(facts) {
+  const { families } = require('../doctor/tasks')
+  const found = families(facts)
+  if (!found) return null
+  const entries = found.map(({ family, available }) => [family, available])
+  return { ...Object.fromEntries(entries), missing: found.flatMap(({ missing }) => missing) }
+}
 
 const MARKS = { ok: ['green', '✓'], warning: ['yellow', '!'], problem: ['red', '✗'] }
 
@@ -40,6 +51,8 @@ async function doctor(options) {
     versions: facts.versions,
     database: facts.database,
     diagnostics: facts.diagnostics ?? null,
+    connections: facts.connections ?? null,
+    available: availableIn(facts),
     checks: found,
   })
   const rows = found.map(({ name, status, message }) => {

@@ -1,7 +1,7 @@
 'use strict'
 
 const { expiry, wholeNumber } = require('../arguments')
-const { connected, withDatabase } = require('../command')
+const { WRITES, connected, withDatabase } = require('../command')
 const { oneLine, plural, time } = require('../output')
 
 const LARGEST = 2_147_483_647
@@ -51,4 +51,4 @@ const grant = connected(async ({ credits, output, options }, userId, amount) => 
       : `${oneLine(userId)} has got ${what}.`,
   )
   await output.text(`grant ${oneLine(made.id)}, transaction no ${oneLine(made.transactionNo)}`)
-})
+}, WRITES)

@@ -1,29 +1,50 @@
 'use strict'
 
-const { connected, withDatabase } = require('../command')
+const { InvalidArgumentError } = require('commander')
+const { WRITES, connected, withDatabase } = require('../command')
+const { listed } = require('../output')
+
+/** Those that createTables makes. */
+const TABLES = ['user', 'credit', 'media_tasks', 'ai_task']
 
 const HELP = `
-For tests, demos and fresh starts; an app's own tables come from its Drizzle schema.
+For tests, demos and fresh starts; an app's own tables come from its Drizzle schema. A table that is there stays as it
+is. Tables of tasks refer to user, so user and credit are made with them.
+
+With --json: one document, as getDiagnostics gives it.
 
 Examples:
   $ npx media-credits init
-  $ npx media-credits init file:data/local.db`
+  $ npx media-credits init file:data/local.db
+  $ npx media-credits init --tables user,credit,ai_task`
 
 module.exports = (program) =>
   withDatabase(program.command('init'))
     .summary('make the tables that are not there')
-    .description('Makes the tables user, credit, media_tasks and ai_task, those that are not there yet.')
+    .description(`Makes the tables ${listed(TABLES)}, those that are not there yet.`)
     .argument('[url]', 'the database, as --url')
+    .option('--tables <names>', 'these alone, with commas between them (default: all four)', tableNames)
     .addHelpText('after', HELP)
     .action((url, options, command) => {
       if (url !== undefined && options.url !== undefined) command.error('error: the database is named twice')
       return init({ ...options, url: url ?? options.url }, command)
     })
 
-const init = connected(async ({ credits, output }) => {
-  await credits.createTables()
-  const found = await credits.getDiagnostics()
-  const place = found.storage === 'sqlite' ? found.path : `${found.database}, schema ${found.schema},`
-  await output.text(`${place} has the tables user, credit, media_tasks and ai_task.`)
-  await output.document(found)
-}, {})
+/** The names of a list, after those of the lists before it: the option may be given more than once. */
+function tableNames(text, before = []) {
+  const names = text.split(',')
+  if (names.every((name) => TABLES.includes(name))) return [...new Set([...before, ...names])]
+  throw new InvalidArgumentError(`It is a list of ${listed(TABLES)}, such as user,credit,ai_task.`)
+}
+
+const init = connected(
+  async ({ credits, output, options: { tables } }) => {
+    await credits.createTables(tables && { tables })
+    const found = await credits.getDiagnostics()
+    const place = found.storage === 'sqlite' ? found.path : `${found.database}, schema ${found.schema},`
+    const there = TABLES.filter((table) => found.tables.some(({ name }) => name === table))
+    await output.text(`${place} has the tables ${listed(there)}.`)
+    await output.document(found)
+  },
+  { ...WRITES, connect: {} },
+)

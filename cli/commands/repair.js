@@ -36,30 +36,33 @@ const COLUMNS = [
   { title: 'why' },
 ]
 
-const repair = connected(async ({ credits, output, options: { user, apply = false } }) => {
-  const found = await credits.repairLedger({ ...(user !== undefined && { userId: user }), apply })
-  const { applied, changes } = found
-  process.exitCode = changes.length > 0 && !applied ? FOUND : undefined
-  await output.document(found)
-  await output.table(
-    COLUMNS,
-    changes.map(({ userId, table, id, column, before, after, message }) => [
-      oneLine(userId),
-      `${table} ${oneLine(id)}`,
-      column,
-      value(before),
-      value(after),
-      oneLine(message),
-    ]),
-  )
-  if (changes.length === 0) return output.text('There is nothing to put right.')
-  await output.text()
-  await output.text(
-    applied
-      ? `${plural(changes.length, 'change')} written.`
-      : `${plural(changes.length, 'change')}, not written: --apply writes them.`,
-  )
-})
+const repair = connected(
+  async ({ credits, output, options: { user, apply = false } }) => {
+    const found = await credits.repairLedger({ ...(user !== undefined && { userId: user }), apply })
+    const { applied, changes } = found
+    process.exitCode = changes.length > 0 && !applied ? FOUND : undefined
+    await output.document(found)
+    await output.table(
+      COLUMNS,
+      changes.map(({ userId, table, id, column, before, after, message }) => [
+        oneLine(userId),
+        `${table} ${oneLine(id)}`,
+        column,
+        value(before),
+        value(after),
+        oneLine(message),
+      ]),
+    )
+    if (changes.length === 0) return output.text('There is nothing to put right.')
+    await output.text()
+    await output.text(
+      applied
+        ? `${plural(changes.length, 'change')} written.`
+        : `${plural(changes.length, 'change')}, not written: --apply writes them.`,
+    )
+  },
+  { writes: ({ apply }) => apply },
+)
 
 const LONGEST = 40
 

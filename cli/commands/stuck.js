@@ -1,7 +1,7 @@
 'use strict'
 
 const { duration, wholeNumber } = require('../arguments')
-const { connected, withDatabase } = require('../command')
+const { WRITES, connected, withDatabase } = require('../command')
 const { FOUND } = require('../exit-codes')
 const { ago, oneLine, plural, time } = require('../output')
 
@@ -97,7 +97,7 @@ const failTasks = connected(async ({ credits, output, options }) => {
     `${plural(tasks.length, 'task')} failed, ${plural(sums.credits, 'credit')} refunded${expired}.`,
   )
   if (tasks.length === limit) await output.text('There may be more: run it again.')
-})
+}, WRITES)
 
 /** An error has its message where JSON does not look. */
 const describe = ({ error, ...rest }) => ({ ...rest, error: { ...error, message: error.message } })

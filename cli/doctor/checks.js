@@ -2,6 +2,9 @@
 
 /** What doctor makes of what it found: checks that are `ok`, a `warning` or a `problem`, with a sentence each. */
 
+const { listed } = require('../output')
+const { families } = require('./tasks')
+
 const ok = (name, message) => ({ name, status: 'ok', message })
 const warning = (name, message) => ({ name, status: 'warning', message })
 const problem = (name, message) => ({ name, status: 'problem', message })
@@ -20,7 +23,9 @@ function checks(facts) {
     versions(facts),
     ...(facts.loadError ? [problem('binary', facts.loadError.message)] : [connection(facts)]),
     ...(facts.schemaError ? [schemaProblem(facts.schemaError)] : []),
-    ...(diagnostics && !facts.schemaError ? [schema(facts), ...indexes(diagnostics)] : []),
+    ...(diagnostics && !facts.schemaError
+      ? [schema(diagnostics), ...tasks(facts), ...indexes(diagnostics)]
+      : []),
     ...(diagnostics?.storage === 'sqlite' ? sqlite(facts) : []),
     ...(diagnostics?.storage === 'postgres' ? postgres(facts) : []),
   ]
@@ -39,7 +44,7 @@ function connection({ database, connectError, connectMs, roundTripMs, diagnostic
   if (connectError) {
     const { code, message } = connectError
     const name = { SCHEMA_MISMATCH: 'schema', TIMESTAMP_UNIT_UNCLEAR: 'timestamps' }[code] ?? 'connection'
-    return problem(name, name === 'connection' ? `${where}: ${message}` : message)
+    return problem(name, `${where}: ${message}`)
   }
   if (roundTripMs === undefined) return ok('connection', `${where}, open after ${milliseconds(connectMs)}`)
   const times = `${where}, open after ${milliseconds(connectMs)}, a read takes ${milliseconds(roundTripMs)}`
@@ -55,13 +60,33 @@ function schemaProblem({ code, message }) {
   return problem(code === 'SCHEMA_MISMATCH' ? 'schema' : 'connection', message)
 }
 
-function schema({ diagnostics: { tables }, aiTasksError }) {
-  const found = tables.map(({ name, columns }) => `${name} (${columns.length} columns)`).join(', ')
-  if (!aiTasksError) return ok('schema', found)
-  // An app can do without that table.
-  const isThere = tables.some(({ name }) => name === 'ai_task')
-  if (isThere) return warning('schema', `${found}; AI tasks can't be used: ${aiTasksError.message}`)
-  return ok('schema', `${found}; there is no ai_task: leave the functions for AI tasks alone`)
+function schema({ tables }) {
+  return ok('schema', tables.map(({ name, columns }) => `${name} (${columns.length} columns)`).join(', '))
+}
+
+/** An app can do without a table of tasks, and without free trials. */
+function tasks(facts) {
+  return families(facts).map(({ title, table, isThere, available, missing, error }) => {
+    if (!isThere) {
+      const kept = `there is no table ${table}: functions for ${title} can't be used, and all others can`
+      return ok(title, `${kept}. An app that never had it needs nothing`)
+    }
+    if (error)
+      return warning(title, `${available ? "some functions can't" : "can't"} be used: ${error.message}`)
+    const uncharged = missing.find(({ column }) => column === 'credit_id')
+    const trial = missing.filter(({ stops }) => stops === 'freeTrialLimit').map(nameOf)
+    const trials = trial.length > 0 ? [`freeTrialLimit can't be used without ${listed(trial)}`] : []
+    if (!uncharged) return ok(title, ['can be used', ...trials].join('; '))
+    const limits = [`can be used, but not charged: there is no ${nameOf(uncharged)}`, ...trials].join('; ')
+    return warning(title, `${limits}. ${addCreditId(facts.diagnostics, table)}`)
+  })
+}
+
+const nameOf = ({ table, column }) => `${table}.${column}`
+
+function addCreditId(diagnostics, table) {
+  const sql = `ALTER TABLE ${placeOf(diagnostics, table)} ADD COLUMN credit_id text;`
+  return `Add creditId: text('credit_id') to it in the app's Drizzle schema and run npx drizzle-kit push, or run: ${sql}`
 }
 
 /** What the statements look rows up by, and what makes an index for it as the app's own schema has it. */
@@ -93,14 +118,15 @@ const NEEDED = [
   },
 ]
 
-/** On a server with its schema, and without a lock that each charge would wait for. */
-function createIndex({ storage, schema }, { table, unique, index: [name, columns] }) {
-  const [how, place] =
-    storage === 'postgres'
-      ? ['INDEX CONCURRENTLY', `"${schema.replaceAll('"', '""')}".${table}`]
-      : ['INDEX', table]
-  return `CREATE ${unique ? 'UNIQUE ' : ''}${how} ${name} ON ${place} (${columns});`
+/** Without a lock that each charge would wait for. */
+function createIndex(diagnostics, { table, unique, index: [name, columns] }) {
+  const how = diagnostics.storage === 'postgres' ? 'INDEX CONCURRENTLY' : 'INDEX'
+  return `CREATE ${unique ? 'UNIQUE ' : ''}${how} ${name} ON ${placeOf(diagnostics, table)} (${columns});`
 }
+
+/** A table as statements name it: on a server with its schema. */
+const placeOf = ({ storage, schema }, table) =>
+  storage === 'postgres' ? `"${schema.replaceAll('"', '""')}".${table}` : table
 
 function indexes(diagnostics) {
   const { tables } = diagnostics
@@ -175,11 +201,13 @@ function isAtLeast(version, least) {
 
 const LOCAL = /^postgres:\/\/(localhost|127\.[\d.]+|\[::1\])(:|\/|$)/
 
-function postgres({ diagnostics: { database, schema, isolation, encrypted }, database: { place } }) {
+function postgres({ diagnostics, database: { place }, connections }) {
+  const { database, schema, isolation, encrypted } = diagnostics
   const where = `database ${database}, schema ${schema}`
   return [
     ok('timestamps', 'columns of type timestamp'),
     ok('server', `${where}; transactions are ${isolation} by default, those that write here READ COMMITTED`),
+    ...(connections ? [ok('connections', `at most ${connections.most} (${connections.source})`)] : []),
     encrypted || LOCAL.test(place)
       ? ok('encryption', encrypted ? 'the connection is encrypted' : 'the server is on this machine')
       : warning(

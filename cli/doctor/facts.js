@@ -12,7 +12,7 @@ const { placeOf } = require('../database')
 /** So many reads tell how long one takes. */
 const READS = 5
 
-async function gather({ options, url, source }, folder = process.cwd()) {
+async function gather({ options, url, source, origins }, folder = process.cwd()) {
   const facts = {
     versions: { package: version, node: process.versions.node, platform: thisPlatform() },
     database: { place: placeOf(url), source },
@@ -25,6 +25,7 @@ async function gather({ options, url, source }, folder = process.cwd()) {
     facts.versions.binary = binary()
     try {
       await look(credits, facts)
+      facts.connections = connectionsOf(facts.diagnostics, origins)
     } finally {
       await credits.close()
     }
@@ -51,9 +52,19 @@ async function look(credits, facts) {
     if (error) return
   }
   facts.roundTripMs = times.sort((one, other) => one - other)[Math.floor(READS / 2)]
-  const [, aiError] = await settled(credits.getAITasksCount({ userId: 'media-credits doctor' }))
-  facts.aiTasksError = aiError
+  facts.taskErrors = {
+    mediaTasks: await errorOf(credits.hasActiveMediaTask('media-credits doctor')),
+    aiTasks: await errorOf(credits.getAITasksCount({ userId: 'media-credits doctor' })),
+  }
 }
+
+/** How many an app gets that leaves it to the environment, and who says so. */
+function connectionsOf({ maxConnections: most } = {}, { DB_MAX_CONNECTIONS: origin }) {
+  if (most === undefined) return undefined
+  return { most, source: origin ? `DB_MAX_CONNECTIONS ${origin}` : 'the default; DB_MAX_CONNECTIONS sets it' }
+}
+
+const errorOf = async (promise) => (await settled(promise))[1]
 
 const settled = (promise) =>
   promise.then(

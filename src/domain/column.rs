@@ -117,7 +117,7 @@ fn check_integer(limit: &Limit, number: i64) -> Result<(), Misfit> {
 }
 
 /// The number that a text is, to the letter: `"007"`, `"+7"` and `"7.0"` are not.
-pub fn whole_number(text: &str) -> Option<i64> {
+fn whole_number(text: &str) -> Option<i64> {
     text.parse().ok().filter(|number: &i64| number.to_string() == text)
 }
 

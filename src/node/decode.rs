@@ -3,7 +3,7 @@
 use super::arguments::Arguments;
 use super::wire::Passed;
 use crate::domain::charge::ChargeRequest;
-use crate::domain::column::whole_number;
+use crate::domain::column::{Kind, in_form};
 use crate::domain::credits::Credits;
 use crate::domain::grant::NewGrant;
 use crate::domain::options::{RefundPolicy, flag, statuses};
@@ -252,18 +252,19 @@ impl Arguments {
 }
 
 fn read_page(page: Option<Value>, limit: Option<Value>, default_limit: u32) -> Result<Page> {
-    let page = read_count("page", page, 1, u32::MAX)?;
-    Ok(Page::whole(page, read_count("limit", limit, default_limit, u32::MAX)?))
+    let page = read_count("page", page.map(from_url), 1, u32::MAX)?;
+    Ok(Page::whole(page, read_count("limit", limit.map(from_url), default_limit, u32::MAX)?))
 }
 
-/// Pages and limits may be text, as a page's URL has them.
+/// A number may be text where a page's URL has it.
+fn from_url(value: Value) -> Value {
+    in_form(Kind::Integer, &value).into_owned()
+}
+
 fn read_count(name: &str, value: Option<Value>, default: u32, most: u32) -> Result<u32> {
     let count = match &value {
         None => return Ok(default),
         Some(Value::Integer(count)) => u32::try_from(*count).ok(),
-        Some(Value::Text(text)) if name == "page" || name == "limit" => {
-            whole_number(text).and_then(|count| u32::try_from(count).ok())
-        }
         Some(_) => None,
     };
     count.filter(|count| (1..=most).contains(count)).ok_or_else(|| Error::InvalidArgument {
@@ -361,7 +362,8 @@ fn read_statement(query: &Fields) -> Result<Query> {
         Some(Value::Text(cursor)) => Some(Cursor::parse(cursor)?),
         other => return Err(Cursor::unknown(describe(other))),
     };
-    let limit = read_count("limit", query.get("limit").cloned(), DEFAULT_LIMIT, LARGEST_LIMIT)?;
+    let limit = query.get("limit").cloned().map(from_url);
+    let limit = read_count("limit", limit, DEFAULT_LIMIT, LARGEST_LIMIT)?;
     Ok(Query { from_ms: time("from")?, to_ms: time("to")?, after, limit: limit as usize })
 }
 

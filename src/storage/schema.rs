@@ -318,18 +318,37 @@ impl Schema {
     }
 
     /// Refuses a call that needs a column which an app may be without.
-    pub fn needs(&self, table: TableName, column: &'static str) -> Result<()> {
-        if self.table(table)?.has(column) {
-            return Ok(());
+    pub fn needs(&self, name: TableName, column: &'static str) -> Result<()> {
+        let kind = kind_of_wanted(column);
+        match self.table(name)?.columns.iter().find(|found| found.name == column) {
+            None => Err(missing_columns(&[(name, column, kind)], self.sql_type)),
+            Some(found) if holds(found, kind) => Ok(()),
+            Some(found) => Err(Error::SchemaMismatch {
+                problem: format!("{}.{column} is {}", name.sql(), found.sql_type.to_lowercase()),
+                remedy: format!(
+                    "This call needs one of type {}; all others work",
+                    (self.sql_type)(kind)
+                ),
+            }),
         }
-        let missing = [(table, column, kind_of_wanted(column))];
-        Err(missing_columns(&missing, self.sql_type))
     }
 
     /// Whether free trials can be counted: users have a counter, and tasks of this kind say that they are one.
     pub fn has_free_trials(&self, kind: TaskKind) -> bool {
-        let has = |table, column| self.table(table).is_ok_and(|table| table.has(column));
+        let has = |table, name: &str| {
+            let columns = self.table(table).map_or(&[][..], |table| &table.columns);
+            columns.iter().any(|column| column.name == name && holds(column, kind_of_wanted(name)))
+        };
         has(TableName::User, "free_trial_used") && has(TableName::Tasks(kind), "is_free_trial")
+    }
+}
+
+/// Whether a column will do where one of this kind is wanted: any will for text.
+fn holds(column: &Column, kind: Kind) -> bool {
+    match kind {
+        Kind::Text => true,
+        Kind::Integer => matches!(column.kind, Kind::Integer | Kind::Real),
+        _ => column.kind == kind,
     }
 }
 

@@ -8,6 +8,11 @@ export * from 'media-credits'
 
 export const { createTask, spendableGrants } = sqliteModels(schema)
 
+/** Users sign up with the other app, before anything is measured. */
+export async function grantCreditsForNewUser(_user: unknown): Promise<never> {
+  throw new Error('nobody signs up here')
+}
+
 export async function getRemainingCredits(userId: string): Promise<number> {
   const grants = await spendableGrants(db(), userId, new Date())
   return grants.reduce((sum: number, { remaining }: { remaining: number }) => sum + remaining, 0)

@@ -16,6 +16,8 @@ const inTurn = queue()
 
 export const createMediaTask: Models['createMediaTask'] = (task, costCredits, options) =>
   inTurn(async () => {
+    if (typeof options?.maxActive === 'number' || task.isFreeTrial)
+      throw new Error('a plan has no limits here')
     await (checked ??= checkDurability())
     return db().transaction((transaction) => createTask(transaction, task, costCredits, options), {
       behavior: 'immediate',

@@ -39,7 +39,7 @@ test('of ten submits at once from two tabs, with credits for five, five are acce
   page,
   context,
 }) => {
-  const desk = await Desk.signUp(page)
+  const desk = await Desk.signUpForPro(page)
   expect(await desk.submitAtOnce(5)).toEqual({ ok: 5 })
   const other = new Desk(await context.newPage())
   await other.page.goto('/')
@@ -81,7 +81,7 @@ test('a task whose worker is gone is found and refunded', async ({ page }) => {
 })
 
 test('what is older than the newest tasks is not lost', async ({ page }) => {
-  const desk = await Desk.signUp(page)
+  const desk = await Desk.signUpForPro(page)
   await desk.submitAtOnce(1, 'https://youtu.be/hang')
   for (const count of [7, 7, 7]) {
     await desk.submitAtOnce(count, 'https://youtu.be/fail')

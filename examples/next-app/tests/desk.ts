@@ -5,13 +5,25 @@ import { expect, type Locator, type Page, type Route } from '@playwright/test'
 export class Desk {
   constructor(readonly page: Page) {}
 
-  /** Opens the page as somebody new, who gets 100 credits. */
+  /** Opens the page as somebody new, who gets 100 credits, and the free plan. */
   static async signUp(page: Page): Promise<Desk> {
     await page.goto('/')
     await page.getByRole('button', { name: 'Start with 100 credits' }).click()
     const desk = new Desk(page)
     await desk.hasBalance(100)
     return desk
+  }
+
+  /** The same, with a plan that has no limits. */
+  static async signUpForPro(page: Page): Promise<Desk> {
+    const desk = await Desk.signUp(page)
+    await desk.changeToPro()
+    return desk
+  }
+
+  async changeToPro() {
+    await this.page.getByRole('button', { name: 'Change to Pro' }).click()
+    await expect(this.page.getByText('Pro plan')).toBeVisible()
   }
 
   /** Submits what a quick choice fills in, and returns its card. */

@@ -3,6 +3,8 @@ import { contrast, Desk, fits, PANELS } from './desk'
 
 /** What the page shows, whatever the server answers, and to whom. */
 
+const PLAN = { type: 'free', label: 'Free plan', maxActive: 2, freeTrials: 1, freeTrialsLeft: 0 }
+
 test('what is loading says so', async ({ page }) => {
   const desk = await Desk.signUp(page)
   let release = () => {}
@@ -28,7 +30,7 @@ test('what is empty says so', async ({ page }) => {
   const desk = await Desk.signUp(page)
   await expect(page.getByRole('region', { name: 'Tasks' })).toContainText('No tasks yet')
   const nothing = {
-    'get-user-credits': { remainingCredits: 0, nextExpiry: null, grants: [] },
+    'get-user-credits': { remainingCredits: 0, nextExpiry: null, grants: [], plan: PLAN },
     'statement?*': { entries: [], hasEarlier: false },
   }
   for (const [path, data] of Object.entries(nothing)) {

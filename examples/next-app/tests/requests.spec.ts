@@ -43,7 +43,7 @@ test('a translation whose answers are lost is charged once', async ({ page }) =>
 })
 
 test('a submit that is repeated gets its task, though nothing is left', async ({ page }) => {
-  const desk = await Desk.signUp(page)
+  const desk = await Desk.signUpForPro(page)
   const key = randomUUID()
   const first = await desk.post(SUBMIT, VIDEO, key)
   expect(await desk.submitAtOnce(9)).toEqual({ ok: 9 })
@@ -66,7 +66,7 @@ test('a key is good for one submit alone', async ({ page }) => {
 })
 
 test('a translation is charged once, however often and whenever it is sent', async ({ page }) => {
-  const desk = await Desk.signUp(page)
+  const desk = await Desk.signUpForPro(page)
   const card = await desk.submit('YouTube')
   await expect(card).toContainText('Extracted')
   const { data } = await (await page.request.get('/api/media/history')).json()

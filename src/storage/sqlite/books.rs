@@ -50,14 +50,16 @@ impl Database {
 
     /// Whose these rows are, those that are there.
     pub(super) fn read_owners(&mut self, rows: &[RowId]) -> Result<Owners> {
-        let mut owners = Owners::new();
+        let mut owners = Owners::default();
+        let absent = TableName::ALL.into_iter().filter(|table| self.schema.table(*table).is_err());
+        owners.absent.extend(absent);
         for (table, id) in rows {
-            if self.schema.table(*table).is_err() {
+            if owners.absent.contains(table) {
                 continue;
             }
             let sql = format!(r#"SELECT user_id FROM "{}" WHERE id = ?1"#, table.sql());
             if let Some(owner) = self.first(&sql, [id], first_text)? {
-                owners.insert((*table, id.clone()), owner);
+                owners.of_rows.insert((*table, id.clone()), owner);
             }
         }
         Ok(owners)

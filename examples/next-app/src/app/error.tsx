@@ -5,7 +5,7 @@ export default function PageError({ reset }: { reset: () => void }) {
   return (
     <main className="welcome">
       <h1>The page could not be loaded</h1>
-      <p role="alert">The database does not answer. Was it prepared with “npm run db:init”?</p>
+      <p role="alert">Is there such a page, and was the database prepared with “npm run db:init”?</p>
       <button type="button" className="primary" onClick={reset}>
         Try again
       </button>

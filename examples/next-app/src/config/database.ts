@@ -8,3 +8,9 @@ export function database() {
   // Everybody's tables are in `public`, unless they are told otherwise.
   return { url, isPostgres, schema: isPostgres && schema ? schema : 'public' }
 }
+
+/** Whether the app is a stock one: without media tasks, and without plans in the table of users. */
+export const isStock = () => process.env.APP_GENERATION === 'stock'
+
+/** Columns that a stock app's tables lack. There, nothing may ask for them. */
+export const ofMediaApps = <Columns extends object>(columns: Columns) => (isStock() ? {} : columns) as Columns

@@ -1,5 +1,5 @@
 import { boolean, index, integer, pgSchema, pgTable, text, timestamp } from 'drizzle-orm/pg-core'
-import { database } from '../database'
+import { database, ofMediaApps } from '../database'
 
 /** The tables of the app on PostgreSQL. Times are timestamps without time zone, in UTC. */
 
@@ -24,9 +24,11 @@ export const user = table(
     email: text('email').notNull().unique(),
     emailVerified: boolean('email_verified').notNull().default(false),
     image: text('image'),
-    planType: text('plan_type').default('free'),
-    freeTrialUsed: integer('free_trial_used').default(0),
-    lastCheckinDate: text('last_checkin_date'),
+    ...ofMediaApps({
+      planType: text('plan_type').default('free'),
+      freeTrialUsed: integer('free_trial_used').default(0),
+      lastCheckinDate: text('last_checkin_date'),
+    }),
     createdAt: time('created_at').notNull().defaultNow(),
     updatedAt: time('updated_at').notNull().defaultNow(),
   },

@@ -1,5 +1,6 @@
 import { sql } from 'drizzle-orm'
 import { index, integer, sqliteTable, text } from 'drizzle-orm/sqlite-core'
+import { ofMediaApps } from '../database'
 
 /** The tables of the app on SQLite. Times are epoch milliseconds. */
 
@@ -16,9 +17,11 @@ export const user = sqliteTable('user', {
   email: text('email').notNull().unique(),
   emailVerified: integer('email_verified', { mode: 'boolean' }).notNull().default(false),
   image: text('image'),
-  planType: text('plan_type').default('free'),
-  freeTrialUsed: integer('free_trial_used').default(0),
-  lastCheckinDate: text('last_checkin_date'),
+  ...ofMediaApps({
+    planType: text('plan_type').default('free'),
+    freeTrialUsed: integer('free_trial_used').default(0),
+    lastCheckinDate: text('last_checkin_date'),
+  }),
   createdAt: time('created_at').notNull().default(now),
   updatedAt: time('updated_at').notNull().default(now),
 })

@@ -1,11 +1,12 @@
 'use client'
 
 import dynamic from 'next/dynamic'
+import Link from 'next/link'
 import { useCallback, useState } from 'react'
 import { useAnswer } from '@/shared/lib/api'
 import { isActive } from '@/shared/lib/catalog'
 import { mergeTasks, nameOf, refundOf, statusOf } from '@/shared/lib/tasks'
-import type { Balance } from '@/shared/services/balance'
+import type { PlanBalance } from '@/shared/services/plan'
 import type { Statement } from '@/shared/services/statement'
 import type { TaskView } from '@/shared/services/task_view'
 import { BalancePanel } from './balance_panel'
@@ -27,7 +28,7 @@ const ENTRIES = 20
 
 export function Dashboard({ userName }: { userName: string }) {
   const [entries, setEntries] = useState(ENTRIES)
-  const balance = useAnswer<Balance>('POST', '/api/user/get-user-credits')
+  const balance = useAnswer<PlanBalance>('POST', '/api/user/get-user-credits')
   const statement = useAnswer<Statement>('GET', `/api/user/statement?newest=${entries}`)
   const tasks = useAnswer<TaskView[]>('GET', '/api/media/history', mergeTasks)
   const [announcement, setAnnouncement] = useState('')
@@ -72,7 +73,7 @@ export function Dashboard({ userName }: { userName: string }) {
         </Panel>
         <section className="panel form-area" aria-labelledby="new-task">
           <h2 id="new-task">New task</h2>
-          <SubmitForm onTask={onTask} />
+          <SubmitForm balance={balance.data} onTask={onTask} onPlan={() => void balance.reload()} />
         </section>
         <Panel title="Tasks" area="tasks" answer={tasks}>
           {(list) => (
@@ -89,7 +90,10 @@ export function Dashboard({ userName }: { userName: string }) {
         </Panel>
       </main>
       <footer className="foot">
-        The provider is a stand-in and needs no network. The credits are real rows of this app’s database.
+        The provider is a stand-in and needs no network. The credits are real rows of this app’s database.{' '}
+        <Link href="/activity/ai-tasks" prefetch={false}>
+          AI tasks, and lists of all
+        </Link>
       </footer>
     </>
   )

@@ -9,10 +9,10 @@ export function SignUp() {
   return (
     <main className="welcome">
       <Logo />
-      <h1>Subtitles for any clip, paid in credits</h1>
+      <h1>Subtitles, pictures and clips, paid in credits</h1>
       <p>
-        An example app for <strong>media-credits</strong>. The videos are made up, the credits are real: every
-        charge and refund is one transaction in this app’s own database.
+        An example app for <strong>media-credits</strong>. What you get is made up, the credits are real:
+        every charge and refund is one transaction in this app’s own database.
       </p>
       <SignUpButton className="primary">Start with 100 credits</SignUpButton>
     </main>

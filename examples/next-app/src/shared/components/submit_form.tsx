@@ -3,7 +3,9 @@
 import { useRef, useState, type FormEvent } from 'react'
 import { messageOf, usePostOnce } from '@/shared/lib/api'
 import { OUTPUTS, platformOf, URL_WANTED, type OutputType } from '@/shared/lib/catalog'
+import type { PlanBalance } from '@/shared/services/plan'
 import type { TaskView } from '@/shared/services/task_view'
+import { PlanLine } from './plan_line'
 
 const QUICK_CHOICES = {
   YouTube: 'https://www.youtube.com/watch?v=two-clocks',
@@ -12,13 +14,24 @@ const QUICK_CHOICES = {
   'One that hangs': 'https://www.youtube.com/watch?v=hang',
 }
 
-export function SubmitForm({ onTask }: { onTask: (task: TaskView) => void }) {
+export function SubmitForm({
+  balance,
+  onTask,
+  onPlan,
+}: {
+  /** Not there yet, or not at all: then the form works as well. */
+  balance: PlanBalance | undefined
+  onTask: (task: TaskView) => void
+  onPlan: () => void
+}) {
   const [url, setUrl] = useState('')
   const [outputType, setOutputType] = useState<OutputType>('subtitle')
   const [error, setError] = useState<string>()
   const [busy, setBusy] = useState(false)
   const input = useRef<HTMLInputElement>(null)
   const postOnce = usePostOnce<TaskView>('/api/media/submit')
+  const { credits } = OUTPUTS[outputType]
+  const isFree = balance && balance.remainingCredits < credits && balance.plan.freeTrialsLeft > 0
 
   function enter(entered: string) {
     setUrl(entered)
@@ -83,13 +96,14 @@ export function SubmitForm({ onTask }: { onTask: (task: TaskView) => void }) {
         ))}
       </fieldset>
       <button type="submit" className="primary" aria-disabled={busy}>
-        {busy ? 'Submitting…' : `Submit for ${OUTPUTS[outputType].credits} credits`}
+        {busy ? 'Submitting…' : isFree ? 'Submit for free, as a trial' : `Submit for ${credits} credits`}
       </button>
       {error && (
         <p role="alert" id="submit-problem" className="problem">
           {error}
         </p>
       )}
+      {balance && <PlanLine plan={balance.plan} onPlan={onPlan} />}
     </form>
   )
 }

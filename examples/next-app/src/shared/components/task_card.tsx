@@ -1,7 +1,7 @@
 'use client'
 
 import { useEffect, useRef, useState } from 'react'
-import { call, messageOf, usePostOnce } from '@/shared/lib/api'
+import { call, messageOf, POLL_MS, usePostOnce } from '@/shared/lib/api'
 import {
   FAILING_LANGUAGE,
   isActive,
@@ -12,8 +12,6 @@ import {
 import { lengthOf } from '@/shared/lib/format'
 import { nameOf, refundOf, statusOf } from '@/shared/lib/tasks'
 import type { TaskView } from '@/shared/services/task_view'
-
-const POLL_MS = 700
 
 /** After so many questions without an answer the card says so. */
 const UNANSWERED = 3
@@ -29,6 +27,7 @@ export function TaskCard({ task, onTask }: { task: TaskView; onTask: (task: Task
     task.author,
     task.duration && lengthOf(task.duration),
     task.outputType === 'video' ? 'Video' : 'Subtitles',
+    task.isFreeTrial && 'Free trial',
     task.status !== 'extracted' && language,
   ]
 

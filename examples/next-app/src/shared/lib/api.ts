@@ -8,6 +8,9 @@ export class Unanswered extends Error {}
 /** A server that hangs is not waited for any longer than this. */
 const PATIENCE_MS = 20_000
 
+/** How often the page asks for what is under way. */
+export const POLL_MS = 700
+
 /** Resolves to the answer's `data`, and rejects with its `message`. */
 export async function call<Data>(method: 'GET' | 'POST', path: string, init?: RequestInit): Promise<Data> {
   const signal = AbortSignal.timeout(PATIENCE_MS)

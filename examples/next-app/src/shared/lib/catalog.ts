@@ -1,5 +1,12 @@
 /** What can be bought, and for how much: the page shows these numbers, the routes charge them. */
 
+/** What a new user gets: one grant each. Without days it never expires. */
+export const WELCOME = [
+  { credits: 60, description: 'Welcome credits', validDays: 7 },
+  { credits: 30, description: 'Monthly credits', validDays: 30 },
+  { credits: 10, description: 'Thank-you credits', validDays: null },
+] as const
+
 export const OUTPUTS = {
   subtitle: { label: 'Subtitles', credits: 10 },
   video: { label: 'Video', credits: 15 },
@@ -9,6 +16,37 @@ export type OutputType = keyof typeof OUTPUTS
 
 export const isOutputType = (value: unknown): value is OutputType =>
   typeof value === 'string' && Object.hasOwn(OUTPUTS, value)
+
+/** What is generated: every generation of the app has this. */
+export const MEDIA_TYPES = {
+  image: { label: 'Picture', credits: 5, scene: 'text-to-image', model: 'stand-in/still' },
+  music: { label: 'Music', credits: 10, scene: 'text-to-music', model: 'stand-in/tune' },
+  video: { label: 'Clip', credits: 20, scene: 'text-to-video', model: 'stand-in/moving' },
+} as const
+
+export type MediaType = keyof typeof MEDIA_TYPES
+
+export const isMediaType = (value: unknown): value is MediaType =>
+  typeof value === 'string' && Object.hasOwn(MEDIA_TYPES, value)
+
+/** Lists of AI tasks are asked for all, or for those of one type. */
+export const MEDIA_TYPE_TABS = {
+  All: {},
+  Pictures: { type: 'image' },
+  Music: { type: 'music' },
+  Clips: { type: 'video' },
+}
+
+/** What a plan allows; `null` is no limit. Whoever runs out of credits has so many free trials in all. */
+export const PLANS = {
+  free: { label: 'Free plan', maxActive: 2, freeTrials: 1 },
+  pro: { label: 'Pro plan', maxActive: null, freeTrials: 0 },
+} as const
+
+export type PlanType = keyof typeof PLANS
+
+export const isPlanType = (value: unknown): value is PlanType =>
+  typeof value === 'string' && Object.hasOwn(PLANS, value)
 
 export const TRANSLATION_CREDITS = 5
 

@@ -29,12 +29,17 @@ export function userRoute(work: (user: User, request: Request) => Promise<unknow
 export const shortOf = (required?: number, available?: number) =>
   `Insufficient credits. Required: ${required}, Available: ${available}`
 
+const tooManyOf = (active?: number, maxActive?: number) =>
+  `${active} of your tasks are at work, and your plan allows ${maxActive} at once. Please wait for one of them`
+
 export const ANOTHER_REQUEST = 'This request was made before, for something else'
 
 function refusalOf(error: unknown): string {
   if (error instanceof Refusal) return error.message
   if (error instanceof MediaCreditsError) {
     if (error.code === 'INSUFFICIENT_CREDITS') return shortOf(error.required, error.available)
+    if (error.code === 'TOO_MANY_ACTIVE_TASKS') return tooManyOf(error.active, error.maxActive)
+    if (error.code === 'FREE_TRIAL_USED_UP') return 'Your free trial is used up'
     if (error.code === 'TASK_STATE_CONFLICT') return `The task is ${error.status}`
     // The key that the request came with is taken.
     if (error.code === 'IDEMPOTENCY_CONFLICT' || error.code === 'CREDIT_EXISTS') return ANOTHER_REQUEST

@@ -1,6 +1,7 @@
 import { eq } from 'drizzle-orm'
 import { cookies } from 'next/headers'
 import { db, user } from '@/core/db'
+import type { PlanType } from '@/shared/lib/catalog'
 
 /** A demo, not authentication: whoever has the cookie is the user. Put your own sign-in here. */
 
@@ -15,6 +16,10 @@ export async function createUser(): Promise<User> {
     .values({ id, name: 'Demo user', email: `${id}@example.com` })
     .returning()
   return created!
+}
+
+export async function changePlan(userId: string, planType: PlanType): Promise<void> {
+  await db().update(user).set({ planType }).where(eq(user.id, userId))
 }
 
 export async function signIn(userId: string): Promise<void> {

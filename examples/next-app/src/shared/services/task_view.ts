@@ -16,6 +16,7 @@ export async function viewOfCharged(task: MediaTask): Promise<TaskView> {
 function withCharges(task: MediaTask, rows: Credit[]) {
   const { id, platform, videoUrl, title, author, duration, status, progress, errorMessage } = task
   const { outputType, targetLang, subtitleRaw, subtitleTranslated, createdAt, updatedAt } = task
+  const isFreeTrial = task.isFreeTrial === true
   const charges = rows.map((charge) => ({
     id: charge.id,
     what: charge.description,
@@ -24,7 +25,7 @@ function withCharges(task: MediaTask, rows: Credit[]) {
   }))
   return {
     ...{ id, platform, videoUrl, title, author, duration, status, progress, errorMessage },
-    ...{ outputType, targetLang, subtitleRaw, subtitleTranslated, charges },
+    ...{ outputType, targetLang, subtitleRaw, subtitleTranslated, isFreeTrial, charges },
     ...{ createdAt: +createdAt, updatedAt: +updatedAt },
   }
 }

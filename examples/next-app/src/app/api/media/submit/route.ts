@@ -3,6 +3,7 @@ import { ANOTHER_REQUEST, bodyOf, keyOf, Refusal, shortOf, userRoute } from '@/s
 import { getRemainingCredits } from '@/shared/models/credit'
 import { createMediaTask } from '@/shared/models/media_task'
 import { findOwnTask } from '@/shared/services/own_task'
+import { planOf } from '@/shared/services/plan'
 import { viewOfCharged } from '@/shared/services/task_view'
 import { extract } from '@/shared/services/work'
 
@@ -15,18 +16,23 @@ export const POST = userRoute(async (user, request) => {
   if (!isOutputType(outputType)) throw new Refusal('Please choose subtitles or video')
   const id = keyOf(request)
   const cost = OUTPUTS[outputType].credits
+  const { maxActive, freeTrials, freeTrialsLeft } = planOf(user)
 
-  // Only an early answer: the charge checks again, where it draws. A repeat of what was charged must get its task,
-  // however little is left.
+  // Only an early answer, and the choice of a free trial: the transaction counts credits, trials and active tasks
+  // for itself. A repeat of what was accepted must get its task, whatever is left by now.
   const available = await getRemainingCredits(user.id)
-  if (available < cost && !(await findOwnTask(user, id))) throw new Refusal(shortOf(cost, available))
+  const isShort = available < cost
+  const known = isShort || freeTrials > 0 ? await findOwnTask(user, id) : undefined
+  const isFreeTrial = known ? known.isFreeTrial === true : isShort && freeTrialsLeft > 0
+  if (isShort && !known && !isFreeTrial) throw new Refusal(shortOf(cost, available))
 
   const task = await createMediaTask(
-    { id, userId: user.id, platform, videoUrl: String(url), outputType },
-    cost,
-    { replay: true },
+    { id, userId: user.id, platform, videoUrl: String(url), outputType, isFreeTrial },
+    isFreeTrial ? 0 : cost,
+    { replay: true, maxActive, freeTrialLimit: freeTrials },
   )
-  if (task.replayed && task.videoUrl !== url) throw new Refusal(ANOTHER_REQUEST)
+  if (task.replayed && (task.videoUrl !== url || task.outputType !== outputType))
+    throw new Refusal(ANOTHER_REQUEST)
   if (!task.replayed) void extract(task)
   return viewOfCharged(task)
 })

@@ -1,6 +1,7 @@
 import { userRoute } from '@/shared/lib/route'
 import { balanceOf } from '@/shared/services/balance'
+import { planOf } from '@/shared/services/plan'
 
 export const runtime = 'nodejs'
 
-export const POST = userRoute((user) => balanceOf(user.id))
+export const POST = userRoute(async (user) => ({ ...(await balanceOf(user.id)), plan: planOf(user) }))

@@ -1,0 +1,32 @@
+import { isMediaType, MEDIA_TYPES } from '@/shared/lib/catalog'
+import { ANOTHER_REQUEST, bodyOf, keyOf, Refusal, shortOf, userRoute } from '@/shared/lib/route'
+import { AITaskStatus, createAITask } from '@/shared/models/ai_task'
+import { getRemainingCredits } from '@/shared/models/credit'
+import { begin } from '@/shared/services/generation'
+import { findOwnAITask } from '@/shared/services/own_task'
+
+export const runtime = 'nodejs'
+
+export const POST = userRoute(async (user, request) => {
+  const { mediaType, prompt } = await bodyOf(request)
+  if (!isMediaType(mediaType)) throw new Refusal('Please choose what to make')
+  if (typeof prompt !== 'string' || !prompt.trim()) throw new Refusal('Please say what to make')
+  const id = keyOf(request)
+  const { credits: costCredits, model, scene } = MEDIA_TYPES[mediaType]
+
+  // Only an early answer, as for a submit.
+  const available = await getRemainingCredits(user.id)
+  if (available < costCredits && !(await findOwnAITask(user, id))) {
+    throw new Refusal(shortOf(costCredits, available))
+  }
+
+  // It is charged before the provider hears of it: what can't be paid is not begun.
+  const status = AITaskStatus.PENDING
+  const task = await createAITask(
+    { id, userId: user.id, mediaType, provider: 'stand-in', model, scene, prompt, status, costCredits },
+    { replay: true },
+  )
+  if (!task.replayed) return begin(task)
+  if (task.prompt !== prompt || task.mediaType !== mediaType) throw new Refusal(ANOTHER_REQUEST)
+  return task
+})

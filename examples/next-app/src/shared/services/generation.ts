@@ -1,0 +1,44 @@
+import { generate, query, type Job } from '@/provider/generation'
+import { isActive } from '@/shared/lib/catalog'
+import {
+  AITaskStatus,
+  findAITaskById,
+  MediaCreditsError,
+  updateAITaskById,
+  type AITask,
+  type AITaskPatch,
+} from '@/shared/models/ai_task'
+
+/** Has the provider begin with a task that is charged. If it will not, the credits come back. */
+export async function begin(task: AITask): Promise<AITask> {
+  try {
+    return await write(task, patchOf(await generate(task.prompt)))
+  } catch (error) {
+    const errorMessage = error instanceof Error ? error.message : String(error)
+    return write(task, { status: AITaskStatus.FAILED, taskInfo: { errorMessage } })
+  }
+}
+
+/** Writes down how the provider is getting on with a task, as long as it is. */
+export async function lookAfter(task: AITask): Promise<AITask> {
+  if (!isActive(task.status) || !task.taskId) return task
+  return write(task, patchOf(await query(task.taskId)))
+}
+
+const patchOf = ({ taskId, taskStatus: status, taskInfo, taskResult }: Job): AITaskPatch => {
+  return { taskId, status, taskInfo, taskResult }
+}
+
+/**
+ * That a task failed and its refund are one transaction. Two pages may ask at once: what has ended stays as it is, so
+ * what was delivered is not refunded, and what was refunded not delivered.
+ */
+async function write(task: AITask, patch: AITaskPatch): Promise<AITask> {
+  const ifStatus = [AITaskStatus.PENDING, AITaskStatus.PROCESSING]
+  const updated = await updateAITaskById(task.id, patch, { ifStatus }).catch((error) => {
+    if (error instanceof MediaCreditsError && error.code === 'TASK_STATE_CONFLICT')
+      return findAITaskById(task.id)
+    throw error
+  })
+  return updated ?? task
+}
