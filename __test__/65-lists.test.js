@@ -3,7 +3,7 @@
 const { TestDatabase, aiTask, refusal, task } = require('./helpers/database')
 const { throughProxy } = require('./helpers/network')
 const { byStorage, postgres } = require('./helpers/storage')
-const { wholePages } = require('../lists')
+const { historyInParts, listInParts } = require('../lists')
 
 // Pages as a URL has them, of any length, with the users whose rows they show.
 
@@ -162,11 +162,13 @@ describe.each(Object.entries(LISTS))('%s', (name, list) => {
     await database.sql(`UPDATE ${list.table} SET user_id = 'u1'`)
     const part = (page) => list.read(database.credits, { page, limit: 1000 })
     const parts = []
-    const lists = wholePages({
-      getMediaTaskHistory: async (userId, page, limit, offset) => ({ list: await next(offset) }),
-      getCredits: async (query, offset) => next(offset),
-      getAITasks: async (query, offset) => next(offset),
-    })
+    const lists = {
+      getCredits: listInParts((query, offset) => next(offset)),
+      getAITasks: listInParts((query, offset) => next(offset)),
+      getMediaTaskHistory: historyInParts(async (userId, page, limit, offset) => ({
+        list: await next(offset),
+      })),
+    }
     const next = async (offset) => {
       parts.push(offset)
       const rows = await part(offset / 1000 + 1)
