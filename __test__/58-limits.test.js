@@ -369,15 +369,15 @@ describe('columns in which free trials can not be counted:', () => {
     )
     const { createMediaTask, updateMediaTaskById, chargeMediaTask, getRemainingCredits } = database.credits
     await createMediaTask(task('t', 'u', { isFreeTrial }), 5)
-    const counted = () => createMediaTask(task('new', 'u', { isFreeTrial }), 5, OPTIONS)
-    const error = await refusal(database, counted)
-    expect(error).toMatchObject({ code: 'SCHEMA_MISMATCH', retryable: false })
-    expect(error.message).toContain(`${table}.${column} is ${type}`)
     expect(await updateMediaTaskById('t', { progress: 5 })).toMatchObject({ progress: 5 })
     expect((await updateMediaTaskById('t', { status: 'failed' })).refund.credits).toBe(5)
     await chargeMediaTask('t', { credits: 3 }, { status: 'translating' })
     expect((await updateMediaTaskById('t', { status: 'failed' })).refund.credits).toBe(3)
     expect(await getRemainingCredits('u')).toBe(1000)
+    const counted = () => createMediaTask(task('new', 'u', { isFreeTrial }), 5, OPTIONS)
+    const error = await refusal(database, counted)
+    expect(error).toMatchObject({ code: 'SCHEMA_MISMATCH', retryable: false })
+    expect(error.message).toContain(`${table}.${column} is ${type}`)
     // What looks at the counts afterwards knows them as the app has them.
     await database.run(
       'ALTER TABLE "user" ALTER free_trial_used TYPE integer USING NULL',
