@@ -7,7 +7,7 @@ const ROWS = 1000
 
 /** Makes a list of a function that reads a part of a page: `part(query, offset, rows)`. */
 const listInParts = (part) => (query) =>
-  isLong(query?.limit) ? inParts((offset) => part(query, offset, ROWS)) : part(query)
+  isLong(query?.limit) ? inParts(query.limit, (offset, rows) => part(query, offset, rows)) : part(query)
 
 /** As above, of `part(userId, page, limit, offset, rows)`. */
 const historyInParts = (part) => (userId, page, limit) =>
@@ -15,23 +15,25 @@ const historyInParts = (part) => (userId, page, limit) =>
 
 async function longHistory(part, userId, page, limit) {
   let last
-  const rows = await inParts(async (offset) => {
-    last = await part(userId, page, limit, offset, ROWS)
+  const list = await inParts(limit, async (offset, rows) => {
+    last = await part(userId, page, limit, offset, rows)
     return last.list
   })
-  return { ...last, list: rows }
+  return { ...last, list }
 }
 
 /** What is no number is for the native code to refuse. */
 const isLong = (limit) => ['number', 'string', 'bigint'].includes(typeof limit) && Number(limit) > ROWS
 
-/** The rows of all parts, each once: a new row meanwhile moves the others on. */
-async function inParts(part) {
+/** The rows of all parts, each once: new rows meanwhile move the others on, beyond what was the page's end. */
+async function inParts(limit, part) {
   const found = new Map()
-  for (let offset = 0; ; offset += ROWS) {
-    const rows = await part(offset)
+  for (let offset = 0; ;) {
+    const wanted = Math.min(ROWS, Number(limit) - found.size)
+    const rows = await part(offset, wanted)
     for (const row of rows) found.set(row.id, row)
-    if (rows.length < ROWS) return [...found.values()]
+    offset += rows.length
+    if (rows.length < wanted || found.size >= limit) return [...found.values()]
   }
 }
 

@@ -313,7 +313,7 @@ mod tests {
             status: "completed".into(),
             credit_id: credit_id.map(str::to_owned),
             updated_at_ms: 0,
-            free_trial: false,
+            free_trial: None,
         };
         let there = || Some(charge(true, 10, DRAWN, None));
         let rows = [

@@ -146,12 +146,8 @@ impl Page {
 
     /// Which rows these are, of all.
     pub fn window(self) -> Window {
-        let limit = i64::from(self.limit);
-        let begin = i64::from(self.page - 1).saturating_mul(limit);
-        Window {
-            limit: self.part.limit.min(limit - self.part.offset).max(0),
-            offset: begin.saturating_add(self.part.offset),
-        }
+        let begin = i64::from(self.page - 1).saturating_mul(i64::from(self.limit));
+        Window { limit: self.part.limit, offset: begin.saturating_add(self.part.offset) }
     }
 }
 

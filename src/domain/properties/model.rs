@@ -209,7 +209,7 @@ impl Row {
             status: self.text("status").unwrap().to_owned(),
             credit_id: self.text("creditId").map(str::to_owned),
             updated_at_ms: self.time_ms("updatedAt").unwrap(),
-            free_trial: false,
+            free_trial: None,
         }
     }
 }

@@ -6,6 +6,7 @@ mod patch;
 mod step;
 
 use super::charge::Charge;
+use super::column::{Kind, in_form};
 use super::value::{Fields, Value};
 use crate::error::{Error, Result};
 
@@ -27,18 +28,25 @@ pub struct TaskFacts {
     pub credit_id: Option<String>,
     /// When it was last written.
     pub updated_at_ms: i64,
-    /// Whether it took one of its user's free trials.
-    pub free_trial: bool,
+    /// Whether it says that it is a free trial; nothing, where nobody counts them.
+    pub free_trial: Option<bool>,
 }
 
 impl TaskFacts {
-    /// By how many the user's free trials rise when the task gets this status, if it gets one. A failed task
-    /// gives its trial back, and takes it again if it is worked on after all: so a trial comes back once,
-    /// however often the task fails.
-    fn free_trials(&self, status: Option<&str>) -> i64 {
-        let counts = |status: &str| i64::from(self.free_trial && status != FAILED);
-        counts(status.unwrap_or(&self.status)) - counts(&self.status)
+    /// By how many the user's free trials rise with this patch. A task that says that it is one counts until
+    /// it has failed: it gives its trial back then, and takes it again if it is worked on after all. So a
+    /// trial comes back once, however often the task fails.
+    fn free_trials(&self, patch: &Fields) -> i64 {
+        let Some(free_trial) = self.free_trial else { return 0 };
+        let status = patch.get("status").and_then(Value::as_text).unwrap_or(&self.status);
+        let says_so = patch.get("isFreeTrial").map_or(free_trial, is_true);
+        i64::from(says_so && status != FAILED) - i64::from(free_trial && self.status != FAILED)
     }
+}
+
+/// Whether a value is true, in any form that a column of booleans takes.
+fn is_true(value: &Value) -> bool {
+    *in_form(Kind::Boolean, value) == Value::Bool(true)
 }
 
 /// Sets the times of a new row. `updatedAt` is the time of the write, whatever was passed.

@@ -1,8 +1,10 @@
 //! A new task, and the charge that pays for it.
 
+use std::borrow::Cow;
+
 use serde_json::json;
 
-use super::{FAILED, own_charge, set_times};
+use super::{FAILED, is_true, own_charge, set_times};
 use crate::domain::charge::{Charge, ChargeFacts, ChargeRequest, NewIds, plan_charge};
 use crate::domain::column::{Kind, in_form};
 use crate::domain::credits::Credits;
@@ -80,7 +82,7 @@ impl NewTask {
             described: describe(kind, &id, &fields),
             replay: false,
         });
-        let takes_trial = !failed && is_free_trial(&fields);
+        let takes_trial = !failed && fields.get("isFreeTrial").is_some_and(is_true);
         Ok(Self {
             kind,
             id,
@@ -102,19 +104,18 @@ impl NewTask {
     }
 }
 
-/// Whether a task says that it is a free trial, in any form that its column takes.
-fn is_free_trial(fields: &Fields) -> bool {
-    let value = fields.get("isFreeTrial").map(|value| in_form(Kind::Boolean, value));
-    value.is_some_and(|value| *value == Value::Bool(true))
-}
-
 /// What the app's pages show of a task's charge, in the app's words and the app's order of keys.
 fn describe(kind: TaskKind, id: &str, fields: &Fields) -> Fields {
-    let text = |name: &str| fields.get(name).and_then(Value::as_text);
+    let text = |name: &str| match fields.get(name).map(|value| in_form(Kind::Text, value)) {
+        Some(Cow::Borrowed(Value::Text(text))) => Some(text.clone()),
+        Some(Cow::Owned(Value::Text(text))) => Some(text),
+        _ => None,
+    };
     let (scene, description, metadata) = match kind {
         TaskKind::Media => {
             let output_type = text("outputType");
-            let shown = output_type.filter(|kind| !kind.is_empty()).unwrap_or("subtitle");
+            let shown = output_type.as_deref().filter(|kind| !kind.is_empty());
+            let shown = shown.unwrap_or("subtitle");
             (
                 Value::Text("payment".to_owned()),
                 format!("Media extraction: {shown}"),
@@ -124,8 +125,8 @@ fn describe(kind: TaskKind, id: &str, fields: &Fields) -> Fields {
         TaskKind::Ai => {
             let media_type = text("mediaType");
             (
-                Value::text_or_null(text("scene")),
-                format!("generate {}", media_type.unwrap_or_default()),
+                Value::text_or_null(text("scene").as_deref()),
+                format!("generate {}", media_type.as_deref().unwrap_or_default()),
                 json!({ "type": kind.charge_type(), "mediaType": media_type, "taskId": id }),
             )
         }

@@ -28,7 +28,7 @@ fn task(status: &str, credit_id: Option<&str>) -> TaskFacts {
         status: status.into(),
         credit_id: credit_id.map(str::to_owned),
         updated_at_ms: 5,
-        free_trial: false,
+        free_trial: None,
     }
 }
 
@@ -201,12 +201,29 @@ fn a_trial_comes_back_when_its_task_fails() -> Result<()> {
         (false, "pending", Some("failed"), 0),
         (false, "failed", Some("processing"), 0),
     ];
-    for (free_trial, status, patched, expected) in rows {
-        let task = TaskFacts { free_trial, ..task(status, None) };
-        let patched: Vec<_> = patched.iter().map(|status| ("status", text(status))).collect();
+    let with_status = rows.map(|(free_trial, status, patched, expected)| {
+        let patched = patched.iter().map(|status| ("status", text(status))).collect();
+        (free_trial, status, patched, expected)
+    });
+    // What the patch says of the mark counts as well.
+    let mark = |mark: Value| vec![("isFreeTrial", mark)];
+    let failed = |mark: Value| vec![("isFreeTrial", mark), ("status", text("failed"))];
+    let with_mark = [
+        (true, "pending", mark(Value::Bool(true)), 0),
+        (true, "pending", mark(Value::Integer(0)), -1),
+        (false, "pending", mark(text("true")), 1),
+        (false, "failed", mark(Value::Bool(true)), 0),
+        (false, "pending", failed(Value::Bool(true)), 0),
+        (true, "pending", failed(Value::Bool(false)), -1),
+    ];
+    for (free_trial, status, patched, expected) in with_status.into_iter().chain(with_mark) {
+        let task = TaskFacts { free_trial: Some(free_trial), ..task(status, None) };
         let patch = patch(fields(&patched))?;
         let (plan, _) = plan_patch(&patch, &task, None, Vec::new(), ids(), 0);
         assert_eq!(plan.free_trials, expected, "{task:?} {patch:?}");
+        let uncounted = TaskFacts { free_trial: None, ..task };
+        let (plan, _) = plan_patch(&patch, &uncounted, None, Vec::new(), ids(), 0);
+        assert_eq!(plan.free_trials, 0, "{uncounted:?} {patch:?}");
     }
     Ok(())
 }

@@ -217,7 +217,7 @@ impl Session<'_> {
             schema.table(TableName::Tasks(wanted.kind))?.column_or("credit_id", "NULL::text");
         let free_trial = match schema.has_free_trials(wanted.kind) {
             true => "is_free_trial IS TRUE",
-            false => "false",
+            false => "NULL::boolean",
         };
         let task_facts = include_str!("sql/task_facts.sql")
             .replace("{tasks}", table)

@@ -61,7 +61,7 @@ impl Ledger for Database {
         let credit_id = table.column_or("credit_id", "NULL");
         let free_trial = match self.schema.has_free_trials(kind) {
             true => "is_free_trial IS TRUE",
-            false => "FALSE",
+            false => "NULL",
         };
         let table = table.name;
         let sql = format!(
