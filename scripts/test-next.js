@@ -51,9 +51,9 @@ async function main() {
     await check('next start as a stock app', () => stock.started('start', answersGenerations))
     await onPostgres(app)
     await check('the page, in a browser', () => app.browse())
-    await check('the pages of the stock app, in a browser', () => stock.browse('stock'))
     await check('next dev, with a hot reload in between', () => app.started('dev', survivesReload))
     if (!values.quick) {
+      await check('the pages of the stock app, in a browser', () => stock.browse('stock'))
       await check('next build (webpack)', () => app.build('webpack'))
       await check('next start', () => app.started('start', answersSubmits))
       await check('next build (Turbopack), standalone', () => app.build('turbopack', 'standalone'))
