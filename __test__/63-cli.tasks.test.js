@@ -50,6 +50,19 @@ describe('stuck', () => {
     expect(await database.credits.getRemainingCredits('u')).toBe(100)
   })
 
+  test('is about AI tasks where there is no media_tasks', async () => {
+    const database = await silent()
+    await database.sql('DROP TABLE media_tasks')
+    const { json } = await cliOn(database, 'stuck', '--json')
+    expect(json.tasks).toMatchObject([{ id: 'a' }])
+    const failed = await cliOn(database, 'stuck', '--fail', '--older-than', '1h', '--json')
+    expect(failed).toMatchObject({ code: 0, json: { tasks: [{ id: 'a' }], credits: 20 } })
+    // They have no error message: nothing is failed without the one that was asked for.
+    const args = ['--fail', '--older-than', '1h', '--message', 'timed out']
+    const { code, errors } = await cliOn(database, 'stuck', ...args)
+    expect({ code, errors }).toEqual({ code: 3, errors: expect.stringContaining('media_tasks') })
+  })
+
   test('one that can not be failed is named', async () => {
     const database = await silent()
     await database.sql("UPDATE credit SET consumed_detail = 'x' WHERE transaction_type = 'consume'")

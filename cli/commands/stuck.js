@@ -32,7 +32,7 @@ module.exports = (program) =>
     )
     .option('--fail', 'fail and refund them')
     .option('--message <text>', 'with --fail: what their error message says from then on')
-    .option('--ai', 'AI tasks, not media tasks')
+    .option('--ai', 'AI tasks, not media tasks; so it is where there is no media_tasks')
     .option('--limit <number>', 'at most so many, oldest first', wholeNumber(1000), 1000)
     .addHelpText('after', HELP)
     .action((options, command) => {
@@ -52,8 +52,8 @@ const COLUMNS = [
 ]
 
 const listTasks = connected(async ({ credits, output, options }) => {
-  const { ai, limit, olderThan: olderThanMs = DEFAULT_MS } = options
-  const find = ai ? credits.findStuckAITasks : credits.findStuckMediaTasks
+  const { limit, olderThan: olderThanMs = DEFAULT_MS } = options
+  const find = (await isAboutAI(credits, options)) ? credits.findStuckAITasks : credits.findStuckMediaTasks
   const tasks = await find({ olderThanMs, limit })
   process.exitCode = tasks.length > 0 ? FOUND : undefined
   await output.document({ tasks })
@@ -76,8 +76,8 @@ const listTasks = connected(async ({ credits, output, options }) => {
 })
 
 const failTasks = connected(async ({ credits, output, options }) => {
-  const { ai, limit, message, olderThan: olderThanMs } = options
-  const fail = ai ? credits.failStuckAITasks : credits.failStuckMediaTasks
+  const { limit, message, olderThan: olderThanMs } = options
+  const fail = (await isAboutAI(credits, options)) ? credits.failStuckAITasks : credits.failStuckMediaTasks
   const query = { olderThanMs, limit, ...(message !== undefined && { errorMessage: message }) }
   const { tasks, errors, ...sums } = await fail(query)
   process.exitCode = errors.length > 0 ? FOUND : undefined
@@ -98,6 +98,15 @@ const failTasks = connected(async ({ credits, output, options }) => {
   )
   if (tasks.length === limit) await output.text('There may be more: run it again.')
 }, WRITES)
+
+/** A stock app has AI tasks alone. */
+async function isAboutAI(credits, { ai, message }) {
+  // AI tasks have no place for a message: this is about media tasks, and says what is missing.
+  if (ai || message !== undefined) return ai
+  const { tables } = await credits.getDiagnostics()
+  const has = (table) => tables.some(({ name }) => name === table)
+  return has('ai_task') && !has('media_tasks')
+}
 
 /** An error has its message where JSON does not look. */
 const describe = ({ error, ...rest }) => ({ ...rest, error: { ...error, message: error.message } })
