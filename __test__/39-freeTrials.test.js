@@ -68,7 +68,7 @@ describe.each(Object.entries(MEDIA_CREATES))('%s with freeTrialLimit', (_, { mak
     const error = await refusal(database, () => take(database, limit))
     expect(error).toMatchObject({ code: USED_UP, used: before ?? 0, limit, retryable: false })
     expect(error.message).toContain(
-      `the user has used ${before ?? 0} of ${limit} free trials; nothing was written`,
+      `Free trials are used up, ${before ?? 0} of ${limit}`,
     )
     expect(await userRow(database)).toEqual(user)
   })

@@ -83,7 +83,7 @@ describe.each(Object.entries(CREATES))('%s with maxActive', (_, { kind, make, op
     const error = await refusal(database, () => another({ maxActive }))
     expect(error).toMatchObject({ code: TOO_MANY, active, maxActive, retryable: false })
     expect(error.message).toContain(
-      `the user has ${active} active tasks, and may have ${maxActive}; nothing was written`,
+      `Too many active tasks, ${active} of ${maxActive}`,
     )
     expect(await database.credits.getRemainingCredits('u')).toBe(100)
   })

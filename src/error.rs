@@ -189,16 +189,17 @@ pub enum Error {
         reason: String,
     },
 
-    /// A plan's limit: the user has enough tasks whose credits are at risk.
-    #[error("the user has {active} active tasks, and may have {max_active}; nothing was written")]
+    /// A plan's limit: the user has enough tasks whose credits are at risk. An app's pages may show this
+    /// message, as they show that of [`Self::InsufficientCredits`].
+    #[error("Too many active tasks, {active} of {max_active}")]
     TooManyActiveTasks {
         /// How many there are.
         active: i64,
         /// How many there may be.
         max_active: i64,
     },
-    /// A plan's limit: the user has had all free trials.
-    #[error("the user has used {used} of {limit} free trials; nothing was written")]
+    /// A plan's limit: the user has had all free trials. A message for pages, too.
+    #[error("Free trials are used up, {used} of {limit}")]
     FreeTrialUsedUp {
         /// How many the user has used.
         used: i64,

@@ -70,6 +70,11 @@ impl TaskKind {
         }
     }
 
+    /// Whether this is the state of a further step: the user has what came before it.
+    pub fn is_further_step(self, status: &str) -> bool {
+        self == Self::Media && status == "translating"
+    }
+
     /// The statuses that `getActiveMediaTasks` counts, unless `connect` names others: what the app's own
     /// function counts. A plan's limit of active tasks is about these.
     pub fn active_statuses(self) -> &'static [&'static str] {

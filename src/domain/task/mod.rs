@@ -7,6 +7,7 @@ mod step;
 
 use super::charge::Charge;
 use super::column::{Kind, in_form};
+use super::table::TaskKind;
 use super::value::{Fields, Value};
 use crate::error::{Error, Result};
 
@@ -35,10 +36,15 @@ pub struct TaskFacts {
 impl TaskFacts {
     /// By how many the user's free trials rise with this patch. A task that says that it is one counts until
     /// it has failed: it gives its trial back then, and takes it again if it is worked on after all. So a
-    /// trial comes back once, however often the task fails.
-    fn free_trials(&self, patch: &Fields) -> i64 {
+    /// trial comes back once, however often the task fails. Where a further step fails, the user has what
+    /// the trial was taken for.
+    fn free_trials(&self, kind: TaskKind, patch: &Fields) -> i64 {
         let Some(free_trial) = self.free_trial else { return 0 };
-        let status = patch.get("status").and_then(Value::as_text).unwrap_or(&self.status);
+        let mut status = patch.get("status").and_then(Value::as_text).unwrap_or(&self.status);
+        let between = |one: &str, other: &str| one == FAILED && kind.is_further_step(other);
+        if between(status, &self.status) || between(&self.status, status) {
+            status = &self.status;
+        }
         let says_so = patch.get("isFreeTrial").map_or(free_trial, is_true);
         i64::from(says_so && status != FAILED) - i64::from(free_trial && self.status != FAILED)
     }

@@ -133,7 +133,7 @@ pub fn plan_patch(
 ) -> (Plan, Option<Refund>) {
     let table = TableName::Tasks(patch.kind);
     let mut plan = Plan::new(&task.user_id, table, &patch.id);
-    plan.free_trials = task.free_trials(&patch.fields);
+    plan.free_trials = task.free_trials(patch.kind, &patch.fields);
     let mut refund = patch.fails().then(Refund::default);
     if let Some(refundable) = refundable {
         refund = Some(give_back(&mut plan, refundable, grants, patch.policy, ids, now_ms));

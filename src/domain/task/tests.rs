@@ -198,6 +198,9 @@ fn a_trial_comes_back_when_its_task_fails() -> Result<()> {
         (true, "processing", None, 0),
         // It is worked on after all.
         (true, "failed", Some("processing"), 1),
+        // The translation failed: the user has the extraction, which was free.
+        (true, "translating", Some("failed"), 0),
+        (true, "failed", Some("translating"), 0),
         (false, "pending", Some("failed"), 0),
         (false, "failed", Some("processing"), 0),
     ];
