@@ -67,9 +67,7 @@ describe.each(Object.entries(MEDIA_CREATES))('%s with freeTrialLimit', (_, { mak
     const user = await userRow(database)
     const error = await refusal(database, () => take(database, limit))
     expect(error).toMatchObject({ code: USED_UP, used: before ?? 0, limit, retryable: false })
-    expect(error.message).toContain(
-      `Free trials are used up, ${before ?? 0} of ${limit}`,
-    )
+    expect(error.message).toContain(`Free trials are used up, ${before ?? 0} of ${limit}`)
     expect(await userRow(database)).toEqual(user)
   })
 

@@ -82,9 +82,7 @@ describe.each(Object.entries(CREATES))('%s with maxActive', (_, { kind, make, op
     const { database, another } = await withPending(active)
     const error = await refusal(database, () => another({ maxActive }))
     expect(error).toMatchObject({ code: TOO_MANY, active, maxActive, retryable: false })
-    expect(error.message).toContain(
-      `Too many active tasks, ${active} of ${maxActive}`,
-    )
+    expect(error.message).toContain(`Too many active tasks, ${active} of ${maxActive}`)
     expect(await database.credits.getRemainingCredits('u')).toBe(100)
   })
 
