@@ -1,4 +1,4 @@
-import { generate, query, type Job } from '@/provider/generation'
+import { generate, PROVIDER, query, type Job } from '@/provider/generation'
 import { isActive } from '@/shared/lib/catalog'
 import {
   AITaskStatus,
@@ -21,7 +21,7 @@ export async function begin(task: AITask): Promise<AITask> {
 
 /** Writes down how the provider is getting on with a task, as long as it is. */
 export async function lookAfter(task: AITask): Promise<AITask> {
-  if (!isActive(task.status) || !task.taskId) return task
+  if (!isActive(task.status) || task.provider !== PROVIDER || !task.taskId) return task
   return write(task, patchOf(await query(task.taskId)))
 }
 
