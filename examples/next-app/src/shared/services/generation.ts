@@ -11,12 +11,12 @@ import {
 
 /** Has the provider begin with a task that is charged. If it will not, the credits come back. */
 export async function begin(task: AITask): Promise<AITask> {
-  try {
-    return await write(task, patchOf(await generate(task.prompt)))
-  } catch (error) {
-    const errorMessage = error instanceof Error ? error.message : String(error)
-    return write(task, { status: AITaskStatus.FAILED, taskInfo: { errorMessage } })
-  }
+  return write(task, await generate(task.prompt).then(patchOf, refusalOf))
+}
+
+const refusalOf = (error: unknown): AITaskPatch => {
+  const errorMessage = error instanceof Error ? error.message : String(error)
+  return { status: AITaskStatus.FAILED, taskInfo: { errorMessage } }
 }
 
 /** Writes down how the provider is getting on with a task, as long as it is. */
