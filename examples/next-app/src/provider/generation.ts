@@ -5,6 +5,9 @@ import { AITaskStatus } from '@/shared/models/ai_task'
  * server can ask for it. A prompt with `fail` in it fails, and one with `refuse` in it is not even begun.
  */
 
+/** What its tasks have in the column `provider`. A database may have tasks of others, which it knows nothing of. */
+export const PROVIDER = 'stand-in'
+
 const STEP_MS = Number(process.env.PROVIDER_STEP_MS ?? 900)
 
 export interface Job {

@@ -33,6 +33,7 @@ export function GenerateForm() {
       <label htmlFor="prompt">Prompt</label>
       <input
         id="prompt"
+        type="text"
         autoComplete="off"
         value={prompt}
         onChange={(event) => setPrompt(event.target.value)}

@@ -1,4 +1,4 @@
-import { generate, query, type Job } from '@/provider/generation'
+import { generate, PROVIDER, query, type Job } from '@/provider/generation'
 import { isActive } from '@/shared/lib/catalog'
 import {
   AITaskStatus,
@@ -11,17 +11,17 @@ import {
 
 /** Has the provider begin with a task that is charged. If it will not, the credits come back. */
 export async function begin(task: AITask): Promise<AITask> {
-  try {
-    return await write(task, patchOf(await generate(task.prompt)))
-  } catch (error) {
-    const errorMessage = error instanceof Error ? error.message : String(error)
-    return write(task, { status: AITaskStatus.FAILED, taskInfo: { errorMessage } })
-  }
+  return write(task, await generate(task.prompt).then(patchOf, refusalOf))
+}
+
+const refusalOf = (error: unknown): AITaskPatch => {
+  const errorMessage = error instanceof Error ? error.message : String(error)
+  return { status: AITaskStatus.FAILED, taskInfo: { errorMessage } }
 }
 
 /** Writes down how the provider is getting on with a task, as long as it is. */
 export async function lookAfter(task: AITask): Promise<AITask> {
-  if (!isActive(task.status) || !task.taskId) return task
+  if (!isActive(task.status) || task.provider !== PROVIDER || !task.taskId) return task
   return write(task, patchOf(await query(task.taskId)))
 }
 

@@ -1,3 +1,4 @@
+import { PROVIDER } from '@/provider/generation'
 import { isMediaType, MEDIA_TYPES } from '@/shared/lib/catalog'
 import { ANOTHER_REQUEST, bodyOf, keyOf, Refusal, shortOf, userRoute } from '@/shared/lib/route'
 import { AITaskStatus, createAITask } from '@/shared/models/ai_task'
@@ -23,7 +24,7 @@ export const POST = userRoute(async (user, request) => {
   // It is charged before the provider hears of it: what can't be paid is not begun.
   const status = AITaskStatus.PENDING
   const task = await createAITask(
-    { id, userId: user.id, mediaType, provider: 'stand-in', model, scene, prompt, status, costCredits },
+    { id, userId: user.id, mediaType, provider: PROVIDER, model, scene, prompt, status, costCredits },
     { replay: true },
   )
   if (!task.replayed) return begin(task)
