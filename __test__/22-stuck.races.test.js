@@ -2,6 +2,7 @@
 
 const { connect } = require('..')
 const { compose } = require('../composed')
+const { untilNobodyWrites } = require('./helpers/callers')
 const { TestDatabase, task } = require('./helpers/database')
 const { violations } = require('./helpers/invariants')
 const { evaluate } = require('./helpers/processes')
@@ -218,6 +219,7 @@ test('kill -9 of a server in the middle of failStuckMediaTasks: the next one fai
       watch()`
     const { signal } = await evaluate(source, { DATABASE_URL: database.url })
     expect(signal).toBe('SIGKILL')
+    await untilNobodyWrites(database)
     counts.push(await failed())
     expect(await balance()).toBe(counts.at(-1) * COST)
     expect(await violations(database)).toEqual([])

@@ -63,7 +63,7 @@ describe('a lock that somebody else holds', () => {
     const database = await open({ busyTimeoutMs: BUSY_TIMEOUT_MS })
     await foreignTransaction(database, LOCK_USER, lockGrant(1), lockGrant(2))
     expect(await database.credits.getRemainingCredits('u0')).toBe(350)
-    expect(await database.credits.hasActiveMediaTask('u0')).toBe(true)
+    expect(await database.credits.hasActiveMediaTask('u0')).toBe(false)
   })
 
   // Callers of one user wait for their turn; each of them has a deadline of its own.

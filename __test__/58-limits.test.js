@@ -255,11 +255,11 @@ describe.each([
     await take(credits)
     await credits.updateMediaTaskById('new', { status: 'failed' })
     const step = () =>
-      credits.chargeMediaTask('new', { credits: 3 }, { status: 'translating' }, { ifStatus: 'failed' })
+      credits.chargeMediaTask('new', { credits: 3 }, { status: 'processing' }, { ifStatus: 'failed' })
     atCommit(proxy, act)
     const first = await step().catch((error) => error)
     if (act === gotThrough) {
-      expect(first).toMatchObject({ status: 'translating' })
+      expect(first).toMatchObject({ status: 'processing' })
     } else {
       expect(first).toMatchObject(UNAVAILABLE)
       expect(await used(database)).toBe(0)

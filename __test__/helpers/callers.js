@@ -4,6 +4,7 @@
 
 const { setTimeout: sleep } = require('node:timers/promises')
 const { task } = require('./database')
+const { STORAGE } = require('./storage')
 
 const COST = 3
 const PATIENCE_MS = 20_000
@@ -128,4 +129,12 @@ function untilWaiting(database, count = 1) {
   return until(async () => (await database.sql(waiting))[0].count >= count, `${count} wait for a lock`)
 }
 
-module.exports = { COST, Callers, addUsers, until, untilWaiting }
+/** Waits until a PostgreSQL server has done what a process sent before it was killed. */
+function untilNobodyWrites(database) {
+  const busy = `SELECT 1 FROM pg_stat_activity
+    WHERE datname = current_database() AND pid <> pg_backend_pid() AND state <> 'idle'`
+  const isOver = async () => STORAGE === 'sqlite' || (await database.sql(busy)).length === 0
+  return until(isOver, 'nobody writes')
+}
+
+module.exports = { COST, Callers, addUsers, until, untilNobodyWrites, untilWaiting }

@@ -20,7 +20,7 @@ pub(super) struct Request {
 /// What a worker thread is told.
 pub(super) enum Command {
     /// Run this and reply.
-    Run(Request),
+    Run(Box<Request>),
     /// Everything that came before is done when this is dropped.
     Flush(Done),
     /// Let the database go: its file was replaced, and the neighbour wants to open the new one.
@@ -71,7 +71,7 @@ impl Queue {
             return reply.send(Err(Error::Overloaded { waiting: self.capacity }));
         }
         let request = Request { operation, reply, came };
-        self.append(&mut waiting, Command::Run(request));
+        self.append(&mut waiting, Command::Run(Box::new(request)));
         self.requests.came(waiting.len());
     }
 

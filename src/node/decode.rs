@@ -1,9 +1,9 @@
 //! From a call's JSON text to an operation.
 
 use super::arguments::Arguments;
+use super::lists::{from_url, read_page};
 use super::wire::Passed;
 use crate::domain::charge::ChargeRequest;
-use crate::domain::column::{Kind, in_form};
 use crate::domain::credits::Credits;
 use crate::domain::grant::NewGrant;
 use crate::domain::options::{RefundPolicy, flag, statuses};
@@ -15,8 +15,8 @@ use crate::domain::task::{NewTask, Step, TaskPatch};
 use crate::domain::value::{Fields, Value, check_id, describe};
 use crate::engine::{Charging, Operation, Read, Write};
 use crate::error::{Error, Result};
+use crate::storage::StuckFilter;
 use crate::storage::books::Shelf;
-use crate::storage::{Filter, Page, StuckFilter, Window};
 
 /// What holds for calls that do not say it themselves.
 pub(super) struct Defaults {
@@ -135,9 +135,6 @@ fn settle(
     Settlement::of_task(kind, id, credits.as_ref(), &options, policy).map(Write::Settle)
 }
 
-/// Parameters by which rows are chosen: each with its column.
-type Known = [(&'static str, &'static str)];
-
 /// Reads a call that changes nothing. `None`: it is another one.
 fn reading(name: &str, arguments: &mut Arguments, defaults: &Defaults) -> Result<Option<Read>> {
     const CREDITS: [(&str, &str); 3] =
@@ -217,51 +214,9 @@ impl Arguments {
             .map(|(index, item)| request(item, &options).map_err(|error| error.of_item(index)));
         requests.collect::<Result<_>>().map(Write::Together)
     }
-
-    fn list(&mut self, name: &str, table: TableName, known: &Known) -> Result<Read> {
-        let query = self.query(name, known, &["page", "limit", "getUser"])?;
-        let page = read_page(query.get("page").cloned(), query.get("limit").cloned(), 30)?;
-        let page = self.part(page)?;
-        let filter = read_filter(table, known, &query)?;
-        Ok(match flag(&query, "getUser")? {
-            true => Read::ListWithUsers(filter, page),
-            false => Read::List(filter, page),
-        })
-    }
-
-    /// A part of a page, if the last arguments ask for one: `lists.js` puts long pages together.
-    fn part(&mut self, page: Page) -> Result<Page> {
-        let (offset, limit) = (self.value("offset")?, self.value("rows")?);
-        let (Some(Value::Integer(offset)), Some(Value::Integer(limit))) = (offset, limit) else {
-            return Ok(page);
-        };
-        Ok(Page { part: Window { limit, offset }, ..page })
-    }
-
-    fn count(&mut self, name: &str, table: TableName, known: &Known) -> Result<Read> {
-        let query = self.query(name, known, &[])?;
-        Ok(Read::Count(read_filter(table, known, &query)?))
-    }
-
-    fn query(&mut self, name: &str, known: &Known, more: &[&str]) -> Result<Fields> {
-        let query = self.optional_fields(&format!("{name}(query)"))?;
-        let names = known.iter().map(|(parameter, _)| *parameter);
-        query.only(name, &names.chain(more.iter().copied()).collect::<Vec<_>>())?;
-        Ok(query)
-    }
 }
 
-fn read_page(page: Option<Value>, limit: Option<Value>, default_limit: u32) -> Result<Page> {
-    let page = read_count("page", page.map(from_url), 1, u32::MAX)?;
-    Ok(Page::whole(page, read_count("limit", limit.map(from_url), default_limit, u32::MAX)?))
-}
-
-/// A number may be text where a page's URL has it.
-fn from_url(value: Value) -> Value {
-    in_form(Kind::Integer, &value).into_owned()
-}
-
-fn read_count(name: &str, value: Option<Value>, default: u32, most: u32) -> Result<u32> {
+pub(super) fn read_count(name: &str, value: Option<Value>, default: u32, most: u32) -> Result<u32> {
     let count = match &value {
         None => return Ok(default),
         Some(Value::Integer(count)) => u32::try_from(*count).ok(),
@@ -272,21 +227,6 @@ fn read_count(name: &str, value: Option<Value>, default: u32, most: u32) -> Resu
         expected: format!("a whole number from 1 to {most}"),
         given: value.as_ref().map_or_else(String::new, Value::describe),
     })
-}
-
-fn read_filter(table: TableName, known: &[(&str, &'static str)], query: &Fields) -> Result<Filter> {
-    let mut equal = Vec::new();
-    for (parameter, column) in known {
-        match query.get(parameter) {
-            // Left out or empty means all, as in the app.
-            None => {}
-            Some(Value::Text(text)) if text.is_empty() => {}
-            Some(Value::Null) if *parameter != "userId" => {}
-            // Null is no user: a missing session's must not see everybody's rows.
-            value => equal.push((*column, check_id(parameter, value)?)),
-        }
-    }
-    Ok(Filter { table, equal })
 }
 
 fn read_stuck(kind: TaskKind, name: &str, arguments: &mut Arguments) -> Result<StuckFilter> {

@@ -55,7 +55,7 @@ fn work<W: Worker>(queue: &Queue, neighbour: Option<&Queue>, worker: &mut W) {
             match command {
                 Command::Run(request) => {
                     queue.requests.taken(1);
-                    requests.push(request);
+                    requests.push(*request);
                 }
                 Command::Flush(done) => {
                     answer(worker, queue, neighbour, std::mem::take(&mut requests));

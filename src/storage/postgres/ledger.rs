@@ -12,6 +12,7 @@ use tokio_postgres::types::Type;
 use super::Session;
 use super::change::{Parts, write_rows};
 use super::error::Failure;
+use super::limits::counts;
 use super::rows::{get, internal, read_charges, read_grant, read_grants, read_row, read_time};
 use super::statement::{Statement, text, text_or_null, texts};
 use super::value::{Param, time_type};
@@ -66,20 +67,6 @@ pub struct Facts {
 }
 
 impl Facts {
-    /// Takes the replies to [`counts`].
-    fn add_counts(&mut self, wanted: &Wanted, replies: &[Vec<DatabaseRow>]) -> Result<()> {
-        let mut replies = replies.iter();
-        for (kind, rows) in wanted.active_of.keys().zip(replies.by_ref()) {
-            for row in rows {
-                self.active.insert((*kind, get(row, 0)?), get(row, 1)?);
-            }
-        }
-        for row in replies.flatten() {
-            self.free_trials.insert(get(row, 0)?, get(row, 1)?);
-        }
-        Ok(())
-    }
-
     fn add_grants(&mut self, rows: &[DatabaseRow], now_ms: i64) -> Result<()> {
         for row in rows {
             let grant = read_grant(row)?;
@@ -378,35 +365,6 @@ impl Session<'_> {
         Ok(())
     }
 
-    /// By how many users' free trials rise or fall.
-    fn push_free_trials(&self, parts: &mut Parts, plans: &[&Plan], now_ms: i64) -> Result<()> {
-        let mut of_users: BTreeMap<&str, i64> = BTreeMap::new();
-        for plan in plans.iter().filter(|plan| plan.free_trials != 0) {
-            *of_users.entry(&plan.user_id).or_default() += plan.free_trials;
-        }
-        if of_users.is_empty() {
-            return Ok(());
-        }
-        let taken = of_users.values().any(|more| *more > 0).then_some(of_users.len());
-        let (ids, more) = of_users.into_iter().map(|(id, more)| (id.to_owned(), more)).unzip();
-        let (ids, declared) = texts(ids);
-        let ids = parts.statement.bind(ids, declared);
-        let more = parts.statement.bind(Param::Integers(more), Type::INT8_ARRAY);
-        let touch = if self.table(TableName::User)?.has("updated_at") {
-            let (now, declared) = self.time_in(TableName::User, "updatedAt", now_ms)?;
-            format!(", updated_at = {}", parts.statement.bind(now, declared))
-        } else {
-            String::new()
-        };
-        let sql = include_str!("sql/free_trials.sql")
-            .replace("{users}", &ids)
-            .replace("{more}", &more)
-            .replace("{touch}", &touch);
-        // A user who is gone has nothing to get back.
-        parts.push("free_trials", taken, &sql);
-        Ok(())
-    }
-
     /// A time as a column of `credit` takes it.
     pub(super) fn time_for(&self, key: &str, time_ms: i64) -> Result<(Param, Type)> {
         self.time_in(TableName::Credit, key, time_ms)
@@ -438,24 +396,6 @@ impl Written {
     pub fn take(&mut self, (table, id): &(TableName, String)) -> Option<Row> {
         self.0.remove(&(table.sql(), id.clone()))
     }
-}
-
-/// What is to be counted of some users, each kind of task by itself, and then their free trials. They are
-/// sent after the users' locks, so they see what everybody before has written.
-fn counts(wanted: &Wanted) -> Vec<Statement> {
-    let ids = |users: &BTreeSet<String>| texts(users.iter().cloned().collect());
-    let of_kind = |(kind, users): (&TaskKind, &BTreeSet<String>)| {
-        let sql = include_str!("sql/tasks_at_risk.sql").replace("{tasks}", kind.table());
-        let statuses = kind.statuses_at_risk().iter().map(|status| (*status).to_owned());
-        Statement::new(sql, [ids(users), texts(statuses.collect())])
-    };
-    let mut statements: Vec<Statement> = wanted.active_of.iter().map(of_kind).collect();
-    if !wanted.trials_of.is_empty() {
-        let sql =
-            r#"SELECT id, COALESCE(free_trial_used, 0)::bigint FROM "user" WHERE id = ANY ($1)"#;
-        statements.push(Statement::new(sql, [ids(&wanted.trials_of)]));
-    }
-    statements
 }
 
 /// The lock of the user whose row of this table has the id in $1.

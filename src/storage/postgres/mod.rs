@@ -7,6 +7,7 @@ mod books;
 mod change;
 mod error;
 mod ledger;
+mod limits;
 mod rows;
 mod schema;
 mod statement;

@@ -1,0 +1,80 @@
+//! Calls for lists: their filters, pages, and parts of pages.
+
+use super::arguments::Arguments;
+use super::decode::read_count;
+use crate::domain::column::{Kind, in_form};
+use crate::domain::options::flag;
+use crate::domain::table::TableName;
+use crate::domain::value::{Fields, Value, check_id};
+use crate::engine::Read;
+use crate::error::Result;
+use crate::storage::{Filter, Page, Window};
+
+/// Parameters by which rows are chosen: each with its column.
+type Known = [(&'static str, &'static str)];
+
+impl Arguments {
+    /// A page of a table's rows.
+    pub(super) fn list(&mut self, name: &str, table: TableName, known: &Known) -> Result<Read> {
+        let query = self.query(name, known, &["page", "limit", "getUser"])?;
+        let page = read_page(query.get("page").cloned(), query.get("limit").cloned(), 30)?;
+        let page = self.part(page)?;
+        let filter = read_filter(table, known, &query)?;
+        Ok(match flag(&query, "getUser")? {
+            true => Read::ListWithUsers(filter, page),
+            false => Read::List(filter, page),
+        })
+    }
+
+    /// A part of a page, if the last arguments ask for one: `lists.js` puts long pages together.
+    pub(super) fn part(&mut self, page: Page) -> Result<Page> {
+        let (offset, limit) = (self.value("offset")?, self.value("rows")?);
+        let (Some(Value::Integer(offset)), Some(Value::Integer(limit))) = (offset, limit) else {
+            return Ok(page);
+        };
+        Ok(Page { part: Window { limit, offset }, ..page })
+    }
+
+    /// How many rows all pages have.
+    pub(super) fn count(&mut self, name: &str, table: TableName, known: &Known) -> Result<Read> {
+        let query = self.query(name, known, &[])?;
+        Ok(Read::Count(read_filter(table, known, &query)?))
+    }
+
+    fn query(&mut self, name: &str, known: &Known, more: &[&str]) -> Result<Fields> {
+        let query = self.optional_fields(&format!("{name}(query)"))?;
+        let names = known.iter().map(|(parameter, _)| *parameter);
+        query.only(name, &names.chain(more.iter().copied()).collect::<Vec<_>>())?;
+        Ok(query)
+    }
+}
+
+/// A page as numbers or text say it.
+pub(super) fn read_page(
+    page: Option<Value>,
+    limit: Option<Value>,
+    default_limit: u32,
+) -> Result<Page> {
+    let page = read_count("page", page.map(from_url), 1, u32::MAX)?;
+    Ok(Page::whole(page, read_count("limit", limit.map(from_url), default_limit, u32::MAX)?))
+}
+
+/// A number may be text where a page's URL has it.
+pub(super) fn from_url(value: Value) -> Value {
+    in_form(Kind::Integer, &value).into_owned()
+}
+
+fn read_filter(table: TableName, known: &[(&str, &'static str)], query: &Fields) -> Result<Filter> {
+    let mut equal = Vec::new();
+    for (parameter, column) in known {
+        match query.get(parameter) {
+            // Left out or empty means all, as in the app.
+            None => {}
+            Some(Value::Text(text)) if text.is_empty() => {}
+            Some(Value::Null) if *parameter != "userId" => {}
+            // Null is no user: a missing session's must not see everybody's rows.
+            value => equal.push((*column, check_id(parameter, value)?)),
+        }
+    }
+    Ok(Filter { table, equal })
+}
