@@ -305,7 +305,8 @@ export interface ReplayOptions {
 export interface CreateAITaskOptions extends ReplayOptions {
   /**
    * The most tasks of this kind that the user may have in a state in which credits are at risk: pending, downloading,
-   * processing or translating. One more is refused with `TOO_MANY_ACTIVE_TASKS` (`active`, `maxActive`).
+   * processing or translating; of AI tasks pending or processing. One more is refused with `TOO_MANY_ACTIVE_TASKS`
+   * (`active`, `maxActive`). `null` is no limit.
    */
   maxActive?: number | null | undefined
 }
@@ -315,7 +316,7 @@ export interface CreateMediaTaskOptions extends CreateAITaskOptions {
   /**
    * How many free trials the user has in all. A task with `isFreeTrial: true` then takes one, which the user's
    * `free_trial_used` counts, or is refused with `FREE_TRIAL_USED_UP` (`used`, `limit`). If it fails, the trial comes
-   * back, once.
+   * back, once; but not if it is a further step that fails (`translating`): the user has what came before. `null` is no limit.
    */
   freeTrialLimit?: number | null | undefined
 }

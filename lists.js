@@ -6,8 +6,21 @@
 const ROWS = 1000
 
 /** Makes a list of a function that reads a part of a page: `part(query, offset, rows)`. */
-const listInParts = (part) => (query) =>
-  isLong(query?.limit) ? inParts(query.limit, (offset, rows) => part(query, offset, rows)) : part(query)
+const listInParts = (part) => (query) => {
+  if (!isLong(limitOf(query))) return part(query)
+  // Whatever the caller does with it meanwhile.
+  const asked = { ...query }
+  return inParts(asked.limit, (offset, rows) => part(asked, offset, rows))
+}
+
+/** A getter that throws is for the call itself to meet: it rejects. */
+function limitOf(query) {
+  try {
+    return query?.limit
+  } catch {
+    return undefined
+  }
+}
 
 /** As above, of `part(userId, page, limit, offset, rows)`. */
 const historyInParts = (part) => (userId, page, limit) =>

@@ -40,9 +40,9 @@ describe('getCredits refuses', () => {
     ['page NaN', { page: NaN }, 'INVALID_ARGUMENT', 'page'],
     ['page 1.0 as text', { page: '1.0' }, 'INVALID_ARGUMENT', 'page'],
     ['page null', { page: null }, 'INVALID_ARGUMENT', 'page'],
-    ['a page beyond all', { page: 2 ** 32 }, 'INVALID_ARGUMENT', 'page'],
+    ['a page beyond all', { page: 2 ** 53 }, 'INVALID_ARGUMENT', 'page'],
     ['limit 0', { limit: 0 }, 'INVALID_ARGUMENT', 'limit'],
-    ['a limit beyond all', { limit: 2 ** 32 }, 'INVALID_ARGUMENT', 'limit'],
+    ['a limit beyond all', { limit: 2 ** 53 }, 'INVALID_ARGUMENT', 'limit'],
     ['limit Infinity', { limit: Infinity }, 'INVALID_ARGUMENT', 'limit'],
   ])('%s', async (_, query, code, field) => {
     const { database, getCredits } = await twoUsers()

@@ -37,9 +37,9 @@ describe('getMediaTaskHistory', () => {
     ['page NaN', ['u', NaN], 'INVALID_ARGUMENT', 'page'],
     ['page 1.0 as text', ['u', '1.0'], 'INVALID_ARGUMENT', 'page'],
     ['page null', ['u', null], 'INVALID_ARGUMENT', 'page'],
-    ['a page beyond all', ['u', 2 ** 32], 'INVALID_ARGUMENT', 'page'],
+    ['a page beyond all', ['u', 2 ** 53], 'INVALID_ARGUMENT', 'page'],
     ['limit 0', ['u', 1, 0], 'INVALID_ARGUMENT', 'limit'],
-    ['a limit beyond all', ['u', 1, 2 ** 32], 'INVALID_ARGUMENT', 'limit'],
+    ['a limit beyond all', ['u', 1, 2 ** 53], 'INVALID_ARGUMENT', 'limit'],
     ['limit 20abc as text', ['u', 1, '20abc'], 'INVALID_ARGUMENT', 'limit'],
     ['options', ['u', { page: 1 }], 'INVALID_ARGUMENT', 'page'],
   ])('refuses %s', async (_, args, code, field) => {

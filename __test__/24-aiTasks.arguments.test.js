@@ -170,7 +170,7 @@ describe('getAITasks and getAITasksCount refuse', () => {
     ['no whole number as page', { page: '1.0' }],
     ['null as page', { page: null }],
     ['a limit of 0', { limit: 0 }],
-    ['a limit beyond all', { limit: 2 ** 32 }],
+    ['a limit beyond all', { limit: 2 ** 53 }],
     ['a negative limit', { limit: -1 }],
   ])('%s', async (_, paging) => {
     const { database, getAITasks, getAITasksCount } = await withTask()

@@ -45,7 +45,16 @@ const STORIES = [
   // The user has the extraction, which the trial was taken for.
   ['a further step fails', [charge(5, { status: 'translating' }), 1], [fail, 1], [fail, 1]],
   ['a free further step fails', [update({ status: 'translating' }), 1], [fail, 1]],
-  ['a further step after it has failed', [fail, 0], [charge(5, { status: 'translating' }), 0], [fail, 0]],
+  ['a further step after it has failed', [fail, 0], [charge(5, { status: 'translating' }), 1], [fail, 1]],
+  [
+    'a further step fails, and it is worked on after all',
+    ...[
+      [update({ status: 'translating' }), 1],
+      [fail, 1],
+      [status('processing'), 1],
+      [fail, 1],
+    ],
+  ],
   ['a paid step revives it', [fail, 0], [charge(5, { status: 'processing' }), 1], [fail, 0]],
   ['a free step revives it', [fail, 0], [charge(0, { status: 'processing' }), 1], [fail, 0]],
   ['a free step does not revive it', [fail, 0], [charge(0, { progress: 1 }), 0], [fail, 0]],

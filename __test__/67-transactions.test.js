@@ -95,11 +95,9 @@ const VALUES = [
   ['an invalid Date', () => new Date(NaN)],
   ['bytes', () => Buffer.from('tx')],
   ['text', () => 'tx'],
-  ['empty text', () => ''],
-  ['a number', () => 0],
+  ['a number', () => 1],
   ['NaN', () => NaN],
   ['true', () => true],
-  ['false', () => false],
   ['a symbol', () => Symbol('tx')],
   ['a bigint', () => 10n ** 30n],
 ]
@@ -136,6 +134,10 @@ describe.each(CALLS)('%s with tx', (name, named, call) => {
   test.each([
     ['undefined', undefined],
     ['null', null],
+    // As the app's own `if (tx)`.
+    ['false', false],
+    ['zero', 0],
+    ['empty text', ''],
   ])('as %s is nothing', async (_, tx) => {
     const database = await withUser()
     const [row] = [await call(database.credits, { tx })].flat().slice(-1)

@@ -123,10 +123,12 @@ pub fn limit(options: &Fields, name: &str) -> Result<Option<i64>> {
     }
 }
 
-/// Refuses `tx`, with which newer apps ask a model to join their own transaction.
+/// Refuses `tx`, with which newer apps ask a model to join their own transaction, unless the app would not
+/// take it for one either.
 pub fn without_transaction(function: &'static str, fields: &Fields) -> Result<()> {
     match optional(fields, "tx") {
-        None => Ok(()),
+        None | Some(Value::Bool(false) | Value::Integer(0)) => Ok(()),
+        Some(Value::Text(text)) if text.is_empty() => Ok(()),
         Some(_) => Err(Error::TransactionNotSupported { function }),
     }
 }

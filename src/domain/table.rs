@@ -11,6 +11,10 @@ pub enum TableName {
     Tasks(TaskKind),
 }
 
+/// The statuses that `getActiveMediaTasks` counts, unless `connect` names others: what the app's own
+/// function counts.
+pub const ACTIVE_STATUSES: [&str; 2] = ["processing", "translating"];
+
 /// A kind of task, each with a table of its own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum TaskKind {
@@ -75,13 +79,9 @@ impl TaskKind {
         self == Self::Media && status == "translating"
     }
 
-    /// The statuses that `getActiveMediaTasks` counts, unless `connect` names others: what the app's own
-    /// function counts. A plan's limit of active tasks is about these.
-    pub fn active_statuses(self) -> &'static [&'static str] {
-        match self {
-            Self::Media => &["processing", "translating"],
-            Self::Ai => &["pending", "processing"],
-        }
+    /// Whether a task of this kind can take one of its user's free trials.
+    pub fn takes_trials(self) -> bool {
+        self == Self::Media
     }
 
     /// The statuses that say that the user got what was paid for.

@@ -216,7 +216,7 @@ impl Arguments {
     }
 }
 
-pub(super) fn read_count(name: &str, value: Option<Value>, default: u32, most: u32) -> Result<u32> {
+fn read_count(name: &str, value: Option<Value>, default: u32, most: u32) -> Result<u32> {
     let count = match &value {
         None => return Ok(default),
         Some(Value::Integer(count)) => u32::try_from(*count).ok(),

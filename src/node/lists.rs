@@ -1,13 +1,12 @@
 //! Calls for lists: their filters, pages, and parts of pages.
 
 use super::arguments::Arguments;
-use super::decode::read_count;
 use crate::domain::column::{Kind, in_form};
 use crate::domain::options::flag;
 use crate::domain::table::TableName;
 use crate::domain::value::{Fields, Value, check_id};
 use crate::engine::Read;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::storage::{Filter, Page, Window};
 
 /// Parameters by which rows are chosen: each with its column.
@@ -53,10 +52,24 @@ impl Arguments {
 pub(super) fn read_page(
     page: Option<Value>,
     limit: Option<Value>,
-    default_limit: u32,
+    default_limit: i64,
 ) -> Result<Page> {
-    let page = read_count("page", page.map(from_url), 1, u32::MAX)?;
-    Ok(Page::whole(page, read_count("limit", limit.map(from_url), default_limit, u32::MAX)?))
+    Ok(Page::whole(read_number("page", page, 1)?, read_number("limit", limit, default_limit)?))
+}
+
+/// A number of pages or rows, as large as JavaScript counts. Empty text is no number, as in a form.
+fn read_number(name: &str, value: Option<Value>, default: i64) -> Result<i64> {
+    const LARGEST: i64 = (1 << 53) - 1;
+    match value.map(from_url) {
+        None => Ok(default),
+        Some(Value::Text(text)) if text.is_empty() => Ok(default),
+        Some(Value::Integer(number)) if (1..=LARGEST).contains(&number) => Ok(number),
+        Some(other) => Err(Error::InvalidArgument {
+            name: name.to_owned(),
+            expected: format!("a whole number from 1 to {LARGEST}"),
+            given: other.describe(),
+        }),
+    }
 }
 
 /// A number may be text where a page's URL has it.

@@ -1,5 +1,6 @@
 //! What `connect` was told, and what the environment says where it was told nothing.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use super::arguments::Arguments;
@@ -7,7 +8,7 @@ use super::connection::Environment;
 use super::decode::Defaults;
 use crate::domain::column::{Kind, in_form};
 use crate::domain::options::{RefundPolicy, statuses};
-use crate::domain::table::TaskKind::Media;
+use crate::domain::table::ACTIVE_STATUSES;
 use crate::domain::value::{Fields, Value, describe};
 use crate::engine::Settings;
 use crate::error::{Error, Result};
@@ -57,6 +58,11 @@ pub(super) fn read(arguments: &str, environment: &Environment) -> Result<Connect
         if options.get("maxConnections").is_none() && matches!(location, Location::Postgres(_)) {
             let value = Value::Text(environment.max_connections.clone());
             let value = Some(in_form(Kind::Integer, &value)).filter(|value| !is_empty(value));
+            // The app takes 0 for 1, and any number; more than a thousand are no use.
+            let value = value.map(|value| match *value {
+                Value::Integer(number) => Cow::Owned(Value::Integer(number.clamp(1, 1000))),
+                _ => value,
+            });
             if let Some(most) = connections("DB_MAX_CONNECTIONS", value.as_deref())? {
                 settings.postgres.database.max_connections = most;
             }
@@ -64,7 +70,7 @@ pub(super) fn read(arguments: &str, environment: &Environment) -> Result<Connect
         Ok(location)
     });
     let active_statuses = match options.get("activeStatuses") {
-        None => Media.active_statuses().iter().map(|status| (*status).to_owned()).collect(),
+        None => ACTIVE_STATUSES.iter().map(|status| (*status).to_owned()).collect(),
         Some(value) => statuses("activeStatuses", value)?,
     };
     let refund_policy = RefundPolicy::parse(options.get("refundPolicy"))?.unwrap_or_default();

@@ -131,22 +131,22 @@ pub struct StuckFilter {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Page {
     /// Its number, from 1.
-    pub page: u32,
+    pub page: i64,
     /// Rows a page.
-    pub limit: u32,
+    pub limit: i64,
     /// Which of its rows: a long page comes in parts.
     pub part: Window,
 }
 
 impl Page {
     /// A whole page.
-    pub fn whole(page: u32, limit: u32) -> Self {
-        Self { page, limit, part: Window { limit: i64::from(limit), offset: 0 } }
+    pub fn whole(page: i64, limit: i64) -> Self {
+        Self { page, limit, part: Window { limit, offset: 0 } }
     }
 
     /// Which rows these are, of all.
     pub fn window(self) -> Window {
-        let begin = i64::from(self.page - 1).saturating_mul(i64::from(self.limit));
+        let begin = (self.page - 1).saturating_mul(self.limit);
         Window { limit: self.part.limit, offset: begin.saturating_add(self.part.offset) }
     }
 }

@@ -14,7 +14,7 @@ impl Schema {
     /// For `createMediaTask` and `createAITask`.
     pub fn check_new_task(&self, task: &NewTask) -> Result<()> {
         let table = self.table(Tasks(task.kind))?;
-        if task.charge.is_some() || task.fields.get("creditId").is_some() {
+        if task.charge.is_some() || task.credit_id.is_some() {
             self.needs(Tasks(task.kind), CREDIT_ID)?;
         }
         if task.free_trial_limit.is_some() {
@@ -28,7 +28,7 @@ impl Schema {
     /// For `updateMediaTaskById` and `updateAITaskById`.
     pub fn check_patch(&self, patch: &TaskPatch) -> Result<()> {
         let table = self.table(Tasks(patch.kind))?;
-        if patch.fields.get("creditId").is_some() {
+        if patch.credit_id().is_some() {
             self.needs(Tasks(patch.kind), CREDIT_ID)?;
         }
         table.check(&patch.fields)
@@ -36,7 +36,9 @@ impl Schema {
 
     /// For `chargeMediaTask` and `chargeAITask`.
     pub fn check_step(&self, step: &Step) -> Result<()> {
-        self.needs(Tasks(step.kind), CREDIT_ID)?;
+        if step.credits.is_some() {
+            self.needs(Tasks(step.kind), CREDIT_ID)?;
+        }
         self.table(Tasks(step.kind))?.check(&step.fields)?;
         self.check_credit(step.described())
     }

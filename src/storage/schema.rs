@@ -2,6 +2,7 @@
 //!
 //! It checks what a caller passes against them. It must never change a schema.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -143,6 +144,18 @@ impl Table {
         if self.has(name) { name } else { absent }
     }
 
+    /// The fields that a row of this table can say. That there is no charge, a table without `credit_id` says
+    /// anyway.
+    pub fn sayable<'f>(&self, fields: &'f Fields) -> Cow<'f, Fields> {
+        let says_nothing = fields.get("creditId") == Some(&Value::Null) && !self.has("credit_id");
+        if !says_nothing {
+            return Cow::Borrowed(fields);
+        }
+        let mut rest = fields.clone();
+        rest.remove("creditId");
+        Cow::Owned(rest)
+    }
+
     /// What leaves deleted rows out of a WHERE, if rows can be marked so.
     pub fn and_not_deleted(&self) -> &'static str {
         if self.has("deleted_at") { " AND deleted_at IS NULL" } else { "" }
@@ -150,7 +163,7 @@ impl Table {
 
     /// Refuses fields that no column answers to, and values that their column can't hold.
     pub fn check(&self, fields: &Fields) -> Result<()> {
-        for (key, value) in fields.iter() {
+        for (key, value) in self.sayable(fields).iter() {
             self.check_value(self.column(key)?, value)?;
         }
         Ok(())
@@ -247,8 +260,8 @@ fn missing_table(table: TableName) -> Error {
     Error::SchemaMismatch {
         problem: format!("table {name} is missing, and this function is about it"),
         remedy: format!(
-            "An app without such tasks leaves it alone, all other functions work; for the table, add it to the \
-             app's Drizzle schema and push it, or make it: createTables({{ tables: ['{name}'] }})"
+            "An app without such tasks does not call it; all other functions work. Whoever wants the table adds it \
+             to the app's Drizzle schema and pushes it, or makes it: createTables({{ tables: ['{name}'] }})"
         ),
     }
 }
@@ -339,7 +352,9 @@ impl Schema {
             let columns = self.table(table).map_or(&[][..], |table| &table.columns);
             columns.iter().any(|column| column.name == name && holds(column, kind_of_wanted(name)))
         };
-        has(TableName::User, "free_trial_used") && has(TableName::Tasks(kind), "is_free_trial")
+        kind.takes_trials()
+            && has(TableName::User, "free_trial_used")
+            && has(TableName::Tasks(kind), "is_free_trial")
     }
 }
 

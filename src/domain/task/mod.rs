@@ -34,18 +34,18 @@ pub struct TaskFacts {
 }
 
 impl TaskFacts {
-    /// By how many the user's free trials rise with this patch. A task that says that it is one counts until
-    /// it has failed: it gives its trial back then, and takes it again if it is worked on after all. So a
-    /// trial comes back once, however often the task fails. Where a further step fails, the user has what
-    /// the trial was taken for.
-    fn free_trials(&self, kind: TaskKind, patch: &Fields) -> i64 {
+    /// By how many the user's free trials rise with this row of a patch. A task that says that it is one
+    /// counts until it has failed: it gives its trial back then, and takes it again if it is worked on after
+    /// all. So a trial comes back once, however often the task fails. Where a further step fails, the user
+    /// has what the trial was taken for: it is used up, and the task is none any more.
+    fn free_trials(&self, kind: TaskKind, row: &mut Fields) -> i64 {
         let Some(free_trial) = self.free_trial else { return 0 };
-        let mut status = patch.get("status").and_then(Value::as_text).unwrap_or(&self.status);
-        let between = |one: &str, other: &str| one == FAILED && kind.is_further_step(other);
-        if between(status, &self.status) || between(&self.status, status) {
-            status = &self.status;
+        let status = row.get("status").and_then(Value::as_text).unwrap_or(&self.status);
+        if free_trial && status == FAILED && kind.is_further_step(&self.status) {
+            row.set("isFreeTrial", Value::Bool(false));
+            return 0;
         }
-        let says_so = patch.get("isFreeTrial").map_or(free_trial, is_true);
+        let says_so = row.get("isFreeTrial").map_or(free_trial, is_true);
         i64::from(says_so && status != FAILED) - i64::from(free_trial && self.status != FAILED)
     }
 }

@@ -133,7 +133,6 @@ pub fn plan_patch(
 ) -> (Plan, Option<Refund>) {
     let table = TableName::Tasks(patch.kind);
     let mut plan = Plan::new(&task.user_id, table, &patch.id);
-    plan.free_trials = task.free_trials(patch.kind, &patch.fields);
     let mut refund = patch.fails().then(Refund::default);
     if let Some(refundable) = refundable {
         refund = Some(give_back(&mut plan, refundable, grants, patch.policy, ids, now_ms));
@@ -143,6 +142,7 @@ pub fn plan_patch(
         plan.push(TableName::Credit, Verb::UpdateCharge, &refundable.charge_id, flip);
     }
     let mut row = patch.fields.clone();
+    plan.free_trials = task.free_trials(patch.kind, &mut row);
     row.set("updatedAt", Value::TimeMs(now_ms));
     plan.push(table, Verb::Update, &patch.id, row);
     (plan, refund)

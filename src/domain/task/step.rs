@@ -116,8 +116,8 @@ pub fn plan_step(
         charge_id = Value::Text(plan.reply.1);
         plan.reply = (table, step.id.clone());
     }
-    plan.free_trials = task.free_trials(step.kind, &step.fields);
     let mut row = step.fields.clone();
+    plan.free_trials = task.free_trials(step.kind, &mut row);
     // A step that is free has nothing to refund: not even what an earlier step was charged.
     row.set("creditId", charge_id);
     row.set("updatedAt", Value::TimeMs(now_ms));

@@ -200,7 +200,8 @@ fn a_trial_comes_back_when_its_task_fails() -> Result<()> {
         (true, "failed", Some("processing"), 1),
         // The translation failed: the user has the extraction, which was free.
         (true, "translating", Some("failed"), 0),
-        (true, "failed", Some("translating"), 0),
+        // A trial that came back is taken again.
+        (true, "failed", Some("translating"), 1),
         (false, "pending", Some("failed"), 0),
         (false, "failed", Some("processing"), 0),
     ];
@@ -224,6 +225,12 @@ fn a_trial_comes_back_when_its_task_fails() -> Result<()> {
         let patch = patch(fields(&patched))?;
         let (plan, _) = plan_patch(&patch, &task, None, Vec::new(), ids(), 0);
         assert_eq!(plan.free_trials, expected, "{task:?} {patch:?}");
+        // What was used up for good is none any more, so that it can't count twice.
+        let used_up = free_trial && patch.fails() && task.status == "translating";
+        let no = Value::Bool(false);
+        let mark = if used_up { Some(&no) } else { patch.fields.get("isFreeTrial") };
+        let row = plan.rows.last().and_then(|row| row.fields.get("isFreeTrial"));
+        assert_eq!(row, mark, "{task:?} {patch:?}");
         let uncounted = TaskFacts { free_trial: None, ..task };
         let (plan, _) = plan_patch(&patch, &uncounted, None, Vec::new(), ids(), 0);
         assert_eq!(plan.free_trials, 0, "{uncounted:?} {patch:?}");

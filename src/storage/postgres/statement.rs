@@ -67,7 +67,7 @@ impl Statement {
     /// A parameter for each field: the column's name, and its place in the SQL.
     fn bind_row(&mut self, table: &Table, row: &Fields) -> Result<Vec<(String, String)>> {
         let mut places = Vec::new();
-        for (key, value) in row.iter() {
+        for (key, value) in table.sayable(row).iter() {
             let column = table.column(key)?;
             let (param, declared) = Param::of(value, column);
             let mut place = self.bind(param, declared);

@@ -251,7 +251,9 @@ impl Database {
         row: &Fields,
         id: Option<&str>,
     ) -> Result<usize> {
-        let statement = self.statements.get(verb, self.schema.table(table)?, row)?;
+        let table = self.schema.table(table)?;
+        let row = table.sayable(row);
+        let statement = self.statements.get(verb, table, &row)?;
         let unit = self.schema.timestamp_unit;
         let values = row.iter().zip(&statement.kinds);
         let bound: Vec<Bound> =
