@@ -51,7 +51,8 @@ function grantsFor(createCredit) {
       throw invalidArgument(grantCreditsForUser, 'validDays', 'a number of days', validDays)
     }
     for (const [field, reason] of Object.entries(FILLED_IN)) {
-      if (columns[field] !== undefined) throw readOnlyField(grantCreditsForUser, field, reason)
+      // What `tx` means comes first.
+      if (columns[field] !== undefined && !columns.tx) throw readOnlyField(grantCreditsForUser, field, reason)
     }
     const row = {
       orderNo: '',
