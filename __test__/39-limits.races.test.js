@@ -1,5 +1,6 @@
 'use strict'
 
+const { untilNobodyWrites } = require('./helpers/callers')
 const { TestDatabase, task } = require('./helpers/database')
 const { atOnce, counted, inProcesses, outcome, values } = require('./helpers/calls')
 const { CREATES, MEDIA_CREATES, ai, media, trial, trialsStayCounted, used } = require('./helpers/plans')
@@ -304,6 +305,7 @@ test('kill -9 of processes that take free trials and give them back: each is a t
       for (let number = 0; number < 16; number++) caller(number)`
     const { signal, out } = await evaluate(source, { DATABASE_URL: database.url })
     expect(signal).toBe('SIGKILL')
+    await untilNobodyWrites(database)
     const lines = out.split('\n')
     expect(lines.length).toBe(replies)
     told = told.concat(lines)

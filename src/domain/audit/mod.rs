@@ -12,19 +12,7 @@ use super::books::{Books, ChargeEntry, Drawn, GrantEntry, RowId, TaskEntry, Time
 use super::table::TableName;
 
 /// Whose the rows are that these books name and do not hold. What is not in here is nowhere.
-#[derive(Debug, Default)]
-pub struct Owners {
-    /// Each row's user.
-    pub of_rows: HashMap<RowId, String>,
-    /// Tables that the app does not have. Of a row there nobody can say whether it was ever made.
-    pub absent: Vec<TableName>,
-}
-
-impl FromIterator<(RowId, String)> for Owners {
-    fn from_iter<I: IntoIterator<Item = (RowId, String)>>(rows: I) -> Self {
-        Self { of_rows: rows.into_iter().collect(), absent: Vec::new() }
-    }
-}
+pub type Owners = HashMap<RowId, String>;
 
 /// What can be wrong.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -220,7 +208,6 @@ impl<'b> Audit<'b> {
             found.push(self.finding(Kind::DrawOnForeignGrant, rows, numbers, message));
         }
         if let Some(task) = &charge.task
-            && !owners.absent.contains(&task.0)
             && let Some(whose) = self.whose((task.0, &task.1), owners)
         {
             let message = format!("charge {id} was made for task {}, which is {whose}", task.1);
@@ -277,7 +264,7 @@ impl<'b> Audit<'b> {
         if self.held.contains_key(&row) {
             return None;
         }
-        Some(match owners.of_rows.get(&(row.0, row.1.to_owned())) {
+        Some(match owners.get(&(row.0, row.1.to_owned())) {
             Some(owner) => format!("user {owner}'s"),
             None => "not there".to_owned(),
         })

@@ -154,27 +154,9 @@ fn findings() {
     ];
     for (about, grants, charges, tasks, expected) in rows {
         let books = Books { user_id: "u".to_owned(), grants, charges, tasks };
-        let found = Audit::of(&books).findings(&Owners::default());
+        let found = Audit::of(&books).findings(&Owners::new());
         let kinds: Vec<Kind> = found.iter().map(|finding| finding.kind).collect();
         assert_eq!(kinds, expected, "{about}: {found:?}");
-    }
-}
-
-#[test]
-fn of_tasks_in_a_table_that_the_app_does_not_have_nothing_is_said() {
-    let charges = vec![charge("a", true, 1, &[("g", 1)], "y")];
-    let grants = vec![grant("g", 10, 9)];
-    let books = Books { grants, charges, ..Books::of("u") };
-    let media_tasks = TableName::Tasks(TaskKind::Media);
-    let rows = [
-        // tables that are not there; how many findings
-        (vec![], 1),
-        (vec![TableName::Tasks(TaskKind::Ai)], 1),
-        (vec![media_tasks], 0),
-    ];
-    for (absent, expected) in rows {
-        let owners = Owners { absent, ..Owners::default() };
-        assert_eq!(Audit::of(&books).findings(&owners).len(), expected, "{owners:?}");
     }
 }
 
@@ -220,7 +202,7 @@ fn times_in_another_unit() {
     for (time_ms, meant) in rows {
         assert_eq!(in_right_unit(time_ms), meant, "{time_ms}");
         let grants = vec![GrantEntry { times: at(time_ms), ..grant("g", 9, 9) }];
-        let found = Audit::of(&Books { grants, ..Books::of("u") }).findings(&Owners::default());
+        let found = Audit::of(&Books { grants, ..Books::of("u") }).findings(&Owners::new());
         assert_eq!(found.len(), usize::from(meant.is_some()), "{time_ms}");
     }
 }
@@ -229,5 +211,5 @@ fn times_in_another_unit() {
 fn numbers_that_overflow_are_findings_too() {
     let grants = vec![grant("g", i64::MIN, i64::MAX), grant("h", i64::MAX, -1)];
     let books = Books { grants, ..Books::of("u") };
-    assert!(Audit::of(&books).findings(&Owners::default()).len() >= 2);
+    assert!(Audit::of(&books).findings(&Owners::new()).len() >= 2);
 }

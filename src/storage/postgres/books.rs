@@ -100,11 +100,10 @@ impl Session<'_> {
             .collect();
         let doing = "reading the owners of rows";
         let replies = self.send(None, &statements, Some("ROLLBACK"), doing).await?;
-        let absent = TableName::ALL.into_iter().filter(|table| self.table(*table).is_err());
-        let mut owners = Owners { absent: absent.collect(), ..Owners::default() };
+        let mut owners = Owners::new();
         for (table, rows) in tables.into_iter().zip(&replies) {
             for row in rows {
-                owners.of_rows.insert((table, get(row, 0)?), get(row, 1)?);
+                owners.insert((table, get(row, 0)?), get(row, 1)?);
             }
         }
         Ok(owners)

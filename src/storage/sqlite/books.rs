@@ -50,16 +50,14 @@ impl Database {
 
     /// Whose these rows are, those that are there.
     pub(super) fn read_owners(&mut self, rows: &[RowId]) -> Result<Owners> {
-        let mut owners = Owners::default();
-        let absent = TableName::ALL.into_iter().filter(|table| self.schema.table(*table).is_err());
-        owners.absent.extend(absent);
+        let mut owners = Owners::new();
         for (table, id) in rows {
-            if owners.absent.contains(table) {
+            if self.schema.table(*table).is_err() {
                 continue;
             }
             let sql = format!(r#"SELECT user_id FROM "{}" WHERE id = ?1"#, table.sql());
             if let Some(owner) = self.first(&sql, [id], first_text)? {
-                owners.of_rows.insert((*table, id.clone()), owner);
+                owners.insert((*table, id.clone()), owner);
             }
         }
         Ok(owners)
