@@ -10,7 +10,7 @@ const { byStorage } = require('./helpers/storage')
 const USED_UP = 'FREE_TRIAL_USED_UP'
 const LONG_AGO = new Date(Date.now() - 3_600_000)
 
-/** User `u` has 100 credits and has used so many free trials, and so does `v`. Nobody has touched them for an hour. */
+/** User `u` has 100 credits and has used so many free trials, and so does `v`. Their rows are an hour old. */
 async function withUsers(used = 0) {
   const database = await TestDatabase.fresh()
   await database.user('u', 60, 40)

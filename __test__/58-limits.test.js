@@ -10,7 +10,7 @@ const { evaluate } = require('./helpers/processes')
 // On a machine that has other things to do.
 jest.setTimeout(30_000)
 
-// A plan's limits over a network that breaks, and with one connection, which nobody may wait for that has it.
+// A plan's limits over a network that breaks, and with one connection, for which a call that has it must not wait.
 
 const UNAVAILABLE = { code: 'DATABASE_UNAVAILABLE', retryable: true }
 const UNKNOWN = { code: 'OUTCOME_UNKNOWN', retryable: false }

@@ -211,7 +211,7 @@ describe.each(Object.entries(LISTS))('%s', (name, list) => {
     }
   })
 
-  test('has its name, and its errors begin with the line of whoever called', async () => {
+  test('has its name, and its errors begin with the line of the caller', async () => {
     const { credits } = await withUsers()
     expect(credits[name].name).toBe(name)
     const error = await list.read(credits, { page: 0 }).catch((error) => error)
@@ -353,7 +353,7 @@ describe.each(Object.entries(WITH_USERS))('%s with getUser', (name, add) => {
     for (let at = 0; at < 20; at++) await add(database.credits, `r${at}`, await database.user(`w${at}`))
     const { proxy, credits } = await throughProxy(database, { maxConnections: 1 })
     await credits[name]()
-    // So that the proxy sees whether somebody waits for the answer to one of several statements.
+    // So that the proxy sees whether the client waits for the answer to one of several statements.
     proxy.delayMs = 4
     const trips = []
     for (const query of [{}, { getUser: true }, { getUser: true, limit: '1000' }]) {

@@ -189,7 +189,7 @@ describe('grantCreditsForUser refuses', () => {
     expect(error).toMatchObject({ code, field })
   })
 
-  test('with the line of whoever called', async () => {
+  test('with the line of the caller', async () => {
     const { grant } = await withUser()
     const error = await grant({ user: USER, credits: 5, validDays: '30' }).catch((error) => error)
     expect(error.stack.split('\n')[1]).toContain('66-grantCreditsForUser.test.js')

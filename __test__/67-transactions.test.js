@@ -3,7 +3,7 @@
 const { TestDatabase, aiTask, refusal, task } = require('./helpers/database')
 const { staysSound } = require('./helpers/calls')
 
-// Newer apps pass their own transaction. Until charges can run inside it, whoever does is told at once.
+// Newer apps pass their own transaction. Until charges can run inside it, an app that does is told at once.
 
 /** Each call that may be passed a transaction: what it is, with one, and the function that the refusal names. */
 const CALLS = [

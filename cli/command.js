@@ -35,7 +35,7 @@ function connected(work, { writes = () => false, connect = { journalMode: 'keep'
 }
 
 /**
- * To a person, always: a command that writes must not do so where nobody expects it. A script knows what it named; if
+ * To a person, always: a command that writes must not do so where the operator does not expect it. A script knows what it named; if
  * a file decided and something is written, its log begins with this line. Not on stderr, which cron mails.
  */
 function sayWhere({ url, source, isFound }, writes) {

@@ -13,7 +13,7 @@ const NAMES = ['DATABASE_URL', 'DATABASE_PROVIDER', 'DB_SCHEMA', 'DB_MAX_CONNECT
  * files of the working directory. What the files say holds for this process, name by name as in Next.js; what
  * `--env` names comes before the environment.
  *
- * `origins` says of each name that is set where that is. `isFound`: nobody has named the database, it was found.
+ * `origins` says of each name that is set where that is. `isFound`: the operator has not named the database, it was found.
  *
  * @returns {{ options: object, url: string, source: string, origins: object, isFound: boolean }}
  */
@@ -74,7 +74,7 @@ function ofFolder(folder) {
   throw new NoDatabaseError(nowhere(looked, read, found.origins.DATABASE_URL))
 }
 
-/** How the app may run. If nobody says how, it may be an app that has a database in production alone. */
+/** How the app may run. If the operator does not say how, it may be an app that has a database in production alone. */
 function modes(nodeEnv) {
   if (!nodeEnv) return ['development', 'production']
   return [['test', 'production'].includes(nodeEnv) ? nodeEnv : 'development']

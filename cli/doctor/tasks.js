@@ -20,7 +20,7 @@ const OPTIONAL = [
 
 /**
  * Of each family whether it can be used, and what is missing for some of it; `error` is what a call of it said.
- * `undefined` if nobody could look.
+ * `undefined` if it could not be looked at.
  *
  * @returns {{ family: string, title: string, table: string, isThere: boolean, available: boolean, missing: { table:
  *   string, column: string, stops: string }[], error?: Error }[] | undefined}

@@ -260,8 +260,8 @@ fn missing_table(table: TableName) -> Error {
     Error::SchemaMismatch {
         problem: format!("table {name} is missing, and this function is about it"),
         remedy: format!(
-            "An app without such tasks does not call it; all other functions work. Whoever wants the table adds it \
-             to the app's Drizzle schema and pushes it, or makes it: createTables({{ tables: ['{name}'] }})"
+            "An app without such tasks does not call it; all other functions work. For the table, add it to the \
+             app's Drizzle schema and push it, or make it: createTables({{ tables: ['{name}'] }})"
         ),
     }
 }

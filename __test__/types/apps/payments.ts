@@ -92,7 +92,7 @@ export async function welcome() {
   return respData('granted')
 }
 
-/** A reward inside somebody else's transaction, which the grant is no part of. */
+/** A reward inside a transaction of the app's, which the grant is no part of. */
 export async function checkIn(userId: string, today: string) {
   return db().transaction(async (tx) => {
     const { createCredit, CreditStatus, CreditTransactionType } = await import('models')

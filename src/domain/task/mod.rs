@@ -29,7 +29,7 @@ pub struct TaskFacts {
     pub credit_id: Option<String>,
     /// When it was last written.
     pub updated_at_ms: i64,
-    /// Whether it says that it is a free trial; nothing, where nobody counts them.
+    /// Whether it says that it is a free trial; `None` where the tables can't count them.
     pub free_trial: Option<bool>,
 }
 

@@ -141,7 +141,7 @@ fn find_unit(
     found: &[(TableName, Vec<Declared>)],
 ) -> Result<TimestampUnit> {
     let mut evidence: Vec<(TimestampUnit, String)> = Vec::new();
-    // AI tasks are no evidence: whoever does not use them is not held up by them.
+    // AI tasks are no evidence: an app that does not use them is not held up by them.
     let tells = |table: TableName, columns: &[Declared]| {
         table != TableName::Tasks(TaskKind::Ai) && columns.iter().any(|column| column.name == "id")
     };

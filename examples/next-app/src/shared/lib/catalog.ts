@@ -37,7 +37,7 @@ export const MEDIA_TYPE_TABS = {
   Clips: { type: 'video' },
 }
 
-/** What a plan allows; `null` is no limit. Whoever runs out of credits has so many free trials in all. */
+/** What a plan allows; `null` is no limit. A user who runs out of credits has so many free trials in all. */
 export const PLANS = {
   free: { label: 'Free plan', maxActive: 2, freeTrials: 1 },
   pro: { label: 'Pro plan', maxActive: null, freeTrials: 0 },

@@ -2,7 +2,7 @@ import { signed } from './format'
 import type { AITask } from '@/shared/models/ai_task'
 import type { Credit } from '@/shared/models/credit'
 
-/** What lists show of rows. They are made on the server, whose time zone is nobody's, so times are UTC. */
+/** What lists show of rows. They are made on the server, whose time zone is no user's, so times are UTC. */
 
 export const utc = (time: Date | null) => (time ? time.toISOString().slice(0, 16).replace('T', ' ') : '–')
 

@@ -19,5 +19,5 @@ export interface Plan {
   freeTrialsLeft: number
 }
 
-/** What the page knows of somebody's means. */
+/** What the page knows of a user's means. */
 export type PlanBalance = Balance & { plan: Plan }
