@@ -1,7 +1,10 @@
 //! Where a database is: what `DATABASE_URL` and `DATABASE_PROVIDER` mean.
 
+mod postgres;
+
 use std::path::{Path, PathBuf};
 
+pub use self::postgres::{PostgresUrl, SslMode, TargetSession};
 use crate::error::{Error, Result};
 
 /// A database that this package can open.
@@ -20,102 +23,6 @@ pub enum Place {
     File(PathBuf),
     /// In memory, private, for tests.
     Memory,
-}
-
-/// The URL of a PostgreSQL database.
-#[derive(Clone, PartialEq, Eq, Hash)]
-pub struct PostgresUrl {
-    /// Without the parameters that are taken apart here. It may hold a password.
-    text: String,
-    ssl_mode: SslMode,
-    root_certificates: Option<String>,
-}
-
-/// `sslmode`, as libpq means it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum SslMode {
-    /// No encryption.
-    Disable,
-    /// Encryption if the server offers it.
-    Prefer,
-    /// Encryption.
-    Require,
-    /// And a certificate that a trusted authority has signed.
-    VerifyCa,
-    /// And it names the host.
-    VerifyFull,
-}
-
-impl PostgresUrl {
-    /// The parameters that the client understands. Others are somebody else's (`pgbouncer=true`): the
-    /// app's own client passes them over too.
-    const KNOWN: [&str; 9] = [
-        "application_name",
-        "channel_binding",
-        "connect_timeout",
-        "dbname",
-        "host",
-        "options",
-        "password",
-        "port",
-        "user",
-    ];
-
-    fn parse(url: &str) -> Result<Self> {
-        let (text, parameters) = url.split_once('?').unwrap_or((url, ""));
-        let mut parsed =
-            Self { text: text.to_owned(), ssl_mode: SslMode::Prefer, root_certificates: None };
-        for parameter in parameters.split('&').filter(|parameter| !parameter.is_empty()) {
-            let (name, value) = parameter.split_once('=').unwrap_or((parameter, ""));
-            match name {
-                "sslmode" => parsed.ssl_mode = SslMode::parse(value)?,
-                "sslrootcert" => parsed.root_certificates = percent_decode(value),
-                name if Self::KNOWN.contains(&name) => {
-                    parsed.text.push(if parsed.text.contains('?') { '&' } else { '?' });
-                    parsed.text.push_str(parameter);
-                }
-                _ => {}
-            }
-        }
-        Ok(parsed)
-    }
-
-    /// The URL for the client. It may hold a password: never show it.
-    pub fn secret(&self) -> &str {
-        &self.text
-    }
-
-    /// Whether and how the connection is encrypted.
-    pub fn ssl_mode(&self) -> SslMode {
-        self.ssl_mode
-    }
-
-    /// The file with the certificates to trust, if it is not the system's.
-    pub fn root_certificates(&self) -> Option<&str> {
-        self.root_certificates.as_deref()
-    }
-}
-
-impl std::fmt::Debug for PostgresUrl {
-    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter.write_str("PostgresUrl(…)")
-    }
-}
-
-impl SslMode {
-    fn parse(mode: &str) -> Result<Self> {
-        match mode {
-            "disable" => Ok(Self::Disable),
-            "allow" | "prefer" => Ok(Self::Prefer),
-            "require" => Ok(Self::Require),
-            "verify-ca" => Ok(Self::VerifyCa),
-            "verify-full" => Ok(Self::VerifyFull),
-            _ => Err(Error::InvalidUrl {
-                reason: "sslmode must be disable, prefer, require, verify-ca or verify-full"
-                    .to_owned(),
-            }),
-        }
-    }
 }
 
 impl Location {

@@ -21,6 +21,7 @@ use std::sync::{Arc, Mutex, MutexGuard, Once, PoisonError};
 use std::time::{Duration, Instant};
 
 use deadpool_postgres::{Manager, ManagerConfig, Object, Pool, RecyclingMethod, Runtime, Status};
+use tokio_postgres::config::TargetSessionAttrs;
 use tokio_postgres::{Config, Row};
 use tracing::{debug, info};
 
@@ -29,7 +30,7 @@ use self::error::no_connection;
 pub use self::ledger::{Facts, FoundTask, Wanted, WantedTask, Written};
 use self::statement::Statement;
 pub use self::watch::Times;
-use super::location::{PostgresUrl, SslMode};
+use super::location::{PostgresUrl, SslMode, TargetSession};
 use super::schema::{Schema, quote};
 use crate::domain::table::{TableName, TaskKind};
 use crate::domain::value::Value;
@@ -109,6 +110,12 @@ impl Server {
             SslMode::Disable => tokio_postgres::config::SslMode::Disable,
             SslMode::Prefer => tokio_postgres::config::SslMode::Prefer,
             _ => tokio_postgres::config::SslMode::Require,
+        });
+        // What the client does not know by itself, it does not choose by.
+        config.target_session_attrs(match url.target() {
+            TargetSession::ReadWrite | TargetSession::Primary => TargetSessionAttrs::ReadWrite,
+            TargetSession::ReadOnly | TargetSession::Standby => TargetSessionAttrs::ReadOnly,
+            TargetSession::Any | TargetSession::PreferStandby => TargetSessionAttrs::Any,
         });
         let name = watch::name(&config);
         let connector = tls::connector(url.ssl_mode(), url.root_certificates())?;
