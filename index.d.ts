@@ -768,6 +768,8 @@ export interface PostgresDiagnostics {
   encrypted: boolean
   /** The most connections of this process, as {@link ConnectOptions.maxConnections} or the environment says. */
   maxConnections: number
+  /** What keeps a commit through a crash, as the server says. `synchronousCommit` is its default: writes here never run with `'off'`. */
+  durability: { fsync: boolean; fullPageWrites: boolean; synchronousCommit: string }
   /** Those of the app's tables that this package uses, as far as they are there. */
   tables: TableDiagnostics[]
 }

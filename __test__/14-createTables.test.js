@@ -82,6 +82,11 @@ describe('getDiagnostics says what was found', () => {
       isolation: 'read committed',
       encrypted: false,
       maxConnections: 10,
+      durability: {
+        fsync: expect.any(Boolean),
+        fullPageWrites: expect.any(Boolean),
+        synchronousCommit: expect.any(String),
+      },
       tables: expect.any(Array),
     })
   })

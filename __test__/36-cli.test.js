@@ -220,6 +220,7 @@ describe('doctor', () => {
       schema: 'public',
       isolation: 'read committed',
       encrypted: true,
+      durability: { fsync: true, fullPageWrites: true, synchronousCommit: 'off' },
       tables: TABLES,
       ...more,
     },
@@ -252,6 +253,16 @@ describe('doctor', () => {
         tables: withIndexes(TABLES[0].indexes[0], { columns: ['transaction_no'], unique: false }),
       }),
       ['indexes warning'],
+    ],
+    [
+      'a server that does not wait for its disk',
+      onPostgres({ durability: { fsync: false, fullPageWrites: true, synchronousCommit: 'on' } }),
+      ['durability warning'],
+    ],
+    [
+      'a server that writes parts of pages',
+      onPostgres({ durability: { fsync: true, fullPageWrites: false, synchronousCommit: 'on' } }),
+      ['durability warning'],
     ],
     ['no encryption', onPostgres({ encrypted: false }), ['encryption warning']],
     [

@@ -208,6 +208,7 @@ function postgres({ diagnostics, database: { place }, connections }) {
     ok('timestamps', 'columns of type timestamp'),
     ok('server', `${where}; transactions are ${isolation} by default, those that write here READ COMMITTED`),
     ...(connections ? [ok('connections', `at most ${connections.most} (${connections.source})`)] : []),
+    durability(diagnostics, LOCAL.test(place)),
     encrypted || LOCAL.test(place)
       ? ok('encryption', encrypted ? 'the connection is encrypted' : 'the server is on this machine')
       : warning(
@@ -215,6 +216,25 @@ function postgres({ diagnostics, database: { place }, connections }) {
           'the connection is not encrypted: add ?sslmode=require, unless the network is your own',
         ),
   ]
+}
+
+/** The server's own settings, by which a commit that was answered is there after a crash. */
+function durability({ durability: { fsync, fullPageWrites, synchronousCommit } = {} }, isLocal) {
+  const off = Object.entries({ fsync, full_page_writes: fullPageWrites }).filter(
+    ([, value]) => value === false,
+  )
+  if (off.length > 0) {
+    const turnedOff = `turned off on the server: ${listed(off.map(([name]) => name))}`
+    const risk = 'A crash of its machine can lose what was acknowledged, and damage the database'
+    if (isLocal) return ok('durability', `${turnedOff}. ${risk}: on this machine it will do for development`)
+    return warning(
+      'durability',
+      `${turnedOff}. ${risk}, unless the service keeps commits elsewhere, as Neon does`,
+    )
+  }
+  const kept = 'a commit is on the disk before it is answered'
+  if (synchronousCommit !== 'off') return ok('durability', kept)
+  return ok('durability', `${kept}: synchronous_commit is off by default, and turned on for each write`)
 }
 
 module.exports = { checks }

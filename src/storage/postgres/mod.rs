@@ -134,8 +134,10 @@ impl Server {
         Ok(Self {
             pool,
             // After a lock was waited for, the next statement must see what its holder wrote.
-            begin: format!("BEGIN ISOLATION LEVEL READ COMMITTED; {patient}"),
-            begin_impatient: format!("BEGIN ISOLATION LEVEL READ COMMITTED; {impatient}"),
+            begin: format!("BEGIN ISOLATION LEVEL READ COMMITTED; {DURABLY}; {patient}"),
+            begin_impatient: format!(
+                "BEGIN ISOLATION LEVEL READ COMMITTED; {DURABLY}; {impatient}"
+            ),
             begin_read: format!("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; {patient}"),
             options,
             schema: Mutex::new(None),
@@ -202,7 +204,8 @@ impl Server {
             }
             found.push(("encrypted", Value::Bool(rows::get(row, texts.len())?)));
             found.push(("maxConnections", Value::Integer(self.pool.status().max_size as i64)));
-            found.push(("tables", Value::Json(rows::get(row, texts.len() + 1)?)));
+            found.push(("durability", Value::Json(rows::get(row, texts.len() + 1)?)));
+            found.push(("tables", Value::Json(rows::get(row, texts.len() + 2)?)));
         }
         Ok(found)
     }
@@ -241,6 +244,11 @@ fn create_table(table: TableName) -> &'static str {
         TableName::Tasks(TaskKind::Ai) => include_str!("sql/create_ai_task.sql"),
     }
 }
+
+/// A commit is answered when it is on the disk, whatever the default. Every other value than `off` waits for
+/// that, and for which standbys is the operator's to choose.
+const DURABLY: &str = "SELECT set_config('synchronous_commit', CASE current_setting('synchronous_commit') \
+                       WHEN 'off' THEN 'on' ELSE current_setting('synchronous_commit') END, true)";
 
 /// What holds until the transaction's end.
 fn settings(options: &Options, lock_timeout: Duration) -> String {

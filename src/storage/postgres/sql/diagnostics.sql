@@ -7,6 +7,11 @@ SELECT
    WHERE c.oid = to_regclass('credit')),
   current_setting('default_transaction_isolation'),
   COALESCE((SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()), false),
+  json_build_object(
+    'fsync', current_setting('fsync')::boolean,
+    'fullPageWrites', current_setting('full_page_writes')::boolean,
+    'synchronousCommit', current_setting('synchronous_commit')
+  )::text,
   -- The tables with their columns and indexes. An index on part of a table, or one that is not whole, serves nobody.
   COALESCE((
     SELECT json_agg(json_build_object(
