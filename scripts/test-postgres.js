@@ -42,9 +42,10 @@ const SIGNALS = { fast: 'SIGINT', immediate: 'SIGQUIT', crash: 'SIGKILL' }
 
 /**
  * Starts a server of one's own, which may be taken down and up again. It ends with this process, if it was
- * not stopped before. `fsync` is off unless asked for; `settings` are more of those in postgresql.conf.
+ * not stopped before. `fsync` is off unless asked for; `settings` are more of those in postgresql.conf. With
+ * `standbyOf`, a server that this function started, it becomes a streaming standby of that one.
  */
-async function start({ fsync = false, settings = {} } = {}) {
+async function start({ fsync = false, settings = {}, standbyOf } = {}) {
   const account = unprivileged()
   const [folder, dataFolder] = [os.tmpdir(), fsync ? os.tmpdir() : fastest()].map((parent) => {
     const made = fs.mkdtempSync(path.join(parent, 'media-credits-postgres-'))
@@ -54,8 +55,9 @@ async function start({ fsync = false, settings = {} } = {}) {
   const end = guard(path.join(dataFolder, 'postmaster.pid'), [folder, dataFolder])
   try {
     const bin = binaries(folder, account)
-    const password = randomBytes(16).toString('hex')
-    initialize({ bin, account, folder, dataFolder, password })
+    const password = standbyOf ? new URL(standbyOf.url).password : randomBytes(16).toString('hex')
+    if (standbyOf) await follow(standbyOf, { account, dataFolder })
+    else initialize({ bin, account, folder, dataFolder, password })
     const port = await freePort()
     write(dataFolder, { ...SETTINGS, ...(fsync ? {} : SHORT_LIVED), port, ...settings })
     const server = new Server({ bin, account, folder, dataFolder })
@@ -106,6 +108,17 @@ function initialize({ bin, account, folder, dataFolder, password }) {
   const { status, error, stdout, stderr } = spawnSync(path.join(bin, 'initdb'), args, options)
   if (status !== 0) throw error ?? new Error(`initdb failed:\n${stdout}${stderr}`)
   fs.rmSync(passwordFile)
+}
+
+/** Fills the data folder with a copy of a server, which is down meanwhile, and lets it follow that server. */
+async function follow(primary, { account, dataFolder }) {
+  await primary.down()
+  const { status, stderr } = spawnSync('cp', ['-R', `${primary.dataFolder}/.`, dataFolder], account)
+  await primary.up()
+  if (status !== 0) throw new Error(`the server could not be copied:\n${stderr}`)
+  const { hostname: host, port, username: user, password } = new URL(primary.url)
+  fs.writeFileSync(path.join(dataFolder, 'standby.signal'), '')
+  write(dataFolder, { primary_conninfo: `host=${host} port=${port} user=${user} password=${password}` })
 }
 
 function write(dataFolder, settings) {
@@ -210,4 +223,4 @@ if (require.main === module) {
   })
 }
 
-module.exports = { freePort, start, startUnlessGiven }
+module.exports = { environment, freePort, start, startUnlessGiven }
