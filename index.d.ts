@@ -619,6 +619,7 @@ export interface LedgerFinding {
    * - `'draw-on-foreign-grant'`: a charge drew on a grant that is not there, or on another user's.
    * - `'charge-without-task'`: the task that a charge was made for is not there, or another user's.
    * - `'task-without-charge'`: the charge that a task names is not there, or another user's.
+   * - `'delivered-task-refunded'`: a task was delivered, and its charge was refunded.
    * - `'failed-task-charged'`: a task has failed, and its charge was not refunded.
    * - `'wrong-time-unit'`: a time in seconds among milliseconds, or the other way round.
    */
@@ -631,6 +632,7 @@ export interface LedgerFinding {
     | 'draw-on-foreign-grant'
     | 'charge-without-task'
     | 'task-without-charge'
+    | 'delivered-task-refunded'
     | 'failed-task-charged'
     | 'wrong-time-unit'
   userId: string
@@ -1450,7 +1452,7 @@ export class MediaCredits<
  * `FREE_TRIAL_USED_UP` (`used`, `limit`), `USER_NOT_FOUND`, `TASK_EXISTS`, `IDEMPOTENCY_CONFLICT` (with `replay`, if the task that is there is another user's or cost something else),
  * `INVALID_AMOUNT`, `INVALID_ID`, `UNKNOWN_FIELD`, `MISSING_FIELD`, `INVALID_VALUE`, `INVALID_DATE`, or, for
  * a `creditId` in the task, `READ_ONLY_FIELD` (the charge sets it), `CHARGE_NOT_FOUND` or
- * `CHARGE_OWNER_MISMATCH` (with a cost of 0).
+ * `CHARGE_OWNER_MISMATCH` (with a cost of 0; the charge is another user's, or was made for another task).
  *
  * @returns The new task, with all columns.
  *
@@ -1500,7 +1502,7 @@ export function createMediaTasks(
  * worker of many claims a task. A worker that is late and delivers (`extracted`, `completed`) what was refunded
  * meanwhile is refused, unless `allowRefunded` says otherwise.
  *
- * Rejects with `TASK_STATE_CONFLICT` (a guard did not hold; `status`), `TASK_REFUNDED`, `CHARGE_OWNER_MISMATCH` (the charge is not the task's user's), `CHARGE_CORRUPT` (its draws
+ * Rejects with `TASK_STATE_CONFLICT` (a guard did not hold; `status`), `TASK_REFUNDED`, `CHARGE_OWNER_MISMATCH` (the charge is another user's, or was made for another task), `CHARGE_CORRUPT` (its draws
  * can't be read), `CHARGE_NOT_FOUND` (no charge has the id `patch.creditId`), `READ_ONLY_FIELD` (`id` or
  * `userId` in the patch), `UNKNOWN_FIELD`, `INVALID_ID`, `INVALID_VALUE` or `INVALID_DATE`. The task is then
  * as it was.

@@ -208,9 +208,10 @@ describe('many updateMediaTaskById at once', () => {
   })
 
   test('20 tasks that name one charge and fail: one of them refunds', async () => {
-    const { database, update, charge } = await withTask()
+    const { database, update } = await withTask()
     const ids = Array.from({ length: 20 }, (_, at) => `free ${at}`)
-    const create = (id) => database.credits.createMediaTask(task(id, 'u', { creditId: charge }), 0)
+    const charge = await database.credits.consumeCredits({ userId: 'u', credits: 10 })
+    const create = (id) => database.credits.createMediaTask(task(id, 'u', { creditId: charge.id }), 0)
     await Promise.all(ids.map(create))
     const rows = await Promise.all(ids.map((id) => update(id, { status: 'failed' })))
     expect(rows.map((row) => row.refund.credits).sort()).toEqual([...Array(19).fill(0), 10])

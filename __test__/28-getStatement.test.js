@@ -89,6 +89,40 @@ describe('getStatement lists', () => {
     expect(entries[2].scene).toBe('text-to-image')
   })
 
+  test.each([
+    ['an object', (metadata) => metadata],
+    ['text', JSON.stringify],
+    ['text with escapes', (metadata) => JSON.stringify(metadata).replace('settled', '\\u0073ettled')],
+  ])("what was charged, whatever a caller's metadata says was settled: as %s", async (_, passed) => {
+    const database = await TestDatabase.fresh()
+    await database.user('u', 100)
+    const { chargeMediaTask, consumeCredits, createCredit, createMediaTask } = database.credits
+    const mine = { settled: { charged: 1_000_000_000, credits: 10 }, given: true, repaired: [], a: 1 }
+    const { metadata } = await consumeCredits({ userId: 'u', credits: 10, metadata: passed(mine) })
+    expect(JSON.parse(metadata)).toEqual({ a: 1 })
+    const granted = await createCredit({ userId: 'u', credits: 5, metadata: passed(mine) })
+    expect(JSON.parse(granted.metadata)).toEqual({ a: 1 })
+    await createMediaTask(task('t', 'u'), 0)
+    const { creditId } = await chargeMediaTask('t', { credits: 10, metadata: passed(mine) })
+    const step = { a: 1, taskId: 't', type: 'media-task-step' }
+    expect(JSON.parse((await creditRow(database, creditId)).metadata)).toEqual(step)
+    const entries = await exactEntries(database.credits, 'u')
+    expect(entries.map(({ credits }) => credits).sort()).toEqual([-10, -10, 100, 5])
+  })
+
+  test('what was charged, if other code has written that more was than there ever was', async () => {
+    const database = await TestDatabase.fresh()
+    await database.user('u')
+    const metadata = JSON.stringify({ settled: { charged: 1_000_000_000, credits: 10 } })
+    const rows = [grant('g', 100, 90), charge('c', 10, [['g', 10]], { metadata })]
+    for (const row of rows) await addRows(database, 'credit', [row])
+    const entries = await exactEntries(database.credits, 'u')
+    expect(entries.map(({ type, credits }) => [type, credits])).toEqual([
+      ['grant', 100],
+      ['charge', -10],
+    ])
+  })
+
   test('nothing of a user who is not there, or without rows', async () => {
     const database = await TestDatabase.fresh()
     await database.user('u')

@@ -171,11 +171,16 @@ pub enum Error {
         /// What can be spent now.
         available: i64,
     },
-    /// The charge is another user's.
-    #[error("charge {charge_id:?} does not belong to the task's user; nothing was written")]
+    /// The charge is another user's, or another task's.
+    #[error(
+        "charge {charge_id:?} does not belong to {owner}; nothing was written. A task needs a charge of its own; \
+         one that names this charge lets it go with updateMediaTaskById(id, {{ creditId: null }})"
+    )]
     ChargeOwnerMismatch {
         /// The charge's id.
         charge_id: String,
+        /// Whom it does not belong to, and to which task it does.
+        owner: String,
     },
     /// The charge's `consumed_detail` can't be read, so nobody knows where the credits came from.
     #[error(
@@ -435,7 +440,7 @@ impl Error {
                 vec![("field", text(field)), ("value", text(value))]
             }
             Self::ChargeNotFound { charge_id }
-            | Self::ChargeOwnerMismatch { charge_id }
+            | Self::ChargeOwnerMismatch { charge_id, .. }
             | Self::ChargeCorrupt { charge_id, .. } => vec![("creditId", text(charge_id))],
             Self::InsufficientCredits { required, available } => vec![
                 ("required", Detail::Number(*required)),

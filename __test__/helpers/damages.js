@@ -67,6 +67,13 @@ const DAMAGES = {
     numbers: {},
     message: 'task t has failed, and its charge c was not refunded',
   },
+  'delivered-task-refunded': {
+    credits: [grant('g', 10, 10), refunded('c', 6, [['g', 6]], forTask('t'))],
+    tasks: [taskRow('t', 'completed', 'c'), taskRow('free', 'failed', 'c')],
+    rows: [mediaTask('t'), credit('c'), mediaTask('free')],
+    numbers: {},
+    message: 'task t was delivered, and its charge c was refunded',
+  },
   'wrong-time-unit': {
     credits: [grant('g', 9, 9, { expires_at: new Date(1_900_000_000) })],
     rows: [credit('g')],

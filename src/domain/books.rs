@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use super::detail::{WrittenDraw, parse_detail};
 use super::metadata;
 use super::table::{TableName, TaskKind};
+use super::task::FAILED;
 
 /// One user's rows.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -48,6 +49,9 @@ pub struct ChargeEntry {
     pub credits: i64,
     /// What it took before it was settled.
     pub charged: i64,
+    /// Whether its credits went back on purpose, or its task was given away in spite of that: a task that was
+    /// delivered is no mistake then.
+    pub forgiven: bool,
     /// What it drew, or why that can't be read.
     pub draws: Result<Vec<WrittenDraw>, String>,
     /// The task that it was made for.
@@ -65,6 +69,8 @@ pub struct TaskEntry {
     pub id: String,
     /// Whether its `status` is `failed`.
     pub failed: bool,
+    /// Whether its `status` says that the user has got it.
+    pub delivered: bool,
     /// The charge that it names.
     pub credit_id: Option<String>,
     /// Its times.
@@ -101,7 +107,8 @@ impl Times {
 impl ChargeEntry {
     /// A charge, without what its columns of text say.
     pub fn new(id: String, credits: i64, active: bool, times: Times) -> Self {
-        Self { id, active, credits, charged: credits, draws: Ok(Vec::new()), task: None, times }
+        let (forgiven, draws) = (false, Ok(Vec::new()));
+        Self { id, active, credits, charged: credits, forgiven, draws, task: None, times }
     }
 
     /// With what its `consumed_detail` and its `metadata` say.
@@ -110,6 +117,9 @@ impl ChargeEntry {
         Self {
             // A charge that was settled to nothing keeps what it took.
             charged: settled.map_or(self.credits, |settled| settled.charged),
+            forgiven: !self.active
+                && (settled.is_some_and(|settled| settled.credits == 0)
+                    || metadata::is_given(metadata)),
             draws: parse_detail(consumed_detail),
             task: metadata::task(metadata).map(|(kind, id)| (TableName::Tasks(kind), id)),
             ..self
@@ -133,6 +143,18 @@ pub fn sum(draws: &[WrittenDraw]) -> i64 {
 }
 
 impl TaskEntry {
+    /// A task with this status.
+    pub fn new(
+        kind: TaskKind,
+        id: String,
+        status: &str,
+        credit_id: Option<String>,
+        times: Times,
+    ) -> Self {
+        let (failed, delivered) = (status == FAILED, kind.delivered_statuses().contains(&status));
+        Self { kind, id, failed, delivered, credit_id, times }
+    }
+
     /// The charge that it names.
     pub fn charge(&self) -> Option<(TableName, &str)> {
         let id = self.credit_id.as_deref().filter(|id| !id.is_empty())?;

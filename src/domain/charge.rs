@@ -2,9 +2,10 @@
 
 use super::credits::Credits;
 use super::detail::{Draw, write_detail};
+use super::metadata;
 use super::options;
 use super::plan::{Plan, Verb};
-use super::table::TableName;
+use super::table::{TableName, TaskKind};
 use super::value::{Fields, Value, iso8601};
 use crate::error::{Error, Result};
 
@@ -54,6 +55,15 @@ pub struct Charge {
     pub metadata: Option<String>,
 }
 
+impl Charge {
+    /// The task that could still ask for its credits, if it was made for another one than this.
+    pub fn other_task(&self, kind: TaskKind, id: &str) -> Option<(TaskKind, String)> {
+        // What was refunded is nobody's any more.
+        let task = metadata::task(self.metadata.as_deref().filter(|_| self.active))?;
+        (task.0 != kind || task.1 != id).then_some(task)
+    }
+}
+
 /// The new names of a charge. The engine makes them: they need a clock and randomness.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewIds {
@@ -98,11 +108,13 @@ impl ChargeRequest {
         let described = DESCRIBED.map(|(parameter, column)| {
             (column, fields.get(parameter).cloned().unwrap_or(Value::Null))
         });
+        let mut described: Fields = described.into_iter().collect();
+        described.update("metadata", metadata::of_caller);
         Ok(Self {
             user_id: fields.id("userId")?,
             credits: Credits::parse("credits", fields.get("credits"))?,
             transaction_no: fields.optional_id("transactionNo")?,
-            described: described.into_iter().collect(),
+            described,
             replay: options::replay(options, "transactionNo", fields)?,
         })
     }

@@ -2,6 +2,7 @@
 
 use super::charge::NewIds;
 use super::credits::Credits;
+use super::metadata;
 use super::options;
 use super::plan::{Plan, Verb};
 use super::table::TableName;
@@ -63,6 +64,7 @@ impl NewGrant {
         one_of(&mut fields, "transactionType", "grant", &["grant"])?;
         one_of(&mut fields, "status", "active", &["active", "expired", "deleted"])?;
         fields.set("remainingCredits", Value::Integer(credits.get()));
+        fields.update("metadata", metadata::of_caller);
         Ok(Self { user_id, credits, id, transaction_no, fields, replay })
     }
 }

@@ -1,4 +1,4 @@
-//! What a charge's `metadata` says: which task it paid for, and how it was settled.
+//! What a charge's `metadata` says: which task it paid for, how it was settled, what else became of it.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -11,6 +11,35 @@ use serde_json::{Map, Value as Json, json};
 use super::table::TaskKind;
 use super::value::Value;
 use crate::error::{Error, Result};
+
+/// What the ledger alone writes, and believes when it reads it: [`with_settled`], [`with_repaired`],
+/// [`with_given`].
+const OWN: [&str; 3] = ["settled", "repaired", "given"];
+
+/// The metadata of a new row, as the caller passed it, without what is the ledger's own.
+pub fn of_caller(passed: Value) -> Value {
+    match passed {
+        Value::Text(text) => Value::Text(without_own(text)),
+        Value::Json(json) => Value::Json(without_own(json)),
+        other => other,
+    }
+}
+
+/// What is no object has no fields, and stays as it is.
+fn without_own(text: String) -> String {
+    // Nearly no caller passes any. A letter may be written as its number.
+    let may_have_any = OWN.iter().any(|name| text.contains(name)) || text.contains("\\u");
+    let members = || serde_json::from_str::<Members>(&text).ok();
+    let Some(Members(members)) = may_have_any.then(members).flatten() else { return text };
+    let is_own = |name: &Text| OWN.contains(&name.0.as_ref());
+    if !members.iter().any(|(name, _)| is_own(name)) {
+        return text;
+    }
+    let kept = members.iter().filter(|(name, _)| !is_own(name));
+    let kept: Vec<String> =
+        kept.map(|(Text(name), value)| format!("{}:{value}", json!(name))).collect();
+    format!("{{{}}}", kept.join(","))
+}
 
 /// The task that a charge with this metadata paid for: `{"type":"media-task…","taskId":"…"}`.
 pub fn task_id(kind: TaskKind, metadata: Option<&str>) -> Option<String> {
@@ -47,6 +76,7 @@ pub fn of_step(kind: TaskKind, task_id: &str, passed: Option<&Value>) -> Result<
         }
         Some(_) => return Err(invalid("an object, or the JSON text of one".to_owned())),
     };
+    metadata.retain(|name, _| !OWN.contains(&name.as_str()));
     let own = kind.charge_type();
     let step = metadata.entry("type").or_insert_with(|| json!(format!("{own}-step")));
     match step.as_str() {
@@ -59,6 +89,16 @@ pub fn of_step(kind: TaskKind, task_id: &str, passed: Option<&Value>) -> Result<
     }
     metadata.insert("taskId".to_owned(), json!(task_id));
     Ok(Json::Object(metadata).to_string())
+}
+
+/// Whether its task was delivered although the charge was refunded, because the caller allowed it.
+pub fn is_given(metadata: Option<&str>) -> bool {
+    metadata.and_then(|metadata| field(metadata, "given")) == Some(true)
+}
+
+/// The metadata of a charge whose task is given away, and else as it was, like [`with_settled`].
+pub fn with_given(metadata: Option<&str>) -> String {
+    with(metadata, "given", &Json::Bool(true))
 }
 
 /// What a charge was settled to.
@@ -181,6 +221,33 @@ impl<'t, const N: usize> Visitor<'t> for Named<'_, N> {
     }
 }
 
+/// All fields of an object in their order, as they stand.
+struct Members<'t>(Vec<(Text<'t>, &'t RawValue)>);
+
+impl<'t> Deserialize<'t> for Members<'t> {
+    fn deserialize<D: Deserializer<'t>>(text: D) -> Result<Self, D::Error> {
+        struct All;
+
+        impl<'t> Visitor<'t> for All {
+            type Value = Members<'t>;
+
+            fn expecting(&self, formatter: &mut fmt::Formatter) -> fmt::Result {
+                formatter.write_str("an object")
+            }
+
+            fn visit_map<A: MapAccess<'t>>(self, mut object: A) -> Result<Members<'t>, A::Error> {
+                let mut members = Vec::new();
+                while let Some(member) = object.next_entry()? {
+                    members.push(member);
+                }
+                Ok(Members(members))
+            }
+        }
+
+        text.deserialize_map(All)
+    }
+}
+
 /// Text that is copied only where it is written with escapes.
 #[derive(Deserialize)]
 struct Text<'t>(#[serde(borrow)] Cow<'t, str>);
@@ -233,6 +300,10 @@ mod tests {
                 Some(Value::Json(r#"{"type":"media-task-translation"}"#.into())),
                 Some(r#"{"taskId":"t","type":"media-task-translation"}"#),
             ),
+            (
+                text(r#"{"given":true,"settled":{"charged":9,"credits":5},"repaired":1}"#),
+                Some(r#"{"taskId":"t","type":"media-task-step"}"#),
+            ),
             (text(r#"{"type":"media-task"}"#), None),
             (text(r#"{"type":"ai-task-step"}"#), None),
             (text(r#"{"type":7}"#), None),
@@ -245,6 +316,33 @@ mod tests {
             let read = |json: &str| serde_json::from_str::<Json>(json).unwrap();
             assert_eq!(written.as_deref().map(read), expected.map(read), "{passed:?}");
         }
+    }
+
+    #[test]
+    fn what_is_the_ledgers_own_is_not_the_callers() {
+        let rows = [
+            // what the caller passed; what is kept
+            (r#"{"settled":{"charged":1000000000,"credits":10}}"#, "{}"),
+            (
+                r#"{ "n": 12345678901234567890123, "settled":1, "repaired":[], "given":true, "e":1e400 }"#,
+                r#"{"n":12345678901234567890123,"e":1e400}"#,
+            ),
+            (r#"{"\u0073ettled":1,"s\u0065t\u0074led":2,"a":"\u00e9"}"#, r#"{"a":"\u00e9"}"#),
+            (r#"{"settled":1,"a\"b":[1, 2],"settled":2}"#, r#"{"a\"b":[1, 2]}"#),
+            (r#"{"mine": {"settled":true}}"#, r#"{"mine": {"settled":true}}"#),
+            (r#"["settled"]"#, r#"["settled"]"#),
+            (r#""settled""#, r#""settled""#),
+            ("settled", "settled"),
+            (r#"{"settled":1"#, r#"{"settled":1"#),
+            ("", ""),
+        ];
+        for (passed, kept) in rows {
+            let json = of_caller(Value::Json(passed.to_owned()));
+            assert_eq!(json, Value::Json(kept.to_owned()), "{passed}");
+            let text = of_caller(Value::Text(passed.to_owned()));
+            assert_eq!(text, Value::Text(kept.to_owned()), "{passed}");
+        }
+        assert_eq!(of_caller(Value::Null), Value::Null);
     }
 
     #[test]

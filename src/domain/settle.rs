@@ -11,7 +11,7 @@ use super::options::RefundPolicy;
 use super::plan::{Plan, Verb};
 use super::refund::{Refund, Refundable, give_back};
 use super::table::{TableName, TaskKind};
-use super::task::TaskFacts;
+use super::task::{TaskFacts, check_made_for, own_charge};
 use super::value::{Fields, Value};
 use crate::error::{Error, Result};
 
@@ -91,16 +91,21 @@ impl Settlement {
     }
 
     /// Checks the charge that [`Self::charge_id`] asked for (`None`: it is not there), and says what is
-    /// to be changed: nothing, if all of this was done already.
+    /// to be changed: nothing, if all of this was done already. `claimed`: the other task that the charge was
+    /// made for is there.
     pub fn check(
         &self,
         task: Option<&TaskFacts>,
         charge: Option<Charge>,
+        claimed: bool,
     ) -> Result<(Charge, Option<Settling>)> {
         let id = self.charge_id(task)?;
         let charge = charge.ok_or_else(|| Error::ChargeNotFound { charge_id: id.to_owned() })?;
-        if task.is_some_and(|task| task.user_id != charge.user_id) {
-            return Err(Error::ChargeOwnerMismatch { charge_id: charge.id });
+        if let (Some(task), Target::Task(kind, task_id)) = (task, &self.target) {
+            own_charge(id, Some(&charge), &task.user_id)?;
+            if claimed {
+                check_made_for(&charge, *kind, task_id)?;
+            }
         }
         let settling = self.check_amount(&charge)?;
         Ok((charge, settling))
@@ -326,8 +331,21 @@ mod tests {
             (back(None)?, None, None, Some("CHARGE_NOT_FOUND")),
         ];
         for (settlement, task, charge, code) in rows {
-            let checked = settlement.check(task.as_ref(), charge);
+            let checked = settlement.check(task.as_ref(), charge, true);
             assert_eq!(checked.err().map(|error| error.code()), code, "{settlement:?} {task:?}");
+        }
+        let of_other = r#"{"type":"ai-task","taskId":"t"}"#;
+        let rows = [
+            // what is asked, whether the other task is there; the code
+            (last(5)?, true, Some("CHARGE_OWNER_MISMATCH")),
+            (last(5)?, false, None),
+            (back(None)?, true, None),
+        ];
+        for (settlement, claimed, code) in rows {
+            let charge = charge(true, 10, DRAWN, Some(of_other));
+            let task = task("u", Some("c"));
+            let checked = settlement.check(Some(&task), Some(charge), claimed);
+            assert_eq!(checked.err().map(|error| error.code()), code, "{settlement:?} {claimed}");
         }
         Ok(())
     }

@@ -102,6 +102,13 @@ impl Fields {
         }
     }
 
+    /// Changes a field, if it is there.
+    pub fn update(&mut self, name: &str, change: impl FnOnce(Value) -> Value) {
+        if let Some((_, value)) = self.0.iter_mut().find(|(key, _)| key == name) {
+            *value = change(std::mem::replace(value, Value::Null));
+        }
+    }
+
     /// Takes a field out.
     pub fn remove(&mut self, name: &str) {
         self.0.retain(|(key, _)| key != name);

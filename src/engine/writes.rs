@@ -10,6 +10,7 @@ use crate::domain::refund::Refundable;
 use crate::domain::repair::{changed_ids, plan_fixes};
 use crate::domain::settle::{Settlement, Target, plan_settlement};
 use crate::domain::table::TableName::{Credit, Tasks, User};
+use crate::domain::table::TaskKind;
 use crate::domain::task::{
     NewTask, NewTaskFacts, Step, TaskPatch, plan_new_task, plan_patch, plan_step,
 };
@@ -236,10 +237,11 @@ fn update_task(
         return Ok(Outcome::Row(None));
     };
     let charge = charge_with_id(ledger, patch.charge_to_load(&task))?;
-    let refundable = patch.check(&task, charge.as_ref())?;
-    let grants = grants_drawn_on(ledger, refundable.as_ref())?;
+    let claimed = is_claimed(ledger, charge.as_ref(), patch.kind, &patch.id)?;
+    let on_charge = patch.check(&task, charge.as_ref(), claimed)?;
+    let grants = grants_drawn_on(ledger, on_charge.refundable())?;
 
-    let (plan, refund) = plan_patch(patch, &task, refundable.as_ref(), grants, ids, now_ms);
+    let (plan, refund) = plan_patch(patch, &task, &on_charge, grants, ids, now_ms);
 
     apply(ledger, &plan, now_ms).map(|row| Outcome::Updated(row, refund))
 }
@@ -282,13 +284,32 @@ fn settle(
     };
     let charge_id = settlement.charge_id(task.as_ref())?;
     let charge = ledger.charge(charge_id)?;
-    let (charge, settling) = settlement.check(task.as_ref(), charge)?;
+    let claimed = match &settlement.target {
+        Target::Charge(_) => false,
+        Target::Task(kind, id) => is_claimed(ledger, charge.as_ref(), *kind, id)?,
+    };
+    let (charge, settling) = settlement.check(task.as_ref(), charge, claimed)?;
     let refundable = settling.as_ref().map(|settling| &settling.refundable);
     let grants = grants_drawn_on(ledger, refundable)?;
 
     let (plan, refund) = plan_settlement(settlement, &charge, settling, grants, ids, now_ms);
 
     apply(ledger, &plan, now_ms).map(|row| Outcome::Updated(row, Some(refund)))
+}
+
+/// Whether a charge was made for another task than this, which is there.
+fn is_claimed(
+    ledger: &mut impl Ledger,
+    charge: Option<&Charge>,
+    kind: TaskKind,
+    id: &str,
+) -> Result<bool> {
+    match charge.and_then(|charge| charge.other_task(kind, id)) {
+        Some((kind, id)) if ledger.schema().table(Tasks(kind)).is_ok() => {
+            ledger.exists(Tasks(kind), "id", &id)
+        }
+        _ => Ok(false),
+    }
 }
 
 fn charge_with_id(ledger: &mut impl Ledger, id: Option<&str>) -> Result<Option<Charge>> {

@@ -35,6 +35,8 @@ pub enum Kind {
     TaskWithoutCharge,
     /// A task has failed and its charge was not refunded.
     FailedTaskCharged,
+    /// A task was delivered and its charge was refunded.
+    DeliveredTaskRefunded,
     /// A time in another unit than the others.
     WrongTimeUnit,
 }
@@ -52,6 +54,7 @@ impl Kind {
             Self::ChargeWithoutTask => "charge-without-task",
             Self::TaskWithoutCharge => "task-without-charge",
             Self::FailedTaskCharged => "failed-task-charged",
+            Self::DeliveredTaskRefunded => "delivered-task-refunded",
             Self::WrongTimeUnit => "wrong-time-unit",
         }
     }
@@ -86,6 +89,8 @@ enum Role {
     Grant,
     ActiveCharge,
     RefundedCharge,
+    /// Its credits went back, and that is no mistake whatever its task says.
+    ForgivenCharge,
     Task,
 }
 
@@ -98,7 +103,11 @@ impl<'b> Audit<'b> {
             held.insert((TableName::Credit, grant.id.as_str()), Role::Grant);
         }
         for charge in charges {
-            let role = if charge.active { Role::ActiveCharge } else { Role::RefundedCharge };
+            let role = match charge {
+                ChargeEntry { active: true, .. } => Role::ActiveCharge,
+                ChargeEntry { forgiven: true, .. } => Role::ForgivenCharge,
+                _ => Role::RefundedCharge,
+            };
             held.insert((TableName::Credit, charge.id.as_str()), role);
         }
         for task in tasks {
@@ -225,14 +234,25 @@ impl<'b> Audit<'b> {
                 Kind::FailedTaskCharged,
                 format!("task {id} has failed, and its charge {} was not refunded", named.1),
             ),
-            Some(Role::ActiveCharge | Role::RefundedCharge) => return,
+            Some(Role::RefundedCharge) if task.delivered => (
+                Kind::DeliveredTaskRefunded,
+                format!("task {id} was delivered, and its charge {} was refunded", named.1),
+            ),
+            Some(Role::ActiveCharge | Role::RefundedCharge | Role::ForgivenCharge) => return,
             _ => {
                 let whose = self.whose(named, owners).unwrap_or_else(|| "no charge".to_owned());
                 let message = format!("task {id} names charge {}, which is {whose}", named.1);
                 (Kind::TaskWithoutCharge, message)
             }
         };
-        let rows = vec![(TableName::Tasks(task.kind), id.clone()), (named.0, named.1.to_owned())];
+        let row = (TableName::Tasks(task.kind), id.clone());
+        let mut rows = vec![row, (named.0, named.1.to_owned())];
+        if kind == Kind::DeliveredTaskRefunded {
+            // Another task that names the charge may have been what it was refunded for.
+            let others = self.books.tasks.iter().filter(|other| other.failed);
+            let others = others.filter(|other| other.charge() == Some(named));
+            rows.extend(others.map(|other| (TableName::Tasks(other.kind), other.id.clone())));
+        }
         found.push(self.finding(kind, rows, vec![], message));
     }
 

@@ -25,8 +25,11 @@ fn charge(id: &str, active: bool, credits: i64, draws: &[(&str, i64)], task: &st
 }
 
 fn task(id: &str, failed: bool, credit_id: &str) -> TaskEntry {
-    let credit_id = Some(credit_id.to_owned());
-    TaskEntry { kind: TaskKind::Media, id: id.to_owned(), failed, credit_id, times: at(NOW) }
+    task_that_is(if failed { "failed" } else { "pending" }, id, credit_id)
+}
+
+fn task_that_is(status: &str, id: &str, credit_id: &str) -> TaskEntry {
+    TaskEntry::new(TaskKind::Media, id.to_owned(), status, Some(credit_id.to_owned()), at(NOW))
 }
 
 #[test]
@@ -128,6 +131,23 @@ fn findings() {
             vec![charge("a", true, 1, &[("g", 1)], "x")],
             vec![],
             vec![ChargeWithoutTask],
+        ),
+        (
+            "a delivered task that was refunded, by another one that failed",
+            vec![grant("g", 9, 9)],
+            vec![charge("a", false, 9, &[("g", 9)], "t")],
+            vec![task_that_is("completed", "t", "a"), task("free", true, "a")],
+            vec![DeliveredTaskRefunded],
+        ),
+        (
+            "delivered tasks that were given away, and whose credits were given back",
+            vec![grant("g", 9, 9)],
+            vec![
+                ChargeEntry { forgiven: true, ..charge("a", false, 9, &[("g", 9)], "t") },
+                charge("b", false, 9, &[("g", 9)], "s"),
+            ],
+            vec![task_that_is("extracted", "t", "a"), task_that_is("processing", "s", "b")],
+            vec![],
         ),
         (
             "a charge that is gone",

@@ -117,7 +117,7 @@ fn settle(
     let credits = credits.map(Value::Integer);
     let settlement =
         Settlement::of_charge(charge.id.clone(), credits.as_ref(), &Fields::default(), policy)?;
-    let (charge, settling) = settlement.check(None, Some(charge.clone()))?;
+    let (charge, settling) = settlement.check(None, Some(charge.clone()), false)?;
     Ok(plan_settlement(&settlement, &charge, settling, grants.to_vec(), ids(), NOW_MS))
 }
 

@@ -11,7 +11,7 @@ use crate::domain::grant::{GrantFacts, NewGrant, plan_grant};
 use crate::domain::options::RefundPolicy;
 use crate::domain::plan::{Plan, Verb};
 use crate::domain::refund::{Refund, Refundable};
-use crate::domain::settle::{Settlement, plan_settlement};
+use crate::domain::settle::{Settlement, Target, plan_settlement};
 use crate::domain::table::TableName::{self, Credit, Tasks};
 use crate::domain::table::TaskKind::{self, Ai, Media};
 use crate::domain::task::{
@@ -256,9 +256,9 @@ impl Tables {
         for row in self.of_user(user) {
             let (id, times) = (row.id.clone(), row.times());
             if let Tasks(kind) = row.table {
-                let failed = row.text("status") == Some(task::FAILED);
+                let status = row.text("status").unwrap_or_default();
                 let credit_id = row.text("creditId").map(str::to_owned);
-                books.tasks.push(TaskEntry { kind, id, failed, credit_id, times });
+                books.tasks.push(TaskEntry::new(kind, id, status, credit_id, times));
             } else if row.is_grant() {
                 let Grant { credits, remaining, active, .. } = row.grant();
                 books.grants.push(GrantEntry { id, credits, remaining, active, times });
@@ -278,6 +278,11 @@ impl Tables {
 
     fn charge(&self, id: &str) -> Option<Charge> {
         self.row(Credit, id).filter(|row| row.is_charge()).map(Row::charge)
+    }
+
+    fn is_claimed(&self, charge: Option<&Charge>, kind: TaskKind, id: &str) -> bool {
+        let other = charge.and_then(|charge| charge.other_task(kind, id));
+        other.is_some_and(|(kind, id)| self.row(Tasks(kind), &id).is_some())
     }
 
     fn funds(&self, user: &str) -> ChargeFacts {
@@ -372,9 +377,10 @@ impl Tables {
                 let fields = status.into_iter().chain(names).collect();
                 let patch = TaskPatch::parse(kind, id, fields, &none, *policy)?;
                 let charge = patch.charge_to_load(&task).and_then(|id| self.charge(id));
-                let refundable = patch.check(&task, charge.as_ref())?;
-                let grants = self.drawn_on(refundable.as_ref());
-                plan_patch(&patch, &task, refundable.as_ref(), grants, ids, now_ms)
+                let claimed = self.is_claimed(charge.as_ref(), kind, &patch.id);
+                let on_charge = patch.check(&task, charge.as_ref(), claimed)?;
+                let grants = self.drawn_on(on_charge.refundable());
+                plan_patch(&patch, &task, &on_charge, grants, ids, now_ms)
             }
             Step::Further { task, credits, status } => {
                 let Some((kind, id, task)) = self.a_task(task) else { return Ok(None) };
@@ -412,7 +418,11 @@ impl Tables {
         ids: NewIds,
     ) -> Result<(Plan, Option<Refund>)> {
         let charge = self.charge(settlement.charge_id(task)?);
-        let (charge, settling) = settlement.check(task, charge)?;
+        let claimed = match &settlement.target {
+            Target::Charge(_) => false,
+            Target::Task(kind, id) => self.is_claimed(charge.as_ref(), *kind, id),
+        };
+        let (charge, settling) = settlement.check(task, charge, claimed)?;
         let grants = self.drawn_on(settling.as_ref().map(|settling| &settling.refundable));
         let (plan, refund) =
             plan_settlement(settlement, &charge, settling, grants, ids, self.now_ms);

@@ -18,6 +18,7 @@ fn charge(id: &str, active: bool, credits: i64, draws: &[(&str, i64)]) -> Charge
         active,
         credits,
         charged: credits,
+        forgiven: false,
         draws: draws_of(draws),
         task: None,
         times: at(NOW),
@@ -25,13 +26,8 @@ fn charge(id: &str, active: bool, credits: i64, draws: &[(&str, i64)]) -> Charge
 }
 
 fn failed(credit_id: &str) -> TaskEntry {
-    TaskEntry {
-        kind: TaskKind::Media,
-        id: format!("task of {credit_id}"),
-        failed: true,
-        credit_id: Some(credit_id.to_owned()),
-        times: changed_at(NOW - 3_600_000),
-    }
+    let (id, times) = (format!("task of {credit_id}"), changed_at(NOW - 3_600_000));
+    TaskEntry::new(TaskKind::Media, id, "failed", Some(credit_id.to_owned()), times)
 }
 
 fn changed_at(updated_at_ms: i64) -> Times {

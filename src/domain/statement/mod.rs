@@ -150,8 +150,9 @@ fn all_entries(books: &Books, now_ms: i64) -> Vec<Entry> {
     let mut ends: HashMap<&str, End> =
         books.grants.iter().map(|grant| (grant.id.as_str(), End::of(grant, now_ms))).collect();
     let mut entries = Vec::new();
+    let granted = books.grants.iter().fold(0, |sum: i64, grant| sum.saturating_add(grant.credits));
     for charge in &books.charges {
-        enter_charge(charge, &mut ends, &mut entries);
+        enter_charge(charge, granted, &mut ends, &mut entries);
     }
     for grant in &books.grants {
         if let Some(end) = ends.remove(grant.id.as_str()) {
@@ -213,7 +214,13 @@ impl End {
     }
 }
 
-fn enter_charge(charge: &ChargeEntry, ends: &mut HashMap<&str, End>, entries: &mut Vec<Entry>) {
+/// `granted` is all that the user ever had.
+fn enter_charge(
+    charge: &ChargeEntry,
+    granted: i64,
+    ends: &mut HashMap<&str, End>,
+    entries: &mut Vec<Entry>,
+) {
     let made_ms = charge.times.created_at_ms.unwrap_or_default();
     let changed_ms = charge.times.updated_at_ms.unwrap_or(made_ms).max(made_ms);
     let entry = |kind, at_ms, credits| Entry {
@@ -235,7 +242,9 @@ fn enter_charge(charge: &ChargeEntry, ends: &mut HashMap<&str, End>, entries: &m
             end.give_back(changed_ms, draw.credits_consumed);
         }
     }
-    let settled = charge.charged.saturating_sub(charge.credits);
+    // Other code may have written that it took more than there ever was: then it is no settlement.
+    let charged = if charge.charged <= granted { charge.charged } else { charge.credits };
+    let settled = charged.saturating_sub(charge.credits);
     if settled > 0 {
         entries.push(entry(EntryKind::Settlement, changed_ms, settled));
         // Nothing says where it went. Most charges drew on one grant.

@@ -28,6 +28,7 @@ fn charge(
         active,
         credits: draws.iter().map(|(_, credits)| credits).sum(),
         charged,
+        forgiven: false,
         draws: draws_of(draws),
         task: Some((TableName::Tasks(TaskKind::Media), format!("task of {id}"))),
         times: Times {
@@ -73,6 +74,12 @@ fn entries() {
             vec![grant("g", 10, 10, None)],
             vec![charge("a", false, 9, &[("g", 4)], (5, 7))],
             vec![(Grant, 1, 10, 10), (Charge, 5, -9, 1), (Settlement, 7, 5, 6), (Refund, 7, 4, 10)],
+        ),
+        (
+            "a settlement of more than there ever was",
+            vec![grant("g", 10, 6, None)],
+            vec![charge("a", true, 1_000_000_000, &[("g", 4)], (5, 5))],
+            vec![(Grant, 1, 10, 10), (Charge, 5, -4, 6)],
         ),
         (
             "an expiry",

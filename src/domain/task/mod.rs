@@ -12,7 +12,7 @@ use super::value::{Fields, Value};
 use crate::error::{Error, Result};
 
 pub use new::{NewTask, NewTaskFacts, plan_new_task};
-pub use patch::{TaskPatch, plan_patch};
+pub use patch::{OnCharge, TaskPatch, plan_patch};
 pub use step::{Step, plan_step};
 
 /// The status that gives a task's credits back.
@@ -63,6 +63,17 @@ pub(super) fn set_times(row: &mut Fields, now_ms: i64) {
     row.set("updatedAt", Value::TimeMs(now_ms));
 }
 
+/// A task and a charge belong together if they say so, or if the charge says nothing.
+pub(super) fn check_made_for(charge: &Charge, kind: TaskKind, id: &str) -> Result<()> {
+    match charge.other_task(kind, id) {
+        None => Ok(()),
+        Some((other, other_id)) => Err(Error::ChargeOwnerMismatch {
+            charge_id: charge.id.clone(),
+            owner: format!("this task: it was made for {} task {other_id:?}", other.as_str()),
+        }),
+    }
+}
+
 /// A charge that a task names must be there and be its user's.
 pub(super) fn own_charge<'a>(
     id: &str,
@@ -71,9 +82,10 @@ pub(super) fn own_charge<'a>(
 ) -> Result<&'a Charge> {
     match charge {
         None => Err(Error::ChargeNotFound { charge_id: id.to_owned() }),
-        Some(charge) if charge.user_id != user_id => {
-            Err(Error::ChargeOwnerMismatch { charge_id: id.to_owned() })
-        }
+        Some(charge) if charge.user_id != user_id => Err(Error::ChargeOwnerMismatch {
+            charge_id: id.to_owned(),
+            owner: "the task's user".to_owned(),
+        }),
         Some(charge) => Ok(charge),
     }
 }

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use serde_json::json;
 
-use super::{FAILED, is_true, own_charge, set_times};
+use super::{FAILED, check_made_for, is_true, own_charge, set_times};
 use crate::domain::charge::{Charge, ChargeFacts, ChargeRequest, NewIds, plan_charge};
 use crate::domain::column::{Kind, in_form};
 use crate::domain::credits::Credits;
@@ -102,6 +102,12 @@ impl NewTask {
         let status = self.fields.get("status").and_then(Value::as_text);
         status.is_none_or(|status| self.kind.statuses_at_risk().contains(&status))
     }
+
+    /// Whether its user has it already.
+    fn is_delivered(&self) -> bool {
+        let status = self.fields.get("status").and_then(Value::as_text);
+        status.is_some_and(|status| self.kind.delivered_statuses().contains(&status))
+    }
 }
 
 /// What the app's pages show of a task's charge, in the app's words and the app's order of keys.
@@ -168,7 +174,14 @@ pub fn plan_new_task(
         return Err(Error::TaskExists { task_id: task.id.clone() });
     }
     if let Some(credit_id) = &task.credit_id {
-        own_charge(credit_id, facts.named_charge.as_ref(), &task.user_id)?;
+        let charge = own_charge(credit_id, facts.named_charge.as_ref(), &task.user_id)?;
+        check_made_for(charge, task.kind, &task.id)?;
+        if task.is_delivered() && !charge.active {
+            return Err(Error::TaskRefunded {
+                task_id: task.id.clone(),
+                charge_id: credit_id.clone(),
+            });
+        }
     }
     let active = facts.active;
     if let Some(max_active) = task.max_active.filter(|max_active| active >= *max_active) {

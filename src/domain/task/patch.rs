@@ -1,7 +1,8 @@
 //! A change of a task, and the refund if it fails.
 
-use super::{FAILED, TaskFacts, own_charge};
+use super::{FAILED, TaskFacts, check_made_for, own_charge};
 use crate::domain::charge::{Charge, Grant, NewIds};
+use crate::domain::metadata;
 use crate::domain::options::{Guards, RefundPolicy, flag};
 use crate::domain::plan::{Plan, Verb};
 use crate::domain::refund::{Refund, Refundable, give_back};
@@ -23,6 +24,41 @@ pub struct TaskPatch {
     guards: Guards,
     allow_refunded: bool,
     policy: RefundPolicy,
+}
+
+/// What a patch does to the charge that is looked at.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum OnCharge {
+    /// Nothing.
+    Nothing,
+    /// It refunds it.
+    Refunds(Refundable),
+    /// It delivers what was refunded, as the caller allows. The charge says so from then on: an audit can't
+    /// tell it from a mistake otherwise.
+    GivesAway {
+        /// The charge's `id`.
+        charge_id: String,
+        /// Its metadata.
+        metadata: String,
+    },
+}
+
+impl OnCharge {
+    /// What is to be refunded.
+    pub fn refundable(&self) -> Option<&Refundable> {
+        match self {
+            Self::Refunds(refundable) => Some(refundable),
+            Self::Nothing | Self::GivesAway { .. } => None,
+        }
+    }
+
+    fn gives_away(charge: &Charge) -> Self {
+        let metadata = charge.metadata.as_deref();
+        if metadata::is_given(metadata) {
+            return Self::Nothing;
+        }
+        Self::GivesAway { charge_id: charge.id.clone(), metadata: metadata::with_given(metadata) }
+    }
 }
 
 impl TaskPatch {
@@ -64,10 +100,10 @@ impl TaskPatch {
         self.status() == Some(FAILED)
     }
 
-    /// Whether this patch says that the user got what a charge, which must not be refunded, paid for.
+    /// Whether this patch says that the user got what a charge paid for.
     fn delivers(&self) -> bool {
         let delivered = self.kind.delivered_statuses();
-        !self.allow_refunded && self.status().is_some_and(|status| delivered.contains(&status))
+        self.status().is_some_and(|status| delivered.contains(&status))
     }
 
     /// The charge that must be looked at before this patch can be planned: the one that it names, or
@@ -80,32 +116,45 @@ impl TaskPatch {
     }
 
     /// Checks the task, and the charge that [`Self::charge_to_load`] asked for (`None`: it is not
-    /// there), and says what is to be refunded.
-    pub fn check(&self, task: &TaskFacts, charge: Option<&Charge>) -> Result<Option<Refundable>> {
+    /// there), and says what becomes of it. `claimed`: the other task that the charge was made for is there.
+    pub fn check(
+        &self,
+        task: &TaskFacts,
+        charge: Option<&Charge>,
+        claimed: bool,
+    ) -> Result<OnCharge> {
         self.guards.check(&self.id, &task.status, task.updated_at_ms)?;
         let charge = match (self.charge_to_load(task), charge) {
-            (None, _) => return Ok(None),
+            (None, _) => return Ok(OnCharge::Nothing),
             // An old task may name a charge that is gone. It must be able to fail all the same.
-            (Some(_), None) if self.credit_id.is_none() => return Ok(None),
+            (Some(_), None) if self.credit_id.is_none() => return Ok(OnCharge::Nothing),
             (Some(id), charge) => own_charge(id, charge, &task.user_id)?,
         };
+        let named = self.credit_id.is_some();
+        // A charge that the task has named all along may have been made for one that is gone since.
+        let takes = named && self.credit_id != task.credit_id;
+        if takes || (self.fails() && claimed) {
+            check_made_for(charge, self.kind, &self.id)?;
+        }
         if self.fails() {
-            return Refundable::of(charge);
+            return Ok(Refundable::of(charge)?.map_or(OnCharge::Nothing, OnCharge::Refunds));
         }
         if self.delivers() && !charge.active {
+            if self.allow_refunded {
+                return Ok(OnCharge::gives_away(charge));
+            }
             return Err(Error::TaskRefunded {
                 task_id: self.id.clone(),
                 charge_id: charge.id.clone(),
             });
         }
-        let named = self.credit_id.is_some();
         if named && charge.active && self.status().unwrap_or(&task.status) == FAILED {
             return Err(Error::ReadOnlyField {
                 field: "creditId",
                 reason: "the task has failed, and a failed task keeps no charge; set another status too",
             });
         }
-        Ok(None)
+        Ok(OnCharge::Nothing)
     }
 }
 
@@ -121,12 +170,12 @@ pub(super) fn check_fixed(patch: &Fields) -> Result<()> {
     }
 }
 
-/// Decides on a patch. `refundable` is what [`TaskPatch::check`] found, `grants` are those of its
+/// Decides on a patch. `on_charge` is what [`TaskPatch::check`] found, `grants` are those of its
 /// draws that the user still has. The caller hears of a refund (perhaps of 0) whenever the task fails.
 pub fn plan_patch(
     patch: &TaskPatch,
     task: &TaskFacts,
-    refundable: Option<&Refundable>,
+    on_charge: &OnCharge,
     grants: Vec<Grant>,
     ids: NewIds,
     now_ms: i64,
@@ -134,12 +183,21 @@ pub fn plan_patch(
     let table = TableName::Tasks(patch.kind);
     let mut plan = Plan::new(&task.user_id, table, &patch.id);
     let mut refund = patch.fails().then(Refund::default);
-    if let Some(refundable) = refundable {
-        refund = Some(give_back(&mut plan, refundable, grants, patch.policy, ids, now_ms));
-        let flip =
-            [("status", Value::Text("deleted".to_owned())), ("updatedAt", Value::TimeMs(now_ms))];
-        let flip = flip.into_iter().collect();
-        plan.push(TableName::Credit, Verb::UpdateCharge, &refundable.charge_id, flip);
+    match on_charge {
+        OnCharge::Nothing => {}
+        OnCharge::Refunds(refundable) => {
+            refund = Some(give_back(&mut plan, refundable, grants, patch.policy, ids, now_ms));
+            let flip = [
+                ("status", Value::Text("deleted".to_owned())),
+                ("updatedAt", Value::TimeMs(now_ms)),
+            ];
+            let flip = flip.into_iter().collect();
+            plan.push(TableName::Credit, Verb::UpdateCharge, &refundable.charge_id, flip);
+        }
+        OnCharge::GivesAway { charge_id, metadata } => {
+            let said = [("metadata", Value::Json(metadata.clone()))].into_iter().collect();
+            plan.push(TableName::Credit, Verb::Update, charge_id, said);
+        }
     }
     let mut row = patch.fields.clone();
     plan.free_trials = task.free_trials(patch.kind, &mut row);

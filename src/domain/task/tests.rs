@@ -57,6 +57,12 @@ fn charge(user_id: &str, active: bool, detail: &str) -> Charge {
     }
 }
 
+/// A charge that was made for a media task.
+fn made_for(task_id: &str, active: bool) -> Charge {
+    let metadata = Some(format!(r#"{{"type":"media-task-step","taskId":"{task_id}"}}"#));
+    Charge { metadata, ..charge("u", active, "[]") }
+}
+
 #[test]
 fn new_tasks_as_passed() {
     let plain = [("id", text("t")), ("userId", text("u"))];
@@ -124,6 +130,8 @@ fn new_tasks_guards_in_order() -> Result<()> {
     let free = new_task(fields(&free), 0)?;
     let paid = [("id", text("t")), ("userId", text("u"))];
     let paid = new_task(fields(&paid), 1)?;
+    let mut delivered = free.clone();
+    delivered.fields.set("status", text("completed"));
     let rows = [
         // task, user exists, task exists, its charge; the code
         (&paid, false, true, None, Some("USER_NOT_FOUND")),
@@ -132,7 +140,12 @@ fn new_tasks_guards_in_order() -> Result<()> {
         (&free, true, true, None, Some("TASK_EXISTS")),
         (&free, true, false, None, Some("CHARGE_NOT_FOUND")),
         (&free, true, false, Some(charge("v", true, "[]")), Some("CHARGE_OWNER_MISMATCH")),
+        (&free, true, false, Some(made_for("s", true)), Some("CHARGE_OWNER_MISMATCH")),
+        (&free, true, false, Some(made_for("s", false)), None),
+        (&free, true, false, Some(made_for("t", true)), None),
         (&free, true, false, Some(charge("u", true, "[]")), None),
+        (&delivered, true, false, Some(charge("u", true, "[]")), None),
+        (&delivered, true, false, Some(charge("u", false, "[]")), Some("TASK_REFUNDED")),
     ];
     for (task, user_exists, task_exists, named_charge, code) in rows {
         let funds = ChargeFacts { user_exists, ..ChargeFacts::default() };
@@ -174,12 +187,70 @@ fn patches() -> Result<()> {
         let patch = patch(fields)?;
         let task = task("processing", credit_id);
         assert_eq!(patch.charge_to_load(&task), loaded, "{patch:?}");
-        let checked = patch.check(&task, charge.as_ref());
+        let checked = patch.check(&task, charge.as_ref(), true);
         let draws = checked
             .as_ref()
-            .map(|refundable| refundable.as_ref().map_or(0, |some| some.draws.len() as i64))
+            .map(|found| found.refundable().map_or(0, |some| some.draws.len() as i64))
             .map_err(Error::code);
         assert_eq!(draws, expected, "{patch:?} {charge:?}");
+    }
+    Ok(())
+}
+
+#[test]
+fn a_task_takes_and_refunds_its_own_charge_alone() -> Result<()> {
+    let (own, other) = (|active| made_for("t", active), |active| made_for("s", active));
+    let fails = || vec![("status", text("failed"))];
+    let names = |id: &str| vec![("creditId", text(id))];
+    let both = |id: &str| vec![("creditId", text(id)), ("status", text("failed"))];
+    let delivers = || vec![("status", text("completed"))];
+    let mismatch = Some("CHARGE_OWNER_MISMATCH");
+    let rows = [
+        // kind, the patch of a task that names c, the charge, whether the task it was made for is there; the code
+        (Media, fails(), own(true), false, None),
+        (Media, fails(), other(true), true, mismatch),
+        (Media, fails(), other(true), false, None),
+        (Media, fails(), other(false), true, None),
+        (Media, fails(), charge("u", true, "[]"), false, None),
+        (Ai, fails(), own(true), true, mismatch),
+        (Media, both("c"), other(true), true, mismatch),
+        (Media, both("c"), other(true), false, None),
+        (Media, both("d"), other(true), false, mismatch),
+        (Media, names("d"), other(true), false, mismatch),
+        (Media, names("d"), other(false), true, None),
+        (Media, names("d"), own(true), false, None),
+        (Media, names("c"), other(true), true, None),
+        (Media, delivers(), other(true), true, None),
+    ];
+    for (kind, patched, charge, claimed, code) in rows {
+        let (patched, none) = (fields(&patched), Fields::default());
+        let patch = TaskPatch::parse(kind, "t".into(), patched, &none, RefundPolicy::Source)?;
+        let checked = patch.check(&task("processing", Some("c")), Some(&charge), claimed);
+        assert_eq!(checked.err().map(|error| error.code()), code, "{patch:?} {charge:?} {claimed}");
+    }
+    Ok(())
+}
+
+#[test]
+fn a_charge_remembers_that_its_task_was_given_away() -> Result<()> {
+    let given = r#"{"type":"media-task-step","taskId":"t","given":true}"#;
+    let rows = [
+        // the charge's metadata; what it becomes
+        (None, Some(r#"{"given":true}"#)),
+        (made_for("t", false).metadata, Some(given)),
+        (Some(given.to_owned()), None),
+    ];
+    for (metadata, expected) in rows {
+        let patched = fields(&[("status", text("completed"))]);
+        let patch = patch_with(patched, &[("allowRefunded", Value::Bool(true))])?;
+        let charge = Charge { metadata, ..charge("u", false, "[]") };
+        let task = task("failed", Some("c"));
+        let on_charge = patch.check(&task, Some(&charge), false)?;
+        let (plan, refund) = plan_patch(&patch, &task, &on_charge, Vec::new(), ids(), 9);
+        let of_charge = plan.rows.iter().find(|row| row.table == TableName::Credit);
+        let written = of_charge.and_then(|row| row.fields.get("metadata").cloned());
+        assert_eq!(written, expected.map(|json| Value::Json(json.to_owned())), "{charge:?}");
+        assert_eq!(refund, None);
     }
     Ok(())
 }
@@ -197,7 +268,7 @@ fn a_failed_task_takes_no_active_charge() -> Result<()> {
     ];
     for (status, patched, active, code) in rows {
         let patch = patch(fields(&patched))?;
-        let checked = patch.check(&task(status, None), Some(&charge("u", active, "[]")));
+        let checked = patch.check(&task(status, None), Some(&charge("u", active, "[]")), true);
         assert_eq!(checked.err().map(|error| error.code()), code, "{status} {patch:?}");
     }
     Ok(())
@@ -208,7 +279,8 @@ fn a_failing_patch_always_says_what_was_refunded() -> Result<()> {
     let rows = [("failed", true), ("Failed", false), ("completed", false)];
     for (status, says) in rows {
         let patch = patch(fields(&[("status", text(status))]))?;
-        let (plan, refund) = plan_patch(&patch, &task("pending", None), None, Vec::new(), ids(), 9);
+        let (plan, refund) =
+            plan_patch(&patch, &task("pending", None), &OnCharge::Nothing, Vec::new(), ids(), 9);
         assert_eq!(refund, says.then(Refund::default), "{status}");
         assert_eq!(plan.rows[0].fields.get("updatedAt"), Some(&Value::TimeMs(9)));
     }
@@ -288,7 +360,7 @@ fn a_refunded_task_is_not_delivered() -> Result<()> {
         let patch = TaskPatch::parse(kind, "t".into(), patched, &options, RefundPolicy::Source)?;
         let (task, charge) = (task("failed", Some("c")), charge("u", active, "[]"));
         let charge = patch.charge_to_load(&task).map(|_| &charge);
-        let checked = patch.check(&task, charge);
+        let checked = patch.check(&task, charge, true);
         assert_eq!(checked.err().map(|error| error.code()), code, "{patch:?}");
     }
     Ok(())
@@ -369,7 +441,8 @@ fn steps() -> Result<()> {
 fn guards_come_before_charges() -> Result<()> {
     let options = [("ifStatus", text("pending"))];
     let patch = patch_with(fields(&[("status", text("failed"))]), &options)?;
-    let checked = patch.check(&task("completed", Some("c")), Some(&charge("v", true, "junk")));
+    let checked =
+        patch.check(&task("completed", Some("c")), Some(&charge("v", true, "junk")), true);
     assert_eq!(checked.err().map(|error| error.code()), Some("TASK_STATE_CONFLICT"));
 
     let charge = fields(&[("credits", Value::Integer(5))]);

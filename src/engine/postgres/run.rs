@@ -172,11 +172,12 @@ impl Engine {
         };
         let task = &facts.task;
         let charge = patch.charge_to_load(task).and(facts.charge.as_ref());
-        let refundable = undo_if_refused(&mut session, patch.check(task, charge))?;
-        let grants = session.grants_drawn_on(refundable.as_ref(), facts.drawn_on).await?;
+        let claimed = session.is_claimed(charge, patch.kind, &patch.id).await?;
+        let on_charge = undo_if_refused(&mut session, patch.check(task, charge, claimed))?;
+        let grants = session.grants_drawn_on(on_charge.refundable(), facts.drawn_on).await?;
 
         let ids = self.new_ids(now_ms);
-        let (plan, refund) = plan_patch(patch, task, refundable.as_ref(), grants, ids, now_ms);
+        let (plan, refund) = plan_patch(patch, task, &on_charge, grants, ids, now_ms);
 
         let row = self.write(&mut session, &plan, now_ms).await?;
         Ok(Outcome::Updated(row, refund))
@@ -208,10 +209,10 @@ impl Engine {
 
     async fn settle_charge(&self, settlement: &Settlement, now_ms: i64) -> Attempt {
         let mut session = self.server.session().await?;
-        let (task, charge, drawn_on) = match &settlement.target {
+        let (task, charge, drawn_on, claimed) = match &settlement.target {
             Target::Charge(id) => {
                 let (charge, drawn_on) = session.refund_facts(id).await?;
-                (None, charge, drawn_on)
+                (None, charge, drawn_on, false)
             }
             Target::Task(kind, id) => {
                 session.schema()?.check_settlement_of(*kind)?;
@@ -220,10 +221,11 @@ impl Engine {
                     session.roll_back();
                     return Ok(Outcome::Row(None));
                 };
-                (Some(facts.task), facts.charge, facts.drawn_on)
+                let claimed = session.is_claimed(facts.charge.as_ref(), *kind, id).await?;
+                (Some(facts.task), facts.charge, facts.drawn_on, claimed)
             }
         };
-        let checked = settlement.check(task.as_ref(), charge);
+        let checked = settlement.check(task.as_ref(), charge, claimed);
         let (charge, settling) = undo_if_refused(&mut session, checked)?;
         let refundable = settling.as_ref().map(|settling| &settling.refundable);
         let grants = session.grants_drawn_on(refundable, drawn_on).await?;

@@ -70,13 +70,9 @@ impl Session<'_> {
         }
         for (kind, rows) in kinds.into_iter().zip(replies) {
             for row in rows {
-                let entry = TaskEntry {
-                    kind,
-                    id: get(row, 0)?,
-                    failed: get::<Option<&str>>(row, 2)? == Some("failed"),
-                    credit_id: get(row, 3)?,
-                    times: times(row, 4)?,
-                };
+                let status = get::<Option<&str>>(row, 2)?.unwrap_or_default();
+                let entry =
+                    TaskEntry::new(kind, get(row, 0)?, status, get(row, 3)?, times(row, 4)?);
                 page.enter_task(get(row, 1)?, entry);
             }
         }

@@ -268,6 +268,23 @@ impl Session<'_> {
         Ok((read_charges(&charge)?.into_iter().next(), read_grants(&grants)?))
     }
 
+    /// Whether a charge was made for another task than this, which is there. Hardly any is.
+    pub async fn is_claimed(
+        &mut self,
+        charge: Option<&Charge>,
+        kind: TaskKind,
+        id: &str,
+    ) -> Result<bool> {
+        let other = charge.and_then(|charge| charge.other_task(kind, id));
+        let Some((kind, id)) = other else { return Ok(false) };
+        if self.schema()?.table(TableName::Tasks(kind)).is_err() {
+            return Ok(false);
+        }
+        let sql = format!("SELECT 1 FROM {} WHERE id = $1", kind.table());
+        let [rows] = self.more([Statement::new(sql, [text(&id)])], "reading a task").await?;
+        Ok(!rows.is_empty())
+    }
+
     /// The grants that a charge drew on, those that its user still has. `found` are those that
     /// the facts had: nearly always all.
     pub async fn grants_drawn_on(

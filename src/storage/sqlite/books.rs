@@ -34,13 +34,10 @@ impl Database {
             let Ok(table) = self.schema.table(TableName::Tasks(kind)) else { continue };
             let columns = format!("id, user_id, status, {}", table.column_or("credit_id", "NULL"));
             self.each(TableName::Tasks(kind), &columns, &range, |row, times| {
-                let entry = TaskEntry {
-                    kind,
-                    id: text(row.get_ref(0)?).into_owned(),
-                    failed: text(row.get_ref(2)?) == "failed",
-                    credit_id: bytes(row.get_ref(3)?).map(|bytes| lossy(bytes).into_owned()),
-                    times,
-                };
+                let id = text(row.get_ref(0)?).into_owned();
+                let credit_id = bytes(row.get_ref(3)?).map(|bytes| lossy(bytes).into_owned());
+                let status = text(row.get_ref(2)?);
+                let entry = TaskEntry::new(kind, id, &status, credit_id, times);
                 page.enter_task(&text(row.get_ref(1)?), entry);
                 Ok(())
             })?;
