@@ -34,9 +34,9 @@ function encodeObject(value) {
     const json = JSON.stringify(value)
     if (json !== undefined) return { $json: wellFormed(json) }
   } catch {
-    // A circular object, a bigint inside, a toJSON that throws.
+    // A toJSON that throws, too.
   }
-  return { $unsupported: "an object that JSON can't hold" }
+  return { $unsupported: "an object that JSON can't hold (circular, too deep, or a bigint in it)" }
 }
 
 /** A plain object whose keys are fields; anything else as a value, for the error to describe. */

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use super::json;
 use super::value::Value;
 
 /// What a column holds.
@@ -80,6 +81,9 @@ pub fn check(key: &str, kind: Kind, limit: &Limit, value: &Value) -> Result<(), 
         (_, Value::Real(number)) if !number.is_finite() => "a finite number",
         // PostgreSQL can't hold a NUL, and SQLite's own functions stop at it.
         (_, Value::Text(text)) if text.contains('\0') => "text without NUL characters",
+        (Kind::Json, Value::Json(json)) if json::is_too_deep(json) => {
+            return Err(Misfit::Expected(json::expected()));
+        }
         (Kind::Text, Value::Text(text) | Value::Json(text)) => return check_text(limit, text),
         (Kind::Integer, Value::Integer(number)) => return check_integer(limit, *number),
         (Kind::Real, Value::Integer(_) | Value::Real(_))
@@ -93,6 +97,24 @@ pub fn check(key: &str, kind: Kind, limit: &Limit, value: &Value) -> Result<(), 
         (Kind::Boolean, _) => "true or false",
     };
     Err(Misfit::Expected(expected.to_owned()))
+}
+
+/// What a column keeps in place of a text, an array or an object that it can't hold, where the row must be written
+/// all the same: as much of it as there is room for. What is of another type is a slip: `None`.
+pub fn in_place_of(kind: Kind, limit: &Limit, value: &Value) -> Option<Value> {
+    let text = match value {
+        Value::Text(text) | Value::Json(text) => text.replace('\0', "\u{fffd}"),
+        // As JavaScript's side calls one that refers to itself, or is too deep.
+        Value::Unsupported(what) if what.starts_with("an object") => what.clone(),
+        _ => return None,
+    };
+    match (kind, limit) {
+        (Kind::Text, Limit::None) | (Kind::Json, _) => Some(Value::Text(text)),
+        (Kind::Text, Limit::Characters(most)) => {
+            Some(Value::Text(text.chars().take(*most).collect()))
+        }
+        _ => None,
+    }
 }
 
 fn check_text(limit: &Limit, text: &str) -> Result<(), Misfit> {

@@ -8,6 +8,7 @@ use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde_json::value::RawValue;
 use serde_json::{Map, Value as Json, json};
 
+use super::json;
 use super::table::TaskKind;
 use super::value::Value;
 use crate::error::{Error, Result};
@@ -71,9 +72,16 @@ pub fn of_step(kind: TaskKind, task_id: &str, passed: Option<&Value>) -> Result<
     };
     let mut metadata = match passed {
         None | Some(Value::Null) => Map::new(),
-        Some(Value::Json(text) | Value::Text(text)) => {
-            object(text).ok_or_else(|| invalid("an object, or the JSON text of one".to_owned()))?
+        Some(Value::Json(text) | Value::Text(text)) if json::is_too_deep(text) => {
+            return Err(Error::InvalidValue {
+                table: "credit".to_owned(),
+                field: "metadata".to_owned(),
+                expected: json::expected(),
+                given: super::value::describe(passed),
+            });
         }
+        Some(Value::Json(text) | Value::Text(text)) => object(&json::mended(text))
+            .ok_or_else(|| invalid("an object, or the JSON text of one".to_owned()))?,
         Some(_) => return Err(invalid("an object, or the JSON text of one".to_owned())),
     };
     metadata.retain(|name, _| !OWN.contains(&name.as_str()));

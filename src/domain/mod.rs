@@ -10,6 +10,7 @@ pub mod column;
 pub mod credits;
 pub mod detail;
 pub mod grant;
+pub mod json;
 pub mod metadata;
 pub mod options;
 pub mod plan;

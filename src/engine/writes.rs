@@ -232,7 +232,7 @@ fn update_task(
     ids: NewIds,
     now_ms: i64,
 ) -> Result<Outcome> {
-    ledger.schema().check_patch(patch)?;
+    let patch = &*ledger.schema().check_patch(patch)?;
     let Some(task) = ledger.task_facts(patch.kind, &patch.id)? else {
         return Ok(Outcome::Row(None));
     };

@@ -5,10 +5,12 @@
 //! `{"$number":"NaN"}`; an invalid date is `{"$date":null}`, and `{"$unsupported":"a function"}` is
 //! what can't cross. `{"$fields":{…}}` is an object whose keys are fields, `{"$list":[…]}` a list of such.
 
+use std::borrow::Cow;
 use std::fmt::{self, Write as _};
 
 use serde::de::{self, Deserialize, Deserializer, MapAccess, Visitor};
 
+use crate::domain::json::mended;
 use crate::domain::value::Value;
 
 /// What a caller passed in one place.
@@ -81,7 +83,14 @@ impl<'de> Visitor<'de> for PassedVisitor {
                 Some(time_ms) => Passed::Value(Value::TimeMs(time_ms)),
                 None => Passed::Value(Value::InvalidDate),
             },
-            "$json" => Passed::Value(Value::Json(map.next_value()?)),
+            "$json" => {
+                let json: String = map.next_value()?;
+                let mended = match mended(&json) {
+                    Cow::Owned(mended) => Some(mended),
+                    Cow::Borrowed(_) => None,
+                };
+                Passed::Value(Value::Json(mended.unwrap_or(json)))
+            }
             "$bytes" => {
                 let bytes = from_hex(&map.next_value::<String>()?);
                 Passed::Value(Value::Bytes(bytes.ok_or_else(|| de::Error::custom("not hex"))?))

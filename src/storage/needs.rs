@@ -1,11 +1,13 @@
 //! What a request needs of the tables: refused before anything is read or written.
 
+use std::borrow::Cow;
+
 use super::schema::Schema;
 use crate::domain::table::TableName::{Credit, Tasks, User};
 use crate::domain::table::TaskKind;
 use crate::domain::task::{NewTask, Step, TaskPatch};
 use crate::domain::value::Fields;
-use crate::error::Result;
+use crate::error::{Error, Result};
 
 /// Where a task keeps its charge. An app that charges for no task may be without it.
 const CREDIT_ID: &str = "credit_id";
@@ -25,13 +27,21 @@ impl Schema {
         table.check_complete(&task.fields)
     }
 
-    /// For `updateMediaTaskById` and `updateAITaskById`.
-    pub fn check_patch(&self, patch: &TaskPatch) -> Result<()> {
+    /// For `updateMediaTaskById` and `updateAITaskById`: the patch as it is to be written. What a failure carries
+    /// must not hold it up, since the user's credits come back with it.
+    pub fn check_patch<'p>(&self, patch: &'p TaskPatch) -> Result<Cow<'p, TaskPatch>> {
         let table = self.table(Tasks(patch.kind))?;
         if patch.credit_id().is_some() {
             self.needs(Tasks(patch.kind), CREDIT_ID)?;
         }
-        table.check(&patch.fields)
+        match table.check(&patch.fields) {
+            Err(Error::InvalidValue { .. }) if patch.fails() => {
+                let fields = table.mended(&patch.fields);
+                table.check(&fields)?;
+                Ok(Cow::Owned(patch.with_fields(fields)))
+            }
+            checked => checked.map(|()| Cow::Borrowed(patch)),
+        }
     }
 
     /// For `chargeMediaTask` and `chargeAITask`.

@@ -169,6 +169,20 @@ impl Table {
         Ok(())
     }
 
+    /// These fields as a row that must be written all the same says them: texts and JSON that their columns can't
+    /// hold are cut or put into words. A status is what it is.
+    pub fn mended(&self, fields: &Fields) -> Fields {
+        let in_place_of = |key: &str, value: &Value| {
+            let column = self.column(key).ok().filter(|_| key != "status")?;
+            self.check_value(column, value).err()?;
+            column::in_place_of(column.kind, &column.limit, value)
+        };
+        let mended = |(key, value): (&str, &Value)| {
+            (key.to_owned(), in_place_of(key, value).unwrap_or_else(|| value.clone()))
+        };
+        fields.iter().map(mended).collect()
+    }
+
     /// Refuses a new row that lacks a field which nobody fills in.
     pub fn check_complete(&self, row: &Fields) -> Result<()> {
         // The plan of every new row sets these.
@@ -228,7 +242,27 @@ fn check_tables(
                 .map(|(name, kind)| (*table, *name, *kind))
         })
         .collect();
-    if missing.is_empty() { Ok(()) } else { Err(missing_columns(&missing, sql_type)) }
+    if !missing.is_empty() {
+        return Err(missing_columns(&missing, sql_type));
+    }
+    found.iter().try_for_each(|(table, columns)| check_keys(*table, columns))
+}
+
+/// Refuses two columns with one name in JavaScript: a field of a row stands for one of them alone.
+fn check_keys(table: TableName, columns: &[Column]) -> Result<()> {
+    let mut by_key: HashMap<&str, &str> = HashMap::new();
+    for Column { key, name, .. } in columns {
+        if let Some(other) = by_key.insert(key, name) {
+            let table = table.sql();
+            return Err(Error::SchemaMismatch {
+                problem: format!("{table}.{other} and {table}.{name} are both {key} in JavaScript"),
+                remedy: "Keep one of the two columns: move its values into the one that the app's \
+                         Drizzle schema has, and drop or rename the other"
+                    .to_owned(),
+            });
+        }
+    }
+    Ok(())
 }
 
 /// The error for columns that are not there.

@@ -85,6 +85,11 @@ impl TaskPatch {
         })
     }
 
+    /// The same patch with other columns.
+    pub fn with_fields(&self, fields: Fields) -> Self {
+        Self { fields, ..self.clone() }
+    }
+
     /// The charge that the patch names.
     pub fn credit_id(&self) -> Option<&str> {
         self.credit_id.as_deref()

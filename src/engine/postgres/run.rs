@@ -159,7 +159,7 @@ impl Engine {
 
     async fn update_task(&self, patch: &TaskPatch, now_ms: i64) -> Attempt {
         let mut session = self.server.session().await?;
-        session.schema()?.check_patch(patch)?;
+        let patch = &*session.schema()?.check_patch(patch)?;
         let wanted = WantedTask {
             kind: patch.kind,
             id: &patch.id,
