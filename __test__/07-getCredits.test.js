@@ -2,6 +2,7 @@
 
 const { TestDatabase, DAY_MS } = require('./helpers/database')
 const { violations } = require('./helpers/invariants')
+const { sqlite } = require('./helpers/storage')
 
 /** User `u` has 3 grants (one of them deleted) and 2 charges, `v` has 1 grant and 1 charge. */
 async function twoUsers() {
@@ -103,6 +104,21 @@ describe('getCredits', () => {
     const createdAt = new Date()
     await database.user('u', ...['b', 'c', 'a'].map((id) => ({ id, credits: 1, createdAt })))
     expect(ids(await database.credits.getCredits())).toEqual(['c', 'b', 'a'])
+  })
+
+  sqlite.test('gives the same where rows have no rowid: a table WITHOUT ROWID, a view', async () => {
+    const { database, getCredits } = await twoUsers()
+    const query = { userId: 'u', page: 2, limit: 2 }
+    const expected = await getCredits(query)
+    const [{ sql }] = await database.sql("SELECT sql FROM sqlite_master WHERE name = 'credit'")
+    await database.run(
+      'ALTER TABLE credit RENAME TO rows',
+      `${sql} WITHOUT ROWID`,
+      'INSERT INTO credit SELECT * FROM rows',
+    )
+    expect(await getCredits(query)).toEqual(expected)
+    await database.run('DROP TABLE credit', 'CREATE VIEW credit AS SELECT * FROM rows')
+    expect(await getCredits(query)).toEqual(expected)
   })
 
   test('gives every row of a real database as it is', async () => {

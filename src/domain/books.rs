@@ -182,11 +182,13 @@ impl Books {
     pub fn drawn_on_grants(&self) -> HashMap<&str, Drawn<'_>> {
         let mut drawn: HashMap<&str, Drawn> = HashMap::new();
         for charge in &self.charges {
+            // Once: it reads all of the draws.
+            let is_doubtful = !charge.adds_up();
             for draw in charge.readable_draws() {
                 let on_grant = drawn.entry(draw.credit_id.as_str()).or_default();
                 if charge.active {
                     on_grant.active = on_grant.active.saturating_add(draw.credits_consumed);
-                    on_grant.is_doubtful |= !charge.adds_up();
+                    on_grant.is_doubtful |= is_doubtful;
                 } else if draw.credits_consumed > 0 {
                     on_grant.refunded.push((&charge.id, draw.credits_consumed));
                 }

@@ -233,3 +233,14 @@ fn numbers_that_overflow_are_findings_too() {
     let books = Books { grants, ..Books::of("u") };
     assert!(Audit::of(&books).findings(&Owners::new()).len() >= 2);
 }
+
+/// If all draws were added up for each of them, this would take minutes.
+#[test]
+fn a_charge_may_have_very_many_draws() {
+    let ids: Vec<String> = (0..50_000).map(|at| format!("g{at}")).collect();
+    let draws: Vec<(&str, i64)> = ids.iter().map(|id| (id.as_str(), 1)).collect();
+    let grants = ids.iter().map(|id| grant(id, 1, 0)).collect();
+    let charges = vec![charge("a", true, 50_000, &draws, "")];
+    let books = Books { grants, charges, ..Books::of("u") };
+    assert_eq!(Audit::of(&books).findings(&Owners::new()), []);
+}

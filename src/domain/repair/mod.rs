@@ -197,9 +197,12 @@ impl<'b> Repair<'b> {
 /// Plans fixes of one user's books. Each row remembers, in its metadata, what was changed: `metadata` is
 /// that of each row as it is.
 pub fn plan_fixes(fixes: &[Fix], metadata: &HashMap<String, Option<String>>, now_ms: i64) -> Plan {
+    // In the order in which they are first named.
     let mut rows: Vec<(&str, Vec<&Fix>)> = Vec::new();
+    let mut places: HashMap<&str, usize> = HashMap::new();
     for fix in fixes {
-        match rows.iter_mut().find(|(id, _)| *id == fix.credit_id) {
+        let place = *places.entry(&fix.credit_id).or_insert(rows.len());
+        match rows.get_mut(place) {
             Some((_, of_row)) => of_row.push(fix),
             None => rows.push((&fix.credit_id, vec![fix])),
         }

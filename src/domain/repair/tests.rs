@@ -255,3 +255,15 @@ fn a_row_remembers_what_was_changed() {
         assert_eq!(serde_json::from_str::<Json>(written).unwrap(), metadata);
     }
 }
+
+/// If each fix looked for its row among all of them, this would take minutes.
+#[test]
+fn a_refund_may_change_very_many_rows() {
+    let ids: Vec<String> = (0..50_000).map(|at| format!("g{at}")).collect();
+    let draws: Vec<(&str, i64)> = ids.iter().map(|id| (id.as_str(), 1)).collect();
+    let grants = ids.iter().map(|id| grant(id, 1, 0)).collect();
+    let charges = vec![charge("a", true, 50_000, &draws)];
+    let books = Books { grants, charges, tasks: vec![failed("a")], ..Books::of("u") };
+    let plan = plan_fixes(&fixes(&books, NOW), &HashMap::new(), NOW);
+    assert_eq!(plan.rows.len(), 50_001);
+}

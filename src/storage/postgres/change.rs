@@ -1,6 +1,6 @@
 //! Statements that change several things at once, each of which must be what the plan says.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use tokio_postgres::types::Type;
@@ -87,8 +87,18 @@ pub(super) fn write_rows<'r>(
     table: impl Fn(TableName) -> Result<Arc<Table>, Failure>,
 ) -> Result<Vec<(Arc<Table>, Statement)>, Failure> {
     let mut groups: Vec<Vec<&RowChange>> = Vec::new();
+    // Where new rows of a table with the same columns are.
+    let mut places: HashMap<(TableName, Vec<&str>), usize> = HashMap::new();
     for row in rows {
-        match groups.iter_mut().find(|group| go_together(group, row)) {
+        let last = groups.len();
+        let place = match row.verb {
+            Verb::Insert => {
+                let keys = row.fields.iter().map(|(key, _)| key).collect();
+                *places.entry((row.table, keys)).or_insert(last)
+            }
+            Verb::Update | Verb::UpdateCharge => last,
+        };
+        match groups.get_mut(place) {
             Some(group) => group.push(row),
             None => groups.push(vec![row]),
         }
@@ -115,14 +125,4 @@ pub(super) fn write_rows<'r>(
         Ok((table, statement))
     };
     groups.iter().map(statement).collect()
-}
-
-fn go_together(group: &[&RowChange], row: &RowChange) -> bool {
-    let keys =
-        |row: &RowChange| row.fields.iter().map(|(key, _)| key.to_owned()).collect::<Vec<_>>();
-    group.first().is_some_and(|first| {
-        (first.verb, row.verb) == (Verb::Insert, Verb::Insert)
-            && first.table == row.table
-            && keys(first) == keys(row)
-    })
 }

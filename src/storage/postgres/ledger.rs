@@ -293,8 +293,8 @@ impl Session<'_> {
         found: Vec<Grant>,
     ) -> Result<Vec<Grant>> {
         let Some(refundable) = refundable else { return Ok(Vec::new()) };
-        let is_known = |id: &str| found.iter().any(|grant| grant.id == id);
-        if refundable.draws.iter().all(|draw| is_known(&draw.credit_id)) {
+        let known: HashSet<&str> = found.iter().map(|grant| grant.id.as_str()).collect();
+        if refundable.draws.iter().all(|draw| known.contains(draw.credit_id.as_str())) {
             return Ok(found);
         }
         let ids = refundable.draws.iter().map(|draw| draw.credit_id.clone()).collect();

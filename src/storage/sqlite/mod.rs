@@ -379,6 +379,9 @@ fn tune(connection: &mut Connection, options: Options, role: Role) -> Result<()>
         connection.pragma_update(None, "synchronous", synchronous)?;
         // In KiB, because it is negative: see docs/performance.md.
         connection.pragma_update(None, "cache_size", -cache_kib)?;
+        // What is sorted are keys, not rows (see `views.rs`). A file for it would need room where a container
+        // may have none, and would wait for the disk.
+        connection.pragma_update(None, "temp_store", "MEMORY")?;
         match role {
             Role::Writer if options.journal_mode == JournalMode::Wal => {
                 want_wal(connection, options.busy_timeout)

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use rusqlite::types::ToSql;
+use rusqlite::types::{ToSql, Value};
 use rusqlite::{params, params_from_iter};
 
 use super::Database;
@@ -131,7 +131,8 @@ impl Database {
         Ok(format!("user_id = ? AND {}{not_deleted}", in_states(statuses.len())))
     }
 
-    /// Rows that meet a condition, in this order; all of them, or some.
+    /// Rows that meet a condition, in this order; all of them, or some. Their keys are sorted first, and only
+    /// the rows of the page are read: a row may hold megabytes, and sorting would copy it again and again.
     fn rows(
         &self,
         table: TableName,
@@ -144,18 +145,28 @@ impl Database {
         // SQLite reads a negative limit as none.
         let Window { limit, offset } = window.unwrap_or(Window { limit: -1, offset: 0 });
         let parameters = [parameters, &[&limit, &offset]].concat();
-        let sql = format!(
-            r#"SELECT {} FROM "{}" WHERE {condition}
-               ORDER BY {order} LIMIT ? OFFSET ?"#,
-            table.select_list, table.name,
+        let (name, key) = (table.name, self.key_of(table.name));
+        let keys = format!(
+            r#"SELECT {key} FROM "{name}" WHERE {condition} ORDER BY {order} LIMIT ? OFFSET ?"#
         );
+        let row = format!(r#"SELECT {} FROM "{name}" WHERE {key} = ?"#, table.select_list);
         let load = || {
-            let mut statement = self.connection.prepare_cached(&sql)?;
-            let rows =
-                statement.query_map(parameters.as_slice(), |row| self.read_row(&table, row))?;
-            rows.collect::<rusqlite::Result<_>>()
+            let mut statement = self.connection.prepare_cached(&keys)?;
+            let keys = statement.query_map(parameters.as_slice(), |row| row.get::<_, Value>(0))?;
+            let keys: Vec<Value> = keys.collect::<rusqlite::Result<_>>()?;
+            let mut statement = self.connection.prepare_cached(&row)?;
+            let read = |key| statement.query_row([key], |row| self.read_row(&table, row));
+            keys.into_iter().map(read).collect::<rusqlite::Result<_>>()
         };
         load().doing("reading")
+    }
+
+    /// What finds a row of this table. A view, or a table WITHOUT ROWID, has ids alone.
+    fn key_of(&self, table: &str) -> &'static str {
+        match self.connection.prepare_cached(&format!(r#"SELECT rowid FROM "{table}""#)) {
+            Ok(_) => "rowid",
+            Err(_) => "id",
+        }
     }
 
     pub(super) fn count_rows(
