@@ -2,6 +2,15 @@
 
 const { TestDatabase, refusal, task } = require('./helpers/database')
 const { Callers, addUsers, untilWaiting } = require('./helpers/callers')
+const {
+  INSERTS,
+  UNAVAILABLE,
+  UNKNOWN,
+  atCommit,
+  gotThrough,
+  loseNextAnswer,
+  wasLost,
+} = require('./helpers/commits')
 const { violations } = require('./helpers/invariants')
 const { foreignTransaction, isCommit, throughProxy } = require('./helpers/network')
 
@@ -10,41 +19,6 @@ jest.setTimeout(30_000)
 
 // A connection breaks while it commits. What the caller is told must be true, or that nobody knows.
 
-const UNAVAILABLE = { code: 'DATABASE_UNAVAILABLE', retryable: true }
-const UNKNOWN = { code: 'OUTCOME_UNKNOWN', retryable: false }
-
-const GRANT = { userId: 'u0', credits: 5, transactionNo: 'n' }
-const CHARGE = { userId: 'u0', credits: 150, transactionNo: 'n' }
-
-/** A call that inserts a row, and how to see whether it is there. */
-const INSERTS = [
-  [
-    'createMediaTask',
-    ({ createMediaTask }) => createMediaTask(task('new', 'u0'), 150),
-    `SELECT id FROM media_tasks WHERE id = 'new'`,
-  ],
-  [
-    'createMediaTask without a cost',
-    ({ createMediaTask }) => createMediaTask(task('new', 'u0'), 0),
-    `SELECT id FROM media_tasks WHERE id = 'new'`,
-  ],
-  [
-    'createMediaTask with a charge that is there',
-    ({ createMediaTask }, creditId) => createMediaTask(task('new', 'u0', { creditId }), 0),
-    `SELECT id FROM media_tasks WHERE id = 'new'`,
-  ],
-  [
-    'consumeCredits',
-    ({ consumeCredits }) => consumeCredits(CHARGE),
-    `SELECT id FROM credit WHERE transaction_no = 'n'`,
-  ],
-  [
-    'createCredit',
-    ({ createCredit }) => createCredit(GRANT),
-    `SELECT id FROM credit WHERE transaction_no = 'n'`,
-  ],
-]
-
 /** A user with two grants of 100 and a task that cost 10, and a connection that is open, behind a proxy. */
 async function open(options) {
   const database = await TestDatabase.fresh()
@@ -52,18 +26,6 @@ async function open(options) {
   const through = await throughProxy(database, options)
   const { creditId } = await through.credits.createMediaTask(task('t', 'u0'), 10)
   return { database, creditId, ...through }
-}
-
-/** Whether the server says that it is ready, and in no transaction: that comes after the COMMIT. */
-const isIdle = (bytes) => bytes.includes('Z\0\0\0\x05I')
-
-/** Does something with the next COMMIT of a transaction that has written. */
-function atCommit(proxy, act) {
-  proxy.onClientData = (bytes, connection) => {
-    if (!isCommit(bytes) || bytes.includes('READ ONLY')) return true
-    proxy.onClientData = () => {}
-    return act(bytes, connection)
-  }
 }
 
 /** The client is cut off; the server hears of the COMMIT when this is called. */
@@ -80,7 +42,7 @@ function delayCommit(proxy) {
 describe.each(INSERTS)('%s', (_, call, find) => {
   test('the COMMIT got through, its answer was lost: the row', async () => {
     const { database, proxy, credits, creditId } = await open()
-    atCommit(proxy, (_, connection) => connection.loseAnswer(isIdle))
+    atCommit(proxy, gotThrough)
     const row = await call(credits, creditId)
     expect(await database.sql(find)).toEqual([{ id: row.id }])
     expect(await violations(database)).toEqual([])
@@ -88,10 +50,7 @@ describe.each(INSERTS)('%s', (_, call, find) => {
 
   test('the COMMIT was lost: nothing was written, and it can be tried again', async () => {
     const { database, proxy, credits, creditId } = await open()
-    atCommit(proxy, (_, connection) => {
-      connection.kill()
-      return false
-    })
+    atCommit(proxy, wasLost)
     expect(await refusal(database, () => call(credits, creditId))).toMatchObject(UNAVAILABLE)
     const row = await call(credits, creditId)
     expect(await database.sql(find)).toEqual([{ id: row.id }])
@@ -100,10 +59,7 @@ describe.each(INSERTS)('%s', (_, call, find) => {
 
   test('the connection breaks before the COMMIT: it is tried again on another one', async () => {
     const { database, proxy, credits, creditId } = await open()
-    proxy.onClientData = (_, connection) => {
-      proxy.onClientData = () => {}
-      connection.loseAnswer()
-    }
+    loseNextAnswer(proxy)
     const row = await call(credits, creditId)
     expect(await database.sql(find)).toEqual([{ id: row.id }])
     expect(await violations(database)).toEqual([])
@@ -187,7 +143,7 @@ describe('chargeMediaTask', () => {
 
   test('the COMMIT got through, its answer was lost: the task', async () => {
     const { database, proxy, credits } = await open()
-    atCommit(proxy, (_, connection) => connection.loseAnswer(isIdle))
+    atCommit(proxy, gotThrough)
     const { status, creditId } = await step(credits)
     expect(status).toBe('translating')
     expect((await credits.getMediaTaskCharges('t')).map(({ id }) => id)).toContain(creditId)
@@ -197,10 +153,7 @@ describe('chargeMediaTask', () => {
 
   test('the COMMIT was lost: nothing was written, and it can be tried again', async () => {
     const { database, proxy, credits } = await open()
-    atCommit(proxy, (_, connection) => {
-      connection.kill()
-      return false
-    })
+    atCommit(proxy, wasLost)
     expect(await refusal(database, () => step(credits))).toMatchObject(UNAVAILABLE)
     expect(await step(credits)).toMatchObject({ status: 'translating' })
     expect(await credits.getRemainingCredits('u0')).toBe(185)
@@ -209,14 +162,8 @@ describe('chargeMediaTask', () => {
 })
 
 test.each([
-  ['got through', (_, connection) => connection.loseAnswer(isIdle)],
-  [
-    'was lost',
-    (_, connection) => {
-      connection.kill()
-      return false
-    },
-  ],
+  ['got through', gotThrough],
+  ['was lost', wasLost],
 ])('a settlement whose COMMIT %s can be made again', async (_, act) => {
   const { database, proxy, credits } = await open()
   atCommit(proxy, act)
@@ -246,14 +193,8 @@ test("a task with the same id that is another caller's is not taken for one's ow
 })
 
 test.each([
-  ['the COMMIT got through', (_, connection) => connection.loseAnswer(isIdle)],
-  [
-    'the COMMIT was lost',
-    (_, connection) => {
-      connection.kill()
-      return false
-    },
-  ],
+  ['the COMMIT got through', gotThrough],
+  ['the COMMIT was lost', wasLost],
 ])(
   'updateMediaTaskById does not know whether %s, and a second call refunds no second time',
   async (_, act) => {

@@ -3,7 +3,8 @@
 const { TestDatabase, aiTask, refusal, task } = require('./helpers/database')
 const { atOnce, counted, values } = require('./helpers/calls')
 const { untilWaiting } = require('./helpers/callers')
-const { foreignTransaction, isCommit, throughProxy } = require('./helpers/network')
+const { UNAVAILABLE, UNKNOWN, atCommit, gotThrough, loseNextAnswer, wasLost } = require('./helpers/commits')
+const { foreignTransaction, throughProxy } = require('./helpers/network')
 const { media, trial, trialsStayCounted, used } = require('./helpers/plans')
 const { evaluate } = require('./helpers/processes')
 
@@ -12,8 +13,6 @@ jest.setTimeout(30_000)
 
 // A plan's limits over a network that breaks, and with one connection, for which a call that has it must not wait.
 
-const UNAVAILABLE = { code: 'DATABASE_UNAVAILABLE', retryable: true }
-const UNKNOWN = { code: 'OUTCOME_UNKNOWN', retryable: false }
 const USED_UP = 'FREE_TRIAL_USED_UP'
 const OPTIONS = { freeTrialLimit: 1, maxActive: 5 }
 
@@ -147,24 +146,6 @@ test('DB_MAX_CONNECTIONS=1 of a process: all of its calls come to their end', as
   expect(codes).toContain('done')
 })
 
-/** Whether the server says that it is ready, and in no transaction: that comes after the COMMIT. */
-const isIdle = (bytes) => bytes.includes('Z\0\0\0\x05I')
-
-/** Does something with the next COMMIT of a transaction that has written. */
-function atCommit(proxy, act) {
-  proxy.onClientData = (bytes, connection) => {
-    if (!isCommit(bytes) || bytes.includes('READ ONLY')) return true
-    proxy.onClientData = () => {}
-    return act(bytes, connection)
-  }
-}
-
-const gotThrough = (_, connection) => connection.loseAnswer(isIdle)
-const wasLost = (_, connection) => {
-  connection.kill()
-  return false
-}
-
 /** A database, and a connection to it that is open, behind a proxy. */
 async function open(options) {
   const database = await withUsers()
@@ -203,10 +184,7 @@ describe.each([
 
   test('the connection breaks before it: it is tried again, and counted once', async () => {
     const { database, proxy, credits } = await open(options)
-    proxy.onClientData = (_, connection) => {
-      proxy.onClientData = () => {}
-      connection.loseAnswer()
-    }
+    loseNextAnswer(proxy)
     expect(await take(credits)).toMatchObject({ id: 'new' })
     expect(await used(database)).toBe(1)
   })

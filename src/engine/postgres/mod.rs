@@ -1,6 +1,7 @@
 //! The engine over PostgreSQL: requests run side by side on a pool of connections that everybody in this
 //! process shares who opens the same database. Those that charge share transactions.
 
+mod again;
 mod batches;
 mod charges;
 mod run;

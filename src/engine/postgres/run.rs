@@ -3,9 +3,10 @@
 
 use std::time::{Duration, Instant};
 
-use tracing::{debug, warn};
+use tracing::debug;
 
 use super::Engine;
+use super::again::{Attempts, pause_after};
 use crate::domain::grant::{NewGrant, plan_grant};
 use crate::domain::plan::Plan;
 use crate::domain::quote::quote;
@@ -43,30 +44,17 @@ impl Engine {
     }
 
     async fn with_retries(&self, operation: &Operation) -> Result<Outcome> {
-        const ATTEMPTS: u32 = 10;
-        /// A connection that breaks at once was dead in the pool: the server restarted meanwhile.
-        const AT_ONCE: Duration = Duration::from_secs(1);
-        let began = Instant::now();
-        let (mut lost_one, mut met_one) = (false, false);
-        for attempt in 1..ATTEMPTS {
-            match self.attempt(operation).await {
-                Err(Failure::Conflict(_) | Failure::Refused(Error::TransactionNoCollision)) => {
-                    warn!(attempt, "met another transaction: trying again");
-                    self.retries.conflicts.add();
-                    tokio::time::sleep(pause_after(attempt)).await;
-                }
-                // Nothing was committed: that would be `Unknown`.
-                Err(Failure::Lost(_)) if !lost_one && began.elapsed() < AT_ONCE => {
-                    warn!("a connection of the pool was dead: trying another one");
-                    self.retries.lost_connections.add();
-                    lost_one = true;
-                }
-                // Somebody has just taken a name that the guards saw free: let them look again.
-                Err(Failure::Refused(error)) if !met_one && is_taken(&error) => met_one = true,
-                outcome => return outcome.map_err(Failure::into_error),
+        let mut attempts = Attempts::new();
+        loop {
+            let failure = match self.attempt(operation).await {
+                Ok(outcome) => return Ok(outcome),
+                Err(failure) => failure,
+            };
+            match attempts.pause(&failure, self) {
+                Some(pause) => tokio::time::sleep(pause).await,
+                None => return Err(self.server.final_error(failure)),
             }
         }
-        self.attempt(operation).await.map_err(Failure::into_error)
     }
 
     async fn attempt(&self, operation: &Operation) -> Attempt {
@@ -266,7 +254,8 @@ impl Engine {
         session.find(*table, id).await.map(Outcome::Row)
     }
 
-    /// After a commit that was not answered: looks whether its row is there, which is the answer.
+    /// After a commit that was not answered: looks whether its row is there, which is the answer. While
+    /// no server can be asked, it goes on for as long as a connection may take.
     pub(super) async fn settle(
         &self,
         message: &str,
@@ -275,16 +264,33 @@ impl Engine {
         id: &str,
         is_ours: impl Fn(&Row) -> bool,
     ) -> Attempt {
-        let look = async {
+        let began = Instant::now();
+        let look = || async {
             let mut session = self.server.session().await?;
             session.find_settled(user_id, table, id).await
         };
-        match look.await {
-            Ok(Some(row)) if is_ours(&row) => Ok(Outcome::Row(Some(row))),
-            // It was undone with its connection: nothing was written.
-            Ok(_) => Err(Failure::Lost(message.to_owned())),
-            Err(_) => Err(Failure::Unknown(message.to_owned())),
+        for attempt in 1.. {
+            match look().await {
+                Ok(Some(row)) if is_ours(&row) => return Ok(Outcome::Row(Some(row))),
+                // It was undone with its connection: nothing was written.
+                Ok(_) => return Err(Failure::Lost(message.to_owned())),
+                Err(failure) if can_pass(&failure) && began.elapsed() < self.server.patience() => {
+                    self.server.close_idle(Duration::ZERO);
+                    tokio::time::sleep(pause_after(attempt)).await;
+                }
+                Err(_) => break,
+            }
         }
+        Err(Failure::Unknown(message.to_owned()))
+    }
+}
+
+/// Whether another connection, now or soon, can give the answer that this one did not.
+fn can_pass(failure: &Failure) -> bool {
+    match failure {
+        Failure::Refused(error) => matches!(error, Error::DatabaseUnavailable { retryable: true, .. }),
+        Failure::Conflict(_) | Failure::ReadOnly(_) | Failure::Lost(_) | Failure::Ended(_) => true,
+        Failure::Unknown(_) => false,
     }
 }
 
@@ -304,14 +310,8 @@ pub(super) fn is_about_schema(error: &Error) -> bool {
     }
 }
 
-fn is_taken(error: &Error) -> bool {
+pub(super) fn is_taken(error: &Error) -> bool {
     matches!(error, Error::Database { database_code, .. } if database_code == "23505")
-}
-
-/// Longer each time, and never the same for two that met.
-fn pause_after(attempt: u32) -> Duration {
-    let longest_ms = 4_u64 << attempt.min(6);
-    Duration::from_micros(fastrand::u64(..longest_ms * 1000))
 }
 
 /// A refusal has written nothing, but the transaction has begun.

@@ -108,7 +108,7 @@ impl Session<'_> {
     /// The rows with these ids, in any order. Ends the transaction.
     pub async fn find_all(&mut self, table: TableName, ids: &[&str]) -> Result<Vec<Row>> {
         let found = Arc::clone(self.table(table)?);
-        let [rows] = self.end([with_ids(&found, ids)], "reading").await?;
+        let [rows] = self.end([with_ids(&found, ids)], "ROLLBACK", "reading").await?;
         rows.iter().map(|row| read_row(&found, row)).collect()
     }
 

@@ -3,7 +3,7 @@
 use std::error::Error as _;
 
 use deadpool_postgres::PoolError;
-use tokio_postgres::error::SqlState;
+use tokio_postgres::error::{DbError, Severity, SqlState};
 
 use crate::error::Error;
 
@@ -14,9 +14,14 @@ pub enum Failure {
     Refused(Error),
     /// The same transaction can succeed if it is tried again: a deadlock, a serialization failure.
     Conflict(String),
-    /// The connection broke, or the server fell silent: nobody knows what became of the last statement.
+    /// The server takes no writes: it is a standby, or has become one. The caller's error, if no other
+    /// server does.
+    ReadOnly(Error),
+    /// The connection broke, or the server fell silent: what became of the last statement is not known.
     Lost(String),
-    /// So it was, and the last statement was the COMMIT.
+    /// The server or a pooler said that the session is over. Of the last statement no more is known.
+    Ended(String),
+    /// The connection was lost or ended, and the last statement was the COMMIT.
     Unknown(String),
 }
 
@@ -30,58 +35,93 @@ impl Failure {
     /// The error for a caller who can't try again.
     pub fn into_error(self) -> Error {
         match self {
-            Self::Refused(error) => error,
+            Self::Refused(error) | Self::ReadOnly(error) => error,
             Self::Conflict(message) => Error::DatabaseBusy { message },
-            Self::Lost(message) => unavailable(&message),
+            Self::Lost(message) | Self::Ended(message) => unavailable(&message),
             Self::Unknown(message) => Error::OutcomeUnknown { message },
         }
     }
 
+    /// Whether the server has answered, and undone the transaction.
+    pub(super) fn is_answered(&self) -> bool {
+        matches!(self, Self::Refused(_) | Self::Conflict(_))
+    }
+
     pub(super) fn of(error: &tokio_postgres::Error, doing: &'static str) -> Self {
         let Some(database) = error.as_db_error() else { return Self::Lost(reason(error)) };
-        let code = database.code();
         let message = database.message().to_owned();
-        if [SqlState::T_R_DEADLOCK_DETECTED, SqlState::T_R_SERIALIZATION_FAILURE].contains(code) {
-            return Self::Conflict(message);
-        }
         // Our number or the caller's: the guards tell, when they look again.
         let constraint = database.constraint().unwrap_or_default();
-        if *code == SqlState::UNIQUE_VIOLATION
+        if *database.code() == SqlState::UNIQUE_VIOLATION
             && database.table() == Some("credit")
             && constraint.contains("transaction_no")
         {
             return Self::Refused(Error::TransactionNoCollision);
         }
-        // A lock, or a statement, took longer than the options allow.
-        if [SqlState::LOCK_NOT_AVAILABLE, SqlState::QUERY_CANCELED].contains(code) {
-            return Self::Refused(Error::DatabaseBusy { message });
-        }
-        if is_gone(code) {
-            return Self::Lost(message);
-        }
-        Self::Refused(Error::Database {
+        let code = database.code().code();
+        let refusal = |retryable| Error::Database {
             doing,
-            database_code: code.code().to_owned(),
-            retryable: is_passing(code),
-            message,
-        })
+            database_code: code.to_owned(),
+            retryable,
+            message: message.clone(),
+        };
+        match meaning(code, ends_session(database)) {
+            Meaning::Ended => Self::Ended(message),
+            Meaning::Conflict => Self::Conflict(message),
+            Meaning::Busy => Self::Refused(Error::DatabaseBusy { message }),
+            Meaning::ReadOnly => Self::ReadOnly(refusal(false)),
+            Meaning::Refused { retryable } => Self::Refused(refusal(retryable)),
+        }
     }
 }
 
-/// The server ended the connection: it shuts down, starts up or crashed.
-fn is_gone(code: &SqlState) -> bool {
-    [
-        SqlState::ADMIN_SHUTDOWN,
-        SqlState::CRASH_SHUTDOWN,
-        SqlState::CANNOT_CONNECT_NOW,
-        SqlState::IDLE_IN_TRANSACTION_SESSION_TIMEOUT,
-    ]
-    .contains(code)
+/// What an error of the server, or of a pooler before it, says of the transaction.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Meaning {
+    /// There is no session any more. What came of a COMMIT is not known; anything else was undone.
+    Ended,
+    /// The transaction met another one, and was undone.
+    Conflict,
+    /// A lock, or a statement, took longer than the options allow. The transaction was undone.
+    Busy,
+    /// The server takes no writes.
+    ReadOnly,
+    /// The transaction was undone; `retryable` if what stopped it passes by itself.
+    Refused { retryable: bool },
 }
 
-/// Whether it can pass by itself: no more disk, memory or connections.
-fn is_passing(code: &SqlState) -> bool {
-    code.code().starts_with("53")
+/// By severity, and then by SQLSTATE
+/// (<https://www.postgresql.org/docs/current/errcodes-appendix.html>).
+fn meaning(code: &str, ends_session: bool) -> Meaning {
+    if ends_session {
+        return Meaning::Ended;
+    }
+    let class = code.get(..2).unwrap_or_default();
+    match (class, code) {
+        // Poolers say it of the connection behind them, some of them with severity ERROR.
+        ("08", _) => Meaning::Ended,
+        // The outcome of a statement is not known.
+        (_, "40003") => Meaning::Ended,
+        // Timeouts of a transaction or a session; a server that stops, starts or has crashed.
+        (_, "25P03" | "25P04" | "57P01" | "57P02" | "57P03" | "57P05") => Meaning::Ended,
+        (_, "25006") => Meaning::ReadOnly,
+        // A constraint that is checked at the COMMIT, as class 23.
+        (_, "40002") => Meaning::Refused { retryable: false },
+        ("40", _) => Meaning::Conflict,
+        (_, "55P03" | "57014") => Meaning::Busy,
+        // No disk, memory or connections; an error of the disk or of the system.
+        ("53" | "58", _) => Meaning::Refused { retryable: true },
+        _ => Meaning::Refused { retryable: false },
+    }
+}
+
+/// Servers and poolers end the session after an error of this severity.
+fn ends_session(error: &DbError) -> bool {
+    match error.parsed_severity() {
+        Some(severity) => matches!(severity, Severity::Fatal | Severity::Panic),
+        // Poolers that speak the protocol of old servers leave out what is not translated.
+        None => matches!(error.severity(), "FATAL" | "PANIC"),
+    }
 }
 
 /// Why no connection could be had.
@@ -134,5 +174,85 @@ fn reason(error: &tokio_postgres::Error) -> String {
     match error.source() {
         Some(source) => format!("{error}: {source}"),
         None => error.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Meaning::{Busy, Conflict, Ended, ReadOnly};
+    use super::*;
+
+    #[test]
+    fn meanings() {
+        const FINAL: Meaning = Meaning::Refused { retryable: false };
+        const PASSING: Meaning = Meaning::Refused { retryable: true };
+        let rows = [
+            // 08: the connection. PgBouncer's 08P01 covers whatever happens to it.
+            ("08000", Ended),
+            ("08001", Ended),
+            ("08003", Ended),
+            ("08004", Ended),
+            ("08006", Ended),
+            ("08007", Ended),
+            ("08P01", Ended),
+            // 23, 22, 42: values, constraints, names and privileges.
+            ("22001", FINAL),
+            ("22P02", FINAL),
+            ("23502", FINAL),
+            ("23505", FINAL),
+            ("42501", FINAL),
+            ("42703", FINAL),
+            ("42883", FINAL),
+            // 25: the state of the transaction.
+            ("25000", FINAL),
+            ("25001", FINAL),
+            ("25006", ReadOnly),
+            ("25P01", FINAL),
+            ("25P02", FINAL),
+            ("25P03", Ended),
+            ("25P04", Ended),
+            // 40: it was rolled back.
+            ("40000", Conflict),
+            ("40001", Conflict),
+            ("40002", FINAL),
+            ("40003", Ended),
+            ("40P01", Conflict),
+            // 53: no resources.
+            ("53000", PASSING),
+            ("53100", PASSING),
+            ("53200", PASSING),
+            ("53300", PASSING),
+            ("53400", PASSING),
+            // 55: something is not in the state that it should be in.
+            ("55000", FINAL),
+            ("55006", FINAL),
+            ("55P02", FINAL),
+            ("55P03", Busy),
+            ("55P04", FINAL),
+            // 57: an operator, or a timeout.
+            ("57000", FINAL),
+            ("57014", Busy),
+            ("57P01", Ended),
+            ("57P02", Ended),
+            ("57P03", Ended),
+            // The database was dropped: always FATAL, and the next connection is told so.
+            ("57P04", FINAL),
+            ("57P05", Ended),
+            // 58: the system. XX: the server itself.
+            ("58000", PASSING),
+            ("58030", PASSING),
+            ("58P01", PASSING),
+            ("XX000", FINAL),
+            ("XX001", FINAL),
+            ("XX002", FINAL),
+            // A trigger of the app's own.
+            ("P0001", FINAL),
+            ("", FINAL),
+        ];
+        for (code, expected) in rows {
+            assert_eq!(meaning(code, false), expected, "{code}");
+            // FATAL or PANIC.
+            assert_eq!(meaning(code, true), Ended, "{code}");
+        }
     }
 }

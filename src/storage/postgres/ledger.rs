@@ -328,13 +328,16 @@ impl Session<'_> {
         id: &str,
     ) -> Result<Option<Row>> {
         self.begin([lock_user(user_id, None, None)], "waiting for a lost commit").await?;
-        self.find_here(table, id).await
+        let table = Arc::clone(self.table(table)?);
+        // The lock's own COMMIT waits for the synchronous standbys, as the lost one may not have done.
+        let [rows] = self.end([Statement::find(&table, id)], "COMMIT", "reading").await?;
+        rows.first().map(|row| read_row(&table, row)).transpose()
     }
 
     /// The row with this id, inside the transaction, which then ends.
     pub async fn find_here(&mut self, table: TableName, id: &str) -> Result<Option<Row>> {
         let table = Arc::clone(self.table(table)?);
-        let [rows] = self.end([Statement::find(&table, id)], "reading").await?;
+        let [rows] = self.end([Statement::find(&table, id)], "ROLLBACK", "reading").await?;
         rows.first().map(|row| read_row(&table, row)).transpose()
     }
 

@@ -77,6 +77,8 @@ pub struct Server {
     name: String,
     first_look: Once,
     times: Times,
+    /// How many servers the URL names.
+    hosts: usize,
 }
 
 /// A schema, and when it was found.
@@ -118,6 +120,7 @@ impl Server {
             TargetSession::Any | TargetSession::PreferStandby => TargetSessionAttrs::Any,
         });
         let name = watch::name(&config);
+        let hosts = config.get_hosts().len();
         let connector = tls::connector(url.ssl_mode(), url.root_certificates())?;
         let recycling = ManagerConfig { recycling_method: RecyclingMethod::Fast };
         let manager = Manager::from_config(config, connector, recycling);
@@ -144,6 +147,7 @@ impl Server {
             name,
             first_look: Once::new(),
             times: Times::default(),
+            hosts,
         })
     }
 
@@ -220,7 +224,28 @@ impl Server {
         self.known_schema().is_some()
     }
 
-    /// Closes free connections that nobody has taken for so long.
+    /// How long a call waits for a server that answers.
+    pub fn patience(&self) -> Duration {
+        self.options.connect_timeout
+    }
+
+    /// How long a call that was turned away by a server without writes looks for another one. With one
+    /// host in the URL that is what it is, unless a new connection says otherwise.
+    pub fn patience_for_a_writable_host(&self) -> Duration {
+        if self.hosts > 1 { self.patience() } else { Duration::ZERO }
+    }
+
+    /// What a caller is told at the end of all attempts.
+    pub fn final_error(&self, failure: Failure) -> Error {
+        match failure {
+            Failure::ReadOnly(_) if self.hosts > 1 => {
+                error::unavailable("none of the servers in the URL takes writes")
+            }
+            failure => failure.into_error(),
+        }
+    }
+
+    /// Closes free connections that no call has taken for so long.
     pub fn close_idle(&self, idle: Duration) {
         self.pool.retain(|_, metrics| metrics.last_used() < idle);
     }
@@ -340,13 +365,14 @@ impl<'s> Session<'s> {
         exactly(self.send(None, &statements, None, doing).await?)
     }
 
-    /// One round trip: reads, and ends the transaction, in which nothing was written.
+    /// One round trip: reads, and ends the transaction, in which nothing was written, by this command.
     async fn end<const N: usize>(
         &mut self,
         statements: [Statement; N],
+        command: &'static str,
         doing: &'static str,
     ) -> Reply<N> {
-        exactly(self.send(None, &statements, Some("ROLLBACK"), doing).await?)
+        exactly(self.send(None, &statements, Some(command), doing).await?)
     }
 
     /// One round trip: writes and commits. A statement that fails undoes all.
@@ -355,7 +381,7 @@ impl<'s> Session<'s> {
         let written =
             self.send(None, statements, Some("COMMIT"), "writing").await.map_err(|failure| {
                 match failure {
-                    Failure::Lost(message) => Failure::Unknown(message),
+                    Failure::Lost(message) | Failure::Ended(message) => Failure::Unknown(message),
                     other => other,
                 }
             })?;
@@ -426,9 +452,13 @@ impl<'s> Session<'s> {
         self.unfinished = after.is_none();
         match &answered {
             // COMMIT after a failure has rolled back already.
-            Err(Failure::Refused(_) | Failure::Conflict(_)) if after.is_none() => self.roll_back(),
-            Err(Failure::Lost(_)) => self.discard(),
-            _ => {}
+            Err(failure) if failure.is_answered() => {
+                if after.is_none() {
+                    self.roll_back();
+                }
+            }
+            Err(_) => self.discard(),
+            Ok(_) => {}
         }
         answered
     }
