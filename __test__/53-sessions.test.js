@@ -2,7 +2,7 @@
 
 const { once } = require('node:events')
 const { TestDatabase, task } = require('./helpers/database')
-const { addUsers } = require('./helpers/callers')
+const { addUsers, until } = require('./helpers/callers')
 const { UNAVAILABLE, atCommit } = require('./helpers/commits')
 const { violations } = require('./helpers/invariants')
 const { connection, throughProxy } = require('./helpers/network')
@@ -44,7 +44,7 @@ describe.each([
     await end(database)
     await ended
     const charged = charge(credits)
-    while ((await credits.stats()).requests.running === 0) await new Promise(setImmediate)
+    await until(async () => (await credits.stats()).queue.running === 1)
     proxy.resume()
     expect(await charged).toMatchObject({ credits: -5 })
     expect((await credits.stats()).retries.lostConnections).toBe(1)
@@ -65,17 +65,16 @@ describe.each([
   test('at the COMMIT: nothing was written, the caller is told to try again, and it happens once', async () => {
     const { database, proxy, credits } = await open(setting)
     const committing = new Promise((resolve) => {
-      atCommit(proxy, (_, connection) => {
-        resolve(once(connection.server, 'end'))
+      atCommit(proxy, (_, { server }) => {
+        // The message that the session is over comes before this.
+        resolve({ ended: once(server, 'end') })
         return false
       })
     })
     const refused = charge(credits).catch((error) => error)
-    const ended = await committing.then(async (ended) => {
-      await end(database)
-      return ended
-    })
-    expect(ended).toBeDefined()
+    const { ended } = await committing
+    await end(database)
+    await ended
     expect(await refused).toMatchObject(UNAVAILABLE)
     expect(await database.sql(`SELECT id FROM credit WHERE transaction_no = 'n'`)).toEqual([])
     expect(await charge(credits)).toMatchObject({ credits: -5 })

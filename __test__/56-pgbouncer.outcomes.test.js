@@ -1,7 +1,7 @@
 'use strict'
 
 const { TestDatabase, refusal, task } = require('./helpers/database')
-const { Callers, addUsers } = require('./helpers/callers')
+const { Callers, addUsers, until } = require('./helpers/callers')
 const {
   INSERTS,
   UNAVAILABLE,
@@ -122,7 +122,7 @@ describeWithPgBouncer('PgBouncer has no connection in time (query_wait_timeout)'
     const { url, credits } = await open({}, settings)
     const other = await takeConnection(url)
     const charged = charge(credits)
-    while ((await credits.stats()).retries.lostConnections === 0) await new Promise(setImmediate)
+    await until(async () => (await credits.stats()).retries.lostConnections === 1)
     await other.giveBack()
     expect(await charged).toMatchObject({ credits: -5 })
     expect(await credits.getRemainingCredits('u0')).toBe(185)

@@ -25,7 +25,13 @@ impl Attempts {
     const AT_ONCE: Duration = Duration::from_secs(1);
 
     pub(super) fn new() -> Self {
-        Self { began: Instant::now(), conflicts: 0, lost_one: false, met_one: false, turned_away: 0 }
+        Self {
+            began: Instant::now(),
+            conflicts: 0,
+            lost_one: false,
+            met_one: false,
+            turned_away: 0,
+        }
     }
 
     /// How long to wait before the next attempt. `None`: the failure is the answer.
@@ -50,17 +56,24 @@ impl Attempts {
                 server.close_idle(Duration::ZERO);
                 Some(Duration::ZERO)
             }
-            // It has been demoted, or a writable one is being made.
+            // It has been demoted, or another one is about to be promoted.
             Failure::ReadOnly(_) => {
                 let patience = server.patience_for_a_writable_host();
                 if self.turned_away > 0 && self.began.elapsed() >= patience {
                     return None;
                 }
                 self.turned_away += 1;
-                warn!(attempt = self.turned_away, "the server takes no writes: trying the next one");
+                warn!(
+                    attempt = self.turned_away,
+                    "the server takes no writes: trying the next one"
+                );
                 retries.lost_connections.add();
                 server.close_idle(Duration::ZERO);
-                Some(if self.turned_away == 1 { Duration::ZERO } else { pause_after(self.turned_away) })
+                Some(if self.turned_away == 1 {
+                    Duration::ZERO
+                } else {
+                    pause_after(self.turned_away)
+                })
             }
             // Another transaction has just taken a name that the guards saw free: let them look again.
             Failure::Refused(error) if !self.met_one && is_taken(error) => {

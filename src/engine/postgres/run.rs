@@ -288,7 +288,9 @@ impl Engine {
 /// Whether another connection, now or soon, can give the answer that this one did not.
 fn can_pass(failure: &Failure) -> bool {
     match failure {
-        Failure::Refused(error) => matches!(error, Error::DatabaseUnavailable { retryable: true, .. }),
+        Failure::Refused(error) => {
+            matches!(error, Error::DatabaseUnavailable { retryable: true, .. })
+        }
         Failure::Conflict(_) | Failure::ReadOnly(_) | Failure::Lost(_) | Failure::Ended(_) => true,
         Failure::Unknown(_) => false,
     }

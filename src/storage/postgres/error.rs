@@ -5,6 +5,7 @@ use std::error::Error as _;
 use deadpool_postgres::PoolError;
 use tokio_postgres::error::{DbError, Severity, SqlState};
 
+use super::connect::is_turned_away;
 use crate::error::Error;
 
 /// What came of a statement that failed.
@@ -125,18 +126,22 @@ fn ends_session(error: &DbError) -> bool {
 }
 
 /// Why no connection could be had.
-pub(super) fn no_connection(error: &PoolError) -> Error {
-    match error {
+pub(super) fn no_connection(error: &PoolError) -> Failure {
+    let error = match error {
         PoolError::Timeout(deadpool_postgres::TimeoutType::Wait) => Error::DatabaseBusy {
             message: "all connections of this process are in use; see maxConnections".to_owned(),
         },
         PoolError::Timeout(_) => unavailable("connecting took longer than connectTimeoutMs"),
         PoolError::Closed => Error::Closed,
+        PoolError::Backend(error) if is_turned_away(error) => {
+            return Failure::ReadOnly(unavailable(&reason(error)));
+        }
         PoolError::Backend(error) => not_let_in(error),
         PoolError::NoRuntimeSpecified | PoolError::PostCreateHook(_) => {
             Error::Internal(error.to_string())
         }
-    }
+    };
+    Failure::Refused(error)
 }
 
 fn not_let_in(error: &tokio_postgres::Error) -> Error {

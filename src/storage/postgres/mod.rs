@@ -5,6 +5,7 @@
 
 mod books;
 mod change;
+mod connect;
 mod error;
 mod ledger;
 mod limits;
@@ -21,16 +22,16 @@ use std::sync::{Arc, Mutex, MutexGuard, Once, PoisonError};
 use std::time::{Duration, Instant};
 
 use deadpool_postgres::{Manager, ManagerConfig, Object, Pool, RecyclingMethod, Runtime, Status};
-use tokio_postgres::config::TargetSessionAttrs;
 use tokio_postgres::{Config, Row};
 use tracing::{debug, info};
 
+use self::connect::Hosts;
 pub use self::error::Failure;
 use self::error::no_connection;
 pub use self::ledger::{Facts, FoundTask, Wanted, WantedTask, Written};
 use self::statement::Statement;
 pub use self::watch::Times;
-use super::location::{PostgresUrl, SslMode, TargetSession};
+use super::location::{PostgresUrl, SslMode};
 use super::schema::{Schema, quote};
 use crate::domain::table::{TableName, TaskKind};
 use crate::domain::value::Value;
@@ -113,17 +114,12 @@ impl Server {
             SslMode::Prefer => tokio_postgres::config::SslMode::Prefer,
             _ => tokio_postgres::config::SslMode::Require,
         });
-        // What the client does not know by itself, it does not choose by.
-        config.target_session_attrs(match url.target() {
-            TargetSession::ReadWrite | TargetSession::Primary => TargetSessionAttrs::ReadWrite,
-            TargetSession::ReadOnly | TargetSession::Standby => TargetSessionAttrs::ReadOnly,
-            TargetSession::Any | TargetSession::PreferStandby => TargetSessionAttrs::Any,
-        });
         let name = watch::name(&config);
-        let hosts = config.get_hosts().len();
-        let connector = tls::connector(url.ssl_mode(), url.root_certificates())?;
+        let tls = tls::connector(url.ssl_mode(), url.root_certificates())?;
+        let connector = Hosts::new(&config, url.target(), tls, options.connect_timeout);
+        let hosts = connector.count();
         let recycling = ManagerConfig { recycling_method: RecyclingMethod::Fast };
-        let manager = Manager::from_config(config, connector, recycling);
+        let manager = Manager::from_connect(config, connector, recycling);
         let pool = Pool::builder(manager)
             .max_size(options.max_connections)
             .wait_timeout(Some(options.connect_timeout))
@@ -238,7 +234,7 @@ impl Server {
     /// What a caller is told at the end of all attempts.
     pub fn final_error(&self, failure: Failure) -> Error {
         match failure {
-            Failure::ReadOnly(_) if self.hosts > 1 => {
+            Failure::ReadOnly(Error::Database { .. }) if self.hosts > 1 => {
                 error::unavailable("none of the servers in the URL takes writes")
             }
             failure => failure.into_error(),
