@@ -161,9 +161,10 @@ impl Database {
         load().doing("reading")
     }
 
-    /// What finds a row of this table. A view, or a table WITHOUT ROWID, has ids alone.
+    /// What finds a row of this table. A view, or a table WITHOUT ROWID, has ids alone. A statement that is kept
+    /// would not notice that the table was made anew.
     fn key_of(&self, table: &str) -> &'static str {
-        match self.connection.prepare_cached(&format!(r#"SELECT rowid FROM "{table}""#)) {
+        match self.connection.prepare(&format!(r#"SELECT rowid FROM "{table}""#)) {
             Ok(_) => "rowid",
             Err(_) => "id",
         }
