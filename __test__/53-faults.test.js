@@ -256,3 +256,33 @@ function mountable() {
 function emptyFolder() {
   return fs.mkdtempSync(path.join(os.tmpdir(), 'media-credits-disk-'))
 }
+
+test('a commit that no standby has confirmed, and whose connection ends, is not said to have succeeded', async () => {
+  const database = await server.database({
+    statementTimeoutMs: 500,
+    busyTimeoutMs: 500,
+    connectTimeoutMs: 500,
+  })
+  await database.user('u', 100)
+  const standbys = async (names) => {
+    await server.admin.unsafe(`ALTER SYSTEM SET synchronous_standby_names = '${names}'`)
+    await server.admin.unsafe('SELECT pg_reload_conf()')
+  }
+  // Ends the session whose commit waits.
+  const waiting = `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE wait_event = 'SyncRep'`
+  await standbys('not_there')
+  try {
+    await until(
+      async () => (await database.sql('SHOW synchronous_standby_names'))[0].synchronous_standby_names,
+    )
+    const charged = database.credits.consumeCredits({ userId: 'u', credits: 5 }).catch((error) => error)
+    await until(async () => (await server.admin.unsafe(waiting)).length > 0, 'the commit waits for a standby')
+    expect(await charged).toMatchObject({ code: 'OUTCOME_UNKNOWN' })
+  } finally {
+    await standbys('')
+    // Those that wait go on.
+    await until(async () => (await server.admin.unsafe(waiting)).length === 0, 'no commit waits')
+  }
+  expect(await database.credits.getRemainingCredits('u')).toBe(95)
+  expect(await violations(database)).toEqual([])
+})
