@@ -68,7 +68,8 @@ async function start({ fsync = false, settings = {}, standbyOf } = {}) {
       dataFolder,
       /** Takes it down `fast`, `immediate` or by a `crash`. */
       down: (how) => server.down(how),
-      up: () => server.up(),
+      /** Takes it up, and waits until it is in this state: `standby` is one without `hot_standby`. */
+      up: (state) => server.up(state),
       async restart(how) {
         await server.down(how)
         await server.up()
@@ -152,13 +153,13 @@ class Server {
     this.logFile = path.join(folder, 'log')
   }
 
-  /** Starts it, and waits until it takes connections. */
-  async up() {
+  /** Starts it, and waits until it takes connections, or is in another state. */
+  async up(state = 'ready') {
     const deadline = Date.now() + PATIENCE_MS
     for (;;) {
       this.launch()
-      while (!this.ended && !this.isReady() && Date.now() < deadline) await sleep(POLL_MS)
-      if (!this.ended && this.isReady()) return
+      while (!this.ended && !this.is(state) && Date.now() < deadline) await sleep(POLL_MS)
+      if (!this.ended && this.is(state)) return
       // After a crash its last processes may still hold the memory that they shared.
       const message = fs.readFileSync(this.logFile, 'utf8')
       if (!/shared memory block|lock file/.test(message) || Date.now() > deadline) {
@@ -188,9 +189,9 @@ class Server {
   }
 
   /** It says so in the eighth line of this file. */
-  isReady() {
+  is(state) {
     try {
-      return fs.readFileSync(this.pidFile, 'utf8').split('\n')[7]?.trim() === 'ready'
+      return fs.readFileSync(this.pidFile, 'utf8').split('\n')[7]?.trim() === state
     } catch {
       return false
     }

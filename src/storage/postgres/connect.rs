@@ -28,6 +28,8 @@ pub(super) struct Hosts {
     tls: MakeRustlsConnect,
     /// Whether a server that does not fit is better than none.
     prefer: bool,
+    /// Whether the right one is one that takes writes.
+    for_writes: bool,
     at_random: bool,
     /// How long one may take, so that there is time for the others.
     share: Duration,
@@ -67,15 +69,20 @@ impl Hosts {
             each: each.collect(),
             tls,
             prefer: prefer && count > 1,
+            for_writes: fits == TargetSessionAttrs::ReadWrite,
             at_random: config.get_load_balance_hosts() == LoadBalanceHosts::Random,
             share,
             last: AtomicUsize::new(0),
         }
     }
 
-    /// How many there are.
-    pub(super) fn count(&self) -> usize {
+    fn count(&self) -> usize {
         self.each.len()
+    }
+
+    /// Whether another one can take a write that the one which was asked does not.
+    pub(super) fn others_may_write(&self) -> bool {
+        self.for_writes && self.count() > 1
     }
 
     async fn find(&self) -> Result<Connected, Error> {

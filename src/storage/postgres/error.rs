@@ -60,21 +60,24 @@ impl Failure {
             return Self::Refused(Error::TransactionNoCollision);
         }
         let code = database.code().code();
-        let refusal = |retryable| Error::Database {
+        let refusal = |message, retryable| Error::Database {
             doing,
             database_code: code.to_owned(),
             retryable,
-            message: message.clone(),
+            message,
         };
         match meaning(code, ends_session(database)) {
             Meaning::Ended => Self::Ended(message),
             Meaning::Conflict => Self::Conflict(message),
             Meaning::Busy => Self::Refused(Error::DatabaseBusy { message }),
-            Meaning::ReadOnly => Self::ReadOnly(refusal(false)),
-            Meaning::Refused { retryable } => Self::Refused(refusal(retryable)),
+            Meaning::ReadOnly => Self::ReadOnly(refusal(message + TAKES_NO_WRITES, false)),
+            Meaning::Refused { retryable } => Self::Refused(refusal(message, retryable)),
         }
     }
 }
+
+const TAKES_NO_WRITES: &str =
+    "; the server is a standby, or read-only: DATABASE_URL must name one that takes writes";
 
 /// What an error of the server, or of a pooler before it, says of the transaction.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

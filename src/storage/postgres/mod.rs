@@ -78,8 +78,8 @@ pub struct Server {
     name: String,
     first_look: Once,
     times: Times,
-    /// How many servers the URL names.
-    hosts: usize,
+    /// Whether the URL names another server for a write that one did not take.
+    others_may_write: bool,
 }
 
 /// A schema, and when it was found.
@@ -117,7 +117,7 @@ impl Server {
         let name = watch::name(&config);
         let tls = tls::connector(url.ssl_mode(), url.root_certificates())?;
         let connector = Hosts::new(&config, url.target(), tls, options.connect_timeout);
-        let hosts = connector.count();
+        let others_may_write = connector.others_may_write();
         let recycling = ManagerConfig { recycling_method: RecyclingMethod::Fast };
         let manager = Manager::from_connect(config, connector, recycling);
         let pool = Pool::builder(manager)
@@ -143,7 +143,7 @@ impl Server {
             name,
             first_look: Once::new(),
             times: Times::default(),
-            hosts,
+            others_may_write,
         })
     }
 
@@ -228,13 +228,13 @@ impl Server {
     /// How long a call that was turned away by a server without writes looks for another one. With one
     /// host in the URL that is what it is, unless a new connection says otherwise.
     pub fn patience_for_a_writable_host(&self) -> Duration {
-        if self.hosts > 1 { self.patience() } else { Duration::ZERO }
+        if self.others_may_write { self.patience() } else { Duration::ZERO }
     }
 
     /// What a caller is told at the end of all attempts.
     pub fn final_error(&self, failure: Failure) -> Error {
         match failure {
-            Failure::ReadOnly(Error::Database { .. }) if self.hosts > 1 => {
+            Failure::ReadOnly(Error::Database { .. }) if self.others_may_write => {
                 error::unavailable("none of the servers in the URL takes writes")
             }
             failure => failure.into_error(),
