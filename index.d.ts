@@ -1117,8 +1117,9 @@ export interface BalanceLowEvent {
 export interface ConnectOptions {
   /**
    * SQLite: `file:data/local.db` (relative to the working directory), `file:/absolute/path`, a plain path, or
-   * `:memory:` for tests. PostgreSQL: `postgres://user:password@host:5432/database?sslmode=require`, with libpq's
-   * `sslmode` and `sslrootcert`. By default the environment's `DATABASE_URL`.
+   * `:memory:` for tests. PostgreSQL: `postgres://user:password@host:5432/database?sslmode=require`, with the
+   * parameters of libpq and postgres.js, and `PGPASSWORD` and its like for what it leaves out (docs/database-url.md). By
+   * default the environment's `DATABASE_URL`.
    */
   url?: string | undefined
   /**
@@ -1165,8 +1166,9 @@ export interface ConnectOptions {
    */
   statementTimeoutMs?: number | undefined
   /**
-   * PostgreSQL: the schema that the app's tables are in. By default the environment's `DB_SCHEMA`, and without
-   * that whichever the server finds first (`search_path`).
+   * PostgreSQL: the schema that the app's tables are in, or several with commas in between (`'app,public'`). One
+   * with a comma or a quote in its name stands in quotes (`"`), and a quote in these is doubled. By default the
+   * environment's `DB_SCHEMA`, and without that whichever the server finds first (`search_path`).
    */
   schema?: string | undefined
 }

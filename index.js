@@ -272,6 +272,8 @@ function newConnection(method, options) {
     provider: DATABASE_PROVIDER ?? '',
     schema: DB_SCHEMA ?? '',
     maxConnections: DB_MAX_CONNECTIONS ?? '',
+    // What PostgreSQL's own clients read, for what the URL leaves out.
+    postgres: Object.fromEntries(Object.entries(process.env).filter(([name]) => name.startsWith('PG'))),
     log: MEDIA_CREDITS_LOG ?? '',
   }
   const connection = new native.Connection(JSON.stringify([passed]), environment)

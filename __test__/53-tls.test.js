@@ -43,6 +43,37 @@ describe('a server without TLS', () => {
   })
 })
 
+describe('a server without TLS, to what postgres.js would not use it for', () => {
+  test.each([
+    'ssl=require',
+    'ssl=true',
+    'ssl=verify-full',
+    'sslrootcert=system',
+    'sslmode=require&sslnegotiation=direct',
+  ])('%s refuses it', async (parameters) => {
+    const error = await connection(`${server.url}?${parameters}`)
+      .getRemainingCredits('u')
+      .catch((error) => error)
+    expect(error).toMatchObject({ ...UNAVAILABLE, retryable: false })
+    expect(error.message).toMatch(/TLS/)
+  })
+
+  test.each(['ssl=false', 'ssl=prefer'])('%s uses it', async (parameters) => {
+    const database = await server.database()
+    expect(await encrypted(connection(`${database.url}?${parameters}`))).toBe(false)
+  })
+
+  test.each(['ssl=no-verify', 'ssl=0', 'sslnegotiation=direct', 'sslcert=/c.pem', 'sslcertmode=require'])(
+    '%s is INVALID_URL',
+    async (parameters) => {
+      const error = await connection(`${server.url}?${parameters}`)
+        .getRemainingCredits('u')
+        .catch((error) => error)
+      expect(error).toMatchObject({ code: 'INVALID_URL', retryable: false })
+    },
+  )
+})
+
 describeWithOpenssl(`a server with a certificate of its own${REASON}`, () => {
   let folder
   let database
@@ -71,18 +102,45 @@ describeWithOpenssl(`a server with a certificate of its own${REASON}`, () => {
     })
   }
 
+  /** The server asks clients for a certificate that this one has signed. */
+  async function useAuthority(name) {
+    const copy = copyForServer(`${name}.crt`, 'ca.crt')
+    await server.admin.unsafe(`ALTER SYSTEM SET ssl_ca_file = '${copy}'`)
+    await server.admin.unsafe('SELECT pg_reload_conf()')
+  }
+
+  /** A rule of who may log in how, before all others. */
+  async function withLogins(rule, use) {
+    const rules = path.join(server.dataFolder, 'pg_hba.conf')
+    const before = fs.readFileSync(rules, 'utf8')
+    fs.writeFileSync(rules, `${rule}\n${before}`)
+    try {
+      await server.admin.unsafe('SELECT pg_reload_conf()')
+      await use()
+    } finally {
+      fs.writeFileSync(rules, before)
+      await server.admin.unsafe('SELECT pg_reload_conf()')
+    }
+  }
+
+  /** A file of the tests, in the server's own folder, which its account may read. */
+  function copyForServer(name, as) {
+    const { uid, gid } = fs.statSync(server.dataFolder)
+    const copy = path.join(server.dataFolder, as)
+    fs.copyFileSync(file(name), copy)
+    fs.chmodSync(copy, 0o600)
+    fs.chownSync(copy, uid, gid)
+    return copy
+  }
+
   /** The server takes it up without a restart, but not at once. */
   async function useCertificate(name) {
-    const { uid, gid } = fs.statSync(server.dataFolder)
     const { admin } = server
     for (const [setting, ending] of [
       ['ssl_cert_file', 'crt'],
       ['ssl_key_file', 'key'],
     ]) {
-      const copy = path.join(server.dataFolder, `tls.${ending}`)
-      fs.copyFileSync(file(`${name}.${ending}`), copy)
-      fs.chmodSync(copy, 0o600)
-      fs.chownSync(copy, uid, gid)
+      const copy = copyForServer(`${name}.${ending}`, `tls.${ending}`)
       await admin.unsafe(`ALTER SYSTEM SET ${setting} = '${copy}'`)
     }
     await admin.unsafe('ALTER SYSTEM SET ssl = on')
@@ -125,6 +183,82 @@ describeWithOpenssl(`a server with a certificate of its own${REASON}`, () => {
     const error = await credits.getRemainingCredits('u0').catch((error) => error)
     expect(error).toMatchObject(UNAVAILABLE)
     expect(error.message).toMatch(/certificate/i)
+  })
+
+  test.each([
+    ['ssl=require', 'localhost'],
+    ['ssl=allow', '127.0.0.1'],
+    ['ssl=prefer', 'localhost'],
+    ['ssl=true&sslrootcert=server.crt', 'localhost'],
+    ['sslrootcert=server.crt', '127.0.0.1'],
+    ['sslmode=require&ssl_max_protocol_version=TLSv1.2', 'localhost'],
+    ['sslmode=require&ssl_min_protocol_version=TLSv1.3&sslsni=0', 'localhost'],
+    ['sslmode=require&channel_binding=require', 'localhost'],
+  ])('%s, to %s: encrypted', async (parameters, host) => {
+    const url = urlWith(database.url, {}, host)
+    const credits = connection(`${url}?${parameters.replace('server.crt', file('server.crt'))}`)
+    expect(await encrypted(credits)).toBe(true)
+  })
+
+  test.each([
+    ['ssl=true', 'localhost'],
+    ['ssl=verify-full', 'localhost'],
+    ['ssl=verify-ca', 'localhost'],
+    ['sslrootcert=system', 'localhost'],
+    ['sslrootcert=system&sslmode=require', 'localhost'],
+    ['sslmode=verify-ca&sslrootcert=system', 'localhost'],
+    ['sslrootcert=other.crt', 'localhost'],
+    ['ssl=true&sslrootcert=server.crt', '127.0.0.1'],
+  ])('%s, to %s: refused', async (parameters, host) => {
+    const url = urlWith(database.url, {}, host)
+    const named = parameters.replace(/\w+\.crt/, (name) => file(name))
+    const error = await connection(`${url}?${named}`)
+      .getRemainingCredits('u0')
+      .catch((error) => error)
+    expect(error).toMatchObject({ ...UNAVAILABLE, retryable: false })
+    expect(error.message).toMatch(/certificate/i)
+  })
+
+  test("a login by the client's own certificate, and by no other", async () => {
+    const role = 'certified'
+    makeCertificate('client', role)
+    await useAuthority('client')
+    await server.admin.unsafe(`CREATE ROLE ${role} LOGIN SUPERUSER`)
+    await withLogins(`hostssl all ${role} all cert`, async () => {
+      const url = (client) => {
+        const values = { sslmode: 'require', sslcert: file(`${client}.crt`), sslkey: file(`${client}.key`) }
+        const changed = new URL(urlWith(database.url, values, 'localhost'))
+        return Object.assign(changed, { username: role, password: '' }).href
+      }
+      const credits = connection(url('client'))
+      expect(await encrypted(credits)).toBe(true)
+      await credits.createMediaTask(task('t', 'u0'), 10)
+      const error = await connection(url('other'))
+        .getRemainingCredits('u0')
+        .catch((error) => error)
+      expect(error.code).toBe('DATABASE_UNAVAILABLE')
+      const without = await connection(`${url('client')}&sslcertmode=disable`)
+        .getRemainingCredits('u0')
+        .catch((error) => error)
+      expect(without).toMatchObject({ ...UNAVAILABLE, retryable: false })
+    })
+  })
+
+  test.each([
+    ['no key', 'server.crt'],
+    ['an encrypted key', 'encrypted.key'],
+    ['nothing', 'nothing.key'],
+  ])('an sslkey that holds %s is INVALID_URL', async (_, name) => {
+    if (name === 'encrypted.key') {
+      const args = ['pkcs8', '-topk8', '-in', file('server.key'), '-out', file(name), '-passout', 'pass:x']
+      execFileSync('openssl', args, { stdio: 'ignore' })
+    }
+    const values = { sslmode: 'require', sslcert: file('server.crt'), sslkey: file(name) }
+    const error = await connection(urlWith(database.url, values, 'localhost'))
+      .getRemainingCredits('u0')
+      .catch((error) => error)
+    expect(error).toMatchObject({ code: 'INVALID_URL', retryable: false })
+    expect(error.message).toContain('sslkey')
   })
 
   test.each([

@@ -137,14 +137,17 @@ describe('columns that come and go while the database is open', () => {
 })
 
 describe('a schema of the app', () => {
+  const quoted = (name) => `"${name.replaceAll('"', '""')}"`
+
   /** A database whose tables are in a schema other than `public`. */
   async function open(schema, { alsoPublic = false } = {}) {
     const database = alsoPublic ? await TestDatabase.fresh() : await TestDatabase.none()
-    await database.sql(`CREATE SCHEMA "${schema}"`)
-    const credits = connection(database.url, { schema })
+    await database.sql(`CREATE SCHEMA ${quoted(schema)}`)
+    const option = /[",]/.test(schema) ? quoted(schema) : schema
+    const credits = connection(database.url, { schema: option })
     await credits.createTables()
     // For what looks behind our back: it goes by the search path.
-    await database.sql(`ALTER DATABASE ${database.store.name} SET search_path = "${schema}"`)
+    await database.sql(`ALTER DATABASE ${database.store.name} SET search_path = ${quoted(schema)}`)
     await database.store.client.end()
     database.store.client = undefined
     await database.sql(`INSERT INTO "user" (id, name, email) VALUES ('u', 'u', 'u@example.test')`)
@@ -160,12 +163,15 @@ describe('a schema of the app', () => {
     expect((await credits.getMediaTaskHistory('u')).total).toBe(1)
   }
 
-  test.each(['app', 'App', 'my "app", public'])('%s, by connect({ schema })', async (schema) => {
-    const { database, credits } = await open(schema.replaceAll('"', ''))
-    await live(credits)
-    expect(await credits.getDiagnostics()).toMatchObject({ schema: schema.replaceAll('"', '') })
-    expect(await violations(database)).toEqual([])
-  })
+  test.each(['app', 'App', 'my app', 'my "app", public', `a'b\\; DROP TABLE credit; --`])(
+    '%s, by connect({ schema })',
+    async (schema) => {
+      const { database, credits } = await open(schema)
+      await live(credits)
+      expect(await credits.getDiagnostics()).toMatchObject({ schema })
+      expect(await violations(database)).toEqual([])
+    },
+  )
 
   test('beside tables of the same names in public', async () => {
     const { database, credits } = await open('app', { alsoPublic: true })

@@ -10,6 +10,7 @@ use super::options::{self, ConnectOptions};
 use super::{decode, encode, log};
 use crate::engine::{Connection as Engine, Outcome};
 use crate::error::{Error, Result};
+use crate::storage::location::Variables;
 
 /// What the environment says.
 #[napi(object)]
@@ -22,6 +23,8 @@ pub struct Environment {
     pub schema: String,
     /// `DB_MAX_CONNECTIONS`
     pub max_connections: String,
+    /// What PostgreSQL's clients read: `PGHOST` and its like, by name.
+    pub postgres: Variables,
     /// `MEDIA_CREDITS_LOG`
     pub log: String,
 }

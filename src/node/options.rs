@@ -14,6 +14,7 @@ use crate::engine::Settings;
 use crate::error::{Error, Result};
 use crate::storage::location::Location;
 use crate::storage::schema::TimestampUnit;
+use crate::storage::search_path::SearchPath;
 use crate::storage::sqlite::{Durability, JournalMode};
 
 const OPTIONS: [&str; 12] = [
@@ -45,16 +46,23 @@ pub(super) fn read(arguments: &str, environment: &Environment) -> Result<Connect
     let options = Arguments::read("connect", arguments)?.fields("connect(options)")?;
     options.only("connect", &OPTIONS)?;
     let location = match options.get("url") {
-        None => Location::parse(&environment.url).and_then(|location| {
+        None => Location::parse_in(&environment.url, &environment.postgres).and_then(|location| {
             location.check_provider(&environment.provider)?;
             Ok(location)
         }),
-        Some(Value::Text(url)) => Location::parse(url),
+        Some(Value::Text(url)) => Location::parse_in(url, &environment.postgres),
         given => return Err(invalid("url", "text", given)),
     };
-    let mut settings = settings(&options, &environment.schema)?;
+    let mut settings = settings(&options)?;
     // Nothing that the environment says is an error of `connect`.
     let location = location.and_then(|location| {
+        let schema = environment.schema.trim();
+        let is_wanted = options.get("schema").is_none() && !schema.is_empty();
+        if is_wanted && matches!(location, Location::Postgres(_)) {
+            let given = Value::Text(schema.to_owned());
+            let path = schemas("DB_SCHEMA", Some(schema), Some(&given))?;
+            settings.postgres.database.schema = Some(path);
+        }
         if options.get("maxConnections").is_none() && matches!(location, Location::Postgres(_)) {
             let value = Value::Text(environment.max_connections.clone());
             let value = Some(in_form(Kind::Integer, &value)).filter(|value| !is_empty(value));
@@ -77,7 +85,7 @@ pub(super) fn read(arguments: &str, environment: &Environment) -> Result<Connect
     Ok(ConnectOptions { location, settings, defaults: Defaults { refund_policy, active_statuses } })
 }
 
-fn settings(options: &Fields, schema: &str) -> Result<Settings> {
+fn settings(options: &Fields) -> Result<Settings> {
     const LONGEST_QUEUE: i64 = 1_000_000;
     let mut settings = Settings::default();
     let (sqlite, postgres) = (&mut settings.sqlite.database, &mut settings.postgres.database);
@@ -98,11 +106,8 @@ fn settings(options: &Fields, schema: &str) -> Result<Settings> {
         (given, _) => return Err(invalid("timestampUnit", "'ms' or 's'", given)),
     };
     postgres.schema = match text(options, "schema") {
-        (None, _) => Some(schema.to_owned()).filter(|schema| !schema.is_empty()),
-        (_, Some(schema)) if !schema.is_empty() && !schema.contains('\0') => {
-            Some(schema.to_owned())
-        }
-        (given, _) => return Err(invalid("schema", "the name of a schema", given)),
+        (None, _) => None,
+        (given, schema) => Some(schemas("schema", schema, given)?),
     };
     if let Some(timeout) = timeout(options, "busyTimeoutMs", 0)? {
         sqlite.busy_timeout = timeout;
@@ -124,6 +129,12 @@ fn settings(options: &Fields, schema: &str) -> Result<Settings> {
         settings.postgres.max_queue = most;
     }
     Ok(settings)
+}
+
+fn schemas(name: &str, text: Option<&str>, given: Option<&Value>) -> Result<SearchPath> {
+    const EXPECTED: &str = "names of schemas with commas in between, each that holds a comma or a quote in quotes \
+                            (\"), with its own quotes doubled";
+    text.and_then(SearchPath::parse).ok_or_else(|| invalid(name, EXPECTED, given))
 }
 
 fn timeout(options: &Fields, name: &str, least_ms: i64) -> Result<Option<Duration>> {

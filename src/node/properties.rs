@@ -13,6 +13,7 @@ use crate::domain::properties::generators::{cases, edited, edits, json, number, 
 use crate::domain::value::Value;
 use crate::engine::{Operation, Write};
 use crate::error::{Detail, Error};
+use crate::storage::location::Variables;
 
 /// The functions, as `decode.rs` itself names them.
 fn functions() -> Vec<&'static str> {
@@ -319,7 +320,8 @@ proptest! {
             let schema = provider.clone();
             let (url, log) = ("file:local.db".to_owned(), String::new());
             let max_connections = provider.clone();
-            Environment { url, provider: provider.clone(), schema, max_connections, log }
+            let postgres = Variables::from([("PGHOST".to_owned(), provider.clone())]);
+            Environment { url, provider: provider.clone(), schema, max_connections, postgres, log }
         };
         match options::read(&Json::from(vec![options]).to_string(), &environment()) {
             Err(error) => check_refusal(&error)?,

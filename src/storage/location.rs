@@ -1,10 +1,16 @@
 //! Where a database is: what `DATABASE_URL` and `DATABASE_PROVIDER` mean.
 
+mod parameters;
 mod postgres;
+#[cfg(test)]
+mod tests;
+mod tls;
 
 use std::path::{Path, PathBuf};
 
-pub use self::postgres::{PostgresUrl, SslMode, TargetSession};
+pub use self::parameters::Variables;
+pub use self::postgres::{Network, PostgresUrl, Server, TargetSession};
+pub use self::tls::{ChannelBinding, SslMode, Tls, Versions};
 use crate::error::{Error, Result};
 
 /// A database that this package can open.
@@ -13,7 +19,7 @@ pub enum Location {
     /// An SQLite database.
     Sqlite(Place),
     /// A database on a PostgreSQL server.
-    Postgres(PostgresUrl),
+    Postgres(Box<PostgresUrl>),
 }
 
 /// Where an SQLite database is.
@@ -29,6 +35,11 @@ impl Location {
     /// Reads a URL as the app writes it: `file:data/local.db` (relative to the working directory),
     /// `file:/abs`, `file:///abs`, a plain path, `:memory:`.
     pub fn parse(url: &str) -> Result<Self> {
+        Self::parse_in(url, &Variables::new())
+    }
+
+    /// The same, with the environment's variables for what a server's URL leaves out.
+    pub fn parse_in(url: &str, variables: &Variables) -> Result<Self> {
         let invalid = |reason: &str| Error::InvalidUrl { reason: reason.to_owned() };
         if url.trim().is_empty() {
             return Err(invalid(
@@ -61,8 +72,9 @@ impl Location {
             None if url == ":memory:" => return Ok(Self::Sqlite(Place::Memory)),
             None => return Ok(Self::Sqlite(Place::File(PathBuf::from(url)))),
             Some((scheme, path)) if scheme == "file" => path,
-            Some((scheme, _)) if POSTGRES.contains(&scheme.as_str()) => {
-                return PostgresUrl::parse(url).map(Self::Postgres);
+            Some((scheme, rest)) if POSTGRES.contains(&scheme.as_str()) => {
+                let url = PostgresUrl::parse(rest, variables)?;
+                return Ok(Self::Postgres(Box::new(url)));
             }
             Some((scheme, _)) => return Err(unsupported(&scheme)),
         };
@@ -177,115 +189,4 @@ fn percent_decode(text: &str) -> Option<String> {
         bytes.push(u8::try_from(high * 16 + low).ok()?);
     }
     String::from_utf8(bytes).ok().filter(|path| !path.contains('\0'))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn urls() {
-        let file = |path: &str| Ok(Location::Sqlite(Place::File(PathBuf::from(path))));
-        let rows = [
-            ("file:data/local.db", file("data/local.db")),
-            ("file:./local.db", file("./local.db")),
-            ("file:/abs/local.db", file("/abs/local.db")),
-            ("file:///abs/local.db", file("/abs/local.db")),
-            ("file://localhost/abs/local.db", file("/abs/local.db")),
-            ("file:///with%20space.db", file("/with space.db")),
-            ("FILE:local.db", file("local.db")),
-            ("data/local.db", file("data/local.db")),
-            ("/abs/local.db", file("/abs/local.db")),
-            ("100%.db", file("100%.db")),
-            ("C:\\data\\local.db", file("C:\\data\\local.db")),
-            ("C:\\data\\me@home\\local.db", file("C:\\data\\me@home\\local.db")),
-            ("file:odd:name@home.db", file("odd:name@home.db")),
-            (":memory:", Ok(Location::Sqlite(Place::Memory))),
-            ("file::memory:", Ok(Location::Sqlite(Place::Memory))),
-            ("", Err("INVALID_URL")),
-            ("  ", Err("INVALID_URL")),
-            ("file:", Err("INVALID_URL")),
-            ("file://", Err("INVALID_URL")),
-            ("file://server/share.db", Err("INVALID_URL")),
-            ("file:local.db?mode=ro", Err("INVALID_URL")),
-            ("file:100%.db", Err("INVALID_URL")),
-            ("file:%ff.db", Err("INVALID_URL")),
-            ("file:a%00b", Err("INVALID_URL")),
-            ("a\0b", Err("INVALID_URL")),
-            (" postgres://app:secret@db/app", Err("INVALID_URL")),
-            ("\"postgres://app:secret@db/app\"", Err("INVALID_URL")),
-            ("DATABASE_URL=postgres://app:secret@db/app", Err("INVALID_URL")),
-            ("postgres//app:secret@db/app", Err("INVALID_URL")),
-            ("//app:secret@db/app", Err("INVALID_URL")),
-            ("host=db user=app password=secret", Err("INVALID_URL")),
-            ("libsql://db.turso.io", Err("UNSUPPORTED_DATABASE")),
-            ("https://db.turso.io", Err("UNSUPPORTED_DATABASE")),
-            ("mysql://root:secret@db/app", Err("UNSUPPORTED_DATABASE")),
-            ("postgres://app:secret@db/app?sslmode=no", Err("INVALID_URL")),
-            ("mongodb+srv://app:secret@db", Err("UNSUPPORTED_DATABASE")),
-        ];
-        for (url, expected) in rows {
-            let parsed = Location::parse(url);
-            if let Err(error) = &parsed {
-                assert!(!error.to_string().contains("secret"), "{error}");
-            }
-            assert_eq!(parsed.map_err(|error| error.code()), expected, "{url}");
-        }
-    }
-
-    #[test]
-    fn postgres_urls() {
-        let rows = [
-            // URL; what the client gets, sslmode, certificates
-            ("postgres://a:secret@db/app", "postgres://a:secret@db/app", SslMode::Prefer, None),
-            (
-                "postgresql://db/app?sslmode=verify-full&pgbouncer=true&options=-c%20a%3Db&host=/run",
-                "postgresql://db/app?options=-c%20a%3Db&host=/run",
-                SslMode::VerifyFull,
-                None,
-            ),
-            (
-                "postgres://db/app?sslrootcert=%2Fetc%2Fca.pem&sslmode=require",
-                "postgres://db/app",
-                SslMode::Require,
-                Some("/etc/ca.pem"),
-            ),
-        ];
-        for (url, secret, ssl_mode, roots) in rows {
-            let Ok(Location::Postgres(parsed)) = Location::parse(url) else { panic!("{url}") };
-            assert_eq!((parsed.secret(), parsed.ssl_mode()), (secret, ssl_mode));
-            assert_eq!(parsed.root_certificates(), roots);
-            assert!(!format!("{parsed:?}").contains("secret"));
-        }
-    }
-
-    #[test]
-    fn providers() {
-        let rows = [
-            ("", true),
-            ("sqlite", true),
-            ("turso", true),
-            ("postgresql", false),
-            ("mysql", false),
-        ];
-        for (provider, fits) in rows {
-            assert_eq!(
-                Location::Sqlite(Place::Memory).check_provider(provider).is_ok(),
-                fits,
-                "{provider}"
-            );
-            let postgres = Location::parse("postgres://db/app").unwrap();
-            let fits = matches!(provider, "" | "postgresql");
-            assert_eq!(postgres.check_provider(provider).is_ok(), fits, "{provider}");
-        }
-    }
-
-    #[test]
-    fn a_url_in_place_of_a_provider_is_not_shown() {
-        let rows = [("mysql", true), ("postgres://app:secret@db/app", false), ("secret@db", false)];
-        for (provider, is_shown) in rows {
-            let error = Location::Sqlite(Place::Memory).check_provider(provider).unwrap_err();
-            assert_eq!(error.to_string().contains(provider), is_shown, "{error}");
-        }
-    }
 }

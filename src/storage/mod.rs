@@ -8,6 +8,7 @@ mod needs;
 #[cfg(feature = "postgres")]
 pub mod postgres;
 pub mod schema;
+pub mod search_path;
 #[cfg(feature = "sqlite")]
 pub mod sqlite;
 

@@ -59,7 +59,9 @@ fn file(path: &str) -> Location {
     Location::Sqlite(Place::File(PathBuf::from(path)))
 }
 
-const PARAMETERS: [&str; 6] = ["host", "options", "sslmode", "pgbouncer", "schema", "sslrootcert"];
+const PARAMETERS: [&str; 6] = ["host", "options", "role", "sslrootcert", "pgbouncer", "max"];
+/// Those of them that are somebody else's.
+const OTHERS: [&str; 2] = ["pgbouncer", "max"];
 
 proptest! {
     #![proptest_config(cases(4096))]
@@ -85,15 +87,7 @@ proptest! {
             }
             Ok(Location::Sqlite(Place::File(path))) => prop_assert!(!path.as_os_str().is_empty()),
             Ok(Location::Sqlite(Place::Memory)) => prop_assert!(url.ends_with(":memory:") || url.contains('%')),
-            Ok(Location::Postgres(found)) => {
-                // What is left of it for the client means the same once more.
-                let again = Location::parse(found.secret());
-                let Ok(Location::Postgres(again)) = again else {
-                    return Err(TestCaseError::fail(format!("{again:?}")));
-                };
-                prop_assert_eq!(again.secret(), found.secret());
-                prop_assert_eq!(again.ssl_mode(), SslMode::Prefer);
-            }
+            Ok(Location::Postgres(found)) => prop_assert!(!found.hosts.is_empty()),
         }
     }
 
@@ -110,30 +104,40 @@ proptest! {
         }
     }
 
-    /// The client gets its own parameters, in their order, and none of those that are somebody else's.
+    /// Whatever a user, a password, a database and a setting are called: encoded, they come through as they are.
+    #[test]
+    fn parts_of_a_url_come_through(
+        parts in proptest::collection::vec("[^\0]{1,8}", 4),
+        all in any::<bool>(),
+    ) {
+        let code = |at: usize| encoded(&parts[at], all).replace('/', "%2F");
+        let url = format!("postgres://{}:{}@db/{}?a.b={}", code(0), code(1), code(2), code(3));
+        let Ok(Location::Postgres(found)) = Location::parse(&url) else { panic!("{url}") };
+        prop_assert_eq!(found.user.as_ref(), Some(&parts[0]));
+        prop_assert_eq!(found.password.as_ref(), Some(&parts[1]));
+        prop_assert_eq!(found.database.as_ref(), Some(&parts[2]));
+        prop_assert_eq!(found.settings, vec![("a.b".to_owned(), parts[3].clone())]);
+    }
+
+    /// Parameters of other clients change nothing, wherever they stand.
     #[test]
     fn parameters_go_where_they_belong(
-        parameters in proptest::collection::vec((select(PARAMETERS.to_vec()), "[a-z0-9%/]{0,6}"), 0..6),
+        parameters in proptest::collection::vec((select(PARAMETERS.to_vec()), "[a-z0-9]{1,6}"), 0..6),
     ) {
-        let value = |name, given: &str| match name {
-            "sslmode" => "require".to_owned(),
-            _ => given.replace('%', "%20"),
-        };
-        let pairs: Vec<(&str, String)> =
-            parameters.iter().map(|(name, given)| (*name, value(*name, given))).collect();
-        let write = |pairs: &[(&str, String)]| {
+        let write = |pairs: &[&(&str, String)]| {
             let pairs: Vec<String> = pairs.iter().map(|(name, value)| format!("{name}={value}")).collect();
-            let mark = if pairs.is_empty() { "" } else { "?" };
-            format!("postgres://app:{PASSWORD}@db/app{mark}{}", pairs.join("&"))
+            Location::parse(&format!("postgres://app:{PASSWORD}@db/app?{}", pairs.join("&")))
         };
-        let Ok(Location::Postgres(found)) = Location::parse(&write(&pairs)) else { panic!("{pairs:?}") };
-        let (clients, ours): (Vec<_>, Vec<_>) =
-            pairs.into_iter().partition(|(name, _)| matches!(*name, "host" | "options"));
-        prop_assert_eq!(found.secret(), write(&clients));
-        let of = |name| ours.iter().rfind(|(other, _)| *other == name);
-        let encrypts = of("sslmode").is_some();
-        prop_assert_eq!(found.ssl_mode() == SslMode::Require, encrypts);
-        let roots = of("sslrootcert").map(|(_, value)| value.replace("%20", " "));
-        prop_assert_eq!(found.root_certificates(), roots.as_deref());
+        let ours: Vec<_> = parameters.iter().filter(|(name, _)| !OTHERS.contains(name)).collect();
+        prop_assert_eq!(write(&parameters.iter().collect::<Vec<_>>()), write(&ours));
+        let Ok(Location::Postgres(found)) = write(&ours) else { panic!("{ours:?}") };
+        let of = |name| ours.iter().rfind(|(other, _)| *other == name).map(|(_, value)| value.as_str());
+        prop_assert_eq!(found.hosts[0].name.as_str(), of("host").unwrap_or("db"));
+        prop_assert_eq!(found.options.as_deref(), of("options"));
+        prop_assert_eq!(found.tls.roots.as_deref(), of("sslrootcert"));
+        let mode = if of("sslrootcert").is_some() { SslMode::VerifyCa } else { SslMode::Prefer };
+        prop_assert_eq!(found.tls.mode, mode);
+        let role = of("role").map(|role| ("role".to_owned(), role.to_owned()));
+        prop_assert_eq!(found.settings, role.into_iter().collect::<Vec<_>>());
     }
 }

@@ -38,7 +38,7 @@ impl Default for Settings {
     }
 }
 
-static ENGINES: Registry<PostgresUrl, Engine> = Registry::new();
+static ENGINES: Registry<Box<PostgresUrl>, Engine> = Registry::new();
 
 /// One runtime for all engines of a process: its threads only wait for sockets.
 static RUNTIME: LazyLock<Result<Runtime, String>> = LazyLock::new(|| {
@@ -53,7 +53,7 @@ static RUNTIME: LazyLock<Result<Runtime, String>> = LazyLock::new(|| {
 /// A share of the engine of one database. The last one to be closed closes the pool.
 pub struct Connection {
     engine: Arc<Engine>,
-    lease: Lease<PostgresUrl, Engine>,
+    lease: Lease<Box<PostgresUrl>, Engine>,
     /// What was sent through this share.
     requests: TaskTracker,
 }
@@ -87,7 +87,7 @@ impl Connection {
     pub fn open(url: &PostgresUrl, settings: Settings) -> Result<Self> {
         runtime()?;
         let (engine, lease) = ENGINES.join(
-            url.clone(),
+            Box::new(url.clone()),
             |engine| engine.settings == settings,
             || Engine::new(url, settings.clone()),
         )?;

@@ -1,16 +1,71 @@
-//! What the URL of a PostgreSQL database says.
+//! What the URL of a PostgreSQL database says, and the environment where the URL says nothing.
 
+use std::net::IpAddr;
+use std::str::FromStr;
+use std::time::Duration;
+
+use super::parameters::{Said, Variables};
 use super::percent_decode;
+use super::tls::Tls;
 use crate::error::{Error, Result};
+use crate::storage::search_path::SearchPath;
 
-/// The URL of a PostgreSQL database.
+/// Where a PostgreSQL database is, as whom to connect and how safely.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct PostgresUrl {
-    /// Without the parameters that are taken apart here. It may hold a password.
-    text: String,
-    ssl_mode: SslMode,
-    root_certificates: Option<String>,
+    /// The servers, at least one.
+    pub hosts: Vec<Server>,
+    /// The user; without one the user of this process.
+    pub user: Option<String>,
+    /// Never show it.
+    pub password: Option<String>,
+    /// The database; without one that of the user's name.
+    pub database: Option<String>,
+    /// The server's command line.
+    pub options: Option<String>,
+    /// What the server calls this client.
+    pub application_name: Option<String>,
+    /// How the connection is encrypted.
+    pub tls: Tls,
+    /// How the network is watched.
+    pub network: Network,
+    /// The schema with the app's tables, if the caller names none.
+    pub schema: Option<SearchPath>,
+    /// The search path, in place of the server's own.
+    pub search_path: Option<SearchPath>,
+    /// Settings of the server, by name.
+    pub settings: Vec<(String, String)>,
     target: TargetSession,
+}
+
+/// A server.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Server {
+    /// Its name, or the folder of its socket.
+    pub name: String,
+    /// Its address, if it need not be looked up.
+    pub address: Option<IpAddr>,
+    /// Its port.
+    pub port: u16,
+}
+
+/// How a connection is made and watched. What is not said is the client's own choice.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
+pub struct Network {
+    /// How long to wait for one server.
+    pub connect_timeout: Option<Duration>,
+    /// Whether the servers are tried in any order.
+    pub any_order: bool,
+    /// Whether silence is broken.
+    pub keepalives: Option<bool>,
+    /// After how long a silence.
+    pub keepalives_idle: Option<Duration>,
+    /// How often.
+    pub keepalives_interval: Option<Duration>,
+    /// How often without an answer.
+    pub keepalives_count: Option<u32>,
+    /// How long what was sent may go without an acknowledgement.
+    pub user_timeout: Option<Duration>,
 }
 
 /// `target_session_attrs`, as libpq means it: which of several servers is the right one.
@@ -31,97 +86,52 @@ pub enum TargetSession {
     PreferStandby,
 }
 
-impl TargetSession {
-    fn parse(target: &str) -> Result<Self> {
-        match target {
-            "any" => Ok(Self::Any),
-            "read-write" => Ok(Self::ReadWrite),
-            "read-only" => Ok(Self::ReadOnly),
-            "primary" => Ok(Self::Primary),
-            "standby" => Ok(Self::Standby),
-            "prefer-standby" => Ok(Self::PreferStandby),
-            _ => Err(Error::InvalidUrl {
-                reason:
-                    "target_session_attrs must be any, read-write, read-only, primary, standby or \
-                         prefer-standby"
-                        .to_owned(),
-            }),
-        }
-    }
-}
-
-/// `sslmode`, as libpq means it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum SslMode {
-    /// No encryption.
-    Disable,
-    /// Encryption if the server offers it.
-    Prefer,
-    /// Encryption.
-    Require,
-    /// And a certificate that a trusted authority has signed.
-    VerifyCa,
-    /// And it names the host.
-    VerifyFull,
-}
+const FORM: &str = "write postgres://user:password@host:5432/database";
 
 impl PostgresUrl {
-    /// The parameters that the client understands. Others are somebody else's (`pgbouncer=true`): the
-    /// app's own client passes them over too.
-    const KNOWN: [&str; 9] = [
-        "application_name",
-        "channel_binding",
-        "connect_timeout",
-        "dbname",
-        "host",
-        "options",
-        "password",
-        "port",
-        "user",
-    ];
-
-    pub(super) fn parse(url: &str) -> Result<Self> {
-        let (text, parameters) = url.split_once('?').unwrap_or((url, ""));
-        let mut parsed = Self {
-            text: text.to_owned(),
-            ssl_mode: SslMode::Prefer,
-            root_certificates: None,
-            target: TargetSession::Any,
-        };
-        for parameter in parameters.split('&').filter(|parameter| !parameter.is_empty()) {
-            let (name, value) = parameter.split_once('=').unwrap_or((parameter, ""));
-            match name {
-                "sslmode" => parsed.ssl_mode = SslMode::parse(value)?,
-                "sslrootcert" => parsed.root_certificates = percent_decode(value),
-                "target_session_attrs" => parsed.target = TargetSession::parse(value)?,
-                name if Self::KNOWN.contains(&name) => {
-                    parsed.text.push(if parsed.text.contains('?') { '&' } else { '?' });
-                    parsed.text.push_str(parameter);
-                }
-                _ => {}
-            }
+    /// Reads a URL, from behind its scheme's colon.
+    pub(super) fn parse(rest: &str, variables: &Variables) -> Result<Self> {
+        let rest = rest.strip_prefix("//").ok_or_else(|| invalid(FORM))?;
+        // As the app's client, which passes over what an editor leaves at the end.
+        let rest = rest.trim_end();
+        let mut said = Said::default();
+        take_apart(rest, &mut said)?;
+        said.fill_in(variables)?;
+        let names_host = said.has("host") || said.has("hostaddr");
+        // postgres.js reads no such URL; libpq takes the environment's host.
+        if !names_host && rest.split(['/', '?']).next().is_some_and(|login| login.ends_with('@')) {
+            return Err(invalid(&format!("it names no host; {FORM}")));
         }
-        Ok(parsed)
-    }
-
-    /// The URL for the client. It may hold a password: never show it.
-    pub fn secret(&self) -> &str {
-        &self.text
-    }
-
-    /// Whether and how the connection is encrypted.
-    pub fn ssl_mode(&self) -> SslMode {
-        self.ssl_mode
+        Ok(Self {
+            hosts: servers(&said)?,
+            user: said.text("user").map(str::to_owned),
+            password: said.text("password").map(str::to_owned),
+            database: said.text("dbname").map(str::to_owned),
+            options: said.text("options").map(str::to_owned),
+            application_name: said
+                .text("application_name")
+                .or(said.text("fallback_application_name"))
+                .map(str::to_owned),
+            tls: Tls::read(&said)?,
+            network: Network::read(&said)?,
+            schema: said.text("schema").map(|name| SearchPath::of(name.to_owned())),
+            search_path: said
+                .text("search_path")
+                .map(|path| {
+                    SearchPath::parse_sql(path)
+                        .ok_or_else(|| invalid("search_path must be names with commas in between"))
+                })
+                .transpose()?,
+            target: said
+                .get("target_session_attrs")
+                .map_or(Ok(TargetSession::Any), TargetSession::parse)?,
+            settings: said.settings,
+        })
     }
 
     /// Which of several servers is the right one.
     pub fn target(&self) -> TargetSession {
         self.target
-    }
-
-    /// The file with the certificates to trust, if it is not the system's.
-    pub fn root_certificates(&self) -> Option<&str> {
-        self.root_certificates.as_deref()
     }
 }
 
@@ -131,43 +141,189 @@ impl std::fmt::Debug for PostgresUrl {
     }
 }
 
-impl SslMode {
-    fn parse(mode: &str) -> Result<Self> {
-        match mode {
-            "disable" => Ok(Self::Disable),
-            "allow" | "prefer" => Ok(Self::Prefer),
-            "require" => Ok(Self::Require),
-            "verify-ca" => Ok(Self::VerifyCa),
-            "verify-full" => Ok(Self::VerifyFull),
-            _ => Err(Error::InvalidUrl {
-                reason: "sslmode must be disable, prefer, require, verify-ca or verify-full"
-                    .to_owned(),
-            }),
+impl TargetSession {
+    fn parse(target: &str) -> Result<Self> {
+        match target {
+            "any" => Ok(Self::Any),
+            "read-write" => Ok(Self::ReadWrite),
+            "read-only" => Ok(Self::ReadOnly),
+            "primary" => Ok(Self::Primary),
+            "standby" => Ok(Self::Standby),
+            "prefer-standby" => Ok(Self::PreferStandby),
+            _ => Err(invalid(
+                "target_session_attrs must be any, read-write, read-only, primary, standby or \
+                 prefer-standby",
+            )),
         }
     }
+}
+
+impl Network {
+    fn read(said: &Said) -> Result<Self> {
+        let seconds =
+            |name| Ok(number(said, name)?.filter(|seconds| *seconds > 0).map(Duration::from_secs));
+        Ok(Self {
+            connect_timeout: seconds("connect_timeout")?,
+            any_order: match said.get("load_balance_hosts") {
+                None | Some("disable") => false,
+                Some("random") => true,
+                Some(_) => return Err(invalid("load_balance_hosts must be disable or random")),
+            },
+            keepalives: number(said, "keepalives")?.map(|on| on != 0),
+            keepalives_idle: seconds("keepalives_idle")?,
+            keepalives_interval: seconds("keepalives_interval")?,
+            keepalives_count: number(said, "keepalives_count")?
+                .and_then(|count| u32::try_from(count).ok()),
+            user_timeout: number(said, "tcp_user_timeout")?
+                .filter(|timeout_ms| *timeout_ms > 0)
+                .map(Duration::from_millis),
+        })
+    }
+}
+
+/// A whole number; less than zero is none, as for libpq.
+fn number(said: &Said, name: &'static str) -> Result<Option<u64>> {
+    let Some(value) = said.text(name) else { return Ok(None) };
+    let number = i32::from_str(value.trim())
+        .map_err(|_| invalid(&format!("{name} must be a whole number")))?;
+    Ok(u64::try_from(number).ok())
+}
+
+/// Puts a URL's parts where their parameters belong.
+fn take_apart(rest: &str, said: &mut Said) -> Result<()> {
+    if rest.contains('#') {
+        return Err(encode("it contains a #", "# is %23"));
+    }
+    let (authority, rest) = rest.split_at(rest.find(['/', '?']).unwrap_or(rest.len()));
+    if rest.contains('@') {
+        return Err(encode("there is an @ behind the host", "@ is %40, / is %2F, ? is %3F"));
+    }
+    let (login, hosts) = match authority.split_once('@') {
+        None => ("", authority),
+        Some((_, hosts)) if hosts.contains('@') => {
+            return Err(encode("there is more than one @ before the host", "@ is %40"));
+        }
+        Some(both) => both,
+    };
+    let (user, password) = login.split_once(':').unwrap_or((login, ""));
+    for (name, value) in [("user", user), ("password", password)] {
+        let value = decode(value, name)?;
+        if !value.is_empty() {
+            said.set(name, value);
+        }
+    }
+    take_hosts(hosts, said)?;
+    let (path, parameters) = rest.split_once('?').unwrap_or((rest, ""));
+    let database = decode(path.strip_prefix('/').unwrap_or(path), "database")?;
+    if !database.is_empty() {
+        said.set("dbname", database);
+    }
+    parameters
+        .split('&')
+        .filter(|parameter| !parameter.is_empty())
+        .try_for_each(|parameter| take_parameter(parameter, said))
+}
+
+fn take_hosts(hosts: &str, said: &mut Said) -> Result<()> {
+    if hosts.is_empty() {
+        return Ok(());
+    }
+    let (names, ports): (Vec<&str>, Vec<Option<&str>>) = hosts.split(',').map(split_port).unzip();
+    // Those without would get the first one's of postgres.js, and 5432 of libpq.
+    if ports.iter().any(Option::is_some) {
+        let ports: Option<Vec<&str>> = ports.into_iter().collect();
+        let ports =
+            ports.ok_or_else(|| invalid("some of its hosts have a port; write one for each"))?;
+        said.set("port", decode(&ports.join(","), "port")?);
+    }
+    said.set("host", decode(&names.join(","), "host")?);
+    Ok(())
+}
+
+/// A host's name, and its port behind a colon: `db:5432`, `[::1]:5432`.
+fn split_port(host: &str) -> (&str, Option<&str>) {
+    let bracketed = host.strip_prefix('[').and_then(|host| host.split_once(']'));
+    match bracketed {
+        Some((name, rest)) if rest.is_empty() || rest.starts_with(':') => {
+            (name, rest.strip_prefix(':'))
+        }
+        _ => host.split_once(':').map_or((host, None), |(name, port)| (name, Some(port))),
+    }
+}
+
+fn take_parameter(parameter: &str, said: &mut Said) -> Result<()> {
+    let (name, value) = parameter
+        .split_once('=')
+        .ok_or_else(|| encode("a parameter has no =", "? is %3F, & is %26"))?;
+    let name = decode(name, "parameter")?;
+    // A + is a space for postgres.js. Passwords and files are read by libpq alone, for which it is none.
+    let is_literal = matches!(name.as_str(), "password" | "sslrootcert" | "sslcert" | "sslkey");
+    let value = if is_literal { value.to_owned() } else { value.replace('+', " ") };
+    said.take(&name, &decode(&value, "parameter")?)
+}
+
+fn decode(text: &str, of: &str) -> Result<String> {
+    percent_decode(text).ok_or_else(|| {
+        encode(&format!("the percent encoding of its {of} does not decode"), "% is %25")
+    })
+}
+
+/// The servers: each with its address and its port.
+fn servers(said: &Said) -> Result<Vec<Server>> {
+    let list =
+        |name| said.text(name).map_or(Vec::new(), |all| all.split(',').collect::<Vec<&str>>());
+    let (addresses, ports) = (list("hostaddr"), list("port"));
+    let names = match list("host") {
+        none if none.is_empty() && addresses.is_empty() => vec!["localhost"],
+        none if none.is_empty() => addresses.clone(),
+        names => names,
+    };
+    for (what, some) in [("hostaddr", &addresses), ("port", &ports)] {
+        let is_for_all = what == "port" && some.len() == 1;
+        if !some.is_empty() && !is_for_all && some.len() != names.len() {
+            return Err(invalid(&format!("there must be one {what} for each host")));
+        }
+    }
+    let mut servers = Vec::new();
+    for (at, name) in names.into_iter().enumerate() {
+        // In PGHOST, as postgres.js reads it, a port may stand behind each.
+        let (name, own) =
+            if name.matches(':').count() == 1 { split_port(name) } else { (name, None) };
+        let port = own.or(ports.get(at).or(ports.first()).copied()).filter(|port| !port.is_empty());
+        let port = u16::from_str(port.unwrap_or("5432")).ok().filter(|port| *port > 0);
+        let address = addresses.get(at).map(|address| IpAddr::from_str(address)).transpose();
+        servers.push(Server {
+            name: host(name)?,
+            address: address.map_err(|_| invalid("hostaddr must be an IP address"))?,
+            port: port.ok_or_else(|| {
+                encode("a port must be a number from 1 to 65535", ": is %3A, / is %2F")
+            })?,
+        });
+    }
+    Ok(servers)
+}
+
+/// A host's name, or the folder of its socket.
+fn host(name: &str) -> Result<String> {
+    let is_folder = cfg!(unix) && name.starts_with('/');
+    let is_odd = |letter: char| letter.is_whitespace() || "@/\\?#[]".contains(letter);
+    match name {
+        "" => Err(invalid(&format!("it names no host; {FORM}"))),
+        name if !is_folder && name.contains(is_odd) => {
+            Err(encode("the name of its host is none", "@ is %40"))
+        }
+        name => Ok(name.to_owned()),
+    }
+}
+
+pub(super) fn invalid(reason: &str) -> Error {
+    Error::InvalidUrl { reason: reason.to_owned() }
+}
+
+/// What is wrong is most likely a character of the password that means something else in a URL.
+pub(super) fn encode(what: &str, how: &str) -> Error {
+    invalid(&format!("{what}; special characters of the password must be percent-encoded ({how})"))
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn targets() {
-        let rows = [
-            ("", Ok(TargetSession::Any)),
-            ("?target_session_attrs=any", Ok(TargetSession::Any)),
-            ("?target_session_attrs=read-write", Ok(TargetSession::ReadWrite)),
-            ("?target_session_attrs=read-only", Ok(TargetSession::ReadOnly)),
-            ("?target_session_attrs=primary", Ok(TargetSession::Primary)),
-            ("?target_session_attrs=standby", Ok(TargetSession::Standby)),
-            ("?target_session_attrs=prefer-standby", Ok(TargetSession::PreferStandby)),
-            ("?target_session_attrs=master", Err("INVALID_URL")),
-            ("?target_session_attrs=", Err("INVALID_URL")),
-        ];
-        for (parameters, expected) in rows {
-            let parsed = PostgresUrl::parse(&format!("postgres://a:5432,b:5433/app{parameters}"));
-            let target = parsed.map(|url| url.target()).map_err(|error| error.code());
-            assert_eq!(target, expected, "{parameters}");
-        }
-    }
-}
+mod tests;

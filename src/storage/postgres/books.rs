@@ -34,7 +34,7 @@ impl Session<'_> {
     /// [`Self::find_all`], which end it.
     pub async fn books(&mut self, shelf: &Shelf) -> Result<BooksPage> {
         let (range, next) = self.range(shelf).await?;
-        let begin = Some(self.server.begin_read.as_str());
+        let begin = Some(self.server.begin.read.as_str());
         let page = self.page(&range, begin).await?;
         Ok(BooksPage { next, ..page })
     }

@@ -61,7 +61,9 @@ impl Hosts {
             let mut one = only(config, at);
             one.target_session_attrs(fits);
             if count > 1 {
-                one.connect_timeout(share);
+                one.connect_timeout(
+                    config.get_connect_timeout().map_or(share, |said| share.min(*said)),
+                );
             }
             one
         });

@@ -154,11 +154,22 @@ fn not_let_in(error: &tokio_postgres::Error) -> Error {
         if reason.contains("TLS") {
             return not_usable(reason, "; check sslmode and sslrootcert in DATABASE_URL");
         }
+        if reason.contains("password missing") {
+            let message = "the server asks for a password, and there is none".to_owned();
+            return not_usable(message, "; write it in DATABASE_URL, or set PGPASSWORD");
+        }
+        // A way of logging in that the client can't go, or may not.
+        if reason.contains("authentication") {
+            return not_usable(reason, "; check DATABASE_URL and the server's pg_hba.conf");
+        }
         return unavailable(&reason);
     };
     let code = database.code();
-    // Class 28: the password; 3D000: no such database.
-    let wrong = code.code().starts_with("28") || *code == SqlState::INVALID_CATALOG_NAME;
+    // Class 28: the password; 3D000: no such database; 22, 42: a setting in `options`, which a pooler refuses in a word
+    // of its own.
+    let wrong = ["28", "22", "42"].iter().any(|class| code.code().starts_with(class))
+        || *code == SqlState::INVALID_CATALOG_NAME
+        || database.message().starts_with("unsupported startup parameter");
     if !wrong {
         return unavailable(database.message());
     }

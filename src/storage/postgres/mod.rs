@@ -3,8 +3,10 @@
 //! Statements are sent together and answered together. Nothing of a session is used: no prepared
 //! statement has a name, and every setting ends with its transaction. So it works behind a pooler.
 
+mod begin;
 mod books;
 mod change;
+mod config;
 mod connect;
 mod error;
 mod ledger;
@@ -12,6 +14,7 @@ mod limits;
 mod rows;
 mod schema;
 mod statement;
+mod tables;
 mod tls;
 mod value;
 mod views;
@@ -22,19 +25,19 @@ use std::sync::{Arc, Mutex, MutexGuard, Once, PoisonError};
 use std::time::{Duration, Instant};
 
 use deadpool_postgres::{Manager, ManagerConfig, Object, Pool, RecyclingMethod, Runtime, Status};
-use tokio_postgres::{Config, Row};
+use tokio_postgres::Row;
 use tracing::{debug, info};
 
+use self::begin::Begin;
 use self::connect::Hosts;
 pub use self::error::Failure;
 use self::error::no_connection;
 pub use self::ledger::{Facts, FoundTask, Wanted, WantedTask, Written};
 use self::statement::Statement;
 pub use self::watch::Times;
-use super::location::{PostgresUrl, SslMode};
-use super::schema::{Schema, quote};
-use crate::domain::table::{TableName, TaskKind};
-use crate::domain::value::Value;
+use super::location::PostgresUrl;
+use super::schema::Schema;
+use super::search_path::SearchPath;
 use crate::error::Error;
 
 type Result<T, E = Error> = std::result::Result<T, E>;
@@ -51,7 +54,7 @@ pub struct Options {
     /// How long to wait for a lock that somebody else holds.
     pub busy_timeout: Duration,
     /// The schema with the app's tables, if it is not the one that the server finds by itself.
-    pub schema: Option<String>,
+    pub schema: Option<SearchPath>,
 }
 
 impl Default for Options {
@@ -70,9 +73,7 @@ impl Default for Options {
 pub struct Server {
     pool: Pool,
     options: Options,
-    begin: String,
-    begin_impatient: String,
-    begin_read: String,
+    begin: Begin,
     schema: Mutex<Option<Found>>,
     /// For the log, once it has let us in: what is wrong in a URL may be a part of its password.
     name: String,
@@ -97,25 +98,9 @@ impl Found {
 impl Server {
     /// Prepares a pool. Nothing is connected yet.
     pub fn new(url: &PostgresUrl, options: Options) -> Result<Self> {
-        let mut config: Config = url.secret().parse().map_err(|_| Error::InvalidUrl {
-            // The client's own words could quote the password.
-            reason:
-                "write postgres://user:password@host:5432/database, with special characters of \
-                     the password percent-encoded (@ is %40)"
-                    .to_owned(),
-        })?;
-        if config.get_hosts().is_empty() {
-            let reason = "it names no host; write postgres://user:password@host:5432/database";
-            return Err(Error::InvalidUrl { reason: reason.to_owned() });
-        }
-        config.connect_timeout(options.connect_timeout);
-        config.ssl_mode(match url.ssl_mode() {
-            SslMode::Disable => tokio_postgres::config::SslMode::Disable,
-            SslMode::Prefer => tokio_postgres::config::SslMode::Prefer,
-            _ => tokio_postgres::config::SslMode::Require,
-        });
+        let config = config::config(url, &options);
         let name = watch::name(&config);
-        let tls = tls::connector(url.ssl_mode(), url.root_certificates())?;
+        let tls = tls::connector(&url.tls)?;
         let connector = Hosts::new(&config, url.target(), tls, options.connect_timeout);
         let others_may_write = connector.others_may_write();
         let recycling = ManagerConfig { recycling_method: RecyclingMethod::Fast };
@@ -127,17 +112,9 @@ impl Server {
             .runtime(Runtime::Tokio1)
             .build()
             .map_err(|error| Error::Internal(error.to_string()))?;
-        const MOMENT: Duration = Duration::from_millis(100);
-        let patient = settings(&options, options.busy_timeout);
-        let impatient = settings(&options, options.busy_timeout.min(MOMENT));
         Ok(Self {
             pool,
-            // After a lock was waited for, the next statement must see what its holder wrote.
-            begin: format!("BEGIN ISOLATION LEVEL READ COMMITTED; {DURABLY}; {patient}"),
-            begin_impatient: format!(
-                "BEGIN ISOLATION LEVEL READ COMMITTED; {DURABLY}; {impatient}"
-            ),
-            begin_read: format!("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; {patient}"),
+            begin: Begin::new(url, &options),
             options,
             schema: Mutex::new(None),
             name,
@@ -174,40 +151,6 @@ impl Server {
             None => session.discover().await?,
         });
         Ok(session)
-    }
-
-    /// Makes those of these tables that are not there yet.
-    pub async fn create_tables(&self, tables: &[TableName]) -> Result<(), Failure> {
-        let client = self.client().await?;
-        let begin = &self.begin;
-        // IF NOT EXISTS looks before it makes, and two who look at once both make.
-        let in_turn = "SELECT pg_advisory_xact_lock(7163217633)";
-        let sql: String = tables.iter().map(|table| create_table(*table)).collect();
-        let command = format!("{begin}; {in_turn}; {sql} COMMIT");
-        let made = in_time(&self.options, client.batch_execute(&command)).await;
-        self.forget_schema();
-        // Whatever state the connection is in, nobody is to have it.
-        drop(Object::take(client));
-        made?.map_err(|error| Failure::of(&error, "creating the tables"))
-    }
-
-    /// What was found when the database was opened, each thing with its name in JavaScript.
-    pub async fn diagnostics(&self) -> Result<Vec<(&'static str, Value)>, Failure> {
-        let mut session = self.session().await?;
-        let statement = Statement::new(include_str!("sql/diagnostics.sql"), []);
-        let [rows] = session.read([statement], "reading the server's settings").await?;
-        let texts = ["serverVersion", "database", "schema", "isolation"];
-        let mut found = vec![("storage", Value::Text("postgres".to_owned()))];
-        for row in &rows {
-            for (at, name) in texts.into_iter().enumerate() {
-                found.push((name, Value::Text(rows::get(row, at)?)));
-            }
-            found.push(("encrypted", Value::Bool(rows::get(row, texts.len())?)));
-            found.push(("maxConnections", Value::Integer(self.pool.status().max_size as i64)));
-            found.push(("durability", Value::Json(rows::get(row, texts.len() + 1)?)));
-            found.push(("tables", Value::Json(rows::get(row, texts.len() + 2)?)));
-        }
-        Ok(found)
     }
 
     /// Looks at the tables anew before the next statement: they are not what they were.
@@ -257,34 +200,6 @@ impl Server {
     }
 }
 
-fn create_table(table: TableName) -> &'static str {
-    match table {
-        TableName::User => include_str!("sql/create_user.sql"),
-        TableName::Credit => include_str!("sql/create_credit.sql"),
-        TableName::Tasks(TaskKind::Media) => include_str!("sql/create_media_tasks.sql"),
-        TableName::Tasks(TaskKind::Ai) => include_str!("sql/create_ai_task.sql"),
-    }
-}
-
-/// A commit is answered when it is on the disk, whatever the default. Every other value than `off` waits for
-/// that, and for which standbys is the operator's to choose.
-const DURABLY: &str = "SELECT set_config('synchronous_commit', CASE current_setting('synchronous_commit') \
-                       WHEN 'off' THEN 'on' ELSE current_setting('synchronous_commit') END, true)";
-
-/// What holds until the transaction's end.
-fn settings(options: &Options, lock_timeout: Duration) -> String {
-    let mut settings = format!(
-        "SET LOCAL TimeZone = 'UTC'; SET LOCAL statement_timeout = {}; SET LOCAL lock_timeout = {}",
-        options.statement_timeout.as_millis(),
-        lock_timeout.as_millis(),
-    );
-    if let Some(schema) = &options.schema {
-        settings.push_str("; SET LOCAL search_path = ");
-        settings.push_str(&quote(schema));
-    }
-    settings
-}
-
 /// A connection on loan from the pool. What begins a transaction must end it.
 pub struct Session<'s> {
     server: &'s Server,
@@ -325,7 +240,7 @@ impl<'s> Session<'s> {
         statements: [Statement; N],
         doing: &'static str,
     ) -> Reply<N> {
-        let read = Some(self.server.begin_read.as_str());
+        let read = Some(self.server.begin.read.as_str());
         exactly(self.send(read, &statements, Some("COMMIT"), doing).await?)
     }
 
@@ -348,7 +263,8 @@ impl<'s> Session<'s> {
         doing: &'static str,
     ) -> Result<Vec<Vec<Row>>, Failure> {
         let server = self.server;
-        let begin = if patient { &server.begin } else { &server.begin_impatient };
+        let Begin { write, write_impatient, .. } = &server.begin;
+        let begin = if patient { write } else { write_impatient };
         self.send(Some(begin), statements, None, doing).await
     }
 
@@ -440,7 +356,10 @@ impl<'s> Session<'s> {
         let failed = |error: &tokio_postgres::Error| Failure::of(error, doing);
         let rows: Result<Vec<_>, _> = rows.into_iter().collect();
         let answered = match (&began, rows, &ended) {
-            (Err(error), _, _) => Err(failed(error)),
+            (Err(error), _, _) => {
+                let refusal = self.server.begin.refusal(error).map(Failure::Refused);
+                Err(refusal.unwrap_or_else(|| failed(error)))
+            }
             (Ok(()), Err(error), _) => Err(failed(&error)),
             (Ok(()), Ok(_), Err(error)) => Err(failed(error)),
             (Ok(()), Ok(rows), Ok(())) => Ok(rows),

@@ -1,4 +1,4 @@
-//! Encryption of the connection, by `sslmode` as libpq means it
+//! Encryption of the connection, by `sslmode` and its like as libpq means them
 //! (<https://www.postgresql.org/docs/current/libpq-ssl.html>).
 
 use std::sync::Arc;
@@ -6,16 +6,17 @@ use std::sync::Arc;
 use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::CryptoProvider;
-use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::pki_types::pem::{self, PemObject};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
+use rustls::version::{TLS12, TLS13};
 use rustls::{
     CertificateError, ClientConfig, DigitallySignedStruct, Error as TlsError, RootCertStore,
-    SignatureScheme,
+    SignatureScheme, SupportedProtocolVersion,
 };
 use tokio_postgres_rustls::MakeRustlsConnect;
 
 use crate::error::{Error, Result};
-use crate::storage::location::SslMode;
+use crate::storage::location::{SslMode, Tls, Versions};
 
 /// What is checked of the server's certificate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,61 +28,80 @@ enum Check {
     SignatureAndHost,
 }
 
-/// A connector for this mode; `roots` is a file of certificates to trust instead of the system's.
-pub(super) fn connector(mode: SslMode, roots: Option<&str>) -> Result<MakeRustlsConnect> {
-    let check = match (mode, roots) {
-        (SslMode::VerifyFull, _) => Check::SignatureAndHost,
-        // As libpq: who names the authority wants it checked.
-        (SslMode::VerifyCa, _) | (SslMode::Require, Some(_)) => Check::Signature,
-        (SslMode::Disable | SslMode::Prefer | SslMode::Require, _) => Check::Nothing,
+/// A connector for what the URL says.
+pub(super) fn connector(tls: &Tls) -> Result<MakeRustlsConnect> {
+    let check = match tls.mode {
+        SslMode::VerifyFull => Check::SignatureAndHost,
+        SslMode::VerifyCa => Check::Signature,
+        SslMode::Disable | SslMode::Prefer | SslMode::Require => Check::Nothing,
     };
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let authority = match check {
         Check::Nothing => None,
         Check::Signature | Check::SignatureAndHost => {
-            let trusted = Arc::new(trusted(roots)?);
+            let trusted = Arc::new(trusted(tls.roots.as_deref())?);
             let verifier =
                 WebPkiServerVerifier::builder_with_provider(trusted, Arc::clone(&provider));
             Some(verifier.build().map_err(|error| unusable(&error.to_string()))?)
         }
     };
     let verifier = Arc::new(Verifier { check, authority, provider: Arc::clone(&provider) });
+    let versions: &[&SupportedProtocolVersion] = match tls.versions {
+        Versions::Both => &[&TLS13, &TLS12],
+        Versions::Tls12 => &[&TLS12],
+        Versions::Tls13 => &[&TLS13],
+    };
     let config = ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
+        .with_protocol_versions(versions)
         .map_err(|error| Error::Internal(error.to_string()))?
         .dangerous()
-        .with_custom_certificate_verifier(verifier)
-        .with_no_client_auth();
+        .with_custom_certificate_verifier(verifier);
+    let mut config = match &tls.certificate {
+        None => config.with_no_client_auth(),
+        Some((certificate, key)) => config
+            .with_client_auth_cert(certificates("sslcert", certificate)?, private_key(key)?)
+            .map_err(|error| unusable(&format!("sslcert, sslkey: {error}")))?,
+    };
+    config.enable_sni = tls.names_host;
+    if tls.is_direct {
+        config.alpn_protocols = vec![b"postgresql".to_vec()];
+    }
     Ok(MakeRustlsConnect::new(config))
+}
+
+/// The certificates in a file.
+fn certificates(parameter: &str, file: &str) -> Result<Vec<CertificateDer<'static>>> {
+    let unreadable = |error| unusable(&format!("{parameter}: {error}"));
+    let all: Result<Vec<_>, _> = CertificateDer::pem_file_iter(file).map_err(unreadable)?.collect();
+    let all = all.map_err(unreadable)?;
+    if all.is_empty() {
+        return Err(unusable(&format!("{parameter}: there is no certificate in the file")));
+    }
+    Ok(all)
+}
+
+fn private_key(file: &str) -> Result<PrivateKeyDer<'static>> {
+    PrivateKeyDer::from_pem_file(file).map_err(|error| match error {
+        pem::Error::NoItemsFound => {
+            unusable("sslkey: there is no key in the file, or it is encrypted; decrypt it")
+        }
+        error => unusable(&format!("sslkey: {error}")),
+    })
 }
 
 fn trusted(roots: Option<&str>) -> Result<RootCertStore> {
     let mut store = RootCertStore::empty();
-    match roots {
-        None | Some("system") => {
-            store.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+    let Some(file) = roots else {
+        store.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+        if store.is_empty() {
+            return Err(unusable(
+                "no root certificates were found on this machine; see sslrootcert",
+            ));
         }
-        Some(file) => {
-            let certificates = CertificateDer::pem_file_iter(file)
-                .map_err(|error| unusable(&format!("sslrootcert: {error}")))?;
-            for certificate in certificates {
-                certificate
-                    .and_then(|certificate| {
-                        store
-                            .add(certificate)
-                            .map_err(|_| rustls::pki_types::pem::Error::NoItemsFound)
-                    })
-                    .map_err(|error| unusable(&format!("sslrootcert: {error}")))?;
-            }
-        }
-    }
-    if store.is_empty() {
-        return Err(unusable(match roots {
-            None | Some("system") => {
-                "no root certificates were found on this machine; see sslrootcert"
-            }
-            Some(_) => "sslrootcert: there is no certificate in the file",
-        }));
+        return Ok(store);
+    };
+    for certificate in certificates("sslrootcert", file)? {
+        store.add(certificate).map_err(|error| unusable(&format!("sslrootcert: {error}")))?;
     }
     Ok(store)
 }

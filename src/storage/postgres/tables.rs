@@ -1,0 +1,57 @@
+//! The tables as a whole: making them, and what an operator is told of them.
+
+use deadpool_postgres::Object;
+
+use super::error::Failure;
+use super::statement::Statement;
+use super::{Server, in_time, rows};
+use crate::domain::table::{TableName, TaskKind};
+use crate::domain::value::Value;
+
+impl Server {
+    /// Makes those of these tables that are not there yet.
+    pub async fn create_tables(&self, tables: &[TableName]) -> Result<(), Failure> {
+        let client = self.client().await?;
+        let begin = &self.begin.write;
+        // IF NOT EXISTS looks before it makes, and two who look at once both make.
+        let in_turn = "SELECT pg_advisory_xact_lock(7163217633)";
+        let sql: String = tables.iter().map(|table| create_table(*table)).collect();
+        let command = format!("{begin}; {in_turn}; {sql} COMMIT");
+        let made = in_time(&self.options, client.batch_execute(&command)).await;
+        self.forget_schema();
+        // Whatever state the connection is in, nobody is to have it.
+        drop(Object::take(client));
+        made?.map_err(|error| {
+            let refusal = self.begin.refusal(&error).map(Failure::Refused);
+            refusal.unwrap_or_else(|| Failure::of(&error, "creating the tables"))
+        })
+    }
+
+    /// What was found when the database was opened, each thing with its name in JavaScript.
+    pub async fn diagnostics(&self) -> Result<Vec<(&'static str, Value)>, Failure> {
+        let mut session = self.session().await?;
+        let statement = Statement::new(include_str!("sql/diagnostics.sql"), []);
+        let [rows] = session.read([statement], "reading the server's settings").await?;
+        let texts = ["serverVersion", "database", "schema", "isolation"];
+        let mut found = vec![("storage", Value::Text("postgres".to_owned()))];
+        for row in &rows {
+            for (at, name) in texts.into_iter().enumerate() {
+                found.push((name, Value::Text(rows::get(row, at)?)));
+            }
+            found.push(("encrypted", Value::Bool(rows::get(row, texts.len())?)));
+            found.push(("maxConnections", Value::Integer(self.pool.status().max_size as i64)));
+            found.push(("durability", Value::Json(rows::get(row, texts.len() + 1)?)));
+            found.push(("tables", Value::Json(rows::get(row, texts.len() + 2)?)));
+        }
+        Ok(found)
+    }
+}
+
+fn create_table(table: TableName) -> &'static str {
+    match table {
+        TableName::User => include_str!("sql/create_user.sql"),
+        TableName::Credit => include_str!("sql/create_credit.sql"),
+        TableName::Tasks(TaskKind::Media) => include_str!("sql/create_media_tasks.sql"),
+        TableName::Tasks(TaskKind::Ai) => include_str!("sql/create_ai_task.sql"),
+    }
+}
