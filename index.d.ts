@@ -1167,8 +1167,10 @@ export interface ConnectOptions {
   statementTimeoutMs?: number | undefined
   /**
    * PostgreSQL: the schema that the app's tables are in, or several with commas in between (`'app,public'`). One
-   * with a comma or a quote in its name stands in quotes (`"`), and a quote in these is doubled. By default the
-   * environment's `DB_SCHEMA`, and without that whichever the server finds first (`search_path`).
+   * with a comma or a quote in its name stands in quotes (`"`), and a quote in these is doubled. The tables are
+   * looked up in these alone; the app's triggers find what is in them first, and then what the session's own
+   * `search_path` has. By default the environment's `DB_SCHEMA`, and without that whichever schema the server finds
+   * first.
    */
   schema?: string | undefined
 }

@@ -1,5 +1,6 @@
 'use strict'
 
+const { connect } = require('..')
 const { TestDatabase, task } = require('./helpers/database')
 const { addUsers } = require('./helpers/callers')
 const { violations } = require('./helpers/invariants')
@@ -201,11 +202,120 @@ describe('a schema of the app', () => {
     expect(await violations(database)).toEqual([])
   })
 
+  describe("an app's own triggers find what they find for the app", () => {
+    /** A trigger of the schema's `credit` that writes into a table without naming its schema. */
+    async function withTrigger(database, table) {
+      await database.run(
+        `CREATE TABLE ${table} (credits integer)`,
+        `CREATE FUNCTION public.note() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+           INSERT INTO notes VALUES (NEW.credits); RETURN NEW; END $$`,
+        'CREATE TRIGGER note AFTER INSERT ON app.credit FOR EACH ROW EXECUTE FUNCTION public.note()',
+      )
+    }
+
+    test.each([
+      ['in public', 'public.notes', 'app'],
+      ['in public, a list of schemas', 'public.notes', 'app,public'],
+      ["in the app's schema", 'app.notes', 'app'],
+      ["in a schema of the role's own", 'extra.notes', 'app'],
+    ])('%s', async (_, table, schema) => {
+      const { database, credits: other } = await open('app', { alsoPublic: true })
+      await other.close()
+      await database.run('CREATE SCHEMA extra', `ALTER DATABASE ${database.store.name} RESET search_path`)
+      if (table.startsWith('extra')) {
+        await database.sql(`ALTER DATABASE ${database.store.name} SET search_path = extra, public`)
+      }
+      await withTrigger(database, table)
+      await live(connection(database.url, { schema }))
+      const noted = await database.sql(`SELECT credits FROM ${table} ORDER BY credits`)
+      expect(noted.map(({ credits }) => credits)).toEqual([-10, -5, 50])
+      expect(await database.sql('SELECT count(*) AS count FROM public.credit')).toEqual([{ count: 0 }])
+    })
+
+    test('but the ledger is never that of another schema', async () => {
+      const { database, credits } = await open('app', { alsoPublic: true })
+      await database.run(
+        `ALTER DATABASE ${database.store.name} RESET search_path`,
+        `INSERT INTO public."user" (id, name, email) VALUES ('u', 'u', 'u@example.test')`,
+      )
+      await credits.createCredit({ userId: 'u', credits: 50 })
+      await database.sql(
+        `INSERT INTO public.credit SELECT 'p', user_id, user_email, order_no, subscription_no, 'p', transaction_type,
+          transaction_scene, credits, remaining_credits, description, expires_at, status, created_at, updated_at,
+          deleted_at, consumed_detail, metadata FROM app.credit`,
+      )
+      const pooled = connection(database.url, { schema: 'app' })
+      expect(await pooled.getRemainingCredits('u')).toBe(50)
+      await database.sql('DROP SCHEMA app CASCADE')
+      for (const call of [
+        () => pooled.consumeCredits({ userId: 'u', credits: 1 }),
+        () => pooled.createMediaTask(task('t', 'u'), 1),
+        () => pooled.getRemainingCredits('u'),
+        () => pooled.createCredit({ userId: 'u', credits: 1 }),
+      ]) {
+        await expect(call()).rejects.toMatchObject({ code: 'SCHEMA_MISMATCH' })
+      }
+      expect(await database.sql('SELECT credits, remaining_credits FROM public.credit')).toEqual([
+        { credits: 50, remaining_credits: 50 },
+      ])
+      await database.sql('CREATE SCHEMA other')
+      const other = connection(`${database.url}?application_name=other`, { schema: 'other' })
+      await other.createTables()
+      expect((await other.getDiagnostics()).schema).toBe('other')
+    })
+
+    test('nor are tables made in another one', async () => {
+      const database = await TestDatabase.none()
+      const credits = connection(database.url, { schema: 'nowhere' })
+      await expect(credits.createTables()).rejects.toThrow()
+      expect(await database.sql(`SELECT to_regclass('public.credit')::text AS found`)).toEqual([
+        { found: null },
+      ])
+    })
+  })
+
+  test('of several, each table is in the first that has it', async () => {
+    const { database, credits: other } = await open('app', { alsoPublic: true })
+    await other.close()
+    await database.run('DROP TABLE app.media_tasks', 'DROP TABLE app.ai_task')
+    await database.sql(`INSERT INTO public."user" (id, name, email) VALUES ('u', 'u', 'u@example.test')`)
+    const credits = connection(database.url, { schema: 'app, public' })
+    await live(credits)
+    const counts = `SELECT (SELECT count(*) FROM app.credit) AS app, (SELECT count(*) FROM public.credit) AS public,
+      (SELECT count(*) FROM public.media_tasks) AS tasks`
+    expect(await database.sql(counts)).toEqual([{ app: 3, public: 0, tasks: 1 }])
+  })
+
+  test.each(['', 'a"b', '"app', 'app,', ',app', 'app,,public', '""', 'a\0b'])(
+    '%j is no list of schemas',
+    (schema) => {
+      const error = (() => {
+        try {
+          connect({ schema })
+        } catch (error) {
+          return error
+        }
+      })()
+      expect(error).toMatchObject({ code: 'INVALID_ARGUMENT', field: 'schema' })
+    },
+  )
+
   test('that is not there', async () => {
     const database = await TestDatabase.fresh()
     const credits = connection(database.url, { schema: 'nowhere' })
     const error = await credits.getRemainingCredits('u').catch((error) => error)
     expect(error.code).toBe('SCHEMA_MISMATCH')
+  })
+
+  test('a DB_SCHEMA that is no list is the error of the first call', async () => {
+    const { database } = await open('app', { alsoPublic: true })
+    const source = `credits.getRemainingCredits('u').catch((error) => console.log(error.code, error.field))`
+    const environment = {
+      DATABASE_URL: database.url,
+      DATABASE_PROVIDER: 'postgresql',
+      DB_SCHEMA: 'app,,public',
+    }
+    expect((await evaluate(source, environment)).out).toBe('INVALID_ARGUMENT DB_SCHEMA')
   })
 
   test('by DB_SCHEMA', async () => {

@@ -3,9 +3,11 @@
 use std::time::Duration;
 
 use super::Options;
+use crate::domain::table::TableName;
 use crate::error::Error;
 use crate::storage::location::PostgresUrl;
 use crate::storage::schema::quote;
+use crate::storage::search_path::SearchPath;
 
 /// The commands that begin a transaction.
 pub(super) struct Begin {
@@ -15,6 +17,10 @@ pub(super) struct Begin {
     pub(super) write_impatient: String,
     /// One that reads.
     pub(super) read: String,
+    /// One that finds out what tables there are: those of the schemas that the caller names, and no others.
+    pub(super) look: String,
+    /// One that makes tables there, and nowhere else.
+    pub(super) make: String,
     /// The settings that the URL asks for, by name.
     asked: Vec<String>,
 }
@@ -22,23 +28,21 @@ pub(super) struct Begin {
 impl Begin {
     pub(super) fn new(url: &PostgresUrl, options: &Options) -> Self {
         const MOMENT: Duration = Duration::from_millis(100);
-        let asked = settings_of(url);
-        let asked_first = |settings: String| {
-            let asked = asked.iter().map(|setting| format!("{setting}; ")).collect::<String>();
-            asked + &settings
-        };
-        let patient = settings(url, options, options.busy_timeout);
-        let impatient = settings(url, options, options.busy_timeout.min(MOMENT));
+        const READ: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
         // After a lock was waited for, the next statement must see what its holder wrote.
-        let write = |settings| {
-            let settings = asked_first(format!("{DURABLY}; {settings}"));
-            format!("BEGIN ISOLATION LEVEL READ COMMITTED; {settings}")
-        };
-        let read = asked_first(patient.clone());
+        const WRITE: &str = "BEGIN ISOLATION LEVEL READ COMMITTED";
+        let asked: String = settings_of(url).iter().map(|setting| format!("{setting}; ")).collect();
+        let patient = settings(options, options.busy_timeout);
+        let impatient = settings(options, options.busy_timeout.min(MOMENT));
+        let schemas = options.schema.as_ref().or(url.schema.as_ref());
+        let alone = schemas.map_or(String::new(), |path| format!("; {}", alone(path)));
+        let first = schemas.map_or(String::new(), |path| format!("; {}", first(path)));
         Self {
-            read: format!("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; {read}"),
-            write: write(patient),
-            write_impatient: write(impatient),
+            read: format!("{READ}; {asked}{patient}{first}"),
+            look: format!("{READ}; {asked}{patient}{alone}"),
+            write: format!("{WRITE}; {asked}{DURABLY}; {patient}{first}"),
+            write_impatient: format!("{WRITE}; {asked}{DURABLY}; {impatient}{first}"),
+            make: format!("{WRITE}; {asked}{patient}{alone}"),
             asked: url.settings.iter().map(|(name, _)| name.clone()).collect(),
         }
     }
@@ -64,18 +68,36 @@ const DURABLY: &str = "SELECT set_config('synchronous_commit', CASE current_sett
                        WHEN 'off' THEN 'on' ELSE current_setting('synchronous_commit') END, true)";
 
 /// What holds whatever the URL says.
-fn settings(url: &PostgresUrl, options: &Options, lock_timeout: Duration) -> String {
-    let statement_timeout_ms = options.statement_timeout.as_millis();
-    let lock_timeout_ms = lock_timeout.as_millis();
-    let mut settings = format!(
-        "SET LOCAL TimeZone = 'UTC'; SET LOCAL statement_timeout = {statement_timeout_ms}; \
-         SET LOCAL lock_timeout = {lock_timeout_ms}"
-    );
-    if let Some(schema) = options.schema.as_ref().or(url.schema.as_ref()) {
-        settings.push_str("; SET LOCAL search_path = ");
-        settings.push_str(&schema.sql());
-    }
-    settings
+fn settings(options: &Options, lock_timeout: Duration) -> String {
+    format!(
+        "SET LOCAL TimeZone = 'UTC'; SET LOCAL statement_timeout = {}; SET LOCAL lock_timeout = {}",
+        options.statement_timeout.as_millis(),
+        lock_timeout.as_millis(),
+    )
+}
+
+/// Tables are looked up in these schemas alone.
+fn alone(schemas: &SearchPath) -> String {
+    format!("SET LOCAL search_path = {}", schemas.sql())
+}
+
+/// Tables are looked up in these schemas first, and then where the session looks: a trigger of the app's finds what it
+/// finds for the app. As soon as the ledger is not in them, nothing is looked up elsewhere: another ledger may be there.
+fn first(schemas: &SearchPath) -> String {
+    let is_there = |table: &str| {
+        let names = schemas.names().iter().map(|schema| {
+            format!("to_regclass({})", literal(&format!("{}.{}", quote(schema), quote(table))))
+        });
+        format!("COALESCE({}) IS NOT NULL", names.collect::<Vec<_>>().join(", "))
+    };
+    let (user, credit) = (TableName::User.sql(), TableName::Credit.sql());
+    format!(
+        "SELECT set_config('search_path', concat_ws(', ', {}, CASE WHEN {} AND {} \
+         THEN NULLIF(current_setting('search_path'), '') END), true)",
+        literal(&schemas.sql()),
+        is_there(user),
+        is_there(credit),
+    )
 }
 
 /// The server's settings of the URL, each to hold until the transaction's end: as parameters of the session, a

@@ -225,13 +225,23 @@ impl<'s> Session<'s> {
 
     async fn discover(&mut self) -> Result<Arc<Schema>, Failure> {
         let columns = Statement::new(include_str!("sql/columns.sql"), []);
-        let [rows] = self.read([columns], "reading the schema").await?;
+        let [rows] = self.look([columns], "reading the schema").await?;
         let schema = Arc::new(schema::read(&rows)?);
         let found = Found { schema: Arc::clone(&schema), at: Instant::now() };
         *self.server.known_schema() = Some(found);
         let Server { first_look, name, .. } = self.server;
         first_look.call_once(|| info!(database = ?name, "connected and found the tables"));
         Ok(schema)
+    }
+
+    /// One round trip: what is where the caller says that the tables are.
+    async fn look<const N: usize>(
+        &mut self,
+        statements: [Statement; N],
+        doing: &'static str,
+    ) -> Reply<N> {
+        let look = Some(self.server.begin.look.as_str());
+        exactly(self.send(look, &statements, Some("COMMIT"), doing).await?)
     }
 
     /// One round trip: a transaction that reads.

@@ -12,7 +12,7 @@ impl Server {
     /// Makes those of these tables that are not there yet.
     pub async fn create_tables(&self, tables: &[TableName]) -> Result<(), Failure> {
         let client = self.client().await?;
-        let begin = &self.begin.write;
+        let begin = &self.begin.make;
         // IF NOT EXISTS looks before it makes, and two who look at once both make.
         let in_turn = "SELECT pg_advisory_xact_lock(7163217633)";
         let sql: String = tables.iter().map(|table| create_table(*table)).collect();
@@ -31,7 +31,7 @@ impl Server {
     pub async fn diagnostics(&self) -> Result<Vec<(&'static str, Value)>, Failure> {
         let mut session = self.session().await?;
         let statement = Statement::new(include_str!("sql/diagnostics.sql"), []);
-        let [rows] = session.read([statement], "reading the server's settings").await?;
+        let [rows] = session.look([statement], "reading the server's settings").await?;
         let texts = ["serverVersion", "database", "schema", "isolation"];
         let mut found = vec![("storage", Value::Text("postgres".to_owned()))];
         for row in &rows {
