@@ -1,15 +1,17 @@
-//! The engine over SQLite: one writer thread and one reader thread for each file in this process.
+//! The engine over SQLite: one writer thread and three reader threads for each file in this process.
 
 mod reader;
+mod reads;
 mod turns;
 mod worker;
 mod writer;
 
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use serde_json::{Value as Json, json};
 
+use self::reads::{Lane, Reads};
 use super::queue::{Command, Done, Queue};
 use super::registry::{Lease, Registry};
 use super::stats::{Calls, Counter, Stats, durations};
@@ -40,6 +42,8 @@ static ENGINES: Registry<PathBuf, Engine> = Registry::new();
 pub struct Connection {
     engine: Arc<Engine>,
     lease: Lease<PathBuf, Engine>,
+    /// What to do when every question of this share has its answer, each of which holds this until then.
+    answered: Arc<Mutex<Option<Done>>>,
 }
 
 /// The queues of one database's threads.
@@ -48,7 +52,7 @@ struct Engine {
     counted: Arc<Counted>,
     writer: Arc<Queue>,
     /// A database in memory has no second connection: its writer reads too.
-    reader: Option<Arc<Queue>>,
+    reads: Option<Arc<Reads>>,
 }
 
 /// What the writer counts.
@@ -77,7 +81,7 @@ impl Connection {
                 ENGINES.join(path, |engine| engine.settings == settings, || start(&place))?
             }
         };
-        Ok(Self { engine, lease })
+        Ok(Self { engine, lease, answered: Arc::default() })
     }
 
     pub(super) fn calls(&self) -> &Arc<Calls> {
@@ -86,26 +90,35 @@ impl Connection {
 
     /// Sends a request. The reply comes from another thread, but for statistics.
     pub fn submit(&self, operation: Operation, reply: Reply) {
-        match (&operation, &self.engine.reader) {
+        match (operation, &self.engine.reads) {
             (Operation::Stats, _) => reply.send(Ok(Outcome::Stats(self.engine.report()))),
-            (Operation::Read(_), Some(reader)) => reader.push(operation, reply),
-            _ => self.engine.writer.push(operation, reply),
+            (Operation::Read(read), Some(reads)) => {
+                let answered = Arc::clone(&self.answered);
+                let reply = Reply::new(move |outcome| {
+                    reply.send(outcome);
+                    drop(answered);
+                });
+                reads.push(read, reply);
+            }
+            (operation, _) => self.engine.writer.push(operation, reply),
         }
     }
 
     /// Gives the share back. `done` is called, from another thread, when everything that was sent
     /// before is answered and, if this was the last share, the database is released.
     pub fn close(self, done: impl FnOnce() + Send + 'static) {
-        let Self { engine, lease } = self;
+        let Self { engine, lease, answered } = self;
         let last = lease.end();
-        let command = move |done| if last { Command::Shutdown(done) } else { Command::Flush(done) };
         let writer = Arc::clone(&engine.writer);
-        let then_the_writer = move || writer.push_always(command(Done::new(done)));
+        let then_the_writer = Done::new(move || {
+            let done = Done::new(done);
+            writer.push_always(if last { Command::Shutdown(done) } else { Command::Flush(done) });
+        });
         // One after the other: the one that closes the file last puts the write-ahead log back into
         // it, and two at the same moment would each leave it to the other.
-        match &engine.reader {
-            Some(reader) => reader.push_always(command(Done::new(then_the_writer))),
-            None => then_the_writer(),
+        match &engine.reads {
+            Some(reads) if last => reads.shut_down(then_the_writer),
+            _ => *answered.lock().unwrap_or_else(PoisonError::into_inner) = Some(then_the_writer),
         }
     }
 }
@@ -113,37 +126,36 @@ impl Connection {
 impl Engine {
     fn start(place: &Place, settings: Settings) -> Result<Self> {
         let writer = Arc::new(Queue::new(settings.max_queue));
-        let reader = match place {
+        let reads = match place {
             Place::Memory => None,
-            Place::File(_) => Some(Arc::new(Queue::new(settings.max_queue))),
+            Place::File(_) => Some(Arc::new(Reads::new(settings.max_queue))),
         };
         let counted = Arc::new(Counted::default());
+        let options = settings.database;
         writer::spawn(
             place.clone(),
-            settings.database,
+            options,
             Arc::clone(&writer),
-            reader.clone(),
+            reads.clone(),
             Arc::clone(&counted),
         )?;
-        if let Some(reader) = &reader
-            && let Err(error) = reader::spawn(
-                place.clone(),
-                settings.database,
-                Arc::clone(reader),
-                Arc::clone(&writer),
-            )
-        {
-            writer.push_always(Command::Shutdown(Done::new(|| {})));
-            return Err(error);
+        if let Some(reads) = &reads {
+            let start =
+                |lane| reader::spawn(lane, place.clone(), options, reads, Arc::clone(&writer));
+            if let Err(error) = Lane::ALL.into_iter().try_for_each(start) {
+                reads.shut_down(Done::new(|| {}));
+                writer.push_always(Command::Shutdown(Done::new(|| {})));
+                return Err(error);
+            }
         }
-        Ok(Self { settings, counted, writer, reader })
+        Ok(Self { settings, counted, writer, reads })
     }
 
     fn report(&self) -> Json {
         let Counted { stats, lock_waits, lock_timeouts, commits, one_by_one, reopened } =
             &*self.counted;
         let more = json!({
-            "readQueue": self.reader.as_ref().map(|reader| reader.report()),
+            "readQueue": self.reads.as_ref().map(|reads| reads.report()),
             "locks": { "waits": durations(lock_waits), "timeouts": lock_timeouts.get() },
             "retries": { "oneByOne": one_by_one.get(), "reopened": reopened.get() },
         });

@@ -1,32 +1,43 @@
-//! The thread that reads, on its own connection, so that no read waits for a commit.
+//! A thread that reads, on its own connection, so that no read waits for a commit.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use tracing::trace;
 
-use super::super::queue::{Queue, Request};
+use super::super::queue::{Command, Queue, Request};
 use super::super::{Operation, Outcome, now_ms, read};
-use super::worker::{self, Worker};
+use super::reads::{Lane, LaneQueue, Reads};
+use super::worker::{self, Answer, Worker};
 use crate::error::{Error, Result};
-use crate::storage::sqlite::{Database, Options, Place, Role};
+use crate::storage::sqlite::{Database, Options, Place, Role, is_overdue};
 
 pub(super) fn spawn(
+    lane: Lane,
     place: Place,
     options: Options,
-    queue: Arc<Queue>,
+    reads: &Arc<Reads>,
     writer: Arc<Queue>,
 ) -> Result<()> {
-    let reader = Reader { queue: Arc::clone(&queue), place, options, database: None };
-    worker::spawn("credits-reader", queue, Some(writer), reader)
+    let source = LaneQueue { reads: Arc::clone(reads), lane };
+    let others = Arc::clone(reads);
+    let tell_others = move || {
+        writer.push_always(Command::LetGo);
+        others.let_go(Some(lane));
+    };
+    let reads = Arc::clone(reads);
+    let reader = Reader { lane, reads, place, options, database: None, holds_memory: false };
+    worker::spawn(lane.thread(), source, tell_others, reader)
 }
 
 struct Reader {
-    /// Where what it does is counted.
-    queue: Arc<Queue>,
+    lane: Lane,
+    /// Where what it does is counted, and what takes too long goes.
+    reads: Arc<Reads>,
     place: Place,
     options: Options,
     database: Option<Database>,
+    holds_memory: bool,
 }
 
 impl Worker for Reader {
@@ -34,12 +45,28 @@ impl Worker for Reader {
 
     /// Answers what piled up from one snapshot. It is no older than the youngest request, so
     /// whoever was told that a write is done sees it.
-    fn run(&mut self, requests: &[Request]) -> Vec<Result<Outcome>> {
+    fn run(&mut self, requests: &[Request]) -> Vec<Answer> {
         let answers = self.read_together(requests);
         if matches!(answers, Err(Error::Database { .. })) {
             self.database = None;
         }
-        answers.unwrap_or_else(|error| requests.iter().map(|_| Err(error.clone())).collect())
+        answers.unwrap_or_else(|error| requests.iter().map(|_| Some(Err(error.clone()))).collect())
+    }
+
+    fn put_off(&mut self, request: Request) {
+        self.reads.put_off(request);
+    }
+
+    fn patience(&self) -> Option<Duration> {
+        const PAUSE: Duration = Duration::from_secs(1);
+        self.holds_memory.then_some(PAUSE)
+    }
+
+    fn idle(&mut self) {
+        self.holds_memory = false;
+        if let Some(database) = &self.database {
+            database.release_memory();
+        }
     }
 
     fn abandon(&mut self) {
@@ -48,16 +75,33 @@ impl Worker for Reader {
 }
 
 impl Reader {
-    fn read_together(&mut self, requests: &[Request]) -> Result<Vec<Result<Outcome>>> {
+    fn read_together(&mut self, requests: &[Request]) -> Result<Vec<Answer>> {
+        /// Then those get their answers who have been waiting for the others.
+        const LONGEST: Duration = Duration::from_millis(5);
         let database = match &mut self.database {
             Some(database) => database,
             none => none.insert(Database::open(&self.place, self.options, Role::Reader)?),
         };
+        // What balances need stays in the cache.
+        self.holds_memory = self.lane != Lane::Points;
         database.begin_read()?;
         let began = Instant::now();
-        requests.iter().for_each(|request| self.queue.requests.began(request.came, began));
-        trace!(requests = requests.len(), "reading one snapshot");
-        let answers = requests.iter().map(|request| answer(database, &request.operation)).collect();
+        let mut answers = Vec::with_capacity(requests.len());
+        for request in requests {
+            let deadline = self.lane.budget().map(|budget| Instant::now() + budget);
+            database.set_deadline(deadline);
+            let outcome = answer(database, &request.operation);
+            let moves = deadline.is_some() && outcome.as_ref().is_err_and(is_overdue);
+            if !moves {
+                self.reads.requests.began(request.came, began);
+            }
+            answers.push((!moves).then_some(outcome));
+            if began.elapsed() > LONGEST {
+                break;
+            }
+        }
+        trace!(requests = answers.len(), lane = ?self.lane, "read one snapshot");
+        database.set_deadline(None);
         database.rollback();
         Ok(answers)
     }

@@ -1,22 +1,46 @@
-//! What the writer's and the reader's thread have in common: the loop over their queue.
+//! What the writer's and the readers' threads have in common: the loop over their queue.
 
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
 use super::super::Outcome;
-use super::super::queue::{Command, Queue, Request};
+use super::super::queue::{Command, Request};
+use super::super::stats::Requests;
 use crate::error::{Error, Result};
+
+/// Where a thread's requests come from.
+pub(super) trait Source {
+    /// Takes what waits, `most` commands at the most. Sleeps until there is something, or, with a
+    /// `patience`, at most that long.
+    fn take(&self, most: usize, patience: Option<Duration>) -> Vec<Command>;
+
+    /// What is known of its requests.
+    fn requests(&self) -> &Requests;
+
+    /// Of requests that were taken and have not been run, those that are to be run next.
+    fn left_over(&self, requests: Vec<Request>) -> Vec<Request> {
+        requests
+    }
+}
+
+/// What a request came to. `None`: it goes on elsewhere.
+pub(super) type Answer = Option<Result<Outcome>>;
 
 /// What a thread does with the requests that piled up.
 pub(super) trait Worker {
     /// The most requests that it takes at once.
     const MOST: usize;
 
-    /// Runs the first of them, at least one; their outcomes in order.
-    fn run(&mut self, requests: &[Request]) -> Vec<Result<Outcome>>;
+    /// Runs the first of them, at least one; their answers in order.
+    fn run(&mut self, requests: &[Request]) -> Vec<Answer>;
+
+    /// Passes a request on that goes on elsewhere.
+    fn put_off(&mut self, request: Request) {
+        // Its reply says that it was dropped.
+        drop(request);
+    }
 
     /// How long to wait for requests before [`Self::idle`] has something to do; for ever, if `None`.
     fn patience(&self) -> Option<Duration> {
@@ -30,77 +54,82 @@ pub(super) trait Worker {
     fn abandon(&mut self);
 }
 
-/// Starts a named thread that works until it is told to shut down.
+/// Starts a named thread that works until it is told to shut down. `tell_others` tells the other threads of
+/// this database to let it go.
 pub(super) fn spawn(
     name: &str,
-    queue: Arc<Queue>,
-    neighbour: Option<Arc<Queue>>,
+    source: impl Source + Send + 'static,
+    tell_others: impl Fn() + Send + 'static,
     mut worker: impl Worker + Send + 'static,
 ) -> Result<()> {
     thread::Builder::new()
         .name(name.to_owned())
-        .spawn(move || work(&queue, neighbour.as_deref(), &mut worker))
+        .spawn(move || work(&source, &tell_others, &mut worker))
         .map(|_| ())
         .map_err(|error| super::no_thread(&error))
 }
 
-fn work<W: Worker>(queue: &Queue, neighbour: Option<&Queue>, worker: &mut W) {
+fn work<W: Worker>(source: &impl Source, tell_others: &impl Fn(), worker: &mut W) {
     loop {
         let mut requests = Vec::new();
-        let commands = queue.take(W::MOST, worker.patience());
+        let commands = source.take(W::MOST, worker.patience());
         if commands.is_empty() {
             worker.idle();
         }
         for command in commands {
             match command {
                 Command::Run(request) => {
-                    queue.requests.taken(1);
+                    source.requests().taken(1);
                     requests.push(*request);
                 }
                 Command::Flush(done) => {
-                    answer(worker, queue, neighbour, std::mem::take(&mut requests));
+                    answer(worker, source, tell_others, std::mem::take(&mut requests));
                     drop(done);
                 }
                 Command::LetGo => {
-                    answer(worker, queue, neighbour, std::mem::take(&mut requests));
+                    answer(worker, source, tell_others, std::mem::take(&mut requests));
                     worker.abandon();
                 }
                 Command::Shutdown(done) => {
-                    answer(worker, queue, neighbour, requests);
+                    answer(worker, source, tell_others, requests);
                     worker.abandon();
                     return drop(done);
                 }
             }
         }
-        answer(worker, queue, neighbour, requests);
+        answer(worker, source, tell_others, requests);
     }
 }
 
 /// Runs requests and sends their replies. A panic is a bug, and an answer like any other.
 fn answer(
     worker: &mut impl Worker,
-    queue: &Queue,
-    neighbour: Option<&Queue>,
+    source: &impl Source,
+    tell_others: &impl Fn(),
     mut requests: Vec<Request>,
 ) {
     while !requests.is_empty() {
-        let outcomes = catch_unwind(AssertUnwindSafe(|| worker.run(&requests)));
-        let outcomes = outcomes.unwrap_or_else(|panic| {
+        let answers = catch_unwind(AssertUnwindSafe(|| worker.run(&requests)));
+        let answers = answers.unwrap_or_else(|panic| {
             worker.abandon();
             let error = Error::Internal(message(panic.as_ref()));
-            requests.iter().map(|_| Err(error.clone())).collect()
+            requests.iter().map(|_| Some(Err(error.clone()))).collect()
         });
-        if let Some(neighbour) = neighbour
-            && outcomes.iter().any(|outcome| outcome.as_ref().is_err_and(is_replaced))
-        {
-            neighbour.push_always(Command::LetGo);
+        if answers.iter().flatten().any(|outcome| outcome.as_ref().is_err_and(is_replaced)) {
+            tell_others();
         }
         // A worker that does nothing is a bug too: the requests are dropped, and their replies say so.
-        let done = if outcomes.is_empty() { requests.len() } else { outcomes.len() };
+        let done = if answers.is_empty() { requests.len() } else { answers.len() };
         // Before whoever hears of it asks.
-        queue.requests.answered(done);
-        for (request, outcome) in requests.drain(..done).zip(outcomes) {
-            request.reply.send(outcome);
+        source.requests().answered(done);
+        for (request, answer) in requests.drain(..done).zip(answers) {
+            match answer {
+                Some(outcome) => request.reply.send(outcome),
+                None => worker.put_off(request),
+            }
+        }
+        if !requests.is_empty() {
+            requests = source.left_over(requests);
         }
     }
 }

@@ -8,11 +8,13 @@ use std::time::{Duration, Instant};
 
 use tracing::{debug, warn};
 
-use super::super::queue::{Queue, Request};
+use super::super::queue::{Command, Queue, Request};
+use super::super::stats::Requests;
 use super::super::{Ids, Operation, Outcome, now_ms, read, write};
 use super::Counted;
+use super::reads::Reads;
 use super::turns::Turns;
-use super::worker::{self, Worker};
+use super::worker::{self, Answer, Source, Worker};
 use crate::domain::table::TableName;
 use crate::error::{Error, Result};
 use crate::storage::sqlite::{Database, Options, Place, Role};
@@ -21,11 +23,19 @@ pub(super) fn spawn(
     place: Place,
     options: Options,
     queue: Arc<Queue>,
-    reader: Option<Arc<Queue>>,
+    reads: Option<Arc<Reads>>,
     counted: Arc<Counted>,
 ) -> Result<()> {
+    let source = Arc::clone(&queue);
+    let others = reads.clone();
+    let tell_others = move || {
+        if let Some(reads) = &others {
+            reads.let_go(None);
+        }
+    };
     let writer = Writer {
-        queue: Arc::clone(&queue),
+        queue,
+        reads,
         counted,
         place,
         options,
@@ -34,12 +44,24 @@ pub(super) fn spawn(
         checkpointed: 0,
         turns: Turns::new(Instant::now()),
     };
-    worker::spawn("credits-writer", queue, reader, writer)
+    worker::spawn("credits-writer", source, tell_others, writer)
+}
+
+impl Source for Arc<Queue> {
+    fn take(&self, most: usize, patience: Option<Duration>) -> Vec<Command> {
+        Queue::take(self, most, patience)
+    }
+
+    fn requests(&self) -> &Requests {
+        &self.requests
+    }
 }
 
 struct Writer {
     /// Where what it does is counted, as in `counted`.
     queue: Arc<Queue>,
+    /// Those who read, but not of a database in memory.
+    reads: Option<Arc<Reads>>,
     counted: Arc<Counted>,
     place: Place,
     options: Options,
@@ -53,16 +75,17 @@ struct Writer {
 impl Worker for Writer {
     const MOST: usize = 256;
 
-    fn run(&mut self, requests: &[Request]) -> Vec<Result<Outcome>> {
+    fn run(&mut self, requests: &[Request]) -> Vec<Answer> {
         // Making tables is a transaction of its own, so it splits what came before from what follows.
         let splits = |request: &Request| matches!(request.operation, Operation::CreateTables(_));
-        match requests.chunk_by(|one, next| !splits(one) && !splits(next)).next() {
+        let outcomes = match requests.chunk_by(|one, next| !splits(one) && !splits(next)).next() {
             Some([Request { operation: Operation::CreateTables(tables), .. }]) => {
                 vec![self.create_tables(tables)]
             }
             Some(group) => self.take_turn(group),
             None => Vec::new(),
-        }
+        };
+        outcomes.into_iter().map(Some).collect()
     }
 
     fn patience(&self) -> Option<Duration> {
@@ -108,7 +131,10 @@ impl Writer {
         }
         // Now, and not after the last commit: nobody's answer waited for this.
         if let Some(database) = &mut self.database {
-            database.shorten_log();
+            let log_waits = database.shorten_log();
+            if let Some(reads) = &self.reads {
+                reads.hold_long(log_waits);
+            }
         }
         let began = Instant::now();
         let outcomes = self.commit_together(requests);

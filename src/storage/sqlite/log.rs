@@ -16,6 +16,8 @@ pub(super) struct Log {
     pages: Arc<AtomicU32>,
     /// The length at which to do something about it.
     due_at: u32,
+    /// Whether those who read have kept it from starting over.
+    is_kept: bool,
 }
 
 impl Log {
@@ -40,33 +42,38 @@ impl Log {
             Ok(())
         }))?;
         connection.pragma_update(None, "journal_size_limit", Self::SIZE_LIMIT)?;
-        Ok(Self { pages, due_at: Self::PAGES })
+        Ok(Self { pages, due_at: Self::PAGES, is_kept: false })
     }
 
     /// Puts the log back into the file if it has become long. If it is still there the next time,
     /// somebody has been reading it all along: then it waits for those who read now, while those who
-    /// come find everything in the file. If a checkpoint fails, the log grows until the next one.
-    pub(super) fn shorten(&mut self, connection: &mut Connection, busy_timeout: Duration) {
+    /// come find everything in the file. If a checkpoint fails, the log grows until the next one. Whether
+    /// those who read keep the log from starting over.
+    pub(super) fn shorten(&mut self, connection: &mut Connection, busy_timeout: Duration) -> bool {
         let pages = self.pages.load(Ordering::Relaxed);
         if pages < Self::PAGES {
             self.due_at = Self::PAGES;
+            self.is_kept = false;
         }
         if pages < self.due_at {
-            return;
+            return self.is_kept;
         }
         if self.due_at == Self::PAGES {
             put_back(connection, "PASSIVE");
             self.due_at = pages + Self::MORE_PAGES;
         } else if patience::set(connection, Self::PATIENCE.min(busy_timeout)).is_ok() {
-            put_back(connection, "RESTART");
+            self.is_kept = !put_back(connection, "RESTART");
             // It was possible a moment ago, with another time.
             let _ = patience::set(connection, busy_timeout);
             self.due_at = pages + Self::FEW_PAGES;
         }
+        self.is_kept
     }
 }
 
-/// Puts what it can of the log back into the file.
-pub(super) fn put_back(connection: &Connection, how: &str) {
-    let _ = connection.query_row(&format!("PRAGMA wal_checkpoint({how})"), [], |_| Ok(()));
+/// Puts what it can of the log back into the file. Whether nobody was in the way.
+pub(super) fn put_back(connection: &Connection, how: &str) -> bool {
+    let sql = format!("PRAGMA wal_checkpoint({how})");
+    let busy: rusqlite::Result<bool> = connection.query_row(&sql, [], |row| row.get(0));
+    matches!(busy, Ok(false))
 }

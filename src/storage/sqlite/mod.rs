@@ -15,7 +15,7 @@ mod statements;
 mod value;
 mod views;
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
@@ -265,11 +265,25 @@ impl Database {
         put_back(&self.connection, "PASSIVE");
     }
 
-    /// Sees to it that the write-ahead log does not grow without end.
-    pub fn shorten_log(&mut self) {
-        if let Some(log) = &mut self.log {
-            log.shorten(&mut self.connection, self.busy_timeout);
-        }
+    /// Sees to it that the write-ahead log does not grow without end. Whether those who read keep it from
+    /// starting over.
+    pub fn shorten_log(&mut self) -> bool {
+        let log = self.log.as_mut();
+        log.is_some_and(|log| log.shorten(&mut self.connection, self.busy_timeout))
+    }
+
+    /// Interrupts what is read after this time, which is then [`is_overdue`]; never, if there is none.
+    pub fn set_deadline(&mut self, deadline: Option<Instant>) {
+        /// SQLite looks at the clock after so many steps, a few rows by their keys.
+        const STEPS: i32 = 100;
+        let is_over = deadline.map(|deadline| move || Instant::now() > deadline);
+        // It fails on a connection that somebody else owns, and this one is ours.
+        let _ = self.connection.progress_handler(STEPS, is_over);
+    }
+
+    /// Gives the memory of the cache back.
+    pub fn release_memory(&self) {
+        let _ = self.connection.release_memory();
     }
 
     /// Whether a transaction is open: some errors end it.
@@ -309,6 +323,11 @@ impl Database {
             .map(|_| ())
             .doing(doing)
     }
+}
+
+/// Whether a read was interrupted because it took too long.
+pub fn is_overdue(error: &Error) -> bool {
+    matches!(error, Error::Database { database_code, .. } if database_code == "SQLITE_INTERRUPT")
 }
 
 fn create_tables(connection: &Connection, tables: &[TableName]) -> Result<()> {

@@ -1,0 +1,312 @@
+//! Questions that wait for a reader: three lanes, so that none waits for those that take longer, and in each
+//! lane one user after the other, so that none waits for all of another's.
+
+#[cfg(test)]
+mod tests;
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use serde_json::Value as Json;
+
+use super::super::queue::{Command, Done, Request};
+use super::super::stats::Requests;
+use super::super::{Operation, Read, Reply};
+use super::worker::Source;
+use crate::error::Error;
+
+/// What a reader is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Lane {
+    /// What every page asks: a balance, one row.
+    Points,
+    /// Lists.
+    Pages,
+    /// Whole ledgers, and what took too long in another lane.
+    Long,
+}
+
+impl Lane {
+    /// All of them, each at its own place.
+    pub(super) const ALL: [Self; 3] = [Self::Points, Self::Pages, Self::Long];
+
+    fn of(read: &Read) -> Self {
+        match read {
+            Read::Balance(_)
+            | Read::HasActiveTask(..)
+            | Read::Find(..)
+            | Read::Quote(..)
+            | Read::Purse(_) => Self::Points,
+            Read::ActiveTasks(..)
+            | Read::TaskHistory(..)
+            | Read::List(..)
+            | Read::ListWithUsers(..)
+            | Read::Count(_)
+            | Read::TaskCharges(..)
+            | Read::StuckTasks(_)
+            | Read::Statement(..) => Self::Pages,
+            Read::Audit(_) | Read::Fixes(_) => Self::Long,
+        }
+    }
+
+    /// How long one question may hold up those behind it. One that takes longer moves to the last lane, and
+    /// begins again there.
+    pub(super) fn budget(self) -> Option<Duration> {
+        match self {
+            Self::Points => Some(Duration::from_millis(5)),
+            Self::Pages => Some(Duration::from_millis(20)),
+            Self::Long => None,
+        }
+    }
+
+    /// The name of its thread.
+    pub(super) fn thread(self) -> &'static str {
+        match self {
+            Self::Points => "credits-reader",
+            Self::Pages => "credits-pages",
+            Self::Long => "credits-long",
+        }
+    }
+}
+
+/// Whose turn a question takes: its user's, where it names one.
+fn group_of(request: &Request) -> &str {
+    let Operation::Read(read) = &request.operation else { return "" };
+    match read {
+        Read::HasActiveTask(user_id, _)
+        | Read::ActiveTasks(user_id, _)
+        | Read::TaskHistory(user_id, _)
+        | Read::Balance(user_id)
+        | Read::Quote(user_id, _)
+        | Read::Purse(user_id)
+        | Read::Statement(user_id, _) => user_id,
+        Read::List(filter, _) | Read::ListWithUsers(filter, _) | Read::Count(filter) => {
+            let user = filter.equal.iter().find(|(column, _)| *column == "user_id");
+            user.map_or("", |(_, user_id)| user_id)
+        }
+        Read::Find(..)
+        | Read::TaskCharges(..)
+        | Read::StuckTasks(_)
+        | Read::Audit(_)
+        | Read::Fixes(_) => "",
+    }
+}
+
+/// The questions in front of all readers of a database.
+pub(super) struct Reads {
+    state: Mutex<State>,
+    arrived: [Condvar; Lane::ALL.len()],
+    capacity: usize,
+    pub(super) requests: Requests,
+}
+
+#[derive(Default)]
+struct State {
+    lanes: [Waiting; Lane::ALL.len()],
+    queued: usize,
+    /// Whether the write-ahead log waits for those who read long.
+    log_waits: bool,
+    /// What to call when all readers have ended, and how many have.
+    closing: Option<Done>,
+    ended: usize,
+}
+
+/// What waits in one lane.
+#[derive(Default)]
+struct Waiting {
+    /// Taken and given back: they come first.
+    given_back: VecDeque<Box<Request>>,
+    of_groups: HashMap<Arc<str>, VecDeque<Box<Request>>>,
+    /// The groups of which something waits, in the order of their turns.
+    turns: VecDeque<Arc<str>>,
+    let_go: bool,
+    shut_down: bool,
+}
+
+impl Waiting {
+    fn push(&mut self, request: Box<Request>) {
+        let group = group_of(&request);
+        if let Some(others) = self.of_groups.get_mut(group) {
+            return others.push_back(request);
+        }
+        let group: Arc<str> = group.into();
+        self.turns.push_back(Arc::clone(&group));
+        self.of_groups.insert(group, VecDeque::from([request]));
+    }
+
+    fn pop(&mut self) -> Option<Box<Request>> {
+        if let Some(request) = self.given_back.pop_front() {
+            return Some(request);
+        }
+        let group = self.turns.pop_front()?;
+        let others = self.of_groups.get_mut(&group)?;
+        let request = others.pop_front();
+        if others.is_empty() {
+            self.of_groups.remove(&group);
+        } else {
+            self.turns.push_back(group);
+        }
+        request
+    }
+
+    fn is_empty(&self) -> bool {
+        self.given_back.is_empty() && self.turns.is_empty()
+    }
+}
+
+impl Reads {
+    /// A queue that refuses questions while `capacity` of them wait.
+    pub(super) fn new(capacity: usize) -> Self {
+        let (arrived, requests) = (Default::default(), Requests::default());
+        Self { state: Mutex::default(), arrived, capacity, requests }
+    }
+
+    /// Appends a question to its lane, or refuses it if too many wait.
+    pub(super) fn push(&self, read: Read, reply: Reply) {
+        let came = Instant::now();
+        let mut state = self.lock();
+        if state.queued >= self.capacity {
+            drop(state);
+            self.requests.refused();
+            return reply.send(Err(Error::Overloaded { waiting: self.capacity }));
+        }
+        let lane = Lane::of(&read);
+        let request = Request { operation: Operation::Read(read), reply, came };
+        self.append(&mut state, lane, Box::new(request));
+        self.requests.came(state.queued);
+    }
+
+    /// Moves a question that took too long to the last lane.
+    pub(super) fn put_off(&self, request: Request) {
+        self.append(&mut self.lock(), Lane::Long, Box::new(request));
+    }
+
+    fn append(&self, state: &mut State, lane: Lane, request: Box<Request>) {
+        state.lanes[lane as usize].push(request);
+        state.queued += 1;
+        self.arrived[lane as usize].notify_one();
+    }
+
+    /// Tells all readers but this one to let the database go.
+    pub(super) fn let_go(&self, except: Option<Lane>) {
+        let mut state = self.lock();
+        for lane in Lane::ALL.into_iter().filter(|lane| Some(*lane) != except) {
+            state.lanes[lane as usize].let_go = true;
+            self.arrived[lane as usize].notify_one();
+        }
+    }
+
+    /// Lets those who read long wait for the write-ahead log to start over, or go on.
+    pub(super) fn hold_long(&self, log_waits: bool) {
+        let mut state = self.lock();
+        if state.log_waits != log_waits {
+            state.log_waits = log_waits;
+            self.arrived[Lane::Long as usize].notify_one();
+        }
+    }
+
+    /// Ends the readers when they have answered what waits. Then `done` is dropped.
+    pub(super) fn shut_down(&self, done: Done) {
+        let mut state = self.lock();
+        state.closing = Some(done);
+        for lane in Lane::ALL {
+            state.lanes[lane as usize].shut_down = true;
+            self.arrived[lane as usize].notify_one();
+        }
+    }
+
+    /// One of the readers has ended.
+    fn ended(&self) {
+        let mut state = self.lock();
+        state.ended += 1;
+        self.arrived[Lane::Long as usize].notify_one();
+        if state.ended == Lane::ALL.len() {
+            let done = state.closing.take();
+            drop(state);
+            drop(done);
+        }
+    }
+
+    /// What is known of its requests.
+    pub(super) fn report(&self) -> Json {
+        let queued = self.lock().queued;
+        self.requests.report(queued, self.capacity)
+    }
+
+    /// A panic elsewhere leaves the queue as whole as it was: no step leaves it half changed.
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What one reader takes from.
+pub(super) struct LaneQueue {
+    pub(super) reads: Arc<Reads>,
+    pub(super) lane: Lane,
+}
+
+impl LaneQueue {
+    /// What there is to do; nothing, if it is to wait.
+    fn next(&self, state: &mut State, most: usize, may_read: bool) -> Vec<Command> {
+        let waiting = &mut state.lanes[self.lane as usize];
+        if std::mem::take(&mut waiting.let_go) {
+            return vec![Command::LetGo];
+        }
+        // The last lane ends last: the others may still put something off.
+        let may_end = self.lane != Lane::Long || state.ended == Lane::ALL.len() - 1;
+        if waiting.is_empty() && waiting.shut_down && may_end {
+            let reads = Arc::clone(&self.reads);
+            return vec![Command::Shutdown(Done::new(move || reads.ended()))];
+        }
+        if !may_read && !waiting.shut_down {
+            return Vec::new();
+        }
+        let requests = std::iter::from_fn(|| waiting.pop()).take(most);
+        let commands: Vec<Command> = requests.map(Command::Run).collect();
+        state.queued -= commands.len();
+        commands
+    }
+}
+
+impl Source for LaneQueue {
+    fn take(&self, most: usize, patience: Option<Duration>) -> Vec<Command> {
+        /// A log that nobody writes to any more does not wait.
+        const LOG_PATIENCE: Duration = Duration::from_secs(1);
+        let (began, arrived) = (Instant::now(), &self.reads.arrived[self.lane as usize]);
+        let mut state = self.reads.lock();
+        loop {
+            let held = self.lane == Lane::Long && state.log_waits;
+            let hold = LOG_PATIENCE.saturating_sub(began.elapsed());
+            let commands = self.next(&mut state, most, !held || hold.is_zero());
+            if !commands.is_empty() {
+                return commands;
+            }
+            let is_idle = state.lanes[self.lane as usize].is_empty();
+            let patience = if is_idle { patience } else { Some(hold) };
+            let left = patience.map(|patience| patience.saturating_sub(began.elapsed()));
+            state = match left {
+                None => arrived.wait(state).unwrap_or_else(PoisonError::into_inner),
+                Some(left) if left.is_zero() && is_idle => return Vec::new(),
+                Some(left) => {
+                    let waited = arrived.wait_timeout(state, left);
+                    waited.unwrap_or_else(PoisonError::into_inner).0
+                }
+            };
+        }
+    }
+
+    fn requests(&self) -> &Requests {
+        &self.reads.requests
+    }
+
+    /// Others may have come meanwhile whose turn it is.
+    fn left_over(&self, requests: Vec<Request>) -> Vec<Request> {
+        let mut state = self.reads.lock();
+        self.reads.requests.answered(requests.len());
+        state.queued += requests.len();
+        let given_back = &mut state.lanes[self.lane as usize].given_back;
+        given_back.extend(requests.into_iter().map(Box::new));
+        Vec::new()
+    }
+}
