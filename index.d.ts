@@ -408,7 +408,7 @@ export interface PageQuery {
 /** Which rows of `ai_task` to count. What is left out, `undefined`, `null` or `''` does not narrow anything. */
 export interface AITasksFilter {
   /** Without it, the tasks of all users. */
-  userId?: string | undefined
+  userId?: UserId | undefined
   status?: AITask['status'] | null | undefined
   mediaType?: string | null | undefined
   provider?: string | null | undefined
@@ -464,9 +464,12 @@ export type GrantForUser<CreditRow extends object = Credit> = Omit<
     description?: string | null | undefined
   }
 
+/** A user's id as calls take it: text, and a number or a bigint where `user.id` is a whole number of PostgreSQL. */
+export type UserId = string | number | bigint
+
 /** What to charge, and what the app's pages show of it. */
 export interface ConsumeCreditsParameters {
-  userId: string
+  userId: UserId
   /** How many credits to take: a whole number from 1 to 2,147,483,647. */
   credits: number
   /** The charge's `transactionScene`. */
@@ -591,7 +594,7 @@ export interface StatementEntry {
 /** Which books to audit. */
 export interface AuditQuery {
   /** Without it, those of all users. */
-  userId?: string | undefined
+  userId?: UserId | undefined
   /** At most so many findings. By default all. */
   limit?: number | undefined
   /** Called now and then with how far the audit is. */
@@ -712,7 +715,7 @@ export interface MediaTaskPage<Task extends object = MediaTask> {
 /** Which rows of `credit` to count. What is left out, `undefined`, `null` or `''` does not narrow anything. */
 export interface CreditsFilter {
   /** Without it, the rows of all users. */
-  userId?: string | undefined
+  userId?: UserId | undefined
   status?: Credit['status'] | null | undefined
   transactionType?: Credit['transactionType'] | null | undefined
 }
@@ -1331,14 +1334,14 @@ export class MediaCredits<
   readonly findMediaTaskById: (id: string) => Promise<Task | undefined>
 
   /** Whether the user has a task that is still being worked on. More: {@link hasActiveMediaTask}. */
-  readonly hasActiveMediaTask: (userId: string) => Promise<boolean>
+  readonly hasActiveMediaTask: (userId: UserId) => Promise<boolean>
 
   /** The user's tasks that are still being worked on, newest first. More: {@link getActiveMediaTasks}. */
-  readonly getActiveMediaTasks: (userId: string) => Promise<Task[]>
+  readonly getActiveMediaTasks: (userId: UserId) => Promise<Task[]>
 
   /** A page of the user's tasks, newest first. More: {@link getMediaTaskHistory}. */
   readonly getMediaTaskHistory: (
-    userId: string,
+    userId: UserId,
     page?: number | string,
     limit?: number | string,
   ) => Promise<MediaTaskPage<Task>>
@@ -1396,10 +1399,10 @@ export class MediaCredits<
   readonly repairLedger: typeof repairLedger
 
   /** What a charge would do now, without doing it. More: {@link quoteCredits}. */
-  readonly quoteCredits: (userId: string, credits: number) => Promise<Quote>
+  readonly quoteCredits: (userId: UserId, credits: number) => Promise<Quote>
 
   /** The user's balance: how many credits can be spent now. More: {@link getRemainingCredits}. */
-  readonly getRemainingCredits: (userId: string) => Promise<number>
+  readonly getRemainingCredits: (userId: UserId) => Promise<number>
 
   /** A page of grants and charges, newest first. More: {@link getCredits}. */
   readonly getCredits: {
@@ -1675,14 +1678,14 @@ export function findMediaTaskById(id: string): Promise<MediaTask | undefined>
  *
  * Rejects with `INVALID_ID`.
  */
-export function hasActiveMediaTask(userId: string): Promise<boolean>
+export function hasActiveMediaTask(userId: UserId): Promise<boolean>
 
 /**
  * The user's tasks that are still being worked on, newest first, as {@link hasActiveMediaTask} counts them.
  *
  * Rejects with `INVALID_ID`.
  */
-export function getActiveMediaTasks(userId: string): Promise<MediaTask[]>
+export function getActiveMediaTasks(userId: UserId): Promise<MediaTask[]>
 
 /**
  * A page of the user's tasks, newest first, without those that have a `deletedAt`.
@@ -1693,7 +1696,7 @@ export function getActiveMediaTasks(userId: string): Promise<MediaTask[]>
  * @param limit Tasks a page, 20 by default. Both may be text, as a URL has them.
  */
 export function getMediaTaskHistory(
-  userId: string,
+  userId: UserId,
   page?: number | string,
   limit?: number | string,
 ): Promise<MediaTaskPage>
@@ -1810,14 +1813,14 @@ export function calculateCreditExpirationTime(validity: {
  *
  * Rejects with `INVALID_ID`.
  */
-export function getRemainingCredits(userId: string): Promise<number>
+export function getRemainingCredits(userId: UserId): Promise<number>
 
 /**
  * What the user can spend now, grant by grant, and what expires next. All zero for a user who is not there.
  *
  * Rejects with `INVALID_ID`.
  */
-export function getBalance(userId: string): Promise<Balance>
+export function getBalance(userId: UserId): Promise<Balance>
 
 /**
  * A page of everything that moved the user's balance, oldest first, with the balance after each entry. The last
@@ -1833,7 +1836,7 @@ export function getBalance(userId: string): Promise<Balance>
  * const { entries, openingBalance, cursor } = await getStatement(userId, { from: firstOfMonth })
  * ```
  */
-export function getStatement(userId: string, query?: StatementQuery): Promise<Statement>
+export function getStatement(userId: UserId, query?: StatementQuery): Promise<Statement>
 
 /**
  * Looks for everything that is wrong with the ledger, and changes nothing: what the TypeScript models left behind, or
@@ -1882,7 +1885,7 @@ export function repairLedger(options?: RepairOptions): Promise<Repair>
  *
  * Rejects with `INVALID_ID` or `INVALID_AMOUNT`.
  */
-export function quoteCredits(userId: string, credits: number): Promise<Quote>
+export function quoteCredits(userId: UserId, credits: number): Promise<Quote>
 
 /**
  * A page of grants and charges, newest first: one user's, or all. With `getUser: true` each has its `user`.

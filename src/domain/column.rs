@@ -35,6 +35,10 @@ pub enum Limit {
     Characters(usize),
     /// All but these texts.
     OneOf(Vec<String>),
+    /// Texts that are no UUID as a database writes it.
+    Uuid,
+    /// Everything: the database computes it.
+    Computed,
 }
 
 /// Columns that hold numbers of credits, by their names in JavaScript. They take numbers alone: text
@@ -75,6 +79,7 @@ pub fn in_form(kind: Kind, value: &Value) -> Cow<'_, Value> {
 pub fn check(key: &str, kind: Kind, limit: &Limit, value: &Value) -> Result<(), Misfit> {
     let value = if AMOUNTS.contains(&key) { Cow::Borrowed(value) } else { in_form(kind, value) };
     let expected = match (kind, value.as_ref()) {
+        _ if *limit == Limit::Computed => "left out: the database computes it",
         (_, Value::InvalidDate) => return Err(Misfit::Time),
         (_, Value::Null) => return Ok(()),
         (_, Value::Unsupported(_)) if kind != Kind::Timestamp => "something that a database holds",
@@ -125,8 +130,21 @@ fn check_text(limit: &Limit, text: &str) -> Result<(), Misfit> {
         Limit::OneOf(allowed) if !allowed.iter().any(|one| one == text) => {
             Err(Misfit::Expected(format!("'{}'", allowed.join("', '"))))
         }
+        Limit::Uuid if !is_uuid(text) => Err(Misfit::Expected(
+            "a UUID in lower case, as crypto.randomUUID() makes it".to_owned(),
+        )),
         _ => Ok(()),
     }
+}
+
+/// Whether a text is a UUID as databases write it, and compare it.
+pub fn is_uuid(text: &str) -> bool {
+    const HYPHENS: [usize; 4] = [8, 13, 18, 23];
+    text.len() == 36
+        && text.bytes().enumerate().all(|(at, byte)| match HYPHENS.contains(&at) {
+            true => byte == b'-',
+            false => matches!(byte, b'0'..=b'9' | b'a'..=b'f'),
+        })
 }
 
 fn check_integer(limit: &Limit, number: i64) -> Result<(), Misfit> {
@@ -279,6 +297,7 @@ mod tests {
         let integer = Limit::Largest(i64::from(i32::MAX));
         let short = Limit::Characters(2);
         let status = Limit::OneOf(vec!["pending".into(), "1".into()]);
+        let uuid = "3b241101-e2bb-4255-8caf-4136c566a962";
         let rows = [
             // column, its limit, value; whether it is taken
             (Integer, &integer, text("2147483647"), true),
@@ -291,6 +310,13 @@ mod tests {
             (Text, &status, text("pending"), true),
             (Text, &status, Value::Integer(1), true),
             (Text, &status, Value::Integer(2), false),
+            (Text, &Limit::Uuid, text(uuid), true),
+            (Text, &Limit::Uuid, text(&uuid.to_uppercase()), false),
+            (Text, &Limit::Uuid, text(&uuid.replace('-', "")), false),
+            (Text, &Limit::Uuid, text(&uuid.replace('-', "0")), false),
+            (Text, &Limit::Uuid, Value::Null, true),
+            (Integer, &Limit::Computed, Value::Integer(1), false),
+            (Integer, &Limit::Computed, Value::Null, false),
         ];
         for (kind, limit, value, taken) in rows {
             assert_eq!(check("views", kind, limit, &value).is_ok(), taken, "{limit:?} {value:?}");

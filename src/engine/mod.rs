@@ -121,6 +121,17 @@ impl Connection {
         }
     }
 
+    /// Sends a request that names a user by a number, which is refused with this where ids are text: on
+    /// SQLite they are.
+    pub fn submit_by_number(&self, operation: Operation, refusal: Error, reply: Reply) {
+        match self {
+            #[cfg(feature = "sqlite")]
+            Self::Sqlite(_) => reply.send(Err(refusal)),
+            #[cfg(feature = "postgres")]
+            Self::Postgres(connection) => connection.submit_by_number(operation, refusal, reply),
+        }
+    }
+
     /// Gives the share back. `done` is called, from another thread, when everything that was sent
     /// before is answered and, if this was the last share, the database is released.
     pub fn close(self, done: impl FnOnce() + Send + 'static) {

@@ -32,7 +32,9 @@ pub fn read(views: &mut impl Views, read: &Read, now_ms: i64) -> Result<Outcome>
         Read::List(filter, page) => views.list(filter, *page).map(Outcome::Rows),
         Read::ListWithUsers(filter, page) => {
             let rows = views.list(filter, *page)?;
-            let users = views.find_all(TableName::User, &owners_of(&rows))?;
+            let owners = owners_of(&rows);
+            let owners: Vec<&str> = owners.iter().map(AsRef::as_ref).collect();
+            let users = views.find_all(TableName::User, &owners)?;
             Ok(Outcome::RowsOfUsers(rows, users))
         }
         Read::Count(filter) => views.count(filter).map(Outcome::Number),

@@ -21,7 +21,7 @@ pub(super) fn met_its_key(refusal: &Error) -> bool {
 pub(super) fn task(task: &NewTask, found: Option<Row>, charges: &[Row]) -> Result<Outcome> {
     let row = found.ok_or_else(|| gone("id", &task.id))?;
     let charges: Vec<Charge> = charges.iter().map(Row::as_charge).collect();
-    check_task(task, row.text("userId").unwrap_or_default(), &charges)?;
+    check_task(task, &row.id("userId").unwrap_or_default(), &charges)?;
     Ok(Outcome::Replayed(row))
 }
 
@@ -53,7 +53,7 @@ fn gone(field: &'static str, key: &str) -> Error {
 fn credit_facts(row: &Row) -> CreditFacts {
     let text = |key| row.text(key).map(str::to_owned);
     CreditFacts {
-        user_id: text("userId").unwrap_or_default(),
+        user_id: row.id("userId").unwrap_or_default().into_owned(),
         transaction_type: text("transactionType").unwrap_or_default(),
         credits: row.integer("credits").unwrap_or_default(),
         active: row.text("status") == Some("active"),
@@ -81,12 +81,12 @@ pub(super) struct About {
 
 impl About {
     pub(super) fn of(kind: TaskKind, task: &Row) -> Self {
-        let text = |key| task.text(key).unwrap_or_default().to_owned();
-        let task_id = text("id");
+        let id = |key| task.id(key).unwrap_or_default().into_owned();
+        let task_id = id("id");
         let json = serde_json::Value::from(task_id.as_str()).to_string();
         Self {
             kind,
-            user_id: text("userId"),
+            user_id: id("userId"),
             charge_id: task.text("creditId").map(str::to_owned),
             text: json.trim_matches('"').to_owned(),
             task_id,

@@ -5,18 +5,36 @@ use crate::domain::value::{Fields, Value, check_id};
 use crate::error::{Error, Result};
 
 /// A call's arguments, taken one by one.
-pub(super) struct Arguments(std::vec::IntoIter<Passed>);
+pub(super) struct Arguments {
+    rest: std::vec::IntoIter<Passed>,
+    user_by_number: Option<Error>,
+}
 
 impl Arguments {
     /// Reads the JSON text of an array.
     pub(super) fn read(function: &str, arguments: &str) -> Result<Self> {
-        let arguments: Vec<Passed> = serde_json::from_str(arguments)
+        let mut arguments: Vec<Passed> = serde_json::from_str(arguments)
             .map_err(|error| Error::Internal(format!("{function}: {error}")))?;
-        Ok(Self(arguments.into_iter()))
+        let user_by_number = take_numbers(&mut arguments);
+        Ok(Self { rest: arguments.into_iter(), user_by_number })
     }
 
     pub(super) fn next(&mut self) -> Passed {
-        self.0.next().unwrap_or(Passed::Nothing)
+        self.rest.next().unwrap_or(Passed::Nothing)
+    }
+
+    /// A user's id: text, or a number.
+    pub(super) fn user_id(&mut self) -> Result<String> {
+        const NAME: &str = "userId";
+        let value = self.value(NAME)?;
+        let Some(Value::Integer(number)) = value else { return check_id(NAME, value.as_ref()) };
+        self.user_by_number.get_or_insert(by_number(number));
+        Ok(number.to_string())
+    }
+
+    /// What the call is refused with if the ids of users are no numbers; nothing, if it names them by text.
+    pub(super) fn user_by_number(self) -> Option<Error> {
+        self.user_by_number
     }
 
     pub(super) fn id(&mut self, name: &str) -> Result<String> {
@@ -38,7 +56,7 @@ impl Arguments {
 
     /// An object that may be left out.
     pub(super) fn optional_fields(&mut self, name: &str) -> Result<Fields> {
-        match self.0.as_slice().first() {
+        match self.rest.as_slice().first() {
             None | Some(Passed::Nothing) => {
                 self.next();
                 Ok(Fields::default())
@@ -55,7 +73,7 @@ impl Arguments {
     /// Refuses arguments that this version does not know: an option that does nothing would be
     /// believed.
     pub(super) fn nothing_left(&mut self, function: &str) -> Result<()> {
-        match self.0.find(|passed| *passed != Passed::Nothing) {
+        match self.rest.find(|passed| *passed != Passed::Nothing) {
             None => Ok(()),
             Some(other) => Err(invalid(function, "called without further arguments", &other)),
         }
@@ -121,6 +139,46 @@ impl Named {
             Some((field, _)) => Err(Error::UnknownField { table: function.to_owned(), field }),
         }
     }
+}
+
+/// Makes text of the users' ids that are numbers. What the first is refused with where ids are text.
+fn take_numbers(arguments: &mut [Passed]) -> Option<Error> {
+    let mut refusal = None;
+    for argument in arguments {
+        let found = match argument {
+            Passed::Fields(fields) => take_numbers_of(fields),
+            Passed::List(items) => {
+                let items = items.iter_mut().enumerate();
+                items.fold(None, |refusal, (index, item)| {
+                    let Passed::Fields(fields) = item else { return refusal };
+                    let found = take_numbers_of(fields).map(|refusal| refusal.of_item(index));
+                    refusal.or(found)
+                })
+            }
+            _ => None,
+        };
+        refusal = refusal.or(found);
+    }
+    refusal
+}
+
+fn take_numbers_of(fields: &mut [(String, Passed)]) -> Option<Error> {
+    fields.iter_mut().fold(None, |refusal, (name, passed)| {
+        let found = match (name.as_str(), &mut *passed) {
+            ("userId", Passed::Value(Value::Integer(number))) => {
+                let (number, refusal) = (number.to_string(), by_number(*number));
+                *passed = Passed::Value(Value::Text(number));
+                Some(refusal)
+            }
+            ("task", Passed::Fields(fields)) => take_numbers_of(fields),
+            _ => None,
+        };
+        refusal.or(found)
+    })
+}
+
+fn by_number(number: i64) -> Error {
+    Error::InvalidId { name: "userId".to_owned(), given: number.to_string() }
 }
 
 /// An object where a value belongs, as in `createMediaTask(task, { … })`.

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use napi::bindgen_prelude::{Env, ObjectFinalize};
 use napi_derive::napi;
 
+use super::decode::Call;
 use super::mailbox::{Address, Mailbox};
 use super::options::{self, ConnectOptions};
 use super::{decode, encode, log};
@@ -89,7 +90,10 @@ impl Connection {
         };
         let reply = engine.reply_to(&name, move |outcome| address.deliver(outcome));
         match operation {
-            Ok(operation) => engine.submit(operation, reply),
+            Ok(Call { operation, user_by_number: None }) => engine.submit(operation, reply),
+            Ok(Call { operation, user_by_number: Some(refusal) }) => {
+                engine.submit_by_number(operation, refusal, reply);
+            }
             Err(error) => reply.send(Err(error)),
         }
     }

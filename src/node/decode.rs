@@ -26,8 +26,17 @@ pub(super) struct Defaults {
     pub(super) active_statuses: Vec<String>,
 }
 
+/// A call that is sound by itself.
+#[derive(Debug)]
+pub(super) struct Call {
+    /// What it asks for.
+    pub(super) operation: Operation,
+    /// If it names a user by a number: what it is refused with where the ids of users are text.
+    pub(super) user_by_number: Option<Error>,
+}
+
 /// Reads a call: the function's name and its arguments. `defaults` are the connection's.
-pub(super) fn operation(name: &str, arguments: &str, defaults: &Defaults) -> Result<Operation> {
+pub(super) fn operation(name: &str, arguments: &str, defaults: &Defaults) -> Result<Call> {
     let mut arguments = Arguments::read(name, arguments)?;
     let read = reading(name, &mut arguments, defaults)?.map(Operation::Read);
     let operation = match read {
@@ -35,7 +44,7 @@ pub(super) fn operation(name: &str, arguments: &str, defaults: &Defaults) -> Res
         None => writing(name, &mut arguments, defaults.refund_policy)?,
     };
     arguments.nothing_left(name)?;
-    Ok(operation)
+    Ok(Call { operation, user_by_number: arguments.user_by_number() })
 }
 
 fn writing(name: &str, arguments: &mut Arguments, policy: RefundPolicy) -> Result<Operation> {
@@ -150,13 +159,13 @@ fn reading(name: &str, arguments: &mut Arguments, defaults: &Defaults) -> Result
         "findMediaTaskById" => Read::Find(media_tasks, arguments.id("id")?),
         "findAITaskById" => Read::Find(ai_task, arguments.id("id")?),
         "hasActiveMediaTask" => {
-            Read::HasActiveTask(arguments.id("userId")?, defaults.active_statuses.clone())
+            Read::HasActiveTask(arguments.user_id()?, defaults.active_statuses.clone())
         }
         "getActiveMediaTasks" => {
-            Read::ActiveTasks(arguments.id("userId")?, defaults.active_statuses.clone())
+            Read::ActiveTasks(arguments.user_id()?, defaults.active_statuses.clone())
         }
         "getMediaTaskHistory" => {
-            let user_id = arguments.id("userId")?;
+            let user_id = arguments.user_id()?;
             let (page, limit) = (arguments.value("page")?, arguments.value("limit")?);
             let page = read_page(page, limit, 20)?;
             Read::TaskHistory(user_id, arguments.part(page)?)
@@ -167,15 +176,15 @@ fn reading(name: &str, arguments: &mut Arguments, defaults: &Defaults) -> Result
         "findStuckAITasks" => Read::StuckTasks(read_stuck(Ai, name, arguments)?),
         "failStuckMediaTasks" => Read::StuckTasks(read_stuck_to_fail(Media, name, arguments)?),
         "failStuckAITasks" => Read::StuckTasks(read_stuck_to_fail(Ai, name, arguments)?),
-        "getRemainingCredits" => Read::Balance(arguments.id("userId")?),
-        "getBalance" => Read::Purse(arguments.id("userId")?),
+        "getRemainingCredits" => Read::Balance(arguments.user_id()?),
+        "getBalance" => Read::Purse(arguments.user_id()?),
         "getStatement" => {
-            let user_id = arguments.id("userId")?;
+            let user_id = arguments.user_id()?;
             Read::Statement(user_id, read_statement(&arguments.optional_fields(name)?)?)
         }
         "auditLedger" => read_audit(arguments)?,
         "quoteCredits" => {
-            let (user_id, credits) = (arguments.id("userId")?, arguments.value("credits")?);
+            let (user_id, credits) = (arguments.user_id()?, arguments.value("credits")?);
             Read::Quote(user_id, Credits::parse("credits", credits.as_ref())?)
         }
         "getCredits" => arguments.list(name, TableName::Credit, &CREDITS)?,

@@ -6,6 +6,7 @@ use proptest::sample::{Index, select};
 use serde_json::{Map, Value as Json, json};
 
 use super::connection::Environment;
+use super::decode::Call;
 use super::wire::{Passed, write_value};
 use super::{decode, options};
 use crate::domain::options::RefundPolicy;
@@ -264,7 +265,12 @@ fn check_refusal(error: &Error) -> Result<(), TestCaseError> {
 fn read(name: &str, arguments: &str) -> Result<Operation, Error> {
     let active_statuses = vec!["processing".to_owned()];
     let refund_policy = RefundPolicy::Source;
-    decode::operation(name, arguments, &decode::Defaults { refund_policy, active_statuses })
+    let defaults = decode::Defaults { refund_policy, active_statuses };
+    // As where the ids of users are text.
+    match decode::operation(name, arguments, &defaults)? {
+        Call { user_by_number: Some(refusal), .. } => Err(refusal),
+        Call { operation, .. } => Ok(operation),
+    }
 }
 
 /// What JavaScript passed in the first place, if it was an object of fields.

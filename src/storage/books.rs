@@ -54,8 +54,8 @@ pub struct CreditEntry<'r> {
 }
 
 /// Whose these rows are, each user once.
-pub fn owners_of(rows: &[Row]) -> Vec<&str> {
-    let ids: BTreeSet<&str> = rows.iter().filter_map(|row| row.text("userId")).collect();
+pub fn owners_of(rows: &[Row]) -> Vec<Cow<'_, str>> {
+    let ids: BTreeSet<Cow<'_, str>> = rows.iter().filter_map(|row| row.id("userId")).collect();
     ids.into_iter().collect()
 }
 

@@ -7,6 +7,7 @@ pub mod location;
 mod needs;
 #[cfg(feature = "postgres")]
 pub mod postgres;
+pub mod roles;
 pub mod schema;
 pub mod search_path;
 #[cfg(feature = "sqlite")]
@@ -15,6 +16,7 @@ pub mod sqlite;
 #[cfg(test)]
 mod properties;
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use crate::domain::audit::Owners;
@@ -54,6 +56,15 @@ impl Row {
         }
     }
 
+    /// The id in a column: text, whatever the column's type.
+    pub fn id(&self, key: &str) -> Option<Cow<'_, str>> {
+        match self.get(key)? {
+            Value::Text(text) => Some(Cow::Borrowed(text)),
+            Value::Integer(number) => Some(Cow::Owned(number.to_string())),
+            _ => None,
+        }
+    }
+
     /// The whole number in a column.
     pub fn integer(&self, key: &str) -> Option<i64> {
         match self.get(key)? {
@@ -67,7 +78,7 @@ impl Row {
         let text = |key| self.text(key).map(str::to_owned);
         Charge {
             id: text("id").unwrap_or_default(),
-            user_id: text("userId").unwrap_or_default(),
+            user_id: self.id("userId").unwrap_or_default().into_owned(),
             active: self.text("status") == Some("active"),
             credits: self.integer("credits").unwrap_or_default().saturating_neg(),
             consumed_detail: text("consumedDetail").map(String::into_bytes),

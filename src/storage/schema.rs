@@ -6,6 +6,7 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use super::roles::{Misfit as TypeMisfit, check_types};
 use crate::domain::column::{self, Misfit};
 pub use crate::domain::column::{Kind, Limit};
 use crate::domain::table::{TableName, TaskKind};
@@ -87,6 +88,16 @@ impl TimestampUnit {
     }
 }
 
+/// What a database calls things, and which types it has for them.
+pub struct Dialect {
+    /// What a column that is missing would be declared as.
+    pub sql_type: fn(Kind) -> &'static str,
+    /// How a SELECT reads whole rows.
+    pub select_list: fn(&[Column]) -> String,
+    /// Which types can't hold what the ledger keeps in a column.
+    pub misfit: TypeMisfit,
+}
+
 /// A column as the database has it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Column {
@@ -104,6 +115,8 @@ pub struct Column {
     pub not_null: bool,
     /// Whether the database fills it in.
     pub has_default: bool,
+    /// The type of its values as they are sent, by the database's own number for it. SQLite has none.
+    pub type_id: u32,
 }
 
 /// A table as the database has it.
@@ -119,12 +132,12 @@ pub struct Table {
 }
 
 impl Table {
-    /// A table with these columns; `select` is how a SELECT reads one.
-    pub fn new(name: TableName, columns: Vec<Column>, select: impl Fn(&Column) -> String) -> Self {
+    /// A table with these columns.
+    pub fn new(name: TableName, columns: Vec<Column>, dialect: &Dialect) -> Self {
         let by_key =
             columns.iter().enumerate().map(|(at, column)| (column.key.clone(), at)).collect();
-        let select_list: Vec<String> = columns.iter().map(select).collect();
-        Self { name: name.sql(), select_list: select_list.join(", "), columns, by_key }
+        let select_list = (dialect.select_list)(&columns);
+        Self { name: name.sql(), select_list, columns, by_key }
     }
 
     /// The column that JavaScript calls `key`.
@@ -137,6 +150,11 @@ impl Table {
     /// Whether there is a column with this name in SQL.
     pub fn has(&self, name: &str) -> bool {
         self.columns.iter().any(|column| column.name == name)
+    }
+
+    /// Whether there is a column of times that JavaScript calls `key`.
+    pub fn has_time(&self, key: &str) -> bool {
+        self.column(key).is_ok_and(|column| column.kind == Kind::Timestamp)
     }
 
     /// The column with this name in SQL, or in its place what an SQL expression says of a row without it.
@@ -222,7 +240,8 @@ impl Table {
 /// Refuses tables that lack what this package needs.
 fn check_tables(
     found: &[&(TableName, Vec<Column>)],
-    sql_type: fn(Kind) -> &'static str,
+    all: &[(TableName, Vec<Column>)],
+    dialect: &Dialect,
 ) -> Result<()> {
     let missing: Vec<&str> = found
         .iter()
@@ -243,9 +262,10 @@ fn check_tables(
         })
         .collect();
     if !missing.is_empty() {
-        return Err(missing_columns(&missing, sql_type));
+        return Err(missing_columns(&missing, dialect.sql_type));
     }
-    found.iter().try_for_each(|(table, columns)| check_keys(*table, columns))
+    found.iter().try_for_each(|(table, columns)| check_keys(*table, columns))?;
+    check_types(found, all, dialect.misfit)
 }
 
 /// Refuses two columns with one name in JavaScript: a field of a row stands for one of them alone.
@@ -326,21 +346,19 @@ pub struct Schema {
 
 impl Schema {
     /// A schema of tables with these columns (none: the table is not there). Refuses one that lacks
-    /// what this package needs. `sql_type` is how the database calls what a column should hold,
-    /// `select` how a SELECT reads one.
+    /// what this package needs.
     pub fn new(
         found: Vec<(TableName, Vec<Column>)>,
-        sql_type: fn(Kind) -> &'static str,
-        select: impl Fn(&Column) -> String,
+        dialect: &Dialect,
         timestamp_unit: TimestampUnit,
         has_triggers: bool,
     ) -> Result<Self> {
         let (optional, needed): (Vec<_>, Vec<_>) =
             found.iter().partition(|(table, _)| table.is_optional());
-        check_tables(&needed, sql_type)?;
-        let check = |found: &(TableName, Vec<Column>)| match found {
+        check_tables(&needed, &found, dialect)?;
+        let check = |table: &(TableName, Vec<Column>)| match table {
             (table, columns) if columns.is_empty() => Err(missing_table(*table)),
-            found => check_tables(&[found], sql_type),
+            table => check_tables(&[table], &found, dialect),
         };
         let unusable: Vec<(TableName, Error)> =
             optional.into_iter().filter_map(|table| Some((table.0, check(table).err()?))).collect();
@@ -348,11 +366,12 @@ impl Schema {
             let why = unusable.iter().find(|(unusable, _)| *unusable == name);
             let table = match why {
                 Some((_, error)) => Err(error.clone()),
-                None => Ok(Arc::new(Table::new(name, columns, &select))),
+                None => Ok(Arc::new(Table::new(name, columns, dialect))),
             };
             (name, table)
         };
         let tables = found.into_iter().map(table).collect();
+        let sql_type = dialect.sql_type;
         Ok(Self { tables, sql_type, timestamp_unit, has_triggers })
     }
 

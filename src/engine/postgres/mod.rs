@@ -103,32 +103,30 @@ impl Connection {
         if matches!(operation, Operation::Stats) {
             return reply.send(Ok(Outcome::Stats(self.engine.report())));
         }
+        match runtime() {
+            Ok(runtime) => submit(&self.engine, &self.requests, runtime, operation, reply),
+            Err(error) => reply.send(Err(error)),
+        }
+    }
+
+    /// Sends a request that names a user by a number, which is refused with this where ids are none.
+    pub fn submit_by_number(&self, operation: Operation, refusal: Error, reply: Reply) {
         let runtime = match runtime() {
             Ok(runtime) => runtime,
             Err(error) => return reply.send(Err(error)),
         };
-        let engine = Arc::clone(&self.engine);
-        let Some(mut slot) = Slot::take(&engine) else {
-            engine.requests.refused();
-            return reply.send(Err(Error::Overloaded { waiting: engine.settings.max_queue }));
+        let (engine, requests) = (Arc::clone(&self.engine), self.requests.clone());
+        let answer = move |are_numbers: Result<bool>| match are_numbers {
+            Ok(true) => submit(&engine, &requests, runtime, operation, reply),
+            Ok(false) => reply.send(Err(refusal)),
+            Err(error) => reply.send(Err(error)),
         };
-        match operation {
-            Operation::Write(Write::Charge(request)) => {
-                let token = self.requests.token();
-                if engine.batches.push(Job { request, reply, slot, token }) {
-                    runtime.spawn(async move { engine.work().await });
-                }
-            }
-            operation => {
-                let run = async move {
-                    slot.start();
-                    let outcome = engine.run(&operation).await;
-                    drop(slot);
-                    reply.send(outcome);
-                };
-                self.requests.spawn_on(run, runtime.handle());
-            }
+        if let Some(are_numbers) = self.engine.server.knows_numbered_users() {
+            return answer(Ok(are_numbers));
         }
+        let engine = Arc::clone(&self.engine);
+        let look = async move { answer(engine.server.has_numbered_users().await) };
+        self.requests.spawn_on(look, runtime.handle());
     }
 
     /// Gives the share back. `done` is called, from another thread, when everything that was sent
@@ -145,6 +143,38 @@ impl Connection {
             }
             done();
         });
+    }
+}
+
+/// Hands a request over: into the queue, or to a task of its own.
+fn submit(
+    engine: &Arc<Engine>,
+    requests: &TaskTracker,
+    runtime: &Runtime,
+    operation: Operation,
+    reply: Reply,
+) {
+    let engine = Arc::clone(engine);
+    let Some(mut slot) = Slot::take(&engine) else {
+        engine.requests.refused();
+        return reply.send(Err(Error::Overloaded { waiting: engine.settings.max_queue }));
+    };
+    match operation {
+        Operation::Write(Write::Charge(request)) => {
+            let token = requests.token();
+            if engine.batches.push(Job { request, reply, slot, token }) {
+                runtime.spawn(async move { engine.work().await });
+            }
+        }
+        operation => {
+            let run = async move {
+                slot.start();
+                let outcome = engine.run(&operation).await;
+                drop(slot);
+                reply.send(outcome);
+            };
+            requests.spawn_on(run, runtime.handle());
+        }
     }
 }
 

@@ -345,7 +345,9 @@ async fn read(session: &mut Session<'_>, question: &Read, now_ms: i64) -> Attemp
         Read::List(filter, page) => session.list(filter, *page).await.map(Outcome::Rows),
         Read::ListWithUsers(filter, page) => {
             let rows = session.list(filter, *page).await?;
-            let users = session.users(&owners_of(&rows)).await?;
+            let owners = owners_of(&rows);
+            let owners: Vec<&str> = owners.iter().map(AsRef::as_ref).collect();
+            let users = session.users(&owners).await?;
             Ok(Outcome::RowsOfUsers(rows, users))
         }
         Read::Count(filter) => session.count(filter).await.map(Outcome::Number),

@@ -7,20 +7,21 @@ use tokio_postgres::types::Type;
 
 use super::Session;
 use super::error::Failure;
-use super::rows::{get, read_row, read_time};
-use super::statement::{Statement, text, texts};
+use super::ids::IdType;
+use super::rows::{Whole, get, read_rows, read_time};
+use super::statement::Statement;
 use super::value::Param;
 use crate::domain::audit::Owners;
 use crate::domain::books::{RowId, TaskEntry, Times};
 use crate::domain::table::{TableName, TaskKind};
 use crate::storage::Row;
 use crate::storage::books::{BooksPage, CreditEntry, Shelf};
-use crate::storage::schema::{Table, quote};
+use crate::storage::schema::{Kind, Table, quote};
 
 type Result<T> = std::result::Result<T, Failure>;
 
-const CREDIT: &str = "id::text, user_id::text, transaction_type::text, credits::bigint, \
-                      remaining_credits::bigint, status::text, consumed_detail::text, metadata::text";
+const CREDIT: &str = "id::text, COALESCE(user_id::text, ''), transaction_type::text, credits, \
+                      remaining_credits, status::text, consumed_detail::text, metadata::text";
 const TASK_KINDS: [TaskKind; 2] = [TaskKind::Media, TaskKind::Ai];
 
 /// The users of a page: a condition on `user_id`, and its parameters.
@@ -42,10 +43,10 @@ impl Session<'_> {
     /// Begins a transaction with the books of these users, whose credits nobody else changes meanwhile.
     /// Then follows [`Self::rows_to_change`].
     pub async fn books_to_change(&mut self, user_ids: &[String]) -> Result<BooksPage> {
-        let users = [texts(user_ids.to_vec())];
+        let users = [self.ids(TableName::User, user_ids.to_vec())?];
         let lock_users = Statement::new(include_str!("sql/lock_users.sql"), users.clone());
         // In the order in which charges take them, those of the app's own models too.
-        let lock_credits = "SELECT id FROM credit WHERE user_id = ANY ($1) \
+        let lock_credits = "SELECT 1 FROM credit WHERE user_id = ANY ($1) \
                             ORDER BY user_id, expires_at NULLS LAST, created_at, id FOR UPDATE";
         let lock_credits = Statement::new(lock_credits, users.clone());
         let [_, _] = self.begin([lock_users, lock_credits], "locking the books").await?;
@@ -58,7 +59,8 @@ impl Session<'_> {
         for kind in &kinds {
             let table = TableName::Tasks(*kind);
             let credit_id = self.table(table)?.column_or("credit_id", "NULL");
-            let columns = format!("id::text, user_id::text, status::text, {credit_id}::text");
+            let columns =
+                format!("id::text, COALESCE(user_id::text, ''), status::text, {credit_id}::text");
             statements.push(self.rows_of(table, &columns, range)?);
         }
         let replies = self.send(begin, &statements, None, "reading the books").await?;
@@ -87,13 +89,13 @@ impl Session<'_> {
             .iter()
             .map(|table| {
                 let of_table = rows.iter().filter(|(other, _)| other == table);
-                let ids = texts(of_table.map(|(_, id)| id.clone()).collect());
+                let ids = self.ids(*table, of_table.map(|(_, id)| id.clone()).collect())?;
                 let table = quote(table.sql());
                 let sql =
                     format!("SELECT id::text, user_id::text FROM {table} WHERE id = ANY ($1)");
-                Statement::new(sql, [ids])
+                Ok(Statement::new(sql, [ids]))
             })
-            .collect();
+            .collect::<Result<_>>()?;
         let doing = "reading the owners of rows";
         let replies = self.send(None, &statements, Some("ROLLBACK"), doing).await?;
         let mut owners = Owners::new();
@@ -109,27 +111,28 @@ impl Session<'_> {
     pub async fn find_all(&mut self, table: TableName, ids: &[&str]) -> Result<Vec<Row>> {
         let found = Arc::clone(self.table(table)?);
         let [rows] = self.end([with_ids(&found, ids)], "ROLLBACK", "reading").await?;
-        rows.iter().map(|row| read_row(&found, row)).collect()
+        read_rows(&found, &rows)
     }
 
     /// The rows of `credit` with these ids, inside the transaction.
     pub async fn rows_to_change(&mut self, ids: &[&str]) -> Result<Vec<Row>> {
         let found = Arc::clone(self.table(TableName::Credit)?);
         let [rows] = self.more([with_ids(&found, ids)], "reading").await?;
-        rows.iter().map(|row| read_row(&found, row)).collect()
+        read_rows(&found, &rows)
     }
 
     /// The users of this page; the last of them, if more may follow.
     async fn range(&mut self, shelf: &Shelf) -> Result<(Range, Option<String>)> {
         let (after, users) = match shelf {
             Shelf::User(user_id) => {
-                let params = vec![text(user_id)];
+                let params = vec![self.id(TableName::User, user_id)?];
                 return Ok((Range { condition: "user_id = $1", params }, None));
             }
             Shelf::Next { after, users } => (after, users),
         };
         let beyond = if after.is_some() { "user_id > $1" } else { "TRUE" };
-        let mut params: Vec<_> = after.iter().map(|after| text(after)).collect();
+        let user_ids = IdType::of(self.table(TableName::User)?);
+        let mut params: Vec<_> = after.iter().map(|after| user_ids.one(after)).collect();
         // Of each table, the last user who may be on this page.
         let of_table = |table: TableName| {
             let (table, before) = (quote(table.sql()), users.saturating_sub(1));
@@ -152,15 +155,15 @@ impl Session<'_> {
             (None, Some(_)) => "user_id <= $1",
             (Some(_), Some(_)) => "user_id > $1 AND user_id <= $2",
         };
-        params.extend(last.iter().map(|last| text(last)));
+        params.extend(last.iter().map(|last| user_ids.one(last)));
         Ok((Range { condition, params }, last))
     }
 
     fn rows_of(&self, table: TableName, columns: &str, range: &Range) -> Result<Statement> {
         let table = self.table(table)?;
         let time = |key| match table.column(key) {
-            Ok(column) => quote(&column.name),
-            Err(_) => "NULL::timestamp".to_owned(),
+            Ok(column) if column.kind == Kind::Timestamp => quote(&column.name),
+            _ => "NULL::timestamp".to_owned(),
         };
         let times = ["createdAt", "updatedAt", "deletedAt", "expiresAt"].map(time).join(", ");
         let (name, condition) = (quote(table.name), range.condition);
@@ -176,19 +179,21 @@ impl Session<'_> {
 }
 
 fn with_ids(table: &Table, ids: &[&str]) -> Statement {
-    let ids = texts(ids.iter().map(|id| (*id).to_owned()).collect());
+    let ids = IdType::of(table).many(ids.iter().map(|id| (*id).to_owned()).collect());
     let (columns, name) = (&table.select_list, quote(table.name));
     Statement::new(format!("SELECT {columns} FROM {name} WHERE id = ANY ($1)"), [ids])
 }
 
 fn credit_entry(row: &DatabaseRow) -> Result<CreditEntry<'_>> {
     let text = |at: usize| get::<Option<&str>>(row, at);
+    let whole =
+        |at| Ok::<_, Failure>(get::<Option<Whole>>(row, at)?.map_or(0, |Whole(number)| number));
     Ok(CreditEntry {
         id: get::<&str>(row, 0)?.into(),
         user_id: get::<&str>(row, 1)?.into(),
         transaction_type: text(2)?.unwrap_or_default().into(),
-        credits: get::<Option<i64>>(row, 3)?.unwrap_or_default(),
-        remaining: get::<Option<i64>>(row, 4)?.unwrap_or_default(),
+        credits: whole(3)?,
+        remaining: whole(4)?,
         active: text(5)? == Some("active"),
         consumed_detail: text(6)?.map(|detail| detail.as_bytes().into()),
         metadata: text(7)?.map(Into::into),

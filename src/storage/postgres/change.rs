@@ -6,8 +6,9 @@ use std::sync::Arc;
 use tokio_postgres::types::Type;
 
 use super::error::Failure;
+use super::ids::IdType;
 use super::rows::internal;
-use super::statement::{Statement, texts};
+use super::statement::Statement;
 use super::value::Param;
 use crate::domain::plan::{RowChange, Verb};
 use crate::domain::table::TableName;
@@ -37,6 +38,7 @@ impl Parts {
         remaining: &str,
         condition: &str,
         changes: impl Iterator<Item = (String, i64)>,
+        id_type: IdType,
         (now, time_type): (Param, Type),
     ) {
         // One row a grant: an UPDATE takes a row once, however often it is named.
@@ -50,7 +52,7 @@ impl Parts {
         let grants = of_grants.len();
         let (ids, credits) = of_grants.into_iter().unzip();
         let time = self.statement.bind(now, time_type);
-        let (ids, declared) = texts(ids);
+        let (ids, declared) = id_type.many(ids);
         let ids = self.statement.bind(ids, declared);
         let credits = self.statement.bind(Param::Integers(credits), Type::INT8_ARRAY);
         let update = format!(

@@ -10,15 +10,14 @@ use tokio_postgres::Row as DatabaseRow;
 use tokio_postgres::types::Type;
 
 use super::Session;
-use super::change::{Parts, write_rows};
 use super::error::Failure;
+use super::ids::IdType;
 use super::limits::counts;
-use super::rows::{get, internal, read_charges, read_grant, read_grants, read_row, read_time};
-use super::statement::{Statement, text, text_or_null, texts};
+use super::rows::{get, internal, read_charges, read_grant, read_grants, read_rows, read_time};
+use super::statement::{Statement, text_or_null, texts};
 use super::value::{Param, time_type};
 use crate::domain::charge::{Charge, ChargeFacts, Grant, left_of};
 use crate::domain::grant::{GrantFacts, NewGrant};
-use crate::domain::plan::Plan;
 use crate::domain::refund::Refundable;
 use crate::domain::table::{TableName, TaskKind};
 use crate::domain::task::TaskFacts;
@@ -107,23 +106,25 @@ impl Session<'_> {
     /// Begins a transaction with what decides on these charges and tasks.
     pub async fn charge_facts(&mut self, wanted: &Wanted, now_ms: i64) -> Result<Facts> {
         let now = self.time_for("expiresAt", now_ms)?;
-        let user_ids = || texts(wanted.credits.keys().cloned().collect());
+        let users = IdType::of(self.table(TableName::User)?);
+        let user_ids = || users.many(wanted.credits.keys().cloned().collect());
         let needs = (Param::Integers(wanted.credits.values().copied().collect()), Type::INT8_ARRAY);
         let mut statements = vec![Statement::new(include_str!("sql/lock_users.sql"), [user_ids()])];
         let kinds = self.wanted_kinds(wanted)?;
         for kind in &kinds {
             let of_kind = wanted.tasks.iter().filter(|(other, _)| other == kind);
-            let ids = [texts(of_kind.map(|(_, id)| id.clone()).collect())];
+            let of_kind = of_kind.map(|(_, id)| id.clone()).collect();
+            let ids = [self.ids(TableName::Tasks(*kind), of_kind)?];
             let sql = format!("SELECT id::text FROM {} WHERE id = ANY ($1)", kind.table());
             statements.push(Statement::new(sql, ids));
         }
         let numbers = [texts(wanted.transaction_nos.clone())];
         statements.push(Statement::new(include_str!("sql/taken.sql"), numbers));
-        let ids = [texts(wanted.charge_ids.clone())];
+        let ids = [self.ids(TableName::Credit, wanted.charge_ids.clone())?];
         statements.push(Statement::new(charges("$1"), ids));
         statements.push(Statement::new(next_grants("$1"), [user_ids(), needs, now]));
         let first_count = statements.len();
-        statements.extend(counts(wanted));
+        statements.extend(counts(wanted, users));
 
         let doing = "reading the balance";
         let mut replies = self.begin_all(&statements, wanted.patient, doing).await?;
@@ -184,7 +185,7 @@ impl Session<'_> {
         for user_id in &short {
             facts.grants.remove(user_id);
         }
-        let params = [texts(short), self.time_for("expiresAt", now_ms)?];
+        let params = [self.ids(TableName::User, short)?, self.time_for("expiresAt", now_ms)?];
         let all = Statement::new(include_str!("sql/spendable_grants.sql"), params);
         let [grants] = self.more([all], "reading the balance").await?;
         facts.add_grants(&grants, now_ms)
@@ -200,8 +201,10 @@ impl Session<'_> {
         let now = self.time_for("expiresAt", now_ms)?;
         let table = wanted.kind.table();
         let schema = self.schema()?;
-        let credit_id =
-            schema.table(TableName::Tasks(wanted.kind))?.column_or("credit_id", "NULL::text");
+        let tasks = schema.table(TableName::Tasks(wanted.kind))?;
+        let charge_ids = IdType::of(schema.table(TableName::Credit)?);
+        let credit_id = tasks.column_or("credit_id", charge_ids.null());
+        let task_id = IdType::of(tasks).one(wanted.id);
         let free_trial = match schema.has_free_trials(wanted.kind) {
             true => "is_free_trial IS TRUE",
             false => "NULL::boolean",
@@ -211,10 +214,14 @@ impl Session<'_> {
             .replace("{credit_id}", credit_id)
             .replace("{free_trial}", free_trial);
         let charge = format!("COALESCE($2, (SELECT {credit_id} FROM {table} WHERE id = $1))");
-        let of_charge = || [text(wanted.id), text_or_null(wanted.credit_id)];
+        let named = wanted.credit_id.map_or_else(
+            || (Param::Null, charge_ids.one("").1),
+            |credit_id| charge_ids.one(credit_id),
+        );
+        let of_charge = || [task_id.clone(), named.clone()];
         let mut statements = vec![
-            Statement::new(lock_owner(table), [text(wanted.id)]),
-            Statement::new(task_facts, [text(wanted.id)]),
+            Statement::new(lock_owner(table), [task_id.clone()]),
+            Statement::new(task_facts, [task_id.clone()]),
             Statement::new(charges(&format!("ARRAY[{charge}]")), of_charge()),
             Statement::new(grants_of(&charge), of_charge()),
         ];
@@ -223,7 +230,7 @@ impl Session<'_> {
             statements.push(Statement::new(include_str!("sql/taken.sql"), numbers));
             let user = format!("ARRAY(SELECT user_id FROM {table} WHERE id = $1)");
             let needs = (Param::Integers(vec![credits]), Type::INT8_ARRAY);
-            let params = [text(wanted.id), needs, now];
+            let params = [task_id.clone(), needs, now];
             statements.push(Statement::new(next_grants(&user), params));
         }
         let replies = self.begin_all(&statements, true, "reading a task").await?;
@@ -259,10 +266,11 @@ impl Session<'_> {
 
     /// Begins a transaction with what decides on a refund of this charge: it, and grants that it drew on.
     pub async fn refund_facts(&mut self, id: &str) -> Result<(Option<Charge>, Vec<Grant>)> {
+        let id = || self.id(TableName::Credit, id);
         let statements = [
-            Statement::new(lock_owner("credit"), [text(id)]),
-            Statement::new(charges("ARRAY[$1]"), [text(id)]),
-            Statement::new(grants_of("$1"), [text(id)]),
+            Statement::new(lock_owner("credit"), [id()?]),
+            Statement::new(charges("ARRAY[$1]"), [id()?]),
+            Statement::new(grants_of("$1"), [id()?]),
         ];
         let [_, charge, grants] = self.begin(statements, "reading a charge").await?;
         Ok((read_charges(&charge)?.into_iter().next(), read_grants(&grants)?))
@@ -281,7 +289,9 @@ impl Session<'_> {
             return Ok(false);
         }
         let sql = format!("SELECT 1 FROM {} WHERE id = $1", kind.table());
-        let [rows] = self.more([Statement::new(sql, [text(&id)])], "reading a task").await?;
+        let [rows] = self
+            .more([Statement::new(sql, [self.id(TableName::Tasks(kind), &id)?])], "reading a task")
+            .await?;
         Ok(!rows.is_empty())
     }
 
@@ -298,7 +308,8 @@ impl Session<'_> {
             return Ok(found);
         }
         let ids = refundable.draws.iter().map(|draw| draw.credit_id.clone()).collect();
-        let params = [text(&refundable.user_id), texts(ids)];
+        let user = self.id(TableName::User, &refundable.user_id)?;
+        let params = [user, self.ids(TableName::Credit, ids)?];
         let statement = Statement::new(include_str!("sql/grants_by_id.sql"), params);
         let [rows] = self.more([statement], "reading grants").await?;
         read_grants(&rows)
@@ -307,7 +318,7 @@ impl Session<'_> {
     /// Begins a transaction with what decides on a grant.
     pub async fn grant_facts(&mut self, grant: &NewGrant) -> Result<GrantFacts> {
         let (id, transaction_no) = (grant.id.as_deref(), grant.transaction_no.as_deref());
-        let lock = lock_user(&grant.user_id, id, transaction_no);
+        let lock = self.lock_user(&grant.user_id, id, transaction_no)?;
         let [user] = self.begin([lock], "reading a user").await?;
         Ok(match user.first() {
             None => GrantFacts::default(),
@@ -327,62 +338,19 @@ impl Session<'_> {
         table: TableName,
         id: &str,
     ) -> Result<Option<Row>> {
-        self.begin([lock_user(user_id, None, None)], "waiting for a lost commit").await?;
+        let lock = self.lock_user(user_id, None, None)?;
+        self.begin([lock], "waiting for a lost commit").await?;
         let table = Arc::clone(self.table(table)?);
         // The lock's own COMMIT waits for the synchronous standbys, as the lost one may not have done.
         let [rows] = self.end([Statement::find(&table, id)], "COMMIT", "reading").await?;
-        rows.first().map(|row| read_row(&table, row)).transpose()
+        Ok(read_rows(&table, &rows)?.into_iter().next())
     }
 
     /// The row with this id, inside the transaction, which then ends.
     pub async fn find_here(&mut self, table: TableName, id: &str) -> Result<Option<Row>> {
         let table = Arc::clone(self.table(table)?);
         let [rows] = self.end([Statement::find(&table, id)], "ROLLBACK", "reading").await?;
-        rows.first().map(|row| read_row(&table, row)).transpose()
-    }
-
-    /// Writes plans, at least one row, and commits. The rows that were written.
-    pub async fn write(&mut self, plans: &[&Plan], now_ms: i64) -> Result<Written> {
-        let mut parts = Parts::default();
-        self.push_draws(&mut parts, plans, now_ms)?;
-        self.push_returns(&mut parts, plans, now_ms)?;
-        self.push_free_trials(&mut parts, plans, now_ms)?;
-        let rows = plans.iter().flat_map(|plan| &plan.rows);
-        let (tables, statements): (Vec<Arc<Table>>, Vec<Statement>) =
-            write_rows(rows, parts, |name| self.table(name).cloned())?.into_iter().unzip();
-        let replies = self.commit(&statements).await?;
-        let mut written = Written::default();
-        for (table, replies) in tables.iter().zip(&replies) {
-            for row in replies {
-                let row = read_row(table, row)?;
-                let id = row.text("id").unwrap_or_default().to_owned();
-                written.0.insert((table.name, id), row);
-            }
-        }
-        Ok(written)
-    }
-
-    /// What charges take from their grants.
-    fn push_draws(&self, parts: &mut Parts, plans: &[&Plan], now_ms: i64) -> Result<()> {
-        let draws = plans.iter().flat_map(|plan| &plan.draws);
-        let changes = draws.map(|draw| (draw.credit_id.clone(), draw.credits_consumed));
-        // A grant is never drawn below zero, whatever the plan says.
-        let condition = "credit.remaining_credits >= change.credits";
-        let remaining = "credit.remaining_credits - change.credits";
-        let time = self.time_for("updatedAt", now_ms)?;
-        parts.push_grant_change("drawn", remaining, condition, changes, time);
-        Ok(())
-    }
-
-    /// What refunds give back.
-    fn push_returns(&self, parts: &mut Parts, plans: &[&Plan], now_ms: i64) -> Result<()> {
-        let changes = plans.iter().flat_map(|plan| &plan.returns).cloned();
-        // A grant is never raised above what was granted.
-        let condition = "credit.remaining_credits + change.credits <= credit.credits";
-        let remaining = "credit.remaining_credits + change.credits";
-        let time = self.time_for("updatedAt", now_ms)?;
-        parts.push_grant_change("given_back", remaining, condition, changes, time);
-        Ok(())
+        Ok(read_rows(&table, &rows)?.into_iter().next())
     }
 
     /// A time as a column of `credit` takes it.
@@ -401,20 +369,24 @@ impl Session<'_> {
         Ok((Param::TimeMs(time_ms), time_type(column)))
     }
 
+    /// Locks a user, and says whether the names of a new row of `credit` are taken.
+    fn lock_user(
+        &self,
+        user_id: &str,
+        credit_id: Option<&str>,
+        transaction_no: Option<&str>,
+    ) -> Result<Statement> {
+        let user = self.id(TableName::User, user_id)?;
+        let credit_ids = IdType::of(self.table(TableName::Credit)?);
+        let (id, declared) = credit_ids.one(credit_id.unwrap_or_default());
+        let id = if credit_id.is_some() { id } else { Param::Null };
+        let params = [user, (id, declared), text_or_null(transaction_no)];
+        Ok(Statement::new(include_str!("sql/lock_user.sql"), params))
+    }
+
     /// The columns of a table.
     pub fn table(&self, name: TableName) -> Result<&Arc<Table>> {
         self.schema().and_then(|schema| schema.table(name)).map_err(Failure::Refused)
-    }
-}
-
-/// Rows that were written.
-#[derive(Debug, Default)]
-pub struct Written(HashMap<(&'static str, String), Row>);
-
-impl Written {
-    /// The row of this table with this id.
-    pub fn take(&mut self, (table, id): &(TableName, String)) -> Option<Row> {
-        self.0.remove(&(table.sql(), id.clone()))
     }
 }
 
@@ -436,9 +408,4 @@ fn grants_of(charge: &str) -> String {
 /// The next grants of each user in `users`, an SQL array.
 fn next_grants(users: &str) -> String {
     include_str!("sql/next_grants.sql").replace("{users}", users)
-}
-
-fn lock_user(user_id: &str, credit_id: Option<&str>, transaction_no: Option<&str>) -> Statement {
-    let params = [text(user_id), text_or_null(credit_id), text_or_null(transaction_no)];
-    Statement::new(include_str!("sql/lock_user.sql"), params)
 }

@@ -8,6 +8,7 @@ use tokio_postgres::types::Type;
 use super::Session;
 use super::change::Parts;
 use super::error::Failure;
+use super::ids::IdType;
 use super::ledger::{Facts, Wanted};
 use super::rows::get;
 use super::statement::{Statement, texts};
@@ -19,8 +20,8 @@ type Result<T> = std::result::Result<T, Failure>;
 
 /// What is to be counted of some users, each kind of task by itself, and then their free trials. They are
 /// sent after the users' locks, so they see what everybody before has written.
-pub(super) fn counts(wanted: &Wanted) -> Vec<Statement> {
-    let ids = |users: &BTreeSet<String>| texts(users.iter().cloned().collect());
+pub(super) fn counts(wanted: &Wanted, users: IdType) -> Vec<Statement> {
+    let ids = |ids: &BTreeSet<String>| users.many(ids.iter().cloned().collect());
     let of_kind = |(kind, users): (&TaskKind, &BTreeSet<String>)| {
         let sql = include_str!("sql/tasks_at_risk.sql").replace("{tasks}", kind.table());
         let statuses = kind.statuses_at_risk().iter().map(|status| (*status).to_owned());
@@ -28,8 +29,7 @@ pub(super) fn counts(wanted: &Wanted) -> Vec<Statement> {
     };
     let mut statements: Vec<Statement> = wanted.active_of.iter().map(of_kind).collect();
     if !wanted.trials_of.is_empty() {
-        let sql =
-            r#"SELECT id, COALESCE(free_trial_used, 0)::bigint FROM "user" WHERE id = ANY ($1)"#;
+        let sql = r#"SELECT id::text, COALESCE(free_trial_used, 0)::bigint FROM "user" WHERE id = ANY ($1)"#;
         statements.push(Statement::new(sql, [ids(&wanted.trials_of)]));
     }
     statements
@@ -72,10 +72,10 @@ impl Session<'_> {
         }
         let taken = of_users.values().any(|more| *more > 0).then_some(of_users.len());
         let (ids, more) = of_users.into_iter().map(|(id, more)| (id.to_owned(), more)).unzip();
-        let (ids, declared) = texts(ids);
+        let (ids, declared) = self.ids(TableName::User, ids)?;
         let ids = parts.statement.bind(ids, declared);
         let more = parts.statement.bind(Param::Integers(more), Type::INT8_ARRAY);
-        let touch = if self.table(TableName::User)?.has("updated_at") {
+        let touch = if self.table(TableName::User)?.has_time("updatedAt") {
             let (now, declared) = self.time_in(TableName::User, "updatedAt", now_ms)?;
             format!(", updated_at = {}", parts.statement.bind(now, declared))
         } else {

@@ -9,8 +9,11 @@ mod change;
 mod config;
 mod connect;
 mod error;
+mod fit;
+mod ids;
 mod ledger;
 mod limits;
+mod look;
 mod rows;
 mod schema;
 mod statement;
@@ -19,22 +22,25 @@ mod tls;
 mod value;
 mod views;
 mod watch;
+mod written;
 
 use std::future::Future;
-use std::sync::{Arc, Mutex, MutexGuard, Once, PoisonError};
+use std::sync::{Arc, Mutex, Once};
 use std::time::{Duration, Instant};
 
 use deadpool_postgres::{Manager, ManagerConfig, Object, Pool, RecyclingMethod, Runtime, Status};
 use tokio_postgres::Row;
-use tracing::{debug, info};
+use tracing::debug;
 
 use self::begin::Begin;
 use self::connect::Hosts;
 pub use self::error::Failure;
 use self::error::no_connection;
-pub use self::ledger::{Facts, FoundTask, Wanted, WantedTask, Written};
+pub use self::ledger::{Facts, FoundTask, Wanted, WantedTask};
+use self::look::Found;
 use self::statement::Statement;
 pub use self::watch::Times;
+pub use self::written::Written;
 use super::location::PostgresUrl;
 use super::schema::Schema;
 use super::search_path::SearchPath;
@@ -81,18 +87,6 @@ pub struct Server {
     times: Times,
     /// Whether the URL names another server for a write that one did not take.
     others_may_write: bool,
-}
-
-/// A schema, and when it was found.
-#[derive(Clone)]
-struct Found {
-    schema: Arc<Schema>,
-    at: Instant,
-}
-
-impl Found {
-    /// An app's owner who adds a column wants to see it soon, without a restart.
-    const FRESH: Duration = Duration::from_secs(60);
 }
 
 impl Server {
@@ -146,21 +140,11 @@ impl Server {
         let client = self.client().await?;
         let mut session = Session::new(self, client);
         let known = self.known_schema().clone();
-        session.schema = Some(match known.filter(|found| found.at.elapsed() < Found::FRESH) {
+        session.schema = Some(match known.filter(Found::is_fresh) {
             Some(found) => found.schema,
             None => session.discover().await?,
         });
         Ok(session)
-    }
-
-    /// Looks at the tables anew before the next statement: they are not what they were.
-    pub fn forget_schema(&self) {
-        *self.known_schema() = None;
-    }
-
-    /// Whether the tables have been looked at.
-    pub fn knows_schema(&self) -> bool {
-        self.known_schema().is_some()
     }
 
     /// How long a call waits for a server that answers.
@@ -193,11 +177,6 @@ impl Server {
     pub fn close(&self) {
         self.pool.close();
     }
-
-    /// A panic elsewhere can't leave it half changed.
-    fn known_schema(&self) -> MutexGuard<'_, Option<Found>> {
-        self.schema.lock().unwrap_or_else(PoisonError::into_inner)
-    }
 }
 
 /// A connection on loan from the pool. What begins a transaction must end it.
@@ -221,17 +200,6 @@ impl<'s> Session<'s> {
 
     fn client(&self) -> Result<&Object, Failure> {
         self.client.as_ref().ok_or_else(|| Failure::Lost("the connection is closed".to_owned()))
-    }
-
-    async fn discover(&mut self) -> Result<Arc<Schema>, Failure> {
-        let columns = Statement::new(include_str!("sql/columns.sql"), []);
-        let [rows] = self.look([columns], "reading the schema").await?;
-        let schema = Arc::new(schema::read(&rows)?);
-        let found = Found { schema: Arc::clone(&schema), at: Instant::now() };
-        *self.server.known_schema() = Some(found);
-        let Server { first_look, name, .. } = self.server;
-        first_look.call_once(|| info!(database = ?name, "connected and found the tables"));
-        Ok(schema)
     }
 
     /// One round trip: what is where the caller says that the tables are.

@@ -3,10 +3,10 @@
 use std::sync::Arc;
 
 use tokio_postgres::Row as DatabaseRow;
-use tokio_postgres::types::{FromSql, Type};
+use tokio_postgres::types::{FromSql, Type, WrongType};
 
 use super::error::Failure;
-use super::value::{read, to_ms};
+use super::value::{needs_cast, read, read_as_sent, to_ms};
 use crate::domain::charge::{Charge, Grant};
 use crate::error::Error;
 use crate::storage::Row;
@@ -23,7 +23,7 @@ pub(super) fn read_charges(rows: &[DatabaseRow]) -> Result<Vec<Charge>> {
                 id: get(row, 0)?,
                 user_id: get(row, 1)?,
                 active: get(row, 2)?,
-                credits: get::<i64>(row, 3)?.saturating_neg(),
+                credits: get::<Whole>(row, 3)?.0.saturating_neg(),
                 consumed_detail: consumed_detail.map(String::into_bytes),
                 metadata: get(row, 5)?,
             })
@@ -40,9 +40,9 @@ pub(super) fn read_grants(rows: &[DatabaseRow]) -> Result<Vec<Grant>> {
 pub(super) fn read_grant(row: &DatabaseRow) -> Result<Grant> {
     Ok(Grant {
         id: get(row, 0)?,
-        transaction_no: get(row, 1)?,
-        credits: get(row, 2)?,
-        remaining: get(row, 3)?,
+        transaction_no: get::<Option<String>>(row, 1)?.unwrap_or_default(),
+        credits: get::<Whole>(row, 2)?.0,
+        remaining: get::<Whole>(row, 3)?.0,
         expires_at_ms: read_time(row, 4)?,
         active: get(row, 5)?,
     })
@@ -71,7 +71,49 @@ impl<'a> FromSql<'a> for Micros {
     }
 }
 
-pub(super) fn read_row(table: &Arc<Table>, row: &DatabaseRow) -> Result<Row> {
+/// A number of credits of either type, as sent. One that is none any more is noticed.
+pub(super) struct Whole(pub(super) i64);
+
+impl<'a> FromSql<'a> for Whole {
+    fn from_sql(
+        declared: &Type,
+        raw: &'a [u8],
+    ) -> std::result::Result<Self, Box<dyn std::error::Error + Sync + Send>> {
+        match *declared {
+            Type::INT4 => i32::from_sql(declared, raw).map(|number| Self(number.into())),
+            _ => i64::from_sql(declared, raw).map(Self),
+        }
+    }
+
+    fn accepts(declared: &Type) -> bool {
+        [Type::INT4, Type::INT8].contains(declared)
+    }
+}
+
+/// Whole rows of one statement.
+pub(super) fn read_rows(table: &Arc<Table>, rows: &[DatabaseRow]) -> Result<Vec<Row>> {
+    if !is_as_found(table, rows)? {
+        return Err(changed(table.name));
+    }
+    rows.iter().map(|row| read_row(table, row, true)).collect()
+}
+
+/// Whether whole rows of one statement have the types that were found when the tables were looked at.
+pub(super) fn is_as_found(table: &Table, rows: &[DatabaseRow]) -> Result<bool> {
+    // They all have the same.
+    let Some(row) = rows.first() else { return Ok(true) };
+    let (cast, plain): (Vec<_>, Vec<_>) =
+        table.columns.iter().zip(row.columns()).partition(|(column, _)| needs_cast(column));
+    if !plain.iter().all(|(column, sent)| sent.type_().oid() == column.type_id) {
+        return Ok(false);
+    }
+    let types: Vec<u32> = if cast.is_empty() { Vec::new() } else { get(row, table.columns.len())? };
+    Ok(types.into_iter().eq(cast.iter().map(|(column, _)| column.type_id)))
+}
+
+/// Reads a whole row: by the types that were found, or, unless it is `as_found`, by those that it has.
+pub(super) fn read_row(table: &Arc<Table>, row: &DatabaseRow, as_found: bool) -> Result<Row> {
+    let read = if as_found { read } else { read_as_sent };
     let values = table.columns.iter().enumerate().map(|(at, column)| read(row, at, column));
     let values =
         values.collect::<std::result::Result<_, _>>().map_err(|error| unreadable(&error))?;
@@ -83,7 +125,19 @@ pub(super) fn get<'r, T: FromSql<'r>>(row: &'r DatabaseRow, at: usize) -> Result
 }
 
 fn unreadable(error: &tokio_postgres::Error) -> Failure {
+    let cause = std::error::Error::source(error);
+    if cause.is_some_and(|cause| cause.is::<WrongType>()) {
+        return changed("a table");
+    }
     internal(&format!("reading a row: {error}"))
+}
+
+/// A column has another type than when the tables were looked at: they are looked at again.
+fn changed(table: &str) -> Failure {
+    Failure::Refused(Error::SchemaMismatch {
+        problem: format!("a column of {table} has another type than a moment ago"),
+        remedy: "Try again when the change is done".to_owned(),
+    })
 }
 
 pub(super) fn internal(message: &str) -> Failure {

@@ -4,6 +4,7 @@ use deadpool_postgres::Object;
 use tokio_postgres::Row;
 use tokio_postgres::types::{ToSql, Type};
 
+use super::ids::IdType;
 use super::value::{Param, needs_cast};
 use crate::domain::value::Fields;
 use crate::error::Result;
@@ -24,7 +25,7 @@ impl Statement {
     /// The whole row with an id.
     pub(super) fn find(table: &Table, id: &str) -> Self {
         let sql = format!("SELECT {} FROM {} WHERE id = $1", table.select_list, quote(table.name));
-        Self::new(sql, [text(id)])
+        Self::new(sql, [IdType::of(table).one(id)])
     }
 
     /// Appends SQL.
@@ -59,7 +60,8 @@ impl Statement {
             .into_iter()
             .map(|(name, place)| format!("{name} = {place}"))
             .collect();
-        let id = self.bind(Param::Text(id.to_owned()), Type::TEXT);
+        let (id, declared) = IdType::of(table).one(id);
+        let id = self.bind(id, declared);
         let changes = changes.join(", ");
         Ok(format!("UPDATE {} SET {changes} WHERE id = {id}", quote(table.name)))
     }

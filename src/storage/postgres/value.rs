@@ -6,6 +6,7 @@ use std::error::Error as StdError;
 use postgres_types::private::BytesMut;
 use tokio_postgres::types::{FromSql, IsNull, ToSql, Type, to_sql_checked};
 
+use super::ids::Uuid;
 use crate::domain::column::in_form;
 use crate::domain::value::{Value, iso8601};
 use crate::storage::schema::{Column, Kind};
@@ -28,6 +29,9 @@ pub(super) enum Param {
     Bytes(Vec<u8>),
     Texts(Vec<String>),
     Integers(Vec<i64>),
+    Uuid(Uuid),
+    Uuids(Vec<Option<Uuid>>),
+    Numbers(Vec<Option<i64>>),
 }
 
 impl ToSql for Param {
@@ -42,6 +46,9 @@ impl ToSql for Param {
             Self::Bytes(value) => value.to_sql(declared, out),
             Self::Texts(values) => values.to_sql(declared, out),
             Self::Integers(values) => values.to_sql(declared, out),
+            Self::Uuid(value) => value.to_sql(declared, out),
+            Self::Uuids(values) => values.to_sql(declared, out),
+            Self::Numbers(values) => values.to_sql(declared, out),
         }
     }
 
@@ -140,6 +147,26 @@ pub(super) fn read(
     Ok(decode(raw, column).unwrap_or_else(|| Value::Bytes(raw.to_vec())))
 }
 
+/// A value by the type that it was sent as, of a column that had another one when it was looked at.
+pub(super) fn read_as_sent(
+    row: &tokio_postgres::Row,
+    at: usize,
+    column: &Column,
+) -> Result<Value, tokio_postgres::Error> {
+    let sent = row.columns().get(at).map(|sent| sent.type_().clone());
+    let kind = match sent {
+        Some(Type::INT2 | Type::INT4 | Type::INT8) => Kind::Integer,
+        Some(Type::FLOAT4 | Type::FLOAT8) => Kind::Real,
+        Some(Type::BOOL) => Kind::Boolean,
+        Some(Type::TIMESTAMP | Type::TIMESTAMPTZ) => Kind::Timestamp,
+        Some(Type::TEXT | Type::VARCHAR | Type::BPCHAR) => Kind::Text,
+        _ => Kind::Other,
+    };
+    // What is none of these comes as bytes.
+    let sql_type = if kind == Kind::Other { "bytea" } else { "" };
+    read(row, at, &Column { kind, sql_type: sql_type.to_owned(), ..column.clone() })
+}
+
 fn decode(raw: &[u8], column: &Column) -> Option<Value> {
     let text = || std::str::from_utf8(raw).ok().map(ToOwned::to_owned);
     let integer = || match raw.len() {
@@ -149,7 +176,7 @@ fn decode(raw: &[u8], column: &Column) -> Option<Value> {
         _ => None,
     };
     match column.kind {
-        Kind::Integer => integer().map(Value::Integer),
+        Kind::Integer => integer().map(|number| whole(number, column)),
         Kind::Timestamp => integer().map(|micros| Value::TimeMs(to_ms(micros))),
         Kind::Boolean => raw.first().map(|byte| Value::Bool(*byte != 0)),
         Kind::Real if needs_cast(column) => text()?.parse().ok().map(Value::Real),
@@ -161,6 +188,16 @@ fn decode(raw: &[u8], column: &Column) -> Option<Value> {
         Kind::Json => text().map(Value::Json),
         Kind::Other if needs_cast(column) => text().map(Value::Text),
         Kind::Other => None,
+    }
+}
+
+/// An id keeps all its digits, as text: a number of JavaScript would lose the last ones of a large one.
+fn whole(number: i64, column: &Column) -> Value {
+    const LARGEST: u64 = (1 << 53) - 1;
+    let is_id = column.key == "id" || column.key == "userId";
+    match is_id && number.unsigned_abs() > LARGEST {
+        true => Value::Text(number.to_string()),
+        false => Value::Integer(number),
     }
 }
 

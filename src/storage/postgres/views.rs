@@ -6,8 +6,8 @@ use tokio_postgres::types::Type;
 
 use super::Session;
 use super::error::Failure;
-use super::rows::{get, read_grants, read_row};
-use super::statement::{Statement, integer, text, text_or_null, texts};
+use super::rows::{Whole, get, read_grants, read_rows};
+use super::statement::{Statement, integer, text, texts};
 use super::value::Param;
 use crate::domain::charge::Grant;
 use crate::domain::table::{TableName, TaskKind};
@@ -26,7 +26,7 @@ impl Session<'_> {
     pub async fn find(&mut self, table: TableName, id: &str) -> Result<Option<Row>> {
         let table = Arc::clone(self.table(table)?);
         let [rows] = self.read([Statement::find(&table, id)], "reading").await?;
-        rows.first().map(|row| read_row(&table, row)).transpose()
+        Ok(read_rows(&table, &rows)?.into_iter().next())
     }
 
     /// The row of `credit` with this transaction number.
@@ -40,7 +40,7 @@ impl Session<'_> {
     /// The user's media tasks in one of these states, newest first.
     pub async fn active_tasks(&mut self, user_id: &str, statuses: &[String]) -> Result<Vec<Row>> {
         let condition = self.tasks_of_user(IN_STATES)?;
-        let params = vec![text(user_id), texts(statuses.to_vec())];
+        let params = vec![self.id(TableName::User, user_id)?, texts(statuses.to_vec())];
         self.rows(MEDIA_TASKS, &condition, params, NEWEST_FIRST, None).await
     }
 
@@ -48,7 +48,8 @@ impl Session<'_> {
     pub async fn has_active_task(&mut self, user_id: &str, statuses: &[String]) -> Result<bool> {
         let condition = self.tasks_of_user(IN_STATES)?;
         let sql = format!("SELECT EXISTS (SELECT 1 FROM media_tasks WHERE {condition})");
-        self.value(Statement::new(sql, [text(user_id), texts(statuses.to_vec())])).await
+        let user = self.id(TableName::User, user_id)?;
+        self.value(Statement::new(sql, [user, texts(statuses.to_vec())])).await
     }
 
     /// Which rows of `media_tasks` are the user's, without deleted ones.
@@ -59,32 +60,38 @@ impl Session<'_> {
 
     /// The users with these ids, in any order.
     pub async fn users(&mut self, ids: &[&str]) -> Result<Vec<Row>> {
-        let ids = texts(ids.iter().map(|id| (*id).to_owned()).collect());
+        let ids = ids.iter().map(|id| (*id).to_owned()).collect();
+        let ids = self.ids(TableName::User, ids)?;
         self.rows(TableName::User, "id = ANY ($1)", vec![ids], "id", None).await
     }
 
     /// A page of the user's tasks, newest first, without deleted ones, and how many all pages have.
     pub async fn task_history(&mut self, user_id: &str, page: Page) -> Result<(Vec<Row>, i64)> {
         let table = Arc::clone(self.table(MEDIA_TASKS)?);
-        let params = vec![text(user_id)];
+        let params = vec![self.id(TableName::User, user_id)?];
         let condition = self.tasks_of_user("")?;
         let count = count(MEDIA_TASKS, &condition, params.clone());
         let (columns, window) = (&table.select_list, Some(page.window()));
         let list = list(columns, MEDIA_TASKS, &condition, params, NEWEST_FIRST, window);
         let [list, total] = self.read([list, count], "reading").await?;
-        let rows = list.iter().map(|row| read_row(&table, row)).collect::<Result<_>>()?;
-        Ok((rows, first_value(&total)?))
+        Ok((read_rows(&table, &list)?, first_value(&total)?))
     }
 
     /// What the user can spend now.
     pub async fn balance(&mut self, user_id: &str, now_ms: i64) -> Result<i64> {
-        let params = [text(user_id), self.time_for("expiresAt", now_ms)?];
-        self.value(Statement::new(include_str!("sql/balance.sql"), params)).await
+        let params = [self.id(TableName::User, user_id)?, self.time_for("expiresAt", now_ms)?];
+        let balance = Statement::new(include_str!("sql/balance.sql"), params);
+        let [rows] = self.read([balance], "reading").await?;
+        if let Some(row) = rows.first() {
+            get::<Option<Whole>>(row, 1)?;
+        }
+        first_value(&rows)
     }
 
     /// All that the user can spend now, in draw order.
     pub async fn all_spendable_grants(&mut self, user_id: &str, now_ms: i64) -> Result<Vec<Grant>> {
-        let params = [texts(vec![user_id.to_owned()]), self.time_for("expiresAt", now_ms)?];
+        let users = self.ids(TableName::User, vec![user_id.to_owned()])?;
+        let params = [users, self.time_for("expiresAt", now_ms)?];
         // A read takes no locks.
         let sql = include_str!("sql/spendable_grants.sql").replace("FOR UPDATE", "");
         let [rows] = self.read([Statement::new(sql, params)], "reading grants").await?;
@@ -93,14 +100,14 @@ impl Session<'_> {
 
     /// A page of rows, newest first.
     pub async fn list(&mut self, filter: &Filter, page: Page) -> Result<Vec<Row>> {
-        let (condition, params) = conditions(filter);
+        let (condition, params) = self.conditions(filter)?;
         self.rows(filter.table, &condition, params, NEWEST_FIRST, Some(page.window())).await
     }
 
     /// How many rows all pages have.
     pub async fn count(&mut self, filter: &Filter) -> Result<i64> {
         self.table(filter.table)?;
-        let (condition, params) = conditions(filter);
+        let (condition, params) = self.conditions(filter)?;
         self.value(count(filter.table, &condition, params)).await
     }
 
@@ -114,7 +121,11 @@ impl Session<'_> {
     ) -> Result<Vec<Row>> {
         let condition = "user_id = $1 AND transaction_type = 'consume' \
                          AND (id = $2 OR position($3 in metadata::text) > 0)";
-        let params = vec![text(user_id), text_or_null(charge_id), text(about)];
+        let mut charge = self.id(TableName::Credit, charge_id.unwrap_or_default())?;
+        if charge_id.is_none() {
+            charge.0 = Param::Null;
+        }
+        let params = vec![self.id(TableName::User, user_id)?, charge, text(about)];
         self.rows(TableName::Credit, condition, params, "created_at, id", None).await
     }
 
@@ -128,6 +139,21 @@ impl Session<'_> {
         self.rows(table, condition, params, "updated_at, id", Some(window)).await
     }
 
+    fn conditions(&self, filter: &Filter) -> Result<(String, Vec<(Param, Type)>)> {
+        let mut condition = "TRUE".to_owned();
+        let mut params = Vec::new();
+        for (column, value) in &filter.equal {
+            // An index is on the user alone; anything else may be an enum.
+            let (param, cast) = match *column {
+                "user_id" => (self.id(TableName::User, value)?, ""),
+                _ => (text(value), "::text"),
+            };
+            params.push(param);
+            condition.push_str(&format!(" AND {column}{cast} = ${}", params.len()));
+        }
+        Ok((condition, params))
+    }
+
     async fn rows(
         &mut self,
         table: TableName,
@@ -139,7 +165,7 @@ impl Session<'_> {
         let found = Arc::clone(self.table(table)?);
         let list = list(&found.select_list, table, condition, params, order, window);
         let [rows] = self.read([list], "reading").await?;
-        rows.iter().map(|row| read_row(&found, row)).collect()
+        read_rows(&found, &rows)
     }
 
     async fn value<T: for<'r> tokio_postgres::types::FromSql<'r>>(
@@ -185,16 +211,4 @@ fn list(
 fn count(table: TableName, condition: &str, params: Vec<(Param, Type)>) -> Statement {
     let table = quote(table.sql());
     Statement::new(format!("SELECT count(*) FROM {table} WHERE {condition}"), params)
-}
-
-fn conditions(filter: &Filter) -> (String, Vec<(Param, Type)>) {
-    let mut condition = "TRUE".to_owned();
-    let mut params = Vec::new();
-    for (column, value) in &filter.equal {
-        params.push(text(value));
-        // An index is on the user alone; anything else may be an enum.
-        let cast = if *column == "user_id" { "" } else { "::text" };
-        condition.push_str(&format!(" AND {column}{cast} = ${}", params.len()));
-    }
-    (condition, params)
 }

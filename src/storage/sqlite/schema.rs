@@ -5,7 +5,10 @@ use rusqlite::Connection;
 use super::error::Doing;
 use crate::domain::table::{TableName, TaskKind};
 use crate::error::{Error, Result};
-use crate::storage::schema::{Column, Kind, Limit, Schema, TimestampUnit, camel_case, quote};
+use crate::storage::roles::Role;
+use crate::storage::schema::{
+    Column, Dialect, Kind, Limit, Schema, TimestampUnit, camel_case, quote,
+};
 
 /// Reads the schema, and refuses one that lacks what this package needs.
 pub(super) fn discover(connection: &Connection, unit: Option<TimestampUnit>) -> Result<Schema> {
@@ -21,8 +24,26 @@ pub(super) fn discover(connection: &Connection, unit: Option<TimestampUnit>) -> 
         (name, columns.into_iter().map(Declared::into_column).collect())
     };
     let found = found.into_iter().map(column).collect();
-    let select = |column: &Column| quote(&column.name);
-    Schema::new(found, sql_type, select, unit, has_triggers(connection)?)
+    Schema::new(found, &DIALECT, unit, has_triggers(connection)?)
+}
+
+pub(super) const DIALECT: Dialect = Dialect { sql_type, select_list, misfit };
+
+fn select_list(columns: &[Column]) -> String {
+    columns.iter().map(|column| quote(&column.name)).collect::<Vec<_>>().join(", ")
+}
+
+/// SQLite keeps any value in any column, but it changes some on their way in, by the declared type.
+fn misfit(role: Role, column: &Column, _: Option<&Column>) -> Option<String> {
+    let is = |kinds: &[Kind]| kinds.contains(&column.kind);
+    let needed = match role {
+        Role::Credits if !is(&[Kind::Integer, Kind::Other]) => "integer",
+        Role::Time if !is(&[Kind::Timestamp, Kind::Integer, Kind::Real, Kind::Other]) => "integer",
+        Role::Credits | Role::Time => return None,
+        _ if is(&[Kind::Text, Kind::Json, Kind::Other]) => return None,
+        _ => "text",
+    };
+    Some(needed.to_owned())
 }
 
 fn has_triggers(connection: &Connection) -> Result<bool> {
@@ -76,6 +97,7 @@ impl Declared {
             has_default: self.default.is_some(),
             name: self.name,
             sql_type: self.declared_type,
+            type_id: 0,
         }
     }
 

@@ -105,6 +105,7 @@ mod tests {
     use crate::domain::table::TableName;
     use crate::domain::value::Value;
     use crate::storage::schema::{Column, Limit};
+    use crate::storage::sqlite::schema::DIALECT;
 
     fn table() -> Table {
         let column = |name: &str, key: &str, kind| Column {
@@ -115,13 +116,14 @@ mod tests {
             limit: Limit::None,
             not_null: false,
             has_default: false,
+            type_id: 0,
         };
         let columns = vec![
             column("id", "id", Kind::Text),
             column("user_id", "userId", Kind::Text),
             column("odd\"name", "odd\"name", Kind::Json),
         ];
-        Table::new(TableName::Credit, columns, |column| quote(&column.name))
+        Table::new(TableName::Credit, columns, &DIALECT)
     }
 
     fn fields(keys: &[&str]) -> Fields {

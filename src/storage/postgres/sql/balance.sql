@@ -1,4 +1,5 @@
-SELECT COALESCE(SUM(remaining_credits), 0)::bigint
+-- The second shows the column's type, which the sum does not.
+SELECT COALESCE(SUM(remaining_credits), 0)::bigint, MAX(remaining_credits)
 FROM credit
 WHERE user_id = $1
   AND status = 'active'

@@ -1,5 +1,11 @@
-SELECT id, user_id, status = 'active', credits::bigint, consumed_detail::text, metadata::text
+SELECT
+  id::text,
+  COALESCE(user_id::text, ''),
+  COALESCE(status = 'active', false),
+  COALESCE(credits, 0),
+  consumed_detail::text,
+  metadata::text
 FROM credit
 WHERE id = ANY ({charges}) AND transaction_type = 'consume'
-ORDER BY id
+ORDER BY credit.id
 FOR UPDATE

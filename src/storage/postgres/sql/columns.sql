@@ -1,13 +1,30 @@
--- Looked up by the search path, as the app's own statements are.
+-- Looked up by the search path, as the app's own statements are. A domain counts as the type that it is made of.
 SELECT
   c.relname::text,
   a.attname::text,
-  format_type(a.atttypid, a.atttypmod),
-  a.attnotnull,
-  a.atthasdef OR a.attidentity <> '',
-  ARRAY(SELECT e.enumlabel::text FROM pg_enum e WHERE e.enumtypid = a.atttypid ORDER BY e.enumsortorder)
+  format_type(base.type, base.typmod),
+  a.attnotnull OR base.not_null,
+  a.atthasdef OR a.attidentity <> '' OR base.has_default,
+  ARRAY(SELECT e.enumlabel::text FROM pg_enum e WHERE e.enumtypid = base.type ORDER BY e.enumsortorder),
+  base.type,
+  a.atttypid,
+  a.attidentity = 'a' OR a.attgenerated <> ''
 FROM pg_class c
 JOIN pg_attribute a ON a.attrelid = c.oid
+CROSS JOIN LATERAL (
+  WITH RECURSIVE level (type, typmod, not_null, has_default) AS (
+    SELECT a.atttypid, a.atttypmod, false, false
+    UNION ALL
+    SELECT t.typbasetype, t.typtypmod, level.not_null OR t.typnotnull, level.has_default OR t.typdefault IS NOT NULL
+    FROM level
+    JOIN pg_type t ON t.oid = level.type
+    WHERE t.typtype = 'd'
+  )
+  SELECT level.*
+  FROM level
+  JOIN pg_type t ON t.oid = level.type
+  WHERE t.typtype <> 'd'
+) AS base
 WHERE c.oid IN (to_regclass('"user"'), to_regclass('credit'), to_regclass('media_tasks'), to_regclass('ai_task'))
   AND a.attnum > 0
   AND NOT a.attisdropped

@@ -1,13 +1,19 @@
 -- The grants that a charge drew on, found without parsing what may be no JSON, in draw order. SQLite
 -- looks up one at a time.
-SELECT id, transaction_no, credits::bigint, remaining_credits::bigint, expires_at, status = 'active'
+SELECT
+  id::text,
+  transaction_no,
+  COALESCE(credits, 0),
+  COALESCE(remaining_credits, 0),
+  expires_at,
+  COALESCE(status = 'active', false)
 FROM credit
 WHERE transaction_type = 'grant'
   AND user_id = (SELECT user_id FROM credit WHERE id = {charge})
-  AND id IN (
+  AND id::text IN (
     SELECT (regexp_matches(consumed_detail::text, '"creditId"\s*:\s*"([^"\\]*)"', 'g'))[1]
     FROM credit
     WHERE id = {charge} AND transaction_type = 'consume'
   )
-ORDER BY expires_at NULLS LAST, created_at, id
+ORDER BY expires_at NULLS LAST, created_at, credit.id
 FOR UPDATE

@@ -1,8 +1,8 @@
 -- Charges and refunds of one user take turns here, before they look at anything. Weaker than FOR
 -- UPDATE: whoever inserts a row that refers to the user need not wait. In one order, so that nobody
 -- waits in a circle. SQLite has one writer anyway.
-SELECT id
+SELECT id::text
 FROM "user"
 WHERE id = ANY ($1)
-ORDER BY id
+ORDER BY "user".id
 FOR NO KEY UPDATE

@@ -1,6 +1,13 @@
 -- Of each user in {users}, in draw order, as many as cover the credits in $2. The app's own models lock a
 -- user's grants in this order too.
-SELECT id, transaction_no, credits::bigint, remaining_credits::bigint, expires_at, status = 'active', user_id
+SELECT
+  id::text,
+  transaction_no,
+  COALESCE(credits, 0),
+  COALESCE(remaining_credits, 0),
+  expires_at,
+  COALESCE(status = 'active', false),
+  user_id::text
 FROM credit
 WHERE user_id = ANY ({users})
   AND id IN (
@@ -21,5 +28,5 @@ WHERE user_id = ANY ({users})
     ) AS spendable
     WHERE covered < needed
   )
-ORDER BY user_id, expires_at NULLS LAST, created_at, id
+ORDER BY credit.user_id, expires_at NULLS LAST, created_at, credit.id
 FOR UPDATE

@@ -1,10 +1,17 @@
 -- Of each user in $1, in draw order, all of them.
-SELECT id, transaction_no, credits::bigint, remaining_credits::bigint, expires_at, status = 'active', user_id
+SELECT
+  id::text,
+  transaction_no,
+  COALESCE(credits, 0),
+  COALESCE(remaining_credits, 0),
+  expires_at,
+  COALESCE(status = 'active', false),
+  user_id::text
 FROM credit
 WHERE user_id = ANY ($1)
   AND status = 'active'
   AND transaction_type = 'grant'
   AND remaining_credits > 0
   AND (expires_at IS NULL OR expires_at > $2)
-ORDER BY user_id, expires_at NULLS LAST, created_at, id
+ORDER BY credit.user_id, expires_at NULLS LAST, created_at, credit.id
 FOR UPDATE
