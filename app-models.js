@@ -2,7 +2,10 @@
 
 /** What the app's own model files export besides functions over the database: names, values and behaviour are the app's. */
 
+const { types } = require('node:util')
 const { invalidArgument, readOnlyField } = require('./errors.js')
+const { fieldsOf, isFields, look, own, snapshot } = require('./fields.js')
+const { timeOf } = require('./wire.js')
 
 const CreditStatus = Object.freeze({ ACTIVE: 'active', EXPIRED: 'expired', DELETED: 'deleted' })
 
@@ -27,11 +30,15 @@ const AITaskStatus = Object.freeze({
 })
 
 /** When credits expire: with the subscription's period, else after so many days; never (`null`) without days. */
-function calculateCreditExpirationTime({ creditsValidDays, currentPeriodEnd }) {
-  if (!(creditsValidDays > 0)) return null
-  if (currentPeriodEnd) return new Date(currentPeriodEnd.getTime())
+function calculateCreditExpirationTime(about) {
+  const { creditsValidDays, currentPeriodEnd } = fieldsOf(snapshot(about))
+  if (look(() => creditsValidDays > 0) !== true) return null
+  if (currentPeriodEnd) {
+    if (types.isDate(currentPeriodEnd)) return new Date(timeOf(currentPeriodEnd))
+    throw invalidArgument(calculateCreditExpirationTime, 'currentPeriodEnd', 'a Date', currentPeriodEnd)
+  }
   const expiresAt = new Date()
-  expiresAt.setDate(expiresAt.getDate() + creditsValidDays)
+  expiresAt.setDate(expiresAt.getDate() + Number(creditsValidDays))
   return expiresAt
 }
 
@@ -45,27 +52,32 @@ const FILLED_IN = {
 /** Grants credits as the app's model does; what else is passed is a column of the grant. */
 function grantsFor(createCredit) {
   return async function grantCreditsForUser(grant, options) {
-    const { user, credits, validDays, description, replay, ...columns } = Object(grant)
+    const { user, credits, validDays, description, replay, ...columns } = fieldsOf(snapshot(grant))
+    const { id, email } = fieldsOf(snapshot(user))
     if (typeof credits === 'number' && credits <= 0) return undefined
     if (validDays !== undefined && validDays !== null && !Number.isFinite(validDays)) {
       throw invalidArgument(grantCreditsForUser, 'validDays', 'a number of days', validDays)
     }
     for (const [field, reason] of Object.entries(FILLED_IN)) {
       // What `tx` means comes first.
-      if (columns[field] !== undefined && !columns.tx) throw readOnlyField(grantCreditsForUser, field, reason)
+      if (own(columns, field) !== undefined && !own(columns, 'tx')) {
+        throw readOnlyField(grantCreditsForUser, field, reason)
+      }
     }
     const row = {
       orderNo: '',
       subscriptionNo: '',
       transactionScene: CreditTransactionScene.GIFT,
       ...columns,
-      userId: user?.id,
-      userEmail: user?.email,
+      userId: id,
+      userEmail: email,
       credits,
       description: description || 'grant credits',
       expiresAt: calculateCreditExpirationTime({ creditsValidDays: validDays }),
     }
-    return createCredit(row, replay === undefined ? options : { replay, ...options })
+    const passed = snapshot(options)
+    const isWithout = replay === undefined || (passed !== undefined && !isFields(passed))
+    return createCredit(row, isWithout ? passed : { replay, ...passed })
   }
 }
 

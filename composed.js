@@ -3,6 +3,9 @@
 /** Functions of a connection that are made of its other functions. */
 
 const { grantsFor } = require('./app-models.js')
+const { invalidArgument, unknownField } = require('./errors.js')
+const { fieldsOf, isFields, lengthOf, look, own, snapshot } = require('./fields.js')
+const { LONGEST_LIST } = require('./wire.js')
 
 /** Makes them, for `connection`, which has all the others. */
 function compose(connection) {
@@ -11,11 +14,9 @@ function compose(connection) {
   const auditLedger = audit(connection.auditLedger, connection.getCreditsCount)
   return {
     grantCreditsForUser: grantsFor(connection.createCredit),
-    createMediaTasks: eachOrAll(createMediaTasks, (item, options) =>
-      createMediaTask(item?.task, item?.costCredits, options),
-    ),
-    createAITasks: eachOrAll(createAITasks, createAITask),
-    consumeCreditsBatch: eachOrAll(consumeCreditsBatch, consumeCredits),
+    createMediaTasks: eachOrAll('createMediaTasks', createMediaTasks, taskAndCost(createMediaTask)),
+    createAITasks: eachOrAll('createAITasks', createAITasks, createAITask),
+    consumeCreditsBatch: eachOrAll('consumeCreditsBatch', consumeCreditsBatch, consumeCredits),
     auditLedger,
     repairLedger: repair(auditLedger, connection.repairLedger),
     failStuckMediaTasks: failStuck(connection.failStuckMediaTasks, connection.updateMediaTaskById),
@@ -27,29 +28,52 @@ function compose(connection) {
  * With `{ atomic: true }`, all items in one transaction. Else each for itself: sent together, they
  * share transactions anyway, and each has its own outcome.
  */
-function eachOrAll(together, one) {
+function eachOrAll(name, together, one) {
   return async function batch(items, options) {
-    const { atomic, ...others } = Object(options)
-    const areOptions =
-      options === undefined || (typeof options === 'object' && options && !Array.isArray(options))
-    // What is neither a list nor options is for the native code to refuse.
-    if ((atomic ?? false) !== false || !Array.isArray(items) || !areOptions) return together(items, options)
-    // From a list with holes too.
-    return Promise.allSettled(Array.from(items, (item) => one(item, others)))
+    const taken = snapshot(options)
+    const areOptions = taken === undefined || isFields(taken)
+    const { atomic, ...others } = fieldsOf(taken)
+    const number = lengthOf(items) ?? 0
+    // What is neither a list nor options is for the native code to refuse, and so are options for nothing.
+    if ((atomic ?? false) !== false || number === 0 || !areOptions) return together(items, taken)
+    if (number > LONGEST_LIST) {
+      throw invalidArgument(batch, name, `given a list of at most ${LONGEST_LIST} items`, number)
+    }
+    const calls = []
+    // A list with holes too.
+    for (let at = 0; at < number; at++)
+      calls[at] = one(
+        look(() => items[at]),
+        others,
+      )
+    return Promise.allSettled(calls)
+  }
+}
+
+/** An item of `createMediaTasks` for itself: what it may have is what it may have in an atomic list. */
+function taskAndCost(createMediaTask) {
+  return async function create(item, options) {
+    const taken = snapshot(item)
+    if (!isFields(taken)) throw invalidArgument(create, 'an item of createMediaTasks', 'an object', taken)
+    const { task, costCredits, ...others } = taken
+    const unknown = Object.keys(others).find((key) => others[key] !== undefined)
+    if (unknown !== undefined) throw unknownField(create, 'createMediaTasks', unknown)
+    return createMediaTask(task, costCredits, options)
   }
 }
 
 /** Audits some users after others, so that memory and snapshots stay small however many there are. */
 function audit(auditSome, getCreditsCount) {
   return async function* auditLedger(query) {
-    const { onProgress, ...passed } = Object(query)
+    const taken = snapshot(query)
+    const { onProgress, ...passed } = fieldsOf(taken)
     const listens = typeof onProgress === 'function'
     const { userId, limit = Infinity } = passed
     const progress = { users: 0, rows: 0, totalRows: 0 }
     let found = 0
     let next
     do {
-      const page = await auditSome(listens ? passed : query, next)
+      const page = await auditSome(listens ? passed : taken, next)
       if (listens) {
         if (next === undefined) progress.totalRows = await getCreditsCount({ userId })
         progress.users += page.users
@@ -73,10 +97,11 @@ function repair(auditLedger, repairBooks) {
   /** Users whose books are read at once, where nothing is written. */
   const SOME = 100
   return async function repairLedger(options) {
-    const { apply, userId } = Object(options)
+    const taken = snapshot(options)
+    const { apply, userId } = fieldsOf(taken)
     // It refuses what is wrong with the options before anything is read. No user is not all users.
-    const isUnknown = Object.hasOwn(Object(options), 'userId') && userId === undefined
-    await repairBooks(isUnknown ? { ...options, userId: null } : options)
+    const isUnknown = 'userId' in fieldsOf(taken) && userId === undefined
+    await repairBooks(isUnknown ? { ...taken, userId: null } : taken)
     const found = new Set()
     for await (const finding of auditLedger({ userId })) {
       if (REPAIRABLE.includes(finding.kind)) found.add(finding.userId)
@@ -97,7 +122,8 @@ function repair(auditLedger, repairBooks) {
 function failStuck(find, update) {
   const BATCH = 100
   return async function failStuckTasks(query) {
-    const { errorMessage, refundPolicy, limit = 1000 } = Object(query)
+    const taken = snapshot(query)
+    const { errorMessage, refundPolicy, limit = 1000 } = fieldsOf(taken)
     const outcome = { tasks: [], credits: 0, spendable: 0, errors: [] }
     const seen = new Set()
     let stuck
@@ -105,14 +131,14 @@ function failStuck(find, update) {
       // If the limit is none, the query is refused.
       const room = Number.isInteger(limit) ? Math.min(BATCH, limit - outcome.tasks.length) : 1
       // Those that can't be failed are still there.
-      const found = await find(query, Math.max(1, room), outcome.errors.length)
+      const found = await find(taken, Math.max(1, room), outcome.errors.length)
       stuck = found.filter(({ id }) => !seen.has(id))
       const failed = await Promise.all(
         stuck.map((task) => fail(task, update, { errorMessage, refundPolicy })),
       )
       for (const { id } of stuck) seen.add(id)
       for (const result of failed) {
-        if (result?.error) outcome.errors.push(result)
+        if (own(result, 'error')) outcome.errors.push(result)
         else if (result) outcome.tasks.push(result)
       }
     } while (stuck.length > 0 && outcome.tasks.length < limit)

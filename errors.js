@@ -2,6 +2,11 @@
 
 /** Errors of the caller's realm: those that native code makes fail `instanceof` in Jest and in vm contexts. */
 
+const { UNREADABLE, lengthOf } = require('./fields.js')
+
+/** The descriptor of a property that can be changed by name alone: without the `get` or `set` of a prototype. */
+const constant = (value) => ({ __proto__: null, value, configurable: true, writable: true })
+
 /** A call that was refused or failed. `docs/errors.md` lists every code. */
 class MediaCreditsError extends Error {
   /** @param {{ code: string, message: string, retryable: boolean, details: object }} error */
@@ -12,18 +17,14 @@ class MediaCreditsError extends Error {
     Object.assign(this, details)
   }
 }
-Object.defineProperty(MediaCreditsError.prototype, 'name', {
-  value: 'MediaCreditsError',
-  configurable: true,
-  writable: true,
-})
+Object.defineProperty(MediaCreditsError.prototype, 'name', constant('MediaCreditsError'))
 
 /** The error that a reply describes, with the stack of whoever called. */
 function errorAt(caller, description) {
   const error = new MediaCreditsError(description)
   const frames = String(caller.stack).split('\n').slice(1)
   const stack = [`${error.name}: ${error.message}`, ...frames].join('\n')
-  Object.defineProperty(error, 'stack', { value: stack, configurable: true, writable: true })
+  Object.defineProperty(error, 'stack', constant(stack))
   return error
 }
 
@@ -35,9 +36,19 @@ function errorOf(method, description) {
 }
 
 /** The error of an argument of `method` that never gets to the native code. */
-function invalidArgument(method, field, expected, given) {
-  const message = `${field} must be ${expected}, got ${describe(given)}`
+function invalidArgument(method, field, expected, ...given) {
+  const got = given.map((value) => `, got ${describe(value)}`)
+  const message = `${field} must be ${expected}${got.join('')}`
   return errorOf(method, { code: 'INVALID_ARGUMENT', message, retryable: false, details: { field } })
+}
+
+/** The error of a key that `method` does not know, as the native code words it. */
+function unknownField(method, table, key) {
+  const field = shortened(key)
+  const message =
+    `unknown field ${JSON.stringify(field)}: ${table} has no such column or parameter; fix the name, or add the ` +
+    'column to the table'
+  return errorOf(method, { code: 'UNKNOWN_FIELD', message, retryable: false, details: { table, field } })
 }
 
 /** The error of a field that `method` fills in itself. */
@@ -46,14 +57,29 @@ function readOnlyField(method, field, reason) {
   return errorOf(method, { code: 'READ_ONLY_FIELD', message, retryable: false, details: { field } })
 }
 
+/** So many characters of what was passed are repeated in a message. */
+const SHOWN = 100
+
+/** The beginning of a long text. */
+const shortened = (text) => (text.length > SHOWN ? `${text.slice(0, SHOWN)}…` : text)
+
 /** What a message says of a value, as `src/domain/value.rs` does. */
 function describe(value) {
   if (value === null) return 'null'
+  if (value === UNREADABLE) return "something that can't be read"
   const kind = typeof value
   if (kind === 'string') return `the text ${JSON.stringify(value.slice(0, 40))}`
   if (kind === 'function') return 'a function'
-  if (kind === 'object') return Array.isArray(value) ? 'an array' : 'an object'
-  return String(value)
+  if (kind === 'object') return lengthOf(value) === undefined ? 'an object' : 'an array'
+  return shortened(String(value))
 }
 
-module.exports = { MediaCreditsError, errorAt, errorOf, invalidArgument, readOnlyField }
+module.exports = {
+  MediaCreditsError,
+  constant,
+  errorAt,
+  errorOf,
+  invalidArgument,
+  readOnlyField,
+  unknownField,
+}

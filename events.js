@@ -4,6 +4,7 @@
 
 const { EventEmitter } = require('node:events')
 const { invalidArgument } = require('./errors.js')
+const { fieldsOf, own, snapshot } = require('./fields.js')
 const { LowBalances } = require('./low-balances.js')
 const { effects, moves, observe, observers, refusal, safely } = require('./observe.js')
 
@@ -53,7 +54,7 @@ function makeEvents({ connection, url, ask }) {
   /** What is to be told of the end of a call; nothing, and at no cost, if nobody observes it. */
   function observed(operation, passed) {
     if (listeners === 0 && observers.size === 0) return undefined
-    const call = { connection, system: systemOf(url ?? process.env.DATABASE_URL), operation, passed }
+    const call = { connection, system: systemOf(url ?? own(process.env, 'DATABASE_URL')), operation, passed }
     return observe(listeners > 0 ? begin : undefined, call)
   }
 
@@ -67,7 +68,7 @@ function makeEvents({ connection, url, ask }) {
   function add(method, how, event, rest) {
     const [options, listener] = event === 'balance-low' ? rest : [undefined, ...rest]
     check(method, event, listener)
-    const below = options?.below
+    const { below } = fieldsOf(snapshot(options))
     if (event === 'balance-low' && !(Number.isInteger(below) && below >= 1 && below <= MOST_CREDITS)) {
       throw invalidArgument(method, 'below', `a whole number from 1 to ${MOST_CREDITS}`, below)
     }

@@ -383,7 +383,7 @@ export interface StepCharge {
 export interface StuckQuery {
   /** Nobody has changed them for so many milliseconds: longer than your slowest worker is ever silent. */
   olderThanMs: number
-  /** In these states; by default all in which somebody should be working on a task. */
+  /** In these states, at most 1000; by default all in which somebody should be working on a task. */
   statuses?: readonly string[] | undefined
   /** At most so many, 1 to 1000, 100 by default. */
   limit?: number | undefined
@@ -393,7 +393,7 @@ export interface StuckQuery {
 export interface FailStuckQuery extends Omit<StuckQuery, 'limit'>, RefundOptions {
   /** What the tasks' `errorMessage` says from then on. AI tasks have no such column: leave it out. */
   errorMessage?: string | undefined
-  /** At most so many, 1 to 1,000,000, 1000 by default. */
+  /** At most so many, 1 to 1000, which is the default. */
   limit?: number | undefined
 }
 

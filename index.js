@@ -17,17 +17,18 @@ const {
   calculateCreditExpirationTime,
 } = require('./app-models.js')
 const { compose } = require('./composed.js')
-const { MediaCreditsError, errorAt, errorOf } = require('./errors.js')
+const { MediaCreditsError, constant, errorAt, errorOf, invalidArgument } = require('./errors.js')
 const { makeEvents } = require('./events.js')
+const { fieldsOf, own, snapshot } = require('./fields.js')
 const { historyInParts, listInParts } = require('./lists.js')
-const { decodeRow, encodeFields, encodeList, encodeTaskAndCost, encodeValue } = require('./wire.js')
+const { decodeRow, encodeFields, encodeList, encodeTaskAndCost, encodeValue, textOf } = require('./wire.js')
 
 // ---- Operations: what each function passes, and what it makes of the reply ----
 
 const rows = (reply) => reply.rows.map(decodeRow)
 const rowsWithUsers = (reply) => {
   const found = rows(reply)
-  if (!reply.users) return found
+  if (!own(reply, 'users')) return found
   const users = new Map(reply.users.map(decodeRow).map((user) => [user.id, user]))
   for (const row of found) row.user = users.get(row.userId)
   return found
@@ -40,14 +41,14 @@ const counted = ({ value }) => ({ ...value, startedAt: new Date(value.startedAt)
 /** A row, with what else is known of it. */
 function row(reply) {
   const found = decodeRow(reply.row)
-  if (reply.replayed) found.replayed = true
-  if (reply.refund) found.refund = decodeExpiry(reply.refund, 'regranted')
+  if (own(reply, 'replayed')) found.replayed = true
+  if (own(reply, 'refund')) found.refund = decodeExpiry(reply.refund, 'regranted')
   return found
 }
 
 /** An object of which a part, if it is there, says when something expires. */
 function decodeExpiry(object, part) {
-  if (object[part]) object[part].expiresAt = new Date(object[part].expiresAt)
+  if (own(object, part)) object[part].expiresAt = new Date(object[part].expiresAt)
   return object
 }
 
@@ -207,6 +208,8 @@ function settleReplies() {
   if (again) setImmediate(settleReplies)
   for (let at = 0; at < replies.length; at += 2) {
     const request = pending.get(replies[at])
+    // A reply that nobody waits for must not keep the others from those who do.
+    if (!request) continue
     pending.delete(replies[at])
     settle(request, replies[at + 1])
   }
@@ -217,7 +220,7 @@ function settle({ resolve, reject, result, caller, observer }, text) {
   let error, value
   try {
     const reply = JSON.parse(text)
-    if (reply.error) error = errorAt(caller, reply.error)
+    if (own(reply, 'error')) error = errorAt(caller, reply.error)
     else value = result(reply)
   } catch (unreadable) {
     // Whatever is wrong with this reply, the others must be settled.
@@ -240,19 +243,20 @@ class MediaCredits {
 
 /** Gives `target` all functions of a connection to `url`; `connection()` is asked for it at each call. */
 function publish(target, connection, url) {
-  const submit = (number, name, passed) => connection().submit(mailbox, number, name, JSON.stringify(passed))
+  const submit = (method, number, name, passed) =>
+    connection().submit(mailbox, number, name, callText(method, name, passed))
   // What an event asks is nobody's call.
-  const ask = (name, passed) => request(ask, value, (number) => submit(number, name, passed))
+  const ask = (name, passed) => request(ask, value, (number) => submit(ask, number, name, passed))
   const events = makeEvents({ connection: target, url, ask })
   for (const [name, { pass, result, whole }] of Object.entries(operations)) {
     const call = (...args) =>
       request(method, result, (number) => {
         const passed = pass(...args)
-        submit(number, name, passed)
+        submit(method, number, name, passed)
         return events.observed(name, passed)
       })
     const method = whole ? whole(call) : call
-    target[name] = Object.defineProperty(method, 'name', { value: name })
+    target[name] = Object.defineProperty(method, 'name', constant(name))
   }
   Object.assign(target, compose(target), events.functions)
   const close = () => request(close, nothing, (number) => connection().close(mailbox, number))
@@ -260,23 +264,41 @@ function publish(target, connection, url) {
   return target
 }
 
+/** The environment's variables with such names. The native code would also see what a prototype has. */
+function variables(is) {
+  const found = Object.create(null)
+  for (const name of Object.keys(process.env)) if (is(name)) found[name] = process.env[name]
+  return found
+}
+
+/** The arguments of a call as text. */
+function callText(method, name, passed) {
+  try {
+    return textOf(passed)
+  } catch {
+    // No string is that long.
+    throw invalidArgument(method, name, 'called with less than fits into one string (512 MB)')
+  }
+}
+
 function connect(options = {}) {
-  return new MediaCredits(newConnection(connect, options), options.url)
+  const given = snapshot(options)
+  return new MediaCredits(newConnection(connect, given), fieldsOf(given).url)
 }
 
 function newConnection(method, options) {
-  const { DATABASE_URL, DATABASE_PROVIDER, DB_SCHEMA, DB_MAX_CONNECTIONS, MEDIA_CREDITS_LOG } = process.env
+  const variable = (name) => own(process.env, name) ?? ''
   const passed = encodeFields(options)
   const environment = {
-    url: DATABASE_URL ?? '',
-    provider: DATABASE_PROVIDER ?? '',
-    schema: DB_SCHEMA ?? '',
-    maxConnections: DB_MAX_CONNECTIONS ?? '',
+    url: variable('DATABASE_URL'),
+    provider: variable('DATABASE_PROVIDER'),
+    schema: variable('DB_SCHEMA'),
+    maxConnections: variable('DB_MAX_CONNECTIONS'),
     // What PostgreSQL's own clients read, for what the URL leaves out.
-    postgres: Object.fromEntries(Object.entries(process.env).filter(([name]) => name.startsWith('PG'))),
-    log: MEDIA_CREDITS_LOG ?? '',
+    postgres: variables((name) => name.startsWith('PG')),
+    log: variable('MEDIA_CREDITS_LOG'),
   }
-  const connection = new native.Connection(JSON.stringify([passed]), environment)
+  const connection = new native.Connection(callText(method, 'connect', [passed]), environment)
   const { problem } = connection
   if (problem) throw errorOf(method, JSON.parse(problem).error)
   return connection

@@ -2,24 +2,17 @@
 
 /** Lists with pages of any length: a long one comes in parts, so that no other read waits for all of it. */
 
+const { fieldsOf, snapshot } = require('./fields.js')
+
 /** So many rows are read at once. */
 const ROWS = 1000
 
 /** Makes a list of a function that reads a part of a page: `part(query, offset, rows)`. */
 const listInParts = (part) => (query) => {
-  if (!isLong(limitOf(query))) return part(query)
   // Whatever the caller does with it meanwhile.
-  const asked = { ...query }
-  return inParts(asked.limit, (offset, rows) => part(asked, offset, rows))
-}
-
-/** A getter that throws is for the call itself to meet: it rejects. */
-function limitOf(query) {
-  try {
-    return query?.limit
-  } catch {
-    return undefined
-  }
+  const asked = snapshot(query)
+  const { limit } = fieldsOf(asked)
+  return isLong(limit) ? inParts(limit, (offset, rows) => part(asked, offset, rows)) : part(asked)
 }
 
 /** As above, of `part(userId, page, limit, offset, rows)`. */

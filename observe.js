@@ -5,6 +5,8 @@
  * call as it crosses (index.js encodes it) and from what came of it; no rule of the ledger is here.
  */
 
+const { own } = require('./fields.js')
+
 /** Those who observe the calls of all connections: functions that take a call and may return what to do at its end. */
 const observers = new Set()
 
@@ -40,8 +42,8 @@ const REFUSALS = new Set([
 
 // ---- What a call is about: of each of its items the task, the user and the cost, as far as it says them ----
 
-const field = (encoded, name) => encoded?.$fields?.[name]
-const each = (encoded, about) => encoded?.$list?.map(about) ?? []
+const field = (encoded, name) => own(own(encoded, '$fields'), name)
+const each = (encoded, about) => own(encoded, '$list')?.map(about) ?? []
 
 const newTask = (kind, fields, credits) => ({
   task: { kind, id: field(fields, 'id') },
@@ -85,7 +87,10 @@ const itemsOf = ({ operation, passed }) => operations.get(operation)?.about(pass
 /** Whether a call takes credits or gives some, if it succeeds. */
 function moves(call) {
   const items = itemsOf(call)
-  return { takes: items.some(({ credits }) => credits > 0), gives: items.some(({ gives }) => gives) }
+  return {
+    takes: items.some((item) => own(item, 'credits') > 0),
+    gives: items.some((item) => own(item, 'gives') === true),
+  }
 }
 
 /** What a call that succeeded changed: `{ event, … }` for each charge, refund and grant that is new. */
@@ -95,12 +100,15 @@ function effects(call, value) {
   if (items.length === 0) return []
   const { charge } = operations.get(operation)
   const effectOf = (row, at) => {
-    const { task, credits } = items[at]
+    const [task, credits] = [own(items[at], 'task'), own(items[at], 'credits')]
     // No such task, or what was there before.
-    if (!row || row.replayed) return []
-    const { userId, refund } = row
+    if (!row || own(row, 'replayed')) return []
+    const [userId, refund] = [row.userId, own(row, 'refund')]
     const common = { creditId: row[charge], ...(task && { task }), operation }
-    if (operation === 'createCredit') return { event: 'granted', userId, credits: spendable(row) }
+    if (operation === 'createCredit') {
+      const credits = spendable(row)
+      return { event: 'granted', userId, credits, spendable: credits }
+    }
     if (refund?.credits > 0) {
       return { event: 'refunded', userId, credits: refund.credits, spendable: refund.spendable, ...common }
     }
@@ -116,10 +124,12 @@ function spendable({ status, expiresAt, remainingCredits }) {
 
 /** What a call was refused, or `undefined` if its error is not the ledger's. */
 function refusal(call, error) {
-  if (!REFUSALS.has(error.code)) return undefined
+  const code = own(error, 'code')
+  if (!REFUSALS.has(code)) return undefined
   const { operation } = call
-  const { code, index = 0, required, available } = error
-  const { userId, task } = itemsOf(call)[index] ?? {}
+  const [required, available] = [own(error, 'required'), own(error, 'available')]
+  const item = itemsOf(call)[own(error, 'index') ?? 0]
+  const [userId, task] = [own(item, 'userId'), own(item, 'task')]
   return {
     operation,
     code,

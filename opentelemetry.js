@@ -7,6 +7,7 @@
 
 const { performance } = require('node:perf_hooks')
 const { context, metrics, SpanKind, SpanStatusCode, trace } = require('@opentelemetry/api')
+const { own } = require('./fields.js')
 const { effects, observers, refusal } = require('./observe.js')
 const { name, version } = require('./package.json')
 
@@ -38,7 +39,7 @@ function begin(call) {
   const parent = context.active()
   const span = tracer.startSpan(call.operation, { kind: SpanKind.CLIENT, attributes }, parent)
   const traced = trace.setSpan(parent, span)
-  const items = call.passed[0]?.$list?.length
+  const items = own(call.passed[0], '$list')?.length
   if (items > 1) span.setAttribute('db.operation.batch.size', items)
   const started = performance.now()
   return (error, value) => {
@@ -47,8 +48,9 @@ function begin(call) {
     // A refusal is an answer. An error is what somebody has to mend.
     if (refused) span.setAttribute(REFUSAL, refused.code)
     else if (error) {
-      attributes['error.type'] = error.code ?? error.name
-      if (error.databaseCode) attributes['db.response.status_code'] = error.databaseCode
+      attributes['error.type'] = own(error, 'code') ?? error.name
+      const status = own(error, 'databaseCode')
+      if (status) attributes['db.response.status_code'] = status
       span.setAttributes(attributes).setStatus({ code: SpanStatusCode.ERROR })
     }
     span.end()
@@ -73,7 +75,7 @@ function makeInstruments() {
   const refusals = counter('refusals', '{refusal}', 'Calls that the ledger refused.')
   function count({ system, operation }, refused, changes, traced) {
     const attributes = { 'db.system.name': system, 'db.operation.name': operation }
-    for (const change of changes) credits[change.event]?.add(change.credits, attributes, traced)
+    for (const change of changes) own(credits, change.event)?.add(change.credits, attributes, traced)
     if (refused) refusals.add(1, { ...attributes, [REFUSAL]: refused.code }, traced)
   }
   return { tracer: trace.getTracer(name, version), duration, count, ...watchQueues(meter) }

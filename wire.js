@@ -3,12 +3,25 @@
 /** Values as they cross to native code and back, as JSON text: src/node/wire.rs is the other end. */
 
 const { types } = require('node:util')
+const { UNREADABLE, isFields, lengthOf, look, own, snapshot, withoutFields } = require('./fields.js')
+
+/** Longer texts than this may not fit into one string with others; columns for them there are none. */
+const LONGEST_TEXT = 2 ** 28
+/** Beyond this, digits are no help. */
+const LARGEST_BIGINT = 2n ** 256n
+/** Longer lists are refused before they are read. */
+const LONGEST_LIST = 100_000
+
+/** A `Date` may have a `getTime` of its own. */
+const timeOf = (date) => Date.prototype.getTime.call(date)
 
 /** A value that JSON has no word for becomes an object with one key. */
 function encodeValue(value) {
   switch (typeof value) {
     case 'string':
-      return wellFormed(value)
+      return value.length > LONGEST_TEXT
+        ? { $unsupported: `a text of ${value.length} characters` }
+        : wellFormed(value)
     case 'number':
       return Number.isFinite(value) ? value : { $number: String(value) }
     case 'boolean':
@@ -16,50 +29,85 @@ function encodeValue(value) {
     case 'undefined':
       return { $undefined: true }
     case 'bigint':
-      return { $bigint: String(value) }
+      return value > -LARGEST_BIGINT && value < LARGEST_BIGINT
+        ? { $bigint: String(value) }
+        : { $unsupported: 'a bigint of more than 256 bits' }
     case 'object':
       return value === null ? null : encodeObject(value)
     default:
-      return { $unsupported: `a ${typeof value}` }
+      return { $unsupported: value === UNREADABLE ? "something that can't be read" : `a ${typeof value}` }
   }
 }
 
 function encodeObject(value) {
   if (types.isDate(value)) {
-    const time = value.getTime()
+    const time = timeOf(value)
     return { $date: Number.isNaN(time) ? null : time }
   }
-  if (types.isUint8Array(value)) return { $bytes: Buffer.from(value).toString('hex') }
-  try {
-    const json = JSON.stringify(value)
-    if (json !== undefined) return { $json: wellFormed(json) }
-  } catch {
-    // A toJSON that throws, too.
+  if (types.isUint8Array(value)) {
+    const hex = look(() => Buffer.from(value).toString('hex'))
+    return hex === UNREADABLE ? { $unsupported: 'more bytes than fit' } : { $bytes: hex }
   }
+  const name = withoutFields(value)
+  if (name) return { $unsupported: name }
+  // A toJSON may throw, too.
+  const json = look(() => JSON.stringify(value, withoutPollution()))
+  if (typeof json === 'string') return { $json: wellFormed(json) }
   return { $unsupported: "an object that JSON can't hold (circular, too deep, or a bigint in it)" }
 }
 
-/** A plain object whose keys are fields; anything else as a value, for the error to describe. */
-function encodeFields(object) {
-  if (typeof object !== 'object' || object === null || Array.isArray(object) || types.isDate(object)) {
-    return encodeValue(object)
+/** Whether a library has given a `toJSON` to all lists, or to all objects, and lists with them. */
+const isPolluted = () => 'toJSON' in Array.prototype
+
+/** For `JSON.stringify`: keeps objects and lists as they are whose `toJSON` is nothing of their own. */
+function withoutPollution() {
+  if (!isPolluted()) return undefined
+  const polluted = [Object.prototype, Array.prototype].map((prototype) => own(prototype, 'toJSON'))
+  return function replace(key, value) {
+    const held = this[key]
+    return typeof held === 'object' && held !== null && polluted.includes(held.toJSON) ? held : value
   }
-  // Without a prototype, `__proto__` is a key like any other.
-  const fields = Object.create(null)
-  for (const key of Object.keys(object)) fields[wellFormed(key)] = encodeValue(object[key])
-  return { $fields: fields }
+}
+
+/** A plain object whose keys are fields; anything else as a value, for the error to describe. */
+function encodeFields(object, encodeField = encodeValue) {
+  const taken = snapshot(object)
+  if (!isFields(taken)) return encodeValue(taken)
+  for (const key of Object.keys(taken)) {
+    const encoded = encodeField(taken[key], key)
+    const name = wellFormed(key)
+    if (name !== key) delete taken[key]
+    taken[name] = encoded
+  }
+  return { $fields: taken }
 }
 
 /** A list of requests; anything else as a value, for the error to describe. */
 function encodeList(list, encodeItem) {
-  return Array.isArray(list) ? { $list: list.map((item) => encodeItem(item)) } : encodeValue(list)
+  const length = lengthOf(list)
+  if (length === undefined) return encodeValue(snapshot(list))
+  if (length > LONGEST_LIST) return { $unsupported: `a list of ${length} items` }
+  const items = []
+  // Holes too.
+  for (let at = 0; at < length; at++) items[at] = encodeItem(look(() => list[at]))
+  return { $list: items }
 }
 
 /** An item of `createMediaTasks`: `{ task, costCredits }`. */
-function encodeTaskAndCost(item) {
-  const encoded = encodeFields(item)
-  if (encoded?.$fields && 'task' in encoded.$fields) encoded.$fields.task = encodeFields(item.task)
-  return encoded
+const encodeTaskAndCost = (item) =>
+  encodeFields(item, (value, key) => (key === 'task' ? encodeFields(value) : encodeValue(value)))
+
+/** The JSON text of what was encoded. `JSON.stringify` alone asks the prototypes of objects and lists for a `toJSON`. */
+function textOf(encoded) {
+  if (!isPolluted() || typeof encoded !== 'object' || encoded === null) return JSON.stringify(encoded)
+  const isArray = Array.isArray(encoded)
+  let text = ''
+  for (const key of Object.keys(encoded)) {
+    if (text !== '') text += ','
+    if (!isArray) text += `${JSON.stringify(key)}:`
+    text += textOf(encoded[key])
+  }
+  return isArray ? `[${text}]` : `{${text}}`
 }
 
 /** Half a surrogate pair, as `slice` leaves it behind in a title with emoji, is no Unicode text. */
@@ -77,9 +125,9 @@ function decodeRow(row) {
 }
 
 function decodeValue(value) {
-  if ('$date' in value) return new Date(value.$date)
-  if ('$json' in value) return parseOr(value.$json)
-  if ('$bytes' in value) return Buffer.from(value.$bytes, 'hex')
+  if (Object.hasOwn(value, '$date')) return new Date(value.$date)
+  if (Object.hasOwn(value, '$json')) return parseOr(value.$json)
+  if (Object.hasOwn(value, '$bytes')) return Buffer.from(value.$bytes, 'hex')
   return Number(value.$number)
 }
 
@@ -92,4 +140,13 @@ function parseOr(text) {
   }
 }
 
-module.exports = { decodeRow, encodeFields, encodeList, encodeTaskAndCost, encodeValue }
+module.exports = {
+  LONGEST_LIST,
+  decodeRow,
+  encodeFields,
+  encodeList,
+  encodeTaskAndCost,
+  encodeValue,
+  textOf,
+  timeOf,
+}

@@ -5,6 +5,8 @@
 
 use thiserror::Error;
 
+use crate::echo::{detail, echo, said};
+
 /// The result of everything in this crate that can be refused or fail.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
@@ -13,7 +15,7 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 pub enum Error {
     // The caller's fault: nothing was tried.
     /// An argument of the wrong shape: no object where one belongs, an unknown option, page 0.
-    #[error("{name} must be {expected}, got {given}")]
+    #[error("{} must be {expected}, got {given}", echo(.name))]
     InvalidArgument {
         /// The argument or option.
         name: String,
@@ -33,7 +35,7 @@ pub enum Error {
         given: String,
     },
     /// An id that is missing, empty, not text, or too long to be one.
-    #[error("{name} must be a text of 1 to 255 characters without NUL, got {given}")]
+    #[error("{} must be a text of 1 to 255 characters without NUL, got {given}", echo(.name))]
     InvalidId {
         /// The argument or field.
         name: String,
@@ -41,7 +43,7 @@ pub enum Error {
         given: String,
     },
     /// Something that is not a valid Date where a column holds a time.
-    #[error("{field} must be a valid Date, got {given}")]
+    #[error("{} must be a valid Date, got {given}", echo(.field))]
     InvalidDate {
         /// The field.
         field: String,
@@ -62,8 +64,9 @@ pub enum Error {
     },
     /// A key that no column (or no parameter) answers to.
     #[error(
-        "unknown field {field:?}: {table} has no such column or parameter; fix the name, or add \
-         the column to the table"
+        "unknown field {:?}: {table} has no such column or parameter; fix the name, or add \
+         the column to the table",
+        echo(.field)
     )]
     UnknownField {
         /// The table, or the function whose parameter it is.
@@ -98,19 +101,19 @@ pub enum Error {
         function: &'static str,
     },
     /// No row in `user` has this id.
-    #[error("there is no user {user_id:?}; create the user before giving or charging credits")]
+    #[error("there is no user {:?}; create the user before giving or charging credits", echo(.user_id))]
     UserNotFound {
         /// The id that was looked for.
         user_id: String,
     },
     /// A task with this id is there already.
-    #[error("task {task_id:?} exists already; nothing was charged. A new task needs a new id")]
+    #[error("task {:?} exists already; nothing was charged. A new task needs a new id", echo(.task_id))]
     TaskExists {
         /// The task's id.
         task_id: String,
     },
     /// A credit row with this `id` or `transactionNo` is there already.
-    #[error("a credit row with {field} {value:?} exists already; nothing was written")]
+    #[error("a credit row with {field} {:?} exists already; nothing was written", echo(.value))]
     CreditExists {
         /// `id` or `transactionNo`.
         field: &'static str,
@@ -119,8 +122,9 @@ pub enum Error {
     },
     /// A call with `replay` met its own key, but there is something else under it.
     #[error(
-        "{field} {value:?} is taken by another call: {differs}; nothing was written. \
-         A different request needs a different {field}"
+        "{field} {:?} is taken by another call: {differs}; nothing was written. \
+         A different request needs a different {field}",
+        echo(.value)
     )]
     IdempotencyConflict {
         /// The key: `id` or `transactionNo`.
@@ -131,27 +135,28 @@ pub enum Error {
         differs: &'static str,
     },
     /// A task that costs nothing has nothing to settle.
-    #[error("task {task_id:?} has no charge, so there is nothing to settle")]
+    #[error("task {:?} has no charge, so there is nothing to settle", echo(.task_id))]
     TaskNotCharged {
         /// The task's id.
         task_id: String,
     },
     /// `creditId` names no charge.
     #[error(
-        "there is no charge {charge_id:?}; creditId must be the id of a row that consumeCredits returned"
+        "there is no charge {:?}; creditId must be the id of a row that consumeCredits returned",
+        echo(.charge_id)
     )]
     ChargeNotFound {
         /// The id that was looked for.
         charge_id: String,
     },
     /// The URL can't be understood.
-    #[error("the database URL is not usable: {reason}")]
+    #[error("the database URL is not usable: {}", said(.reason))]
     InvalidUrl {
         /// What is wrong and what to do.
         reason: String,
     },
     /// A database that this package does not speak to.
-    #[error("{scheme} databases are not supported: {advice}")]
+    #[error("{} databases are not supported: {advice}", echo(.scheme))]
     UnsupportedDatabase {
         /// The URL's scheme. Never the URL: it may hold a password.
         scheme: String,
@@ -173,8 +178,9 @@ pub enum Error {
     },
     /// The charge is another user's, or another task's.
     #[error(
-        "charge {charge_id:?} does not belong to {owner}; nothing was written. A task needs a charge of its own; \
-         one that names this charge lets it go with updateMediaTaskById(id, {{ creditId: null }})"
+        "charge {:?} does not belong to {owner}; nothing was written. A task needs a charge of its own; \
+         one that names this charge lets it go with updateMediaTaskById(id, {{ creditId: null }})",
+        echo(.charge_id)
     )]
     ChargeOwnerMismatch {
         /// The charge's id.
@@ -184,8 +190,9 @@ pub enum Error {
     },
     /// The charge's `consumed_detail` can't be read, so nobody knows where the credits came from.
     #[error(
-        "consumed_detail of charge {charge_id:?} can't be read ({reason}); nothing was written. \
-         Repair the row, or detach it from its task first: updateMediaTaskById(id, {{ creditId: null }})"
+        "consumed_detail of charge {:?} can't be read ({}); nothing was written. \
+         Repair the row, or detach it from its task first: updateMediaTaskById(id, {{ creditId: null }})",
+        echo(.charge_id), said(.reason)
     )]
     ChargeCorrupt {
         /// The charge's id.
@@ -212,7 +219,7 @@ pub enum Error {
         limit: i64,
     },
     /// A guard of the call did not hold.
-    #[error("task {task_id:?} is {status:?}, {reason}; nothing was written")]
+    #[error("task {:?} is {:?}, {reason}; nothing was written", echo(.task_id), echo(.status))]
     TaskStateConflict {
         /// The task's id.
         task_id: String,
@@ -223,8 +230,9 @@ pub enum Error {
     },
     /// A late worker delivers what was refunded already.
     #[error(
-        "task {task_id:?} was refunded, so it can't be delivered; nothing was written. Charge it again \
-         (chargeMediaTask, or a new task), or pass {{ allowRefunded: true }} to give it away"
+        "task {:?} was refunded, so it can't be delivered; nothing was written. Charge it again \
+         (chargeMediaTask, or a new task), or pass {{ allowRefunded: true }} to give it away",
+        echo(.task_id)
     )]
     TaskRefunded {
         /// The task's id.
@@ -234,8 +242,9 @@ pub enum Error {
     },
     /// A charge can't be settled to more than it took.
     #[error(
-        "charge {charge_id:?} took {charged} credits, fewer than {requested}; nothing was written. \
-         Charge the difference with a charge of its own"
+        "charge {:?} took {charged} credits, fewer than {requested}; nothing was written. \
+         Charge the difference with a charge of its own",
+        echo(.charge_id)
     )]
     SettleExceedsCharge {
         /// The charge's id.
@@ -247,7 +256,8 @@ pub enum Error {
     },
     /// A charge is settled once.
     #[error(
-        "charge {charge_id:?} was settled to {settled} credits already, not to {requested}; nothing was written"
+        "charge {:?} was settled to {settled} credits already, not to {requested}; nothing was written",
+        echo(.charge_id)
     )]
     SettleConflict {
         /// The charge's id.
@@ -286,7 +296,8 @@ pub enum Error {
     },
     /// Somebody else held the database's lock for too long.
     #[error(
-        "the database is locked by another process or connection ({message}); nothing was written, try again"
+        "the database is locked by another process or connection ({}); nothing was written, try again",
+        said(.message)
     )]
     DatabaseBusy {
         /// The database's own words.
@@ -302,7 +313,7 @@ pub enum Error {
         waiting: usize,
     },
     /// The database could not be reached, or the connection to it broke.
-    #[error("the database can't be reached: {message}. Nothing was written{advice}")]
+    #[error("the database can't be reached: {}. Nothing was written{advice}", said(.message))]
     DatabaseUnavailable {
         /// What happened, without names or passwords.
         message: String,
@@ -313,15 +324,16 @@ pub enum Error {
     },
     /// The connection broke while the commit was under way, and the database could not be asked since.
     #[error(
-        "the connection broke while the database was committing ({message}): this call may or may not \
-         have been carried out. Read before you call again; docs/errors.md says how"
+        "the connection broke while the database was committing ({}): this call may or may not \
+         have been carried out. Read before you call again; docs/errors.md says how",
+        said(.message)
     )]
     OutcomeUnknown {
         /// What happened.
         message: String,
     },
     /// Anything else that the database says.
-    #[error("the database failed while {doing}: {message} ({database_code})")]
+    #[error("the database failed while {doing}: {} ({database_code})", said(.message))]
     Database {
         /// What was being done.
         doing: &'static str,
@@ -418,7 +430,7 @@ impl Error {
 
     /// The numbers and names that become properties of the JavaScript error, in camelCase.
     pub fn details(&self) -> Vec<(&'static str, Detail)> {
-        let text = |value: &str| Detail::Text(value.to_owned());
+        let text = |value: &str| Detail::Text(detail(value).into_owned());
         match self {
             Self::InvalidArgument { name, .. } | Self::InvalidId { name, .. } => {
                 vec![("field", text(name))]

@@ -6,15 +6,16 @@
 //! - `engine` runs it: load, plan, apply, in one transaction that it may share with others.
 //! - `domain` holds the ledger's rules, as pure functions.
 //! - `storage` loads facts and writes plans; nothing else knows SQL.
-//! - `error` names everything that can be refused or fail.
+//! - `error` names everything that can be refused or fail; `echo` is how much of a text it repeats.
 //! - `histogram` counts how often a number of which size came.
 //!
-//! Arrows point one way: node → engine → storage, domain; storage → domain; domain → nothing but `error`;
-//! `histogram` knows nothing at all. Without features only `domain` and `error` are there.
+//! Arrows point one way: node → engine → storage, domain; storage → domain; domain → nothing but `error` and `echo`;
+//! `histogram` knows nothing at all. Without features only `domain`, `error` and `echo` are there.
 
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
 pub mod domain;
+mod echo;
 #[cfg(any(feature = "sqlite", feature = "postgres"))]
 pub mod engine;
 pub mod error;

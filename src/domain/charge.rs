@@ -90,6 +90,12 @@ pub struct ChargeRequest {
 }
 
 impl ChargeRequest {
+    /// Refuses options that are wrong whatever is charged.
+    pub fn check_options(options: &Fields) -> Result<()> {
+        options.only("consumeCredits", &["replay"])?;
+        options::flag(options, "replay").map(|_| ())
+    }
+
     /// Reads the parameters and options of `consumeCredits`.
     pub fn parse(fields: &Fields, options: &Fields) -> Result<Self> {
         const DESCRIBED: [(&str, &str); 3] = [
@@ -104,7 +110,7 @@ impl ChargeRequest {
         let known: Vec<&str> =
             DESCRIBED.iter().map(|(parameter, _)| *parameter).chain(known).collect();
         fields.only("consumeCredits", &known)?;
-        options.only("consumeCredits", &["replay"])?;
+        Self::check_options(options)?;
         let described = DESCRIBED.map(|(parameter, column)| {
             (column, fields.get(parameter).cloned().unwrap_or(Value::Null))
         });

@@ -48,13 +48,14 @@ pub(super) fn operation(name: &str, arguments: &str, defaults: &Defaults) -> Res
 }
 
 fn writing(name: &str, arguments: &mut Arguments, policy: RefundPolicy) -> Result<Operation> {
+    let of_task = |kind| move |options: &Fields| NewTask::check_options(kind, options);
     let write = match name {
         "createMediaTask" => {
             let (task, cost) = (arguments.fields("task")?, arguments.value("costCredits")?);
             let options = arguments.options(name)?;
             Write::Charge(Charging::Task(NewTask::parse(Media, task, cost.as_ref(), &options)?))
         }
-        "createMediaTasks" => arguments.together(name, |item, options| {
+        "createMediaTasks" => arguments.together(name, of_task(Media), |item, options| {
             let mut item = item.into_fields("an item of createMediaTasks")?;
             let (task, cost) = (item.fields("task")?, item.value("costCredits")?);
             item.nothing_left("createMediaTasks")?;
@@ -65,7 +66,7 @@ fn writing(name: &str, arguments: &mut Arguments, policy: RefundPolicy) -> Resul
             let options = arguments.options(name)?;
             Write::Charge(Charging::Task(NewTask::parse(Ai, task, None, &options)?))
         }
-        "createAITasks" => arguments.together(name, |item, options| {
+        "createAITasks" => arguments.together(name, of_task(Ai), |item, options| {
             let task = item.into_object("an item of createAITasks")?;
             NewTask::parse(Ai, task, None, options).map(Charging::Task)
         })?,
@@ -85,10 +86,12 @@ fn writing(name: &str, arguments: &mut Arguments, policy: RefundPolicy) -> Resul
             let options = arguments.options(name)?;
             Write::Charge(Charging::Consume(ChargeRequest::parse(&request, &options)?))
         }
-        "consumeCreditsBatch" => arguments.together(name, |item, options| {
-            let request = item.into_object("an item of consumeCreditsBatch")?;
-            ChargeRequest::parse(&request, options).map(Charging::Consume)
-        })?,
+        "consumeCreditsBatch" => {
+            arguments.together(name, ChargeRequest::check_options, |item, options| {
+                let request = item.into_object("an item of consumeCreditsBatch")?;
+                ChargeRequest::parse(&request, options).map(Charging::Consume)
+            })?
+        }
         "createCredit" => {
             let grant = arguments.fields("newCredit")?;
             Write::Grant(NewGrant::parse(grant, &arguments.options(name)?)?)
@@ -201,6 +204,7 @@ impl Arguments {
     fn together(
         &mut self,
         function: &str,
+        check_options: impl Fn(&Fields) -> Result<()>,
         request: impl Fn(Passed, &Fields) -> Result<Charging>,
     ) -> Result<Write> {
         const MOST: usize = 500;
@@ -217,6 +221,8 @@ impl Arguments {
         let mut options = self.options(function)?;
         flag(&options, "atomic")?;
         options.remove("atomic");
+        // An empty list has no item that meets them.
+        check_options(&options)?;
         let requests = items
             .into_iter()
             .enumerate()
@@ -238,13 +244,15 @@ fn read_count(name: &str, value: Option<Value>, default: u32, most: u32) -> Resu
     })
 }
 
+/// So many stuck tasks are found, or failed, with one call.
+const MOST_STUCK: u32 = 1000;
+
 fn read_stuck(kind: TaskKind, name: &str, arguments: &mut Arguments) -> Result<StuckFilter> {
     const DEFAULT_LIMIT: u32 = 100;
-    const LARGEST_LIMIT: u32 = 1000;
     let query = arguments.fields(&format!("{name}(query)"))?;
     query.only(name, &["olderThanMs", "statuses", "limit"])?;
     let limit = query.get("limit").cloned();
-    let limit = read_count("limit", limit, DEFAULT_LIMIT, LARGEST_LIMIT)?;
+    let limit = read_count("limit", limit, DEFAULT_LIMIT, MOST_STUCK)?;
     stuck_filter(kind, &query, limit, 0)
 }
 
@@ -255,11 +263,10 @@ fn read_stuck_to_fail(
     name: &str,
     arguments: &mut Arguments,
 ) -> Result<StuckFilter> {
-    const MOST: u32 = 1_000_000;
     let query = arguments.fields(&format!("{name}(query)"))?;
     let message: &[&str] = if kind == Media { &["errorMessage"] } else { &[] };
     query.only(name, &[&["olderThanMs", "statuses", "limit", "refundPolicy"], message].concat())?;
-    read_count("limit", query.get("limit").cloned(), MOST, MOST)?;
+    read_count("limit", query.get("limit").cloned(), MOST_STUCK, MOST_STUCK)?;
     RefundPolicy::parse(query.get("refundPolicy"))?;
     if let Some(value) = query.get("errorMessage")
         && !matches!(value, Value::Text(_) | Value::Null)
@@ -270,7 +277,7 @@ fn read_stuck_to_fail(
             given: value.describe(),
         });
     }
-    let limit = read_count("limit", arguments.value("at most")?, 1, MOST)?;
+    let limit = read_count("limit", arguments.value("at most")?, 1, MOST_STUCK)?;
     let skip = match arguments.value("skip")? {
         Some(Value::Integer(skip)) => u32::try_from(skip).unwrap_or(0),
         _ => 0,

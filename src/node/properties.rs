@@ -12,6 +12,7 @@ use super::{decode, options};
 use crate::domain::options::RefundPolicy;
 use crate::domain::properties::generators::{cases, edited, edits, json, number, text};
 use crate::domain::value::Value;
+use crate::echo::echo;
 use crate::engine::{Operation, Write};
 use crate::error::{Detail, Error};
 use crate::storage::location::Variables;
@@ -257,7 +258,8 @@ fn check_refusal(error: &Error) -> Result<(), TestCaseError> {
         return Err(TestCaseError::fail(format!("{error:?} names no field")));
     };
     let message = error.to_string();
-    let named = message.contains(field) || message.contains(&format!("{field:?}"));
+    let shown = echo(field);
+    let named = message.contains(&*shown) || message.contains(&format!("{shown:?}"));
     prop_assert!(named, "{} does not name {}", message, field);
     Ok(())
 }

@@ -9,6 +9,7 @@ use super::charge::Charge;
 use super::column::{Kind, in_form};
 use super::table::TaskKind;
 use super::value::{Fields, Value};
+use crate::echo::echo;
 use crate::error::{Error, Result};
 
 pub use new::{NewTask, NewTaskFacts, plan_new_task};
@@ -69,7 +70,11 @@ pub(super) fn check_made_for(charge: &Charge, kind: TaskKind, id: &str) -> Resul
         None => Ok(()),
         Some((other, other_id)) => Err(Error::ChargeOwnerMismatch {
             charge_id: charge.id.clone(),
-            owner: format!("this task: it was made for {} task {other_id:?}", other.as_str()),
+            owner: format!(
+                "this task: it was made for {} task {:?}",
+                other.as_str(),
+                echo(&other_id)
+            ),
         }),
     }
 }

@@ -45,13 +45,10 @@ impl NewTask {
         cost: Option<&Value>,
         options: &Fields,
     ) -> Result<Self> {
-        let (function, known): (_, &[&str]) = match kind {
-            TaskKind::Media => ("createMediaTask", &["replay", "maxActive", "freeTrialLimit"]),
-            TaskKind::Ai => ("createAITask", &["replay", "maxActive"]),
-        };
+        let (function, _) = Self::options(kind);
         options::without_transaction(function, &fields)?;
         fields.remove("tx");
-        options.only(function, known)?;
+        Self::check_options(kind, options)?;
         let id = fields.id("id")?;
         let user_id = fields.id("userId")?;
         let credit_id = fields.optional_id("creditId")?;
@@ -94,6 +91,24 @@ impl NewTask {
             free_trial_limit: options::limit(options, "freeTrialLimit")?.filter(|_| takes_trial),
             fields,
         })
+    }
+
+    /// The function, and the options that it takes.
+    fn options(kind: TaskKind) -> (&'static str, &'static [&'static str]) {
+        match kind {
+            TaskKind::Media => ("createMediaTask", &["replay", "maxActive", "freeTrialLimit"]),
+            TaskKind::Ai => ("createAITask", &["replay", "maxActive"]),
+        }
+    }
+
+    /// Refuses options that are wrong whatever the task is.
+    pub fn check_options(kind: TaskKind, options: &Fields) -> Result<()> {
+        let (function, known) = Self::options(kind);
+        options.only(function, known)?;
+        options::flag(options, "replay")?;
+        options::limit(options, "maxActive")?;
+        options::limit(options, "freeTrialLimit")?;
+        Ok(())
     }
 
     /// Whether the task counts among those whose credits are at risk. Where no status is passed, the table

@@ -1,0 +1,73 @@
+'use strict'
+
+/**
+ * A sound call of every function of a connection, for tests of what must hold of all of them: user `u` has credits,
+ * a task `t` and an AI task `a`. Each is a list of arguments; those that write make rows of their own.
+ */
+
+const { aiTask, task } = require('./database')
+
+const OLDER = { olderThanMs: 1000, statuses: ['pending'], limit: 5 }
+
+const EVERY = {
+  createMediaTask: () => [task('new', 'u'), 1, { replay: false, maxActive: 100, freeTrialLimit: 1 }],
+  createMediaTasks: () => [[{ task: task('new', 'u'), costCredits: 1 }], { atomic: true, replay: false }],
+  updateMediaTaskById: () => [
+    't',
+    { title: 'A', status: 'processing', publishedAt: new Date(5000), views: 5 },
+    { ifStatus: ['pending'], ifUpdatedBefore: new Date(9e12), refundPolicy: 'source', allowRefunded: false },
+  ],
+  chargeMediaTask: () => [
+    't',
+    { credits: 1, metadata: { a: [1] }, transactionNo: '9', description: 'd', scene: 's' },
+    { title: 'A' },
+    { ifStatus: 'pending' },
+  ],
+  settleMediaTask: () => ['t', 1, { refundPolicy: { regrantDays: 3 } }],
+  findMediaTaskById: () => ['t'],
+  getMediaTaskCharges: () => ['t'],
+  hasActiveMediaTask: () => ['u'],
+  getActiveMediaTasks: () => ['u'],
+  getMediaTaskHistory: () => ['u', 1, 10],
+  findStuckMediaTasks: () => [OLDER],
+  failStuckMediaTasks: () => [{ ...OLDER, refundPolicy: 'source', errorMessage: 'gone' }],
+  createAITask: () => [aiTask('new', 'u', { costCredits: 1 }), { replay: false, maxActive: 100 }],
+  createAITasks: () => [[aiTask('new', 'u', { costCredits: 1 })], { atomic: true }],
+  updateAITaskById: () => ['a', { status: 'processing', taskInfo: '{}' }, { ifStatus: 'pending' }],
+  chargeAITask: () => ['a', { credits: 1 }, { taskInfo: '{}' }, { ifStatus: 'pending' }],
+  settleAITask: () => ['a', 1, { refundPolicy: 'source' }],
+  findAITaskById: () => ['a'],
+  getAITaskCharges: () => ['a'],
+  getAITasks: () => [{ userId: 'u', status: 'pending', page: 1, limit: 5, getUser: true }],
+  getAITasksCount: () => [{ userId: 'u', mediaType: 'image', provider: 'p' }],
+  findStuckAITasks: () => [OLDER],
+  failStuckAITasks: () => [{ ...OLDER, refundPolicy: 'source' }],
+  consumeCredits: () => [
+    { userId: 'u', credits: 1, metadata: { a: 1 }, transactionNo: '8' },
+    { replay: true },
+  ],
+  consumeCreditsBatch: () => [[{ userId: 'u', credits: 1 }], { atomic: true }],
+  refundCredits: () => ['charge', 1, { refundPolicy: 'source' }],
+  createCredit: () => [{ userId: 'u', credits: 5, expiresAt: null, transactionNo: '7' }, { replay: true }],
+  grantCreditsForUser: () => [{ user: { id: 'u', email: 'e' }, credits: 5, validDays: 3 }, { replay: false }],
+  getRemainingCredits: () => ['u'],
+  getBalance: () => ['u'],
+  getStatement: () => ['u', { from: new Date(0), to: new Date(9e12), limit: 5 }],
+  quoteCredits: () => ['u', 5],
+  getCredits: () => [{ userId: 'u', status: 'active', transactionType: 'grant', page: 1, limit: 5 }],
+  getCreditsCount: () => [{ userId: 'u', status: 'active' }],
+  auditLedger: () => [{ userId: 'u', limit: 5 }],
+  repairLedger: () => [{ userId: 'u', apply: false }],
+  createTables: () => [{ tables: ['credit'] }],
+}
+
+/** Makes a call; what a list that comes bit by bit says, all of it. */
+async function made(credits, name, args) {
+  const result = credits[name](...args)
+  if (result?.[Symbol.asyncIterator] === undefined) return result
+  const all = []
+  for await (const one of result) all.push(one)
+  return all
+}
+
+module.exports = { EVERY, made }
