@@ -6,7 +6,8 @@ const { counted } = require('./helpers/calls')
 const { addUsers, until } = require('./helpers/callers')
 const { task } = require('./helpers/database')
 const { violations } = require('./helpers/invariants')
-const { connection } = require('./helpers/network')
+const { afterwards, connection } = require('./helpers/network')
+const { startProxy } = require('./helpers/proxy')
 const { caughtUp, clientOn, ownPair, urlOfHosts, urlOn } = require('./helpers/standby')
 
 // On a machine that has other things to do.
@@ -72,6 +73,15 @@ describe('a standby is first in the list of hosts', () => {
     } finally {
       await standby.up()
     }
+    expect(await database.credits.getRemainingCredits('u0')).toBe(199)
+  })
+
+  test('it is silent: the primary is asked, within connectTimeoutMs', async () => {
+    const database = await open()
+    const proxy = await startProxy(standby.url)
+    afterwards(() => proxy.stop())
+    proxy.stall()
+    await charge(connection(urlOfHosts(database, [proxy, primary]), { connectTimeoutMs: 2000 }))
     expect(await database.credits.getRemainingCredits('u0')).toBe(199)
   })
 
