@@ -20,7 +20,7 @@ impl SearchPath {
 
     /// As PostgreSQL reads its setting `search_path`: what is not in quotes is in lower case.
     pub fn parse_sql(text: &str) -> Option<Self> {
-        read(text, str::to_lowercase)
+        read(text, str::to_ascii_lowercase)
     }
 
     /// For SQL.

@@ -1,5 +1,6 @@
 //! How transactions begin, and what holds until their end.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::Options;
@@ -11,18 +12,39 @@ use crate::storage::search_path::SearchPath;
 
 /// The commands that begin a transaction.
 pub(super) struct Begin {
+    /// One that finds out what tables there are: those of the schemas that the caller names, and no others.
+    pub(super) look: String,
+    /// One that makes tables there, and nowhere else.
+    pub(super) make: String,
+    /// All others, before there was a look.
+    pub(super) unseen: Arc<Commands>,
+    /// All others, but for the search path.
+    openings: Commands,
+    schemas: Option<SearchPath>,
+    /// The settings that the URL asks for, by name.
+    asked: Vec<String>,
+}
+
+/// The commands that begin a transaction in which the tables are used.
+pub(super) struct Commands {
     /// One that writes.
     pub(super) write: String,
     /// One that writes, and waits for locks for a moment only.
     pub(super) write_impatient: String,
     /// One that reads.
     pub(super) read: String,
-    /// One that finds out what tables there are: those of the schemas that the caller names, and no others.
-    pub(super) look: String,
-    /// One that makes tables there, and nowhere else.
-    pub(super) make: String,
-    /// The settings that the URL asks for, by name.
-    asked: Vec<String>,
+}
+
+impl Commands {
+    /// And then this, if it is anything.
+    fn then(&self, setting: &str) -> Self {
+        let then = |opening: &str| format!("{opening}{setting}");
+        Self {
+            write: then(&self.write),
+            write_impatient: then(&self.write_impatient),
+            read: then(&self.read),
+        }
+    }
 }
 
 impl Begin {
@@ -34,17 +56,33 @@ impl Begin {
         let asked: String = settings_of(url).iter().map(|setting| format!("{setting}; ")).collect();
         let patient = settings(options, options.busy_timeout);
         let impatient = settings(options, options.busy_timeout.min(MOMENT));
-        let schemas = options.schema.as_ref().or(url.schema.as_ref());
-        let alone = schemas.map_or(String::new(), |path| format!("; {}", alone(path)));
-        let first = schemas.map_or(String::new(), |path| format!("; {}", first(path)));
+        let openings = Commands {
+            write: format!("{WRITE}; {asked}{DURABLY}; {patient}"),
+            write_impatient: format!("{WRITE}; {asked}{DURABLY}; {impatient}"),
+            read: format!("{READ}; {asked}{patient}"),
+        };
+        let schemas = options.schema.as_ref().or(url.schema.as_ref()).cloned();
+        let alone = schemas.as_ref().map_or(String::new(), |path| format!("; {}", alone(path)));
+        let first = schemas.as_ref().map(|path| format!("; {}", carefully_first(path)));
+        let unseen = openings.then(first.as_deref().unwrap_or_default());
         Self {
-            read: format!("{READ}; {asked}{patient}{first}"),
-            look: format!("{READ}; {asked}{patient}{alone}"),
-            write: format!("{WRITE}; {asked}{DURABLY}; {patient}{first}"),
-            write_impatient: format!("{WRITE}; {asked}{DURABLY}; {impatient}{first}"),
+            look: format!("{}; {}{alone}", openings.read, remember_own_path()),
             make: format!("{WRITE}; {asked}{patient}{alone}"),
+            unseen: Arc::new(unseen),
+            openings,
+            schemas,
             asked: url.settings.iter().map(|(name, _)| name.clone()).collect(),
         }
+    }
+
+    /// The commands after a look that has found this search path of the session's, which leads to no other ledger.
+    pub(super) fn seen(&self, own: Option<&str>) -> Arc<Commands> {
+        let own = own.and_then(SearchPath::parse_sql);
+        let (Some(schemas), Some(own)) = (&self.schemas, own) else {
+            return Arc::clone(&self.unseen);
+        };
+        let first = format!("; SET LOCAL search_path = {}, {}", schemas.sql(), own.sql());
+        Arc::new(self.openings.then(&first))
     }
 
     /// What is wrong with the URL, if a transaction could not begin because of a setting that it asks for.
@@ -81,22 +119,33 @@ fn alone(schemas: &SearchPath) -> String {
     format!("SET LOCAL search_path = {}", schemas.sql())
 }
 
+/// Keeps the session's own search path, and which tables it leads to, for `sql/own_path.sql`.
+fn remember_own_path() -> String {
+    let tables = TableName::ALL
+        .map(|table| format!("to_regclass({})::oid", literal(&quote(table.sql()))))
+        .join(", ");
+    format!(
+        "SELECT set_config('media_credits.path', current_setting('search_path'), true), \
+         set_config('media_credits.tables', concat_ws(',', {tables}), true)"
+    )
+}
+
 /// Tables are looked up in these schemas first, and then where the session looks: a trigger of the app's finds what it
 /// finds for the app. As soon as the ledger is not in them, nothing is looked up elsewhere: another ledger may be there.
-fn first(schemas: &SearchPath) -> String {
-    let is_there = |table: &str| {
+fn carefully_first(schemas: &SearchPath) -> String {
+    let is_there = |table: TableName| {
         let names = schemas.names().iter().map(|schema| {
-            format!("to_regclass({})", literal(&format!("{}.{}", quote(schema), quote(table))))
+            let name = format!("{}.{}", quote(schema), quote(table.sql()));
+            format!("to_regclass({})", literal(&name))
         });
         format!("COALESCE({}) IS NOT NULL", names.collect::<Vec<_>>().join(", "))
     };
-    let (user, credit) = (TableName::User.sql(), TableName::Credit.sql());
     format!(
         "SELECT set_config('search_path', concat_ws(', ', {}, CASE WHEN {} AND {} \
          THEN NULLIF(current_setting('search_path'), '') END), true)",
         literal(&schemas.sql()),
-        is_there(user),
-        is_there(credit),
+        is_there(TableName::User),
+        is_there(TableName::Credit),
     )
 }
 
@@ -120,6 +169,48 @@ fn literal(text: &str) -> String {
 mod tests {
     use super::*;
     use crate::storage::location::Location;
+
+    #[test]
+    fn schemas_of_the_app() {
+        let rows = [
+            // option, the session's own path if it leads to no other ledger; search path of a transaction
+            ("", Some("public"), None),
+            (
+                "app",
+                Some("\"$user\", public"),
+                Some(r#"SET LOCAL search_path = "app", "$user", "public""#),
+            ),
+            ("a\"b", None, None),
+            (
+                "\"a\"\"b\",c",
+                Some("Public"),
+                Some(r#"SET LOCAL search_path = "a""b", "c", "public""#),
+            ),
+            (
+                "app",
+                Some("x; DROP TABLE y"),
+                Some(r#"SET LOCAL search_path = "app", "x; drop table y""#),
+            ),
+        ];
+        let Ok(Location::Postgres(url)) = Location::parse("postgres://db/app") else { panic!() };
+        for (schemas, own, expected) in rows {
+            let schema = SearchPath::parse(schemas);
+            let begin = Begin::new(&url, &Options { schema: schema.clone(), ..Options::default() });
+            let seen = begin.seen(own);
+            for command in [&seen.write, &seen.write_impatient, &seen.read] {
+                let path =
+                    command.split_inclusive("; ").skip_while(|part| !part.contains("search_path"));
+                let path = path.collect::<String>();
+                assert_eq!((!path.is_empty()).then_some(path.as_str()), expected, "{schemas}");
+            }
+            // Whoever does not know where else the session looks asks before each transaction.
+            for unknown in [None, Some(""), Some("a\"b")] {
+                let careful = begin.seen(unknown).write.contains("to_regclass");
+                assert_eq!(careful, schema.is_some(), "{schemas} {unknown:?}");
+            }
+            assert!(!begin.make.contains("to_regclass"), "{schemas}");
+        }
+    }
 
     #[test]
     fn settings_of_a_url() {

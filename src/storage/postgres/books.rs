@@ -35,8 +35,8 @@ impl Session<'_> {
     /// [`Self::find_all`], which end it.
     pub async fn books(&mut self, shelf: &Shelf) -> Result<BooksPage> {
         let (range, next) = self.range(shelf).await?;
-        let begin = Some(self.server.begin.read.as_str());
-        let page = self.page(&range, begin).await?;
+        let commands = Arc::clone(&self.commands);
+        let page = self.page(&range, Some(&commands.read)).await?;
         Ok(BooksPage { next, ..page })
     }
 

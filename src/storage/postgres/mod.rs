@@ -32,7 +32,7 @@ use deadpool_postgres::{Manager, ManagerConfig, Object, Pool, RecyclingMethod, R
 use tokio_postgres::Row;
 use tracing::debug;
 
-use self::begin::Begin;
+use self::begin::{Begin, Commands};
 use self::connect::Hosts;
 pub use self::error::Failure;
 use self::error::no_connection;
@@ -141,7 +141,10 @@ impl Server {
         let mut session = Session::new(self, client);
         let known = self.known_schema().clone();
         session.schema = Some(match known.filter(Found::is_fresh) {
-            Some(found) => found.schema,
+            Some(found) => {
+                session.commands = found.commands;
+                found.schema
+            }
             None => session.discover().await?,
         });
         Ok(session)
@@ -184,13 +187,15 @@ pub struct Session<'s> {
     server: &'s Server,
     client: Option<Object>,
     schema: Option<Arc<Schema>>,
+    commands: Arc<Commands>,
     /// Whether a transaction is open, or the server owes an answer.
     unfinished: bool,
 }
 
 impl<'s> Session<'s> {
     fn new(server: &'s Server, client: Object) -> Self {
-        Self { server, client: Some(client), schema: None, unfinished: false }
+        let commands = Arc::clone(&server.begin.unseen);
+        Self { server, client: Some(client), schema: None, commands, unfinished: false }
     }
 
     /// The tables as they were found.
@@ -218,8 +223,8 @@ impl<'s> Session<'s> {
         statements: [Statement; N],
         doing: &'static str,
     ) -> Reply<N> {
-        let read = Some(self.server.begin.read.as_str());
-        exactly(self.send(read, &statements, Some("COMMIT"), doing).await?)
+        let commands = Arc::clone(&self.commands);
+        exactly(self.send(Some(&commands.read), &statements, Some("COMMIT"), doing).await?)
     }
 
     /// One round trip: begins a transaction and reads. Then follow [`Self::commit`] or
@@ -240,9 +245,8 @@ impl<'s> Session<'s> {
         patient: bool,
         doing: &'static str,
     ) -> Result<Vec<Vec<Row>>, Failure> {
-        let server = self.server;
-        let Begin { write, write_impatient, .. } = &server.begin;
-        let begin = if patient { write } else { write_impatient };
+        let commands = Arc::clone(&self.commands);
+        let begin = if patient { &commands.write } else { &commands.write_impatient };
         self.send(Some(begin), statements, None, doing).await
     }
 
