@@ -1478,7 +1478,7 @@ export function createMediaTask(
  * Creates several tasks, as {@link createMediaTask} does. With `{ atomic: true }` in one transaction, all of
  * them or none: it resolves to the tasks in the order of the items, or rejects with the error of the first
  * item that was refused, and its `index`. Otherwise each stands for itself, and it resolves to an outcome for
- * each, as `Promise.allSettled` does.
+ * each, as `Promise.allSettled` does. Either way an item has `task` and `costCredits` alone (`UNKNOWN_FIELD`).
  *
  * @example
  * ```ts

@@ -44,6 +44,15 @@ sqlite.describe('what it says of itself', () => {
 })
 
 sqlite.describe('a command line that is off', () => {
+  test.each([[['balance', 'u', `--${'x'.repeat(50_000)}`]], [['audit', '--limit', 'a b '.repeat(10_000)]]])(
+    'is not repeated whatever its length',
+    async (words) => {
+      const { code, errors } = await cli(words)
+      expect(code).toBe(2)
+      expect(errors.length).toBeLessThan(600)
+    },
+  )
+
   test.each([
     [['nope'], "unknown command 'nope'"],
     [['audti'], 'Did you mean audit?'],

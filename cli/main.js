@@ -44,7 +44,9 @@ function program() {
   return program
 }
 
-const misused = (text) => withoutSecrets(text.replace(/^error: /, 'media-credits: '))
+/** The words of the command line stand in quotes: of a long one, the beginning is enough. */
+const misused = (text) =>
+  withoutSecrets(text.replace(/^error: /, 'media-credits: ')).replace(/'([^']{100})[^']+'/g, "'$1…'")
 
 /** Runs the command that `argv` names, and sets the process's exit code. */
 async function main(argv) {
