@@ -219,6 +219,17 @@ describeWithOpenssl(`a server with a certificate of its own${REASON}`, () => {
     expect(error.message).toMatch(/certificate/i)
   })
 
+  test('sslnegotiation=direct is encrypted from the first byte, where the server is new enough', async () => {
+    const [{ version }] = await server.admin.unsafe(
+      `SELECT current_setting('server_version_num')::int AS version`,
+    )
+    const credits = connection(
+      urlWith(database.url, { sslmode: 'require', sslnegotiation: 'direct' }, 'localhost'),
+    )
+    const found = await encrypted(credits).catch((error) => error.code)
+    expect(found).toBe(version >= 170_000 ? true : UNAVAILABLE.code)
+  })
+
   test("a login by the client's own certificate, and by no other", async () => {
     const role = 'certified'
     makeCertificate('client', role)

@@ -162,6 +162,22 @@ describeWithPgBouncer('behind a pooler in transaction mode', () => {
     expect(await credits.getRemainingCredits('u')).toBe(49)
   })
 
+  test('the option schema is, too, and triggers look where the session looks', async () => {
+    const database = await twins()
+    await database.run(
+      'CREATE TABLE notes (credits integer)',
+      `CREATE FUNCTION note() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+         INSERT INTO notes VALUES (NEW.credits); RETURN NEW; END $$`,
+      'CREATE TRIGGER note AFTER INSERT ON tenant.credit FOR EACH ROW EXECUTE FUNCTION note()',
+    )
+    const pooler = await startPgBouncer(database.url, { poolSize: 1 })
+    afterwards(() => pooler.stop())
+    const url = pooler.through(database.url)
+    expect(await live(connection(`${url}?application_name=tenant`, { schema: 'tenant' }))).toBe(49)
+    expect(await live(connection(url))).toBe(4)
+    expect(await database.sql('SELECT credits FROM notes')).toEqual([{ credits: -1 }, { credits: -1 }])
+  })
+
   test('options, which it refuses, are said to be wrong', async () => {
     const database = await TestDatabase.fresh()
     const pooler = await startPgBouncer(database.url)

@@ -259,3 +259,26 @@ describe('which one it is', () => {
     expect(await cli(['grant', 'nobody', '5'], { cwd })).toMatchObject({ code: 3, out: '' })
   })
 })
+
+postgres.test('PGPASSWORD and its like in a file hold for what the URL leaves out', async () => {
+  const database = await TestDatabase.fresh()
+  await database.user('u', 42)
+  const { host, hostname, port, username, password, pathname } = new URL(database.url)
+  const [PGUSER, PGPASSWORD] = [decodeURIComponent(username), decodeURIComponent(password)]
+  const cwd = app({
+    '.env.local': { PGUSER, PGPASSWORD },
+    '.env': { DATABASE_URL: `postgres://${host}${pathname}`, PGPASSWORD: 'wrong' },
+  })
+  const source = 'DATABASE_URL in .env'
+  expect(await found(cwd)).toEqual({ place: `postgres://${host}${pathname}`, source })
+  const { errors } = await cli(['balance', 'u'], { cwd, env: { PGPASSWORD: 'wrong' } })
+  expect(errors).toContain('28P01')
+  write(cwd, '.env', {
+    DATABASE_URL: 'postgres://',
+    PGHOST: hostname,
+    PGPORT: port,
+    PGDATABASE: pathname.slice(1),
+  })
+  const { out } = await cli(['balance', 'u', '--json'], { cwd })
+  expect(JSON.parse(out).credits).toBe(42)
+})

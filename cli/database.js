@@ -8,6 +8,9 @@ const { listed } = require('./output')
 /** What the package reads from the environment. */
 const NAMES = ['DATABASE_URL', 'DATABASE_PROVIDER', 'DB_SCHEMA', 'DB_MAX_CONNECTIONS']
 
+/** And for what a PostgreSQL URL leaves out, which may be a password in a file of its own: `PGPASSWORD` and its like. */
+const isOfPostgres = (name) => name.startsWith('PG')
+
 /**
  * The options of `connect`, and where the URL comes from: `--url`, the file of `--env`, the environment, or the env
  * files of the working directory. What the files say holds for this process, name by name as in Next.js; what
@@ -39,6 +42,9 @@ function chosen(places) {
     if (!place) continue
     values[name] = place.env[name]
     origins[name] = place.origin
+  }
+  for (const { env } of places) {
+    for (const name of Object.keys(env).filter(isOfPostgres)) values[name] ??= env[name]
   }
   return { values, origins }
 }
