@@ -152,7 +152,9 @@ function failStuck(find, update) {
 
 /** Fails a task, unless somebody has touched it since it was found: then it is nothing. */
 async function fail({ id, userId, status, updatedAt }, update, { errorMessage, refundPolicy }) {
-  const untouched = { ifStatus: status, ifUpdatedBefore: new Date(updatedAt.getTime() + 1), refundPolicy }
+  // What is no time is for the update to refuse, which says what is there instead.
+  const before = updatedAt instanceof Date ? new Date(updatedAt.getTime() + 1) : new Date()
+  const untouched = { ifStatus: status, ifUpdatedBefore: before, refundPolicy }
   try {
     const failed = await update(id, { status: 'failed', errorMessage }, untouched)
     return failed && { id, userId, status, refund: failed.refund }

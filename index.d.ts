@@ -563,6 +563,8 @@ export interface Statement {
   entries: StatementEntry[]
   /** For the next page; `null` if this was the last. */
   cursor: string | null
+  /** There if values of the user's grants and charges can't be read: what they are, and whether their rows are left out for it. */
+  unreadable?: { creditId: string; field: string; found: string; leftOut: boolean }[]
 }
 
 /** Something that moved a user's balance. */
@@ -625,6 +627,7 @@ export interface LedgerFinding {
    * - `'delivered-task-refunded'`: a task was delivered, and its charge was refunded.
    * - `'failed-task-charged'`: a task has failed, and its charge was not refunded.
    * - `'wrong-time-unit'`: a time in seconds among milliseconds, or the other way round.
+   * - `'value-unreadable'`: a column holds something else than it says, such as text where a time belongs.
    */
   kind:
     | 'grant-out-of-range'
@@ -638,6 +641,7 @@ export interface LedgerFinding {
     | 'delivered-task-refunded'
     | 'failed-task-charged'
     | 'wrong-time-unit'
+    | 'value-unreadable'
   userId: string
   /** The row that is wrong, then those that show it. */
   rows: { table: 'credit' | 'media_tasks' | 'ai_task'; id: string }[]
@@ -949,6 +953,7 @@ export type MediaCreditsErrorCode =
   | 'INSUFFICIENT_CREDITS'
   | 'CHARGE_OWNER_MISMATCH'
   | 'CHARGE_CORRUPT'
+  | 'VALUE_UNREADABLE'
   | 'TOO_MANY_ACTIVE_TASKS'
   | 'FREE_TRIAL_USED_UP'
   | 'TASK_STATE_CONFLICT'
@@ -1094,6 +1099,7 @@ export type RefusalCode = Extract<
   | 'INSUFFICIENT_CREDITS'
   | 'CHARGE_OWNER_MISMATCH'
   | 'CHARGE_CORRUPT'
+  | 'VALUE_UNREADABLE'
   | 'TOO_MANY_ACTIVE_TASKS'
   | 'FREE_TRIAL_USED_UP'
   | 'TASK_STATE_CONFLICT'

@@ -200,7 +200,23 @@ pub enum Error {
         /// What is wrong with it.
         reason: String,
     },
-
+    /// A row holds something else than its column says, such as text where a time belongs.
+    #[error(
+        "{table}.{field} of row {id:?} holds {found}, not {expected}; nothing was written. Put the right \
+         value there: `npx media-credits audit` lists all such rows"
+    )]
+    ValueUnreadable {
+        /// The table, as the database names it.
+        table: &'static str,
+        /// The field, as JavaScript names it.
+        field: &'static str,
+        /// The row's `id`.
+        id: String,
+        /// What is there.
+        found: String,
+        /// What belongs there.
+        expected: &'static str,
+    },
     /// A plan's limit: the user has enough tasks whose credits are at risk. An app's pages may show this
     /// message, as they show that of [`Self::InsufficientCredits`].
     #[error("Too many active tasks, {active} of {max_active}")]
@@ -286,13 +302,12 @@ pub enum Error {
         remedy: String,
     },
     /// The evidence for the unit of timestamps contradicts itself.
-    #[error(
-        "can't tell whether timestamps are milliseconds or seconds: {evidence}. \
-         Pass connect({{ timestampUnit: 'ms' }}) or 's'"
-    )]
+    #[error("can't tell whether timestamps are milliseconds or seconds: {evidence}. {remedy}")]
     TimestampUnitUnclear {
         /// Which column says what.
         evidence: String,
+        /// What to do.
+        remedy: String,
     },
     /// Somebody else held the database's lock for too long.
     #[error(
@@ -389,6 +404,7 @@ impl Error {
             Self::SettleExceedsCharge { .. } => "SETTLE_EXCEEDS_CHARGE",
             Self::SettleConflict { .. } => "SETTLE_CONFLICT",
             Self::InBatch { error, .. } => error.code(),
+            Self::ValueUnreadable { .. } => "VALUE_UNREADABLE",
             Self::SchemaMismatch { .. } => "SCHEMA_MISMATCH",
             Self::TimestampUnitUnclear { .. } => "TIMESTAMP_UNIT_UNCLEAR",
             Self::DatabaseBusy { .. } | Self::TransactionNoCollision => "DATABASE_BUSY",
@@ -441,6 +457,9 @@ impl Error {
             | Self::UnknownField { table, field }
             | Self::MissingField { table, field } => {
                 vec![("table", text(table)), ("field", text(field))]
+            }
+            Self::ValueUnreadable { table, field, id, .. } => {
+                vec![("table", text(table)), ("field", text(field)), ("id", text(id))]
             }
             Self::ReadOnlyField { field, .. } => vec![("field", text(field))],
             Self::UserNotFound { user_id } => vec![("userId", text(user_id))],

@@ -173,6 +173,83 @@ fn the_unit_of_times() {
     }
 }
 
+/// Grants and charges; of each when it was made and when it expires, in one number for SQL.
+fn credit_rows(rows: &[(i64, &str)]) -> String {
+    let row = |(at, (created_at, expires_at)): (usize, &(i64, &str))| {
+        format!(
+            "('{at}', 'u', '{at}', 'grant', 1, 1, 'active', {created_at}, {created_at}, {expires_at})"
+        )
+    };
+    let rows: Vec<String> = rows.iter().enumerate().map(row).collect();
+    format!(
+        "INSERT INTO credit (id, user_id, transaction_no, transaction_type, credits, remaining_credits, status,
+                             created_at, updated_at, expires_at) VALUES {}",
+        rows.join(", ")
+    )
+}
+
+#[test]
+fn columns_whose_times_are_in_another_unit() {
+    const US: i64 = MS * 1000;
+    let (s, ms, us) = (S.to_string(), MS.to_string(), US.to_string());
+    let (s, ms, us) = (s.as_str(), ms.as_str(), us.as_str());
+    let ai_task = |at: i64| {
+        format!(
+            "INSERT INTO ai_task (id, user_id, media_type, provider, model, prompt, status, created_at, updated_at)
+             VALUES ('{at}', 'u', 'image', 'p', 'm', 'p', 'pending', {at}, {at})"
+        )
+    };
+    let user = |column: &str, value: &str| {
+        format!("ALTER TABLE user ADD COLUMN {column} integer DEFAULT {value}")
+    };
+    const UNCLEAR: Result<&str, &str> = Err("TIMESTAMP_UNIT_UNCLEAR");
+    let mostly_never = |expires_at| {
+        let mut rows = vec![(MS, "NULL"); 500];
+        rows.extend([(MS, expires_at); 2]);
+        credit_rows(&rows)
+    };
+    let rows: [(Vec<String>, Result<&str, &str>); 16] = [
+        // rows; the unit or the code
+        (vec![credit_rows(&[(MS, ms), (MS, ms), (MS, "NULL")])], Ok("ms")),
+        (vec![credit_rows(&[(MS, s), (MS, s)])], UNCLEAR),
+        (vec![credit_rows(&[(MS, us), (MS, us)])], UNCLEAR),
+        (vec![mostly_never(ms)], Ok("ms")),
+        (vec![mostly_never(s)], UNCLEAR),
+        // A single row is found by an audit.
+        (vec![credit_rows(&[(MS, ms), (MS, s)])], Ok("ms")),
+        (vec![credit_rows(&[(MS, "NULL"), (MS, s)])], Ok("ms")),
+        (vec![credit_rows(&[(MS, "'2026-11-22'"), (MS, "x'00'")])], Ok("ms")),
+        // Long ago, and never.
+        (vec![credit_rows(&[(MS, "0"), (MS, "1"), (MS, "9223372036854775807")])], Ok("ms")),
+        (vec![credit_rows(&[(MS, "8640000000000000"), (MS, "253402300799000")])], Ok("ms")),
+        (vec![credit_rows(&[(US, ms), (US, ms)])], UNCLEAR),
+        (vec![credit_rows(&[(S, ms), (S, ms)])], UNCLEAR),
+        // One of many clocks is a single row too; text, and the number of a day, are no times.
+        (vec![credit_rows(&[vec![(MS, ms); 20], vec![(S, ms)]].concat())], Ok("ms")),
+        (
+            vec![task_row(MS, MS), task_row(MS + 1, MS).replace(&format!("{MS})"), "2461373.5)")],
+            Ok("ms"),
+        ),
+        // The functions about such tasks say it, and no others.
+        (vec![ai_task(S), ai_task(S + 1)], Ok("ms")),
+        (vec![credit_rows(&[(MS, ms)]), user("banned_at", s)], Ok("ms")),
+    ];
+    for (inserts, expected) in rows {
+        let folder = tempfile::tempdir().unwrap();
+        let mut statements = vec![TABLES];
+        statements.extend(inserts.iter().map(String::as_str));
+        let path = file(folder.path(), &statements);
+        let unit = open(&path).map(|database| found(&database, "timestampUnit"));
+        let unit = unit.map_err(|error| error.code());
+        assert_eq!(
+            unit,
+            expected.map(str::to_owned),
+            "{}",
+            inserts.join("; ").chars().take(300).collect::<String>()
+        );
+    }
+}
+
 #[test]
 fn an_option_settles_an_unclear_unit() {
     let folder = tempfile::tempdir().unwrap();

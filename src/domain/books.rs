@@ -18,6 +18,32 @@ pub struct Books {
     pub charges: Vec<ChargeEntry>,
     /// What it was charged for.
     pub tasks: Vec<TaskEntry>,
+    /// Values that can't be read, of these rows and of those that are left out for it.
+    pub unreadable: Vec<Unreadable>,
+}
+
+/// A value that is not what its column says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unreadable {
+    /// The row.
+    pub row: RowId,
+    /// The column, by its name in JavaScript.
+    pub field: &'static str,
+    /// What is there, in words.
+    pub found: String,
+    /// Whether its row is left out of the books: a grant or a charge that does not say how many credits it is about.
+    pub left_out: Option<LeftOut>,
+}
+
+/// What a row is that is left out of the books.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LeftOut {
+    /// A grant.
+    Grant,
+    /// A charge that was not refunded.
+    ActiveCharge,
+    /// A charge that was.
+    RefundedCharge,
 }
 
 /// A row of some table.
@@ -168,6 +194,17 @@ impl Books {
         Self { user_id: user_id.to_owned(), ..Self::default() }
     }
 
+    /// Enters what can't be read of a row.
+    pub fn enter_unreadable(
+        &mut self,
+        row: RowId,
+        values: Vec<(&'static str, String)>,
+        left_out: Option<LeftOut>,
+    ) {
+        let value = |(field, found)| Unreadable { row: row.clone(), field, found, left_out };
+        self.unreadable.extend(values.into_iter().map(value));
+    }
+
     /// The charges that were not refunded.
     pub fn active_charges(&self) -> impl Iterator<Item = &ChargeEntry> {
         self.charges.iter().filter(|charge| charge.active)
@@ -175,7 +212,9 @@ impl Books {
 
     /// Whether some active charge drew nobody knows what.
     pub fn hides_draws(&self) -> bool {
+        let is_left_out = |value: &Unreadable| value.left_out == Some(LeftOut::ActiveCharge);
         self.active_charges().any(|charge| charge.draws.is_err())
+            || self.unreadable.iter().any(is_left_out)
     }
 
     /// What charges drew on each grant that one drew on.

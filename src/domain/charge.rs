@@ -26,6 +26,9 @@ pub struct Grant {
     pub active: bool,
 }
 
+/// When a grant expires of which nobody can read that: it is over, since only what is certain can be spent.
+pub const EXPIRY_UNREADABLE_MS: i64 = i64::MIN;
+
 impl Grant {
     /// Whether credits on this grant can be spent at that time.
     pub fn is_spendable(&self, now_ms: i64) -> bool {

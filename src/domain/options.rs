@@ -73,10 +73,15 @@ impl Guards {
     }
 
     /// Refuses a task that is not as they say.
-    pub fn check(&self, task_id: &str, status: &str, updated_at_ms: i64) -> Result<()> {
+    pub fn check(&self, task_id: &str, status: &str, updated_at_ms: &Result<i64>) -> Result<()> {
         let in_state =
             self.statuses.as_ref().is_none_or(|some| some.iter().any(|one| one == status));
-        let untouched = self.updated_before_ms.is_none_or(|before_ms| updated_at_ms < before_ms);
+        let untouched = match (self.updated_before_ms, updated_at_ms) {
+            (None, _) => true,
+            (Some(before_ms), Ok(updated_at_ms)) => *updated_at_ms < before_ms,
+            (Some(_), Err(unreadable)) if in_state => return Err(unreadable.clone()),
+            (Some(_), Err(_)) => false,
+        };
         if in_state && untouched {
             return Ok(());
         }
@@ -259,8 +264,8 @@ mod tests {
             (options(&[("ifUpdatedBefore", Value::InvalidDate)]), "a", 9, Some("INVALID_DATE")),
         ];
         for (options, status, updated_at_ms, code) in rows {
-            let checked =
-                Guards::parse(&options).and_then(|guards| guards.check("t", status, updated_at_ms));
+            let checked = Guards::parse(&options)
+                .and_then(|guards| guards.check("t", status, &Ok(updated_at_ms)));
             assert_eq!(checked.err().map(|error| error.code()), code, "{options:?} {status}");
         }
         Ok(())

@@ -317,7 +317,7 @@ mod tests {
             user_id: user_id.into(),
             status: "completed".into(),
             credit_id: credit_id.map(str::to_owned),
-            updated_at_ms: 0,
+            updated_at_ms: Ok(0),
             free_trial: None,
         };
         let there = || Some(charge(true, 10, DRAWN, None));

@@ -56,7 +56,7 @@ const CALLS: [&str; 37] = [
 ];
 
 /// The codes of the caller's fault and of the ledger's refusal, as `docs/errors.md` has them.
-const REFUSALS: [&str; 26] = [
+const REFUSALS: [&str; 27] = [
     "INVALID_ARGUMENT",
     "INVALID_AMOUNT",
     "INVALID_ID",
@@ -83,6 +83,7 @@ const REFUSALS: [&str; 26] = [
     "SETTLE_EXCEEDS_CHARGE",
     "SETTLE_CONFLICT",
     "CHARGE_CORRUPT",
+    "VALUE_UNREADABLE",
 ];
 
 /// The codes of the database's trouble.

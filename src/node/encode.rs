@@ -194,11 +194,23 @@ fn statement_json(statement: &Statement, rows: &[Row]) -> Json {
             "task": task,
         })
     });
-    json!({
+    let unreadable = statement.unreadable.iter().map(|value| {
+        json!({
+            "creditId": value.row.1,
+            "field": value.field,
+            "found": value.found,
+            "leftOut": value.left_out.is_some(),
+        })
+    });
+    let mut json = json!({
         "openingBalance": statement.opening_balance,
         "entries": entries.collect::<Vec<_>>(),
         "cursor": statement.next,
-    })
+    });
+    if !statement.unreadable.is_empty() {
+        json["unreadable"] = unreadable.collect();
+    }
+    json
 }
 
 fn audited_json(audited: &Audited) -> Json {

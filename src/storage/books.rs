@@ -4,7 +4,9 @@ use std::borrow::Cow;
 use std::collections::BTreeSet;
 
 use super::Row;
-use crate::domain::books::{Books, ChargeEntry, GrantEntry, TaskEntry, Times};
+use crate::domain::books::{Books, ChargeEntry, GrantEntry, LeftOut, TaskEntry, Times};
+use crate::domain::charge::EXPIRY_UNREADABLE_MS;
+use crate::domain::table::TableName;
 
 /// Which books to read.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -39,10 +41,10 @@ pub struct CreditEntry<'r> {
     pub user_id: Cow<'r, str>,
     /// Its `transaction_type`.
     pub transaction_type: Cow<'r, str>,
-    /// What was granted; of a charge, what it took, as a negative number.
-    pub credits: i64,
-    /// What is left of a grant.
-    pub remaining: i64,
+    /// What was granted; of a charge, what it took, as a negative number. `None`: that can't be read.
+    pub credits: Option<i64>,
+    /// What is left of a grant. `None`: that can't be read.
+    pub remaining: Option<i64>,
     /// Whether its `status` is `active`.
     pub active: bool,
     /// Its `consumed_detail`, as found.
@@ -51,7 +53,12 @@ pub struct CreditEntry<'r> {
     pub metadata: Option<Cow<'r, str>>,
     /// Its times.
     pub times: Times,
+    /// Columns that hold something else than they say, and what.
+    pub unreadable: Vec<Odd>,
 }
+
+/// A column, by its name in JavaScript, that holds something else than it says, and what in words.
+pub type Odd = (&'static str, String);
 
 /// Whose these rows are, each user once.
 pub fn owners_of(rows: &[Row]) -> Vec<Cow<'_, str>> {
@@ -68,23 +75,41 @@ impl BooksPage {
     /// Enters a row of `credit`.
     pub fn enter_credit(&mut self, entry: CreditEntry<'_>) {
         self.credit_rows += 1;
-        let CreditEntry { credits, remaining, active, times, .. } = entry;
+        let CreditEntry { credits, remaining, active, mut times, .. } = entry;
         let id = entry.id.into_owned();
         let books = self.books_of(&entry.user_id);
-        match entry.transaction_type.as_ref() {
-            "grant" => books.grants.push(GrantEntry { id, credits, remaining, active, times }),
-            "consume" => books.charges.push(
-                ChargeEntry::new(id, credits.saturating_neg(), active, times)
-                    .saying(entry.consumed_detail.as_deref(), entry.metadata.as_deref()),
-            ),
+        let is_odd = |field: &str| entry.unreadable.iter().any(|(odd, _)| *odd == field);
+        let left_out = match (entry.transaction_type.as_ref(), credits, remaining) {
+            ("grant", Some(credits), Some(remaining)) => {
+                // As charges see it.
+                if is_odd("expiresAt") {
+                    times.expires_at_ms = Some(EXPIRY_UNREADABLE_MS);
+                }
+                let grant = GrantEntry { id: id.clone(), credits, remaining, active, times };
+                books.grants.push(grant);
+                None
+            }
+            ("consume", Some(credits), _) => {
+                books.charges.push(
+                    ChargeEntry::new(id.clone(), credits.saturating_neg(), active, times)
+                        .saying(entry.consumed_detail.as_deref(), entry.metadata.as_deref()),
+                );
+                None
+            }
+            ("grant", ..) => Some(LeftOut::Grant),
+            ("consume", ..) if active => Some(LeftOut::ActiveCharge),
+            ("consume", ..) => Some(LeftOut::RefundedCharge),
             // The app's own kinds of row move no credits.
-            _ => {}
-        }
+            _ => None,
+        };
+        books.enter_unreadable((TableName::Credit, id), entry.unreadable, left_out);
     }
 
     /// Enters a task.
-    pub fn enter_task(&mut self, user_id: &str, task: TaskEntry) {
-        self.books_of(user_id).tasks.push(task);
+    pub fn enter_task(&mut self, user_id: &str, task: TaskEntry, unreadable: Vec<Odd>) {
+        let books = self.books_of(user_id);
+        books.enter_unreadable((TableName::Tasks(task.kind), task.id.clone()), unreadable, None);
+        books.tasks.push(task);
     }
 
     fn books_of(&mut self, user_id: &str) -> &mut Books {

@@ -8,7 +8,9 @@ mod tests;
 use std::collections::{HashMap, HashSet};
 use std::ops::Range;
 
-use super::books::{Books, ChargeEntry, Drawn, GrantEntry, RowId, TaskEntry, Times, sum};
+use super::books::{
+    Books, ChargeEntry, Drawn, GrantEntry, LeftOut, RowId, TaskEntry, Times, Unreadable, sum,
+};
 use super::table::TableName;
 
 /// Whose the rows are that these books name and do not hold. What is not in here is nowhere.
@@ -39,6 +41,8 @@ pub enum Kind {
     DeliveredTaskRefunded,
     /// A time in another unit than the others.
     WrongTimeUnit,
+    /// A column holds something else than it says.
+    ValueUnreadable,
 }
 
 impl Kind {
@@ -56,6 +60,7 @@ impl Kind {
             Self::FailedTaskCharged => "failed-task-charged",
             Self::DeliveredTaskRefunded => "delivered-task-refunded",
             Self::WrongTimeUnit => "wrong-time-unit",
+            Self::ValueUnreadable => "value-unreadable",
         }
     }
 }
@@ -97,7 +102,7 @@ enum Role {
 impl<'b> Audit<'b> {
     /// An audit of these books.
     pub fn of(books: &'b Books) -> Self {
-        let Books { grants, charges, tasks, .. } = books;
+        let Books { grants, charges, tasks, unreadable, .. } = books;
         let mut held = HashMap::with_capacity(grants.len() + charges.len() + tasks.len());
         for grant in grants {
             held.insert((TableName::Credit, grant.id.as_str()), Role::Grant);
@@ -109,6 +114,15 @@ impl<'b> Audit<'b> {
                 _ => Role::RefundedCharge,
             };
             held.insert((TableName::Credit, charge.id.as_str()), role);
+        }
+        for value in unreadable {
+            let role = match value.left_out {
+                Some(LeftOut::Grant) => Role::Grant,
+                Some(LeftOut::ActiveCharge) => Role::ActiveCharge,
+                Some(LeftOut::RefundedCharge) => Role::RefundedCharge,
+                None => continue,
+            };
+            held.insert((value.row.0, value.row.1.as_str()), role);
         }
         for task in tasks {
             held.insert((TableName::Tasks(task.kind), task.id.as_str()), Role::Task);
@@ -131,9 +145,15 @@ impl<'b> Audit<'b> {
             .collect()
     }
 
-    /// Everything that is wrong: grants first, then charges, then tasks.
+    /// Everything that is wrong: what can't be read first, then grants, charges and tasks.
     pub fn findings(&self, owners: &Owners) -> Vec<Finding> {
         let mut found = Vec::new();
+        for Unreadable { row, field, found: value, left_out } in &self.books.unreadable {
+            let (table, id) = (row.0.sql(), &row.1);
+            let outcome = if left_out.is_some() { ", so the row is left out" } else { "" };
+            let message = format!("{field} of {table} {id} holds {value}{outcome}");
+            found.push(self.finding(Kind::ValueUnreadable, vec![row.clone()], vec![], message));
+        }
         let drawn = self.books.drawn_on_grants();
         let nothing = Drawn::default();
         for grant in &self.books.grants {

@@ -173,7 +173,7 @@ fn findings() {
         ("seconds among milliseconds", vec![in_seconds()], vec![], vec![], vec![WrongTimeUnit]),
     ];
     for (about, grants, charges, tasks, expected) in rows {
-        let books = Books { user_id: "u".to_owned(), grants, charges, tasks };
+        let books = Books { grants, charges, tasks, ..Books::of("u") };
         let found = Audit::of(&books).findings(&Owners::new());
         let kinds: Vec<Kind> = found.iter().map(|finding| finding.kind).collect();
         assert_eq!(kinds, expected, "{about}: {found:?}");

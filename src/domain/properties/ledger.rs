@@ -108,7 +108,7 @@ fn check_statements(tables: &Tables) -> Checked {
         let mut query = Query { limit: 7, ..Query::default() };
         let mut paged = Vec::new();
         loop {
-            let Statement { opening_balance, entries, next } = page(&query);
+            let Statement { opening_balance, entries, next, .. } = page(&query);
             prop_assert_eq!(opening_balance, paged.last().map_or(0, |entry: &Entry| entry.balance));
             paged.extend(entries);
             let Some(next) = next else { break };

@@ -208,7 +208,7 @@ impl Row {
             user_id: self.text("userId").unwrap().to_owned(),
             status: self.text("status").unwrap().to_owned(),
             credit_id: self.text("creditId").map(str::to_owned),
-            updated_at_ms: self.time_ms("updatedAt").unwrap(),
+            updated_at_ms: Ok(self.time_ms("updatedAt").unwrap()),
             free_trial: None,
         }
     }

@@ -9,7 +9,7 @@ mod tests;
 
 use std::collections::HashMap;
 
-use super::books::{Books, ChargeEntry, GrantEntry, RowId};
+use super::books::{Books, ChargeEntry, GrantEntry, RowId, Unreadable};
 use super::table::TableName;
 use super::value::Value;
 use crate::error::{Error, Result};
@@ -126,6 +126,8 @@ pub struct Statement {
     pub entries: Vec<Entry>,
     /// Where the next page begins, if there is one.
     pub next: Option<String>,
+    /// Values of the user's grants and charges that can't be read, and whether their rows are left out for it.
+    pub unreadable: Vec<Unreadable>,
 }
 
 /// Writes a page of a user's statement as of this time.
@@ -142,7 +144,9 @@ pub fn statement(books: &Books, query: &Query, now_ms: i64) -> Statement {
     let more = entries.len() > query.limit;
     entries.truncate(query.limit);
     let next = entries.last().filter(|_| more).map(|entry| Cursor::of(entry).write());
-    Statement { opening_balance, entries, next }
+    let of_credit = |value: &&Unreadable| value.row.0 == TableName::Credit;
+    let unreadable = books.unreadable.iter().filter(of_credit).cloned().collect();
+    Statement { opening_balance, entries, next, unreadable }
 }
 
 /// All entries, in order.

@@ -28,8 +28,8 @@ pub struct TaskFacts {
     pub status: String,
     /// Its charge.
     pub credit_id: Option<String>,
-    /// When it was last written.
-    pub updated_at_ms: i64,
+    /// When it was last written, or why that can't be read.
+    pub updated_at_ms: Result<i64>,
     /// Whether it says that it is a free trial; `None` where the tables can't count them.
     pub free_trial: Option<bool>,
 }

@@ -128,7 +128,7 @@ impl TaskPatch {
         charge: Option<&Charge>,
         claimed: bool,
     ) -> Result<OnCharge> {
-        self.guards.check(&self.id, &task.status, task.updated_at_ms)?;
+        self.guards.check(&self.id, &task.status, &task.updated_at_ms)?;
         let charge = match (self.charge_to_load(task), charge) {
             (None, _) => return Ok(OnCharge::Nothing),
             // An old task may name a charge that is gone. It must be able to fail all the same.

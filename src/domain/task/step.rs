@@ -77,7 +77,7 @@ impl Step {
 
     /// Checks the task, and says what is to be charged.
     pub fn check(&self, task: &TaskFacts) -> Result<Option<ChargeRequest>> {
-        self.guards.check(&self.id, &task.status, task.updated_at_ms)?;
+        self.guards.check(&self.id, &task.status, &task.updated_at_ms)?;
         let Some(credits) = self.credits else { return Ok(None) };
         if task.status == FAILED && self.fields.get("status").is_none() {
             return Err(Error::ReadOnlyField {

@@ -29,7 +29,7 @@ fn task(status: &str, credit_id: Option<&str>) -> TaskFacts {
         user_id: "u".into(),
         status: status.into(),
         credit_id: credit_id.map(str::to_owned),
-        updated_at_ms: 5,
+        updated_at_ms: Ok(5),
         free_trial: None,
     }
 }

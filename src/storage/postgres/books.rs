@@ -15,7 +15,7 @@ use crate::domain::audit::Owners;
 use crate::domain::books::{RowId, TaskEntry, Times};
 use crate::domain::table::{TableName, TaskKind};
 use crate::storage::Row;
-use crate::storage::books::{BooksPage, CreditEntry, Shelf};
+use crate::storage::books::{BooksPage, CreditEntry, Odd, Shelf};
 use crate::storage::schema::{Kind, Table, quote};
 
 type Result<T> = std::result::Result<T, Failure>;
@@ -75,7 +75,10 @@ impl Session<'_> {
                 let status = get::<Option<&str>>(row, 2)?.unwrap_or_default();
                 let entry =
                     TaskEntry::new(kind, get(row, 0)?, status, get(row, 3)?, times(row, 4)?);
-                page.enter_task(get(row, 1)?, entry);
+                let mut odd = Vec::new();
+                note_null(&mut odd, "status", get::<Option<&str>>(row, 2)?.is_none());
+                note_times(&mut odd, &entry.times);
+                page.enter_task(get(row, 1)?, entry, odd);
             }
         }
         Ok(page)
@@ -186,19 +189,41 @@ fn with_ids(table: &Table, ids: &[&str]) -> Statement {
 
 fn credit_entry(row: &DatabaseRow) -> Result<CreditEntry<'_>> {
     let text = |at: usize| get::<Option<&str>>(row, at);
-    let whole =
-        |at| Ok::<_, Failure>(get::<Option<Whole>>(row, at)?.map_or(0, |Whole(number)| number));
+    let (transaction_type, status) = (text(2)?, text(5)?);
+    let whole = |at| Ok::<_, Failure>(get::<Option<Whole>>(row, at)?.map(|Whole(number)| number));
+    let (credits, remaining) = (whole(3)?, whole(4)?);
+    let times = times(row, 8)?;
+    let mut odd = Vec::new();
+    note_null(&mut odd, "transactionType", transaction_type.is_none());
+    note_null(&mut odd, "status", status.is_none());
+    note_null(&mut odd, "credits", credits.is_none());
+    let is_grant = transaction_type == Some("grant");
+    note_null(&mut odd, "remainingCredits", is_grant && remaining.is_none());
+    note_times(&mut odd, &times);
     Ok(CreditEntry {
         id: get::<&str>(row, 0)?.into(),
         user_id: get::<&str>(row, 1)?.into(),
-        transaction_type: text(2)?.unwrap_or_default().into(),
-        credits: whole(3)?,
-        remaining: whole(4)?,
-        active: text(5)? == Some("active"),
+        transaction_type: transaction_type.unwrap_or_default().into(),
+        credits,
+        remaining,
+        active: status == Some("active"),
         consumed_detail: text(6)?.map(|detail| detail.as_bytes().into()),
         metadata: text(7)?.map(Into::into),
-        times: times(row, 8)?,
+        times,
+        unreadable: odd,
     })
+}
+
+/// Notes a column that may be NULL in this database, and is, where the ledger needs a value.
+fn note_null(odd: &mut Vec<Odd>, field: &'static str, is_null: bool) {
+    if is_null {
+        odd.push((field, "NULL".to_owned()));
+    }
+}
+
+fn note_times(odd: &mut Vec<Odd>, times: &Times) {
+    note_null(odd, "createdAt", times.created_at_ms.is_none());
+    note_null(odd, "updatedAt", times.updated_at_ms.is_none());
 }
 
 fn times(row: &DatabaseRow, first: usize) -> Result<Times> {

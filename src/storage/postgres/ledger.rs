@@ -21,6 +21,7 @@ use crate::domain::grant::{GrantFacts, NewGrant};
 use crate::domain::refund::Refundable;
 use crate::domain::table::{TableName, TaskKind};
 use crate::domain::task::TaskFacts;
+use crate::error::Error;
 use crate::storage::Row;
 use crate::storage::schema::Table;
 
@@ -242,7 +243,13 @@ impl Session<'_> {
             user_id: get(row, 0)?,
             status: get(row, 1)?,
             credit_id: get(row, 2)?,
-            updated_at_ms: read_time(row, 3)?.unwrap_or_default(),
+            updated_at_ms: read_time(row, 3)?.ok_or_else(|| Error::ValueUnreadable {
+                table,
+                field: "updatedAt",
+                id: wanted.id.to_owned(),
+                found: "NULL".to_owned(),
+                expected: "a time",
+            }),
             free_trial: get(row, 4)?,
         };
         let charge = read_charges(charge)?.into_iter().next();

@@ -9,7 +9,7 @@ use tokio_postgres::types::{FromSql, IsNull, ToSql, Type, to_sql_checked};
 use super::ids::Uuid;
 use crate::domain::column::in_form;
 use crate::domain::value::{Value, iso8601};
-use crate::storage::schema::{Column, Kind};
+use crate::storage::schema::{Column, Kind, within_dates};
 
 type Boxed = Box<dyn StdError + Sync + Send>;
 
@@ -201,9 +201,9 @@ fn whole(number: i64, column: &Column) -> Value {
     }
 }
 
-/// Rounds down to the millisecond. "infinity" becomes the latest time that can be counted.
+/// Rounds down to the millisecond. "infinity" becomes the latest time that a `Date` holds.
 pub(super) fn to_ms(micros: i64) -> i64 {
-    micros.div_euclid(1000).saturating_add(EPOCH_2000_MS)
+    within_dates(micros.div_euclid(1000).saturating_add(EPOCH_2000_MS))
 }
 
 #[cfg(test)]

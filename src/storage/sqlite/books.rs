@@ -1,6 +1,5 @@
 //! Whole books, in SQLite's SQL: page by page, a page's rows with one statement a table.
 
-use std::borrow::Cow;
 use std::sync::Arc;
 
 use rusqlite::params_from_iter;
@@ -8,12 +7,13 @@ use rusqlite::types::ValueRef;
 
 use super::Database;
 use super::error::Doing;
-use super::ledger::bytes;
+use super::ledger::{bytes, lossy, text};
+use super::value::{found, time_ms, whole};
 use crate::domain::audit::Owners;
 use crate::domain::books::{RowId, TaskEntry, Times};
 use crate::domain::table::{TableName, TaskKind};
 use crate::error::Result;
-use crate::storage::books::{BooksPage, CreditEntry, Shelf};
+use crate::storage::books::{BooksPage, CreditEntry, Odd, Shelf};
 
 /// The users of a page: a condition on `user_id` with its parameters.
 struct Range {
@@ -26,19 +26,24 @@ impl Database {
     pub(super) fn read_books(&mut self, shelf: &Shelf) -> Result<BooksPage> {
         let (range, next) = self.range(shelf)?;
         let mut page = BooksPage { next, ..BooksPage::default() };
-        self.each(TableName::Credit, CREDIT, &range, |row, times| {
-            page.enter_credit(credit_entry(row, times)?);
+        self.each(TableName::Credit, CREDIT, &range, |row, times, odd| {
+            page.enter_credit(credit_entry(row, times, odd)?);
             Ok(())
         })?;
         for kind in [TaskKind::Media, TaskKind::Ai] {
             let Ok(table) = self.schema.table(TableName::Tasks(kind)) else { continue };
             let columns = format!("id, user_id, status, {}", table.column_or("credit_id", "NULL"));
-            self.each(TableName::Tasks(kind), &columns, &range, |row, times| {
-                let id = text(row.get_ref(0)?).into_owned();
-                let credit_id = bytes(row.get_ref(3)?).map(|bytes| lossy(bytes).into_owned());
-                let status = text(row.get_ref(2)?);
-                let entry = TaskEntry::new(kind, id, &status, credit_id, times);
-                page.enter_task(&text(row.get_ref(1)?), entry);
+            self.each(TableName::Tasks(kind), &columns, &range, |row, times, mut odd| {
+                let at = |at: usize| row.get_ref(at);
+                note_text(&mut odd, "id", at(0)?);
+                note_text(&mut odd, "status", at(2)?);
+                if at(3)? != ValueRef::Null {
+                    note_text(&mut odd, "creditId", at(3)?);
+                }
+                let id = text(at(0)?).into_owned();
+                let credit_id = bytes(at(3)?).map(|bytes| lossy(bytes).into_owned());
+                let entry = TaskEntry::new(kind, id, &text(at(2)?), credit_id, times);
+                page.enter_task(&text(at(1)?), entry, odd);
                 Ok(())
             })?;
         }
@@ -100,13 +105,13 @@ impl Database {
         Ok((Range { condition, parameters }, last))
     }
 
-    /// Calls `enter` for each row of these users, with its times.
+    /// Calls `enter` for each row of these users, with its times, and with those columns of times that hold none.
     fn each(
         &self,
         table: TableName,
         columns: &str,
         range: &Range,
-        mut enter: impl FnMut(&rusqlite::Row<'_>, Times) -> rusqlite::Result<()>,
+        mut enter: impl FnMut(&rusqlite::Row<'_>, Times, Vec<Odd>) -> rusqlite::Result<()>,
     ) -> Result<()> {
         let table = Arc::clone(self.schema.table(table)?);
         let times = ["createdAt", "updatedAt", "deletedAt", "expiresAt"]
@@ -119,22 +124,26 @@ impl Database {
             let first_time = statement.column_count() - 4;
             let mut rows = statement.query(params_from_iter(&range.parameters))?;
             while let Some(row) = rows.next()? {
-                let time = |at: usize| row.get_ref(first_time + at).map(|stored| self.time(stored));
-                let times = Times {
-                    created_at_ms: time(0)?,
-                    updated_at_ms: time(1)?,
-                    deleted_at_ms: time(2)?,
-                    expires_at_ms: time(3)?,
+                let mut odd = Vec::new();
+                let mut time = |at: usize, field, must_be: bool| -> rusqlite::Result<Option<i64>> {
+                    let stored = row.get_ref(first_time + at)?;
+                    let time = time_ms(stored, self.schema.timestamp_unit);
+                    if time.is_none() && (must_be || stored != ValueRef::Null) {
+                        odd.push((field, found(stored)));
+                    }
+                    Ok(time)
                 };
-                enter(row, times)?;
+                let times = Times {
+                    created_at_ms: time(0, "createdAt", true)?,
+                    updated_at_ms: time(1, "updatedAt", true)?,
+                    deleted_at_ms: time(2, "deletedAt", false)?,
+                    expires_at_ms: time(3, "expiresAt", false)?,
+                };
+                enter(row, times, odd)?;
             }
             Ok(())
         };
         read().doing("reading the books")
-    }
-
-    fn time(&self, stored: ValueRef<'_>) -> Option<i64> {
-        integer(stored).map(|stored| self.schema.timestamp_unit.to_ms(stored))
     }
 }
 
@@ -142,46 +151,49 @@ const MEDIA_TASKS: TableName = TableName::Tasks(TaskKind::Media);
 const AI_TASKS: TableName = TableName::Tasks(TaskKind::Ai);
 
 const CREDIT: &str = "id, user_id, transaction_type, credits, remaining_credits, status, \
-                      consumed_detail, metadata";
+                      consumed_detail, metadata, transaction_no";
 
-fn credit_entry<'r>(row: &'r rusqlite::Row<'_>, times: Times) -> rusqlite::Result<CreditEntry<'r>> {
+fn credit_entry<'r>(
+    row: &'r rusqlite::Row<'_>,
+    times: Times,
+    mut odd: Vec<Odd>,
+) -> rusqlite::Result<CreditEntry<'r>> {
+    let at = |at: usize| row.get_ref(at);
+    let transaction_type = text(at(2)?);
+    let (credits, remaining) = (whole(at(3)?), whole(at(4)?));
+    note_text(&mut odd, "id", at(0)?);
+    note_text(&mut odd, "transactionType", at(2)?);
+    note_text(&mut odd, "status", at(5)?);
+    note_text(&mut odd, "transactionNo", at(8)?);
+    if credits.is_none() {
+        odd.push(("credits", found(at(3)?)));
+    }
+    if remaining.is_none() && transaction_type == "grant" {
+        odd.push(("remainingCredits", found(at(4)?)));
+    }
+    // Without an id that is text nobody can draw on a grant.
+    let is_named = at(0)?.as_str().is_ok();
     Ok(CreditEntry {
-        id: text(row.get_ref(0)?),
-        user_id: text(row.get_ref(1)?),
-        transaction_type: text(row.get_ref(2)?),
-        credits: integer(row.get_ref(3)?).unwrap_or_default(),
-        remaining: integer(row.get_ref(4)?).unwrap_or_default(),
-        active: text(row.get_ref(5)?) == "active",
-        consumed_detail: bytes(row.get_ref(6)?),
-        metadata: bytes(row.get_ref(7)?).map(lossy),
+        id: text(at(0)?),
+        user_id: text(at(1)?),
+        transaction_type,
+        credits: credits.filter(|_| is_named),
+        remaining,
+        active: text(at(5)?) == "active",
+        consumed_detail: bytes(at(6)?),
+        metadata: bytes(at(7)?).map(lossy),
         times,
+        unreadable: odd,
     })
+}
+
+/// Notes a column that should be text and is none.
+fn note_text(odd: &mut Vec<Odd>, field: &'static str, stored: ValueRef<'_>) {
+    if stored.as_str().is_err() {
+        odd.push((field, found(stored)));
+    }
 }
 
 fn first_text(row: &rusqlite::Row<'_>) -> rusqlite::Result<String> {
     Ok(text(row.get_ref(0)?).into_owned())
-}
-
-fn text(stored: ValueRef<'_>) -> Cow<'_, str> {
-    bytes(stored).map(lossy).unwrap_or_default()
-}
-
-fn lossy(bytes: Cow<'_, [u8]>) -> Cow<'_, str> {
-    match bytes {
-        // Nearly every text is right, and this is the fastest way to know.
-        Cow::Borrowed(bytes) => match std::str::from_utf8(bytes) {
-            Ok(text) => Cow::Borrowed(text),
-            Err(_) => String::from_utf8_lossy(bytes),
-        },
-        Cow::Owned(bytes) => Cow::Owned(String::from_utf8_lossy(&bytes).into_owned()),
-    }
-}
-
-fn integer(stored: ValueRef<'_>) -> Option<i64> {
-    match stored {
-        ValueRef::Integer(number) => Some(number),
-        // Lossy on purpose: a time or a number of credits with a fraction is rounded to be told of.
-        ValueRef::Real(number) => Some(number as i64),
-        _ => None,
-    }
 }

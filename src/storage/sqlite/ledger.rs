@@ -10,9 +10,9 @@ use super::Database;
 use super::error::Doing;
 use super::purses::Purse;
 use super::statements::Verb;
-use super::value::{Bound, read};
+use super::value::{Bound, Cells, read, time_ms, whole};
 use super::views::{in_states, user_and_statuses};
-use crate::domain::charge::{Charge, Grant};
+use crate::domain::charge::{Charge, EXPIRY_UNREADABLE_MS, Grant};
 use crate::domain::credits::Credits;
 use crate::domain::plan::{self, Plan, RowChange};
 use crate::domain::refund::Refundable;
@@ -52,7 +52,11 @@ impl Ledger for Database {
 
     fn free_trials_used(&mut self, user_id: &str) -> Result<i64> {
         let sql = r#"SELECT COALESCE(free_trial_used, 0) FROM "user" WHERE id = ?1"#;
-        Ok(self.first(sql, [user_id], |row| row.get(0))?.unwrap_or(0))
+        let unit = self.schema.timestamp_unit;
+        self.first(sql, [user_id], |row| {
+            Ok(Cells { row, table: "user", id: user_id, unit }.whole(0, "freeTrialUsed"))
+        })?
+        .unwrap_or(Ok(0))
     }
 
     fn task_facts(&mut self, kind: TaskKind, id: &str) -> Result<Option<TaskFacts>> {
@@ -67,31 +71,39 @@ impl Ledger for Database {
         let sql = format!(
             "SELECT user_id, status, {credit_id}, updated_at, {free_trial} FROM {table} WHERE id = ?1"
         );
-        self.first(&sql, [id], |row| {
+        let read = |cells: Cells<'_>| {
             Ok(TaskFacts {
-                user_id: row.get(0)?,
-                status: row.get(1)?,
-                credit_id: row.get(2)?,
-                updated_at_ms: unit.to_ms(row.get(3)?),
-                free_trial: row.get(4)?,
+                user_id: cells.text(0, "userId")?,
+                status: cells.text(1, "status")?,
+                credit_id: cells.text_or_null(2, "creditId")?,
+                // Only a guard needs it: a task whose time nobody can read must be able to fail.
+                updated_at_ms: cells.time_ms(3, "updatedAt"),
+                free_trial: whole(cells.get(4)).map(|is_true| is_true != 0),
             })
-        })
+        };
+        self.first(&sql, [id], |row| Ok(read(Cells { row, table, id, unit })))?.transpose()
     }
 
     fn charge(&mut self, id: &str) -> Result<Option<Charge>> {
-        let sql = "SELECT id, user_id, status, credits, consumed_detail, metadata FROM credit
+        let sql = "SELECT user_id, status, credits, consumed_detail, metadata FROM credit
                    WHERE id = ?1 AND transaction_type = 'consume'";
-        self.first(sql, [id], |row| {
-            let metadata = bytes(row.get_ref(5)?);
+        let unit = self.schema.timestamp_unit;
+        let read = |cells: Cells<'_>, consumed_detail, metadata: Option<Cow<'_, [u8]>>| {
             Ok(Charge {
-                id: row.get(0)?,
-                user_id: row.get(1)?,
-                active: row.get_ref(2)?.as_str()? == "active",
-                credits: row.get::<_, i64>(3)?.saturating_neg(),
-                consumed_detail: bytes(row.get_ref(4)?).map(Cow::into_owned),
+                id: id.to_owned(),
+                user_id: cells.text(0, "userId")?,
+                active: cells.text(1, "status")? == "active",
+                credits: cells.whole(2, "credits")?.saturating_neg(),
+                consumed_detail,
                 metadata: metadata.map(|bytes| String::from_utf8_lossy(&bytes).into_owned()),
             })
-        })
+        };
+        self.first(sql, [id], |row| {
+            let consumed_detail = bytes(row.get_ref(3)?).map(Cow::into_owned);
+            let metadata = bytes(row.get_ref(4)?);
+            Ok(read(Cells { row, table: "credit", id, unit }, consumed_detail, metadata))
+        })?
+        .transpose()
     }
 
     fn spendable_grants(
@@ -116,7 +128,7 @@ impl Ledger for Database {
         for draw in &refundable.draws {
             let ids = [&draw.credit_id, &refundable.user_id];
             let sql = include_str!("sql/grant_of_user.sql");
-            grants.extend(self.first(sql, ids, |row| self.read_grant(row))?);
+            grants.extend(self.first(sql, ids, |row| self.read_grant(row))?.flatten());
         }
         Ok(grants)
     }
@@ -149,7 +161,7 @@ impl Ledger for Database {
 impl Database {
     /// The user's next grants: enough to cover a charge, and some more for the next charges.
     fn read_purse(&self, user_id: &str, credits: Credits, now_ms: i64) -> Result<Purse> {
-        let now = self.schema.timestamp_unit.from_ms(now_ms);
+        let now = self.schema.timestamp_unit.exactly_from_ms(now_ms);
         let load = || {
             let mut statement = self.connection.prepare_cached(SPENDABLE_GRANTS)?;
             let mut rows = statement.query(params![user_id, now])?;
@@ -160,7 +172,7 @@ impl Database {
                     purse.complete = true;
                     break;
                 };
-                let grant = self.read_grant(row)?;
+                let Some(grant) = self.read_grant(row)? else { continue };
                 covered = covered.saturating_add(grant.remaining);
                 purse.grants.push(grant);
             }
@@ -211,17 +223,23 @@ impl Database {
         Ok(Row { values: values.collect::<rusqlite::Result<_>>()?, table: Arc::clone(table) })
     }
 
-    /// Reads a row of `spendable_grants.sql` or `grant_of_user.sql`.
-    pub(super) fn read_grant(&self, row: &rusqlite::Row<'_>) -> rusqlite::Result<Grant> {
-        let unit = self.schema.timestamp_unit;
-        Ok(Grant {
-            id: row.get(0)?,
-            transaction_no: row.get(1)?,
-            credits: row.get(2)?,
-            remaining: row.get(3)?,
-            expires_at_ms: row.get::<_, Option<i64>>(4)?.map(|stored| unit.to_ms(stored)),
-            active: row.get_ref(5)?.as_str()? == "active",
-        })
+    /// Reads a row of `spendable_grants.sql` or `grant_of_user.sql`; `None` if it does not say how many credits it
+    /// has. One whose expiry can't be read is over: what can be spent is what is certain.
+    pub(super) fn read_grant(&self, row: &rusqlite::Row<'_>) -> rusqlite::Result<Option<Grant>> {
+        let (id, expires_at) = (row.get_ref(0)?, row.get_ref(4)?);
+        let amounts = (whole(row.get_ref(2)?), whole(row.get_ref(3)?));
+        let (Ok(id), (credits, Some(remaining))) = (id.as_str(), amounts) else { return Ok(None) };
+        let is_known = expires_at != ValueRef::Null;
+        let expires_at_ms = time_ms(expires_at, self.schema.timestamp_unit);
+        Ok(Some(Grant {
+            id: id.to_owned(),
+            transaction_no: text(row.get_ref(1)?).into_owned(),
+            // Where nobody knows what was granted, nothing more goes back.
+            credits: credits.unwrap_or(remaining),
+            remaining,
+            expires_at_ms: is_known.then(|| expires_at_ms.unwrap_or(EXPIRY_UNREADABLE_MS)),
+            active: text(row.get_ref(5)?) == "active",
+        }))
     }
 
     pub(super) fn first<T>(
@@ -281,6 +299,22 @@ fn one_row(changes: usize, what: &str) -> Result<()> {
         ),
         retryable: false,
     })
+}
+
+/// A column that should be text, as text, whatever it is.
+pub(super) fn text(stored: ValueRef<'_>) -> Cow<'_, str> {
+    bytes(stored).map(lossy).unwrap_or_default()
+}
+
+pub(super) fn lossy(bytes: Cow<'_, [u8]>) -> Cow<'_, str> {
+    match bytes {
+        // Nearly every text is right, and this is the fastest way to know.
+        Cow::Borrowed(bytes) => match std::str::from_utf8(bytes) {
+            Ok(text) => Cow::Borrowed(text),
+            Err(_) => String::from_utf8_lossy(bytes),
+        },
+        Cow::Owned(bytes) => Cow::Owned(String::from_utf8_lossy(&bytes).into_owned()),
+    }
 }
 
 /// A column that should be text, whatever it is.

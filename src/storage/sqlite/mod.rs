@@ -12,12 +12,14 @@ mod patience;
 mod purses;
 mod schema;
 mod statements;
+mod units;
 mod value;
 mod views;
 
 use std::time::{Duration, Instant};
 
 use rusqlite::config::DbConfig;
+use rusqlite::functions::{Context, FunctionFlags};
 use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
 use tracing::{debug, info};
 
@@ -388,6 +390,7 @@ fn tune(connection: &mut Connection, options: Options, role: Role) -> Result<()>
         Durability::Normal => "NORMAL",
     };
     connection.set_prepared_statement_cache_capacity(128);
+    is_text(connection).doing("opening the database")?;
     // Without this SQLite compiles a query anew whenever a cached statement comes back with its
     // parameters cleared, in case other values deserve another plan. Ours never do.
     let stable_plans = DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG;
@@ -410,6 +413,14 @@ fn tune(connection: &mut Connection, options: Options, role: Role) -> Result<()>
         }
     };
     set().doing("opening the database")
+}
+
+/// Gives SQL a function that tells whether a value is text, which in SQLite may be any bytes: a row whose id is none
+/// can't be named.
+fn is_text(connection: &Connection) -> rusqlite::Result<()> {
+    let flags = FunctionFlags::SQLITE_UTF8 | FunctionFlags::SQLITE_DETERMINISTIC;
+    let is_text = |call: &mut Context<'_>| Ok(call.get_raw(0).as_str().is_ok());
+    connection.create_scalar_function("is_text", 1, flags, is_text)
 }
 
 /// Turns the write-ahead log on, unless somebody else has the file open in another mode or it can't

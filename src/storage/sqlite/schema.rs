@@ -3,8 +3,9 @@
 use rusqlite::Connection;
 
 use super::error::Doing;
-use crate::domain::table::{TableName, TaskKind};
-use crate::error::{Error, Result};
+use super::units::find_unit;
+use crate::domain::table::TableName;
+use crate::error::Result;
 use crate::storage::roles::Role;
 use crate::storage::schema::{
     Column, Dialect, Kind, Limit, Schema, TimestampUnit, camel_case, quote,
@@ -16,15 +17,20 @@ pub(super) fn discover(connection: &Connection, unit: Option<TimestampUnit>) -> 
     for name in TableName::ALL {
         found.push((name, declared_columns(connection, name)?));
     }
-    let unit = match unit {
-        Some(unit) => unit,
+    // A caller who names the unit knows better than the rows.
+    let (unit, unusable) = match unit {
+        Some(unit) => (unit, Vec::new()),
         None => find_unit(connection, &found)?,
     };
     let column = |(name, columns): (TableName, Vec<Declared>)| {
         (name, columns.into_iter().map(Declared::into_column).collect())
     };
     let found = found.into_iter().map(column).collect();
-    Schema::new(found, &DIALECT, unit, has_triggers(connection)?)
+    let mut schema = Schema::new(found, &DIALECT, unit, has_triggers(connection)?)?;
+    for (table, error) in unusable {
+        schema.withhold(table, error);
+    }
+    Ok(schema)
 }
 
 pub(super) const DIALECT: Dialect = Dialect { sql_type, select_list, misfit };
@@ -54,8 +60,8 @@ fn has_triggers(connection: &Connection) -> Result<bool> {
 }
 
 /// A column as `PRAGMA table_info` tells it.
-struct Declared {
-    name: String,
+pub(super) struct Declared {
+    pub(super) name: String,
     declared_type: String,
     not_null: bool,
     default: Option<String>,
@@ -103,7 +109,7 @@ impl Declared {
 
     /// What the column holds: by its declared type, as <https://sqlite.org/datatype3.html> reads it.
     /// Drizzle declares times and booleans as `integer`, so their default and name must tell.
-    fn kind(&self) -> Kind {
+    pub(super) fn kind(&self) -> Kind {
         let declared = |part: &str| self.declared_type.contains(part);
         if declared("JSON") {
             Kind::Json
@@ -141,7 +147,7 @@ impl Declared {
     }
 
     /// The unit of the clock that fills this column in, if its default is one.
-    fn default_clock(&self) -> Option<TimestampUnit> {
+    pub(super) fn default_clock(&self) -> Option<TimestampUnit> {
         let default = self.default.as_deref()?.to_ascii_lowercase();
         let clock =
             ["julianday", "unixepoch", "strftime"].iter().any(|name| default.contains(name));
@@ -151,82 +157,5 @@ impl Declared {
             (true, true) => Some(TimestampUnit::Milliseconds),
             (true, false) => Some(TimestampUnit::Seconds),
         }
-    }
-}
-
-/// The columns whose values are never far in the past or the future, so that they tell the unit.
-const CLOCK_COLUMNS: [&str; 2] = ["created_at", "updated_at"];
-
-/// Finds the unit of times: by the columns' defaults and by what the columns hold. Both must agree.
-fn find_unit(
-    connection: &Connection,
-    found: &[(TableName, Vec<Declared>)],
-) -> Result<TimestampUnit> {
-    let mut evidence: Vec<(TimestampUnit, String)> = Vec::new();
-    // AI tasks are no evidence: an app that does not use them is not held up by them.
-    let tells = |table: TableName, columns: &[Declared]| {
-        table != TableName::Tasks(TaskKind::Ai) && columns.iter().any(|column| column.name == "id")
-    };
-    for (table, columns) in found.iter().filter(|(table, columns)| tells(*table, columns)) {
-        for column in columns.iter().filter(|column| CLOCK_COLUMNS.contains(&column.name.as_str()))
-        {
-            let place = format!("{}.{}", table.sql(), column.name);
-            if let Some(unit) = column.default_clock() {
-                evidence.push((unit, format!("the default of {place}")));
-            }
-            for stored in sample(connection, *table, &column.name)? {
-                evidence.push((unit_of(stored), format!("{place} = {stored}")));
-            }
-        }
-    }
-    let Some((unit, first)) = evidence.first() else { return Ok(TimestampUnit::Milliseconds) };
-    match evidence.iter().find(|(other, _)| other != unit) {
-        None => Ok(*unit),
-        Some((other, second)) => Err(Error::TimestampUnitUnclear {
-            evidence: format!("{first} says {}, {second} says {}", unit.as_str(), other.as_str()),
-        }),
-    }
-}
-
-/// A clock's number below this is seconds: as milliseconds it would be before March 1973, and as
-/// seconds it reaches to the year 5138.
-fn unit_of(stored: i64) -> TimestampUnit {
-    const FIRST_MILLISECONDS: i64 = 100_000_000_000;
-    if stored < FIRST_MILLISECONDS { TimestampUnit::Seconds } else { TimestampUnit::Milliseconds }
-}
-
-/// Values of a clock column: from the first rows and, by the index of the primary key, from rows in
-/// random places. A few are enough, since an app writes them all in one way.
-fn sample(connection: &Connection, table: TableName, column: &str) -> Result<Vec<i64>> {
-    let place = format!("{}.{column}", table.sql());
-    let (table, column) = (quote(table.sql()), quote(column));
-    let rows = format!("SELECT {column} AS stored FROM {table} WHERE {column} IS NOT NULL");
-    let sql = format!(
-        "SELECT typeof(stored), CAST(stored AS integer) FROM (
-             SELECT * FROM ({rows} LIMIT 50)
-             UNION ALL SELECT * FROM ({rows} ORDER BY id DESC LIMIT 50)
-         )"
-    );
-    let read = || -> rusqlite::Result<Vec<(String, i64)>> {
-        let mut statement = connection.prepare(&sql)?;
-        statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?.collect()
-    };
-    let mut values = Vec::new();
-    for (stored_type, stored) in read().doing("looking for the unit of timestamps")? {
-        match stored_type.as_str() {
-            "integer" | "real" if stored > 0 => values.push(stored),
-            "integer" | "real" => {}
-            other => return Err(not_a_number(&place, other)),
-        }
-    }
-    Ok(values)
-}
-
-fn not_a_number(place: &str, stored_type: &str) -> Error {
-    Error::SchemaMismatch {
-        problem: format!("{place} holds {stored_type}, not epoch milliseconds or seconds"),
-        remedy: "Declare the column as integer(…, { mode: 'timestamp_ms' }) in the app's Drizzle \
-                 schema and convert its rows"
-            .to_owned(),
     }
 }

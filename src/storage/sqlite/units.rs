@@ -1,0 +1,233 @@
+//! The unit of a database's times: by its columns' defaults and by what the columns hold.
+
+use std::ops::Range;
+
+use rusqlite::Connection;
+use rusqlite::types::ValueRef;
+
+use super::error::Doing;
+use super::schema::Declared;
+use super::value::time_ms;
+use crate::domain::table::{TableName, TaskKind};
+use crate::error::{Error, Result};
+use crate::storage::schema::{Kind, TimestampUnit, quote};
+
+/// The columns whose values are never far in the past or the future, so that they tell the unit.
+const CLOCK_COLUMNS: [&str; 2] = ["created_at", "updated_at"];
+
+/// A unit that a column of times says, and what says so.
+type Evidence = (Unit, String);
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Unit {
+    Seconds,
+    Milliseconds,
+    /// No unit of this package.
+    Microseconds,
+}
+
+impl Unit {
+    const ALL: [Self; 3] = [Self::Seconds, Self::Milliseconds, Self::Microseconds];
+
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Seconds => TimestampUnit::Seconds.as_str(),
+            Self::Milliseconds => TimestampUnit::Milliseconds.as_str(),
+            Self::Microseconds => "µs",
+        }
+    }
+
+    fn of(unit: TimestampUnit) -> Self {
+        match unit {
+            TimestampUnit::Seconds => Self::Seconds,
+            TimestampUnit::Milliseconds => Self::Milliseconds,
+        }
+    }
+}
+
+/// Finds the unit of times. All columns that tell one must agree: those that a clock fills in, and then what else
+/// holds times, such as `expires_at`. A table of tasks that does not agree can't be used, by itself: its error comes
+/// with the unit.
+pub(super) fn find_unit(
+    connection: &Connection,
+    found: &[(TableName, Vec<Declared>)],
+) -> Result<(TimestampUnit, Vec<(TableName, Error)>)> {
+    let unit = by_clocks(connection, found)?;
+    let mut unusable = Vec::new();
+    for (table, columns) in with_ids(found) {
+        let times = columns.iter().filter(|column| column.kind() == Kind::Timestamp);
+        for column in times {
+            let Some((other, evidence)) = of_column(connection, table, column)? else { continue };
+            if other == Unit::of(unit) {
+                continue;
+            }
+            let (other, unit) = (other.as_str(), unit.as_str());
+            let error = Error::TimestampUnitUnclear {
+                evidence: format!("{evidence} says {other}, other columns say {unit}"),
+                remedy: format!("Keep this column in {unit} like the others, in the app too"),
+            };
+            if !table.is_optional() {
+                return Err(error);
+            }
+            unusable.push((table, error));
+        }
+    }
+    Ok((unit, unusable))
+}
+
+/// The tables that are there.
+fn with_ids(
+    found: &[(TableName, Vec<Declared>)],
+) -> impl Iterator<Item = (TableName, &[Declared])> {
+    let tables = found.iter().map(|(table, columns)| (*table, columns.as_slice()));
+    tables.filter(|(_, columns)| columns.iter().any(|column| column.name == "id"))
+}
+
+fn is_clock(column: &Declared) -> bool {
+    CLOCK_COLUMNS.contains(&column.name.as_str())
+}
+
+/// The unit that clocks say: those of the columns' defaults, and those that filled the columns in.
+fn by_clocks(
+    connection: &Connection,
+    found: &[(TableName, Vec<Declared>)],
+) -> Result<TimestampUnit> {
+    let mut evidence: Vec<Evidence> = Vec::new();
+    let mut without_times = None;
+    // AI tasks are no evidence: an app that does not use them is not held up by them.
+    let tables = with_ids(found).filter(|(table, _)| *table != TableName::Tasks(TaskKind::Ai));
+    for (table, columns) in tables {
+        for column in columns.iter().filter(|column| is_clock(column)) {
+            let place = format!("{}.{}", table.sql(), column.name);
+            if let Some(unit) = column.default_clock() {
+                evidence.push((Unit::of(unit), format!("the default of {place}")));
+            }
+            let samples = sample(connection, table, column)?;
+            let told: Vec<_> = samples.iter().filter_map(Sample::unit_of_clock).collect();
+            evidence.extend(units_of_many(&told, &place));
+            if samples.iter().any(|Sample(stored)| stored.is_none()) {
+                without_times.get_or_insert(place);
+            }
+        }
+    }
+    let Some((unit, first)) = evidence.first() else {
+        return without_times
+            .map_or(Ok(TimestampUnit::Milliseconds), |place| Err(no_times(&place)));
+    };
+    let unclear = |evidence| Error::TimestampUnitUnclear {
+        evidence,
+        remedy: "Pass connect({ timestampUnit: 'ms' }) or 's'".to_owned(),
+    };
+    let says = format!("{first} says {}", unit.as_str());
+    if let Some((other, second)) = evidence.iter().find(|(other, _)| other != unit) {
+        return Err(unclear(format!("{says}, {second} says {}", other.as_str())));
+    }
+    match unit {
+        Unit::Seconds => Ok(TimestampUnit::Seconds),
+        Unit::Milliseconds => Ok(TimestampUnit::Milliseconds),
+        Unit::Microseconds => Err(unclear(says)),
+    }
+}
+
+/// The units of a clock's values. A few of many that differ are single rows, which an audit finds.
+fn units_of_many(told: &[(Unit, f64)], place: &str) -> Vec<Evidence> {
+    const FEW: usize = 10;
+    let evidence = |unit: Unit| {
+        let mut of_unit = told.iter().filter(|(other, _)| *other == unit);
+        let is_much = of_unit.clone().count() * FEW > told.len();
+        let (_, stored) = of_unit.next().filter(|_| is_much)?;
+        Some((unit, format!("{place} = {stored}")))
+    };
+    Unit::ALL.into_iter().filter_map(evidence).collect()
+}
+
+/// The unit in which most of a column's values are plausible, at least two of them: one alone is a single row.
+fn of_column(
+    connection: &Connection,
+    table: TableName,
+    column: &Declared,
+) -> Result<Option<Evidence>> {
+    const SEVERAL: usize = 2;
+    let unit = if is_clock(column) { Sample::unit_of_clock } else { Sample::unit_of_sale };
+    let told: Vec<(Unit, f64)> =
+        sample(connection, table, column)?.iter().filter_map(unit).collect();
+    let evidence = |unit: Unit| {
+        let mut of_unit = told.iter().filter(|(other, _)| *other == unit);
+        let count = of_unit.clone().count();
+        let (_, stored) = of_unit.next().filter(|_| count >= SEVERAL && count * 2 > told.len())?;
+        Some((unit, format!("{}.{} = {stored}", table.sql(), column.name)))
+    };
+    Ok(Unit::ALL.into_iter().find_map(evidence))
+}
+
+/// A value of a column of times; `None` if it is none, such as text.
+struct Sample(Option<f64>);
+
+impl Sample {
+    /// A clock's number below this is seconds: as milliseconds it would be before March 1973, and as
+    /// seconds it reaches to the year 5138. It is the same with microseconds, a thousand times later.
+    fn unit_of_clock(&self) -> Option<(Unit, f64)> {
+        const FIRST_MILLISECONDS: f64 = 100_000_000_000.0;
+        let stored = self.0.filter(|stored| *stored > 0.0)?;
+        let unit = if stored < FIRST_MILLISECONDS {
+            Unit::Seconds
+        } else if stored < FIRST_MILLISECONDS * 1e3 {
+            Unit::Milliseconds
+        } else {
+            Unit::Microseconds
+        };
+        Some((unit, stored))
+    }
+
+    /// The unit of a time that may be far in the past or the future. It tells one only if it is a time at which
+    /// credits are sold or expire, 2010 to 2100.
+    fn unit_of_sale(&self) -> Option<(Unit, f64)> {
+        const SOLD: Range<f64> = 1_262_304_000.0..4_102_444_800.0;
+        let stored = self.0?;
+        let in_seconds = [stored, stored / 1e3, stored / 1e6];
+        let mut told = Unit::ALL.into_iter().zip(in_seconds);
+        told.find(|(_, seconds)| SOLD.contains(seconds)).map(|(unit, _)| (unit, stored))
+    }
+}
+
+/// Values of a column: from the first rows and, by the index of the primary key, from rows in random places. A few
+/// are enough, since an app writes them all in one way, but few grants may expire. However large the table is, no
+/// more rows are read than these.
+fn sample(connection: &Connection, table: TableName, column: &Declared) -> Result<Vec<Sample>> {
+    let rows = match table {
+        TableName::Credit if !is_clock(column) => 1000,
+        // A row of a task may hold long texts.
+        _ => 50,
+    };
+    let (table, column) = (quote(table.sql()), quote(&column.name));
+    let some = |order| {
+        format!("SELECT * FROM (SELECT id, {column} AS stored FROM {table} {order} LIMIT {rows})")
+    };
+    let (first, random) = (some(""), some("ORDER BY id DESC"));
+    // Each row once: one in two samples is no two rows.
+    let sql = format!("SELECT stored FROM ({first} UNION {random}) WHERE stored IS NOT NULL");
+    let read = || -> rusqlite::Result<Vec<Sample>> {
+        let mut statement = connection.prepare(&sql)?;
+        let sample = |row: &rusqlite::Row<'_>| {
+            let stored = row.get_ref(0)?;
+            let is_time = time_ms(stored, TimestampUnit::Milliseconds).is_some();
+            Ok(Sample(match stored {
+                // As far as it says a unit, a float is exact enough.
+                ValueRef::Integer(number) => Some(number as f64),
+                ValueRef::Real(number) if is_time => Some(number),
+                _ => None,
+            }))
+        };
+        statement.query_map([], sample)?.collect()
+    };
+    read().doing("looking for the unit of timestamps")
+}
+
+fn no_times(place: &str) -> Error {
+    Error::SchemaMismatch {
+        problem: format!("{place} holds no epoch milliseconds or seconds"),
+        remedy: "Declare the column as integer(…, { mode: 'timestamp_ms' }) in the app's Drizzle \
+                 schema and convert its rows"
+            .to_owned(),
+    }
+}
