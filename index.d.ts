@@ -779,6 +779,8 @@ export interface PostgresDiagnostics {
   maxConnections: number
   /** What keeps a commit through a crash, as the server says. `synchronousCommit` is its default: writes here never run with `'off'`. */
   durability: { fsync: boolean; fullPageWrites: boolean; synchronousCommit: string }
+  /** What the connection's role may not do with the tables: a privilege or a policy that is missing, with the statement that adds it. */
+  lacks: { table: string; command: 'SELECT' | 'INSERT' | 'UPDATE'; message: string }[]
   /** Those of the app's tables that this package uses, as far as they are there. */
   tables: TableDiagnostics[]
 }

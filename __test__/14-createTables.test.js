@@ -87,6 +87,7 @@ describe('getDiagnostics says what was found', () => {
         fullPageWrites: expect.any(Boolean),
         synchronousCommit: expect.any(String),
       },
+      lacks: [],
       tables: expect.any(Array),
     })
   })

@@ -56,7 +56,8 @@ function connection({ database, connectError, connectMs, roundTripMs, diagnostic
 
 const milliseconds = (ms) => `${ms < 10 ? ms.toFixed(1) : Math.round(ms)} ms`
 
-function schemaProblem({ code, message }) {
+function schemaProblem({ code, databaseCode, message }) {
+  if (databaseCode === '42501') return problem('privileges', message)
   return problem(code === 'SCHEMA_MISMATCH' ? 'schema' : 'connection', message)
 }
 
@@ -209,6 +210,7 @@ function postgres({ diagnostics, database: { place }, connections }) {
     ok('server', `${where}; transactions are ${isolation} by default, those that write here READ COMMITTED`),
     ...(connections ? [ok('connections', `at most ${connections.most} (${connections.source})`)] : []),
     durability(diagnostics, LOCAL.test(place)),
+    ...privileges(diagnostics),
     encrypted || LOCAL.test(place)
       ? ok('encryption', encrypted ? 'the connection is encrypted' : 'the server is on this machine')
       : warning(
@@ -235,6 +237,16 @@ function durability({ durability: { fsync, fullPageWrites, synchronousCommit } =
   const kept = 'a commit is on the disk before it is answered'
   if (synchronousCommit !== 'off') return ok('durability', kept)
   return ok('durability', `${kept}: synchronous_commit is off by default, and turned on for each write`)
+}
+
+/** What the role may do. An app can do without tasks, and without free trials, which `user` is changed for. */
+function privileges({ lacks = [] }) {
+  const isNeeded = ({ table, command }) => table === 'credit' || (table === 'user' && command === 'SELECT')
+  const trials = "freeTrialLimit can't be used"
+  return lacks.map(({ table, command, message }) => {
+    if (table === 'user' && command === 'UPDATE') return ok('privileges', `${trials}: ${message}`)
+    return isNeeded({ table, command }) ? problem('privileges', message) : warning('privileges', message)
+  })
 }
 
 module.exports = { checks }

@@ -296,8 +296,10 @@ fn can_pass(failure: &Failure) -> bool {
     }
 }
 
-/// A column or table that is not there, a type or a limit that has changed, a column that wants a value.
-const ABOUT_SCHEMA: [&str; 7] = ["42703", "42P01", "42804", "42883", "23502", "22001", "22003"];
+/// A column or table that is not there, a type or a limit that has changed, a column that wants a value; a
+/// privilege that is missing, or rows that a policy hides.
+const ABOUT_SCHEMA: [&str; 9] =
+    ["42703", "42P01", "42804", "42883", "23502", "22001", "22003", "42501", "22012"];
 
 /// Whether the tables may not be what they were when they were looked at.
 pub(super) fn is_about_schema(error: &Error) -> bool {

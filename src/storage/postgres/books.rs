@@ -8,6 +8,7 @@ use tokio_postgres::types::Type;
 use super::Session;
 use super::error::Failure;
 use super::ids::IdType;
+use super::ledger::LOCK_USERS;
 use super::rows::{Whole, get, read_rows, read_time};
 use super::statement::Statement;
 use super::value::Param;
@@ -44,7 +45,8 @@ impl Session<'_> {
     /// Then follows [`Self::rows_to_change`].
     pub async fn books_to_change(&mut self, user_ids: &[String]) -> Result<BooksPage> {
         let users = [self.ids(TableName::User, user_ids.to_vec())?];
-        let lock_users = Statement::new(include_str!("sql/lock_users.sql"), users.clone());
+        self.may_charge(&[], false)?;
+        let lock_users = Statement::new(self.taking_turns(LOCK_USERS)?, users.clone());
         // In the order in which charges take them, those of the app's own models too.
         let lock_credits = "SELECT 1 FROM credit WHERE user_id = ANY ($1) \
                             ORDER BY user_id, expires_at NULLS LAST, created_at, id FOR UPDATE";
@@ -176,7 +178,9 @@ impl Session<'_> {
 
     /// The kinds of task that the app has.
     fn kinds(&self) -> Vec<TaskKind> {
-        let is_there = |kind: &TaskKind| self.table(TableName::Tasks(*kind)).is_ok();
+        let is_there = |kind: &TaskKind| {
+            self.schema().is_ok_and(|schema| schema.table(TableName::Tasks(*kind)).is_ok())
+        };
         TASK_KINDS.into_iter().filter(is_there).collect()
     }
 }

@@ -10,6 +10,7 @@ use tokio_postgres::Row as DatabaseRow;
 use tokio_postgres::types::Type;
 
 use super::Session;
+use super::access::Command;
 use super::error::Failure;
 use super::ids::IdType;
 use super::limits::counts;
@@ -107,10 +108,15 @@ impl Session<'_> {
     /// Begins a transaction with what decides on these charges and tasks.
     pub async fn charge_facts(&mut self, wanted: &Wanted, now_ms: i64) -> Result<Facts> {
         let now = self.time_for("expiresAt", now_ms)?;
+        let charges_any = wanted.credits.values().any(|credits| *credits > 0);
+        self.may_charge(&self.wanted_kinds(wanted)?, charges_any)?;
+        if !wanted.trials_of.is_empty() {
+            self.may(TableName::User, &[Command::Update])?;
+        }
         let users = IdType::of(self.table(TableName::User)?);
         let user_ids = || users.many(wanted.credits.keys().cloned().collect());
         let needs = (Param::Integers(wanted.credits.values().copied().collect()), Type::INT8_ARRAY);
-        let mut statements = vec![Statement::new(include_str!("sql/lock_users.sql"), [user_ids()])];
+        let mut statements = vec![Statement::new(self.taking_turns(LOCK_USERS)?, [user_ids()])];
         let kinds = self.wanted_kinds(wanted)?;
         for kind in &kinds {
             let of_kind = wanted.tasks.iter().filter(|(other, _)| other == kind);
@@ -198,6 +204,8 @@ impl Session<'_> {
         wanted: &WantedTask<'_>,
         now_ms: i64,
     ) -> Result<Option<FoundTask>> {
+        self.may(TableName::Tasks(wanted.kind), &[Command::Update])?;
+        self.may_charge(&[], wanted.charge.is_some())?;
         self.table(TableName::Tasks(wanted.kind))?;
         let now = self.time_for("expiresAt", now_ms)?;
         let table = wanted.kind.table();
@@ -221,7 +229,7 @@ impl Session<'_> {
         );
         let of_charge = || [task_id.clone(), named.clone()];
         let mut statements = vec![
-            Statement::new(lock_owner(table), [task_id.clone()]),
+            Statement::new(self.taking_turns(&lock_owner(table))?, [task_id.clone()]),
             Statement::new(task_facts, [task_id.clone()]),
             Statement::new(charges(&format!("ARRAY[{charge}]")), of_charge()),
             Statement::new(grants_of(&charge), of_charge()),
@@ -273,9 +281,10 @@ impl Session<'_> {
 
     /// Begins a transaction with what decides on a refund of this charge: it, and grants that it drew on.
     pub async fn refund_facts(&mut self, id: &str) -> Result<(Option<Charge>, Vec<Grant>)> {
+        self.may_charge(&[], false)?;
         let id = || self.id(TableName::Credit, id);
         let statements = [
-            Statement::new(lock_owner("credit"), [id()?]),
+            Statement::new(self.taking_turns(&lock_owner("credit"))?, [id()?]),
             Statement::new(charges("ARRAY[$1]"), [id()?]),
             Statement::new(grants_of("$1"), [id()?]),
         ];
@@ -324,6 +333,8 @@ impl Session<'_> {
 
     /// Begins a transaction with what decides on a grant.
     pub async fn grant_facts(&mut self, grant: &NewGrant) -> Result<GrantFacts> {
+        self.may(TableName::User, &[Command::Select])?;
+        self.may(TableName::Credit, &[Command::Select, Command::Insert])?;
         let (id, transaction_no) = (grant.id.as_deref(), grant.transaction_no.as_deref());
         let lock = self.lock_user(&grant.user_id, id, transaction_no)?;
         let [user] = self.begin([lock], "reading a user").await?;
@@ -388,14 +399,22 @@ impl Session<'_> {
         let (id, declared) = credit_ids.one(credit_id.unwrap_or_default());
         let id = if credit_id.is_some() { id } else { Param::Null };
         let params = [user, (id, declared), text_or_null(transaction_no)];
-        Ok(Statement::new(include_str!("sql/lock_user.sql"), params))
+        Ok(Statement::new(self.taking_turns(include_str!("sql/lock_user.sql"))?, params))
+    }
+
+    /// A statement that locks users, as the role may.
+    pub(super) fn taking_turns(&self, lock: &str) -> Result<String> {
+        Ok(self.found()?.access.taking_turns(lock))
     }
 
     /// The columns of a table.
     pub fn table(&self, name: TableName) -> Result<&Arc<Table>> {
+        self.may(name, &[Command::Select])?;
         self.schema().and_then(|schema| schema.table(name)).map_err(Failure::Refused)
     }
 }
+
+pub(super) const LOCK_USERS: &str = include_str!("sql/lock_users.sql");
 
 /// The lock of the user whose row of this table has the id in $1.
 fn lock_owner(table: &str) -> String {

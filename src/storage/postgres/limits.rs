@@ -6,6 +6,7 @@ use tokio_postgres::Row as DatabaseRow;
 use tokio_postgres::types::Type;
 
 use super::Session;
+use super::access::Command;
 use super::change::Parts;
 use super::error::Failure;
 use super::ids::IdType;
@@ -72,6 +73,7 @@ impl Session<'_> {
         }
         let taken = of_users.values().any(|more| *more > 0).then_some(of_users.len());
         let (ids, more) = of_users.into_iter().map(|(id, more)| (id.to_owned(), more)).unzip();
+        self.may(TableName::User, &[Command::Update])?;
         let (ids, declared) = self.ids(TableName::User, ids)?;
         let ids = parts.statement.bind(ids, declared);
         let more = parts.statement.bind(Param::Integers(more), Type::INT8_ARRAY);

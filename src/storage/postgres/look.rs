@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use tracing::info;
 
+use super::access::Access;
 use super::begin::Commands;
 use super::error::Failure;
 use super::ids::has_numbered_users;
@@ -13,12 +14,13 @@ use super::statement::Statement;
 use super::{Result, Server, Session, rows, schema};
 use crate::storage::schema::Schema;
 
-/// A schema, and when it was found.
+/// A schema, what may be done with it, and when it was found.
 #[derive(Clone)]
 pub(super) struct Found {
     pub(super) schema: Arc<Schema>,
     /// How transactions begin, now that the session's own search path is known.
     pub(super) commands: Arc<Commands>,
+    pub(super) access: Arc<Access>,
     at: Instant,
 }
 
@@ -62,19 +64,24 @@ impl Server {
 
 impl Session<'_> {
     /// Looks at the tables, for this session and those that follow.
-    pub(super) async fn discover(&mut self) -> Result<Arc<Schema>, Failure> {
+    pub(super) async fn discover(&mut self) -> Result<Found, Failure> {
         let columns = Statement::new(include_str!("sql/columns.sql"), []);
         let own_path = Statement::new(include_str!("sql/own_path.sql"), []);
-        let [columns, own_path] = self.look([columns, own_path], "reading the schema").await?;
-        let schema = Arc::new(schema::read(&columns)?);
+        let access = Statement::new(include_str!("sql/access.sql"), []);
+        let [columns, own_path, access] =
+            self.look([columns, own_path, access], "reading the schema").await?;
         let own_path: Option<String> =
             own_path.first().map_or(Ok(None), |row| rows::get(row, 0))?;
-        self.commands = self.server.begin.seen(own_path.as_deref());
-        let commands = Arc::clone(&self.commands);
-        let found = Found { schema: Arc::clone(&schema), commands, at: Instant::now() };
-        *self.server.known_schema() = Some(found);
+        let found = Found {
+            schema: Arc::new(schema::read(&columns)?),
+            commands: self.server.begin.seen(own_path.as_deref()),
+            access: Arc::new(Access::read(&access)?),
+            at: Instant::now(),
+        };
+        self.commands = Arc::clone(&found.commands);
+        *self.server.known_schema() = Some(found.clone());
         let Server { first_look, name, .. } = self.server;
         first_look.call_once(|| info!(database = ?name, "connected and found the tables"));
-        Ok(schema)
+        Ok(found)
     }
 }

@@ -3,6 +3,7 @@
 //! Statements are sent together and answered together. Nothing of a session is used: no prepared
 //! statement has a name, and every setting ends with its transaction. So it works behind a pooler.
 
+mod access;
 mod begin;
 mod books;
 mod change;
@@ -140,10 +141,10 @@ impl Server {
         let client = self.client().await?;
         let mut session = Session::new(self, client);
         let known = self.known_schema().clone();
-        session.schema = Some(match known.filter(Found::is_fresh) {
+        session.found = Some(match known.filter(Found::is_fresh) {
             Some(found) => {
-                session.commands = found.commands;
-                found.schema
+                session.commands = Arc::clone(&found.commands);
+                found
             }
             None => session.discover().await?,
         });
@@ -186,7 +187,7 @@ impl Server {
 pub struct Session<'s> {
     server: &'s Server,
     client: Option<Object>,
-    schema: Option<Arc<Schema>>,
+    found: Option<Found>,
     commands: Arc<Commands>,
     /// Whether a transaction is open, or the server owes an answer.
     unfinished: bool,
@@ -195,12 +196,16 @@ pub struct Session<'s> {
 impl<'s> Session<'s> {
     fn new(server: &'s Server, client: Object) -> Self {
         let commands = Arc::clone(&server.begin.unseen);
-        Self { server, client: Some(client), schema: None, commands, unfinished: false }
+        Self { server, client: Some(client), found: None, commands, unfinished: false }
     }
 
     /// The tables as they were found.
     pub fn schema(&self) -> Result<&Arc<Schema>> {
-        self.schema.as_ref().ok_or_else(|| Error::Internal("a session without schema".to_owned()))
+        self.found().map(|found| &found.schema)
+    }
+
+    fn found(&self) -> Result<&Found> {
+        self.found.as_ref().ok_or_else(|| Error::Internal("a session without schema".to_owned()))
     }
 
     fn client(&self) -> Result<&Object, Failure> {

@@ -2,6 +2,7 @@
 
 use deadpool_postgres::Object;
 
+use super::access::Lack;
 use super::error::Failure;
 use super::statement::Statement;
 use super::{Server, in_time, rows};
@@ -43,6 +44,8 @@ impl Server {
             found.push(("durability", Value::Json(rows::get(row, texts.len() + 1)?)));
             found.push(("tables", Value::Json(rows::get(row, texts.len() + 2)?)));
         }
+        let lacks = session.found()?.access.lacks().iter().map(Lack::as_json).collect();
+        found.push(("lacks", Value::Json(serde_json::Value::Array(lacks).to_string())));
         Ok(found)
     }
 }

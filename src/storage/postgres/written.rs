@@ -11,6 +11,7 @@ use super::rows::{is_as_found, read_row};
 use super::statement::Statement;
 use crate::domain::plan::Plan;
 use crate::domain::table::TableName;
+use crate::error::Error;
 use crate::storage::Row;
 use crate::storage::schema::Table;
 
@@ -26,7 +27,7 @@ impl Session<'_> {
         let rows = plans.iter().flat_map(|plan| &plan.rows);
         let (tables, statements): (Vec<Arc<Table>>, Vec<Statement>) =
             write_rows(rows, parts, |name| self.table(name).cloned())?.into_iter().unzip();
-        let replies = self.commit(&statements).await?;
+        let replies = self.commit(&statements).await.map_err(explained)?;
         let mut written = Written::default();
         for (table, replies) in tables.iter().zip(&replies) {
             let as_found = is_as_found(table, replies)?;
@@ -46,7 +47,7 @@ impl Session<'_> {
     /// A row that was written, after another look at the tables: a column of it has another type since.
     async fn read_anew(&mut self, table: &str, id: &str) -> Result<Option<Row>> {
         self.server.forget_schema();
-        self.schema = Some(self.discover().await?);
+        self.found = Some(self.discover().await?);
         let Some(table) = TableName::named(table) else { return Ok(None) };
         self.find(table, id).await
     }
@@ -85,5 +86,22 @@ impl Written {
     /// The row of this table with this id.
     pub fn take(&mut self, (table, id): &(TableName, String)) -> Option<Row> {
         self.0.remove(&(table.sql(), id.clone()))
+    }
+}
+
+/// A statement that changed other rows than planned divides by zero: see [`Parts::finish`].
+fn explained(failure: Failure) -> Failure {
+    match failure {
+        Failure::Refused(Error::Database { database_code, .. }) if database_code == "22012" => {
+            Failure::Refused(Error::Database {
+                doing: "writing",
+                database_code,
+                message: "a statement changed other rows than it was to; look for a trigger, or for a policy \
+                          of row level security, that stops it"
+                    .to_owned(),
+                retryable: false,
+            })
+        }
+        failure => failure,
     }
 }

@@ -1,5 +1,5 @@
 -- The user first whose row this is, as everybody locks: see lock_users.sql.
-SELECT 1
+SELECT id::text
 FROM "user"
 WHERE id = (SELECT user_id FROM {table} WHERE id = $1)
 FOR NO KEY UPDATE
