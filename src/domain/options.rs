@@ -155,6 +155,8 @@ pub fn replay(options: &Fields, key: &'static str, fields: &Fields) -> Result<bo
 pub fn statuses(name: &str, value: &Value) -> Result<Vec<String>> {
     /// An app has a dozen, and SQLite's statements take 32,766 parameters.
     const MOST: usize = 1000;
+    /// A NUL, and what stands for one in JSON.
+    const NO_LETTERS: [char; 2] = ['\0', char::REPLACEMENT_CHARACTER];
     let statuses = match value {
         Value::Text(status) => Some(vec![status.clone()]),
         Value::Json(json) => serde_json::from_str::<Vec<String>>(json).ok(),
@@ -162,7 +164,7 @@ pub fn statuses(name: &str, value: &Value) -> Result<Vec<String>> {
     };
     let sound = |list: &Vec<String>| {
         (1..=MOST).contains(&list.len())
-            && list.iter().all(|one| !one.is_empty() && !one.contains('\0'))
+            && list.iter().all(|one| !one.is_empty() && !one.contains(NO_LETTERS))
     };
     statuses.filter(sound).ok_or_else(|| Error::InvalidArgument {
         name: name.to_owned(),
@@ -258,6 +260,7 @@ mod tests {
             (options(&[("ifStatus", many(1000))]), "a", 9, None),
             (options(&[("ifStatus", many(1001))]), "a", 9, Some("INVALID_ARGUMENT")),
             (options(&[("ifStatus", json("[1]"))]), "a", 9, Some("INVALID_ARGUMENT")),
+            (options(&[("ifStatus", json("[\"a\u{fffd}\"]"))]), "a", 9, Some("INVALID_ARGUMENT")),
             (options(&[("ifStatus", Value::Integer(1))]), "a", 9, Some("INVALID_ARGUMENT")),
             (options(&[("ifStatus", text(""))]), "a", 9, Some("INVALID_ARGUMENT")),
             (options(&[("ifUpdatedBefore", text("2026"))]), "a", 9, Some("INVALID_DATE")),
