@@ -19,12 +19,15 @@ jest.setTimeout(30_000)
 
 // A connection breaks while it commits. What the caller is told must be true, or that nobody knows.
 
-/** A user with two grants of 100 and a task that cost 10, and a connection that is open, behind a proxy. */
+/** A user with two grants of 100, a task that cost 10, a charge, and a connection that is open, behind a proxy. */
 async function open(options) {
   const database = await TestDatabase.fresh()
   await addUsers(database, 1)
   const through = await throughProxy(database, options)
-  const { creditId } = await through.credits.createMediaTask(task('t', 'u0'), 10)
+  await through.credits.createMediaTask(task('t', 'u0'), 10)
+  // A charge of no task yet, which leaves the balance as it was.
+  await through.credits.createCredit({ userId: 'u0', credits: 10 })
+  const { id: creditId } = await through.credits.consumeCredits({ userId: 'u0', credits: 10 })
   return { database, creditId, ...through }
 }
 

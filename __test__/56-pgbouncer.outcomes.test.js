@@ -22,7 +22,7 @@ jest.setTimeout(30_000)
 // The pooler stays, and the connection behind it breaks. The client is told so by an error of severity FATAL, as if
 // the server had refused something, whatever became of the COMMIT.
 
-/** A user with two grants of 100 and a task that cost 10; a connection through PgBouncer, with a proxy behind it. */
+/** A user with two grants of 100, a task that cost 10, and a charge; a connection through PgBouncer, a proxy behind it. */
 async function open(options, settings) {
   const database = await TestDatabase.fresh()
   await addUsers(database, 1)
@@ -31,7 +31,10 @@ async function open(options, settings) {
   const pooler = await startPgBouncer(proxy.url, { poolSize: 1, settings })
   afterwards(() => pooler.stop())
   const credits = connection(pooler.url, options)
-  const { creditId } = await credits.createMediaTask(task('t', 'u0'), 10)
+  await credits.createMediaTask(task('t', 'u0'), 10)
+  // A charge of no task yet, which leaves the balance as it was.
+  await credits.createCredit({ userId: 'u0', credits: 10 })
+  const { id: creditId } = await credits.consumeCredits({ userId: 'u0', credits: 10 })
   return { database, proxy, url: pooler.url, credits, creditId }
 }
 
