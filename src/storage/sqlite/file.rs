@@ -6,8 +6,9 @@
 //! The write-ahead log and its index are found by name. So a connection to the old file and one to the
 //! new would share them, and ruin both files: the new one is opened when the old one has been let go.
 
-use std::collections::HashMap;
-use std::fs::Metadata;
+use std::collections::{HashMap, HashSet};
+use std::fs::{File, Metadata};
+use std::io::{BufReader, Read};
 use std::path::{Path, PathBuf};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -106,22 +107,71 @@ impl Watch {
         }
     }
 
-    /// Refuses a file that has been cut off.
-    pub(super) fn check_length(&self, file: &Metadata) -> Result<()> {
-        // VACUUM makes a file shorter too; then this one request is to be tried again, no more.
-        if file.len() < self.length {
-            return Err(lost("FILE_TRUNCATED", "the file became shorter while it was open"));
-        }
-        Ok(())
+    /// Whether the file is shorter than it was. SQLite makes it so too: `VACUUM`, `auto_vacuum`.
+    pub(super) fn is_shorter(&self, file: &Metadata) -> bool {
+        file.len() < self.length
     }
 
-    /// Remembers how long the file is. Only in a transaction: as it begins, SQLite undoes what others
-    /// who crashed have left, and that too makes the file shorter.
-    pub(super) fn remember_length(&mut self) {
+    /// Refuses a shorter file that SQLite has not made so, in a transaction. It cuts off what the database has no pages
+    /// for; pages that it has got since, by commits of others, are in the log.
+    pub(super) fn check_length(&self, size: Size, others_wrote: bool) -> Result<()> {
+        let length = self.check_identity()?.len();
+        let has_pages = size.pages > 0 && length >= size.bytes();
+        let is_whole = has_pages || (others_wrote && self.log_has(size, length));
+        if is_whole { Ok(()) } else { Err(cut_off()) }
+    }
+
+    /// Whether the write-ahead log has all pages of the database that are beyond the file's end.
+    fn log_has(&self, size: Size, length: u64) -> bool {
+        let mut name = self.path.clone().into_os_string();
+        name.push("-wal");
+        let missing = length / size.page + 1..=size.pages;
+        pages_in_log(Path::new(&name), size.page)
+            .is_ok_and(|pages| missing.clone().all(|page| pages.contains(&page)))
+    }
+
+    /// Remembers how long the file is, as far as the database has pages. Only in a transaction: as it begins, SQLite
+    /// undoes what others who crashed have left, and that too makes the file shorter.
+    pub(super) fn remember_length(&mut self, size: Size) {
         if let Ok(file) = self.path.metadata() {
-            self.length = file.len();
+            self.length = file.len().min(size.bytes());
         }
     }
+}
+
+/// How large a database is, as SQLite says.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Size {
+    pub(super) pages: u64,
+    /// In bytes.
+    pub(super) page: u64,
+}
+
+impl Size {
+    fn bytes(self) -> u64 {
+        self.pages.saturating_mul(self.page)
+    }
+}
+
+/// The numbers of the pages in a write-ahead log (<https://sqlite.org/fileformat2.html#walformat>). SQLite locks the
+/// file itself and the log's index, so the log may be opened and closed.
+fn pages_in_log(log: &Path, page_size: u64) -> std::io::Result<HashSet<u64>> {
+    let mut log = BufReader::new(File::open(log)?);
+    let (mut header, mut frame) = ([0; 32], [0; 24]);
+    log.read_exact(&mut header)?;
+    let mut pages = HashSet::new();
+    // What an earlier round of the log has left has other salts.
+    while log.read_exact(&mut frame).is_ok() && frame[8..16] == header[16..24] {
+        let [a, b, c, d, ..] = frame;
+        pages.insert(u64::from(u32::from_be_bytes([a, b, c, d])));
+        log.seek_relative(i64::try_from(page_size).unwrap_or(i64::MAX))?;
+    }
+    Ok(pages)
+}
+
+/// The error of a file that was cut off from outside.
+pub(super) fn cut_off() -> Error {
+    lost("FILE_TRUNCATED", "the file became shorter while it was open")
 }
 
 fn lost(code: &str, message: &str) -> Error {

@@ -24,7 +24,7 @@ use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
 use tracing::{debug, info};
 
 use self::error::Doing;
-use self::file::{Watch, wait_for_old_file};
+use self::file::{Size, Watch, cut_off, wait_for_old_file};
 use self::log::{Log, put_back};
 use self::purses::Purses;
 use self::schema::discover;
@@ -127,7 +127,10 @@ impl Database {
 
     /// Makes those of these tables that are not there yet.
     pub fn create_missing_tables(&mut self, tables: &[TableName]) -> Result<()> {
-        self.check_file()?;
+        if self.check_file()? {
+            self.begin_read()?;
+            self.rollback();
+        }
         create_tables(&self.connection, tables)?;
         self.refresh_schema()
     }
@@ -172,14 +175,7 @@ impl Database {
 
     /// Begins a transaction that holds the write lock, and sees to it that the schema is known.
     pub fn begin_write(&mut self) -> Result<()> {
-        self.begin("BEGIN IMMEDIATE")?;
-        let data_version = pragma(&self.connection, DATA_VERSION)?;
-        if data_version != self.data_version {
-            self.purses.clear();
-            self.others_wrote = true;
-            self.data_version = data_version;
-        }
-        Ok(())
+        self.begin("BEGIN IMMEDIATE")
     }
 
     /// Whether anybody else has committed since this was asked last.
@@ -193,21 +189,42 @@ impl Database {
     }
 
     fn begin(&mut self, statement: &'static str) -> Result<()> {
-        self.check_file()?;
-        self.run(statement, "beginning a transaction")?;
-        let refreshed = self.refresh_schema();
-        match (&refreshed, &mut self.watch) {
-            (Err(_), _) => self.rollback(),
-            (Ok(()), Some(watch)) => watch.remember_length(),
-            (Ok(()), None) => {}
-        }
-        refreshed
+        let is_shorter = self.check_file()?;
+        let began = self.run(statement, "beginning a transaction");
+        let began = began.and_then(|()| self.look_at_file(is_shorter));
+        began.inspect_err(|_| self.rollback()).map_err(|error| match error {
+            // SQLite may have met the hole itself.
+            Error::Database { .. } if is_shorter => cut_off(),
+            error => error,
+        })?;
+        self.refresh_schema().inspect_err(|_| self.rollback())
     }
 
-    fn check_file(&self) -> Result<()> {
-        let Some(watch) = &self.watch else { return Ok(()) };
+    /// Refuses a file that is not the one that was opened. Whether it is shorter than it was.
+    fn check_file(&self) -> Result<bool> {
+        let Some(watch) = &self.watch else { return Ok(false) };
         let file = watch.check_identity().inspect_err(|_| empty_log(&self.connection))?;
-        watch.check_length(&file)
+        Ok(watch.is_shorter(&file))
+    }
+
+    /// As a transaction has begun: whether the file has all that it should, and who has written to it.
+    fn look_at_file(&mut self, is_shorter: bool) -> Result<()> {
+        let data_version = pragma(&self.connection, DATA_VERSION)?;
+        let others_wrote = data_version != self.data_version;
+        if let Some(watch) = &mut self.watch {
+            let number = |sql| pragma(&self.connection, sql).map(i64::unsigned_abs);
+            let size = Size { pages: number(PAGE_COUNT)?, page: number(PAGE_SIZE)? };
+            if is_shorter {
+                watch.check_length(size, others_wrote)?;
+            }
+            watch.remember_length(size);
+        }
+        if others_wrote {
+            self.purses.clear();
+            self.others_wrote = true;
+            self.data_version = data_version;
+        }
+        Ok(())
     }
 
     /// The app's owner may have run `drizzle-kit push` since the last transaction.
@@ -449,6 +466,8 @@ fn journal_mode(connection: &Connection) -> rusqlite::Result<String> {
 const SCHEMA_VERSION: &str = "PRAGMA schema_version";
 /// It changes when any other connection has committed.
 const DATA_VERSION: &str = "PRAGMA data_version";
+const PAGE_COUNT: &str = "PRAGMA page_count";
+const PAGE_SIZE: &str = "PRAGMA page_size";
 
 fn pragma(connection: &Connection, sql: &str) -> Result<i64> {
     connection

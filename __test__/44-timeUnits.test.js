@@ -2,7 +2,6 @@
 
 const { TestDatabase, aiTask, task } = require('./helpers/database')
 const { connection } = require('./helpers/network')
-const { sqlite } = require('./helpers/storage')
 
 const HOUR_MS = 3_600_000
 
@@ -15,7 +14,7 @@ async function converted(database, factor, columns) {
   return connection(database.url)
 }
 
-sqlite.describe('times in another unit are found when the database is opened:', () => {
+describe('times in another unit are found when the database is opened:', () => {
   test.each([
     ['seconds', 0.001],
     ['microseconds', 1000],
