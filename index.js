@@ -202,24 +202,29 @@ function request(method, result, send) {
 const REPLIES_AT_ONCE = 8
 
 function settleReplies() {
-  const replies = mailbox.fetch(REPLIES_AT_ONCE)
-  // Whoever fetches as many as there can be comes again by himself.
-  const again = replies.length === 2 * REPLIES_AT_ONCE
+  const { letters, again } = mailbox.fetch(REPLIES_AT_ONCE)
   if (again) setImmediate(settleReplies)
-  for (let at = 0; at < replies.length; at += 2) {
-    const request = pending.get(replies[at])
+  for (let at = 0; at < letters.length; at += 3) {
+    const [number, follows, text] = letters.slice(at, at + 3)
+    const request = pending.get(number)
     // A reply that nobody waits for must not keep the others from those who do.
     if (!request) continue
-    pending.delete(replies[at])
-    settle(request, replies[at + 1])
+    if (follows) {
+      request.parts ??= []
+      request.parts.push(JSON.parse(text).rows)
+      continue
+    }
+    pending.delete(number)
+    settle(request, text)
   }
   if (!again && pending.size === 0) mailbox.unref()
 }
 
-function settle({ resolve, reject, result, caller, observer }, text) {
+function settle({ resolve, reject, result, caller, observer, parts }, text) {
   let error, value
   try {
     const reply = JSON.parse(text)
+    if (parts) reply.rows = [...parts, reply.rows].flat()
     if (own(reply, 'error')) error = errorAt(caller, reply.error)
     else value = result(reply)
   } catch (unreadable) {

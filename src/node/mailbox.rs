@@ -17,6 +17,7 @@ use super::connection::Shared;
 use super::encode;
 use crate::engine::Outcome;
 use crate::error::Result;
+use crate::storage::Row;
 
 /// It takes no argument: JavaScript fetches the replies by itself. Weak: it alone keeps no process
 /// alive.
@@ -41,28 +42,102 @@ struct Replies {
     woken: bool,
 }
 
-/// One reply.
+/// One reply, or a part of one.
 enum Letter {
     /// It becomes text on the JavaScript thread, because the writer's time is what all others wait for.
     Outcome(Result<Outcome>),
-    /// A list, made text where it was read, because a long one would hold up the JavaScript thread.
+    /// What may be long, made text where it was read, because it would hold up the JavaScript thread.
     Text(String),
+    /// The same, of a list whose other rows follow.
+    Part(String),
 }
 
 impl Letter {
-    fn new(outcome: Result<Outcome>) -> Self {
-        match outcome {
-            Ok(Outcome::Rows(_) | Outcome::Page(..)) => Self::Text(encode::reply(&outcome)),
-            outcome => Self::Outcome(outcome),
+    /// A reply, a list of long rows in parts: JavaScript reads each in a turn of its own.
+    fn all(outcome: Result<Outcome>) -> Vec<Self> {
+        let mut letters = Vec::new();
+        let outcome = outcome.map(|outcome| match outcome {
+            Outcome::Rows(rows) => Outcome::Rows(Self::parts(rows, &mut letters)),
+            Outcome::RowsOfUsers(rows, users) => {
+                Outcome::RowsOfUsers(Self::parts(rows, &mut letters), users)
+            }
+            Outcome::Page(rows, total, page) => {
+                Outcome::Page(Self::parts(rows, &mut letters), total, page)
+            }
+            outcome => outcome,
+        });
+        letters.push(match &outcome {
+            Ok(found) if is_long(found) => Self::Text(encode::reply(&outcome)),
+            _ => Self::Outcome(outcome),
+        });
+        letters
+    }
+
+    /// Adds the first rows as parts. The last ones.
+    fn parts(rows: Vec<Row>, letters: &mut Vec<Self>) -> Vec<Row> {
+        let (mut part, mut bytes) = (Vec::new(), 0);
+        for row in rows {
+            if bytes > LONG {
+                let rows = Outcome::Rows(std::mem::take(&mut part));
+                letters.push(Self::Part(encode::reply(&Ok(rows))));
+                bytes = 0;
+            }
+            bytes += row.text_bytes();
+            part.push(row);
         }
+        part
     }
 
     fn into_text(self) -> String {
         match self {
             Self::Outcome(outcome) => encode::reply(&outcome),
-            Self::Text(text) => text,
+            Self::Text(text) | Self::Part(text) => text,
         }
     }
+
+    /// About how many bytes it is.
+    fn bytes(&self) -> usize {
+        match self {
+            Self::Outcome(_) => 0,
+            Self::Text(text) | Self::Part(text) => text.len(),
+        }
+    }
+}
+
+/// So many bytes take JavaScript about a millisecond.
+const LONG: usize = 256 * 1024;
+
+/// Whether a reply may be long text, or takes long to write.
+fn is_long(outcome: &Outcome) -> bool {
+    match outcome {
+        Outcome::Row(Some(row)) | Outcome::Replayed(row) | Outcome::Updated(row, _) => {
+            row.text_bytes() > LONG
+        }
+        Outcome::All(outcomes) => outcomes.iter().any(is_long),
+        Outcome::Quote(_)
+        | Outcome::Purse(_)
+        | Outcome::Statement(..)
+        | Outcome::Audited(_)
+        | Outcome::Fixes(_)
+        | Outcome::Rows(_)
+        | Outcome::RowsOfUsers(..)
+        | Outcome::Page(..) => true,
+        Outcome::Done
+        | Outcome::Bool(_)
+        | Outcome::Number(_)
+        | Outcome::Row(None)
+        | Outcome::Diagnostics(_)
+        | Outcome::Stats(_) => false,
+    }
+}
+
+/// Replies as JavaScript takes them.
+#[napi(object)]
+pub struct Fetched {
+    /// Of each its request, whether more of it follows (1) or not (0), and its text.
+    pub letters: Vec<napi::Either<u32, String>>,
+    /// Whether to come again, after timers and sockets have had their turn.
+    pub again: bool,
 }
 
 /// Where one reply goes.
@@ -90,20 +165,29 @@ impl Mailbox {
         Ok(Self { inner })
     }
 
-    /// Takes the replies that wait, at most so many: request, reply, request, reply, … Whoever gets as
-    /// many as that comes again by himself, after timers and sockets have had their turn; to be woken
-    /// again at once would leave them none, because Node calls a threadsafe function until it is idle.
+    /// Takes the replies that wait: so many, or as much text as does not keep others waiting. Whoever is
+    /// told to come again does so by himself; to be woken again at once would leave timers and sockets no
+    /// turn, because Node calls a threadsafe function until it is idle.
     #[napi]
-    pub fn fetch(&self, at_most: u32) -> Vec<napi::Either<u32, String>> {
+    pub fn fetch(&self, at_most: u32) -> Fetched {
         let mut replies = lock(&self.inner.replies);
-        let count = replies.waiting.len().min(at_most as usize);
-        let fetched: Vec<_> = replies.waiting.drain(..count).collect();
-        replies.woken = count == at_most as usize;
+        let (mut fetched, mut bytes) = (Vec::new(), 0);
+        while fetched.len() < at_most as usize
+            && bytes <= LONG
+            && let Some((request, letter)) = replies.waiting.pop_front()
+        {
+            bytes += letter.bytes();
+            fetched.push((request, letter));
+        }
+        let again = fetched.len() == at_most as usize || bytes > LONG;
+        replies.woken = again;
         drop(replies);
         let reply = |(request, letter): (u32, Letter)| {
-            [napi::Either::A(request), napi::Either::B(letter.into_text())]
+            let follows = u32::from(matches!(letter, Letter::Part(_)));
+            let text = letter.into_text();
+            [napi::Either::A(request), napi::Either::A(follows), napi::Either::B(text)]
         };
-        fetched.into_iter().flat_map(reply).collect()
+        Fetched { letters: fetched.into_iter().flat_map(reply).collect(), again }
     }
 
     /// Keeps the process alive: somebody waits for a reply.
@@ -158,9 +242,9 @@ impl Inner {
 impl Address {
     /// Puts a reply in, from any thread. When the environment is gone, nobody reads it.
     pub(super) fn deliver(self, outcome: Result<Outcome>) {
-        let letter = Letter::new(outcome);
+        let letters = Letter::all(outcome);
         let mut replies = lock(&self.mailbox.replies);
-        replies.waiting.push_back((self.request, letter));
+        replies.waiting.extend(letters.into_iter().map(|letter| (self.request, letter)));
         let wake = !std::mem::replace(&mut replies.woken, true);
         drop(replies);
         if wake {

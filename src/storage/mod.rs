@@ -73,6 +73,16 @@ impl Row {
         }
     }
 
+    /// How many bytes of text and other bytes it holds.
+    pub fn text_bytes(&self) -> usize {
+        let bytes = |value: &Value| match value {
+            Value::Text(text) | Value::Json(text) => text.len(),
+            Value::Bytes(bytes) => bytes.len(),
+            _ => 0,
+        };
+        self.values.iter().map(bytes).sum()
+    }
+
     /// What a row of `credit` says as a charge.
     pub fn as_charge(&self) -> Charge {
         let text = |key| self.text(key).map(str::to_owned);
