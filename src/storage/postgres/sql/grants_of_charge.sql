@@ -1,5 +1,6 @@
 -- The grants that a charge drew on, found without parsing what may be no JSON, in draw order. SQLite
--- looks up one at a time.
+-- looks up one at a time. IS TRUE has the server read the draws once and look each grant up in a table of
+-- them; else it may read them again for each of the user's rows.
 SELECT
   id::text,
   transaction_no,
@@ -10,10 +11,10 @@ SELECT
 FROM credit
 WHERE transaction_type = 'grant'
   AND user_id = (SELECT user_id FROM credit WHERE id = {charge})
-  AND id::text IN (
+  AND (id::text IN (
     SELECT (regexp_matches(consumed_detail::text, '"creditId"\s*:\s*"([^"\\]*)"', 'g'))[1]
     FROM credit
     WHERE id = {charge} AND transaction_type = 'consume'
-  )
+  )) IS TRUE
 ORDER BY expires_at NULLS LAST, created_at, credit.id
 FOR UPDATE
