@@ -309,6 +309,8 @@ export interface CreateAITaskOptions extends ReplayOptions {
    * (`active`, `maxActive`). `null` is no limit.
    */
   maxActive?: number | null | undefined
+  /** Columns that you have added to `credit`, for the task's charge. */
+  charge?: OwnChargeColumns | null | undefined
 }
 
 /** Limits that hold in the transaction that creates a media task, however many calls come at once. */
@@ -364,7 +366,7 @@ export interface UpdateOptions extends TaskGuards, RefundOptions {
 }
 
 /** What to charge for a further step of a task. */
-export interface StepCharge {
+export interface StepCharge extends OwnChargeColumns {
   /** How many credits to take: a whole number from 0 to 2,147,483,647. 0 charges nothing. */
   credits: number
   /** The charge's `transactionScene`, `'payment'` by default. */
@@ -467,8 +469,29 @@ export type GrantForUser<CreditRow extends object = Credit> = Omit<
 /** A user's id as calls take it: text, and a number or a bigint where `user.id` is a whole number of PostgreSQL. */
 export type UserId = string | number | bigint
 
+/** The columns of `credit` that a charge fills in by itself, or has parameters for. */
+type ChargeColumn =
+  | 'id'
+  | 'userId'
+  | 'transactionNo'
+  | 'transactionType'
+  | 'transactionScene'
+  | 'credits'
+  | 'remainingCredits'
+  | 'description'
+  | 'expiresAt'
+  | 'status'
+  | 'createdAt'
+  | 'updatedAt'
+  | 'deletedAt'
+  | 'consumedDetail'
+  | 'metadata'
+
+/** Further columns of a charge: `userEmail`, and those that you have added to {@link Credit}. */
+export interface OwnChargeColumns extends Partial<Omit<Credit, ChargeColumn>> {}
+
 /** What to charge, and what the app's pages show of it. */
-export interface ConsumeCreditsParameters {
+export interface ConsumeCreditsParameters extends OwnChargeColumns {
   userId: UserId
   /** How many credits to take: a whole number from 1 to 2,147,483,647. */
   credits: number

@@ -4,6 +4,7 @@ use super::credits::Credits;
 use super::detail::{Draw, write_detail};
 use super::metadata;
 use super::options;
+use super::own::Own;
 use super::plan::{Plan, Verb};
 use super::table::{TableName, TaskKind};
 use super::value::{Fields, Value, iso8601};
@@ -88,6 +89,8 @@ pub struct ChargeRequest {
     /// What the app's pages show of it: `transactionScene` (`payment` for a media task),
     /// `description` and `metadata`.
     pub described: Fields,
+    /// Further columns.
+    pub own: Own,
     /// Whether the same request, made again, gets the charge that is there.
     pub replay: bool,
 }
@@ -112,7 +115,7 @@ impl ChargeRequest {
         let known = ["userId", "credits", "transactionNo", "tx"];
         let known: Vec<&str> =
             DESCRIBED.iter().map(|(parameter, _)| *parameter).chain(known).collect();
-        fields.only("consumeCredits", &known)?;
+        let own = Own::beside(&known, "consumeCredits", fields)?;
         Self::check_options(options)?;
         let described = DESCRIBED.map(|(parameter, column)| {
             (column, fields.get(parameter).cloned().unwrap_or(Value::Null))
@@ -124,6 +127,7 @@ impl ChargeRequest {
             credits: Credits::parse("credits", fields.get("credits"))?,
             transaction_no: fields.optional_id("transactionNo")?,
             described,
+            own,
             replay: options::replay(options, "transactionNo", fields)?,
         })
     }
@@ -160,6 +164,7 @@ pub fn plan_charge(
 
     let transaction_no = request.transaction_no.clone().unwrap_or(ids.transaction_no);
     let mut row = request.described.clone();
+    request.own.add_to(&mut row);
     row.set("id", Value::Text(ids.id.clone()));
     row.set("userId", Value::Text(request.user_id.clone()));
     row.set("transactionNo", Value::Text(transaction_no));

@@ -13,6 +13,7 @@ pub mod grant;
 pub mod json;
 pub mod metadata;
 pub mod options;
+pub mod own;
 pub mod plan;
 pub mod quote;
 pub mod refund;

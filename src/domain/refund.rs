@@ -131,7 +131,11 @@ pub fn give_back(
     if let RefundPolicy::RegrantDays(days) = policy
         && unusable.iter().any(|(_, credits)| *credits > 0)
     {
+        let is_there = |(id, credits): &&(String, i64)| *credits > 0 && grants.contains_key(id);
+        let source = unusable.iter().find(is_there).map(|(id, _)| id);
+        let source = source.unwrap_or(&refundable.charge_id).clone();
         let regrant = regrant(plan, refundable, &unusable, days, ids, now_ms);
+        plan.copies = Some((regrant.grant_id.clone(), source));
         refund.spendable += regrant.credits;
         refund.regranted = Some(regrant);
     }

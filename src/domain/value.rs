@@ -102,6 +102,12 @@ impl Fields {
         }
     }
 
+    /// As [`Self::set`], for a field that a caller names.
+    pub fn insert(&mut self, name: &str, value: Value) {
+        self.remove(name);
+        self.0.push((Cow::Owned(name.to_owned()), value));
+    }
+
     /// Changes a field, if it is there.
     pub fn update(&mut self, name: &str, change: impl FnOnce(Value) -> Value) {
         if let Some((_, value)) = self.0.iter_mut().find(|(key, _)| key == name) {

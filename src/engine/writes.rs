@@ -140,6 +140,16 @@ fn apply(ledger: &mut (impl Ledger + Views), plan: &Plan, now_ms: i64) -> Result
         .ok_or_else(|| Error::Internal("a row vanished while it was written".to_owned()))
 }
 
+/// A new grant has the app's own columns of the row that it is made of.
+fn fill_copy(ledger: &mut (impl Ledger + Views), plan: &mut Plan) -> Result<()> {
+    let Some((_, source)) = &plan.copies else { return Ok(()) };
+    if ledger.schema().table(Credit)?.has_own() {
+        let source = ledger.find(Credit, source)?;
+        plan.copy(&source.map(|row| row.own_columns()).unwrap_or_default());
+    }
+    Ok(())
+}
+
 fn create_task(
     ledger: &mut (impl Ledger + Views),
     task: &NewTask,
@@ -180,7 +190,7 @@ fn consume(
     ids: NewIds,
     now_ms: i64,
 ) -> Result<Outcome> {
-    ledger.schema().check_credit(&request.described)?;
+    ledger.schema().check_charge(&request.described, &request.own)?;
     let facts = charge_facts(ledger, request, now_ms)?;
 
     let plan = plan_charge(request, &facts, ids, now_ms)?;
@@ -241,8 +251,9 @@ fn update_task(
     let on_charge = patch.check(&task, charge.as_ref(), claimed)?;
     let grants = grants_drawn_on(ledger, on_charge.refundable())?;
 
-    let (plan, refund) = plan_patch(patch, &task, &on_charge, grants, ids, now_ms);
+    let (mut plan, refund) = plan_patch(patch, &task, &on_charge, grants, ids, now_ms);
 
+    fill_copy(ledger, &mut plan)?;
     apply(ledger, &plan, now_ms).map(|row| Outcome::Updated(row, refund))
 }
 
@@ -292,8 +303,9 @@ fn settle(
     let refundable = settling.as_ref().map(|settling| &settling.refundable);
     let grants = grants_drawn_on(ledger, refundable)?;
 
-    let (plan, refund) = plan_settlement(settlement, &charge, settling, grants, ids, now_ms);
+    let (mut plan, refund) = plan_settlement(settlement, &charge, settling, grants, ids, now_ms);
 
+    fill_copy(ledger, &mut plan)?;
     apply(ledger, &plan, now_ms).map(|row| Outcome::Updated(row, Some(refund)))
 }
 

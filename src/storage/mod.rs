@@ -23,14 +23,15 @@ use crate::domain::audit::Owners;
 use crate::domain::books::RowId;
 use crate::domain::charge::{Charge, Grant};
 use crate::domain::credits::Credits;
+use crate::domain::own::is_own;
 use crate::domain::plan::Plan;
 use crate::domain::refund::Refundable;
 use crate::domain::table::{TableName, TaskKind};
 use crate::domain::task::TaskFacts;
-use crate::domain::value::Value;
+use crate::domain::value::{Fields, Value};
 use crate::error::Result;
 use books::{BooksPage, Shelf};
-use schema::{Schema, Table};
+use schema::{Column, Limit, Schema, Table};
 
 /// A whole row, as found: a value for each column of its table.
 #[derive(Debug, Clone)]
@@ -81,6 +82,17 @@ impl Row {
             _ => 0,
         };
         self.values.iter().map(bytes).sum()
+    }
+
+    /// The app's own columns of a row of `credit`, as a row that is made of it has them too: all but those of
+    /// which each value is there once, and those that the database computes.
+    pub fn own_columns(&self) -> Fields {
+        let copied = |column: &Column| {
+            is_own(&column.key) && !column.unique && column.limit != Limit::Computed
+        };
+        let columns = self.table.columns.iter().zip(&self.values);
+        let own = columns.filter(|(column, value)| copied(column) && **value != Value::Null);
+        own.map(|(column, value)| (column.key.clone(), value.clone())).collect()
     }
 
     /// What a row of `credit` says as a charge.

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use super::schema::Schema;
+use crate::domain::own::{Own, is_filled_in};
 use crate::domain::table::TableName::{Credit, Tasks, User};
 use crate::domain::table::TaskKind;
 use crate::domain::task::{NewTask, Step, TaskPatch};
@@ -24,7 +25,11 @@ impl Schema {
             self.needs(User, "free_trial_used")?;
         }
         table.check(&task.fields)?;
-        table.check_complete(&task.fields)
+        table.check_complete(&task.fields)?;
+        match &task.charge {
+            Some(charge) => self.check_charge(&charge.described, &charge.own),
+            None => Ok(()),
+        }
     }
 
     /// For `updateMediaTaskById` and `updateAITaskById`: the patch as it is to be written. What a failure carries
@@ -50,7 +55,11 @@ impl Schema {
             self.needs(Tasks(step.kind), CREDIT_ID)?;
         }
         self.table(Tasks(step.kind))?.check(&step.fields)?;
-        self.check_credit(step.described())
+        let (described, own) = step.described();
+        match step.credits {
+            Some(_) => self.check_charge(described, own),
+            None => self.check_own(described, own),
+        }
     }
 
     /// For `settleMediaTask` and `settleAITask`.
@@ -58,7 +67,34 @@ impl Schema {
         self.needs(Tasks(kind), CREDIT_ID)
     }
 
-    /// For what a caller says of a charge or a grant.
+    /// For a new charge: what it says of itself, and the app's own columns.
+    pub fn check_charge(&self, described: &Fields, own: &Own) -> Result<()> {
+        self.check_own(described, own)?;
+        let table = self.table(Credit)?;
+        let is_said = |key: &str| [described, &own.fields].iter().any(|of| of.get(key).is_some());
+        let missing = table.columns.iter().find(|column| {
+            let is_needed = column.not_null && !column.has_default;
+            is_needed && !is_filled_in(&column.key) && !is_said(&column.key)
+        });
+        match missing {
+            None => Ok(()),
+            Some(column) => {
+                Err(Error::MissingField { table: table.name.to_owned(), field: column.key.clone() })
+            }
+        }
+    }
+
+    /// For what a caller says of a charge.
+    fn check_own(&self, described: &Fields, own: &Own) -> Result<()> {
+        let table = self.table(Credit)?;
+        if let Some((name, _)) = own.fields.iter().find(|(name, _)| table.column(name).is_err()) {
+            return Err(Error::UnknownField { table: own.of.to_owned(), field: name.to_owned() });
+        }
+        table.check(described)?;
+        table.check(&own.fields)
+    }
+
+    /// For what a caller says of a grant.
     pub fn check_credit(&self, fields: &Fields) -> Result<()> {
         self.table(Credit)?.check(fields)
     }

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use super::roles::{Misfit as TypeMisfit, check_types};
 use crate::domain::column::{self, Misfit};
 pub use crate::domain::column::{Kind, Limit};
+use crate::domain::own::is_own;
 use crate::domain::table::{TableName, TaskKind};
 use crate::domain::value::{Fields, Value};
 use crate::error::{Error, Result};
@@ -146,6 +147,8 @@ pub struct Column {
     pub not_null: bool,
     /// Whether the database fills it in.
     pub has_default: bool,
+    /// Whether an index lets each of its values be there once.
+    pub unique: bool,
     /// The type of its values as they are sent, by the database's own number for it. SQLite has none.
     pub type_id: u32,
 }
@@ -191,6 +194,11 @@ impl Table {
     /// The column with this name in SQL, or in its place what an SQL expression says of a row without it.
     pub fn column_or<'a>(&self, name: &'a str, absent: &'a str) -> &'a str {
         if self.has(name) { name } else { absent }
+    }
+
+    /// Whether the app has added columns to `credit`.
+    pub fn has_own(&self) -> bool {
+        self.columns.iter().any(|column| is_own(&column.key))
     }
 
     /// The fields that a row of this table can say. That there is no charge, a table without `credit_id` says

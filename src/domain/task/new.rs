@@ -9,6 +9,7 @@ use crate::domain::charge::{Charge, ChargeFacts, ChargeRequest, NewIds, plan_cha
 use crate::domain::column::{Kind, in_form};
 use crate::domain::credits::Credits;
 use crate::domain::options;
+use crate::domain::own::Own;
 use crate::domain::plan::{Plan, Verb};
 use crate::domain::table::{TableName, TaskKind};
 use crate::domain::value::{Fields, Value};
@@ -72,11 +73,13 @@ impl NewTask {
                 reason: "a failed task keeps no charge; create it with another status, or without one",
             });
         }
+        let own = Own::option(function, options)?;
         let charge = cost.map(|credits| ChargeRequest {
             user_id: user_id.clone(),
             credits,
             transaction_no: None,
             described: describe(kind, &id, &fields),
+            own,
             replay: false,
         });
         let takes_trial = !failed && fields.get("isFreeTrial").is_some_and(is_true);
@@ -96,8 +99,10 @@ impl NewTask {
     /// The function, and the options that it takes.
     fn options(kind: TaskKind) -> (&'static str, &'static [&'static str]) {
         match kind {
-            TaskKind::Media => ("createMediaTask", &["replay", "maxActive", "freeTrialLimit"]),
-            TaskKind::Ai => ("createAITask", &["replay", "maxActive"]),
+            TaskKind::Media => {
+                ("createMediaTask", &["replay", "maxActive", "freeTrialLimit", "charge"])
+            }
+            TaskKind::Ai => ("createAITask", &["replay", "maxActive", "charge"]),
         }
     }
 
@@ -108,6 +113,7 @@ impl NewTask {
         options::flag(options, "replay")?;
         options::limit(options, "maxActive")?;
         options::limit(options, "freeTrialLimit")?;
+        Own::option(function, options)?;
         Ok(())
     }
 

@@ -6,6 +6,7 @@ use crate::domain::charge::{ChargeFacts, ChargeRequest, NewIds, plan_charge};
 use crate::domain::credits::Credits;
 use crate::domain::metadata;
 use crate::domain::options::Guards;
+use crate::domain::own::Own;
 use crate::domain::plan::{Plan, Verb};
 use crate::domain::table::{TableName, TaskKind};
 use crate::domain::value::{Fields, Value};
@@ -24,6 +25,7 @@ pub struct Step {
     pub transaction_no: Option<String>,
     /// What the app's pages show of the charge.
     described: Fields,
+    own: Own,
     /// The columns to change, as passed.
     pub fields: Fields,
     guards: Guards,
@@ -39,7 +41,7 @@ impl Step {
         options: &Fields,
     ) -> Result<Self> {
         let known = ["credits", "description", "scene", "metadata", "transactionNo"];
-        charge.only("the charge for a step", &known)?;
+        let own = Own::beside(&known, "the charge for a step", charge)?;
         options.only("the options of a step", &Guards::NAMES)?;
         check_fixed(&patch)?;
         if patch.get("creditId").is_some() {
@@ -70,6 +72,7 @@ impl Step {
             credits: Credits::parse_or_zero("credits", charge.get("credits"))?,
             transaction_no: charge.optional_id("transactionNo")?,
             described: described.into_iter().collect(),
+            own,
             fields: patch,
             guards: Guards::parse(options)?,
         })
@@ -90,13 +93,14 @@ impl Step {
             credits,
             transaction_no: self.transaction_no.clone(),
             described: self.described.clone(),
+            own: self.own.clone(),
             replay: false,
         }))
     }
 
-    /// The columns of the charge that the caller chose.
-    pub fn described(&self) -> &Fields {
-        &self.described
+    /// The columns of the charge that the caller chose: those that pages show, and further ones.
+    pub fn described(&self) -> (&Fields, &Own) {
+        (&self.described, &self.own)
     }
 }
 

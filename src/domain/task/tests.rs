@@ -400,7 +400,7 @@ fn steps() -> Result<()> {
         (free(), vec![], "failed", Ok("")),
         (vec![], moves(), "extracted", Err("INVALID_AMOUNT")),
         (vec![("credits", Value::Integer(100))], moves(), "extracted", Err("INSUFFICIENT_CREDITS")),
-        (vec![("cost", Value::Integer(5))], moves(), "extracted", Err("UNKNOWN_FIELD")),
+        (vec![("remainingCredits", Value::Integer(5))], moves(), "extracted", Err("UNKNOWN_FIELD")),
         (plain(), vec![("status", text("failed"))], "extracted", Err("READ_ONLY_FIELD")),
         (plain(), vec![("creditId", text("c"))], "extracted", Err("READ_ONLY_FIELD")),
         (plain(), vec![("id", text("x"))], "extracted", Err("READ_ONLY_FIELD")),

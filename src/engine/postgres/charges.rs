@@ -204,7 +204,9 @@ fn written_row(row: Option<Row>) -> Result<Outcome> {
 fn check(session: &Session<'_>, request: &Charging) -> Result<()> {
     match request {
         Charging::Task(task) => session.schema()?.check_new_task(task),
-        Charging::Consume(request) => session.schema()?.check_credit(&request.described),
+        Charging::Consume(request) => {
+            session.schema()?.check_charge(&request.described, &request.own)
+        }
     }
 }
 

@@ -165,8 +165,9 @@ impl Engine {
         let grants = session.grants_drawn_on(on_charge.refundable(), facts.drawn_on).await?;
 
         let ids = self.new_ids(now_ms);
-        let (plan, refund) = plan_patch(patch, task, &on_charge, grants, ids, now_ms);
+        let (mut plan, refund) = plan_patch(patch, task, &on_charge, grants, ids, now_ms);
 
+        session.fill_copy(&mut plan).await?;
         let row = self.write(&mut session, &plan, now_ms).await?;
         Ok(Outcome::Updated(row, refund))
     }
@@ -219,8 +220,10 @@ impl Engine {
         let grants = session.grants_drawn_on(refundable, drawn_on).await?;
 
         let ids = self.new_ids(now_ms);
-        let (plan, refund) = plan_settlement(settlement, &charge, settling, grants, ids, now_ms);
+        let (mut plan, refund) =
+            plan_settlement(settlement, &charge, settling, grants, ids, now_ms);
 
+        session.fill_copy(&mut plan).await?;
         let row = self.write(&mut session, &plan, now_ms).await?;
         Ok(Outcome::Updated(row, Some(refund)))
     }

@@ -47,6 +47,7 @@ fn column(table: TableName, row: &Row) -> Result<Column> {
         sql_type,
         not_null: row.try_get(3).map_err(unreadable)?,
         has_default: row.try_get(4).map_err(unreadable)?,
+        unique: row.try_get(9).map_err(unreadable)?,
         type_id: 0,
     };
     // What is cast to text tells its type by its declared one, domains included.
@@ -136,6 +137,7 @@ pub(super) fn column_of_type(
         sql_type: sql_type.to_owned(),
         not_null: false,
         has_default: false,
+        unique: false,
         type_id: 0,
     }
 }

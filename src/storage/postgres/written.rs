@@ -7,7 +7,7 @@ use super::Session;
 use super::change::{Parts, write_rows};
 use super::error::Failure;
 use super::ids::IdType;
-use super::rows::{is_as_found, read_row};
+use super::rows::{is_as_found, read_row, read_rows};
 use super::statement::Statement;
 use crate::domain::plan::Plan;
 use crate::domain::table::TableName;
@@ -50,6 +50,19 @@ impl Session<'_> {
         self.found = Some(self.discover().await?);
         let Some(table) = TableName::named(table) else { return Ok(None) };
         self.find(table, id).await
+    }
+
+    /// A new grant has the app's own columns of the row that it is made of: one round trip more, where there
+    /// are any.
+    pub async fn fill_copy(&mut self, plan: &mut Plan) -> Result<()> {
+        let Some((_, source)) = &plan.copies else { return Ok(()) };
+        let table = Arc::clone(self.table(TableName::Credit)?);
+        if table.has_own() {
+            let [rows] = self.more([Statement::find(&table, source)], "reading a grant").await?;
+            let source = read_rows(&table, &rows)?.into_iter().next();
+            plan.copy(&source.map(|row| row.own_columns()).unwrap_or_default());
+        }
+        Ok(())
     }
 
     /// What charges take from their grants.

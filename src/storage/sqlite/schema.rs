@@ -65,10 +65,11 @@ pub(super) struct Declared {
     declared_type: String,
     not_null: bool,
     default: Option<String>,
+    unique: bool,
 }
 
 fn declared_columns(connection: &Connection, table: TableName) -> Result<Vec<Declared>> {
-    const SQL: &str = r#"SELECT name, type, "notnull", dflt_value FROM pragma_table_info(?1)"#;
+    const SQL: &str = include_str!("sql/columns.sql");
     let read = || {
         let mut statement = connection.prepare(SQL)?;
         let rows = statement.query_map([table.sql()], |row| {
@@ -77,6 +78,7 @@ fn declared_columns(connection: &Connection, table: TableName) -> Result<Vec<Dec
                 declared_type: row.get::<_, String>(1)?.to_ascii_uppercase(),
                 not_null: row.get(2)?,
                 default: row.get(3)?,
+                unique: row.get(4)?,
             })
         })?;
         rows.collect::<rusqlite::Result<_>>()
@@ -103,6 +105,7 @@ impl Declared {
             has_default: self.default.is_some(),
             name: self.name,
             sql_type: self.declared_type,
+            unique: self.unique,
             type_id: 0,
         }
     }

@@ -116,6 +116,7 @@ mod tests {
             limit: Limit::None,
             not_null: false,
             has_default: false,
+            unique: false,
             type_id: 0,
         };
         let columns = vec![

@@ -8,7 +8,8 @@ SELECT
   ARRAY(SELECT e.enumlabel::text FROM pg_enum e WHERE e.enumtypid = base.type ORDER BY e.enumsortorder),
   base.type,
   a.atttypid,
-  a.attidentity = 'a' OR a.attgenerated <> ''
+  a.attidentity = 'a' OR a.attgenerated <> '',
+  EXISTS (SELECT FROM pg_index i WHERE i.indrelid = c.oid AND i.indisunique AND a.attnum = ANY (i.indkey))
 FROM pg_class c
 JOIN pg_attribute a ON a.attrelid = c.oid
 CROSS JOIN LATERAL (
