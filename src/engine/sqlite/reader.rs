@@ -88,10 +88,10 @@ impl Reader {
         let began = Instant::now();
         let mut answers = Vec::with_capacity(requests.len());
         for request in requests {
-            let deadline = self.lane.budget().map(|budget| Instant::now() + budget);
-            database.set_deadline(deadline);
+            let budget = self.lane.budget();
+            database.set_budget(budget);
             let outcome = answer(database, &request.operation);
-            let moves = deadline.is_some() && outcome.as_ref().is_err_and(is_overdue);
+            let moves = budget.is_some() && outcome.as_ref().is_err_and(is_overdue);
             if !moves {
                 self.reads.requests.began(request.came, began);
             }
@@ -101,7 +101,7 @@ impl Reader {
             }
         }
         trace!(requests = answers.len(), lane = ?self.lane, "read one snapshot");
-        database.set_deadline(None);
+        database.set_budget(None);
         database.rollback();
         Ok(answers)
     }

@@ -3,6 +3,7 @@
 //! A connection belongs to one thread, which may block on it. That is never the JavaScript thread.
 
 mod books;
+mod budget;
 mod error;
 mod file;
 mod ledger;
@@ -16,7 +17,7 @@ mod units;
 mod value;
 mod views;
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use rusqlite::config::DbConfig;
 use rusqlite::functions::{Context, FunctionFlags};
@@ -291,13 +292,11 @@ impl Database {
         log.is_some_and(|log| log.shorten(&mut self.connection, self.busy_timeout))
     }
 
-    /// Interrupts what is read after this time, which is then [`is_overdue`]; never, if there is none.
-    pub fn set_deadline(&mut self, deadline: Option<Instant>) {
-        /// SQLite looks at the clock after so many steps, a few rows by their keys.
-        const STEPS: i32 = 100;
-        let is_over = deadline.map(|deadline| move || Instant::now() > deadline);
+    /// Interrupts what is read from now on when it has taken this much of the processor's time, and it
+    /// [`is_overdue`]; nothing, if there is no budget.
+    pub fn set_budget(&mut self, budget: Option<Duration>) {
         // It fails on a connection that somebody else owns, and this one is ours.
-        let _ = self.connection.progress_handler(STEPS, is_over);
+        let _ = budget::set(&mut self.connection, budget);
     }
 
     /// Gives the memory of the cache back.

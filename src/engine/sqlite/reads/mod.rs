@@ -50,8 +50,8 @@ impl Lane {
         }
     }
 
-    /// How long one question may hold up those behind it. One that takes longer moves to the last lane, and
-    /// begins again there.
+    /// How much of the processor's time a question may take while others wait. One that takes more moves to the
+    /// last lane, and begins again there.
     pub(super) fn budget(self) -> Option<Duration> {
         match self {
             Self::Points => Some(Duration::from_millis(5)),

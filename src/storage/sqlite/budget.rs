@@ -1,0 +1,63 @@
+//! How much of the processor's time a read may take before it is interrupted. Not of the time that passes: beside a
+//! busy processor, a balance would be taken for something that takes long.
+
+use std::time::Duration;
+
+use rusqlite::Connection;
+
+/// Interrupts what takes longer from now on; nothing, if there is no budget.
+pub(super) fn set(connection: &mut Connection, budget: Option<Duration>) -> rusqlite::Result<()> {
+    /// SQLite asks after so many steps, a few rows by their keys.
+    const STEPS: i32 = 200;
+    let is_over = budget.map(|budget| {
+        let began = worked();
+        move || worked().saturating_sub(began) > budget
+    });
+    connection.progress_handler(STEPS, is_over)
+}
+
+/// For how long this thread has had a processor.
+#[cfg(target_os = "linux")]
+#[expect(unsafe_code, reason = "the standard library does not know this clock")]
+fn worked() -> Duration {
+    let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    // SAFETY: it writes a timespec, and this is one.
+    unsafe { libc::clock_gettime(libc::CLOCK_THREAD_CPUTIME_ID, &raw mut time) };
+    let seconds = u64::try_from(time.tv_sec).unwrap_or_default();
+    Duration::new(seconds, u32::try_from(time.tv_nsec).unwrap_or_default())
+}
+
+/// Elsewhere, the time that has passed.
+#[cfg(not(target_os = "linux"))]
+fn worked() -> Duration {
+    use std::sync::LazyLock;
+    use std::time::Instant;
+
+    static BEGAN: LazyLock<Instant> = LazyLock::new(Instant::now);
+    BEGAN.elapsed()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_takes_longer_is_interrupted_and_nothing_else() {
+        let mut connection = Connection::open_in_memory().unwrap();
+        let (none, hour) = (Some(Duration::ZERO), Some(Duration::from_secs(3600)));
+        let rows = [
+            // the budget, how far to count; whether it gets there
+            (none, 1, true),
+            (none, 10_000, false),
+            (hour, 10_000, true),
+            (None, 10_000, true),
+        ];
+        for (budget, last, expected) in rows {
+            set(&mut connection, budget).unwrap();
+            let sql = "WITH RECURSIVE number (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM number LIMIT ?1)
+                       SELECT max(n) FROM number";
+            let counted = connection.query_row(sql, [last], |row| row.get::<_, i64>(0));
+            assert_eq!(counted.is_ok(), expected, "{budget:?} {last}: {counted:?}");
+        }
+    }
+}
