@@ -74,6 +74,8 @@ pub(super) struct Access {
     lacks: Vec<Lack>,
     /// Whether rows of `user` can be locked.
     locks_users: bool,
+    /// Whether a commit is answered before it is on the disk.
+    pub(super) answers_early: bool,
 }
 
 impl Access {
@@ -89,6 +91,7 @@ impl Access {
             let Some(command) = Command::ALL.into_iter().find(|one| one.sql() == command) else {
                 continue;
             };
+            access.answers_early = get(row, 7)?;
             access.locks_users |= table == TableName::User && locks;
             let all = i64::try_from(denied.len()) == Ok(get(row, 6)?);
             access.lacks.extend(lack(table, command, role, &denied, all, hidden));

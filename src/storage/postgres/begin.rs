@@ -45,6 +45,17 @@ impl Commands {
             read: then(&self.read),
         }
     }
+
+    /// The same, whose commits are answered when they are on the disk. Every other value than `off` waits for
+    /// that, and for which standbys is the operator's to choose.
+    fn waiting_for_the_disk(&self) -> Self {
+        let waiting = |opening: &str| format!("{opening}; SET LOCAL synchronous_commit = on");
+        Self {
+            write: waiting(&self.write),
+            write_impatient: waiting(&self.write_impatient),
+            read: self.read.clone(),
+        }
+    }
 }
 
 impl Begin {
@@ -57,8 +68,8 @@ impl Begin {
         let patient = settings(options, options.busy_timeout);
         let impatient = settings(options, options.busy_timeout.min(MOMENT));
         let openings = Commands {
-            write: format!("{WRITE}; {asked}{DURABLY}; {patient}"),
-            write_impatient: format!("{WRITE}; {asked}{DURABLY}; {impatient}"),
+            write: format!("{WRITE}; {asked}{patient}"),
+            write_impatient: format!("{WRITE}; {asked}{impatient}"),
             read: format!("{READ}; {asked}{patient}"),
         };
         let schemas = options.schema.as_ref().or(url.schema.as_ref()).cloned();
@@ -75,8 +86,14 @@ impl Begin {
         }
     }
 
-    /// The commands after a look that has found this search path of the session's, which leads to no other ledger.
-    pub(super) fn seen(&self, own: Option<&str>) -> Arc<Commands> {
+    /// The commands after a look that has found this search path of the session's, which leads to no other ledger,
+    /// and whether commits are answered before they are on the disk.
+    pub(super) fn seen(&self, own: Option<&str>, answers_early: bool) -> Arc<Commands> {
+        let commands = self.on_path(own);
+        if answers_early { Arc::new(commands.waiting_for_the_disk()) } else { commands }
+    }
+
+    fn on_path(&self, own: Option<&str>) -> Arc<Commands> {
         let own = own.and_then(SearchPath::parse_sql);
         let (Some(schemas), Some(own)) = (&self.schemas, own) else {
             return Arc::clone(&self.unseen);
@@ -99,11 +116,6 @@ impl Begin {
         })
     }
 }
-
-/// A commit is answered when it is on the disk, whatever the default. Every other value than `off` waits for
-/// that, and for which standbys is the operator's to choose.
-const DURABLY: &str = "SELECT set_config('synchronous_commit', CASE current_setting('synchronous_commit') \
-                       WHEN 'off' THEN 'on' ELSE current_setting('synchronous_commit') END, true)";
 
 /// What holds whatever the URL says.
 fn settings(options: &Options, lock_timeout: Duration) -> String {
@@ -196,7 +208,7 @@ mod tests {
         for (schemas, own, expected) in rows {
             let schema = SearchPath::parse(schemas);
             let begin = Begin::new(&url, &Options { schema: schema.clone(), ..Options::default() });
-            let seen = begin.seen(own);
+            let seen = begin.seen(own, false);
             for command in [&seen.write, &seen.write_impatient, &seen.read] {
                 let path =
                     command.split_inclusive("; ").skip_while(|part| !part.contains("search_path"));
@@ -205,7 +217,7 @@ mod tests {
             }
             // Whoever does not know where else the session looks asks before each transaction.
             for unknown in [None, Some(""), Some("a\"b")] {
-                let careful = begin.seen(unknown).write.contains("to_regclass");
+                let careful = begin.seen(unknown, false).write.contains("to_regclass");
                 assert_eq!(careful, schema.is_some(), "{schemas} {unknown:?}");
             }
             assert!(!begin.make.contains("to_regclass"), "{schemas}");

@@ -72,10 +72,11 @@ impl Session<'_> {
             self.look([columns, own_path, access], "reading the schema").await?;
         let own_path: Option<String> =
             own_path.first().map_or(Ok(None), |row| rows::get(row, 0))?;
+        let access = Access::read(&access)?;
         let found = Found {
             schema: Arc::new(schema::read(&columns)?),
-            commands: self.server.begin.seen(own_path.as_deref()),
-            access: Arc::new(Access::read(&access)?),
+            commands: self.server.begin.seen(own_path.as_deref(), access.answers_early),
+            access: Arc::new(access),
             at: Instant::now(),
         };
         self.commands = Arc::clone(&found.commands);
