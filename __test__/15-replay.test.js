@@ -209,7 +209,7 @@ describe.each([
     [
       'got a charge that the app made by itself',
       async ({ database, of }) => {
-        const metadata = { type: 'media-task-translation', taskId: 't' }
+        const metadata = { type: OF_MEDIA ? 'media-task-translation' : 'ai-task-translation', taskId: 't' }
         const { id } = await database.credits.consumeCredits({ userId: 'u', credits: 3, metadata })
         await of('updateTaskById')('t', { creditId: id })
       },

@@ -2,7 +2,7 @@
 
 const { cli, cliOn } = require('./helpers/cli')
 const { TestDatabase } = require('./helpers/database')
-const { byStorage, postgres } = require('./helpers/storage')
+const { byStorage, postgres, sqlite } = require('./helpers/storage')
 
 const CAN = 'can be used'
 
@@ -110,5 +110,31 @@ postgres.describe('doctor says how many connections there may be', () => {
     [{}, 10, 'the default; DB_MAX_CONNECTIONS sets it'],
   ])('and from where: %j', async (env, most, source) => {
     expect(await connections(env)).toEqual([{ most, source }, `at most ${most} (${source})`])
+  })
+})
+
+describe('doctor looks at the values of rows', () => {
+  const GRANT = `INSERT INTO credit (id, user_id, transaction_no, transaction_type, credits, remaining_credits, status,
+      created_at, updated_at) VALUES ('g', 'u', 'g', 'grant', 5, 5, 'active', ?, ?)`
+  const USER = `INSERT INTO "user" (id, name, email) VALUES ('u', 'u', 'u')`
+  const valuesIn = (json) => json.checks.filter(({ name }) => name === 'values')
+
+  test('and says how many it looked at', async () => {
+    const { json } = await afterwards(USER, [GRANT, new Date(), new Date()])
+    const message = 'all 1 rows of credit hold what their columns say'
+    expect(valuesIn(json)).toEqual([{ name: 'values', status: 'ok', message }])
+  })
+
+  sqlite.test('and warns of those that no column of their type holds', async () => {
+    const { code, json } = await afterwards(
+      USER,
+      [GRANT, new Date(), new Date()],
+      `UPDATE credit SET updated_at = 'yesterday'`,
+    )
+    const message = expect.stringMatching(/^1 of all 1 rows .*updatedAt.*yesterday.*npx media-credits audit/)
+    expect({ code, values: valuesIn(json) }).toEqual({
+      code: 0,
+      values: [{ name: 'values', status: 'warning', message }],
+    })
   })
 })

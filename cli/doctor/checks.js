@@ -24,7 +24,7 @@ function checks(facts) {
     ...(facts.loadError ? [problem('binary', facts.loadError.message)] : [connection(facts)]),
     ...(facts.schemaError ? [schemaProblem(facts.schemaError)] : []),
     ...(diagnostics && !facts.schemaError
-      ? [schema(diagnostics), ...tasks(facts), ...indexes(diagnostics)]
+      ? [schema(diagnostics), ...tasks(facts), ...indexes(diagnostics), ...values(facts)]
       : []),
     ...(diagnostics?.storage === 'sqlite' ? sqlite(facts) : []),
     ...(diagnostics?.storage === 'postgres' ? postgres(facts) : []),
@@ -144,6 +144,20 @@ function indexes(diagnostics) {
       `${table} has none on ${column}: ${why}. Add it to the app's Drizzle schema, or run: ${sql}`,
     )
   })
+}
+
+/** What is found in passing; what is wrong with the numbers is for an audit to say. */
+function values({ values: { rows, totalRows, unreadable, error } = {} }) {
+  if (rows === undefined || error) return []
+  const looked = rows < totalRows ? `the first ${rows} of ${totalRows}` : `all ${rows}`
+  if (unreadable.length === 0) return [ok('values', `${looked} rows of credit hold what their columns say`)]
+  return [
+    warning(
+      'values',
+      `${unreadable.length} of ${looked} rows of credit and their users' tasks hold something else than their columns ` +
+        `say: ${unreadable[0]}. npx media-credits audit lists all of them`,
+    ),
+  ]
 }
 
 const serves = ({ columns, unique }, needed) =>

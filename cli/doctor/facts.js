@@ -12,6 +12,9 @@ const { placeOf } = require('../database')
 /** So many reads tell how long one takes. */
 const READS = 5
 
+/** How long rows are looked at for what their columns can't say; an audit looks at all of them. */
+const LOOK_MS = 2000
+
 async function gather({ options, url, source, origins }, folder = process.cwd()) {
   const facts = {
     versions: { package: version, node: process.versions.node, platform: thisPlatform() },
@@ -56,6 +59,26 @@ async function look(credits, facts) {
     mediaTasks: await errorOf(credits.hasActiveMediaTask('media-credits doctor')),
     aiTasks: await errorOf(credits.getAITasksCount({ userId: 'media-credits doctor' })),
   }
+  facts.values = await valuesOf(credits)
+}
+
+/** Values that can't be read among the first rows, or why that can't be told. */
+async function valuesOf(credits) {
+  const ENOUGH = new Error('enough was looked at')
+  const end = performance.now() + LOOK_MS
+  const values = { rows: 0, totalRows: 0, unreadable: [] }
+  const onProgress = ({ rows, totalRows }) => {
+    if (values.rows > 0 && performance.now() > end) throw ENOUGH
+    Object.assign(values, { rows, totalRows })
+  }
+  try {
+    for await (const { kind, message } of credits.auditLedger({ onProgress })) {
+      if (kind === 'value-unreadable') values.unreadable.push(message)
+    }
+  } catch (error) {
+    if (error !== ENOUGH) values.error = error
+  }
+  return values
 }
 
 /** How many an app gets that leaves it to the environment, and who says so. */

@@ -1,4 +1,5 @@
--- Of the same grants as spendable_grants.sql.
+-- Of the same grants as spendable_grants.sql. Their ids are looked at only if there is an id that may be no text, which
+-- two steps down the index of ids tell: the index of the balance has everything else.
 SELECT COALESCE(SUM(CAST(remaining_credits AS integer)), 0)
 FROM credit
 WHERE user_id = ?1
@@ -8,4 +9,7 @@ WHERE user_id = ?1
   AND remaining_credits < ''
   AND remaining_credits = CAST(remaining_credits AS integer)
   AND (expires_at IS NULL OR (expires_at > ?2 AND expires_at < ''))
-  AND is_text(id)
+  AND (
+    (NOT EXISTS (SELECT 1 FROM credit WHERE id < '') AND NOT EXISTS (SELECT 1 FROM credit WHERE id >= CAST(x'80' AS text)))
+    OR is_text(id)
+  )
