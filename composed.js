@@ -152,7 +152,7 @@ function failStuck(find, update) {
 
 /** Fails a task, unless somebody has touched it since it was found: then it is nothing. */
 async function fail({ id, userId, status, updatedAt }, update, { errorMessage, refundPolicy }) {
-  // What is no time is for the update to refuse, which says what is there instead.
+  // If `updatedAt` holds no time, the update refuses it, and says what is there.
   const before = updatedAt instanceof Date ? new Date(updatedAt.getTime() + 1) : new Date()
   const untouched = { ifStatus: status, ifUpdatedBefore: before, refundPolicy }
   try {

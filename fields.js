@@ -2,7 +2,7 @@
 
 /**
  * Objects that callers pass. Their own properties alone count, each read once: what some library has put on
- * `Object.prototype` is no argument of anyone's.
+ * `Object.prototype` is no argument of the call.
  */
 
 const { types } = require('node:util')
@@ -19,7 +19,7 @@ function look(at) {
   }
 }
 
-/** What has nothing to say in fields of its own, and would be taken for an empty object. */
+/** Objects that keep nothing in fields of their own: each would be taken for an empty object. */
 const WITHOUT_FIELDS = [
   [types.isAnyArrayBuffer, 'a buffer'],
   [types.isMap, 'a Map'],

@@ -385,7 +385,7 @@ export interface StepCharge extends OwnChargeColumns {
 export interface StuckQuery {
   /** Nobody has changed them for so many milliseconds: longer than your slowest worker is ever silent. */
   olderThanMs: number
-  /** In these states, at most 1000; by default all in which somebody should be working on a task. */
+  /** In these states, at most 1000; by default all in which a worker should be busy with a task. */
   statuses?: readonly string[] | undefined
   /** At most so many, 1 to 1000, 100 by default. */
   limit?: number | undefined

@@ -207,7 +207,7 @@ function settleReplies() {
   for (let at = 0; at < letters.length; at += 3) {
     const [number, follows, text] = letters.slice(at, at + 3)
     const request = pending.get(number)
-    // A reply that nobody waits for must not keep the others from those who do.
+    // A reply without a request must not keep the other replies from their callers.
     if (!request) continue
     if (follows) {
       request.parts ??= []
@@ -281,7 +281,7 @@ function callText(method, name, passed) {
   try {
     return textOf(passed)
   } catch {
-    // No string is that long.
+    // The text would be longer than any string can be.
     throw invalidArgument(method, name, 'called with less than fits into one string (512 MB)')
   }
 }

@@ -5,9 +5,9 @@
 const { types } = require('node:util')
 const { UNREADABLE, isFields, lengthOf, look, own, snapshot, withoutFields } = require('./fields.js')
 
-/** Longer texts than this may not fit into one string with others; columns for them there are none. */
+/** A longer text may not fit into one string with others, and no column holds one. */
 const LONGEST_TEXT = 2 ** 28
-/** Beyond this, digits are no help. */
+/** Of a larger one, a message does not repeat the digits. */
 const LARGEST_BIGINT = 2n ** 256n
 /** Longer lists are refused before they are read. */
 const LONGEST_LIST = 100_000
@@ -59,7 +59,7 @@ function encodeObject(value) {
 /** Whether a library has given a `toJSON` to all lists, or to all objects, and lists with them. */
 const isPolluted = () => 'toJSON' in Array.prototype
 
-/** For `JSON.stringify`: keeps objects and lists as they are whose `toJSON` is nothing of their own. */
+/** For `JSON.stringify`: passes over a `toJSON` that an object or a list has from a polluted prototype. */
 function withoutPollution() {
   if (!isPolluted()) return undefined
   const polluted = [Object.prototype, Array.prototype].map((prototype) => own(prototype, 'toJSON'))

@@ -1,6 +1,6 @@
 'use strict'
 
-// What a library has put on the prototypes of all objects is no argument of anyone's.
+// What a library has put on the prototypes of all objects is no argument of a call.
 
 const { connect } = require('..')
 const { addRows, charge, forTask, grant, taskRow } = require('./helpers/books')

@@ -42,7 +42,7 @@ function answered(replies) {
 const right = (number) => [number, '{"value":7}']
 const seven = { status: 'fulfilled', value: 7 }
 
-test('a reply to a request that nobody made', async () => {
+test('a reply to a request that was never made', async () => {
   const unknown = (number) => [4_000_000_000, '{"value":1}', ...right(number)]
   expect(await answered([unknown, right, right])).toEqual([seven, seven, seven])
 })

@@ -108,7 +108,7 @@ describe('the ids of users may be', () => {
   test.each([
     ['uuid', ['no uuid', UUID.toUpperCase(), '7']],
     ['integer', ['no number', '07', '7.0', ' 7', '9223372036854775808', '2147483648']],
-  ])('%s: what is none belongs to nobody', async (type, ids) => {
+  ])('%s: an id that the column cannot hold belongs to no user', async (type, ids) => {
     const database = await TestDatabase.fresh()
     await database.run(...withUserIds(type))
     const { getRemainingCredits, consumeCredits, getCredits, getStatement } = database.credits

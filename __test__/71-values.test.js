@@ -108,7 +108,7 @@ sqlite.describe(
         const charge = await database.credits.consumeCredits({ userId: 'u', credits: 50 })
         expect(await database.credits.getRemainingCredits('u')).toBe(50)
         const { refund } = await database.credits.refundCredits(charge.id)
-        // Where nobody knows how many were granted, nothing goes back.
+        // Where it can't be read how many were granted, nothing goes back.
         expect(refund.credits + refund.skipped.reduce((sum, { credits }) => sum + credits, 0)).toBe(50)
         expect(await database.credits.getRemainingCredits('u')).toBe(50 + refund.spendable)
       },

@@ -8,7 +8,7 @@ const { listed } = require('./output')
 /** What the package reads from the environment. */
 const NAMES = ['DATABASE_URL', 'DATABASE_PROVIDER', 'DB_SCHEMA', 'DB_MAX_CONNECTIONS']
 
-/** And for what a PostgreSQL URL leaves out, which may be a password in a file of its own: `PGPASSWORD` and its like. */
+/** Besides, what a PostgreSQL URL may leave out, such as the password: `PGPASSWORD` and its like. */
 const isOfPostgres = (name) => name.startsWith('PG')
 
 /**

@@ -7,7 +7,7 @@ const { spawn } = require('node:child_process')
 /**
  * A shell that waits for its standard input to end, which it does with the process that holds the other end. First
  * those that would start a server anew are killed, or were stopped. A server removes its file when it ends. Where
- * nobody reaps dead processes, its id stays.
+ * no process reaps dead ones, its id stays.
  */
 const SCRIPT = `
   read -r _

@@ -1,4 +1,4 @@
-//! How much of a text that somebody passed is repeated.
+//! How much of a text that a caller passed is repeated.
 
 use std::borrow::Cow;
 

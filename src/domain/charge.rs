@@ -27,7 +27,7 @@ pub struct Grant {
     pub active: bool,
 }
 
-/// When a grant expires of which nobody can read that: it is over, since only what is certain can be spent.
+/// The expiry of a grant whose own can't be read: it is over, since only what is certain can be spent.
 pub const EXPIRY_UNREADABLE_MS: i64 = i64::MIN;
 
 impl Grant {
@@ -62,7 +62,7 @@ pub struct Charge {
 impl Charge {
     /// The task that could still ask for its credits, if it was made for another one than this.
     pub fn other_task(&self, kind: TaskKind, id: &str) -> Option<(TaskKind, String)> {
-        // What was refunded is nobody's any more.
+        // What was refunded belongs to no task any more.
         let task = metadata::task(self.metadata.as_deref().filter(|_| self.active))?;
         (task.0 != kind || task.1 != id).then_some(task)
     }

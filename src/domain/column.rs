@@ -105,11 +105,11 @@ pub fn check(key: &str, kind: Kind, limit: &Limit, value: &Value) -> Result<(), 
 }
 
 /// What a column keeps in place of a text, an array or an object that it can't hold, where the row must be written
-/// all the same: as much of it as there is room for. What is of another type is a slip: `None`.
+/// all the same: as much of it as there is room for. A value of another type is a mistake: `None`.
 pub fn in_place_of(kind: Kind, limit: &Limit, value: &Value) -> Option<Value> {
     let text = match value {
         Value::Text(text) | Value::Json(text) => text.replace('\0', "\u{fffd}"),
-        // As JavaScript's side calls one that refers to itself, or is too deep.
+        // What JavaScript sends for an object that refers to itself, or is too deep.
         Value::Unsupported(what) if what.starts_with("an object") => what.clone(),
         _ => return None,
     };

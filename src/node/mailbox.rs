@@ -165,9 +165,9 @@ impl Mailbox {
         Ok(Self { inner })
     }
 
-    /// Takes the replies that wait: so many, or as much text as does not keep others waiting. Whoever is
-    /// told to come again does so by himself; to be woken again at once would leave timers and sockets no
-    /// turn, because Node calls a threadsafe function until it is idle.
+    /// Takes the replies that wait: so many, or as much text as does not keep others waiting. A
+    /// caller that is told to come again does so by itself; to be woken again at once would leave timers and
+    /// sockets no turn, because Node calls a threadsafe function until it is idle.
     #[napi]
     pub fn fetch(&self, at_most: u32) -> Fetched {
         let mut replies = lock(&self.inner.replies);

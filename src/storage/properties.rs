@@ -60,7 +60,7 @@ fn file(path: &str) -> Location {
 }
 
 const PARAMETERS: [&str; 6] = ["host", "options", "role", "sslrootcert", "pgbouncer", "max"];
-/// Those of them that are somebody else's.
+/// Those of them that other libraries read.
 const OTHERS: [&str; 2] = ["pgbouncer", "max"];
 
 proptest! {

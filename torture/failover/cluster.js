@@ -18,7 +18,7 @@ const { Node } = require('./node')
 const { installPatroni, serverBinaries } = require('./patroni')
 
 const HOST = '127.0.0.1'
-/** Of two members of a Raft, the one whose address sorts later connects to the other: everyone connects to `a`. */
+/** Of two members of a Raft, the one whose address sorts later connects to the other: all others connect to `a`. */
 const LATER_HOST = '127.0.0.2'
 
 const POLL_MS = 100

@@ -47,8 +47,8 @@ impl Attempts {
                 retries.conflicts.add();
                 Some(pause_after(self.conflicts))
             }
-            // A lost COMMIT would be `Unknown`. The pool's other connections are as old, or go where this
-            // one went.
+            // Nothing was committed, or it would be `Unknown`. The pool's other connections are as old, or lead
+            // to the same server.
             Failure::Lost(_) | Failure::Ended(_) if self.may_lose(failure) => {
                 warn!("a connection of the pool was dead: trying a new one");
                 retries.lost_connections.add();
@@ -84,7 +84,7 @@ impl Attempts {
         }
     }
 
-    /// What the server itself ended is tried again, however late; silence is not waited for twice.
+    /// What the server itself ended is tried again, however late. A server that fell silent is not waited for twice.
     fn may_lose(&self, failure: &Failure) -> bool {
         let at_once = || self.began.elapsed() < Self::AT_ONCE;
         !self.lost_one && (matches!(failure, Failure::Ended(_)) || at_once())

@@ -42,7 +42,7 @@ static ENGINES: Registry<PathBuf, Engine> = Registry::new();
 pub struct Connection {
     engine: Arc<Engine>,
     lease: Lease<PathBuf, Engine>,
-    /// What to do when every question of this share has its answer, each of which holds this until then.
+    /// What to do when every read of this connection has its answer: each holds a reference until then.
     answered: Arc<Mutex<Option<Done>>>,
 }
 

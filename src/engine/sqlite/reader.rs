@@ -76,7 +76,7 @@ impl Worker for Reader {
 
 impl Reader {
     fn read_together(&mut self, requests: &[Request]) -> Result<Vec<Answer>> {
-        /// Then those get their answers who have been waiting for the others.
+        /// How long requests are read together: the first ones wait for their answers until the last is read.
         const LONGEST: Duration = Duration::from_millis(5);
         let database = match &mut self.database {
             Some(database) => database,

@@ -62,7 +62,7 @@ pub(super) const PARAMETERS: &[(&str, Answer)] = &[
     ("oauth_client_id", Refused(NO_OAUTH)),
     ("oauth_client_secret", Refused(NO_OAUTH)),
     ("oauth_scope", Refused(NO_OAUTH)),
-    // For Kerberos, which the server would have to ask for: then nobody is let in.
+    // For Kerberos. A server that asks for it lets no connection in.
     ("krbsrvname", Ignored),
     ("gsslib", Ignored),
     ("gssdelegation", Ignored),

@@ -112,7 +112,7 @@ fn mode(said: &Said) -> Result<SslMode> {
         (_, Some(SYSTEM)) if said.is_of_url("sslrootcert") || mode.is_none() => SslMode::VerifyFull,
         // An authority of the operator's own is named to be asked.
         (None, Some(_)) if said.is_of_url("sslrootcert") => SslMode::VerifyCa,
-        // Of the authorities that everybody trusts, any would sign for some host: postgres.js asks for the name too.
+        // Any public authority would sign for some host: postgres.js asks for the name too.
         (Some(SslMode::VerifyCa), None | Some(SYSTEM)) => SslMode::VerifyFull,
         (Some(SslMode::Require), Some(_)) => SslMode::VerifyCa,
         (Some(mode), _) => mode,

@@ -215,7 +215,7 @@ mod tests {
                 let path = path.collect::<String>();
                 assert_eq!((!path.is_empty()).then_some(path.as_str()), expected, "{schemas}");
             }
-            // Whoever does not know where else the session looks asks before each transaction.
+            // If it is not known where else the session looks, each transaction asks first.
             for unknown in [None, Some(""), Some("a\"b")] {
                 let careful = begin.seen(unknown, false).write.contains("to_regclass");
                 assert_eq!(careful, schema.is_some(), "{schemas} {unknown:?}");

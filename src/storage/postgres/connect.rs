@@ -47,7 +47,7 @@ impl Hosts {
         let count = config.get_hosts().len().max(config.get_hostaddrs().len());
         let prefer = matches!(target, TargetSession::Any | TargetSession::PreferStandby);
         let fits = match target {
-            // It is what it is, and that need not be asked for.
+            // There is no other server to prefer, so it need not be asked what it is.
             _ if prefer && count < 2 => TargetSessionAttrs::Any,
             TargetSession::Any | TargetSession::ReadWrite | TargetSession::Primary => {
                 TargetSessionAttrs::ReadWrite

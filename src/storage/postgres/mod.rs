@@ -157,7 +157,7 @@ impl Server {
     }
 
     /// How long a call that was turned away by a server without writes looks for another one. With one
-    /// host in the URL that is what it is, unless a new connection says otherwise.
+    /// host in the URL it tries a new connection, and no more.
     pub fn patience_for_a_writable_host(&self) -> Duration {
         if self.others_may_write { self.patience() } else { Duration::ZERO }
     }

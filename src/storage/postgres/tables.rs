@@ -20,7 +20,7 @@ impl Server {
         let command = format!("{begin}; {in_turn}; {sql} COMMIT");
         let made = in_time(&self.options, client.batch_execute(&command)).await;
         self.forget_schema();
-        // Whatever state the connection is in, nobody is to have it.
+        // The connection may be in any state: no other call is to get it.
         drop(Object::take(client));
         made?.map_err(|error| {
             let refusal = self.begin.refusal(&error).map(Failure::Refused);

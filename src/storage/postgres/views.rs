@@ -129,12 +129,12 @@ impl Session<'_> {
         self.rows(TableName::Credit, condition, params, "created_at, id", None).await
     }
 
-    /// Tasks that nobody works on any more, oldest first.
+    /// Tasks that no worker has touched for long, oldest first.
     pub async fn stuck_tasks(&mut self, filter: &StuckFilter, now_ms: i64) -> Result<Vec<Row>> {
         let table = TableName::Tasks(filter.kind);
         let before = self.time_in(table, "updatedAt", now_ms - filter.older_than_ms)?;
         let params = vec![texts(filter.statuses.clone()), before];
-        // Of a task without a time, whoever asks hears too.
+        // A task without a time counts as stuck too.
         let condition = "status::text = ANY ($1) AND (updated_at < $2 OR updated_at IS NULL)";
         let window = Window { limit: i64::from(filter.limit), offset: i64::from(filter.skip) };
         self.rows(table, condition, params, "updated_at, id", Some(window)).await

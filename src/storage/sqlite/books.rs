@@ -77,7 +77,7 @@ impl Database {
             }
             Shelf::Next { after, users } => (after, users),
         };
-        // What is no text is nobody's id. SQLite sorts numbers before texts, and BLOBs after them.
+        // What is no text is no user's id. SQLite sorts numbers before texts, and BLOBs after them.
         let beyond = if after.is_some() { "user_id > ?" } else { "user_id >= ''" };
         let text_alone = format!("{beyond} AND user_id < x''");
         let mut parameters: Vec<String> = after.iter().cloned().collect();
@@ -171,7 +171,7 @@ fn credit_entry<'r>(
     if remaining.is_none() && transaction_type == "grant" {
         odd.push(("remainingCredits", found(at(4)?)));
     }
-    // Without an id that is text nobody can draw on a grant.
+    // A grant without an id that is text can't be drawn on.
     let is_named = at(0)?.as_str().is_ok();
     Ok(CreditEntry {
         id: text(at(0)?),

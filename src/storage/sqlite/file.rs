@@ -131,7 +131,7 @@ impl Watch {
     }
 
     /// Remembers how long the file is, as far as the database has pages. Only in a transaction: as it begins, SQLite
-    /// undoes what others who crashed have left, and that too makes the file shorter.
+    /// undoes what a crashed process has left, and that too makes the file shorter.
     pub(super) fn remember_length(&mut self, size: Size) {
         if let Ok(file) = self.path.metadata() {
             self.length = file.len().min(size.bytes());

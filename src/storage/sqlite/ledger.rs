@@ -76,7 +76,7 @@ impl Ledger for Database {
                 user_id: cells.text(0, "userId")?,
                 status: cells.text(1, "status")?,
                 credit_id: cells.text_or_null(2, "creditId")?,
-                // Only a guard needs it: a task whose time nobody can read must be able to fail.
+                // Only a guard needs it: a task whose time can't be read must be able to fail.
                 updated_at_ms: cells.time_ms(3, "updatedAt"),
                 free_trial: whole(cells.get(4)).map(|is_true| is_true != 0),
             })
@@ -234,7 +234,7 @@ impl Database {
         Ok(Some(Grant {
             id: id.to_owned(),
             transaction_no: text(row.get_ref(1)?).into_owned(),
-            // Where nobody knows what was granted, nothing more goes back.
+            // Where it can't be read what was granted, nothing more goes back.
             credits: credits.unwrap_or(remaining),
             remaining,
             expires_at_ms: is_known.then(|| expires_at_ms.unwrap_or(EXPIRY_UNREADABLE_MS)),

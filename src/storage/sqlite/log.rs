@@ -71,7 +71,7 @@ impl Log {
     }
 }
 
-/// Puts what it can of the log back into the file. Whether nobody was in the way.
+/// Puts what it can of the log back into the file. Whether no other connection was in the way.
 pub(super) fn put_back(connection: &Connection, how: &str) -> bool {
     let sql = format!("PRAGMA wal_checkpoint({how})");
     let busy: rusqlite::Result<bool> = connection.query_row(&sql, [], |row| row.get(0));

@@ -295,7 +295,7 @@ impl Database {
     /// Interrupts what is read from now on when it has taken this much of the processor's time, and it
     /// [`is_overdue`]; nothing, if there is no budget.
     pub fn set_budget(&mut self, budget: Option<Duration>) {
-        // It fails on a connection that somebody else owns, and this one is ours.
+        // It fails on a connection that another library owns, and this one is ours.
         let _ = budget::set(&mut self.connection, budget);
     }
 

@@ -204,7 +204,7 @@ fn sample(connection: &Connection, table: TableName, column: &Declared) -> Resul
         format!("SELECT * FROM (SELECT id, {column} AS stored FROM {table} {order} LIMIT {rows})")
     };
     let (first, random) = (some(""), some("ORDER BY id DESC"));
-    // Each row once: one in two samples is no two rows.
+    // UNION, since one row may be in both samples: it counts once.
     let sql = format!("SELECT stored FROM ({first} UNION {random}) WHERE stored IS NOT NULL");
     let read = || -> rusqlite::Result<Vec<Sample>> {
         let mut statement = connection.prepare(&sql)?;
@@ -212,7 +212,7 @@ fn sample(connection: &Connection, table: TableName, column: &Declared) -> Resul
             let stored = row.get_ref(0)?;
             let is_time = time_ms(stored, TimestampUnit::Milliseconds).is_some();
             Ok(Sample(match stored {
-                // As far as it says a unit, a float is exact enough.
+                // To tell the unit, a float is exact enough.
                 ValueRef::Integer(number) => Some(number as f64),
                 ValueRef::Real(number) if is_time => Some(number),
                 _ => None,

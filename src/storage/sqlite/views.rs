@@ -98,7 +98,7 @@ impl Views for Database {
 
     fn stuck_tasks(&mut self, filter: &StuckFilter, now_ms: i64) -> Result<Vec<Row>> {
         let before = self.schema.timestamp_unit.from_ms(now_ms - filter.older_than_ms);
-        // Text and bytes are above all numbers. Of a task whose time nobody can read, whoever asks hears too.
+        // Text and bytes are above all numbers. A task whose time can't be read counts as stuck too.
         let unreadable = "updated_at IS NULL OR updated_at >= ''";
         let states = in_states(filter.statuses.len());
         let condition = format!("{states} AND (updated_at < ? OR {unreadable})");

@@ -271,7 +271,7 @@ impl LaneQueue {
 
 impl Source for LaneQueue {
     fn take(&self, most: usize, patience: Option<Duration>) -> Vec<Command> {
-        /// A log that nobody writes to any more does not wait.
+        /// How long the log is waited for at most. Only a write ends its wait, and there may be none.
         const LOG_PATIENCE: Duration = Duration::from_secs(1);
         let (began, arrived) = (Instant::now(), &self.reads.arrived[self.lane as usize]);
         let mut state = self.reads.lock();
@@ -300,7 +300,7 @@ impl Source for LaneQueue {
         &self.reads.requests
     }
 
-    /// Others may have come meanwhile whose turn it is.
+    /// Gives requests back: it may be the turn of others that came meanwhile.
     fn left_over(&self, requests: Vec<Request>) -> Vec<Request> {
         let mut state = self.reads.lock();
         self.reads.requests.answered(requests.len());

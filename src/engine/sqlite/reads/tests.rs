@@ -83,7 +83,7 @@ fn what_took_too_long_goes_on_in_the_last_lane() {
 }
 
 #[test]
-fn while_the_log_waits_nobody_begins_to_read_long_but_to_end() {
+fn while_the_log_waits_no_long_read_begins_but_to_end() {
     let long = queue(Lane::Long, vec![audit()]);
     assert!(long.next(&mut long.reads.lock(), CAPACITY, false).is_empty());
     long.reads.shut_down(Done::new(|| {}));
