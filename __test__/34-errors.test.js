@@ -39,7 +39,7 @@ describe('an error', () => {
 })
 
 describe('docs/errors.md', () => {
-  const codes = [...read('src/error.rs').matchAll(/=> "([A-Z_]+)"/g)].map(([, code]) => code)
+  const codes = [...read('src/error/codes.rs').matchAll(/=> "([A-Z_]+)"/g)].map(([, code]) => code)
 
   test('lists every code once, with cause and remedy', () => {
     const rows = read('docs/errors.md')

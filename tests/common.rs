@@ -14,8 +14,8 @@ use media_credits::domain::value::{Fields, Value};
 use media_credits::engine::sqlite::Connection;
 use media_credits::engine::{Charging, Ids, Operation, Outcome, Reply, Write, write};
 use media_credits::error::Result;
-use media_credits::storage::schema::TimestampUnit;
 use media_credits::storage::sqlite::{Database, Options, Place};
+use media_credits::storage::times::TimestampUnit;
 use media_credits::storage::{Filter, Ledger, Row};
 
 pub(crate) fn text(text: &str) -> Value {

@@ -10,8 +10,8 @@ use media_credits::domain::refund::Refund;
 use media_credits::domain::value::Value;
 use media_credits::engine::Outcome;
 use media_credits::error::Error;
-use media_credits::storage::schema::TimestampUnit;
 use media_credits::storage::sqlite::Database;
+use media_credits::storage::times::TimestampUnit;
 use media_credits::storage::{Page, Row, Views};
 use proptest::prelude::*;
 

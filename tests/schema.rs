@@ -5,8 +5,9 @@ use std::path::{Path, PathBuf};
 use media_credits::domain::table::{TableName, TaskKind};
 use media_credits::error::Error;
 use media_credits::storage::Ledger;
-use media_credits::storage::schema::{Kind, TimestampUnit};
+use media_credits::storage::schema::Kind;
 use media_credits::storage::sqlite::{Database, Options, Place, Role};
+use media_credits::storage::times::TimestampUnit;
 use rusqlite::Connection;
 
 const TABLES: &str = concat!(

@@ -325,7 +325,7 @@ mod tests {
 
     #[test]
     fn every_code_has_its_place() {
-        let source = include_str!("../error.rs");
+        let source = include_str!("../error/codes.rs");
         let quoted = source.lines().filter_map(|line| line.trim().split_once("=> \""));
         let codes: HashSet<&str> =
             quoted.filter_map(|(_, rest)| rest.strip_suffix("\",")).collect();

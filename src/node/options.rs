@@ -13,9 +13,9 @@ use crate::domain::value::{Fields, Value, describe};
 use crate::engine::Settings;
 use crate::error::{Error, Result};
 use crate::storage::location::Location;
-use crate::storage::schema::TimestampUnit;
 use crate::storage::search_path::SearchPath;
 use crate::storage::sqlite::{Durability, JournalMode};
+use crate::storage::times::TimestampUnit;
 
 const OPTIONS: [&str; 12] = [
     "activeStatuses",

@@ -12,6 +12,7 @@ pub mod schema;
 pub mod search_path;
 #[cfg(feature = "sqlite")]
 pub mod sqlite;
+pub mod times;
 
 #[cfg(test)]
 mod properties;

@@ -1,13 +1,13 @@
-//! The tables as a database has them: which columns, what they hold, and the unit of their times.
+//! The tables as a database has them: which columns, and what they hold.
 //!
 //! It checks what a caller passes against them. It must never change a schema.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
-use std::ops::Range;
 use std::sync::Arc;
 
 use super::roles::{Misfit as TypeMisfit, check_types};
+use super::times::TimestampUnit;
 use crate::domain::column::{self, Misfit};
 pub use crate::domain::column::{Kind, Limit};
 use crate::domain::own::is_own;
@@ -52,72 +52,6 @@ fn kind_of_wanted(column: &str) -> Kind {
         "is_free_trial" => Kind::Boolean,
         _ => Kind::Text,
     }
-}
-
-/// How SQLite keeps times. It has no type for them.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum TimestampUnit {
-    /// Epoch milliseconds, as ShipAny does.
-    Milliseconds,
-    /// Epoch seconds.
-    Seconds,
-}
-
-impl TimestampUnit {
-    /// A time as the database keeps it. Seconds round down, so that `expires_at > now` says the same
-    /// in both units.
-    pub fn from_ms(self, time_ms: i64) -> i64 {
-        match self {
-            Self::Milliseconds => time_ms,
-            Self::Seconds => time_ms.div_euclid(1000),
-        }
-    }
-
-    /// A time to compare with what the database keeps, which may have a fraction.
-    pub fn exactly_from_ms(self, time_ms: i64) -> f64 {
-        match self {
-            Self::Milliseconds => time_ms as f64,
-            Self::Seconds => time_ms as f64 / 1e3,
-        }
-    }
-
-    /// A time that the database keeps, in milliseconds.
-    pub fn to_ms(self, stored: i64) -> i64 {
-        within_dates(match self {
-            Self::Milliseconds => stored,
-            Self::Seconds => stored.saturating_mul(1000),
-        })
-    }
-
-    /// A time with a fraction, rounded up, so that `expires_at > now` says the same of both. `None`: it is the
-    /// number of a day, as `julianday` counts them, which no column of times in these units means.
-    pub fn fraction_to_ms(self, stored: f64) -> Option<i64> {
-        /// The years 1 to 9999. As seconds or milliseconds they are in the first months of 1970.
-        const JULIAN_DAYS: Range<f64> = 1_721_425.5..5_373_484.5;
-        if JULIAN_DAYS.contains(&stored) {
-            return None;
-        }
-        let micros = match self {
-            Self::Milliseconds => stored * 1e3,
-            Self::Seconds => stored * 1e6,
-        };
-        // A float that is too large becomes the largest whole number.
-        Some(within_dates((micros.round() / 1e3).ceil() as i64))
-    }
-
-    /// The unit as the option `timestampUnit` names it.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Milliseconds => "ms",
-            Self::Seconds => "s",
-        }
-    }
-}
-
-/// What is before all times that a `Date` holds, or after them, is the first or the last of these.
-pub fn within_dates(time_ms: i64) -> i64 {
-    const LATEST_MS: i64 = 8_640_000_000_000_000;
-    time_ms.clamp(-LATEST_MS, LATEST_MS)
 }
 
 /// What a database calls things, and which types it has for them.
@@ -240,7 +174,7 @@ impl Table {
         fields.iter().map(mended).collect()
     }
 
-    /// Refuses a new row that lacks a field which nobody fills in.
+    /// Refuses a new row that lacks a field which neither the database nor the plan fills in.
     pub fn check_complete(&self, row: &Fields) -> Result<()> {
         // The plan of every new row sets these.
         const FILLED_IN: [&str; 2] = ["createdAt", "updatedAt"];

@@ -10,7 +10,8 @@ use proptest::sample::Index;
 use serde_json::Value as Json;
 
 use super::generators::cases;
-use super::model::{Done, Row, Step, Tables, USERS, step};
+use super::model::{Done, Row, Tables, USERS};
+use super::steps::{Step, step};
 use crate::domain::audit::{Audit, Finding, Kind, Owners};
 use crate::domain::books::RowId;
 use crate::domain::options::RefundPolicy;

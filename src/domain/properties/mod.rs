@@ -8,3 +8,4 @@ pub(crate) mod generators;
 mod details;
 mod ledger;
 mod model;
+mod steps;

@@ -1,19 +1,18 @@
 //! The tables in memory, and an app's requests on them: what an engine does, without a database.
 
-use proptest::prelude::*;
-use proptest::sample::{Index, select};
+use proptest::sample::Index;
 
+use super::steps::{Names, Step};
 use crate::domain::books::{Books, ChargeEntry, GrantEntry, TaskEntry, Times};
 use crate::domain::charge::{
     Charge, ChargeFacts, ChargeRequest, Grant, NewIds, left_of, plan_charge,
 };
 use crate::domain::grant::{GrantFacts, NewGrant, plan_grant};
-use crate::domain::options::RefundPolicy;
 use crate::domain::plan::{Plan, Verb};
 use crate::domain::refund::{Refund, Refundable};
 use crate::domain::settle::{Settlement, Target, plan_settlement};
 use crate::domain::table::TableName::{self, Credit, Tasks};
-use crate::domain::table::TaskKind::{self, Ai, Media};
+use crate::domain::table::TaskKind;
 use crate::domain::task::{
     self, NewTask, NewTaskFacts, TaskFacts, TaskPatch, plan_new_task, plan_patch, plan_step,
 };
@@ -23,98 +22,6 @@ use crate::error::Result;
 /// The last one has no row in `user`.
 pub(super) const USERS: [&str; 3] = ["ada", "bob", "nobody"];
 const DAY_MS: i64 = 86_400_000;
-
-/// What somebody asks for, or what happens by itself. Tasks and charges are picked from those that are there.
-#[derive(Debug, Clone)]
-pub(super) enum Step {
-    Grant {
-        user: usize,
-        credits: i64,
-        days: Option<i64>,
-    },
-    Consume {
-        user: usize,
-        credits: i64,
-    },
-    /// A task that costs something, or one that an earlier charge pays for.
-    Create {
-        kind: TaskKind,
-        id: usize,
-        user: usize,
-        cost: i64,
-        names: Option<Index>,
-    },
-    Update {
-        task: Index,
-        status: Option<&'static str>,
-        names: Names,
-        policy: RefundPolicy,
-    },
-    Further {
-        task: Index,
-        credits: i64,
-        status: Option<&'static str>,
-    },
-    Settle {
-        task: Index,
-        credits: i64,
-        policy: RefundPolicy,
-    },
-    Refund {
-        charge: Index,
-        credits: Option<i64>,
-        policy: RefundPolicy,
-    },
-    /// The app itself marks a grant as expired.
-    Withdraw {
-        grant: Index,
-    },
-    Wait {
-        days: i64,
-    },
-}
-
-/// What a patch says of `creditId`.
-#[derive(Debug, Clone)]
-pub(super) enum Names {
-    Nothing,
-    Null,
-    Charge(Index),
-}
-
-/// Mostly what can be done, so that much comes together.
-pub(super) fn step() -> impl Strategy<Value = Step> {
-    let user = || prop_oneof![10 => Just(0_usize), 10 => Just(1), 1 => Just(2)];
-    let pick = any::<Index>;
-    let kind = select(vec![Media, Ai]);
-    let status =
-        || select(vec!["processing", "failed", "failed", "completed", "success", "canceled"]);
-    let names = prop_oneof![
-        5 => Just(Names::Nothing),
-        1 => Just(Names::Null),
-        2 => pick().prop_map(Names::Charge),
-    ];
-    let policy = || select(vec![RefundPolicy::Source, RefundPolicy::RegrantDays(3)]);
-    let granted = prop_oneof![8 => 1..80_i64, 1 => Just(i64::from(i32::MAX))];
-    let credits = || prop_oneof![20 => 0..30_i64, 1 => Just(i64::from(i32::MAX))];
-    prop_oneof![
-        8 => (user(), granted, prop::option::of(-1..9_i64))
-            .prop_map(|(user, credits, days)| Step::Grant { user, credits, days }),
-        4 => (user(), 1..30_i64).prop_map(|(user, credits)| Step::Consume { user, credits }),
-        8 => (kind, 0..20_usize, user(), credits(), prop::option::weighted(0.2, pick()))
-            .prop_map(|(kind, id, user, cost, names)| Step::Create { kind, id, user, cost, names }),
-        8 => (pick(), prop::option::weighted(0.7, status()), names, policy())
-            .prop_map(|(task, status, names, policy)| Step::Update { task, status, names, policy }),
-        5 => (pick(), credits(), prop::option::of(status()))
-            .prop_map(|(task, credits, status)| Step::Further { task, credits, status }),
-        5 => (pick(), credits(), policy())
-            .prop_map(|(task, credits, policy)| Step::Settle { task, credits, policy }),
-        5 => (pick(), prop::option::of(1..30_i64), policy())
-            .prop_map(|(charge, credits, policy)| Step::Refund { charge, credits, policy }),
-        1 => pick().prop_map(|grant| Step::Withdraw { grant }),
-        4 => (0..3_i64).prop_map(|days| Step::Wait { days }),
-    ]
-}
 
 /// What a request came to: what it wrote, and what it gave back.
 pub(super) type Done = (Plan, Option<Refund>);
@@ -227,7 +134,7 @@ impl Tables {
         self.rows.iter_mut().find(|row| row.table == table && row.id == id).unwrap()
     }
 
-    /// The rows of a user. Nobody shares rows.
+    /// The rows of a user. Users share no rows.
     pub(super) fn of_user(&self, user: &str) -> impl Iterator<Item = &Row> {
         self.rows.iter().filter(move |row| row.text("userId") == Some(user))
     }

@@ -7,9 +7,8 @@ use super::value::needs_cast;
 use crate::domain::table::TableName;
 use crate::error::{Error, Result};
 use crate::storage::roles::Role;
-use crate::storage::schema::{
-    Column, Dialect, Kind, Limit, Schema, TimestampUnit, camel_case, quote,
-};
+use crate::storage::schema::{Column, Dialect, Kind, Limit, Schema, camel_case, quote};
+use crate::storage::times::TimestampUnit;
 
 const DIALECT: Dialect = Dialect { sql_type, select_list, misfit };
 

@@ -9,7 +9,8 @@ use tokio_postgres::types::{FromSql, IsNull, ToSql, Type, to_sql_checked};
 use super::ids::Uuid;
 use crate::domain::column::in_form;
 use crate::domain::value::{Value, iso8601};
-use crate::storage::schema::{Column, Kind, within_dates};
+use crate::storage::schema::{Column, Kind};
+use crate::storage::times::within_dates;
 
 type Boxed = Box<dyn StdError + Sync + Send>;
 

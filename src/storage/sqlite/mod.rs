@@ -4,6 +4,7 @@
 
 mod books;
 mod budget;
+mod connect;
 mod error;
 mod file;
 mod ledger;
@@ -19,11 +20,10 @@ mod views;
 
 use std::time::Duration;
 
-use rusqlite::config::DbConfig;
-use rusqlite::functions::{Context, FunctionFlags};
 use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
 use tracing::{debug, info};
 
+use self::connect::{connect, journal_mode, tune};
 use self::error::Doing;
 use self::file::{Size, Watch, cut_off, wait_for_old_file};
 use self::log::{Log, put_back};
@@ -31,7 +31,8 @@ use self::purses::Purses;
 use self::schema::discover;
 use self::statements::Statements;
 pub use super::location::Place;
-use super::schema::{Schema, TimestampUnit};
+use super::schema::Schema;
+use super::times::TimestampUnit;
 use crate::domain::table::{TableName, TaskKind};
 use crate::domain::value::Value;
 use crate::error::{Error, Result};
@@ -65,7 +66,7 @@ pub struct Options {
     pub durability: Durability,
     /// What to do about the file's journal mode.
     pub journal_mode: JournalMode,
-    /// How long to wait for a lock that somebody else holds.
+    /// How long to wait for a lock that another connection holds.
     pub busy_timeout: Duration,
     /// The unit of times, if the caller knows better than the evidence.
     pub timestamp_unit: Option<TimestampUnit>,
@@ -179,7 +180,7 @@ impl Database {
         self.begin("BEGIN IMMEDIATE")
     }
 
-    /// Whether anybody else has committed since this was asked last.
+    /// Whether another connection has committed since this was asked last.
     pub fn others_wrote(&mut self) -> bool {
         std::mem::take(&mut self.others_wrote)
     }
@@ -280,7 +281,7 @@ impl Database {
         }
     }
 
-    /// Puts what it can of the write-ahead log back into the file, without waiting for anybody.
+    /// Puts what it can of the write-ahead log back into the file, without waiting.
     pub fn checkpoint(&self) {
         put_back(&self.connection, "PASSIVE");
     }
@@ -369,97 +370,11 @@ fn create_table(table: TableName) -> &'static str {
     }
 }
 
-fn connect(place: &Place, flags: OpenFlags) -> Result<Connection> {
-    locking::install();
-    let path = match place {
-        Place::Memory => return Connection::open_in_memory().doing("opening the database"),
-        Place::File(path) => path,
-    };
-    if let Some(folder) = path.parent()
-        && !folder.is_dir()
-    {
-        let reason = format!("there is no folder {}; create it first", folder.display());
-        return Err(Error::InvalidUrl { reason });
-    }
-    let creates = flags.contains(OpenFlags::SQLITE_OPEN_CREATE);
-    if !creates && !path.exists() {
-        return Err(Error::SchemaMismatch {
-            problem: format!("there is no file {}", path.display()),
-            remedy: "Check that DATABASE_URL names the app's own file (a relative path starts at \
-                     the working directory); if it does, run `npx drizzle-kit push`. For a fresh \
-                     start without the app: `npx media-credits init <url>`"
-                .to_owned(),
-        });
-    }
-    // Each connection stays on one thread, so SQLite need not lock it.
-    let flags = flags | OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_EXRESCODE;
-    Connection::open_with_flags(path, flags).doing("opening the database")
-}
-
-fn tune(connection: &mut Connection, options: Options, role: Role) -> Result<()> {
-    let cache_kib = match role {
-        Role::Writer => 16 * 1024,
-        Role::Reader => 8 * 1024,
-    };
-    let synchronous = match options.durability {
-        Durability::Full => "FULL",
-        Durability::Normal => "NORMAL",
-    };
-    connection.set_prepared_statement_cache_capacity(128);
-    is_text(connection).doing("opening the database")?;
-    // Without this SQLite compiles a query anew whenever a cached statement comes back with its
-    // parameters cleared, in case other values deserve another plan. Ours never do.
-    let stable_plans = DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG;
-    connection.set_db_config(stable_plans, true).doing("opening the database")?;
-    // The app's own connections leave foreign keys off; the engine checks what it needs by itself.
-    let mut set = || {
-        connection.pragma_update(None, "foreign_keys", false)?;
-        connection.pragma_update(None, "synchronous", synchronous)?;
-        // In KiB, because it is negative: see docs/performance.md.
-        connection.pragma_update(None, "cache_size", -cache_kib)?;
-        // What is sorted are keys, not rows (see `views.rs`). A file for it would need room where a container
-        // may have none, and would wait for the disk.
-        connection.pragma_update(None, "temp_store", "MEMORY")?;
-        match role {
-            Role::Writer if options.journal_mode == JournalMode::Wal => {
-                want_wal(connection, options.busy_timeout)
-            }
-            Role::Writer => Ok(()),
-            Role::Reader => connection.pragma_update(None, "query_only", true),
-        }
-    };
-    set().doing("opening the database")
-}
-
-/// Gives SQL a function that tells whether a value is text, which in SQLite may be any bytes: a row whose id is none
-/// can't be named.
-fn is_text(connection: &Connection) -> rusqlite::Result<()> {
-    let flags = FunctionFlags::SQLITE_UTF8 | FunctionFlags::SQLITE_DETERMINISTIC;
-    let is_text = |call: &mut Context<'_>| Ok(call.get_raw(0).as_str().is_ok());
-    connection.create_scalar_function("is_text", 1, flags, is_text)
-}
-
-/// Turns the write-ahead log on, unless somebody else has the file open in another mode or it can't
-/// be written: everything works without it too.
-fn want_wal(connection: &mut Connection, busy_timeout: Duration) -> rusqlite::Result<()> {
-    const PATIENCE: Duration = Duration::from_millis(200);
-    if journal_mode(connection)? == "wal" {
-        return Ok(());
-    }
-    patience::set(connection, PATIENCE.min(busy_timeout))?;
-    let _ = connection.query_row("PRAGMA journal_mode = WAL", [], |_| Ok(()));
-    patience::set(connection, busy_timeout)
-}
-
 /// The write-ahead log is found by its name. Where a file was replaced, the log of the old one would be
 /// taken for the new one's; so it is put into the old one, wherever that is now.
 fn empty_log(connection: &Connection) {
-    // If it fails, somebody else still uses the old file, and the log with it.
+    // If it fails, another process still uses the old file, and the log with it.
     put_back(connection, "TRUNCATE");
-}
-
-fn journal_mode(connection: &Connection) -> rusqlite::Result<String> {
-    connection.query_row("PRAGMA journal_mode", [], |row| row.get(0))
 }
 
 const SCHEMA_VERSION: &str = "PRAGMA schema_version";

@@ -7,9 +7,8 @@ use super::units::find_unit;
 use crate::domain::table::TableName;
 use crate::error::Result;
 use crate::storage::roles::Role;
-use crate::storage::schema::{
-    Column, Dialect, Kind, Limit, Schema, TimestampUnit, camel_case, quote,
-};
+use crate::storage::schema::{Column, Dialect, Kind, Limit, Schema, camel_case, quote};
+use crate::storage::times::TimestampUnit;
 
 /// Reads the schema, and refuses one that lacks what this package needs.
 pub(super) fn discover(connection: &Connection, unit: Option<TimestampUnit>) -> Result<Schema> {

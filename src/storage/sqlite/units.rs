@@ -10,7 +10,8 @@ use super::schema::Declared;
 use super::value::time_ms;
 use crate::domain::table::{TableName, TaskKind};
 use crate::error::{Error, Result};
-use crate::storage::schema::{Kind, TimestampUnit, quote};
+use crate::storage::schema::{Kind, quote};
+use crate::storage::times::TimestampUnit;
 
 /// The columns whose values are never far in the past or the future, so that they tell the unit.
 const CLOCK_COLUMNS: [&str; 2] = ["created_at", "updated_at"];

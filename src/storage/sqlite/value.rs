@@ -7,7 +7,8 @@ use rusqlite::types::{ToSql, ToSqlOutput, ValueRef};
 use crate::domain::column::in_form;
 use crate::domain::value::{Value, iso8601};
 use crate::error::{Error, Result};
-use crate::storage::schema::{Column, Kind, TimestampUnit};
+use crate::storage::schema::{Column, Kind};
+use crate::storage::times::TimestampUnit;
 
 /// A value on its way into a column. The schema has checked that it fits.
 pub(super) struct Bound<'a> {

@@ -1,0 +1,100 @@
+//! How a connection is opened and set up.
+
+use std::time::Duration;
+
+use rusqlite::config::DbConfig;
+use rusqlite::functions::{Context, FunctionFlags};
+use rusqlite::{Connection, OpenFlags};
+
+use super::error::Doing;
+use super::{Durability, JournalMode, Options, Place, Role, locking, patience};
+use crate::error::{Error, Result};
+
+/// Opens the file, which must be there unless the flags let SQLite create it.
+pub(super) fn connect(place: &Place, flags: OpenFlags) -> Result<Connection> {
+    locking::install();
+    let path = match place {
+        Place::Memory => return Connection::open_in_memory().doing("opening the database"),
+        Place::File(path) => path,
+    };
+    if let Some(folder) = path.parent()
+        && !folder.is_dir()
+    {
+        let reason = format!("there is no folder {}; create it first", folder.display());
+        return Err(Error::InvalidUrl { reason });
+    }
+    let creates = flags.contains(OpenFlags::SQLITE_OPEN_CREATE);
+    if !creates && !path.exists() {
+        return Err(Error::SchemaMismatch {
+            problem: format!("there is no file {}", path.display()),
+            remedy: "Check that DATABASE_URL names the app's own file (a relative path starts at \
+                     the working directory); if it does, run `npx drizzle-kit push`. For a fresh \
+                     start without the app: `npx media-credits init <url>`"
+                .to_owned(),
+        });
+    }
+    // Each connection stays on one thread, so SQLite need not lock it.
+    let flags = flags | OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_EXRESCODE;
+    Connection::open_with_flags(path, flags).doing("opening the database")
+}
+
+/// How a connection behaves from then on.
+pub(super) fn tune(connection: &mut Connection, options: Options, role: Role) -> Result<()> {
+    let cache_kib = match role {
+        Role::Writer => 16 * 1024,
+        Role::Reader => 8 * 1024,
+    };
+    let synchronous = match options.durability {
+        Durability::Full => "FULL",
+        Durability::Normal => "NORMAL",
+    };
+    connection.set_prepared_statement_cache_capacity(128);
+    is_text(connection).doing("opening the database")?;
+    // Without this SQLite compiles a query anew whenever a cached statement comes back with its
+    // parameters cleared, in case other values deserve another plan. Ours never do.
+    let stable_plans = DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG;
+    connection.set_db_config(stable_plans, true).doing("opening the database")?;
+    // The app's own connections leave foreign keys off; the engine checks what it needs by itself.
+    let mut set = || {
+        connection.pragma_update(None, "foreign_keys", false)?;
+        connection.pragma_update(None, "synchronous", synchronous)?;
+        // In KiB, because it is negative: see docs/performance.md.
+        connection.pragma_update(None, "cache_size", -cache_kib)?;
+        // What is sorted are keys, not rows (see `views.rs`). A file for it would need room where a container
+        // may have none, and would wait for the disk.
+        connection.pragma_update(None, "temp_store", "MEMORY")?;
+        match role {
+            Role::Writer if options.journal_mode == JournalMode::Wal => {
+                want_wal(connection, options.busy_timeout)
+            }
+            Role::Writer => Ok(()),
+            Role::Reader => connection.pragma_update(None, "query_only", true),
+        }
+    };
+    set().doing("opening the database")
+}
+
+/// Gives SQL a function that tells whether a value is text, which in SQLite may be any bytes: a row whose id is none
+/// can't be named.
+fn is_text(connection: &Connection) -> rusqlite::Result<()> {
+    let flags = FunctionFlags::SQLITE_UTF8 | FunctionFlags::SQLITE_DETERMINISTIC;
+    let is_text = |call: &mut Context<'_>| Ok(call.get_raw(0).as_str().is_ok());
+    connection.create_scalar_function("is_text", 1, flags, is_text)
+}
+
+/// Turns the write-ahead log on, unless another process has the file open in another mode or it can't
+/// be written: everything works without it too.
+fn want_wal(connection: &mut Connection, busy_timeout: Duration) -> rusqlite::Result<()> {
+    const PATIENCE: Duration = Duration::from_millis(200);
+    if journal_mode(connection)? == "wal" {
+        return Ok(());
+    }
+    patience::set(connection, PATIENCE.min(busy_timeout))?;
+    let _ = connection.query_row("PRAGMA journal_mode = WAL", [], |_| Ok(()));
+    patience::set(connection, busy_timeout)
+}
+
+/// The file's journal mode.
+pub(super) fn journal_mode(connection: &Connection) -> rusqlite::Result<String> {
+    connection.query_row("PRAGMA journal_mode", [], |row| row.get(0))
+}
