@@ -205,16 +205,16 @@ function settleReplies() {
   const { letters, again } = mailbox.fetch(REPLIES_AT_ONCE)
   if (again) setImmediate(settleReplies)
   for (let at = 0; at < letters.length; at += 3) {
-    const [number, follows, text] = letters.slice(at, at + 3)
-    const request = pending.get(number)
+    const request = pending.get(letters[at])
     // A reply without a request must not keep the other replies from their callers.
     if (!request) continue
+    const [follows, text] = [letters[at + 1], letters[at + 2]]
     if (follows) {
       request.parts ??= []
       request.parts.push(JSON.parse(text).rows)
       continue
     }
-    pending.delete(number)
+    pending.delete(letters[at])
     settle(request, text)
   }
   if (!again && pending.size === 0) mailbox.unref()

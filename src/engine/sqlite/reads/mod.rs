@@ -183,9 +183,14 @@ impl Reads {
     }
 
     fn append(&self, state: &mut State, lane: Lane, request: Box<Request>) {
-        state.lanes[lane as usize].push(request);
+        let waiting = &mut state.lanes[lane as usize];
+        let was_empty = waiting.is_empty();
+        waiting.push(request);
         state.queued += 1;
-        self.arrived[lane as usize].notify_one();
+        // Whoever found the lane empty sleeps; nobody else does, but for those who wait for the log.
+        if was_empty {
+            self.arrived[lane as usize].notify_one();
+        }
     }
 
     /// Tells all readers but this one to let the database go.
