@@ -8,7 +8,8 @@ const {
   UNKNOWN,
   atCommit,
   gotThrough,
-  loseNextAnswer,
+  testInsert,
+  testRefund,
   wasLost,
 } = require('./helpers/commits')
 const { violations } = require('./helpers/invariants')
@@ -17,7 +18,7 @@ const { foreignTransaction, isCommit, throughProxy } = require('./helpers/networ
 // On a machine that has other things to do.
 jest.setTimeout(30_000)
 
-// A connection breaks while it commits. What the caller is told must be true, or that nobody knows.
+// A connection breaks while it commits. The caller is told what is true, or that it is not known.
 
 /** A user with two grants of 100, a task that cost 10, a charge, and a connection that is open, behind a proxy. */
 async function open(options) {
@@ -43,30 +44,7 @@ function delayCommit(proxy) {
 }
 
 describe.each(INSERTS)('%s', (_, call, find) => {
-  test('the COMMIT got through, its answer was lost: the row', async () => {
-    const { database, proxy, credits, creditId } = await open()
-    atCommit(proxy, gotThrough)
-    const row = await call(credits, creditId)
-    expect(await database.sql(find)).toEqual([{ id: row.id }])
-    expect(await violations(database)).toEqual([])
-  })
-
-  test('the COMMIT was lost: nothing was written, and it can be tried again', async () => {
-    const { database, proxy, credits, creditId } = await open()
-    atCommit(proxy, wasLost)
-    expect(await refusal(database, () => call(credits, creditId))).toMatchObject(UNAVAILABLE)
-    const row = await call(credits, creditId)
-    expect(await database.sql(find)).toEqual([{ id: row.id }])
-    expect(await violations(database)).toEqual([])
-  })
-
-  test('the connection breaks before the COMMIT: it is tried again on another one', async () => {
-    const { database, proxy, credits, creditId } = await open()
-    loseNextAnswer(proxy)
-    const row = await call(credits, creditId)
-    expect(await database.sql(find)).toEqual([{ id: row.id }])
-    expect(await violations(database)).toEqual([])
-  })
+  testInsert(open, call, find)
 
   test.each(['read committed', 'serializable'])(
     'the COMMIT arrives late, while it is asked about: the row (%s)',
@@ -87,7 +65,7 @@ describe.each(INSERTS)('%s', (_, call, find) => {
     },
   )
 
-  test('the COMMIT arrives too late to be asked about: nobody knows', async () => {
+  test('the COMMIT arrives too late to be asked about: the outcome is unknown', async () => {
     const { database, proxy, credits, creditId } = await open({ busyTimeoutMs: 100 })
     const commit = delayCommit(proxy)
     const answer = call(credits, creditId).catch((error) => error)
@@ -100,7 +78,7 @@ describe.each(INSERTS)('%s', (_, call, find) => {
     expect(await violations(database)).toEqual([])
   })
 
-  test('nobody can be asked: nobody knows', async () => {
+  test('no server can be asked: the outcome is unknown', async () => {
     const { database, proxy, credits, creditId } = await open({ connectTimeoutMs: 1000 })
     let stopped
     atCommit(proxy, () => {
@@ -195,22 +173,7 @@ test("a task with the same id that is another caller's is not taken for one's ow
   expect(await violations(database)).toEqual([])
 })
 
-test.each([
-  ['the COMMIT got through', gotThrough],
-  ['the COMMIT was lost', wasLost],
-])(
-  'updateMediaTaskById does not know whether %s, and a second call refunds no second time',
-  async (_, act) => {
-    const { database, proxy, credits } = await open()
-    atCommit(proxy, act)
-    const fail = () => credits.updateMediaTaskById('t', { status: 'failed', errorMessage: 'no subtitles' })
-    await expect(fail()).rejects.toMatchObject(UNKNOWN)
-    expect(await fail()).toMatchObject({ status: 'failed', errorMessage: 'no subtitles' })
-    expect((await fail()).refund.credits).toBe(0)
-    expect(await credits.getRemainingCredits('u0')).toBe(200)
-    expect(await violations(database)).toEqual([])
-  },
-)
+testRefund(open)
 
 test('all connections break again and again, wherever they are', async () => {
   const { database, proxy, credits } = await open()

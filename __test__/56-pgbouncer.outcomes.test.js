@@ -2,15 +2,7 @@
 
 const { TestDatabase, refusal, task } = require('./helpers/database')
 const { Callers, addUsers, until } = require('./helpers/callers')
-const {
-  INSERTS,
-  UNAVAILABLE,
-  UNKNOWN,
-  atCommit,
-  gotThrough,
-  loseNextAnswer,
-  wasLost,
-} = require('./helpers/commits')
+const { INSERTS, UNAVAILABLE, testInsert, testRefund } = require('./helpers/commits')
 const { violations } = require('./helpers/invariants')
 const { afterwards, appClient, connection } = require('./helpers/network')
 const { describeWithPgBouncer, startPgBouncer } = require('./helpers/pgbouncer')
@@ -46,46 +38,9 @@ async function takeConnection(url) {
 }
 
 describeWithPgBouncer('behind PgBouncer the connection breaks', () => {
-  describe.each(INSERTS)('during %s', (_, call, find) => {
-    test('when the COMMIT got through, and its answer was lost: the row', async () => {
-      const { database, proxy, credits, creditId } = await open()
-      atCommit(proxy, gotThrough)
-      const row = await call(credits, creditId)
-      expect(await database.sql(find)).toEqual([{ id: row.id }])
-      expect(await violations(database)).toEqual([])
-    })
+  describe.each(INSERTS)('during %s', (_, call, find) => testInsert(open, call, find))
 
-    test('when the COMMIT was lost: nothing was written, and it can be tried again', async () => {
-      const { database, proxy, credits, creditId } = await open()
-      atCommit(proxy, wasLost)
-      expect(await refusal(database, () => call(credits, creditId))).toMatchObject(UNAVAILABLE)
-      const row = await call(credits, creditId)
-      expect(await database.sql(find)).toEqual([{ id: row.id }])
-      expect(await violations(database)).toEqual([])
-    })
-
-    test('before the COMMIT: it is tried again on another one', async () => {
-      const { database, proxy, credits, creditId } = await open()
-      loseNextAnswer(proxy)
-      const row = await call(credits, creditId)
-      expect(await database.sql(find)).toEqual([{ id: row.id }])
-      expect(await violations(database)).toEqual([])
-    })
-  })
-
-  test.each([
-    ['got through', gotThrough],
-    ['was lost', wasLost],
-  ])('and the COMMIT of a refund %s: it can be made again, and happens once', async (_, act) => {
-    const { database, proxy, credits } = await open()
-    const fail = () => credits.updateMediaTaskById('t', { status: 'failed', errorMessage: 'no subtitles' })
-    atCommit(proxy, act)
-    await expect(fail()).rejects.toMatchObject(UNKNOWN)
-    expect(await fail()).toMatchObject({ status: 'failed', errorMessage: 'no subtitles' })
-    expect((await fail()).refund.credits).toBe(0)
-    expect(await credits.getRemainingCredits('u0')).toBe(200)
-    expect(await violations(database)).toEqual([])
-  })
+  testRefund(open)
 
   test('again and again, wherever it is: what callers are told is true', async () => {
     const { database, proxy, credits } = await open({}, { server_login_retry: 1 })

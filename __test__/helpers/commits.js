@@ -1,8 +1,9 @@
 'use strict'
 
-/** For tests in which a connection breaks while it commits: calls, and what becomes of their COMMIT. */
+/** For tests in which a connection breaks while it commits: calls, what becomes of their COMMIT, and what all must come to. */
 
-const { task } = require('./database')
+const { refusal, task } = require('./database')
+const { violations } = require('./invariants')
 const { isCommit } = require('./network')
 
 const UNAVAILABLE = { code: 'DATABASE_UNAVAILABLE', retryable: true }
@@ -69,4 +70,59 @@ function loseNextAnswer(proxy) {
   }
 }
 
-module.exports = { INSERTS, UNAVAILABLE, UNKNOWN, atCommit, gotThrough, loseNextAnswer, wasLost }
+/** Tests of a call of `INSERTS` whose connection breaks; `open` makes one that can, with a charge of no task. */
+function testInsert(open, call, find) {
+  test('the COMMIT got through, its answer was lost: the row', async () => {
+    const { database, proxy, credits, creditId } = await open()
+    atCommit(proxy, gotThrough)
+    const row = await call(credits, creditId)
+    expect(await database.sql(find)).toEqual([{ id: row.id }])
+    expect(await violations(database)).toEqual([])
+  })
+
+  test('the COMMIT was lost: nothing was written, and it can be tried again', async () => {
+    const { database, proxy, credits, creditId } = await open()
+    atCommit(proxy, wasLost)
+    expect(await refusal(database, () => call(credits, creditId))).toMatchObject(UNAVAILABLE)
+    const row = await call(credits, creditId)
+    expect(await database.sql(find)).toEqual([{ id: row.id }])
+    expect(await violations(database)).toEqual([])
+  })
+
+  test('the connection breaks before the COMMIT: it is tried again on another one', async () => {
+    const { database, proxy, credits, creditId } = await open()
+    loseNextAnswer(proxy)
+    const row = await call(credits, creditId)
+    expect(await database.sql(find)).toEqual([{ id: row.id }])
+    expect(await violations(database)).toEqual([])
+  })
+}
+
+/** Tests of a task that fails while its connection breaks; `open` has made the task `t` for 10 of 200 credits. */
+function testRefund(open) {
+  test.each([
+    ['got through', gotThrough],
+    ['was lost', wasLost],
+  ])('a refund whose COMMIT %s can be made again, and happens once', async (_, act) => {
+    const { database, proxy, credits } = await open()
+    atCommit(proxy, act)
+    const fail = () => credits.updateMediaTaskById('t', { status: 'failed', errorMessage: 'no subtitles' })
+    await expect(fail()).rejects.toMatchObject(UNKNOWN)
+    expect(await fail()).toMatchObject({ status: 'failed', errorMessage: 'no subtitles' })
+    expect((await fail()).refund.credits).toBe(0)
+    expect(await credits.getRemainingCredits('u0')).toBe(200)
+    expect(await violations(database)).toEqual([])
+  })
+}
+
+module.exports = {
+  INSERTS,
+  UNAVAILABLE,
+  UNKNOWN,
+  atCommit,
+  gotThrough,
+  loseNextAnswer,
+  testInsert,
+  testRefund,
+  wasLost,
+}
