@@ -187,7 +187,7 @@ impl Reads {
         let was_empty = waiting.is_empty();
         waiting.push(request);
         state.queued += 1;
-        // Whoever found the lane empty sleeps; nobody else does, but for those who wait for the log.
+        // A reader that found the lane empty sleeps; no other does, but for one that waits for the log.
         if was_empty {
             self.arrived[lane as usize].notify_one();
         }
