@@ -712,7 +712,10 @@ export interface FailedStuckTasks {
   credits: number
   /** How many of these can be spent. */
   spendable: number
-  /** Those that could not be failed, such as one whose charge can't be read. They are as they were. */
+  /**
+   * Those that could not be failed, such as one whose charge can't be read. They are as they were, but for one whose
+   * error is `OUTCOME_UNKNOWN`: that one may have failed.
+   */
   errors: { id: string; userId: string; error: MediaCreditsError }[]
 }
 
@@ -1159,7 +1162,8 @@ export interface ConnectOptions {
   /**
    * SQLite: what a promise that resolved means. `'full'`, the default: the data is on the disk, a power cut loses
    * nothing. `'normal'`: the operating system has it; a crash of the process loses nothing, a power cut may
-   * lose the last moments. Neither leaves anything half done. PostgreSQL's `synchronous_commit` is the server's.
+   * lose the last moments. Neither leaves anything half done. PostgreSQL: the server's
+   * `synchronous_commit`, but `on` where that is `off`.
    */
   durability?: 'full' | 'normal' | undefined
   /**

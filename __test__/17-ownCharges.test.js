@@ -63,6 +63,20 @@ describe.each(ALL)('the charge of a delivered %s', (kind) => {
     expect(await balance()).toBe(90)
   })
 
+  test.each([
+    ['no type', { taskId: 't' }],
+    ["a type of the app's own", { type: 'subtitle', taskId: 't' }],
+  ])('is not paid back for another one, if its metadata has the id and %s', async (_, metadata) => {
+    const { database, update, balance } = await withDelivered()
+    const { credits } = database
+    const { id } = await credits.consumeCredits({ userId: 'u', credits: 20, metadata })
+    await update({ creditId: id })
+    await CREATE[kind](credits, 'free', id)
+    const fail = () => credits[`update${kind}ById`]('free', { status: 'failed' })
+    expect(await refusal(database, fail)).toMatchObject({ code: MISMATCH, creditId: id })
+    expect(await balance()).toBe(70)
+  })
+
   test('is refused to one task of a list, and to a whole list that is atomic', async () => {
     const { database, charge } = await withDelivered()
     const { createMediaTasks } = database.credits

@@ -72,12 +72,14 @@ const NAMES = {
 }
 /** These ask about the tables themselves. */
 const OTHERS = [
+  'access.sql',
   'columns.sql',
   'create_ai_task.sql',
   'create_credit.sql',
   'create_media_tasks.sql',
   'create_user.sql',
   'diagnostics.sql',
+  'own_path.sql',
 ]
 
 /** Every node of a plan. */

@@ -21,6 +21,8 @@ const S: i64 = 1_795_380_509;
 
 /// A file made by these statements.
 fn file(folder: &Path, statements: &[&str]) -> PathBuf {
+    // Its system calls must be replaced before SQLite opens its first file, and another test may do so meanwhile.
+    drop(Database::open(&Place::Memory, Options::default(), Role::Writer));
     let path = folder.join("local.db");
     let connection = Connection::open(&path).unwrap();
     connection.pragma_update(None, "foreign_keys", false).unwrap();
@@ -140,7 +142,7 @@ fn the_unit_of_times() {
     let none = TABLES.replace(&format!("DEFAULT {MS_DEFAULT}"), "");
     let sub_seconds = TABLES.replace(MS_DEFAULT, "(unixepoch('subsec') * 1000)");
     let strftime = TABLES.replace(MS_DEFAULT, "(strftime('%s', 'now'))");
-    let rows: [(&str, Vec<String>, Result<&str, &str>); 12] = [
+    let rows: [(&str, Vec<String>, Result<&str, &str>); 17] = [
         // tables, rows; the unit or the code
         (TABLES, vec![], Ok("ms")),
         (&sub_seconds, vec![], Ok("ms")),
@@ -154,6 +156,16 @@ fn the_unit_of_times() {
         (TABLES, vec![task_row(S, S)], Err("TIMESTAMP_UNIT_UNCLEAR")),
         (&seconds, vec![task_row(MS, MS)], Err("TIMESTAMP_UNIT_UNCLEAR")),
         (&none, vec![task_row(MS, MS), task_row(S, S)], Err("TIMESTAMP_UNIT_UNCLEAR")),
+        // One of three is a single row. What no clock writes is none of any.
+        (TABLES, vec![task_row(MS, MS), task_row(MS + 1, MS), task_row(S, S)], Ok("ms")),
+        (TABLES, vec![task_row(12345, 12345)], Ok("ms")),
+        (
+            TABLES,
+            vec![task_row(S, S).replace(&format!("{S})"), &format!("{S}.5)"))],
+            Err("TIMESTAMP_UNIT_UNCLEAR"),
+        ),
+        (TABLES, vec![task_row(MS, S).replace(&format!("{S})"), &format!("{S}.5)"))], Ok("ms")),
+        (TABLES, vec![task_row(MS, S).replace(&format!("{S})"), "1e300)")], Ok("ms")),
         (
             &none,
             vec![task_row(MS, MS).replace(&format!("{MS}, {MS})"), "'2026-11-22', '2026-11-22')")],

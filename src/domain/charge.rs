@@ -60,11 +60,21 @@ pub struct Charge {
 }
 
 impl Charge {
-    /// The task that could still ask for its credits, if it was made for another one than this.
+    /// The task that could still ask for its credits, if it says that it was made for another one than this.
     pub fn other_task(&self, kind: TaskKind, id: &str) -> Option<(TaskKind, String)> {
-        // What was refunded belongs to no task any more.
-        let task = metadata::task(self.metadata.as_deref().filter(|_| self.active))?;
+        let task = metadata::task(self.metadata_while_active())?;
         (task.0 != kind || task.1 != id).then_some(task)
+    }
+
+    /// The same, where the id of a task says it alone. It may be another system's: the task must be looked for.
+    pub fn claiming_task(&self, kind: TaskKind, id: &str) -> Option<(TaskKind, String)> {
+        let task = metadata::task_of(kind, self.metadata_while_active())?;
+        (task.0 != kind || task.1 != id).then_some(task)
+    }
+
+    /// What was refunded belongs to no task any more.
+    fn metadata_while_active(&self) -> Option<&str> {
+        self.metadata.as_deref().filter(|_| self.active)
     }
 }
 

@@ -57,6 +57,12 @@ pub fn task(metadata: Option<&str>) -> Option<(TaskKind, String)> {
     Some((kind, read(task_id)?))
 }
 
+/// The same, where a type of the app's own may say no kind: then it is this one.
+pub fn task_of(kind: TaskKind, metadata: Option<&str>) -> Option<(TaskKind, String)> {
+    let [task_id] = fields(metadata?, ["taskId"])?;
+    task(metadata).or_else(|| Some((kind, read(task_id)?)))
+}
+
 /// Whether this is the metadata of the charge that created a task.
 pub fn is_of_creation(kind: TaskKind, metadata: Option<&str>) -> bool {
     let charge_type = metadata.and_then(|metadata| field(metadata, "type"));

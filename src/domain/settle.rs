@@ -104,7 +104,7 @@ impl Settlement {
         if let (Some(task), Target::Task(kind, task_id)) = (task, &self.target) {
             own_charge(id, Some(&charge), &task.user_id)?;
             if claimed {
-                check_made_for(&charge, *kind, task_id)?;
+                check_made_for(&charge, charge.claiming_task(*kind, task_id))?;
             }
         }
         let settling = self.check_amount(&charge)?;

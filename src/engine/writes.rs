@@ -316,7 +316,7 @@ fn is_claimed(
     kind: TaskKind,
     id: &str,
 ) -> Result<bool> {
-    match charge.and_then(|charge| charge.other_task(kind, id)) {
+    match charge.and_then(|charge| charge.claiming_task(kind, id)) {
         Some((kind, id)) if ledger.schema().table(Tasks(kind)).is_ok() => {
             ledger.exists(Tasks(kind), "id", &id)
         }

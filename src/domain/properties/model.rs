@@ -188,7 +188,7 @@ impl Tables {
     }
 
     fn is_claimed(&self, charge: Option<&Charge>, kind: TaskKind, id: &str) -> bool {
-        let other = charge.and_then(|charge| charge.other_task(kind, id));
+        let other = charge.and_then(|charge| charge.claiming_task(kind, id));
         other.is_some_and(|(kind, id)| self.row(Tasks(kind), &id).is_some())
     }
 

@@ -64,9 +64,9 @@ pub(super) fn set_times(row: &mut Fields, now_ms: i64) {
     row.set("updatedAt", Value::TimeMs(now_ms));
 }
 
-/// A task and a charge belong together if they say so, or if the charge says nothing.
-pub(super) fn check_made_for(charge: &Charge, kind: TaskKind, id: &str) -> Result<()> {
-    match charge.other_task(kind, id) {
+/// A task and a charge belong together if they say so, or if the charge says nothing: if it names no other task.
+pub(super) fn check_made_for(charge: &Charge, other: Option<(TaskKind, String)>) -> Result<()> {
+    match other {
         None => Ok(()),
         Some((other, other_id)) => Err(Error::ChargeOwnerMismatch {
             charge_id: charge.id.clone(),

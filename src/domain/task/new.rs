@@ -196,7 +196,7 @@ pub fn plan_new_task(
     }
     if let Some(credit_id) = &task.credit_id {
         let charge = own_charge(credit_id, facts.named_charge.as_ref(), &task.user_id)?;
-        check_made_for(charge, task.kind, &task.id)?;
+        check_made_for(charge, charge.other_task(task.kind, &task.id))?;
         if task.is_delivered() && !charge.active {
             return Err(Error::TaskRefunded {
                 task_id: task.id.clone(),

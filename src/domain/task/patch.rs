@@ -138,8 +138,11 @@ impl TaskPatch {
         let named = self.credit_id.is_some();
         // A charge that the task has named all along may have been made for one that is gone since.
         let takes = named && self.credit_id != task.credit_id;
-        if takes || (self.fails() && claimed) {
-            check_made_for(charge, self.kind, &self.id)?;
+        if takes {
+            check_made_for(charge, charge.other_task(self.kind, &self.id))?;
+        }
+        if claimed && (takes || self.fails()) {
+            check_made_for(charge, charge.claiming_task(self.kind, &self.id))?;
         }
         if self.fails() {
             return Ok(Refundable::of(charge)?.map_or(OnCharge::Nothing, OnCharge::Refunds));

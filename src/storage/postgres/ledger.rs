@@ -299,7 +299,7 @@ impl Session<'_> {
         kind: TaskKind,
         id: &str,
     ) -> Result<bool> {
-        let other = charge.and_then(|charge| charge.other_task(kind, id));
+        let other = charge.and_then(|charge| charge.claiming_task(kind, id));
         let Some((kind, id)) = other else { return Ok(false) };
         if self.schema()?.table(TableName::Tasks(kind)).is_err() {
             return Ok(false);

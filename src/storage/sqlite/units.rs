@@ -130,13 +130,12 @@ fn by_clocks(
     }
 }
 
-/// The units of a clock's values. A few of many that differ are single rows, which an audit finds.
+/// The units of a clock's values. Fewer than half of them that differ are single rows, which an audit finds.
 fn units_of_many(told: &[(Unit, f64)], place: &str) -> Vec<Evidence> {
-    const FEW: usize = 10;
     let evidence = |unit: Unit| {
         let mut of_unit = told.iter().filter(|(other, _)| *other == unit);
-        let is_much = of_unit.clone().count() * FEW > told.len();
-        let (_, stored) = of_unit.next().filter(|_| is_much)?;
+        let is_half = of_unit.clone().count() * 2 >= told.len();
+        let (_, stored) = of_unit.next().filter(|_| is_half)?;
         Some((unit, format!("{place} = {stored}")))
     };
     Unit::ALL.into_iter().filter_map(evidence).collect()
@@ -165,19 +164,16 @@ fn of_column(
 struct Sample(Option<f64>);
 
 impl Sample {
-    /// A clock's number below this is seconds: as milliseconds it would be before March 1973, and as
-    /// seconds it reaches to the year 5138. It is the same with microseconds, a thousand times later.
+    /// A number below the first of milliseconds is seconds: as milliseconds it would be before March 1973, and as
+    /// seconds it reaches to the year 5138. It is the same with microseconds, a thousand times later. What is before
+    /// 1973 or after 5138 in every unit, or has a fraction, no clock of an app has written.
     fn unit_of_clock(&self) -> Option<(Unit, f64)> {
-        const FIRST_MILLISECONDS: f64 = 100_000_000_000.0;
-        let stored = self.0.filter(|stored| *stored > 0.0)?;
-        let unit = if stored < FIRST_MILLISECONDS {
-            Unit::Seconds
-        } else if stored < FIRST_MILLISECONDS * 1e3 {
-            Unit::Milliseconds
-        } else {
-            Unit::Microseconds
-        };
-        Some((unit, stored))
+        const FIRST: f64 = 100_000_000.0;
+        let firsts = [FIRST, FIRST * 1e3, FIRST * 1e6, FIRST * 1e9];
+        let stored = self.0.filter(|stored| stored.fract() == 0.0)?;
+        let mut told = Unit::ALL.into_iter().zip(firsts.windows(2));
+        told.find(|(_, firsts)| (firsts[0]..firsts[1]).contains(&stored))
+            .map(|(unit, _)| (unit, stored))
     }
 
     /// The unit of a time that may be far in the past or the future. It tells one only if it is a time at which

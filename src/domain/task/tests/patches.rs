@@ -51,6 +51,8 @@ fn a_task_takes_and_refunds_its_own_charge_alone() -> Result<()> {
     let both = |id: &str| vec![("creditId", text(id)), ("status", text("failed"))];
     let delivers = || vec![("status", text("completed"))];
     let mismatch = Some("CHARGE_OWNER_MISMATCH");
+    let metadata = || Some(r#"{"type":"subtitle","taskId":"s"}"#.to_owned());
+    let named_by_the_app = || Charge { metadata: metadata(), ..charge("u", true, "[]") };
     let rows = [
         // kind, the patch of a task that names c, the charge, whether the task it was made for is there; the code
         (Media, fails(), own(true), false, None),
@@ -58,6 +60,10 @@ fn a_task_takes_and_refunds_its_own_charge_alone() -> Result<()> {
         (Media, fails(), other(true), false, None),
         (Media, fails(), other(false), true, None),
         (Media, fails(), charge("u", true, "[]"), false, None),
+        (Media, fails(), named_by_the_app(), true, mismatch),
+        (Media, fails(), named_by_the_app(), false, None),
+        (Media, names("d"), named_by_the_app(), true, mismatch),
+        (Media, names("d"), named_by_the_app(), false, None),
         (Ai, fails(), own(true), true, mismatch),
         (Media, both("c"), other(true), true, mismatch),
         (Media, both("c"), other(true), false, None),
