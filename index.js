@@ -210,8 +210,7 @@ function settleReplies() {
     if (!request) continue
     const [follows, text] = [letters[at + 1], letters[at + 2]]
     if (follows) {
-      request.parts ??= []
-      request.parts.push(JSON.parse(text).rows)
+      keepPart(request, text)
       continue
     }
     pending.delete(letters[at])
@@ -220,9 +219,20 @@ function settleReplies() {
   if (!again && pending.size === 0) mailbox.unref()
 }
 
-function settle({ resolve, reject, result, caller, observer, parts }, text) {
+/** Rows of a long list, of which more follow. */
+function keepPart(request, text) {
+  try {
+    request.parts ??= []
+    request.parts.push(JSON.parse(text).rows)
+  } catch (broken) {
+    request.broken = broken
+  }
+}
+
+function settle({ resolve, reject, result, caller, observer, parts, broken }, text) {
   let error, value
   try {
+    if (broken) throw broken
     const reply = JSON.parse(text)
     if (parts) reply.rows = [...parts, reply.rows].flat()
     if (own(reply, 'error')) error = errorAt(caller, reply.error)

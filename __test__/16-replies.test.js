@@ -10,7 +10,7 @@ jest.mock('../binding.js', () => {
     }
 
     fetch(atMost) {
-      return this.letters.splice(0, 2 * atMost)
+      return { letters: this.letters.splice(0, 3 * atMost), again: false }
     }
 
     ref() {}
@@ -39,11 +39,11 @@ function answered(replies) {
   return Promise.allSettled(made)
 }
 
-const right = (number) => [number, '{"value":7}']
+const right = (number) => [number, false, '{"value":7}']
 const seven = { status: 'fulfilled', value: 7 }
 
 test('a reply to a request that was never made', async () => {
-  const unknown = (number) => [4_000_000_000, '{"value":1}', ...right(number)]
+  const unknown = (number) => [4_000_000_000, false, '{"value":1}', ...right(number)]
   expect(await answered([unknown, right, right])).toEqual([seven, seven, seven])
 })
 
@@ -55,7 +55,9 @@ test('a reply that comes twice', async () => {
 test.each([['no JSON'], ['null'], ['5'], ['{"error":5}'], ['{"error":null}']])(
   'a reply that says %s',
   async (text) => {
-    const [, last] = await answered([(number) => [number, text], right])
+    const [, last] = await answered([(number) => [number, false, text], right])
     expect(last).toEqual(seven)
+    const part = (number) => [number, true, text, ...right(number)]
+    expect((await answered([part, right]))[1]).toEqual(seven)
   },
 )

@@ -50,7 +50,7 @@ impl Attempts {
             // Nothing was committed, or it would be `Unknown`. The pool's other connections are as old, or lead
             // to the same server.
             Failure::Lost(_) | Failure::Ended(_) if self.may_lose(failure) => {
-                warn!("a connection of the pool was dead: trying a new one");
+                warn!("a connection of the pool was dead: trying another one");
                 retries.lost_connections.add();
                 self.lost_one = true;
                 server.close_idle(Duration::ZERO);
