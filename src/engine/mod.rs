@@ -126,7 +126,10 @@ impl Connection {
     pub fn submit_by_number(&self, operation: Operation, refusal: Error, reply: Reply) {
         match self {
             #[cfg(feature = "sqlite")]
-            Self::Sqlite(_) => reply.send(Err(refusal)),
+            Self::Sqlite(_) => {
+                drop(operation);
+                reply.send(Err(refusal));
+            }
             #[cfg(feature = "postgres")]
             Self::Postgres(connection) => connection.submit_by_number(operation, refusal, reply),
         }
