@@ -6,6 +6,7 @@ const os = require('node:os')
 const path = require('node:path')
 const manifest = require('../package.json')
 const { platforms, thisPlatform } = require('../platforms')
+const { windowsLibrary } = require('./helpers/windows-library')
 
 const ROOT = path.join(__dirname, '..')
 const SLOW_MS = 120_000
@@ -178,6 +179,58 @@ describe('a release', () => {
     },
     SLOW_MS,
   )
+})
+
+describe('a binary for Windows', () => {
+  test('has the C runtime of Visual C++ inside', () => {
+    fs.mkdirSync(path.join(folder, 'bin'))
+    const cargo = `#!/bin/sh\necho "$@ RUSTFLAGS=$RUSTFLAGS" > '${folder}/called'\nexit 1\n`
+    fs.writeFileSync(path.join(folder, 'bin/cargo'), cargo, { mode: 0o755 })
+    const env = { ...process.env, PATH: `${folder}/bin:${process.env.PATH}`, RUSTFLAGS: '--cfg own' }
+    const build = () =>
+      run(process.execPath, [path.join(ROOT, 'scripts/build.js'), 'win32-x64-msvc'], { env })
+    expect(build).toThrow('cargo could not build')
+    const called = fs.readFileSync(path.join(folder, 'called'), 'utf8')
+    expect(called).toContain('--target x86_64-pc-windows-msvc ')
+    expect(called).toContain('RUSTFLAGS=--cfg own -C target-feature=+crt-static\n')
+  })
+
+  const SYSTEM = ['KERNEL32.dll', 'ntdll.dll', 'WS2_32.dll', 'api-ms-win-core-synch-l1-2-0.dll']
+
+  /** What the check says of a library that needs these. */
+  function check(...libraries) {
+    fs.writeFileSync(path.join(folder, 'addon.node'), windowsLibrary(libraries))
+    return run(process.execPath, [path.join(ROOT, 'scripts/windows-imports.js'), 'addon.node'])
+  }
+
+  test('is released if it needs what every Windows 10 has', () => {
+    const runtime = ['ucrtbase.dll', 'api-ms-win-crt-heap-l1-1-0.dll']
+    for (const libraries of [SYSTEM, [...SYSTEM, ...runtime]]) {
+      expect(check(...libraries)).toBe(`addon.node needs ${libraries.join(', ').toLowerCase()}`)
+    }
+  })
+
+  test.each(['VCRUNTIME140.dll', 'vcruntime140_1.dll', 'MSVCP140.dll', 'libnode.dll', 'api-ms-win-x.y.dll'])(
+    'is not if it needs %s',
+    (library) => {
+      for (const libraries of [
+        [library, ...SYSTEM],
+        [...SYSTEM, library],
+      ]) {
+        expect(() => check(...libraries)).toThrow(
+          `addon.node needs ${library.toLowerCase()}, not known as part of Windows 10`,
+        )
+      }
+    },
+  )
+
+  test('is not if it says nothing', () => {
+    expect(() => check()).toThrow('objdump finds no imports in it')
+    fs.writeFileSync(path.join(folder, 'text.node'), 'no library')
+    const script = path.join(ROOT, 'scripts/windows-imports.js')
+    expect(() => run(process.execPath, [script, 'text.node'])).toThrow(/format not recognized/)
+    expect(() => run(process.execPath, [script])).toThrow('the binary is missing')
+  })
 })
 
 describe('the workflows', () => {

@@ -55,11 +55,16 @@ function command(platform) {
   return ['zigbuild', '--target', libc === 'glibc' ? `${rust}.${OLDEST_GLIBC}` : rust]
 }
 
-/** For musl, Rust links statically unless it is told otherwise, and then can't make a library for Node. */
+/**
+ * For musl, Rust links statically unless it is told otherwise, and then can't make a library for Node. For Windows it
+ * is the other way round: without Microsoft's runtime inside, the library needs VCRUNTIME140.dll, which not every
+ * Windows has.
+ */
 function environment(name) {
-  if (!name.endsWith('-musl')) return process.env
+  const linking = name.endsWith('-musl') ? '-crt-static' : name.endsWith('-msvc') ? '+crt-static' : undefined
+  if (!linking) return process.env
   const { RUSTFLAGS = '' } = process.env
-  return { ...process.env, RUSTFLAGS: `${RUSTFLAGS} -C target-feature=-crt-static`.trim() }
+  return { ...process.env, RUSTFLAGS: `${RUSTFLAGS} -C target-feature=${linking}`.trim() }
 }
 
 /** In somebody's node_modules; nobody needs there what cargo leaves behind, some 300 MB. */
