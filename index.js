@@ -173,7 +173,8 @@ const operations = {
 /** Requests that wait for a reply, by number. */
 const pending = new Map()
 let lastRequest = 0
-const mailbox = new native.Mailbox(settleReplies)
+const mailbox = new native.Mailbox()
+let isOpen = false
 
 function nextRequest() {
   do lastRequest = (lastRequest + 1) >>> 0
@@ -194,8 +195,16 @@ function request(method, result, send) {
     const observer = send(number)
     // The reply can't come before this function returns: it waits for the event loop.
     pending.set(number, { resolve, reject, result, caller, observer })
-    if (pending.size === 1) mailbox.ref()
+    if (!isOpen) mailbox.open(settleReplies)
+    isOpen = true
   })
+}
+
+/** When nobody waits any more, nothing is left that keeps a process or this realm. */
+function closeIfIdle() {
+  if (!isOpen || pending.size > 0) return
+  mailbox.close()
+  isOpen = false
 }
 
 /** So many replies are settled before other things on the event loop get their turn. */
@@ -216,7 +225,8 @@ function settleReplies() {
     pending.delete(letters[at])
     settle(request, text)
   }
-  if (!again && pending.size === 0) mailbox.unref()
+  // Not at once: who calls again on hearing of the reply needs it still.
+  if (!again && pending.size === 0) setImmediate(closeIfIdle)
 }
 
 /** Rows of a long list, of which more follow. */

@@ -1,6 +1,5 @@
 'use strict'
 
-const { spawnSync } = require('node:child_process')
 const fs = require('node:fs')
 const os = require('node:os')
 const path = require('node:path')
@@ -8,6 +7,7 @@ const { thisPlatform } = require('../platforms')
 const { TestDatabase } = require('./helpers/database')
 const { describeOnLinux } = require('./helpers/describe')
 const { violations } = require('./helpers/invariants')
+const { runJest } = require('./helpers/jest')
 const { evaluate } = require('./helpers/processes')
 
 const ROOT = path.join(__dirname, '..')
@@ -175,38 +175,21 @@ describeOnLinux('Jest', () => {
   test('gives each test file a module of its own, and they share one engine', async () => {
     const database = await TestDatabase.fresh()
     await database.user('u', 100)
-    const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'media-credits-jest-'))
-    const file = (name, body) => {
-      const source = `const credits = require(${MODULE})\n${COUNTS}\ntest('${name}', async () => { ${body} })`
-      fs.writeFileSync(path.join(folder, `${name}.test.js`), source)
-    }
+    const source = (name, body) =>
+      `const credits = require(${MODULE})\n${COUNTS}\ntest('${name}', async () => { ${body} })`
     const what = (id) => `
       await credits.createMediaTask(task('${id}'), 10)
       await credits.getRemainingCredits('u')
       const counts = [process.pid, writers(), opens()]`
-    file('a', `${what('a')}; fs.writeFileSync('counts.json', JSON.stringify(counts))`)
-    // The same process, in which the first file's module has been forgotten and nobody has closed it.
-    file('b', `${what('b')}; expect(counts).toEqual(require('./counts.json')); expect(counts[1]).toBe(1)`)
-    // In this order: Jest begins with those that took longest the last time, or are the largest.
-    fs.writeFileSync(
-      path.join(folder, 'sequencer.js'),
-      `module.exports = class { shard(tests) { return tests } cacheResults() {} allFailedTests(tests) { return tests }
-        sort(tests) { return [...tests].sort((one, other) => (one.path < other.path ? -1 : 1)) } }`,
-    )
-    const config = {
-      rootDir: folder,
-      testSequencer: path.join(folder, 'sequencer.js'),
-      transform: {},
-      cache: false,
+    const files = {
+      a: source('a', `${what('a')}; fs.writeFileSync('counts.json', JSON.stringify(counts))`),
+      // The same process, in which the first file's module has been forgotten and nobody has closed it.
+      b: source(
+        'b',
+        `${what('b')}; expect(counts).toEqual(require('./counts.json')); expect(counts[1]).toBe(1)`,
+      ),
     }
-    const cli = require.resolve('jest/bin/jest')
-    const args = [cli, '--runInBand', '--watchman=false', '--config', JSON.stringify(config)]
-    const { status, stderr } = spawnSync(process.execPath, args, {
-      cwd: folder,
-      encoding: 'utf8',
-      env: { ...process.env, DATABASE_URL: database.url },
-    })
-    fs.rmSync(folder, { recursive: true })
+    const { status, stderr } = runJest(files, { args: ['--runInBand'], env: { DATABASE_URL: database.url } })
     expect({ status, stderr }).toEqual({
       status: 0,
       stderr: expect.stringMatching(/^Tests: +2 passed, 2 total$/m),

@@ -6,7 +6,7 @@ use napi::bindgen_prelude::{Env, ObjectFinalize};
 use napi_derive::napi;
 
 use super::decode::Call;
-use super::mailbox::{Address, Mailbox};
+use super::mailbox::{self, Address, Mailbox};
 use super::options::{self, ConnectOptions};
 use super::{decode, encode, log};
 use crate::engine::{Connection as Engine, Outcome};
@@ -83,7 +83,7 @@ impl Connection {
                 // What is wrong with the call comes first.
                 Err(error) => return address.deliver(operation.and(Err(error))),
             }
-            mailbox.close_at_exit(shared);
+            mailbox::close_at_exit(shared);
         }
         let State::Open(engine) = &*state else {
             return address.deliver(operation.and(Err(Error::Closed)));

@@ -1,9 +1,10 @@
 //! Where replies wait for the JavaScript thread.
 //!
-//! One mailbox and one threadsafe function for each JavaScript environment (the main thread, each
-//! worker thread, each Jest file). Worker threads put replies in; the threadsafe function is called
-//! once for as many as have piled up until JavaScript comes to fetch them.
+//! One mailbox for each time that JavaScript loads the package (the main thread, each worker thread, each
+//! Jest file), and, while a reply is waited for, one threadsafe function. Worker threads put replies in; the
+//! threadsafe function is called once for as many as have piled up until JavaScript comes to fetch them.
 
+use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::sync::mpsc::channel;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
@@ -19,26 +20,33 @@ use crate::engine::Outcome;
 use crate::error::Result;
 use crate::storage::Row;
 
-/// It takes no argument: JavaScript fetches the replies by itself. Weak: it alone keeps no process
-/// alive.
-type Wake = ThreadsafeFunction<(), (), (), napi::Status, false, true>;
+/// It takes no argument: JavaScript fetches the replies by itself. It keeps the process alive.
+type Wake = ThreadsafeFunction<(), (), (), napi::Status, false>;
 
-/// The replies of one JavaScript environment.
+thread_local! {
+    /// The connections of this thread, to close them when its environment ends: all mailboxes together, because
+    /// a process with many of them waits but once.
+    static CONNECTIONS: RefCell<Vec<Weak<Shared>>> = const { RefCell::new(Vec::new()) };
+}
+
+/// The replies to one copy of the JavaScript.
 #[napi]
 pub struct Mailbox {
     inner: Arc<Inner>,
 }
 
+#[derive(Default)]
 struct Inner {
-    wake: Mutex<Wake>,
+    /// `None` while JavaScript waits for nothing: it would be an open handle, and hold on to all JavaScript of
+    /// its realm, which Jest has one of for each file.
+    wake: Mutex<Option<Wake>>,
     replies: Mutex<Replies>,
-    connections: Mutex<Vec<Weak<Shared>>>,
 }
 
 #[derive(Default)]
 struct Replies {
     waiting: VecDeque<(u32, Letter)>,
-    /// Whether `wake` was called and JavaScript has not come yet.
+    /// Whether JavaScript was called, or is to be as soon as it opens the mailbox, and has not come yet.
     woken: bool,
 }
 
@@ -148,21 +156,34 @@ pub(super) struct Address {
 
 #[napi]
 impl Mailbox {
-    /// A mailbox that calls `wake` when there is something to fetch.
+    /// A mailbox that is closed.
     #[napi(constructor)]
-    pub fn new(env: Env, wake: Function<(), ()>) -> napi::Result<Self> {
+    pub fn new(env: Env) -> napi::Result<Self> {
+        env.add_env_cleanup_hook((), |()| close_connections())?;
+        Ok(Self { inner: Arc::default() })
+    }
+
+    /// Calls `wake` when there is something to fetch, now or later, and keeps the process alive: somebody waits for
+    /// a reply.
+    #[napi]
+    pub fn open(&self, wake: Function<(), ()>) -> napi::Result<()> {
         let wake = wake
             .build_threadsafe_function()
-            .weak::<true>()
             .callee_handled::<false>()
             .build_callback(|_| Ok(()))?;
-        let inner = Arc::new(Inner {
-            wake: Mutex::new(wake),
-            replies: Mutex::default(),
-            connections: Mutex::default(),
-        });
-        env.add_env_cleanup_hook(Arc::clone(&inner), |inner| inner.close_connections())?;
-        Ok(Self { inner })
+        *lock(&self.inner.wake) = Some(wake);
+        // A reply may have come already.
+        let woken = lock(&self.inner.replies).woken;
+        if woken {
+            self.inner.wake();
+        }
+        Ok(())
+    }
+
+    /// Lets the process end: nobody waits.
+    #[napi]
+    pub fn close(&self) {
+        *lock(&self.inner.wake) = None;
     }
 
     /// Takes the replies that wait: so many, or as much text as does not keep others waiting. A
@@ -189,31 +210,9 @@ impl Mailbox {
         };
         Fetched { letters: fetched.into_iter().flat_map(reply).collect(), again }
     }
-
-    /// Keeps the process alive: somebody waits for a reply.
-    #[napi(js_name = "ref")]
-    pub fn refer(&self, env: Env) -> napi::Result<()> {
-        // Deprecated in favour of strong functions, but those can't be made weak again.
-        #[expect(deprecated)]
-        lock(&self.inner.wake).refer(&env)
-    }
-
-    /// Lets the process end: nobody waits.
-    #[napi]
-    pub fn unref(&self, env: Env) -> napi::Result<()> {
-        #[expect(deprecated)]
-        lock(&self.inner.wake).unref(&env)
-    }
 }
 
 impl Mailbox {
-    /// Remembers a connection, to close it when the environment ends.
-    pub(super) fn close_at_exit(&self, connection: &Arc<Shared>) {
-        let mut connections = lock(&self.inner.connections);
-        connections.retain(|connection| connection.strong_count() > 0);
-        connections.push(Arc::downgrade(connection));
-    }
-
     pub(super) fn address(&self, request: u32) -> Address {
         Address { mailbox: Arc::clone(&self.inner), request }
     }
@@ -221,22 +220,32 @@ impl Mailbox {
 
 impl Inner {
     fn wake(&self) {
-        lock(&self.wake).call((), ThreadsafeFunctionCallMode::NonBlocking);
-    }
-
-    /// Closes what JavaScript left open, and waits a moment for it, so that a process that ends in
-    /// good order leaves no write-ahead log behind. Nothing that was acknowledged depends on it.
-    fn close_connections(&self) {
-        const PATIENCE: Duration = Duration::from_secs(2);
-        let (closing, closed) = channel::<()>();
-        for connection in lock(&self.connections).drain(..).filter_map(|weak| weak.upgrade()) {
-            let closing = closing.clone();
-            connection.close(move || drop(closing));
+        if let Some(wake) = &*lock(&self.wake) {
+            wake.call((), ThreadsafeFunctionCallMode::NonBlocking);
         }
-        drop(closing);
-        // It ends with an error as soon as every sender is dropped.
-        let _ = closed.recv_timeout(PATIENCE);
     }
+}
+
+/// Remembers a connection, to close it when the environment ends.
+pub(super) fn close_at_exit(connection: &Arc<Shared>) {
+    CONNECTIONS.with_borrow_mut(|connections| {
+        connections.retain(|connection| connection.strong_count() > 0);
+        connections.push(Arc::downgrade(connection));
+    });
+}
+
+/// Closes what JavaScript left open, and waits a moment for it, so that a process that ends in
+/// good order leaves no write-ahead log behind. Nothing that was acknowledged depends on it.
+fn close_connections() {
+    const PATIENCE: Duration = Duration::from_secs(2);
+    let (closing, closed) = channel::<()>();
+    for connection in CONNECTIONS.take().into_iter().filter_map(|weak| weak.upgrade()) {
+        let closing = closing.clone();
+        connection.close(move || drop(closing));
+    }
+    drop(closing);
+    // It ends with an error as soon as every sender is dropped.
+    let _ = closed.recv_timeout(PATIENCE);
 }
 
 impl Address {
