@@ -3,9 +3,11 @@
 const { setTimeout: sleep } = require('node:timers/promises')
 const { connect } = require('..')
 const { watchCheckpoint } = require('./helpers/checkpoint')
-const { TestDatabase, stopInspector, task } = require('./helpers/database')
+const { TestDatabase, stopInspector, task, useDisk } = require('./helpers/database')
 const { violations } = require('./helpers/invariants')
 const { missing, start } = require('./helpers/processes')
+
+useDisk()
 
 describe('kill -9 in the middle of a checkpoint', () => {
   const USERS = 3000

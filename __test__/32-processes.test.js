@@ -1,9 +1,11 @@
 'use strict'
 
-const { TestDatabase, task } = require('./helpers/database')
+const { TestDatabase, task, useDisk } = require('./helpers/database')
 const { violations } = require('./helpers/invariants')
 const { missing, start } = require('./helpers/processes')
 const { byStorage } = require('./helpers/storage')
+
+useDisk()
 
 const ROUNDS = 6
 const PROCESSES = 3

@@ -2,11 +2,13 @@
 
 const fs = require('node:fs')
 const path = require('node:path')
-const { TestDatabase, task } = require('./helpers/database')
+const { TestDatabase, task, useDisk } = require('./helpers/database')
 const { mount, resize, unmount } = require('./helpers/disk')
 const { violations } = require('./helpers/invariants')
 const { evaluate, start } = require('./helpers/processes')
 const { Store } = require('./helpers/sqlite')
+
+useDisk()
 
 const CONSUME = { userId: 'u', credits: 1 }
 

@@ -5,8 +5,8 @@
 const { randomUUID } = require('node:crypto')
 const fs = require('node:fs')
 const { createRequire } = require('node:module')
-const os = require('node:os')
 const path = require('node:path')
+const { memoryFolder } = require('../../scripts/memory-folder')
 const { TestDatabase, task } = require('../helpers/database')
 const { STORAGE } = require('../helpers/storage')
 const { ROOT } = require('./blocks')
@@ -22,7 +22,7 @@ async function withApp(use) {
   // Anew: a default connection that is closed stays closed.
   let credits
   jest.isolateModules(() => (credits = require('../..')))
-  const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'media-credits-docs-'))
+  const folder = fs.mkdtempSync(path.join(memoryFolder(), 'media-credits-docs-'))
   try {
     await use(appOn(database, credits, folder))
   } finally {

@@ -4,13 +4,13 @@
 
 const { spawn } = require('node:child_process')
 const fs = require('node:fs')
-const os = require('node:os')
 const path = require('node:path')
+const { memoryFolder } = require('../../scripts/memory-folder')
 
 const BIN = path.join(__dirname, '../../bin/media-credits.js')
 
 /** Where a command runs, so that no `.env` of a developer is found. */
-const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'media-credits-cli-'))
+const folder = fs.mkdtempSync(path.join(memoryFolder(), 'media-credits-cli-'))
 afterAll(() => fs.rmSync(folder, { recursive: true, force: true }))
 
 /** What would change what a command does. Jest sets NODE_ENV. */

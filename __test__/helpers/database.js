@@ -143,4 +143,12 @@ async function refusal(database, call) {
 afterEach(TestDatabase.closeAll)
 afterAll(storage.end)
 
-module.exports = { TestDatabase, aiTask, refusal, task, DAY_MS, stopInspector: storage.end }
+module.exports = {
+  TestDatabase,
+  aiTask,
+  refusal,
+  task,
+  DAY_MS,
+  stopInspector: storage.end,
+  useDisk: storage.Store.useDisk,
+}

@@ -6,6 +6,7 @@ const { fork } = require('node:child_process')
 const fs = require('node:fs')
 const os = require('node:os')
 const path = require('node:path')
+const { memoryFolder } = require('../../scripts/memory-folder')
 
 const FIXTURES = { fixture: 'shipany.sqlite', stock: 'stock.sqlite' }
 
@@ -21,9 +22,17 @@ const SCHEMA = `
 class SqliteStore {
   provider = 'sqlite'
 
+  /** Where the folders of the databases are. */
+  static parent = memoryFolder()
+
+  /** For tests of crashes and faults: files are where an app's are, on a disk. */
+  static useDisk() {
+    SqliteStore.parent = os.tmpdir()
+  }
+
   /** A store with the app's `tables`, with an app's rows (`fixture`, `stock`), or with `nothing` in it. */
   static async open(content) {
-    const store = new SqliteStore(fs.mkdtempSync(path.join(os.tmpdir(), 'media-credits-')))
+    const store = new SqliteStore(fs.mkdtempSync(path.join(SqliteStore.parent, 'media-credits-')))
     const fixture = FIXTURES[content]
     if (fixture) fs.copyFileSync(path.join(__dirname, '../../fixtures', fixture), store.file)
     // The package makes them, as `npx media-credits init` does.
