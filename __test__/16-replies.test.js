@@ -5,17 +5,17 @@
 jest.mock('../binding.js', () => {
   const calls = []
   class Mailbox {
-    constructor(wake) {
-      Object.assign(this, { wake, letters: [] })
+    letters = []
+
+    open(wake) {
+      this.wake = wake
     }
+
+    close() {}
 
     fetch(atMost) {
       return { letters: this.letters.splice(0, 3 * atMost), again: false }
     }
-
-    ref() {}
-
-    unref() {}
   }
   class Connection {
     submit(mailbox, number) {
