@@ -24,14 +24,14 @@ const readWorkflow = (name) => fs.readFileSync(path.join(ROOT, '.github/workflow
 
 const readJson = (...names) => JSON.parse(fs.readFileSync(path.join(folder, ...names), 'utf8'))
 
-function makePackages(names, ...options) {
+function makePackages(names, options = [], env = process.env) {
   fs.mkdirSync(path.join(folder, 'binaries'))
   const built = path.join(ROOT, `media-credits.${thisPlatform()}.node`)
   for (const name of names) {
     fs.copyFileSync(built, path.join(folder, `binaries/media-credits.${name}.node`))
   }
   const script = path.join(ROOT, 'scripts/platform-packages.js')
-  return run(process.execPath, [script, 'binaries', '--into', 'npm', ...options])
+  return run(process.execPath, [script, 'binaries', '--into', 'npm', ...options], { env })
 }
 
 /** What npm would fetch, as if it had: a test may be where no registry is. */
@@ -46,7 +46,7 @@ describe('what is published', () => {
     'is installed as two packages, and works',
     () => {
       const name = thisPlatform()
-      makePackages([name], '--some')
+      makePackages([name], ['--some'])
       const pack = ['pack', '--silent', './npm/media-credits', `./npm/${name}`]
       const tarballs = run('npm', pack).split('\n')
       const app = path.join(folder, 'app')
@@ -90,6 +90,25 @@ describe('what is published', () => {
       expect(fits('linux-arm64-musl')).toEqual({ os: ['linux'], cpu: ['arm64'], libc: ['musl'] })
       expect(fits('darwin-arm64')).toEqual({ os: ['darwin'], cpu: ['arm64'] })
       expect(fits('win32-x64-msvc')).toEqual({ os: ['win32'], cpu: ['x64'] })
+    },
+    SLOW_MS,
+  )
+
+  test.each([
+    ['before version 12', 'Object.values(packed)'],
+    ['since version 12', 'Object.fromEntries(Object.values(packed).map((one) => [one.name, one]))'],
+  ])(
+    'is what npm lists, in its words %s',
+    (when, said) => {
+      fs.mkdirSync(path.join(folder, 'bin'))
+      const retell = `const packed = JSON.parse(fs.readFileSync(0)); console.log(JSON.stringify(${said}))`
+      const npm = `#!/bin/sh\nPATH='${process.env.PATH}'\nnpm "$@" | node -e '${retell}'\n`
+      fs.writeFileSync(path.join(folder, 'bin/npm'), npm, { mode: 0o755 })
+      const env = { ...process.env, PATH: `${folder}/bin:${process.env.PATH}` }
+      makePackages([thisPlatform()], ['--some'], env)
+      const made = fs.readdirSync(path.join(folder, 'npm/media-credits'))
+      expect(made).toEqual(expect.arrayContaining(['README.md', 'bin', 'cli', 'docs', 'index.js', 'src']))
+      expect(made.filter((file) => file.endsWith('.node'))).toEqual([])
     },
     SLOW_MS,
   )
@@ -159,7 +178,7 @@ describe('a release', () => {
     () => {
       const name = thisPlatform()
       const { version } = manifest
-      makePackages([name], '--some')
+      makePackages([name], ['--some'])
       const tarballs = [`media-credits-${name}-${version}.tgz`, `media-credits-${version}.tgz`]
       const files = [`media-credits.${name}.node`, ...tarballs]
       for (const time of ['first', 'second']) {

@@ -74,7 +74,8 @@ function mainPackage(folder, there) {
     shell: true,
     stdio: ['ignore', 'pipe', 'ignore'],
   })
-  const [{ files }] = JSON.parse(listed)
+  // A list of packages, and from npm 12 on an object with them by their names.
+  const [{ files }] = Object.values(JSON.parse(listed))
   for (const { path: file } of files.filter(({ path: file }) => !file.endsWith('.node'))) {
     fs.cpSync(path.join(ROOT, file), path.join(folder, file))
   }
