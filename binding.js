@@ -2,7 +2,7 @@
 
 /** Loads the native addon: the one that was built here, or that of this platform's package. */
 
-const { platforms, thisPlatform } = require('./platforms.js')
+const { glibcVersion, platforms, thisPlatform } = require('./platforms.js')
 
 /**
  * Written out, so that whatever traces files for a deployment, as Next.js does, finds them.
@@ -75,18 +75,6 @@ function notLoaded(name, { message }) {
     return `has a binary for ${name} that needs musl, and this system has glibc`
   if (/ld-linux/.test(said)) return `has a binary for ${name} that needs glibc, and this system has musl`
   return `has a binary for ${name} that does not load: ${said}`
-}
-
-function glibcVersion() {
-  const { report } = process
-  const { excludeNetwork } = report
-  // Or it looks up the names of all addresses that the process talks to.
-  report.excludeNetwork = true
-  try {
-    return report.getReport().header.glibcVersionRuntime
-  } finally {
-    report.excludeNetwork = excludeNetwork
-  }
 }
 
 module.exports = load(thisPlatform())

@@ -26,15 +26,36 @@ function thisPlatform() {
 }
 
 /**
- * Whether Node runs on musl, the C library of Alpine. `process.report` says so too, but it looks up the
- * names of all addresses that the process talks to.
+ * Whether Node runs on musl, the C library of Alpine: by the libraries that this process has mapped, because another
+ * C library than Node's may be installed beside it. The loader of musl is musl itself, and may be a link to `libc.so`.
  */
 function usesMusl() {
+  const mapped = mappedFiles()
+  if (/\/libc(\.so\.6|-2\.\d+\.so)( \(deleted\))?$/m.test(mapped)) return false
+  if (/\/(ld-musl-.+|libc\.musl-.+|libc\.so)( \(deleted\))?$/m.test(mapped)) return true
+  return !glibcVersion()
+}
+
+/** As Linux lists them; nothing where there is no /proc, as in some sandboxes. */
+function mappedFiles() {
   try {
-    return /ld-musl-|libc\.musl-/.test(fs.readFileSync('/proc/self/maps', 'latin1'))
+    return fs.readFileSync('/proc/self/maps', 'latin1')
   } catch {
-    return false
+    return ''
   }
 }
 
-module.exports = { platforms, thisPlatform }
+/** The version of glibc that Node runs on, if it does. It takes some milliseconds, and waits for worker threads. */
+function glibcVersion() {
+  const { report } = process
+  const { excludeNetwork } = report
+  // Or it looks up the names of all addresses that the process talks to.
+  report.excludeNetwork = true
+  try {
+    return report.getReport().header.glibcVersionRuntime
+  } finally {
+    report.excludeNetwork = excludeNetwork
+  }
+}
+
+module.exports = { glibcVersion, platforms, thisPlatform }
