@@ -5,8 +5,6 @@ const { exactEntries, findings } = require('./helpers/books')
 const { TestDatabase, aiTask, task, DAY_MS } = require('./helpers/database')
 const { violations } = require('./helpers/invariants')
 
-jest.setTimeout(60_000)
-
 const USERS = 12
 const CALLERS = 12
 const ROUNDS = 20

@@ -23,8 +23,6 @@ const { evaluate } = require('./helpers/processes')
 const { creditRow } = require('./helpers/rows')
 const { postgres } = require('./helpers/storage')
 
-jest.setTimeout(60_000)
-
 const APPLY = { apply: true }
 const USERS = 300
 const users = Array.from({ length: USERS }, (_, at) => `u${at}`)

@@ -45,7 +45,6 @@ test.each([
     if (prefix) expect(count('refunded')).toBeGreaterThan(ROUNDS * PROCESSES)
     await byStorage({ sqlite: isWhole, postgres: () => {} })(database)
   },
-  60_000,
 )
 
 test('several processes submit at once: each credit is spent once', async () => {
@@ -65,7 +64,7 @@ test('several processes submit at once: each credit is spent once', async () => 
   expect(count('created') - count('failed')).toBe(150 - (await database.credits.getRemainingCredits('u')))
   expect(count('created') + count('refused')).toBe(3 * 80 + 40)
   expect(await violations(database)).toEqual([])
-}, 30_000)
+})
 
 test("the app's own client writes at the same time, from another process", async () => {
   const database = await TestDatabase.fresh()
@@ -95,4 +94,4 @@ test("the app's own client writes at the same time, from another process", async
   expect(await database.credits.getRemainingCredits('u')).toBe(100 - rounds)
   expect(await database.credits.getRemainingCredits('v')).toBe(0)
   expect(await violations(database)).toEqual([])
-}, 30_000)
+})

@@ -31,27 +31,16 @@ async function inJest(...args) {
 
 const PASSED = { status: 0, stderr: expect.stringMatching(/^Tests: +3 passed, 3 total$/m) }
 
-// Each starts Jest, which starts processes.
-const TIMEOUT_MS = 120_000
-
 describe('test files of an app that load the package and never close it', () => {
-  test(
-    'let their workers end, and nothing of a file stays in memory',
-    async () => {
-      const { status, stderr } = await inJest('--maxWorkers=2', '--detectLeaks')
-      expect({ status, stderr }).toEqual(PASSED)
-      expect(stderr).not.toContain('exit gracefully')
-    },
-    TIMEOUT_MS,
-  )
+  test('let their workers end, and nothing of a file stays in memory', async () => {
+    const { status, stderr } = await inJest('--maxWorkers=2', '--detectLeaks')
+    expect({ status, stderr }).toEqual(PASSED)
+    expect(stderr).not.toContain('exit gracefully')
+  })
 
-  test(
-    'leave no open handle',
-    async () => {
-      const { status, stderr } = await inJest('--detectOpenHandles')
-      expect({ status, stderr }).toEqual(PASSED)
-      expect(stderr).not.toContain('open handle')
-    },
-    TIMEOUT_MS,
-  )
+  test('leave no open handle', async () => {
+    const { status, stderr } = await inJest('--detectOpenHandles')
+    expect({ status, stderr }).toEqual(PASSED)
+    expect(stderr).not.toContain('open handle')
+  })
 })

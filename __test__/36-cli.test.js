@@ -1,6 +1,7 @@
 'use strict'
 
 const { PassThrough } = require('node:stream')
+const { text } = require('node:stream/consumers')
 const args = require('../cli/arguments')
 const { findDatabase, placeOf, withoutSecrets } = require('../cli/database')
 const { checks } = require('../cli/doctor/checks')
@@ -160,7 +161,7 @@ describe('output', () => {
     progress.update(20, 10)
     await progress.above(async () => stream.write('a finding\n'))
     progress.stop()
-    const written = String(stream.read())
+    const written = await text(stream.end())
     expect(written).toContain('5/10 rows')
     expect(written).toMatch(/100%.*20\/20 rows.*a finding\n.*20\/20 rows/s)
     const pipe = new PassThrough()
@@ -168,7 +169,7 @@ describe('output', () => {
     silent.update(5, 10)
     await silent.above(async () => {})
     silent.stop()
-    expect(pipe.read()).toBe(null)
+    expect(await text(pipe.end())).toBe('')
   })
 })
 

@@ -319,4 +319,4 @@ test('kill -9 of processes that take free trials and give them back: each is a t
     const working = [...rows.values()].filter(({ status }) => status !== 'failed').length
     expect(counts).toBe(working)
   }
-}, 60_000)
+})

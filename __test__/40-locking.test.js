@@ -67,7 +67,7 @@ describeOnLinux('descriptors', () => {
     const [early, late] = said
     expect(said).toHaveLength(2)
     expect(late).toBe(early)
-  }, 60_000)
+  })
 
   test('files that are deleted after closing leave none behind', async () => {
     const FILES = 300
@@ -86,7 +86,7 @@ describeOnLinux('descriptors', () => {
     const [early, late] = said
     expect(said).toHaveLength(2)
     expect(late).toBe(early)
-  }, 60_000)
+  })
 })
 
 describeOnLinux('beside libSQL in one process', () => {

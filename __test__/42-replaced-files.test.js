@@ -259,5 +259,4 @@ test.each([
       database.credits = require('..').connect({ url: database.url })
     }
   },
-  30_000,
 )

@@ -4,8 +4,6 @@ const fs = require('node:fs')
 const { TestDatabase, task } = require('./helpers/database')
 const { violations } = require('./helpers/invariants')
 
-jest.setTimeout(60_000)
-
 /** Makes the file longer by some MB, and gives what it made free again. */
 const fill = `WITH RECURSIVE n(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n WHERE n < 300)
   INSERT INTO ballast SELECT hex(randomblob(5000)) FROM n`

@@ -7,9 +7,6 @@ const { violations } = require('./helpers/invariants')
 const { appClient, connection } = require('./helpers/network')
 const { start } = require('./helpers/processes')
 
-// On a machine that has other things to do.
-jest.setTimeout(30_000)
-
 const INSUFFICIENT = 'INSUFFICIENT_CREDITS'
 
 /** A database with the isolation that its owner chose for everybody. */

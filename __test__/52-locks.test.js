@@ -5,9 +5,6 @@ const { addUsers, until, untilWaiting } = require('./helpers/callers')
 const { violations } = require('./helpers/invariants')
 const { connection, foreignTransaction } = require('./helpers/network')
 
-// On a machine that has other things to do.
-jest.setTimeout(30_000)
-
 const BUSY = { code: 'DATABASE_BUSY', retryable: true }
 const BUSY_TIMEOUT_MS = 200
 

@@ -9,9 +9,6 @@ const { mount, unmount } = require('./helpers/disk')
 const { violations } = require('./helpers/invariants')
 const { afterwards, connection, foreignTransaction, ownServer } = require('./helpers/network')
 
-// On a machine that has other things to do.
-jest.setTimeout(30_000)
-
 const BROKEN = ['DATABASE_UNAVAILABLE', 'OUTCOME_UNKNOWN']
 const UNAVAILABLE = { code: 'DATABASE_UNAVAILABLE', retryable: true }
 

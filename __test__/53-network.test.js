@@ -7,9 +7,6 @@ const { Callers, addUsers, until } = require('./helpers/callers')
 const { violations } = require('./helpers/invariants')
 const { isCommit, afterwards, connection, throughProxy } = require('./helpers/network')
 
-// On a machine that has other things to do.
-jest.setTimeout(30_000)
-
 // A network that says nothing is worse than one that breaks: somebody must lose patience, and soon.
 
 const TIMEOUTS = { statementTimeoutMs: 500, busyTimeoutMs: 200, connectTimeoutMs: 500 }

@@ -15,9 +15,6 @@ const {
 const { violations } = require('./helpers/invariants')
 const { foreignTransaction, isCommit, throughProxy } = require('./helpers/network')
 
-// On a machine that has other things to do.
-jest.setTimeout(30_000)
-
 // A connection breaks while it commits. The caller is told what is true, or that it is not known.
 
 /** A user with two grants of 100, a task that cost 10, a charge, and a connection that is open, behind a proxy. */

@@ -10,9 +10,6 @@ const { afterwards, connection } = require('./helpers/network')
 const { startProxy } = require('./helpers/proxy')
 const { caughtUp, clientOn, ownPair, urlOfHosts, urlOn } = require('./helpers/standby')
 
-// On a machine that has other things to do.
-jest.setTimeout(30_000)
-
 // A URL that names a primary and its standby: whichever is first, and whichever of them is the primary by now.
 
 const pair = ownPair()

@@ -7,9 +7,6 @@ const { UNAVAILABLE, atCommit } = require('./helpers/commits')
 const { violations } = require('./helpers/invariants')
 const { connection, throughProxy } = require('./helpers/network')
 
-// On a machine that has other things to do.
-jest.setTimeout(30_000)
-
 // The server ends a session: a timeout, an operator. It says so once, whenever the client asks next.
 
 const TERMINATE = `SELECT pg_terminate_backend(pid) FROM pg_stat_activity

@@ -6,9 +6,6 @@ const { aiTask, refusal, task } = require('./helpers/database')
 const { connection, foreignTransaction } = require('./helpers/network')
 const { caughtUp, clientOn, ownPair, urlOn } = require('./helpers/standby')
 
-// On a machine that has other things to do.
-jest.setTimeout(30_000)
-
 // A hot standby that streams from its primary: it is for reads. It cancels those that are in the way at once.
 
 const pair = ownPair({ max_standby_streaming_delay: '0' })

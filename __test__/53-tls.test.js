@@ -83,7 +83,7 @@ describeWithOpenssl(`a server with a certificate of its own${REASON}`, () => {
     makeCertificate('server', 'localhost')
     makeCertificate('other', 'localhost')
     await useCertificate('server')
-  }, 30_000)
+  })
   afterAll(() => fs.rmSync(folder, { recursive: true, force: true }))
 
   beforeEach(async () => {

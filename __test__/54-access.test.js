@@ -5,9 +5,6 @@ const { cliOn } = require('./helpers/cli')
 const { violations } = require('./helpers/invariants')
 const { connection } = require('./helpers/network')
 
-// On a machine that has other things to do.
-jest.setTimeout(30_000)
-
 const ALL = 'SELECT, INSERT, UPDATE'
 const GRANTS = { user: ALL, credit: ALL, media_tasks: ALL, ai_task: ALL }
 

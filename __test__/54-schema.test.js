@@ -7,9 +7,6 @@ const { violations } = require('./helpers/invariants')
 const { connection } = require('./helpers/network')
 const { evaluate } = require('./helpers/processes')
 
-// On a machine that has other things to do.
-jest.setTimeout(30_000)
-
 const HOUR_MS = 3_600_000
 
 describe("a real app's database", () => {

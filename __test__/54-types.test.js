@@ -4,9 +4,6 @@ const { exactEntries, findings } = require('./helpers/books')
 const { TestDatabase, refusal, task } = require('./helpers/database')
 const { violations } = require('./helpers/invariants')
 
-// On a machine that has other things to do.
-jest.setTimeout(30_000)
-
 const HOUR_MS = 3_600_000
 
 /** Gives columns another type. */

@@ -8,9 +8,6 @@ const { afterwards, appClient, connection } = require('./helpers/network')
 const { describeWithPgBouncer, startPgBouncer } = require('./helpers/pgbouncer')
 const { startProxy } = require('./helpers/proxy')
 
-// On a machine that has other things to do.
-jest.setTimeout(30_000)
-
 // The pooler stays, and the connection behind it breaks. The client is told so by an error of severity FATAL, as if
 // the server had refused something, whatever became of the COMMIT.
 

@@ -7,9 +7,6 @@ const { afterwards, connection, foreignTransaction } = require('./helpers/networ
 const { describeWithPgBouncer, startPgBouncer } = require('./helpers/pgbouncer')
 const { start } = require('./helpers/processes')
 
-// On a machine that has other things to do.
-jest.setTimeout(30_000)
-
 // In transaction mode each transaction may meet another connection of the server: nothing of a session may be used.
 
 const POOL_SIZE = 3

@@ -100,7 +100,7 @@ beforeAll(async () => {
   // It is for all tests of this file.
   TestDatabase.open.delete(database)
   await database.run(...SEED)
-}, 60_000)
+})
 afterAll(() => {
   TestDatabase.open.add(database)
   return TestDatabase.closeAll()

@@ -8,9 +8,6 @@ const { foreignTransaction, throughProxy } = require('./helpers/network')
 const { media, trial, trialsStayCounted, used } = require('./helpers/plans')
 const { evaluate } = require('./helpers/processes')
 
-// On a machine that has other things to do.
-jest.setTimeout(30_000)
-
 // A plan's limits over a network that breaks, and with one connection, for which a call that has it must not wait.
 
 const USED_UP = 'FREE_TRIAL_USED_UP'

@@ -70,7 +70,9 @@ async function build(folder, args = [], env = process.env) {
   fs.rmSync(path.join(folder, '.next'), { recursive: true, force: true })
   const building = next(folder, 'build', args, { env, stdio: ['ignore', 'pipe', 'pipe'] })
   let said = ''
-  for (const stream of [building.stdout, building.stderr]) stream.on('data', (chunk) => (said += chunk))
+  for (const stream of [building.stdout, building.stderr]) {
+    stream.setEncoding('utf8').on('data', (chunk) => (said += chunk))
+  }
   // Not `exit`: then the last words may be under way.
   const [code] = await once(building, 'close')
   if (code !== 0) throw new Error(`next build ${args.join(' ')} failed:\n${said}`)

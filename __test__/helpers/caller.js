@@ -15,7 +15,7 @@ const { connect } = require('../..')
 const [url, number, processes, calls] = process.argv.slice(2)
 const credits = connect({ url })
 
-const PATIENCE_MS = 20_000
+const PATIENCE_MS = 60_000
 const POLL_MS = 5
 
 /** Waits for the other processes, but not for ever: one of them may have died. */

@@ -7,7 +7,7 @@ const { task } = require('./database')
 const { STORAGE } = require('./storage')
 
 const COST = 3
-const PATIENCE_MS = 20_000
+const PATIENCE_MS = 60_000
 const POLL_MS = 5
 
 class Callers {

@@ -5,8 +5,9 @@
 const fs = require('node:fs')
 
 /**
- * Follows the checkpoints of a process that has the file open already. Returns a function that says whether
- * one has written to the file and is not done; after a `kill -9`, whether it was not done.
+ * Follows the checkpoints of a process that has the file open already. `isUnderWay()` says whether
+ * one has written to the file and is not done; after a `kill -9`, whether it was not done. `nothingIsLeft()` says whether
+ * all of the log is back in the file.
  *
  * In WAL mode nothing but a checkpoint writes to the database file. The log's index alone proves nothing:
  * whoever recovers it after a crash leaves it as if a checkpoint had just set out.
@@ -14,10 +15,16 @@ const fs = require('node:fs')
 function watchCheckpoint(file) {
   const lastWrite = () => fs.statSync(file, { bigint: true }).mtimeNs
   const before = lastWrite()
-  return () => {
-    if (lastWrite() === before) return false
-    const { frames, putBack, attempted } = readLogIndex(file)
-    return putBack < attempted && putBack < frames
+  return {
+    isUnderWay() {
+      if (lastWrite() === before) return false
+      const { frames, putBack, attempted } = readLogIndex(file)
+      return putBack < attempted && putBack < frames
+    },
+    nothingIsLeft() {
+      const { frames, putBack } = readLogIndex(file)
+      return putBack === frames
+    },
   }
 }
 

@@ -32,8 +32,8 @@ function startCli(args, { env = {}, cwd = folder } = {}) {
 /** How a command ended: its code, or the signal, and all that it wrote. */
 function ended(child) {
   const said = { out: '', errors: '' }
-  child.stdout.on('data', (chunk) => (said.out += chunk))
-  child.stderr.on('data', (chunk) => (said.errors += chunk))
+  child.stdout.setEncoding('utf8').on('data', (chunk) => (said.out += chunk))
+  child.stderr.setEncoding('utf8').on('data', (chunk) => (said.errors += chunk))
   return new Promise((resolve) =>
     child.on('close', (code, signal) => {
       resolve({ code, signal, out: said.out.trimEnd(), errors: said.errors.trimEnd() })

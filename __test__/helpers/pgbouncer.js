@@ -12,7 +12,7 @@ const { unprivileged } = require('../../scripts/postgres-binaries')
 const { freePort } = require('../../scripts/test-postgres')
 const { describeIf } = require('./describe')
 
-const PATIENCE_MS = 20_000
+const PATIENCE_MS = 60_000
 const POLL_MS = 20
 
 const folders = [...(process.env.PATH ?? '').split(path.delimiter), '/usr/sbin', '/usr/local/sbin']

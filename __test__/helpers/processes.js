@@ -29,8 +29,8 @@ function evaluate(source, env = {}) {
     env: { ...process.env, ...env },
   })
   let out = ''
-  child.stdout.on('data', (chunk) => (out += chunk))
-  child.stderr.on('data', (chunk) => (out += chunk))
+  for (const stream of [child.stdout, child.stderr])
+    stream.setEncoding('utf8').on('data', (chunk) => (out += chunk))
   return new Promise((resolve) =>
     child.on('close', (code, signal) => resolve({ code, signal, out: out.trim() })),
   )

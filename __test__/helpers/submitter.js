@@ -5,18 +5,19 @@
  * what it was told is done: `created <id>`, `failed <id>`, `refused <code>`. If the prefix begins with `life`,
  * each task goes through its life: `created`, `charged` for a step, `settled`; and a charge by itself is `refunded`.
  *
- * node submitter.js <url> <user> <prefix> <callers> <tasks each> [<users> [<linger ms>]]
+ * node submitter.js <url> <user> <prefix> <callers> <tasks each> [<users> [<linger ms> [<bytes>]]]
  *
  * With a number of users they are `<user>0`, `<user>1`, …, and each task is for another one. When all is
- * done it lingers, with the database open and nothing to do.
+ * done it lingers, with the database open and nothing to do. Each task has a text of so many bytes.
  */
 
 const fs = require('node:fs')
 const { setTimeout: sleep } = require('node:timers/promises')
 const { connect } = require('../..')
 
-const [url, user, prefix, callers, tasksEach, users, lingerMs = 0] = process.argv.slice(2)
+const [url, user, prefix, callers, tasksEach, users, lingerMs = 0, bytes = 0] = process.argv.slice(2)
 const credits = connect({ url })
+const subtitleRaw = 'x'.repeat(Number(bytes))
 
 // Written at once, so that the parent hears of it even if this process is killed right after.
 const say = (line) => fs.writeSync(1, `${line}\n`)
@@ -32,7 +33,7 @@ function nextUser() {
 async function submit(id) {
   try {
     const userId = nextUser()
-    const task = { id, userId, platform: 'youtube', videoUrl: 'https://youtu.be/x' }
+    const task = { id, userId, platform: 'youtube', videoUrl: 'https://youtu.be/x', subtitleRaw }
     await credits.createMediaTask(task, 1, { replay: true })
     say(`created ${id}`)
     const lives = prefix.startsWith('life')
