@@ -1,5 +1,6 @@
 'use strict'
 
+const { execFileSync } = require('node:child_process')
 const fs = require('node:fs')
 const path = require('node:path')
 const { TestDatabase, task, useDisk } = require('./helpers/database')
@@ -75,33 +76,84 @@ test('a folder that is not there is named', async () => {
 
 describe('a user who may not write', () => {
   const root = process.getuid() === 0
-  // Root may write everything, so it becomes somebody else.
+  // Root may write everything, so it becomes another user.
   const source = `${root ? 'process.setgid(65534); process.setuid(65534);' : ''}
-    (async () => {
-      console.log(await credits.getRemainingCredits('u'))
-      const error = await credits.consumeCredits({ userId: 'u', credits: 1 }).catch((error) => error)
-      console.log(error.code, error.databaseCode, error.retryable)
-    })()`
+    const said = (error) => [error.code, error.databaseCode?.split(' ')[0], error.retryable, error.message].join(' ')
+    const { call } = process.env
+    Promise.resolve(eval(call)).then(String, said).then(console.log)`
+  const attempt = async (database, call) =>
+    (await evaluate(source, { DATABASE_URL: database.url, call })).out.trim()
 
-  test.each([
-    ['a read-only file', 0o755],
-    ['a read-only file in a read-only folder', 0o555],
-  ])('%s can be read, and writing says so', async (_, mode) => {
-    // In rollback mode, as libSQL leaves a file.
+  const READ = "credits.getRemainingCredits('u')"
+  const WRITE = "credits.consumeCredits({ userId: 'u', credits: 1 })"
+  const REMEDY = 'give the folder and all files in it to the user that the app runs as'
+  const refuses = (place) =>
+    expect.stringMatching(
+      `^DATABASE_ERROR SQLITE_(READONLY|CANTOPEN) false .*: this process may not write to ${place}; ${REMEDY}`,
+    )
+
+  /** In rollback mode, as libSQL leaves a file. */
+  async function withBalance() {
     const database = await TestDatabase.fixture()
     await database.run(
       "INSERT INTO user (id, name, email) VALUES ('u', 'u', 'u@example.test')",
       `INSERT INTO credit (id, user_id, transaction_no, transaction_type, credits, remaining_credits, status)
        VALUES ('g', 'u', '1', 'grant', 100, 100, 'active')`,
     )
+    return database
+  }
+
+  test.each([
+    ['a read-only file', 0o777, ({ file }) => file],
+    ['a read-only file in a read-only folder', 0o555, ({ folder }) => folder],
+  ])('%s can be read, and writing names it', async (_, mode, named) => {
+    const database = await withBalance()
+    const place = fs.realpathSync(named(database))
     fs.chmodSync(database.file, 0o444)
     fs.chmodSync(database.folder, mode)
-    const { out } = await evaluate(source, { DATABASE_URL: database.url })
-    expect(out).toMatch(/^100\nDATABASE_ERROR SQLITE_(READONLY|CANTOPEN)[ 0-9]* (true|false)$/)
+    expect(await attempt(database, READ)).toBe('100')
+    expect(await attempt(database, WRITE)).toEqual(refuses(place))
     fs.chmodSync(database.folder, 0o755)
     expect(
       await database.sql('SELECT COUNT(*) AS charges FROM credit WHERE user_id = ? AND credits < 0', 'u'),
     ).toEqual([{ charges: 0 }])
+  })
+
+  test('a file with a write-ahead log in a folder of another user names the folder, whatever is called', async () => {
+    const database = await withBalance()
+    await database.run('PRAGMA journal_mode = WAL')
+    const folder = fs.realpathSync(database.folder)
+    fs.chmodSync(database.file, 0o666)
+    fs.chmodSync(database.folder, 0o555)
+    for (const call of [READ, WRITE]) expect(await attempt(database, call)).toEqual(refuses(folder))
+    fs.chmodSync(database.folder, 0o777)
+    expect(await attempt(database, READ)).toBe('100')
+  })
+
+  test('tables in a folder of another user: the folder is named', async () => {
+    const database = await TestDatabase.none()
+    fs.chmodSync(database.folder, 0o555)
+    expect(await attempt(database, 'credits.createTables()')).toEqual(
+      refuses(fs.realpathSync(database.folder)),
+    )
+    fs.chmodSync(database.folder, 0o755)
+  })
+
+  // Root alone can mount.
+  const withRoot = root && process.platform === 'linux' ? test : test.skip
+  withRoot('a read-only file system is named', async () => {
+    const database = await withBalance()
+    const { folder } = database
+    const script = 'mount --bind "$0" "$0" && mount -o remount,bind,ro "$0" && cd / && exec "$1" -e "$2"'
+    const code = `
+      const { getRemainingCredits: read, consumeCredits: write } = require(${JSON.stringify(path.resolve('.'))})
+      Promise.allSettled([read('u'), write({ userId: 'u', credits: 1 })]).then(([read, write]) =>
+        console.log([read.value, write.reason.code, write.reason.retryable, write.reason.message].join(' ')))`
+    const args = ['--mount', 'sh', '-c', script, folder, process.execPath, code]
+    const env = { ...process.env, DATABASE_URL: database.url }
+    const out = execFileSync('unshare', args, { env, encoding: 'utf8' })
+    expect(out).toContain('100 DATABASE_ERROR false ')
+    expect(out).toContain(`${fs.realpathSync(folder)} is on a read-only file system`)
   })
 })
 

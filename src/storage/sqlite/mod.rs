@@ -2,6 +2,7 @@
 //!
 //! A connection belongs to one thread, which may block on it. That is never the JavaScript thread.
 
+mod access;
 mod books;
 mod budget;
 mod connect;
@@ -20,7 +21,7 @@ mod views;
 
 use std::time::Duration;
 
-use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
+use rusqlite::{Connection, MAIN_DB, OpenFlags, Transaction, TransactionBehavior};
 use tracing::{debug, info};
 
 use self::connect::{connect, journal_mode, tune};
@@ -112,8 +113,24 @@ impl Database {
     pub fn open(place: &Place, options: Options, role: Role) -> Result<Self> {
         wait_for_old_file(place)?;
         let watch = Watch::start(place);
-        let connection = connect(place, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
-        Self::set_up(connection, watch, options, role)
+        connect(place, OpenFlags::SQLITE_OPEN_READ_WRITE)
+            .and_then(|connection| Self::set_up(connection, watch, options, role))
+            .and_then(|database| database.unless_read_only(role))
+            .map_err(|error| access::explain(place, error))
+    }
+
+    /// SQLite opens a file that it may not write to as well, and says so at the first write.
+    fn unless_read_only(self, role: Role) -> Result<Self> {
+        let is_read_only = self.connection.is_readonly(MAIN_DB).doing("opening the database")?;
+        if role == Role::Writer && is_read_only {
+            return Err(Error::Database {
+                doing: "opening the database",
+                database_code: "SQLITE_READONLY".to_owned(),
+                message: access::READ_ONLY.to_owned(),
+                retryable: false,
+            });
+        }
+        Ok(self)
     }
 
     /// Opens a database, after making these tables as the app's schema has them: those that are not there
@@ -121,7 +138,8 @@ impl Database {
     pub fn create(place: &Place, options: Options, tables: &[TableName]) -> Result<Self> {
         wait_for_old_file(place)?;
         let create = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE;
-        let mut connection = connect(place, create)?;
+        let mut connection =
+            connect(place, create).map_err(|error| access::explain(place, error))?;
         patience::set(&mut connection, options.busy_timeout).doing("opening the database")?;
         create_tables(&connection, tables)?;
         Self::set_up(connection, Watch::start(place), options, Role::Writer)
