@@ -183,7 +183,11 @@ test('all connections break again and again, wherever they are', async () => {
     return true
   }
   const callers = await new Callers(credits, users).run(8, 40)
-  expect(Object.keys(callers.codes).sort()).toEqual(['DATABASE_UNAVAILABLE', 'OUTCOME_UNKNOWN'])
+  expect(callers.codes).toHaveProperty('DATABASE_UNAVAILABLE')
+  // It is not known only where the look for a commit breaks too, as the tests above have it: here by chance.
+  expect(['DATABASE_UNAVAILABLE', 'OUTCOME_UNKNOWN']).toEqual(
+    expect.arrayContaining(Object.keys(callers.codes)),
+  )
   expect(callers.count('created')).toBeGreaterThan(50)
   expect(await callers.untrue(database)).toEqual([])
   expect(await violations(database)).toEqual([])
