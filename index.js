@@ -200,7 +200,7 @@ function request(method, result, send) {
   })
 }
 
-/** When nobody waits any more, nothing is left that keeps a process or this realm. */
+/** When no call waits any more, nothing is left that keeps a process or this realm. */
 function closeIfIdle() {
   if (!isOpen || pending.size > 0) return
   mailbox.close()
@@ -225,7 +225,7 @@ function settleReplies() {
     pending.delete(letters[at])
     settle(request, text)
   }
-  // Not at once: who calls again on hearing of the reply needs it still.
+  // Not at once: a caller that goes on with another call needs it still.
   if (!again && pending.size === 0) setImmediate(closeIfIdle)
 }
 

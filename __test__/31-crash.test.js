@@ -36,7 +36,7 @@ describe('kill -9 in the middle of a checkpoint', () => {
       'submitter.js',
       [url, 'u', prefix, CALLERS, tasksEach, USERS, TIMEOUT_MS, bytes],
       (line) => {
-        // With its first reply it has the file open, and nobody else checkpoints any more.
+        // With its first reply it has the file open, and no other process checkpoints any more.
         checkpoint ??= watchCheckpoint(file)
         if (/^(created|refused)/.test(line)) answered++
       },

@@ -1,15 +1,34 @@
 'use strict'
 
-const { execFileSync } = require('node:child_process')
 const fs = require('node:fs')
 const path = require('node:path')
 const { TestDatabase, task, useDisk } = require('./helpers/database')
-const { mount, resize, unmount } = require('./helpers/disk')
+const { NO_DISK, emptyFolder, makeReadOnly, mount, resize, unmount } = require('./helpers/disk')
 const { violations } = require('./helpers/invariants')
 const { evaluate, start } = require('./helpers/processes')
 const { Store } = require('./helpers/sqlite')
 
 useDisk()
+
+const testWithDisk = NO_DISK ? test.skip : test
+
+/** A folder on a file system of its own, until all tests are done. */
+function onDisk(options) {
+  const folder = emptyFolder()
+  mount(options, folder)
+  disks.push(folder)
+  return folder
+}
+const disks = []
+afterAll(() => {
+  for (const folder of disks) {
+    unmount(folder)
+    fs.rmdirSync(folder)
+  }
+})
+
+/** What a store is in can't be removed before it is unmounted. */
+const mountedStore = (folder) => Object.assign(new Store(folder), { remove: async () => {} })
 
 const CONSUME = { userId: 'u', credits: 1 }
 
@@ -86,16 +105,18 @@ describe('a user who may not write', () => {
 
   const READ = "credits.getRemainingCredits('u')"
   const WRITE = "credits.consumeCredits({ userId: 'u', credits: 1 })"
+  const MAKE_TABLE = "credits.createTables({ tables: ['ai_task'] })"
   const REMEDY = 'give the folder and all files in it to the user that the app runs as'
   const refuses = (place) =>
     expect.stringMatching(
       `^DATABASE_ERROR SQLITE_(READONLY|CANTOPEN) false .*: this process may not write to ${place}; ${REMEDY}`,
     )
 
-  /** In rollback mode, as libSQL leaves a file. */
+  /** In rollback mode, as libSQL leaves a file. A table is missing. */
   async function withBalance() {
     const database = await TestDatabase.fixture()
     await database.run(
+      'DROP TABLE ai_task',
       "INSERT INTO user (id, name, email) VALUES ('u', 'u', 'u@example.test')",
       `INSERT INTO credit (id, user_id, transaction_no, transaction_type, credits, remaining_credits, status)
        VALUES ('g', 'u', '1', 'grant', 100, 100, 'active')`,
@@ -113,6 +134,7 @@ describe('a user who may not write', () => {
     fs.chmodSync(database.folder, mode)
     expect(await attempt(database, READ)).toBe('100')
     expect(await attempt(database, WRITE)).toEqual(refuses(place))
+    expect(await attempt(database, MAKE_TABLE)).toEqual(refuses(place))
     fs.chmodSync(database.folder, 0o755)
     expect(
       await database.sql('SELECT COUNT(*) AS charges FROM credit WHERE user_id = ? AND credits < 0', 'u'),
@@ -139,72 +161,47 @@ describe('a user who may not write', () => {
     fs.chmodSync(database.folder, 0o755)
   })
 
-  // Root alone can mount.
-  const withRoot = root && process.platform === 'linux' ? test : test.skip
-  withRoot('a read-only file system is named', async () => {
-    const database = await withBalance()
-    const { folder } = database
-    const script = 'mount --bind "$0" "$0" && mount -o remount,bind,ro "$0" && cd / && exec "$1" -e "$2"'
-    const code = `
-      const { getRemainingCredits: read, consumeCredits: write } = require(${JSON.stringify(path.resolve('.'))})
-      Promise.allSettled([read('u'), write({ userId: 'u', credits: 1 })]).then(([read, write]) =>
-        console.log([read.value, write.reason.code, write.reason.retryable, write.reason.message].join(' ')))`
-    const args = ['--mount', 'sh', '-c', script, folder, process.execPath, code]
-    const env = { ...process.env, DATABASE_URL: database.url }
-    const out = execFileSync('unshare', args, { env, encoding: 'utf8' })
-    expect(out).toContain('100 DATABASE_ERROR false ')
-    expect(out).toContain(`${fs.realpathSync(folder)} is on a read-only file system`)
+  testWithDisk(`a read-only file system is named${NO_DISK}`, async () => {
+    const source = await withBalance()
+    const folder = onDisk('size=4m,mode=777')
+    const database = new TestDatabase(mountedStore(folder))
+    fs.copyFileSync(source.file, database.file)
+    makeReadOnly(folder)
+    expect(await attempt(database, READ)).toBe('100')
+    expect(await attempt(database, WRITE)).toMatch(/^DATABASE_ERROR SQLITE_READONLY false /)
+    for (const call of [WRITE, MAKE_TABLE]) {
+      const place = `${fs.realpathSync(folder)} is on a read-only file system`
+      expect([call, await attempt(database, call)]).toEqual([call, expect.stringContaining(place)])
+    }
   })
 })
 
 describe('a full disk', () => {
-  // A file system of its own that is too small. Only root can make one.
-  const mounts = (folder) => {
-    try {
-      mount('size=400k', folder)
-      return true
-    } catch {
-      return false
+  testWithDisk(`rejects what has no room, keeps what was acknowledged, and goes on${NO_DISK}`, async () => {
+    // Too small.
+    const folder = onDisk('size=400k')
+    const database = new TestDatabase(mountedStore(folder))
+    const { credits } = database
+    await credits.createTables()
+    await database.user('u', 1000)
+    const subtitleRaw = 'x'.repeat(20_000)
+    const outcomes = await Promise.allSettled(
+      Array.from({ length: 40 }, (_, at) => credits.createMediaTask(task(`t${at}`, 'u', { subtitleRaw }), 1)),
+    )
+    const refused = outcomes.filter(({ status }) => status === 'rejected').map(({ reason }) => reason)
+    expect(refused.length).toBeGreaterThan(0)
+    for (const error of refused) {
+      expect(error).toMatchObject({
+        code: 'DATABASE_ERROR',
+        databaseCode: expect.stringMatching(/^SQLITE_(FULL|IOERR)/),
+        retryable: true,
+      })
     }
-  }
-  const folder = fs.mkdtempSync(path.join(require('node:os').tmpdir(), 'media-credits-full-'))
-  const mounted = mounts(folder)
-  afterAll(() => {
-    if (mounted) unmount(folder)
-    fs.rmdirSync(folder)
+    resize('8m', folder)
+    await credits.createMediaTask(task('after', 'u', { subtitleRaw }), 1)
+    const done = outcomes.length - refused.length + 1
+    expect(await credits.getRemainingCredits('u')).toBe(1000 - done)
+    expect(await database.sql('SELECT COUNT(*) AS tasks FROM media_tasks')).toEqual([{ tasks: done }])
+    expect(await violations(database)).toEqual([])
   })
-
-  ;(mounted ? test : test.skip)(
-    'rejects what has no room, keeps what was acknowledged, and goes on',
-    async () => {
-      const store = new Store(folder)
-      // What it is in can't be removed before it is unmounted.
-      store.remove = async () => {}
-      const database = new TestDatabase(store)
-      const { credits } = database
-      await credits.createTables()
-      await database.user('u', 1000)
-      const subtitleRaw = 'x'.repeat(20_000)
-      const outcomes = await Promise.allSettled(
-        Array.from({ length: 40 }, (_, at) =>
-          credits.createMediaTask(task(`t${at}`, 'u', { subtitleRaw }), 1),
-        ),
-      )
-      const refused = outcomes.filter(({ status }) => status === 'rejected').map(({ reason }) => reason)
-      expect(refused.length).toBeGreaterThan(0)
-      for (const error of refused) {
-        expect(error).toMatchObject({
-          code: 'DATABASE_ERROR',
-          databaseCode: expect.stringMatching(/^SQLITE_(FULL|IOERR)/),
-          retryable: true,
-        })
-      }
-      resize('8m', folder)
-      await credits.createMediaTask(task('after', 'u', { subtitleRaw }), 1)
-      const done = outcomes.length - refused.length + 1
-      expect(await credits.getRemainingCredits('u')).toBe(1000 - done)
-      expect(await database.sql('SELECT COUNT(*) AS tasks FROM media_tasks')).toEqual([{ tasks: done }])
-      expect(await violations(database)).toEqual([])
-    },
-  )
 })

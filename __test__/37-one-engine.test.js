@@ -183,7 +183,7 @@ describeOnLinux('Jest', () => {
       const counts = [process.pid, writers(), opens()]`
     const files = {
       a: source('a', `${what('a')}; fs.writeFileSync('counts.json', JSON.stringify(counts))`),
-      // The same process, in which the first file's module has been forgotten and nobody has closed it.
+      // The same process, in which the first file's module has been forgotten and was not closed.
       b: source(
         'b',
         `${what('b')}; expect(counts).toEqual(require('./counts.json')); expect(counts[1]).toBe(1)`,

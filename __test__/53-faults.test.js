@@ -1,11 +1,10 @@
 'use strict'
 
 const fs = require('node:fs')
-const os = require('node:os')
 const path = require('node:path')
 const { TestDatabase, refusal, task } = require('./helpers/database')
 const { Callers, addUsers, until } = require('./helpers/callers')
-const { mount, unmount } = require('./helpers/disk')
+const { NO_DISK, emptyFolder, mount, unmount } = require('./helpers/disk')
 const { violations } = require('./helpers/invariants')
 const { afterwards, connection, foreignTransaction, ownServer } = require('./helpers/network')
 
@@ -191,9 +190,8 @@ describe('a server that can not', () => {
     expect(await violations(database)).toEqual([])
   })
 
-  const REASON = mountable() ? '' : ' (skipped: no file system can be mounted here, which needs root)'
-  const testWithDisk = REASON ? test.skip : test
-  testWithDisk(`the disk is full${REASON}`, async () => {
+  const testWithDisk = NO_DISK ? test.skip : test
+  testWithDisk(`the disk is full${NO_DISK}`, async () => {
     const folder = smallDisk()
     await server.admin.unsafe(`CREATE TABLESPACE small LOCATION '${folder}'`)
     afterwards(() => server.admin.unsafe('DROP TABLESPACE small'))
@@ -235,23 +233,6 @@ function smallDisk() {
     }
   })
   return folder
-}
-
-function mountable() {
-  const folder = emptyFolder()
-  try {
-    mount('size=16m', folder)
-    unmount(folder)
-    return true
-  } catch {
-    return false
-  } finally {
-    fs.rmdirSync(folder)
-  }
-}
-
-function emptyFolder() {
-  return fs.mkdtempSync(path.join(os.tmpdir(), 'media-credits-disk-'))
 }
 
 test('a commit that no standby has confirmed, and whose connection ends, is not said to have succeeded', async () => {

@@ -163,8 +163,8 @@ impl Mailbox {
         Ok(Self { inner: Arc::default() })
     }
 
-    /// Calls `wake` when there is something to fetch, now or later, and keeps the process alive: somebody waits for
-    /// a reply.
+    /// Calls `wake` when there is something to fetch, now or later, and keeps the process alive: a call waits
+    /// for its reply.
     #[napi]
     pub fn open(&self, wake: Function<(), ()>) -> napi::Result<()> {
         let wake = wake
@@ -180,7 +180,7 @@ impl Mailbox {
         Ok(())
     }
 
-    /// Lets the process end: nobody waits.
+    /// Lets the process end: no call waits.
     #[napi]
     pub fn close(&self) {
         *lock(&self.inner.wake) = None;

@@ -137,12 +137,14 @@ impl Database {
     /// yet, and the file too.
     pub fn create(place: &Place, options: Options, tables: &[TableName]) -> Result<Self> {
         wait_for_old_file(place)?;
-        let create = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE;
-        let mut connection =
-            connect(place, create).map_err(|error| access::explain(place, error))?;
-        patience::set(&mut connection, options.busy_timeout).doing("opening the database")?;
-        create_tables(&connection, tables)?;
-        Self::set_up(connection, Watch::start(place), options, Role::Writer)
+        let made = || {
+            let create = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE;
+            let mut connection = connect(place, create)?;
+            patience::set(&mut connection, options.busy_timeout).doing("opening the database")?;
+            create_tables(&connection, tables)?;
+            Self::set_up(connection, Watch::start(place), options, Role::Writer)
+        };
+        made().map_err(|error| access::explain(place, error))
     }
 
     /// Makes those of these tables that are not there yet.
