@@ -13,8 +13,8 @@ const POSTGRES_ALONE = ['/__test__/5\\d-']
 const common = {
   testEnvironment: 'node',
   testMatch: ['<rootDir>/__test__/*.test.js'],
-  // An app with packages of its own, some of them copied into its build.
-  modulePathIgnorePatterns: ['<rootDir>/examples/'],
+  // They have packages of their own, some of them copied into a build.
+  modulePathIgnorePatterns: ['<rootDir>/examples/', '<rootDir>/target/'],
 }
 
 module.exports = {

@@ -1,7 +1,9 @@
 'use strict'
 
+const { spawnSync } = require('node:child_process')
 const fs = require('node:fs')
-const { thisPlatform } = require('../platforms')
+const { platforms, thisPlatform } = require('../platforms')
+const { binaries, versions } = require('../scripts/platforms/targets')
 
 const { platform: ownPlatform, arch: ownArch } = process
 const pretend = (platform, arch) =>
@@ -86,5 +88,21 @@ describe('other platforms', () => {
     ['win32', 'x64', 'win32-x64-msvc'],
   ])('%s %s is %s', (platform, arch, name) => {
     expect(onMachine({ platform, arch, mapped: ['/lib/libc.so.6'] }).name).toBe(name)
+  })
+})
+
+describe('npm run platforms', () => {
+  test('tries each platform that a machine with Linux can, but the one that it is', () => {
+    const possible = Object.entries(platforms).filter(([, { os }]) => os !== 'darwin')
+    const expected = possible.map(([name]) => name).filter((name) => name !== 'linux-x64-gnu')
+    expect(Object.keys(binaries).sort()).toEqual(expected.sort())
+  })
+
+  test('says which names there are', () => {
+    const args = ['scripts/platforms/run.js', '--smoke', '--only', 'node-22,linux-x64']
+    const { status, stdout, stderr } = spawnSync(process.execPath, args, { encoding: 'utf8' })
+    const names = [...Object.keys(binaries), ...Object.keys(versions)]
+    expect({ status, stdout }).toEqual({ status: 1, stdout: '' })
+    expect(stderr).toBe(`linux-x64 is none of ${names.join(', ')}\n`)
   })
 })

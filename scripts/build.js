@@ -16,14 +16,26 @@ const ROOT = path.join(__dirname, '..')
 /** What is released for Linux runs on every system from this one on: CentOS 7, Ubuntu 14.04, Debian 8. */
 const OLDEST_GLIBC = '2.17'
 
-function build(platform) {
+/**
+ * `elsewhere` is for a machine that can't build what is released (`scripts/platforms/`): another target of Rust, more
+ * options of cargo, another environment, and the folder that gets the addon.
+ */
+function build(platform, elsewhere = {}) {
   const name = platform ?? thisPlatform()
+  const { rust = platforms[name]?.rust, options = [], env = process.env, folder = ROOT } = elsewhere
   const cargo = spawnSync(
     'cargo',
-    [...command(platform), '--release', '--locked', '--lib', '--message-format=json-render-diagnostics'],
+    [
+      ...command(platform, rust),
+      ...options,
+      '--release',
+      '--locked',
+      '--lib',
+      '--message-format=json-render-diagnostics',
+    ],
     {
       cwd: ROOT,
-      env: environment(name),
+      env: environment(rust, env),
       stdio: ['ignore', 'pipe', 'inherit'],
       encoding: 'utf8',
       maxBuffer: 1 << 28,
@@ -36,7 +48,7 @@ function build(platform) {
     )
   }
   if (cargo.status !== 0) throw new Error('cargo could not build media-credits; it says above why')
-  const addon = path.join(ROOT, `media-credits.${name}.node`)
+  const addon = path.join(folder, `media-credits.${name}.node`)
   // Beside and then over the old one: a running process may have that one mapped.
   fs.copyFileSync(library(cargo.stdout), `${addon}.new`)
   fs.renameSync(`${addon}.new`, addon)
@@ -45,14 +57,13 @@ function build(platform) {
 }
 
 /** What is released is linked by Zig on Linux, which knows the symbols of every glibc, and musl. */
-function command(platform) {
+function command(platform, rust) {
   if (platform === undefined) return ['build']
   if (!(platform in platforms)) {
     throw new Error(`${platform} is none of ${Object.keys(platforms).join(', ')}`)
   }
-  const { rust, libc } = platforms[platform]
-  if (!libc) return ['build', '--target', rust]
-  return ['zigbuild', '--target', libc === 'glibc' ? `${rust}.${OLDEST_GLIBC}` : rust]
+  if (/-(msvc|darwin)$/.test(rust)) return ['build', '--target', rust]
+  return ['zigbuild', '--target', platforms[platform].libc === 'glibc' ? `${rust}.${OLDEST_GLIBC}` : rust]
 }
 
 /**
@@ -60,11 +71,15 @@ function command(platform) {
  * is the other way round: without Microsoft's runtime inside, the library needs VCRUNTIME140.dll, which not every
  * Windows has.
  */
-function environment(name) {
-  const linking = name.endsWith('-musl') ? '-crt-static' : name.endsWith('-msvc') ? '+crt-static' : undefined
-  if (!linking) return process.env
-  const { RUSTFLAGS = '' } = process.env
-  return { ...process.env, RUSTFLAGS: `${RUSTFLAGS} -C target-feature=${linking}`.trim() }
+function environment(rust, env) {
+  const linking = rust?.endsWith('-musl')
+    ? '-crt-static'
+    : rust?.endsWith('-msvc')
+      ? '+crt-static'
+      : undefined
+  if (!linking) return env
+  const { RUSTFLAGS = '' } = env
+  return { ...env, RUSTFLAGS: `${RUSTFLAGS} -C target-feature=${linking}`.trim() }
 }
 
 /** In somebody's node_modules; nobody needs there what cargo leaves behind, some 300 MB. */

