@@ -2,6 +2,7 @@
 
 /** Loads the native addon: the one that was built here, or that of this platform's package. */
 
+const { whyNotInstalled } = require('./not-installed.js')
 const { glibcVersion, platforms, thisPlatform } = require('./platforms.js')
 
 /**
@@ -58,15 +59,13 @@ function load(name) {
 }
 
 function notFound(name) {
-  return name in platforms
-    ? `finds no binary for ${name}: @media-credits/${name} is not installed, as with --omit=optional or when ` +
-        'node_modules was made on another system'
-    : `has no binary for ${name}, only for ${Object.keys(platforms).join(', ')}`
+  if (!(name in platforms)) return `has no binary for ${name}, only for ${Object.keys(platforms).join(', ')}`
+  return `finds no binary for ${name}: ${whyNotInstalled(name)}`
 }
 
 /** What the system's loader says, in the words of whoever installs packages if it is one of the usual things. */
 function notLoaded(name, { message }) {
-  const [said] = message.split('\n')
+  const [said] = message.split(/\r?\n/)
   const [, newer] = said.match(/version `GLIBC_([\d.]+)' not found/) ?? []
   if (newer) {
     return `has a binary for ${name} that needs glibc ${newer}, and this system has ${glibcVersion()}`

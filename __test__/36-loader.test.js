@@ -4,7 +4,8 @@ const { spawnSync } = require('node:child_process')
 const fs = require('node:fs')
 const os = require('node:os')
 const path = require('node:path')
-const { thisPlatform } = require('../platforms')
+const { version } = require('../package.json')
+const { platforms, thisPlatform } = require('../platforms')
 const { describeIf } = require('./helpers/describe')
 
 const ROOT = path.join(__dirname, '..')
@@ -50,15 +51,140 @@ function writePatched(from, to) {
 
 const REQUIRE = ['-e', "require('media-credits')"]
 
-onGlibc('without a binary that loads, one sentence says what to do', () => {
-  test('where its package is not installed', () => {
-    const { error } = node(REQUIRE)
-    expect(error).toContain(
-      `media-credits finds no binary for ${NAME}: @media-credits/${NAME} is not installed`,
+describe('without its package, one sentence names the likely cause and the command that cures it', () => {
+  const WANTED = `@media-credits/${NAME}`
+  const OTHER = Object.keys(platforms).find((name) => name !== NAME)
+  const FOREIGN = `node_modules/@media-credits/${OTHER}/package.json`
+  const anew = (command) => `delete node_modules and run \`${command}\` on this system`
+  const omitted = (how, cure) =>
+    `${WANTED} is not installed, as with ${how}, an install on another system or a registry that lacks it; ${cure}`
+  const copied = (cure) =>
+    `node_modules has the binary for ${OTHER}, as when it is copied from another system (.dockerignore must name it) ` +
+    `or installed for one; ${cure}`
+  const [UNKNOWN, NPM, PNPM, YARN, BUN] = [
+    'install the packages anew on this system',
+    anew('npm install --include=optional'),
+    anew('pnpm install'),
+    anew('yarn install'),
+    anew('bun install'),
+  ]
+
+  /** npm's lock file with these packages, as npm writes it. */
+  const lock = (...names) =>
+    JSON.stringify(Object.fromEntries(names.map((name) => [`node_modules/${name}`, {}])), null, 2)
+  const lacks = (file) =>
+    `${file} lacks ${WANTED}, as when it was made on another system; run \`npm install media-credits@${version}\` ` +
+    `in the folder whose package.json names it, and commit ${file}`
+
+  const CHOICE = 'supportedArchitectures:\n  os: [aix]\n'
+  const { os: system, cpu, libc } = platforms[NAME]
+  const chosen = (file, command) =>
+    `${WANTED} is not installed, and supportedArchitectures in ${file} says what is; ` +
+    `let it have os ${system}, cpu ${cpu}${libc ? ` and libc ${libc}` : ''}, and run \`${command}\``
+
+  test.each([
+    ['nothing', {}, omitted('--omit=optional', UNKNOWN)],
+    ['another platform', { [FOREIGN]: '' }, copied(UNKNOWN)],
+    [
+      'its folder, emptied',
+      { [`node_modules/${WANTED}/package.json`]: '{}' },
+      `${WANTED} is there without its file; ${UNKNOWN}`,
+    ],
+
+    ['npm', { 'node_modules/.package-lock.json': '' }, omitted('--omit=optional', NPM)],
+    [
+      'npm, and a full lock file',
+      { 'package-lock.json': lock('media-credits', WANTED) },
+      omitted('--omit=optional', NPM),
+    ],
+    ['npm, and another platform', { 'node_modules/.package-lock.json': '', [FOREIGN]: '' }, copied(NPM)],
+    [
+      'npm, and a lock file without it',
+      { 'package-lock.json': lock('media-credits'), [FOREIGN]: '' },
+      lacks('package-lock.json'),
+    ],
+    [
+      'npm, and a shrinkwrap without it',
+      { 'npm-shrinkwrap.json': lock('media-credits') },
+      lacks('npm-shrinkwrap.json'),
+    ],
+    [
+      'npm, and a lock file of other things',
+      { 'package-lock.json': lock('x') },
+      omitted('--omit=optional', NPM),
+    ],
+
+    ['pnpm', { 'node_modules/.modules.yaml': '' }, omitted('--no-optional', PNPM)],
+    ['pnpm, and another platform', { 'pnpm-lock.yaml': '', [FOREIGN]: '' }, copied(PNPM)],
+    [
+      'pnpm, and a choice',
+      { 'pnpm-lock.yaml': '', 'pnpm-workspace.yaml': CHOICE, [FOREIGN]: '' },
+      chosen('pnpm-workspace.yaml', 'pnpm install'),
+    ],
+    [
+      'pnpm before 10, and a choice',
+      { 'pnpm-lock.yaml': '', 'package.json': '{ "pnpm": { "supportedArchitectures": {} } }' },
+      chosen('package.json', 'pnpm install'),
+    ],
+    [
+      'pnpm, and a lock file of npm',
+      { 'node_modules/.modules.yaml': '', 'package-lock.json': lock('media-credits') },
+      omitted('--no-optional', PNPM),
+    ],
+
+    ['yarn 1', { 'node_modules/.yarn-integrity': '' }, omitted('--ignore-optional', YARN)],
+    ['yarn 4, and another platform', { 'node_modules/.yarn-state.yml': '', [FOREIGN]: '' }, copied(YARN)],
+    [
+      'yarn 4, and a choice',
+      { 'yarn.lock': '', '.yarnrc.yml': CHOICE },
+      chosen('.yarnrc.yml', 'yarn install'),
+    ],
+    [
+      'npm, and a choice of yarn',
+      { 'node_modules/.package-lock.json': '', '.yarnrc.yml': CHOICE },
+      omitted('--omit=optional', NPM),
+    ],
+
+    ['bun', { 'bun.lock': '' }, omitted('--omit=optional', BUN)],
+    ['bun before 1.2, and another platform', { 'bun.lockb': '', [FOREIGN]: '' }, copied(BUN)],
+  ])('where there is %s', (what, files, said) => {
+    for (const [file, content] of Object.entries(files)) {
+      fs.mkdirSync(path.dirname(path.join(app, file)), { recursive: true })
+      fs.writeFileSync(path.join(app, file), content)
+    }
+    expect(node(REQUIRE).error).toBe(
+      `media-credits finds no binary for ${NAME}: ${said}; to build one here, ${BUILD}`,
     )
-    expect(error).toContain(BUILD)
   })
 
+  test('where pnpm links it, as it installed it for another platform', () => {
+    const store = path.join(app, `node_modules/.pnpm/media-credits@${version}/node_modules`)
+    fs.mkdirSync(path.join(store, '@media-credits', OTHER), { recursive: true })
+    fs.renameSync(copy, path.join(store, 'media-credits'))
+    fs.symlinkSync(path.join(store, 'media-credits'), copy, 'junction')
+    fs.writeFileSync(path.join(app, 'node_modules/.modules.yaml'), '')
+    expect(node(REQUIRE).error).toContain(copied(PNPM))
+  })
+
+  test('in a workspace, where the lock file is in a folder around it', () => {
+    const workspace = path.join(app, 'packages/web')
+    fs.mkdirSync(workspace, { recursive: true })
+    fs.renameSync(path.join(app, 'node_modules'), path.join(workspace, 'node_modules'))
+    fs.writeFileSync(path.join(app, 'package-lock.json'), lock('media-credits', WANTED))
+    const { error } = node(['-e', "require('./packages/web/node_modules/media-credits')"])
+    expect(error).toContain(omitted('--omit=optional', NPM))
+  })
+
+  test('and the command line says the same', () => {
+    const { status, errors } = node([path.join(copy, 'bin/media-credits.js'), 'init', 'file:x.db'])
+    expect(status).toBe(3)
+    expect(errors).toBe(
+      `media-credits finds no binary for ${NAME}: ${omitted('--omit=optional', UNKNOWN)}; to build one here, ${BUILD}`,
+    )
+  })
+})
+
+onGlibc('without a binary that loads, one sentence says what to do', () => {
   test.each([
     ['freebsd', 'x64', 'freebsd-x64'],
     ['win32', 'arm64', 'win32-arm64-msvc'],
@@ -102,12 +228,6 @@ onGlibc('without a binary that loads, one sentence says what to do', () => {
       /that does not load: .*(too short|invalid ELF header).*; to build one here/,
     )
   })
-
-  test('and the command line says the same', () => {
-    const { status, errors } = node([path.join(copy, 'bin/media-credits.js'), 'init', 'file:x.db'])
-    expect(status).toBe(3)
-    expect(errors).toMatch(/^media-credits finds no binary for .*`$/)
-  })
 })
 
 onGlibc('npx media-credits build', () => {
@@ -142,7 +262,10 @@ onGlibc('npx media-credits build', () => {
     fs.copyFileSync(path.join(ROOT, ADDON), library)
     const env = fakeCargo(library)
     writePatched('GLIBC_2.17\0', 'GLIBC_2.99\0')
-    expect(build(env, '--if-missing').out).toBe(`${path.join(copy, ADDON)} is built and loads.`)
+    const { out, errors } = build(env, '--if-missing')
+    expect(out).toBe(`${path.join(copy, ADDON)} is built and loads.`)
+    // There may be a cure without Rust.
+    expect(errors).toContain('needs glibc 2.99')
     fs.rmSync(path.join(app, 'called'))
     const again = build(env, '--if-missing')
     expect(again).toMatchObject({ status: 0, out: 'There is a binary that loads.' })

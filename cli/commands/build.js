@@ -16,9 +16,11 @@ module.exports = (program) =>
     .option('--if-missing', 'only if no binary is there that loads')
     .addHelpText('after', HELP)
     .action(({ ifMissing }) => {
-      if (ifMissing && loads()) {
-        console.log('There is a binary that loads.')
-        return
+      if (ifMissing) {
+        const reason = whyNotLoaded()
+        if (!reason) return console.log('There is a binary that loads.')
+        // It may have a cure that takes no Rust.
+        console.error(reason)
       }
       const { build } = require('../../scripts/build.js')
       const addon = build()
@@ -26,11 +28,12 @@ module.exports = (program) =>
       console.log(`${addon} is built and loads.`)
     })
 
-function loads() {
+/** What the loader says of a binary that is missing or does not load. */
+function whyNotLoaded() {
   try {
     require('../../binding.js')
-    return true
-  } catch {
-    return false
+    return undefined
+  } catch (error) {
+    return error.message
   }
 }

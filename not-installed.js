@@ -1,0 +1,109 @@
+'use strict'
+
+/** Why this platform's package is not installed, and what installs it, as far as the folders around this one tell. */
+
+const fs = require('node:fs')
+const path = require('node:path')
+const { version } = require('./package.json')
+const { platforms } = require('./platforms.js')
+
+/** What only one package manager writes. Those in node_modules come first: they say who installed what is there. */
+const TRACES = [
+  ['node_modules/.package-lock.json', 'npm'],
+  ['node_modules/.modules.yaml', 'pnpm'],
+  ['node_modules/.yarn-state.yml', 'yarn'],
+  ['node_modules/.yarn-integrity', 'yarn'],
+  ['package-lock.json', 'npm'],
+  ['npm-shrinkwrap.json', 'npm'],
+  ['pnpm-lock.yaml', 'pnpm'],
+  ['yarn.lock', 'yarn'],
+  ['bun.lock', 'bun'],
+  ['bun.lockb', 'bun'],
+]
+
+/** How each leaves out optional packages, how it installs them anew, and where an app may choose its platforms. */
+const MANAGERS = {
+  npm: { omit: '--omit=optional', install: 'npm install --include=optional' },
+  pnpm: {
+    omit: '--no-optional',
+    install: 'pnpm install',
+    choices: ['pnpm-workspace.yaml', 'package.json'],
+  },
+  yarn: { omit: '--ignore-optional', install: 'yarn install', choices: ['.yarnrc.yml'] },
+  bun: { omit: '--omit=optional', install: 'bun install' },
+}
+
+/** The likely cause, and its cure behind a semicolon. */
+function whyNotInstalled(name) {
+  const folders = ancestors(__dirname)
+  const { manager, folder } = installer(folders)
+  const { omit = '--omit=optional', install, choices = [] } = MANAGERS[manager] ?? {}
+  const wanted = `@media-credits/${name}`
+  const anew = install
+    ? `delete node_modules and run \`${install}\` on this system`
+    : 'install the packages anew on this system'
+
+  const choice = choices.find((file) => read(folder, file).includes('supportedArchitectures'))
+  if (choice) {
+    const { os, cpu, libc } = platforms[name]
+    const fitting = `os ${os}, cpu ${cpu}${libc ? ` and libc ${libc}` : ''}`
+    return (
+      `${wanted} is not installed, and supportedArchitectures in ${choice} says what is; ` +
+      `let it have ${fitting}, and run \`${install}\``
+    )
+  }
+  const lock = manager === 'npm' && lockThatLacks(wanted, folder)
+  if (lock) {
+    return (
+      `${lock} lacks ${wanted}, as when it was made on another system; run \`npm install media-credits@${version}\` ` +
+      `in the folder whose package.json names it, and commit ${lock}`
+    )
+  }
+  const there = Object.keys(platforms).filter((platform) =>
+    folders.some((parent) => fs.existsSync(path.join(parent, 'node_modules/@media-credits', platform))),
+  )
+  if (there.includes(name)) return `${wanted} is there without its file; ${anew}`
+  if (there.length) {
+    return (
+      `node_modules has the binary for ${there.join(', ')}, as when it is copied from another system ` +
+      `(.dockerignore must name it) or installed for one; ${anew}`
+    )
+  }
+  return `${wanted} is not installed, as with ${omit}, an install on another system or a registry that lacks it; ${anew}`
+}
+
+/** A folder and those around it, from the inside out. */
+function ancestors(folder) {
+  const parent = path.dirname(folder)
+  return parent === folder ? [folder] : [folder, ...ancestors(parent)]
+}
+
+/** The package manager that the nearest folder tells of, and that folder. */
+function installer(folders) {
+  for (const folder of folders) {
+    const [, manager] = TRACES.find(([file]) => fs.existsSync(path.join(folder, file))) ?? []
+    if (manager) return { manager, folder }
+  }
+  return {}
+}
+
+/**
+ * npm's lock file, if it has this package without that of the platform: npm before 11 may list only those that are
+ * installed when it makes the file (https://github.com/npm/cli/issues/4828).
+ */
+function lockThatLacks(wanted, folder) {
+  const lists = (file, name) => new RegExp(`["/]${name}": \\{`).test(read(folder, file))
+  return ['npm-shrinkwrap.json', 'package-lock.json'].find(
+    (file) => lists(file, 'media-credits') && !lists(file, wanted),
+  )
+}
+
+function read(folder, file) {
+  try {
+    return fs.readFileSync(path.join(folder, file), 'utf8')
+  } catch {
+    return ''
+  }
+}
+
+module.exports = { whyNotInstalled }
