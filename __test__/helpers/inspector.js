@@ -13,8 +13,10 @@ process.on('message', async ({ id, file, statements }) => {
   const client = createClient({ url: `file:${file}`, intMode: 'number' })
   try {
     await client.execute('PRAGMA busy_timeout = 5000')
-    let rows = []
-    for (const [sql, args] of statements) rows = (await client.execute({ sql, args })).rows
+    const rows = await run(
+      client,
+      statements.map(([sql, args]) => ({ sql, args })),
+    )
     process.send({ id, rows: rows.map((row) => ({ ...row })) })
   } catch (error) {
     process.send({ id, error: error.message })
@@ -22,3 +24,15 @@ process.on('message', async ({ id, file, statements }) => {
     client.close()
   }
 })
+
+/** The rows of the last statement. */
+async function run(client, statements) {
+  // A BEGIN by itself does not last: the client takes any of its connections for the next statement.
+  if (statements[0].sql.startsWith('BEGIN')) {
+    await client.batch(statements.slice(1, -1), 'write')
+    return []
+  }
+  let rows = []
+  for (const statement of statements) ({ rows } = await client.execute(statement))
+  return rows
+}
