@@ -13,18 +13,16 @@
 
 const assert = require('node:assert/strict')
 const { spawn } = require('node:child_process')
-const { randomBytes } = require('node:crypto')
 const fs = require('node:fs')
 const os = require('node:os')
 const path = require('node:path')
 const { parseArgs } = require('node:util')
 
-const postgres = require('postgres')
-const { connect } = require('..')
 const { EXAMPLE, build, copyTo, environment, install, makeTables, next } = require('./example')
 const { CLIENT_COMPONENT, EDGE_ROUTE, SENTENCE } = require('./next-mistakes')
-const { assertEngines, ended, freePort, serving, until } = require('./serving')
-const { startUnlessGiven } = require('./test-postgres')
+const { ended, freePort, serving, until } = require('./serving')
+const { startUnlessGiven, withDatabase } = require('./test-postgres')
+const { User, answersSubmits, generation, hasBalance } = require('./visits')
 
 /** The submit route and the model, which the hot reload changes. */
 const ROUTE = 'src/app/api/media/submit/route.ts'
@@ -33,8 +31,6 @@ const MODEL = 'src/shared/models/media_task.ts'
 const FIXTURES = path.join(__dirname, '../fixtures')
 /** A user of the stock database, and her balance. */
 const ADA = { id: '47504cd8-2312-47d8-a144-47431300708e', email: 'ada@example.test', balance: 14 }
-
-const ANSWER_MS = 60_000
 
 let passed = 0
 
@@ -156,15 +152,6 @@ function copyOfStock(place) {
   return file
 }
 
-async function answersSubmits(url, server, { env }) {
-  const user = await User.signUp(url)
-  const done = await user.submit('https://youtu.be/two-clocks')
-  assert.equal((await user.finished(done)).status, 'extracted')
-  const failed = await user.submit('https://youtu.be/fail')
-  assert.equal((await user.finished(failed)).status, 'failed')
-  await hasBalance(user, 90, server, env)
-}
-
 /** What a stock app has: generations, a user's lists, and those of all users, some of whom were there before. */
 async function answersGenerations(url, server, { env }) {
   const user = await User.signUp(url)
@@ -187,16 +174,6 @@ async function answersGenerations(url, server, { env }) {
   for (const list of ['/admin/credits?page=2&pageSize=14', '/admin/ai-tasks']) {
     assert.ok((await ada.page(list)).includes(ADA.email), `${list} shows ${ADA.email}`)
   }
-}
-
-const generation = (prompt) => ['/api/ai/generate', { mediaType: 'video', prompt }]
-
-async function hasBalance(user, credits, server, env) {
-  assert.equal(await user.balance(), credits)
-  assertEngines(server.pid, env.DATABASE_URL.startsWith('file:') ? 1 : 0)
-  // It is in this database, and not in another one that the app came by.
-  const own = connect({ url: env.DATABASE_URL })
-  assert.equal(await own.getRemainingCredits(user.id).finally(() => own.close()), credits)
 }
 
 /** What was built for SQLite runs on PostgreSQL by its URL alone: nothing else is told. */
@@ -223,23 +200,6 @@ async function onPostgres(app) {
     )
   } finally {
     await server.stop()
-  }
-}
-
-/** Makes a database, for as long as `work(url, client)` takes. */
-async function withDatabase(server, work) {
-  const database = `next_${randomBytes(4).toString('hex')}`
-  const url = new URL(server)
-  url.pathname = `/${database}`
-  const clientOf = (url) => postgres(url, { max: 1, onnotice: () => {} })
-  const [admin, client] = [clientOf(server), clientOf(url.href)]
-  try {
-    await admin.unsafe(`CREATE DATABASE ${database}`)
-    await work(url.href, client)
-  } finally {
-    await client.end()
-    await admin.unsafe(`DROP DATABASE IF EXISTS ${database} WITH (FORCE)`)
-    await admin.end()
   }
 }
 
@@ -287,69 +247,6 @@ async function survivesReload(url, server, app) {
     fs.writeFileSync(route, routeSource)
     fs.writeFileSync(model, modelSource)
   }
-}
-
-/** Somebody with a demo account. */
-class User {
-  constructor(url, id, cookie) {
-    Object.assign(this, { url, id, cookie })
-  }
-
-  static async signUp(url) {
-    const response = await request(`${url}/api/user/sign-up`, { method: 'POST' })
-    const { message, data } = await response.json()
-    assert.equal(message, 'ok')
-    return new User(url, data.id, response.headers.getSetCookie()[0].split(';')[0])
-  }
-
-  async post(route, body = {}) {
-    const headers = { 'Content-Type': 'application/json', Cookie: this.cookie }
-    const response = await request(this.url + route, { method: 'POST', headers, body: JSON.stringify(body) })
-    return response.json()
-  }
-
-  async submit(url) {
-    const { message, data } = await this.post('/api/media/submit', { url, outputType: 'subtitle' })
-    assert.equal(message, 'ok')
-    return data
-  }
-
-  async generate(prompt) {
-    const { message, data } = await this.post(...generation(prompt))
-    assert.equal(message, 'ok')
-    return data
-  }
-
-  async generated({ id }) {
-    return until(`AI task ${id} is done`, async () => {
-      const { data } = await this.post('/api/ai/query', { taskId: id })
-      return ['success', 'failed'].includes(data.status) && data
-    })
-  }
-
-  /** What a page says, as HTML. */
-  async page(path) {
-    const response = await request(this.url + path, { headers: { Cookie: this.cookie } })
-    assert.equal(response.status, 200)
-    return response.text()
-  }
-
-  async finished({ id }) {
-    return until(`task ${id} is done`, async () => {
-      const headers = { Cookie: this.cookie }
-      const response = await request(`${this.url}/api/media/status?id=${id}`, { headers })
-      const { data } = await response.json()
-      return ['extracted', 'failed'].includes(data.status) && data
-    })
-  }
-
-  async balance() {
-    return (await this.post('/api/user/get-user-credits')).data.remainingCredits
-  }
-}
-
-function request(url, init) {
-  return fetch(url, { ...init, signal: AbortSignal.timeout(ANSWER_MS) })
 }
 
 main().catch((error) => {

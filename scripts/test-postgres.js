@@ -17,6 +17,7 @@ const net = require('node:net')
 const os = require('node:os')
 const path = require('node:path')
 const { setTimeout: sleep } = require('node:timers/promises')
+const postgres = require('postgres')
 const { guard } = require('./guard')
 const { memoryFolder } = require('./memory-folder')
 const { binaries, unprivileged } = require('./postgres-binaries')
@@ -198,6 +199,23 @@ class Server {
   }
 }
 
+/** Makes a database, for as long as `work(url, client)` takes. */
+async function withDatabase(server, work) {
+  const database = `next_${randomBytes(4).toString('hex')}`
+  const url = new URL(server)
+  url.pathname = `/${database}`
+  const clientOf = (url) => postgres(url, { max: 1, onnotice: () => {} })
+  const [admin, client] = [clientOf(server), clientOf(url.href)]
+  try {
+    await admin.unsafe(`CREATE DATABASE ${database}`)
+    await work(url.href, client)
+  } finally {
+    await client.end()
+    await admin.unsafe(`DROP DATABASE IF EXISTS ${database} WITH (FORCE)`)
+    await admin.end()
+  }
+}
+
 async function main(args) {
   const unknown = args.find((arg) => arg !== '--fsync')
   if (unknown) throw new Error(`unknown option ${unknown}; the only one is --fsync`)
@@ -216,4 +234,4 @@ if (require.main === module) {
   })
 }
 
-module.exports = { environment, freePort, start, startUnlessGiven }
+module.exports = { environment, freePort, start, startUnlessGiven, withDatabase }

@@ -101,4 +101,4 @@ function script(name, line) {
   return path.join(folder, 'node')
 }
 
-module.exports = { nodes }
+module.exports = { nodes, patchelf }
