@@ -261,6 +261,31 @@ describe('the workflows', () => {
     for (const file of commands) expect([file, fs.existsSync(path.join(ROOT, file))]).toEqual([file, true])
   })
 
+  test('try every Node that is supported, and a release its oldest and its newest', () => {
+    const [, all] = readWorkflow('ci.yml').match(/node: \[(.+)\]/)
+    const supported = all.split(', ')
+    const named = (name) => readWorkflow('release.yml').match(`${name}: (\\d+)`)[1]
+    expect(manifest.engines.node).toBe(`>=${named('OLDEST_NODE')}`)
+    expect([supported.at(0), supported.at(-1)]).toEqual([named('OLDEST_NODE'), named('NEWEST_NODE')])
+  })
+
+  test('release no binary for Alpine that one of the two does not load', () => {
+    const script = readWorkflow('release.yml').match(/on Alpine\n.*\n {8}run: \|\n((?: {10}.*\n)+)/)[1]
+    fs.mkdirSync(path.join(folder, 'bin'))
+    const docker = '#!/bin/sh\necho "$@" >> tried\ncase "$@" in *node:$BROKEN-alpine*) exit 1 ;; esac\n'
+    fs.writeFileSync(path.join(folder, 'bin/docker'), docker, { mode: 0o755 })
+    const tryBoth = (BROKEN) => {
+      const PATH = `${folder}/bin:${process.env.PATH}`
+      fs.rmSync(path.join(folder, 'tried'), { force: true })
+      // As GitHub runs a step.
+      run('bash', ['-e', '-c', script], { env: { PATH, OLDEST_NODE: '20', NEWEST_NODE: '26', BROKEN } })
+      return fs.readFileSync(path.join(folder, 'tried'), 'utf8').match(/node:[\w-]+/g)
+    }
+    expect(tryBoth('none')).toEqual(['node:20-alpine', 'node:26-alpine'])
+    expect(() => tryBoth('20')).toThrow('Command failed')
+    expect(() => tryBoth('26')).toThrow('Command failed')
+  })
+
   test('release every platform', () => {
     const released = readWorkflow('release.yml').matchAll(/platform: ([\w-]+), .* rust: ([\w-]+)/g)
     const expected = Object.entries(platforms).map(([name, { rust }]) => [name, rust])
