@@ -102,6 +102,15 @@ describe.each(JSON_TYPES.filter((type) => type !== 'text'))('a column of type %s
 })
 
 describe('a failure is written whatever it carries:', () => {
+  /** Node 26 has a text for what is too deep for Node before it. */
+  function textOf(value) {
+    try {
+      return JSON.stringify(value)
+    } catch {
+      return expect.stringContaining("JSON can't hold")
+    }
+  }
+
   /** What a patch carries besides; what the row says then. */
   const CARRIED = [
     ['half an emoji', { errorMessage: HALF }, { errorMessage: '\uFFFD' }],
@@ -112,7 +121,7 @@ describe('a failure is written whatever it carries:', () => {
     [
       'JSON that is too deep for JSON.stringify',
       { options: nested(100_000) },
-      { options: expect.stringContaining("JSON can't hold") },
+      { options: textOf(nested(100_000)) },
     ],
     [
       'an object that refers to itself',
