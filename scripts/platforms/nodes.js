@@ -70,6 +70,8 @@ function underWine(node) {
       patchelf('--set-interpreter', loader, '--force-rpath', '--set-rpath', libraries, program)
     }
     fs.copyFileSync(server, path.join(made, 'usr/lib/wine/wineserver'))
+    // Where Debian's `bindir` and `datadir` lead to from there.
+    fs.symlinkSync('.', path.join(made, 'usr/share/wine/wine'))
     const zlib = path.join(made, 'usr/x86_64-w64-mingw32/lib/zlib1.dll')
     fs.copyFileSync(zlib, path.join(libraries, 'wine/x86_64-windows/zlib1.dll'))
     // It fails in the end, as it has nothing to run programs of 32 bits with.
