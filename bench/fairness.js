@@ -19,7 +19,7 @@
 const path = require('node:path')
 const { setTimeout: sleep } = require('node:timers/promises')
 
-const Database = require('better-sqlite3')
+const Database = require('./better-sqlite3')
 const { readOptions, runCommand, scratchFolder } = require('./command')
 const { load } = require('./contestants')
 const { measureFor, measureWhile, percentile } = require('./drive')
@@ -37,7 +37,6 @@ const SCENARIOS = [
   { where: 'nobody else' },
   { client: 'better-sqlite3', where: 'another process' },
   { client: 'libsql', where: 'same process' },
-  { client: 'libsql-pragma', where: 'same process' },
 ]
 
 const COLUMNS = [

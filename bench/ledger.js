@@ -2,7 +2,7 @@
 
 /** Whether the ledger is right after a run. A fast wrong answer is no result. */
 
-const Database = require('better-sqlite3')
+const Database = require('./better-sqlite3')
 
 /** In the SQL of both databases, but for what is in JSON. */
 const factsOf = ({ draws, creditsConsumed, taskId }) => `

@@ -23,7 +23,7 @@ const CLIENTS = {
   'better-sqlite3': {
     title: 'better-sqlite3, timeout 5000',
     async open(file) {
-      const Database = require('better-sqlite3')
+      const Database = require('./better-sqlite3')
       const database = new Database(file, { fileMustExist: true, timeout: TIMEOUT_MS })
       const update = database.prepare(UPDATE)
       const transaction = database.transaction(() => update.run())
@@ -31,28 +31,13 @@ const CLIENTS = {
     },
   },
   libsql: {
-    title: '@libsql/client, `timeout: 5000`',
-    open: async (file) => libsql(connectLibsql(file)),
-  },
-  'libsql-pragma': {
-    title: '@libsql/client, `PRAGMA busy_timeout = 5000`',
+    title: '@libsql/client, timeout 5000',
     async open(file) {
-      const client = connectLibsql(file)
-      await client.execute(`PRAGMA busy_timeout = ${TIMEOUT_MS}`)
-      return libsql(client)
+      const { createClient } = require('@libsql/client')
+      const client = createClient({ url: `file:${file}`, timeout: TIMEOUT_MS })
+      return { write: () => client.batch([UPDATE], 'write'), close: () => client.close() }
     },
   },
-}
-
-function connectLibsql(file) {
-  const { createClient } = require('@libsql/client')
-  // Version 0.15 does not know the timeout, and never waits.
-  return createClient({ url: `file:${file}`, timeout: TIMEOUT_MS })
-}
-
-function libsql(client) {
-  // Unlike `transaction()`, a batch keeps its connection, and what the pragma has set there.
-  return { write: () => client.batch([UPDATE], 'write'), close: () => client.close() }
 }
 
 /** Writes once a period, or when the one before is done. Resolves to how long each took, sorted. */

@@ -4,7 +4,7 @@
 
 const fs = require('node:fs')
 
-const Database = require('better-sqlite3')
+const Database = require('./better-sqlite3')
 const { connect } = require('..')
 const { userId } = require('./work')
 

@@ -15,7 +15,6 @@
  */
 
 const fs = require('node:fs')
-const path = require('node:path')
 const v8 = require('node:v8')
 const vm = require('node:vm')
 
@@ -105,15 +104,14 @@ const writers = {
 
   libsql() {
     const { createClient } = require('@libsql/client')
-    const open = () => createClient({ url: `file:${file}` })
+    // By default it never waits, and hardly gets a turn.
+    const open = () => createClient({ url: `file:${file}`, timeout: 50 })
     const close = (client) => {
       client.close()
       // It closes the file only when its statements are collected.
       collectGarbage()
     }
     return repeat('libsql', open, close, async (client, id) => {
-      // By default it never waits, and hardly gets a turn. Each transaction has a connection of its own.
-      await client.execute('PRAGMA busy_timeout = 50')
       const transaction = await client.transaction('write')
       try {
         await transaction.execute({ sql: GRANT, args: [id, id] })
@@ -127,7 +125,7 @@ const writers = {
   },
 
   'better-sqlite3'() {
-    const Database = require(require.resolve('better-sqlite3', { paths: [path.join(__dirname, '../bench')] }))
+    const Database = require('../bench/better-sqlite3')
     const open = () => new Database(file, { timeout: 50 })
     const close = (database) => database.close()
     return repeat('better', open, close, (database, id) => {

@@ -6,7 +6,7 @@
  * microseconds.
  */
 
-const Database = require('better-sqlite3')
+const Database = require('../better-sqlite3')
 const { COST, chargeFor, planDraws } = require('../work')
 
 const CHARGE_COLUMNS = [

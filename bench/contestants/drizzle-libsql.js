@@ -39,9 +39,8 @@ async function open({ file, durability }) {
 }
 
 /**
- * What to run before each transaction. A pragma holds for one connection, and the client gives each
- * transaction the one it has and opens another for the next. FULL, foreign keys off and WAL (the file
- * remembers it) need nothing; a larger cache would be thrown away with its connection.
+ * What to run before each transaction. A pragma holds for one connection of the client, which may have several. FULL,
+ * foreign keys off and WAL (the file remembers it) need nothing.
  */
 async function preparation(client, durability) {
   const FULL = 2
