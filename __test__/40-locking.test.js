@@ -3,6 +3,7 @@
 const { TestDatabase } = require('./helpers/database')
 const { describeOnLinux } = require('./helpers/describe')
 const { violations } = require('./helpers/invariants')
+const { LIBSQL } = require('./helpers/libsql')
 const { evaluate } = require('./helpers/processes')
 
 // Each scenario runs in a process of its own: two copies of SQLite must not meet in Jest's.
@@ -12,7 +13,7 @@ const WITHOUT_LOCKING = { MEDIA_CREDITS_TEST_WITHOUT_LOCKING: '1' }
 /** What every scenario has at hand, in its own process. */
 const PRELUDE = `
   const fs = require('node:fs')
-  const { createClient } = require(${JSON.stringify(require.resolve('@libsql/client'))})
+  const { createClient } = require(process.env.LIBSQL)
   const { file, folder } = JSON.parse(process.env.SCENARIO)
   const url = 'file:' + file
   const target = (descriptor) => {
@@ -25,10 +26,13 @@ const PRELUDE = `
 `
 
 /** Runs a scenario in a process of its own. Returns what it said, and how it ended. */
-async function play({ file, folder }, scenario, env = {}) {
+async function play({ file, folder }, scenario, { env, libsql = LIBSQL['0.18'] } = {}) {
   const source = `${PRELUDE}
     ;(async () => { ${scenario} })().catch((error) => { say(error.stack); process.exitCode = 1 })`
-  const { out, ...end } = await evaluate(source, { SCENARIO: JSON.stringify({ file, folder }), ...env })
+  const { out, ...end } = await evaluate(source, {
+    ...{ SCENARIO: JSON.stringify({ file, folder }), LIBSQL: libsql },
+    ...env,
+  })
   return { ...end, said: out.split('\n').filter(Boolean).map(JSON.parse) }
 }
 
@@ -89,7 +93,7 @@ describeOnLinux('descriptors', () => {
   })
 })
 
-describeOnLinux('beside libSQL in one process', () => {
+describeOnLinux.each(Object.entries(LIBSQL))('beside @libsql/client %s in one process', (_, libsql) => {
   /**
    * The addon has the file open; libSQL comes, writes and goes; the addon commits; `kill -9`. libSQL closes a
    * file only when its objects are collected as garbage.
@@ -125,7 +129,7 @@ describeOnLinux('beside libSQL in one process', () => {
 
   test('libSQL comes, writes and goes: the log stays, and acknowledged commits survive a kill -9', async () => {
     const database = await released()
-    const { signal, said } = await play(database, VISIT)
+    const { signal, said } = await play(database, VISIT, { libsql })
     const [{ log }, ...told] = said
     expect(signal).toBe('SIGKILL')
     expect(log).toBe(true)
@@ -139,7 +143,7 @@ describeOnLinux('beside libSQL in one process', () => {
 
   test('the same without the cure: the log is gone, and commits with it', async () => {
     const database = await released()
-    const { said } = await play(database, VISIT, WITHOUT_LOCKING)
+    const { said } = await play(database, VISIT, { env: WITHOUT_LOCKING, libsql })
     const [{ log }, ...told] = said
     expect(log).toBe(false)
     expect(told).toHaveLength(50)
@@ -163,7 +167,7 @@ describeOnLinux('beside libSQL in one process', () => {
 
   test("libSQL's BEGIN IMMEDIATE makes the addon wait", async () => {
     const database = await released()
-    const { said } = await play(database, HOLD)
+    const { said } = await play(database, HOLD, { libsql })
     expect(said).toEqual([
       { outcome: { code: 'DATABASE_BUSY', retryable: true }, balance: 1000 },
       { balance: 999 },
@@ -173,7 +177,7 @@ describeOnLinux('beside libSQL in one process', () => {
   })
 
   test('the same without the cure: both have the write lock at once', async () => {
-    const { said } = await play(await released(), HOLD, WITHOUT_LOCKING)
+    const { said } = await play(await released(), HOLD, { env: WITHOUT_LOCKING, libsql })
     expect(said[0]).toMatchObject({ outcome: 'done' })
   })
 })
@@ -187,7 +191,7 @@ test.each([
     `const connection = credits.connect({ url })
     say((await connection.getDiagnostics()).locking)
     await connection.close()`,
-    env,
+    { env },
   )
   expect(said).toEqual([locking])
 })
