@@ -29,8 +29,9 @@ const ROOT = path.join(__dirname, '..')
 
 async function main() {
   const { values } = parseArgs({ options: { only: { type: 'string' } } })
-  assertCanRun()
   const names = values.only ? [values.only] : Object.keys(bases)
+  if (!names.every((name) => name in bases)) throw new Error(`--only is one of ${Object.keys(bases)}`)
+  assertCanRun()
   const place = fs.mkdtempSync(path.join(os.tmpdir(), 'media-credits-docker-'))
   try {
     await withRegistry(packages(place), async (url) => {
