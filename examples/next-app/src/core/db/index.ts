@@ -27,10 +27,10 @@ export function db(): Database {
 
 function openSqlite(): Database {
   // Waits for a lock as media-credits does. Before 0.17.4 the client ignores this: docs/locking.md.
-  return drizzleLibsql(createClient({ url, timeout: 5000 }))
+  return drizzleLibsql({ client: createClient({ url, timeout: 5000 }) })
 }
 
 function openPostgres(): Database {
   // Without prepared statements, because a pooler may be in between.
-  return drizzlePostgres(postgres(url, { prepare: false })) as unknown as Database
+  return drizzlePostgres({ client: postgres(url, { prepare: false }) }) as unknown as Database
 }
