@@ -23,6 +23,9 @@ module.exports = {
   testTimeout: 180_000,
   // They wait for disks and servers more than they compute.
   maxWorkers: '100%',
+  // A worker that leaves nothing behind still has its heap to give back, which takes longer than Jest's half a second
+  // on a busy machine. One that something keeps alive is ended after this time, and Jest says so.
+  workerGracefulExitTimeout: 20_000,
   projects: [
     {
       ...common,
