@@ -2,7 +2,6 @@
 
 /** Loads the native addon: the one that was built here, or that of this platform's package. */
 
-const { whyNotInstalled } = require('./not-installed.js')
 const { glibcVersion, platforms, thisPlatform } = require('./platforms.js')
 
 /**
@@ -60,6 +59,8 @@ function load(name) {
 
 function notFound(name) {
   if (!(name in platforms)) return `has no binary for ${name}, only for ${Object.keys(platforms).join(', ')}`
+  // Where the binary is, nothing else of the package has to be.
+  const { whyNotInstalled } = require('./not-installed.js')
   return `finds no binary for ${name}: ${whyNotInstalled(name)}`
 }
 
