@@ -11,6 +11,7 @@ const { withApp } = require('./docs/app')
 const { ROOT, blocksOf, pages } = require('./docs/blocks')
 const { languages, sourceOf } = require('./docs/languages')
 const { missingIn } = require('./docs/names')
+const { COMPILERS } = require('../scripts/types')
 const { typeErrors } = require('./docs/types')
 const { STORAGE, sqlite } = require('./helpers/storage')
 
@@ -46,14 +47,14 @@ describe('a block', () => {
 
 // What follows is the same on each storage.
 
-sqlite.describe('TypeScript compiles:', () => {
+sqlite.describe.each(COMPILERS)('%s compiles:', (compiler) => {
   const written = blocks.filter(
     (block) => block.language !== 'js' && !isShown(block) && sourceOf(block).trim() !== '',
   )
   let errors
-  beforeAll(() => {
+  beforeAll(async () => {
     const modules = Object.fromEntries(written.map((block) => [block.name, sourceOf(block)]))
-    errors = typeErrors(modules, Object.keys(require('..')))
+    errors = await typeErrors(compiler, modules, Object.keys(require('..')))
   })
 
   test.each(written)('$name', ({ name, page }) => {
@@ -103,12 +104,12 @@ sqlite.describe('these tests notice', () => {
     expect(() => blocksOf('a.md', fenced(comment, ''))).toThrow(message)
   })
 
-  test('a type that does not fit, on its line', () => {
+  test.each(COMPILERS)('a type that does not fit, on its line (%s)', async (compiler) => {
     const [block] = blocksOf(
       'a.md',
       fenced('<!-- first: const credits = 1 -->', 'await createMediaTask(task, `${credits}`)'),
     )
-    const errors = typeErrors({ a: sourceOf(block) }, Object.keys(require('..')))
+    const errors = await typeErrors(compiler, { a: sourceOf(block) }, Object.keys(require('..')))
     expect(errors.a).toEqual([
       [4, expect.stringContaining("'string' is not assignable to parameter of type 'number'")],
     ])

@@ -3,16 +3,18 @@
 /** Type-checks all TypeScript of the docs, as an app with `strict` would. */
 
 const fs = require('node:fs')
+const os = require('node:os')
 const path = require('node:path')
-const ts = require('typescript')
+const { compile } = require('../../scripts/types')
 const { ROOT } = require('./blocks')
 
 const OPTIONS = {
-  target: ts.ScriptTarget.ES2022,
+  target: 'es2022',
   // As a Next.js app has it; node's types come along.
-  lib: ['lib.es2022.d.ts', 'lib.dom.d.ts'],
+  lib: ['es2022', 'dom'],
   types: ['node'],
-  module: ts.ModuleKind.NodeNext,
+  typeRoots: [path.join(ROOT, 'node_modules/@types')],
+  module: 'nodenext',
   strict: true,
   exactOptionalPropertyTypes: true,
   noUncheckedIndexedAccess: true,
@@ -20,7 +22,8 @@ const OPTIONS = {
   noEmit: true,
 }
 
-const inFolder = (name) => path.join(__dirname, name)
+/** `…/a_md_1.mts(3,1): error TS2345: Argument …`. Lines that go on begin with a blank. */
+const COMPLAINT = /^(?:.*\/)?(\w+)\.mts\((\d+),\d+\): error TS\d+: (.*(?:\n .*)*)/gm
 
 /** Makes every function of the package known without an import. */
 function functionsOf(exported) {
@@ -28,30 +31,35 @@ function functionsOf(exported) {
   return `export {}\ndeclare global {\n${constants.join('\n')}\n}\n`
 }
 
-/** The complaints about each of `modules` (`{ name: source }`): line and message. */
-function typeErrors(modules, exported) {
-  const files = new Map([[inFolder('functions.d.ts'), functionsOf(exported)]])
-  // An ES module in this folder: it finds the package by its name, through "exports" in package.json.
-  const fileOf = (name) => inFolder(`${name.replace(/\W/g, '_')}.mts`)
-  for (const [name, source] of Object.entries(modules)) files.set(fileOf(name), source)
-
-  const host = ts.createCompilerHost(OPTIONS)
-  const { fileExists, readFile } = host
-  host.fileExists = (file) => files.has(file) || fileExists(file)
-  host.readFile = (file) => files.get(file) ?? readFile(file)
-  const declarations = fs.readdirSync(__dirname).filter((name) => name.endsWith('.d.ts'))
-  const roots = [...declarations.map(inFolder), ...files.keys()]
-  const program = ts.createProgram(
-    roots,
-    { ...OPTIONS, typeRoots: [path.join(ROOT, 'node_modules/@types')] },
-    host,
-  )
-  const told = ({ file, start, messageText }) => [
-    file.getLineAndCharacterOfPosition(start).line + 1,
-    ts.flattenDiagnosticMessageText(messageText, '\n'),
-  ]
-  const errorsIn = (file) => ts.getPreEmitDiagnostics(program, program.getSourceFile(file)).map(told)
-  return Object.fromEntries(Object.keys(modules).map((name) => [name, errorsIn(fileOf(name))]))
+/** Resolves to what a compiler finds in each of `modules` (`{ name: source }`): line and message. */
+async function typeErrors(compiler, modules, exported) {
+  const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'media-credits-types-'))
+  try {
+    const write = (name, text) => fs.writeFileSync(path.join(folder, name), text)
+    // An app: it finds the package by its name, through "exports" in package.json.
+    fs.mkdirSync(path.join(folder, 'node_modules'))
+    fs.symlinkSync(ROOT, path.join(folder, 'node_modules/media-credits'), 'junction')
+    for (const name of fs.readdirSync(__dirname).filter((name) => name.endsWith('.d.ts'))) {
+      fs.copyFileSync(path.join(__dirname, name), path.join(folder, name))
+    }
+    write('functions.d.ts', functionsOf(exported))
+    write('tsconfig.json', JSON.stringify({ compilerOptions: OPTIONS }))
+    const fileOf = (name) => name.replace(/\W/g, '_')
+    for (const [name, source] of Object.entries(modules)) write(`${fileOf(name)}.mts`, source)
+    const { said } = await compile(compiler, folder)
+    const complaints = Array.from(said.matchAll(COMPLAINT), ([, file, line, message]) => [
+      file,
+      [Number(line), message],
+    ])
+    // What it says of anything else is a mistake of these tests.
+    const rest = said.replace(COMPLAINT, '').trim()
+    if (rest) throw new Error(rest)
+    const errorsIn = (name) =>
+      complaints.filter(([file]) => file === fileOf(name)).map(([, complaint]) => complaint)
+    return Object.fromEntries(Object.keys(modules).map((name) => [name, errorsIn(name)]))
+  } finally {
+    fs.rmSync(folder, { recursive: true })
+  }
 }
 
 module.exports = { typeErrors }
