@@ -69,7 +69,12 @@ class SqliteStore {
   }
 
   async remove() {
-    fs.rmSync(this.folder, { recursive: true, force: true })
+    try {
+      fs.rmSync(this.folder, { recursive: true, force: true })
+    } catch (error) {
+      // On Windows a file stays as long as a process has it open: the app's client, until it is collected.
+      if (process.platform !== 'win32') throw error
+    }
   }
 }
 
