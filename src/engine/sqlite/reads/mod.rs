@@ -115,8 +115,6 @@ struct State {
 /// What waits in one lane.
 #[derive(Default)]
 struct Waiting {
-    /// Taken and given back: they come first.
-    given_back: VecDeque<Box<Request>>,
     of_groups: HashMap<Arc<str>, VecDeque<Box<Request>>>,
     /// The groups of which something waits, in the order of their turns.
     turns: VecDeque<Arc<str>>,
@@ -136,9 +134,6 @@ impl Waiting {
     }
 
     fn pop(&mut self) -> Option<Box<Request>> {
-        if let Some(request) = self.given_back.pop_front() {
-            return Some(request);
-        }
         let group = self.turns.pop_front()?;
         let others = self.of_groups.get_mut(&group)?;
         let request = others.pop_front();
@@ -150,8 +145,16 @@ impl Waiting {
         request
     }
 
+    /// Puts a request back to where it was taken from: in front of its group's others, and the group in front.
+    fn give_back(&mut self, request: Box<Request>) {
+        let group: Arc<str> = group_of(&request).into();
+        self.turns.retain(|other| *other != group);
+        self.turns.push_front(Arc::clone(&group));
+        self.of_groups.entry(group).or_default().push_front(request);
+    }
+
     fn is_empty(&self) -> bool {
-        self.given_back.is_empty() && self.turns.is_empty()
+        self.turns.is_empty()
     }
 }
 
@@ -310,8 +313,8 @@ impl Source for LaneQueue {
         let mut state = self.reads.lock();
         self.reads.requests.answered(requests.len());
         state.queued += requests.len();
-        let given_back = &mut state.lanes[self.lane as usize].given_back;
-        given_back.extend(requests.into_iter().map(Box::new));
+        let waiting = &mut state.lanes[self.lane as usize];
+        requests.into_iter().rev().for_each(|request| waiting.give_back(Box::new(request)));
         Vec::new()
     }
 }

@@ -73,6 +73,18 @@ fn users_take_turns_in_each_lane() {
     }
 }
 
+/// A reader takes all that waits, and gives back what it has no time for.
+#[test]
+fn a_user_who_asks_meanwhile_does_not_wait_for_all_that_was_given_back() {
+    let pages = queue(Lane::Pages, ["u", "u", "w", "u", "u"].map(list).to_vec());
+    let mut taken = next(&pages, CAPACITY);
+    assert_eq!(groups(&taken), ["u", "w", "u", "u", "u"]);
+    let rest = taken.split_off(1);
+    assert!(pages.left_over(rest).is_empty());
+    pages.reads.push(list("v"), Reply::new(|_| {}));
+    assert_eq!(groups(&next(&pages, CAPACITY)), ["w", "u", "v", "u", "u"]);
+}
+
 #[test]
 fn what_took_too_long_goes_on_in_the_last_lane() {
     let points = queue(Lane::Points, vec![balance("u")]);
