@@ -204,7 +204,7 @@ function client(version) {
     return [ok('busy timeout', `${found}: createClient({ url, timeout: 5000 })`)]
   }
   const cure =
-    'this version ignores its option timeout: update it, or run PRAGMA busy_timeout = 5000 (docs/locking.md)'
+    'this version ignores its option timeout: update it, or run PRAGMA busy_timeout = 5000, and again after each transaction() (docs/locking.md)'
   return [warning('busy timeout', `${found}, and ${cure}`)]
 }
 

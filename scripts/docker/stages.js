@@ -47,6 +47,7 @@ const carryOut = {
   },
 
   ENV(stage, rest) {
+    if (!/^\w+=\S*( \w+=\S*)*$/.test(rest)) throw new Error(`ENV ${rest}: only NAME=value is known here`)
     for (const [, name, value] of rest.matchAll(/(\w+)=(\S*)/g)) stage.env[name] = value
   },
 

@@ -17,16 +17,20 @@ const ARCHIVES = {
   trixie: ['debian trixie main'],
 }
 
-/** The folder of that name, which `make` fills if it is not there in full. Programs know where they are: it stays. */
-function once(name, make) {
+/**
+ * The folder of that name, which `make` fills if it is not there in full, or was made of something else than `of` says.
+ * Programs know where they are: it stays.
+ */
+function once(name, make, of = '') {
   const folder = path.join(CACHE, name)
   const complete = path.join(folder, '.complete')
-  if (fs.existsSync(complete)) return folder
+  const made = `${of}\n${make}`
+  if (fs.existsSync(complete) && fs.readFileSync(complete, 'utf8') === made) return folder
   fs.rmSync(folder, { recursive: true, force: true })
   fs.mkdirSync(folder, { recursive: true })
   console.error(`fetching ${name}`)
   make(folder)
-  fs.writeFileSync(complete, '')
+  fs.writeFileSync(complete, made)
   return folder
 }
 
@@ -51,14 +55,18 @@ function fromPypi(...packages) {
 
 /** A wheel of PyPI for another platform, unpacked; `finish` does what else its files need. */
 function wheel(name, version, platform, finish) {
-  return once(`${name}-${version}-${platform}`, (folder) => {
-    const only = ['--only-binary=:all:', '--no-deps', '--platform', platform]
-    run('python3', ['-m', 'pip', 'download', '--quiet', '--dest', folder, ...only, `${name}==${version}`])
-    const [file] = fs.readdirSync(folder)
-    run('python3', ['-m', 'zipfile', '--extract', path.join(folder, file), folder])
-    fs.rmSync(path.join(folder, file))
-    finish(folder)
-  })
+  return once(
+    `${name}-${version}-${platform}`,
+    (folder) => {
+      const only = ['--only-binary=:all:', '--no-deps', '--platform', platform]
+      run('python3', ['-m', 'pip', 'download', '--quiet', '--dest', folder, ...only, `${name}==${version}`])
+      const [file] = fs.readdirSync(folder)
+      run('python3', ['-m', 'zipfile', '--extract', path.join(folder, file), folder])
+      fs.rmSync(path.join(folder, file))
+      finish(folder)
+    },
+    String(finish),
+  )
 }
 
 /** A package of npm, of the newest version that `range` allows; npm would not install that of another platform. */
@@ -77,18 +85,22 @@ function npmPackage(name, range) {
  * own for it, and knows nothing of what is installed. `finish` does what the packages' own scripts would.
  */
 function debian(name, release, packages, finish = () => {}) {
-  return once(`${name}-${release}`, (folder) => {
-    const apt = aptOf(release)
-    const downloads = path.join(folder, 'downloads')
-    fs.mkdirSync(downloads)
-    run('apt-get', [...apt, 'download', ...packages], { cwd: downloads })
-    for (const file of fs.readdirSync(downloads))
-      run('dpkg-deb', ['--extract', path.join(downloads, file), folder])
-    fs.rmSync(downloads, { recursive: true })
-    // As the package `base-files` has it: loaders are named by this path.
-    if (!fs.existsSync(path.join(folder, 'lib'))) fs.symlinkSync('usr/lib', path.join(folder, 'lib'))
-    finish(folder)
-  })
+  return once(
+    `${name}-${release}`,
+    (folder) => {
+      const apt = aptOf(release)
+      const downloads = path.join(folder, 'downloads')
+      fs.mkdirSync(downloads)
+      run('apt-get', [...apt, 'download', ...packages], { cwd: downloads })
+      for (const file of fs.readdirSync(downloads))
+        run('dpkg-deb', ['--extract', path.join(downloads, file), folder])
+      fs.rmSync(downloads, { recursive: true })
+      // As the package `base-files` has it: loaders are named by this path.
+      if (!fs.existsSync(path.join(folder, 'lib'))) fs.symlinkSync('usr/lib', path.join(folder, 'lib'))
+      finish(folder)
+    },
+    `${packages} ${finish}`,
+  )
 }
 
 function aptOf(release) {
@@ -106,7 +118,7 @@ function aptOf(release) {
     'Acquire::Languages=none',
     'Acquire::IndexTargets::deb::DEP-11::DefaultEnabled=false',
   ].flatMap((option) => ['-o', option])
-  once(`apt-${release}`, (folder) => {
+  const lists = (folder) => {
     if (!fs.existsSync(KEYRING))
       throw new Error(`${KEYRING} is missing: apt-get install debian-archive-keyring`)
     for (const needed of ['lists/partial', 'archives/partial']) {
@@ -119,7 +131,9 @@ function aptOf(release) {
     })
     fs.writeFileSync(path.join(folder, 'sources.list'), lines.join(''))
     run('apt-get', [...options, '--quiet', 'update'])
-  })
+  }
+  // Lists of another day may name packages that are gone.
+  once(`apt-${release}`, lists, new Date().toISOString().slice(0, 10))
   return options
 }
 

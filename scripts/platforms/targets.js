@@ -10,10 +10,15 @@ const CALLS = ['02-createMediaTask.test', '03-updateMediaTaskById.test', '07-', 
 /** Binaries that are built here, by their names in `platforms.js`. */
 const binaries = {
   'linux-x64-musl': { node: nodes.muslX64, jest: { sqlite: true } },
-  'linux-arm64-gnu': { node: nodes.arm64, jest: { sqlite: CALLS } },
-  'linux-arm64-musl': { node: nodes.muslArm64, jest: { sqlite: CALLS } },
+  'linux-arm64-gnu': { node: nodes.arm64, under: 'QEMU', jest: { sqlite: CALLS } },
+  'linux-arm64-musl': { node: nodes.muslArm64, under: 'QEMU', jest: { sqlite: CALLS } },
   // Microsoft's own compiler and libraries are to be had on Windows alone.
-  'win32-x64-msvc': { node: nodes.windows, jest: { sqlite: CALLS }, rust: 'x86_64-pc-windows-gnullvm' },
+  'win32-x64-msvc': {
+    node: nodes.windows,
+    under: 'Wine',
+    jest: { sqlite: CALLS },
+    rust: 'x86_64-pc-windows-gnullvm',
+  },
 }
 
 /** Other versions of Node with the binary of this machine. */
