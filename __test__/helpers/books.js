@@ -42,31 +42,31 @@ const AN_HOUR_AGO = new Date(Date.now() - 3_600_000)
 
 const DEFAULTS = {
   user: ({ id }) => ({ name: id, email: `${id}@example.test` }),
-  credit: ({ id }) => ({
+  credit: ({ id }, now) => ({
     user_id: 'u',
     transaction_no: id,
     status: 'active',
-    created_at: new Date(),
-    updated_at: new Date(),
+    created_at: now,
+    updated_at: now,
     expires_at: null,
     deleted_at: null,
     metadata: null,
   }),
-  media_tasks: () => ({
+  media_tasks: (_, now) => ({
     user_id: 'u',
     platform: 'youtube',
     video_url: 'x',
-    created_at: new Date(),
+    created_at: now,
     updated_at: AN_HOUR_AGO,
   }),
-  ai_task: () => ({
+  ai_task: (_, now) => ({
     user_id: 'u',
     media_type: 'image',
     provider: 'p',
     model: 'm',
     prompt: 'a cat',
     scene: 'text-to-image',
-    created_at: new Date(),
+    created_at: now,
     updated_at: AN_HOUR_AGO,
   }),
 }
@@ -74,9 +74,10 @@ const DEFAULTS = {
 /** As many rows as a statement has parameters for. */
 const ROWS_AT_ONCE = 1000
 
-/** Adds rows behind the package's back. Those of one call have the same columns. */
+/** Adds rows behind the package's back. Those of one call have the same columns, and were made at one moment. */
 async function addRows(database, table, rows) {
-  const complete = rows.map((row) => ({ ...DEFAULTS[table](row), ...row }))
+  const now = new Date()
+  const complete = rows.map((row) => ({ ...DEFAULTS[table](row, now), ...row }))
   while (complete.length > 0) {
     const some = complete.splice(0, ROWS_AT_ONCE)
     const columns = Object.keys(some[0])
