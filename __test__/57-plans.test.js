@@ -97,13 +97,8 @@ let database
 
 beforeAll(async () => {
   database = await TestDatabase.fresh()
-  // It is for all tests of this file.
-  TestDatabase.open.delete(database)
+  database.keep()
   await database.run(...SEED)
-})
-afterAll(() => {
-  TestDatabase.open.add(database)
-  return TestDatabase.closeAll()
 })
 
 test('every statement is known here', () => {

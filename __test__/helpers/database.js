@@ -55,6 +55,13 @@ class TestDatabase {
   }
 
   static open = new Set()
+  static ofFile = new Set()
+
+  /** Keeps it for all tests of a file. */
+  keep() {
+    TestDatabase.open.delete(this)
+    TestDatabase.ofFile.add(this)
+  }
 
   /** For `afterEach`: closes and removes every database of the test. */
   static async closeAll() {
@@ -141,7 +148,11 @@ async function refusal(database, call) {
 }
 
 afterEach(TestDatabase.closeAll)
-afterAll(storage.end)
+afterAll(async () => {
+  TestDatabase.ofFile.forEach((database) => TestDatabase.open.add(database))
+  await TestDatabase.closeAll()
+  await storage.end()
+})
 
 module.exports = {
   TestDatabase,

@@ -36,6 +36,8 @@ class Proxy {
   constructor(target) {
     this.target = target
     this.connections = new Set()
+    /** All that are open: after one side of a connection has closed, the other may be. */
+    this.sockets = new Set()
     this.past = []
     this.gate = Promise.resolve()
     this.open = () => {}
@@ -87,6 +89,7 @@ class Proxy {
     const closed = new Promise((resolve) => this.listener.close(resolve))
     this.resume()
     this.killConnections()
+    for (const socket of this.sockets) socket.resetAndDestroy()
     await closed
   }
 }
@@ -108,6 +111,7 @@ class Connection {
     let last = Promise.resolve()
     const inOrder = (then) => (last = last.then(then))
     from.setNoDelay(true)
+    this.proxy.sockets.add(from)
     from.on('data', (bytes) => {
       if (look(bytes) === false) return
       const due = Date.now() + (from === this.client ? this.proxy.delayMs : 0)
@@ -124,6 +128,7 @@ class Connection {
     from.on('close', (broken) => {
       if (broken) this.kill()
       this.proxy.connections.delete(this)
+      this.proxy.sockets.delete(from)
     })
   }
 
