@@ -6,6 +6,8 @@
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
+use serde_json::{Value as Json, json};
+
 /// Four for each power of two up to 2^33, which are more than two hours of microseconds.
 const BUCKETS: usize = 128;
 
@@ -111,6 +113,20 @@ fn bucket_of(number: u64) -> usize {
 fn largest_in(bucket: usize) -> u64 {
     let power = (bucket / 4).max(1) - 1;
     ((bucket - power * 4 + 1) as u64) * (1 << power) - 1
+}
+
+/// A histogram of microseconds.
+pub fn durations(histogram: &Histogram) -> Json {
+    let found = histogram.read();
+    let ms = |us: u64| us as f64 / 1000.0;
+    json!({
+        "count": found.count,
+        "totalMs": ms(found.sum),
+        "meanMs": ms(found.mean().round() as u64),
+        "p50Ms": ms(found.median),
+        "p99Ms": ms(found.p99),
+        "maxMs": ms(found.largest),
+    })
 }
 
 #[cfg(test)]

@@ -11,12 +11,13 @@ use media_credits::domain::table::TableName;
 use media_credits::domain::table::TaskKind::Media;
 use media_credits::domain::task::{NewTask, TaskPatch};
 use media_credits::domain::value::{Fields, Value};
+use media_credits::engine::local::write;
 use media_credits::engine::sqlite::Connection;
-use media_credits::engine::{Charging, Ids, Operation, Outcome, Reply, Write, write};
+use media_credits::engine::{Charging, Ids, Operation, Outcome, Reply, Stamp, Write};
 use media_credits::error::Result;
 use media_credits::storage::sqlite::{Database, Options, Place};
 use media_credits::storage::times::TimestampUnit;
-use media_credits::storage::{Filter, Ledger, Row};
+use media_credits::storage::{Filter, Row};
 
 pub(crate) fn text(text: &str) -> Value {
     Value::Text(text.to_owned())
@@ -36,7 +37,7 @@ pub(crate) fn ledger(users: &[&str], timestamp_unit: Option<TimestampUnit>) -> R
     Ok(database)
 }
 
-pub(crate) fn add_user(ledger: &mut impl Ledger, id: &str) -> Result<()> {
+pub(crate) fn add_user(ledger: &mut Database, id: &str) -> Result<()> {
     let email = format!("{id}@example.test");
     let row = [("id", text(id)), ("name", text(id)), ("email", text(&email))];
     let mut plan = Plan::new(id, TableName::User, id);
@@ -101,7 +102,7 @@ pub(crate) fn update_task_with(
 
 /// Makes one change at a time of the test's choice.
 pub(crate) fn apply(ledger: &mut Database, change: &Write, now_ms: i64) -> Result<Outcome> {
-    write(ledger, change, &mut Ids::new(), now_ms)
+    write(ledger, change, Stamp { now_ms, ids: &Ids::new() })
 }
 
 /// Sends an operation; the outcome comes through the receiver.

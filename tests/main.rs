@@ -6,6 +6,8 @@ mod common;
 mod engine;
 mod ledger;
 #[cfg(feature = "postgres")]
+mod memory;
+#[cfg(feature = "postgres")]
 mod pool;
 #[cfg(feature = "postgres")]
 mod postgres_server;

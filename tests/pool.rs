@@ -1,10 +1,12 @@
 //! The pool of connections to a PostgreSQL server.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use media_credits::domain::table::TableName;
 use media_credits::storage::location::Location;
-use media_credits::storage::postgres::{Options, Server};
+use media_credits::storage::postgres::{self, Options};
+use media_credits::storage::server::Server;
 
 use crate::postgres_server::{database, sql, url, wait};
 
@@ -33,7 +35,7 @@ fn free_connections_that_nobody_takes_are_closed() {
     let Location::Postgres(url) = Location::parse(&database(&name)).unwrap() else {
         panic!("another storage");
     };
-    let server = Server::new(&url, Options::default()).unwrap();
+    let server = Arc::new(postgres::Server::new(&url, Options::default()).unwrap());
     let take = || wait(server.session()).unwrap();
     wait(server.create_tables(&TableName::ALL)).unwrap();
     until(|| connections(&name).is_none());

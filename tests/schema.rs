@@ -4,9 +4,9 @@ use std::path::{Path, PathBuf};
 
 use media_credits::domain::table::{TableName, TaskKind};
 use media_credits::error::Error;
-use media_credits::storage::Ledger;
 use media_credits::storage::schema::Kind;
 use media_credits::storage::sqlite::{Database, Options, Place, Role};
+use media_credits::storage::store::LoadFacts;
 use media_credits::storage::times::TimestampUnit;
 use rusqlite::Connection;
 
@@ -289,7 +289,7 @@ fn columns_are_what_the_table_has() {
         ],
     );
     let database = open(&path).unwrap();
-    let table = database.schema().table(TableName::Tasks(TaskKind::Media)).unwrap();
+    let table = database.schema().unwrap().table(TableName::Tasks(TaskKind::Media)).unwrap();
     let rows = [
         ("videoUrl", "video_url", Kind::Text, true),
         ("videoUrlInternal", "video_url_internal", Kind::Text, false),
@@ -314,12 +314,24 @@ fn a_column_that_is_added_later_is_found_at_the_next_transaction() {
     let path = file(folder.path(), &[TABLES]);
     let mut database = open(&path).unwrap();
     assert!(
-        database.schema().table(TableName::Tasks(TaskKind::Media)).unwrap().column("mood").is_err()
+        database
+            .schema()
+            .unwrap()
+            .table(TableName::Tasks(TaskKind::Media))
+            .unwrap()
+            .column("mood")
+            .is_err()
     );
     file(folder.path(), &["ALTER TABLE media_tasks ADD COLUMN mood text"]);
     database.begin_write().unwrap();
     assert!(
-        database.schema().table(TableName::Tasks(TaskKind::Media)).unwrap().column("mood").is_ok()
+        database
+            .schema()
+            .unwrap()
+            .table(TableName::Tasks(TaskKind::Media))
+            .unwrap()
+            .column("mood")
+            .is_ok()
     );
     database.rollback();
 }

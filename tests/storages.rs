@@ -1,6 +1,9 @@
-//! Both storages, side by side: any sequence of requests has the same outcomes on each.
+//! Three stores, side by side: any sequence of requests has the same outcomes on each.
 
+use std::cell::RefCell;
+use std::rc::Rc;
 use std::sync::mpsc::channel;
+use std::time::UNIX_EPOCH;
 
 use media_credits::domain;
 use media_credits::domain::credits::Credits;
@@ -9,22 +12,27 @@ use media_credits::domain::settle::Settlement;
 use media_credits::domain::table::TableName;
 use media_credits::domain::table::TaskKind::Media;
 use media_credits::domain::value::{Fields, Value};
-use media_credits::engine::{Connection, Operation, Outcome, Read, Reply, Settings, Write};
+use media_credits::engine::local::{read, write};
+use media_credits::engine::{
+    Connection, Ids, Operation, Outcome, Read, Reply, Settings, Stamp, Write,
+};
 use media_credits::error::{Detail, Error, Result};
 use media_credits::storage::location::Location;
+use media_credits::storage::store::LoadFacts;
 use media_credits::storage::{Filter, Page, Row};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 
 use crate::common::{
-    column, consume, credits_of, fields, grant, number, task_on_trial, text, update_task,
+    column, consume, credits_of, fields, grant, ledger, number, task_on_trial, text, update_task,
     update_task_with,
 };
+use crate::memory::Memory;
 use crate::postgres_server::{database, sql};
 
 /// A storage as its engine shows it, and a way to add what the engine does not make: users.
 struct Storage {
-    connection: Connection,
+    run: Box<dyn Fn(Operation) -> Result<Outcome>>,
     add_user: Box<dyn Fn(&str)>,
 }
 
@@ -34,9 +42,34 @@ impl Storage {
     fn open(url: &str, add_user: Box<dyn Fn(&str)>) -> Self {
         let location = Location::parse(url).unwrap();
         let connection = Connection::open(&location, &Settings::default()).unwrap();
-        let storage = Self { connection, add_user };
-        storage.run(Operation::CreateTables(TableName::ALL.to_vec())).unwrap();
-        storage
+        let run = move |operation| {
+            let (sender, receiver) = channel();
+            let reply = Reply::new(move |outcome| sender.send(outcome).unwrap());
+            connection.submit(operation, reply);
+            receiver.recv().unwrap()
+        };
+        run(Operation::CreateTables(TableName::ALL.to_vec())).unwrap();
+        Self { run: Box::new(run), add_user }
+    }
+
+    fn memory() -> Self {
+        let declared = ledger(&[], None).unwrap();
+        let memory = Rc::new(RefCell::new(Memory::new(declared.schema().unwrap())));
+        let ids = Ids::new();
+        let run = {
+            let memory = Rc::clone(&memory);
+            move |operation| {
+                let now_ms = i64::try_from(UNIX_EPOCH.elapsed().unwrap().as_millis()).unwrap();
+                let store = &mut *memory.borrow_mut();
+                match operation {
+                    Operation::Write(change) => write(store, &change, Stamp { now_ms, ids: &ids }),
+                    Operation::Read(question) => read(store, &question, now_ms),
+                    other => panic!("{other:?} is not for a store"),
+                }
+            }
+        };
+        let add_user = move |id: &str| memory.borrow_mut().add_user(id);
+        Self { run: Box::new(run), add_user: Box::new(add_user) }
     }
 
     fn sqlite(folder: &std::path::Path) -> Self {
@@ -59,10 +92,7 @@ impl Storage {
     }
 
     fn run(&self, operation: Operation) -> Result<Outcome> {
-        let (sender, receiver) = channel();
-        let reply = Reply::new(move |outcome| sender.send(outcome).unwrap());
-        self.connection.submit(operation, reply);
-        receiver.recv().unwrap()
+        (self.run)(operation)
     }
 
     /// What a request came to, without what no two storages have in common: ids and times.
@@ -367,10 +397,10 @@ fn trials(storage: &Storage, user: &str) -> (i64, usize) {
 }
 
 #[test]
-fn any_sequence_has_the_same_outcomes_on_both() {
+fn any_sequence_has_the_same_outcomes_on_each() {
     const NOW_MS: i64 = 4_102_444_800_000; // 2100: far enough for a day more or less.
     let folder = tempfile::tempdir().unwrap();
-    let storages = [Storage::sqlite(folder.path()), Storage::postgres()];
+    let storages = [Storage::memory(), Storage::sqlite(folder.path()), Storage::postgres()];
     let cases = std::cell::Cell::new(0);
     let mut runner = TestRunner::new(Config { cases: 40, ..Config::default() });
     let steps = prop::collection::vec(step(), 1..40);
@@ -380,23 +410,28 @@ fn any_sequence_has_the_same_outcomes_on_both() {
             USERS[..2].iter().for_each(|user| (storage.add_user)(&format!("{user}-{case}")));
         }
         for step in &steps {
-            let [sqlite, postgres] = storages
+            let [memory, others @ ..] = storages
                 .each_ref()
                 .map(|storage| storage.summary(step.operation(storage, &case, NOW_MS)));
-            prop_assert_eq!(sqlite, postgres, "{:?}", step);
+            others.iter().try_for_each(|other| {
+                prop_assert_eq!(&memory, other, "{:?}", step);
+                Ok(())
+            })?;
         }
         for user in USERS {
             let user = format!("{user}-{case}");
             for question in [Operation::Read(Read::Balance(user.clone())), list_credits(&user)] {
-                let [sqlite, postgres] =
+                let [memory, others @ ..] =
                     storages.each_ref().map(|storage| storage.summary(question.clone()));
-                prop_assert_eq!(sqlite, postgres);
+                prop_assert!(others.iter().all(|other| *other == memory), "{memory} {others:?}");
             }
-            prop_assert_eq!(accounts(&storages[0], &user), (0, true), "{}", user);
-            let [sqlite, postgres] = storages.each_ref().map(|storage| trials(storage, &user));
-            prop_assert_eq!(sqlite, postgres, "{}", user);
+            for storage in &storages {
+                prop_assert_eq!(accounts(storage, &user), (0, true), "{}", user);
+            }
+            let [memory, others @ ..] = storages.each_ref().map(|storage| trials(storage, &user));
+            prop_assert_eq!([memory, memory], others, "{}", user);
             // Those whose further step has failed are used, and none any more.
-            prop_assert!(sqlite.0 >= i64::try_from(sqlite.1).unwrap(), "{} {:?}", user, sqlite);
+            prop_assert!(memory.0 >= i64::try_from(memory.1).unwrap(), "{} {:?}", user, memory);
         }
         Ok(())
     });

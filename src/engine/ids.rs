@@ -1,5 +1,7 @@
 //! New names for charges and grants.
 
+use std::sync::atomic::{AtomicU64, Ordering};
+
 use uuid::Uuid;
 
 use crate::domain::charge::NewIds;
@@ -10,7 +12,7 @@ use crate::domain::charge::NewIds;
 /// commit touches fewer pages.
 #[derive(Debug)]
 pub struct Ids {
-    suffix: u64,
+    suffix: AtomicU64,
 }
 
 /// A transaction number is the milliseconds since 2020 and seven more digits: 19 digits, like the
@@ -24,16 +26,16 @@ impl Ids {
     pub fn new() -> Self {
         // The last 62 bits of a version 7 UUID are random.
         let (_, random) = Uuid::now_v7().as_u64_pair();
-        Self { suffix: random % SUFFIXES }
+        Self { suffix: AtomicU64::new(random % SUFFIXES) }
     }
 
     /// The names of a row that is written now.
-    pub fn next(&mut self, now_ms: i64) -> NewIds {
-        self.suffix = (self.suffix + 1) % SUFFIXES;
+    pub fn next(&self, now_ms: i64) -> NewIds {
+        let suffix = self.suffix.fetch_add(1, Ordering::Relaxed) % SUFFIXES;
         let since_epoch_ms = u64::try_from(now_ms - EPOCH_MS).unwrap_or(0);
         NewIds {
             id: Uuid::now_v7().to_string(),
-            transaction_no: format!("{}{:07}", since_epoch_ms, self.suffix),
+            transaction_no: format!("{since_epoch_ms}{suffix:07}"),
         }
     }
 }
@@ -51,7 +53,7 @@ mod tests {
 
     #[test]
     fn ids_are_ordered_and_unique() {
-        let mut ids = Ids::new();
+        let ids = Ids::new();
         let made: Vec<NewIds> = (0..10_000).map(|_| ids.next(1_795_380_509_258)).collect();
         assert!(made.windows(2).all(|pair| pair[0].id < pair[1].id));
         let numbers: HashSet<_> = made.iter().map(|ids| &ids.transaction_no).collect();

@@ -3,20 +3,22 @@
 //! It knows threads, the clock and randomness. It must never know JavaScript, and never decide.
 
 mod books;
+mod charges;
 mod ids;
+pub mod local;
 #[cfg(feature = "postgres")]
 pub mod postgres;
 #[cfg(feature = "sqlite")]
 mod queue;
-#[cfg(feature = "sqlite")]
 mod reads;
 mod registry;
+#[cfg(feature = "postgres")]
+pub mod remote;
 mod replays;
+mod run;
 #[cfg(feature = "sqlite")]
 pub mod sqlite;
 mod stats;
-#[cfg(feature = "sqlite")]
-mod writes;
 
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -42,10 +44,7 @@ use crate::storage::{Filter, Page, Row, StuckFilter};
 use stats::{Call, Calls};
 
 pub use ids::Ids;
-#[cfg(feature = "sqlite")]
-pub use reads::read;
-#[cfg(feature = "sqlite")]
-pub use writes::write;
+pub use run::Stamp;
 
 /// How an engine works. Everybody who opens one database in one process must say the same.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -78,7 +77,7 @@ impl Connection {
             }
             #[cfg(feature = "postgres")]
             Location::Postgres(url) => {
-                postgres::Connection::open(url, settings.postgres.clone()).map(Self::Postgres)
+                postgres::open(url, settings.postgres.clone()).map(Self::Postgres)
             }
             #[cfg(not(all(feature = "sqlite", feature = "postgres")))]
             _ => Err(Error::UnsupportedDatabase {
@@ -197,15 +196,6 @@ impl Charging {
             Self::Task(task) => &task.user_id,
             Self::Consume(request) => &request.user_id,
         }
-    }
-
-    /// Whether it was refused because the same call was made before, and what that wrote will do.
-    fn met_its_key(&self, refusal: &Error) -> bool {
-        let replay = match self {
-            Self::Task(task) => task.replay,
-            Self::Consume(request) => request.replay,
-        };
-        replay && replays::met_its_key(refusal)
     }
 
     /// What it costs; nothing, if `None`.

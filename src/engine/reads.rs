@@ -1,4 +1,4 @@
-//! Each thing that a page shows.
+//! Each thing that a page shows, on every store.
 
 use super::books::{audited, audits, fixes_of, named_elsewhere, write_statement};
 use super::replays::charges_of;
@@ -6,60 +6,65 @@ use super::{Outcome, Read};
 use crate::domain::quote::quote;
 use crate::domain::statement::credit_ids;
 use crate::domain::table::TableName;
-use crate::error::Result;
-use crate::storage::Views;
 use crate::storage::books::{Shelf, owners_of};
+use crate::storage::failure::Answer;
+use crate::storage::store::Store;
 
 /// Answers one question.
-pub fn read(views: &mut impl Views, read: &Read, now_ms: i64) -> Result<Outcome> {
+pub(super) async fn read<S: Store>(store: &mut S, read: &Read, now_ms: i64) -> Answer<Outcome> {
     match read {
-        Read::Find(table, id) => views.find(*table, id).map(Outcome::Row),
+        Read::Find(table, id) => store.find(*table, id).await.map(Outcome::Row),
         Read::HasActiveTask(user_id, statuses) => {
-            views.has_active_task(user_id, statuses).map(Outcome::Bool)
+            store.has_active_task(user_id, statuses).await.map(Outcome::Bool)
         }
         Read::ActiveTasks(user_id, statuses) => {
-            views.active_tasks(user_id, statuses).map(Outcome::Rows)
+            store.active_tasks(user_id, statuses).await.map(Outcome::Rows)
         }
         Read::TaskHistory(user_id, page) => {
-            let total = views.task_count(user_id)?;
-            Ok(Outcome::Page(views.task_history(user_id, *page)?, total, *page))
+            let (rows, total) = store.task_history(user_id, *page).await?;
+            Ok(Outcome::Page(rows, total, *page))
         }
-        Read::Balance(user_id) => views.balance(user_id, now_ms).map(Outcome::Number),
+        Read::Balance(user_id) => store.balance(user_id, now_ms).await.map(Outcome::Number),
         Read::Quote(user_id, credits) => {
-            let grants = views.all_spendable_grants(user_id, now_ms)?;
+            let grants = store.all_spendable_grants(user_id, now_ms).await?;
             Ok(Outcome::Quote(quote(&grants, *credits)))
         }
-        Read::List(filter, page) => views.list(filter, *page).map(Outcome::Rows),
+        Read::List(filter, page) => store.list(filter, *page).await.map(Outcome::Rows),
         Read::ListWithUsers(filter, page) => {
-            let rows = views.list(filter, *page)?;
+            let rows = store.list(filter, *page).await?;
             let owners = owners_of(&rows);
             let owners: Vec<&str> = owners.iter().map(AsRef::as_ref).collect();
-            let users = views.find_all(TableName::User, &owners)?;
+            let users = store.users(&owners).await?;
             Ok(Outcome::RowsOfUsers(rows, users))
         }
-        Read::Count(filter) => views.count(filter).map(Outcome::Number),
-        Read::TaskCharges(kind, id) => match views.find(TableName::Tasks(*kind), id)? {
-            Some(task) => charges_of(views, *kind, &task).map(Outcome::Rows),
+        Read::Count(filter) => store.count(filter).await.map(Outcome::Number),
+        Read::TaskCharges(kind, id) => match store.find(TableName::Tasks(*kind), id).await? {
+            Some(task) => charges_of(store, *kind, &task).await.map(Outcome::Rows),
             None => Ok(Outcome::Rows(Vec::new())),
         },
-        Read::StuckTasks(filter) => views.stuck_tasks(filter, now_ms).map(Outcome::Rows),
-        Read::Purse(user_id) => views.all_spendable_grants(user_id, now_ms).map(Outcome::Purse),
+        Read::StuckTasks(filter) => store.stuck_tasks(filter, now_ms).await.map(Outcome::Rows),
+        Read::Purse(user_id) => {
+            store.all_spendable_grants(user_id, now_ms).await.map(Outcome::Purse)
+        }
         Read::Statement(user_id, query) => {
-            let page = views.books(&Shelf::User(user_id.clone()))?;
+            let page = store.books(&Shelf::User(user_id.clone())).await?;
             let statement = write_statement(&page, user_id, query, now_ms);
-            let rows = views.find_all(TableName::Credit, &credit_ids(&statement.entries))?;
+            let ids = credit_ids(&statement.entries);
+            let rows = store.find_all(TableName::Credit, &ids).await?;
             Ok(Outcome::Statement(statement, rows))
         }
         Read::Audit(shelf) => {
-            let page = views.books(shelf)?;
+            let page = store.books(shelf).await?;
             let audits = audits(&page);
-            let owners = views.owners(&named_elsewhere(&audits))?;
+            let owners = store.owners(&named_elsewhere(&audits)).await?;
             Ok(Outcome::Audited(audited(&page, &audits, &owners)))
         }
         Read::Fixes(user_ids) => {
             let mut found = Vec::new();
             for user_id in user_ids {
-                found.extend(fixes_of(&views.books(&Shelf::User(user_id.clone()))?, now_ms));
+                let page = store.books(&Shelf::User(user_id.clone())).await?;
+                found.extend(fixes_of(&page, now_ms));
+                store.owners(&[]).await?;
             }
             Ok(Outcome::Fixes(found))
         }

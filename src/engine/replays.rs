@@ -1,24 +1,86 @@
 //! Retries: a call with `replay` that meets its own key gets what the first one wrote.
 
-use super::Outcome;
+use super::{Charging, Outcome, Write};
 use crate::domain::charge::{Charge, ChargeRequest};
 use crate::domain::grant::NewGrant;
 use crate::domain::metadata;
 use crate::domain::replay::{CreditFacts, check_charge, check_grant, check_task};
+use crate::domain::table::TableName::Tasks;
 use crate::domain::table::TaskKind;
 use crate::domain::task::NewTask;
 use crate::error::{Error, Result};
 use crate::storage::Row;
-#[cfg(feature = "sqlite")]
-use crate::storage::Views;
+use crate::storage::failure::{Answer, Failure};
+use crate::storage::store::Views;
 
-/// Whether a call was refused because its key is taken.
-pub(super) fn met_its_key(refusal: &Error) -> bool {
+/// Whether a call was refused because the same call was made before, and what that wrote will do.
+pub(super) fn met_its_key(write: &Write, refusal: &Error) -> bool {
+    match (write, refusal) {
+        (Write::Charge(request), refusal) => charge_met_its_key(request, refusal),
+        // If the first of them was made before, they all were.
+        (Write::Together(requests), Error::InBatch { index: 0, error, .. }) => {
+            requests.first().is_some_and(|request| charge_met_its_key(request, error))
+        }
+        (Write::Grant(grant), refusal) => grant.replay && is_taken_key(refusal),
+        _ => false,
+    }
+}
+
+/// The same, of one that charges.
+pub(super) fn charge_met_its_key(request: &Charging, refusal: &Error) -> bool {
+    let replay = match request {
+        Charging::Task(task) => task.replay,
+        Charging::Consume(request) => request.replay,
+    };
+    replay && is_taken_key(refusal)
+}
+
+fn is_taken_key(refusal: &Error) -> bool {
     matches!(refusal, Error::TaskExists { .. } | Error::CreditExists { field: "transactionNo", .. })
 }
 
+/// What an earlier call with the same key wrote.
+pub(super) async fn replay(views: &mut impl Views, write: &Write) -> Answer<Outcome> {
+    match write {
+        Write::Charge(request) => replay_charge(views, request).await,
+        Write::Together(requests) => {
+            let mut outcomes = Vec::with_capacity(requests.len());
+            for (index, request) in requests.iter().enumerate() {
+                let outcome = replay_charge(views, request).await;
+                outcomes.push(outcome.map_err(|failure| match failure {
+                    Failure::Refused(refusal) => Failure::Refused(refusal.of_item(index)),
+                    failure => failure,
+                })?);
+            }
+            Ok(Outcome::All(outcomes))
+        }
+        Write::Grant(grant) => {
+            let number = grant.transaction_no.as_deref().unwrap_or_default();
+            Ok(self::grant(grant, views.find_transaction(number).await?)?)
+        }
+        _ => Err(Error::Internal("this has no key".to_owned()).into()),
+    }
+}
+
+async fn replay_charge(views: &mut impl Views, request: &Charging) -> Answer<Outcome> {
+    match request {
+        Charging::Task(task) => {
+            let found = views.find(Tasks(task.kind), &task.id).await?;
+            let charges = match &found {
+                Some(row) => charges_of(views, task.kind, row).await?,
+                None => Vec::new(),
+            };
+            Ok(self::task(task, found, &charges)?)
+        }
+        Charging::Consume(request) => {
+            let number = request.transaction_no.as_deref().unwrap_or_default();
+            Ok(charge(request, views.find_transaction(number).await?)?)
+        }
+    }
+}
+
 /// The task that is there, if it is the one that this call asks for.
-pub(super) fn task(task: &NewTask, found: Option<Row>, charges: &[Row]) -> Result<Outcome> {
+fn task(task: &NewTask, found: Option<Row>, charges: &[Row]) -> Result<Outcome> {
     let row = found.ok_or_else(|| gone("id", &task.id))?;
     let charges: Vec<Charge> = charges.iter().map(Row::as_charge).collect();
     check_task(task, &row.id("userId").unwrap_or_default(), &charges)?;
@@ -26,14 +88,14 @@ pub(super) fn task(task: &NewTask, found: Option<Row>, charges: &[Row]) -> Resul
 }
 
 /// The charge that is there, if it is the one that this call asks for.
-pub(super) fn charge(request: &ChargeRequest, found: Option<Row>) -> Result<Outcome> {
+fn charge(request: &ChargeRequest, found: Option<Row>) -> Result<Outcome> {
     let row = found.ok_or_else(|| no_row(request.transaction_no.as_deref()))?;
     check_charge(request, &credit_facts(&row))?;
     Ok(Outcome::Replayed(row))
 }
 
 /// The grant that is there, if it is the one that this call asks for.
-pub(super) fn grant(grant: &NewGrant, found: Option<Row>) -> Result<Outcome> {
+fn grant(grant: &NewGrant, found: Option<Row>) -> Result<Outcome> {
     let row = found.ok_or_else(|| no_row(grant.transaction_no.as_deref()))?;
     check_grant(grant, &credit_facts(&row))?;
     Ok(Outcome::Replayed(row))
@@ -62,25 +124,29 @@ fn credit_facts(row: &Row) -> CreditFacts {
 }
 
 /// All charges of a task, oldest first.
-#[cfg(feature = "sqlite")]
-pub(super) fn charges_of(views: &mut impl Views, kind: TaskKind, task: &Row) -> Result<Vec<Row>> {
+pub(super) async fn charges_of(
+    views: &mut impl Views,
+    kind: TaskKind,
+    task: &Row,
+) -> Answer<Vec<Row>> {
     let about = About::of(kind, task);
-    let found = views.charges_about(&about.user_id, about.charge_id.as_deref(), &about.text)?;
+    let charge_id = about.charge_id.as_deref();
+    let found = views.charges_about(&about.user_id, charge_id, &about.text).await?;
     Ok(about.only(found))
 }
 
 /// Which charges are a task's: the one that it names, and those whose metadata names it.
-pub(super) struct About {
+struct About {
     kind: TaskKind,
     task_id: String,
-    pub(super) user_id: String,
-    pub(super) charge_id: Option<String>,
+    user_id: String,
+    charge_id: Option<String>,
     /// The task's id as it stands in JSON: what holds it is a candidate.
-    pub(super) text: String,
+    text: String,
 }
 
 impl About {
-    pub(super) fn of(kind: TaskKind, task: &Row) -> Self {
+    fn of(kind: TaskKind, task: &Row) -> Self {
         let id = |key| task.id(key).unwrap_or_default().into_owned();
         let task_id = id("id");
         let json = serde_json::Value::from(task_id.as_str()).to_string();
@@ -93,7 +159,7 @@ impl About {
         }
     }
 
-    pub(super) fn only(&self, candidates: Vec<Row>) -> Vec<Row> {
+    fn only(&self, candidates: Vec<Row>) -> Vec<Row> {
         let is_ours = |row: &Row| {
             row.text("id") == self.charge_id.as_deref()
                 || metadata::task_id(self.kind, row.text("metadata")).as_ref()

@@ -12,7 +12,7 @@ use tracing::{debug, warn};
 
 use super::{Outcome, now_ms};
 use crate::error::{Error, Result};
-use crate::histogram::Histogram;
+use crate::histogram::{Histogram, durations};
 
 /// The functions that are counted, as JavaScript names them, in the order of their letters.
 const CALLS: [&str; 37] = [
@@ -290,20 +290,6 @@ impl Requests {
             "waits": durations(&self.waits),
         })
     }
-}
-
-/// A histogram of microseconds.
-pub(super) fn durations(histogram: &Histogram) -> Json {
-    let found = histogram.read();
-    let ms = |us: u64| us as f64 / 1000.0;
-    json!({
-        "count": found.count,
-        "totalMs": ms(found.sum),
-        "meanMs": ms(found.mean().round() as u64),
-        "p50Ms": ms(found.median),
-        "p99Ms": ms(found.p99),
-        "maxMs": ms(found.largest),
-    })
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 //! Storage loads facts and writes plans. It must never decide: no rule of the ledger is here.
 
 pub mod books;
+pub mod failure;
 pub mod location;
 mod needs;
 #[cfg(feature = "postgres")]
@@ -10,8 +11,11 @@ pub mod postgres;
 pub mod roles;
 pub mod schema;
 pub mod search_path;
+#[cfg(feature = "postgres")]
+pub mod server;
 #[cfg(feature = "sqlite")]
 pub mod sqlite;
+pub mod store;
 pub mod times;
 
 #[cfg(test)]
@@ -20,19 +24,11 @@ mod properties;
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use crate::domain::audit::Owners;
-use crate::domain::books::RowId;
-use crate::domain::charge::{Charge, Grant};
-use crate::domain::credits::Credits;
+use crate::domain::charge::Charge;
 use crate::domain::own::is_own;
-use crate::domain::plan::Plan;
-use crate::domain::refund::Refundable;
 use crate::domain::table::{TableName, TaskKind};
-use crate::domain::task::TaskFacts;
 use crate::domain::value::{Fields, Value};
-use crate::error::Result;
-use books::{BooksPage, Shelf};
-use schema::{Column, Limit, Schema, Table};
+use schema::{Column, Limit, Table};
 
 /// A whole row, as found: a value for each column of its table.
 #[derive(Debug, Clone)]
@@ -110,34 +106,6 @@ impl Row {
     }
 }
 
-/// Facts and writes, inside a transaction that the engine began.
-pub trait Ledger {
-    /// The tables.
-    fn schema(&self) -> &Schema;
-    /// Whether a row with this value in a column that is unique is there.
-    fn exists(&mut self, table: TableName, column: &'static str, value: &str) -> Result<bool>;
-    /// How many tasks of this kind the user has whose credits are at risk.
-    fn tasks_at_risk(&mut self, kind: TaskKind, user_id: &str) -> Result<i64>;
-    /// How many free trials the user has used.
-    fn free_trials_used(&mut self, user_id: &str) -> Result<i64>;
-    /// What decides on a change of this task.
-    fn task_facts(&mut self, kind: TaskKind, id: &str) -> Result<Option<TaskFacts>>;
-    /// The charge with this id.
-    fn charge(&mut self, id: &str) -> Result<Option<Charge>>;
-    /// The user's spendable grants in draw order: expiring first, then older ones, then by id; a
-    /// grant that never expires comes last. All of them, or as many as cover `credits`.
-    fn spendable_grants(
-        &mut self,
-        user_id: &str,
-        credits: Credits,
-        now_ms: i64,
-    ) -> Result<Vec<Grant>>;
-    /// The grants that a charge drew on, those that its user still has.
-    fn grants_drawn_on(&mut self, refundable: &Refundable) -> Result<Vec<Grant>>;
-    /// Writes a plan. Each statement must change what the plan says, or it fails.
-    fn apply(&mut self, plan: &Plan, now_ms: i64) -> Result<()>;
-}
-
 /// Which rows a page shows: those with these values in these columns.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Filter {
@@ -193,44 +161,4 @@ pub struct Window {
     pub limit: i64,
     /// After so many.
     pub offset: i64,
-}
-
-/// What an app's pages read, from one snapshot of the database.
-pub trait Views {
-    /// The row with this id.
-    fn find(&mut self, table: TableName, id: &str) -> Result<Option<Row>>;
-    /// The row of `credit` with this transaction number.
-    fn find_transaction(&mut self, transaction_no: &str) -> Result<Option<Row>>;
-    /// The user's media tasks in one of these states, newest first.
-    fn active_tasks(&mut self, user_id: &str, statuses: &[String]) -> Result<Vec<Row>>;
-    /// Whether there is such a task.
-    fn has_active_task(&mut self, user_id: &str, statuses: &[String]) -> Result<bool>;
-    /// A page of the user's media tasks, newest first, without deleted ones.
-    fn task_history(&mut self, user_id: &str, page: Page) -> Result<Vec<Row>>;
-    /// How many tasks all pages have.
-    fn task_count(&mut self, user_id: &str) -> Result<i64>;
-    /// What the user can spend now.
-    fn balance(&mut self, user_id: &str, now_ms: i64) -> Result<i64>;
-    /// All that the user can spend now, in draw order.
-    fn all_spendable_grants(&mut self, user_id: &str, now_ms: i64) -> Result<Vec<Grant>>;
-    /// A page of rows, newest first.
-    fn list(&mut self, filter: &Filter, page: Page) -> Result<Vec<Row>>;
-    /// How many rows all pages have.
-    fn count(&mut self, filter: &Filter) -> Result<i64>;
-    /// Charges of this user that may be a task's, oldest first: the one with this id, and those whose
-    /// metadata holds this text.
-    fn charges_about(
-        &mut self,
-        user_id: &str,
-        charge_id: Option<&str>,
-        text: &str,
-    ) -> Result<Vec<Row>>;
-    /// Tasks that nobody works on any more, oldest first.
-    fn stuck_tasks(&mut self, filter: &StuckFilter, now_ms: i64) -> Result<Vec<Row>>;
-    /// Some users' whole books.
-    fn books(&mut self, shelf: &Shelf) -> Result<BooksPage>;
-    /// Whose these rows are, those that are there.
-    fn owners(&mut self, rows: &[RowId]) -> Result<Owners>;
-    /// The rows with these ids, in any order, with one statement.
-    fn find_all(&mut self, table: TableName, ids: &[&str]) -> Result<Vec<Row>>;
 }

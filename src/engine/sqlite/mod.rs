@@ -14,10 +14,10 @@ use serde_json::{Value as Json, json};
 use self::reads::{Lane, Reads};
 use super::queue::{Command, Done, Queue};
 use super::registry::{Lease, Registry};
-use super::stats::{Calls, Counter, Stats, durations};
+use super::stats::{Calls, Counter, Stats};
 use super::{Operation, Outcome, Reply};
 use crate::error::{Error, Result};
-use crate::histogram::Histogram;
+use crate::histogram::{Histogram, durations};
 use crate::storage::location::canonical;
 use crate::storage::sqlite::{Options, Place};
 

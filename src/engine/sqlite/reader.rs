@@ -5,8 +5,9 @@ use std::time::{Duration, Instant};
 
 use tracing::trace;
 
+use super::super::local::read;
 use super::super::queue::{Command, Queue, Request};
-use super::super::{Operation, Outcome, now_ms, read};
+use super::super::{Operation, Outcome, now_ms};
 use super::reads::{Lane, LaneQueue, Reads};
 use super::worker::{self, Answer, Worker};
 use crate::error::{Error, Result};

@@ -8,9 +8,10 @@ use std::time::{Duration, Instant};
 
 use tracing::{debug, warn};
 
+use super::super::local::{read, write};
 use super::super::queue::{Command, Queue, Request};
 use super::super::stats::Requests;
-use super::super::{Ids, Operation, Outcome, now_ms, read, write};
+use super::super::{Ids, Operation, Outcome, Stamp, Write, now_ms};
 use super::Counted;
 use super::reads::Reads;
 use super::turns::Turns;
@@ -161,7 +162,13 @@ impl Writer {
     }
 
     fn commit_alone(&mut self, request: &Request) -> Result<Outcome> {
-        match self.attempt(std::slice::from_ref(request))? {
+        let mut attempt = || self.attempt(std::slice::from_ref(request));
+        let batch = match attempt() {
+            // Of requests that go together, after the first: all of them were undone.
+            Err(Error::TransactionNoCollision) => attempt()?,
+            batch => batch?,
+        };
+        match batch {
             Batch::Committed(outcomes) => outcomes.into_iter().next(),
             Batch::Undone => None,
         }
@@ -232,7 +239,7 @@ impl Writer {
         let mut outcomes = Vec::with_capacity(requests.len());
         for request in requests {
             let written = database.rows_written();
-            let outcome = run(database, &request.operation, &mut self.ids);
+            let outcome = run(database, &request.operation, &self.ids);
             let half_done = database.rows_written() != written || !database.in_transaction();
             match outcome {
                 Err(error) if half_done && requests.len() == 1 => return Err(error),
@@ -283,13 +290,29 @@ fn is_failed_write(error: &Error) -> bool {
     matches!(error, Error::Database { database_code, .. } if failed(database_code))
 }
 
-fn run(database: &mut Database, operation: &Operation, ids: &mut Ids) -> Result<Outcome> {
+fn run(database: &mut Database, operation: &Operation, ids: &Ids) -> Result<Outcome> {
     match operation {
-        Operation::Write(change) => write(database, change, ids, now_ms()),
+        Operation::Write(change) => write_with_new_ids(database, change, ids),
         Operation::Read(question) => read(database, question, now_ms()),
         Operation::Diagnose => database.diagnostics().map(Outcome::Diagnostics),
         Operation::CreateTables(_) | Operation::Stats => {
             Err(Error::Internal("this belongs into no transaction of the writer's".to_owned()))
         }
     }
+}
+
+/// Tries again with other ids when another process has made the same transaction number. The row that carries the
+/// number is the first that is written, so that nothing needs undoing.
+fn write_with_new_ids(database: &mut Database, change: &Write, ids: &Ids) -> Result<Outcome> {
+    const ATTEMPTS: usize = 3;
+    let before = database.rows_written();
+    let mut outcome = write(database, change, Stamp { now_ms: now_ms(), ids });
+    for _ in 1..ATTEMPTS {
+        let collided = matches!(outcome, Err(Error::TransactionNoCollision));
+        if !collided || database.rows_written() != before {
+            break;
+        }
+        outcome = write(database, change, Stamp { now_ms: now_ms(), ids });
+    }
+    outcome
 }

@@ -5,10 +5,10 @@ use serde_json::{Value as Json, json};
 use tokio_postgres::Row;
 
 use super::Session;
-use super::error::Failure;
 use super::rows::get;
 use crate::domain::table::{TableName, TaskKind};
 use crate::error::Error;
+use crate::storage::failure::Failure;
 use crate::storage::roles::Role;
 use crate::storage::schema::quote;
 
@@ -165,7 +165,7 @@ fn lack(
     Some(Lack { table, command, sentence })
 }
 
-impl Session<'_> {
+impl Session {
     /// Refuses what the role may not do with a table.
     pub(super) fn may(&self, table: TableName, commands: &[Command]) -> Result<(), Failure> {
         self.found()?.access.check(table, commands).map_err(Failure::Refused)

@@ -6,7 +6,6 @@ use tokio_postgres::Row as DatabaseRow;
 use tokio_postgres::types::Type;
 
 use super::Session;
-use super::error::Failure;
 use super::ids::IdType;
 use super::ledger::LOCK_USERS;
 use super::rows::{Whole, get, read_rows, read_time};
@@ -17,9 +16,9 @@ use crate::domain::books::{RowId, TaskEntry, Times};
 use crate::domain::table::{TableName, TaskKind};
 use crate::storage::Row;
 use crate::storage::books::{BooksPage, CreditEntry, Odd, Shelf};
+use crate::storage::failure::{Answer, Failure};
 use crate::storage::schema::{Kind, Table, quote};
-
-type Result<T> = std::result::Result<T, Failure>;
+use crate::storage::store::{LoadFacts, ReadBooks};
 
 const CREDIT: &str = "id::text, COALESCE(user_id::text, ''), transaction_type::text, credits, \
                       remaining_credits, status::text, consumed_detail::text, metadata::text";
@@ -31,19 +30,15 @@ struct Range {
     params: Vec<(Param, Type)>,
 }
 
-impl Session<'_> {
-    /// Begins a transaction with some users' books. Then follows [`Self::owners`] or
-    /// [`Self::find_all`], which end it.
-    pub async fn books(&mut self, shelf: &Shelf) -> Result<BooksPage> {
+impl ReadBooks for Session {
+    async fn books(&mut self, shelf: &Shelf) -> Answer<BooksPage> {
         let (range, next) = self.range(shelf).await?;
         let commands = Arc::clone(&self.commands);
         let page = self.page(&range, Some(&commands.read)).await?;
         Ok(BooksPage { next, ..page })
     }
 
-    /// Begins a transaction with the books of these users, whose credits nobody else changes meanwhile.
-    /// Then follows [`Self::rows_to_change`].
-    pub async fn books_to_change(&mut self, user_ids: &[String]) -> Result<BooksPage> {
+    async fn books_to_change(&mut self, user_ids: &[String]) -> Answer<BooksPage> {
         let users = [self.ids(TableName::User, user_ids.to_vec())?];
         self.may_charge(&[], false)?;
         let lock_users = Statement::new(self.taking_turns(LOCK_USERS)?, users.clone());
@@ -55,7 +50,46 @@ impl Session<'_> {
         self.page(&Range { condition: "user_id = ANY ($1)", params: users.to_vec() }, None).await
     }
 
-    async fn page(&mut self, range: &Range, begin: Option<&str>) -> Result<BooksPage> {
+    async fn owners(&mut self, rows: &[RowId]) -> Answer<Owners> {
+        let mut tables = vec![TableName::Credit];
+        tables.extend(self.kinds().into_iter().map(TableName::Tasks));
+        let statements: Vec<Statement> = tables
+            .iter()
+            .map(|table| {
+                let of_table = rows.iter().filter(|(other, _)| other == table);
+                let ids = self.ids(*table, of_table.map(|(_, id)| id.clone()).collect())?;
+                let table = quote(table.sql());
+                let sql =
+                    format!("SELECT id::text, user_id::text FROM {table} WHERE id = ANY ($1)");
+                Ok(Statement::new(sql, [ids]))
+            })
+            .collect::<Answer<_>>()?;
+        let doing = "reading the owners of rows";
+        let replies = self.send(None, &statements, Some("ROLLBACK"), doing).await?;
+        let mut owners = Owners::new();
+        for (table, rows) in tables.into_iter().zip(&replies) {
+            for row in rows {
+                owners.insert((table, get(row, 0)?), get(row, 1)?);
+            }
+        }
+        Ok(owners)
+    }
+
+    async fn find_all(&mut self, table: TableName, ids: &[&str]) -> Answer<Vec<Row>> {
+        let found = Arc::clone(self.table(table)?);
+        let [rows] = self.end([with_ids(&found, ids)], "ROLLBACK", "reading").await?;
+        read_rows(&found, &rows)
+    }
+
+    async fn rows_to_change(&mut self, ids: &[&str]) -> Answer<Vec<Row>> {
+        let found = Arc::clone(self.table(TableName::Credit)?);
+        let [rows] = self.more([with_ids(&found, ids)], "reading").await?;
+        read_rows(&found, &rows)
+    }
+}
+
+impl Session {
+    async fn page(&mut self, range: &Range, begin: Option<&str>) -> Answer<BooksPage> {
         let kinds = self.kinds();
         let mut statements = vec![self.rows_of(TableName::Credit, CREDIT, range)?];
         for kind in &kinds {
@@ -86,48 +120,8 @@ impl Session<'_> {
         Ok(page)
     }
 
-    /// Whose these rows are, those that are there. Ends the transaction.
-    pub async fn owners(&mut self, rows: &[RowId]) -> Result<Owners> {
-        let mut tables = vec![TableName::Credit];
-        tables.extend(self.kinds().into_iter().map(TableName::Tasks));
-        let statements: Vec<Statement> = tables
-            .iter()
-            .map(|table| {
-                let of_table = rows.iter().filter(|(other, _)| other == table);
-                let ids = self.ids(*table, of_table.map(|(_, id)| id.clone()).collect())?;
-                let table = quote(table.sql());
-                let sql =
-                    format!("SELECT id::text, user_id::text FROM {table} WHERE id = ANY ($1)");
-                Ok(Statement::new(sql, [ids]))
-            })
-            .collect::<Result<_>>()?;
-        let doing = "reading the owners of rows";
-        let replies = self.send(None, &statements, Some("ROLLBACK"), doing).await?;
-        let mut owners = Owners::new();
-        for (table, rows) in tables.into_iter().zip(&replies) {
-            for row in rows {
-                owners.insert((table, get(row, 0)?), get(row, 1)?);
-            }
-        }
-        Ok(owners)
-    }
-
-    /// The rows with these ids, in any order. Ends the transaction.
-    pub async fn find_all(&mut self, table: TableName, ids: &[&str]) -> Result<Vec<Row>> {
-        let found = Arc::clone(self.table(table)?);
-        let [rows] = self.end([with_ids(&found, ids)], "ROLLBACK", "reading").await?;
-        read_rows(&found, &rows)
-    }
-
-    /// The rows of `credit` with these ids, inside the transaction.
-    pub async fn rows_to_change(&mut self, ids: &[&str]) -> Result<Vec<Row>> {
-        let found = Arc::clone(self.table(TableName::Credit)?);
-        let [rows] = self.more([with_ids(&found, ids)], "reading").await?;
-        read_rows(&found, &rows)
-    }
-
     /// The users of this page; the last of them, if more may follow.
-    async fn range(&mut self, shelf: &Shelf) -> Result<(Range, Option<String>)> {
+    async fn range(&mut self, shelf: &Shelf) -> Answer<(Range, Option<String>)> {
         let (after, users) = match shelf {
             Shelf::User(user_id) => {
                 let params = vec![self.id(TableName::User, user_id)?];
@@ -164,7 +158,7 @@ impl Session<'_> {
         Ok((Range { condition, params }, last))
     }
 
-    fn rows_of(&self, table: TableName, columns: &str, range: &Range) -> Result<Statement> {
+    fn rows_of(&self, table: TableName, columns: &str, range: &Range) -> Answer<Statement> {
         let table = self.table(table)?;
         let time = |key| match table.column(key) {
             Ok(column) if column.kind == Kind::Timestamp => quote(&column.name),
@@ -191,7 +185,7 @@ fn with_ids(table: &Table, ids: &[&str]) -> Statement {
     Statement::new(format!("SELECT {columns} FROM {name} WHERE id = ANY ($1)"), [ids])
 }
 
-fn credit_entry(row: &DatabaseRow) -> Result<CreditEntry<'_>> {
+fn credit_entry(row: &DatabaseRow) -> Answer<CreditEntry<'_>> {
     let text = |at: usize| get::<Option<&str>>(row, at);
     let (transaction_type, status) = (text(2)?, text(5)?);
     let whole = |at| Ok::<_, Failure>(get::<Option<Whole>>(row, at)?.map(|Whole(number)| number));
@@ -230,7 +224,7 @@ fn note_times(odd: &mut Vec<Odd>, times: &Times) {
     note_null(odd, "updatedAt", times.updated_at_ms.is_none());
 }
 
-fn times(row: &DatabaseRow, first: usize) -> Result<Times> {
+fn times(row: &DatabaseRow, first: usize) -> Answer<Times> {
     Ok(Times {
         created_at_ms: read_time(row, first)?,
         updated_at_ms: read_time(row, first + 1)?,

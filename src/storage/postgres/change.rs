@@ -5,7 +5,6 @@ use std::sync::Arc;
 
 use tokio_postgres::types::Type;
 
-use super::error::Failure;
 use super::ids::IdType;
 use super::rows::internal;
 use super::statement::Statement;
@@ -13,6 +12,7 @@ use super::value::Param;
 use crate::domain::plan::{RowChange, Verb};
 use crate::domain::table::TableName;
 use crate::domain::value::Fields;
+use crate::storage::failure::Failure;
 use crate::storage::schema::Table;
 
 /// Parts of a WITH, and how many rows each must change.
@@ -81,13 +81,20 @@ impl Parts {
     }
 }
 
+/// A statement that writes rows of a table.
+pub(super) struct RowsOfTable {
+    pub(super) name: TableName,
+    pub(super) table: Arc<Table>,
+    pub(super) statement: Statement,
+}
+
 /// Statements that write rows, each with its table: one for new rows of the same columns, one for each
 /// row that changes; the first with `parts`.
 pub(super) fn write_rows<'r>(
     rows: impl Iterator<Item = &'r RowChange>,
     parts: Parts,
     table: impl Fn(TableName) -> Result<Arc<Table>, Failure>,
-) -> Result<Vec<(Arc<Table>, Statement)>, Failure> {
+) -> Result<Vec<RowsOfTable>, Failure> {
     let mut groups: Vec<Vec<&RowChange>> = Vec::new();
     // Where new rows of a table with the same columns are.
     let mut places: HashMap<(TableName, Vec<&str>), usize> = HashMap::new();
@@ -124,7 +131,7 @@ pub(super) fn write_rows<'r>(
             }
         };
         let statement = parts.finish(&written, group.len(), &table);
-        Ok((table, statement))
+        Ok(RowsOfTable { name: *name, table, statement })
     };
     groups.iter().map(statement).collect()
 }

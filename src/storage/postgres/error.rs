@@ -7,48 +7,10 @@ use tokio_postgres::error::{DbError, Severity, SqlState};
 
 use super::connect::is_turned_away;
 use crate::error::Error;
-
-/// What came of a statement that failed.
-#[derive(Debug)]
-pub enum Failure {
-    /// The server said no, and undid the transaction.
-    Refused(Error),
-    /// The same transaction can succeed if it is tried again: a deadlock, a serialization failure.
-    Conflict(String),
-    /// The server takes no writes: it is a standby, or has become one. The caller's error, if no other
-    /// server does.
-    ReadOnly(Error),
-    /// The connection broke, or the server fell silent: what became of the last statement is not known.
-    Lost(String),
-    /// The server or a pooler said that the session is over. Of the last statement no more is known.
-    Ended(String),
-    /// The connection was lost or ended, and the last statement was the COMMIT.
-    Unknown(String),
-}
-
-impl From<Error> for Failure {
-    fn from(error: Error) -> Self {
-        Self::Refused(error)
-    }
-}
+use crate::storage::failure::{Failure, unavailable};
 
 impl Failure {
-    /// The error for a caller who can't try again.
-    pub fn into_error(self) -> Error {
-        match self {
-            Self::Refused(error) | Self::ReadOnly(error) => error,
-            Self::Conflict(message) => Error::DatabaseBusy { message },
-            Self::Lost(message) | Self::Ended(message) => unavailable(&message),
-            Self::Unknown(message) => Error::OutcomeUnknown { message },
-        }
-    }
-
-    /// Whether the server has answered, and undone the transaction.
-    pub(super) fn is_answered(&self) -> bool {
-        matches!(self, Self::Refused(_) | Self::Conflict(_))
-    }
-
-    pub(super) fn of(error: &tokio_postgres::Error, doing: &'static str) -> Self {
+    pub(in crate::storage) fn of(error: &tokio_postgres::Error, doing: &'static str) -> Self {
         let Some(database) = error.as_db_error() else { return Self::Lost(reason(error)) };
         let message = database.message().to_owned();
         // Our number or the caller's: the guards tell, when they look again.
@@ -178,14 +140,6 @@ fn not_let_in(error: &tokio_postgres::Error) -> Error {
 
 fn not_usable(message: String, advice: &'static str) -> Error {
     Error::DatabaseUnavailable { message, advice, retryable: false }
-}
-
-pub(super) fn unavailable(message: &str) -> Error {
-    Error::DatabaseUnavailable {
-        message: message.to_owned(),
-        advice: ", try again",
-        retryable: true,
-    }
 }
 
 /// The error and what caused it: the library's own message is only "error connecting to server".

@@ -7,10 +7,10 @@ use postgres_types::private::BytesMut;
 use tokio_postgres::types::{IsNull, ToSql, Type, to_sql_checked};
 
 use super::Session;
-use super::error::Failure;
 use super::value::Param;
 use crate::domain::column::is_uuid;
 use crate::domain::table::TableName;
+use crate::storage::failure::Failure;
 use crate::storage::schema::{Column, Kind, Schema, Table};
 
 /// What ids of a table are in the database.
@@ -110,7 +110,7 @@ impl ToSql for Uuid {
     to_sql_checked!();
 }
 
-impl Session<'_> {
+impl Session {
     /// The id of a row of this table, for a statement.
     pub(super) fn id(&self, table: TableName, id: &str) -> Result<(Param, Type), Failure> {
         Ok(IdType::of(self.table(table)?).one(id))

@@ -3,7 +3,7 @@
 //! Everybody locks in one order: the users by id, the task, the charge, each user's grants in draw
 //! order. So two transactions of this package never wait for each other in a circle.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
 use tokio_postgres::Row as DatabaseRow;
@@ -11,7 +11,6 @@ use tokio_postgres::types::Type;
 
 use super::Session;
 use super::access::Command;
-use super::error::Failure;
 use super::ids::IdType;
 use super::limits::counts;
 use super::rows::{get, internal, read_charges, read_grant, read_grants, read_rows, read_time};
@@ -24,51 +23,12 @@ use crate::domain::table::{TableName, TaskKind};
 use crate::domain::task::TaskFacts;
 use crate::error::Error;
 use crate::storage::Row;
-use crate::storage::schema::Table;
-
-type Result<T> = std::result::Result<T, Failure>;
-
-/// What some charges and new tasks are about.
-#[derive(Default)]
-pub struct Wanted {
-    /// How many credits each user is to be charged.
-    pub credits: BTreeMap<String, i64>,
-    /// The kinds and ids of new tasks.
-    pub tasks: Vec<(TaskKind, String)>,
-    /// The transaction numbers that callers chose.
-    pub transaction_nos: Vec<String>,
-    /// Charges that new tasks name.
-    pub charge_ids: Vec<String>,
-    /// Of which users the tasks of a kind are to be counted whose credits are at risk.
-    pub active_of: BTreeMap<TaskKind, BTreeSet<String>>,
-    /// Of which users the free trials are to be counted.
-    pub trials_of: BTreeSet<String>,
-    /// Whether to wait for locks as long as the options say. Requests that have nothing to do with each other
-    /// wait a moment: one whose user somebody else has locked must not hold up the others.
-    pub patient: bool,
-}
-
-/// What decides on them, all of it locked.
-#[derive(Default)]
-pub struct Facts {
-    /// The users who are there.
-    pub users: HashSet<String>,
-    /// The kinds and ids of tasks that are taken.
-    pub tasks: HashSet<(TaskKind, String)>,
-    /// The transaction numbers that are taken.
-    pub transaction_nos: HashSet<String>,
-    /// The charges that tasks name.
-    pub charges: HashMap<String, Charge>,
-    /// How many tasks of a kind a user has whose credits are at risk.
-    pub active: HashMap<(TaskKind, String), i64>,
-    /// How many free trials a user has used.
-    pub free_trials: HashMap<String, i64>,
-    /// Spendable grants of each user in draw order: all of them, or as many as cover what is wanted.
-    pub grants: HashMap<String, Vec<Grant>>,
-}
+use crate::storage::failure::{Answer, Failure};
+use crate::storage::schema::{Schema, Table};
+use crate::storage::store::{Facts, FoundTask, LoadFacts, Wanted, WantedTask};
 
 impl Facts {
-    fn add_grants(&mut self, rows: &[DatabaseRow], now_ms: i64) -> Result<()> {
+    fn add_grants(&mut self, rows: &[DatabaseRow], now_ms: i64) -> Answer<()> {
         for row in rows {
             let grant = read_grant(row)?;
             // It may have changed while we waited for its lock.
@@ -80,33 +40,12 @@ impl Facts {
     }
 }
 
-/// What a change of a task is about.
-pub struct WantedTask<'w> {
-    /// Its kind.
-    pub kind: TaskKind,
-    /// Its id.
-    pub id: &'w str,
-    /// The charge that the change names; else the task's own is looked at.
-    pub credit_id: Option<&'w str>,
-    /// A charge that the change makes: how many credits, and the caller's own transaction number.
-    pub charge: Option<(i64, Option<&'w str>)>,
-}
+impl LoadFacts for Session {
+    fn schema(&self) -> Result<&Schema, Error> {
+        self.found().map(|found| &*found.schema)
+    }
 
-/// What decides on it, all of it locked.
-pub struct FoundTask {
-    /// The task.
-    pub task: TaskFacts,
-    /// The charge that is looked at.
-    pub charge: Option<Charge>,
-    /// Grants that it drew on.
-    pub drawn_on: Vec<Grant>,
-    /// What decides on a charge that the change makes.
-    pub funds: ChargeFacts,
-}
-
-impl Session<'_> {
-    /// Begins a transaction with what decides on these charges and tasks.
-    pub async fn charge_facts(&mut self, wanted: &Wanted, now_ms: i64) -> Result<Facts> {
+    async fn charge_facts(&mut self, wanted: &Wanted, now_ms: i64) -> Answer<Facts> {
         let now = self.time_for("expiresAt", now_ms)?;
         let charges_any = wanted.credits.values().any(|credits| *credits > 0);
         self.may_charge(&self.wanted_kinds(wanted)?, charges_any)?;
@@ -160,50 +99,11 @@ impl Session<'_> {
         Ok(facts)
     }
 
-    /// The kinds of the new tasks, each once. Their tables are there.
-    fn wanted_kinds(&self, wanted: &Wanted) -> Result<Vec<TaskKind>> {
-        let mut kinds = Vec::new();
-        for (kind, _) in &wanted.tasks {
-            if !kinds.contains(kind) {
-                self.table(TableName::Tasks(*kind))?;
-                kinds.push(*kind);
-            }
-        }
-        Ok(kinds)
-    }
-
-    /// For users whose grants don't cover what is wanted: the app's own models may have changed some
-    /// while we waited for the lock, so all are looked at again, under it.
-    async fn complete(
-        &mut self,
-        facts: &mut Facts,
-        wanted: &BTreeMap<String, i64>,
-        now_ms: i64,
-    ) -> Result<()> {
-        let covered = |user_id: &str| left_of(facts.grants.get(user_id).into_iter().flatten());
-        let short: Vec<String> = wanted
-            .iter()
-            .filter(|(user_id, credits)| covered(user_id) < **credits)
-            .map(|(user_id, _)| user_id.clone())
-            .collect();
-        if short.is_empty() {
-            return Ok(());
-        }
-        for user_id in &short {
-            facts.grants.remove(user_id);
-        }
-        let params = [self.ids(TableName::User, short)?, self.time_for("expiresAt", now_ms)?];
-        let all = Statement::new(include_str!("sql/spendable_grants.sql"), params);
-        let [grants] = self.more([all], "reading the balance").await?;
-        facts.add_grants(&grants, now_ms)
-    }
-
-    /// Begins a transaction with what decides on a change of a task. `None`: there is no such task.
-    pub async fn task_facts(
+    async fn task_facts(
         &mut self,
         wanted: &WantedTask<'_>,
         now_ms: i64,
-    ) -> Result<Option<FoundTask>> {
+    ) -> Answer<Option<FoundTask>> {
         self.may(TableName::Tasks(wanted.kind), &[Command::Update])?;
         self.may_charge(&[], wanted.charge.is_some())?;
         self.table(TableName::Tasks(wanted.kind))?;
@@ -279,8 +179,7 @@ impl Session<'_> {
         Ok(Some(FoundTask { task, charge, drawn_on, funds }))
     }
 
-    /// Begins a transaction with what decides on a refund of this charge: it, and grants that it drew on.
-    pub async fn refund_facts(&mut self, id: &str) -> Result<(Option<Charge>, Vec<Grant>)> {
+    async fn refund_facts(&mut self, id: &str) -> Answer<(Option<Charge>, Vec<Grant>)> {
         self.may_charge(&[], false)?;
         let id = || self.id(TableName::Credit, id);
         let statements = [
@@ -292,47 +191,7 @@ impl Session<'_> {
         Ok((read_charges(&charge)?.into_iter().next(), read_grants(&grants)?))
     }
 
-    /// Whether a charge was made for another task than this, which is there. Hardly any is.
-    pub async fn is_claimed(
-        &mut self,
-        charge: Option<&Charge>,
-        kind: TaskKind,
-        id: &str,
-    ) -> Result<bool> {
-        let other = charge.and_then(|charge| charge.claiming_task(kind, id));
-        let Some((kind, id)) = other else { return Ok(false) };
-        if self.schema()?.table(TableName::Tasks(kind)).is_err() {
-            return Ok(false);
-        }
-        let sql = format!("SELECT 1 FROM {} WHERE id = $1", kind.table());
-        let [rows] = self
-            .more([Statement::new(sql, [self.id(TableName::Tasks(kind), &id)?])], "reading a task")
-            .await?;
-        Ok(!rows.is_empty())
-    }
-
-    /// The grants that a charge drew on, those that its user still has. `found` are those that
-    /// the facts had: nearly always all.
-    pub async fn grants_drawn_on(
-        &mut self,
-        refundable: Option<&Refundable>,
-        found: Vec<Grant>,
-    ) -> Result<Vec<Grant>> {
-        let Some(refundable) = refundable else { return Ok(Vec::new()) };
-        let known: HashSet<&str> = found.iter().map(|grant| grant.id.as_str()).collect();
-        if refundable.draws.iter().all(|draw| known.contains(draw.credit_id.as_str())) {
-            return Ok(found);
-        }
-        let ids = refundable.draws.iter().map(|draw| draw.credit_id.clone()).collect();
-        let user = self.id(TableName::User, &refundable.user_id)?;
-        let params = [user, self.ids(TableName::Credit, ids)?];
-        let statement = Statement::new(include_str!("sql/grants_by_id.sql"), params);
-        let [rows] = self.more([statement], "reading grants").await?;
-        read_grants(&rows)
-    }
-
-    /// Begins a transaction with what decides on a grant.
-    pub async fn grant_facts(&mut self, grant: &NewGrant) -> Result<GrantFacts> {
+    async fn grant_facts(&mut self, grant: &NewGrant) -> Answer<GrantFacts> {
         self.may(TableName::User, &[Command::Select])?;
         self.may(TableName::Credit, &[Command::Select, Command::Insert])?;
         let (id, transaction_no) = (grant.id.as_deref(), grant.transaction_no.as_deref());
@@ -348,31 +207,87 @@ impl Session<'_> {
         })
     }
 
-    /// Whether a row is there, after everybody who is writing for this user is done: for a caller whose
-    /// own commit was not answered.
-    pub async fn find_settled(
+    async fn charge(&mut self, id: Option<&str>, found: Option<Charge>) -> Answer<Option<Charge>> {
+        Ok(id.and(found))
+    }
+
+    async fn grants_drawn_on(
         &mut self,
-        user_id: &str,
-        table: TableName,
-        id: &str,
-    ) -> Result<Option<Row>> {
-        let lock = self.lock_user(user_id, None, None)?;
-        self.begin([lock], "waiting for a lost commit").await?;
-        let table = Arc::clone(self.table(table)?);
-        // The lock's own COMMIT waits for the synchronous standbys, as the lost one may not have done.
-        let [rows] = self.end([Statement::find(&table, id)], "COMMIT", "reading").await?;
-        Ok(read_rows(&table, &rows)?.into_iter().next())
+        refundable: &Refundable,
+        found: Vec<Grant>,
+    ) -> Answer<Vec<Grant>> {
+        // Nearly always all of them came with the facts.
+        let known: HashSet<&str> = found.iter().map(|grant| grant.id.as_str()).collect();
+        if refundable.draws.iter().all(|draw| known.contains(draw.credit_id.as_str())) {
+            return Ok(found);
+        }
+        let ids = refundable.draws.iter().map(|draw| draw.credit_id.clone()).collect();
+        let user = self.id(TableName::User, &refundable.user_id)?;
+        let params = [user, self.ids(TableName::Credit, ids)?];
+        let statement = Statement::new(include_str!("sql/grants_by_id.sql"), params);
+        let [rows] = self.more([statement], "reading grants").await?;
+        read_grants(&rows)
+    }
+
+    async fn has_task(&mut self, kind: TaskKind, id: &str) -> Answer<bool> {
+        if LoadFacts::schema(self)?.table(TableName::Tasks(kind)).is_err() {
+            return Ok(false);
+        }
+        let sql = format!("SELECT 1 FROM {} WHERE id = $1", kind.table());
+        let task = Statement::new(sql, [self.id(TableName::Tasks(kind), id)?]);
+        let [rows] = self.more([task], "reading a task").await?;
+        Ok(!rows.is_empty())
+    }
+}
+
+impl Session {
+    /// The kinds of the new tasks, each once. Their tables are there.
+    fn wanted_kinds(&self, wanted: &Wanted) -> Answer<Vec<TaskKind>> {
+        let mut kinds = Vec::new();
+        for (kind, _) in &wanted.tasks {
+            if !kinds.contains(kind) {
+                self.table(TableName::Tasks(*kind))?;
+                kinds.push(*kind);
+            }
+        }
+        Ok(kinds)
+    }
+
+    /// For users whose grants don't cover what is wanted: the app's own models may have changed some
+    /// while we waited for the lock, so all are looked at again, under it.
+    async fn complete(
+        &mut self,
+        facts: &mut Facts,
+        wanted: &BTreeMap<String, i64>,
+        now_ms: i64,
+    ) -> Answer<()> {
+        let covered = |user_id: &str| left_of(facts.grants.get(user_id).into_iter().flatten());
+        let short: Vec<String> = wanted
+            .iter()
+            .filter(|(user_id, credits)| covered(user_id) < **credits)
+            .map(|(user_id, _)| user_id.clone())
+            .collect();
+        if short.is_empty() {
+            return Ok(());
+        }
+        for user_id in &short {
+            facts.grants.remove(user_id);
+        }
+        let params = [self.ids(TableName::User, short)?, self.time_for("expiresAt", now_ms)?];
+        let all = Statement::new(include_str!("sql/spendable_grants.sql"), params);
+        let [grants] = self.more([all], "reading the balance").await?;
+        facts.add_grants(&grants, now_ms)
     }
 
     /// The row with this id, inside the transaction, which then ends.
-    pub async fn find_here(&mut self, table: TableName, id: &str) -> Result<Option<Row>> {
+    pub(super) async fn find_here(&mut self, table: TableName, id: &str) -> Answer<Option<Row>> {
         let table = Arc::clone(self.table(table)?);
         let [rows] = self.end([Statement::find(&table, id)], "ROLLBACK", "reading").await?;
         Ok(read_rows(&table, &rows)?.into_iter().next())
     }
 
     /// A time as a column of `credit` takes it.
-    pub(super) fn time_for(&self, key: &str, time_ms: i64) -> Result<(Param, Type)> {
+    pub(super) fn time_for(&self, key: &str, time_ms: i64) -> Answer<(Param, Type)> {
         self.time_in(TableName::Credit, key, time_ms)
     }
 
@@ -382,18 +297,18 @@ impl Session<'_> {
         table: TableName,
         key: &str,
         time_ms: i64,
-    ) -> Result<(Param, Type)> {
+    ) -> Answer<(Param, Type)> {
         let column = self.table(table)?.column(key).map_err(Failure::Refused)?;
         Ok((Param::TimeMs(time_ms), time_type(column)))
     }
 
     /// Locks a user, and says whether the names of a new row of `credit` are taken.
-    fn lock_user(
+    pub(super) fn lock_user(
         &self,
         user_id: &str,
         credit_id: Option<&str>,
         transaction_no: Option<&str>,
-    ) -> Result<Statement> {
+    ) -> Answer<Statement> {
         let user = self.id(TableName::User, user_id)?;
         let credit_ids = IdType::of(self.table(TableName::Credit)?);
         let (id, declared) = credit_ids.one(credit_id.unwrap_or_default());
@@ -403,12 +318,12 @@ impl Session<'_> {
     }
 
     /// A statement that locks users, as the role may.
-    pub(super) fn taking_turns(&self, lock: &str) -> Result<String> {
+    pub(super) fn taking_turns(&self, lock: &str) -> Answer<String> {
         Ok(self.found()?.access.taking_turns(lock))
     }
 
     /// The columns of a table.
-    pub fn table(&self, name: TableName) -> Result<&Arc<Table>> {
+    pub fn table(&self, name: TableName) -> Answer<&Arc<Table>> {
         self.may(name, &[Command::Select])?;
         self.schema().and_then(|schema| schema.table(name)).map_err(Failure::Refused)
     }

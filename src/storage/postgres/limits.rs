@@ -8,16 +8,14 @@ use tokio_postgres::types::Type;
 use super::Session;
 use super::access::Command;
 use super::change::Parts;
-use super::error::Failure;
 use super::ids::IdType;
-use super::ledger::{Facts, Wanted};
 use super::rows::get;
 use super::statement::{Statement, texts};
 use super::value::Param;
 use crate::domain::plan::Plan;
 use crate::domain::table::{TableName, TaskKind};
-
-type Result<T> = std::result::Result<T, Failure>;
+use crate::storage::failure::Answer;
+use crate::storage::store::{Facts, Wanted};
 
 /// What is to be counted of some users, each kind of task by itself, and then their free trials. They are
 /// sent after the users' locks, so they see what everybody before has written.
@@ -42,7 +40,7 @@ impl Facts {
         &mut self,
         wanted: &Wanted,
         replies: &[Vec<DatabaseRow>],
-    ) -> Result<()> {
+    ) -> Answer<()> {
         let mut replies = replies.iter();
         for (kind, rows) in wanted.active_of.keys().zip(replies.by_ref()) {
             for row in rows {
@@ -56,14 +54,14 @@ impl Facts {
     }
 }
 
-impl Session<'_> {
+impl Session {
     /// By how many users' free trials rise or fall.
     pub(super) fn push_free_trials(
         &self,
         parts: &mut Parts,
         plans: &[&Plan],
         now_ms: i64,
-    ) -> Result<()> {
+    ) -> Answer<()> {
         let mut of_users: BTreeMap<&str, i64> = BTreeMap::new();
         for plan in plans.iter().filter(|plan| plan.free_trials != 0) {
             *of_users.entry(&plan.user_id).or_default() += plan.free_trials;

@@ -8,10 +8,9 @@ use tracing::info;
 
 use super::access::Access;
 use super::begin::Commands;
-use super::error::Failure;
-use super::ids::has_numbered_users;
 use super::statement::Statement;
 use super::{Result, Server, Session, rows, schema};
+use crate::storage::failure::Failure;
 use crate::storage::schema::Schema;
 
 /// A schema, what may be done with it, and when it was found.
@@ -34,35 +33,13 @@ impl Found {
 }
 
 impl Server {
-    /// Looks at the tables anew before the next statement: they are not what they were.
-    pub fn forget_schema(&self) {
-        *self.known_schema() = None;
-    }
-
-    /// Whether the tables have been looked at.
-    pub fn knows_schema(&self) -> bool {
-        self.known_schema().is_some()
-    }
-
-    /// Whether the ids of users are numbers, as far as the tables have been looked at lately.
-    pub fn knows_numbered_users(&self) -> Option<bool> {
-        let found = self.known_schema().clone().filter(Found::is_fresh)?;
-        Some(has_numbered_users(&found.schema))
-    }
-
-    /// Whether the ids of users are numbers.
-    pub async fn has_numbered_users(&self) -> Result<bool> {
-        let session = self.session().await.map_err(Failure::into_error)?;
-        session.schema().map(|schema| has_numbered_users(schema))
-    }
-
     /// A panic elsewhere can't leave it half changed.
     pub(super) fn known_schema(&self) -> MutexGuard<'_, Option<Found>> {
         self.schema.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Session<'_> {
+impl Session {
     /// Looks at the tables, for this session and those that follow.
     pub(super) async fn discover(&mut self) -> Result<Found, Failure> {
         let columns = Statement::new(include_str!("sql/columns.sql"), []);
@@ -81,7 +58,7 @@ impl Session<'_> {
         };
         self.commands = Arc::clone(&found.commands);
         *self.server.known_schema() = Some(found.clone());
-        let Server { first_look, name, .. } = self.server;
+        let Server { first_look, name, .. } = &*self.server;
         first_look.call_once(|| info!(database = ?name, "connected and found the tables"));
         Ok(found)
     }

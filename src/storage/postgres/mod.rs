@@ -17,6 +17,7 @@ mod limits;
 mod look;
 mod rows;
 mod schema;
+mod server;
 mod statement;
 mod tables;
 mod tls;
@@ -29,23 +30,18 @@ use std::future::Future;
 use std::sync::{Arc, Mutex, Once};
 use std::time::{Duration, Instant};
 
-use deadpool_postgres::{Manager, ManagerConfig, Object, Pool, RecyclingMethod, Runtime, Status};
+use deadpool_postgres::{Object, Pool};
 use tokio_postgres::Row;
 use tracing::debug;
 
 use self::begin::{Begin, Commands};
-use self::connect::Hosts;
-pub use self::error::Failure;
 use self::error::no_connection;
-pub use self::ledger::{Facts, FoundTask, Wanted, WantedTask};
 use self::look::Found;
 use self::statement::Statement;
 pub use self::watch::Times;
-pub use self::written::Written;
-use super::location::PostgresUrl;
-use super::schema::Schema;
 use super::search_path::SearchPath;
 use crate::error::Error;
+use crate::storage::failure::Failure;
 
 type Result<T, E = Error> = std::result::Result<T, E>;
 
@@ -91,101 +87,17 @@ pub struct Server {
 }
 
 impl Server {
-    /// Prepares a pool. Nothing is connected yet.
-    pub fn new(url: &PostgresUrl, options: Options) -> Result<Self> {
-        let config = config::config(url, &options);
-        let name = watch::name(&config);
-        let tls = tls::connector(&url.tls)?;
-        let connector = Hosts::new(&config, url.target(), tls, options.connect_timeout);
-        let others_may_write = connector.others_may_write();
-        let recycling = ManagerConfig { recycling_method: RecyclingMethod::Fast };
-        let manager = Manager::from_connect(config, connector, recycling);
-        let pool = Pool::builder(manager)
-            .max_size(options.max_connections)
-            .wait_timeout(Some(options.connect_timeout))
-            .create_timeout(Some(options.connect_timeout))
-            .runtime(Runtime::Tokio1)
-            .build()
-            .map_err(|error| Error::Internal(error.to_string()))?;
-        Ok(Self {
-            pool,
-            begin: Begin::new(url, &options),
-            options,
-            schema: Mutex::new(None),
-            name,
-            first_look: Once::new(),
-            times: Times::default(),
-            others_may_write,
-        })
-    }
-
-    /// How long things took so far.
-    pub fn times(&self) -> &Times {
-        &self.times
-    }
-
-    /// The connections of this process.
-    pub fn pool(&self) -> Status {
-        self.pool.status()
-    }
-
     async fn client(&self) -> Result<Object, Failure> {
         let asked = Instant::now();
         let client = self.pool.get().await.map_err(|error| no_connection(&error))?;
         self.times.connections.count_since(asked);
         Ok(client)
     }
-
-    /// A connection of the pool, and the tables as they were found when first asked.
-    pub async fn session(&self) -> Result<Session<'_>, Failure> {
-        let client = self.client().await?;
-        let mut session = Session::new(self, client);
-        let known = self.known_schema().clone();
-        session.found = Some(match known.filter(Found::is_fresh) {
-            Some(found) => {
-                session.commands = Arc::clone(&found.commands);
-                found
-            }
-            None => session.discover().await?,
-        });
-        Ok(session)
-    }
-
-    /// How long a call waits for a server that answers.
-    pub fn patience(&self) -> Duration {
-        self.options.connect_timeout
-    }
-
-    /// How long a call that was turned away by a server without writes looks for another one. With one
-    /// host in the URL it tries a new connection, and no more.
-    pub fn patience_for_a_writable_host(&self) -> Duration {
-        if self.others_may_write { self.patience() } else { Duration::ZERO }
-    }
-
-    /// What a caller is told at the end of all attempts.
-    pub fn final_error(&self, failure: Failure) -> Error {
-        match failure {
-            Failure::ReadOnly(Error::Database { .. }) if self.others_may_write => {
-                error::unavailable("none of the servers in the URL takes writes")
-            }
-            failure => failure.into_error(),
-        }
-    }
-
-    /// Closes free connections that no call has taken for so long.
-    pub fn close_idle(&self, idle: Duration) {
-        self.pool.retain(|_, metrics| metrics.last_used() < idle);
-    }
-
-    /// Closes all connections that are free, and each other one when it becomes free.
-    pub fn close(&self) {
-        self.pool.close();
-    }
 }
 
 /// A connection on loan from the pool. What begins a transaction must end it.
-pub struct Session<'s> {
-    server: &'s Server,
+pub struct Session {
+    server: Arc<Server>,
     client: Option<Object>,
     found: Option<Found>,
     commands: Arc<Commands>,
@@ -193,15 +105,10 @@ pub struct Session<'s> {
     unfinished: bool,
 }
 
-impl<'s> Session<'s> {
-    fn new(server: &'s Server, client: Object) -> Self {
+impl Session {
+    fn new(server: Arc<Server>, client: Object) -> Self {
         let commands = Arc::clone(&server.begin.unseen);
         Self { server, client: Some(client), found: None, commands, unfinished: false }
-    }
-
-    /// The tables as they were found.
-    pub fn schema(&self) -> Result<&Arc<Schema>> {
-        self.found().map(|found| &found.schema)
     }
 
     fn found(&self) -> Result<&Found> {
@@ -218,7 +125,8 @@ impl<'s> Session<'s> {
         statements: [Statement; N],
         doing: &'static str,
     ) -> Reply<N> {
-        let look = Some(self.server.begin.look.as_str());
+        let server = Arc::clone(&self.server);
+        let look = Some(server.begin.look.as_str());
         exactly(self.send(look, &statements, Some("COMMIT"), doing).await?)
     }
 
@@ -233,7 +141,7 @@ impl<'s> Session<'s> {
     }
 
     /// One round trip: begins a transaction and reads. Then follow [`Self::commit`] or
-    /// [`Self::roll_back`].
+    /// [`Self::undo`].
     async fn begin<const N: usize>(
         &mut self,
         statements: [Statement; N],
@@ -280,7 +188,7 @@ impl<'s> Session<'s> {
         let written =
             self.send(None, statements, Some("COMMIT"), "writing").await.map_err(|failure| {
                 match failure {
-                    Failure::Lost(message) | Failure::Ended(message) => Failure::Unknown(message),
+                    Failure::Lost(message) | Failure::Ended(message) => Failure::unknown(message),
                     other => other,
                 }
             })?;
@@ -291,7 +199,7 @@ impl<'s> Session<'s> {
     }
 
     /// Undoes the transaction, without waiting for the server to say so.
-    pub fn roll_back(&mut self) {
+    fn undo(&mut self) {
         self.unfinished = false;
         let Some(client) = self.client.take() else { return };
         let timeout = self.server.options.connect_timeout;
@@ -356,7 +264,7 @@ impl<'s> Session<'s> {
             // COMMIT after a failure has rolled back already.
             Err(failure) if failure.is_answered() => {
                 if after.is_none() {
-                    self.roll_back();
+                    self.undo();
                 }
             }
             Err(_) => self.discard(),
@@ -382,7 +290,7 @@ async fn in_time<T>(options: &Options, answers: impl Future<Output = T>) -> Resu
 }
 
 /// What is dropped in the middle of a transaction, or of an answer, must not be lent again.
-impl Drop for Session<'_> {
+impl Drop for Session {
     fn drop(&mut self) {
         if self.unfinished {
             self.discard();

@@ -5,17 +5,15 @@ use std::sync::Arc;
 use tokio_postgres::Row as DatabaseRow;
 use tokio_postgres::types::{FromSql, Type, WrongType};
 
-use super::error::Failure;
 use super::value::{needs_cast, read, read_as_sent, to_ms};
 use crate::domain::charge::{Charge, Grant};
 use crate::error::Error;
 use crate::storage::Row;
+use crate::storage::failure::{Answer, Failure};
 use crate::storage::schema::Table;
 
-type Result<T> = std::result::Result<T, Failure>;
-
 /// Reads rows of the statements that list charges.
-pub(super) fn read_charges(rows: &[DatabaseRow]) -> Result<Vec<Charge>> {
+pub(super) fn read_charges(rows: &[DatabaseRow]) -> Answer<Vec<Charge>> {
     rows.iter()
         .map(|row| {
             let consumed_detail: Option<String> = get(row, 4)?;
@@ -32,12 +30,12 @@ pub(super) fn read_charges(rows: &[DatabaseRow]) -> Result<Vec<Charge>> {
 }
 
 /// Reads rows of the statements that list grants.
-pub(super) fn read_grants(rows: &[DatabaseRow]) -> Result<Vec<Grant>> {
+pub(super) fn read_grants(rows: &[DatabaseRow]) -> Answer<Vec<Grant>> {
     rows.iter().map(read_grant).collect()
 }
 
 /// Reads a row of a statement that lists grants.
-pub(super) fn read_grant(row: &DatabaseRow) -> Result<Grant> {
+pub(super) fn read_grant(row: &DatabaseRow) -> Answer<Grant> {
     Ok(Grant {
         id: get(row, 0)?,
         transaction_no: get::<Option<String>>(row, 1)?.unwrap_or_default(),
@@ -49,7 +47,7 @@ pub(super) fn read_grant(row: &DatabaseRow) -> Result<Grant> {
 }
 
 /// Reads a time, in epoch milliseconds.
-pub(super) fn read_time(row: &DatabaseRow, at: usize) -> Result<Option<i64>> {
+pub(super) fn read_time(row: &DatabaseRow, at: usize) -> Answer<Option<i64>> {
     let time = get::<Option<Micros>>(row, at)?;
     // Infinity is as good as never.
     Ok(time.filter(|Micros(micros)| *micros != i64::MAX).map(|Micros(micros)| to_ms(micros)))
@@ -91,7 +89,7 @@ impl<'a> FromSql<'a> for Whole {
 }
 
 /// Whole rows of one statement.
-pub(super) fn read_rows(table: &Arc<Table>, rows: &[DatabaseRow]) -> Result<Vec<Row>> {
+pub(super) fn read_rows(table: &Arc<Table>, rows: &[DatabaseRow]) -> Answer<Vec<Row>> {
     if !is_as_found(table, rows)? {
         return Err(changed(table.name));
     }
@@ -99,7 +97,7 @@ pub(super) fn read_rows(table: &Arc<Table>, rows: &[DatabaseRow]) -> Result<Vec<
 }
 
 /// Whether whole rows of one statement have the types that were found when the tables were looked at.
-pub(super) fn is_as_found(table: &Table, rows: &[DatabaseRow]) -> Result<bool> {
+pub(super) fn is_as_found(table: &Table, rows: &[DatabaseRow]) -> Answer<bool> {
     // They all have the same.
     let Some(row) = rows.first() else { return Ok(true) };
     let (cast, plain): (Vec<_>, Vec<_>) =
@@ -112,7 +110,7 @@ pub(super) fn is_as_found(table: &Table, rows: &[DatabaseRow]) -> Result<bool> {
 }
 
 /// Reads a whole row: by the types that were found, or, unless it is `as_found`, by those that it has.
-pub(super) fn read_row(table: &Arc<Table>, row: &DatabaseRow, as_found: bool) -> Result<Row> {
+pub(super) fn read_row(table: &Arc<Table>, row: &DatabaseRow, as_found: bool) -> Answer<Row> {
     let read = if as_found { read } else { read_as_sent };
     let values = table.columns.iter().enumerate().map(|(at, column)| read(row, at, column));
     let values =
@@ -120,7 +118,7 @@ pub(super) fn read_row(table: &Arc<Table>, row: &DatabaseRow, as_found: bool) ->
     Ok(Row { table: Arc::clone(table), values })
 }
 
-pub(super) fn get<'r, T: FromSql<'r>>(row: &'r DatabaseRow, at: usize) -> Result<T> {
+pub(super) fn get<'r, T: FromSql<'r>>(row: &'r DatabaseRow, at: usize) -> Answer<T> {
     row.try_get(at).map_err(|error| unreadable(&error))
 }
 

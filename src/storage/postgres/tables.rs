@@ -1,17 +1,19 @@
 //! The tables as a whole: making them, and what an operator is told of them.
 
+use std::sync::Arc;
+
 use deadpool_postgres::Object;
 
 use super::access::Lack;
-use super::error::Failure;
 use super::statement::Statement;
 use super::{Server, in_time, rows};
 use crate::domain::table::{TableName, TaskKind};
 use crate::domain::value::Value;
+use crate::storage::failure::Failure;
+use crate::storage::server::Server as _;
 
 impl Server {
-    /// Makes those of these tables that are not there yet.
-    pub async fn create_tables(&self, tables: &[TableName]) -> Result<(), Failure> {
+    pub(super) async fn make_tables(&self, tables: &[TableName]) -> Result<(), Failure> {
         let client = self.client().await?;
         let begin = &self.begin.make;
         // IF NOT EXISTS looks before it makes, and two who look at once both make.
@@ -28,8 +30,7 @@ impl Server {
         })
     }
 
-    /// What was found when the database was opened, each thing with its name in JavaScript.
-    pub async fn diagnostics(&self) -> Result<Vec<(&'static str, Value)>, Failure> {
+    pub(super) async fn diagnose(self: &Arc<Self>) -> Result<Vec<(&'static str, Value)>, Failure> {
         let mut session = self.session().await?;
         let statement = Statement::new(include_str!("sql/diagnostics.sql"), []);
         let [rows] = session.look([statement], "reading the server's settings").await?;

@@ -5,68 +5,55 @@ use std::sync::Arc;
 use tokio_postgres::types::Type;
 
 use super::Session;
-use super::error::Failure;
 use super::rows::{Whole, get, read_grants, read_rows};
 use super::statement::{Statement, integer, text, texts};
 use super::value::Param;
 use crate::domain::charge::Grant;
 use crate::domain::table::{TableName, TaskKind};
+use crate::storage::failure::{Answer, Failure};
 use crate::storage::schema::quote;
+use crate::storage::store::Views;
 use crate::storage::{Filter, Page, Row, StuckFilter, Window};
-
-type Result<T> = std::result::Result<T, Failure>;
 
 const MEDIA_TASKS: TableName = TableName::Tasks(TaskKind::Media);
 // A status may be an enum that lacks some of them, so it is compared as text.
 const IN_STATES: &str = " AND status::text = ANY ($2)";
 const NEWEST_FIRST: &str = "created_at DESC, id DESC";
 
-impl Session<'_> {
-    /// The row with this id.
-    pub async fn find(&mut self, table: TableName, id: &str) -> Result<Option<Row>> {
+impl Views for Session {
+    async fn find(&mut self, table: TableName, id: &str) -> Answer<Option<Row>> {
         let table = Arc::clone(self.table(table)?);
         let [rows] = self.read([Statement::find(&table, id)], "reading").await?;
         Ok(read_rows(&table, &rows)?.into_iter().next())
     }
 
-    /// The row of `credit` with this transaction number.
-    pub async fn find_transaction(&mut self, transaction_no: &str) -> Result<Option<Row>> {
+    async fn find_transaction(&mut self, transaction_no: &str) -> Answer<Option<Row>> {
         let params = vec![text(transaction_no)];
         let rows =
             self.rows(TableName::Credit, "transaction_no = $1", params, NEWEST_FIRST, None).await?;
         Ok(rows.into_iter().next())
     }
 
-    /// The user's media tasks in one of these states, newest first.
-    pub async fn active_tasks(&mut self, user_id: &str, statuses: &[String]) -> Result<Vec<Row>> {
+    async fn active_tasks(&mut self, user_id: &str, statuses: &[String]) -> Answer<Vec<Row>> {
         let condition = self.tasks_of_user(IN_STATES)?;
         let params = vec![self.id(TableName::User, user_id)?, texts(statuses.to_vec())];
         self.rows(MEDIA_TASKS, &condition, params, NEWEST_FIRST, None).await
     }
 
-    /// Whether there is such a task.
-    pub async fn has_active_task(&mut self, user_id: &str, statuses: &[String]) -> Result<bool> {
+    async fn has_active_task(&mut self, user_id: &str, statuses: &[String]) -> Answer<bool> {
         let condition = self.tasks_of_user(IN_STATES)?;
         let sql = format!("SELECT EXISTS (SELECT 1 FROM media_tasks WHERE {condition})");
         let user = self.id(TableName::User, user_id)?;
         self.value(Statement::new(sql, [user, texts(statuses.to_vec())])).await
     }
 
-    /// Which rows of `media_tasks` are the user's, without deleted ones.
-    fn tasks_of_user(&self, and: &str) -> Result<String> {
-        let not_deleted = self.table(MEDIA_TASKS)?.and_not_deleted();
-        Ok(format!("user_id = $1{and}{not_deleted}"))
-    }
-
-    /// The users with these ids, in any order.
-    pub async fn users(&mut self, ids: &[&str]) -> Result<Vec<Row>> {
+    async fn users(&mut self, ids: &[&str]) -> Answer<Vec<Row>> {
         let ids = ids.iter().map(|id| (*id).to_owned()).collect();
         let ids = self.ids(TableName::User, ids)?;
         self.rows(TableName::User, "id = ANY ($1)", vec![ids], "id", None).await
     }
 
-    /// A page of the user's tasks, newest first, without deleted ones, and how many all pages have.
-    pub async fn task_history(&mut self, user_id: &str, page: Page) -> Result<(Vec<Row>, i64)> {
+    async fn task_history(&mut self, user_id: &str, page: Page) -> Answer<(Vec<Row>, i64)> {
         let table = Arc::clone(self.table(MEDIA_TASKS)?);
         let params = vec![self.id(TableName::User, user_id)?];
         let condition = self.tasks_of_user("")?;
@@ -77,8 +64,7 @@ impl Session<'_> {
         Ok((read_rows(&table, &list)?, first_value(&total)?))
     }
 
-    /// What the user can spend now.
-    pub async fn balance(&mut self, user_id: &str, now_ms: i64) -> Result<i64> {
+    async fn balance(&mut self, user_id: &str, now_ms: i64) -> Answer<i64> {
         let params = [self.id(TableName::User, user_id)?, self.time_for("expiresAt", now_ms)?];
         let balance = Statement::new(include_str!("sql/balance.sql"), params);
         let [rows] = self.read([balance], "reading").await?;
@@ -88,8 +74,7 @@ impl Session<'_> {
         first_value(&rows)
     }
 
-    /// All that the user can spend now, in draw order.
-    pub async fn all_spendable_grants(&mut self, user_id: &str, now_ms: i64) -> Result<Vec<Grant>> {
+    async fn all_spendable_grants(&mut self, user_id: &str, now_ms: i64) -> Answer<Vec<Grant>> {
         let users = self.ids(TableName::User, vec![user_id.to_owned()])?;
         let params = [users, self.time_for("expiresAt", now_ms)?];
         // A read takes no locks.
@@ -98,27 +83,23 @@ impl Session<'_> {
         read_grants(&rows)
     }
 
-    /// A page of rows, newest first.
-    pub async fn list(&mut self, filter: &Filter, page: Page) -> Result<Vec<Row>> {
+    async fn list(&mut self, filter: &Filter, page: Page) -> Answer<Vec<Row>> {
         let (condition, params) = self.conditions(filter)?;
         self.rows(filter.table, &condition, params, NEWEST_FIRST, Some(page.window())).await
     }
 
-    /// How many rows all pages have.
-    pub async fn count(&mut self, filter: &Filter) -> Result<i64> {
+    async fn count(&mut self, filter: &Filter) -> Answer<i64> {
         self.table(filter.table)?;
         let (condition, params) = self.conditions(filter)?;
         self.value(count(filter.table, &condition, params)).await
     }
 
-    /// Charges of this user that may be a task's, oldest first: the one with this id, and those whose
-    /// metadata holds this text.
-    pub async fn charges_about(
+    async fn charges_about(
         &mut self,
         user_id: &str,
         charge_id: Option<&str>,
         about: &str,
-    ) -> Result<Vec<Row>> {
+    ) -> Answer<Vec<Row>> {
         let condition = "user_id = $1 AND transaction_type = 'consume' \
                          AND (id = $2 OR position($3 in metadata::text) > 0)";
         let mut charge = self.id(TableName::Credit, charge_id.unwrap_or_default())?;
@@ -129,8 +110,7 @@ impl Session<'_> {
         self.rows(TableName::Credit, condition, params, "created_at, id", None).await
     }
 
-    /// Tasks that no worker has touched for long, oldest first.
-    pub async fn stuck_tasks(&mut self, filter: &StuckFilter, now_ms: i64) -> Result<Vec<Row>> {
+    async fn stuck_tasks(&mut self, filter: &StuckFilter, now_ms: i64) -> Answer<Vec<Row>> {
         let table = TableName::Tasks(filter.kind);
         let before = self.time_in(table, "updatedAt", now_ms - filter.older_than_ms)?;
         let params = vec![texts(filter.statuses.clone()), before];
@@ -139,8 +119,16 @@ impl Session<'_> {
         let window = Window { limit: i64::from(filter.limit), offset: i64::from(filter.skip) };
         self.rows(table, condition, params, "updated_at, id", Some(window)).await
     }
+}
 
-    fn conditions(&self, filter: &Filter) -> Result<(String, Vec<(Param, Type)>)> {
+impl Session {
+    /// Which rows of `media_tasks` are the user's, without deleted ones.
+    fn tasks_of_user(&self, and: &str) -> Answer<String> {
+        let not_deleted = self.table(MEDIA_TASKS)?.and_not_deleted();
+        Ok(format!("user_id = $1{and}{not_deleted}"))
+    }
+
+    fn conditions(&self, filter: &Filter) -> Answer<(String, Vec<(Param, Type)>)> {
         let mut condition = "TRUE".to_owned();
         let mut params = Vec::new();
         for (column, value) in &filter.equal {
@@ -162,7 +150,7 @@ impl Session<'_> {
         params: Vec<(Param, Type)>,
         order: &str,
         window: Option<Window>,
-    ) -> Result<Vec<Row>> {
+    ) -> Answer<Vec<Row>> {
         let found = Arc::clone(self.table(table)?);
         let list = list(&found.select_list, table, condition, params, order, window);
         let [rows] = self.read([list], "reading").await?;
@@ -172,7 +160,7 @@ impl Session<'_> {
     async fn value<T: for<'r> tokio_postgres::types::FromSql<'r>>(
         &mut self,
         statement: Statement,
-    ) -> Result<T> {
+    ) -> Answer<T> {
         let [rows] = self.read([statement], "reading").await?;
         first_value(&rows)
     }
@@ -180,7 +168,7 @@ impl Session<'_> {
 
 fn first_value<T: for<'r> tokio_postgres::types::FromSql<'r>>(
     rows: &[tokio_postgres::Row],
-) -> Result<T> {
+) -> Answer<T> {
     match rows.first() {
         Some(row) => get(row, 0),
         None => Err(Failure::Lost("the server sent no value".to_owned())),

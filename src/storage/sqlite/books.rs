@@ -13,7 +13,10 @@ use crate::domain::audit::Owners;
 use crate::domain::books::{RowId, TaskEntry, Times};
 use crate::domain::table::{TableName, TaskKind};
 use crate::error::Result;
+use crate::storage::Row;
 use crate::storage::books::{BooksPage, CreditEntry, Odd, Shelf};
+use crate::storage::failure::Answer;
+use crate::storage::store::ReadBooks;
 
 /// The users of a page: a condition on `user_id` with its parameters.
 struct Range {
@@ -21,9 +24,38 @@ struct Range {
     parameters: Vec<String>,
 }
 
+impl ReadBooks for Database {
+    async fn books(&mut self, shelf: &Shelf) -> Answer<BooksPage> {
+        Ok(self.read_books(shelf)?)
+    }
+
+    async fn owners(&mut self, rows: &[RowId]) -> Answer<Owners> {
+        Ok(self.read_owners(rows)?)
+    }
+
+    async fn find_all(&mut self, table: TableName, ids: &[&str]) -> Answer<Vec<Row>> {
+        Ok(self.rows_with_ids(table, ids)?)
+    }
+
+    /// The transaction is the writer's, and has the lock.
+    async fn books_to_change(&mut self, user_ids: &[String]) -> Answer<BooksPage> {
+        let mut all = BooksPage::default();
+        for user_id in user_ids {
+            let page = self.read_books(&Shelf::User(user_id.clone()))?;
+            all.credit_rows += page.credit_rows;
+            all.books.extend(page.books);
+        }
+        Ok(all)
+    }
+
+    async fn rows_to_change(&mut self, ids: &[&str]) -> Answer<Vec<Row>> {
+        Ok(self.rows_with_ids(TableName::Credit, ids)?)
+    }
+}
+
 impl Database {
     /// Some users' books, and where the next page begins.
-    pub(super) fn read_books(&mut self, shelf: &Shelf) -> Result<BooksPage> {
+    fn read_books(&mut self, shelf: &Shelf) -> Result<BooksPage> {
         let (range, next) = self.range(shelf)?;
         let mut page = BooksPage { next, ..BooksPage::default() };
         self.each(TableName::Credit, CREDIT, &range, |row, times, odd| {
@@ -51,7 +83,7 @@ impl Database {
     }
 
     /// Whose these rows are, those that are there.
-    pub(super) fn read_owners(&mut self, rows: &[RowId]) -> Result<Owners> {
+    fn read_owners(&mut self, rows: &[RowId]) -> Result<Owners> {
         let mut owners = Owners::new();
         for (table, id) in rows {
             if self.schema.table(*table).is_err() {

@@ -12,27 +12,142 @@ use super::purses::Purse;
 use super::statements::Verb;
 use super::value::{Bound, Cells, read, time_ms, whole};
 use super::views::{in_states, user_and_statuses};
-use crate::domain::charge::{Charge, EXPIRY_UNREADABLE_MS, Grant};
-use crate::domain::credits::Credits;
+use crate::domain::charge::{Charge, ChargeFacts, EXPIRY_UNREADABLE_MS, Grant};
+use crate::domain::grant::{GrantFacts, NewGrant};
 use crate::domain::plan::{self, Plan, RowChange};
 use crate::domain::refund::Refundable;
-use crate::domain::table::{TableName, TaskKind};
+use crate::domain::table::TableName::{self, Credit, Tasks, User};
+use crate::domain::table::TaskKind;
 use crate::domain::task::TaskFacts;
 use crate::domain::value::Fields;
 use crate::error::{Error, Result};
+use crate::storage::Row;
+use crate::storage::failure::Answer;
 use crate::storage::schema::{Schema, Table};
-use crate::storage::{Ledger, Row};
+use crate::storage::store::{Facts, FoundTask, LoadFacts, Wanted, WantedTask, WritePlans, Written};
 
 /// In draw order.
 pub(super) const SPENDABLE_GRANTS: &str = include_str!("sql/spendable_grants.sql");
 
-impl Ledger for Database {
-    fn schema(&self) -> &Schema {
-        &self.schema
+impl LoadFacts for Database {
+    fn schema(&self) -> Result<&Schema> {
+        Ok(&self.schema)
     }
 
+    async fn charge_facts(&mut self, wanted: &Wanted, now_ms: i64) -> Answer<Facts> {
+        let mut facts = Facts::default();
+        for (user_id, credits) in &wanted.credits {
+            if !self.exists(User, "id", user_id)? {
+                continue;
+            }
+            facts.users.insert(user_id.clone());
+            if *credits > 0 {
+                let grants = self.spendable_grants(user_id, *credits, now_ms)?;
+                facts.grants.insert(user_id.clone(), grants);
+            }
+        }
+        for (kind, id) in &wanted.tasks {
+            if self.exists(Tasks(*kind), "id", id)? {
+                facts.tasks.insert((*kind, id.clone()));
+            }
+        }
+        for number in &wanted.transaction_nos {
+            if self.exists(Credit, "transaction_no", number)? {
+                facts.transaction_nos.insert(number.clone());
+            }
+        }
+        for id in &wanted.charge_ids {
+            facts.charges.extend(self.read_charge(id)?.map(|charge| (id.clone(), charge)));
+        }
+        for (kind, users) in &wanted.active_of {
+            for user_id in users {
+                let active = self.tasks_at_risk(*kind, user_id)?;
+                facts.active.insert((*kind, user_id.clone()), active);
+            }
+        }
+        for user_id in &wanted.trials_of {
+            facts.free_trials.insert(user_id.clone(), self.free_trials_used(user_id)?);
+        }
+        Ok(facts)
+    }
+
+    async fn task_facts(
+        &mut self,
+        wanted: &WantedTask<'_>,
+        now_ms: i64,
+    ) -> Answer<Option<FoundTask>> {
+        let Some(task) = self.read_task(wanted.kind, wanted.id)? else { return Ok(None) };
+        let funds = match wanted.charge {
+            Some((credits, transaction_no)) => ChargeFacts {
+                user_exists: self.exists(User, "id", &task.user_id)?,
+                transaction_no_taken: self.is_taken("transaction_no", transaction_no)?,
+                grants: self.spendable_grants(&task.user_id, credits, now_ms)?,
+            },
+            None => ChargeFacts::default(),
+        };
+        Ok(Some(FoundTask { task, charge: None, drawn_on: Vec::new(), funds }))
+    }
+
+    async fn refund_facts(&mut self, charge_id: &str) -> Answer<(Option<Charge>, Vec<Grant>)> {
+        Ok((self.read_charge(charge_id)?, Vec::new()))
+    }
+
+    async fn grant_facts(&mut self, grant: &NewGrant) -> Answer<GrantFacts> {
+        Ok(GrantFacts {
+            user_exists: self.exists(User, "id", &grant.user_id)?,
+            id_taken: self.is_taken("id", grant.id.as_deref())?,
+            transaction_no_taken: self
+                .is_taken("transaction_no", grant.transaction_no.as_deref())?,
+        })
+    }
+
+    async fn charge(&mut self, id: Option<&str>, _: Option<Charge>) -> Answer<Option<Charge>> {
+        Ok(id.map_or(Ok(None), |id| self.read_charge(id))?)
+    }
+
+    async fn grants_drawn_on(
+        &mut self,
+        refundable: &Refundable,
+        _: Vec<Grant>,
+    ) -> Answer<Vec<Grant>> {
+        let mut grants = Vec::with_capacity(refundable.draws.len());
+        for draw in &refundable.draws {
+            let ids = [&draw.credit_id, &refundable.user_id];
+            let sql = include_str!("sql/grant_of_user.sql");
+            grants.extend(self.first(sql, ids, |row| self.read_grant(row))?.flatten());
+        }
+        Ok(grants)
+    }
+
+    async fn has_task(&mut self, kind: TaskKind, id: &str) -> Answer<bool> {
+        let is_there = self.schema.table(Tasks(kind)).is_ok();
+        Ok(is_there && self.exists(Tasks(kind), "id", id)?)
+    }
+}
+
+impl WritePlans for Database {
+    async fn write(&mut self, plans: &[&Plan], now_ms: i64) -> Answer<Written> {
+        let mut written = Written::default();
+        for plan in plans {
+            self.apply(plan, now_ms)?;
+        }
+        for plan in plans {
+            let (table, id) = &plan.reply;
+            if let Some(row) = self.find_row(*table, id)? {
+                written.insert(*table, id.clone(), row);
+            }
+        }
+        Ok(written)
+    }
+
+    /// The writer ends it.
+    fn roll_back(&mut self) {}
+}
+
+impl Database {
+    /// Whether a row with this value in a column that is unique is there.
     fn exists(&mut self, table: TableName, column: &'static str, value: &str) -> Result<bool> {
-        let is_user = table == TableName::User && column == "id";
+        let is_user = table == User && column == "id";
         if is_user && self.purses.knows_user(value) {
             return Ok(true);
         }
@@ -44,13 +159,19 @@ impl Ledger for Database {
         Ok(exists)
     }
 
-    fn tasks_at_risk(&mut self, kind: TaskKind, user_id: &str) -> Result<i64> {
-        let statuses = kind.statuses_at_risk();
-        let condition = format!("user_id = ? AND {}", in_states(statuses.len()));
-        self.count_rows(TableName::Tasks(kind), &condition, &user_and_statuses(&user_id, statuses))
+    /// Whether a row of `credit` has the value that the caller chose, if it chose one.
+    fn is_taken(&mut self, column: &'static str, value: Option<&str>) -> Result<bool> {
+        value.map_or(Ok(false), |value| self.exists(Credit, column, value))
     }
 
-    fn free_trials_used(&mut self, user_id: &str) -> Result<i64> {
+    /// How many tasks of this kind the user has whose credits are at risk.
+    fn tasks_at_risk(&self, kind: TaskKind, user_id: &str) -> Result<i64> {
+        let statuses = kind.statuses_at_risk();
+        let condition = format!("user_id = ? AND {}", in_states(statuses.len()));
+        self.count_rows(Tasks(kind), &condition, &user_and_statuses(&user_id, statuses))
+    }
+
+    fn free_trials_used(&self, user_id: &str) -> Result<i64> {
         let sql = r#"SELECT COALESCE(free_trial_used, 0) FROM "user" WHERE id = ?1"#;
         let unit = self.schema.timestamp_unit;
         self.first(sql, [user_id], |row| {
@@ -59,8 +180,8 @@ impl Ledger for Database {
         .unwrap_or(Ok(0))
     }
 
-    fn task_facts(&mut self, kind: TaskKind, id: &str) -> Result<Option<TaskFacts>> {
-        let table = self.schema.table(TableName::Tasks(kind))?;
+    fn read_task(&self, kind: TaskKind, id: &str) -> Result<Option<TaskFacts>> {
+        let table = self.schema.table(Tasks(kind))?;
         let unit = self.schema.timestamp_unit;
         let credit_id = table.column_or("credit_id", "NULL");
         let free_trial = match self.schema.has_free_trials(kind) {
@@ -84,7 +205,7 @@ impl Ledger for Database {
         self.first(&sql, [id], |row| Ok(read(Cells { row, table, id, unit })))?.transpose()
     }
 
-    fn charge(&mut self, id: &str) -> Result<Option<Charge>> {
+    fn read_charge(&self, id: &str) -> Result<Option<Charge>> {
         let sql = "SELECT user_id, status, credits, consumed_detail, metadata FROM credit
                    WHERE id = ?1 AND transaction_type = 'consume'";
         let unit = self.schema.timestamp_unit;
@@ -106,12 +227,8 @@ impl Ledger for Database {
         .transpose()
     }
 
-    fn spendable_grants(
-        &mut self,
-        user_id: &str,
-        credits: Credits,
-        now_ms: i64,
-    ) -> Result<Vec<Grant>> {
+    /// In draw order: all that can be spent, or as many as cover `credits`.
+    fn spendable_grants(&mut self, user_id: &str, credits: i64, now_ms: i64) -> Result<Vec<Grant>> {
         if let Some(grants) = self.purses.covering(user_id, credits, now_ms) {
             return Ok(grants);
         }
@@ -123,17 +240,8 @@ impl Ledger for Database {
         Ok(covering)
     }
 
-    fn grants_drawn_on(&mut self, refundable: &Refundable) -> Result<Vec<Grant>> {
-        let mut grants = Vec::with_capacity(refundable.draws.len());
-        for draw in &refundable.draws {
-            let ids = [&draw.credit_id, &refundable.user_id];
-            let sql = include_str!("sql/grant_of_user.sql");
-            grants.extend(self.first(sql, ids, |row| self.read_grant(row))?.flatten());
-        }
-        Ok(grants)
-    }
-
-    fn apply(&mut self, plan: &Plan, now_ms: i64) -> Result<()> {
+    /// Writes a plan. Each statement must change what the plan says, or it fails.
+    pub fn apply(&mut self, plan: &Plan, now_ms: i64) -> Result<()> {
         if plan.gives() {
             self.purses.forget(&plan.user_id);
         }
@@ -156,18 +264,16 @@ impl Ledger for Database {
         self.purses.drawn(&plan.user_id, &plan.draws);
         Ok(())
     }
-}
 
-impl Database {
     /// The user's next grants: enough to cover a charge, and some more for the next charges.
-    fn read_purse(&self, user_id: &str, credits: Credits, now_ms: i64) -> Result<Purse> {
+    fn read_purse(&self, user_id: &str, credits: i64, now_ms: i64) -> Result<Purse> {
         let now = self.schema.timestamp_unit.exactly_from_ms(now_ms);
         let load = || {
             let mut statement = self.connection.prepare_cached(SPENDABLE_GRANTS)?;
             let mut rows = statement.query(params![user_id, now])?;
             let mut purse = Purse { grants: Vec::new(), complete: false, read_at_ms: now_ms };
             let mut covered: i64 = 0;
-            while covered < credits.get() || purse.grants.len() < Purse::ENOUGH {
+            while covered < credits || purse.grants.len() < Purse::ENOUGH {
                 let Some(row) = rows.next()? else {
                     purse.complete = true;
                     break;
@@ -183,7 +289,7 @@ impl Database {
 
     /// Raises or lowers the number of free trials that a user has used.
     fn count_free_trials(&self, user_id: &str, more: i64, updated_at: i64) -> Result<()> {
-        let touch = match self.schema.table(TableName::User)?.has("updated_at") {
+        let touch = match self.schema.table(User)?.has("updated_at") {
             true => ", updated_at = ?3",
             false => "",
         };

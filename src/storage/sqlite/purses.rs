@@ -8,7 +8,6 @@
 use std::collections::{HashMap, HashSet};
 
 use crate::domain::charge::{Grant, draw_down};
-use crate::domain::credits::Credits;
 use crate::domain::detail::Draw;
 
 /// The purses of some users, and which users there are.
@@ -34,13 +33,13 @@ impl Purse {
     pub(super) const ENOUGH: usize = 32;
 
     /// The grants that cover a charge; all that can be spent, if they don't and the purse is complete.
-    pub(super) fn covering(&self, credits: Credits, now_ms: i64) -> Option<Vec<Grant>> {
+    pub(super) fn covering(&self, credits: i64, now_ms: i64) -> Option<Vec<Grant>> {
         let mut covered: i64 = 0;
         let mut covering = Vec::new();
         for grant in self.grants.iter().filter(|grant| grant.is_spendable(now_ms)) {
             covered = covered.saturating_add(grant.remaining);
             covering.push(grant.clone());
-            if covered >= credits.get() {
+            if covered >= credits {
                 return Some(covering);
             }
         }
@@ -53,12 +52,7 @@ impl Purses {
     const MOST: usize = 4_000;
 
     /// The grants of a user that decide on a charge, if they are known.
-    pub(super) fn covering(
-        &self,
-        user_id: &str,
-        credits: Credits,
-        now_ms: i64,
-    ) -> Option<Vec<Grant>> {
+    pub(super) fn covering(&self, user_id: &str, credits: i64, now_ms: i64) -> Option<Vec<Grant>> {
         let purse = self.purses.get(user_id)?;
         // Had the clock been set back, a grant could be spendable again that was not when we read.
         if now_ms < purse.read_at_ms { None } else { purse.covering(credits, now_ms) }
@@ -107,7 +101,6 @@ impl Purses {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::value::Value;
 
     fn grant(id: &str, remaining: i64, expires_at_ms: Option<i64>) -> Grant {
         Grant {
@@ -118,10 +111,6 @@ mod tests {
             expires_at_ms,
             active: true,
         }
-    }
-
-    fn credits(amount: i64) -> Credits {
-        Credits::parse("credits", Some(&Value::Integer(amount))).unwrap()
     }
 
     #[test]
@@ -143,12 +132,12 @@ mod tests {
         for (complete, now_ms, amount, expected) in rows {
             let mut purses = Purses::default();
             purses.remember("u", Purse { grants: grants(), complete, read_at_ms: 50 });
-            let found = purses.covering("u", credits(amount), now_ms);
+            let found = purses.covering("u", amount, now_ms);
             let ids =
                 found.map(|grants| grants.into_iter().map(|grant| grant.id).collect::<Vec<_>>());
             let expected = expected.map(|ids| ids.iter().map(|id| (*id).to_owned()).collect());
             assert_eq!(ids, expected, "{complete} {now_ms} {amount}");
-            assert!(purses.covering("v", credits(1), now_ms).is_none());
+            assert!(purses.covering("v", 1, now_ms).is_none());
         }
     }
 
@@ -156,7 +145,7 @@ mod tests {
     fn more_credits_than_can_be_counted_cover_a_charge() {
         let grants = vec![grant("a", 5, None), grant("b", i64::MAX, None)];
         let purse = Purse { grants, complete: false, read_at_ms: 50 };
-        let covering = purse.covering(credits(6), 50).map(|grants| grants.len());
+        let covering = purse.covering(6, 50).map(|grants| grants.len());
         assert_eq!(covering, Some(2));
     }
 }

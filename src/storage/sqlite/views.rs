@@ -8,23 +8,22 @@ use rusqlite::{params, params_from_iter};
 use super::Database;
 use super::error::Doing;
 use super::ledger::SPENDABLE_GRANTS;
-use crate::domain::audit::Owners;
-use crate::domain::books::RowId;
 use crate::domain::charge::Grant;
 use crate::domain::table::{TableName, TaskKind};
 use crate::error::Result;
-use crate::storage::books::{BooksPage, Shelf};
-use crate::storage::{Filter, Page, Row, StuckFilter, Views, Window};
+use crate::storage::failure::Answer;
+use crate::storage::store::Views;
+use crate::storage::{Filter, Page, Row, StuckFilter, Window};
 
 const MEDIA_TASKS: TableName = TableName::Tasks(TaskKind::Media);
 const NEWEST_FIRST: &str = "created_at DESC, id DESC";
 
 impl Views for Database {
-    fn find(&mut self, table: TableName, id: &str) -> Result<Option<Row>> {
-        self.find_row(table, id)
+    async fn find(&mut self, table: TableName, id: &str) -> Answer<Option<Row>> {
+        Ok(self.find_row(table, id)?)
     }
 
-    fn find_transaction(&mut self, transaction_no: &str) -> Result<Option<Row>> {
+    async fn find_transaction(&mut self, transaction_no: &str) -> Answer<Option<Row>> {
         let rows = self.rows(
             TableName::Credit,
             "transaction_no = ?",
@@ -35,68 +34,71 @@ impl Views for Database {
         Ok(rows.into_iter().next())
     }
 
-    fn active_tasks(&mut self, user_id: &str, statuses: &[String]) -> Result<Vec<Row>> {
+    async fn active_tasks(&mut self, user_id: &str, statuses: &[String]) -> Answer<Vec<Row>> {
         let condition = self.tasks_in(statuses)?;
         let parameters = user_and_statuses(&user_id, statuses);
-        self.rows(MEDIA_TASKS, &condition, &parameters, NEWEST_FIRST, None)
+        Ok(self.rows(MEDIA_TASKS, &condition, &parameters, NEWEST_FIRST, None)?)
     }
 
-    fn has_active_task(&mut self, user_id: &str, statuses: &[String]) -> Result<bool> {
+    async fn has_active_task(&mut self, user_id: &str, statuses: &[String]) -> Answer<bool> {
         let condition = self.tasks_in(statuses)?;
         let sql = format!("SELECT 1 FROM media_tasks WHERE {condition} LIMIT 1");
         let parameters = user_and_statuses(&user_id, statuses);
-        self.first(&sql, params_from_iter(parameters), |_| Ok(())).map(|row| row.is_some())
+        Ok(self.first(&sql, params_from_iter(parameters), |_| Ok(()))?.is_some())
     }
 
-    fn task_history(&mut self, user_id: &str, page: Page) -> Result<Vec<Row>> {
+    async fn users(&mut self, ids: &[&str]) -> Answer<Vec<Row>> {
+        Ok(self.rows_with_ids(TableName::User, ids)?)
+    }
+
+    async fn task_history(&mut self, user_id: &str, page: Page) -> Answer<(Vec<Row>, i64)> {
         let condition = self.tasks_of_user()?;
-        self.rows(MEDIA_TASKS, &condition, &[&user_id], NEWEST_FIRST, Some(page.window()))
+        let total = self.count_rows(MEDIA_TASKS, &condition, &[&user_id])?;
+        let window = Some(page.window());
+        let rows = self.rows(MEDIA_TASKS, &condition, &[&user_id], NEWEST_FIRST, window)?;
+        Ok((rows, total))
     }
 
-    fn task_count(&mut self, user_id: &str) -> Result<i64> {
-        self.count_rows(MEDIA_TASKS, &self.tasks_of_user()?, &[&user_id])
-    }
-
-    fn balance(&mut self, user_id: &str, now_ms: i64) -> Result<i64> {
+    async fn balance(&mut self, user_id: &str, now_ms: i64) -> Answer<i64> {
         let now = self.schema.timestamp_unit.exactly_from_ms(now_ms);
         let sql = include_str!("sql/balance.sql");
         let sum = self.first(sql, params![user_id, now], |row| row.get(0))?;
         Ok(sum.unwrap_or(0))
     }
 
-    fn all_spendable_grants(&mut self, user_id: &str, now_ms: i64) -> Result<Vec<Grant>> {
+    async fn all_spendable_grants(&mut self, user_id: &str, now_ms: i64) -> Answer<Vec<Grant>> {
         let now = self.schema.timestamp_unit.exactly_from_ms(now_ms);
         let load = || {
             let mut statement = self.connection.prepare_cached(SPENDABLE_GRANTS)?;
             let rows = statement.query_map(params![user_id, now], |row| self.read_grant(row))?;
             rows.filter_map(rusqlite::Result::transpose).collect::<rusqlite::Result<_>>()
         };
-        load().doing("reading grants")
+        Ok(load().doing("reading grants")?)
     }
 
-    fn list(&mut self, filter: &Filter, page: Page) -> Result<Vec<Row>> {
+    async fn list(&mut self, filter: &Filter, page: Page) -> Answer<Vec<Row>> {
         let (condition, parameters) = conditions(filter);
-        self.rows(filter.table, &condition, &parameters, NEWEST_FIRST, Some(page.window()))
+        Ok(self.rows(filter.table, &condition, &parameters, NEWEST_FIRST, Some(page.window()))?)
     }
 
-    fn count(&mut self, filter: &Filter) -> Result<i64> {
+    async fn count(&mut self, filter: &Filter) -> Answer<i64> {
         let (condition, parameters) = conditions(filter);
-        self.count_rows(filter.table, &condition, &parameters)
+        Ok(self.count_rows(filter.table, &condition, &parameters)?)
     }
 
-    fn charges_about(
+    async fn charges_about(
         &mut self,
         user_id: &str,
         charge_id: Option<&str>,
         text: &str,
-    ) -> Result<Vec<Row>> {
+    ) -> Answer<Vec<Row>> {
         let condition = "user_id = ? AND transaction_type = 'consume' \
                          AND (id = ? OR instr(metadata, ?) > 0)";
         let parameters: [&dyn ToSql; 3] = [&user_id, &charge_id, &text];
-        self.rows(TableName::Credit, condition, &parameters, "created_at, id", None)
+        Ok(self.rows(TableName::Credit, condition, &parameters, "created_at, id", None)?)
     }
 
-    fn stuck_tasks(&mut self, filter: &StuckFilter, now_ms: i64) -> Result<Vec<Row>> {
+    async fn stuck_tasks(&mut self, filter: &StuckFilter, now_ms: i64) -> Answer<Vec<Row>> {
         let before = self.schema.timestamp_unit.from_ms(now_ms - filter.older_than_ms);
         // Text and bytes are above all numbers. A task whose time can't be read counts as stuck too.
         let unreadable = "updated_at IS NULL OR updated_at >= ''";
@@ -106,20 +108,7 @@ impl Views for Database {
         let parameters: Vec<&dyn ToSql> = statuses.chain([&before as &dyn ToSql]).collect();
         let window = Window { limit: i64::from(filter.limit), offset: i64::from(filter.skip) };
         let table = TableName::Tasks(filter.kind);
-        self.rows(table, &condition, &parameters, "updated_at, id", Some(window))
-    }
-
-    fn books(&mut self, shelf: &Shelf) -> Result<BooksPage> {
-        self.read_books(shelf)
-    }
-
-    fn owners(&mut self, rows: &[RowId]) -> Result<Owners> {
-        self.read_owners(rows)
-    }
-
-    fn find_all(&mut self, table: TableName, ids: &[&str]) -> Result<Vec<Row>> {
-        let ids = serde_json::Value::from(ids).to_string();
-        self.rows(table, "id IN (SELECT value FROM json_each(?))", &[&ids], "id", None)
+        Ok(self.rows(table, &condition, &parameters, "updated_at, id", Some(window))?)
     }
 }
 
@@ -162,6 +151,12 @@ impl Database {
             keys.into_iter().map(read).collect::<rusqlite::Result<_>>()
         };
         load().doing("reading")
+    }
+
+    /// The rows with these ids, in any order, with one statement.
+    pub(super) fn rows_with_ids(&self, table: TableName, ids: &[&str]) -> Result<Vec<Row>> {
+        let ids = serde_json::Value::from(ids).to_string();
+        self.rows(table, "id IN (SELECT value FROM json_each(?))", &[&ids], "id", None)
     }
 
     /// What finds a row of this table. A view, or a table WITHOUT ROWID, has ids alone. A statement that is kept

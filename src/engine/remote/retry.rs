@@ -7,7 +7,8 @@ use tracing::warn;
 use super::Engine;
 use super::run::is_taken;
 use crate::error::Error;
-use crate::storage::postgres::Failure;
+use crate::storage::failure::Failure;
+use crate::storage::server::Server;
 
 /// What one request met so far.
 pub(super) struct Attempts {
@@ -35,7 +36,11 @@ impl Attempts {
     }
 
     /// How long to wait before the next attempt. `None`: the failure is the answer.
-    pub(super) fn pause(&mut self, failure: &Failure, engine: &Engine) -> Option<Duration> {
+    pub(super) fn pause<S: Server>(
+        &mut self,
+        failure: &Failure,
+        engine: &Engine<S>,
+    ) -> Option<Duration> {
         let (retries, server) = (&engine.retries, &engine.server);
         match failure {
             Failure::Conflict(_) | Failure::Refused(Error::TransactionNoCollision) => {
@@ -76,7 +81,7 @@ impl Attempts {
                 })
             }
             // Another transaction has just taken a name that the guards saw free: let them look again.
-            Failure::Refused(error) if !self.met_one && is_taken(error) => {
+            Failure::Refused(error) if !self.met_one && is_taken::<S>(error) => {
                 self.met_one = true;
                 Some(Duration::ZERO)
             }

@@ -1,13 +1,13 @@
-//! The engine over PostgreSQL: requests run side by side on a pool of connections that everybody in this
-//! process shares who opens the same database. Those that charge share transactions.
+//! The engine over a server: requests run side by side on a pool of connections, which all connections of this
+//! process to the same database share. Those that charge share transactions.
 
-mod again;
-mod batches;
+mod batch;
 mod charges;
+mod retry;
 mod run;
 
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, LazyLock, Mutex, PoisonError};
+use std::sync::{Arc, LazyLock};
 use std::time::{Duration, Instant};
 
 use serde_json::{Value as Json, json};
@@ -15,55 +15,54 @@ use tokio::runtime::{Builder, Runtime};
 use tokio_util::task::TaskTracker;
 
 use super::registry::{Lease, Registry};
-use super::stats::{Calls, Counter, Requests, Stats, durations};
+use super::stats::{Calls, Counter, Requests, Stats};
 use super::{Charging, Ids, Operation, Outcome, Reply, Write};
-use crate::domain::charge::NewIds;
 use crate::error::{Error, Result};
-use crate::storage::location::PostgresUrl;
-use crate::storage::postgres::{Options, Server};
-use batches::{Batches, Job, Worker};
+use crate::storage::server::Server;
+use batch::{Batches, Job, Worker};
 
-/// How an engine works. Everybody who opens one database in one process must say the same.
+/// How an engine works. Everything in one process that opens one database must say the same.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Settings {
+pub struct Settings<O> {
     /// How to use the server.
-    pub database: Options,
+    pub database: O,
     /// How many requests may wait before further ones are refused.
     pub max_queue: usize,
 }
 
-impl Default for Settings {
+impl<O: Default> Default for Settings<O> {
     fn default() -> Self {
-        Self { database: Options::default(), max_queue: 10_000 }
+        Self { database: O::default(), max_queue: 10_000 }
     }
 }
 
-static ENGINES: Registry<Box<PostgresUrl>, Engine> = Registry::new();
+/// The engines of one kind of server.
+pub(super) type Engines<S> = Registry<<S as Server>::Url, Engine<S>>;
 
 /// One runtime for all engines of a process: its threads only wait for sockets.
 static RUNTIME: LazyLock<Result<Runtime, String>> = LazyLock::new(|| {
     Builder::new_multi_thread()
         .worker_threads(2)
-        .thread_name("credits-postgres")
+        .thread_name("credits-network")
         .enable_all()
         .build()
         .map_err(|error| error.to_string())
 });
 
 /// A share of the engine of one database. The last one to be closed closes the pool.
-pub struct Connection {
-    engine: Arc<Engine>,
-    lease: Lease<Box<PostgresUrl>, Engine>,
+pub struct Connection<S: Server> {
+    engine: Arc<Engine<S>>,
+    lease: Lease<S::Url, Engine<S>>,
     /// What was sent through this share.
     requests: TaskTracker,
 }
 
-struct Engine {
-    server: Server,
-    settings: Settings,
-    ids: Mutex<Ids>,
+pub(super) struct Engine<S: Server> {
+    server: Arc<S>,
+    settings: Settings<S::Options>,
+    ids: Ids,
     waiting: AtomicUsize,
-    batches: Batches,
+    batches: Batches<S>,
     stats: Stats,
     requests: Requests,
     retries: Retries,
@@ -82,12 +81,16 @@ struct Retries {
     one_by_one: Counter,
 }
 
-impl Connection {
+impl<S: Server> Connection<S> {
     /// Joins the engine of this database, or makes it. Nothing is connected yet.
-    pub fn open(url: &PostgresUrl, settings: Settings) -> Result<Self> {
+    pub(super) fn join(
+        engines: &'static Engines<S>,
+        url: &S::Url,
+        settings: Settings<S::Options>,
+    ) -> Result<Self> {
         runtime()?;
-        let (engine, lease) = ENGINES.join(
-            Box::new(url.clone()),
+        let (engine, lease) = engines.join(
+            url.clone(),
             |engine| engine.settings == settings,
             || Engine::new(url, settings.clone()),
         )?;
@@ -147,8 +150,8 @@ impl Connection {
 }
 
 /// Hands a request over: into the queue, or to a task of its own.
-fn submit(
-    engine: &Arc<Engine>,
+fn submit<S: Server>(
+    engine: &Arc<Engine<S>>,
     requests: &TaskTracker,
     runtime: &Runtime,
     operation: Operation,
@@ -178,12 +181,12 @@ fn submit(
     }
 }
 
-impl Engine {
-    fn new(url: &PostgresUrl, settings: Settings) -> Result<Arc<Self>> {
+impl<S: Server> Engine<S> {
+    fn new(url: &S::Url, settings: Settings<S::Options>) -> Result<Arc<Self>> {
         let engine = Arc::new(Self {
-            server: Server::new(url, settings.database.clone())?,
+            server: Arc::new(S::new(url, settings.database.clone())?),
             settings,
-            ids: Mutex::default(),
+            ids: Ids::new(),
             waiting: AtomicUsize::new(0),
             batches: Batches::default(),
             stats: Stats::default(),
@@ -204,34 +207,19 @@ impl Engine {
         Ok(engine)
     }
 
-    /// The names of a row that is written now. A panic elsewhere can't leave them half made.
-    fn new_ids(&self, now_ms: i64) -> NewIds {
-        self.ids.lock().unwrap_or_else(PoisonError::into_inner).next(now_ms)
-    }
-
     fn report(&self) -> Json {
         let waiting = self.waiting.load(Ordering::Relaxed);
         let queued = waiting.saturating_sub(self.requests.running());
-        let (times, pool) = (self.server.times(), self.server.pool());
         let retries = &self.retries;
-        let more = json!({
-            "connections": {
-                "open": pool.size,
-                "idle": pool.available,
-                "waiting": pool.waiting,
-                "most": pool.max_size,
-                "waits": durations(&times.connections),
-            },
-            "roundTrips": durations(&times.round_trips),
-            "retries": {
-                "oneByOne": retries.one_by_one.get(),
-                "conflicts": retries.conflicts.get(),
-                "lostConnections": retries.lost_connections.get(),
-                "schemaChanges": retries.schema_changes.get(),
-            },
+        let mut more = self.server.report();
+        more["retries"] = json!({
+            "oneByOne": retries.one_by_one.get(),
+            "conflicts": retries.conflicts.get(),
+            "lostConnections": retries.lost_connections.get(),
+            "schemaChanges": retries.schema_changes.get(),
         });
         let queue = self.requests.report(queued, self.settings.max_queue);
-        self.stats.report("postgres", &queue, &times.commits, more)
+        self.stats.report(S::STORAGE, &queue, self.server.commits(), more)
     }
 
     /// Runs batches until there is none.
@@ -252,14 +240,14 @@ impl Engine {
 }
 
 /// A place among the requests that wait, and those that run.
-struct Slot {
-    engine: Arc<Engine>,
+struct Slot<S: Server> {
+    engine: Arc<Engine<S>>,
     came: Instant,
     started: bool,
 }
 
-impl Slot {
-    fn take(engine: &Arc<Engine>) -> Option<Self> {
+impl<S: Server> Slot<S> {
+    fn take(engine: &Arc<Engine<S>>) -> Option<Self> {
         let before = engine.waiting.fetch_add(1, Ordering::Relaxed);
         let slot = Self { engine: Arc::clone(engine), came: Instant::now(), started: false };
         let taken = before < engine.settings.max_queue;
@@ -277,7 +265,7 @@ impl Slot {
     }
 }
 
-impl Drop for Slot {
+impl<S: Server> Drop for Slot<S> {
     fn drop(&mut self) {
         if self.started {
             self.engine.requests.answered(1);

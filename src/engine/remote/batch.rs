@@ -9,38 +9,44 @@ use tokio_util::task::task_tracker::TaskTrackerToken;
 
 use super::Slot;
 use crate::engine::{Charging, Reply};
+use crate::storage::server::Server;
 
 /// A request that waits for its transaction.
-pub(super) struct Job {
+pub(super) struct Job<S: Server> {
     pub(super) request: Charging,
     pub(super) reply: Reply,
-    pub(super) slot: Slot,
+    pub(super) slot: Slot<S>,
     /// Its connection can't be closed before it is answered.
     pub(super) token: TaskTrackerToken,
 }
 
-/// The requests that wait, and who is at work.
-#[derive(Default)]
-pub(super) struct Batches {
-    state: Mutex<State>,
+/// The requests that wait, and how many workers run.
+pub(super) struct Batches<S: Server> {
+    state: Mutex<State<S>>,
 }
 
-#[derive(Default)]
-struct State {
-    waiting: VecDeque<Job>,
+struct State<S: Server> {
+    waiting: VecDeque<Job<S>>,
     /// The users whose locks a batch of this process holds: another one would only wait for it, with
     /// a connection that somebody else could use.
     busy: HashSet<String>,
     workers: usize,
 }
 
-impl Batches {
+impl<S: Server> Default for Batches<S> {
+    fn default() -> Self {
+        let state = State { waiting: VecDeque::new(), busy: HashSet::new(), workers: 0 };
+        Self { state: Mutex::new(state) }
+    }
+}
+
+impl<S: Server> Batches<S> {
     /// Few, so that there is something to share; more than one, so that the server never waits for us.
     const WORKERS: usize = 4;
     const LARGEST: usize = 64;
 
     /// Appends a request. Whether another worker is needed.
-    pub(super) fn push(&self, job: Job) -> bool {
+    pub(super) fn push(&self, job: Job<S>) -> bool {
         let mut state = self.lock();
         state.waiting.push_back(job);
         let needed = state.workers < Self::WORKERS;
@@ -51,7 +57,7 @@ impl Batches {
     }
 
     /// Takes the requests whose users are free, in their order. `None`: the worker ends.
-    fn take(&self) -> Option<Batch<'_>> {
+    fn take(&self) -> Option<Batch<'_, S>> {
         let mut state = self.lock();
         let (mut jobs, mut users) = (Vec::new(), HashSet::new());
         let mut passed_over = VecDeque::new();
@@ -79,32 +85,32 @@ impl Batches {
     }
 
     /// A panic elsewhere can't leave it half changed.
-    fn lock(&self) -> MutexGuard<'_, State> {
+    fn lock(&self) -> MutexGuard<'_, State<S>> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 /// A worker, until it is dropped. It ends when it finds nothing that it can do.
-pub(super) struct Worker<'b> {
-    batches: &'b Batches,
+pub(super) struct Worker<'b, S: Server> {
+    batches: &'b Batches<S>,
     ended: bool,
 }
 
-impl<'b> Worker<'b> {
+impl<'b, S: Server> Worker<'b, S> {
     /// The worker that [`Batches::push`] asked for.
-    pub(super) fn new(batches: &'b Batches) -> Self {
+    pub(super) fn new(batches: &'b Batches<S>) -> Self {
         Self { batches, ended: false }
     }
 
     /// The next batch.
-    pub(super) fn next(&mut self) -> Option<Batch<'b>> {
+    pub(super) fn next(&mut self) -> Option<Batch<'b, S>> {
         let batch = self.batches.take();
         self.ended = batch.is_none();
         batch
     }
 }
 
-impl Drop for Worker<'_> {
+impl<S: Server> Drop for Worker<'_, S> {
     fn drop(&mut self) {
         if !self.ended {
             self.batches.lock().workers -= 1;
@@ -113,13 +119,13 @@ impl Drop for Worker<'_> {
 }
 
 /// Requests that run together. Their users are free again when it is dropped.
-pub(super) struct Batch<'b> {
-    batches: &'b Batches,
-    pub(super) jobs: Vec<Job>,
+pub(super) struct Batch<'b, S: Server> {
+    batches: &'b Batches<S>,
+    pub(super) jobs: Vec<Job<S>>,
     users: HashSet<String>,
 }
 
-impl Drop for Batch<'_> {
+impl<S: Server> Drop for Batch<'_, S> {
     fn drop(&mut self) {
         let mut state = self.batches.lock();
         state.busy.retain(|user_id| !self.users.contains(user_id));

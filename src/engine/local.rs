@@ -1,0 +1,34 @@
+//! Requests on a store that waits for nothing: its futures are ready when they are first asked.
+
+use std::future::Future;
+use std::pin::pin;
+use std::task::{Context, Poll, Waker};
+
+use super::run::{Stamp, change};
+use super::{Outcome, Read, Write, reads, replays};
+use crate::error::{Error, Result};
+use crate::storage::failure::{Answer, Failure};
+use crate::storage::store::Store;
+
+/// Makes one change, in the transaction that the caller began: a refusal has written nothing. A call that meets
+/// its own key gets what the first one wrote.
+pub fn write<S: Store>(store: &mut S, write: &Write, stamp: Stamp<'_>) -> Result<Outcome> {
+    match ready(change(store, write, stamp)) {
+        Err(refusal) if replays::met_its_key(write, &refusal) => {
+            ready(replays::replay(store, write))
+        }
+        outcome => outcome,
+    }
+}
+
+/// Answers one question.
+pub fn read<S: Store>(store: &mut S, read: &Read, now_ms: i64) -> Result<Outcome> {
+    ready(reads::read(store, read, now_ms))
+}
+
+fn ready<T>(answer: impl Future<Output = Answer<T>>) -> Result<T> {
+    match pin!(answer).poll(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(answer) => answer.map_err(Failure::into_error),
+        Poll::Pending => Err(Error::Internal("a store that never waits has waited".to_owned())),
+    }
+}

@@ -1,0 +1,65 @@
+//! Requests that charge share a transaction. If it fails, each gets its own.
+
+use tracing::warn;
+
+use super::Engine;
+use super::run::is_about_schema;
+use crate::engine::charges::charge_each;
+use crate::engine::replays::charge_met_its_key;
+use crate::engine::{Charging, Operation, Outcome, Stamp, Write, now_ms};
+use crate::error::{Error, Result};
+use crate::storage::failure::{Answer, Failure, Witness};
+use crate::storage::server::Server;
+
+impl<S: Server> Engine<S> {
+    /// Runs requests that charge; their outcomes in order.
+    pub(super) async fn run_each(&self, requests: &[&Charging]) -> Vec<Result<Outcome>> {
+        let alone = |request: &Charging| {
+            let operation = Operation::Write(Write::Charge(request.clone()));
+            async move { self.run(&operation).await }
+        };
+        if let [request] = requests {
+            return vec![alone(request).await];
+        }
+        match self.attempt_each(requests).await {
+            Ok(mut outcomes) => {
+                for (outcome, request) in outcomes.iter_mut().zip(requests) {
+                    let again =
+                        |error| is_about_schema::<S>(error) || charge_met_its_key(request, error);
+                    if outcome.as_ref().is_err_and(again) {
+                        *outcome = alone(request).await;
+                    }
+                }
+                outcomes
+            }
+            Err(Failure::Refused(error @ (Error::DatabaseUnavailable { .. } | Error::Closed))) => {
+                requests.iter().map(|_| Err(error.clone())).collect()
+            }
+            // A bad one leaves its neighbours alone, and one that must wait does not hold them up.
+            Err(_) => {
+                warn!(
+                    requests = requests.len(),
+                    "one of a batch failed: each gets its own transaction"
+                );
+                self.retries.one_by_one.add();
+                futures_util::future::join_all(requests.iter().map(|request| alone(request))).await
+            }
+        }
+    }
+
+    /// One transaction, in which each request is accepted or refused for itself. An error means that
+    /// nothing of it is in the database.
+    async fn attempt_each(&self, requests: &[&Charging]) -> Answer<Vec<Result<Outcome>>> {
+        let mut session = self.server.session().await?;
+        let stamp = Stamp { now_ms: now_ms(), ids: &self.ids };
+        let made = charge_each(&mut session, requests, stamp).await;
+        drop(session);
+        let Err(Failure::Unknown { message, witnesses }) = made else { return made };
+        let outcome = async |witness: Option<&Witness>| {
+            let row = self.resolve(&message, witness).await;
+            row.map(|row| Outcome::Row(Some(row))).map_err(Failure::into_error)
+        };
+        let resolved = witnesses.iter().map(|witness| outcome(witness.as_ref()));
+        Ok(futures_util::future::join_all(resolved).await)
+    }
+}

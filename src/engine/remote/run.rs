@@ -1,0 +1,145 @@
+//! A request on a server: tried again where it met another transaction, and asked about where a commit was not
+//! answered.
+
+use std::time::{Duration, Instant};
+
+use tracing::debug;
+
+use super::Engine;
+use super::retry::{Attempts, pause_after};
+use crate::engine::reads::read;
+use crate::engine::replays::{met_its_key, replay};
+use crate::engine::run::{Stamp, change};
+use crate::engine::{Operation, Outcome, Write, now_ms};
+use crate::error::{Error, Result};
+use crate::storage::Row;
+use crate::storage::failure::{Answer, Failure, Witness};
+use crate::storage::server::Server;
+use crate::storage::store::Views;
+
+impl<S: Server> Engine<S> {
+    /// Runs a request, again if it met another transaction.
+    pub(super) async fn run(&self, operation: &Operation) -> Result<Outcome> {
+        let knew_schema = self.server.knows_schema();
+        let outcome = self.with_retries(operation).await;
+        // The app's owner may have run `drizzle-kit push` since.
+        if knew_schema && outcome.as_ref().is_err_and(is_about_schema::<S>) {
+            debug!("a call does not fit the tables: looking at them again");
+            self.retries.schema_changes.add();
+            self.server.forget_schema();
+            return self.with_retries(operation).await;
+        }
+        outcome
+    }
+
+    async fn with_retries(&self, operation: &Operation) -> Result<Outcome> {
+        let mut attempts = Attempts::new();
+        loop {
+            let failure = match self.attempt(operation).await {
+                Ok(outcome) => return Ok(outcome),
+                Err(failure) => failure,
+            };
+            match attempts.pause(&failure, self) {
+                Some(pause) => tokio::time::sleep(pause).await,
+                None => return Err(self.server.final_error(failure)),
+            }
+        }
+    }
+
+    async fn attempt(&self, operation: &Operation) -> Answer<Outcome> {
+        let now_ms = now_ms();
+        match operation {
+            Operation::CreateTables(tables) => {
+                self.server.create_tables(tables).await.map(|()| Outcome::Done)
+            }
+            Operation::Diagnose => self.server.diagnostics().await.map(Outcome::Diagnostics),
+            Operation::Stats => Ok(Outcome::Stats(self.report())),
+            Operation::Read(question) => {
+                let mut session = self.server.session().await?;
+                read(&mut session, question, now_ms).await
+            }
+            Operation::Write(change) => self.attempt_write(change, now_ms).await,
+        }
+    }
+
+    async fn attempt_write(&self, write: &Write, now_ms: i64) -> Answer<Outcome> {
+        let mut session = self.server.session().await?;
+        let made = change(&mut session, write, Stamp { now_ms, ids: &self.ids }).await;
+        drop(session);
+        match made {
+            Err(Failure::Refused(refusal)) if met_its_key(write, &refusal) => {
+                replay(&mut self.server.session().await?, write).await
+            }
+            Err(Failure::Unknown { message, witnesses }) if !witnesses.is_empty() => {
+                let rows = witnesses.iter().map(|witness| self.resolve(&message, witness.as_ref()));
+                let rows = futures_util::future::try_join_all(rows).await;
+                // What is not written now will not be: that is an answer, and no reason to try again.
+                let rows = rows.map_err(Failure::into_error)?;
+                let mut rows = rows.into_iter().map(|row| Outcome::Row(Some(row)));
+                Ok(match write {
+                    Write::Together(_) => Outcome::All(rows.collect()),
+                    _ => rows.next().unwrap_or(Outcome::Done),
+                })
+            }
+            made => made,
+        }
+    }
+
+    /// After a commit that was not answered: looks whether its row is there, which is the answer. While
+    /// no server can be asked, it goes on for as long as a connection may take. The row that the caller gets.
+    pub(super) async fn resolve(&self, message: &str, witness: Option<&Witness>) -> Answer<Row> {
+        // A refusal may have been owed to a plan that was undone with the others, so it is none.
+        let Some(witness) = witness else { return Err(Failure::Lost(message.to_owned())) };
+        let began = Instant::now();
+        for attempt in 1.. {
+            match self.server.find_settled(witness).await {
+                Ok(Some(row)) if witness.is(&row) => return self.reply_of(witness, row).await,
+                // It was undone with its connection: nothing was written.
+                Ok(_) => return Err(Failure::Lost(message.to_owned())),
+                Err(failure) if can_pass(&failure) && began.elapsed() < self.server.patience() => {
+                    self.server.close_idle(Duration::ZERO);
+                    tokio::time::sleep(pause_after(attempt)).await;
+                }
+                Err(_) => break,
+            }
+        }
+        Err(Failure::unknown(message.to_owned()))
+    }
+
+    async fn reply_of(&self, witness: &Witness, row: Row) -> Answer<Row> {
+        let (table, id) = &witness.reply;
+        if (witness.table, &witness.id) == (*table, id) {
+            return Ok(row);
+        }
+        let found = self.server.session().await?.find(*table, id).await?;
+        Ok(found.ok_or_else(|| Error::Internal("a written row is gone".to_owned()))?)
+    }
+}
+
+/// Whether another connection, now or soon, can give the answer that this one did not.
+fn can_pass(failure: &Failure) -> bool {
+    match failure {
+        Failure::Refused(error) => {
+            matches!(error, Error::DatabaseUnavailable { retryable: true, .. })
+        }
+        Failure::Conflict(_) | Failure::ReadOnly(_) | Failure::Lost(_) | Failure::Ended(_) => true,
+        Failure::Unknown { .. } => false,
+    }
+}
+
+/// Whether the tables may not be what they were when they were looked at.
+pub(super) fn is_about_schema<S: Server>(error: &Error) -> bool {
+    match error {
+        Error::UnknownField { .. }
+        | Error::MissingField { .. }
+        | Error::InvalidValue { .. }
+        | Error::SchemaMismatch { .. } => true,
+        Error::InBatch { error, .. } => is_about_schema::<S>(error),
+        Error::Database { database_code, .. } => S::is_about_schema(database_code),
+        _ => false,
+    }
+}
+
+pub(super) fn is_taken<S: Server>(error: &Error) -> bool {
+    matches!(error, Error::Database { database_code, .. } if S::is_taken_key(database_code))
+}

@@ -1,0 +1,240 @@
+//! Each change of the ledger, on every store: load its facts, let the domain plan it, write the plan.
+//!
+//! It looks at everything before it writes anything: a refusal has written nothing.
+
+use super::books::{fixes_of, metadata_of};
+use super::charges::{charge_all, charge_each};
+use super::{Ids, Outcome, Write};
+use crate::domain::charge::{Charge, Grant, NewIds};
+use crate::domain::grant::{NewGrant, plan_grant};
+use crate::domain::plan::Plan;
+use crate::domain::refund::Refundable;
+use crate::domain::repair::{changed_ids, plan_fixes};
+use crate::domain::settle::{Settlement, Target, plan_settlement};
+use crate::domain::table::TableName::Credit;
+use crate::domain::table::TaskKind;
+use crate::domain::task::{Step, TaskPatch, plan_patch, plan_step};
+use crate::error::{Error, Result};
+use crate::storage::Row;
+use crate::storage::failure::{Answer, Failure, Witness};
+use crate::storage::store::{FoundTask, Store, WantedTask, Written};
+
+/// When a request runs, and what names the rows that it makes.
+#[derive(Debug, Clone, Copy)]
+pub struct Stamp<'i> {
+    /// The time, in epoch milliseconds.
+    pub now_ms: i64,
+    /// New names.
+    pub ids: &'i Ids,
+}
+
+impl Stamp<'_> {
+    /// The names of a row that is written now.
+    pub(super) fn new_ids(self) -> NewIds {
+        self.ids.next(self.now_ms)
+    }
+}
+
+/// Makes one change. Of a commit that was not answered the failure says which rows tell whether it is written.
+pub(super) async fn change<S: Store>(
+    store: &mut S,
+    write: &Write,
+    stamp: Stamp<'_>,
+) -> Answer<Outcome> {
+    match write {
+        Write::Charge(request) => {
+            let none = || Err(Error::Internal("a request without an outcome".to_owned()));
+            let outcome = charge_each(store, &[request], stamp).await?.pop();
+            outcome.unwrap_or_else(none).map_err(Failure::Refused)
+        }
+        Write::Together(requests) => charge_all(store, requests, stamp).await,
+        Write::Grant(grant) => create_grant(store, grant, stamp).await,
+        Write::UpdateTask(patch) => update_task(store, patch, stamp).await,
+        Write::Step(step) => charge_step(store, step, stamp).await,
+        Write::Settle(settlement) => settle(store, settlement, stamp).await,
+        Write::Repair(user_ids) => repair(store, user_ids, stamp.now_ms).await,
+    }
+}
+
+async fn create_grant<S: Store>(
+    store: &mut S,
+    grant: &NewGrant,
+    stamp: Stamp<'_>,
+) -> Answer<Outcome> {
+    store.schema()?.check_credit(&grant.fields)?;
+    let facts = store.grant_facts(grant).await?;
+
+    let planned = plan_grant(grant, facts, stamp.new_ids(), stamp.now_ms);
+    let planned = planned.and_then(|plan| {
+        let table = store.schema()?.table(Credit)?;
+        plan.rows.iter().try_for_each(|row| table.check_complete(&row.fields))?;
+        Ok(plan)
+    });
+    let plan = or_roll_back(store, planned)?;
+
+    let row = write(store, &plan, stamp.now_ms).await;
+    let row =
+        row.map_err(|failure| failure.with_witnesses(|| vec![Some(Witness::of_reply(&plan))]));
+    row.map(|row| Outcome::Row(Some(row)))
+}
+
+async fn update_task<S: Store>(
+    store: &mut S,
+    patch: &TaskPatch,
+    stamp: Stamp<'_>,
+) -> Answer<Outcome> {
+    let patch = &*store.schema()?.check_patch(patch)?;
+    let (kind, id) = (patch.kind, patch.id.as_str());
+    let wanted = WantedTask { kind, id, credit_id: patch.credit_id(), charge: None };
+    let Some(found) = store.task_facts(&wanted, stamp.now_ms).await? else {
+        store.roll_back();
+        return Ok(Outcome::Row(None));
+    };
+    let FoundTask { task, charge, drawn_on, .. } = found;
+    let charge = store.charge(patch.charge_to_load(&task), charge).await?;
+    let claimed = is_claimed(store, charge.as_ref(), kind, id).await?;
+    let on_charge = or_roll_back(store, patch.check(&task, charge.as_ref(), claimed))?;
+    let grants = grants_drawn_on(store, on_charge.refundable(), drawn_on).await?;
+
+    let (mut plan, refund) =
+        plan_patch(patch, &task, &on_charge, grants, stamp.new_ids(), stamp.now_ms);
+
+    fill_copy(store, &mut plan).await?;
+    let row = write(store, &plan, stamp.now_ms).await?;
+    Ok(Outcome::Updated(row, refund))
+}
+
+async fn charge_step<S: Store>(store: &mut S, step: &Step, stamp: Stamp<'_>) -> Answer<Outcome> {
+    store.schema()?.check_step(step)?;
+    let transaction_no = step.transaction_no.as_deref();
+    let charge = step.credits.map(|credits| (credits.get(), transaction_no));
+    let wanted = WantedTask { kind: step.kind, id: &step.id, credit_id: None, charge };
+    let Some(found) = store.task_facts(&wanted, stamp.now_ms).await? else {
+        store.roll_back();
+        return Ok(Outcome::Row(None));
+    };
+
+    let planned = plan_step(step, &found.task, &found.funds, stamp.new_ids(), stamp.now_ms);
+    let plan = or_roll_back(store, planned)?;
+
+    let row = write(store, &plan, stamp.now_ms).await;
+    // Its charge tells, if it has one.
+    let charge = || match plan.draws.is_empty() {
+        true => Vec::new(),
+        false => vec![Witness::of_first_row(&plan)],
+    };
+    let row = row.map_err(|failure| failure.with_witnesses(charge))?;
+    Ok(Outcome::Row(Some(row)))
+}
+
+async fn settle<S: Store>(
+    store: &mut S,
+    settlement: &Settlement,
+    stamp: Stamp<'_>,
+) -> Answer<Outcome> {
+    let (task, charge, drawn_on, claimed) = match &settlement.target {
+        Target::Charge(id) => {
+            let (charge, drawn_on) = store.refund_facts(id).await?;
+            (None, charge, drawn_on, false)
+        }
+        Target::Task(kind, id) => {
+            store.schema()?.check_settlement_of(*kind)?;
+            let wanted = WantedTask { kind: *kind, id, credit_id: None, charge: None };
+            let Some(found) = store.task_facts(&wanted, stamp.now_ms).await? else {
+                store.roll_back();
+                return Ok(Outcome::Row(None));
+            };
+            let FoundTask { task, charge, drawn_on, .. } = found;
+            let charge = store.charge(task.credit_id.as_deref(), charge).await?;
+            let claimed = is_claimed(store, charge.as_ref(), *kind, id).await?;
+            (Some(task), charge, drawn_on, claimed)
+        }
+    };
+    let checked = settlement.check(task.as_ref(), charge, claimed);
+    let (charge, settling) = or_roll_back(store, checked)?;
+    let refundable = settling.as_ref().map(|settling| &settling.refundable);
+    let grants = grants_drawn_on(store, refundable, drawn_on).await?;
+
+    let (mut plan, refund) =
+        plan_settlement(settlement, &charge, settling, grants, stamp.new_ids(), stamp.now_ms);
+
+    fill_copy(store, &mut plan).await?;
+    let row = write(store, &plan, stamp.now_ms).await?;
+    Ok(Outcome::Updated(row, Some(refund)))
+}
+
+async fn repair<S: Store>(store: &mut S, user_ids: &[String], now_ms: i64) -> Answer<Outcome> {
+    let page = store.books_to_change(user_ids).await?;
+    let fixes = fixes_of(&page, now_ms);
+    if fixes.is_empty() {
+        store.roll_back();
+        return Ok(Outcome::Fixes(fixes));
+    }
+    let rows = store.rows_to_change(&changed_ids(&fixes)).await?;
+    let metadata = metadata_of(&rows);
+
+    let plans: Vec<Plan> = fixes
+        .chunk_by(|one, next| one.user_id == next.user_id)
+        .map(|fixes| plan_fixes(fixes, &metadata, now_ms))
+        .collect();
+
+    store.write(&plans.iter().collect::<Vec<_>>(), now_ms).await?;
+    Ok(Outcome::Fixes(fixes))
+}
+
+/// Writes a plan. The row that the caller gets.
+async fn write<S: Store>(store: &mut S, plan: &Plan, now_ms: i64) -> Answer<Row> {
+    let mut written = store.write(&[plan], now_ms).await?;
+    Ok(written.take(plan).ok_or_else(not_written)?)
+}
+
+/// The row that a plan replies with.
+pub(super) fn written_row(written: &mut Written, plan: &Plan) -> Result<Outcome> {
+    written.take(plan).map(|row| Outcome::Row(Some(row))).ok_or_else(not_written)
+}
+
+fn not_written() -> Error {
+    Error::Internal("a written row did not come back".to_owned())
+}
+
+/// A refusal has written nothing, but a transaction may have begun.
+fn or_roll_back<T>(store: &mut impl Store, planned: Result<T>) -> Answer<T> {
+    planned.map_err(|refusal| {
+        store.roll_back();
+        Failure::Refused(refusal)
+    })
+}
+
+/// A new grant has the app's own columns of the row that it is made of.
+async fn fill_copy<S: Store>(store: &mut S, plan: &mut Plan) -> Answer<()> {
+    let Some((_, source)) = &plan.copies else { return Ok(()) };
+    if store.schema()?.table(Credit)?.has_own() {
+        let source = store.rows_to_change(&[source]).await?.into_iter().next();
+        plan.copy(&source.map(|row| row.own_columns()).unwrap_or_default());
+    }
+    Ok(())
+}
+
+/// Whether a charge was made for another task than this, which is there. Hardly any is.
+async fn is_claimed<S: Store>(
+    store: &mut S,
+    charge: Option<&Charge>,
+    kind: TaskKind,
+    id: &str,
+) -> Answer<bool> {
+    match charge.and_then(|charge| charge.claiming_task(kind, id)) {
+        Some((kind, id)) => store.has_task(kind, &id).await,
+        None => Ok(false),
+    }
+}
+
+async fn grants_drawn_on<S: Store>(
+    store: &mut S,
+    refundable: Option<&Refundable>,
+    found: Vec<Grant>,
+) -> Answer<Vec<Grant>> {
+    match refundable {
+        Some(refundable) => store.grants_drawn_on(refundable, found).await,
+        None => Ok(Vec::new()),
+    }
+}

@@ -1,0 +1,252 @@
+//! What the engine asks of a database, in the domain's nouns: facts, plans to write, and what pages show.
+//!
+//! A store is one database for the time of one request: a connection, with a transaction that begins when the
+//! first facts are asked for. Each question is one round trip at most, and asks for all that a decision needs.
+//! A store that waits for nothing (SQLite, memory) answers with futures that are ready.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::future::Future;
+
+use super::books::{BooksPage, Shelf};
+use super::failure::Answer;
+use super::schema::Schema;
+use super::{Filter, Page, Row, StuckFilter};
+use crate::domain::audit::Owners;
+use crate::domain::books::RowId;
+use crate::domain::charge::{Charge, ChargeFacts, Grant};
+use crate::domain::grant::{GrantFacts, NewGrant};
+use crate::domain::plan::Plan;
+use crate::domain::refund::Refundable;
+use crate::domain::table::{TableName, TaskKind};
+use crate::domain::task::TaskFacts;
+use crate::error::Result;
+
+/// A database, as far as the engine knows one.
+pub trait Store: LoadFacts + WritePlans + ReadBooks + Views + Send {}
+
+impl<S: LoadFacts + WritePlans + ReadBooks + Views + Send> Store for S {}
+
+/// What decides on a change. The first question begins a transaction; what it finds is locked until the plan
+/// is written, or [`WritePlans::roll_back`].
+pub trait LoadFacts {
+    /// The tables.
+    fn schema(&self) -> Result<&Schema>;
+    /// What decides on charges and new tasks.
+    fn charge_facts(
+        &mut self,
+        wanted: &Wanted,
+        now_ms: i64,
+    ) -> impl Future<Output = Answer<Facts>> + Send;
+    /// What decides on a change of a task. `None`: there is no such task.
+    fn task_facts(
+        &mut self,
+        wanted: &WantedTask<'_>,
+        now_ms: i64,
+    ) -> impl Future<Output = Answer<Option<FoundTask>>> + Send;
+    /// What decides on a refund of this charge: it, and grants that it drew on, as far as they come with it.
+    fn refund_facts(
+        &mut self,
+        charge_id: &str,
+    ) -> impl Future<Output = Answer<(Option<Charge>, Vec<Grant>)>> + Send;
+    /// What decides on a new grant.
+    fn grant_facts(&mut self, grant: &NewGrant) -> impl Future<Output = Answer<GrantFacts>> + Send;
+
+    /// Then: the charge with this id. `found` is the one that came with the facts.
+    fn charge(
+        &mut self,
+        id: Option<&str>,
+        found: Option<Charge>,
+    ) -> impl Future<Output = Answer<Option<Charge>>> + Send;
+    /// Then: the grants that a charge drew on, those that its user still has. `found` came with the facts.
+    fn grants_drawn_on(
+        &mut self,
+        refundable: &Refundable,
+        found: Vec<Grant>,
+    ) -> impl Future<Output = Answer<Vec<Grant>>> + Send;
+    /// Then: whether there is such a task, in a table that is there.
+    fn has_task(&mut self, kind: TaskKind, id: &str) -> impl Future<Output = Answer<bool>> + Send;
+}
+
+/// How a change ends.
+pub trait WritePlans {
+    /// Writes plans, all or none, and commits if the transaction is this request's alone. The rows that the
+    /// plans reply with. A statement that changes other rows than planned is a failure.
+    fn write(
+        &mut self,
+        plans: &[&Plan],
+        now_ms: i64,
+    ) -> impl Future<Output = Answer<Written>> + Send;
+    /// Ends a transaction in which nothing was written, without an answer. The store can't be used any more,
+    /// if the transaction was this request's alone.
+    fn roll_back(&mut self);
+}
+
+/// Whole books, for audits, statements and repairs.
+pub trait ReadBooks {
+    /// Begins a snapshot with some users' books. Then follows [`Self::owners`] or [`Self::find_all`], which
+    /// end it.
+    fn books(&mut self, shelf: &Shelf) -> impl Future<Output = Answer<BooksPage>> + Send;
+    /// Whose these rows are, those that are there. Ends the snapshot.
+    fn owners(&mut self, rows: &[RowId]) -> impl Future<Output = Answer<Owners>> + Send;
+    /// The rows with these ids, in any order. Ends the snapshot.
+    fn find_all(
+        &mut self,
+        table: TableName,
+        ids: &[&str],
+    ) -> impl Future<Output = Answer<Vec<Row>>> + Send;
+
+    /// Begins a transaction with the books of these users, whose credits nothing else changes meanwhile.
+    fn books_to_change(
+        &mut self,
+        user_ids: &[String],
+    ) -> impl Future<Output = Answer<BooksPage>> + Send;
+    /// Inside a transaction: the rows of `credit` with these ids, in any order.
+    fn rows_to_change(&mut self, ids: &[&str]) -> impl Future<Output = Answer<Vec<Row>>> + Send;
+}
+
+/// What an app's pages read, each from one snapshot of the database.
+pub trait Views {
+    /// The row with this id.
+    fn find(
+        &mut self,
+        table: TableName,
+        id: &str,
+    ) -> impl Future<Output = Answer<Option<Row>>> + Send;
+    /// The row of `credit` with this transaction number.
+    fn find_transaction(
+        &mut self,
+        transaction_no: &str,
+    ) -> impl Future<Output = Answer<Option<Row>>> + Send;
+    /// The users with these ids, in any order.
+    fn users(&mut self, ids: &[&str]) -> impl Future<Output = Answer<Vec<Row>>> + Send;
+    /// The user's media tasks in one of these states, newest first.
+    fn active_tasks(
+        &mut self,
+        user_id: &str,
+        statuses: &[String],
+    ) -> impl Future<Output = Answer<Vec<Row>>> + Send;
+    /// Whether there is such a task.
+    fn has_active_task(
+        &mut self,
+        user_id: &str,
+        statuses: &[String],
+    ) -> impl Future<Output = Answer<bool>> + Send;
+    /// A page of the user's media tasks, newest first, without deleted ones, and how many all pages have.
+    fn task_history(
+        &mut self,
+        user_id: &str,
+        page: Page,
+    ) -> impl Future<Output = Answer<(Vec<Row>, i64)>> + Send;
+    /// What the user can spend now.
+    fn balance(&mut self, user_id: &str, now_ms: i64) -> impl Future<Output = Answer<i64>> + Send;
+    /// All that the user can spend now, in draw order.
+    fn all_spendable_grants(
+        &mut self,
+        user_id: &str,
+        now_ms: i64,
+    ) -> impl Future<Output = Answer<Vec<Grant>>> + Send;
+    /// A page of rows, newest first.
+    fn list(
+        &mut self,
+        filter: &Filter,
+        page: Page,
+    ) -> impl Future<Output = Answer<Vec<Row>>> + Send;
+    /// How many rows all pages have.
+    fn count(&mut self, filter: &Filter) -> impl Future<Output = Answer<i64>> + Send;
+    /// Charges of this user that may be a task's, oldest first: the one with this id, and those whose
+    /// metadata holds this text.
+    fn charges_about(
+        &mut self,
+        user_id: &str,
+        charge_id: Option<&str>,
+        text: &str,
+    ) -> impl Future<Output = Answer<Vec<Row>>> + Send;
+    /// Tasks that no worker has touched for long, oldest first.
+    fn stuck_tasks(
+        &mut self,
+        filter: &StuckFilter,
+        now_ms: i64,
+    ) -> impl Future<Output = Answer<Vec<Row>>> + Send;
+}
+
+/// What some charges and new tasks are about.
+#[derive(Debug, Default)]
+pub struct Wanted {
+    /// How many credits each user is to be charged.
+    pub credits: BTreeMap<String, i64>,
+    /// The kinds and ids of new tasks.
+    pub tasks: Vec<(TaskKind, String)>,
+    /// The transaction numbers that callers chose.
+    pub transaction_nos: Vec<String>,
+    /// Charges that new tasks name.
+    pub charge_ids: Vec<String>,
+    /// Of which users the tasks of a kind are to be counted whose credits are at risk.
+    pub active_of: BTreeMap<TaskKind, BTreeSet<String>>,
+    /// Of which users the free trials are to be counted.
+    pub trials_of: BTreeSet<String>,
+    /// Whether to wait for locks as long as the options say. Requests that have nothing to do with each other
+    /// wait a moment: one whose user another process has locked must not hold up the others.
+    pub patient: bool,
+}
+
+/// What decides on them, all of it locked.
+#[derive(Debug, Default)]
+pub struct Facts {
+    /// The users who are there.
+    pub users: HashSet<String>,
+    /// The kinds and ids of tasks that are taken.
+    pub tasks: HashSet<(TaskKind, String)>,
+    /// The transaction numbers that are taken.
+    pub transaction_nos: HashSet<String>,
+    /// The charges that tasks name.
+    pub charges: HashMap<String, Charge>,
+    /// How many tasks of a kind a user has whose credits are at risk.
+    pub active: HashMap<(TaskKind, String), i64>,
+    /// How many free trials a user has used.
+    pub free_trials: HashMap<String, i64>,
+    /// Spendable grants of each user in draw order: expiring first, then older ones, then by id; a grant that
+    /// never expires comes last. All of them, or as many as cover what is wanted.
+    pub grants: HashMap<String, Vec<Grant>>,
+}
+
+/// What a change of a task is about.
+#[derive(Debug)]
+pub struct WantedTask<'w> {
+    /// Its kind.
+    pub kind: TaskKind,
+    /// Its id.
+    pub id: &'w str,
+    /// The charge that the change names; else the task's own is looked at.
+    pub credit_id: Option<&'w str>,
+    /// A charge that the change makes: how many credits, and the caller's own transaction number.
+    pub charge: Option<(i64, Option<&'w str>)>,
+}
+
+/// What decides on it, all of it locked.
+#[derive(Debug)]
+pub struct FoundTask {
+    /// The task.
+    pub task: TaskFacts,
+    /// The charge that is looked at, if it comes with the task.
+    pub charge: Option<Charge>,
+    /// Grants that it drew on, as far as they come with it.
+    pub drawn_on: Vec<Grant>,
+    /// What decides on a charge that the change makes.
+    pub funds: ChargeFacts,
+}
+
+/// Rows that were written.
+#[derive(Debug, Default)]
+pub struct Written(HashMap<(TableName, String), Row>);
+
+impl Written {
+    /// Adds a row.
+    pub fn insert(&mut self, table: TableName, id: String, row: Row) {
+        self.0.insert((table, id), row);
+    }
+
+    /// The row that a plan replies with.
+    pub fn take(&mut self, plan: &Plan) -> Option<Row> {
+        self.0.remove(&plan.reply)
+    }
+}
