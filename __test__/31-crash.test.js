@@ -60,7 +60,7 @@ describe('kill -9 in the middle of a checkpoint', () => {
   }
 
   test.each([
-    // Of 25,000 pages, see src/storage/sqlite/log.rs: with long texts that is not so many tasks.
+    // Of 25,000 pages, see src/storage/sqlite/wal.rs: with long texts that is not so many tasks.
     ['that a commit makes, because the log is long', { tasksEach: 1000, bytes: 20_000 }],
     ['that is made while there is nothing else to do', { tasksEach: 25, bytes: 0 }],
   ])(

@@ -240,8 +240,8 @@ fn a_schema_that_is_mended_needs_no_restart() {
     Raw::open(&path)
         .unwrap()
         .execute_batch(concat!(
-            include_str!("../src/storage/sqlite/sql/create_user.sql"),
-            include_str!("../src/storage/sqlite/sql/create_credit.sql"),
+            include_str!("../src/storage/dialect/sqlite/sql/create_user.sql"),
+            include_str!("../src/storage/dialect/sqlite/sql/create_credit.sql"),
         ))
         .unwrap();
     assert_eq!(ask().unwrap_err().code(), "USER_NOT_FOUND");

@@ -11,10 +11,10 @@ use media_credits::storage::times::TimestampUnit;
 use rusqlite::Connection;
 
 const TABLES: &str = concat!(
-    include_str!("../src/storage/sqlite/sql/create_user.sql"),
-    include_str!("../src/storage/sqlite/sql/create_credit.sql"),
-    include_str!("../src/storage/sqlite/sql/create_media_tasks.sql"),
-    include_str!("../src/storage/sqlite/sql/create_ai_task.sql"),
+    include_str!("../src/storage/dialect/sqlite/sql/create_user.sql"),
+    include_str!("../src/storage/dialect/sqlite/sql/create_credit.sql"),
+    include_str!("../src/storage/dialect/sqlite/sql/create_media_tasks.sql"),
+    include_str!("../src/storage/dialect/sqlite/sql/create_ai_task.sql"),
 );
 const MS: i64 = 1_795_380_509_258;
 const S: i64 = 1_795_380_509;

@@ -3,7 +3,10 @@
 //! Storage loads facts and writes plans. It must never decide: no rule of the ledger is here.
 
 pub mod books;
+pub mod dialect;
 pub mod failure;
+#[cfg(feature = "sqlite")]
+mod grant_cache;
 pub mod location;
 mod needs;
 #[cfg(feature = "postgres")]

@@ -132,7 +132,7 @@ impl Writer {
         }
         // Now, and not after the last commit: nobody's answer waited for this.
         if let Some(database) = &mut self.database {
-            let log_waits = database.shorten_log();
+            let log_waits = database.checkpoint_if_long();
             if let Some(reads) = &self.reads {
                 reads.hold_long(log_waits);
             }

@@ -2,8 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-use super::Place;
 use crate::error::Error;
+use crate::storage::location::Place;
 
 /// What SQLite says when it may not write.
 pub(super) const READ_ONLY: &str = "attempt to write a readonly database";

@@ -7,8 +7,10 @@ use rusqlite::functions::{Context, FunctionFlags};
 use rusqlite::{Connection, OpenFlags};
 
 use super::error::Doing;
-use super::{Durability, JournalMode, Options, Place, Role, locking, patience};
+use super::options::{Durability, JournalMode, Options, Role};
+use super::{busy_handler, locking};
 use crate::error::{Error, Result};
+use crate::storage::location::Place;
 
 /// Opens the file, which must be there unless the flags let SQLite create it.
 pub(super) fn connect(place: &Place, flags: OpenFlags) -> Result<Connection> {
@@ -89,9 +91,9 @@ fn want_wal(connection: &mut Connection, busy_timeout: Duration) -> rusqlite::Re
     if journal_mode(connection)? == "wal" {
         return Ok(());
     }
-    patience::set(connection, PATIENCE.min(busy_timeout))?;
+    busy_handler::set(connection, PATIENCE.min(busy_timeout))?;
     let _ = connection.query_row("PRAGMA journal_mode = WAL", [], |_| Ok(()));
-    patience::set(connection, busy_timeout)
+    busy_handler::set(connection, busy_timeout)
 }
 
 /// The file's journal mode.

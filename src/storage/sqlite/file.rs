@@ -13,8 +13,8 @@ use std::path::{Path, PathBuf};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use super::Place;
 use crate::error::{Error, Result};
+use crate::storage::location::Place;
 
 /// The file as it was when it was last looked at.
 #[derive(Debug)]

@@ -1,38 +1,52 @@
 //! What users can spend next, remembered from one transaction to the next.
 //!
-//! It is exact, not a guess. A purse is used only while the write lock is held and `PRAGMA data_version`
-//! says that nobody else has committed since it was read; then the rows are what this connection left
-//! them, and it has kept the purse up to date. Whatever else happens to a user's grants, the purse is
-//! forgotten. A database with triggers has none, since a trigger may change grants behind our back.
+//! It is exact, not a guess. It is used only while the write lock is held and `PRAGMA data_version` says that
+//! no other connection has committed since the grants were read; then the rows are what this connection left
+//! them, and it has kept what is remembered up to date. Whatever else happens to a user's grants, they are
+//! forgotten. With triggers nothing is remembered, since a trigger may change grants behind our back.
 
 use std::collections::{HashMap, HashSet};
 
 use crate::domain::charge::{Grant, draw_down};
 use crate::domain::detail::Draw;
 
-/// The purses of some users, and which users there are.
+/// The next grants of some users, and which users there are.
 #[derive(Debug, Default)]
-pub(super) struct Purses {
-    purses: HashMap<String, Purse>,
+pub(super) struct GrantCache {
+    of_users: HashMap<String, NextGrants>,
     users: HashSet<String>,
 }
 
 /// The grants that a user spends next.
 #[derive(Debug)]
-pub(super) struct Purse {
+pub(super) struct NextGrants {
     /// Spendable when they were read, in draw order.
-    pub(super) grants: Vec<Grant>,
+    grants: Vec<Grant>,
     /// Whether these are all of the user's.
     pub(super) complete: bool,
     /// When they were read.
-    pub(super) read_at_ms: i64,
+    read_at_ms: i64,
+    /// What they hold together.
+    held: i64,
 }
 
-impl Purse {
+impl NextGrants {
     /// How many grants are worth remembering, of a user who has many.
-    pub(super) const ENOUGH: usize = 32;
+    const ENOUGH: usize = 32;
 
-    /// The grants that cover a charge; all that can be spent, if they don't and the purse is complete.
+    /// None yet.
+    pub(super) fn read_at(now_ms: i64) -> Self {
+        Self { grants: Vec::new(), complete: false, read_at_ms: now_ms, held: 0 }
+    }
+
+    /// Adds the next grant. Whether they are enough to cover a charge, and some more for the next charges.
+    pub(super) fn add(&mut self, grant: Grant, credits: i64) -> bool {
+        self.held = self.held.saturating_add(grant.remaining);
+        self.grants.push(grant);
+        self.held >= credits && self.grants.len() >= Self::ENOUGH
+    }
+
+    /// The grants that cover a charge; all that can be spent, if they don't and these are complete.
     pub(super) fn covering(&self, credits: i64, now_ms: i64) -> Option<Vec<Grant>> {
         let mut covered: i64 = 0;
         let mut covering = Vec::new();
@@ -47,23 +61,23 @@ impl Purse {
     }
 }
 
-impl Purses {
-    /// As many purses as are remembered at the most: some 10 MB.
+impl GrantCache {
+    /// Of as many users grants are remembered at the most: some 10 MB.
     const MOST: usize = 4_000;
 
     /// The grants of a user that decide on a charge, if they are known.
     pub(super) fn covering(&self, user_id: &str, credits: i64, now_ms: i64) -> Option<Vec<Grant>> {
-        let purse = self.purses.get(user_id)?;
+        let next = self.of_users.get(user_id)?;
         // Had the clock been set back, a grant could be spendable again that was not when we read.
-        if now_ms < purse.read_at_ms { None } else { purse.covering(credits, now_ms) }
+        if now_ms < next.read_at_ms { None } else { next.covering(credits, now_ms) }
     }
 
     /// Remembers a user's grants.
-    pub(super) fn remember(&mut self, user_id: &str, purse: Purse) {
-        if self.purses.len() >= Self::MOST {
+    pub(super) fn remember(&mut self, user_id: &str, next: NextGrants) {
+        if self.of_users.len() >= Self::MOST {
             self.clear();
         }
-        self.purses.insert(user_id.to_owned(), purse);
+        self.of_users.insert(user_id.to_owned(), next);
     }
 
     /// Whether this user is known to be there. The engine itself deletes nobody.
@@ -81,19 +95,19 @@ impl Purses {
 
     /// Keeps up with a charge that was written.
     pub(super) fn drawn(&mut self, user_id: &str, draws: &[Draw]) {
-        if let Some(purse) = self.purses.get_mut(user_id) {
-            draw_down(&mut purse.grants, draws);
+        if let Some(next) = self.of_users.get_mut(user_id) {
+            draw_down(&mut next.grants, draws);
         }
     }
 
     /// Forgets what is known of a user.
     pub(super) fn forget(&mut self, user_id: &str) {
-        self.purses.remove(user_id);
+        self.of_users.remove(user_id);
     }
 
     /// Forgets everything.
     pub(super) fn clear(&mut self) {
-        self.purses.clear();
+        self.of_users.clear();
         self.users.clear();
     }
 }
@@ -114,7 +128,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_purse_knows() {
+    fn what_is_remembered_of_a_user() {
         let grants =
             || vec![grant("a", 5, Some(100)), grant("b", 5, Some(200)), grant("c", 5, None)];
         let rows: [(bool, i64, i64, Option<&[&str]>); 9] = [
@@ -130,22 +144,26 @@ mod tests {
             (true, 49, 5, None),
         ];
         for (complete, now_ms, amount, expected) in rows {
-            let mut purses = Purses::default();
-            purses.remember("u", Purse { grants: grants(), complete, read_at_ms: 50 });
-            let found = purses.covering("u", amount, now_ms);
+            let mut cache = GrantCache::default();
+            cache
+                .remember("u", NextGrants { grants: grants(), complete, read_at_ms: 50, held: 15 });
+            let found = cache.covering("u", amount, now_ms);
             let ids =
                 found.map(|grants| grants.into_iter().map(|grant| grant.id).collect::<Vec<_>>());
             let expected = expected.map(|ids| ids.iter().map(|id| (*id).to_owned()).collect());
             assert_eq!(ids, expected, "{complete} {now_ms} {amount}");
-            assert!(purses.covering("v", 1, now_ms).is_none());
+            assert!(cache.covering("v", 1, now_ms).is_none());
         }
     }
 
     #[test]
     fn more_credits_than_can_be_counted_cover_a_charge() {
         let grants = vec![grant("a", 5, None), grant("b", i64::MAX, None)];
-        let purse = Purse { grants, complete: false, read_at_ms: 50 };
-        let covering = purse.covering(6, 50).map(|grants| grants.len());
+        let mut next = NextGrants::read_at(50);
+        for grant in grants {
+            next.add(grant, 6);
+        }
+        let covering = next.covering(6, 50).map(|grants| grants.len());
         assert_eq!(covering, Some(2));
     }
 }

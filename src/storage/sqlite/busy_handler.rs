@@ -1,4 +1,4 @@
-//! How this package waits for a lock that somebody else holds.
+//! How this package waits for a lock that another connection holds.
 //!
 //! SQLite's own handler sleeps longer and longer, up to 100 ms: beside a busy writer that always comes
 //! too late. This one looks every millisecond.

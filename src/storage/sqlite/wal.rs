@@ -7,11 +7,11 @@ use std::time::Duration;
 
 use rusqlite::Connection;
 
-use super::patience;
+use super::busy_handler;
 
 /// The length of a connection's write-ahead log.
 #[derive(Debug)]
-pub(super) struct Log {
+pub(super) struct Wal {
     /// As the last commit left it.
     pages: Arc<AtomicU32>,
     /// The length at which to do something about it.
@@ -20,7 +20,7 @@ pub(super) struct Log {
     is_kept: bool,
 }
 
-impl Log {
+impl Wal {
     /// A checkpoint writes each changed page once, so the longer the log, the fewer writes. With
     /// SQLite's usual pages of 4 KiB this is 100 MB.
     const PAGES: u32 = 25_000;
@@ -46,10 +46,14 @@ impl Log {
     }
 
     /// Puts the log back into the file if it has become long. If it is still there the next time,
-    /// somebody has been reading it all along: then it waits for those who read now, while those who
+    /// other connections have been reading it all along: then it waits for those who read now, while those who
     /// come find everything in the file. If a checkpoint fails, the log grows until the next one. Whether
     /// those who read keep the log from starting over.
-    pub(super) fn shorten(&mut self, connection: &mut Connection, busy_timeout: Duration) -> bool {
+    pub(super) fn checkpoint_if_long(
+        &mut self,
+        connection: &mut Connection,
+        busy_timeout: Duration,
+    ) -> bool {
         let pages = self.pages.load(Ordering::Relaxed);
         if pages < Self::PAGES {
             self.due_at = Self::PAGES;
@@ -59,12 +63,12 @@ impl Log {
             return self.is_kept;
         }
         if self.due_at == Self::PAGES {
-            put_back(connection, "PASSIVE");
+            checkpoint(connection, "PASSIVE");
             self.due_at = pages + Self::MORE_PAGES;
-        } else if patience::set(connection, Self::PATIENCE.min(busy_timeout)).is_ok() {
-            self.is_kept = !put_back(connection, "RESTART");
+        } else if busy_handler::set(connection, Self::PATIENCE.min(busy_timeout)).is_ok() {
+            self.is_kept = !checkpoint(connection, "RESTART");
             // It was possible a moment ago, with another time.
-            let _ = patience::set(connection, busy_timeout);
+            let _ = busy_handler::set(connection, busy_timeout);
             self.due_at = pages + Self::FEW_PAGES;
         }
         self.is_kept
@@ -72,7 +76,7 @@ impl Log {
 }
 
 /// Puts what it can of the log back into the file. Whether no other connection was in the way.
-pub(super) fn put_back(connection: &Connection, how: &str) -> bool {
+pub(super) fn checkpoint(connection: &Connection, how: &str) -> bool {
     let sql = format!("PRAGMA wal_checkpoint({how})");
     let busy: rusqlite::Result<bool> = connection.query_row(&sql, [], |row| row.get(0));
     matches!(busy, Ok(false))

@@ -1,38 +1,72 @@
-//! Finding out what tables an SQLite database has, and the unit of its times.
+//! Finding out what tables an SQLite database has, and the unit of its times: the columns of each table first, then
+//! values of those that hold times.
 
-use rusqlite::Connection;
-
-use super::error::Doing;
-use super::units::find_unit;
-use crate::domain::table::TableName;
+use super::Statement;
+use super::cell::Row;
+use super::units::{self, Sample, find_unit};
+use crate::domain::table::{TableName, TaskKind};
 use crate::error::Result;
 use crate::storage::roles::Role;
 use crate::storage::schema::{Column, Dialect, Kind, Limit, Schema, camel_case, quote};
 use crate::storage::times::TimestampUnit;
 
-/// Reads the schema, and refuses one that lacks what this package needs.
-pub(super) fn discover(connection: &Connection, unit: Option<TimestampUnit>) -> Result<Schema> {
-    let mut found = Vec::new();
-    for name in TableName::ALL {
-        found.push((name, declared_columns(connection, name)?));
-    }
-    // A caller who names the unit knows better than the rows.
-    let (unit, unusable) = match unit {
-        Some(unit) => (unit, Vec::new()),
-        None => find_unit(connection, &found)?,
-    };
+/// A row for each column of a table, to be read by [`Declared::read`].
+pub fn columns(table: TableName) -> Statement<'static> {
+    Statement::new(include_str!("sql/columns.sql"), [table.sql().into()])
+}
+
+/// Values of those columns of a table that hold times, to be passed to [`Declared::add_sample`].
+pub fn samples(
+    table: TableName,
+    columns: &mut [Declared],
+) -> impl Iterator<Item = (&mut Declared, Statement<'static>)> {
+    let has_ids = columns.iter().any(|column| column.name == "id");
+    let told = columns.iter_mut().filter(move |column| has_ids && units::is_told_by(column));
+    told.map(move |column| {
+        let statement = units::samples(table, column);
+        (column, statement)
+    })
+}
+
+/// A row if there are triggers.
+pub fn triggers() -> Statement<'static> {
+    Statement::new("SELECT 1 FROM sqlite_master WHERE type = 'trigger'", [])
+}
+
+/// The schema of tables with these columns. Refuses one that lacks what this package needs. A caller who names the
+/// unit of times knows better than the rows; else the columns come with samples.
+pub fn read(
+    found: Vec<(TableName, Vec<Declared>)>,
+    unit: Option<TimestampUnit>,
+    has_triggers: bool,
+) -> Result<Schema> {
+    let (unit, unusable) = unit.map_or_else(|| find_unit(&found), |unit| Ok((unit, Vec::new())))?;
     let column = |(name, columns): (TableName, Vec<Declared>)| {
         (name, columns.into_iter().map(Declared::into_column).collect())
     };
     let found = found.into_iter().map(column).collect();
-    let mut schema = Schema::new(found, &DIALECT, unit, has_triggers(connection)?)?;
+    let mut schema = Schema::new(found, &DIALECT, unit, has_triggers)?;
     for (table, error) in unusable {
         schema.withhold(table, error);
     }
     Ok(schema)
 }
 
-pub(super) const DIALECT: Dialect = Dialect { sql_type, select_list, misfit };
+/// The tables with their columns and indexes, as JSON.
+pub const DESCRIPTION: &str = include_str!("sql/tables.sql");
+
+/// Makes a table as the app's schema has it, if it is not there yet.
+pub fn create_table(table: TableName) -> &'static str {
+    match table {
+        TableName::User => include_str!("sql/create_user.sql"),
+        TableName::Credit => include_str!("sql/create_credit.sql"),
+        TableName::Tasks(TaskKind::Media) => include_str!("sql/create_media_tasks.sql"),
+        TableName::Tasks(TaskKind::Ai) => include_str!("sql/create_ai_task.sql"),
+    }
+}
+
+/// What SQLite calls things.
+pub const DIALECT: Dialect = Dialect { sql_type, select_list, misfit };
 
 fn select_list(columns: &[Column]) -> String {
     columns.iter().map(|column| quote(&column.name)).collect::<Vec<_>>().join(", ")
@@ -51,38 +85,15 @@ fn misfit(role: Role, column: &Column, _: Option<&Column>) -> Option<String> {
     Some(needed.to_owned())
 }
 
-fn has_triggers(connection: &Connection) -> Result<bool> {
-    connection
-        .prepare("SELECT 1 FROM sqlite_master WHERE type = 'trigger'")
-        .and_then(|mut statement| statement.exists([]))
-        .doing("reading the schema")
-}
-
 /// A column as `PRAGMA table_info` tells it.
-pub(super) struct Declared {
+pub struct Declared {
     pub(super) name: String,
     declared_type: String,
     not_null: bool,
     default: Option<String>,
     unique: bool,
-}
-
-fn declared_columns(connection: &Connection, table: TableName) -> Result<Vec<Declared>> {
-    const SQL: &str = include_str!("sql/columns.sql");
-    let read = || {
-        let mut statement = connection.prepare(SQL)?;
-        let rows = statement.query_map([table.sql()], |row| {
-            Ok(Declared {
-                name: row.get(0)?,
-                declared_type: row.get::<_, String>(1)?.to_ascii_uppercase(),
-                not_null: row.get(2)?,
-                default: row.get(3)?,
-                unique: row.get(4)?,
-            })
-        })?;
-        rows.collect::<rusqlite::Result<_>>()
-    };
-    read().doing("reading the schema")
+    /// Some of its values, if it holds times.
+    pub(super) samples: Vec<Sample>,
 }
 
 /// What a column that is missing would be declared as.
@@ -95,6 +106,25 @@ fn sql_type(kind: Kind) -> &'static str {
 }
 
 impl Declared {
+    /// Reads a row of [`columns`].
+    pub fn read(row: &impl Row) -> Self {
+        let text = |at| row.cell(at).into_text().map(|text| text.into_owned());
+        let is = |at| row.cell(at).whole().is_some_and(|number| number != 0);
+        Self {
+            name: text(0).unwrap_or_default(),
+            declared_type: text(1).unwrap_or_default().to_ascii_uppercase(),
+            not_null: is(2),
+            default: text(3),
+            unique: is(4),
+            samples: Vec::new(),
+        }
+    }
+
+    /// Takes a row of [`samples`].
+    pub fn add_sample(&mut self, row: &impl Row) {
+        self.samples.push(Sample::new(&row.cell(0)));
+    }
+
     fn into_column(self) -> Column {
         Column {
             key: camel_case(&self.name),

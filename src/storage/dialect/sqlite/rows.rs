@@ -1,19 +1,24 @@
-//! The SQL of rows whose columns vary from call to call, made once for each choice of columns.
+//! Whole rows, whose columns vary from call to call: their SQL is made once for each choice of columns.
 
 use std::fmt::Write as _;
 use std::sync::Arc;
 
+use super::Statement;
+use super::cell::{Cell, Row};
 use crate::domain::value::Fields;
 use crate::error::Result;
+use crate::storage;
 use crate::storage::schema::{Kind, Table, quote};
+use crate::storage::times::TimestampUnit;
 
 /// What a statement does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Verb {
+pub enum Verb {
+    /// A new row.
     Insert,
-    /// Of the row with the id that is the last parameter.
+    /// Changes the row with an id.
     Update,
-    /// As above, of a charge that is active: whoever changes its status does so once.
+    /// As above, of a charge that is active: only one of those who change its status does so.
     UpdateCharge,
     /// The whole row with an id.
     Find,
@@ -21,50 +26,65 @@ pub(super) enum Verb {
 
 /// The SQL for some columns of a table, in the order of the row's fields.
 #[derive(Debug)]
-pub(super) struct Statement {
+pub struct RowText {
     verb: Verb,
     table: &'static str,
     keys: Vec<String>,
-    pub(super) sql: String,
+    text: String,
     /// What the columns hold.
-    pub(super) kinds: Vec<Kind>,
+    kinds: Vec<Kind>,
 }
 
-/// The statements of one connection.
+/// The SQL of one connection.
 #[derive(Debug, Default)]
-pub(super) struct Statements {
-    made: Vec<Arc<Statement>>,
+pub struct RowTexts {
+    made: Vec<Arc<RowText>>,
 }
 
-impl Statements {
+/// Reads a whole row.
+pub fn read_row(row: &impl Row, table: &Arc<Table>, unit: TimestampUnit) -> storage::Row {
+    let columns = table.columns.iter().enumerate();
+    let values = columns.map(|(at, column)| row.cell(at).read(column, unit)).collect();
+    storage::Row { table: Arc::clone(table), values }
+}
+
+impl RowTexts {
     /// As many as are kept at the most. An app passes a handful of different sets of fields.
     const MOST: usize = 64;
 
-    /// The statement for these fields.
-    pub(super) fn get(
-        &mut self,
-        verb: Verb,
-        table: &Table,
-        row: &Fields,
-    ) -> Result<Arc<Statement>> {
+    /// The SQL for these fields.
+    pub fn get(&mut self, verb: Verb, table: &Table, row: &Fields) -> Result<Arc<RowText>> {
         if let Some(made) = self.made.iter().find(|made| made.fits(verb, table, row)) {
             return Ok(Arc::clone(made));
         }
-        let statement = Arc::new(Statement::new(verb, table, row)?);
+        let made = Arc::new(RowText::new(verb, table, row)?);
         if self.made.len() >= Self::MOST {
             self.made.clear();
         }
-        self.made.push(Arc::clone(&statement));
-        Ok(statement)
+        self.made.push(Arc::clone(&made));
+        Ok(made)
     }
 
     /// Forgets everything: the tables have changed.
-    pub(super) fn clear(&mut self) {
+    pub fn clear(&mut self) {
         self.made.clear();
     }
 }
 
-impl Statement {
+impl RowText {
+    /// The statement with these values, and then perhaps an id.
+    pub fn bind<'a>(
+        &'a self,
+        row: &'a Fields,
+        id: Option<&'a str>,
+        unit: TimestampUnit,
+    ) -> Result<Statement<'a>> {
+        let values = row.iter().zip(&self.kinds);
+        let values = values.map(|((_, value), &kind)| Cell::of(value, kind, unit));
+        let values: Result<Vec<_>> = values.chain(id.map(|id| Ok(id.into()))).collect();
+        Ok(Statement::new(self.text.as_str(), values?))
+    }
+
     fn fits(&self, verb: Verb, table: &Table, row: &Fields) -> bool {
         self.verb == verb
             && self.table == table.name
@@ -86,7 +106,7 @@ impl Statement {
             kinds.push(column.kind);
         }
         let quoted = quote(table.name);
-        let sql = match verb {
+        let text = match verb {
             Verb::Insert => format!("INSERT INTO {quoted} ({names}) VALUES ({places})"),
             Verb::Update => format!("UPDATE {quoted} SET {changes} WHERE id = ?"),
             Verb::UpdateCharge => format!(
@@ -95,17 +115,17 @@ impl Statement {
             ),
             Verb::Find => format!("SELECT {} FROM {quoted} WHERE id = ?", table.select_list),
         };
-        Ok(Self { verb, table: table.name, keys, sql, kinds })
+        Ok(Self { verb, table: table.name, keys, text, kinds })
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::schema::DIALECT;
     use super::*;
     use crate::domain::table::TableName;
     use crate::domain::value::Value;
     use crate::storage::schema::{Column, Limit};
-    use crate::storage::sqlite::schema::DIALECT;
 
     fn table() -> Table {
         let column = |name: &str, key: &str, kind| Column {
@@ -147,25 +167,25 @@ mod tests {
             ),
             (Verb::Find, &[], r#"SELECT "id", "user_id", "odd""name" FROM "credit" WHERE id = ?"#),
         ];
-        let mut statements = Statements::default();
+        let mut texts = RowTexts::default();
         // Twice: made, and found again among the others.
         for (verb, keys, expected) in rows.into_iter().chain(rows) {
-            let statement = statements.get(verb, &table(), &fields(keys)).unwrap();
-            assert_eq!(statement.sql, expected);
-            assert_eq!(statement.kinds.len(), keys.len());
+            let made = texts.get(verb, &table(), &fields(keys)).unwrap();
+            assert_eq!(made.text, expected);
+            assert_eq!(made.kinds.len(), keys.len());
         }
-        assert_eq!(statements.made.len(), rows.len());
-        let unknown = statements.get(Verb::Insert, &table(), &fields(&["nothing"]));
+        assert_eq!(texts.made.len(), rows.len());
+        let unknown = texts.get(Verb::Insert, &table(), &fields(&["nothing"]));
         assert_eq!(unknown.unwrap_err().code(), "UNKNOWN_FIELD");
     }
 
     #[test]
     fn there_is_an_end_to_what_is_kept() {
-        let mut statements = Statements::default();
-        for count in 0..Statements::MOST * 2 {
+        let mut texts = RowTexts::default();
+        for count in 0..RowTexts::MOST * 2 {
             let keys = vec!["id"; count];
-            assert!(statements.get(Verb::Insert, &table(), &fields(&keys)).is_ok());
-            assert!(statements.made.len() <= Statements::MOST);
+            assert!(texts.get(Verb::Insert, &table(), &fields(&keys)).is_ok());
+            assert!(texts.made.len() <= RowTexts::MOST);
         }
     }
 }

@@ -2,12 +2,9 @@
 
 use std::ops::Range;
 
-use rusqlite::Connection;
-use rusqlite::types::ValueRef;
-
-use super::error::Doing;
+use super::Statement;
+use super::cell::Cell;
 use super::schema::Declared;
-use super::value::time_ms;
 use crate::domain::table::{TableName, TaskKind};
 use crate::error::{Error, Result};
 use crate::storage::schema::{Kind, quote};
@@ -50,15 +47,14 @@ impl Unit {
 /// holds times, such as `expires_at`. A table of tasks that does not agree can't be used, by itself: its error comes
 /// with the unit.
 pub(super) fn find_unit(
-    connection: &Connection,
     found: &[(TableName, Vec<Declared>)],
 ) -> Result<(TimestampUnit, Vec<(TableName, Error)>)> {
-    let unit = by_clocks(connection, found)?;
+    let unit = by_clocks(found)?;
     let mut unusable = Vec::new();
     for (table, columns) in with_ids(found) {
         let times = columns.iter().filter(|column| column.kind() == Kind::Timestamp);
         for column in times {
-            let Some((other, evidence)) = of_column(connection, table, column)? else { continue };
+            let Some((other, evidence)) = of_column(table, column) else { continue };
             if other == Unit::of(unit) {
                 continue;
             }
@@ -89,10 +85,7 @@ fn is_clock(column: &Declared) -> bool {
 }
 
 /// The unit that clocks say: those of the columns' defaults, and those that filled the columns in.
-fn by_clocks(
-    connection: &Connection,
-    found: &[(TableName, Vec<Declared>)],
-) -> Result<TimestampUnit> {
+fn by_clocks(found: &[(TableName, Vec<Declared>)]) -> Result<TimestampUnit> {
     let mut evidence: Vec<Evidence> = Vec::new();
     let mut without_times = None;
     // AI tasks are no evidence: an app that does not use them is not held up by them.
@@ -103,10 +96,9 @@ fn by_clocks(
             if let Some(unit) = column.default_clock() {
                 evidence.push((Unit::of(unit), format!("the default of {place}")));
             }
-            let samples = sample(connection, table, column)?;
-            let told: Vec<_> = samples.iter().filter_map(Sample::unit_of_clock).collect();
+            let told: Vec<_> = column.samples.iter().filter_map(Sample::unit_of_clock).collect();
             evidence.extend(units_of_many(&told, &place));
-            if samples.iter().any(|Sample(stored)| stored.is_none()) {
+            if column.samples.iter().any(|Sample(stored)| stored.is_none()) {
                 without_times.get_or_insert(place);
             }
         }
@@ -142,28 +134,34 @@ fn units_of_many(told: &[(Unit, f64)], place: &str) -> Vec<Evidence> {
 }
 
 /// The unit in which most of a column's values are plausible, at least two of them: one alone is a single row.
-fn of_column(
-    connection: &Connection,
-    table: TableName,
-    column: &Declared,
-) -> Result<Option<Evidence>> {
+fn of_column(table: TableName, column: &Declared) -> Option<Evidence> {
     const SEVERAL: usize = 2;
     let unit = if is_clock(column) { Sample::unit_of_clock } else { Sample::unit_of_sale };
-    let told: Vec<(Unit, f64)> =
-        sample(connection, table, column)?.iter().filter_map(unit).collect();
+    let told: Vec<(Unit, f64)> = column.samples.iter().filter_map(unit).collect();
     let evidence = |unit: Unit| {
         let mut of_unit = told.iter().filter(|(other, _)| *other == unit);
         let count = of_unit.clone().count();
         let (_, stored) = of_unit.next().filter(|_| count >= SEVERAL && count * 2 > told.len())?;
         Some((unit, format!("{}.{} = {stored}", table.sql(), column.name)))
     };
-    Ok(Unit::ALL.into_iter().find_map(evidence))
+    Unit::ALL.into_iter().find_map(evidence)
 }
 
 /// A value of a column of times; `None` if it is none, such as text.
-struct Sample(Option<f64>);
+pub(super) struct Sample(Option<f64>);
 
 impl Sample {
+    /// A value that was found.
+    pub(super) fn new(stored: &Cell<'_>) -> Self {
+        let is_time = stored.time_ms(TimestampUnit::Milliseconds).is_some();
+        Self(match stored {
+            // To tell the unit, a float is exact enough.
+            Cell::Integer(number) => Some(*number as f64),
+            Cell::Real(number) if is_time => Some(*number),
+            _ => None,
+        })
+    }
+
     /// A number below the first of milliseconds is seconds: as milliseconds it would be before March 1973, and as
     /// seconds it reaches to the year 5138. It is the same with microseconds, a thousand times later. What is before
     /// 1973 or after 5138 in every unit, or has a fraction, no clock of an app has written.
@@ -187,10 +185,15 @@ impl Sample {
     }
 }
 
+/// Whether values of this column tell the unit.
+pub(super) fn is_told_by(column: &Declared) -> bool {
+    is_clock(column) || column.kind() == Kind::Timestamp
+}
+
 /// Values of a column: from the first rows and, by the index of the primary key, from rows in random places. A few
 /// are enough, since an app writes them all in one way, but few grants may expire. However large the table is, no
 /// more rows are read than these.
-fn sample(connection: &Connection, table: TableName, column: &Declared) -> Result<Vec<Sample>> {
+pub(super) fn samples(table: TableName, column: &Declared) -> Statement<'static> {
     let rows = match table {
         TableName::Credit if !is_clock(column) => 1000,
         // A row of a task may hold long texts.
@@ -202,22 +205,8 @@ fn sample(connection: &Connection, table: TableName, column: &Declared) -> Resul
     };
     let (first, random) = (some(""), some("ORDER BY id DESC"));
     // UNION, since one row may be in both samples: it counts once.
-    let sql = format!("SELECT stored FROM ({first} UNION {random}) WHERE stored IS NOT NULL");
-    let read = || -> rusqlite::Result<Vec<Sample>> {
-        let mut statement = connection.prepare(&sql)?;
-        let sample = |row: &rusqlite::Row<'_>| {
-            let stored = row.get_ref(0)?;
-            let is_time = time_ms(stored, TimestampUnit::Milliseconds).is_some();
-            Ok(Sample(match stored {
-                // To tell the unit, a float is exact enough.
-                ValueRef::Integer(number) => Some(number as f64),
-                ValueRef::Real(number) if is_time => Some(number),
-                _ => None,
-            }))
-        };
-        statement.query_map([], sample)?.collect()
-    };
-    read().doing("looking for the unit of timestamps")
+    let text = format!("SELECT stored FROM ({first} UNION {random}) WHERE stored IS NOT NULL");
+    Statement::new(text, [])
 }
 
 fn no_times(place: &str) -> Error {

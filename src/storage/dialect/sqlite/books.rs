@@ -1,0 +1,175 @@
+//! Whole books: page by page, a page's rows with one statement a table.
+
+use std::borrow::Cow;
+
+use super::Statement;
+use super::cell::{Cell, Row};
+use super::views::MEDIA_TASKS;
+use crate::domain::books::{TaskEntry, Times};
+use crate::domain::table::{TableName, TaskKind};
+use crate::error::Result;
+use crate::storage::books::{BooksPage, CreditEntry, Odd};
+use crate::storage::schema::Schema;
+use crate::storage::times::TimestampUnit;
+
+/// The tables with rows of users, in the order in which a page enters them.
+pub const TABLES: [TableName; 3] = [TableName::Credit, MEDIA_TASKS, TableName::Tasks(TaskKind::Ai)];
+
+/// The users of a page: a condition on `user_id` with its values.
+pub struct Users {
+    from: &'static str,
+    to: &'static str,
+    values: Vec<String>,
+}
+
+impl Users {
+    /// One user.
+    pub fn one(user_id: &str) -> Self {
+        Self { from: "user_id = ?", to: "TRUE", values: vec![user_id.to_owned()] }
+    }
+
+    /// All after this one; from the first, if there is none.
+    pub fn after(after: Option<&str>) -> Self {
+        // What is no text is no user's id. SQLite sorts numbers before texts, and BLOBs after them.
+        let from = if after.is_some() { "user_id > ?" } else { "user_id >= ''" };
+        let values = after.map(str::to_owned).into_iter().collect();
+        Self { from, to: "user_id < x''", values }
+    }
+
+    /// Those of them up to this one.
+    pub fn up_to(mut self, last: String) -> Self {
+        self.values.push(last);
+        Self { to: "user_id <= ?", ..self }
+    }
+
+    /// The last one of the next so many who have rows in a table: a text, to be read by [`read_user`].
+    pub fn last_of(&self, table: TableName, users: u32) -> Statement<'_> {
+        let text = format!(
+            "SELECT DISTINCT user_id FROM {} WHERE {} AND {} ORDER BY user_id LIMIT 1 OFFSET {}",
+            table.sql(),
+            self.from,
+            self.to,
+            users.saturating_sub(1)
+        );
+        Statement::new(text, self.values())
+    }
+
+    fn values(&self) -> Vec<Cell<'_>> {
+        self.values.iter().map(|value| value.as_str().into()).collect()
+    }
+}
+
+/// Reads a row of [`Users::last_of`] or [`owner`].
+pub fn read_user(row: &impl Row) -> String {
+    row.cell(0).into_text().unwrap_or_default().into_owned()
+}
+
+/// Whose a row is, to be read by [`read_user`].
+pub fn owner(table: TableName, id: &str) -> Statement<'_> {
+    let text = format!(r#"SELECT user_id FROM "{}" WHERE id = ?1"#, table.sql());
+    Statement::new(text, [id.into()])
+}
+
+/// The rows of these users in a table, to be entered by [`enter`].
+pub fn rows_of<'a>(schema: &Schema, table: TableName, users: &'a Users) -> Result<Statement<'a>> {
+    let found = schema.table(table)?;
+    let columns = match table {
+        TableName::Tasks(_) => found.column_or("credit_id", "NULL"),
+        _ => {
+            "transaction_type, credits, remaining_credits, consumed_detail, metadata, transaction_no"
+        }
+    };
+    let times = ["createdAt", "updatedAt", "deletedAt", "expiresAt"]
+        .map(|key| found.column(key).map_or("NULL", |column| column.name.as_str()))
+        .join(", ");
+    let (name, Users { from, to, .. }) = (found.name, users);
+    let text = format!(
+        r#"SELECT {times}, id, user_id, status, {columns} FROM "{name}" WHERE {from} AND {to}"#
+    );
+    Ok(Statement::new(text, users.values()))
+}
+
+/// Enters a row of [`rows_of`].
+pub fn enter(page: &mut BooksPage, table: TableName, row: &impl Row, unit: TimestampUnit) {
+    let mut found = Found { row, odd: Vec::new() };
+    let times = Times {
+        created_at_ms: found.time_ms(0, "createdAt", unit),
+        updated_at_ms: found.time_ms(1, "updatedAt", unit),
+        deleted_at_ms: found.time_ms(2, "deletedAt", unit),
+        expires_at_ms: found.time_ms(3, "expiresAt", unit),
+    };
+    let TableName::Tasks(kind) = table else { return page.enter_credit(found.credit(times)) };
+    found.note_text(4, "id");
+    found.note_text(6, "status");
+    if row.cell(7) != Cell::Null {
+        found.note_text(7, "creditId");
+    }
+    let credit_id = row.cell(7).into_text().map(Cow::into_owned);
+    let entry = TaskEntry::new(kind, text(row, 4).into_owned(), &text(row, 6), credit_id, times);
+    page.enter_task(&text(row, 5), entry, found.odd);
+}
+
+/// A row, and those of its columns that hold something else than they say.
+struct Found<'r, R> {
+    row: &'r R,
+    odd: Vec<Odd>,
+}
+
+impl<'r, R: Row> Found<'r, R> {
+    fn note(&mut self, at: usize, field: &'static str) {
+        self.odd.push((field, self.row.cell(at).describe()));
+    }
+
+    /// Notes a column that should be text and is none.
+    fn note_text(&mut self, at: usize, field: &'static str) {
+        if self.row.cell(at).as_text().is_none() {
+            self.note(at, field);
+        }
+    }
+
+    /// A time. One that each row has must be there.
+    fn time_ms(&mut self, at: usize, field: &'static str, unit: TimestampUnit) -> Option<i64> {
+        let stored = self.row.cell(at);
+        let time = stored.time_ms(unit);
+        let must_be = ["createdAt", "updatedAt"].contains(&field);
+        if time.is_none() && (must_be || stored != Cell::Null) {
+            self.note(at, field);
+        }
+        time
+    }
+
+    fn credit(mut self, times: Times) -> CreditEntry<'r> {
+        let row = self.row;
+        let transaction_type = text(row, 7);
+        let (credits, remaining) = (row.cell(8).whole(), row.cell(9).whole());
+        self.note_text(4, "id");
+        self.note_text(7, "transactionType");
+        self.note_text(6, "status");
+        self.note_text(12, "transactionNo");
+        if credits.is_none() {
+            self.note(8, "credits");
+        }
+        if remaining.is_none() && transaction_type == "grant" {
+            self.note(9, "remainingCredits");
+        }
+        // A grant without an id that is text can't be drawn on.
+        let is_named = row.cell(4).as_text().is_some();
+        CreditEntry {
+            id: text(row, 4),
+            user_id: text(row, 5),
+            transaction_type,
+            credits: credits.filter(|_| is_named),
+            remaining,
+            active: text(row, 6) == "active",
+            consumed_detail: row.cell(10).into_bytes(),
+            metadata: row.cell(11).into_text(),
+            times,
+            unreadable: self.odd,
+        }
+    }
+}
+
+/// A column that should be text, as text, whatever it is.
+fn text<R: Row>(row: &R, at: usize) -> Cow<'_, str> {
+    row.cell(at).into_text().unwrap_or_default()
+}

@@ -1,0 +1,257 @@
+//! What decides on a request, and what is drawn and given back: a statement for each, and how its row is read.
+
+use std::borrow::Cow;
+
+use super::Statement;
+use super::cell::{Cell, Row};
+use super::views::{Rows, in_states};
+use crate::domain::charge::{Charge, EXPIRY_UNREADABLE_MS, Grant};
+use crate::domain::detail::Draw;
+use crate::domain::table::{TableName, TaskKind};
+use crate::domain::task::TaskFacts;
+use crate::error::{Error, Result};
+use crate::storage::schema::Schema;
+use crate::storage::times::TimestampUnit;
+
+/// A row if one with this value in a column is there, whose values are there once.
+pub fn exists<'a>(table: TableName, column: &str, value: &'a str) -> Statement<'a> {
+    let text = format!(r#"SELECT 1 FROM "{}" WHERE "{column}" = ?1"#, table.sql());
+    Statement::new(text, [value.into()])
+}
+
+/// How many tasks of this kind the user has whose credits are at risk.
+pub fn tasks_at_risk(kind: TaskKind, user_id: &str) -> Statement<'_> {
+    let statuses = kind.statuses_at_risk();
+    let condition = format!("user_id = ? AND {}", in_states(statuses.len()));
+    let statuses = statuses.iter().map(|status| Cell::from(*status));
+    let values: Vec<_> = [user_id.into()].into_iter().chain(statuses).collect();
+    Rows::new(TableName::Tasks(kind), condition, values).count()
+}
+
+/// How many free trials a user has used, to be read by [`read_free_trials`].
+pub fn free_trials(user_id: &str) -> Statement<'_> {
+    const TEXT: &str = r#"SELECT COALESCE(free_trial_used, 0) FROM "user" WHERE id = ?1"#;
+    Statement::new(TEXT, [user_id.into()])
+}
+
+/// Reads the row of [`free_trials`].
+pub fn read_free_trials(row: &impl Row, user_id: &str) -> Result<i64> {
+    Facts { row, table: "user", id: user_id }.whole(0, "freeTrialUsed")
+}
+
+/// What decides on a change of a task, to be read by [`read_task`].
+pub fn task<'a>(schema: &Schema, kind: TaskKind, id: &'a str) -> Result<Statement<'a>> {
+    let table = schema.table(TableName::Tasks(kind))?;
+    let credit_id = table.column_or("credit_id", "NULL");
+    let free_trial = if schema.has_free_trials(kind) { "is_free_trial IS TRUE" } else { "NULL" };
+    let text = format!(
+        "SELECT user_id, status, {credit_id}, updated_at, {free_trial} FROM {} WHERE id = ?1",
+        table.name
+    );
+    Ok(Statement::new(text, [id.into()]))
+}
+
+/// Reads the row of [`task`].
+pub fn read_task(
+    row: &impl Row,
+    kind: TaskKind,
+    id: &str,
+    unit: TimestampUnit,
+) -> Result<TaskFacts> {
+    let facts = Facts { row, table: kind.table(), id };
+    Ok(TaskFacts {
+        user_id: facts.text(0, "userId")?,
+        status: facts.text(1, "status")?,
+        credit_id: facts.text_or_null(2, "creditId")?,
+        // Only a guard needs it: a task whose time can't be read must be able to fail.
+        updated_at_ms: facts.time_ms(3, "updatedAt", unit),
+        free_trial: row.cell(4).whole().map(|is_true| is_true != 0),
+    })
+}
+
+/// The charge with this id, to be read by [`read_charge`].
+pub fn charge(id: &str) -> Statement<'_> {
+    const TEXT: &str = "SELECT user_id, status, credits, consumed_detail, metadata FROM credit
+                        WHERE id = ?1 AND transaction_type = 'consume'";
+    Statement::new(TEXT, [id.into()])
+}
+
+/// Reads the row of [`charge`].
+pub fn read_charge(row: &impl Row, id: &str) -> Result<Charge> {
+    let facts = Facts { row, table: "credit", id };
+    Ok(Charge {
+        id: id.to_owned(),
+        user_id: facts.text(0, "userId")?,
+        active: facts.text(1, "status")? == "active",
+        credits: facts.whole(2, "credits")?.saturating_neg(),
+        consumed_detail: row.cell(3).into_bytes().map(Cow::into_owned),
+        metadata: row.cell(4).into_text().map(Cow::into_owned),
+    })
+}
+
+/// All that a user can spend, in draw order, to be read by [`read_grant`].
+pub fn spendable_grants(user_id: &str, now_ms: i64, unit: TimestampUnit) -> Statement<'_> {
+    let now = unit.exactly_from_ms(now_ms);
+    Statement::new(include_str!("sql/spendable_grants.sql"), [user_id.into(), now.into()])
+}
+
+/// A user's grant, to be read by [`read_grant`].
+pub fn grant_of_user<'a>(id: &'a str, user_id: &'a str) -> Statement<'a> {
+    Statement::new(include_str!("sql/grant_of_user.sql"), [id.into(), user_id.into()])
+}
+
+/// Reads a row of [`spendable_grants`] or [`grant_of_user`]; `None` if it does not say how many credits it
+/// has. One whose expiry can't be read is over: what can be spent is what is certain.
+pub fn read_grant(row: &impl Row, unit: TimestampUnit) -> Option<Grant> {
+    let (id, remaining, expires_at) = (row.cell(0), row.cell(3).whole()?, row.cell(4));
+    let is_known = expires_at != Cell::Null;
+    Some(Grant {
+        id: id.as_text()?.to_owned(),
+        transaction_no: row.cell(1).into_text().unwrap_or_default().into_owned(),
+        // Where it can't be read what was granted, nothing more goes back.
+        credits: row.cell(2).whole().unwrap_or(remaining),
+        remaining,
+        expires_at_ms: is_known.then(|| expires_at.time_ms(unit).unwrap_or(EXPIRY_UNREADABLE_MS)),
+        active: row.cell(5).into_text().as_deref() == Some("active"),
+    })
+}
+
+/// Takes credits from a grant, which must be one row's change.
+pub fn draw(draw: &Draw, updated_at: i64) -> Statement<'_> {
+    let Draw { credit_id, credits_consumed, .. } = draw;
+    let values = [credit_id.as_str().into(), (*credits_consumed).into(), updated_at.into()];
+    Statement::new(include_str!("sql/draw.sql"), values)
+}
+
+/// Gives credits back to a grant, which must be one row's change.
+pub fn give_back(grant_id: &str, credits: i64, updated_at: i64) -> Statement<'_> {
+    let values = [grant_id.into(), credits.into(), updated_at.into()];
+    Statement::new(include_str!("sql/give_back.sql"), values)
+}
+
+/// Raises or lowers the number of free trials that a user has used.
+pub fn count_free_trials<'a>(
+    schema: &Schema,
+    user_id: &'a str,
+    more: i64,
+    updated_at: i64,
+) -> Result<Statement<'a>> {
+    let mut values = vec![user_id.into(), more.into()];
+    let mut touch = "";
+    if schema.table(TableName::User)?.has("updated_at") {
+        touch = ", updated_at = ?3";
+        values.push(updated_at.into());
+    }
+    let text = include_str!("sql/free_trials.sql").replace("{touch}", touch);
+    Ok(Statement::new(text, values))
+}
+
+/// A row for facts that the ledger decides by: what can't be read is an error that says where it is.
+struct Facts<'r, R> {
+    row: &'r R,
+    table: &'static str,
+    /// The row's `id`.
+    id: &'r str,
+}
+
+impl<R: Row> Facts<'_, R> {
+    fn unreadable(&self, at: usize, field: &'static str, expected: &'static str) -> Error {
+        Error::ValueUnreadable {
+            table: self.table,
+            field,
+            id: self.id.to_owned(),
+            found: self.row.cell(at).describe(),
+            expected,
+        }
+    }
+
+    fn whole(&self, at: usize, field: &'static str) -> Result<i64> {
+        self.row.cell(at).whole().ok_or_else(|| self.unreadable(at, field, "a whole number"))
+    }
+
+    fn time_ms(&self, at: usize, field: &'static str, unit: TimestampUnit) -> Result<i64> {
+        const TIME: &str = "a time as a number, in the unit of the others";
+        self.row.cell(at).time_ms(unit).ok_or_else(|| self.unreadable(at, field, TIME))
+    }
+
+    fn text(&self, at: usize, field: &'static str) -> Result<String> {
+        self.text_or_null(at, field)?.ok_or_else(|| self.unreadable(at, field, "text"))
+    }
+
+    fn text_or_null(&self, at: usize, field: &'static str) -> Result<Option<String>> {
+        match self.row.cell(at) {
+            Cell::Null => Ok(None),
+            cell => match cell.as_text() {
+                Some(text) => Ok(Some(text.to_owned())),
+                None => Err(self.unreadable(at, field, "text")),
+            },
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const UNIT: TimestampUnit = TimestampUnit::Seconds;
+
+    fn blob(bytes: &'static [u8]) -> Cell<'static> {
+        Cell::Blob(Cow::Borrowed(bytes))
+    }
+
+    #[test]
+    fn a_grant_is_what_is_certain_of_it() {
+        let grant = |remaining, expires_at_ms, credits| Some((remaining, expires_at_ms, credits));
+        let never = || Cell::Null;
+        let rows = [
+            // id, credits, remaining credits, expiry; what is left, until when, of how many
+            ("g".into(), 9.into(), 5.into(), never(), grant(5, None, 9)),
+            ("g".into(), 9.0.into(), 5.0.into(), 7.into(), grant(5, Some(7000), 9)),
+            ("g".into(), "9".into(), 5.into(), 7.5.into(), grant(5, Some(7500), 5)),
+            (
+                "g".into(),
+                9.into(),
+                5.into(),
+                "soon".into(),
+                grant(5, Some(EXPIRY_UNREADABLE_MS), 9),
+            ),
+            ("g".into(), 9.into(), 5.5.into(), never(), None),
+            ("g".into(), 9.into(), "5".into(), never(), None),
+            (blob(b"g"), 9.into(), 5.into(), never(), None),
+            (Cell::Text(Cow::Borrowed(b"\xff")), 9.into(), 5.into(), never(), None),
+        ];
+        for (id, credits, remaining, expires_at, expected) in rows {
+            let row = vec![id, "n".into(), credits, remaining, expires_at, "active".into()];
+            let found = read_grant(&row, UNIT);
+            let found = found.map(|grant| (grant.remaining, grant.expires_at_ms, grant.credits));
+            assert_eq!(found, expected, "{row:?}");
+        }
+    }
+
+    #[test]
+    fn a_charge_that_cannot_be_read_says_where() {
+        let row = |user: Cell<'static>, credits| {
+            vec![user, "active".into(), credits, "[]".into(), Cell::Text(Cow::Borrowed(b"{\xff"))]
+        };
+        let charge = read_charge(&row("u".into(), Cell::Real(-3.0)), "c").unwrap();
+        assert_eq!((charge.credits, charge.active), (3, true));
+        assert_eq!(charge.consumed_detail.as_deref(), Some(&b"[]"[..]));
+        assert_eq!(charge.metadata.as_deref(), Some("{\u{fffd}"));
+        let unreadable = [
+            (row(Cell::Null, 3.into()), "userId", "NULL"),
+            (row(blob(b"u"), 3.into()), "userId", "bytes"),
+            (row("u".into(), "3".into()), "credits", "the text \"3\""),
+        ];
+        for (row, expected_field, expected) in unreadable {
+            match read_charge(&row, "c") {
+                Err(Error::ValueUnreadable { table: "credit", field, id, found, .. }) => {
+                    assert_eq!(
+                        (field, id.as_str(), found.as_str()),
+                        (expected_field, "c", expected)
+                    );
+                }
+                other => panic!("{row:?}: {other:?}"),
+            }
+        }
+    }
+}

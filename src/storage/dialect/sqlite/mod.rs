@@ -1,0 +1,15 @@
+//! SQLite's SQL, for the file itself and for whatever else speaks it.
+//!
+//! `is_text(id)` in a statement is a function that its connection must have: whether a value is text in UTF-8. Where
+//! SQL can't be given functions, and text can be nothing else, that is `typeof(id) = 'text'`.
+
+pub mod books;
+pub mod cell;
+pub mod facts;
+pub mod rows;
+pub mod schema;
+mod units;
+pub mod views;
+
+/// A statement in SQLite's SQL.
+pub type Statement<'s> = super::Statement<'s, cell::Cell<'s>>;
