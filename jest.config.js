@@ -1,18 +1,20 @@
 'use strict'
 
 /**
- * The same tests on each storage, but for what is about one of them.
+ * The same tests on each storage, but for the folders of what is about one of them.
  * `npx jest --selectProjects sqlite` runs them on one alone.
  */
 
-/** About files and their locks, and about the package itself. */
-const SQLITE_ALONE = ['/__test__/3[1367]-', '/__test__/4\\d-']
+/** About files and their locks; and what knows no storage, which runs once. */
+const SQLITE_ALONE = ['sqlite', 'package', 'cli/parts']
 /** About a server and the network before it. */
-const POSTGRES_ALONE = ['/__test__/5\\d-']
+const POSTGRES_ALONE = ['postgres']
+
+const foldersOf = (names) => names.map((name) => `<rootDir>/__test__/${name}/`)
 
 const common = {
   testEnvironment: 'node',
-  testMatch: ['<rootDir>/__test__/*.test.js'],
+  testMatch: ['<rootDir>/__test__/**/*.test.js'],
   // They have packages of their own, some of them copied into a build.
   modulePathIgnorePatterns: ['<rootDir>/examples/', '<rootDir>/target/'],
 }
@@ -31,7 +33,7 @@ module.exports = {
       ...common,
       displayName: 'sqlite',
       globals: { STORAGE: 'sqlite' },
-      testPathIgnorePatterns: POSTGRES_ALONE,
+      testPathIgnorePatterns: foldersOf(POSTGRES_ALONE),
     },
     {
       ...common,
@@ -39,7 +41,7 @@ module.exports = {
       globals: { STORAGE: 'postgres' },
       globalSetup: '<rootDir>/__test__/helpers/postgres.setup.js',
       globalTeardown: '<rootDir>/__test__/helpers/postgres.teardown.js',
-      testPathIgnorePatterns: SQLITE_ALONE,
+      testPathIgnorePatterns: foldersOf(SQLITE_ALONE),
     },
   ],
 }

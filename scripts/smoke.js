@@ -12,7 +12,7 @@ const os = require('node:os')
 const path = require('node:path')
 
 const ROOT = path.join(__dirname, '..')
-const FIXTURE = path.join(ROOT, 'fixtures/shipany.sqlite')
+const FIXTURE = path.join(ROOT, '__test__/fixtures/shipany.sqlite')
 
 const HOUR_MS = 3_600_000
 

@@ -28,7 +28,7 @@ const { User, answersSubmits, generation, hasBalance } = require('./visits')
 const ROUTE = 'src/app/api/media/submit/route.ts'
 const MODEL = 'src/shared/models/media_task.ts'
 
-const FIXTURES = path.join(__dirname, '../fixtures')
+const FIXTURES = path.join(__dirname, '../__test__/fixtures')
 /** A user of the stock database, and her balance. */
 const ADA = { id: '47504cd8-2312-47d8-a144-47431300708e', email: 'ada@example.test', balance: 14 }
 

@@ -12,7 +12,7 @@ const ROOT = path.join(__dirname, '..')
 
 const APPS = [
   '__test__/types',
-  '__test__/types-esm',
+  '__test__/types/esm',
   '__test__/types/apps',
   '__test__/types/apps/tsconfig.drizzle.json',
 ]

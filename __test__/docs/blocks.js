@@ -25,7 +25,7 @@ const pages = [
     .filter((name) => name.endsWith('.md'))
     .map((name) => `docs/${name}`),
   'examples/next-app/README.md',
-  'fixtures/README.md',
+  '__test__/fixtures/README.md',
 ]
 
 const FENCE = /^ *(`{3,}|~{3,})(.*)$/

@@ -7,7 +7,7 @@ const path = require('node:path')
 const { ROOT } = require('./blocks')
 const { problemWith } = require('./shell')
 
-const SOURCES = ['src', 'tests', 'benches'].flatMap((folder) =>
+const SOURCES = ['src', 'tests'].flatMap((folder) =>
   fs.readdirSync(path.join(ROOT, folder), { recursive: true }).map((name) => `${folder}/${name}`),
 )
 

@@ -22,7 +22,7 @@ module.exports = async function setup() {
   }
   for (const [content, file] of Object.entries(FIXTURES)) {
     await admin.unsafe(`CREATE DATABASE ${prefix}_${content}`)
-    const statements = fs.readFileSync(path.join(__dirname, '../../fixtures', file), 'utf8')
+    const statements = fs.readFileSync(path.join(__dirname, '../fixtures', file), 'utf8')
     await fill(`${prefix}_${content}`, statements)
   }
   await admin.unsafe(`CREATE DATABASE ${prefix}_tables TEMPLATE ${prefix}_fixture`)

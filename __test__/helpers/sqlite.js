@@ -34,7 +34,7 @@ class SqliteStore {
   static async open(content) {
     const store = new SqliteStore(fs.mkdtempSync(path.join(SqliteStore.parent, 'media-credits-')))
     const fixture = FIXTURES[content]
-    if (fixture) fs.copyFileSync(path.join(__dirname, '../../fixtures', fixture), store.file)
+    if (fixture) fs.copyFileSync(path.join(__dirname, '../fixtures', fixture), store.file)
     // The package makes them, as `npx media-credits init` does.
     store.needsTables = content === 'tables'
     return store

@@ -119,7 +119,7 @@ class Tester {
   jest(project, part) {
     const results = `${this.log}.json`
     fs.rmSync(results, { force: true })
-    const files = part === true ? [] : part.map((start) => `__test__/${start}`)
+    const files = part === true ? [] : part.map((start) => `__test__/shared/${start}`)
     const how = ['--selectProjects', project, '--json', '--outputFile', path.relative(this.folder, results)]
     const { status } = this.run([JEST, ...files, ...how], JEST_MS)
     if (!fs.existsSync(results)) return { failed: true, says: `${project}: Jest did not end` }

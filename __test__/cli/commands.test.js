@@ -1,0 +1,380 @@
+'use strict'
+
+const fs = require('node:fs')
+const path = require('node:path')
+const { version } = require('../../package.json')
+const { cli, cliOn, folder } = require('../helpers/cli')
+const { TestDatabase, task, DAY_MS } = require('../helpers/database')
+const { byStorage, sqlite } = require('../helpers/storage')
+
+const COMMANDS = ['doctor', 'audit', 'repair', 'balance', 'statement', 'grant', 'stuck', 'init', 'build']
+
+/** A user whose refund came twice, so that the grant holds more than was granted. */
+async function damage(database, userId = 'u', remaining = 130) {
+  await database.user(userId, 100)
+  await database.credits.refundCredits((await database.credits.consumeCredits({ userId, credits: 30 })).id)
+  await database.sql(
+    'UPDATE credit SET remaining_credits = ? WHERE credits > 0 AND user_id = ?',
+    remaining,
+    userId,
+  )
+}
+
+// Without a database, once.
+sqlite.describe('what it says of itself', () => {
+  test('its version, and help that names every command', async () => {
+    expect(await cli(['--version'])).toEqual({ code: 0, signal: null, out: version, errors: '' })
+    const { code, out, errors } = await cli(['--help'])
+    expect({ code, errors }).toEqual({ code: 0, errors: '' })
+    for (const name of COMMANDS) expect(out).toMatch(new RegExp(`^  ${name} `, 'm'))
+    expect(out).toContain('Exit codes:')
+  })
+
+  test.each(COMMANDS)('%s --help has an example, and opens no database', async (name) => {
+    const { code, out, errors } = await cli([name, '--help'])
+    expect({ code, errors }).toEqual({ code: 0, errors: '' })
+    expect(out).toMatch(new RegExp(`Examples?:\n  \\$ npx media-credits ${name}`))
+  })
+
+  test('without a command: the help, as an error', async () => {
+    const { code, out, errors } = await cli([])
+    expect({ code, out }).toEqual({ code: 2, out: '' })
+    expect(errors).toContain('Usage: media-credits')
+  })
+})
+
+sqlite.describe('a command line that is off', () => {
+  test.each([[['balance', 'u', `--${'x'.repeat(50_000)}`]], [['audit', '--limit', 'a b '.repeat(10_000)]]])(
+    'is not repeated whatever its length',
+    async (words) => {
+      const { code, errors } = await cli(words)
+      expect(code).toBe(2)
+      expect(errors.length).toBeLessThan(600)
+    },
+  )
+
+  test.each([
+    [['nope'], "unknown command 'nope'"],
+    [['audti'], 'Did you mean audit?'],
+    [['balance'], "missing required argument 'user'"],
+    [['balance', 'u', 'v'], 'too many arguments'],
+    [['balance', 'u', '--jsn'], "unknown option '--jsn'"],
+    [['audit', '--limit', '0'], 'a whole number from 1 to 1,000,000'],
+    [['audit', '--limit', '1e3'], 'a whole number'],
+    [['grant', 'u'], "missing required argument 'credits'"],
+    [['grant', 'u', '-5'], 'a whole number from 1 to 2,147,483,647'],
+    [['grant', 'u', '1.5'], 'a whole number'],
+    [['grant', 'u', '2147483648'], 'a whole number'],
+    [['grant', 'u', '5', '--expires', '2026-02-30'], 'a day (2026-12-31)'],
+    [['grant', 'u', '5', '--expires', '2020-01-01'], 'over already'],
+    [['stuck', '--older-than', '30'], 'a duration such as'],
+    [['stuck', '--older-than', '0m'], 'a duration such as'],
+    [['stuck', '--fail'], '--fail needs --older-than'],
+    [['stuck', '--message', 'x'], '--message is for --fail'],
+    [['stuck', '--fail', '--older-than', '1h', '--ai', '--message', 'x'], 'AI tasks have no error message'],
+    [['statement', 'u', '--from', 'yesterday'], 'so long ago (30d)'],
+    [['init', 'a.db', '--url', 'b.db'], 'named twice'],
+    [['build', 'x'], 'too many arguments'],
+  ])('%j', async (args, sentence) => {
+    const { code, out, errors } = await cli(args)
+    expect({ code, out }).toEqual({ code: 2, out: '' })
+    expect(errors).toMatch(/^media-credits: /)
+    expect(errors).toContain(sentence)
+    expect(errors).not.toContain('    at ')
+  })
+})
+
+test('what the library refuses of a command line is its fault, too', async () => {
+  const database = await TestDatabase.fresh()
+  const { code, errors } = await cliOn(database, 'balance', '')
+  expect(code).toBe(2)
+  expect(errors).toContain('must be')
+})
+
+describe('which database', () => {
+  test('one that is not there is trouble, and with --json a document on stderr', async () => {
+    const url = byStorage({ sqlite: 'file:none.db', postgres: 'postgres://app:x@127.0.0.1:1/app' })
+    const missing = byStorage({ sqlite: 'SCHEMA_MISMATCH', postgres: 'DATABASE_UNAVAILABLE' })
+    for (const args of [['audit'], ['stuck'], ['balance', 'u'], ['grant', 'u', '5']]) {
+      const said = await cli([...args, '--url', url])
+      expect({ code: said.code, out: said.out }).toEqual({ code: 3, out: '' })
+      const { code, out, errors } = await cli([...args, '--url', url, '--json'])
+      expect({ code, out }).toEqual({ code: 3, out: '' })
+      expect(JSON.parse(errors)).toEqual({
+        error: { code: missing, message: expect.any(String), retryable: missing === 'DATABASE_UNAVAILABLE' },
+      })
+    }
+    expect(fs.existsSync(path.join(folder, 'none.db'))).toBe(false)
+  })
+
+  sqlite.test('its journal mode stays as it is', async () => {
+    const database = await TestDatabase.fixture({ journalMode: 'keep' })
+    await database.sql('PRAGMA journal_mode = DELETE')
+    expect((await cliOn(database, 'audit')).code).toBe(1)
+    const { json } = await cliOn(database, 'doctor', '--json')
+    expect(json.diagnostics.journalMode).toBe('delete')
+    expect(json.checks).toContainEqual(expect.objectContaining({ name: 'journal', status: 'warning' }))
+  })
+})
+
+describe('doctor', () => {
+  test('finds nothing wrong with what createTables made', async () => {
+    const database = await TestDatabase.fresh()
+    const { code, out, errors } = await cliOn(database, 'doctor')
+    expect({ code, errors }).toEqual({ code: 0, errors: '' })
+    expect(out).toContain('0 problems, 0 warnings.')
+    expect(out).toMatch(/✓ ok +indexes +those that the statements use are there/)
+  })
+
+  test('says the same as a document', async () => {
+    const database = await TestDatabase.fixture()
+    // The first call turns the write-ahead log on.
+    await database.credits.getDiagnostics()
+    const { json } = await cliOn(database, 'doctor', '--json')
+    expect(json).toMatchObject({
+      ok: true,
+      versions: { package: version, node: process.versions.node, platform: expect.any(String) },
+      database: { source: 'DATABASE_URL of the environment' },
+      diagnostics: { storage: byStorage({ sqlite: 'sqlite', postgres: 'postgres' }) },
+    })
+    const statuses = new Set(json.checks.map(({ status }) => status))
+    expect([...statuses]).toEqual(['ok'])
+  })
+
+  test('a missing index is a warning, with the statement that makes it', async () => {
+    const database = await TestDatabase.fresh()
+    await database.run('DROP INDEX idx_credit_consume_fifo', 'DROP INDEX idx_media_task_user_status')
+    const { code, json } = await cliOn(database, 'doctor', '--json')
+    expect(code).toBe(0)
+    const missing = json.checks.filter(({ name, status }) => name === 'indexes' && status === 'warning')
+    expect(missing.map(({ message }) => message.match(/^\w+ has none on \w+/)[0])).toEqual([
+      'credit has none on user_id',
+      'media_tasks has none on user_id',
+    ])
+    const statements = missing.map(({ message }) => message.match(/CREATE .*;/)[0])
+    const how = byStorage({
+      sqlite: / INDEX \w+ ON \w+ /,
+      postgres: / INDEX CONCURRENTLY \w+ ON "public"\.\w+ /,
+    })
+    for (const statement of statements) {
+      expect(statement).toMatch(how)
+      await database.run(statement)
+    }
+    expect((await cliOn(database, 'doctor')).out).toContain('0 problems, 0 warnings.')
+  })
+
+  test('a table that does not fit is a problem', async () => {
+    const database = await TestDatabase.fresh()
+    await database.sql('ALTER TABLE credit DROP COLUMN metadata')
+    const { code, out } = await cliOn(database, 'doctor')
+    expect(code).toBe(1)
+    expect(out).toMatch(/✗ problem +schema +.* column credit\.metadata is missing/)
+    expect(out).toContain('1 problem, 0 warnings.')
+  })
+
+  test('no table at all is one, too', async () => {
+    const database = await TestDatabase.none()
+    const { code, json } = await cliOn(database, 'doctor', '--json')
+    expect(code).toBe(1)
+    expect(json).toMatchObject({ ok: false })
+    expect(json.checks.at(-1)).toMatchObject({ name: expect.stringMatching(/schema/), status: 'problem' })
+  })
+
+  sqlite.test("the app's own client is looked at", async () => {
+    const database = await TestDatabase.fresh()
+    const modules = path.join(database.folder, 'node_modules/@libsql/client')
+    fs.mkdirSync(modules, { recursive: true })
+    for (const [version, status] of [
+      ['0.15.15', 'warning'],
+      ['0.17.4', 'ok'],
+    ]) {
+      fs.writeFileSync(path.join(modules, 'package.json'), JSON.stringify({ version }))
+      const { out } = await cli(['doctor', '--json', '--url', database.url], { cwd: database.folder })
+      const check = JSON.parse(out).checks.find(({ name }) => name === 'busy timeout')
+      expect(check).toMatchObject({ status, message: expect.stringContaining(version) })
+    }
+  })
+})
+
+describe('audit', () => {
+  test('of a sound ledger finds nothing', async () => {
+    const database = await TestDatabase.fresh()
+    await database.user('u', 100)
+    await database.credits.createMediaTask(task('t', 'u'), 10)
+    const found = await cliOn(database, 'audit')
+    expect(found).toEqual({
+      code: 0,
+      signal: null,
+      out: 'Nothing was found; 1 user and 2 rows were read.',
+      errors: '',
+    })
+    expect(await cliOn(database, 'audit', '--json')).toEqual({ ...found, out: '' })
+  })
+
+  test('of a damaged one lists what is wrong, and sums it up', async () => {
+    const database = await TestDatabase.fresh()
+    for (const id of ['u', 'v']) await damage(database, id)
+    const { code, out, errors } = await cliOn(database, 'audit')
+    expect({ code, errors }).toEqual({ code: 1, errors: '' })
+    expect(out).toMatch(/^grant-out-of-range +u +grant \S+ has 130 credits left of 100$/m)
+    expect(out).toMatch(/^ +2 {2}grant-out-of-range$/m)
+    expect(out).toMatch(/^\d findings; 2 users and 4 rows were read\.$/m)
+    const one = await cliOn(database, 'audit', '--user', 'v', '--limit', '1')
+    expect(one.code).toBe(1)
+    expect(one.out).toMatch(/\n1 finding; .*, and then it stopped \(--limit\)\.$/)
+    expect(one.out).not.toMatch(/^\S+ +u /m)
+  })
+
+  test('as lines, a document for each finding', async () => {
+    const database = await TestDatabase.fixture()
+    await damage(database)
+    const { code, out } = await cli(['audit', '--json', '--user', 'u'], {
+      env: { DATABASE_URL: database.url },
+    })
+    expect(code).toBe(1)
+    const found = out.split('\n').map((line) => JSON.parse(line))
+    const listed = []
+    for await (const finding of database.credits.auditLedger({ userId: 'u' })) listed.push(finding)
+    expect(found).toEqual(JSON.parse(JSON.stringify(listed)))
+    expect(found.length).toBeGreaterThan(0)
+  })
+})
+
+describe('repair', () => {
+  test('shows what it would change, and changes it when it is told to', async () => {
+    const database = await TestDatabase.fresh()
+    for (const id of ['u', 'v']) await damage(database, id)
+    const before = await database.everything()
+    const shown = await cliOn(database, 'repair')
+    expect(shown.code).toBe(1)
+    expect(shown.out).toMatch(/^u +credit \S+ +remainingCredits +130 +100 +\S/m)
+    expect(shown.out).toMatch(/^2 changes, not written: --apply writes them\.$/m)
+    const { code, json } = await cliOn(database, 'repair', '--user', 'u', '--json')
+    const changes = [{ kind: 'refunded-more-than-once', userId: 'u', before: 130, after: 100 }]
+    expect({ code, json }).toMatchObject({ code: 1, json: { applied: false, changes } })
+    expect(await database.everything()).toEqual(before)
+    const done = await cliOn(database, 'repair', '--apply')
+    expect(done.code).toBe(0)
+    expect(done.out).toMatch(/^2 changes written\.$/m)
+    expect(await database.credits.getRemainingCredits('u')).toBe(100)
+    const again = await cliOn(database, 'repair', '--apply')
+    expect(again).toMatchObject({ code: 0, out: 'There is nothing to put right.' })
+    expect((await cliOn(database, 'audit')).code).toBe(0)
+  })
+})
+
+describe('balance and statement', () => {
+  test('what a user can spend, grant by grant', async () => {
+    const database = await TestDatabase.fresh()
+    const expiresAt = new Date('2100-01-01T00:00:00Z')
+    await database.user('u', { credits: 1500, expiresAt, transactionNo: 'n1' })
+    await database.credits.consumeCredits({ userId: 'u', credits: 40 })
+    const { code, out } = await cliOn(database, 'balance', 'u')
+    expect(code).toBe(0)
+    expect(out).toContain(
+      'u can spend 1,460 credits.\nNext, 1,460 of them expire at 2100-01-01 00:00:00 UTC.',
+    )
+    expect(out).toMatch(/^1,460 +1,500 +2100-01-01 00:00:00 +\S+ +n1$/m)
+    const { json } = await cliOn(database, 'balance', 'u', '--json')
+    const balance = await database.credits.getBalance('u')
+    expect(json).toEqual(JSON.parse(JSON.stringify({ userId: 'u', ...balance })))
+  })
+
+  test('what changed a balance: the newest entries, or all', async () => {
+    const database = await TestDatabase.fresh()
+    await database.user('u', 100)
+    await database.credits.createMediaTask(task('t', 'u'), 10)
+    await database.credits.updateMediaTaskById('t', { status: 'failed' })
+    const all = await cliOn(database, 'statement', 'u')
+    expect(all.code).toBe(0)
+    expect(all.out).toMatch(/^The balance before was 0\.$/m)
+    expect(all.out).toMatch(/^[-\d]+ [:\d]+ +charge +-10 +90 .*media task t$/m)
+    expect(all.out).toMatch(/^[-\d]+ [:\d]+ +refund +\+10 +100 /m)
+    const { json } = await cliOn(database, 'statement', 'u', '--json', '--limit', '2')
+    const entries = [{ type: 'charge' }, { type: 'refund', at: expect.any(String) }]
+    expect(json).toMatchObject({ userId: 'u', openingBalance: 100, earlier: 1, entries })
+    const some = await cliOn(database, 'statement', 'u', '--limit', '2')
+    expect(some.out).toMatch(/^The balance before was 100\. 1 entry earlier: --limit or --all\.$/m)
+    const later = await cliOn(database, 'statement', 'u', '--from', '2100-01-01')
+    expect(later.out).toBe('No entries. The balance before was 100.')
+  })
+
+  test('--all is every page', async () => {
+    const database = await TestDatabase.fresh()
+    await database.user('u', 2000)
+    const items = Array.from({ length: 500 }, () => ({ userId: 'u', credits: 1 }))
+    for (const _ of [1, 2]) await database.credits.consumeCreditsBatch(items, { atomic: true })
+    await database.credits.consumeCredits({ userId: 'u', credits: 1 })
+    const { json } = await cliOn(database, 'statement', 'u', '--all', '--json')
+    expect(json.entries).toHaveLength(1002)
+    expect(json).toMatchObject({ earlier: 0, openingBalance: 0 })
+    expect(json.entries.at(-1).balance).toBe(999)
+  })
+
+  test('of a user whom nobody knows', async () => {
+    const database = await TestDatabase.fresh()
+    for (const name of ['balance', 'statement']) {
+      const { code, out } = await cliOn(database, name, 'nobody')
+      expect(code).toBe(0)
+      expect(out).toMatch(/^There is no grant and no charge of this user/m)
+    }
+  })
+
+  test('text from the database does not reach the terminal as it is', async () => {
+    const database = await TestDatabase.fresh()
+    await database.user('u', { credits: 5, description: 'a\u001b[2J\u001b]0;x\u0007\nb\u202e' })
+    const { out } = await cliOn(database, 'statement', 'u')
+    expect(out).not.toMatch(/[\u001b\u0007\u202e]/)
+    expect(out).toMatch(/ a.*b$/m)
+  })
+})
+
+describe('grant', () => {
+  test('grants, with what is said of it', async () => {
+    const database = await TestDatabase.fresh()
+    await database.user('u')
+    const described = ['--description', 'sorry', '--expires', '2100-12-31']
+    const { code, out } = await cliOn(database, 'grant', 'u', 100, ...described)
+    expect(code).toBe(0)
+    expect(out).toMatch(
+      /^u has got 100 credits until 2100-12-31 23:59:59 UTC\.\ngrant \S+, transaction no \d+$/,
+    )
+    const [grant] = await database.credits.getCredits({ userId: 'u' })
+    expect(grant).toMatchObject({
+      credits: 100,
+      remainingCredits: 100,
+      description: 'sorry',
+      transactionScene: 'gift',
+      expiresAt: new Date('2100-12-31T23:59:59.999Z'),
+    })
+  })
+
+  test('with a number of its own it can be repeated, and not be another', async () => {
+    const database = await TestDatabase.fresh()
+    await database.user('u')
+    const args = ['--transaction-no', 'n1', '--expires', '30d']
+    const first = await cliOn(database, 'grant', 'u', 100, ...args, '--json')
+    expect(first).toMatchObject({ code: 0, json: { transactionNo: 'n1', replayed: false } })
+    const inDays = (Date.parse(first.json.expiresAt) - Date.now()) / DAY_MS
+    expect(inDays).toBeGreaterThan(29.9)
+    expect(inDays).toBeLessThanOrEqual(30)
+    const again = await cliOn(database, 'grant', 'u', 100, ...args, '--json')
+    expect(again).toMatchObject({ code: 0, json: { id: first.json.id, replayed: true } })
+    const said = await cliOn(database, 'grant', 'u', 100, ...args)
+    expect(said.out).toMatch(/^u had got 100 credits until .* already: nothing was written\./)
+    const other = await cliOn(database, 'grant', 'u', 101, ...args)
+    expect(other).toMatchObject({
+      code: 3,
+      out: '',
+      errors: expect.stringContaining('is taken by another call'),
+    })
+    expect(await database.credits.getRemainingCredits('u')).toBe(100)
+  })
+
+  test('not to a user who is not there', async () => {
+    const database = await TestDatabase.fresh()
+    const { code, out, errors } = await cliOn(database, 'grant', 'nobody', 5)
+    expect({ code, out }).toEqual({ code: 3, out: '' })
+    expect(errors).toMatch(/^media-credits: there is no user "nobody"/)
+  })
+})

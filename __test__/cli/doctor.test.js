@@ -1,0 +1,140 @@
+'use strict'
+
+const { cli, cliOn } = require('../helpers/cli')
+const { TestDatabase } = require('../helpers/database')
+const { byStorage, postgres, sqlite } = require('../helpers/storage')
+
+const CAN = 'can be used'
+
+/** What doctor says of an app's database after these statements, and of its tasks. */
+async function afterwards(...statements) {
+  const database = await TestDatabase.fresh()
+  if (statements.length > 0) await database.run(...statements)
+  const { code, json } = await cliOn(database, 'doctor', '--json')
+  const said = (name) => {
+    const { status, message } = json.checks.find((check) => check.name === name) ?? {}
+    return [status, message]
+  }
+  return { database, code, json, media: said('media tasks'), ai: said('AI tasks') }
+}
+
+/** A statement of doctor's advice. */
+const adviceIn = (message) => message.match(/ALTER TABLE .*;/)[0]
+
+describe('doctor lists what can be used', () => {
+  test('all of it where all tables are', async () => {
+    const { code, json, media, ai } = await afterwards()
+    expect({ code, media, ai }).toEqual({ code: 0, media: ['ok', CAN], ai: ['ok', CAN] })
+    expect(json.available).toEqual({ mediaTasks: true, aiTasks: true, missing: [] })
+  })
+
+  test.each([
+    ['media_tasks', 'media tasks', { mediaTasks: false, aiTasks: true, missing: [] }],
+    ['ai_task', 'AI tasks', { mediaTasks: true, aiTasks: false, missing: [] }],
+  ])('without %s, as information', async (table, title, available) => {
+    const { code, json } = await afterwards(`DROP TABLE ${table}`)
+    expect({ code, ok: json.ok, available: json.available }).toEqual({ code: 0, ok: true, available })
+    const check = json.checks.find(({ name }) => name === title)
+    expect(check).toEqual({ name: title, status: 'ok', message: expect.stringContaining(table) })
+    expect(json.checks.filter(({ status }) => status !== 'ok')).toEqual([])
+    for (const { message } of json.checks) expect(message).not.toContain('drizzle-kit push')
+  })
+
+  test('without both', async () => {
+    const { code, json } = await afterwards('DROP TABLE media_tasks', 'DROP TABLE ai_task')
+    const available = { mediaTasks: false, aiTasks: false, missing: [] }
+    expect({ code, ok: json.ok, available: json.available }).toEqual({ code: 0, ok: true, available })
+  })
+
+  test.each([
+    ['media_tasks', 'media tasks', 'charging media tasks'],
+    ['ai_task', 'AI tasks', 'charging AI tasks'],
+  ])('what %s does not without credit_id, with the statement that adds it', async (table, title, stops) => {
+    const { database, code, json } = await afterwards(`ALTER TABLE ${table} DROP COLUMN credit_id`)
+    expect({ code, available: json.available }).toEqual({
+      code: 0,
+      available: { mediaTasks: true, aiTasks: true, missing: [{ table, column: 'credit_id', stops }] },
+    })
+    const [{ name, message }] = json.checks.filter(({ status }) => status === 'warning')
+    expect(name).toBe(title)
+    expect(message).toContain(`${CAN}, but not charged: there is no ${table}.credit_id`)
+    expect(message).toContain("creditId: text('credit_id')")
+    const place = byStorage({ sqlite: table, postgres: `"public".${table}` })
+    expect(adviceIn(message)).toBe(`ALTER TABLE ${place} ADD COLUMN credit_id text;`)
+    await database.run(adviceIn(message))
+    expect((await cliOn(database, 'doctor')).out).toContain('0 problems, 0 warnings.')
+  })
+
+  test('what there is not without the columns of free trials, as information', async () => {
+    const { code, json, media } = await afterwards(
+      'ALTER TABLE media_tasks DROP COLUMN is_free_trial',
+      'ALTER TABLE "user" DROP COLUMN free_trial_used',
+    )
+    const trials = "freeTrialLimit can't be used without media_tasks.is_free_trial and user.free_trial_used"
+    expect({ code, media }).toEqual({ code: 0, media: ['ok', `${CAN}; ${trials}`] })
+    expect(json.available.missing).toEqual([
+      { table: 'media_tasks', column: 'is_free_trial', stops: 'freeTrialLimit' },
+      { table: 'user', column: 'free_trial_used', stops: 'freeTrialLimit' },
+    ])
+  })
+
+  test('what a table is of no use without', async () => {
+    const { code, json, ai } = await afterwards('ALTER TABLE ai_task RENAME COLUMN updated_at TO changed_at')
+    const said = ['warning', expect.stringMatching(/^can't be used: .*ai_task\.updated_at/)]
+    expect({ code, ai }).toEqual({ code: 0, ai: said })
+    expect(json.available).toMatchObject({ aiTasks: false, mediaTasks: true })
+  })
+
+  test('nothing where nobody could look, and says which database that is', async () => {
+    const { code, json } = await afterwards(
+      'DROP TABLE ai_task',
+      'DROP TABLE media_tasks',
+      'DROP TABLE credit',
+    )
+    expect({ code, ok: json.ok, available: json.available }).toEqual({ code: 1, ok: false, available: null })
+    const { message } = json.checks.find(({ name }) => name === 'schema')
+    expect(message).toMatch(/\(DATABASE_URL of the environment\): .*credit/)
+  })
+})
+
+postgres.describe('doctor says how many connections there may be', () => {
+  const connections = async (env) => {
+    const database = await TestDatabase.fresh()
+    const { out } = await cli(['doctor', '--json'], { env: { DATABASE_URL: database.url, ...env } })
+    const { connections, checks } = JSON.parse(out)
+    return [connections, checks.find(({ name }) => name === 'connections')?.message]
+  }
+
+  test.each([
+    [{ DB_MAX_CONNECTIONS: '3' }, 3, 'DB_MAX_CONNECTIONS of the environment'],
+    [{}, 10, 'the default; DB_MAX_CONNECTIONS sets it'],
+  ])('and from where: %j', async (env, most, source) => {
+    expect(await connections(env)).toEqual([{ most, source }, `at most ${most} (${source})`])
+  })
+})
+
+describe('doctor looks at the values of rows', () => {
+  const GRANT = `INSERT INTO credit (id, user_id, transaction_no, transaction_type, credits, remaining_credits, status,
+      created_at, updated_at) VALUES ('g', 'u', 'g', 'grant', 5, 5, 'active', ?, ?)`
+  const USER = `INSERT INTO "user" (id, name, email) VALUES ('u', 'u', 'u')`
+  const valuesIn = (json) => json.checks.filter(({ name }) => name === 'values')
+
+  test('and says how many it looked at', async () => {
+    const { json } = await afterwards(USER, [GRANT, new Date(), new Date()])
+    const message = 'all 1 rows of credit hold what their columns say'
+    expect(valuesIn(json)).toEqual([{ name: 'values', status: 'ok', message }])
+  })
+
+  sqlite.test('and warns of those that no column of their type holds', async () => {
+    const { code, json } = await afterwards(
+      USER,
+      [GRANT, new Date(), new Date()],
+      `UPDATE credit SET updated_at = 'yesterday'`,
+    )
+    const message = expect.stringMatching(/^1 of all 1 rows .*updatedAt.*yesterday.*npx media-credits audit/)
+    expect({ code, values: valuesIn(json) }).toEqual({
+      code: 0,
+      values: [{ name: 'values', status: 'warning', message }],
+    })
+  })
+})

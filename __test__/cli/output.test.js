@@ -1,0 +1,72 @@
+'use strict'
+
+const path = require('node:path')
+const { cli, ended, startCli } = require('../helpers/cli')
+const { TestDatabase } = require('../helpers/database')
+const { evaluate } = require('../helpers/processes')
+
+describe('on a terminal and in a pipe', () => {
+  test.each([
+    ['in a pipe without colours', {}, false],
+    ['with FORCE_COLOR in colour', { FORCE_COLOR: '1' }, true],
+    ['with FORCE_COLOR=0 without', { FORCE_COLOR: '0' }, false],
+    ['with NO_COLOR without', { NO_COLOR: '1' }, false],
+  ])('%s', async (_, colours, isColourful) => {
+    const database = await TestDatabase.fresh()
+    const env = { DATABASE_URL: database.url, ...colours }
+    const { code, out } = await cli(['doctor'], { env })
+    expect(code).toBe(0)
+    expect(out.includes('\u001b[')).toBe(isColourful)
+    const { out: json } = await cli(['doctor', '--json'], { env })
+    expect(json).not.toContain('\u001b[')
+  })
+
+  /** Starts an audit that finds more than a pipe holds, and gives it once its first finding is there. */
+  async function longAudit(...args) {
+    const database = await TestDatabase.fresh()
+    await database.user('u', 100)
+    // As many copies of one damaged grant: more than fit into a pipe that nobody empties.
+    const numbers = Array.from({ length: 5000 }, (_, at) => `('g${at}')`).join(', ')
+    await database.sql(
+      `INSERT INTO credit (id, user_id, transaction_no, transaction_type, credits, remaining_credits, status,
+          created_at, updated_at)
+        SELECT number.column1, 'u', number.column1, 'grant', 100, 130, 'active', created_at, updated_at
+        FROM (VALUES ${numbers}) AS number, credit`,
+    )
+    const child = startCli(['audit', ...args], { env: { DATABASE_URL: database.url } })
+    let first = ''
+    for await (const chunk of child.stdout.iterator({ destroyOnReturn: false })) {
+      first += chunk
+      if (first.includes('grant-out-of-range')) break
+    }
+    return { database, child, first }
+  }
+
+  test.each([[], ['--json']].map((args) => [args]))('audit %j | head ends without a word', async (args) => {
+    const { child, first } = await longAudit(...args)
+    expect(first).toContain('grant-out-of-range')
+    const end = ended(child)
+    child.stdout.destroy()
+    expect(await end).toMatchObject({ code: 1, signal: null, errors: '' })
+  })
+
+  test('an audit that is interrupted is no result, and the database is as it was', async () => {
+    const { database, child } = await longAudit()
+    const before = await database.everything()
+    const end = ended(child)
+    child.stdout.pause()
+    child.kill('SIGINT')
+    const gone = new Promise((resolve) => child.once('exit', (...how) => resolve(how)))
+    expect(await gone).toEqual([null, 'SIGINT'])
+    expect(await end).toMatchObject({ errors: '', out: expect.not.stringContaining('findings in') })
+    expect(await database.everything()).toEqual(before)
+    expect(await database.credits.getRemainingCredits('u')).toBeGreaterThan(0)
+  })
+})
+
+test('who requires the library loads nothing of the command line', async () => {
+  const { out } = await evaluate("console.log(Object.keys(require.cache).join('\\n'))")
+  const files = out.split('\n').map((file) => path.relative(path.join(__dirname, '../..'), file))
+  expect(files).toContain('index.js')
+  expect(files.filter((file) => /^cli|node_modules/.test(file))).toEqual([])
+})

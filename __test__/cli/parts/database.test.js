@@ -1,0 +1,43 @@
+'use strict'
+
+const { findDatabase, placeOf, withoutSecrets } = require('../../../cli/database')
+
+describe('where a database is, without its password', () => {
+  test.each([
+    ['postgres://app:secret@db.example.com/app?sslmode=require', 'postgres://db.example.com/app'],
+    ['postgresql://app:secret@[::1]:5432/app', 'postgres://[::1]:5432/app'],
+    ['postgres://localhost/app?user=app&password=secret', 'postgres://localhost/app'],
+    ['postgres://app:a@secret@host/app', 'postgres://…'],
+    ['postgres://app:1?secret@host/app', 'postgres://…'],
+    ['postgres://app:1/secret@host/app', 'postgres://…'],
+    ['postgres://app:1#secret@host/app', 'postgres://…'],
+    ['host=h user=app password=secret', 'a database, …'],
+    ['postgres:app:secret@host/app', 'a database, …'],
+    ['mysql://app:secret@host/app', 'mysql://…'],
+    ['file:data/local.db', 'data/local.db'],
+    ['file:///srv/local.db?mode=ro', '/srv/local.db'],
+    ['data/local.db', 'data/local.db'],
+    ['C:\\data\\local.db', 'C:\\data\\local.db'],
+    [':memory:', ':memory:'],
+  ])('%s', (url, place) => expect(placeOf(url)).toBe(place))
+
+  test('what was typed is not repeated if it may have a password in it', () => {
+    const words = [
+      'doctor',
+      'postgres://a:secret@h/d',
+      '--ulr=x:secret',
+      '--limit',
+      'many',
+      '--from=2026-11-01T18:00Z',
+    ]
+    const text = `unknown ${words.join(' ')}`
+    expect(withoutSecrets(text, words)).toBe('unknown doctor … --ulr=… --limit many --from=2026-11-01T18:00Z')
+  })
+
+  test('one that the command line names changes no environment', () => {
+    const env = { ...process.env }
+    const url = 'file:b.db'
+    expect(findDatabase({ url })).toMatchObject({ options: { url }, source: 'the command line' })
+    expect({ ...process.env }).toEqual(env)
+  })
+})

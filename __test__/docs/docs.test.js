@@ -1,0 +1,129 @@
+'use strict'
+
+/**
+ * Every fenced block of the documentation is run, and what it claims is looked at. `docs/blocks.js` says how a page
+ * tells what a block needs, `docs/run.js` how it claims something. A new page in docs/ is tested by itself.
+ */
+
+const fs = require('node:fs')
+const path = require('node:path')
+const { withApp } = require('./app')
+const { ROOT, blocksOf, pages } = require('./blocks')
+const { languages, sourceOf } = require('./languages')
+const { missingIn } = require('./names')
+const { COMPILERS } = require('../../scripts/types')
+const { typeErrors } = require('./types')
+const { STORAGE, sqlite } = require('../helpers/storage')
+
+/** How many blocks of a page are not run, each with its reason beside it: so that nobody adds one unnoticed. */
+const SHOWN_ONLY = { 'docs/cli.md': 7, 'docs/deploying.md': 2 }
+
+const STORAGES = ['sqlite', 'postgres']
+
+const blocks = pages.flatMap((page) => blocksOf(page))
+const isShown = ({ shownOnly }) => shownOnly !== undefined
+/** A block that is about one storage names it behind its language: `sql postgres`. */
+const isHere = ({ about }) => about.length === 0 || about.includes(STORAGE)
+
+describe('a block', () => {
+  test.each(blocks.filter((block) => !isShown(block) && isHere(block)))('$name', (block) => {
+    expect(Object.keys(languages)).toContain(block.language)
+    return withApp((app) => languages[block.language](block, app))
+  })
+
+  test('is for one storage or for both', () => {
+    expect(blocks.filter(({ about }) => about.some((word) => !STORAGES.includes(word)))).toEqual([])
+  })
+
+  test('is only shown where it is listed here, with a reason', () => {
+    const count = {}
+    for (const { page, shownOnly } of blocks.filter(isShown)) {
+      expect(shownOnly).toMatch(/\w+ \w+/)
+      count[page] = (count[page] ?? 0) + 1
+    }
+    expect(count).toEqual(SHOWN_ONLY)
+  })
+})
+
+// What follows is the same on each storage.
+
+sqlite.describe.each(COMPILERS)('%s compiles:', (compiler) => {
+  const written = blocks.filter(
+    (block) => block.language !== 'js' && !isShown(block) && sourceOf(block).trim() !== '',
+  )
+  let errors
+  beforeAll(async () => {
+    const modules = Object.fromEntries(written.map((block) => [block.name, sourceOf(block)]))
+    errors = await typeErrors(compiler, modules, Object.keys(require('../..')))
+  })
+
+  test.each(written)('$name', ({ name, page }) => {
+    expect(errors[name].map(([line, message]) => `${page}:${line}: ${message}`)).toEqual([])
+  })
+})
+
+sqlite.describe('a page', () => {
+  test.each(pages)('%s names what is there', (page) => {
+    expect(missingIn(page)).toEqual([])
+  })
+
+  test('of docs/ is in its index, which the README names', () => {
+    const index = fs.readFileSync(path.join(ROOT, 'docs/README.md'), 'utf8')
+    const linked = Array.from(index.matchAll(/\]\(([\w-]+\.md)\)/g), ([, name]) => `docs/${name}`)
+    expect(linked).toEqual(expect.arrayContaining(pages.filter((page) => /^docs\/(?!README)/.test(page))))
+    expect(fs.readFileSync(path.join(ROOT, 'README.md'), 'utf8')).toContain('](docs/README.md)')
+  })
+})
+
+sqlite.describe('these tests notice', () => {
+  const fenced = (...lines) => ['', ...lines.slice(0, -1), '```ts', lines.at(-1), '```'].join('\n')
+  const run = (content) => {
+    const [block] = blocksOf('a.md', content)
+    return withApp((app) => languages[block.language](block, app))
+  }
+
+  test.each([
+    ['a claim that is not so', 'await getRemainingCredits(userId) // → 99', 'a.md:3: '],
+    ['a claim of an object that is not so', 'const row = { a: 1, b: 2 } // → { a: 2 }', 'a.md:3: '],
+    [
+      'a refusal that does not come',
+      'await getRemainingCredits(userId) // rejects with INVALID_ID',
+      'a.md:3: ',
+    ],
+    ['another refusal', "await getRemainingCredits('') // rejects with CLOSED", 'a.md:3: '],
+    ['a claim behind no statement', '// → 90', 'a.md:3: a claim that stands behind no statement'],
+    ['an error', 'await createMediaTask(task, -1)', 'a.md:3: '],
+  ])('%s', async (_, line, message) => {
+    await expect(run(fenced(line))).rejects.toThrow(message)
+  })
+
+  test.each([
+    ['a word that is no mark', '<!-- frist: await close() -->', 'a.md:2: a comment that is none of'],
+    ['a mark that belongs to no block', '<!-- then: await close() -->', 'a.md:2: "then" belongs to no block'],
+  ])('%s', (_, comment, message) => {
+    expect(() => blocksOf('a.md', fenced(comment, ''))).toThrow(message)
+  })
+
+  test.each(COMPILERS)('a type that does not fit, on its line (%s)', async (compiler) => {
+    const [block] = blocksOf(
+      'a.md',
+      fenced('<!-- first: const credits = 1 -->', 'await createMediaTask(task, `${credits}`)'),
+    )
+    const errors = await typeErrors(compiler, { a: sourceOf(block) }, Object.keys(require('../..')))
+    expect(errors.a).toEqual([
+      [4, expect.stringContaining("'string' is not assignable to parameter of type 'number'")],
+    ])
+  })
+
+  test.each([
+    ['a link', '[a](no.md)', 'leads nowhere: no.md'],
+    ['a heading', '[a](docs/errors.md#no)', 'there is no heading #no'],
+    ['a path', '`src/no.rs`', 'there is no src/no.rs'],
+    ['a function', '`src/lib.rs`, `no`', 'src/lib.rs has no no'],
+    ['a script', '`npm run no`', 'package.json has no script "no"'],
+    ['an option', '`npm run torture -- --no`', 'there is no option --no'],
+    ['a command', '`npx media-credits nosuch`', 'its help does not name "nosuch"'],
+  ])('%s that is not there', (_, text, problem) => {
+    expect(missingIn('README.md', `\n${text}\n`)).toEqual([`README.md:2: ${problem}`])
+  })
+})

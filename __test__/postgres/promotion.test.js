@@ -1,0 +1,139 @@
+'use strict'
+
+const fs = require('node:fs')
+const path = require('node:path')
+const { counted } = require('../helpers/calls')
+const { addUsers, until } = require('../helpers/callers')
+const { task } = require('../helpers/database')
+const { violations } = require('../helpers/invariants')
+const { afterwards, connection } = require('../helpers/network')
+const { startProxy } = require('../helpers/proxy')
+const { caughtUp, clientOn, ownPair, urlOfHosts, urlOn } = require('../helpers/standby')
+
+// A URL that names a primary and its standby: whichever is first, and whichever of them is the primary by now.
+
+const pair = ownPair()
+const { primary, standby } = pair
+
+/** A database with a user who has 200 credits. */
+async function open() {
+  const database = await primary.database()
+  await addUsers(database, 1)
+  await caughtUp(pair)
+  return database
+}
+
+const charge = (credits) => credits.consumeCredits({ userId: 'u0', credits: 1 })
+
+describe('a standby is first in the list of hosts', () => {
+  const first = (database, parameters) => connection(urlOfHosts(database, [standby, primary], parameters))
+
+  test.each(['', '?target_session_attrs=read-write', '?target_session_attrs=primary'])(
+    'the primary is charged, and says the balance (%s)',
+    async (parameters) => {
+      const database = await open()
+      const credits = first(database, parameters)
+      for (let charged = 1; charged <= 10; charged++) {
+        await charge(credits)
+        expect(await credits.getRemainingCredits('u0')).toBe(200 - charged)
+      }
+      expect(await violations(database)).toEqual([])
+    },
+  )
+
+  test.each(['?target_session_attrs=standby', '?target_session_attrs=prefer-standby'])(
+    'the standby is read if it is asked for (%s)',
+    async (parameters) => {
+      const database = await open()
+      const reader = connection(urlOfHosts(database, [primary, standby], parameters))
+      const client = clientOn(standby, database)
+      await client`SELECT pg_wal_replay_pause()`
+      try {
+        await charge(database.credits)
+        expect(await reader.getRemainingCredits('u0')).toBe(200)
+      } finally {
+        await client`SELECT pg_wal_replay_resume()`
+      }
+      await caughtUp(pair)
+      expect(await reader.getRemainingCredits('u0')).toBe(199)
+      // It is what was asked for: no other server is looked for, and none ever takes the write.
+      const error = await charge(reader).catch((error) => error)
+      expect(error).toMatchObject({ code: 'DATABASE_ERROR', databaseCode: '25006', retryable: false })
+    },
+  )
+
+  test('it is down: the primary is asked', async () => {
+    const database = await open()
+    await standby.down()
+    try {
+      await charge(first(database))
+    } finally {
+      await standby.up()
+    }
+    expect(await database.credits.getRemainingCredits('u0')).toBe(199)
+  })
+
+  test('it is silent: the primary is asked, within connectTimeoutMs', async () => {
+    const database = await open()
+    const proxy = await startProxy(standby.url)
+    afterwards(() => proxy.stop())
+    proxy.stall()
+    await charge(connection(urlOfHosts(database, [proxy, primary]), { connectTimeoutMs: 2000 }))
+    expect(await database.credits.getRemainingCredits('u0')).toBe(199)
+  })
+
+  test('it takes no connections (57P03): the primary is asked', async () => {
+    const database = await open()
+    const settings = path.join(standby.dataFolder, 'postgresql.conf')
+    const before = fs.readFileSync(settings)
+    await standby.down()
+    try {
+      fs.appendFileSync(settings, 'hot_standby = off\n')
+      await standby.up('standby')
+      const alone = connection(urlOn(standby, database))
+      const error = await alone.getRemainingCredits('u0').catch((error) => error)
+      expect(error).toMatchObject({ code: 'DATABASE_UNAVAILABLE', retryable: true })
+      await charge(first(database))
+    } finally {
+      fs.writeFileSync(settings, before)
+      await standby.restart()
+    }
+    expect(await database.credits.getRemainingCredits('u0')).toBe(199)
+  })
+})
+
+test('the standby is promoted and the primary demoted while connections to both live on: no call hears of it', async () => {
+  const CHARGES = 40
+  const database = await open()
+  const both = connection(urlOfHosts(database, [primary, standby]))
+  const alone = connection(urlOn(standby, database))
+  const charges = (credits) => Promise.allSettled(Array.from({ length: CHARGES }, () => charge(credits)))
+  expect(counted(await charges(both))).toEqual({ accepted: CHARGES })
+  await expect(charge(alone)).rejects.toMatchObject({ databaseCode: '25006' })
+  await caughtUp(pair)
+
+  const promoted = clientOn(standby, database)
+  await promoted`SELECT pg_promote()`
+  await primary.admin`ALTER SYSTEM SET default_transaction_read_only = on`
+  await primary.admin`SELECT pg_reload_conf()`
+  try {
+    const isDemoted = async () =>
+      (await primary.admin`SHOW transaction_read_only`)[0].transaction_read_only === 'on'
+    await until(isDemoted, 'the old primary takes no writes')
+    expect(counted(await charges(both))).toEqual({ accepted: CHARGES })
+    expect((await both.createMediaTask(task('t', 'u0'), 1)).id).toBe('t')
+    expect(await both.getRemainingCredits('u0')).toBe(200 - 2 * CHARGES - 1)
+    // It was told no before, and its connections are the same.
+    await charge(alone)
+    expect(await alone.getRemainingCredits('u0')).toBe(200 - 2 * CHARGES - 2)
+    const rows = async (table) => [...(await promoted.unsafe(`SELECT * FROM ${table}`))]
+    const everything = async () => ({ credit: await rows('credit'), media_tasks: await rows('media_tasks') })
+    expect(await violations({ everything })).toEqual([])
+  } finally {
+    await primary.admin`ALTER SYSTEM RESET default_transaction_read_only`
+    await primary.admin`SELECT pg_reload_conf()`
+    await until(
+      async () => (await primary.admin`SHOW transaction_read_only`)[0].transaction_read_only === 'off',
+    )
+  }
+})

@@ -1,0 +1,178 @@
+'use strict'
+
+const fs = require('node:fs')
+const path = require('node:path')
+const { connect } = require('../..')
+const { TestDatabase, task } = require('../helpers/database')
+const { until } = require('../helpers/callers')
+
+// With a busy app's tables no statement may read all of one: each finds its rows by an index.
+
+const SQL = path.join(__dirname, '../../src/storage/postgres/sql')
+const USERS = 2000
+const CREDITS = 200_000
+const TASKS = 50_000
+
+const NOW = `timestamp '${new Date().toISOString().slice(0, -1)}'`
+
+/** Each user has grants, one before each of its charges, and the charge has drawn all of it or the half. */
+const SEED = [
+  // Rows that refer to each other need not be checked here.
+  'SET session_replication_role = replica',
+  `INSERT INTO "user" (id, name, email) SELECT 'u' || at, 'u', at || '@example.test'
+    FROM generate_series(0, ${USERS - 1}) AS at`,
+  `INSERT INTO credit (id, user_id, transaction_no, transaction_type, credits, remaining_credits, status,
+      expires_at, created_at, updated_at)
+    SELECT 'g' || at, 'u' || at % ${USERS}, 'g' || at, 'grant', 100, CASE WHEN at % 3 = 0 THEN 50 ELSE 0 END,
+      CASE WHEN at % 7 = 0 THEN 'expired' ELSE 'active' END,
+      ${NOW} + (at % 701 - 350) * interval '1 day', ${NOW} - at * interval '1 minute', ${NOW}
+    FROM generate_series(0, ${CREDITS / 2 - 1}) AS at`,
+  `INSERT INTO credit (id, user_id, transaction_no, transaction_type, credits, remaining_credits, status,
+      created_at, updated_at, consumed_detail)
+    SELECT 'c' || at, 'u' || at % ${USERS}, 'c' || at, 'consume', -drawn, 0, 'active',
+      ${NOW} - at * interval '1 minute', ${NOW},
+      json_build_array(json_build_object('creditId', 'g' || at, 'creditsConsumed', drawn))
+    FROM (SELECT at, CASE WHEN at % 3 = 0 THEN 50 ELSE 100 END AS drawn
+      FROM generate_series(0, ${CREDITS / 2 - 1}) AS at) AS charge`,
+  `INSERT INTO media_tasks (id, user_id, platform, video_url, status, credit_id)
+    SELECT 't' || at, 'u' || at % ${USERS}, 'youtube', 'x',
+      (ARRAY['pending', 'completed'])[1 + at / ${USERS} % 2], 'c' || at
+    FROM generate_series(0, ${TASKS - 1}) AS at`,
+  'SET session_replication_role = DEFAULT',
+  'ANALYZE',
+]
+
+/** Arguments of each statement, in the order of its `$1`, `$2`, …; with the types that this package says. */
+const ARGUMENTS = {
+  'balance.sql': [`'u7'`, NOW],
+  'charges.sql': [`ARRAY['c7', 'c8']`],
+  'free_trials.sql': [`ARRAY['u7']`, 'ARRAY[1]'],
+  'grants_by_id.sql': [`'u7'`, `ARRAY['g7', 'g2007']`],
+  'grants_of_charge.sql': [`'c7'`],
+  'lock_owner.sql': [`'t7'`],
+  'lock_user.sql': [`'u7'`, `'c7'`, `'c7'`],
+  'lock_users.sql': [`ARRAY['u7', 'u8']`],
+  'next_grants.sql': [`ARRAY['u7', 'u8']`, 'ARRAY[120, 90]', NOW],
+  'spendable_grants.sql': [`ARRAY['u7', 'u8']`, NOW],
+  'taken.sql': [`ARRAY['c7', 'new']`],
+  'task_facts.sql': [`'t7'`],
+  'tasks_at_risk.sql': [`ARRAY['u7']`, `ARRAY['pending']`],
+}
+/** What stands for a name in braces. */
+const NAMES = {
+  charge: '$1',
+  charges: '$1',
+  credit_id: 'credit_id',
+  free_trial: 'is_free_trial',
+  more: '$2',
+  table: 'media_tasks',
+  tasks: 'media_tasks',
+  touch: '',
+  users: '$1',
+}
+/** These ask about the tables themselves. */
+const OTHERS = [
+  'access.sql',
+  'columns.sql',
+  'create_ai_task.sql',
+  'create_credit.sql',
+  'create_media_tasks.sql',
+  'create_user.sql',
+  'diagnostics.sql',
+  'own_path.sql',
+]
+
+/** Every node of a plan. */
+function nodes(plan) {
+  return [plan, ...(plan.Plans ?? []).flatMap(nodes)]
+}
+
+/** What a plan reads from beginning to end. */
+const scanned = (plan) =>
+  nodes(plan)
+    .filter((node) => node['Node Type'] === 'Seq Scan')
+    .map((node) => node['Relation Name'])
+
+let database
+
+beforeAll(async () => {
+  database = await TestDatabase.fresh()
+  database.keep()
+  await database.run(...SEED)
+})
+
+test('every statement is known here', () => {
+  expect(fs.readdirSync(SQL).sort()).toEqual([...Object.keys(ARGUMENTS), ...OTHERS].sort())
+})
+
+test.each(Object.entries(ARGUMENTS))('%s finds its rows by an index', async (file, args) => {
+  const sql = fs.readFileSync(path.join(SQL, file), 'utf8')
+  const named = sql.replace(/\{(\w+)\}/g, (_, name) => NAMES[name])
+  const literal = named.replace(/\$(\d)/g, (_, number) => args[number - 1])
+  const [row] = await database.sql(`EXPLAIN (FORMAT JSON) ${literal}`)
+  const [{ Plan: plan }] = JSON.parse(row['QUERY PLAN'])
+  expect(scanned(plan)).toEqual([])
+  expect(nodes(plan).some((node) => /Index/.test(node['Node Type']))).toBe(true)
+})
+
+const CALLS = [
+  ['createMediaTask', ({ createMediaTask }) => createMediaTask(task('new', 'u7'), 120)],
+  ['consumeCredits', ({ consumeCredits }) => consumeCredits({ userId: 'u8', credits: 120 })],
+  ['createCredit', ({ createCredit }) => createCredit({ userId: 'u9', credits: 5 })],
+  ['a refund', ({ updateMediaTaskById }) => updateMediaTaskById('new', { status: 'failed' })],
+  ['chargeMediaTask', ({ chargeMediaTask }) => chargeMediaTask('t8', { credits: 5 })],
+  ['settleMediaTask', ({ settleMediaTask }) => settleMediaTask('t9', 5)],
+  ['refundCredits', ({ refundCredits }) => refundCredits('c10')],
+  ['a replay', ({ createMediaTask }) => createMediaTask(task('new', 'u7'), 120, { replay: true })],
+  ['getMediaTaskCharges', ({ getMediaTaskCharges }) => getMediaTaskCharges('t7')],
+  ['quoteCredits', ({ quoteCredits }) => quoteCredits('u7', 10)],
+  ['findMediaTaskById', ({ findMediaTaskById }) => findMediaTaskById('t7')],
+  ['hasActiveMediaTask', ({ hasActiveMediaTask }) => hasActiveMediaTask('u7')],
+  ['getActiveMediaTasks', ({ getActiveMediaTasks }) => getActiveMediaTasks('u7')],
+  ['getMediaTaskHistory', ({ getMediaTaskHistory }) => getMediaTaskHistory('u7')],
+  ['getRemainingCredits', ({ getRemainingCredits }) => getRemainingCredits('u7')],
+  ['getBalance', ({ getBalance }) => getBalance('u7')],
+  ['getStatement', ({ getStatement }) => getStatement('u7', { limit: 10 })],
+  ['an audit of a user', ({ auditLedger }) => auditLedger({ userId: 'u7' }).next()],
+  [
+    'an audit of all users',
+    async ({ auditLedger }) => {
+      for await (const finding of auditLedger()) expect(finding).toBeUndefined()
+    },
+  ],
+  [
+    'a repair',
+    async ({ repairLedger }) => {
+      const anHourAgo = `${NOW} - interval '1 hour'`
+      await database.sql(
+        `UPDATE media_tasks SET status = 'failed', updated_at = ${anHourAgo} WHERE id = 't11'`,
+      )
+      expect((await repairLedger({ userId: 'u11', apply: true })).changes).toHaveLength(2)
+    },
+  ],
+  ['getCredits', ({ getCredits }) => getCredits({ userId: 'u7', status: 'active' })],
+  ['getCreditsCount', ({ getCreditsCount }) => getCreditsCount({ userId: 'u7', transactionType: 'grant' })],
+]
+
+// With the statements that are made as they are needed.
+test.each(CALLS)('%s reads no table from beginning to end', async (_, call) => {
+  const before = await scans()
+  const credits = connect({ url: database.url })
+  await call(credits)
+  // A session of the server has told what it read when it has ended.
+  await credits.close()
+  const others = `SELECT 1 FROM pg_stat_activity
+    WHERE datname = current_database() AND backend_type = 'client backend' AND pid <> pg_backend_pid()`
+  await until(async () => (await database.sql(others)).length === 0, 'its sessions have ended')
+  const after = await scans()
+  expect(after.tables).toBe(before.tables)
+  expect(after.indexes).toBeGreaterThan(before.indexes)
+})
+
+async function scans() {
+  const [found] = await database.sql(
+    `SELECT sum(seq_scan) AS tables, sum(idx_scan) AS indexes FROM pg_stat_user_tables
+      WHERE relname IN ('user', 'credit', 'media_tasks')`,
+  )
+  return found
+}

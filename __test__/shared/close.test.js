@@ -1,0 +1,86 @@
+'use strict'
+
+const { connect } = require('../..')
+const { TestDatabase, task } = require('../helpers/database')
+const { violations } = require('../helpers/invariants')
+
+const CHARGE = { userId: 'u', credits: 1 }
+const STUCK = { olderThanMs: 1000 }
+
+/** What is needed for a call to be sound, where it is not one id. */
+const ARGUMENTS = {
+  createTables: [],
+  grantCreditsForUser: [{ user: { id: 'u' }, credits: 1 }],
+  createMediaTask: [task('t', 'u'), 1],
+  createMediaTasks: [[{ task: task('t', 'u'), costCredits: 1 }], { atomic: true }],
+  updateMediaTaskById: ['t', {}],
+  chargeMediaTask: ['t', { credits: 1 }],
+  settleMediaTask: ['t', 1],
+  findStuckMediaTasks: [STUCK],
+  failStuckMediaTasks: [STUCK],
+  createAITask: [{ id: 't', userId: 'u' }],
+  createAITasks: [[{ id: 't', userId: 'u' }], { atomic: true }],
+  updateAITaskById: ['t', {}],
+  chargeAITask: ['t', { credits: 1 }],
+  settleAITask: ['t', 1],
+  getAITasks: [{}],
+  getAITasksCount: [{}],
+  findStuckAITasks: [STUCK],
+  failStuckAITasks: [STUCK],
+  consumeCredits: [CHARGE],
+  consumeCreditsBatch: [[CHARGE], { atomic: true }],
+  createCredit: [CHARGE],
+  quoteCredits: ['u', 1],
+  getCredits: [{}],
+  getCreditsCount: [{}],
+  auditLedger: [{}],
+  repairLedger: [{ apply: true }],
+}
+
+describe('close', () => {
+  test('after it every call is CLOSED', async () => {
+    const { credits } = await TestDatabase.fresh()
+    await credits.close()
+    // A listener may be added at any time; it hears of nothing more.
+    const { close, on, once, off, ...functions } = credits
+    const calls = Object.entries(functions)
+    expect(calls.length).toBeGreaterThanOrEqual(37)
+    for (const [name, call] of calls) {
+      const made = call(...(ARGUMENTS[name] ?? ['u']))
+      await expect(made.next?.() ?? made).rejects.toMatchObject({
+        code: 'CLOSED',
+        retryable: false,
+      })
+    }
+  })
+
+  test('twice, and before the first use, is fine', async () => {
+    const database = await TestDatabase.fresh()
+    await Promise.all([database.credits.close(), database.credits.close()])
+    await database.credits.close()
+    await connect({ url: database.url }).close()
+    await connect({ url: 'mysql://nowhere' }).close()
+  })
+
+  test('finishes what was accepted', async () => {
+    const database = await TestDatabase.fresh()
+    await database.user('u', 100)
+    const submits = Array.from({ length: 20 }, (_, at) =>
+      database.credits.createMediaTask(task(`t${at}`, 'u'), 5),
+    )
+    const balance = database.credits.getRemainingCredits('u')
+    await database.credits.close()
+    expect((await Promise.all(submits)).map(({ id }) => id)).toHaveLength(20)
+    expect(await balance).toBeLessThanOrEqual(100)
+    expect(await violations(database)).toEqual([])
+  })
+
+  test('leaves other connections to the same file alone', async () => {
+    const database = await TestDatabase.fresh()
+    await database.user('u', 100)
+    const other = connect({ url: database.url })
+    await other.createMediaTask(task('t', 'u'), 5)
+    await other.close()
+    expect(await database.credits.getRemainingCredits('u')).toBe(95)
+  })
+})

@@ -1,0 +1,114 @@
+'use strict'
+
+const fs = require('node:fs')
+const { TestDatabase, task } = require('../helpers/database')
+const { postgres, sqlite } = require('../helpers/storage')
+
+describe('createTables', () => {
+  test('a database without tables says what to do, and is not changed by it', async () => {
+    const database = await TestDatabase.none()
+    const call = () => database.credits.consumeCredits({ userId: 'u', credits: 1 })
+    // On SQLite this looks for the file, and makes an empty one.
+    expect(await database.store.schema()).toEqual([])
+    const error = await call().catch((error) => error)
+    expect(error).toMatchObject({ code: 'SCHEMA_MISMATCH', retryable: false })
+    expect(error.message).toContain('npx drizzle-kit push')
+    expect(error.message).toContain('npx media-credits init')
+    expect(await database.store.schema()).toEqual([])
+  })
+
+  sqlite.test('a file that is not there says so, and is not made by it', async () => {
+    const database = await TestDatabase.none()
+    const missing = { code: 'SCHEMA_MISMATCH', retryable: false }
+    await expect(database.credits.getRemainingCredits('u')).rejects.toMatchObject(missing)
+    expect(fs.existsSync(database.file)).toBe(false)
+  })
+
+  test('a missing credit_id is named with the statement that adds it', async () => {
+    const database = await TestDatabase.fixture()
+    await database.run('ALTER TABLE media_tasks DROP COLUMN credit_id')
+    await database.user('u', 50)
+    const { createMediaTask } = database.credits
+    const error = await createMediaTask(task('t', 'u'), 10).catch((error) => error)
+    expect(error.code).toBe('SCHEMA_MISMATCH')
+    expect(error.message).toContain('media_tasks.credit_id')
+    const [statement] = error.message.match(/ALTER TABLE .*;/)
+    await database.run(statement)
+    await createMediaTask(task('t', 'u'), 10)
+    expect(await database.credits.getRemainingCredits('u')).toBe(40)
+  })
+
+  test('makes the four tables and their indexes as the app has them', async () => {
+    const made = await TestDatabase.none()
+    await made.credits.createTables()
+    const real = await TestDatabase.fixture()
+    const schema = await made.store.schema()
+    expect(schema).toEqual(await real.store.schema())
+    const tables = new Set(schema.map(({ owner }) => owner))
+    expect([...tables].sort()).toEqual(['ai_task', 'credit', 'media_tasks', 'user'])
+  })
+
+  test('many at once, and on tables that are there, changes nothing', async () => {
+    const database = await TestDatabase.fresh()
+    await database.user('u', 100)
+    const before = await database.store.schema()
+    await Promise.all(Array.from({ length: 10 }, () => database.credits.createTables()))
+    expect(await database.store.schema()).toEqual(before)
+    expect(await database.credits.getRemainingCredits('u')).toBe(100)
+  })
+})
+
+describe('getDiagnostics says what was found', () => {
+  sqlite.test('in a file', async () => {
+    const database = await TestDatabase.fixture()
+    expect(await database.credits.getDiagnostics()).toEqual({
+      storage: 'sqlite',
+      path: fs.realpathSync(database.file),
+      journalMode: 'wal',
+      timestampUnit: 'ms',
+      locking: 'ofd',
+      sqliteVersion: expect.stringMatching(/^3\.\d+\.\d+$/),
+      tables: expect.any(Array),
+    })
+  })
+
+  postgres.test('on a server', async () => {
+    const database = await TestDatabase.fixture()
+    expect(await database.credits.getDiagnostics()).toEqual({
+      storage: 'postgres',
+      serverVersion: expect.stringMatching(/^\d+\.\d+/),
+      database: database.store.name,
+      schema: 'public',
+      isolation: 'read committed',
+      encrypted: false,
+      maxConnections: 10,
+      durability: {
+        fsync: expect.any(Boolean),
+        fullPageWrites: expect.any(Boolean),
+        synchronousCommit: expect.any(String),
+      },
+      lacks: [],
+      tables: expect.any(Array),
+    })
+  })
+
+  test('of the tables, with their columns and indexes', async () => {
+    const database = await TestDatabase.fresh()
+    await database.run(
+      'DROP TABLE ai_task',
+      "CREATE INDEX on_a_part ON credit (user_id) WHERE status = 'active'",
+      'CREATE INDEX on_more ON credit (lower(status), user_id)',
+    )
+    const { tables } = await database.credits.getDiagnostics()
+    expect(tables.map(({ name }) => name).sort()).toEqual(['credit', 'media_tasks', 'user'])
+    const { columns, indexes } = tables.find(({ name }) => name === 'credit')
+    expect(columns).toEqual(expect.arrayContaining(['id', 'user_id', 'consumed_detail']))
+    const named = Object.fromEntries(indexes.map(({ name, ...index }) => [name, index]))
+    expect(named).toMatchObject({
+      idx_credit_order_no: { columns: ['order_no'], unique: false },
+      credit_transaction_no_unique: { columns: ['transaction_no'], unique: true },
+      on_more: { columns: [null, 'user_id'], unique: false },
+    })
+    expect(named).not.toHaveProperty('on_a_part')
+  })
+})

@@ -1,0 +1,62 @@
+'use strict'
+
+const fs = require('node:fs')
+const path = require('node:path')
+const { MediaCreditsError } = require('../..')
+const { TestDatabase, task } = require('../helpers/database')
+
+const ROOT = path.join(__dirname, '../..')
+const read = (file) => fs.readFileSync(path.join(ROOT, file), 'utf8')
+
+describe('an error', () => {
+  test('is of this realm, and carries its code and numbers', async () => {
+    const database = await TestDatabase.fresh()
+    await database.user('u', 5)
+    const error = await database.credits.createMediaTask(task('t', 'u'), 10).catch((error) => error)
+    expect(error).toBeInstanceOf(MediaCreditsError)
+    expect(error).toBeInstanceOf(Error)
+    expect(error).toMatchObject({
+      name: 'MediaCreditsError',
+      message: 'Insufficient credits, 5 < 10',
+      code: 'INSUFFICIENT_CREDITS',
+      required: 10,
+      available: 5,
+      retryable: false,
+    })
+    expect(database.credits.getRemainingCredits('u')).toBeInstanceOf(Promise)
+  })
+
+  test('points at the line that called', async () => {
+    const database = await TestDatabase.fresh()
+    async function submitRoute() {
+      return database.credits.createMediaTask(task('t', 'nobody'), 10)
+    }
+    const error = await submitRoute().catch((error) => error)
+    const [head, first] = error.stack.split('\n')
+    expect(head).toContain('MediaCreditsError: there is no user "nobody"')
+    expect(first).toMatch(/errors\.test\.js:\d+:\d+\)/)
+  })
+})
+
+describe('docs/errors.md', () => {
+  const codes = [...read('src/error/codes.rs').matchAll(/=> "([A-Z_]+)"/g)].map(([, code]) => code)
+
+  test('lists every code once, with cause and remedy', () => {
+    const rows = read('docs/errors.md')
+      .split('\n')
+      .filter((line) => line.startsWith('| `'))
+      .map((line) => line.split('|').map((cell) => cell.trim()))
+    expect(rows.map(([, code]) => code.replaceAll('`', '')).sort()).toEqual([...new Set(codes)].sort())
+    for (const [, , cause, remedy] of rows) {
+      expect(cause).not.toBe('')
+      expect(remedy).not.toBe('')
+    }
+  })
+
+  test('index.d.ts knows the same codes', () => {
+    const [, union] = read('index.d.ts').match(/type MediaCreditsErrorCode =([^;]*?)\n\n/s)
+    expect([...union.matchAll(/'([A-Z_]+)'/g)].map(([, code]) => code).sort()).toEqual(
+      [...new Set(codes)].sort(),
+    )
+  })
+})

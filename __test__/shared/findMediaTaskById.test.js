@@ -1,0 +1,113 @@
+'use strict'
+
+const { TestDatabase, task } = require('../helpers/database')
+const { violations } = require('../helpers/invariants')
+const { postgres, sqlite } = require('../helpers/storage')
+
+const BAD_IDS = [
+  ['nothing', undefined],
+  ['null', null],
+  ['empty text', ''],
+  ['a number', 5],
+  ['an object', { id: 't' }],
+  ['256 characters', 't'.repeat(256)],
+  ['text with NUL', 't\0'],
+]
+
+describe('findMediaTaskById', () => {
+  test.each(BAD_IDS)('refuses %s', async (_, id) => {
+    const database = await TestDatabase.fresh()
+    await database.user('u', 50)
+    await database.credits.createMediaTask(task('t', 'u'), 10)
+    const before = await database.everything()
+    const error = await database.credits.findMediaTaskById(id).catch((error) => error)
+    expect(error).toMatchObject({ code: 'INVALID_ID', field: 'id' })
+    expect(await database.everything()).toEqual(before)
+  })
+
+  test('is undefined for a task that is not there', async () => {
+    const database = await TestDatabase.fresh()
+    for (const id of ['t', "' OR '1'='1", '%', 't'.repeat(255)]) {
+      expect(await database.credits.findMediaTaskById(id)).toBeUndefined()
+    }
+  })
+
+  test('gives the row with this id, in this spelling', async () => {
+    const database = await TestDatabase.fresh()
+    await database.user('u')
+    for (const id of ['t', 'T', ' t', "'t'"]) await database.credits.createMediaTask(task(id, 'u'), 0)
+    for (const id of ['t', 'T', ' t', "'t'"]) {
+      expect(await database.credits.findMediaTaskById(id)).toMatchObject(task(id, 'u'))
+    }
+  })
+
+  test('gives a deleted task too', async () => {
+    const database = await TestDatabase.fresh()
+    await database.user('u')
+    await database.credits.createMediaTask(task('t', 'u', { deletedAt: new Date(5000) }), 0)
+    expect(await database.credits.findMediaTaskById('t')).toMatchObject({ deletedAt: new Date(5000) })
+  })
+
+  sqlite.test('gives what another process wrote, whatever it is', async () => {
+    const database = await TestDatabase.fresh()
+    await database.user('u')
+    await database.credits.createMediaTask(task('t', 'u'), 0)
+    await database.sql(`UPDATE media_tasks SET is_free_trial = 1, likes = 9007199254740991, views = 1.5,
+                        shares = 'many', published_at = -1, expires_at = NULL`)
+    expect(await database.credits.findMediaTaskById('t')).toMatchObject({
+      isFreeTrial: true,
+      likes: 9007199254740991,
+      views: 1.5,
+      shares: 'many',
+      publishedAt: new Date(-1),
+      expiresAt: null,
+    })
+  })
+
+  postgres.test('gives what another process wrote, as the app reads it', async () => {
+    const database = await TestDatabase.fresh()
+    await database.user('u')
+    await database.credits.createMediaTask(task('t', 'u'), 0)
+    await database.sql(`UPDATE media_tasks SET is_free_trial = true, likes = 2147483647, views = -1, author = 'Zoë',
+                        published_at = '1969-12-31 23:59:59.999', expires_at = '2026-11-22 20:48:36.078917'`)
+    expect(await database.credits.findMediaTaskById('t')).toMatchObject({
+      isFreeTrial: true,
+      likes: 2147483647,
+      views: -1,
+      author: 'Zoë',
+      publishedAt: new Date(-1),
+      // Without the microseconds.
+      expiresAt: new Date('2026-11-22T20:48:36.078Z'),
+    })
+  })
+
+  test('gives every task of a real database, many at once', async () => {
+    const database = await TestDatabase.fixture()
+    const before = await violations(database)
+    const stored = await database.sql('SELECT * FROM media_tasks')
+    expect(stored.length).toBeGreaterThan(50)
+    const found = await Promise.all(stored.map(({ id }) => database.credits.findMediaTaskById(id)))
+    const camelCase = (name) => name.replace(/_(\w)/g, (_, letter) => letter.toUpperCase())
+    const convert = ([name, value]) => {
+      if (name.endsWith('_at') && value !== null) return [camelCase(name), new Date(value)]
+      return [camelCase(name), name === 'is_free_trial' ? value === 1 : value]
+    }
+    expect(found).toEqual(stored.map((row) => Object.fromEntries(Object.entries(row).map(convert))))
+    expect(await violations(database)).toEqual(before)
+  })
+
+  test('many at once, each after the write that it follows', async () => {
+    const database = await TestDatabase.fresh()
+    await database.user('u', 1000)
+    const { createMediaTask, updateMediaTaskById, findMediaTaskById } = database.credits
+    await Promise.all(
+      Array.from({ length: 50 }, async (_, at) => {
+        const row = await createMediaTask(task(`t${at}`, 'u'), 10)
+        expect(await findMediaTaskById(row.id)).toEqual(row)
+        await updateMediaTaskById(row.id, { progress: at })
+        expect(await findMediaTaskById(row.id)).toMatchObject({ progress: at })
+      }),
+    )
+    expect(await violations(database)).toEqual([])
+  })
+})

@@ -1,0 +1,281 @@
+'use strict'
+
+const { TestDatabase, refusal, task } = require('../helpers/database')
+const { atOnce, counted, inProcesses, staysSound, values, writingNothing } = require('../helpers/calls')
+const { aiTask } = require('../helpers/keyed')
+const { postgres } = require('../helpers/storage')
+
+const HOUR_MS = 3_600_000
+const HOUR_AGO = new Date(Date.now() - HOUR_MS)
+const CONFLICT = 'TASK_STATE_CONFLICT'
+
+/** User `u` has a task `t` of each kind that cost 10 of 100 credits, and that nobody has touched for an hour. */
+async function withTasks(status = 'pending') {
+  const database = await TestDatabase.fresh()
+  await database.user('u', 60, 40)
+  await database.credits.createMediaTask(task('t', 'u', { status }), 10)
+  await database.credits.createAITask(aiTask('t', 'u', { status, costCredits: 10 }))
+  await database.run(
+    ['UPDATE media_tasks SET updated_at = ?', HOUR_AGO],
+    ['UPDATE ai_task SET updated_at = ?', HOUR_AGO],
+  )
+  return database
+}
+
+/** A time so many milliseconds after the task's last change. */
+const after = (ms) => new Date(HOUR_AGO.getTime() + ms)
+
+// Each call that takes guards: with a task's id and options.
+const CALLS = [
+  ['updateMediaTaskById', ({ credits }, id, options) => credits.updateMediaTaskById(id, PATCH, options)],
+  ['updateAITaskById', ({ credits }, id, options) => credits.updateAITaskById(id, PATCH, options)],
+  ['chargeMediaTask', ({ credits }, id, options) => credits.chargeMediaTask(id, STEP, PATCH, options)],
+  ['chargeAITask', ({ credits }, id, options) => credits.chargeAITask(id, STEP, PATCH, options)],
+]
+const PATCH = { status: 'processing' }
+const STEP = { credits: 5 }
+
+describe.each(CALLS)('%s', (name, call) => {
+  staysSound()
+
+  describe('changes the task', () => {
+    test.each([
+      ['in the state that ifStatus names', { ifStatus: 'pending' }],
+      ['in one of the states of a list', { ifStatus: ['extracted', 'pending', 'failed'] }],
+      ['in the only state of a list', { ifStatus: ['pending'] }],
+      ['in a state that the list names twice', { ifStatus: ['pending', 'pending'] }],
+      ['in one of many states', { ifStatus: [...Array(500).keys()].map(String).concat('pending') }],
+      ['in a state of a frozen list', { ifStatus: Object.freeze(['pending']) }],
+      ['that nobody has changed for an hour', { ifUpdatedBefore: new Date() }],
+      ['that was changed a millisecond before', { ifUpdatedBefore: after(1) }],
+      ['that both guards describe', { ifStatus: ['pending'], ifUpdatedBefore: after(1) }],
+      ['without guards that are null', { ifStatus: null, ifUpdatedBefore: null }],
+      ['without guards that are undefined', { ifStatus: undefined, ifUpdatedBefore: undefined }],
+      ['without guards', {}],
+      ['without options', undefined],
+    ])('%s', async (_, options) => {
+      const database = await withTasks()
+      const row = await call(database, 't', options)
+      expect(row.status).toBe('processing')
+      expect(row.updatedAt.getTime()).toBeGreaterThan(HOUR_AGO.getTime() + HOUR_MS / 2)
+    })
+  })
+
+  describe('is a conflict, and writes nothing, if the task is', () => {
+    test.each([
+      ['in another state', { ifStatus: 'extracted' }],
+      ['in none of the states of a list', { ifStatus: ['extracted', 'completed'] }],
+      ['in a state that begins like it', { ifStatus: 'pend' }],
+      ['in a state that is written otherwise', { ifStatus: ['PENDING', ' pending', 'pending ', 'pending%'] }],
+      ['in a state that no task has', { ifStatus: "'; DROP TABLE media_tasks; --" }],
+      ['changed at that very moment', { ifUpdatedBefore: after(0) }],
+      ['changed since', { ifUpdatedBefore: after(-1) }],
+      ['changed since the beginning of time', { ifUpdatedBefore: new Date(0) }],
+      ['changed since a time before that', { ifUpdatedBefore: new Date(-HOUR_MS) }],
+      ['in another state, though nobody has changed it', { ifStatus: 'x', ifUpdatedBefore: new Date() }],
+      ['in that state, but changed since', { ifStatus: 'pending', ifUpdatedBefore: after(0) }],
+    ])('%s', async (_, options) => {
+      const database = await withTasks()
+      const error = await refusal(database, () => call(database, 't', options))
+      expect(error).toMatchObject({ code: CONFLICT, taskId: 't', status: 'pending', retryable: false })
+    })
+  })
+
+  test('of a task that is not there is undefined, whatever the guards say', async () => {
+    const database = await withTasks()
+    for (const options of [{}, { ifStatus: 'pending' }, { ifStatus: 'x', ifUpdatedBefore: after(-1) }]) {
+      expect(await writingNothing(database, () => call(database, 'no task', options))).toBeUndefined()
+    }
+  })
+
+  test('the second of two equal calls is a conflict', async () => {
+    const database = await withTasks()
+    await call(database, 't', { ifStatus: 'pending' })
+    const error = await refusal(database, () => call(database, 't', { ifStatus: 'pending' }))
+    expect(error).toMatchObject({ code: CONFLICT, status: 'processing' })
+  })
+
+  test.each([
+    ['a state', { ifStatus: 'pending' }],
+    ['the last change', { ifUpdatedBefore: after(1) }],
+  ])('20 workers claim one task by %s: exactly one gets it', async (_, options) => {
+    const database = await withTasks()
+    const settled = await atOnce(20, () => call(database, 't', options))
+    expect(counted(settled)).toEqual({ accepted: 1, [CONFLICT]: 19 })
+    expect(values(settled)[0].status).toBe('processing')
+  })
+})
+
+describe('every call that takes guards refuses', () => {
+  staysSound()
+
+  test.each([
+    ['a number as ifStatus', { ifStatus: 5 }],
+    ['NaN as ifStatus', { ifStatus: NaN }],
+    ['a bigint as ifStatus', { ifStatus: 5n }],
+    ['true as ifStatus', { ifStatus: true }],
+    ['an object as ifStatus', { ifStatus: {} }],
+    ['a Date as ifStatus', { ifStatus: new Date() }],
+    ['a function as ifStatus', { ifStatus: () => 'pending' }],
+    ['a symbol as ifStatus', { ifStatus: Symbol('pending') }],
+    ['bytes as ifStatus', { ifStatus: Buffer.from('pending') }],
+    ['a set as ifStatus', { ifStatus: new Set(['pending']) }],
+    ['empty text as ifStatus', { ifStatus: '' }],
+    ['text with NUL as ifStatus', { ifStatus: 'pending\0' }],
+    ['an empty list as ifStatus', { ifStatus: [] }],
+    ['a list with empty text as ifStatus', { ifStatus: ['pending', ''] }],
+    ['a list with null as ifStatus', { ifStatus: ['pending', null] }],
+    ['a list with a number as ifStatus', { ifStatus: ['pending', 5] }],
+    ['a list of lists as ifStatus', { ifStatus: [['pending']] }],
+    ['a list with a function as ifStatus', { ifStatus: ['pending', () => 'pending'] }],
+    ['a number as ifUpdatedBefore', { ifUpdatedBefore: Date.now() }, 'INVALID_DATE'],
+    ['NaN as ifUpdatedBefore', { ifUpdatedBefore: NaN }, 'INVALID_DATE'],
+    ['text as ifUpdatedBefore', { ifUpdatedBefore: new Date().toISOString() }, 'INVALID_DATE'],
+    ['an invalid Date as ifUpdatedBefore', { ifUpdatedBefore: new Date(NaN) }, 'INVALID_DATE'],
+    ['true as ifUpdatedBefore', { ifUpdatedBefore: true }, 'INVALID_DATE'],
+    ['an object as ifUpdatedBefore', { ifUpdatedBefore: {} }, 'INVALID_DATE'],
+    ['a list as ifUpdatedBefore', { ifUpdatedBefore: [new Date()] }, 'INVALID_DATE'],
+    ['a function as ifUpdatedBefore', { ifUpdatedBefore: () => new Date() }, 'INVALID_DATE'],
+    ['an unknown option', { ifstatus: 'pending' }, 'UNKNOWN_FIELD'],
+    ['an option of another call', { replay: true }, 'UNKNOWN_FIELD'],
+    ['an option named __proto__', { ['__proto__']: 'pending' }, 'UNKNOWN_FIELD'],
+  ])('%s', async (_, options, code = 'INVALID_ARGUMENT') => {
+    const database = await withTasks()
+    for (const [, call] of CALLS) {
+      for (const id of ['t', 'no task']) {
+        const error = await refusal(database, () => call(database, id, options))
+        expect(error).toMatchObject({ code, field: Object.keys(options)[0], retryable: false })
+      }
+    }
+  })
+
+  test.each([
+    [null],
+    [5],
+    [NaN],
+    ['pending'],
+    [true],
+    [['pending']],
+    [new Date()],
+    [() => ({})],
+    [Symbol('x')],
+  ])('%p as options', async (options) => {
+    const database = await withTasks()
+    for (const [name, call] of CALLS) {
+      const error = await refusal(database, () => call(database, 't', options))
+      expect(error).toMatchObject({ code: 'INVALID_ARGUMENT', field: `${name}(options)` })
+    }
+  })
+})
+
+describe('a failing update', () => {
+  staysSound()
+
+  const KINDS = [
+    ['updateMediaTaskById', 'findMediaTaskById'],
+    ['updateAITaskById', 'findAITaskById'],
+  ]
+
+  describe.each(KINDS)('%s', (update, find) => {
+    const fail = ({ credits }, options) =>
+      credits[update]('t', { status: 'failed', ...options.patch }, options.guards)
+
+    test.each([
+      ['ifStatus', { ifStatus: ['pending', 'downloading'] }],
+      ['ifUpdatedBefore', { ifUpdatedBefore: new Date() }],
+    ])('refunds if %s holds', async (_, guards) => {
+      const database = await withTasks()
+      const failed = await fail(database, { guards })
+      expect(failed).toMatchObject({ status: 'failed', refund: { credits: 10, spendable: 10, skipped: [] } })
+      expect(await database.credits.getRemainingCredits('u')).toBe(90)
+    })
+
+    test.each([
+      ['ifStatus', { ifStatus: 'completed' }],
+      ['ifUpdatedBefore', { ifUpdatedBefore: HOUR_AGO }],
+      ['either', { ifStatus: 'pending', ifUpdatedBefore: HOUR_AGO }],
+    ])('refunds nothing if %s does not hold, not even the charge that the patch names', async (_, guards) => {
+      const database = await withTasks()
+      const { creditId } = await database.credits[find]('t')
+      for (const patch of [{}, { creditId }, { creditId: null }]) {
+        const error = await refusal(database, () => fail(database, { patch, guards }))
+        expect(error).toMatchObject({ code: CONFLICT, status: 'pending' })
+      }
+    })
+
+    test('20 times at once with a guard: one refunds, the others are conflicts', async () => {
+      const database = await withTasks()
+      const settled = await atOnce(20, () => fail(database, { guards: { ifStatus: 'pending' } }))
+      expect(counted(settled)).toEqual({ accepted: 1, [CONFLICT]: 19 })
+      expect(values(settled)[0].refund.credits).toBe(10)
+      expect(await database.credits.getRemainingCredits('u')).toBe(90)
+    })
+
+    test('may be guarded by the state that it sets: it refunds nothing more', async () => {
+      const database = await withTasks()
+      await fail(database, {})
+      const again = await fail(database, { guards: { ifStatus: 'failed' } })
+      expect(again.refund).toEqual({ credits: 0, spendable: 0, skipped: [] })
+    })
+  })
+})
+
+describe('guards in several processes', () => {
+  staysSound()
+
+  const TASKS = 40
+
+  /** User `u` has so many tasks of 1 credit. */
+  async function withMany() {
+    const database = await TestDatabase.fresh()
+    await database.user('u', 100)
+    await atOnce(TASKS, (at) => database.credits.createMediaTask(task(`t${at}`, 'u'), 1))
+    return database
+  }
+
+  const claim = (at, status) => ['updateMediaTaskById', `t${at}`, { status }, { ifStatus: 'pending' }]
+  const claims = (status) => Array.from({ length: TASKS }, (_, at) => claim(at, status))
+
+  test('three claim the same tasks: each task is claimed once', async () => {
+    const database = await withMany()
+    const outcomes = await inProcesses(
+      database,
+      claims('processing'),
+      claims('downloading').reverse(),
+      claims('translating'),
+    )
+    outcomes[1].reverse()
+    const statuses = ['processing', 'downloading', 'translating']
+    for (let at = 0; at < TASKS; at++) {
+      const ofTask = outcomes.map((lines) => lines[at])
+      expect([...ofTask].sort()).toEqual([CONFLICT, CONFLICT, 'accepted'])
+      const { status } = await database.credits.findMediaTaskById(`t${at}`)
+      expect(status).toBe(statuses[ofTask.indexOf('accepted')])
+    }
+  })
+
+  test('one claims what another fails: each task is worked on, or refunded', async () => {
+    const database = await withMany()
+    const [claimed, failed] = await inProcesses(database, claims('processing'), claims('failed'))
+    for (let at = 0; at < TASKS; at++) {
+      expect([claimed[at], failed[at]].sort()).toEqual([CONFLICT, 'accepted'])
+    }
+    const refunds = failed.filter((line) => line === 'accepted').length
+    expect(await database.credits.getRemainingCredits('u')).toBe(100 - TASKS + refunds)
+  })
+})
+
+postgres.describe('a time of the app in microseconds', () => {
+  staysSound()
+
+  test('is known to the millisecond by ifUpdatedBefore', async () => {
+    const database = await withTasks()
+    await database.sql("UPDATE media_tasks SET updated_at = '2026-01-01 00:00:00.123456'")
+    const { updatedAt } = await database.credits.findMediaTaskById('t')
+    expect(updatedAt).toEqual(new Date('2026-01-01T00:00:00.123Z'))
+    const update = (ifUpdatedBefore) => database.credits.updateMediaTaskById('t', {}, { ifUpdatedBefore })
+    const error = await refusal(database, () => update(updatedAt))
+    expect(error).toMatchObject({ code: CONFLICT })
+    expect(await update(new Date(updatedAt.getTime() + 1))).toMatchObject({ id: 't' })
+  })
+})

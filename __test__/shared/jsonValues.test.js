@@ -1,0 +1,188 @@
+'use strict'
+
+const { TestDatabase, refusal, task } = require('../helpers/database')
+const { violations } = require('../helpers/invariants')
+const { withTask } = require('../helpers/kinds')
+const { byStorage, postgres } = require('../helpers/storage')
+
+const HALF = '🎬'.slice(0, 1)
+const OTHER_HALF = '🎬'.slice(1)
+const NUL = String.fromCharCode(0)
+
+/** A value in as many arrays as that. */
+const nested = (depth, inside = 1) => {
+  let value = inside
+  for (let level = 0; level < depth; level++) value = [value]
+  return value
+}
+
+/** What JSON.stringify can't write. */
+const circular = () => {
+  const value = {}
+  value.self = value
+  return value
+}
+
+const JSON_TYPES = byStorage({ sqlite: ['text', 'json'], postgres: ['text', 'json', 'jsonb'] })
+
+/** A database whose charges keep `metadata`, and whose media tasks keep `options`, in columns of this type. */
+async function withColumns(type) {
+  const database = await TestDatabase.fresh()
+  await database.run(
+    'ALTER TABLE credit DROP COLUMN metadata',
+    `ALTER TABLE credit ADD COLUMN metadata ${type}`,
+    `ALTER TABLE media_tasks ADD COLUMN options ${type}`,
+  )
+  await database.user('u', 100)
+  return database
+}
+
+const parsed = (value) => (typeof value === 'string' ? JSON.parse(value) : value)
+
+describe.each(JSON_TYPES)('JSON in a column of type %s', (type) => {
+  test.each([
+    ['half an emoji', { title: HALF }, { title: '\uFFFD' }],
+    ['its other half', [`a${OTHER_HALF}b`], ['a\uFFFDb']],
+    ['two halves the wrong way round', [OTHER_HALF + HALF], ['\uFFFD\uFFFD']],
+    ['half an emoji before a whole one', [`${HALF}🎬`], ['\uFFFD🎬']],
+    ['half an emoji in a key', { [HALF]: { [OTHER_HALF]: 1 } }, { '\uFFFD': { '\uFFFD': 1 } }],
+    ['a NUL', { [`a${NUL}`]: NUL }, { 'a\uFFFD': '\uFFFD' }],
+    ['what only looks like half an emoji', ['\\ud83c', '\\\\u0000'], ['\\ud83c', '\\\\u0000']],
+    ['whole emoji and other letters', { '🎬': 'é\u001f"\\' }, { '🎬': 'é\u001f"\\' }],
+    ['100 arrays in each other', nested(100), nested(100)],
+  ])('%s', async (_, value, expected) => {
+    const database = await withColumns(type)
+    const { createMediaTask, updateMediaTaskById, consumeCredits } = database.credits
+    const row = await createMediaTask(task('t', 'u', { options: value }), 10)
+    expect(parsed(row.options)).toEqual(expected)
+    expect(parsed((await updateMediaTaskById('t', { options: value })).options)).toEqual(expected)
+    const charge = await consumeCredits({ userId: 'u', credits: 10, metadata: value })
+    expect(parsed(charge.metadata)).toEqual(expected)
+    expect(await violations(database)).toEqual([])
+  })
+
+  test.each([
+    ['as an object', { title: `${HALF}a`, note: NUL }],
+    ['as text', JSON.stringify({ title: `${HALF}a`, note: NUL })],
+  ])('the metadata of a step, %s', async (_, metadata) => {
+    const database = await withColumns(type)
+    await database.credits.createMediaTask(task('t', 'u'), 10)
+    await database.credits.chargeMediaTask('t', { credits: 10, metadata })
+    const [, step] = await database.credits.getMediaTaskCharges('t')
+    expect(parsed(step.metadata)).toMatchObject({ title: '\uFFFDa', note: '\uFFFD', taskId: 't' })
+    expect(await violations(database)).toEqual([])
+  })
+
+  test.each([101, 10_000, 100_000])('the metadata of a step that is %d deep is refused', async (depth) => {
+    const database = await withColumns(type)
+    await database.credits.createMediaTask(task('t', 'u'), 10)
+    const metadata = { deep: nested(depth - 1) }
+    const error = await refusal(database, () =>
+      database.credits.chargeMediaTask('t', { credits: 10, metadata }),
+    )
+    // As far as JSON.stringify goes; beyond, it is an object that JSON has no text for.
+    expect(error).toMatchObject({
+      code: expect.stringMatching(/^INVALID_(VALUE|ARGUMENT)$/),
+      field: 'metadata',
+    })
+    expect(error.message).toMatch(/at most 100 deep|JSON can't hold .*too deep/)
+  })
+})
+
+describe.each(JSON_TYPES.filter((type) => type !== 'text'))('a column of type %s', (type) => {
+  test.each([101, 10_000, 100_000])('refuses arrays that are %d deep', async (depth) => {
+    const database = await withColumns(type)
+    const options = nested(depth)
+    const error = await refusal(database, () =>
+      database.credits.createMediaTask(task('t', 'u', { options }), 10),
+    )
+    expect(error).toMatchObject({ code: 'INVALID_VALUE', table: 'media_tasks', field: 'options' })
+    expect(error.message).toMatch(/at most 100 deep|JSON can't hold .*too deep/)
+  })
+})
+
+describe('a failure is written whatever it carries:', () => {
+  /** Node 26 has a text for what is too deep for Node before it. */
+  function textOf(value) {
+    try {
+      return JSON.stringify(value)
+    } catch {
+      return expect.stringContaining("JSON can't hold")
+    }
+  }
+
+  /** What a patch carries besides; what the row says then. */
+  const CARRIED = [
+    ['half an emoji', { errorMessage: HALF }, { errorMessage: '\uFFFD' }],
+    ['a NUL', { errorMessage: `a${NUL}b` }, { errorMessage: 'a\uFFFDb' }],
+    ['JSON with half an emoji', { options: { error: HALF } }, { options: { error: '\uFFFD' } }],
+    ['JSON with a NUL', { options: { error: NUL } }, { options: { error: '\uFFFD' } }],
+    ['JSON that is too deep', { options: nested(200) }, { options: JSON.stringify(nested(200)) }],
+    [
+      'JSON that is too deep for JSON.stringify',
+      { options: nested(100_000) },
+      { options: textOf(nested(100_000)) },
+    ],
+    [
+      'an object that refers to itself',
+      { errorMessage: circular() },
+      { errorMessage: expect.stringContaining("JSON can't hold") },
+    ],
+  ]
+
+  test.each(CARRIED)('%s', async (_, carried, expected) => {
+    const { database, update, balance } = await withTask('MediaTask')
+    const json = byStorage({ sqlite: 'json', postgres: 'jsonb' })
+    await database.sql(`ALTER TABLE media_tasks ADD COLUMN options ${json}`)
+    const row = await update({ ...carried, status: 'failed', title: 'B' })
+    expect(row).toMatchObject({ ...expected, status: 'failed', title: 'B' })
+    expect(row.refund.credits).toBe(10)
+    expect(await balance()).toBe(100)
+    expect(await violations(database)).toEqual([])
+  })
+
+  postgres.test('what is too long is cut', async () => {
+    const { database, update } = await withTask('MediaTask')
+    await database.sql('ALTER TABLE media_tasks ALTER error_message TYPE varchar(5)')
+    const row = await update({ status: 'failed', errorMessage: '🎬 a long one' })
+    expect(row).toMatchObject({ status: 'failed', errorMessage: '🎬 a l' })
+    expect(row.refund.credits).toBe(10)
+  })
+
+  test('all of it at once, of an AI task', async () => {
+    const { database, update, balance } = await withTask('AITask')
+    const row = await update({
+      taskInfo: NUL,
+      taskResult: circular(),
+      options: { a: HALF },
+      status: 'failed',
+    })
+    expect(row).toMatchObject({ status: 'failed', taskInfo: '\uFFFD', options: '{"a":"\uFFFD"}' })
+    expect(row.taskResult).toContain("JSON can't hold")
+    expect(await balance()).toBe(100)
+    expect(await violations(database)).toEqual([])
+  })
+
+  test('what any other patch carries is refused', async () => {
+    const { database, update } = await withTask('MediaTask')
+    const error = await refusal(database, () => update({ status: 'processing', errorMessage: NUL }))
+    expect(error).toMatchObject({ code: 'INVALID_VALUE', field: 'errorMessage' })
+  })
+
+  test.each([
+    ['text in a number', { progress: 'half' }],
+    ['null where NULL is refused', { progress: null }],
+    ['a time that is none', { publishedAt: new Date(NaN) }],
+    ['a function', { title: () => {} }],
+  ])('a value of another type is a slip, and refused: %s', async (_, slip) => {
+    const { database, update } = await withTask('MediaTask')
+    const error = await refusal(database, () => update({ status: 'failed', errorMessage: NUL, ...slip }))
+    expect(error).toMatchObject({ field: Object.keys(slip)[0] })
+  })
+
+  test('a field that no column answers to is a slip, and refused', async () => {
+    const { database, update } = await withTask('MediaTask')
+    const error = await refusal(database, () => update({ status: 'failed', errorMesage: 'x' }))
+    expect(error).toMatchObject({ code: 'UNKNOWN_FIELD', field: 'errorMesage' })
+  })
+})

@@ -1,0 +1,56 @@
+'use strict'
+
+const { execFileSync } = require('node:child_process')
+const path = require('node:path')
+const credits = require('../..')
+const { TestDatabase } = require('../helpers/database')
+const { evaluate } = require('../helpers/processes')
+
+const ROOT = path.join(__dirname, '../..')
+
+describe('the module', () => {
+  test('has every function of a connection, and works on DATABASE_URL', async () => {
+    const database = await TestDatabase.fresh()
+    await database.user('u', 100)
+    const { MediaCredits, MediaCreditsError, connect, ...more } = credits
+    // What needs no database.
+    const { calculateCreditExpirationTime, ...rest } = more
+    const functions = Object.fromEntries(Object.entries(rest).filter(([, it]) => typeof it === 'function'))
+    expect(Object.keys(functions).sort()).toEqual(Object.keys(database.credits).sort())
+    const source = `(async () => {
+      await credits.createMediaTask({ id: 't', userId: 'u', platform: 'youtube', videoUrl: 'x' }, 10)
+      console.log(await credits.getRemainingCredits('u'))
+      await credits.close()
+      await credits.getRemainingCredits('u').catch((error) => console.log(error.code))
+    })()`
+    const { out } = await evaluate(source, { DATABASE_URL: database.url })
+    expect(out).toBe('90\nCLOSED')
+  })
+
+  test('can be imported by name from an ES module, and exported again', () => {
+    const source = `
+      import * as all from 'media-credits'
+      import { ${Object.keys(credits).join(', ')} } from 'media-credits'
+      console.log(Object.keys(all).filter((name) => name !== 'default' && name !== 'module.exports').length)`
+    const out = execFileSync(process.execPath, [
+      '--input-type=module',
+      '-e',
+      source.replaceAll("'media-credits'", `'${ROOT}/index.js'`),
+    ])
+    expect(Number(out)).toBe(Object.keys(credits).length)
+  })
+
+  test('is the same module for `import` as for `require`, by each name', () => {
+    const source = `
+      import { createRequire } from 'node:module'
+      import * as imported from 'media-credits'
+      const required = createRequire('${ROOT}/')('media-credits')
+      const names = Object.keys(required)
+      console.log(Object.keys(imported).length, names.filter((name) => imported[name] === required[name]).length)`
+    // A package can import itself by its name.
+    const options = { cwd: ROOT, encoding: 'utf8' }
+    const out = execFileSync(process.execPath, ['--input-type=module', '-e', source], options)
+    const count = Object.keys(credits).length
+    expect(out.trim()).toBe(`${count} ${count}`)
+  })
+})

@@ -1,0 +1,63 @@
+'use strict'
+
+// The native half says what it never should, and those who wait for the other replies hear theirs all the same.
+
+jest.mock('../../binding.js', () => {
+  const calls = []
+  class Mailbox {
+    letters = []
+
+    open(wake) {
+      this.wake = wake
+    }
+
+    close() {}
+
+    fetch(atMost) {
+      return { letters: this.letters.splice(0, 3 * atMost), again: false }
+    }
+  }
+  class Connection {
+    submit(mailbox, number) {
+      calls.push({ mailbox, number })
+    }
+  }
+  return { Mailbox, Connection, calls }
+})
+
+const { connect } = require('../..')
+const { calls } = require('../../binding.js')
+
+/** Makes a call for each reply, and delivers them together. What came of the calls. */
+function answered(replies) {
+  const { getRemainingCredits } = connect({ url: 'x.db' })
+  const made = replies.map(() => getRemainingCredits('u'))
+  const [{ mailbox }] = calls
+  const numbers = calls.splice(0).map(({ number }) => number)
+  mailbox.letters.push(...replies.flatMap((reply, at) => reply(numbers[at])))
+  mailbox.wake()
+  return Promise.allSettled(made)
+}
+
+const right = (number) => [number, false, '{"value":7}']
+const seven = { status: 'fulfilled', value: 7 }
+
+test('a reply to a request that was never made', async () => {
+  const unknown = (number) => [4_000_000_000, false, '{"value":1}', ...right(number)]
+  expect(await answered([unknown, right, right])).toEqual([seven, seven, seven])
+})
+
+test('a reply that comes twice', async () => {
+  const twice = (number) => [...right(number), ...right(number)]
+  expect(await answered([twice, right])).toEqual([seven, seven])
+})
+
+test.each([['no JSON'], ['null'], ['5'], ['{"error":5}'], ['{"error":null}']])(
+  'a reply that says %s',
+  async (text) => {
+    const [, last] = await answered([(number) => [number, false, text], right])
+    expect(last).toEqual(seven)
+    const part = (number) => [number, true, text, ...right(number)]
+    expect((await answered([part, right]))[1]).toEqual(seven)
+  },
+)

@@ -1,0 +1,97 @@
+'use strict'
+
+const { TestDatabase, task, useDisk } = require('../helpers/database')
+const { violations } = require('../helpers/invariants')
+const { missing, start } = require('../helpers/processes')
+const { byStorage } = require('../helpers/storage')
+
+useDisk()
+
+const ROUNDS = 6
+const PROCESSES = 3
+
+/** PostgreSQL's own process was not killed. */
+async function isWhole(database) {
+  expect(await database.sql('PRAGMA integrity_check')).toEqual([{ integrity_check: 'ok' }])
+}
+
+test.each([
+  ['tasks', ''],
+  ['tasks through their life', 'life-'],
+])(
+  'kill -9 of processes that write %s loses nothing that they were told, and leaves nothing half done',
+  async (_, prefix) => {
+    const database = await TestDatabase.fresh()
+    await database.user('u', 1_000_000)
+    await database.credits.close()
+    const told = []
+    for (let round = 0; round < ROUNDS; round++) {
+      const running = Array.from({ length: PROCESSES }, (_, at) => {
+        // Each is killed in another phase: after another number of replies.
+        let replies = 20 + 37 * at + 11 * round
+        const kill = (_, child) => --replies === 0 && child.kill('SIGKILL')
+        return start('submitter.js', [database.url, 'u', `${prefix}${round}-${at}`, 16, 1_000_000], kill)
+      })
+      for (const { signal, lines } of await Promise.all(running.map(({ ended }) => ended))) {
+        expect(signal).toBe('SIGKILL')
+        told.push(...lines)
+      }
+      expect(await missing(database, told)).toEqual([])
+      expect(await violations(database)).toEqual([])
+    }
+    const count = (what) => told.filter((line) => line.startsWith(what)).length
+    expect(count('created')).toBeGreaterThan(ROUNDS * PROCESSES * 15)
+    expect(count('failed')).toBeGreaterThan(0)
+    if (prefix) expect(count('refunded')).toBeGreaterThan(ROUNDS * PROCESSES)
+    await byStorage({ sqlite: isWhole, postgres: () => {} })(database)
+  },
+)
+
+test('several processes submit at once: each credit is spent once', async () => {
+  const database = await TestDatabase.fresh()
+  await database.user('u', 150)
+  const running = [1, 2, 3].map((at) => start('submitter.js', [database.url, 'u', at, 8, 10]))
+  const own = Array.from({ length: 40 }, (_, at) =>
+    database.credits.createMediaTask(task(`own-${at}`, 'u'), 1).then(
+      () => 'created',
+      ({ code }) => `refused ${code}`,
+    ),
+  )
+  const ends = await Promise.all(running.map(({ ended }) => ended))
+  const lines = [...(await Promise.all(own)), ...ends.flatMap(({ lines }) => lines)]
+  const count = (what) => lines.filter((line) => line.startsWith(what)).length
+  expect(count('refused')).toBe(count('refused INSUFFICIENT_CREDITS'))
+  expect(count('created') - count('failed')).toBe(150 - (await database.credits.getRemainingCredits('u')))
+  expect(count('created') + count('refused')).toBe(3 * 80 + 40)
+  expect(await violations(database)).toEqual([])
+})
+
+test("the app's own client writes at the same time, from another process", async () => {
+  const database = await TestDatabase.fresh()
+  await database.user('u', 100)
+  await database.run(`INSERT INTO "user" (id, name, email) VALUES ('v', 'v', 'v@example.test')`)
+  const rounds = 60
+  const submits = Array.from({ length: rounds }, (_, at) =>
+    database.credits.createMediaTask(task(`t${at}`, 'u'), 1),
+  )
+  for (let at = 0; at < rounds; at++) {
+    // As the app's sign-in and checkout do.
+    const grant = `INSERT INTO credit
+        (id, user_id, transaction_no, transaction_type, credits, remaining_credits, status, updated_at)
+      VALUES (?, 'v', ?, 'grant', 5, 5, 'active', ?)`
+    await database.run(
+      byStorage({ sqlite: 'BEGIN IMMEDIATE', postgres: 'BEGIN' }),
+      `UPDATE "user" SET free_trial_used = free_trial_used + 1 WHERE id = 'v'`,
+      [grant, `g${at}`, `n${at}`, new Date()],
+      'COMMIT',
+    )
+    submits.push(database.credits.consumeCredits({ userId: 'v', credits: 5 }))
+  }
+  await Promise.all(submits)
+  expect(await database.sql(`SELECT free_trial_used FROM "user" WHERE id = 'v'`)).toEqual([
+    { free_trial_used: rounds },
+  ])
+  expect(await database.credits.getRemainingCredits('u')).toBe(100 - rounds)
+  expect(await database.credits.getRemainingCredits('v')).toBe(0)
+  expect(await violations(database)).toEqual([])
+})

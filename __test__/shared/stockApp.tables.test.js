@@ -1,0 +1,164 @@
+'use strict'
+
+const { TestDatabase, aiTask, refusal, task } = require('../helpers/database')
+const { exactEntries, findings, kinds } = require('../helpers/books')
+const { violations } = require('../helpers/invariants')
+const { stock, taskOf } = require('../helpers/stock')
+
+const NOTHING = { credits: 0, spendable: 0, skipped: [] }
+
+/** A call is refused because `missing` is, a table or a column of one, and nothing is written. */
+async function refusedFor(missing, database, call) {
+  const error = await refusal(database, call)
+  expect(error).toMatchObject({ code: 'SCHEMA_MISMATCH', retryable: false })
+  expect(error.message).toContain(missing)
+}
+
+/** The names of the tables that a connection finds. */
+const tablesOf = async ({ getDiagnostics }) => (await getDiagnostics()).tables.map(({ name }) => name).sort()
+
+describe('ai_task without credit_id', () => {
+  async function withoutColumn() {
+    const made = await stock()
+    const { id } = await taskOf(made.database, made.ada, 'processing')
+    await made.database.sql('ALTER TABLE ai_task DROP COLUMN credit_id')
+    return { ...made, id }
+  }
+
+  test('nothing is charged for a task', async () => {
+    const { database, ada, id, ...credits } = await withoutColumn()
+    const refused = (call) => refusedFor('ai_task.credit_id', database, call)
+    await refused(() => credits.createAITask(aiTask('t', ada, { costCredits: 2 })))
+    await refused(() => credits.createAITasks([aiTask('t', ada, { costCredits: 2 })], { atomic: true }))
+    await refused(() => credits.chargeAITask(id, { credits: 2 }))
+    await refused(() => credits.settleAITask(id, 1))
+  })
+
+  test('all else works', async () => {
+    const { database, ada, id, ...credits } = await withoutColumn()
+    const free = await credits.createAITask(aiTask('free', ada))
+    expect(free).toMatchObject({ id: 'free', status: 'pending', costCredits: 0 })
+    expect(await credits.findAITaskById('free')).toEqual(free)
+    const failed = await credits.updateAITaskById(id, { status: 'failed' })
+    expect(failed).toMatchObject({ status: 'failed', refund: NOTHING })
+    expect(await credits.getAITasks({ userId: ada, status: 'failed' })).toHaveLength(2)
+    expect(await credits.getAITasksCount({ userId: ada })).toBe(5)
+    expect(await credits.findStuckAITasks({ olderThanMs: 1000, statuses: ['pending'] })).toHaveLength(2)
+    expect(await credits.consumeCredits({ userId: ada, credits: 4 })).toMatchObject({ credits: -4 })
+    expect(await credits.getRemainingCredits(ada)).toBe(10)
+    expect(await violations(database)).toEqual([])
+  })
+})
+
+describe('media tasks without AI tasks', () => {
+  async function mediaApp() {
+    const made = await stock()
+    await made.database.sql('DROP TABLE ai_task')
+    await made.createTables({ tables: ['media_tasks'] })
+    return made
+  }
+
+  test('functions of media tasks work', async () => {
+    const { database, ada, ...credits } = await mediaApp()
+    const created = await credits.createMediaTask(task('t', ada), 10)
+    expect(created).toMatchObject({ id: 't', creditId: expect.any(String) })
+    await credits.updateMediaTaskById('t', { status: 'processing' })
+    expect(await credits.hasActiveMediaTask(ada)).toBe(true)
+    expect((await credits.getMediaTaskHistory(ada, '1', '5')).total).toBe(1)
+    const failed = await credits.updateMediaTaskById('t', { status: 'failed' })
+    expect(failed.refund).toEqual({ credits: 10, spendable: 10, skipped: [] })
+    expect(await credits.getRemainingCredits(ada)).toBe(14)
+    await refusedFor('ai_task', database, () => credits.getAITasks({ getUser: true }))
+    await refusedFor('ai_task', database, () => credits.createAITask(aiTask('t', ada, { costCredits: 1 })))
+    expect(await violations(database)).toEqual([])
+  })
+})
+
+describe('user and credit alone', () => {
+  async function alone() {
+    const database = await TestDatabase.stock({ empty: true })
+    await database.sql('DROP TABLE ai_task')
+    await database.user('u', { credits: 40, transactionNo: '71' })
+    return { database, ...database.credits }
+  }
+
+  test('the ledger works', async () => {
+    const { database, ...credits } = await alone()
+    const charge = await credits.consumeCredits({ userId: 'u', credits: 15, metadata: { type: 'chat' } })
+    expect(charge).toMatchObject({ credits: -15, status: 'active' })
+    expect(await credits.createCredit({ userId: 'u', credits: 5 })).toMatchObject({ remainingCredits: 5 })
+    expect(await credits.getRemainingCredits('u')).toBe(30)
+    expect(await credits.getCredits({ userId: 'u' })).toHaveLength(3)
+    expect((await credits.getBalance('u')).credits).toBe(30)
+    expect(await credits.quoteCredits('u', 31)).toMatchObject({ sufficient: false, available: 30 })
+    expect((await credits.refundCredits(charge.id)).refund.credits).toBe(15)
+    const entries = await exactEntries(credits, 'u')
+    expect(entries.map(({ type }) => type)).toEqual(['grant', 'charge', 'grant', 'refund'])
+    expect(await findings(credits)).toEqual([])
+    expect(await violations(database)).toEqual([])
+  })
+
+  test('a ledger that the old code damaged is put right', async () => {
+    const { database, consumeCredits, refundCredits, repairLedger, ...credits } = await alone()
+    await refundCredits((await consumeCredits({ userId: 'u', credits: 15 })).id)
+    await database.sql('UPDATE credit SET remaining_credits = 55 WHERE credits = 40')
+    expect(await kinds(credits)).toEqual({ 'grant-out-of-range': 1, 'refunded-more-than-once': 1 })
+    const { changes } = await repairLedger({ apply: true })
+    expect(changes).toMatchObject([{ before: 55, after: 40 }])
+    expect(await credits.getRemainingCredits('u')).toBe(40)
+    expect(await violations(database)).toEqual([])
+  })
+
+  test('tasks of either kind are refused, by the name of their table', async () => {
+    const { database, createMediaTask, createAITask } = await alone()
+    await refusedFor('media_tasks', database, () => createMediaTask(task('t', 'u'), 10))
+    await refusedFor('ai_task', database, () => createAITask(aiTask('t', 'u', { costCredits: 10 })))
+  })
+})
+
+describe('createTables({ tables })', () => {
+  test('makes what is asked for, and what it refers to', async () => {
+    const { credits, store } = await TestDatabase.none()
+    await credits.createTables({ tables: ['ai_task'] })
+    expect(await tablesOf(credits)).toEqual(['ai_task', 'credit', 'user'])
+    const schema = await store.schema()
+    await credits.createTables({ tables: ['user', 'credit', 'ai_task'] })
+    expect(await store.schema()).toEqual(schema)
+    await credits.createTables({ tables: ['media_tasks'] })
+    expect(await tablesOf(credits)).toEqual(['ai_task', 'credit', 'media_tasks', 'user'])
+  })
+
+  test('makes a ledger without tasks, which works', async () => {
+    const database = await TestDatabase.none()
+    await database.credits.createTables({ tables: ['credit'] })
+    expect(await tablesOf(database.credits)).toEqual(['credit', 'user'])
+    await database.user('u', 10)
+    await database.credits.consumeCredits({ userId: 'u', credits: 4 })
+    expect(await database.credits.getRemainingCredits('u')).toBe(6)
+    expect(await violations(database)).toEqual([])
+  })
+
+  test('makes them as all four are made', async () => {
+    const [some, all] = [await TestDatabase.none(), await TestDatabase.none()]
+    await some.credits.createTables({ tables: ['ai_task'] })
+    await all.credits.createTables({ tables: undefined })
+    const schema = await all.store.schema()
+    const shared = schema.filter(({ owner }) => owner !== 'media_tasks')
+    expect(await some.store.schema()).toEqual(shared)
+  })
+
+  test.each([
+    ['a table that there is not', ['orders']],
+    ['a name and a wrong one', ['ai_task', 'AI_TASK']],
+    ['text', 'ai_task'],
+    ['an object', { ai_task: true }],
+    ['a number', [1]],
+    ['nothing', [null]],
+  ])('refuses %s', async (_, tables) => {
+    const { credits, store } = await TestDatabase.stock({ empty: true })
+    const before = await store.schema()
+    const error = await credits.createTables({ tables }).catch((error) => error)
+    expect(error).toMatchObject({ code: 'INVALID_ARGUMENT', field: 'tables' })
+    expect(await store.schema()).toEqual(before)
+  })
+})

@@ -1,0 +1,69 @@
+'use strict'
+
+/** Compares what callers were told with what is in the database. */
+
+const { violations } = require('../../helpers/invariants')
+const { Store } = require('../../helpers/postgres')
+
+/** Reads the ledger of a database. */
+async function read(url) {
+  const store = new Store('', url)
+  try {
+    const [credit, tasks] = await store.snapshot(['SELECT * FROM credit', 'SELECT * FROM media_tasks'])
+    return { credit, media_tasks: tasks }
+  } finally {
+    await store.client.end({ timeout: 1 })
+  }
+}
+
+/** How often each thing that a call could do was done. */
+function count({ credit, media_tasks: tasks }) {
+  const counts = new Map()
+  const add = (what, id) => counts.set(`${what} ${id}`, (counts.get(`${what} ${id}`) ?? 0) + 1)
+  for (const { transaction_no: number, status, metadata } of credit) {
+    if (number.startsWith('grant-')) add('granted', number.slice('grant-'.length))
+    if (number.startsWith('charge-')) {
+      add('charged', number.slice('charge-'.length))
+      if (status === 'deleted') add('refunded', number.slice('charge-'.length))
+    }
+    const { taskId } = JSON.parse(metadata || '{}')
+    // A task without its charge, or with two, is not once there.
+    if (taskId) add('created', taskId)
+  }
+  for (const { id, status, credit_id: charge } of tasks) {
+    if (!charge) counts.delete(`created ${id}`)
+    if (status === 'failed') add('failed', id)
+  }
+  return counts
+}
+
+/** What each call came to in the end: who tried again after `unknown` knows it only once it is done. */
+function outcomes(told) {
+  const all = new Map()
+  for (const { what, id, outcome } of told) {
+    if (what === 'read') continue
+    const key = `${what} ${id}`
+    if (outcome === 'done' || all.get(key) !== 'unknown') all.set(key, outcome)
+  }
+  return all
+}
+
+/**
+ * What is wrong: calls that were acknowledged and left nothing, that were done twice, that were refused and are there
+ * all the same; and what the ledger's invariants say. `told` are the lines of `load.js`.
+ */
+async function inspect(url, told) {
+  const ledger = await read(url)
+  const counts = count(ledger)
+  const broken = await violations({ everything: () => ledger })
+  const found = { lost: [], doubled: [], unasked: [], broken }
+  for (const [key, outcome] of outcomes(told)) {
+    const times = counts.get(key) ?? 0
+    if (times > 1) found.doubled.push(key)
+    if (times === 0 && outcome === 'done') found.lost.push(key)
+    if (times > 0 && outcome === 'refused') found.unasked.push(key)
+  }
+  return found
+}
+
+module.exports = { inspect }
