@@ -1,15 +1,15 @@
 'use strict'
 
 /**
- * Builds the addon and puts it where `binding.js` looks for it.
+ * Builds the addon and puts it where `lib/native/binding.js` looks for it.
  *
- * node scripts/build.js [platform]   for this machine, or as it is released for a platform of `platforms.js`
+ * node scripts/build.js [platform]   for this machine, or as it is released for a platform of `lib/native/platforms.js`
  */
 
 const { spawnSync } = require('node:child_process')
 const fs = require('node:fs')
 const path = require('node:path')
-const { platforms, thisPlatform } = require('../platforms.js')
+const { platforms, thisPlatform } = require('../lib/native/platforms')
 
 const ROOT = path.join(__dirname, '..')
 

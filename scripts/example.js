@@ -10,7 +10,7 @@ const { once } = require('node:events')
 const fs = require('node:fs')
 const os = require('node:os')
 const path = require('node:path')
-const { platforms, thisPlatform } = require('../platforms')
+const { platforms, thisPlatform } = require('../lib/native/platforms')
 
 const ROOT = path.join(__dirname, '..')
 const EXAMPLE = path.join(ROOT, 'examples/next-app')

@@ -5,7 +5,7 @@
 /** What is said there. */
 const SENTENCE = (() => {
   try {
-    return require('../unsupported.js')
+    return require('../lib/native/unsupported.js')
   } catch (error) {
     return error.message
   }

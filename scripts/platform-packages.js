@@ -14,7 +14,7 @@ const { execFileSync } = require('node:child_process')
 const fs = require('node:fs')
 const path = require('node:path')
 const { parseArgs } = require('node:util')
-const { platforms } = require('../platforms.js')
+const { platforms } = require('../lib/native/platforms')
 
 const ROOT = path.join(__dirname, '..')
 const manifest = require('../package.json')

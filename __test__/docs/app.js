@@ -50,7 +50,7 @@ function appOn(database, credits, folder) {
     database,
     declared,
     scope: { ...credits, ...values() },
-    require: (name) => modules[name] ?? createRequire(`${ROOT}/`)(name),
+    require: (name) => modules[name] ?? createRequire(path.join(ROOT, 'package.json'))(name),
     /** Where commands run. On SQLite the app's database, as it is when the first one runs, is `data/local.db` too. */
     async openFolder() {
       if (!fs.existsSync(data)) {

@@ -8,7 +8,7 @@ const path = require('node:path')
 const { promisify } = require('node:util')
 const { ROOT } = require('./blocks')
 
-const BIN = path.join(ROOT, 'bin/media-credits.js')
+const BIN = path.join(ROOT, 'cli/bin/media-credits.js')
 
 /** What is neither in this repository nor run here, and why. */
 const OTHERS = {

@@ -7,7 +7,7 @@ const fs = require('node:fs')
 const path = require('node:path')
 const { memoryFolder } = require('../../scripts/memory-folder')
 
-const BIN = path.join(__dirname, '../../bin/media-credits.js')
+const BIN = path.join(__dirname, '../../cli/bin/media-credits.js')
 
 /** Where a command runs, so that no `.env` of a developer is found. */
 const folder = fs.mkdtempSync(path.join(memoryFolder(), 'media-credits-cli-'))

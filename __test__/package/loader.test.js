@@ -5,7 +5,7 @@ const fs = require('node:fs')
 const os = require('node:os')
 const path = require('node:path')
 const { version } = require('../../package.json')
-const { platforms, thisPlatform } = require('../../platforms')
+const { platforms, thisPlatform } = require('../../lib/native/platforms')
 const { describeIf } = require('../helpers/describe')
 
 const ROOT = path.join(__dirname, '../..')
@@ -22,7 +22,9 @@ beforeEach(() => {
   app = fs.mkdtempSync(path.join(os.tmpdir(), 'media-credits-loader-'))
   copy = path.join(app, 'node_modules/media-credits')
   const { files } = require('../../package.json')
-  for (const file of ['package.json', ...files].filter((file) => /\.(ts|m?js|json)$|^(bin|cli)/.test(file))) {
+  for (const file of ['package.json', ...files].filter((file) =>
+    /\.(ts|m?js|json)$|^(lib|types|cli)/.test(file),
+  )) {
     fs.cpSync(path.join(ROOT, file), path.join(copy, file), { recursive: true })
   }
 })
@@ -176,7 +178,7 @@ describe('without its package, one sentence names the likely cause and the comma
   })
 
   test('and the command line says the same', () => {
-    const { status, errors } = node([path.join(copy, 'bin/media-credits.js'), 'init', 'file:x.db'])
+    const { status, errors } = node([path.join(copy, 'cli/bin/media-credits.js'), 'init', 'file:x.db'])
     expect(status).toBe(3)
     expect(errors).toBe(
       `media-credits finds no binary for ${NAME}: ${omitted('--omit=optional', UNKNOWN)}; to build one here, ${BUILD}`,
@@ -231,7 +233,8 @@ onGlibc('without a binary that loads, one sentence says what to do', () => {
 })
 
 onGlibc('npx media-credits build', () => {
-  const build = (env, ...options) => node([path.join(copy, 'bin/media-credits.js'), 'build', ...options], env)
+  const build = (env, ...options) =>
+    node([path.join(copy, 'cli/bin/media-credits.js'), 'build', ...options], env)
 
   /** A cargo that writes down how it was called, and says where a library is that it has not built. */
   function fakeCargo(library) {
@@ -302,9 +305,9 @@ describe('where there is no Node', () => {
       read(file)
         .match(/^export (?:const \{|let)([^}=]*?)(?:\}|\n\n)/m)[1]
         .match(/\w+/g)
-    expect(names('unsupported.mjs')).toEqual(names('index.mjs'))
+    expect(names('lib/native/unsupported.mjs')).toEqual(names('lib/index.mjs'))
     const thrown = (file) => read(file).match(/^throw [^]*/m)[0]
-    expect(thrown('unsupported.mjs')).toBe(thrown('unsupported.js'))
+    expect(thrown('lib/native/unsupported.mjs')).toBe(thrown('lib/native/unsupported.js'))
   })
 
   test('Node itself finds the package by require, by name, and its package.json', () => {

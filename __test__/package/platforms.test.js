@@ -2,7 +2,7 @@
 
 const { spawnSync } = require('node:child_process')
 const fs = require('node:fs')
-const { platforms, thisPlatform } = require('../../platforms')
+const { platforms, thisPlatform } = require('../../lib/native/platforms')
 const { binaries, versions } = require('../../scripts/platforms/targets')
 
 const { platform: ownPlatform, arch: ownArch } = process

@@ -5,7 +5,7 @@ const fs = require('node:fs')
 const os = require('node:os')
 const path = require('node:path')
 const manifest = require('../../package.json')
-const { platforms, thisPlatform } = require('../../platforms')
+const { platforms, thisPlatform } = require('../../lib/native/platforms')
 const { windowsLibrary } = require('../helpers/windows-library')
 
 const ROOT = path.join(__dirname, '../..')
@@ -59,7 +59,7 @@ describe('what is published', () => {
       expect(installed.filter((file) => file.endsWith('.node'))).toEqual([])
       const smoke = [path.join(ROOT, 'scripts/smoke.js'), 'node_modules/media-credits']
       expect(run(process.execPath, smoke, { cwd: app })).toContain('media-credits works')
-      const bin = path.join(app, 'node_modules/media-credits/bin/media-credits.js')
+      const bin = path.join(app, 'node_modules/media-credits/cli/bin/media-credits.js')
       expect(run(process.execPath, [bin, 'init', 'local.db'], { cwd: app })).toContain('has the tables')
       expect(run(process.execPath, [bin, 'doctor', '--url', 'local.db'], { cwd: app })).toContain(
         '0 problems',
@@ -107,7 +107,7 @@ describe('what is published', () => {
       const env = { ...process.env, PATH: `${folder}/bin:${process.env.PATH}` }
       makePackages([thisPlatform()], ['--some'], env)
       const made = fs.readdirSync(path.join(folder, 'npm/media-credits'))
-      expect(made).toEqual(expect.arrayContaining(['README.md', 'bin', 'cli', 'docs', 'index.js', 'src']))
+      expect(made).toEqual(expect.arrayContaining(['README.md', 'cli', 'docs', 'index.d.ts', 'lib', 'src']))
       expect(made.filter((file) => file.endsWith('.node'))).toEqual([])
     },
     SLOW_MS,
@@ -120,9 +120,9 @@ describe('what is published', () => {
 
 describe('the loader', () => {
   test('looks for every platform, in words that tracers of files understand', () => {
-    const source = fs.readFileSync(path.join(ROOT, 'binding.js'), 'utf8')
+    const source = fs.readFileSync(path.join(ROOT, 'lib/native/binding.js'), 'utf8')
     for (const name of Object.keys(platforms)) {
-      expect(source).toContain(`require('./media-credits.${name}.node')`)
+      expect(source).toContain(`require('../../media-credits.${name}.node')`)
       expect(source).toContain(`require('@media-credits/${name}')`)
     }
   })

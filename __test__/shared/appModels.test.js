@@ -42,7 +42,7 @@ describe.each(Object.entries(ENUMS))('%s', (name, members) => {
 
   test('can be imported by its name', async () => {
     const { out } = await evaluate(
-      `import(${JSON.stringify(require.resolve('../../index.mjs'))})
+      `import(${JSON.stringify(require.resolve('../../lib/index.mjs'))})
         .then((all) => console.log(JSON.stringify(all.${name})))`,
     )
     expect(JSON.parse(out)).toEqual(members)

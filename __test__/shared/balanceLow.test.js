@@ -1,6 +1,6 @@
 'use strict'
 
-const { LowBalances } = require('../../low-balances')
+const { LowBalances } = require('../../lib/events/low-balances')
 const { TestDatabase, task } = require('../helpers/database')
 const { atOnce, staysSound } = require('../helpers/calls')
 const { until } = require('../helpers/callers')

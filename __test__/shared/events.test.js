@@ -3,7 +3,7 @@
 const fs = require('node:fs')
 const path = require('node:path')
 const { connect } = require('../..')
-const { REFUSALS } = require('../../observe')
+const { REFUSALS } = require('../../lib/events/observe')
 const { TestDatabase, aiTask, task } = require('../helpers/database')
 const { KINDS } = require('../helpers/kinds')
 const { atOnce, staysSound } = require('../helpers/calls')

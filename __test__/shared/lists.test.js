@@ -3,7 +3,7 @@
 const { TestDatabase, aiTask, refusal, task } = require('../helpers/database')
 const { throughProxy } = require('../helpers/network')
 const { byStorage, postgres } = require('../helpers/storage')
-const { historyInParts, listInParts } = require('../../lists')
+const { historyInParts, listInParts } = require('../../lib/lists')
 
 // Pages as a URL has them, of any length, with the users whose rows they show.
 

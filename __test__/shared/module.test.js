@@ -35,7 +35,7 @@ describe('the module', () => {
     const out = execFileSync(process.execPath, [
       '--input-type=module',
       '-e',
-      source.replaceAll("'media-credits'", `'${ROOT}/index.js'`),
+      source.replaceAll("'media-credits'", `'${ROOT}/lib/index.js'`),
     ])
     expect(Number(out)).toBe(Object.keys(credits).length)
   })

@@ -2,7 +2,7 @@
 
 // The native half says what it never should, and those who wait for the other replies hear theirs all the same.
 
-jest.mock('../../binding.js', () => {
+jest.mock('../../lib/native/binding.js', () => {
   const calls = []
   class Mailbox {
     letters = []
@@ -26,7 +26,7 @@ jest.mock('../../binding.js', () => {
 })
 
 const { connect } = require('../..')
-const { calls } = require('../../binding.js')
+const { calls } = require('../../lib/native/binding.js')
 
 /** Makes a call for each reply, and delivers them together. What came of the calls. */
 function answered(replies) {

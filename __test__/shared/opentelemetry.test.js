@@ -16,7 +16,7 @@ const {
   SimpleSpanProcessor,
 } = require('@opentelemetry/sdk-trace-base')
 const { connect } = require('../..')
-const { instrument } = require('../../opentelemetry')
+const { instrument } = require('../../lib/opentelemetry')
 const { TestDatabase, aiTask, task } = require('../helpers/database')
 const { evaluate } = require('../helpers/processes')
 const { byStorage } = require('../helpers/storage')

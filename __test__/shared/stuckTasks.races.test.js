@@ -1,7 +1,7 @@
 'use strict'
 
 const { connect } = require('../..')
-const { compose } = require('../../composed')
+const { failStuck } = require('../../lib/stuck-tasks')
 const { untilNobodyWrites } = require('../helpers/callers')
 const { TestDatabase, task } = require('../helpers/database')
 const { violations } = require('../helpers/invariants')
@@ -177,15 +177,12 @@ describe('failStuckMediaTasks leaves a task alone that was changed since it was 
     for (const id of ['a', 'b', 'c']) await database.credits.createMediaTask(task(id, 'u'), 3)
     await database.sql('UPDATE media_tasks SET updated_at = ?', new Date(Date.now() - 3_600_000))
     let changed
-    const { failStuckMediaTasks } = compose({
-      ...database.credits,
-      // What it finds them by.
-      async failStuckMediaTasks(query) {
-        const found = await database.credits.findStuckMediaTasks(query)
-        await (changed ??= change(database))
-        return found
-      },
-    })
+    const find = async (query) => {
+      const found = await database.credits.findStuckMediaTasks(query)
+      await (changed ??= change(database))
+      return found
+    }
+    const failStuckMediaTasks = failStuck(find, database.credits.updateMediaTaskById)
     const { tasks, credits, errors } = await failStuckMediaTasks(OLD)
     expect({ failed: tasks.map(({ id }) => id), credits, errors }).toEqual({
       failed: ['a', 'c'],

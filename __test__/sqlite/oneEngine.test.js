@@ -3,7 +3,7 @@
 const fs = require('node:fs')
 const os = require('node:os')
 const path = require('node:path')
-const { thisPlatform } = require('../../platforms')
+const { thisPlatform } = require('../../lib/native/platforms')
 const { TestDatabase } = require('../helpers/database')
 const { describeOnLinux } = require('../helpers/describe')
 const { violations } = require('../helpers/invariants')
@@ -151,11 +151,10 @@ describeOnLinux('one process has one engine on a file', () => {
 
 describeOnLinux('two copies of the package in one process, as two apps of a monorepo may have them', () => {
   test('have an engine each, and a whole ledger between them', async () => {
-    const { files } = require('../../package.json')
     const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'media-credits-copy-'))
     const addon = `media-credits.${thisPlatform()}.node`
-    for (const file of [addon, ...files.filter((file) => file.endsWith('.js'))]) {
-      fs.cpSync(path.join(ROOT, file), path.join(folder, file))
+    for (const name of [addon, 'lib', 'package.json']) {
+      fs.cpSync(path.join(ROOT, name), path.join(folder, name), { recursive: true })
     }
     const { out, database } = await inProcess(`
       const other = require(${JSON.stringify(folder)})

@@ -31,7 +31,7 @@ module.exports = (program) =>
 /** What the loader says of a binary that is missing or does not load. */
 function whyNotLoaded() {
   try {
-    require('../../binding.js')
+    require('../../lib/native/binding.js')
     return undefined
   } catch (error) {
     return error.message

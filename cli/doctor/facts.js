@@ -5,7 +5,7 @@
 const fs = require('node:fs')
 const { createRequire } = require('node:module')
 const path = require('node:path')
-const { thisPlatform } = require('../../platforms.js')
+const { thisPlatform } = require('../../lib/native/platforms')
 const { version } = require('../../package.json')
 const { placeOf } = require('../database')
 

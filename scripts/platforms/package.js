@@ -5,7 +5,7 @@
 const fs = require('node:fs')
 const path = require('node:path')
 const { build } = require('../build')
-const { platforms } = require('../../platforms')
+const { platforms } = require('../../lib/native/platforms')
 const { CACHE, ROOT, run } = require('./cache')
 const { toolchain } = require('./toolchain')
 

@@ -18,7 +18,7 @@ const fs = require('node:fs')
 const path = require('node:path')
 const { parseArgs } = require('node:util')
 const { CACHE, ROOT } = require('./cache')
-const { thisPlatform } = require('../../platforms')
+const { thisPlatform } = require('../../lib/native/platforms')
 const { packageFor } = require('./package')
 const { binaries, versions } = require('./targets')
 

@@ -7,7 +7,7 @@ const { nodes } = require('./nodes')
 /** Under QEMU and Wine all of Jest takes hours: what calls do, and one test of all that a package does in a row. */
 const CALLS = ['createMediaTask.test', 'updateMediaTaskById.test', 'getCredits.', 'lifecycle.']
 
-/** Binaries that are built here, by their names in `platforms.js`. */
+/** Binaries that are built here, by their names in `lib/native/platforms.js`. */
 const binaries = {
   'linux-x64-musl': { node: nodes.muslX64, jest: { sqlite: true } },
   'linux-arm64-gnu': { node: nodes.arm64, under: 'QEMU', jest: { sqlite: CALLS } },

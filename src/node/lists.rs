@@ -25,7 +25,7 @@ impl Arguments {
         })
     }
 
-    /// A part of a page, if the last arguments ask for one: `lists.js` puts long pages together.
+    /// A part of a page, if the last arguments ask for one: `lib/lists.js` puts long pages together.
     pub(super) fn part(&mut self, page: Page) -> Result<Page> {
         let (offset, limit) = (self.value("offset")?, self.value("rows")?);
         let (Some(Value::Integer(offset)), Some(Value::Integer(limit))) = (offset, limit) else {

@@ -64,7 +64,7 @@ const KNOWN: [&str; 33] = [
     "userId",
 ];
 
-/// A value as `encodeValue` in `index.js` writes it.
+/// A value as `encodeValue` in `lib/wire.js` writes it.
 fn value() -> impl Strategy<Value = Json> {
     let hex = |bytes: Vec<u8>| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
     prop_oneof![
@@ -221,7 +221,7 @@ fn call() -> impl Strategy<Value = (&'static str, Vec<Json>)> {
         .prop_map(|(name, slips, junk)| (name, junk.unwrap_or_else(|| slipped(right(name), slips))))
 }
 
-/// Whether text of this shape may come from `index.js`: the rules that `wire.rs` tells, read in another way.
+/// Whether text of this shape may come from `lib/wire.js`: the rules that `wire.rs` tells, read in another way.
 fn is_well_formed(passed: &Json) -> bool {
     let Json::Object(object) = passed else { return !passed.is_array() };
     let mut tagged = object.iter();

@@ -13,38 +13,38 @@ const { glibcVersion, platforms, thisPlatform } = require('./platforms.js')
  */
 const binaries = {
   'linux-x64-gnu': [
-    () => require('./media-credits.linux-x64-gnu.node'),
+    () => require('../../media-credits.linux-x64-gnu.node'),
     () => require('@media-credits/linux-x64-gnu'),
   ],
   'linux-x64-musl': [
-    () => require('./media-credits.linux-x64-musl.node'),
+    () => require('../../media-credits.linux-x64-musl.node'),
     () => require('@media-credits/linux-x64-musl'),
   ],
   'linux-arm64-gnu': [
-    () => require('./media-credits.linux-arm64-gnu.node'),
+    () => require('../../media-credits.linux-arm64-gnu.node'),
     () => require('@media-credits/linux-arm64-gnu'),
   ],
   'linux-arm64-musl': [
-    () => require('./media-credits.linux-arm64-musl.node'),
+    () => require('../../media-credits.linux-arm64-musl.node'),
     () => require('@media-credits/linux-arm64-musl'),
   ],
   'darwin-x64': [
-    () => require('./media-credits.darwin-x64.node'),
+    () => require('../../media-credits.darwin-x64.node'),
     () => require('@media-credits/darwin-x64'),
   ],
   'darwin-arm64': [
-    () => require('./media-credits.darwin-arm64.node'),
+    () => require('../../media-credits.darwin-arm64.node'),
     () => require('@media-credits/darwin-arm64'),
   ],
   'win32-x64-msvc': [
-    () => require('./media-credits.win32-x64-msvc.node'),
+    () => require('../../media-credits.win32-x64-msvc.node'),
     () => require('@media-credits/win32-x64-msvc'),
   ],
 }
 
 function load(name) {
   let broken
-  for (const binary of binaries[name] ?? [() => require(`./media-credits.${name}.node`)]) {
+  for (const binary of binaries[name] ?? [() => require(`../../media-credits.${name}.node`)]) {
     try {
       return binary()
     } catch (error) {

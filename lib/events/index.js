@@ -3,8 +3,8 @@
 /** A connection's events: what its calls have done to the ledger, told to whoever listens. */
 
 const { EventEmitter } = require('node:events')
-const { invalidArgument } = require('./errors.js')
-const { fieldsOf, own, snapshot } = require('./fields.js')
+const { invalidArgument } = require('../errors.js')
+const { fieldsOf, own, snapshot } = require('../fields.js')
 const { LowBalances } = require('./low-balances.js')
 const { effects, moves, observe, observers, refusal, safely } = require('./observe.js')
 

@@ -8,19 +8,22 @@
 
 // Not the global one, which fake timers replace.
 const { setImmediate } = require('node:timers')
-const native = require('./binding.js')
+const native = require('./native/binding.js')
 const {
   AITaskStatus,
   CreditStatus,
   CreditTransactionScene,
   CreditTransactionType,
   calculateCreditExpirationTime,
+  grantsFor,
 } = require('./app-models.js')
-const { compose } = require('./composed.js')
+const { audit, repair } = require('./audit.js')
+const { eachOrAll, taskAndCost } = require('./batches.js')
 const { MediaCreditsError, constant, errorAt, errorOf, invalidArgument } = require('./errors.js')
-const { makeEvents } = require('./events.js')
+const { makeEvents } = require('./events/index.js')
 const { fieldsOf, own, snapshot } = require('./fields.js')
 const { historyInParts, listInParts } = require('./lists.js')
+const { failStuck } = require('./stuck-tasks.js')
 const { decodeRow, encodeFields, encodeList, encodeTaskAndCost, encodeValue, textOf } = require('./wire.js')
 
 // ---- Operations: what each function passes, and what it makes of the reply ----
@@ -166,6 +169,23 @@ const operations = {
   createTables: { pass: (options) => [encodeFields(options)], result: nothing },
   getDiagnostics: { pass: () => [], result: (reply) => decodeRow(reply.value) },
   stats: { pass: () => [], result: counted },
+}
+
+/** The functions of a connection that are made of its other functions. */
+function compose(connection) {
+  const { createMediaTask, createMediaTasks, createAITask, createAITasks } = connection
+  const { consumeCredits, consumeCreditsBatch } = connection
+  const auditLedger = audit(connection.auditLedger, connection.getCreditsCount)
+  return {
+    grantCreditsForUser: grantsFor(connection.createCredit),
+    createMediaTasks: eachOrAll('createMediaTasks', createMediaTasks, taskAndCost(createMediaTask)),
+    createAITasks: eachOrAll('createAITasks', createAITasks, createAITask),
+    consumeCreditsBatch: eachOrAll('consumeCreditsBatch', consumeCreditsBatch, consumeCredits),
+    auditLedger,
+    repairLedger: repair(auditLedger, connection.repairLedger),
+    failStuckMediaTasks: failStuck(connection.failStuckMediaTasks, connection.updateMediaTaskById),
+    failStuckAITasks: failStuck(connection.failStuckAITasks, connection.updateAITaskById),
+  }
 }
 
 // ---- Requests and their replies ----

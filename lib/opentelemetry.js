@@ -8,8 +8,8 @@
 const { performance } = require('node:perf_hooks')
 const { context, metrics, SpanKind, SpanStatusCode, trace } = require('@opentelemetry/api')
 const { own } = require('./fields.js')
-const { effects, observers, refusal } = require('./observe.js')
-const { name, version } = require('./package.json')
+const { effects, observers, refusal } = require('./events/observe.js')
+const { name, version } = require('../package.json')
 
 /** In seconds, as the conventions advise. */
 const DURATION_BUCKETS = [0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 5, 10]

@@ -5,7 +5,7 @@
  * call as it crosses (index.js encodes it) and from what came of it; no rule of the ledger is here.
  */
 
-const { own } = require('./fields.js')
+const { own } = require('../fields.js')
 
 /** Those who observe the calls of all connections: functions that take a call and may return what to do at its end. */
 const observers = new Set()

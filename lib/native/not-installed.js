@@ -4,7 +4,7 @@
 
 const fs = require('node:fs')
 const path = require('node:path')
-const { version } = require('./package.json')
+const { version } = require('../../package.json')
 const { platforms } = require('./platforms.js')
 
 /** What only one package manager writes. Those in node_modules come first: they say who installed what is there. */

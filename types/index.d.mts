@@ -1,2 +1,2 @@
 // The types for ES modules, which have no default export.
-export * from './index.js'
+export * from '../index.js'
