@@ -14,6 +14,8 @@ const foldersOf = (names) => names.map((name) => `<rootDir>/__test__/${name}/`)
 
 const common = {
   testEnvironment: 'node',
+  // What Node loads as it is needs no compiler.
+  transform: {},
   testMatch: ['<rootDir>/__test__/**/*.test.js'],
   // They have packages of their own, some of them copied into a build.
   modulePathIgnorePatterns: ['<rootDir>/examples/', '<rootDir>/target/'],

@@ -4,7 +4,7 @@
  * Another process that looks into a database and writes to it, with the app's own client.
  *
  * A process of its own, because two copies of SQLite in one process don't see each other's locks. The
- * parent sends `{ id, file, statements: [[sql, args], …] }` and gets the rows of the last one.
+ * parent sends `{ id, file, statements: [[sql, args], …] }` and gets the rows of each.
  */
 
 const { createClient } = require('@libsql/client')
@@ -13,11 +13,11 @@ process.on('message', async ({ id, file, statements }) => {
   const client = createClient({ url: `file:${file}`, intMode: 'number' })
   try {
     await client.execute('PRAGMA busy_timeout = 5000')
-    const rows = await run(
+    const all = await run(
       client,
       statements.map(([sql, args]) => ({ sql, args })),
     )
-    process.send({ id, rows: rows.map((row) => ({ ...row })) })
+    process.send({ id, all: all.map(({ rows }) => rows.map((row) => ({ ...row }))) })
   } catch (error) {
     process.send({ id, error: error.message })
   } finally {
@@ -25,14 +25,13 @@ process.on('message', async ({ id, file, statements }) => {
   }
 })
 
-/** The rows of the last statement. */
+/** What each statement gives. */
 async function run(client, statements) {
   // A BEGIN by itself does not last: the client takes any of its connections for the next statement.
   if (statements[0].sql.startsWith('BEGIN')) {
-    await client.batch(statements.slice(1, -1), 'write')
-    return []
+    return client.batch(statements.slice(1, -1), 'write')
   }
-  let rows = []
-  for (const statement of statements) ({ rows } = await client.execute(statement))
-  return rows
+  const all = []
+  for (const statement of statements) all.push(await client.execute(statement))
+  return all
 }

@@ -48,19 +48,21 @@ class SqliteStore {
   }
 
   /** Runs statements `[sql, args]` in the other process, and gives the rows of the last one. */
-  query(statements) {
+  async query(statements) {
     const stored = (value) => (value instanceof Date ? value.getTime() : value)
-    return inspect(
+    const all = await inspect(
       this.file,
       statements.map(([sql, args]) => [sql, args.map(stored)]),
     )
+    return all.at(-1)
   }
 
   /** The rows of several statements, one after the other: nobody writes to a file that a test looks at. */
-  async snapshot(statements) {
-    const all = []
-    for (const sql of statements) all.push(await this.query([[sql, []]]))
-    return all
+  snapshot(statements) {
+    return inspect(
+      this.file,
+      statements.map((sql) => [sql, []]),
+    )
   }
 
   /** Every column and index. */
@@ -91,11 +93,11 @@ function inspect(file, statements) {
 
 function startInspector() {
   const child = fork(path.join(__dirname, 'inspector.js'))
-  child.on('message', ({ id, rows, error }) => {
+  child.on('message', ({ id, all, error }) => {
     const { resolve, reject } = questions.get(id)
     questions.delete(id)
     if (error) reject(new Error(error))
-    else resolve(rows)
+    else resolve(all)
   })
   return child
 }

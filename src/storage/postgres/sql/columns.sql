@@ -13,18 +13,21 @@ SELECT
 FROM pg_class c
 JOIN pg_attribute a ON a.attrelid = c.oid
 CROSS JOIN LATERAL (
-  WITH RECURSIVE level (type, typmod, not_null, has_default) AS (
-    SELECT a.atttypid, a.atttypmod, false, false
+  WITH RECURSIVE level (type, typmod, not_null, has_default, kind, made_of) AS (
+    SELECT a.atttypid, a.atttypmod, false, false, t.typtype, t.typbasetype
+    FROM pg_type t
+    WHERE t.oid = a.atttypid
     UNION ALL
-    SELECT t.typbasetype, t.typtypmod, level.not_null OR t.typnotnull, level.has_default OR t.typdefault IS NOT NULL
+    SELECT base.oid, t.typtypmod, level.not_null OR t.typnotnull, level.has_default OR t.typdefault IS NOT NULL,
+      base.typtype, base.typbasetype
     FROM level
     JOIN pg_type t ON t.oid = level.type
-    WHERE t.typtype = 'd'
+    JOIN pg_type base ON base.oid = level.made_of
+    WHERE level.kind = 'd'
   )
   SELECT level.*
   FROM level
-  JOIN pg_type t ON t.oid = level.type
-  WHERE t.typtype <> 'd'
+  WHERE level.kind <> 'd'
 ) AS base
 WHERE c.oid IN (to_regclass('"user"'), to_regclass('credit'), to_regclass('media_tasks'), to_regclass('ai_task'))
   AND a.attnum > 0
