@@ -138,7 +138,7 @@ impl ChargeEntry {
     }
 
     /// With what its `consumed_detail` and its `metadata` say.
-    pub fn saying(self, consumed_detail: Option<&[u8]>, metadata: Option<&str>) -> Self {
+    pub fn with_detail(self, consumed_detail: Option<&[u8]>, metadata: Option<&str>) -> Self {
         let settled = metadata::settled(metadata, self.credits, self.active);
         Self {
             // A charge that was settled to nothing keeps what it took.

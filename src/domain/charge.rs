@@ -1,46 +1,15 @@
 //! Planning a charge: which grants pay for it, and the row that remembers it.
 
 use super::credits::Credits;
-use super::detail::{Draw, write_detail};
+use super::detail::{Draw, WrittenDraw, parse_detail, write_detail};
+use super::grant::Grant;
 use super::metadata;
 use super::options;
 use super::own::Own;
-use super::plan::{Plan, Verb};
+use super::plan::{Plan, Stamp, Verb};
 use super::table::{TableName, TaskKind};
 use super::value::{Fields, Value, iso8601};
 use crate::error::{Error, Result};
-
-/// A grant that credits can be drawn from or given back to.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Grant {
-    /// Its `id`.
-    pub id: String,
-    /// Its `transaction_no`, which a draw repeats.
-    pub transaction_no: String,
-    /// What was granted.
-    pub credits: i64,
-    /// What is left of it.
-    pub remaining: i64,
-    /// When it expires; never, if `None`.
-    pub expires_at_ms: Option<i64>,
-    /// Whether its `status` is `active`.
-    pub active: bool,
-}
-
-/// The expiry of a grant whose own can't be read: it is over, since only what is certain can be spent.
-pub const EXPIRY_UNREADABLE_MS: i64 = i64::MIN;
-
-impl Grant {
-    /// Whether credits on this grant can be spent at that time.
-    pub fn is_spendable(&self, now_ms: i64) -> bool {
-        self.active && self.expires_at_ms.is_none_or(|expires_at_ms| expires_at_ms > now_ms)
-    }
-}
-
-/// What is left of some grants. An app's owner may have given "all there is", more than once.
-pub fn left_of<'a>(grants: impl IntoIterator<Item = &'a Grant>) -> i64 {
-    grants.into_iter().fold(0, |left, grant| left.saturating_add(grant.remaining))
-}
 
 /// A charge as it stands in `credit`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -60,6 +29,12 @@ pub struct Charge {
 }
 
 impl Charge {
+    /// What it drew, item by item.
+    pub fn draws(&self) -> Result<Vec<WrittenDraw>> {
+        parse_detail(self.consumed_detail.as_deref())
+            .map_err(|reason| Error::ChargeCorrupt { charge_id: self.id.clone(), reason })
+    }
+
     /// The task that could still ask for its credits, if it says that it was made for another one than this.
     pub fn other_task(&self, kind: TaskKind, id: &str) -> Option<(TaskKind, String)> {
         let task = metadata::task(self.metadata_while_active())?;
@@ -76,15 +51,6 @@ impl Charge {
     fn metadata_while_active(&self) -> Option<&str> {
         self.metadata.as_deref().filter(|_| self.active)
     }
-}
-
-/// The new names of a charge. The engine makes them: they need a clock and randomness.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct NewIds {
-    /// The charge's `id`, a UUID.
-    pub id: String,
-    /// The charge's `transaction_no`, unique digits.
-    pub transaction_no: String,
 }
 
 /// What the caller wants charged.
@@ -155,12 +121,7 @@ pub struct ChargeFacts {
 }
 
 /// Decides on a charge: guards in order of precedence, then draws in the order of `facts.grants`.
-pub fn plan_charge(
-    request: &ChargeRequest,
-    facts: &ChargeFacts,
-    ids: NewIds,
-    now_ms: i64,
-) -> Result<Plan> {
+pub fn plan_charge(request: &ChargeRequest, facts: &ChargeFacts, stamp: Stamp) -> Result<Plan> {
     if !facts.user_exists {
         return Err(Error::UserNotFound { user_id: request.user_id.clone() });
     }
@@ -172,6 +133,7 @@ pub fn plan_charge(
     }
     let draws = draw(&facts.grants, request.credits)?;
 
+    let Stamp { ids, now_ms } = stamp;
     let transaction_no = request.transaction_no.clone().unwrap_or(ids.transaction_no);
     let mut row = request.described.clone();
     request.own.add_to(&mut row);
@@ -237,6 +199,7 @@ pub fn draw(grants: &[Grant], credits: Credits) -> Result<Vec<Draw>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::plan::NewIds;
 
     fn grant(id: &str, remaining: i64, expires_at_ms: Option<i64>) -> Grant {
         Grant {
@@ -258,8 +221,8 @@ mod tests {
         ChargeRequest::parse(&fields.into_iter().collect(), &Fields::default())
     }
 
-    fn ids() -> NewIds {
-        NewIds { id: "charge".into(), transaction_no: "17".into() }
+    fn stamp(now_ms: i64) -> Stamp {
+        Stamp { ids: NewIds { id: "charge".into(), transaction_no: "17".into() }, now_ms }
     }
 
     #[test]
@@ -286,7 +249,7 @@ mod tests {
                 transaction_no_taken: false,
                 grants: grants.to_vec(),
             };
-            let plan = plan_charge(&request(credits)?, &facts, ids(), 0);
+            let plan = plan_charge(&request(credits)?, &facts, stamp(0));
             let drawn = plan.as_ref().map(|plan| {
                 plan.draws
                     .iter()
@@ -352,7 +315,7 @@ mod tests {
         ];
         for (user_exists, transaction_no_taken, code) in rows {
             let facts = ChargeFacts { user_exists, transaction_no_taken, grants: Vec::new() };
-            let plan = plan_charge(&request(5)?, &facts, ids(), 0);
+            let plan = plan_charge(&request(5)?, &facts, stamp(0));
             assert_eq!(plan.map_err(|error| error.code()), Err(code));
         }
         Ok(())
@@ -366,7 +329,7 @@ mod tests {
             transaction_no_taken: false,
             grants: vec![grant("g", 56, Some(1_797_022_109_250)), grant("h", 5, None)],
         };
-        let plan = plan_charge(&request(57)?, &facts, ids(), 7)?;
+        let plan = plan_charge(&request(57)?, &facts, stamp(7))?;
         assert_eq!(
             plan.rows[0].fields.get("consumedDetail"),
             Some(&Value::Json(

@@ -6,7 +6,6 @@ use serde::de::value::MapAccessDeserializer;
 use serde::de::{Deserializer, MapAccess, Visitor};
 use serde::{Deserialize, Serialize};
 
-use super::charge::Charge;
 use super::credits::Credits;
 use crate::error::{Error, Result};
 
@@ -48,12 +47,6 @@ pub struct WrittenDraw {
 /// Writes `consumed_detail`.
 pub(super) fn write_detail(draws: &[Draw]) -> Result<String> {
     serde_json::to_string(draws).map_err(|error| Error::Internal(error.to_string()))
-}
-
-/// What a charge drew, item by item.
-pub fn read_detail(charge: &Charge) -> Result<Vec<WrittenDraw>> {
-    parse_detail(charge.consumed_detail.as_deref())
-        .map_err(|reason| Error::ChargeCorrupt { charge_id: charge.id.clone(), reason })
 }
 
 /// Reads `consumed_detail`, or says why it can't be read.
@@ -115,17 +108,9 @@ mod tests {
             (Some(item("\"10\"")), Err("invalid type: string")),
         ];
         for (consumed_detail, expected) in rows {
-            let charge = Charge {
-                id: "c".into(),
-                user_id: "u".into(),
-                active: true,
-                credits: 10,
-                consumed_detail: consumed_detail.clone().map(String::into_bytes),
-                metadata: None,
-            };
-            match (read_detail(&charge), expected) {
+            match (parse_detail(consumed_detail.as_deref().map(str::as_bytes)), expected) {
                 (Ok(draws), Ok(items)) => assert_eq!(draws.len(), items, "{consumed_detail:?}"),
-                (Err(Error::ChargeCorrupt { reason, .. }), Err(part)) => {
+                (Err(reason), Err(part)) => {
                     assert!(reason.contains(part), "{consumed_detail:?}: {reason}");
                 }
                 (read, _) => assert_eq!(format!("{read:?}"), format!("{expected:?}")),

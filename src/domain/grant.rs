@@ -1,13 +1,44 @@
-//! Planning a grant: credits that a user bought or was given.
+//! A grant: credits that a user bought or was given.
 
-use super::charge::NewIds;
 use super::credits::Credits;
 use super::metadata;
 use super::options;
-use super::plan::{Plan, Verb};
+use super::plan::{Plan, Stamp, Verb, set_times};
 use super::table::TableName;
 use super::value::{Fields, Value, describe};
 use crate::error::{Error, Result};
+
+/// A grant that credits can be drawn from or given back to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Grant {
+    /// Its `id`.
+    pub id: String,
+    /// Its `transaction_no`, which a draw repeats.
+    pub transaction_no: String,
+    /// What was granted.
+    pub credits: i64,
+    /// What is left of it.
+    pub remaining: i64,
+    /// When it expires; never, if `None`.
+    pub expires_at_ms: Option<i64>,
+    /// Whether its `status` is `active`.
+    pub active: bool,
+}
+
+/// The expiry of a grant whose own can't be read: it is over, since only what is certain can be spent.
+pub const EXPIRY_UNREADABLE_MS: i64 = i64::MIN;
+
+impl Grant {
+    /// Whether credits on this grant can be spent at that time.
+    pub fn is_spendable(&self, now_ms: i64) -> bool {
+        self.active && self.expires_at_ms.is_none_or(|expires_at_ms| expires_at_ms > now_ms)
+    }
+}
+
+/// What is left of some grants. An app's owner may have given "all there is", more than once.
+pub fn total_remaining<'a>(grants: impl IntoIterator<Item = &'a Grant>) -> i64 {
+    grants.into_iter().fold(0, |left, grant| left.saturating_add(grant.remaining))
+}
 
 /// A grant that the caller wants written.
 #[derive(Debug, Clone, PartialEq)]
@@ -87,7 +118,7 @@ fn one_of(fields: &mut Fields, name: &'static str, default: &str, allowed: &[&st
 }
 
 /// Decides on a grant.
-pub fn plan_grant(grant: &NewGrant, facts: GrantFacts, ids: NewIds, now_ms: i64) -> Result<Plan> {
+pub fn plan_grant(grant: &NewGrant, facts: GrantFacts, stamp: Stamp) -> Result<Plan> {
     let taken = |field, value: &Option<String>| {
         Err(Error::CreditExists { field, value: value.clone().unwrap_or_default() })
     };
@@ -103,12 +134,13 @@ pub fn plan_grant(grant: &NewGrant, facts: GrantFacts, ids: NewIds, now_ms: i64)
         return taken("transactionNo", &grant.transaction_no);
     }
 
+    let Stamp { ids, now_ms } = stamp;
     let id = grant.id.clone().unwrap_or(ids.id);
     let transaction_no = grant.transaction_no.clone().unwrap_or(ids.transaction_no);
     let mut row = grant.fields.clone();
     row.set("id", Value::Text(id.clone()));
     row.set("transactionNo", Value::Text(transaction_no));
-    super::task::set_times(&mut row, now_ms);
+    set_times(&mut row, now_ms);
 
     let mut plan = Plan::new(&grant.user_id, TableName::Credit, &id);
     plan.push(TableName::Credit, Verb::Insert, &id, row);
@@ -118,6 +150,7 @@ pub fn plan_grant(grant: &NewGrant, facts: GrantFacts, ids: NewIds, now_ms: i64)
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::plan::NewIds;
 
     fn fields(more: &[(&'static str, Value)]) -> Fields {
         let mut all = Fields::default();
@@ -167,7 +200,7 @@ mod tests {
         for (user_exists, id_taken, transaction_no_taken, expected) in rows {
             let facts = GrantFacts { user_exists, id_taken, transaction_no_taken };
             let ids = NewIds { id: "new".into(), transaction_no: "8".into() };
-            let plan = plan_grant(&grant, facts, ids, 0)
+            let plan = plan_grant(&grant, facts, Stamp { ids, now_ms: 0 })
                 .map(|plan| (plan.reply.1, plan.rows[0].fields.get("transactionNo").cloned()))
                 .map_err(|error| error.code());
             assert_eq!(plan, expected);

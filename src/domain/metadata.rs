@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::fmt;
+use std::ops::Range;
 
 use serde::Deserialize;
 use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, Visitor};
@@ -164,12 +165,8 @@ fn with(metadata: Option<&str>, name: &str, value: &Json) -> String {
     };
     let text = text.trim();
     match before {
-        // Where it stands in the text: other fields may hold more than could be read and written again.
-        Some(before) => {
-            let start = before.get().as_ptr().addr() - text.as_ptr().addr();
-            let end = start + before.get().len();
-            format!("{}{value}{}", &text[..start], &text[end..])
-        }
+        // In its place: other fields may hold more than could be read and written again.
+        Some(before) => splice(text, span(text, before.get()), value),
         None => {
             // It is an object, so it ends with a brace; before that, only an empty one has another.
             let open = text.strip_suffix('}').unwrap_or_default();
@@ -177,6 +174,17 @@ fn with(metadata: Option<&str>, name: &str, value: &Json) -> String {
             format!("{open}{comma}\"{name}\":{value}}}")
         }
     }
+}
+
+/// The text with a value in the place of a part.
+fn splice(text: &str, part: Range<usize>, value: &Json) -> String {
+    format!("{}{value}{}", &text[..part.start], &text[part.end..])
+}
+
+/// Where a part of a text, which points into it, stands.
+fn span(text: &str, part: &str) -> Range<usize> {
+    let start = part.as_ptr().addr() - text.as_ptr().addr();
+    start..start + part.len()
 }
 
 fn object(text: &str) -> Option<Map<String, Json>> {

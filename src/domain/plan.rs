@@ -47,6 +47,24 @@ pub enum Verb {
     UpdateCharge,
 }
 
+/// The names of a new row. The engine makes them: they need a clock and randomness.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewIds {
+    /// Its `id`, a UUID.
+    pub id: String,
+    /// Its `transaction_no`, unique digits.
+    pub transaction_no: String,
+}
+
+/// When a request runs, and how a row that it makes is named.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Stamp {
+    /// The time, in epoch milliseconds.
+    pub now_ms: i64,
+    /// The names of the new row.
+    pub ids: NewIds,
+}
+
 impl Plan {
     /// A plan that writes nothing yet.
     pub fn new(user_id: &str, table: TableName, id: &str) -> Self {
@@ -87,4 +105,12 @@ impl Plan {
         let mut rows = self.rows.iter().filter(|row| row.table == TableName::Credit);
         !self.returns.is_empty() || rows.any(is_of_grant)
     }
+}
+
+/// Sets the times of a new row. `updatedAt` is the time of the write, whatever was passed.
+pub(super) fn set_times(row: &mut Fields, now_ms: i64) {
+    if matches!(row.get("createdAt"), None | Some(Value::Null)) {
+        row.set("createdAt", Value::TimeMs(now_ms));
+    }
+    row.set("updatedAt", Value::TimeMs(now_ms));
 }

@@ -1,8 +1,9 @@
 //! Quotes: what a charge would do, without doing it.
 
-use super::charge::{Grant, draw, left_of};
+use super::charge::draw;
 use super::credits::Credits;
 use super::detail::Draw;
+use super::grant::{Grant, total_remaining};
 
 /// What a charge would do now.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -21,7 +22,7 @@ pub struct Quote {
 pub fn quote(grants: &[Grant], credits: Credits) -> Quote {
     Quote {
         required: credits.get(),
-        available: left_of(grants),
+        available: total_remaining(grants),
         draws: draw(grants, credits).unwrap_or_default(),
         next_expiry: next_expiry(grants),
     }
@@ -31,7 +32,7 @@ pub fn quote(grants: &[Grant], credits: Credits) -> Quote {
 pub fn next_expiry(grants: &[Grant]) -> Option<(i64, i64)> {
     let first_ms = grants.iter().filter_map(|grant| grant.expires_at_ms).min()?;
     let then = grants.iter().filter(|grant| grant.expires_at_ms == Some(first_ms));
-    Some((first_ms, left_of(then)))
+    Some((first_ms, total_remaining(then)))
 }
 
 #[cfg(test)]

@@ -4,11 +4,12 @@ use std::collections::HashMap;
 
 use serde_json::json;
 
-use super::charge::{Charge, Grant, NewIds};
+use super::charge::Charge;
 use super::credits::Credits;
-use super::detail::{WrittenDraw, read_detail};
+use super::detail::WrittenDraw;
+use super::grant::Grant;
 use super::options::RefundPolicy;
-use super::plan::{Plan, Verb};
+use super::plan::{Plan, Stamp, Verb};
 use super::table::TableName;
 use super::value::{Fields, Value};
 use crate::error::Result;
@@ -22,16 +23,23 @@ pub struct Refundable {
     pub user_id: String,
     /// What is to go back, in this order.
     pub draws: Vec<WrittenDraw>,
+    /// The grants of these draws that the user still has. They are loaded when the draws are known.
+    pub grants: Vec<Grant>,
 }
 
 impl Refundable {
+    /// Some draws of a charge. Its grants are not loaded.
+    pub(super) fn new(charge: &Charge, draws: Vec<WrittenDraw>) -> Self {
+        let (charge_id, user_id) = (charge.id.clone(), charge.user_id.clone());
+        Self { charge_id, user_id, draws, grants: Vec::new() }
+    }
+
     /// What there is to refund of a charge: nothing if it was refunded already.
     pub fn of(charge: &Charge) -> Result<Option<Self>> {
         if !charge.active {
             return Ok(None);
         }
-        let draws = read_detail(charge)?;
-        Ok(Some(Self { charge_id: charge.id.clone(), user_id: charge.user_id.clone(), draws }))
+        Ok(Some(Self::new(charge, charge.draws()?)))
     }
 }
 
@@ -89,17 +97,16 @@ impl SkipReason {
     }
 }
 
-/// Plans what goes back. `grants` are those of the charge's draws that its user still has.
+/// Plans what goes back.
 pub fn give_back(
     plan: &mut Plan,
-    refundable: &Refundable,
-    grants: Vec<Grant>,
+    mut refundable: Refundable,
     policy: RefundPolicy,
-    ids: NewIds,
-    now_ms: i64,
+    stamp: Stamp,
 ) -> Refund {
+    let grants = std::mem::take(&mut refundable.grants).into_iter();
     let mut grants: HashMap<String, Grant> =
-        grants.into_iter().map(|grant| (grant.id.clone(), grant)).collect();
+        grants.map(|grant| (grant.id.clone(), grant)).collect();
     let regrants = policy != RefundPolicy::Source;
     let mut refund = Refund::default();
     let mut unusable = Vec::new();
@@ -120,7 +127,7 @@ pub fn give_back(
             grant.remaining += credits;
             plan.returns.push((grant.id.clone(), credits));
             refund.credits += credits;
-            if grant.is_spendable(now_ms) {
+            if grant.is_spendable(stamp.now_ms) {
                 refund.spendable += credits;
             } else {
                 unusable.push((grant.id.clone(), credits));
@@ -134,7 +141,8 @@ pub fn give_back(
         let is_there = |(id, credits): &&(String, i64)| *credits > 0 && grants.contains_key(id);
         let source = unusable.iter().find(is_there).map(|(id, _)| id);
         let source = source.unwrap_or(&refundable.charge_id).clone();
-        let regrant = regrant(plan, refundable, &unusable, days, ids, now_ms);
+        let (regrant, row) = regrant(&refundable, &unusable, days, stamp);
+        plan.push(TableName::Credit, Verb::Insert, &regrant.grant_id, row);
         plan.copies = Some((regrant.grant_id.clone(), source));
         refund.spendable += regrant.credits;
         refund.regranted = Some(regrant);
@@ -142,18 +150,17 @@ pub fn give_back(
     refund
 }
 
-/// A new grant for credits that went back to where they can't be spent. They went back there too, so
+/// A new grant, and its row, for credits that went back to where they can't be spent. They went back there too, so
 /// that the old grant's account closes; it would take a change of that grant's expiry by hand to give
 /// them twice.
 fn regrant(
-    plan: &mut Plan,
     refundable: &Refundable,
     unusable: &[(String, i64)],
     days: u32,
-    ids: NewIds,
-    now_ms: i64,
-) -> Regrant {
+    stamp: Stamp,
+) -> (Regrant, Fields) {
     const DAY_MS: i64 = 86_400_000;
+    let Stamp { ids, now_ms } = stamp;
     let credits: i64 = unusable.iter().map(|(_, credits)| credits).sum();
     // No charge takes more, unless somebody wrote its detail by hand.
     let credits = credits.min(Credits::MAX);
@@ -181,9 +188,7 @@ fn regrant(
         ("updatedAt", Value::TimeMs(now_ms)),
         ("metadata", Value::Json(metadata.to_string())),
     ];
-    let row: Fields = row.into_iter().collect();
-    plan.push(TableName::Credit, Verb::Insert, &ids.id, row);
-    Regrant { grant_id: ids.id, credits, expires_at_ms }
+    (Regrant { grant_id: ids.id, credits, expires_at_ms }, row.into_iter().collect())
 }
 
 impl Refund {
@@ -197,6 +202,7 @@ impl Refund {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::plan::NewIds;
 
     fn grant(id: &str, remaining: i64, expires_at_ms: Option<i64>, active: bool) -> Grant {
         Grant {
@@ -271,10 +277,12 @@ mod tests {
                     credits_consumed: credits,
                 })
                 .collect();
-            let refundable = Refundable { charge_id: "c".into(), user_id: "u".into(), draws };
+            let refundable =
+                Refundable { charge_id: "c".into(), user_id: "u".into(), draws, grants };
             let mut plan = Plan::new("u", TableName::Credit, "c");
             let ids = NewIds { id: "new".into(), transaction_no: "7".into() };
-            let refund = give_back(&mut plan, &refundable, grants, policy, ids, NOW);
+            let stamp = Stamp { ids, now_ms: NOW };
+            let refund = give_back(&mut plan, refundable.clone(), policy, stamp);
             let expected = Refund {
                 credits,
                 spendable,

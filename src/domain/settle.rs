@@ -3,12 +3,12 @@
 
 use serde_json::Value as Json;
 
-use super::charge::{Charge, Grant, NewIds};
+use super::charge::Charge;
 use super::credits::Credits;
-use super::detail::{WrittenDraw, read_detail};
+use super::detail::WrittenDraw;
 use super::metadata::{self, Settled};
 use super::options::RefundPolicy;
-use super::plan::{Plan, Verb};
+use super::plan::{Plan, Stamp, Verb};
 use super::refund::{Refund, Refundable, give_back};
 use super::table::{TableName, TaskKind};
 use super::task::{TaskFacts, check_made_for, own_charge};
@@ -41,6 +41,18 @@ enum Amount {
     Back(i64),
     /// Whatever is left of it goes back.
     AllBack,
+}
+
+impl Amount {
+    /// What the charge takes in the end; too much, if it never took so many.
+    fn of(self, charged: i64) -> Result<i64, i64> {
+        match self {
+            Self::Final(credits) | Self::Back(credits) if credits > charged => Err(credits),
+            Self::Final(credits) => Ok(credits),
+            Self::Back(credits) => Ok(charged - credits),
+            Self::AllBack => Ok(0),
+        }
+    }
 }
 
 /// What a settlement changes.
@@ -111,33 +123,52 @@ impl Settlement {
         Ok((charge, settling))
     }
 
+    /// What is to be changed, if anything is.
     fn check_amount(&self, charge: &Charge) -> Result<Option<Settling>> {
-        let settled = metadata::settled(charge.metadata.as_deref(), charge.credits, charge.active);
-        let charged = settled.map_or(charge.credits, |settled| settled.charged);
-        let exceeds = |requested| Error::SettleExceedsCharge {
+        let (state, charged) = State::of(charge);
+        let credits = self.amount.of(charged).map_err(|requested| Error::SettleExceedsCharge {
             charge_id: charge.id.clone(),
             charged,
             requested,
-        };
-        let credits = match self.amount {
-            Amount::Final(credits) if credits > charged => return Err(exceeds(credits)),
-            Amount::Back(credits) if credits > charged => return Err(exceeds(credits)),
-            Amount::Final(credits) => credits,
-            Amount::Back(credits) => charged - credits,
-            Amount::AllBack => 0,
-        };
+        })?;
         let conflict = |settled| {
             Err(Error::SettleConflict { charge_id: charge.id.clone(), settled, requested: credits })
         };
-        match settled {
-            _ if !charge.active && credits == 0 => return Ok(None),
-            Some(settled) if settled.credits == credits => return Ok(None),
-            _ if !charge.active => return conflict(0),
-            Some(_) if self.amount == Amount::AllBack => {}
-            Some(settled) => return conflict(settled.credits),
-            None => {}
+        match state {
+            State::Open => settle(charge, charged, credits).map(Some),
+            State::SettledTo(settled) if settled == credits => Ok(None),
+            State::SettledTo(_) if self.amount == Amount::AllBack => {
+                settle(charge, charged, credits).map(Some)
+            }
+            State::SettledTo(settled) => conflict(settled),
+            State::Refunded { after } if credits == 0 || after == Some(credits) => Ok(None),
+            State::Refunded { .. } => conflict(0),
         }
-        settle(charge, charged, credits).map(Some)
+    }
+}
+
+/// How a charge stands.
+enum State {
+    /// It took what it took at first.
+    Open,
+    /// It took so many in the end.
+    SettledTo(i64),
+    /// It takes nothing any more; it may have been settled before.
+    Refunded { after: Option<i64> },
+}
+
+impl State {
+    /// The state of a charge, and what it took at first.
+    fn of(charge: &Charge) -> (Self, i64) {
+        let settled = metadata::settled(charge.metadata.as_deref(), charge.credits, charge.active);
+        let charged = settled.map_or(charge.credits, |settled| settled.charged);
+        let settled_to = settled.map(|settled| settled.credits);
+        let state = match settled_to {
+            after if !charge.active => Self::Refunded { after },
+            Some(credits) => Self::SettledTo(credits),
+            None => Self::Open,
+        };
+        (state, charged)
     }
 }
 
@@ -150,13 +181,13 @@ fn read_policy(options: &Fields, default: RefundPolicy) -> Result<RefundPolicy> 
 /// which keeps its draws, as the app's own refunds do.
 fn settle(charge: &Charge, charged: i64, credits: i64) -> Result<Settling> {
     let corrupt = |reason: String| Error::ChargeCorrupt { charge_id: charge.id.clone(), reason };
-    let draws = read_detail(charge)?;
+    let draws = charge.draws()?;
     let metadata = metadata::with_settled(charge.metadata.as_deref(), Settled { charged, credits });
     let mut fields = Fields::default();
     fields.set("metadata", Value::Json(metadata));
     if credits == 0 {
         fields.set("status", Value::Text("deleted".to_owned()));
-        return Ok(Settling { refundable: of(charge, draws), fields });
+        return Ok(Settling { refundable: Refundable::new(charge, draws), fields });
     }
     let drawn: i64 = draws.iter().map(|draw| draw.credits_consumed).sum();
     if drawn != charge.credits {
@@ -179,11 +210,7 @@ fn settle(charge: &Charge, charged: i64, credits: i64) -> Result<Settling> {
     let detail = rewrite_detail(charge, credits, &kept).map_err(corrupt)?;
     fields.set("credits", Value::Integer(-credits));
     fields.set("consumedDetail", Value::Json(detail));
-    Ok(Settling { refundable: of(charge, back), fields })
-}
-
-fn of(charge: &Charge, draws: Vec<WrittenDraw>) -> Refundable {
-    Refundable { charge_id: charge.id.clone(), user_id: charge.user_id.clone(), draws }
+    Ok(Settling { refundable: Refundable::new(charge, back), fields })
 }
 
 /// The items of `consumed_detail` with what each drew in the end; those that drew nothing are gone.
@@ -208,22 +235,19 @@ fn rewrite_detail(charge: &Charge, credits: i64, kept: &[WrittenDraw]) -> Result
     serde_json::to_string(&items).map_err(|error| error.to_string())
 }
 
-/// Decides on a settlement. `settling` is what [`Settlement::check`] found, `grants` are those of its
-/// draws that the user still has.
+/// Decides on a settlement. `settling` is what [`Settlement::check`] found, with the grants that it is about.
 pub fn plan_settlement(
     settlement: &Settlement,
     charge: &Charge,
     settling: Option<Settling>,
-    grants: Vec<Grant>,
-    ids: NewIds,
-    now_ms: i64,
+    stamp: Stamp,
 ) -> (Plan, Refund) {
     let mut plan = Plan::new(&charge.user_id, TableName::Credit, &charge.id);
     let Some(Settling { refundable, mut fields }) = settling else {
         return (plan, Refund::default());
     };
-    let refund = give_back(&mut plan, &refundable, grants, settlement.policy, ids, now_ms);
-    fields.set("updatedAt", Value::TimeMs(now_ms));
+    fields.set("updatedAt", Value::TimeMs(stamp.now_ms));
+    let refund = give_back(&mut plan, refundable, settlement.policy, stamp);
     plan.push(TableName::Credit, Verb::UpdateCharge, &charge.id, fields);
     (plan, refund)
 }

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use super::Audited;
+use super::outcome::Audited;
 use crate::domain::audit::{Audit, Owners};
 use crate::domain::books::RowId;
 use crate::domain::repair::{Fix, fixes};

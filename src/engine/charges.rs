@@ -1,8 +1,9 @@
 //! Charges and new tasks, several in one transaction: load the facts of all, let the domain plan one
 //! after the other, each on what the ones before leave, and write the plans.
 
-use super::run::{Stamp, written_row};
-use super::{Charging, Outcome};
+use super::clock::Clock;
+use super::operation::Charging;
+use super::outcome::Outcome;
 use crate::domain::charge::{ChargeFacts, draw_down, plan_charge};
 use crate::domain::plan::Plan;
 use crate::domain::task::{NewTaskFacts, plan_new_task};
@@ -20,17 +21,17 @@ type Verdict = Result<Plan>;
 pub(super) async fn charge_each<S: Store>(
     store: &mut S,
     requests: &[&Charging],
-    stamp: Stamp<'_>,
+    clock: Clock<'_>,
 ) -> Answer<Vec<Result<Outcome>>> {
-    let verdicts = judge(store, requests, requests.len() == 1, stamp).await?;
+    let verdicts = judge(store, requests, requests.len() == 1, clock).await?;
     let plans: Vec<&Plan> = verdicts.iter().flatten().collect();
     if plans.is_empty() {
         return Ok(verdicts.into_iter().map(|refused| refused.map(|_| Outcome::Done)).collect());
     }
-    let written = store.write(&plans, stamp.now_ms).await;
+    let written = store.write(&plans, clock.now_ms).await;
     let witnesses = || verdicts.iter().map(|verdict| witness(verdict.as_ref().ok())).collect();
     let mut written = written.map_err(|failure| failure.with_witnesses(witnesses))?;
-    let mut row = |plan: Plan| written_row(&mut written, &plan);
+    let mut row = |plan: Plan| written.take(&plan).map(|row| Outcome::Row(Some(row)));
     Ok(verdicts.into_iter().map(|verdict| verdict.and_then(&mut row)).collect())
 }
 
@@ -38,11 +39,11 @@ pub(super) async fn charge_each<S: Store>(
 pub(super) async fn charge_all<S: Store>(
     store: &mut S,
     requests: &[Charging],
-    stamp: Stamp<'_>,
+    clock: Clock<'_>,
 ) -> Answer<Outcome> {
     let each: Vec<&Charging> = requests.iter().collect();
     // All of it waits for the same locks: it need not hurry for the sake of others.
-    let verdicts = judge(store, &each, true, stamp).await?;
+    let verdicts = judge(store, &each, true, clock).await?;
     let numbered = verdicts.into_iter().enumerate();
     let plans: Result<Vec<Plan>> =
         numbered.map(|(index, verdict)| verdict.map_err(|error| error.of_item(index))).collect();
@@ -51,11 +52,11 @@ pub(super) async fn charge_all<S: Store>(
         Failure::Refused(refusal)
     })?;
     let all: Vec<&Plan> = plans.iter().collect();
-    let written = store.write(&all, stamp.now_ms).await;
+    let written = store.write(&all, clock.now_ms).await;
     let witnesses = || plans.iter().map(|plan| witness(Some(plan))).collect();
     let mut written = written.map_err(|failure| failure.with_witnesses(witnesses))?;
     let rows: Result<Vec<Outcome>> =
-        plans.iter().map(|plan| written_row(&mut written, plan)).collect();
+        plans.iter().map(|plan| written.take(plan).map(|row| Outcome::Row(Some(row)))).collect();
     Ok(Outcome::All(rows?))
 }
 
@@ -69,7 +70,7 @@ async fn judge<S: Store>(
     store: &mut S,
     requests: &[&Charging],
     patient: bool,
-    stamp: Stamp<'_>,
+    clock: Clock<'_>,
 ) -> Answer<Vec<Verdict>> {
     let checked: Vec<Result<()>> = requests.iter().map(|request| check(store, request)).collect();
     let sound = requests.iter().zip(&checked).filter(|(_, checked)| checked.is_ok());
@@ -78,10 +79,10 @@ async fn judge<S: Store>(
         let nothing = || Err(Error::Internal("a sound request wants nothing".to_owned()));
         return Ok(checked.into_iter().map(|checked| checked.and_then(|()| nothing())).collect());
     }
-    let mut facts = store.charge_facts(&wanted, stamp.now_ms).await?;
+    let mut facts = store.charge_facts(&wanted, clock.now_ms).await?;
     let mut judge = |(request, checked): (&&Charging, Result<()>)| {
         checked?;
-        judge_one(request, &mut facts, stamp)
+        judge_one(request, &mut facts, clock)
     };
     let verdicts: Vec<Verdict> = requests.iter().zip(checked).map(&mut judge).collect();
     if verdicts.iter().all(Result::is_err) {
@@ -121,7 +122,7 @@ fn wanted<'w>(requests: impl Iterator<Item = &'w Charging>, patient: bool) -> Wa
 }
 
 /// Plans a request, and makes the facts what they are after it.
-fn judge_one(request: &Charging, facts: &mut Facts, stamp: Stamp<'_>) -> Verdict {
+fn judge_one(request: &Charging, facts: &mut Facts, clock: Clock<'_>) -> Verdict {
     let user_id = request.user_id();
     let transaction_no = request.charge().and_then(|charge| charge.transaction_no.as_ref());
     let funds = ChargeFacts {
@@ -130,7 +131,7 @@ fn judge_one(request: &Charging, facts: &mut Facts, stamp: Stamp<'_>) -> Verdict
         grants: facts.grants.get(user_id).cloned().unwrap_or_default(),
     };
     let plan = match request {
-        Charging::Consume(request) => plan_charge(request, &funds, stamp.new_ids(), stamp.now_ms)?,
+        Charging::Consume(request) => plan_charge(request, &funds, clock.stamp())?,
         Charging::Task(task) => {
             let named = task.credit_id.as_ref();
             let key = (task.kind, task.id.clone());
@@ -142,7 +143,7 @@ fn judge_one(request: &Charging, facts: &mut Facts, stamp: Stamp<'_>) -> Verdict
                 free_trials_used: facts.free_trials.get(user_id).copied().unwrap_or_default(),
                 funds,
             };
-            let plan = plan_new_task(task, &task_facts, stamp.new_ids(), stamp.now_ms)?;
+            let plan = plan_new_task(task, &task_facts, clock.stamp())?;
             facts.tasks.insert(key);
             *facts.active.entry(counted).or_default() += i64::from(task.is_at_risk());
             *facts.free_trials.entry(user_id.to_owned()).or_default() += plan.free_trials;

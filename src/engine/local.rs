@@ -4,16 +4,19 @@ use std::future::Future;
 use std::pin::pin;
 use std::task::{Context, Poll, Waker};
 
-use super::run::{Stamp, change};
-use super::{Outcome, Read, Write, reads, replays};
+use super::clock::Clock;
+use super::operation::{Read, Write};
+use super::outcome::Outcome;
+use super::run::change;
+use super::{reads, replays};
 use crate::error::{Error, Result};
 use crate::storage::failure::{Answer, Failure};
 use crate::storage::store::Store;
 
 /// Makes one change, in the transaction that the caller began: a refusal has written nothing. A call that meets
 /// its own key gets what the first one wrote.
-pub fn write<S: Store>(store: &mut S, write: &Write, stamp: Stamp<'_>) -> Result<Outcome> {
-    match ready(change(store, write, stamp)) {
+pub fn write<S: Store>(store: &mut S, write: &Write, clock: Clock<'_>) -> Result<Outcome> {
+    match ready(change(store, write, clock)) {
         Err(refusal) if replays::met_its_key(write, &refusal) => {
             ready(replays::replay(store, write))
         }

@@ -6,15 +6,16 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value as Json;
 
+use super::operation::Operation;
+use super::outcome::Reply;
 use super::stats::Requests;
-use super::{Operation, Reply};
 use crate::error::Error;
 
 /// A request that waits for its transaction.
 pub(super) struct Request {
     pub(super) operation: Operation,
     pub(super) reply: Reply,
-    pub(super) came: Instant,
+    pub(super) enqueued: Instant,
 }
 
 /// What a worker thread is told.
@@ -63,16 +64,16 @@ impl Queue {
 
     /// Appends a request, or refuses it if the queue is full.
     pub(super) fn push(&self, operation: Operation, reply: Reply) {
-        let came = Instant::now();
+        let enqueued = Instant::now();
         let mut waiting = self.lock();
         if waiting.len() >= self.capacity {
             drop(waiting);
             self.requests.refused();
             return reply.send(Err(Error::Overloaded { waiting: self.capacity }));
         }
-        let request = Request { operation, reply, came };
+        let request = Request { operation, reply, enqueued };
         self.append(&mut waiting, Command::Run(Box::new(request)));
-        self.requests.came(waiting.len());
+        self.requests.enqueued(waiting.len());
     }
 
     /// Appends a command that is never refused.

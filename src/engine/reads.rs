@@ -1,8 +1,9 @@
 //! Each thing that a page shows, on every store.
 
 use super::books::{audited, audits, fixes_of, named_elsewhere, write_statement};
+use super::operation::Read;
+use super::outcome::Outcome;
 use super::replays::charges_of;
-use super::{Outcome, Read};
 use crate::domain::quote::quote;
 use crate::domain::statement::credit_ids;
 use crate::domain::table::TableName;

@@ -1,6 +1,7 @@
 //! Retries: a call with `replay` that meets its own key gets what the first one wrote.
 
-use super::{Charging, Outcome, Write};
+use super::operation::{Charging, Write};
+use super::outcome::Outcome;
 use crate::domain::charge::{Charge, ChargeRequest};
 use crate::domain::grant::NewGrant;
 use crate::domain::metadata;

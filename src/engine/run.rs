@@ -4,9 +4,11 @@
 
 use super::books::{fixes_of, metadata_of};
 use super::charges::{charge_all, charge_each};
-use super::{Ids, Outcome, Write};
-use crate::domain::charge::{Charge, Grant, NewIds};
-use crate::domain::grant::{NewGrant, plan_grant};
+use super::clock::Clock;
+use super::operation::Write;
+use super::outcome::Outcome;
+use crate::domain::charge::Charge;
+use crate::domain::grant::{Grant, NewGrant, plan_grant};
 use crate::domain::plan::Plan;
 use crate::domain::refund::Refundable;
 use crate::domain::repair::{changed_ids, plan_fixes};
@@ -17,54 +19,38 @@ use crate::domain::task::{Step, TaskPatch, plan_patch, plan_step};
 use crate::error::{Error, Result};
 use crate::storage::Row;
 use crate::storage::failure::{Answer, Failure, Witness};
-use crate::storage::store::{FoundTask, Store, WantedTask, Written};
-
-/// When a request runs, and what names the rows that it makes.
-#[derive(Debug, Clone, Copy)]
-pub struct Stamp<'i> {
-    /// The time, in epoch milliseconds.
-    pub now_ms: i64,
-    /// New names.
-    pub ids: &'i Ids,
-}
-
-impl Stamp<'_> {
-    /// The names of a row that is written now.
-    pub(super) fn new_ids(self) -> NewIds {
-        self.ids.next(self.now_ms)
-    }
-}
+use crate::storage::store::{FoundTask, Store, WantedTask};
 
 /// Makes one change. Of a commit that was not answered the failure says which rows tell whether it is written.
 pub(super) async fn change<S: Store>(
     store: &mut S,
     write: &Write,
-    stamp: Stamp<'_>,
+    clock: Clock<'_>,
 ) -> Answer<Outcome> {
     match write {
         Write::Charge(request) => {
             let none = || Err(Error::Internal("a request without an outcome".to_owned()));
-            let outcome = charge_each(store, &[request], stamp).await?.pop();
+            let outcome = charge_each(store, &[request], clock).await?.pop();
             outcome.unwrap_or_else(none).map_err(Failure::Refused)
         }
-        Write::Together(requests) => charge_all(store, requests, stamp).await,
-        Write::Grant(grant) => create_grant(store, grant, stamp).await,
-        Write::UpdateTask(patch) => update_task(store, patch, stamp).await,
-        Write::Step(step) => charge_step(store, step, stamp).await,
-        Write::Settle(settlement) => settle(store, settlement, stamp).await,
-        Write::Repair(user_ids) => repair(store, user_ids, stamp.now_ms).await,
+        Write::Together(requests) => charge_all(store, requests, clock).await,
+        Write::Grant(grant) => create_grant(store, grant, clock).await,
+        Write::UpdateTask(patch) => update_task(store, patch, clock).await,
+        Write::Step(step) => charge_step(store, step, clock).await,
+        Write::Settle(settlement) => settle(store, settlement, clock).await,
+        Write::Repair(user_ids) => repair(store, user_ids, clock.now_ms).await,
     }
 }
 
 async fn create_grant<S: Store>(
     store: &mut S,
     grant: &NewGrant,
-    stamp: Stamp<'_>,
+    clock: Clock<'_>,
 ) -> Answer<Outcome> {
     store.schema()?.check_credit(&grant.fields)?;
     let facts = store.grant_facts(grant).await?;
 
-    let planned = plan_grant(grant, facts, stamp.new_ids(), stamp.now_ms);
+    let planned = plan_grant(grant, facts, clock.stamp());
     let planned = planned.and_then(|plan| {
         let table = store.schema()?.table(Credit)?;
         plan.rows.iter().try_for_each(|row| table.check_complete(&row.fields))?;
@@ -72,7 +58,7 @@ async fn create_grant<S: Store>(
     });
     let plan = or_roll_back(store, planned)?;
 
-    let row = write(store, &plan, stamp.now_ms).await;
+    let row = write(store, &plan, clock.now_ms).await;
     let row =
         row.map_err(|failure| failure.with_witnesses(|| vec![Some(Witness::of_reply(&plan))]));
     row.map(|row| Outcome::Row(Some(row)))
@@ -81,43 +67,42 @@ async fn create_grant<S: Store>(
 async fn update_task<S: Store>(
     store: &mut S,
     patch: &TaskPatch,
-    stamp: Stamp<'_>,
+    clock: Clock<'_>,
 ) -> Answer<Outcome> {
     let patch = &*store.schema()?.check_patch(patch)?;
     let (kind, id) = (patch.kind, patch.id.as_str());
     let wanted = WantedTask { kind, id, credit_id: patch.credit_id(), charge: None };
-    let Some(found) = store.task_facts(&wanted, stamp.now_ms).await? else {
+    let Some(found) = store.task_facts(&wanted, clock.now_ms).await? else {
         store.roll_back();
         return Ok(Outcome::Row(None));
     };
     let FoundTask { task, charge, drawn_on, .. } = found;
     let charge = store.charge(patch.charge_to_load(&task), charge).await?;
     let claimed = is_claimed(store, charge.as_ref(), kind, id).await?;
-    let on_charge = or_roll_back(store, patch.check(&task, charge.as_ref(), claimed))?;
-    let grants = grants_drawn_on(store, on_charge.refundable(), drawn_on).await?;
+    let mut on_charge = or_roll_back(store, patch.check(&task, charge.as_ref(), claimed))?;
+    load_grants(store, on_charge.refundable(), drawn_on).await?;
 
-    let (mut plan, refund) =
-        plan_patch(patch, &task, &on_charge, grants, stamp.new_ids(), stamp.now_ms);
+    let (mut plan, refund) = plan_patch(patch, &task, on_charge, clock.stamp());
 
     fill_copy(store, &mut plan).await?;
-    let row = write(store, &plan, stamp.now_ms).await?;
+    let row = write(store, &plan, clock.now_ms).await?;
     Ok(Outcome::Updated(row, refund))
 }
 
-async fn charge_step<S: Store>(store: &mut S, step: &Step, stamp: Stamp<'_>) -> Answer<Outcome> {
+async fn charge_step<S: Store>(store: &mut S, step: &Step, clock: Clock<'_>) -> Answer<Outcome> {
     store.schema()?.check_step(step)?;
     let transaction_no = step.transaction_no.as_deref();
     let charge = step.credits.map(|credits| (credits.get(), transaction_no));
     let wanted = WantedTask { kind: step.kind, id: &step.id, credit_id: None, charge };
-    let Some(found) = store.task_facts(&wanted, stamp.now_ms).await? else {
+    let Some(found) = store.task_facts(&wanted, clock.now_ms).await? else {
         store.roll_back();
         return Ok(Outcome::Row(None));
     };
 
-    let planned = plan_step(step, &found.task, &found.funds, stamp.new_ids(), stamp.now_ms);
+    let planned = plan_step(step, &found.task, &found.funds, clock.stamp());
     let plan = or_roll_back(store, planned)?;
 
-    let row = write(store, &plan, stamp.now_ms).await;
+    let row = write(store, &plan, clock.now_ms).await;
     // Its charge tells, if it has one.
     let charge = || match plan.draws.is_empty() {
         true => Vec::new(),
@@ -130,7 +115,7 @@ async fn charge_step<S: Store>(store: &mut S, step: &Step, stamp: Stamp<'_>) -> 
 async fn settle<S: Store>(
     store: &mut S,
     settlement: &Settlement,
-    stamp: Stamp<'_>,
+    clock: Clock<'_>,
 ) -> Answer<Outcome> {
     let (task, charge, drawn_on, claimed) = match &settlement.target {
         Target::Charge(id) => {
@@ -140,7 +125,7 @@ async fn settle<S: Store>(
         Target::Task(kind, id) => {
             store.schema()?.check_settlement_of(*kind)?;
             let wanted = WantedTask { kind: *kind, id, credit_id: None, charge: None };
-            let Some(found) = store.task_facts(&wanted, stamp.now_ms).await? else {
+            let Some(found) = store.task_facts(&wanted, clock.now_ms).await? else {
                 store.roll_back();
                 return Ok(Outcome::Row(None));
             };
@@ -151,15 +136,14 @@ async fn settle<S: Store>(
         }
     };
     let checked = settlement.check(task.as_ref(), charge, claimed);
-    let (charge, settling) = or_roll_back(store, checked)?;
-    let refundable = settling.as_ref().map(|settling| &settling.refundable);
-    let grants = grants_drawn_on(store, refundable, drawn_on).await?;
+    let (charge, mut settling) = or_roll_back(store, checked)?;
+    let refundable = settling.as_mut().map(|settling| &mut settling.refundable);
+    load_grants(store, refundable, drawn_on).await?;
 
-    let (mut plan, refund) =
-        plan_settlement(settlement, &charge, settling, grants, stamp.new_ids(), stamp.now_ms);
+    let (mut plan, refund) = plan_settlement(settlement, &charge, settling, clock.stamp());
 
     fill_copy(store, &mut plan).await?;
-    let row = write(store, &plan, stamp.now_ms).await?;
+    let row = write(store, &plan, clock.now_ms).await?;
     Ok(Outcome::Updated(row, Some(refund)))
 }
 
@@ -184,17 +168,7 @@ async fn repair<S: Store>(store: &mut S, user_ids: &[String], now_ms: i64) -> An
 
 /// Writes a plan. The row that the caller gets.
 async fn write<S: Store>(store: &mut S, plan: &Plan, now_ms: i64) -> Answer<Row> {
-    let mut written = store.write(&[plan], now_ms).await?;
-    Ok(written.take(plan).ok_or_else(not_written)?)
-}
-
-/// The row that a plan replies with.
-pub(super) fn written_row(written: &mut Written, plan: &Plan) -> Result<Outcome> {
-    written.take(plan).map(|row| Outcome::Row(Some(row))).ok_or_else(not_written)
-}
-
-fn not_written() -> Error {
-    Error::Internal("a written row did not come back".to_owned())
+    Ok(store.write(&[plan], now_ms).await?.take(plan)?)
 }
 
 /// A refusal has written nothing, but a transaction may have begun.
@@ -228,13 +202,14 @@ async fn is_claimed<S: Store>(
     }
 }
 
-async fn grants_drawn_on<S: Store>(
+/// Loads the grants that what is refunded was drawn from. `found` came with the facts.
+async fn load_grants<S: Store>(
     store: &mut S,
-    refundable: Option<&Refundable>,
+    refundable: Option<&mut Refundable>,
     found: Vec<Grant>,
-) -> Answer<Vec<Grant>> {
-    match refundable {
-        Some(refundable) => store.grants_drawn_on(refundable, found).await,
-        None => Ok(Vec::new()),
+) -> Answer<()> {
+    if let Some(refundable) = refundable {
+        refundable.grants = store.grants_drawn_on(refundable, found).await?;
     }
+    Ok(())
 }

@@ -10,7 +10,8 @@ use std::time::Instant;
 use serde_json::{Map, Value as Json, json};
 use tracing::{debug, warn};
 
-use super::{Outcome, now_ms};
+use super::clock::now_ms;
+use super::outcome::Outcome;
 use crate::error::{Error, Result};
 use crate::histogram::{Histogram, durations};
 
@@ -248,7 +249,7 @@ pub(super) struct Requests {
 
 impl Requests {
     /// One more came, and so many wait now.
-    pub(super) fn came(&self, queued: usize) {
+    pub(super) fn enqueued(&self, queued: usize) {
         if queued > self.most_queued.load(Relaxed) {
             self.most_queued.fetch_max(queued, Relaxed);
         }
@@ -260,17 +261,17 @@ impl Requests {
     }
 
     /// A worker has taken so many.
-    pub(super) fn taken(&self, count: usize) {
+    pub(super) fn dequeued(&self, count: usize) {
         self.running.fetch_add(count, Relaxed);
     }
 
-    /// The transaction of one that `came` then has begun.
-    pub(super) fn began(&self, came: Instant, began: Instant) {
-        self.waits.count_time(began.duration_since(came));
+    /// The transaction of one that was `enqueued` then has begun.
+    pub(super) fn started(&self, enqueued: Instant, started: Instant) {
+        self.waits.count_time(started.duration_since(enqueued));
     }
 
     /// So many that were taken get their answers.
-    pub(super) fn answered(&self, count: usize) {
+    pub(super) fn finished(&self, count: usize) {
         self.running.fetch_sub(count, Relaxed);
     }
 
@@ -357,11 +358,11 @@ mod tests {
     fn requests() {
         let requests = Requests::default();
         let now = Instant::now();
-        [1, 2, 1].into_iter().for_each(|queued| requests.came(queued));
+        [1, 2, 1].into_iter().for_each(|queued| requests.enqueued(queued));
         requests.refused();
-        requests.taken(3);
-        requests.began(now, now + Duration::from_millis(3));
-        requests.answered(1);
+        requests.dequeued(3);
+        requests.started(now, now + Duration::from_millis(3));
+        requests.finished(1);
         let mut report = requests.report(5, 10);
         let waits = report.as_object_mut().unwrap().shift_remove("waits").unwrap();
         assert_eq!(waits["maxMs"], 3.0);

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use serde_json::{Map, Value as Json, json};
 
 use super::wire::{write_text, write_value};
-use crate::domain::charge::{Grant, left_of};
+use crate::domain::grant::{Grant, total_remaining};
 use crate::domain::quote::{Quote, next_expiry};
 use crate::domain::refund::Refund;
 use crate::domain::repair::{Fix, as_json};
@@ -169,7 +169,7 @@ fn purse_json(grants: &[Grant]) -> Json {
         })
     });
     json!({
-        "credits": left_of(grants),
+        "credits": total_remaining(grants),
         "grants": list.collect::<Vec<_>>(),
         "nextExpiry": expiry_json(next_expiry(grants)),
     })

@@ -14,8 +14,8 @@ use napi::bindgen_prelude::{Env, Function};
 use napi::threadsafe_function::{ThreadsafeFunction, ThreadsafeFunctionCallMode};
 use napi_derive::napi;
 
-use super::connection::Shared;
 use super::encode;
+use super::session::Session;
 use crate::engine::Outcome;
 use crate::error::Result;
 use crate::storage::Row;
@@ -26,7 +26,7 @@ type Wake = ThreadsafeFunction<(), (), (), napi::Status, false>;
 thread_local! {
     /// The connections of this thread, to close them when its environment ends: all mailboxes together, because
     /// a process with many of them waits but once.
-    static CONNECTIONS: RefCell<Vec<Weak<Shared>>> = const { RefCell::new(Vec::new()) };
+    static CONNECTIONS: RefCell<Vec<Weak<Session>>> = const { RefCell::new(Vec::new()) };
 }
 
 /// The replies to one copy of the JavaScript.
@@ -227,7 +227,7 @@ impl Inner {
 }
 
 /// Remembers a connection, to close it when the environment ends.
-pub(super) fn close_at_exit(connection: &Arc<Shared>) {
+pub(super) fn close_at_exit(connection: &Arc<Session>) {
     CONNECTIONS.with_borrow_mut(|connections| {
         connections.retain(|connection| connection.strong_count() > 0);
         connections.push(Arc::downgrade(connection));

@@ -12,6 +12,7 @@ mod lists;
 mod log;
 mod mailbox;
 mod options;
+mod session;
 mod wire;
 
 #[cfg(test)]

@@ -3,8 +3,9 @@
 use std::borrow::Cow;
 use std::time::Duration;
 
+use napi_derive::napi;
+
 use super::arguments::Arguments;
-use super::connection::Environment;
 use super::decode::Defaults;
 use crate::domain::column::{Kind, in_form};
 use crate::domain::options::{RefundPolicy, statuses};
@@ -12,7 +13,7 @@ use crate::domain::table::ACTIVE_STATUSES;
 use crate::domain::value::{Fields, Value, describe};
 use crate::engine::Settings;
 use crate::error::{Error, Result};
-use crate::storage::location::Location;
+use crate::storage::location::{Location, Variables};
 use crate::storage::search_path::SearchPath;
 use crate::storage::sqlite::{Durability, JournalMode};
 use crate::storage::times::TimestampUnit;
@@ -31,6 +32,23 @@ const OPTIONS: [&str; 12] = [
     "timestampUnit",
     "url",
 ];
+
+/// What the environment says.
+#[napi(object)]
+pub struct Environment {
+    /// `DATABASE_URL`
+    pub url: String,
+    /// `DATABASE_PROVIDER`
+    pub provider: String,
+    /// `DB_SCHEMA`
+    pub schema: String,
+    /// `DB_MAX_CONNECTIONS`
+    pub max_connections: String,
+    /// What PostgreSQL's clients read: `PGHOST` and its like, by name.
+    pub postgres: Variables,
+    /// `MEDIA_CREDITS_LOG`
+    pub log: String,
+}
 
 /// Options as understood. A URL that is no use is an error of the first call, not of `connect`: an
 /// app's build imports its routes where there is no database.

@@ -5,8 +5,8 @@ use proptest::prelude::*;
 use proptest::sample::{Index, select};
 use serde_json::{Map, Value as Json, json};
 
-use super::connection::Environment;
 use super::decode::Call;
+use super::options::Environment;
 use super::wire::{Passed, write_value};
 use super::{decode, options};
 use crate::domain::json::mended;

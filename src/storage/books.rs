@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use super::Row;
 use crate::domain::books::{Books, ChargeEntry, GrantEntry, LeftOut, TaskEntry, Times};
-use crate::domain::charge::EXPIRY_UNREADABLE_MS;
+use crate::domain::grant::EXPIRY_UNREADABLE_MS;
 use crate::domain::table::TableName;
 
 /// Which books to read.
@@ -92,7 +92,7 @@ impl BooksPage {
             ("consume", Some(credits), _) => {
                 books.charges.push(
                     ChargeEntry::new(id.clone(), credits.saturating_neg(), active, times)
-                        .saying(entry.consumed_detail.as_deref(), entry.metadata.as_deref()),
+                        .with_detail(entry.consumed_detail.as_deref(), entry.metadata.as_deref()),
                 );
                 None
             }

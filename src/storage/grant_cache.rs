@@ -7,8 +7,9 @@
 
 use std::collections::{HashMap, HashSet};
 
-use crate::domain::charge::{Grant, draw_down};
+use crate::domain::charge::draw_down;
 use crate::domain::detail::Draw;
+use crate::domain::grant::Grant;
 
 /// The next grants of some users, and which users there are.
 #[derive(Debug, Default)]

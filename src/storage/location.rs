@@ -1,5 +1,6 @@
 //! Where a database is: what `DATABASE_URL` and `DATABASE_PROVIDER` mean.
 
+mod encoding;
 mod parameters;
 mod postgres;
 #[cfg(test)]
@@ -8,6 +9,7 @@ mod tls;
 
 use std::path::{Path, PathBuf};
 
+use self::encoding::percent_decode;
 pub use self::parameters::Variables;
 pub use self::postgres::{Network, PostgresUrl, Server, TargetSession};
 pub use self::tls::{ChannelBinding, SslMode, Tls, Versions};
@@ -174,19 +176,4 @@ fn unsupported(scheme: &str) -> Error {
         }
     };
     Error::UnsupportedDatabase { scheme: format!("{scheme}:"), advice }
-}
-
-fn percent_decode(text: &str) -> Option<String> {
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.bytes();
-    while let Some(byte) = rest.next() {
-        if byte != b'%' {
-            bytes.push(byte);
-            continue;
-        }
-        let digit = |byte: Option<u8>| byte.and_then(|byte| char::from(byte).to_digit(16));
-        let (high, low) = (digit(rest.next())?, digit(rest.next())?);
-        bytes.push(u8::try_from(high * 16 + low).ok()?);
-    }
-    String::from_utf8(bytes).ok().filter(|path| !path.contains('\0'))
 }

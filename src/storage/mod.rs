@@ -3,6 +3,7 @@
 //! Storage loads facts and writes plans. It must never decide: no rule of the ledger is here.
 
 pub mod books;
+pub mod column;
 pub mod dialect;
 pub mod failure;
 #[cfg(feature = "sqlite")]

@@ -1,6 +1,6 @@
 //! What the ledger keeps in which column. Each storage says which of its types can hold it.
 
-use super::schema::{Column, Limit};
+use super::column::{Column, Limit};
 use crate::domain::table::TableName;
 use crate::error::{Error, Result};
 

@@ -13,13 +13,13 @@ use super::schema::Schema;
 use super::{Filter, Page, Row, StuckFilter};
 use crate::domain::audit::Owners;
 use crate::domain::books::RowId;
-use crate::domain::charge::{Charge, ChargeFacts, Grant};
-use crate::domain::grant::{GrantFacts, NewGrant};
+use crate::domain::charge::{Charge, ChargeFacts};
+use crate::domain::grant::{Grant, GrantFacts, NewGrant};
 use crate::domain::plan::Plan;
 use crate::domain::refund::Refundable;
 use crate::domain::table::{TableName, TaskKind};
 use crate::domain::task::TaskFacts;
-use crate::error::Result;
+use crate::error::{Error, Result};
 
 /// A database, as far as the engine knows one.
 pub trait Store: LoadFacts + WritePlans + ReadBooks + Views + Send {}
@@ -246,7 +246,8 @@ impl Written {
     }
 
     /// The row that a plan replies with.
-    pub fn take(&mut self, plan: &Plan) -> Option<Row> {
-        self.0.remove(&plan.reply)
+    pub fn take(&mut self, plan: &Plan) -> Result<Row> {
+        let row = self.0.remove(&plan.reply);
+        row.ok_or_else(|| Error::Internal("a written row did not come back".to_owned()))
     }
 }

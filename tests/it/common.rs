@@ -13,7 +13,7 @@ use media_credits::domain::task::{NewTask, TaskPatch};
 use media_credits::domain::value::{Fields, Value};
 use media_credits::engine::local::write;
 use media_credits::engine::sqlite::Connection;
-use media_credits::engine::{Charging, Ids, Operation, Outcome, Reply, Stamp, Write};
+use media_credits::engine::{Charging, Clock, Ids, Operation, Outcome, Reply, Write};
 use media_credits::error::Result;
 use media_credits::storage::sqlite::{Database, Options, Place};
 use media_credits::storage::times::TimestampUnit;
@@ -102,7 +102,7 @@ pub(crate) fn update_task_with(
 
 /// Makes one change at a time of the test's choice.
 pub(crate) fn apply(ledger: &mut Database, change: &Write, now_ms: i64) -> Result<Outcome> {
-    write(ledger, change, Stamp { now_ms, ids: &Ids::new() })
+    write(ledger, change, Clock { now_ms, ids: &Ids::new() })
 }
 
 /// Sends an operation; the outcome comes through the receiver.

@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use media_credits::domain::audit::Owners;
 use media_credits::domain::books::{RowId, TaskEntry, Times};
-use media_credits::domain::charge::{Charge, ChargeFacts, Grant};
-use media_credits::domain::grant::{GrantFacts, NewGrant};
+use media_credits::domain::charge::{Charge, ChargeFacts};
+use media_credits::domain::grant::{Grant, GrantFacts, NewGrant};
 use media_credits::domain::plan::{Plan, RowChange, Verb};
 use media_credits::domain::refund::Refundable;
 use media_credits::domain::table::TableName::{self, Credit, Tasks, User};

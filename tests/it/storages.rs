@@ -14,7 +14,7 @@ use media_credits::domain::table::TaskKind::Media;
 use media_credits::domain::value::{Fields, Value};
 use media_credits::engine::local::{read, write};
 use media_credits::engine::{
-    Connection, Ids, Operation, Outcome, Read, Reply, Settings, Stamp, Write,
+    Clock, Connection, Ids, Operation, Outcome, Read, Reply, Settings, Write,
 };
 use media_credits::error::{Detail, Error, Result};
 use media_credits::storage::location::Location;
@@ -62,7 +62,7 @@ impl Storage {
                 let now_ms = i64::try_from(UNIX_EPOCH.elapsed().unwrap().as_millis()).unwrap();
                 let store = &mut *memory.borrow_mut();
                 match operation {
-                    Operation::Write(change) => write(store, &change, Stamp { now_ms, ids: &ids }),
+                    Operation::Write(change) => write(store, &change, Clock { now_ms, ids: &ids }),
                     Operation::Read(question) => read(store, &question, now_ms),
                     other => panic!("{other:?} is not for a store"),
                 }
@@ -371,7 +371,7 @@ fn accounts(storage: &Storage, user: &str) -> (i64, bool) {
             difference += credits - remaining;
             sound &= (0..=credits).contains(&remaining);
         } else if row.text("status") == Some("active") {
-            let draws = domain::detail::read_detail(&row.as_charge()).unwrap();
+            let draws = row.as_charge().draws().unwrap();
             let drawn: i64 = draws.iter().map(|draw| draw.credits_consumed).sum();
             sound &= drawn == -credits;
             difference -= drawn;

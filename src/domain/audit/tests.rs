@@ -21,7 +21,7 @@ fn charge(id: &str, active: bool, credits: i64, draws: &[(&str, i64)], task: &st
     let metadata = format!(r#"{{"type":"media-task","taskId":"{task}"}}"#);
     let metadata = (!task.is_empty()).then_some(metadata.as_str());
     ChargeEntry::new(id.to_owned(), credits, active, at(NOW))
-        .saying(Some(detail.as_bytes()), metadata)
+        .with_detail(Some(detail.as_bytes()), metadata)
 }
 
 fn task(id: &str, failed: bool, credit_id: &str) -> TaskEntry {

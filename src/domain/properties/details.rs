@@ -12,12 +12,13 @@ use serde_json::Value as Json;
 use serde_json::value::RawValue;
 
 use super::generators::{cases, edited, edits, json, number, text};
-use crate::domain::charge::{Charge, ChargeFacts, ChargeRequest, Grant, NewIds, plan_charge};
+use crate::domain::charge::{Charge, ChargeFacts, ChargeRequest, plan_charge};
 use crate::domain::credits::Credits;
-use crate::domain::detail::{WrittenDraw, read_detail};
+use crate::domain::detail::WrittenDraw;
+use crate::domain::grant::Grant;
 use crate::domain::metadata::{self, Settled};
 use crate::domain::options::RefundPolicy;
-use crate::domain::plan::Plan;
+use crate::domain::plan::{NewIds, Plan, Stamp};
 use crate::domain::quote::quote;
 use crate::domain::refund::{Refund, Refundable, give_back};
 use crate::domain::settle::{Settlement, plan_settlement};
@@ -27,8 +28,9 @@ use crate::error::{Error, Result};
 
 const NOW_MS: i64 = 1_800_000_000_000;
 
-fn ids() -> NewIds {
-    NewIds { id: "new".into(), transaction_no: "7".into() }
+fn stamp() -> Stamp {
+    let ids = NewIds { id: "new".into(), transaction_no: "7".into() };
+    Stamp { ids, now_ms: NOW_MS }
 }
 
 fn grant(id: String, credits: i64, remaining: i64, expires_at_ms: Option<i64>) -> Grant {
@@ -63,7 +65,7 @@ fn consume(grants: &[Grant], credits: i64) -> Result<Charge> {
     let request = ChargeRequest::parse(&parameters.into_iter().collect(), &Fields::default())?;
     let facts =
         ChargeFacts { user_exists: true, transaction_no_taken: false, grants: grants.to_vec() };
-    let plan = plan_charge(&request, &facts, ids(), NOW_MS)?;
+    let plan = plan_charge(&request, &facts, stamp())?;
     Ok(written(&plan.rows[0].fields, charge(credits, None, None)))
 }
 
@@ -102,8 +104,11 @@ fn after_returns(mut grants: Vec<Grant>, plan: &Plan) -> Vec<Grant> {
 
 fn refund(charge: &Charge, grants: &[Grant], policy: RefundPolicy) -> Result<(Plan, Refund)> {
     let mut plan = Plan::new("u", TableName::Credit, &charge.id);
-    let Some(refundable) = Refundable::of(charge)? else { return Ok((plan, Refund::default())) };
-    let refund = give_back(&mut plan, &refundable, grants.to_vec(), policy, ids(), NOW_MS);
+    let Some(mut refundable) = Refundable::of(charge)? else {
+        return Ok((plan, Refund::default()));
+    };
+    refundable.grants = grants.to_vec();
+    let refund = give_back(&mut plan, refundable, policy, stamp());
     Ok((plan, refund))
 }
 
@@ -118,7 +123,11 @@ fn settle(
     let settlement =
         Settlement::of_charge(charge.id.clone(), credits.as_ref(), &Fields::default(), policy)?;
     let (charge, settling) = settlement.check(None, Some(charge.clone()), false)?;
-    Ok(plan_settlement(&settlement, &charge, settling, grants.to_vec(), ids(), NOW_MS))
+    let settling = settling.map(|mut settling| {
+        settling.refundable.grants = grants.to_vec();
+        settling
+    });
+    Ok(plan_settlement(&settlement, &charge, settling, stamp()))
 }
 
 proptest! {
@@ -128,7 +137,7 @@ proptest! {
     #[test]
     fn a_charge_can_be_read_and_adds_up((grants, credits) in affordable()) {
         let charge = consume(&grants, credits)?;
-        let draws = read_detail(&charge)?;
+        let draws = charge.draws()?;
         prop_assert_eq!(total(&draws), credits);
         for (at, (draw, grant)) in draws.iter().zip(&grants).enumerate() {
             prop_assert_eq!(&draw.credit_id, &grant.id);
@@ -151,7 +160,7 @@ proptest! {
         let policy = RefundPolicy::Source;
         let mut charge = consume(&grants, credits)?;
         let mut left = grants.clone();
-        for draw in read_detail(&charge)? {
+        for draw in charge.draws()? {
             let grant = left.iter_mut().find(|grant| grant.id == draw.credit_id).unwrap();
             grant.remaining -= draw.credits_consumed;
         }
@@ -163,7 +172,7 @@ proptest! {
             came_back += refund.credits;
             left = after_returns(left, &plan);
             charge = written(&plan.rows[0].fields, charge);
-            prop_assert_eq!(total(&read_detail(&charge)?), credits - back);
+            prop_assert_eq!(total(&charge.draws()?), credits - back);
             prop_assert_eq!(charge.credits, credits - back);
             let (again, _) = settle(&charge, &left, Some(back), policy)?;
             prop_assert_eq!((again.rows, again.returns), (vec![], vec![]));
@@ -321,7 +330,7 @@ proptest! {
 
     #[test]
     fn a_detail_says_what_its_text_says(detail in detail()) {
-        let read = read_detail(&charge(10, Some(detail.0.clone()), None));
+        let read = charge(10, Some(detail.0.clone()), None).draws();
         if let Err(error) = &read {
             prop_assert_eq!(error.code(), "CHARGE_CORRUPT");
         }
@@ -356,7 +365,7 @@ proptest! {
         if plan.rows.is_empty() && plan.returns.is_empty() {
             prop_assert_eq!(refund.credits, 0);
         }
-        let draws = read_detail(&charge).unwrap_or_default();
+        let draws = charge.draws().unwrap_or_default();
         let returned: i64 = plan.returns.iter().map(|(_, credits)| credits).sum();
         prop_assert!(returned <= refund.credits && refund.credits <= total(&draws));
         for grant in &grants {
@@ -372,7 +381,7 @@ proptest! {
         if after.active {
             let skipped: i64 = refund.skipped.iter().map(|skipped| skipped.credits).sum();
             prop_assert_eq!(after.credits + refund.credits + skipped, charge.credits);
-            prop_assert_eq!(total(&read_detail(&after)?), after.credits);
+            prop_assert_eq!(total(&after.draws()?), after.credits);
         }
     }
 

@@ -4,11 +4,9 @@ use proptest::sample::Index;
 
 use super::steps::{Names, Step};
 use crate::domain::books::{Books, ChargeEntry, GrantEntry, TaskEntry, Times};
-use crate::domain::charge::{
-    Charge, ChargeFacts, ChargeRequest, Grant, NewIds, left_of, plan_charge,
-};
-use crate::domain::grant::{GrantFacts, NewGrant, plan_grant};
-use crate::domain::plan::{Plan, Verb};
+use crate::domain::charge::{Charge, ChargeFacts, ChargeRequest, plan_charge};
+use crate::domain::grant::{Grant, GrantFacts, NewGrant, plan_grant, total_remaining};
+use crate::domain::plan::{NewIds, Plan, Stamp, Verb};
 use crate::domain::refund::{Refund, Refundable};
 use crate::domain::settle::{Settlement, Target, plan_settlement};
 use crate::domain::table::TableName::{self, Credit, Tasks};
@@ -154,7 +152,7 @@ impl Tables {
     }
 
     pub(super) fn balance(&self, user: &str) -> i64 {
-        left_of(&self.spendable(user))
+        total_remaining(&self.spendable(user))
     }
 
     /// What an audit reads of a user.
@@ -172,7 +170,9 @@ impl Tables {
             } else {
                 let Charge { credits, active, consumed_detail, metadata, .. } = row.charge();
                 let charge = ChargeEntry::new(id, credits, active, times);
-                books.charges.push(charge.saying(consumed_detail.as_deref(), metadata.as_deref()));
+                books
+                    .charges
+                    .push(charge.with_detail(consumed_detail.as_deref(), metadata.as_deref()));
             }
         }
         books
@@ -197,11 +197,14 @@ impl Tables {
         ChargeFacts { user_exists, transaction_no_taken: false, grants: self.spendable(user) }
     }
 
-    fn drawn_on(&self, refundable: Option<&Refundable>) -> Vec<Grant> {
-        let Some(refundable) = refundable else { return Vec::new() };
-        let draws = |row: &&Row| refundable.draws.iter().any(|draw| draw.credit_id == row.id);
+    fn load_grants(&self, refundable: Option<&mut Refundable>) {
+        let Some(refundable) = refundable else { return };
         let grants = self.of_user(&refundable.user_id).filter(|row| row.is_grant());
-        grants.filter(draws).map(Row::grant).collect()
+        let drawn_on = grants
+            .filter(|row| refundable.draws.iter().any(|draw| draw.credit_id == row.id))
+            .map(Row::grant)
+            .collect();
+        refundable.grants = drawn_on;
     }
 
     /// Does what is asked, and says what it came to. `None`: there is nothing that it could be done to.
@@ -218,6 +221,7 @@ impl Tables {
             id: format!("new-{}", self.rows.len()),
             transaction_no: self.rows.len().to_string(),
         };
+        let stamp = Stamp { ids, now_ms: self.now_ms };
         let (now_ms, none) = (self.now_ms, Fields::default());
         let text = |text: &str| Value::Text(text.to_owned());
         let (plan, refund) = match step {
@@ -241,13 +245,13 @@ impl Tables {
                 let grant = NewGrant::parse(fields.into_iter().collect(), &none)?;
                 let user_exists = self.funds(USERS[*user]).user_exists;
                 let facts = GrantFacts { user_exists, ..GrantFacts::default() };
-                (plan_grant(&grant, facts, ids, now_ms)?, None)
+                (plan_grant(&grant, facts, stamp)?, None)
             }
             Step::Consume { user, credits } => {
                 let fields =
                     [("userId", text(USERS[*user])), ("credits", Value::Integer(*credits))];
                 let request = ChargeRequest::parse(&fields.into_iter().collect(), &none)?;
-                (plan_charge(&request, &self.funds(USERS[*user]), ids, now_ms)?, None)
+                (plan_charge(&request, &self.funds(USERS[*user]), stamp)?, None)
             }
             Step::Create { kind, id, user, cost, names } => {
                 let names = names.as_ref().and_then(|index| self.pick(index, Row::is_charge));
@@ -268,7 +272,7 @@ impl Tables {
                     free_trials_used: 0,
                     funds: self.funds(USERS[*user]),
                 };
-                (plan_new_task(&task, &facts, ids, now_ms)?, None)
+                (plan_new_task(&task, &facts, stamp)?, None)
             }
             Step::Update { task, status, names, policy } => {
                 let Some((kind, id, task)) = self.a_task(task) else { return Ok(None) };
@@ -285,28 +289,28 @@ impl Tables {
                 let patch = TaskPatch::parse(kind, id, fields, &none, *policy)?;
                 let charge = patch.charge_to_load(&task).and_then(|id| self.charge(id));
                 let claimed = self.is_claimed(charge.as_ref(), kind, &patch.id);
-                let on_charge = patch.check(&task, charge.as_ref(), claimed)?;
-                let grants = self.drawn_on(on_charge.refundable());
-                plan_patch(&patch, &task, &on_charge, grants, ids, now_ms)
+                let mut on_charge = patch.check(&task, charge.as_ref(), claimed)?;
+                self.load_grants(on_charge.refundable());
+                plan_patch(&patch, &task, on_charge, stamp)
             }
             Step::Further { task, credits, status } => {
                 let Some((kind, id, task)) = self.a_task(task) else { return Ok(None) };
                 let charge = [("credits", Value::Integer(*credits))].into_iter().collect();
                 let patch = status.iter().map(|status| ("status", text(status))).collect();
                 let step = task::Step::parse(kind, id, &charge, patch, &none)?;
-                (plan_step(&step, &task, &self.funds(&task.user_id), ids, now_ms)?, None)
+                (plan_step(&step, &task, &self.funds(&task.user_id), stamp)?, None)
             }
             Step::Settle { task, credits, policy } => {
                 let Some((kind, id, task)) = self.a_task(task) else { return Ok(None) };
                 let credits = Value::Integer(*credits);
                 let settlement = Settlement::of_task(kind, id, Some(&credits), &none, *policy)?;
-                self.settle(&settlement, Some(&task), ids)?
+                self.settle(&settlement, Some(&task), stamp)?
             }
             Step::Refund { charge, credits, policy } => {
                 let Some(row) = self.pick(charge, Row::is_charge) else { return Ok(None) };
                 let (id, credits) = (row.id.clone(), credits.map(Value::Integer));
                 let settlement = Settlement::of_charge(id, credits.as_ref(), &none, *policy)?;
-                self.settle(&settlement, None, ids)?
+                self.settle(&settlement, None, stamp)?
             }
         };
         Ok(Some((plan, refund)))
@@ -322,17 +326,16 @@ impl Tables {
         &self,
         settlement: &Settlement,
         task: Option<&TaskFacts>,
-        ids: NewIds,
+        stamp: Stamp,
     ) -> Result<(Plan, Option<Refund>)> {
         let charge = self.charge(settlement.charge_id(task)?);
         let claimed = match &settlement.target {
             Target::Charge(_) => false,
             Target::Task(kind, id) => self.is_claimed(charge.as_ref(), *kind, id),
         };
-        let (charge, settling) = settlement.check(task, charge, claimed)?;
-        let grants = self.drawn_on(settling.as_ref().map(|settling| &settling.refundable));
-        let (plan, refund) =
-            plan_settlement(settlement, &charge, settling, grants, ids, self.now_ms);
+        let (charge, mut settling) = settlement.check(task, charge, claimed)?;
+        self.load_grants(settling.as_mut().map(|settling| &mut settling.refundable));
+        let (plan, refund) = plan_settlement(settlement, &charge, settling, stamp);
         Ok((plan, Some(refund)))
     }
 

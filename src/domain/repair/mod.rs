@@ -114,7 +114,7 @@ impl<'b> Repair<'b> {
             );
             let (before, after) = (Value::Integer(grant.remaining), Value::Integer(right));
             let kind = Kind::RefundedMoreThanOnce;
-            self.push(kind, &grant.id, "remainingCredits", before, after, message);
+            self.push(kind, &grant.id, ("remainingCredits", before, after), message);
         }
     }
 
@@ -152,7 +152,7 @@ impl<'b> Repair<'b> {
             format!("refunds charge {} of {drawn} credits, whose task has failed", charge.id);
         let text = |text: &str| Value::Text(text.to_owned());
         let kind = Kind::FailedTaskCharged;
-        self.push(kind, &charge.id, "status", text("active"), text("deleted"), message);
+        self.push(kind, &charge.id, ("status", text("active"), text("deleted")), message);
         for draw in draws {
             let Some(account) = self.accounts.get_mut(draw.credit_id.as_str()) else { continue };
             let before = account.remaining;
@@ -161,7 +161,7 @@ impl<'b> Repair<'b> {
             let (before, after) = (Value::Integer(before), Value::Integer(account.remaining));
             let message =
                 format!("gives {} credits back to grant {}", draw.credits_consumed, draw.credit_id);
-            self.push(kind, &draw.credit_id, "remainingCredits", before, after, message);
+            self.push(kind, &draw.credit_id, ("remainingCredits", before, after), message);
         }
     }
 
@@ -175,19 +175,19 @@ impl<'b> Repair<'b> {
                 written(time_ms)
             );
             let (before, after) = (Value::TimeMs(time_ms), Value::TimeMs(right_ms));
-            self.push(Kind::WrongTimeUnit, credit_id, column, before, after, message);
+            self.push(Kind::WrongTimeUnit, credit_id, (column, before, after), message);
         }
     }
 
+    /// `change`: a column, what stands in it, and what is to.
     fn push(
         &mut self,
         kind: Kind,
         credit_id: &str,
-        column: &'static str,
-        before: Value,
-        after: Value,
+        change: (&'static str, Value, Value),
         message: String,
     ) {
+        let (column, before, after) = change;
         let user_id = self.books.user_id.clone();
         let credit_id = credit_id.to_owned();
         self.fixes.push(Fix { kind, user_id, credit_id, column, before, after, message });

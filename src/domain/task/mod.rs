@@ -56,14 +56,6 @@ fn is_true(value: &Value) -> bool {
     *in_form(Kind::Boolean, value) == Value::Bool(true)
 }
 
-/// Sets the times of a new row. `updatedAt` is the time of the write, whatever was passed.
-pub(super) fn set_times(row: &mut Fields, now_ms: i64) {
-    if matches!(row.get("createdAt"), None | Some(Value::Null)) {
-        row.set("createdAt", Value::TimeMs(now_ms));
-    }
-    row.set("updatedAt", Value::TimeMs(now_ms));
-}
-
 /// A task and a charge belong together if they say so, or if the charge says nothing: if it names no other task.
 pub(super) fn check_made_for(charge: &Charge, other: Option<(TaskKind, String)>) -> Result<()> {
     match other {

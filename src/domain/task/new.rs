@@ -4,13 +4,13 @@ use std::borrow::Cow;
 
 use serde_json::json;
 
-use super::{FAILED, check_made_for, is_true, own_charge, set_times};
-use crate::domain::charge::{Charge, ChargeFacts, ChargeRequest, NewIds, plan_charge};
+use super::{FAILED, check_made_for, is_true, own_charge};
+use crate::domain::charge::{Charge, ChargeFacts, ChargeRequest, plan_charge};
 use crate::domain::column::{Kind, in_form};
 use crate::domain::credits::Credits;
 use crate::domain::options;
 use crate::domain::own::Own;
-use crate::domain::plan::{Plan, Verb};
+use crate::domain::plan::{Plan, Stamp, Verb, set_times};
 use crate::domain::table::{TableName, TaskKind};
 use crate::domain::value::{Fields, Value};
 use crate::error::{Error, Result};
@@ -182,12 +182,7 @@ pub struct NewTaskFacts {
 }
 
 /// Decides on a new task: guards in order of precedence, then its charge.
-pub fn plan_new_task(
-    task: &NewTask,
-    facts: &NewTaskFacts,
-    ids: NewIds,
-    now_ms: i64,
-) -> Result<Plan> {
+pub fn plan_new_task(task: &NewTask, facts: &NewTaskFacts, stamp: Stamp) -> Result<Plan> {
     if !facts.funds.user_exists {
         return Err(Error::UserNotFound { user_id: task.user_id.clone() });
     }
@@ -214,10 +209,11 @@ pub fn plan_new_task(
     }
 
     let table = TableName::Tasks(task.kind);
+    let now_ms = stamp.now_ms;
     let mut row = task.fields.clone();
     let mut plan = Plan::new(&task.user_id, table, &task.id);
     if let Some(request) = &task.charge {
-        plan = plan_charge(request, &facts.funds, ids, now_ms)?;
+        plan = plan_charge(request, &facts.funds, stamp)?;
         row.set("creditId", Value::Text(plan.reply.1));
         plan.reply = (table, task.id.clone());
     }

@@ -1,10 +1,10 @@
 //! A change of a task, and the refund if it fails.
 
 use super::{FAILED, TaskFacts, check_made_for, own_charge};
-use crate::domain::charge::{Charge, Grant, NewIds};
+use crate::domain::charge::Charge;
 use crate::domain::metadata;
 use crate::domain::options::{Guards, RefundPolicy, flag};
-use crate::domain::plan::{Plan, Verb};
+use crate::domain::plan::{Plan, Stamp, Verb};
 use crate::domain::refund::{Refund, Refundable, give_back};
 use crate::domain::table::{TableName, TaskKind};
 use crate::domain::value::{Fields, Value};
@@ -21,9 +21,39 @@ pub struct TaskPatch {
     credit_id: Option<String>,
     /// The columns to change, as passed.
     pub fields: Fields,
+    effect: Effect,
     guards: Guards,
     allow_refunded: bool,
     policy: RefundPolicy,
+}
+
+/// What a patch makes of the task.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Effect {
+    /// It fails.
+    Fails,
+    /// The user got what the task's charge paid for, and the task keeps it.
+    Delivers,
+    /// Neither.
+    Plain,
+}
+
+impl Effect {
+    fn of(kind: TaskKind, patch: &Fields) -> Self {
+        let keeps_charge = patch.get("creditId") != Some(&Value::Null);
+        match status(patch) {
+            Some(FAILED) => Self::Fails,
+            Some(status) if keeps_charge && kind.delivered_statuses().contains(&status) => {
+                Self::Delivers
+            }
+            _ => Self::Plain,
+        }
+    }
+}
+
+/// The status that a patch sets.
+fn status(patch: &Fields) -> Option<&str> {
+    patch.get("status").and_then(Value::as_text)
 }
 
 /// What a patch does to the charge that is looked at.
@@ -44,8 +74,8 @@ pub enum OnCharge {
 }
 
 impl OnCharge {
-    /// What is to be refunded.
-    pub fn refundable(&self) -> Option<&Refundable> {
+    /// What is to be refunded, whose grants are to be loaded.
+    pub fn refundable(&mut self) -> Option<&mut Refundable> {
         match self {
             Self::Refunds(refundable) => Some(refundable),
             Self::Nothing | Self::GivesAway { .. } => None,
@@ -78,6 +108,7 @@ impl TaskPatch {
             kind,
             id,
             credit_id,
+            effect: Effect::of(kind, &fields),
             fields,
             guards: Guards::parse(options)?,
             allow_refunded: flag(options, "allowRefunded")?,
@@ -87,7 +118,7 @@ impl TaskPatch {
 
     /// The same patch with other columns.
     pub fn with_fields(&self, fields: Fields) -> Self {
-        Self { fields, ..self.clone() }
+        Self { effect: Effect::of(self.kind, &fields), fields, ..self.clone() }
     }
 
     /// The charge that the patch names.
@@ -95,29 +126,19 @@ impl TaskPatch {
         self.credit_id.as_deref()
     }
 
-    /// The status that the patch sets.
-    fn status(&self) -> Option<&str> {
-        self.fields.get("status").and_then(Value::as_text)
-    }
-
     /// Whether this patch makes the task fail.
     pub fn fails(&self) -> bool {
-        self.status() == Some(FAILED)
-    }
-
-    /// Whether this patch says that the user got what a charge paid for.
-    fn delivers(&self) -> bool {
-        let delivered = self.kind.delivered_statuses();
-        self.status().is_some_and(|status| delivered.contains(&status))
+        self.effect == Effect::Fails
     }
 
     /// The charge that must be looked at before this patch can be planned: the one that it names, or
     /// the task's own, unless the patch takes that away.
     pub fn charge_to_load<'a>(&'a self, task: &'a TaskFacts) -> Option<&'a str> {
-        let detaches = self.fields.get("creditId") == Some(&Value::Null);
-        let own = self.fails() || (self.delivers() && !detaches);
-        let own = task.credit_id.as_deref().filter(|_| own);
-        self.credit_id.as_deref().or(own)
+        let own = || match self.effect {
+            Effect::Fails | Effect::Delivers => task.credit_id.as_deref(),
+            Effect::Plain => None,
+        };
+        self.credit_id.as_deref().or_else(own)
     }
 
     /// Checks the task, and the charge that [`Self::charge_to_load`] asked for (`None`: it is not
@@ -144,19 +165,20 @@ impl TaskPatch {
         if claimed && (takes || self.fails()) {
             check_made_for(charge, charge.claiming_task(self.kind, &self.id))?;
         }
-        if self.fails() {
-            return Ok(Refundable::of(charge)?.map_or(OnCharge::Nothing, OnCharge::Refunds));
-        }
-        if self.delivers() && !charge.active {
-            if self.allow_refunded {
+        match self.effect {
+            Effect::Fails => {
+                return Ok(Refundable::of(charge)?.map_or(OnCharge::Nothing, OnCharge::Refunds));
+            }
+            Effect::Delivers if !charge.active && self.allow_refunded => {
                 return Ok(OnCharge::gives_away(charge));
             }
-            return Err(Error::TaskRefunded {
-                task_id: self.id.clone(),
-                charge_id: charge.id.clone(),
-            });
+            Effect::Delivers if !charge.active => {
+                let (task_id, charge_id) = (self.id.clone(), charge.id.clone());
+                return Err(Error::TaskRefunded { task_id, charge_id });
+            }
+            Effect::Delivers | Effect::Plain => {}
         }
-        if named && charge.active && self.status().unwrap_or(&task.status) == FAILED {
+        if named && charge.active && status(&self.fields).unwrap_or(&task.status) == FAILED {
             return Err(Error::ReadOnlyField {
                 field: "creditId",
                 reason: "the task has failed, and a failed task keeps no charge; set another status too",
@@ -178,33 +200,33 @@ pub(super) fn check_fixed(patch: &Fields) -> Result<()> {
     }
 }
 
-/// Decides on a patch. `on_charge` is what [`TaskPatch::check`] found, `grants` are those of its
-/// draws that the user still has. The caller hears of a refund (perhaps of 0) whenever the task fails.
+/// Decides on a patch. `on_charge` is what [`TaskPatch::check`] found, with the grants that it is about. The caller
+/// hears of a refund (perhaps of 0) whenever the task fails.
 pub fn plan_patch(
     patch: &TaskPatch,
     task: &TaskFacts,
-    on_charge: &OnCharge,
-    grants: Vec<Grant>,
-    ids: NewIds,
-    now_ms: i64,
+    on_charge: OnCharge,
+    stamp: Stamp,
 ) -> (Plan, Option<Refund>) {
     let table = TableName::Tasks(patch.kind);
+    let now_ms = stamp.now_ms;
     let mut plan = Plan::new(&task.user_id, table, &patch.id);
     let mut refund = patch.fails().then(Refund::default);
     match on_charge {
         OnCharge::Nothing => {}
         OnCharge::Refunds(refundable) => {
-            refund = Some(give_back(&mut plan, refundable, grants, patch.policy, ids, now_ms));
+            let charge_id = refundable.charge_id.clone();
+            refund = Some(give_back(&mut plan, refundable, patch.policy, stamp));
             let flip = [
                 ("status", Value::Text("deleted".to_owned())),
                 ("updatedAt", Value::TimeMs(now_ms)),
             ];
             let flip = flip.into_iter().collect();
-            plan.push(TableName::Credit, Verb::UpdateCharge, &refundable.charge_id, flip);
+            plan.push(TableName::Credit, Verb::UpdateCharge, &charge_id, flip);
         }
         OnCharge::GivesAway { charge_id, metadata } => {
-            let said = [("metadata", Value::Json(metadata.clone()))].into_iter().collect();
-            plan.push(TableName::Credit, Verb::Update, charge_id, said);
+            let said = [("metadata", Value::Json(metadata))].into_iter().collect();
+            plan.push(TableName::Credit, Verb::Update, &charge_id, said);
         }
     }
     let mut row = patch.fields.clone();

@@ -2,12 +2,12 @@
 
 use super::patch::check_fixed;
 use super::{FAILED, TaskFacts};
-use crate::domain::charge::{ChargeFacts, ChargeRequest, NewIds, plan_charge};
+use crate::domain::charge::{ChargeFacts, ChargeRequest, plan_charge};
 use crate::domain::credits::Credits;
 use crate::domain::metadata;
 use crate::domain::options::Guards;
 use crate::domain::own::Own;
-use crate::domain::plan::{Plan, Verb};
+use crate::domain::plan::{Plan, Stamp, Verb};
 use crate::domain::table::{TableName, TaskKind};
 use crate::domain::value::{Fields, Value};
 use crate::error::{Error, Result};
@@ -105,18 +105,13 @@ impl Step {
 }
 
 /// Decides on a step: its charge, if it costs anything, becomes the task's.
-pub fn plan_step(
-    step: &Step,
-    task: &TaskFacts,
-    funds: &ChargeFacts,
-    ids: NewIds,
-    now_ms: i64,
-) -> Result<Plan> {
+pub fn plan_step(step: &Step, task: &TaskFacts, funds: &ChargeFacts, stamp: Stamp) -> Result<Plan> {
     let table = TableName::Tasks(step.kind);
     let mut plan = Plan::new(&task.user_id, table, &step.id);
+    let now_ms = stamp.now_ms;
     let mut charge_id = Value::Null;
     if let Some(request) = step.check(task)? {
-        plan = plan_charge(&request, funds, ids, now_ms)?;
+        plan = plan_charge(&request, funds, stamp)?;
         charge_id = Value::Text(plan.reply.1);
         plan.reply = (table, step.id.clone());
     }

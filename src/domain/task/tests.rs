@@ -4,8 +4,9 @@ mod limits;
 mod patches;
 
 use super::*;
-use crate::domain::charge::{ChargeFacts, NewIds};
+use crate::domain::charge::ChargeFacts;
 use crate::domain::options::RefundPolicy;
+use crate::domain::plan::{NewIds, Stamp};
 use crate::domain::plan::{RowChange, Verb};
 use crate::domain::refund::Refund;
 use crate::domain::table::{
@@ -35,8 +36,8 @@ fn task(status: &str, credit_id: Option<&str>) -> TaskFacts {
     }
 }
 
-fn ids() -> NewIds {
-    NewIds { id: "new".into(), transaction_no: "1".into() }
+fn stamp(now_ms: i64) -> Stamp {
+    Stamp { ids: NewIds { id: "new".into(), transaction_no: "1".into() }, now_ms }
 }
 
 fn fields(pairs: &[(&str, Value)]) -> Fields {
@@ -151,7 +152,7 @@ fn new_tasks_guards_in_order() -> Result<()> {
     for (task, user_exists, task_exists, named_charge, code) in rows {
         let funds = ChargeFacts { user_exists, ..ChargeFacts::default() };
         let facts = NewTaskFacts { task_exists, named_charge, funds, ..NewTaskFacts::default() };
-        let plan = plan_new_task(task, &facts, ids(), 0);
+        let plan = plan_new_task(task, &facts, stamp(0));
         assert_eq!(plan.err().map(|error| error.code()), code, "{facts:?}");
     }
     Ok(())
@@ -247,7 +248,7 @@ fn steps() -> Result<()> {
     let funds = ChargeFacts {
         user_exists: true,
         transaction_no_taken: false,
-        grants: vec![crate::domain::charge::Grant {
+        grants: vec![crate::domain::grant::Grant {
             id: "g".into(),
             transaction_no: "2".into(),
             credits: 50,
@@ -259,7 +260,7 @@ fn steps() -> Result<()> {
     for (charge, patched, status, expected) in rows {
         let planned =
             Step::parse(Media, "t".into(), &fields(&charge), fields(&patched), &Fields::default())
-                .and_then(|step| plan_step(&step, &task(status, Some("old")), &funds, ids(), 9));
+                .and_then(|step| plan_step(&step, &task(status, Some("old")), &funds, stamp(9)));
         let new_charge = planned.as_ref().map(|plan| {
             let RowChange { table, verb, fields, .. } = plan.rows.last().unwrap();
             assert_eq!((*table, *verb), (TableName::Tasks(Media), Verb::Update));

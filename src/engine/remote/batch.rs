@@ -7,46 +7,46 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use tokio_util::task::task_tracker::TaskTrackerToken;
 
-use super::Slot;
-use crate::engine::{Charging, Reply};
-use crate::storage::server::Server;
+use super::slots::Slot;
+use crate::engine::operation::Charging;
+use crate::engine::outcome::Reply;
 
 /// A request that waits for its transaction.
-pub(super) struct Job<S: Server> {
+pub(super) struct Job {
     pub(super) request: Charging,
     pub(super) reply: Reply,
-    pub(super) slot: Slot<S>,
+    pub(super) slot: Slot,
     /// Its connection can't be closed before it is answered.
     pub(super) token: TaskTrackerToken,
 }
 
 /// The requests that wait, and how many workers run.
-pub(super) struct Batches<S: Server> {
-    state: Mutex<State<S>>,
+pub(super) struct Batches {
+    state: Mutex<State>,
 }
 
-struct State<S: Server> {
-    waiting: VecDeque<Job<S>>,
+struct State {
+    waiting: VecDeque<Job>,
     /// The users whose locks a batch of this process holds: another one would only wait for it, with
-    /// a connection that somebody else could use.
+    /// a connection that another batch could use.
     busy: HashSet<String>,
     workers: usize,
 }
 
-impl<S: Server> Default for Batches<S> {
+impl Default for Batches {
     fn default() -> Self {
         let state = State { waiting: VecDeque::new(), busy: HashSet::new(), workers: 0 };
         Self { state: Mutex::new(state) }
     }
 }
 
-impl<S: Server> Batches<S> {
+impl Batches {
     /// Few, so that there is something to share; more than one, so that the server never waits for us.
     const WORKERS: usize = 4;
     const LARGEST: usize = 64;
 
     /// Appends a request. Whether another worker is needed.
-    pub(super) fn push(&self, job: Job<S>) -> bool {
+    pub(super) fn push(&self, job: Job) -> bool {
         let mut state = self.lock();
         state.waiting.push_back(job);
         let needed = state.workers < Self::WORKERS;
@@ -57,7 +57,7 @@ impl<S: Server> Batches<S> {
     }
 
     /// Takes the requests whose users are free, in their order. `None`: the worker ends.
-    fn take(&self) -> Option<Batch<'_, S>> {
+    fn take(&self) -> Option<Batch<'_>> {
         let mut state = self.lock();
         let (mut jobs, mut users) = (Vec::new(), HashSet::new());
         let mut passed_over = VecDeque::new();
@@ -75,7 +75,7 @@ impl<S: Server> Batches<S> {
         passed_over.append(&mut state.waiting);
         state.waiting = passed_over;
         if jobs.is_empty() {
-            // Under the same lock: whoever comes next must see it.
+            // Under the same lock: the next request must see it.
             state.workers -= 1;
             return None;
         }
@@ -85,32 +85,32 @@ impl<S: Server> Batches<S> {
     }
 
     /// A panic elsewhere can't leave it half changed.
-    fn lock(&self) -> MutexGuard<'_, State<S>> {
+    fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 /// A worker, until it is dropped. It ends when it finds nothing that it can do.
-pub(super) struct Worker<'b, S: Server> {
-    batches: &'b Batches<S>,
+pub(super) struct Worker<'b> {
+    batches: &'b Batches,
     ended: bool,
 }
 
-impl<'b, S: Server> Worker<'b, S> {
+impl<'b> Worker<'b> {
     /// The worker that [`Batches::push`] asked for.
-    pub(super) fn new(batches: &'b Batches<S>) -> Self {
+    pub(super) fn new(batches: &'b Batches) -> Self {
         Self { batches, ended: false }
     }
 
     /// The next batch.
-    pub(super) fn next(&mut self) -> Option<Batch<'b, S>> {
+    pub(super) fn next(&mut self) -> Option<Batch<'b>> {
         let batch = self.batches.take();
         self.ended = batch.is_none();
         batch
     }
 }
 
-impl<S: Server> Drop for Worker<'_, S> {
+impl Drop for Worker<'_> {
     fn drop(&mut self) {
         if !self.ended {
             self.batches.lock().workers -= 1;
@@ -119,13 +119,13 @@ impl<S: Server> Drop for Worker<'_, S> {
 }
 
 /// Requests that run together. Their users are free again when it is dropped.
-pub(super) struct Batch<'b, S: Server> {
-    batches: &'b Batches<S>,
-    pub(super) jobs: Vec<Job<S>>,
+pub(super) struct Batch<'b> {
+    batches: &'b Batches,
+    pub(super) jobs: Vec<Job>,
     users: HashSet<String>,
 }
 
-impl<S: Server> Drop for Batch<'_, S> {
+impl Drop for Batch<'_> {
     fn drop(&mut self) {
         let mut state = self.batches.lock();
         state.busy.retain(|user_id| !self.users.contains(user_id));

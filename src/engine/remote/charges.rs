@@ -2,18 +2,37 @@
 
 use tracing::warn;
 
-use super::Engine;
-use super::run::is_about_schema;
+use super::batch::Worker;
+use super::engine::Engine;
+use super::retry::is_about_schema;
 use crate::engine::charges::charge_each;
+use crate::engine::clock::{Clock, now_ms};
+use crate::engine::operation::{Charging, Operation, Write};
+use crate::engine::outcome::Outcome;
 use crate::engine::replays::charge_met_its_key;
-use crate::engine::{Charging, Operation, Outcome, Stamp, Write, now_ms};
 use crate::error::{Error, Result};
 use crate::storage::failure::{Answer, Failure, Witness};
 use crate::storage::server::Server;
 
 impl<S: Server> Engine<S> {
+    /// Runs batches until there is none.
+    pub(super) async fn work(&self) {
+        let mut worker = Worker::new(&self.batches);
+        while let Some(mut batch) = worker.next() {
+            batch.jobs.iter_mut().for_each(|job| job.slot.start());
+            self.stats.batches.count(batch.jobs.len() as u64);
+            let requests: Vec<&Charging> = batch.jobs.iter().map(|job| &job.request).collect();
+            let outcomes = self.run_each(&requests).await;
+            for (job, outcome) in batch.jobs.drain(..).zip(outcomes) {
+                drop(job.slot);
+                job.reply.send(outcome);
+                drop(job.token);
+            }
+        }
+    }
+
     /// Runs requests that charge; their outcomes in order.
-    pub(super) async fn run_each(&self, requests: &[&Charging]) -> Vec<Result<Outcome>> {
+    async fn run_each(&self, requests: &[&Charging]) -> Vec<Result<Outcome>> {
         let alone = |request: &Charging| {
             let operation = Operation::Write(Write::Charge(request.clone()));
             async move { self.run(&operation).await }
@@ -51,8 +70,8 @@ impl<S: Server> Engine<S> {
     /// nothing of it is in the database.
     async fn attempt_each(&self, requests: &[&Charging]) -> Answer<Vec<Result<Outcome>>> {
         let mut session = self.server.session().await?;
-        let stamp = Stamp { now_ms: now_ms(), ids: &self.ids };
-        let made = charge_each(&mut session, requests, stamp).await;
+        let clock = Clock { now_ms: now_ms(), ids: &self.ids };
+        let made = charge_each(&mut session, requests, clock).await;
         drop(session);
         let Err(Failure::Unknown { message, witnesses }) = made else { return made };
         let outcome = async |witness: Option<&Witness>| {

@@ -1,22 +1,33 @@
 //! When a request that failed is tried again: only where nothing can have been written.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use tracing::warn;
-
-use super::Engine;
-use super::run::is_taken;
 use crate::error::Error;
 use crate::storage::failure::Failure;
 use crate::storage::server::Server;
 
 /// What one request met so far.
 pub(super) struct Attempts {
-    began: Instant,
+    /// How long a request looks for a server that takes writes.
+    patience_for_a_writable_host: Duration,
+    is_taken_key: fn(&Error) -> bool,
     conflicts: u32,
-    lost_one: bool,
-    met_one: bool,
-    turned_away: u32,
+    read_only: u32,
+    lost_connection: bool,
+    taken_key: bool,
+}
+
+/// Why a request is tried again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Reason {
+    /// It met another transaction. Nothing of it is written.
+    Conflict { attempt: u32 },
+    /// Its connection was dead. Nothing was committed, or it would be [`Failure::Unknown`].
+    LostConnection,
+    /// The server has been demoted, or another one is about to be promoted.
+    ReadOnly { attempt: u32 },
+    /// Another transaction has just taken a key that the guards saw free: they look again.
+    TakenKey,
 }
 
 impl Attempts {
@@ -25,74 +36,53 @@ impl Attempts {
     /// A connection that breaks at once was dead in the pool: the server restarted meanwhile.
     const AT_ONCE: Duration = Duration::from_secs(1);
 
-    pub(super) fn new() -> Self {
+    pub(super) fn new<S: Server>(patience_for_a_writable_host: Duration) -> Self {
         Self {
-            began: Instant::now(),
+            patience_for_a_writable_host,
+            is_taken_key: is_taken_key::<S>,
             conflicts: 0,
-            lost_one: false,
-            met_one: false,
-            turned_away: 0,
+            read_only: 0,
+            lost_connection: false,
+            taken_key: false,
         }
     }
 
-    /// How long to wait before the next attempt. `None`: the failure is the answer.
-    pub(super) fn pause<S: Server>(
-        &mut self,
-        failure: &Failure,
-        engine: &Engine<S>,
-    ) -> Option<Duration> {
-        let (retries, server) = (&engine.retries, &engine.server);
+    /// Whether to try again after this failure, so long after the first attempt. `None`: it is the answer.
+    pub(super) fn decide(&mut self, failure: &Failure, elapsed: Duration) -> Option<Reason> {
         match failure {
             Failure::Conflict(_) | Failure::Refused(Error::TransactionNoCollision) => {
-                if self.conflicts == Self::MOST_CONFLICTS {
-                    return None;
-                }
                 self.conflicts += 1;
-                warn!(attempt = self.conflicts, "met another transaction: trying again");
-                retries.conflicts.add();
-                Some(pause_after(self.conflicts))
+                let attempt = self.conflicts;
+                (attempt <= Self::MOST_CONFLICTS).then_some(Reason::Conflict { attempt })
             }
-            // Nothing was committed, or it would be `Unknown`. The pool's other connections are as old, or lead
-            // to the same server.
-            Failure::Lost(_) | Failure::Ended(_) if self.may_lose(failure) => {
-                warn!("a connection of the pool was dead: trying another one");
-                retries.lost_connections.add();
-                self.lost_one = true;
-                server.close_idle(Duration::ZERO);
-                Some(Duration::ZERO)
+            // What the server itself ended is tried again, however late. A server that fell silent is not waited
+            // for twice.
+            Failure::Lost(_) if elapsed >= Self::AT_ONCE => None,
+            Failure::Lost(_) | Failure::Ended(_) => {
+                let again = !std::mem::replace(&mut self.lost_connection, true);
+                again.then_some(Reason::LostConnection)
             }
-            // It has been demoted, or another one is about to be promoted.
             Failure::ReadOnly(_) => {
-                let patience = server.patience_for_a_writable_host();
-                if self.turned_away > 0 && self.began.elapsed() >= patience {
-                    return None;
-                }
-                self.turned_away += 1;
-                warn!(
-                    attempt = self.turned_away,
-                    "the server takes no writes: trying the next one"
-                );
-                retries.lost_connections.add();
-                server.close_idle(Duration::ZERO);
-                Some(if self.turned_away == 1 {
-                    Duration::ZERO
-                } else {
-                    pause_after(self.turned_away)
-                })
+                let gives_up = self.read_only > 0 && elapsed >= self.patience_for_a_writable_host;
+                self.read_only += 1;
+                (!gives_up).then_some(Reason::ReadOnly { attempt: self.read_only })
             }
-            // Another transaction has just taken a name that the guards saw free: let them look again.
-            Failure::Refused(error) if !self.met_one && is_taken::<S>(error) => {
-                self.met_one = true;
-                Some(Duration::ZERO)
+            Failure::Refused(error) if (self.is_taken_key)(error) => {
+                let again = !std::mem::replace(&mut self.taken_key, true);
+                again.then_some(Reason::TakenKey)
             }
-            _ => None,
+            Failure::Refused(_) | Failure::Unknown { .. } => None,
         }
     }
+}
 
-    /// What the server itself ended is tried again, however late. A server that fell silent is not waited for twice.
-    fn may_lose(&self, failure: &Failure) -> bool {
-        let at_once = || self.began.elapsed() < Self::AT_ONCE;
-        !self.lost_one && (matches!(failure, Failure::Ended(_)) || at_once())
+impl Reason {
+    /// How long to wait before the next attempt.
+    pub(super) fn pause(self) -> Duration {
+        match self {
+            Self::LostConnection | Self::TakenKey | Self::ReadOnly { attempt: 1 } => Duration::ZERO,
+            Self::Conflict { attempt } | Self::ReadOnly { attempt } => pause_after(attempt),
+        }
     }
 }
 
@@ -100,4 +90,94 @@ impl Attempts {
 pub(super) fn pause_after(attempt: u32) -> Duration {
     let longest_ms = 4_u64 << attempt.min(6);
     Duration::from_micros(fastrand::u64(..longest_ms * 1000))
+}
+
+/// Whether the tables may not be what they were when they were looked at.
+pub(super) fn is_about_schema<S: Server>(error: &Error) -> bool {
+    match error {
+        Error::UnknownField { .. }
+        | Error::MissingField { .. }
+        | Error::InvalidValue { .. }
+        | Error::SchemaMismatch { .. } => true,
+        Error::InBatch { error, .. } => is_about_schema::<S>(error),
+        Error::Database { database_code, .. } => S::is_about_schema(database_code),
+        _ => false,
+    }
+}
+
+fn is_taken_key<S: Server>(error: &Error) -> bool {
+    matches!(error, Error::Database { database_code, .. } if S::is_taken_key(database_code))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Reason::{Conflict, LostConnection, ReadOnly, TakenKey};
+    use super::*;
+
+    #[test]
+    fn attempts() {
+        let (lost, ended) = (|| Failure::Lost(String::new()), || Failure::Ended(String::new()));
+        let conflict = || Failure::Conflict(String::new());
+        let refused = |code: &str| {
+            Failure::Refused(Error::Database {
+                doing: "",
+                database_code: code.into(),
+                message: String::new(),
+                retryable: false,
+            })
+        };
+        let read_only = || Failure::ReadOnly(Error::Closed);
+        let collision = || Failure::Refused(Error::TransactionNoCollision);
+        type Met = (u64, Failure, Option<Reason>);
+        let rows: Vec<Vec<Met>> = vec![
+            // what a request meets, one after the other: when (ms), what; why it is tried again
+            vec![
+                (0, conflict(), Some(Conflict { attempt: 1 })),
+                (9000, collision(), Some(Conflict { attempt: 2 })),
+            ],
+            (1..=9)
+                .map(|attempt| (0, conflict(), Some(Conflict { attempt })))
+                .chain([(0, conflict(), None)])
+                .collect(),
+            vec![(999, lost(), Some(LostConnection)), (999, lost(), None)],
+            vec![(1000, lost(), None)],
+            vec![(9000, ended(), Some(LostConnection)), (9000, ended(), None)],
+            vec![(500, lost(), Some(LostConnection)), (600, ended(), None)],
+            vec![
+                (9000, read_only(), Some(ReadOnly { attempt: 1 })),
+                (4999, read_only(), Some(ReadOnly { attempt: 2 })),
+                (5000, read_only(), None),
+            ],
+            vec![(0, refused("taken"), Some(TakenKey)), (0, refused("taken"), None)],
+            vec![(0, refused("other"), None)],
+            vec![(0, Failure::Refused(Error::Closed), None)],
+            vec![(0, Failure::unknown(String::new()), None)],
+        ];
+        for row in rows {
+            let mut attempts = Attempts {
+                patience_for_a_writable_host: Duration::from_secs(5),
+                is_taken_key: |error| matches!(error, Error::Database { database_code, .. } if database_code == "taken"),
+                conflicts: 0,
+                read_only: 0,
+                lost_connection: false,
+                taken_key: false,
+            };
+            for (ms, failure, expected) in row {
+                let decided = attempts.decide(&failure, Duration::from_millis(ms));
+                assert_eq!(decided, expected, "{failure:?} after {ms} ms");
+            }
+        }
+    }
+
+    #[test]
+    fn pauses() {
+        for reason in [LostConnection, TakenKey, ReadOnly { attempt: 1 }] {
+            assert_eq!(reason.pause(), Duration::ZERO, "{reason:?}");
+        }
+        for attempt in [2, 9, 1000] {
+            let longest = Duration::from_millis(4 << attempt.min(6));
+            assert!((ReadOnly { attempt }).pause() < longest);
+            assert!((Conflict { attempt }).pause() < longest);
+        }
+    }
 }

@@ -3,14 +3,17 @@
 
 use std::time::{Duration, Instant};
 
-use tracing::debug;
+use tracing::{debug, warn};
 
-use super::Engine;
-use super::retry::{Attempts, pause_after};
+use super::engine::Engine;
+use super::retry::{Attempts, Reason, is_about_schema, pause_after};
+use crate::engine::clock::Clock;
+use crate::engine::clock::now_ms;
+use crate::engine::operation::{Operation, Write};
+use crate::engine::outcome::Outcome;
 use crate::engine::reads::read;
 use crate::engine::replays::{met_its_key, replay};
-use crate::engine::run::{Stamp, change};
-use crate::engine::{Operation, Outcome, Write, now_ms};
+use crate::engine::run::change;
 use crate::error::{Error, Result};
 use crate::storage::Row;
 use crate::storage::failure::{Answer, Failure, Witness};
@@ -33,16 +36,40 @@ impl<S: Server> Engine<S> {
     }
 
     async fn with_retries(&self, operation: &Operation) -> Result<Outcome> {
-        let mut attempts = Attempts::new();
+        let began = Instant::now();
+        let mut attempts = Attempts::new::<S>(self.server.patience_for_a_writable_host());
         loop {
             let failure = match self.attempt(operation).await {
                 Ok(outcome) => return Ok(outcome),
                 Err(failure) => failure,
             };
-            match attempts.pause(&failure, self) {
-                Some(pause) => tokio::time::sleep(pause).await,
-                None => return Err(self.server.final_error(failure)),
+            let Some(reason) = attempts.decide(&failure, began.elapsed()) else {
+                return Err(self.server.final_error(failure));
+            };
+            self.prepare_for(reason);
+            tokio::time::sleep(reason.pause()).await;
+        }
+    }
+
+    /// Before the next attempt.
+    fn prepare_for(&self, reason: Reason) {
+        match reason {
+            Reason::Conflict { attempt } => {
+                warn!(attempt, "met another transaction: trying again");
+                self.retries.conflicts.add();
             }
+            Reason::LostConnection => {
+                warn!("a connection of the pool was dead: trying another one");
+                self.retries.lost_connections.add();
+                // The pool's other connections are as old, or lead to the same server.
+                self.server.close_idle(Duration::ZERO);
+            }
+            Reason::ReadOnly { attempt } => {
+                warn!(attempt, "the server takes no writes: trying the next one");
+                self.retries.lost_connections.add();
+                self.server.close_idle(Duration::ZERO);
+            }
+            Reason::TakenKey => {}
         }
     }
 
@@ -64,7 +91,7 @@ impl<S: Server> Engine<S> {
 
     async fn attempt_write(&self, write: &Write, now_ms: i64) -> Answer<Outcome> {
         let mut session = self.server.session().await?;
-        let made = change(&mut session, write, Stamp { now_ms, ids: &self.ids }).await;
+        let made = change(&mut session, write, Clock { now_ms, ids: &self.ids }).await;
         drop(session);
         match made {
             Err(Failure::Refused(refusal)) if met_its_key(write, &refusal) => {
@@ -125,21 +152,4 @@ fn can_pass(failure: &Failure) -> bool {
         Failure::Conflict(_) | Failure::ReadOnly(_) | Failure::Lost(_) | Failure::Ended(_) => true,
         Failure::Unknown { .. } => false,
     }
-}
-
-/// Whether the tables may not be what they were when they were looked at.
-pub(super) fn is_about_schema<S: Server>(error: &Error) -> bool {
-    match error {
-        Error::UnknownField { .. }
-        | Error::MissingField { .. }
-        | Error::InvalidValue { .. }
-        | Error::SchemaMismatch { .. } => true,
-        Error::InBatch { error, .. } => is_about_schema::<S>(error),
-        Error::Database { database_code, .. } => S::is_about_schema(database_code),
-        _ => false,
-    }
-}
-
-pub(super) fn is_taken<S: Server>(error: &Error) -> bool {
-    matches!(error, Error::Database { database_code, .. } if S::is_taken_key(database_code))
 }

@@ -5,9 +5,11 @@ use std::time::{Duration, Instant};
 
 use tracing::trace;
 
+use super::super::clock::now_ms;
 use super::super::local::read;
+use super::super::operation::Operation;
+use super::super::outcome::Outcome;
 use super::super::queue::{Command, Queue, Request};
-use super::super::{Operation, Outcome, now_ms};
 use super::reads::{Lane, LaneQueue, Reads};
 use super::worker::{self, Answer, Worker};
 use crate::error::{Error, Result};
@@ -94,7 +96,7 @@ impl Reader {
             let outcome = answer(database, &request.operation);
             let moves = budget.is_some() && outcome.as_ref().is_err_and(is_overdue);
             if !moves {
-                self.reads.requests.began(request.came, began);
+                self.reads.requests.started(request.enqueued, began);
             }
             answers.push((!moves).then_some(outcome));
             if began.elapsed() > LONGEST {

@@ -5,7 +5,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::thread;
 use std::time::Duration;
 
-use super::super::Outcome;
+use super::super::outcome::Outcome;
 use super::super::queue::{Command, Request};
 use super::super::stats::Requests;
 use crate::error::{Error, Result};
@@ -66,7 +66,7 @@ pub(super) fn spawn(
         .name(name.to_owned())
         .spawn(move || work(&source, &tell_others, &mut worker))
         .map(|_| ())
-        .map_err(|error| super::no_thread(&error))
+        .map_err(|error| no_thread(&error))
 }
 
 fn work<W: Worker>(source: &impl Source, tell_others: &impl Fn(), worker: &mut W) {
@@ -79,7 +79,7 @@ fn work<W: Worker>(source: &impl Source, tell_others: &impl Fn(), worker: &mut W
         for command in commands {
             match command {
                 Command::Run(request) => {
-                    source.requests().taken(1);
+                    source.requests().dequeued(1);
                     requests.push(*request);
                 }
                 Command::Flush(done) => {
@@ -121,7 +121,7 @@ fn answer(
         // A worker that does nothing is a bug too: the requests are dropped, and their replies say so.
         let done = if answers.is_empty() { requests.len() } else { answers.len() };
         // Before whoever hears of it asks.
-        source.requests().answered(done);
+        source.requests().finished(done);
         for (request, answer) in requests.drain(..done).zip(answers) {
             match answer {
                 Some(outcome) => request.reply.send(outcome),
@@ -141,4 +141,8 @@ fn is_replaced(error: &Error) -> bool {
 fn message(panic: &(dyn Any + Send)) -> String {
     let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
     text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_else(|| "panic".to_owned())
+}
+
+fn no_thread(error: &std::io::Error) -> Error {
+    Error::Internal(format!("no thread could be started: {error}"))
 }

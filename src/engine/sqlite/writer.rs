@@ -8,13 +8,15 @@ use std::time::{Duration, Instant};
 
 use tracing::{debug, warn};
 
+use super::super::clock::{Clock, Ids, now_ms};
 use super::super::local::{read, write};
+use super::super::operation::{Operation, Write};
+use super::super::outcome::Outcome;
 use super::super::queue::{Command, Queue, Request};
 use super::super::stats::Requests;
-use super::super::{Ids, Operation, Outcome, Stamp, Write, now_ms};
-use super::Counted;
+use super::counted::Counted;
+use super::fairness::LockFairness;
 use super::reads::Reads;
-use super::turns::Turns;
 use super::worker::{self, Answer, Source, Worker};
 use crate::domain::table::TableName;
 use crate::error::{Error, Result};
@@ -43,7 +45,7 @@ pub(super) fn spawn(
         database: None,
         ids: Ids::new(),
         checkpointed: 0,
-        turns: Turns::new(Instant::now()),
+        fairness: LockFairness::new(Instant::now()),
     };
     worker::spawn("credits-writer", source, tell_others, writer)
 }
@@ -68,9 +70,9 @@ struct Writer {
     options: Options,
     database: Option<Database>,
     ids: Ids,
-    /// How many rows had been written when the log was last put back.
+    /// How many rows had been written at the last checkpoint.
     checkpointed: u64,
-    turns: Turns,
+    fairness: LockFairness,
 }
 
 impl Worker for Writer {
@@ -117,8 +119,15 @@ enum Batch {
     Undone,
 }
 
+/// A transaction that has begun.
+struct Begun {
+    at: Instant,
+    /// How many rows this connection had written before.
+    rows_before: u64,
+}
+
 impl Writer {
-    /// Whether the write-ahead log has grown enough to be put back into the file while nobody waits.
+    /// Whether the write-ahead log has grown enough for a checkpoint while no request waits.
     fn wants_checkpoint(&self) -> bool {
         const ROWS: u64 = 1000;
         let written = self.database.as_ref().map_or(0, Database::rows_written);
@@ -127,10 +136,10 @@ impl Writer {
 
     /// Leaves the lock to others if it is their turn, and commits the first requests.
     fn take_turn(&mut self, requests: &[Request]) -> Vec<Result<Outcome>> {
-        if let Some(pause) = self.turns.pause(Instant::now()) {
+        if let Some(pause) = self.fairness.pause(Instant::now()) {
             std::thread::sleep(pause);
         }
-        // Now, and not after the last commit: nobody's answer waited for this.
+        // Now, and not after the last commit: no answer waits for this.
         if let Some(database) = &mut self.database {
             let log_waits = database.checkpoint_if_long();
             if let Some(reads) = &self.reads {
@@ -140,14 +149,14 @@ impl Writer {
         let began = Instant::now();
         let outcomes = self.commit_together(requests);
         let others_wrote = self.database.as_mut().is_some_and(Database::others_wrote);
-        self.turns.had_lock(began, Instant::now(), others_wrote);
+        self.fairness.had_lock(began, Instant::now(), others_wrote);
         outcomes
     }
 
     /// Runs requests in one transaction, as many as the time allows. If one of them fails half way, that
     /// transaction is undone and each request gets its own: a bad request leaves its neighbours alone.
     fn commit_together(&mut self, requests: &[Request]) -> Vec<Result<Outcome>> {
-        match self.attempt(requests) {
+        match self.run_batch(requests) {
             Ok(Batch::Committed(outcomes)) => outcomes,
             Ok(Batch::Undone) => {
                 warn!(
@@ -162,7 +171,7 @@ impl Writer {
     }
 
     fn commit_alone(&mut self, request: &Request) -> Result<Outcome> {
-        let mut attempt = || self.attempt(std::slice::from_ref(request));
+        let mut attempt = || self.run_batch(std::slice::from_ref(request));
         let batch = match attempt() {
             // Of requests that go together, after the first: all of them were undone.
             Err(Error::TransactionNoCollision) => attempt()?,
@@ -176,20 +185,20 @@ impl Writer {
     }
 
     /// One transaction, from BEGIN to COMMIT. An error means that nothing of it is in the database.
-    fn attempt(&mut self, requests: &[Request]) -> Result<Batch> {
-        let attempt = self.try_transaction(requests);
-        if !matches!(attempt, Ok(Batch::Committed(_)))
+    fn run_batch(&mut self, requests: &[Request]) -> Result<Batch> {
+        let batch = self.transact(requests);
+        if !matches!(batch, Ok(Batch::Committed(_)))
             && let Some(database) = &mut self.database
         {
             database.rollback();
         }
-        if let Err(error) = &attempt
+        if let Err(error) = &batch
             && is_distrusted(error)
             && self.place != Place::Memory
         {
             self.reopen(error);
         }
-        attempt
+        batch
     }
 
     /// Opens the file anew. After a failed write the old connection goes last: with the last connection
@@ -214,55 +223,83 @@ impl Writer {
         }
     }
 
-    fn try_transaction(&mut self, requests: &[Request]) -> Result<Batch> {
-        let database = match &mut self.database {
-            Some(database) => database,
-            none => {
-                self.checkpointed = 0;
-                none.insert(Database::open(&self.place, self.options, Role::Writer)?)
-            }
-        };
+    /// One transaction, from BEGIN to COMMIT.
+    fn transact(&mut self, requests: &[Request]) -> Result<Batch> {
+        self.ensure_open()?;
+        let begun = self.begin(requests.len())?;
+        let Some(outcomes) = self.run_each(requests, begun.at)? else { return Ok(Batch::Undone) };
+        self.commit(&requests[..outcomes.len()], &begun)?;
+        Ok(Batch::Committed(outcomes))
+    }
+
+    fn ensure_open(&mut self) -> Result<()> {
+        if self.database.is_none() {
+            self.checkpointed = 0;
+            self.database = Some(Database::open(&self.place, self.options, Role::Writer)?);
+        }
+        Ok(())
+    }
+
+    /// Takes the database's lock, for so many requests.
+    fn begin(&mut self, requests: usize) -> Result<Begun> {
         let asked = Instant::now();
-        database.begin_write().inspect_err(|error| {
+        if let Err(error) = self.database()?.begin_write() {
             if matches!(error, Error::DatabaseBusy { .. }) {
                 let waited_ms = asked.elapsed().as_millis();
-                warn!(
-                    requests = requests.len(),
-                    waited_ms, "somebody else holds the database's lock"
-                );
+                warn!(requests, waited_ms, "another connection holds the database's lock");
                 self.counted.lock_timeouts.add();
             }
-        })?;
-        let began = Instant::now();
-        self.counted.lock_waits.count_time(began - asked);
-        let written_before = database.rows_written();
+            return Err(error);
+        }
+        let at = Instant::now();
+        self.counted.lock_waits.count_time(at - asked);
+        Ok(Begun { at, rows_before: self.database()?.rows_written() })
+    }
+
+    /// Runs the first requests, as many as the time allows. `None`: one of them failed after it had written
+    /// something.
+    fn run_each(
+        &mut self,
+        requests: &[Request],
+        began: Instant,
+    ) -> Result<Option<Vec<Result<Outcome>>>> {
         let mut outcomes = Vec::with_capacity(requests.len());
         for request in requests {
+            let database = self.database.as_mut().ok_or_else(not_open)?;
             let written = database.rows_written();
-            let outcome = run(database, &request.operation, &self.ids);
+            let outcome = execute(database, &request.operation, &self.ids);
             let half_done = database.rows_written() != written || !database.in_transaction();
             match outcome {
                 Err(error) if half_done && requests.len() == 1 => return Err(error),
-                Err(_) if half_done => return Ok(Batch::Undone),
+                Err(_) if half_done => return Ok(None),
                 outcome => outcomes.push(outcome),
             }
             if began.elapsed() > LONGEST_HOLD {
                 break;
             }
         }
+        Ok(Some(outcomes))
+    }
+
+    /// Commits what these requests wrote.
+    fn commit(&mut self, requests: &[Request], begun: &Begun) -> Result<()> {
+        let database = self.database()?;
+        let rows = database.rows_written() - begun.rows_before;
         let committing = Instant::now();
         database.commit()?;
         let commit_time = committing.elapsed();
-        let rows = database.rows_written() - written_before;
         // Refusals alone have nothing to wait for.
         if rows > 0 {
             self.counted.commits.count_time(commit_time);
         }
-        let done = &requests[..outcomes.len()];
-        self.counted.stats.batches.count(done.len() as u64);
-        done.iter().for_each(|request| self.queue.requests.began(request.came, began));
-        debug!(requests = done.len(), rows, commit_us = commit_time.as_micros(), "committed");
-        Ok(Batch::Committed(outcomes))
+        self.counted.stats.batches.count(requests.len() as u64);
+        requests.iter().for_each(|request| self.queue.requests.started(request.enqueued, begun.at));
+        debug!(requests = requests.len(), rows, commit_us = commit_time.as_micros(), "committed");
+        Ok(())
+    }
+
+    fn database(&mut self) -> Result<&mut Database> {
+        self.database.as_mut().ok_or_else(not_open)
     }
 
     fn create_tables(&mut self, tables: &[TableName]) -> Result<Outcome> {
@@ -285,12 +322,16 @@ fn is_distrusted(error: &Error) -> bool {
     matches!(error, Error::Database { database_code, .. } if !database_code.starts_with("SQLITE_CONSTRAINT"))
 }
 
+fn not_open() -> Error {
+    Error::Internal("the database is not open".to_owned())
+}
+
 fn is_failed_write(error: &Error) -> bool {
     let failed = |code: &str| code.starts_with("SQLITE_IOERR") || code.starts_with("SQLITE_FULL");
     matches!(error, Error::Database { database_code, .. } if failed(database_code))
 }
 
-fn run(database: &mut Database, operation: &Operation, ids: &Ids) -> Result<Outcome> {
+fn execute(database: &mut Database, operation: &Operation, ids: &Ids) -> Result<Outcome> {
     match operation {
         Operation::Write(change) => write_with_new_ids(database, change, ids),
         Operation::Read(question) => read(database, question, now_ms()),
@@ -306,13 +347,13 @@ fn run(database: &mut Database, operation: &Operation, ids: &Ids) -> Result<Outc
 fn write_with_new_ids(database: &mut Database, change: &Write, ids: &Ids) -> Result<Outcome> {
     const ATTEMPTS: usize = 3;
     let before = database.rows_written();
-    let mut outcome = write(database, change, Stamp { now_ms: now_ms(), ids });
+    let mut outcome = write(database, change, Clock { now_ms: now_ms(), ids });
     for _ in 1..ATTEMPTS {
         let collided = matches!(outcome, Err(Error::TransactionNoCollision));
         if !collided || database.rows_written() != before {
             break;
         }
-        outcome = write(database, change, Stamp { now_ms: now_ms(), ids });
+        outcome = write(database, change, Clock { now_ms: now_ms(), ids });
     }
     outcome
 }

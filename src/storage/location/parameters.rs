@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use super::postgres::{encode, invalid};
+use super::encoding::{encode, invalid};
 use crate::error::{Error, Result};
 
 /// What becomes of a parameter.

@@ -4,10 +4,10 @@ use std::net::IpAddr;
 use std::str::FromStr;
 use std::time::Duration;
 
+use super::encoding::{encode, invalid, percent_decode};
 use super::parameters::{Said, Variables};
-use super::percent_decode;
 use super::tls::Tls;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::storage::search_path::SearchPath;
 
 /// Where a PostgreSQL database is, as whom to connect and how safely.
@@ -314,15 +314,6 @@ fn host(name: &str) -> Result<String> {
         }
         name => Ok(name.to_owned()),
     }
-}
-
-pub(super) fn invalid(reason: &str) -> Error {
-    Error::InvalidUrl { reason: reason.to_owned() }
-}
-
-/// What is wrong is most likely a character of the password that means something else in a URL.
-pub(super) fn encode(what: &str, how: &str) -> Error {
-    invalid(&format!("{what}; special characters of the password must be percent-encoded ({how})"))
 }
 
 #[cfg(test)]

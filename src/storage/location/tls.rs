@@ -1,7 +1,7 @@
 //! How safely a URL wants to connect: what libpq and postgres.js say of encryption.
 
+use super::encoding::invalid;
 use super::parameters::Said;
-use super::postgres::invalid;
 use crate::error::Result;
 
 /// How the connection is encrypted.

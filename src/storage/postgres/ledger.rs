@@ -16,7 +16,8 @@ use super::limits::counts;
 use super::rows::{get, internal, read_charges, read_grant, read_grants, read_rows, read_time};
 use super::statement::{Statement, text_or_null, texts};
 use super::value::{Param, time_type};
-use crate::domain::charge::{Charge, ChargeFacts, Grant, left_of};
+use crate::domain::charge::{Charge, ChargeFacts};
+use crate::domain::grant::{Grant, total_remaining};
 use crate::domain::grant::{GrantFacts, NewGrant};
 use crate::domain::refund::Refundable;
 use crate::domain::table::{TableName, TaskKind};
@@ -261,7 +262,8 @@ impl Session {
         wanted: &BTreeMap<String, i64>,
         now_ms: i64,
     ) -> Answer<()> {
-        let covered = |user_id: &str| left_of(facts.grants.get(user_id).into_iter().flatten());
+        let covered =
+            |user_id: &str| total_remaining(facts.grants.get(user_id).into_iter().flatten());
         let short: Vec<String> = wanted
             .iter()
             .filter(|(user_id, credits)| covered(user_id) < **credits)

@@ -6,7 +6,8 @@ use tokio_postgres::Row as DatabaseRow;
 use tokio_postgres::types::{FromSql, Type, WrongType};
 
 use super::value::{needs_cast, read, read_as_sent, to_ms};
-use crate::domain::charge::{Charge, Grant};
+use crate::domain::charge::Charge;
+use crate::domain::grant::Grant;
 use crate::error::Error;
 use crate::storage::Row;
 use crate::storage::failure::{Answer, Failure};

@@ -8,7 +8,7 @@ use super::Session;
 use super::rows::{Whole, get, read_grants, read_rows};
 use super::statement::{Statement, integer, text, texts};
 use super::value::Param;
-use crate::domain::charge::Grant;
+use crate::domain::grant::Grant;
 use crate::domain::table::{TableName, TaskKind};
 use crate::storage::failure::{Answer, Failure};
 use crate::storage::schema::quote;

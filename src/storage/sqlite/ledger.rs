@@ -3,7 +3,8 @@
 use super::database::Database;
 use super::driver;
 use super::error::Doing;
-use crate::domain::charge::{Charge, ChargeFacts, Grant};
+use crate::domain::charge::{Charge, ChargeFacts};
+use crate::domain::grant::Grant;
 use crate::domain::grant::{GrantFacts, NewGrant};
 use crate::domain::plan::{self, Plan, RowChange};
 use crate::domain::refund::Refundable;

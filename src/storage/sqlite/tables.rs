@@ -6,7 +6,8 @@ use super::driver;
 use super::error::Doing;
 use crate::domain::table::TableName;
 use crate::error::Result;
-use crate::storage::dialect::sqlite::schema::{self, Declared};
+use crate::storage::dialect::sqlite::declared::Declared;
+use crate::storage::dialect::sqlite::schema;
 use crate::storage::schema::Schema;
 use crate::storage::times::TimestampUnit;
 

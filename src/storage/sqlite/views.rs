@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::database::Database;
 use super::driver;
 use super::error::Doing;
-use crate::domain::charge::Grant;
+use crate::domain::grant::Grant;
 use crate::domain::table::TableName;
 use crate::error::Result;
 use crate::storage::dialect::sqlite::cell::Row as _;

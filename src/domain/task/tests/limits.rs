@@ -41,7 +41,7 @@ fn limits_of_a_plan() -> Result<()> {
         let task = NewTask::parse(Media, task, Some(&Value::Integer(0)), &fields(&options))?;
         let funds = ChargeFacts { user_exists: true, ..ChargeFacts::default() };
         let facts = NewTaskFacts { active, free_trials_used, funds, ..NewTaskFacts::default() };
-        let planned = plan_new_task(&task, &facts, ids(), 0).map(|plan| plan.free_trials);
+        let planned = plan_new_task(&task, &facts, stamp(0)).map(|plan| plan.free_trials);
         assert_eq!(planned.map_err(|error| error.code()), expected, "{task:?} {facts:?}");
     }
     Ok(())
@@ -84,7 +84,7 @@ fn a_trial_comes_back_when_its_task_fails() -> Result<()> {
     for (free_trial, status, patched, expected) in with_status.into_iter().chain(with_mark) {
         let task = TaskFacts { free_trial: Some(free_trial), ..task(status, None) };
         let patch = patch(fields(&patched))?;
-        let (plan, _) = plan_patch(&patch, &task, &OnCharge::Nothing, Vec::new(), ids(), 0);
+        let (plan, _) = plan_patch(&patch, &task, OnCharge::Nothing, stamp(0));
         assert_eq!(plan.free_trials, expected, "{task:?} {patch:?}");
         // What was used up for good is none any more, so that it can't count twice.
         let used_up = free_trial && patch.fails() && task.status == "translating";
@@ -93,7 +93,7 @@ fn a_trial_comes_back_when_its_task_fails() -> Result<()> {
         let row = plan.rows.last().and_then(|row| row.fields.get("isFreeTrial"));
         assert_eq!(row, mark, "{task:?} {patch:?}");
         let uncounted = TaskFacts { free_trial: None, ..task };
-        let (plan, _) = plan_patch(&patch, &uncounted, &OnCharge::Nothing, Vec::new(), ids(), 0);
+        let (plan, _) = plan_patch(&patch, &uncounted, OnCharge::Nothing, stamp(0));
         assert_eq!(plan.free_trials, 0, "{uncounted:?} {patch:?}");
     }
     Ok(())

@@ -36,7 +36,10 @@ fn patches() -> Result<()> {
         let checked = patch.check(&task, charge.as_ref(), true);
         let draws = checked
             .as_ref()
-            .map(|found| found.refundable().map_or(0, |some| some.draws.len() as i64))
+            .map(|found| match found {
+                OnCharge::Refunds(refundable) => refundable.draws.len() as i64,
+                OnCharge::Nothing | OnCharge::GivesAway { .. } => 0,
+            })
             .map_err(Error::code);
         assert_eq!(draws, expected, "{patch:?} {charge:?}");
     }
@@ -98,7 +101,7 @@ fn a_charge_remembers_that_its_task_was_given_away() -> Result<()> {
         let charge = Charge { metadata, ..charge("u", false, "[]") };
         let task = task("failed", Some("c"));
         let on_charge = patch.check(&task, Some(&charge), false)?;
-        let (plan, refund) = plan_patch(&patch, &task, &on_charge, Vec::new(), ids(), 9);
+        let (plan, refund) = plan_patch(&patch, &task, on_charge.clone(), stamp(9));
         let of_charge = plan.rows.iter().find(|row| row.table == TableName::Credit);
         let written = of_charge.and_then(|row| row.fields.get("metadata").cloned());
         assert_eq!(written, expected.map(|json| Value::Json(json.to_owned())), "{charge:?}");
@@ -132,7 +135,7 @@ fn a_failing_patch_always_says_what_was_refunded() -> Result<()> {
     for (status, says) in rows {
         let patch = patch(fields(&[("status", text(status))]))?;
         let (plan, refund) =
-            plan_patch(&patch, &task("pending", None), &OnCharge::Nothing, Vec::new(), ids(), 9);
+            plan_patch(&patch, &task("pending", None), OnCharge::Nothing, stamp(9));
         assert_eq!(refund, says.then(Refund::default), "{status}");
         assert_eq!(plan.rows[0].fields.get("updatedAt"), Some(&Value::TimeMs(9)));
     }

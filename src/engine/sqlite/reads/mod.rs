@@ -10,9 +10,10 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value as Json;
 
+use super::super::operation::{Operation, Read};
+use super::super::outcome::Reply;
 use super::super::queue::{Command, Done, Request};
 use super::super::stats::Requests;
-use super::super::{Operation, Read, Reply};
 use super::worker::Source;
 use crate::error::Error;
 
@@ -167,7 +168,7 @@ impl Reads {
 
     /// Appends a question to its lane, or refuses it if too many wait.
     pub(super) fn push(&self, read: Read, reply: Reply) {
-        let came = Instant::now();
+        let enqueued = Instant::now();
         let mut state = self.lock();
         if state.queued >= self.capacity {
             drop(state);
@@ -175,9 +176,9 @@ impl Reads {
             return reply.send(Err(Error::Overloaded { waiting: self.capacity }));
         }
         let lane = Lane::of(&read);
-        let request = Request { operation: Operation::Read(read), reply, came };
+        let request = Request { operation: Operation::Read(read), reply, enqueued };
         self.append(&mut state, lane, Box::new(request));
-        self.requests.came(state.queued);
+        self.requests.enqueued(state.queued);
     }
 
     /// Moves a question that took too long to the last lane.
@@ -311,7 +312,7 @@ impl Source for LaneQueue {
     /// Gives requests back: it may be the turn of others that came meanwhile.
     fn left_over(&self, requests: Vec<Request>) -> Vec<Request> {
         let mut state = self.reads.lock();
-        self.reads.requests.answered(requests.len());
+        self.reads.requests.finished(requests.len());
         state.queued += requests.len();
         let waiting = &mut state.lanes[self.lane as usize];
         requests.into_iter().rev().for_each(|request| waiting.give_back(Box::new(request)));

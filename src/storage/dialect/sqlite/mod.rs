@@ -5,6 +5,7 @@
 
 pub mod books;
 pub mod cell;
+pub mod declared;
 pub mod facts;
 pub mod rows;
 pub mod schema;

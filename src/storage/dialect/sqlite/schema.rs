@@ -2,12 +2,12 @@
 //! values of those that hold times.
 
 use super::Statement;
-use super::cell::Row;
-use super::units::{self, Sample, find_unit};
+use super::declared::Declared;
+use super::units::{self, find_unit};
 use crate::domain::table::{TableName, TaskKind};
 use crate::error::Result;
 use crate::storage::roles::Role;
-use crate::storage::schema::{Column, Dialect, Kind, Limit, Schema, camel_case, quote};
+use crate::storage::schema::{Column, Dialect, Kind, Schema, quote};
 use crate::storage::times::TimestampUnit;
 
 /// A row for each column of a table, to be read by [`Declared::read`].
@@ -85,109 +85,11 @@ fn misfit(role: Role, column: &Column, _: Option<&Column>) -> Option<String> {
     Some(needed.to_owned())
 }
 
-/// A column as `PRAGMA table_info` tells it.
-pub struct Declared {
-    pub(super) name: String,
-    declared_type: String,
-    not_null: bool,
-    default: Option<String>,
-    unique: bool,
-    /// Some of its values, if it holds times.
-    pub(super) samples: Vec<Sample>,
-}
-
 /// What a column that is missing would be declared as.
 fn sql_type(kind: Kind) -> &'static str {
     match kind {
         Kind::Text => "text",
         Kind::Boolean => "integer DEFAULT false",
         _ => "integer",
-    }
-}
-
-impl Declared {
-    /// Reads a row of [`columns`].
-    pub fn read(row: &impl Row) -> Self {
-        let text = |at| row.cell(at).into_text().map(|text| text.into_owned());
-        let is = |at| row.cell(at).whole().is_some_and(|number| number != 0);
-        Self {
-            name: text(0).unwrap_or_default(),
-            declared_type: text(1).unwrap_or_default().to_ascii_uppercase(),
-            not_null: is(2),
-            default: text(3),
-            unique: is(4),
-            samples: Vec::new(),
-        }
-    }
-
-    /// Takes a row of [`samples`].
-    pub fn add_sample(&mut self, row: &impl Row) {
-        self.samples.push(Sample::new(&row.cell(0)));
-    }
-
-    fn into_column(self) -> Column {
-        Column {
-            key: camel_case(&self.name),
-            kind: self.kind(),
-            limit: Limit::None,
-            not_null: self.not_null,
-            has_default: self.default.is_some(),
-            name: self.name,
-            sql_type: self.declared_type,
-            unique: self.unique,
-            type_id: 0,
-        }
-    }
-
-    /// What the column holds: by its declared type, as <https://sqlite.org/datatype3.html> reads it.
-    /// Drizzle declares times and booleans as `integer`, so their default and name must tell.
-    pub(super) fn kind(&self) -> Kind {
-        let declared = |part: &str| self.declared_type.contains(part);
-        if declared("JSON") {
-            Kind::Json
-        } else if declared("BOOL") {
-            Kind::Boolean
-        } else if declared("DATE") || declared("TIME") {
-            Kind::Timestamp
-        } else if declared("INT") {
-            if self.is_boolean() {
-                Kind::Boolean
-            } else if self.is_timestamp() {
-                Kind::Timestamp
-            } else {
-                Kind::Integer
-            }
-        } else if declared("CHAR") || declared("CLOB") || declared("TEXT") {
-            Kind::Text
-        } else if declared("REAL") || declared("FLOA") || declared("DOUB") {
-            Kind::Real
-        } else {
-            Kind::Other
-        }
-    }
-
-    fn is_boolean(&self) -> bool {
-        let default = self.default.as_deref().unwrap_or_default();
-        default.eq_ignore_ascii_case("true")
-            || default.eq_ignore_ascii_case("false")
-            || self.name.starts_with("is_")
-            || self.name.starts_with("has_")
-    }
-
-    fn is_timestamp(&self) -> bool {
-        self.name.ends_with("_at") || self.default_clock().is_some()
-    }
-
-    /// The unit of the clock that fills this column in, if its default is one.
-    pub(super) fn default_clock(&self) -> Option<TimestampUnit> {
-        let default = self.default.as_deref()?.to_ascii_lowercase();
-        let clock =
-            ["julianday", "unixepoch", "strftime"].iter().any(|name| default.contains(name));
-        let milliseconds = default.contains("86400000") || default.contains("1000");
-        match (clock, milliseconds) {
-            (false, _) => None,
-            (true, true) => Some(TimestampUnit::Milliseconds),
-            (true, false) => Some(TimestampUnit::Seconds),
-        }
     }
 }

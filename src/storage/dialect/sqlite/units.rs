@@ -3,8 +3,7 @@
 use std::ops::Range;
 
 use super::Statement;
-use super::cell::Cell;
-use super::schema::Declared;
+use super::declared::{Declared, Sample};
 use crate::domain::table::{TableName, TaskKind};
 use crate::error::{Error, Result};
 use crate::storage::schema::{Kind, quote};
@@ -147,21 +146,7 @@ fn of_column(table: TableName, column: &Declared) -> Option<Evidence> {
     Unit::ALL.into_iter().find_map(evidence)
 }
 
-/// A value of a column of times; `None` if it is none, such as text.
-pub(super) struct Sample(Option<f64>);
-
 impl Sample {
-    /// A value that was found.
-    pub(super) fn new(stored: &Cell<'_>) -> Self {
-        let is_time = stored.time_ms(TimestampUnit::Milliseconds).is_some();
-        Self(match stored {
-            // To tell the unit, a float is exact enough.
-            Cell::Integer(number) => Some(*number as f64),
-            Cell::Real(number) if is_time => Some(*number),
-            _ => None,
-        })
-    }
-
     /// A number below the first of milliseconds is seconds: as milliseconds it would be before March 1973, and as
     /// seconds it reaches to the year 5138. It is the same with microseconds, a thousand times later. What is before
     /// 1973 or after 5138 in every unit, or has a fraction, no clock of an app has written.

@@ -18,6 +18,7 @@
 
 #[cfg(target_os = "linux")]
 mod descriptors;
+mod kind;
 #[cfg(target_os = "linux")]
 mod log_writes;
 #[cfg(target_os = "linux")]
@@ -26,27 +27,10 @@ mod system_calls;
 #[cfg(target_os = "linux")]
 pub(super) use system_calls::install;
 
+pub use kind::Locking;
+
 /// Nothing to replace here.
 #[cfg(not(target_os = "linux"))]
 pub(super) fn install() -> Locking {
     Locking::System
-}
-
-/// Whose locks this process takes, for diagnostics.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Locking {
-    /// Open file description locks: safe beside another copy of SQLite in this process.
-    OpenFileDescription,
-    /// The system's own way.
-    System,
-}
-
-impl Locking {
-    /// The name in diagnostics.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::OpenFileDescription => "ofd",
-            Self::System => "system",
-        }
-    }
 }

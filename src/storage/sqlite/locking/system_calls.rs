@@ -9,8 +9,8 @@ use std::sync::{LazyLock, Mutex, MutexGuard, PoisonError};
 
 use rusqlite::ffi;
 
-use super::Locking;
 use super::descriptors::{Closing, Descriptors, FileId};
+use super::kind::Locking;
 use super::log_writes::{self, Waiting, Write};
 
 /// For the test that shows what happens without the replacement. Nobody else may want this.

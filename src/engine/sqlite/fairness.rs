@@ -8,14 +8,14 @@ use std::time::{Duration, Instant};
 
 /// How the writer has been using the lock.
 #[derive(Debug)]
-pub(super) struct Turns {
+pub(super) struct LockFairness {
     others_wrote: Option<Instant>,
     long_pause: Option<Instant>,
     window_began: Instant,
     busy: Duration,
 }
 
-impl Turns {
+impl LockFairness {
     /// Longer than the sleeps between the first looks of SQLite's handler, which make up 130 ms.
     const PAUSE: Duration = Duration::from_millis(26);
     const WINDOW: Duration = Duration::from_millis(100);
@@ -79,13 +79,13 @@ mod tests {
         for (batches, now, expected) in rows {
             let start = Instant::now();
             let at = |ms: u64| start + Duration::from_millis(ms);
-            let mut turns = Turns::new(start);
+            let mut fairness = LockFairness::new(start);
             for (began, ended, others_wrote) in &batches {
-                turns.had_lock(at(*began), at(*ended), *others_wrote);
+                fairness.had_lock(at(*began), at(*ended), *others_wrote);
             }
             let expected = expected.map(Duration::from_millis);
-            assert_eq!(turns.pause(at(now)), expected, "{batches:?}");
-            assert_eq!(turns.pause(at(now)), None, "twice");
+            assert_eq!(fairness.pause(at(now)), expected, "{batches:?}");
+            assert_eq!(fairness.pause(at(now)), None, "twice");
         }
     }
 
@@ -93,12 +93,12 @@ mod tests {
     fn long_pauses_are_apart() {
         let start = Instant::now();
         let at = |ms: u64| start + Duration::from_millis(ms);
-        let mut turns = Turns::new(start);
-        turns.had_lock(at(0), at(1), true);
+        let mut fairness = LockFairness::new(start);
+        fairness.had_lock(at(0), at(1), true);
         let mut pauses_ms = Vec::new();
         for window in 1..10 {
-            turns.had_lock(at((window - 1) * 110), at(window * 110), false);
-            pauses_ms.push(turns.pause(at(window * 110)).unwrap().as_millis());
+            fairness.had_lock(at((window - 1) * 110), at(window * 110), false);
+            pauses_ms.push(fairness.pause(at(window * 110)).unwrap().as_millis());
         }
         assert_eq!(pauses_ms, [26, 26, 26, 102, 26, 26, 26, 102, 26]);
     }

@@ -1,10 +1,33 @@
-//! New names for charges and grants.
+//! When a request runs, and new names for the rows that it makes.
 
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use uuid::Uuid;
 
-use crate::domain::charge::NewIds;
+use crate::domain::plan::{NewIds, Stamp};
+
+/// When a request runs, and what names the rows that it makes.
+#[derive(Debug, Clone, Copy)]
+pub struct Clock<'i> {
+    /// The time, in epoch milliseconds.
+    pub now_ms: i64,
+    /// New names.
+    pub ids: &'i Ids,
+}
+
+impl Clock<'_> {
+    /// The stamp of a row that is written now.
+    pub(super) fn stamp(self) -> Stamp {
+        Stamp { now_ms: self.now_ms, ids: self.ids.next(self.now_ms) }
+    }
+}
+
+/// The time, in epoch milliseconds. A clock before 1970 counts as 1970.
+pub(super) fn now_ms() -> i64 {
+    let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since_epoch.as_millis()).unwrap_or(i64::MAX)
+}
 
 /// Makes ids and transaction numbers, each of them once in this process.
 ///

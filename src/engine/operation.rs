@@ -1,0 +1,107 @@
+//! What a caller can ask for.
+
+use crate::domain::charge::ChargeRequest;
+use crate::domain::credits::Credits;
+use crate::domain::grant::NewGrant;
+use crate::domain::settle::Settlement;
+use crate::domain::statement::Query;
+use crate::domain::table::{TableName, TaskKind};
+use crate::domain::task::{NewTask, Step, TaskPatch};
+use crate::storage::books::Shelf;
+use crate::storage::{Filter, Page, StuckFilter};
+
+/// What a caller can ask for.
+#[derive(Debug, Clone)]
+pub enum Operation {
+    /// A change of the ledger.
+    Write(Write),
+    /// Something that a page shows.
+    Read(Read),
+    /// Make those of these tables that are not there yet.
+    CreateTables(Vec<TableName>),
+    /// Say what was found when the database was opened.
+    Diagnose,
+    /// Say what the engine has counted.
+    Stats,
+}
+
+/// A change of the ledger. Each is one transaction.
+#[derive(Debug, Clone)]
+pub enum Write {
+    /// `createMediaTask`, `createAITask`, `consumeCredits`
+    Charge(Charging),
+    /// `createMediaTasks`, `consumeCreditsBatch`: all of them or none.
+    Together(Vec<Charging>),
+    /// `createCredit`
+    Grant(NewGrant),
+    /// `updateMediaTaskById`, `updateAITaskById`
+    UpdateTask(TaskPatch),
+    /// `chargeMediaTask`, `chargeAITask`
+    Step(Step),
+    /// `settleMediaTask`, `settleAITask`, `refundCredits`
+    Settle(Settlement),
+    /// `repairLedger`: the books of these users, all together.
+    Repair(Vec<String>),
+}
+
+/// A request that charges, if it costs anything. Its user is known before the database is asked.
+#[derive(Debug, Clone)]
+pub enum Charging {
+    /// A new task.
+    Task(NewTask),
+    /// A charge by itself.
+    Consume(ChargeRequest),
+}
+
+impl Charging {
+    /// Whose credits it takes.
+    pub fn user_id(&self) -> &str {
+        match self {
+            Self::Task(task) => &task.user_id,
+            Self::Consume(request) => &request.user_id,
+        }
+    }
+
+    /// What it costs; nothing, if `None`.
+    pub fn charge(&self) -> Option<&ChargeRequest> {
+        match self {
+            Self::Task(task) => task.charge.as_ref(),
+            Self::Consume(request) => Some(request),
+        }
+    }
+}
+
+/// Something that a page shows.
+#[derive(Debug, Clone)]
+pub enum Read {
+    /// `findMediaTaskById`, and any other row by its id.
+    Find(TableName, String),
+    /// `hasActiveMediaTask`: in one of these states.
+    HasActiveTask(String, Vec<String>),
+    /// `getActiveMediaTasks`: in one of these states.
+    ActiveTasks(String, Vec<String>),
+    /// `getMediaTaskHistory`
+    TaskHistory(String, Page),
+    /// `getRemainingCredits`
+    Balance(String),
+    /// `quoteCredits`
+    Quote(String, Credits),
+    /// `getCredits`, `getAITasks`
+    List(Filter, Page),
+    /// The same, with the users whose rows these are.
+    ListWithUsers(Filter, Page),
+    /// `getCreditsCount`, `getAITasksCount`
+    Count(Filter),
+    /// `getMediaTaskCharges`, `getAITaskCharges`
+    TaskCharges(TaskKind, String),
+    /// `findStuckMediaTasks`, `findStuckAITasks`
+    StuckTasks(StuckFilter),
+    /// `getBalance`
+    Purse(String),
+    /// `getStatement`
+    Statement(String, Query),
+    /// `auditLedger`
+    Audit(Shelf),
+    /// `repairLedger`, without writing anything.
+    Fixes(Vec<String>),
+}

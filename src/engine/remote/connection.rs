@@ -1,0 +1,154 @@
+//! A share of an engine over a server.
+
+use std::sync::{Arc, LazyLock};
+
+use tokio::runtime::{Builder, Runtime};
+use tokio_util::task::TaskTracker;
+
+use super::batch::Job;
+use super::engine::{Engine, Settings};
+use crate::engine::operation::{Operation, Write};
+use crate::engine::outcome::{Outcome, Reply};
+use crate::engine::registry::{Lease, Registry};
+use crate::engine::stats::Calls;
+use crate::error::{Error, Result};
+use crate::storage::server::Server;
+
+/// The engines of one kind of server.
+pub(in crate::engine) type Engines<S> = Registry<<S as Server>::Url, Engine<S>>;
+
+/// One runtime for all engines of a process: its threads only wait for sockets.
+static RUNTIME: LazyLock<Result<Runtime, String>> = LazyLock::new(|| {
+    Builder::new_multi_thread()
+        .worker_threads(2)
+        .thread_name("credits-network")
+        .enable_all()
+        .build()
+        .map_err(|error| error.to_string())
+});
+
+/// A share of the engine of one database. The last one to be closed closes the pool.
+pub struct Connection<S: Server> {
+    engine: Arc<Engine<S>>,
+    lease: Lease<S::Url, Engine<S>>,
+    /// What was sent through this share.
+    requests: TaskTracker,
+}
+
+impl<S: Server> Connection<S> {
+    /// Joins the engine of this database, or makes it. Nothing is connected yet.
+    pub(in crate::engine) fn join(
+        engines: &'static Engines<S>,
+        url: &S::Url,
+        settings: Settings<S::Options>,
+    ) -> Result<Self> {
+        let runtime = runtime()?;
+        let (engine, lease) = engines.join(
+            url.clone(),
+            |engine| engine.settings == settings,
+            || {
+                let engine = Arc::new(Engine::new(url, settings.clone())?);
+                runtime.spawn(Arc::clone(&engine).close_idle());
+                Ok(engine)
+            },
+        )?;
+        Ok(Self { engine, lease, requests: TaskTracker::new() })
+    }
+
+    pub(in crate::engine) fn calls(&self) -> &Arc<Calls> {
+        &self.engine.stats.calls
+    }
+
+    /// Sends a request. The reply comes from another thread, but for statistics.
+    pub fn submit(&self, operation: Operation, reply: Reply) {
+        if matches!(operation, Operation::Stats) {
+            return reply.send(Ok(Outcome::Stats(self.engine.report())));
+        }
+        match runtime() {
+            Ok(runtime) => self.sender(runtime).send(operation, reply),
+            Err(error) => reply.send(Err(error)),
+        }
+    }
+
+    /// Sends a request that names a user by a number, which is refused with this where ids are none.
+    pub fn submit_by_number(&self, operation: Operation, refusal: Error, reply: Reply) {
+        let runtime = match runtime() {
+            Ok(runtime) => runtime,
+            Err(error) => return reply.send(Err(error)),
+        };
+        let sender = self.sender(runtime);
+        let answer = move |are_numbers: Result<bool>| match are_numbers {
+            Ok(true) => sender.send(operation, reply),
+            Ok(false) => reply.send(Err(refusal)),
+            Err(error) => reply.send(Err(error)),
+        };
+        if let Some(are_numbers) = self.engine.server.knows_numbered_users() {
+            return answer(Ok(are_numbers));
+        }
+        let engine = Arc::clone(&self.engine);
+        let look = async move { answer(engine.server.has_numbered_users().await) };
+        self.requests.spawn_on(look, runtime.handle());
+    }
+
+    /// Gives the share back. `done` is called, from another thread, when everything that was sent
+    /// through it is answered and, if it was the last share, the pool is closed.
+    pub fn close(self, done: impl FnOnce() + Send + 'static) {
+        let Ok(runtime) = runtime() else { return done() };
+        let Self { engine, lease, requests } = self;
+        let last = lease.end();
+        requests.close();
+        runtime.spawn(async move {
+            requests.wait().await;
+            if last {
+                engine.server.close();
+            }
+            done();
+        });
+    }
+
+    fn sender(&self, runtime: &'static Runtime) -> Sender<S> {
+        let (engine, requests) = (Arc::clone(&self.engine), self.requests.clone());
+        Sender { engine, requests, runtime }
+    }
+}
+
+/// Sends requests through a share, now or when it is known what they mean.
+struct Sender<S: Server> {
+    engine: Arc<Engine<S>>,
+    requests: TaskTracker,
+    runtime: &'static Runtime,
+}
+
+impl<S: Server> Sender<S> {
+    /// Hands a request over: into the queue, or to a task of its own.
+    fn send(self, operation: Operation, reply: Reply) {
+        let Self { engine, requests, runtime } = self;
+        let mut slot = match engine.slots.take() {
+            Ok(slot) => slot,
+            Err(error) => return reply.send(Err(error)),
+        };
+        match operation {
+            Operation::Write(Write::Charge(request)) => {
+                let token = requests.token();
+                if engine.batches.push(Job { request, reply, slot, token }) {
+                    runtime.spawn(async move { engine.work().await });
+                }
+            }
+            operation => {
+                let run = async move {
+                    slot.start();
+                    let outcome = engine.run(&operation).await;
+                    drop(slot);
+                    reply.send(outcome);
+                };
+                requests.spawn_on(run, runtime.handle());
+            }
+        }
+    }
+}
+
+fn runtime() -> Result<&'static Runtime> {
+    RUNTIME
+        .as_ref()
+        .map_err(|error| Error::Internal(format!("no thread could be started: {error}")))
+}

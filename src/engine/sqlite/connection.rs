@@ -1,0 +1,148 @@
+//! A share of an engine over SQLite, and the queues of its threads.
+
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use serde_json::{Value as Json, json};
+
+use super::counted::Counted;
+use super::reads::{Lane, Reads};
+use super::{reader, writer};
+use crate::engine::operation::Operation;
+use crate::engine::outcome::{Outcome, Reply};
+use crate::engine::queue::{Command, Done, Queue};
+use crate::engine::registry::{Lease, Registry};
+use crate::engine::stats::Calls;
+use crate::error::Result;
+use crate::histogram::durations;
+use crate::storage::location::canonical;
+use crate::storage::sqlite::{Options, Place};
+
+/// How an engine works. Everybody who opens one file in one process must say the same.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Settings {
+    /// How to open the database.
+    pub database: Options,
+    /// How many requests may wait before further ones are refused.
+    pub max_queue: usize,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self { database: Options::default(), max_queue: 10_000 }
+    }
+}
+
+static ENGINES: Registry<PathBuf, Engine> = Registry::new();
+
+/// A share of the engine of one database. The last one to be closed ends the engine.
+pub struct Connection {
+    engine: Arc<Engine>,
+    lease: Lease<PathBuf, Engine>,
+    /// What to do when every read of this connection has its answer: each holds a reference until then.
+    answered: Arc<Mutex<Option<Done>>>,
+}
+
+/// The queues of one database's threads.
+struct Engine {
+    settings: Settings,
+    counted: Arc<Counted>,
+    writer: Arc<Queue>,
+    /// A database in memory has no second connection: its writer reads too.
+    reads: Option<Arc<Reads>>,
+}
+
+impl Connection {
+    /// Joins the engine of this database, or starts it. Nothing is opened yet: the threads do that
+    /// when the first request comes.
+    pub fn open(place: &Place, settings: Settings) -> Result<Self> {
+        let start = |place: &Place| Engine::start(place, settings).map(Arc::new);
+        let (engine, lease) = match place {
+            Place::Memory => (start(place)?, Lease::private()),
+            Place::File(path) => {
+                let path = canonical(path);
+                let place = Place::File(path.clone());
+                ENGINES.join(path, |engine| engine.settings == settings, || start(&place))?
+            }
+        };
+        Ok(Self { engine, lease, answered: Arc::default() })
+    }
+
+    pub(in crate::engine) fn calls(&self) -> &Arc<Calls> {
+        &self.engine.counted.stats.calls
+    }
+
+    /// Sends a request. The reply comes from another thread, but for statistics.
+    pub fn submit(&self, operation: Operation, reply: Reply) {
+        match (operation, &self.engine.reads) {
+            (Operation::Stats, _) => reply.send(Ok(Outcome::Stats(self.engine.report()))),
+            (Operation::Read(read), Some(reads)) => {
+                let answered = Arc::clone(&self.answered);
+                let reply = Reply::new(move |outcome| {
+                    reply.send(outcome);
+                    drop(answered);
+                });
+                reads.push(read, reply);
+            }
+            (operation, _) => self.engine.writer.push(operation, reply),
+        }
+    }
+
+    /// Gives the share back. `done` is called, from another thread, when everything that was sent
+    /// before is answered and, if this was the last share, the database is released.
+    pub fn close(self, done: impl FnOnce() + Send + 'static) {
+        let Self { engine, lease, answered } = self;
+        let last = lease.end();
+        let writer = Arc::clone(&engine.writer);
+        let then_the_writer = Done::new(move || {
+            let done = Done::new(done);
+            writer.push_always(if last { Command::Shutdown(done) } else { Command::Flush(done) });
+        });
+        // One after the other: the one that closes the file last puts the write-ahead log back into
+        // it, and two at the same moment would each leave it to the other.
+        match &engine.reads {
+            Some(reads) if last => reads.shut_down(then_the_writer),
+            _ => *answered.lock().unwrap_or_else(PoisonError::into_inner) = Some(then_the_writer),
+        }
+    }
+}
+
+impl Engine {
+    fn start(place: &Place, settings: Settings) -> Result<Self> {
+        let writer = Arc::new(Queue::new(settings.max_queue));
+        let reads = match place {
+            Place::Memory => None,
+            Place::File(_) => Some(Arc::new(Reads::new(settings.max_queue))),
+        };
+        let counted = Arc::new(Counted::default());
+        let options = settings.database;
+        writer::spawn(
+            place.clone(),
+            options,
+            Arc::clone(&writer),
+            reads.clone(),
+            Arc::clone(&counted),
+        )?;
+        if let Some(reads) = &reads {
+            let start =
+                |lane| reader::spawn(lane, place.clone(), options, reads, Arc::clone(&writer));
+            if let Err(error) = Lane::ALL.into_iter().try_for_each(start) {
+                reads.shut_down(Done::new(|| {}));
+                writer.push_always(Command::Shutdown(Done::new(|| {})));
+                return Err(error);
+            }
+        }
+        Ok(Self { settings, counted, writer, reads })
+    }
+
+    fn report(&self) -> Json {
+        let Counted { stats, lock_waits, lock_timeouts, commits, one_by_one, reopened } =
+            &*self.counted;
+        let more = json!({
+            "readQueue": self.reads.as_ref().map(|reads| reads.report()),
+            "locks": { "waits": durations(lock_waits), "timeouts": lock_timeouts.get() },
+            "retries": { "oneByOne": one_by_one.get(), "reopened": reopened.get() },
+        });
+        stats.report("sqlite", &self.writer.report(), commits, more)
+    }
+}

@@ -1,0 +1,49 @@
+//! A connection to an engine, whether or not JavaScript has opened or closed it yet.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use super::options::ConnectOptions;
+use crate::engine::Connection as Engine;
+use crate::error::Result;
+
+/// What the mailbox of the same environment closes, if JavaScript forgets to.
+pub(super) struct Session {
+    pub(super) options: ConnectOptions,
+    state: Mutex<State>,
+}
+
+/// How far a connection has come.
+pub(super) enum State {
+    /// It was not used.
+    Fresh,
+    /// It shares this engine.
+    Open(Engine),
+    /// It was closed.
+    Closed,
+}
+
+impl Session {
+    /// A connection with these options, of which nothing is opened.
+    pub(super) fn new(options: ConnectOptions) -> Self {
+        Self { options, state: Mutex::new(State::Fresh) }
+    }
+
+    /// Closes the connection, if it is not closed yet, and calls `done` when that is so.
+    pub(super) fn close(&self, done: impl FnOnce() + Send + 'static) {
+        let state = std::mem::replace(&mut *self.lock(), State::Closed);
+        match state {
+            State::Open(engine) => engine.close(done),
+            State::Fresh | State::Closed => done(),
+        }
+    }
+
+    /// Joins the engine of the database.
+    pub(super) fn open(&self) -> Result<Engine> {
+        Engine::open(self.options.location.as_ref().map_err(Clone::clone)?, &self.options.settings)
+    }
+
+    /// The state. A panic elsewhere can't leave it half changed.
+    pub(super) fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

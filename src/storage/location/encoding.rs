@@ -1,0 +1,29 @@
+//! Percent-encoding, and the errors of what it was needed for.
+
+use crate::error::Error;
+
+/// A URL that can't be read.
+pub(super) fn invalid(reason: &str) -> Error {
+    Error::InvalidUrl { reason: reason.to_owned() }
+}
+
+/// What is wrong is most likely a character of the password that means something else in a URL.
+pub(super) fn encode(what: &str, how: &str) -> Error {
+    invalid(&format!("{what}; special characters of the password must be percent-encoded ({how})"))
+}
+
+/// A part of a URL as it was before it was encoded; `None` if it is no text.
+pub(super) fn percent_decode(text: &str) -> Option<String> {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.bytes();
+    while let Some(byte) = rest.next() {
+        if byte != b'%' {
+            bytes.push(byte);
+            continue;
+        }
+        let digit = |byte: Option<u8>| byte.and_then(|byte| char::from(byte).to_digit(16));
+        let (high, low) = (digit(rest.next())?, digit(rest.next())?);
+        bytes.push(u8::try_from(high * 16 + low).ok()?);
+    }
+    String::from_utf8(bytes).ok().filter(|path| !path.contains('\0'))
+}
