@@ -4,20 +4,28 @@
 
 const { fieldsOf, snapshot } = require('./fields.js')
 
-/** Audits some users after others, so that memory and snapshots stay small however many there are. */
+/** What `auditSome` finds in all books, some users after others, so that memory and snapshots stay small. */
+async function* pagesOf(auditSome, query) {
+  let next
+  do {
+    const page = await auditSome(query, next)
+    yield page
+    next = page.next
+  } while (next !== null)
+}
+
+/** Audits all users, or the query's. */
 function audit(auditSome, getCreditsCount) {
   return async function* auditLedger(query) {
     const taken = snapshot(query)
     const { onProgress, ...passed } = fieldsOf(taken)
     const listens = typeof onProgress === 'function'
     const { userId, limit = Infinity } = passed
-    const progress = { users: 0, rows: 0, totalRows: 0 }
+    const progress = { users: 0, rows: 0 }
     let found = 0
-    let next
-    do {
-      const page = await auditSome(listens ? passed : taken, next)
+    for await (const page of pagesOf(auditSome, listens ? passed : taken)) {
       if (listens) {
-        if (next === undefined) progress.totalRows = await getCreditsCount({ userId })
+        progress.totalRows ??= await getCreditsCount({ userId })
         progress.users += page.users
         progress.rows += page.rows
         onProgress({ ...progress })
@@ -26,16 +34,12 @@ function audit(auditSome, getCreditsCount) {
         yield finding
         if (++found >= limit) return
       }
-      next = page.next
-    } while (next !== null)
+    }
   }
 }
 
-/** What can be right in one way only. */
-const REPAIRABLE = ['refunded-more-than-once', 'failed-task-charged', 'wrong-time-unit']
-
 /** Repairs the books of those users in whose an audit finds what can be repaired. */
-function repair(auditLedger, repairBooks) {
+function repair(auditSome, repairBooks) {
   /** Users whose books are read at once, where nothing is written. */
   const SOME = 100
   return async function repairLedger(options) {
@@ -45,8 +49,8 @@ function repair(auditLedger, repairBooks) {
     const isUnknown = 'userId' in fieldsOf(taken) && userId === undefined
     await repairBooks(isUnknown ? { ...taken, userId: null } : taken)
     const found = new Set()
-    for await (const finding of auditLedger({ userId })) {
-      if (REPAIRABLE.includes(finding.kind)) found.add(finding.userId)
+    for await (const { repairable } of pagesOf(auditSome, { userId })) {
+      for (const user of repairable) found.add(user)
     }
     const userIds = [...found]
     const changes = []

@@ -42,9 +42,9 @@ function begin(call) {
   const items = own(call.passed[0], '$list')?.length
   if (items > 1) span.setAttribute('db.operation.batch.size', items)
   const started = performance.now()
-  return (error, value) => {
+  return (error, value, reply) => {
     const seconds = (performance.now() - started) / 1000
-    const refused = error && refusal(call, error)
+    const refused = error && refusal(call, error, reply)
     // A refusal is an answer. An error is what somebody has to mend.
     if (refused) span.setAttribute(REFUSAL, refused.code)
     else if (error) {

@@ -39,24 +39,37 @@ describe('an error', () => {
 })
 
 describe('docs/errors.md', () => {
-  const codes = [...read('src/error/codes.rs').matchAll(/=> "([A-Z_]+)"/g)].map(([, code]) => code)
+  const source = read('src/error/codes.rs').match(/^codes! \{$(.*?)^\}$/ms)[1]
+  const codesIn = (text) => [...text.matchAll(/["`']([A-Z]+(?:_[A-Z]+)*)["`']/g)].map(([, code]) => code)
+  const codes = codesIn(source)
 
   test('lists every code once, with cause and remedy', () => {
     const rows = read('docs/errors.md')
       .split('\n')
       .filter((line) => line.startsWith('| `'))
       .map((line) => line.split('|').map((cell) => cell.trim()))
-    expect(rows.map(([, code]) => code.replaceAll('`', '')).sort()).toEqual([...new Set(codes)].sort())
+    expect(rows.map(([, code]) => code.replaceAll('`', '')).sort()).toEqual(codes.toSorted())
     for (const [, , cause, remedy] of rows) {
       expect(cause).not.toBe('')
       expect(remedy).not.toBe('')
     }
   })
 
+  test.each([
+    ['Caller', "The caller's fault"],
+    ['Ledger', "The ledger's refusal"],
+    ['Database', "The database's trouble"],
+  ])('%s: the codes of this family are those of its section', (family, title) => {
+    const inSource = codesIn(source.match(new RegExp(`^    ${family} \\{$(.*?)^    \\}$`, 'ms'))[1])
+    const section = read('docs/errors.md')
+      .split(/^## /m)
+      .find((text) => text.startsWith(title))
+    const rows = section.split('\n').map((line) => line.match(/^\| (`\w+`) \|/)?.[1] ?? '')
+    expect(codesIn(rows.join()).sort()).toEqual(inSource.toSorted())
+  })
+
   test('index.d.ts knows the same codes', () => {
     const [, union] = read('index.d.ts').match(/type MediaCreditsErrorCode =([^;]*?)\n\n/s)
-    expect([...union.matchAll(/'([A-Z_]+)'/g)].map(([, code]) => code).sort()).toEqual(
-      [...new Set(codes)].sort(),
-    )
+    expect(codesIn(union).sort()).toEqual(codes.toSorted())
   })
 })

@@ -1,8 +1,11 @@
 'use strict'
 
 const { execFileSync } = require('node:child_process')
+const fs = require('node:fs')
+const os = require('node:os')
 const path = require('node:path')
 const credits = require('../..')
+const { modules } = require('../../scripts/names')
 const { TestDatabase } = require('../helpers/database')
 const { evaluate } = require('../helpers/processes')
 
@@ -27,16 +30,19 @@ describe('the module', () => {
     expect(out).toBe('90\nCLOSED')
   })
 
+  test('has its names in the ES modules, as `npm run names` writes them', () => {
+    for (const { file, text } of modules()) expect(fs.readFileSync(path.join(ROOT, file), 'utf8')).toBe(text)
+  })
+
   test('can be imported by name from an ES module, and exported again', () => {
+    const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'media-credits-module-'))
+    fs.writeFileSync(path.join(folder, 'again.mjs'), `export * from '${ROOT}/lib/index.mjs'`)
     const source = `
-      import * as all from 'media-credits'
-      import { ${Object.keys(credits).join(', ')} } from 'media-credits'
-      console.log(Object.keys(all).filter((name) => name !== 'default' && name !== 'module.exports').length)`
-    const out = execFileSync(process.execPath, [
-      '--input-type=module',
-      '-e',
-      source.replaceAll("'media-credits'", `'${ROOT}/lib/index.js'`),
-    ])
+      import * as all from '${folder}/again.mjs'
+      import { ${Object.keys(credits).join(', ')} } from '${folder}/again.mjs'
+      console.log(Object.keys(all).length)`
+    const out = execFileSync(process.execPath, ['--input-type=module', '-e', source])
+    fs.rmSync(folder, { recursive: true })
     expect(Number(out)).toBe(Object.keys(credits).length)
   })
 

@@ -42,11 +42,11 @@ function makeEvents({ connection, url, ask }) {
   function begin(call) {
     const { takes, gives } = moves(call)
     const number = takes || gives ? lowBalances.begin(gives) : undefined
-    return (error, value) => {
+    return (error, value, reply) => {
       const changed = error ? [] : effects(call, value)
       lowBalances.end(number, changed)
       for (const { event, ...change } of changed) tell(event, change)
-      const refused = error && refusal(call, error)
+      const refused = error && refusal(call, error, reply)
       if (refused) tell('refused', refused)
     }
   }

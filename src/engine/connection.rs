@@ -8,7 +8,7 @@ use super::outcome::{Outcome, Reply};
 use super::postgres;
 #[cfg(feature = "sqlite")]
 use super::sqlite;
-use super::stats::{Call, Calls};
+use super::stats::{Calls, Function};
 use crate::error::{Error, Result};
 use crate::storage::location::Location;
 
@@ -53,16 +53,16 @@ impl Connection {
         }
     }
 
-    /// A reply to a call of this function, as JavaScript names it, that is counted.
+    /// A reply to a call that is counted, if it is one of a function.
     pub fn reply_to(
         &self,
-        function: &str,
+        function: Option<Function>,
         send: impl FnOnce(Result<Outcome>) + Send + 'static,
     ) -> Reply {
-        let Some(call) = Call::named(function) else { return Reply::new(send) };
+        let Some(function) = function else { return Reply::new(send) };
         let calls = Arc::clone(self.calls());
         Reply::new(move |outcome| {
-            calls.count(call, &outcome);
+            calls.count(function, &outcome);
             send(outcome);
         })
     }

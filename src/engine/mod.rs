@@ -1,6 +1,7 @@
 //! Runs requests: load facts, let the domain plan, apply the plan, in one transaction.
 //!
-//! It knows threads, the clock and randomness, and never decides.
+//! It knows threads, the clock and randomness, and never decides. How calls and replies cross to JavaScript it does not
+//! know: functions are numbers and names that it is given. Its reports have the names that callers read.
 
 mod books;
 mod charges;
@@ -27,3 +28,4 @@ pub use clock::{Clock, Ids};
 pub use connection::{Connection, Settings};
 pub use operation::{Charging, Operation, Read, Write};
 pub use outcome::{Audited, Diagnostics, Outcome, Reply};
+pub use stats::{Function, MOST_FUNCTIONS};

@@ -47,7 +47,7 @@ pub enum Outcome {
     Page(Vec<Row>, i64, Page),
     /// What was found when the database was opened.
     Diagnostics(Diagnostics),
-    /// What the engine has counted, as JavaScript gets it.
+    /// What the engine has counted, by the names that callers read.
     Stats(Json),
 }
 
@@ -64,7 +64,7 @@ pub struct Audited {
     pub next: Option<String>,
 }
 
-/// What was found when the database was opened: each thing's name in JavaScript, and what it is.
+/// What was found when the database was opened: each thing by the name that callers read, and what it is.
 pub type Diagnostics = Vec<(&'static str, Value)>;
 
 /// Where an outcome goes. It goes there exactly once: a reply that is dropped unsent says so, because

@@ -1,10 +1,9 @@
 //! What an engine counts for those who run it: calls by name and code, the queue, batches, and how long things take.
 //!
-//! Whoever counts takes no lock and no memory, and whoever asks waits for nobody: most is asked when something is
-//! stuck. A report has JavaScript's names in it.
+//! To count takes no lock and no memory, and to ask waits for nothing: most is asked when something is stuck.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
+use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
 use serde_json::{Map, Value as Json, json};
@@ -12,92 +11,20 @@ use tracing::{debug, warn};
 
 use super::clock::now_ms;
 use super::outcome::Outcome;
-use crate::error::{Error, Result};
+use crate::error::{Code, Error, Family, Result};
 use crate::histogram::{Histogram, durations};
 
-/// The functions that are counted, as JavaScript names them, in the order of their letters.
-const CALLS: [&str; 37] = [
-    "auditLedger",
-    "chargeAITask",
-    "chargeMediaTask",
-    "consumeCredits",
-    "consumeCreditsBatch",
-    "createAITask",
-    "createAITasks",
-    "createCredit",
-    "createMediaTask",
-    "createMediaTasks",
-    "createTables",
-    "failStuckAITasks",
-    "failStuckMediaTasks",
-    "findAITaskById",
-    "findMediaTaskById",
-    "findStuckAITasks",
-    "findStuckMediaTasks",
-    "getAITaskCharges",
-    "getAITasks",
-    "getAITasksCount",
-    "getActiveMediaTasks",
-    "getBalance",
-    "getCredits",
-    "getCreditsCount",
-    "getDiagnostics",
-    "getMediaTaskCharges",
-    "getMediaTaskHistory",
-    "getRemainingCredits",
-    "getStatement",
-    "hasActiveMediaTask",
-    "quoteCredits",
-    "refundCredits",
-    "repairLedger",
-    "settleAITask",
-    "settleMediaTask",
-    "updateAITaskById",
-    "updateMediaTaskById",
-];
+/// No package has more functions.
+pub const MOST_FUNCTIONS: usize = 64;
 
-/// The codes of the caller's fault and of the ledger's refusal, as `docs/errors.md` has them.
-const REFUSALS: [&str; 27] = [
-    "INVALID_ARGUMENT",
-    "INVALID_AMOUNT",
-    "INVALID_ID",
-    "INVALID_DATE",
-    "INVALID_VALUE",
-    "UNKNOWN_FIELD",
-    "MISSING_FIELD",
-    "READ_ONLY_FIELD",
-    "TRANSACTION_NOT_SUPPORTED",
-    "USER_NOT_FOUND",
-    "TASK_EXISTS",
-    "CREDIT_EXISTS",
-    "IDEMPOTENCY_CONFLICT",
-    "CHARGE_NOT_FOUND",
-    "INVALID_URL",
-    "UNSUPPORTED_DATABASE",
-    "CLOSED",
-    "INSUFFICIENT_CREDITS",
-    "CHARGE_OWNER_MISMATCH",
-    "TOO_MANY_ACTIVE_TASKS",
-    "FREE_TRIAL_USED_UP",
-    "TASK_STATE_CONFLICT",
-    "TASK_REFUNDED",
-    "SETTLE_EXCEEDS_CHARGE",
-    "SETTLE_CONFLICT",
-    "CHARGE_CORRUPT",
-    "VALUE_UNREADABLE",
-];
-
-/// The codes of the database's trouble.
-const FAILURES: [&str; 8] = [
-    "SCHEMA_MISMATCH",
-    "TIMESTAMP_UNIT_UNCLEAR",
-    "DATABASE_BUSY",
-    "OVERLOADED",
-    "DATABASE_UNAVAILABLE",
-    "OUTCOME_UNKNOWN",
-    "DATABASE_ERROR",
-    "INTERNAL",
-];
+/// A function of whoever uses the engine, whose calls are counted under its name.
+#[derive(Debug, Clone, Copy)]
+pub struct Function {
+    /// Its place among all, below [`MOST_FUNCTIONS`].
+    pub number: usize,
+    /// What it is called in a report.
+    pub name: &'static str,
+}
 
 /// How often something happened.
 #[derive(Debug, Default)]
@@ -159,76 +86,70 @@ impl Stats {
 
 /// What came of each function's calls.
 #[derive(Debug)]
-pub(super) struct Calls([Outcomes; CALLS.len()]);
+pub(super) struct Calls([Outcomes; MOST_FUNCTIONS]);
 
 #[derive(Debug)]
 struct Outcomes {
+    /// Whose they are; empty until the first.
+    function: OnceLock<&'static str>,
     done: Counter,
-    refused: [Counter; REFUSALS.len()],
-    failed: [Counter; FAILURES.len()],
-}
-
-/// One of the functions that are counted.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Call(usize);
-
-impl Call {
-    /// `None`: this one is not counted.
-    pub(super) fn named(name: &str) -> Option<Self> {
-        CALLS.binary_search(&name).ok().map(Self)
-    }
+    /// By the codes' numbers.
+    errors: [Counter; Code::ALL.len()],
 }
 
 impl Default for Calls {
     fn default() -> Self {
         Self(std::array::from_fn(|_| Outcomes {
+            function: OnceLock::new(),
             done: Counter::default(),
-            refused: std::array::from_fn(|_| Counter::default()),
-            failed: std::array::from_fn(|_| Counter::default()),
+            errors: std::array::from_fn(|_| Counter::default()),
         }))
     }
 }
 
 impl Calls {
     /// Counts what came of a call. Into the log goes no error's message: it may name a user, or quote a value.
-    pub(super) fn count(&self, call: Call, outcome: &Result<Outcome>) {
-        let (function, outcomes) = (CALLS[call.0], &self.0[call.0]);
+    pub(super) fn count(&self, function: Function, outcome: &Result<Outcome>) {
+        let Some(outcomes) = self.0.get(function.number) else { return };
+        let function = *outcomes.function.get_or_init(|| function.name);
         let Err(error) = outcome else { return outcomes.done.add() };
         let code = error.code();
-        match REFUSALS.iter().position(|known| *known == code) {
-            Some(at) => {
-                debug!(function, code, "refused");
-                outcomes.refused[at].add();
-            }
-            None => {
+        match error.family() {
+            Family::Caller | Family::Ledger => debug!(function, code, "refused"),
+            Family::Database => {
                 warn!(function, code, database_code = database_code(error), "failed");
-                let at = FAILURES.iter().position(|known| *known == code);
-                // A test sees to it that it is one of them.
-                outcomes.failed[at.unwrap_or(FAILURES.len() - 1)].add();
             }
         }
+        outcomes.errors[error.kind() as usize].add();
     }
 
     /// What came of the functions that were called.
     fn report(&self) -> Json {
-        let reports = CALLS.iter().zip(&self.0).filter_map(|(name, outcomes)| {
+        let reports = self.0.iter().filter_map(|outcomes| {
+            let name = *outcomes.function.get()?;
             let done = outcomes.done.get();
-            let refused = by_code(&REFUSALS, &outcomes.refused);
-            let failed = by_code(&FAILURES, &outcomes.failed);
-            let called = done > 0 || !refused.is_empty() || !failed.is_empty();
-            let report = json!({ "done": done, "refused": refused, "failed": failed });
-            called.then(|| ((*name).to_owned(), report))
+            let (failed, refused) = outcomes.by_code();
+            Some((name.to_owned(), json!({ "done": done, "refused": refused, "failed": failed })))
         });
         Json::Object(reports.collect())
     }
 }
 
-fn by_code(codes: &[&str], counters: &[Counter]) -> Map<String, Json> {
-    let counts = codes.iter().zip(counters).map(|(code, counter)| (*code, counter.get()));
-    counts
-        .filter(|(_, count)| *count > 0)
-        .map(|(code, count)| (code.to_owned(), count.into()))
-        .collect()
+impl Outcomes {
+    /// How often the database had trouble, and how often the call was refused.
+    fn by_code(&self) -> (Map<String, Json>, Map<String, Json>) {
+        let counts = Code::ALL.iter().zip(&self.errors).map(|(code, count)| (code, count.get()));
+        let (failed, refused): (Vec<_>, Vec<_>) = counts
+            .filter(|(_, count)| *count > 0)
+            .partition(|(code, _)| code.family() == Family::Database);
+        let named = |counts: Vec<(&Code, u64)>| {
+            counts
+                .into_iter()
+                .map(|(code, count)| (code.as_str().to_owned(), count.into()))
+                .collect()
+        };
+        (named(failed), named(refused))
+    }
 }
 
 fn database_code(error: &Error) -> Option<&str> {
@@ -296,28 +217,7 @@ impl Requests {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::collections::HashSet;
     use std::time::Duration;
-
-    #[test]
-    fn names_can_be_found() {
-        assert!(CALLS.is_sorted());
-        for (at, name) in CALLS.iter().enumerate() {
-            assert_eq!(Call::named(name).unwrap().0, at);
-        }
-        for name in ["", "stats", "close", "createMediaTas", "createMediaTaskss", "__proto__"] {
-            assert!(Call::named(name).is_none(), "{name}");
-        }
-    }
-
-    #[test]
-    fn every_code_has_its_place() {
-        let source = include_str!("../error/codes.rs");
-        let quoted = source.lines().filter_map(|line| line.trim().split_once("=> \""));
-        let codes: HashSet<&str> =
-            quoted.filter_map(|(_, rest)| rest.strip_suffix("\",")).collect();
-        assert_eq!(codes, REFUSALS.into_iter().chain(FAILURES).collect());
-    }
 
     #[test]
     fn calls() {
@@ -344,8 +244,8 @@ mod tests {
         ];
         for (outcomes, expected) in rows {
             let calls = Calls::default();
-            let call = Call::named("consumeCredits").unwrap();
-            outcomes.iter().for_each(|outcome| calls.count(call, outcome));
+            let function = Function { number: 3, name: "consumeCredits" };
+            outcomes.iter().for_each(|outcome| calls.count(function, outcome));
             let expected = match outcomes.len() {
                 0 => expected,
                 _ => json!({ "consumeCredits": expected }),

@@ -12,46 +12,146 @@ pub enum Detail {
     Number(i64),
 }
 
-impl Error {
-    /// The code that callers match on. `docs/errors.md` lists every one with cause and remedy.
-    pub fn code(&self) -> &'static str {
+/// Whose an error is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Family {
+    /// The caller's fault: the call must be mended.
+    Caller,
+    /// The ledger's refusal: the call was valid, and a rule of the ledger rejected it.
+    Ledger,
+    /// The database's trouble.
+    Database,
+}
+
+impl Family {
+    /// The family's name as callers read it.
+    pub fn as_str(self) -> &'static str {
         match self {
-            Self::InvalidArgument { .. } => "INVALID_ARGUMENT",
-            Self::InvalidAmount { .. } => "INVALID_AMOUNT",
-            Self::InvalidId { .. } => "INVALID_ID",
-            Self::InvalidDate { .. } => "INVALID_DATE",
-            Self::InvalidValue { .. } => "INVALID_VALUE",
-            Self::UnknownField { .. } => "UNKNOWN_FIELD",
-            Self::MissingField { .. } => "MISSING_FIELD",
-            Self::ReadOnlyField { .. } => "READ_ONLY_FIELD",
-            Self::TransactionNotSupported { .. } => "TRANSACTION_NOT_SUPPORTED",
-            Self::UserNotFound { .. } => "USER_NOT_FOUND",
-            Self::TaskExists { .. } => "TASK_EXISTS",
-            Self::CreditExists { .. } => "CREDIT_EXISTS",
-            Self::IdempotencyConflict { .. } => "IDEMPOTENCY_CONFLICT",
-            Self::ChargeNotFound { .. } | Self::TaskNotCharged { .. } => "CHARGE_NOT_FOUND",
-            Self::InvalidUrl { .. } => "INVALID_URL",
-            Self::UnsupportedDatabase { .. } => "UNSUPPORTED_DATABASE",
-            Self::Closed => "CLOSED",
-            Self::InsufficientCredits { .. } => "INSUFFICIENT_CREDITS",
-            Self::ChargeOwnerMismatch { .. } => "CHARGE_OWNER_MISMATCH",
-            Self::ChargeCorrupt { .. } => "CHARGE_CORRUPT",
-            Self::TooManyActiveTasks { .. } => "TOO_MANY_ACTIVE_TASKS",
-            Self::FreeTrialUsedUp { .. } => "FREE_TRIAL_USED_UP",
-            Self::TaskStateConflict { .. } => "TASK_STATE_CONFLICT",
-            Self::TaskRefunded { .. } => "TASK_REFUNDED",
-            Self::SettleExceedsCharge { .. } => "SETTLE_EXCEEDS_CHARGE",
-            Self::SettleConflict { .. } => "SETTLE_CONFLICT",
-            Self::InBatch { error, .. } => error.code(),
-            Self::ValueUnreadable { .. } => "VALUE_UNREADABLE",
-            Self::SchemaMismatch { .. } => "SCHEMA_MISMATCH",
-            Self::TimestampUnitUnclear { .. } => "TIMESTAMP_UNIT_UNCLEAR",
-            Self::DatabaseBusy { .. } | Self::TransactionNoCollision => "DATABASE_BUSY",
-            Self::Overloaded { .. } => "OVERLOADED",
-            Self::DatabaseUnavailable { .. } => "DATABASE_UNAVAILABLE",
-            Self::OutcomeUnknown { .. } => "OUTCOME_UNKNOWN",
-            Self::Database { .. } => "DATABASE_ERROR",
-            Self::Internal(_) => "INTERNAL",
+            Self::Caller => "caller",
+            Self::Ledger => "ledger",
+            Self::Database => "database",
+        }
+    }
+}
+
+macro_rules! codes {
+    ($($family:ident { $($code:ident = $text:literal,)+ })+) => {
+        /// What callers match on. `docs/errors.md` lists every one with cause and remedy.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        #[allow(missing_docs, reason = "docs/errors.md has them")]
+        pub enum Code { $($($code,)+)+ }
+
+        impl Code {
+            /// All of them, each at its own number.
+            pub const ALL: &[Self] = &[$($(Self::$code,)+)+];
+
+            /// The code as callers read it.
+            pub fn as_str(self) -> &'static str {
+                match self { $($(Self::$code => $text,)+)+ }
+            }
+
+            /// Whose errors with this code are.
+            pub fn family(self) -> Family {
+                match self { $($(Self::$code)|+ => Family::$family,)+ }
+            }
+        }
+    };
+}
+
+codes! {
+    Caller {
+        InvalidArgument = "INVALID_ARGUMENT",
+        InvalidAmount = "INVALID_AMOUNT",
+        InvalidId = "INVALID_ID",
+        InvalidDate = "INVALID_DATE",
+        InvalidValue = "INVALID_VALUE",
+        UnknownField = "UNKNOWN_FIELD",
+        MissingField = "MISSING_FIELD",
+        ReadOnlyField = "READ_ONLY_FIELD",
+        TransactionNotSupported = "TRANSACTION_NOT_SUPPORTED",
+        UserNotFound = "USER_NOT_FOUND",
+        TaskExists = "TASK_EXISTS",
+        CreditExists = "CREDIT_EXISTS",
+        IdempotencyConflict = "IDEMPOTENCY_CONFLICT",
+        ChargeNotFound = "CHARGE_NOT_FOUND",
+        InvalidUrl = "INVALID_URL",
+        UnsupportedDatabase = "UNSUPPORTED_DATABASE",
+        Closed = "CLOSED",
+    }
+    Ledger {
+        InsufficientCredits = "INSUFFICIENT_CREDITS",
+        ChargeOwnerMismatch = "CHARGE_OWNER_MISMATCH",
+        TooManyActiveTasks = "TOO_MANY_ACTIVE_TASKS",
+        FreeTrialUsedUp = "FREE_TRIAL_USED_UP",
+        TaskStateConflict = "TASK_STATE_CONFLICT",
+        TaskRefunded = "TASK_REFUNDED",
+        SettleExceedsCharge = "SETTLE_EXCEEDS_CHARGE",
+        SettleConflict = "SETTLE_CONFLICT",
+        ChargeCorrupt = "CHARGE_CORRUPT",
+        ValueUnreadable = "VALUE_UNREADABLE",
+    }
+    Database {
+        SchemaMismatch = "SCHEMA_MISMATCH",
+        TimestampUnitUnclear = "TIMESTAMP_UNIT_UNCLEAR",
+        DatabaseBusy = "DATABASE_BUSY",
+        Overloaded = "OVERLOADED",
+        DatabaseUnavailable = "DATABASE_UNAVAILABLE",
+        OutcomeUnknown = "OUTCOME_UNKNOWN",
+        DatabaseError = "DATABASE_ERROR",
+        Internal = "INTERNAL",
+    }
+}
+
+impl Error {
+    /// The code, as callers read it.
+    pub fn code(&self) -> &'static str {
+        self.kind().as_str()
+    }
+
+    /// Whose it is.
+    pub fn family(&self) -> Family {
+        self.kind().family()
+    }
+
+    /// The code.
+    pub fn kind(&self) -> Code {
+        match self {
+            Self::InvalidArgument { .. } => Code::InvalidArgument,
+            Self::InvalidAmount { .. } => Code::InvalidAmount,
+            Self::InvalidId { .. } => Code::InvalidId,
+            Self::InvalidDate { .. } => Code::InvalidDate,
+            Self::InvalidValue { .. } => Code::InvalidValue,
+            Self::UnknownField { .. } => Code::UnknownField,
+            Self::MissingField { .. } => Code::MissingField,
+            Self::ReadOnlyField { .. } => Code::ReadOnlyField,
+            Self::TransactionNotSupported { .. } => Code::TransactionNotSupported,
+            Self::UserNotFound { .. } => Code::UserNotFound,
+            Self::TaskExists { .. } => Code::TaskExists,
+            Self::CreditExists { .. } => Code::CreditExists,
+            Self::IdempotencyConflict { .. } => Code::IdempotencyConflict,
+            Self::ChargeNotFound { .. } | Self::TaskNotCharged { .. } => Code::ChargeNotFound,
+            Self::InvalidUrl { .. } => Code::InvalidUrl,
+            Self::UnsupportedDatabase { .. } => Code::UnsupportedDatabase,
+            Self::Closed => Code::Closed,
+            Self::InsufficientCredits { .. } => Code::InsufficientCredits,
+            Self::ChargeOwnerMismatch { .. } => Code::ChargeOwnerMismatch,
+            Self::ChargeCorrupt { .. } => Code::ChargeCorrupt,
+            Self::TooManyActiveTasks { .. } => Code::TooManyActiveTasks,
+            Self::FreeTrialUsedUp { .. } => Code::FreeTrialUsedUp,
+            Self::TaskStateConflict { .. } => Code::TaskStateConflict,
+            Self::TaskRefunded { .. } => Code::TaskRefunded,
+            Self::SettleExceedsCharge { .. } => Code::SettleExceedsCharge,
+            Self::SettleConflict { .. } => Code::SettleConflict,
+            Self::InBatch { error, .. } => error.kind(),
+            Self::ValueUnreadable { .. } => Code::ValueUnreadable,
+            Self::SchemaMismatch { .. } => Code::SchemaMismatch,
+            Self::TimestampUnitUnclear { .. } => Code::TimestampUnitUnclear,
+            Self::DatabaseBusy { .. } | Self::TransactionNoCollision => Code::DatabaseBusy,
+            Self::Overloaded { .. } => Code::Overloaded,
+            Self::DatabaseUnavailable { .. } => Code::DatabaseUnavailable,
+            Self::OutcomeUnknown { .. } => Code::OutcomeUnknown,
+            Self::Database { .. } => Code::DatabaseError,
+            Self::Internal(_) => Code::Internal,
         }
     }
 

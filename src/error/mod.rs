@@ -7,7 +7,7 @@ mod codes;
 
 use thiserror::Error;
 
-pub use self::codes::Detail;
+pub use self::codes::{Code, Detail, Family};
 use crate::echo::{echo, said};
 
 /// The result of everything in this crate that can be refused or fail.

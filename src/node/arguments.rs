@@ -6,17 +6,19 @@ use crate::error::{Error, Result};
 
 /// A call's arguments, taken one by one.
 pub(super) struct Arguments {
+    /// Whose they are.
+    pub(super) function: &'static str,
     rest: std::vec::IntoIter<Passed>,
     user_by_number: Option<Error>,
 }
 
 impl Arguments {
     /// Reads the JSON text of an array.
-    pub(super) fn read(function: &str, arguments: &str) -> Result<Self> {
+    pub(super) fn read(function: &'static str, arguments: &str) -> Result<Self> {
         let mut arguments: Vec<Passed> = serde_json::from_str(arguments)
             .map_err(|error| Error::Internal(format!("{function}: {error}")))?;
         let user_by_number = take_numbers(&mut arguments);
-        Ok(Self { rest: arguments.into_iter(), user_by_number })
+        Ok(Self { function, rest: arguments.into_iter(), user_by_number })
     }
 
     pub(super) fn next(&mut self) -> Passed {
@@ -66,16 +68,16 @@ impl Arguments {
     }
 
     /// The last argument of most functions.
-    pub(super) fn options(&mut self, function: &str) -> Result<Fields> {
-        self.optional_fields(&format!("{function}(options)"))
+    pub(super) fn options(&mut self) -> Result<Fields> {
+        self.optional_fields(&format!("{}(options)", self.function))
     }
 
     /// Refuses arguments that this version does not know: an option that does nothing would be
     /// believed.
-    pub(super) fn nothing_left(&mut self, function: &str) -> Result<()> {
+    pub(super) fn nothing_left(&mut self) -> Result<()> {
         match self.rest.find(|passed| *passed != Passed::Nothing) {
             None => Ok(()),
-            Some(other) => Err(invalid(function, "called without further arguments", &other)),
+            Some(other) => Err(invalid(self.function, "called without further arguments", &other)),
         }
     }
 }

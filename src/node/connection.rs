@@ -5,11 +5,11 @@ use std::sync::Arc;
 use napi::bindgen_prelude::{Env, ObjectFinalize};
 use napi_derive::napi;
 
-use super::decode::Call;
+use super::functions::{Call, Function};
 use super::mailbox::{self, Address, Mailbox};
 use super::options::{self, Environment};
 use super::session::{Session, State};
-use super::{decode, encode, log};
+use super::{encode, log};
 use crate::engine::Outcome;
 use crate::error::{Error, Result};
 
@@ -44,7 +44,10 @@ impl Connection {
             Ok(session) => session,
             Err(error) => return address.deliver(Err(error.clone())),
         };
-        let operation = decode::operation(&name, &arguments, &session.options.defaults);
+        let Some(function) = Function::named(&name) else {
+            return address.deliver(Err(Error::Internal(format!("there is no function {name}"))));
+        };
+        let operation = function.read(&arguments, &session.options.defaults);
         let mut state = session.lock();
         if let State::Fresh = *state {
             match session.open() {
@@ -57,7 +60,7 @@ impl Connection {
         let State::Open(engine) = &*state else {
             return address.deliver(operation.and(Err(Error::Closed)));
         };
-        let reply = engine.reply_to(&name, move |outcome| address.deliver(outcome));
+        let reply = engine.reply_to(function.counted(), move |outcome| address.deliver(outcome));
         match operation {
             Ok(Call { operation, user_by_number: None }) => engine.submit(operation, reply),
             Ok(Call { operation, user_by_number: Some(refusal) }) => {

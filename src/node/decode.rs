@@ -1,17 +1,14 @@
-//! From a call's JSON text to an operation.
+//! From a call's arguments to a request of the engine, for `functions.rs`.
 
 use super::arguments::Arguments;
-use super::lists::{from_url, read_page};
+use super::lists::from_url;
 use super::wire::Passed;
-use crate::domain::charge::ChargeRequest;
-use crate::domain::credits::Credits;
-use crate::domain::grant::NewGrant;
 use crate::domain::options::{RefundPolicy, flag, statuses};
 use crate::domain::settle::Settlement;
 use crate::domain::statement::{Cursor, Query};
 use crate::domain::table::TableName;
-use crate::domain::table::TaskKind::{self, Ai, Media};
-use crate::domain::task::{NewTask, Step, TaskPatch};
+use crate::domain::table::TaskKind::{self, Media};
+use crate::domain::task::{Step, TaskPatch};
 use crate::domain::value::{Fields, Value, check_id, describe};
 use crate::engine::{Charging, Operation, Read, Write};
 use crate::error::{Error, Result};
@@ -26,188 +23,42 @@ pub(super) struct Defaults {
     pub(super) active_statuses: Vec<String>,
 }
 
-/// A call that is sound by itself.
-#[derive(Debug)]
-pub(super) struct Call {
-    /// What it asks for.
-    pub(super) operation: Operation,
-    /// If it names a user by a number: what it is refused with where the ids of users are text.
-    pub(super) user_by_number: Option<Error>,
-}
-
-/// Reads a call: the function's name and its arguments. `defaults` are the connection's.
-pub(super) fn operation(name: &str, arguments: &str, defaults: &Defaults) -> Result<Call> {
-    let mut arguments = Arguments::read(name, arguments)?;
-    let read = reading(name, &mut arguments, defaults)?.map(Operation::Read);
-    let operation = match read {
-        Some(read) => read,
-        None => writing(name, &mut arguments, defaults.refund_policy)?,
-    };
-    arguments.nothing_left(name)?;
-    Ok(Call { operation, user_by_number: arguments.user_by_number() })
-}
-
-fn writing(name: &str, arguments: &mut Arguments, policy: RefundPolicy) -> Result<Operation> {
-    let of_task = |kind| move |options: &Fields| NewTask::check_options(kind, options);
-    let write = match name {
-        "createMediaTask" => {
-            let (task, cost) = (arguments.fields("task")?, arguments.value("costCredits")?);
-            let options = arguments.options(name)?;
-            Write::Charge(Charging::Task(NewTask::parse(Media, task, cost.as_ref(), &options)?))
-        }
-        "createMediaTasks" => arguments.together(name, of_task(Media), |item, options| {
-            let mut item = item.into_fields("an item of createMediaTasks")?;
-            let (task, cost) = (item.fields("task")?, item.value("costCredits")?);
-            item.nothing_left("createMediaTasks")?;
-            NewTask::parse(Media, task, cost.as_ref(), options).map(Charging::Task)
-        })?,
-        "createAITask" => {
-            let task = arguments.fields("task")?;
-            let options = arguments.options(name)?;
-            Write::Charge(Charging::Task(NewTask::parse(Ai, task, None, &options)?))
-        }
-        "createAITasks" => arguments.together(name, of_task(Ai), |item, options| {
-            let task = item.into_object("an item of createAITasks")?;
-            NewTask::parse(Ai, task, None, options).map(Charging::Task)
-        })?,
-        "updateMediaTaskById" => update(Media, name, arguments, policy)?,
-        "updateAITaskById" => update(Ai, name, arguments, policy)?,
-        "chargeMediaTask" => step(Media, name, arguments)?,
-        "chargeAITask" => step(Ai, name, arguments)?,
-        "settleMediaTask" => settle(Media, name, arguments, policy)?,
-        "settleAITask" => settle(Ai, name, arguments, policy)?,
-        "refundCredits" => {
-            let (id, credits) = (arguments.id("chargeId")?, arguments.value("credits")?);
-            let options = arguments.options(name)?;
-            Write::Settle(Settlement::of_charge(id, credits.as_ref(), &options, policy)?)
-        }
-        "consumeCredits" => {
-            let request = arguments.fields("consumeCredits(parameters)")?;
-            let options = arguments.options(name)?;
-            Write::Charge(Charging::Consume(ChargeRequest::parse(&request, &options)?))
-        }
-        "consumeCreditsBatch" => {
-            arguments.together(name, ChargeRequest::check_options, |item, options| {
-                let request = item.into_object("an item of consumeCreditsBatch")?;
-                ChargeRequest::parse(&request, options).map(Charging::Consume)
-            })?
-        }
-        "createCredit" => {
-            let grant = arguments.fields("newCredit")?;
-            Write::Grant(NewGrant::parse(grant, &arguments.options(name)?)?)
-        }
-        "repairLedger" => {
-            let applies = read_repair(&arguments.options(name)?)?;
-            let user_ids = match arguments.next() {
-                Passed::List(ids) => ids.into_iter().filter_map(read_user_id).collect(),
-                _ => Vec::new(),
-            };
-            if !applies || user_ids.is_empty() {
-                return Ok(Operation::Read(Read::Fixes(user_ids)));
-            }
-            Write::Repair(user_ids)
-        }
-        "createTables" => {
-            let options = arguments.options(name)?;
-            return read_tables(&options).map(Operation::CreateTables);
-        }
-        "getDiagnostics" => return Ok(Operation::Diagnose),
-        "stats" => return Ok(Operation::Stats),
-        other => return Err(Error::Internal(format!("there is no operation {other}"))),
-    };
-    Ok(Operation::Write(write))
-}
-
-fn update(
+pub(super) fn update(
     kind: TaskKind,
-    name: &str,
     arguments: &mut Arguments,
-    policy: RefundPolicy,
+    defaults: &Defaults,
 ) -> Result<Write> {
     let (id, patch) = (arguments.id("id")?, arguments.fields("patch")?);
-    let options = arguments.options(name)?;
-    TaskPatch::parse(kind, id, patch, &options, policy).map(Write::UpdateTask)
+    let options = arguments.options()?;
+    TaskPatch::parse(kind, id, patch, &options, defaults.refund_policy).map(Write::UpdateTask)
 }
 
-fn step(kind: TaskKind, name: &str, arguments: &mut Arguments) -> Result<Write> {
+pub(super) fn step(kind: TaskKind, arguments: &mut Arguments) -> Result<Write> {
     let (id, charge) = (arguments.id("id")?, arguments.fields("charge")?);
     let patch = arguments.optional_fields("patch")?;
-    let options = arguments.options(name)?;
+    let options = arguments.options()?;
     Step::parse(kind, id, &charge, patch, &options).map(Write::Step)
 }
 
-fn settle(
+pub(super) fn settle(
     kind: TaskKind,
-    name: &str,
     arguments: &mut Arguments,
-    policy: RefundPolicy,
+    defaults: &Defaults,
 ) -> Result<Write> {
     let (id, credits) = (arguments.id("id")?, arguments.value("finalCredits")?);
-    let options = arguments.options(name)?;
+    let (options, policy) = (arguments.options()?, defaults.refund_policy);
     Settlement::of_task(kind, id, credits.as_ref(), &options, policy).map(Write::Settle)
-}
-
-/// Reads a call that changes nothing. `None`: it is another one.
-fn reading(name: &str, arguments: &mut Arguments, defaults: &Defaults) -> Result<Option<Read>> {
-    const CREDITS: [(&str, &str); 3] =
-        [("userId", "user_id"), ("status", "status"), ("transactionType", "transaction_type")];
-    const AI_TASKS: [(&str, &str); 4] = [
-        ("userId", "user_id"),
-        ("status", "status"),
-        ("mediaType", "media_type"),
-        ("provider", "provider"),
-    ];
-    let (media_tasks, ai_task) = (TableName::Tasks(Media), TableName::Tasks(Ai));
-    let read = match name {
-        "findMediaTaskById" => Read::Find(media_tasks, arguments.id("id")?),
-        "findAITaskById" => Read::Find(ai_task, arguments.id("id")?),
-        "hasActiveMediaTask" => {
-            Read::HasActiveTask(arguments.user_id()?, defaults.active_statuses.clone())
-        }
-        "getActiveMediaTasks" => {
-            Read::ActiveTasks(arguments.user_id()?, defaults.active_statuses.clone())
-        }
-        "getMediaTaskHistory" => {
-            let user_id = arguments.user_id()?;
-            let (page, limit) = (arguments.value("page")?, arguments.value("limit")?);
-            let page = read_page(page, limit, 20)?;
-            Read::TaskHistory(user_id, arguments.part(page)?)
-        }
-        "getMediaTaskCharges" => Read::TaskCharges(Media, arguments.id("id")?),
-        "getAITaskCharges" => Read::TaskCharges(Ai, arguments.id("id")?),
-        "findStuckMediaTasks" => Read::StuckTasks(read_stuck(Media, name, arguments)?),
-        "findStuckAITasks" => Read::StuckTasks(read_stuck(Ai, name, arguments)?),
-        "failStuckMediaTasks" => Read::StuckTasks(read_stuck_to_fail(Media, name, arguments)?),
-        "failStuckAITasks" => Read::StuckTasks(read_stuck_to_fail(Ai, name, arguments)?),
-        "getRemainingCredits" => Read::Balance(arguments.user_id()?),
-        "getBalance" => Read::Purse(arguments.user_id()?),
-        "getStatement" => {
-            let user_id = arguments.user_id()?;
-            Read::Statement(user_id, read_statement(&arguments.optional_fields(name)?)?)
-        }
-        "auditLedger" => read_audit(arguments)?,
-        "quoteCredits" => {
-            let (user_id, credits) = (arguments.user_id()?, arguments.value("credits")?);
-            Read::Quote(user_id, Credits::parse("credits", credits.as_ref())?)
-        }
-        "getCredits" => arguments.list(name, TableName::Credit, &CREDITS)?,
-        "getCreditsCount" => arguments.count(name, TableName::Credit, &CREDITS)?,
-        "getAITasks" => arguments.list(name, ai_task, &AI_TASKS)?,
-        "getAITasksCount" => arguments.count(name, ai_task, &AI_TASKS)?,
-        _ => return Ok(None),
-    };
-    Ok(Some(read))
 }
 
 impl Arguments {
     /// A list of requests that go together, and their options.
-    fn together(
+    pub(super) fn together(
         &mut self,
-        function: &str,
         check_options: impl Fn(&Fields) -> Result<()>,
         request: impl Fn(Passed, &Fields) -> Result<Charging>,
     ) -> Result<Write> {
         const MOST: usize = 500;
+        let function = self.function;
         let expected = |given| Error::InvalidArgument {
             name: function.to_owned(),
             expected: format!("given a list of at most {MOST} items"),
@@ -218,7 +69,7 @@ impl Arguments {
             Passed::List(items) => return Err(expected(format!("{} items", items.len()))),
             other => return Err(expected(other.describe())),
         };
-        let mut options = self.options(function)?;
+        let mut options = self.options()?;
         flag(&options, "atomic")?;
         options.remove("atomic");
         // An empty list has no item that meets them.
@@ -247,8 +98,9 @@ fn read_count(name: &str, value: Option<Value>, default: u32, most: u32) -> Resu
 /// So many stuck tasks are found, or failed, with one call.
 const MOST_STUCK: u32 = 1000;
 
-fn read_stuck(kind: TaskKind, name: &str, arguments: &mut Arguments) -> Result<StuckFilter> {
+pub(super) fn read_stuck(kind: TaskKind, arguments: &mut Arguments) -> Result<StuckFilter> {
     const DEFAULT_LIMIT: u32 = 100;
+    let name = arguments.function;
     let query = arguments.fields(&format!("{name}(query)"))?;
     query.only(name, &["olderThanMs", "statuses", "limit"])?;
     let limit = query.get("limit").cloned();
@@ -258,11 +110,8 @@ fn read_stuck(kind: TaskKind, name: &str, arguments: &mut Arguments) -> Result<S
 
 /// `failStuckMediaTasks` finds the next tasks to fail: as many as its second argument says, after as many
 /// as its third. What it will do with them is checked here, before it does any of it.
-fn read_stuck_to_fail(
-    kind: TaskKind,
-    name: &str,
-    arguments: &mut Arguments,
-) -> Result<StuckFilter> {
+pub(super) fn read_stuck_to_fail(kind: TaskKind, arguments: &mut Arguments) -> Result<StuckFilter> {
+    let name = arguments.function;
     let query = arguments.fields(&format!("{name}(query)"))?;
     let message: &[&str] = if kind == Media { &["errorMessage"] } else { &[] };
     query.only(name, &[&["olderThanMs", "statuses", "limit", "refundPolicy"], message].concat())?;
@@ -303,7 +152,7 @@ fn stuck_filter(kind: TaskKind, query: &Fields, limit: u32, skip: u32) -> Result
     Ok(StuckFilter { kind, statuses, older_than_ms: i64::from(older_than_ms), limit, skip })
 }
 
-fn read_statement(query: &Fields) -> Result<Query> {
+pub(super) fn read_statement(query: &Fields) -> Result<Query> {
     const DEFAULT_LIMIT: u32 = 100;
     const LARGEST_LIMIT: u32 = 1000;
     query.only("getStatement", &["from", "to", "cursor", "limit"])?;
@@ -324,7 +173,7 @@ fn read_statement(query: &Fields) -> Result<Query> {
 }
 
 /// One page: of the user whom the query names, or of the users after the second argument.
-fn read_audit(arguments: &mut Arguments) -> Result<Read> {
+pub(super) fn read_audit(arguments: &mut Arguments) -> Result<Read> {
     /// A page holds up the reads that come after it, so it is short.
     const USERS: u32 = 100;
     let query = arguments.optional_fields("auditLedger(query)")?;
@@ -350,7 +199,7 @@ fn read_audit(arguments: &mut Arguments) -> Result<Read> {
 }
 
 /// The tables to make: all, or those that are named, with those that they refer to.
-fn read_tables(options: &Fields) -> Result<Vec<TableName>> {
+pub(super) fn read_tables(options: &Fields) -> Result<Vec<TableName>> {
     options.only("createTables", &["tables"])?;
     let Some(value) = options.get("tables") else { return Ok(TableName::ALL.to_vec()) };
     let names: Option<Vec<String>> = match value {
@@ -373,13 +222,22 @@ fn read_tables(options: &Fields) -> Result<Vec<TableName>> {
     Ok(TableName::ALL.into_iter().filter(is_wanted).collect())
 }
 
-/// Whether to write the changes.
-fn read_repair(options: &Fields) -> Result<bool> {
+/// What can be put right in the books of some users, or the change that puts it right.
+pub(super) fn read_repair(arguments: &mut Arguments) -> Result<Operation> {
+    let options = arguments.options()?;
     options.only("repairLedger", &["userId", "apply"])?;
     if let Some(user_id) = options.get("userId") {
         check_id("userId", Some(user_id))?;
     }
-    flag(options, "apply")
+    let applies = flag(&options, "apply")?;
+    let user_ids: Vec<String> = match arguments.next() {
+        Passed::List(ids) => ids.into_iter().filter_map(read_user_id).collect(),
+        _ => Vec::new(),
+    };
+    Ok(match applies && !user_ids.is_empty() {
+        true => Operation::Write(Write::Repair(user_ids)),
+        false => Operation::Read(Read::Fixes(user_ids)),
+    })
 }
 
 /// A user in whose books an audit has found something: whatever the id is like, it is somebody's.

@@ -1,14 +1,14 @@
 //! From an outcome to a reply's JSON text.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use serde_json::{Map, Value as Json, json};
 
 use super::wire::{write_text, write_value};
 use crate::domain::grant::{Grant, total_remaining};
-use crate::domain::quote::{Quote, next_expiry};
+use crate::domain::quote::next_expiry;
 use crate::domain::refund::Refund;
-use crate::domain::repair::{Fix, as_json};
+use crate::domain::repair::{Fix, as_json, is_repairable};
 use crate::domain::statement::{Statement, task_of};
 use crate::domain::value::Value;
 use crate::engine::{Audited, Outcome};
@@ -58,7 +58,24 @@ fn write_outcome(out: &mut String, outcome: &Outcome) {
             write_list(out, outcomes, write_outcome);
             out.push('}');
         }
-        Outcome::Quote(quote) => value_reply(out, &quote_json(quote)),
+        Outcome::Quote(quote) => {
+            let draws = quote.draws.iter().map(|draw| {
+                json!({
+                    "creditId": draw.credit_id,
+                    "transactionNo": draw.transaction_no,
+                    "credits": draw.credits_consumed,
+                    "expiresAt": draw.expires_at,
+                })
+            });
+            let quoted = json!({
+                "sufficient": quote.available >= quote.required,
+                "required": quote.required,
+                "available": quote.available,
+                "draws": draws.collect::<Vec<_>>(),
+                "nextExpiry": expiry_json(quote.next_expiry),
+            });
+            value_reply(out, &quoted);
+        }
         Outcome::Purse(grants) => value_reply(out, &purse_json(grants)),
         Outcome::Statement(statement, rows) => {
             value_reply(out, &statement_json(statement, rows));
@@ -129,24 +146,6 @@ fn refund_json(refund: &Refund) -> Json {
         json["regranted"] = regranted;
     }
     json
-}
-
-fn quote_json(quote: &Quote) -> Json {
-    let draws = quote.draws.iter().map(|draw| {
-        json!({
-            "creditId": draw.credit_id,
-            "transactionNo": draw.transaction_no,
-            "credits": draw.credits_consumed,
-            "expiresAt": draw.expires_at,
-        })
-    });
-    json!({
-        "sufficient": quote.available >= quote.required,
-        "required": quote.required,
-        "available": quote.available,
-        "draws": draws.collect::<Vec<_>>(),
-        "nextExpiry": expiry_json(quote.next_expiry),
-    })
 }
 
 fn expiry_json(next_expiry: Option<(i64, i64)>) -> Json {
@@ -226,8 +225,10 @@ fn audited_json(audited: &Audited) -> Json {
             "message": finding.message,
         })
     });
+    let repairable = audited.findings.iter().filter(|finding| is_repairable(finding.kind));
     json!({
         "findings": findings.collect::<Vec<_>>(),
+        "repairable": repairable.map(|finding| &finding.user_id).collect::<HashSet<_>>(),
         "users": audited.users,
         "rows": audited.credit_rows,
         "next": audited.next,
@@ -305,6 +306,7 @@ fn error_reply(out: &mut String, error: &Error) {
         "code": error.code(),
         "message": error.to_string(),
         "retryable": error.retryable(),
+        "family": error.family().as_str(),
         "details": details,
     });
     out.push_str(r#"{"error":"#);

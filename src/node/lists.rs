@@ -14,8 +14,8 @@ type Known = [(&'static str, &'static str)];
 
 impl Arguments {
     /// A page of a table's rows.
-    pub(super) fn list(&mut self, name: &str, table: TableName, known: &Known) -> Result<Read> {
-        let query = self.query(name, known, &["page", "limit", "getUser"])?;
+    pub(super) fn list(&mut self, table: TableName, known: &Known) -> Result<Read> {
+        let query = self.query(known, &["page", "limit", "getUser"])?;
         let page = read_page(query.get("page").cloned(), query.get("limit").cloned(), 30)?;
         let page = self.part(page)?;
         let filter = read_filter(table, known, &query)?;
@@ -35,12 +35,13 @@ impl Arguments {
     }
 
     /// How many rows all pages have.
-    pub(super) fn count(&mut self, name: &str, table: TableName, known: &Known) -> Result<Read> {
-        let query = self.query(name, known, &[])?;
+    pub(super) fn count(&mut self, table: TableName, known: &Known) -> Result<Read> {
+        let query = self.query(known, &[])?;
         Ok(Read::Count(read_filter(table, known, &query)?))
     }
 
-    fn query(&mut self, name: &str, known: &Known, more: &[&str]) -> Result<Fields> {
+    fn query(&mut self, known: &Known, more: &[&str]) -> Result<Fields> {
+        let name = self.function;
         let query = self.optional_fields(&format!("{name}(query)"))?;
         let names = known.iter().map(|(parameter, _)| *parameter);
         query.only(name, &names.chain(more.iter().copied()).collect::<Vec<_>>())?;

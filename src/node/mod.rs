@@ -8,6 +8,7 @@ mod arguments;
 mod connection;
 mod decode;
 mod encode;
+mod functions;
 mod lists;
 mod log;
 mod mailbox;

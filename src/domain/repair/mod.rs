@@ -19,6 +19,11 @@ use super::plan::{Plan, Verb};
 use super::table::TableName;
 use super::value::{Fields, Value, iso8601};
 
+/// Whether findings of this kind can be put right.
+pub fn is_repairable(kind: Kind) -> bool {
+    matches!(kind, Kind::RefundedMoreThanOnce | Kind::FailedTaskCharged | Kind::WrongTimeUnit)
+}
+
 /// A value that is to be put right.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Fix {

@@ -1,0 +1,137 @@
+'use strict'
+
+/**
+ * Every function of a connection, once:
+ *
+ * - `pass`: how each argument crosses to native code. Without it, the function is made of others alone.
+ * - `result`: what it makes of the reply.
+ * - `moves`, if it may move credits: what events and OpenTelemetry tell. `items` are the tasks, users and costs that a
+ *   call is about; `id` is the column of the row that comes back which has the charge's id; `isGrant`: it is a grant.
+ * - `whole`: makes a function that reads long lists in parts, out of one that reads a part.
+ * - `made`: makes the function out of native calls, its own and those of others.
+ *
+ * `npm run names` writes their names into the ES modules. `src/node/functions.rs` is the other end.
+ */
+
+const { grantsFor } = require('./app-models.js')
+const { audit, repair } = require('./audit.js')
+const { eachOrAll, taskAndCost } = require('./batches.js')
+const { field, itemsOf, newAITask, newMediaTask, newTask, ofUser } = require('./events/items.js')
+const { historyInParts, listInParts } = require('./lists.js')
+const replies = require('./replies.js')
+const { failStuck } = require('./stuck-tasks.js')
+const wire = require('./wire.js')
+
+const { all, nothing, row, rows, rowsWithUsers, value, valueWithTimes } = replies
+const { encodeFields: fields, encodeList, encodeTaskAndCost, encodeValue: one } = wire
+const list = (encodeItem) => (items) => encodeList(items, encodeItem)
+
+/** Those of a kind of task, for its name in the functions' names. */
+const ofTasks = (name, kind) => ({
+  [`update${name}ById`]: {
+    pass: [one, fields, fields],
+    result: row,
+    moves: {
+      items: ([id, patch]) => [{ task: { kind, id }, gives: field(patch, 'status') === 'failed' }],
+      id: 'creditId',
+    },
+  },
+  [`charge${name}`]: {
+    pass: [one, fields, fields, fields],
+    result: row,
+    moves: {
+      items: ([id, charge]) => [{ task: { kind, id }, credits: field(charge, 'credits') }],
+      id: 'creditId',
+    },
+  },
+  [`settle${name}`]: {
+    pass: [one, one, fields],
+    result: row,
+    moves: { items: ([id]) => [{ task: { kind, id }, gives: true }], id: 'id' },
+  },
+  [`find${name}ById`]: { pass: [one], result: row },
+  [`get${name}Charges`]: { pass: [one], result: rows },
+  [`findStuck${name}s`]: { pass: [fields], result: rows },
+  [`failStuck${name}s`]: {
+    pass: [fields, one, one],
+    result: rows,
+    made: (calls) => failStuck(calls[`failStuck${name}s`], calls[`update${name}ById`]),
+  },
+})
+
+const operations = {
+  createMediaTask: {
+    pass: [fields, one, fields],
+    result: row,
+    moves: { items: ([task, credits]) => [newTask('media', task, credits)], id: 'creditId' },
+  },
+  createMediaTasks: {
+    pass: [list(encodeTaskAndCost), fields],
+    result: all,
+    moves: { items: ([tasks]) => itemsOf(tasks, newMediaTask), id: 'creditId' },
+    made: ({ createMediaTask, createMediaTasks }) =>
+      eachOrAll('createMediaTasks', createMediaTasks, taskAndCost(createMediaTask)),
+  },
+  createAITask: {
+    pass: [fields, fields],
+    result: row,
+    moves: { items: ([task]) => [newAITask(task)], id: 'creditId' },
+  },
+  createAITasks: {
+    pass: [list(fields), fields],
+    result: all,
+    moves: { items: ([tasks]) => itemsOf(tasks, newAITask), id: 'creditId' },
+    made: ({ createAITask, createAITasks }) => eachOrAll('createAITasks', createAITasks, createAITask),
+  },
+  ...ofTasks('MediaTask', 'media'),
+  ...ofTasks('AITask', 'ai'),
+  hasActiveMediaTask: { pass: [one], result: value },
+  getActiveMediaTasks: { pass: [one], result: rows },
+  getMediaTaskHistory: { pass: [one, one, one, one, one], result: replies.page, whole: historyInParts },
+  getAITasks: { pass: [fields, one, one], result: rowsWithUsers, whole: listInParts },
+  getAITasksCount: { pass: [fields], result: value },
+  consumeCredits: {
+    pass: [fields, fields],
+    result: row,
+    moves: { items: ([charge]) => [ofUser(charge)], id: 'id' },
+  },
+  consumeCreditsBatch: {
+    pass: [list(fields), fields],
+    result: all,
+    moves: { items: ([charges]) => itemsOf(charges, ofUser), id: 'id' },
+    made: ({ consumeCredits, consumeCreditsBatch }) =>
+      eachOrAll('consumeCreditsBatch', consumeCreditsBatch, consumeCredits),
+  },
+  refundCredits: {
+    pass: [one, one, fields],
+    result: row,
+    moves: { items: () => [{ gives: true }], id: 'id' },
+  },
+  createCredit: {
+    pass: [fields, fields],
+    result: row,
+    moves: { items: ([grant]) => [{ userId: field(grant, 'userId'), gives: true }], isGrant: true },
+  },
+  grantCreditsForUser: { made: ({ createCredit }) => grantsFor(createCredit) },
+  getRemainingCredits: { pass: [one], result: value },
+  getBalance: { pass: [one], result: valueWithTimes },
+  getStatement: { pass: [one, fields], result: valueWithTimes },
+  quoteCredits: { pass: [one, one], result: valueWithTimes },
+  getCredits: { pass: [fields, one, one], result: rowsWithUsers, whole: listInParts },
+  getCreditsCount: { pass: [fields], result: value },
+  auditLedger: {
+    pass: [fields, one],
+    result: value,
+    made: ({ auditLedger, getCreditsCount }) => audit(auditLedger, getCreditsCount),
+  },
+  repairLedger: {
+    pass: [fields, list(one)],
+    result: replies.fixes,
+    made: ({ auditLedger, repairLedger }) => repair(auditLedger, repairLedger),
+  },
+  createTables: { pass: [fields], result: nothing },
+  getDiagnostics: { pass: [], result: replies.valueAsRow },
+  stats: { pass: [], result: valueWithTimes },
+}
+
+module.exports = { operations }

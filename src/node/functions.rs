@@ -1,0 +1,253 @@
+//! Every function of the package, once: its name, and how its arguments are read. `lib/operations.js` is the other end.
+
+use super::arguments::Arguments;
+use super::decode::{
+    Defaults, read_audit, read_repair, read_statement, read_stuck, read_stuck_to_fail, read_tables,
+    settle, step, update,
+};
+use super::lists::read_page;
+use crate::domain::charge::ChargeRequest;
+use crate::domain::credits::Credits;
+use crate::domain::grant::NewGrant;
+use crate::domain::settle::Settlement;
+use crate::domain::table::TableName::{self, Tasks};
+use crate::domain::table::TaskKind::{Ai, Media};
+use crate::domain::task::NewTask;
+use crate::engine::{self, Charging, MOST_FUNCTIONS, Operation, Read, Write};
+use crate::error::{Error, Result};
+
+/// Reads arguments of a function, where `Defaults` are the connection's.
+type Reader<Request> = fn(&mut Arguments, &Defaults) -> Result<Request>;
+
+/// What a function asks of the engine.
+enum Asks {
+    /// To change the ledger.
+    Write(Reader<Write>),
+    /// For something that a page shows.
+    Read(Reader<Read>),
+    /// For something else.
+    Other(Reader<Operation>),
+}
+
+use Asks::{Other, Read as Reads, Write as Writes};
+
+const FUNCTIONS: &[(&str, Asks)] = &[
+    (
+        "createMediaTask",
+        Writes(|arguments, _| {
+            let (task, cost) = (arguments.fields("task")?, arguments.value("costCredits")?);
+            let task = NewTask::parse(Media, task, cost.as_ref(), &arguments.options()?)?;
+            Ok(Write::Charge(Charging::Task(task)))
+        }),
+    ),
+    (
+        "createMediaTasks",
+        Writes(|arguments, _| {
+            let check_options = |options: &_| NewTask::check_options(Media, options);
+            arguments.together(check_options, |item, options| {
+                let mut item = item.into_fields("an item of createMediaTasks")?;
+                let (task, cost) = (item.fields("task")?, item.value("costCredits")?);
+                item.nothing_left("createMediaTasks")?;
+                NewTask::parse(Media, task, cost.as_ref(), options).map(Charging::Task)
+            })
+        }),
+    ),
+    (
+        "createAITask",
+        Writes(|arguments, _| {
+            let task = arguments.fields("task")?;
+            let task = NewTask::parse(Ai, task, None, &arguments.options()?)?;
+            Ok(Write::Charge(Charging::Task(task)))
+        }),
+    ),
+    (
+        "createAITasks",
+        Writes(|arguments, _| {
+            let check_options = |options: &_| NewTask::check_options(Ai, options);
+            arguments.together(check_options, |item, options| {
+                let task = item.into_object("an item of createAITasks")?;
+                NewTask::parse(Ai, task, None, options).map(Charging::Task)
+            })
+        }),
+    ),
+    ("updateMediaTaskById", Writes(|arguments, defaults| update(Media, arguments, defaults))),
+    ("updateAITaskById", Writes(|arguments, defaults| update(Ai, arguments, defaults))),
+    ("chargeMediaTask", Writes(|arguments, _| step(Media, arguments))),
+    ("chargeAITask", Writes(|arguments, _| step(Ai, arguments))),
+    ("settleMediaTask", Writes(|arguments, defaults| settle(Media, arguments, defaults))),
+    ("settleAITask", Writes(|arguments, defaults| settle(Ai, arguments, defaults))),
+    (
+        "refundCredits",
+        Writes(|arguments, defaults| {
+            let (id, credits) = (arguments.id("chargeId")?, arguments.value("credits")?);
+            let (options, policy) = (arguments.options()?, defaults.refund_policy);
+            Settlement::of_charge(id, credits.as_ref(), &options, policy).map(Write::Settle)
+        }),
+    ),
+    (
+        "consumeCredits",
+        Writes(|arguments, _| {
+            let request = arguments.fields("consumeCredits(parameters)")?;
+            let request = ChargeRequest::parse(&request, &arguments.options()?)?;
+            Ok(Write::Charge(Charging::Consume(request)))
+        }),
+    ),
+    (
+        "consumeCreditsBatch",
+        Writes(|arguments, _| {
+            arguments.together(ChargeRequest::check_options, |item, options| {
+                let request = item.into_object("an item of consumeCreditsBatch")?;
+                ChargeRequest::parse(&request, options).map(Charging::Consume)
+            })
+        }),
+    ),
+    (
+        "createCredit",
+        Writes(|arguments, _| {
+            let grant = arguments.fields("newCredit")?;
+            NewGrant::parse(grant, &arguments.options()?).map(Write::Grant)
+        }),
+    ),
+    ("findMediaTaskById", Reads(|arguments, _| find(Tasks(Media), arguments))),
+    ("findAITaskById", Reads(|arguments, _| find(Tasks(Ai), arguments))),
+    (
+        "hasActiveMediaTask",
+        Reads(|arguments, defaults| {
+            Ok(Read::HasActiveTask(arguments.user_id()?, defaults.active_statuses.clone()))
+        }),
+    ),
+    (
+        "getActiveMediaTasks",
+        Reads(|arguments, defaults| {
+            Ok(Read::ActiveTasks(arguments.user_id()?, defaults.active_statuses.clone()))
+        }),
+    ),
+    (
+        "getMediaTaskHistory",
+        Reads(|arguments, _| {
+            let user_id = arguments.user_id()?;
+            let (page, limit) = (arguments.value("page")?, arguments.value("limit")?);
+            let page = read_page(page, limit, 20)?;
+            Ok(Read::TaskHistory(user_id, arguments.part(page)?))
+        }),
+    ),
+    (
+        "getMediaTaskCharges",
+        Reads(|arguments, _| arguments.id("id").map(|id| Read::TaskCharges(Media, id))),
+    ),
+    (
+        "getAITaskCharges",
+        Reads(|arguments, _| arguments.id("id").map(|id| Read::TaskCharges(Ai, id))),
+    ),
+    (
+        "findStuckMediaTasks",
+        Reads(|arguments, _| read_stuck(Media, arguments).map(Read::StuckTasks)),
+    ),
+    ("findStuckAITasks", Reads(|arguments, _| read_stuck(Ai, arguments).map(Read::StuckTasks))),
+    (
+        "failStuckMediaTasks",
+        Reads(|arguments, _| read_stuck_to_fail(Media, arguments).map(Read::StuckTasks)),
+    ),
+    (
+        "failStuckAITasks",
+        Reads(|arguments, _| read_stuck_to_fail(Ai, arguments).map(Read::StuckTasks)),
+    ),
+    ("getRemainingCredits", Reads(|arguments, _| arguments.user_id().map(Read::Balance))),
+    ("getBalance", Reads(|arguments, _| arguments.user_id().map(Read::Purse))),
+    (
+        "getStatement",
+        Reads(|arguments, _| {
+            let user_id = arguments.user_id()?;
+            let query = arguments.optional_fields("getStatement")?;
+            Ok(Read::Statement(user_id, read_statement(&query)?))
+        }),
+    ),
+    (
+        "quoteCredits",
+        Reads(|arguments, _| {
+            let (user_id, credits) = (arguments.user_id()?, arguments.value("credits")?);
+            Ok(Read::Quote(user_id, Credits::parse("credits", credits.as_ref())?))
+        }),
+    ),
+    ("getCredits", Reads(|arguments, _| arguments.list(TableName::Credit, &CREDITS))),
+    ("getCreditsCount", Reads(|arguments, _| arguments.count(TableName::Credit, &CREDITS))),
+    ("getAITasks", Reads(|arguments, _| arguments.list(Tasks(Ai), &AI_TASKS))),
+    ("getAITasksCount", Reads(|arguments, _| arguments.count(Tasks(Ai), &AI_TASKS))),
+    ("auditLedger", Reads(|arguments, _| read_audit(arguments))),
+    ("repairLedger", Other(|arguments, _| read_repair(arguments))),
+    (
+        "createTables",
+        Other(|arguments, _| {
+            let options = arguments.options()?;
+            read_tables(&options).map(Operation::CreateTables)
+        }),
+    ),
+    ("getDiagnostics", Other(|_, _| Ok(Operation::Diagnose))),
+    ("stats", Other(|_, _| Ok(Operation::Stats))),
+];
+
+const _: () = assert!(FUNCTIONS.len() <= MOST_FUNCTIONS, "each needs a place to be counted");
+
+/// The filters of `getCredits`, each with its column.
+const CREDITS: [(&str, &str); 3] =
+    [("userId", "user_id"), ("status", "status"), ("transactionType", "transaction_type")];
+
+/// The filters of `getAITasks`.
+const AI_TASKS: [(&str, &str); 4] = [
+    ("userId", "user_id"),
+    ("status", "status"),
+    ("mediaType", "media_type"),
+    ("provider", "provider"),
+];
+
+fn find(table: TableName, arguments: &mut Arguments) -> Result<Read> {
+    arguments.id("id").map(|id| Read::Find(table, id))
+}
+
+/// A function of the package.
+#[derive(Clone, Copy)]
+pub(super) struct Function(usize);
+
+impl Function {
+    /// All of them.
+    #[cfg(test)]
+    pub(super) fn all() -> Vec<Self> {
+        (0..FUNCTIONS.len()).map(Self).collect()
+    }
+
+    /// The function with this name.
+    pub(super) fn named(name: &str) -> Option<Self> {
+        FUNCTIONS.iter().position(|(known, _)| *known == name).map(Self)
+    }
+
+    pub(super) fn name(self) -> &'static str {
+        FUNCTIONS[self.0].0
+    }
+
+    /// As the engine counts it; what the engine has counted so far is no call that it counts.
+    pub(super) fn counted(self) -> Option<engine::Function> {
+        let name = self.name();
+        (name != "stats").then_some(engine::Function { number: self.0, name })
+    }
+
+    /// Reads a call's arguments. `defaults` are the connection's.
+    pub(super) fn read(self, arguments: &str, defaults: &Defaults) -> Result<Call> {
+        let mut arguments = Arguments::read(self.name(), arguments)?;
+        let operation = match FUNCTIONS[self.0].1 {
+            Writes(read) => read(&mut arguments, defaults).map(Operation::Write),
+            Reads(read) => read(&mut arguments, defaults).map(Operation::Read),
+            Other(read) => read(&mut arguments, defaults),
+        }?;
+        arguments.nothing_left()?;
+        Ok(Call { operation, user_by_number: arguments.user_by_number() })
+    }
+}
+
+/// A call that is sound by itself.
+#[derive(Debug)]
+pub(super) struct Call {
+    /// What it asks for.
+    pub(super) operation: Operation,
+    /// If it names a user by a number: what it is refused with where the ids of users are text.
+    pub(super) user_by_number: Option<Error>,
+}
