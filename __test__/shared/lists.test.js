@@ -1,7 +1,6 @@
 'use strict'
 
 const { TestDatabase, aiTask, refusal, task } = require('../helpers/database')
-const { unchanging } = require('../helpers/calls')
 const { throughProxy } = require('../helpers/network')
 const { byStorage, postgres } = require('../helpers/storage')
 const { historyInParts, listInParts } = require('../../lib/lists')
@@ -108,17 +107,12 @@ describe.each(Object.entries(LISTS))('%s', (name, list) => {
     [1, Number.MAX_SAFE_INTEGER],
     ['', ''],
   ]
-  const opened = unchanging(withUsers)
-  const filled = unchanging(async () => {
-    const database = await withUsers()
-    // A page of a user has 834 rows, and one of all 2500.
-    await list.fill(database)
-    return database
-  })
   const DEFAULT_LIMIT = name === 'getMediaTaskHistory' ? 20 : 30
 
   test('gives what one statement would, whatever the page and its length', async () => {
-    const database = filled()
+    const database = await withUsers()
+    // A page of a user has 834 rows, and one of all 2500.
+    await list.fill(database)
     for (const [page, limit] of PAGES) {
       const found = ids(await list.read(database.credits, { page, limit }))
       const [number, length] = [Number(page || 1), Number(limit || DEFAULT_LIMIT)]
@@ -128,7 +122,8 @@ describe.each(Object.entries(LISTS))('%s', (name, list) => {
   })
 
   test('gives rows of a long page as those of a short one', async () => {
-    const database = filled()
+    const database = await withUsers()
+    await list.fill(database)
     const [long, short] = [await list.read(database.credits, { limit: 5000 }), []]
     for (let page = 1; page <= 10; page++) {
       short.push(...(await list.read(database.credits, { page: String(page), limit: '250' })))
@@ -199,7 +194,7 @@ describe.each(Object.entries(LISTS))('%s', (name, list) => {
   ]
 
   test.each(['page', 'limit'])('refuses as %s what is no whole number', async (field) => {
-    const database = opened()
+    const database = await withUsers()
     for (const value of BAD) {
       const error = await refusal(database, () => list.read(database.credits, { [field]: value }))
       expect([value, error.code, error.field]).toEqual([value, 'INVALID_ARGUMENT', field])
@@ -209,7 +204,7 @@ describe.each(Object.entries(LISTS))('%s', (name, list) => {
 
   // Nothing that is passed is thrown back before there is a promise.
   test.each(['page', 'limit'])('refuses as %s what is no value at all', async (field) => {
-    const database = opened()
+    const database = await withUsers()
     for (const value of [Symbol('5'), Object.create(null), { valueOf: thrower }]) {
       const error = await refusal(database, () => list.read(database.credits, { [field]: value }))
       expect(error).toMatchObject({ code: 'INVALID_ARGUMENT', field })
@@ -217,7 +212,7 @@ describe.each(Object.entries(LISTS))('%s', (name, list) => {
   })
 
   test('has its name, and its errors begin with the line of the caller', async () => {
-    const { credits } = opened()
+    const { credits } = await withUsers()
     expect(credits[name].name).toBe(name)
     const error = await list.read(credits, { page: 0 }).catch((error) => error)
     expect(error.stack.split('\n')[1]).toContain('lists.test.js')

@@ -205,3 +205,42 @@ describe('quoteCredits', () => {
     expect(await violations(database)).toEqual(before)
   })
 })
+
+describe('quoteCredits refuses', () => {
+  test.each([
+    ['no userId', undefined],
+    ['null as userId', null],
+    ['an empty userId', ''],
+    ['a number as userId', 5],
+    ['a long userId', 'u'.repeat(256)],
+    ['a userId with NUL', 'u\0'],
+    ['an object as userId', { userId: 'u' }],
+  ])('%s', async (_, userId) => {
+    const { database, quote } = await withGrants({ credits: 5 })
+    const error = await refusal(database, () => quote(userId, 5))
+    expect(error).toMatchObject({ code: 'INVALID_ID', field: 'userId' })
+  })
+
+  test.each([
+    ['zero', 0],
+    ['nothing', undefined],
+    ['a negative number', -5],
+    ['a fraction', 0.5],
+    ['NaN', NaN],
+    ['Infinity', Infinity],
+    ['more than PostgreSQL holds', 2_147_483_648],
+    ['text', '10'],
+    ['null', null],
+    ['true', true],
+    ['an object', {}],
+    ['an invalid Date', new Date(NaN)],
+    ['a bigint that fits nowhere', 10n ** 30n],
+    ['a function', () => 10],
+  ])('%s as credits', async (_, credits) => {
+    const { database, quote } = await withGrants({ credits: 5 })
+    for (const userId of ['u', 'nobody']) {
+      const error = await refusal(database, () => quote(userId, credits))
+      expect(error).toMatchObject({ code: 'INVALID_AMOUNT', field: 'credits', retryable: false })
+    }
+  })
+})

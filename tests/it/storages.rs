@@ -14,7 +14,7 @@ use media_credits::domain::table::TaskKind::Media;
 use media_credits::domain::value::{Fields, Value};
 use media_credits::engine::local::{read, write};
 use media_credits::engine::{
-    Clock, Connection, Ids, Operation, Outcome, Read, Reply, Settings, UserRead, Write,
+    Clock, Connection, Ids, Operation, Outcome, Read, Reply, Settings, Write,
 };
 use media_credits::error::{Detail, Error, Result};
 use media_credits::storage::location::Location;
@@ -329,7 +329,7 @@ impl Step {
             Self::Charges { id } => return Operation::Read(Read::TaskCharges(Media, task(id))),
             Self::Quote { user, credits } => {
                 let credits = Credits::parse("credits", Some(&Value::Integer(*credits))).unwrap();
-                return Operation::Read(Read::OfUser(name(user), UserRead::Quote(credits)));
+                return Operation::Read(Read::Quote(name(user), credits));
             }
             Self::Charge { id, user, status } => {
                 let charge = last_charge(storage, &name(user)).map_or(Value::Null, Value::Text);
@@ -420,10 +420,7 @@ fn any_sequence_has_the_same_outcomes_on_each() {
         }
         for user in USERS {
             let user = format!("{user}-{case}");
-            for question in [
-                Operation::Read(Read::OfUser(user.clone(), UserRead::BalanceTotal)),
-                list_credits(&user),
-            ] {
+            for question in [Operation::Read(Read::Balance(user.clone())), list_credits(&user)] {
                 let [memory, others @ ..] =
                     storages.each_ref().map(|storage| storage.summary(question.clone()));
                 prop_assert!(others.iter().all(|other| *other == memory), "{memory} {others:?}");

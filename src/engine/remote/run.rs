@@ -12,7 +12,7 @@ use crate::engine::clock::now_ms;
 use crate::engine::operation::{Operation, Write};
 use crate::engine::outcome::Outcome;
 use crate::engine::reads::read;
-use crate::engine::replays::{met_its_key, replay};
+use crate::engine::replays::{is_duplicate_key, replay};
 use crate::engine::run::change;
 use crate::error::{Error, Result};
 use crate::storage::Row;
@@ -94,7 +94,7 @@ impl<S: Server> Engine<S> {
         let made = change(&mut session, write, Clock { now_ms, ids: &self.ids }).await;
         drop(session);
         match made {
-            Err(Failure::Refused(refusal)) if met_its_key(write, &refusal) => {
+            Err(Failure::Refused(refusal)) if is_duplicate_key(write, &refusal) => {
                 replay(&mut self.server.session().await?, write).await
             }
             Err(Failure::Unknown { message, witnesses }) if !witnesses.is_empty() => {

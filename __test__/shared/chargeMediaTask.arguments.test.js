@@ -1,0 +1,187 @@
+'use strict'
+
+const { TestDatabase, refusal } = require('../helpers/database')
+const { staysSound } = require('../helpers/calls')
+const { KINDS } = require('../helpers/kinds')
+
+const NO_OBJECT = [5, NaN, 5n, true, [{}], new Date(), new Date(NaN), () => ({}), Symbol('x')]
+
+const circular = {}
+circular.itself = circular
+
+describe('chargeMediaTask and chargeAITask refuse', () => {
+  staysSound()
+
+  let database
+
+  /** User `u` has a task `t` of each kind, which cost 10 of 100 credits. */
+  beforeEach(async () => {
+    database = await TestDatabase.fresh()
+    await database.user('u', 100)
+    for (const { create } of Object.values(KINDS)) await create(database.credits, 't', 10)
+  })
+
+  /** A step of each kind is refused like this, of a task that is there and of one that is not. */
+  async function isRefused(expected, step) {
+    for (const [kind, { type }] of Object.entries(KINDS)) {
+      const call = (id) => database.credits[`charge${kind}`](id, ...step(type))
+      const error = await refusal(database, () => call('t'))
+      expect(error).toMatchObject({ retryable: false, ...expected })
+      await expect(call('no task')).rejects.toMatchObject({ ...error })
+    }
+  }
+
+  test.each([
+    ['no id', undefined],
+    ['null', null],
+    ['an empty id', ''],
+    ['a number', 5],
+    ['an object', { id: 't' }],
+    ['an id of 256 characters', 'x'.repeat(256)],
+    ['an id with NUL', 't\0'],
+  ])('%s as id', async (_, id) => {
+    for (const kind of Object.keys(KINDS)) {
+      const error = await refusal(database, () => database.credits[`charge${kind}`](id, { credits: 5 }))
+      expect(error).toMatchObject({ code: 'INVALID_ID', field: 'id' })
+    }
+  })
+
+  test('what is no object as a charge', async () => {
+    for (const charge of [undefined, null, 'charge', ...NO_OBJECT]) {
+      await isRefused({ code: 'INVALID_ARGUMENT', field: 'charge' }, () => [charge])
+    }
+  })
+
+  test('what is no object as a patch', async () => {
+    for (const patch of [null, 'failed', ...NO_OBJECT]) {
+      await isRefused({ code: 'INVALID_ARGUMENT', field: 'patch' }, () => [{ credits: 5 }, patch])
+    }
+  })
+
+  test.each([
+    ['nothing', undefined],
+    ['null', null],
+    ['a negative number', -1],
+    ['less than a credit', 0.5],
+    ['a fraction', 5.5],
+    ['NaN', NaN],
+    ['Infinity', Infinity],
+    ['more than PostgreSQL holds', 2_147_483_648],
+    ['text', '5'],
+    ['empty text', ''],
+    ['true', true],
+    ['an object', {}],
+    ['a list', [5]],
+    ['a Date', new Date(5)],
+    ['a bigint that fits nowhere', 10n ** 30n],
+    ['a function', () => 5],
+    ['a symbol', Symbol('5')],
+  ])('%s as credits', async (_, credits) => {
+    await isRefused({ code: 'INVALID_AMOUNT', field: 'credits' }, () => [{ credits }])
+  })
+
+  test.each([
+    [
+      'what is text as metadata, but not that of an object',
+      'translation',
+      '',
+      '[]',
+      'null',
+      '5',
+      '"{}"',
+      '{"a":',
+    ],
+    ['what is no object as metadata', ...NO_OBJECT, Buffer.from('{}')],
+    [
+      'an object that JSON has no object for as metadata',
+      circular,
+      { a: 5n },
+      { toJSON: () => JSON.parse('') },
+      { toJSON: () => [] },
+      { toJSON: () => undefined },
+    ],
+  ])('%s', async (_, ...all) => {
+    for (const metadata of all) {
+      for (const credits of [5, 0]) {
+        await isRefused({ code: 'INVALID_ARGUMENT', field: 'metadata' }, () => [{ credits, metadata }])
+      }
+    }
+  })
+
+  test.each([
+    ["that is the task's creation", (type) => type],
+    ['of the other kind', (type) => `${type === 'ai-task' ? 'media' : 'ai'}-task-step`],
+    ['that does not begin like its own', (type) => `my-${type}-step`],
+    ['in capitals', (type) => `${type}-step`.toUpperCase()],
+    ['of something else', () => 'translation'],
+    ['that is empty', () => ''],
+    ['that is null', () => null],
+    ['that is a number', () => 5],
+    ['that is a list', (type) => [`${type}-step`]],
+  ])('metadata with a type %s', async (_, made) => {
+    for (const pass of [(metadata) => metadata, (metadata) => JSON.stringify(metadata)]) {
+      const step = (type) => [{ credits: 5, metadata: pass({ type: made(type), taskId: 't' }) }]
+      await isRefused({ code: 'INVALID_ARGUMENT', field: 'metadata' }, step)
+    }
+  })
+
+  test.each([
+    ['an empty transactionNo', { transactionNo: '' }, 'INVALID_ID'],
+    ['a number as transactionNo', { transactionNo: 5 }, 'INVALID_ID'],
+    ['a transactionNo of 256 characters', { transactionNo: '5'.repeat(256) }, 'INVALID_ID'],
+    ['NUL in the transactionNo', { transactionNo: '5\0' }, 'INVALID_ID'],
+    ['an object as transactionNo', { transactionNo: {} }, 'INVALID_ID'],
+    ['a Date as description', { description: new Date(0) }, 'INVALID_VALUE'],
+    ['NUL in the description', { description: '\0' }, 'INVALID_VALUE'],
+    ['a function as description', { description: () => 'x' }, 'INVALID_VALUE'],
+    ['a Date as description', { description: new Date() }, 'INVALID_VALUE'],
+    ['an unknown key', { cost: 5 }, 'UNKNOWN_FIELD'],
+    ["the column's name of the scene", { transactionScene: 'payment' }, 'UNKNOWN_FIELD'],
+    ['a user', { userId: 'u' }, 'UNKNOWN_FIELD'],
+    ['__proto__', { ['__proto__']: 5 }, 'UNKNOWN_FIELD'],
+  ])('a charge with %s', async (_, charge, code) => {
+    for (const credits of [5, 0]) {
+      await isRefused({ code, field: Object.keys(charge)[0] }, () => [{ credits, ...charge }])
+    }
+  })
+
+  test('what is no text as scene', async () => {
+    for (const scene of ['\0', new Date(), () => 'payment']) {
+      await isRefused({ code: 'INVALID_VALUE' }, () => [{ credits: 5, scene }])
+    }
+  })
+
+  test.each([
+    ['the same id', { id: 't' }, 'READ_ONLY_FIELD'],
+    ['null as id', { id: null }, 'READ_ONLY_FIELD'],
+    ['the same user', { userId: 'u' }, 'READ_ONLY_FIELD'],
+    ['a creditId', { creditId: 'x' }, 'READ_ONLY_FIELD'],
+    ['null as creditId', { creditId: null }, 'READ_ONLY_FIELD'],
+    ['a failure', { status: 'failed' }, 'READ_ONLY_FIELD'],
+    ['an unknown key', { titel: 'x' }, 'UNKNOWN_FIELD'],
+    ["a column's own name", { created_at: new Date() }, 'UNKNOWN_FIELD'],
+    ['the charge beside it', { credits: 5 }, 'UNKNOWN_FIELD'],
+    ['__proto__', { ['__proto__']: 'x' }, 'UNKNOWN_FIELD'],
+    ['null as status', { status: null }, 'INVALID_VALUE'],
+    ['a Date as status', { status: new Date(0) }, 'INVALID_VALUE'],
+    ['NUL in the status', { status: '\0' }, 'INVALID_VALUE'],
+    ['a function as status', { status: () => 'x' }, 'INVALID_VALUE'],
+    ['text as a time', { deletedAt: '2026-11-22' }, 'INVALID_DATE'],
+    ['an invalid Date', { deletedAt: new Date(NaN) }, 'INVALID_DATE'],
+  ])('a patch with %s', async (_, patch, code) => {
+    for (const credits of [5, 0]) {
+      const expected = { code, field: Object.keys(patch)[0] }
+      await isRefused(expected, () => [{ credits }, { createdAt: new Date(), ...patch }])
+    }
+  })
+
+  test.each([
+    ['allowRefunded', { allowRefunded: true }],
+    ['refundPolicy', { refundPolicy: 'source' }],
+    ['replay', { replay: true }],
+    ['a misspelt guard', { ifstatus: 'pending' }],
+  ])('%s as an option', async (_, options) => {
+    const expected = { code: 'UNKNOWN_FIELD', field: Object.keys(options)[0] }
+    await isRefused(expected, () => [{ credits: 5 }, {}, options])
+  })
+})

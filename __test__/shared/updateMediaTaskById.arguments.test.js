@@ -1,0 +1,174 @@
+'use strict'
+
+const { TestDatabase, refusal, task } = require('../helpers/database')
+const { byStorage } = require('../helpers/storage')
+
+/** User `u` has task `t`, which cost 10 of 50 credits; user `v` has a charge of 10. */
+async function withTask() {
+  const database = await TestDatabase.fresh()
+  await database.user('u', { id: 'grant of u', credits: 50 })
+  await database.user('v', 50)
+  const { creditId } = await database.credits.createMediaTask(task('t', 'u', { title: 'A' }), 10)
+  const { id } = await database.credits.consumeCredits({ userId: 'v', credits: 10 })
+  return { database, update: database.credits.updateMediaTaskById, ownCharge: creditId, foreignCharge: id }
+}
+
+describe('updateMediaTaskById refuses', () => {
+  test.each([
+    ['no id', undefined],
+    ['an empty id', ''],
+    ['a number as id', 5],
+    ['null as id', null],
+    ['an id of 256 characters', 'x'.repeat(256)],
+    ['an id with NUL', 't\0'],
+  ])('%s', async (_, id) => {
+    const { database, update } = await withTask()
+    const error = await refusal(database, () => update(id, { status: 'failed' }))
+    expect(error).toMatchObject({ code: 'INVALID_ID', field: 'id' })
+  })
+
+  test.each([
+    ['null', null, 'null'],
+    ['undefined', undefined, 'undefined'],
+    ['text', 'failed', 'the text "failed"'],
+    ['a number', 5, '5'],
+    ['an array', [{ status: 'failed' }], 'an array'],
+    ['a function', () => 'failed', 'a function'],
+  ])('%s as a patch', async (_, patch, given) => {
+    const { database, update } = await withTask()
+    const error = await refusal(database, () => update('t', patch))
+    expect(error).toMatchObject({ code: 'INVALID_ARGUMENT', field: 'patch' })
+    expect(error.message).toBe(`patch must be an object, got ${given}`)
+  })
+
+  test.each([
+    ['another id', { id: 'other' }, 'id'],
+    ['the same id', { id: 't' }, 'id'],
+    ['null as id', { id: null }, 'id'],
+    ['another user', { userId: 'v' }, 'userId'],
+    ['the same user', { userId: 'u' }, 'userId'],
+  ])('a patch with %s', async (_, patch, field) => {
+    const { database, update } = await withTask()
+    const error = await refusal(database, () => update('t', { status: 'failed', ...patch }))
+    expect(error).toMatchObject({ code: 'READ_ONLY_FIELD', field })
+  })
+
+  test.each(['titel', 'video_url', '', '__proto__', 'constructor'])(
+    'a patch with the unknown key %p',
+    async (field) => {
+      const { database, update } = await withTask()
+      for (const id of ['t', 'no task']) {
+        const error = await refusal(database, () => update(id, { status: 'failed', [field]: 'x' }))
+        expect(error).toMatchObject({ code: 'UNKNOWN_FIELD', field, table: 'media_tasks' })
+      }
+    },
+  )
+
+  test.each([
+    ['a fraction as progress', { progress: 0.5 }, 'INVALID_VALUE'],
+    ['Infinity as progress', { progress: Infinity }, 'INVALID_VALUE'],
+    ['null as progress, which needs a value', { progress: null }, 'INVALID_VALUE'],
+    ['null as videoUrl, which needs a value', { videoUrl: null }, 'INVALID_VALUE'],
+    ['a Date as status', { status: new Date(0) }, 'INVALID_VALUE'],
+    ['null as status', { status: null }, 'INVALID_VALUE'],
+    // Where it fails, NUL is replaced: jsonValues.test.js.
+    ['NUL in the title', { title: '\0', status: 'processing' }, 'INVALID_VALUE'],
+    ['text as isFreeTrial', { isFreeTrial: 'TRUE' }, 'INVALID_VALUE'],
+    ['text as publishedAt', { publishedAt: '2026-11-22' }, 'INVALID_DATE'],
+    ['an invalid Date as publishedAt', { publishedAt: new Date(NaN) }, 'INVALID_DATE'],
+    ['a number as deletedAt', { deletedAt: 1_795_380_509_258 }, 'INVALID_DATE'],
+    ['empty text as creditId', { creditId: '' }, 'INVALID_ID'],
+    ['a number as creditId', { creditId: 5 }, 'INVALID_ID'],
+    ['a function as title', { title: () => 'x' }, 'INVALID_VALUE'],
+  ])('a patch with %s', async (_, invalid, code) => {
+    const { database, update } = await withTask()
+    const error = await refusal(database, () => update('t', { status: 'failed', ...invalid }))
+    // The key that was passed, whatever is wrong with its value.
+    expect(error).toMatchObject({ code, field: Object.keys(invalid)[0] })
+  })
+
+  test.each([
+    ['null', null],
+    ['a number', 0],
+  ])('%s as options', async (_, options) => {
+    const { database, update } = await withTask()
+    const error = await refusal(database, () => update('t', { progress: 5 }, options))
+    expect(error).toMatchObject({ code: 'INVALID_ARGUMENT', field: 'updateMediaTaskById(options)' })
+  })
+
+  test.each(['failed', 'translating', undefined])(
+    "a creditId that is no charge of the task's user, with status %p",
+    async (status) => {
+      const { database, update, foreignCharge } = await withTask()
+      for (const [creditId, code] of [
+        ['nothing', 'CHARGE_NOT_FOUND'],
+        ['grant of u', 'CHARGE_NOT_FOUND'],
+        [foreignCharge, 'CHARGE_OWNER_MISMATCH'],
+      ]) {
+        const error = await refusal(database, () => update('t', { status, creditId }))
+        expect(error).toMatchObject({ code, creditId })
+      }
+    },
+  )
+
+  test("to refund another user's charge that the task itself names", async () => {
+    const { database, update, foreignCharge } = await withTask()
+    await database.sql('UPDATE media_tasks SET credit_id = ?', foreignCharge)
+    const error = await refusal(database, () => update('t', { status: 'failed' }))
+    expect(error).toMatchObject({ code: 'CHARGE_OWNER_MISMATCH', creditId: foreignCharge })
+  })
+})
+
+describe('updateMediaTaskById refuses to refund a charge whose consumed_detail is', () => {
+  const item = (credits) => `'[{"creditId":"grant of u","creditsConsumed":${credits}}]'`
+
+  test.each([
+    ['NULL', 'NULL'],
+    ['empty', "''"],
+    ['no JSON', "'junk'"],
+    ['half of it', `'[{"creditId":"grant of u","credits'`],
+    ['an object', "'{}'"],
+    ['null', "'null'"],
+    ['a number', "'10'"],
+    ['JSON within JSON', `'"[]"'`],
+    ['a list of something else', "'[10]'"],
+    ['without a grant', `'[{"creditsConsumed":10}]'`],
+    ['without an amount', `'[{"creditId":"grant of u"}]'`],
+    ['of a grant that is null', `'[{"creditId":null,"creditsConsumed":10}]'`],
+    ['of less than nothing', item(-10)],
+    ['of a fraction', item(1.5)],
+    ['of text', item('"10"')],
+    ['of null', item('null')],
+    ['of too much', item(2_147_483_648)],
+    ['of far too much', item('1e300')],
+    ...byStorage({
+      sqlite: [
+        ['bytes', "x'ff'"],
+        ['text that is not UTF-8', "CAST(x'5bff5d' AS text)"],
+      ],
+      postgres: [],
+    }),
+  ])('%s', async (_, detail) => {
+    const { database, update, ownCharge } = await withTask()
+    await database.sql(`UPDATE credit SET consumed_detail = ${detail} WHERE id = ?`, ownCharge)
+    // Not everything(): SQLite's other process can't read every one of these.
+    const raw = byStorage({ sqlite: 'hex(consumed_detail)', postgres: 'consumed_detail' })
+    const rows = () =>
+      database.sql(`SELECT id, status, remaining_credits, credit.updated_at, ${raw} AS detail
+                    FROM credit UNION ALL SELECT id, status, progress, updated_at, title FROM media_tasks`)
+    const before = await rows()
+    const failing = update('t', { status: 'failed', title: 'B' })
+    await expect(failing).rejects.toMatchObject({ code: 'CHARGE_CORRUPT', creditId: ownCharge })
+    expect(await rows()).toEqual(before)
+  })
+
+  test('unreadable, until it is detached as the message says', async () => {
+    const { database, update, ownCharge } = await withTask()
+    await database.sql("UPDATE credit SET consumed_detail = 'junk' WHERE id = ?", ownCharge)
+    const error = await refusal(database, () => update('t', { status: 'failed' }))
+    expect(error.message).toContain('updateMediaTaskById(id, { creditId: null })')
+    await update('t', { creditId: null })
+    const failed = await update('t', { status: 'failed' })
+    expect(failed).toMatchObject({ status: 'failed', creditId: null, refund: { credits: 0 } })
+  })
+})

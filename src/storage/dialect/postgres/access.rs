@@ -1,0 +1,220 @@
+//! What the role may do with the tables: found when they are looked at. What a call lacks is named before it
+//! writes anything, since row level security says nothing: it shows no rows, and changes none.
+
+use serde_json::{Value as Json, json};
+
+use super::row::{Row, get, get_texts};
+use crate::domain::table::TableName;
+use crate::error::Error;
+use crate::storage::failure::Answer;
+use crate::storage::roles::Role;
+use crate::storage::schema::quote;
+
+/// What is done with rows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Command {
+    Select,
+    Insert,
+    Update,
+}
+
+use Command::{Insert, Select, Update};
+
+impl Command {
+    pub(super) const ALL: [Self; 3] = [Select, Insert, Update];
+
+    fn sql(self) -> &'static str {
+        match self {
+            Select => "SELECT",
+            Insert => "INSERT",
+            Update => "UPDATE",
+        }
+    }
+
+    /// Whether the ledger needs the privilege for this column.
+    fn needs(self, table: TableName, column: &str) -> bool {
+        use TableName::{Credit, Tasks, User};
+        const CHANGED: [&str; 6] =
+            ["credits", "remaining_credits", "status", "updated_at", "consumed_detail", "metadata"];
+        match (self, table) {
+            // Its other columns are the app's.
+            (Select, User) => column == "id",
+            (Select, _) => true,
+            (Insert, User) => false,
+            (Insert, _) => Role::of(table, column).is_some(),
+            (Update, User) => column == "free_trial_used",
+            (Update, Credit) => CHANGED.contains(&column),
+            (Update, Tasks(_)) => ["status", "updated_at"].contains(&column),
+        }
+    }
+}
+
+/// A privilege or a policy that the role lacks.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Lack {
+    pub(super) table: TableName,
+    pub(super) command: Command,
+    /// What it is, and the statement that mends it.
+    pub(super) sentence: String,
+}
+
+impl Lack {
+    /// As JavaScript reads it.
+    pub fn as_json(&self) -> Json {
+        let (table, command) = (self.table.sql(), self.command.sql());
+        json!({ "table": table, "command": command, "message": self.sentence })
+    }
+}
+
+/// What the role may do.
+#[derive(Debug, Default)]
+pub(super) struct Access {
+    lacks: Vec<Lack>,
+    /// Whether rows of `user` can be locked.
+    locks_users: bool,
+    /// Whether a commit is answered before it is on the disk.
+    pub(super) answers_early: bool,
+}
+
+impl Access {
+    /// Reads the rows of `sql/access.sql`.
+    pub(super) fn read(rows: &[impl Row]) -> Answer<Self> {
+        let mut access = Self::default();
+        for row in rows {
+            let name: &str = get(row, 0)?;
+            let Some(table) = TableName::named(name) else { continue };
+            let (role, locks): (&str, bool) = (get(row, 1)?, get(row, 2)?);
+            let (denied, hidden): (_, bool) = (get_texts(row, 3)?, get(row, 4)?);
+            let command: &str = get(row, 5)?;
+            let Some(command) = Command::ALL.into_iter().find(|one| one.sql() == command) else {
+                continue;
+            };
+            access.answers_early = get(row, 7)?;
+            access.locks_users |= table == TableName::User && locks;
+            let all = i64::try_from(denied.len()) == Ok(get(row, 6)?);
+            access.lacks.extend(lack(table, command, role, Refusal { denied, all, hidden }));
+        }
+        Ok(access)
+    }
+
+    /// What the role lacks.
+    pub(super) fn lacks(&self) -> &[Lack] {
+        &self.lacks
+    }
+
+    /// Refuses what the role may not do with a table.
+    pub(super) fn check(&self, table: TableName, commands: &[Command]) -> Result<(), Error> {
+        let is_it = |lack: &&Lack| lack.table == table && commands.contains(&lack.command);
+        match self.lacks.iter().find(is_it) {
+            None => Ok(()),
+            Some(lack) => Err(Error::Database {
+                doing: "looking at what its role may do",
+                database_code: "42501".to_owned(),
+                message: lack.sentence.clone(),
+                retryable: false,
+            }),
+        }
+    }
+
+    /// A statement that locks users, in its other form where their rows can't be locked: by row level security,
+    /// by a missing privilege, or because `user` is a view. Turns are taken by the users' ids then. It needs the
+    /// id as a column.
+    pub(super) fn taking_turns(&self, lock: &str) -> String {
+        if self.locks_users {
+            return lock.to_owned();
+        }
+        let look = lock.replace("FOR NO KEY UPDATE", "");
+        format!(
+            "SELECT *, pg_advisory_xact_lock(hashtextextended(id, 7163217633)) FROM ({look}) AS users"
+        )
+    }
+}
+
+/// How a command on a table is refused.
+struct Refusal {
+    /// The columns without the privilege.
+    denied: Vec<String>,
+    /// Whether these are all columns.
+    all: bool,
+    /// Whether no policy lets the command do anything.
+    hidden: bool,
+}
+
+/// What is lacking for a command on a table: a privilege on these columns, or a policy.
+fn lack(table: TableName, command: Command, role: &str, refusal: Refusal) -> Option<Lack> {
+    let Refusal { denied, all, hidden } = refusal;
+    let needed = denied.iter().filter(|column| command.needs(table, column));
+    let denied: Vec<String> = needed.map(|column| quote(column)).collect();
+    let (name, verb, to) = (quote(table.sql()), command.sql(), quote(role));
+    let sentence = if !denied.is_empty() {
+        let columns = if all { String::new() } else { format!(" ({})", denied.join(", ")) };
+        format!(
+            "role {role} has no privilege to {verb}{columns} on table {}; run: GRANT {verb}{columns} ON {name} TO {to};",
+            table.sql()
+        )
+    } else if hidden && (table != TableName::User || command == Select || command == Update) {
+        let condition = if command == Insert { "WITH CHECK (true)" } else { "USING (true)" };
+        format!(
+            "row level security of table {} has no policy for {verb} by role {role}; run, perhaps with a condition: \
+             CREATE POLICY media_credits_{} ON {name} FOR {verb} TO {to} {condition};",
+            table.sql(),
+            verb.to_lowercase()
+        )
+    } else {
+        return None;
+    };
+    Some(Lack { table, command, sentence })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::table::TaskKind;
+    use TableName::{Credit, Tasks, User};
+
+    #[test]
+    fn what_a_role_lacks() {
+        const MEDIA: TableName = Tasks(TaskKind::Media);
+        type Row<'a> = (TableName, Command, &'a [&'a str], bool, bool, Option<&'a str>);
+        let rows: [Row; 13] = [
+            // table, command, columns without the privilege, whether all, hidden by security; what is said
+            (Credit, Select, &[], false, false, None),
+            (
+                Credit,
+                Select,
+                &["metadata"],
+                false,
+                false,
+                Some("GRANT SELECT (\"metadata\") ON \"credit\""),
+            ),
+            (
+                Credit,
+                Select,
+                &["id", "own"],
+                true,
+                false,
+                Some("GRANT SELECT ON \"credit\" TO \"app\";"),
+            ),
+            (Credit, Insert, &["own"], false, false, None),
+            (Credit, Update, &["own", "id"], false, false, None),
+            (Credit, Update, &["own", "status"], false, false, Some("GRANT UPDATE (\"status\")")),
+            (Credit, Update, &[], false, true, Some("FOR UPDATE TO \"app\" USING (true);")),
+            (Credit, Insert, &[], false, true, Some("FOR INSERT TO \"app\" WITH CHECK (true);")),
+            (MEDIA, Update, &[], false, true, Some("ON \"media_tasks\" FOR UPDATE")),
+            (User, Select, &["email"], false, false, None),
+            (User, Select, &["id"], false, false, Some("GRANT SELECT (\"id\") ON \"user\"")),
+            (User, Insert, &["id"], true, true, None),
+            (User, Update, &["id", "name"], false, false, None),
+        ];
+        for (table, command, denied, all, hidden, said) in rows {
+            let denied = denied.iter().map(|column| (*column).to_owned()).collect();
+            let found = lack(table, command, "app", Refusal { denied, all, hidden });
+            match (found, said) {
+                (Some(lack), Some(said)) => {
+                    assert!(lack.sentence.contains(said), "{}", lack.sentence);
+                }
+                (found, said) => assert_eq!(found.map(|lack| lack.sentence).as_deref(), said),
+            }
+        }
+    }
+}
