@@ -19,7 +19,7 @@ pub(super) fn is_duplicate_key(write: &Write, refusal: &Error) -> bool {
     match (write, refusal) {
         (Write::Charge(request), refusal) => is_duplicate_charge_key(request, refusal),
         // If the first of them was made before, they all were.
-        (Write::Together(requests), Error::InBatch { index: 0, error, .. }) => {
+        (Write::AtomicBatch(requests), Error::InBatch { index: 0, error, .. }) => {
             requests.first().is_some_and(|request| is_duplicate_charge_key(request, error))
         }
         (Write::Grant(grant), refusal) => grant.replay && is_taken_key(refusal),
@@ -44,7 +44,7 @@ fn is_taken_key(refusal: &Error) -> bool {
 pub(super) async fn replay(views: &mut impl Views, write: &Write) -> Answer<Outcome> {
     match write {
         Write::Charge(request) => replay_charge(views, request).await,
-        Write::Together(requests) => {
+        Write::AtomicBatch(requests) => {
             let mut outcomes = Vec::with_capacity(requests.len());
             for (index, request) in requests.iter().enumerate() {
                 let outcome = replay_charge(views, request).await;

@@ -294,7 +294,7 @@ impl Step {
             Self::Tasks { user, ids, cost, limits } => {
                 let (options, trial) = (limits.options(true), limits.trials.is_some());
                 let one = |id| task_on_trial(&task(id), &name(user), *cost, trial, &options);
-                Write::Together(ids.iter().map(one).collect())
+                Write::AtomicBatch(ids.iter().map(one).collect())
             }
             Self::Update { id, status, only_if, regrants } => {
                 let days = Value::Json(r#"{"regrantDays":7}"#.to_owned());
@@ -307,9 +307,14 @@ impl Step {
             Self::Further { id, credits, status } => {
                 let charge = fields(&[("credits", Value::Integer(*credits))]);
                 let patch = fields(&[("status", text(status))]);
-                match domain::task::Step::parse(Media, task(id), &charge, patch, &Fields::default())
-                {
-                    Ok(step) => Write::Step(step),
+                match domain::task::StepCharge::parse(
+                    Media,
+                    task(id),
+                    &charge,
+                    patch,
+                    &Fields::default(),
+                ) {
+                    Ok(step) => Write::StepCharge(step),
                     Err(_) => return list_credits(&name(&0)),
                 }
             }

@@ -104,7 +104,7 @@ impl<S: Server> Engine<S> {
                 let rows = rows.map_err(Failure::into_error)?;
                 let mut rows = rows.into_iter().map(|row| Outcome::Row(Some(row)));
                 Ok(match write {
-                    Write::Together(_) => Outcome::All(rows.collect()),
+                    Write::AtomicBatch(_) => Outcome::All(rows.collect()),
                     _ => rows.next().unwrap_or(Outcome::Done),
                 })
             }
@@ -119,7 +119,7 @@ impl<S: Server> Engine<S> {
         let Some(witness) = witness else { return Err(Failure::Lost(message.to_owned())) };
         let began = Instant::now();
         for attempt in 1.. {
-            match self.server.find_settled(witness).await {
+            match self.server.find_committed(witness).await {
                 Ok(Some(row)) if witness.is(&row) => return self.reply_of(witness, row).await,
                 // It was undone with its connection: nothing was written.
                 Ok(_) => return Err(Failure::Lost(message.to_owned())),

@@ -72,7 +72,7 @@ impl server::Server for Server {
         Ok(session)
     }
 
-    async fn find_settled(self: &Arc<Self>, witness: &Witness) -> Answer<Option<Row>> {
+    async fn find_committed(self: &Arc<Self>, witness: &Witness) -> Answer<Option<Row>> {
         let mut session = self.session().await?;
         let lock = [session.tables()?.lock_user(&witness.user_id, None, None)?];
         let (begin, doing) = (Some(Mode::Write), "waiting for a lost commit");
