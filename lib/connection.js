@@ -43,7 +43,7 @@ function request(method, result, send) {
     const observer = send(number)
     // The reply can't come before this function returns: it waits for the event loop.
     pending.set(number, { resolve, reject, result, caller, observer })
-    if (!isOpen) mailbox.open(settleReplies)
+    if (!isOpen) mailbox.open(fetchReplies)
     isOpen = true
   })
 }
@@ -58,20 +58,20 @@ function closeIfIdle() {
 /** So many replies are settled before other things on the event loop get their turn. */
 const REPLIES_AT_ONCE = 8
 
-function settleReplies() {
-  const { letters, again } = mailbox.fetch(REPLIES_AT_ONCE)
-  if (again) setImmediate(settleReplies)
-  for (let at = 0; at < letters.length; at += 3) {
-    const request = pending.get(letters[at])
+function fetchReplies() {
+  const { replies, again } = mailbox.fetch(REPLIES_AT_ONCE)
+  if (again) setImmediate(fetchReplies)
+  for (let at = 0; at < replies.length; at += 3) {
+    const request = pending.get(replies[at])
     // A reply without a request must not keep the other replies from their callers.
     if (!request) continue
-    const [follows, text] = [letters[at + 1], letters[at + 2]]
+    const [follows, text] = [replies[at + 1], replies[at + 2]]
     if (follows) {
       keepPart(request, text)
       continue
     }
-    pending.delete(letters[at])
-    settle(request, text)
+    pending.delete(replies[at])
+    settlePromise(request, text)
   }
   // Not at once: a caller that goes on with another call needs it still.
   if (!again && pending.size === 0) setImmediate(closeIfIdle)
@@ -87,7 +87,7 @@ function keepPart(request, text) {
   }
 }
 
-function settle({ resolve, reject, result, caller, observer, parts, broken }, text) {
+function settlePromise({ resolve, reject, result, caller, observer, parts, broken }, text) {
   let error, reply, value
   try {
     if (broken) throw broken

@@ -8,7 +8,7 @@ const { until } = require('../helpers/callers')
 
 // With a busy app's tables no statement may read all of one: each finds its rows by an index.
 
-const SQL = path.join(__dirname, '../../src/storage/postgres/sql')
+const SQL = path.join(__dirname, '../../src/storage/dialect/postgres/sql')
 const USERS = 2000
 const CREDITS = 200_000
 const TASKS = 50_000

@@ -5,7 +5,7 @@
 jest.mock('../../lib/native/binding.js', () => {
   const calls = []
   class Mailbox {
-    letters = []
+    replies = []
 
     open(wake) {
       this.wake = wake
@@ -14,7 +14,7 @@ jest.mock('../../lib/native/binding.js', () => {
     close() {}
 
     fetch(atMost) {
-      return { letters: this.letters.splice(0, 3 * atMost), again: false }
+      return { replies: this.replies.splice(0, 3 * atMost), again: false }
     }
   }
   class Connection {
@@ -34,7 +34,7 @@ function answered(replies) {
   const made = replies.map(() => getRemainingCredits('u'))
   const [{ mailbox }] = calls
   const numbers = calls.splice(0).map(({ number }) => number)
-  mailbox.letters.push(...replies.flatMap((reply, at) => reply(numbers[at])))
+  mailbox.replies.push(...replies.flatMap((reply, at) => reply(numbers[at])))
   mailbox.wake()
   return Promise.allSettled(made)
 }

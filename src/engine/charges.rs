@@ -36,7 +36,7 @@ pub(super) async fn charge_each<S: Store>(
 }
 
 /// One transaction, in which all requests are accepted, or none.
-pub(super) async fn charge_all<S: Store>(
+pub(super) async fn charge_atomic_batch<S: Store>(
     store: &mut S,
     requests: &[Charging],
     clock: Clock<'_>,

@@ -17,7 +17,7 @@ use crate::storage::store::Store;
 /// its own key gets what the first one wrote.
 pub fn write<S: Store>(store: &mut S, write: &Write, clock: Clock<'_>) -> Result<Outcome> {
     match ready(change(store, write, clock)) {
-        Err(refusal) if replays::met_its_key(write, &refusal) => {
+        Err(refusal) if replays::is_duplicate_key(write, &refusal) => {
             ready(replays::replay(store, write))
         }
         outcome => outcome,

@@ -6,7 +6,7 @@ use crate::domain::grant::NewGrant;
 use crate::domain::settle::Settlement;
 use crate::domain::statement::Query;
 use crate::domain::table::{TableName, TaskKind};
-use crate::domain::task::{NewTask, Step, TaskPatch};
+use crate::domain::task::{NewTask, StepCharge, TaskPatch};
 use crate::storage::books::Shelf;
 use crate::storage::{Filter, Page, StuckFilter};
 
@@ -31,13 +31,13 @@ pub enum Write {
     /// `createMediaTask`, `createAITask`, `consumeCredits`
     Charge(Charging),
     /// `createMediaTasks`, `consumeCreditsBatch`: all of them or none.
-    Together(Vec<Charging>),
+    AtomicBatch(Vec<Charging>),
     /// `createCredit`
     Grant(NewGrant),
     /// `updateMediaTaskById`, `updateAITaskById`
     UpdateTask(TaskPatch),
     /// `chargeMediaTask`, `chargeAITask`
-    Step(Step),
+    StepCharge(StepCharge),
     /// `settleMediaTask`, `settleAITask`, `refundCredits`
     Settle(Settlement),
     /// `repairLedger`: the books of these users, all together.

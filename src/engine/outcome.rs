@@ -30,7 +30,7 @@ pub enum Outcome {
     /// What a charge would do.
     Quote(Quote),
     /// What a user can spend: grants in draw order.
-    Purse(Vec<Grant>),
+    Balance(Vec<Grant>),
     /// A page of a statement, and the rows of `credit` that it is about.
     Statement(Statement, Vec<Row>),
     /// What an audit of some users' books has found.

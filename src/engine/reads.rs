@@ -45,7 +45,7 @@ pub(super) async fn read<S: Store>(store: &mut S, read: &Read, now_ms: i64) -> A
         },
         Read::StuckTasks(filter) => store.stuck_tasks(filter, now_ms).await.map(Outcome::Rows),
         Read::Purse(user_id) => {
-            store.all_spendable_grants(user_id, now_ms).await.map(Outcome::Purse)
+            store.all_spendable_grants(user_id, now_ms).await.map(Outcome::Balance)
         }
         Read::Statement(user_id, query) => {
             let page = store.books(&Shelf::User(user_id.clone())).await?;

@@ -15,12 +15,12 @@ use crate::storage::failure::{Answer, Failure};
 use crate::storage::store::Views;
 
 /// Whether a call was refused because the same call was made before, and what that wrote will do.
-pub(super) fn met_its_key(write: &Write, refusal: &Error) -> bool {
+pub(super) fn is_duplicate_key(write: &Write, refusal: &Error) -> bool {
     match (write, refusal) {
-        (Write::Charge(request), refusal) => charge_met_its_key(request, refusal),
+        (Write::Charge(request), refusal) => is_duplicate_charge_key(request, refusal),
         // If the first of them was made before, they all were.
-        (Write::Together(requests), Error::InBatch { index: 0, error, .. }) => {
-            requests.first().is_some_and(|request| charge_met_its_key(request, error))
+        (Write::AtomicBatch(requests), Error::InBatch { index: 0, error, .. }) => {
+            requests.first().is_some_and(|request| is_duplicate_charge_key(request, error))
         }
         (Write::Grant(grant), refusal) => grant.replay && is_taken_key(refusal),
         _ => false,
@@ -28,7 +28,7 @@ pub(super) fn met_its_key(write: &Write, refusal: &Error) -> bool {
 }
 
 /// The same, of one that charges.
-pub(super) fn charge_met_its_key(request: &Charging, refusal: &Error) -> bool {
+pub(super) fn is_duplicate_charge_key(request: &Charging, refusal: &Error) -> bool {
     let replay = match request {
         Charging::Task(task) => task.replay,
         Charging::Consume(request) => request.replay,
@@ -44,7 +44,7 @@ fn is_taken_key(refusal: &Error) -> bool {
 pub(super) async fn replay(views: &mut impl Views, write: &Write) -> Answer<Outcome> {
     match write {
         Write::Charge(request) => replay_charge(views, request).await,
-        Write::Together(requests) => {
+        Write::AtomicBatch(requests) => {
             let mut outcomes = Vec::with_capacity(requests.len());
             for (index, request) in requests.iter().enumerate() {
                 let outcome = replay_charge(views, request).await;

@@ -3,7 +3,7 @@
 //! It looks at everything before it writes anything: a refusal has written nothing.
 
 use super::books::{fixes_of, metadata_of};
-use super::charges::{charge_all, charge_each};
+use super::charges::{charge_atomic_batch, charge_each};
 use super::clock::Clock;
 use super::operation::Write;
 use super::outcome::Outcome;
@@ -15,7 +15,7 @@ use crate::domain::repair::{changed_ids, plan_fixes};
 use crate::domain::settle::{Settlement, Target, plan_settlement};
 use crate::domain::table::TableName::Credit;
 use crate::domain::table::TaskKind;
-use crate::domain::task::{Step, TaskPatch, plan_patch, plan_step};
+use crate::domain::task::{StepCharge, TaskPatch, plan_patch, plan_step_charge};
 use crate::error::{Error, Result};
 use crate::storage::Row;
 use crate::storage::failure::{Answer, Failure, Witness};
@@ -33,10 +33,10 @@ pub(super) async fn change<S: Store>(
             let outcome = charge_each(store, &[request], clock).await?.pop();
             outcome.unwrap_or_else(none).map_err(Failure::Refused)
         }
-        Write::Together(requests) => charge_all(store, requests, clock).await,
+        Write::AtomicBatch(requests) => charge_atomic_batch(store, requests, clock).await,
         Write::Grant(grant) => create_grant(store, grant, clock).await,
         Write::UpdateTask(patch) => update_task(store, patch, clock).await,
-        Write::Step(step) => charge_step(store, step, clock).await,
+        Write::StepCharge(step) => charge_step(store, step, clock).await,
         Write::Settle(settlement) => settle(store, settlement, clock).await,
         Write::Repair(user_ids) => repair(store, user_ids, clock.now_ms).await,
     }
@@ -89,7 +89,11 @@ async fn update_task<S: Store>(
     Ok(Outcome::Updated(row, refund))
 }
 
-async fn charge_step<S: Store>(store: &mut S, step: &Step, clock: Clock<'_>) -> Answer<Outcome> {
+async fn charge_step<S: Store>(
+    store: &mut S,
+    step: &StepCharge,
+    clock: Clock<'_>,
+) -> Answer<Outcome> {
     store.schema()?.check_step(step)?;
     let transaction_no = step.transaction_no.as_deref();
     let charge = step.credits.map(|credits| (credits.get(), transaction_no));
@@ -99,7 +103,7 @@ async fn charge_step<S: Store>(store: &mut S, step: &Step, clock: Clock<'_>) -> 
         return Ok(Outcome::Row(None));
     };
 
-    let planned = plan_step(step, &found.task, &found.funds, clock.stamp());
+    let planned = plan_step_charge(step, &found.task, &found.funds, clock.stamp());
     let plan = or_roll_back(store, planned)?;
 
     let row = write(store, &plan, clock.now_ms).await;

@@ -1,6 +1,6 @@
 //! A call's arguments, as JSON text.
 
-use super::wire::Passed;
+use super::wire::Argument;
 use crate::domain::value::{Fields, Value, check_id};
 use crate::error::{Error, Result};
 
@@ -8,21 +8,21 @@ use crate::error::{Error, Result};
 pub(super) struct Arguments {
     /// Whose they are.
     pub(super) function: &'static str,
-    rest: std::vec::IntoIter<Passed>,
+    rest: std::vec::IntoIter<Argument>,
     user_by_number: Option<Error>,
 }
 
 impl Arguments {
     /// Reads the JSON text of an array.
     pub(super) fn read(function: &'static str, arguments: &str) -> Result<Self> {
-        let mut arguments: Vec<Passed> = serde_json::from_str(arguments)
+        let mut arguments: Vec<Argument> = serde_json::from_str(arguments)
             .map_err(|error| Error::Internal(format!("{function}: {error}")))?;
         let user_by_number = take_numbers(&mut arguments);
         Ok(Self { function, rest: arguments.into_iter(), user_by_number })
     }
 
-    pub(super) fn next(&mut self) -> Passed {
-        self.rest.next().unwrap_or(Passed::Nothing)
+    pub(super) fn next(&mut self) -> Argument {
+        self.rest.next().unwrap_or(Argument::Nothing)
     }
 
     /// A user's id: text, or a number.
@@ -46,7 +46,7 @@ impl Arguments {
     /// An argument; `None` if it was not passed.
     pub(super) fn value(&mut self, name: &str) -> Result<Option<Value>> {
         match self.next() {
-            Passed::Nothing => Ok(None),
+            Argument::Nothing => Ok(None),
             passed => read_value(name, passed).map(Some),
         }
     }
@@ -59,7 +59,7 @@ impl Arguments {
     /// An object that may be left out.
     pub(super) fn optional_fields(&mut self, name: &str) -> Result<Fields> {
         match self.rest.as_slice().first() {
-            None | Some(Passed::Nothing) => {
+            None | Some(Argument::Nothing) => {
                 self.next();
                 Ok(Fields::default())
             }
@@ -75,14 +75,14 @@ impl Arguments {
     /// Refuses arguments that this version does not know: an option that does nothing would be
     /// believed.
     pub(super) fn nothing_left(&mut self) -> Result<()> {
-        match self.rest.find(|passed| *passed != Passed::Nothing) {
+        match self.rest.find(|passed| *passed != Argument::Nothing) {
             None => Ok(()),
             Some(other) => Err(invalid(self.function, "called without further arguments", &other)),
         }
     }
 }
 
-impl Passed {
+impl Argument {
     /// An object's fields. A field that is `undefined` is not there.
     pub(super) fn into_object(self, name: &str) -> Result<Fields> {
         match self {
@@ -96,9 +96,9 @@ impl Passed {
     }
 
     /// An object whose fields are objects themselves.
-    pub(super) fn into_fields(self, name: &str) -> Result<Named> {
+    pub(super) fn into_fields(self, name: &str) -> Result<ArgumentMap> {
         match self {
-            Self::Fields(fields) => Ok(Named(fields)),
+            Self::Fields(fields) => Ok(ArgumentMap(fields)),
             other => Err(invalid(name, "an object", &other)),
         }
     }
@@ -114,13 +114,13 @@ impl Passed {
 }
 
 /// Arguments by their names.
-pub(super) struct Named(Vec<(String, Passed)>);
+pub(super) struct ArgumentMap(Vec<(String, Argument)>);
 
-impl Named {
-    pub(super) fn take(&mut self, name: &str) -> Passed {
+impl ArgumentMap {
+    pub(super) fn take(&mut self, name: &str) -> Argument {
         match self.0.iter().position(|(other, _)| other == name) {
             Some(at) => self.0.remove(at).1,
-            None => Passed::Nothing,
+            None => Argument::Nothing,
         }
     }
 
@@ -130,7 +130,7 @@ impl Named {
 
     pub(super) fn value(&mut self, name: &str) -> Result<Option<Value>> {
         match self.take(name) {
-            Passed::Nothing => Ok(None),
+            Argument::Nothing => Ok(None),
             passed => read_value(name, passed).map(Some),
         }
     }
@@ -144,15 +144,15 @@ impl Named {
 }
 
 /// Makes text of the users' ids that are numbers. What the first is refused with where ids are text.
-fn take_numbers(arguments: &mut [Passed]) -> Option<Error> {
+fn take_numbers(arguments: &mut [Argument]) -> Option<Error> {
     let mut refusal = None;
     for argument in arguments {
         let found = match argument {
-            Passed::Fields(fields) => take_numbers_of(fields),
-            Passed::List(items) => {
+            Argument::Fields(fields) => take_numbers_of(fields),
+            Argument::List(items) => {
                 let items = items.iter_mut().enumerate();
                 items.fold(None, |refusal, (index, item)| {
-                    let Passed::Fields(fields) = item else { return refusal };
+                    let Argument::Fields(fields) = item else { return refusal };
                     let found = take_numbers_of(fields).map(|refusal| refusal.of_item(index));
                     refusal.or(found)
                 })
@@ -164,15 +164,15 @@ fn take_numbers(arguments: &mut [Passed]) -> Option<Error> {
     refusal
 }
 
-fn take_numbers_of(fields: &mut [(String, Passed)]) -> Option<Error> {
+fn take_numbers_of(fields: &mut [(String, Argument)]) -> Option<Error> {
     fields.iter_mut().fold(None, |refusal, (name, passed)| {
         let found = match (name.as_str(), &mut *passed) {
-            ("userId", Passed::Value(Value::Integer(number))) => {
+            ("userId", Argument::Value(Value::Integer(number))) => {
                 let (number, refusal) = (number.to_string(), by_number(*number));
-                *passed = Passed::Value(Value::Text(number));
+                *passed = Argument::Value(Value::Text(number));
                 Some(refusal)
             }
-            ("task", Passed::Fields(fields)) => take_numbers_of(fields),
+            ("task", Argument::Fields(fields)) => take_numbers_of(fields),
             _ => None,
         };
         refusal.or(found)
@@ -184,14 +184,14 @@ fn by_number(number: i64) -> Error {
 }
 
 /// An object where a value belongs, as in `createMediaTask(task, { … })`.
-fn read_value(name: &str, passed: Passed) -> Result<Value> {
+fn read_value(name: &str, passed: Argument) -> Result<Value> {
     match passed {
-        Passed::Value(value) => Ok(value),
+        Argument::Value(value) => Ok(value),
         other => Err(invalid(name, "a value", &other)),
     }
 }
 
-fn invalid(name: &str, expected: &str, passed: &Passed) -> Error {
+fn invalid(name: &str, expected: &str, passed: &Argument) -> Error {
     Error::InvalidArgument {
         name: name.to_owned(),
         expected: expected.to_owned(),

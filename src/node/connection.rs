@@ -6,7 +6,7 @@ use napi::bindgen_prelude::{Env, ObjectFinalize};
 use napi_derive::napi;
 
 use super::functions::{Call, Function};
-use super::mailbox::{self, Address, Mailbox};
+use super::mailbox::{self, Mailbox, ReplyTo};
 use super::options::{self, Environment};
 use super::session::{Session, State};
 use super::{encode, log};
@@ -74,7 +74,7 @@ impl Connection {
     /// the database's last connection in the process, the database is released.
     #[napi]
     pub fn close(&self, mailbox: &Mailbox, request: u32) {
-        let address: Address = mailbox.address(request);
+        let address: ReplyTo = mailbox.address(request);
         let done = move || address.deliver(Ok(Outcome::Done));
         match &self.session {
             Ok(session) => session.close(done),

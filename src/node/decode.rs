@@ -2,13 +2,13 @@
 
 use super::arguments::Arguments;
 use super::lists::from_url;
-use super::wire::Passed;
+use super::wire::Argument;
 use crate::domain::options::{RefundPolicy, flag, statuses};
 use crate::domain::settle::Settlement;
 use crate::domain::statement::{Cursor, Query};
 use crate::domain::table::TableName;
 use crate::domain::table::TaskKind::{self, Media};
-use crate::domain::task::{Step, TaskPatch};
+use crate::domain::task::{StepCharge, TaskPatch};
 use crate::domain::value::{Fields, Value, check_id, describe};
 use crate::engine::{Charging, Operation, Read, Write};
 use crate::error::{Error, Result};
@@ -37,7 +37,7 @@ pub(super) fn step(kind: TaskKind, arguments: &mut Arguments) -> Result<Write> {
     let (id, charge) = (arguments.id("id")?, arguments.fields("charge")?);
     let patch = arguments.optional_fields("patch")?;
     let options = arguments.options()?;
-    Step::parse(kind, id, &charge, patch, &options).map(Write::Step)
+    StepCharge::parse(kind, id, &charge, patch, &options).map(Write::StepCharge)
 }
 
 pub(super) fn settle(
@@ -55,7 +55,7 @@ impl Arguments {
     pub(super) fn together(
         &mut self,
         check_options: impl Fn(&Fields) -> Result<()>,
-        request: impl Fn(Passed, &Fields) -> Result<Charging>,
+        request: impl Fn(Argument, &Fields) -> Result<Charging>,
     ) -> Result<Write> {
         const MOST: usize = 500;
         let function = self.function;
@@ -65,8 +65,8 @@ impl Arguments {
             given,
         };
         let items = match self.next() {
-            Passed::List(items) if items.len() <= MOST => items,
-            Passed::List(items) => return Err(expected(format!("{} items", items.len()))),
+            Argument::List(items) if items.len() <= MOST => items,
+            Argument::List(items) => return Err(expected(format!("{} items", items.len()))),
             other => return Err(expected(other.describe())),
         };
         let mut options = self.options()?;
@@ -78,7 +78,7 @@ impl Arguments {
             .into_iter()
             .enumerate()
             .map(|(index, item)| request(item, &options).map_err(|error| error.of_item(index)));
-        requests.collect::<Result<_>>().map(Write::Together)
+        requests.collect::<Result<_>>().map(Write::AtomicBatch)
     }
 }
 
@@ -231,7 +231,7 @@ pub(super) fn read_repair(arguments: &mut Arguments) -> Result<Operation> {
     }
     let applies = flag(&options, "apply")?;
     let user_ids: Vec<String> = match arguments.next() {
-        Passed::List(ids) => ids.into_iter().filter_map(read_user_id).collect(),
+        Argument::List(ids) => ids.into_iter().filter_map(read_user_id).collect(),
         _ => Vec::new(),
     };
     Ok(match applies && !user_ids.is_empty() {
@@ -241,9 +241,9 @@ pub(super) fn read_repair(arguments: &mut Arguments) -> Result<Operation> {
 }
 
 /// A user in whose books an audit has found something: whatever the id is like, it is somebody's.
-fn read_user_id(passed: Passed) -> Option<String> {
+fn read_user_id(passed: Argument) -> Option<String> {
     match passed {
-        Passed::Value(Value::Text(user_id)) => Some(user_id),
+        Argument::Value(Value::Text(user_id)) => Some(user_id),
         _ => None,
     }
 }

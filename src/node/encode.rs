@@ -76,7 +76,7 @@ fn write_outcome(out: &mut String, outcome: &Outcome) {
             });
             value_reply(out, &quoted);
         }
-        Outcome::Purse(grants) => value_reply(out, &purse_json(grants)),
+        Outcome::Balance(grants) => value_reply(out, &purse_json(grants)),
         Outcome::Statement(statement, rows) => {
             value_reply(out, &statement_json(statement, rows));
         }

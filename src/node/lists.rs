@@ -10,11 +10,11 @@ use crate::error::{Error, Result};
 use crate::storage::{Filter, Page, Window};
 
 /// Parameters by which rows are chosen: each with its column.
-type Known = [(&'static str, &'static str)];
+type Parameters = [(&'static str, &'static str)];
 
 impl Arguments {
     /// A page of a table's rows.
-    pub(super) fn list(&mut self, table: TableName, known: &Known) -> Result<Read> {
+    pub(super) fn list(&mut self, table: TableName, known: &Parameters) -> Result<Read> {
         let query = self.query(known, &["page", "limit", "getUser"])?;
         let page = read_page(query.get("page").cloned(), query.get("limit").cloned(), 30)?;
         let page = self.part(page)?;
@@ -35,12 +35,12 @@ impl Arguments {
     }
 
     /// How many rows all pages have.
-    pub(super) fn count(&mut self, table: TableName, known: &Known) -> Result<Read> {
+    pub(super) fn count(&mut self, table: TableName, known: &Parameters) -> Result<Read> {
         let query = self.query(known, &[])?;
         Ok(Read::Count(read_filter(table, known, &query)?))
     }
 
-    fn query(&mut self, known: &Known, more: &[&str]) -> Result<Fields> {
+    fn query(&mut self, known: &Parameters, more: &[&str]) -> Result<Fields> {
         let name = self.function;
         let query = self.optional_fields(&format!("{name}(query)"))?;
         let names = known.iter().map(|(parameter, _)| *parameter);

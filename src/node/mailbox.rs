@@ -40,18 +40,18 @@ struct Inner {
     /// `None` while JavaScript waits for nothing: it would be an open handle, and hold on to all JavaScript of
     /// its realm, which Jest has one of for each file.
     wake: Mutex<Option<Wake>>,
-    replies: Mutex<Replies>,
+    replies: Mutex<Waiting>,
 }
 
 #[derive(Default)]
-struct Replies {
-    waiting: VecDeque<(u32, Letter)>,
+struct Waiting {
+    replies: VecDeque<(u32, Reply)>,
     /// Whether JavaScript was called, or is to be as soon as it opens the mailbox, and has not come yet.
     woken: bool,
 }
 
 /// One reply, or a part of one.
-enum Letter {
+enum Reply {
     /// It becomes text on the JavaScript thread, because the writer's time is what all others wait for.
     Outcome(Result<Outcome>),
     /// What may be long, made text where it was read, because it would hold up the JavaScript thread.
@@ -60,34 +60,34 @@ enum Letter {
     Part(String),
 }
 
-impl Letter {
+impl Reply {
     /// A reply, a list of long rows in parts: JavaScript reads each in a turn of its own.
     fn all(outcome: Result<Outcome>) -> Vec<Self> {
-        let mut letters = Vec::new();
+        let mut replies = Vec::new();
         let outcome = outcome.map(|outcome| match outcome {
-            Outcome::Rows(rows) => Outcome::Rows(Self::parts(rows, &mut letters)),
+            Outcome::Rows(rows) => Outcome::Rows(Self::parts(rows, &mut replies)),
             Outcome::RowsOfUsers(rows, users) => {
-                Outcome::RowsOfUsers(Self::parts(rows, &mut letters), users)
+                Outcome::RowsOfUsers(Self::parts(rows, &mut replies), users)
             }
             Outcome::Page(rows, total, page) => {
-                Outcome::Page(Self::parts(rows, &mut letters), total, page)
+                Outcome::Page(Self::parts(rows, &mut replies), total, page)
             }
             outcome => outcome,
         });
-        letters.push(match &outcome {
+        replies.push(match &outcome {
             Ok(found) if is_long(found) => Self::Text(encode::reply(&outcome)),
             _ => Self::Outcome(outcome),
         });
-        letters
+        replies
     }
 
     /// Adds the first rows as parts. The last ones.
-    fn parts(rows: Vec<Row>, letters: &mut Vec<Self>) -> Vec<Row> {
+    fn parts(rows: Vec<Row>, replies: &mut Vec<Self>) -> Vec<Row> {
         let (mut part, mut bytes) = (Vec::new(), 0);
         for row in rows {
             if bytes > LONG {
                 let rows = Outcome::Rows(std::mem::take(&mut part));
-                letters.push(Self::Part(encode::reply(&Ok(rows))));
+                replies.push(Self::Part(encode::reply(&Ok(rows))));
                 bytes = 0;
             }
             bytes += row.text_bytes();
@@ -123,7 +123,7 @@ fn is_long(outcome: &Outcome) -> bool {
         }
         Outcome::All(outcomes) => outcomes.iter().any(is_long),
         Outcome::Quote(_)
-        | Outcome::Purse(_)
+        | Outcome::Balance(_)
         | Outcome::Statement(..)
         | Outcome::Audited(_)
         | Outcome::Fixes(_)
@@ -143,13 +143,13 @@ fn is_long(outcome: &Outcome) -> bool {
 #[napi(object)]
 pub struct Fetched {
     /// Of each its request, whether more of it follows (1) or not (0), and its text.
-    pub letters: Vec<napi::Either<u32, String>>,
+    pub replies: Vec<napi::Either<u32, String>>,
     /// Whether to come again, after timers and sockets have had their turn.
     pub again: bool,
 }
 
 /// Where one reply goes.
-pub(super) struct Address {
+pub(super) struct ReplyTo {
     mailbox: Arc<Inner>,
     request: u32,
 }
@@ -191,30 +191,30 @@ impl Mailbox {
     /// sockets no turn, because Node calls a threadsafe function until it is idle.
     #[napi]
     pub fn fetch(&self, at_most: u32) -> Fetched {
-        let mut replies = lock(&self.inner.replies);
+        let mut waiting = lock(&self.inner.replies);
         let (mut fetched, mut bytes) = (Vec::new(), 0);
         while fetched.len() < at_most as usize
             && bytes <= LONG
-            && let Some((request, letter)) = replies.waiting.pop_front()
+            && let Some((request, reply)) = waiting.replies.pop_front()
         {
-            bytes += letter.bytes();
-            fetched.push((request, letter));
+            bytes += reply.bytes();
+            fetched.push((request, reply));
         }
         let again = fetched.len() == at_most as usize || bytes > LONG;
-        replies.woken = again;
-        drop(replies);
-        let reply = |(request, letter): (u32, Letter)| {
-            let follows = u32::from(matches!(letter, Letter::Part(_)));
-            let text = letter.into_text();
+        waiting.woken = again;
+        drop(waiting);
+        let reply = |(request, reply): (u32, Reply)| {
+            let follows = u32::from(matches!(reply, Reply::Part(_)));
+            let text = reply.into_text();
             [napi::Either::A(request), napi::Either::A(follows), napi::Either::B(text)]
         };
-        Fetched { letters: fetched.into_iter().flat_map(reply).collect(), again }
+        Fetched { replies: fetched.into_iter().flat_map(reply).collect(), again }
     }
 }
 
 impl Mailbox {
-    pub(super) fn address(&self, request: u32) -> Address {
-        Address { mailbox: Arc::clone(&self.inner), request }
+    pub(super) fn address(&self, request: u32) -> ReplyTo {
+        ReplyTo { mailbox: Arc::clone(&self.inner), request }
     }
 }
 
@@ -248,14 +248,14 @@ fn close_connections() {
     let _ = closed.recv_timeout(PATIENCE);
 }
 
-impl Address {
+impl ReplyTo {
     /// Puts a reply in, from any thread. When the environment is gone, nobody reads it.
     pub(super) fn deliver(self, outcome: Result<Outcome>) {
-        let letters = Letter::all(outcome);
-        let mut replies = lock(&self.mailbox.replies);
-        replies.waiting.extend(letters.into_iter().map(|letter| (self.request, letter)));
-        let wake = !std::mem::replace(&mut replies.woken, true);
-        drop(replies);
+        let replies = Reply::all(outcome);
+        let mut waiting = lock(&self.mailbox.replies);
+        waiting.replies.extend(replies.into_iter().map(|reply| (self.request, reply)));
+        let wake = !std::mem::replace(&mut waiting.woken, true);
+        drop(waiting);
         if wake {
             self.mailbox.wake();
         }

@@ -7,7 +7,7 @@ use serde_json::{Map, Value as Json, json};
 
 use super::functions::{Call, Function};
 use super::options::Environment;
-use super::wire::{Passed, write_value};
+use super::wire::{Argument, write_value};
 use super::{decode, options};
 use crate::domain::json::mended;
 use crate::domain::options::RefundPolicy;
@@ -336,14 +336,14 @@ proptest! {
     fn values_come_through(value in column_value()) {
         let mut text = String::new();
         write_value(&mut text, &value);
-        let read: Passed = serde_json::from_str(&text)?;
+        let read: Argument = serde_json::from_str(&text)?;
         let expected = match value {
             Value::Real(number) => whole(number).map_or(value, Value::Integer),
             Value::Json(json) => Value::Json(mended(&json).into_owned()),
             other => other,
         };
         // NaN is not equal to itself.
-        prop_assert_eq!(format!("{:?}", read), format!("{:?}", Passed::Value(expected)));
+        prop_assert_eq!(format!("{:?}", read), format!("{:?}", Argument::Value(expected)));
     }
 }
 

@@ -15,18 +15,18 @@ use crate::domain::value::Value;
 
 /// What a caller passed in one place.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) enum Passed {
+pub(super) enum Argument {
     /// Nothing: `undefined`.
     Nothing,
     /// A value.
     Value(Value),
     /// A plain object, field by field.
-    Fields(Vec<(String, Passed)>),
+    Fields(Vec<(String, Argument)>),
     /// A list of requests.
-    List(Vec<Passed>),
+    List(Vec<Argument>),
 }
 
-impl<'de> Deserialize<'de> for Passed {
+impl<'de> Deserialize<'de> for Argument {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         deserializer.deserialize_any(PassedVisitor)
     }
@@ -35,53 +35,53 @@ impl<'de> Deserialize<'de> for Passed {
 struct PassedVisitor;
 
 impl<'de> Visitor<'de> for PassedVisitor {
-    type Value = Passed;
+    type Value = Argument;
 
     fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str("a value or a tagged object")
     }
 
-    fn visit_unit<E>(self) -> Result<Passed, E> {
-        Ok(Passed::Value(Value::Null))
+    fn visit_unit<E>(self) -> Result<Argument, E> {
+        Ok(Argument::Value(Value::Null))
     }
 
-    fn visit_bool<E>(self, value: bool) -> Result<Passed, E> {
-        Ok(Passed::Value(Value::Bool(value)))
+    fn visit_bool<E>(self, value: bool) -> Result<Argument, E> {
+        Ok(Argument::Value(Value::Bool(value)))
     }
 
-    fn visit_i64<E>(self, value: i64) -> Result<Passed, E> {
-        Ok(Passed::Value(Value::Integer(value)))
+    fn visit_i64<E>(self, value: i64) -> Result<Argument, E> {
+        Ok(Argument::Value(Value::Integer(value)))
     }
 
-    fn visit_u64<E>(self, value: u64) -> Result<Passed, E> {
-        Ok(Passed::Value(match i64::try_from(value) {
+    fn visit_u64<E>(self, value: u64) -> Result<Argument, E> {
+        Ok(Argument::Value(match i64::try_from(value) {
             Ok(value) => Value::Integer(value),
             // Lossy on purpose: no column and no amount holds it, and the message shows it.
             Err(_) => Value::Real(value as f64),
         }))
     }
 
-    fn visit_f64<E>(self, value: f64) -> Result<Passed, E> {
-        Ok(Passed::Value(Value::Real(value)))
+    fn visit_f64<E>(self, value: f64) -> Result<Argument, E> {
+        Ok(Argument::Value(Value::Real(value)))
     }
 
-    fn visit_str<E>(self, value: &str) -> Result<Passed, E> {
-        Ok(Passed::Value(Value::Text(value.to_owned())))
+    fn visit_str<E>(self, value: &str) -> Result<Argument, E> {
+        Ok(Argument::Value(Value::Text(value.to_owned())))
     }
 
-    fn visit_string<E>(self, value: String) -> Result<Passed, E> {
-        Ok(Passed::Value(Value::Text(value)))
+    fn visit_string<E>(self, value: String) -> Result<Argument, E> {
+        Ok(Argument::Value(Value::Text(value)))
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Passed, A::Error> {
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Argument, A::Error> {
         let tag: String =
             map.next_key()?.ok_or_else(|| de::Error::custom("an object has no tag"))?;
         let passed = match tag.as_str() {
-            "$fields" => Passed::Fields(map.next_value::<FieldList>()?.0),
-            "$list" => Passed::List(map.next_value()?),
+            "$fields" => Argument::Fields(map.next_value::<FieldList>()?.0),
+            "$list" => Argument::List(map.next_value()?),
             "$date" => match map.next_value::<Option<i64>>()? {
-                Some(time_ms) => Passed::Value(Value::TimeMs(time_ms)),
-                None => Passed::Value(Value::InvalidDate),
+                Some(time_ms) => Argument::Value(Value::TimeMs(time_ms)),
+                None => Argument::Value(Value::InvalidDate),
             },
             "$json" => {
                 let json: String = map.next_value()?;
@@ -89,23 +89,23 @@ impl<'de> Visitor<'de> for PassedVisitor {
                     Cow::Owned(mended) => Some(mended),
                     Cow::Borrowed(_) => None,
                 };
-                Passed::Value(Value::Json(mended.unwrap_or(json)))
+                Argument::Value(Value::Json(mended.unwrap_or(json)))
             }
             "$bytes" => {
                 let bytes = from_hex(&map.next_value::<String>()?);
-                Passed::Value(Value::Bytes(bytes.ok_or_else(|| de::Error::custom("not hex"))?))
+                Argument::Value(Value::Bytes(bytes.ok_or_else(|| de::Error::custom("not hex"))?))
             }
             "$number" => {
                 let number: String = map.next_value()?;
-                Passed::Value(Value::Real(number.parse().map_err(de::Error::custom)?))
+                Argument::Value(Value::Real(number.parse().map_err(de::Error::custom)?))
             }
             "$bigint" => {
                 let number: String = map.next_value()?;
                 let unfit = || Value::Unsupported(format!("the bigint {number}"));
-                Passed::Value(number.parse().map_or_else(|_| unfit(), Value::Integer))
+                Argument::Value(number.parse().map_or_else(|_| unfit(), Value::Integer))
             }
-            "$undefined" => map.next_value::<bool>().map(|_| Passed::Nothing)?,
-            "$unsupported" => Passed::Value(Value::Unsupported(map.next_value()?)),
+            "$undefined" => map.next_value::<bool>().map(|_| Argument::Nothing)?,
+            "$unsupported" => Argument::Value(Value::Unsupported(map.next_value()?)),
             other => return Err(de::Error::custom(format!("unknown tag {other}"))),
         };
         Ok(passed)
@@ -113,7 +113,7 @@ impl<'de> Visitor<'de> for PassedVisitor {
 }
 
 /// An object's fields in the caller's order.
-struct FieldList(Vec<(String, Passed)>);
+struct FieldList(Vec<(String, Argument)>);
 
 impl<'de> Deserialize<'de> for FieldList {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
@@ -236,8 +236,8 @@ mod tests {
     fn numbers_are_read_to_the_last_digit() {
         for number in [0.30000000000000004, 98.60000000000001, 4.611610279044275e82, 5e-324] {
             for text in [format!("{number}"), format!("{number:e}")] {
-                let read: Passed = serde_json::from_str(&text).unwrap();
-                assert_eq!(read, Passed::Value(Value::Real(number)), "{text}");
+                let read: Argument = serde_json::from_str(&text).unwrap();
+                assert_eq!(read, Argument::Value(Value::Real(number)), "{text}");
             }
         }
     }

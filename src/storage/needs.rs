@@ -6,7 +6,7 @@ use super::schema::Schema;
 use crate::domain::own::{Own, is_filled_in};
 use crate::domain::table::TableName::{Credit, Tasks, User};
 use crate::domain::table::TaskKind;
-use crate::domain::task::{NewTask, Step, TaskPatch};
+use crate::domain::task::{NewTask, StepCharge, TaskPatch};
 use crate::domain::value::Fields;
 use crate::error::{Error, Result};
 
@@ -50,7 +50,7 @@ impl Schema {
     }
 
     /// For `chargeMediaTask` and `chargeAITask`.
-    pub fn check_step(&self, step: &Step) -> Result<()> {
+    pub fn check_step(&self, step: &StepCharge) -> Result<()> {
         if step.credits.is_some() {
             self.needs(Tasks(step.kind), CREDIT_ID)?;
         }

@@ -31,7 +31,7 @@ pub trait Server: Send + Sync + Sized + 'static {
     /// A connection, free or new.
     fn session(self: &Arc<Self>) -> impl Future<Output = Answer<Self::Session>> + Send;
     /// Looks for the row of a commit that was not answered, after all who write for its user are done.
-    fn find_settled(
+    fn find_committed(
         self: &Arc<Self>,
         witness: &Witness,
     ) -> impl Future<Output = Answer<Option<Row>>> + Send;

@@ -62,8 +62,10 @@ impl TimestampUnit {
     }
 }
 
+/// The last time that a `Date` holds.
+pub const LATEST_MS: i64 = 8_640_000_000_000_000;
+
 /// What is before all times that a `Date` holds, or after them, is the first or the last of these.
 pub fn within_dates(time_ms: i64) -> i64 {
-    const LATEST_MS: i64 = 8_640_000_000_000_000;
     time_ms.clamp(-LATEST_MS, LATEST_MS)
 }

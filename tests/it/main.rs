@@ -13,4 +13,4 @@ mod pool;
 mod postgres_server;
 mod schema;
 #[cfg(feature = "postgres")]
-mod sequence;
+mod storages;

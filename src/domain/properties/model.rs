@@ -12,7 +12,7 @@ use crate::domain::settle::{Settlement, Target, plan_settlement};
 use crate::domain::table::TableName::{self, Credit, Tasks};
 use crate::domain::table::TaskKind;
 use crate::domain::task::{
-    self, NewTask, NewTaskFacts, TaskFacts, TaskPatch, plan_new_task, plan_patch, plan_step,
+    self, NewTask, NewTaskFacts, TaskFacts, TaskPatch, plan_new_task, plan_patch, plan_step_charge,
 };
 use crate::domain::value::{Fields, Value};
 use crate::error::Result;
@@ -297,8 +297,8 @@ impl Tables {
                 let Some((kind, id, task)) = self.a_task(task) else { return Ok(None) };
                 let charge = [("credits", Value::Integer(*credits))].into_iter().collect();
                 let patch = status.iter().map(|status| ("status", text(status))).collect();
-                let step = task::Step::parse(kind, id, &charge, patch, &none)?;
-                (plan_step(&step, &task, &self.funds(&task.user_id), stamp)?, None)
+                let step = task::StepCharge::parse(kind, id, &charge, patch, &none)?;
+                (plan_step_charge(&step, &task, &self.funds(&task.user_id), stamp)?, None)
             }
             Step::Settle { task, credits, policy } => {
                 let Some((kind, id, task)) = self.a_task(task) else { return Ok(None) };

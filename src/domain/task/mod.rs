@@ -14,7 +14,7 @@ use crate::error::{Error, Result};
 
 pub use new::{NewTask, NewTaskFacts, plan_new_task};
 pub use patch::{OnCharge, TaskPatch, plan_patch};
-pub use step::{Step, plan_step};
+pub use step::{StepCharge, plan_step_charge};
 
 /// The status that gives a task's credits back.
 pub const FAILED: &str = "failed";

@@ -14,7 +14,7 @@ use crate::error::{Error, Result};
 
 /// A step that the caller wants charged, and the task's change with it.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Step {
+pub struct StepCharge {
     /// The task's kind.
     pub kind: TaskKind,
     /// The task's `id`.
@@ -31,7 +31,7 @@ pub struct Step {
     guards: Guards,
 }
 
-impl Step {
+impl StepCharge {
     /// Reads the arguments of `chargeMediaTask`.
     pub fn parse(
         kind: TaskKind,
@@ -105,7 +105,12 @@ impl Step {
 }
 
 /// Decides on a step: its charge, if it costs anything, becomes the task's.
-pub fn plan_step(step: &Step, task: &TaskFacts, funds: &ChargeFacts, stamp: Stamp) -> Result<Plan> {
+pub fn plan_step_charge(
+    step: &StepCharge,
+    task: &TaskFacts,
+    funds: &ChargeFacts,
+    stamp: Stamp,
+) -> Result<Plan> {
     let table = TableName::Tasks(step.kind);
     let mut plan = Plan::new(&task.user_id, table, &step.id);
     let now_ms = stamp.now_ms;

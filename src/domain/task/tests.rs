@@ -258,9 +258,14 @@ fn steps() -> Result<()> {
         }],
     };
     for (charge, patched, status, expected) in rows {
-        let planned =
-            Step::parse(Media, "t".into(), &fields(&charge), fields(&patched), &Fields::default())
-                .and_then(|step| plan_step(&step, &task(status, Some("old")), &funds, stamp(9)));
+        let planned = StepCharge::parse(
+            Media,
+            "t".into(),
+            &fields(&charge),
+            fields(&patched),
+            &Fields::default(),
+        )
+        .and_then(|step| plan_step_charge(&step, &task(status, Some("old")), &funds, stamp(9)));
         let new_charge = planned.as_ref().map(|plan| {
             let RowChange { table, verb, fields, .. } = plan.rows.last().unwrap();
             assert_eq!((*table, *verb), (TableName::Tasks(Media), Verb::Update));
@@ -280,7 +285,7 @@ fn guards_come_before_charges() -> Result<()> {
     assert_eq!(checked.err().map(|error| error.code()), Some("TASK_STATE_CONFLICT"));
 
     let charge = fields(&[("credits", Value::Integer(5))]);
-    let step = Step::parse(Media, "t".into(), &charge, Fields::default(), &fields(&options))?;
+    let step = StepCharge::parse(Media, "t".into(), &charge, Fields::default(), &fields(&options))?;
     let checked = step.check(&task("completed", None));
     assert_eq!(checked.err().map(|error| error.code()), Some("TASK_STATE_CONFLICT"));
     Ok(())

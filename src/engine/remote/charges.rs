@@ -9,7 +9,7 @@ use crate::engine::charges::charge_each;
 use crate::engine::clock::{Clock, now_ms};
 use crate::engine::operation::{Charging, Operation, Write};
 use crate::engine::outcome::Outcome;
-use crate::engine::replays::charge_met_its_key;
+use crate::engine::replays::is_duplicate_charge_key;
 use crate::error::{Error, Result};
 use crate::storage::failure::{Answer, Failure, Witness};
 use crate::storage::server::Server;
@@ -43,8 +43,9 @@ impl<S: Server> Engine<S> {
         match self.attempt_each(requests).await {
             Ok(mut outcomes) => {
                 for (outcome, request) in outcomes.iter_mut().zip(requests) {
-                    let again =
-                        |error| is_about_schema::<S>(error) || charge_met_its_key(request, error);
+                    let again = |error| {
+                        is_about_schema::<S>(error) || is_duplicate_charge_key(request, error)
+                    };
                     if outcome.as_ref().is_err_and(again) {
                         *outcome = alone(request).await;
                     }

@@ -12,4 +12,3 @@ mod slots;
 pub use connection::Connection;
 pub(super) use connection::Engines;
 pub use engine::Settings;
-pub use run::{read, write};

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::Options;
+use super::options::Options;
 use crate::domain::table::TableName;
 use crate::error::Error;
 use crate::storage::location::PostgresUrl;

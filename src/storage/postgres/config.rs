@@ -5,7 +5,7 @@ use tokio_postgres::config::{
     ChannelBinding as Binding, LoadBalanceHosts, SslMode as Mode, SslNegotiation,
 };
 
-use super::Options;
+use super::options::Options;
 use crate::storage::location::{ChannelBinding, Network, PostgresUrl, SslMode, Tls};
 
 /// The configuration of the client.

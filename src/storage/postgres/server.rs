@@ -8,17 +8,21 @@ use serde_json::{Value as Json, json};
 
 use super::begin::Begin;
 use super::connect::Hosts;
-use super::ids::has_numbered_users;
-use super::look::Found;
-use super::rows::read_rows;
-use super::statement::Statement;
+use super::found::Found;
+use super::options::Options;
+use super::pool::Server;
+use super::session::Session;
 use super::watch::Times;
-use super::{Options, Server, Session, config, tls, watch};
+use super::{config, tls, watch};
 use crate::domain::table::TableName;
 use crate::domain::value::Value;
 use crate::error::{Error, Result};
 use crate::histogram::{Histogram, durations};
 use crate::storage::Row;
+use crate::storage::dialect::postgres::error::{ABOUT_SCHEMA, UNIQUE_VIOLATION};
+use crate::storage::dialect::postgres::ids::has_numbered_users;
+use crate::storage::dialect::postgres::wire::{End, Mode, Pipeline, Wire};
+use crate::storage::dialect::postgres::written::find_and_end;
 use crate::storage::failure::{Answer, Failure, Witness, unavailable};
 use crate::storage::location::PostgresUrl;
 use crate::storage::server;
@@ -49,7 +53,7 @@ impl server::Server for Server {
             pool,
             begin: Begin::new(url, &options),
             options,
-            schema: Mutex::new(None),
+            found: Mutex::new(None),
             name,
             first_look: Once::new(),
             times: Times::default(),
@@ -60,26 +64,21 @@ impl server::Server for Server {
     async fn session(self: &Arc<Self>) -> Answer<Session> {
         let client = self.client().await?;
         let mut session = Session::new(Arc::clone(self), client);
-        let known = self.known_schema().clone();
-        session.found = Some(match known.filter(Found::is_fresh) {
-            Some(found) => {
-                session.commands = Arc::clone(&found.commands);
-                found
-            }
-            None => session.discover().await?,
-        });
+        let known = self.known_tables().clone();
+        match known.filter(Found::is_fresh) {
+            Some(found) => session.use_tables(found),
+            None => session.look_again().await?,
+        }
         Ok(session)
     }
 
-    async fn find_settled(self: &Arc<Self>, witness: &Witness) -> Answer<Option<Row>> {
+    async fn find_committed(self: &Arc<Self>, witness: &Witness) -> Answer<Option<Row>> {
         let mut session = self.session().await?;
-        let lock = session.lock_user(&witness.user_id, None, None)?;
-        session.begin([lock], "waiting for a lost commit").await?;
-        let table = Arc::clone(session.table(witness.table)?);
+        let lock = [session.tables()?.lock_user(&witness.user_id, None, None)?];
+        let (begin, doing) = (Some(Mode::Write), "waiting for a lost commit");
+        session.send(Pipeline { begin, statements: &lock, end: None, doing }).await?;
         // The lock's own COMMIT waits for the synchronous standbys, as the lost one may not have done.
-        let find = [Statement::find(&table, &witness.id)];
-        let [rows] = session.end(find, "COMMIT", "reading").await?;
-        Ok(read_rows(&table, &rows)?.into_iter().next())
+        find_and_end(&mut session, End::Release, witness.table, &witness.id).await
     }
 
     async fn create_tables(&self, tables: &[TableName]) -> Answer<()> {
@@ -91,11 +90,11 @@ impl server::Server for Server {
     }
 
     fn knows_schema(&self) -> bool {
-        self.known_schema().is_some()
+        self.known_tables().is_some()
     }
 
     fn forget_schema(&self) {
-        *self.known_schema() = None;
+        *self.known_tables() = None;
     }
 
     fn is_about_schema(database_code: &str) -> bool {
@@ -103,12 +102,12 @@ impl server::Server for Server {
     }
 
     fn is_taken_key(database_code: &str) -> bool {
-        database_code == "23505"
+        database_code == UNIQUE_VIOLATION
     }
 
     fn knows_numbered_users(&self) -> Option<bool> {
-        let found = self.known_schema().clone().filter(Found::is_fresh)?;
-        Some(has_numbered_users(&found.schema))
+        let found = self.known_tables().clone().filter(Found::is_fresh)?;
+        Some(has_numbered_users(&found.tables.schema))
     }
 
     async fn has_numbered_users(self: &Arc<Self>) -> Result<bool> {
@@ -160,8 +159,3 @@ impl server::Server for Server {
         })
     }
 }
-
-/// A column or table that is not there, a type or a limit that has changed, a column that wants a value; a
-/// privilege that is missing, or rows that a policy hides.
-const ABOUT_SCHEMA: [&str; 9] =
-    ["42703", "42P01", "42804", "42883", "23502", "22001", "22003", "42501", "22012"];

@@ -4,11 +4,13 @@ use std::sync::Arc;
 
 use deadpool_postgres::Object;
 
-use super::access::Lack;
-use super::statement::Statement;
-use super::{Server, in_time, rows};
-use crate::domain::table::{TableName, TaskKind};
+use super::pool::Server;
+use super::session::in_time;
+use crate::domain::table::TableName;
 use crate::domain::value::Value;
+use crate::storage::dialect::postgres::row::get;
+use crate::storage::dialect::postgres::schema::{create_table, diagnostics};
+use crate::storage::dialect::postgres::wire::Wire;
 use crate::storage::failure::Failure;
 use crate::storage::server::Server as _;
 
@@ -32,30 +34,20 @@ impl Server {
 
     pub(super) async fn diagnose(self: &Arc<Self>) -> Result<Vec<(&'static str, Value)>, Failure> {
         let mut session = self.session().await?;
-        let statement = Statement::new(include_str!("sql/diagnostics.sql"), []);
-        let [rows] = session.look([statement], "reading the server's settings").await?;
+        let [rows] = session.look(&[diagnostics()], "reading the server's settings").await?;
         let texts = ["serverVersion", "database", "schema", "isolation"];
         let mut found = vec![("storage", Value::Text("postgres".to_owned()))];
         for row in &rows {
             for (at, name) in texts.into_iter().enumerate() {
-                found.push((name, Value::Text(rows::get(row, at)?)));
+                found.push((name, Value::Text(get(row, at)?)));
             }
-            found.push(("encrypted", Value::Bool(rows::get(row, texts.len())?)));
+            found.push(("encrypted", Value::Bool(get(row, texts.len())?)));
             found.push(("maxConnections", Value::Integer(self.pool.status().max_size as i64)));
-            found.push(("durability", Value::Json(rows::get(row, texts.len() + 1)?)));
-            found.push(("tables", Value::Json(rows::get(row, texts.len() + 2)?)));
+            found.push(("durability", Value::Json(get(row, texts.len() + 1)?)));
+            found.push(("tables", Value::Json(get(row, texts.len() + 2)?)));
         }
-        let lacks = session.found()?.access.lacks().iter().map(Lack::as_json).collect();
+        let lacks = session.tables()?.lacks().iter().map(|lack| lack.as_json()).collect();
         found.push(("lacks", Value::Json(serde_json::Value::Array(lacks).to_string())));
         Ok(found)
-    }
-}
-
-fn create_table(table: TableName) -> &'static str {
-    match table {
-        TableName::User => include_str!("sql/create_user.sql"),
-        TableName::Credit => include_str!("sql/create_credit.sql"),
-        TableName::Tasks(TaskKind::Media) => include_str!("sql/create_media_tasks.sql"),
-        TableName::Tasks(TaskKind::Ai) => include_str!("sql/create_ai_task.sql"),
     }
 }

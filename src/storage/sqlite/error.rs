@@ -3,6 +3,7 @@
 use rusqlite::ffi::ErrorCode;
 
 use crate::error::Error;
+use crate::storage::dialect::sqlite::error::error as error_of;
 
 /// Says what was being done when SQLite failed.
 pub(super) trait Doing<T> {
@@ -23,29 +24,7 @@ fn translate(error: &rusqlite::Error, doing: &'static str) -> Error {
         rusqlite::Error::SqliteFailure(_, Some(message)) => message.clone(),
         other => other.to_string(),
     };
-    if matches!(code.code, ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) {
-        return Error::DatabaseBusy { message };
-    }
-    // The engine asks first whether a number that the caller chose is taken. A number that it made by
-    // itself can be another process's by chance; it then tries another one.
-    if message.ends_with("UNIQUE constraint failed: credit.transaction_no") {
-        return Error::TransactionNoCollision;
-    }
-    Error::Database {
-        doing,
-        database_code: name(code.code, code.extended_code),
-        message,
-        retryable: matches!(
-            code.code,
-            // A disk can be emptied, a file can come back; nothing was written.
-            ErrorCode::DiskFull
-                | ErrorCode::SystemIoFailure
-                | ErrorCode::OutOfMemory
-                | ErrorCode::CannotOpen
-                | ErrorCode::OperationInterrupted
-                | ErrorCode::FileLockingProtocolFailed
-        ),
-    }
+    error_of(name(code.code, code.extended_code), message, doing)
 }
 
 /// SQLite's name of a result code: <https://sqlite.org/rescode.html>. An extended code follows as a
@@ -54,6 +33,8 @@ fn name(code: ErrorCode, extended_code: i32) -> String {
     let name = match code {
         ErrorCode::PermissionDenied => "SQLITE_PERM",
         ErrorCode::OperationAborted => "SQLITE_ABORT",
+        ErrorCode::DatabaseBusy => "SQLITE_BUSY",
+        ErrorCode::DatabaseLocked => "SQLITE_LOCKED",
         ErrorCode::OutOfMemory => "SQLITE_NOMEM",
         ErrorCode::ReadOnly => "SQLITE_READONLY",
         ErrorCode::OperationInterrupted => "SQLITE_INTERRUPT",

@@ -6,6 +6,7 @@
 pub mod books;
 pub mod cell;
 pub mod declared;
+pub mod error;
 pub mod facts;
 pub mod rows;
 pub mod schema;

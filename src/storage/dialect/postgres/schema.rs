@@ -1,57 +1,70 @@
 //! Finding out what tables a PostgreSQL database has.
 
-use tokio_postgres::Row;
-
+use super::Statement;
 use super::fit::misfit;
+use super::row::{Row, get, get_texts};
 use super::value::needs_cast;
-use crate::domain::table::TableName;
-use crate::error::{Error, Result};
+use crate::domain::table::{TableName, TaskKind};
+use crate::storage::failure::{Answer, Failure};
 use crate::storage::roles::Role;
 use crate::storage::schema::{Column, Dialect, Kind, Limit, Schema, camel_case, quote};
 use crate::storage::times::TimestampUnit;
 
 const DIALECT: Dialect = Dialect { sql_type, select_list, misfit };
 
+/// What an operator is told of the server and its tables.
+pub fn diagnostics() -> Statement {
+    Statement::new(include_str!("sql/diagnostics.sql"), [])
+}
+
+/// The session's own search path, unless it leads to another ledger.
+pub fn own_path() -> Statement {
+    Statement::new(include_str!("sql/own_path.sql"), [])
+}
+
+/// Makes a table as the app's schema has it, if it is not there yet.
+pub fn create_table(table: TableName) -> &'static str {
+    match table {
+        TableName::User => include_str!("sql/create_user.sql"),
+        TableName::Credit => include_str!("sql/create_credit.sql"),
+        TableName::Tasks(TaskKind::Media) => include_str!("sql/create_media_tasks.sql"),
+        TableName::Tasks(TaskKind::Ai) => include_str!("sql/create_ai_task.sql"),
+    }
+}
+
 /// Reads the rows of `sql/columns.sql`, and refuses a schema that lacks what this package needs.
-pub(super) fn read(rows: &[Row]) -> Result<Schema> {
+pub(super) fn read(rows: &[impl Row]) -> Answer<Schema> {
     let mut found = Vec::new();
     for table in TableName::ALL {
         let mut columns = Vec::new();
         for row in rows {
-            if text(row, 0)? == table.sql() {
+            if get::<&str>(row, 0)? == table.sql() {
                 columns.push(column(table, row)?);
             }
         }
         found.push((table, columns));
     }
-    Schema::new(found, &DIALECT, TimestampUnit::Milliseconds, false)
+    Schema::new(found, &DIALECT, TimestampUnit::Milliseconds, false).map_err(Failure::Refused)
 }
 
-fn text(row: &Row, at: usize) -> Result<String> {
-    row.try_get(at).map_err(|error| Error::Internal(format!("reading the schema: {error}")))
-}
-
-fn column(table: TableName, row: &Row) -> Result<Column> {
-    let unreadable =
-        |error: tokio_postgres::Error| Error::Internal(format!("reading the schema: {error}"));
-    let (name, sql_type) = (text(row, 1)?, text(row, 2)?);
-    let labels: Vec<String> = row.try_get(5).map_err(unreadable)?;
-    let (kind, limit) = kind(&sql_type, labels);
-    let computed: bool = row.try_get(8).map_err(unreadable)?;
+fn column(table: TableName, row: &impl Row) -> Answer<Column> {
+    let (name, sql_type): (String, String) = (get(row, 1)?, get(row, 2)?);
+    let (kind, limit) = kind(&sql_type, get_texts(row, 5)?);
+    let computed: bool = get(row, 8)?;
     let mut column = Column {
         key: camel_case(&name),
         kind,
         limit: if computed { Limit::Computed } else { limit_of_id(table, &name, &sql_type, limit) },
         name,
         sql_type,
-        not_null: row.try_get(3).map_err(unreadable)?,
-        has_default: row.try_get(4).map_err(unreadable)?,
-        unique: row.try_get(9).map_err(unreadable)?,
+        not_null: get(row, 3)?,
+        has_default: get(row, 4)?,
+        unique: get(row, 9)?,
         type_id: 0,
     };
     // What is cast to text tells its type by its declared one, domains included.
-    let type_at = if needs_cast(&column) { 7 } else { 6 };
-    column.type_id = row.try_get(type_at).map_err(unreadable)?;
+    let type_id: i64 = get(row, if needs_cast(&column) { 7 } else { 6 })?;
+    column.type_id = u32::try_from(type_id).unwrap_or_default();
     Ok(column)
 }
 
@@ -102,7 +115,7 @@ fn select_list(columns: &[Column]) -> String {
     let types: Vec<String> =
         cast.map(|column| format!("pg_typeof({})", quote(&column.name))).collect();
     if !types.is_empty() {
-        list.push(format!("ARRAY[{}]::oid[]", types.join(", ")));
+        list.push(format!("ARRAY[{}]::oid[]::text", types.join(", ")));
     }
     list.join(", ")
 }

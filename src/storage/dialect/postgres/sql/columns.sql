@@ -5,9 +5,9 @@ SELECT
   format_type(base.type, base.typmod),
   a.attnotnull OR base.not_null,
   a.atthasdef OR a.attidentity <> '' OR base.has_default,
-  ARRAY(SELECT e.enumlabel::text FROM pg_enum e WHERE e.enumtypid = base.type ORDER BY e.enumsortorder),
-  base.type,
-  a.atttypid,
+  to_json(ARRAY(SELECT e.enumlabel FROM pg_enum e WHERE e.enumtypid = base.type ORDER BY e.enumsortorder))::text,
+  base.type::bigint,
+  a.atttypid::bigint,
   a.attidentity = 'a' OR a.attgenerated <> '',
   EXISTS (SELECT FROM pg_index i WHERE i.indrelid = c.oid AND i.indisunique AND a.attnum = ANY (i.indkey))
 FROM pg_class c

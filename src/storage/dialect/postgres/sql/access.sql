@@ -4,15 +4,15 @@ SELECT
   c.relname::text,
   current_user::text,
   c.relkind IN ('r', 'p') AND NOT row_security_active(c.oid) AND has_any_column_privilege(c.oid, 'UPDATE'),
-  ARRAY(
-    SELECT a.attname::text
+  to_json(ARRAY(
+    SELECT a.attname
     FROM pg_attribute a
     WHERE a.attrelid = c.oid
       AND a.attnum > 0
       AND NOT a.attisdropped
       AND NOT has_column_privilege(c.oid, a.attnum, command.name)
     ORDER BY a.attnum
-  ),
+  ))::text,
   row_security_active(c.oid) AND NOT EXISTS (
     SELECT
     FROM pg_policy p

@@ -103,7 +103,7 @@ mod tests {
     use super::*;
     use crate::domain::table::TableName::{self, Credit, Tasks, User};
     use crate::domain::table::TaskKind::{Ai, Media};
-    use crate::storage::postgres::schema::column_of_type;
+    use crate::storage::dialect::postgres::schema::column_of_type;
 
     #[test]
     fn what_the_ledger_takes() {

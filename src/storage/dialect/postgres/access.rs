@@ -2,13 +2,11 @@
 //! writes anything, since row level security says nothing: it shows no rows, and changes none.
 
 use serde_json::{Value as Json, json};
-use tokio_postgres::Row;
 
-use super::Session;
-use super::rows::get;
-use crate::domain::table::{TableName, TaskKind};
+use super::row::{Row, get, get_texts};
+use crate::domain::table::TableName;
 use crate::error::Error;
-use crate::storage::failure::Failure;
+use crate::storage::failure::Answer;
 use crate::storage::roles::Role;
 use crate::storage::schema::quote;
 
@@ -23,7 +21,7 @@ pub(super) enum Command {
 use Command::{Insert, Select, Update};
 
 impl Command {
-    const ALL: [Self; 3] = [Select, Insert, Update];
+    pub(super) const ALL: [Self; 3] = [Select, Insert, Update];
 
     fn sql(self) -> &'static str {
         match self {
@@ -53,7 +51,7 @@ impl Command {
 
 /// A privilege or a policy that the role lacks.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Lack {
+pub struct Lack {
     pub(super) table: TableName,
     pub(super) command: Command,
     /// What it is, and the statement that mends it.
@@ -62,7 +60,7 @@ pub(super) struct Lack {
 
 impl Lack {
     /// As JavaScript reads it.
-    pub(super) fn as_json(&self) -> Json {
+    pub fn as_json(&self) -> Json {
         let (table, command) = (self.table.sql(), self.command.sql());
         json!({ "table": table, "command": command, "message": self.sentence })
     }
@@ -80,13 +78,13 @@ pub(super) struct Access {
 
 impl Access {
     /// Reads the rows of `sql/access.sql`.
-    pub(super) fn read(rows: &[Row]) -> Result<Self, Failure> {
+    pub(super) fn read(rows: &[impl Row]) -> Answer<Self> {
         let mut access = Self::default();
         for row in rows {
             let name: &str = get(row, 0)?;
             let Some(table) = TableName::named(name) else { continue };
             let (role, locks): (&str, bool) = (get(row, 1)?, get(row, 2)?);
-            let (denied, hidden): (Vec<&str>, bool) = (get(row, 3)?, get(row, 4)?);
+            let (denied, hidden): (_, bool) = (get_texts(row, 3)?, get(row, 4)?);
             let command: &str = get(row, 5)?;
             let Some(command) = Command::ALL.into_iter().find(|one| one.sql() == command) else {
                 continue;
@@ -94,7 +92,7 @@ impl Access {
             access.answers_early = get(row, 7)?;
             access.locks_users |= table == TableName::User && locks;
             let all = i64::try_from(denied.len()) == Ok(get(row, 6)?);
-            access.lacks.extend(lack(table, command, role, &denied, all, hidden));
+            access.lacks.extend(lack(table, command, role, Refusal { denied, all, hidden }));
         }
         Ok(access)
     }
@@ -105,7 +103,7 @@ impl Access {
     }
 
     /// Refuses what the role may not do with a table.
-    fn check(&self, table: TableName, commands: &[Command]) -> Result<(), Error> {
+    pub(super) fn check(&self, table: TableName, commands: &[Command]) -> Result<(), Error> {
         let is_it = |lack: &&Lack| lack.table == table && commands.contains(&lack.command);
         match self.lacks.iter().find(is_it) {
             None => Ok(()),
@@ -132,21 +130,24 @@ impl Access {
     }
 }
 
-/// What is lacking for a command on a table: a privilege on these columns, or a policy.
-fn lack(
-    table: TableName,
-    command: Command,
-    role: &str,
-    denied: &[&str],
+/// How a command on a table is refused.
+struct Refusal {
+    /// The columns without the privilege.
+    denied: Vec<String>,
+    /// Whether these are all columns.
     all: bool,
+    /// Whether no policy lets the command do anything.
     hidden: bool,
-) -> Option<Lack> {
-    let denied: Vec<&str> =
-        denied.iter().copied().filter(|column| command.needs(table, column)).collect();
+}
+
+/// What is lacking for a command on a table: a privilege on these columns, or a policy.
+fn lack(table: TableName, command: Command, role: &str, refusal: Refusal) -> Option<Lack> {
+    let Refusal { denied, all, hidden } = refusal;
+    let needed = denied.iter().filter(|column| command.needs(table, column));
+    let denied: Vec<String> = needed.map(|column| quote(column)).collect();
     let (name, verb, to) = (quote(table.sql()), command.sql(), quote(role));
     let sentence = if !denied.is_empty() {
-        let columns = denied.iter().map(|column| quote(column)).collect::<Vec<_>>().join(", ");
-        let columns = if all { String::new() } else { format!(" ({columns})") };
+        let columns = if all { String::new() } else { format!(" ({})", denied.join(", ")) };
         format!(
             "role {role} has no privilege to {verb}{columns} on table {}; run: GRANT {verb}{columns} ON {name} TO {to};",
             table.sql()
@@ -165,25 +166,10 @@ fn lack(
     Some(Lack { table, command, sentence })
 }
 
-impl Session {
-    /// Refuses what the role may not do with a table.
-    pub(super) fn may(&self, table: TableName, commands: &[Command]) -> Result<(), Failure> {
-        self.found()?.access.check(table, commands).map_err(Failure::Refused)
-    }
-
-    /// Refuses a charge of a task, or of none, that the role may not write.
-    pub(super) fn may_charge(&self, kinds: &[TaskKind], charges: bool) -> Result<(), Failure> {
-        self.may(TableName::User, &[Select])?;
-        for kind in kinds {
-            self.may(TableName::Tasks(*kind), &[Select, Insert])?;
-        }
-        self.may(TableName::Credit, if charges { &Command::ALL } else { &[Select, Update] })
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::table::TaskKind;
     use TableName::{Credit, Tasks, User};
 
     #[test]
@@ -221,7 +207,8 @@ mod tests {
             (User, Update, &["id", "name"], false, false, None),
         ];
         for (table, command, denied, all, hidden, said) in rows {
-            let found = lack(table, command, "app", denied, all, hidden);
+            let denied = denied.iter().map(|column| (*column).to_owned()).collect();
+            let found = lack(table, command, "app", Refusal { denied, all, hidden });
             match (found, said) {
                 (Some(lack), Some(said)) => {
                     assert!(lack.sentence.contains(said), "{}", lack.sentence);

@@ -1,0 +1,104 @@
+//! Ids on their way into statements. The ledger knows them as text, whatever the type of their column:
+//! a parameter has that type, so that an index on the column serves.
+
+use uuid::Uuid;
+
+use super::value::Value;
+use crate::domain::column::is_uuid;
+use crate::domain::table::TableName;
+use crate::storage::schema::{Column, Kind, Schema, Table};
+
+/// What ids of a table are in the database.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum IdType {
+    Text,
+    Uuid,
+    Integer,
+}
+
+impl IdType {
+    /// The type of a table's ids.
+    pub(super) fn of(table: &Table) -> Self {
+        table.column("id").map_or(Self::Text, Self::of_column)
+    }
+
+    fn of_column(column: &Column) -> Self {
+        match column.kind {
+            Kind::Integer => Self::Integer,
+            Kind::Text if column.sql_type == "uuid" => Self::Uuid,
+            _ => Self::Text,
+        }
+    }
+
+    /// An id; NULL, which no row has, if there is none or the column can't hold it.
+    pub(super) fn one(self, id: Option<&str>) -> Value {
+        match self {
+            Self::Text => Value::Text(id.map(str::to_owned)),
+            Self::Uuid => Value::Uuid(id.and_then(uuid)),
+            Self::Integer => Value::Integer(id.and_then(number)),
+        }
+    }
+
+    /// Ids in their order, each as [`Self::one`] has it.
+    pub(super) fn many(self, ids: Vec<String>) -> Value {
+        match self {
+            Self::Text => Value::Texts(ids),
+            Self::Uuid => Value::Uuids(ids.iter().map(|id| uuid(id)).collect()),
+            Self::Integer => Value::Integers(ids.iter().map(|id| number(id)).collect()),
+        }
+    }
+
+    /// No id, in SQL.
+    pub(super) fn null(self) -> &'static str {
+        match self {
+            Self::Text => "NULL::text",
+            Self::Uuid => "NULL::uuid",
+            Self::Integer => "NULL::bigint",
+        }
+    }
+}
+
+/// Whether the ids of users are numbers.
+pub fn has_numbered_users(schema: &Schema) -> bool {
+    schema.table(TableName::User).is_ok_and(|table| IdType::of(table) == IdType::Integer)
+}
+
+/// The number that an id is, written as the database writes it.
+fn number(id: &str) -> Option<i64> {
+    id.parse().ok().filter(|number: &i64| number.to_string() == id)
+}
+
+fn uuid(id: &str) -> Option<Uuid> {
+    // Others are written in another way than the database writes them.
+    is_uuid(id).then(|| Uuid::parse_str(id).ok()).flatten()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_ids_become() {
+        let uuid = "3b241101-e2bb-4255-8caf-4136c566a962";
+        let found = Uuid::from_u128(0x3b24_1101_e2bb_4255_8caf_4136_c566_a962);
+        let rows = [
+            (IdType::Text, "7", "7".into()),
+            (IdType::Integer, "7", 7.into()),
+            (IdType::Integer, "-7", Value::from(-7)),
+            (IdType::Integer, "9223372036854775807", i64::MAX.into()),
+            (IdType::Integer, "9223372036854775808", Value::Integer(None)),
+            (IdType::Integer, "07", Value::Integer(None)),
+            (IdType::Integer, "7.0", Value::Integer(None)),
+            (IdType::Integer, "a", Value::Integer(None)),
+            (IdType::Uuid, uuid, Value::Uuid(Some(found))),
+            (IdType::Uuid, &uuid.to_uppercase(), Value::Uuid(None)),
+            (IdType::Uuid, "7", Value::Uuid(None)),
+        ];
+        for (id_type, id, expected) in rows {
+            assert_eq!(id_type.one(Some(id)), expected, "{id}");
+        }
+        assert_eq!(IdType::Uuid.one(None), Value::Uuid(None));
+        let many = IdType::Integer.many(vec!["7".into(), "a".into()]);
+        assert_eq!(many, Value::Integers(vec![Some(7), None]));
+    }
+}

@@ -1,0 +1,386 @@
+//! Facts of the ledger: one round trip.
+//!
+//! All transactions lock in one order: the users by id, the task, the charge, each user's grants in draw
+//! order. So two transactions of this package never wait for each other in a circle.
+
+use std::collections::{BTreeMap, HashSet};
+
+use super::Statement;
+use super::access::Command;
+use super::limits::Counts;
+use super::row::{Row, get, read_charges, read_grant, read_grants, read_time};
+use super::tables::Tables;
+use super::value::Value;
+use super::wire::{Batch, Mode, Pipeline, Place, Replies, Wire, exactly};
+use crate::domain::charge::{Charge, ChargeFacts};
+use crate::domain::grant::{Grant, GrantFacts, NewGrant, total_remaining};
+use crate::domain::refund::Refundable;
+use crate::domain::table::{TableName, TaskKind};
+use crate::domain::task::TaskFacts;
+use crate::error::{Error, Result};
+use crate::storage::failure::Answer;
+use crate::storage::schema::Schema;
+use crate::storage::store::{Facts, FoundTask, LoadFacts, Wanted, WantedTask};
+
+impl<W: Wire> LoadFacts for W {
+    fn schema(&self) -> Result<&Schema> {
+        self.tables().map(|tables| &*tables.schema)
+    }
+
+    async fn charge_facts(&mut self, wanted: &Wanted, now_ms: i64) -> Answer<Facts> {
+        let asked = ChargeQuestions::new(self.tables()?, wanted, now_ms)?;
+        let mode = if wanted.patient { Mode::Write } else { Mode::WriteImpatiently };
+        let replies = asked.batch.begin(self, mode, "reading the balance").await?;
+        let mut facts = asked.read(&replies, now_ms)?;
+        complete(self, &mut facts, &wanted.credits, now_ms).await?;
+        Ok(facts)
+    }
+
+    async fn task_facts(
+        &mut self,
+        wanted: &WantedTask<'_>,
+        now_ms: i64,
+    ) -> Answer<Option<FoundTask>> {
+        let asked = TaskQuestions::new(self.tables()?, wanted, now_ms)?;
+        let replies = asked.batch.begin(self, Mode::Write, "reading a task").await?;
+        let Some(row) = replies[asked.task].first() else { return Ok(None) };
+        let task = read_task(row, wanted)?;
+        let charge = read_charges(&replies[asked.charge])?.into_iter().next();
+        let drawn_on = read_grants(&replies[asked.drawn_on])?;
+        let funds = match asked.funds {
+            Some(funds) => {
+                let mut facts = Facts::default();
+                add_grants(&mut facts, &replies[funds.grants], now_ms)?;
+                let needs = BTreeMap::from([(task.user_id.clone(), funds.credits)]);
+                complete(self, &mut facts, &needs, now_ms).await?;
+                ChargeFacts {
+                    user_exists: true,
+                    transaction_no_taken: !replies[funds.taken].is_empty(),
+                    grants: facts.grants.remove(&task.user_id).unwrap_or_default(),
+                }
+            }
+            None => ChargeFacts::default(),
+        };
+        Ok(Some(FoundTask { task, charge, drawn_on, funds }))
+    }
+
+    async fn refund_facts(&mut self, id: &str) -> Answer<(Option<Charge>, Vec<Grant>)> {
+        let tables = self.tables()?;
+        tables.may_charge(&[], false)?;
+        let id = tables.id(TableName::Credit, id)?;
+        let mut batch = Batch::default();
+        batch.add(Statement::new(tables.taking_turns(&lock_owner("credit")), [id.clone()]));
+        let charge = batch.add(Statement::new(charges("ARRAY[$1]"), [id.clone()]));
+        let grants = batch.add(Statement::new(grants_of("$1"), [id]));
+        let replies = batch.begin(self, Mode::Write, "reading a charge").await?;
+        let charge = read_charges(&replies[charge])?.into_iter().next();
+        Ok((charge, read_grants(&replies[grants])?))
+    }
+
+    async fn grant_facts(&mut self, grant: &NewGrant) -> Answer<GrantFacts> {
+        let tables = self.tables()?;
+        tables.may(TableName::User, &[Command::Select])?;
+        tables.may(TableName::Credit, &[Command::Select, Command::Insert])?;
+        let (id, transaction_no) = (grant.id.as_deref(), grant.transaction_no.as_deref());
+        let mut batch = Batch::default();
+        let user = batch.add(tables.lock_user(&grant.user_id, id, transaction_no)?);
+        let replies = batch.begin(self, Mode::Write, "reading a user").await?;
+        Ok(match replies[user].first() {
+            None => GrantFacts::default(),
+            Some(row) => GrantFacts {
+                user_exists: true,
+                id_taken: get(row, 0)?,
+                transaction_no_taken: get(row, 1)?,
+            },
+        })
+    }
+
+    async fn charge(&mut self, id: Option<&str>, found: Option<Charge>) -> Answer<Option<Charge>> {
+        Ok(id.and(found))
+    }
+
+    async fn grants_drawn_on(
+        &mut self,
+        refundable: &Refundable,
+        found: Vec<Grant>,
+    ) -> Answer<Vec<Grant>> {
+        // Nearly always all of them came with the facts.
+        let known: HashSet<&str> = found.iter().map(|grant| grant.id.as_str()).collect();
+        if refundable.draws.iter().all(|draw| known.contains(draw.credit_id.as_str())) {
+            return Ok(found);
+        }
+        let ids = refundable.draws.iter().map(|draw| draw.credit_id.clone()).collect();
+        let user = self.tables()?.id(TableName::User, refundable.user_id.as_str())?;
+        let values = [user, self.tables()?.ids(TableName::Credit, ids)?];
+        let grants = Statement::new(include_str!("sql/grants_by_id.sql"), values);
+        read_grants(&more(self, grants, "reading grants").await?)
+    }
+
+    async fn has_task(&mut self, kind: TaskKind, id: &str) -> Answer<bool> {
+        let tables = self.tables()?;
+        if tables.schema.table(TableName::Tasks(kind)).is_err() {
+            return Ok(false);
+        }
+        let text = format!("SELECT 1 FROM {} WHERE id = $1", kind.table());
+        let task = Statement::new(text, [tables.id(TableName::Tasks(kind), id)?]);
+        Ok(!more(self, task, "reading a task").await?.is_empty())
+    }
+}
+
+/// What decides on charges and new tasks, to be asked of the tables.
+struct ChargeQuestions {
+    batch: Batch,
+    users: Place,
+    tasks: Vec<(TaskKind, Place)>,
+    transaction_nos: Place,
+    charges: Place,
+    grants: Place,
+    counts: Counts,
+}
+
+impl ChargeQuestions {
+    fn new(tables: &Tables, wanted: &Wanted, now_ms: i64) -> Answer<Self> {
+        let mut kinds: Vec<TaskKind> = Vec::new();
+        for (kind, _) in &wanted.tasks {
+            if !kinds.contains(kind) {
+                tables.table(TableName::Tasks(*kind))?;
+                kinds.push(*kind);
+            }
+        }
+        tables.may_charge(&kinds, wanted.credits.values().any(|credits| *credits > 0))?;
+        if !wanted.trials_of.is_empty() {
+            tables.may(TableName::User, &[Command::Update])?;
+        }
+        let mut batch = Batch::default();
+        let user_ids = tables.ids(TableName::User, wanted.credits.keys().cloned().collect())?;
+        let lock = tables.taking_turns(LOCK_USERS);
+        let users = batch.add(Statement::new(lock, [user_ids.clone()]));
+        let mut taken = |kind: TaskKind| {
+            let of_kind = wanted.tasks.iter().filter(|(other, _)| *other == kind);
+            let of_kind = of_kind.map(|(_, id)| id.clone()).collect();
+            let ids = tables.ids(TableName::Tasks(kind), of_kind)?;
+            let text = format!("SELECT id::text FROM {} WHERE id = ANY ($1)", kind.table());
+            Ok((kind, batch.add(Statement::new(text, [ids]))))
+        };
+        let tasks = kinds.into_iter().map(&mut taken).collect::<Answer<_>>()?;
+        let transaction_nos = batch.add(taken_numbers(wanted.transaction_nos.clone()));
+        let ids = tables.ids(TableName::Credit, wanted.charge_ids.clone())?;
+        let charges = batch.add(Statement::new(charges("$1"), [ids]));
+        let needs = wanted.credits.values().copied().collect::<Vec<_>>().into();
+        let values = [user_ids, needs, tables.time_for("expiresAt", now_ms)?];
+        let grants = batch.add(Statement::new(next_grants("$1"), values));
+        let counts = Counts::new(&mut batch, wanted, tables.ids_of(TableName::User)?);
+        Ok(Self { batch, users, tasks, transaction_nos, charges, grants, counts })
+    }
+
+    fn read(&self, replies: &Replies<impl Row>, now_ms: i64) -> Answer<Facts> {
+        let mut facts = Facts::default();
+        for row in &replies[self.users] {
+            facts.users.insert(get(row, 0)?);
+        }
+        for (kind, taken) in &self.tasks {
+            for row in &replies[*taken] {
+                facts.tasks.insert((*kind, get(row, 0)?));
+            }
+        }
+        for row in &replies[self.transaction_nos] {
+            facts.transaction_nos.insert(get(row, 0)?);
+        }
+        for charge in read_charges(&replies[self.charges])? {
+            facts.charges.insert(charge.id.clone(), charge);
+        }
+        self.counts.read(&mut facts, replies)?;
+        add_grants(&mut facts, &replies[self.grants], now_ms)?;
+        Ok(facts)
+    }
+}
+
+/// What decides on a change of a task, to be asked of the tables.
+struct TaskQuestions {
+    batch: Batch,
+    task: Place,
+    charge: Place,
+    drawn_on: Place,
+    funds: Option<Funds>,
+}
+
+/// What decides on a charge that the change makes.
+struct Funds {
+    credits: i64,
+    taken: Place,
+    grants: Place,
+}
+
+impl TaskQuestions {
+    fn new(tables: &Tables, wanted: &WantedTask<'_>, now_ms: i64) -> Answer<Self> {
+        let name = TableName::Tasks(wanted.kind);
+        tables.may(name, &[Command::Update])?;
+        tables.may_charge(&[], wanted.charge.is_some())?;
+        let (columns, table) = (tables.table(name)?, wanted.kind.table());
+        let charge_ids = tables.ids_of(TableName::Credit)?;
+        let credit_id = columns.column_or("credit_id", charge_ids.null());
+        let free_trial = match tables.schema.has_free_trials(wanted.kind) {
+            true => "is_free_trial IS TRUE",
+            false => "NULL::boolean",
+        };
+        let facts = include_str!("sql/task_facts.sql")
+            .replace("{tasks}", table)
+            .replace("{credit_id}", credit_id)
+            .replace("{free_trial}", free_trial);
+        let id = tables.id(name, wanted.id)?;
+        // The charge that the change names, or else the task's own.
+        let charge = format!("COALESCE($2, (SELECT {credit_id} FROM {table} WHERE id = $1))");
+        let of_charge = || [id.clone(), charge_ids.one(wanted.credit_id)];
+
+        let mut batch = Batch::default();
+        batch.add(Statement::new(tables.taking_turns(&lock_owner(table)), [id.clone()]));
+        let task = batch.add(Statement::new(facts, [id.clone()]));
+        let charges = Statement::new(charges(&format!("ARRAY[{charge}]")), of_charge());
+        let charges = batch.add(charges);
+        let drawn_on = batch.add(Statement::new(grants_of(&charge), of_charge()));
+        let mut funds = None;
+        if let Some((credits, transaction_no)) = wanted.charge {
+            let numbers = transaction_no.map(str::to_owned).into_iter().collect();
+            let taken = batch.add(taken_numbers(numbers));
+            let user = format!("ARRAY(SELECT user_id FROM {table} WHERE id = $1)");
+            let values = [id, vec![credits].into(), tables.time_for("expiresAt", now_ms)?];
+            let grants = batch.add(Statement::new(next_grants(&user), values));
+            funds = Some(Funds { credits, taken, grants });
+        }
+        Ok(Self { batch, task, charge: charges, drawn_on, funds })
+    }
+}
+
+fn read_task(row: &impl Row, wanted: &WantedTask<'_>) -> Answer<TaskFacts> {
+    Ok(TaskFacts {
+        user_id: get(row, 0)?,
+        status: get(row, 1)?,
+        credit_id: get(row, 2)?,
+        updated_at_ms: read_time(row, 3)?.ok_or_else(|| Error::ValueUnreadable {
+            table: wanted.kind.table(),
+            field: "updatedAt",
+            id: wanted.id.to_owned(),
+            found: "NULL".to_owned(),
+            expected: "a time",
+        }),
+        free_trial: get(row, 4)?,
+    })
+}
+
+fn add_grants(facts: &mut Facts, rows: &[impl Row], now_ms: i64) -> Answer<()> {
+    for row in rows {
+        let grant = read_grant(row)?;
+        // It may have changed while we waited for its lock.
+        if grant.is_spendable(now_ms) && grant.remaining > 0 {
+            facts.grants.entry(get(row, 6)?).or_default().push(grant);
+        }
+    }
+    Ok(())
+}
+
+/// For users whose grants don't cover what is wanted: the app's own models may have changed some
+/// while we waited for the lock, so all are looked at again, under it.
+async fn complete(
+    wire: &mut impl Wire,
+    facts: &mut Facts,
+    wanted: &BTreeMap<String, i64>,
+    now_ms: i64,
+) -> Answer<()> {
+    let covered = |user_id: &str| total_remaining(facts.grants.get(user_id).into_iter().flatten());
+    let short = wanted.iter().filter(|(user_id, credits)| covered(user_id) < **credits);
+    let short: Vec<String> = short.map(|(user_id, _)| user_id.clone()).collect();
+    if short.is_empty() {
+        return Ok(());
+    }
+    for user_id in &short {
+        facts.grants.remove(user_id);
+    }
+    let tables = wire.tables()?;
+    let all = spendable_grants(tables.ids(TableName::User, short)?, tables, now_ms)?;
+    let grants = more(wire, all, "reading the balance").await?;
+    add_grants(facts, &grants, now_ms)
+}
+
+/// One round trip more, inside the transaction: the rows of a statement.
+pub(super) async fn more<W: Wire>(
+    wire: &mut W,
+    statement: Statement,
+    doing: &'static str,
+) -> Answer<Vec<W::Row>> {
+    let pipeline = Pipeline { begin: None, statements: &[statement], end: None, doing };
+    let [rows] = exactly(wire, pipeline).await?;
+    Ok(rows)
+}
+
+pub(super) const LOCK_USERS: &str = include_str!("sql/lock_users.sql");
+
+/// All that these users can spend, in draw order, locked.
+pub(super) fn spendable_grants(users: Value, tables: &Tables, now_ms: i64) -> Answer<Statement> {
+    let values = [users, tables.time_for("expiresAt", now_ms)?];
+    Ok(Statement::new(include_str!("sql/spendable_grants.sql"), values))
+}
+
+/// Which of these transaction numbers are taken.
+fn taken_numbers(numbers: Vec<String>) -> Statement {
+    Statement::new(include_str!("sql/taken.sql"), [numbers.into()])
+}
+
+/// The lock of the user whose row of this table has the id in $1.
+fn lock_owner(table: &str) -> String {
+    include_str!("sql/lock_owner.sql").replace("{table}", table)
+}
+
+/// The charges with the ids in `charges`, an SQL array.
+fn charges(charges: &str) -> String {
+    include_str!("sql/charges.sql").replace("{charges}", charges)
+}
+
+/// The grants that a charge drew on; `charge` is its id in SQL.
+fn grants_of(charge: &str) -> String {
+    include_str!("sql/grants_of_charge.sql").replace("{charge}", charge)
+}
+
+/// The next grants of each user in `users`, an SQL array.
+fn next_grants(users: &str) -> String {
+    include_str!("sql/next_grants.sql").replace("{users}", users)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::VecDeque;
+    use std::pin::pin;
+    use std::task::{Context, Poll, Waker};
+
+    use super::super::row::Cell;
+    use super::super::testing::{TestRow, TestWire, row, tables_with};
+    use super::*;
+
+    fn grant(id: &'static str, remaining: i64) -> TestRow {
+        let (credits, text) = (Cell::Integer(9), Cell::Text);
+        let remaining = Cell::Integer(remaining);
+        row(&[text(id), text(id), credits, remaining, Cell::Null, Cell::Bool(true), text("u")])
+    }
+
+    #[test]
+    fn grants_that_do_not_cover_a_charge_are_looked_at_again_under_the_lock() {
+        // What the first look finds, and how many looks there are.
+        for (found, looks) in [(5, 1), (4, 2)] {
+            let wanted =
+                Wanted { credits: BTreeMap::from([("u".to_owned(), 5)]), ..Wanted::default() };
+            let user = vec![row(&[Cell::Text("u")])];
+            let facts = vec![user, vec![], vec![], vec![grant("a", found)]];
+            let again = vec![vec![grant("a", found), grant("b", 9), grant("c", 0)]];
+            let answers = VecDeque::from([Ok(facts), Ok(again)]);
+            let mut wire = TestWire { tables: tables_with("text"), answers, sent: Vec::new() };
+            let answer =
+                pin!(wire.charge_facts(&wanted, 0)).poll(&mut Context::from_waker(Waker::noop()));
+            let Poll::Ready(Ok(facts)) = answer else { panic!("{answer:?}") };
+            let ids: Vec<_> = facts.grants["u"].iter().map(|grant| grant.id.as_str()).collect();
+            assert_eq!(ids, &["a", "b"][..looks]);
+            let begins: Vec<_> = wire.sent.iter().map(|sent| (sent.begin, sent.end)).collect();
+            assert_eq!(begins, &[(Some(Mode::WriteImpatiently), None), (None, None)][..looks]);
+            let asked: Vec<_> = wire.sent.iter().map(|sent| sent.statements.len()).collect();
+            assert_eq!(asked, &[4, 1][..looks]);
+        }
+    }
+}

@@ -1,0 +1,89 @@
+//! What a plan limits: how many tasks of a user are at work, and how many free trials are taken.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::Statement;
+use super::access::Command;
+use super::change::Parts;
+use super::ids::IdType;
+use super::row::{Row, get};
+use super::tables::Tables;
+use super::value::Value;
+use super::wire::{Batch, Place, Replies};
+use crate::domain::plan::Plan;
+use crate::domain::table::{TableName, TaskKind};
+use crate::storage::failure::Answer;
+use crate::storage::store::{Facts, Wanted};
+
+/// What is to be counted of some users: the tasks of each kind by itself, and their free trials. They are
+/// sent after the users' locks, so they see what all transactions before have written.
+pub(super) struct Counts {
+    tasks: Vec<(TaskKind, Place)>,
+    trials: Option<Place>,
+}
+
+impl Counts {
+    pub(super) fn new(batch: &mut Batch, wanted: &Wanted, users: IdType) -> Self {
+        let ids = |ids: &BTreeSet<String>| users.many(ids.iter().cloned().collect());
+        let of_kind = |(kind, users): (&TaskKind, &BTreeSet<String>)| {
+            let text = include_str!("sql/tasks_at_risk.sql").replace("{tasks}", kind.table());
+            let statuses = kind.statuses_at_risk().iter().map(|status| (*status).to_owned());
+            let statuses = Value::Texts(statuses.collect());
+            (*kind, batch.add(Statement::new(text, [ids(users), statuses])))
+        };
+        let tasks = wanted.active_of.iter().map(of_kind).collect();
+        const TRIALS: &str = r#"SELECT id::text, COALESCE(free_trial_used, 0)::bigint FROM "user" WHERE id = ANY ($1)"#;
+        let trials = (!wanted.trials_of.is_empty())
+            .then(|| batch.add(Statement::new(TRIALS, [ids(&wanted.trials_of)])));
+        Self { tasks, trials }
+    }
+
+    pub(super) fn read(&self, facts: &mut Facts, replies: &Replies<impl Row>) -> Answer<()> {
+        for (kind, place) in &self.tasks {
+            for row in &replies[*place] {
+                facts.active.insert((*kind, get(row, 0)?), get(row, 1)?);
+            }
+        }
+        for row in self.trials.iter().flat_map(|place| &replies[*place]) {
+            facts.free_trials.insert(get(row, 0)?, get(row, 1)?);
+        }
+        Ok(())
+    }
+}
+
+impl Parts {
+    /// By how many users' free trials rise or fall.
+    pub(super) fn push_free_trials(
+        &mut self,
+        tables: &Tables,
+        plans: &[&Plan],
+        now_ms: i64,
+    ) -> Answer<()> {
+        let mut of_users: BTreeMap<&str, i64> = BTreeMap::new();
+        for plan in plans.iter().filter(|plan| plan.free_trials != 0) {
+            *of_users.entry(&plan.user_id).or_default() += plan.free_trials;
+        }
+        if of_users.is_empty() {
+            return Ok(());
+        }
+        tables.may(TableName::User, &[Command::Update])?;
+        let taken = of_users.values().any(|more| *more > 0).then_some(of_users.len());
+        let (ids, more): (_, Vec<i64>) =
+            of_users.into_iter().map(|(id, more)| (id.to_owned(), more)).unzip();
+        let ids = self.statement.bind(tables.ids(TableName::User, ids)?);
+        let more = self.statement.bind(more);
+        let touch = if tables.table(TableName::User)?.has_time("updatedAt") {
+            let now = tables.time_in(TableName::User, "updatedAt", now_ms)?;
+            format!(", updated_at = {}", self.statement.bind(now))
+        } else {
+            String::new()
+        };
+        let text = include_str!("sql/free_trials.sql")
+            .replace("{users}", &ids)
+            .replace("{more}", &more)
+            .replace("{touch}", &touch);
+        // A user who is gone has nothing to get back.
+        self.push("free_trials", taken, &text);
+        Ok(())
+    }
+}

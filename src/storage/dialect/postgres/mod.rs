@@ -1,0 +1,23 @@
+//! PostgreSQL's SQL, for its own protocol and for whatever else carries it: a store of it is a [`wire::Wire`].
+
+mod access;
+mod books;
+mod change;
+pub mod error;
+mod fit;
+pub mod ids;
+mod ledger;
+mod limits;
+pub mod row;
+pub mod schema;
+mod statement;
+pub mod tables;
+#[cfg(test)]
+mod testing;
+pub mod value;
+mod views;
+pub mod wire;
+pub mod written;
+
+/// A statement in PostgreSQL's SQL.
+pub type Statement = super::Statement<'static, value::Value>;

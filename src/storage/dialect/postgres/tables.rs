@@ -1,0 +1,117 @@
+//! The tables as they were found: their columns, and what the role may do with them.
+
+use std::sync::Arc;
+
+use super::Statement;
+use super::access::{Access, Command, Lack};
+use super::ids::IdType;
+use super::row::Row;
+use super::schema;
+use super::value::Value;
+use crate::domain::table::{TableName, TaskKind};
+use crate::storage::failure::{Answer, Failure};
+use crate::storage::schema::{Schema, Table};
+
+/// The tables, as [`Tables::look`] and [`Tables::read`] find them.
+#[derive(Debug, Clone)]
+pub struct Tables {
+    /// Their columns.
+    pub schema: Arc<Schema>,
+    access: Arc<Access>,
+}
+
+impl Tables {
+    /// The statements that look at them.
+    pub fn look() -> [Statement; 2] {
+        let (columns, access) = (include_str!("sql/columns.sql"), include_str!("sql/access.sql"));
+        [Statement::new(columns, []), Statement::new(access, [])]
+    }
+
+    /// Reads the replies to [`Self::look`], and refuses a schema that lacks what this package needs.
+    pub fn read(columns: &[impl Row], access: &[impl Row]) -> Answer<Self> {
+        let access = Arc::new(Access::read(access)?);
+        Ok(Self { schema: Arc::new(schema::read(columns)?), access })
+    }
+
+    /// Whether a commit is answered before it is on the disk.
+    pub fn answers_early(&self) -> bool {
+        self.access.answers_early
+    }
+
+    /// What the role lacks.
+    pub fn lacks(&self) -> &[Lack] {
+        self.access.lacks()
+    }
+
+    /// The columns of a table.
+    pub fn table(&self, name: TableName) -> Answer<&Arc<Table>> {
+        self.may(name, &[Command::Select])?;
+        self.schema.table(name).map_err(Failure::Refused)
+    }
+
+    /// The kinds of task that the app has.
+    pub(super) fn kinds(&self) -> impl Iterator<Item = TaskKind> {
+        let is_there = |kind: &TaskKind| self.schema.table(TableName::Tasks(*kind)).is_ok();
+        [TaskKind::Media, TaskKind::Ai].into_iter().filter(is_there)
+    }
+
+    /// Refuses what the role may not do with a table.
+    pub(super) fn may(&self, table: TableName, commands: &[Command]) -> Answer<()> {
+        self.access.check(table, commands).map_err(Failure::Refused)
+    }
+
+    /// Refuses a charge of a task, or of none, that the role may not write.
+    pub(super) fn may_charge(&self, kinds: &[TaskKind], charges: bool) -> Answer<()> {
+        self.may(TableName::User, &[Command::Select])?;
+        for kind in kinds {
+            self.may(TableName::Tasks(*kind), &[Command::Select, Command::Insert])?;
+        }
+        let refunds = &[Command::Select, Command::Update];
+        self.may(TableName::Credit, if charges { &Command::ALL } else { refunds })
+    }
+
+    /// The type of a table's ids.
+    pub(super) fn ids_of(&self, table: TableName) -> Answer<IdType> {
+        Ok(IdType::of(self.table(table)?))
+    }
+
+    /// The id of a row of this table, for a statement; NULL, if there is none.
+    pub(super) fn id<'i>(&self, table: TableName, id: impl Into<Option<&'i str>>) -> Answer<Value> {
+        Ok(self.ids_of(table)?.one(id.into()))
+    }
+
+    /// Ids of rows of this table, for a statement.
+    pub(super) fn ids(&self, table: TableName, ids: Vec<String>) -> Answer<Value> {
+        Ok(self.ids_of(table)?.many(ids))
+    }
+
+    /// A time as a column of `credit` takes it.
+    pub(super) fn time_for(&self, key: &str, time_ms: i64) -> Answer<Value> {
+        self.time_in(TableName::Credit, key, time_ms)
+    }
+
+    /// A time as a column takes it.
+    pub(super) fn time_in(&self, table: TableName, key: &str, time_ms: i64) -> Answer<Value> {
+        let column = self.table(table)?.column(key).map_err(Failure::Refused)?;
+        Ok(Value::time_of(column, Some(time_ms)))
+    }
+
+    /// A statement that locks users, as the role may.
+    pub(super) fn taking_turns(&self, lock: &str) -> String {
+        self.access.taking_turns(lock)
+    }
+
+    /// Locks a user, and says whether the names of a new row of `credit` are taken.
+    pub fn lock_user(
+        &self,
+        user_id: &str,
+        credit_id: Option<&str>,
+        transaction_no: Option<&str>,
+    ) -> Answer<Statement> {
+        let user = self.id(TableName::User, user_id)?;
+        let id = self.id(TableName::Credit, credit_id)?;
+        let number = Value::Text(transaction_no.map(str::to_owned));
+        let lock = self.taking_turns(include_str!("sql/lock_user.sql"));
+        Ok(Statement::new(lock, [user, id, number]))
+    }
+}

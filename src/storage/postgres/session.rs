@@ -1,0 +1,238 @@
+//! A connection on loan from the pool, and its transaction.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use deadpool_postgres::Object;
+use futures_util::future::{join_all, join3};
+use tokio_postgres::Row;
+use tracing::{debug, info};
+
+use super::begin::Commands;
+use super::driver::query;
+use super::found::Found;
+use super::options::Options;
+use super::pool::Server;
+use crate::error::{Error, Result};
+use crate::storage::dialect::postgres::Statement;
+use crate::storage::dialect::postgres::row::get;
+use crate::storage::dialect::postgres::schema::own_path;
+use crate::storage::dialect::postgres::tables::Tables;
+use crate::storage::dialect::postgres::wire::{End, Mode, Pipeline, Wire};
+use crate::storage::failure::{Answer, Failure};
+
+/// A connection on loan from the pool. What begins a transaction must end it.
+pub struct Session {
+    pub(super) server: Arc<Server>,
+    /// `None`: it can't be used any more.
+    client: Option<Object>,
+    found: Option<Found>,
+    commands: Arc<Commands>,
+    transaction: Transaction,
+}
+
+/// Where a connection's transaction is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Transaction {
+    /// There is none: the connection can be lent again.
+    None,
+    /// It is open.
+    Open,
+    /// The server owes an answer.
+    Unanswered,
+}
+
+impl Wire for Session {
+    type Row = Row;
+
+    fn tables(&self) -> Result<&Tables> {
+        let found = self.found.as_ref().map(|found| &found.tables);
+        found.ok_or_else(|| Error::Internal("a session without tables".to_owned()))
+    }
+
+    async fn send(&mut self, pipeline: Pipeline<'_>) -> Answer<Vec<Vec<Row>>> {
+        let Pipeline { begin, statements, end, doing } = pipeline;
+        let commands = Arc::clone(&self.commands);
+        let before = begin.map(|mode| match mode {
+            Mode::Read => commands.read.as_str(),
+            Mode::Write => &commands.write,
+            Mode::WriteImpatiently => &commands.write_impatient,
+        });
+        let after = end.map(|end| match end {
+            End::Commit | End::Release => "COMMIT",
+            End::RollBack => "ROLLBACK",
+        });
+        let began = Instant::now();
+        let answer = self.exchange(Exchange { before, statements, after }, doing).await;
+        if end != Some(End::Commit) {
+            return answer;
+        }
+        let rows = answer.map_err(|failure| match failure {
+            Failure::Lost(message) | Failure::Ended(message) => Failure::unknown(message),
+            other => other,
+        })?;
+        let commit_time = began.elapsed();
+        self.server.times.commits.count_time(commit_time);
+        debug!(statements = statements.len(), commit_us = commit_time.as_micros(), "committed");
+        Ok(rows)
+    }
+
+    fn undo(&mut self) {
+        self.transaction = Transaction::None;
+        let Some(client) = self.client.take() else { return };
+        let timeout = self.server.options.connect_timeout;
+        tokio::spawn(async move {
+            match tokio::time::timeout(timeout, client.batch_execute("ROLLBACK")).await {
+                Ok(Ok(())) => drop(client),
+                // The pool must not lend it again.
+                _ => drop(Object::take(client)),
+            }
+        });
+    }
+
+    async fn look_again(&mut self) -> Answer<()> {
+        let found = self.discover().await?;
+        self.use_tables(found);
+        Ok(())
+    }
+}
+
+impl Session {
+    pub(super) fn new(server: Arc<Server>, client: Object) -> Self {
+        let commands = Arc::clone(&server.begin.unseen);
+        let transaction = Transaction::None;
+        Self { server, client: Some(client), found: None, commands, transaction }
+    }
+
+    /// Uses these tables from now on.
+    pub(super) fn use_tables(&mut self, found: Found) {
+        self.commands = Arc::clone(&found.commands);
+        self.found = Some(found);
+    }
+
+    /// One round trip: what is where the caller says that the tables are.
+    pub(super) async fn look<const N: usize>(
+        &mut self,
+        statements: &[Statement; N],
+        doing: &'static str,
+    ) -> Answer<[Vec<Row>; N]> {
+        let server = Arc::clone(&self.server);
+        let before = Some(server.begin.look.as_str());
+        let exchange = Exchange { before, statements, after: Some("COMMIT") };
+        let rows = self.exchange(exchange, doing).await?;
+        rows.try_into().map_err(|_| Failure::Lost("the server owes an answer".to_owned()))
+    }
+
+    /// Looks at the tables, for all sessions that follow.
+    async fn discover(&mut self) -> Answer<Found> {
+        let [columns, access] = Tables::look();
+        let statements = [columns, access, own_path()];
+        let [columns, access, own_path] = self.look(&statements, "reading the schema").await?;
+        let tables = Tables::read(&columns, &access)?;
+        let own_path: Option<&str> = own_path.first().map_or(Ok(None), |row| get(row, 0))?;
+        let commands = self.server.begin.seen(own_path, tables.answers_early());
+        let found = Found { tables, commands, at: Instant::now() };
+        *self.server.known_tables() = Some(found.clone());
+        let Server { first_look, name, .. } = &*self.server;
+        first_look.call_once(|| info!(database = ?name, "connected and found the tables"));
+        Ok(found)
+    }
+
+    /// Sends everything at once and waits for all answers, for a bounded time.
+    async fn exchange(
+        &mut self,
+        exchange: Exchange<'_>,
+        doing: &'static str,
+    ) -> Answer<Vec<Vec<Row>>> {
+        self.transaction = Transaction::Unanswered;
+        let Some(client) = &self.client else {
+            return Err(Failure::Lost("the connection is closed".to_owned()));
+        };
+        let sent = Instant::now();
+        let answer = match in_time(&self.server.options, exchange.send(client)).await {
+            Ok(answers) => {
+                self.server.times.round_trips.count_since(sent);
+                answers.rows(&self.server, doing)
+            }
+            Err(late) => Err(late),
+        };
+        match &answer {
+            Ok(_) if exchange.after.is_none() => self.transaction = Transaction::Open,
+            // What failed is undone, and the command behind it, if there is one, has said so.
+            Err(failure) if failure.is_answered() && exchange.after.is_none() => self.undo(),
+            Err(failure) if !failure.is_answered() => self.discard(),
+            _ => self.transaction = Transaction::None,
+        }
+        answer
+    }
+
+    fn discard(&mut self) {
+        if let Some(client) = self.client.take() {
+            drop(Object::take(client));
+        }
+    }
+}
+
+/// What is dropped in the middle of a transaction, or of an answer, must not be lent again.
+impl Drop for Session {
+    fn drop(&mut self) {
+        if self.transaction != Transaction::None {
+            self.discard();
+        }
+    }
+}
+
+/// Statements with the commands before and behind them.
+struct Exchange<'s> {
+    before: Option<&'s str>,
+    statements: &'s [Statement],
+    after: Option<&'s str>,
+}
+
+/// What the server says to each of them.
+struct Answers {
+    before: Result<(), tokio_postgres::Error>,
+    rows: Vec<Result<Vec<Row>, tokio_postgres::Error>>,
+    after: Result<(), tokio_postgres::Error>,
+}
+
+impl Exchange<'_> {
+    async fn send(&self, client: &Object) -> Answers {
+        let statements = self.statements.iter().map(|statement| query(client, statement));
+        // Each of them sends when it is polled for the first time, and that they are in this order.
+        let answers =
+            join3(run(client, self.before), join_all(statements), run(client, self.after));
+        let (before, rows, after) = answers.await;
+        Answers { before, rows, after }
+    }
+}
+
+async fn run(client: &Object, command: Option<&str>) -> Result<(), tokio_postgres::Error> {
+    match command {
+        Some(command) => client.batch_execute(command).await,
+        None => Ok(()),
+    }
+}
+
+impl Answers {
+    /// The rows of each statement, or the first failure: all others follow from it.
+    fn rows(self, server: &Server, doing: &'static str) -> Answer<Vec<Vec<Row>>> {
+        let failed = |error| Failure::of(&error, doing);
+        self.before.map_err(|error| match server.begin.refusal(&error) {
+            Some(refusal) => Failure::Refused(refusal),
+            None => failed(error),
+        })?;
+        let rows = self.rows.into_iter().collect::<Result<_, _>>().map_err(failed)?;
+        self.after.map_err(failed)?;
+        Ok(rows)
+    }
+}
+
+/// The server's own timeouts come first, unless it does not answer at all.
+pub(super) async fn in_time<T>(options: &Options, answers: impl Future<Output = T>) -> Answer<T> {
+    const GRACE: Duration = Duration::from_secs(2);
+    let patience = options.statement_timeout.max(options.busy_timeout) + GRACE;
+    tokio::time::timeout(patience, answers).await.map_err(|_| {
+        Failure::Lost("the server did not answer in time; see statementTimeoutMs".to_owned())
+    })
+}
