@@ -1,0 +1,257 @@
+//! The arrows between the files of `src`: no file needs one that needs it, and layers look down.
+//!
+//! A file that only lists its folder (`mod`, `pub use`) needs nothing. What is there in tests alone is left out.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::Path as FilePath;
+
+/// `crate::domain::charge` as `["domain", "charge"]`.
+type Path = Vec<String>;
+
+/// What may not be needed by what.
+const LAYERS: [(&str, &[&str]); 7] = [
+    ("error", &["domain", "storage", "engine", "node"]),
+    ("echo", &["error", "domain", "storage", "engine", "node"]),
+    ("histogram", &["echo", "error", "domain", "storage", "engine", "node"]),
+    ("domain", &["histogram", "storage", "engine", "node"]),
+    ("storage", &["engine", "node"]),
+    ("storage::dialect", &["storage::sqlite", "storage::postgres"]),
+    ("engine", &["node"]),
+];
+
+/// Where alone a crate may be named.
+const HOMES: [(&str, &str); 8] = [
+    ("napi", "node"),
+    ("napi_derive", "node"),
+    ("rusqlite", "storage::sqlite"),
+    ("libc", "storage::sqlite"),
+    ("tokio_postgres", "storage::postgres"),
+    ("deadpool_postgres", "storage::postgres"),
+    ("postgres_types", "storage::postgres"),
+    ("rustls", "storage::postgres"),
+];
+
+#[test]
+fn layers_look_down() {
+    let needs = arrows().into_iter().flat_map(|(from, to)| {
+        let from = from.join("::");
+        to.into_iter().map(move |to| (from.clone(), to.join("::")))
+    });
+    let broken: Vec<String> = needs
+        .filter(|(from, to)| {
+            let forbids = |(layer, above): &(&str, &[&str])| {
+                is_in(from, layer) && above.iter().any(|above| is_in(to, above))
+            };
+            LAYERS.iter().any(forbids)
+        })
+        .map(|(from, to)| format!("{from} needs {to}"))
+        .collect();
+    assert_eq!(broken, Vec::<String>::new());
+}
+
+#[test]
+fn a_driver_is_known_where_it_drives() {
+    let mut named = BTreeSet::new();
+    let mut broken = Vec::new();
+    for (module, text) in sources() {
+        let module = module.join("::");
+        for (driver, home) in HOMES.iter().filter(|(driver, _)| names(driver, &text) > 0) {
+            named.insert(*driver);
+            if !is_in(&module, home) {
+                broken.push(format!("{module} names {driver}"));
+            }
+        }
+    }
+    assert_eq!(broken, Vec::<String>::new());
+    // Else this looks for names that are nowhere.
+    assert_eq!(named, HOMES.iter().map(|(driver, _)| *driver).collect());
+}
+
+/// Whether a module is this one, or inside it.
+fn is_in(module: &str, of: &str) -> bool {
+    module.strip_prefix(of).is_some_and(|rest| rest.is_empty() || rest.starts_with("::"))
+}
+
+#[test]
+fn no_two_files_need_each_other() {
+    let arrows = arrows();
+    let reached: BTreeMap<&Path, BTreeSet<&Path>> =
+        arrows.keys().map(|from| (from, reached_from(from, &arrows))).collect();
+    let circles: BTreeSet<Vec<String>> = reached
+        .iter()
+        .filter(|(file, reached)| reached.contains(*file))
+        .map(|(file, to)| {
+            let circle = to.iter().filter(|other| reached[**other].contains(*file));
+            circle.map(|file| file.join("::")).collect()
+        })
+        .collect();
+    assert_eq!(circles, BTreeSet::new());
+}
+
+fn reached_from<'a>(from: &Path, arrows: &'a BTreeMap<Path, BTreeSet<Path>>) -> BTreeSet<&'a Path> {
+    let mut reached = BTreeSet::new();
+    let mut next: Vec<&Path> = arrows[from].iter().collect();
+    while let Some(file) = next.pop() {
+        if reached.insert(file) {
+            next.extend(&arrows[file]);
+        }
+    }
+    reached
+}
+
+/// Which files each file needs.
+fn arrows() -> BTreeMap<Path, BTreeSet<Path>> {
+    let sources = sources();
+    let files: BTreeMap<Path, File> = sources
+        .iter()
+        .map(|(module, text)| (module.clone(), read(module, text, &sources)))
+        .collect();
+    let needed = |(module, file): (&Path, &File)| {
+        let to = file.needs.iter().filter_map(|path| home(path, &files, 0));
+        (module.clone(), to.filter(|to| to != module && !to.is_empty()).collect())
+    };
+    files.iter().filter(|(module, _)| !module.is_empty()).map(needed).collect()
+}
+
+/// Each module, and what is written in it.
+fn sources() -> BTreeMap<Path, String> {
+    let mut sources = BTreeMap::new();
+    collect(&FilePath::new(env!("CARGO_MANIFEST_DIR")).join("src"), &[], &mut sources);
+    assert!(sources.len() > 50, "these are not the sources: {:?}", sources.keys());
+    sources
+}
+
+/// The modules below a folder, and what is written in them.
+fn collect(folder: &FilePath, module: &[String], sources: &mut BTreeMap<Path, String>) {
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        let name = path.file_stem().unwrap().to_str().unwrap().to_owned();
+        if ["tests", "properties"].contains(&name.as_str()) {
+            continue;
+        }
+        let below = [module, std::slice::from_ref(&name)].concat();
+        if path.is_dir() {
+            collect(&path, &below, sources);
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            let text = fs::read_to_string(&path).unwrap();
+            let own = ["mod", "lib"].contains(&name.as_str());
+            sources.insert(if own { module.to_vec() } else { below }, without_tests(&text));
+        }
+    }
+}
+
+/// Its code, without comments and what is there in tests alone.
+fn without_tests(text: &str) -> String {
+    let code = text.split("#[cfg(test)]\nmod tests").next().unwrap_or_default();
+    code.lines()
+        .map(|line| line.split("//").next().unwrap_or_default())
+        .collect::<Vec<_>>()
+        .join("\n")
+}
+
+#[derive(Default)]
+struct File {
+    /// The paths that it names, from the root on.
+    needs: Vec<Path>,
+    /// What its own names stand for, those that it has from elsewhere.
+    names: BTreeMap<String, Path>,
+}
+
+fn read(module: &Path, text: &str, sources: &BTreeMap<Path, String>) -> File {
+    let mut file = File::default();
+    let mut end = 0;
+    for (at, _) in text.match_indices("::") {
+        if at < end {
+            continue;
+        }
+        let start =
+            text[..at].rfind(|c: char| !c.is_alphanumeric() && c != '_').map_or(0, |at| at + 1);
+        if text[..start].ends_with("::") {
+            continue;
+        }
+        let (paths, length) = tree(&text[start..]);
+        end = start + length;
+        let line = text[..start].rsplit(['\n', ';']).next().unwrap_or_default().trim();
+        for path in paths.iter().filter_map(|path| absolute(path, module, sources)) {
+            if line.ends_with("use")
+                && let Some(name) = path.last()
+            {
+                file.names.insert(name.clone(), path.clone());
+            }
+            // What a file lists for others it does not need itself, unless it uses it too.
+            let listed = line.starts_with("pub") && line.ends_with("use");
+            let used = || path.last().is_some_and(|name| names(name, text) > 1);
+            if !listed || used() {
+                file.needs.push(path);
+            }
+        }
+    }
+    file
+}
+
+/// How often a name stands in a text.
+fn names(name: &str, text: &str) -> usize {
+    text.split(|c: char| !c.is_alphanumeric() && c != '_').filter(|word| *word == name).count()
+}
+
+/// The paths of `a::{b, c::d}`, and how long the text of it is.
+fn tree(text: &str) -> (Vec<Path>, usize) {
+    let mut path = Path::new();
+    let mut at = 0;
+    loop {
+        let rest = &text[at..];
+        if rest.starts_with('{') {
+            let (mut paths, mut inside) = (Vec::new(), at + 1);
+            while !text[inside..].starts_with('}') {
+                let skipped =
+                    text[inside..].find(|c: char| !c.is_whitespace() && c != ',').unwrap();
+                inside += skipped;
+                if text[inside..].starts_with('}') {
+                    break;
+                }
+                let (below, length) = tree(&text[inside..]);
+                paths.extend(below.into_iter().map(|below| [path.clone(), below].concat()));
+                let more = text[inside + length..].find([',', '}']).unwrap();
+                inside += length + more;
+            }
+            return (paths, inside + 1);
+        }
+        let length = rest.find(|c: char| !c.is_alphanumeric() && c != '_').unwrap_or(rest.len());
+        if length > 0 {
+            path.push(rest[..length].to_owned());
+        }
+        at += length;
+        if length == 0 || !text[at..].starts_with("::") {
+            return (vec![path], at);
+        }
+        at += 2;
+    }
+}
+
+/// A path of this module from the root on, if it is one of this crate.
+fn absolute(path: &[String], module: &Path, sources: &BTreeMap<Path, String>) -> Option<Path> {
+    let (first, rest) = path.split_first()?;
+    let from = match first.as_str() {
+        "crate" => Path::new(),
+        "self" => module.clone(),
+        "super" => module[..module.len() - 1].to_vec(),
+        child => [module.clone(), vec![child.to_owned()]].concat(),
+    };
+    let known = ["crate", "self", "super"].contains(&first.as_str()) || sources.contains_key(&from);
+    match rest.first() {
+        Some(again) if again == "super" => absolute(rest, &from, sources),
+        _ => known.then(|| [from, rest.to_vec()].concat()),
+    }
+}
+
+/// The file in which what a path names is written.
+fn home(path: &[String], files: &BTreeMap<Path, File>, depth: usize) -> Option<Path> {
+    let known = (0..=path.len()).rev().find(|length| files.contains_key(&path[..*length]))?;
+    let module = &path[..known];
+    let alias = path.get(known).and_then(|name| files[module].names.get(name));
+    match alias {
+        Some(from) if depth < 10 && from != path => home(from, files, depth + 1),
+        _ => Some(module.to_vec()),
+    }
+}
