@@ -73,8 +73,8 @@ async function runMermaid({ page, line, code }) {
 }
 
 function statusesOfMediaTasks() {
-  const types = fs.readFileSync(path.join(ROOT, 'index.d.ts'), 'utf8')
-  const [, union] = types.match(/type MediaTaskStatus =(.*?)\n\n/s)
+  const types = fs.readFileSync(path.join(ROOT, 'types/words.d.ts'), 'utf8')
+  const [, union] = types.match(/type MediaTaskStatus =(.*?)\n(\n|$)/s)
   return Array.from(union.matchAll(/'(\w+)'/g), ([, status]) => status)
 }
 

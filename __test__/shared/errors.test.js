@@ -42,6 +42,8 @@ describe('docs/errors.md', () => {
   const source = read('src/error/codes.rs').match(/^codes! \{$(.*?)^\}$/ms)[1]
   const codesIn = (text) => [...text.matchAll(/["`']([A-Z]+(?:_[A-Z]+)*)["`']/g)].map(([, code]) => code)
   const codes = codesIn(source)
+  const codesOf = (family) =>
+    codesIn(source.match(new RegExp(`^    ${family} \\{$(.*?)^    \\}$`, 'ms'))[1]).sort()
 
   test('lists every code once, with cause and remedy', () => {
     const rows = read('docs/errors.md')
@@ -60,16 +62,19 @@ describe('docs/errors.md', () => {
     ['Ledger', "The ledger's refusal"],
     ['Database', "The database's trouble"],
   ])('%s: the codes of this family are those of its section', (family, title) => {
-    const inSource = codesIn(source.match(new RegExp(`^    ${family} \\{$(.*?)^    \\}$`, 'ms'))[1])
     const section = read('docs/errors.md')
       .split(/^## /m)
       .find((text) => text.startsWith(title))
     const rows = section.split('\n').map((line) => line.match(/^\| (`\w+`) \|/)?.[1] ?? '')
-    expect(codesIn(rows.join()).sort()).toEqual(inSource.toSorted())
+    expect(codesIn(rows.join()).sort()).toEqual(codesOf(family))
   })
 
-  test('index.d.ts knows the same codes', () => {
-    const [, union] = read('index.d.ts').match(/type MediaCreditsErrorCode =([^;]*?)\n\n/s)
-    expect(codesIn(union).sort()).toEqual(codes.toSorted())
+  test.each([
+    ['Caller', 'CallerCode'],
+    ['Ledger', 'RefusalCode'],
+    ['Database', 'DatabaseCode'],
+  ])('%s: the types know the codes of this family', (family, name) => {
+    const [, union] = read('types/errors.d.ts').match(new RegExp(`type ${name} =(.*?)\\n\\n`, 's'))
+    expect(codesIn(union).sort()).toEqual(codesOf(family))
   })
 })

@@ -1,7 +1,5 @@
 'use strict'
 
-const fs = require('node:fs')
-const path = require('node:path')
 const { connect } = require('../..')
 const { TestDatabase, aiTask, task } = require('../helpers/database')
 const { KINDS } = require('../helpers/kinds')
@@ -215,14 +213,6 @@ test('many callers at once: every charge and every refund is told once', async (
   })
   expect(told.filter(([name]) => name === 'charged').length).toBeGreaterThan(20)
   await isInTheBooks(database, told)
-})
-
-test("the types know the codes of the ledger's refusals", () => {
-  const read = (file) => fs.readFileSync(path.join(__dirname, '../..', file), 'utf8')
-  const codes = (text) => [...text.matchAll(/[A-Z]+_[A-Z_]+/g)].map(([code]) => code).sort()
-  const [, ledger] = read('src/error/codes.rs').match(/^    Ledger \{$(.*?)^    \}$/ms)
-  const [, type] = read('index.d.ts').match(/^export type RefusalCode =(.*?)>$/ms)
-  expect(codes(type)).toEqual(codes(ledger))
 })
 
 describe('a listener', () => {

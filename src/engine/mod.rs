@@ -26,6 +26,6 @@ mod stats;
 
 pub use clock::{Clock, Ids};
 pub use connection::{Connection, Settings};
-pub use operation::{Charging, Operation, Read, Write};
+pub use operation::{Charging, Operation, Read, UserRead, Write};
 pub use outcome::{Audited, Diagnostics, Outcome, Reply};
 pub use stats::{Function, MOST_FUNCTIONS};

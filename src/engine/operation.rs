@@ -76,16 +76,8 @@ impl Charging {
 pub enum Read {
     /// `findMediaTaskById`, and any other row by its id.
     Find(TableName, String),
-    /// `hasActiveMediaTask`: in one of these states.
-    HasActiveTask(String, Vec<String>),
-    /// `getActiveMediaTasks`: in one of these states.
-    ActiveTasks(String, Vec<String>),
-    /// `getMediaTaskHistory`
-    TaskHistory(String, Page),
-    /// `getRemainingCredits`
-    Balance(String),
-    /// `quoteCredits`
-    Quote(String, Credits),
+    /// Something of this user's.
+    OfUser(String, UserRead),
     /// `getCredits`, `getAITasks`
     List(Filter, Page),
     /// The same, with the users whose rows these are.
@@ -96,12 +88,27 @@ pub enum Read {
     TaskCharges(TaskKind, String),
     /// `findStuckMediaTasks`, `findStuckAITasks`
     StuckTasks(StuckFilter),
-    /// `getBalance`
-    Purse(String),
-    /// `getStatement`
-    Statement(String, Query),
     /// `auditLedger`
     Audit(Shelf),
     /// `repairLedger`, without writing anything.
     Fixes(Vec<String>),
+}
+
+/// Something that a page shows of one user.
+#[derive(Debug, Clone)]
+pub enum UserRead {
+    /// `hasActiveMediaTask`: in one of these states.
+    HasActiveTask(Vec<String>),
+    /// `getActiveMediaTasks`: in one of these states.
+    ActiveTasks(Vec<String>),
+    /// `getMediaTaskHistory`
+    TaskHistory(Page),
+    /// `getRemainingCredits`
+    BalanceTotal,
+    /// `getBalance`
+    Balance,
+    /// `quoteCredits`
+    Quote(Credits),
+    /// `getStatement`
+    Statement(Query),
 }

@@ -1,7 +1,7 @@
 //! Each thing that a page shows, on every store.
 
 use super::books::{audited, audits, fixes_of, named_elsewhere, write_statement};
-use super::operation::Read;
+use super::operation::{Read, UserRead};
 use super::outcome::Outcome;
 use super::replays::charges_of;
 use crate::domain::quote::quote;
@@ -15,21 +15,7 @@ use crate::storage::store::Store;
 pub(super) async fn read<S: Store>(store: &mut S, read: &Read, now_ms: i64) -> Answer<Outcome> {
     match read {
         Read::Find(table, id) => store.find(*table, id).await.map(Outcome::Row),
-        Read::HasActiveTask(user_id, statuses) => {
-            store.has_active_task(user_id, statuses).await.map(Outcome::Bool)
-        }
-        Read::ActiveTasks(user_id, statuses) => {
-            store.active_tasks(user_id, statuses).await.map(Outcome::Rows)
-        }
-        Read::TaskHistory(user_id, page) => {
-            let (rows, total) = store.task_history(user_id, *page).await?;
-            Ok(Outcome::Page(rows, total, *page))
-        }
-        Read::Balance(user_id) => store.balance(user_id, now_ms).await.map(Outcome::Number),
-        Read::Quote(user_id, credits) => {
-            let grants = store.all_spendable_grants(user_id, now_ms).await?;
-            Ok(Outcome::Quote(quote(&grants, *credits)))
-        }
+        Read::OfUser(user_id, read) => read_of_user(store, user_id, read, now_ms).await,
         Read::List(filter, page) => store.list(filter, *page).await.map(Outcome::Rows),
         Read::ListWithUsers(filter, page) => {
             let rows = store.list(filter, *page).await?;
@@ -44,16 +30,6 @@ pub(super) async fn read<S: Store>(store: &mut S, read: &Read, now_ms: i64) -> A
             None => Ok(Outcome::Rows(Vec::new())),
         },
         Read::StuckTasks(filter) => store.stuck_tasks(filter, now_ms).await.map(Outcome::Rows),
-        Read::Purse(user_id) => {
-            store.all_spendable_grants(user_id, now_ms).await.map(Outcome::Balance)
-        }
-        Read::Statement(user_id, query) => {
-            let page = store.books(&Shelf::User(user_id.clone())).await?;
-            let statement = write_statement(&page, user_id, query, now_ms);
-            let ids = credit_ids(&statement.entries);
-            let rows = store.find_all(TableName::Credit, &ids).await?;
-            Ok(Outcome::Statement(statement, rows))
-        }
         Read::Audit(shelf) => {
             let page = store.books(shelf).await?;
             let audits = audits(&page);
@@ -68,6 +44,42 @@ pub(super) async fn read<S: Store>(store: &mut S, read: &Read, now_ms: i64) -> A
                 store.owners(&[]).await?;
             }
             Ok(Outcome::Fixes(found))
+        }
+    }
+}
+
+/// Answers one question about a user.
+async fn read_of_user<S: Store>(
+    store: &mut S,
+    user_id: &str,
+    read: &UserRead,
+    now_ms: i64,
+) -> Answer<Outcome> {
+    match read {
+        UserRead::HasActiveTask(statuses) => {
+            store.has_active_task(user_id, statuses).await.map(Outcome::Bool)
+        }
+        UserRead::ActiveTasks(statuses) => {
+            store.active_tasks(user_id, statuses).await.map(Outcome::Rows)
+        }
+        UserRead::TaskHistory(page) => {
+            let (rows, total) = store.task_history(user_id, *page).await?;
+            Ok(Outcome::Page(rows, total, *page))
+        }
+        UserRead::BalanceTotal => store.balance(user_id, now_ms).await.map(Outcome::Number),
+        UserRead::Balance => {
+            store.all_spendable_grants(user_id, now_ms).await.map(Outcome::Balance)
+        }
+        UserRead::Quote(credits) => {
+            let grants = store.all_spendable_grants(user_id, now_ms).await?;
+            Ok(Outcome::Quote(quote(&grants, *credits)))
+        }
+        UserRead::Statement(query) => {
+            let page = store.books(&Shelf::User(user_id.to_owned())).await?;
+            let statement = write_statement(&page, user_id, query, now_ms);
+            let ids = credit_ids(&statement.entries);
+            let rows = store.find_all(TableName::Credit, &ids).await?;
+            Ok(Outcome::Statement(statement, rows))
         }
     }
 }

@@ -76,7 +76,7 @@ fn write_outcome(out: &mut String, outcome: &Outcome) {
             });
             value_reply(out, &quoted);
         }
-        Outcome::Balance(grants) => value_reply(out, &purse_json(grants)),
+        Outcome::Balance(grants) => value_reply(out, &balance_json(grants)),
         Outcome::Statement(statement, rows) => {
             value_reply(out, &statement_json(statement, rows));
         }
@@ -157,7 +157,7 @@ fn expiry_json(next_expiry: Option<(i64, i64)>) -> Json {
     }
 }
 
-fn purse_json(grants: &[Grant]) -> Json {
+fn balance_json(grants: &[Grant]) -> Json {
     let list = grants.iter().map(|grant| {
         json!({
             "creditId": grant.id,

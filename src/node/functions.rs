@@ -13,7 +13,7 @@ use crate::domain::settle::Settlement;
 use crate::domain::table::TableName::{self, Tasks};
 use crate::domain::table::TaskKind::{Ai, Media};
 use crate::domain::task::NewTask;
-use crate::engine::{self, Charging, MOST_FUNCTIONS, Operation, Read, Write};
+use crate::engine::{self, Charging, MOST_FUNCTIONS, Operation, Read, UserRead, Write};
 use crate::error::{Error, Result};
 
 /// Reads arguments of a function, where `Defaults` are the connection's.
@@ -25,11 +25,13 @@ enum Asks {
     Write(Reader<Write>),
     /// For something that a page shows.
     Read(Reader<Read>),
+    /// For something of the user whom the first argument names.
+    ReadOfUser(Reader<UserRead>),
     /// For something else.
     Other(Reader<Operation>),
 }
 
-use Asks::{Other, Read as Reads, Write as Writes};
+use Asks::{Other, Read as Reads, ReadOfUser as ReadsUser, Write as Writes};
 
 const FUNCTIONS: &[(&str, Asks)] = &[
     (
@@ -112,23 +114,18 @@ const FUNCTIONS: &[(&str, Asks)] = &[
     ("findAITaskById", Reads(|arguments, _| find(Tasks(Ai), arguments))),
     (
         "hasActiveMediaTask",
-        Reads(|arguments, defaults| {
-            Ok(Read::HasActiveTask(arguments.user_id()?, defaults.active_statuses.clone()))
-        }),
+        ReadsUser(|_, defaults| Ok(UserRead::HasActiveTask(defaults.active_statuses.clone()))),
     ),
     (
         "getActiveMediaTasks",
-        Reads(|arguments, defaults| {
-            Ok(Read::ActiveTasks(arguments.user_id()?, defaults.active_statuses.clone()))
-        }),
+        ReadsUser(|_, defaults| Ok(UserRead::ActiveTasks(defaults.active_statuses.clone()))),
     ),
     (
         "getMediaTaskHistory",
-        Reads(|arguments, _| {
-            let user_id = arguments.user_id()?;
+        ReadsUser(|arguments, _| {
             let (page, limit) = (arguments.value("page")?, arguments.value("limit")?);
             let page = read_page(page, limit, 20)?;
-            Ok(Read::TaskHistory(user_id, arguments.part(page)?))
+            arguments.part(page).map(UserRead::TaskHistory)
         }),
     ),
     (
@@ -152,21 +149,20 @@ const FUNCTIONS: &[(&str, Asks)] = &[
         "failStuckAITasks",
         Reads(|arguments, _| read_stuck_to_fail(Ai, arguments).map(Read::StuckTasks)),
     ),
-    ("getRemainingCredits", Reads(|arguments, _| arguments.user_id().map(Read::Balance))),
-    ("getBalance", Reads(|arguments, _| arguments.user_id().map(Read::Purse))),
+    ("getRemainingCredits", ReadsUser(|_, _| Ok(UserRead::BalanceTotal))),
+    ("getBalance", ReadsUser(|_, _| Ok(UserRead::Balance))),
     (
         "getStatement",
-        Reads(|arguments, _| {
-            let user_id = arguments.user_id()?;
+        ReadsUser(|arguments, _| {
             let query = arguments.optional_fields("getStatement")?;
-            Ok(Read::Statement(user_id, read_statement(&query)?))
+            read_statement(&query).map(UserRead::Statement)
         }),
     ),
     (
         "quoteCredits",
-        Reads(|arguments, _| {
-            let (user_id, credits) = (arguments.user_id()?, arguments.value("credits")?);
-            Ok(Read::Quote(user_id, Credits::parse("credits", credits.as_ref())?))
+        ReadsUser(|arguments, _| {
+            let credits = arguments.value("credits")?;
+            Credits::parse("credits", credits.as_ref()).map(UserRead::Quote)
         }),
     ),
     ("getCredits", Reads(|arguments, _| arguments.list(TableName::Credit, &CREDITS))),
@@ -236,6 +232,10 @@ impl Function {
         let operation = match FUNCTIONS[self.0].1 {
             Writes(read) => read(&mut arguments, defaults).map(Operation::Write),
             Reads(read) => read(&mut arguments, defaults).map(Operation::Read),
+            ReadsUser(read) => arguments.user_id().and_then(|user_id| {
+                let read = read(&mut arguments, defaults)?;
+                Ok(Operation::Read(Read::OfUser(user_id, read)))
+            }),
             Other(read) => read(&mut arguments, defaults),
         }?;
         arguments.nothing_left()?;

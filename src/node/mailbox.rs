@@ -122,20 +122,13 @@ fn is_long(outcome: &Outcome) -> bool {
             row.text_bytes() > LONG
         }
         Outcome::All(outcomes) => outcomes.iter().any(is_long),
-        Outcome::Quote(_)
-        | Outcome::Balance(_)
-        | Outcome::Statement(..)
-        | Outcome::Audited(_)
-        | Outcome::Fixes(_)
-        | Outcome::Rows(_)
-        | Outcome::RowsOfUsers(..)
-        | Outcome::Page(..) => true,
         Outcome::Done
         | Outcome::Bool(_)
         | Outcome::Number(_)
         | Outcome::Row(None)
         | Outcome::Diagnostics(_)
         | Outcome::Stats(_) => false,
+        _ => true,
     }
 }
 

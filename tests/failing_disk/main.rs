@@ -15,7 +15,7 @@ use std::sync::mpsc::channel;
 
 use media_credits::domain::table::TableName;
 use media_credits::engine::sqlite::{Connection, Settings};
-use media_credits::engine::{Operation, Outcome, Read, Reply};
+use media_credits::engine::{Operation, Outcome, Read, Reply, UserRead};
 use media_credits::error::{Error, Result};
 use media_credits::storage::location::Place;
 use media_credits::storage::sqlite::JournalMode;
@@ -288,7 +288,8 @@ fn survives(
     copy(template, folder);
     let connection = connect(folder, scenario.settings());
     if scenario == LogWithReader {
-        run(&connection, Operation::Read(Read::Balance("u".into()))).unwrap();
+        run(&connection, Operation::Read(Read::OfUser("u".into(), UserRead::BalanceTotal)))
+            .unwrap();
     }
 
     if ending != Ending::Closing {

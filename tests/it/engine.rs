@@ -12,7 +12,7 @@ use media_credits::domain::settle::Settlement;
 use media_credits::domain::table::TableName;
 use media_credits::domain::value::{Fields, Value};
 use media_credits::engine::sqlite::{Connection, Settings};
-use media_credits::engine::{Operation, Outcome, Read, Write};
+use media_credits::engine::{Operation, Outcome, Read, UserRead, Write};
 use media_credits::error::Error;
 use media_credits::storage::location::Place;
 use media_credits::storage::sqlite::Durability;
@@ -25,7 +25,9 @@ fn connect(path: &Path, settings: Settings) -> Connection {
 }
 
 fn balance(connection: &Connection) -> i64 {
-    match run(connection, Operation::Read(Read::Balance("u".into()))).unwrap() {
+    match run(connection, Operation::Read(Read::OfUser("u".into(), UserRead::BalanceTotal)))
+        .unwrap()
+    {
         Outcome::Number(balance) => balance,
         other => panic!("{other:?}"),
     }
@@ -106,7 +108,7 @@ fn numbers_that_no_sum_holds_are_no_panic() {
     let operations = [
         Operation::Write(consume("u", 10)),
         Operation::Write(Write::Settle(refund.unwrap())),
-        Operation::Read(Read::Quote("u".into(), amount)),
+        Operation::Read(Read::OfUser("u".into(), UserRead::Quote(amount))),
     ];
     for operation in operations {
         run(&connection, operation).unwrap();
@@ -225,7 +227,9 @@ fn a_database_in_memory_is_its_connections_own() {
     run(&connections[0], Operation::CreateTables(TableName::ALL.to_vec())).unwrap();
     run(&connections[0], Operation::CreateTables(TableName::ALL.to_vec())).unwrap();
     assert_eq!(balance(&connections[0]), 0);
-    let missing = run(&connections[1], Operation::Read(Read::Balance("u".into()))).unwrap_err();
+    let missing =
+        run(&connections[1], Operation::Read(Read::OfUser("u".into(), UserRead::BalanceTotal)))
+            .unwrap_err();
     assert_eq!(missing.code(), "SCHEMA_MISMATCH");
     connections.into_iter().for_each(close);
 }

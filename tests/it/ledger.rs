@@ -9,7 +9,7 @@ use crate::common::{
 use media_credits::domain::refund::Refund;
 use media_credits::domain::value::Value;
 use media_credits::engine::local::read;
-use media_credits::engine::{Outcome, Read};
+use media_credits::engine::{Outcome, Read, UserRead};
 use media_credits::error::Error;
 use media_credits::storage::sqlite::Database;
 use media_credits::storage::times::TimestampUnit;
@@ -173,7 +173,9 @@ fn check_invariants(database: &mut Database, model: &Model) {
         let expected: BTreeMap<_, _> =
             model.grants[user].iter().map(|(key, rest)| (key.3.clone(), *rest)).collect();
         assert_eq!(remaining, expected, "what is left of the grants of {name}");
-        let balance = read(database, &Read::Balance(name.to_string()), model.now_ms).unwrap();
+        let balance =
+            read(database, &Read::OfUser(name.to_string(), UserRead::BalanceTotal), model.now_ms)
+                .unwrap();
         assert!(matches!(balance, Outcome::Number(number) if number == model.balance(user)));
     }
 }

@@ -14,7 +14,7 @@ use media_credits::domain::table::TaskKind::Media;
 use media_credits::domain::value::{Fields, Value};
 use media_credits::engine::local::{read, write};
 use media_credits::engine::{
-    Clock, Connection, Ids, Operation, Outcome, Read, Reply, Settings, Write,
+    Clock, Connection, Ids, Operation, Outcome, Read, Reply, Settings, UserRead, Write,
 };
 use media_credits::error::{Detail, Error, Result};
 use media_credits::storage::location::Location;
@@ -334,7 +334,7 @@ impl Step {
             Self::Charges { id } => return Operation::Read(Read::TaskCharges(Media, task(id))),
             Self::Quote { user, credits } => {
                 let credits = Credits::parse("credits", Some(&Value::Integer(*credits))).unwrap();
-                return Operation::Read(Read::Quote(name(user), credits));
+                return Operation::Read(Read::OfUser(name(user), UserRead::Quote(credits)));
             }
             Self::Charge { id, user, status } => {
                 let charge = last_charge(storage, &name(user)).map_or(Value::Null, Value::Text);
@@ -425,7 +425,10 @@ fn any_sequence_has_the_same_outcomes_on_each() {
         }
         for user in USERS {
             let user = format!("{user}-{case}");
-            for question in [Operation::Read(Read::Balance(user.clone())), list_credits(&user)] {
+            for question in [
+                Operation::Read(Read::OfUser(user.clone(), UserRead::BalanceTotal)),
+                list_credits(&user),
+            ] {
                 let [memory, others @ ..] =
                     storages.each_ref().map(|storage| storage.summary(question.clone()));
                 prop_assert!(others.iter().all(|other| *other == memory), "{memory} {others:?}");

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value as Json;
 
-use super::super::operation::{Operation, Read};
+use super::super::operation::{Operation, Read, UserRead};
 use super::super::outcome::Reply;
 use super::super::queue::{Command, Done, Request};
 use super::super::stats::Requests;
@@ -34,20 +34,14 @@ impl Lane {
 
     fn of(read: &Read) -> Self {
         match read {
-            Read::Balance(_)
-            | Read::HasActiveTask(..)
-            | Read::Find(..)
-            | Read::Quote(..)
-            | Read::Purse(_) => Self::Points,
-            Read::ActiveTasks(..)
-            | Read::TaskHistory(..)
-            | Read::List(..)
-            | Read::ListWithUsers(..)
-            | Read::Count(_)
-            | Read::TaskCharges(..)
-            | Read::StuckTasks(_)
-            | Read::Statement(..) => Self::Pages,
             Read::Audit(_) | Read::Fixes(_) => Self::Long,
+            Read::OfUser(
+                _,
+                UserRead::ActiveTasks(_) | UserRead::TaskHistory(_) | UserRead::Statement(_),
+            ) => Self::Pages,
+            // Few rows, by an index.
+            Read::OfUser(..) | Read::Find(..) => Self::Points,
+            _ => Self::Pages,
         }
     }
 
@@ -75,13 +69,7 @@ impl Lane {
 fn group_of(request: &Request) -> &str {
     let Operation::Read(read) = &request.operation else { return "" };
     match read {
-        Read::HasActiveTask(user_id, _)
-        | Read::ActiveTasks(user_id, _)
-        | Read::TaskHistory(user_id, _)
-        | Read::Balance(user_id)
-        | Read::Quote(user_id, _)
-        | Read::Purse(user_id)
-        | Read::Statement(user_id, _) => user_id,
+        Read::OfUser(user_id, _) => user_id,
         Read::List(filter, _) | Read::ListWithUsers(filter, _) | Read::Count(filter) => {
             let user = filter.equal.iter().find(|(column, _)| *column == "user_id");
             user.map_or("", |(_, user_id)| user_id)

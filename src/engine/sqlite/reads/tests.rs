@@ -8,7 +8,7 @@ use crate::storage::{Filter, Page};
 const CAPACITY: usize = 100;
 
 fn balance(user: &str) -> Read {
-    Read::Balance(user.to_owned())
+    Read::OfUser(user.to_owned(), UserRead::BalanceTotal)
 }
 
 fn list(user: &str) -> Read {

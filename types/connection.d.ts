@@ -1,0 +1,332 @@
+// Connections.
+
+import type {
+  consumeCredits,
+  consumeCreditsBatch,
+  createCredit,
+  getCredits,
+  grantCreditsForUser,
+  refundCredits,
+} from './credits.js'
+import type { hasActiveMediaTask } from './ledger.js'
+import type {
+  chargeMediaTask,
+  createMediaTask,
+  createMediaTasks,
+  findMediaTaskById,
+  findStuckMediaTasks,
+  getActiveMediaTasks,
+  getMediaTaskCharges,
+  getMediaTaskHistory,
+  settleMediaTask,
+  updateMediaTaskById,
+} from './media-tasks.js'
+import type {
+  AITaskPatch,
+  AITaskToCreate,
+  AITasksQuery,
+  BatchOptions,
+  ConsumeCreditsParameters,
+  CreateAITaskOptions,
+  CreateMediaTaskOptions,
+  CreditsQuery,
+  GrantForUser,
+  NewGrant,
+  NewMediaTask,
+  RefundOptions,
+  RefundPolicy,
+  ReplayOptions,
+  StepCharge,
+  StuckQuery,
+  TaskGuards,
+  UpdateMediaTask,
+  UpdateOptions,
+  UserId,
+} from './options.js'
+import type { MediaTaskPage, Refund, Replayable } from './results.js'
+import type { AITask, Credit, MediaTask, User, WithUser } from './rows.js'
+
+/**
+ * How to open a database. All connections of a process to one database must be given the same options. Those
+ * that are about the other kind of database do nothing, so that an app can pass the same to both.
+ */
+export interface ConnectOptions {
+  /**
+   * SQLite: `file:data/local.db` (relative to the working directory), `file:/absolute/path`, a plain path, or
+   * `:memory:` for tests. PostgreSQL: `postgres://user:password@host:5432/database?sslmode=require`, with the
+   * parameters of libpq and postgres.js, and `PGPASSWORD` and its like for what it leaves out (docs/database-url.md). By
+   * default the environment's `DATABASE_URL`.
+   */
+  url?: string | undefined
+  /**
+   * SQLite: what a promise that resolved means. `'full'`, the default: the data is on the disk, a power cut loses
+   * nothing. `'normal'`: the operating system has it; a crash of the process loses nothing, a power cut may
+   * lose the last moments. Neither leaves anything half done. PostgreSQL: the server's
+   * `synchronous_commit`, but `on` where that is `off`.
+   */
+  durability?: 'full' | 'normal' | undefined
+  /**
+   * SQLite: `'wal'`, the default, turns the write-ahead log on, where it can be had. `'keep'` leaves the file's
+   * journal mode as it is: for file systems that can't share memory, and for backups that copy one file only.
+   * With a rollback journal a power cut may undo the last commit: SQLite does not sync the folder.
+   */
+  journalMode?: 'wal' | 'keep' | undefined
+  /**
+   * How long to wait for a lock that another process or connection holds, before `DATABASE_BUSY`: 0 to 600,000
+   * milliseconds, 5000 by default.
+   */
+  busyTimeoutMs?: number | undefined
+  /** How many calls may wait, before further ones get `OVERLOADED`: 1 to 1,000,000, 10,000 by default. */
+  maxQueue?: number | undefined
+  /** Where refunds go that say nothing about it; `'source'` by default. Each connection has its own. */
+  refundPolicy?: RefundPolicy | undefined
+  /**
+   * The states that {@link getActiveMediaTasks} and {@link hasActiveMediaTask} look for: `'processing'` and
+   * `'translating'` by default, as in the app. Each connection has its own.
+   */
+  activeStatuses?: readonly string[] | undefined
+  /** SQLite: how the database keeps times, as epoch milliseconds or seconds. By default it is found out. */
+  timestampUnit?: 'ms' | 's' | undefined
+  /**
+   * PostgreSQL: the most connections of this process, 1 to 1000. They open as they are needed. By default the
+   * environment's `DB_MAX_CONNECTIONS`, and without that 10.
+   */
+  maxConnections?: number | undefined
+  /**
+   * PostgreSQL: how long to wait for a connection, be it for a free one (then `DATABASE_BUSY`) or for the server
+   * (`DATABASE_UNAVAILABLE`): 1 to 600,000 milliseconds, 10,000 by default.
+   */
+  connectTimeoutMs?: number | undefined
+  /**
+   * PostgreSQL: how long a statement may take, 1 to 600,000 milliseconds, 30,000 by default. After that the server
+   * gives up (`DATABASE_BUSY`); one that does not answer at all is given up two seconds later.
+   */
+  statementTimeoutMs?: number | undefined
+  /**
+   * PostgreSQL: the schema that the app's tables are in, or several with commas in between (`'app,public'`). One
+   * with a comma or a quote in its name stands in quotes (`"`), and a quote in these is doubled. The tables are
+   * looked up in these alone; the app's triggers find what is in them first, and then what the session's own
+   * `search_path` has. By default the environment's `DB_SCHEMA`, and without that whichever schema the server finds
+   * first.
+   */
+  schema?: string | undefined
+}
+
+/**
+ * A connection to a database. It is cheap: nothing is opened before the first call, and all connections of
+ * the process to one database share its threads, or its pool.
+ *
+ * With an app's own row types, its functions take and return those. They come in the order media task, credit, AI task,
+ * user; an app without media tasks says `MediaTask` for the first.
+ *
+ * Throws `INVALID_ARGUMENT` or `UNKNOWN_FIELD` for options that are wrong. A URL that is no use is the first
+ * call's error (`INVALID_URL`, `UNSUPPORTED_DATABASE`), so that an app builds where there is no database.
+ *
+ * @example
+ * ```ts
+ * export const { createMediaTask, updateMediaTaskById, consumeCredits } =
+ *   connect<typeof mediaTasks.$inferSelect, typeof credit.$inferSelect>()
+ * ```
+ */
+export function connect<
+  Task extends object = MediaTask,
+  CreditRow extends object = Credit,
+  AITaskRow extends object = AITask,
+  UserRow extends object = User,
+>(options?: ConnectOptions): MediaCredits<Task, CreditRow, AITaskRow, UserRow>
+
+/**
+ * A connection, made by {@link connect}. Its functions are those of the module, and may be taken off it:
+ * `const { createMediaTask } = connect()`.
+ */
+export class MediaCredits<
+  Task extends object = MediaTask,
+  CreditRow extends object = Credit,
+  AITaskRow extends object = AITask,
+  UserRow extends object = User,
+> {
+  private constructor()
+
+  /**
+   * Creates a task and charges `costCredits` for it, in one transaction.
+   * Guarantees, errors, example: {@link createMediaTask}.
+   */
+  readonly createMediaTask: (
+    task: NewMediaTask<Task>,
+    costCredits: number,
+    options?: CreateMediaTaskOptions,
+  ) => Promise<Replayable<Task>>
+
+  /** Creates several tasks, each for itself or all together. More: {@link createMediaTasks}. */
+  readonly createMediaTasks: {
+    (
+      items: readonly { task: NewMediaTask<Task>; costCredits: number }[],
+      options: BatchOptions & CreateMediaTaskOptions & { atomic: true },
+    ): Promise<Replayable<Task>[]>
+    (
+      items: readonly { task: NewMediaTask<Task>; costCredits: number }[],
+      options?: BatchOptions & CreateMediaTaskOptions,
+    ): Promise<PromiseSettledResult<Replayable<Task>>[]>
+  }
+
+  /**
+   * Changes a task; `status: 'failed'` also refunds its charge, once, in the same transaction.
+   * Guarantees, errors, example: {@link updateMediaTaskById}.
+   */
+  readonly updateMediaTaskById: (
+    id: string,
+    patch: UpdateMediaTask<Task>,
+    options?: UpdateOptions,
+  ) => Promise<(Task & { refund?: Refund }) | undefined>
+
+  /** Charges for a further step of a task, and changes the task with it. More: {@link chargeMediaTask}. */
+  readonly chargeMediaTask: (
+    id: string,
+    charge: StepCharge,
+    patch?: UpdateMediaTask<Task>,
+    options?: TaskGuards,
+  ) => Promise<Task | undefined>
+
+  /** Settles a task's charge to what the task really cost. More: {@link settleMediaTask}. */
+  readonly settleMediaTask: (
+    id: string,
+    finalCredits: number,
+    options?: RefundOptions,
+  ) => Promise<(CreditRow & { refund: Refund }) | undefined>
+
+  /** All charges of a task, oldest first. More: {@link getMediaTaskCharges}. */
+  readonly getMediaTaskCharges: (id: string) => Promise<CreditRow[]>
+
+  /** Tasks that nobody works on any more, oldest first. More: {@link findStuckMediaTasks}. */
+  readonly findStuckMediaTasks: (query: StuckQuery) => Promise<Task[]>
+
+  /** As {@link createMediaTask}, for AI tasks. */
+  readonly createAITask: (
+    task: AITaskToCreate<AITaskRow>,
+    options?: CreateAITaskOptions,
+  ) => Promise<Replayable<AITaskRow>>
+
+  /** As {@link createMediaTasks}, for AI tasks. */
+  readonly createAITasks: {
+    (
+      items: readonly AITaskToCreate<AITaskRow>[],
+      options: BatchOptions & CreateAITaskOptions & { atomic: true },
+    ): Promise<Replayable<AITaskRow>[]>
+    (
+      items: readonly AITaskToCreate<AITaskRow>[],
+      options?: BatchOptions & CreateAITaskOptions,
+    ): Promise<PromiseSettledResult<Replayable<AITaskRow>>[]>
+  }
+
+  /** As {@link updateMediaTaskById}, for AI tasks. */
+  readonly updateAITaskById: (
+    id: string,
+    patch: AITaskPatch<AITaskRow>,
+    options?: UpdateOptions,
+  ) => Promise<(AITaskRow & { refund?: Refund }) | undefined>
+
+  /** As {@link chargeMediaTask}, for AI tasks. */
+  readonly chargeAITask: (
+    id: string,
+    charge: StepCharge,
+    patch?: AITaskPatch<AITaskRow>,
+    options?: TaskGuards,
+  ) => Promise<AITaskRow | undefined>
+
+  /** As {@link settleMediaTask}, for AI tasks. */
+  readonly settleAITask: (
+    id: string,
+    finalCredits: number,
+    options?: RefundOptions,
+  ) => Promise<(CreditRow & { refund: Refund }) | undefined>
+
+  /** The AI task with this id, or `undefined`. */
+  readonly findAITaskById: (id: string) => Promise<AITaskRow | undefined>
+
+  /** As {@link getMediaTaskCharges}, for AI tasks. */
+  readonly getAITaskCharges: (id: string) => Promise<CreditRow[]>
+
+  /** A page of AI tasks, newest first. */
+  readonly getAITasks: {
+    (query: AITasksQuery & { getUser: true }): Promise<WithUser<AITaskRow, UserRow>[]>
+    (query?: AITasksQuery): Promise<AITaskRow[]>
+  }
+
+  /** As {@link findStuckMediaTasks}, for AI tasks. */
+  readonly findStuckAITasks: (query: StuckQuery) => Promise<AITaskRow[]>
+
+  /** The task with this id, or `undefined`. More: {@link findMediaTaskById}. */
+  readonly findMediaTaskById: (id: string) => Promise<Task | undefined>
+
+  /** The user's tasks that are still being worked on, newest first. More: {@link getActiveMediaTasks}. */
+  readonly getActiveMediaTasks: (userId: UserId) => Promise<Task[]>
+
+  /** A page of the user's tasks, newest first. More: {@link getMediaTaskHistory}. */
+  readonly getMediaTaskHistory: (
+    userId: UserId,
+    page?: number | string,
+    limit?: number | string,
+  ) => Promise<MediaTaskPage<Task>>
+
+  /**
+   * Charges a user, drawing on the grants that expire first, in one transaction.
+   * Guarantees, errors, example: {@link consumeCredits}.
+   */
+  readonly consumeCredits: (
+    parameters: ConsumeCreditsParameters,
+    options?: ReplayOptions,
+  ) => Promise<Replayable<CreditRow>>
+
+  /** Charges several times, each for itself or all together. More: {@link consumeCreditsBatch}. */
+  readonly consumeCreditsBatch: {
+    (
+      items: readonly ConsumeCreditsParameters[],
+      options: BatchOptions & { atomic: true },
+    ): Promise<Replayable<CreditRow>[]>
+    (
+      items: readonly ConsumeCreditsParameters[],
+      options?: BatchOptions,
+    ): Promise<PromiseSettledResult<Replayable<CreditRow>>[]>
+  }
+
+  /** Gives a charge's credits back, or some of them. More: {@link refundCredits}. */
+  readonly refundCredits: (
+    chargeId: string,
+    credits?: number,
+    options?: RefundOptions,
+  ) => Promise<CreditRow & { refund: Refund }>
+
+  /** Grants credits to a user. Guarantees, errors, example: {@link createCredit}. */
+  readonly createCredit: (
+    newCredit: NewGrant<CreditRow>,
+    options?: ReplayOptions,
+  ) => Promise<Replayable<CreditRow>>
+
+  /** Grants credits for some days, or for ever. More: {@link grantCreditsForUser}. */
+  readonly grantCreditsForUser: (
+    grant: GrantForUser<CreditRow>,
+    options?: ReplayOptions,
+  ) => Promise<Replayable<CreditRow> | undefined>
+
+  /** A page of grants and charges, newest first. More: {@link getCredits}. */
+  readonly getCredits: {
+    (query: CreditsQuery & { getUser: true }): Promise<WithUser<CreditRow, UserRow>[]>
+    (query?: CreditsQuery): Promise<CreditRow[]>
+  }
+
+  /**
+   * Closes the connection. It resolves when the calls made before are answered and, if this was the process's
+   * last connection to the database, the file is released. Later calls reject with `CLOSED`. An app that only
+   * exits need not close: whatever was acknowledged is in the database.
+   */
+  readonly close: () => Promise<void>
+}
+
+/** Functions that are the same for all connections, whatever columns your rows have. */
+export interface MediaCredits<
+  Task extends object = MediaTask,
+  CreditRow extends object = Credit,
+  AITaskRow extends object = AITask,
+  UserRow extends object = User,
+>
+  extends Readonly<typeof import('./ledger.js')>, Readonly<typeof import('./events.js')> {}

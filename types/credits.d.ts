@@ -1,0 +1,137 @@
+// Functions about grants and charges, on the default connection.
+
+import type { createMediaTasks, settleMediaTask, updateMediaTaskById } from './media-tasks.js'
+import type {
+  BatchOptions,
+  ConsumeCreditsParameters,
+  CreditsQuery,
+  GrantForUser,
+  NewGrant,
+  RefundOptions,
+  ReplayOptions,
+} from './options.js'
+import type { Refund, Replayable } from './results.js'
+import type { Credit, WithUser } from './rows.js'
+
+/**
+ * Charges a user, in one transaction: when the promise resolves, the charge is in the database, durably, and
+ * its credits are gone from the grants; if it rejects, nothing has changed.
+ *
+ * It draws on the grant that expires first; those that never expire come last, then the older one first. It
+ * never takes more than the balance, however many calls come at once. {@link updateMediaTaskById} refunds it,
+ * given its `id` as `creditId`.
+ *
+ * Rejects with `INSUFFICIENT_CREDITS` (`required`, `available`), `USER_NOT_FOUND`, `CREDIT_EXISTS` (your
+ * `transactionNo` is taken), `INVALID_AMOUNT`, `INVALID_ID`, `INVALID_VALUE` or `UNKNOWN_FIELD`.
+ *
+ * @returns The charge: a row of `credit` whose `credits` is negative.
+ *
+ * @example
+ * ```ts
+ * const charge = await consumeCredits({
+ *   userId,
+ *   credits: 5,
+ *   scene: 'payment',
+ *   description: `Subtitle translation: ${targetLanguage}`,
+ *   metadata: { type: 'media-task-translation', taskId, targetLanguage },
+ * })
+ * await updateMediaTaskById(taskId, { status: 'translating', creditId: charge.id })
+ * ```
+ */
+export function consumeCredits(
+  parameters: ConsumeCreditsParameters,
+  options?: ReplayOptions,
+): Promise<Replayable<Credit>>
+
+/** Charges several times, as {@link createMediaTasks} creates several tasks. */
+export function consumeCreditsBatch(
+  items: readonly ConsumeCreditsParameters[],
+  options: BatchOptions & { atomic: true },
+): Promise<Replayable<Credit>[]>
+export function consumeCreditsBatch(
+  items: readonly ConsumeCreditsParameters[],
+  options?: BatchOptions,
+): Promise<PromiseSettledResult<Replayable<Credit>>[]>
+
+/**
+ * Gives `credits` of a charge back to the grants that it came from, last drawn first, or, if `credits` is left
+ * out, whatever it has not given back yet. For a charge without a task, or an earlier one of a task.
+ *
+ * Refunding the same number twice changes nothing; another one is `SETTLE_CONFLICT`, as for
+ * {@link settleMediaTask}. A task whose last charge is refunded can't be delivered any more.
+ *
+ * Rejects with `CHARGE_NOT_FOUND`, `SETTLE_EXCEEDS_CHARGE`, `SETTLE_CONFLICT`, `CHARGE_CORRUPT` or
+ * `INVALID_AMOUNT`.
+ *
+ * @returns The charge as it is now, with what went back.
+ */
+export function refundCredits(
+  chargeId: string,
+  credits?: number,
+  options?: RefundOptions,
+): Promise<Credit & { refund: Refund }>
+
+/**
+ * Grants credits to a user. `credits` is a whole number from 1 to 2,147,483,647.
+ *
+ * A grant for an order: pass a `transactionNo` that follows from the order, and a webhook that comes twice
+ * grants once, because the second call is refused with `CREDIT_EXISTS`.
+ *
+ * Rejects with `USER_NOT_FOUND`, `CREDIT_EXISTS` (`id` or `transactionNo` is taken), `INVALID_AMOUNT`,
+ * `INVALID_ID`, `INVALID_VALUE`, `INVALID_DATE`, `UNKNOWN_FIELD` or `MISSING_FIELD`.
+ *
+ * @returns The grant: a row of `credit`, with all columns.
+ *
+ * @example
+ * ```ts
+ * await createCredit({ userId, credits: 100, transactionScene: 'gift', expiresAt: inThirtyDays })
+ * ```
+ */
+export function createCredit(newCredit: NewGrant, options?: ReplayOptions): Promise<Replayable<Credit>>
+
+/**
+ * Grants credits to a user for some days, or for ever, as the app's function of this name does: a gift, unless
+ * `transactionScene` says otherwise. Where it may be called twice for one reason, give it a `transactionNo`, and
+ * `replay: true`.
+ *
+ * Rejects with the errors of {@link createCredit}.
+ *
+ * @returns The grant, or `undefined` if `credits` is 0 or less.
+ *
+ * @example
+ * ```ts
+ * await grantCreditsForUser({ user, credits: 50, validDays: 7, transactionNo: `welcome-${user.id}`, replay: true })
+ * ```
+ */
+export function grantCreditsForUser(
+  grant: GrantForUser,
+  options?: ReplayOptions,
+): Promise<Replayable<Credit> | undefined>
+
+/**
+ * When credits expire that are granted now: with the subscription's period, if there is one, else after
+ * `creditsValidDays`. `null`: never, if these are 0 or less.
+ */
+export function calculateCreditExpirationTime(validity: {
+  creditsValidDays: number
+  currentPeriodEnd?: Date | null | undefined
+}): Date | null
+
+/**
+ * A page of grants and charges, newest first: one user's, or all. With `getUser: true` each has its `user`.
+ *
+ * Rejects with `INVALID_ID`, `INVALID_ARGUMENT` or `UNKNOWN_FIELD`.
+ *
+ * @example
+ * ```ts
+ * const grants = await getCredits({ userId, transactionType: 'grant', status: 'active', limit: 100 })
+ * ```
+ */
+export function getCredits(query: CreditsQuery & { getUser: true }): Promise<WithUser<Credit>[]>
+export function getCredits(query?: CreditsQuery): Promise<Credit[]>
+
+/**
+ * Closes the default connection for good: later calls at module level reject with `CLOSED`. It resolves when
+ * the calls made before are answered. For scripts and tests; an app need not close.
+ */
+export function close(): Promise<void>

@@ -1,0 +1,353 @@
+// What functions take: rows to write, options and queries.
+
+import type { createAITask } from './ai-tasks.js'
+import type { connect } from './connection.js'
+import type { AuditProgress, Statement } from './results.js'
+import type { AITask, Credit, MediaTask } from './rows.js'
+
+/** These columns of a row, each of which may be left out. `undefined` is the same as left out. */
+type Some<Row, Column extends keyof Row> = { [Name in Column]?: Row[Name] | undefined }
+
+/** A new row: the `Needed` columns, and what else there is to say. `user` is no column. */
+type NewRow<Row, Needed extends string> = Pick<Row, Extract<keyof Row, Needed>> &
+  Some<Row, Exclude<keyof Row, Needed | 'user'>>
+
+/** In place of the text of these columns, an object will do, to be written as JSON. */
+type WithJson<Row, Column extends string> = Omit<Row, Column> & {
+  [Name in Extract<keyof Row, Column>]?: string | object | null | undefined
+}
+
+/** The columns of `ai_task` that hold JSON. */
+type AITaskJson = 'options' | 'taskInfo' | 'taskResult'
+
+/**
+ * A new row of `media_tasks`. Columns that are left out get their default, or `null`.
+ *
+ * It follows from {@link MediaTask} (or from your own row type): add a column there, not here.
+ */
+export type NewMediaTask<Task extends object = MediaTask> = NewRow<
+  Task,
+  'id' | 'userId' | 'platform' | 'videoUrl'
+>
+
+/**
+ * Columns of `media_tasks` to change. `null` empties a column; what is left out or `undefined` stays as it
+ * is.
+ *
+ * It follows from {@link MediaTask} (or from your own row type): add a column there, not here.
+ */
+export type UpdateMediaTask<Task extends object = MediaTask> = Some<
+  Task,
+  Exclude<keyof Task, 'id' | 'userId'>
+> & {
+  /** A task keeps its id: leave it out. */
+  id?: undefined
+}
+
+/**
+ * A new row of `ai_task`. Columns that are left out get their default, or `null`.
+ *
+ * It follows from {@link AITask} (or from your own row type): add a column there, not here.
+ */
+export type NewAITask<AITaskRow extends object = AITask> = NewRow<
+  AITaskRow,
+  'id' | 'userId' | 'mediaType' | 'provider' | 'model' | 'prompt' | 'status'
+>
+
+/**
+ * Columns of `ai_task` to change. `null` empties a column; what is left out or `undefined` stays as it is.
+ *
+ * It follows from {@link AITask} (or from your own row type): add a column there, not here.
+ */
+export type UpdateAITask<AITaskRow extends object = AITask> = Some<
+  AITaskRow,
+  Exclude<keyof AITaskRow, 'id' | 'userId' | 'user'>
+> & {
+  /** A task keeps its id: leave it out. */
+  id?: undefined
+}
+
+/** What creates an AI task. It is charged `costCredits`; 0 or left out charges nothing. */
+export type AITaskToCreate<AITaskRow extends object = AITask> = WithJson<NewAITask<AITaskRow>, AITaskJson>
+
+/** What changes an AI task. */
+export type AITaskPatch<AITaskRow extends object = AITask> = WithJson<UpdateAITask<AITaskRow>, AITaskJson>
+
+/** What makes a call safe to repeat. */
+export interface ReplayOptions {
+  /**
+   * The same call, made again, writes nothing and returns the row that the first one wrote, with
+   * `replayed: true`. It is the same call if it has the same key (a task's `id`, a charge's or grant's
+   * `transactionNo`), the same user and the same number of credits; else it is `IDEMPOTENCY_CONFLICT`. Without
+   * this option a key that is taken is `TASK_EXISTS` or `CREDIT_EXISTS`.
+   */
+  replay?: boolean | undefined
+}
+
+/** Limits that hold in the transaction that creates a task, however many calls come at once. */
+export interface CreateAITaskOptions extends ReplayOptions {
+  /**
+   * The most tasks of this kind that the user may have in a state in which credits are at risk: pending, downloading,
+   * processing or translating; of AI tasks pending or processing. One more is refused with `TOO_MANY_ACTIVE_TASKS`
+   * (`active`, `maxActive`). `null` is no limit.
+   */
+  maxActive?: number | null | undefined
+  /** Columns that you have added to `credit`, for the task's charge. */
+  charge?: OwnChargeColumns | null | undefined
+}
+
+/** Limits that hold in the transaction that creates a media task, however many calls come at once. */
+export interface CreateMediaTaskOptions extends CreateAITaskOptions {
+  /**
+   * How many free trials the user has in all. A task with `isFreeTrial: true` then takes one, which the user's
+   * `free_trial_used` counts, or is refused with `FREE_TRIAL_USED_UP` (`used`, `limit`). If it fails, the trial comes
+   * back, once; but not if it is a further step that fails (`translating`): the user has what came before. `null` is no limit.
+   */
+  freeTrialLimit?: number | null | undefined
+}
+
+/** How many requests at once are written. */
+export interface BatchOptions extends ReplayOptions {
+  /**
+   * All items in one transaction, 500 at the most: all of them or none. An error then has `index`, the place
+   * of the item that was refused. With `replay`, the first item tells whether this batch was made before.
+   */
+  atomic?: boolean | undefined
+}
+
+/** What must hold of a task before it is changed. If it does not, the call is `TASK_STATE_CONFLICT`. */
+export interface TaskGuards {
+  /** The task is in this state, or in one of these. */
+  ifStatus?: string | readonly string[] | null | undefined
+  /** Nobody has changed the task since: its `updatedAt` is earlier than this. */
+  ifUpdatedBefore?: Date | null | undefined
+}
+
+/**
+ * Where refunded credits go.
+ *
+ * - `'source'`, the default: back to the grants they came from, even to one that has expired since, where
+ *   nobody can spend them. The app does so.
+ * - `{ regrantDays: 30 }`: as above, and as many as can't be spent there come as a new grant that lives so many
+ *   days, 1 to 36,500.
+ */
+export type RefundPolicy = 'source' | { regrantDays: number }
+
+/** Options of a call that gives credits back. */
+export interface RefundOptions {
+  /** By default that of {@link connect}. */
+  refundPolicy?: RefundPolicy | undefined
+}
+
+/** Options of an update. */
+export interface UpdateOptions extends TaskGuards, RefundOptions {
+  /**
+   * Lets a task be delivered (`extracted`, `completed`; of an AI task `success`) although its charge was
+   * refunded, which else is `TASK_REFUNDED`.
+   */
+  allowRefunded?: boolean | undefined
+}
+
+/** What to charge for a further step of a task. */
+export interface StepCharge extends OwnChargeColumns {
+  /** How many credits to take: a whole number from 0 to 2,147,483,647. 0 charges nothing. */
+  credits: number
+  /** The charge's `transactionScene`, `'payment'` by default. */
+  scene?: Credit['transactionScene'] | undefined
+  description?: string | null | undefined
+  /**
+   * An object, or the JSON text of one. The task's id is added as `taskId`, and as `type`
+   * `'media-task-step'` unless it has one that begins like this (`'media-task-translation'`).
+   */
+  metadata?: string | object | null | undefined
+  /** The charge's `transactionNo`, unique in the table; made if it is left out. */
+  transactionNo?: string | null | undefined
+}
+
+/** Which tasks are stuck. */
+export interface StuckQuery {
+  /** Nobody has changed them for so many milliseconds: longer than your slowest worker is ever silent. */
+  olderThanMs: number
+  /** In these states, at most 1000; by default all in which a worker should be busy with a task. */
+  statuses?: readonly string[] | undefined
+  /** At most so many, 1 to 1000, 100 by default. */
+  limit?: number | undefined
+}
+
+/** Which stuck tasks to fail, and what to say. */
+export interface FailStuckQuery extends Omit<StuckQuery, 'limit'>, RefundOptions {
+  /** What the tasks' `errorMessage` says from then on. AI tasks have no such column: leave it out. */
+  errorMessage?: string | undefined
+  /** At most so many, 1 to 1000, which is the default. */
+  limit?: number | undefined
+}
+
+/** Which part of a list. Both may be text, as a page's `searchParams` have them. */
+export interface PageQuery {
+  /** From 1, which is the default. */
+  page?: number | string | undefined
+  /** Rows a page, 30 by default. */
+  limit?: number | string | undefined
+}
+
+/** Which rows of `ai_task` to count. What is left out, `undefined`, `null` or `''` does not narrow anything. */
+export interface AITasksFilter {
+  /** Without it, the tasks of all users. */
+  userId?: UserId | undefined
+  status?: AITask['status'] | null | undefined
+  mediaType?: string | null | undefined
+  provider?: string | null | undefined
+}
+
+/** Which rows of `ai_task` to list. */
+export interface AITasksQuery extends AITasksFilter, PageQuery {
+  /** Gives each row its `user`. */
+  getUser?: boolean | undefined
+}
+
+/**
+ * A new row of `credit`, complete, as the app's own files pass it around and insert it.
+ *
+ * It follows from {@link Credit} (or from your own row type): add a column there, not here.
+ */
+export type NewCredit<CreditRow extends object = Credit> = NewRow<
+  CreditRow,
+  'id' | 'userId' | 'transactionNo' | 'transactionType' | 'credits' | 'status'
+>
+
+/** Columns of `credit` to change, as the app declares it. No function of this package takes it. */
+export type UpdateCredit<CreditRow extends object = Credit> = Some<
+  CreditRow,
+  Exclude<keyof CreditRow, 'id' | 'transactionNo' | 'createdAt' | 'user'>
+>
+
+/**
+ * A new grant. Left out, `id` and `transactionNo` are made, `status` is `'active'`, `transactionType` is
+ * `'grant'` (nothing else is accepted), and `remainingCredits` is `credits` (a different number is refused).
+ * A grant without `expiresAt` never expires.
+ *
+ * It follows from {@link Credit} (or from your own row type): add a column there, not here.
+ */
+export type NewGrant<CreditRow extends object = Credit> = WithJson<
+  NewRow<CreditRow, 'userId' | 'credits'>,
+  'metadata'
+>
+
+/** What to grant to a user. Every other column of a grant may be said as well, such as its `transactionScene`. */
+export type GrantForUser<CreditRow extends object = Credit> = Omit<
+  NewGrant<CreditRow>,
+  'userId' | 'userEmail' | 'credits' | 'description' | 'expiresAt'
+> &
+  ReplayOptions & {
+    /** A row of `user`, of which the `id` is needed. */
+    user: { id: string; email?: string | null | undefined }
+    /** How many credits. 0 or less grants nothing. */
+    credits: number
+    /** For how many days; 0 or left out: for ever. */
+    validDays?: number | null | undefined
+    /** `'grant credits'` by default. */
+    description?: string | null | undefined
+  }
+
+/** A user's id as calls take it: text, and a number or a bigint where `user.id` is a whole number of PostgreSQL. */
+export type UserId = string | number | bigint
+
+/** The columns of `credit` that a charge fills in by itself, or has parameters for. */
+type ChargeColumn =
+  | 'id'
+  | 'userId'
+  | 'transactionNo'
+  | 'transactionType'
+  | 'transactionScene'
+  | 'credits'
+  | 'remainingCredits'
+  | 'description'
+  | 'expiresAt'
+  | 'status'
+  | 'createdAt'
+  | 'updatedAt'
+  | 'deletedAt'
+  | 'consumedDetail'
+  | 'metadata'
+
+/** Further columns of a charge: `userEmail`, and those that you have added to {@link Credit}. */
+export interface OwnChargeColumns extends Partial<Omit<Credit, ChargeColumn>> {}
+
+/** What to charge, and what the app's pages show of it. */
+export interface ConsumeCreditsParameters extends OwnChargeColumns {
+  userId: UserId
+  /** How many credits to take: a whole number from 1 to 2,147,483,647. */
+  credits: number
+  /** The charge's `transactionScene`. */
+  scene?: Credit['transactionScene'] | undefined
+  description?: string | null | undefined
+  /** Text, or an object to be written as JSON. */
+  metadata?: string | object | null | undefined
+  /**
+   * The charge's `transactionNo`, unique in the table; made if it is left out. Choose it yourself where a
+   * call may be repeated: the second one is then refused with `CREDIT_EXISTS` and charges nothing, or, with
+   * `{ replay: true }`, returns the charge of the first.
+   */
+  transactionNo?: string | null | undefined
+  /**
+   * A charge can't run inside a transaction of the app (`TRANSACTION_NOT_SUPPORTED`). A model that passes its own wants
+   * to create a task: {@link createAITask} takes its place.
+   */
+  tx?: undefined
+}
+
+/** Which part of a statement. */
+export interface StatementQuery {
+  /** From this time on. */
+  from?: Date | undefined
+  /** Before this time. */
+  to?: Date | undefined
+  /** The {@link Statement.cursor} of the page before. */
+  cursor?: string | undefined
+  /** Entries a page: 1 to 1000, 100 by default. */
+  limit?: number | undefined
+}
+
+/** Which books to audit. */
+export interface AuditQuery {
+  /** Without it, those of all users. */
+  userId?: UserId | undefined
+  /** At most so many findings. By default all. */
+  limit?: number | undefined
+  /** Called now and then with how far the audit is. */
+  onProgress?: ((progress: AuditProgress) => void) | undefined
+}
+
+/** What to repair. */
+export interface RepairOptions {
+  /** If it is left out, the books of all users; `undefined` is refused, because no user is not all users. */
+  userId?: string
+  /** Writes the changes, all in one transaction. By default they are only listed. */
+  apply?: boolean | undefined
+}
+
+/** Which rows of `credit` to count. What is left out, `undefined`, `null` or `''` does not narrow anything. */
+export interface CreditsFilter {
+  /** Without it, the rows of all users. */
+  userId?: UserId | undefined
+  status?: Credit['status'] | null | undefined
+  transactionType?: Credit['transactionType'] | null | undefined
+}
+
+/** Which rows of `credit` to list. */
+export interface CreditsQuery extends CreditsFilter, PageQuery {
+  /** Gives each row its `user`. */
+  getUser?: boolean | undefined
+}
+
+/** A table of the app that this package uses, by its name in the database. */
+export type TableName = 'user' | 'credit' | 'media_tasks' | 'ai_task'
+
+/** Which tables to make. */
+export interface CreateTablesOptions {
+  /** By default all. `user` and `credit` are made with each, because every other table refers to them. */
+  tables?: readonly TableName[] | undefined
+}
+
+// Keeps what is not exported private.
+export {}
