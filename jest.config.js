@@ -6,7 +6,7 @@
  */
 
 /** About files and their locks; and what knows no storage, which runs once. */
-const SQLITE_ALONE = ['sqlite', 'package', 'cli/parts']
+const SQLITE_ALONE = ['sqlite', 'arguments', 'package', 'cli/parts']
 /** About a server and the network before it. */
 const POSTGRES_ALONE = ['postgres']
 

@@ -6,12 +6,49 @@ const { TestDatabase } = require('./database')
 const { violations } = require('./invariants')
 const { start } = require('./processes')
 
-/** For a `describe`: after each of its tests the invariants hold, in every database that the test has opened. */
+/** For a `describe`: after each of its tests the invariants hold, in every database that is open. */
 function staysSound() {
   afterEach(async () => {
-    for (const database of TestDatabase.open) expect(await violations(database)).toEqual([])
+    for (const database of [...TestDatabase.open, ...TestDatabase.ofFile]) {
+      expect(await violations(database)).toEqual([])
+    }
   })
 }
+
+/**
+ * One database for all tests of a file or a `describe`, which are about rows of their own. Returns a function that
+ * gives what `prepare` gave: a database, or an object with one as `database`.
+ */
+function together(prepare) {
+  let prepared
+  beforeAll(async () => {
+    prepared = await prepare()
+    databaseOf(prepared).keep()
+  })
+  return () => prepared
+}
+
+/** The same for tests that write nothing: after each of them, every row is what it was. */
+function unchanging(prepare) {
+  let rows
+  const prepared = together(prepare)
+  const all = async () => {
+    const database = databaseOf(prepared())
+    return [await database.everything(), await database.sql('SELECT * FROM "user" ORDER BY id')]
+  }
+  beforeAll(async () => {
+    rows = await all()
+  })
+  afterEach(async () => {
+    const before = rows
+    // What one test has written is its own failure, and not that of those after it.
+    rows = await all()
+    expect(rows).toEqual(before)
+  })
+  return prepared
+}
+
+const databaseOf = (prepared) => prepared.database ?? prepared
 
 /** Makes a call so many times at once, with its number. */
 const atOnce = (times, call) =>
@@ -61,6 +98,8 @@ module.exports = {
   inProcesses,
   outcome,
   staysSound,
+  together,
+  unchanging,
   values,
   writingNothing,
 }

@@ -2,7 +2,7 @@
 
 const { addRows, charge, findings, grant } = require('../helpers/books')
 const { until } = require('../helpers/callers')
-const { TestDatabase, refusal } = require('../helpers/database')
+const { TestDatabase } = require('../helpers/database')
 const { sqlite } = require('../helpers/storage')
 
 const NAMES = [
@@ -158,62 +158,6 @@ describe('an audit of many users', () => {
     const charge = await consumeCredits({ userId: id, credits: 5 })
     expect((await refundCredits(charge.id)).refund.credits).toBe(5)
     await until(async () => (await step).done)
-  })
-})
-
-describe('auditLedger refuses', () => {
-  test.each([
-    ...[3, null, 'u', [], true, new Date()].map((query) => [
-      `${String(query)} as query`,
-      query,
-      'INVALID_ARGUMENT',
-      'auditLedger(query)',
-    ]),
-    ...[null, '', 5, {}, 'u'.repeat(256), 'u\0'].map((userId) => [
-      `${JSON.stringify(userId).slice(0, 20)} as userId`,
-      { userId },
-      'INVALID_ID',
-      'userId',
-    ]),
-    ...[0, -1, 1.5, NaN, Infinity, '5', null, true].map((limit) => [
-      `${limit} as limit`,
-      { limit },
-      'INVALID_ARGUMENT',
-      'limit',
-    ]),
-    ...[3, 'text', null, {}, true].map((onProgress) => [
-      `${onProgress} as onProgress`,
-      { onProgress },
-      'INVALID_ARGUMENT',
-      'onProgress',
-    ]),
-    ['an unknown option', { users: 5 }, 'UNKNOWN_FIELD', 'users'],
-    [
-      'an unknown option beside a progress function',
-      { onProgress: () => {}, users: 5 },
-      'UNKNOWN_FIELD',
-      'users',
-    ],
-    [
-      'a limit of null beside a progress function',
-      { onProgress: () => {}, limit: null },
-      'INVALID_ARGUMENT',
-      'limit',
-    ],
-  ])('%s', async (_, query, code, field) => {
-    const database = await TestDatabase.fresh()
-    const error = await refusal(database, () => database.credits.auditLedger(query).next())
-    expect(error).toMatchObject({ code, field, retryable: false })
-  })
-
-  test.each([
-    [undefined],
-    [{}],
-    [{ userId: undefined, limit: undefined, onProgress: undefined }],
-    [{ limit: 5n }],
-  ])('but takes %p', async (query) => {
-    const database = await TestDatabase.fresh()
-    expect(await findings(database.credits, query)).toEqual([])
   })
 })
 

@@ -284,68 +284,6 @@ describe.each(Object.entries(BATCHES))('%s', (name, { one, item }) => {
   })
 })
 
-describe('every batch refuses', () => {
-  staysSound()
-
-  /** User `u` has 100 credits. Returns calls of each function with what is passed instead of the list or the options. */
-  async function open() {
-    const database = await TestDatabase.fresh()
-    await database.user('u', 100)
-    const calls = Object.entries(BATCHES).map(([name, { one, item }]) => ({
-      name,
-      call: (options, list = [item(KEYED[one].args({}))]) => database.credits[name](list, options),
-    }))
-    return { database, calls }
-  }
-
-  test.each([
-    ['text as atomic', { atomic: 'true' }, 'INVALID_ARGUMENT', 'atomic'],
-    ['1 as atomic', { atomic: 1 }, 'INVALID_ARGUMENT', 'atomic'],
-    ['0 as atomic', { atomic: 0 }, 'INVALID_ARGUMENT', 'atomic'],
-    ['an object as atomic', { atomic: {} }, 'INVALID_ARGUMENT', 'atomic'],
-    ['a function as atomic', { atomic: () => true }, 'INVALID_ARGUMENT', 'atomic'],
-    ['text as replay', { ...ATOMIC, replay: 'true' }, 'INVALID_ARGUMENT', 'replay'],
-    ['1 as replay', { ...ATOMIC, replay: 1 }, 'INVALID_ARGUMENT', 'replay'],
-    ['an unknown option', { ...ATOMIC, retry: true }, 'UNKNOWN_FIELD', 'retry'],
-    ['a guard', { ...ATOMIC, ifStatus: 'pending' }, 'UNKNOWN_FIELD', 'ifStatus'],
-  ])('%s', async (_, options, code, field) => {
-    const { database, calls } = await open()
-    for (const { call } of calls) {
-      expect(await refusal(database, () => call(options))).toMatchObject({ code, field })
-    }
-  })
-
-  const ITEM = KEYED.consumeCredits.args({})[0]
-
-  test.each([
-    ['null', null],
-    ['an object', {}],
-    ['an item without its list', ITEM],
-    ['what looks like a list', { length: 1, 0: ITEM }],
-    ['a set', new Set([ITEM])],
-    ['text', 'items'],
-    ['a number', 5],
-    ['a Date', new Date()],
-    ['a function', () => [ITEM]],
-  ])('%s as a list', async (_, list) => {
-    const { database, calls } = await open()
-    for (const { call, name } of calls) {
-      for (const options of [undefined, ATOMIC]) {
-        const error = await refusal(database, () => call(options, list))
-        expect(error).toMatchObject({ code: 'INVALID_ARGUMENT', field: name })
-      }
-    }
-  })
-
-  test('to be called without a list', async () => {
-    const { database, calls } = await open()
-    for (const { name } of calls) {
-      const error = await refusal(database, () => database.credits[name]())
-      expect(error).toMatchObject({ code: 'INVALID_ARGUMENT', field: name })
-    }
-  })
-})
-
 describe('createMediaTasks, atomic,', () => {
   staysSound()
 

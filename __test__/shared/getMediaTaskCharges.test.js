@@ -2,7 +2,7 @@
 
 const { connect } = require('../..')
 const { appCharge } = require('../helpers/app')
-const { TestDatabase, refusal, task } = require('../helpers/database')
+const { TestDatabase, task } = require('../helpers/database')
 const { staysSound } = require('../helpers/calls')
 const { KINDS, withTask } = require('../helpers/kinds')
 const { aiTask } = require('../helpers/keyed')
@@ -156,20 +156,6 @@ describe.each(Object.entries(KINDS))('get%sCharges', (kind, { create, type }) =>
     const { charges } = await withTask(kind, 0)
     expect(await charges()).toEqual([])
     expect(await charges('no task')).toEqual([])
-  })
-
-  test.each([
-    ['nothing', undefined],
-    ['null', null],
-    ['empty text', ''],
-    ['a number', 5],
-    ['an object', { id: 't' }],
-    ['256 characters', 'x'.repeat(256)],
-    ['NUL', 't\0'],
-  ])('refuses %s as id', async (_, id) => {
-    const { database, charges } = await withTask(kind)
-    const call = () => (id === undefined ? database.credits[`get${kind}Charges`]() : charges(id))
-    expect(await refusal(database, call)).toMatchObject({ code: 'INVALID_ID', field: 'id' })
   })
 })
 

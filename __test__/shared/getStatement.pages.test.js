@@ -2,7 +2,7 @@
 
 const { connect } = require('../..')
 const { entriesOf } = require('../helpers/books')
-const { TestDatabase, refusal, task, DAY_MS } = require('../helpers/database')
+const { TestDatabase, task, DAY_MS } = require('../helpers/database')
 const { FAIL, HOUR_AGO, add, afterLife, consume, create, fail, inWords, later } = require('../helpers/lives')
 
 describe('getStatement pages', () => {
@@ -135,51 +135,4 @@ test('getStatement changes nothing, and waits for nobody', async () => {
   expect(new Set(pages.map(({ entries }) => entries.length))).toEqual(new Set([3]))
   expect(await database.everything()).toEqual(before)
   await second.close()
-})
-
-describe('getStatement refuses', () => {
-  test.each([
-    ['a number', 3],
-    ['null', null],
-    ['text', 'x'],
-    ['a list', []],
-    ['a Date', new Date()],
-    ['true', true],
-  ])('%s as query', async (_, query) => {
-    const { database } = await afterLife()
-    const error = await refusal(database, () => database.credits.getStatement('u', query))
-    expect(error).toMatchObject({ code: 'INVALID_ARGUMENT' })
-  })
-
-  test.each([
-    ['an unknown option', { nope: 1 }, 'UNKNOWN_FIELD', 'nope'],
-    ['a page', { page: 1 }, 'UNKNOWN_FIELD', 'page'],
-    ...[0, -1, 1001, 1.5, NaN, '10.0', null, {}, 10n ** 30n].map((limit) => [
-      `${String(limit)} as limit`,
-      { limit },
-      'INVALID_ARGUMENT',
-      'limit',
-    ]),
-    ...[
-      ...['', 'x', '5 grant', '5 nonsense g', 'x grant g', '99999999999999999999 grant g', ' 5 grant g'],
-      ...['u'.repeat(5000), "1 grant'; DROP TABLE credit", 5, true, new Date(), ['5 grant g'], {}],
-    ].map((cursor) => [
-      `${JSON.stringify(cursor).slice(0, 40)} as cursor`,
-      { cursor },
-      'INVALID_ARGUMENT',
-      'cursor',
-    ]),
-    ...['from', 'to'].flatMap((name) =>
-      [0, Date.now(), '2026-01-01', null, true, new Date(NaN)].map((time) => [
-        `${String(time)} as ${name}`,
-        { [name]: time },
-        'INVALID_DATE',
-        name,
-      ]),
-    ),
-  ])('%s', async (_, query, code, field) => {
-    const { database } = await afterLife()
-    const error = await refusal(database, () => database.credits.getStatement('u', query))
-    expect(error).toMatchObject({ code, field, retryable: false })
-  })
 })

@@ -1,6 +1,7 @@
 'use strict'
 
 const { TestDatabase, aiTask, refusal, task } = require('../helpers/database')
+const { unchanging } = require('../helpers/calls')
 const { throughProxy } = require('../helpers/network')
 const { byStorage, postgres } = require('../helpers/storage')
 const { historyInParts, listInParts } = require('../../lib/lists')
@@ -107,12 +108,17 @@ describe.each(Object.entries(LISTS))('%s', (name, list) => {
     [1, Number.MAX_SAFE_INTEGER],
     ['', ''],
   ]
-  const DEFAULT_LIMIT = name === 'getMediaTaskHistory' ? 20 : 30
-
-  test('gives what one statement would, whatever the page and its length', async () => {
+  const opened = unchanging(withUsers)
+  const filled = unchanging(async () => {
     const database = await withUsers()
     // A page of a user has 834 rows, and one of all 2500.
     await list.fill(database)
+    return database
+  })
+  const DEFAULT_LIMIT = name === 'getMediaTaskHistory' ? 20 : 30
+
+  test('gives what one statement would, whatever the page and its length', async () => {
+    const database = filled()
     for (const [page, limit] of PAGES) {
       const found = ids(await list.read(database.credits, { page, limit }))
       const [number, length] = [Number(page || 1), Number(limit || DEFAULT_LIMIT)]
@@ -122,8 +128,7 @@ describe.each(Object.entries(LISTS))('%s', (name, list) => {
   })
 
   test('gives rows of a long page as those of a short one', async () => {
-    const database = await withUsers()
-    await list.fill(database)
+    const database = filled()
     const [long, short] = [await list.read(database.credits, { limit: 5000 }), []]
     for (let page = 1; page <= 10; page++) {
       short.push(...(await list.read(database.credits, { page: String(page), limit: '250' })))
@@ -194,7 +199,7 @@ describe.each(Object.entries(LISTS))('%s', (name, list) => {
   ]
 
   test.each(['page', 'limit'])('refuses as %s what is no whole number', async (field) => {
-    const database = await withUsers()
+    const database = opened()
     for (const value of BAD) {
       const error = await refusal(database, () => list.read(database.credits, { [field]: value }))
       expect([value, error.code, error.field]).toEqual([value, 'INVALID_ARGUMENT', field])
@@ -204,7 +209,7 @@ describe.each(Object.entries(LISTS))('%s', (name, list) => {
 
   // Nothing that is passed is thrown back before there is a promise.
   test.each(['page', 'limit'])('refuses as %s what is no value at all', async (field) => {
-    const database = await withUsers()
+    const database = opened()
     for (const value of [Symbol('5'), Object.create(null), { valueOf: thrower }]) {
       const error = await refusal(database, () => list.read(database.credits, { [field]: value }))
       expect(error).toMatchObject({ code: 'INVALID_ARGUMENT', field })
@@ -212,7 +217,7 @@ describe.each(Object.entries(LISTS))('%s', (name, list) => {
   })
 
   test('has its name, and its errors begin with the line of the caller', async () => {
-    const { credits } = await withUsers()
+    const { credits } = opened()
     expect(credits[name].name).toBe(name)
     const error = await list.read(credits, { page: 0 }).catch((error) => error)
     expect(error.stack.split('\n')[1]).toContain('lists.test.js')

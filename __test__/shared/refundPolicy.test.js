@@ -1,10 +1,10 @@
 'use strict'
 
-const { connect, MediaCreditsError } = require('../..')
-const { TestDatabase, refusal, task, DAY_MS } = require('../helpers/database')
+const { connect } = require('../..')
+const { TestDatabase, task, DAY_MS } = require('../helpers/database')
 const { violations } = require('../helpers/invariants')
 const { evaluate } = require('../helpers/processes')
-const { counted, creditRow, remaining } = require('../helpers/rows')
+const { counted, remaining } = require('../helpers/rows')
 
 const REGRANT = { refundPolicy: { regrantDays: 30 } }
 const HOUR_AGO = new Date(Date.now() - 3_600_000)
@@ -343,52 +343,3 @@ describe('connect({ refundPolicy })', () => {
     expect(await violations(database)).toEqual([])
   })
 })
-
-describe('refundPolicy refuses', () => {
-  test.each([
-    ['an unknown word', 'regrant'],
-    ['an empty text', ''],
-    ['null', null],
-    ['a number', 30],
-    ['true', true],
-    ['an array', ['source']],
-    ['an empty object', {}],
-    ['JSON text', '{"regrantDays":30}'],
-    ['a list', [30]],
-    ['zero days', { regrantDays: 0 }],
-    ['negative days', { regrantDays: -1 }],
-    ['a fraction of days', { regrantDays: 1.5 }],
-    ['more than a hundred years', { regrantDays: 36_501 }],
-    ['NaN days', { regrantDays: NaN }],
-    ['infinitely many days', { regrantDays: Infinity }],
-    ['days as text', { regrantDays: '30' }],
-    ['days that are null', { regrantDays: null }],
-    ['days and something else', { regrantDays: 30, scene: 'gift' }],
-    ['a Date', new Date()],
-    ['a function', () => 'source'],
-  ])('%s', async (_, refundPolicy) => {
-    const { database, charge } = await withTask()
-    const { updateMediaTaskById, settleMediaTask, refundCredits } = database.credits
-    const expected = { code: 'INVALID_ARGUMENT', field: 'refundPolicy', retryable: false }
-    const calls = [
-      () => updateMediaTaskById('t', { status: 'failed' }, { refundPolicy }),
-      () => updateMediaTaskById('t', { progress: 1 }, { refundPolicy }),
-      () => settleMediaTask('t', 5, { refundPolicy }),
-      () => refundCredits(charge, undefined, { refundPolicy }),
-      () => refundCredits(charge, 5, { refundPolicy }),
-    ]
-    for (const call of calls) expect(await refusal(database, call)).toMatchObject(expected)
-    expect((await creditRow(database, charge)).status).toBe('active')
-    const error = thrown(() => connect({ url: database.url, refundPolicy }))
-    expect(error).toBeInstanceOf(MediaCreditsError)
-    expect(error).toMatchObject(expected)
-  })
-})
-
-function thrown(call) {
-  try {
-    return call()
-  } catch (error) {
-    return error
-  }
-}

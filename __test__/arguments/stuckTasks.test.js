@@ -1,11 +1,12 @@
 'use strict'
 
 const { TestDatabase, refusal, task } = require('../helpers/database')
+const { unchanging } = require('../helpers/calls')
 
 const DAY_AGO = new Date(Date.now() - 86_400_000)
 
 /** User `u` has tasks `t` and `a`, of each kind, that nobody has touched for a day. */
-async function withStuck() {
+const withStuck = unchanging(async () => {
   const database = await TestDatabase.fresh()
   await database.user('u', 100)
   const { createMediaTask, createAITask } = database.credits
@@ -17,7 +18,7 @@ async function withStuck() {
     ['UPDATE ai_task SET updated_at = ?', DAY_AGO],
   )
   return database
-}
+})
 
 const FIND = ['findStuckMediaTasks', 'findStuckAITasks']
 const FAIL = ['failStuckMediaTasks', 'failStuckAITasks']
@@ -48,7 +49,7 @@ describe('functions for stuck tasks refuse', () => {
     ['null as limit', { olderThanMs: 1, limit: null }],
     ['more than 1000 as limit', { olderThanMs: 1, limit: 1001 }],
   ])('%s', async (_, query) => {
-    const database = await withStuck()
+    const database = withStuck()
     for (const name of [...FIND, ...FAIL]) {
       const error = await refusal(database, () => database.credits[name](query))
       expect(error).toMatchObject({ code: 'INVALID_ARGUMENT', retryable: false })
@@ -66,7 +67,7 @@ describe('functions for stuck tasks refuse', () => {
     ['an unknown refundPolicy', { olderThanMs: 1, refundPolicy: 'junk' }],
     ['null as refundPolicy', { olderThanMs: 1, refundPolicy: null }],
   ])('%s, before anything is failed', async (_, query) => {
-    const database = await withStuck()
+    const database = withStuck()
     for (const name of FAIL) {
       const error = await refusal(database, () => database.credits[name](query))
       expect(error).toMatchObject({ code: 'INVALID_ARGUMENT', field: Object.keys(query).at(-1) })
@@ -74,7 +75,7 @@ describe('functions for stuck tasks refuse', () => {
   })
 
   test('an errorMessage that is no text, or that AI tasks have no column for', async () => {
-    const database = await withStuck()
+    const database = withStuck()
     const { failStuckMediaTasks, failStuckAITasks } = database.credits
     const number = () => failStuckMediaTasks({ olderThanMs: 1, errorMessage: 5 })
     expect(await refusal(database, number)).toMatchObject({
@@ -86,7 +87,7 @@ describe('functions for stuck tasks refuse', () => {
   })
 
   test('text as a query, in their own name', async () => {
-    const database = await withStuck()
+    const database = withStuck()
     for (const name of [...FIND, ...FAIL]) {
       const error = await refusal(database, () => database.credits[name]('abc'))
       expect(error).toMatchObject({ code: 'INVALID_ARGUMENT', field: `${name}(query)` })
@@ -94,7 +95,7 @@ describe('functions for stuck tasks refuse', () => {
   })
 
   test('an unknown option', async () => {
-    const database = await withStuck()
+    const database = withStuck()
     for (const name of [...FIND, ...FAIL]) {
       const call = () => database.credits[name]({ olderThanMs: 1, olderThan: 5 })
       expect(await refusal(database, call)).toMatchObject({ code: 'UNKNOWN_FIELD', field: 'olderThan' })
@@ -105,7 +106,7 @@ describe('functions for stuck tasks refuse', () => {
     ['MediaTasks', ['extracted', 'completed', 'failed']],
     ['AITasks', ['success', 'failed', 'canceled']],
   ])('states in which nobody works on %s any more: %j', async (kind, over) => {
-    const database = await withStuck()
+    const database = withStuck()
     for (const name of [`findStuck${kind}`, `failStuck${kind}`]) {
       for (const statuses of over.flatMap((status) => [[status], ['pending', status]])) {
         const error = await refusal(database, () => database.credits[name]({ olderThanMs: 1, statuses }))
@@ -123,7 +124,7 @@ describe('functions that find stuck tasks refuse', () => {
     ['what is for failing alone', { errorMessage: 'x' }, 'UNKNOWN_FIELD', 'errorMessage'],
     ['a refundPolicy', { refundPolicy: 'source' }, 'UNKNOWN_FIELD', 'refundPolicy'],
   ])('%s', async (_, option, code, field) => {
-    const database = await withStuck()
+    const database = withStuck()
     for (const name of FIND) {
       const error = await refusal(database, () => database.credits[name]({ olderThanMs: 1, ...option }))
       expect(error).toMatchObject({ code, field })

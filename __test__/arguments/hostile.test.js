@@ -3,6 +3,7 @@
 const vm = require('node:vm')
 const { MediaCreditsError, calculateCreditExpirationTime, connect } = require('../..')
 const { TestDatabase, aiTask, task } = require('../helpers/database')
+const { unchanging } = require('../helpers/calls')
 const { EVERY, made } = require('../helpers/every')
 
 const thrower = () => {
@@ -86,6 +87,9 @@ function* variants(name, hostile) {
   }
 }
 
+/** For what is refused. */
+const opened = unchanging(withUser)
+
 describe.each(Object.keys(EVERY))('%s', (name) => {
   test('meets everything that no argument takes with an error that has a code', async () => {
     const database = await withUser()
@@ -114,15 +118,12 @@ describe.each(Object.keys(EVERY))('%s', (name) => {
 
 describe('an item of a list that stands for itself', () => {
   test.each(Object.entries(HOSTILE))('%s', async (_, hostile) => {
-    const database = await withUser()
-    const before = await database.everything()
-    const { createMediaTasks, createAITasks, consumeCreditsBatch } = database.credits
+    const { createMediaTasks, createAITasks, consumeCreditsBatch } = opened().credits
     for (const batch of [createMediaTasks, createAITasks, consumeCreditsBatch]) {
       const [{ reason }] = await batch([hostile()])
       expect(reason).toBeInstanceOf(MediaCreditsError)
       expect(reason.code).not.toBe('INTERNAL')
     }
-    expect(await database.everything()).toEqual(before)
   })
 
   test('with a key that it does not know is refused, as in an atomic list', async () => {
@@ -143,7 +144,7 @@ describe('an item of a list that stands for itself', () => {
   test.each([[{ retry: true }], [{ atomic: true, retry: true }], [{ replay: 1 }], [[]], ['x'], [null]])(
     'and there is none, but options that are wrong: %p',
     async (options) => {
-      const { credits } = await withUser()
+      const { credits } = opened()
       for (const name of ['createMediaTasks', 'createAITasks', 'consumeCreditsBatch']) {
         const error = await credits[name]([], options).catch((error) => error)
         expect(['UNKNOWN_FIELD', 'INVALID_ARGUMENT']).toContain(error.code)
@@ -154,7 +155,7 @@ describe('an item of a list that stands for itself', () => {
 
 describe('a list that is too long', () => {
   test('of statuses is refused before any database meets it', async () => {
-    const { credits } = await withUser()
+    const { credits } = opened()
     const statuses = Array(100_000).fill('pending')
     for (const [field, call] of [
       ['statuses', () => credits.findStuckMediaTasks({ olderThanMs: 1, statuses })],
@@ -169,7 +170,7 @@ describe('a list that is too long', () => {
   })
 
   test('of items is refused, together or each for itself', async () => {
-    const { credits } = await withUser()
+    const { credits } = opened()
     for (const options of [undefined, { atomic: true }]) {
       const error = await credits.createMediaTasks(Array(100_001), options).catch((error) => error)
       expect(error).toMatchObject({ code: 'INVALID_ARGUMENT', field: 'createMediaTasks' })
@@ -205,7 +206,7 @@ test('what is wrong where nothing is asked has a code too', () => {
 })
 
 test('listeners and thresholds that are none are refused', async () => {
-  const { credits } = await withUser()
+  const { credits } = opened()
   for (const hostile of Object.values(HOSTILE)) {
     expect(() => credits.on(hostile(), () => {})).toThrow(MediaCreditsError)
     expect(() => credits.on('balance-low', { below: hostile() }, () => {})).toThrow(MediaCreditsError)
@@ -238,7 +239,7 @@ describe('a message repeats little of what was passed', () => {
     ['a URL', () => connect({ url: `${LONG}://x` }).getBalance('u')],
     ['a number of a column', ({ updateMediaTaskById }) => updateMediaTaskById('t', { views: LONG })],
   ])('%s', async (_, call) => {
-    const { credits } = await withUser()
+    const { credits } = opened()
     const error = await Promise.resolve(credits)
       .then(call)
       .then(

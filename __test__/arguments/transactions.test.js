@@ -1,7 +1,7 @@
 'use strict'
 
 const { TestDatabase, aiTask, refusal, task } = require('../helpers/database')
-const { staysSound } = require('../helpers/calls')
+const { staysSound, unchanging } = require('../helpers/calls')
 
 // Newer apps pass their own transaction. Until charges can run inside it, an app that does is told at once.
 
@@ -110,9 +110,12 @@ async function withUser() {
 
 staysSound()
 
+/** For what is refused. */
+const opened = unchanging(withUser)
+
 describe.each(CALLS)('%s with tx', (name, named, call) => {
   test('is refused whatever it is, and nothing is written', async () => {
-    const database = await withUser()
+    const database = opened()
     for (const [what, make] of VALUES) {
       const error = await refusal(database, () => call(database.credits, { tx: make() }))
       expect({ what, code: error.code }).toEqual({ what, code: 'TRANSACTION_NOT_SUPPORTED' })
@@ -120,7 +123,7 @@ describe.each(CALLS)('%s with tx', (name, named, call) => {
   })
 
   test('is refused in a sentence that says what to do', async () => {
-    const database = await withUser()
+    const database = opened()
     const error = await refusal(database, () => call(database.credits, { tx: guarded() }))
     expect(error).toMatchObject({ code: 'TRANSACTION_NOT_SUPPORTED', retryable: false })
     expect(error.message).toContain(`${named} can't run inside the app's own transaction yet`)
@@ -147,7 +150,7 @@ describe.each(CALLS)('%s with tx', (name, named, call) => {
   })
 
   test('is said before anything else that is wrong', async () => {
-    const database = await withUser()
+    const database = opened()
     const wrong = { tx: {}, userId: 'nobody', costCredits: 1000, color: 'red' }
     const error = await refusal(database, () => call(database.credits, wrong))
     expect(error).toMatchObject({ code: 'TRANSACTION_NOT_SUPPORTED' })
@@ -179,7 +182,7 @@ describe('tx', () => {
   })
 
   test('is no option', async () => {
-    const database = await withUser()
+    const database = opened()
     const { consumeCredits, createCredit, createAITask, createMediaTask } = database.credits
     const options = { tx: circular() }
     for (const call of [

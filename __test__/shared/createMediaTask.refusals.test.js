@@ -1,85 +1,23 @@
 'use strict'
 
 const { TestDatabase, refusal, task } = require('../helpers/database')
+const { unchanging } = require('../helpers/calls')
 
 /** User `u` has 50 credits and an old task; user `v` has 50 and a charge. */
-async function twoUsers() {
+const twoUsers = unchanging(async () => {
   const database = await TestDatabase.fresh()
   await database.user('u', { id: 'grant of u', credits: 50 })
   await database.user('v', 50)
   await database.credits.createMediaTask(task('old', 'u'), 10)
   const { id } = await database.credits.consumeCredits({ userId: 'v', credits: 10 })
   return { database, createMediaTask: database.credits.createMediaTask, foreignCharge: id }
-}
-
-describe('createMediaTask refuses as costs', () => {
-  test.each([
-    ['a negative number', -5],
-    ['less than one credit', 0.5],
-    ['a fraction', 10.5],
-    ['NaN', NaN],
-    ['Infinity', Infinity],
-    ['-Infinity', -Infinity],
-    ['more than PostgreSQL holds', 2_147_483_648],
-    ['far too much', 1e300],
-    ['text', '10'],
-    ['null', null],
-    ['undefined', undefined],
-    ['true', true],
-    ['an object', {}],
-    ['an array', [10]],
-    ['a Date', new Date()],
-    ['an invalid Date', new Date(NaN)],
-    ['a negative bigint', -1n],
-    ['a bigint that fits nowhere', 10n ** 30n],
-    ['a function', () => 10],
-    ['a symbol', Symbol('10')],
-  ])('%s', async (_, cost) => {
-    const { database, createMediaTask } = await twoUsers()
-    const error = await refusal(database, () => createMediaTask(task('t', 'u'), cost))
-    expect(error).toMatchObject({ code: 'INVALID_AMOUNT', field: 'costCredits', retryable: false })
-    expect(error.message).toMatch(/^costCredits must be a whole number from 0 to 2147483647, got /)
-  })
-})
-
-describe.each(['id', 'userId'])('createMediaTask refuses as %s', (field) => {
-  test.each([
-    ['nothing', undefined],
-    ['empty text', ''],
-    ['a number', 5],
-    ['null', null],
-    ['an object', { id: 'u' }],
-    ['256 characters', 'x'.repeat(256)],
-    ['text with NUL', 'u\0'],
-  ])('%s', async (_, id) => {
-    const { database, createMediaTask } = await twoUsers()
-    const error = await refusal(database, () => createMediaTask(task('t', 'u', { [field]: id }), 10))
-    expect(error).toMatchObject({ code: 'INVALID_ID', field })
-  })
-})
-
-describe('createMediaTask refuses as a task', () => {
-  test.each([
-    ['null', null, 'null'],
-    ['undefined', undefined, 'undefined'],
-    ['text', 'task', 'the text "task"'],
-    ['a number', 5, '5'],
-    ['an array', [task('t', 'u')], 'an array'],
-    ['a Date', new Date(), 'a Date'],
-    ['a function', () => task('t', 'u'), 'a function'],
-  ])('%s', async (_, notTask, given) => {
-    const { database, createMediaTask } = await twoUsers()
-    const error = await refusal(database, () => createMediaTask(notTask, 10))
-    expect(error).toMatchObject({ code: 'INVALID_ARGUMENT', field: 'task' })
-    expect(error.message).toBe(`task must be an object, got ${given}`)
-  })
 })
 
 describe('createMediaTask refuses a task with', () => {
   test.each(['titel', 'video_url', 'VideoUrl', '', '__proto__', 'constructor', 'toString', '$date'])(
     'the unknown key %p',
     async (field) => {
-      const { database, createMediaTask } = await twoUsers()
+      const { database, createMediaTask } = twoUsers()
       const error = await refusal(database, () => createMediaTask(task('t', 'u', { [field]: 'x' }), 10))
       expect(error).toMatchObject({ code: 'UNKNOWN_FIELD', field, table: 'media_tasks' })
       expect(error.message).toContain(JSON.stringify(field))
@@ -100,7 +38,7 @@ describe('createMediaTask refuses a task with', () => {
     ['text as isFreeTrial', { isFreeTrial: 'yes' }, 'INVALID_VALUE', 'isFreeTrial'],
     ['a number as isFreeTrial', { isFreeTrial: 2 }, 'INVALID_VALUE', 'isFreeTrial'],
   ])('%s', async (_, changes, code, field) => {
-    const { database, createMediaTask } = await twoUsers()
+    const { database, createMediaTask } = twoUsers()
     const error = await refusal(database, () => createMediaTask(task('t', 'u', changes), 10))
     expect(error).toMatchObject({ code, field, table: 'media_tasks' })
   })
@@ -112,47 +50,16 @@ describe('createMediaTask refuses a task with', () => {
     ['true', true],
     ['an object', {}],
   ])('%s as publishedAt', async (_, publishedAt) => {
-    const { database, createMediaTask } = await twoUsers()
+    const { database, createMediaTask } = twoUsers()
     const error = await refusal(database, () => createMediaTask(task('t', 'u', { publishedAt }), 10))
     // The key that was passed, whatever is wrong with its value.
     expect(error).toMatchObject({ code: 'INVALID_DATE', field: 'publishedAt' })
-  })
-
-  test.each([
-    ['a function', () => 'title', 'a function'],
-    ['a symbol', Symbol('title'), 'a symbol'],
-    ['a bigint that fits nowhere', 10n ** 30n, `the bigint ${10n ** 30n}`],
-  ])('%s as a value', async (_, title, given) => {
-    const { database, createMediaTask } = await twoUsers()
-    const error = await refusal(database, () => createMediaTask(task('t', 'u', { title }), 10))
-    expect(error).toMatchObject({ code: 'INVALID_VALUE', table: 'media_tasks', field: 'title' })
-    expect(error.message).toMatch(new RegExp(`got ${given}$`))
-  })
-
-  test('an object that refers to itself', async () => {
-    const { database, createMediaTask } = await twoUsers()
-    const title = {}
-    title.title = title
-    const error = await refusal(database, () => createMediaTask(task('t', 'u', { title }), 10))
-    expect(error).toMatchObject({ code: 'INVALID_VALUE', table: 'media_tasks', field: 'title' })
-    expect(error.message).toContain("an object that JSON can't hold")
-  })
-
-  test.each([
-    ['null', null],
-    ['text', 'tx'],
-    ['a number', 0],
-    ['a list', []],
-  ])('%s as options', async (_, options) => {
-    const { database, createMediaTask } = await twoUsers()
-    const error = await refusal(database, () => createMediaTask(task('t', 'u'), 10, options))
-    expect(error).toMatchObject({ code: 'INVALID_ARGUMENT', field: 'createMediaTask(options)' })
   })
 })
 
 describe('createMediaTask refuses because of what the database holds', () => {
   test('a user who is not there', async () => {
-    const { database, createMediaTask } = await twoUsers()
+    const { database, createMediaTask } = twoUsers()
     for (const cost of [0, 10]) {
       const error = await refusal(database, () => createMediaTask(task('t', 'nobody'), cost))
       expect(error).toMatchObject({ code: 'USER_NOT_FOUND', userId: 'nobody' })
@@ -165,7 +72,7 @@ describe('createMediaTask refuses because of what the database holds', () => {
     ['that would cost nothing', 'u', 0],
     ['that the balance would not pay for', 'u', 1000],
   ])('the id of a task that exists, %s', async (_, userId, cost) => {
-    const { database, createMediaTask } = await twoUsers()
+    const { database, createMediaTask } = twoUsers()
     const error = await refusal(database, () => createMediaTask(task('old', userId), cost))
     expect(error).toMatchObject({ code: 'TASK_EXISTS', taskId: 'old' })
   })
@@ -187,7 +94,7 @@ describe('createMediaTask refuses because of what the database holds', () => {
   })
 
   test('a creditId beside a cost: the charge sets it', async () => {
-    const { database, createMediaTask, foreignCharge } = await twoUsers()
+    const { database, createMediaTask, foreignCharge } = twoUsers()
     for (const creditId of ['nothing', foreignCharge]) {
       const error = await refusal(database, () => createMediaTask(task('t', 'u', { creditId }), 10))
       expect(error).toMatchObject({ code: 'READ_ONLY_FIELD', field: 'creditId' })
@@ -195,20 +102,13 @@ describe('createMediaTask refuses because of what the database holds', () => {
   })
 
   test('a cost for a task that has failed already', async () => {
-    const { database, createMediaTask } = await twoUsers()
+    const { database, createMediaTask } = twoUsers()
     const error = await refusal(database, () => createMediaTask(task('t', 'u', { status: 'failed' }), 10))
     expect(error).toMatchObject({ code: 'READ_ONLY_FIELD', field: 'status' })
   })
 
-  test('an object that only claims to be a Date', async () => {
-    const { database, createMediaTask } = await twoUsers()
-    const publishedAt = { [Symbol.toStringTag]: 'Date' }
-    const error = await refusal(database, () => createMediaTask(task('t', 'u', { publishedAt }), 10))
-    expect(error).toMatchObject({ code: 'INVALID_DATE', field: 'publishedAt' })
-  })
-
   test('a creditId that is no charge of this user', async () => {
-    const { database, createMediaTask, foreignCharge } = await twoUsers()
+    const { database, createMediaTask, foreignCharge } = twoUsers()
     for (const [creditId, code] of [
       ['nothing', 'CHARGE_NOT_FOUND'],
       ['grant of u', 'CHARGE_NOT_FOUND'],
