@@ -86,7 +86,7 @@ async function runOnce(name, databases, proxy, { seconds, callers, users, delayM
 }
 
 /** A scenario's table: under its title, medians over the rounds. */
-function section({ title, users, callers }, results) {
+function section({ title, users }, results) {
   const { [PGBENCH]: yardstick, ...contestants } = results
   const base = median(contestants[BASE], tasksPerSecond)
   const rows = Object.entries(contestants).map(([name, runs]) => {

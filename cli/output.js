@@ -65,7 +65,7 @@ const NARROWEST = 24
  * The last column is wrapped to what is left of `width`, if there is a width.
  */
 function table(columns, rows, width) {
-  const texts = rows.map((row) => row.map((cell) => (cell == null ? '' : String(cell))))
+  const texts = rows.map((row) => row.map((cell) => String(cell ?? '')))
   const titles = columns.map(({ title }) => title ?? '')
   const hasHead = titles.some((title) => title !== '')
   const widths = columns.map(({ width }, at) =>

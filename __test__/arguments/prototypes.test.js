@@ -165,8 +165,10 @@ describe('what stands on Object.prototype', () => {
     const told = []
     credits.on('charged', (event) => told.push(event))
     credits.on('refused', (event) => told.push(event))
-    expect(() => polluted([[Object.prototype, 'below', 5]], () => credits.on('balance-low', {}, () => {})))
-      .rejects
+    const listening = polluted([[Object.prototype, 'below', 5]], () =>
+      credits.on('balance-low', {}, () => {}),
+    )
+    await expect(listening).rejects.toMatchObject({ code: 'INVALID_ARGUMENT', field: 'below' })
     const properties = { replayed: true, index: 1, credits: 5, gives: true, task: {}, required: 1 }
     await polluted(
       Object.entries(properties).map(([key, value]) => [Object.prototype, key, value]),

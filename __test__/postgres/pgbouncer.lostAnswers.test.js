@@ -35,7 +35,9 @@ async function takeConnection(url) {
 }
 
 describeWithPgBouncer('behind PgBouncer the connection breaks', () => {
-  describe.each(INSERTS)('during %s', (_, call, find) => testInsert(open, call, find))
+  describe.each(INSERTS)('during %s', (_, call, find) => {
+    testInsert(open, call, find)
+  })
 
   testRefund(open)
 

@@ -27,7 +27,7 @@ describe('createMediaTask keeps text as it is:', () => {
   test('half of a surrogate pair, which is no text, becomes U+FFFD', async () => {
     const database = await TestDatabase.fresh()
     await database.user('u', 50)
-    const title = '🎬'.slice(0, 1) + 'a'
+    const title = `${'🎬'.slice(0, 1)}a`
     const row = await database.credits.createMediaTask(task('t', 'u', { title }), 10)
     expect(row.title).toBe('\uFFFDa')
   })

@@ -8,7 +8,7 @@
 const { execFileSync } = require('node:child_process')
 const fs = require('node:fs')
 const path = require('node:path')
-const { debian, npmPackage, once, run } = require('../platforms/cache')
+const { debian, npmPackage, run } = require('../platforms/cache')
 const { librariesOf, linkLibraries, muslX64, nodes, patchelf } = require('../platforms/nodes')
 
 const RELEASE = 'trixie'

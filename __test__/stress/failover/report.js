@@ -48,7 +48,7 @@ function wrong({ loads, found, idle }) {
 
 /** Prints what came of a scenario. Returns how many things are wrong. */
 function report(title, result) {
-  const { loads, found, writes } = result
+  const { loads, writes } = result
   const rows = loads.map((load) => {
     const times = load.written().map(({ at }) => at)
     return [load.way, times.length, longestGap(times), errors(load.told).join(', ') || 'none']
