@@ -7,7 +7,7 @@ use crate::domain::settle::Settlement;
 use crate::domain::statement::Query;
 use crate::domain::table::{TableName, TaskKind};
 use crate::domain::task::{NewTask, StepCharge, TaskPatch};
-use crate::storage::books::Shelf;
+use crate::storage::books::UserRange;
 use crate::storage::{Filter, Page, StuckFilter};
 
 /// What a caller can ask for.
@@ -89,7 +89,7 @@ pub enum Read {
     /// `findStuckMediaTasks`, `findStuckAITasks`
     StuckTasks(StuckFilter),
     /// `auditLedger`
-    Audit(Shelf),
+    Audit(UserRange),
     /// `repairLedger`, without writing anything.
     Fixes(Vec<String>),
 }

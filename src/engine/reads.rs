@@ -7,7 +7,7 @@ use super::replays::charges_of;
 use crate::domain::quote::quote;
 use crate::domain::statement::credit_ids;
 use crate::domain::table::TableName;
-use crate::storage::books::{Shelf, owners_of};
+use crate::storage::books::{UserRange, owners_of};
 use crate::storage::failure::Answer;
 use crate::storage::store::Store;
 
@@ -30,8 +30,8 @@ pub(super) async fn read<S: Store>(store: &mut S, read: &Read, now_ms: i64) -> A
             None => Ok(Outcome::Rows(Vec::new())),
         },
         Read::StuckTasks(filter) => store.stuck_tasks(filter, now_ms).await.map(Outcome::Rows),
-        Read::Audit(shelf) => {
-            let page = store.books(shelf).await?;
+        Read::Audit(range) => {
+            let page = store.books(range).await?;
             let audits = audits(&page);
             let owners = store.owners(&named_elsewhere(&audits)).await?;
             Ok(Outcome::Audited(audited(&page, &audits, &owners)))
@@ -39,7 +39,7 @@ pub(super) async fn read<S: Store>(store: &mut S, read: &Read, now_ms: i64) -> A
         Read::Fixes(user_ids) => {
             let mut found = Vec::new();
             for user_id in user_ids {
-                let page = store.books(&Shelf::User(user_id.clone())).await?;
+                let page = store.books(&UserRange::User(user_id.clone())).await?;
                 found.extend(fixes_of(&page, now_ms));
                 store.owners(&[]).await?;
             }
@@ -75,7 +75,7 @@ async fn read_of_user<S: Store>(
             Ok(Outcome::Quote(quote(&grants, *credits)))
         }
         UserRead::Statement(query) => {
-            let page = store.books(&Shelf::User(user_id.to_owned())).await?;
+            let page = store.books(&UserRange::User(user_id.to_owned())).await?;
             let statement = write_statement(&page, user_id, query, now_ms);
             let ids = credit_ids(&statement.entries);
             let rows = store.find_all(TableName::Credit, &ids).await?;

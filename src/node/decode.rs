@@ -13,7 +13,7 @@ use crate::domain::value::{Fields, Value, check_id, describe};
 use crate::engine::{Charging, Operation, Read, Write};
 use crate::error::{Error, Result};
 use crate::storage::StuckFilter;
-use crate::storage::books::Shelf;
+use crate::storage::books::UserRange;
 
 /// What holds for calls that do not say it themselves.
 pub(super) struct Defaults {
@@ -190,12 +190,12 @@ pub(super) fn read_audit(arguments: &mut Arguments) -> Result<Read> {
         Some(Value::Text(after)) => Some(after),
         _ => None,
     };
-    let shelf = match query.get("userId") {
-        None => Shelf::Next { after, users: USERS },
+    let range = match query.get("userId") {
+        None => UserRange::Next { after, users: USERS },
         // Null is not all: a missing session's user must not see everybody's books.
-        user_id => Shelf::User(check_id("userId", user_id)?),
+        user_id => UserRange::User(check_id("userId", user_id)?),
     };
-    Ok(Read::Audit(shelf))
+    Ok(Read::Audit(range))
 }
 
 /// The tables to make: all, or those that are named, with those that they refer to.

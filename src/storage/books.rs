@@ -10,7 +10,7 @@ use crate::domain::table::TableName;
 
 /// Which books to read.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Shelf {
+pub enum UserRange {
     /// One user's.
     User(String),
     /// Those of the next users.

@@ -7,7 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::future::Future;
 
-use super::books::{BooksPage, Shelf};
+use super::books::{BooksPage, UserRange};
 use super::failure::Answer;
 use super::schema::Schema;
 use super::{Filter, Page, Row, StuckFilter};
@@ -85,7 +85,7 @@ pub trait WritePlans {
 pub trait ReadBooks {
     /// Begins a snapshot with some users' books. Then follows [`Self::owners`] or [`Self::find_all`], which
     /// end it.
-    fn books(&mut self, shelf: &Shelf) -> impl Future<Output = Answer<BooksPage>> + Send;
+    fn books(&mut self, range: &UserRange) -> impl Future<Output = Answer<BooksPage>> + Send;
     /// Whose these rows are, those that are there. Ends the snapshot.
     fn owners(&mut self, rows: &[RowId]) -> impl Future<Output = Answer<Owners>> + Send;
     /// The rows with these ids, in any order. Ends the snapshot.

@@ -14,7 +14,7 @@ use media_credits::domain::table::TaskKind;
 use media_credits::domain::task::TaskFacts;
 use media_credits::domain::value::Value;
 use media_credits::error::{Error, Result};
-use media_credits::storage::books::{BooksPage, CreditEntry, Shelf};
+use media_credits::storage::books::{BooksPage, CreditEntry, UserRange};
 use media_credits::storage::failure::Answer;
 use media_credits::storage::schema::{Column, Kind, Schema};
 use media_credits::storage::store::{
@@ -309,8 +309,8 @@ impl WritePlans for Memory {
 }
 
 impl ReadBooks for Memory {
-    async fn books(&mut self, shelf: &Shelf) -> Answer<BooksPage> {
-        let Shelf::User(user_id) = shelf else { panic!("one user's alone") };
+    async fn books(&mut self, range: &UserRange) -> Answer<BooksPage> {
+        let UserRange::User(user_id) = range else { panic!("one user's alone") };
         let mut page = BooksPage::default();
         for row in self.of_user(Credit, user_id) {
             let text = |key| row.text(key).unwrap_or_default().into();
@@ -354,7 +354,7 @@ impl ReadBooks for Memory {
     async fn books_to_change(&mut self, user_ids: &[String]) -> Answer<BooksPage> {
         let mut all = BooksPage::default();
         for user_id in user_ids {
-            all.books.extend(self.books(&Shelf::User(user_id.clone())).await?.books);
+            all.books.extend(self.books(&UserRange::User(user_id.clone())).await?.books);
         }
         Ok(all)
     }

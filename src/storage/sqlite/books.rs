@@ -8,15 +8,15 @@ use crate::domain::books::RowId;
 use crate::domain::table::TableName;
 use crate::error::Result;
 use crate::storage::Row;
-use crate::storage::books::{BooksPage, Shelf};
+use crate::storage::books::{BooksPage, UserRange};
 use crate::storage::dialect::sqlite::books::{TABLES, Users, enter, owner, read_user, rows_of};
 use crate::storage::dialect::sqlite::views::Rows;
 use crate::storage::failure::Answer;
 use crate::storage::store::ReadBooks;
 
 impl ReadBooks for Database {
-    async fn books(&mut self, shelf: &Shelf) -> Answer<BooksPage> {
-        Ok(self.read_books(shelf)?)
+    async fn books(&mut self, range: &UserRange) -> Answer<BooksPage> {
+        Ok(self.read_books(range)?)
     }
 
     async fn owners(&mut self, rows: &[RowId]) -> Answer<Owners> {
@@ -39,7 +39,7 @@ impl ReadBooks for Database {
     async fn books_to_change(&mut self, user_ids: &[String]) -> Answer<BooksPage> {
         let mut all = BooksPage::default();
         for user_id in user_ids {
-            let page = self.read_books(&Shelf::User(user_id.clone()))?;
+            let page = self.read_books(&UserRange::User(user_id.clone()))?;
             all.credit_rows += page.credit_rows;
             all.books.extend(page.books);
         }
@@ -53,10 +53,10 @@ impl ReadBooks for Database {
 
 impl Database {
     /// Some users' books, and where the next page begins.
-    fn read_books(&self, shelf: &Shelf) -> Result<BooksPage> {
-        let (users, next) = match shelf {
-            Shelf::User(user_id) => (Users::one(user_id), None),
-            Shelf::Next { after, users } => self.next_users(after.as_deref(), *users)?,
+    fn read_books(&self, range: &UserRange) -> Result<BooksPage> {
+        let (users, next) = match range {
+            UserRange::User(user_id) => (Users::one(user_id), None),
+            UserRange::Next { after, users } => self.next_users(after.as_deref(), *users)?,
         };
         let mut page = BooksPage { next, ..BooksPage::default() };
         let unit = self.schema.timestamp_unit;

@@ -2,7 +2,7 @@ use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
 use super::*;
 use crate::domain::table::{TableName, TaskKind};
-use crate::storage::books::Shelf;
+use crate::storage::books::UserRange;
 use crate::storage::{Filter, Page};
 
 const CAPACITY: usize = 100;
@@ -21,7 +21,7 @@ fn charges(task: &str) -> Read {
 }
 
 fn audit() -> Read {
-    Read::Audit(Shelf::Next { after: None, users: 100 })
+    Read::Audit(UserRange::Next { after: None, users: 100 })
 }
 
 fn queue(lane: Lane, questions: Vec<Read>) -> LaneQueue {

@@ -13,7 +13,7 @@ use crate::domain::audit::Owners;
 use crate::domain::books::{RowId, TaskEntry, Times};
 use crate::domain::table::TableName;
 use crate::storage::Row;
-use crate::storage::books::{BooksPage, CreditEntry, Odd, Shelf};
+use crate::storage::books::{BooksPage, CreditEntry, Odd, UserRange};
 use crate::storage::failure::Answer;
 use crate::storage::schema::{Kind, quote};
 use crate::storage::store::ReadBooks;
@@ -28,13 +28,13 @@ struct Users {
 }
 
 impl<W: Wire> ReadBooks for W {
-    async fn books(&mut self, shelf: &Shelf) -> Answer<BooksPage> {
-        let (users, next) = match shelf {
-            Shelf::User(user_id) => {
+    async fn books(&mut self, range: &UserRange) -> Answer<BooksPage> {
+        let (users, next) = match range {
+            UserRange::User(user_id) => {
                 let values = vec![self.tables()?.id(TableName::User, user_id.as_str())?];
                 (Users { condition: "user_id = $1", values }, None)
             }
-            Shelf::Next { after, users } => next_users(self, after.as_deref(), *users).await?,
+            UserRange::Next { after, users } => next_users(self, after.as_deref(), *users).await?,
         };
         let page = page(self, &users, Some(Mode::Read)).await?;
         Ok(BooksPage { next, ..page })
