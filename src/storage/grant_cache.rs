@@ -81,7 +81,7 @@ impl GrantCache {
         self.of_users.insert(user_id.to_owned(), next);
     }
 
-    /// Whether this user is known to be there. The engine itself deletes nobody.
+    /// Whether this user is known to be there. The engine itself deletes no user.
     pub(super) fn knows_user(&self, user_id: &str) -> bool {
         self.users.contains(user_id)
     }

@@ -112,7 +112,7 @@ impl Location {
             return Ok(());
         }
         let fitting = providers[0];
-        // Somebody may have put the URL there, with its password.
+        // An operator may have put the URL there, with its password.
         let is_name = provider.chars().all(char::is_alphanumeric);
         let given = if is_name { format!("{provider:?}") } else { "no name of one".to_owned() };
         Err(Error::InvalidUrl {

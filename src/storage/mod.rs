@@ -126,7 +126,7 @@ pub struct StuckFilter {
     pub kind: TaskKind,
     /// They are in one of these states.
     pub statuses: Vec<String>,
-    /// Nobody has changed them for so long.
+    /// They have not been changed for so long.
     pub older_than_ms: i64,
     /// At most so many.
     pub limit: u32,

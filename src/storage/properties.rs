@@ -1,4 +1,4 @@
-//! Whatever `DATABASE_URL` holds: it is a database or an error, and its password is shown to nobody.
+//! Whatever `DATABASE_URL` holds: it is a database or an error, and no message shows its password.
 
 use std::path::PathBuf;
 

@@ -17,7 +17,7 @@ pub struct Times {
 }
 
 /// A server's and its database's name, without who may use it. It is to be shown only when the server has let us in:
-/// what is wrong in a URL may be a part of its password. Of several servers nobody knows which one that was.
+/// what is wrong in a URL may be a part of its password. Of several servers it is not known which one that was.
 pub(super) fn name(config: &Config) -> String {
     let host = match config.get_hosts() {
         [Host::Tcp(host)] => host.clone(),

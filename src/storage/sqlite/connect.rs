@@ -87,11 +87,11 @@ fn is_text(connection: &Connection) -> rusqlite::Result<()> {
 /// Turns the write-ahead log on, unless another process has the file open in another mode or it can't
 /// be written: everything works without it too.
 fn want_wal(connection: &mut Connection, busy_timeout: Duration) -> rusqlite::Result<()> {
-    const PATIENCE: Duration = Duration::from_millis(200);
+    const WAIT: Duration = Duration::from_millis(200);
     if journal_mode(connection)? == "wal" {
         return Ok(());
     }
-    busy_handler::set(connection, PATIENCE.min(busy_timeout))?;
+    busy_handler::set(connection, WAIT.min(busy_timeout))?;
     let _ = connection.query_row("PRAGMA journal_mode = WAL", [], |_| Ok(()));
     busy_handler::set(connection, busy_timeout)
 }

@@ -1,7 +1,7 @@
 //! Whether the file at the database's path is still the one that was opened.
 //!
 //! SQLite keeps using a file that has been deleted or replaced: it would answer from, and commit to,
-//! a file that nobody will ever see again.
+//! a file that no process will ever see again.
 //!
 //! The write-ahead log and its index are found by name. So a connection to the old file and one to the
 //! new would share them, and ruin both files: the new one is opened when the old one has been let go.

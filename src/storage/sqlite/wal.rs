@@ -1,5 +1,5 @@
 //! Keeping the write-ahead log short. A long one costs disk and makes reads slower, and putting it back
-//! into the file holds everybody up: so seldom, but surely.
+//! into the file holds up all who read and write: so seldom, but surely.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -24,14 +24,14 @@ impl Wal {
     /// A checkpoint writes each changed page once, so the longer the log, the fewer writes. With
     /// SQLite's usual pages of 4 KiB this is 100 MB.
     const PAGES: u32 = 25_000;
-    /// When to try again, with patience.
+    /// When to try again, and to wait for readers.
     const MORE_PAGES: u32 = 5_000;
     /// When to try again after that: those who read took longer.
     const FEW_PAGES: u32 = 1_000;
     /// What the file is cut back to when the log starts over.
     const SIZE_LIMIT: i64 = 100 * 1024 * 1024;
     /// How long to wait for readers, with the write lock held.
-    const PATIENCE: Duration = Duration::from_millis(100);
+    const WAIT: Duration = Duration::from_millis(100);
 
     /// Watches the log of this connection, in place of SQLite's own checkpoints.
     pub(super) fn watch(connection: &mut Connection) -> rusqlite::Result<Self> {
@@ -65,7 +65,7 @@ impl Wal {
         if self.due_at == Self::PAGES {
             checkpoint(connection, "PASSIVE");
             self.due_at = pages + Self::MORE_PAGES;
-        } else if busy_handler::set(connection, Self::PATIENCE.min(busy_timeout)).is_ok() {
+        } else if busy_handler::set(connection, Self::WAIT.min(busy_timeout)).is_ok() {
             self.is_kept = !checkpoint(connection, "RESTART");
             // It was possible a moment ago, with another time.
             let _ = busy_handler::set(connection, busy_timeout);

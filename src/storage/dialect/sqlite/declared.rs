@@ -17,7 +17,7 @@ pub struct Declared {
 }
 
 impl Declared {
-    /// Reads a row of [`columns`].
+    /// Reads a row of [`columns`](super::schema::columns).
     pub fn read(row: &impl Row) -> Self {
         let text = |at| row.cell(at).into_text().map(|text| text.into_owned());
         let is = |at| row.cell(at).whole().is_some_and(|number| number != 0);
@@ -31,7 +31,7 @@ impl Declared {
         }
     }
 
-    /// Takes a row of [`samples`].
+    /// Takes a row of [`samples`](super::schema::samples).
     pub fn add_sample(&mut self, row: &impl Row) {
         self.samples.push(Sample::new(&row.cell(0)));
     }

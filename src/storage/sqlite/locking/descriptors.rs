@@ -95,13 +95,13 @@ impl Descriptors {
         }
     }
 
-    /// One descriptor of each file that nobody uses, to find out whether the file is still there.
+    /// One descriptor of each file that no connection uses, to find out whether the file is still there.
     pub(super) fn unused(&self) -> Vec<(FileId, RawFd)> {
         let unused = self.files.iter().filter(|(_, file)| file.used.is_empty());
         unused.filter_map(|(id, file)| Some((*id, file.parked.first()?.fd))).collect()
     }
 
-    /// Forgets a file that nobody uses; its descriptors are to be closed.
+    /// Forgets a file that no connection uses; its descriptors are to be closed.
     pub(super) fn forget(&mut self, file: FileId) -> Vec<RawFd> {
         let Some(forgotten) = self.files.remove(&file) else { return Vec::new() };
         let fds: Vec<RawFd> = forgotten.parked.iter().map(|parked| parked.fd).collect();

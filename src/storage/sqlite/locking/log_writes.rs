@@ -2,15 +2,15 @@
 //!
 //! SQLite writes each page of a commit with two system calls, a header of 24 bytes and the page. They
 //! follow each other in the file, so here they wait in memory until the commit's last page has come, and
-//! then go to the system at once. That happens before SQLite syncs the log or tells anybody of the commit:
-//! nobody can tell the difference, but for the time that it takes (`docs/performance.md`).
+//! then go to the system at once. That happens before SQLite syncs the log or tells a caller of the commit:
+//! no process can tell the difference, but for the time that it takes (`docs/performance.md`).
 //!
 //! When a small commit has made the log longer, zeros go behind it, which SQLite takes for the end of the log
 //! as it does what an earlier round left there. The next commits then write into blocks that the file has
 //! already, and their sync need not wait for the file system's own journal.
 //!
 //! What waits belongs to one thread, as its connection does. It is written before the thread gives up a
-//! lock, because from then on its place in the log may be somebody else's, and before it reads the log.
+//! lock, because from then on its place in the log may be another process's, and before it reads the log.
 
 use std::cell::RefCell;
 use std::os::fd::RawFd;

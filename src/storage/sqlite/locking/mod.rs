@@ -6,7 +6,7 @@
 //! So three of SQLite's system calls are replaced, before the first file is opened:
 //!
 //! 1. `fcntl`: locks belong to an open file description (OFD), not to the process. They conflict with
-//!    everybody else's, also in this process, and survive other people's closes.
+//!    all others', also in this process, and survive the closes of others.
 //! 2. All locks of one file go through one descriptor. SQLite takes a lock through one connection's
 //!    descriptor and releases it through another's, which an OFD lock would not notice.
 //! 3. `open` and `close`: descriptors of a database and of its shared memory are parked instead of

@@ -13,7 +13,7 @@ use super::descriptors::{Closing, Descriptors, FileId};
 use super::kind::Locking;
 use super::log_writes::{self, Waiting, Write};
 
-/// For the test that shows what happens without the replacement. Nobody else may want this.
+/// For the test that shows what happens without the replacement. Nothing else may want this.
 const SWITCH_OFF: &str = "MEDIA_CREDITS_TEST_WITHOUT_LOCKING";
 
 static DESCRIPTORS: Mutex<Option<Descriptors>> = Mutex::new(None);
@@ -196,7 +196,7 @@ fn is_log(path: &CStr) -> bool {
     path.ends_with(b"-wal") || path.ends_with(b"-journal")
 }
 
-/// Parks a descriptor, or closes it if its file has been deleted: then nobody can come to harm.
+/// Parks a descriptor, or closes it if its file has been deleted: then no connection can come to harm.
 extern "C" fn close(fd: c_int) -> c_int {
     log_writes::with(|writes| writes.closed(fd));
     // The guard is held until the end: another thread that takes a parked descriptor again must not
@@ -217,7 +217,7 @@ extern "C" fn close(fd: c_int) -> c_int {
     }
 }
 
-/// Closes the descriptors of files that nobody uses and that have been deleted.
+/// Closes the descriptors of files that no connection uses and that have been deleted.
 fn close_deleted(descriptors: &mut Descriptors) {
     for (file, fd) in descriptors.unused() {
         if regular_file(fd).is_none_or(|status| status.deleted) {

@@ -1,4 +1,4 @@
--- The user first whose row this is, as everybody locks: see lock_users.sql.
+-- The user first whose row this is, as all transactions lock: see lock_users.sql.
 SELECT id::text
 FROM "user"
 WHERE id = (SELECT user_id FROM {table} WHERE id = $1)
