@@ -148,3 +148,20 @@ pub(crate) fn row(outcome: Outcome) -> Row {
         other => panic!("{other:?} has no row"),
     }
 }
+
+/// What a charge's row says that it drew: grant and credits, in order.
+pub(crate) fn draws_of(charge: &Row) -> Vec<(String, i64)> {
+    let detail: serde_json::Value =
+        serde_json::from_str(charge.text("consumedDetail").unwrap()).unwrap();
+    detail
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|draw| {
+            (
+                draw["creditId"].as_str().unwrap().to_owned(),
+                draw["creditsConsumed"].as_i64().unwrap(),
+            )
+        })
+        .collect()
+}

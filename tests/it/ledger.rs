@@ -4,7 +4,8 @@
 use std::collections::BTreeMap;
 
 use crate::common::{
-    apply, column, consume, create_task, credits_of, grant, ledger, number, row, text, update_task,
+    apply, column, consume, create_task, credits_of, draws_of, grant, ledger, number, row, text,
+    update_task,
 };
 use media_credits::domain::refund::Refund;
 use media_credits::domain::value::Value;
@@ -133,23 +134,6 @@ fn rows(database: &mut Database, user: usize) -> Vec<Row> {
         Outcome::Rows(rows) => rows,
         other => panic!("{other:?} has no rows"),
     }
-}
-
-/// What a charge's row says that it drew: grant and credits, in order.
-fn draws_of(charge: &Row) -> Vec<(String, i64)> {
-    let detail: serde_json::Value =
-        serde_json::from_str(charge.text("consumedDetail").unwrap()).unwrap();
-    detail
-        .as_array()
-        .unwrap()
-        .iter()
-        .map(|draw| {
-            (
-                draw["creditId"].as_str().unwrap().to_owned(),
-                draw["creditsConsumed"].as_i64().unwrap(),
-            )
-        })
-        .collect()
 }
 
 fn check_invariants(database: &mut Database, model: &Model) {

@@ -14,4 +14,4 @@ mod pool;
 mod postgres_server;
 mod schema;
 #[cfg(feature = "postgres")]
-mod storages;
+mod sequence;

@@ -47,6 +47,12 @@ impl Memory {
         self.apply(&plan, 0).expect("a user");
     }
 
+    /// The app's own code changes a status.
+    pub(crate) fn set_status(&mut self, table: TableName, id: &str, status: &str) {
+        let row = self.tables.get_mut(&table).and_then(|rows| rows.get_mut(id));
+        set(row.expect("a row"), "status", Value::Text(status.to_owned()));
+    }
+
     fn rows(&self, table: TableName) -> impl Iterator<Item = &Row> {
         self.tables[&table].values()
     }

@@ -12,3 +12,4 @@ mod slots;
 pub use connection::Connection;
 pub(super) use connection::Engines;
 pub use engine::Settings;
+pub use run::{read, write};

@@ -1,6 +1,7 @@
 //! A request on a server: tried again where it met another transaction, and asked about where a commit was not
 //! answered.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tracing::{debug, warn};
@@ -9,9 +10,9 @@ use super::engine::Engine;
 use super::retry::{Attempts, Reason, is_about_schema, pause_after};
 use crate::engine::clock::Clock;
 use crate::engine::clock::now_ms;
-use crate::engine::operation::{Operation, Write};
+use crate::engine::operation::{Operation, Read, Write};
 use crate::engine::outcome::Outcome;
-use crate::engine::reads::read;
+use crate::engine::reads;
 use crate::engine::replays::{is_duplicate_key, replay};
 use crate::engine::run::change;
 use crate::error::{Error, Result};
@@ -19,6 +20,25 @@ use crate::storage::Row;
 use crate::storage::failure::{Answer, Failure, Witness};
 use crate::storage::server::Server;
 use crate::storage::store::Views;
+
+/// Makes one change, in a transaction of its own, and tries it once. A call that meets its own key gets what the
+/// first one wrote.
+pub async fn write<S: Server>(server: &Arc<S>, write: &Write, clock: Clock<'_>) -> Answer<Outcome> {
+    let mut session = server.session().await?;
+    let made = change(&mut session, write, clock).await;
+    drop(session);
+    match made {
+        Err(Failure::Refused(refusal)) if is_duplicate_key(write, &refusal) => {
+            replay(&mut server.session().await?, write).await
+        }
+        made => made,
+    }
+}
+
+/// Answers one question, and tries it once.
+pub async fn read<S: Server>(server: &Arc<S>, read: &Read, now_ms: i64) -> Answer<Outcome> {
+    reads::read(&mut server.session().await?, read, now_ms).await
+}
 
 impl<S: Server> Engine<S> {
     /// Runs a request, again if it met another transaction.
@@ -81,29 +101,20 @@ impl<S: Server> Engine<S> {
             }
             Operation::Diagnose => self.server.diagnostics().await.map(Outcome::Diagnostics),
             Operation::Stats => Ok(Outcome::Stats(self.report())),
-            Operation::Read(question) => {
-                let mut session = self.server.session().await?;
-                read(&mut session, question, now_ms).await
-            }
+            Operation::Read(question) => read(&self.server, question, now_ms).await,
             Operation::Write(change) => self.attempt_write(change, now_ms).await,
         }
     }
 
-    async fn attempt_write(&self, write: &Write, now_ms: i64) -> Answer<Outcome> {
-        let mut session = self.server.session().await?;
-        let made = change(&mut session, write, Clock { now_ms, ids: &self.ids }).await;
-        drop(session);
-        match made {
-            Err(Failure::Refused(refusal)) if is_duplicate_key(write, &refusal) => {
-                replay(&mut self.server.session().await?, write).await
-            }
+    async fn attempt_write(&self, change: &Write, now_ms: i64) -> Answer<Outcome> {
+        match write(&self.server, change, Clock { now_ms, ids: &self.ids }).await {
             Err(Failure::Unknown { message, witnesses }) if !witnesses.is_empty() => {
                 let rows = witnesses.iter().map(|witness| self.resolve(&message, witness.as_ref()));
                 let rows = futures_util::future::try_join_all(rows).await;
                 // What is not written now will not be: that is an answer, and no reason to try again.
                 let rows = rows.map_err(Failure::into_error)?;
                 let mut rows = rows.into_iter().map(|row| Outcome::Row(Some(row)));
-                Ok(match write {
+                Ok(match change {
                     Write::AtomicBatch(_) => Outcome::All(rows.collect()),
                     _ => rows.next().unwrap_or(Outcome::Done),
                 })

@@ -1,0 +1,219 @@
+//! What a request may do to a ledger, and what it must: said once more, in the plainest way, so that a rule that
+//! is wrong on all stores is found too.
+
+use std::collections::HashMap;
+use std::rc::Rc;
+
+use media_credits::domain::table::TableName::{Tasks, User};
+use media_credits::domain::table::TaskKind;
+use media_credits::domain::value::Value;
+use media_credits::engine::{Charging, Operation, Outcome, Read, UserRead, Write};
+use media_credits::error::{Error, Result};
+use media_credits::storage::Row;
+use proptest::prelude::*;
+
+use super::Checked;
+use super::invariants::is_active;
+use super::rows::{Ledger, id};
+use crate::common::{draws_of, number};
+
+/// A request, and the ledger around it.
+pub(super) struct Effect {
+    pub(super) request: Operation,
+    pub(super) outcome: Result<Outcome>,
+    pub(super) before: Rc<Ledger>,
+    pub(super) after: Rc<Ledger>,
+    pub(super) now_ms: i64,
+}
+
+impl Effect {
+    /// What the request came to, in the names that all stores have in common.
+    pub(super) fn told(&self) -> String {
+        self.after.told(&self.outcome)
+    }
+
+    /// Whether the same request, made again, gets what this one wrote.
+    pub(super) fn is_replayable(&self) -> bool {
+        let replays = |request: &Charging| match request {
+            Charging::Task(task) => task.replay,
+            Charging::Consume(request) => request.replay,
+        };
+        let is_asked_for = match &self.request {
+            Operation::Write(Write::Grant(grant)) => grant.replay,
+            _ => !self.charging().is_empty() && self.charging().iter().all(replays),
+        };
+        is_asked_for && self.outcome.is_ok()
+    }
+
+    /// Whether the outcome is that of an earlier call.
+    pub(super) fn is_replayed(&self) -> bool {
+        let is_replayed = |outcome: &Outcome| matches!(outcome, Outcome::Replayed(_));
+        match &self.outcome {
+            Ok(Outcome::All(outcomes)) => outcomes.iter().all(is_replayed),
+            Ok(outcome) => is_replayed(outcome),
+            Err(_) => false,
+        }
+    }
+
+    pub(super) fn check(&self) -> Checked {
+        let writes = matches!(self.request, Operation::Write(_)) && self.outcome.is_ok();
+        if !writes || self.is_replayed() {
+            let (before, after) = (&self.before.lines, &self.after.lines);
+            prop_assert_eq!(before, after, "written by {:?}", self.request);
+        } else {
+            self.check_limits()?;
+        }
+        self.check_draws()?;
+        self.check_refund()?;
+        self.check_refusal()?;
+        self.check_reading()
+    }
+
+    /// What the request charges, if it does.
+    fn charging(&self) -> &[Charging] {
+        match &self.request {
+            Operation::Write(Write::Charge(request)) => std::slice::from_ref(request),
+            Operation::Write(Write::AtomicBatch(all)) => all,
+            _ => &[],
+        }
+    }
+
+    /// New charges draw on grants that can be spent, on those that expire first before others.
+    fn check_draws(&self) -> Checked {
+        let mut left: HashMap<&str, i64> = self
+            .before
+            .grants()
+            .map(|grant| (id(grant), number(grant, "remainingCredits")))
+            .collect();
+        let was_there = |charge: &&Row| self.before.charges().any(|other| id(other) == id(charge));
+        for charge in self.after.charges().filter(|charge| !was_there(charge)) {
+            let mut to_draw = -number(charge, "credits");
+            let mut draws = Vec::new();
+            for grant in spendable(&self.before, charge.text("userId").unwrap(), self.now_ms) {
+                let left = left.get_mut(id(grant)).unwrap();
+                let drawn = to_draw.min(*left);
+                if drawn > 0 {
+                    draws.push((id(grant).to_owned(), drawn));
+                    *left -= drawn;
+                    to_draw -= drawn;
+                }
+            }
+            prop_assert_eq!(draws_of(charge), draws);
+        }
+        Ok(())
+    }
+
+    /// What a refund says can be spent again can be.
+    fn check_refund(&self) -> Checked {
+        let Ok(Outcome::Updated(row, refund)) = &self.outcome else { return Ok(()) };
+        let user = row.text("userId").unwrap();
+        let gained = self.balance(&self.after, user) - self.balance(&self.before, user);
+        let (credits, spendable) =
+            refund.as_ref().map_or((0, 0), |refund| (refund.credits, refund.spendable));
+        prop_assert_eq!(gained, spendable);
+        prop_assert!(spendable <= credits);
+        Ok(())
+    }
+
+    fn check_refusal(&self) -> Checked {
+        match (&self.outcome, &self.request) {
+            (
+                Err(Error::InsufficientCredits { required, available }),
+                Operation::Write(Write::Charge(request)),
+            ) => {
+                prop_assert_eq!(*available, self.balance(&self.before, request.user_id()));
+                prop_assert!(available < required);
+            }
+            (
+                Err(Error::TooManyActiveTasks { active, max_active }),
+                Operation::Write(Write::Charge(Charging::Task(task))),
+            ) => {
+                prop_assert_eq!(*active, at_risk(&self.before, task.kind, &task.user_id));
+                prop_assert!(active >= max_active);
+            }
+            (Err(Error::FreeTrialUsedUp { used, limit }), _) => prop_assert!(used >= limit),
+            (Err(error), _) => {
+                let code = error.code();
+                prop_assert!(!code.starts_with("DATABASE"), "{error:?}");
+                prop_assert!(code != "INTERNAL" && code != "CHARGE_CORRUPT", "{error:?}");
+            }
+            (Ok(_), _) => {}
+        }
+        Ok(())
+    }
+
+    /// No new task has raised its user above a limit.
+    fn check_limits(&self) -> Checked {
+        for request in self.charging() {
+            let Charging::Task(task) = request else { continue };
+            let active = at_risk(&self.after, task.kind, &task.user_id);
+            if let Some(limit) = task.max_active.filter(|_| task.is_at_risk()) {
+                prop_assert!(active <= limit, "{active} tasks where {limit} may be");
+            }
+            if let Some(limit) = task.free_trial_limit {
+                let used = number(self.after.find(User, &task.user_id).unwrap(), "freeTrialUsed");
+                prop_assert!(used <= limit, "{used} trials where {limit} may be");
+            }
+        }
+        Ok(())
+    }
+
+    fn check_reading(&self) -> Checked {
+        match (&self.request, &self.outcome) {
+            (
+                Operation::Read(Read::OfUser(user, UserRead::BalanceTotal)),
+                Ok(Outcome::Number(balance)),
+            ) => {
+                prop_assert_eq!(*balance, self.balance(&self.before, user));
+            }
+            (Operation::Read(Read::Audit(_)), Ok(Outcome::Audited(audited))) => {
+                prop_assert_eq!(&audited.findings, &[]);
+            }
+            (
+                Operation::Read(Read::Fixes(_)) | Operation::Write(Write::Repair(_)),
+                Ok(Outcome::Fixes(fixes)),
+            ) => {
+                prop_assert_eq!(fixes, &[]);
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn balance(&self, ledger: &Ledger, user: &str) -> i64 {
+        let grants = spendable(ledger, user, self.now_ms).into_iter();
+        grants.map(|grant| number(grant, "remainingCredits")).sum()
+    }
+}
+
+fn time(row: &Row, key: &str) -> Option<i64> {
+    match row.get(key) {
+        Some(Value::TimeMs(time_ms)) => Some(*time_ms),
+        _ => None,
+    }
+}
+
+/// The grants that a user can spend, in the order in which they are drawn on.
+fn spendable<'a>(ledger: &'a Ledger, user: &str, now_ms: i64) -> Vec<&'a Row> {
+    let mut grants: Vec<&Row> = ledger.grants().collect();
+    grants.retain(|grant| {
+        grant.text("userId") == Some(user)
+            && is_active(grant)
+            && time(grant, "expiresAt").is_none_or(|expires_at_ms| expires_at_ms > now_ms)
+    });
+    grants.sort_by_key(|grant| {
+        (time(grant, "expiresAt").unwrap_or(i64::MAX), time(grant, "createdAt"), id(grant))
+    });
+    grants
+}
+
+/// How many tasks of a kind a user has that are paid for, or may be, and not done.
+fn at_risk(ledger: &Ledger, kind: TaskKind, user: &str) -> i64 {
+    let tasks = ledger.of_table(Tasks(kind)).filter(|task| task.text("userId") == Some(user));
+    let is_at_risk = |task: &&Row| {
+        let status = task.text("status").unwrap();
+        ["pending", "downloading", "processing", "translating"].contains(&status)
+            && !(kind == TaskKind::Ai && status == "translating")
+    };
+    i64::try_from(tasks.filter(is_at_risk).count()).unwrap()
+}

@@ -1,0 +1,211 @@
+//! Steps at random: mostly what can be done, so that much comes together, and some that no app should try.
+
+use media_credits::domain::credits::Credits;
+use media_credits::domain::options::RefundPolicy;
+use media_credits::domain::statement::Query;
+use media_credits::domain::table::TableName::{self, Credit, Tasks, User};
+use media_credits::domain::table::TaskKind::{self, Ai, Media};
+use media_credits::domain::value::Value;
+use media_credits::engine::{Read, UserRead};
+use media_credits::storage::books::UserRange;
+use media_credits::storage::{Filter, Page, StuckFilter};
+use proptest::collection::vec;
+use proptest::option;
+use proptest::prelude::*;
+use proptest::sample::{Index, select};
+
+use super::steps::{Changed, Guard, Key, Names, New, Request, Step, Task, USERS};
+
+const SECOND_MS: i64 = 1000;
+const DAY_MS: i64 = 86_400_000;
+
+fn user() -> impl Strategy<Value = &'static str> {
+    prop_oneof![10 => Just(USERS[0]), 6 => Just(USERS[1]), 1 => Just(USERS[2])]
+}
+
+fn kind() -> impl Strategy<Value = TaskKind> {
+    prop_oneof![2 => Just(Media), 1 => Just(Ai)]
+}
+
+/// Few, so that some are taken.
+fn task() -> impl Strategy<Value = Task> {
+    (kind(), 0..8_usize).prop_map(|(kind, number)| Task { kind, number })
+}
+
+fn changed() -> impl Strategy<Value = Changed> {
+    option::weighted(0.95, any::<Index>())
+}
+
+fn status() -> impl Strategy<Value = &'static str> {
+    let both = ["pending", "processing", "failed", "failed", "failed"];
+    select([&both[..], &["translating", "extracted", "completed", "success", "canceled"]].concat())
+}
+
+fn credits() -> impl Strategy<Value = i64> {
+    prop_oneof![12 => 0..30_i64, 4 => 30..90_i64, 1 => Just(Credits::MAX), 1 => Just(-1_i64)]
+}
+
+fn number() -> impl Strategy<Value = Option<usize>> {
+    option::weighted(0.3, 0..6_usize)
+}
+
+fn key() -> impl Strategy<Value = Key> {
+    (number(), any::<bool>()).prop_map(|(number, replay)| Key { number, replay })
+}
+
+fn policy() -> impl Strategy<Value = RefundPolicy> {
+    select(vec![RefundPolicy::Source, RefundPolicy::RegrantDays(3)])
+}
+
+fn guard() -> impl Strategy<Value = Guard> {
+    (option::weighted(0.15, status()), option::weighted(0.15, -1..3_i64)).prop_map(
+        |(status, seconds)| Guard {
+            status,
+            updated_before_ms: seconds.map(|seconds| seconds * SECOND_MS),
+        },
+    )
+}
+
+fn new() -> impl Strategy<Value = New> {
+    let pays = option::weighted(0.15, any::<Index>());
+    let limits = (option::weighted(0.3, 0..4_i64), option::weighted(0.3, 0..4_i64));
+    let status = prop_oneof![6 => Just("pending"), 1 => status()];
+    let task = (task(), user(), credits(), pays, status, any::<bool>(), limits);
+    let task = task.prop_map(|(task, user, cost, pays, status, replay, (max_active, trials))| {
+        New::Task { task, user, cost, pays, status, replay, max_active, trials }
+    });
+    let consume = (user(), credits(), key()).prop_map(|(user, credits, key)| New::Consume {
+        user,
+        credits,
+        key,
+    });
+    prop_oneof![3 => task, 1 => consume]
+}
+
+fn page() -> impl Strategy<Value = Page> {
+    (1..4_i64, 1..5_i64).prop_map(|(page, limit)| Page::whole(page, limit))
+}
+
+fn filter() -> impl Strategy<Value = Filter> {
+    let of = |table: TableName, column: &'static str, value: &'static str| {
+        (Just(table), user(), any::<bool>()).prop_map(move |(table, user, narrow)| {
+            let narrower = narrow.then(|| (column, value.to_owned()));
+            let equal = [("user_id", user.to_owned())].into_iter().chain(narrower).collect();
+            Filter { table, equal }
+        })
+    };
+    prop_oneof![
+        of(Credit, "transaction_type", "grant"),
+        of(Credit, "status", "deleted"),
+        of(Tasks(Ai), "status", "pending"),
+        of(Tasks(Media), "status", "failed"),
+    ]
+}
+
+fn stuck() -> impl Strategy<Value = StuckFilter> {
+    (kind(), 0..3 * DAY_MS, 1..4_u32, 0..2_u32).prop_map(|(kind, older_than_ms, limit, skip)| {
+        let statuses = kind.statuses_at_risk().iter().map(|status| (*status).to_owned()).collect();
+        StuckFilter { kind, statuses, older_than_ms, limit, skip }
+    })
+}
+
+fn query() -> impl Strategy<Value = Query> {
+    (option::weighted(0.2, 0..9_i64), option::weighted(0.2, 0..9_i64), 1..8_usize).prop_map(
+        |(from, to, limit)| {
+            let time_ms = |days: Option<i64>| days.map(|days| super::START_MS + days * DAY_MS);
+            Query { from_ms: time_ms(from), to_ms: time_ms(to), after: None, limit }
+        },
+    )
+}
+
+fn read() -> impl Strategy<Value = Read> {
+    let user = || user().prop_map(str::to_owned);
+    let statuses = || vec(status().prop_map(str::to_owned), 1..4);
+    let amount = (1..90_i64)
+        .prop_map(|credits| Credits::parse("credits", Some(&Value::Integer(credits))).unwrap());
+    let row = prop_oneof![
+        task().prop_map(|task| (Tasks(task.kind), task.id())),
+        user().prop_map(|user| (User, user)),
+        (0..6_usize).prop_map(|number| (Credit, format!("grant-{number}"))),
+    ];
+    let of_user = prop_oneof![
+        statuses().prop_map(UserRead::HasActiveTask),
+        statuses().prop_map(UserRead::ActiveTasks),
+        page().prop_map(UserRead::TaskHistory),
+        Just(UserRead::BalanceTotal),
+        Just(UserRead::Balance),
+        amount.prop_map(UserRead::Quote),
+        query().prop_map(UserRead::Statement),
+    ];
+    prop_oneof![
+        1 => row.prop_map(|(table, id)| Read::Find(table, id)),
+        7 => (user(), of_user).prop_map(|(user, read)| Read::OfUser(user, read)),
+        1 => (filter(), page()).prop_map(|(filter, page)| Read::List(filter, page)),
+        1 => (filter(), page()).prop_map(|(filter, page)| Read::ListWithUsers(filter, page)),
+        1 => filter().prop_map(Read::Count),
+        1 => task().prop_map(|task| Read::TaskCharges(task.kind, task.id())),
+        1 => stuck().prop_map(Read::StuckTasks),
+        1 => user().prop_map(|user| Read::Audit(UserRange::User(user))),
+        1 => Just(Read::Fixes(USERS.map(str::to_owned).to_vec())),
+    ]
+}
+
+fn grant() -> impl Strategy<Value = Request> {
+    let granted = prop_oneof![8 => 1..90_i64, 1 => Just(Credits::MAX)];
+    let lives_ms = option::of((-1..9_i64).prop_map(|days| days * DAY_MS));
+    (user(), granted, lives_ms, key()).prop_map(|(user, credits, lives_ms, key)| Request::Grant {
+        user,
+        credits,
+        lives_ms,
+        key,
+    })
+}
+
+fn request() -> impl Strategy<Value = Request> {
+    let names = prop_oneof![
+        5 => Just(Names::Nothing),
+        1 => Just(Names::Null),
+        2 => any::<Index>().prop_map(Names::Charge),
+    ];
+    let update =
+        (changed(), option::weighted(0.8, status()), names, guard(), policy(), any::<bool>());
+    let step_charge = (changed(), credits(), option::weighted(0.7, status()), number(), guard());
+    let refund = (any::<Index>(), option::weighted(0.6, 1..30_i64), policy());
+    prop_oneof![
+        5 => grant(),
+        10 => new().prop_map(Request::Charge),
+        3 => vec(new(), 0..4).prop_map(Request::AtomicBatch),
+        9 => update.prop_map(|(task, status, names, guard, policy, allow_refunded)| {
+            Request::Update { task, status, names, guard, policy, allow_refunded }
+        }),
+        4 => step_charge.prop_map(|(task, credits, status, number, guard)| {
+            Request::StepCharge { task, credits, status, number, guard }
+        }),
+        4 => (changed(), credits(), policy())
+            .prop_map(|(task, credits, policy)| Request::Settle { task, credits, policy }),
+        4 => refund.prop_map(|(charge, credits, policy)| {
+            Request::Refund { charge, credits, policy }
+        }),
+        9 => read().prop_map(Request::Read),
+        1 => Just(Request::Repair),
+    ]
+}
+
+/// Some grants, and what comes then.
+pub(super) fn steps() -> impl Strategy<Value = Vec<Step>> {
+    let grants = vec(grant().prop_map(Step::Ask), 2..6);
+    (grants, vec(step(), 1..50)).prop_map(|(grants, steps)| [grants, steps].concat())
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    let wait_ms = prop_oneof![
+        (0..3_i64).prop_map(|seconds| seconds * SECOND_MS),
+        (0..3_i64).prop_map(|days| days * DAY_MS),
+    ];
+    prop_oneof![
+        24 => request().prop_map(Step::Ask),
+        1 => any::<Index>().prop_map(|grant| Step::Withdraw { grant }),
+        1 => any::<Index>().prop_map(|task| Step::FailAndRepair { task }),
+        3 => wait_ms.prop_map(|ms| Step::Wait { ms }),
+    ]
+}

@@ -1,0 +1,110 @@
+//! What must hold of a ledger at any time, read off its rows alone.
+
+use std::collections::HashMap;
+
+use media_credits::domain::table::TableName::{self, Credit, Tasks, User};
+use media_credits::domain::table::TaskKind::{self, Ai, Media};
+use media_credits::domain::value::Value;
+use media_credits::storage::Row;
+use proptest::prelude::*;
+use proptest::sample::Index;
+
+use super::Checked;
+use super::rows::{Ledger, id, pick};
+use crate::common::{draws_of, number};
+
+/// Fails if one of them does not hold.
+pub(super) fn check(ledger: &Ledger) -> Checked {
+    check_grants(ledger)?;
+    check_charges(ledger)?;
+    check_tasks(ledger)?;
+    check_trials(ledger)
+}
+
+pub(super) fn is_active(row: &Row) -> bool {
+    row.text("status") == Some("active")
+}
+
+/// What is gone from a grant is what active charges of its user drew.
+fn check_grants(ledger: &Ledger) -> Checked {
+    let mut drawn: HashMap<(String, &str), i64> = HashMap::new();
+    for charge in ledger.charges().filter(|row| is_active(row)) {
+        for (grant, credits) in draws_of(charge) {
+            *drawn.entry((grant, charge.text("userId").unwrap())).or_default() += credits;
+        }
+    }
+    for grant in ledger.grants() {
+        let (granted, left) = (number(grant, "credits"), number(grant, "remainingCredits"));
+        prop_assert!((0..=granted).contains(&left), "{left} of {granted} in {}", id(grant));
+        let key = (id(grant).to_owned(), grant.text("userId").unwrap());
+        prop_assert_eq!(granted - left, drawn.remove(&key).unwrap_or(0), "{}", id(grant));
+    }
+    prop_assert!(drawn.is_empty(), "drawn on what the user does not have: {drawn:?}");
+    Ok(())
+}
+
+/// A charge took what it drew, for a task of its user if it says one.
+fn check_charges(ledger: &Ledger) -> Checked {
+    for charge in ledger.charges() {
+        if is_active(charge) {
+            let took: i64 = draws_of(charge).iter().map(|(_, credits)| credits).sum();
+            prop_assert_eq!(took, -number(charge, "credits"), "{}", id(charge));
+        }
+        if let Some((kind, task)) = task_of(charge) {
+            let task = ledger.find(Tasks(kind), &task);
+            let owner = task.and_then(|task| task.text("userId"));
+            prop_assert_eq!(owner, charge.text("userId"), "the task of {}", id(charge));
+        }
+    }
+    Ok(())
+}
+
+/// The task that a charge was made for, if its metadata says one.
+fn task_of(charge: &Row) -> Option<(TaskKind, String)> {
+    let metadata: serde_json::Value = serde_json::from_str(charge.text("metadata")?).ok()?;
+    let id = metadata["taskId"].as_str()?.to_owned();
+    Some((if metadata["type"].as_str()?.starts_with("ai-") { Ai } else { Media }, id))
+}
+
+/// A task's charge is there and its user's, and takes nothing if the task has failed.
+fn check_tasks(ledger: &Ledger) -> Checked {
+    for (_, task) in ledger.tasks() {
+        let Some(charge) = task.text("creditId") else { continue };
+        let charge = ledger.find(Credit, charge);
+        let owner = charge.and_then(|charge| charge.text("userId"));
+        prop_assert_eq!(owner, task.text("userId"), "the charge of {}", id(task));
+        let has_failed = task.text("status") == Some("failed");
+        prop_assert!(!has_failed || !charge.is_some_and(is_active), "{} is charged", id(task));
+    }
+    Ok(())
+}
+
+/// Each task that took a trial and has not failed is counted. Those whose further step has failed are none any
+/// more, and stay counted.
+fn check_trials(ledger: &Ledger) -> Checked {
+    for user in ledger.of_table(User) {
+        let takes_one = |task: &&Row| {
+            task.text("userId") == Some(id(user))
+                && task.get("isFreeTrial") == Some(&Value::Bool(true))
+                && task.text("status") != Some("failed")
+        };
+        let taken = ledger.of_table(Tasks(Media)).filter(takes_one).count();
+        prop_assert!(number(user, "freeTrialUsed") >= i64::try_from(taken)?, "{}", id(user));
+    }
+    Ok(())
+}
+
+/// A task whose charge a repair gives back if it has failed: the charge is no other task's.
+pub(super) fn repairable(ledger: &Ledger, index: &Index) -> Option<(TableName, String)> {
+    let names = |task: &Row, charge: &Row| task.text("creditId") == Some(id(charge));
+    let is_one = |(table, task): &&(TableName, Row)| {
+        let charge = ledger.charges().find(|charge| is_active(charge) && names(task, charge));
+        charge.is_some_and(|charge| {
+            ledger.tasks().filter(|(_, task)| names(task, charge)).count() == 1
+                && task_of(charge)
+                    .is_none_or(|(kind, other)| (Tasks(kind), other.as_str()) == (*table, id(task)))
+        })
+    };
+    let (table, task) = pick(ledger.tasks().filter(is_one), index)?;
+    Some((*table, id(task).to_owned()))
+}

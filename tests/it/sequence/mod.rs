@@ -1,0 +1,167 @@
+//! One random sequence of all operations, the same on every store: after each step its outcome and the whole
+//! ledger are the same on all of them, and the invariants of `docs/ledger.md` hold on each.
+//!
+//! `PROPTEST_CASES=2000 cargo test --test it sequence` tries more of them.
+
+mod effects;
+mod generators;
+mod invariants;
+mod rows;
+mod steps;
+mod stores;
+
+use std::cell::RefCell;
+use std::rc::Rc;
+
+use media_credits::domain::table::TableName::{self, Credit};
+use media_credits::engine::{Operation, Read, Write};
+use media_credits::error::Result;
+use proptest::prelude::*;
+use proptest::sample::Index;
+use proptest::test_runner::{TestRunner, contextualize_config};
+
+use self::effects::Effect;
+use self::rows::{Ledger, id, pick};
+use self::steps::{Step, USERS};
+use self::stores::Subject;
+
+type Checked<T = ()> = Result<T, TestCaseError>;
+type Stores = Vec<(&'static str, Box<dyn Subject>)>;
+
+/// Times are whole seconds, so that all units hold them.
+const START_MS: i64 = 1_795_380_509_000;
+const HOUR_MS: i64 = 3_600_000;
+
+#[test]
+fn any_sequence_of_operations_comes_to_the_same_sound_ledger_on_each_store() {
+    let folder = tempfile::tempdir().unwrap();
+    let stores = RefCell::new(stores::all(folder.path()));
+    let config = ProptestConfig { cases: 24, failure_persistence: None, ..Default::default() };
+    let mut runner = TestRunner::new(contextualize_config(config));
+    let outcome = runner.run(&generators::steps(), |steps| {
+        let mut stores = stores.borrow_mut();
+        let mut case = Case::new(&mut stores);
+        steps.iter().try_for_each(|step| case.take(step))
+    });
+    outcome.unwrap();
+}
+
+/// A ledger on each store, which begins with two users and nothing else.
+struct Case<'s> {
+    stores: &'s mut Stores,
+    ledgers: Vec<Rc<Ledger>>,
+    now_ms: i64,
+}
+
+impl<'s> Case<'s> {
+    fn new(stores: &'s mut Stores) -> Self {
+        stores.iter_mut().for_each(|(_, store)| store.start(&USERS[..2]));
+        let ledgers = stores.iter().map(|_| Rc::default()).collect();
+        let mut case = Self { stores, ledgers, now_ms: START_MS };
+        case.look();
+        case
+    }
+
+    fn look(&mut self) {
+        let now_ms = self.now_ms;
+        for ((_, store), ledger) in self.stores.iter_mut().zip(&mut self.ledgers) {
+            *ledger = Rc::new(Ledger::of(store.as_mut(), ledger, now_ms));
+        }
+    }
+
+    fn take(&mut self, step: &Step) -> Checked {
+        match step {
+            Step::Wait { ms } => self.now_ms += ms,
+            Step::Withdraw { grant } => {
+                let row =
+                    |ledger: &Ledger| Some((Credit, id(pick(ledger.grants(), grant)?).to_owned()));
+                self.set_status(row, "expired");
+            }
+            Step::FailAndRepair { task } => self.fail_and_repair(task)?,
+            Step::Ask(request) => {
+                let of = |ledger: &Rc<Ledger>| request.operation(ledger, self.now_ms);
+                // What no store is asked, because its arguments are refused, has other tests.
+                if let Ok(operations) = self.ledgers.iter().map(of).collect::<Result<Vec<_>>>() {
+                    self.ask_and_check(&operations)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Asks, and holds what comes of it against what must. What is replayed when it is made again is so.
+    fn ask_and_check(&mut self, operations: &[Operation]) -> Checked {
+        let effects = self.ask(operations)?;
+        let check = |effect: &Effect| {
+            invariants::check(&effect.after)?;
+            effect.check()
+        };
+        effects.iter().try_for_each(check)?;
+        if effects.iter().any(|effect| effect.is_replayable()) {
+            for effect in self.ask(operations)? {
+                prop_assert!(effect.is_replayed(), "{:?}", effect.outcome);
+                effect.check()?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Asks each store the same. They say the same, and have the same rows then.
+    fn ask(&mut self, operations: &[Operation]) -> Checked<Vec<Effect>> {
+        let before = self.ledgers.clone();
+        let now_ms = self.now_ms;
+        let run = |((_, store), operation): (&mut (&str, Box<dyn Subject>), &Operation)| {
+            match operation {
+                Operation::Write(change) => store.write(change, now_ms),
+                Operation::Read(question) => store.read(question, now_ms),
+                other => panic!("{other:?} is not for a store"),
+            }
+        };
+        let outcomes: Vec<_> = self.stores.iter_mut().zip(operations).map(run).collect();
+        self.look();
+        let effects: Vec<Effect> = operations
+            .iter()
+            .zip(outcomes)
+            .zip(before.into_iter().zip(self.ledgers.iter().cloned()))
+            .map(|((request, outcome), (before, after))| Effect {
+                request: request.clone(),
+                outcome,
+                before,
+                after,
+                now_ms,
+            })
+            .collect();
+        let [first, others @ ..] = effects.as_slice() else { panic!("no store") };
+        for (effect, (name, _)) in others.iter().zip(&self.stores[1..]) {
+            prop_assert_eq!(first.told(), effect.told(), "{}: {:?}", name, first.request);
+            let (lines, expected) = (&effect.after.lines, &first.after.lines);
+            prop_assert_eq!(lines, expected, "{}: {:?}", name, first.request);
+        }
+        Ok(effects)
+    }
+
+    /// The app's own code changes a row, the same on each store.
+    fn set_status(&mut self, row: impl Fn(&Ledger) -> Option<(TableName, String)>, status: &str) {
+        for ((_, store), ledger) in self.stores.iter_mut().zip(&self.ledgers) {
+            if let Some((table, id)) = row(ledger) {
+                store.set_status(table, &id, status);
+            }
+        }
+        self.look();
+    }
+
+    /// The app's own code fails a task and gives nothing back. An hour later a repair does.
+    fn fail_and_repair(&mut self, task: &Index) -> Checked {
+        self.set_status(|ledger| invariants::repairable(ledger, task), "failed");
+        self.now_ms += HOUR_MS;
+        let users = || USERS.map(str::to_owned).to_vec();
+        let on_each = |operation: Operation| vec![operation; self.stores.len()];
+        let (ask, repair) = (
+            on_each(Operation::Read(Read::Fixes(users()))),
+            on_each(Operation::Write(Write::Repair(users()))),
+        );
+        self.ask(&ask)?;
+        self.ask(&repair)?;
+        self.ledgers.iter().try_for_each(|ledger| invariants::check(ledger))
+    }
+}

@@ -1,0 +1,273 @@
+//! What an app asks for, and what happens by itself. Charges and grants are picked from those that are there.
+
+use media_credits::domain::charge::ChargeRequest;
+use media_credits::domain::grant::NewGrant;
+use media_credits::domain::options::RefundPolicy;
+use media_credits::domain::settle::Settlement;
+use media_credits::domain::table::TaskKind::{self, Ai, Media};
+use media_credits::domain::task::{self, NewTask, TaskPatch};
+use media_credits::domain::value::{Fields, Value};
+use media_credits::engine::{Charging, Operation, Read, Write};
+use media_credits::error::Result;
+use proptest::sample::Index;
+
+use super::rows::{Ledger, id};
+use crate::common::{fields, text};
+
+/// The last one has no row in `user`.
+pub(super) const USERS: [&str; 3] = ["ada", "bob", "nobody"];
+
+/// What happens.
+#[derive(Debug, Clone)]
+pub(super) enum Step {
+    Ask(Request),
+    Wait {
+        ms: i64,
+    },
+    /// The app's own code ends a grant.
+    Withdraw {
+        grant: Index,
+    },
+    /// The app's own code fails a task and gives nothing back. A repair does.
+    FailAndRepair {
+        task: Index,
+    },
+}
+
+/// What an app asks for.
+#[derive(Debug, Clone)]
+pub(super) enum Request {
+    Grant {
+        user: &'static str,
+        credits: i64,
+        lives_ms: Option<i64>,
+        key: Key,
+    },
+    Charge(New),
+    /// All of them or none.
+    AtomicBatch(Vec<New>),
+    Update {
+        task: Changed,
+        status: Option<&'static str>,
+        names: Names,
+        guard: Guard,
+        policy: RefundPolicy,
+        allow_refunded: bool,
+    },
+    StepCharge {
+        task: Changed,
+        credits: i64,
+        status: Option<&'static str>,
+        number: Option<usize>,
+        guard: Guard,
+    },
+    Settle {
+        task: Changed,
+        credits: i64,
+        policy: RefundPolicy,
+    },
+    Refund {
+        charge: Index,
+        credits: Option<i64>,
+        policy: RefundPolicy,
+    },
+    Read(Read),
+    Repair,
+}
+
+/// The task that is changed: one of those that are there, or none.
+pub(super) type Changed = Option<Index>;
+
+/// A task's name, whether it is there or not.
+#[derive(Debug, Clone)]
+pub(super) struct Task {
+    pub(super) kind: TaskKind,
+    pub(super) number: usize,
+}
+
+impl Task {
+    pub(super) fn id(&self) -> String {
+        format!("task-{}", self.number)
+    }
+}
+
+/// By what a call is known when it is made again.
+#[derive(Debug, Clone)]
+pub(super) struct Key {
+    pub(super) number: Option<usize>,
+    pub(super) replay: bool,
+}
+
+impl Key {
+    fn replay(&self) -> Fields {
+        fields(&[("replay", Value::Bool(self.replay && self.number.is_some()))])
+    }
+}
+
+/// A transaction number of the app's own.
+fn order(number: Option<usize>) -> Value {
+    number.map_or(Value::Null, |number| text(&format!("order-{number}")))
+}
+
+/// Something that is charged.
+#[derive(Debug, Clone)]
+pub(super) enum New {
+    Consume {
+        user: &'static str,
+        credits: i64,
+        key: Key,
+    },
+    Task {
+        task: Task,
+        user: &'static str,
+        /// Nothing, if an earlier charge pays.
+        cost: i64,
+        pays: Option<Index>,
+        status: &'static str,
+        replay: bool,
+        max_active: Option<i64>,
+        /// A media task takes a free trial, of so many.
+        trials: Option<i64>,
+    },
+}
+
+/// What a patch says of `creditId`.
+#[derive(Debug, Clone)]
+pub(super) enum Names {
+    Nothing,
+    Null,
+    Charge(Index),
+}
+
+/// What must hold of a task before it is changed.
+#[derive(Debug, Clone)]
+pub(super) struct Guard {
+    pub(super) status: Option<&'static str>,
+    pub(super) updated_before_ms: Option<i64>,
+}
+
+impl Guard {
+    fn options(&self, now_ms: i64) -> Fields {
+        let before = self.updated_before_ms.map(|ago_ms| now_ms - ago_ms);
+        fields(&[
+            ("ifStatus", Value::text_or_null(self.status)),
+            ("ifUpdatedBefore", Value::time_or_null(before)),
+        ])
+    }
+}
+
+impl New {
+    fn charging(&self, ledger: &Ledger) -> Result<Charging> {
+        match self {
+            Self::Consume { user, credits, key } => {
+                let parameters = fields(&[
+                    ("userId", text(user)),
+                    ("credits", Value::Integer(*credits)),
+                    ("transactionNo", order(key.number)),
+                ]);
+                ChargeRequest::parse(&parameters, &key.replay()).map(Charging::Consume)
+            }
+            Self::Task { task, user, cost, pays, status, replay, max_active, trials } => {
+                let charge = pays.as_ref().map(|index| charge_id(ledger, index));
+                let cost = Value::Integer(if charge.is_some() { 0 } else { *cost });
+                let mut row = fields(&[
+                    ("id", text(&task.id())),
+                    ("userId", text(user)),
+                    ("status", text(status)),
+                    ("creditId", Value::text_or_null(charge.as_deref())),
+                ]);
+                let limit = |limit: Option<i64>| limit.map_or(Value::Null, Value::Integer);
+                let mut options =
+                    fields(&[("replay", Value::Bool(*replay)), ("maxActive", limit(*max_active))]);
+                match task.kind {
+                    Media => {
+                        row.set("platform", text("youtube"));
+                        row.set("videoUrl", text("https://youtu.be/x"));
+                        row.set("isFreeTrial", Value::Bool(trials.is_some()));
+                        options.set("freeTrialLimit", limit(*trials));
+                    }
+                    Ai => {
+                        for column in ["mediaType", "provider", "model", "prompt"] {
+                            row.set(column, text("x"));
+                        }
+                        row.set("costCredits", cost.clone());
+                    }
+                }
+                NewTask::parse(task.kind, row, Some(&cost), &options).map(Charging::Task)
+            }
+        }
+    }
+}
+
+/// The kind and id of the same task on each store; of none, if there is no task.
+fn changed(ledger: &Ledger, task: &Changed) -> (TaskKind, String) {
+    let task = task.as_ref().and_then(|index| ledger.task(index));
+    let (kind, id) = task.unwrap_or((Media, "nothing"));
+    (kind, id.to_owned())
+}
+
+/// The id of the same charge on each store; of none, if there is no charge.
+fn charge_id(ledger: &Ledger, index: &Index) -> String {
+    ledger.charge(index).map_or("nothing", id).to_owned()
+}
+
+impl Request {
+    /// The request to a store that has this ledger, or why no store is asked.
+    pub(super) fn operation(&self, ledger: &Ledger, now_ms: i64) -> Result<Operation> {
+        let none = Fields::default();
+        let write = match self {
+            Self::Read(question) => return Ok(Operation::Read(question.clone())),
+            Self::Repair => Write::Repair(USERS.map(str::to_owned).to_vec()),
+            Self::Grant { user, credits, lives_ms, key } => {
+                let mut row = fields(&[
+                    ("userId", text(user)),
+                    ("credits", Value::Integer(*credits)),
+                    ("expiresAt", Value::time_or_null(lives_ms.map(|ms| now_ms + ms))),
+                ]);
+                if let Some(number) = key.number {
+                    row.set("id", text(&format!("grant-{number}")));
+                    row.set("transactionNo", order(key.number));
+                }
+                Write::Grant(NewGrant::parse(row, &key.replay())?)
+            }
+            Self::Charge(new) => Write::Charge(new.charging(ledger)?),
+            Self::AtomicBatch(all) => {
+                let all: Result<_> = all.iter().map(|new| new.charging(ledger)).collect();
+                Write::AtomicBatch(all?)
+            }
+            Self::Update { task, status, names, guard, policy, allow_refunded } => {
+                let mut patch: Fields =
+                    status.iter().map(|status| ("status", text(status))).collect();
+                match names {
+                    Names::Nothing => {}
+                    Names::Null => patch.set("creditId", Value::Null),
+                    Names::Charge(index) => patch.set("creditId", text(&charge_id(ledger, index))),
+                }
+                let mut options = guard.options(now_ms);
+                options.set("allowRefunded", Value::Bool(*allow_refunded));
+                let (kind, id) = changed(ledger, task);
+                Write::UpdateTask(TaskPatch::parse(kind, id, patch, &options, *policy)?)
+            }
+            Self::StepCharge { task, credits, status, number, guard } => {
+                let charge = fields(&[
+                    ("credits", Value::Integer(*credits)),
+                    ("transactionNo", order(*number)),
+                ]);
+                let patch = status.iter().map(|status| ("status", text(status))).collect();
+                let options = guard.options(now_ms);
+                let (kind, id) = changed(ledger, task);
+                Write::StepCharge(task::StepCharge::parse(kind, id, &charge, patch, &options)?)
+            }
+            Self::Settle { task, credits, policy } => {
+                let credits = Value::Integer(*credits);
+                let (kind, id) = changed(ledger, task);
+                Write::Settle(Settlement::of_task(kind, id, Some(&credits), &none, *policy)?)
+            }
+            Self::Refund { charge, credits, policy } => {
+                let (id, credits) = (charge_id(ledger, charge), credits.map(Value::Integer));
+                Write::Settle(Settlement::of_charge(id, credits.as_ref(), &none, *policy)?)
+            }
+        };
+        Ok(Operation::Write(write))
+    }
+}

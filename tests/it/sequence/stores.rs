@@ -1,0 +1,178 @@
+//! The stores, side by side. Each is asked by the engine's own functions, at a time of the test's choice.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use media_credits::domain::table::TableName;
+use media_credits::engine::{Clock, Ids, Outcome, Read, Write, local, remote};
+use media_credits::error::Result;
+use media_credits::storage::failure::Failure;
+use media_credits::storage::location::{Location, Place};
+use media_credits::storage::postgres;
+use media_credits::storage::server::Server as _;
+use media_credits::storage::sqlite::{Database, Durability, Options};
+use media_credits::storage::store::LoadFacts;
+use media_credits::storage::times::TimestampUnit::{self, Milliseconds, Seconds};
+
+use crate::common::ledger;
+use crate::memory::Memory;
+use crate::postgres_server::{self, wait};
+
+/// A store as the engine sees it, and what an app does to it by itself.
+pub(super) trait Subject {
+    fn write(&mut self, change: &Write, now_ms: i64) -> Result<Outcome>;
+    fn read(&mut self, question: &Read, now_ms: i64) -> Result<Outcome>;
+    /// The outcomes of several questions, side by side where that takes less time.
+    fn read_all(&mut self, questions: &[Read], now_ms: i64) -> Vec<Result<Outcome>> {
+        questions.iter().map(|question| self.read(question, now_ms)).collect()
+    }
+    /// Takes all rows away, and adds these users.
+    fn start(&mut self, users: &[&str]);
+    /// The app's own code changes a status.
+    fn set_status(&mut self, table: TableName, id: &str, status: &str);
+}
+
+/// All of them. One SQLite file has times in milliseconds, one in seconds.
+pub(super) fn all(folder: &Path) -> Vec<(&'static str, Box<dyn Subject>)> {
+    vec![
+        ("memory", Box::new(InMemory::new())),
+        ("SQLite", Box::new(OnSqlite::new(folder, Milliseconds))),
+        ("SQLite, in seconds", Box::new(OnSqlite::new(folder, Seconds))),
+        ("PostgreSQL", Box::new(OnPostgres::new())),
+    ]
+}
+
+struct InMemory {
+    memory: Memory,
+    ids: Ids,
+}
+
+impl InMemory {
+    fn new() -> Self {
+        let declared = ledger(&[], None).unwrap();
+        Self { memory: Memory::new(declared.schema().unwrap()), ids: Ids::new() }
+    }
+}
+
+impl Subject for InMemory {
+    fn write(&mut self, change: &Write, now_ms: i64) -> Result<Outcome> {
+        local::write(&mut self.memory, change, Clock { now_ms, ids: &self.ids })
+    }
+
+    fn read(&mut self, question: &Read, now_ms: i64) -> Result<Outcome> {
+        local::read(&mut self.memory, question, now_ms)
+    }
+
+    fn start(&mut self, users: &[&str]) {
+        self.memory = Memory::new(self.memory.schema().unwrap());
+        users.iter().for_each(|user| self.memory.add_user(user));
+    }
+
+    fn set_status(&mut self, table: TableName, id: &str, status: &str) {
+        self.memory.set_status(table, id, status);
+    }
+}
+
+fn start_sql(clear: &str, users: &[&str]) -> String {
+    let add = |user: &&str| {
+        format!(r#"INSERT INTO "user" (id, name, email) VALUES ('{user}', '{user}', '{user}');"#)
+    };
+    [clear.to_owned()].into_iter().chain(users.iter().map(add)).collect()
+}
+
+fn status_sql(table: TableName, id: &str, status: &str) -> String {
+    format!(r#"UPDATE "{}" SET status = '{status}' WHERE id = '{id}'"#, table.sql())
+}
+
+struct OnSqlite {
+    database: Database,
+    ids: Ids,
+    /// The app's own connection.
+    app: rusqlite::Connection,
+}
+
+impl OnSqlite {
+    fn new(folder: &Path, unit: TimestampUnit) -> Self {
+        let path = folder.join(format!("{}.db", unit.as_str()));
+        let options = Options {
+            timestamp_unit: Some(unit),
+            durability: Durability::Normal,
+            ..Options::default()
+        };
+        let database = Database::create(&Place::File(path.clone()), options, &TableName::ALL);
+        let app = rusqlite::Connection::open(path).unwrap();
+        Self { database: database.unwrap(), ids: Ids::new(), app }
+    }
+}
+
+impl Subject for OnSqlite {
+    fn write(&mut self, change: &Write, now_ms: i64) -> Result<Outcome> {
+        self.database.begin_write()?;
+        let outcome = local::write(&mut self.database, change, Clock { now_ms, ids: &self.ids });
+        match &outcome {
+            Ok(_) => self.database.commit()?,
+            Err(_) => self.database.rollback(),
+        }
+        outcome
+    }
+
+    fn read(&mut self, question: &Read, now_ms: i64) -> Result<Outcome> {
+        self.database.begin_read()?;
+        let outcome = local::read(&mut self.database, question, now_ms);
+        self.database.commit()?;
+        outcome
+    }
+
+    fn start(&mut self, users: &[&str]) {
+        // Its rows go with a user.
+        let clear = r#"PRAGMA foreign_keys = ON; DELETE FROM "user";"#;
+        self.app.execute_batch(&start_sql(clear, users)).unwrap();
+    }
+
+    fn set_status(&mut self, table: TableName, id: &str, status: &str) {
+        self.app.execute_batch(&status_sql(table, id, status)).unwrap();
+    }
+}
+
+struct OnPostgres {
+    server: Arc<postgres::Server>,
+    ids: Ids,
+    url: String,
+}
+
+impl OnPostgres {
+    fn new() -> Self {
+        let url = postgres_server::database(&format!("sequence_{}", std::process::id()));
+        let Location::Postgres(location) = Location::parse(&url).unwrap() else {
+            panic!("another storage");
+        };
+        let server = postgres::Server::new(&location, postgres::Options::default()).unwrap();
+        wait(server.create_tables(&TableName::ALL)).unwrap();
+        Self { server: Arc::new(server), ids: Ids::new(), url }
+    }
+}
+
+impl Subject for OnPostgres {
+    fn write(&mut self, change: &Write, now_ms: i64) -> Result<Outcome> {
+        let clock = Clock { now_ms, ids: &self.ids };
+        wait(remote::write(&self.server, change, clock)).map_err(Failure::into_error)
+    }
+
+    fn read(&mut self, question: &Read, now_ms: i64) -> Result<Outcome> {
+        wait(remote::read(&self.server, question, now_ms)).map_err(Failure::into_error)
+    }
+
+    fn read_all(&mut self, questions: &[Read], now_ms: i64) -> Vec<Result<Outcome>> {
+        let read = |question| remote::read(&self.server, question, now_ms);
+        let answers = wait(futures_util::future::join_all(questions.iter().map(read)));
+        answers.into_iter().map(|answer| answer.map_err(Failure::into_error)).collect()
+    }
+
+    fn start(&mut self, users: &[&str]) {
+        postgres_server::sql(&self.url, &start_sql(r#"TRUNCATE "user" CASCADE;"#, users));
+    }
+
+    fn set_status(&mut self, table: TableName, id: &str, status: &str) {
+        postgres_server::sql(&self.url, &status_sql(table, id, status));
+    }
+}
