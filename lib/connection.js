@@ -55,7 +55,7 @@ function closeIfIdle() {
   isOpen = false
 }
 
-/** So many replies are settled before other things on the event loop get their turn. */
+/** How many replies are settled before other things on the event loop get their turn. */
 const REPLIES_AT_ONCE = 8
 
 function fetchReplies() {
@@ -110,7 +110,7 @@ function settlePromise({ resolve, reject, result, caller, observer, parts, broke
 function publish(target, connection, url) {
   const submit = (method, number, name, passed) =>
     connection().submit(mailbox, number, name, callText(method, name, passed))
-  // What an event asks is nobody's call.
+  // An internal read, which is not observed.
   const ask = (name, passed) => request(ask, value, (number) => submit(ask, number, name, passed))
   const events = makeEvents({ connection: target, url, ask })
   const named = (name, method) => Object.defineProperty(method, 'name', constant(name))

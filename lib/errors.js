@@ -19,7 +19,7 @@ class MediaCreditsError extends Error {
 }
 Object.defineProperty(MediaCreditsError.prototype, 'name', constant('MediaCreditsError'))
 
-/** The error that a reply describes, with the stack of whoever called. */
+/** The error that a reply describes, with the caller's stack. */
 function errorAt(caller, description) {
   const error = new MediaCreditsError(description)
   const frames = String(caller.stack).split('\n').slice(1)
@@ -28,7 +28,7 @@ function errorAt(caller, description) {
   return error
 }
 
-/** As `errorAt`, of whoever called `method`. */
+/** As `errorAt`, of the caller of `method`. */
 function errorOf(method, description) {
   const caller = {}
   Error.captureStackTrace(caller, method)
@@ -57,7 +57,7 @@ function readOnlyField(method, field, reason) {
   return errorOf(method, { code: 'READ_ONLY_FIELD', message, retryable: false, details: { field } })
 }
 
-/** So many characters of what was passed are repeated in a message. */
+/** How many characters of what was passed are repeated in a message. */
 const SHOWN = 100
 
 /** The beginning of a long text. */

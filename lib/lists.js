@@ -4,7 +4,7 @@
 
 const { fieldsOf, snapshot } = require('./fields.js')
 
-/** So many rows are read at once. */
+/** How many rows are read at once. */
 const ROWS = 1000
 
 /** Makes a list of a function that reads a part of a page: `part(query, offset, rows)`. */

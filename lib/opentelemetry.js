@@ -45,7 +45,7 @@ function begin(call) {
   return (error, value, reply) => {
     const seconds = (performance.now() - started) / 1000
     const refused = error && refusal(call, error, reply)
-    // A refusal is an answer. An error is what somebody has to mend.
+    // A refusal is an answer. An error is to be mended.
     if (refused) span.setAttribute(REFUSAL, refused.code)
     else if (error) {
       attributes['error.type'] = own(error, 'code') ?? error.name

@@ -5,7 +5,7 @@
 const { fieldsOf, own, snapshot } = require('./fields.js')
 
 /**
- * Fails tasks that nobody works on any more, oldest first, `BATCH` at a time. `find` checks the query, and
+ * Fails tasks that no worker is busy with, oldest first, `BATCH` at a time. `find` checks the query, and
  * finds the next ones.
  */
 function failStuck(find, update) {
@@ -39,7 +39,7 @@ function failStuck(find, update) {
   }
 }
 
-/** Fails a task, unless somebody has touched it since it was found: then it is nothing. */
+/** Fails a task, unless it was changed since it was found: then it is nothing. */
 async function fail({ id, userId, status, updatedAt }, update, { errorMessage, refundPolicy }) {
   // If `updatedAt` holds no time, the update refuses it, and says what is there.
   const before = updatedAt instanceof Date ? new Date(updatedAt.getTime() + 1) : new Date()

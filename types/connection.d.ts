@@ -197,7 +197,7 @@ export class MediaCredits<
   /** All charges of a task, oldest first. More: {@link getMediaTaskCharges}. */
   readonly getMediaTaskCharges: (id: string) => Promise<CreditRow[]>
 
-  /** Tasks that nobody works on any more, oldest first. More: {@link findStuckMediaTasks}. */
+  /** Tasks that no worker is busy with any more, oldest first. More: {@link findStuckMediaTasks}. */
   readonly findStuckMediaTasks: (query: StuckQuery) => Promise<Task[]>
 
   /** As {@link createMediaTask}, for AI tasks. */

@@ -4,7 +4,7 @@
  * Why a call was refused or failed. `docs/errors.md` lists every code with cause and remedy.
  *
  * - The caller's fault: something is wrong with what was passed; the same call will fail again.
- * - The ledger's refusal: it looked, and said no.
+ * - The ledger's refusal: the request was valid, but a rule of the ledger rejected it.
  * - The database's trouble. Any call can reject with one of these.
  */
 export type MediaCreditsErrorCode = CallerCode | RefusalCode | DatabaseCode

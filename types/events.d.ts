@@ -8,7 +8,7 @@ export interface MediaCreditsEvents {
   charged: ChargedEvent
   /** Credits went back. */
   refunded: RefundedEvent
-  /** The ledger looked, and said no. */
+  /** A call was valid, but a rule of the ledger rejected it. */
   refused: RefusedEvent
   /** Charges brought a user's balance below a threshold. */
   'balance-low': BalanceLowEvent
@@ -73,15 +73,15 @@ export interface BalanceLowEvent {
 }
 
 /**
- * Calls `listener` whenever a call of this connection, made in this process, did this. What other connections and
- * other processes do is theirs to tell.
+ * Calls `listener` whenever a call of this connection, made in this process, did this. Only calls made
+ * through this connection emit events.
  *
  * `charged`, `refunded` and `refused` come when the database has committed, or refused, and right before the call's
  * promise settles. `balance-low` comes once each time when charges bring a user's balance from `below` or more to
  * less, a moment after the promise, because the balance is read then.
  *
  * A listener that throws, or whose promise rejects, is an unhandled rejection: neither the call nor another listener
- * notices. An event is not stored: if the process dies, nobody hears of it. `docs/observability.md` says more.
+ * notices. An event is not stored: if the process dies, it is lost. `docs/observability.md` says more.
  *
  * Throws `INVALID_ARGUMENT` for an event that there is not, a listener that is no function, or a threshold that is not
  * a whole number from 1 to 2,147,483,647.

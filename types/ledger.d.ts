@@ -26,7 +26,7 @@ import type { Diagnostics, Stats } from './stats.js'
 export function hasActiveMediaTask(userId: UserId): Promise<boolean>
 
 /**
- * Fails tasks that nobody works on any more, and refunds them, oldest first. It may run on many servers at once,
+ * Fails tasks that no worker is busy with any more, and refunds them, oldest first. It may run on many servers at once,
  * and beside a worker that finishes at the same moment: a task that was changed since it was found is left
  * alone. Run it every minute or so; it works in batches, a transaction a task.
  *
@@ -93,7 +93,7 @@ export function getCreditsCount(filter?: CreditsFilter): Promise<number>
 
 /**
  * Looks for everything that is wrong with the ledger, and changes nothing: what the TypeScript models left behind, or
- * anybody else who writes to the tables. A ledger that this package alone writes has no findings.
+ * anything else that writes to the tables. A ledger that this package alone writes has no findings.
  *
  * It reads some users at a time, each from one snapshot, so it takes little memory, and the app goes on meanwhile. It
  * looks at nothing after the loop is left.
@@ -153,7 +153,7 @@ export function getDiagnostics(): Promise<Diagnostics>
  * A snapshot of what the engine of this database has counted in this process, whichever of its connections was used:
  * calls by outcome, the queue, batches, commits, waits and retries. `docs/observability.md` says what to watch.
  *
- * It waits for nobody, neither for the queue nor for the database, and opens nothing: it answers at once when all else
+ * It waits neither for the queue nor for the database, and opens nothing: it answers at once when all else
  * is stuck, and with zeros before the first call. Counting costs a call well below a microsecond.
  *
  * @example

@@ -164,7 +164,7 @@ export function settleMediaTask(
 export function getMediaTaskCharges(id: string): Promise<Credit[]>
 
 /**
- * Tasks that nobody works on any more: in a state in which somebody should, and not changed for `olderThanMs`.
+ * Tasks that no worker is busy with any more: in a state in which one should be, and not changed for `olderThanMs`.
  * Oldest first; those with a `deletedAt` too, since their credits are still taken.
  */
 export function findStuckMediaTasks(query: StuckQuery): Promise<MediaTask[]>

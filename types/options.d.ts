@@ -119,7 +119,7 @@ export interface BatchOptions extends ReplayOptions {
 export interface TaskGuards {
   /** The task is in this state, or in one of these. */
   ifStatus?: string | readonly string[] | null | undefined
-  /** Nobody has changed the task since: its `updatedAt` is earlier than this. */
+  /** The task was not changed since: its `updatedAt` is earlier than this. */
   ifUpdatedBefore?: Date | null | undefined
 }
 
@@ -127,7 +127,7 @@ export interface TaskGuards {
  * Where refunded credits go.
  *
  * - `'source'`, the default: back to the grants they came from, even to one that has expired since, where
- *   nobody can spend them. The app does so.
+ *   they can't be spent. The app does so.
  * - `{ regrantDays: 30 }`: as above, and as many as can't be spent there come as a new grant that lives so many
  *   days, 1 to 36,500.
  */
@@ -166,11 +166,11 @@ export interface StepCharge extends OwnChargeColumns {
 
 /** Which tasks are stuck. */
 export interface StuckQuery {
-  /** Nobody has changed them for so many milliseconds: longer than your slowest worker is ever silent. */
+  /** They were not changed for so many milliseconds: longer than your slowest worker is ever silent. */
   olderThanMs: number
   /** In these states, at most 1000; by default all in which a worker should be busy with a task. */
   statuses?: readonly string[] | undefined
-  /** At most so many, 1 to 1000, 100 by default. */
+  /** Maximum number of tasks: 1 to 1000, default 100. */
   limit?: number | undefined
 }
 
@@ -178,7 +178,7 @@ export interface StuckQuery {
 export interface FailStuckQuery extends Omit<StuckQuery, 'limit'>, RefundOptions {
   /** What the tasks' `errorMessage` says from then on. AI tasks have no such column: leave it out. */
   errorMessage?: string | undefined
-  /** At most so many, 1 to 1000, which is the default. */
+  /** Maximum number of tasks: 1 to 1000, default 1000. */
   limit?: number | undefined
 }
 
@@ -312,7 +312,7 @@ export interface StatementQuery {
 export interface AuditQuery {
   /** Without it, those of all users. */
   userId?: UserId | undefined
-  /** At most so many findings. By default all. */
+  /** Maximum number of findings. By default all. */
   limit?: number | undefined
   /** Called now and then with how far the audit is. */
   onProgress?: ((progress: AuditProgress) => void) | undefined

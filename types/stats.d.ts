@@ -71,8 +71,8 @@ export interface CommonStats {
   /** When the engine was started: by the first call of the first connection. */
   startedAt: Date
   /**
-   * What came of the calls, by the functions' names; those that nobody has called are not there. Calls that are wrong
-   * by themselves are counted too. Not counted: `stats`, `close`, `on`, `once`, `off`, and what nobody could carry out (a URL
+   * What came of the calls, by the functions' names; those that were not called are not there. Calls that are wrong
+   * by themselves are counted too. Not counted: `stats`, `close`, `on`, `once`, `off`, and what could not be carried out (a URL
    * that is no use, a connection that is closed).
    *
    * A function that is made of others counts as those: `createMediaTasks` without `atomic` as so many
@@ -119,7 +119,7 @@ export interface PostgresStats extends CommonStats {
   connections: {
     /** Those of this process's pool now. */
     open: number
-    /** How many of them nobody uses. */
+    /** How many of them are not in use. */
     idle: number
     /** How many transactions wait for one. */
     waiting: number
@@ -154,7 +154,7 @@ export interface OperationStats {
 
 /** Requests in front of a database. */
 export interface QueueStats {
-  /** How many wait now for somebody to work on them. */
+  /** How many wait now. */
   queued: number
   /** The most that ever waited. */
   mostQueued: number

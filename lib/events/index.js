@@ -1,6 +1,6 @@
 'use strict'
 
-/** A connection's events: what its calls have done to the ledger, told to whoever listens. */
+/** A connection's events: what its calls have done to the ledger, told to listeners. */
 
 const { EventEmitter } = require('node:events')
 const { invalidArgument } = require('../errors.js')
@@ -20,7 +20,7 @@ const systemOf = (url) => (/^postgres(ql)?:/i.test(url) ? 'postgresql' : 'sqlite
 /**
  * The functions `on`, `once` and `off` of a connection, and `observed`, which says of each call what is to be told of
  * its end. `connection` is what the app holds, `url` what it was given, and `ask` asks it something
- * that nobody observes.
+ * unobserved.
  */
 function makeEvents({ connection, url, ask }) {
   const emitter = new EventEmitter()
@@ -51,7 +51,7 @@ function makeEvents({ connection, url, ask }) {
     }
   }
 
-  /** What is to be told of the end of a call; nothing, and at no cost, if nobody observes it. */
+  /** What is to be told of the end of a call; nothing, and at no cost, without observers. */
   function observed(operation, passed) {
     if (listeners === 0 && observers.size === 0) return undefined
     const call = { connection, system: systemOf(url ?? own(process.env, 'DATABASE_URL')), operation, passed }

@@ -8,11 +8,11 @@
  * a call may still be answered that was in the balance, and all that was taken meanwhile is added up. Users are
  * forgotten when that is over, so there are never more of them than calls on their way.
  *
- * A call on its way may also have given credits back, so that less was there before than it seems. Whose they are is
- * not known yet: the balance is read again when it is answered.
+ * A call on its way may also have given credits back, so that less was there before than it seems. Which user's
+ * they are is not known yet: the balance is read again when it is answered.
  */
 
-/** So often at the most. There may always be such a call of somebody else. */
+/** How often at the most: another user's calls may go on for ever. */
 const MOST_LOOKS = 10
 
 class LowBalances {
@@ -27,7 +27,7 @@ class LowBalances {
   /** Who waits until all calls up to a number are answered. */
   #waiting = []
 
-  /** `thresholds()` are those that somebody wants to hear of; `tell` is called with what happened. */
+  /** `thresholds()` are those that have listeners; `tell` is called with what happened. */
   constructor({ readBalance, thresholds, tell }) {
     this.#readBalance = readBalance
     this.#thresholds = thresholds

@@ -8,7 +8,7 @@
 const { own } = require('../fields.js')
 const { operations } = require('../operations.js')
 
-/** Those who observe the calls of all connections: functions that take a call and may return what to do at its end. */
+/** Observers of the calls of all connections: functions that take a call and may return what to do at its end. */
 const observers = new Set()
 
 /**

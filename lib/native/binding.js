@@ -64,7 +64,7 @@ function notFound(name) {
   return `finds no binary for ${name}: ${whyNotInstalled(name)}`
 }
 
-/** What the system's loader says, in the words of whoever installs packages if it is one of the usual things. */
+/** What the system's loader says, in the words of package managers if it is one of the usual things. */
 function notLoaded(name, { message }) {
   const [said] = message.split(/\r?\n/)
   const [, newer] = said.match(/version `GLIBC_([\d.]+)' not found/) ?? []

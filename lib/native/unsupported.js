@@ -2,8 +2,8 @@
 
 /**
  * Stands in for the package where there is no Node: in the browser and in Edge runtimes. It throws when it
- * is imported, and not at the first call: whoever bundled it by mistake sees that at the first try, and
- * not on the day when somebody pays. `unsupported.mjs` does the same for `import`.
+ * is imported, and not at the first call: a mistake in bundling shows at the first try, and not on the day when a
+ * user pays. `unsupported.mjs` does the same for `import`.
  */
 
 // By this, bundlers know that it is CommonJS.

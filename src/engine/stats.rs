@@ -17,7 +17,7 @@ use crate::histogram::{Histogram, durations};
 /// No package has more functions.
 pub const MOST_FUNCTIONS: usize = 64;
 
-/// A function of whoever uses the engine, whose calls are counted under its name.
+/// A function of the package, whose calls are counted under its name.
 #[derive(Debug, Clone, Copy)]
 pub struct Function {
     /// Its place among all, below [`MOST_FUNCTIONS`].

@@ -95,7 +95,7 @@ fn read_count(name: &str, value: Option<Value>, default: u32, most: u32) -> Resu
     })
 }
 
-/// So many stuck tasks are found, or failed, with one call.
+/// The most stuck tasks that are found, or failed, with one call.
 const MOST_STUCK: u32 = 1000;
 
 pub(super) fn read_stuck(kind: TaskKind, arguments: &mut Arguments) -> Result<StuckFilter> {
@@ -192,7 +192,7 @@ pub(super) fn read_audit(arguments: &mut Arguments) -> Result<Read> {
     };
     let range = match query.get("userId") {
         None => UserRange::Next { after, users: USERS },
-        // Null is not all: a missing session's user must not see everybody's books.
+        // Null is not all: a missing session's user must not see all users' books.
         user_id => UserRange::User(check_id("userId", user_id)?),
     };
     Ok(Read::Audit(range))
@@ -240,7 +240,7 @@ pub(super) fn read_repair(arguments: &mut Arguments) -> Result<Operation> {
     })
 }
 
-/// A user in whose books an audit has found something: whatever the id is like, it is somebody's.
+/// A user in whose books an audit has found something: whatever the id is like, it is a user's.
 fn read_user_id(passed: Argument) -> Option<String> {
     match passed {
         Argument::Value(Value::Text(user_id)) => Some(user_id),
