@@ -38,7 +38,9 @@ function evaluate(source, env = {}) {
 
 /** What `submitter.js` was told is done and is not in the database: nothing may be missing. */
 async function missing(database, lines) {
-  const rows = await database.sql('SELECT id, status, credit_id FROM media_tasks')
+  const rows = await database.sql(
+    'SELECT id, status, credit_id FROM media_tasks UNION ALL SELECT id, status, credit_id FROM ai_task',
+  )
   const tasks = new Map(rows.map((row) => [row.id, row]))
   const credits = await database.sql('SELECT id, transaction_no, credits, status FROM credit')
   const charges = new Map(credits.map((row) => [row.id, row]))

@@ -2,8 +2,9 @@
 
 /**
  * A process that submits tasks until it is told to stop or killed, and says on its standard output
- * what it was told is done: `created <id>`, `failed <id>`, `refused <code>`. If the prefix begins with `life`,
- * each task goes through its life: `created`, `charged` for a step, `settled`; and a charge by itself is `refunded`.
+ * what it was told is done: `created <id>`, `failed <id>`, `refused <code>`. The prefix says of what kind they are: with
+ * `life` each task goes through its life, `created`, `charged` for a step, `settled`, and a charge by itself is
+ * `refunded`; with `ai` they are AI tasks; with `batch` three are made together, `<id>`, `<id>+1` and `<id>+2`.
  *
  * node submitter.js <url> <user> <prefix> <callers> <tasks each> [<users> [<linger ms> [<bytes>]]]
  *
@@ -30,16 +31,50 @@ function nextUser() {
   return users === undefined ? user : `${user}${(submitted++ * STRIDE) % Number(users)}`
 }
 
+const KINDS = {
+  async life(id, userId) {
+    await KINDS.media(id, userId)
+    await live({ id, userId })
+  },
+  async ai(id, userId) {
+    const kind = {
+      mediaType: 'image',
+      provider: 'replicate',
+      model: 'flux',
+      prompt: 'a cat',
+      status: 'pending',
+    }
+    const task = { id, userId, ...kind, scene: 'text-to-image', costCredits: 1 }
+    await credits.createAITask(task, { replay: true })
+    say(`created ${id}`)
+  },
+  async batch(id, userId) {
+    const items = [id, `${id}+1`, `${id}+2`].map((id) => ({ task: mediaTask(id, userId), costCredits: 1 }))
+    await credits.createMediaTasks(items, { atomic: true, replay: true })
+    for (const { task } of items) say(`created ${task.id}`)
+  },
+  async media(id, userId) {
+    await credits.createMediaTask(mediaTask(id, userId), 1, { replay: true })
+    say(`created ${id}`)
+  },
+}
+
+const mediaTask = (id, userId) => ({
+  id,
+  userId,
+  platform: 'youtube',
+  videoUrl: 'https://youtu.be/x',
+  subtitleRaw,
+})
+
+const kind = Object.keys(KINDS).find((kind) => prefix.startsWith(kind)) ?? 'media'
+const fail = kind === 'ai' ? credits.updateAITaskById : credits.updateMediaTaskById
+
 async function submit(id) {
   try {
-    const userId = nextUser()
-    const task = { id, userId, platform: 'youtube', videoUrl: 'https://youtu.be/x', subtitleRaw }
-    await credits.createMediaTask(task, 1, { replay: true })
-    say(`created ${id}`)
-    const lives = prefix.startsWith('life')
-    if (lives) await live(task)
-    if (id.endsWith(lives ? '0' : '3')) {
-      await credits.updateMediaTaskById(id, { status: 'failed' })
+    await KINDS[kind](id, nextUser())
+    if (id.endsWith(kind === 'media' ? '3' : '0')) {
+      await fail(id, { status: 'failed' })
       say(`failed ${id}`)
     }
   } catch (error) {

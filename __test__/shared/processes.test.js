@@ -7,7 +7,7 @@ const { byStorage } = require('../helpers/storage')
 
 useDisk()
 
-const ROUNDS = 6
+const ROUNDS = 3
 const PROCESSES = 3
 
 /** PostgreSQL's own process was not killed. */
@@ -18,6 +18,8 @@ async function isWhole(database) {
 test.each([
   ['tasks', ''],
   ['tasks through their life', 'life-'],
+  ['AI tasks', 'ai-'],
+  ['atomic batches', 'batch-'],
 ])(
   'kill -9 of processes that write %s loses nothing that they were told, and leaves nothing half done',
   async (_, prefix) => {
@@ -42,10 +44,49 @@ test.each([
     const count = (what) => told.filter((line) => line.startsWith(what)).length
     expect(count('created')).toBeGreaterThan(ROUNDS * PROCESSES * 15)
     expect(count('failed')).toBeGreaterThan(0)
-    if (prefix) expect(count('refunded')).toBeGreaterThan(ROUNDS * PROCESSES)
+    if (prefix === 'batch-') expect(await torn(database)).toEqual([])
+    if (prefix === 'life-') expect(count('refunded')).toBeGreaterThan(ROUNDS * PROCESSES)
     await byStorage({ sqlite: isWhole, postgres: () => {} })(database)
   },
 )
+
+/** The batches of three of which some were written, and others were not. */
+async function torn(database) {
+  const ids = (await database.sql('SELECT id FROM media_tasks')).map(({ id }) => id.split('+')[0])
+  const batches = new Map()
+  for (const id of ids) batches.set(id, (batches.get(id) ?? 0) + 1)
+  return [...batches].filter(([, size]) => size !== 3)
+}
+
+test('kill -9 of processes that fail tasks and grant their credits anew grants each charge once', async () => {
+  const TASKS = 240
+  const database = await TestDatabase.fresh()
+  await database.user('u', 2 * TASKS)
+  const ids = Array.from({ length: TASKS }, (_, at) => `t${at}`)
+  await Promise.all(ids.map((id) => database.credits.createMediaTask(task(id, 'u'), 2)))
+  await database.sql(`UPDATE credit SET status = 'expired' WHERE transaction_type = 'grant'`)
+  const told = new Set()
+  for (let round = 0; round < 3; round++) {
+    const running = [0, 1, 2].map((at) => {
+      // The last one is not killed in the last round, and finishes what the others began.
+      let replies = round === 2 && at === 2 ? Infinity : 15 + 20 * at + 11 * round
+      const kill = (_, child) => --replies === 0 && child.kill('SIGKILL')
+      return start('failer.js', [database.url, at, 8, JSON.stringify(ids)], kill)
+    })
+    for (const { lines } of await Promise.all(running.map(({ ended }) => ended))) {
+      for (const line of lines) told.add(line)
+    }
+    const done = await database.sql(`SELECT id FROM media_tasks WHERE status = 'failed'`)
+    const failed = new Set(done.map(({ id }) => `failed ${id}`))
+    expect([...told].filter((line) => !failed.has(line))).toEqual([])
+    const [{ grants, granted }] = await database.sql(
+      `SELECT count(*) AS grants, sum(credits) AS granted FROM credit WHERE description = 'Refund of expired credits'`,
+    )
+    expect([Number(grants), Number(granted)]).toEqual([failed.size, 2 * failed.size])
+    expect(await violations(database)).toEqual([])
+  }
+  expect(await database.credits.getRemainingCredits('u')).toBe(2 * TASKS)
+})
 
 test('several processes submit at once: each credit is spent once', async () => {
   const database = await TestDatabase.fresh()
