@@ -1,6 +1,6 @@
 'use strict'
 
-/** What apps get of this package. No rule of the ledger is in these modules: they pass calls on. */
+/** What apps get of this package. These modules pass calls on: what the ledger does is decided in src/domain/. */
 
 const { grantsFor, ...models } = require('./app-models.js')
 const { newConnection, publish } = require('./connection.js')
