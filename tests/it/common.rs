@@ -1,13 +1,16 @@
 //! What the storage and engine tests share.
 
+use std::future::Future;
+use std::pin::pin;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use media_credits::domain::charge::ChargeRequest;
 use media_credits::domain::grant::NewGrant;
 use media_credits::domain::options::RefundPolicy;
 use media_credits::domain::plan::{Plan, Verb};
-use media_credits::domain::table::TableName;
+use media_credits::domain::table::TableName::{self, User};
 use media_credits::domain::table::TaskKind::Media;
 use media_credits::domain::task::{NewTask, TaskPatch};
 use media_credits::domain::value::{Fields, Value};
@@ -15,7 +18,9 @@ use media_credits::engine::local::write;
 use media_credits::engine::sqlite::Connection;
 use media_credits::engine::{Charging, Clock, Ids, Operation, Outcome, Reply, Write};
 use media_credits::error::Result;
+use media_credits::storage::failure::Failure;
 use media_credits::storage::sqlite::{Database, Options, Place};
+use media_credits::storage::store::Store;
 use media_credits::storage::times::TimestampUnit;
 use media_credits::storage::{Filter, Row};
 
@@ -37,12 +42,31 @@ pub(crate) fn ledger(users: &[&str], timestamp_unit: Option<TimestampUnit>) -> R
     Ok(database)
 }
 
-pub(crate) fn add_user(ledger: &mut Database, id: &str) -> Result<()> {
+pub(crate) fn add_user(store: &mut impl Store, id: &str) -> Result<()> {
     let email = format!("{id}@example.test");
     let row = [("id", text(id)), ("name", text(id)), ("email", text(&email))];
-    let mut plan = Plan::new(id, TableName::User, id);
-    plan.push(TableName::User, Verb::Insert, id, fields(&row));
-    ledger.apply(&plan, 0)
+    change_row(store, User, Verb::Insert, id, &row)
+}
+
+/// Writes a row that no request of the engine writes so.
+pub(crate) fn change_row(
+    store: &mut impl Store,
+    table: TableName,
+    verb: Verb,
+    id: &str,
+    row: &[(&str, Value)],
+) -> Result<()> {
+    let mut plan = Plan::new(id, table, id);
+    plan.push(table, verb, id, fields(row));
+    ready(store.write(&[&plan], 0)).map(drop).map_err(Failure::into_error)
+}
+
+/// What a store that waits for nothing answers.
+pub(crate) fn ready<T>(answer: impl Future<Output = T>) -> T {
+    match pin!(answer).poll(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(answer) => answer,
+        Poll::Pending => panic!("it waits"),
+    }
 }
 
 pub(crate) fn grant(user: &str, credits: i64, expires_at_ms: Option<i64>) -> Write {
@@ -101,7 +125,7 @@ pub(crate) fn update_task_with(
 }
 
 /// Makes one change at a time of the test's choice.
-pub(crate) fn apply(ledger: &mut Database, change: &Write, now_ms: i64) -> Result<Outcome> {
+pub(crate) fn apply(ledger: &mut impl Store, change: &Write, now_ms: i64) -> Result<Outcome> {
     write(ledger, change, Clock { now_ms, ids: &Ids::new() })
 }
 
@@ -138,6 +162,17 @@ pub(crate) fn number(row: &Row, key: &str) -> i64 {
     match column(row, key) {
         Value::Integer(number) => *number,
         other => panic!("{key} is {other:?}"),
+    }
+}
+
+pub(crate) fn is_active(row: &Row) -> bool {
+    row.text("status") == Some("active")
+}
+
+pub(crate) fn time(row: &Row, key: &str) -> Option<i64> {
+    match row.get(key)? {
+        Value::TimeMs(time_ms) => Some(*time_ms),
+        _ => None,
     }
 }
 

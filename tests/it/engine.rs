@@ -6,13 +6,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::channel;
 use std::time::Duration;
 
-use media_credits::domain::credits::Credits;
-use media_credits::domain::options::RefundPolicy;
-use media_credits::domain::settle::Settlement;
 use media_credits::domain::table::TableName;
-use media_credits::domain::value::{Fields, Value};
 use media_credits::engine::sqlite::{Connection, Settings};
-use media_credits::engine::{Operation, Outcome, Read, UserRead, Write};
+use media_credits::engine::{Operation, Outcome, Read, UserRead};
 use media_credits::error::Error;
 use media_credits::storage::location::Place;
 use media_credits::storage::sqlite::Durability;
@@ -86,33 +82,6 @@ fn a_request_that_fails_half_way_leaves_its_neighbours_alone() {
         }
     }
     assert_eq!(balance(&connection), 1000 - 36 * 10);
-    close(connection);
-}
-
-/// An app's owner gives "all there is", more than once.
-#[test]
-fn numbers_that_no_sum_holds_are_no_panic() {
-    let folder = tempfile::tempdir().unwrap();
-    let connection = database(folder.path(), 5, Settings::default());
-    let raw = Raw::open(folder.path().join("local.db")).unwrap();
-    for (id, kind, credits) in
-        [("g", "grant", i64::MAX), ("h", "grant", i64::MAX), ("c", "consume", i64::MIN)]
-    {
-        let sql = "INSERT INTO credit (id, user_id, transaction_no, transaction_type, credits,
-                                       remaining_credits, status, consumed_detail)
-                   VALUES (?1, 'u', ?1, ?2, ?3, max(?3, 0), 'active', '[]')";
-        raw.execute(sql, rusqlite::params![id, kind, credits]).unwrap();
-    }
-    let refund = Settlement::of_charge("c".into(), None, &Fields::default(), RefundPolicy::Source);
-    let amount = Credits::parse("credits", Some(&Value::Integer(10))).unwrap();
-    let operations = [
-        Operation::Write(consume("u", 10)),
-        Operation::Write(Write::Settle(refund.unwrap())),
-        Operation::Read(Read::OfUser("u".into(), UserRead::Quote(amount))),
-    ];
-    for operation in operations {
-        run(&connection, operation).unwrap();
-    }
     close(connection);
 }
 

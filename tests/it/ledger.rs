@@ -1,21 +1,28 @@
-//! Any sequence of grants, charges, tasks, failures and passing time leaves the ledger whole, and
+//! On memory and on SQLite: any sequence of grants, charges, tasks, failures and passing time leaves the ledger whole, and
 //! does what a naive model of it does.
 
 use std::collections::BTreeMap;
 
-use crate::common::{
-    apply, column, consume, create_task, credits_of, draws_of, grant, ledger, number, row, text,
-    update_task,
-};
+use media_credits::domain::credits::Credits;
+use media_credits::domain::options::RefundPolicy;
+use media_credits::domain::plan::Verb;
 use media_credits::domain::refund::Refund;
-use media_credits::domain::value::Value;
+use media_credits::domain::settle::Settlement;
+use media_credits::domain::table::TableName;
+use media_credits::domain::value::{Fields, Value};
 use media_credits::engine::local::read;
-use media_credits::engine::{Outcome, Read, UserRead};
+use media_credits::engine::{Outcome, Read, UserRead, Write};
 use media_credits::error::Error;
-use media_credits::storage::sqlite::Database;
+use media_credits::storage::store::{LoadFacts, Store};
 use media_credits::storage::times::TimestampUnit;
 use media_credits::storage::{Page, Row};
 use proptest::prelude::*;
+
+use crate::common::{
+    add_user, apply, change_row, column, consume, create_task, credits_of, draws_of, grant, ledger,
+    number, row, text, update_task,
+};
+use crate::memory::Memory;
 
 const USERS: [&str; 2] = ["ada", "bob"];
 /// Times are whole seconds, so that both units hold them.
@@ -128,20 +135,20 @@ impl Model {
     }
 }
 
-fn rows(database: &mut Database, user: usize) -> Vec<Row> {
+fn rows(store: &mut impl Store, user: usize) -> Vec<Row> {
     let list = Read::List(credits_of(USERS[user]), Page::whole(1, 1000));
-    match read(database, &list, 0).unwrap() {
+    match read(store, &list, 0).unwrap() {
         Outcome::Rows(rows) => rows,
         other => panic!("{other:?} has no rows"),
     }
 }
 
-fn check_invariants(database: &mut Database, model: &Model) {
+fn check_invariants(store: &mut impl Store, model: &Model) {
     for (user, name) in USERS.iter().enumerate() {
         let mut left_grants = 0;
         let mut drawn = 0;
         let mut remaining = BTreeMap::new();
-        for row in rows(database, user) {
+        for row in rows(store, user) {
             if row.text("transactionType") == Some("grant") {
                 let (credits, rest) = (number(&row, "credits"), number(&row, "remainingCredits"));
                 assert!((0..=credits).contains(&rest), "{rest} left of {credits}");
@@ -158,7 +165,7 @@ fn check_invariants(database: &mut Database, model: &Model) {
             model.grants[user].iter().map(|(key, rest)| (key.3.clone(), *rest)).collect();
         assert_eq!(remaining, expected, "what is left of the grants of {name}");
         let balance =
-            read(database, &Read::OfUser(name.to_string(), UserRead::BalanceTotal), model.now_ms)
+            read(store, &Read::OfUser(name.to_string(), UserRead::BalanceTotal), model.now_ms)
                 .unwrap();
         assert!(matches!(balance, Outcome::Number(number) if number == model.balance(user)));
     }
@@ -182,25 +189,25 @@ fn expected_draws(draws: &[(DrawOrder, i64)]) -> Vec<(String, i64)> {
     draws.iter().map(|(key, credits)| (key.3.clone(), *credits)).collect()
 }
 
-fn find_charge(database: &mut Database, user: usize, id: &str) -> Row {
-    rows(database, user).into_iter().find(|row| row.text("id") == Some(id)).expect("the charge")
+fn find_charge(store: &mut impl Store, user: usize, id: &str) -> Row {
+    rows(store, user).into_iter().find(|row| row.text("id") == Some(id)).expect("the charge")
 }
 
-fn take(database: &mut Database, model: &mut Model, step: &Step) {
+fn take(store: &mut impl Store, model: &mut Model, step: &Step) {
     let now_ms = model.now_ms;
     match *step {
         Step::Wait { ticks } => model.now_ms += ticks * TICK_MS,
         Step::Grant { user, credits, lives_ticks } => {
             let expires_at_ms = lives_ticks.map(|ticks| now_ms + ticks * TICK_MS);
             let made =
-                row(apply(database, &grant(USERS[user], credits, expires_at_ms), now_ms).unwrap());
+                row(apply(store, &grant(USERS[user], credits, expires_at_ms), now_ms).unwrap());
             let id = made.text("id").unwrap().to_owned();
             let key = (expires_at_ms.is_none(), expires_at_ms.unwrap_or(0), now_ms, id);
             model.grants[user].insert(key, credits);
         }
         Step::Consume { user, credits } => {
             let expected = model.charge(user, credits);
-            let outcome = apply(database, &consume(USERS[user], credits), now_ms);
+            let outcome = apply(store, &consume(USERS[user], credits), now_ms);
             if let Some(charge) = check_charge(outcome, &expected) {
                 assert_eq!(draws_of(&charge), expected_draws(&expected.unwrap()));
             }
@@ -208,13 +215,13 @@ fn take(database: &mut Database, model: &mut Model, step: &Step) {
         Step::Task { user, cost } => {
             let id = model.tasks.len().to_string();
             let expected = if cost == 0 { Ok(Vec::new()) } else { model.charge(user, cost) };
-            let outcome = apply(database, &create_task(&id, USERS[user], cost), now_ms);
+            let outcome = apply(store, &create_task(&id, USERS[user], cost), now_ms);
             let Some(task) = check_charge(outcome, &expected) else { return };
             let draws = expected.unwrap();
             match column(&task, "creditId") {
                 Value::Null => assert_eq!(cost, 0),
                 credit_id => {
-                    let charge = find_charge(database, user, credit_id.as_text().unwrap());
+                    let charge = find_charge(store, user, credit_id.as_text().unwrap());
                     assert_eq!(draws_of(&charge), expected_draws(&draws));
                 }
             }
@@ -225,33 +232,33 @@ fn take(database: &mut Database, model: &mut Model, step: &Step) {
             let draws = std::mem::take(&mut model.tasks[at].draws);
             let expected = model.refund(model.tasks[at].user, &draws);
             let patch = [("status", text("failed")), ("progress", Value::Integer(0))];
-            fail(database, at, &patch, now_ms, expected);
+            fail(store, at, &patch, now_ms, expected);
         }
         Step::FailedTranslation { task, credits } => {
             let Some(at) = task.checked_rem(model.tasks.len()) else { return };
             let user = model.tasks[at].user;
             let expected = model.charge(user, credits);
-            let outcome = apply(database, &consume(USERS[user], credits), now_ms);
+            let outcome = apply(store, &consume(USERS[user], credits), now_ms);
             let Some(charge) = check_charge(outcome, &expected) else { return };
             let credit_id = ("creditId", column(&charge, "id").clone());
             let patch = [("status", text("translating")), credit_id.clone()];
-            apply(database, &update_task(&at.to_string(), &patch), now_ms).unwrap();
+            apply(store, &update_task(&at.to_string(), &patch), now_ms).unwrap();
             // The extraction's charge is not this task's any more: it stays.
             model.tasks[at].draws.clear();
             let expected = model.refund(user, &expected.unwrap());
-            fail(database, at, &[("status", text("failed")), credit_id], now_ms, expected);
+            fail(store, at, &[("status", text("failed")), credit_id], now_ms, expected);
         }
     }
 }
 
 fn fail(
-    database: &mut Database,
+    store: &mut impl Store,
     task: usize,
     patch: &[(&str, Value)],
     now_ms: i64,
     expected: Refund,
 ) {
-    match apply(database, &update_task(&task.to_string(), patch), now_ms).unwrap() {
+    match apply(store, &update_task(&task.to_string(), patch), now_ms).unwrap() {
         Outcome::Updated(_, refund) => assert_eq!(refund, Some(expected)),
         other => panic!("{other:?}"),
     }
@@ -267,10 +274,52 @@ proptest! {
     ) {
         let unit = if seconds { TimestampUnit::Seconds } else { TimestampUnit::Milliseconds };
         let mut database = ledger(&USERS, Some(unit)).unwrap();
-        let mut model = Model { now_ms: START_MS, ..Model::default() };
-        for step in &steps {
-            take(&mut database, &mut model, step);
-            check_invariants(&mut database, &model);
-        }
+        take_all(&mut database, &steps);
+        let mut memory = Memory::new(database.schema().unwrap());
+        USERS.iter().for_each(|user| add_user(&mut memory, user).unwrap());
+        take_all(&mut memory, &steps);
     }
+}
+
+fn take_all(store: &mut impl Store, steps: &[Step]) {
+    let mut model = Model { now_ms: START_MS, ..Model::default() };
+    for step in steps {
+        take(store, &mut model, step);
+        check_invariants(store, &model);
+    }
+}
+
+/// An app's owner gives "all there is", more than once.
+#[test]
+fn numbers_that_no_sum_holds_are_no_panic() {
+    let mut database = ledger(&["u"], None).unwrap();
+    let mut memory = Memory::new(database.schema().unwrap());
+    add_user(&mut memory, "u").unwrap();
+    charge_from_all_there_is(&mut database);
+    charge_from_all_there_is(&mut memory);
+}
+
+fn charge_from_all_there_is(store: &mut impl Store) {
+    for (id, kind, credits) in
+        [("g", "grant", i64::MAX), ("h", "grant", i64::MAX), ("c", "consume", i64::MIN)]
+    {
+        let row = [
+            ("id", text(id)),
+            ("userId", text("u")),
+            ("transactionNo", text(id)),
+            ("transactionType", text(kind)),
+            ("credits", Value::Integer(credits)),
+            ("remainingCredits", Value::Integer(credits.max(0))),
+            ("status", text("active")),
+            ("consumedDetail", text("[]")),
+        ];
+        change_row(store, TableName::Credit, Verb::Insert, id, &row).unwrap();
+    }
+    let refund = Settlement::of_charge("c".into(), None, &Fields::default(), RefundPolicy::Source);
+    let amount = Credits::parse("credits", Some(&Value::Integer(10))).unwrap();
+    apply(store, &consume("u", 10), START_MS).unwrap();
+    apply(store, &Write::Settle(refund.unwrap()), START_MS).unwrap();
+    let quote = Read::OfUser("u".into(), UserRead::Quote(amount));
+    let Outcome::Quote(quote) = read(store, &quote, START_MS).unwrap() else { panic!("no quote") };
+    assert_eq!(quote.available, i64::MAX);
 }

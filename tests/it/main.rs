@@ -6,7 +6,6 @@ mod arrows;
 mod common;
 mod engine;
 mod ledger;
-#[cfg(feature = "postgres")]
 mod memory;
 #[cfg(feature = "postgres")]
 mod pool;

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use media_credits::domain::audit::Owners;
 use media_credits::domain::books::{RowId, TaskEntry, Times};
 use media_credits::domain::charge::{Charge, ChargeFacts};
+use media_credits::domain::column::in_form;
 use media_credits::domain::grant::{Grant, GrantFacts, NewGrant};
 use media_credits::domain::plan::{Plan, RowChange, Verb};
 use media_credits::domain::refund::Refundable;
@@ -16,66 +17,50 @@ use media_credits::domain::value::Value;
 use media_credits::error::{Error, Result};
 use media_credits::storage::books::{BooksPage, CreditEntry, UserRange};
 use media_credits::storage::failure::Answer;
-use media_credits::storage::schema::{Column, Kind, Schema};
+use media_credits::storage::schema::{Column, Kind, Schema, camel_case};
 use media_credits::storage::store::{
     Facts, FoundTask, LoadFacts, ReadBooks, Views, Wanted, WantedTask, WritePlans, Written,
 };
 use media_credits::storage::{Filter, Page, Row, StuckFilter, Window};
 
-const KINDS: [TaskKind; 2] = [TaskKind::Media, TaskKind::Ai];
+use crate::common::{is_active, time};
 
-/// Rows by their ids.
-type Rows = BTreeMap<String, Row>;
-
-/// Tables in memory, declared as the app declares them.
+/// Tables in memory, declared as the app declares them: rows by their ids.
 pub(crate) struct Memory {
     schema: Schema,
-    tables: HashMap<TableName, Rows>,
+    tables: HashMap<TableName, BTreeMap<String, Row>>,
 }
 
 impl Memory {
     pub(crate) fn new(schema: &Schema) -> Self {
-        let tables = TableName::ALL.into_iter().map(|table| (table, Rows::new())).collect();
+        let tables = TableName::ALL.into_iter().map(|table| (table, BTreeMap::new())).collect();
         Self { schema: schema.clone(), tables }
     }
 
-    pub(crate) fn add_user(&mut self, id: &str) {
-        let text = |value: &str| Value::Text(value.to_owned());
-        let fields = [("id", text(id)), ("name", text(id)), ("email", text(id))];
-        let mut plan = Plan::new(id, User, id);
-        plan.push(User, Verb::Insert, id, fields.into_iter().collect());
-        self.apply(&plan, 0).expect("a user");
+    fn of_user(&self, table: TableName, user_id: &str) -> impl Iterator<Item = &Row> {
+        self.tables[&table].values().filter(move |row| row.text("userId") == Some(user_id))
     }
 
-    /// The app's own code changes a status.
-    pub(crate) fn set_status(&mut self, table: TableName, id: &str, status: &str) {
-        let row = self.tables.get_mut(&table).and_then(|rows| rows.get_mut(id));
-        set(row.expect("a row"), "status", Value::Text(status.to_owned()));
+    fn row(&self, table: TableName, id: &str) -> Option<&Row> {
+        self.tables[&table].get(id)
     }
 
-    fn rows(&self, table: TableName) -> impl Iterator<Item = &Row> {
-        self.tables[&table].values()
+    fn row_mut(&mut self, table: TableName, id: &str) -> Option<&mut Row> {
+        self.tables.get_mut(&table)?.get_mut(id)
     }
 
-    fn of_user(&self, table: TableName, user_id: &str) -> Vec<&Row> {
-        self.rows(table).filter(|row| row.text("userId") == Some(user_id)).collect()
+    fn has_number(&self, number: Option<&str>) -> bool {
+        number.is_some()
+            && self.tables[&Credit].values().any(|row| row.text("transactionNo") == number)
     }
 
-    fn has(&self, table: TableName, id: &str) -> bool {
-        self.tables[&table].contains_key(id)
-    }
-
-    fn has_number(&self, number: &str) -> bool {
-        self.rows(Credit).any(|row| row.text("transactionNo") == Some(number))
-    }
-
-    fn charge(&self, id: &str) -> Option<Charge> {
-        let row = self.tables[&Credit].get(id)?;
+    fn charge_with_id(&self, id: &str) -> Option<Charge> {
+        let row = self.row(Credit, id)?;
         (row.text("transactionType") == Some("consume")).then(|| row.as_charge())
     }
 
     fn spendable(&self, user_id: &str, now_ms: i64) -> Vec<Grant> {
-        let mut rows = self.of_user(Credit, user_id);
+        let mut rows: Vec<&Row> = self.of_user(Credit, user_id).collect();
         rows.sort_by_key(|row| {
             let expires_at_ms = time(row, "expiresAt");
             (expires_at_ms.is_none(), expires_at_ms, time(row, "createdAt"), row.text("id"))
@@ -86,52 +71,74 @@ impl Memory {
 
     /// Writes a plan into these tables, whose caller forgets them after an error.
     fn apply(&mut self, plan: &Plan, now_ms: i64) -> Result<()> {
-        for RowChange { table, id, verb, fields } in &plan.rows {
-            let columns = Arc::clone(self.schema.table(*table)?);
-            let number = fields.get("transactionNo").and_then(Value::as_text);
-            if *verb == Verb::Insert && number.is_some_and(|number| self.has_number(number)) {
-                return Err(Error::TransactionNoCollision);
-            }
-            let rows = self.tables.get_mut(table).expect("each table");
-            if *verb == Verb::Insert {
-                let values = columns.columns.iter().map(|column| default_of(column, now_ms));
-                let row = Row { values: values.collect(), table: Arc::clone(&columns) };
-                let id = fields.get("id").and_then(Value::as_text).expect("an id");
-                assert!(rows.insert(id.to_owned(), row).is_none(), "{id} is there twice");
-            }
-            let row = rows.get_mut(id).ok_or_else(|| guarded("a row"))?;
-            let is_active = row.text("status") == Some("active");
-            if *verb == Verb::UpdateCharge && !is_active {
-                return Err(guarded("a refund"));
-            }
-            for (key, value) in columns.sayable(fields).iter() {
-                set(row, key, value.clone());
-            }
-        }
+        plan.rows.iter().try_for_each(|change| self.apply_to_row(change, now_ms))?;
         let draws = plan.draws.iter().map(|draw| (&draw.credit_id, -draw.credits_consumed));
         let returns = plan.returns.iter().map(|(id, credits)| (id, *credits));
         for (id, change) in draws.chain(returns) {
-            let grant = self.tables.get_mut(&Credit).and_then(|rows| rows.get_mut(id));
-            let grant = grant.ok_or_else(|| guarded("a grant"))?;
-            let left = grant.integer("remainingCredits").unwrap_or_default() + change;
-            if !(0..=grant.integer("credits").unwrap_or_default()).contains(&left) {
-                return Err(guarded("a draw"));
-            }
+            let grant = self.row_mut(Credit, id).ok_or_else(unplanned)?;
+            let granted = grant.integer("credits").unwrap_or_default();
+            let left = grant.integer("remainingCredits").map(|left| left + change);
+            let left = left.filter(|left| (0..=granted).contains(left)).ok_or_else(unplanned)?;
             set(grant, "remainingCredits", Value::Integer(left));
             set(grant, "updatedAt", Value::TimeMs(now_ms));
         }
-        if plan.free_trials != 0
-            && let Some(user) =
-                self.tables.get_mut(&User).and_then(|rows| rows.get_mut(&plan.user_id))
-        {
+        if let Some(user) = self.row_mut(User, &plan.user_id).filter(|_| plan.free_trials != 0) {
             let used = user.integer("freeTrialUsed").unwrap_or_default() + plan.free_trials;
             set(user, "freeTrialUsed", Value::Integer(used.max(0)));
         }
         Ok(())
     }
 
+    fn apply_to_row(&mut self, change: &RowChange, now_ms: i64) -> Result<()> {
+        let RowChange { table, id, verb, fields } = change;
+        let columns = Arc::clone(self.schema.table(*table)?);
+        if *verb == Verb::Insert {
+            if self.has_number(fields.get("transactionNo").and_then(Value::as_text)) {
+                return Err(Error::TransactionNoCollision);
+            }
+            let values = columns.columns.iter().map(|column| default_of(column, now_ms)).collect();
+            let row = Row { values, table: Arc::clone(&columns) };
+            let rows = self.tables.get_mut(table).expect("each table");
+            assert!(rows.insert(id.clone(), row).is_none(), "{id} is there twice");
+        }
+        if *verb == Verb::UpdateCharge {
+            self.charge_with_id(id).filter(|charge| charge.active).ok_or_else(unplanned)?;
+        }
+        let row = self.row_mut(*table, id).ok_or_else(unplanned)?;
+        for (key, value) in columns.sayable(fields).iter() {
+            set(row, key, value.clone());
+        }
+        Ok(())
+    }
+
+    fn enter_books(&self, user_id: &str, page: &mut BooksPage) {
+        for row in self.of_user(Credit, user_id) {
+            page.enter_credit(CreditEntry {
+                id: text(row, "id").into(),
+                user_id: user_id.into(),
+                transaction_type: text(row, "transactionType").into(),
+                credits: row.integer("credits"),
+                remaining: row.integer("remainingCredits"),
+                active: is_active(row),
+                consumed_detail: row.text("consumedDetail").map(|text| text.as_bytes().into()),
+                metadata: row.text("metadata").map(Into::into),
+                times: times(row),
+                unreadable: Vec::new(),
+            });
+        }
+        for kind in [TaskKind::Media, TaskKind::Ai] {
+            for row in self.of_user(Tasks(kind), user_id) {
+                let credit_id = row.text("creditId").map(str::to_owned);
+                let (id, status) = (text(row, "id"), text(row, "status"));
+                let entry = TaskEntry::new(kind, id, &status, credit_id, times(row));
+                page.enter_task(user_id, entry, Vec::new());
+            }
+        }
+    }
+
     fn newest(&self, table: TableName, keep: impl Fn(&Row) -> bool) -> Vec<Row> {
-        let mut rows: Vec<Row> = self.rows(table).filter(|row| keep(row)).cloned().collect();
+        let mut rows: Vec<Row> =
+            self.tables[&table].values().filter(|row| keep(row)).cloned().collect();
         rows.sort_by_key(|row| (time(row, "createdAt"), row.text("id").map(str::to_owned)));
         rows.reverse();
         rows
@@ -144,52 +151,50 @@ impl Memory {
     }
 }
 
-fn guarded(what: &str) -> Error {
-    Error::Internal(format!("{what} is not as planned"))
+fn unplanned() -> Error {
+    Error::Internal("a row is not as planned".to_owned())
 }
 
-fn time(row: &Row, key: &str) -> Option<i64> {
-    match row.get(key) {
-        Some(Value::TimeMs(time_ms)) => Some(*time_ms),
-        _ => None,
-    }
+fn text(row: &Row, key: &str) -> String {
+    row.text(key).unwrap_or_default().to_owned()
+}
+
+/// Whether the status of a task is one of these.
+fn is_in(row: &Row, statuses: &[impl AsRef<str>]) -> bool {
+    statuses.iter().any(|status| row.text("status") == Some(status.as_ref()))
+}
+
+fn count<T>(all: impl Iterator<Item = T>) -> i64 {
+    i64::try_from(all.count()).unwrap()
 }
 
 fn times(row: &Row) -> Times {
-    Times {
-        created_at_ms: time(row, "createdAt"),
-        updated_at_ms: time(row, "updatedAt"),
-        deleted_at_ms: time(row, "deletedAt"),
-        expires_at_ms: time(row, "expiresAt"),
-    }
+    let [created_at_ms, updated_at_ms, deleted_at_ms, expires_at_ms] =
+        ["createdAt", "updatedAt", "deletedAt", "expiresAt"].map(|key| time(row, key));
+    Times { created_at_ms, updated_at_ms, deleted_at_ms, expires_at_ms }
 }
 
 fn as_grant(row: &Row) -> Option<Grant> {
     (row.text("transactionType") == Some("grant")).then(|| Grant {
-        id: row.text("id").unwrap_or_default().to_owned(),
-        transaction_no: row.text("transactionNo").unwrap_or_default().to_owned(),
+        id: text(row, "id"),
+        transaction_no: text(row, "transactionNo"),
         credits: row.integer("credits").unwrap_or_default(),
         remaining: row.integer("remainingCredits").unwrap_or_default(),
         expires_at_ms: time(row, "expiresAt"),
-        active: row.text("status") == Some("active"),
+        active: is_active(row),
     })
 }
 
 fn set(row: &mut Row, key: &str, value: Value) {
     let at = row.table.columns.iter().position(|column| column.key == key).expect("a column");
-    row.values[at] = match (value, row.table.columns[at].kind) {
-        (Value::Json(text), kind) if kind != Kind::Json => Value::Text(text),
-        (Value::Integer(number), Kind::Boolean) => Value::Bool(number != 0),
-        (value, _) => value,
-    };
+    row.values[at] = in_form(row.table.columns[at].kind, &value).into_owned();
 }
 
 fn default_of(column: &Column, now_ms: i64) -> Value {
     match (column.name.as_str(), column.kind) {
         ("created_at" | "updated_at", _) => Value::TimeMs(now_ms),
         ("status", _) => Value::Text("pending".to_owned()),
-        ("plan_type", _) => Value::Text("free".to_owned()),
-        ("scene", _) => Value::Text(String::new()),
+        (_, Kind::Text) if column.has_default => Value::Text(String::new()),
         (_, Kind::Boolean) if column.has_default => Value::Bool(false),
         _ if column.has_default => Value::Integer(0),
         _ => Value::Null,
@@ -207,106 +212,81 @@ impl LoadFacts for Memory {
     }
 
     async fn charge_facts(&mut self, wanted: &Wanted, now_ms: i64) -> Answer<Facts> {
-        let at_risk = |kind: &TaskKind, user_id: &str| {
-            let rows = self.of_user(Tasks(*kind), user_id).into_iter();
-            let statuses = kind.statuses_at_risk();
-            let count =
-                rows.filter(|row| row.text("status").is_some_and(|it| statuses.contains(&it)));
-            i64::try_from(count.count()).unwrap()
+        let at_risk = |(kind, id): (TaskKind, &String)| {
+            let is_one = |row: &&Row| is_in(row, kind.statuses_at_risk());
+            ((kind, id.clone()), count(self.of_user(Tasks(kind), id).filter(is_one)))
         };
-        let used = |id: &String| {
-            let user = self.tables[&User].get(id);
-            (id.clone(), user.and_then(|user| user.integer("freeTrialUsed")).unwrap_or_default())
-        };
-        let users = wanted.credits.keys().filter(|id| self.has(User, id));
-        let grants = wanted.credits.keys().map(|id| (id.clone(), self.spendable(id, now_ms)));
-        let tasks = wanted.tasks.iter().filter(|(kind, id)| self.has(Tasks(*kind), id));
-        let numbers = wanted.transaction_nos.iter().filter(|number| self.has_number(number));
-        let charges = wanted.charge_ids.iter();
+        let users = wanted.credits.keys();
+        let used = |id: &String| Some((id.clone(), self.row(User, id)?.integer("freeTrialUsed")?));
+        let numbers = wanted.transaction_nos.iter().filter(|number| self.has_number(Some(number)));
+        let tasks = wanted.tasks.iter().filter(|(kind, id)| self.row(Tasks(*kind), id).is_some());
+        let charge = |id: &String| Some((id.clone(), self.charge_with_id(id)?));
+        let all = wanted.active_of.iter().flat_map(|(kind, ids)| ids.iter().map(|id| (*kind, id)));
         Ok(Facts {
-            users: users.cloned().collect(),
-            grants: grants.collect(),
+            users: users.clone().filter(|id| self.row(User, id).is_some()).cloned().collect(),
+            grants: users.map(|id| (id.clone(), self.spendable(id, now_ms))).collect(),
             tasks: tasks.cloned().collect(),
             transaction_nos: numbers.cloned().collect(),
-            charges: charges
-                .filter_map(|id| Some((id.clone(), Memory::charge(self, id)?)))
-                .collect(),
-            active: wanted
-                .active_of
-                .iter()
-                .flat_map(|(kind, users)| users.iter().map(move |id| (kind, id)))
-                .map(|(kind, id)| ((*kind, id.clone()), at_risk(kind, id)))
-                .collect(),
-            free_trials: wanted.trials_of.iter().map(used).collect(),
+            charges: wanted.charge_ids.iter().filter_map(charge).collect(),
+            active: all.map(at_risk).collect(),
+            free_trials: wanted.trials_of.iter().filter_map(used).collect(),
         })
     }
 
-    async fn task_facts(
-        &mut self,
-        wanted: &WantedTask<'_>,
-        now_ms: i64,
-    ) -> Answer<Option<FoundTask>> {
-        let Some(row) = self.tables[&Tasks(wanted.kind)].get(wanted.id) else { return Ok(None) };
-        let text = |key| row.text(key).map(str::to_owned);
-        let counts_trials = self.schema.has_free_trials(wanted.kind);
+    async fn task_facts(&mut self, of: &WantedTask<'_>, now_ms: i64) -> Answer<Option<FoundTask>> {
+        let Some(row) = self.row(Tasks(of.kind), of.id) else { return Ok(None) };
+        let takes_trials = self.schema.has_free_trials(of.kind);
         let task = TaskFacts {
-            user_id: text("userId").unwrap_or_default(),
-            status: text("status").unwrap_or_default(),
-            credit_id: text("creditId"),
+            user_id: text(row, "userId"),
+            status: text(row, "status"),
+            credit_id: row.text("creditId").map(str::to_owned),
             updated_at_ms: Ok(time(row, "updatedAt").unwrap_or_default()),
-            free_trial: counts_trials.then(|| row.get("isFreeTrial") == Some(&Value::Bool(true))),
+            free_trial: takes_trials.then(|| row.get("isFreeTrial") == Some(&Value::Bool(true))),
         };
-        let number = wanted.charge.and_then(|(_, number)| number);
         let funds = ChargeFacts {
-            user_exists: self.has(User, &task.user_id),
-            transaction_no_taken: number.is_some_and(|number| self.has_number(number)),
+            user_exists: self.row(User, &task.user_id).is_some(),
+            transaction_no_taken: self.has_number(of.charge.and_then(|(_, number)| number)),
             grants: self.spendable(&task.user_id, now_ms),
         };
         Ok(Some(FoundTask { task, charge: None, drawn_on: Vec::new(), funds }))
     }
 
     async fn refund_facts(&mut self, id: &str) -> Answer<(Option<Charge>, Vec<Grant>)> {
-        Ok((Memory::charge(self, id), Vec::new()))
+        Ok((self.charge_with_id(id), Vec::new()))
     }
 
     async fn grant_facts(&mut self, grant: &NewGrant) -> Answer<GrantFacts> {
-        let number = grant.transaction_no.as_ref();
         Ok(GrantFacts {
-            user_exists: self.has(User, &grant.user_id),
-            id_taken: grant.id.as_ref().is_some_and(|id| self.has(Credit, id)),
-            transaction_no_taken: number.is_some_and(|number| self.has_number(number)),
+            user_exists: self.row(User, &grant.user_id).is_some(),
+            id_taken: grant.id.as_ref().is_some_and(|id| self.row(Credit, id).is_some()),
+            transaction_no_taken: self.has_number(grant.transaction_no.as_deref()),
         })
     }
 
     async fn charge(&mut self, id: Option<&str>, _: Option<Charge>) -> Answer<Option<Charge>> {
-        Ok(id.and_then(|id| Memory::charge(self, id)))
+        Ok(id.and_then(|id| self.charge_with_id(id)))
     }
 
     async fn grants_drawn_on(&mut self, of: &Refundable, _: Vec<Grant>) -> Answer<Vec<Grant>> {
-        let rows = of.draws.iter().filter_map(|draw| self.tables[&Credit].get(&draw.credit_id));
+        let rows = of.draws.iter().filter_map(|draw| self.row(Credit, &draw.credit_id));
         let rows = rows.filter(|row| row.text("userId") == Some(&of.user_id));
         Ok(rows.filter_map(as_grant).collect())
     }
 
     async fn has_task(&mut self, kind: TaskKind, id: &str) -> Answer<bool> {
-        Ok(self.has(Tasks(kind), id))
+        Ok(self.row(Tasks(kind), id).is_some())
     }
 }
 
 impl WritePlans for Memory {
     async fn write(&mut self, plans: &[&Plan], now_ms: i64) -> Answer<Written> {
         let before = self.tables.clone();
-        for plan in plans {
-            if let Err(error) = self.apply(plan, now_ms) {
-                self.tables = before;
-                return Err(error.into());
-            }
-        }
+        let applied = plans.iter().try_for_each(|plan| self.apply(plan, now_ms));
+        applied.inspect_err(|_| self.tables = before)?;
         let mut written = Written::default();
         for (table, id) in plans.iter().map(|plan| &plan.reply) {
-            if let Some(row) = self.tables[table].get(id) {
-                written.insert(*table, id.clone(), row.clone());
-            }
+            let row = self.row(*table, id).cloned();
+            row.into_iter().for_each(|row| written.insert(*table, id.clone(), row));
         }
         Ok(written)
     }
@@ -317,52 +297,24 @@ impl WritePlans for Memory {
 impl ReadBooks for Memory {
     async fn books(&mut self, range: &UserRange) -> Answer<BooksPage> {
         let UserRange::User(user_id) = range else { panic!("one user's alone") };
-        let mut page = BooksPage::default();
-        for row in self.of_user(Credit, user_id) {
-            let text = |key| row.text(key).unwrap_or_default().into();
-            page.enter_credit(CreditEntry {
-                id: text("id"),
-                user_id: text("userId"),
-                transaction_type: text("transactionType"),
-                credits: row.integer("credits"),
-                remaining: row.integer("remainingCredits"),
-                active: row.text("status") == Some("active"),
-                consumed_detail: row.text("consumedDetail").map(|text| text.as_bytes().into()),
-                metadata: row.text("metadata").map(Into::into),
-                times: times(row),
-                unreadable: Vec::new(),
-            });
-        }
-        for kind in KINDS {
-            for row in self.of_user(Tasks(kind), user_id) {
-                let id = row.text("id").unwrap_or_default().to_owned();
-                let credit_id = row.text("creditId").map(str::to_owned);
-                let status = row.text("status").unwrap_or_default();
-                let entry = TaskEntry::new(kind, id, status, credit_id, times(row));
-                page.enter_task(user_id, entry, Vec::new());
-            }
-        }
-        Ok(page)
+        self.books_to_change(std::slice::from_ref(user_id)).await
     }
 
     async fn owners(&mut self, rows: &[RowId]) -> Answer<Owners> {
         let owner = |(table, id): &RowId| {
-            let user_id = self.tables[table].get(id)?.text("userId")?.to_owned();
-            Some(((*table, id.clone()), user_id))
+            Some(((*table, id.clone()), text(self.row(*table, id)?, "userId")))
         };
         Ok(rows.iter().filter_map(owner).collect())
     }
 
     async fn find_all(&mut self, table: TableName, ids: &[&str]) -> Answer<Vec<Row>> {
-        Ok(ids.iter().filter_map(|id| self.tables[&table].get(*id).cloned()).collect())
+        Ok(ids.iter().filter_map(|id| self.row(table, id).cloned()).collect())
     }
 
     async fn books_to_change(&mut self, user_ids: &[String]) -> Answer<BooksPage> {
-        let mut all = BooksPage::default();
-        for user_id in user_ids {
-            all.books.extend(self.books(&UserRange::User(user_id.clone())).await?.books);
-        }
-        Ok(all)
+        let mut page = BooksPage::default();
+        user_ids.iter().for_each(|user_id| self.enter_books(user_id, &mut page));
+        Ok(page)
     }
 
     async fn rows_to_change(&mut self, ids: &[&str]) -> Answer<Vec<Row>> {
@@ -372,12 +324,14 @@ impl ReadBooks for Memory {
 
 impl Views for Memory {
     async fn find(&mut self, table: TableName, id: &str) -> Answer<Option<Row>> {
-        Ok(self.tables[&table].get(id).cloned())
+        Ok(self.row(table, id).cloned())
     }
 
     async fn find_transaction(&mut self, number: &str) -> Answer<Option<Row>> {
-        let has_it = |row: &Row| row.text("transactionNo") == Some(number);
-        Ok(self.newest(Credit, has_it).into_iter().next())
+        Ok(self.tables[&Credit]
+            .values()
+            .find(|row| row.text("transactionNo") == Some(number))
+            .cloned())
     }
 
     async fn users(&mut self, ids: &[&str]) -> Answer<Vec<Row>> {
@@ -385,8 +339,7 @@ impl Views for Memory {
     }
 
     async fn active_tasks(&mut self, user_id: &str, statuses: &[String]) -> Answer<Vec<Row>> {
-        let is_active = |row: &Row| statuses.iter().any(|it| row.text("status") == Some(it));
-        Ok(self.tasks_of(user_id).into_iter().filter(is_active).collect())
+        Ok(self.tasks_of(user_id).into_iter().filter(|row| is_in(row, statuses)).collect())
     }
 
     async fn has_active_task(&mut self, user_id: &str, statuses: &[String]) -> Answer<bool> {
@@ -395,7 +348,7 @@ impl Views for Memory {
 
     async fn task_history(&mut self, user_id: &str, page: Page) -> Answer<(Vec<Row>, i64)> {
         let tasks = self.tasks_of(user_id);
-        let total = i64::try_from(tasks.len()).unwrap();
+        let total = count(tasks.iter());
         Ok((window(tasks, page.window()), total))
     }
 
@@ -408,45 +361,39 @@ impl Views for Memory {
     }
 
     async fn list(&mut self, filter: &Filter, page: Page) -> Answer<Vec<Row>> {
-        let matches = |row: &Row| {
-            let value = |column: &str| {
-                let at = row.table.columns.iter().position(|found| found.name == column)?;
-                row.values[at].as_text()
-            };
-            filter.equal.iter().all(|(column, wanted)| value(column) == Some(wanted))
-        };
+        let has =
+            |row: &Row, column: &str, wanted: &str| row.text(&camel_case(column)) == Some(wanted);
+        let matches =
+            |row: &Row| filter.equal.iter().all(|(column, wanted)| has(row, column, wanted));
         Ok(window(self.newest(filter.table, matches), page.window()))
     }
 
     async fn count(&mut self, filter: &Filter) -> Answer<i64> {
         let all = self.list(filter, Page::whole(1, i64::from(i32::MAX))).await?;
-        Ok(i64::try_from(all.len()).unwrap())
+        Ok(count(all.iter()))
     }
 
     async fn charges_about(
         &mut self,
-        user_id: &str,
-        charge_id: Option<&str>,
+        user: &str,
+        id: Option<&str>,
         text: &str,
     ) -> Answer<Vec<Row>> {
-        let mut rows = self.newest(Credit, |row| {
-            let is_named = row.text("id") == charge_id && charge_id.is_some();
-            row.text("userId") == Some(user_id)
+        let rows = self.newest(Credit, |row| {
+            let is_named = row.text("id") == id && id.is_some();
+            row.text("userId") == Some(user)
                 && row.text("transactionType") == Some("consume")
                 && (is_named || row.text("metadata").is_some_and(|it| it.contains(text)))
         });
-        rows.reverse();
-        Ok(rows)
+        Ok(rows.into_iter().rev().collect())
     }
 
     async fn stuck_tasks(&mut self, filter: &StuckFilter, now_ms: i64) -> Answer<Vec<Row>> {
-        let before_ms = now_ms - filter.older_than_ms;
         let mut rows = self.newest(Tasks(filter.kind), |row| {
-            let is_in_state = filter.statuses.iter().any(|it| row.text("status") == Some(it));
-            is_in_state && time(row, "updatedAt").is_none_or(|time_ms| time_ms < before_ms)
+            is_in(row, &filter.statuses)
+                && time(row, "updatedAt").is_none_or(|at_ms| at_ms < now_ms - filter.older_than_ms)
         });
         rows.sort_by_key(|row| (time(row, "updatedAt"), row.text("id").map(str::to_owned)));
-        let (limit, offset) = (i64::from(filter.limit), i64::from(filter.skip));
-        Ok(window(rows, Window { limit, offset }))
+        Ok(window(rows, Window { limit: filter.limit.into(), offset: filter.skip.into() }))
     }
 }

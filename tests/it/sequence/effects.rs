@@ -6,16 +6,14 @@ use std::rc::Rc;
 
 use media_credits::domain::table::TableName::{Tasks, User};
 use media_credits::domain::table::TaskKind;
-use media_credits::domain::value::Value;
 use media_credits::engine::{Charging, Operation, Outcome, Read, UserRead, Write};
 use media_credits::error::{Error, Result};
 use media_credits::storage::Row;
 use proptest::prelude::*;
 
 use super::Checked;
-use super::invariants::is_active;
 use super::rows::{Ledger, id};
-use crate::common::{draws_of, number};
+use crate::common::{draws_of, is_active, number, time};
 
 /// A request, and the ledger around it.
 pub(super) struct Effect {
@@ -183,13 +181,6 @@ impl Effect {
     fn balance(&self, ledger: &Ledger, user: &str) -> i64 {
         let grants = spendable(ledger, user, self.now_ms).into_iter();
         grants.map(|grant| number(grant, "remainingCredits")).sum()
-    }
-}
-
-fn time(row: &Row, key: &str) -> Option<i64> {
-    match row.get(key) {
-        Some(Value::TimeMs(time_ms)) => Some(*time_ms),
-        _ => None,
     }
 }
 

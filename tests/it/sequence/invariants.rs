@@ -11,7 +11,7 @@ use proptest::sample::Index;
 
 use super::Checked;
 use super::rows::{Ledger, id, pick};
-use crate::common::{draws_of, number};
+use crate::common::{draws_of, is_active, number};
 
 /// Fails if one of them does not hold.
 pub(super) fn check(ledger: &Ledger) -> Checked {
@@ -19,10 +19,6 @@ pub(super) fn check(ledger: &Ledger) -> Checked {
     check_charges(ledger)?;
     check_tasks(ledger)?;
     check_trials(ledger)
-}
-
-pub(super) fn is_active(row: &Row) -> bool {
-    row.text("status") == Some("active")
 }
 
 /// What is gone from a grant is what active charges of its user drew.

@@ -5,6 +5,7 @@
 
 mod effects;
 mod generators;
+mod guards;
 mod invariants;
 mod rows;
 mod steps;
@@ -35,8 +36,13 @@ const HOUR_MS: i64 = 3_600_000;
 #[test]
 fn any_sequence_of_operations_comes_to_the_same_sound_ledger_on_each_store() {
     let folder = tempfile::tempdir().unwrap();
-    let stores = RefCell::new(stores::all(folder.path()));
-    let config = ProptestConfig { cases: 24, failure_persistence: None, ..Default::default() };
+    let stores = RefCell::new(stores::all(folder.path(), "sequence"));
+    let config = ProptestConfig {
+        cases: 24,
+        max_shrink_iters: 1000,
+        failure_persistence: None,
+        ..Default::default()
+    };
     let mut runner = TestRunner::new(contextualize_config(config));
     let outcome = runner.run(&generators::steps(), |steps| {
         let mut stores = stores.borrow_mut();

@@ -3,18 +3,19 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use media_credits::domain::plan::{Plan, Verb};
 use media_credits::domain::table::TableName;
 use media_credits::engine::{Clock, Ids, Outcome, Read, Write, local, remote};
 use media_credits::error::Result;
-use media_credits::storage::failure::Failure;
+use media_credits::storage::failure::{Answer, Failure};
 use media_credits::storage::location::{Location, Place};
 use media_credits::storage::postgres;
 use media_credits::storage::server::Server as _;
 use media_credits::storage::sqlite::{Database, Durability, Options};
-use media_credits::storage::store::LoadFacts;
+use media_credits::storage::store::{LoadFacts, Store, Wanted};
 use media_credits::storage::times::TimestampUnit::{self, Milliseconds, Seconds};
 
-use crate::common::ledger;
+use crate::common::{add_user, change_row, ledger, ready, text};
 use crate::memory::Memory;
 use crate::postgres_server::{self, wait};
 
@@ -26,19 +27,28 @@ pub(super) trait Subject {
     fn read_all(&mut self, questions: &[Read], now_ms: i64) -> Vec<Result<Outcome>> {
         questions.iter().map(|question| self.read(question, now_ms)).collect()
     }
+    /// Writes a plan, whatever it was made from.
+    fn write_plan(&mut self, plan: &Plan, now_ms: i64) -> Result<()>;
     /// Takes all rows away, and adds these users.
     fn start(&mut self, users: &[&str]);
     /// The app's own code changes a status.
     fn set_status(&mut self, table: TableName, id: &str, status: &str);
 }
 
-/// All of them. One SQLite file has times in milliseconds, one in seconds.
-pub(super) fn all(folder: &Path) -> Vec<(&'static str, Box<dyn Subject>)> {
+/// Writes a plan in a transaction that has begun with some facts.
+async fn write_plan(store: &mut impl Store, plan: &Plan, now_ms: i64) -> Answer<()> {
+    let credits = [(plan.user_id.clone(), 0)].into_iter().collect();
+    store.charge_facts(&Wanted { credits, patient: true, ..Wanted::default() }, now_ms).await?;
+    store.write(&[plan], now_ms).await.map(drop)
+}
+
+/// All of them. One SQLite file has times in milliseconds, one in seconds. `database` names the one on the server.
+pub(super) fn all(folder: &Path, database: &str) -> Vec<(&'static str, Box<dyn Subject>)> {
     vec![
         ("memory", Box::new(InMemory::new())),
         ("SQLite", Box::new(OnSqlite::new(folder, Milliseconds))),
         ("SQLite, in seconds", Box::new(OnSqlite::new(folder, Seconds))),
-        ("PostgreSQL", Box::new(OnPostgres::new())),
+        ("PostgreSQL", Box::new(OnPostgres::new(database))),
     ]
 }
 
@@ -63,13 +73,18 @@ impl Subject for InMemory {
         local::read(&mut self.memory, question, now_ms)
     }
 
+    fn write_plan(&mut self, plan: &Plan, now_ms: i64) -> Result<()> {
+        ready(write_plan(&mut self.memory, plan, now_ms)).map_err(Failure::into_error)
+    }
+
     fn start(&mut self, users: &[&str]) {
         self.memory = Memory::new(self.memory.schema().unwrap());
-        users.iter().for_each(|user| self.memory.add_user(user));
+        users.iter().for_each(|user| add_user(&mut self.memory, user).unwrap());
     }
 
     fn set_status(&mut self, table: TableName, id: &str, status: &str) {
-        self.memory.set_status(table, id, status);
+        let status = [("status", text(status))];
+        change_row(&mut self.memory, table, Verb::Update, id, &status).unwrap();
     }
 }
 
@@ -105,15 +120,28 @@ impl OnSqlite {
     }
 }
 
-impl Subject for OnSqlite {
-    fn write(&mut self, change: &Write, now_ms: i64) -> Result<Outcome> {
+impl OnSqlite {
+    fn transact<T>(&mut self, change: impl FnOnce(&mut Database, &Ids) -> Result<T>) -> Result<T> {
         self.database.begin_write()?;
-        let outcome = local::write(&mut self.database, change, Clock { now_ms, ids: &self.ids });
+        let outcome = change(&mut self.database, &self.ids);
         match &outcome {
             Ok(_) => self.database.commit()?,
             Err(_) => self.database.rollback(),
         }
         outcome
+    }
+}
+
+impl Subject for OnSqlite {
+    fn write(&mut self, change: &Write, now_ms: i64) -> Result<Outcome> {
+        self.transact(|database, ids| local::write(database, change, Clock { now_ms, ids }))
+    }
+
+    fn write_plan(&mut self, plan: &Plan, now_ms: i64) -> Result<()> {
+        let write = |database: &mut Database, _: &Ids| {
+            ready(write_plan(database, plan, now_ms)).map_err(Failure::into_error)
+        };
+        self.transact(write)
     }
 
     fn read(&mut self, question: &Read, now_ms: i64) -> Result<Outcome> {
@@ -141,8 +169,8 @@ struct OnPostgres {
 }
 
 impl OnPostgres {
-    fn new() -> Self {
-        let url = postgres_server::database(&format!("sequence_{}", std::process::id()));
+    fn new(database: &str) -> Self {
+        let url = postgres_server::database(&format!("{database}_{}", std::process::id()));
         let Location::Postgres(location) = Location::parse(&url).unwrap() else {
             panic!("another storage");
         };
@@ -166,6 +194,14 @@ impl Subject for OnPostgres {
         let read = |question| remote::read(&self.server, question, now_ms);
         let answers = wait(futures_util::future::join_all(questions.iter().map(read)));
         answers.into_iter().map(|answer| answer.map_err(Failure::into_error)).collect()
+    }
+
+    fn write_plan(&mut self, plan: &Plan, now_ms: i64) -> Result<()> {
+        let write = async {
+            let mut session = self.server.session().await?;
+            write_plan(&mut session, plan, now_ms).await
+        };
+        wait(write).map_err(Failure::into_error)
     }
 
     fn start(&mut self, users: &[&str]) {
