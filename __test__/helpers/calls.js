@@ -6,12 +6,12 @@ const { TestDatabase } = require('./database')
 const { violations } = require('./invariants')
 const { start } = require('./processes')
 
-/** For a `describe`: after each of its tests the invariants hold, in every database that is open. */
+const isSound = async (database) => expect(await violations(database)).toEqual([])
+
+/** For a file or a `describe`: after each of its tests the invariants hold, in every database that is open. */
 function staysSound() {
-  afterEach(async () => {
-    for (const database of [...TestDatabase.open, ...TestDatabase.ofFile]) {
-      expect(await violations(database)).toEqual([])
-    }
+  beforeEach(() => {
+    TestDatabase.checks.add(isSound)
   })
 }
 

@@ -7,6 +7,8 @@ const storage = byStorage({ sqlite: () => require('./sqlite'), postgres: () => r
 
 const DAY_MS = 86_400_000
 
+const ABOUT_ROWS = /^\s*(SELECT|INSERT|UPDATE|DELETE|WITH|BEGIN|COMMIT)\b/i
+
 const LEDGER = byStorage({
   sqlite: "SELECT name FROM sqlite_master WHERE name IN ('credit', 'media_tasks', 'ai_task')",
   postgres: `SELECT name FROM unnest(ARRAY['credit', 'media_tasks', 'ai_task']) AS name
@@ -22,9 +24,24 @@ const LEDGER = byStorage({
 class TestDatabase {
   /** A database with the app's tables, without rows. */
   static async fresh(options) {
+    const isReusable = TestDatabase.reuses && options === undefined
+    if (isReusable && TestDatabase.emptied.length > 0) {
+      const database = TestDatabase.emptied.pop()
+      TestDatabase.open.add(database)
+      return database
+    }
     const database = new TestDatabase(await storage.Store.open('tables'), options)
+    database.isReusable = isReusable
     if (database.store.needsTables) await database.credits.createTables()
     return database
+  }
+
+  /**
+   * For a file whose tests are about rows: a database that a test leaves is emptied for the next one, with its connection
+   * open, since opening takes most of such a test's time. One in which a test has changed more than rows is not.
+   */
+  static reuse() {
+    TestDatabase.reuses = true
   }
 
   /** A copy of a real app's database. */
@@ -56,6 +73,10 @@ class TestDatabase {
 
   static open = new Set()
   static ofFile = new Set()
+  static reuses = false
+  static emptied = []
+  /** What must hold of every database when a test is over. */
+  static checks = new Set()
 
   /** Keeps it for all tests of a file. */
   keep() {
@@ -63,24 +84,40 @@ class TestDatabase {
     TestDatabase.ofFile.add(this)
   }
 
-  /** For `afterEach`: closes and removes every database of the test. */
+  /** For `afterEach`: looks at every database of the test, and then closes and removes or empties it. */
   static async closeAll() {
-    const databases = [...TestDatabase.open]
+    const [databases, checks] = [[...TestDatabase.open], [...TestDatabase.checks]]
     TestDatabase.open.clear()
-    for (const { credits, store } of databases) {
-      await credits.close()
-      await store.remove()
+    TestDatabase.checks.clear()
+    try {
+      for (const check of checks) {
+        for (const database of [...databases, ...TestDatabase.ofFile]) await check(database)
+      }
+    } finally {
+      for (const database of databases) await database.end()
+    }
+  }
+
+  async end() {
+    if (this.isReusable) {
+      await this.store.empty()
+      TestDatabase.emptied.push(this)
+    } else {
+      await this.credits.close()
+      await this.store.remove()
     }
   }
 
   /** Runs one statement. */
   async sql(statement, ...args) {
-    return this.store.query([[statement, args]])
+    return this.run([statement, ...args])
   }
 
   /** Runs several statements on one connection, for instance a transaction: `sql` or `[sql, ...args]`. */
   async run(...statements) {
-    return this.store.query(statements.map((one) => [one].flat()).map(([sql, ...args]) => [sql, args]))
+    const all = statements.map((one) => [one].flat())
+    this.isReusable &&= all.every(([sql]) => ABOUT_ROWS.test(sql))
+    return this.store.query(all.map(([sql, ...args]) => [sql, args]))
   }
 
   /** Every row of the ledger, for "nothing was written", by the tables that are there. */
@@ -149,8 +186,11 @@ async function refusal(database, call) {
 
 afterEach(TestDatabase.closeAll)
 afterAll(async () => {
-  TestDatabase.ofFile.forEach((database) => TestDatabase.open.add(database))
-  await TestDatabase.closeAll()
+  const { emptied, ofFile } = TestDatabase
+  for (const database of [...ofFile, ...emptied]) {
+    database.isReusable = false
+    await database.end()
+  }
   await storage.end()
 })
 

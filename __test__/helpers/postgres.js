@@ -98,6 +98,11 @@ class PostgresStore {
     })
   }
 
+  /** Leaves its tables without rows. */
+  empty() {
+    return this.query([['TRUNCATE "user", credit, media_tasks, ai_task', []]])
+  }
+
   /** Every column, index and constraint. */
   schema() {
     return this.query([[SCHEMA, []]])

@@ -65,6 +65,13 @@ class SqliteStore {
     )
   }
 
+  /** Leaves its tables without rows. */
+  empty() {
+    return this.query(
+      ['ai_task', 'media_tasks', 'credit', 'user'].map((table) => [`DELETE FROM ${table}`, []]),
+    )
+  }
+
   /** Every column and index. */
   schema() {
     return this.query([[SCHEMA, []]])

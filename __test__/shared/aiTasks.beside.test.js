@@ -6,6 +6,8 @@ const { evaluate } = require('../helpers/processes')
 const { counted } = require('../helpers/rows')
 const { byStorage } = require('../helpers/storage')
 
+TestDatabase.reuse()
+
 const MINUTE_MS = 60_000
 const ago = (minutes) => new Date(Date.now() - minutes * MINUTE_MS)
 const ids = (rows) => rows.map(({ id }) => id)

@@ -4,6 +4,8 @@ const { TestDatabase, aiTask, refusal, DAY_MS } = require('../helpers/database')
 const { violations } = require('../helpers/invariants')
 const { counted, creditRow, draws, remaining } = require('../helpers/rows')
 
+TestDatabase.reuse()
+
 const NOTHING = { credits: 0, spendable: 0, skipped: [] }
 const COST = { costCredits: 10 }
 

@@ -5,6 +5,8 @@ const { DAMAGES } = require('../helpers/damages')
 const { TestDatabase, aiTask, task, DAY_MS } = require('../helpers/database')
 const { postgres, sqlite } = require('../helpers/storage')
 
+TestDatabase.reuse()
+
 async function withUsers(...ids) {
   const database = await TestDatabase.fresh()
   for (const id of ids) await database.user(id)

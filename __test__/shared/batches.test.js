@@ -5,6 +5,8 @@ const { counted, outcome, staysSound, values, writingNothing } = require('../hel
 const { KEYED } = require('../helpers/keyed')
 const { REFUSALS, refuseRows } = require('../helpers/triggers')
 
+TestDatabase.reuse()
+
 const ATOMIC = { atomic: true }
 const REPLAY = { replay: true }
 

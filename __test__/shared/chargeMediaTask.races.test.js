@@ -7,6 +7,8 @@ const { KINDS, withTask } = require('../helpers/kinds')
 const { appClient } = require('../helpers/network')
 const { byStorage, postgres } = require('../helpers/storage')
 
+TestDatabase.reuse()
+
 const CONFLICT = 'TASK_STATE_CONFLICT'
 const INSUFFICIENT = 'INSUFFICIENT_CREDITS'
 const FAIL = { status: 'failed' }

@@ -1,10 +1,12 @@
 'use strict'
 
-const { refusal } = require('../helpers/database')
+const { TestDatabase, refusal } = require('../helpers/database')
 const { staysSound, writingNothing } = require('../helpers/calls')
 const { KINDS, withTask } = require('../helpers/kinds')
 const { creditRow, draws, remaining } = require('../helpers/rows')
 const { REFUSALS, dropRows, refuseRows } = require('../helpers/triggers')
+
+TestDatabase.reuse()
 
 const FAIL = { status: 'failed' }
 const NOTHING = { credits: 0, spendable: 0, skipped: [] }

@@ -5,6 +5,8 @@ const { unchanging } = require('../helpers/calls')
 const { violations } = require('../helpers/invariants')
 const { dropRows } = require('../helpers/triggers')
 
+TestDatabase.reuse()
+
 /** A database in which `u` has these grants. */
 async function withUser(...grants) {
   const database = await TestDatabase.fresh()

@@ -4,6 +4,8 @@ const { DAY_MS, TestDatabase, refusal } = require('../helpers/database')
 const { unchanging } = require('../helpers/calls')
 const { violations } = require('../helpers/invariants')
 
+TestDatabase.reuse()
+
 /** A database with user `u` and one grant. */
 async function withUser() {
   const database = await TestDatabase.fresh()

@@ -4,6 +4,8 @@ const { TestDatabase, refusal, task, DAY_MS } = require('../helpers/database')
 const { violations } = require('../helpers/invariants')
 const { REFUSALS, dropRows, refuseRows } = require('../helpers/triggers')
 
+TestDatabase.reuse()
+
 const NOT_PASSED = [
   ...['thumbnailUrl', 'author', 'likes', 'views', 'shares', 'sourceLang', 'targetLang', 'srtUrl'],
   ...['translatedSrtUrl', 'resultVideoUrl', 'errorMessage', 'subtitleRaw', 'subtitleTranslated'],

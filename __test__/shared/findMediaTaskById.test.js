@@ -4,6 +4,8 @@ const { TestDatabase, task } = require('../helpers/database')
 const { violations } = require('../helpers/invariants')
 const { postgres, sqlite } = require('../helpers/storage')
 
+TestDatabase.reuse()
+
 describe('findMediaTaskById', () => {
   test('is undefined for a task that is not there', async () => {
     const database = await TestDatabase.fresh()

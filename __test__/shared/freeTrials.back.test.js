@@ -4,6 +4,8 @@ const { TestDatabase, refusal, task } = require('../helpers/database')
 const { atOnce, staysSound } = require('../helpers/calls')
 const { trial, trialsStayCounted, used } = require('../helpers/plans')
 
+TestDatabase.reuse()
+
 // A free trial whose task fails comes back: once, however often the task fails.
 
 const LONG_AGO = new Date(Date.now() - 3_600_000)

@@ -5,14 +5,16 @@ const { outcome, staysSound, writingNothing } = require('../helpers/calls')
 const { MEDIA_CREATES, NO_LIMITS, media, trial, trialsStayCounted, used } = require('../helpers/plans')
 const { byStorage } = require('../helpers/storage')
 
+TestDatabase.reuse()
+
 // A user's free trials are counted in the transaction of the task that takes one.
 
 const USED_UP = 'FREE_TRIAL_USED_UP'
 const LONG_AGO = new Date(Date.now() - 3_600_000)
 
 /** User `u` has 100 credits and has used so many free trials, and so does `v`. Their rows are an hour old. */
-async function withUsers(used = 0) {
-  const database = await TestDatabase.fresh()
+async function withUsers(used = 0, options) {
+  const database = await TestDatabase.fresh(options)
   await database.user('u', 60, 40)
   await database.user('v', 100)
   await database.sql('UPDATE "user" SET free_trial_used = ?, updated_at = ?', used, LONG_AGO)
@@ -160,7 +162,8 @@ describe.each(Object.entries(MEDIA_CREATES))('%s with freeTrialLimit', (_, { mak
   })
 
   test('a refusal is told to listeners and counted', async () => {
-    const database = await withUsers(1)
+    // With options it has a connection of its own, which has counted nothing yet.
+    const database = await withUsers(1, {})
     const told = []
     database.credits.on('refused', (event) => told.push(event))
     await refusal(database, () => take(database, 1))

@@ -3,6 +3,8 @@
 const { TestDatabase, task, DAY_MS } = require('../helpers/database')
 const { violations } = require('../helpers/invariants')
 
+TestDatabase.reuse()
+
 const ids = (rows) => rows.map(({ id }) => id)
 
 describe('getActiveMediaTasks', () => {

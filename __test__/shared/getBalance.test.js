@@ -4,6 +4,8 @@ const { addRows, grant } = require('../helpers/books')
 const { TestDatabase, refusal, task, DAY_MS } = require('../helpers/database')
 const { postgres } = require('../helpers/storage')
 
+TestDatabase.reuse()
+
 const now = Date.now()
 const inDays = (days) => new Date(now + days * DAY_MS)
 const NOTHING = { credits: 0, grants: [], nextExpiry: null }

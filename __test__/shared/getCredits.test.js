@@ -4,6 +4,8 @@ const { TestDatabase, DAY_MS } = require('../helpers/database')
 const { violations } = require('../helpers/invariants')
 const { sqlite } = require('../helpers/storage')
 
+TestDatabase.reuse()
+
 /** User `u` has 3 grants (one of them deleted) and 2 charges, `v` has 1 grant and 1 charge. */
 async function twoUsers() {
   const database = await TestDatabase.fresh()

@@ -3,6 +3,8 @@
 const { TestDatabase } = require('../helpers/database')
 const { violations } = require('../helpers/invariants')
 
+TestDatabase.reuse()
+
 describe('getCreditsCount', () => {
   test.each([
     ['null', null, 'INVALID_ARGUMENT', 'getCreditsCount(query)'],

@@ -8,6 +8,8 @@ const { KINDS, withTask } = require('../helpers/kinds')
 const { aiTask } = require('../helpers/keyed')
 const { sqlite } = require('../helpers/storage')
 
+TestDatabase.reuse()
+
 /** What charges took, in their order: credits and status. */
 const taken = (charges) => charges.map(({ credits, status }) => [-credits, status])
 

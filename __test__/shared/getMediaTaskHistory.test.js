@@ -3,6 +3,8 @@
 const { TestDatabase, task, DAY_MS } = require('../helpers/database')
 const { violations } = require('../helpers/invariants')
 
+TestDatabase.reuse()
+
 const ids = (rows) => rows.map(({ id }) => id)
 
 /** User `u` has tasks `t0` (the newest) to `t24`, and two deleted ones; `v` has one. */

@@ -5,6 +5,8 @@ const { entriesOf } = require('../helpers/books')
 const { TestDatabase, task, DAY_MS } = require('../helpers/database')
 const { FAIL, HOUR_AGO, add, afterLife, consume, create, fail, inWords, later } = require('../helpers/lives')
 
+TestDatabase.reuse()
+
 describe('getStatement pages', () => {
   /** User `u` has done a bit of everything; many entries are of one moment. */
   async function withMany() {

@@ -8,6 +8,8 @@ const { mint, refund, settle, step, withdraw } = require('../helpers/lives')
 const { creditRow } = require('../helpers/rows')
 const { sqlite } = require('../helpers/storage')
 
+TestDatabase.reuse()
+
 describe('getStatement lists', () => {
   test.each([
     ['a grant alone', '', ''],

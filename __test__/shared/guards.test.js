@@ -5,6 +5,8 @@ const { atOnce, counted, inProcesses, staysSound, values, writingNothing } = req
 const { aiTask } = require('../helpers/keyed')
 const { postgres } = require('../helpers/storage')
 
+TestDatabase.reuse()
+
 const HOUR_MS = 3_600_000
 const HOUR_AGO = new Date(Date.now() - HOUR_MS)
 const CONFLICT = 'TASK_STATE_CONFLICT'

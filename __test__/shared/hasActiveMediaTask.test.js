@@ -3,6 +3,8 @@
 const { TestDatabase, task } = require('../helpers/database')
 const { violations } = require('../helpers/invariants')
 
+TestDatabase.reuse()
+
 describe('hasActiveMediaTask', () => {
   test.each([
     ['nothing', undefined],

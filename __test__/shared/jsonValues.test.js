@@ -5,6 +5,8 @@ const { violations } = require('../helpers/invariants')
 const { withTask } = require('../helpers/kinds')
 const { byStorage, postgres } = require('../helpers/storage')
 
+TestDatabase.reuse()
+
 const HALF = '🎬'.slice(0, 1)
 const OTHER_HALF = '🎬'.slice(1)
 const NUL = String.fromCharCode(0)

@@ -5,6 +5,8 @@ const { outcome, staysSound, writingNothing } = require('../helpers/calls')
 const { KINDS } = require('../helpers/kinds')
 const { CREATES, NO_LIMITS, ai, media } = require('../helpers/plans')
 
+TestDatabase.reuse()
+
 // What a plan allows: so many tasks whose credits are at risk, and no more.
 
 const TOO_MANY = 'TOO_MANY_ACTIVE_TASKS'
@@ -36,8 +38,8 @@ describe.each(Object.entries(CREATES))('%s with maxActive', (_, { kind, make, op
   const other = kind === 'MediaTask' ? KINDS.AITask : KINDS.MediaTask
 
   /** A user with so many tasks that are pending, and how another one is made. */
-  async function withPending(count) {
-    const database = await withUsers()
+  async function withPending(count, options) {
+    const database = await withUsers(options)
     for (let at = 0; at < count; at++) await create(database.credits, `p${at}`, 0)
     return { database, another: (options, more) => make(database.credits, 'new', options, more) }
   }
@@ -167,7 +169,8 @@ describe.each(Object.entries(CREATES))('%s with maxActive', (_, { kind, make, op
   })
 
   test('a refusal is told to listeners and counted', async () => {
-    const { database, another } = await withPending(1)
+    // With options it has a connection of its own, which has counted nothing yet.
+    const { database, another } = await withPending(1, {})
     const told = []
     database.credits.on('refused', (event) => told.push(event))
     for (const maxActive of [0, 1]) await refusal(database, () => another({ maxActive }))

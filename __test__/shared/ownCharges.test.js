@@ -7,6 +7,8 @@ const { atOnce, staysSound, values } = require('../helpers/calls')
 const { KINDS, withTask } = require('../helpers/kinds')
 const { creditRow } = require('../helpers/rows')
 
+TestDatabase.reuse()
+
 const MISMATCH = 'CHARGE_OWNER_MISMATCH'
 
 /** How a task without a cost is created with a charge that is there. */

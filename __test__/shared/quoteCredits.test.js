@@ -4,6 +4,8 @@ const { TestDatabase, refusal, task, DAY_MS } = require('../helpers/database')
 const { violations } = require('../helpers/invariants')
 const { creditRow, draws } = require('../helpers/rows')
 
+TestDatabase.reuse()
+
 const now = Date.now()
 const inDays = (days) => new Date(now + days * DAY_MS)
 

@@ -6,6 +6,8 @@ const { violations } = require('../helpers/invariants')
 const { evaluate } = require('../helpers/processes')
 const { counted, remaining } = require('../helpers/rows')
 
+TestDatabase.reuse()
+
 const REGRANT = { refundPolicy: { regrantDays: 30 } }
 const HOUR_AGO = new Date(Date.now() - 3_600_000)
 

@@ -6,6 +6,8 @@ const { atOnce, counted, inProcesses, outcome, staysSound } = require('../helper
 const { KINDS, withTask } = require('../helpers/kinds')
 const { creditRow } = require('../helpers/rows')
 
+TestDatabase.reuse()
+
 const NOTHING = { credits: 0, spendable: 0, skipped: [] }
 const REFUNDED = 'TASK_REFUNDED'
 

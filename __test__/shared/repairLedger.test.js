@@ -17,6 +17,8 @@ const { violations } = require('../helpers/invariants')
 const { creditRow, remaining } = require('../helpers/rows')
 const { postgres, sqlite } = require('../helpers/storage')
 
+TestDatabase.reuse()
+
 const APPLY = { apply: true }
 const NEXT_YEAR = new Date(Math.floor(Date.now() / 1000) * 1000 + 365 * DAY_MS)
 /** The same, read as seconds. */

@@ -5,6 +5,8 @@ const { atOnce, counted, inProcesses, outcome, staysSound, values } = require('.
 const { KEYED } = require('../helpers/keyed')
 const { postgres } = require('../helpers/storage')
 
+TestDatabase.reuse()
+
 const REPLAY = { replay: true }
 const TIMES = 20
 

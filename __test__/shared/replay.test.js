@@ -4,6 +4,8 @@ const { TestDatabase, refusal, task, DAY_MS } = require('../helpers/database')
 const { staysSound, writingNothing } = require('../helpers/calls')
 const { KEYED, aiTask } = require('../helpers/keyed')
 
+TestDatabase.reuse()
+
 const REPLAY = { replay: true }
 
 /** Users `u` and `v`, who have a grant of 50 each. */

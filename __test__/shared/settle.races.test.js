@@ -7,6 +7,8 @@ const { evaluate } = require('../helpers/processes')
 const { counted, creditRow, remaining } = require('../helpers/rows')
 const { postgres } = require('../helpers/storage')
 
+TestDatabase.reuse()
+
 const CALLS = 20
 const ALL = { a: 4, b: 3, c: 50 }
 

@@ -4,6 +4,8 @@ const { TestDatabase, refusal, task } = require('../helpers/database')
 const { violations } = require('../helpers/invariants')
 const { creditRow, remaining } = require('../helpers/rows')
 
+TestDatabase.reuse()
+
 /** User `u` has grant `g` and a charge of 10, with this metadata, that task `t` names. */
 async function withCharge(metadata) {
   const database = await TestDatabase.fresh()

@@ -4,6 +4,8 @@ const { TestDatabase, refusal, task, DAY_MS } = require('../helpers/database')
 const { violations } = require('../helpers/invariants')
 const { creditRow, draws, remaining } = require('../helpers/rows')
 
+TestDatabase.reuse()
+
 const NOTHING = { credits: 0, spendable: 0, skipped: [] }
 const HOUR_AGO = new Date(Date.now() - 3_600_000)
 

@@ -8,6 +8,8 @@ const { violations } = require('../helpers/invariants')
 const { evaluate } = require('../helpers/processes')
 const { counted } = require('../helpers/rows')
 
+TestDatabase.reuse()
+
 const TASKS = 250
 const COST = 7
 const OLD = { olderThanMs: 60_000 }

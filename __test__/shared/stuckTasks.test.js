@@ -6,6 +6,8 @@ const { violations } = require('../helpers/invariants')
 const { creditRow } = require('../helpers/rows')
 const { postgres } = require('../helpers/storage')
 
+TestDatabase.reuse()
+
 const COST = 10
 const MINUTE_MS = 60_000
 const NOBODY = { tasks: [], credits: 0, spendable: 0, errors: [] }

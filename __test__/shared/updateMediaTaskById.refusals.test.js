@@ -4,6 +4,8 @@ const { TestDatabase, refusal, task } = require('../helpers/database')
 const { together, unchanging } = require('../helpers/calls')
 const { byStorage } = require('../helpers/storage')
 
+TestDatabase.reuse()
+
 /** User `u` has task `t`, which cost 10 of 50 credits; user `v` has a charge of 10. */
 async function open() {
   const database = await TestDatabase.fresh()

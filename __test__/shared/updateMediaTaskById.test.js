@@ -3,6 +3,8 @@
 const { TestDatabase, task, DAY_MS } = require('../helpers/database')
 const { violations } = require('../helpers/invariants')
 
+TestDatabase.reuse()
+
 const HOUR_AGO = new Date(Date.now() - 3_600_000)
 
 const NOTHING = { credits: 0, spendable: 0, skipped: [] }
