@@ -61,6 +61,11 @@ impl Effect {
         } else {
             self.check_limits()?;
         }
+        if let (Operation::Write(Write::AtomicBatch(all)), Ok(Outcome::All(outcomes))) =
+            (&self.request, &self.outcome)
+        {
+            prop_assert_eq!(all.len(), outcomes.len());
+        }
         self.check_draws()?;
         self.check_refund()?;
         self.check_refusal()?;

@@ -46,11 +46,11 @@ fn credits() -> impl Strategy<Value = i64> {
 }
 
 fn number() -> impl Strategy<Value = Option<usize>> {
-    option::weighted(0.3, 0..6_usize)
+    option::weighted(0.5, 0..9_usize)
 }
 
 fn key() -> impl Strategy<Value = Key> {
-    (number(), any::<bool>()).prop_map(|(number, replay)| Key { number, replay })
+    (number(), prop::bool::weighted(0.7)).prop_map(|(number, replay)| Key { number, replay })
 }
 
 fn policy() -> impl Strategy<Value = RefundPolicy> {
@@ -79,7 +79,7 @@ fn new() -> impl Strategy<Value = New> {
         credits,
         key,
     });
-    prop_oneof![3 => task, 1 => consume]
+    prop_oneof![2 => task, 1 => consume]
 }
 
 fn page() -> impl Strategy<Value = Page> {
@@ -152,7 +152,8 @@ fn read() -> impl Strategy<Value = Read> {
 
 fn grant() -> impl Strategy<Value = Request> {
     let granted = prop_oneof![8 => 1..90_i64, 1 => Just(Credits::MAX)];
-    let lives_ms = option::of((-1..9_i64).prop_map(|days| days * DAY_MS));
+    let days = prop_oneof![1 => -1..9_i64, 1 => 1..3_i64];
+    let lives_ms = option::weighted(0.7, days.prop_map(|days| days * DAY_MS));
     (user(), granted, lives_ms, key()).prop_map(|(user, credits, lives_ms, key)| Request::Grant {
         user,
         credits,
@@ -183,7 +184,7 @@ fn request() -> impl Strategy<Value = Request> {
         }),
         4 => (changed(), credits(), policy())
             .prop_map(|(task, credits, policy)| Request::Settle { task, credits, policy }),
-        4 => refund.prop_map(|(charge, credits, policy)| {
+        6 => refund.prop_map(|(charge, credits, policy)| {
             Request::Refund { charge, credits, policy }
         }),
         9 => read().prop_map(Request::Read),
@@ -194,18 +195,18 @@ fn request() -> impl Strategy<Value = Request> {
 /// Some grants, and what comes then.
 pub(super) fn steps() -> impl Strategy<Value = Vec<Step>> {
     let grants = vec(grant().prop_map(Step::Ask), 2..6);
-    (grants, vec(step(), 1..50)).prop_map(|(grants, steps)| [grants, steps].concat())
+    (grants, vec(step(), 1..60)).prop_map(|(grants, steps)| [grants, steps].concat())
 }
 
 fn step() -> impl Strategy<Value = Step> {
     let wait_ms = prop_oneof![
-        (0..3_i64).prop_map(|seconds| seconds * SECOND_MS),
-        (0..3_i64).prop_map(|days| days * DAY_MS),
+        1 => (0..3_i64).prop_map(|seconds| seconds * SECOND_MS),
+        2 => (1..4_i64).prop_map(|days| days * DAY_MS),
     ];
     prop_oneof![
         24 => request().prop_map(Step::Ask),
         1 => any::<Index>().prop_map(|grant| Step::Withdraw { grant }),
         1 => any::<Index>().prop_map(|task| Step::FailAndRepair { task }),
-        3 => wait_ms.prop_map(|ms| Step::Wait { ms }),
+        4 => wait_ms.prop_map(|ms| Step::Wait { ms }),
     ]
 }
