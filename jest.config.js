@@ -1,5 +1,7 @@
 'use strict'
 
+const os = require('node:os')
+
 /**
  * The same tests on each storage, but for the folders of what is about one of them.
  * `npx jest --selectProjects sqlite` runs them on one alone.
@@ -11,6 +13,8 @@ const SQLITE_ALONE = ['sqlite', 'arguments', 'package', 'cli/parts']
 const POSTGRES_ALONE = ['postgres']
 
 const foldersOf = (names) => names.map((name) => `<rootDir>/__test__/${name}/`)
+
+const cores = os.availableParallelism()
 
 const common = {
   testEnvironment: 'node',
@@ -25,8 +29,8 @@ module.exports = {
   // No test is about how long it takes: each has so much to do, and says what it waits for. What takes 10 s with a
   // release build takes a minute with a debug addon on a busy machine.
   testTimeout: 180_000,
-  // They wait for disks and servers more than they compute.
-  maxWorkers: '100%',
+  // They wait for disks and servers half of their time. A server takes 200 connections, and a worker up to 20 of them.
+  maxWorkers: Math.max(cores, Math.min(2 * cores, 8)),
   // A worker that leaves nothing behind still has its heap to give back, which takes longer than Jest's half a second
   // on a busy machine. One that something keeps alive is ended after this time, and Jest says so.
   workerGracefulExitTimeout: 20_000,

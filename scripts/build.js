@@ -4,6 +4,7 @@
  * Builds the addon and puts it where `lib/native/binding.js` looks for it.
  *
  * node scripts/build.js [platform]   for this machine, or as it is released for a platform of `lib/native/platforms.js`
+ * node scripts/build.js --for-tests  with Rust's own tests, which are made of the same parts: neither is built twice
  */
 
 const { spawnSync } = require('node:child_process')
@@ -23,24 +24,34 @@ const OLDEST_GLIBC = '2.17'
 function build(platform, elsewhere = {}) {
   const name = platform ?? thisPlatform()
   const { rust = platforms[name]?.rust, options = [], env = process.env, folder = ROOT } = elsewhere
-  const cargo = spawnSync(
-    'cargo',
-    [
-      ...command(platform, rust),
-      ...options,
-      '--release',
-      '--locked',
-      '--lib',
-      '--message-format=json-render-diagnostics',
-    ],
-    {
-      cwd: ROOT,
-      env: environment(rust, env),
-      stdio: ['ignore', 'pipe', 'inherit'],
-      encoding: 'utf8',
-      maxBuffer: 1 << 28,
-    },
-  )
+  const command = [...toolFor(platform, rust), ...options, '--release', '--lib']
+  place(runCargo(command, environment(rust, env)), path.join(folder, addonOf(name)))
+  if (isInstalled()) fs.rmSync(path.join(ROOT, 'target'), { recursive: true, force: true })
+  return path.join(folder, addonOf(name))
+}
+
+/** Builds the tests of Rust, and the addon of the same parts: built as for a release, all would be built twice. */
+function buildForTests() {
+  place(runCargo(['test', '--no-run'], process.env), path.join(ROOT, addonOf(thisPlatform())))
+}
+
+const addonOf = (name) => `media-credits.${name}.node`
+
+/** Copies the library that cargo has listed. Beside and then over the old one: a running process may have that one mapped. */
+function place(listed, addon) {
+  fs.copyFileSync(library(listed), `${addon}.new`)
+  fs.renameSync(`${addon}.new`, addon)
+}
+
+/** What cargo lists as made, a JSON object a line. */
+function runCargo(command, env) {
+  const cargo = spawnSync('cargo', [...command, '--locked', '--message-format=json-render-diagnostics'], {
+    cwd: ROOT,
+    env,
+    stdio: ['ignore', 'pipe', 'inherit'],
+    encoding: 'utf8',
+    maxBuffer: 1 << 28,
+  })
   if (cargo.error?.code === 'ENOENT') {
     throw new Error(
       'media-credits is built with Rust, and there is no cargo on the PATH: https://rustup.rs installs it. ' +
@@ -48,16 +59,11 @@ function build(platform, elsewhere = {}) {
     )
   }
   if (cargo.status !== 0) throw new Error('cargo could not build media-credits; it says above why')
-  const addon = path.join(folder, `media-credits.${name}.node`)
-  // Beside and then over the old one: a running process may have that one mapped.
-  fs.copyFileSync(library(cargo.stdout), `${addon}.new`)
-  fs.renameSync(`${addon}.new`, addon)
-  if (isInstalled()) fs.rmSync(path.join(ROOT, 'target'), { recursive: true, force: true })
-  return addon
+  return cargo.stdout
 }
 
 /** What is released is linked by Zig on Linux, which knows the symbols of every glibc, and musl. */
-function command(platform, rust) {
+function toolFor(platform, rust) {
   if (platform === undefined) return ['build']
   if (!(platform in platforms)) {
     throw new Error(`${platform} is none of ${Object.keys(platforms).join(', ')}`)
@@ -100,7 +106,8 @@ function library(messages) {
 
 if (require.main === module) {
   try {
-    build(process.argv[2])
+    if (process.argv[2] === '--for-tests') buildForTests()
+    else build(process.argv[2])
   } catch (error) {
     console.error(error.message)
     process.exitCode = 1

@@ -41,11 +41,19 @@ async function underTest(journal) {
   return database
 }
 
-/** Another file, whole and closed, to be put in place. */
+let source
+let copies = 0
+
+/** Another file, whole and closed, to be put in place: copies of one that is made once. */
 async function replacement() {
-  const database = await withBalance(NEW_BALANCE)
-  await database.credits.close()
-  return database.file
+  if (!source) {
+    source = await withBalance(NEW_BALANCE)
+    source.keep()
+    await source.credits.close()
+  }
+  const copy = `${source.file}.${++copies}`
+  fs.copyFileSync(source.file, copy)
+  return copy
 }
 
 const removeLog = (file) => ['-wal', '-shm'].forEach((end) => fs.rmSync(file + end, { force: true }))
