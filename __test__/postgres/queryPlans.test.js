@@ -3,15 +3,17 @@
 const fs = require('node:fs')
 const path = require('node:path')
 const { connect } = require('../..')
-const { TestDatabase, task } = require('../helpers/database')
+const { TestDatabase, aiTask, task } = require('../helpers/database')
 const { until } = require('../helpers/callers')
 
 // With a busy app's tables no statement may read all of one: each finds its rows by an index.
 
 const SQL = path.join(__dirname, '../../src/storage/dialect/postgres/sql')
-const USERS = 2000
-const CREDITS = 200_000
-const TASKS = 50_000
+const USERS = 10_000
+const CREDITS = 1_000_000
+const TASKS = 250_000
+/** Users who can pay for several calls. */
+const RICH = [20, 21, 22]
 
 const NOW = `timestamp '${new Date().toISOString().slice(0, -1)}'`
 
@@ -34,10 +36,19 @@ const SEED = [
       json_build_array(json_build_object('creditId', 'g' || at, 'creditsConsumed', drawn))
     FROM (SELECT at, CASE WHEN at % 3 = 0 THEN 50 ELSE 100 END AS drawn
       FROM generate_series(0, ${CREDITS / 2 - 1}) AS at) AS charge`,
+  `INSERT INTO credit (id, user_id, transaction_no, transaction_type, credits, remaining_credits, status,
+      created_at, updated_at)
+    SELECT 'rich' || at, 'u' || at, 'rich' || at, 'grant', 1000, 1000, 'active', ${NOW}, ${NOW}
+    FROM unnest(ARRAY[${RICH}]) AS at`,
   `INSERT INTO media_tasks (id, user_id, platform, video_url, status, credit_id)
     SELECT 't' || at, 'u' || at % ${USERS}, 'youtube', 'x',
       (ARRAY['pending', 'completed'])[1 + at / ${USERS} % 2], 'c' || at
     FROM generate_series(0, ${TASKS - 1}) AS at`,
+  `INSERT INTO ai_task (id, user_id, media_type, provider, model, prompt, status, scene, cost_credits, credit_id,
+      created_at, updated_at)
+    SELECT 'a' || at, 'u' || at % ${USERS}, 'image', 'p', 'm', 'x',
+      (ARRAY['pending', 'success'])[1 + at / ${USERS} % 2], 'text-to-image', 100, 'c' || at, ${NOW}, ${NOW}
+    FROM generate_series(${TASKS}, ${2 * TASKS - 1}) AS at`,
   'SET session_replication_role = DEFAULT',
   'ANALYZE',
 ]
@@ -47,7 +58,7 @@ const ARGUMENTS = {
   'balance.sql': [`'u7'`, NOW],
   'charges.sql': [`ARRAY['c7', 'c8']`],
   'free_trials.sql': [`ARRAY['u7']`, 'ARRAY[1]'],
-  'grants_by_id.sql': [`'u7'`, `ARRAY['g7', 'g2007']`],
+  'grants_by_id.sql': [`'u7'`, `ARRAY['g7', 'g10007']`],
   'grants_of_charge.sql': [`'c7'`],
   'lock_owner.sql': [`'t7'`],
   'lock_user.sql': [`'u7'`, `'c7'`, `'c7'`],
@@ -123,6 +134,40 @@ const CALLS = [
   ['chargeMediaTask', ({ chargeMediaTask }) => chargeMediaTask('t8', { credits: 5 })],
   ['settleMediaTask', ({ settleMediaTask }) => settleMediaTask('t9', 5)],
   ['refundCredits', ({ refundCredits }) => refundCredits('c10')],
+  ['createAITask', ({ createAITask }) => createAITask(aiTask('ai', 'u7', { costCredits: 120 }))],
+  ['updateAITaskById', ({ updateAITaskById }) => updateAITaskById('ai', { status: 'failed' })],
+  ['chargeAITask', ({ chargeAITask }) => chargeAITask('a250008', { credits: 5 })],
+  ['settleAITask', ({ settleAITask }) => settleAITask('a250009', 5)],
+  ['getAITaskCharges', ({ getAITaskCharges }) => getAITaskCharges('a250007')],
+  ['getAITasks', ({ getAITasks }) => getAITasks({ userId: 'u7' })],
+  [
+    'an atomic createMediaTasks',
+    ({ createMediaTasks }) =>
+      createMediaTasks(
+        RICH.map((at) => ({ task: task(`new${at}`, `u${at}`), costCredits: 120 })),
+        { atomic: true },
+      ),
+  ],
+  [
+    'an atomic createAITasks',
+    ({ createAITasks }) =>
+      createAITasks(
+        RICH.map((at) => aiTask(`ai${at}`, `u${at}`, { costCredits: 120 })),
+        { atomic: true },
+      ),
+  ],
+  [
+    'an atomic consumeCreditsBatch',
+    ({ consumeCreditsBatch }) =>
+      consumeCreditsBatch(
+        RICH.map((at) => ({ userId: `u${at}`, credits: 120 })),
+        { atomic: true },
+      ),
+  ],
+  [
+    'three createMediaTask at once',
+    ({ createMediaTask }) => Promise.all(RICH.map((at) => createMediaTask(task(`one${at}`, `u${at}`), 120))),
+  ],
   ['a replay', ({ createMediaTask }) => createMediaTask(task('new', 'u7'), 120, { replay: true })],
   ['getMediaTaskCharges', ({ getMediaTaskCharges }) => getMediaTaskCharges('t7')],
   ['quoteCredits', ({ quoteCredits }) => quoteCredits('u7', 10)],
@@ -172,7 +217,7 @@ test.each(CALLS)('%s reads no table from beginning to end', async (_, call) => {
 async function scans() {
   const [found] = await database.sql(
     `SELECT sum(seq_scan) AS tables, sum(idx_scan) AS indexes FROM pg_stat_user_tables
-      WHERE relname IN ('user', 'credit', 'media_tasks')`,
+      WHERE relname IN ('user', 'credit', 'media_tasks', 'ai_task')`,
   )
   return found
 }

@@ -3,6 +3,10 @@
 const { connect } = require('../..')
 const { TestDatabase, task } = require('../helpers/database')
 const { violations } = require('../helpers/invariants')
+const { evaluate } = require('../helpers/processes')
+
+/** With `CYCLES=10000` it takes minutes. */
+const CYCLES = Number(process.env.CYCLES ?? 500)
 
 const CHARGE = { userId: 'u', credits: 1 }
 const STUCK = { olderThanMs: 1000 }
@@ -82,5 +86,33 @@ describe('close', () => {
     await other.createMediaTask(task('t', 'u'), 5)
     await other.close()
     expect(await database.credits.getRemainingCredits('u')).toBe(95)
+  })
+
+  test(`${CYCLES} connections that were used and closed leave no thread, no descriptor and no memory`, async () => {
+    const database = await TestDatabase.fresh()
+    await database.user('u', 100)
+    await database.credits.close()
+    const { out } = await evaluate(
+      `const fs = require('node:fs')
+      const count = (folder) => fs.existsSync(folder) ? fs.readdirSync(folder).length : 0
+      const held = () => [count('/proc/self/task'), count('/proc/self/fd')]
+      const cycle = async () => {
+        const connection = credits.connect()
+        if ((await connection.getRemainingCredits('u')) !== 100) throw new Error('another balance')
+        await connection.close()
+      }
+      const cycles = async (count) => { for (let at = 0; at < count; at++) await cycle() }
+      ;(async () => {
+        await cycles(${CYCLES / 10})
+        const [before, mb] = [held(), process.memoryUsage().rss / 1e6]
+        await cycles(${CYCLES - CYCLES / 10})
+        const grown = process.memoryUsage().rss / 1e6 - mb
+        console.log(JSON.stringify({ before, after: held(), grown }))
+      })()`,
+      { DATABASE_URL: database.url },
+    )
+    const { before, after, grown } = JSON.parse(out)
+    expect(after).toEqual(before)
+    expect(grown).toBeLessThan(50)
   })
 })
