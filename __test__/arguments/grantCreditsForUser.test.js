@@ -30,7 +30,7 @@ describe('grantCreditsForUser refuses', () => {
       'INVALID_AMOUNT',
       'credits',
     ]),
-    ...['30', NaN, Infinity, -Infinity, true, {}, [30], new Date(), 30n, () => 30, Symbol('30')].map(
+    ...['30', NaN, Infinity, -Infinity, true, {}, [30], new Date(0), 30n, () => 30, Symbol('30')].map(
       (validDays) => [
         `${typeof validDays} ${String(validDays)} as validDays`,
         { user: USER, credits: 5, validDays },

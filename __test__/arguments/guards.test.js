@@ -73,7 +73,7 @@ describe('every call that takes guards refuses', () => {
     ['pending'],
     [true],
     [['pending']],
-    [new Date()],
+    [new Date(0)],
     [() => ({})],
     [Symbol('x')],
   ])('%p as options', async (options) => {

@@ -117,7 +117,7 @@ describe.each(Object.keys(EVERY))('%s', (name) => {
 })
 
 describe('an item of a list that stands for itself', () => {
-  test.each(Object.entries(HOSTILE))('%s', async (_, hostile) => {
+  test.each(Object.entries(HOSTILE))('is refused by itself: %s', async (_, hostile) => {
     const { createMediaTasks, createAITasks, consumeCreditsBatch } = opened().credits
     for (const batch of [createMediaTasks, createAITasks, consumeCreditsBatch]) {
       const [{ reason }] = await batch([hostile()])
@@ -192,7 +192,7 @@ test.each(Object.entries(DATES))('a Date %s is the time that it holds', async (_
   )
 })
 
-test('what is wrong where nothing is asked has a code too', () => {
+test('what is wrong in a call that asks no database has a code too', () => {
   for (const hostile of Object.values(HOSTILE)) {
     for (const call of [
       () => connect(hostile()),
@@ -214,7 +214,7 @@ test('listeners and thresholds that are none are refused', async () => {
   }
 })
 
-describe('a message repeats little of what was passed', () => {
+describe('a message repeats little of what was passed as', () => {
   const LONG = 'x'.repeat(3_000_000)
 
   test.each([

@@ -105,7 +105,7 @@ describe('functions for stuck tasks refuse', () => {
   test.each([
     ['MediaTasks', ['extracted', 'completed', 'failed']],
     ['AITasks', ['success', 'failed', 'canceled']],
-  ])('states in which nobody works on %s any more: %j', async (kind, over) => {
+  ])('states in which no work is done on %s any more: %j', async (kind, over) => {
     const database = withStuck()
     for (const name of [`findStuck${kind}`, `failStuck${kind}`]) {
       for (const statuses of over.flatMap((status) => [[status], ['pending', status]])) {

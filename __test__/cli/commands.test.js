@@ -21,7 +21,7 @@ async function damage(database, userId = 'u', remaining = 130) {
 }
 
 // Without a database, once.
-sqlite.describe('what it says of itself', () => {
+sqlite.describe('the command line says', () => {
   test('its version, and help that names every command', async () => {
     expect(await cli(['--version'])).toEqual({ code: 0, signal: null, out: version, errors: '' })
     const { code, out, errors } = await cli(['--help'])
@@ -36,14 +36,14 @@ sqlite.describe('what it says of itself', () => {
     expect(out).toMatch(new RegExp(`Examples?:\n  \\$ npx media-credits ${name}`))
   })
 
-  test('without a command: the help, as an error', async () => {
+  test('its help as an error where there is no command', async () => {
     const { code, out, errors } = await cli([])
     expect({ code, out }).toEqual({ code: 2, out: '' })
     expect(errors).toContain('Usage: media-credits')
   })
 })
 
-sqlite.describe('a command line that is off', () => {
+sqlite.describe('a command line that is wrong', () => {
   test.each([[['balance', 'u', `--${'x'.repeat(50_000)}`]], [['audit', '--limit', 'a b '.repeat(10_000)]]])(
     'is not repeated whatever its length',
     async (words) => {
@@ -75,7 +75,7 @@ sqlite.describe('a command line that is off', () => {
     [['statement', 'u', '--from', 'yesterday'], 'so long ago (30d)'],
     [['init', 'a.db', '--url', 'b.db'], 'named twice'],
     [['build', 'x'], 'too many arguments'],
-  ])('%j', async (args, sentence) => {
+  ])('is refused in a sentence: %j', async (args, sentence) => {
     const { code, out, errors } = await cli(args)
     expect({ code, out }).toEqual({ code: 2, out: '' })
     expect(errors).toMatch(/^media-credits: /)
@@ -84,15 +84,15 @@ sqlite.describe('a command line that is off', () => {
   })
 })
 
-test('what the library refuses of a command line is its fault, too', async () => {
+test('what the library refuses of a command line has the exit code of a wrong command line', async () => {
   const database = await TestDatabase.fresh()
   const { code, errors } = await cliOn(database, 'balance', '')
   expect(code).toBe(2)
   expect(errors).toContain('must be')
 })
 
-describe('which database', () => {
-  test('one that is not there is trouble, and with --json a document on stderr', async () => {
+describe('the command line’s database', () => {
+  test('that is not there is an error, and with --json a document on stderr', async () => {
     const url = byStorage({ sqlite: 'file:none.db', postgres: 'postgres://app:x@127.0.0.1:1/app' })
     const missing = byStorage({ sqlite: 'SCHEMA_MISMATCH', postgres: 'DATABASE_UNAVAILABLE' })
     for (const args of [['audit'], ['stuck'], ['balance', 'u'], ['grant', 'u', '5']]) {
@@ -107,7 +107,7 @@ describe('which database', () => {
     expect(fs.existsSync(path.join(folder, 'none.db'))).toBe(false)
   })
 
-  sqlite.test('its journal mode stays as it is', async () => {
+  sqlite.test('keeps its journal mode', async () => {
     const database = await TestDatabase.fixture({ journalMode: 'keep' })
     await database.sql('PRAGMA journal_mode = DELETE')
     expect((await cliOn(database, 'audit')).code).toBe(1)
@@ -126,7 +126,7 @@ describe('doctor', () => {
     expect(out).toMatch(/✓ ok +indexes +those that the statements use are there/)
   })
 
-  test('says the same as a document', async () => {
+  test('says with --json the same as a document', async () => {
     const database = await TestDatabase.fixture()
     // The first call turns the write-ahead log on.
     await database.credits.getDiagnostics()
@@ -141,7 +141,7 @@ describe('doctor', () => {
     expect([...statuses]).toEqual(['ok'])
   })
 
-  test('a missing index is a warning, with the statement that makes it', async () => {
+  test('warns of a missing index, with the statement that makes it', async () => {
     const database = await TestDatabase.fresh()
     await database.run('DROP INDEX idx_credit_consume_fifo', 'DROP INDEX idx_media_task_user_status')
     const { code, json } = await cliOn(database, 'doctor', '--json')
@@ -163,7 +163,7 @@ describe('doctor', () => {
     expect((await cliOn(database, 'doctor')).out).toContain('0 problems, 0 warnings.')
   })
 
-  test('a table that does not fit is a problem', async () => {
+  test('calls a table that does not fit a problem', async () => {
     const database = await TestDatabase.fresh()
     await database.sql('ALTER TABLE credit DROP COLUMN metadata')
     const { code, out } = await cliOn(database, 'doctor')
@@ -172,7 +172,7 @@ describe('doctor', () => {
     expect(out).toContain('1 problem, 0 warnings.')
   })
 
-  test('no table at all is one, too', async () => {
+  test('calls it a problem that there is no table', async () => {
     const database = await TestDatabase.none()
     const { code, json } = await cliOn(database, 'doctor', '--json')
     expect(code).toBe(1)
@@ -180,7 +180,7 @@ describe('doctor', () => {
     expect(json.checks.at(-1)).toMatchObject({ name: expect.stringMatching(/schema/), status: 'problem' })
   })
 
-  sqlite.test("the app's own client is looked at", async () => {
+  sqlite.test("looks at the app's own client", async () => {
     const database = await TestDatabase.fresh()
     const modules = path.join(database.folder, 'node_modules/@libsql/client')
     fs.mkdirSync(modules, { recursive: true })
@@ -225,7 +225,7 @@ describe('audit', () => {
     expect(one.out).not.toMatch(/^\S+ +u /m)
   })
 
-  test('as lines, a document for each finding', async () => {
+  test('writes with --json a line for each finding, a document', async () => {
     const database = await TestDatabase.fixture()
     await damage(database)
     const { code, out } = await cli(['audit', '--json', '--user', 'u'], {
@@ -263,7 +263,7 @@ describe('repair', () => {
   })
 })
 
-describe('balance and statement', () => {
+describe('balance and statement show', () => {
   test('what a user can spend, grant by grant', async () => {
     const database = await TestDatabase.fresh()
     const expiresAt = new Date('2100-01-01T00:00:00Z')
@@ -299,7 +299,7 @@ describe('balance and statement', () => {
     expect(later.out).toBe('No entries. The balance before was 100.')
   })
 
-  test('--all is every page', async () => {
+  test('every page with --all', async () => {
     const database = await TestDatabase.fresh()
     await database.user('u', 2000)
     const items = Array.from({ length: 500 }, () => ({ userId: 'u', credits: 1 }))
@@ -311,7 +311,7 @@ describe('balance and statement', () => {
     expect(json.entries.at(-1).balance).toBe(999)
   })
 
-  test('of a user whom nobody knows', async () => {
+  test('nothing of a user who is not there', async () => {
     const database = await TestDatabase.fresh()
     for (const name of ['balance', 'statement']) {
       const { code, out } = await cliOn(database, name, 'nobody')
@@ -320,7 +320,7 @@ describe('balance and statement', () => {
     }
   })
 
-  test('text from the database does not reach the terminal as it is', async () => {
+  test('text of the database without what a terminal would obey', async () => {
     const database = await TestDatabase.fresh()
     await database.user('u', { credits: 5, description: 'a\u001b[2J\u001b]0;x\u0007\nb\u202e' })
     const { out } = await cliOn(database, 'statement', 'u')
@@ -330,7 +330,7 @@ describe('balance and statement', () => {
 })
 
 describe('grant', () => {
-  test('grants, with what is said of it', async () => {
+  test('gives credits, with what is said of them', async () => {
     const database = await TestDatabase.fresh()
     await database.user('u')
     const described = ['--description', 'sorry', '--expires', '2100-12-31']
@@ -349,7 +349,7 @@ describe('grant', () => {
     })
   })
 
-  test('with a number of its own it can be repeated, and not be another', async () => {
+  test('can be repeated with a number of its own, and can not be another with it', async () => {
     const database = await TestDatabase.fresh()
     await database.user('u')
     const args = ['--transaction-no', 'n1', '--expires', '30d']
@@ -371,7 +371,7 @@ describe('grant', () => {
     expect(await database.credits.getRemainingCredits('u')).toBe(100)
   })
 
-  test('not to a user who is not there', async () => {
+  test('refuses a user who is not there', async () => {
     const database = await TestDatabase.fresh()
     const { code, out, errors } = await cliOn(database, 'grant', 'nobody', 5)
     expect({ code, out }).toEqual({ code: 3, out: '' })

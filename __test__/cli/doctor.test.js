@@ -85,7 +85,7 @@ describe('doctor lists what can be used', () => {
     expect(json.available).toMatchObject({ aiTasks: false, mediaTasks: true })
   })
 
-  test('nothing where nobody could look, and says which database that is', async () => {
+  test('nothing where it could not look, and says which database that is', async () => {
     const { code, json } = await afterwards(
       'DROP TABLE ai_task',
       'DROP TABLE media_tasks',
@@ -113,7 +113,7 @@ postgres.describe('doctor says how many connections there may be', () => {
   })
 })
 
-describe('doctor looks at the values of rows', () => {
+describe('doctor looks at the values of rows,', () => {
   const GRANT = `INSERT INTO credit (id, user_id, transaction_no, transaction_type, credits, remaining_credits, status,
       created_at, updated_at) VALUES ('g', 'u', 'g', 'grant', 5, 5, 'active', ?, ?)`
   const USER = `INSERT INTO "user" (id, name, email) VALUES ('u', 'u', 'u')`

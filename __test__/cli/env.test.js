@@ -133,7 +133,7 @@ sqlite.describe('the env files of the folder', () => {
     expect((await found(cwd)).message).toBe(".env.local can't be read: a value refers to itself")
   })
 
-  test('without a database: a sentence names them, and says which of them are there', async () => {
+  test('that name no database are named in a sentence, which says which of them are there', async () => {
     const cwd = app({ '.env': { DB_SCHEMA: 'app' }, '.env.production': { NAME: 'x' } })
     for (const name of ['doctor', 'audit', 'repair', 'stuck', 'init']) {
       const { code, out, errors } = await cli([name], { cwd })
@@ -165,7 +165,7 @@ sqlite.describe('--env', () => {
     )
   })
 
-  test('without a database, or not there, is no other file', async () => {
+  test('that has no database, or is not there, is not replaced by another file', async () => {
     const cwd = app({ '.env': { DATABASE_URL: 'file:a.db' }, other: { NAME: 'x' } })
     const env = { DATABASE_URL: 'file:env.db' }
     expect((await found(cwd, env, '--env', 'other')).message).toBe(
@@ -176,7 +176,7 @@ sqlite.describe('--env', () => {
   })
 })
 
-test('what the files say is what the library is told', async () => {
+test('what the env files say is what the library is told', async () => {
   const [right, wrong] = [await TestDatabase.fresh(), await TestDatabase.fresh()]
   await right.user('u', 7)
   const cwd = app({ '.env': { DATABASE_URL: `"${right.url}"` } })
@@ -196,7 +196,7 @@ test('what the files say is what the library is told', async () => {
   expect((await cli(['balance', 'u'], { cwd, env: provider })).errors).not.toContain('DATABASE_PROVIDER')
 })
 
-postgres.test('the schema too, and how many connections', async () => {
+postgres.test('the env files may name the schema, and how many connections there may be', async () => {
   const database = await TestDatabase.fresh()
   await database.sql('CREATE SCHEMA other')
   const files = { '.env.local': { DB_MAX_CONNECTIONS: 3 }, '.env': { DB_SCHEMA: 'other' } }
@@ -206,7 +206,7 @@ postgres.test('the schema too, and how many connections', async () => {
   expect(JSON.parse(out).connections).toEqual({ most: 3, source: 'DB_MAX_CONNECTIONS in .env.local' })
 })
 
-describe('which one it is', () => {
+describe('the name of the env file', () => {
   /** Makes stderr look like a terminal to a command. */
   function onTerminal(cwd) {
     const preload = path.join(cwd, 'terminal.js')
@@ -241,18 +241,21 @@ describe('which one it is', () => {
     [['repair'], false],
     [['stuck'], false],
     [['balance', 'u'], false],
-  ])('is said in a log where something is written and nobody has named it: %j: %j', async (args, writes) => {
-    const { database, cwd } = await appWithUser()
-    const firstLine = async (...more) => {
-      const { code, out, errors } = await cli([...args, ...more], { cwd })
-      expect({ code, errors }).toEqual({ code: 0, errors: '' })
-      return out.split('\n')[0]
-    }
-    expect(LINE.test(await firstLine())).toBe(writes)
-    for (const more of [['--json'], ['--env', '.env.development'], ['--url', database.url]]) {
-      expect(await firstLine(...more)).not.toMatch(LINE)
-    }
-  })
+  ])(
+    'is said in a log where something is written and the command line names no database: %j: %j',
+    async (args, writes) => {
+      const { database, cwd } = await appWithUser()
+      const firstLine = async (...more) => {
+        const { code, out, errors } = await cli([...args, ...more], { cwd })
+        expect({ code, errors }).toEqual({ code: 0, errors: '' })
+        return out.split('\n')[0]
+      }
+      expect(LINE.test(await firstLine())).toBe(writes)
+      for (const more of [['--json'], ['--env', '.env.development'], ['--url', database.url]]) {
+        expect(await firstLine(...more)).not.toMatch(LINE)
+      }
+    },
+  )
 
   test('is not said of a command that did nothing', async () => {
     const { cwd } = await appWithUser()

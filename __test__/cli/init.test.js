@@ -31,7 +31,7 @@ describe('init', () => {
     [['user,credit,ai_task'], 'user, credit and ai_task'],
     [['ai_task'], 'user, credit and ai_task'],
     [['media_tasks', 'user', 'user'], 'user, credit and media_tasks'],
-  ])('makes those that are asked for: --tables %j', async (lists, there) => {
+  ])('makes the tables that are asked for: --tables %j', async (lists, there) => {
     const database = await TestDatabase.none()
     const args = lists.flatMap((list) => ['--tables', list])
     const { code, out } = await cliOn(database, 'init', ...args)

@@ -5,12 +5,12 @@ const { cli, ended, startCli } = require('../helpers/cli')
 const { TestDatabase } = require('../helpers/database')
 const { evaluate } = require('../helpers/processes')
 
-describe('on a terminal and in a pipe', () => {
+describe('the command line', () => {
   test.each([
-    ['in a pipe without colours', {}, false],
-    ['with FORCE_COLOR in colour', { FORCE_COLOR: '1' }, true],
-    ['with FORCE_COLOR=0 without', { FORCE_COLOR: '0' }, false],
-    ['with NO_COLOR without', { NO_COLOR: '1' }, false],
+    ['has no colours in a pipe', {}, false],
+    ['has colours with FORCE_COLOR', { FORCE_COLOR: '1' }, true],
+    ['has no colours with FORCE_COLOR=0', { FORCE_COLOR: '0' }, false],
+    ['has no colours with NO_COLOR', { NO_COLOR: '1' }, false],
   ])('%s', async (_, colours, isColourful) => {
     const database = await TestDatabase.fresh()
     const env = { DATABASE_URL: database.url, ...colours }
@@ -42,15 +42,18 @@ describe('on a terminal and in a pipe', () => {
     return { database, child, first }
   }
 
-  test.each([[], ['--json']].map((args) => [args]))('audit %j | head ends without a word', async (args) => {
-    const { child, first } = await longAudit(...args)
-    expect(first).toContain('grant-out-of-range')
-    const end = ended(child)
-    child.stdout.destroy()
-    expect(await end).toMatchObject({ code: 1, signal: null, errors: '' })
-  })
+  test.each([[], ['--json']].map((args) => [args]))(
+    'ends without a word where its reader ends: audit %j | head',
+    async (args) => {
+      const { child, first } = await longAudit(...args)
+      expect(first).toContain('grant-out-of-range')
+      const end = ended(child)
+      child.stdout.destroy()
+      expect(await end).toMatchObject({ code: 1, signal: null, errors: '' })
+    },
+  )
 
-  test('an audit that is interrupted is no result, and the database is as it was', async () => {
+  test('gives no result of an audit that is interrupted, and the database is as it was', async () => {
     const { database, child } = await longAudit()
     const before = await database.everything()
     const end = ended(child)
@@ -64,7 +67,7 @@ describe('on a terminal and in a pipe', () => {
   })
 })
 
-test('who requires the library loads nothing of the command line', async () => {
+test('an app that requires the library loads nothing of the command line', async () => {
   const { out } = await evaluate("console.log(Object.keys(require.cache).join('\\n'))")
   const files = out.split('\n').map((file) => path.relative(path.join(__dirname, '../..'), file))
   expect(files).toContain('lib/index.js')

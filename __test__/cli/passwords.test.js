@@ -37,7 +37,7 @@ describe('passwords', () => {
     expect(said.out + said.errors).not.toContain(SECRET)
   })
 
-  postgres.test('nor is a wrong one of a server that answers', async () => {
+  postgres.test('are not in what a server is said to answer where they are wrong', async () => {
     const database = await TestDatabase.fresh()
     const { username, host, pathname } = new URL(database.url)
     const wrong = `postgres://${username}:${SECRET}@${host}${pathname}`
@@ -53,7 +53,7 @@ describe('passwords', () => {
     }
   })
 
-  postgres.test('nor is the right one', async () => {
+  postgres.test('are not in what is said of a server where they are right', async () => {
     const database = await TestDatabase.fresh()
     const { password } = new URL(database.url)
     for (const args of [['doctor'], ['doctor', '--json'], ['init', '--json']]) {

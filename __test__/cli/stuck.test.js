@@ -16,7 +16,7 @@ describe('stuck', () => {
     return database
   }
 
-  test('lists them, and says so by its exit code', async () => {
+  test('lists stuck tasks, and says so by its exit code', async () => {
     const database = await silent()
     const { code, out } = await cliOn(database, 'stuck')
     expect(code).toBe(1)
@@ -29,7 +29,7 @@ describe('stuck', () => {
     expect((await database.credits.findMediaTaskById('t')).status).toBe('pending')
   })
 
-  test('fails and refunds them', async () => {
+  test('fails and refunds stuck tasks', async () => {
     const database = await silent()
     const args = ['--fail', '--older-than', '1h']
     const { code, out } = await cliOn(database, 'stuck', ...args, '--message', 'timed out')
@@ -57,7 +57,7 @@ describe('stuck', () => {
     expect({ code, errors }).toEqual({ code: 3, errors: expect.stringContaining('media_tasks') })
   })
 
-  test('one that can not be failed is named', async () => {
+  test('names a task that can not be failed', async () => {
     const database = await silent()
     await database.sql("UPDATE credit SET consumed_detail = 'x' WHERE transaction_type = 'consume'")
     const args = ['stuck', '--fail', '--older-than', '1h']

@@ -26,10 +26,13 @@ const isShown = ({ shownOnly }) => shownOnly !== undefined
 const isHere = ({ about }) => about.length === 0 || about.includes(STORAGE)
 
 describe('a block', () => {
-  test.each(blocks.filter((block) => !isShown(block) && isHere(block)))('$name', (block) => {
-    expect(Object.keys(languages)).toContain(block.language)
-    return withApp((app) => languages[block.language](block, app))
-  })
+  test.each(blocks.filter((block) => !isShown(block) && isHere(block)))(
+    'does what it claims: $name',
+    (block) => {
+      expect(Object.keys(languages)).toContain(block.language)
+      return withApp((app) => languages[block.language](block, app))
+    },
+  )
 
   test('is for one storage or for both', () => {
     expect(blocks.filter(({ about }) => about.some((word) => !STORAGES.includes(word)))).toEqual([])

@@ -42,12 +42,12 @@ function answered(replies) {
 const right = (number) => [number, false, '{"value":7}']
 const seven = { status: 'fulfilled', value: 7 }
 
-test('a reply to a request that was never made', async () => {
+test('a reply to a request that was never made keeps no caller from a reply', async () => {
   const unknown = (number) => [4_000_000_000, false, '{"value":1}', ...right(number)]
   expect(await answered([unknown, right, right])).toEqual([seven, seven, seven])
 })
 
-test('a reply that comes twice', async () => {
+test('a reply that comes twice counts once', async () => {
   const twice = (number) => [...right(number), ...right(number)]
   expect(await answered([twice, right])).toEqual([seven, seven])
 })

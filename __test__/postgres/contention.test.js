@@ -24,7 +24,7 @@ async function balances(database, users) {
 const sum = (numbers) => numbers.reduce((total, number) => total + number, 0)
 
 describe.each(['read committed', 'serializable'])('isolation by default: %s', (isolation) => {
-  test('64 callers, 1000 users', async () => {
+  test('64 callers charge 1000 users, and the ledger is whole', async () => {
     const database = await open(isolation)
     const users = await addUsers(database, 1000)
     const callers = await new Callers(database.credits, users).run(64, 6)
@@ -36,7 +36,7 @@ describe.each(['read committed', 'serializable'])('isolation by default: %s', (i
     expect(await violations(database)).toEqual([])
   })
 
-  test('16 callers, one hot user: exactly the balance is charged, and nobody starves', async () => {
+  test('16 callers of one hot user charge exactly the balance, and none starves', async () => {
     const [CALLERS, BALANCE] = [16, 160]
     const database = await open(isolation)
     await addUsers(database, 1, { grants: 4, credits: BALANCE / 4 })
@@ -55,7 +55,7 @@ describe.each(['read committed', 'serializable'])('isolation by default: %s', (i
     expect(await violations(database)).toEqual([])
   })
 
-  test('several processes, the same users: as many tasks as there are credits', async () => {
+  test('several processes make as many tasks of the same users as there are credits', async () => {
     const [USERS, BALANCE, PROCESSES] = [2, 60, 3]
     const database = await open(isolation)
     const users = await addUsers(database, USERS, { grants: 3, credits: BALANCE / 3 })
@@ -70,7 +70,7 @@ describe.each(['read committed', 'serializable'])('isolation by default: %s', (i
     expect(await violations(database)).toEqual([])
   })
 
-  test("beside the app's own transactions", async () => {
+  test("the app's own transactions beside charges leave the ledger whole", async () => {
     const ROUNDS = 30
     const database = await open(isolation)
     await addUsers(database, 1, { grants: 40, credits: 10 })
@@ -104,7 +104,7 @@ describe.each(['read committed', 'serializable'])('isolation by default: %s', (i
     expect(await violations(database)).toEqual([])
   })
 
-  test('refunds and charges of one user at once', async () => {
+  test('refunds and charges of one user at once leave the ledger whole', async () => {
     const TASKS = 20
     const database = await open(isolation)
     const [user] = await addUsers(database, 1, { grants: TASKS, credits: 10 })
@@ -120,7 +120,7 @@ describe.each(['read committed', 'serializable'])('isolation by default: %s', (i
   })
 })
 
-test('32 callers, ten connections', async () => {
+test('32 callers share ten connections', async () => {
   const database = await TestDatabase.fresh()
   const users = await addUsers(database, 32)
   const credits = connection(database.url)

@@ -39,7 +39,7 @@ async function loadWhile(database, breakIt) {
   return callers
 }
 
-describe('in the middle of a load', () => {
+describe('in the middle of a load every call has a true answer:', () => {
   test.each([
     ['the server is restarted', () => server.restart('fast')],
     ['the server is restarted without a word', () => server.restart('immediate')],
@@ -74,13 +74,13 @@ describe('in the middle of a load', () => {
   }
 })
 
-describe('no connection', () => {
+describe('a call without a connection says why:', () => {
   test.each([
     ['a wrong password', (url) => changed(url, { password: 'wrong' }), false, '28P01'],
     ['an unknown user', (url) => changed(url, { username: 'nobody' }), false, '28P01'],
     ['an unknown database', (url) => changed(url, { pathname: '/nowhere' }), false, '3D000'],
     ['a host that is not there', (url) => changed(url, { hostname: 'nowhere.invalid' }), true, ''],
-    ['a port where nobody listens', (url) => changed(url, { port: 1 }), true, ''],
+    ['a port where no server listens', (url) => changed(url, { port: 1 }), true, ''],
   ])('%s', async (_, urlOf, retryable, reason) => {
     const credits = connection(urlOf(server.url))
     const error = await credits.getRemainingCredits('u').catch((error) => error)
@@ -125,7 +125,7 @@ describe('no connection', () => {
     expect({ databaseCode, retryable }).toEqual({ databaseCode: '42501', retryable: false })
   })
 
-  test('all connections of this process are in use', async () => {
+  test('all connections of this process are in use, and the call waits its time', async () => {
     const CONNECT_TIMEOUT_MS = 300
     const database = await TestDatabase.fresh({ maxConnections: 1, connectTimeoutMs: CONNECT_TIMEOUT_MS })
     const [u, v] = await addUsers(database, 2)
@@ -146,7 +146,7 @@ describe('no connection', () => {
   })
 })
 
-describe('a server that can not', () => {
+describe('a server that can not do something is told in the error:', () => {
   const SLOW = `
     CREATE FUNCTION sleeps() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN PERFORM pg_sleep(20); RETURN NEW; END';
     CREATE TRIGGER slow BEFORE INSERT ON credit FOR EACH ROW EXECUTE FUNCTION sleeps()`

@@ -84,7 +84,7 @@ describe.each([
     expect(await used(database)).toBe(20)
   })
 
-  test('ten at once: three tasks, one free trial', async () => {
+  test('ten calls at once make three tasks and take one free trial', async () => {
     const { database, credits } = await narrow()
     const tasks = await atOnce(10, (at) => credits.createMediaTask(task(`t${at}`, 'u'), 1, { maxActive: 3 }))
     expect(counted(tasks)).toEqual({ accepted: 3, TOO_MANY_ACTIVE_TASKS: 7 })
@@ -98,7 +98,7 @@ describe.each([
     expect(await used(database, 'v')).toBe(1)
   })
 
-  test('refusals do not keep it', async () => {
+  test('a refusal does not keep the connection', async () => {
     const { database, credits } = await narrow()
     await credits.createMediaTask(trial('t'), 1, OPTIONS)
     for (let at = 0; at < 10; at++) {
@@ -294,7 +294,7 @@ test("the app's own transaction, which is undone: nothing was counted", async ()
   expect(await used(database)).toBe(1)
 })
 
-test('serializable by default: ten at once, in two connections', async () => {
+test('ten calls at once in two connections, serializable by default, take what there is', async () => {
   const database = await withUsers()
   const name = database.store.name
   await database.sql(`ALTER DATABASE ${name} SET default_transaction_isolation = 'serializable'`)

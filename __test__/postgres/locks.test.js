@@ -37,7 +37,7 @@ const LOCKS = [
   ['createCredit', 'the user', LOCK_USER],
 ]
 
-describe('a lock that somebody else holds', () => {
+describe('while another client holds a lock,', () => {
   test.each(LOCKS)('%s gives up after busyTimeoutMs: %s', async (call, _, lock) => {
     const database = await open({ busyTimeoutMs: BUSY_TIMEOUT_MS, maxConnections: 1 })
     const foreign = await foreignTransaction(database, lock)
@@ -80,7 +80,7 @@ describe('a lock that somebody else holds', () => {
     expect(await violations(database)).toEqual([])
   })
 
-  test('whoever uses another user meanwhile does not wait', async () => {
+  test('a call for another user does not wait', async () => {
     const database = await open()
     await addUsers(database, 1, { prefix: 'v' })
     const foreign = await foreignTransaction(database, LOCK_USER)
@@ -133,7 +133,7 @@ describe('a deadlock is not an error, but tried again:', () => {
   })
 })
 
-test('an orphan that died in its transaction holds nobody up', async () => {
+test('an orphan that died in its transaction holds no call up', async () => {
   const database = await open()
   const foreign = await foreignTransaction(database, LOCK_USER, lockGrant(2))
   const waiting = CALLS.createMediaTask(database.credits)

@@ -48,8 +48,8 @@ async function resume({ database, proxy }) {
   }, 'no transaction is open')
 }
 
-describe('the network stalls', () => {
-  test('before a transaction', async () => {
+describe('a network that stalls', () => {
+  test('before a transaction: each call fails in time', async () => {
     const through = await open()
     const { database, proxy, credits } = through
     const before = await database.everything()
@@ -77,7 +77,7 @@ describe('the network stalls', () => {
     ({ updateMediaTaskById }) => updateMediaTaskById('t', { status: 'failed' }),
   ]
 
-  test('before a COMMIT: nobody knows', async () => {
+  test('before a COMMIT: the outcome is unknown', async () => {
     const stalled = COMMITS.map(async (call) => {
       const through = await open()
       const { database, proxy, credits } = through
@@ -94,7 +94,7 @@ describe('the network stalls', () => {
     await Promise.all(stalled)
   })
 
-  test('while it connects', async () => {
+  test('while a connection is made: the call fails in time', async () => {
     const database = await TestDatabase.fresh()
     const { proxy, credits } = await throughProxy(database, TIMEOUTS)
     proxy.stall()
@@ -105,7 +105,7 @@ describe('the network stalls', () => {
     expect(await credits.getRemainingCredits('u0')).toBe(0)
   })
 
-  test('in the middle of a load', async () => {
+  test('in the middle of a load: no call waits for ever', async () => {
     const through = await open()
     const { database, proxy, credits } = through
     const users = await addUsers(database, 10, { prefix: 'v' })
@@ -133,7 +133,7 @@ describe('the network stalls', () => {
   })
 })
 
-test('all connections are cut at once', async () => {
+test('all connections may be cut at once: every call has an answer that is true', async () => {
   const { database, proxy, credits } = await open()
   const users = await addUsers(database, 10, { prefix: 'v' })
   await new Callers(credits, users).run(10, 2)
@@ -150,7 +150,7 @@ test.each([
   ['closes at once', (socket) => socket.destroy()],
   ['speaks HTTP', (socket) => socket.end('HTTP/1.1 400 Bad Request\r\n\r\n')],
   ['is silent', () => {}],
-])('something listens there that is no PostgreSQL: it %s', async (_, act) => {
+])('a server that is no PostgreSQL, and that %s, is DATABASE_UNAVAILABLE', async (_, act) => {
   const sockets = new Set()
   const listener = net.createServer((socket) => {
     sockets.add(socket.on('error', () => {}))

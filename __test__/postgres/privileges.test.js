@@ -77,7 +77,7 @@ const USER_FORMS = [
   ],
 ]
 
-describe('users whose rows can not be locked', () => {
+describe('users whose rows can not be locked are charged all the same:', () => {
   test.each(USER_FORMS)('%s: all that an app does', async (_, granted, statements) => {
     await withRole(granted, statements, live)
   })

@@ -43,13 +43,16 @@ describe('a column that gets another type while the app runs', () => {
     ({ updateMediaTaskById }) => updateMediaTaskById('t', { status: 'failed' }),
   ]
 
-  test.each(CHANGES.map((change) => [change]))('%j', async ([before, stored, type, expected, using]) => {
-    for (const call of CALLS) {
-      const database = await retyped([before, stored], type, using)
-      expect((await call(database.credits)).own).toEqual(expected)
-      expect(await violations(database)).toEqual([])
-    }
-  })
+  test.each(CHANGES.map((change) => [change]))(
+    'is read and written as it is now: %j',
+    async ([before, stored, type, expected, using]) => {
+      for (const call of CALLS) {
+        const database = await retyped([before, stored], type, using)
+        expect((await call(database.credits)).own).toEqual(expected)
+        expect(await violations(database)).toEqual([])
+      }
+    },
+  )
 
   test('a call that is committed has succeeded, though no other can follow', async () => {
     const database = await TestDatabase.fresh()

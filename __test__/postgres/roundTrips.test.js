@@ -83,7 +83,7 @@ test('a refund gives back to the eleven grants that the charge drew on', async (
   expect(await violations(database)).toEqual([])
 })
 
-test('a guard that does not hold takes one, and nobody waits for the end of the transaction', async () => {
+test('a guard that does not hold takes one round trip, and no caller waits for the end of the transaction', async () => {
   const { proxy, credits } = await warm(1000)
   proxy.resetRoundTrips()
   const update = credits.updateMediaTaskById('t', {}, { ifStatus: 'failed' })

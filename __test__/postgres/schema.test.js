@@ -215,7 +215,7 @@ describe('a schema of the app', () => {
       ['in public, a list of schemas', 'public.notes', 'app,public'],
       ["in the app's schema", 'app.notes', 'app'],
       ["in a schema of the role's own", 'extra.notes', 'app'],
-    ])('%s', async (_, table, schema) => {
+    ])('where they are %s', async (_, table, schema) => {
       const { database, credits: other } = await open('app', { alsoPublic: true })
       await other.close()
       await database.run('CREATE SCHEMA extra', `ALTER DATABASE ${database.store.name} RESET search_path`)

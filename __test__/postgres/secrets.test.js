@@ -31,7 +31,7 @@ async function place() {
 }
 
 const URLS = [
-  ['nobody listens', `postgres://app:${SECRET}@127.0.0.1:1/app`, 'DATABASE_UNAVAILABLE'],
+  ['no server listens', `postgres://app:${SECRET}@127.0.0.1:1/app`, 'DATABASE_UNAVAILABLE'],
   ['a host that is not there', `postgres://app:${SECRET}@nowhere.invalid/app`, 'DATABASE_UNAVAILABLE'],
   ['a wrong password', `postgres://postgres:${SECRET}@PLACE`, 'DATABASE_UNAVAILABLE'],
   ['a user of that name', `postgres://${SECRET}:${SECRET}@127.0.0.1:1/app`, 'DATABASE_UNAVAILABLE'],
@@ -75,7 +75,7 @@ const URLS = [
   ['a space before it', ` postgres://app:${SECRET}@127.0.0.1/app`, 'INVALID_URL'],
 ]
 
-test.each(URLS)('%s: nobody reads the password in the error', async (_, template, code) => {
+test.each(URLS)('%s: the password is not in the error', async (_, template, code) => {
   const url = template.includes('PLACE') ? template.replace('PLACE', await place()) : template
   const credits = connection(url, { connectTimeoutMs: 1000 })
   for (const call of [
@@ -92,7 +92,7 @@ test.each(URLS)('%s: nobody reads the password in the error', async (_, template
   expectNoSecret(credits)
 })
 
-test('nor in an option that is refused', () => {
+test('the password is not in the refusal of an option', () => {
   for (const options of [
     { url: { href: `postgres://app:${SECRET}@host/app` } },
     { url: [`postgres://app:${SECRET}@host/app`] },
@@ -111,7 +111,7 @@ test('nor in an option that is refused', () => {
   }
 })
 
-test('nor of a connection that works, and then breaks', async () => {
+test('the password is not in what is said of a connection that works, and then breaks', async () => {
   const database = await TestDatabase.fresh()
   const { password } = new URL(database.url)
   await database.user('u', 10)
@@ -139,7 +139,7 @@ test('nor of a connection that works, and then breaks', async () => {
   expectNoSecret(await database.credits.getDiagnostics(), password)
 })
 
-test('nor in what other sessions of the server see', async () => {
+test('the password is not in what other sessions of the server see', async () => {
   const database = await TestDatabase.fresh()
   const { password } = new URL(database.url)
   await database.user('u', 10)
@@ -155,7 +155,7 @@ test('nor in what other sessions of the server see', async () => {
   await call
 })
 
-test('nor in an error that nobody catches, of the connection by DATABASE_URL', async () => {
+test('the password is not in an uncaught error of the connection by DATABASE_URL', async () => {
   const source = `credits.getRemainingCredits('u')`
   const environment = {
     DATABASE_URL: `postgres://app:${SECRET}@127.0.0.1:1/app`,

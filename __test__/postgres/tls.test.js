@@ -171,8 +171,8 @@ describeWithOpenssl(`a server with a certificate of its own${REASON}`, () => {
   })
 
   test.each([
-    ['verify-full', 'which nobody has signed', {}, 'localhost'],
-    ['verify-ca', 'which nobody has signed', {}, 'localhost'],
+    ['verify-full', 'which is not signed', {}, 'localhost'],
+    ['verify-ca', 'which is not signed', {}, 'localhost'],
     ['verify-full', 'which another one has signed', { sslrootcert: 'other.crt' }, 'localhost'],
     ['verify-ca', 'which another one has signed', { sslrootcert: 'other.crt' }, 'localhost'],
     ['require', 'which another one has signed', { sslrootcert: 'other.crt' }, 'localhost'],

@@ -102,7 +102,7 @@ describe('stuck AI tasks', () => {
     g: ['pending', 30],
   }
 
-  test('are those in which somebody should be working, oldest first', async () => {
+  test('are those that should be worked on, oldest first', async () => {
     const { credits } = await withTasks(TASKS)
     const find = async (query) =>
       ids(await credits.findStuckAITasks({ olderThanMs: 5 * MINUTE_MS, ...query }))

@@ -79,7 +79,7 @@ async function auditMeanwhile(credits, goesOn) {
   return { audits, found }
 }
 
-test('while everybody charges and refunds, every audit finds nothing, and in the end every statement is exact', async () => {
+test('while all users charge and refund, every audit finds nothing, and in the end every statement is exact', async () => {
   const database = await withUsers()
   const [second, third] = [connect({ url: database.url }), connect({ url: database.url })]
   let isOver = false
@@ -99,7 +99,7 @@ test('while everybody charges and refunds, every audit finds nothing, and in the
   await Promise.all([second.close(), third.close()])
 })
 
-test('a statement that is read meanwhile adds up, too', async () => {
+test('a statement that is read while its user charges and refunds adds up', async () => {
   const database = await withUsers()
   let isOver = false
   const reading = (async () => {

@@ -174,7 +174,7 @@ describe('auditLedger trusts nothing:', () => {
     ['a number that fits nowhere', '{"n":1e400}'],
     ['an empty text', ''],
     ['a settlement of something else', '{"settled":{"charged":1e400,"credits":{}}}'],
-  ])('metadata that is %s is nobody’s business', async (_, metadata) => {
+  ])('metadata that is %s is not looked at', async (_, metadata) => {
     const credits = [grant('g', 10, 3), charge('c', 7, [['g', 7]], { metadata })]
     const database = await withRows({ credits })
     expect(await findings(database.credits)).toEqual([])
@@ -202,7 +202,7 @@ describe('auditLedger trusts nothing:', () => {
     ['expires_at', "'tomorrow'"],
     ['expires_at', '-9223372036854775808'],
     ['expires_at', '1e300'],
-  ])('%s that is %s stops nobody', async (column, value) => {
+  ])('%s that is %s stops no audit', async (column, value) => {
     const database = await withRows(DAMAGES['task-without-charge'])
     await addRows(database, 'credit', [grant('g', 5, 5)])
     await database.sql(`UPDATE credit SET ${column} = ${value} WHERE id = 'g'`)

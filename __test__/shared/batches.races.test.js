@@ -73,7 +73,7 @@ describe.each(BATCHES)('atomic %s at the same moment:', (name, item, one, taken)
     expect((await getRemainingCredits('u')) + (await getRemainingCredits('v'))).toBe(800 + sum)
   })
 
-  test('over the same users in every order, nobody waits for ever', async () => {
+  test('come to their end over the same users in every order', async () => {
     const database = await withUsers(500, 500, 500)
     const orders = ['uvw', 'wvu', 'vuw', 'wuv', 'uwv', 'vwu']
     const settled = await atOnce(60, (number) => {
@@ -159,7 +159,7 @@ describe.each(BATCHES)('atomic %s at the same moment:', (name, item, one, taken)
 postgres.describe.each(BATCHES)('atomic %s', (name, item) => {
   staysSound()
 
-  test('can be tried again when somebody else held the lock of one of its users for too long', async () => {
+  test('can be tried again when another client held the lock of one of its users for too long', async () => {
     const database = await withUsers(100, 100)
     const impatient = connection(database.url, { busyTimeoutMs: 50 })
     await database.credits.close()

@@ -230,7 +230,7 @@ describe('many createMediaTask at once', () => {
     expect(await violations(database)).toEqual([])
   })
 
-  test('200 submits of 8 users: nobody pays for another', async () => {
+  test('200 submits of 8 users: no user pays for another', async () => {
     const database = await TestDatabase.fresh()
     const users = ['a', 'b', 'c', 'd', 'e', 'f', 'g', 'h']
     for (const [at, user] of users.entries()) await database.user(user, at * 10 + 1, 100)
@@ -278,7 +278,7 @@ describe('many createMediaTask at once', () => {
     expect(await violations(database)).toEqual([])
   })
 
-  test('every user of a real database submits', async () => {
+  test('every user of a real database submits, and the ledger is whole', async () => {
     const database = await TestDatabase.fixture()
     const before = await violations(database)
     const { createMediaTask, createCredit, getRemainingCredits } = database.credits

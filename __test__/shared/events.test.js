@@ -165,7 +165,7 @@ describe.each([
   })
 })
 
-test('charges without a task, and what goes back of them', async () => {
+test('charges without a task are told, and what goes back of them', async () => {
   const { database, credits, told } = await watched()
   const charge = await credits.consumeCredits({ userId: 'u', credits: 10, transactionNo: 'k' })
   await credits.consumeCredits({ userId: 'u', credits: 10, transactionNo: 'k' }, { replay: true })
@@ -216,7 +216,7 @@ test('many callers at once: every charge and every refund is told once', async (
 })
 
 describe('a listener', () => {
-  test('is called when the row is there for everybody, and before the caller goes on', async () => {
+  test('is called when the row is there for every reader, and before the caller goes on', async () => {
     const { database, credits, told } = await watched()
     let seen
     credits.on('charged', ({ creditId }) => {

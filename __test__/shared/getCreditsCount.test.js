@@ -11,7 +11,7 @@ describe('getCreditsCount', () => {
     ['text', 'u', 'INVALID_ARGUMENT', 'getCreditsCount(query)'],
     ['a page, which would mean nothing', { page: 1 }, 'UNKNOWN_FIELD', 'page'],
     ['an unknown key', { user: 'u' }, 'UNKNOWN_FIELD', 'user'],
-    ['null as userId, which would be everybody', { userId: null }, 'INVALID_ID', 'userId'],
+    ['null as userId, which would be all users', { userId: null }, 'INVALID_ID', 'userId'],
     ['a number as userId', { userId: 5 }, 'INVALID_ID', 'userId'],
     ['a boolean as status', { status: true }, 'INVALID_ID', 'status'],
     ['a long transactionType', { transactionType: 'x'.repeat(256) }, 'INVALID_ID', 'transactionType'],

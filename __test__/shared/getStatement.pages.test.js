@@ -87,7 +87,7 @@ describe('getStatement pages', () => {
   test.each([
     ['begins a new page after what it names', '0 grant x', 5],
     ['ends the list', `${8.64e15} revocation x`, 0],
-  ])('a cursor that nobody wrote %s', async (_, cursor, count) => {
+  ])('a cursor that no call gave %s', async (_, cursor, count) => {
     const { database } = await afterLife(create(10), consume(5), add(3), add(4))
     const { entries } = await database.credits.getStatement('u', { cursor })
     expect(entries.length).toBe(count)
@@ -128,7 +128,7 @@ describe('getStatement pages', () => {
   })
 })
 
-test('getStatement changes nothing, and waits for nobody', async () => {
+test('getStatement changes nothing, and waits for no other call', async () => {
   const { database } = await afterLife(create(10), fail())
   const before = await database.everything()
   const second = connect({ url: database.url })

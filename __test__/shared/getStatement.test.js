@@ -50,7 +50,7 @@ describe('getStatement lists', () => {
       [create(10), withdraw, fail()],
       'charge -10, revocation -90, refund 10, revocation -10',
     ],
-    ['credits that nobody gave', [create(10), mint], 'charge -10, adjustment 5'],
+    ['credits that were not given', [create(10), mint], 'charge -10, adjustment 5'],
   ])('%s', async (_, life, expected) => {
     const { entries } = await afterLife(...life)
     expect(inWords(entries)).toEqual(['grant 100', ...expected.split(', ').filter(Boolean)])

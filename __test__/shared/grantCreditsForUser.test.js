@@ -161,7 +161,7 @@ describe('grantCreditsForUser with transactionNo', () => {
   })
 })
 
-test('a grant tells nobody of a charge or a refusal, is counted as createCredit, and raises the balance', async () => {
+test('a grant tells no listener of a charge or a refusal, is counted as createCredit, and raises the balance', async () => {
   // One after the other, so that what is asked first is answered first.
   const { database, grant } = await withUser({ maxConnections: 1 })
   const { on, consumeCredits, stats } = database.credits

@@ -48,7 +48,7 @@ describe.each(CALLS)('%s', (name, call) => {
       ['in a state that the list names twice', { ifStatus: ['pending', 'pending'] }],
       ['in one of many states', { ifStatus: [...Array(500).keys()].map(String).concat('pending') }],
       ['in a state of a frozen list', { ifStatus: Object.freeze(['pending']) }],
-      ['that nobody has changed for an hour', { ifUpdatedBefore: new Date() }],
+      ['that was not changed for an hour', { ifUpdatedBefore: new Date() }],
       ['that was changed a millisecond before', { ifUpdatedBefore: after(1) }],
       ['that both guards describe', { ifStatus: ['pending'], ifUpdatedBefore: after(1) }],
       ['without guards that are null', { ifStatus: null, ifUpdatedBefore: null }],
@@ -74,7 +74,7 @@ describe.each(CALLS)('%s', (name, call) => {
       ['changed since', { ifUpdatedBefore: after(-1) }],
       ['changed since the beginning of time', { ifUpdatedBefore: new Date(0) }],
       ['changed since a time before that', { ifUpdatedBefore: new Date(-HOUR_MS) }],
-      ['in another state, though nobody has changed it', { ifStatus: 'x', ifUpdatedBefore: new Date() }],
+      ['in another state, though it was not changed', { ifStatus: 'x', ifUpdatedBefore: new Date() }],
       ['in that state, but changed since', { ifStatus: 'pending', ifUpdatedBefore: after(0) }],
     ])('%s', async (_, options) => {
       const database = await withTasks()

@@ -10,7 +10,7 @@ const { evaluate } = require('../helpers/processes')
 const TASK = `{ id: 't', userId: 'u', platform: 'youtube', videoUrl: 'x' }`
 
 describe('the process', () => {
-  test('ends by itself when nobody closes', async () => {
+  test('ends by itself when no connection is closed', async () => {
     const database = await TestDatabase.fresh()
     await database.user('u', 100)
     const env = { DATABASE_URL: database.url, DATABASE_PROVIDER: database.store.provider }

@@ -398,7 +398,7 @@ describe('filters that are empty do not narrow', () => {
     }
   })
 
-  test.each([[undefined], [null], ['']])('the history of %p is nobody’s', async (userId) => {
+  test.each([[undefined], [null], ['']])('the history of %p is no user’s', async (userId) => {
     const database = await withUsers()
     const error = await refusal(database, () => database.credits.getMediaTaskHistory(userId, '1', '2000'))
     expect(error).toMatchObject({ code: 'INVALID_ID', field: 'userId' })

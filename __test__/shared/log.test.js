@@ -55,7 +55,7 @@ describe('without MEDIA_CREDITS_LOG', () => {
 })
 
 describe.each([['debug'], ['media_credits=trace'], [' TRACE ']])('with %p', (directive) => {
-  test('one line for each event, and nothing private in it', async () => {
+  test('there is one line for each event, and nothing private in it', async () => {
     const { database, lines } = await logOf(directive)
     for (const line of lines) expect(line).toMatch(LINE)
     const text = lines.join('\n')
@@ -177,7 +177,7 @@ describe('a warning', () => {
 
 const onLinux = process.platform === 'linux' ? test : test.skip
 
-onLinux('a log that nobody can write leaves the calls alone', async () => {
+onLinux('a log that can not be written leaves the calls alone', async () => {
   const database = await TestDatabase.fresh()
   await database.user(`user-${PRIVATE}`, 100)
   const script = `const credits = require(${JSON.stringify(MODULE)}); ${CALLS}

@@ -24,7 +24,7 @@ describe.each([
   ['a fresh database', TestDatabase.fresh],
   ['a copy of a real database', TestDatabase.fixture],
 ])('in %s', (_, open) => {
-  test('not enough credits', async () => {
+  test('a task that costs more than the balance is refused', async () => {
     const database = await open()
     const user = await userWith(database, 5)
     const before = await database.everything()
@@ -34,7 +34,7 @@ describe.each([
     expect(await database.everything()).toEqual(before)
   })
 
-  test('a task fails and its credits return', async () => {
+  test('a task that fails gives its credits back', async () => {
     const database = await open()
     const damage = await violations(database)
     const user = await userWith(database, 50)
@@ -50,7 +50,7 @@ describe.each([
     expect(await violations(database)).toEqual(damage)
   })
 
-  test('concurrent submits', async () => {
+  test('tasks that are submitted at once are charged as far as the balance goes', async () => {
     const database = await open()
     const damage = await violations(database)
     const user = await userWith(database, 50)
@@ -64,7 +64,7 @@ describe.each([
     expect(await violations(database)).toEqual(damage)
   })
 
-  test('a translation fails and its credits return', async () => {
+  test('a translation that fails gives its credits back', async () => {
     const database = await open()
     const damage = await violations(database)
     const user = await userWith(database, 50)

@@ -162,7 +162,7 @@ describe('{ regrantDays } stands in for', () => {
     expect(await violations(database)).toEqual([])
   })
 
-  test('no grant that is full: somebody gave these credits back already', async () => {
+  test('no grant that is full: these credits went back already', async () => {
     const { database } = await withTask()
     await database.sql("UPDATE credit SET remaining_credits = 4, expires_at = ? WHERE id = 'a'", HOUR_AGO)
     const { refund } = await database.credits.updateMediaTaskById('t', { status: 'failed' }, REGRANT)

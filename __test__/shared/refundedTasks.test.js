@@ -228,7 +228,7 @@ describe.each(Object.entries(KINDS))(
     const FINISHED = `accepted, TASK_STATE_CONFLICT: ${delivered[0]}, active`
     const FAILED = [`${REFUNDED}, accepted: failed, deleted`, 'accepted, accepted: failed, deleted']
 
-    test('whoever is first wins, if the watchdog looks whether it is still being worked on', async () => {
+    test('the first one wins, if the watchdog looks whether it is still being worked on', async () => {
       const database = await withMany()
       const settled = await atOnce(2 * TASKS, (number) => {
         const [id, fails] = [`t${number >> 1}`, (number + (number >> 1)) % 2]

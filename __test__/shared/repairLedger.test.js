@@ -235,7 +235,7 @@ describe('repairLedger leaves as it is, to the last byte,', () => {
       },
     ],
     [
-      'what came back twice, of a grant that is not over-full: somebody may have meant it',
+      'what came back twice, of a grant that is not over-full: it may be meant so',
       DAMAGES['refunded-more-than-once'],
     ],
     [
@@ -247,7 +247,7 @@ describe('repairLedger leaves as it is, to the last byte,', () => {
       { credits: [grant('g', 100, 110), refunded('r', 10, [['g', 10]]), charge('c', 16, [['g', 20]])] },
     ],
     [
-      'a task that has failed just now: whoever failed it may be refunding it',
+      'a task that has failed just now: its refund may be under way',
       {
         credits: [grant('g', 10, 4), charge('c', 6, [['g', 6]])],
         tasks: [taskRow('t', 'failed', 'c', { updated_at: new Date() })],

@@ -155,7 +155,7 @@ describe('settleMediaTask', () => {
   })
 
   test.each([
-    ['that nobody settled', []],
+    ['that was not settled', []],
     ['that was settled to 6', [6]],
     ['that was settled to 0', [0]],
   ])('to more than was charged is refused, of a charge %s', async (_, settled) => {

@@ -49,8 +49,8 @@ const EMPTY_QUEUE = {
   waits: NOTHING,
 }
 
-describe('before the first call', () => {
-  test('everything is zero', async () => {
+describe('stats() before the first call', () => {
+  test('say zero everywhere', async () => {
     const began = Date.now()
     const { credits } = await TestDatabase.none()
     const { startedAt, ...rest } = await credits.stats()
@@ -79,7 +79,7 @@ describe('before the first call', () => {
     })
   })
 
-  test('nothing is opened, and nothing need be there', async () => {
+  test('open nothing, and need nothing to be there', async () => {
     const database = await TestDatabase.none()
     await database.credits.stats()
     if (database.file) expect(fs.readdirSync(database.folder)).toEqual([])
@@ -89,14 +89,14 @@ describe('before the first call', () => {
     await nowhere.close()
   })
 
-  test('a URL that is no use is refused', async () => {
+  test('refuse a URL that is no use', async () => {
     await expect(connect({ url: 'mysql://nowhere' }).stats()).rejects.toMatchObject({
       code: 'UNSUPPORTED_DATABASE',
     })
   })
 })
 
-describe('calls', () => {
+describe('calls in stats()', () => {
   test('are counted by what came of them', async () => {
     const { stats, ...credits } = await withCredits()
     await credits.createMediaTask(task('t', 'u'), 10)
@@ -157,7 +157,7 @@ describe('calls', () => {
   )
 })
 
-describe('one engine', () => {
+describe('one engine of stats()', () => {
   test('is what all connections of the process to a database count in', async () => {
     const { database, consumeCredits, stats, before } = await withCredits()
     const other = connect({ url: database.url })
@@ -194,7 +194,7 @@ describe('one engine', () => {
   })
 })
 
-describe('times and sizes', () => {
+describe('stats() say times and sizes', () => {
   test('of many calls at once: they share transactions', async () => {
     const { consumeCredits, stats, before } = await withCredits()
     const CALLS = 100
@@ -244,8 +244,8 @@ describe('times and sizes', () => {
   })
 })
 
-describe('while somebody else holds a lock', () => {
-  test('it answers, and shows who waits', async () => {
+describe('while another client holds a lock', () => {
+  test('stats() answer, and show how many wait', async () => {
     const { database, stats, ...credits } = await withCredits()
     const release = await lock(database)
     let over = false
@@ -288,7 +288,7 @@ describe('while somebody else holds a lock', () => {
   })
 })
 
-describe('what is done again', () => {
+describe('stats() count what is done again:', () => {
   test('batches that one of their requests undoes', async () => {
     const { database, createMediaTask, stats, ...credits } = await withCredits()
     await refuseRows(database, 'media_tasks', `NEW.title = 'bad'`, REFUSALS[0], 'no')

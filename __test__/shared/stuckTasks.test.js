@@ -56,7 +56,7 @@ const STATUSES = {
 }
 
 describe('findStuckMediaTasks', () => {
-  test('finds tasks in the states in which somebody should be working, oldest first', async () => {
+  test('finds tasks in the states in which work should be done, oldest first', async () => {
     const { database, find } = await withTasks(
       Object.fromEntries(Object.keys(STATUSES).map((status, at) => [status, [status, 60 - at]])),
     )
@@ -88,12 +88,12 @@ describe('findStuckMediaTasks', () => {
     [20, ['b', 'c']],
     [45, ['b']],
     [90, []],
-  ])('finds those that nobody has changed for %d minutes', async (minutes, expected) => {
+  ])('finds those that were not changed for %d minutes', async (minutes, expected) => {
     const { find } = await withTasks({ a: ['pending', 10], b: ['pending', 60], c: ['pending', 30] })
     expect(ids(await find({ olderThanMs: minutes * MINUTE_MS }))).toEqual(expected)
   })
 
-  test('does not find a task that somebody has just changed', async () => {
+  test('does not find a task that was just changed', async () => {
     const { database, find } = await withTasks({ a: ['pending', 60], b: ['pending', 60] })
     await database.credits.updateMediaTaskById('a', { progress: 5 })
     expect(ids(await find({ olderThanMs: MINUTE_MS }))).toEqual(['b'])
@@ -164,7 +164,7 @@ describe('failStuckMediaTasks', () => {
     expect(await violations(database)).toEqual([])
   })
 
-  test('finds nobody the second time', async () => {
+  test('finds nothing the second time', async () => {
     const { database, fail } = await withTasks({ a: ['pending', 60] })
     expect((await fail({ olderThanMs: MINUTE_MS })).tasks.length).toBe(1)
     const before = await database.everything()

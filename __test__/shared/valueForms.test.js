@@ -110,7 +110,7 @@ const TAKEN = [
   ['publishedAt', null, null],
 ]
 
-describe('is taken', () => {
+describe('a value that its column holds without loss is taken:', () => {
   staysSound()
 
   test.each(byField(TAKEN))('%s', async (field, rows) => {
@@ -231,7 +231,7 @@ const REFUSED = [
   }),
 ]
 
-describe('is refused, and nothing is written', () => {
+describe('a value that its column does not hold is refused, and nothing is written:', () => {
   staysSound()
 
   test.each(byField(REFUSED))('%s', async (field, rows) => {
@@ -362,7 +362,7 @@ describe('a failed update that carries such values', () => {
     expect((await fail('1000')).refund.credits).toBe(10)
   })
 
-  test('of an AI task', async () => {
+  test('refunds an AI task, too', async () => {
     const database = await withUser()
     const { createAITask, updateAITaskById } = database.credits
     await createAITask(aiTask('a', 'u', { costCredits: 10 }))

@@ -75,7 +75,7 @@ test.each([
   expect(fs.readFileSync(database.file)).toEqual(Buffer.from(content))
 })
 
-test('a folder where the file should be', async () => {
+test('a folder where the file should be is refused', async () => {
   const database = await TestDatabase.none()
   fs.mkdirSync(database.file)
   const error = await database.credits.consumeCredits(CONSUME).catch((error) => error)

@@ -69,7 +69,7 @@ describeOnLinux('one process has one engine on a file', () => {
     expect(await database.credits.getRemainingCredits('u')).toBe(60)
   })
 
-  test('after hot reloads, whose old modules nobody closes', async () => {
+  test('after hot reloads, whose old modules are not closed', async () => {
     const { out, database } = await inProcess(`
       await credits.createMediaTask(task('a'), 10)
       await credits.getRemainingCredits('u')
@@ -121,7 +121,7 @@ describeOnLinux('one process has one engine on a file', () => {
     expect(out).toBe('0 true')
   })
 
-  test('after rejections that nobody handles, which an app server survives', async () => {
+  test('after rejections without a handler, which an app server survives', async () => {
     const { code, out, database } = await inProcess(`
       let unhandled = 0
       process.on('unhandledRejection', () => unhandled++)
@@ -136,7 +136,7 @@ describeOnLinux('one process has one engine on a file', () => {
     expect(await database.credits.getRemainingCredits('u')).toBe(80)
   })
 
-  test('that a rejection ends which nobody handles', async () => {
+  test('that a rejection without a handler ends', async () => {
     const { code, out, database } = await inProcess(`
       await credits.createMediaTask(task('a'), 10)
       credits.createMediaTask(task('b'), 1000)

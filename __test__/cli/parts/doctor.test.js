@@ -129,7 +129,7 @@ describe('doctor', () => {
     ['two units', failed({ connectError: error('TIMESTAMP_UNIT_UNCLEAR') }), ['timestamps problem']],
     ['no column', onPostgres({}, { schemaError: error('SCHEMA_MISMATCH') }), ['schema problem']],
     ['no binary', failed({ loadError: error('NONE') }), ['binary problem']],
-  ])('%s', (_, facts, expected) => {
+  ])('judges %s', (_, facts, expected) => {
     const found = checks(facts)
     const wrong = found.filter(({ status }) => status !== 'ok')
     expect(wrong.map(({ name, status }) => `${name} ${status}`)).toEqual(expected)

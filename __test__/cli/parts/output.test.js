@@ -7,7 +7,7 @@ const { Progress } = require('../../../cli/progress')
 
 const DAY_MS = 86_400_000
 
-describe('output', () => {
+describe('the command line', () => {
   test.each([
     [{ isTTY: true }, {}, false, 'a terminal that can do nothing', 'dumb'],
     [{ isTTY: true }, {}, true, 'a terminal', 'xterm-256color'],
@@ -15,11 +15,11 @@ describe('output', () => {
     [{}, {}, false, 'a pipe', 'xterm-256color'],
     [{}, { FORCE_COLOR: '1' }, true, 'a pipe with FORCE_COLOR', 'xterm-256color'],
     [{ isTTY: true }, { FORCE_COLOR: '0' }, false, 'a terminal with FORCE_COLOR=0', 'xterm-256color'],
-  ])('colours: %j %j: %s', (stream, env, expected, _, TERM) => {
+  ])('has colours as the stream %j and the environment %j ask for: %s', (stream, env, expected, _, TERM) => {
     expect(isColourful(stream, { TERM, ...env })).toBe(expected)
   })
 
-  test('a table knows how wide characters are, and wraps its last column', () => {
+  test('knows how wide the characters of a table are, and wraps its last column', () => {
     const columns = [{ title: 'user' }, { title: 'n', right: true }, { title: 'what' }]
     const rows = [
       ['日本', '1,200', 'a sentence that is longer than there is room'],
@@ -34,16 +34,16 @@ describe('output', () => {
     expect(table(columns, rows).split('\n')).toHaveLength(3)
   })
 
-  test('a word that is longer than there is room is not cut off', () => {
+  test('cuts no word off that is longer than there is room', () => {
     const id = 'x'.repeat(60)
     expect(table([{ title: 'a' }, { title: 'b' }], [['y', id]], 50)).toContain(id)
   })
 
-  test('text is one line without control characters', () => {
+  test('makes one line of a text, without control characters', () => {
     expect(oneLine('a\u001b[31mb\u001b[0m\r\nc\u0007\u202ed\u2028')).toBe('ab c d')
   })
 
-  test('numbers and times', () => {
+  test('writes numbers and times for people', () => {
     expect([signed(1500), signed(-1500), signed(0)]).toEqual(['+1,500', '-1,500', '0'])
     expect([plural(1, 'user'), plural(2, 'user'), plural(2, 'entry', 'entries')]).toEqual([
       '1 user',
@@ -65,7 +65,7 @@ describe('output', () => {
     await writing
   })
 
-  test('a progress bar is on terminals alone, and makes way', async () => {
+  test('shows a progress bar on terminals alone, and lets it make way', async () => {
     const stream = Object.assign(new PassThrough(), { isTTY: true, columns: 80 })
     const progress = new Progress('rows', stream)
     progress.update(5, 10)
