@@ -6,6 +6,7 @@ use std::rc::Rc;
 
 use media_credits::domain::table::TableName::{Tasks, User};
 use media_credits::domain::table::TaskKind;
+use media_credits::domain::task::NewTask;
 use media_credits::engine::{Charging, Operation, Outcome, Read, UserRead, Write};
 use media_credits::error::{Error, Result};
 use media_credits::storage::Row;
@@ -145,16 +146,21 @@ impl Effect {
         Ok(())
     }
 
-    /// No new task has raised its user above a limit.
+    /// No new task has raised its user above its own limit. Those after it in a batch have theirs.
     fn check_limits(&self) -> Checked {
-        for request in self.charging() {
-            let Charging::Task(task) = request else { continue };
-            let active = at_risk(&self.after, task.kind, &task.user_id);
+        let tasks: Vec<&NewTask> = self.charging().iter().filter_map(task_of).collect();
+        for (at, task) in tasks.iter().enumerate() {
+            let so_far = || tasks[..=at].iter().filter(|other| other.user_id == task.user_id);
             if let Some(limit) = task.max_active.filter(|_| task.is_at_risk()) {
+                let counts = |other: &&&NewTask| other.kind == task.kind && other.is_at_risk();
+                let active = at_risk(&self.before, task.kind, &task.user_id)
+                    + i64::try_from(so_far().filter(counts).count())?;
                 prop_assert!(active <= limit, "{active} tasks where {limit} may be");
             }
             if let Some(limit) = task.free_trial_limit {
-                let used = number(self.after.find(User, &task.user_id).unwrap(), "freeTrialUsed");
+                let used = number(self.before.find(User, &task.user_id).unwrap(), "freeTrialUsed");
+                let takers = so_far().filter(|other| other.free_trial_limit.is_some()).count();
+                let used = used + i64::try_from(takers)?;
                 prop_assert!(used <= limit, "{used} trials where {limit} may be");
             }
         }
@@ -186,6 +192,13 @@ impl Effect {
     fn balance(&self, ledger: &Ledger, user: &str) -> i64 {
         let grants = spendable(ledger, user, self.now_ms).into_iter();
         grants.map(|grant| number(grant, "remainingCredits")).sum()
+    }
+}
+
+fn task_of(request: &Charging) -> Option<&NewTask> {
+    match request {
+        Charging::Task(task) => Some(task),
+        Charging::Consume(_) => None,
     }
 }
 
