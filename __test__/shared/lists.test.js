@@ -108,32 +108,34 @@ describe.each(Object.entries(LISTS))('%s', (name, list) => {
     [1, Number.MAX_SAFE_INTEGER],
     ['', ''],
   ]
-  const opened = unchanging(withUsers)
-  const filled = unchanging(async () => {
-    const database = await withUsers()
-    // A page of a user has 834 rows, and one of all 2500.
-    await list.fill(database)
-    return database
-  })
   const DEFAULT_LIMIT = name === 'getMediaTaskHistory' ? 20 : 30
 
-  test('gives what one statement would, whatever the page and its length', async () => {
-    const database = filled()
-    for (const [page, limit] of PAGES) {
-      const found = ids(await list.read(database.credits, { page, limit }))
-      const [number, length] = [Number(page || 1), Number(limit || DEFAULT_LIMIT)]
-      const expected = number > 1000 ? [] : await pageOf(database, list, number, length)
-      expect({ page, limit, found }).toEqual({ page, limit, found: expected })
-    }
-  })
+  describe('of many rows', () => {
+    const filled = unchanging(async () => {
+      const database = await withUsers()
+      // A page of a user has 834 rows, and one of all 2500.
+      await list.fill(database)
+      return database
+    })
 
-  test('gives rows of a long page as those of a short one', async () => {
-    const database = filled()
-    const [long, short] = [await list.read(database.credits, { limit: 5000 }), []]
-    for (let page = 1; page <= 10; page++) {
-      short.push(...(await list.read(database.credits, { page: String(page), limit: '250' })))
-    }
-    expect(long).toEqual(short)
+    test('gives what one statement would, whatever the page and its length', async () => {
+      const database = filled()
+      for (const [page, limit] of PAGES) {
+        const found = ids(await list.read(database.credits, { page, limit }))
+        const [number, length] = [Number(page || 1), Number(limit || DEFAULT_LIMIT)]
+        const expected = number > 1000 ? [] : await pageOf(database, list, number, length)
+        expect({ page, limit, found }).toEqual({ page, limit, found: expected })
+      }
+    })
+
+    test('gives rows of a long page as those of a short one', async () => {
+      const database = filled()
+      const [long, short] = [await list.read(database.credits, { limit: 5000 }), []]
+      for (let page = 1; page <= 10; page++) {
+        short.push(...(await list.read(database.credits, { page: String(page), limit: '250' })))
+      }
+      expect(long).toEqual(short)
+    })
   })
 
   test('gives nothing twice, and leaves nothing out, while rows are written', async () => {
@@ -191,36 +193,54 @@ describe.each(Object.entries(LISTS))('%s', (name, list) => {
     expect(new Set(found).size).toBe(ROWS)
   })
 
-  const BAD = [
-    ...['0', '-1', '1.5', '1e3', '1e4', 'abc', ' 1', '1 ', '+1', '01', '１', '9007199254740992', 'Infinity'],
-    ...[0, -1, 1.5, NaN, Infinity, -Infinity, 2 ** 53, 1e21, null, true, false],
-    ...[[], [1], [5000], {}, new Date(5000), Buffer.from('5'), () => 5000],
-    ...[{ valueOf: () => 5000 }, -1n],
-  ]
+  describe('without rows', () => {
+    const opened = unchanging(withUsers)
 
-  test.each(['page', 'limit'])('refuses as %s what is no whole number', async (field) => {
-    const database = opened()
-    for (const value of BAD) {
-      const error = await refusal(database, () => list.read(database.credits, { [field]: value }))
-      expect([value, error.code, error.field]).toEqual([value, 'INVALID_ARGUMENT', field])
-      expect(error.message).toContain('a whole number from 1 to 9007199254740991')
-    }
-  })
+    const BAD = [
+      ...[
+        '0',
+        '-1',
+        '1.5',
+        '1e3',
+        '1e4',
+        'abc',
+        ' 1',
+        '1 ',
+        '+1',
+        '01',
+        '１',
+        '9007199254740992',
+        'Infinity',
+      ],
+      ...[0, -1, 1.5, NaN, Infinity, -Infinity, 2 ** 53, 1e21, null, true, false],
+      ...[[], [1], [5000], {}, new Date(5000), Buffer.from('5'), () => 5000],
+      ...[{ valueOf: () => 5000 }, -1n],
+    ]
 
-  // Nothing that is passed is thrown back before there is a promise.
-  test.each(['page', 'limit'])('refuses as %s what is no value at all', async (field) => {
-    const database = opened()
-    for (const value of [Symbol('5'), Object.create(null), { valueOf: thrower }]) {
-      const error = await refusal(database, () => list.read(database.credits, { [field]: value }))
-      expect(error).toMatchObject({ code: 'INVALID_ARGUMENT', field })
-    }
-  })
+    test.each(['page', 'limit'])('refuses as %s what is no whole number', async (field) => {
+      const database = opened()
+      for (const value of BAD) {
+        const error = await refusal(database, () => list.read(database.credits, { [field]: value }))
+        expect([value, error.code, error.field]).toEqual([value, 'INVALID_ARGUMENT', field])
+        expect(error.message).toContain('a whole number from 1 to 9007199254740991')
+      }
+    })
 
-  test('has its name, and its errors begin with the line of the caller', async () => {
-    const { credits } = opened()
-    expect(credits[name].name).toBe(name)
-    const error = await list.read(credits, { page: 0 }).catch((error) => error)
-    expect(error.stack.split('\n')[1]).toContain('lists.test.js')
+    // Nothing that is passed is thrown back before there is a promise.
+    test.each(['page', 'limit'])('refuses as %s what is no value at all', async (field) => {
+      const database = opened()
+      for (const value of [Symbol('5'), Object.create(null), { valueOf: thrower }]) {
+        const error = await refusal(database, () => list.read(database.credits, { [field]: value }))
+        expect(error).toMatchObject({ code: 'INVALID_ARGUMENT', field })
+      }
+    })
+
+    test('has its name, and its errors begin with the line of the caller', async () => {
+      const { credits } = opened()
+      expect(credits[name].name).toBe(name)
+      const error = await list.read(credits, { page: 0 }).catch((error) => error)
+      expect(error.stack.split('\n')[1]).toContain('lists.test.js')
+    })
   })
 })
 
