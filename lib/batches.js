@@ -10,14 +10,14 @@ const { LONGEST_LIST } = require('./wire.js')
  * With `{ atomic: true }`, all items in one transaction. Else each for itself: sent together, they
  * share transactions anyway, and each has its own outcome.
  */
-function eachOrAll(name, together, one) {
+function eachOrAll(name, atomicBatch, one) {
   return async function batch(items, options) {
     const taken = snapshot(options)
     const areOptions = taken === undefined || isFields(taken)
     const { atomic, ...others } = fieldsOf(taken)
     const number = lengthOf(items) ?? 0
     // What is neither a list nor options is for the native code to refuse, and so are options for nothing.
-    if ((atomic ?? false) !== false || number === 0 || !areOptions) return together(items, taken)
+    if ((atomic ?? false) !== false || number === 0 || !areOptions) return atomicBatch(items, taken)
     if (number > LONGEST_LIST) {
       throw invalidArgument(batch, name, `given a list of at most ${LONGEST_LIST} items`, number)
     }

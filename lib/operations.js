@@ -26,38 +26,34 @@ const { all, nothing, row, rows, rowsWithUsers, value, valueWithTimes } = replie
 const { encodeFields: fields, encodeList, encodeTaskAndCost, encodeValue: one } = wire
 const list = (encodeItem) => (items) => encodeList(items, encodeItem)
 
-/** Those of a kind of task, for its name in the functions' names. */
-const ofTasks = (name, kind) => ({
-  [`update${name}ById`]: {
-    pass: [one, fields, fields],
-    result: row,
-    moves: {
-      items: ([id, patch]) => [{ task: { kind, id }, gives: field(patch, 'status') === 'failed' }],
-      id: 'creditId',
-    },
-  },
-  [`charge${name}`]: {
-    pass: [one, fields, fields, fields],
-    result: row,
-    moves: {
-      items: ([id, charge]) => [{ task: { kind, id }, credits: field(charge, 'credits') }],
-      id: 'creditId',
-    },
-  },
-  [`settle${name}`]: {
-    pass: [one, one, fields],
-    result: row,
-    moves: { items: ([id]) => [{ task: { kind, id }, gives: true }], id: 'id' },
-  },
-  [`find${name}ById`]: { pass: [one], result: row },
-  [`get${name}Charges`]: { pass: [one], result: rows },
-  [`findStuck${name}s`]: { pass: [fields], result: rows },
-  [`failStuck${name}s`]: {
-    pass: [fields, one, one],
-    result: rows,
-    made: (calls) => failStuck(calls[`failStuck${name}s`], calls[`update${name}ById`]),
+// ---- What both kinds of task have ----
+
+const updating = (kind) => ({
+  pass: [one, fields, fields],
+  result: row,
+  moves: {
+    items: ([id, patch]) => [{ task: { kind, id }, gives: field(patch, 'status') === 'failed' }],
+    id: 'creditId',
   },
 })
+
+const chargingStep = (kind) => ({
+  pass: [one, fields, fields, fields],
+  result: row,
+  moves: {
+    items: ([id, charge]) => [{ task: { kind, id }, credits: field(charge, 'credits') }],
+    id: 'creditId',
+  },
+})
+
+const settling = (kind) => ({
+  pass: [one, one, fields],
+  result: row,
+  moves: { items: ([id]) => [{ task: { kind, id }, gives: true }], id: 'id' },
+})
+
+/** `made` gets the function itself, which finds some at a time, and the one that fails a task. */
+const failingStuck = (made) => ({ pass: [fields, one, one], result: rows, made })
 
 const operations = {
   createMediaTask: {
@@ -83,8 +79,22 @@ const operations = {
     moves: { items: ([tasks]) => itemsOf(tasks, newAITask), id: 'creditId' },
     made: ({ createAITask, createAITasks }) => eachOrAll('createAITasks', createAITasks, createAITask),
   },
-  ...ofTasks('MediaTask', 'media'),
-  ...ofTasks('AITask', 'ai'),
+  updateMediaTaskById: updating('media'),
+  chargeMediaTask: chargingStep('media'),
+  settleMediaTask: settling('media'),
+  findMediaTaskById: { pass: [one], result: row },
+  getMediaTaskCharges: { pass: [one], result: rows },
+  findStuckMediaTasks: { pass: [fields], result: rows },
+  failStuckMediaTasks: failingStuck((calls) =>
+    failStuck(calls.failStuckMediaTasks, calls.updateMediaTaskById),
+  ),
+  updateAITaskById: updating('ai'),
+  chargeAITask: chargingStep('ai'),
+  settleAITask: settling('ai'),
+  findAITaskById: { pass: [one], result: row },
+  getAITaskCharges: { pass: [one], result: rows },
+  findStuckAITasks: { pass: [fields], result: rows },
+  failStuckAITasks: failingStuck((calls) => failStuck(calls.failStuckAITasks, calls.updateAITaskById)),
   hasActiveMediaTask: { pass: [one], result: value },
   getActiveMediaTasks: { pass: [one], result: rows },
   getMediaTaskHistory: { pass: [one, one, one, one, one], result: replies.page, whole: historyInParts },

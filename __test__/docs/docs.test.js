@@ -1,8 +1,8 @@
 'use strict'
 
 /**
- * Every fenced block of the documentation is run, and what it claims is looked at. `docs/blocks.js` says how a page
- * tells what a block needs, `docs/run.js` how it claims something. A new page in docs/ is tested by itself.
+ * Every fenced block of the documentation is run, and what it claims is looked at. `./blocks.js` says how a page
+ * tells what a block needs, `./run.js` how it claims something. A new page in docs/ is tested by itself.
  */
 
 const fs = require('node:fs')

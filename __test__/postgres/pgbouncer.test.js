@@ -46,7 +46,7 @@ describeWithPgBouncer('through PgBouncer in transaction mode', () => {
     expect(await violations(database)).toEqual([])
   })
 
-  test('several processes', async () => {
+  test('several processes spend each credit once', async () => {
     const { database, url } = await open()
     await addUsers(database, 2, { grants: 3, credits: 10 })
     const running = [0, 1].map((at) => start('remote-submitter.js', [url, `p${at}`, 2, 8, 6]))

@@ -297,7 +297,7 @@ describe('a schema of the app', () => {
     },
   )
 
-  test('that is not there', async () => {
+  test('a schema that is not there is named', async () => {
     const database = await TestDatabase.fresh()
     const credits = connection(database.url, { schema: 'nowhere' })
     const error = await credits.getRemainingCredits('u').catch((error) => error)
@@ -315,7 +315,7 @@ describe('a schema of the app', () => {
     expect((await evaluate(source, environment)).out).toBe('INVALID_ARGUMENT DB_SCHEMA')
   })
 
-  test('by DB_SCHEMA', async () => {
+  test('the schema is the one that DB_SCHEMA names', async () => {
     const { database } = await open('app', { alsoPublic: true })
     const source = `(async () => {
       await credits.createCredit({ userId: 'u', credits: 50 })

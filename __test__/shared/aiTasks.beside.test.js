@@ -53,7 +53,7 @@ describe('getAITasks', () => {
     for (const row of found) expect(row).toEqual(await credits.findAITaskById(row.id))
   })
 
-  test('in pages', async () => {
+  test('gives pages, newest first', async () => {
     const { credits } = await withTasks()
     const page = async (query) => ids(await credits.getAITasks(query))
     expect(await page({ limit: 3 })).toEqual(['t6', 't5', 't4'])

@@ -83,7 +83,7 @@ describe('a free trial comes back once:', () => {
   describe('in all ways to fail,', () => {
     trialsStayCounted()
 
-    test('with the refund', async () => {
+    test('a trial comes back once, with the refund', async () => {
       const { database, updateMediaTaskById, getRemainingCredits } = await withTrial()
       const { refund } = await updateMediaTaskById('t', { status: 'failed' })
       expect(refund.credits).toBe(10)
@@ -91,7 +91,7 @@ describe('a free trial comes back once:', () => {
       expect(await used(database)).toBe(0)
     })
 
-    test('without a cost', async () => {
+    test('a trial comes back once, where the task costs nothing', async () => {
       const { database, updateMediaTaskById } = await withTrial(0, {}, 0)
       await updateMediaTaskById('t', { status: 'failed' })
       expect(await used(database)).toBe(0)
@@ -150,7 +150,7 @@ describe('a free trial comes back once:', () => {
       expect(await used(database)).toBe(status === 'failed' ? 0 : 1)
     })
 
-    test('failStuckMediaTasks', async () => {
+    test('failStuckMediaTasks gives a trial back once', async () => {
       const { database, createMediaTask, failStuckMediaTasks } = await withTrial()
       for (const id of ['a', 'b']) await createMediaTask(trial(id), 1, OPTIONS)
       await createMediaTask(task('paid', 'u'), 1)

@@ -13,7 +13,7 @@ const source = (id) => `
   const credits = require(${JSON.stringify(path.join(__dirname, '../..'))})
   const { createMediaTask, updateMediaTaskById } = credits.connect({ url: process.env.DATABASE_URL })
   credits.on('charged', () => {})
-  test('charges and refunds', async () => {
+  test('an app charges and refunds in Jest', async () => {
     await credits.createMediaTask({ id: '${id}', userId: 'u', platform: 'youtube', videoUrl: 'x' }, 10)
     await updateMediaTaskById('${id}', { status: 'failed' })
   })`

@@ -365,7 +365,7 @@ describe.each(Object.entries(WITH_USERS))('%s with getUser', (name, add) => {
     expect(await list({ getUser: true, userId: 'nobody' })).toEqual([])
   })
 
-  test('of a long page', async () => {
+  test('gives the users of a long page', async () => {
     const database = await withUsers()
     await LISTS[name].fill(database)
     const rows = await database.credits[name]({ getUser: true, limit: '5000' })

@@ -256,7 +256,7 @@ describe.each(Object.entries(KINDS))(
       expect(refunds.reduce((sum, credits) => sum + credits)).toBe(3 * TASKS)
     })
 
-    test('in two processes', async () => {
+    test('in two processes a delivery and a failure leave one of them', async () => {
       const database = await withMany()
       const calls = (patch, options) =>
         Array.from({ length: TASKS }, (_, at) => [update, `t${at}`, patch, ...options])

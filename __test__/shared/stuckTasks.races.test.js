@@ -121,7 +121,7 @@ describe('failStuckMediaTasks beside workers', () => {
     expect(outcome.tasks.length).toBeLessThan(TASKS)
   })
 
-  test('of another process', async () => {
+  test('leaves the tasks that another process goes on with', async () => {
     const stuck = await withStuck()
     const [outcome, outcomes] = await Promise.all([
       printed(stuck.database, `credits.failStuckMediaTasks(${JSON.stringify(OLD)})`),

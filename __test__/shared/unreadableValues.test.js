@@ -68,20 +68,23 @@ sqlite.describe(
       ['transaction_type', 'transactionType', ...BYTES],
     ]
 
-    test.each(DAMAGED)('%s (%s) = %s', async (column, field, value, found) => {
-      const database = await withDamagedGrant(column, value)
-      expect((await database.credits.getCredits({ userId: 'u' })).length).toBe(2)
-      expect(
-        (await findings(database)).map(({ kind, userId, message }) => [kind, userId, message]),
-      ).toContainEqual([
-        'value-unreadable',
-        'u',
-        expect.stringMatching(new RegExp(`^${field} of credit .* holds `)),
-      ])
-      const { unreadable } = await database.credits.getStatement('u')
-      expect(unreadable).toMatchObject([{ field, found }])
-      await expectBalance(database, 40)
-    })
+    test.each(DAMAGED)(
+      'a row with %s (%s) = %s holds up itself alone',
+      async (column, field, value, found) => {
+        const database = await withDamagedGrant(column, value)
+        expect((await database.credits.getCredits({ userId: 'u' })).length).toBe(2)
+        expect(
+          (await findings(database)).map(({ kind, userId, message }) => [kind, userId, message]),
+        ).toContainEqual([
+          'value-unreadable',
+          'u',
+          expect.stringMatching(new RegExp(`^${field} of credit .* holds `)),
+        ])
+        const { unreadable } = await database.credits.getStatement('u')
+        expect(unreadable).toMatchObject([{ field, found }])
+        await expectBalance(database, 40)
+      },
+    )
 
     test.each([
       ['a fraction of a millisecond', () => `${later()}.5`, 100],
@@ -114,7 +117,7 @@ sqlite.describe(
       },
     )
 
-    test('seconds with a fraction', async () => {
+    test('seconds with a fraction are read', async () => {
       const database = await TestDatabase.fresh()
       await database.user('v', 100)
       await database.user('u', { id: 'bad', credits: 60 }, { id: 'good', credits: 40 })
