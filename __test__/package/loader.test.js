@@ -256,7 +256,7 @@ onGlibc('npx media-credits build', () => {
     const { status, out } = build(fakeCargo(library))
     expect({ status, out }).toEqual({ status: 0, out: `${path.join(copy, ADDON)} is built and loads.` })
     const called = fs.readFileSync(path.join(app, 'called'), 'utf8')
-    expect(called).toContain(`${copy} build --release --locked --lib `)
+    expect(called).toContain(`${copy} build --release --lib --locked `)
     expect(node(REQUIRE)).toMatchObject({ status: 0, errors: '' })
   })
 
