@@ -1,8 +1,8 @@
 'use strict'
 
-const { TestDatabase, refusal } = require('../helpers/database')
-const { staysSound, unchanging } = require('../helpers/calls')
+const { refusal } = require('../helpers/database')
 const { KINDS } = require('../helpers/kinds')
+const { stepRefusals } = require('../helpers/step-refusals')
 
 const NO_OBJECT = [5, NaN, 5n, true, [{}], new Date(), new Date(NaN), () => ({}), Symbol('x')]
 
@@ -10,26 +10,7 @@ const circular = {}
 circular.itself = circular
 
 describe('chargeMediaTask and chargeAITask refuse', () => {
-  staysSound()
-
-  /** User `u` has a task `t` of each kind, which cost 10 of 100 credits. */
-  const opened = unchanging(async () => {
-    const database = await TestDatabase.fresh()
-    await database.user('u', 100)
-    for (const { create } of Object.values(KINDS)) await create(database.credits, 't', 10)
-    return database
-  })
-
-  /** A step of each kind is refused like this, of a task that is there and of one that is not. */
-  async function isRefused(expected, step) {
-    const database = opened()
-    for (const [kind, { type }] of Object.entries(KINDS)) {
-      const call = (id) => database.credits[`charge${kind}`](id, ...step(type))
-      const error = await refusal(database, () => call('t'))
-      expect(error).toMatchObject({ retryable: false, ...expected })
-      await expect(call('no task')).rejects.toMatchObject({ ...error })
-    }
-  }
+  const { opened, isRefused } = stepRefusals()
 
   test.each([
     ['no id', undefined],

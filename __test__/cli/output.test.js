@@ -25,7 +25,7 @@ describe('the command line', () => {
   async function longAudit(...args) {
     const database = await TestDatabase.fresh()
     await database.user('u', 100)
-    // As many copies of one damaged grant: more than fit into a pipe that nobody empties.
+    // As many copies of one damaged grant: more than fit into a pipe that is not read.
     const numbers = Array.from({ length: 5000 }, (_, at) => `('g${at}')`).join(', ')
     await database.sql(
       `INSERT INTO credit (id, user_id, transaction_no, transaction_type, credits, remaining_credits, status,

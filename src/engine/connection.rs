@@ -76,7 +76,7 @@ impl Connection {
         }
     }
 
-    /// Sends a request. The reply comes from another thread, but for statistics: those wait for nobody.
+    /// Sends a request. The reply comes from another thread, but for statistics, which wait for nothing.
     pub fn submit(&self, operation: Operation, reply: Reply) {
         match self {
             #[cfg(feature = "sqlite")]
