@@ -1,7 +1,7 @@
 //! The tables that this package works with, and what sets the two kinds of task apart: data alone.
 
 /// A table.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum TableName {
     /// The app's users.
     User,

@@ -80,11 +80,16 @@ async fn judge<S: Store>(
         return Ok(checked.into_iter().map(|checked| checked.and_then(|()| nothing())).collect());
     }
     let mut facts = store.charge_facts(&wanted, clock.now_ms).await?;
-    let mut judge = |(request, checked): (&&Charging, Result<()>)| {
+    let last = requests.len() - 1;
+    let mut judge = |(at, (request, checked)): (usize, (&&Charging, Result<()>))| {
         checked?;
-        judge_one(request, &mut facts, clock)
+        let plan = judge_one(request, &facts, clock)?;
+        if at < last {
+            advance(&mut facts, request, &plan);
+        }
+        Ok(plan)
     };
-    let verdicts: Vec<Verdict> = requests.iter().zip(checked).map(&mut judge).collect();
+    let verdicts: Vec<Verdict> = requests.iter().zip(checked).enumerate().map(&mut judge).collect();
     if verdicts.iter().all(Result::is_err) {
         store.roll_back();
     }
@@ -100,59 +105,62 @@ fn check(store: &impl Store, request: &Charging) -> Result<()> {
     }
 }
 
-fn wanted<'w>(requests: impl Iterator<Item = &'w Charging>, patient: bool) -> Wanted {
+fn wanted<'w>(requests: impl Iterator<Item = &'w Charging>, patient: bool) -> Wanted<'w> {
     let mut wanted = Wanted { patient, ..Wanted::default() };
     for request in requests {
         if let Charging::Task(task) = request {
-            wanted.tasks.push((task.kind, task.id.clone()));
-            wanted.charge_ids.extend(task.credit_id.clone());
+            wanted.tasks.push((task.kind, &task.id));
+            wanted.charge_ids.extend(task.credit_id.as_deref());
             if task.max_active.is_some() {
-                wanted.active_of.entry(task.kind).or_default().insert(task.user_id.clone());
+                wanted.active_of.entry(task.kind).or_default().insert(&task.user_id);
             }
             if task.free_trial_limit.is_some() {
-                wanted.trials_of.insert(task.user_id.clone());
+                wanted.trials_of.insert(&task.user_id);
             }
         }
         let charge = request.charge();
-        wanted.transaction_nos.extend(charge.and_then(|charge| charge.transaction_no.clone()));
+        wanted.transaction_nos.extend(request.transaction_no());
         let credits = charge.map_or(0, |charge| charge.credits.get());
-        *wanted.credits.entry(request.user_id().to_owned()).or_default() += credits;
+        *wanted.credits.entry(request.user_id()).or_default() += credits;
     }
     wanted
 }
 
-/// Plans a request, and makes the facts what they are after it.
-fn judge_one(request: &Charging, facts: &mut Facts, clock: Clock<'_>) -> Verdict {
-    let user_id = request.user_id();
-    let transaction_no = request.charge().and_then(|charge| charge.transaction_no.as_ref());
+/// Plans a request on these facts.
+fn judge_one(request: &Charging, facts: &Facts, clock: Clock<'_>) -> Verdict {
+    let (user_id, transaction_no) = (request.user_id(), request.transaction_no());
     let funds = ChargeFacts {
         user_exists: facts.users.contains(user_id),
         transaction_no_taken: transaction_no.is_some_and(|no| facts.transaction_nos.contains(no)),
         grants: facts.grants.get(user_id).cloned().unwrap_or_default(),
     };
-    let plan = match request {
-        Charging::Consume(request) => plan_charge(request, &funds, clock.stamp())?,
-        Charging::Task(task) => {
-            let named = task.credit_id.as_ref();
-            let key = (task.kind, task.id.clone());
-            let counted = (task.kind, task.user_id.clone());
-            let task_facts = NewTaskFacts {
-                task_exists: facts.tasks.contains(&key),
-                named_charge: named.and_then(|id| facts.charges.get(id).cloned()),
-                active: facts.active.get(&counted).copied().unwrap_or_default(),
-                free_trials_used: facts.free_trials.get(user_id).copied().unwrap_or_default(),
-                funds,
-            };
-            let plan = plan_new_task(task, &task_facts, clock.stamp())?;
-            facts.tasks.insert(key);
-            *facts.active.entry(counted).or_default() += i64::from(task.is_at_risk());
-            *facts.free_trials.entry(user_id.to_owned()).or_default() += plan.free_trials;
-            plan
-        }
+    let task = match request {
+        Charging::Consume(request) => return plan_charge(request, &funds, clock.stamp()),
+        Charging::Task(task) => task,
     };
-    facts.transaction_nos.extend(transaction_no.cloned());
+    let named = task.credit_id.as_ref();
+    let active = facts.active.get(&task.kind).and_then(|of_users| of_users.get(user_id));
+    let facts = NewTaskFacts {
+        task_exists: facts.tasks.get(&task.kind).is_some_and(|ids| ids.contains(&task.id)),
+        named_charge: named.and_then(|id| facts.charges.get(id).cloned()),
+        active: active.copied().unwrap_or_default(),
+        free_trials_used: facts.free_trials.get(user_id).copied().unwrap_or_default(),
+        funds,
+    };
+    plan_new_task(task, &facts, clock.stamp())
+}
+
+/// Makes the facts what they are after a request with this plan.
+fn advance(facts: &mut Facts, request: &Charging, plan: &Plan) {
+    let user_id = request.user_id();
+    if let Charging::Task(task) = request {
+        facts.tasks.entry(task.kind).or_default().insert(task.id.clone());
+        let active = facts.active.entry(task.kind).or_default();
+        *active.entry(user_id.to_owned()).or_default() += i64::from(task.is_at_risk());
+        *facts.free_trials.entry(user_id.to_owned()).or_default() += plan.free_trials;
+    }
+    facts.transaction_nos.extend(request.transaction_no().map(str::to_owned));
     if let Some(grants) = facts.grants.get_mut(user_id) {
         draw_down(grants, &plan.draws);
     }
-    Ok(plan)
 }

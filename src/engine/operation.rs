@@ -62,6 +62,11 @@ impl Charging {
         }
     }
 
+    /// The number that the caller chose for its charge.
+    pub fn transaction_no(&self) -> Option<&str> {
+        self.charge().and_then(|charge| charge.transaction_no.as_deref())
+    }
+
     /// What it costs; nothing, if `None`.
     pub fn charge(&self) -> Option<&ChargeRequest> {
         match self {

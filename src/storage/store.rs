@@ -4,7 +4,7 @@
 //! first facts are asked for. Each question is one round trip at most, and asks for all that a decision needs.
 //! A store that waits for nothing (SQLite, memory) answers with futures that are ready.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
 
 use super::books::{BooksPage, UserRange};
@@ -34,7 +34,7 @@ pub trait LoadFacts {
     /// What decides on charges and new tasks.
     fn charge_facts(
         &mut self,
-        wanted: &Wanted,
+        wanted: &Wanted<'_>,
         now_ms: i64,
     ) -> impl Future<Output = Answer<Facts>> + Send;
     /// What decides on a change of a task. `None`: there is no such task.
@@ -171,19 +171,19 @@ pub trait Views {
 
 /// What some charges and new tasks are about.
 #[derive(Debug, Default)]
-pub struct Wanted {
+pub struct Wanted<'w> {
     /// How many credits each user is to be charged.
-    pub credits: BTreeMap<String, i64>,
+    pub credits: BTreeMap<&'w str, i64>,
     /// The kinds and ids of new tasks.
-    pub tasks: Vec<(TaskKind, String)>,
+    pub tasks: Vec<(TaskKind, &'w str)>,
     /// The transaction numbers that callers chose.
-    pub transaction_nos: Vec<String>,
+    pub transaction_nos: Vec<&'w str>,
     /// Charges that new tasks name.
-    pub charge_ids: Vec<String>,
+    pub charge_ids: Vec<&'w str>,
     /// Of which users the tasks of a kind are to be counted whose credits are at risk.
-    pub active_of: BTreeMap<TaskKind, BTreeSet<String>>,
+    pub active_of: BTreeMap<TaskKind, BTreeSet<&'w str>>,
     /// Of which users the free trials are to be counted.
-    pub trials_of: BTreeSet<String>,
+    pub trials_of: BTreeSet<&'w str>,
     /// Whether to wait for locks as long as the options say. Requests that have nothing to do with each other
     /// wait a moment: one whose user another process has locked must not hold up the others.
     pub patient: bool,
@@ -193,20 +193,20 @@ pub struct Wanted {
 #[derive(Debug, Default)]
 pub struct Facts {
     /// The users who are there.
-    pub users: HashSet<String>,
-    /// The kinds and ids of tasks that are taken.
-    pub tasks: HashSet<(TaskKind, String)>,
+    pub users: BTreeSet<String>,
+    /// The ids of tasks of a kind that are taken.
+    pub tasks: BTreeMap<TaskKind, BTreeSet<String>>,
     /// The transaction numbers that are taken.
-    pub transaction_nos: HashSet<String>,
+    pub transaction_nos: BTreeSet<String>,
     /// The charges that tasks name.
-    pub charges: HashMap<String, Charge>,
+    pub charges: BTreeMap<String, Charge>,
     /// How many tasks of a kind a user has whose credits are at risk.
-    pub active: HashMap<(TaskKind, String), i64>,
+    pub active: BTreeMap<TaskKind, BTreeMap<String, i64>>,
     /// How many free trials a user has used.
-    pub free_trials: HashMap<String, i64>,
+    pub free_trials: BTreeMap<String, i64>,
     /// Spendable grants of each user in draw order: expiring first, then older ones, then by id; a grant that
     /// never expires comes last. All of them, or as many as cover what is wanted.
-    pub grants: HashMap<String, Vec<Grant>>,
+    pub grants: BTreeMap<String, Vec<Grant>>,
 }
 
 /// What a change of a task is about.
@@ -237,7 +237,7 @@ pub struct FoundTask {
 
 /// Rows that were written.
 #[derive(Debug, Default)]
-pub struct Written(HashMap<(TableName, String), Row>);
+pub struct Written(BTreeMap<(TableName, String), Row>);
 
 impl Written {
     /// Adds a row.

@@ -139,15 +139,13 @@ impl Memory {
     fn newest(&self, table: TableName, keep: impl Fn(&Row) -> bool) -> Vec<Row> {
         let mut rows: Vec<Row> =
             self.tables[&table].values().filter(|row| keep(row)).cloned().collect();
-        rows.sort_by_key(|row| (time(row, "createdAt"), row.text("id").map(str::to_owned)));
-        rows.reverse();
+        rows.sort_by_key(|row| std::cmp::Reverse((time(row, "createdAt"), text(row, "id"))));
         rows
     }
 
     fn tasks_of(&self, user_id: &str) -> Vec<Row> {
-        self.newest(Tasks(TaskKind::Media), |row| {
-            row.text("userId") == Some(user_id) && time(row, "deletedAt").is_none()
-        })
+        let keep = |row: &Row| text(row, "userId") == user_id && time(row, "deletedAt").is_none();
+        self.newest(Tasks(TaskKind::Media), keep)
     }
 }
 
@@ -211,26 +209,28 @@ impl LoadFacts for Memory {
         Ok(&self.schema)
     }
 
-    async fn charge_facts(&mut self, wanted: &Wanted, now_ms: i64) -> Answer<Facts> {
-        let at_risk = |(kind, id): (TaskKind, &String)| {
-            let is_one = |row: &&Row| is_in(row, kind.statuses_at_risk());
-            ((kind, id.clone()), count(self.of_user(Tasks(kind), id).filter(is_one)))
-        };
-        let users = wanted.credits.keys();
-        let used = |id: &String| Some((id.clone(), self.row(User, id)?.integer("freeTrialUsed")?));
-        let numbers = wanted.transaction_nos.iter().filter(|number| self.has_number(Some(number)));
-        let tasks = wanted.tasks.iter().filter(|(kind, id)| self.row(Tasks(*kind), id).is_some());
-        let charge = |id: &String| Some((id.clone(), self.charge_with_id(id)?));
-        let all = wanted.active_of.iter().flat_map(|(kind, ids)| ids.iter().map(|id| (*kind, id)));
-        Ok(Facts {
-            users: users.clone().filter(|id| self.row(User, id).is_some()).cloned().collect(),
-            grants: users.map(|id| (id.clone(), self.spendable(id, now_ms))).collect(),
-            tasks: tasks.cloned().collect(),
-            transaction_nos: numbers.cloned().collect(),
-            charges: wanted.charge_ids.iter().filter_map(charge).collect(),
-            active: all.map(at_risk).collect(),
-            free_trials: wanted.trials_of.iter().filter_map(used).collect(),
-        })
+    async fn charge_facts(&mut self, wanted: &Wanted<'_>, now_ms: i64) -> Answer<Facts> {
+        let mut facts = Facts::default();
+        for (id, row) in wanted.credits.keys().filter_map(|id| Some((*id, self.row(User, id)?))) {
+            facts.users.insert(id.to_owned());
+            facts.grants.insert(id.to_owned(), self.spendable(id, now_ms));
+            facts.free_trials.insert(id.to_owned(), row.integer("freeTrialUsed").unwrap_or(0));
+        }
+        for &(kind, id) in &wanted.tasks {
+            let taken = self.row(Tasks(kind), id).map(|_| id.to_owned());
+            facts.tasks.entry(kind).or_default().extend(taken);
+        }
+        for (&kind, ids) in &wanted.active_of {
+            let is_at_risk = |row: &&Row| is_in(row, kind.statuses_at_risk());
+            let active = |id: &str| count(self.of_user(Tasks(kind), id).filter(is_at_risk));
+            let of_users = ids.iter().map(|id| ((*id).to_owned(), active(id))).collect();
+            facts.active.insert(kind, of_users);
+        }
+        let numbers = wanted.transaction_nos.iter().map(|number| (*number).to_owned());
+        facts.transaction_nos.extend(numbers.filter(|number| self.has_number(Some(number))));
+        let charge = |id: &&str| Some(((*id).to_owned(), self.charge_with_id(id)?));
+        facts.charges.extend(wanted.charge_ids.iter().filter_map(charge));
+        Ok(facts)
     }
 
     async fn task_facts(&mut self, of: &WantedTask<'_>, now_ms: i64) -> Answer<Option<FoundTask>> {

@@ -27,39 +27,40 @@ impl LoadFacts for Database {
         Ok(&self.schema)
     }
 
-    async fn charge_facts(&mut self, wanted: &Wanted, now_ms: i64) -> Answer<Facts> {
+    async fn charge_facts(&mut self, wanted: &Wanted<'_>, now_ms: i64) -> Answer<Facts> {
         let mut facts = Facts::default();
         for (user_id, credits) in &wanted.credits {
             if !self.exists(User, "id", user_id)? {
                 continue;
             }
-            facts.users.insert(user_id.clone());
+            facts.users.insert((*user_id).to_owned());
             if *credits > 0 {
                 let grants = self.spendable_grants(user_id, *credits, now_ms)?;
-                facts.grants.insert(user_id.clone(), grants);
+                facts.grants.insert((*user_id).to_owned(), grants);
             }
         }
         for (kind, id) in &wanted.tasks {
             if self.exists(Tasks(*kind), "id", id)? {
-                facts.tasks.insert((*kind, id.clone()));
+                facts.tasks.entry(*kind).or_default().insert((*id).to_owned());
             }
         }
         for number in &wanted.transaction_nos {
             if self.exists(Credit, "transaction_no", number)? {
-                facts.transaction_nos.insert(number.clone());
+                facts.transaction_nos.insert((*number).to_owned());
             }
         }
         for id in &wanted.charge_ids {
-            facts.charges.extend(self.read_charge(id)?.map(|charge| (id.clone(), charge)));
+            facts.charges.extend(self.read_charge(id)?.map(|charge| ((*id).to_owned(), charge)));
         }
         for (kind, users) in &wanted.active_of {
+            let of_kind = facts.active.entry(*kind).or_default();
             for user_id in users {
                 let active = self.count_of(&facts::tasks_at_risk(*kind, user_id))?;
-                facts.active.insert((*kind, user_id.clone()), active);
+                of_kind.insert((*user_id).to_owned(), active);
             }
         }
         for user_id in &wanted.trials_of {
-            facts.free_trials.insert(user_id.clone(), self.free_trials_used(user_id)?);
+            facts.free_trials.insert((*user_id).to_owned(), self.free_trials_used(user_id)?);
         }
         Ok(facts)
     }

@@ -37,7 +37,7 @@ pub(super) trait Subject {
 
 /// Writes a plan in a transaction that has begun with some facts.
 async fn write_plan(store: &mut impl Store, plan: &Plan, now_ms: i64) -> Answer<()> {
-    let credits = [(plan.user_id.clone(), 0)].into_iter().collect();
+    let credits = [(plan.user_id.as_str(), 0)].into_iter().collect();
     store.charge_facts(&Wanted { credits, patient: true, ..Wanted::default() }, now_ms).await?;
     store.write(&[plan], now_ms).await.map(drop)
 }

@@ -42,7 +42,7 @@ impl<W: Wire> ReadBooks for W {
 
     async fn books_to_change(&mut self, user_ids: &[String]) -> Answer<BooksPage> {
         let tables = self.tables()?;
-        let values = vec![tables.ids(TableName::User, user_ids.to_vec())?];
+        let values = vec![tables.ids(TableName::User, user_ids)?];
         tables.may_charge(&[], false)?;
         // In the order in which charges take them, those of the app's own models too.
         let lock_credits = "SELECT 1 FROM credit WHERE user_id = ANY ($1) \
@@ -61,7 +61,7 @@ impl<W: Wire> ReadBooks for W {
         let tables = self.tables()?;
         for table in with_users(tables) {
             let of_table = rows.iter().filter(|(other, _)| *other == table);
-            let ids = tables.ids(table, of_table.map(|(_, id)| id.clone()).collect())?;
+            let ids = tables.ids(table, of_table.map(|(_, id)| id))?;
             let name = quote(table.sql());
             let text = format!("SELECT id::text, user_id::text FROM {name} WHERE id = ANY ($1)");
             statements.push(Statement::new(text, [ids]));

@@ -69,7 +69,7 @@ impl Parts {
             return Ok(());
         }
         let grants = of_grants.len();
-        let (ids, credits): (_, Vec<i64>) = of_grants.into_iter().unzip();
+        let (ids, credits): (Vec<_>, Vec<_>) = of_grants.into_iter().unzip();
         let time = self.statement.bind(tables.time_for("updatedAt", now_ms)?);
         let ids = self.statement.bind(tables.ids(TableName::Credit, ids)?);
         let credits = self.statement.bind(credits);

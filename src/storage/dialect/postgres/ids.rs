@@ -40,11 +40,12 @@ impl IdType {
     }
 
     /// Ids in their order, each as [`Self::one`] has it.
-    pub(super) fn many(self, ids: Vec<String>) -> Value {
+    pub(super) fn many(self, ids: impl IntoIterator<Item: AsRef<str>>) -> Value {
+        let ids = ids.into_iter();
         match self {
-            Self::Text => Value::Texts(ids),
-            Self::Uuid => Value::Uuids(ids.iter().map(|id| uuid(id)).collect()),
-            Self::Integer => Value::Integers(ids.iter().map(|id| number(id)).collect()),
+            Self::Text => Value::Texts(ids.map(|id| id.as_ref().to_owned()).collect()),
+            Self::Uuid => Value::Uuids(ids.map(|id| uuid(id.as_ref())).collect()),
+            Self::Integer => Value::Integers(ids.map(|id| number(id.as_ref())).collect()),
         }
     }
 
@@ -98,7 +99,7 @@ mod tests {
             assert_eq!(id_type.one(Some(id)), expected, "{id}");
         }
         assert_eq!(IdType::Uuid.one(None), Value::Uuid(None));
-        let many = IdType::Integer.many(vec!["7".into(), "a".into()]);
+        let many = IdType::Integer.many(["7", "a"]);
         assert_eq!(many, Value::Integers(vec![Some(7), None]));
     }
 }

@@ -27,7 +27,7 @@ impl<W: Wire> LoadFacts for W {
         self.tables().map(|tables| &*tables.schema)
     }
 
-    async fn charge_facts(&mut self, wanted: &Wanted, now_ms: i64) -> Answer<Facts> {
+    async fn charge_facts(&mut self, wanted: &Wanted<'_>, now_ms: i64) -> Answer<Facts> {
         let asked = ChargeQuestions::new(self.tables()?, wanted, now_ms)?;
         let mode = if wanted.patient { Mode::Write } else { Mode::WriteImpatiently };
         let replies = asked.batch.begin(self, mode, "reading the balance").await?;
@@ -51,7 +51,7 @@ impl<W: Wire> LoadFacts for W {
             Some(funds) => {
                 let mut facts = Facts::default();
                 add_grants(&mut facts, &replies[funds.grants], now_ms)?;
-                let needs = BTreeMap::from([(task.user_id.clone(), funds.credits)]);
+                let needs = BTreeMap::from([(task.user_id.as_str(), funds.credits)]);
                 complete(self, &mut facts, &needs, now_ms).await?;
                 ChargeFacts {
                     user_exists: true,
@@ -109,7 +109,7 @@ impl<W: Wire> LoadFacts for W {
         if refundable.draws.iter().all(|draw| known.contains(draw.credit_id.as_str())) {
             return Ok(found);
         }
-        let ids = refundable.draws.iter().map(|draw| draw.credit_id.clone()).collect();
+        let ids = refundable.draws.iter().map(|draw| &draw.credit_id);
         let user = self.tables()?.id(TableName::User, refundable.user_id.as_str())?;
         let values = [user, self.tables()?.ids(TableName::Credit, ids)?];
         let grants = Statement::new(include_str!("sql/grants_by_id.sql"), values);
@@ -139,7 +139,7 @@ struct ChargeQuestions {
 }
 
 impl ChargeQuestions {
-    fn new(tables: &Tables, wanted: &Wanted, now_ms: i64) -> Answer<Self> {
+    fn new(tables: &Tables, wanted: &Wanted<'_>, now_ms: i64) -> Answer<Self> {
         let mut kinds: Vec<TaskKind> = Vec::new();
         for (kind, _) in &wanted.tasks {
             if !kinds.contains(kind) {
@@ -152,19 +152,18 @@ impl ChargeQuestions {
             tables.may(TableName::User, &[Command::Update])?;
         }
         let mut batch = Batch::default();
-        let user_ids = tables.ids(TableName::User, wanted.credits.keys().cloned().collect())?;
+        let user_ids = tables.ids(TableName::User, wanted.credits.keys())?;
         let lock = tables.taking_turns(LOCK_USERS);
         let users = batch.add(Statement::new(lock, [user_ids.clone()]));
         let mut taken = |kind: TaskKind| {
             let of_kind = wanted.tasks.iter().filter(|(other, _)| *other == kind);
-            let of_kind = of_kind.map(|(_, id)| id.clone()).collect();
-            let ids = tables.ids(TableName::Tasks(kind), of_kind)?;
+            let ids = tables.ids(TableName::Tasks(kind), of_kind.map(|(_, id)| id))?;
             let text = format!("SELECT id::text FROM {} WHERE id = ANY ($1)", kind.table());
             Ok((kind, batch.add(Statement::new(text, [ids]))))
         };
         let tasks = kinds.into_iter().map(&mut taken).collect::<Answer<_>>()?;
-        let transaction_nos = batch.add(taken_numbers(wanted.transaction_nos.clone()));
-        let ids = tables.ids(TableName::Credit, wanted.charge_ids.clone())?;
+        let transaction_nos = batch.add(taken_numbers(&wanted.transaction_nos));
+        let ids = tables.ids(TableName::Credit, &wanted.charge_ids)?;
         let charges = batch.add(Statement::new(charges("$1"), [ids]));
         let needs = wanted.credits.values().copied().collect::<Vec<_>>().into();
         let values = [user_ids, needs, tables.time_for("expiresAt", now_ms)?];
@@ -180,7 +179,7 @@ impl ChargeQuestions {
         }
         for (kind, taken) in &self.tasks {
             for row in &replies[*taken] {
-                facts.tasks.insert((*kind, get(row, 0)?));
+                facts.tasks.entry(*kind).or_default().insert(get(row, 0)?);
             }
         }
         for row in &replies[self.transaction_nos] {
@@ -240,8 +239,7 @@ impl TaskQuestions {
         let drawn_on = batch.add(Statement::new(grants_of(&charge), of_charge()));
         let mut funds = None;
         if let Some((credits, transaction_no)) = wanted.charge {
-            let numbers = transaction_no.map(str::to_owned).into_iter().collect();
-            let taken = batch.add(taken_numbers(numbers));
+            let taken = batch.add(taken_numbers(transaction_no.as_slice()));
             let user = format!("ARRAY(SELECT user_id FROM {table} WHERE id = $1)");
             let values = [id, vec![credits].into(), tables.time_for("expiresAt", now_ms)?];
             let grants = batch.add(Statement::new(next_grants(&user), values));
@@ -283,16 +281,16 @@ fn add_grants(facts: &mut Facts, rows: &[impl Row], now_ms: i64) -> Answer<()> {
 async fn complete(
     wire: &mut impl Wire,
     facts: &mut Facts,
-    wanted: &BTreeMap<String, i64>,
+    wanted: &BTreeMap<&str, i64>,
     now_ms: i64,
 ) -> Answer<()> {
     let covered = |user_id: &str| total_remaining(facts.grants.get(user_id).into_iter().flatten());
     let short = wanted.iter().filter(|(user_id, credits)| covered(user_id) < **credits);
-    let short: Vec<String> = short.map(|(user_id, _)| user_id.clone()).collect();
+    let short: Vec<&str> = short.map(|(user_id, _)| *user_id).collect();
     if short.is_empty() {
         return Ok(());
     }
-    for user_id in &short {
+    for &user_id in &short {
         facts.grants.remove(user_id);
     }
     let tables = wire.tables()?;
@@ -321,8 +319,9 @@ pub(super) fn spendable_grants(users: Value, tables: &Tables, now_ms: i64) -> An
 }
 
 /// Which of these transaction numbers are taken.
-fn taken_numbers(numbers: Vec<String>) -> Statement {
-    Statement::new(include_str!("sql/taken.sql"), [numbers.into()])
+fn taken_numbers(numbers: &[&str]) -> Statement {
+    let numbers = numbers.iter().map(|number| (*number).to_owned()).collect();
+    Statement::new(include_str!("sql/taken.sql"), [Value::Texts(numbers)])
 }
 
 /// The lock of the user whose row of this table has the id in $1.
@@ -365,8 +364,7 @@ mod tests {
     fn grants_that_do_not_cover_a_charge_are_looked_at_again_under_the_lock() {
         // What the first look finds, and how many looks there are.
         for (found, looks) in [(5, 1), (4, 2)] {
-            let wanted =
-                Wanted { credits: BTreeMap::from([("u".to_owned(), 5)]), ..Wanted::default() };
+            let wanted = Wanted { credits: BTreeMap::from([("u", 5)]), ..Wanted::default() };
             let user = vec![row(&[Cell::Text("u")])];
             let facts = vec![user, vec![], vec![], vec![grant("a", found)]];
             let again = vec![vec![grant("a", found), grant("b", 9), grant("c", 0)]];

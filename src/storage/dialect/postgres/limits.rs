@@ -23,9 +23,9 @@ pub(super) struct Counts {
 }
 
 impl Counts {
-    pub(super) fn new(batch: &mut Batch, wanted: &Wanted, users: IdType) -> Self {
-        let ids = |ids: &BTreeSet<String>| users.many(ids.iter().cloned().collect());
-        let of_kind = |(kind, users): (&TaskKind, &BTreeSet<String>)| {
+    pub(super) fn new(batch: &mut Batch, wanted: &Wanted<'_>, users: IdType) -> Self {
+        let ids = |ids: &BTreeSet<&str>| users.many(ids);
+        let of_kind = |(kind, users): (&TaskKind, &BTreeSet<&str>)| {
             let text = include_str!("sql/tasks_at_risk.sql").replace("{tasks}", kind.table());
             let statuses = kind.statuses_at_risk().iter().map(|status| (*status).to_owned());
             let statuses = Value::Texts(statuses.collect());
@@ -40,8 +40,9 @@ impl Counts {
 
     pub(super) fn read(&self, facts: &mut Facts, replies: &Replies<impl Row>) -> Answer<()> {
         for (kind, place) in &self.tasks {
+            let of_kind = facts.active.entry(*kind).or_default();
             for row in &replies[*place] {
-                facts.active.insert((*kind, get(row, 0)?), get(row, 1)?);
+                of_kind.insert(get(row, 0)?, get(row, 1)?);
             }
         }
         for row in self.trials.iter().flat_map(|place| &replies[*place]) {
@@ -68,8 +69,7 @@ impl Parts {
         }
         tables.may(TableName::User, &[Command::Update])?;
         let taken = of_users.values().any(|more| *more > 0).then_some(of_users.len());
-        let (ids, more): (_, Vec<i64>) =
-            of_users.into_iter().map(|(id, more)| (id.to_owned(), more)).unzip();
+        let (ids, more): (Vec<_>, Vec<_>) = of_users.into_iter().unzip();
         let ids = self.statement.bind(tables.ids(TableName::User, ids)?);
         let more = self.statement.bind(more);
         let touch = if tables.table(TableName::User)?.has_time("updatedAt") {

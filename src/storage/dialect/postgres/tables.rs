@@ -81,7 +81,11 @@ impl Tables {
     }
 
     /// Ids of rows of this table, for a statement.
-    pub(super) fn ids(&self, table: TableName, ids: Vec<String>) -> Answer<Value> {
+    pub(super) fn ids(
+        &self,
+        table: TableName,
+        ids: impl IntoIterator<Item: AsRef<str>>,
+    ) -> Answer<Value> {
         Ok(self.ids_of(table)?.many(ids))
     }
 

@@ -68,7 +68,7 @@ impl<W: Wire> Views for W {
 
     async fn all_spendable_grants(&mut self, user_id: &str, now_ms: i64) -> Answer<Vec<Grant>> {
         let tables = self.tables()?;
-        let users = tables.ids(TableName::User, vec![user_id.to_owned()])?;
+        let users = tables.ids(TableName::User, [user_id])?;
         let mut grants = spendable_grants(users, tables, now_ms)?;
         // A read takes no locks.
         grants.text = grants.text.replace("FOR UPDATE", "").into();
@@ -138,7 +138,7 @@ impl Rows {
 
     /// Those with these ids, in any order.
     pub(super) fn with_ids(tables: &Tables, table: TableName, ids: &[&str]) -> Answer<Self> {
-        let ids = tables.ids(table, ids.iter().map(|id| (*id).to_owned()).collect())?;
+        let ids = tables.ids(table, ids)?;
         Ok(Self { order: "id", ..Self::new(table, "id = ANY ($1)", [ids]) })
     }
 

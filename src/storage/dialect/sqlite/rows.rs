@@ -79,10 +79,12 @@ impl RowText {
         id: Option<&'a str>,
         unit: TimestampUnit,
     ) -> Result<Statement<'a>> {
-        let values = row.iter().zip(&self.kinds);
-        let values = values.map(|((_, value), &kind)| Cell::of(value, kind, unit));
-        let values: Result<Vec<_>> = values.chain(id.map(|id| Ok(id.into()))).collect();
-        Ok(Statement::new(self.text.as_str(), values?))
+        let mut values = Vec::with_capacity(self.kinds.len() + 1);
+        for ((_, value), &kind) in row.iter().zip(&self.kinds) {
+            values.push(Cell::of(value, kind, unit)?);
+        }
+        values.extend(id.map(Cell::from));
+        Ok(Statement::new(self.text.as_str(), values))
     }
 
     fn fits(&self, verb: Verb, table: &Table, row: &Fields) -> bool {
