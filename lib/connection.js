@@ -1,9 +1,9 @@
 'use strict'
 
 /**
- * Sends calls to native code and settles them: promises, dates and errors are of the caller's realm, because in Jest
- * and in vm contexts those that native code makes fail `instanceof`. Calls and replies cross as JSON text
- * (src/node/wire.rs says how).
+ * Sends calls to native code and answers their callers: promises, dates and errors are of the caller's realm,
+ * because in Jest and in vm contexts those that native code makes fail `instanceof`. Calls and replies cross as
+ * JSON text (src/node/wire.rs says how).
  */
 
 // Not the global one, which fake timers replace.

@@ -171,8 +171,7 @@ pub fn sum(draws: &[WrittenDraw]) -> i64 {
 impl TaskEntry {
     /// A task with this status.
     pub fn new(
-        kind: TaskKind,
-        id: String,
+        (kind, id): (TaskKind, String),
         status: &str,
         credit_id: Option<String>,
         times: Times,

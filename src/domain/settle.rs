@@ -67,8 +67,7 @@ pub struct Settling {
 impl Settlement {
     /// Reads the arguments of `settleMediaTask`.
     pub fn of_task(
-        kind: TaskKind,
-        id: String,
+        (kind, id): (TaskKind, String),
         credits: Option<&Value>,
         options: &Fields,
         policy: RefundPolicy,
@@ -272,7 +271,7 @@ mod tests {
     fn last(credits: i64) -> Result<Settlement> {
         let (kind, id, policy) = (TaskKind::Media, "t".to_owned(), RefundPolicy::Source);
         let credits = Value::Integer(credits);
-        Settlement::of_task(kind, id, Some(&credits), &Fields::default(), policy)
+        Settlement::of_task((kind, id), Some(&credits), &Fields::default(), policy)
     }
 
     fn back(credits: Option<i64>) -> Result<Settlement> {

@@ -8,7 +8,7 @@ use crate::domain::charge::{ChargeFacts, draw_down, plan_charge};
 use crate::domain::plan::Plan;
 use crate::domain::task::{NewTaskFacts, plan_new_task};
 use crate::error::{Error, Result};
-use crate::storage::failure::{Answer, Failure, Witness};
+use crate::storage::failure::{Answer, Witness};
 use crate::storage::store::{Facts, Store, Wanted};
 
 /// What the ledger's rules say of a request.
@@ -24,15 +24,7 @@ pub(super) async fn charge_each<S: Store>(
     clock: Clock<'_>,
 ) -> Answer<Vec<Result<Outcome>>> {
     let verdicts = judge(store, requests, requests.len() == 1, clock).await?;
-    let plans: Vec<&Plan> = verdicts.iter().flatten().collect();
-    if plans.is_empty() {
-        return Ok(verdicts.into_iter().map(|refused| refused.map(|_| Outcome::Done)).collect());
-    }
-    let written = store.write(&plans, clock.now_ms).await;
-    let witnesses = || verdicts.iter().map(|verdict| witness(verdict.as_ref().ok())).collect();
-    let mut written = written.map_err(|failure| failure.with_witnesses(witnesses))?;
-    let mut row = |plan: Plan| written.take(&plan).map(|row| Outcome::Row(Some(row)));
-    Ok(verdicts.into_iter().map(|verdict| verdict.and_then(&mut row)).collect())
+    write_accepted(store, verdicts, clock.now_ms).await
 }
 
 /// One transaction, in which all requests are accepted, or none.
@@ -45,23 +37,30 @@ pub(super) async fn charge_atomic_batch<S: Store>(
     // All of it waits for the same locks: it need not hurry for the sake of others.
     let verdicts = judge(store, &each, true, clock).await?;
     let numbered = verdicts.into_iter().enumerate();
-    let plans: Result<Vec<Plan>> =
-        numbered.map(|(index, verdict)| verdict.map_err(|error| error.of_item(index))).collect();
-    let plans = plans.map_err(|refusal| {
-        store.roll_back();
-        Failure::Refused(refusal)
-    })?;
-    let all: Vec<&Plan> = plans.iter().collect();
-    let written = store.write(&all, clock.now_ms).await;
-    let witnesses = || plans.iter().map(|plan| witness(Some(plan))).collect();
-    let mut written = written.map_err(|failure| failure.with_witnesses(witnesses))?;
+    let accepted: Result<Vec<Verdict>> =
+        numbered.map(|(at, verdict)| verdict.map(Ok).map_err(|error| error.of_item(at))).collect();
+    let accepted = store.or_roll_back(accepted)?;
     let rows: Result<Vec<Outcome>> =
-        plans.iter().map(|plan| written.take(plan).map(|row| Outcome::Row(Some(row)))).collect();
+        write_accepted(store, accepted, clock.now_ms).await?.into_iter().collect();
     Ok(Outcome::All(rows?))
 }
 
-fn witness(plan: Option<&Plan>) -> Option<Witness> {
-    plan.map(Witness::of_reply)
+/// Writes what was accepted. The outcomes of all, in order.
+async fn write_accepted<S: Store>(
+    store: &mut S,
+    verdicts: Vec<Verdict>,
+    now_ms: i64,
+) -> Answer<Vec<Result<Outcome>>> {
+    let plans: Vec<&Plan> = verdicts.iter().flatten().collect();
+    if plans.is_empty() {
+        return Ok(verdicts.into_iter().map(|refused| refused.map(|_| Outcome::Done)).collect());
+    }
+    let written = store.write(&plans, now_ms).await;
+    let witness = |verdict: &Verdict| verdict.as_ref().ok().map(Witness::of_reply);
+    let witnesses = || verdicts.iter().map(witness).collect();
+    let mut written = written.map_err(|failure| failure.with_witnesses(witnesses))?;
+    let mut row = |plan: Plan| written.take(&plan).map(|row| Outcome::Row(Some(row)));
+    Ok(verdicts.into_iter().map(|verdict| verdict.and_then(&mut row)).collect())
 }
 
 /// Begins a transaction, and plans each request on what the ones before leave. Without a plan to

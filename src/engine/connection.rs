@@ -12,7 +12,7 @@ use super::stats::{Calls, Function};
 use crate::error::{Error, Result};
 use crate::storage::location::Location;
 
-/// How an engine works. Everybody who opens one database in one process must say the same.
+/// How an engine works. All connections of one process to one database must say the same.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Settings {
     /// What concerns an SQLite file.

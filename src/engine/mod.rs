@@ -12,8 +12,6 @@ mod operation;
 mod outcome;
 #[cfg(feature = "postgres")]
 pub mod postgres;
-#[cfg(feature = "sqlite")]
-mod queue;
 mod reads;
 mod registry;
 #[cfg(feature = "postgres")]

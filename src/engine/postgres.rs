@@ -3,15 +3,15 @@
 use super::remote::{self, Engines};
 use crate::error::Result;
 use crate::storage::location::PostgresUrl;
-use crate::storage::postgres::{Options, Server};
+use crate::storage::postgres::{Database, Options};
 
 /// How an engine works. Everything in one process that opens one database must say the same.
 pub type Settings = remote::Settings<Options>;
 
 /// A share of the engine of one database. The last one to be closed closes the pool.
-pub type Connection = remote::Connection<Server>;
+pub type Connection = remote::Connection<Database>;
 
-static ENGINES: Engines<Server> = Engines::new();
+static ENGINES: Engines<Database> = Engines::new();
 
 /// Joins the engine of this database, or makes it. Nothing is connected yet.
 pub(super) fn open(url: &PostgresUrl, settings: Settings) -> Result<Connection> {

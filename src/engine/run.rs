@@ -16,7 +16,7 @@ use crate::domain::settle::{Settlement, Target, plan_settlement};
 use crate::domain::table::TableName::Credit;
 use crate::domain::table::TaskKind;
 use crate::domain::task::{StepCharge, TaskPatch, plan_patch, plan_step_charge};
-use crate::error::{Error, Result};
+use crate::error::Error;
 use crate::storage::Row;
 use crate::storage::failure::{Answer, Failure, Witness};
 use crate::storage::store::{FoundTask, Store, WantedTask};
@@ -56,7 +56,7 @@ async fn create_grant<S: Store>(
         plan.rows.iter().try_for_each(|row| table.check_complete(&row.fields))?;
         Ok(plan)
     });
-    let plan = or_roll_back(store, planned)?;
+    let plan = store.or_roll_back(planned)?;
 
     let row = write(store, &plan, clock.now_ms).await;
     let row =
@@ -79,7 +79,7 @@ async fn update_task<S: Store>(
     let FoundTask { task, charge, drawn_on, .. } = found;
     let charge = store.charge(patch.charge_to_load(&task), charge).await?;
     let claimed = is_claimed(store, charge.as_ref(), kind, id).await?;
-    let mut on_charge = or_roll_back(store, patch.check(&task, charge.as_ref(), claimed))?;
+    let mut on_charge = store.or_roll_back(patch.check(&task, charge.as_ref(), claimed))?;
     load_grants(store, on_charge.refundable(), drawn_on).await?;
 
     let (mut plan, refund) = plan_patch(patch, &task, on_charge, clock.stamp());
@@ -104,7 +104,7 @@ async fn charge_step<S: Store>(
     };
 
     let planned = plan_step_charge(step, &found.task, &found.funds, clock.stamp());
-    let plan = or_roll_back(store, planned)?;
+    let plan = store.or_roll_back(planned)?;
 
     let row = write(store, &plan, clock.now_ms).await;
     // Its charge tells, if it has one.
@@ -140,7 +140,7 @@ async fn settle<S: Store>(
         }
     };
     let checked = settlement.check(task.as_ref(), charge, claimed);
-    let (charge, mut settling) = or_roll_back(store, checked)?;
+    let (charge, mut settling) = store.or_roll_back(checked)?;
     let refundable = settling.as_mut().map(|settling| &mut settling.refundable);
     load_grants(store, refundable, drawn_on).await?;
 
@@ -173,14 +173,6 @@ async fn repair<S: Store>(store: &mut S, user_ids: &[String], now_ms: i64) -> An
 /// Writes a plan. The row that the caller gets.
 async fn write<S: Store>(store: &mut S, plan: &Plan, now_ms: i64) -> Answer<Row> {
     Ok(store.write(&[plan], now_ms).await?.take(plan)?)
-}
-
-/// A refusal has written nothing, but a transaction may have begun.
-fn or_roll_back<T>(store: &mut impl Store, planned: Result<T>) -> Answer<T> {
-    planned.map_err(|refusal| {
-        store.roll_back();
-        Failure::Refused(refusal)
-    })
 }
 
 /// A new grant has the app's own columns of the row that it is made of.

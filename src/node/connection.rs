@@ -6,9 +6,9 @@ use napi::bindgen_prelude::{Env, ObjectFinalize};
 use napi_derive::napi;
 
 use super::functions::{Call, Function};
+use super::handle::{Handle, State};
 use super::mailbox::{self, Mailbox, ReplyTo};
 use super::options::{self, Environment};
-use super::session::{Session, State};
 use super::{encode, log};
 use crate::engine::Outcome;
 use crate::error::{Error, Result};
@@ -16,7 +16,7 @@ use crate::error::{Error, Result};
 /// A connection. It joins the engine of its database when it is first used.
 #[napi(custom_finalize)]
 pub struct Connection {
-    session: Result<Arc<Session>>,
+    handle: Result<Arc<Handle>>,
 }
 
 #[napi]
@@ -26,13 +26,13 @@ impl Connection {
     pub fn new(options: String, environment: Environment) -> Self {
         log::start(&environment.log);
         let options = options::read(&options, &environment);
-        Self { session: options.map(|options| Arc::new(Session::new(options))) }
+        Self { handle: options.map(|options| Arc::new(Handle::new(options))) }
     }
 
     /// What is wrong with the options, as a reply.
     #[napi(getter)]
     pub fn problem(&self) -> Option<String> {
-        self.session.as_ref().err().map(|error| encode::reply(&Err(error.clone())))
+        self.handle.as_ref().err().map(|error| encode::reply(&Err(error.clone())))
     }
 
     /// Sends a call; the reply comes into the mailbox. It never blocks and never fails: whatever is
@@ -40,22 +40,22 @@ impl Connection {
     #[napi]
     pub fn submit(&self, mailbox: &Mailbox, request: u32, name: String, arguments: String) {
         let address = mailbox.address(request);
-        let session = match &self.session {
-            Ok(session) => session,
+        let handle = match &self.handle {
+            Ok(handle) => handle,
             Err(error) => return address.deliver(Err(error.clone())),
         };
         let Some(function) = Function::named(&name) else {
             return address.deliver(Err(Error::Internal(format!("there is no function {name}"))));
         };
-        let operation = function.read(&arguments, &session.options.defaults);
-        let mut state = session.lock();
+        let operation = function.read(&arguments, &handle.options.defaults);
+        let mut state = handle.lock();
         if let State::Fresh = *state {
-            match session.open() {
+            match handle.open() {
                 Ok(engine) => *state = State::Open(engine),
                 // What is wrong with the call comes first.
                 Err(error) => return address.deliver(operation.and(Err(error))),
             }
-            mailbox::close_at_exit(session);
+            mailbox::close_at_exit(handle);
         }
         let State::Open(engine) = &*state else {
             return address.deliver(operation.and(Err(Error::Closed)));
@@ -76,8 +76,8 @@ impl Connection {
     pub fn close(&self, mailbox: &Mailbox, request: u32) {
         let address: ReplyTo = mailbox.address(request);
         let done = move || address.deliver(Ok(Outcome::Done));
-        match &self.session {
-            Ok(session) => session.close(done),
+        match &self.handle {
+            Ok(handle) => handle.close(done),
             Err(_) => done(),
         }
     }
@@ -86,8 +86,8 @@ impl Connection {
 impl ObjectFinalize for Connection {
     /// JavaScript dropped the connection without closing it.
     fn finalize(self, _: Env) -> napi::Result<()> {
-        if let Ok(session) = &self.session {
-            session.close(|| {});
+        if let Ok(handle) = &self.handle {
+            handle.close(|| {});
         }
         Ok(())
     }

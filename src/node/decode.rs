@@ -30,14 +30,14 @@ pub(super) fn update(
 ) -> Result<Write> {
     let (id, patch) = (arguments.id("id")?, arguments.fields("patch")?);
     let options = arguments.options()?;
-    TaskPatch::parse(kind, id, patch, &options, defaults.refund_policy).map(Write::UpdateTask)
+    TaskPatch::parse((kind, id), patch, &options, defaults.refund_policy).map(Write::UpdateTask)
 }
 
 pub(super) fn step(kind: TaskKind, arguments: &mut Arguments) -> Result<Write> {
     let (id, charge) = (arguments.id("id")?, arguments.fields("charge")?);
     let patch = arguments.optional_fields("patch")?;
     let options = arguments.options()?;
-    StepCharge::parse(kind, id, &charge, patch, &options).map(Write::StepCharge)
+    StepCharge::parse((kind, id), &charge, patch, &options).map(Write::StepCharge)
 }
 
 pub(super) fn settle(
@@ -47,12 +47,12 @@ pub(super) fn settle(
 ) -> Result<Write> {
     let (id, credits) = (arguments.id("id")?, arguments.value("finalCredits")?);
     let (options, policy) = (arguments.options()?, defaults.refund_policy);
-    Settlement::of_task(kind, id, credits.as_ref(), &options, policy).map(Write::Settle)
+    Settlement::of_task((kind, id), credits.as_ref(), &options, policy).map(Write::Settle)
 }
 
 impl Arguments {
     /// A list of requests that go together, and their options.
-    pub(super) fn together(
+    pub(super) fn atomic_batch(
         &mut self,
         check_options: impl Fn(&Fields) -> Result<()>,
         request: impl Fn(Argument, &Fields) -> Result<Charging>,

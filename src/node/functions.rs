@@ -46,7 +46,7 @@ const FUNCTIONS: &[(&str, Asks)] = &[
         "createMediaTasks",
         Writes(|arguments, _| {
             let check_options = |options: &_| NewTask::check_options(Media, options);
-            arguments.together(check_options, |item, options| {
+            arguments.atomic_batch(check_options, |item, options| {
                 let mut item = item.into_fields("an item of createMediaTasks")?;
                 let (task, cost) = (item.fields("task")?, item.value("costCredits")?);
                 item.nothing_left("createMediaTasks")?;
@@ -66,7 +66,7 @@ const FUNCTIONS: &[(&str, Asks)] = &[
         "createAITasks",
         Writes(|arguments, _| {
             let check_options = |options: &_| NewTask::check_options(Ai, options);
-            arguments.together(check_options, |item, options| {
+            arguments.atomic_batch(check_options, |item, options| {
                 let task = item.into_object("an item of createAITasks")?;
                 NewTask::parse(Ai, task, None, options).map(Charging::Task)
             })
@@ -97,7 +97,7 @@ const FUNCTIONS: &[(&str, Asks)] = &[
     (
         "consumeCreditsBatch",
         Writes(|arguments, _| {
-            arguments.together(ChargeRequest::check_options, |item, options| {
+            arguments.atomic_batch(ChargeRequest::check_options, |item, options| {
                 let request = item.into_object("an item of consumeCreditsBatch")?;
                 ChargeRequest::parse(&request, options).map(Charging::Consume)
             })

@@ -15,7 +15,7 @@ use napi::threadsafe_function::{ThreadsafeFunction, ThreadsafeFunctionCallMode};
 use napi_derive::napi;
 
 use super::encode;
-use super::session::Session;
+use super::handle::Handle;
 use crate::engine::Outcome;
 use crate::error::Result;
 use crate::storage::Row;
@@ -26,7 +26,7 @@ type Wake = ThreadsafeFunction<(), (), (), napi::Status, false>;
 thread_local! {
     /// The connections of this thread, to close them when its environment ends: all mailboxes together, because
     /// a process with many of them waits but once.
-    static CONNECTIONS: RefCell<Vec<Weak<Session>>> = const { RefCell::new(Vec::new()) };
+    static CONNECTIONS: RefCell<Vec<Weak<Handle>>> = const { RefCell::new(Vec::new()) };
 }
 
 /// The replies to one copy of the JavaScript.
@@ -220,7 +220,7 @@ impl Inner {
 }
 
 /// Remembers a connection, to close it when the environment ends.
-pub(super) fn close_at_exit(connection: &Arc<Session>) {
+pub(super) fn close_at_exit(connection: &Arc<Handle>) {
     CONNECTIONS.with_borrow_mut(|connections| {
         connections.retain(|connection| connection.strong_count() > 0);
         connections.push(Arc::downgrade(connection));
@@ -230,7 +230,7 @@ pub(super) fn close_at_exit(connection: &Arc<Session>) {
 /// Closes what JavaScript left open, and waits a moment for it, so that a process that ends in
 /// good order leaves no write-ahead log behind. Nothing that was acknowledged depends on it.
 fn close_connections() {
-    const PATIENCE: Duration = Duration::from_secs(2);
+    const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
     let (closing, closed) = channel::<()>();
     for connection in CONNECTIONS.take().into_iter().filter_map(|weak| weak.upgrade()) {
         let closing = closing.clone();
@@ -238,7 +238,7 @@ fn close_connections() {
     }
     drop(closing);
     // It ends with an error as soon as every sender is dropped.
-    let _ = closed.recv_timeout(PATIENCE);
+    let _ = closed.recv_timeout(CLOSE_TIMEOUT);
 }
 
 impl ReplyTo {

@@ -9,11 +9,11 @@ mod connection;
 mod decode;
 mod encode;
 mod functions;
+mod handle;
 mod lists;
 mod log;
 mod mailbox;
 mod options;
-mod session;
 mod wire;
 
 #[cfg(test)]

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 
 use self::encoding::percent_decode;
 pub use self::parameters::Variables;
-pub use self::postgres::{Network, PostgresUrl, Server, TargetSession};
+pub use self::postgres::{Host, Network, PostgresUrl, TargetSession};
 pub use self::tls::{ChannelBinding, SslMode, Tls, Versions};
 use crate::error::{Error, Result};
 

@@ -1,6 +1,7 @@
 //! What the engine asks of a database, in the domain's nouns.
 //!
-//! Storage loads facts and writes plans. It must never decide: no rule of the ledger is here.
+//! Storage loads facts and writes plans. It refuses nothing by a rule of the ledger; its statements select in the draw
+//! order that `store::Facts` describes, and guard what a plan has decided.
 
 pub mod books;
 pub mod column;

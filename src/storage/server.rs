@@ -56,9 +56,9 @@ pub trait Server: Send + Sync + Sized + 'static {
     fn has_numbered_users(self: &Arc<Self>) -> impl Future<Output = Result<bool>> + Send;
 
     /// How long a call waits for a server that answers.
-    fn patience(&self) -> Duration;
+    fn answer_timeout(&self) -> Duration;
     /// How long a call that was turned away by a server without writes looks for another one.
-    fn patience_for_a_writable_host(&self) -> Duration;
+    fn writable_host_timeout(&self) -> Duration;
     /// What a caller is told at the end of all attempts.
     fn final_error(&self, failure: Failure) -> Error;
     /// Closes free connections that no call has taken for so long.

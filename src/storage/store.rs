@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
 
 use super::books::{BooksPage, UserRange};
-use super::failure::Answer;
+use super::failure::{Answer, Failure};
 use super::schema::Schema;
 use super::{Filter, Page, Row, StuckFilter};
 use crate::domain::audit::Owners;
@@ -79,6 +79,13 @@ pub trait WritePlans {
     /// Ends a transaction in which nothing was written, without an answer. The store can't be used any more,
     /// if the transaction was this request's alone.
     fn roll_back(&mut self);
+    /// A refusal has written nothing, but a transaction may have begun, which ends with it.
+    fn or_roll_back<T>(&mut self, planned: Result<T>) -> Answer<T> {
+        planned.map_err(|refusal| {
+            self.roll_back();
+            Failure::Refused(refusal)
+        })
+    }
 }
 
 /// Whole books, for audits, statements and repairs.

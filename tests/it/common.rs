@@ -120,7 +120,7 @@ pub(crate) fn update_task_with(
     options: &[(&str, Value)],
 ) -> Write {
     let (options, policy) = (fields(options), RefundPolicy::Source);
-    let patch = TaskPatch::parse(Media, id.to_owned(), fields(patch), &options, policy);
+    let patch = TaskPatch::parse((Media, id.to_owned()), fields(patch), &options, policy);
     Write::UpdateTask(patch.expect("a patch"))
 }
 

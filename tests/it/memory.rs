@@ -130,7 +130,7 @@ impl Memory {
             for row in self.of_user(Tasks(kind), user_id) {
                 let credit_id = row.text("creditId").map(str::to_owned);
                 let (id, status) = (text(row, "id"), text(row, "status"));
-                let entry = TaskEntry::new(kind, id, &status, credit_id, times(row));
+                let entry = TaskEntry::new((kind, id), &status, credit_id, times(row));
                 page.enter_task(user_id, entry, Vec::new());
             }
         }

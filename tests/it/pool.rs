@@ -35,7 +35,7 @@ fn free_connections_that_nobody_takes_are_closed() {
     let Location::Postgres(url) = Location::parse(&database(&name)).unwrap() else {
         panic!("another storage");
     };
-    let server = Arc::new(postgres::Server::new(&url, Options::default()).unwrap());
+    let server = Arc::new(postgres::Database::new(&url, Options::default()).unwrap());
     let take = || wait(server.session()).unwrap();
     wait(server.create_tables(&TableName::ALL)).unwrap();
     until(|| connections(&name).is_none());

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use media_credits::domain::table::{TableName, TaskKind};
 use media_credits::error::Error;
 use media_credits::storage::schema::Kind;
-use media_credits::storage::sqlite::{Database, Options, Place, Role};
+use media_credits::storage::sqlite::{Database, Options, Place, Purpose};
 use media_credits::storage::store::LoadFacts;
 use media_credits::storage::times::TimestampUnit;
 use rusqlite::Connection;
@@ -22,7 +22,7 @@ const S: i64 = 1_795_380_509;
 /// A file made by these statements.
 fn file(folder: &Path, statements: &[&str]) -> PathBuf {
     // Its system calls must be replaced before SQLite opens its first file, and another test may do so meanwhile.
-    drop(Database::open(&Place::Memory, Options::default(), Role::Writer));
+    drop(Database::open(&Place::Memory, Options::default(), Purpose::Writer));
     let path = folder.join("local.db");
     let connection = Connection::open(&path).unwrap();
     connection.pragma_update(None, "foreign_keys", false).unwrap();
@@ -33,7 +33,7 @@ fn file(folder: &Path, statements: &[&str]) -> PathBuf {
 }
 
 fn open(path: &Path) -> Result<Database, Error> {
-    Database::open(&Place::File(path.to_owned()), Options::default(), Role::Writer)
+    Database::open(&Place::File(path.to_owned()), Options::default(), Purpose::Writer)
 }
 
 /// One of the diagnostics.
@@ -269,7 +269,7 @@ fn an_option_settles_an_unclear_unit() {
     let path = file(folder.path(), &[TABLES, &task_row(S, S)]);
     let timestamp_unit = Some(TimestampUnit::Seconds);
     let options = Options { timestamp_unit, ..Options::default() };
-    let database = Database::open(&Place::File(path), options, Role::Writer).unwrap();
+    let database = Database::open(&Place::File(path), options, Purpose::Writer).unwrap();
     assert_eq!(found(&database, "timestampUnit"), "s");
 }
 

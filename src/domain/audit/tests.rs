@@ -29,7 +29,7 @@ fn task(id: &str, failed: bool, credit_id: &str) -> TaskEntry {
 }
 
 fn task_that_is(status: &str, id: &str, credit_id: &str) -> TaskEntry {
-    TaskEntry::new(TaskKind::Media, id.to_owned(), status, Some(credit_id.to_owned()), at(NOW))
+    TaskEntry::new((TaskKind::Media, id.to_owned()), status, Some(credit_id.to_owned()), at(NOW))
 }
 
 #[test]

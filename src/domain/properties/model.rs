@@ -163,7 +163,7 @@ impl Tables {
             if let Tasks(kind) = row.table {
                 let status = row.text("status").unwrap_or_default();
                 let credit_id = row.text("creditId").map(str::to_owned);
-                books.tasks.push(TaskEntry::new(kind, id, status, credit_id, times));
+                books.tasks.push(TaskEntry::new((kind, id), status, credit_id, times));
             } else if row.is_grant() {
                 let Grant { credits, remaining, active, .. } = row.grant();
                 books.grants.push(GrantEntry { id, credits, remaining, active, times });
@@ -286,7 +286,7 @@ impl Tables {
                 let names = names.map(|value| ("creditId", value));
                 let status = status.map(|status| ("status", text(status)));
                 let fields = status.into_iter().chain(names).collect();
-                let patch = TaskPatch::parse(kind, id, fields, &none, *policy)?;
+                let patch = TaskPatch::parse((kind, id), fields, &none, *policy)?;
                 let charge = patch.charge_to_load(&task).and_then(|id| self.charge(id));
                 let claimed = self.is_claimed(charge.as_ref(), kind, &patch.id);
                 let mut on_charge = patch.check(&task, charge.as_ref(), claimed)?;
@@ -297,13 +297,13 @@ impl Tables {
                 let Some((kind, id, task)) = self.a_task(task) else { return Ok(None) };
                 let charge = [("credits", Value::Integer(*credits))].into_iter().collect();
                 let patch = status.iter().map(|status| ("status", text(status))).collect();
-                let step = task::StepCharge::parse(kind, id, &charge, patch, &none)?;
+                let step = task::StepCharge::parse((kind, id), &charge, patch, &none)?;
                 (plan_step_charge(&step, &task, &self.funds(&task.user_id), stamp)?, None)
             }
             Step::Settle { task, credits, policy } => {
                 let Some((kind, id, task)) = self.a_task(task) else { return Ok(None) };
                 let credits = Value::Integer(*credits);
-                let settlement = Settlement::of_task(kind, id, Some(&credits), &none, *policy)?;
+                let settlement = Settlement::of_task((kind, id), Some(&credits), &none, *policy)?;
                 self.settle(&settlement, Some(&task), stamp)?
             }
             Step::Refund { charge, credits, policy } => {

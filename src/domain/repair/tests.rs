@@ -27,7 +27,7 @@ fn charge(id: &str, active: bool, credits: i64, draws: &[(&str, i64)]) -> Charge
 
 fn failed(credit_id: &str) -> TaskEntry {
     let (id, times) = (format!("task of {credit_id}"), changed_at(NOW - 3_600_000));
-    TaskEntry::new(TaskKind::Media, id, "failed", Some(credit_id.to_owned()), times)
+    TaskEntry::new((TaskKind::Media, id), "failed", Some(credit_id.to_owned()), times)
 }
 
 fn changed_at(updated_at_ms: i64) -> Times {

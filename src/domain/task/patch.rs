@@ -94,8 +94,7 @@ impl OnCharge {
 impl TaskPatch {
     /// Reads the arguments of `updateMediaTaskById`. `policy` holds where the options name none.
     pub fn parse(
-        kind: TaskKind,
-        id: String,
+        (kind, id): (TaskKind, String),
         fields: Fields,
         options: &Fields,
         policy: RefundPolicy,

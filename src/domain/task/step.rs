@@ -34,8 +34,7 @@ pub struct StepCharge {
 impl StepCharge {
     /// Reads the arguments of `chargeMediaTask`.
     pub fn parse(
-        kind: TaskKind,
-        id: String,
+        (kind, id): (TaskKind, String),
         charge: &Fields,
         patch: Fields,
         options: &Fields,

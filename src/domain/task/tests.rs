@@ -23,7 +23,7 @@ fn patch(patched: Fields) -> Result<TaskPatch> {
 }
 
 fn patch_with(patched: Fields, options: &[(&str, Value)]) -> Result<TaskPatch> {
-    TaskPatch::parse(Media, "t".into(), patched, &fields(options), RefundPolicy::Source)
+    TaskPatch::parse((Media, "t".into()), patched, &fields(options), RefundPolicy::Source)
 }
 
 fn task(status: &str, credit_id: Option<&str>) -> TaskFacts {
@@ -259,8 +259,7 @@ fn steps() -> Result<()> {
     };
     for (charge, patched, status, expected) in rows {
         let planned = StepCharge::parse(
-            Media,
-            "t".into(),
+            (Media, "t".into()),
             &fields(&charge),
             fields(&patched),
             &Fields::default(),
@@ -285,7 +284,8 @@ fn guards_come_before_charges() -> Result<()> {
     assert_eq!(checked.err().map(|error| error.code()), Some("TASK_STATE_CONFLICT"));
 
     let charge = fields(&[("credits", Value::Integer(5))]);
-    let step = StepCharge::parse(Media, "t".into(), &charge, Fields::default(), &fields(&options))?;
+    let step =
+        StepCharge::parse((Media, "t".into()), &charge, Fields::default(), &fields(&options))?;
     let checked = step.check(&task("completed", None));
     assert_eq!(checked.err().map(|error| error.code()), Some("TASK_STATE_CONFLICT"));
     Ok(())

@@ -9,7 +9,7 @@ use crate::storage::server::Server;
 /// What one request met so far.
 pub(super) struct Attempts {
     /// How long a request looks for a server that takes writes.
-    patience_for_a_writable_host: Duration,
+    writable_host_timeout: Duration,
     is_taken_key: fn(&Error) -> bool,
     conflicts: u32,
     read_only: u32,
@@ -36,9 +36,9 @@ impl Attempts {
     /// A connection that breaks at once was dead in the pool: the server restarted meanwhile.
     const AT_ONCE: Duration = Duration::from_secs(1);
 
-    pub(super) fn new<S: Server>(patience_for_a_writable_host: Duration) -> Self {
+    pub(super) fn new<S: Server>(writable_host_timeout: Duration) -> Self {
         Self {
-            patience_for_a_writable_host,
+            writable_host_timeout,
             is_taken_key: is_taken_key::<S>,
             conflicts: 0,
             read_only: 0,
@@ -63,7 +63,7 @@ impl Attempts {
                 again.then_some(Reason::LostConnection)
             }
             Failure::ReadOnly(_) => {
-                let gives_up = self.read_only > 0 && elapsed >= self.patience_for_a_writable_host;
+                let gives_up = self.read_only > 0 && elapsed >= self.writable_host_timeout;
                 self.read_only += 1;
                 (!gives_up).then_some(Reason::ReadOnly { attempt: self.read_only })
             }
@@ -155,7 +155,7 @@ mod tests {
         ];
         for row in rows {
             let mut attempts = Attempts {
-                patience_for_a_writable_host: Duration::from_secs(5),
+                writable_host_timeout: Duration::from_secs(5),
                 is_taken_key: |error| matches!(error, Error::Database { database_code, .. } if database_code == "taken"),
                 conflicts: 0,
                 read_only: 0,

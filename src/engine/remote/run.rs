@@ -57,7 +57,7 @@ impl<S: Server> Engine<S> {
 
     async fn with_retries(&self, operation: &Operation) -> Result<Outcome> {
         let began = Instant::now();
-        let mut attempts = Attempts::new::<S>(self.server.patience_for_a_writable_host());
+        let mut attempts = Attempts::new::<S>(self.server.writable_host_timeout());
         loop {
             let failure = match self.attempt(operation).await {
                 Ok(outcome) => return Ok(outcome),
@@ -134,7 +134,9 @@ impl<S: Server> Engine<S> {
                 Ok(Some(row)) if witness.is(&row) => return self.reply_of(witness, row).await,
                 // It was undone with its connection: nothing was written.
                 Ok(_) => return Err(Failure::Lost(message.to_owned())),
-                Err(failure) if can_pass(&failure) && began.elapsed() < self.server.patience() => {
+                Err(failure)
+                    if can_pass(&failure) && began.elapsed() < self.server.answer_timeout() =>
+                {
                     self.server.close_idle(Duration::ZERO);
                     tokio::time::sleep(pause_after(attempt)).await;
                 }

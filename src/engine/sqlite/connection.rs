@@ -6,11 +6,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 use serde_json::{Value as Json, json};
 
 use super::counted::Counted;
+use super::opener::Opener;
+use super::queue::{Command, Done, Queue};
 use super::reads::{Lane, Reads};
 use super::{reader, writer};
 use crate::engine::operation::Operation;
 use crate::engine::outcome::{Outcome, Reply};
-use crate::engine::queue::{Command, Done, Queue};
 use crate::engine::registry::{Lease, Registry};
 use crate::engine::stats::Calls;
 use crate::error::Result;
@@ -115,17 +116,10 @@ impl Engine {
             Place::File(_) => Some(Arc::new(Reads::new(settings.max_queue))),
         };
         let counted = Arc::new(Counted::default());
-        let options = settings.database;
-        writer::spawn(
-            place.clone(),
-            options,
-            Arc::clone(&writer),
-            reads.clone(),
-            Arc::clone(&counted),
-        )?;
+        let opener = Opener { place: place.clone(), options: settings.database };
+        writer::spawn(opener.clone(), Arc::clone(&writer), reads.clone(), Arc::clone(&counted))?;
         if let Some(reads) = &reads {
-            let start =
-                |lane| reader::spawn(lane, place.clone(), options, reads, Arc::clone(&writer));
+            let start = |lane| reader::spawn(lane, opener.clone(), reads, Arc::clone(&writer));
             if let Err(error) = Lane::ALL.into_iter().try_for_each(start) {
                 reads.shut_down(Done::new(|| {}));
                 writer.push_always(Command::Shutdown(Done::new(|| {})));

@@ -3,6 +3,8 @@
 mod connection;
 mod counted;
 mod fairness;
+mod opener;
+mod queue;
 mod reader;
 mod reads;
 mod worker;

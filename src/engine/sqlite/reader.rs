@@ -9,16 +9,16 @@ use super::super::clock::now_ms;
 use super::super::local::read;
 use super::super::operation::Operation;
 use super::super::outcome::Outcome;
-use super::super::queue::{Command, Queue, Request};
+use super::opener::Opener;
+use super::queue::{Command, Queue, Request};
 use super::reads::{Lane, LaneQueue, Reads};
-use super::worker::{self, Answer, Worker};
+use super::worker::{self, Answered, Worker};
 use crate::error::{Error, Result};
-use crate::storage::sqlite::{Database, Options, Place, Role, is_overdue};
+use crate::storage::sqlite::{Database, Purpose, is_overdue};
 
 pub(super) fn spawn(
     lane: Lane,
-    place: Place,
-    options: Options,
+    opener: Opener,
     reads: &Arc<Reads>,
     writer: Arc<Queue>,
 ) -> Result<()> {
@@ -29,7 +29,7 @@ pub(super) fn spawn(
         others.let_go(Some(lane));
     };
     let reads = Arc::clone(reads);
-    let reader = Reader { lane, reads, place, options, database: None, holds_memory: false };
+    let reader = Reader { lane, reads, opener, database: None, holds_memory: false };
     worker::spawn(lane.thread(), source, tell_others, reader)
 }
 
@@ -37,8 +37,7 @@ struct Reader {
     lane: Lane,
     /// Where what it does is counted, and what takes too long goes.
     reads: Arc<Reads>,
-    place: Place,
-    options: Options,
+    opener: Opener,
     database: Option<Database>,
     holds_memory: bool,
 }
@@ -47,8 +46,8 @@ impl Worker for Reader {
     const MOST: usize = 64;
 
     /// Answers what piled up from one snapshot. It is no older than the youngest request, so
-    /// whoever was told that a write is done sees it.
-    fn run(&mut self, requests: &[Request]) -> Vec<Answer> {
+    /// a caller who was told that a write is done sees it.
+    fn run(&mut self, requests: &[Request]) -> Vec<Answered> {
         let answers = self.read_together(requests);
         if matches!(answers, Err(Error::Database { .. })) {
             self.database = None;
@@ -60,7 +59,7 @@ impl Worker for Reader {
         self.reads.put_off(request);
     }
 
-    fn patience(&self) -> Option<Duration> {
+    fn timeout(&self) -> Option<Duration> {
         const PAUSE: Duration = Duration::from_secs(1);
         self.holds_memory.then_some(PAUSE)
     }
@@ -78,12 +77,12 @@ impl Worker for Reader {
 }
 
 impl Reader {
-    fn read_together(&mut self, requests: &[Request]) -> Result<Vec<Answer>> {
+    fn read_together(&mut self, requests: &[Request]) -> Result<Vec<Answered>> {
         /// How long requests are read together: the first ones wait for their answers until the last is read.
         const LONGEST: Duration = Duration::from_millis(5);
         let database = match &mut self.database {
             Some(database) => database,
-            none => none.insert(Database::open(&self.place, self.options, Role::Reader)?),
+            none => none.insert(self.opener.open(Purpose::Reader)?),
         };
         // What balances need stays in the cache.
         self.holds_memory = self.lane != Lane::Points;

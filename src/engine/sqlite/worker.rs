@@ -6,15 +6,15 @@ use std::thread;
 use std::time::Duration;
 
 use super::super::outcome::Outcome;
-use super::super::queue::{Command, Request};
 use super::super::stats::Requests;
+use super::queue::{Command, Request};
 use crate::error::{Error, Result};
 
 /// Where a thread's requests come from.
 pub(super) trait Source {
     /// Takes what waits, `most` commands at the most. Sleeps until there is something, or, with a
-    /// `patience`, at most that long.
-    fn take(&self, most: usize, patience: Option<Duration>) -> Vec<Command>;
+    /// `timeout`, at most that long.
+    fn take(&self, most: usize, timeout: Option<Duration>) -> Vec<Command>;
 
     /// What is known of its requests.
     fn requests(&self) -> &Requests;
@@ -26,7 +26,7 @@ pub(super) trait Source {
 }
 
 /// What a request came to. `None`: it goes on elsewhere.
-pub(super) type Answer = Option<Result<Outcome>>;
+pub(super) type Answered = Option<Result<Outcome>>;
 
 /// What a thread does with the requests that piled up.
 pub(super) trait Worker {
@@ -34,7 +34,7 @@ pub(super) trait Worker {
     const MOST: usize;
 
     /// Runs the first of them, at least one; their answers in order.
-    fn run(&mut self, requests: &[Request]) -> Vec<Answer>;
+    fn run(&mut self, requests: &[Request]) -> Vec<Answered>;
 
     /// Passes a request on that goes on elsewhere.
     fn put_off(&mut self, request: Request) {
@@ -43,7 +43,7 @@ pub(super) trait Worker {
     }
 
     /// How long to wait for requests before [`Self::idle`] has something to do; for ever, if `None`.
-    fn patience(&self) -> Option<Duration> {
+    fn timeout(&self) -> Option<Duration> {
         None
     }
 
@@ -72,7 +72,7 @@ pub(super) fn spawn(
 fn work<W: Worker>(source: &impl Source, tell_others: &impl Fn(), worker: &mut W) {
     loop {
         let mut requests = Vec::new();
-        let commands = source.take(W::MOST, worker.patience());
+        let commands = source.take(W::MOST, worker.timeout());
         if commands.is_empty() {
             worker.idle();
         }

@@ -12,19 +12,19 @@ use super::super::clock::{Clock, Ids, now_ms};
 use super::super::local::{read, write};
 use super::super::operation::{Operation, Write};
 use super::super::outcome::Outcome;
-use super::super::queue::{Command, Queue, Request};
 use super::super::stats::Requests;
 use super::counted::Counted;
 use super::fairness::LockFairness;
+use super::opener::Opener;
+use super::queue::{Command, Queue, Request};
 use super::reads::Reads;
-use super::worker::{self, Answer, Source, Worker};
+use super::worker::{self, Answered, Source, Worker};
 use crate::domain::table::TableName;
 use crate::error::{Error, Result};
-use crate::storage::sqlite::{Database, Options, Place, Role};
+use crate::storage::sqlite::{Database, Purpose};
 
 pub(super) fn spawn(
-    place: Place,
-    options: Options,
+    opener: Opener,
     queue: Arc<Queue>,
     reads: Option<Arc<Reads>>,
     counted: Arc<Counted>,
@@ -40,8 +40,7 @@ pub(super) fn spawn(
         queue,
         reads,
         counted,
-        place,
-        options,
+        opener,
         database: None,
         ids: Ids::new(),
         checkpointed: 0,
@@ -51,8 +50,8 @@ pub(super) fn spawn(
 }
 
 impl Source for Arc<Queue> {
-    fn take(&self, most: usize, patience: Option<Duration>) -> Vec<Command> {
-        Queue::take(self, most, patience)
+    fn take(&self, most: usize, timeout: Option<Duration>) -> Vec<Command> {
+        Queue::take(self, most, timeout)
     }
 
     fn requests(&self) -> &Requests {
@@ -66,8 +65,7 @@ struct Writer {
     /// Those who read, but not of a database in memory.
     reads: Option<Arc<Reads>>,
     counted: Arc<Counted>,
-    place: Place,
-    options: Options,
+    opener: Opener,
     database: Option<Database>,
     ids: Ids,
     /// How many rows had been written at the last checkpoint.
@@ -78,7 +76,7 @@ struct Writer {
 impl Worker for Writer {
     const MOST: usize = 256;
 
-    fn run(&mut self, requests: &[Request]) -> Vec<Answer> {
+    fn run(&mut self, requests: &[Request]) -> Vec<Answered> {
         // Making tables is a transaction of its own, so it splits what came before from what follows.
         let splits = |request: &Request| matches!(request.operation, Operation::CreateTables(_));
         let outcomes = match requests.chunk_by(|one, next| !splits(one) && !splits(next)).next() {
@@ -91,7 +89,7 @@ impl Worker for Writer {
         outcomes.into_iter().map(Some).collect()
     }
 
-    fn patience(&self) -> Option<Duration> {
+    fn timeout(&self) -> Option<Duration> {
         const PAUSE: Duration = Duration::from_millis(100);
         self.wants_checkpoint().then_some(PAUSE)
     }
@@ -111,8 +109,8 @@ impl Worker for Writer {
 /// How long a batch goes on taking requests, while it holds the lock that the app's own writers want.
 const LONGEST_HOLD: Duration = Duration::from_millis(5);
 
-/// What came of a batch.
-enum Batch {
+/// What came of running a batch.
+enum Attempt {
     /// The first requests are committed; an outcome for each.
     Committed(Vec<Result<Outcome>>),
     /// A request failed after it had written something, so all of it was undone.
@@ -157,8 +155,8 @@ impl Writer {
     /// transaction is undone and each request gets its own: a bad request leaves its neighbours alone.
     fn commit_together(&mut self, requests: &[Request]) -> Vec<Result<Outcome>> {
         match self.run_batch(requests) {
-            Ok(Batch::Committed(outcomes)) => outcomes,
-            Ok(Batch::Undone) => {
+            Ok(Attempt::Committed(outcomes)) => outcomes,
+            Ok(Attempt::Undone) => {
                 warn!(
                     requests = requests.len(),
                     "one of a batch failed: each gets its own transaction"
@@ -178,23 +176,23 @@ impl Writer {
             batch => batch?,
         };
         match batch {
-            Batch::Committed(outcomes) => outcomes.into_iter().next(),
-            Batch::Undone => None,
+            Attempt::Committed(outcomes) => outcomes.into_iter().next(),
+            Attempt::Undone => None,
         }
         .unwrap_or_else(|| Err(Error::Internal("a lone request has no outcome".to_owned())))
     }
 
     /// One transaction, from BEGIN to COMMIT. An error means that nothing of it is in the database.
-    fn run_batch(&mut self, requests: &[Request]) -> Result<Batch> {
+    fn run_batch(&mut self, requests: &[Request]) -> Result<Attempt> {
         let batch = self.transact(requests);
-        if !matches!(batch, Ok(Batch::Committed(_)))
+        if !matches!(batch, Ok(Attempt::Committed(_)))
             && let Some(database) = &mut self.database
         {
             database.rollback();
         }
         if let Err(error) = &batch
             && is_distrusted(error)
-            && self.place != Place::Memory
+            && self.opener.can_reopen()
         {
             self.reopen(error);
         }
@@ -213,7 +211,7 @@ impl Writer {
             self.database = None;
             return;
         }
-        match Database::open(&self.place, self.options, Role::Writer) {
+        match self.opener.open(Purpose::Writer) {
             Ok(database) => {
                 self.checkpointed = 0;
                 self.database = Some(database);
@@ -224,18 +222,18 @@ impl Writer {
     }
 
     /// One transaction, from BEGIN to COMMIT.
-    fn transact(&mut self, requests: &[Request]) -> Result<Batch> {
+    fn transact(&mut self, requests: &[Request]) -> Result<Attempt> {
         self.ensure_open()?;
         let begun = self.begin(requests.len())?;
-        let Some(outcomes) = self.run_each(requests, begun.at)? else { return Ok(Batch::Undone) };
+        let Some(outcomes) = self.run_each(requests, begun.at)? else { return Ok(Attempt::Undone) };
         self.commit(&requests[..outcomes.len()], &begun)?;
-        Ok(Batch::Committed(outcomes))
+        Ok(Attempt::Committed(outcomes))
     }
 
     fn ensure_open(&mut self) -> Result<()> {
         if self.database.is_none() {
             self.checkpointed = 0;
-            self.database = Some(Database::open(&self.place, self.options, Role::Writer)?);
+            self.database = Some(self.opener.open(Purpose::Writer)?);
         }
         Ok(())
     }
@@ -305,11 +303,9 @@ impl Writer {
     fn create_tables(&mut self, tables: &[TableName]) -> Result<Outcome> {
         let made = match &mut self.database {
             Some(database) => database.create_missing_tables(tables),
-            none => {
-                Database::create(&self.place, self.options, tables).map(|made| *none = Some(made))
-            }
+            none => self.opener.create(tables).map(|made| *none = Some(made)),
         };
-        if made.as_ref().is_err_and(is_distrusted) && self.place != Place::Memory {
+        if made.as_ref().is_err_and(is_distrusted) && self.opener.can_reopen() {
             self.database = None;
         }
         made.map(|()| Outcome::Done)

@@ -25,38 +25,3 @@ impl<'s, V> Statement<'s, V> {
         Self { text: text.into(), values: values.into() }
     }
 }
-
-#[cfg(test)]
-mod tests {
-    use std::fs;
-    use std::path::Path;
-
-    /// The files of a folder and of the folders in it.
-    fn sources(folder: &Path) -> Vec<(String, String)> {
-        let entries = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
-        let read = |path: std::path::PathBuf| match path.is_dir() {
-            true => sources(&path),
-            false => vec![(path.display().to_string(), fs::read_to_string(&path).unwrap())],
-        };
-        entries.flat_map(read).collect()
-    }
-
-    #[test]
-    fn no_dialect_knows_a_driver() {
-        const DRIVERS: [&str; 6] = [
-            concat!("rusq", "lite"),
-            concat!("tokio", "_postgres"),
-            concat!("postgres", "_types"),
-            concat!("dead", "pool"),
-            concat!("storage::", "sqlite"),
-            concat!("storage::", "postgres"),
-        ];
-        let sources =
-            sources(Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/src/storage/dialect")));
-        assert!(sources.iter().any(|(file, _)| file.ends_with("cell.rs")));
-        for (file, text) in sources {
-            let known: Vec<_> = DRIVERS.iter().filter(|driver| text.contains(**driver)).collect();
-            assert!(known.is_empty(), "{file} knows {known:?}");
-        }
-    }
-}

@@ -10,7 +10,7 @@ use crate::error::{Error, Result};
 
 /// What becomes of a parameter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Answer {
+pub(super) enum Support {
     /// It is done.
     Obeyed,
     /// It is another name of this one.
@@ -23,7 +23,7 @@ pub(super) enum Answer {
     Only(&'static [&'static str], &'static str),
 }
 
-use Answer::{Ignored, Obeyed, Only, Refused, Same};
+use Support::{Ignored, Obeyed, Only, Refused, Same};
 
 const WRITE_OUT: &str = "write in the URL what it stands for";
 const NO_LIST: &str = "leave it out: revocation lists are not read";
@@ -33,7 +33,7 @@ const FILES: &str = "write sslcert and sslkey, two PEM files";
 
 /// Those of libpq 18, of postgres.js, and what others append to URLs. Any other name is the server's setting of
 /// that name, as for postgres.js.
-pub(super) const PARAMETERS: &[(&str, Answer)] = &[
+pub(super) const PARAMETERS: &[(&str, Support)] = &[
     // Where
     ("host", Obeyed),
     ("hostaddr", Obeyed),
@@ -131,7 +131,7 @@ pub(super) const PARAMETERS: &[(&str, Answer)] = &[
 
 /// The variables, and the parameters that they stand for where the URL says nothing; what postgres.js reads comes
 /// first.
-pub(super) const VARIABLES: &[(&str, Answer)] = &[
+pub(super) const VARIABLES: &[(&str, Support)] = &[
     ("PGHOST", Same("host")),
     ("PGPORT", Same("port")),
     ("PGDATABASE", Same("dbname")),

@@ -14,7 +14,7 @@ use crate::storage::search_path::SearchPath;
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct PostgresUrl {
     /// The servers, at least one.
-    pub hosts: Vec<Server>,
+    pub hosts: Vec<Host>,
     /// The user; without one the user of this process.
     pub user: Option<String>,
     /// Never show it.
@@ -40,7 +40,7 @@ pub struct PostgresUrl {
 
 /// A server.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct Server {
+pub struct Host {
     /// Its name, or the folder of its socket.
     pub name: String,
     /// Its address, if it need not be looked up.
@@ -269,7 +269,7 @@ fn decode(text: &str, of: &str) -> Result<String> {
 }
 
 /// The servers: each with its address and its port.
-fn servers(said: &Said) -> Result<Vec<Server>> {
+fn servers(said: &Said) -> Result<Vec<Host>> {
     let list =
         |name| said.text(name).map_or(Vec::new(), |all| all.split(',').collect::<Vec<&str>>());
     let (addresses, ports) = (list("hostaddr"), list("port"));
@@ -292,7 +292,7 @@ fn servers(said: &Said) -> Result<Vec<Server>> {
         let port = own.or(ports.get(at).or(ports.first()).copied()).filter(|port| !port.is_empty());
         let port = u16::from_str(port.unwrap_or("5432")).ok().filter(|port| *port > 0);
         let address = addresses.get(at).map(|address| IpAddr::from_str(address)).transpose();
-        servers.push(Server {
+        servers.push(Host {
             name: host(name)?,
             address: address.map_err(|_| invalid("hostaddr must be an IP address"))?,
             port: port.ok_or_else(|| {

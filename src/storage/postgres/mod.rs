@@ -6,18 +6,18 @@
 mod begin;
 mod config;
 mod connect;
+mod database;
 mod driver;
 mod error;
 mod found;
 mod options;
-mod pool;
 mod server;
 mod session;
 mod tables;
 mod tls;
 mod watch;
 
+pub use self::database::Database;
 pub use self::options::Options;
-pub use self::pool::Server;
 pub use self::session::Session;
 pub use self::watch::Times;

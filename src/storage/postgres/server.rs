@@ -8,9 +8,9 @@ use serde_json::{Value as Json, json};
 
 use super::begin::Begin;
 use super::connect::Hosts;
+use super::database::Database;
 use super::found::Found;
 use super::options::Options;
-use super::pool::Server;
 use super::session::Session;
 use super::watch::Times;
 use super::{config, tls, watch};
@@ -28,7 +28,7 @@ use crate::storage::location::PostgresUrl;
 use crate::storage::server;
 use crate::storage::store::LoadFacts;
 
-impl server::Server for Server {
+impl server::Server for Database {
     type Session = Session;
     type Url = Box<PostgresUrl>;
     type Options = Options;
@@ -115,13 +115,13 @@ impl server::Server for Server {
         session.schema().map(has_numbered_users)
     }
 
-    fn patience(&self) -> Duration {
+    fn answer_timeout(&self) -> Duration {
         self.options.connect_timeout
     }
 
     /// With one host in the URL it tries a new connection, and no more.
-    fn patience_for_a_writable_host(&self) -> Duration {
-        if self.others_may_write { self.patience() } else { Duration::ZERO }
+    fn writable_host_timeout(&self) -> Duration {
+        if self.others_may_write { self.answer_timeout() } else { Duration::ZERO }
     }
 
     fn final_error(&self, failure: Failure) -> Error {

@@ -9,10 +9,10 @@ use tokio_postgres::Row;
 use tracing::{debug, info};
 
 use super::begin::Commands;
+use super::database::Database;
 use super::driver::query;
 use super::found::Found;
 use super::options::Options;
-use super::pool::Server;
 use crate::error::{Error, Result};
 use crate::storage::dialect::postgres::Statement;
 use crate::storage::dialect::postgres::row::get;
@@ -23,7 +23,7 @@ use crate::storage::failure::{Answer, Failure};
 
 /// A connection on loan from the pool. What begins a transaction must end it.
 pub struct Session {
-    pub(super) server: Arc<Server>,
+    pub(super) server: Arc<Database>,
     /// `None`: it can't be used any more.
     client: Option<Object>,
     found: Option<Found>,
@@ -98,7 +98,7 @@ impl Wire for Session {
 }
 
 impl Session {
-    pub(super) fn new(server: Arc<Server>, client: Object) -> Self {
+    pub(super) fn new(server: Arc<Database>, client: Object) -> Self {
         let commands = Arc::clone(&server.begin.unseen);
         let transaction = Transaction::None;
         Self { server, client: Some(client), found: None, commands, transaction }
@@ -133,7 +133,7 @@ impl Session {
         let commands = self.server.begin.seen(own_path, tables.answers_early());
         let found = Found { tables, commands, at: Instant::now() };
         *self.server.known_tables() = Some(found.clone());
-        let Server { first_look, name, .. } = &*self.server;
+        let Database { first_look, name, .. } = &*self.server;
         first_look.call_once(|| info!(database = ?name, "connected and found the tables"));
         Ok(found)
     }
@@ -216,7 +216,7 @@ async fn run(client: &Object, command: Option<&str>) -> Result<(), tokio_postgre
 
 impl Answers {
     /// The rows of each statement, or the first failure: all others follow from it.
-    fn rows(self, server: &Server, doing: &'static str) -> Answer<Vec<Vec<Row>>> {
+    fn rows(self, server: &Database, doing: &'static str) -> Answer<Vec<Vec<Row>>> {
         let failed = |error| Failure::of(&error, doing);
         self.before.map_err(|error| match server.begin.refusal(&error) {
             Some(refusal) => Failure::Refused(refusal),
@@ -231,8 +231,8 @@ impl Answers {
 /// The server's own timeouts come first, unless it does not answer at all.
 pub(super) async fn in_time<T>(options: &Options, answers: impl Future<Output = T>) -> Answer<T> {
     const GRACE: Duration = Duration::from_secs(2);
-    let patience = options.statement_timeout.max(options.busy_timeout) + GRACE;
-    tokio::time::timeout(patience, answers).await.map_err(|_| {
+    let timeout = options.statement_timeout.max(options.busy_timeout) + GRACE;
+    tokio::time::timeout(timeout, answers).await.map_err(|_| {
         Failure::Lost("the server did not answer in time; see statementTimeoutMs".to_owned())
     })
 }

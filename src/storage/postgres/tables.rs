@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use deadpool_postgres::Object;
 
-use super::pool::Server;
+use super::database::Database;
 use super::session::in_time;
 use crate::domain::table::TableName;
 use crate::domain::value::Value;
@@ -14,7 +14,7 @@ use crate::storage::dialect::postgres::wire::Wire;
 use crate::storage::failure::Failure;
 use crate::storage::server::Server as _;
 
-impl Server {
+impl Database {
     pub(super) async fn make_tables(&self, tables: &[TableName]) -> Result<(), Failure> {
         let client = self.client().await?;
         let begin = &self.begin.make;

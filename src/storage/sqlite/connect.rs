@@ -7,7 +7,7 @@ use rusqlite::functions::{Context, FunctionFlags};
 use rusqlite::{Connection, OpenFlags};
 
 use super::error::Doing;
-use super::options::{Durability, JournalMode, Options, Role};
+use super::options::{Durability, JournalMode, Options, Purpose};
 use super::{busy_handler, locking};
 use crate::error::{Error, Result};
 use crate::storage::location::Place;
@@ -41,10 +41,10 @@ pub(super) fn connect(place: &Place, flags: OpenFlags) -> Result<Connection> {
 }
 
 /// How a connection behaves from then on.
-pub(super) fn tune(connection: &mut Connection, options: Options, role: Role) -> Result<()> {
-    let cache_kib = match role {
-        Role::Writer => 16 * 1024,
-        Role::Reader => 8 * 1024,
+pub(super) fn tune(connection: &mut Connection, options: Options, purpose: Purpose) -> Result<()> {
+    let cache_kib = match purpose {
+        Purpose::Writer => 16 * 1024,
+        Purpose::Reader => 8 * 1024,
     };
     let synchronous = match options.durability {
         Durability::Full => "FULL",
@@ -65,12 +65,12 @@ pub(super) fn tune(connection: &mut Connection, options: Options, role: Role) ->
         // What is sorted are keys, not rows (see `views.rs`). A file for it would need room where a container
         // may have none, and would wait for the disk.
         connection.pragma_update(None, "temp_store", "MEMORY")?;
-        match role {
-            Role::Writer if options.journal_mode == JournalMode::Wal => {
+        match purpose {
+            Purpose::Writer if options.journal_mode == JournalMode::Wal => {
                 want_wal(connection, options.busy_timeout)
             }
-            Role::Writer => Ok(()),
-            Role::Reader => connection.pragma_update(None, "query_only", true),
+            Purpose::Writer => Ok(()),
+            Purpose::Reader => connection.pragma_update(None, "query_only", true),
         }
     };
     set().doing("opening the database")

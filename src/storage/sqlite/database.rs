@@ -8,7 +8,7 @@ use tracing::{debug, info};
 use super::connect::{connect, journal_mode, tune};
 use super::error::Doing;
 use super::file::{Size, Watch, cut_off, wait_for_old_file};
-use super::options::{Options, Role};
+use super::options::{Options, Purpose};
 use super::tables::{create_tables, discover};
 use super::wal::{Wal, checkpoint};
 use super::{access, budget, busy_handler, locking};
@@ -39,19 +39,19 @@ pub struct Database {
 
 impl Database {
     /// Opens a database and checks its schema.
-    pub fn open(place: &Place, options: Options, role: Role) -> Result<Self> {
+    pub fn open(place: &Place, options: Options, purpose: Purpose) -> Result<Self> {
         wait_for_old_file(place)?;
         let watch = Watch::start(place);
         connect(place, OpenFlags::SQLITE_OPEN_READ_WRITE)
-            .and_then(|connection| Self::set_up(connection, watch, options, role))
-            .and_then(|database| database.unless_read_only(role))
+            .and_then(|connection| Self::set_up(connection, watch, options, purpose))
+            .and_then(|database| database.unless_read_only(purpose))
             .map_err(|error| access::explain(place, error))
     }
 
     /// SQLite opens a file that it may not write to as well, and says so at the first write.
-    fn unless_read_only(self, role: Role) -> Result<Self> {
+    fn unless_read_only(self, purpose: Purpose) -> Result<Self> {
         let is_read_only = self.connection.is_readonly(MAIN_DB).doing("opening the database")?;
-        if role == Role::Writer && is_read_only {
+        if purpose == Purpose::Writer && is_read_only {
             return Err(Error::Database {
                 doing: "opening the database",
                 database_code: "SQLITE_READONLY".to_owned(),
@@ -72,7 +72,7 @@ impl Database {
             busy_handler::set(&mut connection, options.busy_timeout)
                 .doing("opening the database")?;
             create_tables(&connection, tables)?;
-            Self::set_up(connection, Watch::start(place), options, Role::Writer)
+            Self::set_up(connection, Watch::start(place), options, Purpose::Writer)
         };
         made().map_err(|error| access::explain(place, error))
     }
@@ -91,24 +91,24 @@ impl Database {
         mut connection: Connection,
         watch: Option<Watch>,
         options: Options,
-        role: Role,
+        purpose: Purpose,
     ) -> Result<Self> {
         busy_handler::set(&mut connection, options.busy_timeout).doing("opening the database")?;
         let schema_version = pragma(&connection, SCHEMA_VERSION)?;
-        tune(&mut connection, options, role)?;
+        tune(&mut connection, options, purpose)?;
         let schema = discover(&connection, options.timestamp_unit)?;
         info!(
             path = ?connection.path().unwrap_or_default(),
-            ?role,
+            ?purpose,
             journal_mode = journal_mode(&connection).unwrap_or_default(),
             timestamp_unit = schema.timestamp_unit.as_str(),
             "opened the database and found the tables"
         );
         let timestamp_unit = options.timestamp_unit;
         let data_version = pragma(&connection, DATA_VERSION)?;
-        let wal = match role {
-            Role::Writer => Some(Wal::watch(&mut connection).doing("opening the database")?),
-            Role::Reader => None,
+        let wal = match purpose {
+            Purpose::Writer => Some(Wal::watch(&mut connection).doing("opening the database")?),
+            Purpose::Reader => None,
         };
         Ok(Self {
             connection,

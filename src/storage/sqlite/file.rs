@@ -49,11 +49,13 @@ fn open() -> MutexGuard<'static, Option<HashMap<(PathBuf, Identity), usize>>> {
 
 /// Waits a moment until no connection of this process has another file of this name open.
 pub(super) fn wait_for_old_file(place: &Place) -> Result<()> {
-    const PATIENCE: Duration = Duration::from_secs(1);
+    const OLD_FILE_TIMEOUT: Duration = Duration::from_secs(1);
     let Place::File(path) = place else { return Ok(()) };
     let now = path.metadata().ok().map(|file| identity(&file));
     let (guard, waited) = LET_GO
-        .wait_timeout_while(open(), PATIENCE, |open| is_old_file_open(open.as_ref(), path, now))
+        .wait_timeout_while(open(), OLD_FILE_TIMEOUT, |open| {
+            is_old_file_open(open.as_ref(), path, now)
+        })
         .unwrap_or_else(PoisonError::into_inner);
     drop(guard);
     if waited.timed_out() {

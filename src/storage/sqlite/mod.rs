@@ -19,5 +19,5 @@ mod views;
 mod wal;
 
 pub use self::database::{Database, is_overdue};
-pub use self::options::{Durability, JournalMode, Options, Role};
+pub use self::options::{Durability, JournalMode, Options, Purpose};
 pub use super::location::Place;

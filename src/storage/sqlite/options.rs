@@ -52,7 +52,7 @@ impl Default for Options {
 
 /// What a connection is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Role {
+pub enum Purpose {
     /// The engine's one writer.
     Writer,
     /// Reads beside it.

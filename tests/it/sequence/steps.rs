@@ -246,7 +246,7 @@ impl Request {
                 let mut options = guard.options(now_ms);
                 options.set("allowRefunded", Value::Bool(*allow_refunded));
                 let (kind, id) = changed(ledger, task);
-                Write::UpdateTask(TaskPatch::parse(kind, id, patch, &options, *policy)?)
+                Write::UpdateTask(TaskPatch::parse((kind, id), patch, &options, *policy)?)
             }
             Self::StepCharge { task, credits, status, number, guard } => {
                 let charge = fields(&[
@@ -256,12 +256,12 @@ impl Request {
                 let patch = status.iter().map(|status| ("status", text(status))).collect();
                 let options = guard.options(now_ms);
                 let (kind, id) = changed(ledger, task);
-                Write::StepCharge(task::StepCharge::parse(kind, id, &charge, patch, &options)?)
+                Write::StepCharge(task::StepCharge::parse((kind, id), &charge, patch, &options)?)
             }
             Self::Settle { task, credits, policy } => {
                 let credits = Value::Integer(*credits);
                 let (kind, id) = changed(ledger, task);
-                Write::Settle(Settlement::of_task(kind, id, Some(&credits), &none, *policy)?)
+                Write::Settle(Settlement::of_task((kind, id), Some(&credits), &none, *policy)?)
             }
             Self::Refund { charge, credits, policy } => {
                 let (id, credits) = (charge_id(ledger, charge), credits.map(Value::Integer));

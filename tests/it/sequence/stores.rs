@@ -163,7 +163,7 @@ impl Subject for OnSqlite {
 }
 
 struct OnPostgres {
-    server: Arc<postgres::Server>,
+    server: Arc<postgres::Database>,
     ids: Ids,
     url: String,
 }
@@ -174,7 +174,7 @@ impl OnPostgres {
         let Location::Postgres(location) = Location::parse(&url).unwrap() else {
             panic!("another storage");
         };
-        let server = postgres::Server::new(&location, postgres::Options::default()).unwrap();
+        let server = postgres::Database::new(&location, postgres::Options::default()).unwrap();
         wait(server.create_tables(&TableName::ALL)).unwrap();
         Self { server: Arc::new(server), ids: Ids::new(), url }
     }

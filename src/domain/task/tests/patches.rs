@@ -79,7 +79,7 @@ fn a_task_takes_and_refunds_its_own_charge_alone() -> Result<()> {
     ];
     for (kind, patched, charge, claimed, code) in rows {
         let (patched, none) = (fields(&patched), Fields::default());
-        let patch = TaskPatch::parse(kind, "t".into(), patched, &none, RefundPolicy::Source)?;
+        let patch = TaskPatch::parse((kind, "t".into()), patched, &none, RefundPolicy::Source)?;
         let checked = patch.check(&task("processing", Some("c")), Some(&charge), claimed);
         assert_eq!(checked.err().map(|error| error.code()), code, "{patch:?} {charge:?} {claimed}");
     }
@@ -170,7 +170,7 @@ fn a_refunded_task_is_not_delivered() -> Result<()> {
             patched.set("creditId", credit_id);
         }
         let options = fields(&[("allowRefunded", Value::Bool(allowed))]);
-        let patch = TaskPatch::parse(kind, "t".into(), patched, &options, RefundPolicy::Source)?;
+        let patch = TaskPatch::parse((kind, "t".into()), patched, &options, RefundPolicy::Source)?;
         let (task, charge) = (task("failed", Some("c")), charge("u", active, "[]"));
         let charge = patch.charge_to_load(&task).map(|_| &charge);
         let checked = patch.check(&task, charge, true);

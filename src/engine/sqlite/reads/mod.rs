@@ -12,9 +12,9 @@ use serde_json::Value as Json;
 
 use super::super::operation::{Operation, Read, UserRead};
 use super::super::outcome::Reply;
-use super::super::queue::{Command, Done, Request};
 use super::super::stats::Requests;
 use super::worker::Source;
+use crate::engine::sqlite::queue::{Command, Done, Request};
 use crate::error::Error;
 
 /// What a reader is for.
@@ -267,7 +267,7 @@ impl LaneQueue {
 }
 
 impl Source for LaneQueue {
-    fn take(&self, most: usize, patience: Option<Duration>) -> Vec<Command> {
+    fn take(&self, most: usize, timeout: Option<Duration>) -> Vec<Command> {
         /// How long the log is waited for at most. Only a write ends its wait, and there may be none.
         const LOG_PATIENCE: Duration = Duration::from_secs(1);
         let (began, arrived) = (Instant::now(), &self.reads.arrived[self.lane as usize]);
@@ -280,8 +280,8 @@ impl Source for LaneQueue {
                 return commands;
             }
             let is_idle = state.lanes[self.lane as usize].is_empty();
-            let patience = if is_idle { patience } else { Some(hold) };
-            let left = patience.map(|patience| patience.saturating_sub(began.elapsed()));
+            let timeout = if is_idle { timeout } else { Some(hold) };
+            let left = timeout.map(|timeout| timeout.saturating_sub(began.elapsed()));
             state = match left {
                 None => arrived.wait(state).unwrap_or_else(PoisonError::into_inner),
                 Some(left) if left.is_zero() && is_idle => return Vec::new(),

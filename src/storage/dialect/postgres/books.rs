@@ -183,7 +183,7 @@ fn enter(page: &mut BooksPage, table: TableName, row: &impl row::Row) -> Answer<
     };
     let status = get::<Option<&str>>(row, 2)?;
     let (id, credit_id) = (get(row, 0)?, get(row, 3)?);
-    let entry = TaskEntry::new(kind, id, status.unwrap_or_default(), credit_id, times(row, 4)?);
+    let entry = TaskEntry::new((kind, id), status.unwrap_or_default(), credit_id, times(row, 4)?);
     let mut odd = Vec::new();
     note_null(&mut odd, "status", status.is_none());
     note_times(&mut odd, &entry.times);

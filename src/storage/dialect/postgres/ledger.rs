@@ -11,7 +11,7 @@ use super::limits::Counts;
 use super::row::{Row, get, read_charges, read_grant, read_grants, read_time};
 use super::tables::Tables;
 use super::value::Value;
-use super::wire::{Batch, Mode, Pipeline, Place, Replies, Wire, exactly};
+use super::wire::{Mode, Pipeline, Replies, ReplyOf, Statements, Wire, exactly};
 use crate::domain::charge::{Charge, ChargeFacts};
 use crate::domain::grant::{Grant, GrantFacts, NewGrant, total_remaining};
 use crate::domain::refund::Refundable;
@@ -30,7 +30,7 @@ impl<W: Wire> LoadFacts for W {
     async fn charge_facts(&mut self, wanted: &Wanted<'_>, now_ms: i64) -> Answer<Facts> {
         let asked = ChargeQuestions::new(self.tables()?, wanted, now_ms)?;
         let mode = if wanted.patient { Mode::Write } else { Mode::WriteImpatiently };
-        let replies = asked.batch.begin(self, mode, "reading the balance").await?;
+        let replies = asked.statements.begin(self, mode, "reading the balance").await?;
         let mut facts = asked.read(&replies, now_ms)?;
         complete(self, &mut facts, &wanted.credits, now_ms).await?;
         Ok(facts)
@@ -42,7 +42,7 @@ impl<W: Wire> LoadFacts for W {
         now_ms: i64,
     ) -> Answer<Option<FoundTask>> {
         let asked = TaskQuestions::new(self.tables()?, wanted, now_ms)?;
-        let replies = asked.batch.begin(self, Mode::Write, "reading a task").await?;
+        let replies = asked.statements.begin(self, Mode::Write, "reading a task").await?;
         let Some(row) = replies[asked.task].first() else { return Ok(None) };
         let task = read_task(row, wanted)?;
         let charge = read_charges(&replies[asked.charge])?.into_iter().next();
@@ -68,11 +68,11 @@ impl<W: Wire> LoadFacts for W {
         let tables = self.tables()?;
         tables.may_charge(&[], false)?;
         let id = tables.id(TableName::Credit, id)?;
-        let mut batch = Batch::default();
-        batch.add(Statement::new(tables.taking_turns(&lock_owner("credit")), [id.clone()]));
-        let charge = batch.add(Statement::new(charges("ARRAY[$1]"), [id.clone()]));
-        let grants = batch.add(Statement::new(grants_of("$1"), [id]));
-        let replies = batch.begin(self, Mode::Write, "reading a charge").await?;
+        let mut statements = Statements::default();
+        statements.add(Statement::new(tables.taking_turns(&lock_owner("credit")), [id.clone()]));
+        let charge = statements.add(Statement::new(charges("ARRAY[$1]"), [id.clone()]));
+        let grants = statements.add(Statement::new(grants_of("$1"), [id]));
+        let replies = statements.begin(self, Mode::Write, "reading a charge").await?;
         let charge = read_charges(&replies[charge])?.into_iter().next();
         Ok((charge, read_grants(&replies[grants])?))
     }
@@ -82,9 +82,9 @@ impl<W: Wire> LoadFacts for W {
         tables.may(TableName::User, &[Command::Select])?;
         tables.may(TableName::Credit, &[Command::Select, Command::Insert])?;
         let (id, transaction_no) = (grant.id.as_deref(), grant.transaction_no.as_deref());
-        let mut batch = Batch::default();
-        let user = batch.add(tables.lock_user(&grant.user_id, id, transaction_no)?);
-        let replies = batch.begin(self, Mode::Write, "reading a user").await?;
+        let mut statements = Statements::default();
+        let user = statements.add(tables.lock_user(&grant.user_id, id, transaction_no)?);
+        let replies = statements.begin(self, Mode::Write, "reading a user").await?;
         Ok(match replies[user].first() {
             None => GrantFacts::default(),
             Some(row) => GrantFacts {
@@ -129,12 +129,12 @@ impl<W: Wire> LoadFacts for W {
 
 /// What decides on charges and new tasks, to be asked of the tables.
 struct ChargeQuestions {
-    batch: Batch,
-    users: Place,
-    tasks: Vec<(TaskKind, Place)>,
-    transaction_nos: Place,
-    charges: Place,
-    grants: Place,
+    statements: Statements,
+    users: ReplyOf,
+    tasks: Vec<(TaskKind, ReplyOf)>,
+    transaction_nos: ReplyOf,
+    charges: ReplyOf,
+    grants: ReplyOf,
     counts: Counts,
 }
 
@@ -151,25 +151,25 @@ impl ChargeQuestions {
         if !wanted.trials_of.is_empty() {
             tables.may(TableName::User, &[Command::Update])?;
         }
-        let mut batch = Batch::default();
+        let mut statements = Statements::default();
         let user_ids = tables.ids(TableName::User, wanted.credits.keys())?;
         let lock = tables.taking_turns(LOCK_USERS);
-        let users = batch.add(Statement::new(lock, [user_ids.clone()]));
+        let users = statements.add(Statement::new(lock, [user_ids.clone()]));
         let mut taken = |kind: TaskKind| {
             let of_kind = wanted.tasks.iter().filter(|(other, _)| *other == kind);
             let ids = tables.ids(TableName::Tasks(kind), of_kind.map(|(_, id)| id))?;
             let text = format!("SELECT id::text FROM {} WHERE id = ANY ($1)", kind.table());
-            Ok((kind, batch.add(Statement::new(text, [ids]))))
+            Ok((kind, statements.add(Statement::new(text, [ids]))))
         };
         let tasks = kinds.into_iter().map(&mut taken).collect::<Answer<_>>()?;
-        let transaction_nos = batch.add(taken_numbers(&wanted.transaction_nos));
+        let transaction_nos = statements.add(taken_numbers(&wanted.transaction_nos));
         let ids = tables.ids(TableName::Credit, &wanted.charge_ids)?;
-        let charges = batch.add(Statement::new(charges("$1"), [ids]));
+        let charges = statements.add(Statement::new(charges("$1"), [ids]));
         let needs = wanted.credits.values().copied().collect::<Vec<_>>().into();
         let values = [user_ids, needs, tables.time_for("expiresAt", now_ms)?];
-        let grants = batch.add(Statement::new(next_grants("$1"), values));
-        let counts = Counts::new(&mut batch, wanted, tables.ids_of(TableName::User)?);
-        Ok(Self { batch, users, tasks, transaction_nos, charges, grants, counts })
+        let grants = statements.add(Statement::new(next_grants("$1"), values));
+        let counts = Counts::new(&mut statements, wanted, tables.ids_of(TableName::User)?);
+        Ok(Self { statements, users, tasks, transaction_nos, charges, grants, counts })
     }
 
     fn read(&self, replies: &Replies<impl Row>, now_ms: i64) -> Answer<Facts> {
@@ -196,18 +196,18 @@ impl ChargeQuestions {
 
 /// What decides on a change of a task, to be asked of the tables.
 struct TaskQuestions {
-    batch: Batch,
-    task: Place,
-    charge: Place,
-    drawn_on: Place,
+    statements: Statements,
+    task: ReplyOf,
+    charge: ReplyOf,
+    drawn_on: ReplyOf,
     funds: Option<Funds>,
 }
 
 /// What decides on a charge that the change makes.
 struct Funds {
     credits: i64,
-    taken: Place,
-    grants: Place,
+    taken: ReplyOf,
+    grants: ReplyOf,
 }
 
 impl TaskQuestions {
@@ -231,21 +231,21 @@ impl TaskQuestions {
         let charge = format!("COALESCE($2, (SELECT {credit_id} FROM {table} WHERE id = $1))");
         let of_charge = || [id.clone(), charge_ids.one(wanted.credit_id)];
 
-        let mut batch = Batch::default();
-        batch.add(Statement::new(tables.taking_turns(&lock_owner(table)), [id.clone()]));
-        let task = batch.add(Statement::new(facts, [id.clone()]));
+        let mut statements = Statements::default();
+        statements.add(Statement::new(tables.taking_turns(&lock_owner(table)), [id.clone()]));
+        let task = statements.add(Statement::new(facts, [id.clone()]));
         let charges = Statement::new(charges(&format!("ARRAY[{charge}]")), of_charge());
-        let charges = batch.add(charges);
-        let drawn_on = batch.add(Statement::new(grants_of(&charge), of_charge()));
+        let charges = statements.add(charges);
+        let drawn_on = statements.add(Statement::new(grants_of(&charge), of_charge()));
         let mut funds = None;
         if let Some((credits, transaction_no)) = wanted.charge {
-            let taken = batch.add(taken_numbers(transaction_no.as_slice()));
+            let taken = statements.add(taken_numbers(transaction_no.as_slice()));
             let user = format!("ARRAY(SELECT user_id FROM {table} WHERE id = $1)");
             let values = [id, vec![credits].into(), tables.time_for("expiresAt", now_ms)?];
-            let grants = batch.add(Statement::new(next_grants(&user), values));
+            let grants = statements.add(Statement::new(next_grants(&user), values));
             funds = Some(Funds { credits, taken, grants });
         }
-        Ok(Self { batch, task, charge: charges, drawn_on, funds })
+        Ok(Self { statements, task, charge: charges, drawn_on, funds })
     }
 }
 

@@ -9,7 +9,7 @@ use super::ids::IdType;
 use super::row::{Row, get};
 use super::tables::Tables;
 use super::value::Value;
-use super::wire::{Batch, Place, Replies};
+use super::wire::{Replies, ReplyOf, Statements};
 use crate::domain::plan::Plan;
 use crate::domain::table::{TableName, TaskKind};
 use crate::storage::failure::Answer;
@@ -18,23 +18,23 @@ use crate::storage::store::{Facts, Wanted};
 /// What is to be counted of some users: the tasks of each kind by itself, and their free trials. They are
 /// sent after the users' locks, so they see what all transactions before have written.
 pub(super) struct Counts {
-    tasks: Vec<(TaskKind, Place)>,
-    trials: Option<Place>,
+    tasks: Vec<(TaskKind, ReplyOf)>,
+    trials: Option<ReplyOf>,
 }
 
 impl Counts {
-    pub(super) fn new(batch: &mut Batch, wanted: &Wanted<'_>, users: IdType) -> Self {
+    pub(super) fn new(statements: &mut Statements, wanted: &Wanted<'_>, users: IdType) -> Self {
         let ids = |ids: &BTreeSet<&str>| users.many(ids);
         let of_kind = |(kind, users): (&TaskKind, &BTreeSet<&str>)| {
             let text = include_str!("sql/tasks_at_risk.sql").replace("{tasks}", kind.table());
             let statuses = kind.statuses_at_risk().iter().map(|status| (*status).to_owned());
             let statuses = Value::Texts(statuses.collect());
-            (*kind, batch.add(Statement::new(text, [ids(users), statuses])))
+            (*kind, statements.add(Statement::new(text, [ids(users), statuses])))
         };
         let tasks = wanted.active_of.iter().map(of_kind).collect();
         const TRIALS: &str = r#"SELECT id::text, COALESCE(free_trial_used, 0)::bigint FROM "user" WHERE id = ANY ($1)"#;
         let trials = (!wanted.trials_of.is_empty())
-            .then(|| batch.add(Statement::new(TRIALS, [ids(&wanted.trials_of)])));
+            .then(|| statements.add(Statement::new(TRIALS, [ids(&wanted.trials_of)])));
         Self { tasks, trials }
     }
 

@@ -64,20 +64,20 @@ pub trait Wire: Send {
 
 /// Statements that are sent together, each with a place for its reply.
 #[derive(Debug, Default)]
-pub(super) struct Batch(Vec<Statement>);
+pub(super) struct Statements(Vec<Statement>);
 
 /// Where the reply to a statement is.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Place(usize);
+pub(super) struct ReplyOf(usize);
 
 /// The rows of each statement.
 pub(super) struct Replies<R>(Vec<Vec<R>>);
 
-impl Batch {
+impl Statements {
     /// Adds a statement.
-    pub(super) fn add(&mut self, statement: Statement) -> Place {
+    pub(super) fn add(&mut self, statement: Statement) -> ReplyOf {
         self.0.push(statement);
-        Place(self.0.len() - 1)
+        ReplyOf(self.0.len() - 1)
     }
 
     /// Begins a transaction that writes with these statements.
@@ -92,10 +92,10 @@ impl Batch {
     }
 }
 
-impl<R> Index<Place> for Replies<R> {
+impl<R> Index<ReplyOf> for Replies<R> {
     type Output = [R];
 
-    fn index(&self, place: Place) -> &[R] {
+    fn index(&self, place: ReplyOf) -> &[R] {
         // A wire answers each statement, or it fails.
         self.0.get(place.0).map_or(&[], Vec::as_slice)
     }

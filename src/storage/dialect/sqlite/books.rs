@@ -105,7 +105,7 @@ pub fn enter(page: &mut BooksPage, table: TableName, row: &impl Row, unit: Times
         found.note_text(7, "creditId");
     }
     let credit_id = row.cell(7).into_text().map(Cow::into_owned);
-    let entry = TaskEntry::new(kind, text(row, 4).into_owned(), &text(row, 6), credit_id, times);
+    let entry = TaskEntry::new((kind, text(row, 4).into_owned()), &text(row, 6), credit_id, times);
     page.enter_task(&text(row, 5), entry, found.odd);
 }
 

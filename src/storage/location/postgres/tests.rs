@@ -1,7 +1,7 @@
 //! What is understood of a server's URL and of the environment, row by row.
 
 use super::*;
-use crate::storage::location::parameters::{Answer, PARAMETERS, VARIABLES};
+use crate::storage::location::parameters::{PARAMETERS, Support, VARIABLES};
 use crate::storage::location::{ChannelBinding, SslMode, Versions};
 
 fn environment(variables: &[(&str, &str)]) -> Variables {
@@ -20,7 +20,7 @@ fn read(rest: &str, variables: &[(&str, &str)]) -> Result<PostgresUrl> {
 
 /// Where, as whom and under whose password: `user:password@host:port,host:port/database`.
 fn place(url: &PostgresUrl) -> String {
-    let hosts = url.hosts.iter().map(|Server { name, address, port }| match address {
+    let hosts = url.hosts.iter().map(|Host { name, address, port }| match address {
         Some(address) => format!("{name}({address}):{port}"),
         None => format!("{name}:{port}"),
     });
@@ -365,17 +365,17 @@ fn every_parameter_is_decided() {
     for (name, answer) in PARAMETERS {
         let outcome = PostgresUrl::parse(&format!("//db/app?{name}=hidden"), &Variables::new());
         match answer {
-            Answer::Ignored => assert!(outcome.is_ok_and(|url| url.settings.is_empty()), "{name}"),
-            Answer::Refused(_) | Answer::Only(..) => {
+            Support::Ignored => assert!(outcome.is_ok_and(|url| url.settings.is_empty()), "{name}"),
+            Support::Refused(_) | Support::Only(..) => {
                 let error = outcome.unwrap_err().to_string();
                 assert!(error.contains(name) && !error.contains("hidden"), "{error}");
             }
-            Answer::Obeyed | Answer::Same(_) => {
+            Support::Obeyed | Support::Same(_) => {
                 let plain = read("//db/app", &[]).unwrap();
                 assert!(outcome.is_err() || outcome.is_ok_and(|url| url != plain), "{name}");
             }
         }
-        if let Answer::Only(values, _) = answer {
+        if let Support::Only(values, _) = answer {
             for value in *values {
                 assert!(read(&format!("//db/app?{name}={value}"), &[]).is_ok(), "{name}={value}");
             }

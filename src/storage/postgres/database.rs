@@ -13,7 +13,7 @@ use super::watch::Times;
 use crate::storage::failure::Answer;
 
 /// A database on a server, with its schema as found.
-pub struct Server {
+pub struct Database {
     pub(super) pool: Pool,
     pub(super) options: Options,
     pub(super) begin: Begin,
@@ -26,7 +26,7 @@ pub struct Server {
     pub(super) others_may_write: bool,
 }
 
-impl Server {
+impl Database {
     pub(super) async fn client(&self) -> Answer<Object> {
         let asked = Instant::now();
         let client = self.pool.get().await.map_err(|error| no_connection(&error))?;

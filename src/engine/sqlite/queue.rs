@@ -6,9 +6,9 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value as Json;
 
-use super::operation::Operation;
-use super::outcome::Reply;
-use super::stats::Requests;
+use crate::engine::operation::Operation;
+use crate::engine::outcome::Reply;
+use crate::engine::stats::Requests;
 use crate::error::Error;
 
 /// A request that waits for its transaction.
@@ -90,14 +90,14 @@ impl Queue {
     }
 
     /// Takes what waits, `most` commands at the most. Sleeps until there is something, or, with a
-    /// `patience`, at most that long.
-    pub(super) fn take(&self, most: usize, patience: Option<Duration>) -> Vec<Command> {
+    /// `timeout`, at most that long.
+    pub(super) fn take(&self, most: usize, timeout: Option<Duration>) -> Vec<Command> {
         let waiting = self.lock();
-        let mut waiting = match patience {
+        let mut waiting = match timeout {
             None => self.arrived.wait_while(waiting, |waiting| waiting.is_empty()),
-            Some(patience) => self
+            Some(timeout) => self
                 .arrived
-                .wait_timeout_while(waiting, patience, |waiting| waiting.is_empty())
+                .wait_timeout_while(waiting, timeout, |waiting| waiting.is_empty())
                 .map(|(waiting, _)| waiting)
                 .map_err(|poisoned| PoisonError::new(poisoned.into_inner().0)),
         }

@@ -7,7 +7,7 @@ use crate::engine::Connection as Engine;
 use crate::error::Result;
 
 /// What the mailbox of the same environment closes, if JavaScript forgets to.
-pub(super) struct Session {
+pub(super) struct Handle {
     pub(super) options: ConnectOptions,
     state: Mutex<State>,
 }
@@ -22,7 +22,7 @@ pub(super) enum State {
     Closed,
 }
 
-impl Session {
+impl Handle {
     /// A connection with these options, of which nothing is opened.
     pub(super) fn new(options: ConnectOptions) -> Self {
         Self { options, state: Mutex::new(State::Fresh) }
