@@ -21,7 +21,7 @@ use media_credits::domain::table::TaskKind;
 use media_credits::domain::task::NewTask;
 use media_credits::domain::value::{Fields, Value};
 use media_credits::engine::sqlite::{Connection, Settings};
-use media_credits::engine::{Charging, Operation, Reply, Write};
+use media_credits::engine::{Charging, Operation, Reply, Share, Write};
 use media_credits::storage::location::Place;
 use media_credits::storage::sqlite::Durability;
 use rusqlite::params;

@@ -16,12 +16,12 @@
 
 pub mod domain;
 mod echo;
-#[cfg(any(feature = "sqlite", feature = "postgres"))]
+#[cfg(any(feature = "sqlite", feature = "remote"))]
 pub mod engine;
 pub mod error;
-#[cfg(any(feature = "sqlite", feature = "postgres"))]
+#[cfg(any(feature = "sqlite", feature = "remote"))]
 pub mod histogram;
 #[cfg(feature = "node")]
 mod node;
-#[cfg(any(feature = "sqlite", feature = "postgres"))]
+#[cfg(any(feature = "sqlite", feature = "remote"))]
 pub mod storage;

@@ -14,16 +14,18 @@ mod outcome;
 pub mod postgres;
 mod reads;
 mod registry;
-#[cfg(feature = "postgres")]
+#[cfg(feature = "remote")]
 pub mod remote;
 mod replays;
 mod run;
+mod share;
 #[cfg(feature = "sqlite")]
 pub mod sqlite;
 mod stats;
 
 pub use clock::{Clock, Ids};
-pub use connection::{Connection, Settings};
+pub use connection::Settings;
 pub use operation::{Charging, Operation, Read, UserRead, Write};
 pub use outcome::{Audited, Diagnostics, Outcome, Reply};
+pub use share::Share;
 pub use stats::{Function, MOST_FUNCTIONS};

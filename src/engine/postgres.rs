@@ -15,5 +15,5 @@ static ENGINES: Engines<Database> = Engines::new();
 
 /// Joins the engine of this database, or makes it. Nothing is connected yet.
 pub(super) fn open(url: &PostgresUrl, settings: Settings) -> Result<Connection> {
-    Connection::join(&ENGINES, &Box::new(url.clone()), settings)
+    ENGINES.open(&Box::new(url.clone()), settings)
 }

@@ -10,7 +10,7 @@ use serde_json::{Map, Value as Json, json};
 use tracing::{debug, warn};
 
 use super::clock::now_ms;
-use super::outcome::Outcome;
+use super::outcome::{Outcome, Reply};
 use crate::error::{Code, Error, Family, Result};
 use crate::histogram::{Histogram, durations};
 
@@ -108,8 +108,22 @@ impl Default for Calls {
 }
 
 impl Calls {
+    /// A reply to a call that is counted, if it is one of a function.
+    pub(super) fn reply_to(
+        self: &Arc<Self>,
+        function: Option<Function>,
+        send: Box<dyn FnOnce(Result<Outcome>) + Send>,
+    ) -> Reply {
+        let Some(function) = function else { return Reply::new(send) };
+        let calls = Arc::clone(self);
+        Reply::new(move |outcome| {
+            calls.count(function, &outcome);
+            send(outcome);
+        })
+    }
+
     /// Counts what came of a call. Into the log goes no error's message: it may name a user, or quote a value.
-    pub(super) fn count(&self, function: Function, outcome: &Result<Outcome>) {
+    fn count(&self, function: Function, outcome: &Result<Outcome>) {
         let Some(outcomes) = self.0.get(function.number) else { return };
         let function = *outcomes.function.get_or_init(|| function.name);
         let Err(error) = outcome else { return outcomes.done.add() };

@@ -60,7 +60,8 @@ impl Connection {
         let State::Open(engine) = &*state else {
             return address.deliver(operation.and(Err(Error::Closed)));
         };
-        let reply = engine.reply_to(function.counted(), move |outcome| address.deliver(outcome));
+        let send = Box::new(move |outcome| address.deliver(outcome));
+        let reply = engine.reply_to(function.counted(), send);
         match operation {
             Ok(Call { operation, user_by_number: None }) => engine.submit(operation, reply),
             Ok(Call { operation, user_by_number: Some(refusal) }) => {

@@ -3,7 +3,7 @@
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::options::ConnectOptions;
-use crate::engine::Connection as Engine;
+use crate::engine::Share;
 use crate::error::Result;
 
 /// What the mailbox of the same environment closes, if JavaScript forgets to.
@@ -17,7 +17,7 @@ pub(super) enum State {
     /// It was not used.
     Fresh,
     /// It shares this engine.
-    Open(Engine),
+    Open(Box<dyn Share>),
     /// It was closed.
     Closed,
 }
@@ -32,14 +32,14 @@ impl Handle {
     pub(super) fn close(&self, done: impl FnOnce() + Send + 'static) {
         let state = std::mem::replace(&mut *self.lock(), State::Closed);
         match state {
-            State::Open(engine) => engine.close(done),
+            State::Open(engine) => engine.close(Box::new(done)),
             State::Fresh | State::Closed => done(),
         }
     }
 
     /// Joins the engine of the database.
-    pub(super) fn open(&self) -> Result<Engine> {
-        Engine::open(self.options.location.as_ref().map_err(Clone::clone)?, &self.options.settings)
+    pub(super) fn open(&self) -> Result<Box<dyn Share>> {
+        self.options.settings.open(self.options.location.as_ref().map_err(Clone::clone)?)
     }
 
     /// The state. A panic elsewhere can't leave it half changed.

@@ -16,7 +16,7 @@ pub mod postgres;
 pub mod roles;
 pub mod schema;
 pub mod search_path;
-#[cfg(feature = "postgres")]
+#[cfg(feature = "remote")]
 pub mod server;
 #[cfg(feature = "sqlite")]
 pub mod sqlite;

@@ -15,7 +15,7 @@ use std::sync::mpsc::channel;
 
 use media_credits::domain::table::TableName;
 use media_credits::engine::sqlite::{Connection, Settings};
-use media_credits::engine::{Operation, Outcome, Read, Reply, UserRead};
+use media_credits::engine::{Operation, Outcome, Read, Reply, Share, UserRead};
 use media_credits::error::{Error, Result};
 use media_credits::storage::location::Place;
 use media_credits::storage::sqlite::JournalMode;

@@ -15,8 +15,7 @@ use media_credits::domain::table::TaskKind::Media;
 use media_credits::domain::task::{NewTask, TaskPatch};
 use media_credits::domain::value::{Fields, Value};
 use media_credits::engine::local::write;
-use media_credits::engine::sqlite::Connection;
-use media_credits::engine::{Charging, Clock, Ids, Operation, Outcome, Reply, Write};
+use media_credits::engine::{Charging, Clock, Ids, Operation, Outcome, Reply, Share, Write};
 use media_credits::error::Result;
 use media_credits::storage::failure::Failure;
 use media_credits::storage::sqlite::{Database, Options, Place};
@@ -130,19 +129,19 @@ pub(crate) fn apply(ledger: &mut impl Store, change: &Write, now_ms: i64) -> Res
 }
 
 /// Sends an operation; the outcome comes through the receiver.
-pub(crate) fn send(connection: &Connection, operation: Operation) -> Receiver<Result<Outcome>> {
+pub(crate) fn send(connection: &dyn Share, operation: Operation) -> Receiver<Result<Outcome>> {
     let (sender, receiver) = channel();
     connection.submit(operation, Reply::new(move |outcome| sender.send(outcome).unwrap()));
     receiver
 }
 
-pub(crate) fn run(connection: &Connection, operation: Operation) -> Result<Outcome> {
+pub(crate) fn run(connection: &dyn Share, operation: Operation) -> Result<Outcome> {
     send(connection, operation).recv().unwrap()
 }
 
-pub(crate) fn close(connection: Connection) {
+pub(crate) fn close(connection: impl Share) {
     let (sender, closed) = channel::<()>();
-    connection.close(move || drop(sender));
+    Box::new(connection).close(Box::new(move || drop(sender)));
     let end = closed.recv_timeout(Duration::from_secs(30));
     assert_eq!(end, Err(RecvTimeoutError::Disconnected));
 }

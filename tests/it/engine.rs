@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use media_credits::domain::table::TableName;
 use media_credits::engine::sqlite::{Connection, Settings};
-use media_credits::engine::{Operation, Outcome, Read, UserRead};
+use media_credits::engine::{Operation, Outcome, Read, Share, UserRead};
 use media_credits::error::Error;
 use media_credits::storage::location::Place;
 use media_credits::storage::sqlite::Durability;
@@ -163,7 +163,7 @@ fn closing_finishes_what_was_accepted() {
     let outcomes: Vec<_> =
         (0..50).map(|_| send(&connection, Operation::Write(consume("u", 1)))).collect();
     let (sender, closed) = channel::<()>();
-    connection.close(move || drop(sender));
+    Box::new(connection).close(Box::new(move || drop(sender)));
     drop(blocker);
     for outcome in outcomes {
         outcome.recv().unwrap().unwrap();

@@ -10,12 +10,13 @@ use super::engine::{Engine, Settings};
 use crate::engine::operation::{Operation, Write};
 use crate::engine::outcome::{Outcome, Reply};
 use crate::engine::registry::{Lease, Registry};
-use crate::engine::stats::Calls;
+use crate::engine::share::Share;
+use crate::engine::stats::Function;
 use crate::error::{Error, Result};
 use crate::storage::server::Server;
 
-/// The engines of one kind of server.
-pub(in crate::engine) type Engines<S> = Registry<<S as Server>::Url, Engine<S>>;
+/// The engines of a process over one kind of server.
+pub struct Engines<S: Server>(Registry<S::Url, Engine<S>>);
 
 /// One runtime for all engines of a process: its threads only wait for sockets.
 static RUNTIME: LazyLock<Result<Runtime, String>> = LazyLock::new(|| {
@@ -35,15 +36,21 @@ pub struct Connection<S: Server> {
     requests: TaskTracker,
 }
 
-impl<S: Server> Connection<S> {
+impl<S: Server> Engines<S> {
+    /// None yet.
+    #[expect(clippy::new_without_default, reason = "it is a static's value")]
+    pub const fn new() -> Self {
+        Self(Registry::new())
+    }
+
     /// Joins the engine of this database, or makes it. Nothing is connected yet.
-    pub(in crate::engine) fn join(
-        engines: &'static Engines<S>,
+    pub fn open(
+        &'static self,
         url: &S::Url,
         settings: Settings<S::Options>,
-    ) -> Result<Self> {
+    ) -> Result<Connection<S>> {
         let runtime = runtime()?;
-        let (engine, lease) = engines.join(
+        let (engine, lease) = self.0.join(
             url.clone(),
             |engine| engine.settings == settings,
             || {
@@ -52,15 +59,27 @@ impl<S: Server> Connection<S> {
                 Ok(engine)
             },
         )?;
-        Ok(Self { engine, lease, requests: TaskTracker::new() })
+        Ok(Connection { engine, lease, requests: TaskTracker::new() })
+    }
+}
+
+impl<S: Server> Connection<S> {
+    fn sender(&self, runtime: &'static Runtime) -> Sender<S> {
+        let (engine, requests) = (Arc::clone(&self.engine), self.requests.clone());
+        Sender { engine, requests, runtime }
+    }
+}
+
+impl<S: Server> Share for Connection<S> {
+    fn reply_to(
+        &self,
+        function: Option<Function>,
+        send: Box<dyn FnOnce(Result<Outcome>) + Send>,
+    ) -> Reply {
+        self.engine.stats.calls.reply_to(function, send)
     }
 
-    pub(in crate::engine) fn calls(&self) -> &Arc<Calls> {
-        &self.engine.stats.calls
-    }
-
-    /// Sends a request. The reply comes from another thread, but for statistics.
-    pub fn submit(&self, operation: Operation, reply: Reply) {
+    fn submit(&self, operation: Operation, reply: Reply) {
         if matches!(operation, Operation::Stats) {
             return reply.send(Ok(Outcome::Stats(self.engine.report())));
         }
@@ -70,8 +89,7 @@ impl<S: Server> Connection<S> {
         }
     }
 
-    /// Sends a request that names a user by a number, which is refused with this where ids are none.
-    pub fn submit_by_number(&self, operation: Operation, refusal: Error, reply: Reply) {
+    fn submit_by_number(&self, operation: Operation, refusal: Error, reply: Reply) {
         let runtime = match runtime() {
             Ok(runtime) => runtime,
             Err(error) => return reply.send(Err(error)),
@@ -90,11 +108,9 @@ impl<S: Server> Connection<S> {
         self.requests.spawn_on(look, runtime.handle());
     }
 
-    /// Gives the share back. `done` is called, from another thread, when everything that was sent
-    /// through it is answered and, if it was the last share, the pool is closed.
-    pub fn close(self, done: impl FnOnce() + Send + 'static) {
+    fn close(self: Box<Self>, done: Box<dyn FnOnce() + Send>) {
         let Ok(runtime) = runtime() else { return done() };
-        let Self { engine, lease, requests } = self;
+        let Self { engine, lease, requests } = *self;
         let last = lease.end();
         requests.close();
         runtime.spawn(async move {
@@ -104,11 +120,6 @@ impl<S: Server> Connection<S> {
             }
             done();
         });
-    }
-
-    fn sender(&self, runtime: &'static Runtime) -> Sender<S> {
-        let (engine, requests) = (Arc::clone(&self.engine), self.requests.clone());
-        Sender { engine, requests, runtime }
     }
 }
 

@@ -9,7 +9,6 @@ mod retry;
 mod run;
 mod slots;
 
-pub use connection::Connection;
-pub(super) use connection::Engines;
+pub use connection::{Connection, Engines};
 pub use engine::Settings;
 pub use run::{read, write};

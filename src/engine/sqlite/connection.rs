@@ -13,8 +13,9 @@ use super::{reader, writer};
 use crate::engine::operation::Operation;
 use crate::engine::outcome::{Outcome, Reply};
 use crate::engine::registry::{Lease, Registry};
-use crate::engine::stats::Calls;
-use crate::error::Result;
+use crate::engine::share::Share;
+use crate::engine::stats::Function;
+use crate::error::{Error, Result};
 use crate::histogram::durations;
 use crate::storage::location::canonical;
 use crate::storage::sqlite::{Options, Place};
@@ -68,13 +69,18 @@ impl Connection {
         };
         Ok(Self { engine, lease, answered: Arc::default() })
     }
+}
 
-    pub(in crate::engine) fn calls(&self) -> &Arc<Calls> {
-        &self.engine.counted.stats.calls
+impl Share for Connection {
+    fn reply_to(
+        &self,
+        function: Option<Function>,
+        send: Box<dyn FnOnce(Result<Outcome>) + Send>,
+    ) -> Reply {
+        self.engine.counted.stats.calls.reply_to(function, send)
     }
 
-    /// Sends a request. The reply comes from another thread, but for statistics.
-    pub fn submit(&self, operation: Operation, reply: Reply) {
+    fn submit(&self, operation: Operation, reply: Reply) {
         match (operation, &self.engine.reads) {
             (Operation::Stats, _) => reply.send(Ok(Outcome::Stats(self.engine.report()))),
             (Operation::Read(read), Some(reads)) => {
@@ -89,10 +95,13 @@ impl Connection {
         }
     }
 
-    /// Gives the share back. `done` is called, from another thread, when everything that was sent
-    /// before is answered and, if this was the last share, the database is released.
-    pub fn close(self, done: impl FnOnce() + Send + 'static) {
-        let Self { engine, lease, answered } = self;
+    /// On SQLite ids are text.
+    fn submit_by_number(&self, _: Operation, refusal: Error, reply: Reply) {
+        reply.send(Err(refusal));
+    }
+
+    fn close(self: Box<Self>, done: Box<dyn FnOnce() + Send>) {
+        let Self { engine, lease, answered } = *self;
         let last = lease.end();
         let writer = Arc::clone(&engine.writer);
         let then_the_writer = Done::new(move || {
