@@ -50,18 +50,29 @@ describe('a block', () => {
 
 // What follows is the same on each storage.
 
+/** A block of TypeScript, with what is before it. */
+const fenced = (...lines) => ['', ...lines.slice(0, -1), '```ts', lines.at(-1), '```'].join('\n')
+
 sqlite.describe.each(COMPILERS)('%s compiles:', (compiler) => {
+  const MISFIT = fenced('<!-- first: const credits = 1 -->', 'await createMediaTask(task, `${credits}`)')
   const written = blocks.filter(
     (block) => block.language !== 'js' && !isShown(block) && sourceOf(block).trim() !== '',
   )
   let errors
   beforeAll(async () => {
-    const modules = Object.fromEntries(written.map((block) => [block.name, sourceOf(block)]))
+    const all = [...written, { ...blocksOf('misfit.md', MISFIT)[0], name: 'misfit' }]
+    const modules = Object.fromEntries(all.map((block) => [block.name, sourceOf(block)]))
     errors = await typeErrors(compiler, modules, Object.keys(require('../..')))
   })
 
   test.each(written)('$name', ({ name, page }) => {
     expect(errors[name].map(([line, message]) => `${page}:${line}: ${message}`)).toEqual([])
+  })
+
+  test('a type that does not fit is noticed, on its line', () => {
+    expect(errors.misfit).toEqual([
+      [4, expect.stringContaining("'string' is not assignable to parameter of type 'number'")],
+    ])
   })
 })
 
@@ -79,7 +90,6 @@ sqlite.describe('a page', () => {
 })
 
 sqlite.describe('these tests notice', () => {
-  const fenced = (...lines) => ['', ...lines.slice(0, -1), '```ts', lines.at(-1), '```'].join('\n')
   const run = (content) => {
     const [block] = blocksOf('a.md', content)
     return withApp((app) => languages[block.language](block, app))
@@ -105,17 +115,6 @@ sqlite.describe('these tests notice', () => {
     ['a mark that belongs to no block', '<!-- then: await close() -->', 'a.md:2: "then" belongs to no block'],
   ])('%s', (_, comment, message) => {
     expect(() => blocksOf('a.md', fenced(comment, ''))).toThrow(message)
-  })
-
-  test.each(COMPILERS)('a type that does not fit, on its line (%s)', async (compiler) => {
-    const [block] = blocksOf(
-      'a.md',
-      fenced('<!-- first: const credits = 1 -->', 'await createMediaTask(task, `${credits}`)'),
-    )
-    const errors = await typeErrors(compiler, { a: sourceOf(block) }, Object.keys(require('../..')))
-    expect(errors.a).toEqual([
-      [4, expect.stringContaining("'string' is not assignable to parameter of type 'number'")],
-    ])
   })
 
   test.each([

@@ -58,10 +58,15 @@ function problemWith(command, page) {
   return `neither a command of this repository nor one that ${path.basename(__filename)} lists`
 }
 
+const helps = new Map()
+
 /** What `npx media-credits` says of a command, or of all. */
 function helpOn(name) {
-  const args = [BIN, name, '--help'].filter((arg) => arg !== undefined)
-  return execFileSync(process.execPath, args, { encoding: 'utf8' })
+  if (!helps.has(name)) {
+    const args = [BIN, name, '--help'].filter((arg) => arg !== undefined)
+    helps.set(name, execFileSync(process.execPath, args, { encoding: 'utf8' }))
+  }
+  return helps.get(name)
 }
 
 /** The scripts of the package, and those of the folder that a page is about. */
