@@ -24,8 +24,26 @@ const readWorkflow = (name) => fs.readFileSync(path.join(ROOT, '.github/workflow
 
 const readJson = (...names) => JSON.parse(fs.readFileSync(path.join(folder, ...names), 'utf8'))
 
+/**
+ * A PATH on which npm lists the files of this checkout once, and then says it again: it packs and hashes all of
+ * them to do so, the addon too.
+ */
+let PATH
+let listing
+beforeAll(() => {
+  listing = fs.mkdtempSync(path.join(os.tmpdir(), 'media-credits-listing-'))
+  const npm = `#!/bin/sh
+    PATH='${process.env.PATH}'
+    if [ "$*" != 'pack --dry-run --json --ignore-scripts' ]; then exec npm "$@"; fi
+    [ -e '${listing}/files' ] || { npm "$@" >'${listing}/said' && mv '${listing}/said' '${listing}/files'; }
+    cat '${listing}/files'`
+  fs.writeFileSync(path.join(listing, 'npm'), npm, { mode: 0o755 })
+  PATH = `${listing}:${process.env.PATH}`
+})
+afterAll(() => fs.rmSync(listing, { recursive: true, force: true }))
+
 /** Packages of binaries that nothing loads, unless this platform's is `built`: that is large, and is packed and hashed. */
-function makePackages(names, options = [], { env = process.env, built = false } = {}) {
+function makePackages(names, options = [], { env = { ...process.env, PATH }, built = false } = {}) {
   fs.mkdirSync(path.join(folder, 'binaries'))
   for (const name of names) {
     const file = `media-credits.${name}.node`
@@ -105,7 +123,7 @@ describe('what is published', () => {
     (when, said) => {
       fs.mkdirSync(path.join(folder, 'bin'))
       const retell = `const packed = JSON.parse(fs.readFileSync(0)); console.log(JSON.stringify(${said}))`
-      const npm = `#!/bin/sh\nPATH='${process.env.PATH}'\nnpm "$@" | node -e '${retell}'\n`
+      const npm = `#!/bin/sh\nPATH='${PATH}'\nnpm "$@" | node -e '${retell}'\n`
       fs.writeFileSync(path.join(folder, 'bin/npm'), npm, { mode: 0o755 })
       const env = { ...process.env, PATH: `${folder}/bin:${process.env.PATH}` }
       makePackages([thisPlatform()], ['--some'], { env })
@@ -278,10 +296,10 @@ describe('the workflows', () => {
     const docker = '#!/bin/sh\necho "$@" >> tried\ncase "$@" in *node:$BROKEN-alpine*) exit 1 ;; esac\n'
     fs.writeFileSync(path.join(folder, 'bin/docker'), docker, { mode: 0o755 })
     const tryBoth = (BROKEN) => {
-      const PATH = `${folder}/bin:${process.env.PATH}`
+      const env = { PATH: `${folder}/bin:${process.env.PATH}`, OLDEST_NODE: '20', NEWEST_NODE: '26', BROKEN }
       fs.rmSync(path.join(folder, 'tried'), { force: true })
       // As GitHub runs a step.
-      run('bash', ['-e', '-c', script], { env: { PATH, OLDEST_NODE: '20', NEWEST_NODE: '26', BROKEN } })
+      run('bash', ['-e', '-c', script], { env })
       return fs.readFileSync(path.join(folder, 'tried'), 'utf8').match(/node:[\w-]+/g)
     }
     expect(tryBoth('none')).toEqual(['node:20-alpine', 'node:26-alpine'])
