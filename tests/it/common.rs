@@ -1,4 +1,5 @@
 //! What the storage and engine tests share.
+#![cfg_attr(not(feature = "sqlite"), allow(dead_code, reason = "tests of SQLite use the rest"))]
 
 use std::future::Future;
 use std::pin::pin;
@@ -18,8 +19,10 @@ use media_credits::engine::local::write;
 use media_credits::engine::{Charging, Clock, Ids, Operation, Outcome, Reply, Share, Write};
 use media_credits::error::Result;
 use media_credits::storage::failure::Failure;
+#[cfg(feature = "sqlite")]
 use media_credits::storage::sqlite::{Database, Options, Place};
 use media_credits::storage::store::Store;
+#[cfg(feature = "sqlite")]
 use media_credits::storage::times::TimestampUnit;
 use media_credits::storage::{Filter, Row};
 
@@ -32,6 +35,7 @@ pub(crate) fn fields(pairs: &[(&str, Value)]) -> Fields {
 }
 
 /// A ledger in memory with these users.
+#[cfg(feature = "sqlite")]
 pub(crate) fn ledger(users: &[&str], timestamp_unit: Option<TimestampUnit>) -> Result<Database> {
     let options = Options { timestamp_unit, ..Options::default() };
     let mut database = Database::create(&Place::Memory, options, &TableName::ALL)?;

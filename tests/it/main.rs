@@ -1,16 +1,21 @@
 //! Tests of the storage and the engine, without JavaScript. One binary, because linking takes long.
-#![cfg(feature = "sqlite")]
+#![cfg(any(feature = "sqlite", feature = "remote"))]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod arrows;
 mod common;
+#[cfg(feature = "sqlite")]
 mod engine;
+#[cfg(feature = "sqlite")]
 mod ledger;
 mod memory;
 #[cfg(feature = "postgres")]
 mod pool;
 #[cfg(feature = "postgres")]
 mod postgres_server;
+#[cfg(feature = "remote")]
+mod remote;
+#[cfg(feature = "sqlite")]
 mod schema;
-#[cfg(feature = "postgres")]
+#[cfg(all(feature = "sqlite", feature = "postgres"))]
 mod sequence;

@@ -130,10 +130,14 @@ impl<S: Server> Engine<S> {
         let Some(witness) = witness else { return Err(Failure::Lost(message.to_owned())) };
         let began = Instant::now();
         for attempt in 1.. {
-            match self.server.find_committed(witness).await {
-                Ok(Some(row)) if witness.is(&row) => return self.reply_of(witness, row).await,
+            let reply = match self.server.find_committed(witness).await {
+                Ok(Some(row)) if witness.is(&row) => self.reply_of(witness, row).await,
                 // It was undone with its connection: nothing was written.
                 Ok(_) => return Err(Failure::Lost(message.to_owned())),
+                Err(failure) => Err(failure),
+            };
+            match reply {
+                Ok(row) => return Ok(row),
                 Err(failure)
                     if can_pass(&failure) && began.elapsed() < self.server.answer_timeout() =>
                 {

@@ -1,0 +1,121 @@
+//! Many callers at once, whatever goes wrong.
+
+use media_credits::engine::Write;
+
+use super::faults::{
+    At, Fault, always, collision, conflict, ended, lost, once, other_tables, read_only, taken_key,
+    times, unanswered, unreachable,
+};
+use super::server::Patience;
+use super::world::{IMPATIENT, PATIENT, World, told};
+use crate::common::{close, consume, create_task, grant};
+
+const USERS: [&str; 8] = ["u0", "u1", "u2", "u3", "u4", "u5", "u6", "poor"];
+const GRANTED: i64 = 1000;
+const COST: i64 = 10;
+/// So many of each user but the poor one, who has one: as many as a batch holds.
+const EACH: usize = 9;
+const PAYERS: usize = 7 * EACH;
+
+fn world(patience: Patience) -> World {
+    let grants: Vec<Write> = USERS[..7].iter().map(|user| grant(user, GRANTED, None)).collect();
+    World::new(&USERS, &grants, patience)
+}
+
+/// Charges and new tasks, and one that can't be paid among them.
+fn writes() -> Vec<Write> {
+    let charge = |at: usize| match at % 2 {
+        0 => consume(USERS[at % 7], COST),
+        _ => create_task(&format!("task {at}"), USERS[at % 7], COST),
+    };
+    let mut writes: Vec<Write> = (0..PAYERS).map(charge).collect();
+    writes.insert(40, consume("poor", COST));
+    writes
+}
+
+/// What goes wrong, and what comes of it.
+struct Row {
+    faults: &'static [Fault],
+    /// What those are told who can pay, and who can't.
+    told: [&'static str; 2],
+    written: bool,
+    /// How often the server was asked to commit.
+    commits: usize,
+    /// How often a batch was taken apart, a request met a conflict, and a connection was lost.
+    retries: [u64; 3],
+}
+
+const fn row(
+    faults: &'static [Fault],
+    told: [&'static str; 2],
+    written: bool,
+    commits: usize,
+    retries: [u64; 3],
+) -> Row {
+    Row { faults, told, written, commits, retries }
+}
+
+const DONE: [&str; 2] = ["done", "INSUFFICIENT_CREDITS"];
+const UNAVAILABLE: [&str; 2] = ["DATABASE_UNAVAILABLE", "DATABASE_UNAVAILABLE"];
+/// The refusal was owed to what others took, which may be undone.
+const WRITTEN: [&str; 2] = ["done", "DATABASE_UNAVAILABLE"];
+const UNKNOWN: [&str; 2] = ["OUTCOME_UNKNOWN", "DATABASE_UNAVAILABLE"];
+/// A batch that failed, and each request of it that pays.
+const APART: usize = 1 + PAYERS;
+
+const PASSES: &[Row] = &[
+    row(&[], DONE, true, 1, [0, 0, 0]),
+    row(&[once(At::Session, unreachable)], UNAVAILABLE, false, 0, [0, 0, 0]),
+    row(&[once(At::Session, lost)], DONE, true, PAYERS, [1, 0, 0]),
+    row(&[once(At::Question, conflict)], DONE, true, PAYERS, [1, 0, 0]),
+    row(&[once(At::Commit, conflict)], DONE, true, APART, [1, 0, 0]),
+    row(&[times(3, At::Commit, conflict)], DONE, true, APART + 2, [1, 2, 0]),
+    row(&[once(At::Commit, collision)], DONE, true, APART, [1, 0, 0]),
+    row(&[times(2, At::Commit, lost)], DONE, true, APART + 1, [1, 0, 1]),
+    row(&[once(At::Commit, ended)], DONE, true, APART, [1, 0, 0]),
+    row(&[times(2, At::Commit, read_only)], DONE, true, APART + 1, [1, 0, 1]),
+    row(&[once(At::Commit, taken_key)], DONE, true, APART, [1, 0, 0]),
+    row(&[once(At::Commit, other_tables)], DONE, true, APART, [1, 0, 0]),
+    row(&[once(At::Commit, unanswered)], UNAVAILABLE, false, 1, [0, 0, 0]),
+    row(&[once(At::Committed, unanswered)], WRITTEN, true, 1, [0, 0, 0]),
+    row(
+        &[once(At::Committed, unanswered), times(80, At::Look, ended)],
+        WRITTEN,
+        true,
+        1,
+        [0, 0, 0],
+    ),
+];
+
+const STAYS: &[Row] = &[
+    row(&[once(At::Committed, unanswered), always(At::Look, lost)], UNKNOWN, true, 1, [0, 0, 0]),
+    row(&[once(At::Commit, unanswered), always(At::Look, lost)], UNKNOWN, false, 1, [0, 0, 0]),
+];
+
+#[test]
+fn each_of_many_requests_is_made_once_or_not_at_all_and_its_caller_is_told_which() {
+    for (rows, patience) in [(PASSES, PATIENT), (STAYS, IMPATIENT)] {
+        for row in rows {
+            let world = world(patience);
+            let outcomes = world.pile_up(writes(), row.faults);
+            let commits = world.reached(At::Commit);
+            let retries =
+                ["oneByOne", "conflicts", "lostConnections"].map(|reason| world.retries(reason));
+            let mut all_told: Vec<&str> = outcomes.iter().map(told).collect();
+            let poor = all_told.remove(40);
+            all_told.dedup();
+            let met = (all_told, poor, commits, retries);
+            let expected = (vec![row.told[0]], row.told[1], row.commits, row.retries);
+            assert_eq!(met, expected, "{:?}", row.faults);
+
+            let each = i64::try_from(EACH).unwrap() * COST;
+            let balance = if row.written { GRANTED - each } else { GRANTED };
+            for user in &USERS[..7] {
+                assert_eq!(world.balance(user), balance, "{user}, {:?}", row.faults);
+            }
+            assert_eq!(world.balance("poor"), 0);
+            assert_eq!(world.stats()["batches"]["largestSize"], PAYERS + 1);
+            close(world.connection);
+        }
+    }
+}

@@ -1,0 +1,208 @@
+//! A request by itself, of each kind, whatever goes wrong.
+
+use media_credits::domain::grant::NewGrant;
+use media_credits::domain::options::RefundPolicy;
+use media_credits::domain::settle::Settlement;
+use media_credits::domain::table::TaskKind::Media;
+use media_credits::domain::task::StepCharge;
+use media_credits::domain::value::{Fields, Value};
+use media_credits::engine::{Outcome, Write};
+
+use super::faults::{
+    At, Fault, always, collision, conflict, ended, lost, once, other_tables, read_only, refused,
+    taken_key, times, unanswered, unreachable,
+};
+use super::world::{IMPATIENT, PATIENT, World, told};
+use crate::common::{close, consume, create_task, fields, grant, new_task, text, update_task};
+
+/// What the user has at first, and a task of 20 credits is charged from it.
+const GRANTED: i64 = 1000;
+const BEFORE: i64 = GRANTED - 20;
+
+fn world(patience: super::server::Patience) -> World {
+    World::new(&["u"], &[grant("u", GRANTED, None), create_task("old", "u", 20)], patience)
+}
+
+fn keyed_grant() -> Write {
+    let row = [
+        ("userId", text("u")),
+        ("credits", Value::Integer(50)),
+        ("transactionNo", text("order-1")),
+    ];
+    let replay = fields(&[("replay", Value::Bool(true))]);
+    Write::Grant(NewGrant::parse(fields(&row), &replay).unwrap())
+}
+
+fn step() -> Write {
+    let charge = fields(&[("credits", Value::Integer(5))]);
+    let patch = fields(&[("status", text("translating"))]);
+    let step = StepCharge::parse((Media, "old".to_owned()), &charge, patch, &Fields::default());
+    Write::StepCharge(step.unwrap())
+}
+
+fn settlement() -> Write {
+    let (task, credits) = ((Media, "old".to_owned()), Value::Integer(12));
+    let policy = RefundPolicy::Source;
+    Write::Settle(Settlement::of_task(task, Some(&credits), &Fields::default(), policy).unwrap())
+}
+
+fn atomic_batch() -> Write {
+    let Write::Charge(charge) = consume("u", 10) else { panic!("no charge") };
+    Write::AtomicBatch(vec![charge, new_task("new", "u", 7, &Fields::default())])
+}
+
+/// A request, how many credits more the user has when it is made, and whether a row that it adds tells that it was.
+fn requests() -> [(&'static str, Write, i64, bool); 7] {
+    [
+        ("a charge", consume("u", 10), -10, true),
+        ("a new task", create_task("new", "u", 10), -10, true),
+        ("an atomic batch", atomic_batch(), -17, true),
+        ("a grant", keyed_grant(), 50, true),
+        ("a step", step(), -5, true),
+        ("a settlement", settlement(), 8, false),
+        ("a failure", update_task("old", &[("status", text("failed"))]), 20, false),
+    ]
+}
+
+/// What goes wrong, and what comes of it.
+struct Row {
+    faults: &'static [Fault],
+    /// What a caller is told, if a row tells whether it was written, and if none does.
+    told: [&'static str; 2],
+    written: bool,
+    /// How often the server was asked to commit.
+    commits: usize,
+    /// How often the engine counts a conflict, and a lost connection.
+    retries: [u64; 2],
+}
+
+const fn row(
+    faults: &'static [Fault],
+    told: [&'static str; 2],
+    written: bool,
+    commits: usize,
+    retries: [u64; 2],
+) -> Row {
+    Row { faults, told, written, commits, retries }
+}
+
+const DONE: [&str; 2] = ["done", "done"];
+const UNAVAILABLE: [&str; 2] = ["DATABASE_UNAVAILABLE", "DATABASE_UNAVAILABLE"];
+const UNKNOWN: [&str; 2] = ["OUTCOME_UNKNOWN", "OUTCOME_UNKNOWN"];
+const ERROR: [&str; 2] = ["DATABASE_ERROR", "DATABASE_ERROR"];
+const NOT_WRITTEN: [&str; 2] = ["DATABASE_UNAVAILABLE", "OUTCOME_UNKNOWN"];
+const WRITTEN: [&str; 2] = ["done", "OUTCOME_UNKNOWN"];
+
+/// What passes, if a caller is patient.
+const PASSES: &[Row] = &[
+    row(&[], DONE, true, 1, [0, 0]),
+    row(&[once(At::Session, lost)], DONE, true, 1, [0, 1]),
+    row(&[once(At::Session, unreachable)], UNAVAILABLE, false, 0, [0, 0]),
+    row(&[times(2, At::Question, conflict)], DONE, true, 1, [2, 0]),
+    row(&[once(At::Question, lost), once(At::Commit, conflict)], DONE, true, 2, [1, 1]),
+    row(&[times(3, At::Commit, conflict)], DONE, true, 4, [3, 0]),
+    row(&[once(At::Commit, collision)], DONE, true, 2, [1, 0]),
+    row(&[once(At::Commit, lost)], DONE, true, 2, [0, 1]),
+    row(&[times(2, At::Commit, lost)], UNAVAILABLE, false, 2, [0, 1]),
+    row(&[once(At::Commit, ended)], DONE, true, 2, [0, 1]),
+    row(&[times(2, At::Commit, ended)], UNAVAILABLE, false, 2, [0, 1]),
+    row(&[times(3, At::Commit, read_only)], DONE, true, 4, [0, 3]),
+    row(&[once(At::Commit, taken_key)], DONE, true, 2, [0, 0]),
+    row(&[times(2, At::Commit, taken_key)], ERROR, false, 2, [0, 0]),
+    row(&[once(At::Commit, refused)], ERROR, false, 1, [0, 0]),
+    row(&[once(At::Commit, unanswered)], NOT_WRITTEN, false, 1, [0, 0]),
+    row(&[once(At::Committed, unanswered)], WRITTEN, true, 1, [0, 0]),
+    row(&[once(At::Committed, unanswered), times(2, At::Look, lost)], WRITTEN, true, 1, [0, 0]),
+    row(
+        &[once(At::Commit, unanswered), once(At::Look, conflict), once(At::Look, unreachable)],
+        NOT_WRITTEN,
+        false,
+        1,
+        [0, 0],
+    ),
+    row(&[once(At::Committed, unanswered), once(At::Look, refused)], UNKNOWN, true, 1, [0, 0]),
+];
+
+/// What does not pass, for callers who do not wait.
+const STAYS: &[Row] = &[
+    row(&[always(At::Commit, read_only)], ERROR, false, 2, [0, 1]),
+    row(&[once(At::Commit, unanswered), always(At::Look, lost)], UNKNOWN, false, 1, [0, 0]),
+    row(&[once(At::Committed, unanswered), always(At::Look, lost)], UNKNOWN, true, 1, [0, 0]),
+    // The longest that a request of a patient caller is tried again.
+    row(&[always(At::Commit, conflict)], ["DATABASE_BUSY", "DATABASE_BUSY"], false, 10, [9, 0]),
+];
+
+#[test]
+fn a_request_is_made_once_or_not_at_all_and_its_caller_is_told_which() {
+    for (rows, patience) in [(PASSES, PATIENT), (STAYS, IMPATIENT)] {
+        for row in rows {
+            for (name, write, credits, has_witness) in requests() {
+                let world = world(patience);
+                world.arm(row.faults);
+                let outcome = world.write(&write);
+                let commits = world.reached(At::Commit);
+                let retries = ["conflicts", "lostConnections"].map(|it| world.retries(it));
+                let told = told(&outcome);
+                let met = (told, commits, retries, world.balance("u"));
+
+                let expected = row.told[usize::from(!has_witness)];
+                let balance = if row.written { BEFORE + credits } else { BEFORE };
+                let expected = (expected, row.commits, row.retries, balance);
+                assert_eq!(met, expected, "{name}, {:?}", row.faults);
+                close(world.connection);
+            }
+        }
+    }
+}
+
+#[test]
+fn a_step_that_was_written_is_answered_with_its_task_or_not_known() {
+    let rows: [(&[Fault], _, _); 4] = [
+        // what goes wrong when the task is read after its charge was found; what the caller is told
+        (&[], PATIENT, "done"),
+        (&[times(2, At::Find, lost)], PATIENT, "done"),
+        (&[always(At::Find, lost)], IMPATIENT, "OUTCOME_UNKNOWN"),
+        (&[always(At::Find, refused)], IMPATIENT, "OUTCOME_UNKNOWN"),
+    ];
+    for (faults, patience, expected) in rows {
+        let world = world(patience);
+        world.arm(&[&[once(At::Committed, unanswered)], faults].concat());
+        let outcome = world.write(&step());
+        assert_eq!(told(&outcome), expected, "{faults:?}");
+        if let Ok(outcome) = outcome {
+            let Outcome::Row(Some(task)) = outcome else { panic!("{outcome:?} is no task") };
+            assert_eq!(task.text("status"), Some("translating"));
+        }
+        assert_eq!(world.balance("u"), BEFORE - 5);
+        close(world.connection);
+    }
+}
+
+#[test]
+fn who_was_told_that_nothing_is_known_calls_again_with_the_same_key_and_gets_what_was_written() {
+    let world = world(IMPATIENT);
+    world.arm(&[once(At::Committed, unanswered), always(At::Look, lost)]);
+    assert_eq!(told(&world.write(&keyed_grant())), "OUTCOME_UNKNOWN");
+    world.arm(&[]);
+    let again = world.write(&keyed_grant()).unwrap();
+    assert!(matches!(again, Outcome::Replayed(_)), "{again:?}");
+    assert_eq!(world.balance("u"), BEFORE + 50);
+    close(world.connection);
+}
+
+#[test]
+fn tables_that_changed_are_looked_at_again_once() {
+    for (faults, expected, changes) in [
+        ([once(At::Commit, other_tables)], "done", 1),
+        ([times(2, At::Commit, other_tables)], "DATABASE_ERROR", 1),
+    ] {
+        let world = world(PATIENT);
+        // The engine has looked at the tables.
+        assert_eq!(world.balance("u"), BEFORE);
+        world.arm(&faults);
+        assert_eq!(told(&world.write(&consume("u", 10))), expected);
+        assert_eq!(world.reached(At::Commit), 2);
+        assert_eq!(world.retries("schemaChanges"), changes);
+        close(world.connection);
+    }
+}

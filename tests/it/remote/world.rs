@@ -1,0 +1,122 @@
+//! A server with a ledger, and an engine over it.
+
+use std::sync::Arc;
+use std::sync::mpsc::Receiver;
+use std::time::Duration;
+
+use media_credits::engine::remote::{Connection, Engines, Settings};
+use media_credits::engine::{Operation, Outcome, Read, UserRead, Write};
+use media_credits::error::Result;
+use media_credits::storage::books::UserRange;
+use serde_json::Value as Json;
+use tokio::sync::Mutex;
+
+use super::declared;
+use super::faults::{At, Fault};
+use super::server::{Address, Database, Patience, Server};
+use crate::common::{add_user, apply, consume, run, send};
+use crate::memory::Memory;
+
+static ENGINES: Engines<Server> = Engines::new();
+
+/// Long enough for whatever passes.
+pub(super) const PATIENT: Patience = Patience(Duration::from_secs(30));
+/// What does not pass is looked at once.
+pub(super) const IMPATIENT: Patience = Patience(Duration::ZERO);
+
+/// When the ledger began. All that the engine writes is later.
+const START_MS: i64 = 1_700_000_000_000;
+/// As many as the workers of an engine.
+const WORKERS: usize = 4;
+
+pub(super) struct World {
+    database: Arc<Database>,
+    pub(super) connection: Connection<Server>,
+}
+
+impl World {
+    /// A ledger of these users, in which this was written before.
+    pub(super) fn new(users: &[&str], before: &[Write], patience: Patience) -> Self {
+        let schema = declared::schema();
+        let mut ledger = Memory::new(&schema);
+        users.iter().for_each(|user| add_user(&mut ledger, user).unwrap());
+        for write in before {
+            apply(&mut ledger, write, START_MS).unwrap();
+        }
+        let ledger = Arc::new(Mutex::new(ledger));
+        let database = Arc::new(Database { ledger, schema, faults: Default::default() });
+        let settings = Settings { database: patience, max_queue: 1000 };
+        let connection = ENGINES.open(&Address(Arc::clone(&database)), settings).unwrap();
+        Self { database, connection }
+    }
+
+    /// From now on the server fails so.
+    pub(super) fn arm(&self, faults: &[Fault]) {
+        self.database.faults.arm(faults);
+    }
+
+    pub(super) fn reached(&self, at: At) -> usize {
+        self.database.faults.reached(at)
+    }
+
+    pub(super) fn write(&self, write: &Write) -> Result<Outcome> {
+        run(&self.connection, Operation::Write(write.clone()))
+    }
+
+    /// Sends requests that charge while all workers wait, so that one takes them all, and the server fails then.
+    pub(super) fn pile_up(&self, writes: Vec<Write>, faults: &[Fault]) -> Vec<Result<Outcome>> {
+        self.arm(&[]);
+        let busy = self.database.ledger.blocking_lock();
+        // They are refused, so they write nothing.
+        let strangers: Vec<_> = (1..=WORKERS)
+            .map(|at| {
+                let refused = self.send(consume(&format!("stranger {at}"), 1));
+                self.database.faults.wait_until_reached(At::Question, at);
+                refused
+            })
+            .collect();
+        self.arm(faults);
+        let replies: Vec<_> = writes.into_iter().map(|write| self.send(write)).collect();
+        drop(busy);
+        for stranger in strangers {
+            assert_eq!(stranger.recv().unwrap().unwrap_err().code(), "USER_NOT_FOUND");
+        }
+        replies.into_iter().map(|reply| reply.recv().unwrap()).collect()
+    }
+
+    fn send(&self, write: Write) -> Receiver<Result<Outcome>> {
+        send(&self.connection, Operation::Write(write))
+    }
+
+    /// How many credits a user can spend. The books are sound.
+    pub(super) fn balance(&self, user: &str) -> i64 {
+        self.arm(&[]);
+        let audit = Read::Audit(UserRange::User(user.to_owned()));
+        match run(&self.connection, Operation::Read(audit)).unwrap() {
+            Outcome::Audited(audited) => assert_eq!(audited.findings, [], "{user}"),
+            other => panic!("{other:?} is no audit"),
+        }
+        let balance = Read::OfUser(user.to_owned(), UserRead::BalanceTotal);
+        match run(&self.connection, Operation::Read(balance)).unwrap() {
+            Outcome::Number(balance) => balance,
+            other => panic!("{other:?} is no balance"),
+        }
+    }
+
+    pub(super) fn stats(&self) -> Json {
+        match run(&self.connection, Operation::Stats).unwrap() {
+            Outcome::Stats(stats) => stats,
+            other => panic!("{other:?} is no report"),
+        }
+    }
+
+    /// How often the engine has done something again, for this reason.
+    pub(super) fn retries(&self, reason: &str) -> u64 {
+        self.stats()["retries"][reason].as_u64().unwrap()
+    }
+}
+
+/// What a caller is told: `done`, or an error's code.
+pub(super) fn told(outcome: &Result<Outcome>) -> &'static str {
+    outcome.as_ref().map_or_else(|error| error.code(), |_| "done")
+}
