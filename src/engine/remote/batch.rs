@@ -57,7 +57,7 @@ impl Batches {
     }
 
     /// Takes the requests whose users are free, in their order. `None`: the worker ends.
-    fn take(&self) -> Option<Batch<'_>> {
+    pub(super) fn take(&self) -> Option<Batch<'_>> {
         let mut state = self.lock();
         let (mut jobs, mut users) = (Vec::new(), HashSet::new());
         let mut passed_over = VecDeque::new();
@@ -87,34 +87,6 @@ impl Batches {
     /// A panic elsewhere can't leave it half changed.
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// A worker, until it is dropped. It ends when it finds nothing that it can do.
-pub(super) struct Worker<'b> {
-    batches: &'b Batches,
-    ended: bool,
-}
-
-impl<'b> Worker<'b> {
-    /// The worker that [`Batches::push`] asked for.
-    pub(super) fn new(batches: &'b Batches) -> Self {
-        Self { batches, ended: false }
-    }
-
-    /// The next batch.
-    pub(super) fn next(&mut self) -> Option<Batch<'b>> {
-        let batch = self.batches.take();
-        self.ended = batch.is_none();
-        batch
-    }
-}
-
-impl Drop for Worker<'_> {
-    fn drop(&mut self) {
-        if !self.ended {
-            self.batches.lock().workers -= 1;
-        }
     }
 }
 

@@ -1,8 +1,11 @@
 //! Requests that charge share a transaction. If it fails, each gets its own.
 
+use std::panic::AssertUnwindSafe;
+
+use futures_util::FutureExt;
 use tracing::warn;
 
-use super::batch::Worker;
+use super::batch::Batch;
 use super::engine::Engine;
 use super::retry::is_about_schema;
 use crate::engine::charges::charge_each;
@@ -17,17 +20,23 @@ use crate::storage::server::Server;
 impl<S: Server> Engine<S> {
     /// Runs batches until there is none.
     pub(super) async fn work(&self) {
-        let mut worker = Worker::new(&self.batches);
-        while let Some(mut batch) = worker.next() {
-            batch.jobs.iter_mut().for_each(|job| job.slot.start());
-            self.stats.batches.count(batch.jobs.len() as u64);
-            let requests: Vec<&Charging> = batch.jobs.iter().map(|job| &job.request).collect();
-            let outcomes = self.run_each(&requests).await;
-            for (job, outcome) in batch.jobs.drain(..).zip(outcomes) {
-                drop(job.slot);
-                job.reply.send(outcome);
-                drop(job.token);
-            }
+        while let Some(batch) = self.batches.take() {
+            // A panic has dropped the batch's requests, which answers them. Those that wait for the same users
+            // have no other worker.
+            let run = AssertUnwindSafe(self.run_batch(batch));
+            drop(run.catch_unwind().await);
+        }
+    }
+
+    async fn run_batch(&self, mut batch: Batch<'_>) {
+        batch.jobs.iter_mut().for_each(|job| job.slot.start());
+        self.stats.batches.count(batch.jobs.len() as u64);
+        let requests: Vec<&Charging> = batch.jobs.iter().map(|job| &job.request).collect();
+        let outcomes = self.run_each(&requests).await;
+        for (job, outcome) in batch.jobs.drain(..).zip(outcomes) {
+            drop(job.slot);
+            job.reply.send(outcome);
+            drop(job.token);
         }
     }
 

@@ -1,13 +1,16 @@
 //! Many callers at once, whatever goes wrong.
 
-use media_credits::engine::Write;
+use std::sync::mpsc::{TryRecvError, channel};
+use std::time::Duration;
+
+use media_credits::engine::{Share, Write};
 
 use super::faults::{
-    At, Fault, always, collision, conflict, ended, lost, once, other_tables, read_only, taken_key,
-    times, unanswered, unreachable,
+    At, Fault, always, bug, collision, conflict, ended, lost, once, other_tables, read_only,
+    taken_key, times, unanswered, unreachable,
 };
 use super::server::Patience;
-use super::world::{IMPATIENT, PATIENT, World, told};
+use super::world::{IMPATIENT, MAX_QUEUE, PATIENT, World, told};
 use crate::common::{close, consume, create_task, grant};
 
 const USERS: [&str; 8] = ["u0", "u1", "u2", "u3", "u4", "u5", "u6", "poor"];
@@ -118,4 +121,44 @@ fn each_of_many_requests_is_made_once_or_not_at_all_and_its_caller_is_told_which
             close(world.connection);
         }
     }
+}
+
+#[test]
+fn a_bug_that_meets_one_request_lets_those_behind_it_go_on() {
+    let world = world(PATIENT);
+    let busy = world.block();
+    let first = world.send_and_wait(consume("u0", COST), 1);
+    // They wait for their user, whom a batch has.
+    let others: Vec<_> = (0..3).map(|_| world.send(consume("u0", COST))).collect();
+    world.arm(&[once(At::Commit, bug)]);
+    drop(busy);
+    assert_eq!(told(&first.recv().unwrap()), "INTERNAL");
+    for other in others {
+        let outcome = other.recv_timeout(Duration::from_secs(30)).expect("an answer");
+        assert_eq!(told(&outcome), "done");
+    }
+    assert_eq!(world.balance("u0"), GRANTED - 3 * COST);
+    close(world.connection);
+}
+
+#[test]
+fn closing_finishes_what_was_accepted_and_a_full_queue_takes_no_more() {
+    let world = world(PATIENT);
+    let busy = world.block();
+    let replies: Vec<_> = (0..MAX_QUEUE).map(|_| world.send(consume("u0", 1))).collect();
+    let refused = world.send(consume("u0", 1)).recv().unwrap();
+    assert_eq!(told(&refused), "OVERLOADED");
+    let queue = &world.stats()["queue"];
+    assert_eq!(queue["overloaded"], 1);
+    assert_eq!(queue["capacity"], MAX_QUEUE);
+
+    let (sender, closed) = channel::<()>();
+    let World { connection, .. } = world;
+    Box::new(connection).close(Box::new(move || drop(sender)));
+    assert_eq!(closed.try_recv(), Err(TryRecvError::Empty));
+    drop(busy);
+    for reply in replies {
+        assert_eq!(told(&reply.recv().unwrap()), "done");
+    }
+    closed.recv().unwrap_err();
 }

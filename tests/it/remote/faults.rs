@@ -90,6 +90,11 @@ pub(super) fn refused() -> Failure {
 pub(super) const TAKEN_KEY: &str = "taken-key";
 pub(super) const OTHER_TABLES: &str = "other-tables";
 
+/// A mistake of the store's own.
+pub(super) fn bug() -> Failure {
+    panic!("a test's own bug")
+}
+
 fn database_error(code: &str) -> Error {
     Error::Database {
         doing: "writing",
@@ -123,13 +128,12 @@ impl Faults {
         let mut state = self.state.lock().unwrap();
         *state.reached.entry(at).or_default() += 1;
         self.changed.notify_all();
-        match state.left.iter_mut().find(|fault| fault.at == at && fault.times > 0) {
-            Some(fault) => {
-                fault.times -= 1;
-                Err((fault.failure)())
-            }
-            None => Ok(()),
-        }
+        let fault = state.left.iter_mut().find(|fault| fault.at == at && fault.times > 0);
+        let Some(Fault { failure, times, .. }) = fault else { return Ok(()) };
+        let failure = *failure;
+        *times -= 1;
+        drop(state);
+        Err(failure())
     }
 
     /// How many requests have come to this place.

@@ -9,7 +9,7 @@ use media_credits::engine::{Operation, Outcome, Read, UserRead, Write};
 use media_credits::error::Result;
 use media_credits::storage::books::UserRange;
 use serde_json::Value as Json;
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, OwnedMutexGuard};
 
 use super::declared;
 use super::faults::{At, Fault};
@@ -23,6 +23,9 @@ static ENGINES: Engines<Server> = Engines::new();
 pub(super) const PATIENT: Patience = Patience(Duration::from_secs(30));
 /// What does not pass is looked at once.
 pub(super) const IMPATIENT: Patience = Patience(Duration::ZERO);
+
+/// How many requests may wait.
+pub(super) const MAX_QUEUE: usize = 100;
 
 /// When the ledger began. All that the engine writes is later.
 const START_MS: i64 = 1_700_000_000_000;
@@ -45,7 +48,7 @@ impl World {
         }
         let ledger = Arc::new(Mutex::new(ledger));
         let database = Arc::new(Database { ledger, schema, faults: Default::default() });
-        let settings = Settings { database: patience, max_queue: 1000 };
+        let settings = Settings { database: patience, max_queue: MAX_QUEUE };
         let connection = ENGINES.open(&Address(Arc::clone(&database)), settings).unwrap();
         Self { database, connection }
     }
@@ -65,15 +68,10 @@ impl World {
 
     /// Sends requests that charge while all workers wait, so that one takes them all, and the server fails then.
     pub(super) fn pile_up(&self, writes: Vec<Write>, faults: &[Fault]) -> Vec<Result<Outcome>> {
-        self.arm(&[]);
-        let busy = self.database.ledger.blocking_lock();
+        let busy = self.block();
         // They are refused, so they write nothing.
         let strangers: Vec<_> = (1..=WORKERS)
-            .map(|at| {
-                let refused = self.send(consume(&format!("stranger {at}"), 1));
-                self.database.faults.wait_until_reached(At::Question, at);
-                refused
-            })
+            .map(|at| self.send_and_wait(consume(&format!("stranger {at}"), 1), at))
             .collect();
         self.arm(faults);
         let replies: Vec<_> = writes.into_iter().map(|write| self.send(write)).collect();
@@ -84,7 +82,20 @@ impl World {
         replies.into_iter().map(|reply| reply.recv().unwrap()).collect()
     }
 
-    fn send(&self, write: Write) -> Receiver<Result<Outcome>> {
+    /// Lets all transactions wait.
+    pub(super) fn block(&self) -> OwnedMutexGuard<Memory> {
+        self.arm(&[]);
+        Arc::clone(&self.database.ledger).blocking_lock_owned()
+    }
+
+    /// Sends a request, and waits until so many transactions have begun.
+    pub(super) fn send_and_wait(&self, write: Write, begun: usize) -> Receiver<Result<Outcome>> {
+        let reply = self.send(write);
+        self.database.faults.wait_until_reached(At::Question, begun);
+        reply
+    }
+
+    pub(super) fn send(&self, write: Write) -> Receiver<Result<Outcome>> {
         send(&self.connection, Operation::Write(write))
     }
 
