@@ -106,13 +106,13 @@ function settlePromise({ resolve, reject, result, caller, observer, parts, broke
 
 // ---- Connections ----
 
-/** Gives `target` all functions of a connection to `url`; `connection()` is asked for it at each call. */
-function publish(target, connection, url) {
+/** Gives `target` all functions of a connection; `connection()` is asked for it at each call. */
+function publish(target, connection) {
   const submit = (method, number, name, passed) =>
     connection().submit(mailbox, number, name, callText(method, name, passed))
   // An internal read, which is not observed.
   const ask = (name, passed) => request(ask, value, (number) => submit(ask, number, name, passed))
-  const events = makeEvents({ connection: target, url, ask })
+  const events = makeEvents({ connection: target, system: () => connection().system, ask })
   const named = (name, method) => Object.defineProperty(method, 'name', constant(name))
   const calls = {}
   for (const [name, { pass, result, whole }] of Object.entries(operations)) {

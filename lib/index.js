@@ -5,19 +5,18 @@
 const { grantsFor, ...models } = require('./app-models.js')
 const { newConnection, publish } = require('./connection.js')
 const { MediaCreditsError } = require('./errors.js')
-const { fieldsOf, snapshot } = require('./fields.js')
+const { snapshot } = require('./fields.js')
 
 /** A connection. Its functions may be taken off it: `const { createMediaTask } = connect()`. */
 class MediaCredits {
   /** Use `connect()`. */
-  constructor(connection, url) {
-    publish(this, () => connection, url)
+  constructor(connection) {
+    publish(this, () => connection)
   }
 }
 
 function connect(options = {}) {
-  const given = snapshot(options)
-  return new MediaCredits(newConnection(connect, given), fieldsOf(given).url)
+  return new MediaCredits(newConnection(connect, snapshot(options)))
 }
 
 let defaultConnection

@@ -15,11 +15,13 @@ const {
   InMemorySpanExporter,
   SimpleSpanProcessor,
 } = require('@opentelemetry/sdk-trace-base')
-const { connect } = require('../..')
+const appCredits = require('../..')
 const { instrument } = require('../../lib/opentelemetry')
 const { TestDatabase, aiTask, task } = require('../helpers/database')
 const { evaluate } = require('../helpers/processes')
 const { byStorage } = require('../helpers/storage')
+
+const { connect } = appCredits
 
 const ROOT = path.join(__dirname, '../..')
 const SYSTEM = byStorage({ sqlite: 'sqlite', postgres: 'postgresql' })
@@ -138,6 +140,23 @@ describe('a span', () => {
       of('createMediaTask', { 'error.type': error.code, 'db.response.status_code': error.databaseCode }),
     )
     expect(closed.attributes).toEqual(of('getRemainingCredits', { 'error.type': 'CLOSED' }))
+  })
+
+  test('names the kind of the database that was opened, whatever DATABASE_URL says by then', async () => {
+    const { database } = await withUser()
+    const before = process.env.DATABASE_URL
+    try {
+      process.env.DATABASE_URL = database.url
+      await appCredits.getRemainingCredits('u')
+      process.env.DATABASE_URL = byStorage({ sqlite: 'postgres://db/app', postgres: 'file:local.db' })
+      await appCredits.getRemainingCredits('u')
+    } finally {
+      if (before === undefined) delete process.env.DATABASE_URL
+      else process.env.DATABASE_URL = before
+      await appCredits.close()
+    }
+    const both = Array(2).fill(of('getRemainingCredits'))
+    expect(spans.getFinishedSpans().map(({ attributes }) => attributes)).toEqual(both)
   })
 
   test('stands for a whole batch that is atomic, else for each of its items', async () => {

@@ -4,7 +4,7 @@
 
 const { EventEmitter } = require('node:events')
 const { invalidArgument } = require('../errors.js')
-const { fieldsOf, own, snapshot } = require('../fields.js')
+const { fieldsOf, snapshot } = require('../fields.js')
 const { LowBalances } = require('./low-balances.js')
 const { effects, moves, observe, observers, refusal, safely } = require('./observe.js')
 
@@ -14,15 +14,12 @@ const MOST_CREDITS = 2_147_483_647
 /** A threshold's listeners are those of an event of its own. */
 const LOW = 'balance-low:'
 
-/** The kind of a database, as OpenTelemetry names it. */
-const systemOf = (url) => (/^postgres(ql)?:/i.test(url) ? 'postgresql' : 'sqlite')
-
 /**
  * The functions `on`, `once` and `off` of a connection, and `observed`, which says of each call what is to be told of
- * its end. `connection` is what the app holds, `url` what it was given, and `ask` asks it something
- * unobserved.
+ * its end. `connection` is what the app holds, `system` tells the kind of its database, as OpenTelemetry names it, and
+ * `ask` asks it something unobserved.
  */
-function makeEvents({ connection, url, ask }) {
+function makeEvents({ connection, system, ask }) {
   const emitter = new EventEmitter()
   let listeners = 0
   emitter.on('removeListener', () => listeners--)
@@ -54,7 +51,7 @@ function makeEvents({ connection, url, ask }) {
   /** What is to be told of the end of a call; nothing, and at no cost, without observers. */
   function observed(operation, passed) {
     if (listeners === 0 && observers.size === 0) return undefined
-    const call = { connection, system: systemOf(url ?? own(process.env, 'DATABASE_URL')), operation, passed }
+    const call = { connection, system: system(), operation, passed }
     return observe(listeners > 0 ? begin : undefined, call)
   }
 

@@ -35,6 +35,12 @@ impl Connection {
         self.handle.as_ref().err().map(|error| encode::reply(&Err(error.clone())))
     }
 
+    /// The kind of its database, as OpenTelemetry names it; none, if the options are wrong.
+    #[napi(getter)]
+    pub fn system(&self) -> Option<&'static str> {
+        self.handle.as_ref().ok().map(|handle| handle.options.system)
+    }
+
     /// Sends a call; the reply comes into the mailbox. It never blocks and never fails: whatever is
     /// wrong is the reply.
     #[napi]

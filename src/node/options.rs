@@ -13,7 +13,7 @@ use crate::domain::table::ACTIVE_STATUSES;
 use crate::domain::value::{Fields, Value, describe};
 use crate::engine::Settings;
 use crate::error::{Error, Result};
-use crate::storage::location::{Location, Variables};
+use crate::storage::location::{Location, Variables, system};
 use crate::storage::search_path::SearchPath;
 use crate::storage::sqlite::{Durability, JournalMode};
 use crate::storage::times::TimestampUnit;
@@ -54,6 +54,8 @@ pub struct Environment {
 /// app's build imports its routes where there is no database.
 pub(super) struct ConnectOptions {
     pub(super) location: Result<Location>,
+    /// The kind of the database, as OpenTelemetry names it.
+    pub(super) system: &'static str,
     pub(super) settings: Settings,
     /// Of calls that say nothing else.
     pub(super) defaults: Defaults,
@@ -63,14 +65,15 @@ pub(super) struct ConnectOptions {
 pub(super) fn read(arguments: &str, environment: &Environment) -> Result<ConnectOptions> {
     let options = Arguments::read("connect", arguments)?.fields("connect(options)")?;
     options.only("connect", &OPTIONS)?;
-    let location = match options.get("url") {
-        None => Location::parse_in(&environment.url, &environment.postgres).and_then(|location| {
-            location.check_provider(&environment.provider)?;
-            Ok(location)
-        }),
-        Some(Value::Text(url)) => Location::parse_in(url, &environment.postgres),
+    let (url, provider) = match options.get("url") {
+        None => (&environment.url, environment.provider.as_str()),
+        Some(Value::Text(url)) => (url, ""),
         given => return Err(invalid("url", "text", given)),
     };
+    let location = Location::parse_in(url, &environment.postgres).and_then(|location| {
+        location.check_provider(provider)?;
+        Ok(location)
+    });
     let mut settings = settings(&options)?;
     // Nothing that the environment says is an error of `connect`.
     let location = location.and_then(|location| {
@@ -100,7 +103,8 @@ pub(super) fn read(arguments: &str, environment: &Environment) -> Result<Connect
         Some(value) => statuses("activeStatuses", value)?,
     };
     let refund_policy = RefundPolicy::parse(options.get("refundPolicy"))?.unwrap_or_default();
-    Ok(ConnectOptions { location, settings, defaults: Defaults { refund_policy, active_statuses } })
+    let defaults = Defaults { refund_policy, active_statuses };
+    Ok(ConnectOptions { location, system: system(url), settings, defaults })
 }
 
 fn settings(options: &Fields) -> Result<Settings> {

@@ -124,6 +124,12 @@ impl Location {
     }
 }
 
+/// The kind of database that a URL names, as OpenTelemetry calls it, even if the URL is no good otherwise.
+pub fn system(url: &str) -> &'static str {
+    let of_postgres = |(scheme, _): (String, &str)| POSTGRES.contains(&scheme.as_str());
+    if split_scheme(url).is_some_and(of_postgres) { "postgresql" } else { "sqlite" }
+}
+
 /// The schemes of PostgreSQL's URLs, and the names of its provider: the app's own first.
 const POSTGRES: [&str; 2] = ["postgresql", "postgres"];
 

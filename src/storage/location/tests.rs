@@ -75,3 +75,17 @@ fn a_url_in_place_of_a_provider_is_not_shown() {
         assert_eq!(error.to_string().contains(provider), is_shown, "{error}");
     }
 }
+
+#[test]
+fn systems() {
+    let rows = [
+        ("postgres://db/app", "postgresql"),
+        ("PostgreSQL://db/app?no=such", "postgresql"),
+        ("file:postgres.db", "sqlite"),
+        (":memory:", "sqlite"),
+        ("", "sqlite"),
+    ];
+    for (url, expected) in rows {
+        assert_eq!(system(url), expected, "{url}");
+    }
+}
