@@ -2,7 +2,7 @@
 
 /** What tests of many calls ask: what came of each, whether something was written, whether the ledger is sound. */
 
-const { TestDatabase } = require('./database')
+const { LEDGER, TestDatabase } = require('./database')
 const { violations } = require('./invariants')
 const { start } = require('./processes')
 
@@ -32,10 +32,7 @@ function together(prepare) {
 function unchanging(prepare) {
   let rows
   const prepared = together(prepare)
-  const all = async () => {
-    const database = databaseOf(prepared())
-    return [await database.everything(), await database.sql('SELECT * FROM "user" ORDER BY id')]
-  }
+  const all = () => databaseOf(prepared()).everything({ ...LEDGER, user: '*' })
   beforeAll(async () => {
     rows = await all()
   })

@@ -9,11 +9,8 @@ const DAY_MS = 86_400_000
 
 const ABOUT_ROWS = /^\s*(SELECT|INSERT|UPDATE|DELETE|WITH|BEGIN|COMMIT)\b/i
 
-const LEDGER = byStorage({
-  sqlite: "SELECT name FROM sqlite_master WHERE name IN ('credit', 'media_tasks', 'ai_task')",
-  postgres: `SELECT name FROM unnest(ARRAY['credit', 'media_tasks', 'ai_task']) AS name
-    WHERE to_regclass(name) IS NOT NULL`,
-})
+/** The columns of each table that make up the ledger. */
+const LEDGER = { credit: '*', media_tasks: '*', ai_task: '*' }
 
 /**
  * A database of its own, with a connection of this package, and a way to read and write it behind our back.
@@ -120,11 +117,9 @@ class TestDatabase {
     return this.store.query(all.map(([sql, ...args]) => [sql, args]))
   }
 
-  /** Every row of the ledger, for "nothing was written", by the tables that are there. */
-  async everything() {
-    const tables = (await this.sql(LEDGER)).map(({ name }) => name)
-    const all = await this.store.snapshot(tables.map((table) => `SELECT * FROM ${table} ORDER BY id`))
-    return Object.fromEntries(tables.map((table, at) => [table, all[at]]))
+  /** Every row of the ledger, for "nothing was written", or of other `columns`, by the tables that are there. */
+  everything(columns = LEDGER) {
+    return this.store.snapshot(columns)
   }
 
   /** Adds a user with grants: numbers of credits, or `{ credits, expiresAt }`. */
@@ -195,6 +190,7 @@ afterAll(async () => {
 })
 
 module.exports = {
+  LEDGER,
   TestDatabase,
   aiTask,
   refusal,

@@ -1,5 +1,12 @@
 'use strict'
 
+/** What they are about: tasks have long texts besides. An `ai_task` may be without `credit_id`. */
+const COLUMNS = {
+  credit: 'id, transaction_type, status, credits, remaining_credits, consumed_detail, metadata',
+  media_tasks: 'id, status, credit_id',
+  ai_task: '*',
+}
+
 /**
  * The ledger's invariants, computed from the rows alone. Returns a sentence for each violation.
  *
@@ -8,7 +15,7 @@
  * No charge for a task is without its task. A database may be without either kind of task.
  */
 async function violations(database) {
-  const { credit, media_tasks: mediaTasks, ai_task: aiTasks } = await database.everything()
+  const { credit, media_tasks: mediaTasks, ai_task: aiTasks } = await database.everything(COLUMNS)
   const found = []
   const drawn = new Map()
   const idsOf = (tasks) => tasks && new Set(tasks.map(({ id }) => id))

@@ -50,19 +50,15 @@ class SqliteStore {
   /** Runs statements `[sql, args]` in the other process, and gives the rows of the last one. */
   async query(statements) {
     const stored = (value) => (value instanceof Date ? value.getTime() : value)
-    const all = await inspect(
-      this.file,
-      statements.map(([sql, args]) => [sql, args.map(stored)]),
-    )
+    const all = await inspect(this.file, {
+      statements: statements.map(([sql, args]) => [sql, args.map(stored)]),
+    })
     return all.at(-1)
   }
 
-  /** The rows of several statements, one after the other: nobody writes to a file that a test looks at. */
-  snapshot(statements) {
-    return inspect(
-      this.file,
-      statements.map((sql) => [sql, []]),
-    )
+  /** The rows of those of the tables that are there, by their `{ table: columns }`: nobody writes meanwhile. */
+  snapshot(columns) {
+    return inspect(this.file, { columns })
   }
 
   /** Leaves its tables without rows. */
@@ -91,10 +87,11 @@ let inspector
 let lastQuestion = 0
 const questions = new Map()
 
-function inspect(file, statements) {
+/** Asks for `statements`, or for the rows of tables by their `columns`. */
+function inspect(file, question) {
   inspector ??= startInspector()
   const id = ++lastQuestion
-  inspector.send({ id, file, statements })
+  inspector.send({ id, file, ...question })
   return new Promise((resolve, reject) => questions.set(id, { resolve, reject }))
 }
 

@@ -9,8 +9,7 @@ const { Store } = require('../../helpers/postgres')
 async function read(url) {
   const store = new Store('', url)
   try {
-    const [credit, tasks] = await store.snapshot(['SELECT * FROM credit', 'SELECT * FROM media_tasks'])
-    return { credit, media_tasks: tasks }
+    return await store.snapshot({ credit: '*', media_tasks: '*' })
   } finally {
     await store.client.end({ timeout: 1 })
   }
