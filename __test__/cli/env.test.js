@@ -206,7 +206,8 @@ postgres.test('the env files may name the schema, and how many connections there
   expect(JSON.parse(out).connections).toEqual({ most: 3, source: 'DB_MAX_CONNECTIONS in .env.local' })
 })
 
-describe('the name of the env file', () => {
+// So is what is said of it.
+sqlite.describe('the name of the env file', () => {
   /** Makes stderr look like a terminal to a command. */
   function onTerminal(cwd) {
     const preload = path.join(cwd, 'terminal.js')
