@@ -4,6 +4,8 @@ const { connect } = require('../..')
 const { TestDatabase, refusal, task } = require('../helpers/database')
 const { staysSound } = require('../helpers/calls')
 
+TestDatabase.reuse()
+
 const STATUSES = [
   'pending',
   'downloading',

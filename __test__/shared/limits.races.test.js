@@ -7,6 +7,8 @@ const { CREATES, MEDIA_CREATES, ai, media, trial, trialsStayCounted, used } = re
 const { evaluate } = require('../helpers/processes')
 const { byStorage } = require('../helpers/storage')
 
+TestDatabase.reuse()
+
 const [TOO_MANY, USED_UP, POOR] = ['TOO_MANY_ACTIVE_TASKS', 'FREE_TRIAL_USED_UP', 'INSUFFICIENT_CREDITS']
 const asTrial = { isFreeTrial: true }
 
