@@ -8,13 +8,14 @@
 
 // Not the global one, which fake timers replace.
 const { setImmediate } = require('node:timers')
-const { constant, errorAt, errorOf, invalidArgument } = require('./errors.js')
+const { errorOf } = require('./errors.js')
 const { makeEvents } = require('./events/index.js')
 const { own } = require('./fields.js')
+const { callText, makeFunctions, named, readReply } = require('./functions.js')
 const native = require('./native/binding.js')
-const { operations } = require('./operations.js')
 const { nothing, value } = require('./replies.js')
-const { encodeFields, textOf } = require('./wire.js')
+const { within } = require('./within/index.js')
+const { encodeFields } = require('./wire.js')
 
 // ---- Requests and their replies ----
 
@@ -93,8 +94,7 @@ function settlePromise({ resolve, reject, result, caller, observer, parts, broke
     if (broken) throw broken
     reply = JSON.parse(text)
     if (parts) reply.rows = [...parts, reply.rows].flat()
-    if (own(reply, 'error')) error = errorAt(caller, reply.error)
-    else value = result(reply)
+    ;({ error, value } = readReply(caller, result, reply))
   } catch (unreadable) {
     // Whatever is wrong with this reply, the others must be settled.
     error = unreadable
@@ -113,23 +113,19 @@ function publish(target, connection) {
   // An internal read, which is not observed.
   const ask = (name, passed) => request(ask, value, (number) => submit(ask, number, name, passed))
   const events = makeEvents({ connection: target, system: () => connection().system, ask })
-  const named = (name, method) => Object.defineProperty(method, 'name', constant(name))
-  const calls = {}
-  for (const [name, { pass, result, whole }] of Object.entries(operations)) {
-    if (!pass) continue
-    const call = (...args) =>
-      request(method, result, (number) => {
-        const passed = pass.map((encode, at) => encode(args[at]))
-        submit(method, number, name, passed)
-        return events.observed(name, passed)
-      })
-    const method = named(name, whole ? whole(call) : call)
-    calls[name] = method
-  }
-  for (const [name, { made }] of Object.entries(operations)) {
-    target[name] = made ? named(name, made(calls)) : calls[name]
-  }
+  makeFunctions(
+    target,
+    (name, { pass, result }) =>
+      (method, args) =>
+        request(method, result, (number) => {
+          const passed = pass.map((encode, at) => encode(args[at]))
+          submit(method, number, name, passed)
+          return events.observed(name, passed)
+        }),
+  )
   Object.assign(target, events.functions)
+  const inside = named('within', (tx) => within(inside, connection, tx))
+  target.within = inside
   const close = () => request(close, nothing, (number) => connection().close(mailbox, number))
   target.close = close
   return target
@@ -140,16 +136,6 @@ function variables(is) {
   const found = Object.create(null)
   for (const name of Object.keys(process.env)) if (is(name)) found[name] = process.env[name]
   return found
-}
-
-/** The arguments of a call as text. */
-function callText(method, name, passed) {
-  try {
-    return textOf(passed)
-  } catch {
-    // The text would be longer than any string can be.
-    throw invalidArgument(method, name, 'called with less than fits into one string (512 MB)')
-  }
 }
 
 function newConnection(method, options) {

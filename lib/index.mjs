@@ -53,5 +53,6 @@ export const {
   on,
   once,
   off,
+  within,
   close,
 } = mediaCredits

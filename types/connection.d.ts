@@ -45,6 +45,7 @@ import type {
 } from './options.js'
 import type { MediaTaskPage, Refund, Replayable } from './results.js'
 import type { AITask, Credit, MediaTask, User, WithUser } from './rows.js'
+import type { WithinTransaction } from './within.js'
 
 /**
  * How to open a database. All connections of a process to one database must be given the same options. Those
@@ -313,6 +314,9 @@ export class MediaCredits<
     (query: CreditsQuery & { getUser: true }): Promise<WithUser<CreditRow, UserRow>[]>
     (query?: CreditsQuery): Promise<CreditRow[]>
   }
+
+  /** The functions inside a transaction that the app has begun, with this connection's options. More: {@link within}. */
+  readonly within: (tx: object) => WithinTransaction<Task, CreditRow, AITaskRow, UserRow>
 
   /**
    * Closes the connection. It resolves when the calls made before are answered and, if this was the process's

@@ -28,6 +28,7 @@ type CallerCode =
   | 'INVALID_URL'
   | 'UNSUPPORTED_DATABASE'
   | 'CLOSED'
+  | 'NOT_IN_TRANSACTION'
 
 /** The codes of the ledger's refusals: neither the caller's fault nor the database's trouble. */
 export type RefusalCode =

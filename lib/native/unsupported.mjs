@@ -51,6 +51,7 @@ export let connect,
   on,
   once,
   off,
+  within,
   close
 
 throw new Error(

@@ -22,6 +22,8 @@ mod share;
 #[cfg(feature = "sqlite")]
 pub mod sqlite;
 mod stats;
+#[cfg(any(feature = "sqlite", feature = "postgres"))]
+pub mod within;
 
 pub use clock::{Clock, Ids};
 pub use connection::Settings;

@@ -77,6 +77,7 @@ codes! {
         InvalidUrl = "INVALID_URL",
         UnsupportedDatabase = "UNSUPPORTED_DATABASE",
         Closed = "CLOSED",
+        NotInTransaction = "NOT_IN_TRANSACTION",
     }
     Ledger {
         InsufficientCredits = "INSUFFICIENT_CREDITS",
@@ -133,6 +134,7 @@ impl Error {
             Self::InvalidUrl { .. } => Code::InvalidUrl,
             Self::UnsupportedDatabase { .. } => Code::UnsupportedDatabase,
             Self::Closed => Code::Closed,
+            Self::NotInTransaction => Code::NotInTransaction,
             Self::InsufficientCredits { .. } => Code::InsufficientCredits,
             Self::ChargeOwnerMismatch { .. } => Code::ChargeOwnerMismatch,
             Self::ChargeCorrupt { .. } => Code::ChargeCorrupt,
@@ -168,6 +170,25 @@ impl Error {
             Self::InBatch { error, .. } => error.retryable(),
             _ => false,
         }
+    }
+
+    /// The error by itself, whether or not it is of an item of a list.
+    pub fn of_one(&self) -> &Self {
+        match self {
+            Self::InBatch { error, .. } => error,
+            error => error,
+        }
+    }
+
+    /// Whether it may be another error, or none, once the columns of the tables are known as they are now.
+    pub fn is_about_columns(&self) -> bool {
+        matches!(
+            self,
+            Self::UnknownField { .. }
+                | Self::MissingField { .. }
+                | Self::InvalidValue { .. }
+                | Self::SchemaMismatch { .. }
+        )
     }
 
     /// The same error, of an item of a list. What is wrong with the database is no item's fault.
@@ -249,6 +270,7 @@ impl Error {
             Self::InvalidUrl { .. }
             | Self::UnsupportedDatabase { .. }
             | Self::Closed
+            | Self::NotInTransaction
             | Self::SchemaMismatch { .. }
             | Self::TimestampUnitUnclear { .. }
             | Self::DatabaseBusy { .. }

@@ -169,6 +169,11 @@ pub enum Error {
     /// The connection was closed.
     #[error("this connection is closed; call connect() for a new one")]
     Closed,
+    /// The client that was passed as a transaction is in none.
+    #[error(
+        "the client is in no transaction; pass the one that its transaction's callback gets, or begin one first"
+    )]
+    NotInTransaction,
 
     // The ledger's refusal: it looked, and said no.
     /// The balance is smaller than the charge. The app's pages show this message: it stays.

@@ -9,6 +9,7 @@ use super::functions::{Call, Function};
 use super::handle::{Handle, State};
 use super::mailbox::{self, Mailbox, ReplyTo};
 use super::options::{self, Environment};
+use super::within::{self, TransactionCall};
 use super::{encode, log};
 use crate::engine::Outcome;
 use crate::error::{Error, Result};
@@ -75,6 +76,16 @@ impl Connection {
             }
             Err(error) => reply.send(Err(error)),
         }
+    }
+
+    /// A call inside a transaction of the app's own, on `postgres` or `sqlite`. It knows of this connection the options
+    /// alone.
+    #[napi]
+    pub fn call_within(&self, dialect: String, name: String, arguments: String) -> TransactionCall {
+        let handle = self.handle.as_ref().map_err(Clone::clone);
+        TransactionCall::new(
+            handle.and_then(|handle| within::call(&handle.options, &dialect, &name, &arguments)),
+        )
     }
 
     /// Closes the connection; the reply comes when what was sent before is answered and, if this was

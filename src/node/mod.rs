@@ -15,6 +15,7 @@ mod log;
 mod mailbox;
 mod options;
 mod wire;
+mod within;
 
 #[cfg(test)]
 mod properties;

@@ -22,6 +22,8 @@ pub mod server;
 pub mod sqlite;
 pub mod store;
 pub mod times;
+#[cfg(any(feature = "sqlite", feature = "postgres"))]
+pub mod within;
 
 #[cfg(test)]
 mod properties;

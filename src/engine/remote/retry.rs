@@ -94,14 +94,9 @@ pub(super) fn pause_after(attempt: u32) -> Duration {
 
 /// Whether the tables may not be what they were when they were looked at.
 pub(super) fn is_about_schema<S: Server>(error: &Error) -> bool {
-    match error {
-        Error::UnknownField { .. }
-        | Error::MissingField { .. }
-        | Error::InvalidValue { .. }
-        | Error::SchemaMismatch { .. } => true,
-        Error::InBatch { error, .. } => is_about_schema::<S>(error),
+    match error.of_one() {
         Error::Database { database_code, .. } => S::is_about_schema(database_code),
-        _ => false,
+        error => error.is_about_columns(),
     }
 }
 

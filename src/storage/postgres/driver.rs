@@ -99,7 +99,7 @@ impl Row for SentRow {
         self.try_get(at).unwrap_or(Cell::Null)
     }
 
-    fn type_id(&self, at: usize) -> u32 {
-        self.columns().get(at).map_or(0, |column| column.type_().oid())
+    fn type_id(&self, at: usize) -> Option<u32> {
+        self.columns().get(at).map(|column| column.type_().oid())
     }
 }

@@ -99,7 +99,7 @@ impl Database {
         let schema = discover(&connection, options.timestamp_unit)?;
         info!(
             path = ?connection.path().unwrap_or_default(),
-            ?purpose,
+            role = ?purpose,
             journal_mode = journal_mode(&connection).unwrap_or_default(),
             timestamp_unit = schema.timestamp_unit.as_str(),
             "opened the database and found the tables"

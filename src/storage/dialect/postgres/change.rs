@@ -101,9 +101,7 @@ impl Parts {
         let written = format!("{written} RETURNING {}", table.select_list);
         self.push("written", Some(rows.len()), &written);
         let assertion = self.as_expected();
-        self.statement.push(&format!(
-            " SELECT written.*, {assertion} FROM (SELECT) AS always LEFT JOIN written ON true"
-        ));
+        self.statement.push(&format!("{SELECT_WRITTEN}{assertion}{FROM_WRITTEN}"));
         Ok(RowsOfTable { name: *name, table, statement: self.statement })
     }
 
@@ -116,6 +114,18 @@ impl Parts {
             .collect();
         format!("1 / ({})::integer", counts.join(" AND "))
     }
+}
+
+const SELECT_WRITTEN: &str = " SELECT written.*, ";
+const FROM_WRITTEN: &str = " FROM (SELECT) AS always LEFT JOIN written ON true";
+
+/// The same statement, whose only column is the row that is written, as JSON.
+pub(super) fn written_as_json(statement: &Statement) -> Option<Statement> {
+    let (parts, reply) = statement.text.rsplit_once(SELECT_WRITTEN)?;
+    let assertion = reply.strip_suffix(FROM_WRITTEN)?;
+    let row = format!("CASE WHEN {assertion} = 1 THEN row_to_json(written) END::text");
+    let text = format!("{parts} SELECT {row} AS media_credits{FROM_WRITTEN}");
+    Some(Statement::new(text, statement.values.clone()))
 }
 
 /// The code of a division by zero: see [`Parts::as_expected`].

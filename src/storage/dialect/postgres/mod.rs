@@ -6,6 +6,8 @@ mod change;
 pub mod error;
 mod fit;
 pub mod ids;
+pub mod inline;
+pub mod json;
 mod ledger;
 mod limits;
 pub mod row;

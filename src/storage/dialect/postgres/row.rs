@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::value::needs_cast;
+use super::value::{needs_cast, parse_time};
 use crate::domain::charge::Charge;
 use crate::domain::grant::Grant;
 use crate::domain::value::Value;
@@ -36,8 +36,8 @@ pub enum Cell<'r> {
 pub trait Row {
     /// The value in a column, by its place in the statement; NULL beyond the last.
     fn cell(&self, at: usize) -> Cell<'_>;
-    /// The type of a column, by the database's own number for it.
-    fn type_id(&self, at: usize) -> u32;
+    /// The type of a column, by the database's own number for it, if the wire tells.
+    fn type_id(&self, at: usize) -> Option<u32>;
 }
 
 /// What a value can be read as.
@@ -64,7 +64,6 @@ from_cell! {
     i64, Integer, |value| value;
     &'r str, Text, |value| value;
     String, Text, str::to_owned;
-    Time, TimeMs, Time;
 }
 
 impl<'r, T: FromCell<'r>> FromCell<'r> for Option<T> {
@@ -77,6 +76,16 @@ impl<'r, T: FromCell<'r>> FromCell<'r> for Option<T> {
 }
 
 struct Time(i64);
+
+impl<'r> FromCell<'r> for Time {
+    fn from_cell(cell: Cell<'r>) -> Option<Self> {
+        match cell {
+            Cell::TimeMs(time_ms) => Some(Self(time_ms)),
+            Cell::Text(text) => parse_time(text).map(Self),
+            _ => None,
+        }
+    }
+}
 
 /// A value of a row. One of another type is noticed.
 pub fn get<'r, T: FromCell<'r>>(row: &'r impl Row, at: usize) -> Answer<T> {
@@ -146,7 +155,7 @@ pub fn is_as_found(table: &Table, rows: &[impl Row]) -> Answer<bool> {
     // They all have the same.
     let Some(row) = rows.first() else { return Ok(true) };
     let mut columns = table.columns.iter().enumerate().filter(|(_, column)| !needs_cast(column));
-    if !columns.all(|(at, column)| row.type_id(at) == column.type_id) {
+    if !columns.all(|(at, column)| row.type_id(at).is_none_or(|id| id == column.type_id)) {
         return Ok(false);
     }
     let cast = table.columns.iter().filter(|column| needs_cast(column));
@@ -176,6 +185,12 @@ fn value(cell: Cell<'_>, kind: Kind, column: &Column) -> Value {
         (Cell::Integer(number), _) => whole(number, column),
         (Cell::Real(number), _) => Value::Real(number),
         (Cell::TimeMs(time_ms), _) => Value::TimeMs(time_ms),
+        (Cell::Text(text), Kind::Timestamp) => {
+            parse_time(text).map_or_else(|| Value::Text(text.to_owned()), Value::TimeMs)
+        }
+        (Cell::Text(text), Kind::Other) if column.sql_type == "bytea" => {
+            from_hex(text).map_or_else(|| Value::Text(text.to_owned()), Value::Bytes)
+        }
         (Cell::Text(text), Kind::Json) => Value::Json(text.to_owned()),
         // What has more digits than a floating point number is cast to text.
         (Cell::Text(text), Kind::Real) => {
@@ -184,6 +199,13 @@ fn value(cell: Cell<'_>, kind: Kind, column: &Column) -> Value {
         (Cell::Text(text), _) => Value::Text(text.to_owned()),
         (Cell::Bytes(bytes), _) => Value::Bytes(bytes.to_vec()),
     }
+}
+
+/// Bytes as `to_json` writes them.
+fn from_hex(text: &str) -> Option<Vec<u8>> {
+    let digits = text.strip_prefix("\\x")?.as_bytes();
+    let byte = |pair: &[u8]| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok();
+    digits.chunks(2).map(byte).collect()
 }
 
 /// An id keeps all its digits, as text: a number of JavaScript would lose the last ones of a large one.

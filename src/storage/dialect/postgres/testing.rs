@@ -19,8 +19,8 @@ impl Row for TestRow {
         self.0.get(at).copied().unwrap_or(Cell::Null)
     }
 
-    fn type_id(&self, _: usize) -> u32 {
-        self.1
+    fn type_id(&self, _: usize) -> Option<u32> {
+        Some(self.1)
     }
 }
 

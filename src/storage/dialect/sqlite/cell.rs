@@ -29,7 +29,6 @@ pub trait Row {
     fn cell(&self, at: usize) -> Cell<'_>;
 }
 
-#[cfg(test)]
 impl Row for Vec<Cell<'_>> {
     fn cell(&self, at: usize) -> Cell<'_> {
         self.get(at).cloned().unwrap_or(Cell::Null)

@@ -8,10 +8,13 @@ pub mod cell;
 pub mod declared;
 pub mod error;
 pub mod facts;
+pub mod inline;
+pub mod over_wire;
 pub mod rows;
 pub mod schema;
 mod units;
 pub mod views;
+pub mod wire;
 
 /// A statement in SQLite's SQL.
 pub type Statement<'s> = super::Statement<'s, cell::Cell<'s>>;

@@ -1,0 +1,147 @@
+'use strict'
+
+/** Transactions of the clients that apps use, each with the real client. */
+
+const { byStorage } = require('./storage')
+
+/** Transactions on PostgreSQL. */
+class PostgresTransactions {
+  static KINDS = [
+    'postgres.js',
+    'Drizzle',
+    'Drizzle 1',
+    'Drizzle on pg',
+    'pg',
+    'Kysely',
+    'a client of the app',
+  ]
+
+  constructor({ url }) {
+    const { CamelCasePlugin, Kysely, PostgresDialect } = require('kysely')
+    const pg = require('pg')
+    const postgres = require('postgres')
+    // Columns get other names on the way, as in some apps.
+    this.sql = postgres(url, { max: 8, fetch_types: false, transform: postgres.camel, onnotice: () => {} })
+    this.pool = new pg.Pool({ connectionString: url, max: 8 })
+    this.pool.on('error', () => {})
+    this.kysely = new Kysely({
+      dialect: new PostgresDialect({ pool: this.pool }),
+      plugins: [new CamelCasePlugin()],
+    })
+  }
+
+  /** What is no transaction, but might be taken for one. */
+  none() {
+    const query = async (sql) => (await this.pool.query(sql)).rows
+    const { drizzle } = require('drizzle-orm/postgres-js')
+    return [this.pool, this.sql, this.kysely, drizzle(this.sql), { dialect: 'postgres', query }]
+  }
+
+  /** Runs `work` in a transaction, which is committed if it returns. */
+  run(kind, work, level = 'read committed') {
+    const drizzled = { isolationLevel: level }
+    switch (kind) {
+      case 'postgres.js':
+        return this.sql.begin(`ISOLATION LEVEL ${level}`, work)
+      case 'Drizzle':
+        return require('drizzle-orm/postgres-js').drizzle(this.sql).transaction(work, drizzled)
+      case 'Drizzle 1':
+        return require('drizzle-orm-1/postgres-js').drizzle({ client: this.sql }).transaction(work, drizzled)
+      case 'Drizzle on pg':
+        return require('drizzle-orm/node-postgres').drizzle(this.pool).transaction(work, drizzled)
+      case 'pg':
+        return this.onPg(work, level)
+      case 'Kysely':
+        return this.kysely.transaction().setIsolationLevel(level).execute(work)
+      default:
+        return this.onPg((client) => {
+          const query = async (sql, params) => (await client.query(sql, params)).rows
+          return work({ dialect: 'postgres', query })
+        }, level)
+    }
+  }
+
+  async onPg(work, level) {
+    const client = await this.pool.connect()
+    try {
+      await client.query(`BEGIN ISOLATION LEVEL ${level}`)
+      const value = await work(client)
+      await client.query('COMMIT')
+      return value
+    } catch (error) {
+      await client.query('ROLLBACK')
+      throw error
+    } finally {
+      client.release()
+    }
+  }
+
+  async end() {
+    await this.sql.end({ timeout: 1 })
+    await this.pool.end()
+  }
+}
+
+/** Transactions on SQLite, one after the other: its clients wait for a lock on the thread that would release it. */
+class SqliteTransactions {
+  static KINDS = ['libSQL', 'libSQL 0.15', 'Drizzle', 'Drizzle 1', 'a client of the app']
+
+  constructor({ file }) {
+    const url = `file:${file}`
+    this.client = require('@libsql/client').createClient({ url })
+    this.older = require('libsql-client-0.15').createClient({ url })
+    this.last = Promise.resolve()
+  }
+
+  /** What is no transaction, but might be taken for one. */
+  none() {
+    return [this.client, require('drizzle-orm/libsql').drizzle(this.client)]
+  }
+
+  /** Runs `work` in a transaction, which is committed if it returns. */
+  run(kind, work) {
+    const turn = this.last.then(() => this.#run(kind, work))
+    this.last = turn.catch(() => {})
+    return turn
+  }
+
+  async #run(kind, work) {
+    // The client has a new connection after each transaction.
+    for (const client of [this.client, this.older]) await client.execute('PRAGMA busy_timeout = 10000')
+    switch (kind) {
+      case 'libSQL':
+        return onLibsql(this.client, work)
+      case 'libSQL 0.15':
+        return onLibsql(this.older, work)
+      case 'Drizzle':
+        return require('drizzle-orm/libsql').drizzle(this.client).transaction(work)
+      case 'Drizzle 1':
+        return require('drizzle-orm-1/libsql').drizzle({ client: this.client }).transaction(work)
+      default:
+        return onLibsql(this.client, (transaction) => {
+          const query = async (sql, params) => (await transaction.execute({ sql, args: params })).rows
+          return work({ dialect: 'sqlite', query })
+        })
+    }
+  }
+
+  async end() {
+    this.client.close()
+    this.older.close()
+  }
+}
+
+async function onLibsql(client, work) {
+  const transaction = await client.transaction('write')
+  try {
+    const value = await work(transaction)
+    await transaction.commit()
+    return value
+  } finally {
+    transaction.close()
+  }
+}
+
+const Transactions = byStorage({ sqlite: SqliteTransactions, postgres: PostgresTransactions })
+
+module.exports = { Transactions }

@@ -1,0 +1,202 @@
+'use strict'
+
+const { MediaCreditsError, within } = require('../..')
+const { TestDatabase, aiTask, task } = require('../helpers/database')
+const { EVERY, made } = require('../helpers/every')
+const { atOnce, counted, staysSound, writingNothing } = require('../helpers/calls')
+const { Transactions } = require('../helpers/transactions')
+
+const INSIDE = Object.keys(EVERY).filter((name) => name !== 'createTables')
+
+let database, transactions
+
+/** Runs `work` with the functions inside a transaction of this kind of client. */
+const run = (kind, work, level) => transactions.run(kind, (tx) => work(within(tx), tx), level)
+
+const APP_ROLLS_BACK = new Error('the app rolls back')
+
+/** The same, and the app rolls back afterwards. What `work` returned. */
+async function undone(kind, work) {
+  let value
+  const rolledBack = run(kind, async (credits) => {
+    value = await work(credits)
+    throw APP_ROLLS_BACK
+  })
+  await expect(rolledBack).rejects.toBe(APP_ROLLS_BACK)
+  return value
+}
+
+const charge = (credits, more) => ({ userId: 'u', credits, scene: 'payment', ...more })
+
+const errorOf = (call) =>
+  call.then(
+    () => 'no error',
+    (error) => error,
+  )
+
+staysSound()
+TestDatabase.reuse()
+
+/** User `u` with two grants, a task of each kind and a charge by itself. */
+async function fill() {
+  await database.user('u', 100, 50)
+  await database.credits.createMediaTask(task('t', 'u'), 2)
+  await database.credits.createAITask(aiTask('a', 'u', { costCredits: 2 }))
+  return database.credits.consumeCredits(charge(3))
+}
+
+beforeEach(async () => {
+  database = await TestDatabase.fresh()
+  await fill()
+  transactions = new Transactions(database)
+})
+
+afterEach(() => transactions.end())
+
+/** What a call returned, without what differs from one to the next. */
+const comparable = (value) =>
+  JSON.parse(
+    JSON.stringify(value, (key, one) =>
+      /^(id|creditId|transactionNo|consumedDetail|metadata|createdAt|updatedAt|expiresAt|asOf)$/.test(key)
+        ? typeof one
+        : one,
+    ) ?? 'null',
+  )
+
+describe.each(Transactions.KINDS)('inside a transaction of %s', (kind) => {
+  test('every function does what it does outside, and nothing is left when the app rolls back', async () => {
+    for (const name of INSIDE) {
+      await database.store.empty()
+      const { id } = await fill()
+      const args = EVERY[name]().map((arg) => (arg === 'charge' ? id : arg))
+      const found = await writingNothing(database, () => undone(kind, (credits) => made(credits, name, args)))
+      const outside = await made(database.credits, name, args)
+      expect([name, comparable(found)]).toEqual([name, comparable(outside)])
+    }
+  })
+
+  test('what the app commits is there, the task and its charge with the rows of the app', async () => {
+    await run(kind, async (credits) => {
+      await credits.createCredit({ userId: 'u', credits: 7, transactionNo: 'order' })
+      await credits.createMediaTask(task('new', 'u', { title: "it's \\ $1 «–» \u{1f600}" }), 10)
+      await credits.updateMediaTaskById('t', { status: 'failed' })
+    })
+    expect(await database.credits.getRemainingCredits('u')).toBe(150 - 2 - 3 + 7 - 10)
+    expect((await database.credits.findMediaTaskById('new')).title).toBe("it's \\ $1 «–» \u{1f600}")
+    expect((await database.credits.findMediaTaskById('t')).status).toBe('failed')
+  })
+
+  test('a refusal has written nothing, and the transaction goes on', async () => {
+    await run(kind, async (credits) => {
+      const error = await errorOf(credits.consumeCredits(charge(1000)))
+      expect(error).toBeInstanceOf(MediaCreditsError)
+      expect(error).toMatchObject({ code: 'INSUFFICIENT_CREDITS', retryable: false })
+      expect(error.stack).toContain('within.test.js')
+      expect(await errorOf(credits.consumeCredits(charge(-1)))).toMatchObject({ code: 'INVALID_AMOUNT' })
+      expect(await errorOf(credits.createMediaTask(task('t', 'u'), 1))).toMatchObject({ code: 'TASK_EXISTS' })
+      await credits.consumeCredits(charge(1))
+    })
+    expect(await database.credits.getRemainingCredits('u')).toBe(150 - 2 - 2 - 3 - 1)
+  })
+
+  test('a call with the key of an earlier one gets what that wrote', async () => {
+    const call = (credits) => credits.consumeCredits(charge(5, { transactionNo: 'key' }), { replay: true })
+    const first = await run(kind, call)
+    const again = await run(kind, call)
+    expect([again.id, again.replayed, first.replayed]).toEqual([first.id, true, undefined])
+  })
+
+  test('calls at the same moment take turns in one transaction', async () => {
+    const settled = await run(kind, (credits) => atOnce(20, () => credits.consumeCredits(charge(10))))
+    expect(counted(settled)).toEqual({ accepted: 14, INSUFFICIENT_CREDITS: 6 })
+  })
+
+  test('beside the engine the balance is spent once', async () => {
+    const outside = atOnce(20, () => database.credits.consumeCredits(charge(10)))
+    const inside = atOnce(20, () => run(kind, (credits) => credits.consumeCredits(charge(10))))
+    const settled = [...(await outside), ...(await inside)]
+    expect(counted(settled)).toEqual({ accepted: 14, INSUFFICIENT_CREDITS: 26 })
+    expect(await database.credits.getRemainingCredits('u')).toBe(3)
+  })
+
+  test('after its transaction ended nothing is written', async () => {
+    let late
+    await run(kind, async (credits) => {
+      late = credits
+    })
+    const error = await writingNothing(database, () => errorOf(late.consumeCredits(charge(1))))
+    expect(error).toBeInstanceOf(MediaCreditsError)
+    expect(error.code).toMatch(/^(NOT_IN_TRANSACTION|DATABASE_ERROR)$/)
+  })
+})
+
+describe('what is no transaction', () => {
+  const notOne = (give) =>
+    writingNothing(database, () => errorOf((async () => within(await give()).consumeCredits(charge(1)))()))
+
+  test('is refused where that can be told', async () => {
+    for (const client of transactions.none()) {
+      const error = await notOne(() => client)
+      expect(error).toBeInstanceOf(MediaCreditsError)
+      expect(error).toMatchObject({ code: 'NOT_IN_TRANSACTION', retryable: false })
+    }
+  })
+
+  test.each([undefined, null, 5, 'tx', {}, [], () => {}, { query: 5, dialect: 'postgres' }])(
+    '%p is refused as an argument',
+    async (tx) => {
+      const error = await notOne(() => tx)
+      expect(error).toMatchObject({ code: 'INVALID_ARGUMENT', field: 'tx' })
+    },
+  )
+})
+
+describe('a client that misbehaves', () => {
+  const wrapped = (query) =>
+    errorOf(
+      transactions.run('a client of the app', ({ dialect, query: rows }) => {
+        return within({ dialect, query: (sql) => query(sql, (text) => rows(text, [])) }).consumeCredits(
+          charge(1),
+        )
+      }),
+    )
+
+  test.each([
+    ['no rows', () => []],
+    ['nothing', () => undefined],
+    ['a number', () => 5],
+    ['rows without columns', () => [{}]],
+    ['a row of null', () => [null]],
+    ['text that is no JSON', () => [{ a: '{' }]],
+    ['JSON of another shape', () => [{ a: '[]' }]],
+    ['an object in place of text', () => [{ a: { rows: [] } }]],
+  ])('and returns %s is told so, and nothing is written', async (_, query) => {
+    const error = await writingNothing(database, () => wrapped(query))
+    expect(error).toBeInstanceOf(MediaCreditsError)
+    expect(error).toMatchObject({ code: 'DATABASE_ERROR', databaseCode: 'CLIENT' })
+  })
+
+  test.each([
+    ['an error', new Error('broken')],
+    ['a text', 'broken'],
+    ['nothing', undefined],
+  ])('and throws %s in the middle leaves nothing', async (_, thrown) => {
+    let calls = 0
+    const error = await writingNothing(database, () =>
+      wrapped((sql, rows) => {
+        if (++calls < 3) return rows(sql)
+        throw thrown
+      }),
+    )
+    expect(calls).toBe(3)
+    expect(error).toMatchObject({ code: 'DATABASE_ERROR' })
+  })
+})
+
+test('tables that have changed since the last call are looked at again', async () => {
+  const [kind] = Transactions.KINDS
+  await run(kind, (credits) => credits.createMediaTask(task('one', 'u'), 1))
+  await database.sql('ALTER TABLE media_tasks ADD COLUMN studio text')
+  await run(kind, (credits) => credits.createMediaTask(task('two', 'u', { studio: 'Nord' }), 1))
+  expect(await database.sql("SELECT studio FROM media_tasks WHERE id = 'two'")).toEqual([{ studio: 'Nord' }])
+})

@@ -1,0 +1,179 @@
+'use strict'
+
+/**
+ * How the clients that apps use run a statement, which has no parameters, in their transaction. Each is known by its
+ * shape, so that none of them is a dependency.
+ */
+
+const { errorOf, invalidArgument } = require('../errors.js')
+
+/** What Drizzle's own `is()` looks at. */
+const DRIZZLE = Symbol.for('drizzle:entityKind')
+
+const isFunction = (value) => typeof value === 'function'
+
+/** The rows of what a client returns: a list, or an object that has one. */
+const rowsOf = (returned) => (Array.isArray(returned) ? returned : returned?.rows)
+
+/**
+ * A row as native code reads it. On PostgreSQL it has one column of text, whatever the client calls it: what a client does
+ * to values of other types changes nothing. SQLite's clients leave values as they are.
+ */
+const textOf = {
+  postgres(row) {
+    const [value] = Object.values(row ?? {})
+    return Buffer.isBuffer(value) ? value.toString('utf8') : value
+  },
+  sqlite: (row) => JSON.stringify(Object.values(row ?? {}).map(encodeCell)),
+}
+
+function encodeCell(value) {
+  if (typeof value === 'bigint') return { $integer: String(value) }
+  if (value instanceof ArrayBuffer) return { $bytes: Buffer.from(value).toString('hex') }
+  if (ArrayBuffer.isView(value)) {
+    return { $bytes: Buffer.from(value.buffer, value.byteOffset, value.byteLength).toString('hex') }
+  }
+  return value
+}
+
+/** Any other client: `within({ dialect, query })`. */
+const OWN = {
+  is: (tx) => isFunction(tx.query) && typeof tx.dialect === 'string',
+  dialect: (tx) => tx.dialect,
+  run: async (tx, statement) => rowsOf(await tx.query(statement, [])),
+}
+
+const CLIENTS = [
+  OWN,
+  // Drizzle: a transaction can be rolled back, a database begins one.
+  {
+    is: (tx) => isFunction(tx.execute ?? tx.values) && tx.dialect?.constructor?.[DRIZZLE] !== undefined,
+    isWithin: (tx) => isFunction(tx.rollback),
+    dialect: (tx) =>
+      ({ PgDialect: 'postgres', MySqlDialect: 'mysql' })[tx.dialect.constructor[DRIZZLE]] ?? 'sqlite',
+    isSynchronous: (tx) => tx.resultKind === 'sync',
+    run: async (tx, statement) =>
+      rowsOf(await (isFunction(tx.values) ? tx.values(statement) : tx.execute(statement))),
+  },
+  // libSQL: `client.transaction('write')`.
+  {
+    is: (tx) => isFunction(tx.execute) && isFunction(tx.batch),
+    isWithin: (tx) => isFunction(tx.commit),
+    dialect: () => 'sqlite',
+    run: async (tx, statement) => rowsOf(await tx.execute(statement)),
+  },
+  // postgres.js: `sql.begin(async (tx) => …)`.
+  {
+    is: (tx) => isFunction(tx) && isFunction(tx.unsafe),
+    isWithin: (tx) => isFunction(tx.savepoint),
+    dialect: () => 'postgres',
+    run: (tx, statement) => tx.unsafe(statement).raw(),
+    pipelines: true,
+  },
+  // Prisma's interactive transaction.
+  {
+    is: (tx) => isFunction(tx.$queryRawUnsafe),
+    isWithin: (tx) => !isFunction(tx.$transaction),
+    dialect: (tx) => ({ sqlite: 'sqlite', mysql: 'mysql' })[tx._activeProvider] ?? 'postgres',
+    run: (tx, statement) => tx.$queryRawUnsafe(statement),
+  },
+  // Kysely.
+  {
+    is: (tx) => isFunction(tx.executeQuery) && isFunction(tx.getExecutor),
+    isWithin: (tx) => tx.isTransaction === true,
+    dialect: (tx) => {
+      const adapter = tx.getExecutor().adapter?.constructor?.name ?? ''
+      return /sqlite|libsql/i.test(adapter) ? 'sqlite' : /mysql/i.test(adapter) ? 'mysql' : 'postgres'
+    },
+    run: async (tx, statement) =>
+      rowsOf(
+        await tx.executeQuery({
+          query: { kind: 'RawNode', sqlFragments: [statement], parameters: [] },
+          queryId: { queryId: 'media-credits' },
+          sql: statement,
+          parameters: [],
+        }),
+      ),
+  },
+  // node-postgres: a client inside BEGIN. A pool has clients.
+  {
+    is: (tx) => isFunction(tx.query) && isFunction(tx.connect),
+    isWithin: (tx) => tx.totalCount === undefined,
+    dialect: () => 'postgres',
+    run: async (tx, statement) =>
+      rowsOf(await tx.query({ text: statement, rowMode: 'array', types: { getTypeParser: () => String } })),
+  },
+]
+
+/** How to run statements in the transaction `tx`, or the error that says why not. */
+function clientOf(method, tx) {
+  const isObject = (typeof tx === 'object' && tx !== null) || isFunction(tx)
+  const client = isObject ? CLIENTS.find(({ is }) => is(tx)) : undefined
+  if (!client) {
+    throw invalidArgument(
+      method,
+      'tx',
+      "a transaction of Drizzle, postgres.js, pg, Prisma or Kysely, or { dialect: 'postgres', query: async (sql, params) => rows }",
+      tx,
+    )
+  }
+  if (client.isWithin && !client.isWithin(tx)) throw notInTransaction(method)
+  const dialect = client.dialect(tx)
+  if (!Object.hasOwn(textOf, dialect)) throw notSupported(method, `transactions of ${dialect}`)
+  if (client.isSynchronous?.(tx)) throw notSupported(method, SYNCHRONOUS)
+  return {
+    dialect,
+    pipelines: client.pipelines === true,
+    run: async (statement) => {
+      const rows = await client.run(tx, statement)
+      return Array.isArray(rows) ? rows.map(textOf[dialect]) : undefined
+    },
+  }
+}
+
+const SYNCHRONOUS =
+  'transactions of a synchronous client, whose callback can not wait: begin one with BEGIN IMMEDIATE, pass ' +
+  "{ dialect: 'sqlite', query: async (sql) => client.prepare(sql).all() }, and COMMIT it"
+
+const notSupported = (method, what) =>
+  errorOf(method, {
+    code: 'TRANSACTION_NOT_SUPPORTED',
+    message: `within(tx) does not support ${what}`,
+    retryable: false,
+    details: { field: 'tx' },
+  })
+
+const notInTransaction = (method) =>
+  errorOf(method, {
+    code: 'NOT_IN_TRANSACTION',
+    message:
+      'the client is in no transaction; pass the one that its transaction’s callback gets, or begin one first',
+    retryable: false,
+    details: {},
+  })
+
+/** What native code is told of an error of the client, however a library has wrapped it. */
+function describeError(error) {
+  const seen = new Set()
+  for (let at = error; at && typeof at === 'object' && !seen.has(at); at = at.cause) {
+    seen.add(at)
+    const { code, table, table_name, constraint, constraint_name, meta } = at
+    const known = [code, meta?.code].find(isDatabaseCode)
+    if (known === undefined) continue
+    return {
+      code: known,
+      message: String(at.message),
+      table: textOrNull(table ?? table_name),
+      constraint: textOrNull(constraint ?? constraint_name),
+    }
+  }
+  const code = typeof error?.code === 'string' ? error.code : null
+  return { code, message: String(error?.message ?? error), table: null, constraint: null }
+}
+
+/** An SQLSTATE, or SQLite's name of a result code. */
+const isDatabaseCode = (code) => typeof code === 'string' && /^([0-9A-Z]{5}|SQLITE_\w+)$/.test(code)
+
+const textOrNull = (value) => (typeof value === 'string' ? value : null)
+
+module.exports = { clientOf, describeError }

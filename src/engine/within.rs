@@ -1,0 +1,135 @@
+//! Calls inside a transaction that the app has begun. The app's client drives them, on its own thread: it runs the
+//! statements that a call asks for, and passes the rows back, until the call is done.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::{Arc, LazyLock};
+use std::task::{Context, Poll, Waker};
+
+use super::clock::{Clock, Ids, now_ms};
+use super::operation::{Operation, Write};
+use super::outcome::Outcome;
+use super::reads;
+use super::replays::{is_duplicate_key, replay};
+use super::run::change;
+use crate::error::{Error, Result};
+#[cfg(feature = "sqlite")]
+use crate::storage::dialect::sqlite::over_wire::OverWire;
+use crate::storage::failure::{Answer, Failure};
+use crate::storage::store::Store;
+#[cfg(feature = "sqlite")]
+use crate::storage::times::TimestampUnit;
+#[cfg(feature = "postgres")]
+use crate::storage::within::postgres;
+#[cfg(feature = "sqlite")]
+use crate::storage::within::sqlite;
+use crate::storage::within::{Exchange, Reply};
+
+static IDS: LazyLock<Ids> = LazyLock::new(Ids::new);
+
+/// A call on its way.
+pub struct Call {
+    work: Pin<Box<dyn Future<Output = Answer<Outcome>> + Send>>,
+    exchange: Arc<Exchange>,
+}
+
+/// What a call needs next.
+#[derive(Debug)]
+pub enum Step {
+    /// Statements to run one after the other. What the client says to them comes with the next step.
+    Run(Vec<String>),
+    /// Nothing: this is what it came to.
+    Done(Result<Outcome>),
+}
+
+impl Call {
+    /// A call in a transaction on PostgreSQL. A user who is named by a number is refused with `user_by_number` where
+    /// the ids of users are text.
+    #[cfg(feature = "postgres")]
+    pub fn on_postgres(operation: Operation, user_by_number: Option<Error>) -> Self {
+        let exchange = Arc::new(Exchange::default());
+        let work = Box::pin(run_on_postgres(Arc::clone(&exchange), operation, user_by_number));
+        Self { work, exchange }
+    }
+
+    /// A call in a transaction on SQLite, whose times are of this unit; else their rows tell. A user who is named by
+    /// a number is refused with `user_by_number`: ids are text.
+    #[cfg(feature = "sqlite")]
+    pub fn on_sqlite(
+        operation: Operation,
+        user_by_number: Option<Error>,
+        unit: Option<TimestampUnit>,
+    ) -> Self {
+        let exchange = Arc::new(Exchange::default());
+        let asked = Arc::clone(&exchange);
+        let work = Box::pin(async move {
+            if let Some(refusal) = user_by_number {
+                return Err(refusal.into());
+            }
+            let transaction = sqlite::Transaction::new(&asked, unit).await?;
+            run(&mut OverWire::new(transaction), &operation).await
+        });
+        Self { work, exchange }
+    }
+
+    /// Goes on, with what the client said to the statements of the step before. Not after it is done.
+    pub fn next(&mut self, reply: Option<Reply>) -> Step {
+        if let Some(reply) = reply {
+            self.exchange.answer(reply);
+        }
+        match self.work.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
+            Poll::Ready(outcome) => Step::Done(outcome.map_err(Failure::into_error)),
+            Poll::Pending => match self.exchange.take() {
+                Some(statements) => Step::Run(statements),
+                None => Step::Done(Err(Error::Internal("a call waits for nothing".to_owned()))),
+            },
+        }
+    }
+}
+
+#[cfg(feature = "postgres")]
+async fn run_on_postgres(
+    exchange: Arc<Exchange>,
+    operation: Operation,
+    user_by_number: Option<Error>,
+) -> Answer<Outcome> {
+    let mut transaction = postgres::Transaction::new(&exchange).await?;
+    loop {
+        let refusal = user_by_number.clone().filter(|_| !transaction.has_numbered_users());
+        let outcome = match refusal {
+            Some(refusal) => Err(refusal.into()),
+            None => run(&mut transaction, &operation).await,
+        };
+        // Nothing was written: what the tables are is known before anything is.
+        let is_stale = |error: &Error| error.of_one().is_about_columns();
+        transaction = match transaction.moved().await {
+            Some(elsewhere) => elsewhere?,
+            None => match outcome {
+                Err(Failure::Refused(error)) if !transaction.is_new && is_stale(&error) => {
+                    postgres::Transaction::look(&exchange).await?
+                }
+                outcome => return outcome,
+            },
+        };
+    }
+}
+
+async fn run<S: Store>(store: &mut S, operation: &Operation) -> Answer<Outcome> {
+    match operation {
+        Operation::Write(write) => make(store, write).await,
+        Operation::Read(question) => reads::read(store, question, now_ms()).await,
+        Operation::CreateTables(_) | Operation::Diagnose | Operation::Stats => {
+            Err(Error::Internal("not inside a transaction".to_owned()).into())
+        }
+    }
+}
+
+/// Makes one change. A call that meets its own key gets what the first one wrote.
+async fn make<S: Store>(store: &mut S, write: &Write) -> Answer<Outcome> {
+    match change(store, write, Clock { now_ms: now_ms(), ids: &IDS }).await {
+        Err(Failure::Refused(refusal)) if is_duplicate_key(write, &refusal) => {
+            replay(store, write).await
+        }
+        made => made,
+    }
+}

@@ -1,0 +1,106 @@
+//! A call inside the app's own transaction, as JavaScript drives it.
+
+use napi_derive::napi;
+use serde::Deserialize;
+
+use super::encode;
+use super::functions::{Call, Function};
+use super::options::ConnectOptions;
+use crate::engine::within::{self, Step};
+use crate::error::{Error, Result};
+use crate::storage::within::{ClientError, Reply};
+
+/// A call inside a transaction of the app's. It runs on JavaScript's thread, and waits for nothing: see `next`.
+#[napi]
+pub struct TransactionCall {
+    /// `None`: it is done.
+    call: Option<within::Call>,
+    refusal: Option<Error>,
+}
+
+/// What a call needs next: statements to run one after the other, or nothing more.
+#[napi(object)]
+pub struct Next {
+    /// The statements, if it is not done.
+    pub statements: Option<Vec<String>>,
+    /// Its reply, if it is done.
+    pub reply: Option<String>,
+}
+
+/// What JavaScript says of the statements.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+enum Said {
+    /// Of each statement the texts of its rows.
+    Rows(Vec<Vec<String>>),
+    /// The client has failed.
+    Error {
+        code: Option<String>,
+        message: String,
+        table: Option<String>,
+        constraint: Option<String>,
+    },
+}
+
+impl TransactionCall {
+    pub(super) fn new(call: Result<within::Call>) -> Self {
+        match call {
+            Ok(call) => Self { call: Some(call), refusal: None },
+            Err(error) => Self { call: None, refusal: Some(error) },
+        }
+    }
+}
+
+#[napi]
+impl TransactionCall {
+    /// Goes on, with what the client said to the statements of the step before (JSON text): `{"rows":[["…"]]}` or
+    /// `{"error":{"code":"40001","message":"…"}}`.
+    #[napi]
+    pub fn next(&mut self, said: Option<String>) -> Next {
+        let step = match (self.refusal.take(), &mut self.call) {
+            (Some(error), _) => Step::Done(Err(error)),
+            (None, Some(call)) => match said.as_deref().map(read).transpose() {
+                Ok(reply) => call.next(reply),
+                Err(error) => Step::Done(Err(error)),
+            },
+            (None, None) => Step::Done(Err(Error::Internal("the call is done".to_owned()))),
+        };
+        match step {
+            Step::Run(statements) => Next { statements: Some(statements), reply: None },
+            Step::Done(outcome) => {
+                self.call = None;
+                Next { statements: None, reply: Some(encode::reply(&outcome)) }
+            }
+        }
+    }
+}
+
+fn read(said: &str) -> Result<Reply> {
+    let said = serde_json::from_str(said)
+        .map_err(|error| Error::Internal(format!("reading what the client said: {error}")))?;
+    Ok(match said {
+        Said::Rows(rows) => Ok(rows),
+        Said::Error { code, message, table, constraint } => {
+            Err(ClientError { code, message, table, constraint })
+        }
+    })
+}
+
+/// The call of a function in a transaction, by the function's name and the text of its arguments.
+pub(super) fn call(
+    options: &ConnectOptions,
+    dialect: &str,
+    name: &str,
+    arguments: &str,
+) -> Result<within::Call> {
+    let no_function = || Error::Internal(format!("there is no function {name}"));
+    let function = Function::named(name).ok_or_else(no_function)?;
+    let Call { operation, user_by_number } = function.read(arguments, &options.defaults)?;
+    Ok(match dialect {
+        "postgres" => within::Call::on_postgres(operation, user_by_number),
+        _ => {
+            let unit = options.settings.sqlite.database.timestamp_unit;
+            within::Call::on_sqlite(operation, user_by_number, unit)
+        }
+    })
+}

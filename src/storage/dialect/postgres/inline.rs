@@ -1,0 +1,159 @@
+//! Statements that carry their values in their text: for clients whose own way to write a value can be anything.
+
+use std::fmt::Write as _;
+
+use super::Statement;
+use super::value::Value;
+
+/// The statement as one text without parameters.
+pub fn inline(statement: &Statement) -> String {
+    let text = statement.text.as_ref();
+    let mut inlined = String::with_capacity(text.len() + 64 * statement.values.len());
+    let mut rest = text;
+    while let Some(at) = rest.find(['$', '\'', '"', '-']) {
+        let (before, from) = rest.split_at(at);
+        inlined.push_str(before);
+        rest = match from.as_bytes()[0] {
+            b'$' => place(&mut inlined, from, &statement.values),
+            b'-' => comment(&mut inlined, from),
+            quote => quoted(&mut inlined, from, char::from(quote)),
+        };
+    }
+    inlined.push_str(rest);
+    inlined
+}
+
+/// Leaves out a comment at the start of `from`. What follows it.
+fn comment<'t>(inlined: &mut String, from: &'t str) -> &'t str {
+    if from.starts_with("--") {
+        return from.split_once('\n').map_or("", |(_, rest)| rest);
+    }
+    inlined.push('-');
+    &from[1..]
+}
+
+/// Copies what stands in quotes at the start of `from`, in which a `$` means nothing. What follows it.
+fn quoted<'t>(inlined: &mut String, from: &'t str, quote: char) -> &'t str {
+    let end = from[1..].find(quote).map_or(from.len(), |at| at + 2);
+    inlined.push_str(&from[..end]);
+    &from[end..]
+}
+
+/// Writes the value of the place at the start of `from`. What follows it.
+fn place<'t>(inlined: &mut String, from: &'t str, values: &[Value]) -> &'t str {
+    let digits = from[1..].find(|character: char| !character.is_ascii_digit());
+    let end = digits.map_or(from.len(), |digits| digits + 1);
+    let value =
+        from[1..end].parse().ok().and_then(|number: usize| values.get(number.checked_sub(1)?));
+    match value {
+        Some(value) => write_value(inlined, value),
+        // A name of the app's own, such as `price$`.
+        None => inlined.push_str(&from[..end]),
+    }
+    &from[end..]
+}
+
+fn write_value(inlined: &mut String, value: &Value) {
+    let mut typed = |value: Option<String>, sql_type: &str| {
+        let value = value.map_or_else(|| "NULL".to_owned(), |value| quote_text(&value));
+        // Writing to a String can't fail. The parentheses keep a cast behind the place apart.
+        let _ = write!(inlined, "({value}::{sql_type})");
+    };
+    match value {
+        Value::Bool(value) => typed(value.map(|value| value.to_string()), "boolean"),
+        Value::Integer(value) => typed(value.map(|value| value.to_string()), "bigint"),
+        Value::Real(value) => typed(value.map(|value| value.to_string()), "double precision"),
+        Value::Text(value) => typed(value.clone(), "text"),
+        Value::Uuid(value) => typed(value.map(|value| value.to_string()), "uuid"),
+        Value::Bytes(None) => typed(None, "bytea"),
+        Value::Bytes(Some(bytes)) => {
+            let _ = write!(inlined, "decode('");
+            bytes.iter().for_each(|byte| {
+                let _ = write!(inlined, "{byte:02x}");
+            });
+            inlined.push_str("', 'hex')");
+        }
+        Value::Time(None) => typed(None, "timestamp"),
+        Value::Time(Some(time_ms)) => {
+            let _ = write!(inlined, "({} AT TIME ZONE 'UTC')", instant(*time_ms));
+        }
+        Value::ZonedTime(None) => typed(None, "timestamptz"),
+        Value::ZonedTime(Some(time_ms)) => inlined.push_str(&instant(*time_ms)),
+        Value::Texts(values) => {
+            array(inlined, values.iter().map(|text| Some(quote_text(text))), "text")
+        }
+        Value::Integers(values) => {
+            array(
+                inlined,
+                values.iter().map(|number| number.map(|number| number.to_string())),
+                "bigint",
+            );
+        }
+        Value::Uuids(values) => {
+            let quoted = |uuid: &Option<uuid::Uuid>| uuid.map(|uuid| format!("'{uuid}'"));
+            array(inlined, values.iter().map(quoted), "uuid");
+        }
+    }
+}
+
+fn array(inlined: &mut String, values: impl Iterator<Item = Option<String>>, sql_type: &str) {
+    let values: Vec<String> =
+        values.map(|value| value.unwrap_or_else(|| "NULL".to_owned())).collect();
+    let _ = write!(inlined, "(ARRAY[{}]::{sql_type}[])", values.join(", "));
+}
+
+/// Milliseconds are exact: the server rounds to microseconds.
+fn instant(time_ms: i64) -> String {
+    let (sign, ms) = (if time_ms < 0 { "-" } else { "" }, time_ms.unsigned_abs());
+    format!("to_timestamp({sign}{}.{:03})", ms / 1000, ms % 1000)
+}
+
+/// Text in quotes, whatever `standard_conforming_strings` says.
+fn quote_text(text: &str) -> String {
+    let quoted = text.replace('\'', "''");
+    match quoted.contains('\\') {
+        true => format!("E'{}'", quoted.replace('\\', "\\\\")),
+        false => format!("'{quoted}'"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_stand_where_their_places_are() {
+        let uuid = uuid::Uuid::nil();
+        let rows: [(&str, Vec<Value>, &str); 14] = [
+            ("-- The app's $1.\nSELECT $1", vec![1.into()], "SELECT ('1'::bigint)"),
+            ("3 - $1 -- the app's", vec![1.into()], "3 - ('1'::bigint) "),
+            ("SELECT $1, $2", vec!["a".into(), 5.into()], "SELECT ('a'::text), ('5'::bigint)"),
+            ("$1$2", vec![(-5).into(), Value::Bool(None)], "('-5'::bigint)(NULL::boolean)"),
+            ("$1::varchar", vec!["it's".into()], "('it''s'::text)::varchar"),
+            (
+                "$1",
+                vec![r"\'; DROP TABLE credit; --".into()],
+                r"(E'\\''; DROP TABLE credit; --'::text)",
+            ),
+            ("\"a$1\" = '$1' AND $1", vec![1.into()], "\"a$1\" = '$1' AND ('1'::bigint)"),
+            ("\"odd\"\"$1\" = $1", vec![1.into()], "\"odd\"\"$1\" = ('1'::bigint)"),
+            ("$1", vec!["$1 $2".into()], "('$1 $2'::text)"),
+            (
+                "$1",
+                vec![vec!["a".to_owned(), "b'".to_owned()].into()],
+                "(ARRAY['a', 'b''']::text[])",
+            ),
+            ("$1", vec![Value::Integers(vec![Some(1), None])], "(ARRAY[1, NULL]::bigint[])"),
+            ("$1", vec![Value::Time(Some(-1))], "(to_timestamp(-0.001) AT TIME ZONE 'UTC')"),
+            ("$1", vec![Value::Bytes(Some(vec![0, 255]))], "decode('00ff', 'hex')"),
+            (
+                "$1",
+                vec![Value::Uuids(vec![Some(uuid)])],
+                "(ARRAY['00000000-0000-0000-0000-000000000000']::uuid[])",
+            ),
+        ];
+        for (text, values, expected) in rows {
+            assert_eq!(inline(&Statement::new(text, values)), expected);
+        }
+    }
+}

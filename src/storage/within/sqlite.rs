@@ -1,0 +1,223 @@
+//! A transaction of the app's on SQLite.
+
+use std::collections::HashMap;
+use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
+
+use serde::Deserialize;
+use serde_json::Value as Json;
+
+use super::{ClientError, Exchange, client_error, odd};
+use crate::domain::table::TableName;
+use crate::error::{Error, Result};
+use crate::storage::dialect::sqlite::Statement;
+use crate::storage::dialect::sqlite::cell::{Cell, Row as _};
+use crate::storage::dialect::sqlite::declared::Declared;
+use crate::storage::dialect::sqlite::error::error as error_of;
+use crate::storage::dialect::sqlite::inline::inline;
+use crate::storage::dialect::sqlite::schema;
+use crate::storage::dialect::sqlite::wire::{Change, OwnedRow, Wire};
+use crate::storage::failure::{Answer, Failure};
+use crate::storage::schema::Schema;
+use crate::storage::times::TimestampUnit;
+
+/// The app's transaction, for one request.
+pub struct Transaction {
+    exchange: Arc<Exchange>,
+    schema: Arc<Schema>,
+}
+
+/// The schemas that this process has met, by their marks.
+static KNOWN: LazyLock<Mutex<HashMap<String, Arc<Schema>>>> = LazyLock::new(Mutex::default);
+
+/// An app with more databases looks at its tables more often.
+const MOST_KNOWN: usize = 64;
+
+fn known() -> MutexGuard<'static, HashMap<String, Arc<Schema>>> {
+    KNOWN.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Transaction {
+    /// The transaction behind this client, whose tables are looked at if they are new.
+    pub async fn new(exchange: &Arc<Exchange>, unit: Option<TimestampUnit>) -> Answer<Self> {
+        let doing = "reading the schema";
+        let mark = mark_of(&ask(exchange, &[Statement::new(MARK, [])], doing).await?, doing)?;
+        let found = mark.as_ref().and_then(|mark| known().get(mark).cloned());
+        let schema = match found {
+            Some(schema) => schema,
+            None => {
+                let schema = Arc::new(look(exchange, unit).await?);
+                if let Some(mark) = mark {
+                    let mut known = known();
+                    if known.len() >= MOST_KNOWN {
+                        known.clear();
+                    }
+                    known.insert(mark, Arc::clone(&schema));
+                }
+                schema
+            }
+        };
+        Ok(Self { exchange: Arc::clone(exchange), schema })
+    }
+}
+
+/// What tells the tables of one database from others: its file, and how they are declared. A database without a file has
+/// no mark: another one, whose times have another unit, may look the same.
+const MARK: &str = include_str!("mark.sql");
+
+fn mark_of(answers: &[Vec<OwnedRow>], doing: &'static str) -> Answer<Option<String>> {
+    #[derive(Deserialize)]
+    struct Mark {
+        file: Option<String>,
+        tables: Option<String>,
+    }
+    let row = answers.first().and_then(|rows| rows.first());
+    let text = row.and_then(|row| row.cell(0).into_text());
+    let mark = text.and_then(|text| serde_json::from_str(&text).ok());
+    let Mark { file, tables } = mark.ok_or_else(|| odd(doing))?;
+    Ok(file.zip(tables).map(|(file, tables)| format!("{file}\n{tables}")))
+}
+
+async fn look(exchange: &Arc<Exchange>, unit: Option<TimestampUnit>) -> Answer<Schema> {
+    let doing = "reading the schema";
+    let mut asked: Vec<Statement<'_>> = TableName::ALL.into_iter().map(schema::columns).collect();
+    asked.push(schema::triggers());
+    let mut answers = ask(exchange, &asked, doing).await?;
+    let has_triggers = answers.pop().is_some_and(|rows| !rows.is_empty());
+    let columns = |rows: Vec<OwnedRow>| rows.iter().map(Declared::read).collect::<Vec<_>>();
+    let mut found: Vec<(TableName, Vec<Declared>)> =
+        TableName::ALL.into_iter().zip(answers.into_iter().map(columns)).collect();
+    if unit.is_none() {
+        for (table, columns) in &mut found {
+            let (mut sampled, mut asked) = (Vec::new(), Vec::new());
+            for (column, statement) in schema::samples(*table, columns) {
+                sampled.push(column);
+                asked.push(statement);
+            }
+            if asked.is_empty() {
+                continue;
+            }
+            let answers = ask(exchange, &asked, "looking for the unit of timestamps").await?;
+            for (column, rows) in sampled.into_iter().zip(answers) {
+                rows.iter().for_each(|row| column.add_sample(row));
+            }
+        }
+    }
+    Ok(schema::read(found, unit, has_triggers)?)
+}
+
+/// Runs statements. The rows of each.
+async fn ask(
+    exchange: &Exchange,
+    statements: &[Statement<'_>],
+    doing: &'static str,
+) -> Answer<Vec<Vec<OwnedRow>>> {
+    run(exchange, statements.iter().map(inlined).collect(), doing).await
+}
+
+/// The functions that this package's own connections have are not there.
+fn inlined(statement: &Statement<'_>) -> String {
+    inline(statement).replace("is_text(id)", "typeof(id) = 'text'")
+}
+
+async fn run(
+    exchange: &Exchange,
+    texts: Vec<String>,
+    doing: &'static str,
+) -> Answer<Vec<Vec<OwnedRow>>> {
+    let most = texts.len();
+    let replies = exchange.ask(texts).await.map_err(|error| failure(&error, doing))?;
+    let read = |rows: Vec<String>| rows.iter().map(|row| read_row(row, doing)).collect();
+    let rows = replies.into_iter().map(read).collect::<Answer<Vec<_>>>()?;
+    if rows.len() == most { Ok(rows) } else { Err(odd(doing)) }
+}
+
+/// A row as JavaScript passes it on: a JSON array of its values, a BLOB as `{"$bytes":"00ff"}`.
+fn read_row(row: &str, doing: &'static str) -> Answer<OwnedRow> {
+    let values: Vec<Json> = serde_json::from_str(row).map_err(|_| odd(doing))?;
+    let cell = |value: Json| match value {
+        Json::Null => Some(Cell::Null),
+        Json::Bool(value) => Some(i64::from(value).into()),
+        Json::Number(number) => {
+            number.as_i64().map(Cell::from).or_else(|| number.as_f64().map(Cell::from))
+        }
+        Json::String(text) => Some(text.into()),
+        Json::Object(object) => match object.get("$bytes") {
+            Some(Json::String(hex)) => from_hex(hex).map(|bytes| Cell::Blob(bytes.into())),
+            _ => object.get("$integer")?.as_str()?.parse::<i64>().ok().map(Cell::from),
+        },
+        Json::Array(_) => None,
+    };
+    values.into_iter().map(|value| cell(value).ok_or_else(|| odd(doing))).collect()
+}
+
+fn from_hex(digits: &str) -> Option<Vec<u8>> {
+    let byte = |pair: &[u8]| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok();
+    digits.as_bytes().chunks(2).map(byte).collect()
+}
+
+impl Wire for Transaction {
+    fn schema(&self) -> Result<&Schema> {
+        Ok(&self.schema)
+    }
+
+    async fn ask(
+        &mut self,
+        statements: &[Statement<'_>],
+        doing: &'static str,
+    ) -> Answer<Vec<Vec<OwnedRow>>> {
+        ask(&self.exchange, statements, doing).await
+    }
+
+    async fn change(
+        &mut self,
+        changes: &[Change<'_>],
+        then: &[Statement<'_>],
+    ) -> Answer<Vec<Vec<OwnedRow>>> {
+        let written = |change: &Change<'_>| format!("{} RETURNING 1", inline(&change.statement));
+        let texts = changes.iter().map(written).chain(then.iter().map(inlined)).collect();
+        let mut rows = run(&self.exchange, texts, "writing").await?;
+        let replies = rows.split_off(changes.len());
+        for (change, rows) in changes.iter().zip(&rows) {
+            one_row(rows.len(), change.what)?;
+        }
+        Ok(replies)
+    }
+
+    /// What was read is the app's transaction's.
+    fn undo(&mut self) {}
+}
+
+/// What was loaded in this transaction can't have changed since, so a trigger of the app's own is behind it.
+fn one_row(changes: usize, what: &str) -> Answer<()> {
+    if changes == 1 {
+        return Ok(());
+    }
+    Err(Failure::Refused(Error::Database {
+        doing: "writing",
+        database_code: "SQLITE_DONE".to_owned(),
+        message: format!(
+            "{what} changed {changes} rows instead of 1; roll back, and look for a trigger that stops it"
+        ),
+        retryable: false,
+    }))
+}
+
+/// What comes of the app's transaction. Nothing of it can be tried again here.
+fn failure(error: &ClientError, doing: &'static str) -> Failure {
+    let Some(code) = error.code.as_deref().filter(|code| code.starts_with("SQLITE_")) else {
+        return client_error(error, doing);
+    };
+    Failure::Refused(match error_of(code.to_owned(), error.message.clone(), doing) {
+        Error::DatabaseBusy { message } => Error::DatabaseBusy {
+            message: format!(
+                "{message}; a transaction that may write must begin so (BEGIN IMMEDIATE); roll back and repeat it"
+            ),
+        },
+        Error::TransactionNoCollision => Error::DatabaseBusy {
+            message:
+                "another transaction has taken the transaction number; repeat the whole transaction"
+                    .to_owned(),
+        },
+        other => other,
+    })
+}
