@@ -1,6 +1,9 @@
 'use strict'
 
-/** What every function of `lib/operations.js` does, whatever carries its call: arguments to text, a reply's text to its result. */
+/**
+ * What every function of `lib/operations.js` does, whatever carries its call: arguments to text, and a reply's text to its
+ * result.
+ */
 
 const { constant, errorAt, invalidArgument } = require('./errors.js')
 const { own } = require('./fields.js')

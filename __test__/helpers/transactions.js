@@ -2,8 +2,6 @@
 
 /** Transactions of the clients that apps use, each with the real client. */
 
-const { byStorage } = require('./storage')
-
 /** Transactions on PostgreSQL. */
 class PostgresTransactions {
   static KINDS = [
@@ -142,6 +140,7 @@ async function onLibsql(client, work) {
   }
 }
 
-const Transactions = byStorage({ sqlite: SqliteTransactions, postgres: PostgresTransactions })
+/** By their storage. */
+const TRANSACTIONS = { sqlite: SqliteTransactions, postgres: PostgresTransactions }
 
-module.exports = { Transactions }
+module.exports = { TRANSACTIONS }

@@ -2,10 +2,12 @@
 
 const { TestDatabase, task } = require('../helpers/database')
 const { atOnce, counted, staysSound } = require('../helpers/calls')
-const { Transactions } = require('../helpers/transactions')
+const { TRANSACTIONS } = require('../helpers/transactions')
 const { within } = require('../..')
 
 // What is not so on SQLite: isolation levels, and a search path.
+
+const Transactions = TRANSACTIONS.postgres
 
 let database, transactions
 

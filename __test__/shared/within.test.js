@@ -4,9 +4,14 @@ const { MediaCreditsError, within } = require('../..')
 const { TestDatabase, aiTask, task } = require('../helpers/database')
 const { EVERY, made } = require('../helpers/every')
 const { atOnce, counted, staysSound, writingNothing } = require('../helpers/calls')
-const { Transactions } = require('../helpers/transactions')
+const { violations } = require('../helpers/invariants')
+const { start } = require('../helpers/processes')
+const { STORAGE, byStorage } = require('../helpers/storage')
+const { TRANSACTIONS } = require('../helpers/transactions')
 
 const INSIDE = Object.keys(EVERY).filter((name) => name !== 'createTables')
+
+const Transactions = byStorage(TRANSACTIONS)
 
 let database, transactions
 
@@ -130,9 +135,43 @@ describe.each(Transactions.KINDS)('inside a transaction of %s', (kind) => {
   })
 })
 
+test('values that look like SQL are values', async () => {
+  const names = ['is_text(id)', "'; DROP TABLE credit; --", '$1 ?1 ?', '"user"', '\\', 'a\nb -- c']
+  const [kind] = Transactions.KINDS
+  for (const name of names) {
+    await database.user(name, 10)
+    const charged = await run(kind, async (credits) => {
+      await credits.consumeCredits({ userId: name, credits: 1, description: name, transactionNo: name })
+      return [await credits.getRemainingCredits(name), await credits.getCredits({ userId: name })]
+    })
+    expect(charged).toMatchObject([9, [{ description: name, transactionNo: name }, { credits: 10 }]])
+  }
+})
+
+test('charges of a process that is killed between write and commit are all there, or not at all', async () => {
+  const where = byStorage({ sqlite: database.file, postgres: database.url })
+  const begun = (round) =>
+    start('transactor.js', [STORAGE, where, 'u', 20 * round, 20 * round + 20], kill(round))
+  const kill = (round) => {
+    let lines = 0
+    // In each round after another line: before a commit, and after it.
+    return (_, child) => ++lines === 5 + round && child.kill('SIGKILL')
+  }
+  for (let round = 0; round < 4; round++) {
+    const { lines, signal } = await begun(round).ended
+    expect(signal).toBe('SIGKILL')
+    const rows = await database.sql("SELECT transaction_no FROM credit WHERE transaction_no LIKE 'charge-%'")
+    const there = new Set(rows.map((row) => row.transaction_no))
+    const said = (what) =>
+      lines.filter((line) => line.startsWith(what)).map((line) => `charge-${line.split(' ')[1]}`)
+    expect(said('committed').filter((number) => !there.has(number))).toEqual([])
+    expect(await violations(database)).toEqual([])
+  }
+})
+
 describe('what is no transaction', () => {
   const notOne = (give) =>
-    writingNothing(database, () => errorOf((async () => within(await give()).consumeCredits(charge(1)))()))
+    writingNothing(database, () => errorOf((async () => within(give()).consumeCredits(charge(1)))()))
 
   test('is refused where that can be told', async () => {
     for (const client of transactions.none()) {
@@ -140,6 +179,27 @@ describe('what is no transaction', () => {
       expect(error).toBeInstanceOf(MediaCreditsError)
       expect(error).toMatchObject({ code: 'NOT_IN_TRANSACTION', retryable: false })
     }
+  })
+
+  test('is refused if it throws when it is looked at', async () => {
+    const hostile = new Proxy(
+      {},
+      {
+        get() {
+          throw new Error('do not look')
+        },
+      },
+    )
+    expect(await notOne(() => hostile)).toMatchObject({ code: 'INVALID_ARGUMENT', field: 'tx' })
+  })
+
+  test('is refused if its database is of another kind', async () => {
+    const query = async () => []
+    const error = await notOne(() => ({ dialect: 'mysql', query }))
+    expect(error).toMatchObject({
+      code: 'TRANSACTION_NOT_SUPPORTED',
+      message: expect.stringContaining('mysql'),
+    })
   })
 
   test.each([undefined, null, 5, 'tx', {}, [], () => {}, { query: 5, dialect: 'postgres' }])(

@@ -6,6 +6,8 @@
  */
 
 const { errorOf, invalidArgument } = require('../errors.js')
+const { UNREADABLE, look } = require('../fields.js')
+const { textOf: jsonOf } = require('../wire.js')
 
 /** What Drizzle's own `is()` looks at. */
 const DRIZZLE = Symbol.for('drizzle:entityKind')
@@ -24,7 +26,7 @@ const textOf = {
     const [value] = Object.values(row ?? {})
     return Buffer.isBuffer(value) ? value.toString('utf8') : value
   },
-  sqlite: (row) => JSON.stringify(Object.values(row ?? {}).map(encodeCell)),
+  sqlite: (row) => jsonOf(Object.values(row ?? {}).map(encodeCell)),
 }
 
 function encodeCell(value) {
@@ -33,7 +35,13 @@ function encodeCell(value) {
   if (ArrayBuffer.isView(value)) {
     return { $bytes: Buffer.from(value.buffer, value.byteOffset, value.byteLength).toString('hex') }
   }
-  return value
+  return value ?? null
+}
+
+/** `SQLiteAsyncDialect`, and its like in other versions. */
+function drizzleDialect(kind) {
+  if (kind.startsWith('SQLite')) return 'sqlite'
+  return kind.startsWith('Pg') ? 'postgres' : kind
 }
 
 /** Any other client: `within({ dialect, query })`. */
@@ -49,8 +57,7 @@ const CLIENTS = [
   {
     is: (tx) => isFunction(tx.execute ?? tx.values) && tx.dialect?.constructor?.[DRIZZLE] !== undefined,
     isWithin: (tx) => isFunction(tx.rollback),
-    dialect: (tx) =>
-      ({ PgDialect: 'postgres', MySqlDialect: 'mysql' })[tx.dialect.constructor[DRIZZLE]] ?? 'sqlite',
+    dialect: (tx) => drizzleDialect(tx.dialect.constructor[DRIZZLE]),
     isSynchronous: (tx) => tx.resultKind === 'sync',
     run: async (tx, statement) =>
       rowsOf(await (isFunction(tx.values) ? tx.values(statement) : tx.execute(statement))),
@@ -58,7 +65,7 @@ const CLIENTS = [
   // libSQL: `client.transaction('write')`.
   {
     is: (tx) => isFunction(tx.execute) && isFunction(tx.batch),
-    isWithin: (tx) => isFunction(tx.commit),
+    isWithin: (tx) => isFunction(tx.commit) && tx.closed !== true,
     dialect: () => 'sqlite',
     run: async (tx, statement) => rowsOf(await tx.execute(statement)),
   },
@@ -69,13 +76,6 @@ const CLIENTS = [
     dialect: () => 'postgres',
     run: (tx, statement) => tx.unsafe(statement).raw(),
     pipelines: true,
-  },
-  // Prisma's interactive transaction.
-  {
-    is: (tx) => isFunction(tx.$queryRawUnsafe),
-    isWithin: (tx) => !isFunction(tx.$transaction),
-    dialect: (tx) => ({ sqlite: 'sqlite', mysql: 'mysql' })[tx._activeProvider] ?? 'postgres',
-    run: (tx, statement) => tx.$queryRawUnsafe(statement),
   },
   // Kysely.
   {
@@ -107,20 +107,13 @@ const CLIENTS = [
 
 /** How to run statements in the transaction `tx`, or the error that says why not. */
 function clientOf(method, tx) {
-  const isObject = (typeof tx === 'object' && tx !== null) || isFunction(tx)
-  const client = isObject ? CLIENTS.find(({ is }) => is(tx)) : undefined
-  if (!client) {
-    throw invalidArgument(
-      method,
-      'tx',
-      "a transaction of Drizzle, postgres.js, pg, Prisma or Kysely, or { dialect: 'postgres', query: async (sql, params) => rows }",
-      tx,
-    )
-  }
-  if (client.isWithin && !client.isWithin(tx)) throw notInTransaction(method)
-  const dialect = client.dialect(tx)
+  // An object may refuse to be looked at.
+  const found = look(() => describe(tx))
+  if (found === undefined || found === UNREADABLE) throw invalidArgument(method, 'tx', TRANSACTION, tx)
+  const { client, dialect, isWithin, isSynchronous } = found
+  if (!isWithin) throw notInTransaction(method)
   if (!Object.hasOwn(textOf, dialect)) throw notSupported(method, `transactions of ${dialect}`)
-  if (client.isSynchronous?.(tx)) throw notSupported(method, SYNCHRONOUS)
+  if (isSynchronous) throw notSupported(method, SYNCHRONOUS)
   return {
     dialect,
     pipelines: client.pipelines === true,
@@ -130,6 +123,23 @@ function clientOf(method, tx) {
     },
   }
 }
+
+/** Whose transaction it is, and of which kind; `undefined`: none of those that are known. */
+function describe(tx) {
+  const isObject = (typeof tx === 'object' && tx !== null) || isFunction(tx)
+  const client = isObject ? CLIENTS.find(({ is }) => is(tx)) : undefined
+  if (!client) return undefined
+  return {
+    client,
+    dialect: client.dialect(tx),
+    isWithin: client.isWithin?.(tx) ?? true,
+    isSynchronous: client.isSynchronous?.(tx) ?? false,
+  }
+}
+
+const TRANSACTION =
+  "a transaction of Drizzle, postgres.js, node-postgres, libSQL or Kysely, or { dialect: 'postgres' or 'sqlite', " +
+  'query: async (sql, params) => rows }'
 
 const SYNCHRONOUS =
   'transactions of a synchronous client, whose callback can not wait: begin one with BEGIN IMMEDIATE, pass ' +
@@ -147,7 +157,7 @@ const notInTransaction = (method) =>
   errorOf(method, {
     code: 'NOT_IN_TRANSACTION',
     message:
-      'the client is in no transaction; pass the one that its transaction’s callback gets, or begin one first',
+      "the client is in no transaction; pass the one that its transaction's callback gets, or begin one first",
     retryable: false,
     details: {},
   })

@@ -3,6 +3,7 @@
 /** The functions of a connection inside a transaction that the app has begun: `within(tx)`. */
 
 const { callText, makeFunctions, readReply } = require('../functions.js')
+const { textOf: jsonOf } = require('../wire.js')
 const { clientOf, describeError } = require('./clients.js')
 
 /** Functions that are about the database, and not about the ledger. */
@@ -27,9 +28,9 @@ async function say(statements, client) {
     const rows = client.pipelines
       ? await Promise.all(statements.map(client.run))
       : await inTurn(statements, client.run)
-    return JSON.stringify({ rows: rows.map(textsOnly) })
+    return jsonOf({ rows: rows.map(textsOnly) })
   } catch (error) {
-    return JSON.stringify({ error: describeError(error) })
+    return jsonOf({ error: describeError(error) })
   }
 }
 

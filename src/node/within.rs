@@ -1,5 +1,7 @@
 //! A call inside the app's own transaction, as JavaScript drives it.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
 use napi_derive::napi;
 use serde::Deserialize;
 
@@ -60,7 +62,13 @@ impl TransactionCall {
         let step = match (self.refusal.take(), &mut self.call) {
             (Some(error), _) => Step::Done(Err(error)),
             (None, Some(call)) => match said.as_deref().map(read).transpose() {
-                Ok(reply) => call.next(reply),
+                Ok(reply) => {
+                    catch_unwind(AssertUnwindSafe(|| call.next(reply))).unwrap_or_else(|_| {
+                        Step::Done(Err(Error::Internal(
+                            "a call inside a transaction panicked".to_owned(),
+                        )))
+                    })
+                }
                 Err(error) => Step::Done(Err(error)),
             },
             (None, None) => Step::Done(Err(Error::Internal("the call is done".to_owned()))),

@@ -116,7 +116,8 @@ async fn ask(
 
 /// The functions that this package's own connections have are not there.
 fn inlined(statement: &Statement<'_>) -> String {
-    inline(statement).replace("is_text(id)", "typeof(id) = 'text'")
+    let text = statement.text.replace("is_text(id)", "typeof(id) = 'text'");
+    inline(&Statement::new(text, statement.values.clone()))
 }
 
 async fn run(
