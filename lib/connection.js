@@ -14,7 +14,7 @@ const { own } = require('./fields.js')
 const { callText, makeFunctions, named, readReply } = require('./functions.js')
 const native = require('./native/binding.js')
 const { nothing, value } = require('./replies.js')
-const { within } = require('./within/index.js')
+const { joining, within } = require('./within/index.js')
 const { encodeFields } = require('./wire.js')
 
 // ---- Requests and their replies ----
@@ -113,16 +113,16 @@ function publish(target, connection) {
   // An internal read, which is not observed.
   const ask = (name, passed) => request(ask, value, (number) => submit(ask, number, name, passed))
   const events = makeEvents({ connection: target, system: () => connection().system, ask })
-  makeFunctions(
-    target,
-    (name, { pass, result }) =>
-      (method, args) =>
-        request(method, result, (number) => {
-          const passed = pass.map((encode, at) => encode(args[at]))
-          submit(method, number, name, passed)
-          return events.observed(name, passed)
-        }),
-  )
+  makeFunctions(target, (name, operation) => {
+    const { pass, result, joins } = operation
+    const alone = (method, args) =>
+      request(method, result, (number) => {
+        const passed = pass.map((encode, at) => encode(args[at]))
+        submit(method, number, name, passed)
+        return events.observed(name, passed)
+      })
+    return joins ? joining(connection, name, operation, alone) : alone
+  })
   Object.assign(target, events.functions)
   const inside = named('within', (tx) => within(inside, connection, tx))
   target.within = inside

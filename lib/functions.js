@@ -44,8 +44,9 @@ function callText(method, name, passed) {
 
 /** What a reply says: an error with the caller's stack, or what `result` makes of it. */
 function readReply(caller, result, reply) {
-  if (own(reply, 'error')) return { error: errorAt(caller, reply.error) }
-  return { value: result(reply) }
+  // Both are said: what is left out may stand on Object.prototype.
+  if (own(reply, 'error')) return { error: errorAt(caller, reply.error), value: undefined }
+  return { error: undefined, value: result(reply) }
 }
 
 module.exports = { callText, makeFunctions, named, readReply }

@@ -7,6 +7,7 @@
  * - `result`: what it makes of the reply.
  * - `moves`, if it may move credits: what events and OpenTelemetry tell. `items` are the tasks, users and costs that a
  *   call is about; `id` is the column of the row that comes back which has the charge's id; `isGrant`: it is a grant.
+ * - `joins`: its first argument may have a `tx`, a transaction of the app's that it runs in.
  * - `whole`: makes a function that reads long lists in parts, out of one that reads a part.
  * - `made`: makes the function out of native calls, its own and those of others.
  *
@@ -70,6 +71,7 @@ const operations = {
   },
   createAITask: {
     pass: [fields, fields],
+    joins: true,
     result: row,
     moves: { items: ([task]) => [newAITask(task)], id: 'creditId' },
   },
@@ -102,6 +104,7 @@ const operations = {
   getAITasksCount: { pass: [fields], result: value },
   consumeCredits: {
     pass: [fields, fields],
+    joins: true,
     result: row,
     moves: { items: ([charge]) => [ofUser(charge)], id: 'id' },
   },
@@ -119,6 +122,7 @@ const operations = {
   },
   createCredit: {
     pass: [fields, fields],
+    joins: true,
     result: row,
     moves: { items: ([grant]) => [{ userId: field(grant, 'userId'), gives: true }], isGrant: true },
   },

@@ -52,7 +52,14 @@ export type UpdateMediaTask<Task extends object = MediaTask> = Some<
 export type NewAITask<AITaskRow extends object = AITask> = NewRow<
   AITaskRow,
   'id' | 'userId' | 'mediaType' | 'provider' | 'model' | 'prompt' | 'status'
->
+> &
+  Joining
+
+/** What may run in a transaction of the app's. */
+export interface Joining {
+  /** The transaction: {@link within} says which, and what that means. */
+  tx?: object | null | undefined
+}
 
 /**
  * Columns of `ai_task` to change. `null` empties a column; what is left out or `undefined` stays as it is.
@@ -231,7 +238,8 @@ export type UpdateCredit<CreditRow extends object = Credit> = Some<
 export type NewGrant<CreditRow extends object = Credit> = WithJson<
   NewRow<CreditRow, 'userId' | 'credits'>,
   'metadata'
->
+> &
+  Joining
 
 /** What to grant to a user. Every other column of a grant may be said as well, such as its `transactionScene`. */
 export type GrantForUser<CreditRow extends object = Credit> = Omit<
@@ -290,10 +298,10 @@ export interface ConsumeCreditsParameters extends OwnChargeColumns {
    */
   transactionNo?: string | null | undefined
   /**
-   * A charge can't run inside a transaction of the app (`TRANSACTION_NOT_SUPPORTED`). A model that passes its own wants
-   * to create a task: {@link createAITask} takes its place.
+   * The app's own transaction, in which the charge then runs: `within(tx).consumeCredits(…)`, as {@link within} says.
+   * A model that passes its own wants to create a task: {@link createAITask} takes its place.
    */
-  tx?: undefined
+  tx?: object | null | undefined
 }
 
 /** Which part of a statement. */

@@ -3,7 +3,7 @@
 const { TestDatabase, aiTask, refusal, task } = require('../helpers/database')
 const { staysSound, unchanging } = require('../helpers/calls')
 
-// Newer apps pass their own transaction. Until charges can run inside it, an app that does is told at once.
+// Newer apps pass their own transaction, in which a call runs (`shared/within.test.js`). What is none is told at once.
 
 /** Each call that may be passed a transaction: what it is, with one, and the function that the refusal names. */
 const CALLS = [
@@ -126,7 +126,7 @@ describe.each(CALLS)('%s with tx', (name, named, call) => {
     const database = opened()
     const error = await refusal(database, () => call(database.credits, { tx: guarded() }))
     expect(error).toMatchObject({ code: 'TRANSACTION_NOT_SUPPORTED', retryable: false })
-    expect(error.message).toContain(`${named} can't run inside the app's own transaction yet`)
+    expect(error.message).toContain(`${named} can't run inside this tx`)
     expect(error.message).toContain('nothing was written')
     expect(error.message).toContain('leave tx out')
     expect(error.message).toContain('models/ai_task.ts')

@@ -111,6 +111,28 @@ describe.each(Transactions.KINDS)('inside a transaction of %s', (kind) => {
     expect([again.id, again.replayed, first.replayed]).toEqual([first.id, true, undefined])
   })
 
+  test('a transaction among the arguments is the one that the call runs in', async () => {
+    const calls = [
+      ['consumeCredits', charge(5)],
+      ['createCredit', { userId: 'u', credits: 5 }],
+      ['createAITask', aiTask('new', 'u', { costCredits: 5 })],
+      ['grantCreditsForUser', { user: { id: 'u', email: 'u' }, credits: 5 }],
+    ]
+    for (const [name, parameters] of calls) {
+      const joined = () =>
+        transactions.run(kind, async (tx) => {
+          const row = await database.credits[name]({ ...parameters, tx })
+          expect(row).toMatchObject({ userId: 'u' })
+          throw APP_ROLLS_BACK
+        })
+      await writingNothing(database, () => expect(joined()).rejects.toBe(APP_ROLLS_BACK))
+    }
+    await transactions.run(kind, (tx) => database.credits.consumeCredits({ ...charge(5), tx }))
+    expect(await database.credits.getRemainingCredits('u')).toBe(150 - 2 - 2 - 3 - 5)
+    const refused = transactions.run(kind, (tx) => database.credits.consumeCredits({ ...charge(500), tx }))
+    await expect(refused).rejects.toMatchObject({ code: 'INSUFFICIENT_CREDITS' })
+  })
+
   test('calls at the same moment take turns in one transaction', async () => {
     const settled = await run(kind, (credits) => atOnce(20, () => credits.consumeCredits(charge(10))))
     expect(counted(settled)).toEqual({ accepted: 14, INSUFFICIENT_CREDITS: 6 })

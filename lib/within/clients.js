@@ -137,6 +137,9 @@ function describe(tx) {
   }
 }
 
+/** Whether this is of a client that is known, in a transaction or not. */
+const isTransaction = (tx) => typeof look(() => describe(tx)) === 'object'
+
 const TRANSACTION =
   "a transaction of Drizzle, postgres.js, node-postgres, libSQL or Kysely, or { dialect: 'postgres' or 'sqlite', " +
   'query: async (sql, params) => rows }'
@@ -186,4 +189,4 @@ const isDatabaseCode = (code) => typeof code === 'string' && /^([0-9A-Z]{5}|SQLI
 
 const textOrNull = (value) => (typeof value === 'string' ? value : null)
 
-module.exports = { clientOf, describeError }
+module.exports = { clientOf, describeError, isTransaction }

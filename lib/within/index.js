@@ -2,9 +2,10 @@
 
 /** The functions of a connection inside a transaction that the app has begun: `within(tx)`. */
 
+const { look, own, snapshot } = require('../fields.js')
 const { callText, makeFunctions, readReply } = require('../functions.js')
 const { textOf: jsonOf } = require('../wire.js')
-const { clientOf, describeError } = require('./clients.js')
+const { clientOf, describeError, isTransaction } = require('./clients.js')
 
 /** Functions that are about the database, and not about the ledger. */
 const NOT_WITHIN = new Set(['createTables', 'getDiagnostics', 'stats'])
@@ -16,9 +17,10 @@ const turns = new WeakMap()
 async function drive(call, client) {
   let said = null
   for (;;) {
-    const { statements, reply } = call.next(said)
+    const next = call.next(said)
+    const reply = own(next, 'reply')
     if (typeof reply === 'string') return reply
-    said = await say(statements, client)
+    said = await say(next.statements, client)
   }
 }
 
@@ -50,21 +52,37 @@ function textsOnly(rows) {
 function within(method, connection, tx) {
   const client = clientOf(method, tx)
   const target = {}
-  makeFunctions(target, (name, { pass, result }) => {
+  makeFunctions(target, (name, operation) => {
     if (NOT_WITHIN.has(name)) return undefined
-    return async (called, args) => {
-      const caller = {}
-      Error.captureStackTrace(caller, called)
-      const passed = pass.map((encode, at) => encode(args[at]))
-      const text = await takeTurns(tx, () => {
-        return drive(connection().callWithin(client.dialect, name, callText(called, name, passed)), client)
-      })
-      const { error, value } = readReply(caller, result, JSON.parse(text))
-      if (error) throw error
-      return value
-    }
+    return (called, args) => send({ connection, tx, client, name, operation }, called, args)
   })
   return target
+}
+
+/** Sends a call in a transaction. `called` is what the caller called: errors point at the line that did. */
+async function send({ connection, tx, client, name, operation: { pass, result } }, called, args) {
+  const caller = {}
+  Error.captureStackTrace(caller, called)
+  const passed = pass.map((encode, at) => encode(args[at]))
+  const text = await takeTurns(tx, () =>
+    drive(connection().callWithin(client.dialect, name, callText(called, name, passed)), client),
+  )
+  const { error, value } = readReply(caller, result, JSON.parse(text))
+  if (error) throw error
+  return value
+}
+
+/** A function of `connection()` whose arguments may name the transaction that it runs in: `consumeCredits({ …, tx })`. */
+function joining(connection, name, operation, alone) {
+  return (called, args) => {
+    const tx = look(() => own(args[0], 'tx'))
+    if (!isTransaction(tx)) return alone(called, args)
+    const { tx: _, ...first } = snapshot(args[0])
+    const rest = [first, ...args.slice(1)]
+    const join = async () =>
+      send({ connection, tx, client: clientOf(called, tx), name, operation }, called, rest)
+    return join()
+  }
 }
 
 /** Runs `work` when all that came before in this transaction is done. */
@@ -77,4 +95,4 @@ function takeTurns(tx, work) {
   return turn
 }
 
-module.exports = { within }
+module.exports = { joining, within }

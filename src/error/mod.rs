@@ -95,9 +95,9 @@ pub enum Error {
     },
     /// `tx`, with which an app asks for its own transaction.
     #[error(
-        "{function} can't run inside the app's own transaction yet, so nothing was written: leave tx out, and \
-         swap the model that passes it too (for createAITask, models/ai_task.ts), since the task and its charge \
-         are one transaction here"
+        "{function} can't run inside this tx, so nothing was written: pass a transaction of a client that \
+         within(tx) knows, or leave tx out, and swap the model that passes it too (for createAITask, \
+         models/ai_task.ts), since the task and its charge are one transaction here"
     )]
     TransactionNotSupported {
         /// The function that was called.
