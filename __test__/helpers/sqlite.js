@@ -56,7 +56,7 @@ class SqliteStore {
     return all.at(-1)
   }
 
-  /** The rows of those of the tables that are there, by their `{ table: columns }`: nobody writes meanwhile. */
+  /** The rows of those of the tables that are there, by their `{ table: columns }`: nothing else writes meanwhile. */
   snapshot(columns) {
     return inspect(this.file, { columns })
   }

@@ -1,4 +1,4 @@
-//! What is the same over either storage of audits, statements and repairs.
+//! What is the same over every store of audits, statements and repairs.
 
 use std::collections::HashMap;
 

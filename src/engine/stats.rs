@@ -40,7 +40,7 @@ impl Counter {
     }
 }
 
-/// What an engine over either storage counts.
+/// What an engine counts, over every storage.
 pub(super) struct Stats {
     started_at_ms: i64,
     pub(super) calls: Arc<Calls>,
@@ -55,7 +55,7 @@ impl Default for Stats {
 }
 
 impl Stats {
-    /// What is the same over either storage; `more` is what is not.
+    /// What is the same over every storage; `more` is what is not.
     pub(super) fn report(
         &self,
         storage: &str,

@@ -10,13 +10,14 @@ use std::path::Path as FilePath;
 type Path = Vec<String>;
 
 /// What may not be needed by what.
-const LAYERS: [(&str, &[&str]); 7] = [
+const LAYERS: [(&str, &[&str]); 8] = [
     ("error", &["domain", "storage", "engine", "node"]),
     ("echo", &["error", "domain", "storage", "engine", "node"]),
     ("histogram", &["echo", "error", "domain", "storage", "engine", "node"]),
     ("domain", &["histogram", "storage", "engine", "node"]),
     ("storage", &["engine", "node"]),
-    ("storage::dialect", &["storage::sqlite", "storage::postgres"]),
+    ("storage::dialect", &["storage::sqlite", "storage::postgres", "storage::within"]),
+    ("storage::within", &["storage::sqlite", "storage::postgres"]),
     ("engine", &["node"]),
 ];
 

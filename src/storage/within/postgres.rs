@@ -205,7 +205,7 @@ impl Wire for Transaction {
 
 /// One statement that asks all of this.
 fn question(statements: &[Statement], check: bool) -> String {
-    let check = if check { include_str!("check.sql") } else { "" };
+    let check = if check { include_str!("../dialect/postgres/sql/within_check.sql") } else { "" };
     let rows = rows_of_all(statements);
     format!("SELECT json_build_object('rows', {rows}{check})::text AS media_credits")
 }

@@ -62,7 +62,7 @@ impl Transaction {
 
 /// What tells the tables of one database from others: its file, and how they are declared. A database without a file has
 /// no mark: another one, whose times have another unit, may look the same.
-const MARK: &str = include_str!("mark.sql");
+const MARK: &str = include_str!("../dialect/sqlite/sql/within_mark.sql");
 
 fn mark_of(answers: &[Vec<OwnedRow>], doing: &'static str) -> Answer<Option<String>> {
     #[derive(Deserialize)]

@@ -7,6 +7,7 @@ mod effects;
 mod generators;
 mod guards;
 mod invariants;
+mod over_wire;
 mod rows;
 mod steps;
 mod stores;

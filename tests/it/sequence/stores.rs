@@ -15,6 +15,7 @@ use media_credits::storage::sqlite::{Database, Durability, Options};
 use media_credits::storage::store::{LoadFacts, Store, Wanted};
 use media_credits::storage::times::TimestampUnit::{self, Milliseconds, Seconds};
 
+use super::over_wire::Behind;
 use crate::common::{add_user, change_row, ledger, ready, text};
 use crate::memory::Memory;
 use crate::postgres_server::{self, wait};
@@ -36,7 +37,7 @@ pub(super) trait Subject {
 }
 
 /// Writes a plan in a transaction that has begun with some facts.
-async fn write_plan(store: &mut impl Store, plan: &Plan, now_ms: i64) -> Answer<()> {
+pub(super) async fn write_plan(store: &mut impl Store, plan: &Plan, now_ms: i64) -> Answer<()> {
     let credits = [(plan.user_id.as_str(), 0)].into_iter().collect();
     store.charge_facts(&Wanted { credits, patient: true, ..Wanted::default() }, now_ms).await?;
     store.write(&[plan], now_ms).await.map(drop)
@@ -48,6 +49,7 @@ pub(super) fn all(folder: &Path, database: &str) -> Vec<(&'static str, Box<dyn S
         ("memory", Box::new(InMemory::new())),
         ("SQLite", Box::new(OnSqlite::new(folder, Milliseconds))),
         ("SQLite, in seconds", Box::new(OnSqlite::new(folder, Seconds))),
+        ("SQLite behind a wire", Box::new(Behind::new(folder))),
         ("PostgreSQL", Box::new(OnPostgres::new(database))),
     ]
 }
@@ -88,14 +90,14 @@ impl Subject for InMemory {
     }
 }
 
-fn start_sql(clear: &str, users: &[&str]) -> String {
+pub(super) fn start_sql(clear: &str, users: &[&str]) -> String {
     let add = |user: &&str| {
         format!(r#"INSERT INTO "user" (id, name, email) VALUES ('{user}', '{user}', '{user}');"#)
     };
     [clear.to_owned()].into_iter().chain(users.iter().map(add)).collect()
 }
 
-fn status_sql(table: TableName, id: &str, status: &str) -> String {
+pub(super) fn status_sql(table: TableName, id: &str, status: &str) -> String {
     format!(r#"UPDATE "{}" SET status = '{status}' WHERE id = '{id}'"#, table.sql())
 }
 

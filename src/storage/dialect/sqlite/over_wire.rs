@@ -1,5 +1,6 @@
 //! A store over any [`Wire`]: what decides on a request comes in one round trip where it can, and all that a request
-//! writes goes in one.
+//! writes goes in one. A file's own store (`storage/sqlite/`) has no round trips to save: it asks one thing after the
+//! other, and remembers grants.
 
 use std::sync::Arc;
 

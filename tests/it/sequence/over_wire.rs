@@ -1,0 +1,144 @@
+//! SQLite behind a wire: each statement is one text without parameters, as an app's client gets it.
+
+use std::borrow::Cow;
+use std::path::Path;
+
+use media_credits::domain::plan::Plan;
+use media_credits::domain::table::TableName;
+use media_credits::engine::{Clock, Ids, Outcome, Read, Write, local};
+use media_credits::error::{Error, Result};
+use media_credits::storage::dialect::sqlite::Statement;
+use media_credits::storage::dialect::sqlite::cell::Cell;
+use media_credits::storage::dialect::sqlite::inline::inline;
+use media_credits::storage::dialect::sqlite::over_wire::OverWire;
+use media_credits::storage::dialect::sqlite::wire::{Change, OwnedRow, Wire};
+use media_credits::storage::failure::{Answer, Failure};
+use media_credits::storage::schema::Schema;
+use media_credits::storage::sqlite::{Database, Options, Place};
+use media_credits::storage::store::LoadFacts;
+use rusqlite::Connection;
+use rusqlite::types::Value;
+
+use super::stores::{Subject, start_sql, status_sql, write_plan};
+use crate::common::ready;
+
+pub(super) struct Behind {
+    store: OverWire<Texts>,
+    ids: Ids,
+}
+
+/// Runs texts on a connection of its own.
+struct Texts {
+    connection: Connection,
+    schema: Schema,
+}
+
+impl Texts {
+    fn rows(&self, text: &str) -> rusqlite::Result<Vec<OwnedRow>> {
+        let mut statement = self.connection.prepare(text)?;
+        let columns = statement.column_count();
+        let read = |row: &rusqlite::Row<'_>| {
+            (0..columns).map(|at| row.get(at).map(cell)).collect::<rusqlite::Result<OwnedRow>>()
+        };
+        statement.query_map([], read)?.collect()
+    }
+}
+
+fn cell(value: Value) -> Cell<'static> {
+    match value {
+        Value::Null => Cell::Null,
+        Value::Integer(number) => number.into(),
+        Value::Real(number) => number.into(),
+        Value::Text(text) => text.into(),
+        Value::Blob(bytes) => Cell::Blob(Cow::Owned(bytes)),
+    }
+}
+
+fn failed(error: &rusqlite::Error) -> Failure {
+    Failure::Refused(Error::Internal(error.to_string()))
+}
+
+impl Wire for Texts {
+    fn schema(&self) -> Result<&Schema> {
+        Ok(&self.schema)
+    }
+
+    async fn ask(
+        &mut self,
+        statements: &[Statement<'_>],
+        _: &'static str,
+    ) -> Answer<Vec<Vec<OwnedRow>>> {
+        let ask = |statement: &Statement<'_>| {
+            let text = inline(statement).replace("is_text(id)", "typeof(id) = 'text'");
+            self.rows(&text).map_err(|error| failed(&error))
+        };
+        statements.iter().map(ask).collect()
+    }
+
+    async fn change(
+        &mut self,
+        changes: &[Change<'_>],
+        then: &[Statement<'_>],
+    ) -> Answer<Vec<Vec<OwnedRow>>> {
+        for Change { statement, what } in changes {
+            let text = format!("{} RETURNING 1", inline(statement));
+            let rows = self.rows(&text).map_err(|error| failed(&error))?;
+            if rows.len() != 1 {
+                return Err(Error::Internal(format!("{what} changed {} rows", rows.len())).into());
+            }
+        }
+        self.ask(then, "reading").await
+    }
+
+    fn undo(&mut self) {}
+}
+
+impl Behind {
+    pub(super) fn new(folder: &Path) -> Self {
+        let path = folder.join("behind.db");
+        let place = Place::File(path.clone());
+        let database = Database::create(&place, Options::default(), &TableName::ALL).unwrap();
+        let schema = database.schema().unwrap().clone();
+        let connection = Connection::open(path).unwrap();
+        Self { store: OverWire::new(Texts { connection, schema }), ids: Ids::new() }
+    }
+
+    /// A transaction of the app's, which it commits if the call is accepted.
+    fn transact<T>(
+        &mut self,
+        work: impl FnOnce(&mut OverWire<Texts>, &Ids) -> Result<T>,
+    ) -> Result<T> {
+        self.store.wire.connection.execute_batch("BEGIN IMMEDIATE").unwrap();
+        let outcome = work(&mut self.store, &self.ids);
+        let end = if outcome.is_ok() { "COMMIT" } else { "ROLLBACK" };
+        self.store.wire.connection.execute_batch(end).unwrap();
+        outcome
+    }
+}
+
+impl Subject for Behind {
+    fn write(&mut self, change: &Write, now_ms: i64) -> Result<Outcome> {
+        self.transact(|store, ids| local::write(store, change, Clock { now_ms, ids }))
+    }
+
+    fn read(&mut self, question: &Read, now_ms: i64) -> Result<Outcome> {
+        self.transact(|store, _| local::read(store, question, now_ms))
+    }
+
+    fn write_plan(&mut self, plan: &Plan, now_ms: i64) -> Result<()> {
+        let write = |store: &mut OverWire<Texts>, _: &Ids| {
+            ready(write_plan(store, plan, now_ms)).map_err(Failure::into_error)
+        };
+        self.transact(write)
+    }
+
+    fn start(&mut self, users: &[&str]) {
+        let clear = r#"PRAGMA foreign_keys = ON; DELETE FROM "user";"#;
+        self.store.wire.connection.execute_batch(&start_sql(clear, users)).unwrap();
+    }
+
+    fn set_status(&mut self, table: TableName, id: &str, status: &str) {
+        let text = status_sql(table, id, status);
+        self.store.wire.connection.execute_batch(&text).unwrap();
+    }
+}
