@@ -46,7 +46,8 @@ describe('close', () => {
     const { credits } = await TestDatabase.fresh()
     await credits.close()
     // A listener may be added at any time; it hears of nothing more.
-    const { close, on, once, off, ...functions } = credits
+    // In a transaction of the app's, calls are the app's client's.
+    const { close, on, once, off, within, ...functions } = credits
     const calls = Object.entries(functions)
     expect(calls.length).toBeGreaterThanOrEqual(37)
     for (const [name, call] of calls) {

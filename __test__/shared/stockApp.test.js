@@ -5,6 +5,8 @@ const { findings } = require('../helpers/books')
 const { violations } = require('../helpers/invariants')
 const { creditRow } = require('../helpers/rows')
 const { stock, taskOf } = require('../helpers/stock')
+const { STORAGE } = require('../helpers/storage')
+const { TRANSACTIONS } = require('../helpers/transactions')
 
 const NOTHING = { credits: 0, spendable: 0, skipped: [] }
 
@@ -224,6 +226,14 @@ const WORKS = {
     off('charged', listener)
     await consumeCredits({ userId: ada, credits: 1 })
     expect(listener).not.toHaveBeenCalled()
+  },
+  async within({ within, database, getRemainingCredits, ada }) {
+    const transactions = new TRANSACTIONS[STORAGE](database)
+    const balance = await getRemainingCredits(ada)
+    const charge = (tx) => within(tx).consumeCredits({ userId: ada, credits: 1 })
+    await transactions.run(transactions.constructor.KINDS[0], charge)
+    await transactions.end()
+    expect(await getRemainingCredits(ada)).toBe(balance - 1)
   },
   async close({ close, getRemainingCredits, ada }) {
     await close()
