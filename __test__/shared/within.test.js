@@ -6,7 +6,7 @@ const { EVERY, made } = require('../helpers/every')
 const { atOnce, counted, staysSound, writingNothing } = require('../helpers/calls')
 const { violations } = require('../helpers/invariants')
 const { start } = require('../helpers/processes')
-const { STORAGE, byStorage } = require('../helpers/storage')
+const { STORAGE, byStorage, sqlite } = require('../helpers/storage')
 const { TRANSACTIONS } = require('../helpers/transactions')
 
 const INSIDE = Object.keys(EVERY).filter((name) => name !== 'createTables')
@@ -190,6 +190,22 @@ test('charges of a process that is killed between write and commit are all there
     expect(await violations(database)).toEqual([])
   }
 })
+
+sqlite.test(
+  'a transaction that has read before another connection wrote is told to begin as a writer',
+  async () => {
+    const tx = await transactions.client.transaction('deferred')
+    await tx.execute('SELECT * FROM credit')
+    await database.credits.consumeCredits(charge(1))
+    const error = await writingNothing(database, () => errorOf(within(tx).consumeCredits(charge(1))))
+    tx.close()
+    expect(error).toMatchObject({
+      code: 'DATABASE_BUSY',
+      retryable: true,
+      message: expect.stringContaining('BEGIN IMMEDIATE'),
+    })
+  },
+)
 
 describe('what is no transaction', () => {
   const notOne = (give) =>
