@@ -91,6 +91,7 @@ const OTHERS = [
   'create_user.sql',
   'diagnostics.sql',
   'own_path.sql',
+  'within_check.sql',
 ]
 
 /** Every node of a plan. */
