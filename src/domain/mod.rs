@@ -11,6 +11,7 @@ pub mod column;
 pub mod credits;
 pub mod detail;
 pub mod grant;
+pub mod hex;
 pub mod json;
 pub mod metadata;
 pub mod options;

@@ -10,6 +10,7 @@ use std::fmt::{self, Write as _};
 
 use serde::de::{self, Deserialize, Deserializer, MapAccess, Visitor};
 
+use crate::domain::hex::{from_hex, to_hex};
 use crate::domain::json::mended;
 use crate::domain::value::Value;
 
@@ -190,19 +191,6 @@ fn write_tagged(out: &mut String, tag: &str, write: impl FnOnce(&mut String)) {
     out.push_str("\":");
     write(out);
     out.push('}');
-}
-
-fn to_hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
-fn from_hex(text: &str) -> Option<Vec<u8>> {
-    let digit = |byte: u8| char::from(byte).to_digit(16);
-    let byte = |pair: &[u8]| match *pair {
-        [high, low] => u8::try_from(digit(high)? * 16 + digit(low)?).ok(),
-        _ => None,
-    };
-    text.as_bytes().chunks(2).map(byte).collect()
 }
 
 #[cfg(test)]

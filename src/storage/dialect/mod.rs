@@ -3,6 +3,8 @@
 //!
 //! A statement is text and values, a row is values. How they travel is a store's own: no file here may know a driver.
 
+#[cfg(any(feature = "sqlite", feature = "postgres"))]
+mod inline;
 #[cfg(feature = "postgres")]
 pub mod postgres;
 #[cfg(feature = "sqlite")]

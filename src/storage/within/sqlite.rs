@@ -7,6 +7,7 @@ use serde::Deserialize;
 use serde_json::Value as Json;
 
 use super::{ClientError, Exchange, client_error, odd};
+use crate::domain::hex::from_hex;
 use crate::domain::table::TableName;
 use crate::error::{Error, Result};
 use crate::storage::dialect::sqlite::Statement;
@@ -111,13 +112,7 @@ async fn ask(
     statements: &[Statement<'_>],
     doing: &'static str,
 ) -> Answer<Vec<Vec<OwnedRow>>> {
-    run(exchange, statements.iter().map(inlined).collect(), doing).await
-}
-
-/// The functions that this package's own connections have are not there.
-fn inlined(statement: &Statement<'_>) -> String {
-    let text = statement.text.replace("is_text(id)", "typeof(id) = 'text'");
-    inline(&Statement::new(text, statement.values.clone()))
+    run(exchange, statements.iter().map(inline).collect(), doing).await
 }
 
 async fn run(
@@ -151,11 +146,6 @@ fn read_row(row: &str, doing: &'static str) -> Answer<OwnedRow> {
     values.into_iter().map(|value| cell(value).ok_or_else(|| odd(doing))).collect()
 }
 
-fn from_hex(digits: &str) -> Option<Vec<u8>> {
-    let byte = |pair: &[u8]| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok();
-    digits.as_bytes().chunks(2).map(byte).collect()
-}
-
 impl Wire for Transaction {
     fn schema(&self) -> Result<&Schema> {
         Ok(&self.schema)
@@ -175,7 +165,7 @@ impl Wire for Transaction {
         then: &[Statement<'_>],
     ) -> Answer<Vec<Vec<OwnedRow>>> {
         let written = |change: &Change<'_>| format!("{} RETURNING 1", inline(&change.statement));
-        let texts = changes.iter().map(written).chain(then.iter().map(inlined)).collect();
+        let texts = changes.iter().map(written).chain(then.iter().map(inline)).collect();
         let mut rows = run(&self.exchange, texts, "writing").await?;
         let replies = rows.split_off(changes.len());
         for (change, rows) in changes.iter().zip(&rows) {

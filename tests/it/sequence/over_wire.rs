@@ -69,8 +69,7 @@ impl Wire for Texts {
         _: &'static str,
     ) -> Answer<Vec<Vec<OwnedRow>>> {
         let ask = |statement: &Statement<'_>| {
-            let text = inline(statement).replace("is_text(id)", "typeof(id) = 'text'");
-            self.rows(&text).map_err(|error| failed(&error))
+            self.rows(&inline(statement)).map_err(|error| failed(&error))
         };
         statements.iter().map(ask).collect()
     }

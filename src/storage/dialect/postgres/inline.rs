@@ -1,56 +1,17 @@
-//! Statements that carry their values in their text: for clients whose own way to write a value can be anything.
+//! Values of PostgreSQL in the text of a statement.
 
 use std::fmt::Write as _;
 
 use super::Statement;
 use super::value::Value;
+use crate::domain::hex::to_hex;
 
 /// The statement as one text without parameters.
 pub fn inline(statement: &Statement) -> String {
-    let text = statement.text.as_ref();
-    let mut inlined = String::with_capacity(text.len() + 64 * statement.values.len());
-    let mut rest = text;
-    while let Some(at) = rest.find(['$', '\'', '"', '-']) {
-        let (before, from) = rest.split_at(at);
-        inlined.push_str(before);
-        rest = match from.as_bytes()[0] {
-            b'$' => place(&mut inlined, from, &statement.values),
-            b'-' => comment(&mut inlined, from),
-            quote => quoted(&mut inlined, from, char::from(quote)),
-        };
-    }
-    inlined.push_str(rest);
-    inlined
-}
-
-/// Leaves out a comment at the start of `from`. What follows it.
-fn comment<'t>(inlined: &mut String, from: &'t str) -> &'t str {
-    if from.starts_with("--") {
-        return from.split_once('\n').map_or("", |(_, rest)| rest);
-    }
-    inlined.push('-');
-    &from[1..]
-}
-
-/// Copies what stands in quotes at the start of `from`, in which a `$` means nothing. What follows it.
-fn quoted<'t>(inlined: &mut String, from: &'t str, quote: char) -> &'t str {
-    let end = from[1..].find(quote).map_or(from.len(), |at| at + 2);
-    inlined.push_str(&from[..end]);
-    &from[end..]
-}
-
-/// Writes the value of the place at the start of `from`. What follows it.
-fn place<'t>(inlined: &mut String, from: &'t str, values: &[Value]) -> &'t str {
-    let digits = from[1..].find(|character: char| !character.is_ascii_digit());
-    let end = digits.map_or(from.len(), |digits| digits + 1);
-    let value =
-        from[1..end].parse().ok().and_then(|number: usize| values.get(number.checked_sub(1)?));
-    match value {
-        Some(value) => write_value(inlined, value),
-        // A name of the app's own, such as `price$`.
-        None => inlined.push_str(&from[..end]),
-    }
-    &from[end..]
+    super::super::inline::inline(&statement.text, '$', |inlined, number| {
+        let value = number.and_then(|number| statement.values.get(number.checked_sub(1)?));
+        value.inspect(|value| write_value(inlined, value)).is_some()
+    })
 }
 
 fn write_value(inlined: &mut String, value: &Value) {
@@ -67,11 +28,7 @@ fn write_value(inlined: &mut String, value: &Value) {
         Value::Uuid(value) => typed(value.map(|value| value.to_string()), "uuid"),
         Value::Bytes(None) => typed(None, "bytea"),
         Value::Bytes(Some(bytes)) => {
-            let _ = write!(inlined, "decode('");
-            bytes.iter().for_each(|byte| {
-                let _ = write!(inlined, "{byte:02x}");
-            });
-            inlined.push_str("', 'hex')");
+            let _ = write!(inlined, "decode('{}', 'hex')", to_hex(bytes));
         }
         Value::Time(None) => typed(None, "timestamp"),
         Value::Time(Some(time_ms)) => {

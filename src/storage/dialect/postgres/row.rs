@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::value::{needs_cast, parse_time};
 use crate::domain::charge::Charge;
 use crate::domain::grant::Grant;
+use crate::domain::hex::from_hex;
 use crate::domain::value::Value;
 use crate::error::Error;
 use crate::storage;
@@ -188,9 +189,10 @@ fn value(cell: Cell<'_>, kind: Kind, column: &Column) -> Value {
         (Cell::Text(text), Kind::Timestamp) => {
             parse_time(text).map_or_else(|| Value::Text(text.to_owned()), Value::TimeMs)
         }
-        (Cell::Text(text), Kind::Other) if column.sql_type == "bytea" => {
-            from_hex(text).map_or_else(|| Value::Text(text.to_owned()), Value::Bytes)
-        }
+        (Cell::Text(text), Kind::Other) if column.sql_type == "bytea" => text
+            .strip_prefix("\\x")
+            .and_then(from_hex)
+            .map_or_else(|| Value::Text(text.to_owned()), Value::Bytes),
         (Cell::Text(text), Kind::Json) => Value::Json(text.to_owned()),
         // What has more digits than a floating point number is cast to text.
         (Cell::Text(text), Kind::Real) => {
@@ -199,13 +201,6 @@ fn value(cell: Cell<'_>, kind: Kind, column: &Column) -> Value {
         (Cell::Text(text), _) => Value::Text(text.to_owned()),
         (Cell::Bytes(bytes), _) => Value::Bytes(bytes.to_vec()),
     }
-}
-
-/// Bytes as `to_json` writes them.
-fn from_hex(text: &str) -> Option<Vec<u8>> {
-    let digits = text.strip_prefix("\\x")?.as_bytes();
-    let byte = |pair: &[u8]| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok();
-    digits.chunks(2).map(byte).collect()
 }
 
 /// An id keeps all its digits, as text: a number of JavaScript would lose the last ones of a large one.

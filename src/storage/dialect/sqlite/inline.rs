@@ -1,43 +1,21 @@
-//! Statements that carry their values in their text: for clients whose own way to write a value can be anything.
+//! Values of SQLite in the text of a statement.
 
 use std::fmt::Write as _;
 
 use super::Statement;
 use super::cell::Cell;
+use crate::domain::hex::to_hex;
 
-/// The statement as one text without parameters.
+/// The statement as one text without parameters, for a connection that has SQLite's own functions alone.
 pub fn inline(statement: &Statement<'_>) -> String {
-    let text = statement.text.as_ref();
-    let mut inlined = String::with_capacity(text.len() + 64 * statement.values.len());
-    let mut next = 0;
-    let mut rest = text;
-    while let Some(at) = rest.find(['?', '\'', '"', '-']) {
-        let (before, from) = rest.split_at(at);
-        inlined.push_str(before);
-        rest = match from.as_bytes()[0] {
-            b'?' => {
-                let digits = from[1..].find(|character: char| !character.is_ascii_digit());
-                let end = digits.map_or(from.len(), |digits| digits + 1);
-                let number = from[1..end].parse().unwrap_or(next + 1);
-                next = number;
-                let null = Cell::Null;
-                write_value(&mut inlined, statement.values.get(number - 1).unwrap_or(&null));
-                &from[end..]
-            }
-            b'-' if from.starts_with("--") => from.split_once('\n').map_or("", |(_, rest)| rest),
-            b'-' => {
-                inlined.push('-');
-                &from[1..]
-            }
-            quote => {
-                let end = from[1..].find(char::from(quote)).map_or(from.len(), |at| at + 2);
-                inlined.push_str(&from[..end]);
-                &from[end..]
-            }
-        };
-    }
-    inlined.push_str(rest);
-    inlined
+    let text = statement.text.replace("is_text(id)", "typeof(id) = 'text'");
+    let (mut last, null) = (0, Cell::Null);
+    super::super::inline::inline(&text, '?', |inlined, number| {
+        last = number.unwrap_or(last + 1);
+        let value = last.checked_sub(1).and_then(|at| statement.values.get(at));
+        write_value(inlined, value.unwrap_or(&null));
+        true
+    })
 }
 
 fn write_value(inlined: &mut String, value: &Cell<'_>) {
@@ -54,17 +32,10 @@ fn write_value(inlined: &mut String, value: &Cell<'_>) {
         Cell::Text(text) => match std::str::from_utf8(text) {
             // A literal ends at a NUL.
             Ok(text) if !text.contains('\0') => write!(inlined, "'{}'", text.replace('\'', "''")),
-            _ => write!(inlined, "CAST(x'{}' AS TEXT)", hex(text)),
+            _ => write!(inlined, "CAST(x'{}' AS TEXT)", to_hex(text)),
         },
-        Cell::Blob(bytes) => write!(inlined, "x'{}'", hex(bytes)),
+        Cell::Blob(bytes) => write!(inlined, "x'{}'", to_hex(bytes)),
     };
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::with_capacity(2 * bytes.len()), |mut text, byte| {
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
 }
 
 #[cfg(test)]
@@ -73,7 +44,13 @@ mod tests {
 
     #[test]
     fn values_stand_where_their_places_are() {
-        let rows: [(&str, Vec<Cell<'_>>, &str); 8] = [
+        let rows: [(&str, Vec<Cell<'_>>, &str); 10] = [
+            (
+                "is_text(id) AND id = ?",
+                vec!["is_text(id)".into()],
+                "typeof(id) = 'text' AND id = 'is_text(id)'",
+            ),
+            ("?", vec![i64::MIN.into()], "(-9223372036854775807 - 1)"),
             ("SELECT ?, ?", vec!["a".into(), 5.into()], "SELECT 'a', (5)"),
             ("?2 ?1 ?2", vec![1.into(), (-2).into()], "(-2) (1) (-2)"),
             ("? -- why? the app's\n = ?", vec![1.into(), 2.into()], "(1)  = (2)"),

@@ -1,0 +1,40 @@
+//! Statements that carry their values in their text: for clients whose own way to write a value can be anything.
+
+/// The text with its values in their places, and without comments. A place is `mark` and perhaps a number. `write` gets
+/// the number and adds the value; `false`: there is none, and this is no place.
+pub(super) fn inline(
+    text: &str,
+    mark: char,
+    mut write: impl FnMut(&mut String, Option<usize>) -> bool,
+) -> String {
+    let mut inlined = String::with_capacity(2 * text.len());
+    let mut rest = text;
+    while let Some(at) = rest.find([mark, '\'', '"', '-']) {
+        let (before, from) = rest.split_at(at);
+        inlined.push_str(before);
+        let first = char::from(from.as_bytes()[0]);
+        let end = match first {
+            '-' if from.starts_with("--") => {
+                rest = from.split_once('\n').map_or("", |(_, rest)| rest);
+                continue;
+            }
+            '-' => 1,
+            // What stands in quotes is no place.
+            '\'' | '"' => from[1..].find(first).map_or(from.len(), |at| at + 2),
+            _ => {
+                let digits = from[1..].find(|character: char| !character.is_ascii_digit());
+                let end = digits.map_or(from.len(), |digits| digits + 1);
+                if write(&mut inlined, from[1..end].parse().ok()) {
+                    rest = &from[end..];
+                    continue;
+                }
+                end
+            }
+        };
+        let (copied, behind) = from.split_at(end);
+        inlined.push_str(copied);
+        rest = behind;
+    }
+    inlined.push_str(rest);
+    inlined
+}
