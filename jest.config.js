@@ -11,6 +11,8 @@ const os = require('node:os')
 const SQLITE_ALONE = ['sqlite', 'arguments', 'package', 'cli/parts']
 /** About a server and the network before it. */
 const POSTGRES_ALONE = ['postgres']
+/** About libSQL's server. */
+const LIBSQL_ALONE = ['libsql']
 
 const foldersOf = (names) => names.map((name) => `<rootDir>/__test__/${name}/`)
 
@@ -42,7 +44,7 @@ module.exports = {
       ...common,
       displayName: 'sqlite',
       globals: { STORAGE: 'sqlite' },
-      testPathIgnorePatterns: foldersOf(POSTGRES_ALONE),
+      testPathIgnorePatterns: foldersOf([...POSTGRES_ALONE, ...LIBSQL_ALONE]),
     },
     {
       ...common,
@@ -50,7 +52,14 @@ module.exports = {
       globals: { STORAGE: 'postgres' },
       globalSetup: '<rootDir>/__test__/helpers/postgres.setup.js',
       globalTeardown: '<rootDir>/__test__/helpers/postgres.teardown.js',
-      testPathIgnorePatterns: foldersOf(SQLITE_ALONE),
+      testPathIgnorePatterns: foldersOf([...SQLITE_ALONE, ...LIBSQL_ALONE]),
+    },
+    {
+      ...common,
+      displayName: 'libsql',
+      globals: { STORAGE: 'libsql' },
+      globalSetup: '<rootDir>/__test__/helpers/sqld.setup.js',
+      testMatch: LIBSQL_ALONE.map((name) => `<rootDir>/__test__/${name}/**/*.test.js`),
     },
   ],
 }

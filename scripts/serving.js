@@ -96,4 +96,4 @@ function unlessEnded(read) {
   }
 }
 
-module.exports = { assertEngines, ended, freePort, serving, until }
+module.exports = { assertEngines, ended, freePort, hasEnded, serving, until }

