@@ -7,6 +7,7 @@
  * - `result`: what it makes of the reply.
  * - `moves`, if it may move credits: what events and OpenTelemetry tell. `items` are the tasks, users and costs that a
  *   call is about; `id` is the column of the row that comes back which has the charge's id; `isGrant`: it is a grant.
+ * - `outside`: it is about the database, and not about the ledger: `within(tx)` has it not.
  * - `joins`: its first argument may have a `tx`, a transaction of the app's that it runs in.
  * - `whole`: makes a function that reads long lists in parts, out of one that reads a part.
  * - `made`: makes the function out of native calls, its own and those of others.
@@ -143,9 +144,9 @@ const operations = {
     result: replies.fixes,
     made: ({ auditLedger, repairLedger }) => repair(auditLedger, repairLedger),
   },
-  createTables: { pass: [fields], result: nothing },
-  getDiagnostics: { pass: [], result: replies.valueAsRow },
-  stats: { pass: [], result: valueWithTimes },
+  createTables: { pass: [fields], result: nothing, outside: true },
+  getDiagnostics: { pass: [], result: replies.valueAsRow, outside: true },
+  stats: { pass: [], result: valueWithTimes, outside: true },
 }
 
 module.exports = { operations }

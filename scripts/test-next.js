@@ -18,6 +18,7 @@ const os = require('node:os')
 const path = require('node:path')
 const { parseArgs } = require('node:util')
 
+const { createClient } = require('@libsql/client')
 const { EXAMPLE, build, copyTo, environment, install, makeTables, next } = require('./example')
 const { CLIENT_COMPONENT, EDGE_ROUTE, SENTENCE } = require('./next-mistakes')
 const { ended, freePort, serving, until } = require('./serving')
@@ -29,6 +30,8 @@ const ROUTE = 'src/app/api/media/submit/route.ts'
 const MODEL = 'src/shared/models/media_task.ts'
 
 const FIXTURES = path.join(__dirname, '../__test__/fixtures')
+/** The credits of the last of the three grants that a new user gets. */
+const LAST_GRANT = 10
 /** A user of the stock database, and her balance. */
 const ADA = { id: '47504cd8-2312-47d8-a144-47431300708e', email: 'ada@example.test', balance: 14 }
 
@@ -43,6 +46,9 @@ async function main() {
     await check('the published packages install, and the tables are made', () => app.install())
     await check('next build (Turbopack)', () => app.build())
     await check('next start', () => app.started('start', answersSubmits))
+    await check('a sign-up whose last grant fails leaves no user', () =>
+      app.started('start', signsUpAsAWhole),
+    )
     const stock = app.asStock(`file:${copyOfStock(place)}`)
     await check('next start as a stock app', () => stock.started('start', answersGenerations))
     await onPostgres(app)
@@ -150,6 +156,28 @@ function copyOfStock(place) {
   const file = path.join(place, 'stock.db')
   fs.copyFileSync(path.join(FIXTURES, 'stock.sqlite'), file)
   return file
+}
+
+/** The user and the welcome grants are one transaction, of the app's own client. */
+async function signsUpAsAWhole(url, server, { env }) {
+  const client = createClient({ url: env.DATABASE_URL, timeout: 5000 })
+  const rows = async () => {
+    const { rows } = await client.execute('SELECT (SELECT count(*) FROM user), (SELECT count(*) FROM credit)')
+    return Object.values(rows[0])
+  }
+  try {
+    const before = await rows()
+    await client.execute(`CREATE TRIGGER last_grant BEFORE INSERT ON credit WHEN NEW.credits = ${LAST_GRANT}
+      BEGIN SELECT RAISE(ABORT, 'no last grant'); END`)
+    await assert.rejects(User.signUp(url))
+    assert.deepEqual(await rows(), before)
+    await client.execute('DROP TRIGGER last_grant')
+    const users = await Promise.all(Array.from({ length: 10 }, () => User.signUp(url)))
+    for (const user of users) assert.equal(await user.balance(), 100)
+    assert.deepEqual(await rows(), [before[0] + 10, before[1] + 30])
+  } finally {
+    client.close()
+  }
 }
 
 /** What a stock app has: generations, a user's lists, and those of all users, some of whom were there before. */

@@ -1,5 +1,8 @@
 'use strict'
 
+const { readFileSync } = require('node:fs')
+const path = require('node:path')
+const { within } = require('../..')
 const { TestDatabase, aiTask, refusal, task } = require('../helpers/database')
 const { staysSound, unchanging } = require('../helpers/calls')
 
@@ -165,6 +168,19 @@ describe.each(CALLS)('%s with tx', (name, named, call) => {
     const { operations } = await database.credits.stats()
     const operation = name === 'grantCreditsForUser' ? 'createCredit' : name
     expect(operations[operation].refused).toEqual({ TRANSACTION_NOT_SUPPORTED: 1 })
+  })
+})
+
+describe('within(tx)', () => {
+  test('lacks what its types leave out, and nothing else', () => {
+    const query = async () => []
+    const there = within({ dialect: 'sqlite', query })
+    const types = readFileSync(path.join(__dirname, '../../types/within.d.ts'), 'utf8')
+    const [leftOut] = types.match(/'within'.*keyof typeof/)
+    const names = leftOut.match(/\w+(?=')/g)
+    const { on, once, off, ...database } = opened().credits
+    const lacking = Object.keys(database).filter((name) => !Object.hasOwn(there, name))
+    expect(lacking.sort()).toEqual(names.sort())
   })
 })
 

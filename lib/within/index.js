@@ -7,9 +7,6 @@ const { callText, makeFunctions, readReply } = require('../functions.js')
 const { textOf: jsonOf } = require('../wire.js')
 const { clientOf, describeError, isTransaction } = require('./clients.js')
 
-/** Functions that are about the database, and not about the ledger. */
-const NOT_WITHIN = new Set(['createTables', 'getDiagnostics', 'stats'])
-
 /** Of each transaction the call that others wait for: they take turns, as one client runs one statement after another. */
 const turns = new WeakMap()
 
@@ -53,7 +50,7 @@ function within(method, connection, tx) {
   const client = clientOf(method, tx)
   const target = {}
   makeFunctions(target, (name, operation) => {
-    if (NOT_WITHIN.has(name)) return undefined
+    if (operation.outside) return undefined
     return (called, args) => send({ connection, tx, client, name, operation }, called, args)
   })
   return target

@@ -10,9 +10,10 @@ use crate::error::{Error, Result};
 use crate::storage::dialect::postgres::Statement;
 use crate::storage::dialect::postgres::error::{ABOUT_SCHEMA, ServerError};
 use crate::storage::dialect::postgres::ids::has_numbered_users;
-use crate::storage::dialect::postgres::json::{JsonRow, rows_of_all, rows_written};
+use crate::storage::dialect::postgres::inline::inline;
+use crate::storage::dialect::postgres::json::{JsonRow, rows_of_all};
 use crate::storage::dialect::postgres::tables::Tables;
-use crate::storage::dialect::postgres::wire::{End, Mode, Pipeline, Wire};
+use crate::storage::dialect::postgres::wire::{End, Form, Mode, Pipeline, Wire};
 use crate::storage::failure::{Answer, Failure};
 
 /// The app's transaction, for one request.
@@ -141,7 +142,7 @@ impl Transaction {
         doing: &'static str,
     ) -> Answer<Vec<Vec<JsonRow>>> {
         let mut rows = Vec::with_capacity(statements.len());
-        let texts = statements.iter().map(rows_written).collect();
+        let texts = statements.iter().map(inline).collect();
         let replies = self.exchange.ask(texts).await.map_err(|error| failure(&error, doing))?;
         for reply in &replies {
             let read = reply.iter().map(|row| serde_json::from_str(row).map_err(|_| odd(doing)));
@@ -180,6 +181,7 @@ impl Transaction {
 
 impl Wire for Transaction {
     type Row = JsonRow;
+    const WRITTEN: Form = Form::Json;
 
     fn tables(&self) -> Result<&Tables> {
         Ok(&self.found.tables)

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::Statement;
 use super::tables::Tables;
+use super::wire::Form;
 use crate::domain::plan::{Plan, RowChange, Verb};
 use crate::domain::table::TableName;
 use crate::domain::value::Fields;
@@ -84,7 +85,7 @@ impl Parts {
     }
 
     /// The whole statement, whose last part writes these rows and selects them.
-    fn finish(mut self, tables: &Tables, rows: &[&RowChange]) -> Answer<RowsOfTable> {
+    fn finish(mut self, tables: &Tables, form: Form, rows: &[&RowChange]) -> Answer<RowsOfTable> {
         let RowChange { table: name, id, verb, fields } = rows[0];
         let table = Arc::clone(tables.table(*name)?);
         let written = match verb {
@@ -100,8 +101,18 @@ impl Parts {
         };
         let written = format!("{written} RETURNING {}", table.select_list);
         self.push("written", Some(rows.len()), &written);
-        let assertion = self.as_expected();
-        self.statement.push(&format!("{SELECT_WRITTEN}{assertion}{FROM_WRITTEN}"));
+        let expected = self.as_expected();
+        let reply = match form {
+            Form::Columns => format!("written.*, {expected}"),
+            Form::Json => {
+                format!(
+                    "CASE WHEN {expected} = 1 THEN row_to_json(written) END::text AS media_credits"
+                )
+            }
+        };
+        // One row at least: what is selected is what fails.
+        self.statement
+            .push(&format!(" SELECT {reply} FROM (SELECT) AS always LEFT JOIN written ON true"));
         Ok(RowsOfTable { name: *name, table, statement: self.statement })
     }
 
@@ -114,18 +125,6 @@ impl Parts {
             .collect();
         format!("1 / ({})::integer", counts.join(" AND "))
     }
-}
-
-const SELECT_WRITTEN: &str = " SELECT written.*, ";
-const FROM_WRITTEN: &str = " FROM (SELECT) AS always LEFT JOIN written ON true";
-
-/// The same statement, whose only column is the row that is written, as JSON.
-pub(super) fn written_as_json(statement: &Statement) -> Option<Statement> {
-    let (parts, reply) = statement.text.rsplit_once(SELECT_WRITTEN)?;
-    let assertion = reply.strip_suffix(FROM_WRITTEN)?;
-    let row = format!("CASE WHEN {assertion} = 1 THEN row_to_json(written) END::text");
-    let text = format!("{parts} SELECT {row} AS media_credits{FROM_WRITTEN}");
-    Some(Statement::new(text, statement.values.clone()))
 }
 
 /// The code of a division by zero: see [`Parts::as_expected`].
@@ -142,6 +141,7 @@ pub(super) struct RowsOfTable {
 /// changes. The first does everything else, too.
 pub(super) fn write_plans(
     tables: &Tables,
+    form: Form,
     plans: &[&Plan],
     now_ms: i64,
 ) -> Answer<Vec<RowsOfTable>> {
@@ -154,9 +154,9 @@ pub(super) fn write_plans(
     let returns = plans.iter().flat_map(|plan| &plan.returns).cloned();
     parts.push_grants(tables, &RETURN, returns, now_ms)?;
     parts.push_free_trials(tables, plans, now_ms)?;
-    let mut statements = vec![parts.finish(tables, first)?];
+    let mut statements = vec![parts.finish(tables, form, first)?];
     for group in rest {
-        statements.push(Parts::new().finish(tables, group)?);
+        statements.push(Parts::new().finish(tables, form, group)?);
     }
     Ok(statements)
 }
@@ -206,7 +206,7 @@ mod tests {
         ];
         plan.returns = vec![("g".to_owned(), 2), ("h".to_owned(), 5), ("g".to_owned(), 1)];
         let tables = tables_with("jsonb");
-        let written = write_plans(&tables, &[&plan], 7).unwrap();
+        let written = write_plans(&tables, Form::Columns, &[&plan], 7).unwrap();
         let columns = &tables.table(TableName::Credit).unwrap().select_list;
         let expected = [
             format!(
@@ -235,5 +235,16 @@ mod tests {
             [Value::Time(Some(7)), texts(&["g", "h"]), vec![3, 5].into(), x(), x(), x(), x()];
         assert_eq!(written[0].statement.values, returned);
         assert_eq!(written[1].statement.values, [x(), "b".into()]);
+    }
+
+    #[test]
+    fn a_row_comes_back_as_json_if_the_plan_held() {
+        let mut plan = Plan::new("u", TableName::Credit, "b");
+        plan.rows = vec![credit("b", Verb::Update, &["metadata"])];
+        let written = write_plans(&tables_with("jsonb"), Form::Json, &[&plan], 7).unwrap();
+        let reply = " SELECT CASE WHEN 1 / ((SELECT count(*) FROM written) = 1)::integer = 1 THEN \
+                     row_to_json(written) END::text AS media_credits FROM (SELECT) AS always LEFT JOIN written \
+                     ON true";
+        assert!(written[0].statement.text.ends_with(reply), "{}", written[0].statement.text);
     }
 }

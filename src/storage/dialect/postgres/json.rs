@@ -6,7 +6,6 @@ use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde_json::Value as Json;
 
 use super::Statement;
-use super::change::written_as_json;
 use super::inline::inline;
 use super::row::{Cell, Row};
 
@@ -65,11 +64,6 @@ pub fn rows_of_all(questions: &[Statement]) -> String {
     };
     let each: Vec<String> = questions.iter().map(rows).collect();
     format!("json_build_array({})", each.join(", "))
-}
-
-/// A statement that writes rows, as one text; its only column is each row, as a JSON object.
-pub fn rows_written(statement: &Statement) -> String {
-    inline(&written_as_json(statement).unwrap_or_else(|| statement.clone()))
 }
 
 #[cfg(test)]

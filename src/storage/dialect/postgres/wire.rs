@@ -44,10 +44,21 @@ pub struct Pipeline<'s> {
     pub doing: &'static str,
 }
 
+/// What rows that were written come back as.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Form {
+    /// Their columns.
+    Columns,
+    /// One column of text, a JSON object.
+    Json,
+}
+
 /// A way to a server, for one request.
 pub trait Wire: Send {
     /// A row as it comes.
     type Row: row::Row + Send + Sync;
+    /// What rows that were written come back as.
+    const WRITTEN: Form = Form::Columns;
 
     /// The tables, as they were found.
     fn tables(&self) -> Result<&Tables>;

@@ -24,7 +24,7 @@ impl<W: Wire> WritePlans for W {
             }
             return Ok(written);
         }
-        let writes = write_plans(self.tables()?, plans, now_ms)?;
+        let writes = write_plans(self.tables()?, W::WRITTEN, plans, now_ms)?;
         let (tables, statements): (Vec<_>, Vec<_>) = writes
             .into_iter()
             .map(|RowsOfTable { name, table, statement }| ((name, table), statement))

@@ -11,6 +11,8 @@ import * as sqliteSchema from '@/config/db/schema.sqlite'
 const { url, isPostgres } = database()
 
 type Database = LibSQLDatabase<Record<string, never>>
+/** What `db().transaction(async (tx) => …)` passes. */
+export type Transaction = Parameters<Parameters<Database['transaction']>[0]>[0]
 
 // Both schemas have the same columns and rows, so one type does for both.
 const schema = isPostgres ? (postgresSchema as unknown as typeof sqliteSchema) : sqliteSchema

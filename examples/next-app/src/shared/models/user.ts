@@ -1,6 +1,6 @@
 import { eq } from 'drizzle-orm'
 import { cookies } from 'next/headers'
-import { db, user } from '@/core/db'
+import { type Transaction, db, user } from '@/core/db'
 import type { PlanType } from '@/shared/lib/catalog'
 
 /** A demo, not authentication: whoever has the cookie is the user. Put your own sign-in here. */
@@ -9,9 +9,9 @@ const COOKIE = 'demo_user'
 
 export type User = typeof user.$inferSelect
 
-export async function createUser(): Promise<User> {
+export async function createUser(tx: Transaction): Promise<User> {
   const id = crypto.randomUUID()
-  const [created] = await db()
+  const [created] = await tx
     .insert(user)
     .values({ id, name: 'Demo user', email: `${id}@example.com` })
     .returning()

@@ -1,3 +1,4 @@
+import { db } from '@/core/db'
 import { route } from '@/shared/lib/route'
 import { grantCreditsForNewUser } from '@/shared/models/credit'
 import { createUser, signIn } from '@/shared/models/user'
@@ -5,9 +6,12 @@ import { createUser, signIn } from '@/shared/models/user'
 export const runtime = 'nodejs'
 
 export const POST = route(async () => {
-  // The app's own client writes the user, media-credits the grants: both see each other's rows.
-  const user = await createUser()
-  await grantCreditsForNewUser(user)
+  // The app's own client writes the user, media-credits the grants, in one transaction: both, or neither.
+  const user = await db().transaction(async (tx) => {
+    const created = await createUser(tx)
+    await grantCreditsForNewUser(created, tx)
+    return created
+  })
   await signIn(user.id)
   return { id: user.id, name: user.name }
 })
