@@ -21,8 +21,8 @@ async function afterwards(...statements) {
 /** A statement of doctor's advice. */
 const adviceIn = (message) => message.match(/ALTER TABLE .*;/)[0]
 
-describe('doctor lists what can be used', () => {
-  test('all of it where all tables are', async () => {
+describe('doctor', () => {
+  test('says that both kinds of task can be used where all tables are', async () => {
     const { code, json, media, ai } = await afterwards()
     expect({ code, media, ai }).toEqual({ code: 0, media: ['ok', CAN], ai: ['ok', CAN] })
     expect(json.available).toEqual({ mediaTasks: true, aiTasks: true, missing: [] })
@@ -31,7 +31,7 @@ describe('doctor lists what can be used', () => {
   test.each([
     ['media_tasks', 'media tasks', { mediaTasks: false, aiTasks: true, missing: [] }],
     ['ai_task', 'AI tasks', { mediaTasks: true, aiTasks: false, missing: [] }],
-  ])('without %s, as information', async (table, title, available) => {
+  ])('says what can be used without %s, as information', async (table, title, available) => {
     const { code, json } = await afterwards(`DROP TABLE ${table}`)
     expect({ code, ok: json.ok, available: json.available }).toEqual({ code: 0, ok: true, available })
     const check = json.checks.find(({ name }) => name === title)
@@ -40,7 +40,7 @@ describe('doctor lists what can be used', () => {
     for (const { message } of json.checks) expect(message).not.toContain('drizzle-kit push')
   })
 
-  test('without both', async () => {
+  test('says what can be used without both tables of tasks', async () => {
     const { code, json } = await afterwards('DROP TABLE media_tasks', 'DROP TABLE ai_task')
     const available = { mediaTasks: false, aiTasks: false, missing: [] }
     expect({ code, ok: json.ok, available: json.available }).toEqual({ code: 0, ok: true, available })
@@ -49,23 +49,26 @@ describe('doctor lists what can be used', () => {
   test.each([
     ['media_tasks', 'media tasks', 'charging media tasks'],
     ['ai_task', 'AI tasks', 'charging AI tasks'],
-  ])('what %s does not without credit_id, with the statement that adds it', async (table, title, stops) => {
-    const { database, code, json } = await afterwards(`ALTER TABLE ${table} DROP COLUMN credit_id`)
-    expect({ code, available: json.available }).toEqual({
-      code: 0,
-      available: { mediaTasks: true, aiTasks: true, missing: [{ table, column: 'credit_id', stops }] },
-    })
-    const [{ name, message }] = json.checks.filter(({ status }) => status === 'warning')
-    expect(name).toBe(title)
-    expect(message).toContain(`${CAN}, but not charged: there is no ${table}.credit_id`)
-    expect(message).toContain("creditId: text('credit_id')")
-    const place = byStorage({ sqlite: table, postgres: `"public".${table}` })
-    expect(adviceIn(message)).toBe(`ALTER TABLE ${place} ADD COLUMN credit_id text;`)
-    await database.run(adviceIn(message))
-    expect((await cliOn(database, 'doctor')).out).toContain('0 problems, 0 warnings.')
-  })
+  ])(
+    'names what %s is of no use for without credit_id, and the statement that adds it',
+    async (table, title, stops) => {
+      const { database, code, json } = await afterwards(`ALTER TABLE ${table} DROP COLUMN credit_id`)
+      expect({ code, available: json.available }).toEqual({
+        code: 0,
+        available: { mediaTasks: true, aiTasks: true, missing: [{ table, column: 'credit_id', stops }] },
+      })
+      const [{ name, message }] = json.checks.filter(({ status }) => status === 'warning')
+      expect(name).toBe(title)
+      expect(message).toContain(`${CAN}, but not charged: there is no ${table}.credit_id`)
+      expect(message).toContain("creditId: text('credit_id')")
+      const place = byStorage({ sqlite: table, postgres: `"public".${table}` })
+      expect(adviceIn(message)).toBe(`ALTER TABLE ${place} ADD COLUMN credit_id text;`)
+      await database.run(adviceIn(message))
+      expect((await cliOn(database, 'doctor')).out).toContain('0 problems, 0 warnings.')
+    },
+  )
 
-  test('what there is not without the columns of free trials, as information', async () => {
+  test('names what can not be used without the columns of free trials, as information', async () => {
     const { code, json, media } = await afterwards(
       'ALTER TABLE media_tasks DROP COLUMN is_free_trial',
       'ALTER TABLE "user" DROP COLUMN free_trial_used',
@@ -78,14 +81,14 @@ describe('doctor lists what can be used', () => {
     ])
   })
 
-  test('what a table is of no use without', async () => {
+  test('warns of a table without a column that it needs', async () => {
     const { code, json, ai } = await afterwards('ALTER TABLE ai_task RENAME COLUMN updated_at TO changed_at')
     const said = ['warning', expect.stringMatching(/^can't be used: .*ai_task\.updated_at/)]
     expect({ code, ai }).toEqual({ code: 0, ai: said })
     expect(json.available).toMatchObject({ aiTasks: false, mediaTasks: true })
   })
 
-  test('nothing where it could not look, and says which database that is', async () => {
+  test('says of a database in which it could not look which one that is', async () => {
     const { code, json } = await afterwards(
       'DROP TABLE ai_task',
       'DROP TABLE media_tasks',

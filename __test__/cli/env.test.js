@@ -52,7 +52,7 @@ sqlite.describe('the env files of the folder', () => {
       expect([name, message.split(/[ ,]+/).includes(name)]).toEqual([name, order.includes(name)])
   })
 
-  test('of production, with what production has besides, if those of development have no database', async () => {
+  test('are read as in production if those of development name no database', async () => {
     const cwd = app({
       '.env.development': { DB_SCHEMA: 'dev' },
       '.env.production': { DATABASE_URL: 'file:p.db', DB_SCHEMA: 'live' },

@@ -216,7 +216,7 @@ describe('a type that can not hold what the ledger keeps', () => {
   ]
 
   test.each(MISFITS)(
-    '%s of %s is named before any credits move',
+    'is named before any credits move: %s of %s',
     async (column, type, statements, needed) => {
       const database = await TestDatabase.fresh()
       await database.run(...statements)
@@ -239,7 +239,7 @@ describe('a type that can not hold what the ledger keeps', () => {
     ['media_tasks.id', 'integer', alter('media_tasks', 'id', 'integer')],
     ['media_tasks.status', 'integer', alter('media_tasks', 'status', 'integer')],
     ['media_tasks.credit_id', 'uuid', alter('media_tasks', 'credit_id', 'uuid')],
-  ])('%s of %s, by the functions about it alone', async (column, type, statements) => {
+  ])('stops the functions about tasks alone: %s of %s', async (column, type, statements) => {
     const database = await TestDatabase.fresh()
     await database.run(...statements)
     await database.user('u', 10)
@@ -252,7 +252,7 @@ describe('a type that can not hold what the ledger keeps', () => {
     }
   })
 
-  test('doctor names it, too', async () => {
+  test('is named by doctor', async () => {
     const database = await TestDatabase.fresh()
     await database.run(
       ...alter('credit', 'credits', 'numeric(10,2)'),
@@ -267,7 +267,7 @@ describe('a type that can not hold what the ledger keeps', () => {
 })
 
 describe('rows with NULL where a column takes it', () => {
-  test('a grant without a number, and one without credits', async () => {
+  test('are read: a grant without a number, and one without credits', async () => {
     const database = await TestDatabase.fresh()
     await database.user('u', 10)
     await database.run(
@@ -292,7 +292,7 @@ describe('rows with NULL where a column takes it', () => {
 })
 
 describe('columns of a type that is less common', () => {
-  test('domains, timestamp(0), json, bigint, enums of words', async () => {
+  test('hold the ledger: domains, timestamp(0), json, bigint, enums of words', async () => {
     const database = await TestDatabase.fresh()
     await database.run(
       'CREATE DOMAIN number AS varchar(30) NOT NULL',

@@ -25,11 +25,11 @@ async function open() {
 
 const charge = (credits) => credits.consumeCredits({ userId: 'u0', credits: 1 })
 
-describe('a standby is first in the list of hosts', () => {
+describe('with a standby and its primary in one URL,', () => {
   const first = (database, parameters) => connection(urlOfHosts(database, [standby, primary], parameters))
 
   test.each(['', '?target_session_attrs=read-write', '?target_session_attrs=primary'])(
-    'the primary is charged, and says the balance (%s)',
+    'the primary is charged and says the balance, though the standby is first (%s)',
     async (parameters) => {
       const database = await open()
       const credits = first(database, parameters)
@@ -62,7 +62,7 @@ describe('a standby is first in the list of hosts', () => {
     },
   )
 
-  test('it is down: the primary is asked', async () => {
+  test('the primary is asked when the standby before it is down', async () => {
     const database = await open()
     await standby.down()
     try {
@@ -73,7 +73,7 @@ describe('a standby is first in the list of hosts', () => {
     expect(await database.credits.getRemainingCredits('u0')).toBe(199)
   })
 
-  test('it is silent: the primary is asked, within connectTimeoutMs', async () => {
+  test('the primary is asked within connectTimeoutMs when the standby before it is silent', async () => {
     const database = await open()
     const proxy = await startProxy(standby.url)
     afterwards(() => proxy.stop())
@@ -82,7 +82,7 @@ describe('a standby is first in the list of hosts', () => {
     expect(await database.credits.getRemainingCredits('u0')).toBe(199)
   })
 
-  test('it takes no connections (57P03): the primary is asked', async () => {
+  test('the primary is asked when the standby before it takes no connections (57P03)', async () => {
     const database = await open()
     const settings = path.join(standby.dataFolder, 'postgresql.conf')
     const before = fs.readFileSync(settings)
@@ -102,7 +102,7 @@ describe('a standby is first in the list of hosts', () => {
   })
 })
 
-test('the standby is promoted and the primary demoted while connections to both live on: no call hears of it', async () => {
+test('no call hears of it when the standby is promoted and the primary demoted', async () => {
   const CHARGES = 40
   const database = await open()
   const both = connection(urlOfHosts(database, [primary, standby]))

@@ -162,7 +162,7 @@ describe('a schema of the app', () => {
   }
 
   test.each(['app', 'App', 'my app', 'my "app", public', `a'b\\; DROP TABLE credit; --`])(
-    '%s, by connect({ schema })',
+    'is named by connect({ schema }): %s',
     async (schema) => {
       const { database, credits } = await open(schema)
       await live(credits)
@@ -171,7 +171,7 @@ describe('a schema of the app', () => {
     },
   )
 
-  test('beside tables of the same names in public', async () => {
+  test('is used beside tables of the same names in public', async () => {
     const { database, credits } = await open('app', { alsoPublic: true })
     await live(credits)
     expect(await database.sql('SELECT count(*) AS count FROM public.credit')).toEqual([{ count: 0 }])
@@ -179,7 +179,7 @@ describe('a schema of the app', () => {
     expect(await violations(database)).toEqual([])
   })
 
-  test('by the search path of the database', async () => {
+  test('may be that of the search path of the database', async () => {
     const { database, credits } = await open('app')
     await credits.close()
     await live(database.credits)
@@ -187,7 +187,7 @@ describe('a schema of the app', () => {
     expect(await violations(database)).toEqual([])
   })
 
-  test('with its enums in public', async () => {
+  test('may have its enums in public', async () => {
     const { database, credits } = await open('app')
     await database.run(
       `CREATE TYPE public.media_status AS ENUM ('pending', 'failed')`,
@@ -228,50 +228,50 @@ describe('a schema of the app', () => {
       expect(noted.map(({ credits }) => credits)).toEqual([-10, -5, 50])
       expect(await database.sql('SELECT count(*) AS count FROM public.credit')).toEqual([{ count: 0 }])
     })
-
-    test('but the ledger is never that of another schema', async () => {
-      const { database, credits } = await open('app', { alsoPublic: true })
-      await database.run(
-        `ALTER DATABASE ${database.store.name} RESET search_path`,
-        `INSERT INTO public."user" (id, name, email) VALUES ('u', 'u', 'u@example.test')`,
-      )
-      await credits.createCredit({ userId: 'u', credits: 50 })
-      await database.sql(
-        `INSERT INTO public.credit SELECT 'p', user_id, user_email, order_no, subscription_no, 'p', transaction_type,
-          transaction_scene, credits, remaining_credits, description, expires_at, status, created_at, updated_at,
-          deleted_at, consumed_detail, metadata FROM app.credit`,
-      )
-      const pooled = connection(database.url, { schema: 'app' })
-      expect(await pooled.getRemainingCredits('u')).toBe(50)
-      await database.sql('DROP SCHEMA app CASCADE')
-      for (const call of [
-        () => pooled.consumeCredits({ userId: 'u', credits: 1 }),
-        () => pooled.createMediaTask(task('t', 'u'), 1),
-        () => pooled.getRemainingCredits('u'),
-        () => pooled.createCredit({ userId: 'u', credits: 1 }),
-      ]) {
-        await expect(call()).rejects.toMatchObject({ code: 'SCHEMA_MISMATCH' })
-      }
-      expect(await database.sql('SELECT credits, remaining_credits FROM public.credit')).toEqual([
-        { credits: 50, remaining_credits: 50 },
-      ])
-      await database.sql('CREATE SCHEMA other')
-      const other = connection(`${database.url}?application_name=other`, { schema: 'other' })
-      await other.createTables()
-      expect((await other.getDiagnostics()).schema).toBe('other')
-    })
-
-    test('nor are tables made in another one', async () => {
-      const database = await TestDatabase.none()
-      const credits = connection(database.url, { schema: 'nowhere' })
-      await expect(credits.createTables()).rejects.toThrow()
-      expect(await database.sql(`SELECT to_regclass('public.credit')::text AS found`)).toEqual([
-        { found: null },
-      ])
-    })
   })
 
-  test('of several, each table is in the first that has it', async () => {
+  test('that is gone is not replaced by another one with the same tables', async () => {
+    const { database, credits } = await open('app', { alsoPublic: true })
+    await database.run(
+      `ALTER DATABASE ${database.store.name} RESET search_path`,
+      `INSERT INTO public."user" (id, name, email) VALUES ('u', 'u', 'u@example.test')`,
+    )
+    await credits.createCredit({ userId: 'u', credits: 50 })
+    await database.sql(
+      `INSERT INTO public.credit SELECT 'p', user_id, user_email, order_no, subscription_no, 'p', transaction_type,
+        transaction_scene, credits, remaining_credits, description, expires_at, status, created_at, updated_at,
+        deleted_at, consumed_detail, metadata FROM app.credit`,
+    )
+    const pooled = connection(database.url, { schema: 'app' })
+    expect(await pooled.getRemainingCredits('u')).toBe(50)
+    await database.sql('DROP SCHEMA app CASCADE')
+    for (const call of [
+      () => pooled.consumeCredits({ userId: 'u', credits: 1 }),
+      () => pooled.createMediaTask(task('t', 'u'), 1),
+      () => pooled.getRemainingCredits('u'),
+      () => pooled.createCredit({ userId: 'u', credits: 1 }),
+    ]) {
+      await expect(call()).rejects.toMatchObject({ code: 'SCHEMA_MISMATCH' })
+    }
+    expect(await database.sql('SELECT credits, remaining_credits FROM public.credit')).toEqual([
+      { credits: 50, remaining_credits: 50 },
+    ])
+    await database.sql('CREATE SCHEMA other')
+    const other = connection(`${database.url}?application_name=other`, { schema: 'other' })
+    await other.createTables()
+    expect((await other.getDiagnostics()).schema).toBe('other')
+  })
+
+  test('that is not there gets no tables in another one', async () => {
+    const database = await TestDatabase.none()
+    const credits = connection(database.url, { schema: 'nowhere' })
+    await expect(credits.createTables()).rejects.toThrow()
+    expect(await database.sql(`SELECT to_regclass('public.credit')::text AS found`)).toEqual([
+      { found: null },
+    ])
+  })
+
+  test('is the first of several that has the table, for each table', async () => {
     const { database, credits: other } = await open('app', { alsoPublic: true })
     await other.close()
     await database.run('DROP TABLE app.media_tasks', 'DROP TABLE app.ai_task')
@@ -284,7 +284,7 @@ describe('a schema of the app', () => {
   })
 
   test.each(['', 'a"b', '"app', 'app,', ',app', 'app,,public', '""', 'a\0b'])(
-    '%j is no list of schemas',
+    'is not named by %j, which is no list of schemas',
     (schema) => {
       const error = (() => {
         try {
@@ -297,14 +297,14 @@ describe('a schema of the app', () => {
     },
   )
 
-  test('a schema that is not there is named', async () => {
+  test('that is not there is named', async () => {
     const database = await TestDatabase.fresh()
     const credits = connection(database.url, { schema: 'nowhere' })
     const error = await credits.getRemainingCredits('u').catch((error) => error)
     expect(error.code).toBe('SCHEMA_MISMATCH')
   })
 
-  test('a DB_SCHEMA that is no list is the error of the first call', async () => {
+  test('is not named by a DB_SCHEMA that is no list: each call says so', async () => {
     const { database } = await open('app', { alsoPublic: true })
     const source = `credits.getRemainingCredits('u').catch((error) => console.log(error.code, error.field))`
     const environment = {
@@ -315,7 +315,7 @@ describe('a schema of the app', () => {
     expect((await evaluate(source, environment)).out).toBe('INVALID_ARGUMENT DB_SCHEMA')
   })
 
-  test('the schema is the one that DB_SCHEMA names', async () => {
+  test('may be the one that DB_SCHEMA names', async () => {
     const { database } = await open('app', { alsoPublic: true })
     const source = `(async () => {
       await credits.createCredit({ userId: 'u', credits: 50 })

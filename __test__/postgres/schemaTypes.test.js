@@ -89,7 +89,7 @@ async function live({ createMediaTask, updateMediaTaskById, ...credits }, databa
   expect(await violations(database)).toEqual([])
 }
 
-describe('an app with', () => {
+describe('an app works with', () => {
   test.each(Object.entries(SCHEMAS))('%s', async (_, statements) => {
     const database = await TestDatabase.fresh()
     await database.run(...statements)
@@ -243,7 +243,7 @@ describe("an app's own column", () => {
     expect(await violations(database)).toEqual([])
   })
 
-  test('a unique one that is taken is not said to be the id', async () => {
+  test('that is unique, and taken, is not said to be the id', async () => {
     const database = await TestDatabase.fresh()
     await database.user('u', 10)
     await database.sql('CREATE UNIQUE INDEX own ON media_tasks (user_id, video_url)')

@@ -65,14 +65,14 @@ async function live(credits) {
   return credits.getRemainingCredits('u')
 }
 
-describe('the search path of the URL is where the app works', () => {
+describe('the app works in the search path', () => {
   test.each([
     ['search_path=tenant', { search_path: 'tenant' }],
     ['search_path=Tenant, public', { search_path: 'Tenant, public' }],
     ['search_path="tenant"', { search_path: '"tenant"' }],
     ['schema=tenant', { schema: 'tenant' }],
     ['options=-c search_path=tenant', { options: '-c search_path=tenant' }],
-  ])('%s', async (_, values) => {
+  ])('of the URL: %s', async (_, values) => {
     const database = await twins()
     const credits = connection(urlWith(database, parameters(values)))
     expect(await live(credits)).toBe(49)
@@ -80,7 +80,7 @@ describe('the search path of the URL is where the app works', () => {
     expect(await database.credits.getRemainingCredits('u')).toBe(5)
   })
 
-  test('so is that of the role', async () => {
+  test('of the role', async () => {
     const database = await twins()
     await withRole(database, `LOGIN PASSWORD 'pw' SUPERUSER`, async (role) => {
       await database.sql(`ALTER ROLE ${role} SET search_path = tenant`)
@@ -89,7 +89,7 @@ describe('the search path of the URL is where the app works', () => {
     })
   })
 
-  test('the option schema comes before', async () => {
+  test('of the URL, unless the option schema names another one', async () => {
     const database = await twins()
     const url = urlWith(database, parameters({ search_path: 'public', schema: 'public' }))
     expect(await live(connection(url, { schema: 'tenant' }))).toBe(49)
@@ -127,7 +127,7 @@ describe('settings of the server', () => {
     }
   })
 
-  test('a session that may only read writes nothing', async () => {
+  test('let a session that may only read write nothing', async () => {
     const database = await TestDatabase.fresh()
     await database.user('u', 5)
     const credits = connection(urlWith(database, parameters({ default_transaction_read_only: 'on' })))
@@ -136,7 +136,7 @@ describe('settings of the server', () => {
     expect(await database.credits.getRemainingCredits('u')).toBe(5)
   })
 
-  test('as another role', async () => {
+  test('may name a role, which the user must be a member of', async () => {
     const database = await TestDatabase.fresh()
     await withRole(database, '', async (role) => {
       const error = await refusal(urlWith(database, parameters({ role })))
@@ -162,7 +162,7 @@ describeWithPgBouncer('behind a pooler in transaction mode', () => {
     expect(await credits.getRemainingCredits('u')).toBe(49)
   })
 
-  test('the option schema is, too, and triggers look where the session looks', async () => {
+  test('the option schema is obeyed, and triggers look where the session looks', async () => {
     const database = await twins()
     await database.run(
       'CREATE TABLE notes (credits integer)',
@@ -189,15 +189,15 @@ describeWithPgBouncer('behind a pooler in transaction mode', () => {
   })
 })
 
-describe('how it is written', () => {
-  test.each(['POSTGRES:', 'PostgreSQL:', 'postgreSQL:'])('%s//', async (scheme) => {
+describe('a URL', () => {
+  test.each(['POSTGRES:', 'PostgreSQL:', 'postgreSQL:'])('may begin with %s//', async (scheme) => {
     const database = await TestDatabase.fresh()
     await addUsers(database, 1, { grants: 1 })
     const credits = connection(database.url.replace(/^postgres(ql)?:/, scheme))
     expect(await credits.getRemainingCredits('u0')).toBe(await database.credits.getRemainingCredits('u0'))
   })
 
-  test('a password with every character, percent-encoded', async () => {
+  test('may have a password with every character, percent-encoded', async () => {
     const database = await TestDatabase.fresh()
     const password = `@/#?%:&+= "'\\[]é`
     const login = `LOGIN SUPERUSER PASSWORD '${password.replaceAll("'", "''")}'`
@@ -222,14 +222,14 @@ describe('how it is written', () => {
     'sslcrl',
     'sslpassword',
     'scram_client_key',
-  ])('%s, which is not done, is INVALID_URL', async (name) => {
+  ])('with %s, which is not done, is INVALID_URL', async (name) => {
     const error = await refusal(`postgres://app@127.0.0.1:1/app?${name}=Tr0ub4dor`)
     expect(error).toMatchObject({ code: 'INVALID_URL', retryable: false })
     expect(error.message).toContain(name)
     expect(error.message).not.toContain('Tr0ub4dor')
   })
 
-  test('a server that asks for a password where there is none: trying again is no use', async () => {
+  test('without a password is an error that no retry cures, if the server asks for one', async () => {
     const database = await TestDatabase.fresh()
     const error = await refusal(urlWith(database, (url) => (url.password = '')))
     expect(error).toMatchObject({ code: 'DATABASE_UNAVAILABLE', retryable: false })
@@ -237,7 +237,7 @@ describe('how it is written', () => {
   })
 })
 
-describe('the environment, for what the URL leaves out', () => {
+describe('of the environment,', () => {
   const SOURCE = `(async () => {
     const said = await credits.getRemainingCredits('u').catch((error) => error.code + ' ' + error.message)
     console.log(said)
@@ -248,7 +248,7 @@ describe('the environment, for what the URL leaves out', () => {
     return (await evaluate(SOURCE, { DATABASE_PROVIDER: 'postgresql', ...environment })).out.trim()
   }
 
-  test('PGHOST, PGPORT, PGUSER, PGPASSWORD and PGDATABASE', async () => {
+  test('PGHOST, PGPORT, PGUSER, PGPASSWORD and PGDATABASE hold for what the URL leaves out', async () => {
     const database = await TestDatabase.fresh()
     await database.user('u', 5)
     const url = new URL(database.url)
@@ -265,7 +265,7 @@ describe('the environment, for what the URL leaves out', () => {
     expect(await asked({ DATABASE_URL: 'postgres://', ...all, PGPASSWORD: '' })).toContain('PGPASSWORD')
   })
 
-  test.each(['PGSSLMODE', 'PGSSL'])('%s: a server without TLS is refused', async (name) => {
+  test.each(['PGSSLMODE', 'PGSSL'])('%s lets a server without TLS be refused', async (name) => {
     const database = await TestDatabase.fresh()
     expect(await asked({ DATABASE_URL: database.url, [name]: 'require' })).toMatch(
       /^DATABASE_UNAVAILABLE.*TLS/,

@@ -64,7 +64,7 @@ describe('getAITasks', () => {
     expect(await page({ limit: 1000 })).toHaveLength(7)
   })
 
-  test('30 on a page, unless it is said otherwise', async () => {
+  test('gives 30 rows a page unless told', async () => {
     const database = await TestDatabase.fresh()
     await database.user('u')
     const items = Array.from({ length: 35 }, (_, at) => aiTask(`t${at}`, 'u'))
@@ -268,7 +268,7 @@ describe('a database without ai_task', () => {
 })
 
 describe('many AI tasks at once', () => {
-  test('8 of 10 credits with a balance of 50: exactly 5 are accepted', async () => {
+  test('are accepted as far as the balance goes: 5 of 8', async () => {
     const database = await TestDatabase.fresh()
     await database.user('u', 30, 20)
     const calls = Array.from({ length: 8 }, (_, at) =>
@@ -307,7 +307,7 @@ describe('many AI tasks at once', () => {
     expect(await violations(database)).toEqual([])
   })
 
-  test('in a list, each for itself or all together', async () => {
+  test('are created in a list, each for itself or all together', async () => {
     const database = await TestDatabase.fresh()
     await database.user('u', 30)
     const items = Array.from({ length: 4 }, (_, at) => aiTask(`t${at}`, 'u', { costCredits: 10 }))

@@ -112,7 +112,7 @@ describe('createAITask', () => {
     expect(await violations(database)).toEqual([])
   })
 
-  test('that costs nothing may name a charge of its user', async () => {
+  test('lets a task that costs nothing name a charge of its user', async () => {
     const { database, createAITask, updateAITaskById, consumeCredits } = await withUser()
     const { id } = await consumeCredits({ userId: 'u', credits: 5 })
     expect(await createAITask(aiTask('t', 'u', { creditId: id }))).toMatchObject({ creditId: id })

@@ -161,7 +161,7 @@ describe('an audit of many users', () => {
   })
 })
 
-sqlite.test('comes to an end where user ids are BLOBs, which are no ids', async () => {
+sqlite.test('an audit comes to an end where user ids are BLOBs, which are no ids', async () => {
   const database = await TestDatabase.fresh()
   await database.user('u')
   const ids = Array.from({ length: 150 }, (_, at) => ({ id: `b${at}` }))

@@ -79,7 +79,7 @@ async function auditMeanwhile(credits, goesOn) {
   return { audits, found }
 }
 
-test('while all users charge and refund, every audit finds nothing, and in the end every statement is exact', async () => {
+test('every audit finds nothing while all users charge and refund, and in the end every statement is exact', async () => {
   const database = await withUsers()
   const [second, third] = [connect({ url: database.url }), connect({ url: database.url })]
   let isOver = false

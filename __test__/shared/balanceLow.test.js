@@ -25,7 +25,7 @@ async function watched(grants, thresholds, options = IN_ORDER) {
   return { database, credits: database.credits, told, charge }
 }
 
-test('is told when a charge brings the balance below the threshold, and not again while it is there', async () => {
+test('balanceLow is told when a charge brings the balance below the threshold, and not again while it is there', async () => {
   const { database, told, charge } = await watched([25], [20])
   for (const credits of [5, 1, 1, 10]) {
     await charge(credits)
@@ -34,7 +34,7 @@ test('is told when a charge brings the balance below the threshold, and not agai
   expect(told).toEqual([{ userId: 'u', balance: 19, below: 20 }])
 })
 
-test('is told again after the balance was at the threshold', async () => {
+test('balanceLow is told again after the balance was at the threshold', async () => {
   const { database, credits, told, charge } = await watched([25], [20])
   const { id } = await charge(10)
   await quiet(database)
@@ -60,7 +60,7 @@ test('each threshold is told for itself', async () => {
   ])
 })
 
-test('is told of those users of a batch who fell below', async () => {
+test('balanceLow is told of those users of a batch who fell below', async () => {
   const { database, credits, told } = await watched([10], [8])
   await database.user('v', 10)
   await credits.consumeCreditsBatch(

@@ -51,7 +51,7 @@ describe.each(BATCHES)('atomic %s at the same moment:', (name, item, one, taken)
     expect(await database.credits.getRemainingCredits('u')).toBe(4)
   })
 
-  test('beside single charges, tasks that fail, and grants', async () => {
+  test('single charges, tasks that fail, and grants beside them leave the ledger whole', async () => {
     const database = await withUsers(400, 400)
     const { createMediaTask, updateMediaTaskById, consumeCredits, createCredit, getRemainingCredits } =
       database.credits
@@ -73,7 +73,7 @@ describe.each(BATCHES)('atomic %s at the same moment:', (name, item, one, taken)
     expect((await getRemainingCredits('u')) + (await getRemainingCredits('v'))).toBe(800 + sum)
   })
 
-  test('come to their end over the same users in every order', async () => {
+  test('batches over the same users in every order come to their end', async () => {
     const database = await withUsers(500, 500, 500)
     const orders = ['uvw', 'wvu', 'vuw', 'wuv', 'uwv', 'vwu']
     const settled = await atOnce(60, (number) => {

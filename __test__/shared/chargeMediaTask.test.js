@@ -240,7 +240,7 @@ describe.each(Object.entries(KINDS))('charge%s', (kind, { type, table, delivered
       expect(await balance()).toBe(100 - cost)
     })
 
-    test('and a new step makes it live again, which can fail once more', async () => {
+    test('leaves a task that a new step makes live again, and that can fail once more', async () => {
       const { step, update, balance } = await withTask(kind)
       for (let time = 0; time < 3; time++) {
         expect((await update(FAIL)).status).toBe('failed')
@@ -253,7 +253,7 @@ describe.each(Object.entries(KINDS))('charge%s', (kind, { type, table, delivered
     })
   })
 
-  test('a task that has failed needs another status to be charged', async () => {
+  test('charges a task that has failed only with another status', async () => {
     const { database, step, update } = await withTask(kind)
     await update(FAIL)
     for (const patch of [undefined, {}, { [text]: 'B' }, { status: undefined }]) {
@@ -263,7 +263,7 @@ describe.each(Object.entries(KINDS))('charge%s', (kind, { type, table, delivered
     expect(await step({ credits: 5 }, { status: 'pending' })).toMatchObject({ status: 'pending' })
   })
 
-  test('a free step has no charge, whatever else is said of it', async () => {
+  test('writes no charge for a free step, whatever else is said of it', async () => {
     const { database, step, balance, charges } = await withTask(kind)
     const before = await charges()
     const chosen = { description: 'free', metadata: { type: `${type}-free` }, transactionNo: '71' }

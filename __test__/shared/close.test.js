@@ -42,7 +42,7 @@ const ARGUMENTS = {
 }
 
 describe('close', () => {
-  test('after it every call is CLOSED', async () => {
+  test('makes every call after it CLOSED', async () => {
     const { credits } = await TestDatabase.fresh()
     await credits.close()
     // A listener may be added at any time; it hears of nothing more.
@@ -59,7 +59,7 @@ describe('close', () => {
     }
   })
 
-  test('twice, and before the first use, is fine', async () => {
+  test('may be called twice, and before the first use', async () => {
     const database = await TestDatabase.fresh()
     await Promise.all([database.credits.close(), database.credits.close()])
     await database.credits.close()
@@ -89,7 +89,7 @@ describe('close', () => {
     expect(await database.credits.getRemainingCredits('u')).toBe(95)
   })
 
-  test(`${CYCLES} connections that were used and closed leave no thread, no descriptor and no memory`, async () => {
+  test(`of ${CYCLES} connections that were used leaves no thread, no descriptor and no memory`, async () => {
     const database = await TestDatabase.fresh()
     await database.user('u', 100)
     await database.credits.close()

@@ -56,7 +56,7 @@ describe('connect', () => {
     await expect(other.getRemainingCredits('u')).rejects.toMatchObject({ code: 'INVALID_ARGUMENT' })
   })
 
-  test('functions may be taken off the connection', async () => {
+  test('gives functions that may be taken off the connection', async () => {
     const database = await TestDatabase.fresh()
     const { getRemainingCredits } = database.credits
     expect(await getRemainingCredits('nobody')).toBe(0)

@@ -126,7 +126,7 @@ describe('consumeCredits', () => {
   })
 })
 
-describe('many consumeCredits at once', () => {
+describe('many consumeCredits at once:', () => {
   test('150 of 1 with a balance of 100: exactly 100 are accepted', async () => {
     const { database, consumeCredits } = await withUser(33, 33, 34)
     const calls = Array.from({ length: 150 }, () => consumeCredits({ userId: 'u', credits: 1 }))
@@ -140,7 +140,7 @@ describe('many consumeCredits at once', () => {
     expect(await violations(database)).toEqual([])
   })
 
-  test('one transactionNo 20 times: charged once', async () => {
+  test('one transactionNo 20 times is charged once', async () => {
     const { database, consumeCredits } = await withUser(100)
     const call = () => consumeCredits({ userId: 'u', credits: 5, transactionNo: '88' })
     const settled = await Promise.allSettled(Array.from({ length: 20 }, call))
@@ -159,7 +159,7 @@ describe('many consumeCredits at once', () => {
     expect(await violations(database)).toEqual([])
   })
 
-  test('every user of a real database, five times', async () => {
+  test('every user of a real database is charged five times', async () => {
     const database = await TestDatabase.fixture()
     const { consumeCredits, createCredit, getRemainingCredits } = database.credits
     const before = await violations(database)

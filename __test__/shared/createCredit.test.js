@@ -93,8 +93,8 @@ describe('createCredit', () => {
   })
 })
 
-describe('many createCredit at once', () => {
-  test('100 grants, each with an id and a number of its own, while credits are spent', async () => {
+describe('many createCredit at once:', () => {
+  test('100 grants have each an id and a number of its own, while credits are spent', async () => {
     const { database, createCredit } = await withUser()
     const calls = Array.from({ length: 100 }, (_, at) => {
       const grant = createCredit({ userId: 'u', credits: 5 })
@@ -107,7 +107,7 @@ describe('many createCredit at once', () => {
     expect(await violations(database)).toEqual([])
   })
 
-  test.each(['id', 'transactionNo'])('one %s 20 times: granted once', async (field) => {
+  test.each(['id', 'transactionNo'])('one %s 20 times is granted once', async (field) => {
     const { database, createCredit } = await withUser()
     const call = () => createCredit({ userId: 'u', credits: 5, [field]: '88' })
     const settled = await Promise.allSettled(Array.from({ length: 20 }, call))

@@ -44,7 +44,7 @@ describe('createMediaTask keeps text as it is:', () => {
   })
 })
 
-describe("createMediaTask and an app's own column", () => {
+describe("createMediaTask and an app's own column:", () => {
   test.each([
     ['an object', { a: 1, nested: SCRIPTS }],
     ['an array', SCRIPTS],
@@ -72,7 +72,7 @@ describe("createMediaTask and an app's own column", () => {
     expect(row.rewrittenScripts).toBe('1970-01-01T00:00:05.000Z')
   })
 
-  test('a json column that was there before the database was opened', async () => {
+  test('a json column that was there before the database was opened is known', async () => {
     const database = await TestDatabase.fixture()
     await database.sql('ALTER TABLE media_tasks ADD COLUMN rewritten_scripts json')
     await database.user('u', 50)
@@ -88,7 +88,7 @@ describe("createMediaTask and an app's own column", () => {
     expect(row.rewrittenScripts).toBe(JSON.stringify(SCRIPTS))
   })
 
-  test('a column that needs a value, and gets one or not', async () => {
+  test('a column that needs a value is named where it gets none', async () => {
     const database = await TestDatabase.fresh()
     await database.user('u', 50)
     const timestamp = byStorage({ sqlite: 'integer', postgres: 'timestamp' })
@@ -104,7 +104,7 @@ describe("createMediaTask and an app's own column", () => {
     expect(await violations(database)).toEqual([])
   })
 
-  test('a column that comes and goes while many tasks are created', async () => {
+  test('a column that comes and goes while many tasks are created stops none of them', async () => {
     const database = await TestDatabase.fresh()
     await database.user('u', 1000)
     const submit = () => database.credits.createMediaTask(task(randomUUID(), 'u'), 10)

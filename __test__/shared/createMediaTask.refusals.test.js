@@ -57,7 +57,7 @@ describe('createMediaTask refuses a task with', () => {
   })
 })
 
-describe('createMediaTask refuses because of what the database holds', () => {
+describe('createMediaTask refuses because of what the database holds:', () => {
   test('a user who is not there', async () => {
     const { database, createMediaTask } = twoUsers()
     for (const cost of [0, 10]) {

@@ -107,7 +107,7 @@ describe('createMediaTask', () => {
     ['subtitle', 'Media extraction: subtitle'],
     [null, 'Media extraction: subtitle'],
     ['', 'Media extraction: subtitle'],
-  ])('the charge of outputType %p reads "%s"', async (outputType, description) => {
+  ])('describes the charge of outputType %p as "%s"', async (outputType, description) => {
     const { database, createMediaTask } = await withUser(50)
     await createMediaTask(task('t', 'u', { outputType }), 10)
     const [charge] = await database.sql("SELECT * FROM credit WHERE transaction_type = 'consume'")
@@ -127,14 +127,14 @@ describe('createMediaTask', () => {
     expect(await database.credits.getRemainingCredits('u')).toBe(1)
   })
 
-  test('a task that costs nothing has no charge', async () => {
+  test('writes no charge for a task that costs nothing', async () => {
     const { database, createMediaTask } = await withUser()
     const row = await createMediaTask(task('t', 'u', { isFreeTrial: true }), 0)
     expect(row).toMatchObject({ creditId: null, isFreeTrial: true })
     expect(await database.sql('SELECT * FROM credit')).toEqual([])
   })
 
-  test('a task that costs nothing may name a charge of its user', async () => {
+  test('lets a task that costs nothing name a charge of its user', async () => {
     const { database, createMediaTask } = await withUser(50)
     const charge = await database.credits.consumeCredits({ userId: 'u', credits: 10 })
     const row = await createMediaTask(task('t', 'u', { creditId: charge.id }), 0)
@@ -221,7 +221,7 @@ describe("createMediaTask notices what the app's own client does between two tas
   })
 })
 
-describe('many createMediaTask at once', () => {
+describe('many createMediaTask at once:', () => {
   test('8 submits of 10 with a balance of 50: exactly 5 are accepted', async () => {
     const { database, createMediaTask } = await withUser(30, 20)
     const submits = Array.from({ length: 8 }, (_, at) => createMediaTask(task(`t${at}`, 'u'), 10))

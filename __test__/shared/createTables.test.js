@@ -4,8 +4,8 @@ const fs = require('node:fs')
 const { TestDatabase, task } = require('../helpers/database')
 const { postgres, sqlite } = require('../helpers/storage')
 
-describe('createTables', () => {
-  test('a database without tables says what to do, and is not changed by it', async () => {
+describe('a call that lacks a table or a column', () => {
+  test('says what to do, and changes nothing', async () => {
     const database = await TestDatabase.none()
     const call = () => database.credits.consumeCredits({ userId: 'u', credits: 1 })
     // On SQLite this looks for the file, and makes an empty one.
@@ -17,14 +17,14 @@ describe('createTables', () => {
     expect(await database.store.schema()).toEqual([])
   })
 
-  sqlite.test('a file that is not there says so, and is not made by it', async () => {
+  sqlite.test('refuses a file that is not there, and makes none', async () => {
     const database = await TestDatabase.none()
     const missing = { code: 'SCHEMA_MISMATCH', retryable: false }
     await expect(database.credits.getRemainingCredits('u')).rejects.toMatchObject(missing)
     expect(fs.existsSync(database.file)).toBe(false)
   })
 
-  test('a missing credit_id is named with the statement that adds it', async () => {
+  test('names a missing credit_id with the statement that adds it', async () => {
     const database = await TestDatabase.fixture()
     await database.run('ALTER TABLE media_tasks DROP COLUMN credit_id')
     await database.user('u', 50)
@@ -37,7 +37,9 @@ describe('createTables', () => {
     await createMediaTask(task('t', 'u'), 10)
     expect(await database.credits.getRemainingCredits('u')).toBe(40)
   })
+})
 
+describe('createTables', () => {
   test('makes the four tables and their indexes as the app has them', async () => {
     const made = await TestDatabase.none()
     await made.credits.createTables()
@@ -48,7 +50,7 @@ describe('createTables', () => {
     expect([...tables].sort()).toEqual(['ai_task', 'credit', 'media_tasks', 'user'])
   })
 
-  test('many at once, and on tables that are there, changes nothing', async () => {
+  test('changes nothing on tables that are there, many times at once', async () => {
     const database = await TestDatabase.fresh()
     await database.user('u', 100)
     const before = await database.store.schema()

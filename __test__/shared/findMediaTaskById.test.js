@@ -78,7 +78,7 @@ describe('findMediaTaskById', () => {
     expect(await violations(database)).toEqual(before)
   })
 
-  test('many at once, each after the write that it follows', async () => {
+  test('sees the write that it follows, many times at once', async () => {
     const database = await TestDatabase.fresh()
     await database.user('u', 1000)
     const { createMediaTask, updateMediaTaskById, findMediaTaskById } = database.credits

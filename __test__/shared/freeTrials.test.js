@@ -94,7 +94,7 @@ describe.each(Object.entries(MEDIA_CREATES))('%s with freeTrialLimit', (_, { mak
     expect(stored).toEqual([{ is_free_trial: isFreeTrial === null ? null : counted }])
   })
 
-  test('isFreeTrial in another form is refused', async () => {
+  test('refuses isFreeTrial in another form', async () => {
     const database = await withUsers()
     for (const isFreeTrial of ['1', '0', 'yes', 'TRUE', '', 2, -1, 0.5, {}, new Date()]) {
       const error = await refusal(database, () => take(database, 1, { isFreeTrial }))
@@ -124,19 +124,19 @@ describe.each(Object.entries(MEDIA_CREATES))('%s with freeTrialLimit', (_, { mak
     expect(await userRow(database)).toMatchObject({ free_trial_used: 5, updated_at: LONG_AGO.getTime() })
   })
 
-  test('a task that is failed from the beginning takes none', async () => {
+  test('counts no task that is failed from the beginning', async () => {
     const database = await withUsers()
     await take(database, 0, { ...asTrial, status: 'failed', cost: 0 })
     expect(await used(database)).toBe(0)
   })
 
-  test('a task that is over from the beginning takes one', async () => {
+  test('counts a task that is over from the beginning', async () => {
     const database = await withUsers()
     await take(database, 1, { ...asTrial, status: 'completed' })
     expect(await used(database)).toBe(1)
   })
 
-  test('a refusal for another reason takes none', async () => {
+  test('counts nothing if the task is refused for another reason', async () => {
     const database = await withUsers()
     await make(database.credits, 'taken')
     const user = await userRow(database)
@@ -151,7 +151,7 @@ describe.each(Object.entries(MEDIA_CREATES))('%s with freeTrialLimit', (_, { mak
     expect(await userRow(database)).toEqual(user)
   })
 
-  test('a replay takes no second one, and gets its task though none is left', async () => {
+  test('counts a replay once, which gets its task though none is left', async () => {
     const database = await withUsers()
     const call = (limit) => take(database, limit, asTrial, { replay: true })
     const first = await call(1)
@@ -161,7 +161,7 @@ describe.each(Object.entries(MEDIA_CREATES))('%s with freeTrialLimit', (_, { mak
     }
   })
 
-  test('a refusal is told to listeners and counted', async () => {
+  test('tells listeners of a refusal, and counts it', async () => {
     // With options it has a connection of its own, which has counted nothing yet.
     const database = await withUsers(1, {})
     const told = []
@@ -272,7 +272,7 @@ describe('a database without', () => {
     await isOfUse(database, more)
   })
 
-  test('user.updated_at counts all the same', async () => {
+  test('user.updated_at counts free trials all the same', async () => {
     const database = await withUsers()
     await database.sql(drop('user', 'updated_at'))
     const { createMediaTask, updateMediaTaskById } = database.credits
@@ -282,7 +282,7 @@ describe('a database without', () => {
     expect(await used(database)).toBe(0)
   })
 
-  test('either, until a moment ago', async () => {
+  test('user.free_trial_used, since a moment ago, refuses free trials alone', async () => {
     const database = await withUsers()
     const { createMediaTask } = database.credits
     await createMediaTask(trial('t'), 0, OPTIONS)

@@ -76,7 +76,7 @@ describe('getActiveMediaTasks', () => {
     expect(lists.map(ids)).toEqual(users.map(({ id }) => ids(active.filter((row) => row.user_id === id))))
   })
 
-  test('many at once, each after the write that it follows', async () => {
+  test('sees the write that it follows, many times at once', async () => {
     const database = await TestDatabase.fresh()
     const users = Array.from({ length: 20 }, (_, at) => `u${at}`)
     for (const user of users) await database.user(user, 50)

@@ -64,7 +64,7 @@ describe('getCreditsCount', () => {
     }
   })
 
-  test('many at once see each row as soon as it is written', async () => {
+  test('sees each row as soon as it is written, many times at once', async () => {
     const database = await TestDatabase.fresh()
     await database.user('u', 100)
     const { consumeCredits, getCreditsCount } = database.credits

@@ -83,7 +83,7 @@ describe('getMediaTaskHistory', () => {
     }
   })
 
-  test('many at once: a page and its total are of one moment', async () => {
+  test('gives a page and its total of one moment, many times at once', async () => {
     const database = await TestDatabase.fresh()
     await database.user('u', 1000)
     const { createMediaTask, getMediaTaskHistory } = database.credits

@@ -67,7 +67,7 @@ describe('hasActiveMediaTask', () => {
     expect(found).toEqual(users.map(({ active }) => active === 1))
   })
 
-  test('many at once, each after the write that it follows', async () => {
+  test('sees the write that it follows, many times at once', async () => {
     const database = await TestDatabase.fresh()
     const users = Array.from({ length: 20 }, (_, at) => `u${at}`)
     for (const user of users) await database.user(user, 50)

@@ -29,10 +29,10 @@ const countedLines = (outcomes) =>
 
 trialsStayCounted()
 
-describe.each(Object.entries(CREATES))('%s, ten at once,', (_, { kind, make }) => {
+describe.each(Object.entries(CREATES))('%s, ten times at once,', (_, { kind, make }) => {
   const table = kind === 'MediaTask' ? 'media_tasks' : 'ai_task'
 
-  test('of which three may be active: three', async () => {
+  test('makes three tasks where three may be active', async () => {
     const database = await withUsers()
     for (const userId of 'uv') {
       const settled = await atOnce(10, (at) =>
@@ -45,7 +45,7 @@ describe.each(Object.entries(CREATES))('%s, ten at once,', (_, { kind, make }) =
     expect(await database.credits.getRemainingCredits('u')).toBe(997)
   })
 
-  test('of two users in turn: three of each', async () => {
+  test('makes three tasks of each of two users', async () => {
     const database = await withUsers()
     const settled = await atOnce(20, (at) =>
       make(database.credits, `t${at}`, { maxActive: 3 }, { userId: 'uv'[at % 2] }),
@@ -53,7 +53,7 @@ describe.each(Object.entries(CREATES))('%s, ten at once,', (_, { kind, make }) =
     expect(counted(settled)).toEqual({ accepted: 6, [TOO_MANY]: 14 })
   })
 
-  test('the same one: it is made and replayed, though one may be active', async () => {
+  test('makes the same task once and replays it, though one may be active', async () => {
     const database = await withUsers()
     const settled = await atOnce(10, () => make(database.credits, 't', { maxActive: 1, replay: true }))
     expect(counted(settled)).toEqual({ accepted: 1, replayed: 9 })
@@ -61,8 +61,8 @@ describe.each(Object.entries(CREATES))('%s, ten at once,', (_, { kind, make }) =
   })
 })
 
-describe.each(Object.entries(MEDIA_CREATES))('%s, ten free trials at once,', (_, { make }) => {
-  test('of which there is one: one', async () => {
+describe.each(Object.entries(MEDIA_CREATES))('%s, with ten free trials at once,', (_, { make }) => {
+  test('takes one where there is one', async () => {
     const database = await withUsers()
     const settled = await atOnce(10, (at) =>
       make(database.credits, `t${at}`, { freeTrialLimit: 1 }, { ...asTrial, cost: 0 }),
@@ -71,7 +71,7 @@ describe.each(Object.entries(MEDIA_CREATES))('%s, ten free trials at once,', (_,
     expect(await used(database)).toBe(1)
   })
 
-  test('the same one: it is counted once', async () => {
+  test('counts the same one once', async () => {
     const database = await withUsers()
     const settled = await atOnce(10, () =>
       make(database.credits, 't', { freeTrialLimit: 1, replay: true }, asTrial),
@@ -81,7 +81,7 @@ describe.each(Object.entries(MEDIA_CREATES))('%s, ten free trials at once,', (_,
   })
 })
 
-describe('several processes', () => {
+describe('at the same moment', () => {
   /** Calls that each make a task, of names that no other process has. */
   const creates = (prefix, count, options, more) =>
     Array.from({ length: count }, (_, at) => {
@@ -94,7 +94,7 @@ describe('several processes', () => {
   test.each([
     ['two', 'ab'],
     ['three', 'abc'],
-  ])('%s: as many tasks as may be active', async (_, names) => {
+  ])('%s processes make as many tasks as may be active', async (_, names) => {
     const database = await withUsers()
     const outcomes = await inProcesses(
       database,
@@ -108,7 +108,7 @@ describe('several processes', () => {
   test.each([
     ['two', 'ab'],
     ['three', 'abc'],
-  ])('%s: as many AI tasks as may be active', async (_, names) => {
+  ])('%s processes make as many AI tasks as may be active', async (_, names) => {
     const database = await withUsers()
     const lists = [...names].map((name) => aiCreates(name, 10, { maxActive: 4 }))
     const outcomes = await inProcesses(database, ...lists)
@@ -119,7 +119,7 @@ describe('several processes', () => {
   test.each([
     ['two', 'ab'],
     ['three', 'abc'],
-  ])('%s: as many free trials as there are', async (_, names) => {
+  ])('%s processes take as many free trials as there are', async (_, names) => {
     const database = await withUsers()
     const lists = [...names].map((name) => creates(name, 10, { freeTrialLimit: 3 }, asTrial))
     const outcomes = await inProcesses(database, ...lists)
@@ -127,7 +127,7 @@ describe('several processes', () => {
     expect(await used(database)).toBe(3)
   })
 
-  test('the same free trials with replay: each is counted once', async () => {
+  test('two processes take the same free trials with replay, and each is counted once', async () => {
     const database = await withUsers()
     const calls = creates('t', 20, { freeTrialLimit: 20, replay: true }, asTrial)
     const outcomes = await inProcesses(database, calls, [...calls].reverse())
@@ -139,7 +139,7 @@ describe('several processes', () => {
 describe('batches of 50', () => {
   const list = (prefix, more) => Array.from({ length: 50 }, (_, at) => media(`${prefix}${at}`, more))
 
-  test('at once, of which 50 may be active: one of them', async () => {
+  test('are made whole or not at all: one of four where 50 tasks may be active', async () => {
     const database = await withUsers()
     const options = { atomic: true, maxActive: 50 }
     const settled = await atOnce(4, (at) => database.credits.createMediaTasks(list(`b${at}-`), options))
@@ -148,7 +148,7 @@ describe('batches of 50', () => {
     expect(await tasksOf(database)).toBe(50)
   })
 
-  test('beside single tasks: no more than may be active', async () => {
+  test('make no more than may be active, with single tasks beside them', async () => {
     const database = await withUsers()
     const { createMediaTask, createMediaTasks } = database.credits
     const settled = await atOnce(24, (at) =>
@@ -164,7 +164,7 @@ describe('batches of 50', () => {
     expect(await database.credits.getRemainingCredits('u')).toBe(1000 - made)
   })
 
-  test('of free trials that are not atomic, twice at once: as many as there are', async () => {
+  test('that are not atomic take as many free trials as there are', async () => {
     const database = await withUsers()
     const options = { freeTrialLimit: 30 }
     const calls = ['a', 'b'].map((name) => database.credits.createMediaTasks(list(name, asTrial), options))
@@ -173,7 +173,7 @@ describe('batches of 50', () => {
     expect(await used(database)).toBe(30)
   })
 
-  test('of free trials, each whole', async () => {
+  test('take their free trials whole or not at all', async () => {
     const database = await withUsers()
     const options = { atomic: true, freeTrialLimit: 120 }
     const settled = await atOnce(5, (at) =>
@@ -184,8 +184,8 @@ describe('batches of 50', () => {
   })
 })
 
-describe('all at once', () => {
-  test('charges, tasks and free trials of one user: what may be, and what is paid for', async () => {
+describe('all at once,', () => {
+  test('charges, tasks and free trials of one user are as many as may be, and as are paid for', async () => {
     const database = await TestDatabase.fresh()
     await database.user('u', 20, 10)
     const { consumeCredits, createMediaTask, createAITask } = database.credits
@@ -208,7 +208,7 @@ describe('all at once', () => {
     expect(await database.credits.getRemainingCredits('u')).toBe(30 - 20 - 4 - tasks.accepted)
   })
 
-  test('free trials that are taken and fail: never more than there are', async () => {
+  test('free trials that are taken and fail are never more than there are', async () => {
     const database = await withUsers()
     const { createMediaTask, updateMediaTaskById } = database.credits
     const most = []

@@ -110,7 +110,7 @@ describe.each(Object.entries(CREATES))('%s with maxActive', (_, { kind, make, op
     }
   })
 
-  test('a task that is over makes room', async () => {
+  test('has room again after a task is over', async () => {
     const { database, another } = await withPending(2)
     const over = kind === 'MediaTask' ? ['extracted', 'failed'] : ['success', 'failed']
     for (const [at, status] of over.entries()) {
@@ -120,14 +120,14 @@ describe.each(Object.entries(CREATES))('%s with maxActive', (_, { kind, make, op
     expect(await another({ maxActive: 1 })).toMatchObject({ id: 'new' })
   })
 
-  test('a task that begins in a state which does not count is refused all the same', async () => {
+  test('refuses even a task that begins in a state which does not count', async () => {
     const { database, another } = await withPending(1)
     const [status] = STATUSES[kind].others
     const error = await refusal(database, () => another({ maxActive: 1 }, { status }))
     expect(error).toMatchObject({ code: TOO_MANY, active: 1 })
   })
 
-  test('the first thing that is wrong is what is said', async () => {
+  test('says the first thing that is wrong', async () => {
     const { database, another } = await withPending(1)
     await make(database.credits, 'taken')
     const { id: foreign } = await database.credits.consumeCredits({ userId: 'v', credits: 1 })
@@ -154,7 +154,7 @@ describe.each(Object.entries(CREATES))('%s with maxActive', (_, { kind, make, op
     expect(await another({ maxActive: 3 }, { cost: 98 })).toMatchObject({ id: 'new' })
   })
 
-  test('a replay gets its task, though there are as many as there may be', async () => {
+  test('gives a replay its task, though there are as many as there may be', async () => {
     const { database, another } = await withPending(1)
     const limit = { maxActive: 2, replay: true }
     const { updatedAt, ...first } = await another(limit)
@@ -168,7 +168,7 @@ describe.each(Object.entries(CREATES))('%s with maxActive', (_, { kind, make, op
     expect(await refusal(database, fresh)).toMatchObject({ code: TOO_MANY, active: 2 })
   })
 
-  test('a refusal is told to listeners and counted', async () => {
+  test('tells listeners of a refusal, and counts it', async () => {
     // With options it has a connection of its own, which has counted nothing yet.
     const { database, another } = await withPending(1, {})
     const told = []

@@ -300,7 +300,7 @@ describe.each(Object.entries(WITH_USERS))('%s with getUser', (name, add) => {
     updatedAt: new Date(row.updated_at),
   })
 
-  test('each row has its user, as the row of user is', async () => {
+  test('gives each row its user, as the row of user is', async () => {
     const { database, list } = await withRows()
     await database.sql(
       `UPDATE "user" SET plan_type = 'pro', image = 'i.png', email_verified = ${byStorage({ sqlite: 1, postgres: true })}
@@ -338,7 +338,7 @@ describe.each(Object.entries(WITH_USERS))('%s with getUser', (name, add) => {
     expect(await refusal(database, call)).toMatchObject({ code: 'UNKNOWN_FIELD', field: 'getUser' })
   })
 
-  test('a user who is gone is undefined', async () => {
+  test('gives undefined for a user who is gone', async () => {
     const { database, list } = await withRows()
     await database.run(
       byStorage({
@@ -357,7 +357,7 @@ describe.each(Object.entries(WITH_USERS))('%s with getUser', (name, add) => {
     for (const row of rows) expect(Object.keys(row)).toContain('user')
   })
 
-  test('with filters and pages, and where there is nothing', async () => {
+  test('takes filters and pages, and gives nothing where there is nothing', async () => {
     const { list } = await withRows()
     const found = await list({ getUser: true, userId: 'u1', page: '2', limit: '1', status: '' })
     expect(found.map(({ id, user }) => [id, user.id])).toEqual([['a', 'u1']])

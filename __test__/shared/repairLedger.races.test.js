@@ -102,7 +102,7 @@ test('the books of several hundred users are put right in one go', async () => {
   expect(await violations(database)).toEqual([])
 })
 
-test('at once, on two connections and in other processes: once', async () => {
+test('repairs at once, on two connections and in other processes, change the books once', async () => {
   const ids = users.slice(0, 40)
   const database = await withDamage(ids)
   const second = connect({ url: database.url })
@@ -122,7 +122,7 @@ test('at once, on two connections and in other processes: once', async () => {
   await second.close()
 })
 
-test('while the same users charge and refund: nothing is lost, nothing is repaired twice', async () => {
+test('a repair while the same users charge and refund loses nothing, and repairs nothing twice', async () => {
   const ids = users.slice(0, 20)
   const database = await withDamage(ids)
   const second = connect({ url: database.url })
@@ -155,7 +155,7 @@ test('while the same users charge and refund: nothing is lost, nothing is repair
   await second.close()
 })
 
-test('beside a worker that fails the same tasks: each is refunded once', async () => {
+test('a repair beside a worker that fails the same tasks refunds each once', async () => {
   const ids = users.slice(0, 60)
   const database = await withDamage(ids)
   await database.sql("UPDATE media_tasks SET status = 'processing'")
@@ -172,7 +172,7 @@ test('beside a worker that fails the same tasks: each is refunded once', async (
 })
 
 // It locks grants alone, and in another order.
-postgres.test("while the app's own code charges the same users: nothing is lost", async () => {
+postgres.test("a repair while the app's own code charges the same users loses nothing", async () => {
   const ids = users.slice(0, 12)
   const database = await withDamage(ids)
   const clients = ids.slice(0, 4).map(() => clientOf(database.url))

@@ -50,7 +50,7 @@ const EMPTY_QUEUE = {
 }
 
 describe('stats() before the first call', () => {
-  test('say zero everywhere', async () => {
+  test('says zero everywhere', async () => {
     const began = Date.now()
     const { credits } = await TestDatabase.none()
     const { startedAt, ...rest } = await credits.stats()
@@ -79,7 +79,7 @@ describe('stats() before the first call', () => {
     })
   })
 
-  test('open nothing, and need nothing to be there', async () => {
+  test('opens nothing, and needs nothing to be there', async () => {
     const database = await TestDatabase.none()
     await database.credits.stats()
     if (database.file) expect(fs.readdirSync(database.folder)).toEqual([])
@@ -89,7 +89,7 @@ describe('stats() before the first call', () => {
     await nowhere.close()
   })
 
-  test('refuse a URL that is no use', async () => {
+  test('refuses a URL that is no use', async () => {
     await expect(connect({ url: 'mysql://nowhere' }).stats()).rejects.toMatchObject({
       code: 'UNSUPPORTED_DATABASE',
     })
@@ -194,7 +194,7 @@ describe('one engine of stats()', () => {
   })
 })
 
-describe('stats() say times and sizes', () => {
+describe('stats() says times and sizes', () => {
   test('of many calls at once: they share transactions', async () => {
     const { consumeCredits, stats, before } = await withCredits()
     const CALLS = 100
@@ -245,7 +245,7 @@ describe('stats() say times and sizes', () => {
 })
 
 describe('while another client holds a lock', () => {
-  test('stats() answer, and show how many wait', async () => {
+  test('stats() answers, and shows how many wait', async () => {
     const { database, stats, ...credits } = await withCredits()
     const release = await lock(database)
     let over = false
@@ -288,7 +288,7 @@ describe('while another client holds a lock', () => {
   })
 })
 
-describe('stats() count what is done again:', () => {
+describe('stats() counts what is done again:', () => {
   test('batches that one of their requests undoes', async () => {
     const { database, createMediaTask, stats, ...credits } = await withCredits()
     await refuseRows(database, 'media_tasks', `NEW.title = 'bad'`, REFUSALS[0], 'no')

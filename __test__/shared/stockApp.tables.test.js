@@ -17,7 +17,7 @@ async function refusedFor(missing, database, call) {
 /** The names of the tables that a connection finds. */
 const tablesOf = async ({ getDiagnostics }) => (await getDiagnostics()).tables.map(({ name }) => name).sort()
 
-describe('ai_task without credit_id', () => {
+describe('with an ai_task without credit_id,', () => {
   async function withoutColumn() {
     const made = await stock()
     const { id } = await taskOf(made.database, made.ada, 'processing')
@@ -34,7 +34,7 @@ describe('ai_task without credit_id', () => {
     await refused(() => credits.settleAITask(id, 1))
   })
 
-  test('all else works', async () => {
+  test('everything else works', async () => {
     const { database, ada, id, ...credits } = await withoutColumn()
     const free = await credits.createAITask(aiTask('free', ada))
     expect(free).toMatchObject({ id: 'free', status: 'pending', costCredits: 0 })
@@ -50,7 +50,7 @@ describe('ai_task without credit_id', () => {
   })
 })
 
-describe('media tasks without AI tasks', () => {
+describe('with media tasks and no AI tasks,', () => {
   async function mediaApp() {
     const made = await stock()
     await made.database.sql('DROP TABLE ai_task')
@@ -74,7 +74,7 @@ describe('media tasks without AI tasks', () => {
   })
 })
 
-describe('user and credit alone', () => {
+describe('with user and credit alone,', () => {
   async function alone() {
     const database = await TestDatabase.stock({ empty: true })
     await database.sql('DROP TABLE ai_task')

@@ -247,16 +247,24 @@ sqlite.describe('a task', () => {
     expect(good.value.refund.credits).toBe(10)
   })
 
-  test.each(["'three'", "x'00'", '1.5'])('of a user whose count of free trials is %s', async (value) => {
-    const database = await TestDatabase.fresh()
-    await database.user('u', 100)
-    await database.sql(`UPDATE "user" SET free_trial_used = ${value}`)
-    const { createMediaTask } = database.credits
-    const trial = task('t', 'u', { isFreeTrial: true })
-    const error = await refusal(database, () => createMediaTask(trial, 0, { freeTrialLimit: 3 }))
-    expect(error).toMatchObject({ code: 'VALUE_UNREADABLE', table: 'user', field: 'freeTrialUsed', id: 'u' })
-    expect(await createMediaTask(task('paid', 'u'), 10)).toMatchObject({ id: 'paid' })
-  })
+  test.each(["'three'", "x'00'", '1.5'])(
+    'is refused as a free trial alone if the count of its user is %s',
+    async (value) => {
+      const database = await TestDatabase.fresh()
+      await database.user('u', 100)
+      await database.sql(`UPDATE "user" SET free_trial_used = ${value}`)
+      const { createMediaTask } = database.credits
+      const trial = task('t', 'u', { isFreeTrial: true })
+      const error = await refusal(database, () => createMediaTask(trial, 0, { freeTrialLimit: 3 }))
+      expect(error).toMatchObject({
+        code: 'VALUE_UNREADABLE',
+        table: 'user',
+        field: 'freeTrialUsed',
+        id: 'u',
+      })
+      expect(await createMediaTask(task('paid', 'u'), 10)).toMatchObject({ id: 'paid' })
+    },
+  )
 })
 
 postgres.describe('times that no Date holds', () => {
@@ -265,7 +273,7 @@ postgres.describe('times that no Date holds', () => {
     ['-infinity', 40],
     ['294276-12-31', 100],
     ['4713-01-01 BC', 40],
-  ])('an expiry of %s', async (value, balance) => {
+  ])('are read as an expiry: %s', async (value, balance) => {
     const database = await withDamagedGrant('expires_at', `'${value}'`)
     const [bad] = (await database.credits.getCredits({ userId: 'u' })).filter(({ id }) => id === 'bad')
     expect(Number.isNaN(bad.expiresAt.getTime())).toBe(false)
@@ -274,7 +282,7 @@ postgres.describe('times that no Date holds', () => {
   })
 
   test.each(['infinity', '-infinity', '294276-12-31', '4713-01-01 BC', null])(
-    'a task that was updated at %s',
+    "are read as the time of a task's last update: %s",
     async (value) => {
       const database = await TestDatabase.fresh()
       await database.user('u', 100)

@@ -157,7 +157,7 @@ describe('updateMediaTaskById to failed', () => {
     ['has expired', 'expires_at = ?', HOUR_AGO],
     ['was marked expired', 'status = ?', 'expired'],
     ['was deleted', 'status = ?', 'deleted'],
-  ])('what goes back to a grant that %s is not spendable', async (_, change, value) => {
+  ])('says that what goes back to a grant that %s can not be spent', async (_, change, value) => {
     const { database, update } = await withTask({ id: 'g', credits: 100 })
     await database.sql(`UPDATE credit SET ${change} WHERE id = 'g'`, value)
     const { refund } = await update('t', { status: 'failed' })
@@ -200,7 +200,7 @@ describe('updateMediaTaskById to failed', () => {
   })
 })
 
-describe('many updateMediaTaskById at once', () => {
+describe('many updateMediaTaskById at once:', () => {
   test('20 to failed: one of them refunds', async () => {
     const { database, update } = await withTask()
     const rows = await Promise.all(Array.from({ length: 20 }, () => update('t', { status: 'failed' })))

@@ -17,7 +17,7 @@ describe('a declared type that changes what the ledger keeps', () => {
     ['credit', 'expires_at', 'text', 'integer'],
     ['credit', 'description', 'integer', 'text'],
     ['credit', 'consumed_detail', 'real', 'text'],
-  ])('%s.%s as %s is named before any credits move', async (table, column, type, needed) => {
+  ])('is named before any credits move: %s.%s as %s', async (table, column, type, needed) => {
     const database = await TestDatabase.fresh()
     await database.run(...declare(table, column, type))
     const { getRemainingCredits, consumeCredits } = database.credits
@@ -36,7 +36,7 @@ describe('a declared type that changes what the ledger keeps', () => {
     })
   })
 
-  test('of a task, by the functions about it alone', async () => {
+  test('stops the functions about tasks alone, if a table of tasks has it', async () => {
     const database = await TestDatabase.fresh()
     await database.run(...declare('media_tasks', 'credit_id', 'integer'))
     await database.user('u', 10)

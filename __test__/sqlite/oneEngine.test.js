@@ -136,7 +136,7 @@ describeOnLinux('one process has one engine on a file', () => {
     expect(await database.credits.getRemainingCredits('u')).toBe(80)
   })
 
-  test('that a rejection without a handler ends', async () => {
+  test('until a rejection without a handler ends the process', async () => {
     const { code, out, database } = await inProcess(`
       await credits.createMediaTask(task('a'), 10)
       credits.createMediaTask(task('b'), 1000)
