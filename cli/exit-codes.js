@@ -4,7 +4,7 @@
 module.exports = {
   /** Done, and nothing is wrong. */
   DONE: 0,
-  /** Something was found that somebody should look at. */
+  /** Something was found that an operator should look at. */
   FOUND: 1,
   /** The command line is off. */
   MISUSED: 2,

@@ -87,7 +87,7 @@ function say(error, json) {
   process.stderr.write(`${red(said.replace(/^(?!media-credits )/, 'media-credits: '))}\n`)
 }
 
-/** `media-credits audit | head`: whoever reads has read enough. What is found by then counts. */
+/** `media-credits audit | head`: the reader has read enough. What is found by then counts. */
 function ignoreClosedPipes() {
   for (const stream of [process.stdout, process.stderr]) {
     stream.on('error', (error) => {

@@ -18,7 +18,7 @@ const coloursOf = (stream) => createColors(isColourful(stream))
 
 const CONTROL = /[\p{Cc}\u2028\u2029\u202a-\u202e\u2066-\u2069]+/gu
 
-/** Text from the database as one line. Whoever wrote it must not move the cursor of the operator's terminal. */
+/** Text from the database as one line. Its author must not move the cursor of the operator's terminal. */
 function oneLine(text) {
   return stripVTControlCharacters(String(text)).replace(CONTROL, ' ').trim()
 }

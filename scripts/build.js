@@ -88,7 +88,7 @@ function environment(rust, env) {
   return { ...env, RUSTFLAGS: `${RUSTFLAGS} -C target-feature=${linking}`.trim() }
 }
 
-/** In somebody's node_modules; nobody needs there what cargo leaves behind, some 300 MB. */
+/** In an app's node_modules, where what cargo leaves behind, some 300 MB, is of no use. */
 function isInstalled() {
   return path.basename(path.dirname(ROOT)) === 'node_modules'
 }

@@ -104,7 +104,7 @@ function main(args) {
   }
   const server = next(EXAMPLE, command, args.slice(end + 1))
   server.on('exit', (code) => (process.exitCode = code ?? 1))
-  // The terminal tells both to stop; whoever stops this process alone means the server too.
+  // The terminal tells both to stop; a signal to this process alone is meant for the server too.
   process.on('SIGINT', () => {}).on('SIGTERM', () => server.kill())
 }
 

@@ -11,7 +11,7 @@ const MISSING = `There is no PostgreSQL that runs here. One of these gives the t
   apt-get install postgresql-15   or any other server from version 15 on; TEST_POSTGRES_BIN may name its bin folder
   TEST_DATABASE_URL=postgres://…  a running server, with a user who may create databases`
 
-/** PostgreSQL refuses to run as root: then it runs as somebody else. */
+/** PostgreSQL refuses to run as root: then it runs as another user. */
 function unprivileged() {
   if (process.getuid?.() !== 0) return {}
   const idOf = (option, name) =>

@@ -1,6 +1,6 @@
 'use strict'
 
-/** A server that somebody tries: a port for it, until it answers, its engines, and its end. */
+/** A server under test: a port for it, until it answers, its engines, and its end. */
 
 const assert = require('node:assert/strict')
 const fs = require('node:fs')

@@ -25,14 +25,14 @@ const { binaries, unprivileged } = require('./postgres-binaries')
 const PATIENCE_MS = 60_000
 const POLL_MS = 20
 
-/** Below the ports that a system gives to outgoing connections: nobody takes it while the server is down. */
+/** Below the ports that a system gives to outgoing connections: no process takes it while the server is down. */
 const PORTS = [15_000, 30_000]
 
 const SETTINGS = {
   listen_addresses: '127.0.0.1',
   unix_socket_directories: '',
   max_connections: 200,
-  // Far from UTC, so that whoever forgets time zones is found out.
+  // Far from UTC, so that code which forgets time zones is found out.
   timezone: 'Asia/Shanghai',
   log_min_messages: 'fatal',
 }
@@ -208,7 +208,7 @@ class Server {
     this.process.ref()
     this.process.kill(SIGNALS[how])
     await this.gone
-    // A crash leaves it behind, and the number in it may soon be somebody else's.
+    // A crash leaves it behind, and the number in it may soon be another process's.
     fs.rmSync(this.pidFile, { force: true })
   }
 }

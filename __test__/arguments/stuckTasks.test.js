@@ -5,7 +5,7 @@ const { unchanging } = require('../helpers/calls')
 
 const DAY_AGO = new Date(Date.now() - 86_400_000)
 
-/** User `u` has tasks `t` and `a`, of each kind, that nobody has touched for a day. */
+/** User `u` has tasks `t` and `a`, of each kind, that were not touched for a day. */
 const withStuck = unchanging(async () => {
   const database = await TestDatabase.fresh()
   await database.user('u', 100)

@@ -37,7 +37,7 @@ const forTask = (taskId, type = 'media-task') => ({ metadata: JSON.stringify({ t
 /** A row of `media_tasks`. */
 const taskRow = (id, status, chargeId, more) => ({ id, status, credit_id: chargeId, ...more })
 
-/** So that whoever fails a task and refunds it then has had the time to. */
+/** So that a worker which fails a task and then refunds it has had the time to. */
 const AN_HOUR_AGO = new Date(Date.now() - 3_600_000)
 
 const DEFAULTS = {

@@ -10,7 +10,7 @@ const fs = require('node:fs')
  * all of the log is back in the file.
  *
  * In WAL mode nothing but a checkpoint writes to the database file. The log's index alone proves nothing:
- * whoever recovers it after a crash leaves it as if a checkpoint had just set out.
+ * a process that recovers it after a crash leaves it as if a checkpoint had just set out.
  */
 function watchCheckpoint(file) {
   const lastWrite = () => fs.statSync(file, { bigint: true }).mtimeNs

@@ -26,7 +26,7 @@ async function violations(database) {
   )) {
     const draws = parsed(charge.consumed_detail)
     if (!Array.isArray(draws)) {
-      found.push(`nobody knows what charge ${charge.id} drew`)
+      found.push(`what charge ${charge.id} drew can not be read`)
       continue
     }
     const sum = draws.reduce((total, draw) => total + draw.creditsConsumed, 0)

@@ -40,7 +40,7 @@ function appClient(database) {
   return client
 }
 
-/** A transaction of somebody else's, with statements run in it and open until `commit()`. */
+/** A transaction of another client, with statements run in it and open until `commit()`. */
 async function foreignTransaction(database, ...statements) {
   const client = appClient(database)
   await client.unsafe('BEGIN')

@@ -12,7 +12,7 @@ const FIXTURES = { fixture: 'shipany.pg.sql', stock: 'stock.pg.sql' }
 
 module.exports = async function setup() {
   const server = await startUnlessGiven()
-  // A server that somebody else started may have databases of another run.
+  // A server that was not started here may have databases of another run.
   const prefix = `media_credits_test_${randomBytes(4).toString('hex')}`
   const admin = clientOf(server.url)
   const fill = async (template, statements) => {

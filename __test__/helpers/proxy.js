@@ -123,7 +123,7 @@ class Connection {
       })
     })
     from.on('end', () => inOrder(() => to.end()))
-    // After an error there is a close, and after a close of one side the other has nobody to talk to.
+    // After an error there is a close, and after a close of one side the other has no peer to talk to.
     from.on('error', () => {})
     from.on('close', (broken) => {
       if (broken) this.kill()

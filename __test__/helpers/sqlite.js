@@ -18,7 +18,7 @@ const SCHEMA = `
     WHERE tables.type = 'table'
   ORDER BY 1, 2`
 
-/** A database file, which is not there until somebody makes it. */
+/** A database file, which is not there until it is made. */
 class SqliteStore {
   provider = 'sqlite'
 

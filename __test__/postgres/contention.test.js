@@ -9,7 +9,7 @@ const { start } = require('../helpers/processes')
 
 const INSUFFICIENT = 'INSUFFICIENT_CREDITS'
 
-/** A database with the isolation that its owner chose for everybody. */
+/** A database with the isolation that its owner chose for all clients. */
 async function open(isolation, options) {
   const database = await TestDatabase.fresh(options)
   const name = database.store.name

@@ -46,7 +46,7 @@ describe('while another client holds a lock,', () => {
     expect(error).toMatchObject(BUSY)
     expect(Date.now() - before).toBeGreaterThanOrEqual(BUSY_TIMEOUT_MS)
     expect(Date.now() - before).toBeLessThan(BUSY_TIMEOUT_MS + 2000)
-    // Whoever is more patient gets it.
+    // A caller that waits longer gets it.
     const patient = connection(`${database.url}?application_name=patient`)
     const waiting = CALLS[call](patient)
     await untilWaiting(database)

@@ -7,7 +7,7 @@ const { Callers, addUsers, until } = require('../helpers/callers')
 const { violations } = require('../helpers/invariants')
 const { isCommit, afterwards, connection, throughProxy } = require('../helpers/network')
 
-// A network that says nothing is worse than one that breaks: somebody must lose patience, and soon.
+// A network that says nothing is worse than one that breaks: a timeout must end the call, and soon.
 
 const TIMEOUTS = { statementTimeoutMs: 500, busyTimeoutMs: 200, connectTimeoutMs: 500 }
 /** A silent server is given up two seconds after it should have given up itself. */

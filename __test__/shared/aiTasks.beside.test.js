@@ -212,7 +212,7 @@ describe('a media task and an AI task with the same id', () => {
 })
 
 describe('a database without ai_task', () => {
-  /** A real app's database, which nobody has opened before the table was gone. */
+  /** A real app's database, which was not opened before the table was gone. */
   async function without() {
     const database = await TestDatabase.fixture()
     await database.sql('DROP TABLE ai_task')

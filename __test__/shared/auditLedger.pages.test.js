@@ -121,7 +121,7 @@ describe('an audit of many users', () => {
     expect((await audit.next()).done).toBe(false)
     expect(await audit.return()).toEqual({ done: true, value: undefined })
     expect(await audit.next()).toEqual({ done: true, value: undefined })
-    // Nobody holds the database.
+    // The audit does not hold the database.
     await database.credits.createCredit({ userId: IDS[0], credits: 1 })
     expect(told).toEqual([100])
   })

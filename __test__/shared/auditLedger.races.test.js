@@ -47,7 +47,7 @@ const ACTS = [
   },
 ]
 
-/** Callers that act all at once, each in another order. Returns the codes that nobody should have been told. */
+/** Callers that act all at once, each in another order. Returns the codes that no caller should have been told. */
 async function load(connections) {
   const told = []
   const caller = async (number) => {

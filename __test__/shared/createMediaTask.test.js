@@ -203,7 +203,7 @@ describe('createMediaTask draws', () => {
   })
 })
 
-// A connection remembers users and their grants, while nobody else writes.
+// A connection remembers users and their grants, while no other process writes.
 describe("createMediaTask notices what the app's own client does between two tasks:", () => {
   test.each([
     ['it deletes the user', 'DELETE FROM "user"', { code: 'USER_NOT_FOUND', userId: 'u' }],

@@ -11,7 +11,7 @@ const HOUR_MS = 3_600_000
 const HOUR_AGO = new Date(Date.now() - HOUR_MS)
 const CONFLICT = 'TASK_STATE_CONFLICT'
 
-/** User `u` has a task `t` of each kind that cost 10 of 100 credits, and that nobody has touched for an hour. */
+/** User `u` has a task `t` of each kind that cost 10 of 100 credits, and that was not touched for an hour. */
 async function withTasks(status = 'pending') {
   const database = await TestDatabase.fresh()
   await database.user('u', 60, 40)

@@ -280,7 +280,7 @@ describe('kill -9 in the middle of a repair', () => {
   })
 })
 
-/** Whether nobody but the test uses a PostgreSQL database any more. */
+/** Whether no client but the test uses a PostgreSQL database any more. */
 async function isQuiet(database) {
   if (database.store.provider === 'sqlite') return true
   const others = `SELECT 1 FROM pg_stat_activity

@@ -19,7 +19,7 @@ async function withCredits(options) {
   return { ...database.credits, database, before: await database.credits.stats() }
 }
 
-/** Somebody else holds a lock that every charge of user `u` needs. Returns how he lets go. */
+/** Another client holds a lock that every charge of user `u` needs. Returns how it lets go. */
 const lock = byStorage({
   sqlite: (database) =>
     new Promise((resolve) => {
@@ -140,7 +140,7 @@ describe('calls in stats()', () => {
     const { stats, close, on, once, off, grantCreditsForUser, within, ...functions } = credits
     for (const call of Object.values(functions)) {
       const made = call()
-      // An audit goes on as long as somebody listens.
+      // An audit goes on as long as its pages are asked for.
       await (Symbol.asyncIterator in made ? made.next() : made).catch(() => {})
     }
     const { operations } = await stats()

@@ -17,7 +17,7 @@ const OLD = { olderThanMs: 60_000 }
 const numbered = Array.from({ length: TASKS }, (_, at) => `t${String(at).padStart(4, '0')}`)
 const sum = (numbers) => numbers.reduce((total, number) => total + number, 0)
 
-/** Users `u0` to `u4` have 250 tasks that nobody has touched for an hour, and nothing else. */
+/** Users `u0` to `u4` have 250 tasks that were not touched for an hour, and nothing else. */
 async function withStuck() {
   const database = await TestDatabase.fresh()
   const users = Array.from({ length: 5 }, (_, at) => `u${at}`)
@@ -75,7 +75,7 @@ async function finishAll(credits, ids) {
   return outcomes
 }
 
-/** Each task was finished or failed, and whoever came too late was told. */
+/** Each task was finished or failed, and the caller that came too late was told. */
 async function isOneOrTheOther({ database, balance }, outcome, outcomes) {
   const completed = outcomes.filter((what) => numbered.includes(what))
   const failed = outcome.tasks.map(({ id }) => id)
@@ -145,7 +145,7 @@ describe('failStuckMediaTasks beside workers', () => {
       failStuckMediaTasks(OLD),
       ...numbered.toReversed().flatMap((id, at) => (at < 100 ? [reports[at % reports.length](id)] : [])),
     ])
-    // A task that was refunded has nothing to settle, and before the first refund nobody has anything.
+    // A task that was refunded has nothing to settle, and before the first refund no user has a balance.
     const codes = Object.keys(counted(settled))
     const expected = ['accepted', 'SETTLE_CONFLICT', 'INSUFFICIENT_CREDITS']
     expect(codes.filter((code) => !expected.includes(code))).toEqual([])

@@ -10,14 +10,14 @@ TestDatabase.reuse()
 
 const COST = 10
 const MINUTE_MS = 60_000
-const NOBODY = { tasks: [], credits: 0, spendable: 0, errors: [] }
+const NONE = { tasks: [], credits: 0, spendable: 0, errors: [] }
 
 const ago = (minutes) => new Date(Date.now() - minutes * MINUTE_MS)
 const ids = (rows) => rows.map(({ id }) => id)
 const numbered = (count, name = 't') =>
   Array.from({ length: count }, (_, at) => `${name}${String(at).padStart(4, '0')}`)
 
-/** A user with so many tasks of `COST` each, which nobody has touched for an hour. */
+/** A user with so many tasks of `COST` each, which were not touched for an hour. */
 async function addTasks(database, userId, taskIds) {
   await database.user(userId, { id: `grant of ${userId}`, credits: taskIds.length * COST, expiresAt: null })
   const items = taskIds.map((id) => ({ task: task(id, userId), costCredits: COST }))
@@ -72,7 +72,7 @@ describe('findStuckMediaTasks', () => {
       ['a', 'c'],
     ],
     [['of a fork'], ['d']],
-    [['nobody has this'], []],
+    [['no task has this'], []],
   ])('finds those in the states %j', async (statuses, expected) => {
     const { find } = await withTasks({
       a: ['pending', 9],
@@ -168,7 +168,7 @@ describe('failStuckMediaTasks', () => {
     const { database, fail } = await withTasks({ a: ['pending', 60] })
     expect((await fail({ olderThanMs: MINUTE_MS })).tasks.length).toBe(1)
     const before = await database.everything()
-    expect(await fail({ olderThanMs: 1, statuses: ['pending', 'processing'] })).toEqual(NOBODY)
+    expect(await fail({ olderThanMs: 1, statuses: ['pending', 'processing'] })).toEqual(NONE)
     expect(await database.everything()).toEqual(before)
     expect(await violations(database)).toEqual([])
   })

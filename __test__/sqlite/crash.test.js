@@ -72,7 +72,7 @@ describe('kill -9 in the middle of a checkpoint', () => {
       const told = []
       let kills = 0
       for (const [attempt, delayMs] of DELAYS_MS.entries()) {
-        // The log is recovered only when nobody has it open any more, and that process may.
+        // The log is recovered only when no process has it open any more, and that process may.
         await stopInspector()
         const { lines, inCheckpoint } = await killInCheckpoint(database, `a${attempt}`, work, delayMs)
         if (inCheckpoint) kills++

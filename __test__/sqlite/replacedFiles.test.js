@@ -58,7 +58,7 @@ async function replacement() {
 
 const removeLog = (file) => ['-wal', '-shm'].forEach((end) => fs.rmSync(file + end, { force: true }))
 
-/** Puts a file in place, as somebody does who knows what belongs to a database. */
+/** Puts a file in place, as an operator does who knows what belongs to a database. */
 async function putInPlace(file) {
   const valid = await replacement()
   removeLog(file)
@@ -82,7 +82,7 @@ async function again(call, pattern) {
   }
 }
 
-/** The connection works on the file that was put in place, whoever notices first. */
+/** The connection works on the file that was put in place, whichever call notices first. */
 async function worksOnTheNewOne(database, [first, second], pattern) {
   let balance = NEW_BALANCE
   const told = []
@@ -251,7 +251,7 @@ test.each([
       fs.renameSync(valid, database.file)
       replaced = true
       await pause(60)
-      // However busy the machine is, somebody has written to the new file.
+      // However busy the machine is, some call has written to the new file.
       while (told.length === 0 && unexpected.length === 0) await pause(20)
       running = false
       await Promise.all(callers)

@@ -6,7 +6,7 @@ const { oneLine, plural } = require('../output')
 
 const HELP = `
 It changes what can be only one way: credits that were refunded twice, failed tasks that were not refunded, times in the
-wrong unit. The rest needs somebody who knows what happened, and media-credits audit goes on finding it.
+wrong unit. The rest needs an operator who knows what happened, and media-credits audit goes on finding it.
 
 With --apply the changes are worked out anew and written in one transaction; each row remembers them. Without it
 nothing is written.

@@ -21,13 +21,13 @@ Examples:
 
 module.exports = (program) =>
   withDatabase(program.command('stuck'))
-    .summary('list tasks that nobody works on, or fail and refund them')
+    .summary('list tasks that no worker goes on with, or fail and refund them')
     .description(
-      'Lists tasks that nobody works on any more; with --fail, fails them and refunds what they cost.',
+      'Lists tasks that no worker goes on with; with --fail, fails them and refunds what they cost.',
     )
     .option(
       '--older-than <time>',
-      'nobody has changed them for so long (default: 30m; needed with --fail)',
+      'they have not changed for so long (default: 30m; needed with --fail)',
       duration,
     )
     .option('--fail', 'fail and refund them')

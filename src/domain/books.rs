@@ -1,4 +1,4 @@
-//! Somebody's books: all their grants, charges and tasks as they stand, for whoever looks at the whole.
+//! A user's books: all their grants, charges and tasks as they stand, for audits, repairs and statements.
 
 use std::collections::HashMap;
 
@@ -209,7 +209,7 @@ impl Books {
         self.charges.iter().filter(|charge| charge.active)
     }
 
-    /// Whether some active charge drew nobody knows what.
+    /// Whether the draws of some active charge can't be read.
     pub fn hides_draws(&self) -> bool {
         let is_left_out = |value: &Unreadable| value.left_out == Some(LeftOut::ActiveCharge);
         self.active_charges().any(|charge| charge.draws.is_err())

@@ -22,7 +22,7 @@ pub struct Charge {
     pub active: bool,
     /// What it took; settling may have lowered it.
     pub credits: i64,
-    /// Its `consumed_detail`, as found: text, if nobody damaged it.
+    /// Its `consumed_detail`, as found: text, if it is not damaged.
     pub consumed_detail: Option<Vec<u8>>,
     /// Its `metadata`.
     pub metadata: Option<String>,

@@ -202,7 +202,7 @@ fn read<'t, T: Deserialize<'t>>(field: Option<&'t RawValue>) -> Option<T> {
 }
 
 /// The fields of an object with these names, as they stand. Nothing else of it is kept: whole ledgers are
-/// read. And nothing is read that nobody asks for, however large its numbers are.
+/// read. And nothing is read that is not asked for, however large its numbers are.
 fn fields<'t, const N: usize>(
     text: &'t str,
     names: [&str; N],

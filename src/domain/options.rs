@@ -52,7 +52,7 @@ impl RefundPolicy {
 pub struct Guards {
     /// It is in one of these states.
     pub statuses: Option<Vec<String>>,
-    /// Nobody has changed it since.
+    /// It was not changed since.
     pub updated_before_ms: Option<i64>,
 }
 
@@ -89,7 +89,7 @@ impl Guards {
             task_id: task_id.to_owned(),
             status: status.to_owned(),
             reason: if in_state {
-                "somebody has changed it since ifUpdatedBefore"
+                "and was changed since ifUpdatedBefore"
             } else {
                 "which is none of ifStatus"
             },

@@ -43,7 +43,7 @@ pub enum Verb {
     Insert,
     /// Some columns change.
     Update,
-    /// Some columns of a charge change, which must be active: whoever refunds it does so once.
+    /// Some columns of a charge change, which must be active: it is refunded once.
     UpdateCharge,
 }
 

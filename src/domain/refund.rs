@@ -83,7 +83,7 @@ pub struct Skipped {
 pub enum SkipReason {
     /// The user has no such grant (any more).
     GrantNotFound,
-    /// The grant would hold more than was granted: somebody gave these credits back already.
+    /// The grant would hold more than was granted: these credits were given back already.
     GrantFull,
 }
 
@@ -162,7 +162,7 @@ fn regrant(
     const DAY_MS: i64 = 86_400_000;
     let Stamp { ids, now_ms } = stamp;
     let credits: i64 = unusable.iter().map(|(_, credits)| credits).sum();
-    // No charge takes more, unless somebody wrote its detail by hand.
+    // No charge takes more, unless its detail was written by hand.
     let credits = credits.min(Credits::MAX);
     // In whole seconds, which every database holds.
     let expires_at_ms = now_ms + (-now_ms).rem_euclid(1000) + i64::from(days) * DAY_MS;

@@ -19,7 +19,7 @@ struct Shared<E> {
 
 /// The right to use an engine.
 pub(super) struct Lease<K: 'static, E: 'static> {
-    /// `None`: nobody else can share this engine.
+    /// `None`: no other connection can share this engine.
     shared: Option<(&'static Registry<K, E>, K)>,
 }
 
@@ -60,13 +60,13 @@ impl<K: Eq + Hash + Clone, E> Registry<K, E> {
 }
 
 impl<K: Eq + Hash + Clone, E> Lease<K, E> {
-    /// The lease of an engine that is nobody else's.
+    /// The lease of an engine that no other connection has.
     #[cfg(feature = "sqlite")]
     pub(super) fn private() -> Self {
         Self { shared: None }
     }
 
-    /// Ends the lease. Whether it was the last one: then nobody can join this engine any more.
+    /// Ends the lease. Whether it was the last one: then no connection can join this engine any more.
     pub(super) fn end(self) -> bool {
         let Some((registry, key)) = &self.shared else { return true };
         let mut engines = registry.lock();

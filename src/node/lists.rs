@@ -86,7 +86,7 @@ fn read_filter(table: TableName, known: &[(&str, &'static str)], query: &Fields)
             None => {}
             Some(Value::Text(text)) if text.is_empty() => {}
             Some(Value::Null) if *parameter != "userId" => {}
-            // Null is no user: a missing session's must not see everybody's rows.
+            // Null is no user: a missing session's must not see all users' rows.
             value => equal.push((*column, check_id(parameter, value)?)),
         }
     }

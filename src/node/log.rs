@@ -1,4 +1,4 @@
-//! The engine's log on stderr, for whoever sets `MEDIA_CREDITS_LOG`. Without it nothing is installed, and an event
+//! The engine's log on stderr, if an operator sets `MEDIA_CREDITS_LOG`. Without it nothing is installed, and an event
 //! costs the look at one number.
 
 use std::io::{self, Write};
@@ -17,7 +17,7 @@ pub(super) fn start(directive: &str) {
     }
     STARTED.call_once(|| match parse(directive) {
         Some(filter) => install(filter),
-        // Whoever reads stderr may be gone, which is nobody's trouble here.
+        // The reader of stderr may be gone, which is no trouble here.
         None => drop(writeln!(
             io::stderr(),
             "media-credits logs nothing: MEDIA_CREDITS_LOG is not understood; write error, warn, info, debug or \

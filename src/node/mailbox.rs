@@ -242,7 +242,7 @@ fn close_connections() {
 }
 
 impl ReplyTo {
-    /// Puts a reply in, from any thread. When the environment is gone, nobody reads it.
+    /// Puts a reply in, from any thread. When the environment is gone, it stays unread.
     pub(super) fn deliver(self, outcome: Result<Outcome>) {
         let replies = Reply::all(outcome);
         let mut waiting = lock(&self.mailbox.replies);

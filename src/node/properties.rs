@@ -139,7 +139,7 @@ fn right(name: &str) -> Vec<Json> {
     taken.unwrap().as_array().unwrap().clone()
 }
 
-/// What somebody gets wrong in a call.
+/// What a caller gets wrong.
 #[derive(Debug, Clone)]
 enum Slip {
     Replaced(Index, Json),

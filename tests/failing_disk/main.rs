@@ -74,11 +74,11 @@ fn together(connection: &Connection, requests: &[Request]) -> Outcomes {
 /// What else happens to the file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Scenario {
-    /// A write-ahead log, and nobody else who has the file open.
+    /// A write-ahead log, and no other process that has the file open.
     Log,
-    /// Somebody reads through the same engine, so the log's index outlives the writer's connection.
+    /// A caller reads through the same engine, so the log's index outlives the writer's connection.
     LogWithReader,
-    /// Somebody else checkpoints the log after each batch.
+    /// Another connection checkpoints the log after each batch.
     LogWithCheckpoints,
     /// The engine turns the log on.
     TurningLogOn,
@@ -233,7 +233,7 @@ fn work(connection: &Connection, scenario: Scenario, folder: &Path) -> Outcomes 
         if scenario == LogWithCheckpoints
             && let Ok(raw) = Raw::open(folder.join(FILE))
         {
-            // The disk may fail here too: that is somebody else's trouble.
+            // The disk may fail here too: that is the other connection's trouble.
             let _ = raw.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()));
         }
     }
@@ -302,7 +302,7 @@ fn survives(
     }
 
     // A disk that failed once works again: the engine has made sure before it replied. On one that goes
-    // on failing, a commit of which only the sync failed stands in the log, and nobody can help it.
+    // on failing, a commit of which only the sync failed stands in the log, and nothing can help it.
     let undecided = |failed| match failed {
         Some(Call::Sync) if fault.lasting && scenario != Journal => Rejected::MayBeThere,
         _ => Rejected::IsAbsent,

@@ -1,7 +1,7 @@
 'use strict'
 
 /**
- * Looks at a file after everybody has gone, from a process of its own, and prints what is wrong with
+ * Looks at a file after all writers have gone, from a process of its own, and prints what is wrong with
  * it as a JSON array of sentences.
  *
  * node inspect.js <file> <file with what was told>

@@ -2,7 +2,7 @@
 
 /**
  * The proof that this package is safe beside another copy of SQLite in the same process: both write
- * to one file, with more processes writing too; at the end everything that anybody was told is
+ * to one file, with more processes writing too; at the end everything that a writer was told is
  * committed must be there, SQLite's integrity check must pass, and the ledger must be whole.
  *
  * npm run torture                       every scenario, 10 s each, 3 rounds
@@ -155,7 +155,7 @@ async function run({ journal, processes }) {
 function idle({ processes }, { addon, other, kills }) {
   const found = []
   if (!addon || !other) found.push(`the addon committed ${addon} times, the other client ${other} times`)
-  if (processes.some(({ killed }) => killed) && !kills) found.push('nobody was killed')
+  if (processes.some(({ killed }) => killed) && !kills) found.push('no process was killed')
   return found
 }
 
@@ -183,7 +183,7 @@ async function main() {
   if (!values['expect-bad']) {
     process.exitCode = bad ? 1 : 0
   } else if (broken) {
-    // A run in which somebody never wrote at all is bad too, but may have other causes.
+    // A run in which a writer never wrote at all is bad too, but may have other causes.
     console.log(`${broken} runs wrote and went wrong: the test fails without the cure, as it must`)
   } else {
     console.log('No run wrote and went wrong without the cure: the test proves nothing')

@@ -72,7 +72,7 @@ test('a task whose worker is gone is found and refunded', async ({ page }) => {
   const card = await desk.submit('One that hangs')
   await desk.hasBalance(90)
   const reap = page.getByRole('button', { name: 'Refund stuck tasks' })
-  // It is not stuck at once; nobody else has tasks that are.
+  // It is not stuck at once; no other user has tasks that are.
   await expect(async () => {
     await reap.click()
     await expect(card).toContainText('10 credits refunded', { timeout: 500 })

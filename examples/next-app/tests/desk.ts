@@ -5,7 +5,7 @@ import { expect, type Locator, type Page, type Route } from '@playwright/test'
 export class Desk {
   constructor(readonly page: Page) {}
 
-  /** Opens the page as somebody new, who gets 100 credits, and the free plan. */
+  /** Opens the page as a new user, who gets 100 credits, and the free plan. */
   static async signUp(page: Page): Promise<Desk> {
     await page.goto('/')
     await page.getByRole('button', { name: 'Start with 100 credits' }).click()
@@ -89,7 +89,7 @@ export class Desk {
     }
   }
 
-  /** Goes there with the key Tab, as somebody without a mouse does. */
+  /** Goes there with the key Tab, as a user without a mouse does. */
   async tabTo(target: Locator) {
     const focused = () => target.evaluate((element) => element === document.activeElement)
     for (let presses = 0; !(await focused()) && presses < 20; presses += 1)

@@ -1,4 +1,4 @@
-//! What is wrong with somebody's books: the invariants of `docs/ledger.md`, held against rows as they are.
+//! What is wrong with a user's books: the invariants of `docs/ledger.md`, held against rows as they are.
 //!
 //! An audit trusts nothing. The rows may come from code that let two requests draw the same credits.
 
@@ -130,7 +130,7 @@ impl<'b> Audit<'b> {
         Self { books, held }
     }
 
-    /// The rows that the books name and do not hold, each once. Somebody must look for their owners.
+    /// The rows that the books name and do not hold, each once. A caller must look for their owners.
     pub fn named_elsewhere(&self) -> Vec<RowId> {
         let named = self.books.active_charges().flat_map(|charge| {
             let task = charge.task.as_ref().map(|(table, id)| (*table, id.as_str()));
@@ -317,7 +317,7 @@ impl<'b> Audit<'b> {
 pub fn in_right_unit(time_ms: i64) -> Option<i64> {
     /// 1980 to 9999.
     const PLAUSIBLE_MS: Range<i64> = 315_532_800_000..253_402_300_800_000;
-    /// Apps have been selling credits since, and nobody sells any that expire after that.
+    /// Apps have been selling credits since, and no app sells any that expire after that.
     const SOLD_MS: Range<i64> = 1_262_304_000_000..4_102_444_800_000;
     if PLAUSIBLE_MS.contains(&time_ms) {
         return None;

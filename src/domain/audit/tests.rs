@@ -63,7 +63,7 @@ fn findings() {
             vec![GrantOutOfRange],
         ),
         (
-            "credits that nobody drew",
+            "credits that no charge drew",
             vec![grant("g", 5, 4)],
             vec![],
             vec![],

@@ -195,7 +195,7 @@ impl fmt::Debug for Detail {
     }
 }
 
-/// A `consumed_detail` as it may be found: bytes, JSON, or one that somebody wrote and somebody else changed.
+/// A `consumed_detail` as it may be found: bytes, JSON, or one that an app wrote and other code changed.
 fn detail() -> impl Strategy<Value = Detail> {
     let genuine = (vec(item(), 0..6), edits(2))
         .prop_map(|(items, edits)| edited(format!("[{}]", items.join(",")).into_bytes(), &edits));
@@ -298,7 +298,7 @@ fn found_grants() -> impl Strategy<Value = Vec<Grant>> {
     (one("a"), one("b"), one("c")).prop_map(|(a, b, c)| [a, b, c].into_iter().flatten().collect())
 }
 
-/// Metadata as a caller may have passed it, or somebody may have written it since.
+/// Metadata as a caller may have passed it, or other code may have written it since.
 fn any_metadata() -> impl Strategy<Value = Option<String>> {
     let settled = (number(), number()).prop_map(|(charged, credits)| {
         format!(r#"{{"settled":{{"charged":{charged},"credits":{credits}}},"a":1e400,"b":{{}}}}"#)
@@ -336,7 +336,7 @@ proptest! {
         }
         let read = read.ok().map(|draws| pairs(&draws));
         let plainly = plainly_read(&String::from_utf8_lossy(&detail.0));
-        // What is no Unicode may stand where nobody reads it.
+        // What is no Unicode may stand where it is not read.
         if read.is_some() || std::str::from_utf8(&detail.0).is_ok() {
             prop_assert_eq!(read, plainly);
         }

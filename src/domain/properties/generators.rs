@@ -55,7 +55,7 @@ pub(crate) enum Edit {
     Cut(Index),
 }
 
-/// Changes, with bytes that mean something to whoever reads them.
+/// Changes, with bytes that mean something to a reader of them.
 pub(crate) fn edits(most: usize) -> impl Strategy<Value = Vec<Edit>> {
     let byte = || prop_oneof![any::<u8>(), select(b"{}[]\":,0-9eE.\\ @/?#%&=".to_vec())];
     let at = || any::<Index>();

@@ -1,6 +1,6 @@
 //! Whatever an app asks for, in whatever order: the invariants of `docs/ledger.md` hold after each request,
-//! an audit finds nothing, a repair changes nothing, and statements add up. An audit finds what somebody
-//! damages afterwards, and a repair does no more damage.
+//! an audit finds nothing, a repair changes nothing, and statements add up. An audit finds what is
+//! damaged afterwards, and a repair does no more damage.
 
 use std::collections::HashMap;
 

@@ -1,8 +1,8 @@
-//! What can be put right in somebody's books, where the rows leave one way.
+//! What can be put right in a user's books, where the rows leave one way.
 //!
 //! That is so of three kinds of finding. Credits that were minted: a grant that holds more than was granted, by what refunds
 //! of its own charges may explain, should hold what was granted less what its active charges drew. A failed task that is still
-//! charged: the refund is due. A time in another unit: its factor is known. All others need somebody who knows what
+//! charged: the refund is due. A time in another unit: its factor is known. All others need an operator who knows what
 //! happened.
 
 #[cfg(test)]
@@ -50,7 +50,7 @@ const SETTLED_AFTER_MS: i64 = 10 * 60 * 1000;
 /// Everything that can be put right at this time, in the order in which it must be.
 pub fn fixes(books: &Books, now_ms: i64) -> Vec<Fix> {
     let mut repair = Repair { books, accounts: accounts(books), fixes: Vec::new() };
-    // A charge that drew nobody knows what may have drawn on any grant.
+    // A charge whose draws can't be read may have drawn on any grant.
     if !books.hides_draws() {
         repair.take_back_minted();
         repair.refund_failed(now_ms.saturating_sub(SETTLED_AFTER_MS));

@@ -69,7 +69,7 @@ fn what_can_be_put_right() {
             vec![("g", "remainingCredits", json!(140), json!(80))],
         ),
         (
-            "a grant that somebody may have raised by hand",
+            "a grant that an operator may have raised by hand",
             vec![grant("g", 100, 90), grant("h", 100, 111)],
             vec![
                 refunded_twice(),
@@ -90,14 +90,14 @@ fn what_can_be_put_right() {
             vec![],
         ),
         (
-            "more than was granted, and nobody knows why",
+            "more than was granted, for an unknown reason",
             vec![grant("g", 100, 130)],
             vec![],
             vec![],
             vec![],
         ),
         (
-            "a charge that drew nobody knows what",
+            "a charge whose draws can't be read",
             vec![grant("g", 100, 130)],
             vec![refunded_twice(), unreadable],
             vec![],

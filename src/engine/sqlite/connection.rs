@@ -20,7 +20,7 @@ use crate::histogram::durations;
 use crate::storage::location::canonical;
 use crate::storage::sqlite::{Options, Place};
 
-/// How an engine works. Everybody who opens one file in one process must say the same.
+/// How an engine works. All that open one file in one process must say the same.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Settings {
     /// How to open the database.

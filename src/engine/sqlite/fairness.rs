@@ -1,8 +1,8 @@
 //! Giving others a turn. Under full load one batch follows another, and the write lock is hardly ever
 //! free. Another process that wants it looks only now and then: SQLite's own handler sleeps up to 25 ms
 //! between its first looks, and 100 ms later on. So while others do write, the writer leaves the lock
-//! free long enough for a first look several times a second; and if then nobody has been heard of for a
-//! while, who may be waiting, long enough for a late look.
+//! free long enough for a first look several times a second; and if then no other process has written for a
+//! while, but one may be waiting, long enough for a late look.
 
 use std::time::{Duration, Instant};
 

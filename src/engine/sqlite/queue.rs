@@ -83,7 +83,7 @@ impl Queue {
 
     fn append(&self, waiting: &mut VecDeque<Command>, command: Command) {
         waiting.push_back(command);
-        // Whoever found the queue empty sleeps; nobody else does.
+        // The worker that found the queue empty sleeps; no other one does.
         if waiting.len() == 1 {
             self.arrived.notify_one();
         }

@@ -120,7 +120,7 @@ fn answer(
         }
         // A worker that does nothing is a bug too: the requests are dropped, and their replies say so.
         let done = if answers.is_empty() { requests.len() } else { answers.len() };
-        // Before whoever hears of it asks.
+        // Before a caller that hears of it asks.
         source.requests().finished(done);
         for (request, answer) in requests.drain(..done).zip(answers) {
             match answer {

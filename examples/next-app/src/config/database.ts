@@ -5,7 +5,7 @@
 export function database() {
   const { DATABASE_URL: url = '', DATABASE_PROVIDER: provider, DB_SCHEMA: schema } = process.env
   const isPostgres = provider ? provider === 'postgresql' : /^postgres(ql)?:/.test(url)
-  // Everybody's tables are in `public`, unless they are told otherwise.
+  // All tables are in `public`, unless they are told otherwise.
   return { url, isPostgres, schema: isPostgres && schema ? schema : 'public' }
 }
 

@@ -40,7 +40,7 @@ export function describeVideo(url: string) {
 
 /** Works on a video, a step at a time. At the last one it has the subtitles. */
 export async function extractStep(url: string, progress: number): Promise<string> {
-  // As if the server that works on it were gone: the task stays as it is until somebody finds it stuck.
+  // As if the server that works on it were gone: the task stays as it is until it is found stuck.
   if (hanging(url) && progress === 40) return new Promise(() => {})
   await pause()
   if (failing(url) && progress === 70) throw new Error('The provider could not read the video')

@@ -62,7 +62,7 @@ export const isLanguage = (value: unknown): value is Language =>
 
 const ACTIVE = ['pending', 'downloading', 'processing', 'translating']
 
-/** Whether somebody should be working on a task in this state. */
+/** Whether a worker should be at work on a task in this state. */
 export const isActive = (status: string) => ACTIVE.includes(status)
 
 export const URL_WANTED = 'Please enter the URL of a YouTube or TikTok video'

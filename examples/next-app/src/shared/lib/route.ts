@@ -6,7 +6,7 @@ import { getSignedInUser, type User } from '@/shared/models/user'
 /** Says no, in words that the user may read. */
 export class Refusal extends Error {}
 
-/** A route for anybody. */
+/** A route for all visitors. */
 export function route(work: (request: Request) => Promise<unknown>) {
   return async (request: Request) => {
     try {

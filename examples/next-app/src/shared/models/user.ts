@@ -3,7 +3,7 @@ import { cookies } from 'next/headers'
 import { type Transaction, db, user } from '@/core/db'
 import type { PlanType } from '@/shared/lib/catalog'
 
-/** A demo, not authentication: whoever has the cookie is the user. Put your own sign-in here. */
+/** A demo, not authentication: a browser that has the cookie is the user. Put your own sign-in here. */
 
 const COOKIE = 'demo_user'
 
@@ -27,7 +27,7 @@ export async function signIn(userId: string): Promise<void> {
   jar.set(COOKIE, userId, { httpOnly: true, sameSite: 'lax', path: '/', maxAge: 30 * 24 * 3600 })
 }
 
-/** Who sent this request, if anybody is signed in. */
+/** The user who sent this request, if one is signed in. */
 export async function getSignedInUser(): Promise<User | undefined> {
   const id = (await cookies()).get(COOKIE)?.value
   if (!id) return undefined

@@ -8,7 +8,7 @@ import {
 } from '@/shared/models/media_task'
 
 /**
- * The work behind a task. Nobody waits for it, and it never rejects. It charges nothing: that is done when it
+ * The work behind a task. No request waits for it, and it never rejects. It charges nothing: that is done when it
  * begins. If the server stops meanwhile, the task is found stuck, and refunded then.
  */
 export async function extract(task: MediaTask): Promise<void> {
@@ -35,7 +35,7 @@ export async function translateSubtitles(task: MediaTask, language: Language): P
 type Report = (patch: UpdateMediaTask) => Promise<void>
 
 /**
- * A worker's way to change its task, as long as nobody else does. A task that was found stuck stays failed,
+ * A worker's way to change its task, as long as no other caller does. A task that was found stuck stays failed,
  * however late its worker is; and if it was charged and begun again meanwhile, the old worker can neither deliver
  * its own work for that charge nor refund it. (Two writes in one millisecond are not told apart.)
  */
@@ -55,7 +55,7 @@ async function orFail(task: MediaTask, work: (report: Report) => Promise<void>):
   try {
     await work(report)
   } catch (error) {
-    // Somebody else has changed the task: it is not this worker's any more.
+    // Another caller has changed the task: it is not this worker's any more.
     if (error instanceof MediaCreditsError && error.code === 'TASK_STATE_CONFLICT') return
     const errorMessage = error instanceof Error ? error.message : String(error)
     // If this fails too, the task is found stuck.

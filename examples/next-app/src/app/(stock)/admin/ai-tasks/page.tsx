@@ -10,7 +10,7 @@ const COLUMNS = {
   ...AI_TASK_COLUMNS,
 }
 
-/** Everybody's AI tasks. Protect it in a real app. */
+/** All users' AI tasks. Protect it in a real app. */
 export default async function AllAITasksPage({ searchParams }: { searchParams: Promise<Search> }) {
   const search = await searchParams
   const limit = search.pageSize || '30'

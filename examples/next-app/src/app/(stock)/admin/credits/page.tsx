@@ -22,7 +22,7 @@ const TABS = {
   Charges: { type: CreditTransactionType.CONSUME },
 }
 
-/** Everybody's credits. Protect it in a real app. */
+/** All users' credits. Protect it in a real app. */
 export default async function AllCreditsPage({ searchParams }: { searchParams: Promise<Search> }) {
   const search = await searchParams
   const limit = search.pageSize || '30'
