@@ -3,7 +3,11 @@
 const { connect, MediaCreditsError } = require('../..')
 const { byStorage } = require('./storage')
 
-const storage = byStorage({ sqlite: () => require('./sqlite'), postgres: () => require('./postgres') })()
+const storage = byStorage({
+  sqlite: () => require('./sqlite'),
+  postgres: () => require('./postgres'),
+  libsql: () => require('./sqld'),
+})()
 
 const DAY_MS = 86_400_000
 

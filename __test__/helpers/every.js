@@ -70,4 +70,14 @@ async function made(credits, name, args) {
   return all
 }
 
-module.exports = { EVERY, made }
+/** What a call returned, without what differs from one to the next. */
+const comparable = (value) =>
+  JSON.parse(
+    JSON.stringify(value, (key, one) =>
+      /^(id|creditId|transactionNo|consumedDetail|metadata|createdAt|updatedAt|expiresAt|asOf|at)$/.test(key)
+        ? typeof one
+        : one,
+    ) ?? 'null',
+  )
+
+module.exports = { EVERY, comparable, made }

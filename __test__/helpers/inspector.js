@@ -9,6 +9,7 @@
  */
 
 const { createClient } = require('@libsql/client')
+const { run, snapshot } = require('./inspect')
 
 process.on('message', async ({ id, file, statements, columns }) => {
   const client = createClient({ url: `file:${file}`, intMode: 'number' })
@@ -21,35 +22,3 @@ process.on('message', async ({ id, file, statements, columns }) => {
     client.close()
   }
 })
-
-const rowsOf = ({ rows }) => rows.map((row) => ({ ...row }))
-
-/** The rows of each of these tables that is there. */
-async function snapshot(client, columns) {
-  const { rows } = await client.execute("SELECT name FROM sqlite_master WHERE type = 'table'")
-  const found = {}
-  for (const { name } of rows) {
-    if (!(name in columns)) continue
-    found[name] = rowsOf(await client.execute(`SELECT ${columns[name]} FROM "${name}" ORDER BY id`))
-  }
-  return found
-}
-
-/** The rows that each statement gives. */
-async function run(client, statements) {
-  const all = await resultsOf(
-    client,
-    statements.map(([sql, args]) => ({ sql, args })),
-  )
-  return all.map(rowsOf)
-}
-
-async function resultsOf(client, statements) {
-  // A BEGIN by itself does not last: the client takes any of its connections for the next statement.
-  if (statements[0].sql.startsWith('BEGIN')) {
-    return client.batch(statements.slice(1, -1), 'write')
-  }
-  const all = []
-  for (const statement of statements) all.push(await client.execute(statement))
-  return all
-}

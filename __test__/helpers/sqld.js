@@ -1,16 +1,86 @@
 'use strict'
 
-/** Servers of libSQL for the tests, each with an empty database. */
+/** Servers of libSQL for the tests, each with a database. The test's own process looks into them. */
 
+const path = require('node:path')
+const { createClient } = require('@libsql/client')
 const { start } = require('../../scripts/sqld')
 const { describeIf } = require('./describe')
+const { run, snapshot } = require('./inspect')
+const { FIXTURES, SCHEMA } = require('./sqlite')
 
 const { binary, reason } = JSON.parse(process.env.MEDIA_CREDITS_TEST_SQLD)
 
-/** Starts one: its `url`, and `stop()`. */
-const startSqld = () => start(binary)
+class SqldStore {
+  provider = 'sqlite'
+  needsTables = false
 
-/** `describe` for tests that need one. */
+  /** A store with the app's `tables`, with an app's rows (`fixture`, `stock`), or with `nothing` in it. */
+  static async open(content) {
+    const store = new SqldStore(await start(binary))
+    const statements = await contentOf(content)
+    if (statements.length > 0) await store.client.batch(statements, 'write')
+    return store
+  }
+
+  constructor(server) {
+    this.server = server
+    this.url = server.url
+    this.client = createClient({ url: server.url })
+  }
+
+  /** Runs statements `[sql, args]` one after the other, and gives the rows of the last one. */
+  async query(statements) {
+    const stored = (value) => (value instanceof Date ? value.getTime() : value)
+    const all = await run(
+      this.client,
+      statements.map(([sql, args]) => [sql, args.map(stored)]),
+    )
+    return all.at(-1)
+  }
+
+  /** The rows of those of the tables that are there, by their `{ table: columns }`: nothing else writes meanwhile. */
+  snapshot(columns) {
+    return snapshot(this.client, columns)
+  }
+
+  /** Leaves its tables without rows. */
+  empty() {
+    return this.query(
+      ['ai_task', 'media_tasks', 'credit', 'user'].map((table) => [`DELETE FROM ${table}`, []]),
+    )
+  }
+
+  /** Every column and index. */
+  schema() {
+    return this.query([[SCHEMA, []]])
+  }
+
+  async remove() {
+    this.client.close()
+    await this.server.stop()
+  }
+}
+
+/** Statements that make the tables of a file, and its rows unless the tables alone are asked for. */
+async function contentOf(content) {
+  if (content === 'nothing') return []
+  const file = path.join(__dirname, '../fixtures', FIXTURES[content] ?? FIXTURES.fixture)
+  const client = createClient({ url: `file:${file}` })
+  const { rows } = await client.execute('SELECT name, type, sql FROM sqlite_master WHERE sql IS NOT NULL')
+  const statements = rows.map(({ sql }) => sql)
+  if (content !== 'tables') {
+    for (const { name } of rows.filter(({ type }) => type === 'table')) {
+      const { columns, rows: filled } = await client.execute(`SELECT * FROM "${name}"`)
+      const sql = `INSERT INTO "${name}" VALUES (${columns.map(() => '?').join()})`
+      statements.push(...filled.map((row) => ({ sql, args: [...row] })))
+    }
+  }
+  client.close()
+  return statements
+}
+
+/** `describe` for tests that need a server. */
 const describeWithSqld = describeIf(binary, reason)
 
-module.exports = { describeWithSqld, startSqld }
+module.exports = { Store: SqldStore, describeWithSqld, end: async () => {} }

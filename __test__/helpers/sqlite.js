@@ -116,4 +116,4 @@ async function stopInspector() {
   await gone
 }
 
-module.exports = { Store: SqliteStore, end: stopInspector }
+module.exports = { FIXTURES, SCHEMA, Store: SqliteStore, end: stopInspector }

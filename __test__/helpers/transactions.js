@@ -84,8 +84,7 @@ class PostgresTransactions {
 class SqliteTransactions {
   static KINDS = ['libSQL', 'libSQL 0.15', 'Drizzle', 'Drizzle 1', 'a client of the app']
 
-  constructor({ file }) {
-    const url = `file:${file}`
+  constructor({ url }) {
     this.client = require('@libsql/client').createClient({ url })
     this.older = require('libsql-client-0.15').createClient({ url })
     this.last = Promise.resolve()
@@ -103,9 +102,13 @@ class SqliteTransactions {
     return turn
   }
 
-  async #run(kind, work) {
-    // The client has a new connection after each transaction.
+  /** The client has a new connection after each transaction. */
+  async prepare() {
     for (const client of [this.client, this.older]) await client.execute('PRAGMA busy_timeout = 10000')
+  }
+
+  async #run(kind, work) {
+    await this.prepare()
     switch (kind) {
       case 'libSQL':
         return onLibsql(this.client, work)
@@ -129,6 +132,11 @@ class SqliteTransactions {
   }
 }
 
+/** Transactions on a server of libSQL, which says itself how long a transaction waits. */
+class LibsqlTransactions extends SqliteTransactions {
+  async prepare() {}
+}
+
 async function onLibsql(client, work) {
   const transaction = await client.transaction('write')
   try {
@@ -141,6 +149,10 @@ async function onLibsql(client, work) {
 }
 
 /** By their storage. */
-const TRANSACTIONS = { sqlite: SqliteTransactions, postgres: PostgresTransactions }
+const TRANSACTIONS = {
+  sqlite: SqliteTransactions,
+  postgres: PostgresTransactions,
+  libsql: LibsqlTransactions,
+}
 
 module.exports = { TRANSACTIONS }

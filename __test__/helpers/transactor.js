@@ -4,18 +4,18 @@
  * A process whose app charges a user in its own transactions, one after the other, and commits each. It says
  * `written <number>` before it commits, and `committed <number>` when that is done. A number is charged once.
  *
- * node transactor.js <storage> <url or file> <user> <from> <to>
+ * node transactor.js <storage> <url> <user> <from> <to>
  */
 
 const fs = require('node:fs')
 
-const [storage, where, userId, from, to] = process.argv.slice(2)
+const [storage, url, userId, from, to] = process.argv.slice(2)
 const { TRANSACTIONS } = require('./transactions')
 const { within } = require('../..')
 
 async function main() {
   const Transactions = TRANSACTIONS[storage]
-  const transactions = new Transactions({ url: where, file: where })
+  const transactions = new Transactions({ url })
   const [, kind] = Transactions.KINDS
   for (let number = Number(from); number < Number(to); number++) {
     await transactions.run(kind, async (tx) => {

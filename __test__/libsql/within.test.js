@@ -1,47 +1,201 @@
 'use strict'
 
-const path = require('node:path')
+const { setTimeout: sleep } = require('node:timers/promises')
 const { createClient } = require('@libsql/client')
-const { LIBSQL } = require('../helpers/libsql')
-const { describeWithSqld, startSqld } = require('../helpers/sqld')
 const { within } = require('../..')
+const { aiTask, task } = require('../helpers/database')
+const { EVERY, comparable, made } = require('../helpers/every')
+const { violations } = require('../helpers/invariants')
+const { Store, describeWithSqld } = require('../helpers/sqld')
+const file = require('../helpers/sqlite')
+const { TRANSACTIONS } = require('../helpers/transactions')
 
 // The app's transaction is on a server, over a network.
 
-/** How the app of the fixture declares its tables. */
-async function tablesOfApp() {
-  const client = createClient({ url: `file:${path.join(__dirname, '../fixtures/shipany.sqlite')}` })
-  const { rows } = await client.execute('SELECT sql FROM sqlite_master WHERE sql IS NOT NULL')
-  client.close()
-  return rows.map(({ sql }) => sql)
-}
+const Transactions = TRANSACTIONS.libsql
+
+const INSIDE = Object.keys(EVERY).filter((name) => name !== 'createTables')
+const LEDGER = { credit: '*', media_tasks: '*', ai_task: '*' }
+const APP_ROLLS_BACK = new Error('the app rolls back')
 
 describeWithSqld('inside a transaction on a server of libSQL', () => {
-  let server, client
+  let store, transactions, filled
+
+  const everything = () => store.snapshot(LEDGER)
+  const charge = (credits, more) => ({ userId: 'u', credits, scene: 'payment', ...more })
+  const errorOf = (call) => call.catch((error) => error)
+
+  /** A store with user `u`, who has two grants, a task of each kind and a charge by itself: that charge. */
+  async function fill(store, transactions) {
+    await store.query([["INSERT INTO user (id, name, email) VALUES ('u', 'u', 'u')", []]])
+    const filled = await transactions.run('libSQL', async (tx) => {
+      const credits = within(tx)
+      await credits.createCredit({ userId: 'u', credits: 100 })
+      await credits.createCredit({ userId: 'u', credits: 50 })
+      await credits.createMediaTask(task('t', 'u'), 2)
+      await credits.createAITask(aiTask('a', 'u', { costCredits: 2 }))
+      return credits.consumeCredits(charge(3))
+    })
+    const tables = ['media_tasks', 'ai_task']
+    await store.query(tables.map((table) => [`UPDATE ${table} SET updated_at = updated_at - 60000`, []]))
+    return filled
+  }
 
   beforeEach(async () => {
-    server = await startSqld()
-    client = createClient({ url: server.url })
-    await client.batch(await tablesOfApp(), 'write')
-    await client.execute(`INSERT INTO user (id, name, email) VALUES ('u', 'u', 'u')`)
+    store = await Store.open('tables')
+    transactions = new Transactions(store)
+    filled = await fill(store, transactions)
   })
 
   afterEach(async () => {
-    client.close()
-    await server.stop()
+    try {
+      expect(await violations({ everything: (columns) => store.snapshot(columns) })).toEqual([])
+    } finally {
+      await transactions.end()
+      await store.remove()
+    }
   })
 
-  test.each(Object.keys(LIBSQL))('what @libsql/client %s commits is there', async (version) => {
-    const app = require(LIBSQL[version]).createClient({ url: server.url })
-    const tx = await app.transaction('write')
-    await within(tx).createCredit({ userId: 'u', credits: 10 })
-    await within(tx).consumeCredits({ userId: 'u', credits: 3 })
+  afterAll(file.end)
+
+  test.each(Transactions.KINDS)(
+    'with %s every function does what it does on a file, and nothing is left when the app rolls back',
+    async (kind) => {
+      const other = await file.Store.open('fixture')
+      await other.empty()
+      const onFile = new TRANSACTIONS.sqlite(other)
+      const filledOnFile = await fill(other, onFile)
+      const before = await everything()
+      for (const name of INSIDE) {
+        const found = await undone(transactions, kind, name, filled)
+        const there = await undone(onFile, kind, name, filledOnFile)
+        expect([name, comparable(found)]).toEqual([name, comparable(there)])
+      }
+      expect(await everything()).toEqual(before)
+      await onFile.end()
+      await other.remove()
+    },
+  )
+
+  /** What a call comes to in a transaction that the app rolls back. */
+  async function undone(transactions, kind, name, { id }) {
+    const args = EVERY[name]().map((arg) => (arg === 'charge' ? id : arg))
+    let found
+    const rolledBack = transactions.run(kind, async (tx) => {
+      found = await made(within(tx), name, args)
+      throw APP_ROLLS_BACK
+    })
+    await expect(rolledBack).rejects.toBe(APP_ROLLS_BACK)
+    return found
+  }
+
+  test.each(Transactions.KINDS)(
+    'with %s what the app commits is there, and a refusal has written nothing',
+    async (kind) => {
+      await transactions.run(kind, async (tx) => {
+        const credits = within(tx)
+        await credits.createMediaTask(task('new', 'u', { title: "it's \\ $1 «–» \u{1f600}" }), 10)
+        expect(await errorOf(credits.consumeCredits(charge(1000)))).toMatchObject({
+          code: 'INSUFFICIENT_CREDITS',
+        })
+        expect(await credits.getRemainingCredits('u')).toBe(150 - 2 - 2 - 3 - 10)
+        await credits.updateMediaTaskById('t', { status: 'failed' })
+      })
+      const { media_tasks: tasks } = await everything()
+      expect(tasks).toMatchObject([
+        { id: 'new', title: "it's \\ $1 «–» \u{1f600}" },
+        { id: 't', status: 'failed' },
+      ])
+    },
+  )
+
+  test.each(Transactions.KINDS)('with %s nothing is written after its end', async (kind) => {
+    let late
+    await transactions.run(kind, async (tx) => {
+      late = within(tx)
+    })
+    const before = await everything()
+    const error = await errorOf(late.consumeCredits(charge(1)))
+    expect(error).toMatchObject({ code: 'NOT_IN_TRANSACTION', retryable: false })
+    expect(await everything()).toEqual(before)
+  })
+
+  test.each([
+    ['over a WebSocket', (url) => ({ url: url.replace('http:', 'ws:') })],
+    ['with whole numbers as bigint', (url) => ({ url, intMode: 'bigint' })],
+  ])('%s a charge is what it is elsewhere', async (_, config) => {
+    const client = createClient(config(store.url))
+    const tx = await client.transaction('write')
+    expect(await within(tx).consumeCredits(charge(5))).toMatchObject({ credits: -5, userId: 'u' })
     await tx.commit()
-    app.close()
-    const { rows } = await client.execute('SELECT credits, remaining_credits FROM credit ORDER BY credits')
-    expect(rows.map((row) => Object.values(row))).toEqual([
-      [-3, 0],
-      [10, 7],
-    ])
+    client.close()
+    const { credit } = await everything()
+    expect(credit.filter(({ credits }) => credits === -5)).toHaveLength(1)
+  })
+
+  test('a client that gives whole numbers as text is told so', async () => {
+    const client = createClient({ url: store.url, intMode: 'string' })
+    const tx = await client.transaction('write')
+    const error = await errorOf(within(tx).consumeCredits(charge(5)))
+    tx.close()
+    client.close()
+    expect(error).toMatchObject({
+      code: 'DATABASE_ERROR',
+      databaseCode: 'CLIENT',
+      message: expect.stringContaining('intMode'),
+    })
+  })
+
+  test('a transaction that the server has rolled back writes nothing, and is told to be repeated', async () => {
+    const tx = await transactions.client.transaction('write')
+    await within(tx).consumeCredits(charge(5))
+    // The server ends a transaction after 5 s if another one waits for it.
+    await transactions.older.execute("UPDATE user SET name = 'other'")
+    const before = await everything()
+    expect(await errorOf(within(tx).consumeCredits(charge(5)))).toMatchObject({
+      code: 'DATABASE_BUSY',
+      retryable: true,
+      message: expect.stringMatching(/TRANSACTION_TIMEOUT.*repeat the whole transaction/),
+    })
+    // The client's next statements would be writes by themselves.
+    expect(await errorOf(within(tx).consumeCredits(charge(5)))).toMatchObject({ code: 'NOT_IN_TRANSACTION' })
+    tx.close()
+    expect(await everything()).toEqual(before)
+  })
+
+  test('a transaction that was idle for too long writes nothing, and is told to be repeated', async () => {
+    const before = await everything()
+    const tx = await transactions.client.transaction('write')
+    await within(tx).consumeCredits(charge(5))
+    // The server forgets a stream that asks nothing for 10 s.
+    await sleep(11_000)
+    expect(await errorOf(within(tx).consumeCredits(charge(5)))).toMatchObject({
+      code: 'DATABASE_BUSY',
+      retryable: true,
+      message: expect.stringMatching(/STREAM_EXPIRED.*repeat the whole transaction/),
+    })
+    tx.close()
+    expect(await everything()).toEqual(before)
+  })
+
+  test('a charge takes three requests', async () => {
+    let requests = 0
+    const counting = (...args) => {
+      requests++
+      return fetch(...args)
+    }
+    const client = createClient({ url: store.url, fetch: counting })
+    const { drizzle } = require('drizzle-orm/libsql')
+    const once = async (tx) => {
+      await within(tx).getRemainingCredits('u')
+      requests = 0
+      await within(tx).consumeCredits(charge(1))
+      return requests
+    }
+    const tx = await client.transaction('write')
+    expect(await once(tx)).toBe(3)
+    await tx.commit()
+    expect(await drizzle(client).transaction(once)).toBe(3)
+    client.close()
   })
 })

@@ -2,7 +2,7 @@
 
 const { MediaCreditsError, within } = require('../..')
 const { TestDatabase, aiTask, task } = require('../helpers/database')
-const { EVERY, made } = require('../helpers/every')
+const { EVERY, comparable, made } = require('../helpers/every')
 const { atOnce, counted, staysSound, writingNothing } = require('../helpers/calls')
 const { violations } = require('../helpers/invariants')
 const { start } = require('../helpers/processes')
@@ -57,16 +57,6 @@ beforeEach(async () => {
 })
 
 afterEach(() => transactions.end())
-
-/** What a call returned, without what differs from one to the next. */
-const comparable = (value) =>
-  JSON.parse(
-    JSON.stringify(value, (key, one) =>
-      /^(id|creditId|transactionNo|consumedDetail|metadata|createdAt|updatedAt|expiresAt|asOf)$/.test(key)
-        ? typeof one
-        : one,
-    ) ?? 'null',
-  )
 
 describe.each(Transactions.KINDS)('inside a transaction of %s', (kind) => {
   test('every function does what it does outside, and nothing is left when the app rolls back', async () => {
@@ -171,9 +161,8 @@ test('values that look like SQL are values', async () => {
 })
 
 test('charges of a process that is killed between write and commit are all there, or not at all', async () => {
-  const where = byStorage({ sqlite: database.file, postgres: database.url })
   const begun = (round) =>
-    start('transactor.js', [STORAGE, where, 'u', 20 * round, 20 * round + 20], kill(round))
+    start('transactor.js', [STORAGE, database.url, 'u', 20 * round, 20 * round + 20], kill(round))
   const kill = (round) => {
     let lines = 0
     // In each round after another line: before a commit, and after it.

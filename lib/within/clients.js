@@ -51,11 +51,26 @@ const OWN = {
   run: async (tx, statement) => rowsOf(await tx.query(statement, [])),
 }
 
+const isDrizzle = (tx) =>
+  isFunction(tx.execute ?? tx.values) && tx.dialect?.constructor?.[DRIZZLE] !== undefined
+
+const isLibsql = (tx) => isFunction(tx?.execute) && isFunction(tx.batch)
+const isOpen = (tx) => isFunction(tx.commit) && tx.closed !== true
+const runOnLibsql = async (tx, statements) => (await tx.batch(statements)).map(rowsOf)
+
 const CLIENTS = [
   OWN,
+  // Drizzle over libSQL, which takes several statements at once.
+  {
+    is: (tx) => isDrizzle(tx) && isLibsql(tx.session?.tx),
+    isWithin: (tx) => isOpen(tx.session.tx),
+    dialect: () => 'sqlite',
+    runAll: (tx, statements) => runOnLibsql(tx.session.tx, statements),
+    pipelines: true,
+  },
   // Drizzle: a transaction can be rolled back, a database begins one.
   {
-    is: (tx) => isFunction(tx.execute ?? tx.values) && tx.dialect?.constructor?.[DRIZZLE] !== undefined,
+    is: isDrizzle,
     isWithin: (tx) => isFunction(tx.rollback),
     dialect: (tx) => drizzleDialect(tx.dialect.constructor[DRIZZLE]),
     isSynchronous: (tx) => tx.resultKind === 'sync',
@@ -64,10 +79,11 @@ const CLIENTS = [
   },
   // libSQL: `client.transaction('write')`.
   {
-    is: (tx) => isFunction(tx.execute) && isFunction(tx.batch),
-    isWithin: (tx) => isFunction(tx.commit) && tx.closed !== true,
+    is: isLibsql,
+    isWithin: isOpen,
     dialect: () => 'sqlite',
-    run: async (tx, statement) => rowsOf(await tx.execute(statement)),
+    runAll: runOnLibsql,
+    pipelines: true,
   },
   // postgres.js: `sql.begin(async (tx) => …)`.
   {
@@ -111,17 +127,30 @@ function clientOf(method, tx) {
   const found = look(() => describe(tx))
   if (found === undefined || found === UNREADABLE) throw invalidArgument(method, 'tx', TRANSACTION, tx)
   const { client, dialect, isWithin, isSynchronous } = found
-  if (!isWithin) throw notInTransaction(method)
+  if (!isWithin) throw errorOf(method, NOT_IN_TRANSACTION)
   if (!Object.hasOwn(textOf, dialect)) throw notSupported(method, `transactions of ${dialect}`)
   if (isSynchronous) throw notSupported(method, SYNCHRONOUS)
+  const pipelines = client.pipelines === true
+  const runAll = client.runAll ?? (pipelines ? atOnce : inTurn)(client.run)
   return {
     dialect,
-    pipelines: client.pipelines === true,
-    run: async (statement) => {
-      const rows = await client.run(tx, statement)
-      return Array.isArray(rows) ? rows.map(textOf[dialect]) : undefined
-    },
+    pipelines,
+    run: async (statements) => (await runAll(tx, statements)).map((rows) => textsOf(rows, dialect)),
   }
+}
+
+const atOnce = (run) => (tx, statements) => Promise.all(statements.map((statement) => run(tx, statement)))
+
+const inTurn = (run) => async (tx, statements) => {
+  const rows = []
+  for (const statement of statements) rows.push(await run(tx, statement))
+  return rows
+}
+
+/** The rows of a statement as native code reads them. What is no text it does not know. */
+function textsOf(rows, dialect) {
+  if (!Array.isArray(rows)) return []
+  return rows.map(textOf[dialect]).filter((text) => typeof text === 'string')
 }
 
 /** Whose transaction it is, and of which kind; `undefined`: none of those that are known. */
@@ -156,14 +185,13 @@ const notSupported = (method, what) =>
     details: { field: 'tx' },
   })
 
-const notInTransaction = (method) =>
-  errorOf(method, {
-    code: 'NOT_IN_TRANSACTION',
-    message:
-      "the client is in no transaction; pass the one that its transaction's callback gets, or begin one first",
-    retryable: false,
-    details: {},
-  })
+const NOT_IN_TRANSACTION = {
+  code: 'NOT_IN_TRANSACTION',
+  message:
+    "the client is in no transaction; pass the one that its transaction's callback gets, or begin one first",
+  retryable: false,
+  details: {},
+}
 
 /** What native code is told of an error of the client, however a library has wrapped it. */
 function describeError(error) {
@@ -184,9 +212,31 @@ function describeError(error) {
   return { code, message: String(error?.message ?? error), table: null, constraint: null }
 }
 
-/** An SQLSTATE, or SQLite's name of a result code. */
-const isDatabaseCode = (code) => typeof code === 'string' && /^([0-9A-Z]{5}|SQLITE_\w+)$/.test(code)
+/** An SQLSTATE, SQLite's name of a result code, or what libSQL says of a transaction that has ended. */
+const isDatabaseCode = (code) =>
+  typeof code === 'string' && (/^([0-9A-Z]{5}|SQLITE_\w+)$/.test(code) || ENDED.has(code))
+
+/** Codes of libSQL, and whether its server has ended the transaction by itself. */
+const ENDED = new Map([
+  ['TRANSACTION_CLOSED', false],
+  ['TRANSACTION_TIMEOUT', true],
+  ['STREAM_EXPIRED', true],
+])
+
+/** What a caller is told of an error that says that the transaction has ended. */
+function endOf({ code, message }) {
+  if (!ENDED.has(code)) return undefined
+  if (!ENDED.get(code)) return NOT_IN_TRANSACTION
+  return {
+    code: 'DATABASE_BUSY',
+    message:
+      `the server has rolled back the transaction, which waited too long: ${message}; ` +
+      'repeat the whole transaction',
+    retryable: true,
+    details: {},
+  }
+}
 
 const textOrNull = (value) => (typeof value === 'string' ? value : null)
 
-module.exports = { clientOf, describeError, isTransaction }
+module.exports = { NOT_IN_TRANSACTION, clientOf, describeError, endOf, isTransaction }

@@ -5,44 +5,22 @@
 const { look, own, snapshot } = require('../fields.js')
 const { callText, makeFunctions, readReply } = require('../functions.js')
 const { textOf: jsonOf } = require('../wire.js')
-const { clientOf, describeError, isTransaction } = require('./clients.js')
+const { ask, askFirst } = require('./ask.js')
+const { clientOf, isTransaction } = require('./clients.js')
 
 /** Of each transaction the call that others wait for: they take turns, as one client runs one statement after another. */
 const turns = new WeakMap()
 
 /** Runs a native call to its end: statements go to the client, and what it says goes back. */
 async function drive(call, client) {
-  let said = null
+  let answer = null
   for (;;) {
-    const next = call.next(said)
+    const next = call.next(answer && jsonOf(answer))
     const reply = own(next, 'reply')
     if (typeof reply === 'string') return reply
-    said = await say(next.statements, client)
+    answer = await (answer ? ask : askFirst)(client, next.statements)
+    if (answer.end) return jsonOf({ error: answer.end })
   }
-}
-
-/** What the client says to some statements, as JSON text. */
-async function say(statements, client) {
-  try {
-    const rows = client.pipelines
-      ? await Promise.all(statements.map(client.run))
-      : await inTurn(statements, client.run)
-    return jsonOf({ rows: rows.map(textsOnly) })
-  } catch (error) {
-    return jsonOf({ error: describeError(error) })
-  }
-}
-
-async function inTurn(statements, run) {
-  const rows = []
-  for (const statement of statements) rows.push(await run(statement))
-  return rows
-}
-
-/** What is no text native code does not know. */
-function textsOnly(rows) {
-  if (rows === undefined) return []
-  return rows.filter((text) => typeof text === 'string')
 }
 
 /** The functions inside `tx`; `connection()` has their options. */

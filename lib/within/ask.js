@@ -1,0 +1,61 @@
+'use strict'
+
+/** What a client says to statements, and whether it is in a transaction on SQLite at all, which no statement tells. */
+
+const { NOT_IN_TRANSACTION, describeError, endOf } = require('./clients.js')
+
+/** Values of each kind, and what comes of them: whole numbers as such, whatever their size. */
+const SAMPLE = "SELECT 1 AS a, 0.5 AS b, 'c' AS c, NULL AS d"
+const SAMPLED = ['[1,0.5,"c",null]', '[{"$integer":"1"},0.5,"c",null]']
+
+/** The rows of some statements, or the error; `end`: what a caller is told of a transaction that is none any more. */
+async function ask(client, statements) {
+  try {
+    return { rows: await client.run(statements) }
+  } catch (thrown) {
+    const error = describeError(thrown)
+    const end = endOf(error)
+    return end ? { end } : { error }
+  }
+}
+
+/** The same of the first statements of a call, which write nothing. */
+async function askFirst(client, statements) {
+  if (client.dialect !== 'sqlite') return ask(client, statements)
+  const looked = lookOutside(client)
+  // A client over a network sends them together.
+  if (!client.pipelines) await looked
+  const [outside, answer] = await Promise.all([looked, ask(client, [SAMPLE, ...statements])])
+  if (!answer.rows) return outside ?? answer
+  const [sample, ...rows] = answer.rows
+  if (!SAMPLED.includes(sample.join())) return { error: changing(sample) }
+  return outside ?? { rows }
+}
+
+/**
+ * SQLite refuses BEGIN inside a transaction alone. One that was rolled back behind the client's back, as a server does
+ * with one that takes long, would else be a write by itself.
+ */
+async function lookOutside(client) {
+  const { rows, error, end } = await ask(client, ['BEGIN'])
+  if (rows) {
+    // What other code has written in between stays.
+    await ask(client, ['COMMIT'])
+    return { end: NOT_IN_TRANSACTION }
+  }
+  if (end) return { end }
+  // An error without a code is of a client that does not pass this statement on.
+  const isInside = error.code === null || error.message.includes('within a transaction')
+  return isInside ? undefined : { error }
+}
+
+const changing = (sample) => ({
+  code: null,
+  message:
+    `the transaction's client returns ${sample.join() || 'nothing'} for ${SAMPLE}; let it return values as SQLite ` +
+    "has them (libSQL: intMode 'number' or 'bigint'), and see docs/transactions.md",
+  table: null,
+  constraint: null,
+})
+
+module.exports = { ask, askFirst }
