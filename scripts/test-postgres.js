@@ -22,7 +22,7 @@ const { guard } = require('./guard')
 const { memoryFolder } = require('./memory-folder')
 const { binaries, unprivileged } = require('./postgres-binaries')
 
-const PATIENCE_MS = 60_000
+const TIMEOUT_MS = 60_000
 const POLL_MS = 20
 
 /** Below the ports that a system gives to outgoing connections: no process takes it while the server is down. */
@@ -162,7 +162,7 @@ class Server {
 
   /** Starts it, and waits until it takes connections, or is in another state. */
   async up(state = 'ready') {
-    const deadline = Date.now() + PATIENCE_MS
+    const deadline = Date.now() + TIMEOUT_MS
     for (;;) {
       this.launch()
       while (!this.ended && !this.is(state) && Date.now() < deadline) await sleep(POLL_MS)

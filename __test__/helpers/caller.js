@@ -15,13 +15,13 @@ const { connect } = require('../..')
 const [url, number, processes, calls] = process.argv.slice(2)
 const credits = connect({ url })
 
-const PATIENCE_MS = 60_000
+const TIMEOUT_MS = 60_000
 const POLL_MS = 5
 
 /** Waits for the other processes, but not for ever: one of them may have died. */
 async function untilAllAreThere() {
   await credits.createCredit({ userId: 'gate', credits: 1, transactionNo: `gate ${number}` })
-  const deadline = Date.now() + PATIENCE_MS
+  const deadline = Date.now() + TIMEOUT_MS
   // Readers that never pause keep a virtual machine from writing to its disk.
   while ((await credits.getCreditsCount({ userId: 'gate' })) < Number(processes)) {
     if (Date.now() > deadline) throw new Error('the other processes did not come')

@@ -7,7 +7,7 @@ const { task } = require('./database')
 const { STORAGE } = require('./storage')
 
 const COST = 3
-const PATIENCE_MS = 60_000
+const TIMEOUT_MS = 60_000
 const POLL_MS = 5
 
 class Callers {
@@ -115,7 +115,7 @@ async function addUsers(database, count, { prefix = 'u', grants = 2, credits = 1
 
 /** Waits for a condition: a test that sleeps instead is slow on a fast machine and fails on a slow one. */
 async function until(condition, what = condition) {
-  const deadline = Date.now() + PATIENCE_MS
+  const deadline = Date.now() + TIMEOUT_MS
   while (!(await condition())) {
     if (Date.now() > deadline) throw new Error(`it did not come to pass: ${what}`)
     await sleep(POLL_MS)

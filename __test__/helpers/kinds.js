@@ -5,11 +5,10 @@
 const { TestDatabase, task } = require('./database')
 const { aiTask } = require('./keyed')
 
-/** How a task is created, what the `type` of its charges begins with, and where its rows are. */
+/** How a task is created (`more` are fields of its own), what the `type` of its charges begins with, and where its rows are. */
 const KINDS = {
   MediaTask: {
-    create: ({ createMediaTask }, id, cost, more, userId = 'u') =>
-      createMediaTask(task(id, userId, more), cost),
+    create: ({ createMediaTask }, id, cost, more) => createMediaTask(task(id, 'u', more), cost),
     type: 'media-task',
     table: 'media_tasks',
     delivered: ['extracted', 'completed'],
@@ -17,8 +16,8 @@ const KINDS = {
     text: 'title',
   },
   AITask: {
-    create: ({ createAITask }, id, costCredits, more, userId = 'u') =>
-      createAITask(aiTask(id, userId, { costCredits, ...more })),
+    create: ({ createAITask }, id, costCredits, more) =>
+      createAITask(aiTask(id, 'u', { costCredits, ...more })),
     type: 'ai-task',
     table: 'ai_task',
     delivered: ['success'],

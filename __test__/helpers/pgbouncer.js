@@ -12,7 +12,7 @@ const { unprivileged } = require('../../scripts/postgres-binaries')
 const { freePort } = require('../../scripts/test-postgres')
 const { describeIf } = require('./describe')
 
-const PATIENCE_MS = 60_000
+const TIMEOUT_MS = 60_000
 const POLL_MS = 20
 
 const folders = [...(process.env.PATH ?? '').split(path.delimiter), '/usr/sbin', '/usr/local/sbin']
@@ -60,7 +60,7 @@ async function startPgBouncer(serverUrl, { poolSize = 5, settings = {} } = {}) {
   })
   fs.closeSync(output)
   child.unref()
-  const deadline = Date.now() + PATIENCE_MS
+  const deadline = Date.now() + TIMEOUT_MS
   while (!isUp(file('log')) && child.exitCode === null && Date.now() < deadline) await sleep(POLL_MS)
   if (!isUp(file('log'))) {
     const said = fs.readFileSync(file('output'), 'utf8')

@@ -19,8 +19,8 @@ const trigger = byStorage({ sqlite: sqliteTrigger, postgres: postgresTrigger })
 /** The ways in which a trigger can refuse a row. */
 const REFUSALS = byStorage({ sqlite: ['ABORT', 'FAIL', 'ROLLBACK'], postgres: ['EXCEPTION'] })
 
-/** A table refuses a row such as `NEW.title = 'bad'` with this message. */
-async function refuseRows(database, table, condition, refusal, message) {
+/** A table refuses a row such as `NEW.title = 'bad'` with this message, in one of the ways of `REFUSALS`. */
+async function refuseRows(database, { table, condition, message, refusal = REFUSALS[0] }) {
   const action = byStorage({
     sqlite: `RAISE(${refusal}, '${message}')`,
     postgres: `RAISE ${refusal} '${message}'`,

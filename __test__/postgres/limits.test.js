@@ -333,11 +333,11 @@ describe('columns of other types:', () => {
 describe('columns in which free trials can not be counted:', () => {
   // The task of a fork whose counter is a mark, or whose mark is a number or text.
   test.each([
-    ['user.free_trial_used boolean', 'user', 'free_trial_used', 'boolean', true],
-    ['user.free_trial_used text', 'user', 'free_trial_used', 'text', true],
-    ['media_tasks.is_free_trial integer', 'media_tasks', 'is_free_trial', 'integer', 1],
-    ['media_tasks.is_free_trial text', 'media_tasks', 'is_free_trial', 'text', 'true'],
-  ])('with %s all else is as it was', async (_, table, column, type, isFreeTrial) => {
+    ['user', 'free_trial_used', 'boolean', true],
+    ['user', 'free_trial_used', 'text', true],
+    ['media_tasks', 'is_free_trial', 'integer', 1],
+    ['media_tasks', 'is_free_trial', 'text', 'true'],
+  ])('with %s.%s of type %s all else is as it was', async (table, column, type, isFreeTrial) => {
     const database = await withUsers()
     await database.sql(
       `ALTER TABLE "${table}" ALTER ${column} DROP DEFAULT, ALTER ${column} TYPE ${type} USING NULL`,

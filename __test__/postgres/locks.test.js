@@ -47,12 +47,12 @@ describe('while another client holds a lock,', () => {
     expect(Date.now() - before).toBeGreaterThanOrEqual(BUSY_TIMEOUT_MS)
     expect(Date.now() - before).toBeLessThan(BUSY_TIMEOUT_MS + 2000)
     // A caller that waits longer gets it.
-    const patient = connection(`${database.url}?application_name=patient`)
-    const waiting = CALLS[call](patient)
+    const longer = connection(`${database.url}?application_name=longer`)
+    const waiting = CALLS[call](longer)
     await untilWaiting(database)
     await foreign.commit()
     await waiting
-    expect(await database.credits.getRemainingCredits('u0')).toBe(await patient.getRemainingCredits('u0'))
+    expect(await database.credits.getRemainingCredits('u0')).toBe(await longer.getRemainingCredits('u0'))
     expect(await violations(database)).toEqual([])
   })
 
@@ -96,8 +96,8 @@ describe('while another client holds a lock,', () => {
 })
 
 describe('a deadlock is not an error, but tried again:', () => {
-  /** Who finds out about the circle first is undone. The other one here is more patient. */
-  const PATIENT = `SET LOCAL deadlock_timeout = '30s'`
+  /** Who finds out about the circle first is undone. The other one here looks for it later. */
+  const LOOKS_LATE = `SET LOCAL deadlock_timeout = '30s'`
   const DEADLOCKS = 'SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()'
 
   const wide = {
@@ -110,7 +110,7 @@ describe('a deadlock is not an error, but tried again:', () => {
     const database = await TestDatabase.fresh()
     await addUsers(database, 1)
     await database.credits.createMediaTask(task('t', 'u0'), 10)
-    const foreign = await foreignTransaction(database, PATIENT, first)
+    const foreign = await foreignTransaction(database, LOOKS_LATE, first)
     const waiting = wide[call](database.credits).catch((error) => error)
     await untilWaiting(database)
     await foreign.sql(second)

@@ -64,7 +64,7 @@ describeWithPgBouncer('through PgBouncer in transaction mode', () => {
     const foreign = await foreignTransaction(database, `SELECT 1 FROM "user" FOR UPDATE`)
     const error = await refusal(database, () => credits.createMediaTask(task('new', 'u0'), 1))
     expect(error).toMatchObject({ code: 'DATABASE_BUSY', retryable: true })
-    // Another client of the same pooler still has the patience of its own.
+    // Another client of the same pooler still has the timeout of its own.
     const running = start('remote-submitter.js', [url, 'p', 1, 1, 1])
     await untilWaiting(database)
     await foreign.commit()

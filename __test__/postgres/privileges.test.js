@@ -134,63 +134,56 @@ describe('what a role lacks is named, and nothing is written', () => {
   const LACKS = [
     [
       'SELECT on credit',
-      { credit: null },
-      () => [],
+      [{ credit: null }],
       balance,
       /SELECT on table credit; run: GRANT SELECT ON "credit"/,
     ],
-    ['UPDATE on credit', { credit: 'SELECT, INSERT' }, () => [], charge, /GRANT UPDATE ON "credit"/],
-    ['INSERT on credit', { credit: 'SELECT, UPDATE' }, () => [], charge, /GRANT INSERT ON "credit"/],
+    ['UPDATE on credit', [{ credit: 'SELECT, INSERT' }], charge, /GRANT UPDATE ON "credit"/],
+    ['INSERT on credit', [{ credit: 'SELECT, UPDATE' }], charge, /GRANT INSERT ON "credit"/],
     [
       'UPDATE of some columns',
-      { credit: 'SELECT, INSERT, UPDATE (status, metadata)' },
-      () => [],
+      [{ credit: 'SELECT, INSERT, UPDATE (status, metadata)' }],
       charge,
       /GRANT UPDATE \("credits", "remaining_credits", "updated_at", "consumed_detail"\) ON "credit"/,
     ],
-    ['SELECT on user', { user: null }, () => [], charge, /GRANT SELECT ON "user"/],
-    ['INSERT on media_tasks', { media_tasks: 'SELECT' }, () => [], create, /GRANT INSERT ON "media_tasks"/],
+    ['SELECT on user', [{ user: null }], charge, /GRANT SELECT ON "user"/],
+    ['INSERT on media_tasks', [{ media_tasks: 'SELECT' }], create, /GRANT INSERT ON "media_tasks"/],
     [
       'UPDATE on media_tasks',
-      { media_tasks: 'SELECT' },
-      () => [],
+      [{ media_tasks: 'SELECT' }],
       ({ updateMediaTaskById }) => updateMediaTaskById('t', { progress: 1 }),
       /GRANT UPDATE ON "media_tasks"/,
     ],
     [
       'UPDATE on user, for a free trial',
-      { user: 'SELECT' },
-      () => [],
+      [{ user: 'SELECT' }],
       ({ createMediaTask }) =>
         createMediaTask({ ...task('t', 'u'), isFreeTrial: true }, 0, { freeTrialLimit: 1 }),
       /GRANT UPDATE \("free_trial_used"\) ON "user"|GRANT UPDATE ON "user"/,
     ],
-    ['any policy on credit', {}, () => secured('credit'), balance, /no policy for SELECT by role/],
+    ['any policy on credit', [{}, () => secured('credit')], balance, /no policy for SELECT by role/],
     [
       'a policy for UPDATE',
-      {},
-      () => secured('credit', 'SELECT', 'INSERT'),
+      [{}, () => secured('credit', 'SELECT', 'INSERT')],
       charge,
       /CREATE POLICY .* FOR UPDATE/,
     ],
     [
       'a policy for INSERT',
-      {},
-      () => secured('credit', 'SELECT', 'UPDATE'),
+      [{}, () => secured('credit', 'SELECT', 'UPDATE')],
       charge,
       /CREATE POLICY .* FOR INSERT/,
     ],
     [
       'any policy on user',
-      {},
-      () => secured('user'),
+      [{}, () => secured('user')],
       charge,
       /security of table user has no policy for SELECT/,
     ],
-    ['a policy on media_tasks', {}, () => secured('media_tasks', 'SELECT'), create, /no policy for INSERT/],
+    ['a policy on media_tasks', [{}, () => secured('media_tasks', 'SELECT')], create, /no policy for INSERT/],
   ]
 
-  test.each(LACKS)('%s', async (_, granted, statements, call, said) => {
+  test.each(LACKS)('%s', async (_, [granted, statements = () => []], call, said) => {
     await withRole(granted, statements, async ({ database, credits, url }) => {
       const error = await refusal(database, () => call(credits))
       expect(error).toMatchObject({ code: 'DATABASE_ERROR', databaseCode: '42501', retryable: false })

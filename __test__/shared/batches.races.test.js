@@ -161,14 +161,14 @@ postgres.describe.each(BATCHES)('atomic %s', (name, item) => {
 
   test('can be tried again when another client held the lock of one of its users for too long', async () => {
     const database = await withUsers(100, 100)
-    const impatient = connection(database.url, { busyTimeoutMs: 50 })
+    const other = connection(database.url, { busyTimeoutMs: 50 })
     await database.credits.close()
     const foreign = await foreignTransaction(database, `SELECT 1 FROM "user" WHERE id = 'v' FOR UPDATE`)
     const items = [item('a', 'u', 1), item('b', 'v', 1), item('c', 'u', 1)]
-    const error = await refusal(database, () => impatient[name](items, ATOMIC))
+    const error = await refusal(database, () => other[name](items, ATOMIC))
     expect(error).toMatchObject({ code: 'DATABASE_BUSY', retryable: true })
     expect(error).not.toHaveProperty('index')
     await foreign.commit()
-    expect(await impatient[name](items, ATOMIC)).toHaveLength(3)
+    expect(await other[name](items, ATOMIC)).toHaveLength(3)
   })
 })

@@ -3,7 +3,7 @@
 const { TestDatabase, refusal, task } = require('../helpers/database')
 const { counted, outcome, staysSound, values, writingNothing } = require('../helpers/calls')
 const { KEYED } = require('../helpers/keyed')
-const { REFUSALS, refuseRows } = require('../helpers/triggers')
+const { refuseRows } = require('../helpers/triggers')
 
 TestDatabase.reuse()
 
@@ -173,7 +173,7 @@ describe.each(Object.entries(BATCHES))('%s', (name, { one, item }) => {
       const { database, batch } = await open()
       const table = { createMediaTasks: 'media_tasks', createAITasks: 'ai_task' }[name] ?? 'credit'
       const column = { title: 'title', prompt: 'prompt', description: 'description' }[title]
-      await refuseRows(database, table, `NEW.${column} = 'bad'`, REFUSALS[0], 'a bad row')
+      await refuseRows(database, { table, condition: `NEW.${column} = 'bad'`, message: 'a bad row' })
       const requests = ['a', 'b', 'bad', 'c'].map((text) => ({ key: text, more: { [title]: text } }))
       const error = await refusal(database, () => batch(items(...requests), ATOMIC))
       expect(error.code).toBe('DATABASE_ERROR')
@@ -237,16 +237,16 @@ describe.each(Object.entries(BATCHES))('%s', (name, { one, item }) => {
     const BOTH = { ...ATOMIC, ...REPLAY }
 
     test.each([
-      ['all of which', 0, 3, { replayed: 3 }, undefined],
-      ['the first of which', 0, 1, 'IDEMPOTENCY_CONFLICT', 1],
-      ['the first two of which', 0, 2, 'IDEMPOTENCY_CONFLICT', 2],
-      ['the last of which', 2, 3, taken.code, 2],
-      ['all but the first of which', 1, 3, taken.code, 1],
-      ['none of which', 0, 0, { accepted: 3 }, undefined],
-    ])('a batch %s was made before', async (_, from, to, expected, index) => {
+      ['all of which', [0, 3], { replayed: 3 }, undefined],
+      ['the first of which', [0, 1], 'IDEMPOTENCY_CONFLICT', 1],
+      ['the first two of which', [0, 2], 'IDEMPOTENCY_CONFLICT', 2],
+      ['the last of which', [2, 3], taken.code, 2],
+      ['all but the first of which', [1, 3], taken.code, 1],
+      ['none of which', [0, 0], { accepted: 3 }, undefined],
+    ])('a batch %s was made before', async (_, made, expected, index) => {
       const { database, batch, balance } = await open()
       const list = items({ key: 'a' }, { key: 'b', credits: 20 }, { key: 'c', userId: 'v' })
-      for (const single of await database.credits[name](list.slice(from, to))) {
+      for (const single of await database.credits[name](list.slice(...made))) {
         expect(outcome(single)).toBe('accepted')
       }
       if (index === undefined) {

@@ -67,7 +67,7 @@ describe.each(Object.entries(KINDS))('charge%s at the same moment:', (kind, { cr
   test('the same transactionNo for 20 tasks of two users: one is charged', async () => {
     const database = await withMany(10, 100)
     await database.user('v', 100)
-    await atOnce(10, (at) => create(database.credits, `v${at}`, 0, {}, 'v'))
+    await atOnce(10, (at) => create(database.credits, `v${at}`, 0, { userId: 'v' }))
     const settled = await atOnce(20, (number) => {
       const id = `${'tv'[number % 2]}${number >> 1}`
       return database.credits[chargeTask](id, { credits: 5, transactionNo: 'mine' })

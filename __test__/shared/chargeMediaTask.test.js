@@ -196,7 +196,12 @@ describe.each(Object.entries(KINDS))('charge%s', (kind, { type, table, delivered
 
   test.each(REFUSALS)("writes nothing if the app's trigger refuses the charge by RAISE %s", async (how) => {
     const { database, step } = await withTask(kind)
-    await refuseRows(database, 'credit', 'NEW.credits = -7', how, 'no sevens')
+    await refuseRows(database, {
+      table: 'credit',
+      condition: 'NEW.credits = -7',
+      message: 'no sevens',
+      refusal: how,
+    })
     const error = await refusal(database, () => step({ credits: 7 }, { status: 'processing' }))
     expect(error.code).toBe('DATABASE_ERROR')
     expect(error.message).toContain('no sevens')

@@ -66,7 +66,7 @@ describe('createMediaTask', () => {
     )
     const row = await createMediaTask(task('t', 'u', { outputType: 'video' }), 10)
     const [charge] = await database.sql("SELECT * FROM credit WHERE transaction_type = 'consume'")
-    const item = (grant, toConsume, consumed, before, batchNo) => ({
+    const item = (grant, [toConsume, consumed, before], batchNo) => ({
       ...grant,
       creditsToConsume: toConsume,
       creditsConsumed: consumed,
@@ -76,8 +76,8 @@ describe('createMediaTask', () => {
       batchNo,
     })
     const consumedDetail = [
-      item({ creditId: 'g', transactionNo: '71', expiresAt: expiresAt.toISOString() }, 10, 7, 7, 1),
-      item({ creditId: 'h', transactionNo: '72', expiresAt: null }, 3, 3, 50, 2),
+      item({ creditId: 'g', transactionNo: '71', expiresAt: expiresAt.toISOString() }, [10, 7, 7], 1),
+      item({ creditId: 'h', transactionNo: '72', expiresAt: null }, [3, 3, 50], 2),
     ]
     expect(charge).toEqual({
       id: row.creditId,
@@ -256,7 +256,12 @@ describe('many createMediaTask at once:', () => {
 
   test.each(REFUSALS)('a task that a trigger refuses by RAISE %s leaves 50 others alone', async (refusal) => {
     const { database, createMediaTask } = await withUser(1000)
-    await refuseRows(database, 'media_tasks', "NEW.title = 'bad'", refusal, 'a bad title')
+    await refuseRows(database, {
+      table: 'media_tasks',
+      condition: "NEW.title = 'bad'",
+      message: 'a bad title',
+      refusal,
+    })
     const submits = Array.from({ length: 51 }, (_, at) =>
       createMediaTask(task(`t${at}`, 'u', { title: at === 25 ? 'bad' : 'good' }), 10),
     )

@@ -155,7 +155,7 @@ describe.each([
       // The caller's faults.
       [() => create(credits, 't', 5), undefined],
       [() => create(credits, 't3', -5), undefined],
-      [() => create(credits, 't3', 5, {}, 'nobody'), undefined],
+      [() => create(credits, 't3', 5, { userId: 'nobody' }), undefined],
     ]
     for (const [act, expected] of rows) {
       told.length = 0

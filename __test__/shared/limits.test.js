@@ -50,7 +50,7 @@ describe.each(Object.entries(CREATES))('%s with maxActive', (_, { kind, make, op
     const found = {}
     for (const status of [...count, ...others]) {
       const userId = await database.user(`user of ${status}`)
-      await create(database.credits, `t ${status}`, 0, { status }, userId)
+      await create(database.credits, `t ${status}`, 0, { status, userId })
       const call = make(database.credits, `new ${status}`, { maxActive: 1 }, { userId, cost: 0 })
       found[status] = outcome((await Promise.allSettled([call]))[0])
     }
@@ -68,7 +68,7 @@ describe.each(Object.entries(CREATES))('%s with maxActive', (_, { kind, make, op
   test("counts neither another user's tasks nor those of the other kind", async () => {
     const { database, another } = await withPending(0)
     for (const at of [1, 2, 3]) {
-      await create(database.credits, `v's ${at}`, 1, {}, 'v')
+      await create(database.credits, `v's ${at}`, 1, { userId: 'v' })
       await other.create(database.credits, `other ${at}`, 1)
     }
     expect(await another({ maxActive: 1 })).toMatchObject({ id: 'new', status: 'pending' })

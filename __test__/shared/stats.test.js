@@ -8,7 +8,7 @@ const { TestDatabase, task } = require('../helpers/database')
 const { foreignTransaction, throughProxy } = require('../helpers/network')
 const { start } = require('../helpers/processes')
 const { byStorage, postgres, sqlite } = require('../helpers/storage')
-const { REFUSALS, refuseRows } = require('../helpers/triggers')
+const { refuseRows } = require('../helpers/triggers')
 
 const CONSUME = { userId: 'u', credits: 1 }
 
@@ -291,7 +291,7 @@ describe('while another client holds a lock', () => {
 describe('stats() counts what is done again:', () => {
   test('batches that one of their requests undoes', async () => {
     const { database, createMediaTask, stats, ...credits } = await withCredits()
-    await refuseRows(database, 'media_tasks', `NEW.title = 'bad'`, REFUSALS[0], 'no')
+    await refuseRows(database, { table: 'media_tasks', condition: `NEW.title = 'bad'`, message: 'no' })
     const release = await lock(database)
     const first = pileUp({ ...credits, stats }, 1)
     await until(async () => (await stats()).queue.running === 1, 'the first one runs')

@@ -17,7 +17,7 @@ type Verdict = Result<Plan>;
 /// One transaction, in which each request is accepted or refused for itself; their outcomes in order. A failure
 /// means that nothing of it is in the database, or that it is not known.
 ///
-/// Requests that have nothing to do with each other are not `patient`: see [`Wanted::patient`].
+/// Requests that have nothing to do with each other wait for a lock for a moment only: see [`Wanted::full_timeout`].
 pub(super) async fn charge_each<S: Store>(
     store: &mut S,
     requests: &[&Charging],
@@ -68,12 +68,12 @@ async fn write_accepted<S: Store>(
 async fn judge<S: Store>(
     store: &mut S,
     requests: &[&Charging],
-    patient: bool,
+    full_timeout: bool,
     clock: Clock<'_>,
 ) -> Answer<Vec<Verdict>> {
     let checked: Vec<Result<()>> = requests.iter().map(|request| check(store, request)).collect();
     let sound = requests.iter().zip(&checked).filter(|(_, checked)| checked.is_ok());
-    let wanted = wanted(sound.map(|(request, _)| *request), patient);
+    let wanted = wanted(sound.map(|(request, _)| *request), full_timeout);
     if wanted.credits.is_empty() {
         let nothing = || Err(Error::Internal("a sound request wants nothing".to_owned()));
         return Ok(checked.into_iter().map(|checked| checked.and_then(|()| nothing())).collect());
@@ -104,8 +104,8 @@ fn check(store: &impl Store, request: &Charging) -> Result<()> {
     }
 }
 
-fn wanted<'w>(requests: impl Iterator<Item = &'w Charging>, patient: bool) -> Wanted<'w> {
-    let mut wanted = Wanted { patient, ..Wanted::default() };
+fn wanted<'w>(requests: impl Iterator<Item = &'w Charging>, full_timeout: bool) -> Wanted<'w> {
+    let mut wanted = Wanted { full_timeout, ..Wanted::default() };
     for request in requests {
         if let Charging::Task(task) = request {
             wanted.tasks.push((task.kind, &task.id));

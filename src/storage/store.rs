@@ -193,7 +193,7 @@ pub struct Wanted<'w> {
     pub trials_of: BTreeSet<&'w str>,
     /// Whether to wait for locks as long as the options say. Requests that have nothing to do with each other
     /// wait a moment: one whose user another process has locked must not hold up the others.
-    pub patient: bool,
+    pub full_timeout: bool,
 }
 
 /// What decides on them, all of it locked.

@@ -274,15 +274,18 @@ struct Tally {
     undecided: usize,
 }
 
-/// One run. Whether the disk failed in it.
-fn survives(
-    template: &Path,
+/// What one run tries.
+#[derive(Debug, Clone, Copy)]
+struct Case {
     scenario: Scenario,
     ending: Ending,
     fault: Fault,
-    tally: &mut Tally,
-) -> bool {
-    let context = &format!("{scenario:?}, {ending:?}, {fault:?}");
+}
+
+/// One run. Whether the disk failed in it.
+fn survives(template: &Path, case: Case, tally: &mut Tally) -> bool {
+    let context = &format!("{case:?}");
+    let Case { scenario, ending, fault } = case;
     let disk = Disk::new();
     let folder = disk.path();
     copy(template, folder);
@@ -353,7 +356,8 @@ fn survives_every(scenario: Scenario, ending: Ending) {
             let mut tally = Tally::default();
             for at in 1.. {
                 let fault = Fault { at, lasting, errno };
-                if !survives(template.path(), scenario, ending, fault, &mut tally) {
+                let case = Case { scenario, ending, fault };
+                if !survives(template.path(), case, &mut tally) {
                     break;
                 }
             }

@@ -21,8 +21,27 @@ const LAYERS: [(&str, &[&str]); 8] = [
     ("engine", &["node"]),
 ];
 
+/// The engine itself, which is the same over every store.
+const CORE: [&str; 12] = [
+    "books",
+    "charges",
+    "clock",
+    "local",
+    "operation",
+    "outcome",
+    "reads",
+    "registry",
+    "replays",
+    "run",
+    "share",
+    "stats",
+];
+
+/// What runs it over one of them.
+const OVER_A_STORE: [&str; 3] = ["engine::sqlite", "engine::remote", "engine::postgres"];
+
 /// Where alone a crate may be named.
-const HOMES: [(&str, &str); 8] = [
+const HOMES: [(&str, &str); 10] = [
     ("napi", "node"),
     ("napi_derive", "node"),
     ("rusqlite", "storage::sqlite"),
@@ -31,6 +50,8 @@ const HOMES: [(&str, &str); 8] = [
     ("deadpool_postgres", "storage::postgres"),
     ("postgres_types", "storage::postgres"),
     ("rustls", "storage::postgres"),
+    ("rustls_native_certs", "storage::postgres::tls"),
+    ("tokio_postgres_rustls", "storage::postgres"),
 ];
 
 #[test]
@@ -48,6 +69,21 @@ fn layers_look_down() {
         })
         .map(|(from, to)| format!("{from} needs {to}"))
         .collect();
+    assert_eq!(broken, Vec::<String>::new());
+}
+
+#[test]
+fn the_engine_itself_is_the_same_over_every_store() {
+    let arrows = arrows();
+    let mut broken = Vec::new();
+    for module in CORE {
+        let from = Path::from(["engine".to_owned(), module.to_owned()]);
+        for to in arrows[&from].iter().map(|to| to.join("::")) {
+            if OVER_A_STORE.iter().any(|over| is_in(&to, over)) {
+                broken.push(format!("engine::{module} needs {to}"));
+            }
+        }
+    }
     assert_eq!(broken, Vec::<String>::new());
 }
 

@@ -48,15 +48,14 @@ pub(crate) fn ledger(users: &[&str], timestamp_unit: Option<TimestampUnit>) -> R
 pub(crate) fn add_user(store: &mut impl Store, id: &str) -> Result<()> {
     let email = format!("{id}@example.test");
     let row = [("id", text(id)), ("name", text(id)), ("email", text(&email))];
-    change_row(store, User, Verb::Insert, id, &row)
+    change_row(store, Verb::Insert, (User, id), &row)
 }
 
 /// Writes a row that no request of the engine writes so.
 pub(crate) fn change_row(
     store: &mut impl Store,
-    table: TableName,
     verb: Verb,
-    id: &str,
+    (table, id): (TableName, &str),
     row: &[(&str, Value)],
 ) -> Result<()> {
     let mut plan = Plan::new(id, table, id);
@@ -92,18 +91,8 @@ pub(crate) fn create_task(id: &str, user: &str, cost: i64) -> Write {
 }
 
 pub(crate) fn new_task(id: &str, user: &str, cost: i64, options: &Fields) -> Charging {
-    task_on_trial(id, user, cost, false, options)
-}
-
-pub(crate) fn task_on_trial(
-    id: &str,
-    user: &str,
-    cost: i64,
-    trial: bool,
-    options: &Fields,
-) -> Charging {
     let task = [
-        ("isFreeTrial", Value::Bool(trial)),
+        ("isFreeTrial", Value::Bool(false)),
         ("id", text(id)),
         ("userId", text(user)),
         ("platform", text("youtube")),

@@ -232,7 +232,7 @@ fn take(store: &mut impl Store, model: &mut Model, step: &Step) {
             let draws = std::mem::take(&mut model.tasks[at].draws);
             let expected = model.refund(model.tasks[at].user, &draws);
             let patch = [("status", text("failed")), ("progress", Value::Integer(0))];
-            fail(store, at, &patch, now_ms, expected);
+            fail(store, &update_task(&at.to_string(), &patch), now_ms, expected);
         }
         Step::FailedTranslation { task, credits } => {
             let Some(at) = task.checked_rem(model.tasks.len()) else { return };
@@ -246,19 +246,14 @@ fn take(store: &mut impl Store, model: &mut Model, step: &Step) {
             // The extraction's charge is not this task's any more: it stays.
             model.tasks[at].draws.clear();
             let expected = model.refund(user, &expected.unwrap());
-            fail(store, at, &[("status", text("failed")), credit_id], now_ms, expected);
+            let patch = [("status", text("failed")), credit_id];
+            fail(store, &update_task(&at.to_string(), &patch), now_ms, expected);
         }
     }
 }
 
-fn fail(
-    store: &mut impl Store,
-    task: usize,
-    patch: &[(&str, Value)],
-    now_ms: i64,
-    expected: Refund,
-) {
-    match apply(store, &update_task(&task.to_string(), patch), now_ms).unwrap() {
+fn fail(store: &mut impl Store, failure: &Write, now_ms: i64, expected: Refund) {
+    match apply(store, failure, now_ms).unwrap() {
         Outcome::Updated(_, refund) => assert_eq!(refund, Some(expected)),
         other => panic!("{other:?}"),
     }
@@ -313,7 +308,7 @@ fn charge_from_all_there_is(store: &mut impl Store) {
             ("status", text("active")),
             ("consumedDetail", text("[]")),
         ];
-        change_row(store, TableName::Credit, Verb::Insert, id, &row).unwrap();
+        change_row(store, Verb::Insert, (TableName::Credit, id), &row).unwrap();
     }
     let refund = Settlement::of_charge("c".into(), None, &Fields::default(), RefundPolicy::Source);
     let amount = Credits::parse("credits", Some(&Value::Integer(10))).unwrap();

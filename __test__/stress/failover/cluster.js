@@ -22,7 +22,7 @@ const HOST = '127.0.0.1'
 const LATER_HOST = '127.0.0.2'
 
 const POLL_MS = 100
-const PATIENCE_MS = 120_000
+const TIMEOUT_MS = 120_000
 
 async function startCluster() {
   const bin = serverBinaries()
@@ -121,7 +121,7 @@ class Cluster {
   }
 
   async until(what, condition) {
-    const deadline = Date.now() + PATIENCE_MS
+    const deadline = Date.now() + TIMEOUT_MS
     while (!(await condition())) {
       const failed = [this.witness, ...this.nodes].find((node) => node.failed)
       if (failed) throw new Error(`Patroni of ${failed.name} has ended`)

@@ -36,9 +36,9 @@ class Load {
 }
 
 /** Waits until each load has written so many times more. Returns those that did not in time. */
-async function untilMore(loads, count, patienceMs) {
+async function untilMore(loads, count, timeoutMs) {
   const goals = loads.map((load) => load.written().length + count)
-  const deadline = Date.now() + patienceMs
+  const deadline = Date.now() + timeoutMs
   for (;;) {
     const idle = loads.filter((load, at) => load.written().length < goals[at])
     if (!idle.length || Date.now() > deadline) return idle

@@ -10,7 +10,7 @@ const { environment } = require('../../../scripts/test-postgres')
 const ANSWER_MS = 1000
 
 /** The shortest `ttl` that Patroni takes: a failover waits for so long. */
-const PATIENCE = { ttl: 20, loop_wait: 2, retry_timeout: 5 }
+const TIMEOUTS = { ttl: 20, loop_wait: 2, retry_timeout: 5 }
 
 const SETTINGS = {
   unix_socket_directories: '',
@@ -71,7 +71,7 @@ class Node {
       restapi: { listen: listen.rest, connect_address: seen.rest },
       bootstrap: {
         dcs: {
-          ...PATIENCE,
+          ...TIMEOUTS,
           synchronous_mode: true,
           postgresql: { use_pg_rewind: true, parameters: SETTINGS },
         },

@@ -8,7 +8,7 @@
 const { setTimeout: sleep } = require('node:timers/promises')
 const postgres = require('postgres')
 
-const PATIENCE_MS = 1000
+const TIMEOUT_MS = 1000
 const PAUSE_MS = 20
 
 class Probe {
@@ -31,7 +31,7 @@ class Probe {
         prepare: false,
         onnotice: () => {},
       })
-      const late = sleep(PATIENCE_MS).then(() => Promise.reject(new Error('no answer')))
+      const late = sleep(TIMEOUT_MS).then(() => Promise.reject(new Error('no answer')))
       try {
         await Promise.race([client`UPDATE probe SET at = now()`, late])
         this.times.push(Date.now())

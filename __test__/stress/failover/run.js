@@ -33,7 +33,7 @@ const USERS = Array.from({ length: 12 }, (_, at) => `u${at}`)
 const GRANTED = 1_000_000
 /** How many calls are to succeed before the primary is lost, and after there is another. */
 const ENOUGH = 60
-const PATIENCE_MS = 30_000
+const TIMEOUT_MS = 30_000
 /** For how long an old primary that still lives is left alone. */
 const LEFT_ALONE_MS = 8000
 
@@ -124,13 +124,13 @@ async function run(cluster, haproxy, { lose, onFirst }, database) {
   const loads = ways(cluster, haproxy, primary).map(
     ([way, urlOf], at) => new Load(way, urlOf(database), `w${at}`, USERS),
   )
-  const idle = new Set(await untilMore(loads, ENOUGH, PATIENCE_MS))
+  const idle = new Set(await untilMore(loads, ENOUGH, TIMEOUT_MS))
   const mend = await lose(cluster, primary)
   await cluster.untilLeads(next)
   await sleep(LEFT_ALONE_MS)
   await mend()
   await cluster.untilWhole()
-  for (const load of await untilMore(loads, ENOUGH, PATIENCE_MS)) idle.add(load)
+  for (const load of await untilMore(loads, ENOUGH, TIMEOUT_MS)) idle.add(load)
   await Promise.all(loads.map((load) => load.stop()))
   await probe.stop()
   const url = cluster.url(database, [await cluster.leader()])

@@ -47,8 +47,8 @@ function writeSome(bytes) {
 }
 
 // On a busy machine a process may start late: it goes on until it has got somewhere at least once.
-const PATIENCE_MS = 10_000
-const running = (gotSomewhere) => Date.now() < (gotSomewhere ? deadline : deadline + PATIENCE_MS)
+const TIMEOUT_MS = 10_000
+const running = (gotSomewhere) => Date.now() < (gotSomewhere ? deadline : deadline + TIMEOUT_MS)
 const isBusy = (error) =>
   /SQLITE_BUSY|database is locked|DATABASE_BUSY/.test(`${error.code} ${error.message}`)
 const turn = () => new Promise((resolve) => setImmediate(resolve))

@@ -12,7 +12,7 @@ fn at(created_at_ms: i64) -> Times {
 }
 
 /// A charge with these draws, made for a task of this id if there is one.
-fn charge(id: &str, active: bool, credits: i64, draws: &[(&str, i64)], task: &str) -> ChargeEntry {
+fn charge(id: &str, credits: i64, draws: &[(&str, i64)], task: &str) -> ChargeEntry {
     let item = |(grant, credits): &(&str, i64)| {
         format!(r#"{{"creditId":"{grant}","transactionNo":"1","creditsConsumed":{credits}}}"#)
     };
@@ -20,8 +20,13 @@ fn charge(id: &str, active: bool, credits: i64, draws: &[(&str, i64)], task: &st
     let detail = format!("[{}]", items.join(","));
     let metadata = format!(r#"{{"type":"media-task","taskId":"{task}"}}"#);
     let metadata = (!task.is_empty()).then_some(metadata.as_str());
-    ChargeEntry::new(id.to_owned(), credits, active, at(NOW))
+    ChargeEntry::new(id.to_owned(), credits, true, at(NOW))
         .with_detail(Some(detail.as_bytes()), metadata)
+}
+
+/// The same, which has gone back.
+fn refunded(id: &str, credits: i64, draws: &[(&str, i64)], task: &str) -> ChargeEntry {
+    ChargeEntry { active: false, ..charge(id, credits, draws, task) }
 }
 
 fn task(id: &str, failed: bool, credit_id: &str) -> TaskEntry {
@@ -37,7 +42,7 @@ fn findings() {
     use Kind::*;
     let unreadable = |id| {
         let draws = Err("EOF while parsing".to_owned());
-        ChargeEntry { draws, ..charge(id, true, 10, &[], "") }
+        ChargeEntry { draws, ..charge(id, 10, &[], "") }
     };
     let in_seconds = || GrantEntry { times: at(NOW / 1000), ..grant("g", 9, 9) };
     type Row = (&'static str, Vec<GrantEntry>, Vec<ChargeEntry>, Vec<TaskEntry>, Vec<Kind>);
@@ -48,9 +53,9 @@ fn findings() {
             "books that are right",
             vec![grant("g", 50, 35), grant("h", 5, 5)],
             vec![
-                charge("a", true, 10, &[("g", 10)], "t"),
-                charge("b", true, 5, &[("g", 5), ("h", 0)], ""),
-                charge("c", false, 7, &[("g", 7)], "f"),
+                charge("a", 10, &[("g", 10)], "t"),
+                charge("b", 5, &[("g", 5), ("h", 0)], ""),
+                refunded("c", 7, &[("g", 7)], "f"),
             ],
             vec![task("t", false, "a"), task("f", true, "c"), task("free", true, "")],
             vec![],
@@ -58,7 +63,7 @@ fn findings() {
         (
             "below zero",
             vec![grant("g", 5, -5)],
-            vec![charge("a", true, 10, &[("g", 10)], "")],
+            vec![charge("a", 10, &[("g", 10)], "")],
             vec![],
             vec![GrantOutOfRange],
         ),
@@ -72,42 +77,42 @@ fn findings() {
         (
             "a draw that never left",
             vec![grant("g", 20, 20)],
-            vec![charge("a", true, 10, &[("g", 10)], "")],
+            vec![charge("a", 10, &[("g", 10)], "")],
             vec![],
             vec![GrantDrawsDiffer],
         ),
         (
             "what two requests drew at once",
             vec![grant("g", 10, 0)],
-            vec![charge("a", true, 10, &[("g", 10)], ""), charge("b", true, 10, &[], "")],
+            vec![charge("a", 10, &[("g", 10)], ""), charge("b", 10, &[], "")],
             vec![],
             vec![ChargeDrawsDiffer],
         ),
         (
             "a refund that came twice",
             vec![grant("g", 100, 110)],
-            vec![charge("a", false, 10, &[("g", 10)], "")],
+            vec![refunded("a", 10, &[("g", 10)], "")],
             vec![],
             vec![GrantOutOfRange, RefundedMoreThanOnce],
         ),
         (
             "a refund that came twice, to a grant with room",
             vec![grant("g", 100, 90)],
-            vec![charge("a", false, 10, &[("g", 10)], ""), charge("b", true, 20, &[("g", 20)], "")],
+            vec![refunded("a", 10, &[("g", 10)], ""), charge("b", 20, &[("g", 20)], "")],
             vec![],
             vec![RefundedMoreThanOnce],
         ),
         (
             "a grant that was raised by more than refunds explain",
             vec![grant("g", 100, 95)],
-            vec![charge("a", false, 1, &[("g", 1)], ""), charge("b", true, 20, &[("g", 20)], "")],
+            vec![refunded("a", 1, &[("g", 1)], ""), charge("b", 20, &[("g", 20)], "")],
             vec![],
             vec![GrantDrawsDiffer],
         ),
         (
             "a draw on a charge",
             vec![],
-            vec![charge("a", true, 1, &[("a", 1)], "")],
+            vec![charge("a", 1, &[("a", 1)], "")],
             vec![],
             vec![DrawOnForeignGrant],
         ),
@@ -121,21 +126,21 @@ fn findings() {
         (
             "a grant that is gone",
             vec![],
-            vec![charge("a", true, 1, &[("x", 1)], "")],
+            vec![charge("a", 1, &[("x", 1)], "")],
             vec![],
             vec![DrawOnForeignGrant],
         ),
         (
             "a task that is gone",
             vec![grant("g", 1, 0)],
-            vec![charge("a", true, 1, &[("g", 1)], "x")],
+            vec![charge("a", 1, &[("g", 1)], "x")],
             vec![],
             vec![ChargeWithoutTask],
         ),
         (
             "a delivered task that was refunded, by another one that failed",
             vec![grant("g", 9, 9)],
-            vec![charge("a", false, 9, &[("g", 9)], "t")],
+            vec![refunded("a", 9, &[("g", 9)], "t")],
             vec![task_that_is("completed", "t", "a"), task("free", true, "a")],
             vec![DeliveredTaskRefunded],
         ),
@@ -143,8 +148,8 @@ fn findings() {
             "delivered tasks that were given away, and whose credits were given back",
             vec![grant("g", 9, 9)],
             vec![
-                ChargeEntry { forgiven: true, ..charge("a", false, 9, &[("g", 9)], "t") },
-                charge("b", false, 9, &[("g", 9)], "s"),
+                ChargeEntry { forgiven: true, ..refunded("a", 9, &[("g", 9)], "t") },
+                refunded("b", 9, &[("g", 9)], "s"),
             ],
             vec![task_that_is("extracted", "t", "a"), task_that_is("processing", "s", "b")],
             vec![],
@@ -166,7 +171,7 @@ fn findings() {
         (
             "a failure that was not refunded",
             vec![grant("g", 1, 0)],
-            vec![charge("a", true, 1, &[("g", 1)], "t")],
+            vec![charge("a", 1, &[("g", 1)], "t")],
             vec![task("t", true, "a")],
             vec![FailedTaskCharged],
         ),
@@ -182,7 +187,7 @@ fn findings() {
 
 #[test]
 fn rows_of_others_are_named_with_their_owner() {
-    let charges = vec![charge("a", true, 1, &[("x", 1)], "y")];
+    let charges = vec![charge("a", 1, &[("x", 1)], "y")];
     let tasks = vec![task("t", false, "z")];
     let books = Books { charges, tasks, ..Books::of("u") };
     let audit = Audit::of(&books);
@@ -240,7 +245,7 @@ fn a_charge_may_have_very_many_draws() {
     let ids: Vec<String> = (0..50_000).map(|at| format!("g{at}")).collect();
     let draws: Vec<(&str, i64)> = ids.iter().map(|id| (id.as_str(), 1)).collect();
     let grants = ids.iter().map(|id| grant(id, 1, 0)).collect();
-    let charges = vec![charge("a", true, 50_000, &draws, "")];
+    let charges = vec![charge("a", 50_000, &draws, "")];
     let books = Books { grants, charges, ..Books::of("u") };
     assert_eq!(Audit::of(&books).findings(&Owners::new()), []);
 }

@@ -18,14 +18,13 @@ fn grant(id: &str, credits: i64, remaining: i64, expires_at_ms: Option<i64>) -> 
 /// Of so many credits at first, with these draws now; made at one time and changed at another.
 fn charge(
     id: &str,
-    active: bool,
     charged: i64,
     draws: &[(&str, i64)],
     (made_ms, changed_ms): (i64, i64),
 ) -> ChargeEntry {
     ChargeEntry {
         id: id.to_owned(),
-        active,
+        active: true,
         credits: draws.iter().map(|(_, credits)| credits).sum(),
         charged,
         forgiven: false,
@@ -37,6 +36,11 @@ fn charge(
             ..Times::default()
         },
     }
+}
+
+/// The same, which has gone back.
+fn refunded(id: &str, charged: i64, draws: &[(&str, i64)], times: (i64, i64)) -> ChargeEntry {
+    ChargeEntry { active: false, ..charge(id, charged, draws, times) }
 }
 
 fn all(limit: usize) -> Query {
@@ -54,43 +58,43 @@ fn entries() {
         (
             "a charge of two grants",
             vec![grant("g", 10, 0, Some(2000)), grant("h", 5, 3, None)],
-            vec![charge("a", true, 12, &[("g", 10), ("h", 2)], (5, 5))],
+            vec![charge("a", 12, &[("g", 10), ("h", 2)], (5, 5))],
             vec![(Grant, 1, 10, 10), (Grant, 1, 5, 15), (Charge, 5, -12, 3)],
         ),
         (
             "a refund",
             vec![grant("g", 10, 10, None)],
-            vec![charge("a", false, 4, &[("g", 4)], (5, 7))],
+            vec![refunded("a", 4, &[("g", 4)], (5, 7))],
             vec![(Grant, 1, 10, 10), (Charge, 5, -4, 6), (Refund, 7, 4, 10)],
         ),
         (
             "a settlement",
             vec![grant("g", 10, 6, None)],
-            vec![charge("a", true, 9, &[("g", 4)], (5, 7))],
+            vec![charge("a", 9, &[("g", 4)], (5, 7))],
             vec![(Grant, 1, 10, 10), (Charge, 5, -9, 1), (Settlement, 7, 5, 6)],
         ),
         (
             "a settlement that was refunded then",
             vec![grant("g", 10, 10, None)],
-            vec![charge("a", false, 9, &[("g", 4)], (5, 7))],
+            vec![refunded("a", 9, &[("g", 4)], (5, 7))],
             vec![(Grant, 1, 10, 10), (Charge, 5, -9, 1), (Settlement, 7, 5, 6), (Refund, 7, 4, 10)],
         ),
         (
             "a settlement of more than there ever was",
             vec![grant("g", 10, 6, None)],
-            vec![charge("a", true, 1_000_000_000, &[("g", 4)], (5, 5))],
+            vec![charge("a", 1_000_000_000, &[("g", 4)], (5, 5))],
             vec![(Grant, 1, 10, 10), (Charge, 5, -4, 6)],
         ),
         (
             "an expiry",
             vec![grant("g", 10, 6, Some(500))],
-            vec![charge("a", true, 4, &[("g", 4)], (5, 5))],
+            vec![charge("a", 4, &[("g", 4)], (5, 5))],
             vec![(Grant, 1, 10, 10), (Charge, 5, -4, 6), (Expiry, 500, -6, 0)],
         ),
         (
             "a refund that came after the expiry",
             vec![grant("g", 10, 10, Some(500))],
-            vec![charge("a", false, 4, &[("g", 4)], (5, 700))],
+            vec![refunded("a", 4, &[("g", 4)], (5, 700))],
             vec![
                 (Grant, 1, 10, 10),
                 (Charge, 5, -4, 6),
@@ -102,10 +106,7 @@ fn entries() {
         (
             "two refunds in the same moment after the expiry",
             vec![grant("g", 10, 10, Some(500))],
-            vec![
-                charge("a", false, 4, &[("g", 4)], (5, 700)),
-                charge("b", false, 6, &[("g", 6)], (6, 700)),
-            ],
+            vec![refunded("a", 4, &[("g", 4)], (5, 700)), refunded("b", 6, &[("g", 6)], (6, 700))],
             vec![
                 (Grant, 1, 10, 10),
                 (Charge, 5, -4, 6),
@@ -118,7 +119,7 @@ fn entries() {
         (
             "a settlement after the expiry",
             vec![grant("g", 10, 6, Some(500))],
-            vec![charge("a", true, 10, &[("g", 4)], (5, 700))],
+            vec![charge("a", 10, &[("g", 4)], (5, 700))],
             vec![
                 (Grant, 1, 10, 10),
                 (Charge, 5, -10, 0),
@@ -147,13 +148,13 @@ fn entries() {
         (
             "a charge that took nothing from anywhere",
             vec![grant("g", 10, 10, None)],
-            vec![charge("a", true, 0, &[], (5, 5)), charge("b", true, 3, &[("x", 3)], (6, 6))],
+            vec![charge("a", 0, &[], (5, 5)), charge("b", 3, &[("x", 3)], (6, 6))],
             vec![(Grant, 1, 10, 10), (Charge, 5, 0, 10), (Charge, 6, 0, 10)],
         ),
         (
             "credits that were minted",
             vec![grant("g", 100, 130, None)],
-            vec![charge("a", false, 30, &[("g", 30)], (5, 6))],
+            vec![refunded("a", 30, &[("g", 30)], (5, 6))],
             vec![
                 (Grant, 1, 100, 100),
                 (Charge, 5, -30, 70),
@@ -164,7 +165,7 @@ fn entries() {
         (
             "an overdrawn grant takes nothing from another one",
             vec![grant("g", 5, -5, None), grant("h", 7, 7, None)],
-            vec![charge("a", true, 10, &[("g", 10)], (5, 5))],
+            vec![charge("a", 10, &[("g", 10)], (5, 5))],
             vec![(Grant, 1, 5, 5), (Grant, 1, 7, 12), (Charge, 5, -10, 2), (Adjustment, 90, 5, 7)],
         ),
     ];
@@ -188,7 +189,7 @@ fn entries() {
 
 #[test]
 fn pages() -> Result<()> {
-    let charges = (0..5).map(|at| charge(&format!("c {at}"), true, 1, &[("g", 1)], (10, 10)));
+    let charges = (0..5).map(|at| charge(&format!("c {at}"), 1, &[("g", 1)], (10, 10)));
     let books = Books {
         grants: vec![grant("g", 9, 4, None)],
         charges: charges.collect(),
@@ -215,10 +216,7 @@ fn pages() -> Result<()> {
 fn times() {
     let books = Books {
         grants: vec![grant("g", 9, 6, None)],
-        charges: vec![
-            charge("a", true, 1, &[("g", 1)], (10, 10)),
-            charge("b", true, 2, &[("g", 2)], (20, 20)),
-        ],
+        charges: vec![charge("a", 1, &[("g", 1)], (10, 10)), charge("b", 2, &[("g", 2)], (20, 20))],
         ..Books::of("u")
     };
     type Row<'a> = (Option<i64>, Option<i64>, i64, &'a [i64]);

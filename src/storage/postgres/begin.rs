@@ -65,12 +65,12 @@ impl Begin {
         // After a lock was waited for, the next statement must see what its holder wrote.
         const WRITE: &str = "BEGIN ISOLATION LEVEL READ COMMITTED";
         let asked: String = settings_of(url).iter().map(|setting| format!("{setting}; ")).collect();
-        let patient = settings(options, options.busy_timeout);
-        let impatient = settings(options, options.busy_timeout.min(MOMENT));
+        let full = settings(options, options.busy_timeout);
+        let short = settings(options, options.busy_timeout.min(MOMENT));
         let openings = Commands {
-            write: format!("{WRITE}; {asked}{patient}"),
-            write_impatient: format!("{WRITE}; {asked}{impatient}"),
-            read: format!("{READ}; {asked}{patient}"),
+            write: format!("{WRITE}; {asked}{full}"),
+            write_impatient: format!("{WRITE}; {asked}{short}"),
+            read: format!("{READ}; {asked}{full}"),
         };
         let schemas = options.schema.as_ref().or(url.schema.as_ref()).cloned();
         let alone = schemas.as_ref().map_or(String::new(), |path| format!("; {}", alone(path)));
@@ -78,7 +78,7 @@ impl Begin {
         let unseen = openings.then(first.as_deref().unwrap_or_default());
         Self {
             look: format!("{}; {}{alone}", openings.read, remember_own_path()),
-            make: format!("{WRITE}; {asked}{patient}{alone}"),
+            make: format!("{WRITE}; {asked}{full}{alone}"),
             unseen: Arc::new(unseen),
             openings,
             schemas,

@@ -26,9 +26,9 @@ fn wait(attempts: i32) -> bool {
     let now = Instant::now();
     let since = WAITING_SINCE.get().filter(|_| attempts > 0).unwrap_or(now);
     WAITING_SINCE.set(Some(since));
-    let patient = now.duration_since(since) < TIMEOUT.get();
-    if patient {
+    let in_time = now.duration_since(since) < TIMEOUT.get();
+    if in_time {
         std::thread::sleep(PAUSE);
     }
-    patient
+    in_time
 }

@@ -9,8 +9,8 @@ use super::faults::{
     At, Fault, always, bug, collision, conflict, ended, lost, once, other_tables, read_only,
     taken_key, times, unanswered, unreachable,
 };
-use super::server::Patience;
-use super::world::{IMPATIENT, MAX_QUEUE, PATIENT, World, told};
+use super::server::Timeout;
+use super::world::{AT_ONCE, LONG, MAX_QUEUE, World, told};
 use crate::common::{close, consume, create_task, grant};
 
 const USERS: [&str; 8] = ["u0", "u1", "u2", "u3", "u4", "u5", "u6", "poor"];
@@ -20,9 +20,9 @@ const COST: i64 = 10;
 const EACH: usize = 9;
 const PAYERS: usize = 7 * EACH;
 
-fn world(patience: Patience) -> World {
+fn world(timeout: Timeout) -> World {
     let grants: Vec<Write> = USERS[..7].iter().map(|user| grant(user, GRANTED, None)).collect();
-    World::new(&USERS, &grants, patience)
+    World::new(&USERS, &grants, timeout)
 }
 
 /// Charges and new tasks, and one that can't be paid among them.
@@ -48,14 +48,22 @@ struct Row {
     retries: [u64; 3],
 }
 
-const fn row(
+const fn written(
     faults: &'static [Fault],
     told: [&'static str; 2],
-    written: bool,
     commits: usize,
     retries: [u64; 3],
 ) -> Row {
-    Row { faults, told, written, commits, retries }
+    Row { faults, told, written: true, commits, retries }
+}
+
+const fn absent(
+    faults: &'static [Fault],
+    told: [&'static str; 2],
+    commits: usize,
+    retries: [u64; 3],
+) -> Row {
+    Row { faults, told, written: false, commits, retries }
 }
 
 const DONE: [&str; 2] = ["done", "INSUFFICIENT_CREDITS"];
@@ -67,39 +75,33 @@ const UNKNOWN: [&str; 2] = ["OUTCOME_UNKNOWN", "DATABASE_UNAVAILABLE"];
 const APART: usize = 1 + PAYERS;
 
 const PASSES: &[Row] = &[
-    row(&[], DONE, true, 1, [0, 0, 0]),
-    row(&[once(At::Session, unreachable)], UNAVAILABLE, false, 0, [0, 0, 0]),
-    row(&[once(At::Session, lost)], DONE, true, PAYERS, [1, 0, 0]),
-    row(&[once(At::Question, conflict)], DONE, true, PAYERS, [1, 0, 0]),
-    row(&[once(At::Commit, conflict)], DONE, true, APART, [1, 0, 0]),
-    row(&[times(3, At::Commit, conflict)], DONE, true, APART + 2, [1, 2, 0]),
-    row(&[once(At::Commit, collision)], DONE, true, APART, [1, 0, 0]),
-    row(&[times(2, At::Commit, lost)], DONE, true, APART + 1, [1, 0, 1]),
-    row(&[once(At::Commit, ended)], DONE, true, APART, [1, 0, 0]),
-    row(&[times(2, At::Commit, read_only)], DONE, true, APART + 1, [1, 0, 1]),
-    row(&[once(At::Commit, taken_key)], DONE, true, APART, [1, 0, 0]),
-    row(&[once(At::Commit, other_tables)], DONE, true, APART, [1, 0, 0]),
-    row(&[once(At::Commit, unanswered)], UNAVAILABLE, false, 1, [0, 0, 0]),
-    row(&[once(At::Committed, unanswered)], WRITTEN, true, 1, [0, 0, 0]),
-    row(
-        &[once(At::Committed, unanswered), times(80, At::Look, ended)],
-        WRITTEN,
-        true,
-        1,
-        [0, 0, 0],
-    ),
+    written(&[], DONE, 1, [0, 0, 0]),
+    absent(&[once(At::Session, unreachable)], UNAVAILABLE, 0, [0, 0, 0]),
+    written(&[once(At::Session, lost)], DONE, PAYERS, [1, 0, 0]),
+    written(&[once(At::Question, conflict)], DONE, PAYERS, [1, 0, 0]),
+    written(&[once(At::Commit, conflict)], DONE, APART, [1, 0, 0]),
+    written(&[times(3, At::Commit, conflict)], DONE, APART + 2, [1, 2, 0]),
+    written(&[once(At::Commit, collision)], DONE, APART, [1, 0, 0]),
+    written(&[times(2, At::Commit, lost)], DONE, APART + 1, [1, 0, 1]),
+    written(&[once(At::Commit, ended)], DONE, APART, [1, 0, 0]),
+    written(&[times(2, At::Commit, read_only)], DONE, APART + 1, [1, 0, 1]),
+    written(&[once(At::Commit, taken_key)], DONE, APART, [1, 0, 0]),
+    written(&[once(At::Commit, other_tables)], DONE, APART, [1, 0, 0]),
+    absent(&[once(At::Commit, unanswered)], UNAVAILABLE, 1, [0, 0, 0]),
+    written(&[once(At::Committed, unanswered)], WRITTEN, 1, [0, 0, 0]),
+    written(&[once(At::Committed, unanswered), times(80, At::Look, ended)], WRITTEN, 1, [0, 0, 0]),
 ];
 
 const STAYS: &[Row] = &[
-    row(&[once(At::Committed, unanswered), always(At::Look, lost)], UNKNOWN, true, 1, [0, 0, 0]),
-    row(&[once(At::Commit, unanswered), always(At::Look, lost)], UNKNOWN, false, 1, [0, 0, 0]),
+    written(&[once(At::Committed, unanswered), always(At::Look, lost)], UNKNOWN, 1, [0, 0, 0]),
+    absent(&[once(At::Commit, unanswered), always(At::Look, lost)], UNKNOWN, 1, [0, 0, 0]),
 ];
 
 #[test]
 fn each_of_many_requests_is_made_once_or_not_at_all_and_its_caller_is_told_which() {
-    for (rows, patience) in [(PASSES, PATIENT), (STAYS, IMPATIENT)] {
+    for (rows, timeout) in [(PASSES, LONG), (STAYS, AT_ONCE)] {
         for row in rows {
-            let world = world(patience);
+            let world = world(timeout);
             let outcomes = world.pile_up(writes(), row.faults);
             let commits = world.reached(At::Commit);
             let retries =
@@ -125,7 +127,7 @@ fn each_of_many_requests_is_made_once_or_not_at_all_and_its_caller_is_told_which
 
 #[test]
 fn a_bug_that_meets_one_request_lets_those_behind_it_go_on() {
-    let world = world(PATIENT);
+    let world = world(LONG);
     let busy = world.block();
     let first = world.send_and_wait(consume("u0", COST), 1);
     // They wait for their user, whom a batch has.
@@ -143,7 +145,7 @@ fn a_bug_that_meets_one_request_lets_those_behind_it_go_on() {
 
 #[test]
 fn closing_finishes_what_was_accepted_and_a_full_queue_takes_no_more() {
-    let world = world(PATIENT);
+    let world = world(LONG);
     let busy = world.block();
     let replies: Vec<_> = (0..MAX_QUEUE).map(|_| world.send(consume("u0", 1))).collect();
     let refused = world.send(consume("u0", 1)).recv().unwrap();

@@ -12,15 +12,15 @@ use super::faults::{
     At, Fault, always, collision, conflict, ended, lost, once, other_tables, read_only, refused,
     taken_key, times, unanswered, unreachable,
 };
-use super::world::{IMPATIENT, PATIENT, World, told};
+use super::world::{AT_ONCE, LONG, World, told};
 use crate::common::{close, consume, create_task, fields, grant, new_task, text, update_task};
 
 /// What the user has at first, and a task of 20 credits is charged from it.
 const GRANTED: i64 = 1000;
 const BEFORE: i64 = GRANTED - 20;
 
-fn world(patience: super::server::Patience) -> World {
-    World::new(&["u"], &[grant("u", GRANTED, None), create_task("old", "u", 20)], patience)
+fn world(timeout: super::server::Timeout) -> World {
+    World::new(&["u"], &[grant("u", GRANTED, None), create_task("old", "u", 20)], timeout)
 }
 
 fn keyed_grant() -> Write {
@@ -76,14 +76,22 @@ struct Row {
     retries: [u64; 2],
 }
 
-const fn row(
+const fn written(
     faults: &'static [Fault],
     told: [&'static str; 2],
-    written: bool,
     commits: usize,
     retries: [u64; 2],
 ) -> Row {
-    Row { faults, told, written, commits, retries }
+    Row { faults, told, written: true, commits, retries }
+}
+
+const fn absent(
+    faults: &'static [Fault],
+    told: [&'static str; 2],
+    commits: usize,
+    retries: [u64; 2],
+) -> Row {
+    Row { faults, told, written: false, commits, retries }
 }
 
 const DONE: [&str; 2] = ["done", "done"];
@@ -93,51 +101,50 @@ const ERROR: [&str; 2] = ["DATABASE_ERROR", "DATABASE_ERROR"];
 const NOT_WRITTEN: [&str; 2] = ["DATABASE_UNAVAILABLE", "OUTCOME_UNKNOWN"];
 const WRITTEN: [&str; 2] = ["done", "OUTCOME_UNKNOWN"];
 
-/// What passes, if a caller is patient.
+/// What passes, with a long timeout.
 const PASSES: &[Row] = &[
-    row(&[], DONE, true, 1, [0, 0]),
-    row(&[once(At::Session, lost)], DONE, true, 1, [0, 1]),
-    row(&[once(At::Session, unreachable)], UNAVAILABLE, false, 0, [0, 0]),
-    row(&[times(2, At::Question, conflict)], DONE, true, 1, [2, 0]),
-    row(&[once(At::Question, lost), once(At::Commit, conflict)], DONE, true, 2, [1, 1]),
-    row(&[times(3, At::Commit, conflict)], DONE, true, 4, [3, 0]),
-    row(&[once(At::Commit, collision)], DONE, true, 2, [1, 0]),
-    row(&[once(At::Commit, lost)], DONE, true, 2, [0, 1]),
-    row(&[times(2, At::Commit, lost)], UNAVAILABLE, false, 2, [0, 1]),
-    row(&[once(At::Commit, ended)], DONE, true, 2, [0, 1]),
-    row(&[times(2, At::Commit, ended)], UNAVAILABLE, false, 2, [0, 1]),
-    row(&[times(3, At::Commit, read_only)], DONE, true, 4, [0, 3]),
-    row(&[once(At::Commit, taken_key)], DONE, true, 2, [0, 0]),
-    row(&[times(2, At::Commit, taken_key)], ERROR, false, 2, [0, 0]),
-    row(&[once(At::Commit, refused)], ERROR, false, 1, [0, 0]),
-    row(&[once(At::Commit, unanswered)], NOT_WRITTEN, false, 1, [0, 0]),
-    row(&[once(At::Committed, unanswered)], WRITTEN, true, 1, [0, 0]),
-    row(&[once(At::Committed, unanswered), times(2, At::Look, lost)], WRITTEN, true, 1, [0, 0]),
-    row(
+    written(&[], DONE, 1, [0, 0]),
+    written(&[once(At::Session, lost)], DONE, 1, [0, 1]),
+    absent(&[once(At::Session, unreachable)], UNAVAILABLE, 0, [0, 0]),
+    written(&[times(2, At::Question, conflict)], DONE, 1, [2, 0]),
+    written(&[once(At::Question, lost), once(At::Commit, conflict)], DONE, 2, [1, 1]),
+    written(&[times(3, At::Commit, conflict)], DONE, 4, [3, 0]),
+    written(&[once(At::Commit, collision)], DONE, 2, [1, 0]),
+    written(&[once(At::Commit, lost)], DONE, 2, [0, 1]),
+    absent(&[times(2, At::Commit, lost)], UNAVAILABLE, 2, [0, 1]),
+    written(&[once(At::Commit, ended)], DONE, 2, [0, 1]),
+    absent(&[times(2, At::Commit, ended)], UNAVAILABLE, 2, [0, 1]),
+    written(&[times(3, At::Commit, read_only)], DONE, 4, [0, 3]),
+    written(&[once(At::Commit, taken_key)], DONE, 2, [0, 0]),
+    absent(&[times(2, At::Commit, taken_key)], ERROR, 2, [0, 0]),
+    absent(&[once(At::Commit, refused)], ERROR, 1, [0, 0]),
+    absent(&[once(At::Commit, unanswered)], NOT_WRITTEN, 1, [0, 0]),
+    written(&[once(At::Committed, unanswered)], WRITTEN, 1, [0, 0]),
+    written(&[once(At::Committed, unanswered), times(2, At::Look, lost)], WRITTEN, 1, [0, 0]),
+    absent(
         &[once(At::Commit, unanswered), once(At::Look, conflict), once(At::Look, unreachable)],
         NOT_WRITTEN,
-        false,
         1,
         [0, 0],
     ),
-    row(&[once(At::Committed, unanswered), once(At::Look, refused)], UNKNOWN, true, 1, [0, 0]),
+    written(&[once(At::Committed, unanswered), once(At::Look, refused)], UNKNOWN, 1, [0, 0]),
 ];
 
 /// What does not pass, for callers who do not wait.
 const STAYS: &[Row] = &[
-    row(&[always(At::Commit, read_only)], ERROR, false, 2, [0, 1]),
-    row(&[once(At::Commit, unanswered), always(At::Look, lost)], UNKNOWN, false, 1, [0, 0]),
-    row(&[once(At::Committed, unanswered), always(At::Look, lost)], UNKNOWN, true, 1, [0, 0]),
-    // The longest that a request of a patient caller is tried again.
-    row(&[always(At::Commit, conflict)], ["DATABASE_BUSY", "DATABASE_BUSY"], false, 10, [9, 0]),
+    absent(&[always(At::Commit, read_only)], ERROR, 2, [0, 1]),
+    absent(&[once(At::Commit, unanswered), always(At::Look, lost)], UNKNOWN, 1, [0, 0]),
+    written(&[once(At::Committed, unanswered), always(At::Look, lost)], UNKNOWN, 1, [0, 0]),
+    // The longest that a request with a long timeout is tried again.
+    absent(&[always(At::Commit, conflict)], ["DATABASE_BUSY", "DATABASE_BUSY"], 10, [9, 0]),
 ];
 
 #[test]
 fn a_request_is_made_once_or_not_at_all_and_its_caller_is_told_which() {
-    for (rows, patience) in [(PASSES, PATIENT), (STAYS, IMPATIENT)] {
+    for (rows, timeout) in [(PASSES, LONG), (STAYS, AT_ONCE)] {
         for row in rows {
             for (name, write, credits, has_witness) in requests() {
-                let world = world(patience);
+                let world = world(timeout);
                 world.arm(row.faults);
                 let outcome = world.write(&write);
                 let commits = world.reached(At::Commit);
@@ -159,13 +166,13 @@ fn a_request_is_made_once_or_not_at_all_and_its_caller_is_told_which() {
 fn a_step_that_was_written_is_answered_with_its_task_or_not_known() {
     let rows: [(&[Fault], _, _); 4] = [
         // what goes wrong when the task is read after its charge was found; what the caller is told
-        (&[], PATIENT, "done"),
-        (&[times(2, At::Find, lost)], PATIENT, "done"),
-        (&[always(At::Find, lost)], IMPATIENT, "OUTCOME_UNKNOWN"),
-        (&[always(At::Find, refused)], IMPATIENT, "OUTCOME_UNKNOWN"),
+        (&[], LONG, "done"),
+        (&[times(2, At::Find, lost)], LONG, "done"),
+        (&[always(At::Find, lost)], AT_ONCE, "OUTCOME_UNKNOWN"),
+        (&[always(At::Find, refused)], AT_ONCE, "OUTCOME_UNKNOWN"),
     ];
-    for (faults, patience, expected) in rows {
-        let world = world(patience);
+    for (faults, timeout, expected) in rows {
+        let world = world(timeout);
         world.arm(&[&[once(At::Committed, unanswered)], faults].concat());
         let outcome = world.write(&step());
         assert_eq!(told(&outcome), expected, "{faults:?}");
@@ -180,7 +187,7 @@ fn a_step_that_was_written_is_answered_with_its_task_or_not_known() {
 
 #[test]
 fn who_was_told_that_nothing_is_known_calls_again_with_the_same_key_and_gets_what_was_written() {
-    let world = world(IMPATIENT);
+    let world = world(AT_ONCE);
     world.arm(&[once(At::Committed, unanswered), always(At::Look, lost)]);
     assert_eq!(told(&world.write(&keyed_grant())), "OUTCOME_UNKNOWN");
     world.arm(&[]);
@@ -196,7 +203,7 @@ fn tables_that_changed_are_looked_at_again_once() {
         ([once(At::Commit, other_tables)], "done", 1),
         ([times(2, At::Commit, other_tables)], "DATABASE_ERROR", 1),
     ] {
-        let world = world(PATIENT);
+        let world = world(LONG);
         // The engine has looked at the tables.
         assert_eq!(world.balance("u"), BEFORE);
         world.arm(&faults);

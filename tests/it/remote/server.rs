@@ -49,12 +49,12 @@ impl Hash for Address {
 
 /// How long a call waits, for whatever it waits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Patience(pub(super) Duration);
+pub(super) struct Timeout(pub(super) Duration);
 
 /// The connections of this process to it.
 pub(super) struct Server {
     database: Arc<Database>,
-    patience: Duration,
+    timeout: Duration,
     knows_schema: AtomicBool,
     commits: Histogram,
 }
@@ -62,13 +62,13 @@ pub(super) struct Server {
 impl server::Server for Server {
     type Session = Session;
     type Url = Address;
-    type Options = Patience;
+    type Options = Timeout;
     const STORAGE: &'static str = "a test's own";
 
-    fn new(Address(database): &Address, Patience(patience): Patience) -> Result<Self> {
+    fn new(Address(database): &Address, Timeout(timeout): Timeout) -> Result<Self> {
         Ok(Self {
             database: Arc::clone(database),
-            patience,
+            timeout,
             knows_schema: AtomicBool::new(false),
             commits: Histogram::default(),
         })
@@ -118,11 +118,11 @@ impl server::Server for Server {
     }
 
     fn answer_timeout(&self) -> Duration {
-        self.patience
+        self.timeout
     }
 
     fn writable_host_timeout(&self) -> Duration {
-        self.patience
+        self.timeout
     }
 
     fn final_error(&self, failure: Failure) -> Error {

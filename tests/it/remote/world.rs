@@ -13,16 +13,16 @@ use tokio::sync::{Mutex, OwnedMutexGuard};
 
 use super::declared;
 use super::faults::{At, Fault};
-use super::server::{Address, Database, Patience, Server};
+use super::server::{Address, Database, Server, Timeout};
 use crate::common::{add_user, apply, consume, run, send};
 use crate::memory::Memory;
 
 static ENGINES: Engines<Server> = Engines::new();
 
 /// Long enough for whatever passes.
-pub(super) const PATIENT: Patience = Patience(Duration::from_secs(30));
+pub(super) const LONG: Timeout = Timeout(Duration::from_secs(30));
 /// What does not pass is looked at once.
-pub(super) const IMPATIENT: Patience = Patience(Duration::ZERO);
+pub(super) const AT_ONCE: Timeout = Timeout(Duration::ZERO);
 
 /// How many requests may wait.
 pub(super) const MAX_QUEUE: usize = 100;
@@ -39,7 +39,7 @@ pub(super) struct World {
 
 impl World {
     /// A ledger of these users, in which this was written before.
-    pub(super) fn new(users: &[&str], before: &[Write], patience: Patience) -> Self {
+    pub(super) fn new(users: &[&str], before: &[Write], timeout: Timeout) -> Self {
         let schema = declared::schema();
         let mut ledger = Memory::new(&schema);
         users.iter().for_each(|user| add_user(&mut ledger, user).unwrap());
@@ -48,7 +48,7 @@ impl World {
         }
         let ledger = Arc::new(Mutex::new(ledger));
         let database = Arc::new(Database { ledger, schema, faults: Default::default() });
-        let settings = Settings { database: patience, max_queue: MAX_QUEUE };
+        let settings = Settings { database: timeout, max_queue: MAX_QUEUE };
         let connection = ENGINES.open(&Address(Arc::clone(&database)), settings).unwrap();
         Self { database, connection }
     }

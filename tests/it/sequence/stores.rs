@@ -39,7 +39,9 @@ pub(super) trait Subject {
 /// Writes a plan in a transaction that has begun with some facts.
 pub(super) async fn write_plan(store: &mut impl Store, plan: &Plan, now_ms: i64) -> Answer<()> {
     let credits = [(plan.user_id.as_str(), 0)].into_iter().collect();
-    store.charge_facts(&Wanted { credits, patient: true, ..Wanted::default() }, now_ms).await?;
+    store
+        .charge_facts(&Wanted { credits, full_timeout: true, ..Wanted::default() }, now_ms)
+        .await?;
     store.write(&[plan], now_ms).await.map(drop)
 }
 
@@ -86,7 +88,7 @@ impl Subject for InMemory {
 
     fn set_status(&mut self, table: TableName, id: &str, status: &str) {
         let status = [("status", text(status))];
-        change_row(&mut self.memory, table, Verb::Update, id, &status).unwrap();
+        change_row(&mut self.memory, Verb::Update, (table, id), &status).unwrap();
     }
 }
 

@@ -269,12 +269,12 @@ impl LaneQueue {
 impl Source for LaneQueue {
     fn take(&self, most: usize, timeout: Option<Duration>) -> Vec<Command> {
         /// How long the log is waited for at most. Only a write ends its wait, and there may be none.
-        const LOG_PATIENCE: Duration = Duration::from_secs(1);
+        const LOG_TIMEOUT: Duration = Duration::from_secs(1);
         let (began, arrived) = (Instant::now(), &self.reads.arrived[self.lane as usize]);
         let mut state = self.reads.lock();
         loop {
             let held = self.lane == Lane::Long && state.log_waits;
-            let hold = LOG_PATIENCE.saturating_sub(began.elapsed());
+            let hold = LOG_TIMEOUT.saturating_sub(began.elapsed());
             let commands = self.next(&mut state, most, !held || hold.is_zero());
             if !commands.is_empty() {
                 return commands;

@@ -29,7 +29,7 @@ impl<W: Wire> LoadFacts for W {
 
     async fn charge_facts(&mut self, wanted: &Wanted<'_>, now_ms: i64) -> Answer<Facts> {
         let asked = ChargeQuestions::new(self.tables()?, wanted, now_ms)?;
-        let mode = if wanted.patient { Mode::Write } else { Mode::WriteImpatiently };
+        let mode = if wanted.full_timeout { Mode::Write } else { Mode::WriteImpatiently };
         let replies = asked.statements.begin(self, mode, "reading the balance").await?;
         let mut facts = asked.read(&replies, now_ms)?;
         complete(self, &mut facts, &wanted.credits, now_ms).await?;

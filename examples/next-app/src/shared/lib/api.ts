@@ -6,14 +6,14 @@ import { useCallback, useEffect, useRef, useState } from 'react'
 export class Unanswered extends Error {}
 
 /** A server that hangs is not waited for any longer than this. */
-const PATIENCE_MS = 20_000
+const TIMEOUT_MS = 20_000
 
 /** How often the page asks for what is under way. */
 export const POLL_MS = 700
 
 /** Resolves to the answer's `data`, and rejects with its `message`. */
 export async function call<Data>(method: 'GET' | 'POST', path: string, init?: RequestInit): Promise<Data> {
-  const signal = AbortSignal.timeout(PATIENCE_MS)
+  const signal = AbortSignal.timeout(TIMEOUT_MS)
   const unanswered = (cause: unknown) => {
     const message = signal.aborted ? 'The server takes too long to answer.' : 'The server does not answer.'
     throw new Unanswered(message, { cause })
