@@ -29,8 +29,8 @@ export type WithinTransaction<
  * The functions of this package inside a transaction that the app has begun: what they write is committed, or rolled
  * back, with the rows that the app writes. `docs/transactions.md` says when to use it, and when not.
  *
- * `tx` is a transaction of Drizzle, postgres.js, node-postgres, libSQL or Kysely, or `{ dialect, query }`
- * ({@link OwnTransaction}). This package begins, commits and rolls back nothing. A refusal of the ledger has written
+ * `tx` is a transaction of Drizzle, postgres.js, node-postgres, libSQL, Kysely or Prisma (on PostgreSQL), or
+ * `{ dialect, query }` ({@link OwnTransaction}). This package begins, commits and rolls back nothing. A refusal of the ledger has written
  * nothing, and the transaction goes on. Calls inside one transaction take turns. No event tells of them, since when the
  * app commits is not known.
  *

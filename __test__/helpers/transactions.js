@@ -2,6 +2,12 @@
 
 /** Transactions of the clients that apps use, each with the real client. */
 
+const PRISMA_LEVELS = {
+  'read committed': 'ReadCommitted',
+  'repeatable read': 'RepeatableRead',
+  serializable: 'Serializable',
+}
+
 /** Transactions on PostgreSQL. */
 class PostgresTransactions {
   static KINDS = [
@@ -11,6 +17,7 @@ class PostgresTransactions {
     'Drizzle on pg',
     'pg',
     'Kysely',
+    'Prisma',
     'a client of the app',
   ]
 
@@ -22,6 +29,7 @@ class PostgresTransactions {
     this.sql = postgres(url, { max: 8, fetch_types: false, transform: postgres.camel, onnotice: () => {} })
     this.pool = new pg.Pool({ connectionString: url, max: 8 })
     this.pool.on('error', () => {})
+    this.prisma = require('./prisma').prismaOf(url)
     this.kysely = new Kysely({
       dialect: new PostgresDialect({ pool: this.pool }),
       plugins: [new CamelCasePlugin()],
@@ -32,7 +40,8 @@ class PostgresTransactions {
   none() {
     const query = async (sql) => (await this.pool.query(sql)).rows
     const { drizzle } = require('drizzle-orm/postgres-js')
-    return [this.pool, this.sql, this.kysely, drizzle(this.sql), { dialect: 'postgres', query }]
+    const clients = [this.pool, this.sql, this.kysely, this.prisma, this.prisma.$extends({})]
+    return [...clients, drizzle(this.sql), { dialect: 'postgres', query }]
   }
 
   /** Runs `work` in a transaction, which is committed if it returns. */
@@ -51,6 +60,8 @@ class PostgresTransactions {
         return this.onPg(work, level)
       case 'Kysely':
         return this.kysely.transaction().setIsolationLevel(level).execute(work)
+      case 'Prisma':
+        return this.prisma.$transaction(work, { isolationLevel: PRISMA_LEVELS[level], maxWait: 60_000 })
       default:
         return this.onPg((client) => {
           const query = async (sql, params) => (await client.query(sql, params)).rows
@@ -76,6 +87,7 @@ class PostgresTransactions {
 
   async end() {
     await this.sql.end({ timeout: 1 })
+    await this.prisma.$disconnect()
     await this.pool.end()
   }
 }

@@ -38,10 +38,12 @@ async function repeated(run) {
   }
 }
 
-test.each(['read committed', 'repeatable read', 'serializable'])(
-  'callers that meet at %s are told to repeat the whole transaction, and the balance is spent once',
-  async (level) => {
-    const callers = Array.from({ length: 20 }, () => repeated(() => transactions.run('pg', charge, level)))
+const LEVELS = ['read committed', 'repeatable read', 'serializable']
+
+test.each(LEVELS.flatMap((level) => ['pg', 'Prisma'].map((kind) => [kind, level])))(
+  'callers of %s that meet at %s are told to repeat the whole transaction, and the balance is spent once',
+  async (kind, level) => {
+    const callers = Array.from({ length: 20 }, () => repeated(() => transactions.run(kind, charge, level)))
     const ends = await Promise.all(callers)
     expect(ends.filter((end) => end === 'accepted')).toHaveLength(15)
     expect(ends.filter((end) => end === 'INSUFFICIENT_CREDITS')).toHaveLength(5)

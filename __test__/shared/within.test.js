@@ -220,12 +220,13 @@ describe('what is no transaction', () => {
     expect(await notOne(() => hostile)).toMatchObject({ code: 'INVALID_ARGUMENT', field: 'tx' })
   })
 
-  test('is refused if its database is of another kind', async () => {
-    const query = async () => []
-    const error = await notOne(() => ({ dialect: 'mysql', query }))
-    expect(error).toMatchObject({
+  test.each([
+    ['mysql', { dialect: 'mysql', query: async () => [] }],
+    ['Prisma on sqlite', { $queryRawUnsafe: async () => [], _activeProvider: 'sqlite' }],
+  ])('is refused if its database is of another kind: %s', async (kind, tx) => {
+    expect(await notOne(() => tx)).toMatchObject({
       code: 'TRANSACTION_NOT_SUPPORTED',
-      message: expect.stringContaining('mysql'),
+      message: expect.stringContaining(kind),
     })
   })
 

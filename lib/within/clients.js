@@ -51,6 +51,9 @@ const OWN = {
   run: async (tx, statement) => rowsOf(await tx.query(statement, [])),
 }
 
+/** On SQLite it changes values by the declared type of their column. */
+const PRISMA = { postgresql: 'postgres', postgres: 'postgres' }
+
 const isDrizzle = (tx) =>
   isFunction(tx.execute ?? tx.values) && tx.dialect?.constructor?.[DRIZZLE] !== undefined
 
@@ -60,6 +63,13 @@ const runOnLibsql = async (tx, statements) => (await tx.batch(statements)).map(r
 
 const CLIENTS = [
   OWN,
+  // Prisma's interactive transaction, which can't connect. Its model may be named as anything else here.
+  {
+    is: (tx) => isFunction(tx.$queryRawUnsafe),
+    isWithin: (tx) => !isFunction(tx.$connect),
+    dialect: (tx) => PRISMA[tx._activeProvider] ?? `Prisma on ${tx._activeProvider}`,
+    run: async (tx, statement) => rowsOf(await tx.$queryRawUnsafe(statement)),
+  },
   // Drizzle over libSQL, which takes several statements at once.
   {
     is: (tx) => isDrizzle(tx) && isLibsql(tx.session?.tx),
@@ -170,7 +180,7 @@ function describe(tx) {
 const isTransaction = (tx) => typeof look(() => describe(tx)) === 'object'
 
 const TRANSACTION =
-  "a transaction of Drizzle, postgres.js, node-postgres, libSQL or Kysely, or { dialect: 'postgres' or 'sqlite', " +
+  "a transaction of Drizzle, postgres.js, node-postgres, libSQL, Kysely or Prisma, or { dialect: 'postgres' or 'sqlite', " +
   'query: async (sql, params) => rows }'
 
 const SYNCHRONOUS =
@@ -196,31 +206,35 @@ const NOT_IN_TRANSACTION = {
 /** What native code is told of an error of the client, however a library has wrapped it. */
 function describeError(error) {
   const seen = new Set()
-  for (let at = error; at && typeof at === 'object' && !seen.has(at); at = at.cause) {
+  for (let at = error; at && typeof at === 'object' && !seen.has(at); at = causeOf(at)) {
     seen.add(at)
-    const { code, table, table_name, constraint, constraint_name, meta } = at
-    const known = [code, meta?.code].find(isDatabaseCode)
+    const { code, originalCode, table, table_name, constraint, constraint_name } = at
+    const known = [originalCode, code].find(isDatabaseCode)
     if (known === undefined) continue
     return {
       code: known,
-      message: String(at.message),
+      message: String(at.originalMessage ?? at.message),
       table: textOrNull(table ?? table_name),
-      constraint: textOrNull(constraint ?? constraint_name),
+      constraint: textOrNull(constraint?.index ?? constraint ?? constraint_name),
     }
   }
   const code = typeof error?.code === 'string' ? error.code : null
   return { code, message: String(error?.message ?? error), table: null, constraint: null }
 }
 
-/** An SQLSTATE, SQLite's name of a result code, or what libSQL says of a transaction that has ended. */
-const isDatabaseCode = (code) =>
-  typeof code === 'string' && (/^([0-9A-Z]{5}|SQLITE_\w+)$/.test(code) || ENDED.has(code))
+/** What an error wraps. Prisma's say it in a way of their own. */
+const causeOf = ({ cause, meta }) => cause ?? meta?.driverAdapterError ?? meta
 
-/** Codes of libSQL, and whether its server has ended the transaction by itself. */
+/** An SQLSTATE (P2010 is Prisma's), SQLite's name of a result code, or what a client says of a transaction that has ended. */
+const isDatabaseCode = (code) =>
+  typeof code === 'string' && (/^(?!P[1-9])([0-9A-Z]{5}|SQLITE_\w+)$/.test(code) || ENDED.has(code))
+
+/** Codes of libSQL and of Prisma, and whether a server has ended the transaction by itself. */
 const ENDED = new Map([
   ['TRANSACTION_CLOSED', false],
   ['TRANSACTION_TIMEOUT', true],
   ['STREAM_EXPIRED', true],
+  ['P2028', false],
 ])
 
 /** What a caller is told of an error that says that the transaction has ended. */
