@@ -56,10 +56,12 @@ describeOnLinux('descriptors', () => {
   /** One after the other, because each starts a thread and opens the file. More take their time, see CONTRIBUTING.md. */
   const CYCLES = Number(process.env.CYCLES ?? 300)
 
-  test('opening and closing one file again and again leaves none behind', async () => {
-    const { said } = await play(
-      await released(),
-      `for (let cycle = 1; cycle <= ${CYCLES}; cycle++) {
+  test(
+    'opening and closing one file again and again leaves none behind',
+    async () => {
+      const { said } = await play(
+        await released(),
+        `for (let cycle = 1; cycle <= ${CYCLES}; cycle++) {
         const connection = credits.connect({ url })
         if (await connection.getRemainingCredits('u') !== 1000) say('wrong')
         // Now and then the writer too, so that both threads come and go.
@@ -67,11 +69,13 @@ describeOnLinux('descriptors', () => {
         await connection.close()
         if (cycle === 100 || cycle === ${CYCLES}) say(descriptors())
       }`,
-    )
-    const [early, late] = said
-    expect(said).toHaveLength(2)
-    expect(late).toBe(early)
-  })
+      )
+      const [early, late] = said
+      expect(said).toHaveLength(2)
+      expect(late).toBe(early)
+    },
+    180_000 + 100 * CYCLES,
+  )
 
   test('files that are deleted after closing leave none behind', async () => {
     const FILES = 100
