@@ -45,7 +45,7 @@ class LowBalances {
     return this.#lastCall
   }
 
-  /** It is answered, and has changed this. */
+  /** It is answered, and these are its effects: what the table of operations says that its reply moved. */
   end(call, effects) {
     this.#open.delete(call)
     for (const { event, userId, credits, spendable = credits } of effects) {
@@ -66,8 +66,20 @@ class LowBalances {
     if (this.#thresholds().length === 0) return
     let user = this.#users.get(userId)
     if (!user) {
-      // How far the balance has fallen since the user is watched: in all, and when it was last asked for.
-      user = { fallen: 0, fallenThen: 0, balance: 0, told: new Set(), looking: false, stale: false, seen: 0 }
+      user = {
+        // How far the balance has fallen since the user is watched, and how far it had when it was last read.
+        fallen: 0,
+        fallenThen: 0,
+        // As it was last read, and what came back since.
+        balance: 0,
+        // The thresholds that it is below and that were told.
+        told: new Set(),
+        // Whether it is being read, and whether a charge came since it was asked for.
+        looking: false,
+        stale: false,
+        // The last call that was sent when it was read.
+        seen: 0,
+      }
       this.#users.set(userId, user)
     }
     user.fallen += credits
