@@ -1,5 +1,7 @@
 'use strict'
 
+const { CamelCasePlugin, Kysely, PostgresDialect, SqliteDialect, sql } = require('kysely')
+
 /** Transactions of the clients that apps use, each with the real client. */
 
 const PRISMA_LEVELS = {
@@ -22,7 +24,6 @@ class PostgresTransactions {
   ]
 
   constructor({ url }) {
-    const { CamelCasePlugin, Kysely, PostgresDialect } = require('kysely')
     const pg = require('pg')
     const postgres = require('postgres')
     // Columns get other names on the way, as in some apps.
@@ -94,17 +95,35 @@ class PostgresTransactions {
 
 /** Transactions on SQLite, one after the other: its clients wait for a lock on the thread that would release it. */
 class SqliteTransactions {
-  static KINDS = ['libSQL', 'libSQL 0.15', 'Drizzle', 'Drizzle 1', 'a client of the app']
+  static KINDS = [
+    'libSQL',
+    'libSQL 0.15',
+    'Drizzle',
+    'Drizzle 1',
+    'Kysely',
+    'a synchronous client',
+    'a client of the app',
+  ]
 
-  constructor({ url }) {
+  constructor({ file, url }) {
     this.client = require('@libsql/client').createClient({ url })
     this.older = require('libsql-client-0.15').createClient({ url })
     this.last = Promise.resolve()
+    if (file) this.openFile(file)
+  }
+
+  /** A client as better-sqlite3 is, which answers at once. */
+  openFile(file) {
+    const Database = require('libsql')
+    this.database = new Database(file, { timeout: 10_000 })
+    this.kysely = new Kysely({ dialect: new SqliteDialect({ database: this.database }) })
   }
 
   /** What is no transaction, but might be taken for one. */
   none() {
-    return [this.client, require('drizzle-orm/libsql').drizzle(this.client)]
+    const query = async (sql) => this.database.prepare(sql).all()
+    const { drizzle } = require('drizzle-orm/libsql')
+    return [this.client, drizzle(this.client), this.kysely, { dialect: 'sqlite', query }]
   }
 
   /** Runs `work` in a transaction, which is committed if it returns. */
@@ -130,6 +149,14 @@ class SqliteTransactions {
         return require('drizzle-orm/libsql').drizzle(this.client).transaction(work)
       case 'Drizzle 1':
         return require('drizzle-orm-1/libsql').drizzle({ client: this.client }).transaction(work)
+      case 'Kysely':
+        return this.kysely.transaction().execute(async (tx) => {
+          // Kysely begins it as a reader's.
+          await sql`UPDATE user SET id = id WHERE false`.execute(tx)
+          return work(tx)
+        })
+      case 'a synchronous client':
+        return this.#onDatabase(work)
       default:
         return onLibsql(this.client, (transaction) => {
           const query = async (sql, params) => (await transaction.execute({ sql, args: params })).rows
@@ -138,14 +165,32 @@ class SqliteTransactions {
     }
   }
 
+  /** As docs/transactions.md shows it. */
+  async #onDatabase(work) {
+    const { database } = this
+    database.exec('BEGIN IMMEDIATE')
+    try {
+      const query = async (sql) => database.prepare(sql).all()
+      const value = await work({ dialect: 'sqlite', query })
+      database.exec('COMMIT')
+      return value
+    } catch (error) {
+      database.exec('ROLLBACK')
+      throw error
+    }
+  }
+
   async end() {
     this.client.close()
     this.older.close()
+    this.database?.close()
   }
 }
 
 /** Transactions on a server of libSQL, which says itself how long a transaction waits. */
 class LibsqlTransactions extends SqliteTransactions {
+  static KINDS = ['libSQL', 'libSQL 0.15', 'Drizzle', 'Drizzle 1', 'a client of the app']
+
   async prepare() {}
 }
 

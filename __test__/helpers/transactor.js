@@ -2,7 +2,8 @@
 
 /**
  * A process whose app charges a user in its own transactions, one after the other, and commits each. It says
- * `written <number>` before it commits, and `committed <number>` when that is done. A number is charged once.
+ * `written <number>` before it commits, and `committed <number>` when that is done, or
+ * `INSUFFICIENT_CREDITS <number>`. A number is charged once.
  *
  * node transactor.js <storage> <url> <user> <from> <to>
  */
@@ -18,12 +19,18 @@ async function main() {
   const transactions = new Transactions({ url })
   const [, kind] = Transactions.KINDS
   for (let number = Number(from); number < Number(to); number++) {
-    await transactions.run(kind, async (tx) => {
-      await within(tx).consumeCredits({ userId, credits: 1, transactionNo: `charge-${number}` })
-      // Written at once, so that the parent hears of it even if this process is killed right after.
-      fs.writeSync(1, `written ${number}\n`)
-    })
-    fs.writeSync(1, `committed ${number}\n`)
+    const end = await transactions
+      .run(kind, async (tx) => {
+        await within(tx).consumeCredits({ userId, credits: 1, transactionNo: `charge-${number}` })
+        // Written at once, so that the parent hears of it even if this process is killed right after.
+        fs.writeSync(1, `written ${number}\n`)
+        return 'committed'
+      })
+      .catch((error) => {
+        if (error.code !== 'INSUFFICIENT_CREDITS') throw error
+        return error.code
+      })
+    fs.writeSync(1, `${end} ${number}\n`)
   }
   await transactions.end()
 }

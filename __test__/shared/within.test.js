@@ -1,5 +1,6 @@
 'use strict'
 
+const { isBuiltin } = require('node:module')
 const { MediaCreditsError, within } = require('../..')
 const { TestDatabase, aiTask, task } = require('../helpers/database')
 const { EVERY, comparable, made } = require('../helpers/every')
@@ -180,6 +181,20 @@ test('charges of a process that is killed between write and commit are all there
   }
 })
 
+test('two processes and the engine spend a balance once', async () => {
+  await database.user('v', 60)
+  const processes = [0, 1].map((at) =>
+    start('transactor.js', [STORAGE, database.url, 'v', 40 * at, 40 * at + 40]),
+  )
+  const outside = await atOnce(40, () => database.credits.consumeCredits(charge(1, { userId: 'v' })))
+  const ends = await Promise.all(processes.map(({ ended }) => ended))
+  expect(ends.map(({ code }) => code)).toEqual([0, 0])
+  const inside = (word) => ends.flatMap(({ lines }) => lines.filter((line) => line.startsWith(word))).length
+  const { accepted = 0, INSUFFICIENT_CREDITS: refused = 0 } = counted(outside)
+  expect([inside('committed') + accepted, inside('INSUFFICIENT_CREDITS') + refused]).toEqual([60, 60])
+  expect(await database.credits.getRemainingCredits('v')).toBe(0)
+})
+
 sqlite.test(
   'a transaction that has read before another connection wrote is told to begin as a writer',
   async () => {
@@ -239,13 +254,42 @@ describe('what is no transaction', () => {
   )
 })
 
+sqlite.describe('a synchronous client', () => {
+  const { BetterSQLiteSession } = require('drizzle-orm/better-sqlite3/session')
+  const { SQLiteSyncDialect } = require('drizzle-orm/sqlite-core')
+
+  const refused = (call) => {
+    expect(call).toThrow(MediaCreditsError)
+    expect(call).toThrow(/does not support .* BEGIN IMMEDIATE, pass { dialect: 'sqlite', query/)
+  }
+
+  test('is refused with what works', () => refused(() => within(transactions.database)))
+
+  test("is refused with what works if it is Drizzle's", () => {
+    const session = new BetterSQLiteSession(transactions.database, new SQLiteSyncDialect())
+    const inside = () => session.transaction((tx) => within(tx))
+    refused(inside)
+    expect(transactions.database.inTransaction).toBe(false)
+  })
+
+  // Node 20 has none.
+  if (isBuiltin('node:sqlite')) {
+    test("is refused with what works if it is Node's", () => {
+      const { DatabaseSync } = require('node:sqlite')
+      const client = new DatabaseSync(':memory:')
+      refused(() => within(client))
+      client.close()
+    })
+  }
+})
+
 describe('a client that misbehaves', () => {
   const wrapped = (query) =>
     errorOf(
-      transactions.run('a client of the app', ({ dialect, query: rows }) => {
-        return within({ dialect, query: (sql) => query(sql, (text) => rows(text, [])) }).consumeCredits(
-          charge(1),
-        )
+      transactions.run('a client of the app', async ({ dialect, query: rows }) => {
+        const asked = (sql) => query(sql, (text) => rows(text, []))
+        await within({ dialect, query: asked }).consumeCredits(charge(1))
+        throw APP_ROLLS_BACK
       }),
     )
 
@@ -258,6 +302,8 @@ describe('a client that misbehaves', () => {
     ['text that is no JSON', () => [{ a: '{' }]],
     ['JSON of another shape', () => [{ a: '[]' }]],
     ['an object in place of text', () => [{ a: { rows: [] } }]],
+    ['a Map in place of a row', () => [new Map([['a', '{}']])]],
+    ['rows in an object', () => ({ rows: { 0: { a: '{}' }, length: 1 } })],
   ])('and returns %s is told so, and nothing is written', async (_, query) => {
     const error = await writingNothing(database, () => wrapped(query))
     expect(error).toBeInstanceOf(MediaCreditsError)
@@ -268,16 +314,43 @@ describe('a client that misbehaves', () => {
     ['an error', new Error('broken')],
     ['a text', 'broken'],
     ['nothing', undefined],
-  ])('and throws %s in the middle leaves nothing', async (_, thrown) => {
-    let calls = 0
-    const error = await writingNothing(database, () =>
-      wrapped((sql, rows) => {
-        if (++calls < 3) return rows(sql)
-        throw thrown
-      }),
-    )
-    expect(calls).toBe(3)
-    expect(error).toMatchObject({ code: 'DATABASE_ERROR' })
+  ])('and throws %s leaves nothing, at whichever statement', async (_, thrown) => {
+    for (let [at, isOver] = [0, false]; !isOver; at++) {
+      let calls = 0
+      const error = await writingNothing(database, () =>
+        wrapped((sql, rows) => {
+          // It is asked for to be refused.
+          if (sql === 'BEGIN' || calls++ !== at) return rows(sql)
+          throw thrown
+        }),
+      )
+      isOver = calls <= at
+      expect(error).toMatchObject(isOver ? APP_ROLLS_BACK : { code: 'DATABASE_ERROR' })
+      if (isOver) expect(at).toBeGreaterThan(2)
+    }
+  })
+})
+
+describe('a client that returns rows in another shape', () => {
+  test.each([
+    ['arrays of values', (rows) => rows.map(Object.values)],
+    ['frozen', (rows) => Object.freeze(rows.map((row) => Object.freeze({ ...row })))],
+    ['without a prototype', (rows) => rows.map((row) => Object.assign(Object.create(null), row))],
+    ['in an object', (rows) => ({ rows, rowCount: rows.length })],
+  ])('is as good: %s', async (_, shaped) => {
+    await transactions.run('a client of the app', ({ dialect, query }) => {
+      const other = async (sql, params) => shaped(await query(sql, params))
+      return within({ dialect, query: other }).consumeCredits(charge(1))
+    })
+    expect(await database.credits.getRemainingCredits('u')).toBe(150 - 2 - 2 - 3 - 1)
+  })
+
+  test('is as good: by a thenable that begins when it is waited for', async () => {
+    await transactions.run('a client of the app', ({ dialect, query }) => {
+      const lazy = (sql, params) => ({ then: (...settle) => query(sql, params).then(...settle) })
+      return within({ dialect, query: lazy }).consumeCredits(charge(1))
+    })
+    expect(await database.credits.getRemainingCredits('u')).toBe(150 - 2 - 2 - 3 - 1)
   })
 })
 

@@ -121,6 +121,12 @@ const CLIENTS = [
         }),
       ),
   },
+  // better-sqlite3, `node:sqlite`. Cloudflare's D1 has `batch`.
+  {
+    is: (tx) => isFunction(tx.prepare) && isFunction(tx.exec) && !isFunction(tx.batch),
+    dialect: () => 'sqlite',
+    isSynchronous: () => true,
+  },
   // node-postgres: a client inside BEGIN. A pool has clients.
   {
     is: (tx) => isFunction(tx.query) && isFunction(tx.connect),
