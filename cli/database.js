@@ -6,7 +6,7 @@ const { NoDatabaseError, filesOf, readFile, readFolder } = require('./env-files'
 const { listed } = require('./output')
 
 /** What the package reads from the environment. */
-const NAMES = ['DATABASE_URL', 'DATABASE_PROVIDER', 'DB_SCHEMA', 'DB_MAX_CONNECTIONS']
+const NAMES = ['DATABASE_URL', 'DATABASE_PROVIDER', 'DATABASE_AUTH_TOKEN', 'DB_SCHEMA', 'DB_MAX_CONNECTIONS']
 
 /** Besides, what a PostgreSQL URL may leave out, such as the password: `PGPASSWORD` and its like. */
 const isOfPostgres = (name) => name.startsWith('PG')
@@ -105,6 +105,8 @@ function placeOf(url) {
       url,
     ) ?? []
   if (host) return `postgres://${host}${name}`
+  const [ofLibsql] = /^(?:libsql|https?|wss?):\/\/[\w.:[\]-]+(?=[/?]|$)/i.exec(url) ?? []
+  if (ofLibsql) return ofLibsql
   if (/^file:|^[A-Za-z]:[\\/]/.test(url) || !/[:@]|password\s*=/i.test(url) || url === ':memory:') {
     return url.replace(/^file:(\/\/(?=\/))?/, '').replace(/\?.*$/, '')
   }

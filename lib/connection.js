@@ -144,6 +144,7 @@ function newConnection(method, options) {
   const environment = {
     url: variable('DATABASE_URL'),
     provider: variable('DATABASE_PROVIDER'),
+    authToken: variable('DATABASE_AUTH_TOKEN'),
     schema: variable('DB_SCHEMA'),
     maxConnections: variable('DB_MAX_CONNECTIONS'),
     // What PostgreSQL's own clients read, for what the URL leaves out.

@@ -4,7 +4,7 @@ import type { ConnectOptions, MediaCredits } from './connection.js'
 import type { MediaCreditsErrorCode } from './errors.js'
 
 /** What was found when the database was opened. */
-export type Diagnostics = SqliteDiagnostics | PostgresDiagnostics
+export type Diagnostics = SqliteDiagnostics | PostgresDiagnostics | LibsqlDiagnostics
 
 /** What was found in an SQLite file. */
 export interface SqliteDiagnostics {
@@ -49,6 +49,23 @@ export interface PostgresDiagnostics {
   tables: TableDiagnostics[]
 }
 
+/** What was found on a libSQL server. */
+export interface LibsqlDiagnostics {
+  storage: 'libsql'
+  /** The server's name. */
+  host: string
+  /** Whether the connection is encrypted. */
+  encrypted: boolean
+  /** How the database keeps times: as epoch milliseconds or seconds. */
+  timestampUnit: 'ms' | 's'
+  /** The version of SQLite in the server. */
+  sqliteVersion: string
+  /** The most connections of this process, as {@link ConnectOptions.maxConnections} says. */
+  maxConnections: number
+  /** Those of the app's tables that this package uses, as far as they are there. */
+  tables: TableDiagnostics[]
+}
+
 /** A table as it was found. */
 export interface TableDiagnostics {
   name: string
@@ -64,7 +81,7 @@ export interface TableDiagnostics {
  *
  * Counts only grow until the last connection is closed; {@link CommonStats.startedAt} tells when they began anew.
  */
-export type Stats = SqliteStats | PostgresStats
+export type Stats = SqliteStats | PostgresStats | LibsqlStats
 
 /** What is counted on either storage. */
 export interface CommonStats {
@@ -136,6 +153,31 @@ export interface PostgresStats extends CommonStats {
     /** Requests that ran again after a deadlock or a serialization failure, each time. */
     conflicts: number
     /** Requests that ran again because a connection of the pool turned out to be dead. */
+    lostConnections: number
+    /** Requests that ran again after a new look at the tables, because they did not fit. */
+    schemaChanges: number
+  }
+}
+
+/** The statistics of a database on a libSQL server. */
+export interface LibsqlStats extends CommonStats {
+  storage: 'libsql'
+  connections: {
+    /** Those of this process now. */
+    open: number
+    /** How many of them are not in use. */
+    idle: number
+    /** `maxConnections`. */
+    most: number
+  }
+  /** How long the server took to answer what reads, network included. */
+  roundTrips: Durations
+  retries: {
+    /** Batches that were undone because one of their requests failed, and then ran in halves. */
+    oneByOne: number
+    /** Requests and batches that ran again because what decides on them had changed, each time. */
+    conflicts: number
+    /** Requests that ran again because a connection broke. */
     lostConnections: number
     /** Requests that ran again after a new look at the tables, because they did not fit. */
     schemaChanges: number

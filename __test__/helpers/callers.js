@@ -133,7 +133,7 @@ function untilWaiting(database, count = 1) {
 function untilNobodyWrites(database) {
   const busy = `SELECT 1 FROM pg_stat_activity
     WHERE datname = current_database() AND pid <> pg_backend_pid() AND state <> 'idle'`
-  const isOver = async () => STORAGE === 'sqlite' || (await database.sql(busy)).length === 0
+  const isOver = async () => STORAGE !== 'postgres' || (await database.sql(busy)).length === 0
   return until(isOver, 'no other process writes')
 }
 

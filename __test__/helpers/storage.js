@@ -5,14 +5,14 @@
  * with `sqlite.test(…)` or `postgres.describe(…)`, and what it says in other words is a `byStorage({ … })`.
  */
 
-/** `sqlite` or `postgres`, as the project in jest.config.js says. */
+/** `sqlite`, `postgres` or `libsql`, as the project in jest.config.js says. */
 const STORAGE = globalThis.STORAGE ?? 'sqlite'
 
 const nothing = Object.assign(() => {}, { each: () => nothing, skip: () => {} })
 
 const on = (storage) => (STORAGE === storage ? { describe, test } : { describe: nothing, test: nothing })
 
-/** The value for the storage of this run. */
-const byStorage = (values) => values[STORAGE]
+/** The value for the storage of this run. A server of libSQL says what SQLite says, unless it has a value of its own. */
+const byStorage = (values) => values[STORAGE === 'libsql' && !('libsql' in values) ? 'sqlite' : STORAGE]
 
 module.exports = { STORAGE, byStorage, postgres: on('postgres'), sqlite: on('sqlite') }

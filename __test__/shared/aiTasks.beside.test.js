@@ -4,7 +4,7 @@ const { TestDatabase, aiTask, refusal, task } = require('../helpers/database')
 const { violations } = require('../helpers/invariants')
 const { evaluate } = require('../helpers/processes')
 const { counted } = require('../helpers/rows')
-const { byStorage } = require('../helpers/storage')
+const { STORAGE } = require('../helpers/storage')
 
 TestDatabase.reuse()
 
@@ -237,7 +237,7 @@ describe('a database without ai_task', () => {
     expect((await made.getMediaTaskHistory('u')).total).toBe(2)
     expect(await made.getCreditsCount({ userId: 'u' })).toBe(4)
     expect(await made.getDiagnostics()).toMatchObject({
-      storage: byStorage({ sqlite: 'sqlite', postgres: 'postgres' }),
+      storage: STORAGE,
     })
     expect(await violations(made.database)).toEqual(before)
   })

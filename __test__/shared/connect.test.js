@@ -26,8 +26,8 @@ describe('connect', () => {
     ['', 'INVALID_URL'],
     ['file:local.db?mode=ro', 'INVALID_URL'],
     ['postgres://app:secret@127.0.0.1:1/app', 'DATABASE_UNAVAILABLE'],
-    ['libsql://app.turso.io', 'UNSUPPORTED_DATABASE'],
-    ['https://app.turso.io', 'UNSUPPORTED_DATABASE'],
+    ['libsql://127.0.0.1:1?authToken=secret', 'DATABASE_UNAVAILABLE'],
+    ['https://app:secret@host', 'INVALID_URL'],
     ['mysql://app:secret@host/app', 'UNSUPPORTED_DATABASE'],
   ])('%p is an error of the first call, not of an import', async (url, code) => {
     const credits = connect({ url })

@@ -282,7 +282,7 @@ describe('kill -9 in the middle of a repair', () => {
 
 /** Whether no client but the test uses a PostgreSQL database any more. */
 async function isQuiet(database) {
-  if (database.store.provider === 'sqlite') return true
+  if (database.store.provider !== 'postgresql') return true
   const others = `SELECT 1 FROM pg_stat_activity
     WHERE datname = current_database() AND backend_type = 'client backend' AND pid <> pg_backend_pid()`
   return (await database.sql(others)).length === 0

@@ -41,7 +41,12 @@ const init = connected(
   async ({ credits, output, options: { tables } }) => {
     await credits.createTables(tables && { tables })
     const found = await credits.getDiagnostics()
-    const place = found.storage === 'sqlite' ? found.path : `${found.database}, schema ${found.schema},`
+    const places = {
+      sqlite: () => found.path,
+      libsql: () => found.host,
+      postgres: () => `${found.database}, schema ${found.schema},`,
+    }
+    const place = places[found.storage]()
     const there = TABLES.filter((table) => found.tables.some(({ name }) => name === table))
     await output.text(`${place} has the tables ${listed(there)}.`)
     await output.document(found)

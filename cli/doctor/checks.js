@@ -33,8 +33,12 @@ function checks(facts) {
 
 function versions({ versions, diagnostics }) {
   const { storage, sqliteVersion, serverVersion } = diagnostics ?? {}
-  const server =
-    storage === 'sqlite' ? `, SQLite ${sqliteVersion}` : storage ? `, PostgreSQL ${serverVersion}` : ''
+  const servers = {
+    sqlite: `, SQLite ${sqliteVersion}`,
+    libsql: `, a libSQL server with SQLite ${sqliteVersion}`,
+    postgres: `, PostgreSQL ${serverVersion}`,
+  }
+  const server = servers[storage] ?? ''
   const binary = versions.binary ?? `no binary for ${versions.platform}`
   return ok('versions', `media-credits ${versions.package}, Node ${versions.node}, ${binary}${server}`)
 }
@@ -48,7 +52,7 @@ function connection({ database, connectError, connectMs, roundTripMs, diagnostic
   }
   if (roundTripMs === undefined) return ok('connection', `${where}, open after ${milliseconds(connectMs)}`)
   const times = `${where}, open after ${milliseconds(connectMs)}, a read takes ${milliseconds(roundTripMs)}`
-  if (diagnostics.storage === 'postgres' && roundTripMs > SLOW_MS) {
+  if (diagnostics.storage !== 'sqlite' && roundTripMs > SLOW_MS) {
     return warning('connection', `${times}; a charge takes two: move the app nearer to its database`)
   }
   return ok('connection', times)

@@ -1,11 +1,13 @@
 //! How an engine works, and which one a database has.
 
+#[cfg(feature = "libsql")]
+use super::libsql;
 #[cfg(feature = "postgres")]
 use super::postgres;
 use super::share::Share;
 #[cfg(feature = "sqlite")]
 use super::sqlite;
-#[cfg(not(all(feature = "sqlite", feature = "postgres")))]
+#[cfg(not(all(feature = "sqlite", feature = "postgres", feature = "libsql")))]
 use crate::error::Error;
 use crate::error::Result;
 use crate::storage::location::Location;
@@ -19,6 +21,9 @@ pub struct Settings {
     /// What concerns a PostgreSQL server.
     #[cfg(feature = "postgres")]
     pub postgres: postgres::Settings,
+    /// What concerns a libSQL server.
+    #[cfg(feature = "libsql")]
+    pub libsql: libsql::Settings,
 }
 
 impl Settings {
@@ -29,7 +34,9 @@ impl Settings {
             Location::Sqlite(place) => Ok(Box::new(sqlite::Connection::open(place, self.sqlite)?)),
             #[cfg(feature = "postgres")]
             Location::Postgres(url) => Ok(Box::new(postgres::open(url, self.postgres.clone())?)),
-            #[cfg(not(all(feature = "sqlite", feature = "postgres")))]
+            #[cfg(feature = "libsql")]
+            Location::Libsql(url) => Ok(Box::new(libsql::open(url, self.libsql.clone())?)),
+            #[cfg(not(all(feature = "sqlite", feature = "postgres", feature = "libsql")))]
             _ => Err(Error::UnsupportedDatabase {
                 scheme: "such".to_owned(),
                 advice: "this build of the library was made without them",

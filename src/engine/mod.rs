@@ -7,6 +7,8 @@ mod books;
 mod charges;
 mod clock;
 mod connection;
+#[cfg(feature = "libsql")]
+pub mod libsql;
 pub mod local;
 mod operation;
 mod outcome;

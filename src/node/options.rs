@@ -13,13 +13,14 @@ use crate::domain::table::ACTIVE_STATUSES;
 use crate::domain::value::{Fields, Value, describe};
 use crate::engine::Settings;
 use crate::error::{Error, Result};
-use crate::storage::location::{Location, Variables, system};
+use crate::storage::location::{Location, TOKEN_FORM, Token, Variables, system};
 use crate::storage::search_path::SearchPath;
 use crate::storage::sqlite::{Durability, JournalMode};
 use crate::storage::times::TimestampUnit;
 
-const OPTIONS: [&str; 12] = [
+const OPTIONS: [&str; 13] = [
     "activeStatuses",
+    "authToken",
     "busyTimeoutMs",
     "connectTimeoutMs",
     "durability",
@@ -44,6 +45,8 @@ pub struct Environment {
     pub schema: String,
     /// `DB_MAX_CONNECTIONS`
     pub max_connections: String,
+    /// `DATABASE_AUTH_TOKEN`
+    pub auth_token: String,
     /// What PostgreSQL's clients read: `PGHOST` and its like, by name.
     pub postgres: Variables,
     /// `MEDIA_CREDITS_LOG`
@@ -74,9 +77,25 @@ pub(super) fn read(arguments: &str, environment: &Environment) -> Result<Connect
         location.check_provider(provider)?;
         Ok(location)
     });
+    let token = match text(&options, "authToken") {
+        (None, _) => None,
+        (_, Some(text)) => Some(Token::new(text).ok_or_else(|| no_token("authToken"))?),
+        _ => return Err(no_token("authToken")),
+    };
     let mut settings = settings(&options)?;
     // Nothing that the environment says is an error of `connect`.
-    let location = location.and_then(|location| {
+    let location = location.and_then(|mut location| {
+        if let Location::Libsql(url) = &mut location {
+            // The environment's token is for the environment's database alone.
+            let environments = environment.auth_token.trim();
+            let is_meant = !environments.is_empty() && same_database(&options, environment);
+            if token.is_some() {
+                url.token = token;
+            } else if url.token.is_none() && is_meant {
+                let token = Token::new(environments).ok_or_else(|| no_token("DATABASE_AUTH_TOKEN"));
+                url.token = Some(token?);
+            }
+        }
         let schema = environment.schema.trim();
         let is_wanted = options.get("schema").is_none() && !schema.is_empty();
         if is_wanted && matches!(location, Location::Postgres(_)) {
@@ -111,6 +130,7 @@ fn settings(options: &Fields) -> Result<Settings> {
     const LONGEST_QUEUE: i64 = 1_000_000;
     let mut settings = Settings::default();
     let (sqlite, postgres) = (&mut settings.sqlite.database, &mut settings.postgres.database);
+    let libsql = &mut settings.libsql.database;
     sqlite.durability = match text(options, "durability") {
         (None, _) | (_, Some("full")) => Durability::Full,
         (_, Some("normal")) => Durability::Normal,
@@ -127,6 +147,7 @@ fn settings(options: &Fields) -> Result<Settings> {
         (_, Some("s")) => Some(TimestampUnit::Seconds),
         (given, _) => return Err(invalid("timestampUnit", "'ms' or 's'", given)),
     };
+    libsql.timestamp_unit = sqlite.timestamp_unit;
     postgres.schema = match text(options, "schema") {
         (None, _) => None,
         (given, schema) => Some(schemas("schema", schema, given)?),
@@ -135,22 +156,38 @@ fn settings(options: &Fields) -> Result<Settings> {
         sqlite.busy_timeout = timeout;
         // PostgreSQL reads 0 as forever.
         postgres.busy_timeout = timeout.max(Duration::from_millis(1));
+        libsql.busy_timeout = timeout;
     }
     if let Some(timeout) = timeout(options, "connectTimeoutMs", 1)? {
         postgres.connect_timeout = timeout;
+        libsql.connect_timeout = timeout;
     }
     if let Some(timeout) = timeout(options, "statementTimeoutMs", 1)? {
         postgres.statement_timeout = timeout;
+        libsql.statement_timeout = timeout;
     }
     if let Some(most) = connections("maxConnections", options.get("maxConnections"))? {
         postgres.max_connections = most;
+        libsql.max_connections = most;
     }
     if let Some(most) = whole("maxQueue", options.get("maxQueue"), 1, LONGEST_QUEUE)? {
         let most = usize::try_from(most).unwrap_or(usize::MAX);
         settings.sqlite.max_queue = most;
         settings.postgres.max_queue = most;
+        settings.libsql.max_queue = most;
     }
     Ok(settings)
+}
+
+fn no_token(name: &str) -> Error {
+    // It is not shown, whatever it is.
+    let (name, expected) = (name.to_owned(), TOKEN_FORM.to_owned());
+    Error::InvalidArgument { name, expected, given: "something else".to_owned() }
+}
+
+/// Whether the URL is the environment's.
+fn same_database(options: &Fields, environment: &Environment) -> bool {
+    text(options, "url").1.is_none_or(|url| url == environment.url)
 }
 
 fn schemas(name: &str, text: Option<&str>, given: Option<&Value>) -> Result<SearchPath> {

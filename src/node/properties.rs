@@ -317,7 +317,9 @@ proptest! {
             let (url, log) = ("file:local.db".to_owned(), String::new());
             let max_connections = provider.clone();
             let postgres = Variables::from([("PGHOST".to_owned(), provider.clone())]);
-            Environment { url, provider: provider.clone(), schema, max_connections, postgres, log }
+            let auth_token = provider.clone();
+            let provider = provider.clone();
+            Environment { url, provider, schema, max_connections, auth_token, postgres, log }
         };
         match options::read(&Json::from(vec![options]).to_string(), &environment()) {
             Err(error) => check_refusal(&error)?,

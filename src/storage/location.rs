@@ -1,6 +1,7 @@
 //! Where a database is: what `DATABASE_URL` and `DATABASE_PROVIDER` mean.
 
 mod encoding;
+mod libsql;
 mod parameters;
 mod postgres;
 #[cfg(test)]
@@ -10,6 +11,7 @@ mod tls;
 use std::path::{Path, PathBuf};
 
 use self::encoding::percent_decode;
+pub use self::libsql::{LibsqlUrl, TOKEN_FORM, Token};
 pub use self::parameters::Variables;
 pub use self::postgres::{Host, Network, PostgresUrl, TargetSession};
 pub use self::tls::{ChannelBinding, SslMode, Tls, Versions};
@@ -22,6 +24,8 @@ pub enum Location {
     Sqlite(Place),
     /// A database on a PostgreSQL server.
     Postgres(Box<PostgresUrl>),
+    /// A database on a libSQL server.
+    Libsql(Box<LibsqlUrl>),
 }
 
 /// Where an SQLite database is.
@@ -78,6 +82,9 @@ impl Location {
                 let url = PostgresUrl::parse(rest, variables)?;
                 return Ok(Self::Postgres(Box::new(url)));
             }
+            Some((scheme, rest)) if LIBSQL.contains(&scheme.as_str()) => {
+                return Ok(Self::Libsql(Box::new(LibsqlUrl::parse(&scheme, rest)?)));
+            }
             Some((scheme, _)) => return Err(unsupported(&scheme)),
         };
         if path.contains(['?', '#']) {
@@ -107,6 +114,7 @@ impl Location {
         let (is, providers) = match self {
             Self::Sqlite(_) => ("an SQLite file", &["sqlite", "turso"][..]),
             Self::Postgres(_) => ("a PostgreSQL database", &POSTGRES[..]),
+            Self::Libsql(_) => ("a libSQL database", &["turso", "sqlite"][..]),
         };
         if provider.is_empty() || providers.contains(&provider) {
             return Ok(());
@@ -132,6 +140,9 @@ pub fn system(url: &str) -> &'static str {
 
 /// The schemes of PostgreSQL's URLs, and the names of its provider: the app's own first.
 const POSTGRES: [&str; 2] = ["postgresql", "postgres"];
+
+/// The schemes of libSQL's URLs.
+const LIBSQL: [&str; 5] = ["libsql", "https", "http", "wss", "ws"];
 
 /// One name for one file, however a URL spells it. The file need not be there yet.
 pub fn canonical(path: &Path) -> PathBuf {
@@ -170,15 +181,12 @@ fn looks_like_keywords(text: &str) -> bool {
 
 fn unsupported(scheme: &str) -> Error {
     let advice = match scheme {
-        "libsql" | "wss" | "ws" | "http" | "https" => {
-            "a remote libSQL or Turso database has no transaction that this package can hold; use \
-             an SQLite file on the app's own disk (file:data/local.db)"
-        }
         "mysql" | "mysql2" | "mariadb" => {
-            "use an SQLite file (file:data/local.db) or PostgreSQL (postgres://…)"
+            "use an SQLite file (file:data/local.db), Turso (libsql://…) or PostgreSQL (postgres://…)"
         }
         _ => {
-            "use an SQLite file (file:data/local.db, or a plain path) or PostgreSQL (postgres://…)"
+            "use an SQLite file (file:data/local.db, or a plain path), Turso (libsql://…) or PostgreSQL \
+             (postgres://…)"
         }
     };
     Error::UnsupportedDatabase { scheme: format!("{scheme}:"), advice }

@@ -9,11 +9,15 @@ pub mod dialect;
 pub mod failure;
 #[cfg(feature = "sqlite")]
 mod grant_cache;
+#[cfg(feature = "libsql")]
+pub mod libsql;
 pub mod location;
 mod needs;
 #[cfg(feature = "postgres")]
 pub mod postgres;
 pub mod roles;
+#[cfg(any(feature = "libsql", feature = "postgres"))]
+mod roots;
 pub mod schema;
 pub mod search_path;
 #[cfg(feature = "remote")]

@@ -88,6 +88,7 @@ proptest! {
             Ok(Location::Sqlite(Place::File(path))) => prop_assert!(!path.as_os_str().is_empty()),
             Ok(Location::Sqlite(Place::Memory)) => prop_assert!(url.ends_with(":memory:") || url.contains('%')),
             Ok(Location::Postgres(found)) => prop_assert!(!found.hosts.is_empty()),
+            Ok(Location::Libsql(found)) => prop_assert!(!found.host.is_empty()),
         }
     }
 

@@ -326,7 +326,7 @@ impl Schema {
     }
 
     /// Lets no call use a table that an app may be without.
-    #[cfg(feature = "sqlite")]
+    #[cfg(any(feature = "libsql", feature = "sqlite"))]
     pub(crate) fn withhold(&mut self, name: TableName, why: Error) {
         if let Some((_, table)) = self.tables.iter_mut().find(|(found, _)| *found == name) {
             *table = Err(why);

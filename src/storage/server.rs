@@ -23,6 +23,12 @@ pub trait Server: Send + Sync + Sized + 'static {
     type Url: Eq + Hash + Clone + Send + Sync + 'static;
     /// How to use it. Everything in one process that opens one database must say the same.
     type Options: Eq + Clone + Send + Sync + 'static;
+    /// Whether what decides on a request is locked until it is written. Else it may have changed by then, which is a
+    /// [`Failure::Conflict`].
+    const LOCKS: bool = true;
+    /// How many batches are on their way at once: few, so that there is something to share; more than one, so that the
+    /// server never waits for us.
+    const BATCHES: usize = 4;
     /// Its kind, as JavaScript knows it.
     const STORAGE: &'static str;
 
@@ -30,6 +36,11 @@ pub trait Server: Send + Sync + Sized + 'static {
     fn new(url: &Self::Url, options: Self::Options) -> Result<Self>;
     /// A connection, free or new.
     fn session(self: &Arc<Self>) -> impl Future<Output = Answer<Self::Session>> + Send;
+    /// The same, after what decides on a request was changed by another one before it was written: no other request of
+    /// this process is to come between again. A database that locks what decides has none of that.
+    fn session_alone(self: &Arc<Self>) -> impl Future<Output = Answer<Self::Session>> + Send {
+        self.session()
+    }
     /// Looks for the row of a commit that was not answered, after all who write for its user are done.
     fn find_committed(
         self: &Arc<Self>,

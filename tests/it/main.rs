@@ -7,6 +7,8 @@ mod common;
 #[cfg(feature = "sqlite")]
 mod engine;
 #[cfg(feature = "sqlite")]
+mod guard;
+#[cfg(feature = "sqlite")]
 mod ledger;
 mod memory;
 #[cfg(feature = "postgres")]

@@ -23,6 +23,7 @@ pub(super) struct Job {
 /// The requests that wait, and how many workers run.
 pub(super) struct Batches {
     state: Mutex<State>,
+    most_workers: usize,
 }
 
 struct State {
@@ -33,23 +34,20 @@ struct State {
     workers: usize,
 }
 
-impl Default for Batches {
-    fn default() -> Self {
-        let state = State { waiting: VecDeque::new(), busy: HashSet::new(), workers: 0 };
-        Self { state: Mutex::new(state) }
-    }
-}
-
 impl Batches {
-    /// Few, so that there is something to share; more than one, so that the server never waits for us.
-    const WORKERS: usize = 4;
     const LARGEST: usize = 64;
+
+    /// None yet, for so many workers.
+    pub(super) fn new(most_workers: usize) -> Self {
+        let state = State { waiting: VecDeque::new(), busy: HashSet::new(), workers: 0 };
+        Self { state: Mutex::new(state), most_workers }
+    }
 
     /// Appends a request. Whether another worker is needed.
     pub(super) fn push(&self, job: Job) -> bool {
         let mut state = self.lock();
         state.waiting.push_back(job);
-        let needed = state.workers < Self::WORKERS;
+        let needed = state.workers < self.most_workers;
         if needed {
             state.workers += 1;
         }

@@ -1,13 +1,14 @@
 //! Requests that charge share a transaction. If it fails, each gets its own.
 
 use std::panic::AssertUnwindSafe;
+use std::time::Duration;
 
 use futures_util::FutureExt;
 use tracing::warn;
 
 use super::batch::Batch;
 use super::engine::Engine;
-use super::retry::is_about_schema;
+use super::retry::{Attempts, is_about_schema};
 use crate::engine::charges::charge_each;
 use crate::engine::clock::{Clock, now_ms};
 use crate::engine::operation::{Charging, Operation, Write};
@@ -49,7 +50,7 @@ impl<S: Server> Engine<S> {
         if let [request] = requests {
             return vec![alone(request).await];
         }
-        match self.attempt_each(requests).await {
+        match self.attempt_batch(requests).await {
             Ok(mut outcomes) => {
                 for (outcome, request) in outcomes.iter_mut().zip(requests) {
                     let again = |error| {
@@ -64,6 +65,14 @@ impl<S: Server> Engine<S> {
             Err(Failure::Refused(error @ (Error::DatabaseUnavailable { .. } | Error::Closed))) => {
                 requests.iter().map(|_| Err(error.clone())).collect()
             }
+            // Where nothing is locked they would meet each other: the bad one is found in halves.
+            Err(_) if !S::LOCKS => {
+                self.retries.one_by_one.add();
+                let (first, second) = requests.split_at(requests.len() / 2);
+                let mut outcomes = Box::pin(self.run_each(first)).await;
+                outcomes.append(&mut Box::pin(self.run_each(second)).await);
+                outcomes
+            }
             // A bad one leaves its neighbours alone, and one that must wait does not hold them up.
             Err(_) => {
                 warn!(
@@ -76,10 +85,30 @@ impl<S: Server> Engine<S> {
         }
     }
 
+    /// Where nothing is locked, a batch that has met another transaction is tried again as a whole.
+    async fn attempt_batch(&self, requests: &[&Charging]) -> Answer<Vec<Result<Outcome>>> {
+        let mut attempts = Attempts::new::<S>(Duration::ZERO);
+        loop {
+            let failure = match self.attempt_each(requests, attempts.have_met()).await {
+                Err(failure @ Failure::Conflict(_)) if !S::LOCKS => failure,
+                made => return made,
+            };
+            let Some(reason) = attempts.decide(&failure, Duration::ZERO) else {
+                return Err(failure);
+            };
+            self.prepare_for(reason);
+            tokio::time::sleep(reason.pause()).await;
+        }
+    }
+
     /// One transaction, in which each request is accepted or refused for itself. An error means that
     /// nothing of it is in the database.
-    async fn attempt_each(&self, requests: &[&Charging]) -> Answer<Vec<Result<Outcome>>> {
-        let mut session = self.server.session().await?;
+    async fn attempt_each(
+        &self,
+        requests: &[&Charging],
+        has_met: bool,
+    ) -> Answer<Vec<Result<Outcome>>> {
+        let mut session = self.session(has_met).await?;
         let clock = Clock { now_ms: now_ms(), ids: &self.ids };
         let made = charge_each(&mut session, requests, clock).await;
         drop(session);

@@ -58,7 +58,7 @@ impl<S: Server> Engine<S> {
             slots: Arc::new(Slots::new(settings.max_queue)),
             settings,
             ids: Ids::new(),
-            batches: Batches::default(),
+            batches: Batches::new(S::BATCHES),
             stats: Stats::default(),
             retries: Retries::default(),
         })

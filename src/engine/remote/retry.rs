@@ -47,6 +47,11 @@ impl Attempts {
         }
     }
 
+    /// Whether it has met another transaction.
+    pub(super) fn have_met(&self) -> bool {
+        self.conflicts > 0
+    }
+
     /// Whether to try again after this failure, so long after the first attempt. `None`: it is the answer.
     pub(super) fn decide(&mut self, failure: &Failure, elapsed: Duration) -> Option<Reason> {
         match failure {

@@ -24,7 +24,15 @@ use crate::storage::store::Views;
 /// Makes one change, in a transaction of its own, and tries it once. A call that meets its own key gets what the
 /// first one wrote.
 pub async fn write<S: Server>(server: &Arc<S>, write: &Write, clock: Clock<'_>) -> Answer<Outcome> {
-    let mut session = server.session().await?;
+    write_in(server.session().await?, server, write, clock).await
+}
+
+async fn write_in<S: Server>(
+    mut session: S::Session,
+    server: &Arc<S>,
+    write: &Write,
+    clock: Clock<'_>,
+) -> Answer<Outcome> {
     let made = change(&mut session, write, clock).await;
     drop(session);
     match made {
@@ -59,7 +67,7 @@ impl<S: Server> Engine<S> {
         let began = Instant::now();
         let mut attempts = Attempts::new::<S>(self.server.writable_host_timeout());
         loop {
-            let failure = match self.attempt(operation).await {
+            let failure = match self.attempt(operation, attempts.have_met()).await {
                 Ok(outcome) => return Ok(outcome),
                 Err(failure) => failure,
             };
@@ -72,7 +80,7 @@ impl<S: Server> Engine<S> {
     }
 
     /// Before the next attempt.
-    fn prepare_for(&self, reason: Reason) {
+    pub(super) fn prepare_for(&self, reason: Reason) {
         match reason {
             Reason::Conflict { attempt } => {
                 warn!(attempt, "met another transaction: trying again");
@@ -93,7 +101,7 @@ impl<S: Server> Engine<S> {
         }
     }
 
-    async fn attempt(&self, operation: &Operation) -> Answer<Outcome> {
+    async fn attempt(&self, operation: &Operation, alone: bool) -> Answer<Outcome> {
         let now_ms = now_ms();
         match operation {
             Operation::CreateTables(tables) => {
@@ -102,12 +110,14 @@ impl<S: Server> Engine<S> {
             Operation::Diagnose => self.server.diagnostics().await.map(Outcome::Diagnostics),
             Operation::Stats => Ok(Outcome::Stats(self.report())),
             Operation::Read(question) => read(&self.server, question, now_ms).await,
-            Operation::Write(change) => self.attempt_write(change, now_ms).await,
+            Operation::Write(change) => self.attempt_write(change, now_ms, alone).await,
         }
     }
 
-    async fn attempt_write(&self, change: &Write, now_ms: i64) -> Answer<Outcome> {
-        match write(&self.server, change, Clock { now_ms, ids: &self.ids }).await {
+    async fn attempt_write(&self, change: &Write, now_ms: i64, alone: bool) -> Answer<Outcome> {
+        let session = self.session(alone).await?;
+        let clock = Clock { now_ms, ids: &self.ids };
+        match write_in(session, &self.server, change, clock).await {
             Err(Failure::Unknown { message, witnesses }) if !witnesses.is_empty() => {
                 let rows = witnesses.iter().map(|witness| self.resolve(&message, witness.as_ref()));
                 let rows = futures_util::future::try_join_all(rows).await;
@@ -121,6 +131,11 @@ impl<S: Server> Engine<S> {
             }
             made => made,
         }
+    }
+
+    /// A connection for a change. `alone`: it has met another one.
+    pub(super) async fn session(&self, alone: bool) -> Answer<S::Session> {
+        if alone { self.server.session_alone().await } else { self.server.session().await }
     }
 
     /// After a commit that was not answered: looks whether its row is there, which is the answer. While

@@ -3,11 +3,11 @@
 //!
 //! A statement is text and values, a row is values. How they travel is a store's own: no file here may know a driver.
 
-#[cfg(any(feature = "sqlite", feature = "postgres"))]
+#[cfg(any(feature = "libsql", feature = "sqlite", feature = "postgres"))]
 mod inline;
 #[cfg(feature = "postgres")]
 pub mod postgres;
-#[cfg(feature = "sqlite")]
+#[cfg(any(feature = "libsql", feature = "sqlite"))]
 pub mod sqlite;
 
 use std::borrow::Cow;

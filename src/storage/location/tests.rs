@@ -37,8 +37,6 @@ fn urls() {
         ("postgres//app:secret@db/app", Err("INVALID_URL")),
         ("//app:secret@db/app", Err("INVALID_URL")),
         ("host=db user=app password=secret", Err("INVALID_URL")),
-        ("libsql://db.turso.io", Err("UNSUPPORTED_DATABASE")),
-        ("https://db.turso.io", Err("UNSUPPORTED_DATABASE")),
         ("mysql://root:secret@db/app", Err("UNSUPPORTED_DATABASE")),
         ("mongodb+srv://app:secret@db", Err("UNSUPPORTED_DATABASE")),
     ];

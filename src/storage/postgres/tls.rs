@@ -17,6 +17,7 @@ use tokio_postgres_rustls::MakeRustlsConnect;
 
 use crate::error::{Error, Result};
 use crate::storage::location::{SslMode, Tls, Versions};
+use crate::storage::roots::system_roots;
 
 /// What is checked of the server's certificate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -90,16 +91,8 @@ fn private_key(file: &str) -> Result<PrivateKeyDer<'static>> {
 }
 
 fn trusted(roots: Option<&str>) -> Result<RootCertStore> {
+    let Some(file) = roots else { return system_roots("see sslrootcert") };
     let mut store = RootCertStore::empty();
-    let Some(file) = roots else {
-        store.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
-        if store.is_empty() {
-            return Err(unusable(
-                "no root certificates were found on this machine; see sslrootcert",
-            ));
-        }
-        return Ok(store);
-    };
     for certificate in certificates("sslrootcert", file)? {
         store.add(certificate).map_err(|error| unusable(&format!("sslrootcert: {error}")))?;
     }

@@ -70,11 +70,51 @@ pub fn read_task(
     })
 }
 
+/// Which charge is asked for.
+#[derive(Debug, Clone, Copy)]
+pub enum Which<'a> {
+    /// The one with this id.
+    Id(&'a str),
+    /// The one that a task names.
+    OfTask(TaskKind, &'a str),
+}
+
+impl<'a> Which<'a> {
+    /// Its id in SQL, whose only value is [`Self::value`].
+    fn sql(self, schema: &Schema) -> Result<Cow<'static, str>> {
+        let Self::OfTask(kind, _) = self else { return Ok("?1".into()) };
+        let table = schema.table(TableName::Tasks(kind))?;
+        let credit_id = table.column_or("credit_id", "NULL");
+        Ok(format!("(SELECT {credit_id} FROM {} WHERE id = ?1)", table.name).into())
+    }
+
+    fn value(self) -> Cell<'a> {
+        let (Self::Id(id) | Self::OfTask(_, id)) = self;
+        id.into()
+    }
+}
+
 /// The charge with this id, to be read by [`read_charge`].
 pub fn charge(id: &str) -> Statement<'_> {
-    const TEXT: &str = "SELECT user_id, status, credits, consumed_detail, metadata FROM credit
-                        WHERE id = ?1 AND transaction_type = 'consume'";
-    Statement::new(TEXT, [id.into()])
+    Statement::new(charge_at("?1"), [id.into()])
+}
+
+/// This charge, to be read by [`read_charge`].
+pub fn charge_of<'a>(schema: &Schema, which: Which<'a>) -> Result<Statement<'a>> {
+    Ok(Statement::new(charge_at(&which.sql(schema)?), [which.value()]))
+}
+
+fn charge_at(id: &str) -> String {
+    format!(
+        "SELECT user_id, status, credits, consumed_detail, metadata FROM credit \
+         WHERE id = {id} AND transaction_type = 'consume'"
+    )
+}
+
+/// Grants that this charge drew on, to be read by [`read_grant`].
+pub fn grants_drawn_on<'a>(schema: &Schema, which: Which<'a>) -> Result<Statement<'a>> {
+    let text = include_str!("sql/grants_drawn_on.sql").replace("{charge}", &which.sql(schema)?);
+    Ok(Statement::new(text, [which.value()]))
 }
 
 /// Reads the row of [`charge`].
@@ -99,6 +139,28 @@ pub fn spendable_grants(user_id: &str, now_ms: i64, unit: TimestampUnit) -> Stat
 /// A user's grant, to be read by [`read_grant`].
 pub fn grant_of_user<'a>(id: &'a str, user_id: &'a str) -> Statement<'a> {
     Statement::new(include_str!("sql/grant_of_user.sql"), [id.into(), user_id.into()])
+}
+
+/// A row if the user of a task is there.
+pub fn user_of_task(kind: TaskKind, id: &str) -> Statement<'_> {
+    let text = format!(r#"SELECT 1 FROM "user" WHERE id = {}"#, owner_of_task(kind));
+    Statement::new(text, [id.into()])
+}
+
+/// All that the user of a task can spend, in draw order, to be read by [`read_grant`].
+pub fn spendable_grants_of_task(
+    kind: TaskKind,
+    id: &str,
+    now_ms: i64,
+    unit: TimestampUnit,
+) -> Statement<'_> {
+    let of_user = spendable_grants(id, now_ms, unit);
+    let owner = format!("user_id = {}", owner_of_task(kind));
+    Statement::new(of_user.text.replacen("user_id = ?1", &owner, 1), of_user.values)
+}
+
+fn owner_of_task(kind: TaskKind) -> String {
+    format!("(SELECT user_id FROM {} WHERE id = ?1)", kind.table())
 }
 
 /// Reads a row of [`spendable_grants`] or [`grant_of_user`]; `None` if it does not say how many credits it

@@ -8,6 +8,7 @@ pub mod cell;
 pub mod declared;
 pub mod error;
 pub mod facts;
+pub mod guard;
 pub mod inline;
 pub mod over_wire;
 pub mod rows;
@@ -18,3 +19,11 @@ pub mod wire;
 
 /// A statement in SQLite's SQL.
 pub type Statement<'s> = super::Statement<'s, cell::Cell<'s>>;
+
+impl Statement<'_> {
+    /// The same statement, which borrows nothing.
+    pub fn to_owned(&self) -> Statement<'static> {
+        let values = self.values.iter().map(|value| value.clone().into_owned());
+        Statement::new(self.text.as_ref().to_owned(), values.collect::<Vec<_>>())
+    }
+}

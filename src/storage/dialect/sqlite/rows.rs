@@ -22,6 +22,8 @@ pub enum Verb {
     UpdateCharge,
     /// The whole row with an id.
     Find,
+    /// A row if the one with an id has these values.
+    Has,
 }
 
 /// The SQL for some columns of a table, in the order of the row's fields.
@@ -103,7 +105,10 @@ impl RowText {
             // Writing to a String can't fail.
             let _ = write!(names, "{comma}{name}");
             let _ = write!(places, "{comma}?");
-            let _ = write!(changes, "{comma}{name} = ?");
+            let _ = match verb {
+                Verb::Has => write!(changes, "{name} IS ? AND "),
+                _ => write!(changes, "{comma}{name} = ?"),
+            };
             keys.push(key.to_owned());
             kinds.push(column.kind);
         }
@@ -115,6 +120,7 @@ impl RowText {
                 "UPDATE {quoted} SET {changes} \
                  WHERE id = ? AND transaction_type = 'consume' AND status = 'active'"
             ),
+            Verb::Has => format!("SELECT 1 FROM {quoted} WHERE {changes}id = ?"),
             Verb::Find => format!("SELECT {} FROM {quoted} WHERE id = ?", table.select_list),
         };
         Ok(Self { verb, table: table.name, keys, text, kinds })

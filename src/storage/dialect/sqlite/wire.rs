@@ -31,6 +31,17 @@ pub trait Wire: Send {
         statements: &[Statement<'_>],
         doing: &'static str,
     ) -> impl Future<Output = Answer<Vec<Vec<OwnedRow>>>> + Send;
+    /// The same, of what decides on a change that may follow.
+    fn ask_to_decide(
+        &mut self,
+        statements: &[Statement<'_>],
+        doing: &'static str,
+    ) -> impl Future<Output = Answer<Vec<Vec<OwnedRow>>>> + Send {
+        self.ask(statements, doing)
+    }
+    /// A change that follows is made only if this question still has this answer. Where what was read can't change until
+    /// then, there is nothing to do.
+    fn rely_on(&mut self, _asked: &Statement<'_>, _answer: &[OwnedRow]) {}
     /// One round trip: makes these changes, each of which must change one row, commits them if the transaction is this
     /// request's alone, and answers what is asked behind them.
     fn change(
@@ -38,6 +49,11 @@ pub trait Wire: Send {
         changes: &[Change<'_>],
         then: &[Statement<'_>],
     ) -> impl Future<Output = Answer<Vec<Vec<OwnedRow>>>> + Send;
+    /// After changes whose answer was lost ([`Failure::Unknown`](crate::storage::failure::Failure::Unknown)): whether
+    /// they are made, or can't be any more.
+    fn is_settled(&self) -> bool {
+        false
+    }
     /// Ends a transaction in which nothing was written.
     fn undo(&mut self);
 }

@@ -1,0 +1,78 @@
+'use strict'
+
+/** Stands before a server of libSQL, and fails as networks, proxies and servers do. */
+
+const http = require('node:http')
+
+const isWrite = (body) => body.includes('BEGIN IMMEDIATE')
+
+class LibsqlProxy {
+  /** What happens to the next requests that write, one after the other: names of `FAULTS`, or answers. */
+  faults = []
+  /** How many requests came, by what they do. */
+  reads = 0
+  writes = 0
+  /** The headers of the last request. */
+  headers = {}
+
+  static async before(url) {
+    const proxy = new LibsqlProxy()
+    proxy.server = http.createServer((request, response) => {
+      const chunks = []
+      request.on('data', (chunk) => chunks.push(chunk))
+      request.on('end', () => {
+        proxy.answer(url, request, Buffer.concat(chunks), response).catch(() => request.socket.destroy())
+      })
+    })
+    await new Promise((resolve) => proxy.server.listen(0, '127.0.0.1', resolve))
+    proxy.url = `http://127.0.0.1:${proxy.server.address().port}`
+    return proxy
+  }
+
+  async answer(url, request, body, response) {
+    this.headers = request.headers
+    const writes = isWrite(body)
+    if (writes) this.writes++
+    else this.reads++
+    const fault = writes || this.faultsReads ? this.faults.shift() : undefined
+    const forward = async () => {
+      const answer = await fetch(`${url}/v3/pipeline`, { method: 'POST', body })
+      return { status: answer.status, body: await answer.text() }
+    }
+    const send = ({ status, headers, body: text = '' }) => response.writeHead(status, headers).end(text)
+    if (typeof fault === 'object') return send(fault)
+    if (fault) return FAULTS[fault]({ forward, send, socket: request.socket })
+    send(await forward())
+  }
+
+  stop() {
+    this.server.closeAllConnections()
+    return new Promise((resolve) => this.server.close(resolve))
+  }
+}
+
+/** What can come between a request and its answer. */
+const FAULTS = {
+  'the connection breaks before the server has it': ({ socket }) => socket.destroy(),
+  'the connection breaks when the server has carried it out': async ({ forward, socket }) => {
+    await forward()
+    socket.destroy()
+  },
+  'a proxy gives up before the server has it': ({ send }) => send({ status: 502, body: 'Bad Gateway' }),
+  'a proxy gives up when the server has carried it out': async ({ forward, send }) => {
+    await forward()
+    send({ status: 504, body: '{"error":"timeout"}' })
+  },
+  'a page comes in place of the answer': async ({ forward, send }) => {
+    await forward()
+    send({ status: 200, body: '<html>' })
+  },
+  'half of the answer comes': async ({ forward, socket }) => {
+    const { body } = await forward()
+    const head = `HTTP/1.1 200 OK\r\ncontent-length: ${body.length}\r\n\r\n`
+    socket.end(head + body.slice(0, body.length / 2))
+  },
+  'nothing comes': () => {},
+}
+
+module.exports = { FAULTS: Object.keys(FAULTS).filter((fault) => fault !== 'nothing comes'), LibsqlProxy }

@@ -1,0 +1,243 @@
+'use strict'
+
+/** Answers that are lost, delayed or wrong between this package and a server of libSQL. */
+
+const { connect, MediaCreditsError } = require('../..')
+const { TestDatabase, task } = require('../helpers/database')
+const { FAULTS, LibsqlProxy } = require('../helpers/libsql-proxy')
+const { describeWithSqld } = require('../helpers/sqld')
+const { violations } = require('../helpers/invariants')
+
+const SECRET = 'secret-token'
+
+const open = []
+afterEach(async () => {
+  for (const stop of open.splice(0)) await stop()
+})
+
+/** A connection through a proxy that can fail, and a database with a user who has 100 credits. */
+async function through(options) {
+  const database = await TestDatabase.fresh()
+  await database.user('u', 100)
+  const proxy = await LibsqlProxy.before(database.url)
+  const credits = connect({ url: proxy.url, authToken: SECRET, connectTimeoutMs: 3000, ...options })
+  open.push(
+    () => proxy.stop(),
+    () => credits.close(),
+  )
+  return { database, proxy, credits }
+}
+
+const errorOf = (promise) =>
+  promise.then(
+    () => 'no error',
+    (error) => error,
+  )
+
+const charge = (number, credits = 10) => ({ userId: 'u', credits, transactionNo: `n-${number}` })
+
+/** Changes, each with what it leaves to the user of 100 credits. */
+const CHANGES = {
+  consumeCredits: [(credits) => credits.consumeCredits({ userId: 'u', credits: 10 }), 90],
+  createMediaTask: [(credits) => credits.createMediaTask(task('t', 'u'), 10), 90],
+  'a task without a charge': [(credits) => credits.createMediaTask(task('t', 'u'), 0), 100],
+  'createMediaTasks, all or none': [
+    (credits) =>
+      credits.createMediaTasks(
+        ['a', 'b', 'c'].map((id) => ({ task: task(id, 'u'), costCredits: 10 })),
+        { atomic: true },
+      ),
+    70,
+  ],
+  createCredit: [
+    (credits) => credits.createCredit({ userId: 'u', credits: 5, transactionScene: 'gift' }),
+    105,
+  ],
+  updateMediaTaskById: [(credits) => credits.updateMediaTaskById('old', { status: 'failed' }), 100, 'old'],
+  'a patch without a refund': [(credits) => credits.updateMediaTaskById('old', { progress: 5 }), 80, 'old'],
+  chargeMediaTask: [(credits) => credits.chargeMediaTask('old', { credits: 10 }), 70, 'old'],
+  settleMediaTask: [(credits) => credits.settleMediaTask('old', 5), 95, 'old'],
+  refundCredits: [
+    async (credits) => {
+      const { creditId } = await credits.findMediaTaskById('old')
+      return credits.refundCredits(creditId)
+    },
+    100,
+    'old',
+  ],
+}
+
+describeWithSqld('one answer to a write is lost:', () => {
+  for (const [name, [change, left, old]] of Object.entries(CHANGES)) {
+    test(`${name} is carried out once, and says so`, async () => {
+      for (const fault of FAULTS) {
+        const { database, proxy, credits } = await through()
+        if (old) await database.credits.createMediaTask(task(old, 'u'), 20)
+        proxy.faults = [fault]
+        const made = await errorOf(change(credits))
+        expect([fault, made]).not.toEqual([fault, expect.any(Error)])
+        expect(proxy.faults).toEqual([])
+        expect([fault, await database.credits.getRemainingCredits('u')]).toEqual([fault, left])
+        expect(await violations(database)).toEqual([])
+      }
+    })
+  }
+
+  test('of 400 charges with a fault at every third write, each is there once that was acknowledged', async () => {
+    const { database, proxy, credits } = await through()
+    await database.user('v', 10_000)
+    for (let at = 0; at < 2000; at++) proxy.faults.push(at % 3 === 0 ? FAULTS[at % FAULTS.length] : undefined)
+    const calls = Array.from({ length: 400 }, (_, at) =>
+      credits.consumeCredits({ userId: at % 2 ? 'u' : 'v', credits: 1, transactionNo: `n-${at}` }),
+    )
+    const settled = await Promise.allSettled(calls)
+    const refused = settled.filter(({ status }) => status === 'rejected')
+    expect(new Set(refused.map(({ reason }) => reason.code))).toEqual(new Set(['INSUFFICIENT_CREDITS']))
+    const acknowledged = settled.filter(({ status }) => status === 'fulfilled').length
+    expect(acknowledged).toBe(300)
+    expect(
+      await database.sql("SELECT count(*) AS written FROM credit WHERE transaction_no LIKE 'n-%'"),
+    ).toEqual([{ written: acknowledged }])
+    expect(await violations(database)).toEqual([])
+  })
+})
+
+describeWithSqld('a server that does not answer', () => {
+  test('a write: what became of it is not known, after the time that the options give', async () => {
+    const { database, proxy, credits } = await through({ statementTimeoutMs: 300, busyTimeoutMs: 0 })
+    await credits.getRemainingCredits('u')
+    proxy.faults = ['nothing comes']
+    const error = await errorOf(credits.consumeCredits(charge(1)))
+    expect(error).toMatchObject({ code: 'OUTCOME_UNKNOWN', retryable: false })
+    expect(error.message).toContain('statementTimeoutMs')
+    expect(await database.credits.getRemainingCredits('u')).toBe(100)
+    // The next write is not held up.
+    await credits.consumeCredits(charge(2))
+  })
+
+  test('no server at all: nothing was written', async () => {
+    const { proxy, credits } = await through()
+    await proxy.stop()
+    const error = await errorOf(credits.consumeCredits(charge(1)))
+    expect(error).toMatchObject({ code: 'DATABASE_UNAVAILABLE', retryable: true })
+  })
+})
+
+describeWithSqld('what HTTP says', () => {
+  const ANSWERS = [
+    [
+      401,
+      'DATABASE_UNAVAILABLE',
+      false,
+      'it may have expired: make a new one for DATABASE_AUTH_TOKEN or authToken',
+    ],
+    [403, 'DATABASE_UNAVAILABLE', false, 'it may have expired'],
+    [
+      404,
+      'DATABASE_UNAVAILABLE',
+      false,
+      'there is no such database (404). Nothing was written; check DATABASE_URL',
+    ],
+    [418, 'DATABASE_UNAVAILABLE', false, 'check that DATABASE_URL names a libSQL server'],
+  ]
+  test.each(ANSWERS)('%d', async (status, code, retryable, words) => {
+    const { proxy, credits } = await through()
+    await credits.getRemainingCredits('u')
+    proxy.faults = Array.from({ length: 50 }, () => ({ status, body: `no ${SECRET}` }))
+    const error = await errorOf(credits.consumeCredits(charge(1)))
+    expect(error).toBeInstanceOf(MediaCreditsError)
+    expect(error).toMatchObject({ code, retryable })
+    expect(error.message).toContain(words)
+    expect(error.message).not.toContain(SECRET)
+    proxy.faults = []
+    await credits.consumeCredits(charge(1))
+  })
+
+  test('429: it waits as long as the server asks for', async () => {
+    const { proxy, credits } = await through()
+    await credits.getRemainingCredits('u')
+    proxy.faults = [{ status: 429, headers: { 'retry-after': '1' } }]
+    const began = performance.now()
+    await credits.consumeCredits(charge(1))
+    expect(performance.now() - began).toBeGreaterThan(950)
+  })
+
+  test('429 for longer than a connection may take', async () => {
+    const { proxy, credits } = await through({ connectTimeoutMs: 500 })
+    await credits.getRemainingCredits('u')
+    proxy.faults = [{ status: 429, headers: { 'retry-after': '60' } }]
+    const error = await errorOf(credits.consumeCredits(charge(1)))
+    expect(error).toMatchObject({ code: 'DATABASE_UNAVAILABLE', retryable: true })
+    expect(error.message).toContain('fewer requests (429)')
+  })
+
+  test.each([301, 302, 307, 308])(
+    '%d: it goes where the database has moved, with the token to the same host',
+    async (status) => {
+      const { database, proxy, credits } = await through()
+      const other = await LibsqlProxy.before(database.url)
+      open.push(() => other.stop())
+      await credits.getRemainingCredits('u')
+      proxy.faults = [{ status, headers: { location: `${other.url}/v3/pipeline` } }]
+      await credits.consumeCredits(charge(1))
+      expect(other.writes).toBe(1)
+      expect(other.headers.authorization).toBe(`Bearer ${SECRET}`)
+      const elsewhere = other.url.replace('127.0.0.1', 'localhost')
+      other.faults = [{ status, headers: { location: `${elsewhere}/v3/pipeline` } }]
+      await credits.consumeCredits(charge(2))
+      expect(other.headers.host).toContain('localhost')
+      expect(other.headers.authorization).toBeUndefined()
+    },
+  )
+
+  test('a redirect in a circle ends', async () => {
+    const { proxy, credits } = await through()
+    await credits.getRemainingCredits('u')
+    const circle = { status: 307, headers: { location: `${proxy.url}/v3/pipeline` } }
+    proxy.faults = Array.from({ length: 50 }, () => circle)
+    expect(await errorOf(credits.consumeCredits(charge(1)))).toMatchObject({ code: 'DATABASE_UNAVAILABLE' })
+  })
+})
+
+describeWithSqld('round trips', () => {
+  const counted = async (proxy, call) => {
+    proxy.reads = proxy.writes = 0
+    await call()
+    return [proxy.reads, proxy.writes]
+  }
+
+  test('a read takes one, a charge and a refund one to read and one to write', async () => {
+    const { proxy, credits } = await through()
+    await credits.createMediaTask(task('t', 'u'), 10)
+    expect(await counted(proxy, () => credits.getRemainingCredits('u'))).toEqual([1, 0])
+    expect(await counted(proxy, () => credits.findMediaTaskById('t'))).toEqual([1, 0])
+    expect(await counted(proxy, () => credits.consumeCredits(charge(1)))).toEqual([1, 1])
+    expect(await counted(proxy, () => credits.createMediaTask(task('v', 'u'), 10))).toEqual([1, 1])
+    expect(await counted(proxy, () => credits.updateMediaTaskById('v', { progress: 5 }))).toEqual([1, 1])
+    expect(await counted(proxy, () => credits.updateMediaTaskById('v', { status: 'failed' }))).toEqual([1, 1])
+    expect(await counted(proxy, () => credits.settleMediaTask('t', 5))).toEqual([1, 1])
+    expect(await counted(proxy, () => credits.createCredit({ userId: 'u', credits: 5 }))).toEqual([1, 1])
+  })
+})
+
+describeWithSqld('two processes', () => {
+  test('20 users of 100 credits: exactly as many charges as there are credits', async () => {
+    const database = await TestDatabase.fresh()
+    for (let at = 0; at < 20; at++) await database.user(`u${at}`, 100)
+    // Each name of the server has an engine of its own, as another process has.
+    const others = ['localhost', '127.0.0.1'].map((host) =>
+      connect({ url: database.url.replace('127.0.0.1', host) }),
+    )
+    const calls = Array.from({ length: 500 }, (_, at) =>
+      others[at % 2].consumeCredits({ userId: `u${at % 20}`, credits: 10 }).then(
+        () => 'accepted',
+        (error) => error.code,
+      ),
+    )
+    const counted = {}
+    for (const outcome of await Promise.all(calls)) counted[outcome] = (counted[outcome] ?? 0) + 1
+    for (const other of others) await other.close()
+    expect(counted).toEqual({ accepted: 200, INSUFFICIENT_CREDITS: 300 })
+    expect(await violations(database)).toEqual([])
+  })
+})

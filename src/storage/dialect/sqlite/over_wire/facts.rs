@@ -1,0 +1,177 @@
+//! What decides on a change: one round trip where it can be one.
+
+use super::super::facts::{self, Which};
+use super::{Answers, OverWire};
+use crate::domain::charge::{Charge, ChargeFacts};
+use crate::domain::grant::{Grant, GrantFacts, NewGrant};
+use crate::domain::refund::Refundable;
+use crate::domain::table::TableName::{Credit, Tasks, User};
+use crate::domain::table::TaskKind;
+use crate::error::Result;
+use crate::storage::dialect::sqlite::wire::Wire;
+use crate::storage::failure::Answer;
+use crate::storage::schema::Schema;
+use crate::storage::store::{Facts, FoundTask, LoadFacts, Wanted, WantedTask};
+
+impl<W: Wire> LoadFacts for OverWire<W> {
+    fn schema(&self) -> Result<&Schema> {
+        self.wire.schema()
+    }
+
+    async fn charge_facts(&mut self, wanted: &Wanted<'_>, now_ms: i64) -> Answer<Facts> {
+        let unit = self.wire.schema()?.timestamp_unit;
+        let mut asked = Vec::new();
+        for user_id in wanted.credits.keys() {
+            asked.push(facts::exists(User, "id", user_id));
+            asked.push(facts::spendable_grants(user_id, now_ms, unit));
+        }
+        asked.extend(wanted.tasks.iter().map(|(kind, id)| facts::exists(Tasks(*kind), "id", id)));
+        let numbers = wanted.transaction_nos.iter();
+        asked.extend(numbers.map(|number| facts::exists(Credit, "transaction_no", number)));
+        asked.extend(wanted.charge_ids.iter().map(|id| facts::charge(id)));
+        for (kind, users) in &wanted.active_of {
+            asked.extend(users.iter().map(|user_id| facts::tasks_at_risk(*kind, user_id)));
+        }
+        asked.extend(wanted.trials_of.iter().map(|user_id| facts::free_trials(user_id)));
+
+        let mut answers = self.decide(&asked, "reading the balance").await?;
+        let mut found = Facts::default();
+        for user_id in wanted.credits.keys() {
+            let (is_there, grants) = (answers.any()?, answers.rows()?);
+            if is_there {
+                found.users.insert((*user_id).to_owned());
+                found.grants.insert((*user_id).to_owned(), self.grants(&grants)?);
+            }
+        }
+        for (kind, id) in &wanted.tasks {
+            if answers.any()? {
+                found.tasks.entry(*kind).or_default().insert((*id).to_owned());
+            }
+        }
+        for number in &wanted.transaction_nos {
+            if answers.any()? {
+                found.transaction_nos.insert((*number).to_owned());
+            }
+        }
+        for id in &wanted.charge_ids {
+            if let Some(row) = answers.first()? {
+                found.charges.insert((*id).to_owned(), facts::read_charge(&row, id)?);
+            }
+        }
+        for (kind, users) in &wanted.active_of {
+            let of_kind = found.active.entry(*kind).or_default();
+            for user_id in users {
+                of_kind.insert((*user_id).to_owned(), answers.whole()?);
+            }
+        }
+        for user_id in &wanted.trials_of {
+            let used = answers.first()?.map(|row| facts::read_free_trials(&row, user_id));
+            found.free_trials.insert((*user_id).to_owned(), used.transpose()?.unwrap_or(0));
+        }
+        Ok(found)
+    }
+
+    async fn task_facts(
+        &mut self,
+        wanted: &WantedTask<'_>,
+        now_ms: i64,
+    ) -> Answer<Option<FoundTask>> {
+        let (schema, kind, id) = (self.wire.schema()?, wanted.kind, wanted.id);
+        let unit = schema.timestamp_unit;
+        let mut asked = vec![facts::task(schema, kind, id)?];
+        if let Some((_, transaction_no)) = wanted.charge {
+            asked.push(facts::user_of_task(kind, id));
+            asked.push(facts::spendable_grants_of_task(kind, id, now_ms, unit));
+            asked.extend(transaction_no.map(|no| facts::exists(Credit, "transaction_no", no)));
+        }
+        let relied_on = asked.len();
+        let which = wanted.credit_id.map_or(Which::OfTask(kind, id), Which::Id);
+        // The charge that a change makes is new.
+        if wanted.charge.is_none() {
+            asked
+                .extend([facts::charge_of(schema, which)?, facts::grants_drawn_on(schema, which)?]);
+        }
+        let mut answers = self.wire.ask_to_decide(&asked, "reading a task").await?;
+        let of_charge = answers.split_off(relied_on.min(answers.len()));
+        let beside = asked.split_off(relied_on);
+        asked.iter().zip(&answers).for_each(|(asked, rows)| self.wire.rely_on(asked, rows));
+        let mut answers = Answers(answers.into_iter());
+        let Some(row) = answers.first()? else { return Ok(None) };
+        let task = facts::read_task(&row, kind, id, unit)?;
+        let mut funds = ChargeFacts::default();
+        if let Some((_, transaction_no)) = wanted.charge {
+            funds.user_exists = answers.any()?;
+            funds.grants = self.grants(&answers.rows()?)?;
+            funds.transaction_no_taken = transaction_no.is_some() && answers.any()?;
+        }
+        let charge_id = wanted.credit_id.or(task.credit_id.as_deref());
+        let (charge, drawn_on) = self.keep_charge(&beside, of_charge, charge_id)?;
+        Ok(Some(FoundTask { task, charge, drawn_on, funds }))
+    }
+
+    async fn refund_facts(&mut self, charge_id: &str) -> Answer<(Option<Charge>, Vec<Grant>)> {
+        let (schema, which) = (self.wire.schema()?, Which::Id(charge_id));
+        let asked = [facts::charge_of(schema, which)?, facts::grants_drawn_on(schema, which)?];
+        let answers = self.wire.ask_to_decide(&asked, "reading a charge").await?;
+        let row = answers.first().and_then(|rows| rows.first());
+        row.map(|row| facts::read_charge(row, charge_id)).transpose()?;
+        let found = self.keep_charge(&asked, answers, Some(charge_id))?;
+        self.rely_on_charge();
+        Ok(found)
+    }
+
+    async fn grant_facts(&mut self, grant: &NewGrant) -> Answer<GrantFacts> {
+        let (id, number) = (grant.id.as_deref(), grant.transaction_no.as_deref());
+        let mut asked = vec![facts::exists(User, "id", &grant.user_id)];
+        asked.extend(id.map(|id| facts::exists(Credit, "id", id)));
+        asked.extend(number.map(|number| facts::exists(Credit, "transaction_no", number)));
+        let mut answers = self.decide(&asked, "reading a user").await?;
+        Ok(GrantFacts {
+            user_exists: answers.any()?,
+            id_taken: id.is_some() && answers.any()?,
+            transaction_no_taken: number.is_some() && answers.any()?,
+        })
+    }
+
+    async fn charge(&mut self, id: Option<&str>, found: Option<Charge>) -> Answer<Option<Charge>> {
+        match (id, &found) {
+            (Some(id), Some(charge)) if charge.id == id => {
+                self.rely_on_charge();
+                Ok(found)
+            }
+            _ => self.charge_with_id(id).await,
+        }
+    }
+
+    async fn grants_drawn_on(
+        &mut self,
+        refundable: &Refundable,
+        found: Vec<Grant>,
+    ) -> Answer<Vec<Grant>> {
+        // Nearly always all of them came with the facts.
+        let is_known = |id: &str| found.iter().any(|grant| grant.id == id);
+        if refundable.draws.iter().all(|draw| is_known(&draw.credit_id)) {
+            if let Some((asked, rows)) = self.grants_asked.take() {
+                self.wire.rely_on(&asked, &rows);
+            }
+            return Ok(found);
+        }
+        let user_id = &refundable.user_id;
+        let of_draws = refundable.draws.iter();
+        let asked: Vec<_> =
+            of_draws.map(|draw| facts::grant_of_user(&draw.credit_id, user_id)).collect();
+        let mut answers = self.decide(&asked, "reading grants").await?;
+        let mut grants = Vec::with_capacity(asked.len());
+        for _ in &asked {
+            grants.extend(self.grants(&answers.rows()?)?);
+        }
+        Ok(grants)
+    }
+
+    async fn has_task(&mut self, kind: TaskKind, id: &str) -> Answer<bool> {
+        if self.wire.schema()?.table(Tasks(kind)).is_err() {
+            return Ok(false);
+        }
+        self.decide(&[facts::exists(Tasks(kind), "id", id)], "reading a task").await?.any()
+    }
+}

@@ -1,0 +1,184 @@
+//! What a libSQL server's errors mean: one table for what it says of a statement, one for what HTTP says.
+
+use hyper::StatusCode;
+use serde::Deserialize;
+
+use super::hrana::ServerError;
+use crate::error::Error;
+use crate::storage::dialect::sqlite::error::error as error_of;
+use crate::storage::failure::{Failure, unavailable};
+
+/// What the server says of a statement, or of all of them.
+pub(super) fn of_statement(error: &ServerError, doing: &'static str) -> Failure {
+    // sqld says it before what SQLite says.
+    let said = |prefix| error.message.strip_prefix(prefix);
+    let message = said("SQLite error: ").or(said("SQL input error: ")).unwrap_or(&error.message);
+    let code = error.code.as_deref().unwrap_or("HRANA");
+    match code {
+        // Another process has the lock, or had it taken from us: nothing of the transaction is left.
+        "SQLITE_BUSY" | "SQLITE_LOCKED" | "TRANSACTION_TIMEOUT" | "TRANSACTION_BUSY" => {
+            return Failure::Conflict(message.to_owned());
+        }
+        _ if code.starts_with("STREAM_") || code.contains("BATON") => {
+            return Failure::Ended(format!("{message} ({code})"));
+        }
+        _ => {}
+    }
+    if is_busy(message) {
+        return Failure::Conflict(message.to_owned());
+    }
+    Failure::Refused(error_of(code_of(code, message).to_owned(), message.to_owned(), doing))
+}
+
+/// sqld has no code for most of what SQLite says.
+fn is_busy(message: &str) -> bool {
+    message.contains("database is locked") || message.contains("database table is locked")
+}
+
+fn code_of<'c>(code: &'c str, message: &str) -> &'c str {
+    const WORDS: [(&str, &str); 4] = [
+        ("constraint failed", "SQLITE_CONSTRAINT"),
+        ("database or disk is full", "SQLITE_FULL"),
+        ("disk I/O error", "SQLITE_IOERR"),
+        ("attempt to write a readonly database", "SQLITE_READONLY"),
+    ];
+    // What fails at a place of the text, such as the name of a column, has a code of its own.
+    if !["SQLITE_UNKNOWN", "SQL_INPUT_ERROR"].contains(&code) {
+        return code;
+    }
+    let known = WORDS.iter().find(|(words, _)| message.contains(words));
+    known.map_or("SQLITE_ERROR", |(_, code)| code)
+}
+
+/// What an answer means that is not `200 OK`.
+pub(super) fn of_status(
+    status: StatusCode,
+    body: &[u8],
+    has_token: bool,
+    has_moved: bool,
+    doing: &'static str,
+) -> Failure {
+    let number = status.as_u16();
+    let said = said(body);
+    let error = match number {
+        401 | 403 => {
+            let message = match has_token {
+                true => format!("the server does not accept the token ({number})"),
+                false => format!("the server asks for a token ({number})"),
+            };
+            let advice = match (has_moved, has_token) {
+                (true, false) => {
+                    "; the database has moved to another host, which the token was not sent to: set DATABASE_URL to it"
+                }
+                (_, true) => {
+                    "; it may have expired: make a new one for DATABASE_AUTH_TOKEN or authToken"
+                }
+                (false, false) => "; set DATABASE_AUTH_TOKEN, or pass authToken",
+            };
+            not_usable(message, advice)
+        }
+        404 => not_usable("there is no such database (404)".to_owned(), "; check DATABASE_URL"),
+        429 => unavailable("the server asks for fewer requests (429)"),
+        // Whether the server behind a proxy has carried it out is not known.
+        408 | 500..=599 => {
+            let message = said.map_or_else(String::new, |error| format!(": {}", error.message));
+            return Failure::Lost(format!("the server said {status}{message}"));
+        }
+        _ => match said {
+            Some(error) => return of_statement(&error, doing),
+            None => not_usable(
+                format!("the server said {status}"),
+                "; check that DATABASE_URL names a libSQL server",
+            ),
+        },
+    };
+    Failure::Refused(error)
+}
+
+/// What an error's body says, in either of the forms that servers have.
+fn said(body: &[u8]) -> Option<ServerError> {
+    #[derive(Deserialize)]
+    struct Plain {
+        error: String,
+    }
+    let plain = |_| serde_json::from_slice(body).map(|Plain { error }| error);
+    serde_json::from_slice::<ServerError>(body)
+        .or_else(|error| plain(error).map(|message| ServerError { message, code: None }))
+        .ok()
+}
+
+/// A server that lets no call in until something is mended.
+pub(super) fn not_usable(message: String, advice: &'static str) -> Error {
+    Error::DatabaseUnavailable { message, advice, retryable: false }
+}
+
+/// An answer that no libSQL server gives.
+pub(super) fn unreadable() -> Failure {
+    Failure::Lost("the answer is none of a libSQL server's; check DATABASE_URL".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn statements() {
+        let rows = [
+            // the code, what the server says; what a caller is told, and whether the same call may succeed
+            ("SQLITE_BUSY", "SQLite error: database is locked", "DATABASE_BUSY", true),
+            ("SQLITE_UNKNOWN", "SQLite error: database is locked", "DATABASE_BUSY", true),
+            ("TRANSACTION_TIMEOUT", "Transaction timed-out", "DATABASE_BUSY", true),
+            ("STREAM_EXPIRED", "The stream has expired", "DATABASE_UNAVAILABLE", true),
+            ("INVALID_BATON", "Received an invalid baton", "DATABASE_UNAVAILABLE", true),
+            ("SQLITE_UNKNOWN", "SQLite error: no such table: nope", "DATABASE_ERROR", false),
+            ("SQL_INPUT_ERROR", "SQL input error: no such column: nope", "DATABASE_ERROR", false),
+            ("SQLITE_UNKNOWN", "SQLite error: database or disk is full", "DATABASE_ERROR", true),
+            ("SQL_PARSE_ERROR", "syntax error", "DATABASE_ERROR", false),
+        ];
+        for (code, message, expected, retryable) in rows {
+            let error = ServerError { message: message.to_owned(), code: Some(code.to_owned()) };
+            let error = of_statement(&error, "writing").into_error();
+            assert_eq!((error.code(), error.retryable()), (expected, retryable), "{code}");
+        }
+        let taken = ServerError {
+            message: "SQLite error: UNIQUE constraint failed: credit.transaction_no".to_owned(),
+            code: Some("SQLITE_CONSTRAINT".to_owned()),
+        };
+        let failure = of_statement(&taken, "writing");
+        assert!(matches!(failure, Failure::Refused(Error::TransactionNoCollision)), "{failure:?}");
+    }
+
+    #[test]
+    fn statuses() {
+        let rows = [
+            // the status, the body, a token; what a caller is told, whether the same call may succeed, a word of it
+            (401, "", true, "DATABASE_UNAVAILABLE", false, "expired"),
+            (401, "", false, "DATABASE_UNAVAILABLE", false, "DATABASE_AUTH_TOKEN"),
+            (403, "", true, "DATABASE_UNAVAILABLE", false, "expired"),
+            (404, r#"{"error":"Namespace"}"#, true, "DATABASE_UNAVAILABLE", false, "no such"),
+            (429, "", true, "DATABASE_UNAVAILABLE", true, "fewer requests"),
+            (
+                400,
+                r#"{"message":"gone","code":"STREAM_EXPIRED"}"#,
+                true,
+                "DATABASE_UNAVAILABLE",
+                true,
+                "gone",
+            ),
+            (400, "no JSON", true, "DATABASE_UNAVAILABLE", false, "400"),
+            (302, "", true, "DATABASE_UNAVAILABLE", false, "302"),
+        ];
+        for (status, body, has_token, expected, retryable, word) in rows {
+            let status = StatusCode::from_u16(status).unwrap();
+            let failure = of_status(status, body.as_bytes(), has_token, false, "reading");
+            let error = failure.into_error();
+            assert_eq!((error.code(), error.retryable()), (expected, retryable), "{status}");
+            assert!(error.to_string().contains(word), "{error}");
+        }
+        for status in [408, 500, 502, 503, 504] {
+            let status = StatusCode::from_u16(status).unwrap();
+            let failure = of_status(status, b"", true, false, "writing");
+            assert!(matches!(failure, Failure::Lost(_)), "{status}: {failure:?}");
+        }
+    }
+}

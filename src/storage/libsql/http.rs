@@ -1,0 +1,271 @@
+//! HTTP/1.1 with connections that are kept: one request and its answer on one connection at a time.
+
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::{Duration, Instant};
+
+use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
+use hyper::body::{Bytes, Incoming};
+use hyper::client::conn::http1::{SendRequest, handshake};
+use hyper::header::{AUTHORIZATION, CONTENT_TYPE, HOST, HeaderValue, LOCATION, RETRY_AFTER};
+use hyper::{Method, Request, Response, StatusCode};
+use hyper_util::rt::TokioIo;
+use tokio::net::TcpStream;
+use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio::time::timeout;
+use tokio_rustls::TlsConnector;
+use tracing::{debug, warn};
+
+use super::error::{self, not_usable};
+use super::hrana::PIPELINE;
+use super::options::Options;
+use super::tls;
+use crate::error::{Error, Result};
+use crate::storage::failure::{Answer, Failure, unavailable};
+use crate::storage::location::LibsqlUrl;
+
+/// The connections of this process to one database.
+pub(super) struct Http {
+    url: Arc<LibsqlUrl>,
+    /// Where the server has sent us since.
+    moved: Mutex<Option<Arc<LibsqlUrl>>>,
+    free: Mutex<Vec<Free>>,
+    permits: Semaphore,
+    tls: OnceLock<TlsConnector>,
+    options: Options,
+}
+
+/// A connection that no request uses.
+struct Free {
+    sender: Sender,
+    to: Arc<LibsqlUrl>,
+    since: Instant,
+}
+
+type Sender = SendRequest<Full<Bytes>>;
+
+impl Http {
+    /// An app that is asked to go somewhere else again and again is led around.
+    const MOST_MOVES: u32 = 5;
+    /// The longest answer: a page of rows with long texts has some megabytes.
+    const LONGEST_ANSWER: usize = 64 << 20;
+
+    pub(super) fn new(url: &LibsqlUrl, options: Options) -> Self {
+        Self {
+            url: Arc::new(url.clone()),
+            moved: Mutex::default(),
+            free: Mutex::default(),
+            permits: Semaphore::new(options.max_connections),
+            tls: OnceLock::new(),
+            options,
+        }
+    }
+
+    /// Sends a request and waits for its answer, for a bounded time. [`Failure::Lost`]: whether the server has carried it
+    /// out is not known. All others: it has not.
+    pub(super) async fn send(&self, body: Bytes, doing: &'static str) -> Answer<Bytes> {
+        let began = Instant::now();
+        let permit = self.permit().await?;
+        let mut moves = 0;
+        loop {
+            let to = self.target();
+            let answer = self.exchange(&to, body.clone()).await?;
+            let status = answer.status();
+            if status.is_redirection() && moves < Self::MOST_MOVES && self.follow(&to, &answer) {
+                moves += 1;
+                continue;
+            }
+            if status == StatusCode::TOO_MANY_REQUESTS
+                && let Some(pause) = self.pause(&answer, began)
+            {
+                debug!(pause_ms = pause.as_millis(), "the server asks for fewer requests");
+                tokio::time::sleep(pause).await;
+                continue;
+            }
+            drop(permit);
+            let body = answer.into_body();
+            if status == StatusCode::OK {
+                return Ok(body);
+            }
+            return Err(error::of_status(status, &body, to.token.is_some(), to != self.url, doing));
+        }
+    }
+
+    async fn permit(&self) -> Answer<SemaphorePermit<'_>> {
+        match timeout(self.options.connect_timeout, self.permits.acquire()).await {
+            Ok(Ok(permit)) => Ok(permit),
+            Ok(Err(_)) => Err(Error::Closed.into()),
+            Err(_) => Err(Error::DatabaseBusy {
+                message: "all connections of this process are in use; see maxConnections"
+                    .to_owned(),
+            }
+            .into()),
+        }
+    }
+
+    /// One request and its answer.
+    async fn exchange(&self, to: &Arc<LibsqlUrl>, body: Bytes) -> Answer<Response<Bytes>> {
+        let mut request = Some(request(to, body)?);
+        let (mut sender, answer) = loop {
+            let (mut sender, is_new) = self.connection(to).await?;
+            let Some(unsent) = request.take() else {
+                return Err(Failure::Lost("a request that is gone".to_owned()));
+            };
+            match self.in_time(sender.try_send_request(unsent)).await? {
+                Ok(answer) => break (sender, answer),
+                Err(mut failed) => match failed.take_message() {
+                    // The server had closed the connection, and has seen nothing of this.
+                    Some(unsent) if !is_new => request = Some(unsent),
+                    _ => return Err(Failure::Lost(reason(failed.error()))),
+                },
+            }
+        };
+        let (head, body) = answer.into_parts();
+        let body = self.in_time(Self::read(body)).await??;
+        // It takes the next request when it has seen the end of this answer.
+        if matches!(timeout(Duration::from_millis(50), sender.ready()).await, Ok(Ok(()))) {
+            let free = Free { sender, to: Arc::clone(to), since: Instant::now() };
+            lock(&self.free).push(free);
+        }
+        Ok(Response::from_parts(head, body))
+    }
+
+    async fn read(body: Incoming) -> Answer<Bytes> {
+        match Limited::new(body, Self::LONGEST_ANSWER).collect().await {
+            Ok(body) => Ok(body.to_bytes()),
+            Err(error) if error.is::<LengthLimitError>() => {
+                Err(Failure::Lost("the answer is longer than 64 MiB".to_owned()))
+            }
+            Err(error) => Err(Failure::Lost(error.to_string())),
+        }
+    }
+
+    /// A connection, and whether it is new.
+    async fn connection(&self, to: &Arc<LibsqlUrl>) -> Answer<(Sender, bool)> {
+        loop {
+            match lock(&self.free).pop() {
+                Some(free) if free.to != *to || free.sender.is_closed() => {}
+                Some(free) => return Ok((free.sender, false)),
+                None => break,
+            }
+        }
+        let connected = timeout(self.options.connect_timeout, self.connect(to)).await;
+        let late = || Err(unavailable("connecting took longer than connectTimeoutMs").into());
+        let connected = connected.unwrap_or_else(|_| late());
+        if connected.is_err() {
+            // Perhaps it is where it was before.
+            *lock(&self.moved) = None;
+        }
+        Ok((connected?, true))
+    }
+
+    async fn connect(&self, to: &LibsqlUrl) -> Answer<Sender> {
+        let refused = |error: std::io::Error| Failure::from(unavailable(&error.to_string()));
+        let socket = TcpStream::connect((to.host.as_str(), to.port)).await.map_err(refused)?;
+        // A request is one write, which is not to wait for another one.
+        socket.set_nodelay(true).map_err(refused)?;
+        if !to.tls {
+            return Self::speak(socket).await;
+        }
+        let connector = match self.tls.get() {
+            Some(connector) => connector,
+            None => {
+                let made = tls::connector()?;
+                self.tls.get_or_init(|| made)
+            }
+        };
+        let encrypted = connector.connect(tls::name(&to.host)?, socket).await;
+        Self::speak(encrypted.map_err(|error| tls::refused(&error))?).await
+    }
+
+    async fn speak<S>(socket: S) -> Answer<Sender>
+    where
+        S: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin + Send + 'static,
+    {
+        let spoken = handshake(TokioIo::new(socket)).await;
+        let (sender, connection) =
+            spoken.map_err(|error| Failure::from(unavailable(&reason(&error))))?;
+        // It ends when the sender is dropped, or with the socket.
+        tokio::spawn(connection);
+        Ok(sender)
+    }
+
+    async fn in_time<T>(&self, answer: impl Future<Output = T>) -> Answer<T> {
+        timeout(self.options.answer_timeout(), answer).await.map_err(|_| {
+            Failure::Lost("the server did not answer in time; see statementTimeoutMs".to_owned())
+        })
+    }
+
+    fn target(&self) -> Arc<LibsqlUrl> {
+        lock(&self.moved).clone().unwrap_or_else(|| Arc::clone(&self.url))
+    }
+
+    /// Goes where a redirect leads, from now on. Not if it leads to something else than such a server.
+    fn follow(&self, from: &LibsqlUrl, answer: &Response<Bytes>) -> bool {
+        let location = answer.headers().get(LOCATION).and_then(|location| location.to_str().ok());
+        let Some(to) = location.and_then(|location| from.moved_to(location, PIPELINE)) else {
+            return false;
+        };
+        warn!("the database has moved: DATABASE_URL names the server that it had before");
+        *lock(&self.moved) = Some(Arc::new(to));
+        true
+    }
+
+    /// How long to wait before the next attempt; `None`, if the caller has waited long enough.
+    fn pause(&self, answer: &Response<Bytes>, began: Instant) -> Option<Duration> {
+        const USUAL: Duration = Duration::from_secs(1);
+        let said = answer.headers().get(RETRY_AFTER).and_then(|after| after.to_str().ok());
+        let seconds = said.and_then(|said| said.parse().ok());
+        let pause = seconds.map_or(USUAL, Duration::from_secs);
+        (began.elapsed() + pause < self.options.connect_timeout).then_some(pause)
+    }
+
+    pub(super) fn close_idle(&self, idle: Duration) {
+        lock(&self.free).retain(|free| free.since.elapsed() < idle);
+    }
+
+    pub(super) fn close(&self) {
+        self.permits.close();
+        self.close_idle(Duration::ZERO);
+    }
+
+    pub(super) fn is_encrypted(&self) -> bool {
+        self.target().tls
+    }
+
+    /// How many connections are in use, and how many are free.
+    pub(super) fn count(&self) -> (usize, usize) {
+        let most = self.options.max_connections;
+        (most.saturating_sub(self.permits.available_permits()), lock(&self.free).len())
+    }
+}
+
+fn request(to: &LibsqlUrl, body: Bytes) -> Result<Request<Full<Bytes>>> {
+    let mut request = Request::builder()
+        .method(Method::POST)
+        .uri(format!("{}{PIPELINE}", to.path))
+        .header(HOST, to.authority())
+        .header(CONTENT_TYPE, "application/json")
+        .body(Full::new(body))
+        .map_err(|_| not_usable("its path is none".to_owned(), "; check DATABASE_URL"))?;
+    if let Some(token) = &to.token {
+        let header = HeaderValue::from_str(&format!("Bearer {}", token.secret()));
+        // A token is made of visible characters.
+        let mut header = header.map_err(|_| Error::Internal("a token that is none".to_owned()))?;
+        header.set_sensitive(true);
+        request.headers_mut().insert(AUTHORIZATION, header);
+    }
+    Ok(request)
+}
+
+/// The error and what caused it.
+fn reason(error: &hyper::Error) -> String {
+    match std::error::Error::source(error) {
+        Some(source) => format!("{error}: {source}"),
+        None => error.to_string(),
+    }
+}
+
+/// A panic elsewhere can't leave it half changed.
+fn lock<T>(shared: &Mutex<T>) -> MutexGuard<'_, T> {
+    shared.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,19 @@
+//! A libSQL server (Turso, sqld): SQLite's dialect over Hrana, which is JSON over HTTP.
+//!
+//! Nothing is held from one round trip to the next, neither a stream nor a lock: a process that is frozen in between
+//! holds no other one up.
+
+mod database;
+mod error;
+mod found;
+mod hrana;
+mod http;
+mod options;
+mod server;
+mod session;
+mod tables;
+mod tls;
+
+pub use self::database::Database;
+pub use self::options::Options;
+pub use self::session::Connection;

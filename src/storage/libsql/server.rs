@@ -1,0 +1,132 @@
+//! A libSQL server, as the engine sees one.
+
+use std::sync::{Arc, Mutex, Once};
+use std::time::Duration;
+
+use serde_json::{Value as Json, json};
+
+use super::database::{Database, Times};
+use super::http::Http;
+use super::options::Options;
+use super::session::Connection;
+use crate::domain::table::TableName;
+use crate::domain::value::Value;
+use crate::error::{Error, Result};
+use crate::histogram::{Histogram, durations};
+use crate::storage::Row;
+use crate::storage::dialect::sqlite::over_wire::OverWire;
+use crate::storage::failure::{Answer, Failure, Witness};
+use crate::storage::location::LibsqlUrl;
+use crate::storage::server;
+use crate::storage::store::Views;
+
+impl server::Server for Database {
+    type Session = OverWire<Connection>;
+    type Url = Box<LibsqlUrl>;
+    type Options = Options;
+    const LOCKS: bool = false;
+    // One writes at a time; meanwhile the next one reads.
+    const BATCHES: usize = 2;
+    const STORAGE: &'static str = "libsql";
+
+    fn new(url: &Box<LibsqlUrl>, options: Options) -> Result<Self> {
+        Ok(Self {
+            http: Http::new(url, options.clone()),
+            options,
+            found: Mutex::new(None),
+            name: url.host.clone(),
+            first_look: Once::new(),
+            times: Times::default(),
+            writing: tokio::sync::Mutex::default(),
+            deciding: Arc::default(),
+        })
+    }
+
+    async fn session(self: &Arc<Self>) -> Answer<Self::Session> {
+        let found = self.tables().await?;
+        Ok(OverWire::new(Connection::new(Arc::clone(self), found, false)))
+    }
+
+    async fn session_alone(self: &Arc<Self>) -> Answer<Self::Session> {
+        let found = self.tables().await?;
+        Ok(OverWire::new(Connection::new(Arc::clone(self), found, true)))
+    }
+
+    async fn find_committed(self: &Arc<Self>, witness: &Witness) -> Answer<Option<Row>> {
+        let found = self.session().await?.find(witness.table, &witness.id).await?;
+        // A write that is not there yet may still be on its way.
+        let unknown = || Failure::unknown("a write was not answered, and is not there".to_owned());
+        found.map(Some).ok_or_else(unknown)
+    }
+
+    async fn create_tables(&self, tables: &[TableName]) -> Answer<()> {
+        self.make_tables(tables).await
+    }
+
+    async fn diagnostics(self: &Arc<Self>) -> Answer<Vec<(&'static str, Value)>> {
+        self.diagnose().await
+    }
+
+    fn knows_schema(&self) -> bool {
+        self.known_tables().is_some()
+    }
+
+    fn forget_schema(&self) {
+        *self.known_tables() = None;
+    }
+
+    fn is_about_schema(database_code: &str) -> bool {
+        // `no such column`, `no such table`: it has no code of its own.
+        database_code == "SQLITE_ERROR"
+    }
+
+    fn is_taken_key(database_code: &str) -> bool {
+        database_code == "SQLITE_CONSTRAINT"
+    }
+
+    /// Ids are text.
+    fn knows_numbered_users(&self) -> Option<bool> {
+        Some(false)
+    }
+
+    async fn has_numbered_users(self: &Arc<Self>) -> Result<bool> {
+        Ok(false)
+    }
+
+    fn answer_timeout(&self) -> Duration {
+        self.options.connect_timeout
+    }
+
+    /// There is one server.
+    fn writable_host_timeout(&self) -> Duration {
+        Duration::ZERO
+    }
+
+    fn final_error(&self, failure: Failure) -> Error {
+        failure.into_error()
+    }
+
+    fn close_idle(&self, idle: Duration) {
+        self.http.close_idle(idle);
+    }
+
+    fn close(&self) {
+        self.http.close();
+    }
+
+    fn commits(&self) -> &Histogram {
+        &self.times.commits
+    }
+
+    fn report(&self) -> Json {
+        let (in_use, idle) = self.http.count();
+        json!({
+            "connections": {
+                "open": in_use + idle,
+                "idle": idle,
+                "most": self.options.max_connections,
+            },
+            "roundTrips": durations(&self.times.round_trips),
+        })
+    }
+}

@@ -1,0 +1,303 @@
+//! One request at a server. What it reads it reads without a lock, and remembers; what it writes goes in one batch with
+//! its own BEGIN and COMMIT, which is written only if what was read still holds.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use hyper::body::Bytes;
+use tracing::{debug, warn};
+
+use super::database::{Database, Share};
+use super::error::{of_statement, unreadable};
+use super::found::Found;
+use super::hrana::{Condition, Outcome, Step, pipeline, read};
+use crate::error::{Error, Result};
+use crate::storage::dialect::sqlite::Statement;
+use crate::storage::dialect::sqlite::guard::{ONE_CHANGED, guard};
+use crate::storage::dialect::sqlite::wire::{Change, OwnedRow, Wire};
+use crate::storage::failure::{Answer, Failure};
+use crate::storage::schema::Schema;
+
+/// One request at a server.
+pub struct Connection {
+    server: Arc<Database>,
+    found: Found,
+    /// Whether no other request of this process is to come between what it reads and what it writes.
+    alone: bool,
+    /// Once it has read what decides.
+    share: Option<Share>,
+    /// Statements that fail unless what was read to decide still holds.
+    guards: Vec<Statement<'static>>,
+    /// Whether a batch whose answer was lost can't be written any more.
+    settled: bool,
+}
+
+impl Connection {
+    pub(super) fn new(server: Arc<Database>, found: Found, alone: bool) -> Self {
+        Self { server, found, alone, share: None, guards: Vec::new(), settled: false }
+    }
+}
+
+impl Database {
+    /// One round trip: the rows of each statement, all of one moment.
+    pub(super) async fn ask(
+        &self,
+        statements: &[Statement<'_>],
+        doing: &'static str,
+    ) -> Answer<Vec<Vec<OwnedRow>>> {
+        let is_one = statements.len() == 1;
+        let mut steps = Vec::with_capacity(statements.len() + 2);
+        if !is_one {
+            steps.push(Step::command(None, "BEGIN"));
+        }
+        steps.extend(statements.iter().map(|statement| Step::new(None, statement)));
+        if !is_one {
+            let open = Condition::not(Condition::IsAutocommit);
+            steps.push(Step::command(Some(open), "COMMIT"));
+        }
+        let body = encode(&steps)?;
+        let began = Instant::now();
+        let answer = self.http.send(body, doing).await?;
+        self.times.round_trips.count_since(began);
+        let mut rows = Vec::with_capacity(steps.len());
+        for outcome in outcomes(&answer, steps.len(), doing)? {
+            match outcome {
+                Outcome::Done { rows: found, .. } => rows.push(found),
+                Outcome::Failed(error) => return Err(of_statement(&error, doing)),
+                Outcome::Skipped => return Err(unreadable()),
+            }
+        }
+        if !is_one {
+            rows.pop();
+            rows.remove(0);
+        }
+        Ok(rows)
+    }
+}
+
+impl Database {
+    /// One transaction that changes the tables.
+    pub(super) async fn run_all(
+        &self,
+        statements: &[Statement<'_>],
+        doing: &'static str,
+    ) -> Answer<()> {
+        let mut steps = vec![Step::command(None, "BEGIN IMMEDIATE")];
+        for statement in statements {
+            steps.push(Step::new(Some(goes_on(&steps)), statement));
+        }
+        end(&mut steps);
+        let _turn = self.turn().await?;
+        let answer = self.http.send(encode(&steps)?, doing).await?;
+        for outcome in outcomes(&answer, steps.len(), doing)? {
+            if let Outcome::Failed(error) = outcome {
+                return Err(of_statement(&error, doing));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// A step is run if the one before it was, and did not fail.
+fn goes_on(steps: &[Step<'_>]) -> Condition {
+    Condition::Ok { step: steps.len() - 1 }
+}
+
+/// Commits if all steps were run, and undoes them if not.
+fn end(steps: &mut Vec<Step<'_>>) {
+    steps.push(Step::command(Some(goes_on(steps)), "COMMIT"));
+    let conds = vec![Condition::not(goes_on(steps)), Condition::not(Condition::IsAutocommit)];
+    steps.push(Step::command(Some(Condition::And { conds }), "ROLLBACK"));
+}
+
+fn encode(steps: &[Step<'_>]) -> Result<Bytes> {
+    let body = pipeline(steps).map_err(|error| Error::Internal(error.to_string()))?;
+    Ok(body.into())
+}
+
+fn outcomes(answer: &[u8], steps: usize, doing: &'static str) -> Answer<Vec<Outcome>> {
+    let outcomes = read(answer, steps).ok_or_else(unreadable)?;
+    outcomes.map_err(|error| of_statement(&error, doing))
+}
+
+impl Wire for Connection {
+    fn schema(&self) -> Result<&Schema> {
+        Ok(&self.found.schema)
+    }
+
+    async fn ask(
+        &mut self,
+        statements: &[Statement<'_>],
+        doing: &'static str,
+    ) -> Answer<Vec<Vec<OwnedRow>>> {
+        self.server.ask(statements, doing).await
+    }
+
+    async fn ask_to_decide(
+        &mut self,
+        statements: &[Statement<'_>],
+        doing: &'static str,
+    ) -> Answer<Vec<Vec<OwnedRow>>> {
+        if self.share.is_none() {
+            self.share = Some(self.server.share(self.alone).await?);
+        }
+        self.server.ask(statements, doing).await
+    }
+
+    fn rely_on(&mut self, asked: &Statement<'_>, answer: &[OwnedRow]) {
+        self.guards.push(guard(asked, answer));
+    }
+
+    async fn change(
+        &mut self,
+        changes: &[Change<'_>],
+        then: &[Statement<'_>],
+    ) -> Answer<Vec<Vec<OwnedRow>>> {
+        let batch = Batch::new(&self.guards, changes, then);
+        let body = encode(&batch.steps)?;
+        let server = Arc::clone(&self.server);
+        let _turn = server.turn().await?;
+        let began = Instant::now();
+        let mut lost: Option<(Instant, String)> = None;
+        loop {
+            let answer = self.server.http.send(body.clone(), "writing").await;
+            let read = answer.and_then(|answer| outcomes(&answer, batch.steps.len(), "writing"));
+            let failure = match read.map(|outcomes| batch.read(outcomes)) {
+                Ok(Written::All(rows)) => {
+                    let commit_time = began.elapsed();
+                    server.times.commits.count_time(commit_time);
+                    debug!(
+                        steps = batch.steps.len(),
+                        commit_us = commit_time.as_micros(),
+                        "committed"
+                    );
+                    return Ok(rows);
+                }
+                Ok(Written::Stale) => {
+                    // What was sent before is written, or can't be any more.
+                    self.settled = true;
+                    Failure::Conflict("what was read has changed since".to_owned())
+                }
+                Ok(Written::Nothing(failure)) | Err(failure) => failure,
+            };
+            let (since, message) = match (failure, lost.take()) {
+                (Failure::Lost(message) | Failure::Ended(message), None) => {
+                    warn!("a write was not answered: sending it again");
+                    (Instant::now(), message)
+                }
+                (failure, None) => return Err(failure),
+                // Another statement than the guards may have failed because of what it has written itself.
+                (Failure::Refused(error), Some((_, message)))
+                    if !matches!(error, Error::DatabaseUnavailable { .. }) =>
+                {
+                    return Err(Failure::unknown(message));
+                }
+                (_, Some((_, message))) if self.settled => return Err(Failure::unknown(message)),
+                (_, Some(lost)) => lost,
+            };
+            let is_silent = began.elapsed() >= server.options.answer_timeout();
+            if is_silent || since.elapsed() >= server.options.connect_timeout {
+                return Err(Failure::unknown(message));
+            }
+            lost = Some((since, message));
+            tokio::time::sleep(Duration::from_millis(fastrand::u64(5..50))).await;
+        }
+    }
+
+    fn is_settled(&self) -> bool {
+        self.settled
+    }
+
+    /// Nothing is held.
+    fn undo(&mut self) {}
+}
+
+/// A batch that writes all or nothing.
+struct Batch<'s> {
+    steps: Vec<Step<'s>>,
+    guards: usize,
+    changes: &'s [Change<'s>],
+    then: usize,
+}
+
+/// What came of it.
+enum Written {
+    All(Vec<Vec<OwnedRow>>),
+    /// What was read does not hold any more.
+    Stale,
+    Nothing(Failure),
+}
+
+impl<'s> Batch<'s> {
+    fn new(
+        guards: &'s [Statement<'s>],
+        changes: &'s [Change<'s>],
+        then: &'s [Statement<'s>],
+    ) -> Self {
+        let mut steps = vec![Step::command(None, "BEGIN IMMEDIATE")];
+        for guard in guards {
+            steps.push(Step::new(Some(goes_on(&steps)), guard));
+        }
+        for change in changes {
+            // A server that has taken the lock from us goes on without a transaction.
+            let open = Condition::not(Condition::IsAutocommit);
+            let condition = Condition::And { conds: vec![goes_on(&steps), open] };
+            steps.push(Step::new(Some(condition), &change.statement));
+            steps.push(Step::command(Some(goes_on(&steps)), ONE_CHANGED));
+        }
+        for statement in then {
+            steps.push(Step::new(Some(goes_on(&steps)), statement));
+        }
+        end(&mut steps);
+        Self { steps, guards: guards.len(), changes, then: then.len() }
+    }
+
+    fn read(&self, outcomes: Vec<Outcome>) -> Written {
+        let commit = outcomes.len() - 2;
+        if matches!(outcomes[commit], Outcome::Done { .. }) {
+            let then = outcomes.into_iter().skip(commit - self.then).take(self.then);
+            let rows = then.map(|outcome| match outcome {
+                Outcome::Done { rows, .. } => rows,
+                Outcome::Failed(_) | Outcome::Skipped => Vec::new(),
+            });
+            return Written::All(rows.collect());
+        }
+        let failed = outcomes.iter().position(|outcome| matches!(outcome, Outcome::Failed(_)));
+        match failed {
+            Some(at) if (1..=self.guards).contains(&at) && is_false(&outcomes[at]) => {
+                Written::Stale
+            }
+            Some(at) => Written::Nothing(self.failure(at, &outcomes)),
+            None => Written::Nothing(unreadable()),
+        }
+    }
+
+    /// Why nothing was written, by the first step that failed.
+    fn failure(&self, at: usize, outcomes: &[Outcome]) -> Failure {
+        let Outcome::Failed(error) = &outcomes[at] else { return unreadable() };
+        let change = at.checked_sub(self.guards + 1);
+        match change.filter(|change| is_false(&outcomes[at]) && change % 2 == 1) {
+            Some(check) if check / 2 < self.changes.len() => {
+                let changed = match &outcomes[at - 1] {
+                    Outcome::Done { changes, .. } => *changes,
+                    Outcome::Failed(_) | Outcome::Skipped => 0,
+                };
+                let what = self.changes[check / 2].what;
+                Failure::Refused(Error::Database {
+                    doing: "writing",
+                    database_code: "SQLITE_DONE".to_owned(),
+                    message: format!(
+                        "{what} changed {changed} rows instead of 1; look for a trigger that stops it"
+                    ),
+                    retryable: false,
+                })
+            }
+            _ => of_statement(error, "writing"),
+        }
+    }
+}
+
+/// Whether a step failed that fails unless something holds.
+fn is_false(outcome: &Outcome) -> bool {
+    matches!(outcome, Outcome::Failed(error) if error.message.contains("integer overflow"))
+}

@@ -1,0 +1,286 @@
+//! URLs of remote libSQL (Turso, sqld), as `@libsql/client` reads them.
+
+use super::encoding::{invalid, percent_decode};
+use crate::error::Result;
+
+/// A database on a libSQL server.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub struct LibsqlUrl {
+    /// Whether the connection is encrypted.
+    pub tls: bool,
+    /// The server's name or address, without brackets.
+    pub host: String,
+    /// Its port.
+    pub port: u16,
+    /// What comes before `/v3/pipeline`; empty, or from a slash on.
+    pub path: String,
+    /// What lets us in.
+    pub token: Option<Token>,
+}
+
+/// What lets its holder in. It is never shown.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub struct Token(String);
+
+impl Token {
+    /// A token as a caller passes it; `None`, if it can be none.
+    pub fn new(text: &str) -> Option<Self> {
+        let text = text.trim();
+        let fits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_graphic());
+        fits.then(|| Self(text.to_owned()))
+    }
+
+    /// The token itself, for the server alone.
+    pub fn secret(&self) -> &str {
+        &self.0
+    }
+}
+
+impl std::fmt::Debug for Token {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str("Token(…)")
+    }
+}
+
+impl std::fmt::Debug for LibsqlUrl {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str("LibsqlUrl(…)")
+    }
+}
+
+/// What a value that is no token is told.
+pub const TOKEN_FORM: &str = "a token without spaces, as the database's owner made it";
+
+const FORM: &str = "write libsql://name.turso.io, or http://127.0.0.1:8080";
+
+impl LibsqlUrl {
+    /// Reads what stands behind the scheme, which says how to connect.
+    pub(super) fn parse(scheme: &str, rest: &str) -> Result<Self> {
+        let rest =
+            rest.strip_prefix("//").ok_or_else(|| invalid(&format!("it names no host; {FORM}")))?;
+        if rest.contains('#') {
+            return Err(invalid("what follows the # is not understood; leave it out"));
+        }
+        let (rest, query) = rest.split_once('?').map_or((rest, ""), |(rest, query)| (rest, query));
+        let (authority, path) = match rest.find('/') {
+            Some(at) => rest.split_at(at),
+            None => (rest, ""),
+        };
+        if authority.contains('@') {
+            return Err(invalid(
+                "a libSQL server takes no user and password; pass authToken, or set DATABASE_AUTH_TOKEN",
+            ));
+        }
+        let (host, port) = host_and_port(authority)?;
+        let Parameters { tls, token } = Parameters::read(query)?;
+        let (is_plain, forced) = match scheme {
+            "http" | "ws" => (true, true),
+            "https" | "wss" => (false, true),
+            _ => (tls == Some(false), false),
+        };
+        if forced && tls.is_some_and(|tls| tls == is_plain) {
+            return Err(invalid(
+                "its scheme and its tls parameter contradict each other; leave tls out",
+            ));
+        }
+        let port = match (port, is_plain) {
+            (Some(port), _) => port,
+            (None, true) if !forced => {
+                return Err(invalid(
+                    "with tls=0 it must name a port; write libsql://host:8080?tls=0",
+                ));
+            }
+            (None, true) => 80,
+            (None, false) => 443,
+        };
+        let is_path = path.bytes().all(|byte| byte.is_ascii_graphic());
+        if !is_path {
+            return Err(invalid("its path must be percent-encoded"));
+        }
+        let path = path.trim_end_matches('/').to_owned();
+        Ok(Self { tls: !is_plain, host, port, path, token })
+    }
+
+    /// Where it is, for HTTP: the port is left out where the scheme implies it.
+    pub fn authority(&self) -> String {
+        let host = match self.host.contains(':') {
+            true => format!("[{}]", self.host),
+            false => self.host.clone(),
+        };
+        match (self.tls, self.port) {
+            (true, 443) | (false, 80) => host,
+            (_, port) => format!("{host}:{port}"),
+        }
+    }
+
+    /// Where a redirect leads; `None`, if it is not to a server of the same kind.
+    pub fn moved_to(&self, location: &str, request: &str) -> Option<Self> {
+        let mut moved = match location.split_once("://") {
+            Some((scheme @ ("http" | "https"), rest)) => {
+                Self::parse(scheme, &format!("//{rest}")).ok()?
+            }
+            None if location.starts_with('/') && !location.starts_with("//") => {
+                Self { path: location.to_owned(), ..self.clone() }
+            }
+            _ => return None,
+        };
+        // Only what it leads to as a whole is a database: the request's own path is behind it.
+        moved.path = moved.path.strip_suffix(request)?.to_owned();
+        // Who moves an encrypted database to a server that is not encrypted would read the token.
+        if self.tls && !moved.tls {
+            return None;
+        }
+        moved.token = if moved.host == self.host { self.token.clone() } else { None };
+        Some(moved)
+    }
+}
+
+fn host_and_port(authority: &str) -> Result<(String, Option<u16>)> {
+    let (host, port) = match authority.strip_prefix('[') {
+        Some(rest) => {
+            let (host, port) =
+                rest.split_once(']').ok_or_else(|| invalid("a ] is missing in its host"))?;
+            (host, port.strip_prefix(':').or_else(|| port.is_empty().then_some("")))
+        }
+        None => match authority.split_once(':') {
+            Some((host, port)) => (host, Some(port)),
+            None => (authority, Some("")),
+        },
+    };
+    let is_host = |host: &str| {
+        !host.is_empty()
+            && host.chars().all(|letter| letter.is_ascii_alphanumeric() || "-._:".contains(letter))
+    };
+    if !is_host(host) {
+        return Err(invalid(&format!("it names no host; {FORM}")));
+    }
+    let port = match port {
+        Some("") => None,
+        Some(port) => match port.parse() {
+            Ok(port) if port > 0 => Some(port),
+            _ => return Err(invalid("its port must be a number from 1 to 65535")),
+        },
+        None => return Err(invalid("its port must be a number from 1 to 65535")),
+    };
+    Ok((host.to_ascii_lowercase(), port))
+}
+
+/// What the URL says behind its question mark.
+struct Parameters {
+    tls: Option<bool>,
+    token: Option<Token>,
+}
+
+impl Parameters {
+    fn read(query: &str) -> Result<Self> {
+        let (mut tls, mut token) = (None, None);
+        for parameter in query.split('&').filter(|parameter| !parameter.is_empty()) {
+            let (name, value) = parameter.split_once('=').unwrap_or((parameter, ""));
+            match name {
+                "tls" => {
+                    tls = Some(match value {
+                        "0" => false,
+                        "1" => true,
+                        _ => return Err(invalid("tls must be 0 or 1")),
+                    });
+                }
+                "authToken" => {
+                    let decoded = percent_decode(value).as_deref().and_then(Token::new);
+                    let none = || invalid(&format!("authToken must be {TOKEN_FORM}"));
+                    token = if value.is_empty() { None } else { Some(decoded.ok_or_else(none)?) };
+                }
+                _ => return Err(invalid("of parameters, it may have tls and authToken alone")),
+            }
+        }
+        Ok(Self { tls, token })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::storage::location::Location;
+
+    fn parse(url: &str) -> Result<LibsqlUrl> {
+        match Location::parse(url)? {
+            Location::Libsql(url) => Ok(*url),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn urls() {
+        let rows = [
+            // the URL; encrypted, where, the path, the token
+            ("libsql://db.turso.io", Some((true, "db.turso.io", "", None))),
+            ("LIBSQL://DB.turso.io/", Some((true, "db.turso.io", "", None))),
+            ("libsql://db.turso.io:8443", Some((true, "db.turso.io:8443", "", None))),
+            ("libsql://127.0.0.1:8080?tls=0", Some((false, "127.0.0.1:8080", "", None))),
+            ("libsql://db.turso.io?tls=1", Some((true, "db.turso.io", "", None))),
+            ("libsql://db?authToken=secret.x-y_z", Some((true, "db", "", Some("secret.x-y_z")))),
+            ("libsql://db?authToken=secret%2B", Some((true, "db", "", Some("secret+")))),
+            ("libsql://db?authToken=", Some((true, "db", "", None))),
+            ("https://db.turso.io", Some((true, "db.turso.io", "", None))),
+            ("wss://db.turso.io", Some((true, "db.turso.io", "", None))),
+            ("http://127.0.0.1:8080", Some((false, "127.0.0.1:8080", "", None))),
+            ("http://localhost", Some((false, "localhost", "", None))),
+            ("ws://[::1]:8080", Some((false, "[::1]:8080", "", None))),
+            ("http://host/dev/name/", Some((false, "host", "/dev/name", None))),
+            ("libsql:db.turso.io", None),
+            ("libsql://", None),
+            ("libsql:///path", None),
+            ("libsql://db?tls=0", None),
+            ("libsql://db?tls=no", None),
+            ("http://db?tls=1", None),
+            ("https://db?tls=0", None),
+            ("libsql://app:secret@db", None),
+            ("libsql://db?secret=1", None),
+            ("libsql://db?authToken=se%20cret", None),
+            ("libsql://db#secret", None),
+            ("libsql://db:0", None),
+            ("libsql://db:99999", None),
+            ("libsql://d b", None),
+            ("http://[::1:8080", None),
+        ];
+        for (url, expected) in rows {
+            let parsed = parse(url);
+            if let Err(error) = &parsed {
+                assert_eq!(error.code(), "INVALID_URL", "{url}");
+                assert!(!error.to_string().contains("secret"), "{error}");
+            }
+            let found = parsed.ok().map(|url| {
+                let token = url.token.as_ref().map(|token| token.secret().to_owned());
+                assert!(!format!("{url:?} {:?}", url.token).contains("secret"));
+                (url.tls, url.authority(), url.path, token)
+            });
+            let expected = expected.map(|(tls, authority, path, token)| {
+                (tls, authority.to_owned(), path.to_owned(), token.map(str::to_owned))
+            });
+            assert_eq!(found, expected, "{url}");
+        }
+    }
+
+    #[test]
+    fn redirects() {
+        let rows = [
+            // from, the location; where it leads, and whether the token goes there
+            ("http://a/db", "/new/v3/pipeline", Some(("a", "/new", true))),
+            ("http://a", "http://a:81/v3/pipeline", Some(("a:81", "", true))),
+            ("http://a", "https://a/v3/pipeline", Some(("a", "", true))),
+            ("http://a", "http://b/v3/pipeline", Some(("b", "", false))),
+            ("https://a", "http://a/v3/pipeline", None),
+            ("http://a", "//b/v3/pipeline", None),
+            ("http://a", "ftp://a/v3/pipeline", None),
+            ("http://a", "http://a/login", None),
+            ("http://a", "", None),
+        ];
+        for (from, location, expected) in rows {
+            let mut url = parse(from).unwrap();
+            url.token = Token::new("secret");
+            let moved = url.moved_to(location, "/v3/pipeline");
+            let found = moved.map(|url| (url.authority(), url.path.clone(), url.token.is_some()));
+            let expected = expected.map(|(to, path, has)| (to.to_owned(), path.to_owned(), has));
+            assert_eq!(found, expected, "{from} {location}");
+        }
+    }
+}
