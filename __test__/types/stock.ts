@@ -110,7 +110,7 @@ export async function tables() {
   await createTables({ tables: ['ai_task'] })
   await createTables({})
   const found = await getDiagnostics()
-  return found.storage === 'postgres' ? found.maxConnections.toFixed() : found.path
+  return found.storage === 'sqlite' ? found.path : found.maxConnections.toFixed()
 }
 
 type AppUser = { id: string; name: string; locale: string }

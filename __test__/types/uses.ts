@@ -178,12 +178,18 @@ export async function plain() {
   const found = await db.getDiagnostics()
   const counted: Stats = await db.stats()
   await close()
-  const mode = found.storage === 'sqlite' ? found.journalMode : found.isolation
+  const mode =
+    found.storage === 'sqlite' ? found.journalMode : found.storage === 'libsql' ? found.host : found.isolation
   const indexed: (string | null)[] = found.tables.flatMap(({ indexes }) =>
     indexes.flatMap(({ columns }) => columns),
   )
   if (indexed.includes(null)) return ''
-  const waits = counted.storage === 'sqlite' ? counted.locks.waits : counted.connections.waits
+  const waits =
+    counted.storage === 'sqlite'
+      ? counted.locks.waits
+      : counted.storage === 'libsql'
+        ? counted.roundTrips
+        : counted.connections.waits
   const refused = counted.operations.createMediaTask?.refused.INSUFFICIENT_CREDITS ?? 0
   const numbers: number = waits.p99Ms + refused + counted.queue.queued + counted.startedAt.getTime()
   return db instanceof MediaCredits ? mode : numbers
