@@ -9,8 +9,20 @@ use rusqlite::{Connection, ToSql, params_from_iter};
 
 const QUESTION: &str = "SELECT id, value FROM t WHERE kind = ?1 -- what is asked";
 
-/// What a row may hold.
-const VALUES: [&str; 12] = [
+/// What rows hold that have one form in JSON.
+const PLAIN: [&str; 7] = [
+    "NULL",
+    "0",
+    "-9223372036854775808",
+    "''",
+    "'it''s, ;'",
+    "'[\"\u{1f600}\\\"/]'",
+    "'two' || char(10) || 'lines'",
+];
+
+/// What else a row may hold.
+const VALUES: [&str; 13] = [
+    "char(9, 127, 133)",
     "NULL",
     "0",
     "9223372036854775807",
@@ -57,6 +69,11 @@ fn ask(connection: &Connection, statement: &Statement<'_>) -> rusqlite::Result<V
 
 #[test]
 fn an_answer_holds_until_anything_of_it_changes() {
+    holds_until_something_changes(&PLAIN);
+    holds_until_something_changes(&VALUES);
+}
+
+fn holds_until_something_changes(values: &[&str]) {
     let connection = Connection::open_in_memory().unwrap();
     connection.execute_batch("CREATE TABLE t (id, kind, value)").unwrap();
     let question = Statement::new(QUESTION, ["all".into()]);
@@ -64,23 +81,23 @@ fn an_answer_holds_until_anything_of_it_changes() {
     let none = ask(&connection, &question).unwrap();
     assert!(holds(&none));
 
-    for (at, value) in VALUES.iter().enumerate() {
+    for (at, value) in values.iter().enumerate() {
         let insert = format!("INSERT INTO t VALUES ({at}, 'all', {value})");
         connection.execute_batch(&insert).unwrap();
     }
     assert!(!holds(&none));
     let all = ask(&connection, &question).unwrap();
-    assert_eq!(all.len(), VALUES.len());
+    assert_eq!(all.len(), values.len());
     assert!(holds(&all));
     let reversed: Vec<OwnedRow> = all.iter().rev().cloned().collect();
     assert!(holds(&reversed));
 
-    for (at, value) in VALUES.iter().enumerate() {
+    for (at, value) in values.iter().enumerate() {
         let set = |value: &str| {
             let update = format!("UPDATE t SET value = {value} WHERE id = {at}");
             connection.execute_batch(&update).unwrap();
         };
-        for other in VALUES.iter().filter(|other| *other != value) {
+        for other in values.iter().filter(|other| *other != value) {
             set(other);
             assert!(!holds(&all), "{value} became {other}");
         }

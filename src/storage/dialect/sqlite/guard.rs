@@ -13,39 +13,69 @@ use crate::domain::hex::to_hex;
 pub fn guard(question: &Statement<'_>, answer: &[OwnedRow]) -> Statement<'static> {
     let mut values: Vec<Cell<'static>> =
         question.values.iter().map(|value| value.clone().into_owned()).collect();
-    let text = match answer.first() {
-        None => format!("SELECT abs(-9223372036854775807 - EXISTS (\n{}\n))", question.text),
-        Some(first) => {
+    let asked = &question.text;
+    let Some(first) = answer.first() else {
+        let text = format!("SELECT abs(-9223372036854775807 - EXISTS (\n{asked}\n))");
+        return Statement::new(text, values);
+    };
+    let columns = first.len();
+    let names = list(columns, ", ", |at| format!("c{at}"));
+    let (found, expected) = match as_lines(answer) {
+        Some(lines) => {
+            values.push(lines.into());
+            (format!("json_array({names})"), format!("?{}", values.len()))
+        }
+        None => {
             values.push(as_json(answer).into());
-            let (mut names, mut found, mut expected) =
-                (String::new(), String::new(), String::new());
-            for at in 0..first.len() {
-                let (comma, and) = if at == 0 { ("", "") } else { (", ", " || ',' || ") };
-                let has_bytes = answer.iter().any(|row| matches!(row.get(at), Some(Cell::Blob(_))));
-                // Writing to a String can't fail.
-                let _ = write!(names, "{comma}c{at}");
-                let _ = write!(found, "{and}quote(c{at})");
-                let _ = match has_bytes {
-                    false => write!(expected, "{and}quote(value ->> {at})"),
-                    true => write!(
-                        expected,
-                        "{and}CASE json_type(value, '$[{at}]') WHEN 'array' \
-                         THEN 'X''' || (value ->> '$[{at}][0]') || '''' ELSE quote(value ->> {at}) END"
-                    ),
-                };
-            }
-            format!(
-                "WITH q({names}) AS (\n{}\n) SELECT abs(-9223372036854775807 - ((\
-                 SELECT coalesce(group_concat(line, ';'), '') FROM (SELECT {found} AS line FROM q ORDER BY 1)\
-                 ) <> (\
-                 SELECT group_concat(line, ';') FROM (SELECT {expected} AS line FROM json_each(?{}) ORDER BY 1)\
-                 )))",
-                question.text,
-                values.len(),
-            )
+            let found = list(columns, " || ',' || ", |at| format!("quote(c{at})"));
+            let line = list(columns, " || ',' || ", |at| expected(answer, at));
+            let lines = format!("SELECT {line} AS line FROM json_each(?{})", values.len());
+            (found, format!("(SELECT group_concat(line) FROM ({lines} ORDER BY 1))"))
         }
     };
+    let text = format!(
+        "WITH q({names}) AS (\n{asked}\n) SELECT abs(-9223372036854775807 - ((\
+         SELECT group_concat(line) FROM (SELECT {found} AS line FROM q ORDER BY 1)) IS NOT {expected}))"
+    );
     Statement::new(text, values)
+}
+
+/// Something for each column.
+fn list(columns: usize, between: &str, of: impl Fn(usize) -> String) -> String {
+    (0..columns).map(of).collect::<Vec<_>>().join(between)
+}
+
+/// What SQLite's `json_array` makes of each row, sorted: nearly always. A number with a fraction, bytes and characters that
+/// can't be seen have more than one form.
+fn as_lines(rows: &[OwnedRow]) -> Option<String> {
+    let cell = |cell: &Cell<'_>| match cell {
+        Cell::Null => Some("null".to_owned()),
+        Cell::Integer(number) => Some(number.to_string()),
+        Cell::Text(text) => {
+            let text = std::str::from_utf8(text).ok()?;
+            let is_plain = !text.chars().any(|letter| letter.is_control() && letter != '\n');
+            is_plain.then(|| serde_json::Value::from(text).to_string())
+        }
+        Cell::Real(_) | Cell::Blob(_) => None,
+    };
+    let line = |row: &OwnedRow| {
+        let cells: Option<Vec<String>> = row.iter().map(cell).collect();
+        cells.map(|cells| format!("[{}]", cells.join(",")))
+    };
+    let mut lines: Vec<String> = rows.iter().map(line).collect::<Option<_>>()?;
+    lines.sort_unstable();
+    Some(lines.join(","))
+}
+
+/// What a column of the expected rows is, as text: SQLite itself writes it.
+fn expected(answer: &[OwnedRow], at: usize) -> String {
+    match answer.iter().any(|row| matches!(row.get(at), Some(Cell::Blob(_)))) {
+        false => format!("quote(value ->> {at})"),
+        true => format!(
+            "CASE json_type(value, '$[{at}]') WHEN 'array' \
+             THEN 'X''' || (value ->> '$[{at}][0]') || '''' ELSE quote(value ->> {at}) END"
+        ),
+    }
 }
 
 /// A statement that fails unless the one before has changed one row.
