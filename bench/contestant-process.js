@@ -18,21 +18,22 @@ function runContestant(run) {
 }
 
 async function measure({ name, callers, seconds, warmUpSeconds, users, countErrors = false, ...where }) {
-  const contestant = await load(name).open(where)
+  const contestant = await load(name).open({ name, ...where })
   const settings = await contestant.settings()
   let acknowledged = 0
   let asked = 0
   const errors = {}
-  const createTask = async () => {
+  const work = contestant.placeOrder ?? contestant.createTask
+  const call = async () => {
     try {
-      await contestant.createTask(newTask(asked++, users))
+      await work(newTask(asked++, users))
       acknowledged++
     } catch (error) {
       if (!countErrors) throw error
       errors[error.message] = (errors[error.message] ?? 0) + 1
     }
   }
-  const drive = (time) => measureFor(time, callers, createTask)
+  const drive = (time) => measureFor(time, callers, call)
 
   await drive(warmUpSeconds)
   const before = acknowledged

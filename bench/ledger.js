@@ -5,9 +5,9 @@
 const Database = require('./better-sqlite3')
 
 /** In the SQL of both databases, but for what is in JSON. */
-const factsOf = ({ draws, creditsConsumed, taskId }) => `
+const factsOf = ({ draws, creditsConsumed, charged, isCharge }) => `
   SELECT
-    (SELECT count(*) FROM media_tasks) AS tasks,
+    (SELECT count(*) FROM ${charged}) AS tasks,
     (SELECT count(*) FROM credit WHERE transaction_type = 'consume' AND status = 'active') AS charges,
     (SELECT coalesce(-sum(credits), 0)
      FROM credit WHERE transaction_type = 'consume' AND status = 'active') AS charged,
@@ -16,36 +16,46 @@ const factsOf = ({ draws, creditsConsumed, taskId }) => `
     (SELECT coalesce(sum(${creditsConsumed}), 0)
      FROM credit, ${draws} AS draw WHERE credit.status = 'active') AS drawn,
     (SELECT count(DISTINCT task.id)
-     FROM media_tasks AS task JOIN credit AS charge
-       ON charge.id = task.credit_id AND charge.user_id = task.user_id
-         AND ${taskId} = task.id) AS "tasksWithTheirCharge"`
+     FROM ${charged} AS task JOIN credit AS charge
+       ON charge.user_id = task.user_id AND ${isCharge}) AS "tasksWithTheirCharge"`
 
-const FACTS = factsOf({
+/** What is charged: a row of which table, and how its charge is found. */
+const chargedBy = (metadata) => ({
+  tasks: {
+    charged: 'media_tasks',
+    isCharge: `charge.id = task.credit_id AND ${metadata('taskId')} = task.id`,
+  },
+  orders: { charged: '"order"', isCharge: `${metadata('orderId')} = task.id` },
+})
+
+const SQLITE = {
   draws: 'json_each(credit.consumed_detail)',
   creditsConsumed: "json_extract(draw.value, '$.creditsConsumed')",
-  taskId: "json_extract(charge.metadata, '$.taskId')",
-})
+  charged: chargedBy((key) => `json_extract(charge.metadata, '$.${key}')`),
+}
 
-const POSTGRES_FACTS = factsOf({
+const POSTGRES = {
   draws: 'json_array_elements(credit.consumed_detail::json)',
   creditsConsumed: "(draw.value ->> 'creditsConsumed')::integer",
-  taskId: "charge.metadata::json ->> 'taskId'",
-})
+  charged: chargedBy((key) => `charge.metadata::json ->> '${key}'`),
+}
+
+const factsAbout = ({ charged, ...dialect }, what) => factsOf({ ...dialect, ...charged[what] })
 
 /** Throws unless the file holds the tasks that were acknowledged, all of them and nothing else. */
-function checkLedger(file, acknowledged, failed = 0) {
+function checkLedger(file, acknowledged, { failed = 0, what = 'tasks' } = {}) {
   const database = new Database(file)
   try {
     const integrity = database.pragma('integrity_check', { simple: true })
-    return judge({ integrity, ...database.prepare(FACTS).get() }, acknowledged, failed)
+    return judge({ integrity, ...database.prepare(factsAbout(SQLITE, what)).get() }, acknowledged, failed)
   } finally {
     database.close()
   }
 }
 
 /** The same for PostgreSQL, asked with a client of postgres.js. */
-async function checkPostgresLedger(sql, acknowledged) {
-  const [row] = await sql.unsafe(POSTGRES_FACTS)
+async function checkPostgresLedger(sql, acknowledged, what = 'tasks') {
+  const [row] = await sql.unsafe(factsAbout(POSTGRES, what))
   // Its sums come as texts.
   const facts = Object.entries(row).map(([name, value]) => [name, Number(value)])
   return judge({ integrity: 'ok', ...Object.fromEntries(facts) }, acknowledged)

@@ -127,7 +127,7 @@ async function main() {
   const file = path.join(folder, 'bench.db')
   await seed(file, users)
   const result = await runForked(__filename, { ...options, file }, 'media-credits')
-  checkLedger(file, tasks, Math.ceil(tasks / FAILS_EACH))
+  checkLedger(file, tasks, { failed: Math.ceil(tasks / FAILS_EACH) })
   process.stdout.write(report(result, options, lines))
 }
 

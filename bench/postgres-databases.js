@@ -53,8 +53,8 @@ class Databases {
     return url.href
   }
 
-  /** The one that is copied. */
-  async seed(users) {
+  /** The one that is copied; `more` are statements for tables of the app's. */
+  async seed(users, ...more) {
     const url = await this.create(SEEDED)
     const credits = connect({ url })
     await credits.createTables()
@@ -68,6 +68,7 @@ class Databases {
       expiresAt: grant.expiresAt === null ? null : new Date(grant.expiresAt),
     }))
     await client.unsafe(INSERT_GRANTS, [JSON.stringify(grants)])
+    for (const statement of more) await client.unsafe(statement)
     await client.unsafe('VACUUM ANALYZE')
     await client.end()
   }
@@ -79,9 +80,9 @@ class Databases {
     await this.admin`CHECKPOINT`
     return {
       url,
-      checkLedger: async (acknowledged) => {
+      checkLedger: async (acknowledged, what) => {
         const client = connectOnce(url)
-        await checkPostgresLedger(client, acknowledged).finally(() => client.end())
+        await checkPostgresLedger(client, acknowledged, what).finally(() => client.end())
       },
       drop: () => this.admin.unsafe(`DROP DATABASE ${name} WITH (FORCE)`),
     }

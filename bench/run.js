@@ -19,7 +19,6 @@
  * The table goes to stdout, progress to stderr. A ledger that is wrong after a run fails the benchmark.
  */
 
-const fs = require('node:fs')
 const path = require('node:path')
 
 const { UsageError, readOptions, runCommand, scratchFolder } = require('./command')
@@ -29,7 +28,7 @@ const { checkLedger } = require('./ledger')
 const { describeMachine } = require('./machine')
 const { report } = require('./report')
 const { WARM_UP_SECONDS, runRounds } = require('./rounds')
-const { copyDurably, seed } = require('./seed')
+const { onCopy, seed } = require('./seed')
 
 function ownOptions() {
   const { quick, only, ...options } = readOptions({
@@ -52,18 +51,14 @@ function ownOptions() {
 }
 
 /** One run of one contestant, on its own copy of the seeded file. */
-async function runOnce(name, seeded, options) {
-  const folder = fs.mkdtempSync(path.join(path.dirname(seeded), `${name}-`))
-  try {
-    const file = copyDurably(seeded, path.join(folder, 'bench.db'))
+function runOnce(name, seeded, options) {
+  return onCopy(seeded, name, async (file) => {
     const { callers, seconds, users, durability } = options
     const run = { name, file, callers, seconds, warmUpSeconds: WARM_UP_SECONDS, users, durability }
     const result = await runContestant(run)
     const { tasks } = checkLedger(file, result.acknowledged)
     return { ...result, tasks }
-  } finally {
-    fs.rmSync(folder, { recursive: true, force: true })
-  }
+  })
 }
 
 async function main() {

@@ -3,6 +3,7 @@
 /** A fresh database: tables by this package, users and grants by a bulk insert. */
 
 const fs = require('node:fs')
+const path = require('node:path')
 
 const Database = require('./better-sqlite3')
 const { connect } = require('..')
@@ -14,7 +15,8 @@ const DAY_MS = 86_400_000
 /** When a user's grants expire, counted from now; null is never. Not in draw order. */
 const EXPIRE_AFTER_DAYS = [90, null, 30, 365, 60]
 
-async function seed(file, users) {
+/** `more` are statements for tables of the app's. */
+async function seed(file, users, ...more) {
   const credits = connect({ url: `file:${file}` })
   await credits.createTables()
   // Closed, before another copy of SQLite opens the file in this process.
@@ -23,6 +25,7 @@ async function seed(file, users) {
   const database = new Database(file)
   database.pragma('journal_mode = WAL')
   database.transaction(() => insertUsers(database, users))()
+  for (const statement of more) database.exec(statement)
   // Into the main file, which is the one that is copied.
   database.pragma('wal_checkpoint(TRUNCATE)')
   database.close()
@@ -71,4 +74,14 @@ function copyDurably(from, to) {
   return to
 }
 
-module.exports = { GRANTS_OF_A_USER: EXPIRE_AFTER_DAYS.length, copyDurably, newGrants, newUser, seed }
+/** Runs `work` with a copy of a seeded file, in a folder of its own. */
+async function onCopy(seeded, name, work) {
+  const folder = fs.mkdtempSync(path.join(path.dirname(seeded), `${name}-`))
+  try {
+    return await work(copyDurably(seeded, path.join(folder, 'bench.db')))
+  } finally {
+    fs.rmSync(folder, { recursive: true, force: true })
+  }
+}
+
+module.exports = { GRANTS_OF_A_USER: EXPIRE_AFTER_DAYS.length, copyDurably, onCopy, newGrants, newUser, seed }

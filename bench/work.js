@@ -50,15 +50,25 @@ function planDraws(grants, cost) {
   return draws
 }
 
+/** What a charge says of the task that it is for. */
+const ofTask = ({ id: taskId, outputType }) => ({
+  description: `Media extraction: ${outputType}`,
+  metadata: JSON.stringify({ type: 'media-task', taskId, outputType }),
+})
+
+/** What a charge says of the order that it is for. */
+const ofOrder = ({ id: orderId }) => ({
+  description: 'Order',
+  metadata: JSON.stringify({ type: 'order', orderId }),
+})
+
 /** The charge's own columns, with a random id as apps make them. */
-function chargeFor(task, draws) {
-  const { id: taskId, outputType } = task
+function chargeFor(described, draws) {
   return {
     id: randomUUID(),
     transactionNo: nextTransactionNo(),
-    description: `Media extraction: ${outputType}`,
     consumedDetail: JSON.stringify(draws),
-    metadata: JSON.stringify({ type: 'media-task', taskId, outputType }),
+    ...described,
   }
 }
 
@@ -72,4 +82,4 @@ function nextTransactionNo() {
   return `${Date.now() - EPOCH_MS}${digits}`
 }
 
-module.exports = { COST, chargeFor, newTask, planDraws, userId }
+module.exports = { COST, chargeFor, newTask, ofOrder, ofTask, planDraws, userId }

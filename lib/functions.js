@@ -10,26 +10,29 @@ const { own } = require('./fields.js')
 const { operations } = require('./operations.js')
 const { textOf } = require('./wire.js')
 
+/** Those that native code does, and those that are made of them. */
+const NATIVE = Object.entries(operations).filter(([, { pass }]) => pass)
+const MADE = Object.entries(operations).flatMap(([name, { made }]) => (made ? [[name, made]] : []))
+
 /** The same function, by this name. */
 const named = (name, method) => Object.defineProperty(method, 'name', constant(name))
 
 /**
  * Gives `target` all functions. `makeCall` gives what crosses to native code, of the method that the caller called (errors
- * point at the line that did) and its arguments; `undefined`: there is no such function here.
+ * point at the line that did) and its arguments; `undefined`: there is no such function here. `name` gives a function its
+ * name, which takes longer than to make it.
  */
-function makeFunctions(target, makeCall) {
+function makeFunctions(target, makeCall, name = named) {
   const calls = {}
-  for (const [name, operation] of Object.entries(operations)) {
-    const send = operation.pass && makeCall(name, operation)
+  for (const [key, operation] of NATIVE) {
+    const send = makeCall(key, operation)
     if (!send) continue
     const call = (...args) => send(method, args)
-    const method = named(name, operation.whole ? operation.whole(call) : call)
-    calls[name] = method
+    const method = name(key, operation.whole ? operation.whole(call) : call)
+    calls[key] = method
   }
-  for (const [name, { made }] of Object.entries(operations)) {
-    if (made) target[name] = named(name, made(calls))
-    else if (calls[name]) target[name] = calls[name]
-  }
+  Object.assign(target, calls)
+  for (const [key, made] of MADE) target[key] = name(key, made(calls))
 }
 
 /** The arguments of a call as text. */

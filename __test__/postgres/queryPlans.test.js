@@ -75,6 +75,7 @@ const NAMES = {
   charges: '$1',
   credit_id: 'credit_id',
   free_trial: 'is_free_trial',
+  limit: '',
   more: '$2',
   table: 'media_tasks',
   tasks: 'media_tasks',

@@ -83,6 +83,17 @@ test('a refund gives back to the eleven grants that the charge drew on', async (
   expect(await violations(database)).toEqual([])
 })
 
+// Up to 64 grants are asked for as such, more by what they cover together.
+test.each([64, 65])('a charge of %i credits draws on so many grants of one credit', async (credits) => {
+  const { database, proxy, credits: own } = await warm(...Array(80).fill(1))
+  proxy.resetRoundTrips()
+  const charge = await own.consumeCredits({ userId: 'u', credits })
+  expect(proxy.roundTrips().total).toBe(2)
+  expect(JSON.parse(charge.consumedDetail)).toHaveLength(credits)
+  expect(await own.getRemainingCredits('u')).toBe(70 - credits)
+  expect(await violations(database)).toEqual([])
+})
+
 test('a guard that does not hold takes one round trip, and no caller waits for the end of the transaction', async () => {
   const { proxy, credits } = await warm(1000)
   proxy.resetRoundTrips()

@@ -2,6 +2,7 @@
 
 const { TestDatabase, task } = require('../helpers/database')
 const { atOnce, counted, staysSound } = require('../helpers/calls')
+const { startProxy } = require('../helpers/proxy')
 const { TRANSACTIONS } = require('../helpers/transactions')
 const { within } = require('../..')
 
@@ -103,6 +104,29 @@ test('a charge takes three round trips of a client that waits for each', async (
   expect(await trips((credits) => credits.createMediaTask(task('t', 'u'), 1))).toBe(4)
   expect(await trips((credits) => credits.getRemainingCredits('u'))).toBe(1)
 })
+
+test.each(['postgres.js', 'Drizzle', 'Drizzle 1'])(
+  'a charge takes two round trips of %s, which sends the question behind the lock before the lock is answered',
+  async (kind) => {
+    const proxy = await startProxy(database.url)
+    const through = new Transactions({ url: proxy.url })
+    try {
+      // The first one looks at the tables.
+      await through.run(kind, charge)
+      // With a delay the proxy sees whether a client waits for an answer.
+      proxy.delayMs = 4
+      const taken = await through.run(kind, async (tx) => {
+        proxy.resetRoundTrips()
+        await charge(tx)
+        return proxy.roundTrips().total
+      })
+      expect(taken).toBe(2)
+    } finally {
+      await through.end()
+      await proxy.stop()
+    }
+  },
+)
 
 test('many transactions of several users at once leave the ledger whole', async () => {
   const users = await Promise.all(Array.from({ length: 8 }, (_, number) => database.user(`u${number}`, 20)))

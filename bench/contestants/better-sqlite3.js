@@ -7,7 +7,7 @@
  */
 
 const Database = require('../better-sqlite3')
-const { COST, chargeFor, planDraws } = require('../work')
+const { COST, chargeFor, ofTask, planDraws } = require('../work')
 
 const CHARGE_COLUMNS = [
   'id',
@@ -83,7 +83,7 @@ function transaction(database) {
     if (!userById.get(task.userId)) throw new Error(`no user ${task.userId}`)
     if (taskExists.get(task.id)) throw new Error(`there is a task ${task.id}`)
     const draws = planDraws(spendableGrants.all(task.userId, now), COST)
-    const charge = chargeFor(task, draws)
+    const charge = chargeFor(ofTask(task), draws)
 
     insertCharge.run(
       charge.id,

@@ -21,21 +21,26 @@ const schema = tables({
 })
 const { createTask } = sqliteModels(schema)
 
-async function open({ file, durability }) {
+/** Transactions of the app's client, one after the other. */
+async function openLibsql({ file, durability }) {
   const client = createClient({ url: `file:${file}` })
   const database = drizzle(client)
   const prepare = await preparation(client, durability)
   const inTurn = queue()
-  const create = (task) =>
-    database.transaction((transaction) => createTask(transaction, task, COST), { behavior: 'immediate' })
+  const transact = (work) => database.transaction(work, { behavior: 'immediate' })
   return {
-    createTask: (task) => inTurn(() => prepare().then(() => create(task))),
+    run: (work) => inTurn(() => prepare().then(() => transact(work))),
     settings: async () => ({
       journalMode: await first(client, 'PRAGMA journal_mode'),
       sqliteVersion: await first(client, 'SELECT sqlite_version()'),
     }),
     close: async () => client.close(),
   }
+}
+
+async function open(where) {
+  const { run, ...rest } = await openLibsql(where)
+  return { ...rest, createTask: (task) => run((transaction) => createTask(transaction, task, COST)) }
 }
 
 /**
@@ -55,4 +60,4 @@ async function first(client, statement) {
   return rows[0][0]
 }
 
-module.exports = { open }
+module.exports = { open, openLibsql, schema }

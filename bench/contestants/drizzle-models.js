@@ -3,9 +3,9 @@
 /** What the app's models do with the table of credits, put right: the same on SQLite and PostgreSQL. */
 
 const { and, asc, eq, gt, gte, isNull, or, sql } = require('drizzle-orm')
-const { chargeFor } = require('../work')
+const { chargeFor, planDraws } = require('../work')
 
-function models(credit) {
+function models({ credit, user }) {
   /** In draw order. */
   function spendableGrants(transaction, userId, now) {
     return transaction
@@ -28,11 +28,17 @@ function models(credit) {
       .orderBy(sql`${credit.expiresAt} IS NULL`, asc(credit.expiresAt), asc(credit.createdAt), asc(credit.id))
   }
 
-  async function writeCharge(transaction, task, draws, now) {
-    const charge = chargeFor(task, draws)
+  /** What `described` says is charged; `lock` makes a query of one that locks its rows. Resolves to the charge's id. */
+  async function charge(transaction, userId, { described, cost, now, lock = (query) => query }) {
+    const owners = await transaction.select({ id: user.id }).from(user).where(eq(user.id, userId))
+    if (owners.length === 0) throw new Error(`no user ${userId}`)
+    const draws = planDraws(await lock(spendableGrants(transaction, userId, now)), cost)
+    return writeCharge(transaction, { userId, ...chargeFor(described, draws) }, draws, now)
+  }
+
+  async function writeCharge(transaction, row, draws, now) {
     await transaction.insert(credit).values({
-      ...charge,
-      userId: task.userId,
+      ...row,
       transactionType: 'consume',
       transactionScene: 'payment',
       credits: -draws.reduce((sum, { creditsConsumed }) => sum + creditsConsumed, 0),
@@ -48,10 +54,10 @@ function models(credit) {
         .where(and(eq(credit.id, creditId), gte(credit.remainingCredits, creditsConsumed)))
       if (rowsAffected !== 1) throw new Error(`grant ${creditId} has changed`)
     }
-    return charge.id
+    return row.id
   }
 
-  return { spendableGrants, writeCharge }
+  return { charge, spendableGrants }
 }
 
 module.exports = { models }

@@ -6,38 +6,41 @@
  * key, so nobody asks for it first.
  */
 
-const { eq } = require('drizzle-orm')
 const { boolean, integer, pgTable, text, timestamp } = require('drizzle-orm/pg-core')
 const { drizzle } = require('drizzle-orm/postgres-js')
 const postgres = require('postgres')
-const { COST, planDraws } = require('../work')
+const { COST, ofTask } = require('../work')
 const { models } = require('./drizzle-models')
 const { tables } = require('./drizzle-schema')
 
-const { credit, mediaTasks, user } = tables({ table: pgTable, text, integer, boolean, time: timestamp })
-const { spendableGrants, writeCharge } = models(credit)
+const schema = tables({ table: pgTable, text, integer, boolean, time: timestamp })
+const { charge } = models(schema)
+const lock = (query) => query.for('update')
 
-async function open({ url, poolSize }) {
+/** Transactions of the app's client. */
+function openPostgres({ url, poolSize }) {
   // Without prepared statements, because poolers are common.
   const client = postgres(url, { max: poolSize, prepare: false })
   const database = drizzle(client)
   return {
-    createTask: (task) => database.transaction((transaction) => createTask(transaction, task)),
+    run: (work) => database.transaction(work),
     settings: async () => ({ pool: poolSize }),
     close: () => client.end(),
   }
 }
 
+async function open(where) {
+  const { run, ...rest } = openPostgres(where)
+  return { ...rest, createTask: (task) => run((transaction) => createTask(transaction, task)) }
+}
+
 async function createTask(transaction, task) {
   const now = new Date()
-  const owners = await transaction.select({ id: user.id }).from(user).where(eq(user.id, task.userId))
-  if (owners.length === 0) throw new Error(`no user ${task.userId}`)
-  const draws = planDraws(await spendableGrants(transaction, task.userId, now).for('update'), COST)
-
-  const creditId = await writeCharge(transaction, task, draws, now)
+  const described = ofTask(task)
+  const creditId = await charge(transaction, task.userId, { described, cost: COST, now, lock })
   const values = { ...task, creditId, createdAt: now, updatedAt: now }
-  const [row] = await transaction.insert(mediaTasks).values(values).returning()
+  const [row] = await transaction.insert(schema.mediaTasks).values(values).returning()
   return row
 }
 
-module.exports = { open }
+module.exports = { lock, open, openPostgres, schema }

@@ -59,7 +59,16 @@ function tables({ table, text, integer, boolean, time }) {
     deletedAt: time('deleted_at'),
   })
 
-  return { credit, mediaTasks, user }
+  // A table of the app's that this package does not know.
+  const order = table('order', {
+    id: text('id').primaryKey(),
+    userId: text('user_id').notNull(),
+    amount: integer('amount').notNull(),
+    status: text('status').notNull(),
+    createdAt: time('created_at').notNull(),
+  })
+
+  return { credit, mediaTasks, order, user }
 }
 
 module.exports = { tables }

@@ -3,23 +3,19 @@
 /** What the app's models do on SQLite, put right: for the contestant drizzle-libsql.js, and for bench/next.js in the app. */
 
 const { eq } = require('drizzle-orm')
-const { planDraws } = require('../work')
+const { ofTask } = require('../work')
 const { models } = require('./drizzle-models')
 
-function sqliteModels({ credit, mediaTasks, user }) {
-  const { spendableGrants, writeCharge } = models(credit)
+function sqliteModels({ mediaTasks, ...schema }) {
+  const { charge, spendableGrants } = models(schema)
 
   /** With `replay`, of a request that comes twice the second gets the task of the first. */
   async function createTask(transaction, task, cost, { replay = false } = {}) {
     const now = new Date()
-    const owners = await transaction.select({ id: user.id }).from(user).where(eq(user.id, task.userId))
-    if (owners.length === 0) throw new Error(`no user ${task.userId}`)
     const [taken] = await transaction.select().from(mediaTasks).where(eq(mediaTasks.id, task.id))
     if (taken && replay && taken.userId === task.userId) return { ...taken, replayed: true }
     if (taken) throw new Error(`there is a task ${task.id}`)
-    const draws = planDraws(await spendableGrants(transaction, task.userId, now), cost)
-
-    const creditId = await writeCharge(transaction, task, draws, now)
+    const creditId = await charge(transaction, task.userId, { described: ofTask(task), cost, now })
     await transaction.insert(mediaTasks).values({ ...task, creditId, createdAt: now, updatedAt: now })
     const [row] = await transaction.select().from(mediaTasks).where(eq(mediaTasks.id, task.id))
     return row

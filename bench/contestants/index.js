@@ -2,7 +2,7 @@
 
 /**
  * Who takes part. Each module has `open({ file, durability })`, or on PostgreSQL `open({ url, poolSize })`,
- * which resolves to `{ createTask(task), settings(), close() }`.
+ * which resolves to `{ createTask(task), settings(), close() }`, or to one with `placeOrder(order)`.
  *
  * Modules are loaded by path and only in the contestant's own process: two copies of SQLite in one
  * process on one file are unsafe.
@@ -19,9 +19,16 @@ const POSTGRES_CONTESTANTS = {
   'drizzle-postgres': { title: 'Drizzle with postgres.js, corrected', module: './drizzle-postgres.js' },
 }
 
-/** Loads a contestant into this process. */
-function load(name) {
-  return require({ ...CONTESTANTS, ...POSTGRES_CONTESTANTS }[name].module)
+/** An order in a transaction of the app's. */
+const ORDER_CONTESTANTS = {
+  'order-within': { title: 'within(tx).consumeCredits', module: './orders.js' },
+  'order-drizzle': { title: 'by hand in Drizzle', module: './orders.js' },
+  'order-alone': { title: 'the order alone, without a charge', module: './orders.js' },
 }
 
-module.exports = { CONTESTANTS, POSTGRES_CONTESTANTS, load }
+/** Loads a contestant into this process. */
+function load(name) {
+  return require({ ...CONTESTANTS, ...POSTGRES_CONTESTANTS, ...ORDER_CONTESTANTS }[name].module)
+}
+
+module.exports = { CONTESTANTS, ORDER_CONTESTANTS, POSTGRES_CONTESTANTS, load }

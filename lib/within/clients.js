@@ -57,9 +57,15 @@ const PRISMA = { postgresql: 'postgres', postgres: 'postgres' }
 const isDrizzle = (tx) =>
   isFunction(tx.execute ?? tx.values) && tx.dialect?.constructor?.[DRIZZLE] !== undefined
 
+/** A transaction can, a database begins one. */
+const canRollBack = (tx) => isFunction(tx.rollback)
+
 const isLibsql = (tx) => isFunction(tx?.execute) && isFunction(tx.batch)
 const isOpen = (tx) => isFunction(tx.commit) && tx.closed !== true
 const runOnLibsql = async (tx, statements) => (await tx.batch(statements)).map(rowsOf)
+
+/** It sends a statement before the one before is answered. */
+const runOnPostgresJs = (sql, statement) => sql.unsafe(statement).raw()
 
 const CLIENTS = [
   OWN,
@@ -78,10 +84,18 @@ const CLIENTS = [
     runAll: (tx, statements) => runOnLibsql(tx.session.tx, statements),
     pipelines: true,
   },
-  // Drizzle: a transaction can be rolled back, a database begins one.
+  // Drizzle over postgres.js.
+  {
+    is: (tx) => isDrizzle(tx) && isFunction(tx.session?.client?.unsafe),
+    isWithin: canRollBack,
+    dialect: () => 'postgres',
+    run: (tx, statement) => runOnPostgresJs(tx.session.client, statement),
+    pipelines: true,
+  },
+  // Drizzle.
   {
     is: isDrizzle,
-    isWithin: (tx) => isFunction(tx.rollback),
+    isWithin: canRollBack,
     dialect: (tx) => drizzleDialect(tx.dialect.constructor[DRIZZLE]),
     isSynchronous: (tx) => tx.resultKind === 'sync',
     run: async (tx, statement) =>
@@ -100,7 +114,7 @@ const CLIENTS = [
     is: (tx) => isFunction(tx) && isFunction(tx.unsafe),
     isWithin: (tx) => isFunction(tx.savepoint),
     dialect: () => 'postgres',
-    run: (tx, statement) => tx.unsafe(statement).raw(),
+    run: runOnPostgresJs,
     pipelines: true,
   },
   // Kysely.

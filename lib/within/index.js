@@ -23,14 +23,18 @@ async function drive(call, client) {
   }
 }
 
+/** Each transaction has functions of its own, of which it needs one or two. */
+const withoutName = (_, method) => method
+
 /** The functions inside `tx`; `connection()` has their options. */
 function within(method, connection, tx) {
   const client = clientOf(method, tx)
   const target = {}
-  makeFunctions(target, (name, operation) => {
+  const makeCall = (name, operation) => {
     if (operation.outside) return undefined
     return (called, args) => send({ connection, tx, client, name, operation }, called, args)
-  })
+  }
+  makeFunctions(target, makeCall, withoutName)
   return target
 }
 

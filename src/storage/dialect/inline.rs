@@ -4,12 +4,14 @@
 /// the number and adds the value; `false`: there is none, and this is no place.
 pub(super) fn inline(
     text: &str,
-    mark: char,
+    mark: u8,
     mut write: impl FnMut(&mut String, Option<usize>) -> bool,
 ) -> String {
     let mut inlined = String::with_capacity(2 * text.len());
     let mut rest = text;
-    while let Some(at) = rest.find([mark, '\'', '"', '-']) {
+    // All of these are ASCII: no part of another character.
+    let begins = |byte: u8| byte == mark || matches!(byte, b'\'' | b'"' | b'-');
+    while let Some(at) = rest.bytes().position(begins) {
         let (before, from) = rest.split_at(at);
         inlined.push_str(before);
         let first = char::from(from.as_bytes()[0]);

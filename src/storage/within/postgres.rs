@@ -11,7 +11,7 @@ use crate::storage::dialect::postgres::Statement;
 use crate::storage::dialect::postgres::error::{ABOUT_SCHEMA, ServerError};
 use crate::storage::dialect::postgres::ids::has_numbered_users;
 use crate::storage::dialect::postgres::inline::inline;
-use crate::storage::dialect::postgres::json::{JsonRow, rows_of_all};
+use crate::storage::dialect::postgres::json::{JsonRow, rows_of, rows_of_all};
 use crate::storage::dialect::postgres::tables::Tables;
 use crate::storage::dialect::postgres::wire::{End, Form, Mode, Pipeline, Wire};
 use crate::storage::failure::{Answer, Failure};
@@ -109,13 +109,15 @@ impl Transaction {
     /// Looks at the tables, for all that follows.
     pub async fn look(exchange: &Arc<Exchange>) -> Answer<Self> {
         let doing = "reading the schema";
-        let asked = exchange.ask(vec![question(&Tables::look(), true)]).await;
-        let asked = asked.map_err(|error| failure(&error, doing))?;
-        let asked = one(&asked, doing)?;
-        let (Some(true), Some(mark)) = (asked.within, asked.mark) else {
+        let question = Question { statements: &Tables::look(), checks: true };
+        let replies = exchange.ask(vec![question.text()]).await;
+        let replies = replies.map_err(|error| failure(&error, doing))?;
+        let [reply] = &replies[..] else { return Err(odd(doing)) };
+        let answer = question.read(reply, doing)?;
+        let (Some(true), Some(mark)) = (answer.within, answer.mark) else {
             return Err(Error::NotInTransaction.into());
         };
-        let [columns, access] = &asked.rows[..] else { return Err(odd(doing)) };
+        let [columns, access] = &answer.rows[..] else { return Err(odd(doing)) };
         let found = Found { tables: Tables::read(columns, access)?, mark };
         Known::lock().remember(&found);
         Ok(Self { is_new: true, ..Self::with(exchange, found, true) })
@@ -141,14 +143,9 @@ impl Transaction {
         statements: &[Statement],
         doing: &'static str,
     ) -> Answer<Vec<Vec<JsonRow>>> {
-        let mut rows = Vec::with_capacity(statements.len());
         let texts = statements.iter().map(inline).collect();
         let replies = self.exchange.ask(texts).await.map_err(|error| failure(&error, doing))?;
-        for reply in &replies {
-            let read = reply.iter().map(|row| serde_json::from_str(row).map_err(|_| odd(doing)));
-            rows.push(read.collect::<Answer<Vec<JsonRow>>>()?);
-        }
-        Ok(rows)
+        replies.iter().map(|reply| each(reply, doing)).collect()
     }
 
     async fn read(
@@ -159,18 +156,19 @@ impl Transaction {
     ) -> Answer<Vec<Vec<JsonRow>>> {
         // What is read behind a lock must see what was committed while it was waited for: a statement of its own.
         let (first, rest) = statements.split_at(if locks { 1 } else { statements.len() });
-        let mut texts = vec![question(first, !self.checked)];
+        let mut questions = vec![Question { statements: first, checks: !self.checked }];
         if !rest.is_empty() {
-            texts.push(question(rest, false));
+            questions.push(Question { statements: rest, checks: false });
         }
+        let texts = questions.iter().map(Question::text).collect();
         let replies = self.exchange.ask(texts).await.map_err(|error| failure(&error, doing))?;
         let mut rows = Vec::with_capacity(statements.len());
-        for reply in replies.chunks(1) {
-            let asked = one(reply, doing)?;
-            if !self.checked {
-                self.check(&asked)?;
+        for (question, reply) in questions.iter().zip(&replies) {
+            let answer = question.read(reply, doing)?;
+            if question.checks {
+                self.check(&answer)?;
             }
-            rows.extend(asked.rows);
+            rows.extend(answer.rows);
         }
         match rows.len() == statements.len() {
             true => Ok(rows),
@@ -205,17 +203,44 @@ impl Wire for Transaction {
     }
 }
 
-/// One statement that asks all of this.
-fn question(statements: &[Statement], check: bool) -> String {
-    let check = if check { include_str!("../dialect/postgres/sql/within_check.sql") } else { "" };
-    let rows = rows_of_all(statements);
-    format!("SELECT json_build_object('rows', {rows}{check})::text AS media_credits")
+/// Statements that are asked as one.
+struct Question<'s> {
+    statements: &'s [Statement],
+    /// Whether it is asked as well what there is: a transaction, and which tables.
+    checks: bool,
 }
 
-fn one(replies: &[Vec<String>], doing: &'static str) -> Answer<Asked> {
-    let [rows] = replies else { return Err(odd(doing)) };
-    let [text] = &rows[..] else { return Err(odd(doing)) };
-    serde_json::from_str(text).map_err(|_| odd(doing))
+impl Question<'_> {
+    fn text(&self) -> String {
+        if let Some(statement) = self.alone() {
+            return rows_of(statement);
+        }
+        let check =
+            if self.checks { include_str!("../dialect/postgres/sql/within_check.sql") } else { "" };
+        let rows = rows_of_all(self.statements);
+        format!("SELECT json_build_object('rows', {rows}{check})::text AS media_credits")
+    }
+
+    fn read(&self, reply: &[String], doing: &'static str) -> Answer<Asked> {
+        if self.alone().is_some() {
+            return Ok(Asked { rows: vec![each(reply, doing)?], within: None, mark: None });
+        }
+        let [text] = reply else { return Err(odd(doing)) };
+        serde_json::from_str(text).map_err(|_| odd(doing))
+    }
+
+    /// The one statement whose rows come as they are: a server plans that in less time.
+    fn alone(&self) -> Option<&Statement> {
+        match self.statements {
+            [statement] if !self.checks => Some(statement),
+            _ => None,
+        }
+    }
+}
+
+/// Rows that come one by one.
+fn each(reply: &[String], doing: &'static str) -> Answer<Vec<JsonRow>> {
+    reply.iter().map(|row| serde_json::from_str(row).map_err(|_| odd(doing))).collect()
 }
 
 /// What comes of the app's transaction. Nothing of it can be tried again here.

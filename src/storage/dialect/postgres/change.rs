@@ -72,15 +72,27 @@ impl Parts {
         let grants = of_grants.len();
         let (ids, credits): (Vec<_>, Vec<_>) = of_grants.into_iter().unzip();
         let time = self.statement.bind(tables.time_for("updatedAt", now_ms)?);
-        let ids = self.statement.bind(tables.ids(TableName::Credit, ids)?);
-        let credits = self.statement.bind(credits);
         let GrantChange { part, remaining, condition } = change;
-        let update = format!(
-            "UPDATE credit SET remaining_credits = {remaining}, updated_at = {time} \
-             FROM unnest({ids}, {credits}) AS change (id, credits) \
-             WHERE credit.id = change.id AND {condition} RETURNING 1"
-        );
-        self.push(part, Some(grants), &update);
+        let update =
+            format!("UPDATE credit SET remaining_credits = {remaining}, updated_at = {time}");
+        let update = match (&ids[..], &credits[..]) {
+            // A server plans this in less time than a join.
+            ([id], [credits]) => {
+                let id = self.statement.bind(tables.id(TableName::Credit, id.as_str())?);
+                let credits = self.statement.bind(*credits);
+                format!("{update} WHERE credit.id = {id} AND {condition}")
+                    .replace("change.credits", &credits)
+            }
+            _ => {
+                let ids = self.statement.bind(tables.ids(TableName::Credit, ids)?);
+                let credits = self.statement.bind(credits);
+                format!(
+                    "{update} FROM unnest({ids}, {credits}) AS change (id, credits) \
+                     WHERE credit.id = change.id AND {condition}"
+                )
+            }
+        };
+        self.push(part, Some(grants), &format!("{update} RETURNING 1"));
         Ok(())
     }
 

@@ -8,7 +8,7 @@ use crate::domain::hex::to_hex;
 
 /// The statement as one text without parameters.
 pub fn inline(statement: &Statement) -> String {
-    super::super::inline::inline(&statement.text, '$', |inlined, number| {
+    super::super::inline::inline(&statement.text, b'$', |inlined, number| {
         let value = number.and_then(|number| statement.values.get(number.checked_sub(1)?));
         value.inspect(|value| write_value(inlined, value)).is_some()
     })

@@ -57,6 +57,11 @@ impl<'de> Deserialize<'de> for JsonRow {
     }
 }
 
+/// A question, as one text; its only column is each row, as a JSON object.
+pub fn rows_of(question: &Statement) -> String {
+    format!("SELECT row_to_json(asked)::text AS media_credits FROM ({}) AS asked", inline(question))
+}
+
 /// One expression for the rows of several questions: a JSON array of an array of rows for each.
 pub fn rows_of_all(questions: &[Statement]) -> String {
     let rows = |question: &Statement| {

@@ -69,7 +69,7 @@ impl<W: Wire> Views for W {
     async fn all_spendable_grants(&mut self, user_id: &str, now_ms: i64) -> Answer<Vec<Grant>> {
         let tables = self.tables()?;
         let users = tables.ids(TableName::User, [user_id])?;
-        let mut grants = spendable_grants(users, tables, now_ms)?;
+        let mut grants = spendable_grants(users, tables, now_ms, None)?;
         // A read takes no locks.
         grants.text = grants.text.replace("FOR UPDATE", "").into();
         let [rows] = read(self, &[grants], "reading grants").await?;

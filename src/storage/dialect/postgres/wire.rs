@@ -81,6 +81,11 @@ pub(super) struct Statements(Vec<Statement>);
 #[derive(Debug, Clone, Copy)]
 pub(super) struct ReplyOf(usize);
 
+impl ReplyOf {
+    /// Of a question with one answer only, which is not asked: no rows.
+    pub(super) const NOTHING: Self = Self(usize::MAX);
+}
+
 /// The rows of each statement.
 pub(super) struct Replies<R>(Vec<Vec<R>>);
 

@@ -10,7 +10,7 @@ use crate::domain::hex::to_hex;
 pub fn inline(statement: &Statement<'_>) -> String {
     let text = statement.text.replace("is_text(id)", "typeof(id) = 'text'");
     let (mut last, null) = (0, Cell::Null);
-    super::super::inline::inline(&text, '?', |inlined, number| {
+    super::super::inline::inline(&text, b'?', |inlined, number| {
         last = number.unwrap_or(last + 1);
         let value = last.checked_sub(1).and_then(|at| statement.values.get(at));
         write_value(inlined, value.unwrap_or(&null));

@@ -1,4 +1,4 @@
--- Of each user in $1, in draw order, all of them.
+-- Of each user in $1, in draw order, all of them, or with a limit for one user the first of them.
 SELECT
   id::text,
   transaction_no,
@@ -14,4 +14,5 @@ WHERE user_id = ANY ($1)
   AND remaining_credits > 0
   AND (expires_at IS NULL OR expires_at > $2)
 ORDER BY credit.user_id, expires_at NULLS LAST, created_at, credit.id
+{limit}
 FOR UPDATE

@@ -1,0 +1,196 @@
+'use strict'
+
+/**
+ * `within(tx).consumeCredits` beside the same work by hand: a transaction of the app's, by Drizzle, writes an order and
+ * charges for it.
+ *
+ *   npm run bench:transactions                builds, installs bench/'s packages, then runs this file
+ *   npm run bench:transactions -- --quick     one round of one second, to try it out
+ *   npm run bench:transactions -- --rules     what the ledger's rules cost in processor time: see rules.js
+ *
+ *   --seconds N     measured time a contestant, scenario and round (5), after a second of warm-up
+ *   --rounds N      the figures are medians over the rounds (5); every other one runs backwards
+ *   --users N       users of 5 grants each (1000)
+ *   --only NAMES    some of many,one,libsql: the scenarios
+ *   --calls N       with --rules: how many calls a round (20000)
+ *   --dir PATH      where the databases are: its disk decides what a commit costs (the temporary folder)
+ *
+ * By hand is what bench/contestants/drizzle-models.js has: the app's own model put right. The tables go to stdout, progress
+ * to stderr. A ledger that is wrong after a run fails the benchmark.
+ */
+
+const path = require('node:path')
+
+const { startProxy } = require('../__test__/helpers/proxy')
+const { start } = require('../scripts/test-postgres')
+const { UsageError, readOptions, runCommand, scratchFolder } = require('./command')
+const { ORDER_CONTESTANTS } = require('./contestants')
+const { createOrders } = require('./contestants/orders')
+const { runContestant } = require('./contestant-process')
+const { checkLedger } = require('./ledger')
+const { describeMachine, machineLines } = require('./machine')
+const { Databases } = require('./postgres-databases')
+const { median, rateWithRange, tasksPerSecond } = require('./report')
+const { WARM_UP_SECONDS, runRounds } = require('./rounds')
+const { measureRules } = require('./rules')
+const { GRANTS_OF_A_USER, onCopy, seed } = require('./seed')
+const { fixed, table } = require('./table')
+const { COST } = require('./work')
+
+const POOL_SIZE = 10
+const BASE = 'order-drizzle'
+/** It charges nothing: what is left for all others. */
+const ALONE = 'order-alone'
+const NAMES = Object.keys(ORDER_CONTESTANTS)
+
+const SCENARIOS = {
+  many: { title: 'PostgreSQL, 16 callers', callers: 16 },
+  one: { title: 'PostgreSQL, 1 caller', callers: 1 },
+  libsql: { title: 'SQLite, libSQL, durability full, 1 caller', callers: 1, isSqlite: true },
+}
+
+const COLUMNS = [
+  'an order, and its charge',
+  'orders/s (slowest–fastest round)',
+  'ratio to Drizzle',
+  'latency p50 ms',
+  'latency p99 ms',
+  "client's CPU ms an order",
+  'round trips of a charge',
+]
+
+function ownOptions() {
+  const { quick, only, ...options } = readOptions({
+    seconds: 5,
+    rounds: 5,
+    users: 1000,
+    calls: 20_000,
+    only: Object.keys(SCENARIOS).join(),
+    quick: false,
+    rules: false,
+  })
+  if (quick) Object.assign(options, { seconds: 1, rounds: 1 })
+  const scenarios = only.split(',').map((name) => {
+    if (Object.hasOwn(SCENARIOS, name)) return SCENARIOS[name]
+    throw new UsageError(`--only: ${name} is none of ${Object.keys(SCENARIOS)}`)
+  })
+  return { ...options, scenarios }
+}
+
+class Bench {
+  constructor(options) {
+    this.options = options
+  }
+
+  async open() {
+    const { dir, users } = this.options
+    const folder = scratchFolder(dir)
+    this.machine = describeMachine(folder)
+    // The server's folder is made in the temporary one.
+    process.env.TMPDIR = dir
+    this.server = await start({ fsync: true })
+    this.proxy = await startProxy(this.server.url)
+    this.databases = new Databases(this.server.url)
+    await this.databases.seed(users, createOrders('timestamp'))
+    this.seeded = path.join(folder, 'seeded.db')
+    await seed(this.seeded, users, createOrders('integer'))
+  }
+
+  async close() {
+    await this.databases.close()
+    await this.proxy.stop()
+    await this.server.stop()
+  }
+
+  /** One run of one contestant, on its own copy of a seeded database. */
+  async runOnce(name, scenario) {
+    const { seconds, users } = this.options
+    const run = { name, users, seconds, warmUpSeconds: WARM_UP_SECONDS, ...scenario }
+    const { isSqlite, callers } = scenario
+    const isCharged = name !== ALONE
+    if (isSqlite) {
+      return onCopy(this.seeded, name, async (file) => {
+        const result = await runContestant({ ...run, callers, file, durability: 'full' })
+        if (isCharged) checkLedger(file, result.acknowledged, { what: 'orders' })
+        return result
+      })
+    }
+    const database = await this.databases.copy()
+    const url = scenario.throughProxy ? this.proxy.through(database.url) : database.url
+    const result = await runContestant({ ...run, url, poolSize: POOL_SIZE })
+    if (isCharged) await database.checkLedger(result.acknowledged, 'orders')
+    await database.drop()
+    return result
+  }
+
+  /** How often each contestant waits for the server, for one order, with a connection that is open. */
+  async roundTrips(scenario) {
+    // With a delay the proxy sees whether a client waits for an answer.
+    this.proxy.delayMs = 4
+    const counted = {}
+    for (const name of NAMES) {
+      this.proxy.resetRoundTrips()
+      const { acknowledged } = await this.runOnce(name, { ...scenario, callers: 1, throughProxy: true })
+      counted[name] = this.proxy.roundTrips().total / acknowledged
+    }
+    return counted
+  }
+
+  async section(scenario) {
+    process.stderr.write(`${scenario.title}\n`)
+    const trips = scenario.isSqlite ? undefined : await this.roundTrips(scenario)
+    const results = await runRounds(NAMES, this.options.rounds, (name) => this.runOnce(name, scenario))
+    const base = median(results[BASE], tasksPerSecond)
+    const rows = NAMES.map((name) => {
+      const runs = results[name]
+      const middle = (figure, digits) => fixed(median(runs, figure), digits)
+      return [
+        ORDER_CONTESTANTS[name].title,
+        rateWithRange(runs),
+        fixed(median(runs, tasksPerSecond) / base, 2),
+        middle((run) => run.p50, 2),
+        middle((run) => run.p99, 2),
+        middle((run) => run.cpuMsPerTask, 3),
+        trips ? fixed(trips[name] - trips[ALONE], 1) : '',
+      ]
+    })
+    return `${scenario.title}:\n\n${table(COLUMNS, rows)}`
+  }
+
+  async header() {
+    const { seconds, rounds, users, rules } = this.options
+    const lines = [
+      `An order and a charge of ${COST} credits in one transaction of the app's.`,
+      ...machineLines(this.machine),
+      await this.databases.describe(),
+      `${users} users of ${GRANTS_OF_A_USER} grants.`,
+    ]
+    if (!rules) {
+      lines.push(`Pool of ${POOL_SIZE}; ${seconds} s a run, median of ${rounds} rounds in both orders.`)
+    }
+    return lines.join(' ')
+  }
+}
+
+const NOTES = [
+  'Drizzle prepares no statement of its own over postgres.js, which then asks for the types of the parameters first: a round',
+  'trip more for each statement that has some. The round trips are those of an order less those of an order alone. After each run the ledger',
+  'was checked: every order has its charge, and what was charged is what was drawn.',
+].join(' ')
+
+async function main() {
+  const { scenarios, ...options } = ownOptions()
+  const bench = new Bench(options)
+  await bench.open()
+  const parts = [await bench.header()]
+  if (options.rules) {
+    parts.push(await measureRules(bench, options))
+  } else {
+    for (const scenario of scenarios) parts.push(await bench.section(scenario))
+    parts.push(NOTES)
+  }
+  process.stdout.write(`\n${parts.join('\n\n')}\n`)
+  await bench.close()
+}
+
+runCommand(main)
