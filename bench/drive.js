@@ -39,4 +39,17 @@ function percentile(sorted, share) {
   return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))]
 }
 
-module.exports = { ascending, driveWhile, measureFor, measureWhile, percentile }
+/** How long this takes, in the middle of many times. */
+async function medianMs(call) {
+  const TIMES = 200
+  const { latencies } = await measureWhile(left(TIMES), 1, call)
+  return percentile(latencies, 0.5)
+}
+
+/** Says yes so many times. */
+function left(times) {
+  let rest = times
+  return () => rest-- > 0
+}
+
+module.exports = { ascending, driveWhile, measureFor, measureWhile, medianMs, percentile }

@@ -61,6 +61,13 @@ async function checkPostgresLedger(sql, acknowledged, what = 'tasks') {
   return judge({ integrity: 'ok', ...Object.fromEntries(facts) }, acknowledged)
 }
 
+/** The same for a libSQL server, asked with `@libsql/client`. */
+async function checkRemoteLedger(client, acknowledged) {
+  const { rows } = await client.execute(factsAbout(SQLITE, 'tasks'))
+  // The server takes no `integrity_check`.
+  return judge({ integrity: 'ok', ...rows[0] }, acknowledged)
+}
+
 function judge(facts, acknowledged, failed = 0) {
   const { integrity, tasks, charges, charged, spent, drawn, tasksWithTheirCharge } = facts
   const right =
@@ -74,4 +81,4 @@ function judge(facts, acknowledged, failed = 0) {
   return facts
 }
 
-module.exports = { checkLedger, checkPostgresLedger }
+module.exports = { checkLedger, checkPostgresLedger, checkRemoteLedger }

@@ -16,21 +16,19 @@
  * The tables go to stdout, progress to stderr. A ledger that is wrong after a run fails the benchmark.
  */
 
-const { performance } = require('node:perf_hooks')
-
 const { startProxy } = require('../__test__/helpers/proxy')
 const { start } = require('../scripts/test-postgres')
 const { UsageError, readOptions, runCommand, scratchFolder } = require('./command')
 const { POSTGRES_CONTESTANTS } = require('./contestants')
 const { runContestant } = require('./contestant-process')
-const { ascending, percentile } = require('./drive')
+const { medianMs } = require('./drive')
 const { describeMachine, machineLines } = require('./machine')
 const { PGBENCH, initializePgbench, runPgbench } = require('./pgbench')
 const { Databases, connectOnce } = require('./postgres-databases')
-const { median, rateWithRange, tasksPerSecond } = require('./report')
+const { comparison, median, rateWithRange, tasksPerSecond } = require('./report')
 const { WARM_UP_SECONDS, runRounds } = require('./rounds')
 const { GRANTS_OF_A_USER } = require('./seed')
-const { fixed, table } = require('./table')
+const { fixed } = require('./table')
 const { COST } = require('./work')
 
 const POOL_SIZE = 10
@@ -45,17 +43,6 @@ const SCENARIOS = {
 }
 
 const BASE = 'drizzle-postgres'
-
-const COLUMNS = [
-  'contestant',
-  'tasks/s (slowest–fastest round)',
-  'ratio to Drizzle',
-  'latency p50 ms',
-  'latency p99 ms',
-  'worst wait ms',
-  'errors',
-  "client's CPU ms a task",
-]
 
 function ownOptions() {
   const { quick, only, ...options } = readOptions({
@@ -85,37 +72,13 @@ async function runOnce(name, databases, proxy, { seconds, callers, users, delayM
   return result
 }
 
-/** A scenario's table: under its title, medians over the rounds. */
+/** A scenario's table, and what the yardstick did. */
 function section({ title, users }, results) {
   const { [PGBENCH]: yardstick, ...contestants } = results
-  const base = median(contestants[BASE], tasksPerSecond)
-  const rows = Object.entries(contestants).map(([name, runs]) => {
-    const middle = (figure, digits) => fixed(median(runs, figure), digits)
-    return [
-      POSTGRES_CONTESTANTS[name].title,
-      rateWithRange(runs),
-      fixed(median(runs, tasksPerSecond) / base, 2),
-      middle((run) => run.p50, 2),
-      middle((run) => run.p99, 2),
-      fixed(Math.max(...runs.map((run) => run.worst)), 1),
-      errorsOf(runs),
-      middle((run) => run.cpuMsPerTask, 3),
-    ]
-  })
-  const lines = [
-    `${title}, ${users} ${users === 1 ? 'user' : 'users'}, pool of ${POOL_SIZE}:`,
-    '',
-    table(COLUMNS, rows),
-  ]
+  const titled = `${title}, ${users} ${users === 1 ? 'user' : 'users'}, pool of ${POOL_SIZE}`
+  const lines = [comparison(titled, contestants, BASE, POSTGRES_CONTESTANTS)]
   if (yardstick) lines.push('', pgbenchLine(yardstick, contestants))
   return lines.join('\n')
-}
-
-/** Of all rounds, how many and which. */
-function errorsOf(runs) {
-  const messages = Object.assign({}, ...runs.map((run) => run.errors))
-  const count = runs.flatMap((run) => Object.values(run.errors)).reduce((sum, some) => sum + some, 0)
-  return [count, ...Object.keys(messages)].join('; ')
 }
 
 function pgbenchLine(yardstick, contestants) {
@@ -124,18 +87,10 @@ function pgbenchLine(yardstick, contestants) {
   return `${PGBENCH}: ${rateWithRange(yardstick)} transactions/s; media-credits has ${ratio} of that.`
 }
 
-/** How long a round trip takes: on a connection that is open, a statement without a table. */
+/** On a connection that is open, a statement without a table. */
 async function roundTripMs(url) {
-  const TIMES = 200
   const client = connectOnce(url)
-  const times = []
-  for (let at = 0; at < TIMES; at++) {
-    const start = performance.now()
-    await client.unsafe('SELECT 1')
-    times.push(performance.now() - start)
-  }
-  await client.end()
-  return percentile(ascending(times), 0.5)
+  return medianMs(() => client.unsafe('SELECT 1')).finally(() => client.end())
 }
 
 async function main() {

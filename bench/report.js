@@ -64,6 +64,43 @@ function row(name, runs, base) {
   ]
 }
 
+const SERVER_COLUMNS = [
+  'contestant',
+  'tasks/s (slowest–fastest round)',
+  'ratio to Drizzle',
+  'latency p50 ms',
+  'latency p99 ms',
+  'worst wait ms',
+  'errors',
+  "client's CPU ms a task",
+]
+
+/** Contestants before one server: under a title a table, medians over the rounds. `base` is what they are compared with. */
+function comparison(title, results, base, contestants) {
+  const baseRate = median(results[base], tasksPerSecond)
+  const rows = Object.entries(results).map(([name, runs]) => {
+    const middle = (figure, digits) => fixed(median(runs, figure), digits)
+    return [
+      contestants[name].title,
+      rateWithRange(runs),
+      fixed(median(runs, tasksPerSecond) / baseRate, 2),
+      middle((run) => run.p50, 2),
+      middle((run) => run.p99, 2),
+      fixed(Math.max(...runs.map((run) => run.worst)), 1),
+      errorsOf(runs),
+      middle((run) => run.cpuMsPerTask, 3),
+    ]
+  })
+  return [`${title}:`, '', table(SERVER_COLUMNS, rows)].join('\n')
+}
+
+/** Of all rounds, how many and which. */
+function errorsOf(runs) {
+  const messages = Object.assign({}, ...runs.map((run) => run.errors))
+  const count = runs.flatMap((run) => Object.values(run.errors)).reduce((sum, some) => sum + some, 0)
+  return [count, ...Object.keys(messages)].join('; ')
+}
+
 const tasksPerSecond = (run) => run.tasksPerSecond
 
 const rateWithRange = (runs) => withRange(runs, tasksPerSecond)
@@ -81,4 +118,4 @@ function median(runs, figure) {
   return (sorted[Math.floor(middle)] + sorted[Math.ceil(middle) - 1]) / 2
 }
 
-module.exports = { median, rateWithRange, report, tasksPerSecond, withRange }
+module.exports = { comparison, median, rateWithRange, report, tasksPerSecond, withRange }

@@ -31,20 +31,37 @@ async function seed(file, users, ...more) {
   database.close()
 }
 
+/** The same on a libSQL server, with a client of it. */
+async function seedRemote(url, client, users) {
+  const credits = connect({ url })
+  await credits.createTables()
+  await credits.close()
+  const statements = []
+  for (let number = 0; number < users; number++) statements.push(...insertsOf(number))
+  const sent = statements.map(([sql, args]) => ({ sql, args }))
+  if (sent.length > 0) await client.batch(sent, 'write')
+}
+
 function insertUsers(database, users) {
-  const insertUser = database.prepare('INSERT INTO user (id, name, email) VALUES (?, ?, ?)')
-  const insertGrant = database.prepare(
-    `INSERT INTO credit (id, user_id, transaction_no, transaction_type, transaction_scene, credits,
-       remaining_credits, expires_at, status, created_at, updated_at)
-     VALUES (?, ?, ?, 'grant', 'payment', ?, ?, ?, 'active', ?, ?)`,
-  )
+  const prepared = new Map([INSERT_USER, INSERT_GRANT].map((sql) => [sql, database.prepare(sql)]))
   for (let number = 0; number < users; number++) {
-    const { id, name, email } = newUser(number)
-    insertUser.run(id, name, email)
-    for (const { id: grant, transactionNo, credits, expiresAt, createdAt } of newGrants(number)) {
-      insertGrant.run(grant, id, transactionNo, credits, credits, expiresAt, createdAt, createdAt)
-    }
+    for (const [sql, values] of insertsOf(number)) prepared.get(sql).run(values)
   }
+}
+
+const INSERT_USER = 'INSERT INTO user (id, name, email) VALUES (?, ?, ?)'
+const INSERT_GRANT = `INSERT INTO credit (id, user_id, transaction_no, transaction_type, transaction_scene, credits,
+  remaining_credits, expires_at, status, created_at, updated_at)
+  VALUES (?, ?, ?, 'grant', 'payment', ?, ?, ?, 'active', ?, ?)`
+
+/** The statements that make a user, each with its values. */
+function insertsOf(number) {
+  const { id, name, email } = newUser(number)
+  const grants = newGrants(number).map((grant) => {
+    const { transactionNo, credits, expiresAt, createdAt } = grant
+    return [INSERT_GRANT, [grant.id, id, transactionNo, credits, credits, expiresAt, createdAt, createdAt]]
+  })
+  return [[INSERT_USER, [id, name, email]], ...grants]
 }
 
 function newUser(number) {
@@ -84,4 +101,12 @@ async function onCopy(seeded, name, work) {
   }
 }
 
-module.exports = { GRANTS_OF_A_USER: EXPIRE_AFTER_DAYS.length, copyDurably, onCopy, newGrants, newUser, seed }
+module.exports = {
+  GRANTS_OF_A_USER: EXPIRE_AFTER_DAYS.length,
+  copyDurably,
+  onCopy,
+  newGrants,
+  newUser,
+  seed,
+  seedRemote,
+}

@@ -105,8 +105,8 @@ function placeOf(url) {
       url,
     ) ?? []
   if (host) return `postgres://${host}${name}`
-  const [ofLibsql] = /^(?:libsql|https?|wss?):\/\/[\w.:[\]-]+(?=[/?]|$)/i.exec(url) ?? []
-  if (ofLibsql) return ofLibsql
+  const [, server] = /^((?:libsql|https?|wss?):\/\/[\w.:[\]-]+[\w./-]*)(?:\?[^@#]*)?$/i.exec(url) ?? []
+  if (server) return server
   if (/^file:|^[A-Za-z]:[\\/]/.test(url) || !/[:@]|password\s*=/i.test(url) || url === ':memory:') {
     return url.replace(/^file:(\/\/(?=\/))?/, '').replace(/\?.*$/, '')
   }

@@ -13,8 +13,8 @@ const COMMANDS = ['doctor', 'audit', 'repair', 'balance', 'statement', 'grant', 
 const HELP = `
 The database: --url, or the file of --env, or the environment's DATABASE_URL, or that of the env files of this folder,
 read as Next.js reads them (NODE_ENV chooses; without it, those of development and then those of production).
-It is file:data/local.db, a plain path or postgres://user:password@host/database. Other users of the machine can
-see --url in the list of processes: a password is safer in the environment.
+It is file:data/local.db, a plain path, libsql://host (with DATABASE_AUTH_TOKEN) or postgres://user:password@host/database.
+Other users of the machine can see --url in the list of processes: a password is safer in the environment.
 
 Exit codes:
   0  done, and nothing is wrong

@@ -60,8 +60,15 @@ function makeTables(folder = EXAMPLE, env = process.env) {
 
 /** The environment of an app on this database. What the shell says of another one would lead it elsewhere. */
 function environment(url, own = {}) {
-  const { APP_GENERATION, DATABASE_PROVIDER, DB_SCHEMA, PROVIDER_STEP_MS, STUCK_AFTER_MS, ...inherited } =
-    process.env
+  const {
+    APP_GENERATION,
+    DATABASE_PROVIDER,
+    DATABASE_AUTH_TOKEN,
+    DB_SCHEMA,
+    PROVIDER_STEP_MS,
+    STUCK_AFTER_MS,
+    ...inherited
+  } = process.env
   return { ...inherited, DATABASE_URL: url, ...own }
 }
 

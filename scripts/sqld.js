@@ -110,12 +110,12 @@ function checked(name, bytes, expected) {
 }
 
 /**
- * Starts a server with an empty database, which takes some 40 ms and 25 MB. It ends with this process, if it was not
+ * Starts a server with an empty database, by default in memory, which takes some 40 ms and 25 MB. It ends with this process, if it was not
  * stopped before. Its databases share a port by the first label of the host's name alone, which not every machine
  * resolves: so each has a server.
  */
-async function start(binary) {
-  const folder = fs.mkdtempSync(path.join(memoryFolder(), 'media-credits-sqld-'))
+async function start(binary, place = memoryFolder()) {
+  const folder = fs.mkdtempSync(path.join(place, 'media-credits-sqld-'))
   const pidFile = path.join(folder, 'pid')
   const stop = guard(pidFile, [folder])
   try {
@@ -148,4 +148,4 @@ async function listening(child, log) {
   }
 }
 
-module.exports = { install, start }
+module.exports = { VERSION, install, start }

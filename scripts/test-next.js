@@ -4,7 +4,7 @@
  * Tries this package in a Next.js app as its users have it: `npm run test:next`, or with `-- --quick` for less.
  *
  * A copy of examples/next-app gets what npm would publish: the package, and the binary in a package of its own.
- * Then each way to build and run it (Turbopack and webpack, `next start` on SQLite and on PostgreSQL, `next dev` with
+ * Then each way to build and run it (Turbopack and webpack, `next start` on SQLite, PostgreSQL and libSQL, `next dev` with
  * a hot reload in between, the standalone folder without node_modules) answers a submit over HTTP, and a browser
  * tries the page. An Edge route and a client component that import the package must say what to do instead.
  *
@@ -22,6 +22,7 @@ const { createClient } = require('@libsql/client')
 const { EXAMPLE, build, copyTo, environment, install, makeTables, next } = require('./example')
 const { CLIENT_COMPONENT, EDGE_ROUTE, SENTENCE } = require('./next-mistakes')
 const { ended, freePort, serving, until } = require('./serving')
+const sqld = require('./sqld')
 const { startUnlessGiven, withDatabase } = require('./test-postgres')
 const { User, answersSubmits, generation, hasBalance } = require('./visits')
 
@@ -52,6 +53,7 @@ async function main() {
     const stock = app.asStock(`file:${copyOfStock(place)}`)
     await check('next start as a stock app', () => stock.started('start', answersGenerations))
     await onPostgres(app)
+    await onLibsql(app)
     await check('the page, in a browser', () => app.browse())
     await check('next dev, with a hot reload in between', () => app.started('dev', survivesReload))
     if (!values.quick) {
@@ -229,6 +231,20 @@ async function onPostgres(app) {
   } finally {
     await server.stop()
   }
+}
+
+/** The same build on a libSQL server, which says that it is one by its URL. */
+async function onLibsql(app) {
+  const name = 'next start on a libSQL server, by DATABASE_URL alone'
+  const binary = await sqld.install().catch((error) => console.log(`skipped ${name}: ${error.message}`))
+  if (!binary) return
+  const server = await sqld.start(binary)
+  const media = new App(app.folder, server.url)
+  const answers = async () => {
+    makeTables(media.folder, media.env)
+    await media.started('start', answersSubmits)
+  }
+  await check(name, answers).finally(() => server.stop())
 }
 
 async function saysSoAtTheBuild(app) {

@@ -55,13 +55,14 @@ export interface ConnectOptions {
   /**
    * SQLite: `file:data/local.db` (relative to the working directory), `file:/absolute/path`, a plain path, or
    * `:memory:` for tests. PostgreSQL: `postgres://user:password@host:5432/database?sslmode=require`, with the
-   * parameters of libpq and postgres.js, and `PGPASSWORD` and its like for what it leaves out (docs/database-url.md). A
-   * libSQL server: `libsql://name.turso.io`, `http://127.0.0.1:8080`. By default the environment's `DATABASE_URL`.
+   * parameters of libpq and postgres.js, and `PGPASSWORD` and its like for what it leaves out. Turso and other libSQL
+   * servers: `libsql://name.turso.io`, or `https:`, `wss:`, `http:` and `ws:` as `@libsql/client` reads them
+   * (docs/database-url.md). By default the environment's `DATABASE_URL`.
    */
   url?: string | undefined
   /**
-   * A libSQL server: what lets this process in. By default what the URL has as `authToken`, and for the environment's
-   * database `DATABASE_AUTH_TOKEN`. It is never shown.
+   * A libSQL server: the token that lets the app in. It comes before the URL's `?authToken=`, and that before the
+   * environment's `DATABASE_AUTH_TOKEN`, which is for the environment's `DATABASE_URL`.
    */
   authToken?: string | undefined
   /**
@@ -91,22 +92,21 @@ export interface ConnectOptions {
    * `'translating'` by default, as in the app. Each connection has its own.
    */
   activeStatuses?: readonly string[] | undefined
-  /** SQLite, and a libSQL server: how the database keeps times, as epoch milliseconds or seconds. By default it is found out. */
+  /** SQLite and libSQL: how the database keeps times, as epoch milliseconds or seconds. By default it is found out. */
   timestampUnit?: 'ms' | 's' | undefined
   /**
-   * PostgreSQL, and a libSQL server: the most connections of this process, 1 to 1000. They open as they are needed. By
-   * default 10, on PostgreSQL the environment's `DB_MAX_CONNECTIONS` first.
+   * A server: the most connections of this process, 1 to 1000. They open as they are needed. By default the
+   * environment's `DB_MAX_CONNECTIONS`, and without that 10.
    */
   maxConnections?: number | undefined
   /**
-   * PostgreSQL, and a libSQL server: how long to wait for a connection, be it for a free one (then `DATABASE_BUSY`) or for the server
+   * A server: how long to wait for a connection, be it for a free one (then `DATABASE_BUSY`) or for the server
    * (`DATABASE_UNAVAILABLE`): 1 to 600,000 milliseconds, 10,000 by default.
    */
   connectTimeoutMs?: number | undefined
   /**
-   * PostgreSQL: how long a statement may take, 1 to 600,000 milliseconds, 30,000 by default. After that the server
-   * gives up (`DATABASE_BUSY`); one that does not answer at all is given up two seconds later. A libSQL server: how long
-   * it may take for an answer.
+   * A server: how long a statement may take, 1 to 600,000 milliseconds, 30,000 by default. After that PostgreSQL gives
+   * up (`DATABASE_BUSY`); a server that does not answer at all is given up two seconds later.
    */
   statementTimeoutMs?: number | undefined
   /**

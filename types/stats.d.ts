@@ -49,10 +49,10 @@ export interface PostgresDiagnostics {
   tables: TableDiagnostics[]
 }
 
-/** What was found on a libSQL server. */
+/** What was found on a libSQL server: Turso, or sqld. */
 export interface LibsqlDiagnostics {
   storage: 'libsql'
-  /** The server's name. */
+  /** The server, with its port if that is not the usual one. */
   host: string
   /** Whether the connection is encrypted. */
   encrypted: boolean
@@ -60,7 +60,7 @@ export interface LibsqlDiagnostics {
   timestampUnit: 'ms' | 's'
   /** The version of SQLite in the server. */
   sqliteVersion: string
-  /** The most connections of this process, as {@link ConnectOptions.maxConnections} says. */
+  /** The most connections of this process, as {@link ConnectOptions.maxConnections} or the environment says. */
   maxConnections: number
   /** Those of the app's tables that this package uses, as far as they are there. */
   tables: TableDiagnostics[]
@@ -83,7 +83,7 @@ export interface TableDiagnostics {
  */
 export type Stats = SqliteStats | PostgresStats | LibsqlStats
 
-/** What is counted on either storage. */
+/** What is counted on every storage. */
 export interface CommonStats {
   /** When the engine was started: by the first call of the first connection. */
   startedAt: Date
@@ -100,13 +100,13 @@ export interface CommonStats {
   /** The requests that wait and run. With an SQLite file, those that write; reads are in `readQueue`. */
   queue: QueueStats
   /**
-   * The transactions that requests share: on SQLite each transaction of the writer, on PostgreSQL each batch of calls
-   * that charge. `count`: how many; `requests`: in all of them; `meanSize`, `largestSize`: requests in one.
+   * The transactions that requests share: in an SQLite file each transaction of the writer, on a server each batch of
+   * calls that charge. `count`: how many; `requests`: in all of them; `meanSize`, `largestSize`: requests in one.
    */
   batches: { count: number; requests: number; meanSize: number; largestSize: number }
   /**
-   * How long commits took that have written something: until the data was on the disk, as `durability` says; on
-   * PostgreSQL the round trip that writes and commits.
+   * How long commits took that have written something: until the data was on the disk, as `durability` says; on a
+   * server the round trip that writes and commits.
    */
   commits: Durations
 }
@@ -131,53 +131,39 @@ export interface SqliteStats extends CommonStats {
 }
 
 /** The statistics of a PostgreSQL database. */
-export interface PostgresStats extends CommonStats {
+export interface PostgresStats extends ServerStats {
   storage: 'postgres'
+  connections: ServerStats['connections'] & {
+    /** How many transactions wait for one. */
+    waiting: number
+    /** How long transactions waited for a connection, be it for a free or for a new one. */
+    waits: Durations
+  }
+}
+
+/** The statistics of a database on a libSQL server. */
+export interface LibsqlStats extends ServerStats {
+  storage: 'libsql'
+}
+
+/** What is counted of a server behind a network. */
+export interface ServerStats extends CommonStats {
   connections: {
     /** Those of this process's pool now. */
     open: number
     /** How many of them are not in use. */
     idle: number
-    /** How many transactions wait for one. */
-    waiting: number
     /** `maxConnections`. */
     most: number
-    /** How long transactions waited for a connection, be it for a free or for a new one. */
-    waits: Durations
   }
   /** How long the server took to answer, network included. A call is two of them, a read one. */
   roundTrips: Durations
   retries: {
     /** Batches that were undone because one of their requests failed, or met a lock, and then ran one by one. */
     oneByOne: number
-    /** Requests that ran again after a deadlock or a serialization failure, each time. */
+    /** Requests that ran again because another one had changed what they rest on (a deadlock, a serialization failure), each time. */
     conflicts: number
     /** Requests that ran again because a connection of the pool turned out to be dead. */
-    lostConnections: number
-    /** Requests that ran again after a new look at the tables, because they did not fit. */
-    schemaChanges: number
-  }
-}
-
-/** The statistics of a database on a libSQL server. */
-export interface LibsqlStats extends CommonStats {
-  storage: 'libsql'
-  connections: {
-    /** Those of this process now. */
-    open: number
-    /** How many of them are not in use. */
-    idle: number
-    /** `maxConnections`. */
-    most: number
-  }
-  /** How long the server took to answer what reads, network included. */
-  roundTrips: Durations
-  retries: {
-    /** Batches that were undone because one of their requests failed, and then ran in halves. */
-    oneByOne: number
-    /** Requests and batches that ran again because what decides on them had changed, each time. */
-    conflicts: number
-    /** Requests that ran again because a connection broke. */
     lostConnections: number
     /** Requests that ran again after a new look at the tables, because they did not fit. */
     schemaChanges: number
@@ -202,13 +188,13 @@ export interface QueueStats {
   mostQueued: number
   /** How many are being worked on now: they wait for a lock or a connection, or their transaction runs. */
   running: number
-  /** `maxQueue`. On SQLite `queued` never exceeds it; on PostgreSQL `queued` and `running` together. */
+  /** `maxQueue`. In an SQLite file `queued` never exceeds it; on a server `queued` and `running` together. */
   capacity: number
   /** How many were refused with `OVERLOADED`. */
   overloaded: number
   /**
-   * How long requests waited from the call on: on SQLite until their transaction began, so that a lock which others
-   * hold is in it; on PostgreSQL until they were `running`. Those that have not begun are not in it yet.
+   * How long requests waited from the call on: in an SQLite file until their transaction began, so that a lock which
+   * others hold is in it; on a server until they were `running`. Those that have not begun are not in it yet.
    */
   waits: Durations
 }

@@ -15,7 +15,7 @@ afterAll(() => fs.rmSync(folder, { recursive: true, force: true }))
 
 /** What would change what a command does. Jest sets NODE_ENV. */
 const LEFT_OUT = [
-  ...['DATABASE_URL', 'DATABASE_PROVIDER', 'DB_SCHEMA', 'DB_MAX_CONNECTIONS'],
+  ...['DATABASE_URL', 'DATABASE_PROVIDER', 'DATABASE_AUTH_TOKEN', 'DB_SCHEMA', 'DB_MAX_CONNECTIONS'],
   ...['NODE_ENV', 'FORCE_COLOR', 'NO_COLOR'],
 ]
 

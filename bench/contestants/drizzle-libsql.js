@@ -7,18 +7,9 @@
 
 const { createClient } = require('@libsql/client')
 const { drizzle } = require('drizzle-orm/libsql')
-const { integer, sqliteTable, text } = require('drizzle-orm/sqlite-core')
 const { COST } = require('../work')
-const { tables } = require('./drizzle-schema')
-const { queue, sqliteModels } = require('./drizzle-sqlite')
+const { queue, schema, sqliteModels } = require('./drizzle-sqlite')
 
-const schema = tables({
-  table: sqliteTable,
-  text,
-  integer,
-  boolean: (name) => integer(name, { mode: 'boolean' }),
-  time: (name) => integer(name, { mode: 'timestamp_ms' }),
-})
 const { createTask } = sqliteModels(schema)
 
 /** Transactions of the app's client, one after the other. */

@@ -1,10 +1,20 @@
 'use strict'
 
-/** What the app's models do on SQLite, put right: for the contestant drizzle-libsql.js, and for bench/next.js in the app. */
+/** What the app's models do on SQLite, put right: for the contestants on libSQL, and for bench/next.js in the app. */
 
 const { eq } = require('drizzle-orm')
+const { integer, sqliteTable, text } = require('drizzle-orm/sqlite-core')
 const { ofTask } = require('../work')
 const { models } = require('./drizzle-models')
+const { tables } = require('./drizzle-schema')
+
+const schema = tables({
+  table: sqliteTable,
+  text,
+  integer,
+  boolean: (name) => integer(name, { mode: 'boolean' }),
+  time: (name) => integer(name, { mode: 'timestamp_ms' }),
+})
 
 function sqliteModels({ mediaTasks, ...schema }) {
   const { charge, spendableGrants } = models(schema)
@@ -39,4 +49,4 @@ function queue() {
   }
 }
 
-module.exports = { queue, sqliteModels }
+module.exports = { queue, schema, sqliteModels }

@@ -1,7 +1,7 @@
 'use strict'
 
 /**
- * Who takes part. Each module has `open({ file, durability })`, or on PostgreSQL `open({ url, poolSize })`,
+ * Who takes part. Each module has `open({ file, durability })`, or on a server `open({ url, poolSize })`,
  * which resolves to `{ createTask(task), settings(), close() }`, or to one with `placeOrder(order)`.
  *
  * Modules are loaded by path and only in the contestant's own process: two copies of SQLite in one
@@ -26,9 +26,15 @@ const ORDER_CONTESTANTS = {
   'order-alone': { title: 'the order alone, without a charge', module: './orders.js' },
 }
 
-/** Loads a contestant into this process. */
-function load(name) {
-  return require({ ...CONTESTANTS, ...POSTGRES_CONTESTANTS, ...ORDER_CONTESTANTS }[name].module)
+const LIBSQL_CONTESTANTS = {
+  'media-credits': CONTESTANTS['media-credits'],
+  'drizzle-remote-libsql': { title: 'Drizzle with libSQL, corrected', module: './drizzle-remote-libsql.js' },
 }
 
-module.exports = { CONTESTANTS, ORDER_CONTESTANTS, POSTGRES_CONTESTANTS, load }
+/** Loads a contestant into this process. */
+function load(name) {
+  const all = { ...CONTESTANTS, ...POSTGRES_CONTESTANTS, ...LIBSQL_CONTESTANTS, ...ORDER_CONTESTANTS }
+  return require(all[name].module)
+}
+
+module.exports = { CONTESTANTS, LIBSQL_CONTESTANTS, ORDER_CONTESTANTS, POSTGRES_CONTESTANTS, load }

@@ -10,7 +10,7 @@ It only reads. Each check is ok, a warning, or a problem, with a sentence that s
 is not there is ok: it says which functions can be used, and which can't.
 
 With --json: one document, { ok, versions, database, diagnostics, connections, available, checks }: connections has most
-and source on PostgreSQL, available has mediaTasks, aiTasks and what is missing, a check has name, status and message.
+and source on a server, available has mediaTasks, aiTasks and what is missing, a check has name, status and message.
 Exit code 1: there is a problem. Warnings are none.
 
 Examples:

@@ -37,18 +37,18 @@ function tableNames(text, before = []) {
   throw new InvalidArgumentError(`It is a list of ${listed(TABLES)}, such as user,credit,ai_task.`)
 }
 
+const PLACE = {
+  sqlite: ({ path }) => path,
+  libsql: ({ host }) => host,
+  postgres: ({ database, schema }) => `${database}, schema ${schema},`,
+}
+
 const init = connected(
   async ({ credits, output, options: { tables } }) => {
     await credits.createTables(tables && { tables })
     const found = await credits.getDiagnostics()
-    const places = {
-      sqlite: () => found.path,
-      libsql: () => found.host,
-      postgres: () => `${found.database}, schema ${found.schema},`,
-    }
-    const place = places[found.storage]()
     const there = TABLES.filter((table) => found.tables.some(({ name }) => name === table))
-    await output.text(`${place} has the tables ${listed(there)}.`)
+    await output.text(`${PLACE[found.storage](found)} has the tables ${listed(there)}.`)
     await output.document(found)
   },
   { ...WRITES, connect: {} },

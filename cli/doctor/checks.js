@@ -9,7 +9,7 @@ const ok = (name, message) => ({ name, status: 'ok', message })
 const warning = (name, message) => ({ name, status: 'warning', message })
 const problem = (name, message) => ({ name, status: 'problem', message })
 
-/** A charge over PostgreSQL takes two round trips. */
+/** A charge over a network takes two round trips. */
 const SLOW_MS = 20
 
 /**
@@ -28,17 +28,18 @@ function checks(facts) {
       : []),
     ...(diagnostics?.storage === 'sqlite' ? sqlite(facts) : []),
     ...(diagnostics?.storage === 'postgres' ? postgres(facts) : []),
+    ...(diagnostics?.storage === 'libsql' ? libsql(facts) : []),
   ]
 }
 
 function versions({ versions, diagnostics }) {
   const { storage, sqliteVersion, serverVersion } = diagnostics ?? {}
-  const servers = {
-    sqlite: `, SQLite ${sqliteVersion}`,
-    libsql: `, a libSQL server with SQLite ${sqliteVersion}`,
-    postgres: `, PostgreSQL ${serverVersion}`,
-  }
-  const server = servers[storage] ?? ''
+  const server =
+    storage === undefined
+      ? ''
+      : storage === 'postgres'
+        ? `, PostgreSQL ${serverVersion}`
+        : `, SQLite ${sqliteVersion}`
   const binary = versions.binary ?? `no binary for ${versions.platform}`
   return ok('versions', `media-credits ${versions.package}, Node ${versions.node}, ${binary}${server}`)
 }
@@ -167,10 +168,12 @@ function values({ values: { rows, totalRows, unreadable, error } = {} }) {
 const serves = ({ columns, unique }, needed) =>
   columns[0] === needed.column && (!needed.unique || (unique && columns.length === 1))
 
+const timestamps = (unit) => ok('timestamps', `epoch ${unit === 'ms' ? 'milliseconds' : 'seconds'}`)
+
 function sqlite({ diagnostics, sqliteClient, operatingSystem }) {
   const { journalMode, timestampUnit } = diagnostics
   return [
-    ok('timestamps', `epoch ${timestampUnit === 'ms' ? 'milliseconds' : 'seconds'}`),
+    timestamps(timestampUnit),
     journal(journalMode),
     locking(diagnostics, operatingSystem),
     ...client(sqliteClient),
@@ -218,7 +221,7 @@ function isAtLeast(version, least) {
   return at === -1 || numbers[at] > least[at]
 }
 
-const LOCAL = /^postgres:\/\/(localhost|127\.[\d.]+|\[::1\])(:|\/|$)/
+const LOCAL = /^[a-z]+:\/\/(localhost|127\.[\d.]+|\[::1\])(:|\/|$)/
 
 function postgres({ diagnostics, database: { place }, connections }) {
   const { database, schema, isolation, encrypted } = diagnostics
@@ -226,16 +229,29 @@ function postgres({ diagnostics, database: { place }, connections }) {
   return [
     ok('timestamps', 'columns of type timestamp'),
     ok('server', `${where}; transactions are ${isolation} by default, those that write here READ COMMITTED`),
-    ...(connections ? [ok('connections', `at most ${connections.most} (${connections.source})`)] : []),
+    ...most(connections),
     durability(diagnostics, LOCAL.test(place)),
     ...privileges(diagnostics),
-    encrypted || LOCAL.test(place)
-      ? ok('encryption', encrypted ? 'the connection is encrypted' : 'the server is on this machine')
-      : warning(
-          'encryption',
-          'the connection is not encrypted: add ?sslmode=require, unless the network is your own',
-        ),
+    encryption(encrypted, place, 'add ?sslmode=require'),
   ]
+}
+
+function libsql({ diagnostics: { host, timestampUnit, encrypted }, database: { place }, connections }) {
+  return [
+    timestamps(timestampUnit),
+    ok('server', `libSQL at ${host}; no transaction is held across the network`),
+    ...most(connections),
+    encryption(encrypted, place, 'use a libsql: or https: URL without tls=0'),
+  ]
+}
+
+const most = (connections) =>
+  connections ? [ok('connections', `at most ${connections.most} (${connections.source})`)] : []
+
+function encryption(encrypted, place, cure) {
+  if (encrypted) return ok('encryption', 'the connection is encrypted')
+  if (LOCAL.test(place)) return ok('encryption', 'the server is on this machine')
+  return warning('encryption', `the connection is not encrypted: ${cure}, unless the network is your own`)
 }
 
 /** The server's own settings, by which a commit that was answered is there after a crash. */

@@ -4,13 +4,13 @@ import { database } from './src/config/database'
 
 // What Next.js reads: .env.local goes before .env.
 loadEnvConfig(process.cwd())
-const { url, isPostgres, schema } = database()
+const { url, authToken, isPostgres, schema } = database()
 
 export default defineConfig({
-  dialect: isPostgres ? 'postgresql' : 'sqlite',
+  dialect: isPostgres ? 'postgresql' : url.startsWith('file:') ? 'sqlite' : 'turso',
   schema: `./src/config/db/schema.${isPostgres ? 'postgres' : 'sqlite'}.ts`,
   schemaFilter: [schema],
-  dbCredentials: { url },
+  dbCredentials: { url, authToken },
   // Shows what it is about to do, and asks: the database may have tables that are not in the schema.
   verbose: true,
   strict: true,

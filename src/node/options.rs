@@ -78,7 +78,8 @@ pub(super) fn read(arguments: &str, environment: &Environment) -> Result<Connect
         Ok(location)
     });
     let token = match text(&options, "authToken") {
-        (None, _) => None,
+        // An app passes a variable of its environment on, which may be empty.
+        (None, _) | (_, Some("")) => None,
         (_, Some(text)) => Some(Token::new(text).ok_or_else(|| no_token("authToken"))?),
         _ => return Err(no_token("authToken")),
     };
@@ -86,9 +87,8 @@ pub(super) fn read(arguments: &str, environment: &Environment) -> Result<Connect
     // Nothing that the environment says is an error of `connect`.
     let location = location.and_then(|mut location| {
         if let Location::Libsql(url) = &mut location {
-            // The environment's token is for the environment's database alone.
             let environments = environment.auth_token.trim();
-            let is_meant = !environments.is_empty() && same_database(&options, environment);
+            let is_meant = !environments.is_empty() && is_for_token(&options, environment);
             if token.is_some() {
                 url.token = token;
             } else if url.token.is_none() && is_meant {
@@ -103,7 +103,8 @@ pub(super) fn read(arguments: &str, environment: &Environment) -> Result<Connect
             let path = schemas("DB_SCHEMA", Some(schema), Some(&given))?;
             settings.postgres.database.schema = Some(path);
         }
-        if options.get("maxConnections").is_none() && matches!(location, Location::Postgres(_)) {
+        let is_server = !matches!(location, Location::Sqlite(_));
+        if options.get("maxConnections").is_none() && is_server {
             let value = Value::Text(environment.max_connections.clone());
             let value = Some(in_form(Kind::Integer, &value)).filter(|value| !is_empty(value));
             // The app takes 0 for 1, and any number; more than a thousand are no use.
@@ -113,6 +114,7 @@ pub(super) fn read(arguments: &str, environment: &Environment) -> Result<Connect
             });
             if let Some(most) = connections("DB_MAX_CONNECTIONS", value.as_deref())? {
                 settings.postgres.database.max_connections = most;
+                settings.libsql.database.max_connections = most;
             }
         }
         Ok(location)
@@ -185,9 +187,10 @@ fn no_token(name: &str) -> Error {
     Error::InvalidArgument { name, expected, given: "something else".to_owned() }
 }
 
-/// Whether the URL is the environment's.
-fn same_database(options: &Fields, environment: &Environment) -> bool {
-    text(options, "url").1.is_none_or(|url| url == environment.url)
+/// Whether the environment's token is for this URL: it is sent to no other database than the environment names.
+fn is_for_token(options: &Fields, environment: &Environment) -> bool {
+    let named = environment.url.trim();
+    text(options, "url").1.is_none_or(|url| named.is_empty() || url == environment.url)
 }
 
 fn schemas(name: &str, text: Option<&str>, given: Option<&Value>) -> Result<SearchPath> {

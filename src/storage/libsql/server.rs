@@ -34,7 +34,7 @@ impl server::Server for Database {
             http: Http::new(url, options.clone()),
             options,
             found: Mutex::new(None),
-            name: url.host.clone(),
+            name: url.authority(),
             first_look: Once::new(),
             times: Times::default(),
             writing: tokio::sync::Mutex::default(),

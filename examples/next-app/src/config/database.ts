@@ -4,9 +4,11 @@
  */
 export function database() {
   const { DATABASE_URL: url = '', DATABASE_PROVIDER: provider, DB_SCHEMA: schema } = process.env
+  // Turso's.
+  const authToken = process.env.DATABASE_AUTH_TOKEN || undefined
   const isPostgres = provider ? provider === 'postgresql' : /^postgres(ql)?:/.test(url)
   // All tables are in `public`, unless they are told otherwise.
-  return { url, isPostgres, schema: isPostgres && schema ? schema : 'public' }
+  return { url, authToken, isPostgres, schema: isPostgres && schema ? schema : 'public' }
 }
 
 /** Whether the app is a stock one: without media tasks, and without plans in the table of users. */

@@ -8,7 +8,7 @@ import * as sqliteSchema from '@/config/db/schema.sqlite'
 
 /** The app's own client, beside media-credits on the same database. */
 
-const { url, isPostgres } = database()
+const { url, authToken, isPostgres } = database()
 
 type Database = LibSQLDatabase<Record<string, never>>
 /** What `db().transaction(async (tx) => …)` passes. */
@@ -24,12 +24,12 @@ const kept = globalThis as { database?: Database }
 
 /** Opens the database at the first call: `next build` imports every route, where there may be none. */
 export function db(): Database {
-  return (kept.database ??= isPostgres ? openPostgres() : openSqlite())
+  return (kept.database ??= isPostgres ? openPostgres() : openLibsql())
 }
 
-function openSqlite(): Database {
-  // Waits for a lock as media-credits does. Before 0.17.4 the client ignores this: docs/locking.md.
-  return drizzleLibsql({ client: createClient({ url, timeout: 5000 }) })
+function openLibsql(): Database {
+  // A file or a server. With a file it waits for a lock as media-credits does. Before 0.17.4 the client ignores this: docs/locking.md.
+  return drizzleLibsql({ client: createClient({ url, authToken, timeout: 5000 }) })
 }
 
 function openPostgres(): Database {

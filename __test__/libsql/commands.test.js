@@ -1,0 +1,56 @@
+'use strict'
+
+const { cliOn } = require('../helpers/cli')
+const { TestDatabase } = require('../helpers/database')
+const { staysSound } = require('../helpers/calls')
+
+staysSound()
+
+/** Runs a command, which must do what it is for. */
+async function done(database, ...args) {
+  const result = await cliOn(database, ...args)
+  expect(result).toMatchObject({ code: 0, errors: '' })
+  return result
+}
+
+test('the command line makes the tables of an empty database, and names the server', async () => {
+  const database = await TestDatabase.none()
+  const { out } = await done(database, 'init')
+  expect(out).toBe(`${new URL(database.url).host} has the tables user, credit, media_tasks and ai_task.`)
+})
+
+describe('the command line over a libSQL server', () => {
+  test('grants, and says what the balance is and what moved it', async () => {
+    const database = await TestDatabase.fresh()
+    await database.user('u', 10)
+    await done(database, 'grant', 'u', '5', '--transaction-no', 'order-1')
+    expect((await done(database, 'balance', 'u', '--json')).json.credits).toBe(15)
+    const { json } = await done(database, 'statement', 'u', '--json')
+    expect(json.entries.map(({ credits }) => credits)).toEqual([10, 5])
+  })
+
+  test('finds a refund that came twice, and repairs it', async () => {
+    const database = await TestDatabase.fresh()
+    const { consumeCredits, refundCredits } = database.credits
+    await database.user('u', 100)
+    await refundCredits((await consumeCredits({ userId: 'u', credits: 30 })).id)
+    await database.sql("UPDATE credit SET remaining_credits = 130 WHERE transaction_type = 'grant'")
+    expect(await cliOn(database, 'audit')).toMatchObject({ code: 1 })
+    expect(await cliOn(database, 'repair', '--apply')).toMatchObject({ code: 0 })
+    await done(database, 'audit')
+  })
+
+  test('says in doctor that all is well, and what kind of server it is', async () => {
+    const database = await TestDatabase.fresh()
+    const { json } = await done(database, 'doctor', '--json')
+    const found = Object.fromEntries(json.checks.map(({ name, message }) => [name, message]))
+    expect(found).toMatchObject({
+      server: `libSQL at ${new URL(database.url).host}; no transaction is held across the network`,
+      encryption: 'the server is on this machine',
+      timestamps: 'epoch milliseconds',
+      connections: 'at most 10 (the default; DB_MAX_CONNECTIONS sets it)',
+    })
+    expect(json.diagnostics.storage).toBe('libsql')
+    expect(json.checks.filter(({ status }) => status !== 'ok')).toEqual([])
+  })
+})
