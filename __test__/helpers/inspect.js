@@ -4,15 +4,14 @@
 
 const rowsOf = ({ rows }) => rows.map((row) => ({ ...row }))
 
-/** The rows of each of these tables that is there. */
+/** The rows of each of these tables that is there, all of one moment. */
 async function snapshot(client, columns) {
   const { rows } = await client.execute("SELECT name FROM sqlite_master WHERE type = 'table'")
-  const found = {}
-  for (const { name } of rows) {
-    if (!(name in columns)) continue
-    found[name] = rowsOf(await client.execute(`SELECT ${columns[name]} FROM "${name}" ORDER BY id`))
-  }
-  return found
+  const names = rows.map(({ name }) => name).filter((name) => name in columns)
+  if (names.length === 0) return {}
+  const asked = names.map((name) => `SELECT ${columns[name]} FROM "${name}" ORDER BY id`)
+  const found = await client.batch(asked, 'deferred')
+  return Object.fromEntries(names.map((name, at) => [name, rowsOf(found[at])]))
 }
 
 /** The rows that each statement gives. */

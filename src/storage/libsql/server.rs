@@ -21,7 +21,7 @@ use crate::storage::server;
 use crate::storage::store::Views;
 
 impl server::Server for Database {
-    type Session = OverWire<Connection>;
+    type Session = OverWire;
     type Url = Box<LibsqlUrl>;
     type Options = Options;
     const LOCKS: bool = false;

@@ -14,7 +14,7 @@ use super::hrana::{Condition, Outcome, Step, pipeline, read};
 use crate::error::{Error, Result};
 use crate::storage::dialect::sqlite::Statement;
 use crate::storage::dialect::sqlite::guard::{ONE_CHANGED, guard};
-use crate::storage::dialect::sqlite::wire::{Change, OwnedRow, Wire};
+use crate::storage::dialect::sqlite::wire::{Change, OwnedRow, Rows, Wire};
 use crate::storage::failure::{Answer, Failure};
 use crate::storage::schema::Schema;
 
@@ -125,83 +125,82 @@ impl Wire for Connection {
         Ok(&self.found.schema)
     }
 
-    async fn ask(
-        &mut self,
-        statements: &[Statement<'_>],
-        doing: &'static str,
-    ) -> Answer<Vec<Vec<OwnedRow>>> {
-        self.server.ask(statements, doing).await
+    fn ask<'a>(&'a mut self, statements: &'a [Statement<'a>], doing: &'static str) -> Rows<'a> {
+        Box::pin(async move { self.server.ask(statements, doing).await })
     }
 
-    async fn ask_to_decide(
-        &mut self,
-        statements: &[Statement<'_>],
+    fn ask_to_decide<'a>(
+        &'a mut self,
+        statements: &'a [Statement<'a>],
         doing: &'static str,
-    ) -> Answer<Vec<Vec<OwnedRow>>> {
-        if self.share.is_none() {
-            self.share = Some(self.server.share(self.alone).await?);
-        }
-        self.server.ask(statements, doing).await
+    ) -> Rows<'a> {
+        Box::pin(async move {
+            if self.share.is_none() {
+                self.share = Some(self.server.share(self.alone).await?);
+            }
+            self.server.ask(statements, doing).await
+        })
     }
 
     fn rely_on(&mut self, asked: &Statement<'_>, answer: &[OwnedRow]) {
         self.guards.push(guard(asked, answer));
     }
 
-    async fn change(
-        &mut self,
-        changes: &[Change<'_>],
-        then: &[Statement<'_>],
-    ) -> Answer<Vec<Vec<OwnedRow>>> {
-        let batch = Batch::new(&self.guards, changes, then);
-        let body = encode(&batch.steps)?;
-        let server = Arc::clone(&self.server);
-        let _turn = server.turn().await?;
-        let began = Instant::now();
-        let mut lost: Option<(Instant, String)> = None;
-        loop {
-            let answer = self.server.http.send(body.clone(), "writing").await;
-            let read = answer.and_then(|answer| outcomes(&answer, batch.steps.len(), "writing"));
-            let failure = match read.map(|outcomes| batch.read(outcomes)) {
-                Ok(Written::All(rows)) => {
-                    let commit_time = began.elapsed();
-                    server.times.commits.count_time(commit_time);
-                    debug!(
-                        steps = batch.steps.len(),
-                        commit_us = commit_time.as_micros(),
-                        "committed"
-                    );
-                    return Ok(rows);
-                }
-                Ok(Written::Stale) => {
-                    // What was sent before is written, or can't be any more.
-                    self.settled = true;
-                    Failure::Conflict("what was read has changed since".to_owned())
-                }
-                Ok(Written::Nothing(failure)) | Err(failure) => failure,
-            };
-            let (since, message) = match (failure, lost.take()) {
-                (Failure::Lost(message) | Failure::Ended(message), None) => {
-                    warn!("a write was not answered: sending it again");
-                    (Instant::now(), message)
-                }
-                (failure, None) => return Err(failure),
-                // Another statement than the guards may have failed because of what it has written itself.
-                (Failure::Refused(error), Some((_, message)))
-                    if !matches!(error, Error::DatabaseUnavailable { .. }) =>
-                {
+    fn change<'a>(&'a mut self, changes: &'a [Change<'a>], then: &'a [Statement<'a>]) -> Rows<'a> {
+        Box::pin(async move {
+            let batch = Batch::new(&self.guards, changes, then);
+            let body = encode(&batch.steps)?;
+            let server = Arc::clone(&self.server);
+            let _turn = server.turn().await?;
+            let began = Instant::now();
+            let mut lost: Option<(Instant, String)> = None;
+            loop {
+                let answer = self.server.http.send(body.clone(), "writing").await;
+                let read =
+                    answer.and_then(|answer| outcomes(&answer, batch.steps.len(), "writing"));
+                let failure = match read.map(|outcomes| batch.read(outcomes)) {
+                    Ok(Written::All(rows)) => {
+                        let commit_time = began.elapsed();
+                        server.times.commits.count_time(commit_time);
+                        debug!(
+                            steps = batch.steps.len(),
+                            commit_us = commit_time.as_micros(),
+                            "committed"
+                        );
+                        return Ok(rows);
+                    }
+                    Ok(Written::Stale) => {
+                        // What was sent before is written, or can't be any more.
+                        self.settled = true;
+                        Failure::Conflict("what was read has changed since".to_owned())
+                    }
+                    Ok(Written::Nothing(failure)) | Err(failure) => failure,
+                };
+                let (since, message) = match (failure, lost.take()) {
+                    (Failure::Lost(message) | Failure::Ended(message), None) => {
+                        warn!("a write was not answered: sending it again");
+                        (Instant::now(), message)
+                    }
+                    (failure, None) => return Err(failure),
+                    // Another statement than the guards may have failed because of what it has written itself.
+                    (Failure::Refused(error), Some((_, message)))
+                        if !matches!(error, Error::DatabaseUnavailable { .. }) =>
+                    {
+                        return Err(Failure::unknown(message));
+                    }
+                    (_, Some((_, message))) if self.settled => {
+                        return Err(Failure::unknown(message));
+                    }
+                    (_, Some(lost)) => lost,
+                };
+                let is_silent = began.elapsed() >= server.options.answer_timeout();
+                if is_silent || since.elapsed() >= server.options.connect_timeout {
                     return Err(Failure::unknown(message));
                 }
-                (_, Some((_, message))) if self.settled => return Err(Failure::unknown(message)),
-                (_, Some(lost)) => lost,
-            };
-            let is_silent = began.elapsed() >= server.options.answer_timeout();
-            if is_silent || since.elapsed() >= server.options.connect_timeout {
-                return Err(Failure::unknown(message));
+                lost = Some((since, message));
+                tokio::time::sleep(Duration::from_millis(fastrand::u64(5..50))).await;
             }
-            lost = Some((since, message));
-            tokio::time::sleep(Duration::from_millis(fastrand::u64(5..50))).await;
-        }
+        })
     }
 
     fn is_settled(&self) -> bool {

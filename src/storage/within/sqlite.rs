@@ -16,7 +16,7 @@ use crate::storage::dialect::sqlite::declared::Declared;
 use crate::storage::dialect::sqlite::error::error as error_of;
 use crate::storage::dialect::sqlite::inline::inline;
 use crate::storage::dialect::sqlite::schema;
-use crate::storage::dialect::sqlite::wire::{Change, OwnedRow, Wire};
+use crate::storage::dialect::sqlite::wire::{Change, OwnedRow, Rows, Wire};
 use crate::storage::failure::{Answer, Failure};
 use crate::storage::schema::Schema;
 use crate::storage::times::TimestampUnit;
@@ -151,27 +151,22 @@ impl Wire for Transaction {
         Ok(&self.schema)
     }
 
-    async fn ask(
-        &mut self,
-        statements: &[Statement<'_>],
-        doing: &'static str,
-    ) -> Answer<Vec<Vec<OwnedRow>>> {
-        ask(&self.exchange, statements, doing).await
+    fn ask<'a>(&'a mut self, statements: &'a [Statement<'a>], doing: &'static str) -> Rows<'a> {
+        Box::pin(async move { ask(&self.exchange, statements, doing).await })
     }
 
-    async fn change(
-        &mut self,
-        changes: &[Change<'_>],
-        then: &[Statement<'_>],
-    ) -> Answer<Vec<Vec<OwnedRow>>> {
-        let written = |change: &Change<'_>| format!("{} RETURNING 1", inline(&change.statement));
-        let texts = changes.iter().map(written).chain(then.iter().map(inline)).collect();
-        let mut rows = run(&self.exchange, texts, "writing").await?;
-        let replies = rows.split_off(changes.len());
-        for (change, rows) in changes.iter().zip(&rows) {
-            one_row(rows.len(), change.what)?;
-        }
-        Ok(replies)
+    fn change<'a>(&'a mut self, changes: &'a [Change<'a>], then: &'a [Statement<'a>]) -> Rows<'a> {
+        Box::pin(async move {
+            let written =
+                |change: &Change<'_>| format!("{} RETURNING 1", inline(&change.statement));
+            let texts = changes.iter().map(written).chain(then.iter().map(inline)).collect();
+            let mut rows = run(&self.exchange, texts, "writing").await?;
+            let replies = rows.split_off(changes.len());
+            for (change, rows) in changes.iter().zip(&rows) {
+                one_row(rows.len(), change.what)?;
+            }
+            Ok(replies)
+        })
     }
 
     /// What was read is the app's transaction's.

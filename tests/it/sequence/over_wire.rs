@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::path::Path;
+use std::sync::{Arc, Mutex};
 
 use media_credits::domain::plan::Plan;
 use media_credits::domain::table::TableName;
@@ -11,8 +12,8 @@ use media_credits::storage::dialect::sqlite::Statement;
 use media_credits::storage::dialect::sqlite::cell::Cell;
 use media_credits::storage::dialect::sqlite::inline::inline;
 use media_credits::storage::dialect::sqlite::over_wire::OverWire;
-use media_credits::storage::dialect::sqlite::wire::{Change, OwnedRow, Wire};
-use media_credits::storage::failure::{Answer, Failure};
+use media_credits::storage::dialect::sqlite::wire::{Change, OwnedRow, Rows, Wire};
+use media_credits::storage::failure::Failure;
 use media_credits::storage::schema::Schema;
 use media_credits::storage::sqlite::{Database, Options, Place};
 use media_credits::storage::store::LoadFacts;
@@ -23,19 +24,21 @@ use super::stores::{Subject, start_sql, status_sql, write_plan};
 use crate::common::ready;
 
 pub(super) struct Behind {
-    store: OverWire<Texts>,
+    connection: Arc<Mutex<Connection>>,
+    store: OverWire,
     ids: Ids,
 }
 
 /// Runs texts on a connection of its own.
 struct Texts {
-    connection: Connection,
+    connection: Arc<Mutex<Connection>>,
     schema: Schema,
 }
 
 impl Texts {
     fn rows(&self, text: &str) -> rusqlite::Result<Vec<OwnedRow>> {
-        let mut statement = self.connection.prepare(text)?;
+        let connection = self.connection.lock().unwrap();
+        let mut statement = connection.prepare(text)?;
         let columns = statement.column_count();
         let read = |row: &rusqlite::Row<'_>| {
             (0..columns).map(|at| row.get(at).map(cell)).collect::<rusqlite::Result<OwnedRow>>()
@@ -63,30 +66,28 @@ impl Wire for Texts {
         Ok(&self.schema)
     }
 
-    async fn ask(
-        &mut self,
-        statements: &[Statement<'_>],
-        _: &'static str,
-    ) -> Answer<Vec<Vec<OwnedRow>>> {
-        let ask = |statement: &Statement<'_>| {
-            self.rows(&inline(statement)).map_err(|error| failed(&error))
-        };
-        statements.iter().map(ask).collect()
+    fn ask<'a>(&'a mut self, statements: &'a [Statement<'a>], _: &'static str) -> Rows<'a> {
+        Box::pin(async move {
+            let ask = |statement: &Statement<'_>| {
+                self.rows(&inline(statement)).map_err(|error| failed(&error))
+            };
+            statements.iter().map(ask).collect()
+        })
     }
 
-    async fn change(
-        &mut self,
-        changes: &[Change<'_>],
-        then: &[Statement<'_>],
-    ) -> Answer<Vec<Vec<OwnedRow>>> {
-        for Change { statement, what } in changes {
-            let text = format!("{} RETURNING 1", inline(statement));
-            let rows = self.rows(&text).map_err(|error| failed(&error))?;
-            if rows.len() != 1 {
-                return Err(Error::Internal(format!("{what} changed {} rows", rows.len())).into());
+    fn change<'a>(&'a mut self, changes: &'a [Change<'a>], then: &'a [Statement<'a>]) -> Rows<'a> {
+        Box::pin(async move {
+            for Change { statement, what } in changes {
+                let text = format!("{} RETURNING 1", inline(statement));
+                let rows = self.rows(&text).map_err(|error| failed(&error))?;
+                if rows.len() != 1 {
+                    return Err(
+                        Error::Internal(format!("{what} changed {} rows", rows.len())).into()
+                    );
+                }
             }
-        }
-        self.ask(then, "reading").await
+            self.ask(then, "reading").await
+        })
     }
 
     fn undo(&mut self) {}
@@ -98,19 +99,21 @@ impl Behind {
         let place = Place::File(path.clone());
         let database = Database::create(&place, Options::default(), &TableName::ALL).unwrap();
         let schema = database.schema().unwrap().clone();
-        let connection = Connection::open(path).unwrap();
-        Self { store: OverWire::new(Texts { connection, schema }), ids: Ids::new() }
+        let connection = Arc::new(Mutex::new(Connection::open(path).unwrap()));
+        let store = OverWire::new(Texts { connection: Arc::clone(&connection), schema });
+        Self { connection, store, ids: Ids::new() }
+    }
+
+    fn run(&self, sql: &str) {
+        self.connection.lock().unwrap().execute_batch(sql).unwrap();
     }
 
     /// A transaction of the app's, which it commits if the call is accepted.
-    fn transact<T>(
-        &mut self,
-        work: impl FnOnce(&mut OverWire<Texts>, &Ids) -> Result<T>,
-    ) -> Result<T> {
-        self.store.wire.connection.execute_batch("BEGIN IMMEDIATE").unwrap();
+    fn transact<T>(&mut self, work: impl FnOnce(&mut OverWire, &Ids) -> Result<T>) -> Result<T> {
+        self.run("BEGIN IMMEDIATE");
         let outcome = work(&mut self.store, &self.ids);
         let end = if outcome.is_ok() { "COMMIT" } else { "ROLLBACK" };
-        self.store.wire.connection.execute_batch(end).unwrap();
+        self.run(end);
         outcome
     }
 }
@@ -125,7 +128,7 @@ impl Subject for Behind {
     }
 
     fn write_plan(&mut self, plan: &Plan, now_ms: i64) -> Result<()> {
-        let write = |store: &mut OverWire<Texts>, _: &Ids| {
+        let write = |store: &mut OverWire, _: &Ids| {
             ready(write_plan(store, plan, now_ms)).map_err(Failure::into_error)
         };
         self.transact(write)
@@ -133,11 +136,11 @@ impl Subject for Behind {
 
     fn start(&mut self, users: &[&str]) {
         let clear = r#"PRAGMA foreign_keys = ON; DELETE FROM "user";"#;
-        self.store.wire.connection.execute_batch(&start_sql(clear, users)).unwrap();
+        self.run(&start_sql(clear, users));
     }
 
     fn set_status(&mut self, table: TableName, id: &str, status: &str) {
         let text = status_sql(table, id, status);
-        self.store.wire.connection.execute_batch(&text).unwrap();
+        self.run(&text);
     }
 }

@@ -2,6 +2,7 @@
 //! of a store is written once, over any of them: [`super::over_wire::OverWire`].
 
 use std::future::Future;
+use std::pin::Pin;
 
 use super::Statement;
 use super::cell::Cell;
@@ -21,22 +22,22 @@ pub struct Change<'s> {
     pub what: &'static str,
 }
 
-/// A way to a database, for one request.
-pub trait Wire: Send {
+/// The rows of each statement, once they are there.
+pub type Rows<'a> = Pin<Box<dyn Future<Output = Answer<Vec<Vec<OwnedRow>>>> + Send + 'a>>;
+
+/// A way to a database, for one request. Stores over all of them are one type, over `Box<dyn Wire>`: else all that the
+/// engine does would be compiled for each.
+pub trait Wire: Send + Sync {
     /// The tables, as they were found.
     fn schema(&self) -> Result<&Schema>;
     /// One round trip: the rows of each statement, none of which changes anything.
-    fn ask(
-        &mut self,
-        statements: &[Statement<'_>],
-        doing: &'static str,
-    ) -> impl Future<Output = Answer<Vec<Vec<OwnedRow>>>> + Send;
+    fn ask<'a>(&'a mut self, statements: &'a [Statement<'a>], doing: &'static str) -> Rows<'a>;
     /// The same, of what decides on a change that may follow.
-    fn ask_to_decide(
-        &mut self,
-        statements: &[Statement<'_>],
+    fn ask_to_decide<'a>(
+        &'a mut self,
+        statements: &'a [Statement<'a>],
         doing: &'static str,
-    ) -> impl Future<Output = Answer<Vec<Vec<OwnedRow>>>> + Send {
+    ) -> Rows<'a> {
         self.ask(statements, doing)
     }
     /// A change that follows is made only if this question still has this answer. Where what was read can't change until
@@ -44,11 +45,7 @@ pub trait Wire: Send {
     fn rely_on(&mut self, _asked: &Statement<'_>, _answer: &[OwnedRow]) {}
     /// One round trip: makes these changes, each of which must change one row, commits them if the transaction is this
     /// request's alone, and answers what is asked behind them.
-    fn change(
-        &mut self,
-        changes: &[Change<'_>],
-        then: &[Statement<'_>],
-    ) -> impl Future<Output = Answer<Vec<Vec<OwnedRow>>>> + Send;
+    fn change<'a>(&'a mut self, changes: &'a [Change<'a>], then: &'a [Statement<'a>]) -> Rows<'a>;
     /// After changes whose answer was lost ([`Failure::Unknown`](crate::storage::failure::Failure::Unknown)): whether
     /// they are made, or can't be any more.
     fn is_settled(&self) -> bool {

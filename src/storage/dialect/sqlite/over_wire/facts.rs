@@ -8,12 +8,11 @@ use crate::domain::refund::Refundable;
 use crate::domain::table::TableName::{Credit, Tasks, User};
 use crate::domain::table::TaskKind;
 use crate::error::Result;
-use crate::storage::dialect::sqlite::wire::Wire;
 use crate::storage::failure::Answer;
 use crate::storage::schema::Schema;
 use crate::storage::store::{Facts, FoundTask, LoadFacts, Wanted, WantedTask};
 
-impl<W: Wire> LoadFacts for OverWire<W> {
+impl LoadFacts for OverWire {
     fn schema(&self) -> Result<&Schema> {
         self.wire.schema()
     }

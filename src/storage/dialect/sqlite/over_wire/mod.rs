@@ -27,9 +27,8 @@ use crate::storage::store::{ReadBooks, Views};
 use crate::storage::{Filter, Page, Row, StuckFilter};
 
 /// A store over a wire.
-pub struct OverWire<W> {
-    /// The wire.
-    pub wire: W,
+pub struct OverWire {
+    wire: Box<dyn Wire>,
     texts: RowTexts,
     /// Questions about a charge and what it drew on that went with others, and their answers: if they are used, what is
     /// written rests on them.
@@ -59,10 +58,15 @@ impl Answers {
     }
 }
 
-impl<W: Wire> OverWire<W> {
+impl OverWire {
     /// A store over this wire.
-    pub fn new(wire: W) -> Self {
-        Self { wire, texts: RowTexts::default(), charge_asked: None, grants_asked: None }
+    pub fn new(wire: impl Wire + 'static) -> Self {
+        Self {
+            wire: Box::new(wire),
+            texts: RowTexts::default(),
+            charge_asked: None,
+            grants_asked: None,
+        }
     }
 
     async fn ask(&mut self, asked: &[Statement<'_>], doing: &'static str) -> Answer<Answers> {
@@ -178,7 +182,7 @@ impl<W: Wire> OverWire<W> {
     }
 }
 
-impl<W: Wire> ReadBooks for OverWire<W> {
+impl ReadBooks for OverWire {
     async fn books(&mut self, range: &UserRange) -> Answer<BooksPage> {
         let (users, next) = match range {
             UserRange::User(user_id) => (Users::one(user_id), None),
@@ -226,7 +230,7 @@ impl<W: Wire> ReadBooks for OverWire<W> {
     }
 }
 
-impl<W: Wire> Views for OverWire<W> {
+impl Views for OverWire {
     async fn find(&mut self, table: TableName, id: &str) -> Answer<Option<Row>> {
         Ok(self.rows(Rows::with_ids(table, &[id])).await?.into_iter().next())
     }
@@ -250,10 +254,14 @@ impl<W: Wire> Views for OverWire<W> {
     }
 
     async fn task_history(&mut self, user_id: &str, page: Page) -> Answer<(Vec<Row>, i64)> {
-        let tasks = Rows::tasks(self.wire.schema()?, user_id)?;
-        let total = Rows::tasks(self.wire.schema()?, user_id)?.count();
-        let total = self.ask(&[total], "reading").await?.whole()?;
-        Ok((self.rows(tasks.within(page.window())).await?, total))
+        let schema = self.wire.schema()?;
+        let total = Rows::tasks(schema, user_id)?.count();
+        let tasks = Rows::tasks(schema, user_id)?.within(page.window());
+        let table = Arc::clone(schema.table(tasks.table)?);
+        // Together, of one moment.
+        let mut answers = self.ask(&[total, tasks.keys(&table.select_list)], "reading").await?;
+        let total = answers.whole()?;
+        Ok((self.read_rows(&answers.rows()?, &table)?, total))
     }
 
     async fn balance(&mut self, user_id: &str, now_ms: i64) -> Answer<i64> {

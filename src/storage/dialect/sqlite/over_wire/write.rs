@@ -11,7 +11,7 @@ use crate::error::Result;
 use crate::storage::failure::{Answer, Failure};
 use crate::storage::store::{WritePlans, Written};
 
-impl<W: Wire> WritePlans for OverWire<W> {
+impl WritePlans for OverWire {
     async fn write(&mut self, plans: &[&Plan], now_ms: i64) -> Answer<Written> {
         let Self { wire, texts, .. } = self;
         let schema = wire.schema()?.clone();
@@ -58,7 +58,7 @@ impl<W: Wire> WritePlans for OverWire<W> {
         let then = then?;
         let answers = match wire.change(&changes, &then).await {
             Err(Failure::Unknown { message, .. }) => {
-                look_for(wire, texts, plans, &then, message).await?
+                look_for(wire.as_mut(), texts, plans, &then, message).await?
             }
             answers => answers?,
         };
@@ -79,8 +79,8 @@ impl<W: Wire> WritePlans for OverWire<W> {
 }
 
 /// After changes whose answer was lost: looks whether they are made. What was to be asked behind them.
-async fn look_for<W: Wire>(
-    wire: &mut W,
+async fn look_for(
+    wire: &mut dyn Wire,
     texts: &mut RowTexts,
     plans: &[&Plan],
     then: &[Statement<'_>],
