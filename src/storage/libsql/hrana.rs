@@ -3,6 +3,8 @@
 //!
 //! A stream lives for one request: nothing of it is held across the network.
 
+use std::borrow::Cow;
+
 use base64::Engine as _;
 use base64::alphabet::STANDARD;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
@@ -36,15 +38,13 @@ impl<'s> Step<'s> {
     pub(super) fn new(condition: Option<Condition>, statement: &'s Statement<'s>) -> Self {
         let mut sql = statement.text.as_ref().into();
         if statement.text.contains("is_text(id)") {
-            sql = std::borrow::Cow::Owned(
-                statement.text.replace("is_text(id)", "typeof(id) = 'text'"),
-            );
+            sql = Cow::Owned(statement.text.replace("is_text(id)", "typeof(id) = 'text'"));
         }
         Self { condition, stmt: Sent { sql, args: Args(&statement.values) } }
     }
 
     /// A command.
-    pub(super) fn command(condition: Option<Condition>, sql: &'static str) -> Self {
+    pub(super) fn command(condition: Option<Condition>, sql: impl Into<Cow<'s, str>>) -> Self {
         Self { condition, stmt: Sent { sql: sql.into(), args: Args(&[]) } }
     }
 }
@@ -71,7 +71,7 @@ impl Condition {
 
 #[derive(Serialize)]
 struct Sent<'s> {
-    sql: std::borrow::Cow<'s, str>,
+    sql: Cow<'s, str>,
     args: Args<'s>,
 }
 

@@ -13,7 +13,7 @@ use super::found::Found;
 use super::hrana::{Condition, Outcome, Step, pipeline, read};
 use crate::error::{Error, Result};
 use crate::storage::dialect::sqlite::Statement;
-use crate::storage::dialect::sqlite::guard::{ONE_CHANGED, guard};
+use crate::storage::dialect::sqlite::guard::{changed, guard};
 use crate::storage::dialect::sqlite::wire::{Change, OwnedRow, Rows, Wire};
 use crate::storage::failure::{Answer, Failure};
 use crate::storage::schema::Schema;
@@ -242,7 +242,7 @@ impl<'s> Batch<'s> {
             let open = Condition::not(Condition::IsAutocommit);
             let condition = Condition::And { conds: vec![goes_on(&steps), open] };
             steps.push(Step::new(Some(condition), &change.statement));
-            steps.push(Step::command(Some(goes_on(&steps)), ONE_CHANGED));
+            steps.push(Step::command(Some(goes_on(&steps)), changed(change.rows)));
         }
         for statement in then {
             steps.push(Step::new(Some(goes_on(&steps)), statement));
@@ -281,12 +281,12 @@ impl<'s> Batch<'s> {
                     Outcome::Done { changes, .. } => *changes,
                     Outcome::Failed(_) | Outcome::Skipped => 0,
                 };
-                let what = self.changes[check / 2].what;
+                let Change { what, rows, .. } = self.changes[check / 2];
                 Failure::Refused(Error::Database {
                     doing: "writing",
                     database_code: "SQLITE_DONE".to_owned(),
                     message: format!(
-                        "{what} changed {changed} rows instead of 1; look for a trigger that stops it"
+                        "{what} changed {changed} rows instead of {rows}; look for a trigger that stops it"
                     ),
                     retryable: false,
                 })

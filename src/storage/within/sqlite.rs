@@ -163,7 +163,7 @@ impl Wire for Transaction {
             let mut rows = run(&self.exchange, texts, "writing").await?;
             let replies = rows.split_off(changes.len());
             for (change, rows) in changes.iter().zip(&rows) {
-                one_row(rows.len(), change.what)?;
+                as_planned(rows.len(), change)?;
             }
             Ok(replies)
         })
@@ -174,15 +174,15 @@ impl Wire for Transaction {
 }
 
 /// What was loaded in this transaction can't have changed since, so a trigger of the app's own is behind it.
-fn one_row(changes: usize, what: &str) -> Answer<()> {
-    if changes == 1 {
+fn as_planned(changes: usize, &Change { rows, what, .. }: &Change<'_>) -> Answer<()> {
+    if changes == rows {
         return Ok(());
     }
     Err(Failure::Refused(Error::Database {
         doing: "writing",
         database_code: "SQLITE_DONE".to_owned(),
         message: format!(
-            "{what} changed {changes} rows instead of 1; roll back, and look for a trigger that stops it"
+            "{what} changed {changes} rows instead of {rows}; roll back, and look for a trigger that stops it"
         ),
         retryable: false,
     }))

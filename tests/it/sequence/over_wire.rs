@@ -77,10 +77,10 @@ impl Wire for Texts {
 
     fn change<'a>(&'a mut self, changes: &'a [Change<'a>], then: &'a [Statement<'a>]) -> Rows<'a> {
         Box::pin(async move {
-            for Change { statement, what } in changes {
+            for Change { statement, rows: planned, what } in changes {
                 let text = format!("{} RETURNING 1", inline(statement));
                 let rows = self.rows(&text).map_err(|error| failed(&error))?;
-                if rows.len() != 1 {
+                if rows.len() != *planned {
                     return Err(
                         Error::Internal(format!("{what} changed {} rows", rows.len())).into()
                     );

@@ -1,6 +1,7 @@
 //! What decides on a request, and what is drawn and given back: a statement for each, and how its row is read.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 
 use super::Statement;
 use super::cell::{Cell, Row};
@@ -18,6 +19,22 @@ use crate::storage::times::TimestampUnit;
 pub fn exists<'a>(table: TableName, column: &str, value: &'a str) -> Statement<'a> {
     let text = format!(r#"SELECT 1 FROM "{}" WHERE "{column}" = ?1"#, table.sql());
     Statement::new(text, [value.into()])
+}
+
+/// Those of these texts that a column has, each in a row.
+pub fn those_there(table: TableName, column: &str, texts: &[&str]) -> Statement<'static> {
+    let text = format!(
+        r#"SELECT asked FROM ({EACH}) WHERE EXISTS (SELECT 1 FROM "{}" WHERE "{column}" = asked)"#,
+        table.sql()
+    );
+    Statement::new(text, [as_list(texts)])
+}
+
+/// The texts of the list in the first place.
+const EACH: &str = "SELECT value AS asked FROM json_each(?1)";
+
+fn as_list(texts: &[&str]) -> Cell<'static> {
+    serde_json::Value::from(texts).to_string().into()
 }
 
 /// How many tasks of this kind the user has whose credits are at risk.
@@ -136,6 +153,28 @@ pub fn spendable_grants(user_id: &str, now_ms: i64, unit: TimestampUnit) -> Stat
     Statement::new(include_str!("sql/spendable_grants.sql"), [user_id.into(), now.into()])
 }
 
+/// All that some users can spend, in draw order, to be read by [`read_grant`]; behind it the user's id.
+pub fn spendable_grants_of(
+    user_ids: &[&str],
+    now_ms: i64,
+    unit: TimestampUnit,
+) -> Statement<'static> {
+    let now = unit.exactly_from_ms(now_ms);
+    let text = include_str!("sql/spendable_grants.sql")
+        .replacen(
+            "status\nFROM credit",
+            &format!("status, asked\nFROM ({EACH}) CROSS JOIN credit"),
+            1,
+        )
+        .replacen("user_id = ?1", "user_id = asked", 1);
+    Statement::new(text, [as_list(user_ids), now.into()])
+}
+
+/// Whose grant a row of [`spendable_grants_of`] is.
+pub fn owner_of_grant(row: &impl Row) -> Option<String> {
+    row.cell(6).into_text().map(Cow::into_owned)
+}
+
 /// A user's grant, to be read by [`read_grant`].
 pub fn grant_of_user<'a>(id: &'a str, user_id: &'a str) -> Statement<'a> {
     Statement::new(include_str!("sql/grant_of_user.sql"), [id.into(), user_id.into()])
@@ -190,6 +229,30 @@ pub fn draw(draw: &Draw, updated_at: i64) -> Statement<'_> {
 pub fn give_back(grant_id: &str, credits: i64, updated_at: i64) -> Statement<'_> {
     let values = [grant_id.into(), credits.into(), updated_at.into()];
     Statement::new(include_str!("sql/give_back.sql"), values)
+}
+
+/// Takes credits from grants, each of which must be one row's change.
+pub fn draw_from(credits: &BTreeMap<&str, i64>, updated_at: i64) -> Statement<'static> {
+    change_grants(include_str!("sql/draw.sql"), credits, updated_at)
+}
+
+/// Gives credits back to grants, each of which must be one row's change.
+pub fn give_back_to(credits: &BTreeMap<&str, i64>, updated_at: i64) -> Statement<'static> {
+    change_grants(include_str!("sql/give_back.sql"), credits, updated_at)
+}
+
+/// The same as the statement for one grant, for each of several.
+fn change_grants(
+    of_one: &str,
+    credits: &BTreeMap<&str, i64>,
+    updated_at: i64,
+) -> Statement<'static> {
+    const CHANGES: &str =
+        "FROM (SELECT key AS changed, value AS amount FROM json_each(?1)) WHERE id = changed";
+    let text = of_one.replace("?2", "amount").replace("?3", "?2").replace("WHERE id = ?1", CHANGES);
+    let credits: serde_json::Map<_, _> =
+        credits.iter().map(|(id, credits)| ((*id).to_owned(), (*credits).into())).collect();
+    Statement::new(text, [serde_json::Value::from(credits).to_string().into(), updated_at.into()])
 }
 
 /// Raises or lowers the number of free trials that a user has used.

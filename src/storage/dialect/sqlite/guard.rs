@@ -78,8 +78,10 @@ fn expected(answer: &[OwnedRow], at: usize) -> String {
     }
 }
 
-/// A statement that fails unless the one before has changed one row.
-pub const ONE_CHANGED: &str = "SELECT abs(-9223372036854775807 - (changes() <> 1))";
+/// A statement that fails unless the one before has changed so many rows.
+pub fn changed(rows: usize) -> String {
+    format!("SELECT abs(-9223372036854775807 - (changes() <> {rows}))")
+}
 
 /// The rows as an array of arrays, bytes as an array of their digits.
 fn as_json(rows: &[OwnedRow]) -> String {

@@ -1,5 +1,6 @@
 //! Whole rows, whose columns vary from call to call: their SQL is made once for each choice of columns.
 
+use std::borrow::Cow;
 use std::fmt::Write as _;
 use std::sync::Arc;
 
@@ -87,6 +88,20 @@ impl RowText {
         }
         values.extend(id.map(Cell::from));
         Ok(Statement::new(self.text.as_str(), values))
+    }
+
+    /// An insert of several rows, at least one.
+    pub fn bind_all<'a>(
+        &'a self,
+        rows: &'a [Cow<'_, Fields>],
+        unit: TimestampUnit,
+    ) -> Result<Statement<'a>> {
+        let mut values = Vec::with_capacity(self.kinds.len() * rows.len());
+        for row in rows {
+            values.extend(self.bind(row, None, unit)?.values);
+        }
+        let more = format!(", ({})", vec!["?"; self.kinds.len()].join(", ")).repeat(rows.len() - 1);
+        Ok(Statement::new(format!("{}{more}", self.text), values))
     }
 
     fn fits(&self, verb: Verb, table: &Table, row: &Fields) -> bool {

@@ -13,11 +13,13 @@ use crate::storage::schema::Schema;
 /// A row, which borrows nothing.
 pub type OwnedRow = Vec<Cell<'static>>;
 
-/// A statement that must change one row, and what it is, for an error.
+/// A statement, how many rows it must change, and what it is, for an error.
 #[derive(Debug)]
 pub struct Change<'s> {
     /// An INSERT or UPDATE, without RETURNING.
     pub statement: Statement<'s>,
+    /// How many rows it must change.
+    pub rows: usize,
     /// What it is: `a draw`.
     pub what: &'static str,
 }
@@ -43,7 +45,7 @@ pub trait Wire: Send + Sync {
     /// A change that follows is made only if this question still has this answer. Where what was read can't change until
     /// then, there is nothing to do.
     fn rely_on(&mut self, _asked: &Statement<'_>, _answer: &[OwnedRow]) {}
-    /// One round trip: makes these changes, each of which must change one row, commits them if the transaction is this
+    /// One round trip: makes these changes, each of which must change as many rows as it says, commits them if the transaction is this
     /// request's alone, and answers what is asked behind them.
     fn change<'a>(&'a mut self, changes: &'a [Change<'a>], then: &'a [Statement<'a>]) -> Rows<'a>;
     /// After changes whose answer was lost ([`Failure::Unknown`](crate::storage::failure::Failure::Unknown)): whether

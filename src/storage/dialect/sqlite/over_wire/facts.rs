@@ -1,5 +1,7 @@
 //! What decides on a change: one round trip where it can be one.
 
+use std::collections::BTreeMap;
+
 use super::super::facts::{self, Which};
 use super::{Answers, OverWire};
 use crate::domain::charge::{Charge, ChargeFacts};
@@ -19,14 +21,22 @@ impl LoadFacts for OverWire {
 
     async fn charge_facts(&mut self, wanted: &Wanted<'_>, now_ms: i64) -> Answer<Facts> {
         let unit = self.wire.schema()?.timestamp_unit;
-        let mut asked = Vec::new();
-        for user_id in wanted.credits.keys() {
-            asked.push(facts::exists(User, "id", user_id));
-            asked.push(facts::spendable_grants(user_id, now_ms, unit));
+        let users: Vec<&str> = wanted.credits.keys().copied().collect();
+        let mut tasks: BTreeMap<TaskKind, Vec<&str>> = BTreeMap::new();
+        for (kind, id) in &wanted.tasks {
+            tasks.entry(*kind).or_default().push(id);
         }
-        asked.extend(wanted.tasks.iter().map(|(kind, id)| facts::exists(Tasks(*kind), "id", id)));
-        let numbers = wanted.transaction_nos.iter();
-        asked.extend(numbers.map(|number| facts::exists(Credit, "transaction_no", number)));
+        // However many requests there are, one question of each kind.
+        let mut asked = Vec::new();
+        if !users.is_empty() {
+            asked.push(facts::those_there(User, "id", &users));
+            asked.push(facts::spendable_grants_of(&users, now_ms, unit));
+        }
+        let ids = tasks.iter();
+        asked.extend(ids.map(|(kind, ids)| facts::those_there(Tasks(*kind), "id", ids)));
+        if !wanted.transaction_nos.is_empty() {
+            asked.push(facts::those_there(Credit, "transaction_no", &wanted.transaction_nos));
+        }
         asked.extend(wanted.charge_ids.iter().map(|id| facts::charge(id)));
         for (kind, users) in &wanted.active_of {
             asked.extend(users.iter().map(|user_id| facts::tasks_at_risk(*kind, user_id)));
@@ -35,22 +45,21 @@ impl LoadFacts for OverWire {
 
         let mut answers = self.decide(&asked, "reading the balance").await?;
         let mut found = Facts::default();
-        for user_id in wanted.credits.keys() {
-            let (is_there, grants) = (answers.any()?, answers.rows()?);
-            if is_there {
-                found.users.insert((*user_id).to_owned());
-                found.grants.insert((*user_id).to_owned(), self.grants(&grants)?);
+        if !users.is_empty() {
+            found.users = answers.texts()?;
+            found.grants = found.users.iter().map(|id| (id.clone(), Vec::new())).collect();
+            for row in &answers.rows()? {
+                let owner = facts::owner_of_grant(row).and_then(|id| found.grants.get_mut(&id));
+                if let Some((grants, grant)) = owner.zip(facts::read_grant(row, unit)) {
+                    grants.push(grant);
+                }
             }
         }
-        for (kind, id) in &wanted.tasks {
-            if answers.any()? {
-                found.tasks.entry(*kind).or_default().insert((*id).to_owned());
-            }
+        for kind in tasks.keys() {
+            found.tasks.insert(*kind, answers.texts()?);
         }
-        for number in &wanted.transaction_nos {
-            if answers.any()? {
-                found.transaction_nos.insert((*number).to_owned());
-            }
+        if !wanted.transaction_nos.is_empty() {
+            found.transaction_nos = answers.texts()?;
         }
         for id in &wanted.charge_ids {
             if let Some(row) = answers.first()? {

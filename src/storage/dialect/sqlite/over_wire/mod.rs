@@ -5,6 +5,8 @@
 mod facts;
 mod write;
 
+use std::borrow::Cow;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::Statement;
@@ -47,6 +49,12 @@ impl Answers {
 
     fn first(&mut self) -> Answer<Option<OwnedRow>> {
         Ok(self.rows()?.into_iter().next())
+    }
+
+    /// The first column.
+    fn texts(&mut self) -> Answer<BTreeSet<String>> {
+        let text = |row: &OwnedRow| row.cell(0).into_text().map(Cow::into_owned);
+        Ok(self.rows()?.iter().filter_map(text).collect())
     }
 
     fn any(&mut self) -> Answer<bool> {

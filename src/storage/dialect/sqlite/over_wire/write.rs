@@ -1,14 +1,21 @@
 //! All that a request writes, in one round trip.
 
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
 use super::super::Statement;
 use super::super::facts;
-use super::super::rows::{RowTexts, Verb, read_row};
+use super::super::rows::{RowText, RowTexts, Verb, read_row};
+use super::super::views::Rows;
 use super::super::wire::{Change, OwnedRow, Wire};
 use super::{Answers, OverWire};
 use crate::domain::plan::{self, Plan};
+use crate::domain::table::TableName;
 use crate::domain::value::Fields;
 use crate::error::Result;
 use crate::storage::failure::{Answer, Failure};
+use crate::storage::schema::Schema;
 use crate::storage::store::{WritePlans, Written};
 
 impl WritePlans for OverWire {
@@ -18,44 +25,44 @@ impl WritePlans for OverWire {
         let unit = schema.timestamp_unit;
         let updated_at = unit.from_ms(now_ms);
         // What is bound borrows from what is made here first.
-        let mut bound = Vec::new();
-        for row in plans.iter().flat_map(|plan| &plan.rows) {
-            let table = schema.table(row.table)?;
-            let (verb, id, what) = match row.verb {
-                plan::Verb::Insert => (Verb::Insert, None, "an insert"),
-                plan::Verb::Update => (Verb::Update, Some(row.id.as_str()), "an update"),
-                plan::Verb::UpdateCharge => (Verb::UpdateCharge, Some(row.id.as_str()), "a refund"),
-            };
-            let fields = table.sayable(&row.fields);
-            let text = texts.get(verb, table, &fields)?;
-            bound.push((text, fields, id, what));
-        }
-        let none = Fields::default();
-        let mut asked = Vec::new();
-        for (table, id) in plans.iter().map(|plan| &plan.reply) {
-            asked.push((texts.get(Verb::Find, schema.table(*table)?, &none)?, id.as_str()));
-        }
-
+        let groups = groups(plans, &schema, texts)?;
         let mut changes = Vec::new();
-        for (text, fields, id, what) in &bound {
-            changes.push(Change { statement: text.bind(fields, *id, unit)?, what });
+        for Group { text, rows, id, what } in &groups {
+            let statement = match id {
+                Some(id) => text.bind(&rows[0], Some(id), unit)?,
+                None => text.bind_all(rows, unit)?,
+            };
+            changes.push(Change { statement, rows: rows.len(), what });
         }
-        for plan in plans {
-            let draws = plan.draws.iter().map(|draw| facts::draw(draw, updated_at));
-            changes.extend(draws.map(|statement| Change { statement, what: "a draw" }));
-            let returns = plan.returns.iter();
-            let returns = returns.map(|(id, credits)| facts::give_back(id, *credits, updated_at));
-            changes.extend(returns.map(|statement| Change { statement, what: "a refund" }));
-            if plan.free_trials != 0 {
-                let (user_id, more) = (&plan.user_id, plan.free_trials);
-                let statement = facts::count_free_trials(&schema, user_id, more, updated_at)?;
-                changes.push(Change { statement, what: "a free trial" });
-            }
+        // A grant is changed once, however many charges draw on it.
+        let (mut draws, mut returns) = (BTreeMap::new(), BTreeMap::new());
+        for draw in plans.iter().flat_map(|plan| &plan.draws) {
+            *draws.entry(draw.credit_id.as_str()).or_insert(0) += draw.credits_consumed;
         }
-        let then: Result<Vec<_>> =
-            asked.iter().map(|(text, id)| text.bind(&none, Some(id), unit)).collect();
-
-        let then = then?;
+        for (id, credits) in plans.iter().flat_map(|plan| &plan.returns) {
+            *returns.entry(id.as_str()).or_insert(0) += credits;
+        }
+        if !draws.is_empty() {
+            let statement = facts::draw_from(&draws, updated_at);
+            changes.push(Change { statement, rows: draws.len(), what: "a draw" });
+        }
+        if !returns.is_empty() {
+            let statement = facts::give_back_to(&returns, updated_at);
+            changes.push(Change { statement, rows: returns.len(), what: "a refund" });
+        }
+        for plan in plans.iter().filter(|plan| plan.free_trials != 0) {
+            let (user_id, more) = (&plan.user_id, plan.free_trials);
+            let statement = facts::count_free_trials(&schema, user_id, more, updated_at)?;
+            changes.push(Change { statement, rows: 1, what: "a free trial" });
+        }
+        let mut replies: BTreeMap<TableName, Vec<&str>> = BTreeMap::new();
+        for (table, id) in plans.iter().map(|plan| &plan.reply) {
+            replies.entry(*table).or_default().push(id);
+        }
+        let mut then = Vec::new();
+        for (table, ids) in &replies {
+            then.push(Rows::with_ids(*table, ids).keys(&schema.table(*table)?.select_list));
+        }
         let answers = match wire.change(&changes, &then).await {
             Err(Failure::Unknown { message, .. }) => {
                 look_for(wire.as_mut(), texts, plans, &then, message).await?
@@ -64,10 +71,12 @@ impl WritePlans for OverWire {
         };
         let mut answers = Answers(answers.into_iter());
         let mut written = Written::default();
-        for (table, id) in plans.iter().map(|plan| &plan.reply) {
-            if let Some(row) = answers.first()? {
-                let row = read_row(&row, schema.table(*table)?, unit);
-                written.insert(*table, id.clone(), row);
+        for name in replies.keys() {
+            let table = schema.table(*name)?;
+            for row in &answers.rows()? {
+                let row = read_row(row, table, unit);
+                let id = row.text("id").unwrap_or_default().to_owned();
+                written.insert(*name, id, row);
             }
         }
         Ok(written)
@@ -76,6 +85,43 @@ impl WritePlans for OverWire {
     fn roll_back(&mut self) {
         self.wire.undo();
     }
+}
+
+/// Rows that one statement writes: new ones with the same columns, or one that changes.
+struct Group<'p> {
+    text: Arc<RowText>,
+    rows: Vec<Cow<'p, Fields>>,
+    /// The row that changes.
+    id: Option<&'p str>,
+    what: &'static str,
+}
+
+fn groups<'p>(
+    plans: &[&'p Plan],
+    schema: &'p Schema,
+    texts: &mut RowTexts,
+) -> Result<Vec<Group<'p>>> {
+    /// A statement has 32,766 places at the most, and a table of tasks some thirty columns.
+    const MOST_ROWS: usize = 256;
+    let mut groups: Vec<Group<'p>> = Vec::new();
+    for row in plans.iter().flat_map(|plan| &plan.rows) {
+        let table = schema.table(row.table)?;
+        let (verb, id, what) = match row.verb {
+            plan::Verb::Insert => (Verb::Insert, None, "an insert"),
+            plan::Verb::Update => (Verb::Update, Some(row.id.as_str()), "an update"),
+            plan::Verb::UpdateCharge => (Verb::UpdateCharge, Some(row.id.as_str()), "a refund"),
+        };
+        let fields = table.sayable(&row.fields);
+        let text = texts.get(verb, table, &fields)?;
+        let same = groups.iter_mut().find(|group| {
+            id.is_none() && Arc::ptr_eq(&group.text, &text) && group.rows.len() < MOST_ROWS
+        });
+        match same {
+            Some(group) => group.rows.push(fields),
+            None => groups.push(Group { text, rows: vec![fields], id, what }),
+        }
+    }
+    Ok(groups)
 }
 
 /// After changes whose answer was lost: looks whether they are made. What was to be asked behind them.
