@@ -29,6 +29,18 @@ function readOptions(ownDefaults) {
   return { ...values, ...Object.fromEntries(counts), dir: path.resolve(values.dir) }
 }
 
+/** The options of a benchmark of `scenarios` before a server: `--only` names some of them, each with its users. */
+function readScenarios(scenarios, ownDefaults) {
+  const only = Object.keys(scenarios).join()
+  const { quick, only: names, ...options } = readOptions({ ...ownDefaults, users: 1000, only, quick: false })
+  if (quick) Object.assign(options, { seconds: 1, rounds: 1 })
+  const chosen = names.split(',').map((name) => {
+    if (Object.hasOwn(scenarios, name)) return { users: options.users, ...scenarios[name] }
+    throw new UsageError(`--only: ${name} is none of ${Object.keys(scenarios)}`)
+  })
+  return { ...options, scenarios: chosen }
+}
+
 function positive(name, given) {
   const number = Number(given)
   if (Number.isSafeInteger(number) && number >= 1) return number
@@ -52,4 +64,4 @@ function runCommand(main) {
   })
 }
 
-module.exports = { UsageError, readOptions, runCommand, scratchFolder }
+module.exports = { UsageError, readOptions, readScenarios, runCommand, scratchFolder }

@@ -20,7 +20,7 @@ const { createClient } = require('@libsql/client')
 
 const { startProxy } = require('../__test__/helpers/proxy')
 const sqld = require('../scripts/sqld')
-const { UsageError, readOptions, runCommand, scratchFolder } = require('./command')
+const { readScenarios, runCommand, scratchFolder } = require('./command')
 const { LIBSQL_CONTESTANTS } = require('./contestants')
 const { runContestant } = require('./contestant-process')
 const { medianMs } = require('./drive')
@@ -50,23 +50,6 @@ const SCENARIOS = {
 }
 
 const BASE = 'drizzle-remote-libsql'
-
-function ownOptions() {
-  const { quick, only, ...options } = readOptions({
-    seconds: 5,
-    rounds: 3,
-    users: 1000,
-    only: Object.keys(SCENARIOS).join(),
-    quick: false,
-    libsql: true,
-  })
-  if (quick) Object.assign(options, { seconds: 1, rounds: 1 })
-  const scenarios = only.split(',').map((name) => {
-    if (Object.hasOwn(SCENARIOS, name)) return { users: options.users, ...SCENARIOS[name] }
-    throw new UsageError(`--only: ${name} is none of ${Object.keys(SCENARIOS)}`)
-  })
-  return { ...options, scenarios }
-}
 
 /** Runs `work` with a server that has these users, and a proxy before it that adds `delayMs` to each round trip. */
 async function withServer({ binary, folder }, { users, delayMs = 0 }, work) {
@@ -102,7 +85,11 @@ const roundTripMs = (place, delayMs) =>
   })
 
 async function main() {
-  const { seconds, rounds, scenarios, dir } = ownOptions()
+  const { seconds, rounds, scenarios, dir } = readScenarios(SCENARIOS, {
+    seconds: 5,
+    rounds: 3,
+    libsql: true,
+  })
   const folder = scratchFolder(dir)
   const machine = describeMachine(folder)
   const place = { binary: await sqld.install(), folder }

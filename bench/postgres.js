@@ -18,7 +18,7 @@
 
 const { startProxy } = require('../__test__/helpers/proxy')
 const { start } = require('../scripts/test-postgres')
-const { UsageError, readOptions, runCommand, scratchFolder } = require('./command')
+const { readScenarios, runCommand, scratchFolder } = require('./command')
 const { POSTGRES_CONTESTANTS } = require('./contestants')
 const { runContestant } = require('./contestant-process')
 const { medianMs } = require('./drive')
@@ -43,23 +43,6 @@ const SCENARIOS = {
 }
 
 const BASE = 'drizzle-postgres'
-
-function ownOptions() {
-  const { quick, only, ...options } = readOptions({
-    seconds: 5,
-    rounds: 5,
-    users: 1000,
-    only: Object.keys(SCENARIOS).join(),
-    quick: false,
-    postgres: true,
-  })
-  if (quick) Object.assign(options, { seconds: 1, rounds: 1 })
-  const scenarios = only.split(',').map((name) => {
-    if (Object.hasOwn(SCENARIOS, name)) return { users: options.users, ...SCENARIOS[name] }
-    throw new UsageError(`--only: ${name} is none of ${Object.keys(SCENARIOS)}`)
-  })
-  return { ...options, scenarios }
-}
 
 /** One run of one contestant, on its own copy of the seeded database. */
 async function runOnce(name, databases, proxy, { seconds, callers, users, delayMs }) {
@@ -94,7 +77,11 @@ async function roundTripMs(url) {
 }
 
 async function main() {
-  const { seconds, rounds, users, scenarios, dir } = ownOptions()
+  const { seconds, rounds, users, scenarios, dir } = readScenarios(SCENARIOS, {
+    seconds: 5,
+    rounds: 5,
+    postgres: true,
+  })
   const machine = describeMachine(scratchFolder(dir))
   // The server's folder is made in the temporary one.
   process.env.TMPDIR = dir

@@ -23,7 +23,7 @@ const path = require('node:path')
 
 const { startProxy } = require('../__test__/helpers/proxy')
 const { start } = require('../scripts/test-postgres')
-const { UsageError, readOptions, runCommand, scratchFolder } = require('./command')
+const { readScenarios, runCommand, scratchFolder } = require('./command')
 const { ORDER_CONTESTANTS } = require('./contestants')
 const { createOrders } = require('./contestants/orders')
 const { runContestant } = require('./contestant-process')
@@ -58,24 +58,6 @@ const COLUMNS = [
   "client's CPU ms an order",
   'round trips of a charge',
 ]
-
-function ownOptions() {
-  const { quick, only, ...options } = readOptions({
-    seconds: 5,
-    rounds: 5,
-    users: 1000,
-    calls: 20_000,
-    only: Object.keys(SCENARIOS).join(),
-    quick: false,
-    rules: false,
-  })
-  if (quick) Object.assign(options, { seconds: 1, rounds: 1 })
-  const scenarios = only.split(',').map((name) => {
-    if (Object.hasOwn(SCENARIOS, name)) return SCENARIOS[name]
-    throw new UsageError(`--only: ${name} is none of ${Object.keys(SCENARIOS)}`)
-  })
-  return { ...options, scenarios }
-}
 
 class Bench {
   constructor(options) {
@@ -179,7 +161,12 @@ const NOTES = [
 ].join(' ')
 
 async function main() {
-  const { scenarios, ...options } = ownOptions()
+  const { scenarios, ...options } = readScenarios(SCENARIOS, {
+    seconds: 5,
+    rounds: 5,
+    calls: 20_000,
+    rules: false,
+  })
   const bench = new Bench(options)
   await bench.open()
   const parts = [await bench.header()]

@@ -33,4 +33,27 @@ async function resultsOf(client, statements) {
   return all
 }
 
-module.exports = { run, snapshot }
+const SCHEMA = `
+  SELECT tbl_name AS owner, name, 'index' AS definition FROM sqlite_master WHERE type = 'index'
+  UNION ALL
+  SELECT tables.name, columns.name, concat_ws(' ', cid, columns.type, "notnull", dflt_value, pk)
+    FROM sqlite_master AS tables JOIN pragma_table_info(tables.name) AS columns
+    WHERE tables.type = 'table'
+  ORDER BY 1, 2`
+
+/** What a store of SQLite's SQL does by its own `query`. */
+class Inspected {
+  /** Leaves its tables without rows. */
+  empty() {
+    return this.query(
+      ['ai_task', 'media_tasks', 'credit', 'user'].map((table) => [`DELETE FROM ${table}`, []]),
+    )
+  }
+
+  /** Every column and index. */
+  schema() {
+    return this.query([[SCHEMA, []]])
+  }
+}
+
+module.exports = { Inspected, run, snapshot }

@@ -6,8 +6,8 @@ const path = require('node:path')
 const { createClient } = require('@libsql/client')
 const { start } = require('../../scripts/sqld')
 const { describeIf } = require('./describe')
-const { run, snapshot } = require('./inspect')
-const { FIXTURES, SCHEMA } = require('./sqlite')
+const { Inspected, run, snapshot } = require('./inspect')
+const { FIXTURES } = require('./sqlite')
 
 const { binary, reason } = JSON.parse(process.env.MEDIA_CREDITS_TEST_SQLD)
 
@@ -17,7 +17,7 @@ if (globalThis.STORAGE === 'libsql' && !binary) {
   globalThis.test = test.skip
 }
 
-class SqldStore {
+class SqldStore extends Inspected {
   provider = 'sqlite'
   needsTables = false
 
@@ -30,6 +30,7 @@ class SqldStore {
   }
 
   constructor(server) {
+    super()
     this.server = server
     this.url = server.url
     const { host } = new URL(server.url)
@@ -54,18 +55,6 @@ class SqldStore {
 
   /** The server's files stay where they are. */
   static useDisk() {}
-
-  /** Leaves its tables without rows. */
-  empty() {
-    return this.query(
-      ['ai_task', 'media_tasks', 'credit', 'user'].map((table) => [`DELETE FROM ${table}`, []]),
-    )
-  }
-
-  /** Every column and index. */
-  schema() {
-    return this.query([[SCHEMA, []]])
-  }
 
   async remove() {
     this.client.close()

@@ -7,19 +7,12 @@ const fs = require('node:fs')
 const os = require('node:os')
 const path = require('node:path')
 const { memoryFolder } = require('../../scripts/memory-folder')
+const { Inspected } = require('./inspect')
 
 const FIXTURES = { fixture: 'shipany.sqlite', stock: 'stock.sqlite' }
 
-const SCHEMA = `
-  SELECT tbl_name AS owner, name, 'index' AS definition FROM sqlite_master WHERE type = 'index'
-  UNION ALL
-  SELECT tables.name, columns.name, concat_ws(' ', cid, columns.type, "notnull", dflt_value, pk)
-    FROM sqlite_master AS tables JOIN pragma_table_info(tables.name) AS columns
-    WHERE tables.type = 'table'
-  ORDER BY 1, 2`
-
 /** A database file, which is not there until it is made. */
-class SqliteStore {
+class SqliteStore extends Inspected {
   provider = 'sqlite'
 
   /** Where the folders of the databases are. */
@@ -41,6 +34,7 @@ class SqliteStore {
   }
 
   constructor(folder) {
+    super()
     this.folder = folder
     this.file = path.join(folder, 'local.db')
     this.url = `file:${this.file}`
@@ -59,18 +53,6 @@ class SqliteStore {
   /** The rows of those of the tables that are there, by their `{ table: columns }`: nothing else writes meanwhile. */
   snapshot(columns) {
     return inspect(this.file, { columns })
-  }
-
-  /** Leaves its tables without rows. */
-  empty() {
-    return this.query(
-      ['ai_task', 'media_tasks', 'credit', 'user'].map((table) => [`DELETE FROM ${table}`, []]),
-    )
-  }
-
-  /** Every column and index. */
-  schema() {
-    return this.query([[SCHEMA, []]])
   }
 
   async remove() {
@@ -116,4 +98,4 @@ async function stopInspector() {
   await gone
 }
 
-module.exports = { FIXTURES, SCHEMA, Store: SqliteStore, end: stopInspector }
+module.exports = { FIXTURES, Store: SqliteStore, end: stopInspector }
