@@ -21,7 +21,7 @@ use media_credits::domain::table::TaskKind;
 use media_credits::domain::task::NewTask;
 use media_credits::domain::value::{Fields, Value};
 use media_credits::engine::sqlite::{Connection, Settings};
-use media_credits::engine::{Charging, Operation, Reply, Share, Write};
+use media_credits::engine::{Charging, Operation, ReplySender, Share, Write};
 use media_credits::storage::location::Place;
 use media_credits::storage::sqlite::Durability;
 use rusqlite::params;
@@ -49,7 +49,7 @@ fn main() {
     let (sender, made) = channel();
     connection.submit(
         Operation::CreateTables(TableName::ALL.to_vec()),
-        Reply::new(move |outcome| sender.send(outcome).unwrap()),
+        ReplySender::new(move |outcome| sender.send(outcome).unwrap()),
     );
     made.recv().unwrap().unwrap();
     seed(&path, grants, rows);
@@ -184,7 +184,7 @@ fn submit(load: Arc<Load>) {
         NewTask::parse(TaskKind::Media, fields, Some(&cost), &Fields::default()).unwrap()
     };
     let connection = Arc::clone(&load.connection);
-    let reply = Reply::new(move |outcome| {
+    let reply = ReplySender::new(move |outcome| {
         outcome.unwrap();
         load.done.fetch_add(1, Ordering::Relaxed);
         if !load.stop.load(Ordering::Relaxed) {

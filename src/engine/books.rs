@@ -6,7 +6,7 @@ use super::outcome::Audited;
 use crate::domain::audit::{Audit, Owners};
 use crate::domain::books::RowId;
 use crate::domain::repair::{Fix, fixes};
-use crate::domain::statement::{Query, Statement, statement};
+use crate::domain::statement::{AccountStatement, Query, statement};
 use crate::domain::value::Value;
 use crate::storage::Row;
 use crate::storage::books::BooksPage;
@@ -17,7 +17,7 @@ pub(super) fn write_statement(
     user_id: &str,
     query: &Query,
     now_ms: i64,
-) -> Statement {
+) -> AccountStatement {
     let books = page.of(user_id);
     books.map(|books| statement(books, query, now_ms)).unwrap_or_default()
 }

@@ -30,6 +30,6 @@ pub mod within;
 pub use clock::{Clock, Ids};
 pub use connection::Settings;
 pub use operation::{Charging, Operation, Read, UserRead, Write};
-pub use outcome::{Audited, Diagnostics, Outcome, Reply};
+pub use outcome::{Audited, Diagnostics, Outcome, ReplySender};
 pub use share::Share;
-pub use stats::{Function, MOST_FUNCTIONS};
+pub use stats::{CountedFunction, MOST_FUNCTIONS};

@@ -7,7 +7,7 @@ use crate::domain::grant::Grant;
 use crate::domain::quote::Quote;
 use crate::domain::refund::Refund;
 use crate::domain::repair::Fix;
-use crate::domain::statement::Statement;
+use crate::domain::statement::AccountStatement;
 use crate::domain::value::Value;
 use crate::error::{Error, Result};
 use crate::storage::{Page, Row};
@@ -32,7 +32,7 @@ pub enum Outcome {
     /// What a user can spend: grants in draw order.
     Balance(Vec<Grant>),
     /// A page of a statement, and the rows of `credit` that it is about.
-    Statement(Statement, Vec<Row>),
+    Statement(AccountStatement, Vec<Row>),
     /// What an audit of some users' books has found.
     Audited(Audited),
     /// What was put right, or could be.
@@ -67,12 +67,12 @@ pub struct Audited {
 /// What was found when the database was opened: each thing by the name that callers read, and what it is.
 pub type Diagnostics = Vec<(&'static str, Value)>;
 
-/// Where an outcome goes. It goes there exactly once: a reply that is dropped unsent says so, because
+/// Where an outcome goes. It goes there exactly once: one that is dropped unsent says so, because
 /// a caller who waits for ever is worse off than one who gets an error.
-pub struct Reply(Option<Box<dyn FnOnce(Result<Outcome>) + Send>>);
+pub struct ReplySender(Option<Box<dyn FnOnce(Result<Outcome>) + Send>>);
 
-impl Reply {
-    /// A reply that calls this function, from any thread.
+impl ReplySender {
+    /// One that calls this function, from any thread.
     pub fn new(send: impl FnOnce(Result<Outcome>) + Send + 'static) -> Self {
         Self(Some(Box::new(send)))
     }
@@ -85,7 +85,7 @@ impl Reply {
     }
 }
 
-impl Drop for Reply {
+impl Drop for ReplySender {
     fn drop(&mut self) {
         if let Some(send) = self.0.take() {
             send(Err(Error::Internal("the request was dropped".to_owned())));

@@ -10,7 +10,7 @@ use serde_json::{Map, Value as Json, json};
 use tracing::{debug, warn};
 
 use super::clock::now_ms;
-use super::outcome::{Outcome, Reply};
+use super::outcome::{Outcome, ReplySender};
 use crate::error::{Code, Error, Family, Result};
 use crate::histogram::{Histogram, durations};
 
@@ -19,7 +19,7 @@ pub const MOST_FUNCTIONS: usize = 64;
 
 /// A function of the package, whose calls are counted under its name.
 #[derive(Debug, Clone, Copy)]
-pub struct Function {
+pub struct CountedFunction {
     /// Its place among all, below [`MOST_FUNCTIONS`].
     pub number: usize,
     /// What it is called in a report.
@@ -111,19 +111,19 @@ impl Calls {
     /// A reply to a call that is counted, if it is one of a function.
     pub(super) fn reply_to(
         self: &Arc<Self>,
-        function: Option<Function>,
+        function: Option<CountedFunction>,
         send: Box<dyn FnOnce(Result<Outcome>) + Send>,
-    ) -> Reply {
-        let Some(function) = function else { return Reply::new(send) };
+    ) -> ReplySender {
+        let Some(function) = function else { return ReplySender::new(send) };
         let calls = Arc::clone(self);
-        Reply::new(move |outcome| {
+        ReplySender::new(move |outcome| {
             calls.count(function, &outcome);
             send(outcome);
         })
     }
 
     /// Counts what came of a call. Into the log goes no error's message: it may name a user, or quote a value.
-    fn count(&self, function: Function, outcome: &Result<Outcome>) {
+    fn count(&self, function: CountedFunction, outcome: &Result<Outcome>) {
         let Some(outcomes) = self.0.get(function.number) else { return };
         let function = *outcomes.function.get_or_init(|| function.name);
         let Err(error) = outcome else { return outcomes.done.add() };
@@ -258,7 +258,7 @@ mod tests {
         ];
         for (outcomes, expected) in rows {
             let calls = Calls::default();
-            let function = Function { number: 3, name: "consumeCredits" };
+            let function = CountedFunction { number: 3, name: "consumeCredits" };
             outcomes.iter().for_each(|outcome| calls.count(function, outcome));
             let expected = match outcomes.len() {
                 0 => expected,

@@ -23,26 +23,26 @@ use crate::storage::times::TimestampUnit;
 use crate::storage::within::postgres;
 #[cfg(feature = "sqlite")]
 use crate::storage::within::sqlite;
-use crate::storage::within::{Exchange, Reply};
+use crate::storage::within::{ClientReply, Exchange};
 
 static IDS: LazyLock<Ids> = LazyLock::new(Ids::new);
 
-/// A call on its way.
-pub struct Call {
+/// A call inside a transaction of the app's, on its way.
+pub struct WithinCall {
     work: Pin<Box<dyn Future<Output = Answer<Outcome>> + Send>>,
     exchange: Arc<Exchange>,
 }
 
-/// What a call needs next.
+/// How far a call has come, and what it needs next.
 #[derive(Debug)]
-pub enum Step {
-    /// Statements to run one after the other. What the client says to them comes with the next step.
+pub enum Progress {
+    /// Statements to run one after the other. What the client says to them comes with the next call of `next`.
     Run(Vec<String>),
     /// Nothing: this is what it came to.
     Done(Result<Outcome>),
 }
 
-impl Call {
+impl WithinCall {
     /// A call in a transaction on PostgreSQL. A user who is named by a number is refused with `user_by_number` where
     /// the ids of users are text.
     #[cfg(feature = "postgres")]
@@ -72,16 +72,16 @@ impl Call {
         Self { work, exchange }
     }
 
-    /// Goes on, with what the client said to the statements of the step before. Not after it is done.
-    pub fn next(&mut self, reply: Option<Reply>) -> Step {
+    /// Goes on, with what the client said to the statements that it was given last. Not after it is done.
+    pub fn next(&mut self, reply: Option<ClientReply>) -> Progress {
         if let Some(reply) = reply {
             self.exchange.answer(reply);
         }
         match self.work.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
-            Poll::Ready(outcome) => Step::Done(outcome.map_err(Failure::into_error)),
+            Poll::Ready(outcome) => Progress::Done(outcome.map_err(Failure::into_error)),
             Poll::Pending => match self.exchange.take() {
-                Some(statements) => Step::Run(statements),
-                None => Step::Done(Err(Error::Internal("a call waits for nothing".to_owned()))),
+                Some(statements) => Progress::Run(statements),
+                None => Progress::Done(Err(Error::Internal("a call waits for nothing".to_owned()))),
             },
         }
     }

@@ -9,7 +9,7 @@ use crate::domain::grant::{Grant, total_remaining};
 use crate::domain::quote::next_expiry;
 use crate::domain::refund::Refund;
 use crate::domain::repair::{Fix, as_json, is_repairable};
-use crate::domain::statement::{Statement, task_of};
+use crate::domain::statement::{AccountStatement, task_of};
 use crate::domain::value::Value;
 use crate::engine::{Audited, Outcome};
 use crate::error::{Detail, Error, Result};
@@ -174,7 +174,7 @@ fn balance_json(grants: &[Grant]) -> Json {
     })
 }
 
-fn statement_json(statement: &Statement, rows: &[Row]) -> Json {
+fn statement_json(statement: &AccountStatement, rows: &[Row]) -> Json {
     let rows: HashMap<&str, &Row> =
         rows.iter().filter_map(|row| Some((row.text("id")?, row))).collect();
     let entries = statement.entries.iter().map(|entry| {

@@ -221,9 +221,9 @@ impl Function {
     }
 
     /// As the engine counts it; what the engine has counted so far is no call that it counts.
-    pub(super) fn counted(self) -> Option<engine::Function> {
+    pub(super) fn counted(self) -> Option<engine::CountedFunction> {
         let name = self.name();
-        (name != "stats").then_some(engine::Function { number: self.0, name })
+        (name != "stats").then_some(engine::CountedFunction { number: self.0, name })
     }
 
     /// Reads a call's arguments. `defaults` are the connection's.

@@ -8,15 +8,15 @@ use serde::Deserialize;
 use super::encode;
 use super::functions::{Call, Function};
 use super::options::ConnectOptions;
-use crate::engine::within::{self, Step};
+use crate::engine::within::{Progress, WithinCall};
 use crate::error::{Error, Result};
-use crate::storage::within::{ClientError, Reply};
+use crate::storage::within::{ClientError, ClientReply};
 
 /// A call inside a transaction of the app's. It runs on JavaScript's thread, and waits for nothing: see `next`.
 #[napi]
 pub struct TransactionCall {
     /// `None`: it is done.
-    call: Option<within::Call>,
+    call: Option<WithinCall>,
     refusal: Option<Error>,
 }
 
@@ -45,7 +45,7 @@ enum Said {
 }
 
 impl TransactionCall {
-    pub(super) fn new(call: Result<within::Call>) -> Self {
+    pub(super) fn new(call: Result<WithinCall>) -> Self {
         match call {
             Ok(call) => Self { call: Some(call), refusal: None },
             Err(error) => Self { call: None, refusal: Some(error) },
@@ -59,23 +59,23 @@ impl TransactionCall {
     /// `{"error":{"code":"40001","message":"…"}}`.
     #[napi]
     pub fn next(&mut self, said: Option<String>) -> Next {
-        let step = match (self.refusal.take(), &mut self.call) {
-            (Some(error), _) => Step::Done(Err(error)),
+        let progress = match (self.refusal.take(), &mut self.call) {
+            (Some(error), _) => Progress::Done(Err(error)),
             (None, Some(call)) => match said.as_deref().map(read).transpose() {
                 Ok(reply) => {
                     catch_unwind(AssertUnwindSafe(|| call.next(reply))).unwrap_or_else(|_| {
-                        Step::Done(Err(Error::Internal(
+                        Progress::Done(Err(Error::Internal(
                             "a call inside a transaction panicked".to_owned(),
                         )))
                     })
                 }
-                Err(error) => Step::Done(Err(error)),
+                Err(error) => Progress::Done(Err(error)),
             },
-            (None, None) => Step::Done(Err(Error::Internal("the call is done".to_owned()))),
+            (None, None) => Progress::Done(Err(Error::Internal("the call is done".to_owned()))),
         };
-        match step {
-            Step::Run(statements) => Next { statements: Some(statements), reply: None },
-            Step::Done(outcome) => {
+        match progress {
+            Progress::Run(statements) => Next { statements: Some(statements), reply: None },
+            Progress::Done(outcome) => {
                 self.call = None;
                 Next { statements: None, reply: Some(encode::reply(&outcome)) }
             }
@@ -83,7 +83,7 @@ impl TransactionCall {
     }
 }
 
-fn read(said: &str) -> Result<Reply> {
+fn read(said: &str) -> Result<ClientReply> {
     let said = serde_json::from_str(said)
         .map_err(|error| Error::Internal(format!("reading what the client said: {error}")))?;
     Ok(match said {
@@ -100,15 +100,15 @@ pub(super) fn call(
     dialect: &str,
     name: &str,
     arguments: &str,
-) -> Result<within::Call> {
+) -> Result<WithinCall> {
     let no_function = || Error::Internal(format!("there is no function {name}"));
     let function = Function::named(name).ok_or_else(no_function)?;
     let Call { operation, user_by_number } = function.read(arguments, &options.defaults)?;
     Ok(match dialect {
-        "postgres" => within::Call::on_postgres(operation, user_by_number),
+        "postgres" => WithinCall::on_postgres(operation, user_by_number),
         _ => {
             let unit = options.settings.sqlite.database.timestamp_unit;
-            within::Call::on_sqlite(operation, user_by_number, unit)
+            WithinCall::on_sqlite(operation, user_by_number, unit)
         }
     })
 }

@@ -61,14 +61,14 @@ impl Role {
 
 /// What a column would need to be, in words, if it can't be what it is. The column whose type it must
 /// share, if there is one, comes last.
-pub type Misfit = fn(Role, &Column, Option<&Column>) -> Option<String>;
+pub type NeededType = fn(Role, &Column, Option<&Column>) -> Option<String>;
 
 /// Refuses columns of a type that can't hold what the ledger keeps in them. `all` has the columns that
 /// they may refer to.
 pub(super) fn check_types(
     found: &[&(TableName, Vec<Column>)],
     all: &[(TableName, Vec<Column>)],
-    misfit: Misfit,
+    needed_type: NeededType,
 ) -> Result<()> {
     let find = |(table, name): (TableName, &str)| {
         let (_, columns) = all.iter().find(|(found, _)| *found == table)?;
@@ -77,7 +77,7 @@ pub(super) fn check_types(
     let of_column = |table: TableName, column: &Column| {
         let role = Role::of(table, &column.name)?;
         let shared = role.shares_type_with(&column.name).and_then(find);
-        let needed = misfit(role, column, shared)?;
+        let needed = needed_type(role, column, shared)?;
         let name = format!("{}.{}", table.sql(), column.name);
         let (computed, found) = (column.limit == Limit::Computed, column.sql_type.to_lowercase());
         let found = format!("{name} is {found}{}", if computed { ", computed" } else { "" });

@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 pub use super::column::{Column, Kind, Limit};
-use super::roles::{Misfit as TypeMisfit, check_types};
+use super::roles::{NeededType, check_types};
 use super::times::TimestampUnit;
 use crate::domain::column::{self, Misfit};
 use crate::domain::own::is_own;
@@ -61,7 +61,7 @@ pub struct Dialect {
     /// How a SELECT reads whole rows.
     pub select_list: fn(&[Column]) -> String,
     /// Which types can't hold what the ledger keeps in a column.
-    pub misfit: TypeMisfit,
+    pub needed_type: NeededType,
 }
 
 /// A table as the database has it.
@@ -215,7 +215,7 @@ fn check_tables(
         return Err(missing_columns(&missing, dialect.sql_type));
     }
     found.iter().try_for_each(|(table, columns)| check_keys(*table, columns))?;
-    check_types(found, all, dialect.misfit)
+    check_types(found, all, dialect.needed_type)
 }
 
 /// Refuses two columns with one name in JavaScript: a field of a row stands for one of them alone.

@@ -15,7 +15,7 @@ use std::sync::mpsc::channel;
 
 use media_credits::domain::table::TableName;
 use media_credits::engine::sqlite::{Connection, Settings};
-use media_credits::engine::{Operation, Outcome, Read, Reply, Share, UserRead};
+use media_credits::engine::{Operation, Outcome, Read, ReplySender, Share, UserRead};
 use media_credits::error::{Error, Result};
 use media_credits::storage::location::Place;
 use media_credits::storage::sqlite::JournalMode;
@@ -62,7 +62,7 @@ fn together(connection: &Connection, requests: &[Request]) -> Outcomes {
         replying.send(()).unwrap();
         all_sent.recv().unwrap_err();
     };
-    connection.submit(Operation::Diagnose, Reply::new(wait));
+    connection.submit(Operation::Diagnose, ReplySender::new(wait));
     writer_waits.recv().unwrap();
     let replies: Vec<_> =
         requests.iter().map(|request| send(connection, request.operation())).collect();

@@ -16,7 +16,7 @@ use media_credits::domain::table::TaskKind::Media;
 use media_credits::domain::task::{NewTask, TaskPatch};
 use media_credits::domain::value::{Fields, Value};
 use media_credits::engine::local::write;
-use media_credits::engine::{Charging, Clock, Ids, Operation, Outcome, Reply, Share, Write};
+use media_credits::engine::{Charging, Clock, Ids, Operation, Outcome, ReplySender, Share, Write};
 use media_credits::error::Result;
 use media_credits::storage::failure::Failure;
 #[cfg(feature = "sqlite")]
@@ -124,7 +124,7 @@ pub(crate) fn apply(ledger: &mut impl Store, change: &Write, now_ms: i64) -> Res
 /// Sends an operation; the outcome comes through the receiver.
 pub(crate) fn send(connection: &dyn Share, operation: Operation) -> Receiver<Result<Outcome>> {
     let (sender, receiver) = channel();
-    connection.submit(operation, Reply::new(move |outcome| sender.send(outcome).unwrap()));
+    connection.submit(operation, ReplySender::new(move |outcome| sender.send(outcome).unwrap()));
     receiver
 }
 

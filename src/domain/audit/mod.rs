@@ -18,7 +18,7 @@ pub type Owners = HashMap<RowId, String>;
 
 /// What can be wrong.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Kind {
+pub enum FindingKind {
     /// Less than nothing is left of a grant, or more than was granted.
     GrantOutOfRange,
     /// More credits came back to a grant than its charges had drawn: they were minted.
@@ -45,7 +45,7 @@ pub enum Kind {
     ValueUnreadable,
 }
 
-impl Kind {
+impl FindingKind {
     /// The kind as JavaScript reads it.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -69,7 +69,7 @@ impl Kind {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Finding {
     /// What it is.
-    pub kind: Kind,
+    pub kind: FindingKind,
     /// Whose books.
     pub user_id: String,
     /// The rows: the one that is wrong, then those that show it.
@@ -152,7 +152,12 @@ impl<'b> Audit<'b> {
             let (table, id) = (row.0.sql(), &row.1);
             let outcome = if left_out.is_some() { ", so the row is left out" } else { "" };
             let message = format!("{field} of {table} {id} holds {value}{outcome}");
-            found.push(self.finding(Kind::ValueUnreadable, vec![row.clone()], vec![], message));
+            found.push(self.finding(
+                FindingKind::ValueUnreadable,
+                vec![row.clone()],
+                vec![],
+                message,
+            ));
         }
         let drawn = self.books.drawn_on_grants();
         let nothing = Drawn::default();
@@ -181,7 +186,7 @@ impl<'b> Audit<'b> {
         if !(0..=*credits).contains(remaining) {
             let message = format!("grant {id} has {remaining} credits left of {credits}");
             let numbers = vec![("granted", *credits), ("remaining", *remaining)];
-            found.push(self.finding(Kind::GrantOutOfRange, vec![row()], numbers, message));
+            found.push(self.finding(FindingKind::GrantOutOfRange, vec![row()], numbers, message));
         }
         let active = drawn.active;
         let left = credits.saturating_sub(*remaining);
@@ -196,12 +201,12 @@ impl<'b> Audit<'b> {
                 drawn.refunded.iter().map(|(id, _)| (TableName::Credit, (*id).to_owned()));
             let rows = std::iter::once(row()).chain(charges).collect();
             numbers.push(("minted", minted));
-            found.push(self.finding(Kind::RefundedMoreThanOnce, rows, numbers, message));
+            found.push(self.finding(FindingKind::RefundedMoreThanOnce, rows, numbers, message));
         } else if left < active || (left > active && !self.books.hides_draws()) {
             let message = format!(
                 "{left} credits have left grant {id}, and its active charges drew {active}"
             );
-            found.push(self.finding(Kind::GrantDrawsDiffer, vec![row()], numbers, message));
+            found.push(self.finding(FindingKind::GrantDrawsDiffer, vec![row()], numbers, message));
         }
     }
 
@@ -212,7 +217,12 @@ impl<'b> Audit<'b> {
             Err(reason) => {
                 let message = format!("the consumed_detail of charge {id} can't be read: {reason}");
                 let numbers = vec![("charged", charge.credits)];
-                found.push(self.finding(Kind::DetailUnreadable, vec![row()], numbers, message));
+                found.push(self.finding(
+                    FindingKind::DetailUnreadable,
+                    vec![row()],
+                    numbers,
+                    message,
+                ));
             }
             Ok(draws) if !charge.adds_up() => {
                 let drawn = sum(draws);
@@ -221,7 +231,12 @@ impl<'b> Audit<'b> {
                     charge.credits
                 );
                 let numbers = vec![("charged", charge.credits), ("drawn", drawn)];
-                found.push(self.finding(Kind::ChargeDrawsDiffer, vec![row()], numbers, message));
+                found.push(self.finding(
+                    FindingKind::ChargeDrawsDiffer,
+                    vec![row()],
+                    numbers,
+                    message,
+                ));
             }
             Ok(_) => {}
         }
@@ -234,7 +249,7 @@ impl<'b> Audit<'b> {
             let message = format!("charge {id} drew on grant {}, which is {whose}", named.1);
             let numbers = vec![("drawn", draw.credits_consumed)];
             let rows = vec![row(), (TableName::Credit, draw.credit_id.clone())];
-            found.push(self.finding(Kind::DrawOnForeignGrant, rows, numbers, message));
+            found.push(self.finding(FindingKind::DrawOnForeignGrant, rows, numbers, message));
         }
         if let Some(task) = &charge.task
             && let Some(whose) = self.whose((task.0, &task.1), owners)
@@ -242,7 +257,7 @@ impl<'b> Audit<'b> {
             let message = format!("charge {id} was made for task {}, which is {whose}", task.1);
             let numbers = vec![("charged", charge.credits)];
             let rows = vec![row(), task.clone()];
-            found.push(self.finding(Kind::ChargeWithoutTask, rows, numbers, message));
+            found.push(self.finding(FindingKind::ChargeWithoutTask, rows, numbers, message));
         }
     }
 
@@ -251,23 +266,23 @@ impl<'b> Audit<'b> {
         let Some(named) = task.charge() else { return };
         let (kind, message) = match self.held.get(&named) {
             Some(Role::ActiveCharge) if task.failed => (
-                Kind::FailedTaskCharged,
+                FindingKind::FailedTaskCharged,
                 format!("task {id} has failed, and its charge {} was not refunded", named.1),
             ),
             Some(Role::RefundedCharge) if task.delivered => (
-                Kind::DeliveredTaskRefunded,
+                FindingKind::DeliveredTaskRefunded,
                 format!("task {id} was delivered, and its charge {} was refunded", named.1),
             ),
             Some(Role::ActiveCharge | Role::RefundedCharge | Role::ForgivenCharge) => return,
             _ => {
                 let whose = self.whose(named, owners).unwrap_or_else(|| "no charge".to_owned());
                 let message = format!("task {id} names charge {}, which is {whose}", named.1);
-                (Kind::TaskWithoutCharge, message)
+                (FindingKind::TaskWithoutCharge, message)
             }
         };
         let row = (TableName::Tasks(task.kind), id.clone());
         let mut rows = vec![row, (named.0, named.1.to_owned())];
-        if kind == Kind::DeliveredTaskRefunded {
+        if kind == FindingKind::DeliveredTaskRefunded {
             // Another task that names the charge may have been what it was refunded for.
             let others = self.books.tasks.iter().filter(|other| other.failed);
             let others = others.filter(|other| other.charge() == Some(named));
@@ -285,13 +300,13 @@ impl<'b> Audit<'b> {
                 format!("{column} of {} {id} is in another unit than the others", table.sql());
             let rows = vec![(table, id.to_owned())];
             let numbers = vec![(column, time_ms)];
-            found.push(self.finding(Kind::WrongTimeUnit, rows, numbers, message));
+            found.push(self.finding(FindingKind::WrongTimeUnit, rows, numbers, message));
         }
     }
 
     fn finding(
         &self,
-        kind: Kind,
+        kind: FindingKind,
         rows: Vec<RowId>,
         numbers: Vec<(&'static str, i64)>,
         message: String,

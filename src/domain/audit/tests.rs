@@ -39,13 +39,13 @@ fn task_that_is(status: &str, id: &str, credit_id: &str) -> TaskEntry {
 
 #[test]
 fn findings() {
-    use Kind::*;
+    use FindingKind::*;
     let unreadable = |id| {
         let draws = Err("EOF while parsing".to_owned());
         ChargeEntry { draws, ..charge(id, 10, &[], "") }
     };
     let in_seconds = || GrantEntry { times: at(NOW / 1000), ..grant("g", 9, 9) };
-    type Row = (&'static str, Vec<GrantEntry>, Vec<ChargeEntry>, Vec<TaskEntry>, Vec<Kind>);
+    type Row = (&'static str, Vec<GrantEntry>, Vec<ChargeEntry>, Vec<TaskEntry>, Vec<FindingKind>);
     let rows: Vec<Row> = vec![
         // what it is about, grants, charges, tasks; what is found
         ("nothing", vec![], vec![], vec![], vec![]),
@@ -180,7 +180,7 @@ fn findings() {
     for (about, grants, charges, tasks, expected) in rows {
         let books = Books { grants, charges, tasks, ..Books::of("u") };
         let found = Audit::of(&books).findings(&Owners::new());
-        let kinds: Vec<Kind> = found.iter().map(|finding| finding.kind).collect();
+        let kinds: Vec<FindingKind> = found.iter().map(|finding| finding.kind).collect();
         assert_eq!(kinds, expected, "{about}: {found:?}");
     }
 }

@@ -12,12 +12,12 @@ use serde_json::Value as Json;
 use super::generators::cases;
 use super::model::{Done, Row, Tables, USERS};
 use super::steps::{Step, step};
-use crate::domain::audit::{Audit, Finding, Kind, Owners};
+use crate::domain::audit::{Audit, Finding, FindingKind, Owners};
 use crate::domain::books::RowId;
 use crate::domain::options::RefundPolicy;
 use crate::domain::plan::Verb;
 use crate::domain::repair::{changed_ids, fixes, plan_fixes};
-use crate::domain::statement::{Cursor, Entry, Query, Statement, statement};
+use crate::domain::statement::{AccountStatement, Cursor, Entry, Query, statement};
 use crate::domain::table::TableName::{self, Credit, Tasks};
 use crate::domain::table::TaskKind::{Ai, Media};
 use crate::domain::value::Value;
@@ -109,7 +109,7 @@ fn check_statements(tables: &Tables) -> Checked {
         let mut query = Query { limit: 7, ..Query::default() };
         let mut paged = Vec::new();
         loop {
-            let Statement { opening_balance, entries, next, .. } = page(&query);
+            let AccountStatement { opening_balance, entries, next, .. } = page(&query);
             prop_assert_eq!(opening_balance, paged.last().map_or(0, |entry: &Entry| entry.balance));
             paged.extend(entries);
             let Some(next) = next else { break };
@@ -154,8 +154,8 @@ fn check_repair(damaged: &Tables, found: &[Finding]) -> Checked {
             && made_for.is_some_and(|one| one.task.as_ref().is_none_or(|made_for| made_for == task))
     };
     let can_be_mended = |finding: &Finding| match finding.kind {
-        Kind::FailedTaskCharged => is_its_own(finding),
-        Kind::WrongTimeUnit => finding.rows[0].0 == Credit,
+        FindingKind::FailedTaskCharged => is_its_own(finding),
+        FindingKind::WrongTimeUnit => finding.rows[0].0 == Credit,
         _ => false,
     };
     prop_assert!(left.is_empty() || !found.iter().all(can_be_mended), "{:?}", &left);
@@ -249,13 +249,13 @@ struct Damage {
     change: Option<(&'static str, Value)>,
     /// The row that a finding must name, and what it may say of it.
     shows: RowId,
-    kinds: &'static [Kind],
+    kinds: &'static [FindingKind],
 }
 
 /// Everything that can be damaged.
 fn damages(tables: &Tables, by: i64) -> Vec<Damage> {
-    use Kind::*;
-    const DRAWS: &[Kind] = &[GrantOutOfRange, RefundedMoreThanOnce, GrantDrawsDiffer];
+    use FindingKind::*;
+    const DRAWS: &[FindingKind] = &[GrantOutOfRange, RefundedMoreThanOnce, GrantDrawsDiffer];
     let mut damages = Vec::new();
     for row in &tables.rows {
         let own = || (row.table, row.id.clone());

@@ -12,7 +12,7 @@ use std::collections::HashMap;
 
 use serde_json::{Value as Json, json};
 
-use super::audit::{Kind, in_right_unit};
+use super::audit::{FindingKind, in_right_unit};
 use super::books::{Books, ChargeEntry, GrantEntry, TaskEntry, Times, sum};
 use super::metadata;
 use super::plan::{Plan, Verb};
@@ -20,15 +20,20 @@ use super::table::TableName;
 use super::value::{Fields, Value, iso8601};
 
 /// Whether findings of this kind can be put right.
-pub fn is_repairable(kind: Kind) -> bool {
-    matches!(kind, Kind::RefundedMoreThanOnce | Kind::FailedTaskCharged | Kind::WrongTimeUnit)
+pub fn is_repairable(kind: FindingKind) -> bool {
+    matches!(
+        kind,
+        FindingKind::RefundedMoreThanOnce
+            | FindingKind::FailedTaskCharged
+            | FindingKind::WrongTimeUnit
+    )
 }
 
 /// A value that is to be put right.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Fix {
     /// What was found.
-    pub kind: Kind,
+    pub kind: FindingKind,
     /// Whose books.
     pub user_id: String,
     /// The row of `credit`.
@@ -118,7 +123,7 @@ impl<'b> Repair<'b> {
                 grant.id
             );
             let (before, after) = (Value::Integer(grant.remaining), Value::Integer(right));
-            let kind = Kind::RefundedMoreThanOnce;
+            let kind = FindingKind::RefundedMoreThanOnce;
             self.push(kind, &grant.id, ("remainingCredits", before, after), message);
         }
     }
@@ -156,7 +161,7 @@ impl<'b> Repair<'b> {
         let message =
             format!("refunds charge {} of {drawn} credits, whose task has failed", charge.id);
         let text = |text: &str| Value::Text(text.to_owned());
-        let kind = Kind::FailedTaskCharged;
+        let kind = FindingKind::FailedTaskCharged;
         self.push(kind, &charge.id, ("status", text("active"), text("deleted")), message);
         for draw in draws {
             let Some(account) = self.accounts.get_mut(draw.credit_id.as_str()) else { continue };
@@ -180,14 +185,14 @@ impl<'b> Repair<'b> {
                 written(time_ms)
             );
             let (before, after) = (Value::TimeMs(time_ms), Value::TimeMs(right_ms));
-            self.push(Kind::WrongTimeUnit, credit_id, (column, before, after), message);
+            self.push(FindingKind::WrongTimeUnit, credit_id, (column, before, after), message);
         }
     }
 
     /// `change`: a column, what stands in it, and what is to.
     fn push(
         &mut self,
-        kind: Kind,
+        kind: FindingKind,
         credit_id: &str,
         change: (&'static str, Value, Value),
         message: String,

@@ -119,7 +119,7 @@ impl Cursor {
 
 /// A page of a statement.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Statement {
+pub struct AccountStatement {
     /// The balance before the first entry.
     pub opening_balance: i64,
     /// Oldest first.
@@ -131,7 +131,7 @@ pub struct Statement {
 }
 
 /// Writes a page of a user's statement as of this time.
-pub fn statement(books: &Books, query: &Query, now_ms: i64) -> Statement {
+pub fn statement(books: &Books, query: &Query, now_ms: i64) -> AccountStatement {
     let entries = all_entries(books, now_ms);
     let is_before = |entry: &Entry| {
         query.from_ms.is_some_and(|from_ms| entry.at_ms < from_ms)
@@ -146,7 +146,7 @@ pub fn statement(books: &Books, query: &Query, now_ms: i64) -> Statement {
     let next = entries.last().filter(|_| more).map(|entry| Cursor::of(entry).write());
     let of_credit = |value: &&Unreadable| value.row.0 == TableName::Credit;
     let unreadable = books.unreadable.iter().filter(of_credit).cloned().collect();
-    Statement { opening_balance, entries, next, unreadable }
+    AccountStatement { opening_balance, entries, next, unreadable }
 }
 
 /// All entries, in order.

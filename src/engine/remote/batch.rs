@@ -9,12 +9,12 @@ use tokio_util::task::task_tracker::TaskTrackerToken;
 
 use super::slots::Slot;
 use crate::engine::operation::Charging;
-use crate::engine::outcome::Reply;
+use crate::engine::outcome::ReplySender;
 
 /// A request that waits for its transaction.
 pub(super) struct Job {
     pub(super) request: Charging,
-    pub(super) reply: Reply,
+    pub(super) reply: ReplySender,
     pub(super) slot: Slot,
     /// Its connection can't be closed before it is answered.
     pub(super) token: TaskTrackerToken,

@@ -8,10 +8,10 @@ use tokio_util::task::TaskTracker;
 use super::batch::Job;
 use super::engine::{Engine, Settings};
 use crate::engine::operation::{Operation, Write};
-use crate::engine::outcome::{Outcome, Reply};
+use crate::engine::outcome::{Outcome, ReplySender};
 use crate::engine::registry::{Lease, Registry};
 use crate::engine::share::Share;
-use crate::engine::stats::Function;
+use crate::engine::stats::CountedFunction;
 use crate::error::{Error, Result};
 use crate::storage::server::Server;
 
@@ -73,13 +73,13 @@ impl<S: Server> Connection<S> {
 impl<S: Server> Share for Connection<S> {
     fn reply_to(
         &self,
-        function: Option<Function>,
+        function: Option<CountedFunction>,
         send: Box<dyn FnOnce(Result<Outcome>) + Send>,
-    ) -> Reply {
+    ) -> ReplySender {
         self.engine.stats.calls.reply_to(function, send)
     }
 
-    fn submit(&self, operation: Operation, reply: Reply) {
+    fn submit(&self, operation: Operation, reply: ReplySender) {
         if matches!(operation, Operation::Stats) {
             return reply.send(Ok(Outcome::Stats(self.engine.report())));
         }
@@ -89,7 +89,7 @@ impl<S: Server> Share for Connection<S> {
         }
     }
 
-    fn submit_by_number(&self, operation: Operation, refusal: Error, reply: Reply) {
+    fn submit_by_number(&self, operation: Operation, refusal: Error, reply: ReplySender) {
         let runtime = match runtime() {
             Ok(runtime) => runtime,
             Err(error) => return reply.send(Err(error)),
@@ -132,7 +132,7 @@ struct Sender<S: Server> {
 
 impl<S: Server> Sender<S> {
     /// Hands a request over: into the queue, or to a task of its own.
-    fn send(self, operation: Operation, reply: Reply) {
+    fn send(self, operation: Operation, reply: ReplySender) {
         let Self { engine, requests, runtime } = self;
         let mut slot = match engine.slots.take() {
             Ok(slot) => slot,

@@ -11,10 +11,10 @@ use super::queue::{Command, Done, Queue};
 use super::reads::{Lane, Reads};
 use super::{reader, writer};
 use crate::engine::operation::Operation;
-use crate::engine::outcome::{Outcome, Reply};
+use crate::engine::outcome::{Outcome, ReplySender};
 use crate::engine::registry::{Lease, Registry};
 use crate::engine::share::Share;
-use crate::engine::stats::Function;
+use crate::engine::stats::CountedFunction;
 use crate::error::{Error, Result};
 use crate::histogram::durations;
 use crate::storage::location::canonical;
@@ -74,18 +74,18 @@ impl Connection {
 impl Share for Connection {
     fn reply_to(
         &self,
-        function: Option<Function>,
+        function: Option<CountedFunction>,
         send: Box<dyn FnOnce(Result<Outcome>) + Send>,
-    ) -> Reply {
+    ) -> ReplySender {
         self.engine.counted.stats.calls.reply_to(function, send)
     }
 
-    fn submit(&self, operation: Operation, reply: Reply) {
+    fn submit(&self, operation: Operation, reply: ReplySender) {
         match (operation, &self.engine.reads) {
             (Operation::Stats, _) => reply.send(Ok(Outcome::Stats(self.engine.report()))),
             (Operation::Read(read), Some(reads)) => {
                 let answered = Arc::clone(&self.answered);
-                let reply = Reply::new(move |outcome| {
+                let reply = ReplySender::new(move |outcome| {
                     reply.send(outcome);
                     drop(answered);
                 });
@@ -96,7 +96,7 @@ impl Share for Connection {
     }
 
     /// On SQLite ids are text.
-    fn submit_by_number(&self, _: Operation, refusal: Error, reply: Reply) {
+    fn submit_by_number(&self, _: Operation, refusal: Error, reply: ReplySender) {
         reply.send(Err(refusal));
     }
 

@@ -7,14 +7,14 @@ use std::time::{Duration, Instant};
 use serde_json::Value as Json;
 
 use crate::engine::operation::Operation;
-use crate::engine::outcome::Reply;
+use crate::engine::outcome::ReplySender;
 use crate::engine::stats::Requests;
 use crate::error::Error;
 
 /// A request that waits for its transaction.
 pub(super) struct Request {
     pub(super) operation: Operation,
-    pub(super) reply: Reply,
+    pub(super) reply: ReplySender,
     pub(super) enqueued: Instant,
 }
 
@@ -63,7 +63,7 @@ impl Queue {
     }
 
     /// Appends a request, or refuses it if the queue is full.
-    pub(super) fn push(&self, operation: Operation, reply: Reply) {
+    pub(super) fn push(&self, operation: Operation, reply: ReplySender) {
         let enqueued = Instant::now();
         let mut waiting = self.lock();
         if waiting.len() >= self.capacity {

@@ -20,7 +20,7 @@ pub struct Database {
     /// For the log, once it has let us in.
     pub(super) name: String,
     pub(super) first_look: Once,
-    pub(super) times: Times,
+    pub(super) latencies: Latencies,
     /// Who has it writes. Writes that meet at the server wait there for each other without order, and several at once
     /// were seen to stop sqld from writing at all.
     pub(super) writing: tokio::sync::Mutex<()>,
@@ -36,7 +36,7 @@ pub(super) enum Share {
 
 /// How long things took, in microseconds.
 #[derive(Debug, Default)]
-pub(super) struct Times {
+pub(super) struct Latencies {
     /// From what was sent to the server's answer to it.
     pub(super) round_trips: Histogram,
     /// Those that wrote and committed, with what was sent again.

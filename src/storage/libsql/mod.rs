@@ -16,4 +16,4 @@ mod tls;
 
 pub use self::database::Database;
 pub use self::options::Options;
-pub use self::session::Connection;
+pub use self::session::Session;

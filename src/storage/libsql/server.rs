@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use serde_json::{Value as Json, json};
 
-use super::database::{Database, Times};
+use super::database::{Database, Latencies};
 use super::http::Http;
 use super::options::Options;
-use super::session::Connection;
+use super::session::Session;
 use crate::domain::table::TableName;
 use crate::domain::value::Value;
 use crate::error::{Error, Result};
@@ -36,7 +36,7 @@ impl server::Server for Database {
             found: Mutex::new(None),
             name: url.authority(),
             first_look: Once::new(),
-            times: Times::default(),
+            latencies: Latencies::default(),
             writing: tokio::sync::Mutex::default(),
             deciding: Arc::default(),
         })
@@ -44,12 +44,12 @@ impl server::Server for Database {
 
     async fn session(self: &Arc<Self>) -> Answer<Self::Session> {
         let found = self.tables().await?;
-        Ok(OverWire::new(Connection::new(Arc::clone(self), found, false)))
+        Ok(OverWire::new(Session::new(Arc::clone(self), found, false)))
     }
 
     async fn session_alone(self: &Arc<Self>) -> Answer<Self::Session> {
         let found = self.tables().await?;
-        Ok(OverWire::new(Connection::new(Arc::clone(self), found, true)))
+        Ok(OverWire::new(Session::new(Arc::clone(self), found, true)))
     }
 
     async fn find_committed(self: &Arc<Self>, witness: &Witness) -> Answer<Option<Row>> {
@@ -115,7 +115,7 @@ impl server::Server for Database {
     }
 
     fn commits(&self) -> &Histogram {
-        &self.times.commits
+        &self.latencies.commits
     }
 
     fn report(&self) -> Json {
@@ -126,7 +126,7 @@ impl server::Server for Database {
                 "idle": idle,
                 "most": self.options.max_connections,
             },
-            "roundTrips": durations(&self.times.round_trips),
+            "roundTrips": durations(&self.latencies.round_trips),
         })
     }
 }

@@ -19,7 +19,7 @@ use crate::storage::failure::{Answer, Failure};
 use crate::storage::schema::Schema;
 
 /// One request at a server.
-pub struct Connection {
+pub struct Session {
     server: Arc<Database>,
     found: Found,
     /// Whether no other request of this process is to come between what it reads and what it writes.
@@ -32,7 +32,7 @@ pub struct Connection {
     settled: bool,
 }
 
-impl Connection {
+impl Session {
     pub(super) fn new(server: Arc<Database>, found: Found, alone: bool) -> Self {
         Self { server, found, alone, share: None, guards: Vec::new(), settled: false }
     }
@@ -58,7 +58,7 @@ impl Database {
         let body = encode(&steps)?;
         let began = Instant::now();
         let answer = self.http.send(body, doing).await?;
-        self.times.round_trips.count_since(began);
+        self.latencies.round_trips.count_since(began);
         let mut rows = Vec::with_capacity(steps.len());
         for outcome in outcomes(&answer, steps.len(), doing)? {
             match outcome {
@@ -120,7 +120,7 @@ fn outcomes(answer: &[u8], steps: usize, doing: &'static str) -> Answer<Vec<Outc
     outcomes.map_err(|error| of_statement(&error, doing))
 }
 
-impl Wire for Connection {
+impl Wire for Session {
     fn schema(&self) -> Result<&Schema> {
         Ok(&self.found.schema)
     }
@@ -161,7 +161,7 @@ impl Wire for Connection {
                 let failure = match read.map(|outcomes| batch.read(outcomes)) {
                     Ok(Written::All(rows)) => {
                         let commit_time = began.elapsed();
-                        server.times.commits.count_time(commit_time);
+                        server.latencies.commits.count_time(commit_time);
                         debug!(
                             steps = batch.steps.len(),
                             commit_us = commit_time.as_micros(),

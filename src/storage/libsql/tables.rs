@@ -10,7 +10,7 @@ use super::found::Found;
 use crate::domain::table::TableName;
 use crate::domain::value::Value;
 use crate::storage::dialect::sqlite::Statement;
-use crate::storage::dialect::sqlite::cell::Row as _;
+use crate::storage::dialect::sqlite::cell::SelectedRow as _;
 use crate::storage::dialect::sqlite::declared::Declared;
 use crate::storage::dialect::sqlite::schema;
 use crate::storage::failure::Answer;

@@ -30,7 +30,7 @@ pub(super) struct Commands {
     /// One that writes.
     pub(super) write: String,
     /// One that writes, and waits for locks for a moment only.
-    pub(super) write_impatient: String,
+    pub(super) write_short_wait: String,
     /// One that reads.
     pub(super) read: String,
 }
@@ -41,7 +41,7 @@ impl Commands {
         let then = |opening: &str| format!("{opening}{setting}");
         Self {
             write: then(&self.write),
-            write_impatient: then(&self.write_impatient),
+            write_short_wait: then(&self.write_short_wait),
             read: then(&self.read),
         }
     }
@@ -52,7 +52,7 @@ impl Commands {
         let waiting = |opening: &str| format!("{opening}; SET LOCAL synchronous_commit = on");
         Self {
             write: waiting(&self.write),
-            write_impatient: waiting(&self.write_impatient),
+            write_short_wait: waiting(&self.write_short_wait),
             read: self.read.clone(),
         }
     }
@@ -69,7 +69,7 @@ impl Begin {
         let short = settings(options, options.busy_timeout.min(MOMENT));
         let openings = Commands {
             write: format!("{WRITE}; {asked}{full}"),
-            write_impatient: format!("{WRITE}; {asked}{short}"),
+            write_short_wait: format!("{WRITE}; {asked}{short}"),
             read: format!("{READ}; {asked}{full}"),
         };
         let schemas = options.schema.as_ref().or(url.schema.as_ref()).cloned();
@@ -209,7 +209,7 @@ mod tests {
             let schema = SearchPath::parse(schemas);
             let begin = Begin::new(&url, &Options { schema: schema.clone(), ..Options::default() });
             let seen = begin.seen(own, false);
-            for command in [&seen.write, &seen.write_impatient, &seen.read] {
+            for command in [&seen.write, &seen.write_short_wait, &seen.read] {
                 let path =
                     command.split_inclusive("; ").skip_while(|part| !part.contains("search_path"));
                 let path = path.collect::<String>();

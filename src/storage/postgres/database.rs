@@ -9,7 +9,7 @@ use super::begin::Begin;
 use super::error::no_connection;
 use super::found::Found;
 use super::options::Options;
-use super::watch::Times;
+use super::watch::Latencies;
 use crate::storage::failure::Answer;
 
 /// A database on a server, with its schema as found.
@@ -21,7 +21,7 @@ pub struct Database {
     /// For the log, once it has let us in: what is wrong in a URL may be a part of its password.
     pub(super) name: String,
     pub(super) first_look: Once,
-    pub(super) times: Times,
+    pub(super) latencies: Latencies,
     /// Whether the URL names another server for a write that one did not take.
     pub(super) others_may_write: bool,
 }
@@ -30,7 +30,7 @@ impl Database {
     pub(super) async fn client(&self) -> Answer<Object> {
         let asked = Instant::now();
         let client = self.pool.get().await.map_err(|error| no_connection(&error))?;
-        self.times.connections.count_since(asked);
+        self.latencies.connections.count_since(asked);
         Ok(client)
     }
 

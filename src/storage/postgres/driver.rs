@@ -9,7 +9,7 @@ use tokio_postgres::types::{FromSql, IsNull, ToSql, Type, to_sql_checked};
 use tokio_postgres::{Error, Row as SentRow};
 
 use crate::storage::dialect::postgres::Statement;
-use crate::storage::dialect::postgres::row::{Cell, Row};
+use crate::storage::dialect::postgres::row::{Cell, SelectedRow};
 use crate::storage::dialect::postgres::value::{Value, to_micros, to_ms};
 
 type Boxed = Box<dyn StdError + Sync + Send>;
@@ -93,7 +93,7 @@ impl<'r> FromSql<'r> for Cell<'r> {
     }
 }
 
-impl Row for SentRow {
+impl SelectedRow for SentRow {
     fn cell(&self, at: usize) -> Cell<'_> {
         // What is there is of a type that is read.
         self.try_get(at).unwrap_or(Cell::Null)

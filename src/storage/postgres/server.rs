@@ -12,7 +12,7 @@ use super::database::Database;
 use super::found::Found;
 use super::options::Options;
 use super::session::Session;
-use super::watch::Times;
+use super::watch::Latencies;
 use super::{config, tls, watch};
 use crate::domain::table::TableName;
 use crate::domain::value::Value;
@@ -56,7 +56,7 @@ impl server::Server for Database {
             found: Mutex::new(None),
             name,
             first_look: Once::new(),
-            times: Times::default(),
+            latencies: Latencies::default(),
             others_may_write,
         })
     }
@@ -142,7 +142,7 @@ impl server::Server for Database {
     }
 
     fn commits(&self) -> &Histogram {
-        &self.times.commits
+        &self.latencies.commits
     }
 
     fn report(&self) -> Json {
@@ -153,9 +153,9 @@ impl server::Server for Database {
                 "idle": pool.available,
                 "waiting": pool.waiting,
                 "most": pool.max_size,
-                "waits": durations(&self.times.connections),
+                "waits": durations(&self.latencies.connections),
             },
-            "roundTrips": durations(&self.times.round_trips),
+            "roundTrips": durations(&self.latencies.round_trips),
         })
     }
 }

@@ -56,7 +56,7 @@ impl Wire for Session {
         let before = begin.map(|mode| match mode {
             Mode::Read => commands.read.as_str(),
             Mode::Write => &commands.write,
-            Mode::WriteImpatiently => &commands.write_impatient,
+            Mode::WriteShortWait => &commands.write_short_wait,
         });
         let after = end.map(|end| match end {
             End::Commit | End::Release => "COMMIT",
@@ -72,7 +72,7 @@ impl Wire for Session {
             other => other,
         })?;
         let commit_time = began.elapsed();
-        self.server.times.commits.count_time(commit_time);
+        self.server.latencies.commits.count_time(commit_time);
         debug!(statements = statements.len(), commit_us = commit_time.as_micros(), "committed");
         Ok(rows)
     }
@@ -151,7 +151,7 @@ impl Session {
         let sent = Instant::now();
         let answer = match in_time(&self.server.options, exchange.send(client)).await {
             Ok(answers) => {
-                self.server.times.round_trips.count_since(sent);
+                self.server.latencies.round_trips.count_since(sent);
                 answers.rows(&self.server, doing)
             }
             Err(late) => Err(late),

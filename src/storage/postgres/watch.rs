@@ -7,7 +7,7 @@ use crate::histogram::Histogram;
 
 /// How long things took, in microseconds.
 #[derive(Debug, Default)]
-pub struct Times {
+pub struct Latencies {
     /// Until a connection was there, free or new.
     pub connections: Histogram,
     /// From what was sent to the server's last answer to it.

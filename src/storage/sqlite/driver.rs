@@ -6,9 +6,9 @@ use rusqlite::types::{ToSql, ToSqlOutput, ValueRef};
 use rusqlite::{Connection, OptionalExtension, Result, params_from_iter};
 
 use crate::storage::dialect::sqlite::Statement;
-use crate::storage::dialect::sqlite::cell::{Cell, Row};
+use crate::storage::dialect::sqlite::cell::{Cell, SelectedRow};
 
-impl Row for rusqlite::Row<'_> {
+impl SelectedRow for rusqlite::Row<'_> {
     fn cell(&self, at: usize) -> Cell<'_> {
         match self.get_ref(at) {
             Ok(ValueRef::Integer(number)) => Cell::Integer(number),

@@ -14,8 +14,8 @@ use crate::domain::task::TaskFacts;
 use crate::domain::value::Fields;
 use crate::error::{Error, Result};
 use crate::storage::Row;
-use crate::storage::dialect::sqlite::cell::Row as _;
-use crate::storage::dialect::sqlite::rows::{Verb, read_row};
+use crate::storage::dialect::sqlite::cell::SelectedRow as _;
+use crate::storage::dialect::sqlite::rows::{StatementVerb, read_row};
 use crate::storage::dialect::sqlite::{Statement, facts};
 use crate::storage::failure::Answer;
 use crate::storage::grant_cache::NextGrants;
@@ -229,9 +229,11 @@ impl Database {
     fn write_row(&mut self, row: &RowChange) -> Result<()> {
         let RowChange { table, id, verb, fields } = row;
         let (verb, id, what) = match verb {
-            plan::Verb::Insert => (Verb::Insert, None, "an insert"),
-            plan::Verb::Update => (Verb::Update, Some(id.as_str()), "an update"),
-            plan::Verb::UpdateCharge => (Verb::UpdateCharge, Some(id.as_str()), "a refund"),
+            plan::Verb::Insert => (StatementVerb::Insert, None, "an insert"),
+            plan::Verb::Update => (StatementVerb::Update, Some(id.as_str()), "an update"),
+            plan::Verb::UpdateCharge => {
+                (StatementVerb::UpdateCharge, Some(id.as_str()), "a refund")
+            }
         };
         let table = self.schema.table(*table)?;
         let fields = table.sayable(fields);
@@ -243,7 +245,7 @@ impl Database {
     pub(super) fn find_row(&mut self, table: TableName, id: &str) -> Result<Option<Row>> {
         let table = self.schema.table(table)?;
         let (unit, none) = (self.schema.timestamp_unit, Fields::default());
-        let text = self.row_texts.get(Verb::Find, table, &none)?;
+        let text = self.row_texts.get(StatementVerb::Find, table, &none)?;
         self.first(&text.bind(&none, Some(id), unit)?, |row| read_row(row, table, unit))
     }
 

@@ -8,7 +8,7 @@ use super::error::Doing;
 use crate::domain::grant::Grant;
 use crate::domain::table::TableName;
 use crate::error::Result;
-use crate::storage::dialect::sqlite::cell::Row as _;
+use crate::storage::dialect::sqlite::cell::SelectedRow as _;
 use crate::storage::dialect::sqlite::facts;
 use crate::storage::dialect::sqlite::rows::read_row;
 use crate::storage::dialect::sqlite::views::{Rows, balance, by_key};

@@ -15,7 +15,7 @@ use crate::error::Error;
 use crate::storage::failure::Failure;
 
 /// What the app's client says: of each statement the texts of its rows, which have one column.
-pub type Reply = Result<Vec<Vec<String>>, ClientError>;
+pub type ClientReply = Result<Vec<Vec<String>>, ClientError>;
 
 /// An error of the app's client, or of the database behind it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -41,12 +41,12 @@ enum State {
     Asked(Vec<String>),
     /// The client has them.
     Sent,
-    Answered(Reply),
+    Answered(ClientReply),
 }
 
 impl Exchange {
     /// Statements to run one after the other; what the client says to them.
-    async fn ask(&self, statements: Vec<String>) -> Reply {
+    async fn ask(&self, statements: Vec<String>) -> ClientReply {
         *self.lock() = State::Asked(statements);
         poll_fn(|_| {
             let mut state = self.lock();
@@ -77,7 +77,7 @@ impl Exchange {
     }
 
     /// What the client says to them.
-    pub fn answer(&self, reply: Reply) {
+    pub fn answer(&self, reply: ClientReply) {
         *self.lock() = State::Answered(reply);
     }
 

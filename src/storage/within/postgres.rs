@@ -190,7 +190,7 @@ impl Wire for Transaction {
         if end == Some(End::Commit) {
             return self.write(statements, doing).await;
         }
-        let locks = matches!(begin, Some(Mode::Write | Mode::WriteImpatiently));
+        let locks = matches!(begin, Some(Mode::Write | Mode::WriteShortWait));
         self.read(statements, locks, doing).await
     }
 

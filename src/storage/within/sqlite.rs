@@ -11,7 +11,7 @@ use crate::domain::hex::from_hex;
 use crate::domain::table::TableName;
 use crate::error::{Error, Result};
 use crate::storage::dialect::sqlite::Statement;
-use crate::storage::dialect::sqlite::cell::{Cell, Row as _};
+use crate::storage::dialect::sqlite::cell::{Cell, SelectedRow as _};
 use crate::storage::dialect::sqlite::declared::Declared;
 use crate::storage::dialect::sqlite::error::error as error_of;
 use crate::storage::dialect::sqlite::inline::inline;

@@ -40,7 +40,7 @@ const TASKS: &[(&str, Kind)] = &[
 ];
 
 const DIALECT: Dialect =
-    Dialect { sql_type: |_| "", select_list: |_| String::new(), misfit: |_, _, _| None };
+    Dialect { sql_type: |_| "", select_list: |_| String::new(), needed_type: |_, _, _| None };
 
 /// A schema of these tables.
 pub(super) fn schema() -> Schema {

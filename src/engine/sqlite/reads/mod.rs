@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use serde_json::Value as Json;
 
 use super::super::operation::{Operation, Read, UserRead};
-use super::super::outcome::Reply;
+use super::super::outcome::ReplySender;
 use super::super::stats::Requests;
 use super::worker::Source;
 use crate::engine::sqlite::queue::{Command, Done, Request};
@@ -155,7 +155,7 @@ impl Reads {
     }
 
     /// Appends a question to its lane, or refuses it if too many wait.
-    pub(super) fn push(&self, read: Read, reply: Reply) {
+    pub(super) fn push(&self, read: Read, reply: ReplySender) {
         let enqueued = Instant::now();
         let mut state = self.lock();
         if state.queued >= self.capacity {

@@ -27,7 +27,7 @@ fn audit() -> Read {
 fn queue(lane: Lane, questions: Vec<Read>) -> LaneQueue {
     let reads = Arc::new(Reads::new(CAPACITY));
     for question in questions {
-        reads.push(question, Reply::new(|_| {}));
+        reads.push(question, ReplySender::new(|_| {}));
     }
     LaneQueue { reads, lane }
 }
@@ -81,7 +81,7 @@ fn a_user_who_asks_meanwhile_does_not_wait_for_all_that_was_given_back() {
     assert_eq!(groups(&taken), ["u", "w", "u", "u", "u"]);
     let rest = taken.split_off(1);
     assert!(pages.left_over(rest).is_empty());
-    pages.reads.push(list("v"), Reply::new(|_| {}));
+    pages.reads.push(list("v"), ReplySender::new(|_| {}));
     assert_eq!(groups(&next(&pages, CAPACITY)), ["w", "u", "v", "u", "u"]);
 }
 
@@ -108,7 +108,7 @@ fn too_many_questions_are_refused_and_those_that_wait_are_not() {
     let points = queue(Lane::Points, Vec::new());
     for at in 0..CAPACITY * 2 {
         let refused = Arc::clone(&refused);
-        let reply = Reply::new(move |outcome| {
+        let reply = ReplySender::new(move |outcome| {
             let overloaded = matches!(outcome, Err(Error::Overloaded { waiting: CAPACITY }));
             refused.fetch_add(usize::from(overloaded), Relaxed);
         });

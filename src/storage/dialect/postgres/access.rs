@@ -3,7 +3,7 @@
 
 use serde_json::{Value as Json, json};
 
-use super::row::{Row, get, get_texts};
+use super::row::{SelectedRow, get, get_texts};
 use crate::domain::table::TableName;
 use crate::error::Error;
 use crate::storage::failure::Answer;
@@ -78,7 +78,7 @@ pub(super) struct Access {
 
 impl Access {
     /// Reads the rows of `sql/access.sql`.
-    pub(super) fn read(rows: &[impl Row]) -> Answer<Self> {
+    pub(super) fn read(rows: &[impl SelectedRow]) -> Answer<Self> {
         let mut access = Self::default();
         for row in rows {
             let name: &str = get(row, 0)?;

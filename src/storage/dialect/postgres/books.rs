@@ -176,7 +176,7 @@ async fn with_ids(
 }
 
 /// Enters a row of [`rows_of`].
-fn enter(page: &mut BooksPage, table: TableName, row: &impl row::Row) -> Answer<()> {
+fn enter(page: &mut BooksPage, table: TableName, row: &impl row::SelectedRow) -> Answer<()> {
     let TableName::Tasks(kind) = table else {
         page.enter_credit(credit_entry(row)?);
         return Ok(());
@@ -191,7 +191,7 @@ fn enter(page: &mut BooksPage, table: TableName, row: &impl row::Row) -> Answer<
     Ok(())
 }
 
-fn credit_entry(row: &impl row::Row) -> Answer<CreditEntry<'_>> {
+fn credit_entry(row: &impl row::SelectedRow) -> Answer<CreditEntry<'_>> {
     let text = |at: usize| get::<Option<&str>>(row, at);
     let (transaction_type, status) = (text(2)?, text(5)?);
     let (credits, remaining): (Option<i64>, Option<i64>) = (get(row, 3)?, get(row, 4)?);
@@ -229,7 +229,7 @@ fn note_times(odd: &mut Vec<Odd>, times: &Times) {
     note_null(odd, "updatedAt", times.updated_at_ms.is_none());
 }
 
-fn times(row: &impl row::Row, first: usize) -> Answer<Times> {
+fn times(row: &impl row::SelectedRow, first: usize) -> Answer<Times> {
     Ok(Times {
         created_at_ms: read_time(row, first)?,
         updated_at_ms: read_time(row, first + 1)?,

@@ -36,7 +36,7 @@ fn family(column: &Column) -> Family {
 }
 
 /// What a column would need to be, in words, if it can't be what it is.
-pub(super) fn misfit(role: Role, column: &Column, shared: Option<&Column>) -> Option<String> {
+pub(super) fn needed_type(role: Role, column: &Column, shared: Option<&Column>) -> Option<String> {
     use Family::{Enum, Integer, Json, Small, Text, Time, Uuid};
     // The app makes its users, and perhaps the database their ids.
     let is_written = !(role == Role::UserId && column.name == "id");
@@ -184,7 +184,8 @@ mod tests {
             for (types, fit) in [(may_be, true), (may_not_be, false)] {
                 for sql_type in types {
                     let column = column_of_type(table, name, sql_type, false);
-                    let needed = Role::of(table, name).and_then(|role| misfit(role, &column, None));
+                    let needed =
+                        Role::of(table, name).and_then(|role| needed_type(role, &column, None));
                     assert_eq!(needed.is_none(), fit, "{name} {sql_type}: {needed:?}");
                 }
             }
@@ -205,7 +206,7 @@ mod tests {
         for (user, owner, fit) in rows {
             let user = column_of_type(User, "id", user, false);
             let owner = column_of_type(Credit, "user_id", owner, false);
-            let needed = misfit(Role::UserId, &owner, Some(&user));
+            let needed = needed_type(Role::UserId, &owner, Some(&user));
             assert_eq!(needed.is_none(), fit, "{} {}", user.sql_type, owner.sql_type);
         }
     }
@@ -222,7 +223,7 @@ mod tests {
         ];
         for (table, name, sql_type, fit) in rows {
             let column = column_of_type(table, name, sql_type, true);
-            let needed = Role::of(table, name).and_then(|role| misfit(role, &column, None));
+            let needed = Role::of(table, name).and_then(|role| needed_type(role, &column, None));
             assert_eq!(needed.is_none(), fit, "{name}");
         }
     }

@@ -7,13 +7,13 @@ use serde_json::Value as Json;
 
 use super::Statement;
 use super::inline::inline;
-use super::row::{Cell, Row};
+use super::row::{Cell, SelectedRow};
 
 /// A row that the server has made a JSON object of.
 #[derive(Debug)]
 pub struct JsonRow(Vec<Json>);
 
-impl Row for JsonRow {
+impl SelectedRow for JsonRow {
     fn cell(&self, at: usize) -> Cell<'_> {
         match self.0.get(at) {
             Some(Json::Bool(value)) => Cell::Bool(*value),

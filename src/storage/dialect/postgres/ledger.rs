@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, HashSet};
 use super::Statement;
 use super::access::Command;
 use super::limits::Counts;
-use super::row::{Row, get, read_charges, read_grant, read_grants, read_time};
+use super::row::{SelectedRow, get, read_charges, read_grant, read_grants, read_time};
 use super::tables::Tables;
 use super::value::Value;
 use super::wire::{Mode, Pipeline, Replies, ReplyOf, Statements, Wire, exactly};
@@ -29,7 +29,7 @@ impl<W: Wire> LoadFacts for W {
 
     async fn charge_facts(&mut self, wanted: &Wanted<'_>, now_ms: i64) -> Answer<Facts> {
         let asked = ChargeQuestions::new(self.tables()?, wanted, now_ms)?;
-        let mode = if wanted.full_timeout { Mode::Write } else { Mode::WriteImpatiently };
+        let mode = if wanted.full_timeout { Mode::Write } else { Mode::WriteShortWait };
         let replies = asked.statements.begin(self, mode, "reading the balance").await?;
         let mut facts = asked.read(&replies, now_ms)?;
         complete(self, &mut facts, &wanted.credits, now_ms).await?;
@@ -189,7 +189,7 @@ impl ChargeQuestions {
         Ok(Self { statements, users, tasks, transaction_nos, charges, grants, counts })
     }
 
-    fn read(&self, replies: &Replies<impl Row>, now_ms: i64) -> Answer<Facts> {
+    fn read(&self, replies: &Replies<impl SelectedRow>, now_ms: i64) -> Answer<Facts> {
         let mut facts = Facts::default();
         for row in &replies[self.users] {
             facts.users.insert(get(row, 0)?);
@@ -266,7 +266,7 @@ impl TaskQuestions {
     }
 }
 
-fn read_task(row: &impl Row, wanted: &WantedTask<'_>) -> Answer<TaskFacts> {
+fn read_task(row: &impl SelectedRow, wanted: &WantedTask<'_>) -> Answer<TaskFacts> {
     Ok(TaskFacts {
         user_id: get(row, 0)?,
         status: get(row, 1)?,
@@ -282,7 +282,7 @@ fn read_task(row: &impl Row, wanted: &WantedTask<'_>) -> Answer<TaskFacts> {
     })
 }
 
-fn add_grants(facts: &mut Facts, rows: &[impl Row], now_ms: i64) -> Answer<()> {
+fn add_grants(facts: &mut Facts, rows: &[impl SelectedRow], now_ms: i64) -> Answer<()> {
     for row in rows {
         let grant = read_grant(row)?;
         // It may have changed while we waited for its lock.
@@ -405,7 +405,7 @@ mod tests {
             let ids: Vec<_> = facts.grants["u"].iter().map(|grant| grant.id.as_str()).collect();
             assert_eq!(ids, &["a", "b"][..looks]);
             let begins: Vec<_> = wire.sent.iter().map(|sent| (sent.begin, sent.end)).collect();
-            assert_eq!(begins, &[(Some(Mode::WriteImpatiently), None), (None, None)][..looks]);
+            assert_eq!(begins, &[(Some(Mode::WriteShortWait), None), (None, None)][..looks]);
             let asked: Vec<_> = wire.sent.iter().map(|sent| sent.statements.len()).collect();
             assert_eq!(asked, &[2, 1][..looks]);
         }

@@ -6,7 +6,7 @@ use super::Statement;
 use super::access::Command;
 use super::change::Parts;
 use super::ids::IdType;
-use super::row::{Row, get};
+use super::row::{SelectedRow, get};
 use super::tables::Tables;
 use super::value::Value;
 use super::wire::{Replies, ReplyOf, Statements};
@@ -38,7 +38,11 @@ impl Counts {
         Self { tasks, trials }
     }
 
-    pub(super) fn read(&self, facts: &mut Facts, replies: &Replies<impl Row>) -> Answer<()> {
+    pub(super) fn read(
+        &self,
+        facts: &mut Facts,
+        replies: &Replies<impl SelectedRow>,
+    ) -> Answer<()> {
         for (kind, place) in &self.tasks {
             let of_kind = facts.active.entry(*kind).or_default();
             for row in &replies[*place] {

@@ -34,7 +34,7 @@ pub enum Cell<'r> {
 
 /// A row of what a statement selects, whatever brings it. What a statement of this package selects is of these types
 /// alone: no arrays.
-pub trait Row {
+pub trait SelectedRow {
     /// The value in a column, by its place in the statement; NULL beyond the last.
     fn cell(&self, at: usize) -> Cell<'_>;
     /// The type of a column, by the database's own number for it, if the wire tells.
@@ -89,7 +89,7 @@ impl<'r> FromCell<'r> for Time {
 }
 
 /// A value of a row. One of another type is noticed.
-pub fn get<'r, T: FromCell<'r>>(row: &'r impl Row, at: usize) -> Answer<T> {
+pub fn get<'r, T: FromCell<'r>>(row: &'r impl SelectedRow, at: usize) -> Answer<T> {
     let cell = row.cell(at);
     T::from_cell(cell).ok_or_else(|| match cell {
         Cell::Null => internal("reading a row: a value is NULL"),
@@ -98,20 +98,20 @@ pub fn get<'r, T: FromCell<'r>>(row: &'r impl Row, at: usize) -> Answer<T> {
 }
 
 /// The text of a JSON array of texts.
-pub fn get_texts(row: &impl Row, at: usize) -> Answer<Vec<String>> {
+pub fn get_texts(row: &impl SelectedRow, at: usize) -> Answer<Vec<String>> {
     serde_json::from_str(get(row, at)?)
         .map_err(|error| internal(&format!("reading a row: {error}")))
 }
 
 /// Reads a time, in epoch milliseconds.
-pub fn read_time(row: &impl Row, at: usize) -> Answer<Option<i64>> {
+pub fn read_time(row: &impl SelectedRow, at: usize) -> Answer<Option<i64>> {
     let time = get::<Option<Time>>(row, at)?.map(|Time(time_ms)| time_ms);
     // Infinity is as good as never.
     Ok(time.filter(|time_ms| *time_ms != LATEST_MS))
 }
 
 /// Reads rows of the statements that list charges.
-pub fn read_charges(rows: &[impl Row]) -> Answer<Vec<Charge>> {
+pub fn read_charges(rows: &[impl SelectedRow]) -> Answer<Vec<Charge>> {
     let read = |row| {
         let consumed_detail: Option<String> = get(row, 4)?;
         Ok(Charge {
@@ -127,12 +127,12 @@ pub fn read_charges(rows: &[impl Row]) -> Answer<Vec<Charge>> {
 }
 
 /// Reads rows of the statements that list grants.
-pub fn read_grants(rows: &[impl Row]) -> Answer<Vec<Grant>> {
+pub fn read_grants(rows: &[impl SelectedRow]) -> Answer<Vec<Grant>> {
     rows.iter().map(read_grant).collect()
 }
 
 /// Reads a row of a statement that lists grants.
-pub fn read_grant(row: &impl Row) -> Answer<Grant> {
+pub fn read_grant(row: &impl SelectedRow) -> Answer<Grant> {
     Ok(Grant {
         id: get(row, 0)?,
         transaction_no: get::<Option<String>>(row, 1)?.unwrap_or_default(),
@@ -144,7 +144,7 @@ pub fn read_grant(row: &impl Row) -> Answer<Grant> {
 }
 
 /// Whole rows of one statement.
-pub fn read_rows(table: &Arc<Table>, rows: &[impl Row]) -> Answer<Vec<storage::Row>> {
+pub fn read_rows(table: &Arc<Table>, rows: &[impl SelectedRow]) -> Answer<Vec<storage::Row>> {
     if !is_as_found(table, rows)? {
         return Err(changed(table.name));
     }
@@ -152,7 +152,7 @@ pub fn read_rows(table: &Arc<Table>, rows: &[impl Row]) -> Answer<Vec<storage::R
 }
 
 /// Whether whole rows of one statement have the types that were found when the tables were looked at.
-pub fn is_as_found(table: &Table, rows: &[impl Row]) -> Answer<bool> {
+pub fn is_as_found(table: &Table, rows: &[impl SelectedRow]) -> Answer<bool> {
     // They all have the same.
     let Some(row) = rows.first() else { return Ok(true) };
     let mut columns = table.columns.iter().enumerate().filter(|(_, column)| !needs_cast(column));
@@ -168,7 +168,7 @@ pub fn is_as_found(table: &Table, rows: &[impl Row]) -> Answer<bool> {
 }
 
 /// Reads a whole row; unless it is `as_found`, by the types alone that it has.
-pub fn read_row(table: &Arc<Table>, row: &impl Row, as_found: bool) -> storage::Row {
+pub fn read_row(table: &Arc<Table>, row: &impl SelectedRow, as_found: bool) -> storage::Row {
     let columns = table.columns.iter().enumerate();
     let value = |(at, column): (usize, &Column)| {
         let kind = if as_found { column.kind } else { Kind::Other };

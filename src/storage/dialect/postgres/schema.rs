@@ -1,8 +1,8 @@
 //! Finding out what tables a PostgreSQL database has.
 
 use super::Statement;
-use super::fit::misfit;
-use super::row::{Row, get, get_texts};
+use super::fit::needed_type;
+use super::row::{SelectedRow, get, get_texts};
 use super::value::needs_cast;
 use crate::domain::table::{TableName, TaskKind};
 use crate::storage::failure::{Answer, Failure};
@@ -10,7 +10,7 @@ use crate::storage::roles::Role;
 use crate::storage::schema::{Column, Dialect, Kind, Limit, Schema, camel_case, quote};
 use crate::storage::times::TimestampUnit;
 
-const DIALECT: Dialect = Dialect { sql_type, select_list, misfit };
+const DIALECT: Dialect = Dialect { sql_type, select_list, needed_type };
 
 /// What an operator is told of the server and its tables.
 pub fn diagnostics() -> Statement {
@@ -33,7 +33,7 @@ pub fn create_table(table: TableName) -> &'static str {
 }
 
 /// Reads the rows of `sql/columns.sql`, and refuses a schema that lacks what this package needs.
-pub(super) fn read(rows: &[impl Row]) -> Answer<Schema> {
+pub(super) fn read(rows: &[impl SelectedRow]) -> Answer<Schema> {
     let mut found = Vec::new();
     for table in TableName::ALL {
         let mut columns = Vec::new();
@@ -47,7 +47,7 @@ pub(super) fn read(rows: &[impl Row]) -> Answer<Schema> {
     Schema::new(found, &DIALECT, TimestampUnit::Milliseconds, false).map_err(Failure::Refused)
 }
 
-fn column(table: TableName, row: &impl Row) -> Answer<Column> {
+fn column(table: TableName, row: &impl SelectedRow) -> Answer<Column> {
     let (name, sql_type): (String, String) = (get(row, 1)?, get(row, 2)?);
     let (kind, limit) = kind(&sql_type, get_texts(row, 5)?);
     let computed: bool = get(row, 8)?;

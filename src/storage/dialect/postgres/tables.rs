@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::Statement;
 use super::access::{Access, Command, Lack};
 use super::ids::IdType;
-use super::row::Row;
+use super::row::SelectedRow;
 use super::schema;
 use super::value::Value;
 use crate::domain::table::{TableName, TaskKind};
@@ -28,7 +28,7 @@ impl Tables {
     }
 
     /// Reads the replies to [`Self::look`], and refuses a schema that lacks what this package needs.
-    pub fn read(columns: &[impl Row], access: &[impl Row]) -> Answer<Self> {
+    pub fn read(columns: &[impl SelectedRow], access: &[impl SelectedRow]) -> Answer<Self> {
         let access = Arc::new(Access::read(access)?);
         Ok(Self { schema: Arc::new(schema::read(columns)?), access })
     }

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::future::ready;
 
 use super::Statement;
-use super::row::{Cell, Row};
+use super::row::{Cell, SelectedRow};
 use super::tables::Tables;
 use super::wire::{End, Mode, Pipeline, Wire};
 use crate::error::Result;
@@ -14,7 +14,7 @@ use crate::storage::failure::Answer;
 #[derive(Debug, Clone)]
 pub(super) struct TestRow(pub(super) Vec<Cell<'static>>, pub(super) u32);
 
-impl Row for TestRow {
+impl SelectedRow for TestRow {
     fn cell(&self, at: usize) -> Cell<'_> {
         self.0.get(at).copied().unwrap_or(Cell::Null)
     }

@@ -226,7 +226,7 @@ pub(super) async fn read<const N: usize, W: Wire>(
     exactly(wire, Pipeline { begin, statements, end, doing }).await
 }
 
-fn first_value<'r, T: FromCell<'r>>(rows: &'r [impl row::Row]) -> Answer<T> {
+fn first_value<'r, T: FromCell<'r>>(rows: &'r [impl row::SelectedRow]) -> Answer<T> {
     match rows.first() {
         Some(row) => get(row, 0),
         None => Err(Failure::Lost("the server sent no value".to_owned())),

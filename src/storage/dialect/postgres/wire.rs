@@ -18,7 +18,7 @@ pub enum Mode {
     /// It writes, at READ COMMITTED: after a wait for a lock, the next statement sees what its holder wrote.
     Write,
     /// The same, but it waits for locks for a moment only.
-    WriteImpatiently,
+    WriteShortWait,
 }
 
 /// How a transaction ends.
@@ -56,7 +56,7 @@ pub enum Form {
 /// A way to a server, for one request.
 pub trait Wire: Send {
     /// A row as it comes.
-    type Row: row::Row + Send + Sync;
+    type Row: row::SelectedRow + Send + Sync;
     /// What rows that were written come back as.
     const WRITTEN: Form = Form::Columns;
 

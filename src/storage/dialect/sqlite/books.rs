@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use super::Statement;
-use super::cell::{Cell, Row};
+use super::cell::{Cell, SelectedRow};
 use super::views::MEDIA_TASKS;
 use crate::domain::books::{TaskEntry, Times};
 use crate::domain::table::{TableName, TaskKind};
@@ -60,7 +60,7 @@ impl Users {
 }
 
 /// Reads a row of [`Users::last_of`] or [`owner`].
-pub fn read_user(row: &impl Row) -> String {
+pub fn read_user(row: &impl SelectedRow) -> String {
     row.cell(0).into_text().unwrap_or_default().into_owned()
 }
 
@@ -90,7 +90,7 @@ pub fn rows_of<'a>(schema: &Schema, table: TableName, users: &'a Users) -> Resul
 }
 
 /// Enters a row of [`rows_of`].
-pub fn enter(page: &mut BooksPage, table: TableName, row: &impl Row, unit: TimestampUnit) {
+pub fn enter(page: &mut BooksPage, table: TableName, row: &impl SelectedRow, unit: TimestampUnit) {
     let mut found = Found { row, odd: Vec::new() };
     let times = Times {
         created_at_ms: found.time_ms(0, "createdAt", unit),
@@ -115,7 +115,7 @@ struct Found<'r, R> {
     odd: Vec<Odd>,
 }
 
-impl<'r, R: Row> Found<'r, R> {
+impl<'r, R: SelectedRow> Found<'r, R> {
     fn note(&mut self, at: usize, field: &'static str) {
         self.odd.push((field, self.row.cell(at).describe()));
     }
@@ -170,6 +170,6 @@ impl<'r, R: Row> Found<'r, R> {
 }
 
 /// A column that should be text, as text, whatever it is.
-fn text<R: Row>(row: &R, at: usize) -> Cow<'_, str> {
+fn text<R: SelectedRow>(row: &R, at: usize) -> Cow<'_, str> {
     row.cell(at).into_text().unwrap_or_default()
 }

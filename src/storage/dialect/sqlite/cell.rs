@@ -24,12 +24,12 @@ pub enum Cell<'a> {
 }
 
 /// A row of what a statement selects, whatever brings it.
-pub trait Row {
+pub trait SelectedRow {
     /// The value in a column, by its place in the statement; NULL beyond the last.
     fn cell(&self, at: usize) -> Cell<'_>;
 }
 
-impl Row for Vec<Cell<'_>> {
+impl SelectedRow for Vec<Cell<'_>> {
     fn cell(&self, at: usize) -> Cell<'_> {
         self.get(at).cloned().unwrap_or(Cell::Null)
     }

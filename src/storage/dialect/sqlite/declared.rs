@@ -1,6 +1,6 @@
 //! A column as an app's table declares it, and what it holds.
 
-use super::cell::{Cell, Row};
+use super::cell::{Cell, SelectedRow};
 use crate::storage::column::{Column, Kind, Limit};
 use crate::storage::schema::camel_case;
 use crate::storage::times::TimestampUnit;
@@ -18,7 +18,7 @@ pub struct Declared {
 
 impl Declared {
     /// Reads a row of [`columns`](super::schema::columns).
-    pub fn read(row: &impl Row) -> Self {
+    pub fn read(row: &impl SelectedRow) -> Self {
         let text = |at| row.cell(at).into_text().map(|text| text.into_owned());
         let is = |at| row.cell(at).whole().is_some_and(|number| number != 0);
         Self {
@@ -32,7 +32,7 @@ impl Declared {
     }
 
     /// Takes a row of [`samples`](super::schema::samples).
-    pub fn add_sample(&mut self, row: &impl Row) {
+    pub fn add_sample(&mut self, row: &impl SelectedRow) {
         self.samples.push(Sample::new(&row.cell(0)));
     }
 

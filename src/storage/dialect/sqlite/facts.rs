@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use super::Statement;
-use super::cell::{Cell, Row};
+use super::cell::{Cell, SelectedRow};
 use super::views::{Rows, in_states};
 use crate::domain::charge::Charge;
 use crate::domain::detail::Draw;
@@ -53,7 +53,7 @@ pub fn free_trials(user_id: &str) -> Statement<'_> {
 }
 
 /// Reads the row of [`free_trials`].
-pub fn read_free_trials(row: &impl Row, user_id: &str) -> Result<i64> {
+pub fn read_free_trials(row: &impl SelectedRow, user_id: &str) -> Result<i64> {
     Facts { row, table: "user", id: user_id }.whole(0, "freeTrialUsed")
 }
 
@@ -71,7 +71,7 @@ pub fn task<'a>(schema: &Schema, kind: TaskKind, id: &'a str) -> Result<Statemen
 
 /// Reads the row of [`task`].
 pub fn read_task(
-    row: &impl Row,
+    row: &impl SelectedRow,
     kind: TaskKind,
     id: &str,
     unit: TimestampUnit,
@@ -135,7 +135,7 @@ pub fn grants_drawn_on<'a>(schema: &Schema, which: Which<'a>) -> Result<Statemen
 }
 
 /// Reads the row of [`charge`].
-pub fn read_charge(row: &impl Row, id: &str) -> Result<Charge> {
+pub fn read_charge(row: &impl SelectedRow, id: &str) -> Result<Charge> {
     let facts = Facts { row, table: "credit", id };
     Ok(Charge {
         id: id.to_owned(),
@@ -171,7 +171,7 @@ pub fn spendable_grants_of(
 }
 
 /// Whose grant a row of [`spendable_grants_of`] is.
-pub fn owner_of_grant(row: &impl Row) -> Option<String> {
+pub fn owner_of_grant(row: &impl SelectedRow) -> Option<String> {
     row.cell(6).into_text().map(Cow::into_owned)
 }
 
@@ -204,7 +204,7 @@ fn owner_of_task(kind: TaskKind) -> String {
 
 /// Reads a row of [`spendable_grants`] or [`grant_of_user`]; `None` if it does not say how many credits it
 /// has. One whose expiry can't be read is over: what can be spent is what is certain.
-pub fn read_grant(row: &impl Row, unit: TimestampUnit) -> Option<Grant> {
+pub fn read_grant(row: &impl SelectedRow, unit: TimestampUnit) -> Option<Grant> {
     let (id, remaining, expires_at) = (row.cell(0), row.cell(3).whole()?, row.cell(4));
     let is_known = expires_at != Cell::Null;
     Some(Grant {
@@ -280,7 +280,7 @@ struct Facts<'r, R> {
     id: &'r str,
 }
 
-impl<R: Row> Facts<'_, R> {
+impl<R: SelectedRow> Facts<'_, R> {
     fn unreadable(&self, at: usize, field: &'static str, expected: &'static str) -> Error {
         Error::ValueUnreadable {
             table: self.table,

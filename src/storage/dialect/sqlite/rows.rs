@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use std::sync::Arc;
 
 use super::Statement;
-use super::cell::{Cell, Row};
+use super::cell::{Cell, SelectedRow};
 use crate::domain::value::Fields;
 use crate::error::Result;
 use crate::storage;
@@ -14,7 +14,7 @@ use crate::storage::times::TimestampUnit;
 
 /// What a statement does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Verb {
+pub enum StatementVerb {
     /// A new row.
     Insert,
     /// Changes the row with an id.
@@ -30,7 +30,7 @@ pub enum Verb {
 /// The SQL for some columns of a table, in the order of the row's fields.
 #[derive(Debug)]
 pub struct RowText {
-    verb: Verb,
+    verb: StatementVerb,
     table: &'static str,
     keys: Vec<String>,
     text: String,
@@ -45,7 +45,7 @@ pub struct RowTexts {
 }
 
 /// Reads a whole row.
-pub fn read_row(row: &impl Row, table: &Arc<Table>, unit: TimestampUnit) -> storage::Row {
+pub fn read_row(row: &impl SelectedRow, table: &Arc<Table>, unit: TimestampUnit) -> storage::Row {
     let columns = table.columns.iter().enumerate();
     let values = columns.map(|(at, column)| row.cell(at).read(column, unit)).collect();
     storage::Row { table: Arc::clone(table), values }
@@ -56,7 +56,12 @@ impl RowTexts {
     const MOST: usize = 64;
 
     /// The SQL for these fields.
-    pub fn get(&mut self, verb: Verb, table: &Table, row: &Fields) -> Result<Arc<RowText>> {
+    pub fn get(
+        &mut self,
+        verb: StatementVerb,
+        table: &Table,
+        row: &Fields,
+    ) -> Result<Arc<RowText>> {
         if let Some(made) = self.made.iter().find(|made| made.fits(verb, table, row)) {
             return Ok(Arc::clone(made));
         }
@@ -104,13 +109,13 @@ impl RowText {
         Ok(Statement::new(format!("{}{more}", self.text), values))
     }
 
-    fn fits(&self, verb: Verb, table: &Table, row: &Fields) -> bool {
+    fn fits(&self, verb: StatementVerb, table: &Table, row: &Fields) -> bool {
         self.verb == verb
             && self.table == table.name
             && self.keys.iter().map(String::as_str).eq(row.iter().map(|(key, _)| key))
     }
 
-    fn new(verb: Verb, table: &Table, row: &Fields) -> Result<Self> {
+    fn new(verb: StatementVerb, table: &Table, row: &Fields) -> Result<Self> {
         let (mut keys, mut kinds) = (Vec::new(), Vec::new());
         let (mut names, mut places, mut changes) = (String::new(), String::new(), String::new());
         for (key, _) in row.iter() {
@@ -121,7 +126,7 @@ impl RowText {
             let _ = write!(names, "{comma}{name}");
             let _ = write!(places, "{comma}?");
             let _ = match verb {
-                Verb::Has => write!(changes, "{name} IS ? AND "),
+                StatementVerb::Has => write!(changes, "{name} IS ? AND "),
                 _ => write!(changes, "{comma}{name} = ?"),
             };
             keys.push(key.to_owned());
@@ -129,14 +134,16 @@ impl RowText {
         }
         let quoted = quote(table.name);
         let text = match verb {
-            Verb::Insert => format!("INSERT INTO {quoted} ({names}) VALUES ({places})"),
-            Verb::Update => format!("UPDATE {quoted} SET {changes} WHERE id = ?"),
-            Verb::UpdateCharge => format!(
+            StatementVerb::Insert => format!("INSERT INTO {quoted} ({names}) VALUES ({places})"),
+            StatementVerb::Update => format!("UPDATE {quoted} SET {changes} WHERE id = ?"),
+            StatementVerb::UpdateCharge => format!(
                 "UPDATE {quoted} SET {changes} \
                  WHERE id = ? AND transaction_type = 'consume' AND status = 'active'"
             ),
-            Verb::Has => format!("SELECT 1 FROM {quoted} WHERE {changes}id = ?"),
-            Verb::Find => format!("SELECT {} FROM {quoted} WHERE id = ?", table.select_list),
+            StatementVerb::Has => format!("SELECT 1 FROM {quoted} WHERE {changes}id = ?"),
+            StatementVerb::Find => {
+                format!("SELECT {} FROM {quoted} WHERE id = ?", table.select_list)
+            }
         };
         Ok(Self { verb, table: table.name, keys, text, kinds })
     }
@@ -176,19 +183,27 @@ mod tests {
 
     #[test]
     fn sql_of_each_verb() {
-        let rows: [(Verb, &[&str], &str); 4] = [
+        let rows: [(StatementVerb, &[&str], &str); 4] = [
             (
-                Verb::Insert,
+                StatementVerb::Insert,
                 &["id", "userId"],
                 r#"INSERT INTO "credit" ("id", "user_id") VALUES (?, ?)"#,
             ),
-            (Verb::Insert, &["odd\"name"], r#"INSERT INTO "credit" ("odd""name") VALUES (?)"#),
             (
-                Verb::Update,
+                StatementVerb::Insert,
+                &["odd\"name"],
+                r#"INSERT INTO "credit" ("odd""name") VALUES (?)"#,
+            ),
+            (
+                StatementVerb::Update,
                 &["userId", "id"],
                 r#"UPDATE "credit" SET "user_id" = ?, "id" = ? WHERE id = ?"#,
             ),
-            (Verb::Find, &[], r#"SELECT "id", "user_id", "odd""name" FROM "credit" WHERE id = ?"#),
+            (
+                StatementVerb::Find,
+                &[],
+                r#"SELECT "id", "user_id", "odd""name" FROM "credit" WHERE id = ?"#,
+            ),
         ];
         let mut texts = RowTexts::default();
         // Twice: made, and found again among the others.
@@ -198,7 +213,7 @@ mod tests {
             assert_eq!(made.kinds.len(), keys.len());
         }
         assert_eq!(texts.made.len(), rows.len());
-        let unknown = texts.get(Verb::Insert, &table(), &fields(&["nothing"]));
+        let unknown = texts.get(StatementVerb::Insert, &table(), &fields(&["nothing"]));
         assert_eq!(unknown.unwrap_err().code(), "UNKNOWN_FIELD");
     }
 
@@ -207,7 +222,7 @@ mod tests {
         let mut texts = RowTexts::default();
         for count in 0..RowTexts::MOST * 2 {
             let keys = vec!["id"; count];
-            assert!(texts.get(Verb::Insert, &table(), &fields(&keys)).is_ok());
+            assert!(texts.get(StatementVerb::Insert, &table(), &fields(&keys)).is_ok());
             assert!(texts.made.len() <= RowTexts::MOST);
         }
     }

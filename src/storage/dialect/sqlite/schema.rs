@@ -66,14 +66,14 @@ pub fn create_table(table: TableName) -> &'static str {
 }
 
 /// What SQLite calls things.
-pub const DIALECT: Dialect = Dialect { sql_type, select_list, misfit };
+pub const DIALECT: Dialect = Dialect { sql_type, select_list, needed_type };
 
 fn select_list(columns: &[Column]) -> String {
     columns.iter().map(|column| quote(&column.name)).collect::<Vec<_>>().join(", ")
 }
 
 /// SQLite keeps any value in any column, but it changes some on their way in, by the declared type.
-fn misfit(role: Role, column: &Column, _: Option<&Column>) -> Option<String> {
+fn needed_type(role: Role, column: &Column, _: Option<&Column>) -> Option<String> {
     let is = |kinds: &[Kind]| kinds.contains(&column.kind);
     let needed = match role {
         Role::Credits if !is(&[Kind::Integer, Kind::Other]) => "integer",

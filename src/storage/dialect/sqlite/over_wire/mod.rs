@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use super::Statement;
 use super::books::{TABLES, Users, enter, owner, read_user, rows_of};
-use super::cell::Row as _;
+use super::cell::SelectedRow as _;
 use super::facts::{charge, read_charge, read_grant, spendable_grants};
 use super::rows::{RowTexts, read_row};
 use super::views::{Rows, balance};

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::super::Statement;
 use super::super::facts;
-use super::super::rows::{RowText, RowTexts, Verb, read_row};
+use super::super::rows::{RowText, RowTexts, StatementVerb, read_row};
 use super::super::views::Rows;
 use super::super::wire::{Change, OwnedRow, Wire};
 use super::{Answers, OverWire};
@@ -107,9 +107,11 @@ fn groups<'p>(
     for row in plans.iter().flat_map(|plan| &plan.rows) {
         let table = schema.table(row.table)?;
         let (verb, id, what) = match row.verb {
-            plan::Verb::Insert => (Verb::Insert, None, "an insert"),
-            plan::Verb::Update => (Verb::Update, Some(row.id.as_str()), "an update"),
-            plan::Verb::UpdateCharge => (Verb::UpdateCharge, Some(row.id.as_str()), "a refund"),
+            plan::Verb::Insert => (StatementVerb::Insert, None, "an insert"),
+            plan::Verb::Update => (StatementVerb::Update, Some(row.id.as_str()), "an update"),
+            plan::Verb::UpdateCharge => {
+                (StatementVerb::UpdateCharge, Some(row.id.as_str()), "a refund")
+            }
         };
         let fields = table.sayable(&row.fields);
         let text = texts.get(verb, table, &fields)?;
@@ -145,7 +147,7 @@ async fn look_for(
         let fields = fields.map(|(key, value)| (key.to_owned(), value.clone()));
         let table = schema.table(row.table)?;
         let fields = table.sayable(&fields.collect()).into_owned();
-        bound.push((texts.get(Verb::Has, table, &fields)?, fields, row.id.as_str()));
+        bound.push((texts.get(StatementVerb::Has, table, &fields)?, fields, row.id.as_str()));
     }
     let mut asked = Vec::new();
     for (text, fields, id) in &bound {
