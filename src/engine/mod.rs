@@ -3,7 +3,7 @@
 //! It knows threads, the clock and randomness, and never decides. How calls and replies cross to JavaScript it does not
 //! know: functions are numbers and names that it is given. Its reports have the names that callers read.
 
-mod books;
+mod auditing;
 mod charges;
 mod clock;
 mod connection;

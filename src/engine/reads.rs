@@ -1,6 +1,6 @@
 //! Each thing that a page shows, on every store.
 
-use super::books::{audited, audits, fixes_of, named_elsewhere, write_statement};
+use super::auditing::{audited, audits, fixes_of, named_elsewhere, write_statement};
 use super::operation::{Read, UserRead};
 use super::outcome::Outcome;
 use super::replays::charges_of;

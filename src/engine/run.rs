@@ -2,7 +2,7 @@
 //!
 //! It looks at everything before it writes anything: a refusal has written nothing.
 
-use super::books::{fixes_of, metadata_of};
+use super::auditing::{fixes_of, metadata_of};
 use super::charges::{charge_atomic_batch, charge_each};
 use super::clock::Clock;
 use super::operation::Write;

@@ -27,7 +27,7 @@ const LAYERS: [(&str, &[&str]); 9] = [
 
 /// The engine itself, which is the same over every store.
 const CORE: [&str; 12] = [
-    "books",
+    "auditing",
     "charges",
     "clock",
     "local",
