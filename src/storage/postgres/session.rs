@@ -28,12 +28,12 @@ pub struct Session {
     client: Option<Object>,
     found: Option<Found>,
     commands: Arc<Commands>,
-    transaction: Transaction,
+    transaction: TransactionState,
 }
 
 /// Where a connection's transaction is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Transaction {
+enum TransactionState {
     /// There is none: the connection can be lent again.
     None,
     /// It is open.
@@ -78,7 +78,7 @@ impl Wire for Session {
     }
 
     fn undo(&mut self) {
-        self.transaction = Transaction::None;
+        self.transaction = TransactionState::None;
         let Some(client) = self.client.take() else { return };
         let timeout = self.server.options.connect_timeout;
         tokio::spawn(async move {
@@ -100,7 +100,7 @@ impl Wire for Session {
 impl Session {
     pub(super) fn new(server: Arc<Database>, client: Object) -> Self {
         let commands = Arc::clone(&server.begin.unseen);
-        let transaction = Transaction::None;
+        let transaction = TransactionState::None;
         Self { server, client: Some(client), found: None, commands, transaction }
     }
 
@@ -144,7 +144,7 @@ impl Session {
         exchange: Exchange<'_>,
         doing: &'static str,
     ) -> Answer<Vec<Vec<Row>>> {
-        self.transaction = Transaction::Unanswered;
+        self.transaction = TransactionState::Unanswered;
         let Some(client) = &self.client else {
             return Err(Failure::Lost("the connection is closed".to_owned()));
         };
@@ -157,11 +157,11 @@ impl Session {
             Err(late) => Err(late),
         };
         match &answer {
-            Ok(_) if exchange.after.is_none() => self.transaction = Transaction::Open,
+            Ok(_) if exchange.after.is_none() => self.transaction = TransactionState::Open,
             // What failed is undone, and the command behind it, if there is one, has said so.
             Err(failure) if failure.is_answered() && exchange.after.is_none() => self.undo(),
             Err(failure) if !failure.is_answered() => self.discard(),
-            _ => self.transaction = Transaction::None,
+            _ => self.transaction = TransactionState::None,
         }
         answer
     }
@@ -176,7 +176,7 @@ impl Session {
 /// What is dropped in the middle of a transaction, or of an answer, must not be lent again.
 impl Drop for Session {
     fn drop(&mut self) {
-        if self.transaction != Transaction::None {
+        if self.transaction != TransactionState::None {
             self.discard();
         }
     }
