@@ -34,7 +34,7 @@ const { newTask } = require('./work')
 const WARM_UP_SECONDS = 1
 
 const SCENARIOS = [
-  { where: 'nobody else' },
+  { where: 'alone' },
   { client: 'better-sqlite3', where: 'another process' },
   { client: 'libsql', where: 'same process' },
 ]

@@ -22,7 +22,7 @@ function runForked(file, run, name) {
 }
 
 function answerParent(measure) {
-  // Without its parent it has nobody to tell, and its files are gone.
+  // Without its parent its result has no reader, and its files are gone.
   process.on('disconnect', () => process.exit(1))
   measure(JSON.parse(process.argv[2])).then((result) => {
     process.send(result, () => process.exit(0))

@@ -92,7 +92,7 @@ async function signUp(app, file, users) {
   return cookies
 }
 
-/** Runs the app on a database for as long as `work` takes. Nobody waits for the provider's first step to end. */
+/** Runs the app on a database for as long as `work` takes. The provider's first step lasts longer than a run. */
 async function served(app, file, work) {
   const port = await freePort()
   const env = environment(`file:${file}`, { PROVIDER_STEP_MS: `${HOUR_MS}` })
@@ -116,7 +116,7 @@ async function runOnce(name, app, seeded, { connections, cookies, seconds }) {
     assertEngines(server.pid, ENGINES[name])
     return figures
   })
-  // Of each load, each connection may have left a request behind that nobody waited for any more.
+  // Of each load, each connection may have left a request behind whose answer was not waited for.
   checkTasks(file, acknowledged, 1 + 2 * connections)
   fs.rmSync(folder, { recursive: true })
   return figures
@@ -161,7 +161,7 @@ function checkTasks(file, acknowledged, mostUnheard) {
   const lost = acknowledged.filter((id) => !tasks.has(id))
   if (lost.length > 0) throw new Error(`${lost.length} tasks were acknowledged and are not there`)
   const unheard = tasks.size - acknowledged.length
-  if (unheard > mostUnheard) throw new Error(`${unheard} tasks are there that nobody was told of`)
+  if (unheard > mostUnheard) throw new Error(`${unheard} tasks are there that were never acknowledged`)
   checkLedger(file, tasks.size)
 }
 

@@ -1,6 +1,6 @@
 'use strict'
 
-/** pgbench, a yardstick: what the same server does when somebody who knows it asks. */
+/** pgbench, a yardstick: what the same server does when a client made for it asks. */
 
 const { execFile, execFileSync } = require('node:child_process')
 const fs = require('node:fs')

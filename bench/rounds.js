@@ -1,10 +1,10 @@
 'use strict'
 
-/** Rounds of runs, in both orders: whoever runs later finds another disk than whoever runs first. */
+/** Rounds of runs, in both orders: a contestant that runs later finds another disk than the first one. */
 
 const WARM_UP_SECONDS = 1
 
-/** Runs everybody once a round. Resolves to what `runOnce(name)` resolved to, a list for each name. */
+/** Runs each contestant once a round. Resolves to what `runOnce(name)` resolved to, a list for each name. */
 async function runRounds(names, rounds, runOnce) {
   const results = Object.fromEntries(names.map((name) => [name, []]))
   for (let round = 0; round < rounds; round++) {

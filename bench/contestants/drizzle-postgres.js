@@ -3,7 +3,7 @@
 /**
  * The app's stack on PostgreSQL, Drizzle on postgres.js as the app sets it up, with the ledger's rules put
  * right: everything in one transaction, which locks the grants. A task's id that is taken breaks its primary
- * key, so nobody asks for it first.
+ * key, so it is not asked for first.
  */
 
 const { boolean, integer, pgTable, text, timestamp } = require('drizzle-orm/pg-core')

@@ -10,7 +10,7 @@ export const { createTask, spendableGrants } = sqliteModels(schema)
 
 /** Users sign up with the other app, before anything is measured. */
 export async function grantCreditsForNewUser(_user: unknown): Promise<never> {
-  throw new Error('nobody signs up here')
+  throw new Error('there is no signing up here')
 }
 
 export async function getRemainingCredits(userId: string): Promise<number> {
