@@ -70,6 +70,11 @@ pub trait Server: Send + Sync + Sized + 'static {
     fn answer_timeout(&self) -> Duration;
     /// How long a call that was turned away by a server without writes looks for another one.
     fn writable_host_timeout(&self) -> Duration;
+    /// How long a request that meets others is tried again at the least. Where nothing is locked each attempt can meet
+    /// another one, and the others get on meanwhile.
+    fn conflict_timeout(&self) -> Duration {
+        Duration::ZERO
+    }
     /// What a caller is told at the end of all attempts.
     fn final_error(&self, failure: Failure) -> Error;
     /// Closes free connections that no call has taken for so long.

@@ -1,7 +1,7 @@
 //! Requests that charge share a transaction. If it fails, each gets its own.
 
 use std::panic::AssertUnwindSafe;
-use std::time::Duration;
+use std::time::Instant;
 
 use futures_util::FutureExt;
 use tracing::warn;
@@ -87,13 +87,14 @@ impl<S: Server> Engine<S> {
 
     /// Where nothing is locked, a batch that has met another transaction is tried again as a whole.
     async fn attempt_batch(&self, requests: &[&Charging]) -> Answer<Vec<Result<Outcome>>> {
-        let mut attempts = Attempts::new::<S>(Duration::ZERO);
+        let began = Instant::now();
+        let mut attempts = Attempts::new(self.server.as_ref());
         loop {
             let failure = match self.attempt_each(requests, attempts.have_met()).await {
                 Err(failure @ Failure::Conflict(_)) if !S::LOCKS => failure,
                 made => return made,
             };
-            let Some(reason) = attempts.decide(&failure, Duration::ZERO) else {
+            let Some(reason) = attempts.decide(&failure, began.elapsed()) else {
                 return Err(failure);
             };
             self.prepare_for(reason);

@@ -10,6 +10,8 @@ use crate::storage::server::Server;
 pub(super) struct Attempts {
     /// How long a request looks for a server that takes writes.
     writable_host_timeout: Duration,
+    /// How long a request is tried again at the least while it meets others.
+    conflict_timeout: Duration,
     is_taken_key: fn(&Error) -> bool,
     conflicts: u32,
     read_only: u32,
@@ -31,14 +33,15 @@ pub(super) enum Reason {
 }
 
 impl Attempts {
-    /// Conflicts after which a request gives up.
+    /// Conflicts after which a request gives up, once its time is over.
     const MOST_CONFLICTS: u32 = 9;
     /// A connection that breaks at once was dead in the pool: the server restarted meanwhile.
     const AT_ONCE: Duration = Duration::from_secs(1);
 
-    pub(super) fn new<S: Server>(writable_host_timeout: Duration) -> Self {
+    pub(super) fn new<S: Server>(server: &S) -> Self {
         Self {
-            writable_host_timeout,
+            writable_host_timeout: server.writable_host_timeout(),
+            conflict_timeout: server.conflict_timeout(),
             is_taken_key: is_taken_key::<S>,
             conflicts: 0,
             read_only: 0,
@@ -58,7 +61,8 @@ impl Attempts {
             Failure::Conflict(_) | Failure::Refused(Error::TransactionNoCollision) => {
                 self.conflicts += 1;
                 let attempt = self.conflicts;
-                (attempt <= Self::MOST_CONFLICTS).then_some(Reason::Conflict { attempt })
+                let gives_up = attempt > Self::MOST_CONFLICTS && elapsed >= self.conflict_timeout;
+                (!gives_up).then_some(Reason::Conflict { attempt })
             }
             // What the server itself ended is tried again, however late. A server that fell silent is not waited
             // for twice.
@@ -135,9 +139,14 @@ mod tests {
                 (0, conflict(), Some(Conflict { attempt: 1 })),
                 (9000, collision(), Some(Conflict { attempt: 2 })),
             ],
+            // Ten times at the least, and until its time is over.
             (1..=9)
-                .map(|attempt| (0, conflict(), Some(Conflict { attempt })))
-                .chain([(0, conflict(), None)])
+                .map(|attempt| (9000, conflict(), Some(Conflict { attempt })))
+                .chain([(9000, conflict(), None)])
+                .collect(),
+            (1..=40)
+                .map(|attempt| (2999, conflict(), Some(Conflict { attempt })))
+                .chain([(3000, conflict(), None)])
                 .collect(),
             vec![(999, lost(), Some(LostConnection)), (999, lost(), None)],
             vec![(1000, lost(), None)],
@@ -156,6 +165,7 @@ mod tests {
         for row in rows {
             let mut attempts = Attempts {
                 writable_host_timeout: Duration::from_secs(5),
+                conflict_timeout: Duration::from_secs(3),
                 is_taken_key: |error| matches!(error, Error::Database { database_code, .. } if database_code == "taken"),
                 conflicts: 0,
                 read_only: 0,

@@ -65,7 +65,7 @@ impl<S: Server> Engine<S> {
 
     async fn with_retries(&self, operation: &Operation) -> Result<Outcome> {
         let began = Instant::now();
-        let mut attempts = Attempts::new::<S>(self.server.writable_host_timeout());
+        let mut attempts = Attempts::new(self.server.as_ref());
         loop {
             let failure = match self.attempt(operation, attempts.have_met()).await {
                 Ok(outcome) => return Ok(outcome),

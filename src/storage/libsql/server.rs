@@ -102,6 +102,10 @@ impl server::Server for Database {
         Duration::ZERO
     }
 
+    fn conflict_timeout(&self) -> Duration {
+        self.options.busy_timeout
+    }
+
     fn final_error(&self, failure: Failure) -> Error {
         failure.into_error()
     }
