@@ -3,6 +3,8 @@
 /** Stands before a server of libSQL, and fails as networks, proxies and servers do. */
 
 const http = require('node:http')
+const { connect } = require('../..')
+const { TestDatabase } = require('./database')
 
 const isWrite = (body) => body.includes('BEGIN IMMEDIATE')
 
@@ -45,10 +47,42 @@ class LibsqlProxy {
     send(await forward())
   }
 
+  /** How many requests that read and that write come while this goes on. */
+  async counted(call) {
+    this.reads = this.writes = 0
+    await call()
+    return [this.reads, this.writes]
+  }
+
   stop() {
     this.server.closeAllConnections()
     return new Promise((resolve) => this.server.close(resolve))
   }
+}
+
+const SECRET = 'secret-token'
+
+const ends = []
+afterEach(async () => {
+  for (const end of ends.splice(0)) await end()
+})
+
+/** A connection through a proxy, as another process has one: its own engine. Both end with the test. */
+async function connectThrough(url, options) {
+  const proxy = await LibsqlProxy.before(url)
+  const credits = connect({ url: proxy.url, authToken: SECRET, connectTimeoutMs: 3000, ...options })
+  ends.push(
+    () => proxy.stop(),
+    () => credits.close(),
+  )
+  return { proxy, credits }
+}
+
+/** A connection through a proxy that can fail, and a database with a user who has 100 credits. */
+async function through(options) {
+  const database = await TestDatabase.fresh()
+  await database.user('u', 100)
+  return { database, ...(await connectThrough(database.url, options)) }
 }
 
 /** What can come between a request and its answer. */
@@ -75,4 +109,10 @@ const FAULTS = {
   'nothing comes': () => {},
 }
 
-module.exports = { FAULTS: Object.keys(FAULTS).filter((fault) => fault !== 'nothing comes'), LibsqlProxy }
+module.exports = {
+  FAULTS: Object.keys(FAULTS).filter((fault) => fault !== 'nothing comes'),
+  LibsqlProxy,
+  SECRET,
+  connectThrough,
+  through,
+}

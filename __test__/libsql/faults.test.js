@@ -2,31 +2,11 @@
 
 /** Answers that are lost, delayed or wrong between this package and a server of libSQL. */
 
-const { connect, MediaCreditsError } = require('../..')
-const { TestDatabase, task } = require('../helpers/database')
-const { FAULTS, LibsqlProxy } = require('../helpers/libsql-proxy')
+const { MediaCreditsError } = require('../..')
+const { task } = require('../helpers/database')
+const { FAULTS, SECRET, connectThrough, through } = require('../helpers/libsql-proxy')
 const { describeWithSqld } = require('../helpers/sqld')
 const { violations } = require('../helpers/invariants')
-
-const SECRET = 'secret-token'
-
-const open = []
-afterEach(async () => {
-  for (const stop of open.splice(0)) await stop()
-})
-
-/** A connection through a proxy that can fail, and a database with a user who has 100 credits. */
-async function through(options) {
-  const database = await TestDatabase.fresh()
-  await database.user('u', 100)
-  const proxy = await LibsqlProxy.before(database.url)
-  const credits = connect({ url: proxy.url, authToken: SECRET, connectTimeoutMs: 3000, ...options })
-  open.push(
-    () => proxy.stop(),
-    () => credits.close(),
-  )
-  return { database, proxy, credits }
-}
 
 const errorOf = (promise) =>
   promise.then(
@@ -175,8 +155,7 @@ describeWithSqld('what HTTP says', () => {
     '%d: it goes where the database has moved, with the token to the same host',
     async (status) => {
       const { database, proxy, credits } = await through()
-      const other = await LibsqlProxy.before(database.url)
-      open.push(() => other.stop())
+      const { proxy: other } = await connectThrough(database.url)
       await credits.getRemainingCredits('u')
       proxy.faults = [{ status, headers: { location: `${other.url}/v3/pipeline` } }]
       await credits.consumeCredits(charge(1))
@@ -196,48 +175,5 @@ describeWithSqld('what HTTP says', () => {
     const circle = { status: 307, headers: { location: `${proxy.url}/v3/pipeline` } }
     proxy.faults = Array.from({ length: 50 }, () => circle)
     expect(await errorOf(credits.consumeCredits(charge(1)))).toMatchObject({ code: 'DATABASE_UNAVAILABLE' })
-  })
-})
-
-describeWithSqld('round trips', () => {
-  const counted = async (proxy, call) => {
-    proxy.reads = proxy.writes = 0
-    await call()
-    return [proxy.reads, proxy.writes]
-  }
-
-  test('a read takes one, a charge and a refund one to read and one to write', async () => {
-    const { proxy, credits } = await through()
-    await credits.createMediaTask(task('t', 'u'), 10)
-    expect(await counted(proxy, () => credits.getRemainingCredits('u'))).toEqual([1, 0])
-    expect(await counted(proxy, () => credits.findMediaTaskById('t'))).toEqual([1, 0])
-    expect(await counted(proxy, () => credits.consumeCredits(charge(1)))).toEqual([1, 1])
-    expect(await counted(proxy, () => credits.createMediaTask(task('v', 'u'), 10))).toEqual([1, 1])
-    expect(await counted(proxy, () => credits.updateMediaTaskById('v', { progress: 5 }))).toEqual([1, 1])
-    expect(await counted(proxy, () => credits.updateMediaTaskById('v', { status: 'failed' }))).toEqual([1, 1])
-    expect(await counted(proxy, () => credits.settleMediaTask('t', 5))).toEqual([1, 1])
-    expect(await counted(proxy, () => credits.createCredit({ userId: 'u', credits: 5 }))).toEqual([1, 1])
-  })
-})
-
-describeWithSqld('two processes', () => {
-  test('20 users of 100 credits: exactly as many charges as there are credits', async () => {
-    const database = await TestDatabase.fresh()
-    for (let at = 0; at < 20; at++) await database.user(`u${at}`, 100)
-    // Each name of the server has an engine of its own, as another process has.
-    const others = ['localhost', '127.0.0.1'].map((host) =>
-      connect({ url: database.url.replace('127.0.0.1', host) }),
-    )
-    const calls = Array.from({ length: 500 }, (_, at) =>
-      others[at % 2].consumeCredits({ userId: `u${at % 20}`, credits: 10 }).then(
-        () => 'accepted',
-        (error) => error.code,
-      ),
-    )
-    const counted = {}
-    for (const outcome of await Promise.all(calls)) counted[outcome] = (counted[outcome] ?? 0) + 1
-    for (const other of others) await other.close()
-    expect(counted).toEqual({ accepted: 200, INSUFFICIENT_CREDITS: 300 })
-    expect(await violations(database)).toEqual([])
   })
 })

@@ -10,6 +10,7 @@ use super::http::Http;
 use super::options::Options;
 use crate::error::Error;
 use crate::histogram::Histogram;
+use crate::storage::dialect::sqlite::memory::Memory;
 use crate::storage::failure::Answer;
 
 /// A database on a server, with its schema as found.
@@ -21,6 +22,7 @@ pub struct Database {
     pub(super) name: String,
     pub(super) first_look: Once,
     pub(super) latencies: Latencies,
+    pub(super) memory: Memory,
     /// Who has it writes. Writes that meet at the server wait there for each other without order, and several at once
     /// were seen to stop sqld from writing at all.
     pub(super) writing: tokio::sync::Mutex<()>,

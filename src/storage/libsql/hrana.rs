@@ -55,6 +55,8 @@ impl<'s> Step<'s> {
 pub(super) enum Condition {
     /// If this step was run and did not fail.
     Ok { step: usize },
+    /// If this step was run and failed.
+    Error { step: usize },
     /// If this is not so.
     Not { cond: Box<Condition> },
     /// If all of this is so.

@@ -14,6 +14,7 @@ use crate::domain::value::Value;
 use crate::error::{Error, Result};
 use crate::histogram::{Histogram, durations};
 use crate::storage::Row;
+use crate::storage::dialect::sqlite::memory::Memory;
 use crate::storage::dialect::sqlite::over_wire::OverWire;
 use crate::storage::failure::{Answer, Failure, Witness};
 use crate::storage::location::LibsqlUrl;
@@ -37,6 +38,7 @@ impl server::Server for Database {
             name: url.authority(),
             first_look: Once::new(),
             latencies: Latencies::default(),
+            memory: Memory::default(),
             writing: tokio::sync::Mutex::default(),
             deciding: Arc::default(),
         })
@@ -73,6 +75,7 @@ impl server::Server for Database {
 
     fn forget_schema(&self) {
         *self.known_tables() = None;
+        self.memory.clear();
     }
 
     fn is_about_schema(database_code: &str) -> bool {

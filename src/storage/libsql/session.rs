@@ -14,7 +14,8 @@ use super::hrana::{Condition, Outcome, Step, pipeline, read};
 use crate::error::{Error, Result};
 use crate::storage::dialect::sqlite::Statement;
 use crate::storage::dialect::sqlite::guard::{changed, guard};
-use crate::storage::dialect::sqlite::wire::{Change, OwnedRow, Rows, Wire};
+use crate::storage::dialect::sqlite::memory::Memory;
+use crate::storage::dialect::sqlite::wire::{Change, OwnedRow, Rows, Waited, Wire};
 use crate::storage::failure::{Answer, Failure};
 use crate::storage::schema::Schema;
 
@@ -26,15 +27,28 @@ pub struct Session {
     alone: bool,
     /// Once it has read what decides.
     share: Option<Share>,
-    /// Statements that fail unless what was read to decide still holds.
+    /// Statements that fail unless what decides still holds.
     guards: Vec<Statement<'static>>,
+    /// The one that rests on a guess, and the question that is asked again if it does not hold.
+    guess: Option<(usize, Statement<'static>)>,
+    /// Its answer then.
+    became: Option<Vec<OwnedRow>>,
     /// Whether a batch whose answer was lost can't be written any more.
     settled: bool,
 }
 
 impl Session {
     pub(super) fn new(server: Arc<Database>, found: Found, alone: bool) -> Self {
-        Self { server, found, alone, share: None, guards: Vec::new(), settled: false }
+        Self {
+            server,
+            found,
+            alone,
+            share: None,
+            guards: Vec::new(),
+            guess: None,
+            became: None,
+            settled: false,
+        }
     }
 }
 
@@ -129,16 +143,12 @@ impl Wire for Session {
         Box::pin(async move { self.server.ask(statements, doing).await })
     }
 
-    fn ask_to_decide<'a>(
-        &'a mut self,
-        statements: &'a [Statement<'a>],
-        doing: &'static str,
-    ) -> Rows<'a> {
+    fn before_deciding(&mut self) -> Waited<'_> {
         Box::pin(async move {
             if self.share.is_none() {
                 self.share = Some(self.server.share(self.alone).await?);
             }
-            self.server.ask(statements, doing).await
+            Ok(())
         })
     }
 
@@ -146,9 +156,23 @@ impl Wire for Session {
         self.guards.push(guard(asked, answer));
     }
 
+    fn rely_on_guess(&mut self, asked: &Statement<'_>, answer: &[OwnedRow]) {
+        self.guess = Some((self.guards.len(), asked.to_owned()));
+        self.rely_on(asked, answer);
+    }
+
+    fn became(&mut self) -> Option<Vec<OwnedRow>> {
+        self.became.take()
+    }
+
+    /// A trigger may change grants behind our back.
+    fn memory(&self) -> Option<&Memory> {
+        (!self.found.schema.has_triggers).then_some(&self.server.memory)
+    }
+
     fn change<'a>(&'a mut self, changes: &'a [Change<'a>], then: &'a [Statement<'a>]) -> Rows<'a> {
         Box::pin(async move {
-            let batch = Batch::new(&self.guards, changes, then);
+            let batch = Batch::new((&self.guards, self.guess.as_ref()), changes, then);
             let body = encode(&batch.steps)?;
             let server = Arc::clone(&self.server);
             let _turn = server.turn().await?;
@@ -169,9 +193,10 @@ impl Wire for Session {
                         );
                         return Ok(rows);
                     }
-                    Ok(Written::Stale) => {
+                    Ok(Written::Stale { became }) => {
                         // What was sent before is written, or can't be any more.
                         self.settled = true;
+                        self.became = became;
                         Failure::Conflict("what was read has changed since".to_owned())
                     }
                     Ok(Written::Nothing(failure)) | Err(failure) => failure,
@@ -217,19 +242,23 @@ struct Batch<'s> {
     guards: usize,
     changes: &'s [Change<'s>],
     then: usize,
+    commit: usize,
 }
 
 /// What came of it.
 enum Written {
     All(Vec<Vec<OwnedRow>>),
-    /// What was read does not hold any more.
-    Stale,
+    /// What decides does not hold, or not any more.
+    Stale {
+        /// What a guess was about, if it was that.
+        became: Option<Vec<OwnedRow>>,
+    },
     Nothing(Failure),
 }
 
 impl<'s> Batch<'s> {
     fn new(
-        guards: &'s [Statement<'s>],
+        (guards, guess): (&'s [Statement<'s>], Option<&'s (usize, Statement<'s>)>),
         changes: &'s [Change<'s>],
         then: &'s [Statement<'s>],
     ) -> Self {
@@ -247,12 +276,16 @@ impl<'s> Batch<'s> {
         for statement in then {
             steps.push(Step::new(Some(goes_on(&steps)), statement));
         }
+        let commit = steps.len();
         end(&mut steps);
-        Self { steps, guards: guards.len(), changes, then: then.len() }
+        if let Some((at, question)) = guess {
+            steps.push(Step::new(Some(Condition::Error { step: at + 1 }), question));
+        }
+        Self { steps, guards: guards.len(), changes, then: then.len(), commit }
     }
 
-    fn read(&self, outcomes: Vec<Outcome>) -> Written {
-        let commit = outcomes.len() - 2;
+    fn read(&self, mut outcomes: Vec<Outcome>) -> Written {
+        let commit = self.commit;
         if matches!(outcomes[commit], Outcome::Done { .. }) {
             let then = outcomes.into_iter().skip(commit - self.then).take(self.then);
             let rows = then.map(|outcome| match outcome {
@@ -264,7 +297,11 @@ impl<'s> Batch<'s> {
         let failed = outcomes.iter().position(|outcome| matches!(outcome, Outcome::Failed(_)));
         match failed {
             Some(at) if (1..=self.guards).contains(&at) && is_false(&outcomes[at]) => {
-                Written::Stale
+                let became = match outcomes.drain(commit + 2..).next() {
+                    Some(Outcome::Done { rows, .. }) => Some(rows),
+                    _ => None,
+                };
+                Written::Stale { became }
             }
             Some(at) => Written::Nothing(self.failure(at, &outcomes)),
             None => Written::Nothing(unreadable()),

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::sync::LazyLock;
 
 use super::Statement;
 use super::cell::{Cell, SelectedRow};
@@ -149,8 +150,8 @@ pub fn read_charge(row: &impl SelectedRow, id: &str) -> Result<Charge> {
 
 /// All that a user can spend, in draw order, to be read by [`read_grant`].
 pub fn spendable_grants(user_id: &str, now_ms: i64, unit: TimestampUnit) -> Statement<'_> {
-    let now = unit.exactly_from_ms(now_ms);
-    Statement::new(include_str!("sql/spendable_grants.sql"), [user_id.into(), now.into()])
+    static TEXT: LazyLock<String> = LazyLock::new(|| spendable("?1", "", ""));
+    Statement::new(TEXT.as_str(), [user_id.into(), unit.exactly_from_ms(now_ms).into()])
 }
 
 /// All that some users can spend, in draw order, to be read by [`read_grant`]; behind it the user's id.
@@ -159,15 +160,17 @@ pub fn spendable_grants_of(
     now_ms: i64,
     unit: TimestampUnit,
 ) -> Statement<'static> {
-    let now = unit.exactly_from_ms(now_ms);
-    let text = include_str!("sql/spendable_grants.sql")
-        .replacen(
-            "status\nFROM credit",
-            &format!("status, asked\nFROM ({EACH}) CROSS JOIN credit"),
-            1,
-        )
-        .replacen("user_id = ?1", "user_id = asked", 1);
-    Statement::new(text, [as_list(user_ids), now.into()])
+    static TEXT: LazyLock<String> =
+        LazyLock::new(|| spendable("asked", &format!("({EACH}) CROSS JOIN "), ", asked"));
+    Statement::new(TEXT.as_str(), [as_list(user_ids), unit.exactly_from_ms(now_ms).into()])
+}
+
+/// Of this user in SQL, who may be of several; the column with whose a grant is.
+fn spendable(user: &str, users: &str, owner: &str) -> String {
+    include_str!("sql/spendable_grants.sql")
+        .replace("{user}", user)
+        .replace("{users}", users)
+        .replace("{owner}", owner)
 }
 
 /// Whose grant a row of [`spendable_grants_of`] is.
@@ -193,9 +196,8 @@ pub fn spendable_grants_of_task(
     now_ms: i64,
     unit: TimestampUnit,
 ) -> Statement<'_> {
-    let of_user = spendable_grants(id, now_ms, unit);
-    let owner = format!("user_id = {}", owner_of_task(kind));
-    Statement::new(of_user.text.replacen("user_id = ?1", &owner, 1), of_user.values)
+    let text = spendable(&owner_of_task(kind), "", "");
+    Statement::new(text, [id.into(), unit.exactly_from_ms(now_ms).into()])
 }
 
 fn owner_of_task(kind: TaskKind) -> String {
@@ -218,41 +220,58 @@ pub fn read_grant(row: &impl SelectedRow, unit: TimestampUnit) -> Option<Grant> 
     })
 }
 
+const DRAW: &str = include_str!("sql/draw.sql");
+const GIVE_BACK: &str = include_str!("sql/give_back.sql");
+
 /// Takes credits from a grant, which must be one row's change.
 pub fn draw(draw: &Draw, updated_at: i64) -> Statement<'_> {
+    static TEXT: LazyLock<String> = LazyLock::new(|| of_one(DRAW));
     let Draw { credit_id, credits_consumed, .. } = draw;
     let values = [credit_id.as_str().into(), (*credits_consumed).into(), updated_at.into()];
-    Statement::new(include_str!("sql/draw.sql"), values)
+    Statement::new(TEXT.as_str(), values)
 }
 
 /// Gives credits back to a grant, which must be one row's change.
 pub fn give_back(grant_id: &str, credits: i64, updated_at: i64) -> Statement<'_> {
-    let values = [grant_id.into(), credits.into(), updated_at.into()];
-    Statement::new(include_str!("sql/give_back.sql"), values)
+    static TEXT: LazyLock<String> = LazyLock::new(|| of_one(GIVE_BACK));
+    Statement::new(TEXT.as_str(), [grant_id.into(), credits.into(), updated_at.into()])
 }
 
 /// Takes credits from grants, each of which must be one row's change.
 pub fn draw_from(credits: &BTreeMap<&str, i64>, updated_at: i64) -> Statement<'static> {
-    change_grants(include_str!("sql/draw.sql"), credits, updated_at)
+    static TEXT: LazyLock<String> = LazyLock::new(|| of_each(DRAW));
+    Statement::new(TEXT.as_str(), [as_map(credits), updated_at.into()])
 }
 
 /// Gives credits back to grants, each of which must be one row's change.
 pub fn give_back_to(credits: &BTreeMap<&str, i64>, updated_at: i64) -> Statement<'static> {
-    change_grants(include_str!("sql/give_back.sql"), credits, updated_at)
+    static TEXT: LazyLock<String> = LazyLock::new(|| of_each(GIVE_BACK));
+    Statement::new(TEXT.as_str(), [as_map(credits), updated_at.into()])
 }
 
-/// The same as the statement for one grant, for each of several.
-fn change_grants(
-    of_one: &str,
-    credits: &BTreeMap<&str, i64>,
-    updated_at: i64,
-) -> Statement<'static> {
-    const CHANGES: &str =
-        "FROM (SELECT key AS changed, value AS amount FROM json_each(?1)) WHERE id = changed";
-    let text = of_one.replace("?2", "amount").replace("?3", "?2").replace("WHERE id = ?1", CHANGES);
+/// A change of one grant: its id, the credits, the time.
+fn of_one(change: &str) -> String {
+    filled(change, ["", "?1", "?2", "?3"])
+}
+
+/// The same change of several: the credits of each by its id, the time.
+fn of_each(change: &str) -> String {
+    const AMOUNTS: &str = "FROM (SELECT key AS changed, value AS amount FROM json_each(?1))\n";
+    filled(change, [AMOUNTS, "changed", "amount", "?2"])
+}
+
+fn filled(change: &str, [amounts, id, credits, updated_at]: [&str; 4]) -> String {
+    change
+        .replace("{amounts}", amounts)
+        .replace("{id}", id)
+        .replace("{credits}", credits)
+        .replace("{updated_at}", updated_at)
+}
+
+fn as_map(credits: &BTreeMap<&str, i64>) -> Cell<'static> {
     let credits: serde_json::Map<_, _> =
         credits.iter().map(|(id, credits)| ((*id).to_owned(), (*credits).into())).collect();
-    Statement::new(text, [serde_json::Value::from(credits).to_string().into(), updated_at.into()])
+    serde_json::Value::from(credits).to_string().into()
 }
 
 /// Raises or lowers the number of free trials that a user has used.

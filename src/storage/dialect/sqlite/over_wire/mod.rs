@@ -89,9 +89,19 @@ impl OverWire {
         if asked.is_empty() {
             return Ok(Answers(Vec::new().into_iter()));
         }
-        let answers = self.wire.ask_to_decide(asked, doing).await?;
+        let answers = self.ask_to_decide(asked, doing).await?;
         asked.iter().zip(&answers).for_each(|(asked, rows)| self.wire.rely_on(asked, rows));
         Ok(Answers(answers.into_iter()))
+    }
+
+    /// The same, where not all that is asked decides.
+    async fn ask_to_decide(
+        &mut self,
+        asked: &[Statement<'_>],
+        doing: &'static str,
+    ) -> Answer<Vec<Vec<OwnedRow>>> {
+        self.wire.before_deciding().await?;
+        self.wire.ask(asked, doing).await
     }
 
     async fn charge_with_id(&mut self, id: Option<&str>) -> Answer<Option<Charge>> {

@@ -17,6 +17,7 @@ use crate::error::Result;
 use crate::storage::failure::{Answer, Failure};
 use crate::storage::schema::Schema;
 use crate::storage::store::{WritePlans, Written};
+use crate::storage::times::TimestampUnit;
 
 impl WritePlans for OverWire {
     async fn write(&mut self, plans: &[&Plan], now_ms: i64) -> Answer<Written> {
@@ -63,7 +64,9 @@ impl WritePlans for OverWire {
         for (table, ids) in &replies {
             then.push(Rows::with_ids(*table, ids).keys(&schema.table(*table)?.select_list));
         }
-        let answers = match wire.change(&changes, &then).await {
+        let made = wire.change(&changes, &then).await;
+        keep_up(wire.as_mut(), plans, &made, unit);
+        let answers = match made {
             Err(Failure::Unknown { message, .. }) => {
                 look_for(wire.as_mut(), texts, plans, &then, message).await?
             }
@@ -84,6 +87,18 @@ impl WritePlans for OverWire {
 
     fn roll_back(&mut self) {
         self.wire.undo();
+    }
+}
+
+/// Lets a memory know what was written, or what is known instead.
+fn keep_up<T>(wire: &mut dyn Wire, plans: &[&Plan], made: &Answer<T>, unit: TimestampUnit) {
+    let became = wire.became();
+    let Some(memory) = wire.memory() else { return };
+    let users = plans.iter().map(|plan| plan.user_id.as_str());
+    match (made, became) {
+        (Ok(_), _) => memory.written(plans),
+        (Err(Failure::Conflict(_)), Some(rows)) => memory.remember(users, &rows, unit),
+        (Err(_), _) => memory.forget(users),
     }
 }
 

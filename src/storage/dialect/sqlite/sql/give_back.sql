@@ -1,4 +1,4 @@
 -- Guarded: a grant is never raised above what was granted.
 UPDATE credit
-SET remaining_credits = remaining_credits + ?2, updated_at = ?3
-WHERE id = ?1 AND remaining_credits + ?2 <= credits
+SET remaining_credits = remaining_credits + {credits}, updated_at = {updated_at}
+{amounts}WHERE id = {id} AND remaining_credits + {credits} <= credits

@@ -1,0 +1,221 @@
+'use strict'
+
+/** How many requests a call takes, and what a process remembers of users from one call to the next. */
+
+const { atOnce, counted, outcome, staysSound } = require('../helpers/calls')
+const { TestDatabase, task } = require('../helpers/database')
+const { connectThrough, through } = require('../helpers/libsql-proxy')
+const { describeWithSqld } = require('../helpers/sqld')
+
+staysSound()
+
+const charge = (credits, more) => ({ userId: 'u', credits, ...more })
+
+/** What of a charge tells where it came from: `g 5`. */
+const drawnBy = ({ consumedDetail }) =>
+  JSON.parse(consumedDetail).map((draw) => `${draw.creditId} ${draw.creditsConsumed}`)
+
+/** A connection that knows user `u`, who has had 100 credits in grant `g`, and 99 since. */
+async function known() {
+  const database = await TestDatabase.fresh()
+  await database.user('u', { id: 'g', credits: 100 })
+  const { proxy, credits } = await connectThrough(database.url)
+  // The tables are looked at first.
+  await credits.getRemainingCredits('u')
+  expect(await proxy.counted(() => credits.consumeCredits(charge(1)))).toEqual([1, 1])
+  const call = (name, ...args) => {
+    const called = {}
+    const trips = proxy.counted(async () => {
+      const [settled] = await Promise.allSettled([credits[name](...args)])
+      Object.assign(called, { outcome: outcome(settled), row: settled.value })
+    })
+    return trips.then((trips) => ({ ...called, trips }))
+  }
+  return { database, proxy, credits, call }
+}
+
+/** The app's own client grants 20 credits that expire so soon. */
+const grantBeside = (database, id, expiresInMs, userId = 'u') =>
+  database.sql(
+    `INSERT INTO credit
+      (id, user_id, transaction_no, transaction_type, credits, remaining_credits, status, expires_at, updated_at)
+     VALUES (?, ?, ?, 'grant', 20, 20, 'active', ?, ?)`,
+    id,
+    userId,
+    `no ${id}`,
+    new Date(Date.now() + expiresInMs),
+    new Date(),
+  )
+
+const FAIL = { status: 'failed' }
+
+describeWithSqld('round trips', () => {
+  test('a read takes one, a change one to read and one to write', async () => {
+    const { proxy, credits } = await through()
+    await credits.createMediaTask(task('t', 'u'), 10)
+    const trips = (name, ...args) => proxy.counted(() => credits[name](...args))
+    expect(await trips('getRemainingCredits', 'u')).toEqual([1, 0])
+    expect(await trips('findMediaTaskById', 't')).toEqual([1, 0])
+    expect(await trips('updateMediaTaskById', 't', { progress: 5 })).toEqual([1, 1])
+    expect(await trips('settleMediaTask', 't', 5)).toEqual([1, 1])
+    expect(await trips('updateMediaTaskById', 't', FAIL)).toEqual([1, 1])
+    expect(await trips('createCredit', { userId: 'u', credits: 5 })).toEqual([1, 1])
+  })
+
+  test('a charge of a user who is known takes one', async () => {
+    const { call } = await known()
+    const aiTask = { mediaType: 'image', provider: 'p', model: 'm', prompt: 'cat', status: 'pending' }
+    const calls = [
+      ['consumeCredits', charge(5)],
+      ['consumeCredits', charge(5, { transactionNo: 'n' })],
+      ['createMediaTask', task('t', 'u'), 10],
+      ['createMediaTask', task('free', 'u'), 0],
+      ['createAITask', { id: 'a', userId: 'u', ...aiTask, costCredits: 4 }],
+      [
+        'createMediaTasks',
+        [1, 2].map((at) => ({ task: task(`b${at}`, 'u'), costCredits: 3 })),
+        { atomic: true },
+      ],
+    ]
+    for (const args of calls) {
+      expect([args[0], await call(...args)]).toMatchObject([args[0], { outcome: 'accepted', trips: [0, 1] }])
+    }
+    expect((await call('getRemainingCredits', 'u')).row).toBe(69)
+  })
+
+  test('a call that rests on more than grants reads it', async () => {
+    const { call } = await known()
+    expect(await call('createMediaTask', task('t', 'u'), 10, { maxActive: 1 })).toMatchObject({
+      outcome: 'accepted',
+      trips: [1, 1],
+    })
+    expect(await call('createMediaTask', task('v', 'u'), 10, { maxActive: 1 })).toMatchObject({
+      outcome: 'TOO_MANY_ACTIVE_TASKS',
+      trips: [1, 0],
+    })
+  })
+})
+
+describeWithSqld('what is remembered has changed: another process', () => {
+  const SOON_MS = 60_000
+  /** What happens, the call, what comes of it, what it took, and what it drew. */
+  const CHANGES = {
+    'charges the same user': [
+      ({ database }) => database.credits.consumeCredits(charge(10)),
+      ['consumeCredits', charge(5)],
+      { outcome: 'accepted', trips: [0, 2] },
+      ['g 5'],
+    ],
+    'grants credits that expire sooner': [
+      ({ database }) => grantBeside(database, 'sooner', SOON_MS),
+      ['consumeCredits', charge(25)],
+      { outcome: 'accepted', trips: [0, 2] },
+      ['sooner 20', 'g 5'],
+    ],
+    'grants what was short': [
+      ({ database }) => grantBeside(database, 'later', 365 * 86_400_000),
+      ['consumeCredits', charge(110)],
+      { outcome: 'accepted', trips: [1, 1] },
+      ['g 99', 'later 11'],
+    ],
+    'withdraws the grant': [
+      ({ database }) => database.sql("UPDATE credit SET status = 'deleted' WHERE id = 'g'"),
+      ['consumeCredits', charge(5)],
+      { outcome: 'INSUFFICIENT_CREDITS', trips: [1, 1] },
+    ],
+    'spends nearly all': [
+      ({ database }) => database.credits.consumeCredits(charge(97)),
+      ['consumeCredits', charge(5)],
+      { outcome: 'INSUFFICIENT_CREDITS', trips: [1, 1] },
+    ],
+    'takes the transaction number': [
+      ({ database }) => database.credits.consumeCredits(charge(1, { transactionNo: 'n' })),
+      ['consumeCredits', charge(5, { transactionNo: 'n' })],
+      { outcome: 'CREDIT_EXISTS', trips: [1, 2] },
+    ],
+    "takes the task's id": [
+      ({ database }) => database.credits.createMediaTask(task('t', 'u'), 0),
+      ['createMediaTask', task('t', 'u'), 5],
+      { outcome: 'TASK_EXISTS', trips: [1, 1] },
+    ],
+    'does nothing, and the credits are short': [
+      () => {},
+      ['consumeCredits', charge(100)],
+      { outcome: 'INSUFFICIENT_CREDITS', trips: [1, 0] },
+    ],
+    'removes the user': [
+      async ({ database }) => {
+        await database.sql("DELETE FROM credit WHERE user_id = 'u'")
+        await database.sql(`DELETE FROM "user" WHERE id = 'u'`)
+      },
+      ['consumeCredits', charge(5)],
+      { outcome: 'USER_NOT_FOUND', trips: [1, 1] },
+    ],
+  }
+  for (const [name, [happens, args, expected, drawn]] of Object.entries(CHANGES)) {
+    test(name, async () => {
+      const world = await known()
+      await happens(world)
+      const called = await world.call(...args)
+      expect(called).toMatchObject(expected)
+      if (drawn) expect(drawnBy(called.row)).toEqual(drawn)
+    })
+  }
+})
+
+describeWithSqld('what is not remembered', () => {
+  const FORGOTTEN = {
+    'after a refund': async ({ credits }) => {
+      await credits.createMediaTask(task('t', 'u'), 10)
+      await credits.updateMediaTaskById('t', FAIL)
+    },
+    'after a grant': ({ credits }) => credits.createCredit({ userId: 'u', credits: 5 }),
+    'after an answer that was lost': async ({ proxy, credits }) => {
+      proxy.faults = ['half of the answer comes']
+      await credits.consumeCredits(charge(1, { transactionNo: 'lost' }))
+    },
+    'of a user with more grants than are kept': async ({ database, credits }) => {
+      for (let at = 0; at < 40; at++) await grantBeside(database, `g${at}`, 86_400_000 + at)
+      await credits.consumeCredits(charge(1))
+    },
+    'when a call did not fit the tables': async ({ database, credits }) => {
+      await database.sql('ALTER TABLE media_tasks RENAME COLUMN video_url TO link')
+      await credits.createMediaTask(task('t', 'u'), 1).catch(() => {})
+    },
+    'when a trigger may change grants': async ({ database, credits }) => {
+      await database.sql('CREATE TRIGGER touched AFTER INSERT ON credit BEGIN SELECT 1; END')
+      await credits.createMediaTask({ ...task('t', 'u'), unheardOf: 1 }, 1).catch(() => {})
+    },
+  }
+  test.each(Object.entries(FORGOTTEN))('%s', async (_, happens) => {
+    const world = await known()
+    await happens(world)
+    const { outcome: made, trips } = await world.call('consumeCredits', charge(1))
+    expect([made, trips[1]]).toEqual(['accepted', 1])
+    expect(trips[0]).toBeGreaterThanOrEqual(1)
+  })
+})
+
+describeWithSqld('three processes and the app itself', () => {
+  test('20 users of 100 credits, and 20 more each: exactly as many charges as there are credits', async () => {
+    const database = await TestDatabase.fresh()
+    const USERS = 20
+    for (let at = 0; at < USERS; at++) await database.user(`u${at}`, 100)
+    const processes = []
+    for (let at = 0; at < 3; at++) processes.push((await connectThrough(database.url)).credits)
+    const granted = async () => {
+      for (let at = 0; at < USERS; at++) await grantBeside(database, `more-${at}`, 60_000, `u${at}`)
+    }
+    const [settled] = await Promise.all([
+      atOnce(900, (at) => processes[at % 3].consumeCredits({ userId: `u${at % USERS}`, credits: 10 })),
+      granted(),
+    ])
+    const last = await atOnce(300, (at) =>
+      processes[at % 3].consumeCredits({ userId: `u${at % USERS}`, credits: 10 }),
+    )
+    expect(counted([...settled, ...last])).toEqual({
+      accepted: USERS * 12,
+      INSUFFICIENT_CREDITS: 1200 - USERS * 12,
+    })
+  })
+})

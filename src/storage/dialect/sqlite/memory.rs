@@ -1,0 +1,274 @@
+//! What users could spend when this process last saw it: a guess, for a wire whose writes ask again whether it holds
+//! ([`Wire::rely_on`](super::wire::Wire::rely_on)). A charge that it covers is written without a question before. One
+//! that it does not cover is decided on what is read: a refusal never rests on it.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use super::cell::{Cell, Row as _};
+use super::facts::{owner_of_grant, read_grant};
+use super::wire::OwnedRow;
+use crate::domain::grant::{Grant, total_remaining};
+use crate::domain::plan::Plan;
+use crate::storage::times::TimestampUnit;
+
+/// The spendable grants of some users, all of each, as rows.
+#[derive(Debug, Default)]
+pub struct Memory(Mutex<State>);
+
+#[derive(Debug, Default)]
+struct State {
+    of_users: HashMap<String, Vec<OwnedRow>>,
+    rows: usize,
+}
+
+impl Memory {
+    /// So many rows at the most: some 10 MB.
+    const MOST_ROWS: usize = 20_000;
+    /// A user who has more grants is asked about each time.
+    const MOST_OF_USER: usize = 32;
+
+    /// Takes what was read of these users in place of what was known. Of a user who can spend nothing nothing is known.
+    pub(super) fn remember<'u>(
+        &self,
+        users: impl Iterator<Item = &'u str>,
+        rows: &[OwnedRow],
+        unit: TimestampUnit,
+    ) {
+        let mut read: BTreeMap<String, Vec<OwnedRow>> =
+            users.map(|user_id| (user_id.to_owned(), Vec::new())).collect();
+        for row in rows {
+            if let Some(of_user) = owner_of_grant(row).and_then(|user_id| read.get_mut(&user_id)) {
+                of_user.push(row.clone());
+            }
+        }
+        let mut state = self.lock();
+        for (user_id, rows) in read {
+            state.forget(&user_id);
+            let is_plain = |row: &OwnedRow| is_plain(row, unit);
+            if (1..=Self::MOST_OF_USER).contains(&rows.len()) && rows.iter().all(is_plain) {
+                if state.rows + rows.len() > Self::MOST_ROWS {
+                    *state = State::default();
+                }
+                state.rows += rows.len();
+                state.of_users.insert(user_id, rows);
+            }
+        }
+    }
+
+    /// What these users can spend now, as it would be read: if all of them are known, and can pay so many credits.
+    pub(super) fn recall(
+        &self,
+        credits: &BTreeMap<&str, i64>,
+        now_ms: i64,
+        unit: TimestampUnit,
+    ) -> Option<Vec<OwnedRow>> {
+        let state = self.lock();
+        let mut recalled = Vec::new();
+        for (user_id, credits) in credits {
+            let rows = state.of_users.get(*user_id)?.iter();
+            let grants = rows.map(|row| Some((row, read_grant(row, unit)?)));
+            let mut grants: Vec<(&OwnedRow, Grant)> = grants.collect::<Option<_>>()?;
+            grants.retain(|(_, grant)| grant.is_spendable(now_ms));
+            if total_remaining(grants.iter().map(|(_, grant)| grant)) < *credits {
+                return None;
+            }
+            recalled.extend(grants.into_iter().map(|(row, _)| row.clone()));
+        }
+        Some(recalled)
+    }
+
+    /// Keeps up with plans that were written.
+    pub(super) fn written(&self, plans: &[&Plan]) {
+        let mut state = self.lock();
+        plans.iter().for_each(|plan| state.keep_up(plan));
+    }
+
+    /// Forgets what is known of these users.
+    pub(super) fn forget<'u>(&self, users: impl Iterator<Item = &'u str>) {
+        let mut state = self.lock();
+        users.for_each(|user_id| state.forget(user_id));
+    }
+
+    /// Forgets everything.
+    pub fn clear(&self) {
+        *self.lock() = State::default();
+    }
+
+    /// A panic elsewhere leaves a guess at the worst.
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    fn forget(&mut self, user_id: &str) {
+        self.rows -= self.of_users.remove(user_id).map_or(0, |rows| rows.len());
+    }
+
+    fn keep_up(&mut self, plan: &Plan) {
+        let Some(rows) = self.of_users.get_mut(&plan.user_id) else { return };
+        let before = rows.len();
+        let mut is_known = !plan.gives();
+        for draw in &plan.draws {
+            let is_it = |row: &OwnedRow| row.cell(0).as_text() == Some(draw.credit_id.as_str());
+            match rows.iter().position(is_it) {
+                Some(at) if draw.credits_after == 0 => drop(rows.remove(at)),
+                Some(at) => rows[at][REMAINING] = draw.credits_after.into(),
+                None => is_known = false,
+            }
+        }
+        self.rows -= before - rows.len();
+        if !is_known {
+            self.forget(&plan.user_id);
+        }
+    }
+}
+
+/// The column with what is left of a grant.
+const REMAINING: usize = 3;
+
+/// Whether a row is what a grant is written as: what else is there may be compared otherwise than it is read.
+fn is_plain(row: &OwnedRow, unit: TimestampUnit) -> bool {
+    let is_plain = |cell: &Cell<'_>| !matches!(cell, Cell::Real(_) | Cell::Blob(_));
+    let is_time = matches!(row.cell(4), Cell::Null | Cell::Integer(_));
+    is_time && row.iter().all(is_plain) && read_grant(row, unit).is_some()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::detail::Draw;
+    use crate::domain::table::TableName;
+
+    const UNIT: TimestampUnit = TimestampUnit::Milliseconds;
+
+    fn row(user_id: &str, id: &str, remaining: i64, expires_at: Cell<'static>) -> OwnedRow {
+        let text = |text: &str| Cell::from(text.to_owned());
+        let number = text(&format!("no {id}"));
+        vec![
+            text(id),
+            number,
+            100.into(),
+            remaining.into(),
+            expires_at,
+            text("active"),
+            text(user_id),
+        ]
+    }
+
+    /// `u` has 5 until 100, and 7; `v` has 3; `w` has a grant whose expiry is odd.
+    fn known() -> Memory {
+        let rows = [
+            row("u", "a", 5, 100.into()),
+            row("v", "c", 3, Cell::Null),
+            row("u", "b", 7, Cell::Null),
+            row("w", "d", 9, 100.5.into()),
+            row("stranger", "e", 9, Cell::Null),
+        ];
+        let memory = Memory::default();
+        memory.remember(["u", "v", "w", "poor"].into_iter(), &rows, UNIT);
+        memory
+    }
+
+    /// What each of these users can spend: `a 5`.
+    fn recalled(memory: &Memory, credits: &[(&str, i64)], now_ms: i64) -> Option<Vec<String>> {
+        let rows = memory.recall(&credits.iter().copied().collect(), now_ms, UNIT)?;
+        let said = |row: &OwnedRow| {
+            format!("{} {}", row.cell(0).as_text().unwrap(), row.cell(REMAINING).whole().unwrap())
+        };
+        Some(rows.iter().map(said).collect())
+    }
+
+    fn draw(credit_id: &str, credits_before: i64, credits_consumed: i64) -> Draw {
+        Draw {
+            credit_id: credit_id.to_owned(),
+            transaction_no: String::new(),
+            expires_at: None,
+            credits_to_consume: credits_consumed,
+            credits_consumed,
+            credits_before,
+            credits_after: credits_before - credits_consumed,
+            batch_size: 1000,
+            batch_no: 1,
+        }
+    }
+
+    #[test]
+    fn what_is_known_of_users() {
+        type Asked = &'static [(&'static str, i64)];
+        let rows: [(Asked, i64, Option<&[&str]>); 12] = [
+            // of whom how much is asked, when; what is known
+            (&[("u", 0)], 50, Some(&["a 5", "b 7"])),
+            (&[("u", 12)], 50, Some(&["a 5", "b 7"])),
+            (&[("u", 13)], 50, None),
+            (&[("u", 7)], 100, Some(&["b 7"])),
+            (&[("u", 8)], 100, None),
+            (&[("u", 1), ("v", 3)], 50, Some(&["a 5", "b 7", "c 3"])),
+            (&[("u", 1), ("v", 4)], 50, None),
+            (&[("u", 1), ("other", 0)], 50, None),
+            (&[("w", 1)], 50, None),
+            (&[("poor", 0)], 50, None),
+            (&[("stranger", 1)], 50, None),
+            (&[("v", 1)], i64::MAX, Some(&["c 3"])),
+        ];
+        for (credits, now_ms, expected) in rows {
+            let expected = expected.map(|rows| rows.iter().map(|row| (*row).to_owned()).collect());
+            assert_eq!(recalled(&known(), credits, now_ms), expected, "{credits:?} at {now_ms}");
+        }
+    }
+
+    #[test]
+    fn plans_that_were_written() {
+        let rows: [(&[Draw], &[(&str, i64)], Option<&[&str]>); 5] = [
+            // what a charge drew, and what came back to a grant; what is known then
+            (&[draw("a", 5, 2)], &[], Some(&["a 3", "b 7"])),
+            (&[draw("a", 5, 5), draw("b", 7, 1)], &[], Some(&["b 6"])),
+            (&[], &[], Some(&["a 5", "b 7"])),
+            (&[draw("other", 5, 5)], &[], None),
+            (&[], &[("a", 1)], None),
+        ];
+        for (draws, returns, expected) in rows {
+            let memory = known();
+            let mut plan = Plan::new("u", TableName::Credit, "charge");
+            plan.draws = draws.to_vec();
+            plan.returns =
+                returns.iter().map(|(id, credits)| ((*id).to_owned(), *credits)).collect();
+            memory.written(&[&plan]);
+            let expected = expected.map(|rows| rows.iter().map(|row| (*row).to_owned()).collect());
+            assert_eq!(recalled(&memory, &[("u", 0)], 50), expected, "{draws:?} {returns:?}");
+            assert!(recalled(&memory, &[("v", 0)], 50).is_some());
+        }
+    }
+
+    #[test]
+    fn what_was_read_replaces_what_was_known() {
+        let memory = known();
+        memory.remember(["u", "v"].into_iter(), &[row("u", "b", 2, Cell::Null)], UNIT);
+        assert_eq!(recalled(&memory, &[("u", 0)], 50), Some(vec!["b 2".to_owned()]));
+        assert_eq!(recalled(&memory, &[("v", 0)], 50), None);
+        memory.forget(["u"].into_iter());
+        assert_eq!(recalled(&memory, &[("u", 0)], 50), None);
+    }
+
+    #[test]
+    fn it_has_a_bound() {
+        let memory = Memory::default();
+        let of_user = |user_id: &str, grants: usize| -> Vec<OwnedRow> {
+            (0..grants).map(|at| row(user_id, &format!("{user_id} {at}"), 1, Cell::Null)).collect()
+        };
+        for at in 0..1000 {
+            let user_id = format!("u{at}");
+            memory.remember([user_id.as_str()].into_iter(), &of_user(&user_id, 32), UNIT);
+            let state = memory.lock();
+            assert_eq!(state.rows, state.of_users.values().map(Vec::len).sum::<usize>());
+            assert!(state.rows <= Memory::MOST_ROWS);
+        }
+        assert!(recalled(&memory, &[("u999", 32)], 50).is_some());
+        memory.remember(["u"].into_iter(), &of_user("u", 33), UNIT);
+        assert_eq!(recalled(&memory, &[("u", 1)], 50), None);
+        memory.clear();
+        assert_eq!(memory.lock().rows, 0);
+        assert_eq!(recalled(&memory, &[("u999", 1)], 50), None);
+    }
+}
