@@ -177,3 +177,18 @@ describeWithSqld('what HTTP says', () => {
     expect(await errorOf(credits.consumeCredits(charge(1)))).toMatchObject({ code: 'DATABASE_UNAVAILABLE' })
   })
 })
+
+describeWithSqld('a text that is not UTF-8', () => {
+  test('is an error of the database, whose calls write nothing', async () => {
+    const { database, credits } = await through()
+    await credits.createMediaTask(task('t', 'u'), 10)
+    const everything = () => database.sql('SELECT hex(title) AS title, progress FROM media_tasks')
+    await database.sql("UPDATE media_tasks SET title = CAST(x'41ff42' AS TEXT)")
+    const before = await everything()
+    const odd = { code: 'DATABASE_ERROR', databaseCode: 'INVALID_UTF8', retryable: false }
+    expect(await errorOf(credits.findMediaTaskById('t'))).toMatchObject(odd)
+    expect(await errorOf(credits.updateMediaTaskById('t', { progress: 5 }))).toMatchObject(odd)
+    expect(await everything()).toEqual(before)
+    await credits.updateMediaTaskById('t', { title: 'AB' })
+  })
+})

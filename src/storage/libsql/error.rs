@@ -79,6 +79,8 @@ pub(super) fn of_status(
         }
         404 => not_usable("there is no such database (404)".to_owned(), "; check DATABASE_URL"),
         429 => unavailable("the server asks for fewer requests (429)"),
+        // sqld stops in the middle of the batch, whose COMMIT comes after all rows.
+        500 if said.as_ref().is_some_and(is_about_text) => not_text(doing),
         // Whether the server behind a proxy has carried it out is not known.
         408 | 500..=599 => {
             let message = said.map_or_else(String::new, |error| format!(": {}", error.message));
@@ -93,6 +95,20 @@ pub(super) fn of_status(
         },
     };
     Failure::Refused(error)
+}
+
+fn is_about_text(error: &ServerError) -> bool {
+    error.message.starts_with("invalid utf-8 sequence")
+}
+
+fn not_text(doing: &'static str) -> Error {
+    Error::Database {
+        doing,
+        database_code: "INVALID_UTF8".to_owned(),
+        message: "a row has a text that is not UTF-8, which a libSQL server can't send; hex() shows its bytes"
+            .to_owned(),
+        retryable: false,
+    }
 }
 
 /// What an error's body says, in either of the forms that servers have.
@@ -175,6 +191,10 @@ mod tests {
             assert_eq!((error.code(), error.retryable()), (expected, retryable), "{status}");
             assert!(error.to_string().contains(word), "{error}");
         }
+        let text = br#"{"error":"invalid utf-8 sequence of 1 bytes from index 1"}"#;
+        let failure = of_status(StatusCode::INTERNAL_SERVER_ERROR, text, true, false, "reading");
+        let Failure::Refused(error) = failure else { panic!("{failure:?}") };
+        assert_eq!((error.code(), error.retryable()), ("DATABASE_ERROR", false));
         for status in [408, 500, 502, 503, 504] {
             let status = StatusCode::from_u16(status).unwrap();
             let failure = of_status(status, b"", true, false, "writing");

@@ -11,7 +11,7 @@ use crate::domain::table::TableName;
 use crate::domain::value::Value;
 use crate::storage::dialect::sqlite::Statement;
 use crate::storage::dialect::sqlite::cell::SelectedRow as _;
-use crate::storage::dialect::sqlite::declared::Declared;
+use crate::storage::dialect::sqlite::look::Look;
 use crate::storage::dialect::sqlite::schema;
 use crate::storage::failure::Answer;
 use crate::storage::server::Server as _;
@@ -28,32 +28,14 @@ impl Database {
 
     /// Looks at the tables, for all requests that follow: two round trips, one if the unit of times is known.
     async fn look(&self) -> Answer<Found> {
-        let mut asked: Vec<Statement<'_>> =
-            TableName::ALL.into_iter().map(schema::columns).collect();
-        asked.push(schema::triggers());
-        let mut answers = self.ask(&asked, "reading the schema").await?;
-        let has_triggers = answers.pop().is_some_and(|rows| !rows.is_empty());
-        let mut found: Vec<(TableName, Vec<Declared>)> = TableName::ALL
-            .into_iter()
-            .zip(answers)
-            .map(|(table, rows)| (table, rows.iter().map(Declared::read).collect()))
-            .collect();
-        if self.options.timestamp_unit.is_none() {
-            let (mut sampled, mut asked) = (Vec::new(), Vec::new());
-            for (table, columns) in &mut found {
-                for (column, statement) in schema::samples(*table, columns) {
-                    sampled.push(column);
-                    asked.push(statement);
-                }
-            }
-            if !asked.is_empty() {
-                let answers = self.ask(&asked, "looking for the unit of timestamps").await?;
-                for (column, rows) in sampled.into_iter().zip(answers) {
-                    rows.iter().for_each(|row| column.add_sample(row));
-                }
-            }
-        }
-        let schema = schema::read(found, self.options.timestamp_unit, has_triggers)?;
+        let answers = self.ask(&Look::questions(), "reading the schema").await?;
+        let mut look = Look::read(&answers, self.options.timestamp_unit);
+        let samples = look.samples();
+        let answers = match samples.is_empty() {
+            true => Vec::new(),
+            false => self.ask(&samples, "looking for the unit of timestamps").await?,
+        };
+        let schema = look.finish(&answers)?;
         let found = Found { schema: Arc::new(schema), at: Instant::now() };
         *self.known_tables() = Some(found.clone());
         let Self { first_look, name, .. } = self;

@@ -8,14 +8,12 @@ use serde_json::Value as Json;
 
 use super::{ClientError, Exchange, client_error, odd};
 use crate::domain::hex::from_hex;
-use crate::domain::table::TableName;
 use crate::error::{Error, Result};
 use crate::storage::dialect::sqlite::Statement;
 use crate::storage::dialect::sqlite::cell::{Cell, SelectedRow as _};
-use crate::storage::dialect::sqlite::declared::Declared;
 use crate::storage::dialect::sqlite::error::error as error_of;
 use crate::storage::dialect::sqlite::inline::inline;
-use crate::storage::dialect::sqlite::schema;
+use crate::storage::dialect::sqlite::look::Look;
 use crate::storage::dialect::sqlite::wire::{Change, OwnedRow, Rows, Wire};
 use crate::storage::failure::{Answer, Failure};
 use crate::storage::schema::Schema;
@@ -79,31 +77,14 @@ fn mark_of(answers: &[Vec<OwnedRow>], doing: &'static str) -> Answer<Option<Stri
 }
 
 async fn look(exchange: &Arc<Exchange>, unit: Option<TimestampUnit>) -> Answer<Schema> {
-    let doing = "reading the schema";
-    let mut asked: Vec<Statement<'_>> = TableName::ALL.into_iter().map(schema::columns).collect();
-    asked.push(schema::triggers());
-    let mut answers = ask(exchange, &asked, doing).await?;
-    let has_triggers = answers.pop().is_some_and(|rows| !rows.is_empty());
-    let columns = |rows: Vec<OwnedRow>| rows.iter().map(Declared::read).collect::<Vec<_>>();
-    let mut found: Vec<(TableName, Vec<Declared>)> =
-        TableName::ALL.into_iter().zip(answers.into_iter().map(columns)).collect();
-    if unit.is_none() {
-        for (table, columns) in &mut found {
-            let (mut sampled, mut asked) = (Vec::new(), Vec::new());
-            for (column, statement) in schema::samples(*table, columns) {
-                sampled.push(column);
-                asked.push(statement);
-            }
-            if asked.is_empty() {
-                continue;
-            }
-            let answers = ask(exchange, &asked, "looking for the unit of timestamps").await?;
-            for (column, rows) in sampled.into_iter().zip(answers) {
-                rows.iter().for_each(|row| column.add_sample(row));
-            }
-        }
-    }
-    Ok(schema::read(found, unit, has_triggers)?)
+    let answers = ask(exchange, &Look::questions(), "reading the schema").await?;
+    let mut look = Look::read(&answers, unit);
+    let samples = look.samples();
+    let answers = match samples.is_empty() {
+        true => Vec::new(),
+        false => ask(exchange, &samples, "looking for the unit of timestamps").await?,
+    };
+    Ok(look.finish(&answers)?)
 }
 
 /// Runs statements. The rows of each.

@@ -6,9 +6,10 @@ use std::time::Duration;
 use media_credits::engine::{Share, Write};
 
 use super::faults::{
-    At, Fault, always, bug, collision, conflict, ended, lost, once, other_tables, read_only,
-    taken_key, times, unanswered, unreachable,
+    At, always, bug, collision, conflict, ended, lost, once, other_tables, read_only, taken_key,
+    times, unanswered, unreachable,
 };
+use super::rows::{UNAVAILABLE, absent, written};
 use super::server::Timeout;
 use super::world::{AT_ONCE, LONG, MAX_QUEUE, World, told};
 use crate::common::{close, consume, create_task, grant};
@@ -36,38 +37,11 @@ fn writes() -> Vec<Write> {
     writes
 }
 
-/// What goes wrong, and what comes of it.
-struct Row {
-    faults: &'static [Fault],
-    /// What those are told who can pay, and who can't.
-    told: [&'static str; 2],
-    written: bool,
-    /// How often the server was asked to commit.
-    commits: usize,
-    /// How often a batch was taken apart, a request met a conflict, and a connection was lost.
-    retries: [u64; 3],
-}
-
-const fn written(
-    faults: &'static [Fault],
-    told: [&'static str; 2],
-    commits: usize,
-    retries: [u64; 3],
-) -> Row {
-    Row { faults, told, written: true, commits, retries }
-}
-
-const fn absent(
-    faults: &'static [Fault],
-    told: [&'static str; 2],
-    commits: usize,
-    retries: [u64; 3],
-) -> Row {
-    Row { faults, told, written: false, commits, retries }
-}
+/// What those are told who can pay, and who can't; how often a batch was taken apart, a request met a conflict, and a
+/// connection was lost.
+type Row = super::rows::Row<3>;
 
 const DONE: [&str; 2] = ["done", "INSUFFICIENT_CREDITS"];
-const UNAVAILABLE: [&str; 2] = ["DATABASE_UNAVAILABLE", "DATABASE_UNAVAILABLE"];
 /// The refusal was owed to what others took, which may be undone.
 const WRITTEN: [&str; 2] = ["done", "DATABASE_UNAVAILABLE"];
 const UNKNOWN: [&str; 2] = ["OUTCOME_UNKNOWN", "DATABASE_UNAVAILABLE"];

@@ -12,6 +12,7 @@ use super::faults::{
     At, Fault, always, collision, conflict, ended, lost, once, other_tables, read_only, refused,
     taken_key, times, unanswered, unreachable,
 };
+use super::rows::{UNAVAILABLE, absent, written};
 use super::world::{AT_ONCE, LONG, World, told};
 use crate::common::{close, consume, create_task, fields, grant, new_task, text, update_task};
 
@@ -64,38 +65,11 @@ fn requests() -> [(&'static str, Write, i64, bool); 7] {
     ]
 }
 
-/// What goes wrong, and what comes of it.
-struct Row {
-    faults: &'static [Fault],
-    /// What a caller is told, if a row tells whether it was written, and if none does.
-    told: [&'static str; 2],
-    written: bool,
-    /// How often the server was asked to commit.
-    commits: usize,
-    /// How often the engine counts a conflict, and a lost connection.
-    retries: [u64; 2],
-}
-
-const fn written(
-    faults: &'static [Fault],
-    told: [&'static str; 2],
-    commits: usize,
-    retries: [u64; 2],
-) -> Row {
-    Row { faults, told, written: true, commits, retries }
-}
-
-const fn absent(
-    faults: &'static [Fault],
-    told: [&'static str; 2],
-    commits: usize,
-    retries: [u64; 2],
-) -> Row {
-    Row { faults, told, written: false, commits, retries }
-}
+/// What a caller is told, if a row tells whether it was written, and if none does; how often the engine counts a conflict,
+/// and a lost connection.
+type Row = super::rows::Row<2>;
 
 const DONE: [&str; 2] = ["done", "done"];
-const UNAVAILABLE: [&str; 2] = ["DATABASE_UNAVAILABLE", "DATABASE_UNAVAILABLE"];
 const UNKNOWN: [&str; 2] = ["OUTCOME_UNKNOWN", "OUTCOME_UNKNOWN"];
 const ERROR: [&str; 2] = ["DATABASE_ERROR", "DATABASE_ERROR"];
 const NOT_WRITTEN: [&str; 2] = ["DATABASE_UNAVAILABLE", "OUTCOME_UNKNOWN"];

@@ -6,6 +6,7 @@ mod batches;
 mod declared;
 mod faults;
 mod lone;
+mod rows;
 mod server;
 mod session;
 mod world;

@@ -29,6 +29,9 @@ pub trait SelectedRow {
     fn cell(&self, at: usize) -> Cell<'_>;
 }
 
+/// A row, which borrows nothing.
+pub type OwnedRow = Vec<Cell<'static>>;
+
 impl SelectedRow for Vec<Cell<'_>> {
     fn cell(&self, at: usize) -> Cell<'_> {
         self.get(at).cloned().unwrap_or(Cell::Null)

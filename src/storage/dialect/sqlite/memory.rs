@@ -5,9 +5,8 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use super::cell::{Cell, Row as _};
+use super::cell::{Cell, OwnedRow, SelectedRow as _};
 use super::facts::{owner_of_grant, read_grant};
-use super::wire::OwnedRow;
 use crate::domain::grant::{Grant, total_remaining};
 use crate::domain::plan::Plan;
 use crate::storage::times::TimestampUnit;

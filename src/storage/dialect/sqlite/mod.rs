@@ -10,6 +10,7 @@ pub mod error;
 pub mod facts;
 pub mod guard;
 pub mod inline;
+pub mod look;
 pub mod memory;
 pub mod over_wire;
 pub mod rows;

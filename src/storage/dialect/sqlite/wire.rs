@@ -5,14 +5,11 @@ use std::future::Future;
 use std::pin::Pin;
 
 use super::Statement;
-use super::cell::Cell;
+pub use super::cell::OwnedRow;
 use super::memory::Memory;
 use crate::error::Result;
 use crate::storage::failure::Answer;
 use crate::storage::schema::Schema;
-
-/// A row, which borrows nothing.
-pub type OwnedRow = Vec<Cell<'static>>;
 
 /// A statement, how many rows it must change, and what it is, for an error.
 #[derive(Debug)]

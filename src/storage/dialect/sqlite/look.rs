@@ -1,0 +1,51 @@
+//! Looking at the tables where each question is a round trip: all that is asked goes together.
+
+use super::Statement;
+use super::cell::OwnedRow;
+use super::declared::Declared;
+use super::schema;
+use crate::domain::table::TableName;
+use crate::error::Result;
+use crate::storage::schema::Schema;
+use crate::storage::times::TimestampUnit;
+
+/// The tables, as far as they are known.
+pub struct Look {
+    found: Vec<(TableName, Vec<Declared>)>,
+    has_triggers: bool,
+    unit: Option<TimestampUnit>,
+}
+
+impl Look {
+    /// What is asked first.
+    pub fn questions() -> Vec<Statement<'static>> {
+        TableName::ALL.into_iter().map(schema::columns).chain([schema::triggers()]).collect()
+    }
+
+    /// What was answered. `unit`: that of times, if the rows are not to be asked.
+    pub fn read(answers: &[Vec<OwnedRow>], unit: Option<TimestampUnit>) -> Self {
+        let columns = |rows: &Vec<OwnedRow>| rows.iter().map(Declared::read).collect();
+        let found = TableName::ALL.into_iter().zip(answers.iter().map(columns)).collect();
+        let has_triggers = answers.last().is_some_and(|rows| !rows.is_empty());
+        Self { found, has_triggers, unit }
+    }
+
+    /// What is asked then, if anything.
+    pub fn samples(&mut self) -> Vec<Statement<'static>> {
+        self.sampled().map(|(_, statement)| statement).collect()
+    }
+
+    /// The schema, with the answers to that.
+    pub fn finish(mut self, answers: &[Vec<OwnedRow>]) -> Result<Schema> {
+        for ((column, _), rows) in self.sampled().zip(answers) {
+            rows.iter().for_each(|row| column.add_sample(row));
+        }
+        schema::read(self.found, self.unit, self.has_triggers)
+    }
+
+    fn sampled(&mut self) -> impl Iterator<Item = (&mut Declared, Statement<'static>)> {
+        let is_asked = self.unit.is_none();
+        let tables = self.found.iter_mut().filter(move |_| is_asked);
+        tables.flat_map(|(table, columns)| schema::samples(*table, columns))
+    }
+}
