@@ -152,15 +152,13 @@ describeWithSqld('what is remembered has changed: another process', () => {
       { outcome: 'USER_NOT_FOUND', trips: [1, 1] },
     ],
   }
-  for (const [name, [happens, args, expected, drawn]] of Object.entries(CHANGES)) {
-    test(name, async () => {
-      const world = await known()
-      await happens(world)
-      const called = await world.call(...args)
-      expect(called).toMatchObject(expected)
-      if (drawn) expect(drawnBy(called.row)).toEqual(drawn)
-    })
-  }
+  test.each(Object.entries(CHANGES))('%s', async (_, [happens, args, expected, drawn]) => {
+    const world = await known()
+    await happens(world)
+    const called = await world.call(...args)
+    expect(called).toMatchObject(expected)
+    if (drawn) expect(drawnBy(called.row)).toEqual(drawn)
+  })
 })
 
 describeWithSqld('what is not remembered', () => {
