@@ -219,7 +219,8 @@ mod tests {
 
     #[test]
     fn plans_that_were_written() {
-        let rows: [(&[Draw], &[(&str, i64)], Option<&[&str]>); 5] = [
+        type Row<'r> = (&'r [Draw], &'r [(&'r str, i64)], Option<&'r [&'r str]>);
+        let rows: [Row<'_>; 5] = [
             // what a charge drew, and what came back to a grant; what is known then
             (&[draw("a", 5, 2)], &[], Some(&["a 3", "b 7"])),
             (&[draw("a", 5, 5), draw("b", 7, 1)], &[], Some(&["b 6"])),
