@@ -2,8 +2,10 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
 
 use super::{ClientError, Exchange, client_error, odd};
 use crate::error::{Error, Result};
@@ -24,7 +26,7 @@ pub struct Transaction {
     checked: bool,
     /// Whether the tables were looked at for this request.
     pub is_new: bool,
-    /// What the tables are, if they are other ones.
+    /// The mark of the tables, if they are other ones.
     moved: Option<String>,
 }
 
@@ -33,6 +35,19 @@ pub struct Transaction {
 struct Found {
     tables: Tables,
     mark: String,
+    /// What they were when they were looked at.
+    version: String,
+    /// When they were last seen to be of this version.
+    seen: Instant,
+}
+
+impl Found {
+    /// Asking for the version takes a server as long as the question that it goes with.
+    const FRESH: Duration = Duration::from_secs(1);
+
+    fn is_fresh(&self) -> bool {
+        self.seen.elapsed() < Self::FRESH
+    }
 }
 
 /// The tables that this process has met, by their marks.
@@ -62,14 +77,21 @@ impl Known {
     }
 }
 
-/// What a question comes back as.
-#[derive(Deserialize)]
+/// Rows, and what was checked with them.
 struct Asked {
     rows: Vec<Vec<JsonRow>>,
+    checked: Option<Checked>,
+}
+
+/// What there is.
+#[derive(Deserialize)]
+struct Checked {
     /// Whether there is a transaction.
-    within: Option<bool>,
+    within: bool,
     /// The mark of the tables.
-    mark: Option<String>,
+    mark: String,
+    /// Their version, if it was asked for.
+    version: Option<String>,
 }
 
 impl Transaction {
@@ -88,11 +110,11 @@ impl Transaction {
         let mark = self.moved.take()?;
         let known = Known::lock().all.get(&mark).cloned();
         Some(match known {
-            Some(found) => {
+            Some(found) if found.is_fresh() => {
                 Known::lock().latest = Some(found.clone());
                 Ok(Self::with(&self.exchange, found, true))
             }
-            None => Self::look(&self.exchange).await,
+            _ => Self::look(&self.exchange).await,
         })
     }
 
@@ -109,33 +131,47 @@ impl Transaction {
     /// Looks at the tables, for all that follows.
     pub async fn look(exchange: &Arc<Exchange>) -> Answer<Self> {
         let doing = "reading the schema";
-        let question = Question { statements: &Tables::look(), checks: true };
+        let statements = &Tables::look();
+        let question = Question { statements, form: Asking::Together, check: Some(Check::Version) };
         let replies = exchange.ask(vec![question.text()]).await;
         let replies = replies.map_err(|error| failure(&error, doing))?;
         let [reply] = &replies[..] else { return Err(odd(doing)) };
-        let answer = question.read(reply, doing)?;
-        let (Some(true), Some(mark)) = (answer.within, answer.mark) else {
+        let Asked { rows, checked } = question.read(reply, doing)?;
+        let Some(Checked { within: true, mark, version: Some(version) }) = checked else {
             return Err(Error::NotInTransaction.into());
         };
-        let [columns, access] = &answer.rows[..] else { return Err(odd(doing)) };
-        let found = Found { tables: Tables::read(columns, access)?, mark };
+        let [columns, access] = &rows[..] else { return Err(odd(doing)) };
+        let tables = Tables::read(columns, access)?;
+        let found = Found { tables, mark, version, seen: Instant::now() };
         Known::lock().remember(&found);
         Ok(Self { is_new: true, ..Self::with(exchange, found, true) })
     }
 
     /// Refuses what is no transaction, and tables that are not those that were found.
-    fn check(&mut self, asked: &Asked) -> Answer<()> {
-        if asked.within != Some(true) {
+    fn check(&mut self, checked: Checked) -> Answer<()> {
+        let Checked { within, mark, version } = checked;
+        if !within {
             return Err(Error::NotInTransaction.into());
         }
         self.checked = true;
-        match &asked.mark {
-            Some(mark) if *mark == self.found.mark => Ok(()),
-            mark => {
-                self.moved = Some(mark.clone().unwrap_or_default());
-                Err(Error::Internal("the tables are other ones".to_owned()).into())
+        if mark != self.found.mark || version.as_ref().is_some_and(|now| *now != self.found.version)
+        {
+            let same = mark == self.found.mark;
+            if same {
+                Known::lock().all.remove(&mark);
             }
+            self.moved = Some(mark);
+            return Err(Error::Internal("the tables are other ones".to_owned()).into());
         }
+        if version.is_some() {
+            self.found.seen = Instant::now();
+            Known::lock().remember(&self.found);
+        }
+        Ok(())
+    }
+
+    async fn ask(&self, texts: Vec<String>, doing: &'static str) -> Answer<Vec<Vec<String>>> {
+        self.exchange.ask(texts).await.map_err(|error| failure(&error, doing))
     }
 
     async fn write(
@@ -143,9 +179,12 @@ impl Transaction {
         statements: &[Statement],
         doing: &'static str,
     ) -> Answer<Vec<Vec<JsonRow>>> {
-        let texts = statements.iter().map(inline).collect();
-        let replies = self.exchange.ask(texts).await.map_err(|error| failure(&error, doing))?;
-        replies.iter().map(|reply| each(reply, doing)).collect()
+        let replies = self.ask(statements.iter().map(inline).collect(), doing).await?;
+        let rows = |reply: &Vec<String>| match &reply[..] {
+            [rows] => serde_json::from_str(rows).map_err(|_| odd(doing)),
+            _ => Err(odd(doing)),
+        };
+        replies.iter().map(rows).collect()
     }
 
     async fn read(
@@ -154,19 +193,34 @@ impl Transaction {
         locks: bool,
         doing: &'static str,
     ) -> Answer<Vec<Vec<JsonRow>>> {
+        let check = match self.checked {
+            true => None,
+            false if self.found.is_fresh() => Some(Check::Mark),
+            false => Some(Check::Version),
+        };
         // What is read behind a lock must see what was committed while it was waited for: a statement of its own.
         let (first, rest) = statements.split_at(if locks { 1 } else { statements.len() });
-        let mut questions = vec![Question { statements: first, checks: !self.checked }];
+        let form = if locks || check.is_none() && first.len() == 1 {
+            Asking::Rows
+        } else {
+            Asking::Together
+        };
+        let mut questions = vec![Question { statements: first, form, check }];
         if !rest.is_empty() {
-            questions.push(Question { statements: rest, checks: false });
+            let form = if rest.len() == 1 { Asking::Rows } else { Asking::Together };
+            questions.push(Question { statements: rest, form, check: None });
         }
-        let texts = questions.iter().map(Question::text).collect();
-        let replies = self.exchange.ask(texts).await.map_err(|error| failure(&error, doing))?;
+        let replies = self.ask(questions.iter().map(Question::text).collect(), doing).await?;
         let mut rows = Vec::with_capacity(statements.len());
         for (question, reply) in questions.iter().zip(&replies) {
             let answer = question.read(reply, doing)?;
-            if question.checks {
-                self.check(&answer)?;
+            if let Some(check) = question.check {
+                let checked = match answer.checked {
+                    Some(checked) => checked,
+                    // It comes with a row, of which there is none.
+                    None => self.ask_alone(check, doing).await?,
+                };
+                self.check(checked)?;
             }
             rows.extend(answer.rows);
         }
@@ -174,6 +228,13 @@ impl Transaction {
             true => Ok(rows),
             false => Err(odd(doing)),
         }
+    }
+
+    async fn ask_alone(&self, check: Check, doing: &'static str) -> Answer<Checked> {
+        let question = Question { statements: &[], form: Asking::Together, check: Some(check) };
+        let replies = self.ask(vec![question.text()], doing).await?;
+        let [reply] = &replies[..] else { return Err(odd(doing)) };
+        question.read(reply, doing)?.checked.ok_or_else(|| odd(doing))
     }
 }
 
@@ -203,43 +264,99 @@ impl Wire for Transaction {
     }
 }
 
+/// What is asked besides: whether there is a transaction, and which tables.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Check {
+    /// By what tells them from others.
+    Mark,
+    /// And by their version.
+    Version,
+}
+
+impl Check {
+    fn text(self) -> String {
+        let mark = include_str!("../dialect/postgres/sql/within_check.sql");
+        match self {
+            Self::Mark => mark.to_owned(),
+            Self::Version => {
+                format!("{mark}, {}", include_str!("../dialect/postgres/sql/within_version.sql"))
+            }
+        }
+    }
+}
+
+/// How statements are asked as one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Asking {
+    /// One alone, whose rows come one by one: a server plans that in less time.
+    Rows,
+    /// In one row.
+    Together,
+}
+
 /// Statements that are asked as one.
 struct Question<'s> {
     statements: &'s [Statement],
-    /// Whether it is asked as well what there is: a transaction, and which tables.
-    checks: bool,
+    form: Asking,
+    check: Option<Check>,
+}
+
+/// One row of [`Asking::Rows`], and what was checked with it.
+#[derive(Deserialize)]
+struct CheckedRow {
+    row: JsonRow,
+    #[serde(flatten)]
+    checked: Checked,
+}
+
+/// The row of [`Asking::Together`].
+#[derive(Deserialize)]
+struct AllRows {
+    rows: Vec<Vec<JsonRow>>,
+    #[serde(flatten)]
+    checked: Option<Checked>,
 }
 
 impl Question<'_> {
     fn text(&self) -> String {
-        if let Some(statement) = self.alone() {
-            return rows_of(statement);
+        let check = self.check.map_or_else(String::new, |check| format!(", {}", check.text()));
+        match (self.form, self.statements) {
+            (Asking::Rows, [statement]) if self.check.is_none() => rows_of(statement),
+            (Asking::Rows, [statement]) => format!(
+                "SELECT json_build_object('row', asked{check})::text AS media_credits FROM ({}) AS asked",
+                inline(statement)
+            ),
+            (_, statements) => {
+                let rows = rows_of_all(statements);
+                format!("SELECT json_build_object('rows', {rows}{check})::text AS media_credits")
+            }
         }
-        let check =
-            if self.checks { include_str!("../dialect/postgres/sql/within_check.sql") } else { "" };
-        let rows = rows_of_all(self.statements);
-        format!("SELECT json_build_object('rows', {rows}{check})::text AS media_credits")
     }
 
     fn read(&self, reply: &[String], doing: &'static str) -> Answer<Asked> {
-        if self.alone().is_some() {
-            return Ok(Asked { rows: vec![each(reply, doing)?], within: None, mark: None });
-        }
-        let [text] = reply else { return Err(odd(doing)) };
-        serde_json::from_str(text).map_err(|_| odd(doing))
-    }
-
-    /// The one statement whose rows come as they are: a server plans that in less time.
-    fn alone(&self) -> Option<&Statement> {
-        match self.statements {
-            [statement] if !self.checks => Some(statement),
-            _ => None,
+        match self.form {
+            Asking::Rows if self.check.is_none() => {
+                Ok(Asked { rows: vec![each(reply, doing)?], checked: None })
+            }
+            Asking::Rows => {
+                let mut asked = Asked { rows: vec![Vec::new()], checked: None };
+                for CheckedRow { row, checked } in each(reply, doing)? {
+                    asked.rows[0].push(row);
+                    asked.checked = Some(checked);
+                }
+                Ok(asked)
+            }
+            Asking::Together => {
+                let [text] = reply else { return Err(odd(doing)) };
+                let all: AllRows = serde_json::from_str(text).map_err(|_| odd(doing))?;
+                Ok(Asked { rows: all.rows, checked: all.checked })
+            }
         }
     }
 }
 
 /// Rows that come one by one.
-fn each(reply: &[String], doing: &'static str) -> Answer<Vec<JsonRow>> {
+fn each<R: DeserializeOwned>(reply: &[String], doing: &'static str) -> Answer<Vec<R>> {
     reply.iter().map(|row| serde_json::from_str(row).map_err(|_| odd(doing))).collect()
 }
 

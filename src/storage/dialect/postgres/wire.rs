@@ -49,7 +49,7 @@ pub struct Pipeline<'s> {
 pub enum Form {
     /// Their columns.
     Columns,
-    /// One column of text, a JSON object.
+    /// One column of text in one row: a JSON array of all rows, each an object of its columns in their order.
     Json,
 }
 

@@ -1,6 +1,3 @@
-, 'within', now() <> statement_timestamp(),
-  'mark', concat_ws('|', current_database(), current_user, pg_postmaster_start_time(), ARRAY(
-    SELECT concat(oid, ':', xmin)
-    FROM pg_class
-    WHERE oid IN (to_regclass('"user"'), to_regclass('credit'), to_regclass('media_tasks'), to_regclass('ai_task'))
-  ))
+'within', now() <> statement_timestamp(),
+'mark', concat_ws('|', current_database(), current_user, pg_postmaster_start_time(),
+  to_regclass('"user"')::oid, to_regclass('credit')::oid, to_regclass('media_tasks')::oid, to_regclass('ai_task')::oid)

@@ -1,0 +1,6 @@
+'version', ARRAY(
+  SELECT concat(oid, ':', xmin)
+  FROM pg_class
+  WHERE oid IN (to_regclass('"user"'), to_regclass('credit'), to_regclass('media_tasks'), to_regclass('ai_task'))
+  ORDER BY oid
+)::text
