@@ -11,7 +11,7 @@
  *   --seconds N     measured time a contestant, scenario and round (5), after a second of warm-up
  *   --rounds N      the figures are medians over the rounds (5); every other one runs backwards
  *   --users N       users of 5 grants each (1000)
- *   --only NAMES    some of many,one,libsql: the scenarios
+ *   --only NAMES    some of many,network,one,libsql: the scenarios
  *   --calls N       with --rules: how many calls a round (20000)
  *   --dir PATH      where the databases are: its disk decides what a commit costs (the temporary folder)
  *
@@ -45,6 +45,7 @@ const NAMES = Object.keys(ORDER_CONTESTANTS)
 
 const SCENARIOS = {
   many: { title: 'PostgreSQL, 16 callers', callers: 16 },
+  network: { title: 'PostgreSQL, 16 callers, 2 ms more a round trip', callers: 16, delayMs: 2 },
   one: { title: 'PostgreSQL, 1 caller', callers: 1 },
   libsql: { title: 'SQLite, libSQL, durability full, 1 caller', callers: 1, isSqlite: true },
 }
@@ -88,7 +89,7 @@ class Bench {
   async runOnce(name, scenario) {
     const { seconds, users } = this.options
     const run = { name, users, seconds, warmUpSeconds: WARM_UP_SECONDS, ...scenario }
-    const { isSqlite, callers } = scenario
+    const { isSqlite, callers, delayMs } = scenario
     const isCharged = name !== ALONE
     if (isSqlite) {
       return onCopy(this.seeded, name, async (file) => {
@@ -98,7 +99,8 @@ class Bench {
       })
     }
     const database = await this.databases.copy()
-    const url = scenario.throughProxy ? this.proxy.through(database.url) : database.url
+    const url = delayMs ? this.proxy.through(database.url) : database.url
+    this.proxy.delayMs = delayMs ?? 0
     const result = await runContestant({ ...run, url, poolSize: POOL_SIZE })
     if (isCharged) await database.checkLedger(result.acknowledged, 'orders')
     await database.drop()
@@ -107,12 +109,11 @@ class Bench {
 
   /** How often each contestant waits for the server, for one order, with a connection that is open. */
   async roundTrips(scenario) {
-    // With a delay the proxy sees whether a client waits for an answer.
-    this.proxy.delayMs = 4
     const counted = {}
     for (const name of NAMES) {
       this.proxy.resetRoundTrips()
-      const { acknowledged } = await this.runOnce(name, { ...scenario, callers: 1, throughProxy: true })
+      // With a delay the proxy sees whether a client waits for an answer.
+      const { acknowledged } = await this.runOnce(name, { ...scenario, callers: 1, delayMs: 4 })
       counted[name] = this.proxy.roundTrips().total / acknowledged
     }
     return counted
