@@ -6,7 +6,7 @@ module.exports = {
   DONE: 0,
   /** Something was found that an operator should look at. */
   FOUND: 1,
-  /** The command line is off. */
+  /** Usage error. */
   MISUSED: 2,
   /** It could not be done. */
   TROUBLE: 3,

@@ -19,7 +19,7 @@ Other users of the machine can see --url in the list of processes: a password is
 Exit codes:
   0  done, and nothing is wrong
   1  something was found: a problem, findings, changes to make, stuck tasks
-  2  the command line is off
+  2  usage error
   3  it could not be done: no database, or it said no
 
 Examples:
