@@ -10,6 +10,8 @@ mod engine;
 mod guard;
 #[cfg(feature = "sqlite")]
 mod ledger;
+#[cfg(all(feature = "sqlite", feature = "libsql"))]
+mod libsql;
 mod memory;
 #[cfg(feature = "postgres")]
 mod pool;

@@ -1,0 +1,185 @@
+//! What becomes of a request whose server of libSQL answers with something else than what was asked for: its code, and
+//! that it ends.
+
+mod server;
+
+use std::iter::{once, repeat_n};
+use std::time::{Duration, Instant};
+
+use media_credits::engine::{Operation, Outcome, Read, Settings, Share, UserRead, libsql};
+use media_credits::error::Result;
+use media_credits::storage::libsql::Options;
+use media_credits::storage::location::Location;
+
+use self::server::Reply::{Cut, Long, Lost, Refused, Silence, Step, Stream};
+use self::server::{Reply, Server, Which};
+use crate::common::{consume, grant, send};
+
+const CONNECT: Duration = Duration::from_secs(1);
+/// For a server that stays silent, and for one that is slow because the machine is busy.
+const SILENT: Duration = Duration::from_secs(1);
+const SLOW: Duration = Duration::from_secs(20);
+const BUSY: Duration = Duration::from_millis(200);
+/// More than the longest of them leaves time for.
+const ALWAYS: usize = 2000;
+
+fn connect(url: &str, statement_timeout: Duration) -> Box<dyn Share> {
+    let database = Options {
+        connect_timeout: CONNECT,
+        statement_timeout,
+        busy_timeout: BUSY,
+        ..Options::default()
+    };
+    let libsql = libsql::Settings { database, ..libsql::Settings::default() };
+    let settings = Settings { libsql, ..Settings::default() };
+    settings.open(&Location::parse(url).unwrap()).unwrap()
+}
+
+fn run(connection: &dyn Share, operation: Operation) -> Result<Outcome> {
+    send(connection, operation).recv_timeout(Duration::from_secs(60)).expect("an answer")
+}
+
+/// How many credits user `u` has.
+fn balance(connection: &dyn Share) -> Result<i64> {
+    let read = Read::OfUser("u".to_owned(), UserRead::BalanceTotal);
+    match run(connection, Operation::Read(read))? {
+        Outcome::Number(balance) => Ok(balance),
+        other => panic!("{other:?} is no balance"),
+    }
+}
+
+/// A user who has 100 credits, and a connection that has looked at the tables.
+fn world(statement_timeout: Duration) -> (Server, Box<dyn Share>) {
+    let server = Server::new();
+    server.run(r#"INSERT INTO "user" (id, name, email) VALUES ('u', 'u', 'u@example.test')"#);
+    let connection = connect(&server.url, statement_timeout);
+    run(connection.as_ref(), Operation::Write(grant("u", 100, None))).unwrap();
+    assert_eq!(balance(connection.as_ref()).unwrap(), 100);
+    (server, connection)
+}
+
+fn told<T>(outcome: &Result<T>) -> (&'static str, bool) {
+    outcome.as_ref().map_or_else(|error| (error.code(), error.retryable()), |_| ("done", false))
+}
+
+/// A world for a server that replies so.
+fn world_of(reply: &Reply) -> (Server, Box<dyn Share>) {
+    world(if matches!(reply, Silence) { SILENT } else { SLOW })
+}
+
+fn refused(status: u16, body: &str) -> Reply {
+    Refused(status, String::new(), body.to_owned())
+}
+
+fn too_many(seconds: u32) -> Reply {
+    Refused(429, format!("retry-after: {seconds}\r\n"), String::new())
+}
+
+const INVALID_BATON: &str = r#"{"message":"Received an invalid baton","code":"INVALID_BATON"}"#;
+const EXPIRED: &str = r#"{"message":"The stream has expired","code":"STREAM_EXPIRED"}"#;
+const SHORT: &str = r#"{"results":[{"type":"ok","response":{"type":"batch","result":{"step_results":[],"step_errors":[]}}}]}"#;
+const MIB: usize = 1 << 20;
+
+const DONE: (&str, bool) = ("done", false);
+const BUSY_CODE: (&str, bool) = ("DATABASE_BUSY", true);
+const UNAVAILABLE: (&str, bool) = ("DATABASE_UNAVAILABLE", true);
+const UNUSABLE: (&str, bool) = ("DATABASE_UNAVAILABLE", false);
+const ERROR: (&str, bool) = ("DATABASE_ERROR", false);
+const UNKNOWN: (&str, bool) = ("OUTCOME_UNKNOWN", false);
+
+/// Replies, how often they come; what a caller is told, how many requests it took, and for how long it is tried at the
+/// least.
+type Row = (Reply, usize, (&'static str, bool), Option<usize>, Duration);
+
+#[test]
+fn a_charge_is_made_once_or_not_at_all_and_its_caller_is_told_which() {
+    let at_once = Duration::ZERO;
+    let rows: Vec<Row> = vec![
+        (refused(400, INVALID_BATON), 1, DONE, Some(2), at_once),
+        (refused(400, EXPIRED), 1, DONE, Some(2), at_once),
+        (refused(400, EXPIRED), ALWAYS, UNKNOWN, None, CONNECT),
+        (Stream("STREAM_EXPIRED"), 1, DONE, Some(2), at_once),
+        (Stream("RESPONSE_TOO_LARGE"), 1, ERROR, Some(1), at_once),
+        (Step("SQLITE_BUSY"), 1, DONE, Some(2), at_once),
+        (Step("SQLITE_BUSY"), ALWAYS, BUSY_CODE, None, BUSY),
+        (Step("TRANSACTION_TIMEOUT"), 1, DONE, Some(2), at_once),
+        (Step("SQLITE_READONLY"), 1, ERROR, Some(1), at_once),
+        (too_many(0), 1, DONE, Some(2), at_once),
+        (too_many(60), ALWAYS, UNAVAILABLE, Some(1), at_once),
+        (refused(401, ""), ALWAYS, UNUSABLE, Some(1), at_once),
+        (refused(404, ""), ALWAYS, UNUSABLE, Some(1), at_once),
+        (refused(502, "Bad Gateway"), 1, DONE, Some(2), at_once),
+        (refused(502, "Bad Gateway"), ALWAYS, UNKNOWN, None, CONNECT),
+        (Lost(502, "Bad Gateway"), 1, DONE, Some(2), at_once),
+        (Lost(200, "<html>"), 1, DONE, Some(2), at_once),
+        (Lost(200, SHORT), 1, DONE, Some(2), at_once),
+        (refused(200, "<html>"), ALWAYS, UNKNOWN, None, CONNECT),
+        (Cut, 1, DONE, Some(2), at_once),
+        (Long(11 * MIB), 1, DONE, Some(1), at_once),
+        (Long(65 * MIB), 1, DONE, None, at_once),
+        (Silence, 1, UNKNOWN, Some(1), SILENT),
+    ];
+    for (reply, times, expected, writes, at_least) in rows {
+        let (server, connection) = world_of(&reply);
+        let said = format!("{reply:?} {times} times");
+        server.arm(Which::Writes, repeat_n(reply, times));
+        let began = Instant::now();
+        let outcome = run(connection.as_ref(), Operation::Write(consume("u", 10)));
+        assert!(began.elapsed() >= at_least, "{said}");
+        assert_eq!(told(&outcome), expected, "{said}: {outcome:?}");
+        if let Some(writes) = writes {
+            assert_eq!(server.count(Which::Writes), writes, "{said}");
+        }
+        server.arm(Which::Writes, []);
+        let left = if expected == DONE { 90 } else { 100 };
+        assert_eq!(balance(connection.as_ref()).unwrap(), left, "{said}");
+    }
+}
+
+#[test]
+fn a_read_is_asked_once_more_or_its_caller_is_told_why() {
+    let rows = [
+        // the reply, how often it comes; what a caller is told, and how many requests it took
+        (refused(400, EXPIRED), 1, DONE, 2),
+        (refused(400, EXPIRED), ALWAYS, UNAVAILABLE, 2),
+        (refused(400, INVALID_BATON), 1, DONE, 2),
+        (Step("SQLITE_BUSY"), 1, DONE, 2),
+        (too_many(0), 1, DONE, 2),
+        (too_many(60), 1, UNAVAILABLE, 1),
+        (refused(401, ""), ALWAYS, UNUSABLE, 1),
+        (refused(502, ""), 1, DONE, 2),
+        (refused(502, ""), ALWAYS, UNAVAILABLE, 2),
+        (refused(200, "<html>"), ALWAYS, UNAVAILABLE, 2),
+        (Cut, 1, DONE, 2),
+        (Long(11 * MIB), 1, DONE, 1),
+        (Silence, 1, UNAVAILABLE, 1),
+    ];
+    for (reply, times, expected, reads) in rows {
+        let (server, connection) = world_of(&reply);
+        let said = format!("{reply:?} {times} times");
+        server.arm(Which::Reads, repeat_n(reply, times));
+        let outcome = balance(connection.as_ref());
+        assert_eq!((told(&outcome), server.count(Which::Reads)), (expected, reads), "{said}");
+    }
+}
+
+#[test]
+fn a_database_that_has_moved_is_followed_and_not_in_a_circle() {
+    for status in [307, 308] {
+        let (server, connection) = world(SLOW);
+        let other = server.moved();
+        let to =
+            |url: &str| Refused(status, format!("location: {url}/v3/pipeline\r\n"), String::new());
+        server.arm(Which::Writes, once(to(&other.url)));
+        for left in [90, 80] {
+            run(connection.as_ref(), Operation::Write(consume("u", 10))).unwrap();
+            assert_eq!(balance(connection.as_ref()).unwrap(), left);
+        }
+        assert_eq!((server.count(Which::Writes), other.count(Which::Writes)), (1, 2));
+
+        other.arm(Which::Writes, repeat_n(to(&other.url), ALWAYS));
+        let outcome = run(connection.as_ref(), Operation::Write(consume("u", 10)));
+        assert_eq!(told(&outcome), UNUSABLE, "{outcome:?}");
+        assert_eq!(other.count(Which::Writes), 6);
+    }
+}
