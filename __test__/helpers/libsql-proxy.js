@@ -11,6 +11,8 @@ const isWrite = (body) => body.includes('BEGIN IMMEDIATE')
 class LibsqlProxy {
   /** What happens to the next requests that write, one after the other: names of `FAULTS`, or answers. */
   faults = []
+  /** Else, by chance, so many of them that are left, one of two. */
+  faultsLeft = 0
   /** How many requests came, by what they do. */
   reads = 0
   writes = 0
@@ -36,7 +38,7 @@ class LibsqlProxy {
     const writes = isWrite(body)
     if (writes) this.writes++
     else this.reads++
-    const fault = writes || this.faultsReads ? this.faults.shift() : undefined
+    const fault = writes ? (this.faults.shift() ?? this.byChance()) : undefined
     const forward = async () => {
       const answer = await fetch(`${url}/v3/pipeline`, { method: 'POST', body })
       return { status: answer.status, body: await answer.text() }
@@ -45,6 +47,12 @@ class LibsqlProxy {
     if (typeof fault === 'object') return send(fault)
     if (fault) return FAULTS[fault]({ forward, send, socket: request.socket })
     send(await forward())
+  }
+
+  byChance() {
+    if (this.faultsLeft === 0 || Math.random() < 0.5) return undefined
+    this.faultsLeft--
+    return LOSSES[Math.floor(Math.random() * LOSSES.length)]
   }
 
   /** How many requests that read and that write come while this goes on. */
@@ -57,6 +65,19 @@ class LibsqlProxy {
   stop() {
     this.server.closeAllConnections()
     return new Promise((resolve) => this.server.close(resolve))
+  }
+}
+
+/** What passes requests on to a server, and its answers back as they are. */
+function passOnTo(target) {
+  const { hostname, port } = new URL(target)
+  return (asked, answer) => {
+    const { method, url, headers } = asked
+    const passed = http.request({ hostname, port, method, path: url, headers }, (from) => {
+      answer.writeHead(from.statusCode, from.headers)
+      from.pipe(answer)
+    })
+    asked.pipe(passed)
   }
 }
 
@@ -109,10 +130,13 @@ const FAULTS = {
   'nothing comes': () => {},
 }
 
+const LOSSES = Object.keys(FAULTS).filter((fault) => fault !== 'nothing comes')
+
 module.exports = {
-  FAULTS: Object.keys(FAULTS).filter((fault) => fault !== 'nothing comes'),
+  FAULTS: LOSSES,
   LibsqlProxy,
   SECRET,
   connectThrough,
+  passOnTo,
   through,
 }

@@ -1,10 +1,11 @@
 'use strict'
 
-const { createServer, request } = require('node:http')
+const { createServer } = require('node:http')
 const { inspect } = require('node:util')
 const { connect } = require('../..')
 const { cli } = require('../helpers/cli')
 const { TestDatabase } = require('../helpers/database')
+const { passOnTo } = require('../helpers/libsql-proxy')
 
 const TOKEN = 'eyJ-secret-token'
 
@@ -13,7 +14,7 @@ let database, gate
 /** A server before the database's that lets no request in without the token, as Turso does. */
 async function startGate(target) {
   const seen = []
-  const { hostname, port } = new URL(target)
+  const pass = passOnTo(target)
   const server = createServer((asked, answer) => {
     const { authorization } = asked.headers
     seen.push(authorization)
@@ -22,12 +23,7 @@ async function startGate(target) {
       answer.end('{"error":"Unauthorized: `The JWT is invalid`"}')
       return
     }
-    const { method, url, headers } = asked
-    const passed = request({ hostname, port, method, path: url, headers }, (from) => {
-      answer.writeHead(from.statusCode, from.headers)
-      from.pipe(answer)
-    })
-    asked.pipe(passed)
+    pass(asked, answer)
   })
   await new Promise((resolve) => server.listen(0, '127.0.0.1', resolve))
   const stop = () => {

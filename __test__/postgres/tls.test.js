@@ -1,20 +1,17 @@
 'use strict'
 
-const { execFileSync, spawnSync } = require('node:child_process')
+const { execFileSync } = require('node:child_process')
 const fs = require('node:fs')
 const os = require('node:os')
 const path = require('node:path')
 const { addUsers, until } = require('../helpers/callers')
+const { describeWithOpenssl, makeCertificate } = require('../helpers/certificates')
 const { task } = require('../helpers/database')
 const { violations } = require('../helpers/invariants')
 const { afterwards, connection, ownServer } = require('../helpers/network')
 const { clientOf } = require('../helpers/postgres')
 
 const UNAVAILABLE = { code: 'DATABASE_UNAVAILABLE' }
-
-const missing = spawnSync('openssl', ['version']).status !== 0
-const REASON = missing ? ' (skipped: it takes openssl on the PATH to make a certificate)' : ''
-const describeWithOpenssl = missing ? describe.skip : describe
 
 const server = ownServer()
 
@@ -74,14 +71,14 @@ describe('a server without TLS, to what postgres.js would not use it for', () =>
   )
 })
 
-describeWithOpenssl(`a server with a certificate of its own${REASON}`, () => {
+describeWithOpenssl('a server with a certificate of its own', () => {
   let folder
   let database
 
   beforeAll(async () => {
     folder = fs.mkdtempSync(path.join(os.tmpdir(), 'media-credits-tls-'))
-    makeCertificate('server', 'localhost')
-    makeCertificate('other', 'localhost')
+    makeCertificate(folder, 'server', 'localhost')
+    makeCertificate(folder, 'other', 'localhost')
     await useCertificate('server')
   })
   afterAll(() => fs.rmSync(folder, { recursive: true, force: true }))
@@ -92,15 +89,6 @@ describeWithOpenssl(`a server with a certificate of its own${REASON}`, () => {
   })
 
   const file = (name) => path.join(folder, name)
-
-  function makeCertificate(name, host) {
-    const args = ['req', '-x509', '-newkey', 'rsa:2048', '-nodes', '-days', '2']
-    args.push('-subj', `/CN=${host}`, '-addext', `subjectAltName=DNS:${host}`)
-    args.push('-addext', 'basicConstraints=critical,CA:FALSE')
-    execFileSync('openssl', [...args, '-keyout', file(`${name}.key`), '-out', file(`${name}.crt`)], {
-      stdio: 'ignore',
-    })
-  }
 
   /** The server asks clients for a certificate that this one has signed. */
   async function useAuthority(name) {
@@ -232,7 +220,7 @@ describeWithOpenssl(`a server with a certificate of its own${REASON}`, () => {
 
   test("a login by the client's own certificate, and by no other", async () => {
     const role = 'certified'
-    makeCertificate('client', role)
+    makeCertificate(folder, 'client', role)
     await useAuthority('client')
     await server.admin.unsafe(`CREATE ROLE ${role} LOGIN SUPERUSER`)
     await withLogins(`hostssl all ${role} all cert`, async () => {
