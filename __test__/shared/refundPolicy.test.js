@@ -118,12 +118,6 @@ describe('{ regrantDays } stands in for', () => {
       [source('a', 4)],
       { a: 4, b: 3, c: 50 },
     ],
-    [
-      'a grant that was deleted',
-      (database) => mark(database, 'c', 'deleted'),
-      [source('c', 3)],
-      { a: 4, b: 3, c: 50 },
-    ],
     ['a grant whose row is gone', (database) => lose(database, 'b'), [source('b', 3)], { a: 4, c: 50 }],
     [
       'all of them',

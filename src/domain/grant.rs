@@ -35,6 +35,12 @@ impl Grant {
     }
 }
 
+/// Whether a grant with this status was withdrawn, as a payment that was charged back is. One that is over says that it
+/// has expired, or only when.
+pub fn is_withdrawn(status: Option<&str>, is_deleted: bool) -> bool {
+    is_deleted || !matches!(status, Some("active" | "expired"))
+}
+
 /// What is left of some grants. An app's owner may have given "all there is", more than once.
 pub fn total_remaining<'a>(grants: impl IntoIterator<Item = &'a Grant>) -> i64 {
     grants.into_iter().fold(0, |left, grant| left.saturating_add(grant.remaining))
@@ -160,6 +166,24 @@ mod tests {
             all.set(name, value.clone());
         }
         all
+    }
+
+    #[test]
+    fn what_was_withdrawn() {
+        let rows = [
+            // the status, whether there is a time of its deletion
+            (Some("active"), false, false),
+            (Some("expired"), false, false),
+            (Some("active"), true, true),
+            (Some("expired"), true, true),
+            (Some("deleted"), false, true),
+            (Some("revoked"), false, true),
+            (Some("disputed"), false, true),
+            (None, false, true),
+        ];
+        for (status, is_deleted, expected) in rows {
+            assert_eq!(is_withdrawn(status, is_deleted), expected, "{status:?} {is_deleted}");
+        }
     }
 
     #[test]

@@ -99,6 +99,11 @@ pub fn is_filled_in(key: &str) -> bool {
     !["expiresAt", "deletedAt", "transactionScene"].contains(&key) && FILLED_IN.contains(&key)
 }
 
+/// Whether a grant that is made of another has this column from it, by its name in JavaScript.
+pub fn is_kept(key: &str) -> bool {
+    ["transactionScene", "orderNo", "subscriptionNo"].contains(&key) || is_own(key)
+}
+
 /// Whether a column of `credit` is the app's own, by its name in JavaScript.
 pub fn is_own(key: &str) -> bool {
     const OTHERS: [&str; 5] = ["userEmail", "orderNo", "subscriptionNo", "description", "metadata"];

@@ -17,8 +17,6 @@ pub struct Plan {
     pub free_trials: i64,
     /// Rows to insert and to change, in this order.
     pub rows: Vec<RowChange>,
-    /// A new grant whose own columns, those of the app, are those of another row of `credit`: the ids of both.
-    pub copies: Option<(String, String)>,
     /// The row that the caller gets.
     pub reply: (TableName, String),
 }
@@ -74,7 +72,6 @@ impl Plan {
             returns: Vec::new(),
             free_trials: 0,
             rows: Vec::new(),
-            copies: None,
             reply: (table, id.to_owned()),
         }
     }
@@ -82,15 +79,6 @@ impl Plan {
     /// Adds a row to write.
     pub fn push(&mut self, table: TableName, verb: Verb, id: &str, fields: Fields) {
         self.rows.push(RowChange { table, id: id.to_owned(), verb, fields });
-    }
-
-    /// Gives the new grant of [`Self::copies`] the own columns of the row that it is made of.
-    pub fn copy(&mut self, own: &Fields) {
-        let Some((id, _)) = &self.copies else { return };
-        let is_it = |row: &&mut RowChange| row.verb == Verb::Insert && row.id == *id;
-        if let Some(row) = self.rows.iter_mut().find(is_it) {
-            own.iter().for_each(|(name, value)| row.fields.insert(name, value.clone()));
-        }
     }
 
     /// Whether it changes what the user can spend in another way than by drawing.

@@ -1,21 +1,18 @@
 //! Planning a refund: what goes back to which grant.
 
-use std::collections::HashMap;
-
-use serde_json::json;
+use std::collections::{HashMap, HashSet};
 
 use super::charge::Charge;
-use super::credits::Credits;
 use super::detail::WrittenDraw;
 use super::grant::Grant;
 use super::options::RefundPolicy;
-use super::plan::{Plan, Stamp, Verb};
+use super::plan::{Plan, Verb};
+use super::regrant::{Origin, Regrant, Unusable, regrant};
 use super::table::TableName;
-use super::value::{Fields, Value};
 use crate::error::Result;
 
 /// A charge whose draws, or some of them, are to go back.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Refundable {
     /// The charge's `id`.
     pub charge_id: String,
@@ -25,13 +22,15 @@ pub struct Refundable {
     pub draws: Vec<WrittenDraw>,
     /// The grants of these draws that the user still has. They are loaded when the draws are known.
     pub grants: Vec<Grant>,
+    /// The rows that [`Self::to_regrant`] asks for, by their ids. They are loaded when the grants are known.
+    pub origins: HashMap<String, Origin>,
 }
 
 impl Refundable {
     /// Some draws of a charge. Its grants are not loaded.
     pub(super) fn new(charge: &Charge, draws: Vec<WrittenDraw>) -> Self {
         let (charge_id, user_id) = (charge.id.clone(), charge.user_id.clone());
-        Self { charge_id, user_id, draws, grants: Vec::new() }
+        Self { charge_id, user_id, draws, grants: Vec::new(), origins: HashMap::new() }
     }
 
     /// What there is to refund of a charge: nothing if it was refunded already.
@@ -40,6 +39,25 @@ impl Refundable {
             return Ok(None);
         }
         Ok(Some(Self::new(charge, charge.draws()?)))
+    }
+
+    /// The rows of which new grants may have to be made, in the order of the draws: grants that can't be spent
+    /// any more, and the charge if a grant is gone.
+    pub fn to_regrant(&self, policy: RefundPolicy, now_ms: i64) -> Vec<&str> {
+        if policy == RefundPolicy::Source {
+            return Vec::new();
+        }
+        let grants = self.grants.iter();
+        let spendable: HashMap<&str, bool> =
+            grants.map(|grant| (grant.id.as_str(), grant.is_spendable(now_ms))).collect();
+        let mut seen = HashSet::new();
+        let drawn = self.draws.iter().filter(|draw| draw.credits_consumed > 0);
+        let origins = drawn.filter_map(|draw| match spendable.get(draw.credit_id.as_str()) {
+            Some(true) => None,
+            Some(false) => Some(draw.credit_id.as_str()),
+            None => Some(self.charge_id.as_str()),
+        });
+        origins.filter(|id| seen.insert(*id)).collect()
     }
 }
 
@@ -50,21 +68,10 @@ pub struct Refund {
     pub credits: i64,
     /// How many of them can be spent now: a grant may have expired meanwhile.
     pub spendable: i64,
-    /// The new grant for what could not be spent otherwise.
-    pub regranted: Option<Regrant>,
+    /// The new grants for what could not be spent otherwise.
+    pub regranted: Vec<Regrant>,
     /// Draws, or parts of them, that could not go back.
     pub skipped: Vec<Skipped>,
-}
-
-/// A grant that was made because others can't be spent any more.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Regrant {
-    /// Its `id`.
-    pub grant_id: String,
-    /// How many credits.
-    pub credits: i64,
-    /// When it expires.
-    pub expires_at_ms: i64,
 }
 
 /// Credits that could not go back to the grant they came from.
@@ -102,19 +109,21 @@ pub fn give_back(
     plan: &mut Plan,
     mut refundable: Refundable,
     policy: RefundPolicy,
-    stamp: Stamp,
+    now_ms: i64,
 ) -> Refund {
     let grants = std::mem::take(&mut refundable.grants).into_iter();
     let mut grants: HashMap<String, Grant> =
         grants.map(|grant| (grant.id.clone(), grant)).collect();
-    let regrants = policy != RefundPolicy::Source;
+    let charge_id = refundable.charge_id.as_str();
     let mut refund = Refund::default();
     let mut unusable = Vec::new();
     for draw in &refundable.draws {
-        let Some(grant) = grants.get_mut(&draw.credit_id) else {
-            if regrants {
-                refund.credits += draw.credits_consumed;
-                unusable.push((draw.credit_id.clone(), draw.credits_consumed));
+        let grant_id = draw.credit_id.as_str();
+        let Some(grant) = grants.get_mut(grant_id) else {
+            if refundable.origins.contains_key(charge_id) {
+                let credits = draw.credits_consumed;
+                refund.credits += credits;
+                unusable.push(Unusable { grant_id, origin_id: charge_id, credits });
             } else {
                 refund.skip(draw, draw.credits_consumed, SkipReason::GrantNotFound);
             }
@@ -127,68 +136,22 @@ pub fn give_back(
             grant.remaining += credits;
             plan.returns.push((grant.id.clone(), credits));
             refund.credits += credits;
-            if grant.is_spendable(stamp.now_ms) {
+            if grant.is_spendable(now_ms) {
                 refund.spendable += credits;
             } else {
-                unusable.push((grant.id.clone(), credits));
+                unusable.push(Unusable { grant_id, origin_id: grant_id, credits });
             }
         }
         refund.skip(draw, draw.credits_consumed - credits, SkipReason::GrantFull);
     }
-    if let RefundPolicy::RegrantDays(days) = policy
-        && unusable.iter().any(|(_, credits)| *credits > 0)
-    {
-        let is_there = |(id, credits): &&(String, i64)| *credits > 0 && grants.contains_key(id);
-        let source = unusable.iter().find(is_there).map(|(id, _)| id);
-        let source = source.unwrap_or(&refundable.charge_id).clone();
-        let (regrant, row) = regrant(&refundable, &unusable, days, stamp);
-        plan.push(TableName::Credit, Verb::Insert, &regrant.grant_id, row);
-        plan.copies = Some((regrant.grant_id.clone(), source));
-        refund.spendable += regrant.credits;
-        refund.regranted = Some(regrant);
+    if let RefundPolicy::RegrantDays(days) = policy {
+        for (regrant, row) in regrant(&refundable, &unusable, days, now_ms) {
+            plan.push(TableName::Credit, Verb::Insert, &regrant.grant_id, row);
+            refund.spendable += regrant.credits;
+            refund.regranted.push(regrant);
+        }
     }
     refund
-}
-
-/// A new grant, and its row, for credits that went back to where they can't be spent. They went back there too, so
-/// that the old grant's account closes; it would take a change of that grant's expiry by hand to give
-/// them twice.
-fn regrant(
-    refundable: &Refundable,
-    unusable: &[(String, i64)],
-    days: u32,
-    stamp: Stamp,
-) -> (Regrant, Fields) {
-    const DAY_MS: i64 = 86_400_000;
-    let Stamp { ids, now_ms } = stamp;
-    let credits: i64 = unusable.iter().map(|(_, credits)| credits).sum();
-    // No charge takes more, unless its detail was written by hand.
-    let credits = credits.min(Credits::MAX);
-    // In whole seconds, which every database holds.
-    let expires_at_ms = now_ms + (-now_ms).rem_euclid(1000) + i64::from(days) * DAY_MS;
-    let sources: Vec<_> = unusable
-        .iter()
-        .map(|(id, credits)| json!({ "creditId": id, "credits": credits }))
-        .collect();
-    let metadata =
-        json!({ "type": "regrant", "chargeId": refundable.charge_id, "sources": sources });
-    let text = |text: &str| Value::Text(text.to_owned());
-    let row = [
-        ("id", text(&ids.id)),
-        ("userId", text(&refundable.user_id)),
-        ("transactionNo", Value::Text(ids.transaction_no)),
-        ("transactionType", text("grant")),
-        ("transactionScene", text("gift")),
-        ("credits", Value::Integer(credits)),
-        ("remainingCredits", Value::Integer(credits)),
-        ("description", text("Refund of expired credits")),
-        ("expiresAt", Value::TimeMs(expires_at_ms)),
-        ("status", text("active")),
-        ("createdAt", Value::TimeMs(now_ms)),
-        ("updatedAt", Value::TimeMs(now_ms)),
-        ("metadata", Value::Json(metadata.to_string())),
-    ];
-    (Regrant { grant_id: ids.id, credits, expires_at_ms }, row.into_iter().collect())
 }
 
 impl Refund {
@@ -203,6 +166,7 @@ impl Refund {
 mod tests {
     use super::*;
     use crate::domain::plan::NewIds;
+    use crate::domain::value::{Fields, Value};
 
     fn grant(id: &str, remaining: i64, expires_at_ms: Option<i64>, active: bool) -> Grant {
         Grant {
@@ -230,7 +194,8 @@ mod tests {
         let a = |remaining| grant("a", remaining, Some(11), true);
         let expired = || grant("e", 0, Some(10), true);
         let inactive = || grant("i", 0, None, false);
-        let rows: [Row; 17] = [
+        let withdrawn = || grant("w", 0, None, false);
+        let rows: [Row; 22] = [
             // policy, draws, grants; what goes back, credits, spendable, regranted; skipped
             (Source, &[("a", 10)], vec![a(90)], (&[("a", 10)], 10, 10, 0), &[]),
             (Source, &[("a", 10)], vec![a(i64::MIN)], (&[("a", 10)], 10, 10, 0), &[]),
@@ -266,6 +231,24 @@ mod tests {
                 &[],
             ),
             (RegrantDays(1), &[("x", 10)], vec![], (&[], 10, 10, 10), &[]),
+            // What was withdrawn is never granted anew.
+            (Source, &[("w", 10)], vec![withdrawn()], (&[("w", 10)], 10, 0, 0), &[]),
+            (RegrantDays(1), &[("w", 10)], vec![withdrawn()], (&[("w", 10)], 10, 0, 0), &[]),
+            (
+                RegrantDays(1),
+                &[("w", 3), ("e", 10), ("a", 4)],
+                vec![a(0), expired(), withdrawn()],
+                (&[("w", 3), ("e", 10), ("a", 4)], 17, 14, 10),
+                &[],
+            ),
+            (RegrantDays(1), &[("w", 3), ("x", 2)], vec![withdrawn()], (&[("w", 3)], 5, 2, 2), &[]),
+            (
+                RegrantDays(1),
+                &[("w", 8)],
+                vec![grant("w", 95, Some(10), false)],
+                (&[("w", 5)], 5, 0, 0),
+                &[("w", 3, GrantFull)],
+            ),
             (RegrantDays(1), &[("a", 10)], vec![a(100)], (&[], 0, 0, 0), &[("a", 10, GrantFull)]),
             (RegrantDays(1), &[("e", 0)], vec![expired()], (&[], 0, 0, 0), &[]),
         ];
@@ -277,20 +260,28 @@ mod tests {
                     credits_consumed: credits,
                 })
                 .collect();
-            let refundable =
-                Refundable { charge_id: "c".into(), user_id: "u".into(), draws, grants };
+            let (charge_id, user_id, origins) = ("c".into(), "u".into(), HashMap::new());
+            let mut refundable = Refundable { charge_id, user_id, draws, grants, origins };
+            let origin = |id: &str| {
+                let ids = NewIds { id: "new".into(), transaction_no: "7".into() };
+                let kept = Fields::default();
+                (id.to_owned(), Origin { withdrawn: id == "w", kept, ids })
+            };
+            let origins = refundable.to_regrant(policy, NOW).into_iter().map(origin).collect();
+            refundable.origins = origins;
             let mut plan = Plan::new("u", TableName::Credit, "c");
-            let ids = NewIds { id: "new".into(), transaction_no: "7".into() };
-            let stamp = Stamp { ids, now_ms: NOW };
-            let refund = give_back(&mut plan, refundable.clone(), policy, stamp);
+            let refund = give_back(&mut plan, refundable.clone(), policy, NOW);
             let expected = Refund {
                 credits,
                 spendable,
-                regranted: (regranted > 0).then(|| Regrant {
-                    grant_id: "new".into(),
-                    credits: regranted,
-                    expires_at_ms: 86_401_000,
-                }),
+                regranted: (regranted > 0)
+                    .then(|| Regrant {
+                        grant_id: "new".into(),
+                        credits: regranted,
+                        expires_at_ms: 86_401_000,
+                    })
+                    .into_iter()
+                    .collect(),
                 skipped: skipped
                     .iter()
                     .map(|&(id, credits, reason)| Skipped { grant_id: id.into(), credits, reason })

@@ -8,7 +8,7 @@ use super::credits::Credits;
 use super::detail::WrittenDraw;
 use super::metadata::{self, Settled};
 use super::options::RefundPolicy;
-use super::plan::{Plan, Stamp, Verb};
+use super::plan::{Plan, Verb};
 use super::refund::{Refund, Refundable, give_back};
 use super::table::{TableName, TaskKind};
 use super::task::{TaskFacts, check_made_for, own_charge};
@@ -21,7 +21,8 @@ pub struct Settlement {
     /// What is settled.
     pub target: Target,
     amount: Amount,
-    policy: RefundPolicy,
+    /// Where credits go.
+    pub policy: RefundPolicy,
 }
 
 /// What is settled.
@@ -239,14 +240,14 @@ pub fn plan_settlement(
     settlement: &Settlement,
     charge: &Charge,
     settling: Option<Settling>,
-    stamp: Stamp,
+    now_ms: i64,
 ) -> (Plan, Refund) {
     let mut plan = Plan::new(&charge.user_id, TableName::Credit, &charge.id);
     let Some(Settling { refundable, mut fields }) = settling else {
         return (plan, Refund::default());
     };
-    fields.set("updatedAt", Value::TimeMs(stamp.now_ms));
-    let refund = give_back(&mut plan, refundable, settlement.policy, stamp);
+    fields.set("updatedAt", Value::TimeMs(now_ms));
+    let refund = give_back(&mut plan, refundable, settlement.policy, now_ms);
     plan.push(TableName::Credit, Verb::UpdateCharge, &charge.id, fields);
     (plan, refund)
 }

@@ -2,6 +2,9 @@
 //!
 //! It looks at everything before it writes anything: a refusal has written nothing.
 
+use std::borrow::Cow;
+use std::collections::HashMap;
+
 use super::auditing::{fixes_of, metadata_of};
 use super::charges::{charge_atomic_batch, charge_each};
 use super::clock::Clock;
@@ -9,10 +12,11 @@ use super::operation::Write;
 use super::outcome::Outcome;
 use crate::domain::charge::Charge;
 use crate::domain::grant::{Grant, NewGrant, plan_grant};
+use crate::domain::options::RefundPolicy;
 use crate::domain::plan::Plan;
 use crate::domain::refund::Refundable;
 use crate::domain::repair::{changed_ids, plan_fixes};
-use crate::domain::settle::{Settlement, Target, plan_settlement};
+use crate::domain::settle::{Settlement, Settling, Target, plan_settlement};
 use crate::domain::table::TableName::Credit;
 use crate::domain::table::TaskKind;
 use crate::domain::task::{StepCharge, TaskPatch, plan_patch, plan_step_charge};
@@ -80,11 +84,13 @@ async fn update_task<S: Store>(
     let charge = store.charge(patch.charge_to_load(&task), charge).await?;
     let claimed = is_claimed(store, charge.as_ref(), kind, id).await?;
     let mut on_charge = store.or_roll_back(patch.check(&task, charge.as_ref(), claimed))?;
-    load_grants(store, on_charge.refundable(), drawn_on).await?;
+    if let Some(refundable) = on_charge.refundable() {
+        load_grants(store, refundable, drawn_on).await?;
+        load_origins(store, refundable, patch.policy, clock).await?;
+    }
 
-    let (mut plan, refund) = plan_patch(patch, &task, on_charge, clock.stamp());
+    let (plan, refund) = plan_patch(patch, &task, on_charge, clock.now_ms);
 
-    fill_copy(store, &mut plan).await?;
     let row = write(store, &plan, clock.now_ms).await?;
     Ok(Outcome::Updated(row, refund))
 }
@@ -141,12 +147,13 @@ async fn settle<S: Store>(
     };
     let checked = settlement.check(task.as_ref(), charge, claimed);
     let (charge, mut settling) = store.or_roll_back(checked)?;
-    let refundable = settling.as_mut().map(|settling| &mut settling.refundable);
-    load_grants(store, refundable, drawn_on).await?;
+    if let Some(Settling { refundable, .. }) = &mut settling {
+        load_grants(store, refundable, drawn_on).await?;
+        load_origins(store, refundable, settlement.policy, clock).await?;
+    }
 
-    let (mut plan, refund) = plan_settlement(settlement, &charge, settling, clock.stamp());
+    let (plan, refund) = plan_settlement(settlement, &charge, settling, clock.now_ms);
 
-    fill_copy(store, &mut plan).await?;
     let row = write(store, &plan, clock.now_ms).await?;
     Ok(Outcome::Updated(row, Some(refund)))
 }
@@ -175,16 +182,6 @@ async fn write<S: Store>(store: &mut S, plan: &Plan, now_ms: i64) -> Answer<Row>
     Ok(store.write(&[plan], now_ms).await?.take(plan)?)
 }
 
-/// A new grant has the app's own columns of the row that it is made of.
-async fn fill_copy<S: Store>(store: &mut S, plan: &mut Plan) -> Answer<()> {
-    let Some((_, source)) = &plan.copies else { return Ok(()) };
-    if store.schema()?.table(Credit)?.has_own() {
-        let source = store.rows_to_change(&[source]).await?.into_iter().next();
-        plan.copy(&source.map(|row| row.own_columns()).unwrap_or_default());
-    }
-    Ok(())
-}
-
 /// Whether a charge was made for another task than this, which is there. Hardly any is.
 async fn is_claimed<S: Store>(
     store: &mut S,
@@ -201,11 +198,31 @@ async fn is_claimed<S: Store>(
 /// Loads the grants that what is refunded was drawn from. `found` came with the facts.
 async fn load_grants<S: Store>(
     store: &mut S,
-    refundable: Option<&mut Refundable>,
+    refundable: &mut Refundable,
     found: Vec<Grant>,
 ) -> Answer<()> {
-    if let Some(refundable) = refundable {
-        refundable.grants = store.grants_drawn_on(refundable, found).await?;
+    refundable.grants = store.grants_drawn_on(refundable, found).await?;
+    Ok(())
+}
+
+/// Loads the rows of which new grants may have to be made. Hardly any refund needs one.
+async fn load_origins<S: Store>(
+    store: &mut S,
+    refundable: &mut Refundable,
+    policy: RefundPolicy,
+    clock: Clock<'_>,
+) -> Answer<()> {
+    let ids = refundable.to_regrant(policy, clock.now_ms);
+    if ids.is_empty() {
+        return Ok(());
     }
+    let rows = store.rows_to_change(&ids).await?;
+    let rows: HashMap<Option<Cow<'_, str>>, &Row> =
+        rows.iter().map(|row| (row.id("id"), row)).collect();
+    let origin = |id: &&str| {
+        let row = rows.get(&Some(Cow::Borrowed(*id)))?;
+        Some(((*id).to_owned(), row.as_origin(clock.stamp().ids)))
+    };
+    refundable.origins = ids.iter().filter_map(origin).collect();
     Ok(())
 }

@@ -8,6 +8,7 @@ use super::wire::{write_text, write_value};
 use crate::domain::grant::{Grant, total_remaining};
 use crate::domain::quote::next_expiry;
 use crate::domain::refund::Refund;
+use crate::domain::regrant::Regrant;
 use crate::domain::repair::{Fix, as_json, is_repairable};
 use crate::domain::statement::{AccountStatement, task_of};
 use crate::domain::value::Value;
@@ -130,22 +131,29 @@ fn refund_json(refund: &Refund) -> Json {
             "reason": skipped.reason.as_str(),
         })
     });
-    let regranted = refund.regranted.as_ref().map(|regrant| {
-        json!({
-            "creditId": regrant.grant_id,
-            "credits": regrant.credits,
-            "expiresAt": regrant.expires_at_ms,
-        })
-    });
     let mut json = json!({
         "credits": refund.credits,
         "spendable": refund.spendable,
         "skipped": skipped.collect::<Vec<_>>(),
     });
-    if let Some(regranted) = regranted {
+    if let Some(regranted) = regranted_json(&refund.regranted) {
         json["regranted"] = regranted;
     }
     json
+}
+
+/// The first of these grants and all of their credits, and each of them if they are several.
+fn regranted_json(regranted: &[Regrant]) -> Option<Json> {
+    let first = regranted.first()?;
+    let of_one =
+        |regrant: &Regrant| json!({ "creditId": regrant.grant_id, "credits": regrant.credits });
+    let mut json = of_one(first);
+    json["expiresAt"] = first.expires_at_ms.into();
+    if regranted.len() > 1 {
+        json["credits"] = regranted.iter().map(|regrant| regrant.credits).sum::<i64>().into();
+        json["grants"] = regranted.iter().map(of_one).collect();
+    }
+    Some(json)
 }
 
 fn expiry_json(next_expiry: Option<(i64, i64)>) -> Json {

@@ -36,7 +36,10 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use crate::domain::charge::Charge;
-use crate::domain::own::is_own;
+use crate::domain::grant::is_withdrawn;
+use crate::domain::own::{is_kept, is_own};
+use crate::domain::plan::NewIds;
+use crate::domain::regrant::Origin;
 use crate::domain::table::{TableName, TaskKind};
 use crate::domain::value::{Fields, Value};
 use schema::{Column, Limit, Table};
@@ -92,15 +95,29 @@ impl Row {
         self.values.iter().map(bytes).sum()
     }
 
-    /// The app's own columns of a row of `credit`, as a row that is made of it has them too: all but those of
-    /// which each value is there once, and those that the database computes.
-    pub fn own_columns(&self) -> Fields {
+    /// Columns of a row of `credit`, as a row that is made of it has them too: all of `which` but those of which
+    /// each value is there once, and those that the database computes.
+    fn copied(&self, which: fn(&str) -> bool) -> Fields {
         let copied = |column: &Column| {
-            is_own(&column.key) && !column.unique && column.limit != Limit::Computed
+            which(&column.key) && !column.unique && column.limit != Limit::Computed
         };
         let columns = self.table.columns.iter().zip(&self.values);
         let own = columns.filter(|(column, value)| copied(column) && **value != Value::Null);
         own.map(|(column, value)| (column.key.clone(), value.clone())).collect()
+    }
+
+    /// What a row of `credit` says as a grant that others are made of, or as the charge in place of one. They get
+    /// these names.
+    pub fn as_origin(&self, ids: NewIds) -> Origin {
+        if self.text("transactionType") == Some("grant") {
+            let is_deleted = self.get("deletedAt").is_some_and(|at| *at != Value::Null);
+            let withdrawn = is_withdrawn(self.text("status"), is_deleted);
+            return Origin { withdrawn, kept: self.copied(is_kept), ids };
+        }
+        // Nothing says what the grant was.
+        let mut kept = self.copied(is_own);
+        kept.set("transactionScene", Value::Text("gift".to_owned()));
+        Origin { withdrawn: false, kept, ids }
     }
 
     /// What a row of `credit` says as a charge.

@@ -10,7 +10,6 @@ pub use super::column::{Column, Kind, Limit};
 use super::roles::{NeededType, check_types};
 use super::times::TimestampUnit;
 use crate::domain::column::{self, Misfit};
-use crate::domain::own::is_own;
 use crate::domain::table::{TableName, TaskKind};
 use crate::domain::value::{Fields, Value};
 use crate::error::{Error, Result};
@@ -105,11 +104,6 @@ impl Table {
     /// The column with this name in SQL, or in its place what an SQL expression says of a row without it.
     pub fn column_or<'a>(&self, name: &'a str, absent: &'a str) -> &'a str {
         if self.has(name) { name } else { absent }
-    }
-
-    /// Whether the app has added columns to `credit`.
-    pub fn has_own(&self) -> bool {
-        self.columns.iter().any(|column| is_own(&column.key))
     }
 
     /// The fields that a row of this table can say. That there is no charge, a table without `credit_id` says

@@ -21,6 +21,7 @@ use crate::domain::options::RefundPolicy;
 use crate::domain::plan::{NewIds, Plan, Stamp};
 use crate::domain::quote::quote;
 use crate::domain::refund::{Refund, Refundable, give_back};
+use crate::domain::regrant::{Origin, Regrant};
 use crate::domain::settle::{Settlement, plan_settlement};
 use crate::domain::table::TableName;
 use crate::domain::value::{Fields, Value};
@@ -70,7 +71,7 @@ fn consume(grants: &[Grant], credits: i64) -> Result<Charge> {
 }
 
 fn charge(credits: i64, consumed_detail: Option<Vec<u8>>, metadata: Option<String>) -> Charge {
-    let (id, user_id) = ("c".to_owned(), "u".to_owned());
+    let (id, user_id) = ("charge".to_owned(), "u".to_owned());
     Charge { id, user_id, active: true, credits, consumed_detail, metadata }
 }
 
@@ -102,13 +103,25 @@ fn after_returns(mut grants: Vec<Grant>, plan: &Plan) -> Vec<Grant> {
     grants
 }
 
+/// The grants that are not active were withdrawn, and each has an order of its own.
+fn load(refundable: &mut Refundable, grants: &[Grant], policy: RefundPolicy) {
+    refundable.grants = grants.to_vec();
+    let origin = |id: &str| {
+        let withdrawn = grants.iter().any(|grant| grant.id == id && !grant.active);
+        let kept = [("orderNo", Value::Text(id.to_owned()))].into_iter().collect();
+        let ids = NewIds { id: format!("new {id}"), transaction_no: format!("7 {id}") };
+        (id.to_owned(), Origin { withdrawn, kept, ids })
+    };
+    refundable.origins = refundable.to_regrant(policy, NOW_MS).into_iter().map(origin).collect();
+}
+
 fn refund(charge: &Charge, grants: &[Grant], policy: RefundPolicy) -> Result<(Plan, Refund)> {
     let mut plan = Plan::new("u", TableName::Credit, &charge.id);
     let Some(mut refundable) = Refundable::of(charge)? else {
         return Ok((plan, Refund::default()));
     };
-    refundable.grants = grants.to_vec();
-    let refund = give_back(&mut plan, refundable, policy, stamp());
+    load(&mut refundable, grants, policy);
+    let refund = give_back(&mut plan, refundable, policy, NOW_MS);
     Ok((plan, refund))
 }
 
@@ -124,10 +137,10 @@ fn settle(
         Settlement::of_charge(charge.id.clone(), credits.as_ref(), &Fields::default(), policy)?;
     let (charge, settling) = settlement.check(None, Some(charge.clone()), false)?;
     let settling = settling.map(|mut settling| {
-        settling.refundable.grants = grants.to_vec();
+        load(&mut settling.refundable, grants, policy);
         settling
     });
-    Ok(plan_settlement(&settlement, &charge, settling, stamp()))
+    Ok(plan_settlement(&settlement, &charge, settling, NOW_MS))
 }
 
 proptest! {
@@ -375,6 +388,13 @@ proptest! {
             prop_assert!((0..=drawn).contains(&returned));
             let room = i128::from(grant.credits) - i128::from(grant.remaining);
             prop_assert!(returned == 0 || i128::from(returned) <= room);
+            // What was withdrawn comes back nowhere else, and nothing comes twice.
+            let of_order = |regrant: &&Regrant| regrant.grant_id == format!("new {}", grant.id);
+            let anew: Vec<i64> =
+                refund.regranted.iter().filter(of_order).map(|regrant| regrant.credits).collect();
+            let is_over = grant.active && !grant.is_spendable(NOW_MS) && returned > 0;
+            let expected = if regrants && is_over { vec![returned] } else { vec![] };
+            prop_assert_eq!(anew, expected);
         }
         let Some(row) = plan.rows.iter().find(|row| row.id == charge.id) else { return Ok(()) };
         let after = written(&row.fields, charge.clone());

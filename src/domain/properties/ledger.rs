@@ -162,6 +162,22 @@ fn check_repair(damaged: &Tables, found: &[Finding]) -> Checked {
     Ok(())
 }
 
+/// A new grant has the scene of all grants that it stands in for, and none of them was withdrawn.
+fn check_regrant(regrant: &Row, before: &Tables) -> Checked {
+    let metadata: Json = serde_json::from_str(regrant.text("metadata").unwrap())?;
+    for source in metadata["sources"].as_array().unwrap() {
+        let source = before.row(Credit, source["creditId"].as_str().unwrap()).unwrap();
+        prop_assert_eq!(source.text("transactionScene"), regrant.text("transactionScene"));
+        prop_assert!(is_over(source), "{:?}", source);
+    }
+    Ok(())
+}
+
+/// Whether a grant is one that may have expired: it was not withdrawn.
+fn is_over(grant: &Row) -> bool {
+    ["active", "expired"].contains(&grant.text("status").unwrap())
+}
+
 /// What each charge took at first, and what of it has come back.
 #[derive(Default)]
 struct History(HashMap<String, (i64, i64)>);
@@ -191,8 +207,15 @@ impl History {
                 other => panic!("{other:?} gave something back"),
             };
             let regrants = policy != RefundPolicy::Source;
-            prop_assert!(!regrants || refund.spendable == refund.credits, "{:?}", refund);
-            prop_assert!(regrants || refund.regranted.is_none(), "{:?}", refund);
+            let is_withdrawn = |id: &str| !is_over(before.row(Credit, id).unwrap());
+            let to_withdrawn = plan.returns.iter().filter(|(id, _)| is_withdrawn(id));
+            let withdrawn: i64 = to_withdrawn.map(|(_, credits)| credits).sum();
+            let all_else = refund.credits - withdrawn;
+            prop_assert!(!regrants || refund.spendable == all_else, "{:?}", refund);
+            prop_assert!(regrants || refund.regranted.is_empty(), "{:?}", refund);
+            for regrant in &refund.regranted {
+                check_regrant(after.row(Credit, &regrant.grant_id).unwrap(), before)?;
+            }
             let charge = plan.rows.iter().find(|row| row.verb == Verb::UpdateCharge);
             match charge {
                 Some(charge) => self.0.get_mut(&charge.id).unwrap().1 += refund.credits,

@@ -5,9 +5,13 @@ use proptest::sample::Index;
 use super::steps::{Names, Step};
 use crate::domain::books::{Books, ChargeEntry, GrantEntry, TaskEntry, Times};
 use crate::domain::charge::{Charge, ChargeFacts, ChargeRequest, plan_charge};
-use crate::domain::grant::{Grant, GrantFacts, NewGrant, plan_grant, total_remaining};
+use crate::domain::grant::{
+    Grant, GrantFacts, NewGrant, is_withdrawn, plan_grant, total_remaining,
+};
+use crate::domain::options::RefundPolicy;
 use crate::domain::plan::{NewIds, Plan, Stamp, Verb};
 use crate::domain::refund::{Refund, Refundable};
+use crate::domain::regrant::Origin;
 use crate::domain::settle::{Settlement, Target, plan_settlement};
 use crate::domain::table::TableName::{self, Credit, Tasks};
 use crate::domain::table::TaskKind;
@@ -197,7 +201,7 @@ impl Tables {
         ChargeFacts { user_exists, transaction_no_taken: false, grants: self.spendable(user) }
     }
 
-    fn load_grants(&self, refundable: Option<&mut Refundable>) {
+    fn load_grants(&self, refundable: Option<&mut Refundable>, policy: RefundPolicy) {
         let Some(refundable) = refundable else { return };
         let grants = self.of_user(&refundable.user_id).filter(|row| row.is_grant());
         let drawn_on = grants
@@ -205,6 +209,20 @@ impl Tables {
             .map(Row::grant)
             .collect();
         refundable.grants = drawn_on;
+        let ids = refundable.to_regrant(policy, self.now_ms).into_iter();
+        refundable.origins = ids.map(|id| (id.to_owned(), self.origin(id))).collect();
+    }
+
+    /// Its names are no other row's: a new grant is the first one of its source at that time.
+    fn origin(&self, id: &str) -> Origin {
+        let row = self.row(Credit, id).unwrap();
+        let scene = row.fields.get("transactionScene").cloned().unwrap_or(Value::Null);
+        let name = format!("new-{}-{id}", self.rows.len());
+        Origin {
+            withdrawn: is_withdrawn(row.text("status"), false),
+            kept: [("transactionScene", scene)].into_iter().collect(),
+            ids: NewIds { id: name.clone(), transaction_no: name },
+        }
     }
 
     /// Does what is asked, and says what it came to. `None`: there is nothing that it could be done to.
@@ -229,16 +247,17 @@ impl Tables {
                 self.now_ms += days * DAY_MS;
                 return Ok(None);
             }
-            Step::Withdraw { grant } => {
+            Step::End { grant, status } => {
                 let grant = self.pick(grant, Row::is_grant).map(|row| row.id.clone());
                 if let Some(id) = grant {
-                    self.row_mut(Credit, &id).fields.set("status", text("expired"));
+                    self.row_mut(Credit, &id).fields.set("status", text(status));
                 }
                 return Ok(None);
             }
-            Step::Grant { user, credits, days } => {
+            Step::Grant { user, credits, days, scene } => {
                 let fields = [
                     ("userId", text(USERS[*user])),
+                    ("transactionScene", text(scene)),
                     ("credits", Value::Integer(*credits)),
                     ("expiresAt", Value::time_or_null(days.map(|days| now_ms + days * DAY_MS))),
                 ];
@@ -290,8 +309,8 @@ impl Tables {
                 let charge = patch.charge_to_load(&task).and_then(|id| self.charge(id));
                 let claimed = self.is_claimed(charge.as_ref(), kind, &patch.id);
                 let mut on_charge = patch.check(&task, charge.as_ref(), claimed)?;
-                self.load_grants(on_charge.refundable());
-                plan_patch(&patch, &task, on_charge, stamp)
+                self.load_grants(on_charge.refundable(), *policy);
+                plan_patch(&patch, &task, on_charge, now_ms)
             }
             Step::Further { task, credits, status } => {
                 let Some((kind, id, task)) = self.a_task(task) else { return Ok(None) };
@@ -304,13 +323,13 @@ impl Tables {
                 let Some((kind, id, task)) = self.a_task(task) else { return Ok(None) };
                 let credits = Value::Integer(*credits);
                 let settlement = Settlement::of_task((kind, id), Some(&credits), &none, *policy)?;
-                self.settle(&settlement, Some(&task), stamp)?
+                self.settle(&settlement, Some(&task))?
             }
             Step::Refund { charge, credits, policy } => {
                 let Some(row) = self.pick(charge, Row::is_charge) else { return Ok(None) };
                 let (id, credits) = (row.id.clone(), credits.map(Value::Integer));
                 let settlement = Settlement::of_charge(id, credits.as_ref(), &none, *policy)?;
-                self.settle(&settlement, None, stamp)?
+                self.settle(&settlement, None)?
             }
         };
         Ok(Some((plan, refund)))
@@ -326,7 +345,6 @@ impl Tables {
         &self,
         settlement: &Settlement,
         task: Option<&TaskFacts>,
-        stamp: Stamp,
     ) -> Result<(Plan, Option<Refund>)> {
         let charge = self.charge(settlement.charge_id(task)?);
         let claimed = match &settlement.target {
@@ -334,8 +352,9 @@ impl Tables {
             Target::Task(kind, id) => self.is_claimed(charge.as_ref(), *kind, id),
         };
         let (charge, mut settling) = settlement.check(task, charge, claimed)?;
-        self.load_grants(settling.as_mut().map(|settling| &mut settling.refundable));
-        let (plan, refund) = plan_settlement(settlement, &charge, settling, stamp);
+        let refundable = settling.as_mut().map(|settling| &mut settling.refundable);
+        self.load_grants(refundable, settlement.policy);
+        let (plan, refund) = plan_settlement(settlement, &charge, settling, self.now_ms);
         Ok((plan, Some(refund)))
     }
 

@@ -13,6 +13,7 @@ pub(super) enum Step {
         user: usize,
         credits: i64,
         days: Option<i64>,
+        scene: &'static str,
     },
     Consume {
         user: usize,
@@ -47,9 +48,10 @@ pub(super) enum Step {
         credits: Option<i64>,
         policy: RefundPolicy,
     },
-    /// The app itself marks a grant as expired.
-    Withdraw {
+    /// The app itself marks a grant as expired, or withdraws it.
+    End {
         grant: Index,
+        status: &'static str,
     },
     Wait {
         days: i64,
@@ -78,10 +80,12 @@ pub(super) fn step() -> impl Strategy<Value = Step> {
     ];
     let policy = || select(vec![RefundPolicy::Source, RefundPolicy::RegrantDays(3)]);
     let granted = prop_oneof![8 => 1..80_i64, 1 => Just(i64::from(i32::MAX))];
+    let scene = select(vec!["payment", "gift"]);
+    let end = select(vec!["expired", "deleted", "revoked"]);
     let credits = || prop_oneof![20 => 0..30_i64, 1 => Just(i64::from(i32::MAX))];
     prop_oneof![
-        8 => (user(), granted, prop::option::of(-1..9_i64))
-            .prop_map(|(user, credits, days)| Step::Grant { user, credits, days }),
+        8 => (user(), granted, prop::option::of(-1..9_i64), scene)
+            .prop_map(|(user, credits, days, scene)| Step::Grant { user, credits, days, scene }),
         4 => (user(), 1..30_i64).prop_map(|(user, credits)| Step::Consume { user, credits }),
         8 => (kind, 0..20_usize, user(), credits(), prop::option::weighted(0.2, pick()))
             .prop_map(|(kind, id, user, cost, names)| Step::Create { kind, id, user, cost, names }),
@@ -93,7 +97,7 @@ pub(super) fn step() -> impl Strategy<Value = Step> {
             .prop_map(|(task, credits, policy)| Step::Settle { task, credits, policy }),
         5 => (pick(), prop::option::of(1..30_i64), policy())
             .prop_map(|(charge, credits, policy)| Step::Refund { charge, credits, policy }),
-        1 => pick().prop_map(|grant| Step::Withdraw { grant }),
+        2 => (pick(), end).prop_map(|(grant, status)| Step::End { grant, status }),
         4 => (0..3_i64).prop_map(|days| Step::Wait { days }),
     ]
 }

@@ -4,7 +4,7 @@ use super::{FAILED, TaskFacts, check_made_for, own_charge};
 use crate::domain::charge::Charge;
 use crate::domain::metadata;
 use crate::domain::options::{Guards, RefundPolicy, flag};
-use crate::domain::plan::{Plan, Stamp, Verb};
+use crate::domain::plan::{Plan, Verb};
 use crate::domain::refund::{Refund, Refundable, give_back};
 use crate::domain::table::{TableName, TaskKind};
 use crate::domain::value::{Fields, Value};
@@ -24,7 +24,8 @@ pub struct TaskPatch {
     effect: Effect,
     guards: Guards,
     allow_refunded: bool,
-    policy: RefundPolicy,
+    /// Where credits go if the task fails.
+    pub policy: RefundPolicy,
 }
 
 /// What a patch makes of the task.
@@ -57,7 +58,7 @@ fn status(patch: &Fields) -> Option<&str> {
 }
 
 /// What a patch does to the charge that is looked at.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub enum OnCharge {
     /// Nothing.
     Nothing,
@@ -205,17 +206,16 @@ pub fn plan_patch(
     patch: &TaskPatch,
     task: &TaskFacts,
     on_charge: OnCharge,
-    stamp: Stamp,
+    now_ms: i64,
 ) -> (Plan, Option<Refund>) {
     let table = TableName::Tasks(patch.kind);
-    let now_ms = stamp.now_ms;
     let mut plan = Plan::new(&task.user_id, table, &patch.id);
     let mut refund = patch.fails().then(Refund::default);
     match on_charge {
         OnCharge::Nothing => {}
         OnCharge::Refunds(refundable) => {
             let charge_id = refundable.charge_id.clone();
-            refund = Some(give_back(&mut plan, refundable, patch.policy, stamp));
+            refund = Some(give_back(&mut plan, refundable, patch.policy, now_ms));
             let flip = [
                 ("status", Value::Text("deleted".to_owned())),
                 ("updatedAt", Value::TimeMs(now_ms)),

@@ -84,7 +84,7 @@ fn a_trial_comes_back_when_its_task_fails() -> Result<()> {
     for (free_trial, status, patched, expected) in with_status.into_iter().chain(with_mark) {
         let task = TaskFacts { free_trial: Some(free_trial), ..task(status, None) };
         let patch = patch(fields(&patched))?;
-        let (plan, _) = plan_patch(&patch, &task, OnCharge::Nothing, stamp(0));
+        let (plan, _) = plan_patch(&patch, &task, OnCharge::Nothing, 0);
         assert_eq!(plan.free_trials, expected, "{task:?} {patch:?}");
         // What was used up for good is none any more, so that it can't count twice.
         let used_up = free_trial && patch.fails() && task.status == "translating";
@@ -93,7 +93,7 @@ fn a_trial_comes_back_when_its_task_fails() -> Result<()> {
         let row = plan.rows.last().and_then(|row| row.fields.get("isFreeTrial"));
         assert_eq!(row, mark, "{task:?} {patch:?}");
         let uncounted = TaskFacts { free_trial: None, ..task };
-        let (plan, _) = plan_patch(&patch, &uncounted, OnCharge::Nothing, stamp(0));
+        let (plan, _) = plan_patch(&patch, &uncounted, OnCharge::Nothing, 0);
         assert_eq!(plan.free_trials, 0, "{uncounted:?} {patch:?}");
     }
     Ok(())

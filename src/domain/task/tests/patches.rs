@@ -101,7 +101,7 @@ fn a_charge_remembers_that_its_task_was_given_away() -> Result<()> {
         let charge = Charge { metadata, ..charge("u", false, "[]") };
         let task = task("failed", Some("c"));
         let on_charge = patch.check(&task, Some(&charge), false)?;
-        let (plan, refund) = plan_patch(&patch, &task, on_charge.clone(), stamp(9));
+        let (plan, refund) = plan_patch(&patch, &task, on_charge.clone(), 9);
         let of_charge = plan.rows.iter().find(|row| row.table == TableName::Credit);
         let written = of_charge.and_then(|row| row.fields.get("metadata").cloned());
         assert_eq!(written, expected.map(|json| Value::Json(json.to_owned())), "{charge:?}");
@@ -134,8 +134,7 @@ fn a_failing_patch_always_says_what_was_refunded() -> Result<()> {
     let rows = [("failed", true), ("Failed", false), ("completed", false)];
     for (status, says) in rows {
         let patch = patch(fields(&[("status", text(status))]))?;
-        let (plan, refund) =
-            plan_patch(&patch, &task("pending", None), OnCharge::Nothing, stamp(9));
+        let (plan, refund) = plan_patch(&patch, &task("pending", None), OnCharge::Nothing, 9);
         assert_eq!(refund, says.then(Refund::default), "{status}");
         assert_eq!(plan.rows[0].fields.get("updatedAt"), Some(&Value::TimeMs(9)));
     }

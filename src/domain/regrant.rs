@@ -1,0 +1,238 @@
+//! New grants for credits that went back to where they can't be spent. They went back there too, so that the old
+//! grant's account closes; it would take a change of that grant's expiry by hand to give them twice.
+
+use std::collections::HashMap;
+
+use serde_json::json;
+
+use super::credits::Credits;
+use super::plan::NewIds;
+use super::refund::Refundable;
+use super::value::{Fields, Value};
+
+/// A grant that was made because others can't be spent any more.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Regrant {
+    /// Its `id`.
+    pub grant_id: String,
+    /// How many credits.
+    pub credits: i64,
+    /// When it expires.
+    pub expires_at_ms: i64,
+}
+
+/// A row that credits go back to which can't be spent there: a grant, or in place of grants that are gone
+/// the charge.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Origin {
+    /// Whether it is a grant that was withdrawn: what goes back to it stays there.
+    pub withdrawn: bool,
+    /// What a new grant has of it: its scene, order and subscription, and columns of the app's own.
+    pub kept: Fields,
+    /// The names of the new grant, if one is made of it.
+    pub ids: NewIds,
+}
+
+/// Credits that went back and can't be spent there.
+pub(super) struct Unusable<'r> {
+    /// The grant that they were drawn from.
+    pub(super) grant_id: &'r str,
+    /// What is left of it: itself, or else the charge.
+    pub(super) origin_id: &'r str,
+    /// How many.
+    pub(super) credits: i64,
+}
+
+/// Credits that came from grants of one scene, order and subscription.
+struct Group<'r> {
+    origin: &'r Origin,
+    credits: i64,
+    sources: Vec<&'r Unusable<'r>>,
+}
+
+/// The new grants and their rows, one for each scene, order and subscription that the credits came from, in the
+/// order in which they went back.
+pub(super) fn regrant(
+    refundable: &Refundable,
+    unusable: &[Unusable<'_>],
+    days: u32,
+    now_ms: i64,
+) -> Vec<(Regrant, Fields)> {
+    const DAY_MS: i64 = 86_400_000;
+    // In whole seconds, which every database holds.
+    let expires_at_ms = now_ms + (-now_ms).rem_euclid(1000) + i64::from(days) * DAY_MS;
+    let new_grant = |group: &Group<'_>| {
+        let regrant = Regrant {
+            grant_id: group.origin.ids.id.clone(),
+            // No charge takes more, unless its detail was written by hand.
+            credits: group.credits.min(Credits::MAX),
+            expires_at_ms,
+        };
+        let row = new_row(&regrant, group, refundable, now_ms);
+        (regrant, row)
+    };
+    groups(refundable, unusable).iter().map(new_grant).collect()
+}
+
+fn groups<'r>(refundable: &'r Refundable, unusable: &'r [Unusable<'r>]) -> Vec<Group<'r>> {
+    let mut groups: Vec<Group<'r>> = Vec::new();
+    let mut places: HashMap<String, usize> = HashMap::new();
+    for source in unusable.iter().filter(|source| source.credits > 0) {
+        let origin = refundable.origins.get(source.origin_id).filter(|origin| !origin.withdrawn);
+        let Some(origin) = origin else { continue };
+        let place = *places.entry(format!("{:?}", origin.kept)).or_insert(groups.len());
+        match groups.get_mut(place) {
+            Some(group) => {
+                group.credits = group.credits.saturating_add(source.credits);
+                group.sources.push(source);
+            }
+            None => groups.push(Group { origin, credits: source.credits, sources: vec![source] }),
+        }
+    }
+    groups
+}
+
+fn new_row(regrant: &Regrant, group: &Group<'_>, refundable: &Refundable, now_ms: i64) -> Fields {
+    let source =
+        |source: &&Unusable<'_>| json!({ "creditId": source.grant_id, "credits": source.credits });
+    let sources: Vec<_> = group.sources.iter().map(source).collect();
+    let metadata =
+        json!({ "type": "regrant", "chargeId": refundable.charge_id, "sources": sources });
+    let text = |text: &str| Value::Text(text.to_owned());
+    let Origin { kept, ids, .. } = group.origin;
+    let mut row: Fields = [
+        ("id", text(&ids.id)),
+        ("userId", text(&refundable.user_id)),
+        ("transactionNo", text(&ids.transaction_no)),
+        ("transactionType", text("grant")),
+        ("credits", Value::Integer(regrant.credits)),
+        ("remainingCredits", Value::Integer(regrant.credits)),
+        ("description", text("Refund of expired credits")),
+        ("expiresAt", Value::TimeMs(regrant.expires_at_ms)),
+        ("status", text("active")),
+        ("createdAt", Value::TimeMs(now_ms)),
+        ("updatedAt", Value::TimeMs(now_ms)),
+        ("metadata", Value::Json(metadata.to_string())),
+    ]
+    .into_iter()
+    .collect();
+    kept.iter().for_each(|(name, value)| row.insert(name, value.clone()));
+    row
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A grant's scene and order, whether it was withdrawn, and the name of what is made of it.
+    type Kept<'a> = (&'a str, Option<&'a str>, bool);
+
+    fn origin(id: &str, (scene, order, withdrawn): Kept<'_>) -> (String, Origin) {
+        let text = |text: &str| Value::Text(text.to_owned());
+        let order = order.map(|order| ("orderNo", text(order)));
+        let kept = [("transactionScene", text(scene))].into_iter().chain(order).collect();
+        let ids = NewIds { id: format!("new-{id}"), transaction_no: format!("7-{id}") };
+        (id.to_owned(), Origin { withdrawn, kept, ids })
+    }
+
+    #[test]
+    fn one_for_each_scene_and_order() {
+        type Row<'a> = (&'a [(&'a str, &'a str, i64)], &'a [(&'a str, i64, &'a [&'a str])]);
+        let origins = [
+            ("a", ("payment", Some("1"), false)),
+            ("b", ("payment", Some("2"), false)),
+            ("c", ("payment", Some("1"), false)),
+            ("d", ("subscription", Some("1"), false)),
+            ("e", ("gift", None, false)),
+            ("w", ("payment", Some("1"), true)),
+            ("charge", ("gift", None, false)),
+        ];
+        let rows: [Row; 9] = [
+            // from which grant, what is left of it, credits; the new grants, their credits and sources
+            (&[], &[]),
+            (&[("a", "a", 5)], &[("new-a", 5, &["a"])]),
+            (&[("a", "a", 5), ("c", "c", 3)], &[("new-a", 8, &["a", "c"])]),
+            // In the order in which they went back, whatever they are called.
+            (
+                &[("d", "d", 1), ("b", "b", 2), ("c", "c", 3), ("a", "a", 4)],
+                &[("new-d", 1, &["d"]), ("new-b", 2, &["b"]), ("new-c", 7, &["c", "a"])],
+            ),
+            (&[("w", "w", 5)], &[]),
+            (&[("w", "w", 5), ("a", "a", 1)], &[("new-a", 1, &["a"])]),
+            (
+                &[("x", "charge", 2), ("a", "a", 1), ("y", "charge", 3), ("e", "e", 1)],
+                &[("new-charge", 6, &["x", "y", "e"]), ("new-a", 1, &["a"])],
+            ),
+            (&[("a", "a", 0), ("unknown", "unknown", 1)], &[]),
+            (
+                &[("a", "a", Credits::MAX), ("c", "c", i64::MAX)],
+                &[("new-a", Credits::MAX, &["a", "c"])],
+            ),
+        ];
+        for (went_back, expected) in rows {
+            let unusable: Vec<_> = went_back
+                .iter()
+                .map(|&(grant_id, origin_id, credits)| Unusable { grant_id, origin_id, credits })
+                .collect();
+            let refundable = Refundable {
+                charge_id: "charge".into(),
+                user_id: "u".into(),
+                draws: Vec::new(),
+                grants: Vec::new(),
+                origins: origins.iter().map(|(id, kept)| origin(id, *kept)).collect(),
+            };
+            let made = regrant(&refundable, &unusable, 1, 10);
+            let told: Vec<(&str, i64, Vec<String>)> = made
+                .iter()
+                .map(|(regrant, row)| {
+                    let Some(Value::Json(metadata)) = row.get("metadata") else {
+                        panic!("{row:?}")
+                    };
+                    let metadata: serde_json::Value = serde_json::from_str(metadata).unwrap();
+                    let sources = metadata["sources"].as_array().unwrap().iter();
+                    let id =
+                        |source: &serde_json::Value| source["creditId"].as_str().unwrap().into();
+                    (regrant.grant_id.as_str(), regrant.credits, sources.map(id).collect())
+                })
+                .collect();
+            let expected: Vec<(&str, i64, Vec<String>)> = expected
+                .iter()
+                .map(|(id, credits, sources)| {
+                    (*id, *credits, sources.iter().map(|id| (*id).to_owned()).collect())
+                })
+                .collect();
+            assert_eq!(told, expected, "{went_back:?}");
+        }
+    }
+
+    #[test]
+    fn a_row_has_what_its_source_has() {
+        let refundable = Refundable {
+            charge_id: "charge".into(),
+            user_id: "u".into(),
+            draws: Vec::new(),
+            grants: Vec::new(),
+            origins: [origin("a", ("payment", Some("1"), false))].into(),
+        };
+        let unusable = [Unusable { grant_id: "a", origin_id: "a", credits: 5 }];
+        let (regrant, row) = regrant(&refundable, &unusable, 2, 1).remove(0);
+        assert_eq!(regrant.expires_at_ms, 1000 + 2 * 86_400_000);
+        let text = |text: &str| Value::Text(text.to_owned());
+        let expected = [
+            ("id", text("new-a")),
+            ("userId", text("u")),
+            ("transactionNo", text("7-a")),
+            ("transactionType", text("grant")),
+            ("transactionScene", text("payment")),
+            ("orderNo", text("1")),
+            ("credits", Value::Integer(5)),
+            ("remainingCredits", Value::Integer(5)),
+            ("status", text("active")),
+            ("expiresAt", Value::TimeMs(regrant.expires_at_ms)),
+            ("createdAt", Value::TimeMs(1)),
+        ];
+        for (name, value) in expected {
+            assert_eq!(row.get(name), Some(&value), "{name}");
+        }
+    }
+}
