@@ -136,7 +136,8 @@ export interface TaskGuards {
  * - `'source'`, the default: back to the grants they came from, even to one that has expired since, where
  *   they can't be spent. The app does so.
  * - `{ regrantDays: 30 }`: as above, and as many as can't be spent there come as a new grant that lives so many
- *   days, 1 to 36,500.
+ *   days, 1 to 36,500. It has the scene, order and subscription of the grant that they came from. What goes back to a
+ *   grant that was withdrawn (`deleted`) stays there.
  */
 export type RefundPolicy = 'source' | { regrantDays: number }
 

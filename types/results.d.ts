@@ -9,12 +9,24 @@ import type { Credit, MediaTask } from './rows.js'
 export interface Refund {
   /** How many credits the user has back. */
   credits: number
-  /** How many of them can be spent now: a grant may have expired meanwhile. */
+  /** How many of them can be spent now: a grant may have expired meanwhile, or was withdrawn. */
   spendable: number
   /** What could not go back. */
   skipped: SkippedRefund[]
   /** The new grant for what could not be spent otherwise, if {@link RefundPolicy} makes one. */
-  regranted?: { creditId: string; credits: number; expiresAt: Date }
+  regranted?: Regranted
+}
+
+/** The new grant for credits that can't be spent where they went back. */
+export interface Regranted {
+  /** Its `id`; of several grants, the first one's. */
+  creditId: string
+  /** How many credits; of several grants, all of theirs. */
+  credits: number
+  /** When it expires, or each of several. */
+  expiresAt: Date
+  /** Each of them, if the credits came from grants of several scenes, orders or subscriptions. */
+  grants?: { creditId: string; credits: number }[]
 }
 
 /** Credits that could not go back to the grant they came from. */

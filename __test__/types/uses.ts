@@ -243,6 +243,7 @@ export async function life(task: NewMediaTask) {
   const settled = await defaults.settleMediaTask(task.id, 3, { refundPolicy: { regrantDays: 30 } })
   same<typeof settled, (Credit & { refund: Refund }) | undefined>(true)
   const expires: Date | undefined = settled?.refund.regranted?.expiresAt
+  const anew: string[] | undefined = settled?.refund.regranted?.grants?.map(({ creditId }) => creditId)
   const { tasks, errors } = await defaults.failStuckMediaTasks({ olderThanMs: 60_000, errorMessage: 'late' })
   const codes = errors.map(({ error }) => error.code)
   const each = await createMediaTasks([{ task, costCredits: 10 }])
@@ -264,7 +265,7 @@ export async function life(task: NewMediaTask) {
     scene: 'text-to-image',
   })
   await defaults.updateAITaskById(ai.id, { status: 'success', taskResult: { url: 'u' } })
-  return { charged, expires, tasks, codes, ids, sufficient, moved, when: nextExpiry?.expiresAt }
+  return { charged, expires, anew, tasks, codes, ids, sufficient, moved, when: nextExpiry?.expiresAt }
 }
 
 async function books(userId: string) {

@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 use std::rc::Rc;
 
-use media_credits::domain::table::TableName::{Tasks, User};
+use media_credits::domain::table::TableName::{Credit, Tasks, User};
 use media_credits::domain::table::TaskKind;
 use media_credits::domain::task::NewTask;
 use media_credits::engine::{Charging, Operation, Outcome, Read, UserRead, Write};
@@ -116,6 +116,28 @@ impl Effect {
             refund.as_ref().map_or((0, 0), |refund| (refund.credits, refund.spendable));
         prop_assert_eq!(gained, spendable);
         prop_assert!(spendable <= credits);
+        let regranted = refund.iter().flat_map(|refund| &refund.regranted);
+        regranted.map(|regrant| &regrant.grant_id).try_for_each(|id| self.check_regrant(id))
+    }
+
+    /// A new grant is what the grants were that it stands in for, none of which was withdrawn. All gave some back.
+    fn check_regrant(&self, grant_id: &str) -> Checked {
+        let regrant = self.after.find(Credit, grant_id).unwrap();
+        let metadata: serde_json::Value = serde_json::from_str(regrant.text("metadata").unwrap())?;
+        let mut total = 0;
+        for source in metadata["sources"].as_array().unwrap() {
+            let at = source["creditId"].as_str().unwrap();
+            let (before, after) = (self.before.find(Credit, at), self.after.find(Credit, at));
+            let (before, after) = (before.unwrap(), after.unwrap());
+            for key in ["transactionScene", "orderNo", "userId"] {
+                prop_assert_eq!(before.text(key), regrant.text(key), "{} of {}", key, at);
+            }
+            prop_assert!(["active", "expired"].contains(&before.text("status").unwrap()), "{at}");
+            let credits = source["credits"].as_i64().unwrap();
+            prop_assert!(credits <= left(after) - left(before), "{at}");
+            total += credits;
+        }
+        prop_assert_eq!(total, number(regrant, "credits"));
         Ok(())
     }
 
@@ -200,6 +222,10 @@ fn task_of(request: &Charging) -> Option<&NewTask> {
         Charging::Task(task) => Some(task),
         Charging::Consume(_) => None,
     }
+}
+
+fn left(grant: &Row) -> i64 {
+    number(grant, "remainingCredits")
 }
 
 /// The grants that a user can spend, in the order in which they are drawn on.

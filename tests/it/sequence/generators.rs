@@ -154,12 +154,17 @@ fn grant() -> impl Strategy<Value = Request> {
     let granted = prop_oneof![8 => 1..90_i64, 1 => Just(Credits::MAX)];
     let days = prop_oneof![1 => -1..9_i64, 1 => 1..3_i64];
     let lives_ms = option::weighted(0.7, days.prop_map(|days| days * DAY_MS));
-    (user(), granted, lives_ms, key()).prop_map(|(user, credits, lives_ms, key)| Request::Grant {
-        user,
-        credits,
-        lives_ms,
-        key,
-    })
+    let sold = (select(vec!["payment", "gift"]), option::weighted(0.3, 0..2_usize));
+    (user(), granted, lives_ms, sold, key())
+        .prop_map(|(user, credits, lives_ms, sold, key)| Request::Grant {
+            user,
+            credits,
+            lives_ms,
+            sold,
+            key,
+        })
+        // Nested strategies take more of a thread's stack than it has.
+        .boxed()
 }
 
 fn request() -> impl Strategy<Value = Request> {
@@ -203,9 +208,10 @@ fn step() -> impl Strategy<Value = Step> {
         1 => (0..3_i64).prop_map(|seconds| seconds * SECOND_MS),
         2 => (1..4_i64).prop_map(|days| days * DAY_MS),
     ];
+    let end = select(vec!["expired", "deleted", "revoked"]);
     prop_oneof![
         24 => request().prop_map(Step::Ask),
-        1 => any::<Index>().prop_map(|grant| Step::Withdraw { grant }),
+        2 => (any::<Index>(), end).prop_map(|(grant, status)| Step::End { grant, status }),
         1 => any::<Index>().prop_map(|task| Step::FailAndRepair { task }),
         4 => wait_ms.prop_map(|ms| Step::Wait { ms }),
     ]

@@ -79,10 +79,10 @@ impl<'s> Case<'s> {
     fn take(&mut self, step: &Step) -> Checked {
         match step {
             Step::Wait { ms } => self.now_ms += ms,
-            Step::Withdraw { grant } => {
+            Step::End { grant, status } => {
                 let row =
                     |ledger: &Ledger| Some((Credit, id(pick(ledger.grants(), grant)?).to_owned()));
-                self.set_status(row, "expired");
+                self.set_status(row, status);
             }
             Step::FailAndRepair { task } => self.fail_and_repair(task)?,
             Step::Ask(request) => {

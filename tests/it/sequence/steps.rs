@@ -24,9 +24,10 @@ pub(super) enum Step {
     Wait {
         ms: i64,
     },
-    /// The app's own code ends a grant.
-    Withdraw {
+    /// The app's own code marks a grant as expired, or withdraws it.
+    End {
         grant: Index,
+        status: &'static str,
     },
     /// The app's own code fails a task and gives nothing back. A repair does.
     FailAndRepair {
@@ -41,6 +42,8 @@ pub(super) enum Request {
         user: &'static str,
         credits: i64,
         lives_ms: Option<i64>,
+        /// The scene, and the number of the order.
+        sold: (&'static str, Option<usize>),
         key: Key,
     },
     Charge(New),
@@ -218,9 +221,11 @@ impl Request {
         let write = match self {
             Self::Read(question) => return Ok(Operation::Read(question.clone())),
             Self::Repair => Write::Repair(USERS.map(str::to_owned).to_vec()),
-            Self::Grant { user, credits, lives_ms, key } => {
+            Self::Grant { user, credits, lives_ms, sold: (scene, order_no), key } => {
                 let mut row = fields(&[
                     ("userId", text(user)),
+                    ("transactionScene", text(scene)),
+                    ("orderNo", order(*order_no)),
                     ("credits", Value::Integer(*credits)),
                     ("expiresAt", Value::time_or_null(lives_ms.map(|ms| now_ms + ms))),
                 ]);
