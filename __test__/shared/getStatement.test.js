@@ -50,6 +50,11 @@ describe('getStatement lists', () => {
       [create(10), withdraw, fail()],
       'charge -10, revocation -90, refund 10, revocation -10',
     ],
+    [
+      'the same where an expired grant would be granted anew',
+      [create(10), withdraw, fail(REGRANT)],
+      'charge -10, revocation -90, refund 10, revocation -10',
+    ],
     ['credits that were not given', [create(10), mint], 'charge -10, adjustment 5'],
   ])('%s', async (_, life, expected) => {
     const { entries } = await afterLife(...life)

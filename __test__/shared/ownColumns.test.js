@@ -85,6 +85,23 @@ describe("an app's own columns of credit", () => {
     expect(await violations(database)).toEqual([])
   })
 
+  test('are those of each grant, where they differ', async () => {
+    const database = await fork({ refundPolicy: { regrantDays: 7 } })
+    const { createCredit, consumeCredits, refundCredits, getCredits } = database.credits
+    for (const orgId of ['o', 'p', 'o']) await createCredit({ userId: 'u', credits: 2, orgId })
+    const charge = await consumeCredits({ userId: 'u', credits: 6 })
+    await expire(database)
+    const { refund } = await refundCredits(charge.id)
+    expect(refund).toMatchObject({ credits: 6, spendable: 6, regranted: { credits: 6 } })
+    const rows = new Map((await getCredits({ userId: 'u' })).map((row) => [row.id, row]))
+    const made = refund.regranted.grants.map(({ creditId, credits }) => [rows.get(creditId).orgId, credits])
+    expect(made).toEqual([
+      ['o', 4],
+      ['p', 2],
+    ])
+    expect(await violations(database)).toEqual([])
+  })
+
   test('are those of the charge, where the grant is gone', async () => {
     const database = await fork({ refundPolicy: { regrantDays: 7 } })
     const { createCredit, consumeCredits, refundCredits, getCredits } = database.credits
