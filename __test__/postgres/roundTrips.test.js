@@ -83,6 +83,17 @@ test('a refund gives back to the eleven grants that the charge drew on', async (
   expect(await violations(database)).toEqual([])
 })
 
+test('a refund that makes a new grant takes one round trip more', async () => {
+  const { database, proxy, credits } = await warm(1000)
+  await database.sql('UPDATE credit SET expires_at = ?', new Date(Date.now() - 60_000))
+  proxy.resetRoundTrips()
+  const policy = { refundPolicy: { regrantDays: 30 } }
+  const { refund } = await credits.updateMediaTaskById('t', { status: 'failed' }, policy)
+  expect(proxy.roundTrips().total).toBe(3)
+  expect(refund).toMatchObject({ credits: 10, spendable: 10, regranted: { credits: 10 } })
+  expect(await violations(database)).toEqual([])
+})
+
 // Up to 64 grants are asked for as such, more by what they cover together.
 test.each([64, 65])('a charge of %i credits draws on so many grants of one credit', async (credits) => {
   const { database, proxy, credits: own } = await warm(...Array(80).fill(1))
