@@ -131,6 +131,10 @@ impl TaskPatch {
         self.effect == Effect::Fails
     }
 
+    fn is_delivered(&self, task: &TaskFacts) -> bool {
+        self.kind.delivered_statuses().contains(&task.status.as_str())
+    }
+
     /// The charge that must be looked at before this patch can be planned: the one that it names, or
     /// the task's own, unless the patch takes that away.
     pub fn charge_to_load<'a>(&'a self, task: &'a TaskFacts) -> Option<&'a str> {
@@ -165,18 +169,17 @@ impl TaskPatch {
         if claimed && (takes || self.fails()) {
             check_made_for(charge, charge.claiming_task(self.kind, &self.id))?;
         }
-        match self.effect {
-            Effect::Fails => {
-                return Ok(Refundable::of(charge)?.map_or(OnCharge::Nothing, OnCharge::Refunds));
-            }
-            Effect::Delivers if !charge.active && self.allow_refunded => {
+        if self.fails() {
+            return Ok(Refundable::of(charge)?.map_or(OnCharge::Nothing, OnCharge::Refunds));
+        }
+        // A task that was delivered before is so with the charge that it takes now.
+        let stays_delivered = || takes && status(&self.fields).is_none() && self.is_delivered(task);
+        if !charge.active && (self.effect == Effect::Delivers || stays_delivered()) {
+            if self.allow_refunded {
                 return Ok(OnCharge::gives_away(charge));
             }
-            Effect::Delivers if !charge.active => {
-                let (task_id, charge_id) = (self.id.clone(), charge.id.clone());
-                return Err(Error::TaskRefunded { task_id, charge_id });
-            }
-            Effect::Delivers | Effect::Plain => {}
+            let (task_id, charge_id) = (self.id.clone(), charge.id.clone());
+            return Err(Error::TaskRefunded { task_id, charge_id });
         }
         if named && charge.active && status(&self.fields).unwrap_or(&task.status) == FAILED {
             return Err(Error::ReadOnlyField {

@@ -130,6 +130,32 @@ fn a_failed_task_takes_no_active_charge() -> Result<()> {
 }
 
 #[test]
+fn a_delivered_task_takes_no_refunded_charge() -> Result<()> {
+    let rows = [
+        // the task's status and charge, the patch's status, allowRefunded, whether the charge is active; the code
+        ("completed", None, None, false, false, Some("TASK_REFUNDED")),
+        ("extracted", Some("old"), None, false, false, Some("TASK_REFUNDED")),
+        ("completed", None, None, true, false, None),
+        ("completed", None, None, false, true, None),
+        ("completed", Some("c"), None, false, false, None),
+        ("completed", None, Some("processing"), false, false, None),
+        ("processing", None, None, false, false, None),
+    ];
+    for (status, charge_id, patched, allowed, active, code) in rows {
+        let mut named = fields(&[("creditId", text("c"))]);
+        if let Some(status) = patched {
+            named.set("status", text(status));
+        }
+        let options = [("allowRefunded", Value::Bool(allowed))];
+        let patch = patch_with(named, &options)?;
+        let charge = charge("u", active, "[]");
+        let checked = patch.check(&task(status, charge_id), Some(&charge), true);
+        assert_eq!(checked.err().map(|error| error.code()), code, "{status} {patch:?}");
+    }
+    Ok(())
+}
+
+#[test]
 fn a_failing_patch_always_says_what_was_refunded() -> Result<()> {
     let rows = [("failed", true), ("Failed", false), ("completed", false)];
     for (status, says) in rows {
