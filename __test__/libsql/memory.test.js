@@ -27,7 +27,7 @@ async function known() {
     const called = {}
     const trips = proxy.counted(async () => {
       const [settled] = await Promise.allSettled([credits[name](...args)])
-      Object.assign(called, { outcome: outcome(settled), row: settled.value })
+      Object.assign(called, { outcome: outcome(settled), row: settled.value, error: settled.reason })
     })
     return trips.then((trips) => ({ ...called, trips }))
   }
@@ -137,6 +137,15 @@ describeWithSqld('what is remembered has changed: another process', () => {
       ({ database }) => database.credits.createMediaTask(task('t', 'u'), 0),
       ['createMediaTask', task('t', 'u'), 5],
       { outcome: 'TASK_EXISTS', trips: [1, 1] },
+    ],
+    'takes an id that a batch has twice: the first one is named': [
+      ({ database }) => database.credits.createMediaTask(task('t', 'u'), 0),
+      [
+        'createMediaTasks',
+        ['t', 'v', 't'].map((id) => ({ task: task(id, 'u'), costCredits: 1 })),
+        { atomic: true },
+      ],
+      { error: { code: 'TASK_EXISTS', index: 0 }, trips: [1, 0] },
     ],
     'does nothing, and the credits are short': [
       () => {},

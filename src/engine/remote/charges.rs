@@ -65,8 +65,9 @@ impl<S: Server> Engine<S> {
             Err(Failure::Refused(error @ (Error::DatabaseUnavailable { .. } | Error::Closed))) => {
                 requests.iter().map(|_| Err(error.clone())).collect()
             }
-            // Where nothing is locked they would meet each other: the bad one is found in halves.
-            Err(_) if !S::LOCKS => {
+            // Where nothing is locked they would meet each other: the bad one is found in halves. But a batch that has met
+            // others until its time was over has no bad one: all at once, their time is over at once.
+            Err(failure) if !S::LOCKS && !matches!(failure, Failure::Conflict(_)) => {
                 self.retries.one_by_one.add();
                 let (first, second) = requests.split_at(requests.len() / 2);
                 let mut outcomes = Box::pin(self.run_each(first)).await;

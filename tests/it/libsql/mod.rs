@@ -183,3 +183,17 @@ fn a_database_that_has_moved_is_followed_and_not_in_a_circle() {
         assert_eq!(other.count(Which::Writes), 6);
     }
 }
+
+#[test]
+fn many_charges_whose_lock_another_client_holds_are_told_so() {
+    let (server, connection) = world(SLOW);
+    server.arm(Which::Writes, repeat_n(Step("SQLITE_BUSY"), ALWAYS));
+    let charge = |_| send(connection.as_ref(), Operation::Write(consume("u", 10)));
+    let replies: Vec<_> = (0..8).map(charge).collect();
+    for reply in replies {
+        let outcome = reply.recv_timeout(Duration::from_secs(60)).expect("an answer");
+        assert_eq!(told(&outcome), BUSY_CODE, "{outcome:?}");
+    }
+    server.arm(Which::Writes, []);
+    assert_eq!(balance(connection.as_ref()).unwrap(), 100);
+}

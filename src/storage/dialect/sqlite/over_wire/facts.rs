@@ -1,6 +1,6 @@
 //! What decides on a change: one round trip where it can be one.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::super::Statement;
 use super::super::facts::{self, Which};
@@ -29,10 +29,7 @@ impl OverWire {
     ) -> Answer<Answers> {
         self.wire.before_deciding().await?;
         let unit = self.wire.schema()?.timestamp_unit;
-        let is_plain = wanted.charge_ids.is_empty()
-            && wanted.active_of.is_empty()
-            && wanted.trials_of.is_empty();
-        let memory = self.wire.memory().filter(|_| is_plain && !wanted.credits.is_empty());
+        let memory = self.wire.memory().filter(|_| rests_on_grants(wanted));
         let answers = match memory.and_then(|it| it.recall(&wanted.credits, now_ms, unit)) {
             Some(grants) => {
                 let user = |user_id: &&str| vec![(*user_id).to_owned().into()];
@@ -56,6 +53,17 @@ impl OverWire {
         }
         Ok(Answers(answers.into_iter()))
     }
+}
+
+/// Whether nothing but grants can decide on charges whose ids and numbers are new. One that comes twice is refused, which
+/// must not rest on a guess.
+fn rests_on_grants(wanted: &Wanted<'_>) -> bool {
+    let Wanted { tasks, transaction_nos, .. } = wanted;
+    let is_plain =
+        wanted.charge_ids.is_empty() && wanted.active_of.is_empty() && wanted.trials_of.is_empty();
+    is_plain
+        && tasks.iter().collect::<BTreeSet<_>>().len() == tasks.len()
+        && transaction_nos.iter().collect::<BTreeSet<_>>().len() == transaction_nos.len()
 }
 
 impl LoadFacts for OverWire {
