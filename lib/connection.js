@@ -56,7 +56,7 @@ function closeIfIdle() {
   isOpen = false
 }
 
-/** How many replies are settled before other things on the event loop get their turn. */
+/** How many replies are handed over before other things on the event loop get their turn. */
 const REPLIES_AT_ONCE = 8
 
 function fetchReplies() {
@@ -72,7 +72,7 @@ function fetchReplies() {
       continue
     }
     pending.delete(replies[at])
-    settlePromise(request, text)
+    answerCaller(request, text)
   }
   // Not at once: a caller that goes on with another call needs it still.
   if (!again && pending.size === 0) setImmediate(closeIfIdle)
@@ -88,7 +88,7 @@ function keepPart(request, text) {
   }
 }
 
-function settlePromise({ resolve, reject, result, caller, observer, parts, broken }, text) {
+function answerCaller({ resolve, reject, result, caller, observer, parts, broken }, text) {
   let error, reply, value
   try {
     if (broken) throw broken
@@ -96,7 +96,7 @@ function settlePromise({ resolve, reject, result, caller, observer, parts, broke
     if (parts) reply.rows = [...parts, reply.rows].flat()
     ;({ error, value } = readReply(caller, result, reply))
   } catch (unreadable) {
-    // Whatever is wrong with this reply, the others must be settled.
+    // Whatever is wrong with this reply, the others must be handed over.
     error = unreadable
   }
   observer?.(error, value, reply)

@@ -41,7 +41,7 @@ async function gather({ options, url, source, origins }, folder = process.cwd())
 
 async function look(credits, facts) {
   const start = performance.now()
-  const [found, error] = await settled(credits.getDiagnostics())
+  const [found, error] = await outcomeOf(credits.getDiagnostics())
   facts.connectMs = performance.now() - start
   facts.diagnostics = found
   facts.connectError = error
@@ -49,7 +49,7 @@ async function look(credits, facts) {
   const times = []
   for (let read = 0; read < READS; read++) {
     const before = performance.now()
-    const [, error] = await settled(credits.getRemainingCredits('media-credits doctor'))
+    const [, error] = await outcomeOf(credits.getRemainingCredits('media-credits doctor'))
     times.push(performance.now() - before)
     facts.schemaError = error
     if (error) return
@@ -87,9 +87,9 @@ function connectionsOf({ maxConnections: most } = {}, { DB_MAX_CONNECTIONS: orig
   return { most, source: origin ? `DB_MAX_CONNECTIONS ${origin}` : 'the default; DB_MAX_CONNECTIONS sets it' }
 }
 
-const errorOf = async (promise) => (await settled(promise))[1]
+const errorOf = async (promise) => (await outcomeOf(promise))[1]
 
-const settled = (promise) =>
+const outcomeOf = (promise) =>
   promise.then(
     (value) => [value, undefined],
     (error) => [undefined, error],

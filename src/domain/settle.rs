@@ -125,7 +125,7 @@ impl Settlement {
 
     /// What is to be changed, if anything is.
     fn check_amount(&self, charge: &Charge) -> Result<Option<Settling>> {
-        let (state, charged) = State::of(charge);
+        let (state, charged) = ChargeState::of(charge);
         let credits = self.amount.of(charged).map_err(|requested| Error::SettleExceedsCharge {
             charge_id: charge.id.clone(),
             charged,
@@ -135,20 +135,20 @@ impl Settlement {
             Err(Error::SettleConflict { charge_id: charge.id.clone(), settled, requested: credits })
         };
         match state {
-            State::Open => settle(charge, charged, credits).map(Some),
-            State::SettledTo(settled) if settled == credits => Ok(None),
-            State::SettledTo(_) if self.amount == Amount::AllBack => {
+            ChargeState::Open => settle(charge, charged, credits).map(Some),
+            ChargeState::SettledTo(settled) if settled == credits => Ok(None),
+            ChargeState::SettledTo(_) if self.amount == Amount::AllBack => {
                 settle(charge, charged, credits).map(Some)
             }
-            State::SettledTo(settled) => conflict(settled),
-            State::Refunded { after } if credits == 0 || after == Some(credits) => Ok(None),
-            State::Refunded { .. } => conflict(0),
+            ChargeState::SettledTo(settled) => conflict(settled),
+            ChargeState::Refunded { after } if credits == 0 || after == Some(credits) => Ok(None),
+            ChargeState::Refunded { .. } => conflict(0),
         }
     }
 }
 
 /// How a charge stands.
-enum State {
+enum ChargeState {
     /// It took what it took at first.
     Open,
     /// It took so many in the end.
@@ -157,7 +157,7 @@ enum State {
     Refunded { after: Option<i64> },
 }
 
-impl State {
+impl ChargeState {
     /// The state of a charge, and what it took at first.
     fn of(charge: &Charge) -> (Self, i64) {
         let settled = metadata::settled(charge.metadata.as_deref(), charge.credits, charge.active);

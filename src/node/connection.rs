@@ -6,7 +6,7 @@ use napi::bindgen_prelude::{Env, ObjectFinalize};
 use napi_derive::napi;
 
 use super::functions::{Call, Function};
-use super::handle::{Handle, State};
+use super::handle::{Handle, HandleState};
 use super::mailbox::{self, Mailbox, ReplyTo};
 use super::options::{self, Environment};
 use super::within::{self, TransactionCall};
@@ -56,15 +56,15 @@ impl Connection {
         };
         let operation = function.read(&arguments, &handle.options.defaults);
         let mut state = handle.lock();
-        if let State::Fresh = *state {
+        if let HandleState::Fresh = *state {
             match handle.open() {
-                Ok(engine) => *state = State::Open(engine),
+                Ok(engine) => *state = HandleState::Open(engine),
                 // What is wrong with the call comes first.
                 Err(error) => return address.deliver(operation.and(Err(error))),
             }
             mailbox::close_at_exit(handle);
         }
-        let State::Open(engine) = &*state else {
+        let HandleState::Open(engine) = &*state else {
             return address.deliver(operation.and(Err(Error::Closed)));
         };
         let send = Box::new(move |outcome| address.deliver(outcome));

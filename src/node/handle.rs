@@ -9,11 +9,11 @@ use crate::error::Result;
 /// What the mailbox of the same environment closes, if JavaScript forgets to.
 pub(super) struct Handle {
     pub(super) options: ConnectOptions,
-    state: Mutex<State>,
+    state: Mutex<HandleState>,
 }
 
 /// How far a connection has come.
-pub(super) enum State {
+pub(super) enum HandleState {
     /// It was not used.
     Fresh,
     /// It shares this engine.
@@ -25,15 +25,15 @@ pub(super) enum State {
 impl Handle {
     /// A connection with these options, of which nothing is opened.
     pub(super) fn new(options: ConnectOptions) -> Self {
-        Self { options, state: Mutex::new(State::Fresh) }
+        Self { options, state: Mutex::new(HandleState::Fresh) }
     }
 
     /// Closes the connection, if it is not closed yet, and calls `done` when that is so.
     pub(super) fn close(&self, done: impl FnOnce() + Send + 'static) {
-        let state = std::mem::replace(&mut *self.lock(), State::Closed);
+        let state = std::mem::replace(&mut *self.lock(), HandleState::Closed);
         match state {
-            State::Open(engine) => engine.close(Box::new(done)),
-            State::Fresh | State::Closed => done(),
+            HandleState::Open(engine) => engine.close(Box::new(done)),
+            HandleState::Fresh | HandleState::Closed => done(),
         }
     }
 
@@ -43,7 +43,7 @@ impl Handle {
     }
 
     /// The state. A panic elsewhere can't leave it half changed.
-    pub(super) fn lock(&self) -> MutexGuard<'_, State> {
+    pub(super) fn lock(&self) -> MutexGuard<'_, HandleState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -152,7 +152,7 @@ pub struct StuckFilter {
     pub statuses: Vec<String>,
     /// They have not been changed for so long.
     pub older_than_ms: i64,
-    /// At most so many.
+    /// Maximum number of rows.
     pub limit: u32,
     /// After so many, which can't be failed.
     pub skip: u32,
@@ -185,7 +185,7 @@ impl Page {
 /// Some rows of a list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Window {
-    /// At most so many.
+    /// Maximum number of rows.
     pub limit: i64,
     /// After so many.
     pub offset: i64,

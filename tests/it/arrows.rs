@@ -159,7 +159,7 @@ fn arrows() -> BTreeMap<Path, BTreeSet<Path>> {
 }
 
 /// Each module, and what is written in it.
-fn sources() -> BTreeMap<Path, String> {
+pub(crate) fn sources() -> BTreeMap<Path, String> {
     let mut sources = BTreeMap::new();
     collect(&FilePath::new(env!("CARGO_MANIFEST_DIR")).join("src"), &[], &mut sources);
     assert!(sources.len() > 50, "these are not the sources: {:?}", sources.keys());

@@ -1,4 +1,5 @@
-//! The engine's threads: group commit, neighbours, a full queue, closing.
+//! The engine's threads over SQLite's files: group commit, neighbours, a full queue, closing. What the engine does over any
+//! store is in `sequence/` and `ledger.rs`.
 
 use std::path::Path;
 use std::sync::Arc;

@@ -13,6 +13,7 @@ mod ledger;
 #[cfg(all(feature = "sqlite", feature = "libsql"))]
 mod libsql;
 mod memory;
+mod parameters;
 #[cfg(feature = "postgres")]
 mod pool;
 #[cfg(feature = "postgres")]

@@ -76,7 +76,7 @@ pub struct Query {
     pub to_ms: Option<i64>,
     /// After this entry.
     pub after: Option<Cursor>,
-    /// At most so many.
+    /// Maximum number of rows.
     pub limit: usize,
 }
 

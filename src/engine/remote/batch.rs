@@ -22,11 +22,11 @@ pub(super) struct Job {
 
 /// The requests that wait, and how many workers run.
 pub(super) struct Batches {
-    state: Mutex<State>,
+    state: Mutex<JobQueue>,
     most_workers: usize,
 }
 
-struct State {
+struct JobQueue {
     waiting: VecDeque<Job>,
     /// The users whose locks a batch of this process holds: another one would only wait for it, with
     /// a connection that another batch could use.
@@ -39,7 +39,7 @@ impl Batches {
 
     /// None yet, for so many workers.
     pub(super) fn new(most_workers: usize) -> Self {
-        let state = State { waiting: VecDeque::new(), busy: HashSet::new(), workers: 0 };
+        let state = JobQueue { waiting: VecDeque::new(), busy: HashSet::new(), workers: 0 };
         Self { state: Mutex::new(state), most_workers }
     }
 
@@ -83,7 +83,7 @@ impl Batches {
     }
 
     /// A panic elsewhere can't leave it half changed.
-    fn lock(&self) -> MutexGuard<'_, State> {
+    fn lock(&self) -> MutexGuard<'_, JobQueue> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -50,32 +50,40 @@ fn code_of<'c>(code: &'c str, message: &str) -> &'c str {
     known.map_or("SQLITE_ERROR", |(_, code)| code)
 }
 
+/// Which token a request had.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Token {
+    Sent,
+    Missing,
+    /// The server has sent us to another host, to which no token goes.
+    KeptFromOtherHost,
+}
+
 /// What an answer means that is not `200 OK`.
 pub(super) fn of_status(
     status: StatusCode,
     body: &[u8],
-    has_token: bool,
-    has_moved: bool,
+    token: Token,
     doing: &'static str,
 ) -> Failure {
     let number = status.as_u16();
     let said = said(body);
     let error = match number {
         401 | 403 => {
-            let message = match has_token {
-                true => format!("the server does not accept the token ({number})"),
-                false => format!("the server asks for a token ({number})"),
+            let message = match token {
+                Token::Sent => "the server does not accept the token",
+                Token::Missing | Token::KeptFromOtherHost => "the server asks for a token",
             };
-            let advice = match (has_moved, has_token) {
-                (true, false) => {
-                    "; the database has moved to another host, which the token was not sent to: set DATABASE_URL to it"
-                }
-                (_, true) => {
+            let advice = match token {
+                Token::Sent => {
                     "; it may have expired: make a new one for DATABASE_AUTH_TOKEN or authToken"
                 }
-                (false, false) => "; set DATABASE_AUTH_TOKEN, or pass authToken",
+                Token::Missing => "; set DATABASE_AUTH_TOKEN, or pass authToken",
+                Token::KeptFromOtherHost => {
+                    "; the database has moved to another host, which the token was not sent to: set DATABASE_URL to it"
+                }
             };
-            not_usable(message, advice)
+            not_usable(format!("{message} ({number})"), advice)
         }
         404 => not_usable("there is no such database (404)".to_owned(), "; check DATABASE_URL"),
         429 => unavailable("the server asks for fewer requests (429)"),
@@ -186,18 +194,19 @@ mod tests {
         ];
         for (status, body, has_token, expected, retryable, word) in rows {
             let status = StatusCode::from_u16(status).unwrap();
-            let failure = of_status(status, body.as_bytes(), has_token, false, "reading");
+            let token = if has_token { Token::Sent } else { Token::Missing };
+            let failure = of_status(status, body.as_bytes(), token, "reading");
             let error = failure.into_error();
             assert_eq!((error.code(), error.retryable()), (expected, retryable), "{status}");
             assert!(error.to_string().contains(word), "{error}");
         }
         let text = br#"{"error":"invalid utf-8 sequence of 1 bytes from index 1"}"#;
-        let failure = of_status(StatusCode::INTERNAL_SERVER_ERROR, text, true, false, "reading");
+        let failure = of_status(StatusCode::INTERNAL_SERVER_ERROR, text, Token::Sent, "reading");
         let Failure::Refused(error) = failure else { panic!("{failure:?}") };
         assert_eq!((error.code(), error.retryable()), ("DATABASE_ERROR", false));
         for status in [408, 500, 502, 503, 504] {
             let status = StatusCode::from_u16(status).unwrap();
-            let failure = of_status(status, b"", true, false, "writing");
+            let failure = of_status(status, b"", Token::Sent, "writing");
             assert!(matches!(failure, Failure::Lost(_)), "{status}: {failure:?}");
         }
     }

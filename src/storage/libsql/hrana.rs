@@ -216,11 +216,11 @@ struct Reply<'a> {
 #[derive(Deserialize)]
 struct Response<'a> {
     #[serde(borrow)]
-    result: Option<Batch<'a>>,
+    result: Option<BatchResult<'a>>,
 }
 
 #[derive(Deserialize)]
-struct Batch<'a> {
+struct BatchResult<'a> {
     #[serde(borrow)]
     step_results: Vec<Option<StepResult<'a>>>,
     step_errors: Vec<Option<ServerError>>,

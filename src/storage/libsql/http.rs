@@ -15,7 +15,7 @@ use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 use tracing::{debug, warn};
 
-use super::error::{self, not_usable};
+use super::error::{Token, not_usable, of_status};
 use super::hrana::PIPELINE;
 use super::options::Options;
 use super::tls;
@@ -86,7 +86,12 @@ impl Http {
             if status == StatusCode::OK {
                 return Ok(body);
             }
-            return Err(error::of_status(status, &body, to.token.is_some(), to != self.url, doing));
+            let token = match to.token {
+                Some(_) => Token::Sent,
+                None if to == self.url => Token::Missing,
+                None => Token::KeptFromOtherHost,
+            };
+            return Err(of_status(status, &body, token, doing));
         }
     }
 

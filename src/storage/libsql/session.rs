@@ -15,7 +15,7 @@ use crate::error::{Error, Result};
 use crate::storage::dialect::sqlite::Statement;
 use crate::storage::dialect::sqlite::guard::{changed, guard};
 use crate::storage::dialect::sqlite::memory::Memory;
-use crate::storage::dialect::sqlite::wire::{Change, OwnedRow, Rows, Waited, Wire};
+use crate::storage::dialect::sqlite::wire::{Change, FutureRows, OwnedRow, Waited, Wire};
 use crate::storage::failure::{Answer, Failure};
 use crate::storage::schema::Schema;
 
@@ -34,7 +34,7 @@ pub struct Session {
     /// Its answer then.
     became: Option<Vec<OwnedRow>>,
     /// Whether a batch whose answer was lost can't be written any more.
-    settled: bool,
+    resolved: bool,
 }
 
 impl Session {
@@ -47,7 +47,7 @@ impl Session {
             guards: Vec::new(),
             guess: None,
             became: None,
-            settled: false,
+            resolved: false,
         }
     }
 }
@@ -139,7 +139,11 @@ impl Wire for Session {
         Ok(&self.found.schema)
     }
 
-    fn ask<'a>(&'a mut self, statements: &'a [Statement<'a>], doing: &'static str) -> Rows<'a> {
+    fn ask<'a>(
+        &'a mut self,
+        statements: &'a [Statement<'a>],
+        doing: &'static str,
+    ) -> FutureRows<'a> {
         Box::pin(async move { self.server.ask(statements, doing).await })
     }
 
@@ -170,9 +174,13 @@ impl Wire for Session {
         (!self.found.schema.has_triggers).then_some(&self.server.memory)
     }
 
-    fn change<'a>(&'a mut self, changes: &'a [Change<'a>], then: &'a [Statement<'a>]) -> Rows<'a> {
+    fn change<'a>(
+        &'a mut self,
+        changes: &'a [Change<'a>],
+        then: &'a [Statement<'a>],
+    ) -> FutureRows<'a> {
         Box::pin(async move {
-            let batch = Batch::new((&self.guards, self.guess.as_ref()), changes, then);
+            let batch = WriteBatch::new((&self.guards, self.guess.as_ref()), changes, then);
             let body = encode(&batch.steps)?;
             let server = Arc::clone(&self.server);
             let _turn = server.turn().await?;
@@ -195,7 +203,7 @@ impl Wire for Session {
                     }
                     Ok(Written::Stale { became }) => {
                         // What was sent before is written, or can't be any more.
-                        self.settled = true;
+                        self.resolved = true;
                         self.became = became;
                         Failure::Conflict("what was read has changed since".to_owned())
                     }
@@ -213,7 +221,7 @@ impl Wire for Session {
                     {
                         return Err(Failure::unknown(message));
                     }
-                    (_, Some((_, message))) if self.settled => {
+                    (_, Some((_, message))) if self.resolved => {
                         return Err(Failure::unknown(message));
                     }
                     (_, Some(lost)) => lost,
@@ -228,8 +236,8 @@ impl Wire for Session {
         })
     }
 
-    fn is_settled(&self) -> bool {
-        self.settled
+    fn is_resolved(&self) -> bool {
+        self.resolved
     }
 
     /// Nothing is held.
@@ -237,7 +245,7 @@ impl Wire for Session {
 }
 
 /// A batch that writes all or nothing.
-struct Batch<'s> {
+struct WriteBatch<'s> {
     steps: Vec<Step<'s>>,
     guards: usize,
     changes: &'s [Change<'s>],
@@ -256,7 +264,7 @@ enum Written {
     Nothing(Failure),
 }
 
-impl<'s> Batch<'s> {
+impl<'s> WriteBatch<'s> {
     fn new(
         (guards, guess): (&'s [Statement<'s>], Option<&'s (usize, Statement<'s>)>),
         changes: &'s [Change<'s>],

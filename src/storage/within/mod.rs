@@ -32,10 +32,10 @@ pub struct ClientError {
 
 /// Where statements wait for the app's client, and what it says waits for the store.
 #[derive(Debug, Default)]
-pub struct Exchange(Mutex<State>);
+pub struct Exchange(Mutex<ExchangeState>);
 
 #[derive(Debug, Default)]
-enum State {
+enum ExchangeState {
     #[default]
     Idle,
     Asked(Vec<String>),
@@ -47,11 +47,11 @@ enum State {
 impl Exchange {
     /// Statements to run one after the other; what the client says to them.
     async fn ask(&self, statements: Vec<String>) -> ClientReply {
-        *self.lock() = State::Asked(statements);
+        *self.lock() = ExchangeState::Asked(statements);
         poll_fn(|_| {
             let mut state = self.lock();
             match std::mem::take(&mut *state) {
-                State::Answered(reply) => Poll::Ready(reply),
+                ExchangeState::Answered(reply) => Poll::Ready(reply),
                 waiting => {
                     *state = waiting;
                     Poll::Pending
@@ -65,8 +65,8 @@ impl Exchange {
     pub fn take(&self) -> Option<Vec<String>> {
         let mut state = self.lock();
         match std::mem::take(&mut *state) {
-            State::Asked(statements) => {
-                *state = State::Sent;
+            ExchangeState::Asked(statements) => {
+                *state = ExchangeState::Sent;
                 Some(statements)
             }
             other => {
@@ -78,11 +78,11 @@ impl Exchange {
 
     /// What the client says to them.
     pub fn answer(&self, reply: ClientReply) {
-        *self.lock() = State::Answered(reply);
+        *self.lock() = ExchangeState::Answered(reply);
     }
 
     /// A panic elsewhere can't leave it half changed.
-    fn lock(&self) -> MutexGuard<'_, State> {
+    fn lock(&self) -> MutexGuard<'_, ExchangeState> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

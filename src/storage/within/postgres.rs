@@ -21,7 +21,7 @@ use crate::storage::failure::{Answer, Failure};
 /// The app's transaction, for one request.
 pub struct Transaction {
     exchange: Arc<Exchange>,
-    found: Found,
+    found: MarkedTables,
     /// Whether it has been seen that there is a transaction, and that the tables are those that were found.
     checked: bool,
     /// Whether the tables were looked at for this request.
@@ -32,7 +32,7 @@ pub struct Transaction {
 
 /// Tables, and what tells them from others.
 #[derive(Debug, Clone)]
-struct Found {
+struct MarkedTables {
     tables: Tables,
     mark: String,
     /// What they were when they were looked at.
@@ -41,7 +41,7 @@ struct Found {
     seen: Instant,
 }
 
-impl Found {
+impl MarkedTables {
     /// Asking for the version takes a server as long as the question that it goes with.
     const FRESH: Duration = Duration::from_secs(1);
 
@@ -51,24 +51,24 @@ impl Found {
 }
 
 /// The tables that this process has met, by their marks.
-static KNOWN: LazyLock<Mutex<Known>> = LazyLock::new(Mutex::default);
+static CACHE: LazyLock<Mutex<TablesCache>> = LazyLock::new(Mutex::default);
 
 #[derive(Default)]
-struct Known {
+struct TablesCache {
     /// What the last call was about: the next one most likely is as well.
-    latest: Option<Found>,
-    all: HashMap<String, Found>,
+    latest: Option<MarkedTables>,
+    all: HashMap<String, MarkedTables>,
 }
 
-impl Known {
+impl TablesCache {
     /// An app with more databases, schemas or roles looks at its tables more often.
     const MOST: usize = 64;
 
     fn lock() -> MutexGuard<'static, Self> {
-        KNOWN.lock().unwrap_or_else(PoisonError::into_inner)
+        CACHE.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn remember(&mut self, found: &Found) {
+    fn remember(&mut self, found: &MarkedTables) {
         if self.all.len() >= Self::MOST {
             self.all.clear();
         }
@@ -97,7 +97,7 @@ struct Checked {
 impl Transaction {
     /// The transaction behind this client, whose tables are looked at if they are new.
     pub async fn new(exchange: &Arc<Exchange>) -> Answer<Self> {
-        let latest = Known::lock().latest.clone();
+        let latest = TablesCache::lock().latest.clone();
         match latest {
             Some(found) => Ok(Self::with(exchange, found, false)),
             None => Self::look(exchange).await,
@@ -108,10 +108,10 @@ impl Transaction {
     /// the expected ones.
     pub async fn moved(&mut self) -> Option<Answer<Self>> {
         let mark = self.moved.take()?;
-        let known = Known::lock().all.get(&mark).cloned();
+        let known = TablesCache::lock().all.get(&mark).cloned();
         Some(match known {
             Some(found) if found.is_fresh() => {
-                Known::lock().latest = Some(found.clone());
+                TablesCache::lock().latest = Some(found.clone());
                 Ok(Self::with(&self.exchange, found, true))
             }
             _ => Self::look(&self.exchange).await,
@@ -123,7 +123,7 @@ impl Transaction {
         has_numbered_users(&self.found.tables.schema)
     }
 
-    fn with(exchange: &Arc<Exchange>, found: Found, checked: bool) -> Self {
+    fn with(exchange: &Arc<Exchange>, found: MarkedTables, checked: bool) -> Self {
         let exchange = Arc::clone(exchange);
         Self { exchange, found, checked, is_new: false, moved: None }
     }
@@ -142,8 +142,8 @@ impl Transaction {
         };
         let [columns, access] = &rows[..] else { return Err(odd(doing)) };
         let tables = Tables::read(columns, access)?;
-        let found = Found { tables, mark, version, seen: Instant::now() };
-        Known::lock().remember(&found);
+        let found = MarkedTables { tables, mark, version, seen: Instant::now() };
+        TablesCache::lock().remember(&found);
         Ok(Self { is_new: true, ..Self::with(exchange, found, true) })
     }
 
@@ -158,14 +158,14 @@ impl Transaction {
         {
             let same = mark == self.found.mark;
             if same {
-                Known::lock().all.remove(&mark);
+                TablesCache::lock().all.remove(&mark);
             }
             self.moved = Some(mark);
             return Err(Error::Internal("the tables are other ones".to_owned()).into());
         }
         if version.is_some() {
             self.found.seen = Instant::now();
-            Known::lock().remember(&self.found);
+            TablesCache::lock().remember(&self.found);
         }
         Ok(())
     }
@@ -370,7 +370,7 @@ fn failure(error: &ClientError, doing: &'static str) -> Failure {
         return client_error(error, doing);
     };
     if ABOUT_SCHEMA.contains(&code) {
-        *Known::lock() = Known::default();
+        *TablesCache::lock() = TablesCache::default();
     }
     let (table, constraint) = (error.table.as_deref(), error.constraint.as_deref());
     let error =

@@ -14,7 +14,7 @@ use crate::storage::dialect::sqlite::cell::{Cell, SelectedRow as _};
 use crate::storage::dialect::sqlite::error::error as error_of;
 use crate::storage::dialect::sqlite::inline::inline;
 use crate::storage::dialect::sqlite::look::Look;
-use crate::storage::dialect::sqlite::wire::{Change, OwnedRow, Rows, Wire};
+use crate::storage::dialect::sqlite::wire::{Change, FutureRows, OwnedRow, Wire};
 use crate::storage::failure::{Answer, Failure};
 use crate::storage::schema::Schema;
 use crate::storage::times::TimestampUnit;
@@ -132,11 +132,19 @@ impl Wire for Transaction {
         Ok(&self.schema)
     }
 
-    fn ask<'a>(&'a mut self, statements: &'a [Statement<'a>], doing: &'static str) -> Rows<'a> {
+    fn ask<'a>(
+        &'a mut self,
+        statements: &'a [Statement<'a>],
+        doing: &'static str,
+    ) -> FutureRows<'a> {
         Box::pin(async move { ask(&self.exchange, statements, doing).await })
     }
 
-    fn change<'a>(&'a mut self, changes: &'a [Change<'a>], then: &'a [Statement<'a>]) -> Rows<'a> {
+    fn change<'a>(
+        &'a mut self,
+        changes: &'a [Change<'a>],
+        then: &'a [Statement<'a>],
+    ) -> FutureRows<'a> {
         Box::pin(async move {
             let written =
                 |change: &Change<'_>| format!("{} RETURNING 1", inline(&change.statement));

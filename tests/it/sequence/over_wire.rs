@@ -12,7 +12,7 @@ use media_credits::storage::dialect::sqlite::Statement;
 use media_credits::storage::dialect::sqlite::cell::Cell;
 use media_credits::storage::dialect::sqlite::inline::inline;
 use media_credits::storage::dialect::sqlite::over_wire::OverWire;
-use media_credits::storage::dialect::sqlite::wire::{Change, OwnedRow, Rows, Wire};
+use media_credits::storage::dialect::sqlite::wire::{Change, FutureRows, OwnedRow, Wire};
 use media_credits::storage::failure::Failure;
 use media_credits::storage::schema::Schema;
 use media_credits::storage::sqlite::{Database, Options, Place};
@@ -66,7 +66,7 @@ impl Wire for Texts {
         Ok(&self.schema)
     }
 
-    fn ask<'a>(&'a mut self, statements: &'a [Statement<'a>], _: &'static str) -> Rows<'a> {
+    fn ask<'a>(&'a mut self, statements: &'a [Statement<'a>], _: &'static str) -> FutureRows<'a> {
         Box::pin(async move {
             let ask = |statement: &Statement<'_>| {
                 self.rows(&inline(statement)).map_err(|error| failed(&error))
@@ -75,7 +75,11 @@ impl Wire for Texts {
         })
     }
 
-    fn change<'a>(&'a mut self, changes: &'a [Change<'a>], then: &'a [Statement<'a>]) -> Rows<'a> {
+    fn change<'a>(
+        &'a mut self,
+        changes: &'a [Change<'a>],
+        then: &'a [Statement<'a>],
+    ) -> FutureRows<'a> {
         Box::pin(async move {
             for Change { statement, rows: planned, what } in changes {
                 let text = format!("{} RETURNING 1", inline(statement));

@@ -84,14 +84,14 @@ fn group_of(request: &Request) -> &str {
 
 /// The questions in front of all readers of a database.
 pub(super) struct Reads {
-    state: Mutex<State>,
+    state: Mutex<Queues>,
     arrived: [Condvar; Lane::ALL.len()],
     capacity: usize,
     pub(super) requests: Requests,
 }
 
 #[derive(Default)]
-struct State {
+struct Queues {
     lanes: [Waiting; Lane::ALL.len()],
     queued: usize,
     /// Whether the write-ahead log waits for those who read long.
@@ -174,7 +174,7 @@ impl Reads {
         self.append(&mut self.lock(), Lane::Long, Box::new(request));
     }
 
-    fn append(&self, state: &mut State, lane: Lane, request: Box<Request>) {
+    fn append(&self, state: &mut Queues, lane: Lane, request: Box<Request>) {
         let waiting = &mut state.lanes[lane as usize];
         let was_empty = waiting.is_empty();
         waiting.push(request);
@@ -232,7 +232,7 @@ impl Reads {
     }
 
     /// A panic elsewhere leaves the queue as whole as it was: no step leaves it half changed.
-    fn lock(&self) -> MutexGuard<'_, State> {
+    fn lock(&self) -> MutexGuard<'_, Queues> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -245,7 +245,7 @@ pub(super) struct LaneQueue {
 
 impl LaneQueue {
     /// What there is to do; nothing, if it is to wait.
-    fn next(&self, state: &mut State, most: usize, may_read: bool) -> Vec<Command> {
+    fn next(&self, state: &mut Queues, most: usize, may_read: bool) -> Vec<Command> {
         let waiting = &mut state.lanes[self.lane as usize];
         if std::mem::take(&mut waiting.let_go) {
             return vec![Command::LetGo];

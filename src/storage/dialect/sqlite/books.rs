@@ -91,7 +91,7 @@ pub fn rows_of<'a>(schema: &Schema, table: TableName, users: &'a Users) -> Resul
 
 /// Enters a row of [`rows_of`].
 pub fn enter(page: &mut BooksPage, table: TableName, row: &impl SelectedRow, unit: TimestampUnit) {
-    let mut found = Found { row, odd: Vec::new() };
+    let mut found = CheckedRow { row, odd: Vec::new() };
     let times = Times {
         created_at_ms: found.time_ms(0, "createdAt", unit),
         updated_at_ms: found.time_ms(1, "updatedAt", unit),
@@ -110,12 +110,12 @@ pub fn enter(page: &mut BooksPage, table: TableName, row: &impl SelectedRow, uni
 }
 
 /// A row, and those of its columns that hold something else than they say.
-struct Found<'r, R> {
+struct CheckedRow<'r, R> {
     row: &'r R,
     odd: Vec<Odd>,
 }
 
-impl<'r, R: SelectedRow> Found<'r, R> {
+impl<'r, R: SelectedRow> CheckedRow<'r, R> {
     fn note(&mut self, at: usize, field: &'static str) {
         self.odd.push((field, self.row.cell(at).describe()));
     }

@@ -13,10 +13,10 @@ use crate::storage::times::TimestampUnit;
 
 /// The spendable grants of some users, all of each, as rows.
 #[derive(Debug, Default)]
-pub struct Memory(Mutex<State>);
+pub struct Memory(Mutex<GrantsOfUsers>);
 
 #[derive(Debug, Default)]
-struct State {
+struct GrantsOfUsers {
     of_users: HashMap<String, Vec<OwnedRow>>,
     rows: usize,
 }
@@ -47,7 +47,7 @@ impl Memory {
             let is_plain = |row: &OwnedRow| is_plain(row, unit);
             if (1..=Self::MOST_OF_USER).contains(&rows.len()) && rows.iter().all(is_plain) {
                 if state.rows + rows.len() > Self::MOST_ROWS {
-                    *state = State::default();
+                    *state = GrantsOfUsers::default();
                 }
                 state.rows += rows.len();
                 state.of_users.insert(user_id, rows);
@@ -91,16 +91,16 @@ impl Memory {
 
     /// Forgets everything.
     pub fn clear(&self) {
-        *self.lock() = State::default();
+        *self.lock() = GrantsOfUsers::default();
     }
 
     /// A panic elsewhere leaves a guess at the worst.
-    fn lock(&self) -> MutexGuard<'_, State> {
+    fn lock(&self) -> MutexGuard<'_, GrantsOfUsers> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl State {
+impl GrantsOfUsers {
     fn forget(&mut self, user_id: &str) {
         self.rows -= self.of_users.remove(user_id).map_or(0, |rows| rows.len());
     }

@@ -23,7 +23,7 @@ pub struct Change<'s> {
 }
 
 /// The rows of each statement, once they are there.
-pub type Rows<'a> = Pin<Box<dyn Future<Output = Answer<Vec<Vec<OwnedRow>>>> + Send + 'a>>;
+pub type FutureRows<'a> = Pin<Box<dyn Future<Output = Answer<Vec<Vec<OwnedRow>>>> + Send + 'a>>;
 
 /// That something may begin.
 pub type Waited<'a> = Pin<Box<dyn Future<Output = Answer<()>> + Send + 'a>>;
@@ -34,7 +34,11 @@ pub trait Wire: Send + Sync {
     /// The tables, as they were found.
     fn schema(&self) -> Result<&Schema>;
     /// One round trip: the rows of each statement, none of which changes anything.
-    fn ask<'a>(&'a mut self, statements: &'a [Statement<'a>], doing: &'static str) -> Rows<'a>;
+    fn ask<'a>(
+        &'a mut self,
+        statements: &'a [Statement<'a>],
+        doing: &'static str,
+    ) -> FutureRows<'a>;
     /// Before what decides on a change that may follow is asked.
     fn before_deciding(&mut self) -> Waited<'_> {
         Box::pin(std::future::ready(Ok(())))
@@ -56,10 +60,14 @@ pub trait Wire: Send + Sync {
     }
     /// One round trip: makes these changes, each of which must change as many rows as it says, commits them if the transaction is this
     /// request's alone, and answers what is asked behind them.
-    fn change<'a>(&'a mut self, changes: &'a [Change<'a>], then: &'a [Statement<'a>]) -> Rows<'a>;
+    fn change<'a>(
+        &'a mut self,
+        changes: &'a [Change<'a>],
+        then: &'a [Statement<'a>],
+    ) -> FutureRows<'a>;
     /// After changes whose answer was lost ([`Failure::Unknown`](crate::storage::failure::Failure::Unknown)): whether
     /// they are made, or can't be any more.
-    fn is_settled(&self) -> bool {
+    fn is_resolved(&self) -> bool {
         false
     }
     /// Ends a transaction in which nothing was written.

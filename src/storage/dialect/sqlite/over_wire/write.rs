@@ -67,9 +67,7 @@ impl WritePlans for OverWire {
         let made = wire.change(&changes, &then).await;
         keep_up(wire.as_mut(), plans, &made, unit);
         let answers = match made {
-            Err(Failure::Unknown { message, .. }) => {
-                look_for(wire.as_mut(), texts, plans, &then, message).await?
-            }
+            Err(Failure::Unknown { message, .. }) => self.resolve(plans, &then, message).await?,
             answers => answers?,
         };
         let mut answers = Answers(answers.into_iter());
@@ -87,6 +85,48 @@ impl WritePlans for OverWire {
 
     fn roll_back(&mut self) {
         self.wire.undo();
+    }
+}
+
+impl OverWire {
+    /// After changes whose answer was lost: looks whether they are made. What was to be asked behind them.
+    async fn resolve(
+        &mut self,
+        plans: &[&Plan],
+        then: &[Statement<'_>],
+        message: String,
+    ) -> Answer<Vec<Vec<OwnedRow>>> {
+        let Self { wire, texts, .. } = self;
+        let schema = wire.schema()?.clone();
+        let unit = schema.timestamp_unit;
+        let rows = || plans.iter().flat_map(|plan| &plan.rows);
+        let mut bound = Vec::new();
+        // All is made, or nothing: a new row is the best witness, since others rarely change one right away.
+        let new = rows().find(|row| row.verb == plan::Verb::Insert);
+        for row in new.map_or_else(|| rows().collect(), |row| vec![row]) {
+            let is_new = row.verb == plan::Verb::Insert;
+            let tells = |key: &str| !is_new || TELLING.contains(&key);
+            let fields = row.fields.iter().filter(|(key, _)| tells(key));
+            let fields = fields.map(|(key, value)| (key.to_owned(), value.clone()));
+            let table = schema.table(row.table)?;
+            let fields = table.sayable(&fields.collect()).into_owned();
+            bound.push((texts.get(StatementVerb::Has, table, &fields)?, fields, row.id.as_str()));
+        }
+        let mut asked = Vec::new();
+        for (text, fields, id) in &bound {
+            asked.push(text.bind(fields, Some(id), unit)?);
+        }
+        let made = asked.len();
+        asked.extend_from_slice(then);
+        let found = wire.ask(&asked, "looking for a write that was not answered").await;
+        let Ok(mut answers) = found else { return Err(Failure::unknown(message)) };
+        let then = answers.split_off(made);
+        match answers.iter().all(|rows| !rows.is_empty()) {
+            true => Ok(then),
+            // Another request has come before.
+            false if wire.is_resolved() && new.is_some() => Err(Failure::Conflict(message)),
+            false => Err(Failure::unknown(message)),
+        }
     }
 }
 
@@ -139,46 +179,6 @@ fn groups<'p>(
         }
     }
     Ok(groups)
-}
-
-/// After changes whose answer was lost: looks whether they are made. What was to be asked behind them.
-async fn look_for(
-    wire: &mut dyn Wire,
-    texts: &mut RowTexts,
-    plans: &[&Plan],
-    then: &[Statement<'_>],
-    message: String,
-) -> Answer<Vec<Vec<OwnedRow>>> {
-    let schema = wire.schema()?.clone();
-    let unit = schema.timestamp_unit;
-    let rows = || plans.iter().flat_map(|plan| &plan.rows);
-    let mut bound = Vec::new();
-    // All is made, or nothing: a new row is the best witness, since others rarely change one right away.
-    let new = rows().find(|row| row.verb == plan::Verb::Insert);
-    for row in new.map_or_else(|| rows().collect(), |row| vec![row]) {
-        let is_new = row.verb == plan::Verb::Insert;
-        let tells = |key: &str| !is_new || TELLING.contains(&key);
-        let fields = row.fields.iter().filter(|(key, _)| tells(key));
-        let fields = fields.map(|(key, value)| (key.to_owned(), value.clone()));
-        let table = schema.table(row.table)?;
-        let fields = table.sayable(&fields.collect()).into_owned();
-        bound.push((texts.get(StatementVerb::Has, table, &fields)?, fields, row.id.as_str()));
-    }
-    let mut asked = Vec::new();
-    for (text, fields, id) in &bound {
-        asked.push(text.bind(fields, Some(id), unit)?);
-    }
-    let made = asked.len();
-    asked.extend_from_slice(then);
-    let found = wire.ask(&asked, "looking for a write that was not answered").await;
-    let Ok(mut answers) = found else { return Err(Failure::unknown(message)) };
-    let then = answers.split_off(made);
-    match answers.iter().all(|rows| !rows.is_empty()) {
-        true => Ok(then),
-        // Another request has come before.
-        false if wire.is_settled() && new.is_some() => Err(Failure::Conflict(message)),
-        false => Err(Failure::unknown(message)),
-    }
 }
 
 /// What tells a new row from another one that has taken its id.
