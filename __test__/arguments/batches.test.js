@@ -66,7 +66,7 @@ describe('every batch refuses', () => {
     }
   })
 
-  test('to be called without a list', async () => {
+  test('every batch refuses to be called without a list', async () => {
     const { database, calls } = opened()
     for (const { name } of calls) {
       const error = await refusal(database, () => database.credits[name]())

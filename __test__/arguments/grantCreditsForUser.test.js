@@ -86,7 +86,7 @@ describe('grantCreditsForUser refuses', () => {
     expect(error).toMatchObject({ code, field })
   })
 
-  test('with the line of the caller', async () => {
+  test('grantCreditsForUser refuses with the line of the caller', async () => {
     const { grant } = withUser()
     const error = await grant({ user: USER, credits: 5, validDays: '30' }).catch((error) => error)
     expect(error.stack.split('\n')[1]).toContain('grantCreditsForUser.test.js')

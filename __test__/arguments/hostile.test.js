@@ -126,7 +126,7 @@ describe('an item of a list that stands for itself', () => {
     }
   })
 
-  test('with a key that it does not know is refused, as in an atomic list', async () => {
+  test('an item with a key that it does not know is refused, as in an atomic list', async () => {
     const database = await withUser()
     const item = { task: task('new', 'u'), costCredits: 1, maxActive: 1 }
     const expected = { code: 'UNKNOWN_FIELD', table: 'createMediaTasks', field: 'maxActive' }
@@ -154,7 +154,7 @@ describe('an item of a list that stands for itself', () => {
 })
 
 describe('a list that is too long', () => {
-  test('of statuses is refused before any database meets it', async () => {
+  test('a list of too many statuses is refused before any database meets it', async () => {
     const { credits } = opened()
     const statuses = Array(100_000).fill('pending')
     for (const [field, call] of [
@@ -169,7 +169,7 @@ describe('a list that is too long', () => {
     }
   })
 
-  test('of items is refused, together or each for itself', async () => {
+  test('a list of too many items is refused, together or each for itself', async () => {
     const { credits } = opened()
     for (const options of [undefined, { atomic: true }]) {
       const error = await credits.createMediaTasks(Array(100_001), options).catch((error) => error)

@@ -185,7 +185,7 @@ describe('within(tx)', () => {
 })
 
 describe('tx', () => {
-  test('in a batch that is not atomic is the fault of one item', async () => {
+  test('tx in a batch that is not atomic is the fault of one item', async () => {
     const database = await withUser()
     const items = [CHARGE, { ...CHARGE, tx: circular() }, CHARGE]
     const settled = await database.credits.consumeCreditsBatch(items)
@@ -197,7 +197,7 @@ describe('tx', () => {
     expect(await database.credits.getRemainingCredits('u')).toBe(90)
   })
 
-  test('is no option', async () => {
+  test('tx is no option', async () => {
     const database = opened()
     const { consumeCredits, createCredit, createAITask, createMediaTask } = database.credits
     const options = { tx: circular() }

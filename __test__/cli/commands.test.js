@@ -92,7 +92,7 @@ test('what the library refuses of a command line has the exit code of a wrong co
 })
 
 describe('the command line’s database', () => {
-  test('that is not there is an error, and with --json a document on stderr', async () => {
+  test('a database that is not there is an error, and with --json a document on stderr', async () => {
     const url = byStorage({ sqlite: 'file:none.db', postgres: 'postgres://app:x@127.0.0.1:1/app' })
     const missing = byStorage({ sqlite: 'SCHEMA_MISMATCH', postgres: 'DATABASE_UNAVAILABLE' })
     for (const args of [['audit'], ['stuck'], ['balance', 'u'], ['grant', 'u', '5']]) {
@@ -197,7 +197,7 @@ describe('doctor', () => {
 })
 
 describe('audit', () => {
-  test('of a sound ledger finds nothing', async () => {
+  test('audit of a sound ledger finds nothing', async () => {
     const database = await TestDatabase.fresh()
     await database.user('u', 100)
     await database.credits.createMediaTask(task('t', 'u'), 10)
@@ -211,7 +211,7 @@ describe('audit', () => {
     expect(await cliOn(database, 'audit', '--json')).toEqual({ ...found, out: '' })
   })
 
-  test('of a damaged one lists what is wrong, and sums it up', async () => {
+  test('audit of a damaged ledger lists what is wrong, and sums it up', async () => {
     const database = await TestDatabase.fresh()
     for (const id of ['u', 'v']) await damage(database, id)
     const { code, out, errors } = await cliOn(database, 'audit')
@@ -299,7 +299,7 @@ describe('balance and statement show', () => {
     expect(later.out).toBe('No entries. The balance before was 100.')
   })
 
-  test('every page with --all', async () => {
+  test('balance and statement show every page with --all', async () => {
     const database = await TestDatabase.fresh()
     await database.user('u', 2000)
     const items = Array.from({ length: 500 }, () => ({ userId: 'u', credits: 1 }))

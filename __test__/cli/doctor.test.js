@@ -111,7 +111,7 @@ postgres.describe('doctor says how many connections there may be', () => {
   test.each([
     [{ DB_MAX_CONNECTIONS: '3' }, 3, 'DB_MAX_CONNECTIONS of the environment'],
     [{}, 10, 'the default; DB_MAX_CONNECTIONS sets it'],
-  ])('and from where: %j', async (env, most, source) => {
+  ])('doctor says how many connections there may be, and from where: %j', async (env, most, source) => {
     expect(await connections(env)).toEqual([{ most, source }, `at most ${most} (${source})`])
   })
 })
@@ -122,13 +122,13 @@ describe('doctor looks at the values of rows,', () => {
   const USER = `INSERT INTO "user" (id, name, email) VALUES ('u', 'u', 'u')`
   const valuesIn = (json) => json.checks.filter(({ name }) => name === 'values')
 
-  test('and says how many it looked at', async () => {
+  test('doctor says how many rows it looked at', async () => {
     const { json } = await afterwards(USER, [GRANT, new Date(), new Date()])
     const message = 'all 1 rows of credit hold what their columns say'
     expect(valuesIn(json)).toEqual([{ name: 'values', status: 'ok', message }])
   })
 
-  sqlite.test('and warns of those that no column of their type holds', async () => {
+  sqlite.test('doctor warns of values that no column of their type holds', async () => {
     const { code, json } = await afterwards(
       USER,
       [GRANT, new Date(), new Date()],

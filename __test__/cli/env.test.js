@@ -113,14 +113,14 @@ sqlite.describe('the env files of the folder', () => {
     expect(out).not.toContain('\u001b[')
   })
 
-  test('that have an empty one hide those after them, and it is said', async () => {
+  test('env files that have an empty URL hide those after them, and it is said', async () => {
     const cwd = app({ '.env.local': { DATABASE_URL: '' }, '.env': { DATABASE_URL: 'file:a.db' } })
     expect((await found(cwd)).message).toMatch(/; DATABASE_URL in \.env\.local is empty$/)
     const env = { DATABASE_URL: '' }
     expect((await found(cwd, env)).message).toMatch(/; DATABASE_URL of the environment is empty$/)
   })
 
-  test('that can not be read are named, unless the environment has the database', async () => {
+  test('env files that can not be read are named, unless the environment has the database', async () => {
     const cwd = app({ '.env': { DATABASE_URL: 'file:a.db' } })
     fs.mkdirSync(path.join(cwd, '.env.development'))
     expect((await found(cwd)).place).toBe('a.db')
@@ -133,7 +133,7 @@ sqlite.describe('the env files of the folder', () => {
     expect((await found(cwd)).message).toBe(".env.local can't be read: a value refers to itself")
   })
 
-  test('that name no database are named in a sentence, which says which of them are there', async () => {
+  test('env files that name no database are named in a sentence, which says which of them are there', async () => {
     const cwd = app({ '.env': { DB_SCHEMA: 'app' }, '.env.production': { NAME: 'x' } })
     for (const name of ['doctor', 'audit', 'repair', 'stuck', 'init']) {
       const { code, out, errors } = await cli([name], { cwd })
@@ -165,7 +165,7 @@ sqlite.describe('--env', () => {
     )
   })
 
-  test('that has no database, or is not there, is not replaced by another file', async () => {
+  test('an --env file that has no database, or is not there, is not replaced by another one', async () => {
     const cwd = app({ '.env': { DATABASE_URL: 'file:a.db' }, other: { NAME: 'x' } })
     const env = { DATABASE_URL: 'file:env.db' }
     expect((await found(cwd, env, '--env', 'other')).message).toBe(

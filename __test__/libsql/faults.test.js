@@ -63,7 +63,7 @@ describeWithSqld('one answer to a write is lost:', () => {
     })
   }
 
-  test('of 400 charges with a fault at every third write, each is there once that was acknowledged', async () => {
+  test('of 400 charges with a fault at every third write each is there once that was acknowledged', async () => {
     const { database, proxy, credits } = await through()
     await database.user('v', 10_000)
     for (let at = 0; at < 2000; at++) proxy.faults.push(at % 3 === 0 ? FAULTS[at % FAULTS.length] : undefined)
@@ -103,7 +103,7 @@ describeWithSqld('a server that does not answer', () => {
   })
 })
 
-describeWithSqld('what HTTP says', () => {
+describeWithSqld('a server that answers with another status', () => {
   const ANSWERS = [
     [
       401,
@@ -120,20 +120,23 @@ describeWithSqld('what HTTP says', () => {
     ],
     [418, 'DATABASE_UNAVAILABLE', false, 'check that DATABASE_URL names a libSQL server'],
   ]
-  test.each(ANSWERS)('%d', async (status, code, retryable, words) => {
-    const { proxy, credits } = await through()
-    await credits.getRemainingCredits('u')
-    proxy.faults = Array.from({ length: 50 }, () => ({ status, body: `no ${SECRET}` }))
-    const error = await errorOf(credits.consumeCredits(charge(1)))
-    expect(error).toBeInstanceOf(MediaCreditsError)
-    expect(error).toMatchObject({ code, retryable })
-    expect(error.message).toContain(words)
-    expect(error.message).not.toContain(SECRET)
-    proxy.faults = []
-    await credits.consumeCredits(charge(1))
-  })
+  test.each(ANSWERS)(
+    'a server that answers a charge with %d is reported as %s',
+    async (status, code, retryable, words) => {
+      const { proxy, credits } = await through()
+      await credits.getRemainingCredits('u')
+      proxy.faults = Array.from({ length: 50 }, () => ({ status, body: `no ${SECRET}` }))
+      const error = await errorOf(credits.consumeCredits(charge(1)))
+      expect(error).toBeInstanceOf(MediaCreditsError)
+      expect(error).toMatchObject({ code, retryable })
+      expect(error.message).toContain(words)
+      expect(error.message).not.toContain(SECRET)
+      proxy.faults = []
+      await credits.consumeCredits(charge(1))
+    },
+  )
 
-  test('429: it waits as long as the server asks for', async () => {
+  test('after a 429 a charge waits as long as the server asks for', async () => {
     const { proxy, credits } = await through()
     await credits.getRemainingCredits('u')
     proxy.faults = [{ status: 429, headers: { 'retry-after': '1' } }]
@@ -142,7 +145,7 @@ describeWithSqld('what HTTP says', () => {
     expect(performance.now() - began).toBeGreaterThan(950)
   })
 
-  test('429 for longer than a connection may take', async () => {
+  test('a 429 for longer than a connection may take is an error', async () => {
     const { proxy, credits } = await through({ connectTimeoutMs: 500 })
     await credits.getRemainingCredits('u')
     proxy.faults = [{ status: 429, headers: { 'retry-after': '60' } }]
@@ -152,7 +155,7 @@ describeWithSqld('what HTTP says', () => {
   })
 
   test.each([301, 302, 307, 308])(
-    '%d: it goes where the database has moved, with the token to the same host',
+    'after a %d a charge goes where the database has moved, with the token to the same host',
     async (status) => {
       const { database, proxy, credits } = await through()
       const { proxy: other } = await connectThrough(database.url)

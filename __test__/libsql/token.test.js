@@ -68,7 +68,7 @@ describe('the token of a libSQL server', () => {
         { DATABASE_AUTH_TOKEN: 'wrong as well' },
       ],
     ],
-  ])('is that of %s', async (_, call) => {
+  ])('the token is that of %s', async (_, call) => {
     expect(await balance(...call())).toBe(5)
     expect(new Set(gate.seen)).toEqual(new Set([`Bearer ${TOKEN}`]))
   })
@@ -80,14 +80,14 @@ describe('the token of a libSQL server', () => {
     expect(new Set(gate.seen)).toEqual(new Set([undefined]))
   })
 
-  test('that is missing is asked for, and nothing is tried again', async () => {
+  test('a token that is missing is asked for, and nothing is tried again', async () => {
     const error = await refused(balance({ url: gate.url }))
     expect(error).toMatchObject({ code: 'DATABASE_UNAVAILABLE', retryable: false })
     expect(error.message).toContain('DATABASE_AUTH_TOKEN')
     expect(gate.seen).toEqual([undefined])
   })
 
-  test('that has expired is said to be so, and is not shown', async () => {
+  test('a token that has expired is said to be so, and is not shown', async () => {
     const error = await refused(balance({ url: gate.url, authToken: 'expired-secret' }))
     expect(error).toMatchObject({ code: 'DATABASE_UNAVAILABLE', retryable: false })
     expect(error.message).toContain('expired: make a new one')
@@ -108,11 +108,11 @@ describe('the token of a libSQL server', () => {
     expect(error.message).not.toMatch(/two words|line/)
   })
 
-  test('that is empty is none', async () => {
+  test('a token that is empty is none', async () => {
     expect(await balance({ url: `${gate.url}?authToken=${TOKEN}`, authToken: '' })).toBe(5)
   })
 
-  test('is shown nowhere', async () => {
+  test('the token is shown nowhere', async () => {
     const credits = connect({ url: `${gate.url}?authToken=${TOKEN}` })
     const shown = [credits, await credits.getDiagnostics(), await credits.stats()]
     await credits.close()

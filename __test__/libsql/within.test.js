@@ -109,7 +109,7 @@ describeWithSqld('inside a transaction on a server of libSQL', () => {
     },
   )
 
-  test.each(Transactions.KINDS)('with %s nothing is written after its end', async (kind) => {
+  test.each(Transactions.KINDS)('after the end of a transaction with %s nothing is written', async (kind) => {
     let late
     await transactions.run(kind, async (tx) => {
       late = within(tx)

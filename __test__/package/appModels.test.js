@@ -74,14 +74,17 @@ describe('calculateCreditExpirationTime', () => {
     },
   )
 
-  test.each([1, 30, 0.5])('of %p days with a period is its end', (creditsValidDays) => {
-    const currentPeriodEnd = new Date(PERIOD_END)
-    const found = calculateCreditExpirationTime({ creditsValidDays, currentPeriodEnd })
-    expect(found).toEqual(PERIOD_END)
-    // Another one: what is done with it does not touch the subscription.
-    found.setTime(0)
-    expect(currentPeriodEnd).toEqual(PERIOD_END)
-  })
+  test.each([1, 30, 0.5])(
+    'calculateCreditExpirationTime of %p days with a period is its end',
+    (creditsValidDays) => {
+      const currentPeriodEnd = new Date(PERIOD_END)
+      const found = calculateCreditExpirationTime({ creditsValidDays, currentPeriodEnd })
+      expect(found).toEqual(PERIOD_END)
+      // Another one: what is done with it does not touch the subscription.
+      found.setTime(0)
+      expect(currentPeriodEnd).toEqual(PERIOD_END)
+    },
+  )
 
   test.each([
     ['2026-01-31T10:20:30.400Z', 1],
@@ -93,7 +96,7 @@ describe('calculateCreditExpirationTime', () => {
     ['2026-11-28T12:00:00.000Z', 36_500],
     ['2026-11-28T12:00:00.000Z', 1.9],
     ['2026-11-28T12:00:00.000Z', 0.5],
-  ])('at %s, of %p days is when the app says', (now, creditsValidDays) => {
+  ])('calculateCreditExpirationTime at %s, of %p days is when the app says', (now, creditsValidDays) => {
     jest.useFakeTimers({ now: new Date(now) })
     const found = calculateCreditExpirationTime({ creditsValidDays })
     expect(found).toEqual(appExpirationTime({ creditsValidDays }))

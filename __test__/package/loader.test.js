@@ -159,7 +159,7 @@ describe('without its package, one sentence names the likely cause and the comma
     )
   })
 
-  test('where pnpm links it, as it installed it for another platform', () => {
+  test('where pnpm links a package for another platform, the sentence names it', () => {
     const store = path.join(app, `node_modules/.pnpm/media-credits@${version}/node_modules`)
     fs.mkdirSync(path.join(store, '@media-credits', OTHER), { recursive: true })
     fs.renameSync(copy, path.join(store, 'media-credits'))
@@ -168,7 +168,7 @@ describe('without its package, one sentence names the likely cause and the comma
     expect(node(REQUIRE).error).toContain(copied(PNPM))
   })
 
-  test('in a workspace, where the lock file is in a folder around it', () => {
+  test('in a workspace, where the lock file is in a folder around it, the sentence names the cause', () => {
     const workspace = path.join(app, 'packages/web')
     fs.mkdirSync(workspace, { recursive: true })
     fs.renameSync(path.join(app, 'node_modules'), path.join(workspace, 'node_modules'))
@@ -177,7 +177,7 @@ describe('without its package, one sentence names the likely cause and the comma
     expect(error).toContain(omitted('--omit=optional', NPM))
   })
 
-  test('and the command line says the same', () => {
+  test('the command line says the same sentence', () => {
     const { status, errors } = node([path.join(copy, 'cli/bin/media-credits.js'), 'init', 'file:x.db'])
     expect(status).toBe(3)
     expect(errors).toBe(
@@ -201,7 +201,7 @@ onGlibc('without a binary that loads, one sentence says what to do', () => {
     expect(error).toContain(BUILD)
   })
 
-  test('where it needs a newer glibc', () => {
+  test('a binary that needs a newer glibc is said to need it', () => {
     writePatched('GLIBC_2.17\0', 'GLIBC_2.99\0')
     // The report must not look up the names of network addresses, which may take seconds.
     const watched = `const { report } = process
@@ -217,14 +217,14 @@ onGlibc('without a binary that loads, one sentence says what to do', () => {
     expect(error).toContain(BUILD)
   })
 
-  test('where it needs musl', () => {
+  test('a binary that needs musl is said to need it', () => {
     writePatched('libm.so.6\0', 'libc.musl\0')
     expect(node(REQUIRE).error).toContain(
       `has a binary for ${NAME} that needs musl, and this system has glibc;`,
     )
   })
 
-  test('where it is no binary at all', () => {
+  test('a file that is no binary at all is said not to load', () => {
     fs.writeFileSync(path.join(copy, ADDON), 'version https://git-lfs')
     expect(node(REQUIRE).error).toMatch(
       /that does not load: .*(too short|invalid ELF header).*; to build one here/,
@@ -260,7 +260,7 @@ onGlibc('npx media-credits build', () => {
     expect(node(REQUIRE)).toMatchObject({ status: 0, errors: '' })
   })
 
-  test('with --if-missing, as an app says after each install, leaves alone what loads', () => {
+  test('a build with --if-missing, as an app says after each install, leaves alone what loads', () => {
     const library = path.join(app, 'libmedia_credits.so')
     fs.copyFileSync(path.join(ROOT, ADDON), library)
     const env = fakeCargo(library)

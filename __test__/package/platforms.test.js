@@ -56,7 +56,7 @@ describe('the C library of Linux', () => {
     ['Chimera', 'musl', ['/usr/bin/node', '/usr/lib/libc.musl-x86_64.so.1']],
     ['Alpine with gcompat', 'musl', [NODE, '/lib/libgcompat.so.0', '/lib/ld-musl-x86_64.so.1']],
     ['Alpine that was updated meanwhile', 'musl', [NODE, '/lib/ld-musl-x86_64.so.1 (deleted)']],
-  ])('of %s is %s, without a report', (system, libc, mapped) => {
+  ])('the C library of %s is %s, without a report', (system, libc, mapped) => {
     expect(onMachine({ mapped })).toEqual({ name: `linux-x64-${libc}`, reports: 0 })
   })
 

@@ -189,7 +189,7 @@ describe('a release', () => {
     expect(published()).toBe('')
   })
 
-  test('of a version before the version is for those who ask for it', () => {
+  test('a release of a version before the version is for those who ask for it', () => {
     expect(publish('1.2.3-rc.1', '')).toBe('+ @media-credits/x@1.2.3-rc.1')
     expect(published()).toMatch(/^publish .* --tag next [^ ]*x\.tgz$/)
   })
@@ -264,7 +264,7 @@ describe('a binary for Windows', () => {
     },
   )
 
-  test('is not if it says nothing', () => {
+  test('a binary for Windows that says nothing is not released', () => {
     expect(() => check()).toThrow('objdump finds no imports in it')
     fs.writeFileSync(path.join(folder, 'text.node'), 'no library')
     const script = path.join(ROOT, 'scripts/windows-imports.js')
@@ -274,7 +274,7 @@ describe('a binary for Windows', () => {
 })
 
 describe('the workflows', () => {
-  test('run only scripts that are there', () => {
+  test('the workflows run only scripts that are there', () => {
     const commands = ['ci.yml', 'release.yml'].flatMap((name) =>
       readWorkflow(name).match(/(scripts|\.ci|\.github)\/[\w./-]+/g),
     )
@@ -307,7 +307,7 @@ describe('the workflows', () => {
     expect(() => tryBoth('26')).toThrow('Command failed')
   })
 
-  test('release every platform', () => {
+  test('the workflows release every platform', () => {
     const released = readWorkflow('release.yml').matchAll(/platform: ([\w-]+), .* rust: ([\w-]+)/g)
     const expected = Object.entries(platforms).map(([name, { rust }]) => [name, rust])
     expect([...released].map(([, name, rust]) => [name, rust]).sort()).toEqual(expected.sort())

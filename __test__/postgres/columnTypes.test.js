@@ -143,7 +143,7 @@ describe('all other ids may be uuid', () => {
     'ALTER TABLE credit ALTER id TYPE uuid USING id::uuid',
   ]
 
-  test('of tasks and of credit', async () => {
+  test('the ids of tasks and of credit may be uuid', async () => {
     const database = await TestDatabase.fresh()
     await database.run(...ALL_UUID)
     const [userId, taskId] = [randomUUID(), randomUUID()]
@@ -151,7 +151,7 @@ describe('all other ids may be uuid', () => {
     await live(database, userId, taskId)
   })
 
-  test('and a new one must be one', async () => {
+  test('a new id of a column of uuid must be one', async () => {
     const database = await TestDatabase.fresh()
     await database.run(...ALL_UUID)
     const userId = randomUUID()
@@ -252,7 +252,7 @@ describe('a type that can not hold what the ledger keeps', () => {
     }
   })
 
-  test('is named by doctor', async () => {
+  test('doctor names a type that can not hold what the ledger keeps', async () => {
     const database = await TestDatabase.fresh()
     await database.run(
       ...alter('credit', 'credits', 'numeric(10,2)'),

@@ -49,7 +49,7 @@ async function resume({ database, proxy }) {
 }
 
 describe('a network that stalls', () => {
-  test('before a transaction: each call fails in time', async () => {
+  test('on a network that stalls before a transaction each call fails in time', async () => {
     const through = await open()
     const { database, proxy, credits } = through
     const before = await database.everything()
@@ -77,7 +77,7 @@ describe('a network that stalls', () => {
     ({ updateMediaTaskById }) => updateMediaTaskById('t', { status: 'failed' }),
   ]
 
-  test('before a COMMIT: the outcome is unknown', async () => {
+  test('on a network that stalls before a COMMIT the outcome is unknown', async () => {
     const stalled = COMMITS.map(async (call) => {
       const through = await open()
       const { database, proxy, credits } = through
@@ -94,7 +94,7 @@ describe('a network that stalls', () => {
     await Promise.all(stalled)
   })
 
-  test('while a connection is made: the call fails in time', async () => {
+  test('on a network that stalls while a connection is made the call fails in time', async () => {
     const database = await TestDatabase.fresh()
     const { proxy, credits } = await throughProxy(database, TIMEOUTS)
     proxy.stall()
@@ -105,7 +105,7 @@ describe('a network that stalls', () => {
     expect(await credits.getRemainingCredits('u0')).toBe(0)
   })
 
-  test('in the middle of a load: no call waits for ever', async () => {
+  test('on a network that stalls in the middle of a load no call waits for ever', async () => {
     const through = await open()
     const { database, proxy, credits } = through
     const users = await addUsers(database, 10, { prefix: 'v' })

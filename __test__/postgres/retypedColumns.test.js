@@ -97,7 +97,7 @@ describe('a column that gets another type while the app runs', () => {
 })
 
 describe('a schema that is made anew under load', () => {
-  test('in one transaction: every call is answered as before', async () => {
+  test('while a schema is made anew in one transaction every call is answered as before', async () => {
     const database = await TestDatabase.fresh()
     await database.user('u', 1000)
     let done = false

@@ -243,7 +243,7 @@ describe("an app's own column", () => {
     expect(await violations(database)).toEqual([])
   })
 
-  test('that is unique, and taken, is not said to be the id', async () => {
+  test('a column of the app that is unique, and taken, is not said to be the id', async () => {
     const database = await TestDatabase.fresh()
     await database.user('u', 10)
     await database.sql('CREATE UNIQUE INDEX own ON media_tasks (user_id, video_url)')

@@ -59,7 +59,7 @@ describe.each([
   ],
   ['transaction_timeout (25P04)', `transaction_timeout = '400ms'`, async () => {}],
 ])('%s', (_, setting, end) => {
-  test('at the COMMIT: nothing was written, the caller is told to try again, and it happens once', async () => {
+  test('a charge that meets it at its COMMIT has written nothing, its caller is told to try again, and it happens once', async () => {
     const { database, proxy, credits } = await open(setting)
     const committing = new Promise((resolve) => {
       atCommit(proxy, (_, { server }) => {

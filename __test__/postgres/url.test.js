@@ -72,7 +72,7 @@ describe('the app works in the search path', () => {
     ['search_path="tenant"', { search_path: '"tenant"' }],
     ['schema=tenant', { schema: 'tenant' }],
     ['options=-c search_path=tenant', { options: '-c search_path=tenant' }],
-  ])('of the URL: %s', async (_, values) => {
+  ])('the URL names the search path: %s', async (_, values) => {
     const database = await twins()
     const credits = connection(urlWith(database, parameters(values)))
     expect(await live(credits)).toBe(49)
@@ -80,7 +80,7 @@ describe('the app works in the search path', () => {
     expect(await database.credits.getRemainingCredits('u')).toBe(5)
   })
 
-  test('of the role', async () => {
+  test('the role names the search path', async () => {
     const database = await twins()
     await withRole(database, `LOGIN PASSWORD 'pw' SUPERUSER`, async (role) => {
       await database.sql(`ALTER ROLE ${role} SET search_path = tenant`)
@@ -89,7 +89,7 @@ describe('the app works in the search path', () => {
     })
   })
 
-  test('of the URL, unless the option schema names another one', async () => {
+  test('the URL names the search path, unless the option schema names another one', async () => {
     const database = await twins()
     const url = urlWith(database, parameters({ search_path: 'public', schema: 'public' }))
     expect(await live(connection(url, { schema: 'tenant' }))).toBe(49)
@@ -222,14 +222,14 @@ describe('a URL', () => {
     'sslcrl',
     'sslpassword',
     'scram_client_key',
-  ])('with %s, which is not done, is INVALID_URL', async (name) => {
+  ])('a URL with %s, which is not done, is INVALID_URL', async (name) => {
     const error = await refusal(`postgres://app@127.0.0.1:1/app?${name}=Tr0ub4dor`)
     expect(error).toMatchObject({ code: 'INVALID_URL', retryable: false })
     expect(error.message).toContain(name)
     expect(error.message).not.toContain('Tr0ub4dor')
   })
 
-  test('without a password is an error that no retry cures, if the server asks for one', async () => {
+  test('a URL without a password is an error that no retry cures, if the server asks for one', async () => {
     const database = await TestDatabase.fresh()
     const error = await refusal(urlWith(database, (url) => (url.password = '')))
     expect(error).toMatchObject({ code: 'DATABASE_UNAVAILABLE', retryable: false })

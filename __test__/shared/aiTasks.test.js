@@ -94,7 +94,7 @@ describe('createAITask', () => {
     expect((await database.everything()).credit.length).toBe(2)
   })
 
-  test('without a scene leaves it empty, in the charge too', async () => {
+  test('createAITask without a scene leaves it empty, in the charge too', async () => {
     const { database, createAITask } = await withUser()
     const row = await createAITask(aiTask('t', 'u', { ...COST, scene: undefined }))
     expect(row.scene).toBe('')
@@ -191,7 +191,7 @@ describe('updateAITaskById', () => {
     expect(await violations(database)).toEqual([])
   })
 
-  test('to failed refunds, once', async () => {
+  test('updateAITaskById to failed refunds, once', async () => {
     const { database, updateAITaskById, charge } = await withTask()
     const row = await updateAITaskById('t', { status: 'failed', taskResult: { error: 'nsfw' } })
     expect(row).toMatchObject({ status: 'failed', creditId: charge })
@@ -203,7 +203,7 @@ describe('updateAITaskById', () => {
     expect(await violations(database)).toEqual([])
   })
 
-  test('to failed, 20 times at once, refunds once', async () => {
+  test('updateAITaskById to failed, 20 times at once, refunds once', async () => {
     const { database, updateAITaskById } = await withTask()
     const fail = () => updateAITaskById('t', { status: 'failed' })
     const rows = await Promise.all(Array.from({ length: 20 }, fail))
@@ -262,7 +262,7 @@ describe('updateAITaskById', () => {
     expect(await violations(database)).toEqual([])
   })
 
-  test('to failed regrants what can not be spent, if the refundPolicy says so', async () => {
+  test('updateAITaskById to failed regrants what can not be spent, if the refundPolicy says so', async () => {
     const { database, settleAITask, updateAITaskById } = await withTask()
     await database.sql('UPDATE credit SET expires_at = ?', new Date(Date.now() - DAY_MS))
     const policy = { refundPolicy: { regrantDays: 7 } }
@@ -274,7 +274,7 @@ describe('updateAITaskById', () => {
     expect(await violations(database)).toEqual([])
   })
 
-  test('of a task that is not there is undefined', async () => {
+  test('updateAITaskById of a task that is not there is undefined', async () => {
     const { database, updateAITaskById } = await withTask()
     const before = await database.everything()
     expect(await updateAITaskById('no task', { status: 'failed' })).toBeUndefined()
@@ -331,7 +331,7 @@ describe('the charges of an AI task', () => {
     expect(await violations(database)).toEqual([])
   })
 
-  test('that is free leaves nothing to refund', async () => {
+  test('an AI task whose last step is free leaves nothing to refund', async () => {
     const { database, chargeAITask, updateAITaskById } = await withTask()
     expect(await chargeAITask('t', { credits: 0 })).toMatchObject({ creditId: null })
     expect((await updateAITaskById('t', { status: 'failed' })).refund).toEqual(NOTHING)

@@ -33,7 +33,7 @@ describe('auditLedger finds', () => {
     expect(await database.everything()).toEqual(before)
   })
 
-  test('in a real database what two requests at once have done, and nothing else', async () => {
+  test('auditLedger finds in a real database what two requests at once have done, and nothing else', async () => {
     const database = await TestDatabase.fixture()
     const { credit, media_tasks: before } = await database.everything()
     const users = await database.sql('SELECT id, name FROM "user"')

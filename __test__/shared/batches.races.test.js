@@ -132,7 +132,7 @@ describe.each(BATCHES)('atomic %s at the same moment:', (name, item, one, taken)
     }
   })
 
-  test('in three processes: each batch is written by one of them, and read by the others', async () => {
+  test('in three processes each batch is written by one of them, and read by the others', async () => {
     const BATCHES_EACH = 15
     const database = await withUsers(1000)
     const calls = Array.from({ length: BATCHES_EACH }, (_, at) => [name, list(`b${at}`, 4, 'u', 2), ATOMIC])
@@ -145,7 +145,7 @@ describe.each(BATCHES)('atomic %s at the same moment:', (name, item, one, taken)
     expect(await database.credits.getRemainingCredits('u')).toBe(1000 - BATCHES_EACH * 8)
   })
 
-  test('in three processes, with too few credits: as many batches as the balance pays for', async () => {
+  test('three processes with too few credits make as many batches as the balance pays for', async () => {
     const database = await withUsers(100)
     const calls = (prefix) =>
       Array.from({ length: 10 }, (_, at) => [name, list(`${prefix}${at}`, 3, 'u', 3), ATOMIC])

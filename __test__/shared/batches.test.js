@@ -162,7 +162,7 @@ describe.each(Object.entries(BATCHES))('%s', (name, { one, item }) => {
       ['the second and the fourth', [1, 3], { credits: 1000 }],
       ['the first and the last', [0, 4], { key: 'old' }],
       ['all', [0, 1, 2, 3, 4], { more: { nonsense: 1 } }],
-    ])('of several that are wrong (%s), names the first', async (_, wrong, request) => {
+    ])('an atomic batch of several items that are wrong (%s) names the first', async (_, wrong, request) => {
       const { database, batch } = await open()
       const requests = [0, 1, 2, 3, 4].map((at) => ({ key: `k${at}`, ...(wrong.includes(at) && request) }))
       const error = await refusal(database, () => batch(items(...requests), ATOMIC))
@@ -192,7 +192,7 @@ describe.each(Object.entries(BATCHES))('%s', (name, { one, item }) => {
       expect(await balance('u')).toBe(100)
     })
 
-    test('of one user that spends everything, over many grants', async () => {
+    test('an atomic batch of one user spends everything, over many grants', async () => {
       const { database, batch, balance } = await open()
       await database.user('w', ...Array(20).fill(3))
       const requests = Array.from({ length: 12 }, (_, at) => ({ key: `k${at}`, userId: 'w', credits: 5 }))

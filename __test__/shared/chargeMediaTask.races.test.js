@@ -149,7 +149,7 @@ describe.each(Object.entries(KINDS))('charge%s at the same moment:', (kind, { cr
     expect(await database.credits.getRemainingCredits('u')).toBe(1000 - 4 * count)
   })
 
-  test('in three processes, with too few credits: as many steps as fit, and each task is charged once', async () => {
+  test('three processes with too few credits charge as many steps as fit, and each task once', async () => {
     const TASKS = 40
     const database = await withMany(TASKS, 100)
     const calls = Array.from({ length: TASKS }, (_, at) => [
@@ -168,7 +168,7 @@ describe.each(Object.entries(KINDS))('charge%s at the same moment:', (kind, { cr
     expect(charged).toEqual(Array(25).fill({ status: 'translating' }))
   })
 
-  test("while the app's own client spends from the same grant and writes the same tasks", async () => {
+  test("steps are charged while the app's own client spends from the same grant and writes the same tasks", async () => {
     const ROUNDS = 30
     const database = await withMany(ROUNDS, 1000)
     const steps = []

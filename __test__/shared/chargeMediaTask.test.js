@@ -159,7 +159,7 @@ describe.each(Object.entries(KINDS))('charge%s', (kind, { type, table, delivered
     expect(await balance()).toBe(0)
   })
 
-  test('of a task that is not there is undefined and writes nothing', async () => {
+  test('a charge of a task that is not there is undefined and writes nothing', async () => {
     const { database } = await withTask(kind)
     const charge = database.credits[`charge${kind}`]
     for (const args of [[{ credits: 5 }], [{ credits: 5000 }], [{ credits: 0 }, {}, { ifStatus: 'x' }]]) {
@@ -171,7 +171,7 @@ describe.each(Object.entries(KINDS))('charge%s', (kind, { type, table, delivered
     expect(await writingNothing(database, call)).toBeUndefined()
   })
 
-  test('with too few credits changes nothing, not even by the patch', async () => {
+  test('a charge with too few credits changes nothing, not even by the patch', async () => {
     const { database, step } = await withTask(kind)
     for (const credits of [91, 2_147_483_647]) {
       const call = () => step({ credits }, { status: 'processing', [text]: 'B' })
@@ -185,7 +185,7 @@ describe.each(Object.entries(KINDS))('charge%s', (kind, { type, table, delivered
     }
   })
 
-  test('with a transactionNo that is taken changes nothing', async () => {
+  test('a charge with a transactionNo that is taken changes nothing', async () => {
     const { database, step } = await withTask(kind)
     await step({ credits: 5, transactionNo: 'mine' })
     for (const transactionNo of ['mine', '71']) {

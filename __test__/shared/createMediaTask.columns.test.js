@@ -32,7 +32,7 @@ describe('createMediaTask keeps text as it is:', () => {
     expect(row.title).toBe('\uFFFDa')
   })
 
-  test("in an id, and where the charge's metadata names it", async () => {
+  test("createMediaTask keeps text as it is in an id, and where the charge's metadata names it", async () => {
     const id = `"quoted" 'id' 🎬 \\ ${'x'.repeat(230)}`
     const database = await TestDatabase.fresh()
     await database.user('u', 50)

@@ -156,7 +156,7 @@ describe('createMediaTask draws', () => {
   const [past, soon, later] = [-1, 1, 2].map((days) => new Date(now + days * DAY_MS))
   const [early, late] = [new Date(now - 2000), new Date(now - 1000)]
 
-  test('on grants that expire first, then older ones, then by id; never-expiring ones last', async () => {
+  test('createMediaTask draws on grants that expire first, then older ones, then by id; never-expiring ones last', async () => {
     const { database, createMediaTask } = await withUser(
       { id: 'never', credits: 10, expiresAt: null, createdAt: early },
       { id: 'later', credits: 10, expiresAt: later, createdAt: early },
@@ -177,7 +177,7 @@ describe('createMediaTask draws', () => {
     expect(await violations(database)).toEqual([])
   })
 
-  test('on no grant that is expired, inactive, empty or of another user', async () => {
+  test('createMediaTask draws on no grant that is expired, inactive, empty or of another user', async () => {
     const { database, createMediaTask } = await withUser(
       { credits: 10, expiresAt: past },
       { credits: 10, status: 'expired' },
@@ -193,7 +193,7 @@ describe('createMediaTask draws', () => {
     await expect(more).rejects.toMatchObject({ code: 'INSUFFICIENT_CREDITS', available: 6 })
   })
 
-  test('on as many grants as it takes', async () => {
+  test('createMediaTask draws on as many grants as it takes', async () => {
     const { database, createMediaTask } = await withUser(...Array(25).fill(4))
     const { creditId } = await createMediaTask(task('t', 'u'), 99)
     const drawn = await draws(database, creditId)

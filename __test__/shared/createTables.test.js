@@ -61,7 +61,7 @@ describe('createTables', () => {
 })
 
 describe('getDiagnostics says what was found', () => {
-  sqlite.test('in a file', async () => {
+  sqlite.test('getDiagnostics describes a file and its SQLite', async () => {
     const database = await TestDatabase.fixture()
     expect(await database.credits.getDiagnostics()).toEqual({
       storage: 'sqlite',
@@ -74,7 +74,7 @@ describe('getDiagnostics says what was found', () => {
     })
   })
 
-  postgres.test('on a server', async () => {
+  postgres.test('getDiagnostics describes a server and its database', async () => {
     const database = await TestDatabase.fixture()
     expect(await database.credits.getDiagnostics()).toEqual({
       storage: 'postgres',
@@ -94,7 +94,7 @@ describe('getDiagnostics says what was found', () => {
     })
   })
 
-  test('of the tables, with their columns and indexes', async () => {
+  test('getDiagnostics describes the tables, with their columns and indexes', async () => {
     const database = await TestDatabase.fresh()
     await database.run(
       'DROP TABLE ai_task',

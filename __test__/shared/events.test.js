@@ -238,7 +238,7 @@ describe('a listener', () => {
     expect((await credits.consumeCredits({ userId: 'u', credits: 60 })).credits).toBe(-60)
   })
 
-  test('that throws or rejects harms neither the call nor another listener', async () => {
+  test('a listener that throws or rejects harms neither the call nor another listener', async () => {
     const database = await TestDatabase.fresh()
     await database.user('u', 100)
     const source = `

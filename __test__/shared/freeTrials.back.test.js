@@ -97,7 +97,7 @@ describe('a free trial comes back once:', () => {
       expect(await used(database)).toBe(0)
     })
 
-    test('with a charge that was made before', async () => {
+    test('a trial of a task with a charge that was made before comes back', async () => {
       const database = await TestDatabase.fresh()
       await database.user('u', 100)
       const { consumeCredits, createMediaTask, updateMediaTaskById } = database.credits
@@ -108,7 +108,7 @@ describe('a free trial comes back once:', () => {
       expect(await used(database)).toBe(0)
     })
 
-    test('and the user is touched', async () => {
+    test('a trial that comes back touches the user', async () => {
       const { database, updateMediaTaskById } = await withTrial()
       const touched = async () => (await database.sql('SELECT updated_at FROM "user"'))[0].updated_at
       await database.sql('UPDATE "user" SET updated_at = ?', LONG_AGO)
@@ -119,7 +119,7 @@ describe('a free trial comes back once:', () => {
       expect(await touched()).toBe(LONG_AGO.getTime())
     })
 
-    test('and the next one can be taken', async () => {
+    test('after a trial has come back the next one can be taken', async () => {
       const { database, createMediaTask, updateMediaTaskById } = await withTrial()
       const next = () => createMediaTask(trial('next'), 0, { freeTrialLimit: 1 })
       expect(await refusal(database, next)).toMatchObject({ code: 'FREE_TRIAL_USED_UP' })
@@ -131,7 +131,7 @@ describe('a free trial comes back once:', () => {
       ['two', 2],
       ['four', 4],
       ['twenty', 20],
-    ])('%s failures at once', async (_, count) => {
+    ])('of %s failures at once one gives the trial back', async (_, count) => {
       const { database, updateMediaTaskById, createMediaTask } = await withTrial()
       for (const id of ['other', 'third']) await createMediaTask(trial(id), 0, OPTIONS)
       const settled = await atOnce(count, () => updateMediaTaskById('t', { status: 'failed' }))
@@ -140,7 +140,7 @@ describe('a free trial comes back once:', () => {
       expect(await used(database)).toBe(2)
     })
 
-    test('failures and revivals at once', async () => {
+    test('failures and revivals at once leave a trial as the status says', async () => {
       const { database, updateMediaTaskById } = await withTrial()
       const settled = await atOnce(30, (at) =>
         updateMediaTaskById('t', { status: at % 2 ? 'failed' : 'processing' }),

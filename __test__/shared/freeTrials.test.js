@@ -198,7 +198,7 @@ describe('a batch of free trials', () => {
     expect([await used(database), await used(database, 'v')]).toEqual([2, 2])
   })
 
-  test('that is not atomic makes as many as are left', async () => {
+  test('a batch of free trials that is not atomic makes as many as are left', async () => {
     const database = await withUsers()
     const settled = await database.credits.createMediaTasks(list('b', 5), { freeTrialLimit: 2 })
     expect(settled.map(outcome)).toEqual(['accepted', 'accepted', USED_UP, USED_UP, USED_UP])

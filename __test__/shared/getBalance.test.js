@@ -97,7 +97,7 @@ describe('getBalance', () => {
     expect(await seen()).toEqual([['b', 5, 5]])
   })
 
-  test('of every user of a real database is what the other functions say', async () => {
+  test('getBalance of every user of a real database is what the other functions say', async () => {
     const database = await TestDatabase.fixture()
     const { getBalance, getRemainingCredits, quoteCredits } = database.credits
     const users = await database.sql('SELECT id FROM "user"')
@@ -127,7 +127,7 @@ describe('getBalance', () => {
     expect(await getBalance('u')).toEqual(NOTHING)
   })
 
-  postgres.test('of a grant that expires at infinity never expires', async () => {
+  postgres.test('getBalance says of a grant that expires at infinity that it never expires', async () => {
     const { database, getBalance } = await withGrants({ id: 'g', credits: 5 })
     await database.sql("UPDATE credit SET expires_at = 'infinity'")
     const { credits, grants, nextExpiry } = await getBalance('u')

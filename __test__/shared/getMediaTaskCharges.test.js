@@ -164,7 +164,7 @@ describe.each(Object.entries(KINDS))('get%sCharges', (kind, { create, type }) =>
 describe('charges', () => {
   staysSound()
 
-  test('of a media task and an AI task of the same id are kept apart', async () => {
+  test('charges of a media task and an AI task of the same id are kept apart', async () => {
     const database = await TestDatabase.fresh()
     await database.user('u', 100)
     const { createMediaTask, createAITask, chargeMediaTask, chargeAITask, ...credits } = database.credits
@@ -176,7 +176,7 @@ describe('charges', () => {
     expect(taken(await credits.getAITaskCharges('t')).map(([cost]) => cost)).toEqual([2, 4])
   })
 
-  sqlite.test('of one second are listed oldest first, where times are seconds', async () => {
+  sqlite.test('charges of one second are listed oldest first, where times are seconds', async () => {
     const database = await TestDatabase.fresh({ timestampUnit: 's' })
     await database.user('u', 100)
     const credits = connect({ url: database.url, timestampUnit: 's' })

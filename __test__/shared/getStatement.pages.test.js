@@ -20,7 +20,7 @@ describe('getStatement pages', () => {
     return { database, ...database.credits }
   }
 
-  test('of every length give the same list', async () => {
+  test('pages of every length give the same list', async () => {
     const { getStatement, ...credits } = await withMany()
     const { entries: all, cursor } = await getStatement('u')
     expect(cursor).toBeNull()
@@ -113,7 +113,7 @@ describe('getStatement pages', () => {
       }
     })
 
-    test('add up, month by month', async () => {
+    test('statements between two times add up, month by month', async () => {
       const { database, entries } = await afterLife(create(10), add(5), fail(), add(1), consume(50))
       const { getStatement } = database.credits
       const [first, last] = [entries[0].at.getTime(), entries.at(-1).at.getTime()]

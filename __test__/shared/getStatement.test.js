@@ -156,7 +156,7 @@ describe('getStatement lists', () => {
 })
 
 describe('the last balance is the balance', () => {
-  test('of every user of a real database', async () => {
+  test('the last balance of every user of a real database is the balance', async () => {
     const database = await TestDatabase.fixture()
     const users = await database.sql('SELECT id FROM "user"')
     expect(users.length).toBe(27)
@@ -182,7 +182,7 @@ describe('the last balance is the balance', () => {
     await exactEntries(database.credits, 'u')
   })
 
-  test('of a user with 10,000 charges', async () => {
+  test('the last balance of a user with 10,000 charges is the balance', async () => {
     const CHARGES = 10_000
     const database = await TestDatabase.fresh()
     await database.user('u')

@@ -38,7 +38,7 @@ describe('the process', () => {
     ['an uncaught error', `setImmediate(() => { throw new Error('boom') })`, 1],
     // Windows knows no signals: a process that is killed ends with 1.
     ['kill -9', `process.kill(process.pid, 'SIGKILL')`, process.platform === 'win32' ? 1 : null],
-  ])('that ends by %s has lost nothing that it was told', async (_, end, expected) => {
+  ])('a process that ends by %s has lost nothing that it was told', async (_, end, expected) => {
     const database = await TestDatabase.fresh()
     await database.user('u', 100)
     const source = `credits.createMediaTask(${TASK}, 10).then(() => { ${end} })
@@ -122,7 +122,7 @@ describe('worker threads', () => {
     expect(await violations(database)).toEqual([])
   })
 
-  test('that are terminated in the middle leave the others and the ledger alone', async () => {
+  test('worker threads that are terminated in the middle leave the others and the ledger alone', async () => {
     const database = await TestDatabase.fresh()
     await database.user('u', 1000)
     for (let round = 0; round < 10; round++) {
@@ -138,7 +138,7 @@ describe('worker threads', () => {
 })
 
 describe('module copies', () => {
-  test('as a hot reload or Jest makes them share one engine', async () => {
+  test('module copies, as a hot reload or Jest makes them, share one engine', async () => {
     const database = await TestDatabase.fresh()
     await database.user('u', 100)
     const copies = [1, 2, 3].map(() => {

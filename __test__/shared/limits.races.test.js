@@ -164,7 +164,7 @@ describe('batches of 50', () => {
     expect(await database.credits.getRemainingCredits('u')).toBe(1000 - made)
   })
 
-  test('that are not atomic take as many free trials as there are', async () => {
+  test('batches of 50 that are not atomic take as many free trials as there are', async () => {
     const database = await withUsers()
     const options = { freeTrialLimit: 30 }
     const calls = ['a', 'b'].map((name) => database.credits.createMediaTasks(list(name, asTrial), options))
@@ -250,7 +250,7 @@ describe("beside the app's own client", () => {
       'COMMIT',
     )
 
-  test('that counts too: nothing is lost', async () => {
+  test("beside a client of the app's that counts too nothing is lost", async () => {
     const ROUNDS = 30
     const database = await withUsers()
     const own = []
@@ -262,7 +262,7 @@ describe("beside the app's own client", () => {
     expect(await used(database)).toBe(2 * ROUNDS)
   })
 
-  test('that counts too: no more are taken than it has left', async () => {
+  test("beside a client of the app's that counts too no more trials are taken than it has left", async () => {
     const [ROUNDS, LIMIT] = [20, 12]
     const database = await withUsers()
     const own = []

@@ -220,7 +220,7 @@ describe.each([
     expect(await database.credits[name](items.slice(0, 4), atomic(1))).toHaveLength(4)
   })
 
-  test('that is not atomic makes as many as there may be', async () => {
+  test('a batch that is not atomic makes as many as there may be', async () => {
     const database = await withUsers()
     const settled = await database.credits[name](list('b', 5), { maxActive: 3 })
     expect(settled.map(outcome)).toEqual([...Array(3).fill('accepted'), TOO_MANY, TOO_MANY])
@@ -238,7 +238,7 @@ describe.each([
 })
 
 describe('updates', () => {
-  test.each(Object.keys(KINDS))('of %s are never limited: they take no such option', async (kind) => {
+  test.each(Object.keys(KINDS))('updates of %s are never limited: they take no such option', async (kind) => {
     const database = await withUsers()
     await KINDS[kind].create(database.credits, 't', 0)
     for (const call of [

@@ -103,9 +103,19 @@ describe('a span', () => {
   })
 
   test.each([
-    ['a refusal is an answer', () => [task('t', 'u'), 101], 'INSUFFICIENT_CREDITS', true],
-    ['the caller’s fault is an error', () => [task('t', 'u'), -1], 'INVALID_AMOUNT', false],
-    ['so is a user who is not there', () => [task('t', 'nobody'), 1], 'USER_NOT_FOUND', false],
+    ['a refusal leaves a span that is no error', () => [task('t', 'u'), 101], 'INSUFFICIENT_CREDITS', true],
+    [
+      'the caller’s fault leaves a span that is an error',
+      () => [task('t', 'u'), -1],
+      'INVALID_AMOUNT',
+      false,
+    ],
+    [
+      'a user who is not there leaves a span that is an error',
+      () => [task('t', 'nobody'), 1],
+      'USER_NOT_FOUND',
+      false,
+    ],
   ])('%s', async (_, args, code, refused) => {
     const { credits } = await withUser()
     await expect(credits.createMediaTask(...args())).rejects.toMatchObject({ code })
@@ -192,7 +202,7 @@ describe('a span', () => {
     expect(names()).toEqual(['consumeCredits'])
   })
 
-  test('that cannot be made harms no call', async () => {
+  test('a span that cannot be made harms no call', async () => {
     const { database } = await withUser()
     const source = `
       const { trace } = require('@opentelemetry/api')

@@ -127,7 +127,7 @@ describe('quoteCredits', () => {
     expect(await quote('u', 5)).toMatchObject({ sufficient: true, available, nextExpiry })
   })
 
-  test('of a balance to the last credit suffices', async () => {
+  test('quoteCredits of a balance to the last credit suffices', async () => {
     const { quote } = await withGrants({ credits: 5 }, { credits: 5 })
     expect(await quote('u', 10)).toMatchObject({ sufficient: true, available: 10 })
     expect(await quote('u', 11)).toMatchObject({ sufficient: false, available: 10 })
@@ -183,7 +183,7 @@ describe('quoteCredits', () => {
     expect(await violations(database)).toEqual([])
   })
 
-  test('of every user of a real database is what a charge then does', async () => {
+  test('quoteCredits of every user of a real database says what a charge then does', async () => {
     const database = await TestDatabase.fixture()
     const before = await violations(database)
     const { quoteCredits, consumeCredits, getRemainingCredits } = database.credits

@@ -207,7 +207,7 @@ describe('a new grant', () => {
     expect(await violations(database)).toEqual([])
   })
 
-  test.each([1, 36_500])('lives %d days', async (regrantDays) => {
+  test.each([1, 36_500])('a new grant lives %d days', async (regrantDays) => {
     const { database, charge } = await withTask()
     await expire(database, 'a')
     const before = Date.now()

@@ -244,7 +244,7 @@ describe.each(Object.entries(KINDS))(
       expect(seen.size).toBe(2)
     })
 
-    test('without a look it fails in the end, and is refunded once', async () => {
+    test('deliveries and failures without a look fail each task in the end, and refund it once', async () => {
       const database = await withMany()
       const settled = await atOnce(3 * TASKS, (number) => {
         const at = Math.floor(number / 3)
@@ -269,7 +269,7 @@ describe.each(Object.entries(KINDS))(
       for (const end of seen) expect([FINISHED, FAILED[0]]).toContain(end)
     })
 
-    test('in two processes, without a look', async () => {
+    test('in two processes that do not look each task fails in the end', async () => {
       const database = await withMany()
       const calls = (patch) => Array.from({ length: TASKS }, (_, at) => [update, `t${at}`, patch])
       const [finished, failed] = await inProcesses(database, calls(FINISH), calls(FAIL).reverse())
@@ -277,7 +277,7 @@ describe.each(Object.entries(KINDS))(
       for (const end of seen) expect(FAILED).toContain(end)
     })
 
-    test('and a step is charged meanwhile: what is paid for is kept, or goes back', async () => {
+    test('while a step is charged, what is paid for is kept, or goes back', async () => {
       const database = await withMany()
       const kinds = [
         (id) => database.credits[`charge${kind}`](id, { credits: 1 }, {}, { ifStatus: 'processing' }),

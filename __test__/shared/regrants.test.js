@@ -161,7 +161,7 @@ describe('a regrant', () => {
     await expectSound(database)
   })
 
-  test('of a regrant keeps what that has kept', async () => {
+  test('a regrant of a regrant keeps what that has kept', async () => {
     const { database } = await withTask()
     const { createMediaTask, updateMediaTaskById } = database.credits
     await expire(database, 'a')
@@ -175,7 +175,7 @@ describe('a regrant', () => {
     await expectSound(database)
   })
 
-  test('of grants whose rows are gone is a gift, beside those of others', async () => {
+  test('a regrant of grants whose rows are gone is a gift, beside those of others', async () => {
     const { database } = await withTask()
     await database.sql("DELETE FROM credit WHERE id = 'b'")
     await expire(database, 'a')
@@ -210,7 +210,7 @@ describe('a regrant', () => {
     await expectSound(database)
   })
 
-  test('that an earlier version wrote, a gift, is no finding', async () => {
+  test('a regrant that an earlier version wrote, a gift, is no finding', async () => {
     const { database, charge } = await withTask()
     await expire(database, 'a')
     const { refund } = await database.credits.updateMediaTaskById('t', FAIL, REGRANT)

@@ -278,7 +278,7 @@ describe('repairLedger leaves as it is, to the last byte,', () => {
 })
 
 describe('repairLedger', () => {
-  test('of one user does all three, one after the other', async () => {
+  test('repairLedger of one user does all three, one after the other', async () => {
     const database = await withRows({
       credits: [
         // minted, and drawn on by a task that failed
@@ -386,7 +386,7 @@ describe('repairLedger', () => {
     expect(await findings(database.credits)).toEqual([])
   })
 
-  test('of a real database takes back what was minted, and leaves the rest', async () => {
+  test('repairLedger of a real database takes back what was minted, and leaves the rest', async () => {
     const database = await TestDatabase.fixture()
     const before = await kinds(database.credits)
     const { changes } = await database.credits.repairLedger()

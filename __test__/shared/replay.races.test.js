@@ -70,7 +70,7 @@ describe.each(Object.entries(KEYED))(
       }
     })
 
-    test('with calls that did not ask for it: one writes, and only those are told that the key is taken', async () => {
+    test('beside calls that did not ask for a replay one writes, and only those are told that the key is taken', async () => {
       const database = await twoUsers()
       const call = (number) => database.credits[name](...args({}), number % 2 ? REPLAY : {})
       const outcomes = (await atOnce(TIMES, call)).map(outcome)
@@ -82,7 +82,7 @@ describe.each(Object.entries(KEYED))(
       expect(await sumOf(database)).toBe(after(10))
     })
 
-    test('in three processes: each key is written by one of them', async () => {
+    test('in three processes each key is written by one of them', async () => {
       const KEYS = 40
       const database = await twoUsers()
       const keys = Array.from({ length: KEYS }, (_, at) => `k${at}`)
@@ -96,7 +96,7 @@ describe.each(Object.entries(KEYED))(
       expect(await sumOf(database)).toBe(after(3 * KEYS))
     })
 
-    test('in two processes, of two users: each key belongs to one of them', async () => {
+    test('in two processes of two users each key belongs to one of them', async () => {
       const KEYS = 40
       const database = await twoUsers()
       const calls = (userId) =>

@@ -269,7 +269,7 @@ describe('a grant with a transactionNo is replayed', () => {
   const grant = (database, more) =>
     database.credits.createCredit({ userId: 'u', credits: 20, transactionNo: '99', ...more }, REPLAY)
 
-  test('as it is now, after some of it was spent and it has expired', async () => {
+  test('a grant is replayed as it is now, after some of it was spent and it has expired', async () => {
     const database = await twoUsers()
     const { id } = await grant(database, { expiresAt: new Date(Date.now() + DAY_MS) })
     await database.credits.consumeCredits({ userId: 'u', credits: 15 })
@@ -282,7 +282,7 @@ describe('a grant with a transactionNo is replayed', () => {
     })
   })
 
-  test('without a second grant, whatever expiry the second webhook says', async () => {
+  test('a replay makes no second grant, whatever expiry the second webhook says', async () => {
     const database = await twoUsers()
     const { id, expiresAt } = await grant(database)
     const later = { expiresAt: new Date(Date.now() + DAY_MS), description: 'again', status: 'expired' }

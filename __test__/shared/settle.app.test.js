@@ -38,7 +38,7 @@ function chargedTasks(database) {
 }
 
 describe("charges that the app's own models wrote", () => {
-  test('in a real database are settled to half, all at once and each twice, and fail', async () => {
+  test("the app's charges in a real database are settled to half, all at once and each twice, and fail", async () => {
     const database = await TestDatabase.fixture()
     const { settleMediaTask, updateMediaTaskById, getMediaTaskCharges } = database.credits
     const before = await violations(database)
@@ -60,7 +60,7 @@ describe("charges that the app's own models wrote", () => {
     expect(await violations(database)).toEqual(before)
   })
 
-  test('in a real database are refunded, those of translations too', async () => {
+  test("the app's charges in a real database are refunded, those of translations too", async () => {
     const database = await TestDatabase.fixture()
     const before = await violations(database)
     const charges = await database.sql(
@@ -95,7 +95,7 @@ describe("charges that the app's own models wrote", () => {
     expect(await violations(database)).toEqual([])
   })
 
-  test('whose items say no more than the grant and the number are settled', async () => {
+  test("the app's charges whose items say no more than the grant and the number are settled", async () => {
     const database = await withGrants()
     const charge = await appCharge(database, 'u', 10)
     await taskOf(database, charge)
@@ -112,19 +112,22 @@ describe("charges that the app's own models wrote", () => {
     expect(await violations(database)).toEqual([])
   })
 
-  postgres.test('in its own transactions are refunded in part while it goes on charging', async () => {
-    const { clientOf } = require('../helpers/postgres')
-    const ROUNDS = 8
-    const database = await withGrants()
-    const client = clientOf(database.url)
-    for (let round = 0; round < ROUNDS; round++) {
-      const charge = await appConsume(client, 'u', 6)
-      await Promise.all([appConsume(client, 'u', 1), database.credits.refundCredits(charge, 4)])
-    }
-    await client.end()
-    expect(await database.credits.getRemainingCredits('u')).toBe(57 - ROUNDS * 3)
-    expect(await violations(database)).toEqual([])
-  })
+  postgres.test(
+    "charges of the app's own transactions are refunded in part while it goes on charging",
+    async () => {
+      const { clientOf } = require('../helpers/postgres')
+      const ROUNDS = 8
+      const database = await withGrants()
+      const client = clientOf(database.url)
+      for (let round = 0; round < ROUNDS; round++) {
+        const charge = await appConsume(client, 'u', 6)
+        await Promise.all([appConsume(client, 'u', 1), database.credits.refundCredits(charge, 4)])
+      }
+      await client.end()
+      expect(await database.credits.getRemainingCredits('u')).toBe(57 - ROUNDS * 3)
+      expect(await violations(database)).toEqual([])
+    },
+  )
 })
 
 describe("the app's own refund", () => {

@@ -60,7 +60,7 @@ describe('many settlements of one task at once', () => {
     expect(await violations(database)).toEqual([])
   })
 
-  test('to different numbers: exactly one wins', async () => {
+  test('exactly one of many settlements to different numbers wins', async () => {
     const { database, charge } = await withTask()
     const settled = await atOnce(database, ({ settleMediaTask }, at) => settleMediaTask('t', at + 5))
     expect(counted(settled)).toEqual({ accepted: 1, SETTLE_CONFLICT: CALLS - 1 })
@@ -86,18 +86,21 @@ describe('many settlements of one task at once', () => {
 })
 
 describe('a task that is settled and fails at the same moment', () => {
-  test.each([0, 12, 30])('to %d, 20 calls: everything goes back once', async (credits) => {
-    const { database } = await withTask()
-    const settled = await atOnce(database, ({ settleMediaTask, updateMediaTaskById }, at) =>
-      at % 4 < 2 ? settleMediaTask('t', credits) : updateMediaTaskById('t', { status: 'failed' }),
-    )
-    const back = returned(settled).filter((number) => number > 0)
-    expect(back.reduce((total, number) => total + number, 0)).toBe(30)
-    expect(back.length).toBeLessThanOrEqual(2)
-    expect(Object.keys(counted(settled)).filter((what) => what !== 'SETTLE_CONFLICT')).toEqual(['accepted'])
-    expect(await remaining(database)).toEqual(ALL)
-    expect(await violations(database)).toEqual([])
-  })
+  test.each([0, 12, 30])(
+    'of 20 settlements to %d and failures at once everything goes back once',
+    async (credits) => {
+      const { database } = await withTask()
+      const settled = await atOnce(database, ({ settleMediaTask, updateMediaTaskById }, at) =>
+        at % 4 < 2 ? settleMediaTask('t', credits) : updateMediaTaskById('t', { status: 'failed' }),
+      )
+      const back = returned(settled).filter((number) => number > 0)
+      expect(back.reduce((total, number) => total + number, 0)).toBe(30)
+      expect(back.length).toBeLessThanOrEqual(2)
+      expect(Object.keys(counted(settled)).filter((what) => what !== 'SETTLE_CONFLICT')).toEqual(['accepted'])
+      expect(await remaining(database)).toEqual(ALL)
+      expect(await violations(database)).toEqual([])
+    },
+  )
 
   test('20 tasks, each settled, failed and settled otherwise, while others are charged', async () => {
     const { database } = await withTask()

@@ -71,7 +71,7 @@ describe('a charge whose draws', () => {
     ['are negative', '[{"creditId":"g","creditsConsumed":20},{"creditId":"g","creditsConsumed":-10}]'],
     ['are fractions', '[{"creditId":"g","creditsConsumed":9.5},{"creditId":"g","creditsConsumed":0.5}]'],
     ['name no grant', '[{"creditsConsumed":10}]'],
-  ])('%s gives nothing back', async (_, detail) => {
+  ])('a charge whose draws %s gives nothing back', async (_, detail) => {
     const { database, settle, refundCredits, charge } = await withCharge()
     await database.sql('UPDATE credit SET consumed_detail = ? WHERE id = ?', detail, charge)
     const calls = [

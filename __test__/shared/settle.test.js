@@ -51,7 +51,7 @@ describe('settleMediaTask gives the difference back, last drawn first:', () => {
     [6, { a: 0, b: 1, c: 50 }, { a: 4, b: 2 }],
     [4, { a: 0, b: 3, c: 50 }, { a: 4 }],
     [1, { a: 3, b: 3, c: 50 }, { a: 1 }],
-  ])('to %d of 10', async (credits, left, drawn) => {
+  ])('settleMediaTask to %d of 10 gives the difference back', async (credits, left, drawn) => {
     const { database, settle, charge } = await withTask()
     const { refund } = await settle('t', credits)
     expect(refund).toEqual({ credits: 10 - credits, spendable: 10 - credits, skipped: [] })
@@ -61,7 +61,7 @@ describe('settleMediaTask gives the difference back, last drawn first:', () => {
     await isWhole(database, charge)
   })
 
-  test('over 25 grants', async () => {
+  test('settleMediaTask gives the difference back over 25 grants', async () => {
     const database = await TestDatabase.fresh()
     await database.user('u', ...Array(25).fill(4))
     const { creditId } = await database.credits.createMediaTask(task('t', 'u'), 98)
@@ -71,7 +71,7 @@ describe('settleMediaTask gives the difference back, last drawn first:', () => {
     await isWhole(database, creditId)
   })
 
-  test('takes a bigint', async () => {
+  test('settleMediaTask takes a bigint', async () => {
     const { database, settle, charge } = await withTask()
     expect((await settle('t', 6n)).refund.credits).toBe(4)
     await isWhole(database, charge)
@@ -98,7 +98,7 @@ describe('settleMediaTask', () => {
     expect(await violations(database)).toEqual([])
   })
 
-  test('to 0 is a refund: it marks the charge and leaves what it says', async () => {
+  test('settleMediaTask to 0 is a refund: it marks the charge and leaves what it says', async () => {
     const { database, settle, charge } = await withTask()
     const before = await creditRow(database, charge)
     const { refund, status } = await settle('t', 0)
@@ -167,7 +167,7 @@ describe('settleMediaTask', () => {
     }
   })
 
-  test('of a task that is not there is undefined and writes nothing', async () => {
+  test('settleMediaTask of a task that is not there is undefined and writes nothing', async () => {
     const { database, settle } = await withTask()
     const before = await database.everything()
     for (const credits of [0, 6, 100]) expect(await settle('no task', credits)).toBeUndefined()
@@ -243,7 +243,7 @@ describe('a task that is settled', () => {
     expect(await violations(database)).toEqual([])
   })
 
-  test('and has failed is settled no more: to the same number or to 0 nothing is done', async () => {
+  test('a settled task that has failed is settled no more: to the same number or to 0 nothing is done', async () => {
     const { database, settle, update, charge } = await withTask()
     await settle('t', 6)
     await update('t', { status: 'failed' })
@@ -318,7 +318,7 @@ describe('refundCredits', () => {
     expect(await violations(database)).toEqual([])
   })
 
-  test('of a part, and then of all, gives the rest back', async () => {
+  test('refundCredits of a part, and then of all, gives the rest back', async () => {
     const { database, refundCredits, charge } = await withTask()
     await refundCredits(charge, 4)
     const { refund, status } = await refundCredits(charge)

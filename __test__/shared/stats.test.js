@@ -126,7 +126,7 @@ describe('calls in stats()', () => {
     expect(operations.createMediaTasks).toBeUndefined()
   })
 
-  test('that the database fails are told from those that are refused', async () => {
+  test('calls that the database fails are told from those that are refused', async () => {
     const { credits } = await TestDatabase.none()
     await atOnce(2, () => credits.getRemainingCredits('u'))
     expect((await credits.stats()).operations).toEqual({
@@ -171,7 +171,7 @@ describe('one engine of stats()', () => {
     expect(await stats()).toEqual(counted)
   })
 
-  test('after close is CLOSED, and a new one begins at zero', async () => {
+  test('after close stats() is CLOSED, and a new engine begins at zero', async () => {
     const { database, stats, close, before } = await withCredits()
     expect(before.operations.createCredit.done).toBe(1)
     await close()
@@ -183,7 +183,7 @@ describe('one engine of stats()', () => {
     expect(startedAt.getTime()).toBeGreaterThanOrEqual(before.startedAt.getTime())
   })
 
-  sqlite.test('in memory has one queue', async () => {
+  sqlite.test('an engine in memory has one queue', async () => {
     const memory = connect({ url: ':memory:' })
     await memory.createTables()
     await memory.getRemainingCredits('u')
@@ -195,7 +195,7 @@ describe('one engine of stats()', () => {
 })
 
 describe('stats() says times and sizes', () => {
-  test('of many calls at once: they share transactions', async () => {
+  test('many calls at once share transactions', async () => {
     const { consumeCredits, stats, before } = await withCredits()
     const CALLS = 100
     await atOnce(CALLS, () => consumeCredits(CONSUME))
@@ -217,13 +217,13 @@ describe('stats() says times and sizes', () => {
     }
   })
 
-  test('of refusals alone: no commit', async () => {
+  test('refusals alone make no commit', async () => {
     const { consumeCredits, stats, before } = await withCredits()
     await atOnce(5, () => consumeCredits({ userId: 'u', credits: 1000 }))
     expect((await stats()).commits).toEqual(before.commits)
   })
 
-  sqlite.test('of reads: they have a queue of their own', async () => {
+  sqlite.test('reads have a queue of their own', async () => {
     const { getRemainingCredits, stats, before } = await withCredits()
     await atOnce(20, () => getRemainingCredits('u'))
     const { readQueue, queue, batches } = await stats()
@@ -232,7 +232,7 @@ describe('stats() says times and sizes', () => {
     expect({ queue, batches }).toEqual({ queue: before.queue, batches: before.batches })
   })
 
-  postgres.test('of round trips and connections', async () => {
+  postgres.test('stats() counts round trips and connections', async () => {
     const { consumeCredits, getRemainingCredits, stats, before } = await withCredits()
     await consumeCredits(CONSUME)
     await getRemainingCredits('u')

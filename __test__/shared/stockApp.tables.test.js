@@ -17,7 +17,7 @@ async function refusedFor(missing, database, call) {
 /** The names of the tables that a connection finds. */
 const tablesOf = async ({ getDiagnostics }) => (await getDiagnostics()).tables.map(({ name }) => name).sort()
 
-describe('with an ai_task without credit_id,', () => {
+describe('an app whose ai_task has no credit_id', () => {
   async function withoutColumn() {
     const made = await stock()
     const { id } = await taskOf(made.database, made.ada, 'processing')
@@ -34,7 +34,7 @@ describe('with an ai_task without credit_id,', () => {
     await refused(() => credits.settleAITask(id, 1))
   })
 
-  test('everything else works', async () => {
+  test('with an ai_task without credit_id everything else works', async () => {
     const { database, ada, id, ...credits } = await withoutColumn()
     const free = await credits.createAITask(aiTask('free', ada))
     expect(free).toMatchObject({ id: 'free', status: 'pending', costCredits: 0 })
@@ -74,7 +74,7 @@ describe('with media tasks and no AI tasks,', () => {
   })
 })
 
-describe('with user and credit alone,', () => {
+describe('an app with user and credit alone', () => {
   async function alone() {
     const database = await TestDatabase.stock({ empty: true })
     await database.sql('DROP TABLE ai_task')
@@ -82,7 +82,7 @@ describe('with user and credit alone,', () => {
     return { database, ...database.credits }
   }
 
-  test('the ledger works', async () => {
+  test('with user and credit alone the ledger works', async () => {
     const { database, ...credits } = await alone()
     const charge = await credits.consumeCredits({ userId: 'u', credits: 15, metadata: { type: 'chat' } })
     expect(charge).toMatchObject({ credits: -15, status: 'active' })

@@ -86,8 +86,8 @@ async function isOneOrTheOther({ database, balance }, outcome, outcomes) {
   expect(await violations(database)).toEqual([])
 }
 
-describe('failStuckMediaTasks on two servers at once fails each task once:', () => {
-  test('two connections', async () => {
+describe('failStuckMediaTasks at once', () => {
+  test('two connections fail each stuck task once', async () => {
     const stuck = await withStuck()
     const second = connect({ url: stuck.database.url })
     const both = [stuck.database.credits, second]
@@ -96,13 +96,13 @@ describe('failStuckMediaTasks on two servers at once fails each task once:', () 
     await isFailedOnce(stuck, outcomes)
   })
 
-  test('four calls of one connection', async () => {
+  test('four calls of one connection fail each stuck task once', async () => {
     const stuck = await withStuck()
     const calls = Array.from({ length: 4 }, () => stuck.database.credits.failStuckMediaTasks(OLD))
     await isFailedOnce(stuck, await Promise.all(calls))
   })
 
-  test('two processes', async () => {
+  test('two processes fail each stuck task once', async () => {
     const stuck = await withStuck()
     const run = () => printed(stuck.database, `credits.failStuckMediaTasks(${JSON.stringify(OLD)})`)
     await isFailedOnce(stuck, await Promise.all([run(), run()]))
@@ -110,7 +110,7 @@ describe('failStuckMediaTasks on two servers at once fails each task once:', () 
 })
 
 describe('failStuckMediaTasks beside workers', () => {
-  test('that finish at the same moment: a task is delivered or refunded, and never both', async () => {
+  test('beside workers that finish at the same moment a task is delivered or refunded, and never both', async () => {
     const stuck = await withStuck()
     const [outcome, outcomes] = await Promise.all([
       stuck.database.credits.failStuckMediaTasks(OLD),
@@ -130,7 +130,7 @@ describe('failStuckMediaTasks beside workers', () => {
     await isOneOrTheOther(stuck, outcome, outcomes)
   })
 
-  test('that report progress, fail, settle and are charged at the same moment', async () => {
+  test('beside workers that report progress, fail, settle and charge at the same moment a task is failed once', async () => {
     const stuck = await withStuck()
     const { failStuckMediaTasks, updateMediaTaskById, settleMediaTask, consumeCredits } =
       stuck.database.credits

@@ -173,7 +173,7 @@ describe('failStuckMediaTasks', () => {
     expect(await violations(database)).toEqual([])
   })
 
-  test('without an errorMessage leaves the one that is there', async () => {
+  test('failStuckMediaTasks without an errorMessage leaves the one that is there', async () => {
     const { database, fail } = await withTasks({ a: ['pending', 60] })
     await database.sql("UPDATE media_tasks SET error_message = 'slow'")
     await fail({ olderThanMs: MINUTE_MS })

@@ -229,7 +229,7 @@ sqlite.describe('a task', () => {
     ['status', 'status', BYTES[0]],
     ['status', 'status', NO_TEXT[0]],
     ['credit_id', 'creditId', BYTES[0]],
-  ])('whose %s can not be read is refused by itself', async (column, field, value) => {
+  ])('a task whose %s can not be read is refused by itself', async (column, field, value) => {
     const database = await TestDatabase.fresh()
     await database.user('u', 100)
     const { createMediaTask, updateMediaTaskById } = database.credits

@@ -62,7 +62,7 @@ describe('updateMediaTaskById', () => {
     expect(updatedAt.getTime()).toBeLessThanOrEqual(Date.now())
   })
 
-  test('of a task that is not there is undefined and writes nothing', async () => {
+  test('updateMediaTaskById of a task that is not there is undefined and writes nothing', async () => {
     const { database, update, charge } = await withTask()
     const before = await database.everything()
     for (const creditId of [undefined, null, charge, 'nothing']) {
@@ -122,7 +122,7 @@ describe('updateMediaTaskById to failed', () => {
     expect(await database.credits.getRemainingCredits('u')).toBe(100)
   })
 
-  test("with creditId null refunds the task's own charge", async () => {
+  test("a failure with creditId null refunds the task's own charge", async () => {
     const { database, update, charge } = await withTask()
     const row = await update('t', { status: 'failed', creditId: null })
     expect(row).toMatchObject({ creditId: null, refund: { credits: 10, spendable: 10 } })
@@ -139,13 +139,13 @@ describe('updateMediaTaskById to failed', () => {
     expect(await database.credits.getRemainingCredits('u')).toBe(90)
   })
 
-  test('of a task that cost nothing refunds nothing', async () => {
+  test('a failure of a task that cost nothing refunds nothing', async () => {
     const { database, update } = await withTask()
     await database.credits.createMediaTask(task('free', 'u'), 0)
     expect((await update('free', { status: 'failed' })).refund).toEqual(NOTHING)
   })
 
-  test('of a task whose charge is gone refunds nothing', async () => {
+  test('a failure of a task whose charge is gone refunds nothing', async () => {
     const { database, update, charge } = await withTask()
     await database.sql('DELETE FROM credit WHERE id = ?', charge)
     const row = await update('t', { status: 'failed' })

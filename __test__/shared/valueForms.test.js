@@ -183,7 +183,7 @@ describe('a value that its column holds without loss is taken:', () => {
     expect(rows).toEqual(Object.keys(WAYS).map(() => ({ views: value })))
   })
 
-  test('in columns of an AI task and of credit', async () => {
+  test('columns of an AI task and of credit take each value that they hold without loss', async () => {
     const database = await withUser()
     const { createAITask, updateAITaskById, createCredit, consumeCredits } = database.credits
     const made = await createAITask(aiTask('a', 'u', { prompt: 5, costCredits: 2, options: { steps: 4 } }))
@@ -363,7 +363,7 @@ describe('a failed update that carries such values', () => {
     expect(await used(database)).toBe(0)
   })
 
-  test('that are refused refunds nothing, and can be made again without them', async () => {
+  test('a failed update with values that are refused refunds nothing, and can be made again without them', async () => {
     const database = await withUser()
     const { createMediaTask, updateMediaTaskById, getRemainingCredits } = database.credits
     await createMediaTask(task('t', 'u'), 10)

@@ -56,7 +56,7 @@ async function inProcess(body) {
 const ONE = '1 1 0'
 
 describeOnLinux('one process has one engine on a file', () => {
-  test('with two connections, the default one among them', async () => {
+  test('two connections share one engine, the default one among them', async () => {
     const { out, database } = await inProcess(`
       await credits.createMediaTask(task('a'), 10)
       await credits.getRemainingCredits('u')
@@ -69,7 +69,7 @@ describeOnLinux('one process has one engine on a file', () => {
     expect(await database.credits.getRemainingCredits('u')).toBe(60)
   })
 
-  test('after hot reloads, whose old modules are not closed', async () => {
+  test('hot reloads, whose old modules are not closed, share one engine', async () => {
     const { out, database } = await inProcess(`
       await credits.createMediaTask(task('a'), 10)
       await credits.getRemainingCredits('u')
@@ -85,7 +85,7 @@ describeOnLinux('one process has one engine on a file', () => {
     expect(await database.credits.getRemainingCredits('u')).toBe(40)
   })
 
-  test('with worker threads, those that were terminated too', async () => {
+  test('worker threads share one engine, those that were terminated too', async () => {
     const { out, database } = await inProcess(`
       const { Worker } = require('node:worker_threads')
       const source = \`
@@ -107,7 +107,7 @@ describeOnLinux('one process has one engine on a file', () => {
     expect(await database.credits.getRemainingCredits('u')).toBe(70)
   })
 
-  test('and none when all have closed, even if they close and open at once', async () => {
+  test('a process has no engine when all have closed, even if they close and open at once', async () => {
     const { out } = await inProcess(`
       const ROUNDS = 20
       for (let at = 0; at < ROUNDS; at++) {
@@ -121,7 +121,7 @@ describeOnLinux('one process has one engine on a file', () => {
     expect(out).toBe('0 true')
   })
 
-  test('after rejections without a handler, which an app server survives', async () => {
+  test('after rejections without a handler, which an app server survives, a process has one engine', async () => {
     const { code, out, database } = await inProcess(`
       let unhandled = 0
       process.on('unhandledRejection', () => unhandled++)

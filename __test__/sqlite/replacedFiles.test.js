@@ -114,7 +114,7 @@ describe.each(JOURNALS)('a file whose last commits are: %s', (journal) => {
     test.each([
       ['together with its log', removeLog],
       ['while its log stays', () => {}],
-    ])('replaced %s', async (_, remove) => {
+    ])('a file that is replaced %s is said to be', async (_, remove) => {
       const database = await underTest(journal)
       const valid = await replacement()
       remove(database.file)
@@ -123,7 +123,7 @@ describe.each(JOURNALS)('a file whose last commits are: %s', (journal) => {
       await worksOnTheNewOne(database, order, /^FILE_REPLACED$/)
     })
 
-    test('deleted', async () => {
+    test('a file that is deleted is said to be replaced', async () => {
       const database = await underTest(journal)
       fs.unlinkSync(database.file)
       expect(await outcome(order[0](database))).toMatchObject(lost('FILE_REPLACED'))
@@ -136,7 +136,7 @@ describe.each(JOURNALS)('a file whose last commits are: %s', (journal) => {
       await worksOnTheNewOne(database, order, /^FILE_REPLACED$/)
     })
 
-    test('replaced by an empty file', async () => {
+    test('a file that is replaced by an empty one is said to be', async () => {
       const database = await underTest(journal)
       const empty = `${database.file}.empty`
       fs.writeFileSync(empty, '')
@@ -153,7 +153,7 @@ describe.each(JOURNALS)('a file whose last commits are: %s', (journal) => {
     test.each([
       ['nothing', 0],
       ['half', 0.5],
-    ])('truncated to %s', async (_, share) => {
+    ])('a file that is truncated to %s gives no wrong answer', async (_, share) => {
       const database = await underTest(journal)
       fs.truncateSync(database.file, Math.floor(fs.statSync(database.file).size * share))
       const told = []

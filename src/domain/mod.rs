@@ -19,6 +19,7 @@ pub mod own;
 pub mod plan;
 pub mod quote;
 pub mod refund;
+pub mod refundable;
 pub mod regrant;
 pub mod repair;
 pub mod replay;

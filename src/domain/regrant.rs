@@ -6,8 +6,7 @@ use std::collections::HashMap;
 use serde_json::json;
 
 use super::credits::Credits;
-use super::plan::NewIds;
-use super::refund::Refundable;
+use super::refundable::{Origin, Refundable};
 use super::value::{Fields, Value};
 
 /// A grant that was made because others can't be spent any more.
@@ -19,18 +18,6 @@ pub struct Regrant {
     pub credits: i64,
     /// When it expires.
     pub expires_at_ms: i64,
-}
-
-/// A row that credits go back to which can't be spent there: a grant, or in place of grants that are gone
-/// the charge.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Origin {
-    /// Whether it is a grant that was withdrawn: what goes back to it stays there.
-    pub withdrawn: bool,
-    /// What a new grant has of it: its scene, order and subscription, and columns of the app's own.
-    pub kept: Fields,
-    /// The names of the new grant, if one is made of it.
-    pub ids: NewIds,
 }
 
 /// Credits that went back and can't be spent there.
@@ -123,6 +110,7 @@ fn new_row(regrant: &Regrant, group: &Group<'_>, refundable: &Refundable, now_ms
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::plan::NewIds;
 
     /// A grant's scene and order, whether it was withdrawn, and the name of what is made of it.
     type Kept<'a> = (&'a str, Option<&'a str>, bool);

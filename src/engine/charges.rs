@@ -18,7 +18,7 @@ type Verdict = Result<Plan>;
 /// means that nothing of it is in the database, or that it is not known.
 ///
 /// Requests that have nothing to do with each other wait for a lock for a moment only: see [`Wanted::full_timeout`].
-pub(super) async fn charge_each<S: Store>(
+pub async fn charge_each<S: Store>(
     store: &mut S,
     requests: &[&Charging],
     clock: Clock<'_>,

@@ -27,6 +27,7 @@ mod stats;
 #[cfg(any(feature = "sqlite", feature = "postgres"))]
 pub mod within;
 
+pub use charges::charge_each;
 pub use clock::{Clock, Ids};
 pub use connection::Settings;
 pub use operation::{Charging, Operation, Read, UserRead, Write};

@@ -14,7 +14,7 @@ use crate::domain::charge::Charge;
 use crate::domain::grant::{Grant, NewGrant, plan_grant};
 use crate::domain::options::RefundPolicy;
 use crate::domain::plan::Plan;
-use crate::domain::refund::Refundable;
+use crate::domain::refundable::Refundable;
 use crate::domain::repair::{changed_ids, plan_fixes};
 use crate::domain::settle::{Settlement, Settling, Target, plan_settlement};
 use crate::domain::table::TableName::Credit;

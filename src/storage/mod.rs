@@ -39,7 +39,7 @@ use crate::domain::charge::Charge;
 use crate::domain::grant::is_withdrawn;
 use crate::domain::own::{is_kept, is_own};
 use crate::domain::plan::NewIds;
-use crate::domain::regrant::Origin;
+use crate::domain::refundable::Origin;
 use crate::domain::table::{TableName, TaskKind};
 use crate::domain::value::{Fields, Value};
 use schema::{Column, Limit, Table};

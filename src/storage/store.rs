@@ -16,7 +16,7 @@ use crate::domain::books::RowId;
 use crate::domain::charge::{Charge, ChargeFacts};
 use crate::domain::grant::{Grant, GrantFacts, NewGrant};
 use crate::domain::plan::Plan;
-use crate::domain::refund::Refundable;
+use crate::domain::refundable::Refundable;
 use crate::domain::table::{TableName, TaskKind};
 use crate::domain::task::TaskFacts;
 use crate::error::{Error, Result};

@@ -22,5 +22,5 @@ mod postgres_server;
 mod remote;
 #[cfg(feature = "sqlite")]
 mod schema;
-#[cfg(all(feature = "sqlite", feature = "postgres"))]
+#[cfg(all(feature = "sqlite", feature = "postgres", feature = "libsql"))]
 mod sequence;

@@ -9,9 +9,9 @@ use media_credits::domain::charge::{Charge, ChargeFacts};
 use media_credits::domain::column::in_form;
 use media_credits::domain::grant::{Grant, GrantFacts, NewGrant};
 use media_credits::domain::plan::{Plan, RowChange, Verb};
-use media_credits::domain::refund::Refundable;
+use media_credits::domain::refundable::Refundable;
 use media_credits::domain::table::TableName::{self, Credit, Tasks, User};
-use media_credits::domain::table::TaskKind;
+use media_credits::domain::table::TaskKind::{self, Ai, Media};
 use media_credits::domain::task::TaskFacts;
 use media_credits::domain::value::Value;
 use media_credits::error::{Error, Result};
@@ -126,7 +126,7 @@ impl Memory {
                 unreadable: Vec::new(),
             });
         }
-        for kind in [TaskKind::Media, TaskKind::Ai] {
+        for kind in [Media, Ai] {
             for row in self.of_user(Tasks(kind), user_id) {
                 let credit_id = row.text("creditId").map(str::to_owned);
                 let (id, status) = (text(row, "id"), text(row, "status"));
@@ -145,7 +145,7 @@ impl Memory {
 
     fn tasks_of(&self, user_id: &str) -> Vec<Row> {
         let keep = |row: &Row| text(row, "userId") == user_id && time(row, "deletedAt").is_none();
-        self.newest(Tasks(TaskKind::Media), keep)
+        self.newest(Tasks(Media), keep)
     }
 }
 
@@ -199,8 +199,8 @@ fn default_of(column: &Column, now_ms: i64) -> Value {
     }
 }
 
-fn window(rows: Vec<Row>, Window { limit, offset }: Window) -> Vec<Row> {
-    let (limit, offset) = (usize::try_from(limit).unwrap(), usize::try_from(offset).unwrap());
+fn window(rows: Vec<Row>, window: Window) -> Vec<Row> {
+    let [limit, offset] = [window.limit, window.offset].map(|rows| usize::try_from(rows).unwrap());
     rows.into_iter().skip(offset).take(limit).collect()
 }
 
@@ -226,8 +226,8 @@ impl LoadFacts for Memory {
             let of_users = ids.iter().map(|id| ((*id).to_owned(), active(id))).collect();
             facts.active.insert(kind, of_users);
         }
-        let numbers = wanted.transaction_nos.iter().map(|number| (*number).to_owned());
-        facts.transaction_nos.extend(numbers.filter(|number| self.has_number(Some(number))));
+        let numbers = wanted.transaction_nos.iter().filter(|number| self.has_number(Some(number)));
+        facts.transaction_nos.extend(numbers.map(|number| (*number).to_owned()));
         let charge = |id: &&str| Some(((*id).to_owned(), self.charge_with_id(id)?));
         facts.charges.extend(wanted.charge_ids.iter().filter_map(charge));
         Ok(facts)
@@ -328,10 +328,7 @@ impl Views for Memory {
     }
 
     async fn find_transaction(&mut self, number: &str) -> Answer<Option<Row>> {
-        Ok(self.tables[&Credit]
-            .values()
-            .find(|row| row.text("transactionNo") == Some(number))
-            .cloned())
+        Ok(self.newest(Credit, |row| row.text("transactionNo") == Some(number)).pop())
     }
 
     async fn users(&mut self, ids: &[&str]) -> Answer<Vec<Row>> {
@@ -361,10 +358,8 @@ impl Views for Memory {
     }
 
     async fn list(&mut self, filter: &Filter, page: Page) -> Answer<Vec<Row>> {
-        let has =
-            |row: &Row, column: &str, wanted: &str| row.text(&camel_case(column)) == Some(wanted);
-        let matches =
-            |row: &Row| filter.equal.iter().all(|(column, wanted)| has(row, column, wanted));
+        let keys: Vec<_> = filter.equal.iter().map(|(key, it)| (camel_case(key), it)).collect();
+        let matches = |row: &Row| keys.iter().all(|(key, it)| row.text(key) == Some(it.as_str()));
         Ok(window(self.newest(filter.table, matches), page.window()))
     }
 

@@ -30,8 +30,14 @@ fn parameters_are_counted_as_they_are_read() {
         ("none() {}", Some(("none", 0))),
         ("own(&'a mut self) {}", Some(("own", 0))),
         ("own(mut self, one: u8) {}", Some(("own", 1))),
-        ("three<'a, F: Fn(u8, u8) -> u8>(one: F, (two, too): (u8, u8), three: &[u8; 2]) {}", Some(("three", 3))),
-        ("two(\n    one: HashMap<u8, Vec<(u8, u8)>>,\n    two: impl Fn(u8, u8) -> u8,\n) {}", Some(("two", 2))),
+        (
+            "three<'a, F: Fn(u8, u8) -> u8>(one: F, (two, too): (u8, u8), three: &[u8; 2]) {}",
+            Some(("three", 3)),
+        ),
+        (
+            "two(\n    one: HashMap<u8, Vec<(u8, u8)>>,\n    two: impl Fn(u8, u8) -> u8,\n) {}",
+            Some(("two", 2)),
+        ),
         ("(u8, u8) -> u8", None),
     ];
     for (text, expected) in rows {

@@ -10,8 +10,8 @@ use crate::domain::grant::{
 };
 use crate::domain::options::RefundPolicy;
 use crate::domain::plan::{NewIds, Plan, Stamp, Verb};
-use crate::domain::refund::{Refund, Refundable};
-use crate::domain::regrant::Origin;
+use crate::domain::refund::Refund;
+use crate::domain::refundable::{Origin, Refundable};
 use crate::domain::settle::{Settlement, Target, plan_settlement};
 use crate::domain::table::TableName::{self, Credit, Tasks};
 use crate::domain::table::TaskKind;

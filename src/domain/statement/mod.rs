@@ -76,7 +76,7 @@ pub struct Query {
     pub to_ms: Option<i64>,
     /// After this entry.
     pub after: Option<Cursor>,
-    /// Maximum number of rows.
+    /// Maximum number of rows: 1 to 1000.
     pub limit: usize,
 }
 

@@ -7,7 +7,7 @@ use crate::domain::charge::{Charge, ChargeFacts};
 use crate::domain::grant::Grant;
 use crate::domain::grant::{GrantFacts, NewGrant};
 use crate::domain::plan::{self, Plan, RowChange};
-use crate::domain::refund::Refundable;
+use crate::domain::refundable::Refundable;
 use crate::domain::table::TableName::{self, Credit, Tasks, User};
 use crate::domain::table::TaskKind;
 use crate::domain::task::TaskFacts;

@@ -1,7 +1,7 @@
 //! What becomes of a request whose server of libSQL answers with something else than what was asked for: its code, and
 //! that it ends.
 
-mod server;
+pub(crate) mod server;
 
 use std::iter::{once, repeat_n};
 use std::time::{Duration, Instant};

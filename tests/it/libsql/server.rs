@@ -39,8 +39,8 @@ pub(super) enum Which {
     Writes,
 }
 
-pub(super) struct Server {
-    pub(super) url: String,
+pub(crate) struct Server {
+    pub(crate) url: String,
     database: Arc<Mutex<Connection>>,
     state: Arc<State>,
 }
@@ -54,7 +54,7 @@ struct State {
 
 impl Server {
     /// One with the app's tables.
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let database = Connection::open_in_memory().unwrap();
         for table in TableName::ALL {
             database.execute_batch(create_table(table)).unwrap();
@@ -82,7 +82,7 @@ impl Server {
         server
     }
 
-    pub(super) fn run(&self, sql: &str) {
+    pub(crate) fn run(&self, sql: &str) {
         self.database.lock().unwrap().execute_batch(sql).unwrap();
     }
 

@@ -7,7 +7,7 @@ use media_credits::domain::books::RowId;
 use media_credits::domain::charge::Charge;
 use media_credits::domain::grant::{Grant, GrantFacts, NewGrant};
 use media_credits::domain::plan::Plan;
-use media_credits::domain::refund::Refundable;
+use media_credits::domain::refundable::Refundable;
 use media_credits::domain::table::{TableName, TaskKind};
 use media_credits::error::Result;
 use media_credits::storage::books::{BooksPage, UserRange};

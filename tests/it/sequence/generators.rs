@@ -211,6 +211,7 @@ fn step() -> impl Strategy<Value = Step> {
     let end = select(vec!["expired", "deleted", "revoked"]);
     prop_oneof![
         24 => request().prop_map(Step::Ask),
+        3 => vec(new(), 2..7).prop_map(Step::ChargeEach),
         2 => (any::<Index>(), end).prop_map(|(grant, status)| Step::End { grant, status }),
         1 => any::<Index>().prop_map(|task| Step::FailAndRepair { task }),
         4 => wait_ms.prop_map(|ms| Step::Wait { ms }),

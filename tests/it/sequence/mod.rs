@@ -16,7 +16,7 @@ use std::cell::RefCell;
 use std::rc::Rc;
 
 use media_credits::domain::table::TableName::{self, Credit};
-use media_credits::engine::{Operation, Read, Write};
+use media_credits::engine::{Charging, Operation, Outcome, Read, Write};
 use media_credits::error::Result;
 use proptest::prelude::*;
 use proptest::sample::Index;
@@ -24,7 +24,7 @@ use proptest::test_runner::{TestRunner, contextualize_config};
 
 use self::effects::Effect;
 use self::rows::{Ledger, id, pick};
-use self::steps::{Step, USERS};
+use self::steps::{New, Step, USERS};
 use self::stores::Subject;
 
 type Checked<T = ()> = Result<T, TestCaseError>;
@@ -79,6 +79,7 @@ impl<'s> Case<'s> {
     fn take(&mut self, step: &Step) -> Checked {
         match step {
             Step::Wait { ms } => self.now_ms += ms,
+            Step::ChargeEach(all) => self.charge_each(all)?,
             Step::End { grant, status } => {
                 let row =
                     |ledger: &Ledger| Some((Credit, id(pick(ledger.grants(), grant)?).to_owned()));
@@ -145,6 +146,41 @@ impl<'s> Case<'s> {
             prop_assert_eq!(lines, expected, "{}: {:?}", name, first.request);
         }
         Ok(effects)
+    }
+
+    /// Charges at once. Each store says the same of each, and what it has accepted is as if it had been asked for alone,
+    /// all or nothing.
+    fn charge_each(&mut self, all: &[New]) -> Checked {
+        let of = |ledger: &Rc<Ledger>| -> Vec<Charging> {
+            all.iter().filter_map(|new| new.charging(ledger).ok()).collect()
+        };
+        let requests: Vec<Vec<Charging>> = self.ledgers.iter().map(of).collect();
+        let before = self.ledgers.clone();
+        let mut outcomes = Vec::new();
+        for ((_, store), requests) in self.stores.iter_mut().zip(&requests) {
+            let requests: Vec<&Charging> = requests.iter().collect();
+            outcomes.push(store.charge_each(&requests, self.now_ms)?);
+        }
+        self.look();
+        let told = |at: usize| -> Vec<String> {
+            outcomes[at].iter().map(|outcome| self.ledgers[at].told(outcome)).collect()
+        };
+        for (at, (name, _)) in self.stores.iter().enumerate() {
+            prop_assert_eq!(told(0), told(at), "{}: {:?}", name, requests[at]);
+            let (lines, expected) = (&self.ledgers[at].lines, &self.ledgers[0].lines);
+            prop_assert_eq!(lines, expected, "{}: {:?}", name, requests[at]);
+        }
+        for (at, (requests, outcomes)) in requests.into_iter().zip(outcomes).enumerate() {
+            let made = requests.into_iter().zip(outcomes);
+            let (accepted, rows) =
+                made.filter_map(|(request, outcome)| Some((request, outcome.ok()?))).unzip();
+            let (before, after) = (Rc::clone(&before[at]), Rc::clone(&self.ledgers[at]));
+            let request = Operation::Write(Write::AtomicBatch(accepted));
+            let outcome = Ok(Outcome::All(rows));
+            invariants::check(&after)?;
+            Effect { request, outcome, before, after, now_ms: self.now_ms }.check()?;
+        }
+        Ok(())
     }
 
     /// The app's own code changes a row, the same on each store.

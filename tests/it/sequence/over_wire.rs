@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 
 use media_credits::domain::plan::Plan;
 use media_credits::domain::table::TableName;
-use media_credits::engine::{Clock, Ids, Outcome, Read, Write, local};
+use media_credits::engine::{Charging, Clock, Ids, Outcome, Read, Write, charge_each, local};
 use media_credits::error::{Error, Result};
 use media_credits::storage::dialect::sqlite::Statement;
 use media_credits::storage::dialect::sqlite::cell::Cell;
@@ -20,7 +20,7 @@ use media_credits::storage::store::LoadFacts;
 use rusqlite::Connection;
 use rusqlite::types::Value;
 
-use super::stores::{Subject, start_sql, status_sql, write_plan};
+use super::stores::{CLEAR_SQLITE, Subject, start_sql, status_sql, write_plan};
 use crate::common::ready;
 
 pub(super) struct Behind {
@@ -127,6 +127,12 @@ impl Subject for Behind {
         self.transact(|store, ids| local::write(store, change, Clock { now_ms, ids }))
     }
 
+    fn charge_each(&mut self, requests: &[&Charging], now_ms: i64) -> Result<Vec<Result<Outcome>>> {
+        self.transact(|store, ids| {
+            ready(charge_each(store, requests, Clock { now_ms, ids })).map_err(Failure::into_error)
+        })
+    }
+
     fn read(&mut self, question: &Read, now_ms: i64) -> Result<Outcome> {
         self.transact(|store, _| local::read(store, question, now_ms))
     }
@@ -139,8 +145,7 @@ impl Subject for Behind {
     }
 
     fn start(&mut self, users: &[&str]) {
-        let clear = r#"PRAGMA foreign_keys = ON; DELETE FROM "user";"#;
-        self.run(&start_sql(clear, users));
+        self.run(&start_sql(CLEAR_SQLITE, users));
     }
 
     fn set_status(&mut self, table: TableName, id: &str, status: &str) {

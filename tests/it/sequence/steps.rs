@@ -21,6 +21,8 @@ pub(super) const USERS: [&str; 3] = ["ada", "bob", "nobody"];
 #[derive(Debug, Clone)]
 pub(super) enum Step {
     Ask(Request),
+    /// Requests that come at once and share a transaction: each is accepted or refused for itself.
+    ChargeEach(Vec<New>),
     Wait {
         ms: i64,
     },
@@ -160,7 +162,7 @@ impl Guard {
 }
 
 impl New {
-    fn charging(&self, ledger: &Ledger) -> Result<Charging> {
+    pub(super) fn charging(&self, ledger: &Ledger) -> Result<Charging> {
         match self {
             Self::Consume { user, credits, key } => {
                 let parameters = fields(&[

@@ -5,18 +5,21 @@ use std::sync::Arc;
 
 use media_credits::domain::plan::{Plan, Verb};
 use media_credits::domain::table::TableName;
-use media_credits::engine::{Clock, Ids, Outcome, Read, Write, local, remote};
+use media_credits::engine::{
+    Charging, Clock, Ids, Outcome, Read, Write, charge_each, local, remote,
+};
 use media_credits::error::Result;
 use media_credits::storage::failure::{Answer, Failure};
 use media_credits::storage::location::{Location, Place};
-use media_credits::storage::postgres;
-use media_credits::storage::server::Server as _;
+use media_credits::storage::server::Server;
 use media_credits::storage::sqlite::{Database, Durability, Options};
 use media_credits::storage::store::{LoadFacts, Store, Wanted};
 use media_credits::storage::times::TimestampUnit::{self, Milliseconds, Seconds};
+use media_credits::storage::{libsql, postgres};
 
 use super::over_wire::Behind;
 use crate::common::{add_user, change_row, ledger, ready, text};
+use crate::libsql::server::Server as LibsqlServer;
 use crate::memory::Memory;
 use crate::postgres_server::{self, wait};
 
@@ -28,6 +31,8 @@ pub(super) trait Subject {
     fn read_all(&mut self, questions: &[Read], now_ms: i64) -> Vec<Result<Outcome>> {
         questions.iter().map(|question| self.read(question, now_ms)).collect()
     }
+    /// Makes requests in one transaction, each accepted or refused for itself.
+    fn charge_each(&mut self, requests: &[&Charging], now_ms: i64) -> Result<Vec<Result<Outcome>>>;
     /// Writes a plan, whatever it was made from.
     fn write_plan(&mut self, plan: &Plan, now_ms: i64) -> Result<()>;
     /// Takes all rows away, and adds these users.
@@ -45,6 +50,9 @@ pub(super) async fn write_plan(store: &mut impl Store, plan: &Plan, now_ms: i64)
     store.write(&[plan], now_ms).await.map(drop)
 }
 
+/// Its rows go with a user.
+pub(super) const CLEAR_SQLITE: &str = r#"PRAGMA foreign_keys = ON; DELETE FROM "user";"#;
+
 /// All of them. One SQLite file has times in milliseconds, one in seconds. `database` names the one on the server.
 pub(super) fn all(folder: &Path, database: &str) -> Vec<(&'static str, Box<dyn Subject>)> {
     vec![
@@ -52,7 +60,8 @@ pub(super) fn all(folder: &Path, database: &str) -> Vec<(&'static str, Box<dyn S
         ("SQLite", Box::new(OnSqlite::new(folder, Milliseconds))),
         ("SQLite, in seconds", Box::new(OnSqlite::new(folder, Seconds))),
         ("SQLite behind a wire", Box::new(Behind::new(folder))),
-        ("PostgreSQL", Box::new(OnPostgres::new(database))),
+        ("PostgreSQL", Box::new(on_postgres(database))),
+        ("libSQL", Box::new(on_libsql())),
     ]
 }
 
@@ -71,6 +80,11 @@ impl InMemory {
 impl Subject for InMemory {
     fn write(&mut self, change: &Write, now_ms: i64) -> Result<Outcome> {
         local::write(&mut self.memory, change, Clock { now_ms, ids: &self.ids })
+    }
+
+    fn charge_each(&mut self, requests: &[&Charging], now_ms: i64) -> Result<Vec<Result<Outcome>>> {
+        let clock = Clock { now_ms, ids: &self.ids };
+        ready(charge_each(&mut self.memory, requests, clock)).map_err(Failure::into_error)
     }
 
     fn read(&mut self, question: &Read, now_ms: i64) -> Result<Outcome> {
@@ -141,6 +155,13 @@ impl Subject for OnSqlite {
         self.transact(|database, ids| local::write(database, change, Clock { now_ms, ids }))
     }
 
+    fn charge_each(&mut self, requests: &[&Charging], now_ms: i64) -> Result<Vec<Result<Outcome>>> {
+        self.transact(|database, ids| {
+            ready(charge_each(database, requests, Clock { now_ms, ids }))
+                .map_err(Failure::into_error)
+        })
+    }
+
     fn write_plan(&mut self, plan: &Plan, now_ms: i64) -> Result<()> {
         let write = |database: &mut Database, _: &Ids| {
             ready(write_plan(database, plan, now_ms)).map_err(Failure::into_error)
@@ -156,9 +177,7 @@ impl Subject for OnSqlite {
     }
 
     fn start(&mut self, users: &[&str]) {
-        // Its rows go with a user.
-        let clear = r#"PRAGMA foreign_keys = ON; DELETE FROM "user";"#;
-        self.app.execute_batch(&start_sql(clear, users)).unwrap();
+        self.app.execute_batch(&start_sql(CLEAR_SQLITE, users)).unwrap();
     }
 
     fn set_status(&mut self, table: TableName, id: &str, status: &str) {
@@ -166,28 +185,59 @@ impl Subject for OnSqlite {
     }
 }
 
-struct OnPostgres {
-    server: Arc<postgres::Database>,
+/// A server, and what runs the app's own statements there.
+struct OnServer<S> {
+    server: Arc<S>,
     ids: Ids,
-    url: String,
+    run: Box<dyn Fn(&str)>,
+    /// The statement that takes all rows away.
+    clear: &'static str,
 }
 
-impl OnPostgres {
-    fn new(database: &str) -> Self {
-        let url = postgres_server::database(&format!("{database}_{}", std::process::id()));
-        let Location::Postgres(location) = Location::parse(&url).unwrap() else {
-            panic!("another storage");
-        };
-        let server = postgres::Database::new(&location, postgres::Options::default()).unwrap();
-        wait(server.create_tables(&TableName::ALL)).unwrap();
-        Self { server: Arc::new(server), ids: Ids::new(), url }
+fn on_postgres(database: &str) -> OnServer<postgres::Database> {
+    let url = postgres_server::database(&format!("{database}_{}", std::process::id()));
+    let Location::Postgres(location) = Location::parse(&url).unwrap() else {
+        panic!("another storage");
+    };
+    let server = postgres::Database::new(&location, postgres::Options::default()).unwrap();
+    wait(server.create_tables(&TableName::ALL)).unwrap();
+    let run = Box::new(move |sql: &str| drop(postgres_server::sql(&url, sql)));
+    let clear = r#"TRUNCATE "user" CASCADE;"#;
+    OnServer { server: Arc::new(server), ids: Ids::new(), run, clear }
+}
+
+fn on_libsql() -> OnServer<libsql::Database> {
+    let app = LibsqlServer::new();
+    let Location::Libsql(location) = Location::parse(&app.url).unwrap() else {
+        panic!("another storage");
+    };
+    let server = libsql::Database::new(&location, libsql::Options::default()).unwrap();
+    let run = Box::new(move |sql: &str| app.run(sql));
+    OnServer { server: Arc::new(server), ids: Ids::new(), run, clear: CLEAR_SQLITE }
+}
+
+impl<S: Server> OnServer<S> {
+    /// Where nothing is locked, a request that rests on what the app has changed since is made again.
+    fn attempt<T>(&self, made: impl AsyncFn() -> Answer<T>) -> Result<T> {
+        wait(async {
+            match made().await {
+                Err(Failure::Conflict(_)) if !S::LOCKS => made().await,
+                outcome => outcome,
+            }
+        })
+        .map_err(Failure::into_error)
     }
 }
 
-impl Subject for OnPostgres {
+impl<S: Server> Subject for OnServer<S> {
     fn write(&mut self, change: &Write, now_ms: i64) -> Result<Outcome> {
         let clock = Clock { now_ms, ids: &self.ids };
-        wait(remote::write(&self.server, change, clock)).map_err(Failure::into_error)
+        self.attempt(async || remote::write(&self.server, change, clock).await)
+    }
+
+    fn charge_each(&mut self, requests: &[&Charging], now_ms: i64) -> Result<Vec<Result<Outcome>>> {
+        let clock = Clock { now_ms, ids: &self.ids };
+        self.attempt(async || charge_each(&mut self.server.session().await?, requests, clock).await)
     }
 
     fn read(&mut self, question: &Read, now_ms: i64) -> Result<Outcome> {
@@ -201,18 +251,14 @@ impl Subject for OnPostgres {
     }
 
     fn write_plan(&mut self, plan: &Plan, now_ms: i64) -> Result<()> {
-        let write = async {
-            let mut session = self.server.session().await?;
-            write_plan(&mut session, plan, now_ms).await
-        };
-        wait(write).map_err(Failure::into_error)
+        self.attempt(async || write_plan(&mut self.server.session().await?, plan, now_ms).await)
     }
 
     fn start(&mut self, users: &[&str]) {
-        postgres_server::sql(&self.url, &start_sql(r#"TRUNCATE "user" CASCADE;"#, users));
+        (self.run)(&start_sql(self.clear, users));
     }
 
     fn set_status(&mut self, table: TableName, id: &str, status: &str) {
-        postgres_server::sql(&self.url, &status_sql(table, id, status));
+        (self.run)(&status_sql(table, id, status));
     }
 }

@@ -14,7 +14,7 @@ use super::value::Value;
 use super::wire::{Mode, Pipeline, Replies, ReplyOf, Statements, Wire, exactly};
 use crate::domain::charge::{Charge, ChargeFacts};
 use crate::domain::grant::{Grant, GrantFacts, NewGrant, total_remaining};
-use crate::domain::refund::Refundable;
+use crate::domain::refundable::Refundable;
 use crate::domain::table::{TableName, TaskKind};
 use crate::domain::task::TaskFacts;
 use crate::error::{Error, Result};

@@ -7,7 +7,7 @@ use super::super::facts::{self, Which};
 use super::{Answers, OverWire};
 use crate::domain::charge::{Charge, ChargeFacts};
 use crate::domain::grant::{Grant, GrantFacts, NewGrant};
-use crate::domain::refund::Refundable;
+use crate::domain::refundable::Refundable;
 use crate::domain::table::TableName::{Credit, Tasks, User};
 use crate::domain::table::TaskKind;
 use crate::error::Result;
