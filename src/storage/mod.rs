@@ -152,7 +152,7 @@ pub struct StuckFilter {
     pub statuses: Vec<String>,
     /// They have not been changed for so long.
     pub older_than_ms: i64,
-    /// Maximum number of rows.
+    /// Maximum number of rows: 1 to 1000.
     pub limit: u32,
     /// After so many, which can't be failed.
     pub skip: u32,
