@@ -93,6 +93,7 @@ const OTHERS = [
   'diagnostics.sql',
   'own_path.sql',
   'within_check.sql',
+  'within_version.sql',
 ]
 
 /** Every node of a plan. */
