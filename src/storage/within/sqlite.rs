@@ -40,6 +40,8 @@ impl Transaction {
     pub async fn new(exchange: &Arc<Exchange>, unit: Option<TimestampUnit>) -> Answer<Self> {
         let doing = "reading the schema";
         let mark = mark_of(&ask(exchange, &[Statement::new(MARK, [])], doing).await?, doing)?;
+        // Connections may read one file's times in units of their own.
+        let mark = mark.map(|mark| format!("{unit:?}\n{mark}"));
         let found = mark.as_ref().and_then(|mark| known().get(mark).cloned());
         let schema = match found {
             Some(schema) => schema,
