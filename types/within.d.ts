@@ -35,7 +35,8 @@ export type WithinTransaction<
  * app commits is not known.
  *
  * Throws `NOT_IN_TRANSACTION` if `tx` is in no transaction, as far as that can be told, `INVALID_ARGUMENT` if it is
- * nothing of the kind, and `TRANSACTION_NOT_SUPPORTED` for a synchronous client. A call rejects with `DATABASE_BUSY`
+ * nothing of the kind, and `TRANSACTION_NOT_SUPPORTED` for a synchronous client; a call with `maxActive` rejects with it
+ * above READ COMMITTED. A call rejects with `DATABASE_BUSY`
  * (`retryable`) if the transaction met another one: roll back, and repeat all of it.
  *
  * @example

@@ -1,10 +1,10 @@
 'use strict'
 
-const { TestDatabase, task } = require('../helpers/database')
-const { atOnce, counted, staysSound } = require('../helpers/calls')
+const { TestDatabase, aiTask, task } = require('../helpers/database')
+const { atOnce, counted, staysSound, writingNothing } = require('../helpers/calls')
 const { startProxy } = require('../helpers/proxy')
 const { TRANSACTIONS } = require('../helpers/transactions')
-const { within } = require('../..')
+const { connect, within } = require('../..')
 
 // What is not so on SQLite: isolation levels, and a search path.
 
@@ -39,6 +39,8 @@ async function repeated(run) {
   }
 }
 
+const errorOf = (call) => call.catch((error) => error)
+
 const LEVELS = ['read committed', 'repeatable read', 'serializable']
 
 test.each(LEVELS.flatMap((level) => ['pg', 'Prisma'].map((kind) => [kind, level])))(
@@ -50,6 +52,125 @@ test.each(LEVELS.flatMap((level) => ['pg', 'Prisma'].map((kind) => [kind, level]
     expect(ends.filter((end) => end === 'INSUFFICIENT_CREDITS')).toHaveLength(5)
   },
 )
+
+const OLD = LEVELS.slice(1)
+
+test.each(OLD)('at %s a call that counts tasks is refused: its count would be an old one', async (level) => {
+  const limited = { maxActive: 1 }
+  const calls = [
+    (credits) => credits.createMediaTask(task('late', 'u'), 0, limited),
+    (credits) => credits.createMediaTask(task('late', 'u'), 1, limited),
+    (credits) => credits.createAITask(aiTask('late', 'u', { costCredits: 1 }), limited),
+  ]
+  await database.credits.createMediaTask(task('first', 'u', { status: 'failed' }), 0)
+  const refuse = (call, other) =>
+    transactions.run(
+      'pg',
+      async (tx) => {
+        await tx.query('SELECT 1 FROM credit')
+        await database.credits.createMediaTask(task(other, 'u'), 0)
+        const error = await errorOf(call(within(tx)))
+        // The transaction goes on.
+        await within(tx).createMediaTask(task(`${other} too`, 'u'), 0)
+        return error
+      },
+      level,
+    )
+  for (const [at, call] of calls.entries()) {
+    expect(await refuse(call, `other ${at}`)).toMatchObject({
+      code: 'TRANSACTION_NOT_SUPPORTED',
+      field: 'maxActive',
+      message: expect.stringMatching(new RegExp(`${level}.*READ COMMITTED`, 'i')),
+    })
+    const ids = (await database.sql('SELECT id FROM media_tasks UNION ALL SELECT id FROM ai_task')).map(
+      ({ id }) => id,
+    )
+    expect(ids).not.toContain('late')
+    expect(ids).toContain(`other ${at} too`)
+  }
+})
+
+test.each(OLD)('at %s a free trial that another call has taken is not taken again', async (level) => {
+  const trial = (credits, id) =>
+    credits.createMediaTask(task(id, 'u', { isFreeTrial: true }), 0, { freeTrialLimit: 1 })
+  const late = transactions.run(
+    'pg',
+    async (tx) => {
+      await tx.query('SELECT 1 FROM credit')
+      await trial(database.credits, 'first')
+      await trial(within(tx), 'late')
+    },
+    level,
+  )
+  await expect(late).rejects.toMatchObject({ code: 'DATABASE_BUSY' })
+})
+
+describe.each(['pg', 'postgres.js', 'Prisma'])('with %s a key that another transaction took', (kind) => {
+  const calls = [
+    ['a task', (credits) => credits.createMediaTask(task('taken', 'u'), 1)],
+    ['a task that costs nothing', (credits) => credits.createMediaTask(task('taken', 'u'), 0)],
+    ['a task to replay', (credits) => credits.createMediaTask(task('taken', 'u'), 1, { replay: true })],
+    ['a grant', (credits) => credits.createCredit({ userId: 'u', credits: 1, transactionNo: 'taken' })],
+  ]
+
+  test.each(calls)('after the snapshot is told to repeat the whole transaction: %s', async (_, call) => {
+    const late = transactions.run(
+      kind,
+      async (tx) => {
+        await within(tx).getRemainingCredits('u')
+        await call(database.credits)
+        await call(within(tx))
+      },
+      'repeatable read',
+    )
+    await expect(late).rejects.toMatchObject({
+      code: 'DATABASE_BUSY',
+      retryable: true,
+      message: expect.stringContaining('repeat the whole transaction'),
+    })
+  })
+})
+
+test("a key of the app's own that is taken is no reason to repeat", async () => {
+  await database.sql('CREATE UNIQUE INDEX one_platform ON media_tasks (user_id, platform)')
+  await database.credits.createMediaTask(task('first', 'u'), 0)
+  const late = transactions.run('pg', (tx) => within(tx).createMediaTask(task('late', 'u'), 0))
+  await expect(late).rejects.toMatchObject({ code: 'DATABASE_ERROR', databaseCode: '23505' })
+})
+
+describe('under the extended protocol a client in no transaction', () => {
+  let client
+
+  beforeEach(async () => {
+    client = await transactions.pool.connect()
+  })
+
+  afterEach(() => client.release())
+
+  let statements = 0
+
+  /** Each statement is prepared, by a name of its own. */
+  function prepared() {
+    const query = async (text) => (await client.query({ name: `prepared-${++statements}`, text })).rows
+    return within({ dialect: 'postgres', query })
+  }
+
+  test.each([
+    ['a charge', (credits) => credits.consumeCredits({ userId: 'u', credits: 1, scene: 'payment' })],
+    ['a grant', (credits) => credits.createCredit({ userId: 'u', credits: 1 })],
+    ['a task', (credits) => credits.createMediaTask(task('t', 'u'), 0)],
+    ['a batch', (credits) => credits.consumeCreditsBatch([{ userId: 'u', credits: 1 }], { atomic: true })],
+  ])('is refused before anything is written: %s', async (_, call) => {
+    // The first one looks at the tables.
+    for (const _ of [1, 2]) {
+      const error = await writingNothing(database, () => errorOf(call(prepared())))
+      expect(error).toMatchObject({ code: 'NOT_IN_TRANSACTION', retryable: false })
+    }
+    await client.query('BEGIN')
+    await call(prepared())
+    await client.query('COMMIT')
+  })
+})
 
 test('a deadlock with the app is told as such', async () => {
   await database.user('v', 10)
@@ -70,6 +191,18 @@ test('a deadlock with the app is told as such', async () => {
   expect(counted(settled)).toEqual({ accepted: 1, DATABASE_BUSY: 1 })
 })
 
+test('batches over the same users in opposite orders meet in one order of locks', async () => {
+  await database.user('v', 150)
+  const calls = await atOnce(20, (number) =>
+    transactions.run('pg', (tx) => {
+      const users = number % 2 === 0 ? ['u', 'v'] : ['v', 'u']
+      const charges = users.map((userId) => ({ userId, credits: 10 }))
+      return within(tx).consumeCreditsBatch(charges, { atomic: true })
+    }),
+  )
+  expect(counted(calls)).toEqual({ accepted: 15, INSUFFICIENT_CREDITS: 5 })
+})
+
 test('the tables are those of the search path', async () => {
   await database.sql('CREATE SCHEMA other')
   for (const table of ['"user"', 'credit', 'media_tasks', 'ai_task']) {
@@ -82,6 +215,29 @@ test('the tables are those of the search path', async () => {
       return within(client).getRemainingCredits('u')
     })
   expect([await balance('public'), await balance('other'), await balance('public')]).toEqual([150, 0, 150])
+})
+
+test('tables of another schema than the connection has are refused', async () => {
+  await database.sql('CREATE SCHEMA other')
+  for (const table of ['"user"', 'credit', 'media_tasks', 'ai_task']) {
+    await database.sql(`CREATE TABLE other.${table} (LIKE public.${table} INCLUDING ALL)`)
+  }
+  await database.sql(`INSERT INTO other."user" (id, name, email) VALUES ('u', 'u', 'u')`)
+  const grant = (connection, path) =>
+    transactions.run('pg', async (client) => {
+      await client.query(`SET LOCAL search_path = ${path}`)
+      return errorOf(connection.within(client).createCredit({ userId: 'u', credits: 5 }))
+    })
+  const of = (schema) => connect({ url: database.url, schema })
+  for (const _ of [1, 2]) {
+    expect(await grant(of('other'), 'other, public')).toMatchObject({ credits: 5 })
+    expect(await grant(of('other, public'), 'public')).toMatchObject({ credits: 5 })
+    const error = await writingNothing(database, () => grant(of('other'), 'public'))
+    expect(error).toMatchObject({
+      code: 'SCHEMA_MISMATCH',
+      message: expect.stringMatching(/"public".*"other".*search_path/),
+    })
+  }
 })
 
 test('a charge takes three round trips of a client that waits for each', async () => {

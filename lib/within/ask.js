@@ -56,6 +56,7 @@ const changing = (sample) => ({
     "has them (libSQL: intMode 'number' or 'bigint'), and see docs/transactions.md",
   table: null,
   constraint: null,
+  key: null,
 })
 
 module.exports = { ask, askFirst }

@@ -236,10 +236,17 @@ function describeError(error) {
       message: String(at.originalMessage ?? at.message),
       table: textOrNull(table ?? table_name),
       constraint: textOrNull(constraint?.index ?? constraint ?? constraint_name),
+      key: keyOf(at),
     }
   }
   const code = typeof error?.code === 'string' ? error.code : null
-  return { code, message: String(error?.message ?? error), table: null, constraint: null }
+  return { code, message: String(error?.message ?? error), table: null, constraint: null, key: null }
+}
+
+/** The columns of a key that is taken: PostgreSQL's detail names them, in every language. Prisma keeps the index alone. */
+function keyOf({ constraint, detail }) {
+  if (typeof constraint?.index === 'string' && constraint.index.endsWith('_pkey')) return 'id'
+  return /\(([^)]+)\)=/.exec(String(detail))?.[1] ?? null
 }
 
 /** What an error wraps. Prisma's say it in a way of their own. */

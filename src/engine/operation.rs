@@ -44,6 +44,15 @@ pub enum Write {
     Repair(Vec<String>),
 }
 
+#[cfg(feature = "postgres")]
+impl Operation {
+    /// Whether it counts a user's tasks.
+    pub fn counts_tasks(&self) -> bool {
+        let Self::Write(Write::Charge(Charging::Task(task))) = self else { return false };
+        task.max_active.is_some()
+    }
+}
+
 /// A request that charges, if it costs anything. Its user is known before the database is asked.
 #[derive(Debug, Clone)]
 pub enum Charging {

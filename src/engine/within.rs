@@ -16,6 +16,8 @@ use crate::error::{Error, Result};
 #[cfg(feature = "sqlite")]
 use crate::storage::dialect::sqlite::over_wire::OverWire;
 use crate::storage::failure::{Answer, Failure};
+#[cfg(feature = "postgres")]
+use crate::storage::search_path::SearchPath;
 use crate::storage::store::Store;
 #[cfg(feature = "sqlite")]
 use crate::storage::times::TimestampUnit;
@@ -44,11 +46,17 @@ pub enum Progress {
 
 impl WithinCall {
     /// A call in a transaction on PostgreSQL. A user who is named by a number is refused with `user_by_number` where
-    /// the ids of users are text.
+    /// the ids of users are text. The tables must be in these schemas, if there are any.
     #[cfg(feature = "postgres")]
-    pub fn on_postgres(operation: Operation, user_by_number: Option<Error>) -> Self {
+    pub fn on_postgres(
+        operation: Operation,
+        user_by_number: Option<Error>,
+        schemas: Option<SearchPath>,
+    ) -> Self {
         let exchange = Arc::new(Exchange::default());
-        let work = Box::pin(run_on_postgres(Arc::clone(&exchange), operation, user_by_number));
+        let terms = postgres::Terms { counts_tasks: operation.counts_tasks(), schemas };
+        let asked = Arc::clone(&exchange);
+        let work = Box::pin(run_on_postgres(asked, operation, user_by_number, terms));
         Self { work, exchange }
     }
 
@@ -92,8 +100,9 @@ async fn run_on_postgres(
     exchange: Arc<Exchange>,
     operation: Operation,
     user_by_number: Option<Error>,
+    terms: postgres::Terms,
 ) -> Answer<Outcome> {
-    let mut transaction = postgres::Transaction::new(&exchange).await?;
+    let mut transaction = postgres::Transaction::new(&exchange, terms).await?;
     loop {
         let refusal = user_by_number.clone().filter(|_| !transaction.has_numbered_users());
         let outcome = match refusal {
@@ -106,7 +115,7 @@ async fn run_on_postgres(
             Some(elsewhere) => elsewhere?,
             None => match outcome {
                 Err(Failure::Refused(error)) if !transaction.is_new && is_stale(&error) => {
-                    postgres::Transaction::look(&exchange).await?
+                    transaction.looked_again().await?
                 }
                 outcome => return outcome,
             },

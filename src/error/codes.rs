@@ -125,7 +125,9 @@ impl Error {
             Self::UnknownField { .. } => Code::UnknownField,
             Self::MissingField { .. } => Code::MissingField,
             Self::ReadOnlyField { .. } => Code::ReadOnlyField,
-            Self::TransactionNotSupported { .. } => Code::TransactionNotSupported,
+            Self::TransactionNotSupported { .. } | Self::OldSnapshot { .. } => {
+                Code::TransactionNotSupported
+            }
             Self::UserNotFound { .. } => Code::UserNotFound,
             Self::TaskExists { .. } => Code::TaskExists,
             Self::CreditExists { .. } => Code::CreditExists,
@@ -245,6 +247,7 @@ impl Error {
                 vec![("used", Detail::Number(*used)), ("limit", Detail::Number(*limit))]
             }
             Self::TransactionNotSupported { .. } => vec![("field", text("tx"))],
+            Self::OldSnapshot { .. } => vec![("field", text("maxActive"))],
             Self::TaskStateConflict { task_id, status, .. } => {
                 vec![("taskId", text(task_id)), ("status", text(status))]
             }

@@ -103,6 +103,15 @@ pub enum Error {
         /// The function that was called.
         function: &'static str,
     },
+    /// `maxActive` in a transaction that sees the rows of its beginning.
+    #[error(
+        "maxActive can't be kept at {isolation}, where a transaction counts the tasks of its beginning, so nothing was \
+         written: begin the transaction at READ COMMITTED, or leave maxActive out"
+    )]
+    OldSnapshot {
+        /// How the transaction is isolated from others.
+        isolation: String,
+    },
     /// No row in `user` has this id.
     #[error("there is no user {:?}; create the user before giving or charging credits", echo(.user_id))]
     UserNotFound {

@@ -41,6 +41,7 @@ enum Said {
         message: String,
         table: Option<String>,
         constraint: Option<String>,
+        key: Option<String>,
     },
 }
 
@@ -88,8 +89,8 @@ fn read(said: &str) -> Result<ClientReply> {
         .map_err(|error| Error::Internal(format!("reading what the client said: {error}")))?;
     Ok(match said {
         Said::Rows(rows) => Ok(rows),
-        Said::Error { code, message, table, constraint } => {
-            Err(ClientError { code, message, table, constraint })
+        Said::Error { code, message, table, constraint, key } => {
+            Err(ClientError { code, message, table, constraint, key })
         }
     })
 }
@@ -105,7 +106,10 @@ pub(super) fn call(
     let function = Function::named(name).ok_or_else(no_function)?;
     let Call { operation, user_by_number } = function.read(arguments, &options.defaults)?;
     Ok(match dialect {
-        "postgres" => WithinCall::on_postgres(operation, user_by_number),
+        "postgres" => {
+            let schemas = options.settings.postgres.database.schema.clone();
+            WithinCall::on_postgres(operation, user_by_number, schemas)
+        }
         _ => {
             let unit = options.settings.sqlite.database.timestamp_unit;
             WithinCall::on_sqlite(operation, user_by_number, unit)

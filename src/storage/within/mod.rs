@@ -4,6 +4,8 @@
 
 #[cfg(feature = "postgres")]
 pub mod postgres;
+#[cfg(feature = "postgres")]
+mod question;
 #[cfg(feature = "sqlite")]
 pub mod sqlite;
 
@@ -28,6 +30,8 @@ pub struct ClientError {
     pub table: Option<String>,
     /// The constraint that it names.
     pub constraint: Option<String>,
+    /// The columns of a key that is taken.
+    pub key: Option<String>,
 }
 
 /// Where statements wait for the app's client, and what it says waits for the store.

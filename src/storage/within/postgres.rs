@@ -4,30 +4,50 @@ use std::collections::HashMap;
 use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use serde::Deserialize;
-use serde::de::DeserializeOwned;
-
+use super::question::{Asked, Asking, Check, Checked, OTHER_TRANSACTION, Question, in_same};
 use super::{ClientError, Exchange, client_error, odd};
+use crate::domain::table::TableName;
 use crate::error::{Error, Result};
 use crate::storage::dialect::postgres::Statement;
-use crate::storage::dialect::postgres::error::{ABOUT_SCHEMA, ServerError};
+use crate::storage::dialect::postgres::error::{ABOUT_SCHEMA, ServerError, UNIQUE_VIOLATION};
 use crate::storage::dialect::postgres::ids::has_numbered_users;
 use crate::storage::dialect::postgres::inline::inline;
-use crate::storage::dialect::postgres::json::{JsonRow, rows_of, rows_of_all};
+use crate::storage::dialect::postgres::json::JsonRow;
 use crate::storage::dialect::postgres::tables::Tables;
 use crate::storage::dialect::postgres::wire::{End, Form, Mode, Pipeline, Wire};
 use crate::storage::failure::{Answer, Failure};
+use crate::storage::schema::quote;
+use crate::storage::search_path::SearchPath;
 
 /// The app's transaction, for one request.
 pub struct Transaction {
     exchange: Arc<Exchange>,
     found: MarkedTables,
-    /// Whether it has been seen that there is a transaction, and that the tables are those that were found.
-    checked: bool,
+    /// What was seen of the transaction, with the tables that were found.
+    seen: Option<Seen>,
+    terms: Terms,
     /// Whether the tables were looked at for this request.
     pub is_new: bool,
     /// The mark of the tables, if they are other ones.
     moved: Option<String>,
+}
+
+/// What a call asks of the transaction that it runs in.
+#[derive(Debug, Clone, Default)]
+pub struct Terms {
+    /// It counts rows that no lock keeps.
+    pub counts_tasks: bool,
+    /// The tables are in these schemas.
+    pub schemas: Option<SearchPath>,
+}
+
+/// A transaction that was seen.
+#[derive(Debug, Clone)]
+struct Seen {
+    /// How it is isolated from others.
+    isolation: String,
+    /// What tells it from others.
+    transaction: String,
 }
 
 /// Tables, and what tells them from others.
@@ -37,6 +57,8 @@ struct MarkedTables {
     mark: String,
     /// What they were when they were looked at.
     version: String,
+    /// The schemas that they are in.
+    schemas: Vec<String>,
     /// When they were last seen to be of this version.
     seen: Instant,
 }
@@ -77,30 +99,13 @@ impl TablesCache {
     }
 }
 
-/// Rows, and what was checked with them.
-struct Asked {
-    rows: Vec<Vec<JsonRow>>,
-    checked: Option<Checked>,
-}
-
-/// What there is.
-#[derive(Deserialize)]
-struct Checked {
-    /// Whether there is a transaction.
-    within: bool,
-    /// The mark of the tables.
-    mark: String,
-    /// Their version, if it was asked for.
-    version: Option<String>,
-}
-
 impl Transaction {
     /// The transaction behind this client, whose tables are looked at if they are new.
-    pub async fn new(exchange: &Arc<Exchange>) -> Answer<Self> {
+    pub async fn new(exchange: &Arc<Exchange>, terms: Terms) -> Answer<Self> {
         let latest = TablesCache::lock().latest.clone();
         match latest {
-            Some(found) => Ok(Self::with(exchange, found, false)),
-            None => Self::look(exchange).await,
+            Some(found) => Ok(Self::with(exchange, terms, found)),
+            None => Self::look(exchange, terms).await,
         }
     }
 
@@ -112,10 +117,16 @@ impl Transaction {
         Some(match known {
             Some(found) if found.is_fresh() => {
                 TablesCache::lock().latest = Some(found.clone());
-                Ok(Self::with(&self.exchange, found, true))
+                let seen = self.seen.take();
+                Ok(Self { seen, ..Self::with(&self.exchange, self.terms.clone(), found) })
             }
-            _ => Self::look(&self.exchange).await,
+            _ => self.looked_again().await,
         })
+    }
+
+    /// The same transaction, after another look at the tables.
+    pub async fn looked_again(&self) -> Answer<Self> {
+        Self::look(&self.exchange, self.terms.clone()).await
     }
 
     /// Whether the ids of users are numbers.
@@ -123,13 +134,13 @@ impl Transaction {
         has_numbered_users(&self.found.tables.schema)
     }
 
-    fn with(exchange: &Arc<Exchange>, found: MarkedTables, checked: bool) -> Self {
+    fn with(exchange: &Arc<Exchange>, terms: Terms, found: MarkedTables) -> Self {
         let exchange = Arc::clone(exchange);
-        Self { exchange, found, checked, is_new: false, moved: None }
+        Self { exchange, found, seen: None, terms, is_new: false, moved: None }
     }
 
     /// Looks at the tables, for all that follows.
-    pub async fn look(exchange: &Arc<Exchange>) -> Answer<Self> {
+    async fn look(exchange: &Arc<Exchange>, terms: Terms) -> Answer<Self> {
         let doing = "reading the schema";
         let statements = &Tables::look();
         let question = Question { statements, form: Asking::Together, check: Some(Check::Version) };
@@ -137,23 +148,27 @@ impl Transaction {
         let replies = replies.map_err(|error| failure(&error, doing))?;
         let [reply] = &replies[..] else { return Err(odd(doing)) };
         let Asked { rows, checked } = question.read(reply, doing)?;
-        let Some(Checked { within: true, mark, version: Some(version) }) = checked else {
+        let Some(Checked { within: true, isolation, transaction, mark, version, schemas }) =
+            checked
+        else {
             return Err(Error::NotInTransaction.into());
         };
+        let (Some(version), Some(schemas)) = (version, schemas) else { return Err(odd(doing)) };
         let [columns, access] = &rows[..] else { return Err(odd(doing)) };
         let tables = Tables::read(columns, access)?;
-        let found = MarkedTables { tables, mark, version, seen: Instant::now() };
+        let found = MarkedTables { tables, mark, version, schemas, seen: Instant::now() };
         TablesCache::lock().remember(&found);
-        Ok(Self { is_new: true, ..Self::with(exchange, found, true) })
+        let seen = Some(Seen { isolation, transaction });
+        Ok(Self { is_new: true, seen, ..Self::with(exchange, terms, found) })
     }
 
     /// Refuses what is no transaction, and tables that are not those that were found.
     fn check(&mut self, checked: Checked) -> Answer<()> {
-        let Checked { within, mark, version } = checked;
+        let Checked { within, isolation, transaction, mark, version, schemas } = checked;
         if !within {
             return Err(Error::NotInTransaction.into());
         }
-        self.checked = true;
+        self.seen = Some(Seen { isolation, transaction });
         if mark != self.found.mark || version.as_ref().is_some_and(|now| *now != self.found.version)
         {
             let same = mark == self.found.mark;
@@ -163,11 +178,37 @@ impl Transaction {
             self.moved = Some(mark);
             return Err(Error::Internal("the tables are other ones".to_owned()).into());
         }
-        if version.is_some() {
+        if let Some(schemas) = schemas {
+            self.found.schemas = schemas;
             self.found.seen = Instant::now();
             TablesCache::lock().remember(&self.found);
         }
         Ok(())
+    }
+
+    /// Refuses a transaction that is none for this call.
+    fn fits(&self) -> Result<()> {
+        let Terms { counts_tasks, schemas } = &self.terms;
+        // A lock that was waited for shows the rows of a snapshot from before.
+        let old = self.seen.iter().find(|seen| !seen.isolation.starts_with("read "));
+        if let Some(Seen { isolation, .. }) = old.filter(|_| *counts_tasks) {
+            return Err(Error::OldSnapshot { isolation: isolation.clone() });
+        }
+        let Some(path) = schemas else { return Ok(()) };
+        match self.found.schemas.iter().find(|schema| !path.names().contains(schema)) {
+            Some(other) => Err(Error::SchemaMismatch {
+                problem: format!(
+                    "the transaction finds tables in schema {}, and the connection's are in {}",
+                    quote(other),
+                    path.sql()
+                ),
+                remedy: format!(
+                    "Let the search_path of the app's client be {}, or connect without schema and DB_SCHEMA",
+                    path.sql()
+                ),
+            }),
+            None => Ok(()),
+        }
     }
 
     async fn ask(&self, texts: Vec<String>, doing: &'static str) -> Answer<Vec<Vec<String>>> {
@@ -179,7 +220,12 @@ impl Transaction {
         statements: &[Statement],
         doing: &'static str,
     ) -> Answer<Vec<Vec<JsonRow>>> {
-        let replies = self.ask(statements.iter().map(inline).collect(), doing).await?;
+        let Some(seen) = &self.seen else {
+            return Err(Error::Internal("a write without a question".to_owned()).into());
+        };
+        let guard = in_same(&seen.transaction);
+        let texts = statements.iter().map(|statement| inline(statement) + &guard).collect();
+        let replies = self.ask(texts, doing).await?;
         let rows = |reply: &Vec<String>| match &reply[..] {
             [rows] => serde_json::from_str(rows).map_err(|_| odd(doing)),
             _ => Err(odd(doing)),
@@ -193,10 +239,10 @@ impl Transaction {
         locks: bool,
         doing: &'static str,
     ) -> Answer<Vec<Vec<JsonRow>>> {
-        let check = match self.checked {
-            true => None,
-            false if self.found.is_fresh() => Some(Check::Mark),
-            false => Some(Check::Version),
+        let check = match self.seen {
+            Some(_) => None,
+            None if self.found.is_fresh() => Some(Check::Mark),
+            None => Some(Check::Version),
         };
         // What is read behind a lock must see what was committed while it was waited for: a statement of its own.
         let (first, rest) = statements.split_at(if locks { 1 } else { statements.len() });
@@ -224,6 +270,7 @@ impl Transaction {
             }
             rows.extend(answer.rows);
         }
+        self.fits()?;
         match rows.len() == statements.len() {
             true => Ok(rows),
             false => Err(odd(doing)),
@@ -259,105 +306,9 @@ impl Wire for Transaction {
     fn undo(&mut self) {}
 
     async fn look_again(&mut self) -> Answer<()> {
-        self.found = Self::look(&self.exchange).await?.found;
+        self.found = self.looked_again().await?.found;
         Ok(())
     }
-}
-
-/// What is asked besides: whether there is a transaction, and which tables.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Check {
-    /// By what tells them from others.
-    Mark,
-    /// And by their version.
-    Version,
-}
-
-impl Check {
-    fn text(self) -> String {
-        let mark = include_str!("../dialect/postgres/sql/within_check.sql");
-        match self {
-            Self::Mark => mark.to_owned(),
-            Self::Version => {
-                format!("{mark}, {}", include_str!("../dialect/postgres/sql/within_version.sql"))
-            }
-        }
-    }
-}
-
-/// How statements are asked as one.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Asking {
-    /// One alone, whose rows come one by one: a server plans that in less time.
-    Rows,
-    /// In one row.
-    Together,
-}
-
-/// Statements that are asked as one.
-struct Question<'s> {
-    statements: &'s [Statement],
-    form: Asking,
-    check: Option<Check>,
-}
-
-/// One row of [`Asking::Rows`], and what was checked with it.
-#[derive(Deserialize)]
-struct CheckedRow {
-    row: JsonRow,
-    #[serde(flatten)]
-    checked: Checked,
-}
-
-/// The row of [`Asking::Together`].
-#[derive(Deserialize)]
-struct AllRows {
-    rows: Vec<Vec<JsonRow>>,
-    #[serde(flatten)]
-    checked: Option<Checked>,
-}
-
-impl Question<'_> {
-    fn text(&self) -> String {
-        let check = self.check.map_or_else(String::new, |check| format!(", {}", check.text()));
-        match (self.form, self.statements) {
-            (Asking::Rows, [statement]) if self.check.is_none() => rows_of(statement),
-            (Asking::Rows, [statement]) => format!(
-                "SELECT json_build_object('row', asked{check})::text AS media_credits FROM ({}) AS asked",
-                inline(statement)
-            ),
-            (_, statements) => {
-                let rows = rows_of_all(statements);
-                format!("SELECT json_build_object('rows', {rows}{check})::text AS media_credits")
-            }
-        }
-    }
-
-    fn read(&self, reply: &[String], doing: &'static str) -> Answer<Asked> {
-        match self.form {
-            Asking::Rows if self.check.is_none() => {
-                Ok(Asked { rows: vec![each(reply, doing)?], checked: None })
-            }
-            Asking::Rows => {
-                let mut asked = Asked { rows: vec![Vec::new()], checked: None };
-                for CheckedRow { row, checked } in each(reply, doing)? {
-                    asked.rows[0].push(row);
-                    asked.checked = Some(checked);
-                }
-                Ok(asked)
-            }
-            Asking::Together => {
-                let [text] = reply else { return Err(odd(doing)) };
-                let all: AllRows = serde_json::from_str(text).map_err(|_| odd(doing))?;
-                Ok(Asked { rows: all.rows, checked: all.checked })
-            }
-        }
-    }
-}
-
-/// Rows that come one by one.
-fn each<R: DeserializeOwned>(reply: &[String], doing: &'static str) -> Answer<Vec<R>> {
-    reply.iter().map(|row| serde_json::from_str(row).map_err(|_| odd(doing))).collect()
 }
 
 /// What comes of the app's transaction. Nothing of it can be tried again here.
@@ -372,7 +323,18 @@ fn failure(error: &ClientError, doing: &'static str) -> Failure {
     if ABOUT_SCHEMA.contains(&code) {
         *TablesCache::lock() = TablesCache::default();
     }
+    if error.message.contains(OTHER_TRANSACTION) {
+        return Failure::Refused(Error::NotInTransaction);
+    }
     let (table, constraint) = (error.table.as_deref(), error.constraint.as_deref());
+    let is_ours = table.is_none_or(|table| TableName::ALL.iter().any(|ours| ours.sql() == table));
+    // What was looked for before, and was not there: another transaction was faster, or the snapshot is an old one.
+    if code == UNIQUE_VIOLATION
+        && is_ours
+        && matches!(error.key.as_deref(), Some("id" | "transaction_no"))
+    {
+        return repeat(error.message.clone());
+    }
     let error =
         ServerError { code, message: &error.message, table, constraint, ends_session: false };
     match error.failure(doing) {
