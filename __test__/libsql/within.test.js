@@ -2,7 +2,8 @@
 
 const { setTimeout: sleep } = require('node:timers/promises')
 const { createClient } = require('@libsql/client')
-const { within } = require('../..')
+const { connect, within } = require('../..')
+const { atOnce, counted } = require('../helpers/calls')
 const { aiTask, task } = require('../helpers/database')
 const { EVERY, comparable, made } = require('../helpers/every')
 const { violations } = require('../helpers/invariants')
@@ -176,6 +177,37 @@ describeWithSqld('inside a transaction on a server of libSQL', () => {
     })
     tx.close()
     expect(await everything()).toEqual(before)
+  })
+
+  test('the engine notices what a transaction has committed, and the balance is spent once', async () => {
+    const credits = connect({ url: store.url })
+    try {
+      const left = await credits.getRemainingCredits('u')
+      // It remembers the grants from here on.
+      for (const _ of [1, 2]) await credits.consumeCredits(charge(1))
+      await transactions.run('libSQL', (tx) => within(tx).consumeCredits(charge(left - 5)))
+      expect(await errorOf(credits.consumeCredits(charge(4)))).toMatchObject({ code: 'INSUFFICIENT_CREDITS' })
+      await transactions.run('libSQL', (tx) => within(tx).createCredit({ userId: 'u', credits: 10 }))
+      await credits.consumeCredits(charge(13))
+      expect(await credits.getRemainingCredits('u')).toBe(0)
+    } finally {
+      await credits.close()
+    }
+  })
+
+  test('beside the engine the balance is spent once', async () => {
+    const credits = connect({ url: store.url })
+    try {
+      const outside = atOnce(20, () => credits.consumeCredits(charge(10)))
+      const inside = atOnce(10, () =>
+        transactions.run('libSQL', (tx) => within(tx).consumeCredits(charge(10))),
+      )
+      const settled = [...(await outside), ...(await inside)]
+      expect(counted(settled)).toEqual({ accepted: 14, INSUFFICIENT_CREDITS: 16 })
+      expect(await credits.getRemainingCredits('u')).toBe(3)
+    } finally {
+      await credits.close()
+    }
   })
 
   test('a charge takes three requests', async () => {

@@ -43,12 +43,17 @@ const errorOf = (call) =>
 staysSound()
 TestDatabase.reuse()
 
-/** User `u` with two grants, a task of each kind and a charge by itself. */
+/** User `u` with two grants, a task of each kind and a charge by itself: that charge. */
 async function fill() {
   await database.user('u', 100, 50)
   await database.credits.createMediaTask(task('t', 'u'), 2)
   await database.credits.createAITask(aiTask('a', 'u', { costCredits: 2 }))
-  return database.credits.consumeCredits(charge(3))
+  const filled = await database.credits.consumeCredits(charge(3))
+  // However fast this machine is, the tasks are stuck by now.
+  for (const table of ['media_tasks', 'ai_task']) {
+    await database.sql(`UPDATE ${table} SET updated_at = ?`, new Date(Date.now() - 60_000))
+  }
+  return filled
 }
 
 beforeEach(async () => {
@@ -161,30 +166,81 @@ test('values that look like SQL are values', async () => {
   }
 })
 
-test('charges of a process that is killed between write and commit are all there, or not at all', async () => {
-  const begun = (round) =>
-    start('transactor.js', [STORAGE, database.url, 'u', 20 * round, 20 * round + 20], kill(round))
-  const kill = (round) => {
-    let lines = 0
-    // In each round after another line: before a commit, and after it.
-    return (_, child) => ++lines === 5 + round && child.kill('SIGKILL')
+test.each(['charge', 'grant', 'task', 'failure', 'batch'])(
+  'what a process writes that is killed between write and commit is all there, or not at all: a %s',
+  async (what) => {
+    const KEYS = `SELECT transaction_no AS key FROM credit WHERE transaction_no LIKE '${what}-%'
+      UNION ALL SELECT id FROM media_tasks WHERE id LIKE '${what}-%'`
+    // Before a commit, and after it.
+    for (const [round, last] of ['written', 'committed'].entries()) {
+      const [from, third] = [20 * round, 20 * round + 2]
+      const kill = (line, child) => line === `${last} ${third}` && child.kill('SIGKILL')
+      const { ended } = start('transactor.js', [STORAGE, database.url, 'u', from, from + 20, what], kill)
+      const { lines, signal } = await ended
+      expect(signal).toBe('SIGKILL')
+      const keys = new Set((await database.sql(KEYS)).map(({ key }) => key))
+      const committed = lines.filter((line) => line.startsWith('committed'))
+      const said = committed.map((line) => `${what}-${line.split(' ')[1]}`)
+      expect(said.filter((key) => !keys.has(key))).toEqual([])
+      if (what === 'batch') {
+        const whole = Array.from(keys, (key) => (key.endsWith('-2') ? key.slice(0, -2) : `${key}-2`))
+        expect(whole.filter((key) => !keys.has(key))).toEqual([])
+      }
+      expect(await violations(database)).toEqual([])
+    }
+    expect(
+      await database.sql("SELECT id FROM media_tasks WHERE id LIKE 'failure-%' AND status <> 'failed'"),
+    ).toEqual([])
+  },
+)
+
+/** How a client has a part of its transaction that is undone alone. */
+const NESTED = {
+  'postgres.js': (tx, work) => tx.savepoint(work),
+  Drizzle: (tx, work) => tx.transaction(work),
+  'Drizzle 1': (tx, work) => tx.transaction(work),
+  'Drizzle on pg': (tx, work) => tx.transaction(work),
+  pg: onSavepoint((tx, sql) => tx.query(sql)),
+  libSQL: onSavepoint((tx, sql) => tx.execute(sql)),
+  'a client of the app': onSavepoint((tx, sql) => tx.query(sql, [])),
+}
+
+function onSavepoint(query) {
+  return async (tx, work) => {
+    await query(tx, 'SAVEPOINT part')
+    try {
+      await work(tx)
+      await query(tx, 'RELEASE SAVEPOINT part')
+    } catch (error) {
+      await query(tx, 'ROLLBACK TO SAVEPOINT part')
+      throw error
+    }
   }
-  for (let round = 0; round < 4; round++) {
-    const { lines, signal } = await begun(round).ended
-    expect(signal).toBe('SIGKILL')
-    const rows = await database.sql("SELECT transaction_no FROM credit WHERE transaction_no LIKE 'charge-%'")
-    const there = new Set(rows.map((row) => row.transaction_no))
-    const said = (what) =>
-      lines.filter((line) => line.startsWith(what)).map((line) => `charge-${line.split(' ')[1]}`)
-    expect(said('committed').filter((number) => !there.has(number))).toEqual([])
-    expect(await violations(database)).toEqual([])
-  }
-})
+}
+
+test.each(Transactions.KINDS.filter((kind) => NESTED[kind]))(
+  'what was written in a part of the transaction of %s is undone with that part alone',
+  async (kind) => {
+    const nested = NESTED[kind]
+    await run(kind, async (credits, tx) => {
+      await credits.consumeCredits(charge(5))
+      const undone = nested(tx, async (part) => {
+        await within(part).consumeCredits(charge(7))
+        expect(await within(part).getRemainingCredits('u')).toBe(150 - 2 - 2 - 3 - 12)
+        throw APP_ROLLS_BACK
+      })
+      await expect(undone).rejects.toBe(APP_ROLLS_BACK)
+      await nested(tx, (part) => within(part).createMediaTask(task('part', 'u'), 20))
+      await credits.consumeCredits(charge(1))
+    })
+    expect(await database.credits.getRemainingCredits('u')).toBe(150 - 2 - 2 - 3 - 5 - 20 - 1)
+  },
+)
 
 test('two processes and the engine spend a balance once', async () => {
   await database.user('v', 60)
   const processes = [0, 1].map((at) =>
-    start('transactor.js', [STORAGE, database.url, 'v', 40 * at, 40 * at + 40]),
+    start('transactor.js', [STORAGE, database.url, 'v', 40 * at, 40 * at + 40, 'charge']),
   )
   const outside = await atOnce(40, () => database.credits.consumeCredits(charge(1, { userId: 'v' })))
   const ends = await Promise.all(processes.map(({ ended }) => ended))
