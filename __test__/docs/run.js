@@ -38,7 +38,11 @@ async function runModule(page, source, scope, requireModule) {
   const known = { ...scope, ...checks, require: requireModule, exports: {} }
   try {
     const { outputText } = ts.transpileModule(withChecks(page, source), {
-      compilerOptions: { module: ts.ModuleKind.CommonJS, target: ts.ScriptTarget.ES2022 },
+      compilerOptions: {
+        module: ts.ModuleKind.CommonJS,
+        target: ts.ScriptTarget.ES2022,
+        esModuleInterop: true,
+      },
     })
     // In a block of its own, so that it may declare what the scope has.
     await new AsyncFunction(...Object.keys(known), `{\n${outputText}\n}`)(...Object.values(known))

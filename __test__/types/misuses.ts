@@ -16,8 +16,9 @@ import {
   MediaCredits,
   MediaCreditsError,
   updateMediaTaskById,
+  within,
 } from 'media-credits'
-import type { Credit, MediaTask, NewCredit, NewMediaTask } from 'media-credits'
+import type { Credit, MediaTask, NewCredit, NewMediaTask, OwnTransaction } from 'media-credits'
 import type { AppMediaTask } from './app-rows.js'
 
 const task = { id: 't', userId: 'u', platform: 'youtube', videoUrl: 'v' }
@@ -208,4 +209,22 @@ export function events() {
   db.on('refused', ({ userId }) => use(userId.length))
   // @ts-expect-error A listener is taken off by itself, not by its threshold.
   db.off('balance-low', { below: 20 }, () => {})
+}
+
+export async function inside(tx: object) {
+  // @ts-expect-error A transaction is an object.
+  within('tx')
+  // @ts-expect-error The transaction is the app's: there is nothing to close.
+  await within(tx).close()
+  // @ts-expect-error No event tells of calls inside.
+  within(tx).on('task', () => {})
+  // @ts-expect-error A transaction inside has its functions from `within` as well.
+  within(tx).within(tx)
+  // @ts-expect-error Of no other dialect.
+  const other: OwnTransaction = { dialect: 'mysql', query: async () => [] }
+  // @ts-expect-error Rows come in a list.
+  const rows: OwnTransaction = { dialect: 'sqlite', query: async () => ({ rows: [] }) }
+  // @ts-expect-error A row inside is a row outside.
+  const id: number = (await within(tx).consumeCredits({ userId: 'u', credits: 1 })).id
+  return { other, rows, id }
 }

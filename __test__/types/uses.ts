@@ -17,6 +17,7 @@ import {
   MediaCredits,
   MediaCreditsError,
   updateMediaTaskById,
+  within,
 } from 'media-credits'
 import type {
   AuditProgress,
@@ -28,6 +29,7 @@ import type {
   MediaTaskPage,
   NewCredit,
   NewMediaTask,
+  OwnTransaction,
   Refund,
   Repair,
   Replayable,
@@ -35,6 +37,7 @@ import type {
   StatementEntry,
   Stats,
   UpdateMediaTask,
+  WithinTransaction,
 } from 'media-credits'
 import type { AppCredit, AppMediaTask, AppNewMediaTask } from './app-rows.js'
 import { createMediaTask as fromTheModel, type MediaTask as ModelTask } from './app-model.js'
@@ -315,4 +318,20 @@ export function events(own = connect<AppMediaTask>()) {
   own.off('balance-low', warn)
   const { on } = own
   on('charged', ({ operation }) => operation)
+}
+
+/** The functions inside the app's own transaction. */
+export async function inside(tx: object) {
+  const credits: WithinTransaction = within(tx)
+  const charge: Credit = await credits.consumeCredits({ userId: 'u', credits: 1 })
+  const task: MediaTask | undefined = await credits.findMediaTaskById('t')
+  await credits.createCredit({ userId: 'u', credits: 1, transactionNo: 'n' }, { replay: true })
+
+  const own: OwnTransaction = { dialect: 'postgres', query: async (sql, params) => [[sql, params.length]] }
+  const left: number = await connect().within(own).getRemainingCredits('u')
+
+  await consumeCredits({ userId: 'u', credits: 1, tx })
+  await createCredit({ userId: 'u', credits: 1, tx: undefined })
+  await consumeCredits({ userId: 'u', credits: 1, tx: null })
+  return { charge, task, left }
 }
