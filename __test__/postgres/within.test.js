@@ -107,28 +107,41 @@ test.each(OLD)('at %s a free trial that another call has taken is not taken agai
 
 describe.each(['pg', 'postgres.js', 'Prisma'])('with %s a key that another transaction took', (kind) => {
   const calls = [
-    ['a task', (credits) => credits.createMediaTask(task('taken', 'u'), 1)],
-    ['a task that costs nothing', (credits) => credits.createMediaTask(task('taken', 'u'), 0)],
-    ['a task to replay', (credits) => credits.createMediaTask(task('taken', 'u'), 1, { replay: true })],
-    ['a grant', (credits) => credits.createCredit({ userId: 'u', credits: 1, transactionNo: 'taken' })],
+    ['a task', 'TASK_EXISTS', (credits) => credits.createMediaTask(task('taken', 'u'), 1)],
+    ['a task that costs nothing', 'TASK_EXISTS', (credits) => credits.createMediaTask(task('taken', 'u'), 0)],
+    [
+      'a task to replay',
+      'replayed',
+      (credits) => credits.createMediaTask(task('taken', 'u'), 0, { replay: true }),
+    ],
+    [
+      'a grant',
+      'CREDIT_EXISTS',
+      (credits) => credits.createCredit({ userId: 'u', credits: 1, transactionNo: 'taken' }),
+    ],
   ]
 
-  test.each(calls)('after the snapshot is told to repeat the whole transaction: %s', async (_, call) => {
-    const late = transactions.run(
-      kind,
-      async (tx) => {
-        await within(tx).getRemainingCredits('u')
-        await call(database.credits)
-        await call(within(tx))
-      },
-      'repeatable read',
-    )
-    await expect(late).rejects.toMatchObject({
-      code: 'DATABASE_BUSY',
-      retryable: true,
-      message: expect.stringContaining('repeat the whole transaction'),
-    })
-  })
+  test.each(calls)(
+    'after the snapshot is told to repeat the whole transaction: %s',
+    async (_, then, call) => {
+      const late = transactions.run(
+        kind,
+        async (tx) => {
+          await within(tx).getRemainingCredits('u')
+          await call(database.credits)
+          await call(within(tx))
+        },
+        'repeatable read',
+      )
+      await expect(late).rejects.toMatchObject({
+        code: 'DATABASE_BUSY',
+        retryable: true,
+        message: expect.stringContaining('repeat the whole transaction'),
+      })
+      const again = await transactions.run(kind, (tx) => errorOf(call(within(tx))), 'repeatable read')
+      expect(again.replayed === true ? 'replayed' : again.code).toBe(then)
+    },
+  )
 })
 
 test("a key of the app's own that is taken is no reason to repeat", async () => {

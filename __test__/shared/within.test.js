@@ -251,6 +251,23 @@ test('two processes and the engine spend a balance once', async () => {
   expect(await database.credits.getRemainingCredits('v')).toBe(0)
 })
 
+test.each([
+  ['grant', 1],
+  ['task', -1],
+  ['failure', 0],
+  ['batch', -2],
+])('two processes and the engine write for one user at once: a %s', async (what, effect) => {
+  await database.user('v', 200)
+  const processes = [0, 1].map((at) =>
+    start('transactor.js', [STORAGE, database.url, 'v', 15 * at, 15 * at + 15, what]),
+  )
+  const outside = await atOnce(15, () => database.credits.consumeCredits(charge(1, { userId: 'v' })))
+  const ends = await Promise.all(processes.map(({ ended }) => ended))
+  expect(ends.map(({ code }) => code)).toEqual([0, 0])
+  expect(counted(outside)).toEqual({ accepted: 15 })
+  expect(await database.credits.getRemainingCredits('v')).toBe(200 - 15 + 30 * effect)
+})
+
 sqlite.test(
   'a transaction that has read before another connection wrote is told to begin as a writer',
   async () => {
