@@ -323,7 +323,7 @@ fn failure(error: &ClientError, doing: &'static str) -> Failure {
     if ABOUT_SCHEMA.contains(&code) {
         *TablesCache::lock() = TablesCache::default();
     }
-    if error.message.contains(OTHER_TRANSACTION) {
+    if code == OTHER_TRANSACTION {
         return Failure::Refused(Error::NotInTransaction);
     }
     let (table, constraint) = (error.table.as_deref(), error.constraint.as_deref());

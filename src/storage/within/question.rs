@@ -53,18 +53,16 @@ impl Check {
     }
 }
 
-/// What tells a transaction from others.
-const TRANSACTION: &str = "concat(pg_backend_pid(), ' ', now())";
+/// What tells a transaction from those before and behind it.
+const TRANSACTION: &str = "now()::text";
 
-/// What a server says of the text that is no boolean.
-pub(super) const OTHER_TRANSACTION: &str = "media-credits: not in the same transaction";
+/// The code of a negative LIMIT: see [`in_same`].
+pub(super) const OTHER_TRANSACTION: &str = "2201W";
 
 /// The end of a statement that writes, which fails in another transaction: a statement that a client prepares outside of
 /// one has a time of its own, as those inside have, and only the next one tells.
 pub(super) fn in_same(transaction: &str) -> String {
-    let guard = format!(
-        " HAVING (CASE WHEN {TRANSACTION} = $1 THEN 'true' ELSE '{OTHER_TRANSACTION}' END)::boolean"
-    );
+    let guard = format!(" LIMIT CASE {TRANSACTION} WHEN $1 THEN 1 ELSE -1 END");
     inline(&Statement::new(guard, [transaction.into()]))
 }
 
