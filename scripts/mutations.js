@@ -53,8 +53,9 @@ const SUITES = [
 /** The tests of a suite that fail. */
 function failures(suite) {
   // A case that fails is as good as the smallest one.
-  const env = { ...process.env, PROPTEST_MAX_SHRINK_ITERS: '0' }
-  const run = spawnSync('cargo', ['test', '--locked', ...suite], { cwd: ROOT, env, encoding: 'utf8' })
+  const env = { ...process.env, PROPTEST_MAX_SHRINK_ITERS: '0', RUST_BACKTRACE: '0' }
+  const options = { cwd: ROOT, env, encoding: 'utf8', maxBuffer: Infinity }
+  const run = spawnSync('cargo', ['test', '--locked', ...suite], options)
   if (!run.stdout.includes('test result:')) throw new Error(`cargo test ${suite.join(' ')}: ${run.stderr}`)
   return [...run.stdout.matchAll(/^test (\S+) \.\.\. FAILED$/gm)].map(([, name]) => name)
 }
