@@ -1,0 +1,111 @@
+'use strict'
+
+/** Small apps to adopt the package in, each a folder of its own, and what the tables of the tests share. */
+
+const { execFileSync } = require('node:child_process')
+const fs = require('node:fs')
+const path = require('node:path')
+const ts = require('typescript')
+const { App } = require('../../../cli/adopt/app')
+const { memoryFolder } = require('../../../scripts/memory-folder')
+
+const ROOT = path.join(__dirname, '../../..')
+
+const folder = fs.mkdtempSync(path.join(memoryFolder(), 'media-credits-adopt-'))
+afterAll(() => fs.rmSync(folder, { recursive: true, force: true }))
+let count = 0
+
+/** A folder with these files: `{ 'package.json': '…' }`. What is missing of an app is made up. */
+function folderOf(files) {
+  const root = path.join(folder, `app-${++count}`)
+  const all = { 'package.json': JSON.stringify(manifest, undefined, 2), ...files }
+  for (const [name, text] of Object.entries(all)) {
+    fs.mkdirSync(path.dirname(path.join(root, name)), { recursive: true })
+    fs.writeFileSync(path.join(root, name), text)
+  }
+  return root
+}
+
+const manifest = { name: 'app', private: true, dependencies: { 'drizzle-orm': '^0.45.4', next: '16.1.0' } }
+
+const appOf = (files) => new App(folderOf(files))
+
+/** The packages of this repository as those of the app; `[name, from]` is one under another name. */
+function link(root, names) {
+  for (const [name, from = name] of names.map((each) => [each].flat())) {
+    const place = path.join(root, 'node_modules', name)
+    fs.mkdirSync(path.dirname(place), { recursive: true })
+    fs.symlinkSync(name === 'media-credits' ? ROOT : path.join(ROOT, 'node_modules', from), place, 'junction')
+  }
+}
+
+const git = (root, ...words) =>
+  execFileSync('git', ['-c', 'user.name=a', '-c', 'user.email=a@example.test', ...words], {
+    cwd: root,
+    encoding: 'utf8',
+  })
+
+/** All is committed. */
+function commit(root) {
+  git(root, 'init', '--quiet')
+  git(root, 'add', '--all')
+  git(root, 'commit', '--quiet', '--message', 'the app')
+}
+
+/** The text of each file, but for packages and git's own. */
+function textsOf(root) {
+  const names = fs.readdirSync(root, { recursive: true }).map((name) => name.replaceAll('\\', '/'))
+  const ours = names.filter((name) => !/^(?:node_modules|\.git)(?:\/|$)/.test(name))
+  const files = ours.filter((name) => fs.statSync(path.join(root, name)).isFile()).sort()
+  return Object.fromEntries(files.map((name) => [name, fs.readFileSync(path.join(root, name), 'utf8')]))
+}
+
+/** Of packages, each file is read once for all apps. */
+const parsed = new Map()
+
+/** What TypeScript finds in an app, in this process: its own `tsc` takes ten times as long. */
+function typeErrors(root) {
+  const config = ts.getParsedCommandLineOfConfigFile(
+    path.join(root, 'tsconfig.json'),
+    {},
+    {
+      ...ts.sys,
+      onUnRecoverableConfigFileDiagnostic: (diagnostic) => {
+        throw new Error(ts.flattenDiagnosticMessageText(diagnostic.messageText, ' '))
+      },
+    },
+  )
+  const host = ts.createCompilerHost(config.options)
+  const read = host.getSourceFile
+  host.getSourceFile = (file, ...how) => {
+    if (file.startsWith(root) && !file.includes('node_modules')) return read(file, ...how)
+    if (!parsed.has(file)) parsed.set(file, read(file, ...how))
+    return parsed.get(file)
+  }
+  const program = ts.createProgram(config.fileNames, config.options, host)
+  return ts
+    .getPreEmitDiagnostics(program)
+    .map(({ file, messageText }) => `${file?.fileName}: ${ts.flattenDiagnosticMessageText(messageText, ' ')}`)
+}
+
+/** Compiles the app's sources into `dist`, for Node. */
+function compile(root) {
+  for (const name of Object.keys(textsOf(root)).filter((file) => /^src\/.*\.ts$/.test(file))) {
+    const { outputText } = ts.transpileModule(fs.readFileSync(path.join(root, name), 'utf8'), {
+      compilerOptions: { module: ts.ModuleKind.CommonJS, target: ts.ScriptTarget.ES2022 },
+    })
+    const file = path.join(root, 'dist', name.replace(/\.ts$/, '.js'))
+    fs.mkdirSync(path.dirname(file), { recursive: true })
+    fs.writeFileSync(file, outputText)
+  }
+}
+
+/** Text in another form, as another author writes it. */
+const forms = {
+  'with CRLF': (text) => text.replaceAll('\n', '\r\n'),
+  'with tabs': (text) => text.replace(/^(?: {2})+/gm, (spaces) => '\t'.repeat(spaces.length / 2)),
+  'without semicolons': (text) => text.replace(/;$/gm, ''),
+  'with double quotes': (text) => text.replaceAll("'", '"'),
+}
+
+module.exports = { appOf, commit, compile, folderOf, forms, git, link, manifest, textsOf, typeErrors }

@@ -1,0 +1,393 @@
+'use strict'
+
+const { chargesAround } = require('../../../cli/adopt/around')
+const { mendCallers } = require('../../../cli/adopt/callers')
+const { replaceModels } = require('../../../cli/adopt/models')
+const { variablesOf } = require('../../../cli/adopt/schema')
+const { appOf } = require('./apps')
+
+const NAME = 'src/models/credit.ts'
+const VARIABLES = variablesOf([])
+
+/** A model file afterwards, and what is said of it. */
+function replaced(text, name = NAME) {
+  const app = appOf({ [name]: text })
+  const { notes } = replaceModels(app, VARIABLES)
+  return {
+    text: app.source(name).rewritten(),
+    notes: notes.map(({ line, message }) => `${line}: ${message}`),
+  }
+}
+
+const HEAD =
+  "import { eq, sum } from 'drizzle-orm';\nimport { db } from '@/core/db';\nimport { credit } from '@/config/db/schema';\n"
+/** The same without what nothing uses. */
+const SHORT_HEAD = HEAD.split('\n').slice(1).join('\n')
+const BALANCE =
+  'export async function getRemainingCredits(id: string) {\n  return db().select({ total: sum(credit.remainingCredits) }).from(credit).where(eq(credit.userId, id));\n}\n'
+const CONNECTED = 'export const { getRemainingCredits } = connect();\n'
+const IMPORT = "import { connect } from 'media-credits';\n"
+
+describe('a model file', () => {
+  test.each([
+    ['a function, with the imports that it alone needs', `${HEAD}\n${BALANCE}`, `${IMPORT}\n${CONNECTED}`],
+    [
+      'comments above it, and none that is about more',
+      `// about the file\n\n${HEAD}\n// about credits\n\n/** The balance. */\n// of a user\n${BALANCE}\n// after it\nexport const a = 1;\n`,
+      `// about the file\n\n${IMPORT}\n// about credits\n\n${CONNECTED}\n// after it\nexport const a = 1;\n`,
+    ],
+    [
+      'what another function needs stays',
+      `${HEAD}\n${BALANCE}\nexport const all = () => db().select().from(credit);\n`,
+      `${IMPORT}import { db } from '@/core/db';\nimport { credit } from '@/config/db/schema';\n\n${CONNECTED}\nexport const all = () => db().select().from(credit);\n`,
+    ],
+    [
+      'a helper that it alone needs goes, one that is exported stays',
+      `${HEAD}\nconst mine = (id: string) => eq(credit.userId, id);\n\nexport const theirs = () => 1;\n\nexport async function getRemainingCredits(id: string) {\n  theirs();\n  return db().select({ total: sum(credit.remainingCredits) }).from(credit).where(mine(id));\n}\n`,
+      `${IMPORT}\nexport const theirs = () => 1;\n\n${CONNECTED}`,
+    ],
+    [
+      'an arrow function',
+      `${HEAD}\nexport const getRemainingCredits = async (id: string) => db().select({ total: sum(credit.remainingCredits) }).from(credit).where(eq(credit.userId, id));\n`,
+      `${IMPORT}\n${CONNECTED}`,
+    ],
+    [
+      'a default export',
+      `${HEAD}\n${BALANCE.replace('export async', 'export default async')}`,
+      `${IMPORT}\nconst { getRemainingCredits } = connect();\nexport default getRemainingCredits;\n`,
+    ],
+    [
+      'a list of exports',
+      `${HEAD}\n${BALANCE.replace('export ', '')}\nexport { getRemainingCredits as balance };\n`,
+      `${IMPORT}\nconst { getRemainingCredits } = connect();\n\nexport { getRemainingCredits as balance };\n`,
+    ],
+    [
+      'overloads',
+      `${HEAD}\nexport async function getRemainingCredits(id: string): Promise<number>;\n${BALANCE}`,
+      `${IMPORT}\n${CONNECTED}`,
+    ],
+    [
+      "the file's own row type",
+      `${SHORT_HEAD}\nexport type Credit = typeof credit.$inferSelect;\n\nexport async function createCredit(row: Credit) {\n  return db().insert(credit).values(row);\n}\n`,
+      `${IMPORT}import { credit } from '@/config/db/schema';\n\nexport type Credit = typeof credit.$inferSelect;\n\nexport const { createCredit } = connect<object, Credit>();\n`,
+    ],
+    [
+      'a row type that nothing else uses',
+      `${SHORT_HEAD}\ntype Credit = typeof credit.$inferSelect;\n\nexport async function createCredit(row: any): Promise<Credit> {\n  return db().insert(credit).values(row);\n}\n`,
+      `${IMPORT}import { credit } from '@/config/db/schema';\n\ntype Credit = typeof credit.$inferSelect;\n\nexport const { createCredit } = connect<object, Credit>();\n`,
+    ],
+    [
+      'a row type that follows from the function',
+      `${SHORT_HEAD}\nexport type Credit = Awaited<ReturnType<typeof createCredit>>;\n\nexport async function createCredit(row: any) {\n  return db().insert(credit).values(row);\n}\n`,
+      `${IMPORT}\nexport type Credit = Awaited<ReturnType<typeof createCredit>>;\n\nexport const { createCredit } = connect();\n`,
+    ],
+    [
+      'a name that is taken',
+      `${HEAD}\nconst connect = 1;\nexport const other = connect;\n\n${BALANCE}`,
+      `import { connect as connectLedger } from 'media-credits';\n\nconst connect = 1;\nexport const other = connect;\n\nexport const { getRemainingCredits } = connectLedger();\n`,
+    ],
+    [
+      'an import that is there',
+      `${IMPORT}${HEAD}\nexport const stats = connect().stats;\n\n${BALANCE}`,
+      `${IMPORT}\nexport const stats = connect().stats;\n\n${CONNECTED}`,
+    ],
+    [
+      'what a connection does not have',
+      `export function calculateCreditExpirationTime({ creditsValidDays, currentPeriodEnd }: { creditsValidDays: number; currentPeriodEnd?: Date }) {\n  if (!creditsValidDays) return null;\n  return currentPeriodEnd ?? new Date(Date.now() + creditsValidDays * 86400000);\n}\n\nexport const soon = () => calculateCreditExpirationTime({ creditsValidDays: 1 });\n`,
+      `import { calculateCreditExpirationTime } from 'media-credits';\nexport { calculateCreditExpirationTime };\n\nexport const soon = () => calculateCreditExpirationTime({ creditsValidDays: 1 });\n`,
+    ],
+    [
+      'CRLF, double quotes, no semicolons',
+      `import { db } from "../db"\r\nimport { credit, user } from "../schema"\r\n\r\nexport async function createCredit(row: any) {\r\n\treturn db().insert(credit).values(row)\r\n}\r\n\r\nexport const users = () => user\r\n`,
+      `import { connect } from "media-credits"\r\nimport { user } from "../schema"\r\n\r\nexport const { createCredit } = connect()\r\n\r\nexport const users = () => user\r\n`,
+    ],
+    [
+      'an import over several lines',
+      `import {\n  and,\n  eq,\n  or,\n} from 'drizzle-orm';\n${SHORT_HEAD}\n${BALANCE}\nexport const either = [and, or];\n`,
+      `import {\n  and,\n  or,\n} from 'drizzle-orm';\n${IMPORT}\n${CONNECTED}\nexport const either = [and, or];\n`,
+    ],
+    [
+      'the last names of an import',
+      `import { and, eq } from 'drizzle-orm';\n${SHORT_HEAD}\n${BALANCE}\nexport const both = [and];\n`,
+      `import { and } from 'drizzle-orm';\n${IMPORT}\n${CONNECTED}\nexport const both = [and];\n`,
+    ],
+    [
+      'a statement on its line, behind it',
+      `${SHORT_HEAD}\nexport async function createCredit(row: any) {\n  return db().insert(credit).values(row);\n} export const a = 1;\n`,
+      `${IMPORT}\nexport const { createCredit } = connect();\nexport const a = 1;\n`,
+    ],
+    [
+      'a statement on its line, before it',
+      `${SHORT_HEAD}\nexport const a = 1; export async function createCredit(row: any) {\n  return db().insert(credit).values(row);\n}\n`,
+      `${IMPORT}\nexport const a = 1; export const { createCredit } = connect();\n`,
+    ],
+    [
+      'a helper on the line of another statement',
+      `${HEAD}\nexport const a = 1; const mine = (id: string) => eq(credit.userId, id); export const b = 2;\n\nexport async function getRemainingCredits(id: string) {\n  return db().select({ total: sum(credit.remainingCredits) }).from(credit).where(mine(id));\n}\n`,
+      `${IMPORT}\nexport const a = 1; export const b = 2;\n\n${CONNECTED}`,
+    ],
+    [
+      'an import on the line of another statement',
+      `import { db } from '@/core/db'; import { credit } from '@/config/db/schema'; import './side';\n\nexport async function createCredit(row: any) {\n  return db().insert(credit).values(row);\n}\n`,
+      `${IMPORT}import './side';\n\nexport const { createCredit } = connect();\n`,
+    ],
+    [
+      'what is used later, though above it',
+      `${HEAD}\nexport const later = () => getRemainingCredits('1');\n\n${BALANCE}`,
+      `${IMPORT}\nexport const later = () => getRemainingCredits('1');\n\n${CONNECTED}`,
+    ],
+  ])('%s', (_, before, expected) => {
+    expect(replaced(before)).toEqual({ text: expected, notes: [] })
+    expect(replaced(expected).text).toBe(expected)
+  })
+
+  test('in JavaScript has no types', () => {
+    const text = `${SHORT_HEAD}\nexport async function createCredit(row) {\n  return db().insert(credit).values(row);\n}\n`
+    expect(replaced(text, 'models/credit.js').text).toBe(
+      `${IMPORT}\nexport const { createCredit } = connect();\n`,
+    )
+  })
+
+  const kept = (body, before = '') => `${HEAD}${before}\n${body}`
+  test.each([
+    [
+      'a read that takes more',
+      kept(
+        'export async function getRemainingCredits(id: string, team: string) {\n  return db().select().from(credit);\n}\n',
+      ),
+      ['5: getRemainingCredits stays as it is: it takes team besides'],
+    ],
+    [
+      'a read of more tables',
+      kept(
+        'export async function getRemainingCredits(id: string) {\n  return db().select().from(credit).leftJoin(order);\n}\n',
+        "import { order } from '@/config/db/schema';\n",
+      ),
+      ['6: getRemainingCredits stays as it is: it uses order besides'],
+    ],
+    [
+      'a read with a cache around it',
+      kept('export const getRemainingCredits = cache(async (id: string) => db().select().from(credit));\n'),
+      ['5: getRemainingCredits stays as it is: it is no plain function'],
+    ],
+    [
+      'tasks that are active in other states',
+      `import { db } from '@/core/db';\nimport { mediaTasks } from '@/config/db/schema';\n\nexport async function hasActiveMediaTask(id: string) {\n  return db().select().from(mediaTasks).where(is('pending'));\n}\n`,
+      [
+        '4: hasActiveMediaTask stays as it is: it counts tasks that are pending (connect({ activeStatuses }) says which)',
+      ],
+    ],
+    [
+      'a function of this name that asks another service',
+      "export const getRemainingCredits = (id: string) => fetch('/api');\n",
+      [],
+    ],
+    [
+      'a function of this name over another table',
+      "import { db } from './db';\nimport { order } from './schema';\nexport const getCredits = () => db().select().from(order);\n",
+      [],
+    ],
+    [
+      'what the package brings already',
+      "import { connect } from 'media-credits';\nexport const { consumeCredits } = connect();\n",
+      [],
+    ],
+  ])('leaves alone %s', (_, text, notes) => {
+    expect(replaced(text)).toEqual({ text, notes })
+  })
+
+  test.each([
+    [
+      'several in one statement',
+      'export const getRemainingCredits = async (id: string) => db().select({ total: sum(credit.remainingCredits) }).from(credit), other = 1;\n',
+      'other is declared in one statement',
+    ],
+    [
+      'a charge with a wrapper',
+      'export const consumeCredits = retried(async ({ userId }) => db().insert(credit));\n',
+      'it is no plain function',
+    ],
+    [
+      'a row that is more than a row',
+      'export async function createCredit(row: NewCredit & { team: string }) {\n  return db().insert(credit).values(row);\n}\n',
+      'it takes more than a row',
+    ],
+    [
+      'a transaction as a second parameter',
+      'export async function createCredit(row: NewCredit, tx: any) {\n  return db().insert(credit).values(row);\n}\n',
+      'it takes tx besides',
+    ],
+    [
+      'fields that are read',
+      'export async function consumeCredits(params: Params) {\n  return db().insert(credit).values(params.teamId);\n}\n',
+      'it takes teamId besides',
+    ],
+    [
+      'the rest of the fields',
+      'export async function consumeCredits({ userId, ...rest }: Params) {\n  return db().insert(credit).values(rest);\n}\n',
+      'it takes … besides',
+    ],
+  ])('refuses %s', (_, text, why) => {
+    expect(() => replaced(`${HEAD}\n${text}`)).toThrow(why)
+  })
+})
+
+test.each([
+  ['is passed on', 'export const cached = cache(getRemainingCredits);\n', 5],
+  ['is called', "const balance = getRemainingCredits('1');\n", 5],
+  ['is exported as the default', 'export default getRemainingCredits;\n', 5],
+  [
+    'is used by a function that is called',
+    'const all = made();\nfunction made() {\n  return [getRemainingCredits];\n}\n',
+    5,
+  ],
+  ['is called in a function that runs at once', "(() => getRemainingCredits('1'))();\n", 5],
+])('refuses a function that %s above its place while the module loads', (_, use, line) => {
+  expect(() => replaced(`${HEAD}\n${use}\n${BALANCE}`)).toThrow(
+    `src/models/credit.ts:${line}: getRemainingCredits is used here while the module loads`,
+  )
+})
+
+describe('callers', () => {
+  const ROUTE = 'src/route.ts'
+  function called(text) {
+    const app = appOf({ [ROUTE]: text })
+    const notes = mendCallers(app)
+    return {
+      text: app.source(ROUTE).rewritten(),
+      notes: notes.map(({ line, message }) => `${line}: ${message}`),
+    }
+  }
+
+  const charged = (use) =>
+    `let charge = null;\nif (paid) {\n  charge = await consumeCredits({ userId });\n}\n${use}\n`
+  test.each([
+    ['is read as one', 'log(charge.id, charge.credits);', 'log(charge?.id, charge?.credits);'],
+    ['is asked for', 'log(charge?.id);', undefined],
+    ['is looked at in a condition', 'if (charge) log(charge.id);', undefined],
+    ['is looked at in an expression', 'log(charge ? charge.id : null, charge && charge.id);', undefined],
+    ['is charged right before', 'charge = await consumeCredits({ userId });\nlog(charge.id);', undefined],
+    ['is looked at in the wrong place', 'if (other) log(charge.id);', 'if (other) log(charge?.id);'],
+    ['is read in a row', 'log([charge.id], { id: charge.id });', 'log([charge?.id], { id: charge?.id });'],
+  ])('a charge that may be null %s', (_, before, after = before) => {
+    expect(called(charged(before)).text).toBe(charged(after))
+    expect(called(charged(after)).text).toBe(charged(after))
+  })
+
+  test.each([
+    ['assigned to', 'charge.id = 1;', 'charge.id'],
+    ['added to', 'charge.n += 1;', 'charge.n'],
+    ['counted up', 'charge.n++;\n', 'charge.n'],
+    ['counted down', '--charge.n;', 'charge.n'],
+    ['assigned to further in', 'charge.meta.n = 1;', 'charge.meta'],
+    ['assigned to in a pattern', '[charge.n] = [1];', 'charge.n'],
+    ['made of', 'new charge.Thing();', 'charge.Thing'],
+  ])('a charge that may be null is listed where it is %s', (_, use, member) => {
+    expect(called(charged(use))).toEqual({
+      text: charged(use),
+      notes: [`5: ${member} is written here, and charge is null where nothing is charged`],
+    })
+  })
+
+  test('another variable that may be null is not touched', () => {
+    const text = 'let row = null;\nrow = await find();\nlog(row.id);\n// consumeCredits(\n'
+    expect(called(text)).toEqual({ text, notes: [] })
+  })
+
+  test.each([
+    [
+      'a call inside a transaction',
+      'await db().transaction(async (trx) => {\n  await createCredit({ userId });\n  return getRemainingCredits(userId);\n});\n',
+      [
+        "2: createCredit: runs inside the app's transaction, and beside it; createCredit({ …, tx: trx }) runs in it (docs/transactions.md)",
+        "3: getRemainingCredits: runs inside the app's transaction, and beside it; within(trx).getRemainingCredits(…) runs in it (docs/transactions.md)",
+      ],
+    ],
+    ['one that joins it', 'await db().transaction(async (tx) => createCredit({ userId, tx }));\n', []],
+    ['one behind it', 'await db().transaction(async (tx) => tx);\nawait createCredit({ userId });\n', []],
+    [
+      'limits that are looked at before',
+      'const { concurrentLimit } = limits;\nawait createMediaTask(task, 10);\n',
+      [
+        '2: createMediaTask: the limits of the plan hold for submits that come at once if they are said here: maxActive, freeTrialLimit (docs/migrating.md)',
+      ],
+    ],
+    [
+      'the Edge runtime',
+      "export const runtime = 'edge';\nexport const GET = () => getRemainingCredits(1);\n",
+      ["1: the addon does not run in the Edge runtime: export const runtime = 'nodejs'"],
+    ],
+    ['limits that are said', 'await createMediaTask(task, 10, { maxActive: concurrentLimit });\n', []],
+    [
+      'a charge for a further step',
+      'async function f() {\n  await consumeCredits({ userId });\n  await updateMediaTaskById(id, {});\n}\n',
+      [
+        '2: consumeCredits: chargeMediaTask charges and changes the task in one transaction (docs/migrating.md)',
+      ],
+    ],
+  ])('lists %s', (_, text, notes) => {
+    expect(called(text)).toEqual({ text, notes })
+  })
+})
+
+describe('around the package', () => {
+  const found = (text) =>
+    chargesAround(appOf({ 'src/a.ts': text }), VARIABLES).map(({ line, message }) => `${line}: ${message}`)
+
+  test.each([
+    [
+      'a balance',
+      'tx.update(credit).set({ remainingCredits: 1 }).where(x)',
+      ['1: changes what is left of a grant'],
+    ],
+    [
+      'a state of a grant',
+      "db().update(schema.credit).set({ status: 'deleted' })",
+      ['1: changes rows of the ledger'],
+    ],
+    ['what is not to be seen', 'db().update(credit).set(patch)', ['1: changes rows of the ledger']],
+    ['a description', 'db().update(credit).set({ description: 1 })', []],
+    [
+      'a failure',
+      "db().update(mediaTasks).set({ status: 'failed' })",
+      ['1: changes the status of a task: a failure gives no credits back'],
+    ],
+    ['progress', 'db().update(aiTask).set({ progress: 1 })', []],
+    [
+      'a charge of a task',
+      'db().update(aiTask).set({ creditId: 1 })',
+      ["1: changes which charge is a task's"],
+    ],
+    [
+      'a table under another name',
+      "import { credit as ledger } from './schema'\ndb().update(ledger).set({ remainingCredits: 1 })",
+      ['2: changes what is left of a grant'],
+    ],
+    [
+      'a charge',
+      'db().insert(credit).values({ transactionType: CreditTransactionType.CONSUME })',
+      ['1: inserts a charge'],
+    ],
+    [
+      'a charge that has a name',
+      "const row = { transactionType: 'consume' }\ndb().insert(credit).values(row)",
+      ['2: inserts a charge'],
+    ],
+    ['a grant', "tx.insert(credit).values({ transactionType: 'grant', remainingCredits: 5 })", []],
+    ['SQL', 'sql`UPDATE credit SET remaining_credits = ${n}`', ['1: SQL that writes the rows of the ledger']],
+    [
+      'SQL of MySQL',
+      "db().execute('UPDATE `credit` SET `status` = 1')",
+      ['1: SQL that writes the rows of the ledger'],
+    ],
+    [
+      'SQL of MySQL in a template',
+      'sql`INSERT IGNORE INTO \\`app\\`.\\`credit\\` (id) VALUES (${id})`',
+      ['1: SQL that writes the rows of the ledger'],
+    ],
+    ['SQL that reads', 'sql`SELECT * FROM credit`', []],
+    ['another table', 'db().update(order).set({ status: 1, creditsAmount: 2 })', []],
+  ])('%s', (_, text, expected) => {
+    expect(found(text)).toEqual(expected)
+  })
+})

@@ -1,0 +1,184 @@
+'use strict'
+
+/** Callers of the models: what has to change there is changed, and what an author should look at is listed. */
+
+const { bare, propertyOf } = require('./literals')
+const { FUNCTIONS } = require('./model-functions')
+
+const WORDS = new RegExp(`\\b(?:${Object.keys(FUNCTIONS).join('|')})\\s*\\(`)
+/** These take the app's transaction among their arguments. */
+const TAKES_TX = ['consumeCredits', 'createCredit', 'createAITask', 'grantCreditsForUser']
+const LOOKS_AT_LIMITS = /freeTrialUsed|getUserPlanLimits|checkPlanLimits|concurrentLimit/
+
+const EDGE = "the addon does not run in the Edge runtime: export const runtime = 'nodejs'"
+
+/** `export const runtime = 'edge'` */
+const isEdge = ({ name, initializer }) =>
+  name.getText() === 'runtime' && /^['"](?:experimental-)?edge['"]$/.test(initializer?.getText() ?? '')
+
+function mendCallers(app) {
+  const { ts } = app
+  return app.sourcesWith(WORDS).flatMap((source) => {
+    const gone = source.edits.filter(({ start, end }) => end > start)
+    const notes = []
+    const visit = (node) => {
+      if (gone.some(({ start, end }) => node.getStart(source.tree) >= start && node.getEnd() <= end)) return
+      if (ts.isCallExpression(node)) notes.push(...notesOf(ts, source, node))
+      if (ts.isVariableDeclaration(node)) {
+        notes.push(...mendMaybe(ts, source, node))
+        if (isEdge(node)) notes.push({ ...source.placeOf(node), message: EDGE })
+      }
+      ts.forEachChild(node, visit)
+    }
+    visit(source.tree)
+    return notes
+  })
+}
+
+// ---- What is changed ----
+
+/**
+ * `let charge = null`, then perhaps `charge = await consumeCredits(…)`, then `charge.id`: where nothing was charged,
+ * that throws. The charge has a type now, so that the compiler sees it. Returns what is to be looked at.
+ */
+function mendMaybe(ts, source, declaration) {
+  const { name, initializer } = declaration
+  const isEmpty =
+    !initializer || initializer.kind === ts.SyntaxKind.NullKeyword || initializer.getText() === 'undefined'
+  if (!ts.isIdentifier(name) || !isEmpty) return []
+  const scope = declaration.parent.parent.parent
+  const uses = []
+  let isCharge = false
+  const visit = (node) => {
+    if (isChargeOf(ts, node, name.text)) isCharge = true
+    const isRead =
+      ts.isPropertyAccessExpression(node) &&
+      !node.questionDotToken &&
+      ts.isIdentifier(node.expression) &&
+      node.expression.text === name.text
+    if (isRead && !isGuarded(ts, node, name.text)) uses.push(node)
+    ts.forEachChild(node, visit)
+  }
+  visit(scope)
+  if (!isCharge) return []
+  const [written, read] = [true, false].map((is) => uses.filter((node) => isWritten(ts, node) === is))
+  if (read.length > 0) {
+    source.because(`${name.text} is null where nothing is charged, and the package says so in its type`)
+  }
+  for (const { expression } of read) source.insert(expression.getEnd(), '?')
+  return written.map((node) => ({
+    ...source.placeOf(node),
+    message: `${node.getText(source.tree)} is written here, and ${name.text} is null where nothing is charged`,
+  }))
+}
+
+/** Whether a member is written to, or made an object of: `?.` can't be there. */
+function isWritten(ts, member) {
+  let node = member
+  for (; isPartOf(ts, node.parent, node); node = node.parent);
+  const { parent } = node
+  if (ts.isBinaryExpression(parent)) {
+    const { kind } = parent.operatorToken
+    const { FirstAssignment, LastAssignment } = ts.SyntaxKind
+    return parent.left === node && kind >= FirstAssignment && kind <= LastAssignment
+  }
+  if (ts.isPrefixUnaryExpression(parent) || ts.isPostfixUnaryExpression(parent)) {
+    return [ts.SyntaxKind.PlusPlusToken, ts.SyntaxKind.MinusMinusToken].includes(parent.operator)
+  }
+  if (ts.isForOfStatement(parent) || ts.isForInStatement(parent)) return parent.initializer === node
+  return (ts.isNewExpression(parent) && parent.expression === node) || ts.isTaggedTemplateExpression(parent)
+}
+
+/** `a` in `a.b`, `a[0]`, `a!`; and in patterns that are assigned to, such as `[a]`. */
+const isPartOf = (ts, parent, node) =>
+  ((ts.isPropertyAccessExpression(parent) || ts.isElementAccessExpression(parent)) &&
+    parent.expression === node) ||
+  ts.isNonNullExpression(parent) ||
+  ts.isParenthesizedExpression(parent) ||
+  ts.isArrayLiteralExpression(parent) ||
+  ts.isObjectLiteralExpression(parent) ||
+  ts.isPropertyAssignment(parent) ||
+  ts.isSpreadElement(parent)
+
+const isChargeOf = (ts, node, name) =>
+  ts.isBinaryExpression(node) &&
+  node.operatorToken.kind === ts.SyntaxKind.EqualsToken &&
+  node.left.getText() === name &&
+  /^(?:await\s+)?(?:\w+\.)?consumeCredits\b/.test(node.right.getText())
+
+/** Whether a condition around the node asks for the variable, or it is assigned right before in the same block. */
+function isGuarded(ts, node, name) {
+  const asks = new RegExp(`(?<![\\w.])${name}\\b`)
+  for (
+    let [child, parent] = [node, node.parent];
+    parent && !ts.isFunctionLike(parent);
+    child = parent, parent = parent.parent
+  ) {
+    if (ts.isIfStatement(parent) && child !== parent.expression && asks.test(parent.expression.getText()))
+      return true
+    if (
+      ts.isConditionalExpression(parent) &&
+      child !== parent.condition &&
+      asks.test(parent.condition.getText())
+    )
+      return true
+    const isLogical = ts.isBinaryExpression(parent) && child === parent.right
+    if (isLogical && /&&|\|\|/.test(parent.operatorToken.getText()) && asks.test(parent.left.getText()))
+      return true
+    const before = parent.statements?.slice(0, parent.statements.indexOf(child)) ?? []
+    if (before.some((statement) => isChargeOf(ts, statement.expression ?? statement, name))) return true
+  }
+  return false
+}
+
+// ---- What is listed ----
+
+function notesOf(ts, source, call) {
+  const callee = bare(ts, call.expression)
+  if (!ts.isIdentifier(callee) || !Object.hasOwn(FUNCTIONS, callee.text)) return []
+  const messages = [
+    inTransaction(ts, call, callee.text),
+    limits(source, call, callee.text),
+    step(ts, call, callee.text),
+  ]
+  return messages
+    .filter(Boolean)
+    .map((message) => ({ ...source.placeOf(call), message: `${callee.text}: ${message}` }))
+}
+
+/** Inside a transaction of the app's, a call on another connection waits for it, on SQLite for ever. */
+function inTransaction(ts, call, name) {
+  if (FUNCTIONS[name].isMadeOfOthers && name !== 'grantCreditsForUser') return undefined
+  const [first] = call.arguments
+  if (first && ts.isObjectLiteralExpression(first) && propertyOf(ts, first, 'tx')) return undefined
+  for (let node = call; node.parent; node = node.parent) {
+    const outer = node.parent
+    const isCallback = ts.isCallExpression(outer) && outer.arguments.includes(node)
+    if (!isCallback || !/\.\s*\$?transaction$/.test(outer.expression.getText())) continue
+    const tx = node.parameters?.[0]?.name.getText() ?? 'tx'
+    const instead = TAKES_TX.includes(name)
+      ? `${name}({ …${tx === 'tx' ? ', tx' : `, tx: ${tx}`} })`
+      : `within(${tx}).${name}(…)`
+    return `runs inside the app's transaction, and beside it; ${instead} runs in it (docs/transactions.md)`
+  }
+  return undefined
+}
+
+/** The limits of a plan, looked at before the task is created: calls that come at once pass them together. */
+function limits(source, call, name) {
+  if (name !== 'createMediaTask' || call.arguments.length > 2 || !LOOKS_AT_LIMITS.test(source.text))
+    return undefined
+  return 'the limits of the plan hold for submits that come at once if they are said here: maxActive, freeTrialLimit (docs/migrating.md)'
+}
+
+/** A charge, and then an update of the task: a crash in between takes credits for no work. */
+function step(ts, call, name) {
+  if (name !== 'consumeCredits') return undefined
+  let around = call
+  while (around.parent && !ts.isFunctionLike(around)) around = around.parent
+  return /\bupdateMediaTaskById\s*\(/.test(around.getText())
+    ? 'chargeMediaTask charges and changes the task in one transaction (docs/migrating.md)'
+    : undefined
+}
+
+module.exports = { mendCallers }

@@ -1,0 +1,80 @@
+'use strict'
+
+/** The app's models: which files have them, and what becomes of their functions. */
+
+const { FUNCTIONS } = require('./model-functions')
+const { ModelFile } = require('./model-file')
+const { AdoptError } = require('./refusal')
+
+const WORDS = new RegExp(`\\b(?:${Object.keys(FUNCTIONS).join('|')})\\b`)
+
+/** A call such as `refundCredits(` or `revokeCreditConsumption(`. */
+const OWN_REFUND = /\b(?:refund|revoke|restore|return)\w*Credits?\w*\s*\(/
+
+/**
+ * Replaces what the package has.
+ *
+ * @returns {{ replaced: string[], notes: object[] }} the names of functions, and what stays as it is, with its place
+ */
+function replaceModels(app, variables) {
+  const [replaced, notes, refusals, all] = [[], [], [], []]
+  for (const source of app.sourcesWith(WORDS)) {
+    const file = new ModelFile(source)
+    const judged = file.judged(variables)
+    all.push(...judged.map((each) => ({ ...each, place: source.placeOf(each.node) })))
+    for (const { name, node, verdict, why } of judged) {
+      if (!why) continue
+      const place = source.placeOf(node)
+      if (verdict === 'refuse')
+        refusals.push(`${place.path}:${place.line}: ${name} is not the package's: ${why}`)
+      else notes.push({ ...place, message: `${name} stays as it is: ${why}` })
+    }
+    const names = judged.filter(({ verdict }) => verdict === 'replace').map(({ name }) => name)
+    if (names.length === 0) continue
+    for (const { name, node } of judged.filter(({ isFirstToRefund }) => isFirstToRefund)) {
+      const place = source.placeOf(node)
+      const own = ownRefund(app)
+      if (own) {
+        refusals.push(
+          `${place.path}:${place.line}: ${name} refunds nothing, and ${own.path}:${own.line} does: both would refund`,
+        )
+      } else notes.push({ ...place, message: `${name} gives the credits of a failed task back from now on` })
+    }
+    file.replace(names)
+    source.because(
+      `the package has ${names.length === 1 ? 'this function' : `these ${names.length} functions`}, each one transaction`,
+    )
+    replaced.push(...names)
+  }
+  refusals.push(...callsOfStrangers(all))
+  if (refusals.length > 0) {
+    throw new AdoptError(
+      `${refusals.join('\n')}\nA charge or a refund that does more must be moved by hand: docs/migrating.md`,
+    )
+  }
+  return { replaced, notes }
+}
+
+/** A model that would be replaced calls a function that only has a model's name: what that does would be lost. */
+function callsOfStrangers(all) {
+  const strangers = all.filter(
+    ({ name, verdict, why }) => FUNCTIONS[name].writes && verdict === 'keep' && !why,
+  )
+  return strangers.flatMap((stranger) => {
+    const caller = all.find(({ name, calls }) => name !== stranger.name && calls?.includes(stranger.name))
+    if (!caller) return []
+    const { path, line } = stranger.place
+    return `${path}:${line}: ${stranger.name} is not the package's, and ${caller.name} calls it (${caller.place.path}:${caller.place.line})`
+  })
+}
+
+/** Where the app refunds credits by a function of its own. */
+function ownRefund(app) {
+  for (const source of app.sourcesWith(OWN_REFUND)) {
+    const at = source.text.search(OWN_REFUND)
+    return { path: source.path, line: source.lineOf(at) }
+  }
+  return undefined
+}
+
+module.exports = { replaceModels }

@@ -1,0 +1,147 @@
+'use strict'
+
+/** The Drizzle schema: which variable is which table, and the column `credit_id` where it is missing. */
+
+const { append, bare, nameOf } = require('./literals')
+const { importsOf } = require('./names')
+const { AdoptError } = require('./refusal')
+
+/** The tables of the ledger, and what the app calls them where no schema is found. */
+const USUAL = { user: 'user', credit: 'credit', ai_task: 'aiTask', media_tasks: 'mediaTasks' }
+const CHARGED = ['ai_task', 'media_tasks']
+const COLUMN = 'credit_id'
+/** A schema for each database is common; the package has no part in this one. */
+const UNSUPPORTED = /singlestore/
+const MYSQL = /mysql/
+const MYSQL_CORE = 'drizzle-orm/mysql-core'
+/** The length of MySQL's ids, which an index has room for. */
+const LENGTH = 191
+
+/** Each `…Table('media_tasks', { … })` of the app: its file, its variable, its columns. */
+function tablesOf(app) {
+  const { ts } = app
+  return app.sourcesWith(/drizzle-orm/).flatMap((source) => {
+    const found = []
+    const visit = (node) => {
+      const table = tableOf(ts, source, node)
+      if (table) found.push(table)
+      ts.forEachChild(node, visit)
+    }
+    visit(source.tree)
+    return found
+  })
+}
+
+function tableOf(ts, source, node) {
+  if (!ts.isVariableDeclaration(node) || !node.initializer || !ts.isIdentifier(node.name)) return undefined
+  const call = bare(ts, node.initializer)
+  if (!ts.isCallExpression(call) || call.arguments.length < 2) return undefined
+  const [title, columns] = call.arguments
+  if (!ts.isStringLiteralLike(title) || !Object.hasOwn(USUAL, title.text)) return undefined
+  return { source, call, table: title.text, variable: node.name.text, columns }
+}
+
+/** Table by the name of a variable that stands for it: `{ mediaTasks: 'media_tasks' }`. */
+function variablesOf(tables) {
+  const usual = Object.entries(USUAL).map(([table, variable]) => [variable, table])
+  return Object.fromEntries([...usual, ...tables.map(({ table, variable }) => [variable, table])])
+}
+
+/**
+ * Adds `credit_id` to the tables of tasks that lack it.
+ *
+ * @returns {{ isChanged: boolean, notes: object[] }} whether one lacked it; tables whose columns are not to be seen
+ */
+function addCreditIds(app, tables) {
+  const found = { isChanged: false, notes: [] }
+  const imported = new Set()
+  for (const table of tables.filter((each) => CHARGED.includes(each.table))) {
+    const literal = literalOf(app.ts, table.columns)
+    if (!literal) {
+      const message = `the columns of ${table.table} are not written out: is creditId: text('${COLUMN}') among them?`
+      found.notes.push({ ...table.source.placeOf(table.call), message })
+    } else if (
+      lacks(app.ts, literal) &&
+      !UNSUPPORTED.test(table.call.expression.getText(table.source.tree))
+    ) {
+      addColumn(app.ts, table, { literal, imported })
+      found.isChanged = true
+    }
+  }
+  return found
+}
+
+/** The object of columns; in newer forms a function returns it. */
+function literalOf(ts, columns) {
+  const node = bare(ts, columns)
+  const object = ts.isArrowFunction(node) ? bare(ts, node.body) : node
+  return ts.isObjectLiteralExpression(object) ? object : undefined
+}
+
+const lacks = (ts, literal) => !literal.properties.some((property) => columnOf(ts, property) === COLUMN)
+
+/** The column's name in the database: the first text in its definition, or what Drizzle makes of the property's name. */
+function columnOf(ts, property) {
+  const builder = builderOf(ts, property)
+  const [title] = builder?.arguments ?? []
+  if (title && ts.isStringLiteralLike(title)) return title.text
+  return nameOf(ts, property)?.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`)
+}
+
+/** `text('x')` in `text('x').notNull().default('')`. */
+function builderOf(ts, property) {
+  let node = property.initializer && bare(ts, property.initializer)
+  while (node && ts.isCallExpression(node) && ts.isPropertyAccessExpression(node.expression)) {
+    const inner = bare(ts, node.expression.expression)
+    if (!ts.isCallExpression(inner)) break
+    node = inner
+  }
+  return node && ts.isCallExpression(node) ? node : undefined
+}
+
+function addColumn(ts, table, { literal, imported }) {
+  const { source } = table
+  const isMysql = MYSQL.test(table.call.expression.getText(source.tree))
+  const builder = isMysql ? varcharBuilder(ts, table, imported) : textBuilder(ts, literal)
+  if (!builder) {
+    const { path, line } = source.placeOf(literal)
+    const kind = isMysql ? `nothing imported from ${MYSQL_CORE}` : 'no column made by text()'
+    throw new AdoptError(`${path}:${line}: ${table.table} has ${kind}; add ${COLUMN} by hand`)
+  }
+  // Without names of their own, Drizzle makes them of the properties' names.
+  const isNamed = literal.properties.some((property) => {
+    const [title] = builderOf(ts, property)?.arguments ?? []
+    return title && ts.isStringLiteralLike(title)
+  })
+  const words = [...(isNamed ? [source.quoted(COLUMN)] : []), ...(isMysql ? [`{ length: ${LENGTH} }`] : [])]
+  append(source, literal, `creditId: ${builder}(${words.join(', ')})`)
+  source.because(`${table.table}.${COLUMN} keeps the id of a task's charge, which its failure refunds`)
+}
+
+/** How this table makes a text column: `text`, or `t.text`. */
+function textBuilder(ts, literal) {
+  const made = literal.properties.map((property) => builderOf(ts, property)?.expression.getText())
+  return made.find((name) => /(?:^|\.)text$/.test(name ?? ''))
+}
+
+/** How a table of MySQL makes a column of a limited length; what it takes is imported where it is missing. */
+function varcharBuilder(ts, { source, columns }, imported) {
+  const made = bare(ts, columns)
+  if (ts.isArrowFunction(made) && made.parameters.length > 0) {
+    const [{ name }] = made.parameters
+    return ts.isIdentifier(name) ? `${name.text}.varchar` : undefined
+  }
+  const imports = importsOf(ts, source.tree)
+  const own = [...imports].filter(([, { module }]) => module === MYSQL_CORE)
+  const [local] = own.find(([, about]) => about.imported === 'varchar') ?? []
+  if (local) return local
+  const [namespace] = own.find(([, about]) => about.imported === '*') ?? []
+  if (namespace) return `${namespace}.varchar`
+  const clause = own.map(([, { statement }]) => statement.importClause).find(({ isTypeOnly }) => !isTypeOnly)
+  if (!clause || imports.has('varchar')) return undefined
+  if (!imported.has(source)) append(source, clause.namedBindings, 'varchar')
+  imported.add(source)
+  return 'varchar'
+}
+
+module.exports = { addCreditIds, tablesOf, variablesOf }

@@ -1,0 +1,180 @@
+'use strict'
+
+/** A file of the app: its text, its syntax tree, and what is to be spliced into it. All else stays to the letter. */
+
+class Source {
+  #edits = []
+  #tree
+
+  /** `path` is relative to the app's folder. A file that is to be made has no text. */
+  constructor(ts, path, text) {
+    this.ts = ts
+    this.path = path
+    this.text = text ?? ''
+    this.isNew = text === undefined
+    /** Why it is changed, a sentence for each step. */
+    this.reasons = []
+  }
+
+  get tree() {
+    const { ts } = this
+    this.#tree ??= ts.createSourceFile(this.path, this.text, ts.ScriptTarget.Latest, true)
+    return this.#tree
+  }
+
+  /** Whether the file is TypeScript, where types may be written. */
+  get isTyped() {
+    return /\.[cm]?tsx?$/.test(this.path)
+  }
+
+  /** The text from `start` to `end` becomes `text`. */
+  splice(start, end, text) {
+    this.#edits.push({ start, end, text })
+  }
+
+  insert(position, text) {
+    this.splice(position, position, text)
+  }
+
+  /** Says why the file is changed. */
+  because(reason) {
+    if (!this.reasons.includes(reason)) this.reasons.push(reason)
+  }
+
+  /** The edits in the order of the text: what is inserted comes before what is taken away behind it. */
+  get edits() {
+    return this.#edits.toSorted((a, b) => a.start - b.start || a.end - b.end)
+  }
+
+  get isChanged() {
+    return this.#edits.length > 0
+  }
+
+  /** The text with the edits, between two positions. */
+  rewritten(from = 0, to = this.text.length) {
+    let [text, at] = ['', from]
+    for (const edit of this.edits) {
+      if (edit.start < from || edit.end > to) continue
+      if (edit.start < at)
+        throw new Error(`${this.path}: two changes meet at line ${this.lineOf(edit.start)}`)
+      text += this.text.slice(at, edit.start) + edit.text
+      at = edit.end
+    }
+    return text + this.text.slice(at, to)
+  }
+
+  /** The line of a position, from 1. */
+  lineOf(position) {
+    return this.tree.getLineAndCharacterOfPosition(position).line + 1
+  }
+
+  /** Where a node begins, for a message. */
+  placeOf(node) {
+    return { path: this.path, line: this.lineOf(node.getStart(this.tree)) }
+  }
+
+  lineStart(position) {
+    return this.text.lastIndexOf('\n', position - 1) + 1
+  }
+
+  /** Behind the line break that ends the position's line. */
+  lineEnd(position) {
+    const at = this.text.indexOf('\n', position)
+    return at < 0 ? this.text.length : at + 1
+  }
+
+  /** The white space that the position's line begins with. */
+  indentOf(position) {
+    return /^[ \t]*/.exec(this.text.slice(this.lineStart(position)))[0]
+  }
+
+  // ---- How the file is written ----
+
+  get eol() {
+    return this.text.includes('\r\n') ? '\r\n' : '\n'
+  }
+
+  get indent() {
+    if (/^\t/m.test(this.text)) return '\t'
+    const [, spaces = '  '] = /^( {2,8})\S/m.exec(this.text) ?? []
+    return spaces
+  }
+
+  get quote() {
+    const imported = this.tree.statements.find((statement) => statement.moduleSpecifier)?.moduleSpecifier
+    const counted = (mark) => this.text.split(mark).length
+    return imported ? imported.getText(this.tree)[0] : counted('"') > counted("'") ? '"' : "'"
+  }
+
+  /** A semicolon, or none: as most statements end that could have one. */
+  get semicolon() {
+    const { ts } = this
+    const could = this.tree.statements.filter(
+      (node) => ts.isImportDeclaration(node) || ts.isVariableStatement(node) || ts.isExportAssignment(node),
+    )
+    const have = could.filter((node) => node.getText(this.tree).endsWith(';'))
+    return have.length * 2 >= could.length ? ';' : ''
+  }
+
+  quoted(text) {
+    return `${this.quote}${text}${this.quote}`
+  }
+
+  /**
+   * A statement with the comments right above it, in whole lines, and one blank line with it where two would meet. A
+   * comment with a blank line below it is about more than the statement.
+   */
+  spanOf(node) {
+    const { text, tree, ts } = this
+    let start = node.getStart(tree)
+    for (const comment of (ts.getLeadingCommentRanges(text, node.getFullStart()) ?? []).reverse()) {
+      if (/\n[ \t\r]*\n/.test(text.slice(comment.end, start))) break
+      // The end of the line above belongs to what stands there.
+      if (text.slice(this.lineStart(comment.pos), comment.pos).trim() !== '') break
+      start = comment.pos
+    }
+    return this.#alone(start, node)
+  }
+
+  /** A statement in whole lines, without comments above. */
+  linesOf(node) {
+    return this.#alone(node.getStart(this.tree), node)
+  }
+
+  /** From `start` to the end of a statement, in whole lines unless another statement is on one of them. */
+  #alone(start, node) {
+    const { text } = this
+    const [from, to] = [this.lineStart(start), this.lineEnd(node.getEnd())]
+    const isFirst = text.slice(from, start).trim() === ''
+    const behind = text.slice(node.getEnd(), to)
+    const isLast = /^[\s;]*(?:\/\/.*|\/\*(?:(?!\*\/)[^])*\*\/\s*)?$/.test(behind)
+    const space = /^[ \t]*/.exec(behind)[0].length
+    return { start: isFirst ? from : start, end: isLast ? to : node.getEnd() + space }
+  }
+
+  /**
+   * Takes away what `span` says, for what stands there `instead`. Without that, the blank lines above go along, where
+   * there are blank lines or nothing below.
+   */
+  remove({ start, end }, instead = '') {
+    const isApart = this.isBlankAt(end)
+    if (instead !== '' || !isApart) return this.splice(start, end, instead)
+    if (this.text.slice(0, start).trim() === '') {
+      return this.splice(start, end + /^(?:[ \t]*\r?\n)*/.exec(this.text.slice(end))[0].length, '')
+    }
+    return this.splice(this.#blanksAbove(start), end, '')
+  }
+
+  isBlankAt(position) {
+    return /^[ \t]*(\r?\n|$)/.test(this.text.slice(position))
+  }
+
+  /** Where the blank lines above begin. */
+  #blanksAbove(start) {
+    const before = this.text.slice(0, start)
+    const blank = /\n((?:[ \t]*\r?\n)+)$/.exec(before)
+    return blank ? start - blank[1].length : start
+  }
+}
+
+module.exports = { Source }
