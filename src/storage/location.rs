@@ -1,7 +1,9 @@
 //! Where a database is: what `DATABASE_URL` and `DATABASE_PROVIDER` mean.
 
+mod authority;
 mod encoding;
 mod libsql;
+mod mysql;
 mod parameters;
 mod postgres;
 #[cfg(test)]
@@ -12,6 +14,7 @@ use std::path::{Path, PathBuf};
 
 use self::encoding::percent_decode;
 pub use self::libsql::{LibsqlUrl, TOKEN_FORM, Token};
+pub use self::mysql::{MysqlHost, MysqlUrl};
 pub use self::parameters::Variables;
 pub use self::postgres::{Host, Network, PostgresUrl, TargetSession};
 pub use self::tls::{ChannelBinding, SslMode, Tls, Versions};
@@ -26,6 +29,8 @@ pub enum Location {
     Postgres(Box<PostgresUrl>),
     /// A database on a libSQL server.
     Libsql(Box<LibsqlUrl>),
+    /// A database on a MySQL or MariaDB server.
+    Mysql(Box<MysqlUrl>),
 }
 
 /// Where an SQLite database is.
@@ -85,6 +90,9 @@ impl Location {
             Some((scheme, rest)) if LIBSQL.contains(&scheme.as_str()) => {
                 return Ok(Self::Libsql(Box::new(LibsqlUrl::parse(&scheme, rest)?)));
             }
+            Some((scheme, rest)) if MYSQL.contains(&scheme.as_str()) => {
+                return Ok(Self::Mysql(Box::new(MysqlUrl::parse(rest)?)));
+            }
             Some((scheme, _)) => return Err(unsupported(&scheme)),
         };
         if path.contains(['?', '#']) {
@@ -115,6 +123,7 @@ impl Location {
             Self::Sqlite(_) => ("an SQLite file", &["sqlite", "turso"][..]),
             Self::Postgres(_) => ("a PostgreSQL database", &POSTGRES[..]),
             Self::Libsql(_) => ("a libSQL database", &["turso", "sqlite"][..]),
+            Self::Mysql(_) => ("a MySQL database", &MYSQL[..]),
         };
         if provider.is_empty() || providers.contains(&provider) {
             return Ok(());
@@ -134,8 +143,12 @@ impl Location {
 
 /// The kind of database that a URL names, as OpenTelemetry calls it, even if the URL is no good otherwise.
 pub fn system(url: &str) -> &'static str {
-    let of_postgres = |(scheme, _): (String, &str)| POSTGRES.contains(&scheme.as_str());
-    if split_scheme(url).is_some_and(of_postgres) { "postgresql" } else { "sqlite" }
+    let Some((scheme, _)) = split_scheme(url) else { return "sqlite" };
+    match scheme.as_str() {
+        scheme if POSTGRES.contains(&scheme) => "postgresql",
+        scheme if MYSQL.contains(&scheme) => "mysql",
+        _ => "sqlite",
+    }
 }
 
 /// The schemes of PostgreSQL's URLs, and the names of its provider: the app's own first.
@@ -143,6 +156,9 @@ const POSTGRES: [&str; 2] = ["postgresql", "postgres"];
 
 /// The schemes of libSQL's URLs.
 const LIBSQL: [&str; 5] = ["libsql", "https", "http", "wss", "ws"];
+
+/// The schemes of MySQL's URLs, and the names of its provider: the app's own first.
+const MYSQL: [&str; 3] = ["mysql", "mysql2", "mariadb"];
 
 /// One name for one file, however a URL spells it. The file need not be there yet.
 pub fn canonical(path: &Path) -> PathBuf {
@@ -180,14 +196,7 @@ fn looks_like_keywords(text: &str) -> bool {
 }
 
 fn unsupported(scheme: &str) -> Error {
-    let advice = match scheme {
-        "mysql" | "mysql2" | "mariadb" => {
-            "use an SQLite file (file:data/local.db), Turso (libsql://…) or PostgreSQL (postgres://…)"
-        }
-        _ => {
-            "use an SQLite file (file:data/local.db, or a plain path), Turso (libsql://…) or PostgreSQL \
-             (postgres://…)"
-        }
-    };
+    let advice = "use an SQLite file (file:data/local.db, or a plain path), Turso (libsql://…), PostgreSQL \
+                  (postgres://…) or MySQL (mysql://…)";
     Error::UnsupportedDatabase { scheme: format!("{scheme}:"), advice }
 }

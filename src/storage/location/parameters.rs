@@ -219,17 +219,31 @@ impl Said {
     /// Takes a parameter of the URL. The last of a name counts.
     pub(super) fn take(&mut self, name: &str, value: &str) -> Result<()> {
         let lower = name.to_ascii_lowercase();
-        let Some((name, answer)) = PARAMETERS.iter().find(|(known, _)| *known == lower) else {
-            return self.set_on_server(name, value);
+        match self.take_known(PARAMETERS, &lower, value)? {
+            None => Ok(()),
+            Some(unknown) if unknown == lower => self.set_on_server(name, value),
+            Some(setting) => self.set_on_server(setting, value),
+        }
+    }
+
+    /// Takes a parameter, if it is one of these; else its name, or the other name that it has here.
+    pub(super) fn take_known<'n>(
+        &mut self,
+        all: &[(&'static str, Support)],
+        name: &'n str,
+        value: &str,
+    ) -> Result<Option<&'n str>> {
+        let Some((name, answer)) = all.iter().find(|(known, _)| *known == name) else {
+            return Ok(Some(name));
         };
         match answer {
             Obeyed => self.set(name, value.to_owned()),
-            Same(other) => return self.take(other, value),
+            Same(other) => return self.take_known(all, other, value),
             Ignored => {}
             Only(values, _) if values.contains(&value) => {}
             Only(_, instead) | Refused(instead) => return Err(refused(name, instead)),
         }
-        Ok(())
+        Ok(None)
     }
 
     /// Takes the environment's word where nothing else is said.

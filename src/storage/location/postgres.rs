@@ -4,7 +4,8 @@ use std::net::IpAddr;
 use std::str::FromStr;
 use std::time::Duration;
 
-use super::encoding::{encode, invalid, percent_decode};
+use super::authority::{Parts, decode, host, parameters, port_number, split_port};
+use super::encoding::invalid;
 use super::parameters::{Said, Variables};
 use super::tls::Tls;
 use crate::error::Result;
@@ -191,37 +192,20 @@ fn number(said: &Said, name: &'static str) -> Result<Option<u64>> {
 
 /// Puts a URL's parts where their parameters belong.
 fn take_apart(rest: &str, said: &mut Said) -> Result<()> {
-    if rest.contains('#') {
-        return Err(encode("it contains a #", "# is %23"));
-    }
-    let (authority, rest) = rest.split_at(rest.find(['/', '?']).unwrap_or(rest.len()));
-    if rest.contains('@') {
-        return Err(encode("there is an @ behind the host", "@ is %40, / is %2F, ? is %3F"));
-    }
-    let (login, hosts) = match authority.split_once('@') {
-        None => ("", authority),
-        Some((_, hosts)) if hosts.contains('@') => {
-            return Err(encode("there is more than one @ before the host", "@ is %40"));
-        }
-        Some(both) => both,
-    };
-    let (user, password) = login.split_once(':').unwrap_or((login, ""));
-    for (name, value) in [("user", user), ("password", password)] {
-        let value = decode(value, name)?;
+    let parts = Parts::read(rest)?;
+    for (name, value) in [("user", parts.user), ("password", parts.password)] {
         if !value.is_empty() {
             said.set(name, value);
         }
     }
-    take_hosts(hosts, said)?;
-    let (path, parameters) = rest.split_once('?').unwrap_or((rest, ""));
-    let database = decode(path.strip_prefix('/').unwrap_or(path), "database")?;
-    if !database.is_empty() {
-        said.set("dbname", database);
+    take_hosts(parts.hosts, said)?;
+    if !parts.database.is_empty() {
+        said.set("dbname", parts.database);
     }
-    parameters
-        .split('&')
-        .filter(|parameter| !parameter.is_empty())
-        .try_for_each(|parameter| take_parameter(parameter, said))
+    for (name, value) in parameters(parts.parameters) {
+        take_parameter(&name?, value, said)?;
+    }
+    Ok(())
 }
 
 fn take_hosts(hosts: &str, said: &mut Said) -> Result<()> {
@@ -240,32 +224,11 @@ fn take_hosts(hosts: &str, said: &mut Said) -> Result<()> {
     Ok(())
 }
 
-/// A host's name, and its port behind a colon: `db:5432`, `[::1]:5432`.
-fn split_port(host: &str) -> (&str, Option<&str>) {
-    let bracketed = host.strip_prefix('[').and_then(|host| host.split_once(']'));
-    match bracketed {
-        Some((name, rest)) if rest.is_empty() || rest.starts_with(':') => {
-            (name, rest.strip_prefix(':'))
-        }
-        _ => host.split_once(':').map_or((host, None), |(name, port)| (name, Some(port))),
-    }
-}
-
-fn take_parameter(parameter: &str, said: &mut Said) -> Result<()> {
-    let (name, value) = parameter
-        .split_once('=')
-        .ok_or_else(|| encode("a parameter has no =", "? is %3F, & is %26"))?;
-    let name = decode(name, "parameter")?;
+fn take_parameter(name: &str, value: &str, said: &mut Said) -> Result<()> {
     // A + is a space for postgres.js. Passwords and files are read by libpq alone, for which it is none.
-    let is_literal = matches!(name.as_str(), "password" | "sslrootcert" | "sslcert" | "sslkey");
+    let is_literal = matches!(name, "password" | "sslrootcert" | "sslcert" | "sslkey");
     let value = if is_literal { value.to_owned() } else { value.replace('+', " ") };
-    said.take(&name, &decode(&value, "parameter")?)
-}
-
-fn decode(text: &str, of: &str) -> Result<String> {
-    percent_decode(text).ok_or_else(|| {
-        encode(&format!("the percent encoding of its {of} does not decode"), "% is %25")
-    })
+    said.take(name, &decode(&value, "parameter")?)
 }
 
 /// The servers: each with its address and its port.
@@ -290,30 +253,14 @@ fn servers(said: &Said) -> Result<Vec<Host>> {
         let (name, own) =
             if name.matches(':').count() == 1 { split_port(name) } else { (name, None) };
         let port = own.or(ports.get(at).or(ports.first()).copied()).filter(|port| !port.is_empty());
-        let port = u16::from_str(port.unwrap_or("5432")).ok().filter(|port| *port > 0);
         let address = addresses.get(at).map(|address| IpAddr::from_str(address)).transpose();
         servers.push(Host {
-            name: host(name)?,
+            name: host(name, FORM)?,
             address: address.map_err(|_| invalid("hostaddr must be an IP address"))?,
-            port: port.ok_or_else(|| {
-                encode("a port must be a number from 1 to 65535", ": is %3A, / is %2F")
-            })?,
+            port: port.map_or(Ok(5432), port_number)?,
         });
     }
     Ok(servers)
-}
-
-/// A host's name, or the folder of its socket.
-fn host(name: &str) -> Result<String> {
-    let is_folder = cfg!(unix) && name.starts_with('/');
-    let is_odd = |letter: char| letter.is_whitespace() || "@/\\?#[]".contains(letter);
-    match name {
-        "" => Err(invalid(&format!("it names no host; {FORM}"))),
-        name if !is_folder && name.contains(is_odd) => {
-            Err(encode("the name of its host is none", "@ is %40"))
-        }
-        name => Ok(name.to_owned()),
-    }
 }
 
 #[cfg(test)]

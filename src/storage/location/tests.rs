@@ -37,7 +37,7 @@ fn urls() {
         ("postgres//app:secret@db/app", Err("INVALID_URL")),
         ("//app:secret@db/app", Err("INVALID_URL")),
         ("host=db user=app password=secret", Err("INVALID_URL")),
-        ("mysql://root:secret@db/app", Err("UNSUPPORTED_DATABASE")),
+        ("mysql://root:secret@db/app?ssl=secret", Err("INVALID_URL")),
         ("mongodb+srv://app:secret@db", Err("UNSUPPORTED_DATABASE")),
     ];
     for (url, expected) in rows {
@@ -62,6 +62,9 @@ fn providers() {
         let postgres = Location::parse("postgres://db/app").unwrap();
         let fits = matches!(provider, "" | "postgresql");
         assert_eq!(postgres.check_provider(provider).is_ok(), fits, "{provider}");
+        let mysql = Location::parse("mariadb://db/app").unwrap();
+        let fits = matches!(provider, "" | "mysql");
+        assert_eq!(mysql.check_provider(provider).is_ok(), fits, "{provider}");
     }
 }
 
@@ -79,6 +82,8 @@ fn systems() {
     let rows = [
         ("postgres://db/app", "postgresql"),
         ("PostgreSQL://db/app?no=such", "postgresql"),
+        ("mysql2://db/app", "mysql"),
+        ("MariaDB://db/app", "mysql"),
         ("file:postgres.db", "sqlite"),
         (":memory:", "sqlite"),
         ("", "sqlite"),

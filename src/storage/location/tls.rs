@@ -23,8 +23,8 @@ pub struct Tls {
     pub channel_binding: ChannelBinding,
 }
 
-/// `sslmode`, as libpq means it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+/// `sslmode`, as libpq means it. The safer one is greater.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum SslMode {
     /// No encryption.
     Disable,
@@ -157,6 +157,11 @@ fn certificate(said: &Said) -> Result<Option<(String, String)>> {
         }
         Some(_) => return Err(invalid("sslcertmode must be disable or allow")),
     }
+    certificate_and_key(said)
+}
+
+/// The files of the client's own certificate and of its key: both or none.
+pub(super) fn certificate_and_key(said: &Said) -> Result<Option<(String, String)>> {
     match (said.text("sslcert"), said.text("sslkey")) {
         (Some(certificate), Some(key)) => Ok(Some((certificate.to_owned(), key.to_owned()))),
         (None, None) => Ok(None),

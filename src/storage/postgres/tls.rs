@@ -1,166 +1,17 @@
-//! Encryption of the connection, by `sslmode` and its like as libpq means them
-//! (<https://www.postgresql.org/docs/current/libpq-ssl.html>).
+//! Encryption of the connection, by `sslmode` and its like.
 
-use std::sync::Arc;
-
-use rustls::client::WebPkiServerVerifier;
-use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
-use rustls::crypto::CryptoProvider;
-use rustls::pki_types::pem::{self, PemObject};
-use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
-use rustls::version::{TLS12, TLS13};
-use rustls::{
-    CertificateError, ClientConfig, DigitallySignedStruct, Error as TlsError, RootCertStore,
-    SignatureScheme, SupportedProtocolVersion,
-};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
-use crate::error::{Error, Result};
-use crate::storage::location::{SslMode, Tls, Versions};
-use crate::storage::roots::system_roots;
-
-/// What is checked of the server's certificate.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Check {
-    Nothing,
-    /// That an authority we trust has signed it.
-    Signature,
-    /// And that it is for the host that we connect to.
-    SignatureAndHost,
-}
+use crate::error::Result;
+use crate::storage::location::Tls;
+use crate::storage::tls::{Names, config};
 
 /// A connector for what the URL says.
 pub(super) fn connector(tls: &Tls) -> Result<MakeRustlsConnect> {
-    let check = match tls.mode {
-        SslMode::VerifyFull => Check::SignatureAndHost,
-        SslMode::VerifyCa => Check::Signature,
-        SslMode::Disable | SslMode::Prefer | SslMode::Require => Check::Nothing,
-    };
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let authority = match check {
-        Check::Nothing => None,
-        Check::Signature | Check::SignatureAndHost => {
-            let trusted = Arc::new(trusted(tls.roots.as_deref())?);
-            let verifier =
-                WebPkiServerVerifier::builder_with_provider(trusted, Arc::clone(&provider));
-            Some(verifier.build().map_err(|error| unusable(&error.to_string()))?)
-        }
-    };
-    let verifier = Arc::new(Verifier { check, authority, provider: Arc::clone(&provider) });
-    let versions: &[&SupportedProtocolVersion] = match tls.versions {
-        Versions::Both => &[&TLS13, &TLS12],
-        Versions::Tls12 => &[&TLS12],
-        Versions::Tls13 => &[&TLS13],
-    };
-    let config = ClientConfig::builder_with_provider(provider)
-        .with_protocol_versions(versions)
-        .map_err(|error| Error::Internal(error.to_string()))?
-        .dangerous()
-        .with_custom_certificate_verifier(verifier);
-    let mut config = match &tls.certificate {
-        None => config.with_no_client_auth(),
-        Some((certificate, key)) => config
-            .with_client_auth_cert(certificates("sslcert", certificate)?, private_key(key)?)
-            .map_err(|error| unusable(&format!("sslcert, sslkey: {error}")))?,
-    };
-    config.enable_sni = tls.names_host;
+    const NAMES: Names = Names { roots: "sslrootcert", certificate: "sslcert", key: "sslkey" };
+    let mut config = config(tls, &NAMES)?;
     if tls.is_direct {
         config.alpn_protocols = vec![b"postgresql".to_vec()];
     }
     Ok(MakeRustlsConnect::new(config))
-}
-
-/// The certificates in a file.
-fn certificates(parameter: &str, file: &str) -> Result<Vec<CertificateDer<'static>>> {
-    let unreadable = |error| unusable(&format!("{parameter}: {error}"));
-    let all: Result<Vec<_>, _> = CertificateDer::pem_file_iter(file).map_err(unreadable)?.collect();
-    let all = all.map_err(unreadable)?;
-    if all.is_empty() {
-        return Err(unusable(&format!("{parameter}: there is no certificate in the file")));
-    }
-    Ok(all)
-}
-
-fn private_key(file: &str) -> Result<PrivateKeyDer<'static>> {
-    PrivateKeyDer::from_pem_file(file).map_err(|error| match error {
-        pem::Error::NoItemsFound => {
-            unusable("sslkey: there is no key in the file, or it is encrypted; decrypt it")
-        }
-        error => unusable(&format!("sslkey: {error}")),
-    })
-}
-
-fn trusted(roots: Option<&str>) -> Result<RootCertStore> {
-    let Some(file) = roots else { return system_roots("see sslrootcert") };
-    let mut store = RootCertStore::empty();
-    for certificate in certificates("sslrootcert", file)? {
-        store.add(certificate).map_err(|error| unusable(&format!("sslrootcert: {error}")))?;
-    }
-    Ok(store)
-}
-
-fn unusable(reason: &str) -> Error {
-    Error::InvalidUrl { reason: reason.to_owned() }
-}
-
-/// Checks as much of a certificate as the mode asks for.
-#[derive(Debug)]
-struct Verifier {
-    check: Check,
-    authority: Option<Arc<WebPkiServerVerifier>>,
-    provider: Arc<CryptoProvider>,
-}
-
-impl ServerCertVerifier for Verifier {
-    fn verify_server_cert(
-        &self,
-        end_entity: &CertificateDer<'_>,
-        intermediates: &[CertificateDer<'_>],
-        server_name: &ServerName<'_>,
-        ocsp_response: &[u8],
-        now: UnixTime,
-    ) -> Result<ServerCertVerified, TlsError> {
-        let Some(authority) = &self.authority else { return Ok(ServerCertVerified::assertion()) };
-        let verified = authority.verify_server_cert(
-            end_entity,
-            intermediates,
-            server_name,
-            ocsp_response,
-            now,
-        );
-        let other_host = matches!(
-            verified,
-            Err(TlsError::InvalidCertificate(
-                CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. }
-            ))
-        );
-        if self.check == Check::Signature && other_host {
-            return Ok(ServerCertVerified::assertion());
-        }
-        verified
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signature: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, TlsError> {
-        let algorithms = &self.provider.signature_verification_algorithms;
-        rustls::crypto::verify_tls12_signature(message, certificate, signature, algorithms)
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signature: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, TlsError> {
-        let algorithms = &self.provider.signature_verification_algorithms;
-        rustls::crypto::verify_tls13_signature(message, certificate, signature, algorithms)
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.provider.signature_verification_algorithms.supported_schemes()
-    }
 }

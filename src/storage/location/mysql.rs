@@ -1,0 +1,241 @@
+//! What the URL of a MySQL or MariaDB database says. As mysql2 does, it reads nothing of the environment.
+
+mod parameters;
+#[cfg(test)]
+mod tests;
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use serde::Deserialize;
+
+use self::parameters::PARAMETERS;
+use super::authority::{Parts, decode, host, parameters, port_number, split_port};
+use super::encoding::{encode, invalid};
+use super::parameters::Said;
+use super::tls::{ChannelBinding, SslMode, Tls, Versions, certificate_and_key};
+use crate::error::Result;
+
+/// Where a MySQL or MariaDB database is, as whom to connect and how safely.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub struct MysqlUrl {
+    /// The servers, at least one.
+    pub hosts: Vec<MysqlHost>,
+    /// The user; empty if none is named.
+    pub user: String,
+    /// Never show it.
+    pub password: Option<String>,
+    /// The database that a session begins in.
+    pub database: Option<String>,
+    /// How the connection is encrypted.
+    pub tls: Tls,
+    /// How long to wait for one server.
+    pub connect_timeout: Option<Duration>,
+}
+
+/// A server.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum MysqlHost {
+    /// On the network.
+    Tcp {
+        /// Its name or address, without brackets.
+        host: String,
+        /// Its port.
+        port: u16,
+    },
+    /// On this machine, behind a socket.
+    Unix(PathBuf),
+}
+
+const FORM: &str = "write mysql://user:password@host:3306/database";
+
+impl MysqlUrl {
+    /// Reads a URL, from behind its scheme's colon.
+    pub(super) fn parse(rest: &str) -> Result<Self> {
+        let rest = rest.strip_prefix("//").ok_or_else(|| invalid(FORM))?;
+        let parts = Parts::read(rest.trim_end())?;
+        let mut said = Said::default();
+        for (name, value) in parameters(parts.parameters) {
+            // A + is a space for mysql2.
+            take(&name?, &decode(&value.replace('+', " "), "parameter")?, &mut said)?;
+        }
+        let has_login = !parts.user.is_empty() || !parts.password.is_empty();
+        let hosts = match (said.text("socketpath"), parts.hosts) {
+            (Some(path), _) => vec![MysqlHost::Unix(PathBuf::from(path))],
+            (None, "") if has_login => {
+                return Err(invalid(&format!("it names no host; {FORM}")));
+            }
+            (None, "") => vec![MysqlHost::Tcp { host: "localhost".to_owned(), port: PORT }],
+            (None, hosts) => hosts.split(',').map(server).collect::<Result<_>>()?,
+        };
+        Ok(Self {
+            hosts,
+            user: parts.user,
+            password: Some(parts.password).filter(|password| !password.is_empty()),
+            database: Some(parts.database).filter(|database| !database.is_empty()),
+            tls: tls(&said)?,
+            connect_timeout: connect_timeout(&said)?,
+        })
+    }
+}
+
+impl std::fmt::Debug for MysqlUrl {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str("MysqlUrl(…)")
+    }
+}
+
+const PORT: u16 = 3306;
+
+fn server(written: &str) -> Result<MysqlHost> {
+    let (name, port) = split_port(written);
+    let name = host(&decode(name, "host")?, FORM)?;
+    if name.starts_with('/') {
+        return Ok(MysqlHost::Unix(PathBuf::from(name)));
+    }
+    let port = port.filter(|port| !port.is_empty());
+    Ok(MysqlHost::Tcp { host: name, port: port.map_or(Ok(PORT), port_number)? })
+}
+
+fn take(name: &str, value: &str, said: &mut Said) -> Result<()> {
+    // One name for two units: mysql2 and Java count milliseconds, Prisma, Rails and Python seconds.
+    let plain = match name.to_ascii_lowercase() {
+        seconds if seconds == "connect_timeout" => "connecttimeoutseconds".to_owned(),
+        other => other.replace(['-', '_'], ""),
+    };
+    if said.take_known(PARAMETERS, &plain, value)?.is_none() {
+        return Ok(());
+    }
+    // It may be a part of what is before it, which is never shown.
+    let is_word = name.len() <= 40
+        && name.chars().all(|letter| letter.is_ascii_alphanumeric() || "-_".contains(letter));
+    Err(match is_word {
+        true => invalid(&format!("its parameter {name} is not known; leave it out")),
+        false => encode("the name of a parameter is none", "? is %3F, & is %26"),
+    })
+}
+
+fn connect_timeout(said: &Said) -> Result<Option<Duration>> {
+    let whole = |name, shown| match said.text(name).map(str::parse::<u32>).transpose() {
+        Ok(number) => Ok(number.filter(|number| *number > 0).map(u64::from)),
+        Err(_) => Err(invalid(&format!("{shown} must be a whole number"))),
+    };
+    let milliseconds = whole("connecttimeout", "connectTimeout")?.map(Duration::from_millis);
+    let seconds = whole("connecttimeoutseconds", "connect_timeout")?.map(Duration::from_secs);
+    Ok(milliseconds.into_iter().chain(seconds).min())
+}
+
+fn tls(said: &Said) -> Result<Tls> {
+    let ssl = said.text("ssl").map(Ssl::parse).transpose()?;
+    // To Prisma the certificate alone is the authority's.
+    let (roots, certificate) = match said.has("sslkey") {
+        false => (said.text("sslca").or(said.text("sslcert")), None),
+        true => (said.text("sslca"), certificate_and_key(said)?),
+    };
+    Ok(Tls {
+        mode: mode(said, ssl.as_ref(), roots.is_some())?,
+        roots: roots.map(str::to_owned),
+        certificate,
+        is_direct: false,
+        names_host: true,
+        versions: ssl.map_or(Versions::Both, |ssl| ssl.versions),
+        channel_binding: ChannelBinding::Disable,
+    })
+}
+
+/// The clients' words for one thing. Of several the safest counts.
+fn mode(said: &Said, ssl: Option<&Ssl>, has_roots: bool) -> Result<SslMode> {
+    let mut modes: Vec<SslMode> = ssl.map(|ssl| ssl.mode).into_iter().collect();
+    if let Some(mode) = said.text("sslmode") {
+        modes.push(mode_of_word(mode).ok_or_else(|| {
+            invalid("ssl-mode must be DISABLED, PREFERRED, REQUIRED, VERIFY_CA or VERIFY_IDENTITY")
+        })?);
+    }
+    if let Some(accept) = said.text("sslaccept") {
+        modes.push(match accept {
+            "strict" => SslMode::VerifyFull,
+            "accept_invalid_certs" => SslMode::Require,
+            _ => return Err(invalid("sslaccept must be strict or accept_invalid_certs")),
+        });
+    }
+    let switches = [
+        // Its name, and what it says when it is on and when it is off.
+        ("usessl", Some(SslMode::Require), Some(SslMode::Disable)),
+        ("requiressl", Some(SslMode::Require), None),
+        ("ssldisabled", Some(SslMode::Disable), None),
+        ("verifyservercertificate", Some(SslMode::VerifyCa), None),
+        ("sslverifyidentity", Some(SslMode::VerifyFull), None),
+    ];
+    for (name, on, off) in switches {
+        modes.extend(match said.text(name) {
+            None => None,
+            Some("true" | "1") => on,
+            Some("false" | "0") => off,
+            Some(_) => return Err(invalid(&format!("{name} must be true or false"))),
+        });
+    }
+    Ok(match (modes.into_iter().max(), has_roots) {
+        // An authority of the operator's own is named to be asked.
+        (None | Some(SslMode::Require), true) => SslMode::VerifyCa,
+        // Any public authority would sign for some host.
+        (Some(SslMode::VerifyCa), false) => SslMode::VerifyFull,
+        (mode, _) => mode.unwrap_or(SslMode::Prefer),
+    })
+}
+
+/// `ssl-mode`, as MySQL's own clients and MariaDB's mean it.
+fn mode_of_word(word: &str) -> Option<SslMode> {
+    match word.to_ascii_lowercase().replace('_', "-").as_str() {
+        "disabled" | "disable" => Some(SslMode::Disable),
+        "preferred" | "prefer" => Some(SslMode::Prefer),
+        "required" | "require" | "trust" => Some(SslMode::Require),
+        "verify-ca" => Some(SslMode::VerifyCa),
+        "verify-identity" | "verify-full" => Some(SslMode::VerifyFull),
+        _ => None,
+    }
+}
+
+/// `ssl`, as mysql2 means it.
+struct Ssl {
+    mode: SslMode,
+    versions: Versions,
+}
+
+impl Ssl {
+    fn parse(written: &str) -> Result<Self> {
+        #[derive(Deserialize)]
+        #[serde(rename_all = "camelCase", deny_unknown_fields)]
+        struct Object {
+            reject_unauthorized: Option<bool>,
+            verify_identity: Option<bool>,
+            min_version: Option<String>,
+        }
+        let both = |mode| Self { mode, versions: Versions::Both };
+        match written {
+            "true" => return Ok(both(SslMode::VerifyFull)),
+            "false" => return Ok(both(SslMode::Disable)),
+            word => {
+                if let Some(mode) = mode_of_word(word) {
+                    return Ok(both(mode));
+                }
+            }
+        }
+        let object: Object = serde_json::from_str(written).map_err(|_| {
+            invalid(
+                "ssl must be true, false, or an object with rejectUnauthorized, verifyIdentity and minVersion; \
+                 write files as ssl-ca, ssl-cert and ssl-key",
+            )
+        })?;
+        let mode = match (object.reject_unauthorized, object.verify_identity) {
+            (Some(false), _) => SslMode::Require,
+            (_, Some(true)) => SslMode::VerifyFull,
+            _ => SslMode::VerifyCa,
+        };
+        let versions = match object.min_version.as_deref() {
+            None | Some("TLSv1" | "TLSv1.1" | "TLSv1.2") => Versions::Both,
+            Some("TLSv1.3") => Versions::Tls13,
+            Some(_) => return Err(invalid("minVersion in ssl must be TLSv1.2 or TLSv1.3")),
+        };
+        Ok(Self { mode, versions })
+    }
+}

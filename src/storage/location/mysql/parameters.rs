@@ -1,0 +1,133 @@
+//! Every parameter that MySQL's clients read from a URL, and what becomes of it here.
+//!
+//! The app connects with mysql2, operators with MySQL's own clients; Prisma, Rails and Java write URLs too. None that
+//! says where, as whom or how safely to connect is passed over in silence.
+
+use super::super::parameters::Support::{self, Ignored, Obeyed, Only, Refused, Same};
+
+const BEFORE: &str = "write it before the ?, where mysql2 reads it";
+const ROOTS: &str = "write ssl-ca, a PEM file";
+const FILES: &str = "write ssl-cert and ssl-key, two PEM files";
+const NO_LIST: &str = "leave it out: revocation lists are not read";
+const VERSIONS: &str = "leave it out: TLS 1.2 and 1.3 are spoken";
+const ONE_PASSWORD: &str = "the server may ask for one password";
+const TRUE: &[&str] = &["true", "1"];
+
+/// Their names in small letters, without - and _: `ssl-mode`, `ssl_mode` and `sslMode` are one. Any other is refused.
+pub(super) const PARAMETERS: &[(&str, Support)] = &[
+    // Where
+    ("socketpath", Obeyed),
+    ("socket", Same("socketpath")),
+    ("unixsocket", Same("socketpath")),
+    ("host", Refused(BEFORE)),
+    ("port", Refused(BEFORE)),
+    ("database", Refused(BEFORE)),
+    ("dbname", Refused(BEFORE)),
+    ("localaddress", Refused("leave it out: the system says where from")),
+    // As whom
+    ("user", Refused(BEFORE)),
+    ("username", Refused(BEFORE)),
+    ("password", Refused(BEFORE)),
+    ("password1", Refused(BEFORE)),
+    ("password2", Refused(ONE_PASSWORD)),
+    ("password3", Refused(ONE_PASSWORD)),
+    ("passwordsha1", Refused(BEFORE)),
+    // The server says how; an old login is never done, and a password is not sent in clear without encryption.
+    ("authmethod", Ignored),
+    ("defaultauth", Ignored),
+    ("insecureauth", Ignored),
+    ("enablecleartextplugin", Ignored),
+    ("allowpublickeyretrieval", Only(TRUE, "write ssl-mode=REQUIRED, with which it is not done")),
+    ("getserverpublickey", Same("allowpublickeyretrieval")),
+    ("serverpublickeypath", Refused("write ssl-mode=VERIFY_IDENTITY")),
+    ("serverrsapublickeyfile", Same("serverpublickeypath")),
+    // How safely
+    ("ssl", Obeyed),
+    ("sslmode", Obeyed),
+    ("usessl", Obeyed),
+    ("requiressl", Obeyed),
+    ("verifyservercertificate", Obeyed),
+    ("sslverifycert", Same("verifyservercertificate")),
+    ("sslverifyidentity", Obeyed),
+    ("ssldisabled", Obeyed),
+    ("sslaccept", Obeyed),
+    ("sslca", Obeyed),
+    ("sslcert", Obeyed),
+    ("sslkey", Obeyed),
+    ("serversslcert", Refused(ROOTS)),
+    ("sslcapath", Refused(ROOTS)),
+    ("trustcertificatekeystoreurl", Refused(ROOTS)),
+    ("truststore", Refused(ROOTS)),
+    ("clientcertificatekeystoreurl", Refused(FILES)),
+    ("keystore", Refused(FILES)),
+    ("sslidentity", Refused(FILES)),
+    ("sslpassword", Refused("decrypt the key, and name that file as ssl-key")),
+    ("sslcrl", Refused(NO_LIST)),
+    ("sslcrlpath", Refused(NO_LIST)),
+    ("sslcipher", Refused(VERSIONS)),
+    ("tlsciphersuites", Refused(VERSIONS)),
+    ("tlsversions", Only(&["TLSv1.2", "TLSv1.2,TLSv1.3", "[TLSv1.2,TLSv1.3]"], VERSIONS)),
+    ("tlsversion", Same("tlsversions")),
+    ("enabledtlsprotocols", Same("tlsversions")),
+    ("enabledsslprotocolsuites", Same("tlsversions")),
+    ("tls", Refused("write ssl-mode")),
+    // How long
+    ("connecttimeout", Obeyed),
+    ("connecttimeoutseconds", Obeyed),
+    // Each session says its own: utf8mb4, and times in UTC.
+    ("charset", Ignored),
+    ("charsetnumber", Ignored),
+    ("collation", Ignored),
+    ("encoding", Ignored),
+    ("characterencoding", Ignored),
+    ("connectioncollation", Ignored),
+    ("useunicode", Ignored),
+    ("timezone", Ignored),
+    ("servertimezone", Ignored),
+    ("connectiontimezone", Ignored),
+    ("loc", Ignored),
+    // How mysql2 itself works
+    ("bignumberstrings", Ignored),
+    ("compress", Ignored),
+    ("connectattributes", Ignored),
+    ("connectionlimit", Ignored),
+    ("datestrings", Ignored),
+    ("debug", Ignored),
+    ("decimalnumbers", Ignored),
+    ("disableeval", Ignored),
+    ("enablekeepalive", Ignored),
+    ("flags", Ignored),
+    ("gracefulend", Ignored),
+    ("idletimeout", Ignored),
+    ("jsonstrings", Ignored),
+    ("keepaliveinitialdelay", Ignored),
+    ("maxidle", Ignored),
+    ("maxpreparedstatements", Ignored),
+    ("multiplestatements", Ignored),
+    ("namedplaceholders", Ignored),
+    ("nesttables", Ignored),
+    ("pool", Ignored),
+    ("queuelimit", Ignored),
+    ("resetonrelease", Ignored),
+    ("rowsasarray", Ignored),
+    ("stringifyobjects", Ignored),
+    ("supportbignumbers", Ignored),
+    ("trace", Ignored),
+    ("typecast", Ignored),
+    ("waitforconnections", Ignored),
+    // Of Prisma, Rails, Python, Java and Go
+    ("acquiretimeout", Ignored),
+    ("autoreconnect", Ignored),
+    ("compression", Ignored),
+    ("parsetime", Ignored),
+    ("pooltimeout", Ignored),
+    ("preparedstatements", Ignored),
+    ("readtimeout", Ignored),
+    ("reconnect", Ignored),
+    ("sockettimeout", Ignored),
+    ("statementcachesize", Ignored),
+    ("strict", Ignored),
+    ("timeout", Ignored),
+    ("useaffectedrows", Ignored),
+    ("writetimeout", Ignored),
+];

@@ -1,0 +1,167 @@
+//! Packets on a connection (<https://dev.mysql.com/doc/dev/mysql-server/latest/page_protocol_basic_packets.html>).
+
+use futures_util::FutureExt;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+use super::error::ClientError;
+use super::fields::Fields;
+use super::stream::Stream;
+use super::tls::Encryption;
+
+/// The most that one packet holds. What is longer goes on in the next one, which may be empty.
+const MOST: usize = 0xFF_FFFF;
+
+/// How many bytes are asked for at once.
+const AT_ONCE: usize = 16 << 10;
+
+/// A connection, packet by packet.
+pub(super) struct Packets {
+    stream: Box<dyn Stream>,
+    /// What came, and where the next packet begins in it.
+    received: Vec<u8>,
+    begin: usize,
+    /// A message of more than one packet.
+    joined: Vec<u8>,
+    /// The number of the next packet, from either side.
+    number: u8,
+    /// How many bytes may come yet.
+    allowance: usize,
+    /// Whether the server has ended the session, by itself.
+    pub(super) is_over: bool,
+}
+
+impl Packets {
+    pub(super) fn new(stream: Box<dyn Stream>, allowance: usize) -> Self {
+        let (received, joined) = (Vec::new(), Vec::new());
+        Self { stream, received, begin: 0, joined, number: 0, allowance, is_over: false }
+    }
+
+    /// Begins a command, whose answer may have so many bytes.
+    pub(super) fn begin(&mut self, allowance: usize) {
+        self.number = 0;
+        self.allowance = allowance;
+        // The memory of one long answer is not kept for all the short ones.
+        if self.received.capacity() + self.joined.capacity() > 64 * AT_ONCE {
+            (self.received, self.joined) = (Vec::new(), Vec::new());
+            self.begin = 0;
+        }
+    }
+
+    /// Sends a message, in as many packets as it needs.
+    pub(super) async fn send(&mut self, message: &[u8]) -> Result<(), ClientError> {
+        let mut packets = Vec::with_capacity(message.len() + 4 * (message.len() / MOST + 1));
+        let mut rest = message;
+        loop {
+            let (now, later) = rest.split_at(rest.len().min(MOST));
+            let [low, middle, high, ..] = now.len().to_le_bytes();
+            packets.extend_from_slice(&[low, middle, high, self.number]);
+            packets.extend_from_slice(now);
+            self.number = self.number.wrapping_add(1);
+            rest = later;
+            if now.len() < MOST {
+                break;
+            }
+        }
+        self.stream.write_all(&packets).await?;
+        self.stream.flush().await?;
+        Ok(())
+    }
+
+    /// The next message. One that is an error is one.
+    pub(super) async fn message(&mut self) -> Result<&[u8], ClientError> {
+        let message = self.any_message().await?;
+        match message.split_first() {
+            Some((0xFF, rest)) => Err(error(Fields::new(rest))?),
+            _ => Ok(message),
+        }
+    }
+
+    async fn any_message(&mut self) -> Result<&[u8], ClientError> {
+        self.joined.clear();
+        loop {
+            let length = self.packet().await?;
+            let packet = self.begin - length..self.begin;
+            if length < MOST && self.joined.is_empty() {
+                return Ok(&self.received[packet]);
+            }
+            self.joined.extend_from_slice(&self.received[packet]);
+            if length < MOST {
+                return Ok(&self.joined);
+            }
+        }
+    }
+
+    /// Waits for a whole packet and goes behind it. How many bytes it holds.
+    async fn packet(&mut self) -> Result<usize, ClientError> {
+        self.wait_for(4).await?;
+        let mut header = Fields::new(&self.received[self.begin..]);
+        let [low, middle, high, number] = header.u32()?.to_le_bytes();
+        let length = usize::from(low) | usize::from(middle) << 8 | usize::from(high) << 16;
+        self.allowance = self.allowance.checked_sub(length + 4).ok_or_else(|| {
+            ClientError::Lost("the server's answer is longer than is read here".to_owned())
+        })?;
+        self.wait_for(4 + length).await?;
+        // What a server says when it ends the session by itself has a number of its own.
+        if number != self.number {
+            self.is_over = length > 0 && self.received.get(self.begin + 4) == Some(&0xFF);
+            if !self.is_over {
+                return Err(ClientError::Protocol("packets are not in their order"));
+            }
+        }
+        self.number = number.wrapping_add(1);
+        self.begin += 4 + length;
+        Ok(length)
+    }
+
+    /// Waits until so many bytes are there that are not read yet.
+    async fn wait_for(&mut self, count: usize) -> Result<(), ClientError> {
+        if self.begin == self.received.len() {
+            self.received.clear();
+            self.begin = 0;
+        }
+        while self.received.len() - self.begin < count {
+            if self.begin > 0 {
+                self.received.drain(..self.begin);
+                self.begin = 0;
+            }
+            self.received.reserve(AT_ONCE);
+            if self.stream.read_buf(&mut self.received).await? == 0 {
+                return Err(std::io::Error::from(std::io::ErrorKind::UnexpectedEof).into());
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether the connection is open and silent, as far as is known without waiting.
+    pub(super) fn is_silent(&mut self) -> bool {
+        // A server that ends an idle session says so, or just closes.
+        self.begin == self.received.len()
+            && self.stream.read_buf(&mut self.received).now_or_never().is_none()
+    }
+
+    /// The same connection, encrypted from here on.
+    pub(super) async fn encrypt(self, with: &Encryption) -> Result<Self, ClientError> {
+        if self.begin < self.received.len() {
+            return Err(ClientError::Protocol("it says something before the encryption begins"));
+        }
+        let stream = Box::new(with.begin(self.stream).await?);
+        Ok(Self { stream, ..self })
+    }
+
+    pub(super) async fn shut_down(mut self) {
+        // It is gone either way.
+        let _ = self.stream.shutdown().await;
+    }
+}
+
+/// What an error packet says, from behind its first byte.
+fn error(mut fields: Fields<'_>) -> Result<ClientError, ClientError> {
+    let code = fields.u16()?;
+    // Before the login there is no SQLSTATE.
+    let state = match fields.skip(b'#') {
+        true => String::from_utf8_lossy(fields.take(5)?).into_owned(),
+        false => "HY000".to_owned(),
+    };
+    let message = String::from_utf8_lossy(fields.rest()).into_owned();
+    Ok(ClientError::Server { code, state, message, statement: 0 })
+}

@@ -1,0 +1,8 @@
+//! What bytes go through.
+
+use tokio::io::{AsyncRead, AsyncWrite};
+
+/// A socket, or encryption over one.
+pub(super) trait Stream: AsyncRead + AsyncWrite + Send + Sync + Unpin {}
+
+impl<S: AsyncRead + AsyncWrite + Send + Sync + Unpin> Stream for S {}

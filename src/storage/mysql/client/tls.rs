@@ -1,0 +1,56 @@
+//! Encryption of a connection.
+
+use std::sync::Arc;
+
+use rustls::pki_types::ServerName;
+use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
+
+use super::Host;
+use super::error::ClientError;
+use super::stream::Stream;
+use crate::error::{Error, Result};
+use crate::storage::location::{SslMode, Tls};
+use crate::storage::tls::{Names, config};
+
+/// How connections to one host are encrypted.
+#[derive(Clone)]
+pub struct Encryption {
+    connector: TlsConnector,
+    name: ServerName<'static>,
+    /// Whether there is no connection without it.
+    pub(super) is_required: bool,
+}
+
+impl Encryption {
+    /// What a URL says; `None`, if connections are not to be encrypted.
+    pub fn new(tls: &Tls, host: &Host) -> Result<Option<Self>> {
+        const NAMES: Names = Names { roots: "ssl-ca", certificate: "ssl-cert", key: "ssl-key" };
+        let is_required = !matches!(tls.mode, SslMode::Disable | SslMode::Prefer);
+        let name = match host {
+            // A socket is on this machine, and costs less without.
+            Host::Unix(_) if !is_required => return Ok(None),
+            Host::Unix(_) => "localhost",
+            Host::Tcp { host, .. } => host,
+        };
+        if tls.mode == SslMode::Disable {
+            return Ok(None);
+        }
+        let name = ServerName::try_from(name.to_owned()).map_err(|_| Error::InvalidUrl {
+            reason: "its host can't be the name of an encrypted server".to_owned(),
+        })?;
+        let connector = TlsConnector::from(Arc::new(config(tls, &NAMES)?));
+        Ok(Some(Self { connector, name, is_required }))
+    }
+
+    pub(super) async fn begin(
+        &self,
+        stream: Box<dyn Stream>,
+    ) -> Result<TlsStream<Box<dyn Stream>>, ClientError> {
+        let encrypted = self.connector.connect(self.name.clone(), stream).await;
+        encrypted.map_err(|error| {
+            let is_about_tls = error.get_ref().is_some_and(|inner| inner.is::<rustls::Error>());
+            if is_about_tls { ClientError::Tls(error.to_string()) } else { error.into() }
+        })
+    }
+}

@@ -1,0 +1,182 @@
+//! Encryption of a connection, by what its URL says: `sslmode` and its like, as libpq means them
+//! (<https://www.postgresql.org/docs/current/libpq-ssl.html>), which are MySQL's too.
+
+use std::sync::Arc;
+
+use rustls::client::WebPkiServerVerifier;
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::crypto::CryptoProvider;
+use rustls::pki_types::pem::{self, PemObject};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
+use rustls::version::{TLS12, TLS13};
+use rustls::{
+    CertificateError, ClientConfig, DigitallySignedStruct, Error as TlsError, RootCertStore,
+    SignatureScheme, SupportedProtocolVersion,
+};
+
+use super::location::{ChannelBinding, SslMode, Tls, Versions};
+use super::roots::system_roots;
+use crate::error::{Error, Result};
+
+/// What a URL calls the files that encryption needs.
+pub(super) struct Names {
+    pub(super) roots: &'static str,
+    pub(super) certificate: &'static str,
+    pub(super) key: &'static str,
+}
+
+/// What is checked of the server's certificate.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Check {
+    Nothing,
+    /// That an authority we trust has signed it.
+    Signature,
+    /// And that it is for the host that we connect to.
+    SignatureAndHost,
+}
+
+/// What the URL says.
+pub(super) fn config(tls: &Tls, names: &Names) -> Result<ClientConfig> {
+    let check = match tls.mode {
+        SslMode::VerifyFull => Check::SignatureAndHost,
+        SslMode::VerifyCa => Check::Signature,
+        SslMode::Disable | SslMode::Prefer | SslMode::Require => Check::Nothing,
+    };
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let authority = match check {
+        Check::Nothing => None,
+        Check::Signature | Check::SignatureAndHost => {
+            let trusted = Arc::new(trusted(tls.roots.as_deref(), names.roots)?);
+            let verifier =
+                WebPkiServerVerifier::builder_with_provider(trusted, Arc::clone(&provider));
+            Some(verifier.build().map_err(|error| unusable(&error.to_string()))?)
+        }
+    };
+    let takes_any_key = check == Check::Nothing && tls.channel_binding == ChannelBinding::Disable;
+    let verifier = Verifier { check, takes_any_key, authority, provider: Arc::clone(&provider) };
+    let versions: &[&SupportedProtocolVersion] = match tls.versions {
+        Versions::Both => &[&TLS13, &TLS12],
+        Versions::Tls12 => &[&TLS12],
+        Versions::Tls13 => &[&TLS13],
+    };
+    let config = ClientConfig::builder_with_provider(provider)
+        .with_protocol_versions(versions)
+        .map_err(|error| Error::Internal(error.to_string()))?
+        .dangerous()
+        .with_custom_certificate_verifier(Arc::new(verifier));
+    let mut config = match &tls.certificate {
+        None => config.with_no_client_auth(),
+        Some((certificate, key)) => config
+            .with_client_auth_cert(
+                certificates(names.certificate, certificate)?,
+                private_key(names.key, key)?,
+            )
+            .map_err(|error| unusable(&format!("{}, {}: {error}", names.certificate, names.key)))?,
+    };
+    config.enable_sni = tls.names_host;
+    Ok(config)
+}
+
+/// The certificates in a file.
+fn certificates(parameter: &str, file: &str) -> Result<Vec<CertificateDer<'static>>> {
+    let unreadable = |error| unusable(&format!("{parameter}: {error}"));
+    let all: Result<Vec<_>, _> = CertificateDer::pem_file_iter(file).map_err(unreadable)?.collect();
+    let all = all.map_err(unreadable)?;
+    if all.is_empty() {
+        return Err(unusable(&format!("{parameter}: there is no certificate in the file")));
+    }
+    Ok(all)
+}
+
+fn private_key(parameter: &str, file: &str) -> Result<PrivateKeyDer<'static>> {
+    PrivateKeyDer::from_pem_file(file).map_err(|error| match error {
+        pem::Error::NoItemsFound => unusable(&format!(
+            "{parameter}: there is no key in the file, or it is encrypted; decrypt it"
+        )),
+        error => unusable(&format!("{parameter}: {error}")),
+    })
+}
+
+fn trusted(roots: Option<&str>, parameter: &str) -> Result<RootCertStore> {
+    let Some(file) = roots else { return system_roots(&format!("see {parameter}")) };
+    let mut store = RootCertStore::empty();
+    for certificate in certificates(parameter, file)? {
+        store.add(certificate).map_err(|error| unusable(&format!("{parameter}: {error}")))?;
+    }
+    Ok(store)
+}
+
+fn unusable(reason: &str) -> Error {
+    Error::InvalidUrl { reason: reason.to_owned() }
+}
+
+/// Checks as much of a certificate as the mode asks for.
+#[derive(Debug)]
+struct Verifier {
+    check: Check,
+    /// Where any certificate will do and no login is bound to it, that the server has its key proves nothing. Old
+    /// certificates, as MySQL's manual had them made, could not be read for that (X.509, version 1).
+    takes_any_key: bool,
+    authority: Option<Arc<WebPkiServerVerifier>>,
+    provider: Arc<CryptoProvider>,
+}
+
+impl ServerCertVerifier for Verifier {
+    fn verify_server_cert(
+        &self,
+        end_entity: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        server_name: &ServerName<'_>,
+        ocsp_response: &[u8],
+        now: UnixTime,
+    ) -> Result<ServerCertVerified, TlsError> {
+        let Some(authority) = &self.authority else { return Ok(ServerCertVerified::assertion()) };
+        let verified = authority.verify_server_cert(
+            end_entity,
+            intermediates,
+            server_name,
+            ocsp_response,
+            now,
+        );
+        let other_host = matches!(
+            verified,
+            Err(TlsError::InvalidCertificate(
+                CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. }
+            ))
+        );
+        if self.check == Check::Signature && other_host {
+            return Ok(ServerCertVerified::assertion());
+        }
+        verified
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, TlsError> {
+        if self.takes_any_key {
+            return Ok(HandshakeSignatureValid::assertion());
+        }
+        let algorithms = &self.provider.signature_verification_algorithms;
+        rustls::crypto::verify_tls12_signature(message, certificate, signature, algorithms)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, TlsError> {
+        if self.takes_any_key {
+            return Ok(HandshakeSignatureValid::assertion());
+        }
+        let algorithms = &self.provider.signature_verification_algorithms;
+        rustls::crypto::verify_tls13_signature(message, certificate, signature, algorithms)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.provider.signature_verification_algorithms.supported_schemes()
+    }
+}
