@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use super::json;
-use super::value::Value;
+use super::value::{Value, iso8601};
 
 /// What a column holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,6 +33,10 @@ pub enum Limit {
     Largest(i64),
     /// Texts of more characters.
     Characters(usize),
+    /// Texts of more bytes.
+    Bytes(usize),
+    /// Times before the first of these, and after the last.
+    Times(i64, i64),
     /// All but these texts.
     OneOf(Vec<String>),
     /// Texts that are no UUID as a database writes it.
@@ -91,9 +95,9 @@ pub fn check(key: &str, kind: Kind, limit: &Limit, value: &Value) -> Result<(), 
         }
         (Kind::Text, Value::Text(text) | Value::Json(text)) => return check_text(limit, text),
         (Kind::Integer, Value::Integer(number)) => return check_integer(limit, *number),
+        (Kind::Timestamp, Value::TimeMs(time_ms)) => return check_time(limit, *time_ms),
         (Kind::Real, Value::Integer(_) | Value::Real(_))
         | (Kind::Boolean, Value::Bool(_))
-        | (Kind::Timestamp, Value::TimeMs(_))
         | (Kind::Json | Kind::Other, _) => return Ok(()),
         (Kind::Timestamp, _) => return Err(Misfit::Time),
         (Kind::Text, _) => "text",
@@ -118,6 +122,11 @@ pub fn in_place_of(kind: Kind, limit: &Limit, value: &Value) -> Option<Value> {
         (Kind::Text, Limit::Characters(most)) => {
             Some(Value::Text(text.chars().take(*most).collect()))
         }
+        (Kind::Text, Limit::Bytes(most)) => {
+            let ends = text.char_indices().map(|(at, character)| at + character.len_utf8());
+            let end = ends.take_while(|end| end <= most).last().unwrap_or_default();
+            Some(Value::Text(text[..end].to_owned()))
+        }
         _ => None,
     }
 }
@@ -126,6 +135,9 @@ fn check_text(limit: &Limit, text: &str) -> Result<(), Misfit> {
     match limit {
         Limit::Characters(most) if text.chars().count() > *most => {
             Err(Misfit::Expected(format!("text of {most} characters at the most")))
+        }
+        Limit::Bytes(most) if text.len() > *most => {
+            Err(Misfit::Expected(format!("text of {most} bytes at the most")))
         }
         Limit::OneOf(allowed) if !allowed.iter().any(|one| one == text) => {
             Err(Misfit::Expected(format!("'{}'", allowed.join("', '"))))
@@ -151,6 +163,16 @@ fn check_integer(limit: &Limit, number: i64) -> Result<(), Misfit> {
     match limit {
         Limit::Largest(most) if !(-most - 1..=*most).contains(&number) => {
             Err(Misfit::Expected(format!("a whole number from {} to {most}", -most - 1)))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn check_time(limit: &Limit, time_ms: i64) -> Result<(), Misfit> {
+    match limit {
+        Limit::Times(first_ms, last_ms) if !(*first_ms..=*last_ms).contains(&time_ms) => {
+            let iso = |time_ms: &i64| iso8601(*time_ms).unwrap_or_default();
+            Err(Misfit::Expected(format!("a Date from {} to {}", iso(first_ms), iso(last_ms))))
         }
         _ => Ok(()),
     }
@@ -296,6 +318,7 @@ mod tests {
     fn what_types_refuse_holds_for_the_form_that_is_kept() {
         let integer = Limit::Largest(i64::from(i32::MAX));
         let short = Limit::Characters(2);
+        let (bytes, times) = (Limit::Bytes(3), Limit::Times(1000, 2000));
         let status = Limit::OneOf(vec!["pending".into(), "1".into()]);
         let uuid = "3b241101-e2bb-4255-8caf-4136c566a962";
         let rows = [
@@ -307,6 +330,13 @@ mod tests {
             (Text, &short, Value::Integer(56), true),
             (Text, &short, Value::Integer(-56), false),
             (Text, &short, Value::Bool(true), false),
+            (Text, &bytes, text("aé"), true),
+            (Text, &bytes, text("éé"), false),
+            (Timestamp, &times, Value::TimeMs(1000), true),
+            (Timestamp, &times, Value::TimeMs(2000), true),
+            (Timestamp, &times, Value::TimeMs(2001), false),
+            (Timestamp, &times, Value::TimeMs(999), false),
+            (Timestamp, &times, Value::Null, true),
             (Text, &status, text("pending"), true),
             (Text, &status, Value::Integer(1), true),
             (Text, &status, Value::Integer(2), false),

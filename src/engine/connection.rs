@@ -2,12 +2,19 @@
 
 #[cfg(feature = "libsql")]
 use super::libsql;
+#[cfg(feature = "mysql")]
+use super::mysql;
 #[cfg(feature = "postgres")]
 use super::postgres;
 use super::share::Share;
 #[cfg(feature = "sqlite")]
 use super::sqlite;
-#[cfg(not(all(feature = "sqlite", feature = "postgres", feature = "libsql")))]
+#[cfg(not(all(
+    feature = "sqlite",
+    feature = "postgres",
+    feature = "libsql",
+    feature = "mysql"
+)))]
 use crate::error::Error;
 use crate::error::Result;
 use crate::storage::location::Location;
@@ -24,6 +31,9 @@ pub struct Settings {
     /// What concerns a libSQL server.
     #[cfg(feature = "libsql")]
     pub libsql: libsql::Settings,
+    /// What concerns a server of MySQL or MariaDB.
+    #[cfg(feature = "mysql")]
+    pub mysql: mysql::Settings,
 }
 
 impl Settings {
@@ -36,7 +46,14 @@ impl Settings {
             Location::Postgres(url) => Ok(Box::new(postgres::open(url, self.postgres.clone())?)),
             #[cfg(feature = "libsql")]
             Location::Libsql(url) => Ok(Box::new(libsql::open(url, self.libsql.clone())?)),
-            #[cfg(not(all(feature = "sqlite", feature = "postgres", feature = "libsql")))]
+            #[cfg(feature = "mysql")]
+            Location::Mysql(url) => Ok(Box::new(mysql::open(url, self.mysql.clone())?)),
+            #[cfg(not(all(
+                feature = "sqlite",
+                feature = "postgres",
+                feature = "libsql",
+                feature = "mysql"
+            )))]
             _ => Err(Error::UnsupportedDatabase {
                 scheme: "such".to_owned(),
                 advice: "this build of the library was made without them",

@@ -10,6 +10,8 @@ mod connection;
 #[cfg(feature = "libsql")]
 pub mod libsql;
 pub mod local;
+#[cfg(feature = "mysql")]
+pub mod mysql;
 mod operation;
 mod outcome;
 #[cfg(feature = "postgres")]
@@ -24,7 +26,7 @@ mod share;
 #[cfg(feature = "sqlite")]
 pub mod sqlite;
 mod stats;
-#[cfg(any(feature = "sqlite", feature = "postgres"))]
+#[cfg(any(feature = "sqlite", feature = "mysql", feature = "postgres"))]
 pub mod within;
 
 pub use charges::charge_each;

@@ -13,6 +13,8 @@ use super::reads;
 use super::replays::{is_duplicate_key, replay};
 use super::run::change;
 use crate::error::{Error, Result};
+#[cfg(feature = "mysql")]
+use crate::storage::dialect::mysql::ledger::Ledger;
 #[cfg(feature = "sqlite")]
 use crate::storage::dialect::sqlite::over_wire::OverWire;
 use crate::storage::failure::{Answer, Failure};
@@ -21,6 +23,8 @@ use crate::storage::search_path::SearchPath;
 use crate::storage::store::Store;
 #[cfg(feature = "sqlite")]
 use crate::storage::times::TimestampUnit;
+#[cfg(feature = "mysql")]
+use crate::storage::within::mysql;
 #[cfg(feature = "postgres")]
 use crate::storage::within::postgres;
 #[cfg(feature = "sqlite")]
@@ -57,6 +61,14 @@ impl WithinCall {
         let terms = postgres::Terms { counts_tasks: operation.counts_tasks(), schemas };
         let asked = Arc::clone(&exchange);
         let work = Box::pin(run_on_postgres(asked, operation, user_by_number, terms));
+        Self { work, exchange }
+    }
+
+    /// A call in a transaction on MySQL, as [`Self::on_postgres`].
+    #[cfg(feature = "mysql")]
+    pub fn on_mysql(operation: Operation, user_by_number: Option<Error>) -> Self {
+        let exchange = Arc::new(Exchange::default());
+        let work = Box::pin(run_on_mysql(Arc::clone(&exchange), operation, user_by_number));
         Self { work, exchange }
     }
 
@@ -120,6 +132,31 @@ async fn run_on_postgres(
                 outcome => return outcome,
             },
         };
+    }
+}
+
+#[cfg(feature = "mysql")]
+async fn run_on_mysql(
+    exchange: Arc<Exchange>,
+    operation: Operation,
+    user_by_number: Option<Error>,
+) -> Answer<Outcome> {
+    let mut transaction = mysql::Transaction::new(&exchange).await?;
+    loop {
+        let refusal = user_by_number.clone().filter(|_| !transaction.has_numbered_users());
+        let is_new = transaction.is_new;
+        let outcome = match refusal {
+            Some(refusal) => Err(refusal.into()),
+            None => run(&mut Ledger(transaction), &operation).await,
+        };
+        // Nothing was written: what the tables are is known before anything is.
+        let is_stale = |error: &Error| error.of_one().is_about_columns();
+        match outcome {
+            Err(Failure::Refused(error)) if !is_new && is_stale(&error) => {
+                transaction = mysql::Transaction::look(&exchange).await?;
+            }
+            outcome => return outcome,
+        }
     }
 }
 

@@ -115,6 +115,7 @@ pub(super) fn read(arguments: &str, environment: &Environment) -> Result<Connect
             if let Some(most) = connections("DB_MAX_CONNECTIONS", value.as_deref())? {
                 settings.postgres.database.max_connections = most;
                 settings.libsql.database.max_connections = most;
+                settings.mysql.database.max_connections = most;
             }
         }
         Ok(location)
@@ -132,7 +133,7 @@ fn settings(options: &Fields) -> Result<Settings> {
     const LONGEST_QUEUE: i64 = 1_000_000;
     let mut settings = Settings::default();
     let (sqlite, postgres) = (&mut settings.sqlite.database, &mut settings.postgres.database);
-    let libsql = &mut settings.libsql.database;
+    let (libsql, mysql) = (&mut settings.libsql.database, &mut settings.mysql.database);
     sqlite.durability = match text(options, "durability") {
         (None, _) | (_, Some("full")) => Durability::Full,
         (_, Some("normal")) => Durability::Normal,
@@ -159,24 +160,29 @@ fn settings(options: &Fields) -> Result<Settings> {
         // PostgreSQL reads 0 as forever.
         postgres.busy_timeout = timeout.max(Duration::from_millis(1));
         libsql.busy_timeout = timeout;
+        mysql.busy_timeout = timeout;
     }
     if let Some(timeout) = timeout(options, "connectTimeoutMs", 1)? {
         postgres.connect_timeout = timeout;
         libsql.connect_timeout = timeout;
+        mysql.connect_timeout = timeout;
     }
     if let Some(timeout) = timeout(options, "statementTimeoutMs", 1)? {
         postgres.statement_timeout = timeout;
         libsql.statement_timeout = timeout;
+        mysql.statement_timeout = timeout;
     }
     if let Some(most) = connections("maxConnections", options.get("maxConnections"))? {
         postgres.max_connections = most;
         libsql.max_connections = most;
+        mysql.max_connections = most;
     }
     if let Some(most) = whole("maxQueue", options.get("maxQueue"), 1, LONGEST_QUEUE)? {
         let most = usize::try_from(most).unwrap_or(usize::MAX);
         settings.sqlite.max_queue = most;
         settings.postgres.max_queue = most;
         settings.libsql.max_queue = most;
+        settings.mysql.max_queue = most;
     }
     Ok(settings)
 }

@@ -110,6 +110,7 @@ pub(super) fn call(
             let schemas = options.settings.postgres.database.schema.clone();
             WithinCall::on_postgres(operation, user_by_number, schemas)
         }
+        "mysql" => WithinCall::on_mysql(operation, user_by_number),
         _ => {
             let unit = options.settings.sqlite.database.timestamp_unit;
             WithinCall::on_sqlite(operation, user_by_number, unit)

@@ -12,11 +12,13 @@ mod grant_cache;
 #[cfg(feature = "libsql")]
 pub mod libsql;
 pub mod location;
+#[cfg(feature = "mysql")]
+pub mod mysql;
 mod needs;
 #[cfg(feature = "postgres")]
 pub mod postgres;
 pub mod roles;
-#[cfg(any(feature = "libsql", feature = "postgres"))]
+#[cfg(any(feature = "libsql", feature = "mysql", feature = "postgres"))]
 mod roots;
 pub mod schema;
 pub mod search_path;
@@ -26,7 +28,9 @@ pub mod server;
 pub mod sqlite;
 pub mod store;
 pub mod times;
-#[cfg(any(feature = "sqlite", feature = "postgres"))]
+#[cfg(any(feature = "mysql", feature = "postgres"))]
+mod tls;
+#[cfg(any(feature = "sqlite", feature = "mysql", feature = "postgres"))]
 pub mod within;
 
 #[cfg(test)]

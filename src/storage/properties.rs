@@ -12,7 +12,7 @@ use crate::domain::properties::generators::{cases, edited, edits, text};
 const PASSWORD: &str = "hunter2";
 
 fn url_with_password() -> impl Strategy<Value = String> {
-    let scheme = select(vec!["postgres", "postgresql", "mysql", "libsql", "sqlserver"]);
+    let scheme = select(vec!["postgres", "postgresql", "mysql", "mariadb", "libsql", "sqlserver"]);
     let user = prop_oneof![3 => Just("app".to_owned()), 1 => text()];
     let rest = select(vec![
         "db/app",
@@ -89,6 +89,7 @@ proptest! {
             Ok(Location::Sqlite(Place::Memory)) => prop_assert!(url.ends_with(":memory:") || url.contains('%')),
             Ok(Location::Postgres(found)) => prop_assert!(!found.hosts.is_empty()),
             Ok(Location::Libsql(found)) => prop_assert!(!found.host.is_empty()),
+            Ok(Location::Mysql(found)) => prop_assert!(!found.hosts.is_empty()),
         }
     }
 
@@ -118,6 +119,11 @@ proptest! {
         prop_assert_eq!(found.password.as_ref(), Some(&parts[1]));
         prop_assert_eq!(found.database.as_ref(), Some(&parts[2]));
         prop_assert_eq!(found.settings, vec![("a.b".to_owned(), parts[3].clone())]);
+        let url = format!("mysql://{}:{}@db/{}", code(0), code(1), code(2));
+        let Ok(Location::Mysql(found)) = Location::parse(&url) else { panic!("{url}") };
+        prop_assert_eq!(&found.user, &parts[0]);
+        prop_assert_eq!(found.password.as_ref(), Some(&parts[1]));
+        prop_assert_eq!(found.database.as_ref(), Some(&parts[2]));
     }
 
     /// Parameters of other clients change nothing, wherever they stand.

@@ -54,7 +54,10 @@ fn kind_of_wanted(column: &str) -> Kind {
 }
 
 /// What a database calls things, and which types it has for them.
+#[derive(Debug, Clone, Copy)]
 pub struct Dialect {
+    /// A name in quotes.
+    pub quote: fn(&str) -> String,
     /// What a column that is missing would be declared as.
     pub sql_type: fn(Kind) -> &'static str,
     /// How a SELECT reads whole rows.
@@ -129,6 +132,13 @@ impl Table {
             self.check_value(self.column(key)?, value)?;
         }
         Ok(())
+    }
+
+    /// Refuses times that their columns can't hold: those of plans are as far away as options say.
+    pub fn check_times(&self, fields: &Fields) -> Result<()> {
+        let is_time = |(_, value): &(&str, &Value)| matches!(value, Value::TimeMs(_));
+        let mut times = fields.iter().filter(is_time);
+        times.try_for_each(|(key, value)| self.check_value(self.column(key)?, value))
     }
 
     /// These fields as a row that must be written all the same says them: texts and JSON that their columns can't
@@ -206,7 +216,7 @@ fn check_tables(
         })
         .collect();
     if !missing.is_empty() {
-        return Err(missing_columns(&missing, dialect.sql_type));
+        return Err(missing_columns(&missing, dialect));
     }
     found.iter().try_for_each(|(table, columns)| check_keys(*table, columns))?;
     check_types(found, all, dialect.needed_type)
@@ -230,18 +240,15 @@ fn check_keys(table: TableName, columns: &[Column]) -> Result<()> {
 }
 
 /// The error for columns that are not there.
-fn missing_columns(
-    missing: &[(TableName, &str, Kind)],
-    sql_type: impl Fn(Kind) -> &'static str,
-) -> Error {
+fn missing_columns(missing: &[(TableName, &str, Kind)], dialect: &Dialect) -> Error {
     let names = missing.iter().map(|(table, column, _)| format!("{}.{column}", table.sql()));
     let statements = missing.iter().map(|(table, column, kind)| {
         // PostgreSQL has a word "user" of its own.
         let name = match table {
-            TableName::User => quote(table.sql()),
+            TableName::User => (dialect.quote)(table.sql()),
             _ => table.sql().to_owned(),
         };
-        format!("ALTER TABLE {name} ADD COLUMN {column} {};", sql_type(*kind))
+        format!("ALTER TABLE {name} ADD COLUMN {column} {};", (dialect.sql_type)(*kind))
     });
     Error::SchemaMismatch {
         problem: format!("column {} is missing", names.collect::<Vec<_>>().join(", ")),
@@ -280,8 +287,8 @@ fn missing_tables(missing: &[&str]) -> Error {
 pub struct Schema {
     /// In the order of [`TableName::ALL`]. One that an app may be without says why it can't be used.
     tables: Vec<(TableName, Result<Arc<Table>>)>,
-    /// How the database calls what a column should hold.
-    sql_type: fn(Kind) -> &'static str,
+    /// How the database calls things.
+    dialect: Dialect,
     /// The unit of its times.
     pub timestamp_unit: TimestampUnit,
     /// Whether a write may change rows that it does not name.
@@ -315,8 +322,7 @@ impl Schema {
             (name, table)
         };
         let tables = found.into_iter().map(table).collect();
-        let sql_type = dialect.sql_type;
-        Ok(Self { tables, sql_type, timestamp_unit, has_triggers })
+        Ok(Self { tables, dialect: *dialect, timestamp_unit, has_triggers })
     }
 
     /// Lets no call use a table that an app may be without.
@@ -339,13 +345,13 @@ impl Schema {
     pub fn needs(&self, name: TableName, column: &'static str) -> Result<()> {
         let kind = kind_of_wanted(column);
         match self.table(name)?.columns.iter().find(|found| found.name == column) {
-            None => Err(missing_columns(&[(name, column, kind)], self.sql_type)),
+            None => Err(missing_columns(&[(name, column, kind)], &self.dialect)),
             Some(found) if holds(found, kind) => Ok(()),
             Some(found) => Err(Error::SchemaMismatch {
                 problem: format!("{}.{column} is {}", name.sql(), found.sql_type.to_lowercase()),
                 remedy: format!(
                     "This call needs one of type {}; all others work",
-                    (self.sql_type)(kind)
+                    (self.dialect.sql_type)(kind)
                 ),
             }),
         }

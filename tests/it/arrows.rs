@@ -10,7 +10,7 @@ use std::path::Path as FilePath;
 type Path = Vec<String>;
 
 /// What may not be needed by what.
-const LAYERS: [(&str, &[&str]); 9] = [
+const LAYERS: [(&str, &[&str]); 10] = [
     ("error", &["domain", "storage", "engine", "node"]),
     ("echo", &["error", "domain", "storage", "engine", "node"]),
     ("histogram", &["echo", "error", "domain", "storage", "engine", "node"]),
@@ -18,10 +18,20 @@ const LAYERS: [(&str, &[&str]); 9] = [
     ("storage", &["engine", "node"]),
     (
         "storage::dialect",
-        &["storage::sqlite", "storage::postgres", "storage::libsql", "storage::within"],
+        &[
+            "storage::sqlite",
+            "storage::postgres",
+            "storage::libsql",
+            "storage::mysql",
+            "storage::within",
+        ],
     ),
-    ("storage::within", &["storage::sqlite", "storage::postgres", "storage::libsql"]),
-    ("storage::libsql", &["storage::sqlite", "storage::postgres"]),
+    (
+        "storage::within",
+        &["storage::sqlite", "storage::postgres", "storage::libsql", "storage::mysql"],
+    ),
+    ("storage::libsql", &["storage::sqlite", "storage::postgres", "storage::mysql"]),
+    ("storage::mysql", &["storage::sqlite", "storage::postgres", "storage::libsql"]),
     ("engine", &["node"]),
 ];
 
@@ -42,11 +52,11 @@ const CORE: [&str; 12] = [
 ];
 
 /// What runs it over one of them.
-const OVER_A_STORE: [&str; 4] =
-    ["engine::sqlite", "engine::remote", "engine::postgres", "engine::libsql"];
+const OVER_A_STORE: [&str; 5] =
+    ["engine::sqlite", "engine::remote", "engine::postgres", "engine::libsql", "engine::mysql"];
 
 /// Where alone a crate may be named.
-const HOMES: [(&str, &[&str]); 12] = [
+const HOMES: [(&str, &[&str]); 15] = [
     ("napi", &["node"]),
     ("napi_derive", &["node"]),
     ("rusqlite", &["storage::sqlite"]),
@@ -55,8 +65,20 @@ const HOMES: [(&str, &[&str]); 12] = [
     ("deadpool_postgres", &["storage::postgres"]),
     ("postgres_types", &["storage::postgres"]),
     ("hyper", &["storage::libsql"]),
-    ("tokio_rustls", &["storage::libsql"]),
-    ("rustls", &["storage::postgres", "storage::libsql", "storage::roots"]),
+    ("curve25519_dalek", &["storage::mysql"]),
+    ("deadpool", &["storage::mysql"]),
+    ("ring", &["storage::mysql", "storage::libsql", "storage::tls"]),
+    ("tokio_rustls", &["storage::libsql", "storage::mysql"]),
+    (
+        "rustls",
+        &[
+            "storage::postgres",
+            "storage::libsql",
+            "storage::mysql",
+            "storage::roots",
+            "storage::tls",
+        ],
+    ),
     ("rustls_native_certs", &["storage::roots"]),
     ("tokio_postgres_rustls", &["storage::postgres"]),
 ];

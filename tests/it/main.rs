@@ -13,6 +13,10 @@ mod ledger;
 #[cfg(all(feature = "sqlite", feature = "libsql"))]
 mod libsql;
 mod memory;
+#[cfg(feature = "mysql")]
+mod mysql;
+#[cfg(feature = "mysql")]
+mod mysql_server;
 mod parameters;
 #[cfg(feature = "postgres")]
 mod pool;
@@ -22,5 +26,7 @@ mod postgres_server;
 mod remote;
 #[cfg(feature = "sqlite")]
 mod schema;
-#[cfg(all(feature = "sqlite", feature = "postgres", feature = "libsql"))]
+#[cfg(all(feature = "sqlite", feature = "postgres", feature = "libsql", feature = "mysql"))]
 mod sequence;
+#[cfg(any(feature = "postgres", feature = "mysql"))]
+mod servers;

@@ -8,7 +8,8 @@ use media_credits::storage::location::Location;
 use media_credits::storage::postgres::{self, Options};
 use media_credits::storage::server::Server;
 
-use crate::postgres_server::{database, sql, url, wait};
+use crate::postgres_server::{database, sql, url};
+use crate::servers::wait;
 
 /// What tells the connections to a database from later ones; `None` if there are none.
 fn connections(database: &str) -> Option<String> {

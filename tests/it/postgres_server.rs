@@ -3,24 +3,16 @@
 //!
 //! It is what `scripts/test-postgres.js` makes: TEST_DATABASE_URL when that is set, else a new server.
 
-use std::future::Future;
-use std::io::{BufRead, BufReader};
-use std::process::{Child, Command, Stdio};
 use std::sync::OnceLock;
 
-use tokio::runtime::Runtime;
 use tokio_postgres::{NoTls, SimpleQueryMessage};
 
-struct Server {
-    url: String,
-    /// The server ends when the script's standard input does: with this process, however that ends.
-    _script: Child,
-}
+use crate::servers::{Server, wait};
 
 /// The URL of the server's own database `postgres`, of a user who may create others.
 pub(crate) fn url() -> &'static str {
     static SERVER: OnceLock<Server> = OnceLock::new();
-    &SERVER.get_or_init(start).url
+    &SERVER.get_or_init(|| Server::start("test-postgres.js")).url
 }
 
 /// The URL of a new database. No other test may ask for this name.
@@ -44,24 +36,4 @@ pub(crate) fn sql(url: &str, statement: &str) -> Option<String> {
             _ => None,
         })
     })
-}
-
-/// Runs a future to its end.
-pub(crate) fn wait<F: Future>(future: F) -> F::Output {
-    static RUNTIME: OnceLock<Runtime> = OnceLock::new();
-    RUNTIME.get_or_init(|| Runtime::new().unwrap()).block_on(future)
-}
-
-fn start() -> Server {
-    let mut script = Command::new("node")
-        .arg(concat!(env!("CARGO_MANIFEST_DIR"), "/scripts/test-postgres.js"))
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .spawn()
-        .expect("Node runs scripts/test-postgres.js");
-    let mut url = String::new();
-    let mut output = BufReader::new(script.stdout.take().expect("a pipe"));
-    output.read_line(&mut url).expect("a line");
-    assert!(!url.is_empty(), "scripts/test-postgres.js says above why there is no server");
-    Server { url: url.trim_end().to_owned(), _script: script }
 }

@@ -1,14 +1,28 @@
-//! What SQLite and PostgreSQL have in common with everything that speaks their SQL: the text of statements, how
+//! What SQLite, PostgreSQL and MySQL have in common with everything that speaks their SQL: the text of statements, how
 //! values are bound, how rows become the domain's, and how the tables are read.
 //!
 //! A statement is text and values, a row is values. How they travel is a store's own: no file here may know a driver.
 
+#[cfg(any(feature = "mysql", feature = "postgres"))]
+mod entries;
+#[cfg(any(feature = "mysql", feature = "postgres"))]
+mod facts;
+#[cfg(any(feature = "mysql", feature = "postgres"))]
+mod groups;
 #[cfg(any(feature = "libsql", feature = "sqlite", feature = "postgres"))]
 mod inline;
+#[cfg(feature = "mysql")]
+pub mod mysql;
+#[cfg(any(feature = "mysql", feature = "postgres"))]
+pub mod pipeline;
 #[cfg(feature = "postgres")]
 pub mod postgres;
+#[cfg(any(feature = "mysql", feature = "postgres"))]
+pub mod row;
 #[cfg(any(feature = "libsql", feature = "sqlite"))]
 pub mod sqlite;
+#[cfg(any(feature = "mysql", feature = "postgres"))]
+pub mod times;
 
 use std::borrow::Cow;
 

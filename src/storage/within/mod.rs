@@ -2,6 +2,8 @@
 //!
 //! Nothing here begins, commits or rolls back. A store's futures wait for [`Exchange::answer`] alone.
 
+#[cfg(feature = "mysql")]
+pub mod mysql;
 #[cfg(feature = "postgres")]
 pub mod postgres;
 #[cfg(feature = "postgres")]

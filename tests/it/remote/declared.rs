@@ -39,8 +39,12 @@ const TASKS: &[(&str, Kind)] = &[
     ("deleted_at", Timestamp),
 ];
 
-const DIALECT: Dialect =
-    Dialect { sql_type: |_| "", select_list: |_| String::new(), needed_type: |_, _, _| None };
+const DIALECT: Dialect = Dialect {
+    quote: str::to_owned,
+    sql_type: |_| "",
+    select_list: |_| String::new(),
+    needed_type: |_, _, _| None,
+};
 
 /// A schema of these tables.
 pub(super) fn schema() -> Schema {

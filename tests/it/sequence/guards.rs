@@ -21,8 +21,8 @@ fn draw(grant: &str, credits: i64) -> Draw {
         expires_at: None,
         credits_to_consume: credits,
         credits_consumed: credits,
-        credits_before: 100,
-        credits_after: 100 - credits,
+        credits_before: 6,
+        credits_after: 6 - credits,
         batch_size: 1000,
         batch_no: 1,
     }

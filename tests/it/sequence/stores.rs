@@ -15,13 +15,15 @@ use media_credits::storage::server::Server;
 use media_credits::storage::sqlite::{Database, Durability, Options};
 use media_credits::storage::store::{LoadFacts, Store, Wanted};
 use media_credits::storage::times::TimestampUnit::{self, Milliseconds, Seconds};
-use media_credits::storage::{libsql, postgres};
+use media_credits::storage::{libsql, mysql, postgres};
 
 use super::over_wire::Behind;
 use crate::common::{add_user, change_row, ledger, ready, text};
 use crate::libsql::server::Server as LibsqlServer;
 use crate::memory::Memory;
-use crate::postgres_server::{self, wait};
+use crate::mysql_server;
+use crate::postgres_server;
+use crate::servers::wait;
 
 /// A store as the engine sees it, and what an app does to it by itself.
 pub(super) trait Subject {
@@ -61,6 +63,7 @@ pub(super) fn all(folder: &Path, database: &str) -> Vec<(&'static str, Box<dyn S
         ("SQLite, in seconds", Box::new(OnSqlite::new(folder, Seconds))),
         ("SQLite behind a wire", Box::new(Behind::new(folder))),
         ("PostgreSQL", Box::new(on_postgres(database))),
+        ("MySQL", Box::new(on_mysql(database))),
         ("libSQL", Box::new(on_libsql())),
     ]
 }
@@ -114,7 +117,9 @@ pub(super) fn start_sql(clear: &str, users: &[&str]) -> String {
 }
 
 pub(super) fn status_sql(table: TableName, id: &str, status: &str) -> String {
-    format!(r#"UPDATE "{}" SET status = '{status}' WHERE id = '{id}'"#, table.sql())
+    // A server may change a time along with a row.
+    let set = format!("status = '{status}', updated_at = updated_at");
+    format!(r#"UPDATE "{}" SET {set} WHERE id = '{id}'"#, table.sql())
 }
 
 struct OnSqlite {
@@ -200,10 +205,18 @@ fn on_postgres(database: &str) -> OnServer<postgres::Database> {
         panic!("another storage");
     };
     let server = postgres::Database::new(&location, postgres::Options::default()).unwrap();
-    wait(server.create_tables(&TableName::ALL)).unwrap();
     let run = Box::new(move |sql: &str| drop(postgres_server::sql(&url, sql)));
-    let clear = r#"TRUNCATE "user" CASCADE;"#;
-    OnServer { server: Arc::new(server), ids: Ids::new(), run, clear }
+    OnServer::new(server, run, r#"TRUNCATE "user" CASCADE;"#)
+}
+
+fn on_mysql(database: &str) -> OnServer<mysql::Database> {
+    let url = mysql_server::database(database);
+    let server = mysql_server::open(&url, mysql::Options::default());
+    let run = Box::new(move |sql: &str| {
+        drop(mysql_server::sql(&url, &format!("SET sql_mode = 'ANSI_QUOTES'; {sql}")));
+    });
+    // Its rows go with a user.
+    OnServer::new(server, run, r#"DELETE FROM "user";"#)
 }
 
 fn on_libsql() -> OnServer<libsql::Database> {
@@ -213,10 +226,16 @@ fn on_libsql() -> OnServer<libsql::Database> {
     };
     let server = libsql::Database::new(&location, libsql::Options::default()).unwrap();
     let run = Box::new(move |sql: &str| app.run(sql));
+    // Its tables are there.
     OnServer { server: Arc::new(server), ids: Ids::new(), run, clear: CLEAR_SQLITE }
 }
 
 impl<S: Server> OnServer<S> {
+    fn new(server: S, run: Box<dyn Fn(&str)>, clear: &'static str) -> Self {
+        wait(server.create_tables(&TableName::ALL)).unwrap();
+        Self { server: Arc::new(server), ids: Ids::new(), run, clear }
+    }
+
     /// Where nothing is locked, a request that rests on what the app has changed since is made again.
     fn attempt<T>(&self, made: impl AsyncFn() -> Answer<T>) -> Result<T> {
         wait(async {

@@ -1,8 +1,9 @@
 //! Statements that change several things at once, each of which must be what the plan says.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use super::super::groups::groups;
 use super::Statement;
 use super::tables::Tables;
 use super::wire::Form;
@@ -174,28 +175,6 @@ pub(super) fn write_plans(
         statements.push(Parts::new().finish(tables, form, group)?);
     }
     Ok(statements)
-}
-
-/// Rows that one statement can write, at least one each.
-fn groups<'r>(rows: impl Iterator<Item = &'r RowChange>) -> Vec<Vec<&'r RowChange>> {
-    let mut groups: Vec<Vec<&RowChange>> = Vec::new();
-    // Where new rows of a table with the same columns are.
-    let mut places: HashMap<(TableName, Vec<&str>), usize> = HashMap::new();
-    for row in rows {
-        let last = groups.len();
-        let place = match row.verb {
-            Verb::Insert => {
-                let keys = row.fields.iter().map(|(key, _)| key).collect();
-                *places.entry((row.table, keys)).or_insert(last)
-            }
-            Verb::Update | Verb::UpdateCharge => last,
-        };
-        match groups.get_mut(place) {
-            Some(group) => group.push(row),
-            None => groups.push(vec![row]),
-        }
-    }
-    groups
 }
 
 #[cfg(test)]

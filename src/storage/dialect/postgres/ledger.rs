@@ -5,19 +5,19 @@
 
 use std::collections::{BTreeMap, HashSet};
 
+use super::super::facts::{add_grants, read_task, take_short};
 use super::Statement;
 use super::access::Command;
 use super::limits::Counts;
-use super::row::{SelectedRow, get, read_charges, read_grant, read_grants, read_time};
+use super::row::{SelectedRow, get, read_charges, read_grants};
 use super::tables::Tables;
 use super::value::Value;
 use super::wire::{Mode, Pipeline, Replies, ReplyOf, Statements, Wire, exactly};
 use crate::domain::charge::{Charge, ChargeFacts};
-use crate::domain::grant::{Grant, GrantFacts, NewGrant, total_remaining};
+use crate::domain::grant::{Grant, GrantFacts, NewGrant};
 use crate::domain::refundable::Refundable;
 use crate::domain::table::{TableName, TaskKind};
-use crate::domain::task::TaskFacts;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::storage::failure::Answer;
 use crate::storage::schema::Schema;
 use crate::storage::store::{Facts, FoundTask, LoadFacts, Wanted, WantedTask};
@@ -266,33 +266,6 @@ impl TaskQuestions {
     }
 }
 
-fn read_task(row: &impl SelectedRow, wanted: &WantedTask<'_>) -> Answer<TaskFacts> {
-    Ok(TaskFacts {
-        user_id: get(row, 0)?,
-        status: get(row, 1)?,
-        credit_id: get(row, 2)?,
-        updated_at_ms: read_time(row, 3)?.ok_or_else(|| Error::ValueUnreadable {
-            table: wanted.kind.table(),
-            field: "updatedAt",
-            id: wanted.id.to_owned(),
-            found: "NULL".to_owned(),
-            expected: "a time",
-        }),
-        free_trial: get(row, 4)?,
-    })
-}
-
-fn add_grants(facts: &mut Facts, rows: &[impl SelectedRow], now_ms: i64) -> Answer<()> {
-    for row in rows {
-        let grant = read_grant(row)?;
-        // It may have changed while we waited for its lock.
-        if grant.is_spendable(now_ms) && grant.remaining > 0 {
-            facts.grants.entry(get(row, 6)?).or_default().push(grant);
-        }
-    }
-    Ok(())
-}
-
 /// For users whose grants don't cover what is wanted: the app's own models may have changed some
 /// while we waited for the lock, so all are looked at again, under it.
 async fn complete(
@@ -301,14 +274,9 @@ async fn complete(
     wanted: &BTreeMap<&str, i64>,
     now_ms: i64,
 ) -> Answer<()> {
-    let covered = |user_id: &str| total_remaining(facts.grants.get(user_id).into_iter().flatten());
-    let short = wanted.iter().filter(|(user_id, credits)| covered(user_id) < **credits);
-    let short: Vec<&str> = short.map(|(user_id, _)| *user_id).collect();
+    let short = take_short(facts, wanted);
     if short.is_empty() {
         return Ok(());
-    }
-    for &user_id in &short {
-        facts.grants.remove(user_id);
     }
     let tables = wire.tables()?;
     let all = spendable_grants(tables.ids(TableName::User, short)?, tables, now_ms, None)?;

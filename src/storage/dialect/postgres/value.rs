@@ -1,14 +1,11 @@
 //! Values on their way to PostgreSQL, each of which says its type, and values as they come.
 
-use std::borrow::Cow;
-
-use chrono::{DateTime, NaiveDateTime};
 use uuid::Uuid;
 
 use crate::domain::column::in_form;
 use crate::domain::value::{Value as Given, iso8601};
 use crate::storage::schema::{Column, Kind};
-use crate::storage::times::{LATEST_MS, within_dates};
+use crate::storage::times::within_dates;
 
 /// PostgreSQL counts microseconds from the year 2000.
 const EPOCH_2000_MS: i64 = 946_684_800_000;
@@ -143,24 +140,6 @@ pub fn to_ms(micros: i64) -> i64 {
     within_dates(micros.div_euclid(1000).saturating_add(EPOCH_2000_MS))
 }
 
-/// Reads a time as `to_json` writes it, in epoch milliseconds, rounded down.
-pub fn parse_time(text: &str) -> Option<i64> {
-    match text {
-        "infinity" => return Some(LATEST_MS),
-        "-infinity" => return Some(-LATEST_MS),
-        _ => {}
-    }
-    // A year of five digits wants a sign.
-    let years = text.find('-')?;
-    let text = if years > 4 { Cow::Owned(format!("+{text}")) } else { Cow::Borrowed(text) };
-    let zoned = DateTime::parse_from_str(&text, "%Y-%m-%dT%H:%M:%S%.f%:z");
-    let time = zoned.map(|time| time.to_utc()).ok().or_else(|| {
-        let time = NaiveDateTime::parse_from_str(&text, "%Y-%m-%dT%H:%M:%S%.f");
-        time.ok().map(|time| time.and_utc())
-    });
-    Some(within_dates(time?.timestamp_millis()))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -177,25 +156,6 @@ mod tests {
             assert_eq!(to_ms(to_micros(time_ms).unwrap()), time_ms);
         }
         assert_eq!(to_micros(i64::MAX), None);
-    }
-
-    #[test]
-    fn times_in_json_are_read() {
-        let rows = [
-            ("1970-01-01T00:00:00.0015", Some(1)),
-            ("1969-12-31T23:59:59.9995", Some(-1)),
-            ("2026-12-11T18:08:29.25+02:00", Some(1_797_005_309_250)),
-            ("1970-01-01T05:30:00+05:30", Some(0)),
-            ("1970-01-01T00:00:00", Some(0)),
-            ("12026-01-01T00:00:00", Some(317_336_745_600_000)),
-            ("infinity", Some(LATEST_MS)),
-            ("-infinity", Some(-LATEST_MS)),
-            ("1970-01-01", None),
-            ("soon", None),
-        ];
-        for (text, expected) in rows {
-            assert_eq!(parse_time(text), expected, "{text}");
-        }
     }
 
     #[test]

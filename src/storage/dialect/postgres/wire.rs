@@ -2,47 +2,21 @@
 //! once, over any of them.
 
 use std::future::Future;
-use std::ops::Index;
 
+use super::super::pipeline;
+pub use super::super::pipeline::{End, Mode};
+pub(super) use super::super::pipeline::{Replies, ReplyOf};
 use super::Statement;
 use super::row;
 use super::tables::Tables;
 use crate::error::Result;
 use crate::storage::failure::{Answer, Failure};
 
-/// What a transaction is for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Mode {
-    /// It reads one snapshot.
-    Read,
-    /// It writes, at READ COMMITTED: after a wait for a lock, the next statement sees what its holder wrote.
-    Write,
-    /// The same, but it waits for locks for a moment only.
-    WriteShortWait,
-}
+/// What is sent together.
+pub type Pipeline<'s> = pipeline::Pipeline<'s, Statement>;
 
-/// How a transaction ends.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum End {
-    /// By a COMMIT of what was written.
-    Commit,
-    /// By a COMMIT, though nothing was written.
-    Release,
-    /// By a ROLLBACK: nothing was written.
-    RollBack,
-}
-
-/// What is sent together, and answered together: one round trip. What fails undoes the transaction.
-pub struct Pipeline<'s> {
-    /// A transaction begins before the statements. `None`: it is open.
-    pub begin: Option<Mode>,
-    /// In this order.
-    pub statements: &'s [Statement],
-    /// Behind them. `None`: the transaction stays open.
-    pub end: Option<End>,
-    /// What this is, for an error.
-    pub doing: &'static str,
-}
+/// Statements that are sent together.
+pub(super) type Statements = pipeline::Statements<Statement>;
 
 /// What rows that were written come back as.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -73,29 +47,7 @@ pub trait Wire: Send {
     fn look_again(&mut self) -> impl Future<Output = Answer<()>> + Send;
 }
 
-/// Statements that are sent together, each with a place for its reply.
-#[derive(Debug, Default)]
-pub(super) struct Statements(Vec<Statement>);
-
-/// Where the reply to a statement is.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct ReplyOf(usize);
-
-impl ReplyOf {
-    /// Of a question with one answer only, which is not asked: no rows.
-    pub(super) const NOTHING: Self = Self(usize::MAX);
-}
-
-/// The rows of each statement.
-pub(super) struct Replies<R>(Vec<Vec<R>>);
-
 impl Statements {
-    /// Adds a statement.
-    pub(super) fn add(&mut self, statement: Statement) -> ReplyOf {
-        self.0.push(statement);
-        ReplyOf(self.0.len() - 1)
-    }
-
     /// Begins a transaction that writes with these statements.
     pub(super) async fn begin<W: Wire>(
         &self,
@@ -105,15 +57,6 @@ impl Statements {
     ) -> Answer<Replies<W::Row>> {
         let pipeline = Pipeline { begin: Some(mode), statements: &self.0, end: None, doing };
         Ok(Replies(wire.send(pipeline).await?))
-    }
-}
-
-impl<R> Index<ReplyOf> for Replies<R> {
-    type Output = [R];
-
-    fn index(&self, place: ReplyOf) -> &[R] {
-        // A wire answers each statement, or it fails.
-        self.0.get(place.0).map_or(&[], Vec::as_slice)
     }
 }
 

@@ -66,7 +66,7 @@ pub fn create_table(table: TableName) -> &'static str {
 }
 
 /// What SQLite calls things.
-pub const DIALECT: Dialect = Dialect { sql_type, select_list, needed_type };
+pub const DIALECT: Dialect = Dialect { quote, sql_type, select_list, needed_type };
 
 fn select_list(columns: &[Column]) -> String {
     columns.iter().map(|column| quote(&column.name)).collect::<Vec<_>>().join(", ")

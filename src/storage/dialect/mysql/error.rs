@@ -1,0 +1,143 @@
+//! What a server's errors mean to a caller.
+
+use crate::error::Error;
+use crate::storage::failure::Failure;
+
+/// An error of the server, or of a pooler before it.
+#[derive(Debug, Clone, Copy)]
+pub struct ServerError<'e> {
+    /// Its number.
+    pub code: u16,
+    /// What it says.
+    pub message: &'e str,
+}
+
+impl ServerError<'_> {
+    /// What comes of the transaction; `doing` is what was being done.
+    pub fn failure(&self, doing: &'static str) -> Failure {
+        // Our number or the caller's: the guards tell, when they look again.
+        if self.code == DUPLICATE_KEY && self.key().contains("transaction_no") {
+            return Failure::Refused(Error::TransactionNoCollision);
+        }
+        let message = self.message.to_owned();
+        let refusal = |message, retryable| Error::Database {
+            doing,
+            database_code: self.code.to_string(),
+            retryable,
+            message,
+        };
+        match meaning(self.code) {
+            Meaning::Ended => Failure::Ended(message),
+            Meaning::Changed => Failure::Conflict(CHANGED.to_owned()),
+            Meaning::Conflict => Failure::Conflict(message),
+            Meaning::Busy => Failure::Refused(Error::DatabaseBusy { message }),
+            Meaning::ReadOnly => Failure::ReadOnly(refusal(message + TAKES_NO_WRITES, false)),
+            Meaning::Refused { retryable } => Failure::Refused(refusal(message, retryable)),
+        }
+    }
+
+    /// The key that is taken: the last thing that the message says.
+    fn key(&self) -> &str {
+        self.message.rsplit_once(" for key ").map_or("", |(_, key)| key)
+    }
+}
+
+/// The code of a key that must be unique and is taken.
+pub const DUPLICATE_KEY: u16 = 1062;
+
+/// The code of a savepoint that is gone: the transaction was undone behind our back.
+const NO_SAVEPOINT: u16 = 1305;
+
+/// The code of what more than one row answers: see [`super::change::assert_rows`].
+const NOT_AS_EXPECTED: u16 = 1242;
+
+const CHANGED: &str =
+    "a statement changed other rows than it was to, since something else changed them meanwhile";
+
+/// Codes that say that the tables may not be what they were: a column or table that is not there, a type or a limit
+/// that has changed, a column that wants a value; a privilege that is missing.
+pub const ABOUT_SCHEMA: [&str; 12] = [
+    "1054", "1146", "1406", "1264", "1265", "1292", "1366", "1048", "1364", "1142", "1143", "4025",
+];
+
+const TAKES_NO_WRITES: &str =
+    "; the server is a replica, or read-only: DATABASE_URL must name one that takes writes";
+
+/// What an error of the server, or of a pooler before it, says of the transaction.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Meaning {
+    /// There is no session any more. What came of a COMMIT is not known; anything else was undone.
+    Ended,
+    /// A statement has changed other rows than planned.
+    Changed,
+    /// The transaction met another one.
+    Conflict,
+    /// A lock, or a statement, took longer than the options allow, or was stopped.
+    Busy,
+    /// The server takes no writes.
+    ReadOnly,
+    /// Nothing else can be done; `retryable` if what stopped it passes by itself.
+    Refused { retryable: bool },
+}
+
+/// By number (<https://dev.mysql.com/doc/mysql-errors/en/server-error-reference.html>,
+/// <https://mariadb.com/kb/en/mariadb-error-codes/>).
+fn meaning(code: u16) -> Meaning {
+    match code {
+        // The server stops; its node has left the cluster; the connection was killed, or found to be idle.
+        1053 | 1047 | 1927 | 3169 | 4031 => Meaning::Ended,
+        // What servers, clients and poolers say of the network in between.
+        1158..=1161 | 2006 | 2013 => Meaning::Ended,
+        // A COMMIT that may have been carried out: its node was cut off from the cluster, a hook has failed, or TiDB can't tell.
+        1180 | 3100 | 8501 => Meaning::Ended,
+        NOT_AS_EXPECTED => Meaning::Changed,
+        // A deadlock, or the certification of a cluster; rows or tables that have changed since the snapshot; the last
+        // are TiDB's.
+        1213 | 3101 | 1020 | 1412 | 9007 | 8022 | 8028 | NO_SAVEPOINT => Meaning::Conflict,
+        1205 | 3572 | 3024 | 1969 | 1317 => Meaning::Busy,
+        1290 | 1836 | 1792 => Meaning::ReadOnly,
+        // No memory, disk, locks or connections.
+        1021 | 1037 | 1038 | 1040 | 1041 | 1114 | 1203 | 1206 | 1226 => {
+            Meaning::Refused { retryable: true }
+        }
+        _ => Meaning::Refused { retryable: false },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_caller_is_told() {
+        let number = "Duplicate entry '7' for key 'credit.credit_transaction_no_unique'";
+        let other = "Duplicate entry 'transaction_no for key' for key 'PRIMARY'";
+        let rows = [
+            // the error; what it is, and the caller's code
+            (1062, number, "refused", "DATABASE_BUSY"),
+            (1062, other, "refused", "DATABASE_ERROR"),
+            (1213, "Deadlock found", "conflict", "DATABASE_BUSY"),
+            (1242, "Subquery returns more than 1 row", "conflict", "DATABASE_BUSY"),
+            (1205, "Lock wait timeout exceeded", "refused", "DATABASE_BUSY"),
+            (1969, "max_statement_time exceeded", "refused", "DATABASE_BUSY"),
+            (1290, "--read-only", "read only", "DATABASE_ERROR"),
+            (1836, "Running in read-only mode", "read only", "DATABASE_ERROR"),
+            (1927, "Connection was killed", "ended", "DATABASE_UNAVAILABLE"),
+            (1047, "WSREP has not yet prepared node", "ended", "DATABASE_UNAVAILABLE"),
+            (1180, "Got error during COMMIT", "ended", "DATABASE_UNAVAILABLE"),
+            (3101, "Plugin instructed the server to rollback", "conflict", "DATABASE_BUSY"),
+            (1406, "Data too long", "refused", "DATABASE_ERROR"),
+        ];
+        for (code, message, kind, expected) in rows {
+            let failure = ServerError { code, message }.failure("writing");
+            let found = match &failure {
+                Failure::Refused(_) => "refused",
+                Failure::Conflict(_) => "conflict",
+                Failure::ReadOnly(_) => "read only",
+                Failure::Ended(_) => "ended",
+                Failure::Lost(_) | Failure::Unknown { .. } => "lost",
+            };
+            assert_eq!((found, failure.into_error().code()), (kind, expected), "{code}");
+        }
+    }
+}

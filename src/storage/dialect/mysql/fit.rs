@@ -1,0 +1,174 @@
+//! Which of MySQL's types can hold what the ledger keeps in a column.
+
+use crate::storage::roles::Role;
+use crate::storage::schema::{Column, Kind, Limit};
+
+/// What a column's values are, as far as the ledger is concerned.
+#[derive(Debug, PartialEq, Eq)]
+enum Family {
+    /// With room for so many characters; none says that there is room for anything.
+    Text(Option<usize>),
+    Enum,
+    /// `int` and `bigint`: smaller ones are too small for credits.
+    Integer,
+    Small,
+    Json,
+    Time,
+    Other,
+}
+
+fn family(column: &Column) -> Family {
+    let name = column.sql_type.split(['(', ' ']).next().unwrap_or_default();
+    match (column.kind, &column.limit) {
+        (_, Limit::OneOf(_)) => Family::Enum,
+        (Kind::Text, Limit::Characters(most)) => Family::Text(Some(*most)),
+        (Kind::Text, _) if name == "tinytext" => Family::Text(Some(255)),
+        (Kind::Text, _) => Family::Text(None),
+        // Of a charge they are negative.
+        (Kind::Integer, _) if column.sql_type.contains("unsigned") => Family::Small,
+        (Kind::Integer, _) if ["int", "integer", "bigint"].contains(&name) => Family::Integer,
+        (Kind::Integer, _) => Family::Small,
+        (Kind::Json, _) => Family::Json,
+        (Kind::Timestamp, _) => Family::Time,
+        _ => Family::Other,
+    }
+}
+
+/// What a column would need to be, in words, if it can't be what it is.
+pub(super) fn needed_type(role: Role, column: &Column, shared: Option<&Column>) -> Option<String> {
+    use Family::{Enum, Integer, Json, Small, Text, Time};
+    // The app makes its users, and perhaps the database their ids.
+    let is_written = !(role == Role::UserId && column.name == "id");
+    if column.limit == Limit::Computed && is_written {
+        return Some("a plain column, which this package writes".to_owned());
+    }
+    let found = family(column);
+    let has_room = |characters: usize| match found {
+        Text(Some(most)) => most >= characters,
+        _ => true,
+    };
+    let needed = match (role, &found) {
+        (Role::UserId, Text(_) | Integer | Small) => None,
+        (Role::UserId, _) => Some("varchar, int or bigint"),
+        (Role::TaskId, Text(_)) => None,
+        (Role::TaskId, _) => Some("varchar"),
+        // What this package makes is a UUID of 36 characters, and a number of 19.
+        (Role::CreditId, Text(_)) if has_room(36) => None,
+        (Role::CreditId, _) => Some("varchar(36) or longer"),
+        (Role::TransactionNo, Text(_)) if has_room(19) => None,
+        (Role::TransactionNo, _) => Some("varchar(19) or longer"),
+        (Role::State(words), Enum | Text(_)) => match words.iter().find(|word| !fits(column, word))
+        {
+            None => None,
+            Some(word) => return Some(format!("one that takes {word:?}")),
+        },
+        (Role::State(_), _) => Some("varchar or an enum"),
+        (Role::Words, Enum | Text(_)) => None,
+        (Role::Words, _) => Some("varchar, text or an enum"),
+        (Role::Details, Json | Text(None)) => None,
+        (Role::Details, _) => Some("text, longtext or json"),
+        (Role::Credits, Integer) => None,
+        (Role::Credits, _) => Some("int or bigint"),
+        (Role::Time, Time) => None,
+        (Role::Time, _) => Some("timestamp or datetime"),
+    };
+    if let Some(needed) = needed {
+        return Some(needed.to_owned());
+    }
+    let is_number = |column: &Column| column.kind == Kind::Integer;
+    let shared = shared.filter(|shared| is_number(shared) != is_number(column))?;
+    Some(format!("of type {}, as what it refers to", shared.sql_type))
+}
+
+/// Whether a column of words takes this one.
+fn fits(column: &Column, word: &str) -> bool {
+    match &column.limit {
+        Limit::OneOf(labels) => labels.iter().any(|label| label == word),
+        Limit::Characters(most) => word.len() <= *most,
+        _ => true,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::schema::column_of_type;
+    use super::*;
+    use crate::domain::table::TableName::{self, Credit, Tasks, User};
+    use crate::domain::table::TaskKind::{Ai, Media};
+
+    #[test]
+    fn what_the_ledger_takes() {
+        const WORDS: &str = "enum('active','deleted','grant','consume')";
+        let rows: [(TableName, &str, &[&str], &[&str]); 11] = [
+            // the column; types that it may have, and types that it may not
+            (
+                User,
+                "id",
+                &["varchar(191)", "char(36)", "text", "uuid", "int", "bigint unsigned", "smallint"],
+                &["binary(16)", "varbinary(36)", "decimal(10,0)", "json", "date", WORDS],
+            ),
+            (Credit, "id", &["varchar(36)", "text", "uuid"], &["varchar(35)", "int", "binary(16)"]),
+            (Credit, "transaction_no", &["varchar(19)"], &["varchar(18)", "bigint"]),
+            (Credit, "transaction_type", &["varchar(7)", WORDS], &["varchar(6)", "enum('grant')"]),
+            (Credit, "status", &["text", WORDS], &["enum('active')", "tinyint(1)"]),
+            (Credit, "description", &["varchar(255)", "tinytext"], &["json", "blob"]),
+            (
+                Credit,
+                "credits",
+                &["int", "int(11)", "bigint"],
+                &["int unsigned", "smallint", "mediumint", "decimal(10,2)", "double", "text"],
+            ),
+            (
+                Credit,
+                "expires_at",
+                &["timestamp", "timestamp(3)", "datetime", "datetime(6)"],
+                &["date", "bigint", "time", "varchar(30)"],
+            ),
+            (
+                Credit,
+                "consumed_detail",
+                &["text", "mediumtext", "longtext", "json"],
+                &["varchar(2000)", "tinytext", "blob"],
+            ),
+            (Tasks(Media), "status", &["varchar(32)", "enum('pending')"], &["int"]),
+            (Tasks(Ai), "id", &["varchar(191)"], &["int", "bigint"]),
+        ];
+        for (table, name, may_be, may_not_be) in rows {
+            for (types, fit) in [(may_be, true), (may_not_be, false)] {
+                for sql_type in types {
+                    let column = column_of_type(table, name, sql_type);
+                    let needed =
+                        Role::of(table, name).and_then(|role| needed_type(role, &column, None));
+                    assert_eq!(needed.is_none(), fit, "{name} {sql_type}: {needed:?}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn what_refers_to_each_other_is_of_one_type() {
+        let rows = [
+            // of the user, of the credit's user; whether both together will do
+            ("varchar(191)", "varchar(36)", true),
+            ("int", "bigint", true),
+            ("int", "varchar(191)", false),
+            ("varchar(191)", "int", false),
+        ];
+        for (user, owner, fit) in rows {
+            let user = column_of_type(User, "id", user);
+            let owner = column_of_type(Credit, "user_id", owner);
+            let needed = needed_type(Role::UserId, &owner, Some(&user));
+            assert_eq!(needed.is_none(), fit, "{} {}", user.sql_type, owner.sql_type);
+        }
+    }
+
+    #[test]
+    fn what_is_written_is_not_computed() {
+        for (table, name, fit) in [(User, "id", true), (Credit, "id", false)] {
+            let mut column = column_of_type(table, name, "varchar(191)");
+            column.limit = Limit::Computed;
+            let needed = Role::of(table, name).and_then(|role| needed_type(role, &column, None));
+            assert_eq!(needed.is_none(), fit, "{name}");
+        }
+    }
+}

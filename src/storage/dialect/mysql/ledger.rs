@@ -1,0 +1,418 @@
+//! Facts of the ledger: one round trip.
+//!
+//! All transactions lock in one order: the users by id, the task, the charge. Grants are read as they are: what
+//! changes them has the user's lock, and what is drawn is drawn only if they still are so. Locking them would let two
+//! transactions wait in a circle, since a server locks rows in the order in which it finds them.
+
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+
+use super::super::facts::{add_grants, read_task, take_short};
+use super::super::row::{SelectedRow, get, read_charges, read_grants};
+use super::ids::IdType;
+use super::limits::Counts;
+use super::tables::Tables;
+use super::wire::{Mode, Pipeline, Replies, ReplyOf, Statements, Wire, exactly};
+use super::{Statement, literal, quote};
+use crate::domain::charge::{Charge, ChargeFacts};
+use crate::domain::grant::{Grant, GrantFacts, NewGrant};
+use crate::domain::refundable::Refundable;
+use crate::domain::table::{TableName, TaskKind};
+use crate::error::Result;
+use crate::storage::failure::Answer;
+use crate::storage::schema::Schema;
+use crate::storage::store::{Facts, FoundTask, LoadFacts, Wanted, WantedTask};
+
+/// A ledger on a server of MySQL, behind any wire.
+pub struct Ledger<W>(pub W);
+
+impl<W: Wire> LoadFacts for Ledger<W> {
+    fn schema(&self) -> Result<&Schema> {
+        self.0.tables().map(|tables| &*tables.schema)
+    }
+
+    async fn charge_facts(&mut self, wanted: &Wanted<'_>, now_ms: i64) -> Answer<Facts> {
+        let asked = ChargeQuestions::new::<W>(self.0.tables()?, wanted, now_ms)?;
+        let mode = if wanted.full_timeout { Mode::Write } else { Mode::WriteShortWait };
+        let replies = asked.statements.begin(&mut self.0, mode, "reading the balance").await?;
+        let mut facts = asked.read(&replies, wanted, now_ms)?;
+        complete(&mut self.0, &mut facts, &wanted.credits, now_ms).await?;
+        Ok(facts)
+    }
+
+    async fn task_facts(
+        &mut self,
+        wanted: &WantedTask<'_>,
+        now_ms: i64,
+    ) -> Answer<Option<FoundTask>> {
+        let asked = TaskQuestions::new(self.0.tables()?, wanted, now_ms)?;
+        let replies = asked.statements.begin(&mut self.0, Mode::Write, "reading a task").await?;
+        let Some(row) = replies[asked.task].first() else { return Ok(None) };
+        let task = read_task(row, wanted)?;
+        let charge = read_charges(&replies[asked.charge])?.into_iter().next();
+        let drawn_on = read_grants(&replies[asked.drawn_on])?;
+        let funds = match asked.funds {
+            Some(funds) => {
+                let mut facts = Facts::default();
+                add_grants(&mut facts, &replies[funds.grants], now_ms)?;
+                let needs = BTreeMap::from([(task.user_id.as_str(), funds.credits)]);
+                complete(&mut self.0, &mut facts, &needs, now_ms).await?;
+                ChargeFacts {
+                    user_exists: true,
+                    transaction_no_taken: !replies[funds.taken].is_empty(),
+                    grants: facts.grants.remove(&task.user_id).unwrap_or_default(),
+                }
+            }
+            None => ChargeFacts::default(),
+        };
+        Ok(Some(FoundTask { task, charge, drawn_on, funds }))
+    }
+
+    async fn refund_facts(&mut self, id: &str) -> Answer<(Option<Charge>, Vec<Grant>)> {
+        let tables = self.0.tables()?;
+        let mut statements = Statements::default();
+        statements.add(tables.lock_owner(TableName::Credit, id)?);
+        let condition = tables.ids(TableName::Credit, "id")?.is("id", id);
+        let charge = statements.add(charges(tables, &condition)? + " FOR UPDATE");
+        let grants = statements.add(grants_of(tables, &condition)?);
+        let replies = statements.begin(&mut self.0, Mode::Write, "reading a charge").await?;
+        let charge = read_charges(&replies[charge])?.into_iter().next();
+        Ok((charge, read_grants(&replies[grants])?))
+    }
+
+    async fn grant_facts(&mut self, grant: &NewGrant) -> Answer<GrantFacts> {
+        let tables = self.0.tables()?;
+        let (id, number) = (grant.id.as_deref(), grant.transaction_no.as_deref());
+        let mut statements = Statements::default();
+        let users = statements.add(tables.lock_users([&grant.user_id])?);
+        let ids = id.map_or(Ok(ReplyOf::NOTHING), |id| {
+            taken(tables, TableName::Credit, &[id]).map(|taken| statements.add(taken))
+        })?;
+        let numbers =
+            number.map_or(ReplyOf::NOTHING, |number| statements.add(taken_numbers(&[number])));
+        let replies = statements.begin(&mut self.0, Mode::Write, "reading a user").await?;
+        Ok(GrantFacts {
+            user_exists: has(&replies[users], Some(&grant.user_id))?,
+            id_taken: !replies[ids].is_empty(),
+            transaction_no_taken: !replies[numbers].is_empty(),
+        })
+    }
+
+    async fn charge(&mut self, id: Option<&str>, found: Option<Charge>) -> Answer<Option<Charge>> {
+        Ok(id.and(found))
+    }
+
+    async fn grants_drawn_on(
+        &mut self,
+        refundable: &Refundable,
+        found: Vec<Grant>,
+    ) -> Answer<Vec<Grant>> {
+        // Nearly always all of them came with the facts.
+        let wanted: HashSet<&str> =
+            refundable.draws.iter().map(|draw| draw.credit_id.as_str()).collect();
+        if found.iter().filter(|grant| wanted.contains(grant.id.as_str())).count() == wanted.len() {
+            return Ok(found);
+        }
+        let tables = self.0.tables()?;
+        let ids = tables.ids(TableName::Credit, "id")?.many(&wanted);
+        let is_users = is_of_user(tables, TableName::Credit, &refundable.user_id)?;
+        let grants = grants(&format!("{is_users} AND id IN {ids}"));
+        let mut grants = read_grants(&more(&mut self.0, grants, "reading grants").await?)?;
+        grants.retain(|grant| wanted.contains(grant.id.as_str()));
+        Ok(grants)
+    }
+
+    async fn has_task(&mut self, kind: TaskKind, id: &str) -> Answer<bool> {
+        let (tables, name) = (self.0.tables()?, TableName::Tasks(kind));
+        // An app without such tasks has none.
+        if tables.schema.table(name).is_err() {
+            return Ok(false);
+        }
+        let task = taken(tables, name, &[id])?;
+        has(&more(&mut self.0, task, "reading a task").await?, Some(id))
+    }
+}
+
+/// The keys that are taken of those that are wanted, to the letter. A lone one may be taken by what its collation takes
+/// for the same, beside which it can't be written.
+fn taken_of(rows: &[impl SelectedRow], wanted: &[&str]) -> Answer<BTreeSet<String>> {
+    match (rows, wanted) {
+        ([_, ..], [lone]) => Ok(BTreeSet::from([(*lone).to_owned()])),
+        (rows, _) => rows.iter().map(|row| get(row, 0)).collect(),
+    }
+}
+
+/// Whether one of these rows begins with this text, to the letter.
+fn has(rows: &[impl SelectedRow], text: Option<&str>) -> Answer<bool> {
+    for row in rows {
+        if Some(get::<&str>(row, 0)?) == text {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+/// What decides on charges and new tasks, to be asked of the tables.
+struct ChargeQuestions {
+    statements: Statements,
+    users: ReplyOf,
+    tasks: Vec<(TaskKind, ReplyOf)>,
+    transaction_nos: ReplyOf,
+    charges: ReplyOf,
+    grants: Vec<ReplyOf>,
+    counts: Counts,
+}
+
+impl ChargeQuestions {
+    fn new<W: Wire>(tables: &Tables, wanted: &Wanted<'_>, now_ms: i64) -> Answer<Self> {
+        let mut statements = Statements::default();
+        let users = statements.add(tables.lock_users(wanted.credits.keys())?);
+        let mut tasks = Vec::new();
+        for kind in [TaskKind::Media, TaskKind::Ai] {
+            let of_kind = wanted.tasks.iter().filter(|(other, _)| *other == kind);
+            let ids: Vec<&str> = of_kind.map(|(_, id)| *id).collect();
+            if !ids.is_empty() {
+                let taken = taken(tables, TableName::Tasks(kind), &ids)?;
+                tasks.push((kind, statements.add(taken)));
+            }
+        }
+        let transaction_nos = match &wanted.transaction_nos[..] {
+            [] => ReplyOf::NOTHING,
+            numbers => statements.add(taken_numbers(numbers)),
+        };
+        let charges = match &wanted.charge_ids[..] {
+            [] => ReplyOf::NOTHING,
+            ids => {
+                let ids = tables.ids(TableName::Credit, "id")?.many(ids);
+                let charges = charges(tables, &format!("id IN {ids}"))?;
+                statements.add(charges + " ORDER BY credit.id FOR UPDATE")
+            }
+        };
+        let mut next = next_grants(tables, &wanted.credits, now_ms)?;
+        if W::UNITES && next.len() > 1 {
+            next = vec![format!("({})", next.join(") UNION ALL ("))];
+        }
+        let grants = next.into_iter().map(|next| statements.add(next)).collect();
+        let counts = Counts::new(&mut statements, tables, wanted)?;
+        Ok(Self { statements, users, tasks, transaction_nos, charges, grants, counts })
+    }
+
+    fn read(
+        &self,
+        replies: &Replies<impl SelectedRow>,
+        wanted: &Wanted<'_>,
+        now_ms: i64,
+    ) -> Answer<Facts> {
+        let mut facts = Facts::default();
+        for row in &replies[self.users] {
+            facts.users.insert(get(row, 0)?);
+        }
+        for (kind, taken) in &self.tasks {
+            let of_kind = wanted.tasks.iter().filter(|(other, _)| other == kind);
+            let ids: Vec<&str> = of_kind.map(|(_, id)| *id).collect();
+            facts.tasks.insert(*kind, taken_of(&replies[*taken], &ids)?);
+        }
+        let numbers = &replies[self.transaction_nos];
+        facts.transaction_nos = taken_of(numbers, &wanted.transaction_nos)?;
+        for charge in read_charges(&replies[self.charges])? {
+            facts.charges.insert(charge.id.clone(), charge);
+        }
+        self.counts.read(&mut facts, replies)?;
+        for grants in &self.grants {
+            add_grants(&mut facts, &replies[*grants], now_ms)?;
+        }
+        Ok(facts)
+    }
+}
+
+/// What decides on a change of a task, to be asked of the tables.
+struct TaskQuestions {
+    statements: Statements,
+    task: ReplyOf,
+    charge: ReplyOf,
+    drawn_on: ReplyOf,
+    funds: Option<Funds>,
+}
+
+/// What decides on a charge that the change makes.
+struct Funds {
+    credits: i64,
+    taken: ReplyOf,
+    grants: ReplyOf,
+}
+
+impl TaskQuestions {
+    fn new(tables: &Tables, wanted: &WantedTask<'_>, now_ms: i64) -> Answer<Self> {
+        let name = TableName::Tasks(wanted.kind);
+        let (columns, table) = (tables.table(name)?, quote(wanted.kind.table()));
+        let (ids, credits) = (tables.ids(name, "id")?, tables.ids(TableName::Credit, "id")?);
+        let is_it = ids.is("id", wanted.id);
+        let credit_id = columns.column_or("credit_id", literal::NULL);
+        let free_trial = match tables.schema.has_free_trials(wanted.kind) {
+            true => "is_free_trial IS TRUE",
+            false => literal::NULL,
+        };
+        let user_id = tables.ids(name, "user_id")?.text("user_id");
+
+        let mut statements = Statements::default();
+        statements.add(tables.lock_owner(name, wanted.id)?);
+        let task = statements.add(format!(
+            "SELECT COALESCE({user_id}, ''), COALESCE(status, ''), {credit_id}, updated_at, {free_trial} \
+             FROM {table} WHERE {is_it} FOR UPDATE"
+        ));
+        // The charge that the change names, or else the task's own.
+        let is_charge = match wanted.credit_id {
+            Some(id) => credits.is("id", id),
+            None => {
+                // Locked again: in a transaction of the app's a plain look sees its snapshot.
+                let own = format!("(SELECT {credit_id} FROM {table} WHERE {is_it} FOR UPDATE)");
+                let own_ids = tables.ids(name, "credit_id")?;
+                let bytes = own_ids.bytes(credit_id);
+                let own_bytes = format!("(SELECT {bytes} FROM {table} WHERE {is_it} FOR UPDATE)");
+                let (id, bytes) = (credits.from(&own_ids, &own), credits.bytes("id"));
+                format!("id = {id} AND {bytes} = {own_bytes}")
+            }
+        };
+        let charge = statements.add(charges(tables, &is_charge)? + " FOR UPDATE");
+        let drawn_on = statements.add(grants_of(tables, &is_charge)?);
+        let mut funds = None;
+        if let Some((credits, number)) = wanted.charge {
+            let taken = match number {
+                Some(number) => statements.add(taken_numbers(&[number])),
+                None => ReplyOf::NOTHING,
+            };
+            let owners = tables.ids(TableName::Credit, "user_id")?;
+            let owner = format!("(SELECT user_id FROM {table} WHERE {is_it})");
+            let is_users =
+                format!("user_id = {}", owners.from(&tables.ids(name, "user_id")?, &owner));
+            let grants = statements.add(spendable(tables, &is_users, (now_ms, Some(FEW)))?);
+            funds = Some(Funds { credits, taken, grants });
+        }
+        Ok(Self { statements, task, charge, drawn_on, funds })
+    }
+}
+
+/// For users whose grants don't cover what is wanted: all are looked at.
+async fn complete(
+    wire: &mut impl Wire,
+    facts: &mut Facts,
+    wanted: &BTreeMap<&str, i64>,
+    now_ms: i64,
+) -> Answer<()> {
+    let few = usize::try_from(FEW).unwrap_or_default();
+    // Under the lock all of them have been seen, unless there are more.
+    let has_few = |user_id: &str| facts.grants.get(user_id).is_none_or(|grants| grants.len() < few);
+    let more_than_few: BTreeMap<&str, i64> = wanted
+        .iter()
+        .filter(|(user_id, _)| !has_few(user_id))
+        .map(|(user_id, credits)| (*user_id, *credits))
+        .collect();
+    let short = take_short(facts, &more_than_few);
+    if short.is_empty() {
+        return Ok(());
+    }
+    let tables = wire.tables()?;
+    let owners = tables.ids(TableName::Credit, "user_id")?.many(short);
+    let all = spendable(tables, &format!("user_id IN {owners}"), (now_ms, None))?;
+    let grants = more(wire, all, "reading the balance").await?;
+    add_grants(facts, &grants, now_ms)
+}
+
+/// One round trip more, inside the transaction: the rows of a statement.
+async fn more<W: Wire>(
+    wire: &mut W,
+    statement: Statement,
+    doing: &'static str,
+) -> Answer<Vec<W::Row>> {
+    let pipeline = Pipeline { begin: None, statements: &[statement], end: None, doing };
+    let [rows] = exactly(wire, pipeline).await?;
+    Ok(rows)
+}
+
+/// So many grants of a user are read at first, though more may be needed.
+const FEW: i64 = 64;
+
+/// The next grants of users who want credits, of each by itself.
+fn next_grants(
+    tables: &Tables,
+    wanted: &BTreeMap<&str, i64>,
+    now_ms: i64,
+) -> Answer<Vec<Statement>> {
+    let mut each = Vec::new();
+    for (user_id, credits) in wanted.iter().filter(|(_, credits)| **credits > 0) {
+        let is_users = is_of_user(tables, TableName::Credit, user_id)?;
+        // Each grant has one credit at least.
+        let most = Some((*credits).min(FEW));
+        each.push(spendable(tables, &is_users, (now_ms, most))?);
+    }
+    Ok(each)
+}
+
+/// What users can spend at a time, in draw order of each: all of it, or so many grants.
+pub(super) fn spendable(
+    tables: &Tables,
+    is_users: &str,
+    (now_ms, most): (i64, Option<i64>),
+) -> Answer<Statement> {
+    let now = tables.time_for("expiresAt", now_ms)?;
+    let order = draw_order(&tables.ids(TableName::Credit, "id")?);
+    let user_id = tables.ids(TableName::Credit, "user_id")?.text("user_id");
+    let limit = most.map_or_else(String::new, |most| format!(" LIMIT {most}"));
+    Ok(format!(
+        "SELECT {GRANT}, {user_id} FROM credit WHERE {is_users} AND status = 'active' \
+         AND transaction_type = 'grant' AND remaining_credits > 0 \
+         AND (expires_at IS NULL OR expires_at > {now}) ORDER BY {order}{limit}"
+    ))
+}
+
+/// What [`read_grants`] reads.
+const GRANT: &str = "id, transaction_no, COALESCE(credits, 0), COALESCE(remaining_credits, 0), expires_at, \
+                     COALESCE(status = 'active', FALSE)";
+
+/// Expiring ones first, then older ones, then by id.
+fn draw_order(ids: &IdType) -> String {
+    format!("expires_at IS NULL, expires_at, created_at, {}", ids.bytes("id"))
+}
+
+/// Whether a row of this table is this user's.
+pub(super) fn is_of_user(tables: &Tables, table: TableName, user_id: &str) -> Answer<String> {
+    Ok(tables.ids(table, "user_id")?.is("user_id", user_id))
+}
+
+/// The ids of rows, as far as they are there; and of rows whose ids their collation takes for the same.
+fn taken(tables: &Tables, table: TableName, ids: &[&str]) -> Answer<Statement> {
+    let ids = tables.ids(table, "id")?.many(ids);
+    Ok(format!("SELECT id FROM {} WHERE id IN {ids}", quote(table.sql())))
+}
+
+/// The same of transaction numbers.
+fn taken_numbers(numbers: &[&str]) -> Statement {
+    let numbers = literal::texts(numbers);
+    format!("SELECT transaction_no FROM credit WHERE transaction_no IN {numbers}")
+}
+
+/// Charges that meet a condition.
+fn charges(tables: &Tables, condition: &str) -> Answer<Statement> {
+    let user_id = tables.ids(TableName::Credit, "user_id")?.text("user_id");
+    let details = tables.details()?;
+    Ok(format!(
+        "SELECT id, COALESCE({user_id}, ''), COALESCE(status = 'active', FALSE), COALESCE(credits, 0), \
+         {details} FROM credit WHERE {condition} AND transaction_type = 'consume'"
+    ))
+}
+
+/// Grants that meet a condition, as they are.
+fn grants(condition: &str) -> Statement {
+    format!("SELECT {GRANT} FROM credit WHERE {condition} AND transaction_type = 'grant'")
+}
+
+/// Grants of the user of the charge that meets a condition, those whose ids its detail holds. A long detail is read
+/// first: looking for each grant in it would take longer.
+fn grants_of(tables: &Tables, charge: &str) -> Answer<Statement> {
+    const LONG: usize = 8192;
+    let of_charge = |what: &str| format!("(SELECT {what} FROM credit WHERE {charge})");
+    let owner = of_charge("user_id");
+    let detail = "CAST(CONVERT(consumed_detail USING utf8mb4) AS BINARY)";
+    let detail = of_charge(&format!("IF(LENGTH(consumed_detail) > {LONG}, '', {detail})"));
+    let id = tables.ids(TableName::Credit, "id")?.bytes("id");
+    Ok(grants(&format!("user_id = {owner} AND INSTR({detail}, {id}) > 0")))
+}

@@ -1,0 +1,104 @@
+//! What a plan limits: how many tasks of a user are at work, and how many free trials are taken.
+
+use std::collections::BTreeMap;
+
+use super::super::row::{SelectedRow, get};
+use super::tables::Tables;
+use super::wire::{Replies, ReplyOf, Statements};
+use super::{COUNT, Statement, literal, quote};
+use crate::domain::plan::Plan;
+use crate::domain::table::{TableName, TaskKind};
+use crate::storage::failure::Answer;
+use crate::storage::store::{Facts, Wanted};
+
+/// What is to be counted of some users: the tasks of each kind by itself, and their free trials. They are
+/// sent after the users' locks, so they see what all transactions before have written.
+pub(super) struct Counts {
+    tasks: Vec<(TaskKind, ReplyOf)>,
+    trials: Option<ReplyOf>,
+}
+
+impl Counts {
+    pub(super) fn new(
+        statements: &mut Statements,
+        tables: &Tables,
+        wanted: &Wanted<'_>,
+    ) -> Answer<Self> {
+        let mut tasks = Vec::new();
+        for (kind, users) in &wanted.active_of {
+            let owners = tables.ids(TableName::Tasks(*kind), "user_id")?;
+            let (user_id, list) = (owners.text("user_id"), owners.many(users));
+            let (table, statuses) = (quote(kind.table()), literal::texts(kind.statuses_at_risk()));
+            // Users whose ids a collation takes for the same are counted apart.
+            let text = format!(
+                "SELECT MIN({user_id}), {COUNT} FROM {table} WHERE user_id IN {list} \
+                 AND status IN {statuses} GROUP BY {}",
+                owners.bytes("user_id")
+            );
+            tasks.push((*kind, statements.add(text)));
+        }
+        let mut trials = None;
+        if !wanted.trials_of.is_empty() {
+            let ids = tables.ids(TableName::User, "id")?;
+            let (id, list) = (ids.text("id"), ids.many(&wanted.trials_of));
+            let used = "COALESCE(free_trial_used, 0)";
+            let text = format!("SELECT {id}, {used} FROM `user` WHERE id IN {list}");
+            trials = Some(statements.add(text));
+        }
+        Ok(Self { tasks, trials })
+    }
+
+    pub(super) fn read(
+        &self,
+        facts: &mut Facts,
+        replies: &Replies<impl SelectedRow>,
+    ) -> Answer<()> {
+        for (kind, place) in &self.tasks {
+            let of_kind = facts.active.entry(*kind).or_default();
+            for row in &replies[*place] {
+                of_kind.insert(get(row, 0)?, get(row, 1)?);
+            }
+        }
+        for row in self.trials.iter().flat_map(|place| &replies[*place]) {
+            facts.free_trials.insert(get(row, 0)?, get(row, 1)?);
+        }
+        Ok(())
+    }
+}
+
+/// A statement by which the free trials of users rise or fall, and how many rows it must change, if that matters.
+pub(super) fn free_trials(
+    tables: &Tables,
+    plans: &[&Plan],
+    now_ms: i64,
+) -> Answer<Option<(Statement, Option<usize>)>> {
+    let mut of_users: BTreeMap<&str, i64> = BTreeMap::new();
+    for plan in plans.iter().filter(|plan| plan.free_trials != 0) {
+        *of_users.entry(&plan.user_id).or_default() += plan.free_trials;
+    }
+    if of_users.is_empty() {
+        return Ok(None);
+    }
+    // A user who is gone has nothing to get back.
+    let taken = of_users.values().any(|more| *more > 0).then_some(of_users.len());
+    let ids = tables.ids(TableName::User, "id")?;
+    let cases =
+        of_users.iter().map(|(id, more)| format!(" WHEN {} THEN {more}", ids.one(Some(id))));
+    let (cases, list) = (cases.collect::<String>(), ids.many(of_users.keys()));
+    let user = tables.table(TableName::User)?;
+    let touch = match user.column("updatedAt") {
+        Ok(column) if user.has_time("updatedAt") => {
+            format!(", updated_at = {}", literal::time(column, now_ms))
+        }
+        _ => String::new(),
+    };
+    let table = tables.in_order(TableName::User);
+    // Never below zero: an app that counts trials by itself may not have counted this one yet.
+    Ok(Some((
+        format!(
+            "UPDATE {table} SET free_trial_used = GREATEST(CAST(COALESCE(free_trial_used, 0) AS SIGNED) \
+             + CASE id{cases} END, 0){touch} WHERE id IN {list}"
+        ),
+        taken,
+    )))
+}

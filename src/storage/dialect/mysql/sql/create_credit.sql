@@ -1,0 +1,27 @@
+-- As the app's Drizzle schema makes it on MySQL.
+CREATE TABLE IF NOT EXISTS `credit` (
+  `id` varchar(191) NOT NULL,
+  `user_id` varchar(191) NOT NULL,
+  `user_email` varchar(191),
+  `order_no` varchar(191),
+  `subscription_no` varchar(191),
+  `transaction_no` varchar(191) NOT NULL,
+  `transaction_type` varchar(50) NOT NULL,
+  `transaction_scene` varchar(50),
+  `credits` int NOT NULL,
+  `remaining_credits` int NOT NULL DEFAULT 0,
+  `description` text,
+  `expires_at` timestamp NULL,
+  `status` varchar(50) NOT NULL,
+  `created_at` timestamp NOT NULL DEFAULT (now()),
+  `updated_at` timestamp NOT NULL DEFAULT (now()) ON UPDATE CURRENT_TIMESTAMP,
+  `deleted_at` timestamp NULL,
+  `consumed_detail` text,
+  `metadata` text,
+  CONSTRAINT `credit_id` PRIMARY KEY (`id`),
+  CONSTRAINT `credit_transaction_no_unique` UNIQUE (`transaction_no`),
+  INDEX `idx_credit_consume_fifo` (`user_id`, `status`, `transaction_type`, `remaining_credits`, `expires_at`),
+  INDEX `idx_credit_order_no` (`order_no`),
+  INDEX `idx_credit_subscription_no` (`subscription_no`),
+  CONSTRAINT `credit_user_id_user_id_fk` FOREIGN KEY (`user_id`) REFERENCES `user` (`id`) ON DELETE CASCADE ON UPDATE NO ACTION
+)

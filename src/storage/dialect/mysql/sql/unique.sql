@@ -1,0 +1,5 @@
+SELECT TABLE_NAME, COLUMN_NAME, INDEX_NAME = 'PRIMARY' AND SEQ_IN_INDEX = 1
+FROM information_schema.STATISTICS
+WHERE TABLE_SCHEMA = DATABASE()
+  AND TABLE_NAME IN ('user', 'credit', 'media_tasks', 'ai_task')
+  AND NON_UNIQUE = 0

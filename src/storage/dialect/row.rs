@@ -1,0 +1,166 @@
+//! Rows as a server sends them, and what they say to the ledger.
+
+use super::times::parse_time;
+use crate::domain::charge::Charge;
+use crate::domain::grant::Grant;
+use crate::domain::value::Value;
+use crate::error::Error;
+use crate::storage::failure::{Answer, Failure};
+use crate::storage::schema::Column;
+use crate::storage::times::LATEST_MS;
+
+/// A value in a row, by the type that it has there.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Cell<'r> {
+    /// NULL.
+    Null,
+    /// Of type `boolean`.
+    Bool(bool),
+    /// Of a type of whole numbers.
+    Integer(i64),
+    /// Of a type of floating point numbers.
+    Real(f64),
+    /// Of a type of text.
+    Text(&'r str),
+    /// A time of either type, in epoch milliseconds.
+    TimeMs(i64),
+    /// Of any other type, as it was sent.
+    Bytes(&'r [u8]),
+}
+
+/// A row of what a statement selects, whatever brings it. What a statement of this package selects is of these types
+/// alone: no arrays.
+pub trait SelectedRow {
+    /// The value in a column, by its place in the statement; NULL beyond the last.
+    fn cell(&self, at: usize) -> Cell<'_>;
+    /// The type of a column, by the database's own number for it, if the wire tells.
+    fn type_id(&self, at: usize) -> Option<u32>;
+}
+
+/// What a value can be read as.
+pub trait FromCell<'r>: Sized {
+    /// `None`: the value is of another type.
+    fn from_cell(cell: Cell<'r>) -> Option<Self>;
+}
+
+macro_rules! from_cell {
+    ($($type:ty, $variant:ident, $read:expr;)*) => {$(
+        impl<'r> FromCell<'r> for $type {
+            fn from_cell(cell: Cell<'r>) -> Option<Self> {
+                match cell {
+                    Cell::$variant(value) => Some($read(value)),
+                    _ => None,
+                }
+            }
+        }
+    )*};
+}
+
+from_cell! {
+    i64, Integer, |value| value;
+    &'r str, Text, |value| value;
+    String, Text, str::to_owned;
+}
+
+impl FromCell<'_> for bool {
+    fn from_cell(cell: Cell<'_>) -> Option<Self> {
+        match cell {
+            Cell::Bool(value) => Some(value),
+            // MySQL has no other truth.
+            Cell::Integer(value @ (0 | 1)) => Some(value == 1),
+            _ => None,
+        }
+    }
+}
+
+impl<'r, T: FromCell<'r>> FromCell<'r> for Option<T> {
+    fn from_cell(cell: Cell<'r>) -> Option<Self> {
+        match cell {
+            Cell::Null => Some(None),
+            cell => T::from_cell(cell).map(Some),
+        }
+    }
+}
+
+struct Time(i64);
+
+impl<'r> FromCell<'r> for Time {
+    fn from_cell(cell: Cell<'r>) -> Option<Self> {
+        match cell {
+            Cell::TimeMs(time_ms) => Some(Self(time_ms)),
+            Cell::Text(text) => parse_time(text).map(Self),
+            _ => None,
+        }
+    }
+}
+
+/// A value of a row. One of another type is noticed.
+pub fn get<'r, T: FromCell<'r>>(row: &'r impl SelectedRow, at: usize) -> Answer<T> {
+    let cell = row.cell(at);
+    T::from_cell(cell).ok_or_else(|| match cell {
+        Cell::Null => internal("reading a row: a value is NULL"),
+        _ => changed("a table"),
+    })
+}
+
+/// Reads a time, in epoch milliseconds.
+pub fn read_time(row: &impl SelectedRow, at: usize) -> Answer<Option<i64>> {
+    let time = get::<Option<Time>>(row, at)?.map(|Time(time_ms)| time_ms);
+    // Infinity is as good as never.
+    Ok(time.filter(|time_ms| *time_ms != LATEST_MS))
+}
+
+/// Reads rows of the statements that list charges.
+pub fn read_charges(rows: &[impl SelectedRow]) -> Answer<Vec<Charge>> {
+    let read = |row| {
+        let consumed_detail: Option<String> = get(row, 4)?;
+        Ok(Charge {
+            id: get(row, 0)?,
+            user_id: get(row, 1)?,
+            active: get(row, 2)?,
+            credits: get::<i64>(row, 3)?.saturating_neg(),
+            consumed_detail: consumed_detail.map(String::into_bytes),
+            metadata: get(row, 5)?,
+        })
+    };
+    rows.iter().map(read).collect()
+}
+
+/// Reads rows of the statements that list grants.
+pub fn read_grants(rows: &[impl SelectedRow]) -> Answer<Vec<Grant>> {
+    rows.iter().map(read_grant).collect()
+}
+
+/// Reads a row of a statement that lists grants.
+pub fn read_grant(row: &impl SelectedRow) -> Answer<Grant> {
+    Ok(Grant {
+        id: get(row, 0)?,
+        transaction_no: get::<Option<String>>(row, 1)?.unwrap_or_default(),
+        credits: get(row, 2)?,
+        remaining: get(row, 3)?,
+        expires_at_ms: read_time(row, 4)?,
+        active: get(row, 5)?,
+    })
+}
+
+/// An id keeps all its digits, as text: a number of JavaScript would lose the last ones of a large one.
+pub(super) fn whole(number: i64, column: &Column) -> Value {
+    const LARGEST: u64 = (1 << 53) - 1;
+    let is_id = column.key == "id" || column.key == "userId";
+    match is_id && number.unsigned_abs() > LARGEST {
+        true => Value::Text(number.to_string()),
+        false => Value::Integer(number),
+    }
+}
+
+/// A column has another type than when the tables were looked at: they are looked at again.
+pub(super) fn changed(table: &str) -> Failure {
+    Failure::Refused(Error::SchemaMismatch {
+        problem: format!("a column of {table} has another type than a moment ago"),
+        remedy: "Try again when the change is done".to_owned(),
+    })
+}
+
+pub(super) fn internal(message: &str) -> Failure {
+    Failure::Refused(Error::Internal(message.to_owned()))
+}

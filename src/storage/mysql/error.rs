@@ -1,0 +1,59 @@
+//! The client's errors in this package's words.
+
+use deadpool::managed::{PoolError, TimeoutType};
+
+use super::client::ClientError;
+use crate::error::Error;
+use crate::storage::dialect::mysql::error::ServerError;
+use crate::storage::failure::{Failure, unavailable};
+
+impl Failure {
+    /// What came of statements.
+    pub(super) fn of_client(error: &ClientError, doing: &'static str) -> Self {
+        match error {
+            ClientError::Server { code, message, .. } => {
+                ServerError { code: *code, message }.failure(doing)
+            }
+            ClientError::TooLarge { .. } => Self::Refused(Error::Database {
+                doing,
+                // What the server would say.
+                database_code: "1153".to_owned(),
+                message: error.to_string(),
+                retryable: false,
+            }),
+            error => Self::Lost(error.to_string()),
+        }
+    }
+}
+
+/// Why no connection could be had.
+pub(super) fn no_connection(error: PoolError<ClientError>) -> Failure {
+    let error = match error {
+        PoolError::Timeout(TimeoutType::Wait) => Error::DatabaseBusy {
+            message: "all connections of this process are in use; see maxConnections".to_owned(),
+        },
+        PoolError::Timeout(_) => unavailable("connecting took longer than connectTimeoutMs"),
+        PoolError::Closed => Error::Closed,
+        PoolError::Backend(error) => not_let_in(&error),
+        PoolError::NoRuntimeSpecified | PoolError::PostCreateHook(_) => {
+            Error::Internal("the pool of connections is not complete".to_owned())
+        }
+    };
+    Failure::Refused(error)
+}
+
+fn not_let_in(error: &ClientError) -> Error {
+    match error {
+        // The password, the host, the database, or what the session is to begin with.
+        ClientError::Server { code: 1044 | 1045 | 1049 | 1130 | 1227 | 1231 | 1698, .. } => {
+            not_usable(error, "; check DATABASE_URL")
+        }
+        ClientError::Tls(_) => not_usable(error, "; check ssl-mode and ssl-ca in DATABASE_URL"),
+        ClientError::Auth(_) => not_usable(error, "; check DATABASE_URL"),
+        error => unavailable(&error.to_string()),
+    }
+}
+
+fn not_usable(error: &ClientError, advice: &'static str) -> Error {
+    Error::DatabaseUnavailable { message: error.to_string(), advice, retryable: false }
+}

@@ -1,0 +1,16 @@
+//! A server of MySQL, MariaDB or what speaks like them.
+
+pub mod client;
+mod database;
+mod driver;
+mod error;
+mod found;
+mod options;
+mod pool;
+mod server;
+mod session;
+mod tables;
+
+pub use self::database::Database;
+pub use self::options::Options;
+pub use self::session::Session;

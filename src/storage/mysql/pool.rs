@@ -1,0 +1,123 @@
+//! The pool of connections, and how a session begins.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use deadpool::managed::{self, Metrics, RecycleError, RecycleResult};
+
+use super::client::{Client, ClientError, Host, Settings};
+use super::options::Options;
+
+/// A connection, and what it was told last.
+pub(super) struct Connection {
+    pub(super) client: Client,
+    /// How long its transactions wait for locks, in seconds.
+    pub(super) lock_seconds: u64,
+    /// Whether its server is one of several that take writes.
+    pub(super) is_cluster: bool,
+}
+
+/// Makes connections.
+pub(super) struct Manager {
+    /// How to connect to each of the URL's servers, in its order.
+    servers: Vec<Settings>,
+    options: Options,
+    /// The last one that took writes is asked first: after a failover the others may not even answer.
+    last: AtomicUsize,
+}
+
+impl Manager {
+    pub(super) fn new(servers: Vec<Settings>, options: Options) -> Self {
+        Self { servers, options, last: AtomicUsize::new(0) }
+    }
+
+    /// Whether the URL names another server for a write that one did not take.
+    pub(super) fn has_others(&self) -> bool {
+        self.servers.len() > 1
+    }
+
+    /// A server's and its database's name, without who may use it. Of several servers it is not known which one it is.
+    pub(super) fn name(&self) -> String {
+        let host = match self.servers.as_slice() {
+            [Settings { host: Host::Tcp { host, .. }, .. }] => host.clone(),
+            [Settings { host: Host::Unix(path), .. }] => path.display().to_string(),
+            servers => format!("one of {} servers", servers.len()),
+        };
+        let database = self.servers.first().and_then(|server| server.database.as_deref());
+        format!("{host}/{}", database.unwrap_or_default())
+    }
+
+    /// A session, and whether the server takes writes.
+    async fn begin(&self, settings: &Settings) -> Result<(Connection, bool), ClientError> {
+        let mut client = Client::connect(settings).await?;
+        let answers = client.query(opening(client.server().is_mariadb, &self.options)).await?;
+        let last = |back: usize| answers.iter().rev().nth(back)?.rows.first();
+        let (told, cluster) = (last(1), last(0).and_then(|row| row.last()?.as_deref()));
+        let number = |at: usize| {
+            let text = std::str::from_utf8(told?.get(at)?.as_deref()?).ok()?;
+            text.parse::<usize>().ok()
+        };
+        // The server counts what is in front of a command, too.
+        number(0).inspect(|longest| client.limit_packet(longest.saturating_sub(64)));
+        let writes = number(1).is_none_or(|read_only| read_only == 0);
+        let (lock_seconds, is_cluster) = (self.options.lock_seconds(), cluster == Some(b"ON"));
+        Ok((Connection { client, lock_seconds, is_cluster }, writes))
+    }
+}
+
+impl managed::Manager for Manager {
+    type Type = Connection;
+    type Error = ClientError;
+
+    async fn create(&self) -> Result<Connection, ClientError> {
+        let first = self.last.load(Ordering::Relaxed);
+        let (mut reads, mut failure) = (None, None);
+        for at in (0..self.servers.len()).map(|at| (first + at) % self.servers.len()) {
+            match self.begin(&self.servers[at]).await {
+                Ok((connection, true)) => {
+                    self.last.store(at, Ordering::Relaxed);
+                    return Ok(connection);
+                }
+                // Better than none.
+                Ok((connection, false)) => reads = reads.or(Some(connection)),
+                Err(error) => failure = failure.or(Some(error)),
+            }
+        }
+        let none = || ClientError::Lost("the URL names no server".to_owned());
+        reads.ok_or_else(|| failure.unwrap_or_else(none))
+    }
+
+    async fn recycle(
+        &self,
+        connection: &mut Connection,
+        _: &Metrics,
+    ) -> RecycleResult<ClientError> {
+        match connection.client.is_open() {
+            true => Ok(()),
+            false => Err(RecycleError::message("the connection is closed")),
+        }
+    }
+}
+
+/// What a session begins with, whatever the server's own settings say. Its time zone is left alone: an app writes and
+/// reads times as text that it takes for UTC, in the server's zone, so the same text must be seen here.
+fn opening(is_mariadb: bool, options: &Options) -> String {
+    // What does not fit a column is an error, and is not cut.
+    const STRICT: &str = "STRICT_ALL_TABLES,STRICT_TRANS_TABLES,NO_ENGINE_SUBSTITUTION";
+    let timeout_ms = options.statement_timeout.as_millis();
+    let timeout = match is_mariadb {
+        true => format!("max_statement_time = {}.{:03}", timeout_ms / 1000, timeout_ms % 1000),
+        // Of statements that read alone: those that write wait for locks at the most.
+        false => format!("max_execution_time = {timeout_ms}"),
+    };
+    format!(
+        "SET NAMES utf8mb4; SET SESSION autocommit = 1, sql_mode = '{STRICT}', {timeout}, {}; \
+         SELECT @@max_allowed_packet, @@GLOBAL.read_only; \
+         SHOW VARIABLES LIKE 'wsrep_on'",
+        lock_timeout(options.lock_seconds())
+    )
+}
+
+/// How long the session's transactions wait for locks from now on.
+pub(super) fn lock_timeout(seconds: u64) -> String {
+    format!("innodb_lock_wait_timeout = {seconds}")
+}

@@ -1,0 +1,153 @@
+//! A server of MySQL, as the engine sees one.
+
+use std::sync::{Arc, Mutex, Once};
+use std::time::Duration;
+
+use deadpool::Runtime;
+use deadpool::managed::Pool;
+use serde_json::{Value as Json, json};
+
+use super::client::Settings;
+use super::database::{Database, Times};
+use super::found::Found;
+use super::options::Options;
+use super::pool::Manager;
+use super::session::Session;
+use crate::domain::table::TableName;
+use crate::domain::value::Value;
+use crate::error::{Error, Result};
+use crate::histogram::{Histogram, durations};
+use crate::storage::Row;
+use crate::storage::dialect::mysql::error::{ABOUT_SCHEMA, DUPLICATE_KEY};
+use crate::storage::dialect::mysql::ids::has_numbered_users;
+use crate::storage::dialect::mysql::ledger::Ledger;
+use crate::storage::failure::{Answer, Failure, Witness, unavailable};
+use crate::storage::location::MysqlUrl;
+use crate::storage::server;
+use crate::storage::store::LoadFacts;
+
+impl server::Server for Database {
+    type Session = Ledger<Session>;
+    type Url = Box<MysqlUrl>;
+    type Options = Options;
+    const STORAGE: &'static str = "mysql";
+
+    fn new(url: &Box<MysqlUrl>, options: Options) -> Result<Self> {
+        // One that does not answer leaves time for the others.
+        let share = options.connect_timeout / u32::try_from(url.hosts.len()).unwrap_or(1).max(1);
+        let servers = Settings::of(url, share)?;
+        let manager = Manager::new(servers, options.clone());
+        let (name, others_may_write) = (manager.name(), manager.has_others());
+        let pool = Pool::builder(manager)
+            .max_size(options.max_connections)
+            .wait_timeout(Some(options.connect_timeout))
+            .create_timeout(Some(options.connect_timeout))
+            .runtime(Runtime::Tokio1)
+            .build()
+            .map_err(|error| Error::Internal(error.to_string()))?;
+        Ok(Self {
+            pool,
+            options,
+            found: Mutex::new(None),
+            name,
+            first_look: Once::new(),
+            times: Times::default(),
+            others_may_write,
+        })
+    }
+
+    async fn session(self: &Arc<Self>) -> Answer<Ledger<Session>> {
+        let mut session = Session::new(Arc::clone(self), self.connection().await?);
+        let known = self.known_tables().clone();
+        match known.filter(Found::is_fresh) {
+            Some(found) => session.use_tables(found),
+            None => session.look().await?,
+        }
+        Ok(Ledger(session))
+    }
+
+    async fn find_committed(self: &Arc<Self>, witness: &Witness) -> Answer<Option<Row>> {
+        let row = (witness.table, witness.id.as_str());
+        let mut ledger = self.session().await?;
+        ledger.0.see_whole_cluster().await?;
+        ledger.find_after(&witness.user_id, row).await
+    }
+
+    async fn create_tables(&self, tables: &[TableName]) -> Answer<()> {
+        self.make_tables(tables).await
+    }
+
+    async fn diagnostics(self: &Arc<Self>) -> Answer<Vec<(&'static str, Value)>> {
+        self.diagnose().await
+    }
+
+    fn knows_schema(&self) -> bool {
+        self.known_tables().is_some()
+    }
+
+    fn forget_schema(&self) {
+        *self.known_tables() = None;
+    }
+
+    fn is_about_schema(database_code: &str) -> bool {
+        ABOUT_SCHEMA.contains(&database_code)
+    }
+
+    fn is_taken_key(database_code: &str) -> bool {
+        database_code.parse() == Ok(DUPLICATE_KEY)
+    }
+
+    fn knows_numbered_users(&self) -> Option<bool> {
+        let found = self.known_tables().clone().filter(Found::is_fresh)?;
+        Some(has_numbered_users(&found.tables.schema))
+    }
+
+    async fn has_numbered_users(self: &Arc<Self>) -> Result<bool> {
+        let session = self.session().await.map_err(Failure::into_error)?;
+        session.schema().map(has_numbered_users)
+    }
+
+    fn answer_timeout(&self) -> Duration {
+        self.options.connect_timeout
+    }
+
+    /// With one host in the URL it tries a new connection, and no more.
+    fn writable_host_timeout(&self) -> Duration {
+        if self.others_may_write { self.answer_timeout() } else { Duration::ZERO }
+    }
+
+    fn final_error(&self, failure: Failure) -> Error {
+        match failure {
+            Failure::ReadOnly(Error::Database { .. }) if self.others_may_write => {
+                unavailable("none of the servers in the URL takes writes")
+            }
+            failure => failure.into_error(),
+        }
+    }
+
+    fn close_idle(&self, idle: Duration) {
+        self.pool.retain(|_, metrics| metrics.last_used() < idle);
+    }
+
+    fn close(&self) {
+        self.pool.close();
+    }
+
+    fn commits(&self) -> &Histogram {
+        &self.times.commits
+    }
+
+    fn report(&self) -> Json {
+        let pool = self.pool.status();
+        json!({
+            "connections": {
+                "open": pool.size,
+                "idle": pool.available,
+                "waiting": pool.waiting,
+                "most": pool.max_size,
+                "waits": durations(&self.times.connections),
+            },
+            "roundTrips": durations(&self.times.round_trips),
+        })
+    }
+}

@@ -1,0 +1,301 @@
+//! A connection on loan from the pool, and its transaction.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use deadpool::managed::Object;
+use tracing::{debug, info};
+
+use super::client::{ClientError, ResultSet};
+use super::database::Database;
+use super::driver::{SentRow, rows};
+use super::found::Found;
+use super::options::Options;
+use super::pool::{Manager, lock_timeout};
+use crate::error::{Error, Result};
+use crate::storage::dialect::mysql::Statement;
+use crate::storage::dialect::mysql::tables::Tables;
+use crate::storage::dialect::mysql::wire::{End, Mode, Pipeline, Wire};
+use crate::storage::failure::{Answer, Failure};
+
+/// A connection on loan from the pool. What begins a transaction must end it.
+pub struct Session {
+    pub(super) server: Arc<Database>,
+    /// `None`: it can't be used any more.
+    connection: Option<Object<Manager>>,
+    found: Option<Found>,
+    transaction: Transaction,
+    /// Whether the connection is of no use for others.
+    is_special: bool,
+}
+
+/// Where a connection's transaction is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Transaction {
+    /// There is none: the connection can be lent again.
+    None,
+    /// It is open.
+    Open,
+    /// The server owes an answer.
+    Unanswered,
+}
+
+impl Wire for Session {
+    type Row = SentRow;
+
+    fn tables(&self) -> Result<&Tables> {
+        let found = self.found.as_ref().map(|found| &found.tables);
+        found.ok_or_else(|| Error::Internal("a session without tables".to_owned()))
+    }
+
+    async fn send(&mut self, pipeline: Pipeline<'_>) -> Answer<Vec<Vec<SentRow>>> {
+        let began = Instant::now();
+        let answer = self.exchange(&pipeline).await;
+        if pipeline.end != Some(End::Commit) {
+            return answer;
+        }
+        let rows = answer?;
+        let commit_time = began.elapsed();
+        self.server.times.commits.count_time(commit_time);
+        let statements = pipeline.statements.len();
+        debug!(statements, commit_us = commit_time.as_micros(), "committed");
+        Ok(rows)
+    }
+
+    fn undo(&mut self) {
+        self.transaction = Transaction::None;
+        let Some(mut connection) = self.connection.take() else { return };
+        let timeout = self.server.options.connect_timeout;
+        tokio::spawn(async move {
+            let undone = connection.client.query(ROLL_BACK.to_owned());
+            match tokio::time::timeout(timeout, undone).await {
+                Ok(Ok(_)) => drop(connection),
+                // The pool must not lend it again.
+                _ => drop(Object::take(connection)),
+            }
+        });
+    }
+}
+
+impl Session {
+    pub(super) fn new(server: Arc<Database>, connection: Object<Manager>) -> Self {
+        let transaction = Transaction::None;
+        Self { server, connection: Some(connection), found: None, transaction, is_special: false }
+    }
+
+    /// Uses these tables from now on.
+    pub(super) fn use_tables(&mut self, found: Found) {
+        self.found = Some(found);
+    }
+
+    /// Looks at the tables, for all sessions that follow: one round trip.
+    pub(super) async fn look(&mut self) -> Answer<()> {
+        let is_mariadb = self.connection.as_ref().is_some_and(|one| one.client.server().is_mariadb);
+        let look = Tables::look(is_mariadb);
+        let tables = Tables::read(&self.ask(&look, "reading the schema").await?)?;
+        let found = Found { tables, at: Instant::now() };
+        *self.server.known_tables() = Some(found.clone());
+        let Database { first_look, name, .. } = &*self.server;
+        first_look.call_once(|| info!(database = ?name, "connected and found the tables"));
+        self.use_tables(found);
+        Ok(())
+    }
+
+    /// One round trip outside a transaction.
+    pub(super) async fn ask(
+        &mut self,
+        statements: &[Statement],
+        doing: &'static str,
+    ) -> Answer<Vec<Vec<SentRow>>> {
+        self.exchange(&Pipeline { begin: None, statements, end: Some(End::Release), doing }).await
+    }
+
+    /// From now on it sees what any server of a cluster has committed, as far as there is one.
+    pub(super) async fn see_whole_cluster(&mut self) -> Answer<()> {
+        if self.connection.as_ref().is_some_and(|connection| connection.is_cluster) {
+            self.is_special = true;
+            let wait = "SET SESSION wsrep_sync_wait = 1".to_owned();
+            self.ask(&[wait], "waiting for the cluster").await?;
+        }
+        Ok(())
+    }
+
+    /// What is known of the connection: the server's version, and whether it is encrypted.
+    pub(super) fn server_info(&self) -> Option<(String, bool)> {
+        let server = self.connection.as_ref()?.client.server();
+        Some((server.version.clone(), server.is_encrypted))
+    }
+
+    /// Sends everything at once and waits for all answers, for a bounded time.
+    async fn exchange(&mut self, pipeline: &Pipeline<'_>) -> Answer<Vec<Vec<SentRow>>> {
+        let began_before = self.transaction == Transaction::Open;
+        self.transaction = Transaction::Unanswered;
+        let Some(connection) = &mut self.connection else {
+            return Err(Failure::Lost("the connection is closed".to_owned()));
+        };
+        let before = begin(pipeline.begin, &self.server.options, &mut connection.lock_seconds);
+        let in_transaction = began_before || pipeline.begin.is_some();
+        let after = match pipeline.end {
+            Some(End::Commit | End::Release) if in_transaction => Some(COMMIT),
+            Some(End::RollBack) if in_transaction => Some(ROLL_BACK),
+            _ => None,
+        };
+        let texts = before.iter().map(String::as_str);
+        let texts = texts.chain(pipeline.statements.iter().map(String::as_str)).chain(after);
+        let most = connection.client.server().max_allowed_packet.unwrap_or(usize::MAX);
+        let mut answers = Vec::new();
+        let sent = Instant::now();
+        let mut failed = None;
+        for (packet, is_last) in packets(texts, most) {
+            match in_time(&self.server.options, connection.client.query(packet)).await {
+                Some(Ok(more)) => answers.extend(more),
+                Some(Err(error)) => {
+                    let failure = Failure::of_client(&error, pipeline.doing);
+                    failed = Some((failure, is_last));
+                    break;
+                }
+                None => {
+                    let late = "the server did not answer in time; see statementTimeoutMs";
+                    failed = Some((Failure::Lost(late.to_owned()), is_last));
+                    break;
+                }
+            }
+        }
+        let Some((failure, is_last)) = failed else {
+            self.server.times.round_trips.count_since(sent);
+            let is_open = in_transaction && after.is_none();
+            self.transaction = if is_open { Transaction::Open } else { Transaction::None };
+            let own = before.len()..before.len() + pipeline.statements.len();
+            return Ok(answers_of(answers, own));
+        };
+        if failure.is_answered() && in_transaction && connection.client.is_usable() {
+            self.undo();
+        } else if failure.is_answered() && connection.client.is_usable() {
+            self.transaction = Transaction::None;
+        } else {
+            self.discard();
+        }
+        Err(match failure {
+            // Only what has the COMMIT in it can be written.
+            Failure::Lost(message) | Failure::Ended(message)
+                if is_last && pipeline.end == Some(End::Commit) =>
+            {
+                Failure::unknown(message)
+            }
+            failure => failure,
+        })
+    }
+
+    fn discard(&mut self) {
+        if let Some(connection) = self.connection.take() {
+            drop(Object::take(connection));
+        }
+    }
+}
+
+/// What is dropped in the middle of a transaction, or of an answer, must not be lent again.
+impl Drop for Session {
+    fn drop(&mut self) {
+        if self.transaction != Transaction::None || self.is_special {
+            self.discard();
+        }
+    }
+}
+
+/// How a transaction ends. On a Galera cluster another node's write may undo it between two statements, and the server
+/// goes on with the rest: that must not be written by itself, and has no savepoint.
+const COMMIT: &str = "RELEASE SAVEPOINT media_credits;\nCOMMIT;\nSET SESSION autocommit = 1";
+const ROLL_BACK: &str = "ROLLBACK;\nSET SESSION autocommit = 1";
+
+/// The statements that begin a transaction, on a connection whose transactions wait so long for locks.
+fn begin(mode: Option<Mode>, options: &Options, lock_seconds: &mut u64) -> Vec<String> {
+    /// The shortest time that a server waits.
+    const MOMENT: u64 = 1;
+    let (isolation, start) = match mode {
+        None => return Vec::new(),
+        Some(Mode::Read) => {
+            ("REPEATABLE READ", "START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY")
+        }
+        // After a lock was waited for, the next statement must see what its holder wrote.
+        Some(Mode::Write | Mode::WriteShortWait) => ("READ COMMITTED", "START TRANSACTION"),
+    };
+    let mut statements = Vec::new();
+    let wanted = match mode {
+        Some(Mode::WriteShortWait) => MOMENT,
+        _ => options.lock_seconds(),
+    };
+    if mode != Some(Mode::Read) && *lock_seconds != wanted {
+        *lock_seconds = wanted;
+        statements.push(format!("SET SESSION {}", lock_timeout(wanted)));
+    }
+    statements.push(format!("SET TRANSACTION ISOLATION LEVEL {isolation}"));
+    statements.push("SET SESSION autocommit = 0".to_owned());
+    statements.push(start.to_owned());
+    statements.push("SAVEPOINT media_credits".to_owned());
+    statements
+}
+
+/// Statements as commands of so many bytes, and whether each is the last one. What is too long by itself the client
+/// refuses.
+fn packets<'t>(texts: impl Iterator<Item = &'t str>, most: usize) -> Vec<(String, bool)> {
+    let mut packets: Vec<(String, bool)> = Vec::new();
+    for text in texts {
+        match packets.last_mut() {
+            Some((packet, _)) if packet.len() + text.len() + 2 < most => {
+                packet.push_str(";\n");
+                packet.push_str(text);
+            }
+            _ => packets.push((text.to_owned(), false)),
+        }
+    }
+    if let Some((_, is_last)) = packets.last_mut() {
+        *is_last = true;
+    }
+    packets
+}
+
+fn answers_of(answers: Vec<ResultSet>, own: std::ops::Range<usize>) -> Vec<Vec<SentRow>> {
+    answers.into_iter().skip(own.start).take(own.len()).map(rows).collect()
+}
+
+/// The server's own timeouts come first, unless it does not answer at all.
+async fn in_time<T>(
+    options: &Options,
+    answer: impl Future<Output = std::result::Result<T, ClientError>>,
+) -> Option<std::result::Result<T, ClientError>> {
+    const GRACE: Duration = Duration::from_secs(2);
+    let timeout = options.statement_timeout.max(options.busy_timeout) + GRACE;
+    tokio::time::timeout(timeout, answer).await.ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn statements_go_together_as_far_as_the_server_takes_them() {
+        let rows: [(&[&str], usize, &[&str]); 4] = [
+            (&["a", "b"], 100, &["a;\nb"]),
+            (&["aaaa", "bbbb", "cccc"], 11, &["aaaa;\nbbbb", "cccc"]),
+            (&["aaaaaaaaaaaaaaaa", "b"], 8, &["aaaaaaaaaaaaaaaa", "b"]),
+            (&[], 8, &[]),
+        ];
+        for (texts, most, expected) in rows {
+            let packets = packets(texts.iter().copied(), most);
+            let found: Vec<&str> = packets.iter().map(|(packet, _)| packet.as_str()).collect();
+            assert_eq!(found, expected);
+            let lasts = packets.iter().filter(|(_, is_last)| *is_last).count();
+            assert_eq!(lasts, usize::from(!expected.is_empty()));
+        }
+    }
+
+    #[test]
+    fn a_session_is_told_how_long_to_wait_when_that_changes() {
+        let options = Options::default();
+        let mut lock_seconds = 5;
+        let mut count = |mode| begin(Some(mode), &options, &mut lock_seconds).len();
+        let modes = [Mode::Write, Mode::WriteShortWait, Mode::WriteShortWait, Mode::Read];
+        assert_eq!(modes.map(&mut count), [4, 5, 4, 4]);
+        assert_eq!(count(Mode::Write), 5);
+    }
+}
