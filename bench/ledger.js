@@ -40,6 +40,12 @@ const POSTGRES = {
   charged: chargedBy((key) => `charge.metadata::json ->> '${key}'`),
 }
 
+const MYSQL = {
+  draws: "JSON_TABLE(credit.consumed_detail, '$[*]' COLUMNS (consumed int PATH '$.creditsConsumed'))",
+  creditsConsumed: 'draw.consumed',
+  charged: chargedBy((key) => `json_value(charge.metadata, '$.${key}')`),
+}
+
 const factsAbout = ({ charged, ...dialect }, what) => factsOf({ ...dialect, ...charged[what] })
 
 /** Throws unless the file holds the tasks that were acknowledged, all of them and nothing else. */
@@ -56,10 +62,20 @@ function checkLedger(file, acknowledged, { failed = 0, what = 'tasks' } = {}) {
 /** The same for PostgreSQL, asked with a client of postgres.js. */
 async function checkPostgresLedger(sql, acknowledged, what = 'tasks') {
   const [row] = await sql.unsafe(factsAbout(POSTGRES, what))
-  // Its sums come as texts.
-  const facts = Object.entries(row).map(([name, value]) => [name, Number(value)])
-  return judge({ integrity: 'ok', ...Object.fromEntries(facts) }, acknowledged)
+  return judge(numbersOf(row), acknowledged)
 }
+
+/** The same for MySQL, asked with a connection of mysql2. */
+async function checkMysqlLedger(connection, acknowledged) {
+  const [[row]] = await connection.query(factsAbout(MYSQL, 'tasks'))
+  return judge(numbersOf(row), acknowledged)
+}
+
+/** Sums come as texts. */
+const numbersOf = (row) => ({
+  integrity: 'ok',
+  ...Object.fromEntries(Object.entries(row).map(([name, value]) => [name, Number(value)])),
+})
 
 /** The same for a libSQL server, asked with `@libsql/client`. */
 async function checkRemoteLedger(client, acknowledged) {
@@ -81,4 +97,4 @@ function judge(facts, acknowledged, failed = 0) {
   return facts
 }
 
-module.exports = { checkLedger, checkPostgresLedger, checkRemoteLedger }
+module.exports = { checkLedger, checkMysqlLedger, checkPostgresLedger, checkRemoteLedger }

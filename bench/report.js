@@ -64,16 +64,19 @@ function row(name, runs, base) {
   ]
 }
 
-const SERVER_COLUMNS = [
+const serverColumns = (base) => [
   'contestant',
   'tasks/s (slowest–fastest round)',
-  'ratio to Drizzle',
+  `ratio to ${base}`,
   'latency p50 ms',
   'latency p99 ms',
   'worst wait ms',
   'errors',
   "client's CPU ms a task",
 ]
+
+/** What a base is called, if it is not Drizzle. */
+const BASES = { mysql2: 'mysql2' }
 
 /** Contestants before one server: under a title a table, medians over the rounds. `base` is what they are compared with. */
 function comparison(title, results, base, contestants) {
@@ -91,7 +94,7 @@ function comparison(title, results, base, contestants) {
       middle((run) => run.cpuMsPerTask, 3),
     ]
   })
-  return [`${title}:`, '', table(SERVER_COLUMNS, rows)].join('\n')
+  return [`${title}:`, '', table(serverColumns(BASES[base] ?? 'Drizzle'), rows)].join('\n')
 }
 
 /** Of all rounds, how many and which. */

@@ -8,6 +8,7 @@
  *   npm run bench -- --durability normal --callers 1
  *   npm run bench -- --postgres            another benchmark, with options of its own: see postgres.js
  *   npm run bench -- --libsql              and another one: see libsql.js
+ *   npm run bench -- --mysql               and another one: see mysql.js
  *
  *   --seconds N      measured time a contestant and round (5), after a second of warm-up
  *   --rounds N       the figures are medians over the rounds (5); every other one runs backwards
@@ -74,4 +75,5 @@ async function main() {
 
 if (process.argv.includes('--postgres')) require('./postgres')
 else if (process.argv.includes('--libsql')) require('./libsql')
+else if (process.argv.includes('--mysql')) require('./mysql')
 else runCommand(main)

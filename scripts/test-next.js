@@ -4,7 +4,7 @@
  * Tries this package in a Next.js app as its users have it: `npm run test:next`, or with `-- --quick` for less.
  *
  * A copy of examples/next-app gets what npm would publish: the package, and the binary in a package of its own.
- * Then each way to build and run it (Turbopack and webpack, `next start` on SQLite, PostgreSQL and libSQL, `next dev` with
+ * Then each way to build and run it (Turbopack and webpack, `next start` on SQLite, PostgreSQL, libSQL and MySQL, `next dev` with
  * a hot reload in between, the standalone folder without node_modules) answers a submit over HTTP, and a browser
  * tries the page. An Edge route and a client component that import the package must say what to do instead.
  *
@@ -19,9 +19,11 @@ const path = require('node:path')
 const { parseArgs } = require('node:util')
 
 const { createClient } = require('@libsql/client')
+const mysql = require('mysql2/promise')
 const { EXAMPLE, build, copyTo, environment, install, makeTables, next } = require('./example')
 const { CLIENT_COMPONENT, EDGE_ROUTE, SENTENCE } = require('./next-mistakes')
 const { ended, freePort, serving, until } = require('./serving')
+const mariadb = require('./mariadb')
 const sqld = require('./sqld')
 const { startUnlessGiven, withDatabase } = require('./test-postgres')
 const { User, answersSubmits, generation, hasBalance } = require('./visits')
@@ -54,6 +56,7 @@ async function main() {
     await check('next start as a stock app', () => stock.started('start', answersGenerations))
     await onPostgres(app)
     await onLibsql(app)
+    await onMysql(app)
     await check('the page, in a browser', () => app.browse())
     await check('next dev, with a hot reload in between', () => app.started('dev', survivesReload))
     if (!values.quick) {
@@ -240,6 +243,22 @@ async function onLibsql(app) {
   if (!binary) return
   const server = await sqld.start(binary)
   const media = new App(app.folder, server.url)
+  const answers = async () => {
+    makeTables(media.folder, media.env)
+    await media.started('start', answersSubmits)
+  }
+  await check(name, answers).finally(() => server.stop())
+}
+
+/** The same build on MySQL. */
+async function onMysql(app) {
+  const name = 'next start on MySQL, by DATABASE_URL alone'
+  const server = await mariadb.start().catch((error) => console.log(`skipped ${name}: ${error.message}`))
+  if (!server) return
+  const client = await mysql.createConnection(server.url)
+  await client.query('CREATE DATABASE next')
+  await client.end()
+  const media = new App(app.folder, server.url.replace(/mysql$/, 'next'))
   const answers = async () => {
     makeTables(media.folder, media.env)
     await media.started('start', answersSubmits)

@@ -1,9 +1,17 @@
 'use strict'
 
-/** What the app's models do with the table of credits, put right: the same on SQLite and PostgreSQL. */
+/** What the app's models do with the table of credits, put right: the same on SQLite, PostgreSQL and MySQL. */
 
 const { and, asc, eq, gt, gte, isNull, or, sql } = require('drizzle-orm')
 const { chargeFor, planDraws } = require('../work')
+
+const asItIs = (query) => query
+
+/** How many rows were changed, as postgres.js, libSQL and mysql2 say it. */
+function changedBy(result) {
+  const { count, rowsAffected, affectedRows } = result[0] ?? result
+  return count ?? rowsAffected ?? affectedRows
+}
 
 function models({ credit, user }) {
   /** In draw order. */
@@ -28,9 +36,12 @@ function models({ credit, user }) {
       .orderBy(sql`${credit.expiresAt} IS NULL`, asc(credit.expiresAt), asc(credit.createdAt), asc(credit.id))
   }
 
-  /** What `described` says is charged; `lock` makes a query of one that locks its rows. Resolves to the charge's id. */
-  async function charge(transaction, userId, { described, cost, now, lock = (query) => query }) {
-    const owners = await transaction.select({ id: user.id }).from(user).where(eq(user.id, userId))
+  /**
+   * What `described` says is charged. `lock` makes a query of one that locks its rows, those of the grants or, as
+   * `lockOwner`, the user's. Resolves to the charge's id.
+   */
+  async function charge(transaction, userId, { described, cost, now, lock = asItIs, lockOwner = asItIs }) {
+    const owners = await lockOwner(transaction.select({ id: user.id }).from(user).where(eq(user.id, userId)))
     if (owners.length === 0) throw new Error(`no user ${userId}`)
     const draws = planDraws(await lock(spendableGrants(transaction, userId, now)), cost)
     return writeCharge(transaction, { userId, ...chargeFor(described, draws) }, draws, now)
@@ -48,11 +59,11 @@ function models({ credit, user }) {
       updatedAt: now,
     })
     for (const { creditId, creditsConsumed } of draws) {
-      const { count, rowsAffected = count } = await transaction
+      const result = await transaction
         .update(credit)
         .set({ remainingCredits: sql`${credit.remainingCredits} - ${creditsConsumed}`, updatedAt: now })
         .where(and(eq(credit.id, creditId), gte(credit.remainingCredits, creditsConsumed)))
-      if (rowsAffected !== 1) throw new Error(`grant ${creditId} has changed`)
+      if (changedBy(result) !== 1) throw new Error(`grant ${creditId} has changed`)
     }
     return row.id
   }

@@ -31,10 +31,24 @@ const LIBSQL_CONTESTANTS = {
   'drizzle-remote-libsql': { title: 'Drizzle with libSQL, corrected', module: './drizzle-remote-libsql.js' },
 }
 
+const MYSQL_CONTESTANTS = {
+  'media-credits': CONTESTANTS['media-credits'],
+  mysql2: { title: 'mysql2, hand-written', module: './mysql2.js' },
+  'drizzle-mysql': { title: 'Drizzle with mysql2, corrected', module: './drizzle-mysql.js' },
+}
+
 /** Loads a contestant into this process. */
 function load(name) {
-  const all = { ...CONTESTANTS, ...POSTGRES_CONTESTANTS, ...LIBSQL_CONTESTANTS, ...ORDER_CONTESTANTS }
+  const servers = { ...POSTGRES_CONTESTANTS, ...LIBSQL_CONTESTANTS, ...MYSQL_CONTESTANTS }
+  const all = { ...CONTESTANTS, ...servers, ...ORDER_CONTESTANTS }
   return require(all[name].module)
 }
 
-module.exports = { CONTESTANTS, LIBSQL_CONTESTANTS, ORDER_CONTESTANTS, POSTGRES_CONTESTANTS, load }
+module.exports = {
+  CONTESTANTS,
+  LIBSQL_CONTESTANTS,
+  MYSQL_CONTESTANTS,
+  ORDER_CONTESTANTS,
+  POSTGRES_CONTESTANTS,
+  load,
+}

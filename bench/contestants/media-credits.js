@@ -1,6 +1,6 @@
 'use strict'
 
-/** This package: over SQLite with `file` and `durability`, over PostgreSQL with `url` and `poolSize`. */
+/** This package: over SQLite with `file` and `durability`, over a server with `url` and `poolSize`. */
 
 const { connect } = require('../..')
 const { COST } = require('../work')

@@ -3,15 +3,17 @@
 /** Compares what callers were told with what is in the database. */
 
 const { violations } = require('../../helpers/invariants')
-const { Store } = require('../../helpers/postgres')
+const mysql = require('../../helpers/mysql')
+const postgres = require('../../helpers/postgres')
 
 /** Reads the ledger of a database. */
 async function read(url) {
+  const { Store } = url.startsWith('mysql:') ? mysql : postgres
   const store = new Store('', url)
   try {
     return await store.snapshot({ credit: '*', media_tasks: '*' })
   } finally {
-    await store.client.end({ timeout: 1 })
+    await store.disconnect()
   }
 }
 

@@ -55,7 +55,7 @@ function report(title, result) {
   })
   console.log(`\n${title}\n`)
   console.log(table(['way', 'acknowledged', 'longest gap, s', 'refused'], rows))
-  console.log(`\nThe servers themselves took no write for ${longestGap(writes)} s.`)
+  console.log(writes ? `\nThe servers themselves took no write for ${longestGap(writes)} s.` : '')
   const findings = wrong(result)
   for (const finding of findings) console.log(`BAD ${finding}`)
   if (!findings.length) console.log('ok  nothing lost, nothing doubled, the ledger is whole')

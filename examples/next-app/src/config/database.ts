@@ -7,8 +7,9 @@ export function database() {
   // Turso's.
   const authToken = process.env.DATABASE_AUTH_TOKEN || undefined
   const isPostgres = provider ? provider === 'postgresql' : /^postgres(ql)?:/.test(url)
+  const isMysql = provider ? provider === 'mysql' : /^(mysql2?|mariadb):/.test(url)
   // All tables are in `public`, unless they are told otherwise.
-  return { url, authToken, isPostgres, schema: isPostgres && schema ? schema : 'public' }
+  return { url, authToken, isPostgres, isMysql, schema: isPostgres && schema ? schema : 'public' }
 }
 
 /** Whether the app is a stock one: without media tasks, and without plans in the table of users. */

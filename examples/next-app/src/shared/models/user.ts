@@ -11,10 +11,9 @@ export type User = typeof user.$inferSelect
 
 export async function createUser(tx: Transaction): Promise<User> {
   const id = crypto.randomUUID()
-  const [created] = await tx
-    .insert(user)
-    .values({ id, name: 'Demo user', email: `${id}@example.com` })
-    .returning()
+  await tx.insert(user).values({ id, name: 'Demo user', email: `${id}@example.com` })
+  // MySQL returns no row that it has written.
+  const [created] = await tx.select().from(user).where(eq(user.id, id))
   return created!
 }
 

@@ -1,0 +1,250 @@
+'use strict'
+
+/**
+ * A MariaDB server for tests and benches: a new one, in a folder of its own, for this machine alone.
+ *
+ * node scripts/mariadb.js [--durable]
+ *
+ * prints the server's URL in one line when it is ready. When its standard input ends, or on SIGTERM, the server
+ * and its folder are gone; so they are when this process is killed. With TEST_MYSQL_URL in the environment
+ * that is printed, and nothing is started. JavaScript calls `start()` for a server of its own.
+ */
+
+const { spawn, spawnSync } = require('node:child_process')
+const { once } = require('node:events')
+const { randomBytes } = require('node:crypto')
+const fs = require('node:fs')
+const os = require('node:os')
+const path = require('node:path')
+const { setTimeout: sleep } = require('node:timers/promises')
+const { guard } = require('./guard')
+const { CACHE, install } = require('./mariadb-binaries')
+const { memoryFolder } = require('./memory-folder')
+const { hasEnded } = require('./serving')
+const { freePort } = require('./test-postgres')
+
+const TIMEOUT_MS = 60_000
+const POLL_MS = 5
+
+/** A small database, which is copied for each start. */
+const SMALL = {
+  'innodb-data-file-path': 'ibdata1:4M:autoextend',
+  'innodb-autoextend-increment': 2,
+  'innodb-temp-data-file-path': 'ibtmp1:1M:autoextend',
+  'innodb-buffer-pool-dump-at-shutdown': 'OFF',
+}
+const SETTINGS = {
+  ...SMALL,
+  'bind-address': '127.0.0.1',
+  'skip-name-resolve': true,
+  'max-connections': 300,
+  // Far from UTC, so that code which forgets time zones is found out.
+  'default-time-zone': '+08:00',
+  'character-set-server': 'utf8mb4',
+  'innodb-buffer-pool-size': '128M',
+  'innodb-buffer-pool-load-at-startup': 'OFF',
+  'performance-schema': 'OFF',
+}
+/** A server that lives for a minute and survives no power cut. */
+const SHORT_LIVED = {
+  'innodb-flush-log-at-trx-commit': 0,
+  'innodb-flush-method': 'nosync',
+  'innodb-doublewrite': 'OFF',
+  'innodb-log-file-size': '32M',
+  'innodb-stats-persistent': 'OFF',
+}
+/** As a server is that keeps what it has committed. */
+const DURABLE = {
+  'innodb-flush-log-at-trx-commit': 1,
+  'innodb-log-file-size': '256M',
+  'innodb-buffer-pool-size': '512M',
+}
+
+/** The ways to take a server down: clients are told, and the server itself does not know. */
+const SIGNALS = { fast: 'SIGTERM', crash: 'SIGKILL' }
+
+/**
+ * Starts a server of one's own, which may be taken down and up again. It ends with this process, if it was
+ * not stopped before. It is not `durable` unless asked for; `settings` are more of mariadbd's options. With `like`, a
+ * server that this function started and that is down, it begins with the data and the accounts of that one.
+ *
+ * `url` is that of a user who may do what an app may, in any database; `adminUrl` that of one who may do all.
+ */
+async function start({ durable = false, settings = {}, like } = {}) {
+  const server = await install()
+  const folder = fs.mkdtempSync(path.join(durable ? os.tmpdir() : memoryFolder(), 'media-credits-mariadb-'))
+  const pidFile = path.join(folder, 'pid')
+  const end = guard(pidFile, [folder])
+  try {
+    const dataFolder = path.join(folder, 'data')
+    // Not fs.cp: it takes ten times as long.
+    spawnSync('cp', ['-R', like?.dataFolder ?? (await template(server)), dataFolder])
+    const passwords = like?.passwords ?? [1, 2].map(() => randomBytes(16).toString('hex'))
+    const accounts = path.join(folder, 'accounts.sql')
+    fs.writeFileSync(accounts, like ? '' : accountsOf(...passwords), { mode: 0o600 })
+    const port = settings.port ?? (await freePort())
+    const own = { datadir: dataFolder, port, socket: path.join(folder, 'socket'), 'pid-file': pidFile }
+    const process = new Process(server, folder, {
+      ...SETTINGS,
+      ...(durable ? DURABLE : SHORT_LIVED),
+      ...own,
+      'init-file': accounts,
+      ...settings,
+    })
+    await process.up()
+    const urlOf = (user, password) => `mysql://${user}:${password}@127.0.0.1:${port}/mysql`
+    return {
+      url: urlOf('app', passwords[0]),
+      adminUrl: urlOf('admin', passwords[1]),
+      port,
+      folder,
+      dataFolder,
+      passwords,
+      version: server.version,
+      /** Takes it down `fast` or by a `crash`. */
+      down: (how) => process.down(how),
+      /** Takes it up with more settings, if there are, and waits until it takes connections. */
+      up: (more) => process.up(more),
+      async restart(how) {
+        await process.down(how)
+        await process.up()
+      },
+      /** What it has said since it was taken up. */
+      log: () => process.log(),
+      /** The id of its process now. */
+      get pid() {
+        return process.child.pid
+      },
+      stop: end,
+    }
+  } catch (error) {
+    await end()
+    throw error
+  }
+}
+
+/** The server that TEST_MYSQL_URL names, else one of one's own. */
+async function startUnlessGiven(options) {
+  const url = process.env.TEST_MYSQL_URL
+  return url ? { url, adminUrl: url, stop: async () => {} } : start(options)
+}
+
+const accountsOf = (password, adminPassword) => `
+CREATE OR REPLACE USER app@'%' IDENTIFIED BY '${password}';
+GRANT ALL ON \`%\`.* TO app@'%';
+CREATE OR REPLACE USER admin@'%' IDENTIFIED BY '${adminPassword}';
+GRANT ALL ON *.* TO admin@'%' WITH GRANT OPTION;
+`
+
+/** The folder of a new database, made once for a version. */
+async function template(server) {
+  const folder = path.join(CACHE, `mariadb-data-${server.version}`)
+  if (fs.existsSync(folder)) return folder
+  fs.mkdirSync(CACHE, { recursive: true })
+  const made = fs.mkdtempSync(path.join(CACHE, 'mariadb-data-'))
+  try {
+    const files = ['mysql_system_tables', 'mysql_performance_tables', 'mysql_system_tables_data']
+    const texts = files.map((name) => fs.readFileSync(path.join(server.share, `${name}.sql`), 'utf8'))
+    const input = ['CREATE DATABASE mysql;\nUSE mysql;\n', ...texts].join('\n')
+    const settings = { ...SMALL, 'innodb-log-file-size': '8M', datadir: made, bootstrap: true }
+    const { status, stderr } = spawnSync(server.program, argumentsOf(server, settings), {
+      input,
+      encoding: 'utf8',
+      env: { ...process.env, ...server.environment },
+    })
+    if (status !== 0) throw new Error(`MariaDB made no database:\n${stderr.slice(-2000)}`)
+    fs.chmodSync(made, 0o755)
+    fs.renameSync(made, folder)
+  } catch (error) {
+    // Another process may have made it meanwhile.
+    if (!fs.existsSync(folder)) throw error
+  } finally {
+    fs.rmSync(made, { recursive: true, force: true })
+  }
+  return folder
+}
+
+function argumentsOf(server, settings) {
+  // It does not run as root unless it is told to.
+  const user = process.getuid?.() === 0 ? { user: 'root' } : {}
+  const plugins = path.join(server.base, 'lib/mysql/plugin')
+  const own = { basedir: server.base, ...(fs.existsSync(plugins) ? { 'plugin-dir': plugins } : {}), ...user }
+  const named = Object.entries({ ...own, ...settings }).filter(([, value]) => value !== undefined)
+  return [
+    '--no-defaults',
+    ...named.map(([name, value]) => (value === true ? `--${name}` : `--${name}=${value}`)),
+  ]
+}
+
+/** The server's process, one after another. */
+class Process {
+  constructor(server, folder, settings) {
+    Object.assign(this, { server, settings, logFile: path.join(folder, 'log') })
+  }
+
+  /** Starts it, and waits until it takes connections. */
+  async up(more = {}) {
+    Object.assign(this.settings, more)
+    const deadline = Date.now() + TIMEOUT_MS
+    await this.launch()
+    for (;;) {
+      const said = this.log()
+      if (said.includes('ready for connections')) break
+      if (hasEnded(this.child) || Date.now() > deadline) {
+        throw new Error(`MariaDB did not start:\n${said.slice(-2000)}`)
+      }
+      await sleep(POLL_MS)
+    }
+    // It has done what was to be done once.
+    delete this.settings['init-file']
+  }
+
+  log() {
+    return fs.readFileSync(this.logFile, 'utf8')
+  }
+
+  async launch() {
+    const log = fs.openSync(this.logFile, 'w')
+    // In a group of its own, which a Ctrl-C in the terminal does not reach.
+    this.child = spawn(this.server.program, argumentsOf(this.server, this.settings), {
+      cwd: this.settings.datadir,
+      detached: true,
+      env: { ...process.env, ...this.server.environment },
+      stdio: ['ignore', log, log],
+    })
+    fs.closeSync(log)
+    await once(this.child, 'spawn')
+    this.child.unref()
+    // The guard needs it from now on; the server writes the same when it is ready.
+    fs.writeFileSync(this.settings['pid-file'], `${this.child.pid}\n`)
+  }
+
+  async down(how = 'fast') {
+    this.child.ref()
+    const gone = hasEnded(this.child) ? undefined : once(this.child, 'exit')
+    this.child.kill(SIGNALS[how])
+    await gone
+    // A crash leaves it behind, and the number in it may soon be another process's.
+    fs.rmSync(this.settings['pid-file'], { force: true })
+  }
+}
+
+async function main(args) {
+  const unknown = args.find((arg) => arg !== '--durable')
+  if (unknown) throw new Error(`unknown option ${unknown}; the only one is --durable`)
+  const server = await startUnlessGiven({ durable: args.includes('--durable') })
+  const stop = () => server.stop().then(() => process.exit())
+  process.once('SIGTERM', stop)
+  process.once('SIGINT', stop)
+  process.stdin.once('close', stop).once('end', stop).resume()
+  console.log(server.url)
+}
+
+if (require.main === module) {
+  main(process.argv.slice(2)).catch((error) => {
+    console.error(error.message)
+    process.exitCode = 1
+  })
+}
+
+module.exports = { start, startUnlessGiven }
