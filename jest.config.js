@@ -8,24 +8,41 @@ const os = require('node:os')
  */
 
 /** About files and their locks; and what knows no storage, which runs once. */
-const SQLITE_ALONE = ['sqlite', 'arguments', 'package', 'cli/parts']
+const SQLITE_ALONE = ['sqlite', 'arguments', 'package', 'cli/adopt', 'cli/parts']
 /** About a server and the network before it. */
 const POSTGRES_ALONE = ['postgres']
 /** About libSQL's server. */
 const LIBSQL_ALONE = ['libsql']
+/** About a MySQL server, and MariaDB's. */
+const MYSQL_ALONE = ['mysql']
 
 /**
  * What a libSQL server has no part in: locks of sessions, the kinds of storage, pages of more than 10 MB, transactions of
  * an app's (which `__test__/libsql/within.test.js` is about).
  */
 const NOT_ON_LIBSQL = ['log', 'readers', 'stats', 'unreadableValues', 'within']
-/** What is about SQL that a file has as well, and asks a server thousands of questions. `FULL=1` runs it too. */
-const SLOW_ON_LIBSQL =
+/** What is about SQL that a file has as well, and asks a server thousands of questions. `FULL=1` runs it too, there and on MySQL. */
+const SLOW_ON_SERVERS =
   `lists valueForms replay limits guards batches freeTrials freeTrials.back refundedTasks stuckTasks
   stuckTasks.races repairLedger repairLedger.races getStatement aiTasks.beside auditLedger.races close jest
   realDatabase realDatabase.rows replay.app settle.rows getMediaTaskCharges columnNames ownColumns createMediaTask.columns
   getCredits`.split(/\s+/)
-const leftOutOnLibsql = process.env.FULL ? NOT_ON_LIBSQL : [...NOT_ON_LIBSQL, ...SLOW_ON_LIBSQL]
+/** MySQL's columns hold what their types say. */
+const NOT_ON_MYSQL = ['unreadableValues']
+/** What takes its time on a server, and is tried on PostgreSQL each time. */
+const SLOW_ON_MYSQL = [
+  'repairLedger.races',
+  'replay.races',
+  'getStatement.pages',
+  'batches.races',
+  'auditLedger.pages',
+]
+
+/** Files of `__test__/shared/`, as a pattern that leaves them out. */
+const leftOut = (always, ...unlessFull) =>
+  [...always, ...(process.env.FULL ? [] : unlessFull.flat())].map(
+    (name) => `<rootDir>/__test__/shared/${name.replace('.', '\\.')}\\.test\\.js`,
+  )
 
 const foldersOf = (names) => names.map((name) => `<rootDir>/__test__/${name}/`)
 
@@ -57,7 +74,7 @@ module.exports = {
       ...common,
       displayName: 'sqlite',
       globals: { STORAGE: 'sqlite' },
-      testPathIgnorePatterns: foldersOf([...POSTGRES_ALONE, ...LIBSQL_ALONE]),
+      testPathIgnorePatterns: foldersOf([...POSTGRES_ALONE, ...LIBSQL_ALONE, ...MYSQL_ALONE]),
     },
     {
       ...common,
@@ -65,7 +82,7 @@ module.exports = {
       globals: { STORAGE: 'postgres' },
       globalSetup: '<rootDir>/__test__/helpers/postgres.setup.js',
       globalTeardown: '<rootDir>/__test__/helpers/postgres.teardown.js',
-      testPathIgnorePatterns: foldersOf([...SQLITE_ALONE, ...LIBSQL_ALONE]),
+      testPathIgnorePatterns: foldersOf([...SQLITE_ALONE, ...LIBSQL_ALONE, ...MYSQL_ALONE]),
     },
     {
       ...common,
@@ -73,9 +90,19 @@ module.exports = {
       globals: { STORAGE: 'libsql' },
       globalSetup: '<rootDir>/__test__/helpers/sqld.setup.js',
       testMatch: ['shared', ...LIBSQL_ALONE].map((name) => `<rootDir>/__test__/${name}/**/*.test.js`),
-      testPathIgnorePatterns: leftOutOnLibsql.map(
-        (name) => `<rootDir>/__test__/shared/${name.replace('.', '\\.')}\\.test\\.js`,
-      ),
+      testPathIgnorePatterns: leftOut(NOT_ON_LIBSQL, SLOW_ON_SERVERS),
+    },
+    {
+      ...common,
+      displayName: 'mysql',
+      globals: { STORAGE: 'mysql' },
+      globalSetup: '<rootDir>/__test__/helpers/mysql.setup.js',
+      globalTeardown: '<rootDir>/__test__/helpers/mysql.teardown.js',
+      testMatch: ['shared', 'cli', ...MYSQL_ALONE].map((name) => `<rootDir>/__test__/${name}/**/*.test.js`),
+      testPathIgnorePatterns: [
+        ...foldersOf(['cli/parts']),
+        ...leftOut(NOT_ON_MYSQL, SLOW_ON_SERVERS, SLOW_ON_MYSQL),
+      ],
     },
   ],
 }

@@ -100,18 +100,18 @@ function nowhere(looked, read, emptyAt) {
  * scheme alone: what looks like a host may be a part of the password.
  */
 function placeOf(url) {
-  const [, host, name = ''] =
-    /^postgres(?:ql)?:\/\/(?:[^@/?#\s]*@)?([\w.-]+(?::\d+)?|\[[\da-f:]+\](?::\d+)?)(\/[\w.-]*)?(?:\?[^@#]*)?$/i.exec(
+  const [, scheme, host, name = ''] =
+    /^(postgres|mysql|mariadb)(?:ql|2)?:\/\/(?:[^@/?#\s]*@)?([\w.-]+(?::\d+)?|\[[\da-f:]+\](?::\d+)?)(\/[\w.-]*)?(?:\?[^@#]*)?$/i.exec(
       url,
     ) ?? []
-  if (host) return `postgres://${host}${name}`
+  if (host) return `${scheme.toLowerCase()}://${host}${name}`
   const [, server] = /^((?:libsql|https?|wss?):\/\/[\w.:[\]-]+[\w./-]*)(?:\?[^@#]*)?$/i.exec(url) ?? []
   if (server) return server
   if (/^file:|^[A-Za-z]:[\\/]/.test(url) || !/[:@]|password\s*=/i.test(url) || url === ':memory:') {
     return url.replace(/^file:(\/\/(?=\/))?/, '').replace(/\?.*$/, '')
   }
-  const [scheme] = /^[a-z]+:\/\//i.exec(url) ?? ['a database, ']
-  return `${scheme}…`
+  const [beginning] = /^[a-z]+2?:\/\//i.exec(url) ?? ['a database, ']
+  return `${beginning}…`
 }
 
 /**

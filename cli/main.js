@@ -8,12 +8,24 @@ const { NoDatabaseError, withoutSecrets } = require('./database')
 const { DONE, MISUSED, TROUBLE } = require('./exit-codes')
 const { coloursOf } = require('./output')
 
-const COMMANDS = ['doctor', 'audit', 'repair', 'balance', 'statement', 'grant', 'stuck', 'init', 'build']
+const COMMANDS = [
+  'adopt',
+  'doctor',
+  'audit',
+  'repair',
+  'balance',
+  'statement',
+  'grant',
+  'stuck',
+  'init',
+  'build',
+]
 
 const HELP = `
 The database: --url, or the file of --env, or the environment's DATABASE_URL, or that of the env files of this folder,
 read as Next.js reads them (NODE_ENV chooses; without it, those of development and then those of production).
-It is file:data/local.db, a plain path, libsql://host (with DATABASE_AUTH_TOKEN) or postgres://user:password@host/database.
+It is file:data/local.db, a plain path, libsql://host (with DATABASE_AUTH_TOKEN), postgres://user:password@host/database or
+mysql://user:password@host/database.
 Other users of the machine can see --url in the list of processes: a password is safer in the environment.
 
 Exit codes:

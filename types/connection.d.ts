@@ -49,13 +49,14 @@ import type { WithinTransaction } from './within.js'
 
 /**
  * How to open a database. All connections of a process to one database must be given the same options. Those
- * that are about the other kind of database do nothing, so that an app can pass the same to both.
+ * that are about another kind of database do nothing, so that an app can pass the same to all.
  */
 export interface ConnectOptions {
   /**
    * SQLite: `file:data/local.db` (relative to the working directory), `file:/absolute/path`, a plain path, or
    * `:memory:` for tests. PostgreSQL: `postgres://user:password@host:5432/database?sslmode=require`, with the
-   * parameters of libpq and postgres.js, and `PGPASSWORD` and its like for what it leaves out. Turso and other libSQL
+   * parameters of libpq and postgres.js, and `PGPASSWORD` and its like for what it leaves out. MySQL and MariaDB:
+   * `mysql://user:password@host:3306/database?ssl-mode=REQUIRED`. Turso and other libSQL
    * servers: `libsql://name.turso.io`, or `https:`, `wss:`, `http:` and `ws:` as `@libsql/client` reads them
    * (docs/database-url.md). By default the environment's `DATABASE_URL`.
    */
@@ -69,7 +70,7 @@ export interface ConnectOptions {
    * SQLite: what a promise that resolved means. `'full'`, the default: the data is on the disk, a power cut loses
    * nothing. `'normal'`: the operating system has it; a crash of the process loses nothing, a power cut may
    * lose the last moments. Neither leaves anything half done. PostgreSQL: the server's
-   * `synchronous_commit`, but `on` where that is `off`.
+   * `synchronous_commit`, but `on` where that is `off`. MySQL: as the server is set.
    */
   durability?: 'full' | 'normal' | undefined
   /**
@@ -106,7 +107,7 @@ export interface ConnectOptions {
   connectTimeoutMs?: number | undefined
   /**
    * A server: how long a statement may take, 1 to 600,000 milliseconds, 30,000 by default. After that PostgreSQL gives
-   * up (`DATABASE_BUSY`); a server that does not answer at all is given up two seconds later.
+   * up (`DATABASE_BUSY`); any server that does not answer at all is given up two seconds later.
    */
   statementTimeoutMs?: number | undefined
   /**

@@ -4,7 +4,7 @@ import type { ConnectOptions, MediaCredits } from './connection.js'
 import type { MediaCreditsErrorCode } from './errors.js'
 
 /** What was found when the database was opened. */
-export type Diagnostics = SqliteDiagnostics | PostgresDiagnostics | LibsqlDiagnostics
+export type Diagnostics = SqliteDiagnostics | PostgresDiagnostics | LibsqlDiagnostics | MysqlDiagnostics
 
 /** What was found in an SQLite file. */
 export interface SqliteDiagnostics {
@@ -66,6 +66,37 @@ export interface LibsqlDiagnostics {
   tables: TableDiagnostics[]
 }
 
+/** What was found on a MySQL or MariaDB server. */
+export interface MysqlDiagnostics {
+  storage: 'mysql'
+  /** As the server says it: `'8.4.3'`, `'10.11.14-MariaDB'`. */
+  serverVersion: string
+  /** The database's name. */
+  database: string
+  /** The default isolation of transactions, such as `'repeatable read'`. */
+  isolation: string
+  /** Whether the connection is encrypted. */
+  encrypted: boolean
+  /** The most connections of this process, as {@link ConnectOptions.maxConnections} or the environment says. */
+  maxConnections: number
+  /** The server's own modes and zone, and the database's character set. A session here has modes of its own, and the server's zone. */
+  sqlMode: string
+  timeZone: string
+  characterSet: string
+  /** Whether the server takes no writes. */
+  readOnly: boolean
+  /** Whether it is a node of a Galera cluster. */
+  cluster: boolean
+  /** The longest message that the server takes, in bytes. */
+  maxAllowedPacket: string
+  /** What the connection's user may not do with the tables; empty as long as that is not looked at. */
+  lacks: { table: string; command: 'SELECT' | 'INSERT' | 'UPDATE'; message: string }[]
+  /** What keeps a commit through a crash: the server's `innodb_flush_log_at_trx_commit` and `sync_binlog`. */
+  durability: { flushLogAtCommit: number; syncBinlog: number }
+  /** Those of the app's tables that this package uses, as far as they are there. */
+  tables: TableDiagnostics[]
+}
+
 /** A table as it was found. */
 export interface TableDiagnostics {
   name: string
@@ -81,7 +112,7 @@ export interface TableDiagnostics {
  *
  * Counts only grow until the last connection is closed; {@link CommonStats.startedAt} tells when they began anew.
  */
-export type Stats = SqliteStats | PostgresStats | LibsqlStats
+export type Stats = SqliteStats | PostgresStats | LibsqlStats | MysqlStats
 
 /** What is counted on every storage. */
 export interface CommonStats {
@@ -131,8 +162,17 @@ export interface SqliteStats extends CommonStats {
 }
 
 /** The statistics of a PostgreSQL database. */
-export interface PostgresStats extends ServerStats {
+export interface PostgresStats extends PooledStats {
   storage: 'postgres'
+}
+
+/** The statistics of a MySQL or MariaDB database. */
+export interface MysqlStats extends PooledStats {
+  storage: 'mysql'
+}
+
+/** What is counted of a server whose transactions hold a connection. */
+export interface PooledStats extends ServerStats {
   connections: ServerStats['connections'] & {
     /** How many transactions wait for one. */
     waiting: number

@@ -6,7 +6,7 @@ import type { AITask, Credit, MediaTask, User } from './rows.js'
 /** A transaction of a client that is none of those that {@link within} knows. */
 export interface OwnTransaction {
   /** Whose SQL the database speaks. */
-  dialect: 'postgres' | 'sqlite'
+  dialect: 'postgres' | 'mysql' | 'sqlite'
   /**
    * Runs one statement in the transaction, and gives its rows: objects, or arrays of values. `params` is empty: values
    * are in the statement.
@@ -29,7 +29,7 @@ export type WithinTransaction<
  * The functions of this package inside a transaction that the app has begun: what they write is committed, or rolled
  * back, with the rows that the app writes. `docs/transactions.md` says when to use it, and when not.
  *
- * `tx` is a transaction of Drizzle, postgres.js, node-postgres, libSQL, Kysely or Prisma (on PostgreSQL), or
+ * `tx` is a transaction of Drizzle, postgres.js, node-postgres, mysql2, libSQL, Kysely or Prisma (on PostgreSQL), or
  * `{ dialect, query }` ({@link OwnTransaction}). This package begins, commits and rolls back nothing. A refusal of the ledger has written
  * nothing, and the transaction goes on. Calls inside one transaction take turns. No event tells of them, since when the
  * app commits is not known.

@@ -60,9 +60,14 @@ describe('doctor', () => {
       const [{ name, message }] = json.checks.filter(({ status }) => status === 'warning')
       expect(name).toBe(title)
       expect(message).toContain(`${CAN}, but not charged: there is no ${table}.credit_id`)
-      expect(message).toContain("creditId: text('credit_id')")
-      const place = byStorage({ sqlite: table, postgres: `"public".${table}` })
-      expect(adviceIn(message)).toBe(`ALTER TABLE ${place} ADD COLUMN credit_id text;`)
+      const [type, inDrizzle] = byStorage({
+        sqlite: ['text', "text('credit_id')"],
+        postgres: ['text', "text('credit_id')"],
+        mysql: ['varchar(191)', "varchar('credit_id', { length: 191 })"],
+      })
+      expect(message).toContain(`creditId: ${inDrizzle}`)
+      const place = byStorage({ sqlite: table, postgres: `"public".${table}`, mysql: table })
+      expect(adviceIn(message)).toBe(`ALTER TABLE ${place} ADD COLUMN credit_id ${type};`)
       await database.run(adviceIn(message))
       expect((await cliOn(database, 'doctor')).out).toContain('0 problems, 0 warnings.')
     },

@@ -190,9 +190,11 @@ test('what the env files say is what the library is told', async () => {
   expect(await credits([], elsewhere)).toBe(0)
   expect(await credits(['--url', right.url], elsewhere)).toBe(7)
   expect(await credits(['--env', '.env'], elsewhere)).toBe(7)
-  write(cwd, '.env.local', 'DATABASE_PROVIDER=mysql')
+  write(cwd, '.env.local', 'DATABASE_PROVIDER=oracle')
   expect((await cli(['balance', 'u'], { cwd })).errors).toContain('DATABASE_PROVIDER')
-  const provider = { DATABASE_PROVIDER: byStorage({ sqlite: 'sqlite', postgres: 'postgresql' }) }
+  const provider = {
+    DATABASE_PROVIDER: byStorage({ sqlite: 'sqlite', postgres: 'postgresql', mysql: 'mysql' }),
+  }
   expect((await cli(['balance', 'u'], { cwd, env: provider })).errors).not.toContain('DATABASE_PROVIDER')
 })
 

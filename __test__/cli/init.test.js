@@ -9,6 +9,7 @@ const placeOf = (database) =>
   byStorage({
     sqlite: () => fs.realpathSync(database.file),
     postgres: () => `${database.store.name}, schema public,`,
+    mysql: () => `database ${database.store.name}`,
   })()
 
 const namesIn = ({ tables }) => tables.map(({ name }) => name).sort()

@@ -4,6 +4,7 @@ const path = require('node:path')
 const { cli, ended, startCli } = require('../helpers/cli')
 const { TestDatabase } = require('../helpers/database')
 const { evaluate } = require('../helpers/processes')
+const { byStorage } = require('../helpers/storage')
 
 describe('the command line', () => {
   test.each([
@@ -26,12 +27,15 @@ describe('the command line', () => {
     const database = await TestDatabase.fresh()
     await database.user('u', 100)
     // As many copies of one damaged grant: more than fit into a pipe that is not read.
-    const numbers = Array.from({ length: 5000 }, (_, at) => `('g${at}')`).join(', ')
+    const names = Array.from({ length: 5000 }, (_, at) => `'g${at}'`)
+    const values = `SELECT column1 AS name FROM (VALUES (${names.join('), (')})) AS listed`
+    // MySQL calls such a column by its first value.
+    const mysql = `SELECT ${names[0]} AS name UNION ALL SELECT ${names.slice(1).join(' UNION ALL SELECT ')}`
     await database.sql(
       `INSERT INTO credit (id, user_id, transaction_no, transaction_type, credits, remaining_credits, status,
           created_at, updated_at)
-        SELECT number.column1, 'u', number.column1, 'grant', 100, 130, 'active', created_at, updated_at
-        FROM (VALUES ${numbers}) AS number, credit`,
+        SELECT number.name, 'u', number.name, 'grant', 100, 130, 'active', created_at, updated_at
+        FROM (${byStorage({ sqlite: values, postgres: values, mysql })}) AS number, credit`,
     )
     const child = startCli(['audit', ...args], { env: { DATABASE_URL: database.url } })
     let first = ''

@@ -2,7 +2,7 @@
 
 const { cli, cliOn } = require('../helpers/cli')
 const { TestDatabase } = require('../helpers/database')
-const { postgres, sqlite } = require('../helpers/storage')
+const { pooled, postgres, sqlite } = require('../helpers/storage')
 
 const SECRET = 'Tr0ub4dor'
 
@@ -29,7 +29,9 @@ describe('passwords', () => {
     [['doctor', '--url', `postgres://127.0.0.1:1/app?user=app&password=${SECRET}`], 1],
     [['doctor', '--url', `postgres:app:${SECRET}@127.0.0.1:1/app`], 1],
     [['doctor', '--url', `app:${SECRET}@127.0.0.1/app`], 1],
-    [['doctor', '--url', `mysql://app:${SECRET}@127.0.0.1/app`], 1],
+    [['doctor', '--url', `mysql://app:${SECRET}@127.0.0.1:1/app`], 1],
+    [['doctor', '--url', `mysql2://app:1/${SECRET}@127.0.0.1:1/app`], 1],
+    [['doctor', '--url', `sqlserver://app:${SECRET}@127.0.0.1/app`], 1],
   ])('are not in what %j writes', async (args, code) => {
     const said = await cli(args)
     expect(said.code).toBe(code)
@@ -37,10 +39,10 @@ describe('passwords', () => {
     expect(said.out + said.errors).not.toContain(SECRET)
   })
 
-  postgres.test('are not in what a server is said to answer where they are wrong', async () => {
+  pooled.test('are not in what a server is said to answer where they are wrong', async () => {
     const database = await TestDatabase.fresh()
-    const { username, host, pathname } = new URL(database.url)
-    const wrong = `postgres://${username}:${SECRET}@${host}${pathname}`
+    const { protocol, username, host, pathname } = new URL(database.url)
+    const wrong = `${protocol}//${username}:${SECRET}@${host}${pathname}`
     for (const [args, code] of [
       [['doctor'], 1],
       [['doctor', '--json'], 1],

@@ -91,6 +91,7 @@ function drizzle(declared) {
   return {
     'drizzle-orm/sqlite-core': { sqliteTable: table, text: column },
     'drizzle-orm/pg-core': { pgTable: table, text: column },
+    'drizzle-orm/mysql-core': { mysqlTable: table, varchar: column },
   }
 }
 

@@ -16,7 +16,12 @@ const { typeErrors } = require('./types')
 const { STORAGE, sqlite } = require('../helpers/storage')
 
 /** How many blocks of a page are not run, each with its reason beside it: so that none is added unnoticed. */
-const SHOWN_ONLY = { 'docs/cli.md': 7, 'docs/deploying.md': 2, 'docs/transactions.md': 2 }
+const SHOWN_ONLY = {
+  'docs/cli.md': 9,
+  'docs/deploying.md': 2,
+  'docs/migrating.md': 1,
+  'docs/transactions.md': 2,
+}
 
 const STORAGES = ['sqlite', 'postgres']
 

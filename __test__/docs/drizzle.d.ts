@@ -16,3 +16,8 @@ declare module 'drizzle-orm/pg-core' {
   export const pgTable: Table
   export function text(name: string): Column<string | null>
 }
+
+declare module 'drizzle-orm/mysql-core' {
+  export const mysqlTable: Table
+  export function varchar(name: string, options: { length: number }): Column<string | null>
+}

@@ -16,6 +16,7 @@ const OTHERS = {
   'npm test': 'it is what runs this',
   'npm install media-credits': 'asks the registry',
   'npm install @opentelemetry/api': 'asks the registry',
+  'npx --package typescript@5 --package media-credits media-credits adopt': 'asks the registry',
   'npm pack ./npm/media-credits ./npm/linux-x64-gnu':
     'npm has it; the folders are made by the command before it',
   'npx drizzle-kit push': "Drizzle's own, in the app",

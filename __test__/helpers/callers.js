@@ -3,12 +3,13 @@
 /** Callers that use a database all at once and keep what they were told, for a look afterwards whether it is so. */
 
 const { setTimeout: sleep } = require('node:timers/promises')
-const { task } = require('./database')
-const { STORAGE } = require('./storage')
+const { DAY_MS, task } = require('./database')
+const { STORAGE, byStorage } = require('./storage')
 
 const COST = 3
 const TIMEOUT_MS = 60_000
 const POLL_MS = 5
+const INNODB_LOOKS_MS = 120
 
 class Callers {
   /** Lines such as `created <task>`, in the words of `untrue` below. */
@@ -90,6 +91,31 @@ class Callers {
 
 /** Adds users `<prefix>0`, `<prefix>1`, …, each with a few grants. Returns their ids. */
 async function addUsers(database, count, { prefix = 'u', grants = 2, credits = 100 } = {}) {
+  if (STORAGE === 'mysql') await addUsersByRows(database, { count, prefix, grants, credits })
+  else await addUsersByTwo(database, { count, prefix, grants, credits })
+  return Array.from({ length: count }, (_, at) => `${prefix}${at}`)
+}
+
+async function addUsersByRows(database, { count, prefix, grants, credits }) {
+  const now = new Date()
+  const ids = Array.from({ length: count }, (_, at) => `${prefix}${at}`)
+  const users = ids.map((id) => [
+    'INSERT INTO "user" (id, name, email) VALUES (?, ?, ?)',
+    ...[id, id, `${id}@example.test`],
+  ])
+  const insert = `INSERT INTO credit (id, user_id, transaction_no, transaction_type, credits, remaining_credits, status,
+    expires_at, created_at, updated_at) VALUES (?, ?, ?, 'grant', ?, ?, 'active', ?, ?, ?)`
+  const rows = ids.flatMap((id) =>
+    Array.from({ length: grants }, (_, at) => {
+      const [key, expiresAt] = [`${id}-${at + 1}`, new Date(now.getTime() + (at + 1) * DAY_MS)]
+      return [insert, key, id, key, credits, credits, expiresAt, now, now]
+    }),
+  )
+  await database.run('BEGIN', ...users, ...rows, 'COMMIT')
+}
+
+/** By two statements, however many. */
+async function addUsersByTwo(database, { count, prefix, grants, credits }) {
   await database.run(
     [
       `INSERT INTO "user" (id, name, email)
@@ -110,7 +136,6 @@ async function addUsers(database, count, { prefix = 'u', grants = 2, credits = 1
       prefix,
     ],
   )
-  return Array.from({ length: count }, (_, at) => `${prefix}${at}`)
 }
 
 /** Waits for a condition: a test that sleeps instead is slow on a fast machine and fails on a slow one. */
@@ -124,16 +149,35 @@ async function until(condition, what = condition) {
 
 /** Waits until so many transactions on this database wait for a lock. */
 function untilWaiting(database, count = 1) {
-  const waiting = `SELECT count(*) AS count FROM pg_stat_activity
-    WHERE datname = current_database() AND wait_event_type = 'Lock'`
-  return until(async () => (await database.sql(waiting))[0].count >= count, `${count} wait for a lock`)
+  const waiting = byStorage({
+    sqlite: undefined,
+    postgres: `SELECT count(*) AS count FROM pg_stat_activity
+      WHERE datname = current_database() AND wait_event_type = 'Lock'`,
+    mysql: `SELECT count(*) AS count FROM information_schema.innodb_trx
+      JOIN information_schema.processlist ON processlist.id = trx_mysql_thread_id
+      WHERE db = '${database.store.name}' AND trx_state = 'LOCK WAIT'`,
+  })
+  const ask = byStorage({
+    sqlite: undefined,
+    postgres: () => database.sql(waiting),
+    async mysql() {
+      // InnoDB looks anew only if it was not asked for so long.
+      await sleep(INNODB_LOOKS_MS)
+      return database.store.admin(waiting)
+    },
+  })
+  return until(async () => (await ask())[0].count >= count, `${count} wait for a lock`)
 }
 
-/** Waits until a PostgreSQL server has done what a process sent before it was killed. */
+/** Waits until a server has done what a process sent before it was killed. */
 function untilNobodyWrites(database) {
-  const busy = `SELECT 1 FROM pg_stat_activity
-    WHERE datname = current_database() AND pid <> pg_backend_pid() AND state <> 'idle'`
-  const isOver = async () => STORAGE !== 'postgres' || (await database.sql(busy)).length === 0
+  const busy = {
+    postgres: `SELECT 1 FROM pg_stat_activity
+      WHERE datname = current_database() AND pid <> pg_backend_pid() AND state <> 'idle'`,
+    mysql: `SELECT 1 FROM information_schema.processlist
+      WHERE db = database() AND id <> connection_id() AND command <> 'Sleep'`,
+  }[STORAGE]
+  const isOver = async () => busy === undefined || (await database.sql(busy)).length === 0
   return until(isOver, 'no other process writes')
 }
 

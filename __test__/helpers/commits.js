@@ -5,6 +5,7 @@
 const { refusal, task } = require('./database')
 const { violations } = require('./invariants')
 const { isCommit } = require('./network')
+const { byStorage } = require('./storage')
 
 const UNAVAILABLE = { code: 'DATABASE_UNAVAILABLE', retryable: true }
 const UNKNOWN = { code: 'OUTCOME_UNKNOWN', retryable: false }
@@ -42,7 +43,16 @@ const INSERTS = [
 ]
 
 /** Whether the server says that it is ready, and in no transaction: that comes after the COMMIT. */
-const isIdle = (bytes) => bytes.includes('Z\0\0\0\x05I')
+const isIdle = byStorage({
+  sqlite: undefined,
+  postgres: (bytes) => bytes.includes('Z\0\0\0\x05I'),
+  // The last of the answers is OK, and says that no more follow.
+  mysql(bytes) {
+    const [length, , , , isOk, , , status] = bytes.subarray(-11)
+    return length === 7 && isOk === 0 && (status & MORE_FOLLOW) === 0
+  },
+})
+const MORE_FOLLOW = 8
 
 /** Does something with the next COMMIT of a transaction that has written. */
 function atCommit(proxy, act) {

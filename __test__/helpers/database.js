@@ -7,6 +7,7 @@ const storage = byStorage({
   sqlite: () => require('./sqlite'),
   postgres: () => require('./postgres'),
   libsql: () => require('./sqld'),
+  mysql: () => require('./mysql'),
 })()
 
 const DAY_MS = 86_400_000

@@ -7,6 +7,7 @@ const { start } = require('../../scripts/test-postgres')
 const { TestDatabase } = require('./database')
 const { Store, clientOf, urlOf } = require('./postgres')
 const { startProxy } = require('./proxy')
+const { byStorage } = require('./storage')
 
 const ends = []
 
@@ -41,14 +42,12 @@ function appClient(database) {
 }
 
 /** A transaction of another client, with statements run in it and open until `commit()`. */
-async function foreignTransaction(database, ...statements) {
-  const client = appClient(database)
-  await client.unsafe('BEGIN')
-  for (const statement of statements) await client.unsafe(statement)
-  return {
-    sql: (statement) => client.unsafe(statement),
-    commit: () => client.unsafe('COMMIT'),
-  }
+async function foreignTransaction({ store }, ...statements) {
+  const other = new store.constructor(store.name, store.url)
+  afterwards(() => other.disconnect())
+  const run = (...all) => other.query(all.map((statement) => [statement, []]))
+  await run('BEGIN', ...statements)
+  return { sql: run, commit: () => run('COMMIT') }
 }
 
 /** A server of this file's own, to be taken down and up, and databases on it. */
@@ -81,7 +80,11 @@ function ownServer(settings) {
 }
 
 /** Whether a client's message ends a transaction: "READ COMMITTED" begins one. */
-const isCommit = (bytes) => bytes.includes('COMMIT\0')
+const isCommit = byStorage({
+  sqlite: undefined,
+  postgres: (bytes) => bytes.includes('COMMIT\0'),
+  mysql: (bytes) => bytes.includes('\nCOMMIT'),
+})
 
 module.exports = {
   isCommit,

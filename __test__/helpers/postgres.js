@@ -116,8 +116,12 @@ class PostgresStore {
     return this.query([[SCHEMA, []]])
   }
 
-  async remove() {
+  async disconnect() {
     await this.client?.end({ timeout: 1 })
+  }
+
+  async remove() {
+    await this.disconnect()
     await server().admin.unsafe(`DROP DATABASE IF EXISTS ${this.name} WITH (FORCE)`)
   }
 }

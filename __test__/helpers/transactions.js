@@ -1,6 +1,6 @@
 'use strict'
 
-const { CamelCasePlugin, Kysely, PostgresDialect, SqliteDialect, sql } = require('kysely')
+const { CamelCasePlugin, Kysely, MysqlDialect, PostgresDialect, SqliteDialect, sql } = require('kysely')
 
 /** Transactions of the clients that apps use, each with the real client. */
 
@@ -205,11 +205,80 @@ async function onLibsql(client, work) {
   }
 }
 
+/** The rows of what mysql2 returns: of a write none. */
+const rowsOf = ([rows]) => (Array.isArray(rows) ? rows : [])
+
+/** Transactions on MySQL. */
+class MysqlTransactions {
+  static KINDS = ['mysql2', 'Drizzle', 'Drizzle 1', 'mysql2 by callbacks', 'Kysely', 'a client of the app']
+
+  constructor({ url }) {
+    const callbacks = require('mysql2')
+    this.pool = callbacks.createPool({ uri: url, connectionLimit: 8 })
+    this.promises = this.pool.promise()
+    this.kysely = new Kysely({
+      dialect: new MysqlDialect({ pool: this.pool }),
+      plugins: [new CamelCasePlugin()],
+    })
+  }
+
+  /** What is no transaction, but might be taken for one. */
+  none() {
+    const query = async (sql) => rowsOf(await this.promises.query(sql))
+    const { drizzle } = require('drizzle-orm/mysql2')
+    const clients = [this.pool, this.promises, this.kysely, drizzle({ client: this.pool })]
+    return [...clients, { dialect: 'mysql', query }]
+  }
+
+  /** Runs `work` in a transaction, which is committed if it returns. */
+  run(kind, work, level = 'read committed') {
+    const drizzled = { isolationLevel: level }
+    switch (kind) {
+      case 'mysql2':
+        return this.onConnection(work, level)
+      case 'mysql2 by callbacks':
+        return this.onConnection(({ connection }) => work(connection), level)
+      case 'Drizzle':
+        return require('drizzle-orm/mysql2').drizzle({ client: this.pool }).transaction(work, drizzled)
+      case 'Drizzle 1':
+        return require('drizzle-orm-1/mysql2').drizzle({ client: this.pool }).transaction(work, drizzled)
+      case 'Kysely':
+        return this.kysely.transaction().setIsolationLevel(level).execute(work)
+      default:
+        return this.onConnection((connection) => {
+          const query = async (sql, params) => rowsOf(await connection.query(sql, params))
+          return work({ dialect: 'mysql', query })
+        }, level)
+    }
+  }
+
+  async onConnection(work, level) {
+    const connection = await this.promises.getConnection()
+    try {
+      await connection.query(`SET TRANSACTION ISOLATION LEVEL ${level}`)
+      await connection.beginTransaction()
+      const value = await work(connection)
+      await connection.commit()
+      return value
+    } catch (error) {
+      await connection.rollback()
+      throw error
+    } finally {
+      connection.release()
+    }
+  }
+
+  end() {
+    return this.promises.end()
+  }
+}
+
 /** By their storage. */
 const TRANSACTIONS = {
   sqlite: SqliteTransactions,
   postgres: PostgresTransactions,
   libsql: LibsqlTransactions,
+  mysql: MysqlTransactions,
 }
 
 module.exports = { TRANSACTIONS }

@@ -31,7 +31,7 @@ const CALLS = {
     await credits.updateMediaTaskById(key, { status: 'failed' })
   },
   batch(credits, key) {
-    const charges = [key, `${key}-2`].map((transactionNo) => ({ userId, credits: 1, transactionNo }))
+    const charges = [key, `${key}-pair`].map((transactionNo) => ({ userId, credits: 1, transactionNo }))
     return credits.consumeCreditsBatch(charges, { atomic: true })
   },
 }

@@ -14,21 +14,30 @@ const postgresTrigger = (table, condition, action) => [
    EXECUTE FUNCTION on_insert()`,
 ]
 
-const trigger = byStorage({ sqlite: sqliteTrigger, postgres: postgresTrigger })
+const mysqlTrigger = (table, condition, action) => [
+  `CREATE TRIGGER on_insert BEFORE INSERT ON ${table} FOR EACH ROW BEGIN IF ${condition} THEN ${action}; END IF; END`,
+]
+
+const trigger = byStorage({ sqlite: sqliteTrigger, postgres: postgresTrigger, mysql: mysqlTrigger })
 
 /** The ways in which a trigger can refuse a row. */
-const REFUSALS = byStorage({ sqlite: ['ABORT', 'FAIL', 'ROLLBACK'], postgres: ['EXCEPTION'] })
+const REFUSALS = byStorage({
+  sqlite: ['ABORT', 'FAIL', 'ROLLBACK'],
+  postgres: ['EXCEPTION'],
+  mysql: ['SIGNAL'],
+})
 
 /** A table refuses a row such as `NEW.title = 'bad'` with this message, in one of the ways of `REFUSALS`. */
 async function refuseRows(database, { table, condition, message, refusal = REFUSALS[0] }) {
   const action = byStorage({
     sqlite: `RAISE(${refusal}, '${message}')`,
     postgres: `RAISE ${refusal} '${message}'`,
+    mysql: `${refusal} SQLSTATE '45000' SET MESSAGE_TEXT = '${message}'`,
   })
   await database.run(...trigger(table, condition, action))
 }
 
-/** A table drops such a row and says nothing. */
+/** A table drops such a row and says nothing. MySQL's triggers can't. */
 async function dropRows(database, table, condition) {
   const action = byStorage({ sqlite: 'RAISE(IGNORE)', postgres: 'RETURN NULL' })
   await database.run(...trigger(table, condition, action))

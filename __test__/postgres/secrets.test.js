@@ -67,7 +67,7 @@ const URLS = [
   ],
   ['no host', `postgres://app:${SECRET}@/app`, 'INVALID_URL'],
   ['a NUL', `postgres://app:${SECRET}\0@127.0.0.1/app`, 'INVALID_URL'],
-  ['another scheme', `mysql://app:${SECRET}@127.0.0.1/app`, 'UNSUPPORTED_DATABASE'],
+  ['another scheme', `sqlserver://app:${SECRET}@127.0.0.1/app`, 'UNSUPPORTED_DATABASE'],
   ['a scheme with a typing error', `postgre://app:${SECRET}@127.0.0.1/app`, 'UNSUPPORTED_DATABASE'],
   ['no slashes', `postgres:app:${SECRET}@127.0.0.1/app`, 'INVALID_URL'],
   ['quotes around it', `"postgres://app:${SECRET}@127.0.0.1/app"`, 'INVALID_URL'],

@@ -4,7 +4,7 @@ const { TestDatabase, aiTask, refusal, task } = require('../helpers/database')
 const { violations } = require('../helpers/invariants')
 const { evaluate } = require('../helpers/processes')
 const { counted } = require('../helpers/rows')
-const { STORAGE } = require('../helpers/storage')
+const { STORAGE, byStorage } = require('../helpers/storage')
 
 TestDatabase.reuse()
 
@@ -212,6 +212,9 @@ describe('a media task and an AI task with the same id', () => {
 })
 
 describe('a database without ai_task', () => {
+  /** The zero of times, which no `timestamp` of MySQL has in every zone. */
+  const LONG_AGO = new Date(byStorage({ sqlite: 0, postgres: 0, mysql: 86_400_000 }))
+
   /** A real app's database, which was not opened before the table was gone. */
   async function without() {
     const database = await TestDatabase.fixture()
@@ -230,7 +233,7 @@ describe('a database without ai_task', () => {
     expect((await made.refundCredits(charge.creditId)).refund.credits).toBe(10)
     expect((await made.updateMediaTaskById('t', { status: 'failed' })).refund.credits).toBe(2)
     await made.createMediaTasks([{ task: task('t2', 'u'), costCredits: 10 }], { atomic: true })
-    await made.database.sql("UPDATE media_tasks SET updated_at = ? WHERE id = 't2'", new Date(0))
+    await made.database.sql("UPDATE media_tasks SET updated_at = ? WHERE id = 't2'", LONG_AGO)
     const oldest = await made.failStuckMediaTasks({ olderThanMs: 1000, limit: 1 })
     expect(oldest.tasks).toMatchObject([{ id: 't2', refund: { credits: 10 } }])
     expect(await made.quoteCredits('u', 5)).toMatchObject({ sufficient: true, available: 100 })

@@ -66,7 +66,7 @@ describe('close', () => {
     await Promise.all([database.credits.close(), database.credits.close()])
     await database.credits.close()
     await connect({ url: database.url }).close()
-    await connect({ url: 'mysql://nowhere' }).close()
+    await connect({ url: 'sqlserver://nowhere' }).close()
   })
 
   test('finishes what was accepted', async () => {

@@ -28,7 +28,9 @@ describe('connect', () => {
     ['postgres://app:secret@127.0.0.1:1/app', 'DATABASE_UNAVAILABLE'],
     ['libsql://127.0.0.1:1?authToken=secret', 'DATABASE_UNAVAILABLE'],
     ['https://app:secret@host', 'INVALID_URL'],
-    ['mysql://app:secret@host/app', 'UNSUPPORTED_DATABASE'],
+    ['mysql://app:secret@127.0.0.1:1/app', 'DATABASE_UNAVAILABLE'],
+    ['mariadb://app:secret@[::1/app', 'INVALID_URL'],
+    ['sqlserver://app:secret@host/app', 'UNSUPPORTED_DATABASE'],
   ])('%p is an error of the first call, not of an import', async (url, code) => {
     const credits = connect({ url })
     const error = await credits.getRemainingCredits('u').catch((error) => error)

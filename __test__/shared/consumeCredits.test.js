@@ -3,6 +3,7 @@
 const { TestDatabase, refusal } = require('../helpers/database')
 const { unchanging } = require('../helpers/calls')
 const { violations } = require('../helpers/invariants')
+const { except } = require('../helpers/storage')
 const { dropRows } = require('../helpers/triggers')
 
 TestDatabase.reuse()
@@ -149,7 +150,7 @@ describe('many consumeCredits at once:', () => {
     expect(await violations(database)).toEqual([])
   })
 
-  test('a charge that a trigger drops silently takes nothing', async () => {
+  except('mysql').test('a charge that a trigger drops silently takes nothing', async () => {
     const { database, consumeCredits } = await withUser(100)
     await dropRows(database, 'credit', 'NEW.credits = -7')
     const calls = [5, 7, 5].map((credits) => consumeCredits({ userId: 'u', credits }))

@@ -91,10 +91,11 @@ describe("createMediaTask and an app's own column:", () => {
   test('a column that needs a value is named where it gets none', async () => {
     const database = await TestDatabase.fresh()
     await database.user('u', 50)
-    const timestamp = byStorage({ sqlite: 'integer', postgres: 'timestamp' })
+    const timestamp = byStorage({ sqlite: 'integer', postgres: 'timestamp', mysql: 'datetime(3)' })
+    const key = byStorage({ sqlite: 'text', postgres: 'text', mysql: 'varchar(191)' })
     await database.run(
       'DROP TABLE media_tasks',
-      `CREATE TABLE media_tasks (id text PRIMARY KEY, user_id text, status text NOT NULL, credit_id text,
+      `CREATE TABLE media_tasks (id ${key} PRIMARY KEY, user_id text, status text NOT NULL, credit_id text,
          team_id text NOT NULL, created_at ${timestamp}, updated_at ${timestamp}, deleted_at ${timestamp})`,
     )
     const { createMediaTask } = database.credits

@@ -2,6 +2,7 @@
 
 const { TestDatabase, refusal, task, DAY_MS } = require('../helpers/database')
 const { violations } = require('../helpers/invariants')
+const { except } = require('../helpers/storage')
 const { REFUSALS, dropRows, refuseRows } = require('../helpers/triggers')
 
 TestDatabase.reuse()
@@ -272,7 +273,7 @@ describe('many createMediaTask at once:', () => {
     expect(await violations(database)).toEqual([])
   })
 
-  test('a task that a trigger drops silently is not charged', async () => {
+  except('mysql').test('a task that a trigger drops silently is not charged', async () => {
     const { database, createMediaTask } = await withUser(1000)
     await dropRows(database, 'media_tasks', "NEW.title = 'bad'")
     const titles = ['good', 'bad', 'good']

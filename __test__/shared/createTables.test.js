@@ -2,7 +2,11 @@
 
 const fs = require('node:fs')
 const { TestDatabase, task } = require('../helpers/database')
-const { postgres, sqlite } = require('../helpers/storage')
+const { byStorage, mysql, postgres, sqlite } = require('../helpers/storage')
+
+const ON_A_PART = "CREATE INDEX on_a_part ON credit (user_id) WHERE status = 'active'"
+const ON_MORE = 'CREATE INDEX on_more ON credit (lower(status), user_id)'
+const MORE = { on_more: { columns: [null, 'user_id'], unique: false } }
 
 describe('a call that lacks a table or a column', () => {
   test('says what to do, and changes nothing', async () => {
@@ -94,12 +98,30 @@ describe('getDiagnostics says what was found', () => {
     })
   })
 
+  mysql.test('getDiagnostics describes a server of MariaDB', async () => {
+    const database = await TestDatabase.fixture()
+    expect(await database.credits.getDiagnostics()).toMatchObject({
+      storage: 'mysql',
+      serverVersion: expect.stringMatching(/^\d+\.\d+/),
+      database: database.store.name,
+      isolation: 'repeatable read',
+      encrypted: false,
+      maxConnections: 10,
+      durability: { flushLogAtCommit: expect.any(Number), syncBinlog: expect.any(Number) },
+      tables: expect.any(Array),
+    })
+  })
+
   test('getDiagnostics describes the tables, with their columns and indexes', async () => {
     const database = await TestDatabase.fresh()
     await database.run(
       'DROP TABLE ai_task',
-      "CREATE INDEX on_a_part ON credit (user_id) WHERE status = 'active'",
-      'CREATE INDEX on_more ON credit (lower(status), user_id)',
+      ...byStorage({
+        sqlite: [ON_A_PART, ON_MORE],
+        postgres: [ON_A_PART, ON_MORE],
+        // MariaDB has neither kind.
+        mysql: [],
+      }),
     )
     const { tables } = await database.credits.getDiagnostics()
     expect(tables.map(({ name }) => name).sort()).toEqual(['credit', 'media_tasks', 'user'])
@@ -109,7 +131,7 @@ describe('getDiagnostics says what was found', () => {
     expect(named).toMatchObject({
       idx_credit_order_no: { columns: ['order_no'], unique: false },
       credit_transaction_no_unique: { columns: ['transaction_no'], unique: true },
-      on_more: { columns: [null, 'user_id'], unique: false },
+      ...byStorage({ sqlite: MORE, postgres: MORE, mysql: {} }),
     })
     expect(named).not.toHaveProperty('on_a_part')
   })

@@ -10,11 +10,13 @@ const { byStorage } = require('../helpers/storage')
 const [CORE, CLIENT] = byStorage({
   sqlite: ['sqlite-core', 'libsql'],
   postgres: ['pg-core', 'postgres-js'],
+  mysql: ['mysql-core', 'mysql2'],
 })
 const OPEN = byStorage({
   sqlite: `require(${JSON.stringify(require.resolve('@libsql/client'))})
     .createClient({ url: process.env.DATABASE_URL, timeout: 5000 })`,
   postgres: `require(${JSON.stringify(require.resolve('postgres'))})(process.env.DATABASE_URL, { max: 1 })`,
+  mysql: `require(${JSON.stringify(require.resolve('mysql2/promise'))}).createPool(process.env.DATABASE_URL)`,
 })
 
 /** Drizzle gives credits, the package spends and refunds some of them, and Drizzle reads what came of it. */
@@ -22,7 +24,10 @@ const source = (orm) => {
   const part = (name) => `require(${JSON.stringify(require.resolve(`${orm}${name}`))})`
   return `(async () => {
     const { eq } = ${part('')}
-    const { ${byStorage({ sqlite: 'sqliteTable: table', postgres: 'pgTable: table' })}, integer, text, timestamp } = ${part(`/${CORE}`)}
+    const core = ${part(`/${CORE}`)}
+    const { text, timestamp } = core
+    const table = core.${byStorage({ sqlite: 'sqliteTable', postgres: 'pgTable', mysql: 'mysqlTable' })}
+    const integer = core.integer ?? core.int
     const time = (name) => timestamp ? timestamp(name) : integer(name, { mode: 'timestamp_ms' })
     const credit = table('credit', {
       id: text('id').primaryKey(),
@@ -39,7 +44,7 @@ const source = (orm) => {
     const client = ${OPEN}
     const db = ${part(`/${CLIENT}`)}.drizzle({ client })
     const now = new Date()
-    const expiresAt = new Date(4102444800000)
+    const expiresAt = new Date(${byStorage({ sqlite: 4102444800000, postgres: 4102444800000, mysql: 2114380800000 })})
     await db.transaction((tx) => tx.insert(credit).values({
       id: 'g', userId: 'u', transactionNo: 'n', transactionType: 'grant', credits: 100, remainingCredits: 100,
       status: 'active', expiresAt, createdAt: now, updatedAt: now,
@@ -52,7 +57,7 @@ const source = (orm) => {
     const refunded = await read('g')
     await (client.end ?? client.close).call(client)
     console.log(JSON.stringify([
-      charge.credits, charge.status, charge.createdAt instanceof Date && charge.createdAt >= now,
+      charge.credits, charge.status, charge.createdAt instanceof Date && charge.createdAt >= now - (now % ${byStorage({ sqlite: 1, postgres: 1, mysql: 1000 })}),
       drawn.remainingCredits, refunded.remainingCredits, refunded.expiresAt.getTime() === expiresAt.getTime(),
     ]))
   })()`

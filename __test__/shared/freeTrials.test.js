@@ -262,9 +262,10 @@ describe('a database without', () => {
       const error = await refusal(database, call)
       expect(error).toMatchObject({ code: 'SCHEMA_MISMATCH', retryable: false })
       expect(error.message).toContain(`column ${name} is missing`)
-      const add = table === 'user' ? 'ALTER TABLE "user" ADD COLUMN' : `ALTER TABLE ${table} ADD COLUMN`
+      const quoted = byStorage({ sqlite: '"user"', postgres: '"user"', mysql: '`user`' })
+      const add = `ALTER TABLE ${table === 'user' ? quoted : table} ADD COLUMN`
       const type = {
-        user: 'integer',
+        user: byStorage({ sqlite: 'integer', postgres: 'integer', mysql: 'int' }),
         media_tasks: byStorage({ sqlite: 'integer DEFAULT false', postgres: 'boolean DEFAULT false' }),
       }
       expect(error.message).toContain(`${add} ${column} ${type[table]};`)

@@ -63,7 +63,7 @@ describe('getActiveMediaTasks', () => {
     const database = await TestDatabase.fixture()
     await database.sql(
       `UPDATE media_tasks SET status = 'processing' WHERE id IN
-         (SELECT id FROM media_tasks WHERE status = 'pending' ORDER BY id LIMIT 12)`,
+         (SELECT id FROM (SELECT id FROM media_tasks WHERE status = 'pending' ORDER BY id LIMIT 12) AS pending)`,
     )
     const users = await database.sql('SELECT id FROM "user"')
     const active = await database.sql(

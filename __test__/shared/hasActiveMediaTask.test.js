@@ -56,7 +56,7 @@ describe('hasActiveMediaTask', () => {
     const database = await TestDatabase.fixture()
     await database.sql(
       `UPDATE media_tasks SET status = 'processing' WHERE id IN
-         (SELECT id FROM media_tasks WHERE status = 'pending' ORDER BY id LIMIT 12)`,
+         (SELECT id FROM (SELECT id FROM media_tasks WHERE status = 'pending' ORDER BY id LIMIT 12) AS pending)`,
     )
     const users = await database.sql(
       `SELECT id, EXISTS (SELECT 1 FROM media_tasks WHERE user_id = "user".id AND deleted_at IS NULL

@@ -25,7 +25,14 @@ const circular = () => {
   return value
 }
 
-const JSON_TYPES = byStorage({ sqlite: ['text', 'json'], postgres: ['text', 'json', 'jsonb'] })
+/** MariaDB's own check of its JSON columns goes no deeper. */
+const DEEPEST = byStorage({ sqlite: 100, postgres: 100, mysql: 31 })
+
+const JSON_TYPES = byStorage({
+  sqlite: ['text', 'json'],
+  postgres: ['text', 'json', 'jsonb'],
+  mysql: ['text', 'json'],
+})
 
 /** A database whose charges keep `metadata`, and whose media tasks keep `options`, in columns of this type. */
 async function withColumns(type) {
@@ -51,7 +58,7 @@ describe.each(JSON_TYPES)('JSON in a column of type %s', (type) => {
     ['a NUL', { [`a${NUL}`]: NUL }, { 'a\uFFFD': '\uFFFD' }],
     ['what only looks like half an emoji', ['\\ud83c', '\\\\u0000'], ['\\ud83c', '\\\\u0000']],
     ['whole emoji and other letters', { '🎬': 'é\u001f"\\' }, { '🎬': 'é\u001f"\\' }],
-    ['100 arrays in each other', nested(100), nested(100)],
+    ['as many arrays in each other as there may be', nested(DEEPEST), nested(DEEPEST)],
   ])('%s', async (_, value, expected) => {
     const database = await withColumns(type)
     const { createMediaTask, updateMediaTaskById, consumeCredits } = database.credits
@@ -134,7 +141,7 @@ describe('a failure is written whatever it carries:', () => {
 
   test.each(CARRIED)('%s', async (_, carried, expected) => {
     const { database, update, balance } = await withTask('MediaTask')
-    const json = byStorage({ sqlite: 'json', postgres: 'jsonb' })
+    const json = byStorage({ sqlite: 'json', postgres: 'jsonb', mysql: 'json' })
     await database.sql(`ALTER TABLE media_tasks ADD COLUMN options ${json}`)
     const row = await update({ ...carried, status: 'failed', title: 'B' })
     expect(row).toMatchObject({ ...expected, status: 'failed', title: 'B' })

@@ -3,7 +3,7 @@
 const { TestDatabase, aiTask, refusal, task } = require('../helpers/database')
 const { unchanging } = require('../helpers/calls')
 const { throughProxy } = require('../helpers/network')
-const { STORAGE, byStorage, postgres } = require('../helpers/storage')
+const { byStorage, except, postgres } = require('../helpers/storage')
 const { historyInParts, listInParts } = require('../../lib/lists')
 
 // Pages as a URL has them, of any length, with the users whose rows they show.
@@ -14,6 +14,7 @@ const ROWS = 2500
 const moment = byStorage({
   sqlite: '1790000000000 + (at / 3) * 1000',
   postgres: `timestamp '2026-09-21' + (at / 3) * interval '1 second'`,
+  mysql: `timestamp('2026-09-21') + INTERVAL (at DIV 3) SECOND`,
 })
 
 /** Adds so many rows to a table with one statement: of the users `u0`, `u1` and `u2` in turn. */
@@ -247,7 +248,11 @@ describe.each(Object.entries(LISTS))('%s', (name, list) => {
 /** The columns of a row, with another id and the newest time, as a SELECT lists them. */
 async function copied(database, table, id) {
   const [row] = await database.sql(`SELECT * FROM ${table} WHERE id = 'r1'`)
-  const latest = byStorage({ sqlite: '1890000000000', postgres: `timestamp '2030-01-01'` })
+  const latest = byStorage({
+    sqlite: '1890000000000',
+    postgres: `timestamp '2030-01-01'`,
+    mysql: `timestamp('2030-01-01')`,
+  })
   const changed = { id: `'${id}'`, transaction_no: `'${id}'`, created_at: latest }
   return Object.keys(row)
     .map((column) => changed[column] ?? column)
@@ -339,13 +344,13 @@ describe.each(Object.entries(WITH_USERS))('%s with getUser', (name, add) => {
   })
 
   // A server of libSQL takes a user's rows away with the user.
-  const testOfGone = STORAGE === 'libsql' ? () => {} : test
-  testOfGone('gives undefined for a user who is gone', async () => {
+  except('libsql').test('gives undefined for a user who is gone', async () => {
     const { database, list } = await withRows()
     await database.run(
       byStorage({
         sqlite: 'PRAGMA foreign_keys = OFF',
         postgres: `ALTER TABLE ${table} DROP CONSTRAINT ${table}_user_id_user_id_fk`,
+        mysql: `ALTER TABLE ${table} DROP FOREIGN KEY ${table}_user_id_user_id_fk`,
       }),
       `DELETE FROM "user" WHERE id = 'u2'`,
       byStorage({ sqlite: 'PRAGMA foreign_keys = ON', postgres: 'SELECT 1' }),

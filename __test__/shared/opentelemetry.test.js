@@ -24,7 +24,7 @@ const { byStorage } = require('../helpers/storage')
 const { connect } = appCredits
 
 const ROOT = path.join(__dirname, '../..')
-const SYSTEM = byStorage({ sqlite: 'sqlite', postgres: 'postgresql' })
+const SYSTEM = byStorage({ sqlite: 'sqlite', postgres: 'postgresql', mysql: 'mysql' })
 
 let spans
 let meters

@@ -4,6 +4,7 @@ const { exactEntries, findings } = require('../helpers/books')
 const { TestDatabase, task, DAY_MS } = require('../helpers/database')
 const { violations } = require('../helpers/invariants')
 const { creditRow, remaining } = require('../helpers/rows')
+const { byStorage } = require('../helpers/storage')
 
 TestDatabase.reuse()
 
@@ -200,8 +201,10 @@ describe('a regrant', () => {
 
   test('is left without an order, where an index lets each be there once', async () => {
     const database = await TestDatabase.fresh({})
-    const index = "ON credit (order_no) WHERE transaction_type = 'grant'"
-    await database.sql(`CREATE UNIQUE INDEX credit_order_once ${index}`)
+    // MySQL has no index of some rows; here no other row has an order.
+    const grants = " WHERE transaction_type = 'grant'"
+    const only = byStorage({ sqlite: grants, postgres: grants, mysql: '' })
+    await database.sql(`CREATE UNIQUE INDEX credit_order_once ON credit (order_no)${only}`)
     await database.user('u', { id: 'a', credits: 10, ...PAID })
     await database.credits.createMediaTask(task('t', 'u'), 10)
     await expire(database, 'a')

@@ -70,7 +70,7 @@ describe('stats() before the first call', () => {
       },
     })
     expect(rest).toEqual({
-      storage: byStorage({ sqlite: 'sqlite', postgres: 'postgres' }),
+      storage: byStorage({ sqlite: 'sqlite', postgres: 'postgres', mysql: 'mysql' }),
       operations: {},
       queue: EMPTY_QUEUE,
       batches: { count: 0, requests: 0, meanSize: 0, largestSize: 0 },
@@ -83,14 +83,18 @@ describe('stats() before the first call', () => {
     const database = await TestDatabase.none()
     await database.credits.stats()
     if (database.file) expect(fs.readdirSync(database.folder)).toEqual([])
-    const url = byStorage({ sqlite: 'file:/nowhere/at/all.db', postgres: 'postgres://a:b@127.0.0.1:1/no' })
+    const url = byStorage({
+      sqlite: 'file:/nowhere/at/all.db',
+      postgres: 'postgres://a:b@127.0.0.1:1/no',
+      mysql: 'mysql://a:b@127.0.0.1:1/no',
+    })
     const nowhere = connect({ url })
     expect((await nowhere.stats()).operations).toEqual({})
     await nowhere.close()
   })
 
   test('refuses a URL that is no use', async () => {
-    await expect(connect({ url: 'mysql://nowhere' }).stats()).rejects.toMatchObject({
+    await expect(connect({ url: 'sqlserver://nowhere' }).stats()).rejects.toMatchObject({
       code: 'UNSUPPORTED_DATABASE',
     })
   })

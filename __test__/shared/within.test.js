@@ -169,7 +169,7 @@ test('values that look like SQL are values', async () => {
 test.each(['charge', 'grant', 'task', 'failure', 'batch'])(
   'what a process writes that is killed between write and commit is all there, or not at all: a %s',
   async (what) => {
-    const KEYS = `SELECT transaction_no AS key FROM credit WHERE transaction_no LIKE '${what}-%'
+    const KEYS = `SELECT transaction_no AS written FROM credit WHERE transaction_no LIKE '${what}-%'
       UNION ALL SELECT id FROM media_tasks WHERE id LIKE '${what}-%'`
     // Before a commit, and after it.
     for (const [round, last] of ['written', 'committed'].entries()) {
@@ -178,12 +178,12 @@ test.each(['charge', 'grant', 'task', 'failure', 'batch'])(
       const { ended } = start('transactor.js', [STORAGE, database.url, 'u', from, from + 20, what], kill)
       const { lines, signal } = await ended
       expect(signal).toBe('SIGKILL')
-      const keys = new Set((await database.sql(KEYS)).map(({ key }) => key))
+      const keys = new Set((await database.sql(KEYS)).map(({ written }) => written))
       const committed = lines.filter((line) => line.startsWith('committed'))
       const said = committed.map((line) => `${what}-${line.split(' ')[1]}`)
       expect(said.filter((key) => !keys.has(key))).toEqual([])
       if (what === 'batch') {
-        const whole = Array.from(keys, (key) => (key.endsWith('-2') ? key.slice(0, -2) : `${key}-2`))
+        const whole = Array.from(keys, (key) => (key.endsWith('-pair') ? key.slice(0, -5) : `${key}-pair`))
         expect(whole.filter((key) => !keys.has(key))).toEqual([])
       }
       expect(await violations(database)).toEqual([])
@@ -309,7 +309,7 @@ describe('what is no transaction', () => {
   })
 
   test.each([
-    ['mysql', { dialect: 'mysql', query: async () => [] }],
+    ['mssql', { dialect: 'mssql', query: async () => [] }],
     ['Prisma on sqlite', { $queryRawUnsafe: async () => [], _activeProvider: 'sqlite' }],
   ])('is refused if its database is of another kind: %s', async (kind, tx) => {
     expect(await notOne(() => tx)).toMatchObject({

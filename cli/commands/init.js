@@ -40,6 +40,7 @@ function tableNames(text, before = []) {
 const PLACE = {
   sqlite: ({ path }) => path,
   libsql: ({ host }) => host,
+  mysql: ({ database }) => `database ${database}`,
   postgres: ({ database, schema }) => `${database}, schema ${schema},`,
 }
 

@@ -29,19 +29,21 @@ function checks(facts) {
     ...(diagnostics?.storage === 'sqlite' ? sqlite(facts) : []),
     ...(diagnostics?.storage === 'postgres' ? postgres(facts) : []),
     ...(diagnostics?.storage === 'libsql' ? libsql(facts) : []),
+    ...(diagnostics?.storage === 'mysql' ? mysql(facts) : []),
   ]
 }
 
 function versions({ versions, diagnostics }) {
-  const { storage, sqliteVersion, serverVersion } = diagnostics ?? {}
-  const server =
-    storage === undefined
-      ? ''
-      : storage === 'postgres'
-        ? `, PostgreSQL ${serverVersion}`
-        : `, SQLite ${sqliteVersion}`
+  const server = diagnostics ? `, ${serverOf(diagnostics)}` : ''
   const binary = versions.binary ?? `no binary for ${versions.platform}`
   return ok('versions', `media-credits ${versions.package}, Node ${versions.node}, ${binary}${server}`)
+}
+
+function serverOf({ storage, sqliteVersion, serverVersion }) {
+  if (storage === 'postgres') return `PostgreSQL ${serverVersion}`
+  // MariaDB says its name in its version.
+  if (storage === 'mysql') return /mariadb/i.test(serverVersion) ? serverVersion : `MySQL ${serverVersion}`
+  return `SQLite ${sqliteVersion}`
 }
 
 function connection({ database, connectError, connectMs, roundTripMs, diagnostics }) {
@@ -91,8 +93,12 @@ function tasks(facts) {
 const nameOf = ({ table, column }) => `${table}.${column}`
 
 function addCreditId(diagnostics, table) {
-  const sql = `ALTER TABLE ${placeOf(diagnostics, table)} ADD COLUMN credit_id text;`
-  return `Add creditId: text('credit_id') to it in the app's Drizzle schema and run npx drizzle-kit push, or run: ${sql}`
+  const [type, inDrizzle] =
+    diagnostics.storage === 'mysql'
+      ? ['varchar(191)', "varchar('credit_id', { length: 191 })"]
+      : ['text', "text('credit_id')"]
+  const sql = `ALTER TABLE ${placeOf(diagnostics, table)} ADD COLUMN credit_id ${type};`
+  return `Add creditId: ${inDrizzle} to it in the app's Drizzle schema and run npx drizzle-kit push, or run: ${sql}`
 }
 
 /** What the statements look rows up by, and what makes an index for it as the app's own schema has it. */
@@ -243,6 +249,28 @@ function libsql({ diagnostics: { host, timestampUnit, encrypted }, database: { p
     ...most(connections),
     encryption(encrypted, place, 'use a libsql: or https: URL without tls=0'),
   ]
+}
+
+function mysql({ diagnostics, database: { place }, connections }) {
+  const { database, isolation, encrypted, durability } = diagnostics
+  return [
+    ok('timestamps', 'columns of type timestamp or datetime, in UTC'),
+    ok(
+      'server',
+      `database ${database}; transactions are ${isolation} by default, those that write here READ COMMITTED`,
+    ),
+    ...most(connections),
+    durabilityOnMysql(durability, LOCAL.test(place)),
+    encryption(encrypted, place, 'add ?ssl-mode=REQUIRED'),
+  ]
+}
+
+function durabilityOnMysql({ flushLogAtCommit }, isLocal) {
+  const kept = 'a commit is on the disk before it is answered'
+  if (flushLogAtCommit === 1 || flushLogAtCommit === 3) return ok('durability', kept)
+  const found = `innodb_flush_log_at_trx_commit is ${flushLogAtCommit}. A crash of the server's machine can lose what was acknowledged`
+  if (isLocal) return ok('durability', `${found}: on this machine it will do for development`)
+  return warning('durability', `${found}, unless the service keeps commits elsewhere`)
 }
 
 const most = (connections) =>

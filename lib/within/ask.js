@@ -1,6 +1,6 @@
 'use strict'
 
-/** What a client says to statements, and whether it is in a transaction on SQLite at all, which no statement tells. */
+/** What a client says to statements, and whether it is in a transaction at all, which on SQLite and MySQL no statement tells. */
 
 const { NOT_IN_TRANSACTION, describeError, endOf } = require('./clients.js')
 
@@ -21,6 +21,7 @@ async function ask(client, statements) {
 
 /** The same of the first statements of a call, which write nothing. */
 async function askFirst(client, statements) {
+  if (client.dialect === 'mysql') return askInside(client, statements)
   if (client.dialect !== 'sqlite') return ask(client, statements)
   const looked = lookOutside(client)
   // A client over a network sends them together.
@@ -30,6 +31,16 @@ async function askFirst(client, statements) {
   const [sample, ...rows] = answer.rows
   if (!SAMPLED.includes(sample.join())) return { error: changing(sample) }
   return outside ?? { rows }
+}
+
+/** On MySQL a savepoint lasts as long as its transaction: outside of one it is gone with its statement. */
+const SAVEPOINT = ['SAVEPOINT media_credits', 'RELEASE SAVEPOINT media_credits']
+const NO_SAVEPOINT = '1305'
+
+async function askInside(client, statements) {
+  const { error, end } = await ask(client, SAVEPOINT)
+  if (error?.code === NO_SAVEPOINT) return { end: NOT_IN_TRANSACTION }
+  return error || end ? { error, end } : ask(client, statements)
 }
 
 /**

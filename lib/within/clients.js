@@ -17,15 +17,18 @@ const isFunction = (value) => typeof value === 'function'
 /** The rows of what a client returns: a list, or an object that has one. */
 const rowsOf = (returned) => (Array.isArray(returned) ? returned : returned?.rows)
 
+function onlyText(row) {
+  const [value] = Object.values(row ?? {})
+  return Buffer.isBuffer(value) ? value.toString('utf8') : value
+}
+
 /**
- * A row as native code reads it. On PostgreSQL it has one column of text, whatever the client calls it: what a client does
- * to values of other types changes nothing. SQLite's clients leave values as they are.
+ * A row as native code reads it. On PostgreSQL and MySQL it has one column of text, whatever the client calls it: what a
+ * client does to values of other types changes nothing. SQLite's clients leave values as they are.
  */
 const textOf = {
-  postgres(row) {
-    const [value] = Object.values(row ?? {})
-    return Buffer.isBuffer(value) ? value.toString('utf8') : value
-  },
+  postgres: onlyText,
+  mysql: onlyText,
   sqlite: (row) => jsonOf(Object.values(row ?? {}).map(encodeCell)),
 }
 
@@ -41,8 +44,14 @@ function encodeCell(value) {
 /** `SQLiteAsyncDialect`, and its like in other versions. */
 function drizzleDialect(kind) {
   if (kind.startsWith('SQLite')) return 'sqlite'
+  if (kind.startsWith('MySql')) return 'mysql'
   return kind.startsWith('Pg') ? 'postgres' : kind
 }
+
+const asText = (field) => field.string()
+
+/** mysql2 returns the rows with what it knows of their columns, Drizzle what its client returns. */
+const rowsOnMysql = (returned) => (Array.isArray(returned) ? returned[0] : returned?.rows)
 
 /** Any other client: `within({ dialect, query })`. */
 const OWN = {
@@ -98,8 +107,11 @@ const CLIENTS = [
     isWithin: canRollBack,
     dialect: (tx) => drizzleDialect(tx.dialect.constructor[DRIZZLE]),
     isSynchronous: (tx) => tx.resultKind === 'sync',
-    run: async (tx, statement) =>
-      rowsOf(await (isFunction(tx.values) ? tx.values(statement) : tx.execute(statement))),
+    async run(tx, statement) {
+      if (drizzleDialect(tx.dialect.constructor[DRIZZLE]) === 'mysql')
+        return rowsOnMysql(await tx.execute(statement))
+      return rowsOf(await (isFunction(tx.values) ? tx.values(statement) : tx.execute(statement)))
+    },
   },
   // libSQL: `client.transaction('write')`.
   {
@@ -140,6 +152,22 @@ const CLIENTS = [
     is: (tx) => isFunction(tx.prepare) && isFunction(tx.exec) && !isFunction(tx.batch),
     dialect: () => 'sqlite',
     isSynchronous: () => true,
+  },
+  // mysql2: a connection after `beginTransaction()`. A pool has connections.
+  {
+    is: (tx) =>
+      isFunction(tx.query) && isFunction(tx.execute) && isFunction(tx.beginTransaction ?? tx.getConnection),
+    isWithin: (tx) => isFunction(tx.beginTransaction),
+    dialect: () => 'mysql',
+    // Without what the app has told it to make of values.
+    run: async (tx, sql) =>
+      rowsOnMysql(
+        await (isFunction(tx.promise) ? tx.promise() : tx).query({
+          sql,
+          rowsAsArray: true,
+          typeCast: asText,
+        }),
+      ),
   },
   // node-postgres: a client inside BEGIN. A pool has clients.
   {
@@ -200,8 +228,8 @@ function describe(tx) {
 const isTransaction = (tx) => typeof look(() => describe(tx)) === 'object'
 
 const TRANSACTION =
-  "a transaction of Drizzle, postgres.js, node-postgres, libSQL, Kysely or Prisma, or { dialect: 'postgres' or 'sqlite', " +
-  'query: async (sql, params) => rows }'
+  "a transaction of Drizzle, postgres.js, node-postgres, mysql2, libSQL, Kysely or Prisma, or { dialect: 'postgres', " +
+  "'mysql' or 'sqlite', query: async (sql, params) => rows }"
 
 const SYNCHRONOUS =
   'transactions of a synchronous client, whose callback can not wait: begin one with BEGIN IMMEDIATE, pass ' +
@@ -228,8 +256,10 @@ function describeError(error) {
   const seen = new Set()
   for (let at = error; at && typeof at === 'object' && !seen.has(at); at = causeOf(at)) {
     seen.add(at)
-    const { code, originalCode, table, table_name, constraint, constraint_name } = at
-    const known = [originalCode, code].find(isDatabaseCode)
+    const { code, originalCode, errno, sqlState, table, table_name, constraint, constraint_name } = at
+    // MySQL's numbers say what its SQLSTATEs do not.
+    const ofMysql = typeof sqlState === 'string' && Number.isInteger(errno) ? String(errno) : undefined
+    const known = ofMysql ?? [originalCode, code].find(isDatabaseCode)
     if (known === undefined) continue
     return {
       code: known,

@@ -1,0 +1,43 @@
+'use strict'
+
+/** For tests of MySQL alone: servers of their own, and what becomes of them. */
+
+const { start } = require('../../scripts/mariadb')
+const { TestDatabase } = require('./database')
+const { Store, describeWithMysql, endClients } = require('./mysql')
+
+/**
+ * For a file or a `describe`: a server, with more settings, to be taken down and up, and databases on it. `prepare` is
+ * called once it is there.
+ */
+function ownServer(settings, prepare = () => {}) {
+  const own = {}
+  beforeAll(async () => {
+    const server = await start({ settings })
+    Object.defineProperties(own, Object.getOwnPropertyDescriptors(server))
+    await prepare(own)
+  }, 60_000)
+  afterAll(async () => {
+    await endClients(own.url, own.adminUrl)
+    await own.stop?.()
+  })
+
+  /** A database with the app's tables. */
+  own.database = async (options, made) => new TestDatabase(await Store.on(own, 'app', made), options)
+
+  /** Runs statements as one who may do all. */
+  own.admin = (sql) => new Store('', own.url, own.adminUrl).admin(sql)
+
+  /** Forgets its clients: they have ended with it. */
+  own.forget = () => endClients(own.url, own.adminUrl)
+
+  /** The ids of the sessions on a database, but for that of the test itself. */
+  own.sessions = async ({ store }) => {
+    const { threadId } = await store.connected()
+    const rows = await own.admin(`SELECT id FROM information_schema.processlist WHERE db = '${store.name}'`)
+    return rows.map(({ id }) => id).filter((id) => id !== threadId)
+  }
+  return own
+}
+
+module.exports = { describeWithMysql, ownServer }

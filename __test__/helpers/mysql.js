@@ -1,0 +1,236 @@
+'use strict'
+
+/**
+ * MySQL for the tests: databases of their own on the server that `mysql.setup.js` started. The test's own process looks
+ * into them, with the app's own client.
+ */
+
+const fs = require('node:fs')
+const path = require('node:path')
+const mysql = require('mysql2/promise')
+const { describeIf } = require('./describe')
+
+const FIXTURES = { fixture: 'shipany.mysql.sql', stock: 'stock.mysql.sql' }
+
+const SCHEMA = `
+  SELECT table_name AS owner, column_name AS name,
+      concat_ws(' ', ordinal_position, column_type, is_nullable, column_default, extra, collation_name) AS definition
+    FROM information_schema.columns WHERE table_schema = database()
+  UNION ALL
+  SELECT table_name, index_name, concat_ws(' ', seq_in_index, column_name, non_unique)
+    FROM information_schema.statistics WHERE table_schema = database()
+  UNION ALL
+  SELECT table_name, constraint_name, constraint_type
+    FROM information_schema.table_constraints WHERE table_schema = database()
+  ORDER BY 1, 2, 3`
+
+/** UTC, as the app reads and writes it, whatever the session's zone is. */
+const timeOf = (text) => (text === null ? null : Date.parse(`${text.replace(' ', 'T')}Z`))
+const textOf = (date) => date.toISOString().slice(0, -1).replace('T', ' ')
+
+const NUMBERS = ['TINY', 'SHORT', 'INT24', 'LONG', 'LONGLONG', 'FLOAT', 'DOUBLE', 'NEWDECIMAL']
+
+/** What becomes of a value. Times and booleans look as SQLite keeps them: one form of a row for all tests. */
+function typeCast(field) {
+  const text = field.string()
+  if (['TIMESTAMP', 'DATETIME'].includes(field.type)) return timeOf(text)
+  return NUMBERS.includes(field.type) && text !== null ? Number(text) : text
+}
+
+/** What makes the session read the SQL of tests, which is PostgreSQL's and SQLite's too. */
+const SESSION = `SET SESSION autocommit = 1, sql_mode = CONCAT(@@sql_mode, ',PIPES_AS_CONCAT');
+  /*M! SET SESSION max_recursive_iterations = 1000000 */`
+
+/** A client with one connection, so that a transaction may be several calls. */
+async function clientOf(url) {
+  const client = await mysql.createConnection({ uri: url, multipleStatements: true, typeCast })
+  await client.query(SESSION)
+  return client
+}
+
+/** A database of the server with this name. */
+function urlOf(serverUrl, name) {
+  const url = new URL(serverUrl)
+  url.pathname = `/${name}`
+  return url.href
+}
+
+const given = JSON.parse(process.env.MEDIA_CREDITS_TEST_MYSQL ?? '{}')
+const { url: serverUrl, reason, prefix = 'test' } = given
+
+// Tests that are the same on every storage don't ask for a server.
+if (globalThis.STORAGE === 'mysql' && !serverUrl) {
+  globalThis.describe = describeIf(false, reason)
+  globalThis.test = test.skip
+}
+
+/** `describe` for tests that need a server. */
+const describeWithMysql = describeIf(serverUrl, reason)
+
+/** Clients of the servers, by their URLs. */
+const clients = new Map()
+let last = 0
+
+function askServer(url, sql) {
+  if (!clients.has(url)) clients.set(url, clientOf(url))
+  return clients.get(url).then((client) => client.query(sql))
+}
+
+const DEADLOCK = 1213
+
+class MysqlStore {
+  provider = 'mysql'
+  needsTables = false
+
+  /**
+   * A store with the app's `tables`, with an app's rows (`fixture`, `stock`), or with `nothing` in it. Tables without
+   * rows have times of milliseconds, and texts of any length that are the same only to the last byte, as on other storages;
+   * `__test__/mysql/` is about the app's own.
+   */
+  static open(content) {
+    if (content !== 'tables') return MysqlStore.on(given, content)
+    return MysqlStore.on(given, 'app', { more: `COLLATE ${given.collation}`, adapted: roomy })
+  }
+
+  /**
+   * The same, on another server; `app` has the app's own tables without rows. `more` is what follows CREATE DATABASE,
+   * `adapted` changes the statements.
+   */
+  static async on(server, content, { more = '', adapted = (sql) => sql } = {}) {
+    const name = `${prefix}_${process.pid}_${++last}`
+    const tables = content === 'nothing' ? '' : adapted(statementsOf(content))
+    await askServer(server.url, `CREATE DATABASE ${name} ${more}; USE ${name}; ${tables} USE mysql`)
+    return new MysqlStore(name, urlOf(server.url, name), server.adminUrl)
+  }
+
+  /** The server's files stay where they are. */
+  static useDisk() {}
+
+  constructor(name, url, adminUrl) {
+    Object.assign(this, { name, url, adminUrl })
+    this.otherUrls = ['mysql2:', 'mariadb:'].map((scheme) => url.replace(/^mysql:/, scheme))
+  }
+
+  /** The rows of a statement that an app's user may not run. */
+  async admin(sql) {
+    const [rows] = await askServer(this.adminUrl, sql)
+    return rows
+  }
+
+  async connected() {
+    this.client ??= clientOf(this.url)
+    return this.client
+  }
+
+  /**
+   * Runs statements `[sql, args]` one after the other, and gives the rows of the last one. What has lost a deadlock is
+   * undone, and run again, as MySQL wants of its clients.
+   */
+  async query(statements) {
+    const isWhole = !this.inTransaction
+    for (;;) {
+      try {
+        return await this.runOnce(statements)
+      } catch (error) {
+        if (error.errno !== DEADLOCK || !isWhole) throw error
+      }
+    }
+  }
+
+  async runOnce(statements) {
+    const client = await this.connected()
+    let rows = []
+    for (const [sql, args] of statements) {
+      if (/^BEGIN|^START/i.test(sql)) this.inTransaction = true
+      if (/^COMMIT|^ROLLBACK/i.test(sql)) this.inTransaction = false
+      ;[rows] = await client.query(filled(sql, args))
+    }
+    return Array.isArray(rows) ? rows.map((row) => ({ ...row })) : []
+  }
+
+  /** The rows of those of the tables that are there, by their `{ table: columns }`, all of one moment. */
+  async snapshot(columns) {
+    const client = await this.connected()
+    const [tables] = await client.query(
+      'SELECT table_name AS name FROM information_schema.tables WHERE table_schema = database()',
+    )
+    const names = tables.map(({ name }) => name).filter((name) => name in columns)
+    if (names.length === 0) return {}
+    const asked = names.map((name) => `SELECT ${columns[name]} FROM \`${name}\` ORDER BY id`)
+    const [all] = await client.query(
+      `START TRANSACTION WITH CONSISTENT SNAPSHOT; ${asked.join('; ')}; COMMIT`,
+    )
+    return Object.fromEntries(names.map((name, at) => [name, all[at + 1].map((row) => ({ ...row }))]))
+  }
+
+  /** Leaves its tables without rows. */
+  empty() {
+    const tables = ['ai_task', 'media_tasks', 'credit', 'user']
+    return this.query(tables.map((table) => [`DELETE FROM \`${table}\``, []]))
+  }
+
+  /** Every column, index and constraint. */
+  schema() {
+    return this.query([[SCHEMA, []]])
+  }
+
+  async disconnect() {
+    // It may have been ended by the server.
+    await (await this.client)?.end().catch(() => {})
+  }
+
+  async remove() {
+    const client = await this.connected()
+    // What a test has left in a transaction holds the database.
+    const [left] = await client.query(
+      'SELECT id FROM information_schema.processlist WHERE db = database() AND id <> connection_id()',
+    )
+    for (const { id } of left) await client.query(`KILL ${id}`).catch(() => {})
+    await client.query(`DROP DATABASE IF EXISTS ${this.name}`)
+    await this.disconnect()
+  }
+}
+
+const texts = {}
+
+const roomy = (sql) =>
+  sql
+    .replace(/ ON UPDATE CURRENT_TIMESTAMP/g, '')
+    .replace(/ timestamp /g, ' datetime(3) ')
+    .replace(/now\(\)|CURRENT_TIMESTAMP/g, 'CURRENT_TIMESTAMP(3)')
+    .replaceAll('varchar(191)', 'varchar(300)')
+    .replace(/ text\b/g, ' longtext')
+
+/** What makes an app's tables, and its rows unless the tables alone are asked for. */
+function statementsOf(content) {
+  const file = FIXTURES[content] ?? FIXTURES.fixture
+  texts[file] ??= fs.readFileSync(path.join(__dirname, '../fixtures', file), 'utf8')
+  return content === 'app' ? texts[file].split('-- Rows')[0] : texts[file]
+}
+
+/** A statement with its values in place of each `?` that stands outside of quotes, and names as MySQL quotes them. */
+function filled(sql, args) {
+  let at = 0
+  return sql.replace(/'[^']*'|"[^"]*"|\?/g, (found) => {
+    if (found === '?' && args.length > 0) return literal(args[at++])
+    return found.startsWith('"') ? `\`${found.slice(1, -1)}\`` : found
+  })
+}
+
+const literal = (value) => mysql.escape(value instanceof Date ? textOf(value) : value)
+
+async function end() {
+  for (const client of clients.values()) await (await client).end()
+  clients.clear()
+}
+
+/** Forgets the clients of a server that ends. */
+async function endClients(...urls) {
+  for (const url of urls) {
+    const client = clients.get(url)
+    clients.delete(url)
+    await client?.then((one) => one.end()).catch(() => {})
+  }
+}
+
+module.exports = { Store: MysqlStore, clientOf, describeWithMysql, end, endClients, textOf, urlOf }

@@ -1,0 +1,38 @@
+'use strict'
+
+/** For Jest: starts one server for all files. Without one the tests of the project `mysql` are skipped, and say why. */
+
+const { randomBytes } = require('node:crypto')
+const { startUnlessGiven } = require('../../scripts/mariadb')
+const { clientOf } = require('./mysql')
+
+/** Whose texts are the same only to the last byte, of MariaDB and of MySQL. */
+const COLLATIONS = ['utf8mb4_nopad_bin', 'utf8mb4_0900_bin']
+
+module.exports = async function setup() {
+  const server = await startUnlessGiven().catch(({ message }) => ({ reason: message.split('\n')[0] }))
+  const { url, adminUrl, reason } = server
+  // A server that was not started here may have databases of another run.
+  const prefix = `media_credits_test_${randomBytes(4).toString('hex')}`
+  const collation = url && (await collationOf(url))
+  process.env.MEDIA_CREDITS_TEST_MYSQL = JSON.stringify({ url, adminUrl, reason, prefix, collation })
+
+  globalThis.stopTestMysql = async () => {
+    if (!server.url) return
+    const admin = await clientOf(server.url)
+    const [left] = await admin.query(
+      "SELECT schema_name AS name FROM information_schema.schemata WHERE schema_name LIKE CONCAT(?, '\\_%')",
+      [prefix],
+    )
+    for (const { name } of left) await admin.query(`DROP DATABASE ${name}`)
+    await admin.end()
+    await server.stop()
+  }
+}
+
+async function collationOf(url) {
+  const client = await clientOf(url)
+  const [rows] = await client.query('SHOW COLLATION WHERE collation IN (?)', [COLLATIONS])
+  await client.end()
+  return rows[0].Collation
+}

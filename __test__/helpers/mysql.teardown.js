@@ -1,0 +1,5 @@
+'use strict'
+
+/** For Jest: undoes `mysql.setup.js`. */
+
+module.exports = () => globalThis.stopTestMysql()

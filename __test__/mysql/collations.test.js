@@ -1,0 +1,139 @@
+'use strict'
+
+const { refusal, task } = require('../helpers/database')
+const { violations } = require('../helpers/invariants')
+const { Store } = require('../helpers/mysql')
+const { TestDatabase } = require('../helpers/database')
+const { describeWithMysql } = require('../helpers/mariadb')
+const server = JSON.parse(process.env.MEDIA_CREDITS_TEST_MYSQL ?? '{}')
+
+// MySQL takes texts for the same that a collation takes for the same. Here they are not.
+
+/** A database of this character set and collation; an app's tables have whatever the database has. */
+const withCollation = async (more) => new TestDatabase(await Store.on(server, 'app', { more }))
+
+/** What the collation of most servers takes for `other`, or sorts with it. */
+const ALIKE = [
+  ['a capital', 'user', 'USER'],
+  ['an accent', 'jose', 'josé'],
+  ['a space at the end', 'user', 'user '],
+  ['a sharp s', 'strass', 'straß'],
+]
+
+const IGNORING = 'CHARACTER SET utf8mb4 COLLATE utf8mb4_unicode_ci'
+
+describeWithMysql('an id that a collation takes for another one', () => {
+  test.each(ALIKE)('is no other one’s: %s', async (_, id, alike) => {
+    const database = await withCollation(IGNORING)
+    await database.user(id, 100)
+    const { credits } = database
+    await credits.createMediaTask(task(id, id), 10)
+    expect(await credits.getRemainingCredits(alike)).toBe(0)
+    expect(await credits.getBalance(alike)).toMatchObject({ credits: 0, grants: [] })
+    expect(await credits.getCredits({ userId: alike })).toEqual([])
+    expect(await credits.getCreditsCount({ userId: alike })).toBe(0)
+    expect(await credits.findMediaTaskById(alike)).toBeUndefined()
+    expect(await credits.hasActiveMediaTask(alike)).toBe(false)
+    expect((await credits.getMediaTaskHistory(alike)).total).toBe(0)
+    const calls = [
+      () => credits.consumeCredits({ userId: alike, credits: 1 }),
+      () => credits.createCredit({ userId: alike, credits: 1 }),
+      () => credits.createMediaTask(task('new', alike), 1),
+    ]
+    for (const call of calls) expect(await refusal(database, call)).toMatchObject({ code: 'USER_NOT_FOUND' })
+    expect(await credits.updateMediaTaskById(alike, { status: 'failed' })).toBeUndefined()
+    expect(await credits.getRemainingCredits(id)).toBe(90)
+    expect(await violations(database)).toEqual([])
+  })
+
+  test.each(ALIKE)(
+    'can’t be a second task, which the table takes for the first: %s',
+    async (_, id, alike) => {
+      const database = await withCollation(IGNORING)
+      await database.user('u', 100)
+      await database.credits.createMediaTask(task(id, 'u'), 10)
+      const replayed = await refusal(database, () =>
+        database.credits.createMediaTask(task(alike, 'u'), 10, { replay: true }),
+      )
+      expect(replayed.code).not.toBe('INTERNAL')
+      expect(await database.credits.getRemainingCredits('u')).toBe(90)
+    },
+  )
+
+  test.each(ALIKE)('is no key of a call that came before: %s', async (_, number, alike) => {
+    const database = await withCollation(IGNORING)
+    await database.user('u', 100)
+    const charge = (transactionNo, options) =>
+      database.credits.consumeCredits({ userId: 'u', credits: 10, transactionNo }, options)
+    await charge(number)
+    const error = await refusal(database, () => charge(alike, { replay: true }))
+    expect(error).toMatchObject({ retryable: false })
+    expect((await charge(number, { replay: true })).replayed).toBe(true)
+    expect(await database.credits.getRemainingCredits('u')).toBe(90)
+    expect(await violations(database)).toEqual([])
+  })
+})
+
+describeWithMysql('ids that differ in capitals alone', () => {
+  test.each(['utf8mb4_bin', 'utf8mb4_nopad_bin'])(
+    'are two users where the tables keep them apart: %s',
+    async (collation) => {
+      const database = await withCollation(`CHARACTER SET utf8mb4 COLLATE ${collation}`)
+      for (const id of ['a', 'A', 'é', 'e']) await database.user(id, 20)
+      const settled = await Promise.all(
+        ['a', 'A', 'é', 'e'].map((userId, at) =>
+          database.credits.consumeCredits({ userId, credits: at + 1 }),
+        ),
+      )
+      expect(settled.map(({ userId }) => userId)).toEqual(['a', 'A', 'é', 'e'])
+      const balances = ['a', 'A', 'é', 'e'].map((id) => database.credits.getRemainingCredits(id))
+      expect(await Promise.all(balances)).toEqual([19, 18, 17, 16])
+      expect(await violations(database)).toEqual([])
+    },
+  )
+})
+
+describeWithMysql.each(['latin1', 'utf8mb3', 'ucs2', 'ascii', 'gbk'])('tables in %s', (charset) => {
+  const open = async () => {
+    const database = await withCollation(`CHARACTER SET ${charset}`)
+    await database.user('u', 60, 40)
+    return database
+  }
+
+  test('charge, refund and list', async () => {
+    const database = await open()
+    const { createMediaTask, updateMediaTaskById, getCredits } = database.credits
+    await createMediaTask(task('t', 'u', { title: 'plain' }), 70)
+    expect(await updateMediaTaskById('t', { status: 'failed' })).toMatchObject({ refund: { credits: 70 } })
+    expect(await getCredits({ userId: 'u' })).toHaveLength(3)
+    expect(await violations(database)).toEqual([])
+  })
+
+  test('keep what they can, and refuse the rest, before any credits move', async () => {
+    const database = await open()
+    const { createMediaTask, findMediaTaskById } = database.credits
+    for (const [at, title] of ['é', '中', '🎬'].entries()) {
+      const row = await createMediaTask(task(`t${at}`, 'u', { title }), 1).catch((error) => error)
+      if (row instanceof Error) {
+        expect(row).toMatchObject({
+          code: expect.stringMatching(/^(INVALID_VALUE|DATABASE_ERROR)$/),
+          retryable: false,
+        })
+        expect(await findMediaTaskById(`t${at}`)).toBeUndefined()
+      } else {
+        expect(row.title).toBe(title)
+        expect((await findMediaTaskById(`t${at}`)).title).toBe(title)
+      }
+    }
+    expect(await violations(database)).toEqual([])
+  })
+})
+
+describeWithMysql('tables whose texts are bytes', () => {
+  test('are refused, and each of their columns is named', async () => {
+    const database = await withCollation('CHARACTER SET binary')
+    const error = await database.credits.getRemainingCredits('u').catch((error) => error)
+    expect(error).toMatchObject({ code: 'SCHEMA_MISMATCH', retryable: false })
+    expect(error.message).toMatch(/user\.id is varbinary/)
+  })
+})

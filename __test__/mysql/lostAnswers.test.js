@@ -1,0 +1,57 @@
+'use strict'
+
+const { addUsers } = require('../helpers/callers')
+const { INSERTS, UNKNOWN, atCommit, testInsert, testRefund } = require('../helpers/commits')
+const { TestDatabase, task } = require('../helpers/database')
+const { violations } = require('../helpers/invariants')
+const { describeWithMysql } = require('../helpers/mysql')
+const { throughProxy } = require('../helpers/network')
+
+// A connection breaks while it commits. The caller is told what is true, or that it is not known.
+
+/** A user with two grants of 100, a task that cost 10, a charge, and a connection that is open, behind a proxy. */
+async function open(options) {
+  const database = await TestDatabase.fresh()
+  await addUsers(database, 1)
+  const through = await throughProxy(database, options)
+  await through.credits.createMediaTask(task('t', 'u0'), 10)
+  // A charge of no task yet, which leaves the balance as it was.
+  await through.credits.createCredit({ userId: 'u0', credits: 10 })
+  const { id: creditId } = await through.credits.consumeCredits({ userId: 'u0', credits: 10 })
+  return { database, creditId, ...through }
+}
+
+describeWithMysql.each(INSERTS)('%s', (_, call, find) => {
+  testInsert(open, call, find)
+
+  test('no server can be asked: the outcome is unknown', async () => {
+    const { database, proxy, credits, creditId } = await open({ connectTimeoutMs: 1000 })
+    let stopped
+    atCommit(proxy, () => {
+      stopped = proxy.stop()
+      return false
+    })
+    await expect(call(credits, creditId)).rejects.toMatchObject(UNKNOWN)
+    await stopped
+    expect(await violations(database)).toEqual([])
+  })
+})
+
+describeWithMysql('a refund', () => testRefund(open))
+
+describeWithMysql('a server that falls silent', () => {
+  test('is given up, and what was on its way is asked about', async () => {
+    const { database, proxy, credits } = await open({
+      statementTimeoutMs: 500,
+      busyTimeoutMs: 500,
+      connectTimeoutMs: 1000,
+    })
+    proxy.stall()
+    const error = await credits.consumeCredits({ userId: 'u0', credits: 5 }).catch((error) => error)
+    expect(['DATABASE_UNAVAILABLE', 'OUTCOME_UNKNOWN']).toContain(error.code)
+    proxy.killConnections()
+    proxy.resume()
+    await credits.consumeCredits({ userId: 'u0', credits: 5 })
+    expect(await violations(database)).toEqual([])
+  })
+})

@@ -1,0 +1,175 @@
+'use strict'
+
+const { TestDatabase, refusal, task } = require('../helpers/database')
+const { atOnce, counted } = require('../helpers/calls')
+const { violations } = require('../helpers/invariants')
+const { describeWithMysql, ownServer } = require('../helpers/mariadb')
+const { connection } = require('../helpers/network')
+
+// A server that takes no writes, no more connections, no more bytes, or that is gone.
+
+const UNAVAILABLE = { code: 'DATABASE_UNAVAILABLE', retryable: true }
+
+const withUser = async (server, options) => {
+  const database = await server.database(options)
+  await database.user('u', 60, 40)
+  return database
+}
+
+describeWithMysql('a server that is read-only', () => {
+  const server = ownServer()
+  afterEach(() => server.admin('SET GLOBAL read_only = OFF'))
+
+  test('refuses charges, and says why; reads go on, and so does all when it takes writes again', async () => {
+    const database = await withUser(server)
+    const { consumeCredits, createMediaTask, getRemainingCredits } = database.credits
+    await server.admin('SET GLOBAL read_only = ON')
+    for (const call of [
+      () => consumeCredits({ userId: 'u', credits: 5 }),
+      () => createMediaTask(task('t', 'u'), 5),
+      () => createMediaTask(task('free', 'u'), 0),
+    ]) {
+      const error = await refusal(database, call)
+      expect(error).toMatchObject({ code: 'DATABASE_ERROR', databaseCode: '1290', retryable: false })
+      expect(error.message).toMatch(/read-only/)
+    }
+    expect(await getRemainingCredits('u')).toBe(100)
+    await server.admin('SET GLOBAL read_only = OFF')
+    await consumeCredits({ userId: 'u', credits: 5 })
+    expect(await violations(database)).toEqual([])
+  })
+})
+
+describeWithMysql('a server that takes packets of 64 KB', () => {
+  const server = ownServer({ 'max-allowed-packet': 65_536 })
+
+  test('gets calls that are larger together one after the other', async () => {
+    const database = await withUser(server)
+    const title = 'x'.repeat(20_000)
+    const settled = await atOnce(20, (at) =>
+      database.credits.createMediaTask(task(`t${at}`, 'u', { title }), 1),
+    )
+    expect(counted(settled)).toEqual({ accepted: 20 })
+    expect(await database.credits.getRemainingCredits('u')).toBe(80)
+    expect(await violations(database)).toEqual([])
+  })
+
+  test('does not get a value that is larger by itself: the call says so, and others go on', async () => {
+    const database = await withUser(server)
+    const { createMediaTask, getRemainingCredits } = database.credits
+    const large = createMediaTask(task('large', 'u', { subtitleRaw: 'x'.repeat(100_000) }), 1)
+    const settled = await Promise.allSettled([
+      createMediaTask(task('a', 'u'), 1),
+      large,
+      createMediaTask(task('b', 'u'), 1),
+    ])
+    expect(settled.map(({ status }) => status)).toEqual(['fulfilled', 'rejected', 'fulfilled'])
+    expect(settled[1].reason).toMatchObject({ retryable: false })
+    expect(settled[1].reason.message).toMatch(/max_allowed_packet/)
+    expect(await getRemainingCredits('u')).toBe(98)
+    expect(await violations(database)).toEqual([])
+  })
+})
+
+describeWithMysql('a server that takes few connections', () => {
+  const server = ownServer({ 'max-connections': 10 })
+
+  test('is waited for, or says so: nothing is lost', async () => {
+    const database = await withUser(server)
+    const others = Array.from({ length: 4 }, () => connection(database.url, { maxConnections: 10 }))
+    const settled = await atOnce(80, (at) =>
+      [database.credits, ...others][at % 5].createMediaTask(task(`t${at}`, 'u'), 1),
+    )
+    const { accepted = 0, ...refused } = counted(settled)
+    for (const { reason } of settled) {
+      if (reason) expect(reason).toMatchObject({ retryable: true })
+    }
+    expect(accepted + Object.values(refused).reduce((sum, count) => sum + count, 0)).toBe(80)
+    expect(await database.credits.getRemainingCredits('u')).toBe(100 - accepted)
+    expect(await violations(database)).toEqual([])
+  })
+})
+
+describeWithMysql('a server', () => {
+  const server = ownServer()
+
+  test('that has ended a connection while it was idle: the next call takes another one', async () => {
+    const database = await withUser(server)
+    for (let round = 0; round < 3; round++) {
+      for (const id of await server.sessions(database)) await server.admin(`KILL ${id}`)
+      await database.credits.consumeCredits({ userId: 'u', credits: 5 })
+      expect(await database.credits.getRemainingCredits('u')).toBe(95 - 5 * round)
+    }
+    expect(await violations(database)).toEqual([])
+  })
+
+  test('whose operator kills connections under load loses nothing', async () => {
+    const database = await withUser(server)
+    let goesOn = true
+    const killing = (async () => {
+      let killed = 0
+      while (goesOn) {
+        for (const id of await server.sessions(database)) {
+          await server.admin(`KILL ${id}`).then(
+            () => killed++,
+            // It has ended meanwhile.
+            () => {},
+          )
+        }
+      }
+      return killed
+    })()
+    const told = []
+    const caller = async (number) => {
+      for (let at = 0; at < 10; at++) {
+        const id = `${number}-${at}`
+        const end = await database.credits.createMediaTask(task(id, 'u'), 1).then(
+          () => 'done',
+          (error) => error,
+        )
+        told.push([id, end])
+      }
+    }
+    await Promise.all(Array.from({ length: 8 }, (_, number) => caller(number)))
+    goesOn = false
+    expect(await killing).toBeGreaterThan(0)
+    const there = new Set((await database.sql('SELECT id FROM media_tasks')).map(({ id }) => id))
+    for (const [id, end] of told) {
+      if (end === 'done') expect(there).toContain(id)
+      else if (end.code !== 'OUTCOME_UNKNOWN') {
+        expect(end).toMatchObject(UNAVAILABLE)
+        expect(there).not.toContain(id)
+      }
+    }
+    expect(await database.credits.getRemainingCredits('u')).toBe(100 - there.size)
+    expect(await violations(database)).toEqual([])
+  })
+
+  test.each(['fast', 'crash'])('that is started anew (%s) is found again', async (how) => {
+    const database = await withUser(server)
+    await database.store.disconnect()
+    database.store.client = undefined
+    await server.down(how)
+    const error = await database.credits.consumeCredits({ userId: 'u', credits: 1 }).catch((error) => error)
+    expect(error).toMatchObject(UNAVAILABLE)
+    await server.up()
+    await server.forget()
+    await database.credits.consumeCredits({ userId: 'u', credits: 5 })
+    expect(await database.credits.getRemainingCredits('u')).toBe(95)
+    expect(await violations(database)).toEqual([])
+  })
+})
+
+describeWithMysql('three processes and 16 callers of one user', () => {
+  test('never overdraw, and no caller hears of a deadlock', async () => {
+    const database = await TestDatabase.fresh()
+    await database.user('u', 30, 30, 30, 30, 30)
+    const { inProcesses } = require('../helpers/calls')
+    const calls = Array.from({ length: 80 }, () => ['consumeCredits', { userId: 'u', credits: 1 }])
+    const lines = (await inProcesses(database, calls, calls, calls)).flat()
+    expect(lines.filter((line) => line === 'accepted')).toHaveLength(150)
+    expect(lines.filter((line) => line === 'INSUFFICIENT_CREDITS')).toHaveLength(90)
+    expect(await database.credits.getRemainingCredits('u')).toBe(0)
+    expect(await violations(database)).toEqual([])
+  })
+})

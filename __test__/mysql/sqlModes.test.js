@@ -1,0 +1,95 @@
+'use strict'
+
+const { refusal, task } = require('../helpers/database')
+const { violations } = require('../helpers/invariants')
+const { describeWithMysql, ownServer } = require('../helpers/mariadb')
+
+// What an operator, or a service, has set: the server's modes, its isolation, its binary log.
+
+const HOSTILE = `'; DROP TABLE credit; -- "\\' \\\\ \`a\` é 🎬 %_ \n\r\t\b\x1a ? $1`
+
+/** Grants, charges, fails and lists, with texts that one mode or another would read as something else. */
+async function goesRight(database) {
+  const { createMediaTask, updateMediaTaskById, consumeCredits, getRemainingCredits } = database.credits
+  await database.user('u', 60, 40)
+  const made = await createMediaTask(task('t', 'u', { title: HOSTILE }), 70)
+  expect(made.title).toBe(HOSTILE)
+  const charge = await consumeCredits({
+    userId: 'u',
+    credits: 5,
+    description: HOSTILE,
+    transactionNo: HOSTILE,
+  })
+  expect(charge).toMatchObject({ description: HOSTILE, transactionNo: HOSTILE })
+  const failed = await updateMediaTaskById('t', { status: 'failed', errorMessage: HOSTILE })
+  expect(failed).toMatchObject({ title: HOSTILE, errorMessage: HOSTILE, refund: { credits: 70 } })
+  expect(await database.credits.findMediaTaskById('t')).toMatchObject({
+    title: HOSTILE,
+    errorMessage: HOSTILE,
+  })
+  expect(await database.credits.getCredits({ userId: HOSTILE })).toEqual([])
+  expect(await getRemainingCredits('u')).toBe(95)
+  expect(await violations(database)).toEqual([])
+}
+
+const STRICT = 'STRICT_TRANS_TABLES'
+
+describeWithMysql('the ledger is the same', () => {
+  const server = ownServer()
+
+  test.each([
+    [''],
+    [STRICT],
+    ['ANSI_QUOTES'],
+    ['NO_BACKSLASH_ESCAPES'],
+    ['PIPES_AS_CONCAT,IGNORE_SPACE'],
+    ['ANSI,NO_BACKSLASH_ESCAPES,STRICT_ALL_TABLES,NO_ZERO_DATE,ONLY_FULL_GROUP_BY'],
+    ['ORACLE'],
+    ['TIME_ROUND_FRACTIONAL'],
+    ['EMPTY_STRING_IS_NULL'],
+  ])('where sql_mode is %p', async (mode) => {
+    await server.admin(`SET GLOBAL sql_mode = '${mode}'`)
+    await goesRight(await server.database())
+  })
+
+  test.each(['READ-UNCOMMITTED', 'READ-COMMITTED', 'REPEATABLE-READ', 'SERIALIZABLE'])(
+    'where transactions are %s by default',
+    async (isolation) => {
+      await server.admin(`SET GLOBAL sql_mode = '${STRICT}', tx_isolation = '${isolation}'`)
+      await goesRight(await server.database())
+    },
+  )
+
+  test('where a session does not commit by itself, and lives in another zone', async () => {
+    await server.admin(`SET GLOBAL autocommit = 0, time_zone = '-11:00', tx_isolation = 'REPEATABLE-READ'`)
+    await goesRight(await server.database())
+  })
+
+  test('where a session speaks latin1', async () => {
+    await server.admin(
+      `SET GLOBAL autocommit = 1, character_set_client = latin1, character_set_results = latin1`,
+    )
+    await goesRight(await server.database())
+  })
+})
+
+describeWithMysql.each(['ROW', 'MIXED'])('with a binary log of the format %s', (format) => {
+  const server = ownServer({ 'log-bin': 'log', 'binlog-format': format })
+
+  test('the ledger is the same', async () => {
+    await goesRight(await server.database())
+  })
+})
+
+describeWithMysql('a binary log of the format STATEMENT', () => {
+  const server = ownServer({ 'log-bin': 'log', 'binlog-format': 'STATEMENT' })
+
+  // The server takes it for transactions of a higher isolation alone, which would not see what a lock's holder wrote.
+  test('takes no transaction of READ COMMITTED: the server says so, and nothing is written', async () => {
+    const database = await server.database()
+    await database.sql("INSERT INTO user (id, name, email) VALUES ('u', 'u', 'u')")
+    const error = await refusal(database, () => database.credits.createCredit({ userId: 'u', credits: 5 }))
+    expect(error).toMatchObject({ code: 'DATABASE_ERROR', databaseCode: '1665', retryable: false })
+    expect(error.message).toContain('BINLOG_FORMAT')
+  })
+})

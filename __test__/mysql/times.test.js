@@ -1,0 +1,198 @@
+'use strict'
+
+const { TestDatabase, refusal, task } = require('../helpers/database')
+const { violations } = require('../helpers/invariants')
+const { Store, describeWithMysql } = require('../helpers/mysql')
+const server = JSON.parse(process.env.MEDIA_CREDITS_TEST_MYSQL ?? '{}')
+
+// Times hold whole seconds in the app's tables, and a `timestamp` ends in 2038.
+
+const DAY_MS = 86_400_000
+const SECOND_MS = 1000
+
+const floored = (date) => new Date(Math.floor(date / SECOND_MS) * SECOND_MS)
+
+async function withUser(...grants) {
+  const database = new TestDatabase(await Store.on(server, 'app'))
+  await database.user('u', ...grants)
+  return database
+}
+
+/** The same tables with other types of times. */
+const withTimes = async (type) =>
+  new TestDatabase(
+    await Store.on(server, 'app', { adapted: (sql) => sql.replaceAll(' timestamp ', ` ${type} `) }),
+  )
+
+const drawn = ({ consumedDetail }) =>
+  JSON.parse(consumedDetail).map(({ creditId, creditsConsumed }) => [creditId, creditsConsumed])
+
+describeWithMysql('grants of one second', () => {
+  test('are drawn on by their ids, if nothing else tells them apart', async () => {
+    const expiresAt = new Date(Date.now() + DAY_MS)
+    const database = await withUser()
+    for (const id of ['c', 'a', 'b'])
+      await database.credits.createCredit({ id, userId: 'u', credits: 10, expiresAt })
+    await database.sql('UPDATE credit SET created_at = ?', floored(new Date()))
+    expect(drawn(await database.credits.consumeCredits({ userId: 'u', credits: 25 }))).toEqual([
+      ['a', 10],
+      ['b', 10],
+      ['c', 5],
+    ])
+  })
+
+  test('whose expiries differ by less than a second expire together', async () => {
+    const at = floored(Date.now() + DAY_MS).getTime()
+    const database = await withUser()
+    await database.credits.createCredit({
+      id: 'late',
+      userId: 'u',
+      credits: 10,
+      expiresAt: new Date(at + 900),
+    })
+    await database.credits.createCredit({
+      id: 'early',
+      userId: 'u',
+      credits: 10,
+      expiresAt: new Date(at + 100),
+    })
+    const { grants } = await database.credits.getBalance('u')
+    expect(grants.map(({ expiresAt }) => expiresAt)).toEqual([new Date(at), new Date(at)])
+  })
+
+  test('made by the package itself are drawn on in the order in which they were made', async () => {
+    const database = await withUser()
+    const ids = []
+    for (let at = 0; at < 5; at++)
+      ids.push((await database.credits.createCredit({ userId: 'u', credits: 2 })).id)
+    const charge = await database.credits.consumeCredits({ userId: 'u', credits: 9 })
+    expect(drawn(charge).map(([id]) => id)).toEqual(ids)
+  })
+})
+
+describeWithMysql('what a call returns', () => {
+  test('is what the database keeps', async () => {
+    const database = await withUser(100)
+    const publishedAt = new Date('2026-05-01T10:20:30.987Z')
+    const made = await database.credits.createMediaTask(task('t', 'u', { publishedAt }), 10)
+    expect(made.publishedAt).toEqual(floored(publishedAt))
+    expect(await database.credits.findMediaTaskById('t')).toEqual(made)
+    const grant = await database.credits.createCredit({
+      userId: 'u',
+      credits: 1,
+      expiresAt: new Date('2037-01-01T00:00:00.999Z'),
+    })
+    expect(grant.expiresAt).toEqual(new Date('2037-01-01T00:00:00Z'))
+    const [kept] = await database.credits.getCredits({ userId: 'u', limit: 1 })
+    expect(kept).toEqual(grant)
+  })
+
+  test('has the milliseconds of tables that have them', async () => {
+    const database = await withTimes('datetime(3)')
+    await database.user('u', 100)
+    const publishedAt = new Date('2026-05-01T10:20:30.987Z')
+    const made = await database.credits.createMediaTask(task('t', 'u', { publishedAt }), 10)
+    expect(made.publishedAt).toEqual(publishedAt)
+    expect(await database.credits.findMediaTaskById('t')).toEqual(made)
+  })
+
+  test.each(['timestamp(6)', 'datetime(6)'])('has no microseconds: %s', async (type) => {
+    const database = await withTimes(type)
+    await database.user('u')
+    await database.credits.createMediaTask(task('t', 'u'), 0)
+    await database.sql("UPDATE media_tasks SET published_at = '2026-01-01 00:00:00.123999'")
+    const { publishedAt } = await database.credits.findMediaTaskById('t')
+    expect(publishedAt).toEqual(new Date('2026-01-01T00:00:00.123Z'))
+  })
+})
+
+describeWithMysql('ifUpdatedBefore', () => {
+  test('of the time that a task says does not hold, that of the next second does', async () => {
+    const database = await withUser()
+    const { updatedAt } = await database.credits.createMediaTask(task('t', 'u'), 0)
+    const update = (ifUpdatedBefore) => database.credits.updateMediaTaskById('t', {}, { ifUpdatedBefore })
+    expect(await refusal(database, () => update(updatedAt))).toMatchObject({ code: 'TASK_STATE_CONFLICT' })
+    expect(await update(new Date(updatedAt.getTime() + SECOND_MS))).toMatchObject({ id: 't' })
+  })
+
+  test.each([1, 500, 999])('%d ms after that time holds: it is after it', async (ms) => {
+    const database = await withUser()
+    const { updatedAt } = await database.credits.createMediaTask(task('t', 'u'), 0)
+    const ifUpdatedBefore = new Date(updatedAt.getTime() + ms)
+    expect(await database.credits.updateMediaTaskById('t', {}, { ifUpdatedBefore })).toMatchObject({
+      id: 't',
+    })
+  })
+})
+
+describeWithMysql('a grant', () => {
+  test('that expires within this second is not spent after its second', async () => {
+    const database = await withUser()
+    const expiresAt = floored(Date.now() - SECOND_MS)
+    await database.credits.createCredit({ userId: 'u', credits: 5, expiresAt }).catch(() => {})
+    await database.credits.createCredit({
+      id: 'g',
+      userId: 'u',
+      credits: 7,
+      expiresAt: new Date(Date.now() + DAY_MS),
+    })
+    expect(await database.credits.getRemainingCredits('u')).toBe(7)
+    expect(drawn(await database.credits.consumeCredits({ userId: 'u', credits: 7 }))).toEqual([['g', 7]])
+  })
+
+  test.each([new Date('2038-01-19T03:14:08Z'), new Date('2100-01-01'), new Date('9999-12-31')])(
+    'that expires after a timestamp ends is refused before it is sent: %s',
+    async (expiresAt) => {
+      const database = await withUser()
+      const error = await refusal(database, () =>
+        database.credits.createCredit({ userId: 'u', credits: 5, expiresAt }),
+      )
+      expect(error).toMatchObject({ code: 'INVALID_VALUE', table: 'credit', field: 'expiresAt' })
+      expect(error.message).toMatch(/2038/)
+    },
+  )
+
+  test('may expire in 2100 where the column is a datetime', async () => {
+    const database = await withTimes('datetime')
+    await database.user('u')
+    const expiresAt = new Date('2100-01-01T00:00:00Z')
+    expect(await database.credits.createCredit({ userId: 'u', credits: 5, expiresAt })).toMatchObject({
+      expiresAt,
+    })
+    expect((await database.credits.getBalance('u')).nextExpiry).toEqual({ credits: 5, expiresAt })
+  })
+})
+
+describeWithMysql('a statement', () => {
+  test('of what happened within one second adds up', async () => {
+    const database = await withUser()
+    for (let at = 0; at < 6; at++) {
+      await database.credits.createCredit({ userId: 'u', credits: 5 })
+      await database.credits.consumeCredits({ userId: 'u', credits: 3 })
+    }
+    await database.sql(
+      'UPDATE credit SET created_at = ?, updated_at = ?',
+      floored(new Date()),
+      floored(new Date()),
+    )
+    const { entries, openingBalance } = await database.credits.getStatement('u')
+    expect(entries).toHaveLength(12)
+    expect(entries.reduce((sum, { credits }) => sum + credits, openingBalance)).toBe(12)
+    expect(entries.at(-1).balance).toBe(12)
+    expect(await violations(database)).toEqual([])
+  })
+})
+
+describeWithMysql('rows of the app', () => {
+  test('whose times the server filled in by itself are read as they are, in its zone', async () => {
+    const database = await withUser()
+    // The server is eight hours before UTC, and so is its now().
+    const [{ created_at: created }] = await database.sql('SELECT created_at FROM "user"')
+    expect(Math.round((created - Date.now()) / 3_600_000)).toBe(8)
+    const [row] =
+      await database.sql(`INSERT INTO credit (id, user_id, transaction_no, transaction_type, credits,
+      remaining_credits, status) VALUES ('g', 'u', 'n', 'grant', 5, 5, 'active') RETURNING created_at`)
+    const { createdAt } = (await database.credits.getCredits({ userId: 'u' }))[0]
+    expect(createdAt.getTime()).toBe(row.created_at)
+  })
+})

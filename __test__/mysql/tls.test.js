@@ -1,0 +1,141 @@
+'use strict'
+
+const { execFileSync, spawnSync } = require('node:child_process')
+const fs = require('node:fs')
+const os = require('node:os')
+const path = require('node:path')
+const { describeIf } = require('../helpers/describe')
+const { violations } = require('../helpers/invariants')
+const { describeWithMysql, ownServer } = require('../helpers/mariadb')
+const { connection } = require('../helpers/network')
+
+const UNAVAILABLE = { code: 'DATABASE_UNAVAILABLE' }
+
+const missing = spawnSync('openssl', ['version']).status !== 0
+const describeWithOpenssl = missing
+  ? describeIf(false, 'it takes openssl on the PATH to make a certificate')
+  : describeWithMysql
+
+const refused = (url) =>
+  connection(url)
+    .getRemainingCredits('u')
+    .catch((error) => error)
+const encrypted = async (url) => (await connection(url).getDiagnostics()).encrypted
+
+describeWithMysql('a server without TLS', () => {
+  const server = ownServer()
+
+  test.each([
+    'ssl-mode=REQUIRED',
+    'ssl-mode=VERIFY_CA',
+    'ssl-mode=VERIFY_IDENTITY',
+    `ssl=${encodeURIComponent('{"rejectUnauthorized":true}')}`,
+    `ssl=${encodeURIComponent('{"rejectUnauthorized":false}')}`,
+  ])('%s refuses it', async (parameters) => {
+    const error = await refused(`${server.url}?${parameters}`)
+    expect(error).toMatchObject({ ...UNAVAILABLE, retryable: false })
+    expect(error.message).toMatch(/encryption/)
+  })
+
+  test.each(['', 'ssl-mode=DISABLED', 'ssl-mode=PREFERRED'])('%p uses it', async (parameters) => {
+    const database = await server.database()
+    expect(await encrypted(`${database.url}?${parameters}`)).toBe(false)
+  })
+})
+
+describeWithOpenssl('a server with a certificate of its own', () => {
+  const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'media-credits-tls-'))
+  const file = (name) => path.join(folder, name)
+  const made = missing ? undefined : makeCertificates(file)
+  const server = ownServer({
+    'ssl-ca': file('ca.pem'),
+    'ssl-cert': file('server.pem'),
+    'ssl-key': file('server.key'),
+  })
+  afterAll(() => fs.rmSync(folder, { recursive: true, force: true }))
+
+  const authority = `ssl-ca=${encodeURIComponent(file('ca.pem'))}`
+
+  test('was made', () => expect(made).toBe(true))
+
+  test.each([
+    ['is encrypted without a look at the certificate', 'ssl-mode=REQUIRED'],
+    ['is encrypted if the server can', 'ssl-mode=PREFERRED'],
+    ['is encrypted as mysql2 says it', `ssl=${encodeURIComponent('{"rejectUnauthorized":false}')}`],
+    ['trusts the authority that is named', `ssl-mode=VERIFY_CA&${authority}`],
+    ['trusts a certificate of this host', `ssl-mode=VERIFY_IDENTITY&${authority}`],
+  ])('%s: ?%s', async (_, parameters) => {
+    const database = await server.database()
+    await database.user('u', 100)
+    const credits = connection(`${database.url}?${parameters}`)
+    expect((await credits.getDiagnostics()).encrypted).toBe(true)
+    await credits.consumeCredits({ userId: 'u', credits: 5 })
+    expect(await violations(database)).toEqual([])
+  })
+
+  test.each([
+    ['an authority that the system does not know', 'ssl-mode=VERIFY_CA'],
+    [
+      'an authority that the system does not know, as mysql2 says it',
+      `ssl=${encodeURIComponent('{"rejectUnauthorized":true}')}`,
+    ],
+    ['an authority that it does not know, of this host', 'ssl-mode=VERIFY_IDENTITY'],
+  ])('refuses %s: ?%s', async (_, parameters) => {
+    const error = await refused(`${server.url}?${parameters}`)
+    expect(error).toMatchObject({ ...UNAVAILABLE, retryable: false })
+    expect(error.message).toMatch(/certificate/i)
+  })
+
+  test('refuses a certificate of another host', async () => {
+    const url = server.url.replace('127.0.0.1', 'localhost')
+    const error = await refused(`${url}?ssl-mode=VERIFY_IDENTITY&${authority}`)
+    expect(error).toMatchObject({ ...UNAVAILABLE, retryable: false })
+  })
+
+  test('is refused by a server that wants it, without it', async () => {
+    await server.admin("CREATE USER secure@'%' IDENTIFIED BY 'x' REQUIRE SSL")
+    await server.admin("GRANT ALL ON `%`.* TO secure@'%'")
+    const { url } = await server.database()
+    const secure = url.replace(/app:\w+@/, 'secure:x@')
+    expect(await refused(`${secure}?ssl-mode=DISABLED`)).toMatchObject(UNAVAILABLE)
+    expect(await encrypted(`${secure}?ssl-mode=REQUIRED`)).toBe(true)
+  })
+
+  test('an authority’s file that is not there is INVALID_URL', async () => {
+    expect(await refused(`${server.url}?ssl-mode=VERIFY_CA&ssl-ca=/no/such.pem`)).toMatchObject({
+      code: 'INVALID_URL',
+    })
+  })
+})
+
+/** An authority, and a certificate by it for 127.0.0.1. */
+function makeCertificates(file) {
+  const openssl = (...args) => execFileSync('openssl', args, { stdio: 'ignore' })
+  const key = ['-newkey', 'rsa:2048', '-nodes']
+  openssl(
+    'req',
+    '-x509',
+    ...key,
+    '-keyout',
+    file('ca.key'),
+    '-out',
+    file('ca.pem'),
+    '-days',
+    '2',
+    '-subj',
+    '/CN=An authority',
+  )
+  openssl('req', ...key, '-keyout', file('server.key'), '-out', file('server.csr'), '-subj', '/CN=A server')
+  fs.writeFileSync(file('names'), 'subjectAltName=IP:127.0.0.1')
+  const signed = [
+    '-CA',
+    file('ca.pem'),
+    '-CAkey',
+    file('ca.key'),
+    '-CAcreateserial',
+    '-extfile',
+    file('names'),
+  ]
+  openssl('x509', '-req', '-in', file('server.csr'), ...signed, '-days', '2', '-out', file('server.pem'))
+  return true
+}
