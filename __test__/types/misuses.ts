@@ -221,7 +221,7 @@ export async function inside(tx: object) {
   // @ts-expect-error A transaction inside has its functions from `within` as well.
   within(tx).within(tx)
   // @ts-expect-error Of no other dialect.
-  const other: OwnTransaction = { dialect: 'mysql', query: async () => [] }
+  const other: OwnTransaction = { dialect: 'mssql', query: async () => [] }
   // @ts-expect-error Rows come in a list.
   const rows: OwnTransaction = { dialect: 'sqlite', query: async () => ({ rows: [] }) }
   // @ts-expect-error A row inside is a row outside.
