@@ -20,14 +20,14 @@ pub struct Database {
     /// For the log, once it has let us in: what is wrong in a URL may be a part of its password.
     pub(super) name: String,
     pub(super) first_look: Once,
-    pub(super) times: Times,
+    pub(super) latencies: Latencies,
     /// Whether the URL names another server for a write that one did not take.
     pub(super) others_may_write: bool,
 }
 
 /// How long things took, in microseconds.
 #[derive(Debug, Default)]
-pub(super) struct Times {
+pub(super) struct Latencies {
     /// Until a connection was there, free or new.
     pub(super) connections: Histogram,
     /// From what was sent to the server's last answer to it.
@@ -40,7 +40,7 @@ impl Database {
     pub(super) async fn connection(&self) -> Answer<Object<Manager>> {
         let asked = Instant::now();
         let connection = self.pool.get().await.map_err(no_connection)?;
-        self.times.connections.count_since(asked);
+        self.latencies.connections.count_since(asked);
         Ok(connection)
     }
 

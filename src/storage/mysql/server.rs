@@ -8,7 +8,7 @@ use deadpool::managed::Pool;
 use serde_json::{Value as Json, json};
 
 use super::client::Settings;
-use super::database::{Database, Times};
+use super::database::{Database, Latencies};
 use super::found::Found;
 use super::options::Options;
 use super::pool::Manager;
@@ -51,7 +51,7 @@ impl server::Server for Database {
             found: Mutex::new(None),
             name,
             first_look: Once::new(),
-            times: Times::default(),
+            latencies: Latencies::default(),
             others_may_write,
         })
     }
@@ -134,7 +134,7 @@ impl server::Server for Database {
     }
 
     fn commits(&self) -> &Histogram {
-        &self.times.commits
+        &self.latencies.commits
     }
 
     fn report(&self) -> Json {
@@ -145,9 +145,9 @@ impl server::Server for Database {
                 "idle": pool.available,
                 "waiting": pool.waiting,
                 "most": pool.max_size,
-                "waits": durations(&self.times.connections),
+                "waits": durations(&self.latencies.connections),
             },
-            "roundTrips": durations(&self.times.round_trips),
+            "roundTrips": durations(&self.latencies.round_trips),
         })
     }
 }

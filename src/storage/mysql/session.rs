@@ -24,14 +24,14 @@ pub struct Session {
     /// `None`: it can't be used any more.
     connection: Option<Object<Manager>>,
     found: Option<Found>,
-    transaction: Transaction,
+    transaction: TransactionState,
     /// Whether the connection is of no use for others.
     is_special: bool,
 }
 
 /// Where a connection's transaction is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Transaction {
+enum TransactionState {
     /// There is none: the connection can be lent again.
     None,
     /// It is open.
@@ -56,14 +56,14 @@ impl Wire for Session {
         }
         let rows = answer?;
         let commit_time = began.elapsed();
-        self.server.times.commits.count_time(commit_time);
+        self.server.latencies.commits.count_time(commit_time);
         let statements = pipeline.statements.len();
         debug!(statements, commit_us = commit_time.as_micros(), "committed");
         Ok(rows)
     }
 
     fn undo(&mut self) {
-        self.transaction = Transaction::None;
+        self.transaction = TransactionState::None;
         let Some(mut connection) = self.connection.take() else { return };
         let timeout = self.server.options.connect_timeout;
         tokio::spawn(async move {
@@ -79,7 +79,7 @@ impl Wire for Session {
 
 impl Session {
     pub(super) fn new(server: Arc<Database>, connection: Object<Manager>) -> Self {
-        let transaction = Transaction::None;
+        let transaction = TransactionState::None;
         Self { server, connection: Some(connection), found: None, transaction, is_special: false }
     }
 
@@ -128,8 +128,8 @@ impl Session {
 
     /// Sends everything at once and waits for all answers, for a bounded time.
     async fn exchange(&mut self, pipeline: &Pipeline<'_>) -> Answer<Vec<Vec<SentRow>>> {
-        let began_before = self.transaction == Transaction::Open;
-        self.transaction = Transaction::Unanswered;
+        let began_before = self.transaction == TransactionState::Open;
+        self.transaction = TransactionState::Unanswered;
         let Some(connection) = &mut self.connection else {
             return Err(Failure::Lost("the connection is closed".to_owned()));
         };
@@ -162,16 +162,17 @@ impl Session {
             }
         }
         let Some((failure, is_last)) = failed else {
-            self.server.times.round_trips.count_since(sent);
+            self.server.latencies.round_trips.count_since(sent);
             let is_open = in_transaction && after.is_none();
-            self.transaction = if is_open { Transaction::Open } else { Transaction::None };
+            self.transaction =
+                if is_open { TransactionState::Open } else { TransactionState::None };
             let own = before.len()..before.len() + pipeline.statements.len();
             return Ok(answers_of(answers, own));
         };
         if failure.is_answered() && in_transaction && connection.client.is_usable() {
             self.undo();
         } else if failure.is_answered() && connection.client.is_usable() {
-            self.transaction = Transaction::None;
+            self.transaction = TransactionState::None;
         } else {
             self.discard();
         }
@@ -196,7 +197,7 @@ impl Session {
 /// What is dropped in the middle of a transaction, or of an answer, must not be lent again.
 impl Drop for Session {
     fn drop(&mut self) {
-        if self.transaction != Transaction::None || self.is_special {
+        if self.transaction != TransactionState::None || self.is_special {
             self.discard();
         }
     }
