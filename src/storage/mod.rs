@@ -3,6 +3,7 @@
 //! Storage loads facts and writes plans. It refuses nothing by a rule of the ledger; its statements select in the draw
 //! order that `store::Facts` describes, and guard what a plan has decided.
 
+pub mod account;
 pub mod books;
 pub mod column;
 pub mod dialect;

@@ -7,6 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
 
+use super::account::{Account, Pick, WantedAccount};
 use super::books::{BooksPage, UserRange};
 use super::failure::{Answer, Failure};
 use super::schema::Schema;
@@ -50,7 +51,18 @@ pub trait LoadFacts {
     ) -> impl Future<Output = Answer<(Option<Charge>, Vec<Grant>)>> + Send;
     /// What decides on a new grant.
     fn grant_facts(&mut self, grant: &NewGrant) -> impl Future<Output = Answer<GrantFacts>> + Send;
+    /// What decides on a change of accounts, its rows in any order.
+    fn account(
+        &mut self,
+        wanted: &WantedAccount<'_>,
+    ) -> impl Future<Output = Answer<Account>> + Send;
 
+    /// Then: more rows of this user, in any order.
+    fn rows_of(
+        &mut self,
+        user_id: &str,
+        picks: &[Pick<'_>],
+    ) -> impl Future<Output = Answer<Vec<Row>>> + Send;
     /// Then: the charge with this id. `found` is the one that came with the facts.
     fn charge(
         &mut self,

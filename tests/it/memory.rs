@@ -1,6 +1,6 @@
 //! A third store, in memory: what the engine asks of one, without SQL.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use media_credits::domain::audit::Owners;
@@ -15,6 +15,7 @@ use media_credits::domain::table::TaskKind::{self, Ai, Media};
 use media_credits::domain::task::TaskFacts;
 use media_credits::domain::value::Value;
 use media_credits::error::{Error, Result};
+use media_credits::storage::account::{Account, Pick, WantedAccount, Whose};
 use media_credits::storage::books::{BooksPage, CreditEntry, UserRange};
 use media_credits::storage::failure::Answer;
 use media_credits::storage::schema::{Column, Kind, Schema, camel_case};
@@ -172,6 +173,17 @@ fn times(row: &Row) -> Times {
     Times { created_at_ms, updated_at_ms, deleted_at_ms, expires_at_ms }
 }
 
+fn picks_row(pick: &Pick<'_>, row: &Row) -> bool {
+    let is_grant = row.text("transactionType") == Some("grant");
+    match pick {
+        Pick::With(column, texts) => {
+            row.text(&camel_case(column)).is_some_and(|text| texts.contains(&text))
+        }
+        Pick::Unspent => is_grant && is_active(row) && row.integer("remainingCredits") > Some(0),
+        Pick::GrantsSince(since_ms) => is_grant && time(row, "createdAt") >= Some(*since_ms),
+    }
+}
+
 fn as_grant(row: &Row) -> Option<Grant> {
     (row.text("transactionType") == Some("grant")).then(|| Grant {
         id: text(row, "id"),
@@ -261,6 +273,31 @@ impl LoadFacts for Memory {
             id_taken: grant.id.as_ref().is_some_and(|id| self.row(Credit, id).is_some()),
             transaction_no_taken: self.has_number(grant.transaction_no.as_deref()),
         })
+    }
+
+    async fn account(&mut self, wanted: &WantedAccount<'_>) -> Answer<Account> {
+        let users: BTreeSet<String> = match wanted.whose {
+            Whose::User(id) => [id.to_owned()].into(),
+            Whose::With(column, it) => {
+                let key = camel_case(column);
+                let rows = self.tables[&Credit].values().filter(|row| row.text(&key) == Some(it));
+                rows.map(|row| text(row, "userId")).collect()
+            }
+        };
+        let mut found = Account::default();
+        for user_id in users {
+            found.rows.extend(self.rows_of(&user_id, &wanted.picks).await?);
+            found.users.extend(self.row(User, &user_id).map(|_| user_id));
+        }
+        let number = wanted.transaction_no;
+        let is_keyed = |row: &Row| number.is_some() && row.text("transactionNo") == number;
+        found.keyed = self.newest(Credit, is_keyed).pop();
+        Ok(found)
+    }
+
+    async fn rows_of(&mut self, user_id: &str, picks: &[Pick<'_>]) -> Answer<Vec<Row>> {
+        let is_picked = |row: &&Row| picks.iter().any(|pick| picks_row(pick, row));
+        Ok(self.of_user(Credit, user_id).filter(is_picked).cloned().collect())
     }
 
     async fn charge(&mut self, id: Option<&str>, _: Option<Charge>) -> Answer<Option<Charge>> {

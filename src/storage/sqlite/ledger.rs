@@ -14,9 +14,12 @@ use crate::domain::task::TaskFacts;
 use crate::domain::value::Fields;
 use crate::error::{Error, Result};
 use crate::storage::Row;
+use crate::storage::account::{Account, Pick, WantedAccount, Whose};
+use crate::storage::dialect::sqlite::books::read_user;
 use crate::storage::dialect::sqlite::cell::SelectedRow as _;
 use crate::storage::dialect::sqlite::rows::{StatementVerb, read_row};
-use crate::storage::dialect::sqlite::{Statement, facts};
+use crate::storage::dialect::sqlite::views::Rows;
+use crate::storage::dialect::sqlite::{Statement, account, facts};
 use crate::storage::failure::Answer;
 use crate::storage::grant_cache::NextGrants;
 use crate::storage::schema::Schema;
@@ -93,6 +96,26 @@ impl LoadFacts for Database {
             transaction_no_taken: self
                 .is_taken("transaction_no", grant.transaction_no.as_deref())?,
         })
+    }
+
+    async fn account(&mut self, wanted: &WantedAccount<'_>) -> Answer<Account> {
+        let users =
+            driver::all(&self.connection, &account::users(wanted.whose), |row| read_user(row));
+        let keyed = match wanted.transaction_no {
+            Some(number) => self.rows(Rows::with_transaction_no(number))?.into_iter().next(),
+            None => None,
+        };
+        let unit = self.schema.timestamp_unit;
+        Ok(Account {
+            users: users.doing("reading users")?.into_iter().collect(),
+            rows: self.rows(account::rows(wanted.whose, &wanted.picks, unit))?,
+            keyed,
+        })
+    }
+
+    async fn rows_of(&mut self, user_id: &str, picks: &[Pick<'_>]) -> Answer<Vec<Row>> {
+        let unit = self.schema.timestamp_unit;
+        Ok(self.rows(account::rows(Whose::User(user_id), picks, unit))?)
     }
 
     async fn charge(&mut self, id: Option<&str>, _: Option<Charge>) -> Answer<Option<Charge>> {

@@ -10,6 +10,7 @@ use media_credits::domain::plan::Plan;
 use media_credits::domain::refundable::Refundable;
 use media_credits::domain::table::{TableName, TaskKind};
 use media_credits::error::Result;
+use media_credits::storage::account::{Account, Pick, WantedAccount};
 use media_credits::storage::books::{BooksPage, UserRange};
 use media_credits::storage::failure::Answer;
 use media_credits::storage::schema::Schema;
@@ -64,6 +65,8 @@ impl LoadFacts for Session {
         fn task_facts(wanted: &WantedTask<'_>, now_ms: i64) -> Option<FoundTask>;
         fn refund_facts(charge_id: &str) -> (Option<Charge>, Vec<Grant>);
         fn grant_facts(grant: &NewGrant) -> GrantFacts;
+        fn account(wanted: &WantedAccount<'_>) -> Account;
+        fn rows_of(user_id: &str, picks: &[Pick<'_>]) -> Vec<Row>;
         fn charge(id: Option<&str>, found: Option<Charge>) -> Option<Charge>;
         fn grants_drawn_on(refundable: &Refundable, found: Vec<Grant>) -> Vec<Grant>;
         fn has_task(kind: TaskKind, id: &str) -> bool;

@@ -3,6 +3,7 @@
 //!
 //! `PROPTEST_CASES=2000 cargo test --test it sequence` tries more of them.
 
+mod accounts;
 mod effects;
 mod generators;
 mod guards;

@@ -8,6 +8,7 @@ use media_credits::domain::plan::Plan;
 use media_credits::domain::table::TableName;
 use media_credits::engine::{Charging, Clock, Ids, Outcome, Read, Write, charge_each, local};
 use media_credits::error::{Error, Result};
+use media_credits::storage::account::{Account, WantedAccount};
 use media_credits::storage::dialect::sqlite::Statement;
 use media_credits::storage::dialect::sqlite::cell::Cell;
 use media_credits::storage::dialect::sqlite::inline::inline;
@@ -20,7 +21,7 @@ use media_credits::storage::store::LoadFacts;
 use rusqlite::Connection;
 use rusqlite::types::Value;
 
-use super::stores::{CLEAR_SQLITE, Subject, start_sql, status_sql, write_plan};
+use super::stores::{CLEAR_SQLITE, Subject, account, start_sql, status_sql, write_plan};
 use crate::common::ready;
 
 pub(super) struct Behind {
@@ -142,6 +143,10 @@ impl Subject for Behind {
             ready(write_plan(store, plan, now_ms)).map_err(Failure::into_error)
         };
         self.transact(write)
+    }
+
+    fn account(&mut self, wanted: &WantedAccount<'_>) -> Result<Account> {
+        self.transact(|store, _| ready(account(store, wanted)).map_err(Failure::into_error))
     }
 
     fn start(&mut self, users: &[&str]) {

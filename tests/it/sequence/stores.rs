@@ -9,6 +9,7 @@ use media_credits::engine::{
     Charging, Clock, Ids, Outcome, Read, Write, charge_each, local, remote,
 };
 use media_credits::error::Result;
+use media_credits::storage::account::{Account, WantedAccount, Whose, in_draw_order};
 use media_credits::storage::failure::{Answer, Failure};
 use media_credits::storage::location::{Location, Place};
 use media_credits::storage::server::Server;
@@ -37,6 +38,8 @@ pub(super) trait Subject {
     fn charge_each(&mut self, requests: &[&Charging], now_ms: i64) -> Result<Vec<Result<Outcome>>>;
     /// Writes a plan, whatever it was made from.
     fn write_plan(&mut self, plan: &Plan, now_ms: i64) -> Result<()>;
+    /// Asks what decides on a change of accounts, and changes nothing.
+    fn account(&mut self, wanted: &WantedAccount<'_>) -> Result<Account>;
     /// Takes all rows away, and adds these users.
     fn start(&mut self, users: &[&str]);
     /// The app's own code changes a status.
@@ -50,6 +53,18 @@ pub(super) async fn write_plan(store: &mut impl Store, plan: &Plan, now_ms: i64)
         .charge_facts(&Wanted { credits, full_timeout: true, ..Wanted::default() }, now_ms)
         .await?;
     store.write(&[plan], now_ms).await.map(drop)
+}
+
+/// Asks about accounts, and about the same rows once more inside the transaction.
+pub(super) async fn account(store: &mut impl Store, of: &WantedAccount<'_>) -> Answer<Account> {
+    let mut found = store.account(of).await?;
+    if let Whose::User(user_id) = of.whose {
+        let again = store.rows_of(user_id, &of.picks).await?;
+        assert_eq!(again.len(), found.rows.len());
+    }
+    store.roll_back();
+    in_draw_order(&mut found.rows);
+    Ok(found)
 }
 
 /// Its rows go with a user.
@@ -96,6 +111,10 @@ impl Subject for InMemory {
 
     fn write_plan(&mut self, plan: &Plan, now_ms: i64) -> Result<()> {
         ready(write_plan(&mut self.memory, plan, now_ms)).map_err(Failure::into_error)
+    }
+
+    fn account(&mut self, wanted: &WantedAccount<'_>) -> Result<Account> {
+        ready(account(&mut self.memory, wanted)).map_err(Failure::into_error)
     }
 
     fn start(&mut self, users: &[&str]) {
@@ -179,6 +198,10 @@ impl Subject for OnSqlite {
         let outcome = local::read(&mut self.database, question, now_ms);
         self.database.commit()?;
         outcome
+    }
+
+    fn account(&mut self, wanted: &WantedAccount<'_>) -> Result<Account> {
+        self.transact(|database, _| ready(account(database, wanted)).map_err(Failure::into_error))
     }
 
     fn start(&mut self, users: &[&str]) {
@@ -271,6 +294,10 @@ impl<S: Server> Subject for OnServer<S> {
 
     fn write_plan(&mut self, plan: &Plan, now_ms: i64) -> Result<()> {
         self.attempt(async || write_plan(&mut self.server.session().await?, plan, now_ms).await)
+    }
+
+    fn account(&mut self, wanted: &WantedAccount<'_>) -> Result<Account> {
+        self.attempt(async || account(&mut self.server.session().await?, wanted).await)
     }
 
     fn start(&mut self, users: &[&str]) {

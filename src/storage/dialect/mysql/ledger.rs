@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use super::super::facts::{add_grants, read_task, take_short};
 use super::super::row::{SelectedRow, get, read_charges, read_grants};
+use super::account::{account, rows_of};
 use super::ids::IdType;
 use super::limits::Counts;
 use super::tables::Tables;
@@ -18,6 +19,8 @@ use crate::domain::grant::{Grant, GrantFacts, NewGrant};
 use crate::domain::refundable::Refundable;
 use crate::domain::table::{TableName, TaskKind};
 use crate::error::Result;
+use crate::storage::Row;
+use crate::storage::account::{Account, Pick, WantedAccount};
 use crate::storage::failure::Answer;
 use crate::storage::schema::Schema;
 use crate::storage::store::{Facts, FoundTask, LoadFacts, Wanted, WantedTask};
@@ -95,6 +98,14 @@ impl<W: Wire> LoadFacts for Ledger<W> {
             id_taken: !replies[ids].is_empty(),
             transaction_no_taken: !replies[numbers].is_empty(),
         })
+    }
+
+    async fn account(&mut self, wanted: &WantedAccount<'_>) -> Answer<Account> {
+        account(&mut self.0, wanted).await
+    }
+
+    async fn rows_of(&mut self, user_id: &str, picks: &[Pick<'_>]) -> Answer<Vec<Row>> {
+        rows_of(&mut self.0, user_id, picks).await
     }
 
     async fn charge(&mut self, id: Option<&str>, found: Option<Charge>) -> Answer<Option<Charge>> {
@@ -318,7 +329,7 @@ async fn complete(
 }
 
 /// One round trip more, inside the transaction: the rows of a statement.
-async fn more<W: Wire>(
+pub(super) async fn more<W: Wire>(
     wire: &mut W,
     statement: Statement,
     doing: &'static str,

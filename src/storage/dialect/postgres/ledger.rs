@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, HashSet};
 use super::super::facts::{add_grants, read_task, take_short};
 use super::Statement;
 use super::access::Command;
+use super::account::{account, rows_of};
 use super::limits::Counts;
 use super::row::{SelectedRow, get, read_charges, read_grants};
 use super::tables::Tables;
@@ -18,6 +19,8 @@ use crate::domain::grant::{Grant, GrantFacts, NewGrant};
 use crate::domain::refundable::Refundable;
 use crate::domain::table::{TableName, TaskKind};
 use crate::error::Result;
+use crate::storage::Row;
+use crate::storage::account::{Account, Pick, WantedAccount};
 use crate::storage::failure::Answer;
 use crate::storage::schema::Schema;
 use crate::storage::store::{Facts, FoundTask, LoadFacts, Wanted, WantedTask};
@@ -93,6 +96,14 @@ impl<W: Wire> LoadFacts for W {
                 transaction_no_taken: get(row, 1)?,
             },
         })
+    }
+
+    async fn account(&mut self, wanted: &WantedAccount<'_>) -> Answer<Account> {
+        account(self, wanted).await
+    }
+
+    async fn rows_of(&mut self, user_id: &str, picks: &[Pick<'_>]) -> Answer<Vec<Row>> {
+        rows_of(self, user_id, picks).await
     }
 
     async fn charge(&mut self, id: Option<&str>, found: Option<Charge>) -> Answer<Option<Charge>> {

@@ -1,6 +1,7 @@
 //! PostgreSQL's SQL, for its own protocol and for whatever else carries it: a store of it is a [`wire::Wire`].
 
 mod access;
+mod account;
 mod books;
 mod change;
 pub mod error;

@@ -3,6 +3,7 @@
 //! `is_text(id)` in a statement is a function that its connection must have: whether a value is text in UTF-8. Where
 //! SQL can't be given functions, and text can be nothing else, that is `typeof(id) = 'text'`.
 
+pub mod account;
 pub mod books;
 pub mod cell;
 pub mod declared;

@@ -1,9 +1,11 @@
 //! What decides on a change: one round trip where it can be one.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
-use super::super::Statement;
 use super::super::facts::{self, Which};
+use super::super::views::Rows;
+use super::super::{Statement, account};
 use super::{Answers, OverWire};
 use crate::domain::charge::{Charge, ChargeFacts};
 use crate::domain::grant::{Grant, GrantFacts, NewGrant};
@@ -11,6 +13,8 @@ use crate::domain::refundable::Refundable;
 use crate::domain::table::TableName::{Credit, Tasks, User};
 use crate::domain::table::TaskKind;
 use crate::error::Result;
+use crate::storage::Row;
+use crate::storage::account::{Account, Pick, WantedAccount, Whose};
 use crate::storage::failure::Answer;
 use crate::storage::schema::Schema;
 use crate::storage::store::{Facts, FoundTask, LoadFacts, Wanted, WantedTask};
@@ -191,6 +195,31 @@ impl LoadFacts for OverWire {
             id_taken: id.is_some() && answers.any()?,
             transaction_no_taken: number.is_some() && answers.any()?,
         })
+    }
+
+    async fn account(&mut self, wanted: &WantedAccount<'_>) -> Answer<Account> {
+        let schema = self.wire.schema()?;
+        let (table, unit) = (Arc::clone(schema.table(Credit)?), schema.timestamp_unit);
+        let rows = account::rows(wanted.whose, &wanted.picks, unit).keys(&table.select_list);
+        let mut asked = vec![account::users(wanted.whose), rows];
+        let keyed = wanted.transaction_no.map(Rows::with_transaction_no);
+        asked.extend(keyed.map(|keyed| keyed.keys(&table.select_list)));
+        let mut answers = self.decide(&asked, "reading an account").await?;
+        let users = answers.texts()?;
+        let rows = self.read_rows(&answers.rows()?, &table)?;
+        let keyed = match wanted.transaction_no {
+            Some(_) => self.read_rows(&answers.rows()?, &table)?.into_iter().next(),
+            None => None,
+        };
+        Ok(Account { users, rows, keyed })
+    }
+
+    async fn rows_of(&mut self, user_id: &str, picks: &[Pick<'_>]) -> Answer<Vec<Row>> {
+        let schema = self.wire.schema()?;
+        let (table, unit) = (Arc::clone(schema.table(Credit)?), schema.timestamp_unit);
+        let rows = account::rows(Whose::User(user_id), picks, unit).keys(&table.select_list);
+        let found = self.decide(&[rows], "reading an account").await?.rows()?;
+        self.read_rows(&found, &table)
     }
 
     async fn charge(&mut self, id: Option<&str>, found: Option<Charge>) -> Answer<Option<Charge>> {
