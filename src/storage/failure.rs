@@ -78,6 +78,12 @@ pub fn unavailable(message: &str) -> Error {
     }
 }
 
+/// A server that lets no call in until something is mended.
+#[cfg(feature = "remote")]
+pub(super) fn not_usable(message: String, advice: &'static str) -> Error {
+    Error::DatabaseUnavailable { message, advice, retryable: false }
+}
+
 /// A row that is there if a commit is, and only then.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Witness {

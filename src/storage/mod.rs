@@ -10,12 +10,16 @@ pub mod dialect;
 pub mod failure;
 #[cfg(feature = "sqlite")]
 mod grant_cache;
+#[cfg(any(feature = "libsql", feature = "mysql", feature = "postgres"))]
+mod known;
 #[cfg(feature = "libsql")]
 pub mod libsql;
 pub mod location;
 #[cfg(feature = "mysql")]
 pub mod mysql;
 mod needs;
+#[cfg(any(feature = "mysql", feature = "postgres"))]
+mod pool;
 #[cfg(feature = "postgres")]
 pub mod postgres;
 pub mod roles;

@@ -1,23 +1,24 @@
 //! The connections of this process to one database.
 
-use std::sync::{Arc, Mutex, MutexGuard, Once, PoisonError};
+use std::sync::{Arc, Once};
 
 use tokio::sync::{OwnedRwLockReadGuard, OwnedRwLockWriteGuard, RwLock};
 use tokio::time::timeout;
 
-use super::found::Found;
 use super::http::Http;
 use super::options::Options;
 use crate::error::Error;
 use crate::histogram::Histogram;
 use crate::storage::dialect::sqlite::memory::Memory;
 use crate::storage::failure::Answer;
+use crate::storage::known::Known;
+use crate::storage::schema::Schema;
 
 /// A database on a server, with its schema as found.
 pub struct Database {
     pub(super) http: Http,
     pub(super) options: Options,
-    pub(super) found: Mutex<Option<Found>>,
+    pub(super) known: Known<Arc<Schema>>,
     /// For the log, once it has let us in.
     pub(super) name: String,
     pub(super) first_look: Once,
@@ -67,10 +68,5 @@ impl Database {
             let message = "other requests of this process wait for the server";
             Error::DatabaseBusy { message: message.to_owned() }.into()
         })
-    }
-
-    /// A panic elsewhere can't leave it half changed.
-    pub(super) fn known_tables(&self) -> MutexGuard<'_, Option<Found>> {
-        self.found.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -6,7 +6,7 @@ use serde::Deserialize;
 use super::hrana::ServerError;
 use crate::error::Error;
 use crate::storage::dialect::sqlite::error::error as error_of;
-use crate::storage::failure::{Failure, unavailable};
+use crate::storage::failure::{Failure, not_usable, unavailable};
 
 /// What the server says of a statement, or of all of them.
 pub(super) fn of_statement(error: &ServerError, doing: &'static str) -> Failure {
@@ -129,11 +129,6 @@ fn said(body: &[u8]) -> Option<ServerError> {
     serde_json::from_slice::<ServerError>(body)
         .or_else(|error| plain(error).map(|message| ServerError { message, code: None }))
         .ok()
-}
-
-/// A server that lets no call in until something is mended.
-pub(super) fn not_usable(message: String, advice: &'static str) -> Error {
-    Error::DatabaseUnavailable { message, advice, retryable: false }
 }
 
 /// An answer that no libSQL server gives.

@@ -15,12 +15,12 @@ use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 use tracing::{debug, warn};
 
-use super::error::{Token, not_usable, of_status};
+use super::error::{Token, of_status};
 use super::hrana::PIPELINE;
 use super::options::Options;
 use super::tls;
 use crate::error::{Error, Result};
-use crate::storage::failure::{Answer, Failure, unavailable};
+use crate::storage::failure::{Answer, Failure, not_usable, unavailable};
 use crate::storage::location::LibsqlUrl;
 
 /// The connections of this process to one database.

@@ -5,7 +5,6 @@
 
 mod database;
 mod error;
-mod found;
 mod hrana;
 mod http;
 mod options;

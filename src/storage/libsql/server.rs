@@ -1,6 +1,6 @@
 //! A libSQL server, as the engine sees one.
 
-use std::sync::{Arc, Mutex, Once};
+use std::sync::{Arc, Once};
 use std::time::Duration;
 
 use serde_json::{Value as Json, json};
@@ -17,6 +17,7 @@ use crate::storage::Row;
 use crate::storage::dialect::sqlite::memory::Memory;
 use crate::storage::dialect::sqlite::over_wire::OverWire;
 use crate::storage::failure::{Answer, Failure, Witness};
+use crate::storage::known::Known;
 use crate::storage::location::LibsqlUrl;
 use crate::storage::server;
 use crate::storage::store::Views;
@@ -34,7 +35,7 @@ impl server::Server for Database {
         Ok(Self {
             http: Http::new(url, options.clone()),
             options,
-            found: Mutex::new(None),
+            known: Known::default(),
             name: url.authority(),
             first_look: Once::new(),
             latencies: Latencies::default(),
@@ -45,13 +46,13 @@ impl server::Server for Database {
     }
 
     async fn session(self: &Arc<Self>) -> Answer<Self::Session> {
-        let found = self.tables().await?;
-        Ok(OverWire::new(Session::new(Arc::clone(self), found, false)))
+        let schema = self.tables().await?;
+        Ok(OverWire::new(Session::new(Arc::clone(self), schema, false)))
     }
 
     async fn session_alone(self: &Arc<Self>) -> Answer<Self::Session> {
-        let found = self.tables().await?;
-        Ok(OverWire::new(Session::new(Arc::clone(self), found, true)))
+        let schema = self.tables().await?;
+        Ok(OverWire::new(Session::new(Arc::clone(self), schema, true)))
     }
 
     async fn find_committed(self: &Arc<Self>, witness: &Witness) -> Answer<Option<Row>> {
@@ -70,11 +71,11 @@ impl server::Server for Database {
     }
 
     fn knows_schema(&self) -> bool {
-        self.known_tables().is_some()
+        self.known.is_some()
     }
 
     fn forget_schema(&self) {
-        *self.known_tables() = None;
+        self.known.forget();
         self.memory.clear();
     }
 

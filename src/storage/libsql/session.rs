@@ -9,7 +9,6 @@ use tracing::{debug, warn};
 
 use super::database::{Database, Share};
 use super::error::{of_statement, unreadable};
-use super::found::Found;
 use super::hrana::{Condition, Outcome, Step, pipeline, read};
 use crate::error::{Error, Result};
 use crate::storage::dialect::sqlite::Statement;
@@ -22,7 +21,7 @@ use crate::storage::schema::Schema;
 /// One request at a server.
 pub struct Session {
     server: Arc<Database>,
-    found: Found,
+    schema: Arc<Schema>,
     /// Whether no other request of this process is to come between what it reads and what it writes.
     alone: bool,
     /// Once it has read what decides.
@@ -38,10 +37,10 @@ pub struct Session {
 }
 
 impl Session {
-    pub(super) fn new(server: Arc<Database>, found: Found, alone: bool) -> Self {
+    pub(super) fn new(server: Arc<Database>, schema: Arc<Schema>, alone: bool) -> Self {
         Self {
             server,
-            found,
+            schema,
             alone,
             share: None,
             guards: Vec::new(),
@@ -136,7 +135,7 @@ fn outcomes(answer: &[u8], steps: usize, doing: &'static str) -> Answer<Vec<Outc
 
 impl Wire for Session {
     fn schema(&self) -> Result<&Schema> {
-        Ok(&self.found.schema)
+        Ok(&self.schema)
     }
 
     fn ask<'a>(
@@ -171,7 +170,7 @@ impl Wire for Session {
 
     /// A trigger may change grants behind our back.
     fn memory(&self) -> Option<&Memory> {
-        (!self.found.schema.has_triggers).then_some(&self.server.memory)
+        (!self.schema.has_triggers).then_some(&self.server.memory)
     }
 
     fn change<'a>(

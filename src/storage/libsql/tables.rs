@@ -1,12 +1,10 @@
 //! The tables as a whole: looking at them, making them, and what an operator is told of them.
 
 use std::sync::Arc;
-use std::time::Instant;
 
 use tracing::info;
 
 use super::database::Database;
-use super::found::Found;
 use crate::domain::table::TableName;
 use crate::domain::value::Value;
 use crate::storage::dialect::sqlite::Statement;
@@ -14,20 +12,20 @@ use crate::storage::dialect::sqlite::cell::SelectedRow as _;
 use crate::storage::dialect::sqlite::look::Look;
 use crate::storage::dialect::sqlite::schema;
 use crate::storage::failure::Answer;
+use crate::storage::schema::Schema;
 use crate::storage::server::Server as _;
 
 impl Database {
     /// The tables, as they were found lately.
-    pub(super) async fn tables(&self) -> Answer<Found> {
-        let known = self.known_tables().clone();
-        match known.filter(Found::is_fresh) {
-            Some(found) => Ok(found),
+    pub(super) async fn tables(&self) -> Answer<Arc<Schema>> {
+        match self.known.get() {
+            Some(schema) => Ok(schema),
             None => self.look().await,
         }
     }
 
     /// Looks at the tables, for all requests that follow: two round trips, one if the unit of times is known.
-    async fn look(&self) -> Answer<Found> {
+    async fn look(&self) -> Answer<Arc<Schema>> {
         let answers = self.ask(&Look::questions(), "reading the schema").await?;
         let mut look = Look::read(&answers, self.options.timestamp_unit);
         let samples = look.samples();
@@ -35,12 +33,11 @@ impl Database {
             true => Vec::new(),
             false => self.ask(&samples, "looking for the unit of timestamps").await?,
         };
-        let schema = look.finish(&answers)?;
-        let found = Found { schema: Arc::new(schema), at: Instant::now() };
-        *self.known_tables() = Some(found.clone());
+        let schema = Arc::new(look.finish(&answers)?);
+        self.known.found(Arc::clone(&schema));
         let Self { first_look, name, .. } = self;
         first_look.call_once(|| info!(database = ?name, "connected and found the tables"));
-        Ok(found)
+        Ok(schema)
     }
 
     pub(super) async fn make_tables(&self, tables: &[TableName]) -> Answer<()> {
@@ -54,7 +51,7 @@ impl Database {
     }
 
     pub(super) async fn diagnose(self: &Arc<Self>) -> Answer<Vec<(&'static str, Value)>> {
-        let unit = self.tables().await?.schema.timestamp_unit;
+        let unit = self.tables().await?.timestamp_unit;
         let asked = [
             Statement::new("SELECT sqlite_version()", []),
             Statement::new(schema::DESCRIPTION, []),

@@ -6,9 +6,8 @@ use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
 use tokio_rustls::TlsConnector;
 
-use super::error::not_usable;
 use crate::error::{Error, Result};
-use crate::storage::failure::unavailable;
+use crate::storage::failure::{not_usable, unavailable};
 use crate::storage::roots::system_roots;
 
 /// What begins encryption.

@@ -1,11 +1,9 @@
 //! The client's errors in this package's words.
 
-use deadpool::managed::{PoolError, TimeoutType};
-
 use super::client::ClientError;
 use crate::error::Error;
 use crate::storage::dialect::mysql::error::ServerError;
-use crate::storage::failure::{Failure, unavailable};
+use crate::storage::failure::{Failure, not_usable, unavailable};
 
 impl Failure {
     /// What came of statements.
@@ -26,34 +24,15 @@ impl Failure {
     }
 }
 
-/// Why no connection could be had.
-pub(super) fn no_connection(error: PoolError<ClientError>) -> Failure {
-    let error = match error {
-        PoolError::Timeout(TimeoutType::Wait) => Error::DatabaseBusy {
-            message: "all connections of this process are in use; see maxConnections".to_owned(),
-        },
-        PoolError::Timeout(_) => unavailable("connecting took longer than connectTimeoutMs"),
-        PoolError::Closed => Error::Closed,
-        PoolError::Backend(error) => not_let_in(&error),
-        PoolError::NoRuntimeSpecified | PoolError::PostCreateHook(_) => {
-            Error::Internal("the pool of connections is not complete".to_owned())
-        }
-    };
-    Failure::Refused(error)
-}
-
-fn not_let_in(error: &ClientError) -> Error {
+/// Why a server lets no session in.
+pub(super) fn not_let_in(error: &ClientError) -> Error {
     match error {
         // The password, the host, the database, or what the session is to begin with.
         ClientError::Server { code: 1044 | 1045 | 1049 | 1130 | 1227 | 1231 | 1698, .. } => {
-            not_usable(error, "; check DATABASE_URL")
+            not_usable(error.to_string(), "; check DATABASE_URL")
         }
-        ClientError::Tls(_) => not_usable(error, "; check ssl-mode and ssl-ca in DATABASE_URL"),
-        ClientError::Auth(_) => not_usable(error, "; check DATABASE_URL"),
+        ClientError::Tls(_) => not_usable(error.to_string(), "; check ssl-mode and ssl-ca in DATABASE_URL"),
+        ClientError::Auth(_) => not_usable(error.to_string(), "; check DATABASE_URL"),
         error => unavailable(&error.to_string()),
     }
-}
-
-fn not_usable(error: &ClientError, advice: &'static str) -> Error {
-    Error::DatabaseUnavailable { message: error.to_string(), advice, retryable: false }
 }

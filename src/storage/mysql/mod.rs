@@ -4,7 +4,6 @@ pub mod client;
 mod database;
 mod driver;
 mod error;
-mod found;
 mod options;
 mod pool;
 mod server;

@@ -1,28 +1,27 @@
 //! A server of MySQL, as the engine sees one.
 
-use std::sync::{Arc, Mutex, Once};
+use std::sync::{Arc, Once};
 use std::time::Duration;
 
-use deadpool::Runtime;
-use deadpool::managed::Pool;
-use serde_json::{Value as Json, json};
+use serde_json::Value as Json;
 
 use super::client::Settings;
-use super::database::{Database, Latencies};
-use super::found::Found;
+use super::database::Database;
 use super::options::Options;
 use super::pool::Manager;
 use super::session::Session;
 use crate::domain::table::TableName;
 use crate::domain::value::Value;
 use crate::error::{Error, Result};
-use crate::histogram::{Histogram, durations};
+use crate::histogram::Histogram;
 use crate::storage::Row;
 use crate::storage::dialect::mysql::error::{ABOUT_SCHEMA, DUPLICATE_KEY};
 use crate::storage::dialect::mysql::ids::has_numbered_users;
 use crate::storage::dialect::mysql::ledger::Ledger;
-use crate::storage::failure::{Answer, Failure, Witness, unavailable};
+use crate::storage::failure::{Answer, Failure, Witness};
+use crate::storage::known::Known;
 use crate::storage::location::MysqlUrl;
+use crate::storage::pool::{Latencies, final_error, pool, report};
 use crate::storage::server;
 use crate::storage::store::LoadFacts;
 
@@ -38,17 +37,11 @@ impl server::Server for Database {
         let servers = Settings::of(url, share)?;
         let manager = Manager::new(servers, options.clone());
         let (name, others_may_write) = (manager.name(), manager.has_others());
-        let pool = Pool::builder(manager)
-            .max_size(options.max_connections)
-            .wait_timeout(Some(options.connect_timeout))
-            .create_timeout(Some(options.connect_timeout))
-            .runtime(Runtime::Tokio1)
-            .build()
-            .map_err(|error| Error::Internal(error.to_string()))?;
+        let pool = pool(manager, options.max_connections, options.connect_timeout)?;
         Ok(Self {
             pool,
             options,
-            found: Mutex::new(None),
+            known: Known::default(),
             name,
             first_look: Once::new(),
             latencies: Latencies::default(),
@@ -58,9 +51,8 @@ impl server::Server for Database {
 
     async fn session(self: &Arc<Self>) -> Answer<Ledger<Session>> {
         let mut session = Session::new(Arc::clone(self), self.connection().await?);
-        let known = self.known_tables().clone();
-        match known.filter(Found::is_fresh) {
-            Some(found) => session.use_tables(found),
+        match self.known.get() {
+            Some(tables) => session.use_tables(tables),
             None => session.look().await?,
         }
         Ok(Ledger(session))
@@ -82,11 +74,11 @@ impl server::Server for Database {
     }
 
     fn knows_schema(&self) -> bool {
-        self.known_tables().is_some()
+        self.known.is_some()
     }
 
     fn forget_schema(&self) {
-        *self.known_tables() = None;
+        self.known.forget();
     }
 
     fn is_about_schema(database_code: &str) -> bool {
@@ -98,8 +90,8 @@ impl server::Server for Database {
     }
 
     fn knows_numbered_users(&self) -> Option<bool> {
-        let found = self.known_tables().clone().filter(Found::is_fresh)?;
-        Some(has_numbered_users(&found.tables.schema))
+        let tables = self.known.fresh()?;
+        Some(has_numbered_users(&tables.schema))
     }
 
     async fn has_numbered_users(self: &Arc<Self>) -> Result<bool> {
@@ -117,12 +109,7 @@ impl server::Server for Database {
     }
 
     fn final_error(&self, failure: Failure) -> Error {
-        match failure {
-            Failure::ReadOnly(Error::Database { .. }) if self.others_may_write => {
-                unavailable("none of the servers in the URL takes writes")
-            }
-            failure => failure.into_error(),
-        }
+        final_error(failure, self.others_may_write)
     }
 
     fn close_idle(&self, idle: Duration) {
@@ -138,16 +125,6 @@ impl server::Server for Database {
     }
 
     fn report(&self) -> Json {
-        let pool = self.pool.status();
-        json!({
-            "connections": {
-                "open": pool.size,
-                "idle": pool.available,
-                "waiting": pool.waiting,
-                "most": pool.max_size,
-                "waits": durations(&self.latencies.connections),
-            },
-            "roundTrips": durations(&self.latencies.round_trips),
-        })
+        report(&self.pool, &self.latencies)
     }
 }

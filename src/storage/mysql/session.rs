@@ -9,7 +9,6 @@ use tracing::{debug, info};
 use super::client::{ClientError, ResultSet};
 use super::database::Database;
 use super::driver::{SentRow, rows};
-use super::found::Found;
 use super::options::Options;
 use super::pool::{Manager, lock_timeout};
 use crate::error::{Error, Result};
@@ -23,7 +22,7 @@ pub struct Session {
     pub(super) server: Arc<Database>,
     /// `None`: it can't be used any more.
     connection: Option<Object<Manager>>,
-    found: Option<Found>,
+    tables: Option<Tables>,
     transaction: TransactionState,
     /// Whether the connection is of no use for others.
     is_special: bool,
@@ -44,8 +43,7 @@ impl Wire for Session {
     type Row = SentRow;
 
     fn tables(&self) -> Result<&Tables> {
-        let found = self.found.as_ref().map(|found| &found.tables);
-        found.ok_or_else(|| Error::Internal("a session without tables".to_owned()))
+        self.tables.as_ref().ok_or_else(|| Error::Internal("a session without tables".to_owned()))
     }
 
     async fn send(&mut self, pipeline: Pipeline<'_>) -> Answer<Vec<Vec<SentRow>>> {
@@ -80,12 +78,12 @@ impl Wire for Session {
 impl Session {
     pub(super) fn new(server: Arc<Database>, connection: Object<Manager>) -> Self {
         let transaction = TransactionState::None;
-        Self { server, connection: Some(connection), found: None, transaction, is_special: false }
+        Self { server, connection: Some(connection), tables: None, transaction, is_special: false }
     }
 
     /// Uses these tables from now on.
-    pub(super) fn use_tables(&mut self, found: Found) {
-        self.found = Some(found);
+    pub(super) fn use_tables(&mut self, tables: Tables) {
+        self.tables = Some(tables);
     }
 
     /// Looks at the tables, for all sessions that follow: one round trip.
@@ -93,11 +91,10 @@ impl Session {
         let is_mariadb = self.connection.as_ref().is_some_and(|one| one.client.server().is_mariadb);
         let look = Tables::look(is_mariadb);
         let tables = Tables::read(&self.ask(&look, "reading the schema").await?)?;
-        let found = Found { tables, at: Instant::now() };
-        *self.server.known_tables() = Some(found.clone());
+        self.server.known.found(tables.clone());
         let Database { first_look, name, .. } = &*self.server;
         first_look.call_once(|| info!(database = ?name, "connected and found the tables"));
-        self.use_tables(found);
+        self.use_tables(tables);
         Ok(())
     }
 

@@ -1,23 +1,24 @@
 //! The connections of this process to one server.
 
-use std::sync::{Mutex, MutexGuard, Once, PoisonError};
+use std::sync::Once;
 use std::time::Instant;
 
 use deadpool_postgres::{Object, Pool};
 
 use super::begin::Begin;
-use super::error::no_connection;
+use super::error::not_let_in;
 use super::found::Found;
 use super::options::Options;
-use super::watch::Latencies;
 use crate::storage::failure::Answer;
+use crate::storage::known::Known;
+use crate::storage::pool::{Latencies, no_connection};
 
 /// A database on a server, with its schema as found.
 pub struct Database {
     pub(super) pool: Pool,
     pub(super) options: Options,
     pub(super) begin: Begin,
-    pub(super) found: Mutex<Option<Found>>,
+    pub(super) known: Known<Found>,
     /// For the log, once it has let us in: what is wrong in a URL may be a part of its password.
     pub(super) name: String,
     pub(super) first_look: Once,
@@ -29,13 +30,8 @@ pub struct Database {
 impl Database {
     pub(super) async fn client(&self) -> Answer<Object> {
         let asked = Instant::now();
-        let client = self.pool.get().await.map_err(|error| no_connection(&error))?;
+        let client = self.pool.get().await.map_err(|error| no_connection(error, |error| not_let_in(&error)))?;
         self.latencies.connections.count_since(asked);
         Ok(client)
-    }
-
-    /// A panic elsewhere can't leave it half changed.
-    pub(super) fn known_tables(&self) -> MutexGuard<'_, Option<Found>> {
-        self.found.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

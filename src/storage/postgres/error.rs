@@ -2,13 +2,12 @@
 
 use std::error::Error as _;
 
-use deadpool_postgres::PoolError;
 use tokio_postgres::error::{DbError, Severity, SqlState};
 
 use super::connect::is_turned_away;
 use crate::error::Error;
 use crate::storage::dialect::postgres::error::ServerError;
-use crate::storage::failure::{Failure, unavailable};
+use crate::storage::failure::{Failure, not_usable, unavailable};
 
 impl Failure {
     pub(super) fn of(error: &tokio_postgres::Error, doing: &'static str) -> Self {
@@ -33,26 +32,15 @@ fn ends_session(error: &DbError) -> bool {
     }
 }
 
-/// Why no connection could be had.
-pub(super) fn no_connection(error: &PoolError) -> Failure {
-    let error = match error {
-        PoolError::Timeout(deadpool_postgres::TimeoutType::Wait) => Error::DatabaseBusy {
-            message: "all connections of this process are in use; see maxConnections".to_owned(),
-        },
-        PoolError::Timeout(_) => unavailable("connecting took longer than connectTimeoutMs"),
-        PoolError::Closed => Error::Closed,
-        PoolError::Backend(error) if is_turned_away(error) => {
-            return Failure::ReadOnly(unavailable(&reason(error)));
-        }
-        PoolError::Backend(error) => not_let_in(error),
-        PoolError::NoRuntimeSpecified | PoolError::PostCreateHook(_) => {
-            Error::Internal(error.to_string())
-        }
-    };
-    Failure::Refused(error)
+/// Why a server lets no session in.
+pub(super) fn not_let_in(error: &tokio_postgres::Error) -> Failure {
+    match is_turned_away(error) {
+        true => Failure::ReadOnly(unavailable(&reason(error))),
+        false => Failure::Refused(refusal(error)),
+    }
 }
 
-fn not_let_in(error: &tokio_postgres::Error) -> Error {
+fn refusal(error: &tokio_postgres::Error) -> Error {
     let Some(database) = error.as_db_error() else {
         let reason = reason(error);
         // The library has no other word for it.
@@ -79,10 +67,6 @@ fn not_let_in(error: &tokio_postgres::Error) -> Error {
         return unavailable(database.message());
     }
     not_usable(format!("{} ({})", database.message(), code.code()), "; check DATABASE_URL")
-}
-
-fn not_usable(message: String, advice: &'static str) -> Error {
-    Error::DatabaseUnavailable { message, advice, retryable: false }
 }
 
 /// The error and what caused it: the library's own message is only "error connecting to server".

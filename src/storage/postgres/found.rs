@@ -1,26 +1,14 @@
-//! The tables as they were found: when the first request comes, again after a minute, and when a call does not fit
-//! them.
+//! The tables as they were found.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
 
 use super::begin::Commands;
 use crate::storage::dialect::postgres::tables::Tables;
 
-/// The tables, and when they were found.
+/// The tables, and what begins transactions over them.
 #[derive(Clone)]
 pub(super) struct Found {
     pub(super) tables: Tables,
     /// How transactions begin, now that the session's own search path is known.
     pub(super) commands: Arc<Commands>,
-    pub(super) at: Instant,
-}
-
-impl Found {
-    /// An app's owner who adds a column wants to see it soon, without a restart.
-    const FRESH: Duration = Duration::from_secs(60);
-
-    pub(super) fn is_fresh(&self) -> bool {
-        self.at.elapsed() < Self::FRESH
-    }
 }

@@ -20,4 +20,4 @@ mod watch;
 pub use self::database::Database;
 pub use self::options::Options;
 pub use self::session::Session;
-pub use self::watch::Latencies;
+pub use super::pool::Latencies;

@@ -1,30 +1,30 @@
 //! A PostgreSQL server, as the engine sees one.
 
-use std::sync::{Arc, Mutex, Once};
+use std::sync::{Arc, Once};
 use std::time::Duration;
 
-use deadpool_postgres::{Manager, ManagerConfig, Pool, RecyclingMethod, Runtime};
-use serde_json::{Value as Json, json};
+use deadpool_postgres::{Manager, ManagerConfig, RecyclingMethod};
+use serde_json::Value as Json;
 
 use super::begin::Begin;
 use super::connect::Hosts;
 use super::database::Database;
-use super::found::Found;
 use super::options::Options;
 use super::session::Session;
-use super::watch::Latencies;
 use super::{config, tls, watch};
 use crate::domain::table::TableName;
 use crate::domain::value::Value;
 use crate::error::{Error, Result};
-use crate::histogram::{Histogram, durations};
+use crate::histogram::Histogram;
 use crate::storage::Row;
 use crate::storage::dialect::postgres::error::{ABOUT_SCHEMA, UNIQUE_VIOLATION};
 use crate::storage::dialect::postgres::ids::has_numbered_users;
 use crate::storage::dialect::postgres::wire::{End, Mode, Pipeline, Wire};
 use crate::storage::dialect::postgres::written::find_and_end;
-use crate::storage::failure::{Answer, Failure, Witness, unavailable};
+use crate::storage::failure::{Answer, Failure, Witness};
+use crate::storage::known::Known;
 use crate::storage::location::PostgresUrl;
+use crate::storage::pool::{Latencies, final_error, pool, report};
 use crate::storage::server;
 use crate::storage::store::LoadFacts;
 
@@ -42,18 +42,12 @@ impl server::Server for Database {
         let others_may_write = connector.others_may_write();
         let recycling = ManagerConfig { recycling_method: RecyclingMethod::Fast };
         let manager = Manager::from_connect(config, connector, recycling);
-        let pool = Pool::builder(manager)
-            .max_size(options.max_connections)
-            .wait_timeout(Some(options.connect_timeout))
-            .create_timeout(Some(options.connect_timeout))
-            .runtime(Runtime::Tokio1)
-            .build()
-            .map_err(|error| Error::Internal(error.to_string()))?;
+        let pool = pool(manager, options.max_connections, options.connect_timeout)?;
         Ok(Self {
             pool,
             begin: Begin::new(url, &options),
             options,
-            found: Mutex::new(None),
+            known: Known::default(),
             name,
             first_look: Once::new(),
             latencies: Latencies::default(),
@@ -64,8 +58,7 @@ impl server::Server for Database {
     async fn session(self: &Arc<Self>) -> Answer<Session> {
         let client = self.client().await?;
         let mut session = Session::new(Arc::clone(self), client);
-        let known = self.known_tables().clone();
-        match known.filter(Found::is_fresh) {
+        match self.known.get() {
             Some(found) => session.use_tables(found),
             None => session.look_again().await?,
         }
@@ -90,11 +83,11 @@ impl server::Server for Database {
     }
 
     fn knows_schema(&self) -> bool {
-        self.known_tables().is_some()
+        self.known.is_some()
     }
 
     fn forget_schema(&self) {
-        *self.known_tables() = None;
+        self.known.forget();
     }
 
     fn is_about_schema(database_code: &str) -> bool {
@@ -106,7 +99,7 @@ impl server::Server for Database {
     }
 
     fn knows_numbered_users(&self) -> Option<bool> {
-        let found = self.known_tables().clone().filter(Found::is_fresh)?;
+        let found = self.known.fresh()?;
         Some(has_numbered_users(&found.tables.schema))
     }
 
@@ -125,12 +118,7 @@ impl server::Server for Database {
     }
 
     fn final_error(&self, failure: Failure) -> Error {
-        match failure {
-            Failure::ReadOnly(Error::Database { .. }) if self.others_may_write => {
-                unavailable("none of the servers in the URL takes writes")
-            }
-            failure => failure.into_error(),
-        }
+        final_error(failure, self.others_may_write)
     }
 
     fn close_idle(&self, idle: Duration) {
@@ -146,16 +134,6 @@ impl server::Server for Database {
     }
 
     fn report(&self) -> Json {
-        let pool = self.pool.status();
-        json!({
-            "connections": {
-                "open": pool.size,
-                "idle": pool.available,
-                "waiting": pool.waiting,
-                "most": pool.max_size,
-                "waits": durations(&self.latencies.connections),
-            },
-            "roundTrips": durations(&self.latencies.round_trips),
-        })
+        report(&self.pool, &self.latencies)
     }
 }

@@ -131,8 +131,8 @@ impl Session {
         let tables = Tables::read(&columns, &access)?;
         let own_path: Option<&str> = own_path.first().map_or(Ok(None), |row| get(row, 0))?;
         let commands = self.server.begin.seen(own_path, tables.answers_early());
-        let found = Found { tables, commands, at: Instant::now() };
-        *self.server.known_tables() = Some(found.clone());
+        let found = Found { tables, commands };
+        self.server.known.found(found.clone());
         let Database { first_look, name, .. } = &*self.server;
         first_look.call_once(|| info!(database = ?name, "connected and found the tables"));
         Ok(found)

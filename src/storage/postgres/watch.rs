@@ -1,20 +1,7 @@
-//! What those who run a server's clients see of it: how long things take, and a name for the log.
+//! A server's name, for the log.
 
 use tokio_postgres::Config;
 use tokio_postgres::config::Host;
-
-use crate::histogram::Histogram;
-
-/// How long things took, in microseconds.
-#[derive(Debug, Default)]
-pub struct Latencies {
-    /// Until a connection was there, free or new.
-    pub connections: Histogram,
-    /// From what was sent to the server's last answer to it.
-    pub round_trips: Histogram,
-    /// Those round trips that wrote and committed.
-    pub commits: Histogram,
-}
 
 /// A server's and its database's name, without who may use it. It is to be shown only when the server has let us in:
 /// what is wrong in a URL may be a part of its password. Of several servers it is not known which one that was.

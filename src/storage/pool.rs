@@ -1,0 +1,81 @@
+//! The pool of connections to a server that holds sessions, and what is told of it.
+
+use std::time::Duration;
+
+use deadpool::Runtime;
+use deadpool::managed::{Manager, Object, Pool, PoolError, TimeoutType};
+use serde_json::{Value as Json, json};
+
+use super::failure::{Failure, unavailable};
+use crate::error::{Error, Result};
+use crate::histogram::{Histogram, durations};
+
+/// How long things took, in microseconds.
+#[derive(Debug, Default)]
+pub struct Latencies {
+    /// Until a connection was there, free or new.
+    pub connections: Histogram,
+    /// From what was sent to the server's last answer to it.
+    pub round_trips: Histogram,
+    /// Those round trips that wrote and committed.
+    pub commits: Histogram,
+}
+
+/// A pool of so many connections at the most, for each of which a call waits so long.
+pub(super) fn pool<M: Manager>(
+    manager: M,
+    most: usize,
+    connect_timeout: Duration,
+) -> Result<Pool<M, Object<M>>> {
+    Pool::builder(manager)
+        .max_size(most)
+        .wait_timeout(Some(connect_timeout))
+        .create_timeout(Some(connect_timeout))
+        .runtime(Runtime::Tokio1)
+        .build()
+        .map_err(|error| Error::Internal(error.to_string()))
+}
+
+/// Why no connection could be had. What the server says to a new one, `of_server` knows.
+pub(super) fn no_connection<E>(
+    error: PoolError<E>,
+    of_server: impl FnOnce(E) -> Failure,
+) -> Failure {
+    Failure::Refused(match error {
+        PoolError::Timeout(TimeoutType::Wait) => Error::DatabaseBusy {
+            message: "all connections of this process are in use; see maxConnections".to_owned(),
+        },
+        PoolError::Timeout(_) => unavailable("connecting took longer than connectTimeoutMs"),
+        PoolError::Closed => Error::Closed,
+        PoolError::Backend(error) => return of_server(error),
+        PoolError::NoRuntimeSpecified | PoolError::PostCreateHook(_) => {
+            Error::Internal("the pool of connections is not complete".to_owned())
+        }
+    })
+}
+
+/// What is known of the connections, as JavaScript gets it.
+pub(super) fn report<M: Manager>(pool: &Pool<M, Object<M>>, latencies: &Latencies) -> Json {
+    let status = pool.status();
+    json!({
+        "connections": {
+            "open": status.size,
+            "idle": status.available,
+            "waiting": status.waiting,
+            "most": status.max_size,
+            "waits": durations(&latencies.connections),
+        },
+        "roundTrips": durations(&latencies.round_trips),
+    })
+}
+
+/// What a caller is told at the end of all attempts, of a URL that may name other servers for a write that one did not
+/// take.
+pub(super) fn final_error(failure: Failure, others_may_write: bool) -> Error {
+    match failure {
+        Failure::ReadOnly(Error::Database { .. }) if others_may_write => {
+            unavailable("none of the servers in the URL takes writes")
+        }
+        failure => failure.into_error(),
+    }
+}
