@@ -60,6 +60,8 @@ export interface LibsqlDiagnostics {
   timestampUnit: 'ms' | 's'
   /** The version of SQLite in the server. */
   sqliteVersion: string
+  /** Whether it has just answered a transaction that writes, which had nothing to write. */
+  answersWrites: boolean
   /** The most connections of this process, as {@link ConnectOptions.maxConnections} or the environment says. */
   maxConnections: number
   /** Those of the app's tables that this package uses, as far as they are there. */

@@ -13,6 +13,12 @@ class LibsqlProxy {
   faults = []
   /** Else, by chance, so many of them that are left, one of two. */
   faultsLeft = 0
+  /** Whether no request that writes is answered any more. */
+  isWedged = false
+  /** What is longer gets a 413, in bytes. */
+  longest = Infinity
+  /** How many connections came. */
+  connections = 0
   /** How many requests came, by what they do. */
   reads = 0
   writes = 0
@@ -28,6 +34,7 @@ class LibsqlProxy {
         proxy.answer(url, request, Buffer.concat(chunks), response).catch(() => request.socket.destroy())
       })
     })
+    proxy.server.on('connection', () => proxy.connections++)
     await new Promise((resolve) => proxy.server.listen(0, '127.0.0.1', resolve))
     proxy.url = `http://127.0.0.1:${proxy.server.address().port}`
     return proxy
@@ -38,6 +45,8 @@ class LibsqlProxy {
     const writes = isWrite(body)
     if (writes) this.writes++
     else this.reads++
+    if (body.length > this.longest) return response.writeHead(413).end('<html>too long</html>')
+    if (writes && this.isWedged) return undefined
     const fault = writes ? (this.faults.shift() ?? this.byChance()) : undefined
     const forward = async () => {
       const answer = await fetch(`${url}/v3/pipeline`, { method: 'POST', body })

@@ -3,6 +3,7 @@
 /** Answers that are lost, delayed or wrong between this package and a server of libSQL. */
 
 const { MediaCreditsError } = require('../..')
+const { cliOn } = require('../helpers/cli')
 const { task } = require('../helpers/database')
 const { FAULTS, SECRET, connectThrough, through } = require('../helpers/libsql-proxy')
 const { describeWithSqld } = require('../helpers/sqld')
@@ -95,11 +96,42 @@ describeWithSqld('a server that does not answer', () => {
     await credits.consumeCredits(charge(2))
   })
 
+  test('one that answers reads, and no writes any more, is told so', async () => {
+    const { database, proxy, credits } = await through({ statementTimeoutMs: 300, busyTimeoutMs: 0 })
+    await credits.getRemainingCredits('u')
+    proxy.isWedged = true
+    const error = await errorOf(credits.consumeCredits(charge(1)))
+    expect(error).toMatchObject({ code: 'OUTCOME_UNKNOWN', retryable: false })
+    expect(error.message).toContain('the server answers reads, but has not answered this write')
+    expect(await credits.getDiagnostics()).toMatchObject({ answersWrites: false })
+    const { code, json } = await cliOn({ ...database, url: proxy.url }, 'doctor', '--json')
+    const { status, message } = json.checks.find(({ name }) => name === 'writes')
+    expect([code, status]).toEqual([1, 'problem'])
+    expect(message).toContain('start the server again')
+    proxy.isWedged = false
+    expect(await credits.getDiagnostics()).toMatchObject({ answersWrites: true })
+    await credits.consumeCredits(charge(2))
+  })
+
   test('no server at all: nothing was written', async () => {
     const { proxy, credits } = await through()
     await proxy.stop()
     const error = await errorOf(credits.consumeCredits(charge(1)))
     expect(error).toMatchObject({ code: 'DATABASE_UNAVAILABLE', retryable: true })
+  })
+})
+
+describeWithSqld('a connection that is idle', () => {
+  /** What the server says of idle connections, and how many come for a look at the tables and three reads, five requests. */
+  const KEPT = [
+    ['for a minute: it is used again', 60_000, 1],
+    ['for a moment: it is not used again, for it may be closed when the request comes', 1000, 5],
+  ]
+  test.each(KEPT)('a server keeps it %s', async (_, keepAliveTimeout, connections) => {
+    const { proxy, credits } = await through()
+    proxy.server.keepAliveTimeout = keepAliveTimeout
+    for (let at = 0; at < 3; at++) await credits.getRemainingCredits('u')
+    expect(proxy.connections).toBe(connections)
   })
 })
 
@@ -135,6 +167,23 @@ describeWithSqld('a server that answers with another status', () => {
       await credits.consumeCredits(charge(1))
     },
   )
+
+  test('a 413 refuses the one that is too long, and no other one of its batch', async () => {
+    const { proxy, credits } = await through()
+    await credits.getRemainingCredits('u')
+    proxy.longest = 20_000
+    const asked = Array.from({ length: 24 }, (_, at) => {
+      const prompt = 'p'.repeat(at === 7 ? 30_000 : 2000)
+      const rest = { mediaType: 'image', provider: 'p', model: 'm', status: 'pending', costCredits: 1 }
+      return errorOf(credits.createAITask({ id: `t${at}`, userId: 'u', prompt, ...rest }))
+    })
+    const made = await Promise.all(asked)
+    const refused = made.filter((error) => error instanceof Error)
+    expect(refused).toEqual([made[7]])
+    expect(made[7]).toMatchObject({ code: 'DATABASE_ERROR', databaseCode: 'HTTP_413', retryable: false })
+    expect(made[7].message).toContain('shorten its texts')
+    expect(await credits.getRemainingCredits('u')).toBe(77)
+  })
 
   test('after a 429 a charge waits as long as the server asks for', async () => {
     const { proxy, credits } = await through()

@@ -170,6 +170,23 @@ describeWithSqld('what is remembered has changed: another process', () => {
   })
 })
 
+describeWithSqld('the order of what is remembered', () => {
+  test('follows the times of grants, which the app itself may set', async () => {
+    const { database, call } = await known()
+    const [{ expires_at: expiresAt }] = await database.sql("SELECT expires_at FROM credit WHERE id = 'g'")
+    await grantBeside(database, 'twin', 0)
+    await database.sql(
+      "UPDATE credit SET expires_at = ?, created_at = 9000000000000 WHERE id = 'twin'",
+      expiresAt,
+    )
+    expect(drawnBy((await call('consumeCredits', charge(1))).row)).toEqual(['g 1'])
+    expect(drawnBy((await call('consumeCredits', charge(1))).row)).toEqual(['g 1'])
+    await database.sql("UPDATE credit SET created_at = 1000000000000 WHERE id = 'twin'")
+    const { row, trips } = await call('consumeCredits', charge(1))
+    expect([drawnBy(row), trips]).toEqual([['twin 1'], [0, 2]])
+  })
+})
+
 describeWithSqld('what is not remembered', () => {
   const FORGOTTEN = {
     'after a refund': async ({ credits }) => {

@@ -242,14 +242,24 @@ function postgres({ diagnostics, database: { place }, connections }) {
   ]
 }
 
-function libsql({ diagnostics: { host, timestampUnit, encrypted }, database: { place }, connections }) {
+function libsql({ diagnostics, database: { place }, connections }) {
+  const { host, timestampUnit, encrypted, answersWrites } = diagnostics
   return [
     timestamps(timestampUnit),
     ok('server', `libSQL at ${host}; no transaction is held across the network`),
+    answersWrites ? ok('writes', 'the server takes the lock of a write, and gives it back') : wedged(host),
     ...most(connections),
     encryption(encrypted, place, 'use a libsql: or https: URL without tls=0'),
   ]
 }
+
+const wedged = (host) =>
+  problem(
+    'writes',
+    `${host} answers reads, but has not answered an empty transaction that writes in five seconds: another client ` +
+      'holds the lock for long, or the server has stopped writing, as sqld was seen to do. Run doctor again; if it ' +
+      'says the same, start the server again, and ask Turso for it if it is theirs',
+  )
 
 function mysql({ diagnostics, database: { place }, connections }) {
   const { database, isolation, encrypted, durability } = diagnostics

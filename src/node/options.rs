@@ -95,6 +95,7 @@ pub(super) fn read(arguments: &str, environment: &Environment) -> Result<Connect
                 let token = Token::new(environments).ok_or_else(|| no_token("DATABASE_AUTH_TOKEN"));
                 url.token = Some(token?);
             }
+            url.check_token()?;
         }
         let schema = environment.schema.trim();
         let is_wanted = options.get("schema").is_none() && !schema.is_empty();

@@ -29,6 +29,8 @@ pub mod schema;
 pub mod search_path;
 #[cfg(feature = "remote")]
 pub mod server;
+#[cfg(any(feature = "libsql", feature = "mysql"))]
+mod sockets;
 #[cfg(feature = "sqlite")]
 pub mod sqlite;
 pub mod store;

@@ -15,8 +15,10 @@ pub(super) fn of_statement(error: &ServerError, doing: &'static str) -> Failure 
     let message = said("SQLite error: ").or(said("SQL input error: ")).unwrap_or(&error.message);
     let code = error.code.as_deref().unwrap_or("HRANA");
     match code {
-        // Another process has the lock, or had it taken from us: nothing of the transaction is left.
-        "SQLITE_BUSY" | "SQLITE_LOCKED" | "TRANSACTION_TIMEOUT" | "TRANSACTION_BUSY" => {
+        // Another process had the lock taken from us: nothing of the transaction is left.
+        "TRANSACTION_TIMEOUT" | "TRANSACTION_BUSY" => return Failure::Conflict(message.to_owned()),
+        // Extended codes say more: SQLITE_BUSY_SNAPSHOT.
+        _ if code.starts_with("SQLITE_BUSY") || code.starts_with("SQLITE_LOCKED") => {
             return Failure::Conflict(message.to_owned());
         }
         _ if code.starts_with("STREAM_") || code.contains("BATON") => {
@@ -86,6 +88,7 @@ pub(super) fn of_status(
             not_usable(format!("{message} ({number})"), advice)
         }
         404 => not_usable("there is no such database (404)".to_owned(), "; check DATABASE_URL"),
+        413 => too_long(doing),
         429 => unavailable("the server asks for fewer requests (429)"),
         // sqld stops in the middle of the batch, whose COMMIT comes after all rows.
         500 if said.as_ref().is_some_and(is_about_text) => not_text(doing),
@@ -103,6 +106,18 @@ pub(super) fn of_status(
         },
     };
     Failure::Refused(error)
+}
+
+/// A batch with others may be too long: it is then tried in halves.
+fn too_long(doing: &'static str) -> Error {
+    Error::Database {
+        doing,
+        database_code: "HTTP_413".to_owned(),
+        message: "the server, or a proxy before it, takes no request that is as long as this one (413); shorten its texts, \
+                  make fewer rows with one call, or raise the limit, which nginx calls client_max_body_size"
+            .to_owned(),
+        retryable: false,
+    }
 }
 
 fn is_about_text(error: &ServerError) -> bool {
@@ -145,6 +160,8 @@ mod tests {
         let rows = [
             // the code, what the server says; what a caller is told, and whether the same call may succeed
             ("SQLITE_BUSY", "SQLite error: database is locked", "DATABASE_BUSY", true),
+            ("SQLITE_BUSY_SNAPSHOT", "SQLite error: no", "DATABASE_BUSY", true),
+            ("SQLITE_LOCKED_SHAREDCACHE", "SQLite error: no", "DATABASE_BUSY", true),
             ("SQLITE_UNKNOWN", "SQLite error: database is locked", "DATABASE_BUSY", true),
             ("TRANSACTION_TIMEOUT", "Transaction timed-out", "DATABASE_BUSY", true),
             ("STREAM_EXPIRED", "The stream has expired", "DATABASE_UNAVAILABLE", true),
@@ -175,6 +192,8 @@ mod tests {
             (401, "", false, "DATABASE_UNAVAILABLE", false, "DATABASE_AUTH_TOKEN"),
             (403, "", true, "DATABASE_UNAVAILABLE", false, "expired"),
             (404, r#"{"error":"Namespace"}"#, true, "DATABASE_UNAVAILABLE", false, "no such"),
+            (413, "<html>", true, "DATABASE_ERROR", false, "shorten its texts"),
+            (413, r#"{"error":"too large"}"#, true, "DATABASE_ERROR", false, "shorten its texts"),
             (429, "", true, "DATABASE_UNAVAILABLE", true, "fewer requests"),
             (
                 400,

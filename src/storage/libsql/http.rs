@@ -9,7 +9,6 @@ use hyper::client::conn::http1::{SendRequest, handshake};
 use hyper::header::{AUTHORIZATION, CONTENT_TYPE, HOST, HeaderValue, LOCATION, RETRY_AFTER};
 use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
-use tokio::net::TcpStream;
 use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
@@ -22,6 +21,7 @@ use super::tls;
 use crate::error::{Error, Result};
 use crate::storage::failure::{Answer, Failure, not_usable, unavailable};
 use crate::storage::location::LibsqlUrl;
+use crate::storage::sockets;
 
 /// The connections of this process to one database.
 pub(super) struct Http {
@@ -39,6 +39,8 @@ struct Free {
     sender: Sender,
     to: Arc<LibsqlUrl>,
     since: Instant,
+    /// From then on the server may have closed it.
+    until: Instant,
 }
 
 type Sender = SendRequest<Full<Bytes>>;
@@ -46,6 +48,9 @@ type Sender = SendRequest<Full<Bytes>>;
 impl Http {
     /// An app that is asked to go somewhere else again and again is led around.
     const MOST_MOVES: u32 = 5;
+    /// For so long a free connection is used. Servers and what stands before them close idle ones, mostly after a minute,
+    /// and one that is closed while a request is on its way to it loses the answer.
+    const LONGEST_IDLE: Duration = Duration::from_secs(20);
     /// The longest answer: a page of rows with long texts has some megabytes.
     const LONGEST_ANSWER: usize = 64 << 20;
 
@@ -127,8 +132,10 @@ impl Http {
         let (head, body) = answer.into_parts();
         let body = self.in_time(Self::read(body)).await??;
         // It takes the next request when it has seen the end of this answer.
+        let idle = kept_for(head.headers.get("keep-alive")).min(Self::LONGEST_IDLE);
         if matches!(timeout(Duration::from_millis(50), sender.ready()).await, Ok(Ok(()))) {
-            let free = Free { sender, to: Arc::clone(to), since: Instant::now() };
+            let since = Instant::now();
+            let free = Free { sender, to: Arc::clone(to), since, until: since + idle };
             lock(&self.free).push(free);
         }
         Ok(Response::from_parts(head, body))
@@ -148,7 +155,10 @@ impl Http {
     async fn connection(&self, to: &Arc<LibsqlUrl>) -> Answer<(Sender, bool)> {
         loop {
             match lock(&self.free).pop() {
-                Some(free) if free.to != *to || free.sender.is_closed() => {}
+                Some(free)
+                    if free.to != *to
+                        || free.sender.is_closed()
+                        || Instant::now() >= free.until => {}
                 Some(free) => return Ok((free.sender, false)),
                 None => break,
             }
@@ -165,9 +175,7 @@ impl Http {
 
     async fn connect(&self, to: &LibsqlUrl) -> Answer<Sender> {
         let refused = |error: std::io::Error| Failure::from(unavailable(&error.to_string()));
-        let socket = TcpStream::connect((to.host.as_str(), to.port)).await.map_err(refused)?;
-        // A request is one write, which is not to wait for another one.
-        socket.set_nodelay(true).map_err(refused)?;
+        let socket = sockets::connect(&to.host, to.port).await.map_err(refused)?;
         if !to.tls {
             return Self::speak(socket).await;
         }
@@ -244,6 +252,15 @@ impl Http {
     }
 }
 
+/// For how long a server keeps a connection that is idle, as far as it says so: `timeout=5, max=100`. A second less, for
+/// what is on its way.
+fn kept_for(header: Option<&HeaderValue>) -> Duration {
+    let said = header.and_then(|header| header.to_str().ok()).unwrap_or_default();
+    let seconds = said.split(',').find_map(|part| part.trim().strip_prefix("timeout="));
+    let seconds = seconds.and_then(|seconds| seconds.parse::<u64>().ok());
+    seconds.map_or(Duration::MAX, |seconds| Duration::from_secs(seconds.saturating_sub(1)))
+}
+
 fn request(to: &LibsqlUrl, body: Bytes) -> Result<Request<Full<Bytes>>> {
     let mut request = Request::builder()
         .method(Method::POST)
@@ -273,4 +290,25 @@ fn reason(error: &hyper::Error) -> String {
 /// A panic elsewhere can't leave it half changed.
 fn lock<T>(shared: &Mutex<T>) -> MutexGuard<'_, T> {
     shared.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn how_long_a_server_keeps_a_connection() {
+        let rows = [
+            (None, Duration::MAX),
+            (Some("timeout=5"), Duration::from_secs(4)),
+            (Some("max=100, timeout=75"), Duration::from_secs(74)),
+            (Some("timeout=0"), Duration::ZERO),
+            (Some("timeout=soon"), Duration::MAX),
+            (Some("max=5"), Duration::MAX),
+        ];
+        for (header, expected) in rows {
+            let value = header.map(HeaderValue::from_static);
+            assert_eq!(kept_for(value.as_ref()), expected, "{header:?}");
+        }
+    }
 }

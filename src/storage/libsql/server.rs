@@ -22,6 +22,14 @@ use crate::storage::location::LibsqlUrl;
 use crate::storage::server;
 use crate::storage::store::Views;
 
+/// The codes of a constraint that something breaks: servers say which one, or leave it open.
+const TAKEN: [&str; 4] = [
+    "SQLITE_CONSTRAINT",
+    "SQLITE_CONSTRAINT_UNIQUE",
+    "SQLITE_CONSTRAINT_PRIMARYKEY",
+    "SQLITE_CONSTRAINT_ROWID",
+];
+
 impl server::Server for Database {
     type Session = OverWire;
     type Url = Box<LibsqlUrl>;
@@ -85,7 +93,7 @@ impl server::Server for Database {
     }
 
     fn is_taken_key(database_code: &str) -> bool {
-        database_code == "SQLITE_CONSTRAINT"
+        TAKEN.contains(&database_code)
     }
 
     /// Ids are text.
@@ -136,5 +144,26 @@ impl server::Server for Database {
             },
             "roundTrips": durations(&self.latencies.round_trips),
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::storage::server::Server;
+
+    #[test]
+    fn codes_of_a_key_that_is_taken() {
+        let rows = [
+            ("SQLITE_CONSTRAINT", true),
+            ("SQLITE_CONSTRAINT_UNIQUE", true),
+            ("SQLITE_CONSTRAINT_PRIMARYKEY", true),
+            ("SQLITE_CONSTRAINT_NOTNULL", false),
+            ("SQLITE_CONSTRAINT_TRIGGER", false),
+            ("SQLITE_BUSY", false),
+        ];
+        for (code, expected) in rows {
+            assert_eq!(Database::is_taken_key(code), expected, "{code}");
+        }
     }
 }

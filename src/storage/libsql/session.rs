@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use hyper::body::Bytes;
+use tokio::time::timeout;
 use tracing::{debug, warn};
 
 use super::database::{Database, Share};
@@ -17,6 +18,9 @@ use crate::storage::dialect::sqlite::memory::Memory;
 use crate::storage::dialect::sqlite::wire::{Change, FutureRows, OwnedRow, Waited, Wire};
 use crate::storage::failure::{Answer, Failure};
 use crate::storage::schema::Schema;
+
+/// A server that is there answers what takes no time within this.
+const SOON: Duration = Duration::from_secs(5);
 
 /// One request at a server.
 pub struct Session {
@@ -85,6 +89,34 @@ impl Database {
             rows.remove(0);
         }
         Ok(rows)
+    }
+}
+
+/// What is said of a server whose writes hang while its reads do not. sqld was seen to stop so.
+const WEDGED: &str = "the server answers reads, but has not answered this write in the time of statementTimeoutMs: it has \
+                      stopped writing, and must be started again if npx media-credits doctor says so, too";
+
+impl Database {
+    /// Whether the server answers what does not write.
+    async fn answers_reads(&self) -> bool {
+        let asked = [Statement::new("SELECT 1", [])];
+        timeout(self.soon(), self.ask(&asked, "looking at the server"))
+            .await
+            .is_ok_and(|rows| rows.is_ok())
+    }
+
+    fn soon(&self) -> Duration {
+        SOON.min(self.options.answer_timeout())
+    }
+
+    /// Whether the server answers what writes, whatever it says. Nothing is written.
+    pub(super) async fn answers_writes(&self) -> Answer<bool> {
+        let mut steps = vec![Step::command(None, "BEGIN IMMEDIATE")];
+        steps.push(Step::command(Some(goes_on(&steps)), "ROLLBACK"));
+        let _turn = self.turn().await?;
+        let answer =
+            timeout(self.soon(), self.http.send(encode(&steps)?, "looking at the server")).await;
+        Ok(!matches!(answer, Err(_) | Ok(Err(Failure::Lost(_)))))
     }
 }
 
@@ -225,8 +257,11 @@ impl Wire for Session {
                     }
                     (_, Some(lost)) => lost,
                 };
-                let is_silent = began.elapsed() >= server.options.answer_timeout();
-                if is_silent || since.elapsed() >= server.options.connect_timeout {
+                if began.elapsed() >= server.options.answer_timeout() {
+                    let reads = server.answers_reads().await;
+                    return Err(Failure::unknown(if reads { WEDGED.to_owned() } else { message }));
+                }
+                if since.elapsed() >= server.options.connect_timeout {
                     return Err(Failure::unknown(message));
                 }
                 lost = Some((since, message));
@@ -310,9 +345,21 @@ impl<'s> WriteBatch<'s> {
                 };
                 Written::Stale { became }
             }
+            // The COMMIT has nothing to commit.
+            Some(at) if at == commit && is_over(&outcomes[at]) => Written::Nothing(taken_away()),
             Some(at) => Written::Nothing(self.failure(at, &outcomes)),
+            // A change that was not made, though all before it was.
+            None if self.is_change(outcomes.iter().position(is_skipped)) => {
+                Written::Nothing(taken_away())
+            }
             None => Written::Nothing(unreadable()),
         }
+    }
+
+    /// Whether a step is a change, which is made inside of a transaction alone.
+    fn is_change(&self, step: Option<usize>) -> bool {
+        let at = step.and_then(|step| step.checked_sub(self.guards + 1));
+        at.is_some_and(|at| at.is_multiple_of(2) && at / 2 < self.changes.len())
     }
 
     /// Why nothing was written, by the first step that failed.
@@ -338,6 +385,20 @@ impl<'s> WriteBatch<'s> {
             _ => of_statement(error, "writing"),
         }
     }
+}
+
+fn is_skipped(outcome: &Outcome) -> bool {
+    matches!(outcome, Outcome::Skipped)
+}
+
+/// Whether a COMMIT failed because there was no transaction any more.
+fn is_over(outcome: &Outcome) -> bool {
+    matches!(outcome, Outcome::Failed(error) if error.message.contains("no transaction is active"))
+}
+
+/// The server has undone the transaction between two steps, as it does with one that takes long.
+fn taken_away() -> Failure {
+    Failure::Conflict("the server has undone the transaction, which took too long".to_owned())
 }
 
 /// Whether a step failed that fails unless something holds.

@@ -67,6 +67,7 @@ impl Database {
             ("encrypted", Value::Bool(self.http.is_encrypted())),
             ("timestampUnit", Value::Text(unit.as_str().to_owned())),
             ("sqliteVersion", Value::Text(text(0))),
+            ("answersWrites", Value::Bool(self.answers_writes().await?)),
             ("maxConnections", Value::Integer(self.options.max_connections as i64)),
             ("tables", Value::Json(text(1))),
         ])

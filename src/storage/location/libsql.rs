@@ -1,5 +1,7 @@
 //! URLs of remote libSQL (Turso, sqld), as `@libsql/client` reads them.
 
+use std::net::IpAddr;
+
 use super::encoding::{invalid, percent_decode};
 use crate::error::Result;
 
@@ -16,6 +18,8 @@ pub struct LibsqlUrl {
     pub path: String,
     /// What lets us in.
     pub token: Option<Token>,
+    /// Whether the URL says by `tls=0` that the token may be read on its way.
+    pub says_plain: bool,
 }
 
 /// What lets its holder in. It is never shown.
@@ -98,7 +102,20 @@ impl LibsqlUrl {
             return Err(invalid("its path must be percent-encoded"));
         }
         let path = path.trim_end_matches('/').to_owned();
-        Ok(Self { tls: !is_plain, host, port, path, token })
+        let url = Self { tls: !is_plain, host, port, path, token, says_plain: tls == Some(false) };
+        url.check_token()?;
+        Ok(url)
+    }
+
+    /// Refuses a token that would leave this machine unencrypted, unless the URL says so.
+    pub fn check_token(&self) -> Result<()> {
+        if self.token.is_none() || self.tls || self.says_plain || is_loopback(&self.host) {
+            return Ok(());
+        }
+        Err(invalid(
+            "its token would leave this machine unencrypted; write https: or libsql:, or, on a network that you \
+             trust, add ?tls=0",
+        ))
     }
 
     /// Where it is, for HTTP: the port is left out where the scheme implies it.
@@ -133,6 +150,12 @@ impl LibsqlUrl {
         moved.token = if moved.host == self.host { self.token.clone() } else { None };
         Some(moved)
     }
+}
+
+/// Whether a host is this machine, whatever the network says.
+fn is_loopback(host: &str) -> bool {
+    let is_named = host == "localhost" || host.ends_with(".localhost");
+    is_named || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
 }
 
 fn host_and_port(authority: &str) -> Result<(String, Option<u16>)> {
@@ -226,6 +249,23 @@ mod tests {
             ("http://localhost", Some((false, "localhost", "", None))),
             ("ws://[::1]:8080", Some((false, "[::1]:8080", "", None))),
             ("http://host/dev/name/", Some((false, "host", "/dev/name", None))),
+            ("http://db?tls=0", Some((false, "db", "", None))),
+            // A token that leaves the machine unencrypted, unasked or not.
+            ("http://db:8080?authToken=secret", None),
+            ("ws://10.0.0.1?authToken=secret", None),
+            ("http://localhost.example.test?authToken=secret", None),
+            ("http://db:8080?authToken=secret&tls=0", Some((false, "db:8080", "", Some("secret")))),
+            ("libsql://db:81?tls=0&authToken=secret", Some((false, "db:81", "", Some("secret")))),
+            (
+                "http://127.0.0.9:1?authToken=secret",
+                Some((false, "127.0.0.9:1", "", Some("secret"))),
+            ),
+            ("http://localhost?authToken=secret", Some((false, "localhost", "", Some("secret")))),
+            (
+                "http://db.localhost?authToken=secret",
+                Some((false, "db.localhost", "", Some("secret"))),
+            ),
+            ("ws://[::1]:1?authToken=secret", Some((false, "[::1]:1", "", Some("secret")))),
             ("libsql:db.turso.io", None),
             ("libsql://", None),
             ("libsql:///path", None),

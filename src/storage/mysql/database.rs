@@ -29,7 +29,11 @@ pub struct Database {
 impl Database {
     pub(super) async fn connection(&self) -> Answer<Object<Manager>> {
         let asked = Instant::now();
-        let connection = self.pool.get().await.map_err(|error| no_connection(error, |error| not_let_in(&error).into()))?;
+        let connection = self
+            .pool
+            .get()
+            .await
+            .map_err(|error| no_connection(error, |error| not_let_in(&error).into()))?;
         self.latencies.connections.count_since(asked);
         Ok(connection)
     }

@@ -31,7 +31,9 @@ pub(super) fn not_let_in(error: &ClientError) -> Error {
         ClientError::Server { code: 1044 | 1045 | 1049 | 1130 | 1227 | 1231 | 1698, .. } => {
             not_usable(error.to_string(), "; check DATABASE_URL")
         }
-        ClientError::Tls(_) => not_usable(error.to_string(), "; check ssl-mode and ssl-ca in DATABASE_URL"),
+        ClientError::Tls(_) => {
+            not_usable(error.to_string(), "; check ssl-mode and ssl-ca in DATABASE_URL")
+        }
         ClientError::Auth(_) => not_usable(error.to_string(), "; check DATABASE_URL"),
         error => unavailable(&error.to_string()),
     }

@@ -30,7 +30,11 @@ pub struct Database {
 impl Database {
     pub(super) async fn client(&self) -> Answer<Object> {
         let asked = Instant::now();
-        let client = self.pool.get().await.map_err(|error| no_connection(error, |error| not_let_in(&error)))?;
+        let client = self
+            .pool
+            .get()
+            .await
+            .map_err(|error| no_connection(error, |error| not_let_in(&error)))?;
         self.latencies.connections.count_since(asked);
         Ok(client)
     }

@@ -11,7 +11,7 @@ use media_credits::error::Result;
 use media_credits::storage::libsql::Options;
 use media_credits::storage::location::Location;
 
-use self::server::Reply::{Cut, Long, Lost, Refused, Silence, Step, Stream};
+use self::server::Reply::{Cut, Long, Lost, Refused, Silence, Step, Stream, Undone};
 use self::server::{Reply, Server, Which};
 use crate::common::{consume, grant, send};
 
@@ -133,6 +133,23 @@ fn a_charge_is_made_once_or_not_at_all_and_its_caller_is_told_which() {
         server.arm(Which::Writes, []);
         let left = if expected == DONE { 90 } else { 100 };
         assert_eq!(balance(connection.as_ref()).unwrap(), left, "{said}");
+    }
+}
+
+/// The server goes on with what comes behind, outside of any transaction.
+#[test]
+fn a_transaction_that_the_server_undoes_between_two_steps_is_made_as_a_whole_or_not_at_all() {
+    /// A charge has fewer steps.
+    const STEPS: usize = 14;
+    for (before, says) in (1..STEPS).flat_map(|before| [(before, true), (before, false)]) {
+        let (server, connection) = world(SLOW);
+        let said = format!("before step {before}, says so: {says}");
+        server.arm(Which::Writes, once(Undone { before, says }));
+        let outcome = run(connection.as_ref(), Operation::Write(consume("u", 10)));
+        assert_eq!(told(&outcome), DONE, "{said}: {outcome:?}");
+        let writes = server.count(Which::Writes);
+        assert!((1..=2).contains(&writes), "{said}: {writes}");
+        assert_eq!(balance(connection.as_ref()).unwrap(), 90, "{said}");
     }
 }
 

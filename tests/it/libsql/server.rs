@@ -30,6 +30,11 @@ pub(super) enum Reply {
     Long(usize),
     /// It is not carried out, and nothing comes.
     Silence,
+    /// Its transaction is undone before this step, which is told so, or not.
+    Undone {
+        before: usize,
+        says: bool,
+    },
 }
 
 /// Which requests get such replies.
@@ -125,7 +130,7 @@ fn serve(socket: &TcpStream, database: &Mutex<Connection>, state: &State) {
         let reply = state.next(&body);
         let request: Json = serde_json::from_str(&body).unwrap();
         let steps = request["requests"][0]["batch"]["steps"].as_array().unwrap();
-        let carried_out = || carry_out(&database.lock().unwrap(), steps).to_string();
+        let carried_out = || carry_out(&database.lock().unwrap(), steps, None).to_string();
         let (status, header, body) = match reply {
             None => (200, String::new(), carried_out()),
             Some(Reply::Refused(status, header, body)) => (status, header, body),
@@ -146,6 +151,10 @@ fn serve(socket: &TcpStream, database: &Mutex<Connection>, state: &State) {
                 return;
             }
             Some(Reply::Long(bytes)) => (200, String::new(), carried_out() + &" ".repeat(bytes)),
+            Some(Reply::Undone { before, says }) => {
+                let answer = carry_out(&database.lock().unwrap(), steps, Some((before, says)));
+                (200, String::new(), answer.to_string())
+            }
             Some(Reply::Silence) => return thread::sleep(Duration::from_secs(60)),
         };
         let head =
@@ -192,9 +201,21 @@ fn failed_at_once(steps: &[Json], code: &str) -> String {
     answer(vec![Json::Null; steps.len()], errors).to_string()
 }
 
-fn carry_out(database: &Connection, steps: &[Json]) -> Json {
+fn carry_out(database: &Connection, steps: &[Json], undone: Option<(usize, bool)>) -> Json {
     let (mut results, mut errors) = (Vec::new(), Vec::new());
-    for step in steps {
+    for (at, step) in steps.iter().enumerate() {
+        if let Some((_, says)) = undone.filter(|(before, _)| *before == at)
+            && !database.is_autocommit()
+        {
+            database.execute_batch("ROLLBACK").unwrap();
+            if says {
+                results.push(Json::Null);
+                errors.push(
+                    json!({ "message": "Transaction timed-out", "code": "TRANSACTION_TIMEOUT" }),
+                );
+                continue;
+            }
+        }
         let is_met = match step.get("condition") {
             Some(condition) => holds(condition, database, &results, &errors),
             None => true,

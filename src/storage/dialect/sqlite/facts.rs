@@ -154,23 +154,25 @@ pub fn spendable_grants(user_id: &str, now_ms: i64, unit: TimestampUnit) -> Stat
     Statement::new(TEXT.as_str(), [user_id.into(), unit.exactly_from_ms(now_ms).into()])
 }
 
-/// All that some users can spend, in draw order, to be read by [`read_grant`]; behind it the user's id.
+/// All that some users can spend, in draw order, to be read by [`read_grant`]; behind it the user's id, and what else
+/// the order rests on.
 pub fn spendable_grants_of(
     user_ids: &[&str],
     now_ms: i64,
     unit: TimestampUnit,
 ) -> Statement<'static> {
-    static TEXT: LazyLock<String> =
-        LazyLock::new(|| spendable("asked", &format!("({EACH}) CROSS JOIN "), ", asked"));
+    static TEXT: LazyLock<String> = LazyLock::new(|| {
+        spendable("asked", &format!("({EACH}) CROSS JOIN "), ", asked, created_at")
+    });
     Statement::new(TEXT.as_str(), [as_list(user_ids), unit.exactly_from_ms(now_ms).into()])
 }
 
-/// Of this user in SQL, who may be of several; the column with whose a grant is.
-fn spendable(user: &str, users: &str, owner: &str) -> String {
+/// Of this user in SQL, who may be of several; more columns.
+fn spendable(user: &str, users: &str, more: &str) -> String {
     include_str!("sql/spendable_grants.sql")
         .replace("{user}", user)
         .replace("{users}", users)
-        .replace("{owner}", owner)
+        .replace("{more}", more)
 }
 
 /// Whose grant a row of [`spendable_grants_of`] is.

@@ -17,8 +17,17 @@ pub struct Memory(Mutex<GrantsOfUsers>);
 
 #[derive(Debug, Default)]
 struct GrantsOfUsers {
-    of_users: HashMap<String, Vec<OwnedRow>>,
+    of_users: HashMap<String, GrantsOfUser>,
     rows: usize,
+    /// How often something was remembered or recalled.
+    uses: u64,
+}
+
+#[derive(Debug)]
+struct GrantsOfUser {
+    rows: Vec<OwnedRow>,
+    /// What [`GrantsOfUsers::uses`] was when it was used last.
+    used: u64,
 }
 
 impl Memory {
@@ -47,10 +56,11 @@ impl Memory {
             let is_plain = |row: &OwnedRow| is_plain(row, unit);
             if (1..=Self::MOST_OF_USER).contains(&rows.len()) && rows.iter().all(is_plain) {
                 if state.rows + rows.len() > Self::MOST_ROWS {
-                    *state = GrantsOfUsers::default();
+                    state.forget_unused(Self::MOST_ROWS / 2);
                 }
                 state.rows += rows.len();
-                state.of_users.insert(user_id, rows);
+                let used = state.count_use();
+                state.of_users.insert(user_id, GrantsOfUser { rows, used });
             }
         }
     }
@@ -62,11 +72,13 @@ impl Memory {
         now_ms: i64,
         unit: TimestampUnit,
     ) -> Option<Vec<OwnedRow>> {
-        let state = self.lock();
+        let mut state = self.lock();
+        let used = state.count_use();
         let mut recalled = Vec::new();
         for (user_id, credits) in credits {
-            let rows = state.of_users.get(*user_id)?.iter();
-            let grants = rows.map(|row| Some((row, read_grant(row, unit)?)));
+            let of_user = state.of_users.get_mut(*user_id)?;
+            of_user.used = used;
+            let grants = of_user.rows.iter().map(|row| Some((row, read_grant(row, unit)?)));
             let mut grants: Vec<(&OwnedRow, Grant)> = grants.collect::<Option<_>>()?;
             grants.retain(|(_, grant)| grant.is_spendable(now_ms));
             if total_remaining(grants.iter().map(|(_, grant)| grant)) < *credits {
@@ -102,11 +114,31 @@ impl Memory {
 
 impl GrantsOfUsers {
     fn forget(&mut self, user_id: &str) {
-        self.rows -= self.of_users.remove(user_id).map_or(0, |rows| rows.len());
+        self.rows -= self.of_users.remove(user_id).map_or(0, |of_user| of_user.rows.len());
+    }
+
+    fn count_use(&mut self) -> u64 {
+        self.uses += 1;
+        self.uses
+    }
+
+    /// Forgets the users who were not asked about for the longest time, until so many rows are left.
+    fn forget_unused(&mut self, most_rows: usize) {
+        let mut uses: Vec<(u64, usize)> =
+            self.of_users.values().map(|of_user| (of_user.used, of_user.rows.len())).collect();
+        uses.sort_unstable_by_key(|(used, _)| std::cmp::Reverse(*used));
+        let mut rows = 0;
+        let kept = uses.into_iter().take_while(|(_, more)| {
+            rows += more;
+            rows <= most_rows
+        });
+        let oldest = kept.last().map_or(u64::MAX, |(used, _)| used);
+        self.of_users.retain(|_, of_user| of_user.used >= oldest);
+        self.rows = self.of_users.values().map(|of_user| of_user.rows.len()).sum();
     }
 
     fn keep_up(&mut self, plan: &Plan) {
-        let Some(rows) = self.of_users.get_mut(&plan.user_id) else { return };
+        let Some(GrantsOfUser { rows, .. }) = self.of_users.get_mut(&plan.user_id) else { return };
         let before = rows.len();
         let mut is_known = !plan.gives();
         for draw in &plan.draws {
@@ -260,11 +292,15 @@ mod tests {
         for at in 0..1000 {
             let user_id = format!("u{at}");
             memory.remember([user_id.as_str()].into_iter(), &of_user(&user_id, 32), UNIT);
+            assert!(recalled(&memory, &[("u0", 1)], 50).is_some(), "at {at}");
             let state = memory.lock();
-            assert_eq!(state.rows, state.of_users.values().map(Vec::len).sum::<usize>());
+            let rows = state.of_users.values().map(|of_user| of_user.rows.len());
+            assert_eq!(state.rows, rows.sum::<usize>());
             assert!(state.rows <= Memory::MOST_ROWS);
         }
         assert!(recalled(&memory, &[("u999", 32)], 50).is_some());
+        assert!(recalled(&memory, &[("u0", 1)], 50).is_some(), "it was asked about all the time");
+        assert_eq!(recalled(&memory, &[("u1", 1)], 50), None);
         memory.remember(["u"].into_iter(), &of_user("u", 33), UNIT);
         assert_eq!(recalled(&memory, &[("u", 1)], 50), None);
         memory.clear();

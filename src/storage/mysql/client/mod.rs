@@ -23,7 +23,6 @@ mod tls;
 
 use std::time::Duration;
 
-use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tracing::debug;
 
@@ -36,6 +35,7 @@ pub use self::tls::Encryption;
 use crate::error::Result;
 pub use crate::storage::location::MysqlHost as Host;
 use crate::storage::location::MysqlUrl;
+use crate::storage::sockets;
 
 /// Where a server is, as whom to connect and how safely.
 #[derive(Clone)]
@@ -207,12 +207,7 @@ impl Client {
 
 async fn open(host: &Host) -> Answer<Box<dyn Stream>> {
     match host {
-        Host::Tcp { host, port } => {
-            let socket = TcpStream::connect((host.as_str(), *port)).await?;
-            // A command is one write, which is not to wait for another one.
-            socket.set_nodelay(true)?;
-            Ok(Box::new(socket))
-        }
+        Host::Tcp { host, port } => Ok(Box::new(sockets::connect(host, *port).await?)),
         #[cfg(unix)]
         Host::Unix(path) => Ok(Box::new(tokio::net::UnixStream::connect(path).await?)),
         #[cfg(not(unix))]
