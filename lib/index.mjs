@@ -36,6 +36,7 @@ export const {
   getAITasksCount,
   consumeCredits,
   consumeCreditsBatch,
+  settleCredits,
   refundCredits,
   createCredit,
   getRemainingCredits,

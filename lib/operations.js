@@ -6,7 +6,7 @@
  * - `pass`: how each argument crosses to native code. Without it, the function is made of others alone.
  * - `result`: what it makes of the reply.
  * - `moves`, if it may move credits: what events and OpenTelemetry tell. `items` are the tasks, users and costs that a
- *   call is about; `id` is the column of the row that comes back which has the charge's id; `isGrant`: it is a grant.
+ *   call is about (what a settlement draws, its reply says); `id` is the column of the row that comes back which has the charge's id; `isGrant`: it is a grant.
  * - `outside`: it is about the database, and not about the ledger: `within(tx)` has it not.
  * - `joins`: its first argument may have a `tx`, a transaction of the app's that it runs in.
  * - `whole`: makes a function that reads long lists in parts, out of one that reads a part.
@@ -115,6 +115,11 @@ const operations = {
     moves: { items: ([charges]) => itemsOf(charges, ofUser), id: 'id' },
     made: ({ consumeCredits, consumeCreditsBatch }) =>
       eachOrAll('consumeCreditsBatch', consumeCreditsBatch, consumeCredits),
+  },
+  settleCredits: {
+    pass: [one, one, fields],
+    result: row,
+    moves: { items: () => [{ gives: true }], id: 'id' },
   },
   refundCredits: {
     pass: [one, one, fields],

@@ -15,13 +15,13 @@ import type {
   AITasksQuery,
   BatchOptions,
   CreateAITaskOptions,
-  RefundOptions,
+  SettleOptions,
   StepCharge,
   StuckQuery,
   TaskGuards,
   UpdateOptions,
 } from './options.js'
-import type { Refund, Replayable } from './results.js'
+import type { Refund, Replayable, Settled } from './results.js'
 import type { AITask, Credit, WithUser } from './rows.js'
 
 /**
@@ -62,8 +62,8 @@ export function chargeAITask(
 export function settleAITask(
   id: string,
   finalCredits: number,
-  options?: RefundOptions,
-): Promise<(Credit & { refund: Refund }) | undefined>
+  options?: SettleOptions,
+): Promise<Settled<Credit> | undefined>
 
 /** The AI task with this id, or `undefined`. */
 export function findAITaskById(id: string): Promise<AITask | undefined>

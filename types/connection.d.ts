@@ -7,6 +7,7 @@ import type {
   getCredits,
   grantCreditsForUser,
   refundCredits,
+  settleCredits,
 } from './credits.js'
 import type { hasActiveMediaTask } from './ledger.js'
 import type {
@@ -36,6 +37,7 @@ import type {
   RefundOptions,
   RefundPolicy,
   ReplayOptions,
+  SettleOptions,
   StepCharge,
   StuckQuery,
   TaskGuards,
@@ -43,7 +45,7 @@ import type {
   UpdateOptions,
   UserId,
 } from './options.js'
-import type { MediaTaskPage, Refund, Replayable } from './results.js'
+import type { MediaTaskPage, Refund, Replayable, Settled } from './results.js'
 import type { AITask, Credit, MediaTask, User, WithUser } from './rows.js'
 import type { WithinTransaction } from './within.js'
 
@@ -199,8 +201,8 @@ export class MediaCredits<
   readonly settleMediaTask: (
     id: string,
     finalCredits: number,
-    options?: RefundOptions,
-  ) => Promise<(CreditRow & { refund: Refund }) | undefined>
+    options?: SettleOptions,
+  ) => Promise<Settled<CreditRow> | undefined>
 
   /** All charges of a task, oldest first. More: {@link getMediaTaskCharges}. */
   readonly getMediaTaskCharges: (id: string) => Promise<CreditRow[]>
@@ -245,8 +247,8 @@ export class MediaCredits<
   readonly settleAITask: (
     id: string,
     finalCredits: number,
-    options?: RefundOptions,
-  ) => Promise<(CreditRow & { refund: Refund }) | undefined>
+    options?: SettleOptions,
+  ) => Promise<Settled<CreditRow> | undefined>
 
   /** The AI task with this id, or `undefined`. */
   readonly findAITaskById: (id: string) => Promise<AITaskRow | undefined>
@@ -296,6 +298,13 @@ export class MediaCredits<
       options?: BatchOptions,
     ): Promise<PromiseSettledResult<Replayable<CreditRow>>[]>
   }
+
+  /** Settles a charge to what it really cost. More: {@link settleCredits}. */
+  readonly settleCredits: (
+    chargeId: string,
+    credits: number,
+    options?: SettleOptions,
+  ) => Promise<Settled<CreditRow>>
 
   /** Gives a charge's credits back, or some of them. More: {@link refundCredits}. */
   readonly refundCredits: (

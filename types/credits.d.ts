@@ -9,8 +9,9 @@ import type {
   NewGrant,
   RefundOptions,
   ReplayOptions,
+  SettleOptions,
 } from './options.js'
-import type { Refund, Replayable } from './results.js'
+import type { Refund, Replayable, Settled } from './results.js'
 import type { Credit, WithUser } from './rows.js'
 
 /**
@@ -52,6 +53,23 @@ export function consumeCreditsBatch(
   items: readonly ConsumeCreditsParameters[],
   options?: BatchOptions,
 ): Promise<PromiseSettledResult<Replayable<Credit>>[]>
+
+/**
+ * Settles a charge by its id, as {@link settleMediaTask} settles a task's: to what it really cost, 0 or more. What it took
+ * too much goes back. With `over: 'available'` it draws what is missing, as far as the user's balance goes.
+ *
+ * Settling twice to the same number changes nothing; to another one is `SETTLE_CONFLICT`.
+ *
+ * Rejects with `CHARGE_NOT_FOUND`, `SETTLE_EXCEEDS_CHARGE`, `SETTLE_CONFLICT`, `CHARGE_CORRUPT` or
+ * `INVALID_AMOUNT`.
+ *
+ * @returns The charge as it is now, with what went back, and what it drew besides.
+ */
+export function settleCredits(
+  chargeId: string,
+  credits: number,
+  options?: SettleOptions,
+): Promise<Settled<Credit>>
 
 /**
  * Gives `credits` of a charge back to the grants that it came from, last drawn first, or, if `credits` is left

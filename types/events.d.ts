@@ -24,11 +24,11 @@ export interface EventTask {
 /** A charge. There is none for a call that was a replay, or that cost nothing. */
 export interface ChargedEvent {
   userId: string
-  /** How many credits were taken. */
+  /** How many credits were taken; by a settlement, how many more. */
   credits: number
   /** The charge's `id`. */
   creditId: string
-  /** There if the call created or charged a task. */
+  /** There if the call created, charged or settled a task. */
   task?: EventTask
   /** The function that did it, such as `'createMediaTask'`. */
   operation: string

@@ -6,7 +6,7 @@ import type {
   BatchOptions,
   CreateMediaTaskOptions,
   NewMediaTask,
-  RefundOptions,
+  SettleOptions,
   StepCharge,
   StuckQuery,
   TaskGuards,
@@ -14,7 +14,7 @@ import type {
   UpdateOptions,
   UserId,
 } from './options.js'
-import type { MediaTaskPage, Refund, Replayable } from './results.js'
+import type { MediaTaskPage, Refund, Replayable, Settled } from './results.js'
 import type { Credit, MediaTask } from './rows.js'
 
 /**
@@ -142,11 +142,14 @@ export function chargeMediaTask(
  * Settles a task's charge: it was an estimate, and now the real cost is known, a whole number from 0 to what was
  * charged. The difference goes back to the grants that it came from, last drawn first, once. 0 is a refund.
  *
+ * With `over: 'available'` it may have cost more: then the same charge draws what is missing, as far as the user's
+ * balance goes. `collected` is what this call drew, `uncollected` what there was not.
+ *
  * Settling twice to the same number changes nothing; to another one is `SETTLE_CONFLICT`. Afterwards the charge's
  * `credits` and `consumedDetail` say what it took in the end, and its `metadata` has
- * `settled: { charged, credits }`. If the task fails later, the rest goes back.
+ * `settled: { charged, credits }`, and `uncollected` if something is. If the task fails later, all that it took goes back.
  *
- * Rejects with `SETTLE_EXCEEDS_CHARGE` (more than was charged), `SETTLE_CONFLICT`, `CHARGE_NOT_FOUND` (the task
+ * Rejects with `SETTLE_EXCEEDS_CHARGE` (more than was charged, without `over`), `SETTLE_CONFLICT`, `CHARGE_NOT_FOUND` (the task
  * has no charge), `CHARGE_OWNER_MISMATCH`, `CHARGE_CORRUPT` or `INVALID_AMOUNT`.
  *
  * @returns The charge as it is now, with what went back, or `undefined` if there is no task with this id.
@@ -154,8 +157,8 @@ export function chargeMediaTask(
 export function settleMediaTask(
   id: string,
   finalCredits: number,
-  options?: RefundOptions,
-): Promise<(Credit & { refund: Refund }) | undefined>
+  options?: SettleOptions,
+): Promise<Settled<Credit> | undefined>
 
 /**
  * All charges of a task, oldest first, refunded ones included: the one that created it, and those of further

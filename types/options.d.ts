@@ -147,6 +147,15 @@ export interface RefundOptions {
   refundPolicy?: RefundPolicy | undefined
 }
 
+/** Options of a settlement. */
+export interface SettleOptions extends RefundOptions {
+  /**
+   * What becomes of what it cost more than was charged. By default, and with `'refuse'`, that is `SETTLE_EXCEEDS_CHARGE`.
+   * With `'available'` the charge draws what is missing, as far as the user's balance goes.
+   */
+  over?: 'refuse' | 'available' | undefined
+}
+
 /** Options of an update. */
 export interface UpdateOptions extends TaskGuards, RefundOptions {
   /**

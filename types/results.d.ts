@@ -29,6 +29,16 @@ export interface Regranted {
   grants?: { creditId: string; credits: number }[]
 }
 
+/** A charge as it is after it was settled. */
+export type Settled<Row> = Row & {
+  /** What went back: nothing if it cost as much as was charged, or more. */
+  refund: Refund
+  /** What the charge has drawn besides, with this call. */
+  collected: number
+  /** What it should have drawn besides, and the user did not have. */
+  uncollected: number
+}
+
 /** Credits that could not go back to the grant they came from. */
 export interface SkippedRefund {
   /** The grant's `id`. */
@@ -97,7 +107,7 @@ export interface StatementEntry {
   /**
    * - `'grant'`: credits were granted.
    * - `'charge'`: credits were taken, as many as at first.
-   * - `'settlement'`: a charge gave back what it had taken too much.
+   * - `'settlement'`: a charge gave back what it had taken too much, or drew what was missing.
    * - `'refund'`: a charge gave back the rest.
    * - `'expiry'`: what was left of a grant expired, or came back to it when it had expired already.
    * - `'revocation'`: what was left of a grant that the app marked as deleted.

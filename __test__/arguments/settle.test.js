@@ -7,9 +7,9 @@ const { unchanging } = require('../helpers/calls')
 const withCharge = unchanging(async () => {
   const database = await TestDatabase.fresh()
   await database.user('u', 50)
-  const { createMediaTask, settleMediaTask, refundCredits } = database.credits
+  const { createMediaTask, settleMediaTask, settleCredits, refundCredits } = database.credits
   const { creditId } = await createMediaTask(task('t', 'u'), 10)
-  return { database, settle: settleMediaTask, refundCredits, charge: creditId }
+  return { database, settle: settleMediaTask, settleCredits, refundCredits, charge: creditId }
 })
 
 const NO_IDS = [
@@ -64,6 +64,36 @@ describe('settleMediaTask refuses', () => {
   })
 })
 
+const NO_OVER = ['', 'all', 'REFUSE', true, 0, 1.5, {}, ['available'], new Date(0), 10n ** 30n]
+
+describe('settleCredits refuses', () => {
+  test.each(NO_IDS)('%s', async (_, id) => {
+    const { database, settleCredits } = withCharge()
+    const error = await refusal(database, () => settleCredits(id, 6))
+    expect(error).toMatchObject({ code: 'INVALID_ID', field: 'chargeId' })
+  })
+
+  test.each([...NO_AMOUNTS, ['nothing', undefined]])('%s as credits', async (_, credits) => {
+    const { database, settleCredits, charge } = withCharge()
+    for (const id of [charge, 'no charge']) {
+      const error = await refusal(database, () => settleCredits(id, credits, { over: 'available' }))
+      expect(error).toMatchObject({ code: 'INVALID_AMOUNT', field: 'credits' })
+    }
+  })
+
+  test.each(NO_OPTIONS)('%s as options', async (_, options, code) => {
+    const { database, settleCredits, charge } = withCharge()
+    expect(await refusal(database, () => settleCredits(charge, 6, options))).toMatchObject({ code })
+  })
+})
+
+test.each(NO_OVER)('a settlement takes no %p for over', async (over) => {
+  const { database, settle, settleCredits, charge } = withCharge()
+  for (const call of [() => settle('t', 20, { over }), () => settleCredits(charge, 20, { over })]) {
+    expect(await refusal(database, call)).toMatchObject({ code: 'INVALID_ARGUMENT', field: 'over' })
+  }
+})
+
 describe('refundCredits refuses', () => {
   test.each(NO_IDS)('%s', async (_, id) => {
     const { database, refundCredits } = withCharge()
@@ -80,5 +110,11 @@ describe('refundCredits refuses', () => {
   test.each(NO_OPTIONS)('%s as options', async (_, options, code) => {
     const { database, refundCredits, charge } = withCharge()
     expect(await refusal(database, () => refundCredits(charge, 6, options))).toMatchObject({ code })
+  })
+
+  test('over, which is of settlements', async () => {
+    const { database, refundCredits, charge } = withCharge()
+    const error = await refusal(database, () => refundCredits(charge, 6, { over: 'available' }))
+    expect(error).toMatchObject({ code: 'UNKNOWN_FIELD', field: 'over' })
   })
 })

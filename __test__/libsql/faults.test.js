@@ -38,6 +38,11 @@ const CHANGES = {
   'a patch without a refund': [(credits) => credits.updateMediaTaskById('old', { progress: 5 }), 80, 'old'],
   chargeMediaTask: [(credits) => credits.chargeMediaTask('old', { credits: 10 }), 70, 'old'],
   settleMediaTask: [(credits) => credits.settleMediaTask('old', 5), 95, 'old'],
+  'settleMediaTask to more': [
+    (credits) => credits.settleMediaTask('old', 25, { over: 'available' }),
+    75,
+    'old',
+  ],
   refundCredits: [
     async (credits) => {
       const { creditId } = await credits.findMediaTaskById('old')

@@ -62,6 +62,7 @@ const WRONG = {
   chargeAITask: { ...id, ...options(3), ...patch('2'), INVALID_AMOUNT: ['1.credits', -1] },
   settleMediaTask: { ...id, ...options(2), INVALID_AMOUNT: [1, -1] },
   settleAITask: { ...id, ...options(2), INVALID_AMOUNT: [1, -1] },
+  settleCredits: { ...id, ...options(2), INVALID_AMOUNT: [1, -1], INVALID_ARGUMENT: ['2.over', 'all'] },
   refundCredits: { ...id, ...options(2), INVALID_AMOUNT: [1, 0] },
   consumeCredits: {
     ...row(),

@@ -25,6 +25,8 @@ const BATCH = [
   { task: task('two', 'u'), costCredits: 1 },
 ]
 
+const OVER = { over: 'available' }
+
 /** What each call takes. Each is made once, in this order. */
 const CALLS = [
   ['createMediaTask', 2, ({ createMediaTask }) => createMediaTask(task('new', 'u'), 11)],
@@ -37,6 +39,7 @@ const CALLS = [
   ['a step', 2, ({ chargeMediaTask }) => chargeMediaTask('new', { credits: 3 })],
   ['a settlement', 2, ({ settleMediaTask }) => settleMediaTask('new', 1)],
   ['the same again', 2, ({ settleMediaTask }) => settleMediaTask('new', 1)],
+  ['a settlement to more', 3, ({ settleCredits }, { more }) => settleCredits(more, 2, OVER)],
   ['refundCredits', 2, async ({ refundCredits }, charges) => refundCredits(charges.consumed)],
   ['a batch', 2, ({ createMediaTasks }) => createMediaTasks(BATCH, { atomic: true })],
   ['quoteCredits', 1, ({ quoteCredits }) => quoteCredits('u', 5)],
@@ -63,9 +66,10 @@ test.each([
   const { database, proxy, credits } = await warm(...grants)
   const taken = []
   const { id: consumed } = await credits.consumeCredits({ userId: 'u', credits: 1 })
+  const { id: more } = await credits.consumeCredits({ userId: 'u', credits: 1 })
   for (const [name, , call] of CALLS) {
     proxy.resetRoundTrips()
-    await call(credits, { consumed })
+    await call(credits, { consumed, more })
     taken.push([name, proxy.roundTrips().total])
   }
   expect(taken).toEqual(CALLS.map(([name, most]) => [name, most]))

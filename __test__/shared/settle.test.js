@@ -83,7 +83,7 @@ describe('settleMediaTask', () => {
     const { database, settle, charge } = await withTask()
     const before = await creditRow(database, charge)
     const [a, b] = JSON.parse(before.consumed_detail)
-    const { refund, ...returned } = await settle('t', 6)
+    const { refund, collected, uncollected, ...returned } = await settle('t', 6)
     const { consumed_detail: detail, metadata, ...row } = await creditRow(database, charge)
     const { consumed_detail: _, metadata: oldMetadata, ...oldRow } = before
     expect(row).toEqual({ ...oldRow, credits: -6, updated_at: expect.any(Number) })
@@ -92,7 +92,7 @@ describe('settleMediaTask', () => {
       { ...b, creditsToConsume: 2, creditsConsumed: 2, creditsBefore: 3, creditsAfter: 1, batchNo: 2 },
     ])
     expect(JSON.parse(metadata)).toEqual({ ...JSON.parse(oldMetadata), settled: { charged: 10, credits: 6 } })
-    expect(refund.credits).toBe(4)
+    expect([refund.credits, collected, uncollected]).toEqual([4, 0, 0])
     const [found] = await database.credits.getCredits({ transactionType: 'consume' })
     expect(returned).toEqual(found)
     expect(await violations(database)).toEqual([])

@@ -131,6 +131,12 @@ const WORKS = {
     expect(await consumeCreditsBatch([ada, ben].map(charge), { atomic: true })).toHaveLength(2)
     expect([await getRemainingCredits(ada), await getRemainingCredits(ben)]).toEqual([9, 12])
   },
+  async settleCredits({ database, settleCredits, getRemainingCredits, ada }) {
+    const { charge } = await taskOf(database, ada, 'success')
+    const settled = await settleCredits(charge, 7, { over: 'available' })
+    expect(settled).toMatchObject({ credits: -7, collected: 3, uncollected: 0 })
+    expect(await getRemainingCredits(ada)).toBe(11)
+  },
   async refundCredits({ database, refundCredits, getRemainingCredits, ada }) {
     const { charge } = await taskOf(database, ada, 'success')
     const { refund } = await refundCredits(charge)

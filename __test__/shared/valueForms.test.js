@@ -327,6 +327,7 @@ const AMOUNTS = [
   ['settleMediaTask', ({ settleMediaTask }, credits) => settleMediaTask('t', credits), 'finalCredits'],
   ['settleAITask', ({ settleAITask }, credits) => settleAITask('a', credits), 'finalCredits'],
   ['quoteCredits', ({ quoteCredits }, credits) => quoteCredits('u', credits), 'credits'],
+  ['settleCredits', ({ settleCredits }, credits, charge) => settleCredits(charge, credits), 'credits'],
   ['refundCredits', ({ refundCredits }, credits, charge) => refundCredits(charge, credits), 'credits'],
 ]
 

@@ -33,6 +33,7 @@ import type {
   Refund,
   Repair,
   Replayable,
+  Settled,
   Statement,
   StatementEntry,
   Stats,
@@ -244,7 +245,9 @@ export async function life(task: NewMediaTask) {
     { ifStatus: 'extracted' },
   )
   const settled = await defaults.settleMediaTask(task.id, 3, { refundPolicy: { regrantDays: 30 } })
-  same<typeof settled, (Credit & { refund: Refund }) | undefined>(true)
+  same<typeof settled, Settled<Credit> | undefined>(true)
+  const more = await defaults.settleCredits('c', 12, { over: 'available', refundPolicy: 'source' })
+  const lacks: number = more.collected + more.uncollected
   const expires: Date | undefined = settled?.refund.regranted?.expiresAt
   const anew: string[] | undefined = settled?.refund.regranted?.grants?.map(({ creditId }) => creditId)
   const { tasks, errors } = await defaults.failStuckMediaTasks({ olderThanMs: 60_000, errorMessage: 'late' })
@@ -268,7 +271,7 @@ export async function life(task: NewMediaTask) {
     scene: 'text-to-image',
   })
   await defaults.updateAITaskById(ai.id, { status: 'success', taskResult: { url: 'u' } })
-  return { charged, expires, anew, tasks, codes, ids, sufficient, moved, when: nextExpiry?.expiresAt }
+  return { charged, lacks, expires, anew, tasks, codes, ids, sufficient, moved, when: nextExpiry?.expiresAt }
 }
 
 async function books(userId: string) {

@@ -49,7 +49,7 @@ function effects(call, value) {
     const [task, credits] = [own(items[at], 'task'), own(items[at], 'credits')]
     // No such task, or what was there before.
     if (!row || own(row, 'replayed')) return []
-    const [userId, refund] = [row.userId, own(row, 'refund')]
+    const [userId, refund, collected] = [row.userId, own(row, 'refund'), own(row, 'collected')]
     const common = { creditId: row[id], ...(task && { task }), operation }
     if (isGrant) {
       const credits = spendable(row)
@@ -58,6 +58,7 @@ function effects(call, value) {
     if (refund?.credits > 0) {
       return { event: 'refunded', userId, credits: refund.credits, spendable: refund.spendable, ...common }
     }
+    if (collected > 0) return { event: 'charged', userId, credits: collected, ...common }
     return credits > 0 ? { event: 'charged', userId, credits, ...common } : []
   }
   return [value].flat().flatMap(effectOf)

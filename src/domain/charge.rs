@@ -167,8 +167,18 @@ pub fn draw_down(grants: &mut Vec<Grant>, draws: &[Draw]) {
 
 /// Draws credits from grants, in their order.
 pub fn draw(grants: &[Grant], credits: Credits) -> Result<Vec<Draw>> {
+    let draws = draw_as_far(grants, credits.get());
+    let available = draws.iter().map(|draw| draw.credits_consumed).sum();
+    if available < credits.get() {
+        return Err(Error::InsufficientCredits { required: credits.get(), available });
+    }
+    Ok(draws)
+}
+
+/// Draws so many credits from grants, in their order, or as many as these have.
+pub fn draw_as_far(grants: &[Grant], credits: i64) -> Vec<Draw> {
     let mut draws = Vec::new();
-    let mut to_consume = credits.get();
+    let mut to_consume = credits;
     for (batch_no, grant) in (1..).zip(grants) {
         if to_consume == 0 {
             break;
@@ -187,13 +197,7 @@ pub fn draw(grants: &[Grant], credits: Credits) -> Result<Vec<Draw>> {
         });
         to_consume -= consumed;
     }
-    if to_consume > 0 {
-        return Err(Error::InsufficientCredits {
-            required: credits.get(),
-            available: credits.get() - to_consume,
-        });
-    }
-    Ok(draws)
+    draws
 }
 
 #[cfg(test)]

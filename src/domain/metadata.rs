@@ -123,6 +123,15 @@ pub struct Settled {
     pub charged: i64,
     /// What it took in the end.
     pub credits: i64,
+    /// What it should have taken besides, and there was not.
+    pub uncollected: i64,
+}
+
+impl Settled {
+    /// What the charge was to take in the end.
+    pub fn requested(self) -> i64 {
+        self.credits.saturating_add(self.uncollected)
+    }
 }
 
 /// What the metadata of a charge says of its settlement, if the charge's row says so too: a caller may
@@ -132,16 +141,26 @@ pub fn settled(metadata: Option<&str>, credits: i64, active: bool) -> Option<Set
     let may_say = |text: &&str| text.contains("\"settled\"") || text.contains("\\u");
     let written: Map<String, Json> = field(metadata.filter(may_say)?, "settled")?;
     let number = |name: &str| written.get(name)?.as_i64();
-    let settled = Settled { charged: number("charged")?, credits: number("credits")? };
+    let uncollected = written.get("uncollected").map_or(Some(0), Json::as_i64)?;
+    let settled = Settled { charged: number("charged")?, credits: number("credits")?, uncollected };
     let agrees = settled.credits == credits || (!active && settled.credits == 0);
-    (agrees && credits <= settled.charged).then_some(settled)
+    // What took more than at first took all that there was.
+    let is_possible = match uncollected {
+        0 => credits <= settled.charged || settled.charged > 0,
+        _ => uncollected > 0 && (1..=settled.credits).contains(&settled.charged),
+    };
+    (agrees && is_possible).then_some(settled)
 }
 
 /// The metadata with a settlement added, and else as it was, to the letter. What is no object stands
 /// under `metadata` from then on.
 pub fn with_settled(metadata: Option<&str>, settled: Settled) -> String {
-    let Settled { charged, credits } = settled;
-    with(metadata, "settled", &json!({ "charged": charged, "credits": credits }))
+    let Settled { charged, credits, uncollected } = settled;
+    let mut said = json!({ "charged": charged, "credits": credits });
+    if uncollected > 0 {
+        said["uncollected"] = uncollected.into();
+    }
+    with(metadata, "settled", &said)
 }
 
 /// The metadata with records of what was repaired, after those of earlier repairs, and else as it was,
@@ -369,7 +388,7 @@ mod tests {
 
     #[test]
     fn settlements() {
-        let settlement = Settled { charged: 10, credits: 6 };
+        let settlement = Settled { charged: 10, credits: 6, uncollected: 0 };
         let rows = [
             // metadata before; the metadata after
             (None, r#"{"settled":{"charged":10,"credits":6}}"#),
@@ -434,7 +453,10 @@ mod tests {
             (said(10, 0), 10, false, true),
             (said(10, 0), 10, true, false),
             (said(10, 6), 7, true, false),
-            (said(3, 6), 6, true, false),
+            (said(3, 6), 6, true, true),
+            (said(0, 6), 6, true, false),
+            (said(-3, 6), 6, true, false),
+            (said(3, 6), 7, true, false),
             (said(3, 2), 10, true, false),
             (None, 6, true, false),
             (Some("junk".to_owned()), 6, true, false),
@@ -444,6 +466,26 @@ mod tests {
         for (metadata, credits, active, believed) in rows {
             let found = settled(metadata.as_deref(), credits, active);
             assert_eq!(found.is_some(), believed, "{metadata:?} {credits} {active}");
+        }
+        let lacking = |charged: i64, credits: i64, uncollected: &str| {
+            let numbers = format!(r#""charged":{charged},"credits":{credits}"#);
+            format!(r#"{{"settled":{{{numbers},"uncollected":{uncollected}}}}}"#)
+        };
+        let rows = [
+            // metadata of a charge of 12; what it was to take, if it is believed
+            (lacking(10, 12, "3"), Some(15)),
+            (lacking(12, 12, "3"), Some(15)),
+            (lacking(10, 12, "0"), Some(12)),
+            (lacking(13, 12, "3"), None),
+            (lacking(0, 12, "3"), None),
+            (lacking(10, 12, "-3"), None),
+            (lacking(10, 12, "1.5"), None),
+            (lacking(10, 12, "null"), None),
+            (lacking(10, 12, "9223372036854775807"), Some(i64::MAX)),
+        ];
+        for (metadata, requested) in rows {
+            let found = settled(Some(&metadata), 12, true);
+            assert_eq!(found.map(Settled::requested), requested, "{metadata}");
         }
     }
 }

@@ -115,6 +115,17 @@ pub fn flag(options: &Fields, name: &str) -> Result<bool> {
     }
 }
 
+/// An option that is one of these words: the place of the one that was passed.
+pub fn choice(options: &Fields, name: &str, words: &[&str]) -> Result<Option<usize>> {
+    let Some(value) = optional(options, name) else { return Ok(None) };
+    let at = words.iter().position(|word| value.as_text() == Some(word));
+    at.map(Some).ok_or_else(|| Error::InvalidArgument {
+        name: name.to_owned(),
+        expected: format!("'{}'", words.join("' or '")),
+        given: value.describe(),
+    })
+}
+
 /// A whole number from 0 that an option sets as a limit; null is none, as in a plan without that limit.
 pub fn limit(options: &Fields, name: &str) -> Result<Option<i64>> {
     match optional(options, name) {
@@ -214,6 +225,26 @@ mod tests {
         ];
         for (value, expected) in rows {
             assert_eq!(RefundPolicy::parse(value.as_ref()).ok(), expected, "{value:?}");
+        }
+    }
+
+    #[test]
+    fn choices() {
+        let rows = [
+            // over; which it is, or nothing
+            (None, Some(None)),
+            (Some(Value::Null), Some(None)),
+            (Some(text("refuse")), Some(Some(0))),
+            (Some(text("available")), Some(Some(1))),
+            (Some(text("all")), None),
+            (Some(text("")), None),
+            (Some(Value::Bool(true)), None),
+            (Some(json(r#"["available"]"#)), None),
+        ];
+        for (value, expected) in rows {
+            let options: Fields = value.iter().map(|value| ("over", value.clone())).collect();
+            let chosen = choice(&options, "over", &["refuse", "available"]);
+            assert_eq!(chosen.ok(), expected, "{value:?}");
         }
     }
 

@@ -38,7 +38,7 @@ pub enum Write {
     UpdateTask(TaskPatch),
     /// `chargeMediaTask`, `chargeAITask`
     StepCharge(StepCharge),
-    /// `settleMediaTask`, `settleAITask`, `refundCredits`
+    /// `settleMediaTask`, `settleAITask`, `settleCredits`, `refundCredits`
     Settle(Settlement),
     /// `repairLedger`: the books of these users, all together.
     Repair(Vec<String>),

@@ -7,6 +7,7 @@ use crate::domain::grant::Grant;
 use crate::domain::quote::Quote;
 use crate::domain::refund::Refund;
 use crate::domain::repair::Fix;
+use crate::domain::settle::Difference;
 use crate::domain::statement::AccountStatement;
 use crate::domain::value::Value;
 use crate::error::{Error, Result};
@@ -25,8 +26,10 @@ pub enum Outcome {
     Row(Option<Row>),
     /// A row that the same call has written before.
     Replayed(Row),
-    /// A task after an update, with what was refunded if it failed; a charge after it was settled.
+    /// A task after an update, with what was refunded if it failed; a charge after a refund.
     Updated(Row, Option<Refund>),
+    /// A charge after it was settled, and what that moved.
+    Settled(Row, Difference),
     /// What a charge would do.
     Quote(Quote),
     /// What a user can spend: grants in draw order.

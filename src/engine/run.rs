@@ -147,15 +147,22 @@ async fn settle<S: Store>(
     };
     let checked = settlement.check(task.as_ref(), charge, claimed);
     let (charge, mut settling) = store.or_roll_back(checked)?;
-    if let Some(Settling { refundable, .. }) = &mut settling {
+    if let Some(Settling { refundable, missing, funds, .. }) = &mut settling {
         load_grants(store, refundable, drawn_on).await?;
         load_origins(store, refundable, settlement.policy, clock).await?;
+        if *missing > 0 {
+            *funds = store.grants_to_draw(&charge.user_id, *missing, clock.now_ms).await?;
+        }
     }
 
-    let (plan, refund) = plan_settlement(settlement, &charge, settling, clock.now_ms);
+    let planned = plan_settlement(settlement, &charge, settling, clock.now_ms);
+    let (plan, difference) = store.or_roll_back(planned)?;
 
     let row = write(store, &plan, clock.now_ms).await?;
-    Ok(Outcome::Updated(row, Some(refund)))
+    Ok(match settlement.is_final() {
+        true => Outcome::Settled(row, difference),
+        false => Outcome::Updated(row, Some(difference.refund)),
+    })
 }
 
 async fn repair<S: Store>(store: &mut S, user_ids: &[String], now_ms: i64) -> Answer<Outcome> {

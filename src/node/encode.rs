@@ -10,6 +10,7 @@ use crate::domain::quote::next_expiry;
 use crate::domain::refund::Refund;
 use crate::domain::regrant::Regrant;
 use crate::domain::repair::{Fix, as_json, is_repairable};
+use crate::domain::settle::Difference;
 use crate::domain::statement::{AccountStatement, task_of};
 use crate::domain::value::Value;
 use crate::engine::{Audited, Outcome};
@@ -49,10 +50,16 @@ fn write_outcome(out: &mut String, outcome: &Outcome) {
         Outcome::Bool(value) => value_reply(out, &json!(value)),
         Outcome::Number(value) => value_reply(out, &json!(value)),
         Outcome::Row(None) => out.push_str(r#"{"row":null}"#),
-        Outcome::Row(Some(row)) => row_reply(out, row, None),
-        Outcome::Replayed(row) => row_reply(out, row, Some(("replayed", json!(true)))),
-        Outcome::Updated(row, refund) => {
-            row_reply(out, row, refund.as_ref().map(|refund| ("refund", refund_json(refund))));
+        Outcome::Row(Some(row)) => row_reply(out, row, &[]),
+        Outcome::Replayed(row) => row_reply(out, row, &[("replayed", json!(true))]),
+        Outcome::Updated(row, None) => row_reply(out, row, &[]),
+        Outcome::Updated(row, Some(refund)) => {
+            row_reply(out, row, &[("refund", refund_json(refund))]);
+        }
+        Outcome::Settled(row, Difference { refund, collected, uncollected }) => {
+            let collected = ("collected", json!(collected));
+            let uncollected = ("uncollected", json!(uncollected));
+            row_reply(out, row, &[("refund", refund_json(refund)), collected, uncollected]);
         }
         Outcome::All(outcomes) => {
             out.push_str(r#"{"all":"#);
@@ -111,10 +118,10 @@ fn value_reply(out: &mut String, value: &Json) {
 }
 
 /// A row, and something more that is known of it.
-fn row_reply(out: &mut String, row: &Row, more: Option<(&str, Json)>) {
+fn row_reply(out: &mut String, row: &Row, more: &[(&str, Json)]) {
     out.push_str(r#"{"row":"#);
     write_row(out, row);
-    if let Some((name, value)) = more {
+    for (name, value) in more {
         out.push(',');
         write_text(out, name);
         out.push(':');

@@ -87,6 +87,14 @@ const FUNCTIONS: &[(&str, Asks)] = &[
         }),
     ),
     (
+        "settleCredits",
+        Writes(|arguments, defaults| {
+            let (id, credits) = (arguments.id("chargeId")?, arguments.value("credits")?);
+            let (options, policy) = (arguments.options()?, defaults.refund_policy);
+            Settlement::of_credits(id, credits.as_ref(), &options, policy).map(Write::Settle)
+        }),
+    ),
+    (
         "consumeCredits",
         Writes(|arguments, _| {
             let request = arguments.fields("consumeCredits(parameters)")?;

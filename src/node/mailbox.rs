@@ -118,9 +118,10 @@ const LONG: usize = 256 * 1024;
 /// Whether a reply may be long text, or takes long to write.
 fn is_long(outcome: &Outcome) -> bool {
     match outcome {
-        Outcome::Row(Some(row)) | Outcome::Replayed(row) | Outcome::Updated(row, _) => {
-            row.text_bytes() > LONG
-        }
+        Outcome::Row(Some(row))
+        | Outcome::Replayed(row)
+        | Outcome::Updated(row, _)
+        | Outcome::Settled(row, _) => row.text_bytes() > LONG,
         Outcome::All(outcomes) => outcomes.iter().any(is_long),
         Outcome::Done
         | Outcome::Bool(_)

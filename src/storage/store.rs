@@ -75,6 +75,13 @@ pub trait LoadFacts {
         refundable: &Refundable,
         found: Vec<Grant>,
     ) -> impl Future<Output = Answer<Vec<Grant>>> + Send;
+    /// Then: what this user can spend, in draw order: all of it, or as many grants as cover so many credits.
+    fn grants_to_draw(
+        &mut self,
+        user_id: &str,
+        credits: i64,
+        now_ms: i64,
+    ) -> impl Future<Output = Answer<Vec<Grant>>> + Send;
     /// Then: whether there is such a task, in a table that is there.
     fn has_task(&mut self, kind: TaskKind, id: &str) -> impl Future<Output = Answer<bool>> + Send;
 }

@@ -171,7 +171,7 @@ pub(crate) fn time(row: &Row, key: &str) -> Option<i64> {
 /// The row of an outcome that has one.
 pub(crate) fn row(outcome: Outcome) -> Row {
     match outcome {
-        Outcome::Row(Some(row)) | Outcome::Updated(row, _) => row,
+        Outcome::Row(Some(row)) | Outcome::Updated(row, _) | Outcome::Settled(row, _) => row,
         other => panic!("{other:?} has no row"),
     }
 }

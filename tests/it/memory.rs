@@ -310,6 +310,10 @@ impl LoadFacts for Memory {
         Ok(rows.filter_map(as_grant).collect())
     }
 
+    async fn grants_to_draw(&mut self, user_id: &str, _: i64, now_ms: i64) -> Answer<Vec<Grant>> {
+        Ok(self.spendable(user_id, now_ms))
+    }
+
     async fn has_task(&mut self, kind: TaskKind, id: &str) -> Answer<bool> {
         Ok(self.row(Tasks(kind), id).is_some())
     }

@@ -141,7 +141,8 @@ fn settle(
         load(&mut settling.refundable, grants, policy);
         settling
     });
-    Ok(plan_settlement(&settlement, &charge, settling, NOW_MS))
+    let (plan, difference) = plan_settlement(&settlement, &charge, settling, NOW_MS)?;
+    Ok((plan, difference.refund))
 }
 
 proptest! {
@@ -411,9 +412,12 @@ proptest! {
     fn a_settlement_changes_nothing_else(
         before in any_metadata(),
         credits in 0..=Credits::MAX,
-        more in 0..100_i64,
+        more in -100..100_i64,
+        lacks in 0..100_i64,
     ) {
-        let settlement = Settled { charged: credits + more, credits };
+        let charged = (credits + more).max(1);
+        let uncollected = if charged <= credits { lacks } else { 0 };
+        let settlement = Settled { charged, credits, uncollected };
         let after = metadata::with_settled(before.as_deref(), settlement);
         prop_assert_eq!(metadata::settled(Some(&after), credits, true), Some(settlement));
         let mut after = raw(&after).unwrap();

@@ -17,6 +17,7 @@ use crate::domain::books::RowId;
 use crate::domain::options::RefundPolicy;
 use crate::domain::plan::Verb;
 use crate::domain::repair::{changed_ids, fixes, plan_fixes};
+use crate::domain::settle::Difference;
 use crate::domain::statement::{AccountStatement, Cursor, Entry, Query, statement};
 use crate::domain::table::TableName::{self, Credit, Tasks};
 use crate::domain::table::TaskKind::{Ai, Media};
@@ -187,11 +188,18 @@ struct History(HashMap<String, (i64, i64)>);
 impl History {
     /// Holds what a request came to against what it did to the balances.
     fn note(&mut self, step: &Step, before: &Tables, after: &Tables, done: &Done) -> Checked {
-        let (plan, refund) = done;
+        let (plan, difference) = done;
         let user = plan.user_id.as_str();
         let gained = after.balance(user) - before.balance(user);
         let drawn: i64 = plan.draws.iter().map(|draw| draw.credits_consumed).sum();
-        if drawn > 0 {
+        if let Some(Difference { collected, uncollected, .. }) = difference {
+            prop_assert_eq!(drawn, *collected);
+            prop_assert!(*uncollected == 0 || after.balance(user) == 0 || drawn == 0);
+            if drawn > 0 {
+                prop_assert_eq!(gained, -drawn);
+                self.0.get_mut(&plan.reply.1).unwrap().0 += drawn;
+            }
+        } else if drawn > 0 {
             prop_assert_eq!(gained, -drawn);
             let charge = after
                 .rows
@@ -199,8 +207,8 @@ impl History {
                 .find(|row| row.is_charge() && before.row(Credit, &row.id).is_none());
             self.0.insert(charge.unwrap().id.clone(), (drawn, 0));
         }
-        if let Some(refund) = refund {
-            prop_assert_eq!(gained, refund.spendable, "{:?}", refund);
+        if let Some(Difference { refund, .. }) = difference {
+            prop_assert_eq!(gained, refund.spendable - drawn, "{:?}", refund);
             prop_assert_eq!(&refund.skipped, &vec![]);
             let policy = match step {
                 Step::Update { policy, .. }

@@ -10,9 +10,8 @@ use crate::domain::grant::{
 };
 use crate::domain::options::RefundPolicy;
 use crate::domain::plan::{NewIds, Plan, Stamp, Verb};
-use crate::domain::refund::Refund;
 use crate::domain::refundable::{Origin, Refundable};
-use crate::domain::settle::{Settlement, Target, plan_settlement};
+use crate::domain::settle::{Difference, Settlement, Target, plan_settlement};
 use crate::domain::table::TableName::{self, Credit, Tasks};
 use crate::domain::table::TaskKind;
 use crate::domain::task::{
@@ -25,8 +24,8 @@ use crate::error::Result;
 pub(super) const USERS: [&str; 3] = ["ada", "bob", "nobody"];
 const DAY_MS: i64 = 86_400_000;
 
-/// What a request came to: what it wrote, and what it gave back.
-pub(super) type Done = (Plan, Option<Refund>);
+/// What a request came to: what it wrote, and, of one that may give something back, what it moved.
+pub(super) type Done = (Plan, Option<Difference>);
 
 /// All rows, in the order in which they were written.
 #[derive(Debug, Clone)]
@@ -242,7 +241,7 @@ impl Tables {
         let stamp = Stamp { ids, now_ms: self.now_ms };
         let (now_ms, none) = (self.now_ms, Fields::default());
         let text = |text: &str| Value::Text(text.to_owned());
-        let (plan, refund) = match step {
+        let (plan, difference) = match step {
             Step::Wait { days } => {
                 self.now_ms += days * DAY_MS;
                 return Ok(None);
@@ -310,7 +309,9 @@ impl Tables {
                 let claimed = self.is_claimed(charge.as_ref(), kind, &patch.id);
                 let mut on_charge = patch.check(&task, charge.as_ref(), claimed)?;
                 self.load_grants(on_charge.refundable(), *policy);
-                plan_patch(&patch, &task, on_charge, now_ms)
+                let (plan, refund) = plan_patch(&patch, &task, on_charge, now_ms);
+                let only = |refund| Difference { refund, ..Difference::default() };
+                (plan, refund.map(only))
             }
             Step::Further { task, credits, status } => {
                 let Some((kind, id, task)) = self.a_task(task) else { return Ok(None) };
@@ -319,10 +320,13 @@ impl Tables {
                 let step = task::StepCharge::parse((kind, id), &charge, patch, &none)?;
                 (plan_step_charge(&step, &task, &self.funds(&task.user_id), stamp)?, None)
             }
-            Step::Settle { task, credits, policy } => {
+            Step::Settle { task, credits, over, policy } => {
                 let Some((kind, id, task)) = self.a_task(task) else { return Ok(None) };
                 let credits = Value::Integer(*credits);
-                let settlement = Settlement::of_task((kind, id), Some(&credits), &none, *policy)?;
+                let over = ("over", text(if *over { "available" } else { "refuse" }));
+                let options = [over].into_iter().collect();
+                let settlement =
+                    Settlement::of_task((kind, id), Some(&credits), &options, *policy)?;
                 self.settle(&settlement, Some(&task))?
             }
             Step::Refund { charge, credits, policy } => {
@@ -332,7 +336,7 @@ impl Tables {
                 self.settle(&settlement, None)?
             }
         };
-        Ok(Some((plan, refund)))
+        Ok(Some((plan, difference)))
     }
 
     fn a_task(&self, index: &Index) -> Option<(TaskKind, String, TaskFacts)> {
@@ -341,21 +345,19 @@ impl Tables {
         Some((kind, row.id.clone(), row.task()))
     }
 
-    fn settle(
-        &self,
-        settlement: &Settlement,
-        task: Option<&TaskFacts>,
-    ) -> Result<(Plan, Option<Refund>)> {
+    fn settle(&self, settlement: &Settlement, task: Option<&TaskFacts>) -> Result<Done> {
         let charge = self.charge(settlement.charge_id(task)?);
         let claimed = match &settlement.target {
             Target::Charge(_) => false,
             Target::Task(kind, id) => self.is_claimed(charge.as_ref(), *kind, id),
         };
         let (charge, mut settling) = settlement.check(task, charge, claimed)?;
-        let refundable = settling.as_mut().map(|settling| &mut settling.refundable);
-        self.load_grants(refundable, settlement.policy);
-        let (plan, refund) = plan_settlement(settlement, &charge, settling, self.now_ms);
-        Ok((plan, Some(refund)))
+        if let Some(settling) = &mut settling {
+            self.load_grants(Some(&mut settling.refundable), settlement.policy);
+            settling.funds = self.spendable(&charge.user_id);
+        }
+        let (plan, difference) = plan_settlement(settlement, &charge, settling, self.now_ms)?;
+        Ok((plan, Some(difference)))
     }
 
     /// Writes a plan, with the guards that the databases have.

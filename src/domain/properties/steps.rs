@@ -41,6 +41,8 @@ pub(super) enum Step {
     Settle {
         task: Index,
         credits: i64,
+        /// Whether what it costs more is drawn.
+        over: bool,
         policy: RefundPolicy,
     },
     Refund {
@@ -93,8 +95,8 @@ pub(super) fn step() -> impl Strategy<Value = Step> {
             .prop_map(|(task, status, names, policy)| Step::Update { task, status, names, policy }),
         5 => (pick(), credits(), prop::option::of(status()))
             .prop_map(|(task, credits, status)| Step::Further { task, credits, status }),
-        5 => (pick(), credits(), policy())
-            .prop_map(|(task, credits, policy)| Step::Settle { task, credits, policy }),
+        6 => (pick(), credits(), any::<bool>(), policy())
+            .prop_map(|(task, credits, over, policy)| Step::Settle { task, credits, over, policy }),
         5 => (pick(), prop::option::of(1..30_i64), policy())
             .prop_map(|(charge, credits, policy)| Step::Refund { charge, credits, policy }),
         2 => (pick(), end).prop_map(|(grant, status)| Step::End { grant, status }),

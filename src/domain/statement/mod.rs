@@ -38,7 +38,7 @@ pub enum EntryKind {
     Grant,
     /// A charge, with what it took at first.
     Charge,
-    /// What a charge had taken too much.
+    /// What a charge had taken too much, or too little.
     Settlement,
     /// All that a charge still had.
     Refund,
@@ -248,9 +248,12 @@ fn enter_charge(
     }
     // Other code may have written that it took more than there ever was: then it is no settlement.
     let charged = if charge.charged <= granted { charge.charged } else { charge.credits };
-    let settled = charged.saturating_sub(charge.credits);
-    if settled > 0 {
+    // Below zero, it drew more. What it drew elsewhere did not.
+    let settled = charged.saturating_sub(charge.credits).max(drawn.saturating_neg());
+    if settled != 0 {
         entries.push(entry(EntryKind::Settlement, changed_ms, settled));
+    }
+    if settled > 0 {
         // Nothing says where it went. Most charges drew on one grant.
         let last = charge.readable_draws().last();
         if let Some(end) = last.and_then(|draw| ends.get_mut(draw.credit_id.as_str())) {

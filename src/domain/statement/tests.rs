@@ -128,6 +128,29 @@ fn entries() {
             ],
         ),
         (
+            "a settlement that drew more, and a refund",
+            vec![grant("g", 10, 4, None), grant("h", 9, 6, None)],
+            vec![
+                charge("a", 4, &[("g", 6), ("h", 3)], (5, 8)),
+                refunded("b", 1, &[("h", 2)], (6, 9)),
+            ],
+            vec![
+                (Grant, 1, 10, 10),
+                (Grant, 1, 9, 19),
+                (Charge, 5, -4, 15),
+                (Charge, 6, -1, 14),
+                (Settlement, 8, -5, 9),
+                (Settlement, 9, -1, 8),
+                (Refund, 9, 2, 10),
+            ],
+        ),
+        (
+            "a settlement that other code wrote, of what was drawn elsewhere",
+            vec![grant("g", 10, 9, None)],
+            vec![charge("a", 2, &[("g", 1), ("x", 5)], (5, 8))],
+            vec![(Grant, 1, 10, 10), (Charge, 5, 0, 10), (Settlement, 8, -1, 9)],
+        ),
+        (
             "a grant that the app withdrew",
             vec![withdrawn(grant("g", 10, 10, None))],
             vec![],

@@ -136,6 +136,15 @@ impl LoadFacts for Database {
         Ok(grants)
     }
 
+    async fn grants_to_draw(
+        &mut self,
+        user_id: &str,
+        credits: i64,
+        now_ms: i64,
+    ) -> Answer<Vec<Grant>> {
+        Ok(self.spendable_grants(user_id, credits, now_ms)?)
+    }
+
     async fn has_task(&mut self, kind: TaskKind, id: &str) -> Answer<bool> {
         let is_there = self.schema.table(Tasks(kind)).is_ok();
         Ok(is_there && self.exists(Tasks(kind), "id", id)?)

@@ -69,6 +69,7 @@ impl LoadFacts for Session {
         fn rows_of(user_id: &str, picks: &[Pick<'_>]) -> Vec<Row>;
         fn charge(id: Option<&str>, found: Option<Charge>) -> Option<Charge>;
         fn grants_drawn_on(refundable: &Refundable, found: Vec<Grant>) -> Vec<Grant>;
+        fn grants_to_draw(user_id: &str, credits: i64, now_ms: i64) -> Vec<Grant>;
         fn has_task(kind: TaskKind, id: &str) -> bool;
     }
 }

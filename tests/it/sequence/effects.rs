@@ -4,6 +4,7 @@
 use std::collections::HashMap;
 use std::rc::Rc;
 
+use media_credits::domain::settle::Difference;
 use media_credits::domain::table::TableName::{Credit, Tasks, User};
 use media_credits::domain::table::TaskKind;
 use media_credits::domain::task::NewTask;
@@ -109,14 +110,23 @@ impl Effect {
 
     /// What a refund says can be spent again can be.
     fn check_refund(&self) -> Checked {
-        let Ok(Outcome::Updated(row, refund)) = &self.outcome else { return Ok(()) };
+        let (row, refund, collected) = match &self.outcome {
+            Ok(Outcome::Updated(row, refund)) => (row, refund.as_ref(), 0),
+            Ok(Outcome::Settled(row, settled)) => {
+                let Difference { refund, collected, uncollected } = settled;
+                let is_over = *collected > 0 || *uncollected > 0;
+                prop_assert!(!is_over || refund.credits == 0, "{settled:?}");
+                (row, Some(refund), *collected)
+            }
+            _ => return Ok(()),
+        };
         let user = row.text("userId").unwrap();
         let gained = self.balance(&self.after, user) - self.balance(&self.before, user);
         let (credits, spendable) =
-            refund.as_ref().map_or((0, 0), |refund| (refund.credits, refund.spendable));
-        prop_assert_eq!(gained, spendable);
+            refund.map_or((0, 0), |refund| (refund.credits, refund.spendable));
+        prop_assert_eq!(gained, spendable - collected);
         prop_assert!(spendable <= credits);
-        let regranted = refund.iter().flat_map(|refund| &refund.regranted);
+        let regranted = refund.into_iter().flat_map(|refund| &refund.regranted);
         regranted.map(|regrant| &regrant.grant_id).try_for_each(|id| self.check_regrant(id))
     }
 

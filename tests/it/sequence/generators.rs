@@ -14,7 +14,7 @@ use proptest::option;
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
 
-use super::steps::{Changed, Guard, Key, Names, New, Request, Step, Task, USERS};
+use super::steps::{Changed, Guard, Key, Names, New, Request, Settled, Step, Task, USERS};
 
 const SECOND_MS: i64 = 1000;
 const DAY_MS: i64 = 86_400_000;
@@ -167,6 +167,17 @@ fn grant() -> impl Strategy<Value = Request> {
         .boxed()
 }
 
+fn settle() -> impl Strategy<Value = Request> {
+    let of = prop_oneof![
+        2 => changed().prop_map(Settled::Task),
+        1 => any::<Index>().prop_map(Settled::Charge),
+    ];
+    let over = select(vec!["refuse", "available"]);
+    (of, credits(), over, policy())
+        .prop_map(|(of, credits, over, policy)| Request::Settle { of, credits, over, policy })
+        .boxed()
+}
+
 fn request() -> impl Strategy<Value = Request> {
     let names = prop_oneof![
         5 => Just(Names::Nothing),
@@ -187,8 +198,7 @@ fn request() -> impl Strategy<Value = Request> {
         4 => step_charge.prop_map(|(task, credits, status, number, guard)| {
             Request::StepCharge { task, credits, status, number, guard }
         }),
-        4 => (changed(), credits(), policy())
-            .prop_map(|(task, credits, policy)| Request::Settle { task, credits, policy }),
+        5 => settle(),
         6 => refund.prop_map(|(charge, credits, policy)| {
             Request::Refund { charge, credits, policy }
         }),

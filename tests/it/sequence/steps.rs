@@ -67,8 +67,10 @@ pub(super) enum Request {
         guard: Guard,
     },
     Settle {
-        task: Changed,
+        /// The task whose charge is settled, or a charge.
+        of: Settled,
         credits: i64,
+        over: &'static str,
         policy: RefundPolicy,
     },
     Refund {
@@ -82,6 +84,13 @@ pub(super) enum Request {
 
 /// The task that is changed: one of those that are there, or none.
 pub(super) type Changed = Option<Index>;
+
+/// What is settled.
+#[derive(Debug, Clone)]
+pub(super) enum Settled {
+    Task(Changed),
+    Charge(Index),
+}
 
 /// A task's name, whether it is there or not.
 #[derive(Debug, Clone)]
@@ -265,10 +274,19 @@ impl Request {
                 let (kind, id) = changed(ledger, task);
                 Write::StepCharge(task::StepCharge::parse((kind, id), &charge, patch, &options)?)
             }
-            Self::Settle { task, credits, policy } => {
-                let credits = Value::Integer(*credits);
-                let (kind, id) = changed(ledger, task);
-                Write::Settle(Settlement::of_task((kind, id), Some(&credits), &none, *policy)?)
+            Self::Settle { of, credits, over, policy } => {
+                let credits = Some(Value::Integer(*credits));
+                let (credits, options) = (credits.as_ref(), fields(&[("over", text(over))]));
+                Write::Settle(match of {
+                    Settled::Task(task) => {
+                        let task = changed(ledger, task);
+                        Settlement::of_task(task, credits, &options, *policy)?
+                    }
+                    Settled::Charge(charge) => {
+                        let id = charge_id(ledger, charge);
+                        Settlement::of_credits(id, credits, &options, *policy)?
+                    }
+                })
             }
             Self::Refund { charge, credits, policy } => {
                 let (id, credits) = (charge_id(ledger, charge), credits.map(Value::Integer));

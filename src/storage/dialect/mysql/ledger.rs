@@ -132,6 +132,15 @@ impl<W: Wire> LoadFacts for Ledger<W> {
         Ok(grants)
     }
 
+    async fn grants_to_draw(&mut self, user_id: &str, _: i64, now_ms: i64) -> Answer<Vec<Grant>> {
+        let tables = self.0.tables()?;
+        let is_users = is_of_user(tables, TableName::Credit, user_id)?;
+        let all = spendable(tables, &is_users, (now_ms, None))?;
+        let mut facts = Facts::default();
+        add_grants(&mut facts, &more(&mut self.0, all, "reading the balance").await?, now_ms)?;
+        Ok(facts.grants.remove(user_id).unwrap_or_default())
+    }
+
     async fn has_task(&mut self, kind: TaskKind, id: &str) -> Answer<bool> {
         let (tables, name) = (self.0.tables()?, TableName::Tasks(kind));
         // An app without such tasks has none.

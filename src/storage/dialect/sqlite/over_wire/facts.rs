@@ -257,6 +257,13 @@ impl LoadFacts for OverWire {
         Ok(grants)
     }
 
+    async fn grants_to_draw(&mut self, user_id: &str, _: i64, now_ms: i64) -> Answer<Vec<Grant>> {
+        let unit = self.wire.schema()?.timestamp_unit;
+        let asked = [facts::spendable_grants(user_id, now_ms, unit)];
+        let rows = self.decide(&asked, "reading the balance").await?.rows()?;
+        self.grants(&rows)
+    }
+
     async fn has_task(&mut self, kind: TaskKind, id: &str) -> Answer<bool> {
         if self.wire.schema()?.table(Tasks(kind)).is_err() {
             return Ok(false);

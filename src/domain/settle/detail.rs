@@ -1,0 +1,53 @@
+//! The items of `consumed_detail`, as they are written again when a charge takes another number of credits.
+
+use serde_json::{Map, Value as Json, json};
+
+use super::super::charge::Charge;
+use super::super::detail::{Draw, WrittenDraw};
+use crate::error::{Error, Result};
+
+/// What a charge's `consumed_detail` holds, with all that other code may have written there.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub(super) struct Items(Vec<Map<String, Json>>);
+
+impl Items {
+    /// Those of a charge.
+    pub(super) fn of(charge: &Charge) -> Result<Self> {
+        let detail = charge.consumed_detail.as_deref().unwrap_or_default();
+        let items = serde_json::from_slice(detail).map_err(|error| Error::ChargeCorrupt {
+            charge_id: charge.id.clone(),
+            reason: error.to_string(),
+        });
+        items.map(Self)
+    }
+
+    /// As text, with what each drew in the end; those that drew nothing are gone. `more` was drawn besides.
+    pub(super) fn rewritten(mut self, kept: &[WrittenDraw], more: &[Draw]) -> String {
+        let Self(items) = &mut self;
+        for (item, draw) in items.iter_mut().zip(kept) {
+            item.insert("creditsConsumed".to_owned(), draw.credits_consumed.into());
+            if let Some(before) = item.get("creditsBefore").and_then(Json::as_i64) {
+                let after = before.saturating_sub(draw.credits_consumed);
+                item.insert("creditsAfter".to_owned(), after.into());
+            }
+        }
+        let mut drew = kept.iter().map(|draw| draw.credits_consumed > 0);
+        items.retain(|_| drew.next().unwrap_or(true));
+        for draw in more {
+            let batch_no = items.len() + 1;
+            if let Json::Object(mut item) = json!(draw) {
+                item.insert("batchNo".to_owned(), batch_no.into());
+                items.push(item);
+            }
+        }
+        let drawn = |item: &Map<String, Json>| {
+            item.get("creditsConsumed").and_then(Json::as_i64).unwrap_or_default()
+        };
+        let mut to_consume: i64 = items.iter().map(drawn).sum();
+        for item in &mut *items {
+            item.insert("creditsToConsume".to_owned(), to_consume.into());
+            to_consume -= drawn(item);
+        }
+        json!(items).to_string()
+    }
+}

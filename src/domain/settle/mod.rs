@@ -1,0 +1,336 @@
+//! Settling: a charge was an estimate, the real cost is known. The difference goes back to the grants
+//! that it came from, last drawn first, once; or, if the caller wants it so, it is drawn besides.
+
+mod detail;
+#[cfg(test)]
+mod tests;
+
+use self::detail::Items;
+use super::charge::{Charge, draw_as_far};
+use super::credits::Credits;
+use super::detail::WrittenDraw;
+use super::grant::Grant;
+use super::metadata::{self, Settled};
+use super::options::{self, RefundPolicy};
+use super::plan::{Plan, Verb};
+use super::refund::{Refund, give_back};
+use super::refundable::Refundable;
+use super::table::{TableName, TaskKind};
+use super::task::{TaskFacts, check_made_for, own_charge};
+use super::value::{Fields, Value};
+use crate::error::{Error, Result};
+
+/// A settlement that the caller wants written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Settlement {
+    /// What is settled.
+    pub target: Target,
+    amount: Amount,
+    /// What becomes of what it cost more than was charged.
+    over: Over,
+    /// Where credits go.
+    pub policy: RefundPolicy,
+}
+
+/// What is settled.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Target {
+    /// The last charge of the task with this id.
+    Task(TaskKind, String),
+    /// The charge with this id.
+    Charge(String),
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Amount {
+    /// What the charge takes in the end.
+    Final(i64),
+    /// What goes back of it.
+    Back(i64),
+    /// Whatever is left of it goes back.
+    AllBack,
+}
+
+/// What becomes of what a charge is to take more than it took at first.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+enum Over {
+    /// It is refused.
+    #[default]
+    Refuse,
+    /// The charge draws it, as far as the balance goes.
+    Available,
+}
+
+/// What a settlement changes.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Settling {
+    /// What goes back.
+    pub refundable: Refundable,
+    /// How many credits the charge is to draw besides.
+    pub missing: i64,
+    /// What its user can spend, in draw order: as much as covers that. It is loaded if something is missing.
+    pub funds: Vec<Grant>,
+    /// What it drew so far.
+    items: Items,
+    /// What the charge's row says afterwards.
+    fields: Fields,
+}
+
+/// What a settlement moved.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Difference {
+    /// What went back.
+    pub refund: Refund,
+    /// What was drawn besides.
+    pub collected: i64,
+    /// What could not be drawn, now or when the charge was settled so before.
+    pub uncollected: i64,
+}
+
+impl Settlement {
+    /// Reads the arguments of `settleMediaTask`.
+    pub fn of_task(
+        (kind, id): (TaskKind, String),
+        credits: Option<&Value>,
+        options: &Fields,
+        policy: RefundPolicy,
+    ) -> Result<Self> {
+        let amount = Credits::parse_or_zero("finalCredits", credits)?;
+        Self::to_final(Target::Task(kind, id), amount, options, policy)
+    }
+
+    /// Reads the arguments of `settleCredits`.
+    pub fn of_credits(
+        id: String,
+        credits: Option<&Value>,
+        options: &Fields,
+        policy: RefundPolicy,
+    ) -> Result<Self> {
+        let amount = Credits::parse_or_zero("credits", credits)?;
+        Self::to_final(Target::Charge(id), amount, options, policy)
+    }
+
+    fn to_final(
+        target: Target,
+        credits: Option<Credits>,
+        options: &Fields,
+        default: RefundPolicy,
+    ) -> Result<Self> {
+        options.only("the options of a settlement", &["over", "refundPolicy"])?;
+        let amount = Amount::Final(credits.map_or(0, Credits::get));
+        let over = options::choice(options, "over", &["refuse", "available"])?;
+        let over = if over == Some(1) { Over::Available } else { Over::Refuse };
+        Ok(Self { target, amount, over, policy: read_policy(options, default)? })
+    }
+
+    /// Reads the arguments of `refundCredits`.
+    pub fn of_charge(
+        id: String,
+        credits: Option<&Value>,
+        options: &Fields,
+        policy: RefundPolicy,
+    ) -> Result<Self> {
+        let amount = match credits {
+            None => Amount::AllBack,
+            credits => Amount::Back(Credits::parse("credits", credits)?.get()),
+        };
+        options.only("the options of a refund", &["refundPolicy"])?;
+        let (target, over) = (Target::Charge(id), Over::Refuse);
+        Ok(Self { target, amount, over, policy: read_policy(options, policy)? })
+    }
+
+    /// Whether it says what the charge takes in the end, and not what goes back.
+    pub fn is_final(&self) -> bool {
+        matches!(self.amount, Amount::Final(_))
+    }
+
+    /// The charge to settle; of a task, its last one.
+    pub fn charge_id<'a>(&'a self, task: Option<&'a TaskFacts>) -> Result<&'a str> {
+        match &self.target {
+            Target::Charge(id) => Ok(id),
+            Target::Task(_, task_id) => task
+                .and_then(|task| task.credit_id.as_deref())
+                .ok_or_else(|| Error::TaskNotCharged { task_id: task_id.clone() }),
+        }
+    }
+
+    /// Checks the charge that [`Self::charge_id`] asked for (`None`: it is not there), and says what is
+    /// to be changed: nothing, if all of this was done already. `claimed`: the other task that the charge was
+    /// made for is there.
+    pub fn check(
+        &self,
+        task: Option<&TaskFacts>,
+        charge: Option<Charge>,
+        claimed: bool,
+    ) -> Result<(Charge, Option<Settling>)> {
+        let id = self.charge_id(task)?;
+        let charge = charge.ok_or_else(|| Error::ChargeNotFound { charge_id: id.to_owned() })?;
+        if let (Some(task), Target::Task(kind, task_id)) = (task, &self.target) {
+            own_charge(id, Some(&charge), &task.user_id)?;
+            if claimed {
+                check_made_for(&charge, charge.claiming_task(*kind, task_id))?;
+            }
+        }
+        let settling = self.check_amount(&charge)?;
+        Ok((charge, settling))
+    }
+
+    /// What is to be changed, if anything is.
+    fn check_amount(&self, charge: &Charge) -> Result<Option<Settling>> {
+        let (state, charged) = ChargeState::of(charge);
+        let exceeds = |requested| {
+            let charge_id = charge.id.clone();
+            Err(Error::SettleExceedsCharge { charge_id, charged, requested })
+        };
+        let conflict = |settled, requested| {
+            let charge_id = charge.id.clone();
+            Err(Error::SettleConflict { charge_id, settled, requested })
+        };
+        let credits = match self.amount {
+            Amount::Final(credits) => credits,
+            Amount::Back(credits) if credits > charged => return exceeds(credits),
+            Amount::Back(credits) => charged - credits,
+            Amount::AllBack => 0,
+        };
+        match state {
+            ChargeState::SettledTo(settled) if settled == credits => Ok(None),
+            ChargeState::Refunded { after: Some(settled) } if settled == credits => Ok(None),
+            _ if credits > charged && self.over == Over::Refuse => exceeds(credits),
+            ChargeState::Open if credits > charged => raise(charge, credits).map(Some),
+            ChargeState::Open => settle(charge, charged, credits).map(Some),
+            ChargeState::SettledTo(_) if self.amount == Amount::AllBack => {
+                settle(charge, charged, credits).map(Some)
+            }
+            ChargeState::SettledTo(settled) => conflict(settled, credits),
+            ChargeState::Refunded { .. } if credits == 0 => Ok(None),
+            ChargeState::Refunded { .. } => conflict(0, credits),
+        }
+    }
+
+    /// What a charge that was settled so before still lacks.
+    fn uncollected_of(&self, charge: &Charge) -> i64 {
+        let settled = settled_of(charge);
+        let same = settled.filter(|settled| self.amount == Amount::Final(settled.requested()));
+        same.map_or(0, |settled| settled.uncollected)
+    }
+}
+
+/// How a charge stands.
+enum ChargeState {
+    /// It took what it took at first.
+    Open,
+    /// It was to take so many in the end.
+    SettledTo(i64),
+    /// It takes nothing any more; it may have been settled before.
+    Refunded { after: Option<i64> },
+}
+
+impl ChargeState {
+    /// The state of a charge, and what it took at first.
+    fn of(charge: &Charge) -> (Self, i64) {
+        let settled = settled_of(charge);
+        let charged = settled.map_or(charge.credits, |settled| settled.charged);
+        let settled_to = settled.map(|settled| settled.requested());
+        let state = match settled_to {
+            after if !charge.active => Self::Refunded { after },
+            Some(credits) => Self::SettledTo(credits),
+            None => Self::Open,
+        };
+        (state, charged)
+    }
+}
+
+fn settled_of(charge: &Charge) -> Option<Settled> {
+    metadata::settled(charge.metadata.as_deref(), charge.credits, charge.active)
+}
+
+fn read_policy(options: &Fields, default: RefundPolicy) -> Result<RefundPolicy> {
+    Ok(RefundPolicy::parse(options.get("refundPolicy"))?.unwrap_or(default))
+}
+
+/// What changes when a charge takes so many credits in the end. A charge of nothing is a refunded one,
+/// which keeps its draws, as the app's own refunds do.
+fn settle(charge: &Charge, charged: i64, credits: i64) -> Result<Settling> {
+    let draws = charge.draws()?;
+    let settled = Settled { charged, credits, uncollected: 0 };
+    let mut fields = Fields::default();
+    fields.set("metadata", metadata_with(charge, settled));
+    if credits == 0 {
+        fields.set("status", Value::Text("deleted".to_owned()));
+        return Ok(Settling::new(Refundable::new(charge, draws), fields));
+    }
+    let mut surplus = check_sum(charge, &draws)? - credits;
+    let mut kept = draws.clone();
+    let mut back = Vec::new();
+    for draw in kept.iter_mut().rev() {
+        let returned = draw.credits_consumed.min(surplus);
+        if returned > 0 {
+            draw.credits_consumed -= returned;
+            surplus -= returned;
+            back.push(WrittenDraw { credits_consumed: returned, ..draw.clone() });
+        }
+    }
+    let detail = Items::of(charge)?.rewritten(&kept, &[]);
+    fields.set("credits", Value::Integer(-credits));
+    fields.set("consumedDetail", Value::Json(detail));
+    Ok(Settling::new(Refundable::new(charge, back), fields))
+}
+
+/// What is missing where a charge takes more credits in the end. What it draws is decided when it is known what can be.
+fn raise(charge: &Charge, credits: i64) -> Result<Settling> {
+    check_sum(charge, &charge.draws()?)?;
+    let nothing_back = Refundable::new(charge, Vec::new());
+    let settling = Settling::new(nothing_back, Fields::default());
+    Ok(Settling { missing: credits - charge.credits, items: Items::of(charge)?, ..settling })
+}
+
+/// What these draws of a charge add up to, which must be what it took.
+fn check_sum(charge: &Charge, draws: &[WrittenDraw]) -> Result<i64> {
+    let drawn: i64 = draws.iter().map(|draw| draw.credits_consumed).sum();
+    if drawn == charge.credits {
+        return Ok(drawn);
+    }
+    let reason = format!("its draws add up to {drawn}, and it took {}", charge.credits);
+    Err(Error::ChargeCorrupt { charge_id: charge.id.clone(), reason })
+}
+
+fn metadata_with(charge: &Charge, settled: Settled) -> Value {
+    Value::Json(metadata::with_settled(charge.metadata.as_deref(), settled))
+}
+
+impl Settling {
+    /// One that draws nothing besides.
+    fn new(refundable: Refundable, fields: Fields) -> Self {
+        Self { refundable, missing: 0, funds: Vec::new(), items: Items::default(), fields }
+    }
+}
+
+/// Decides on a settlement. `settling` is what [`Settlement::check`] found, with the grants that it is about.
+pub fn plan_settlement(
+    settlement: &Settlement,
+    charge: &Charge,
+    settling: Option<Settling>,
+    now_ms: i64,
+) -> Result<(Plan, Difference)> {
+    let mut plan = Plan::new(&charge.user_id, TableName::Credit, &charge.id);
+    let mut difference = Difference::default();
+    let Some(Settling { refundable, missing, funds, items, mut fields }) = settling else {
+        difference.uncollected = settlement.uncollected_of(charge);
+        return Ok((plan, difference));
+    };
+    fields.set("updatedAt", Value::TimeMs(now_ms));
+    difference.refund = give_back(&mut plan, refundable, settlement.policy, now_ms);
+    if missing > 0 {
+        plan.draws = draw_as_far(&funds, missing);
+        let collected = plan.draws.iter().map(|draw| draw.credits_consumed).sum();
+        let (charged, uncollected) = (charge.credits, missing - collected);
+        let credits = charged + collected;
+        let detail = items.rewritten(&charge.draws()?, &plan.draws);
+        fields.set("metadata", metadata_with(charge, Settled { charged, credits, uncollected }));
+        fields.set("credits", Value::Integer(-credits));
+        fields.set("consumedDetail", Value::Json(detail));
+        difference = Difference { collected, uncollected, ..difference };
+    }
+    plan.push(TableName::Credit, Verb::UpdateCharge, &charge.id, fields);
+    Ok((plan, difference))
+}
