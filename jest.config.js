@@ -29,8 +29,8 @@ const SLOW_ON_SERVERS =
   getCredits`.split(/\s+/)
 /** MySQL's columns hold what their types say. */
 const NOT_ON_MYSQL = ['unreadableValues']
-/** What takes its time on a server, and is tried on PostgreSQL each time. */
-const SLOW_ON_MYSQL = [
+/** Races and pages that take their time on a server, and are tried on PostgreSQL each time. The other two have them with `FULL=1`. */
+const SLOW_RACES = [
   'repairLedger.races',
   'replay.races',
   'getStatement.pages',
@@ -90,7 +90,7 @@ module.exports = {
       globals: { STORAGE: 'libsql' },
       globalSetup: '<rootDir>/__test__/helpers/sqld.setup.js',
       testMatch: ['shared', ...LIBSQL_ALONE].map((name) => `<rootDir>/__test__/${name}/**/*.test.js`),
-      testPathIgnorePatterns: leftOut(NOT_ON_LIBSQL, SLOW_ON_SERVERS),
+      testPathIgnorePatterns: leftOut(NOT_ON_LIBSQL, SLOW_ON_SERVERS, SLOW_RACES),
     },
     {
       ...common,
@@ -100,8 +100,8 @@ module.exports = {
       globalTeardown: '<rootDir>/__test__/helpers/mysql.teardown.js',
       testMatch: ['shared', 'cli', ...MYSQL_ALONE].map((name) => `<rootDir>/__test__/${name}/**/*.test.js`),
       testPathIgnorePatterns: [
-        ...foldersOf(['cli/parts']),
-        ...leftOut(NOT_ON_MYSQL, SLOW_ON_SERVERS, SLOW_ON_MYSQL),
+        ...foldersOf(['cli/adopt', 'cli/parts']),
+        ...leftOut(NOT_ON_MYSQL, SLOW_ON_SERVERS, SLOW_RACES),
       ],
     },
   ],

@@ -19,20 +19,52 @@ const named = (name, method) => Object.defineProperty(method, 'name', constant(n
 
 /**
  * Gives `target` all functions. `makeCall` gives what crosses to native code, of the method that the caller called (errors
- * point at the line that did) and its arguments; `undefined`: there is no such function here. `name` gives a function its
- * name, which takes longer than to make it.
+ * point at the line that did) and its arguments.
  */
-function makeFunctions(target, makeCall, name = named) {
+function makeFunctions(target, makeCall) {
   const calls = {}
-  for (const [key, operation] of NATIVE) {
-    const send = makeCall(key, operation)
-    if (!send) continue
-    const call = (...args) => send(method, args)
-    const method = name(key, operation.whole ? operation.whole(call) : call)
-    calls[key] = method
-  }
+  for (const [name, operation] of NATIVE) calls[name] = named(name, makeMethod(name, operation, makeCall))
   Object.assign(target, calls)
-  for (const [key, made] of MADE) target[key] = name(key, made(calls))
+  for (const [name, made] of MADE) target[name] = named(name, made(calls))
+}
+
+function makeMethod(name, operation, makeCall) {
+  const send = makeCall(name, operation)
+  const call = (...args) => send(method, args)
+  const method = operation.whole ? operation.whole(call) : call
+  return method
+}
+
+const MAKE_CALL = Symbol('makeCall')
+const CALLS = Symbol('calls')
+
+/** A prototype whose functions are made when they are first asked for, each by its entry. */
+function onDemand(entries, make) {
+  const prototype = {}
+  for (const [name, entry] of entries) {
+    const get = function () {
+      const value = make(this, name, entry)
+      Object.defineProperty(this, name, { value, enumerable: true })
+      return value
+    }
+    Object.defineProperty(prototype, name, { get, enumerable: true })
+  }
+  return prototype
+}
+
+const INSIDE = NATIVE.filter(([, { outside }]) => !outside)
+const NATIVE_INSIDE = onDemand(INSIDE, (calls, name, operation) =>
+  makeMethod(name, operation, calls[MAKE_CALL]),
+)
+const ALL_INSIDE = onDemand(new Map([...INSIDE, ...MADE]), (functions, name) => {
+  const { made } = operations[name]
+  return made ? made(functions[CALLS]) : functions[CALLS][name]
+})
+
+/** The functions that a transaction has, of which it needs one or two. */
+function functionsInside(makeCall) {
+  const calls = Object.assign(Object.create(NATIVE_INSIDE), { [MAKE_CALL]: makeCall })
+  return Object.assign(Object.create(ALL_INSIDE), { [CALLS]: calls })
 }
 
 /** The arguments of a call as text. */
@@ -52,4 +84,4 @@ function readReply(caller, result, reply) {
   return { error: undefined, value: result(reply) }
 }
 
-module.exports = { callText, makeFunctions, named, readReply }
+module.exports = { callText, functionsInside, makeFunctions, named, readReply }

@@ -3,7 +3,7 @@
 /** The functions of a connection inside a transaction that the app has begun: `within(tx)`. */
 
 const { look, own, snapshot } = require('../fields.js')
-const { callText, makeFunctions, readReply } = require('../functions.js')
+const { callText, functionsInside, readReply } = require('../functions.js')
 const { textOf: jsonOf } = require('../wire.js')
 const { ask, askFirst } = require('./ask.js')
 const { clientOf, isTransaction } = require('./clients.js')
@@ -23,19 +23,13 @@ async function drive(call, client) {
   }
 }
 
-/** Each transaction has functions of its own, of which it needs one or two. */
-const withoutName = (_, method) => method
-
 /** The functions inside `tx`; `connection()` has their options. */
 function within(method, connection, tx) {
   const client = clientOf(method, tx)
-  const target = {}
-  const makeCall = (name, operation) => {
-    if (operation.outside) return undefined
-    return (called, args) => send({ connection, tx, client, name, operation }, called, args)
-  }
-  makeFunctions(target, makeCall, withoutName)
-  return target
+  return functionsInside(
+    (name, operation) => (called, args) =>
+      send({ connection, tx, client, name, operation }, called, args),
+  )
 }
 
 /** Sends a call in a transaction. `called` is what the caller called: errors point at the line that did. */
