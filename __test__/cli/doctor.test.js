@@ -86,6 +86,16 @@ describe('doctor', () => {
     ])
   })
 
+  test('warns of counters on user that nothing here maintains, and of nothing that sounds like one', async () => {
+    const columns = ['remaining_credits', 'used_credits', 'credits_reset_at', 'credit_card_last4']
+    const adding = columns.map((column) => `ALTER TABLE "user" ADD COLUMN ${column} integer`)
+    const { code, json } = await afterwards(...adding)
+    expect(code).toBe(0)
+    const [{ name, message }, ...others] = json.checks.filter(({ status }) => status === 'warning')
+    expect({ name, others }).toEqual({ name: 'counters', others: [] })
+    expect(message).toMatch(/^user has remaining_credits and used_credits, counters of the app's own that /)
+  })
+
   test('warns of a table without a column that it needs', async () => {
     const { code, json, ai } = await afterwards('ALTER TABLE ai_task RENAME COLUMN updated_at TO changed_at')
     const said = ['warning', expect.stringMatching(/^can't be used: .*ai_task\.updated_at/)]

@@ -24,7 +24,13 @@ function checks(facts) {
     ...(facts.loadError ? [problem('binary', facts.loadError.message)] : [connection(facts)]),
     ...(facts.schemaError ? [schemaProblem(facts.schemaError)] : []),
     ...(diagnostics && !facts.schemaError
-      ? [schema(diagnostics), ...tasks(facts), ...indexes(diagnostics), ...values(facts)]
+      ? [
+          schema(diagnostics),
+          ...tasks(facts),
+          ...counters(diagnostics),
+          ...indexes(diagnostics),
+          ...values(facts),
+        ]
       : []),
     ...(diagnostics?.storage === 'sqlite' ? sqlite(facts) : []),
     ...(diagnostics?.storage === 'postgres' ? postgres(facts) : []),
@@ -99,6 +105,25 @@ function addCreditId(diagnostics, table) {
       : ['text', "text('credit_id')"]
   const sql = `ALTER TABLE ${placeOf(diagnostics, table)} ADD COLUMN credit_id ${type};`
   return `Add creditId: ${inDrizzle} to it in the app's Drizzle schema and run npx drizzle-kit push, or run: ${sql}`
+}
+
+/** A counter of the app's own: `remaining_credits`, `usedCredits`, `credit_balance`; not `credits_reset_at`. */
+const COUNTER = /credits|credit_?(balance|count)/i
+const TIME = /(_at|At)$/
+
+/** What an app counts beside the ledger was right as long as its own models alone charged. */
+function counters({ tables }) {
+  const columns = tables.find(({ name }) => name === 'user')?.columns ?? []
+  const found = columns.filter((column) => COUNTER.test(column) && !TIME.test(column))
+  if (found.length === 0) return []
+  const are = found.length === 1 ? 'a counter of the app' : 'counters of the app'
+  return [
+    warning(
+      'counters',
+      `user has ${listed(found)}, ${are}'s own that media-credits does not maintain: show getRemainingCredits or ` +
+        'getBalance instead, or count from events',
+    ),
+  ]
 }
 
 /** What the statements look rows up by, and what makes an index for it as the app's own schema has it. */

@@ -27,8 +27,7 @@ async function drive(call, client) {
 function within(method, connection, tx) {
   const client = clientOf(method, tx)
   return functionsInside(
-    (name, operation) => (called, args) =>
-      send({ connection, tx, client, name, operation }, called, args),
+    (name, operation) => (called, args) => send({ connection, tx, client, name, operation }, called, args),
   )
 }
 
