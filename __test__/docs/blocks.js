@@ -21,8 +21,9 @@ const pages = [
   'CONTRIBUTING.md',
   'CHANGELOG.md',
   ...fs
-    .readdirSync(path.join(ROOT, 'docs'))
+    .readdirSync(path.join(ROOT, 'docs'), { recursive: true })
     .filter((name) => name.endsWith('.md'))
+    .sort()
     .map((name) => `docs/${name}`),
   'examples/next-app/README.md',
   '__test__/fixtures/README.md',

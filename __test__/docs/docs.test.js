@@ -89,7 +89,7 @@ sqlite.describe('a page', () => {
 
   test('each page of docs/ is in its index, which the README names', () => {
     const index = fs.readFileSync(path.join(ROOT, 'docs/README.md'), 'utf8')
-    const linked = Array.from(index.matchAll(/\]\(([\w-]+\.md)\)/g), ([, name]) => `docs/${name}`)
+    const linked = Array.from(index.matchAll(/\]\(([\w/-]+\.md)\)/g), ([, name]) => `docs/${name}`)
     expect(linked).toEqual(expect.arrayContaining(pages.filter((page) => /^docs\/(?!README)/.test(page))))
     expect(fs.readFileSync(path.join(ROOT, 'README.md'), 'utf8')).toContain('](docs/README.md)')
   })
