@@ -98,7 +98,9 @@ module.exports = {
       globals: { STORAGE: 'mysql' },
       globalSetup: '<rootDir>/__test__/helpers/mysql.setup.js',
       globalTeardown: '<rootDir>/__test__/helpers/mysql.teardown.js',
-      testMatch: ['shared', 'cli', ...MYSQL_ALONE].map((name) => `<rootDir>/__test__/${name}/**/*.test.js`),
+      testMatch: ['shared', 'cli', 'docs', ...MYSQL_ALONE].map(
+        (name) => `<rootDir>/__test__/${name}/**/*.test.js`,
+      ),
       testPathIgnorePatterns: [
         ...foldersOf(['cli/adopt', 'cli/parts']),
         ...leftOut(NOT_ON_MYSQL, SLOW_ON_SERVERS, SLOW_RACES),

@@ -134,6 +134,21 @@ describeWithSqld('inside a transaction on a server of libSQL', () => {
     expect(credit.filter(({ credits }) => credits === -5)).toHaveLength(1)
   })
 
+  test.each(Transactions.KINDS)(
+    'of %s: an error in the middle of a call leaves nothing of it to an app that commits',
+    async (kind) => {
+      const refuse = "WHEN NEW.title = 'bad' BEGIN SELECT RAISE(ABORT, 'no'); END"
+      await store.query([[`CREATE TRIGGER no_bad BEFORE INSERT ON media_tasks ${refuse}`, []]])
+      const before = await everything()
+      await transactions.run(kind, async (tx) => {
+        const bad = within(tx).createMediaTask(task('bad', 'u', { title: 'bad' }), 10)
+        expect(await errorOf(bad)).toMatchObject({ code: 'DATABASE_ERROR' })
+      })
+      expect(await everything()).toEqual(before)
+      await transactions.run(kind, (tx) => within(tx).createMediaTask(task('good', 'u'), 5))
+    },
+  )
+
   test('a client that gives whole numbers as text is told so', async () => {
     const client = createClient({ url: store.url, intMode: 'string' })
     const tx = await client.transaction('write')

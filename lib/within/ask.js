@@ -8,6 +8,12 @@ const { NOT_IN_TRANSACTION, describeError, endOf } = require('./clients.js')
 const SAMPLE = "SELECT 1 AS a, 0.5 AS b, 'c' AS c, NULL AS d"
 const SAMPLED = ['[1,0.5,"c",null]', '[{"$integer":"1"},0.5,"c",null]']
 
+/**
+ * Where a call goes back to whose writes fail in the middle (`src/storage/within/`): the app may go on, and commit. On
+ * PostgreSQL a transaction in which a statement failed can't be committed.
+ */
+const SAVE = 'SAVEPOINT media_credits'
+
 /** The rows of some statements, or the error; `end`: what a caller is told of a transaction that is none any more. */
 async function ask(client, statements) {
   try {
@@ -24,8 +30,9 @@ async function askFirst(client, statements) {
   if (client.dialect === 'mysql') return askInside(client, statements)
   if (client.dialect !== 'sqlite') return ask(client, statements)
   const looked = lookOutside(client)
-  // A client over a network sends them together.
-  if (!client.pipelines) await looked
+  // A client over a network sends them together. Outside a savepoint would begin a transaction; a client that passes on
+  // what returns rows alone goes without.
+  if (!client.pipelines && !(await looked)) await ask(client, [SAVE])
   const [outside, answer] = await Promise.all([looked, ask(client, [SAMPLE, ...statements])])
   if (!answer.rows) return outside ?? answer
   const [sample, ...rows] = answer.rows
@@ -33,8 +40,18 @@ async function askFirst(client, statements) {
   return outside ?? { rows }
 }
 
+/** The same of those that follow. A client of SQLite over a network gets the savepoint with what is written. */
+async function askNext(client, statements) {
+  const isSaved = client.dialect === 'sqlite' && client.pipelines && statements.some(isWrite)
+  if (!isSaved) return ask(client, statements)
+  const answer = await ask(client, [SAVE, ...statements])
+  return answer.rows ? { rows: answer.rows.slice(1) } : answer
+}
+
+const isWrite = (statement) => /^(INSERT|UPDATE)/.test(statement.trimStart())
+
 /** On MySQL a savepoint lasts as long as its transaction: outside of one it is gone with its statement. */
-const SAVEPOINT = ['SAVEPOINT media_credits', 'RELEASE SAVEPOINT media_credits']
+const SAVEPOINT = [SAVE, 'ROLLBACK TO SAVEPOINT media_credits']
 const NO_SAVEPOINT = '1305'
 
 async function askInside(client, statements) {
@@ -70,4 +87,4 @@ const changing = (sample) => ({
   key: null,
 })
 
-module.exports = { ask, askFirst }
+module.exports = { askFirst, askNext }

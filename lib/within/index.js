@@ -5,7 +5,7 @@
 const { look, own, snapshot } = require('../fields.js')
 const { callText, functionsInside, readReply } = require('../functions.js')
 const { textOf: jsonOf } = require('../wire.js')
-const { ask, askFirst } = require('./ask.js')
+const { askFirst, askNext } = require('./ask.js')
 const { clientOf, isTransaction } = require('./clients.js')
 
 /** Of each transaction the call that others wait for: they take turns, as one client runs one statement after another. */
@@ -18,7 +18,7 @@ async function drive(call, client) {
     const next = call.next(answer && jsonOf(answer))
     const reply = own(next, 'reply')
     if (typeof reply === 'string') return reply
-    answer = await (answer ? ask : askFirst)(client, next.statements)
+    answer = await (answer ? askNext : askFirst)(client, next.statements)
     if (answer.end) return jsonOf({ error: answer.end })
   }
 }

@@ -145,10 +145,17 @@ async fn run_on_mysql(
     loop {
         let refusal = user_by_number.clone().filter(|_| !transaction.has_numbered_users());
         let is_new = transaction.is_new;
+        let mut ledger = Ledger(transaction);
         let outcome = match refusal {
             Some(refusal) => Err(refusal.into()),
-            None => run(&mut Ledger(transaction), &operation).await,
+            None => run(&mut ledger, &operation).await,
         };
+        if outcome.is_err()
+            && let Some(seeing_now) = ledger.0.seeing_now()
+        {
+            transaction = seeing_now;
+            continue;
+        }
         // Nothing was written: what the tables are is known before anything is.
         let is_stale = |error: &Error| error.of_one().is_about_columns();
         match outcome {

@@ -67,6 +67,13 @@ impl Exchange {
         .await
     }
 
+    /// Undoes what a call has written before it failed: the app may go on, and commit. Whether it is undone.
+    #[cfg(any(feature = "sqlite", feature = "mysql"))]
+    async fn undo_writes(&self) -> bool {
+        // JavaScript begins each call with it (`lib/within/ask.js`).
+        self.ask(vec!["ROLLBACK TO SAVEPOINT media_credits".to_owned()]).await.is_ok()
+    }
+
     /// The statements that the client is to run now.
     pub fn take(&self) -> Option<Vec<String>> {
         let mut state = self.lock();

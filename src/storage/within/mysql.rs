@@ -11,7 +11,7 @@ use crate::storage::dialect::mysql::error::{ABOUT_SCHEMA, ServerError};
 use crate::storage::dialect::mysql::ids::has_numbered_users;
 use crate::storage::dialect::mysql::json::{JsonRow, as_json};
 use crate::storage::dialect::mysql::tables::Tables;
-use crate::storage::dialect::mysql::wire::{End, Mode, Pipeline, Wire};
+use crate::storage::dialect::mysql::wire::{End, Pipeline, Wire};
 use crate::storage::dialect::row::get;
 use crate::storage::failure::{Answer, Failure};
 
@@ -21,8 +21,10 @@ pub struct Transaction {
     tables: Tables,
     /// Whether the tables were looked at for this request.
     pub is_new: bool,
-    /// Whether what is read decides on what is written.
-    locks: bool,
+    /// Whether all that is read is locked, and so what is there now.
+    sees_now: bool,
+    /// Whether a key that was free in the transaction's snapshot was taken when it was written, of which nothing is left.
+    met_key: bool,
 }
 
 /// Tables, and when they were found.
@@ -40,6 +42,9 @@ static KNOWN: LazyLock<Mutex<Known>> = LazyLock::new(Mutex::default);
 /// An app with more databases looks at its tables more often.
 const MOST: usize = 64;
 const FRESH: Duration = Duration::from_secs(60);
+
+/// The code of a key that must be unique and is taken.
+const TAKEN: &str = "1062";
 
 /// What tells a database from others, and what the server is.
 const WHERE: &str =
@@ -82,7 +87,16 @@ impl Transaction {
     }
 
     fn with(exchange: &Arc<Exchange>, tables: Tables, is_new: bool) -> Self {
-        Self { exchange: Arc::clone(exchange), tables, is_new, locks: false }
+        let exchange = Arc::clone(exchange);
+        Self { exchange, tables, is_new, sees_now: false, met_key: false }
+    }
+
+    /// After a key that another transaction has taken since this one's snapshot: the same transaction, for the same request,
+    /// which now sees that. A lock on a key that is not there would be one on all that may come beside it, so keys are
+    /// looked for without one at first.
+    pub fn seeing_now(self) -> Option<Self> {
+        let is_late = self.met_key && !self.sees_now;
+        is_late.then_some(Self { sees_now: true, met_key: false, ..self })
     }
 
     /// Whether the ids of users are numbers.
@@ -93,25 +107,25 @@ impl Transaction {
 
 impl Wire for Transaction {
     type Row = JsonRow;
-    const UNITES: bool = false;
+    const SEES_NOW: bool = false;
 
     fn tables(&self) -> Result<&Tables> {
         Ok(&self.tables)
     }
 
     async fn send(&mut self, pipeline: Pipeline<'_>) -> Answer<Vec<Vec<JsonRow>>> {
-        let Pipeline { begin, statements, end, doing } = pipeline;
-        if let Some(mode) = begin {
-            self.locks = mode != Mode::Read;
-        }
-        // What decides is what is there now, not what the transaction saw when it began.
-        let locks = self.locks && end.is_none();
+        let Pipeline { statements, end, doing, .. } = pipeline;
+        let writes = end == Some(End::Commit);
+        let locks = self.sees_now && !writes;
         let texts = statements.iter().map(|statement: &Statement| as_json(statement, locks));
-        let answer = ask(&self.exchange, texts.collect(), doing).await;
-        if end == Some(End::Commit) {
-            self.locks = false;
+        let replies = self.exchange.ask(texts.collect()).await;
+        if let Err(error) = &replies
+            && writes
+            && self.exchange.undo_writes().await
+        {
+            self.met_key = error.code.as_deref() == Some(TAKEN);
         }
-        answer
+        rows(replies.map_err(|error| failure(&error, doing))?, statements.len(), doing)
     }
 
     /// What was read, and locked, is the app's transaction's.
@@ -125,6 +139,11 @@ async fn ask(
 ) -> Answer<Vec<Vec<JsonRow>>> {
     let asked = statements.len();
     let replies = exchange.ask(statements).await.map_err(|error| failure(&error, doing))?;
+    rows(replies, asked, doing)
+}
+
+/// The rows of so many statements.
+fn rows(replies: Vec<Vec<String>>, asked: usize, doing: &'static str) -> Answer<Vec<Vec<JsonRow>>> {
     if replies.len() != asked {
         return Err(odd(doing));
     }

@@ -151,12 +151,16 @@ impl Wire for Transaction {
             let written =
                 |change: &Change<'_>| format!("{} RETURNING 1", inline(&change.statement));
             let texts = changes.iter().map(written).chain(then.iter().map(inline)).collect();
-            let mut rows = run(&self.exchange, texts, "writing").await?;
-            let replies = rows.split_off(changes.len());
-            for (change, rows) in changes.iter().zip(&rows) {
-                as_planned(rows.len(), change)?;
+            let made = run(&self.exchange, texts, "writing").await.and_then(|mut rows| {
+                let replies = rows.split_off(changes.len());
+                let mut made = changes.iter().zip(&rows);
+                made.try_for_each(|(change, rows)| as_planned(rows.len(), change))?;
+                Ok(replies)
+            });
+            if made.is_err() {
+                self.exchange.undo_writes().await;
             }
-            Ok(replies)
+            made
         })
     }
 

@@ -108,10 +108,12 @@ fn with_users(tables: &Tables) -> impl Iterator<Item = TableName> {
     [TableName::Credit].into_iter().chain(tables.kinds().map(TableName::Tasks))
 }
 
-async fn page(wire: &mut impl Wire, users: &Users, begin: Option<Mode>) -> Answer<BooksPage> {
+async fn page<W: Wire>(wire: &mut W, users: &Users, begin: Option<Mode>) -> Answer<BooksPage> {
+    // Without a beginning it is what a repair rests on.
+    let now = if begin.is_none() { W::NOW } else { "" };
     let tables = wire.tables()?;
     let asked: Vec<TableName> = with_users(tables).collect();
-    let statements = asked.iter().map(|table| rows_of(tables, *table, users));
+    let statements = asked.iter().map(|table| Ok(rows_of(tables, *table, users)? + now));
     let statements = &statements.collect::<Answer<Vec<_>>>()?;
     let pipeline = Pipeline { begin, statements, end: None, doing: "reading the books" };
     let replies = wire.send(pipeline).await?;
@@ -169,15 +171,16 @@ fn rows_of(tables: &Tables, table: TableName, users: &Users) -> Answer<Statement
 }
 
 /// The rows with these ids, in any order, inside the transaction.
-async fn with_ids(
-    wire: &mut impl Wire,
+async fn with_ids<W: Wire>(
+    wire: &mut W,
     table: TableName,
     ids: &[&str],
     end: Option<End>,
 ) -> Answer<Vec<Row>> {
     let tables = wire.tables()?;
     let found = Arc::clone(tables.table(table)?);
-    let statements = &[Rows::with_ids(tables, table, ids)?.list(tables)?];
+    let now = if end.is_none() { W::NOW } else { "" };
+    let statements = &[Rows::with_ids(tables, table, ids)?.list(tables)? + now];
     let pipeline = Pipeline { begin: None, statements, end, doing: "reading" };
     let [rows] = exactly(wire, pipeline).await?;
     Ok(read_rows(&found, &rows))

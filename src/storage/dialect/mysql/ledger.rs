@@ -3,6 +3,10 @@
 //! All transactions lock in one order: the users by id, the task, the charge. Grants are read as they are: what
 //! changes them has the user's lock, and what is drawn is drawn only if they still are so. Locking them would let two
 //! transactions wait in a circle, since a server locks rows in the order in which it finds them.
+//!
+//! A transaction of the app's may see a snapshot, which is older than the user's lock. There what decides is locked, and
+//! so read as it is now: each row by its id. What a condition finds would be locked with the gaps between, into which
+//! other transactions insert.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
@@ -47,8 +51,17 @@ impl<W: Wire> LoadFacts for Ledger<W> {
         wanted: &WantedTask<'_>,
         now_ms: i64,
     ) -> Answer<Option<FoundTask>> {
-        let asked = TaskQuestions::new(self.0.tables()?, wanted, now_ms)?;
-        let replies = asked.statements.begin(&mut self.0, Mode::Write, "reading a task").await?;
+        let asked = TaskQuestions::new::<W>(self.0.tables()?, wanted, now_ms)?;
+        let doing = "reading a task";
+        let mut replies = asked.statements.begin(&mut self.0, Mode::Write, doing).await?;
+        if !W::SEES_NOW
+            && replies[asked.owner].is_empty()
+            && let Some(row) = replies[asked.task].first()
+        {
+            // A task that is younger than the snapshot: its user is known only now.
+            let user_id = read_task(row, wanted)?.user_id;
+            replies = self.begin_after_lock(&user_id, &asked.statements, doing).await?;
+        }
         let Some(row) = replies[asked.task].first() else { return Ok(None) };
         let task = read_task(row, wanted)?;
         let charge = read_charges(&replies[asked.charge])?.into_iter().next();
@@ -73,11 +86,18 @@ impl<W: Wire> LoadFacts for Ledger<W> {
     async fn refund_facts(&mut self, id: &str) -> Answer<(Option<Charge>, Vec<Grant>)> {
         let tables = self.0.tables()?;
         let mut statements = Statements::default();
-        statements.add(tables.lock_owner(TableName::Credit, id)?);
+        let owner = statements.add(tables.lock_owner(TableName::Credit, id)?);
         let condition = tables.ids(TableName::Credit, "id")?.is("id", id);
         let charge = statements.add(charges(tables, &condition)? + " FOR UPDATE");
-        let grants = statements.add(grants_of(tables, &condition)?);
-        let replies = statements.begin(&mut self.0, Mode::Write, "reading a charge").await?;
+        let grants = statements.add(grants_of::<W>(tables, &condition)?);
+        let doing = "reading a charge";
+        let mut replies = statements.begin(&mut self.0, Mode::Write, doing).await?;
+        if !W::SEES_NOW
+            && replies[owner].is_empty()
+            && let Some(found) = read_charges(&replies[charge])?.into_iter().next()
+        {
+            replies = self.begin_after_lock(&found.user_id, &statements, doing).await?;
+        }
         let charge = read_charges(&replies[charge])?.into_iter().next();
         Ok((charge, read_grants(&replies[grants])?))
     }
@@ -126,7 +146,7 @@ impl<W: Wire> LoadFacts for Ledger<W> {
         let tables = self.0.tables()?;
         let ids = tables.ids(TableName::Credit, "id")?.many(&wanted);
         let is_users = is_of_user(tables, TableName::Credit, &refundable.user_id)?;
-        let grants = grants(&format!("{is_users} AND id IN {ids}"));
+        let grants = grants::<W>(&format!("{is_users} AND id IN {ids}"));
         let mut grants = read_grants(&more(&mut self.0, grants, "reading grants").await?)?;
         grants.retain(|grant| wanted.contains(grant.id.as_str()));
         Ok(grants)
@@ -147,8 +167,22 @@ impl<W: Wire> LoadFacts for Ledger<W> {
         if tables.schema.table(name).is_err() {
             return Ok(false);
         }
-        let task = taken(tables, name, &[id])?;
+        let task = taken(tables, name, &[id])? + W::NOW;
         has(&more(&mut self.0, task, "reading a task").await?, Some(id))
+    }
+}
+
+impl<W: Wire> Ledger<W> {
+    /// The same statements again, after a user's lock that came too late for them.
+    async fn begin_after_lock(
+        &mut self,
+        user_id: &str,
+        statements: &Statements,
+        doing: &'static str,
+    ) -> Answer<Replies<W::Row>> {
+        let lock = self.0.tables()?.lock_users([user_id])?;
+        more(&mut self.0, lock, doing).await?;
+        statements.begin(&mut self.0, Mode::Write, doing).await
     }
 }
 
@@ -207,12 +241,12 @@ impl ChargeQuestions {
                 statements.add(charges + " ORDER BY credit.id FOR UPDATE")
             }
         };
-        let mut next = next_grants(tables, &wanted.credits, now_ms)?;
-        if W::UNITES && next.len() > 1 {
+        let mut next = next_grants::<W>(tables, &wanted.credits, now_ms)?;
+        if W::SEES_NOW && next.len() > 1 {
             next = vec![format!("({})", next.join(") UNION ALL ("))];
         }
         let grants = next.into_iter().map(|next| statements.add(next)).collect();
-        let counts = Counts::new(&mut statements, tables, wanted)?;
+        let counts = Counts::new::<W>(&mut statements, tables, wanted)?;
         Ok(Self { statements, users, tasks, transaction_nos, charges, grants, counts })
     }
 
@@ -247,6 +281,7 @@ impl ChargeQuestions {
 /// What decides on a change of a task, to be asked of the tables.
 struct TaskQuestions {
     statements: Statements,
+    owner: ReplyOf,
     task: ReplyOf,
     charge: ReplyOf,
     drawn_on: ReplyOf,
@@ -261,7 +296,7 @@ struct Funds {
 }
 
 impl TaskQuestions {
-    fn new(tables: &Tables, wanted: &WantedTask<'_>, now_ms: i64) -> Answer<Self> {
+    fn new<W: Wire>(tables: &Tables, wanted: &WantedTask<'_>, now_ms: i64) -> Answer<Self> {
         let name = TableName::Tasks(wanted.kind);
         let (columns, table) = (tables.table(name)?, quote(wanted.kind.table()));
         let (ids, credits) = (tables.ids(name, "id")?, tables.ids(TableName::Credit, "id")?);
@@ -274,7 +309,7 @@ impl TaskQuestions {
         let user_id = tables.ids(name, "user_id")?.text("user_id");
 
         let mut statements = Statements::default();
-        statements.add(tables.lock_owner(name, wanted.id)?);
+        let owner = statements.add(tables.lock_owner(name, wanted.id)?);
         let task = statements.add(format!(
             "SELECT COALESCE({user_id}, ''), COALESCE(status, ''), {credit_id}, updated_at, {free_trial} \
              FROM {table} WHERE {is_it} FOR UPDATE"
@@ -293,7 +328,7 @@ impl TaskQuestions {
             }
         };
         let charge = statements.add(charges(tables, &is_charge)? + " FOR UPDATE");
-        let drawn_on = statements.add(grants_of(tables, &is_charge)?);
+        let drawn_on = statements.add(grants_of::<W>(tables, &is_charge)?);
         let mut funds = None;
         if let Some((credits, number)) = wanted.charge {
             let taken = match number {
@@ -301,38 +336,40 @@ impl TaskQuestions {
                 None => ReplyOf::NOTHING,
             };
             let owners = tables.ids(TableName::Credit, "user_id")?;
-            let owner = format!("(SELECT user_id FROM {table} WHERE {is_it})");
+            let user_id = format!("(SELECT user_id FROM {table} WHERE {is_it}{})", W::NOW);
             let is_users =
-                format!("user_id = {}", owners.from(&tables.ids(name, "user_id")?, &owner));
-            let grants = statements.add(spendable(tables, &is_users, (now_ms, Some(FEW)))?);
+                format!("user_id = {}", owners.from(&tables.ids(name, "user_id")?, &user_id));
+            let grants = statements.add(next_spendable::<W>(tables, &is_users, (now_ms, FEW))?);
             funds = Some(Funds { credits, taken, grants });
         }
-        Ok(Self { statements, task, charge, drawn_on, funds })
+        Ok(Self { statements, owner, task, charge, drawn_on, funds })
     }
 }
 
 /// For users whose grants don't cover what is wanted: all are looked at.
-async fn complete(
-    wire: &mut impl Wire,
+async fn complete<W: Wire>(
+    wire: &mut W,
     facts: &mut Facts,
     wanted: &BTreeMap<&str, i64>,
     now_ms: i64,
 ) -> Answer<()> {
     let few = usize::try_from(FEW).unwrap_or_default();
-    // Under the lock all of them have been seen, unless there are more.
-    let has_few = |user_id: &str| facts.grants.get(user_id).is_none_or(|grants| grants.len() < few);
-    let more_than_few: BTreeMap<&str, i64> = wanted
+    // Under the lock all of them have been seen, unless there are more, or younger ones than a snapshot has.
+    let are_all = |user_id: &str| {
+        W::SEES_NOW && facts.grants.get(user_id).is_none_or(|grants| grants.len() < few)
+    };
+    let not_all: BTreeMap<&str, i64> = wanted
         .iter()
-        .filter(|(user_id, _)| !has_few(user_id))
+        .filter(|(user_id, _)| !are_all(user_id))
         .map(|(user_id, credits)| (*user_id, *credits))
         .collect();
-    let short = take_short(facts, &more_than_few);
+    let short = take_short(facts, &not_all);
     if short.is_empty() {
         return Ok(());
     }
     let tables = wire.tables()?;
     let owners = tables.ids(TableName::Credit, "user_id")?.many(short);
-    let all = spendable(tables, &format!("user_id IN {owners}"), (now_ms, None))?;
+    let all = spendable(tables, &format!("user_id IN {owners}"), (now_ms, None))? + W::NOW;
     let grants = more(wire, all, "reading the balance").await?;
     add_grants(facts, &grants, now_ms)
 }
@@ -352,7 +389,7 @@ pub(super) async fn more<W: Wire>(
 const FEW: i64 = 64;
 
 /// The next grants of users who want credits, of each by itself.
-fn next_grants(
+fn next_grants<W: Wire>(
     tables: &Tables,
     wanted: &BTreeMap<&str, i64>,
     now_ms: i64,
@@ -361,8 +398,8 @@ fn next_grants(
     for (user_id, credits) in wanted.iter().filter(|(_, credits)| **credits > 0) {
         let is_users = is_of_user(tables, TableName::Credit, user_id)?;
         // Each grant has one credit at least.
-        let most = Some((*credits).min(FEW));
-        each.push(spendable(tables, &is_users, (now_ms, most))?);
+        let most = (*credits).min(FEW);
+        each.push(next_spendable::<W>(tables, &is_users, (now_ms, most))?);
     }
     Ok(each)
 }
@@ -382,6 +419,31 @@ pub(super) fn spendable(
          AND transaction_type = 'grant' AND remaining_credits > 0 \
          AND (expires_at IS NULL OR expires_at > {now}) ORDER BY {order}{limit}"
     ))
+}
+
+/// The next grants that a user can spend, so many at the most. What a snapshot has no more of, or does not have yet, is
+/// for [`complete`] to find.
+fn next_spendable<W: Wire>(
+    tables: &Tables,
+    is_users: &str,
+    (now_ms, most): (i64, i64),
+) -> Answer<Statement> {
+    let next = spendable(tables, is_users, (now_ms, Some(most)))?;
+    if W::SEES_NOW {
+        return Ok(next);
+    }
+    let order = draw_order(&tables.ids(TableName::Credit, "id")?);
+    Ok(by_id(&next) + &format!(" ORDER BY {order}{}", W::NOW))
+}
+
+/// A statement that selects grants, as one that has their ids from it, and the rest from the rows as they are now.
+fn by_id(statement: &str) -> Statement {
+    // No list of columns holds a value of a caller's.
+    let (list, from) = statement.split_once(" FROM credit ").unwrap_or((statement, ""));
+    format!(
+        "{list} FROM (SELECT id AS found_id FROM credit {from}) AS found \
+         STRAIGHT_JOIN credit ON credit.id = found.found_id"
+    )
 }
 
 /// What [`read_grants`] reads.
@@ -421,18 +483,21 @@ fn charges(tables: &Tables, condition: &str) -> Answer<Statement> {
 }
 
 /// Grants that meet a condition, as they are.
-fn grants(condition: &str) -> Statement {
-    format!("SELECT {GRANT} FROM credit WHERE {condition} AND transaction_type = 'grant'")
+fn grants<W: Wire>(condition: &str) -> Statement {
+    let grants =
+        format!("SELECT {GRANT} FROM credit WHERE {condition} AND transaction_type = 'grant'");
+    // Without an end of its own it would be one query with what is around it, and lock as that does.
+    if W::SEES_NOW { grants } else { by_id(&(grants + " LIMIT 1000000")) + W::NOW }
 }
 
 /// Grants of the user of the charge that meets a condition, those whose ids its detail holds. A long detail is read
 /// first: looking for each grant in it would take longer.
-fn grants_of(tables: &Tables, charge: &str) -> Answer<Statement> {
+fn grants_of<W: Wire>(tables: &Tables, charge: &str) -> Answer<Statement> {
     const LONG: usize = 8192;
     let of_charge = |what: &str| format!("(SELECT {what} FROM credit WHERE {charge})");
     let owner = of_charge("user_id");
     let detail = "CAST(CONVERT(consumed_detail USING utf8mb4) AS BINARY)";
     let detail = of_charge(&format!("IF(LENGTH(consumed_detail) > {LONG}, '', {detail})"));
     let id = tables.ids(TableName::Credit, "id")?.bytes("id");
-    Ok(grants(&format!("user_id = {owner} AND INSTR({detail}, {id}) > 0")))
+    Ok(grants::<W>(&format!("user_id = {owner} AND INSTR({detail}, {id}) > 0")))
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::super::row::{SelectedRow, get};
 use super::tables::Tables;
-use super::wire::{Replies, ReplyOf, Statements};
+use super::wire::{Replies, ReplyOf, Statements, Wire};
 use super::{COUNT, Statement, literal, quote};
 use crate::domain::plan::Plan;
 use crate::domain::table::{TableName, TaskKind};
@@ -19,7 +19,7 @@ pub(super) struct Counts {
 }
 
 impl Counts {
-    pub(super) fn new(
+    pub(super) fn new<W: Wire>(
         statements: &mut Statements,
         tables: &Tables,
         wanted: &Wanted<'_>,
@@ -32,8 +32,9 @@ impl Counts {
             // Users whose ids a collation takes for the same are counted apart.
             let text = format!(
                 "SELECT MIN({user_id}), {COUNT} FROM {table} WHERE user_id IN {list} \
-                 AND status IN {statuses} GROUP BY {}",
-                owners.bytes("user_id")
+                 AND status IN {statuses} GROUP BY {}{}",
+                owners.bytes("user_id"),
+                W::NOW
             );
             tasks.push((*kind, statements.add(text)));
         }
@@ -42,7 +43,7 @@ impl Counts {
             let ids = tables.ids(TableName::User, "id")?;
             let (id, list) = (ids.text("id"), ids.many(&wanted.trials_of));
             let used = "COALESCE(free_trial_used, 0)";
-            let text = format!("SELECT {id}, {used} FROM `user` WHERE id IN {list}");
+            let text = format!("SELECT {id}, {used} FROM `user` WHERE id IN {list}{}", W::NOW);
             trials = Some(statements.add(text));
         }
         Ok(Self { tasks, trials })

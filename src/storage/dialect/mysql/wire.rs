@@ -22,8 +22,11 @@ pub(super) type Statements = pipeline::Statements<Statement>;
 pub trait Wire: Send {
     /// A row as it comes.
     type Row: row::SelectedRow + Send + Sync;
-    /// Whether a statement can be made of several with UNION: a wire may have to change each.
-    const UNITES: bool = true;
+    /// Whether what is read plainly, behind the users' locks, is what is there now. In a transaction of the app's it may be
+    /// what a snapshot has, and a statement is one SELECT, without UNION.
+    const SEES_NOW: bool = true;
+    /// What stands behind a statement that must see what is there now.
+    const NOW: &'static str = if Self::SEES_NOW { "" } else { " FOR UPDATE" };
 
     /// The tables, as they were found.
     fn tables(&self) -> Result<&Tables>;
