@@ -1,0 +1,82 @@
+/**
+ * The pages of the repository as VitePress reads them: in `.pages/`, in the folders that they have. A README is its folder's `index.md`, and a
+ * source file that a page links to is a page as well.
+ */
+
+import fs from 'node:fs'
+import path from 'node:path'
+import { fileURLToPath } from 'node:url'
+
+export const ROOT = fileURLToPath(new URL('..', import.meta.url))
+export const PAGES = fileURLToPath(new URL('.pages', import.meta.url))
+
+/** Paths from the root. */
+const pages = [
+  'README.md',
+  'CHANGELOG.md',
+  'CONTRIBUTING.md',
+  'SECURITY.md',
+  'examples/next-app/README.md',
+  ...fs
+    .readdirSync(path.join(ROOT, 'docs'), { recursive: true })
+    .filter((name) => name.endsWith('.md'))
+    .map((name) => `docs/${name}`),
+]
+
+const FENCED = /^( *)(`{3,})[^\n]*\n[\s\S]*?^\1\2$/gm
+const COMMENT = /^ *<!--[\s\S]*?-->\n/gm
+const LINK = /\[((?:[^\][]|\[[^\]]*\])*)\]\(([^)\s]+)\)/g
+const ATTRIBUTE = /\b(src|href)="([^"]+)"/g
+
+const read = (file) => fs.readFileSync(path.join(ROOT, file), 'utf8')
+const asIndex = (page) => page.replace(/(^|\/)README\.md$/, '$1index.md')
+const isFolder = (file) => fs.statSync(path.join(ROOT, file)).isDirectory()
+
+/** Copies all pages, with their links as the site needs them. */
+export function copyPages() {
+  for (const page of pages) {
+    // What stands in a comment beside a block is for the tests alone.
+    write(asIndex(page), withLinks(page, read(page).replace(COMMENT, '')))
+  }
+  fs.cpSync(path.join(ROOT, 'docs/images'), path.join(PAGES, 'docs/images'), { recursive: true })
+}
+
+function withLinks(page, content) {
+  const blocks = content.match(FENCED) ?? []
+  const linked = content
+    .replace(FENCED, '\0')
+    .replace(LINK, (link, text, target) => {
+      const to = linkFrom(page, target)
+      return to === undefined ? text : link.replace(`(${target})`, `(${to})`)
+    })
+    .replace(ATTRIBUTE, (_, name, target) => `${name}="${linkFrom(page, target)}"`)
+  // GitHub draws diagrams, the site shows their text.
+  return linked.replace(/\0/g, () => blocks.shift().replace('```mermaid', '```text'))
+}
+
+/** Where a link leads on the site; nowhere if it is to a folder. */
+function linkFrom(page, target) {
+  if (/^(https?:|#)/.test(target)) return target
+  const [relative, anchor = ''] = target.split(/(?=#)/)
+  const file = path.posix.join(path.posix.dirname(page), relative)
+  if (pages.includes(file)) return `/${asIndex(file).replace(/\.md$/, '')}${anchor}`.replace(/\/index$/, '/')
+  if (/\.(png|svg)$/.test(file)) return `/${file}`
+  return isFolder(file) ? undefined : `/${sourcePage(file)}`
+}
+
+/** Makes a page of a source file. */
+function sourcePage(file) {
+  const language = path.extname(file).slice(1) || 'text'
+  const name = `files/${file.replaceAll('.', '-')}`
+  write(
+    `${name}.md`,
+    `---\nsearch: false\n---\n\n# ${file}\n\n\`\`\`\`${language}\n${read(file)}\n\`\`\`\`\n`,
+  )
+  return name
+}
+
+function write(file, content) {
+  const target = path.join(PAGES, file)
+  fs.mkdirSync(path.dirname(target), { recursive: true })
+  fs.writeFileSync(target, content)
+}
