@@ -133,10 +133,10 @@ const operations = {
     moves: { items: ([grant]) => [{ userId: field(grant, 'userId'), gives: true }], isGrant: true },
   },
   grantCreditsForUser: { made: ({ createCredit }) => grantsFor(createCredit) },
-  getRemainingCredits: { pass: [one], result: value },
-  getBalance: { pass: [one], result: valueWithTimes },
+  getRemainingCredits: { pass: [one, fields], result: value },
+  getBalance: { pass: [one, fields], result: valueWithTimes },
   getStatement: { pass: [one, fields], result: valueWithTimes },
-  quoteCredits: { pass: [one, one], result: valueWithTimes },
+  quoteCredits: { pass: [one, one, fields], result: valueWithTimes },
   getCredits: { pass: [fields, one, one], result: rowsWithUsers, whole: listInParts },
   getCreditsCount: { pass: [fields], result: value },
   auditLedger: {

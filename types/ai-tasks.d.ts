@@ -18,7 +18,7 @@ import type {
   SettleOptions,
   StepCharge,
   StuckQuery,
-  TaskGuards,
+  StepOptions,
   UpdateOptions,
 } from './options.js'
 import type { Refund, Replayable, Settled } from './results.js'
@@ -55,7 +55,7 @@ export function chargeAITask(
   id: string,
   charge: StepCharge,
   patch?: AITaskPatch,
-  options?: TaskGuards,
+  options?: StepOptions,
 ): Promise<AITask | undefined>
 
 /** As {@link settleMediaTask}, for AI tasks. */

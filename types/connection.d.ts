@@ -27,10 +27,12 @@ import type {
   AITaskToCreate,
   AITasksQuery,
   BatchOptions,
+  ChargeOptions,
   ConsumeCreditsParameters,
   CreateAITaskOptions,
   CreateMediaTaskOptions,
   CreditsQuery,
+  DrawOrderKey,
   GrantForUser,
   NewGrant,
   NewMediaTask,
@@ -39,8 +41,8 @@ import type {
   ReplayOptions,
   SettleOptions,
   StepCharge,
+  StepOptions,
   StuckQuery,
-  TaskGuards,
   UpdateMediaTask,
   UpdateOptions,
   UserId,
@@ -90,6 +92,12 @@ export interface ConnectOptions {
   maxQueue?: number | undefined
   /** Where refunds go that say nothing about it; `'source'` by default. Each connection has its own. */
   refundPolicy?: RefundPolicy | undefined
+  /**
+   * In which order grants are drawn on: by the first key, then by the second, …; where all say the same by expiry, by
+   * age, and by `id`. By default `['expiry', 'age']`, as in the app: another order may let credits expire that a charge
+   * would have used (docs/ledger.md). Each connection has its own.
+   */
+  drawOrder?: readonly DrawOrderKey[] | undefined
   /**
    * The states that {@link getActiveMediaTasks} and {@link hasActiveMediaTask} look for: `'processing'` and
    * `'translating'` by default, as in the app. Each connection has its own.
@@ -194,7 +202,7 @@ export class MediaCredits<
     id: string,
     charge: StepCharge,
     patch?: UpdateMediaTask<Task>,
-    options?: TaskGuards,
+    options?: StepOptions,
   ) => Promise<Task | undefined>
 
   /** Settles a task's charge to what the task really cost. More: {@link settleMediaTask}. */
@@ -240,7 +248,7 @@ export class MediaCredits<
     id: string,
     charge: StepCharge,
     patch?: AITaskPatch<AITaskRow>,
-    options?: TaskGuards,
+    options?: StepOptions,
   ) => Promise<AITaskRow | undefined>
 
   /** As {@link settleMediaTask}, for AI tasks. */
@@ -284,18 +292,18 @@ export class MediaCredits<
    */
   readonly consumeCredits: (
     parameters: ConsumeCreditsParameters,
-    options?: ReplayOptions,
+    options?: ChargeOptions,
   ) => Promise<Replayable<CreditRow>>
 
   /** Charges several times, each for itself or all together. More: {@link consumeCreditsBatch}. */
   readonly consumeCreditsBatch: {
     (
       items: readonly ConsumeCreditsParameters[],
-      options: BatchOptions & { atomic: true },
+      options: BatchOptions & ChargeOptions & { atomic: true },
     ): Promise<Replayable<CreditRow>[]>
     (
       items: readonly ConsumeCreditsParameters[],
-      options?: BatchOptions,
+      options?: BatchOptions & ChargeOptions,
     ): Promise<PromiseSettledResult<Replayable<CreditRow>>[]>
   }
 

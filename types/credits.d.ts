@@ -3,6 +3,7 @@
 import type { createMediaTasks, settleMediaTask, updateMediaTaskById } from './media-tasks.js'
 import type {
   BatchOptions,
+  ChargeOptions,
   ConsumeCreditsParameters,
   CreditsQuery,
   GrantForUser,
@@ -18,11 +19,13 @@ import type { Credit, WithUser } from './rows.js'
  * Charges a user, in one transaction: when the promise resolves, the charge is in the database, durably, and
  * its credits are gone from the grants; if it rejects, nothing has changed.
  *
- * It draws on the grant that expires first; those that never expire come last, then the older one first. It
- * never takes more than the balance, however many calls come at once. {@link updateMediaTaskById} refunds it,
+ * It draws on the grant that expires first; those that never expire come last, then the older one first
+ * ({@link ConnectOptions.drawOrder} may say otherwise). It never takes more than the balance, or, with `scenes` or
+ * `exceptScenes`, than such credits have, however many calls come at once. {@link updateMediaTaskById} refunds it,
  * given its `id` as `creditId`.
  *
- * Rejects with `INSUFFICIENT_CREDITS` (`required`, `available`), `USER_NOT_FOUND`, `CREDIT_EXISTS` (your
+ * Rejects with `INSUFFICIENT_CREDITS` (`required`, `available`; with `scenes` or `exceptScenes` `balance` is of all
+ * credits, `available` of these), `USER_NOT_FOUND`, `CREDIT_EXISTS` (your
  * `transactionNo` is taken), `INVALID_AMOUNT`, `INVALID_ID`, `INVALID_VALUE` or `UNKNOWN_FIELD`.
  *
  * @returns The charge: a row of `credit` whose `credits` is negative.
@@ -41,17 +44,17 @@ import type { Credit, WithUser } from './rows.js'
  */
 export function consumeCredits(
   parameters: ConsumeCreditsParameters,
-  options?: ReplayOptions,
+  options?: ChargeOptions,
 ): Promise<Replayable<Credit>>
 
 /** Charges several times, as {@link createMediaTasks} creates several tasks. */
 export function consumeCreditsBatch(
   items: readonly ConsumeCreditsParameters[],
-  options: BatchOptions & { atomic: true },
+  options: BatchOptions & ChargeOptions & { atomic: true },
 ): Promise<Replayable<Credit>[]>
 export function consumeCreditsBatch(
   items: readonly ConsumeCreditsParameters[],
-  options?: BatchOptions,
+  options?: BatchOptions & ChargeOptions,
 ): Promise<PromiseSettledResult<Replayable<Credit>>[]>
 
 /**

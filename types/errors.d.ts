@@ -92,8 +92,10 @@ export class MediaCreditsError extends Error {
   readonly creditId?: string
   /** How many credits were asked for (`INSUFFICIENT_CREDITS`). */
   readonly required?: number
-  /** How many credits the user can spend (`INSUFFICIENT_CREDITS`). */
+  /** How many credits the user can spend: of those that may pay, if not all may (`INSUFFICIENT_CREDITS`). */
   readonly available?: number
+  /** How many credits the user can spend in all, if not all may pay (`INSUFFICIENT_CREDITS`). */
+  readonly balance?: number
   /** How many active tasks the user has (`TOO_MANY_ACTIVE_TASKS`). */
   readonly active?: number
   /** How many active tasks the call allowed (`TOO_MANY_ACTIVE_TASKS`). */

@@ -9,6 +9,7 @@ import type {
   CreateTablesOptions,
   CreditsFilter,
   FailStuckQuery,
+  PayingOptions,
   RefundPolicy,
   RepairOptions,
   StatementQuery,
@@ -44,21 +45,22 @@ export function failStuckAITasks(query: FailStuckQuery): Promise<FailedStuckTask
 export function getAITasksCount(filter?: AITasksFilter): Promise<number>
 
 /**
- * The user's balance: what is left of the grants that are active and not expired. 0 for a user who is not
- * there.
+ * The user's balance: what is left of the grants that are active and not expired, or of those that `scenes` or
+ * `exceptScenes` let pay. 0 for a user who is not there.
  *
  * By the time you act on it, it may have changed; a charge checks for itself.
  *
- * Rejects with `INVALID_ID`.
+ * Rejects with `INVALID_ID`, `INVALID_ARGUMENT` or `UNKNOWN_FIELD`.
  */
-export function getRemainingCredits(userId: UserId): Promise<number>
+export function getRemainingCredits(userId: UserId, options?: PayingOptions): Promise<number>
 
 /**
- * What the user can spend now, grant by grant, and what expires next. All zero for a user who is not there.
+ * What the user can spend now, grant by grant in draw order, and what expires next; with `scenes` or `exceptScenes` of the
+ * credits that these let pay. All zero for a user who is not there.
  *
- * Rejects with `INVALID_ID`.
+ * Rejects with `INVALID_ID`, `INVALID_ARGUMENT` or `UNKNOWN_FIELD`.
  */
-export function getBalance(userId: UserId): Promise<Balance>
+export function getBalance(userId: UserId, options?: PayingOptions): Promise<Balance>
 
 /**
  * A page of everything that moved the user's balance, oldest first, with the balance after each entry. The last
@@ -78,11 +80,12 @@ export function getStatement(userId: UserId, query?: StatementQuery): Promise<St
 
 /**
  * What a charge would do now, without doing it: whether it would work, which grants it would draw on, and what
- * expires next. For a page that shows a price; a charge checks for itself.
+ * expires next. For a page that shows a price; a charge checks for itself. With `scenes` or `exceptScenes` all of it is of
+ * the credits that these let pay.
  *
- * Rejects with `INVALID_ID` or `INVALID_AMOUNT`.
+ * Rejects with `INVALID_ID`, `INVALID_AMOUNT`, `INVALID_ARGUMENT` or `UNKNOWN_FIELD`.
  */
-export function quoteCredits(userId: UserId, credits: number): Promise<Quote>
+export function quoteCredits(userId: UserId, credits: number, options?: PayingOptions): Promise<Quote>
 
 /**
  * How many grants and charges there are, on all pages of {@link getCredits}.

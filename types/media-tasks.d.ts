@@ -8,8 +8,8 @@ import type {
   NewMediaTask,
   SettleOptions,
   StepCharge,
+  StepOptions,
   StuckQuery,
-  TaskGuards,
   UpdateMediaTask,
   UpdateOptions,
   UserId,
@@ -135,7 +135,7 @@ export function chargeMediaTask(
   id: string,
   charge: StepCharge,
   patch?: UpdateMediaTask,
-  options?: TaskGuards,
+  options?: StepOptions,
 ): Promise<MediaTask | undefined>
 
 /**

@@ -91,8 +91,28 @@ export interface ReplayOptions {
   replay?: boolean | undefined
 }
 
+/** Which credits may pay: all, or those of some scenes. A scene is a grant's `transactionScene`, to the letter. */
+export interface PayingOptions {
+  /** Credits of these scenes alone, 1 to 1000. `null` is the same as left out. */
+  scenes?: readonly string[] | null | undefined
+  /** All credits but those of these scenes; a grant without a scene may pay. */
+  exceptScenes?: readonly string[] | null | undefined
+}
+
+/** Options of a charge. */
+export interface ChargeOptions extends ReplayOptions, PayingOptions {}
+
+/** Options of a charge for a further step of a task. */
+export interface StepOptions extends TaskGuards, PayingOptions {}
+
+/**
+ * By what grants are drawn on before others: `'expiry'` (the one that expires first; one that never does comes last),
+ * `'age'` (the older one), or their scenes: those of the first scene, then of the second, …, and all others last.
+ */
+export type DrawOrderKey = 'expiry' | 'age' | { scenes: readonly string[] }
+
 /** Limits that hold in the transaction that creates a task, however many calls come at once. */
-export interface CreateAITaskOptions extends ReplayOptions {
+export interface CreateAITaskOptions extends ChargeOptions {
   /**
    * The most tasks of this kind that the user may have in a state in which credits are at risk: pending, downloading,
    * processing or translating; of AI tasks pending or processing. One more is refused with `TOO_MANY_ACTIVE_TASKS`
@@ -147,8 +167,8 @@ export interface RefundOptions {
   refundPolicy?: RefundPolicy | undefined
 }
 
-/** Options of a settlement. */
-export interface SettleOptions extends RefundOptions {
+/** Options of a settlement. `scenes` and `exceptScenes` say which credits may pay for what is missing. */
+export interface SettleOptions extends RefundOptions, PayingOptions {
   /**
    * What becomes of what it cost more than was charged. By default, and with `'refuse'`, that is `SETTLE_EXCEEDS_CHARGE`.
    * With `'available'` the charge draws what is missing, as far as the user's balance goes.

@@ -50,6 +50,30 @@ test('refundPolicy is the one of the connection, unless a call says another', as
   expect(await refunded('by the call', regrant, { refundPolicy: 'source' })).toBe(0)
 })
 
+test('drawOrder is that of the connection, and scenes are those of the call', async () => {
+  const grant = (id, transactionScene, days) => ({
+    id,
+    credits: 5,
+    transactionScene,
+    expiresAt: new Date(Date.now() + days * 86_400_000),
+  })
+  await database.user('u', grant('gift', 'gift', 1), grant('paid', 'payment', 2), grant('late', 'gift', 3))
+  const drawn = (options, more) =>
+    within(options, async (credits) => {
+      const { consumedDetail } = await credits.consumeCredits({ userId: 'u', credits: 1 }, more)
+      return JSON.parse(consumedDetail)[0].creditId
+    })
+  const order = { drawOrder: [{ scenes: ['payment'] }] }
+  expect(await drawn({})).toBe('gift')
+  expect(await drawn(order)).toBe('paid')
+  expect(await drawn({}, { exceptScenes: ['gift'] })).toBe('paid')
+  expect(await drawn(order, { scenes: ['gift'] })).toBe('gift')
+  const poor = await within({}, (credits) =>
+    credits.consumeCredits({ userId: 'u', credits: 9 }, { scenes: ['gift'] }).catch((error) => error),
+  )
+  expect(poor).toMatchObject({ code: 'INSUFFICIENT_CREDITS', available: 8, balance: 11 })
+})
+
 test('activeStatuses are those of the connection', async () => {
   await database.user('u')
   for (const status of ['pending', 'processing']) {

@@ -1,11 +1,14 @@
 //! Planning a charge: which grants pay for it, and the row that remembers it.
 
+use std::collections::BTreeMap;
+
 use super::credits::Credits;
 use super::detail::{Draw, WrittenDraw, parse_detail, write_detail};
-use super::grant::Grant;
+use super::grant::{Grant, total_remaining};
 use super::metadata;
 use super::options;
 use super::own::Own;
+use super::paying::{Paying, Scenes};
 use super::plan::{Plan, Stamp, Verb};
 use super::table::{TableName, TaskKind};
 use super::value::{Fields, Value, iso8601};
@@ -67,6 +70,8 @@ pub struct ChargeRequest {
     pub described: Fields,
     /// Further columns.
     pub own: Own,
+    /// Which credits may pay.
+    pub paying: Paying,
     /// Whether the same request, made again, gets the charge that is there.
     pub replay: bool,
 }
@@ -74,7 +79,8 @@ pub struct ChargeRequest {
 impl ChargeRequest {
     /// Refuses options that are wrong whatever is charged.
     pub fn check_options(options: &Fields) -> Result<()> {
-        options.only("consumeCredits", &["replay"])?;
+        options.only("consumeCredits", &[&["replay"][..], &Scenes::NAMES].concat())?;
+        Scenes::parse(options)?;
         options::flag(options, "replay").map(|_| ())
     }
 
@@ -104,6 +110,7 @@ impl ChargeRequest {
             transaction_no: fields.optional_id("transactionNo")?,
             described,
             own,
+            paying: Paying::parse(options)?,
             replay: options::replay(options, "transactionNo", fields)?,
         })
     }
@@ -116,11 +123,12 @@ pub struct ChargeFacts {
     pub user_exists: bool,
     /// Whether the caller's `transaction_no` is taken.
     pub transaction_no_taken: bool,
-    /// Spendable grants in draw order: all of them, or as many as cover the charge.
+    /// Spendable grants in the default order: all of them, or as many as cover the charge. All of them with their
+    /// provenance, if not all credits may pay or another order is wanted.
     pub grants: Vec<Grant>,
 }
 
-/// Decides on a charge: guards in order of precedence, then draws in the order of `facts.grants`.
+/// Decides on a charge: guards in order of precedence, then draws.
 pub fn plan_charge(request: &ChargeRequest, facts: &ChargeFacts, stamp: Stamp) -> Result<Plan> {
     if !facts.user_exists {
         return Err(Error::UserNotFound { user_id: request.user_id.clone() });
@@ -131,7 +139,7 @@ pub fn plan_charge(request: &ChargeRequest, facts: &ChargeFacts, stamp: Stamp) -
             value: request.transaction_no.clone().unwrap_or_default(),
         });
     }
-    let draws = draw(&facts.grants, request.credits)?;
+    let draws = draw_paying(&facts.grants, request.credits, &request.paying)?;
 
     let Stamp { ids, now_ms } = stamp;
     let transaction_no = request.transaction_no.clone().unwrap_or(ids.transaction_no);
@@ -154,15 +162,28 @@ pub fn plan_charge(request: &ChargeRequest, facts: &ChargeFacts, stamp: Stamp) -
     Ok(plan)
 }
 
-/// What is left of some grants, after draws, which are in their order: a charge may draw on a hundred thousand.
+/// What is left of some grants, after draws in any order: a charge may draw on a hundred thousand.
 pub fn draw_down(grants: &mut Vec<Grant>, draws: &[Draw]) {
-    let mut rest = grants.iter_mut();
-    for draw in draws {
-        if let Some(grant) = rest.find(|grant| grant.id == draw.credit_id) {
-            grant.remaining = draw.credits_after;
+    let left: BTreeMap<&str, i64> =
+        draws.iter().map(|draw| (draw.credit_id.as_str(), draw.credits_after)).collect();
+    grants.retain_mut(|grant| {
+        grant.remaining = left.get(grant.id.as_str()).copied().unwrap_or(grant.remaining);
+        grant.remaining > 0
+    });
+}
+
+/// Draws credits from those grants that may pay, in draw order.
+pub fn draw_paying(grants: &[Grant], credits: Credits, paying: &Paying) -> Result<Vec<Draw>> {
+    draw(&paying.choose(grants), credits).map_err(|refusal| match refusal {
+        Error::InsufficientCredits { required, available, .. } if !paying.takes_all() => {
+            Error::InsufficientCredits {
+                required,
+                available,
+                balance: Some(total_remaining(grants)),
+            }
         }
-    }
-    grants.retain(|grant| grant.remaining > 0);
+        refusal => refusal,
+    })
 }
 
 /// Draws credits from grants, in their order.
@@ -170,7 +191,11 @@ pub fn draw(grants: &[Grant], credits: Credits) -> Result<Vec<Draw>> {
     let draws = draw_as_far(grants, credits.get());
     let available = draws.iter().map(|draw| draw.credits_consumed).sum();
     if available < credits.get() {
-        return Err(Error::InsufficientCredits { required: credits.get(), available });
+        return Err(Error::InsufficientCredits {
+            required: credits.get(),
+            available,
+            balance: None,
+        });
     }
     Ok(draws)
 }
@@ -213,6 +238,7 @@ mod tests {
             remaining,
             expires_at_ms,
             active: true,
+            provenance: None,
         }
     }
 

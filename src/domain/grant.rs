@@ -23,6 +23,17 @@ pub struct Grant {
     pub expires_at_ms: Option<i64>,
     /// Whether its `status` is `active`.
     pub active: bool,
+    /// Where it comes from. It is loaded where that decides which grants pay, and in which order.
+    pub provenance: Option<Box<Provenance>>,
+}
+
+/// Where a grant comes from.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Provenance {
+    /// Its `transaction_scene`.
+    pub scene: Option<String>,
+    /// When it was made, as far as its row says it.
+    pub created_at_ms: Option<i64>,
 }
 
 /// The expiry of a grant whose own can't be read: it is over, since only what is certain can be spent.
@@ -32,6 +43,16 @@ impl Grant {
     /// Whether credits on this grant can be spent at that time.
     pub fn is_spendable(&self, now_ms: i64) -> bool {
         self.active && self.expires_at_ms.is_none_or(|expires_at_ms| expires_at_ms > now_ms)
+    }
+
+    /// Its scene, if that is loaded.
+    pub fn scene(&self) -> Option<&str> {
+        self.provenance.as_ref()?.scene.as_deref()
+    }
+
+    /// When it was made, if that is loaded.
+    pub fn created_at_ms(&self) -> Option<i64> {
+        self.provenance.as_ref()?.created_at_ms
     }
 }
 

@@ -16,6 +16,7 @@ pub mod json;
 pub mod metadata;
 pub mod options;
 pub mod own;
+pub mod paying;
 pub mod plan;
 pub mod quote;
 pub mod refund;

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use serde_json::Value as Json;
+
 use super::value::{Fields, Value, describe};
 use crate::error::{Error, Result};
 
@@ -164,24 +166,29 @@ pub fn replay(options: &Fields, key: &'static str, fields: &Fields) -> Result<bo
 
 /// One status, or a list of them.
 pub fn statuses(name: &str, value: &Value) -> Result<Vec<String>> {
-    /// An app has a dozen, and SQLite's statements take 32,766 parameters.
-    const MOST: usize = 1000;
-    /// A NUL, and what stands for one in JSON.
-    const NO_LETTERS: [char; 2] = ['\0', char::REPLACEMENT_CHARACTER];
     let statuses = match value {
-        Value::Text(status) => Some(vec![status.clone()]),
-        Value::Json(json) => serde_json::from_str::<Vec<String>>(json).ok(),
+        Value::Text(status) => Some(Json::from(vec![status.as_str()])),
+        Value::Json(json) => serde_json::from_str(json).ok(),
         _ => None,
     };
-    let sound = |list: &Vec<String>| {
-        (1..=MOST).contains(&list.len())
-            && list.iter().all(|one| !one.is_empty() && !one.contains(NO_LETTERS))
-    };
-    statuses.filter(sound).ok_or_else(|| Error::InvalidArgument {
+    statuses.and_then(names).ok_or_else(|| Error::InvalidArgument {
         name: name.to_owned(),
-        expected: format!("a status, or a list of at least one and at most {MOST}"),
+        expected: format!("a status, or a list of at least one and at most {MOST_NAMES}"),
         given: value.describe(),
     })
+}
+
+/// The most names in a list: an app has a dozen, and SQLite's statements take 32,766 parameters.
+pub(super) const MOST_NAMES: usize = 1000;
+
+/// A list of names that a column may hold: one at least.
+pub(super) fn names(list: Json) -> Option<Vec<String>> {
+    /// A NUL, and what stands for one in JSON.
+    const NO_LETTERS: [char; 2] = ['\0', char::REPLACEMENT_CHARACTER];
+    let names: Vec<String> = serde_json::from_value(list).ok()?;
+    let sound = (1..=MOST_NAMES).contains(&names.len())
+        && names.iter().all(|one| !one.is_empty() && !one.contains(NO_LETTERS));
+    sound.then_some(names)
 }
 
 /// A point in time.

@@ -49,6 +49,7 @@ mod tests {
             remaining,
             expires_at_ms,
             active: true,
+            provenance: None,
         };
         let grants = [grant("a", 5, Some(9)), grant("b", 7, Some(9)), grant("c", 8, None)];
         type Row<'a> = (&'a [Grant], i64, i64, &'a [(&'a str, i64)], Option<(i64, i64)>);

@@ -126,6 +126,7 @@ mod tests {
             remaining,
             expires_at_ms,
             active,
+            provenance: None,
         }
     }
 

@@ -120,6 +120,10 @@ fn wanted<'w>(requests: impl Iterator<Item = &'w Charging>, full_timeout: bool) 
         let charge = request.charge();
         wanted.transaction_nos.extend(request.transaction_no());
         let credits = charge.map_or(0, |charge| charge.credits.get());
+        let chosen = charge.map(|charge| &charge.paying).filter(|paying| !paying.is_plain());
+        if let Some(paying) = chosen {
+            wanted.choices.entry(request.user_id()).or_default().push(paying);
+        }
         *wanted.credits.entry(request.user_id()).or_default() += credits;
     }
     wanted

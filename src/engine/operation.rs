@@ -3,6 +3,7 @@
 use crate::domain::charge::ChargeRequest;
 use crate::domain::credits::Credits;
 use crate::domain::grant::NewGrant;
+use crate::domain::paying::{DrawOrder, Paying};
 use crate::domain::settle::Settlement;
 use crate::domain::statement::Query;
 use crate::domain::table::{TableName, TaskKind};
@@ -44,6 +45,27 @@ pub enum Write {
     Repair(Vec<String>),
 }
 
+impl Operation {
+    /// The same, with grants in another order than the default one.
+    pub fn in_draw_order(mut self, order: &DrawOrder) -> Self {
+        let paying: Vec<&mut Paying> = match &mut self {
+            _ if order.is_default() => Vec::new(),
+            Self::Write(Write::Charge(request)) => request.paying_mut().into_iter().collect(),
+            Self::Write(Write::AtomicBatch(requests)) => {
+                requests.iter_mut().filter_map(Charging::paying_mut).collect()
+            }
+            Self::Write(Write::StepCharge(step)) => vec![&mut step.paying],
+            Self::Write(Write::Settle(settlement)) => vec![&mut settlement.paying],
+            Self::Read(Read::OfUser(_, UserRead::Balance(paying) | UserRead::Quote(_, paying))) => {
+                vec![paying]
+            }
+            _ => Vec::new(),
+        };
+        paying.into_iter().for_each(|paying| paying.order = order.clone());
+        self
+    }
+}
+
 #[cfg(feature = "postgres")]
 impl Operation {
     /// Whether it counts a user's tasks.
@@ -74,6 +96,13 @@ impl Charging {
     /// The number that the caller chose for its charge.
     pub fn transaction_no(&self) -> Option<&str> {
         self.charge().and_then(|charge| charge.transaction_no.as_deref())
+    }
+
+    fn paying_mut(&mut self) -> Option<&mut Paying> {
+        match self {
+            Self::Task(task) => task.charge.as_mut().map(|charge| &mut charge.paying),
+            Self::Consume(request) => Some(&mut request.paying),
+        }
     }
 
     /// What it costs; nothing, if `None`.
@@ -118,11 +147,11 @@ pub enum UserRead {
     /// `getMediaTaskHistory`
     TaskHistory(Page),
     /// `getRemainingCredits`
-    BalanceTotal,
+    BalanceTotal(Paying),
     /// `getBalance`
-    Balance,
+    Balance(Paying),
     /// `quoteCredits`
-    Quote(Credits),
+    Quote(Credits, Paying),
     /// `getStatement`
     Statement(Query),
 }

@@ -9,7 +9,7 @@ use crate::domain::statement::credit_ids;
 use crate::domain::table::TableName;
 use crate::storage::books::{UserRange, owners_of};
 use crate::storage::failure::Answer;
-use crate::storage::store::Store;
+use crate::storage::store::{Extent, Store};
 
 /// Answers one question.
 pub(super) async fn read<S: Store>(store: &mut S, read: &Read, now_ms: i64) -> Answer<Outcome> {
@@ -66,13 +66,20 @@ async fn read_of_user<S: Store>(
             let (rows, total) = store.task_history(user_id, *page).await?;
             Ok(Outcome::Page(rows, total, *page))
         }
-        UserRead::BalanceTotal => store.balance(user_id, now_ms).await.map(Outcome::Number),
-        UserRead::Balance => {
-            store.all_spendable_grants(user_id, now_ms).await.map(Outcome::Balance)
+        UserRead::BalanceTotal(paying) if paying.is_plain() => {
+            store.balance(user_id, now_ms).await.map(Outcome::Number)
         }
-        UserRead::Quote(credits) => {
-            let grants = store.all_spendable_grants(user_id, now_ms).await?;
-            Ok(Outcome::Quote(quote(&grants, *credits)))
+        UserRead::BalanceTotal(paying) => {
+            let grants = store.all_spendable_grants(user_id, Extent::of(paying), now_ms).await?;
+            Ok(Outcome::Number(paying.available(&grants)))
+        }
+        UserRead::Balance(paying) => {
+            let grants = store.all_spendable_grants(user_id, Extent::of(paying), now_ms).await?;
+            Ok(Outcome::Balance(paying.choose(&grants).into_owned()))
+        }
+        UserRead::Quote(credits, paying) => {
+            let grants = store.all_spendable_grants(user_id, Extent::of(paying), now_ms).await?;
+            Ok(Outcome::Quote(quote(&paying.choose(&grants), *credits)))
         }
         UserRead::Statement(query) => {
             let page = store.books(&UserRange::User(user_id.to_owned())).await?;

@@ -23,7 +23,7 @@ use crate::domain::task::{StepCharge, TaskPatch, plan_patch, plan_step_charge};
 use crate::error::Error;
 use crate::storage::Row;
 use crate::storage::failure::{Answer, Failure, Witness};
-use crate::storage::store::{FoundTask, Store, WantedTask};
+use crate::storage::store::{Extent, FoundTask, Store, WantedCharge, WantedTask};
 
 /// Makes one change. Of a commit that was not answered the failure says which rows tell whether it is written.
 pub(super) async fn change<S: Store>(
@@ -102,7 +102,11 @@ async fn charge_step<S: Store>(
 ) -> Answer<Outcome> {
     store.schema()?.check_step(step)?;
     let transaction_no = step.transaction_no.as_deref();
-    let charge = step.credits.map(|credits| (credits.get(), transaction_no));
+    let charge = step.credits.map(|credits| WantedCharge {
+        credits: credits.get(),
+        transaction_no,
+        paying: &step.paying,
+    });
     let wanted = WantedTask { kind: step.kind, id: &step.id, credit_id: None, charge };
     let Some(found) = store.task_facts(&wanted, clock.now_ms).await? else {
         store.roll_back();
@@ -151,7 +155,8 @@ async fn settle<S: Store>(
         load_grants(store, refundable, drawn_on).await?;
         load_origins(store, refundable, settlement.policy, clock).await?;
         if *missing > 0 {
-            *funds = store.grants_to_draw(&charge.user_id, *missing, clock.now_ms).await?;
+            let wanted = (*missing, Extent::of(&settlement.paying));
+            *funds = store.grants_to_draw(&charge.user_id, wanted, clock.now_ms).await?;
         }
     }
 

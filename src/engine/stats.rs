@@ -236,8 +236,9 @@ mod tests {
     #[test]
     fn calls() {
         let (done, closed) = (Ok(Outcome::Done), Err(Error::Closed));
-        let poor = Err(Error::InsufficientCredits { required: 2, available: 1 });
-        let item = Err(Error::InsufficientCredits { required: 2, available: 1 }.of_item(0));
+        let poor = Err(Error::InsufficientCredits { required: 2, available: 1, balance: None });
+        let item =
+            Err(Error::InsufficientCredits { required: 2, available: 1, balance: None }.of_item(0));
         let busy = Err(Error::DatabaseBusy { message: String::new() });
         let bug = Err(Error::Internal(String::new()));
         let rows = [

@@ -235,10 +235,11 @@ impl Error {
             Self::ChargeNotFound { charge_id }
             | Self::ChargeOwnerMismatch { charge_id, .. }
             | Self::ChargeCorrupt { charge_id, .. } => vec![("creditId", text(charge_id))],
-            Self::InsufficientCredits { required, available } => vec![
-                ("required", Detail::Number(*required)),
-                ("available", Detail::Number(*available)),
-            ],
+            Self::InsufficientCredits { required, available, balance } => {
+                let numbers = [("required", *required), ("available", *available)].into_iter();
+                let numbers = numbers.chain(balance.map(|balance| ("balance", balance)));
+                numbers.map(|(name, number)| (name, Detail::Number(number))).collect()
+            }
             Self::TooManyActiveTasks { active, max_active } => vec![
                 ("active", Detail::Number(*active)),
                 ("maxActive", Detail::Number(*max_active)),

@@ -190,8 +190,10 @@ pub enum Error {
     InsufficientCredits {
         /// What the charge needs.
         required: i64,
-        /// What can be spent now.
+        /// What can be spent now: of the credits that may pay, if not all may.
         available: i64,
+        /// What can be spent of all credits, if not all may pay.
+        balance: Option<i64>,
     },
     /// The charge is another user's, or another task's.
     #[error(

@@ -4,6 +4,7 @@ use super::arguments::Arguments;
 use super::lists::from_url;
 use super::wire::Argument;
 use crate::domain::options::{RefundPolicy, flag, statuses};
+use crate::domain::paying::{DrawOrder, Paying, Scenes};
 use crate::domain::settle::Settlement;
 use crate::domain::statement::{Cursor, Query};
 use crate::domain::table::TableName;
@@ -19,6 +20,8 @@ use crate::storage::books::UserRange;
 pub(super) struct Defaults {
     /// Where refunds go.
     pub(super) refund_policy: RefundPolicy,
+    /// In which order grants are drawn on.
+    pub(super) draw_order: DrawOrder,
     /// The states of a media task in which it is active.
     pub(super) active_statuses: Vec<String>,
 }
@@ -51,6 +54,13 @@ pub(super) fn settle(
 }
 
 impl Arguments {
+    /// Options that say which credits may pay.
+    pub(super) fn paying(&mut self) -> Result<Paying> {
+        let options = self.options()?;
+        options.only(self.function, &Scenes::NAMES)?;
+        Paying::parse(&options)
+    }
+
     /// A list of requests that go together, and their options.
     pub(super) fn atomic_batch(
         &mut self,

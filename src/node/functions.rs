@@ -157,8 +157,11 @@ const FUNCTIONS: &[(&str, Asks)] = &[
         "failStuckAITasks",
         Reads(|arguments, _| read_stuck_to_fail(Ai, arguments).map(Read::StuckTasks)),
     ),
-    ("getRemainingCredits", ReadsUser(|_, _| Ok(UserRead::BalanceTotal))),
-    ("getBalance", ReadsUser(|_, _| Ok(UserRead::Balance))),
+    (
+        "getRemainingCredits",
+        ReadsUser(|arguments, _| arguments.paying().map(UserRead::BalanceTotal)),
+    ),
+    ("getBalance", ReadsUser(|arguments, _| arguments.paying().map(UserRead::Balance))),
     (
         "getStatement",
         ReadsUser(|arguments, _| {
@@ -170,7 +173,8 @@ const FUNCTIONS: &[(&str, Asks)] = &[
         "quoteCredits",
         ReadsUser(|arguments, _| {
             let credits = arguments.value("credits")?;
-            Credits::parse("credits", credits.as_ref()).map(UserRead::Quote)
+            let credits = Credits::parse("credits", credits.as_ref())?;
+            arguments.paying().map(|paying| UserRead::Quote(credits, paying))
         }),
     ),
     ("getCredits", Reads(|arguments, _| arguments.list(TableName::Credit, &CREDITS))),
@@ -247,6 +251,7 @@ impl Function {
             Other(read) => read(&mut arguments, defaults),
         }?;
         arguments.nothing_left()?;
+        let operation = operation.in_draw_order(&defaults.draw_order);
         Ok(Call { operation, user_by_number: arguments.user_by_number() })
     }
 }

@@ -9,6 +9,7 @@ use super::arguments::Arguments;
 use super::decode::Defaults;
 use crate::domain::column::{Kind, in_form};
 use crate::domain::options::{RefundPolicy, statuses};
+use crate::domain::paying::DrawOrder;
 use crate::domain::table::ACTIVE_STATUSES;
 use crate::domain::value::{Fields, Value, describe};
 use crate::engine::Settings;
@@ -18,11 +19,12 @@ use crate::storage::search_path::SearchPath;
 use crate::storage::sqlite::{Durability, JournalMode};
 use crate::storage::times::TimestampUnit;
 
-const OPTIONS: [&str; 13] = [
+const OPTIONS: [&str; 14] = [
     "activeStatuses",
     "authToken",
     "busyTimeoutMs",
     "connectTimeoutMs",
+    "drawOrder",
     "durability",
     "journalMode",
     "maxConnections",
@@ -126,7 +128,8 @@ pub(super) fn read(arguments: &str, environment: &Environment) -> Result<Connect
         Some(value) => statuses("activeStatuses", value)?,
     };
     let refund_policy = RefundPolicy::parse(options.get("refundPolicy"))?.unwrap_or_default();
-    let defaults = Defaults { refund_policy, active_statuses };
+    let draw_order = DrawOrder::parse(options.get("drawOrder"))?;
+    let defaults = Defaults { refund_policy, draw_order, active_statuses };
     Ok(ConnectOptions { location, system: system(url), settings, defaults })
 }
 

@@ -11,6 +11,7 @@ use super::wire::{Argument, write_value};
 use super::{decode, options};
 use crate::domain::json::mended;
 use crate::domain::options::RefundPolicy;
+use crate::domain::paying::DrawOrder;
 use crate::domain::properties::generators::{cases, edited, edits, json, number, text};
 use crate::domain::value::Value;
 use crate::echo::echo;
@@ -255,7 +256,8 @@ fn check_refusal(error: &Error) -> Result<(), TestCaseError> {
 fn read(name: &str, arguments: &str) -> Result<Operation, Error> {
     let active_statuses = vec!["processing".to_owned()];
     let refund_policy = RefundPolicy::Source;
-    let defaults = decode::Defaults { refund_policy, active_statuses };
+    let defaults =
+        decode::Defaults { refund_policy, draw_order: DrawOrder::default(), active_statuses };
     // As where the ids of users are text.
     match Function::named(name).unwrap().read(arguments, &defaults)? {
         Call { user_by_number: Some(refusal), .. } => Err(refusal),

@@ -25,6 +25,8 @@ pub(super) struct NextGrants {
     grants: Vec<Grant>,
     /// Whether these are all of the user's.
     pub(super) complete: bool,
+    /// Whether it is known where they come from.
+    whole: bool,
     /// When they were read.
     read_at_ms: i64,
     /// What they hold together.
@@ -37,7 +39,7 @@ impl NextGrants {
 
     /// None yet.
     pub(super) fn read_at(now_ms: i64) -> Self {
-        Self { grants: Vec::new(), complete: false, read_at_ms: now_ms, held: 0 }
+        Self { grants: Vec::new(), complete: false, whole: false, read_at_ms: now_ms, held: 0 }
     }
 
     /// Adds the next grant. Whether they are enough to cover a charge, and some more for the next charges.
@@ -71,6 +73,23 @@ impl GrantCache {
         let next = self.of_users.get(user_id)?;
         // Had the clock been set back, a grant could be spendable again that was not when we read.
         if now_ms < next.read_at_ms { None } else { next.covering(credits, now_ms) }
+    }
+
+    /// All grants of a user, and where they come from, if that is known.
+    pub(super) fn whole(&self, user_id: &str, now_ms: i64) -> Option<Vec<Grant>> {
+        let next = self.of_users.get(user_id).filter(|next| next.whole)?;
+        let spendable = next.grants.iter().filter(|grant| grant.is_spendable(now_ms));
+        (now_ms >= next.read_at_ms).then(|| spendable.cloned().collect())
+    }
+
+    /// Remembers all grants of a user, and where they come from; of one who has many nothing more than before.
+    pub(super) fn remember_whole(&mut self, user_id: &str, grants: &[Grant], now_ms: i64) {
+        if grants.len() <= NextGrants::ENOUGH {
+            let mut next =
+                NextGrants { complete: true, whole: true, ..NextGrants::read_at(now_ms) };
+            next.grants.extend_from_slice(grants);
+            self.remember(user_id, next);
+        }
     }
 
     /// Remembers a user's grants.
@@ -116,6 +135,9 @@ impl GrantCache {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::charge::draw;
+    use crate::domain::credits::Credits;
+    use crate::domain::value::Value;
 
     fn grant(id: &str, remaining: i64, expires_at_ms: Option<i64>) -> Grant {
         Grant {
@@ -125,6 +147,7 @@ mod tests {
             remaining,
             expires_at_ms,
             active: true,
+            provenance: None,
         }
     }
 
@@ -146,8 +169,10 @@ mod tests {
         ];
         for (complete, now_ms, amount, expected) in rows {
             let mut cache = GrantCache::default();
-            cache
-                .remember("u", NextGrants { grants: grants(), complete, read_at_ms: 50, held: 15 });
+            cache.remember(
+                "u",
+                NextGrants { grants: grants(), complete, whole: false, read_at_ms: 50, held: 15 },
+            );
             let found = cache.covering("u", amount, now_ms);
             let ids =
                 found.map(|grants| grants.into_iter().map(|grant| grant.id).collect::<Vec<_>>());
@@ -166,5 +191,30 @@ mod tests {
         }
         let covering = next.covering(6, 50).map(|grants| grants.len());
         assert_eq!(covering, Some(2));
+    }
+
+    #[test]
+    fn whole_grants_are_remembered_and_drawn_down_in_any_order() {
+        let mut cache = GrantCache::default();
+        let ids = |found: Option<Vec<Grant>>| {
+            found.map(|grants| grants.iter().map(|grant| grant.id.as_str()).collect::<String>())
+        };
+        let grants = [grant("a", 5, Some(100)), grant("b", 5, Some(200)), grant("c", 5, None)];
+        cache.remember("u", NextGrants { complete: true, ..NextGrants::read_at(50) });
+        assert_eq!(ids(cache.whole("u", 50)), None);
+        cache.remember_whole("u", &grants, 50);
+        assert_eq!(ids(cache.whole("u", 50)).as_deref(), Some("abc"));
+        assert_eq!(ids(cache.whole("u", 100)).as_deref(), Some("bc"));
+        assert_eq!(ids(cache.whole("u", 49)), None);
+        assert_eq!(ids(cache.covering("u", 6, 50)).as_deref(), Some("ab"));
+        let all = [&grants[2..], &grants[..1]].concat();
+        let draws =
+            draw(&all, Credits::parse("credits", Some(&Value::Integer(7))).unwrap()).unwrap();
+        cache.drawn("u", &draws);
+        assert_eq!(ids(cache.whole("u", 50)).as_deref(), Some("ab"));
+        assert_eq!(cache.whole("u", 50).map(|grants| grants[0].remaining), Some(3));
+        cache.forget("u");
+        cache.remember_whole("u", &vec![grant("d", 1, None); NextGrants::ENOUGH + 1], 50);
+        assert_eq!(ids(cache.whole("u", 50)), None);
     }
 }

@@ -15,7 +15,8 @@ use super::{Filter, Page, Row, StuckFilter};
 use crate::domain::audit::Owners;
 use crate::domain::books::RowId;
 use crate::domain::charge::{Charge, ChargeFacts};
-use crate::domain::grant::{Grant, GrantFacts, NewGrant};
+use crate::domain::grant::{Grant, GrantFacts, NewGrant, total_remaining};
+use crate::domain::paying::Paying;
 use crate::domain::plan::Plan;
 use crate::domain::refundable::Refundable;
 use crate::domain::table::{TableName, TaskKind};
@@ -75,11 +76,12 @@ pub trait LoadFacts {
         refundable: &Refundable,
         found: Vec<Grant>,
     ) -> impl Future<Output = Answer<Vec<Grant>>> + Send;
-    /// Then: what this user can spend, in draw order: all of it, or as many grants as cover so many credits.
+    /// Then: what this user can spend, in the default order: all of it, or as many grants as cover so many credits if
+    /// their provenance is not asked for.
     fn grants_to_draw(
         &mut self,
         user_id: &str,
-        credits: i64,
+        credits: (i64, Extent),
         now_ms: i64,
     ) -> impl Future<Output = Answer<Vec<Grant>>> + Send;
     /// Then: whether there is such a task, in a table that is there.
@@ -165,10 +167,11 @@ pub trait Views {
     ) -> impl Future<Output = Answer<(Vec<Row>, i64)>> + Send;
     /// What the user can spend now.
     fn balance(&mut self, user_id: &str, now_ms: i64) -> impl Future<Output = Answer<i64>> + Send;
-    /// All that the user can spend now, in draw order.
+    /// All that the user can spend now, in the default order.
     fn all_spendable_grants(
         &mut self,
         user_id: &str,
+        extent: Extent,
         now_ms: i64,
     ) -> impl Future<Output = Answer<Vec<Grant>>> + Send;
     /// A page of rows, newest first.
@@ -195,11 +198,38 @@ pub trait Views {
     ) -> impl Future<Output = Answer<Vec<Row>>> + Send;
 }
 
+/// How much of each grant is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Extent {
+    /// What is left of it.
+    Plain,
+    /// And where it comes from.
+    WithProvenance,
+}
+
+impl Extent {
+    /// What is needed to choose which grants pay.
+    pub fn of(paying: &Paying) -> Self {
+        if paying.is_plain() { Self::Plain } else { Self::WithProvenance }
+    }
+}
+
+/// Which credits may pay for charges of some users. It needs all grants of these, with their provenance.
+pub type Choices<'w> = BTreeMap<&'w str, Vec<&'w Paying>>;
+
+/// Whether these grants pay for charges of a user, whichever of them comes first.
+pub fn cover(grants: &[Grant], credits: i64, choices: Option<&Vec<&Paying>>) -> bool {
+    total_remaining(grants) >= credits
+        && choices.into_iter().flatten().all(|paying| paying.available(grants) >= credits)
+}
+
 /// What some charges and new tasks are about.
 #[derive(Debug, Default)]
 pub struct Wanted<'w> {
     /// How many credits each user is to be charged.
     pub credits: BTreeMap<&'w str, i64>,
+    /// Which credits may pay, where not all may, or in another order than the default one.
+    pub choices: Choices<'w>,
     /// The kinds and ids of new tasks.
     pub tasks: Vec<(TaskKind, &'w str)>,
     /// The transaction numbers that callers chose.
@@ -230,8 +260,9 @@ pub struct Facts {
     pub active: BTreeMap<TaskKind, BTreeMap<String, i64>>,
     /// How many free trials a user has used.
     pub free_trials: BTreeMap<String, i64>,
-    /// Spendable grants of each user in draw order: expiring first, then older ones, then by id; a grant that
-    /// never expires comes last. All of them, or as many as cover what is wanted.
+    /// Spendable grants of each user in the default order: expiring first, then older ones, then by id; a grant that
+    /// never expires comes last. All of them, with their provenance, where [`Wanted::choices`] has the user; else as many
+    /// as cover what is wanted, or more.
     pub grants: BTreeMap<String, Vec<Grant>>,
 }
 
@@ -244,8 +275,19 @@ pub struct WantedTask<'w> {
     pub id: &'w str,
     /// The charge that the change names; else the task's own is looked at.
     pub credit_id: Option<&'w str>,
-    /// A charge that the change makes: how many credits, and the caller's own transaction number.
-    pub charge: Option<(i64, Option<&'w str>)>,
+    /// A charge that the change makes.
+    pub charge: Option<WantedCharge<'w>>,
+}
+
+/// A charge that a change of a task makes.
+#[derive(Debug, Clone, Copy)]
+pub struct WantedCharge<'w> {
+    /// How many credits.
+    pub credits: i64,
+    /// The caller's own transaction number.
+    pub transaction_no: Option<&'w str>,
+    /// Which credits may pay.
+    pub paying: &'w Paying,
 }
 
 /// What decides on it, all of it locked.

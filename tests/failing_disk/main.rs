@@ -13,6 +13,7 @@ mod common;
 use std::path::Path;
 use std::sync::mpsc::channel;
 
+use media_credits::domain::paying::Paying;
 use media_credits::domain::table::TableName;
 use media_credits::engine::sqlite::{Connection, Settings};
 use media_credits::engine::{Operation, Outcome, Read, ReplySender, Share, UserRead};
@@ -291,8 +292,11 @@ fn survives(template: &Path, case: Case, tally: &mut Tally) -> bool {
     copy(template, folder);
     let connection = connect(folder, scenario.settings());
     if scenario == LogWithReader {
-        run(&connection, Operation::Read(Read::OfUser("u".into(), UserRead::BalanceTotal)))
-            .unwrap();
+        run(
+            &connection,
+            Operation::Read(Read::OfUser("u".into(), UserRead::BalanceTotal(Paying::default()))),
+        )
+        .unwrap();
     }
 
     if ending != Ending::Closing {

@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::channel;
 use std::time::Duration;
 
+use media_credits::domain::paying::Paying;
 use media_credits::domain::table::TableName;
 use media_credits::engine::sqlite::{Connection, Settings};
 use media_credits::engine::{Operation, Outcome, Read, Share, UserRead};
@@ -22,8 +23,11 @@ fn connect(path: &Path, settings: Settings) -> Connection {
 }
 
 fn balance(connection: &Connection) -> i64 {
-    match run(connection, Operation::Read(Read::OfUser("u".into(), UserRead::BalanceTotal)))
-        .unwrap()
+    match run(
+        connection,
+        Operation::Read(Read::OfUser("u".into(), UserRead::BalanceTotal(Paying::default()))),
+    )
+    .unwrap()
     {
         Outcome::Number(balance) => balance,
         other => panic!("{other:?}"),
@@ -197,9 +201,11 @@ fn a_database_in_memory_is_its_connections_own() {
     run(&connections[0], Operation::CreateTables(TableName::ALL.to_vec())).unwrap();
     run(&connections[0], Operation::CreateTables(TableName::ALL.to_vec())).unwrap();
     assert_eq!(balance(&connections[0]), 0);
-    let missing =
-        run(&connections[1], Operation::Read(Read::OfUser("u".into(), UserRead::BalanceTotal)))
-            .unwrap_err();
+    let missing = run(
+        &connections[1],
+        Operation::Read(Read::OfUser("u".into(), UserRead::BalanceTotal(Paying::default()))),
+    )
+    .unwrap_err();
     assert_eq!(missing.code(), "SCHEMA_MISMATCH");
     connections.into_iter().for_each(close);
 }

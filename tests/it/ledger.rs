@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use media_credits::domain::credits::Credits;
 use media_credits::domain::options::RefundPolicy;
+use media_credits::domain::paying::Paying;
 use media_credits::domain::plan::Verb;
 use media_credits::domain::refund::Refund;
 use media_credits::domain::settle::Settlement;
@@ -104,7 +105,7 @@ impl Model {
     fn charge(&mut self, user: usize, credits: i64) -> Result<Vec<(DrawOrder, i64)>, Error> {
         let available = self.balance(user);
         if available < credits {
-            return Err(Error::InsufficientCredits { required: credits, available });
+            return Err(Error::InsufficientCredits { required: credits, available, balance: None });
         }
         let mut left = credits;
         let mut draws = Vec::new();
@@ -163,9 +164,12 @@ fn check_invariants(store: &mut impl Store, model: &Model) {
         let expected: BTreeMap<_, _> =
             model.grants[user].iter().map(|(key, rest)| (key.3.clone(), *rest)).collect();
         assert_eq!(remaining, expected, "what is left of the grants of {name}");
-        let balance =
-            read(store, &Read::OfUser(name.to_string(), UserRead::BalanceTotal), model.now_ms)
-                .unwrap();
+        let balance = read(
+            store,
+            &Read::OfUser(name.to_string(), UserRead::BalanceTotal(Paying::default())),
+            model.now_ms,
+        )
+        .unwrap();
         assert!(matches!(balance, Outcome::Number(number) if number == model.balance(user)));
     }
 }
@@ -304,7 +308,7 @@ fn charge_from_all_there_is(store: &mut impl Store) {
     let amount = Credits::parse("credits", Some(&Value::Integer(10))).unwrap();
     apply(store, &consume("u", 10), START_MS).unwrap();
     apply(store, &Write::Settle(refund.unwrap()), START_MS).unwrap();
-    let quote = Read::OfUser("u".into(), UserRead::Quote(amount));
+    let quote = Read::OfUser("u".into(), UserRead::Quote(amount, Paying::default()));
     let Outcome::Quote(quote) = read(store, &quote, START_MS).unwrap() else { panic!("no quote") };
     assert_eq!(quote.available, i64::MAX);
 }

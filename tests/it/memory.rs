@@ -7,7 +7,7 @@ use media_credits::domain::audit::Owners;
 use media_credits::domain::books::{RowId, TaskEntry, Times};
 use media_credits::domain::charge::{Charge, ChargeFacts};
 use media_credits::domain::column::in_form;
-use media_credits::domain::grant::{Grant, GrantFacts, NewGrant};
+use media_credits::domain::grant::{Grant, GrantFacts, NewGrant, Provenance};
 use media_credits::domain::plan::{Plan, RowChange, Verb};
 use media_credits::domain::refundable::Refundable;
 use media_credits::domain::table::TableName::{self, Credit, Tasks, User};
@@ -20,7 +20,7 @@ use media_credits::storage::books::{BooksPage, CreditEntry, UserRange};
 use media_credits::storage::failure::Answer;
 use media_credits::storage::schema::{Column, Kind, Schema, camel_case};
 use media_credits::storage::store::{
-    Facts, FoundTask, LoadFacts, ReadBooks, Views, Wanted, WantedTask, WritePlans, Written,
+    Extent, Facts, FoundTask, LoadFacts, ReadBooks, Views, Wanted, WantedTask, WritePlans, Written,
 };
 use media_credits::storage::{Filter, Page, Row, StuckFilter, Window};
 
@@ -192,6 +192,10 @@ fn as_grant(row: &Row) -> Option<Grant> {
         remaining: row.integer("remainingCredits").unwrap_or_default(),
         expires_at_ms: time(row, "expiresAt"),
         active: is_active(row),
+        provenance: Some(Box::new(Provenance {
+            scene: row.text("transactionScene").map(str::to_owned),
+            created_at_ms: time(row, "createdAt"),
+        })),
     })
 }
 
@@ -257,7 +261,8 @@ impl LoadFacts for Memory {
         };
         let funds = ChargeFacts {
             user_exists: self.row(User, &task.user_id).is_some(),
-            transaction_no_taken: self.has_number(of.charge.and_then(|(_, number)| number)),
+            transaction_no_taken: self
+                .has_number(of.charge.and_then(|charge| charge.transaction_no)),
             grants: self.spendable(&task.user_id, now_ms),
         };
         Ok(Some(FoundTask { task, charge: None, drawn_on: Vec::new(), funds }))
@@ -310,7 +315,12 @@ impl LoadFacts for Memory {
         Ok(rows.filter_map(as_grant).collect())
     }
 
-    async fn grants_to_draw(&mut self, user_id: &str, _: i64, now_ms: i64) -> Answer<Vec<Grant>> {
+    async fn grants_to_draw(
+        &mut self,
+        user_id: &str,
+        _: (i64, Extent),
+        now_ms: i64,
+    ) -> Answer<Vec<Grant>> {
         Ok(self.spendable(user_id, now_ms))
     }
 
@@ -394,8 +404,17 @@ impl Views for Memory {
         Ok(self.spendable(user_id, now_ms).iter().map(|grant| grant.remaining).sum())
     }
 
-    async fn all_spendable_grants(&mut self, user_id: &str, now_ms: i64) -> Answer<Vec<Grant>> {
-        Ok(self.spendable(user_id, now_ms))
+    async fn all_spendable_grants(
+        &mut self,
+        user_id: &str,
+        extent: Extent,
+        now_ms: i64,
+    ) -> Answer<Vec<Grant>> {
+        let mut grants = self.spendable(user_id, now_ms);
+        if extent == Extent::Plain {
+            grants.iter_mut().for_each(|grant| grant.provenance = None);
+        }
+        Ok(grants)
     }
 
     async fn list(&mut self, filter: &Filter, page: Page) -> Answer<Vec<Row>> {

@@ -37,7 +37,7 @@ fn stamp() -> Stamp {
 
 fn grant(id: String, credits: i64, remaining: i64, expires_at_ms: Option<i64>) -> Grant {
     let transaction_no = format!("no {id}");
-    Grant { id, transaction_no, credits, remaining, expires_at_ms, active: true }
+    Grant { id, transaction_no, credits, remaining, expires_at_ms, active: true, provenance: None }
 }
 
 /// Grants that can be spent, each with an id of its own, and a charge that they can pay.

@@ -242,7 +242,7 @@ impl History {
 }
 
 fn check_refusal(tables: &Tables, step: &Step, refusal: &Error) -> Checked {
-    if let Error::InsufficientCredits { required, available } = refusal {
+    if let Error::InsufficientCredits { required, available, .. } = refusal {
         let user = match step {
             Step::Consume { user, .. } | Step::Create { user, .. } => Some(USERS[*user]),
             _ => None,

@@ -96,6 +96,7 @@ impl Row {
             remaining: self.number("remainingCredits"),
             expires_at_ms: self.time_ms("expiresAt"),
             active: self.is_active(),
+            provenance: None,
         }
     }
 

@@ -12,6 +12,7 @@ use super::detail::WrittenDraw;
 use super::grant::Grant;
 use super::metadata::{self, Settled};
 use super::options::{self, RefundPolicy};
+use super::paying::{Paying, Scenes};
 use super::plan::{Plan, Verb};
 use super::refund::{Refund, give_back};
 use super::refundable::Refundable;
@@ -28,6 +29,8 @@ pub struct Settlement {
     amount: Amount,
     /// What becomes of what it cost more than was charged.
     over: Over,
+    /// Which credits may pay for that.
+    pub paying: Paying,
     /// Where credits go.
     pub policy: RefundPolicy,
 }
@@ -68,7 +71,7 @@ pub struct Settling {
     pub refundable: Refundable,
     /// How many credits the charge is to draw besides.
     pub missing: i64,
-    /// What its user can spend, in draw order: as much as covers that. It is loaded if something is missing.
+    /// What its user can spend, in the default order: as much as covers that, or all, if the settlement chooses. It is loaded if something is missing.
     pub funds: Vec<Grant>,
     /// What it drew so far.
     items: Items,
@@ -116,11 +119,13 @@ impl Settlement {
         options: &Fields,
         default: RefundPolicy,
     ) -> Result<Self> {
-        options.only("the options of a settlement", &["over", "refundPolicy"])?;
+        let known = [&["over", "refundPolicy"][..], &Scenes::NAMES].concat();
+        options.only("the options of a settlement", &known)?;
+        let paying = Paying::parse(options)?;
         let amount = Amount::Final(credits.map_or(0, Credits::get));
         let over = options::choice(options, "over", &["refuse", "available"])?;
         let over = if over == Some(1) { Over::Available } else { Over::Refuse };
-        Ok(Self { target, amount, over, policy: read_policy(options, default)? })
+        Ok(Self { target, amount, over, paying, policy: read_policy(options, default)? })
     }
 
     /// Reads the arguments of `refundCredits`.
@@ -136,7 +141,8 @@ impl Settlement {
         };
         options.only("the options of a refund", &["refundPolicy"])?;
         let (target, over) = (Target::Charge(id), Over::Refuse);
-        Ok(Self { target, amount, over, policy: read_policy(options, policy)? })
+        let (paying, policy) = (Paying::default(), read_policy(options, policy)?);
+        Ok(Self { target, amount, over, paying, policy })
     }
 
     /// Whether it says what the charge takes in the end, and not what goes back.
@@ -321,7 +327,7 @@ pub fn plan_settlement(
     fields.set("updatedAt", Value::TimeMs(now_ms));
     difference.refund = give_back(&mut plan, refundable, settlement.policy, now_ms);
     if missing > 0 {
-        plan.draws = draw_as_far(&funds, missing);
+        plan.draws = draw_as_far(&settlement.paying.choose(&funds), missing);
         let collected = plan.draws.iter().map(|draw| draw.credits_consumed).sum();
         let (charged, uncollected) = (charge.credits, missing - collected);
         let credits = charged + collected;

@@ -214,6 +214,7 @@ fn what_costs_more_is_drawn_as_far_as_it_goes() -> Result<()> {
         remaining,
         expires_at_ms: None,
         active: true,
+        provenance: None,
     };
     let funds = [grant("b", 1), grant("c", 4)];
     let rows = [
@@ -276,6 +277,7 @@ fn further_items_are_as_the_first_ones() -> Result<()> {
         remaining: 6,
         expires_at_ms: Some(1_797_022_109_250),
         active: true,
+        provenance: None,
     };
     let settling = settling.map(|settling| Settling { funds: vec![b], ..settling });
     let (plan, _) = plan_settlement(&settlement, &charge, settling, 7)?;

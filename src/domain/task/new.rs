@@ -10,6 +10,7 @@ use crate::domain::column::{Kind, in_form};
 use crate::domain::credits::Credits;
 use crate::domain::options;
 use crate::domain::own::Own;
+use crate::domain::paying::{Paying, Scenes};
 use crate::domain::plan::{Plan, Stamp, Verb, set_times};
 use crate::domain::table::{TableName, TaskKind};
 use crate::domain::value::{Fields, Value};
@@ -46,7 +47,7 @@ impl NewTask {
         cost: Option<&Value>,
         options: &Fields,
     ) -> Result<Self> {
-        let (function, _) = Self::options(kind);
+        let function = Self::function(kind);
         options::without_transaction(function, &fields)?;
         fields.remove("tx");
         Self::check_options(kind, options)?;
@@ -74,12 +75,14 @@ impl NewTask {
             });
         }
         let own = Own::option(function, options)?;
+        let paying = Paying::parse(options)?;
         let charge = cost.map(|credits| ChargeRequest {
             user_id: user_id.clone(),
             credits,
             transaction_no: None,
             described: describe(kind, &id, &fields),
             own,
+            paying,
             replay: false,
         });
         let takes_trial = !failed && fields.get("isFreeTrial").is_some_and(is_true);
@@ -96,20 +99,20 @@ impl NewTask {
         })
     }
 
-    /// The function, and the options that it takes.
-    fn options(kind: TaskKind) -> (&'static str, &'static [&'static str]) {
+    fn function(kind: TaskKind) -> &'static str {
         match kind {
-            TaskKind::Media => {
-                ("createMediaTask", &["replay", "maxActive", "freeTrialLimit", "charge"])
-            }
-            TaskKind::Ai => ("createAITask", &["replay", "maxActive", "charge"]),
+            TaskKind::Media => "createMediaTask",
+            TaskKind::Ai => "createAITask",
         }
     }
 
     /// Refuses options that are wrong whatever the task is.
     pub fn check_options(kind: TaskKind, options: &Fields) -> Result<()> {
-        let (function, known) = Self::options(kind);
-        options.only(function, known)?;
+        let function = Self::function(kind);
+        let trials: &[&str] = if kind == TaskKind::Media { &["freeTrialLimit"] } else { &[] };
+        let known = [&["replay", "maxActive", "charge"], trials, &Scenes::NAMES].concat();
+        options.only(function, &known)?;
+        Scenes::parse(options)?;
         options::flag(options, "replay")?;
         options::limit(options, "maxActive")?;
         options::limit(options, "freeTrialLimit")?;

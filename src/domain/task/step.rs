@@ -7,6 +7,7 @@ use crate::domain::credits::Credits;
 use crate::domain::metadata;
 use crate::domain::options::Guards;
 use crate::domain::own::Own;
+use crate::domain::paying::{Paying, Scenes};
 use crate::domain::plan::{Plan, Stamp, Verb};
 use crate::domain::table::{TableName, TaskKind};
 use crate::domain::value::{Fields, Value};
@@ -29,6 +30,8 @@ pub struct StepCharge {
     /// The columns to change, as passed.
     pub fields: Fields,
     guards: Guards,
+    /// Which credits may pay.
+    pub paying: Paying,
 }
 
 impl StepCharge {
@@ -41,7 +44,7 @@ impl StepCharge {
     ) -> Result<Self> {
         let known = ["credits", "description", "scene", "metadata", "transactionNo"];
         let own = Own::beside(&known, "the charge for a step", charge)?;
-        options.only("the options of a step", &Guards::NAMES)?;
+        options.only("the options of a step", &[Guards::NAMES, Scenes::NAMES].concat())?;
         check_fixed(&patch)?;
         if patch.get("creditId").is_some() {
             return Err(Error::ReadOnlyField {
@@ -74,6 +77,7 @@ impl StepCharge {
             own,
             fields: patch,
             guards: Guards::parse(options)?,
+            paying: Paying::parse(options)?,
         })
     }
 
@@ -93,6 +97,7 @@ impl StepCharge {
             transaction_no: self.transaction_no.clone(),
             described: self.described.clone(),
             own: self.own.clone(),
+            paying: self.paying.clone(),
             replay: false,
         }))
     }

@@ -255,6 +255,7 @@ fn steps() -> Result<()> {
             remaining: 50,
             expires_at_ms: None,
             active: true,
+            provenance: None,
         }],
     };
     for (charge, patched, status, expected) in rows {

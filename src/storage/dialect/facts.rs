@@ -2,12 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use super::row::{SelectedRow, get, read_grant, read_time};
-use crate::domain::grant::total_remaining;
+use super::row::{SelectedRow, get, read_grant, read_time, read_whole_grant};
+use crate::domain::grant::Grant;
 use crate::domain::task::TaskFacts;
 use crate::error::Error;
 use crate::storage::failure::Answer;
-use crate::storage::store::{Facts, WantedTask};
+use crate::storage::store::{Choices, Extent, Facts, WantedTask, cover};
 
 /// A task: its user, status and charge, when it was changed, and whether it is a free trial.
 pub(super) fn read_task(row: &impl SelectedRow, wanted: &WantedTask<'_>) -> Answer<TaskFacts> {
@@ -28,8 +28,37 @@ pub(super) fn read_task(row: &impl SelectedRow, wanted: &WantedTask<'_>) -> Answ
 
 /// Grants, each with its user behind it, that can be spent.
 pub(super) fn add_grants(facts: &mut Facts, rows: &[impl SelectedRow], now_ms: i64) -> Answer<()> {
+    add(facts, rows, (read_grant, now_ms))
+}
+
+/// The same of a statement that says where they come from.
+pub(super) fn add_whole_grants(
+    facts: &mut Facts,
+    rows: &[impl SelectedRow],
+    now_ms: i64,
+) -> Answer<()> {
+    add(facts, rows, (read_whole_grant, now_ms))
+}
+
+/// The same of either.
+pub(super) fn add_spendable(
+    facts: &mut Facts,
+    rows: &[impl SelectedRow],
+    (extent, now_ms): (Extent, i64),
+) -> Answer<()> {
+    match extent {
+        Extent::Plain => add_grants(facts, rows, now_ms),
+        Extent::WithProvenance => add_whole_grants(facts, rows, now_ms),
+    }
+}
+
+fn add<R: SelectedRow>(
+    facts: &mut Facts,
+    rows: &[R],
+    (read, now_ms): (fn(&R) -> Answer<Grant>, i64),
+) -> Answer<()> {
     for row in rows {
-        let grant = read_grant(row)?;
+        let grant = read(row)?;
         // It may have changed while we waited for its lock.
         if grant.is_spendable(now_ms) && grant.remaining > 0 {
             facts.grants.entry(get(row, 6)?).or_default().push(grant);
@@ -39,9 +68,15 @@ pub(super) fn add_grants(facts: &mut Facts, rows: &[impl SelectedRow], now_ms: i
 }
 
 /// The users whose grants don't cover what is wanted; these grants are taken out.
-pub(super) fn take_short<'w>(facts: &mut Facts, wanted: &BTreeMap<&'w str, i64>) -> Vec<&'w str> {
-    let covered = |user_id: &str| total_remaining(facts.grants.get(user_id).into_iter().flatten());
-    let short = wanted.iter().filter(|(user_id, credits)| covered(user_id) < **credits);
+pub(super) fn take_short<'w>(
+    facts: &mut Facts,
+    wanted: &BTreeMap<&'w str, i64>,
+    choices: &Choices<'_>,
+) -> Vec<&'w str> {
+    let grants = |user_id: &str| facts.grants.get(user_id).map_or(&[][..], Vec::as_slice);
+    let short = wanted
+        .iter()
+        .filter(|(user_id, credits)| !cover(grants(user_id), **credits, choices.get(*user_id)));
     let short: Vec<&str> = short.map(|(user_id, _)| *user_id).collect();
     for &user_id in &short {
         facts.grants.remove(user_id);

@@ -2,11 +2,12 @@
 
 use super::times::parse_time;
 use crate::domain::charge::Charge;
-use crate::domain::grant::Grant;
+use crate::domain::grant::{Grant, Provenance};
 use crate::domain::value::Value;
 use crate::error::Error;
 use crate::storage::failure::{Answer, Failure};
 use crate::storage::schema::Column;
+use crate::storage::store::Extent;
 use crate::storage::times::LATEST_MS;
 
 /// A value in a row, by the type that it has there.
@@ -140,7 +141,22 @@ pub fn read_grant(row: &impl SelectedRow) -> Answer<Grant> {
         remaining: get(row, 3)?,
         expires_at_ms: read_time(row, 4)?,
         active: get(row, 5)?,
+        provenance: None,
     })
+}
+
+/// The same of a statement that says where grants come from, behind whose they are.
+pub fn read_whole_grant(row: &impl SelectedRow) -> Answer<Grant> {
+    let provenance = Provenance { scene: get(row, 7)?, created_at_ms: read_time(row, 8)? };
+    Ok(Grant { provenance: Some(Box::new(provenance)), ..read_grant(row)? })
+}
+
+/// Reads rows of the statements that list what can be spent.
+pub fn read_spendable(rows: &[impl SelectedRow], extent: Extent) -> Answer<Vec<Grant>> {
+    match extent {
+        Extent::Plain => read_grants(rows),
+        Extent::WithProvenance => rows.iter().map(read_whole_grant).collect(),
+    }
 }
 
 /// An id keeps all its digits, as text: a number of JavaScript would lose the last ones of a large one.

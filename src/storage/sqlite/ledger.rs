@@ -23,7 +23,9 @@ use crate::storage::dialect::sqlite::{Statement, account, facts};
 use crate::storage::failure::Answer;
 use crate::storage::grant_cache::NextGrants;
 use crate::storage::schema::Schema;
-use crate::storage::store::{Facts, FoundTask, LoadFacts, Wanted, WantedTask, WritePlans, Written};
+use crate::storage::store::{
+    Extent, Facts, FoundTask, LoadFacts, Wanted, WantedCharge, WantedTask, WritePlans, Written,
+};
 
 impl LoadFacts for Database {
     fn schema(&self) -> Result<&Schema> {
@@ -38,7 +40,11 @@ impl LoadFacts for Database {
             }
             facts.users.insert((*user_id).to_owned());
             if *credits > 0 {
-                let grants = self.spendable_grants(user_id, *credits, now_ms)?;
+                let extent = match wanted.choices.contains_key(user_id) {
+                    true => Extent::WithProvenance,
+                    false => Extent::Plain,
+                };
+                let grants = self.grants_for(user_id, (*credits, extent), now_ms)?;
                 facts.grants.insert((*user_id).to_owned(), grants);
             }
         }
@@ -75,10 +81,10 @@ impl LoadFacts for Database {
     ) -> Answer<Option<FoundTask>> {
         let Some(task) = self.read_task(wanted.kind, wanted.id)? else { return Ok(None) };
         let funds = match wanted.charge {
-            Some((credits, transaction_no)) => ChargeFacts {
+            Some(WantedCharge { credits, transaction_no, paying }) => ChargeFacts {
                 user_exists: self.exists(User, "id", &task.user_id)?,
                 transaction_no_taken: self.is_taken("transaction_no", transaction_no)?,
-                grants: self.spendable_grants(&task.user_id, credits, now_ms)?,
+                grants: self.grants_for(&task.user_id, (credits, Extent::of(paying)), now_ms)?,
             },
             None => ChargeFacts::default(),
         };
@@ -139,10 +145,10 @@ impl LoadFacts for Database {
     async fn grants_to_draw(
         &mut self,
         user_id: &str,
-        credits: i64,
+        (credits, extent): (i64, Extent),
         now_ms: i64,
     ) -> Answer<Vec<Grant>> {
-        Ok(self.spendable_grants(user_id, credits, now_ms)?)
+        Ok(self.grants_for(user_id, (credits, extent), now_ms)?)
     }
 
     async fn has_task(&mut self, kind: TaskKind, id: &str) -> Answer<bool> {
@@ -204,7 +210,41 @@ impl Database {
         self.first(&facts::charge(id), |row| facts::read_charge(row, id))?.transpose()
     }
 
-    /// In draw order: all that can be spent, or as many as cover `credits`.
+    /// In the default order: those that may pay, as far as the extent needs them.
+    fn grants_for(
+        &mut self,
+        user_id: &str,
+        (credits, extent): (i64, Extent),
+        now_ms: i64,
+    ) -> Result<Vec<Grant>> {
+        match extent {
+            Extent::Plain => self.spendable_grants(user_id, credits, now_ms),
+            Extent::WithProvenance => self.whole_grants(user_id, now_ms),
+        }
+    }
+
+    /// All that can be spent, in the default order, with its provenance.
+    fn whole_grants(&mut self, user_id: &str, now_ms: i64) -> Result<Vec<Grant>> {
+        if let Some(grants) = self.grants.whole(user_id, now_ms) {
+            return Ok(grants);
+        }
+        let grants = self.read_whole_grants(user_id, now_ms)?;
+        if !self.schema.has_triggers {
+            self.grants.remember_whole(user_id, &grants, now_ms);
+        }
+        Ok(grants)
+    }
+
+    /// As [`Self::whole_grants`], read.
+    pub(super) fn read_whole_grants(&self, user_id: &str, now_ms: i64) -> Result<Vec<Grant>> {
+        let unit = self.schema.timestamp_unit;
+        let grants = facts::whole_grants(user_id, now_ms, unit);
+        let read = |row: &rusqlite::Row<'_>| facts::read_whole_grant(row, unit);
+        let grants = driver::all(&self.connection, &grants, read).doing("reading grants")?;
+        Ok(grants.into_iter().flatten().collect())
+    }
+
+    /// In the default order: all that can be spent, or as many as cover `credits`.
     fn spendable_grants(&mut self, user_id: &str, credits: i64, now_ms: i64) -> Result<Vec<Grant>> {
         if let Some(grants) = self.grants.covering(user_id, credits, now_ms) {
             return Ok(grants);

@@ -13,7 +13,7 @@ use crate::storage::dialect::sqlite::facts;
 use crate::storage::dialect::sqlite::rows::read_row;
 use crate::storage::dialect::sqlite::views::{Rows, balance, by_key};
 use crate::storage::failure::Answer;
-use crate::storage::store::Views;
+use crate::storage::store::{Extent, Views};
 use crate::storage::{Filter, Page, Row, StuckFilter};
 
 impl Views for Database {
@@ -48,7 +48,15 @@ impl Views for Database {
         Ok(self.count_of(&balance(user_id, now_ms, self.schema.timestamp_unit))?)
     }
 
-    async fn all_spendable_grants(&mut self, user_id: &str, now_ms: i64) -> Answer<Vec<Grant>> {
+    async fn all_spendable_grants(
+        &mut self,
+        user_id: &str,
+        extent: Extent,
+        now_ms: i64,
+    ) -> Answer<Vec<Grant>> {
+        if extent == Extent::WithProvenance {
+            return Ok(self.read_whole_grants(user_id, now_ms)?);
+        }
         let unit = self.schema.timestamp_unit;
         let grants = facts::spendable_grants(user_id, now_ms, unit);
         let read = |row: &rusqlite::Row<'_>| facts::read_grant(row, unit);

@@ -6,6 +6,7 @@ pub(crate) mod server;
 use std::iter::{once, repeat_n};
 use std::time::{Duration, Instant};
 
+use media_credits::domain::paying::Paying;
 use media_credits::engine::{Operation, Outcome, Read, Settings, Share, UserRead, libsql};
 use media_credits::error::Result;
 use media_credits::storage::libsql::Options;
@@ -41,7 +42,7 @@ fn run(connection: &dyn Share, operation: Operation) -> Result<Outcome> {
 
 /// How many credits user `u` has.
 fn balance(connection: &dyn Share) -> Result<i64> {
-    let read = Read::OfUser("u".to_owned(), UserRead::BalanceTotal);
+    let read = Read::OfUser("u".to_owned(), UserRead::BalanceTotal(Paying::default()));
     match run(connection, Operation::Read(read))? {
         Outcome::Number(balance) => Ok(balance),
         other => panic!("{other:?} is no balance"),

@@ -3,6 +3,7 @@
 use std::sync::mpsc::Receiver;
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use media_credits::domain::paying::Paying;
 use media_credits::domain::table::TableName;
 use media_credits::engine::{Operation, Outcome, Read, Settings, Share, UserRead, Write};
 use media_credits::error::Result;
@@ -75,7 +76,10 @@ impl World {
             Outcome::Audited(audited) => assert_eq!(audited.findings, [], "{user}"),
             other => panic!("{other:?} is no audit"),
         }
-        match self.read(Read::OfUser(user.to_owned(), UserRead::BalanceTotal)).unwrap() {
+        match self
+            .read(Read::OfUser(user.to_owned(), UserRead::BalanceTotal(Paying::default())))
+            .unwrap()
+        {
             Outcome::Number(balance) => balance,
             other => panic!("{other:?} is no balance"),
         }

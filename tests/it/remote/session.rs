@@ -15,7 +15,7 @@ use media_credits::storage::books::{BooksPage, UserRange};
 use media_credits::storage::failure::Answer;
 use media_credits::storage::schema::Schema;
 use media_credits::storage::store::{
-    Facts, FoundTask, LoadFacts, ReadBooks, Views, Wanted, WantedTask, WritePlans, Written,
+    Extent, Facts, FoundTask, LoadFacts, ReadBooks, Views, Wanted, WantedTask, WritePlans, Written,
 };
 use media_credits::storage::{Filter, Page, Row, StuckFilter};
 use tokio::sync::OwnedMutexGuard;
@@ -69,7 +69,7 @@ impl LoadFacts for Session {
         fn rows_of(user_id: &str, picks: &[Pick<'_>]) -> Vec<Row>;
         fn charge(id: Option<&str>, found: Option<Charge>) -> Option<Charge>;
         fn grants_drawn_on(refundable: &Refundable, found: Vec<Grant>) -> Vec<Grant>;
-        fn grants_to_draw(user_id: &str, credits: i64, now_ms: i64) -> Vec<Grant>;
+        fn grants_to_draw(user_id: &str, credits: (i64, Extent), now_ms: i64) -> Vec<Grant>;
         fn has_task(kind: TaskKind, id: &str) -> bool;
     }
 }
@@ -114,7 +114,7 @@ impl Views for Session {
         fn has_active_task(user_id: &str, statuses: &[String]) -> bool;
         fn task_history(user_id: &str, page: Page) -> (Vec<Row>, i64);
         fn balance(user_id: &str, now_ms: i64) -> i64;
-        fn all_spendable_grants(user_id: &str, now_ms: i64) -> Vec<Grant>;
+        fn all_spendable_grants(user_id: &str, extent: Extent, now_ms: i64) -> Vec<Grant>;
         fn list(filter: &Filter, page: Page) -> Vec<Row>;
         fn count(filter: &Filter) -> i64;
         fn charges_about(user_id: &str, charge_id: Option<&str>, text: &str) -> Vec<Row>;

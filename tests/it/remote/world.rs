@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::mpsc::Receiver;
 use std::time::Duration;
 
+use media_credits::domain::paying::Paying;
 use media_credits::engine::remote::{Connection, Engines, Settings};
 use media_credits::engine::{Operation, Outcome, Read, UserRead, Write};
 use media_credits::error::Result;
@@ -107,7 +108,7 @@ impl World {
             Outcome::Audited(audited) => assert_eq!(audited.findings, [], "{user}"),
             other => panic!("{other:?} is no audit"),
         }
-        let balance = Read::OfUser(user.to_owned(), UserRead::BalanceTotal);
+        let balance = Read::OfUser(user.to_owned(), UserRead::BalanceTotal(Paying::default()));
         match run(&self.connection, Operation::Read(balance)).unwrap() {
             Outcome::Number(balance) => balance,
             other => panic!("{other:?} is no balance"),

@@ -4,6 +4,7 @@
 use std::collections::HashMap;
 use std::rc::Rc;
 
+use media_credits::domain::paying::Scenes;
 use media_credits::domain::settle::Difference;
 use media_credits::domain::table::TableName::{Credit, Tasks, User};
 use media_credits::domain::table::TaskKind;
@@ -15,6 +16,7 @@ use proptest::prelude::*;
 
 use super::Checked;
 use super::rows::{Ledger, id};
+use super::steps::Choice;
 use crate::common::{draws_of, is_active, number, time};
 
 /// A request, and the ledger around it.
@@ -83,7 +85,7 @@ impl Effect {
         }
     }
 
-    /// New charges draw on grants that can be spent, on those that expire first before others.
+    /// New charges draw on grants that can be spent and may pay, in draw order.
     fn check_draws(&self) -> Checked {
         let mut left: HashMap<&str, i64> = self
             .before
@@ -94,7 +96,8 @@ impl Effect {
         for charge in self.after.charges().filter(|charge| !was_there(charge)) {
             let mut to_draw = -number(charge, "credits");
             let mut draws = Vec::new();
-            for grant in spendable(&self.before, charge.text("userId").unwrap(), self.now_ms) {
+            let grants = spendable(&self.before, charge.text("userId").unwrap(), self.now_ms);
+            for grant in chosen(grants, charge.text("transactionScene")) {
                 let left = left.get_mut(id(grant)).unwrap();
                 let drawn = to_draw.min(*left);
                 if drawn > 0 {
@@ -154,11 +157,12 @@ impl Effect {
     fn check_refusal(&self) -> Checked {
         match (&self.outcome, &self.request) {
             (
-                Err(Error::InsufficientCredits { required, available }),
+                Err(Error::InsufficientCredits { required, available, balance }),
                 Operation::Write(Write::Charge(request)),
             ) => {
-                prop_assert_eq!(*available, self.balance(&self.before, request.user_id()));
-                prop_assert!(available < required);
+                let all = self.balance(&self.before, request.user_id());
+                prop_assert_eq!(balance.unwrap_or(*available), all);
+                prop_assert!(available < required && *available <= all);
             }
             (
                 Err(Error::TooManyActiveTasks { active, max_active }),
@@ -202,10 +206,12 @@ impl Effect {
     fn check_reading(&self) -> Checked {
         match (&self.request, &self.outcome) {
             (
-                Operation::Read(Read::OfUser(user, UserRead::BalanceTotal)),
+                Operation::Read(Read::OfUser(user, UserRead::BalanceTotal(paying))),
                 Ok(Outcome::Number(balance)),
             ) => {
-                prop_assert_eq!(*balance, self.balance(&self.before, user));
+                let grants = spendable(&self.before, user, self.now_ms).into_iter();
+                let pays = grants.filter(|grant| may_pay(&paying.scenes, grant));
+                prop_assert_eq!(*balance, pays.map(left).sum::<i64>());
             }
             (Operation::Read(Read::Audit(_)), Ok(Outcome::Audited(audited))) => {
                 prop_assert_eq!(&audited.findings, &[]);
@@ -250,6 +256,30 @@ fn spendable<'a>(ledger: &'a Ledger, user: &str, now_ms: i64) -> Vec<&'a Row> {
         (time(grant, "expiresAt").unwrap_or(i64::MAX), time(grant, "createdAt"), id(grant))
     });
     grants
+}
+
+/// Those that may pay for a charge of this scene, which says how it was chosen, in its order.
+fn chosen<'a>(mut grants: Vec<&'a Row>, scene: Option<&str>) -> Vec<&'a Row> {
+    let Some(choice) = Choice::ALL.into_iter().find(|choice| Some(choice.name()) == scene) else {
+        return grants;
+    };
+    let is_gift = |grant: &Row| grant.text("transactionScene") == Some("gift");
+    match choice {
+        Choice::Gifts => grants.retain(|grant| is_gift(grant)),
+        Choice::NoGifts => grants.retain(|grant| !is_gift(grant)),
+        Choice::GiftsFirst => grants.sort_by_key(|grant| !is_gift(grant)),
+        Choice::OldestFirst => grants.sort_by_key(|grant| time(grant, "createdAt")),
+    }
+    grants
+}
+
+fn may_pay(scenes: &Scenes, grant: &Row) -> bool {
+    let scene = grant.text("transactionScene").unwrap().to_owned();
+    match scenes {
+        Scenes::All => true,
+        Scenes::Only(scenes) => scenes.contains(&scene),
+        Scenes::Except(scenes) => !scenes.contains(&scene),
+    }
 }
 
 /// How many tasks of a kind a user has that are paid for, or may be, and not done.

@@ -2,6 +2,7 @@
 
 use media_credits::domain::credits::Credits;
 use media_credits::domain::options::RefundPolicy;
+use media_credits::domain::paying::Paying;
 use media_credits::domain::statement::Query;
 use media_credits::domain::table::TableName::{self, Credit, Tasks, User};
 use media_credits::domain::table::TaskKind::{self, Ai, Media};
@@ -14,7 +15,7 @@ use proptest::option;
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
 
-use super::steps::{Changed, Guard, Key, Names, New, Request, Settled, Step, Task, USERS};
+use super::steps::{Changed, Choice, Guard, Key, Names, New, Request, Settled, Step, Task, USERS};
 
 const SECOND_MS: i64 = 1000;
 const DAY_MS: i64 = 86_400_000;
@@ -57,6 +58,14 @@ fn policy() -> impl Strategy<Value = RefundPolicy> {
     select(vec![RefundPolicy::Source, RefundPolicy::RegrantDays(3)])
 }
 
+fn choice() -> impl Strategy<Value = Option<Choice>> {
+    option::weighted(0.3, select(Choice::ALL.to_vec())).boxed()
+}
+
+fn paying() -> impl Strategy<Value = Paying> {
+    choice().prop_map(|choice| choice.map(Choice::paying).unwrap_or_default()).boxed()
+}
+
 fn guard() -> impl Strategy<Value = Guard> {
     (option::weighted(0.15, status()), option::weighted(0.15, -1..3_i64)).prop_map(
         |(status, seconds)| Guard {
@@ -74,12 +83,9 @@ fn new() -> impl Strategy<Value = New> {
     let task = task.prop_map(|(task, user, cost, pays, status, replay, (max_active, trials))| {
         New::Task { task, user, cost, pays, status, replay, max_active, trials }
     });
-    let consume = (user(), credits(), key()).prop_map(|(user, credits, key)| New::Consume {
-        user,
-        credits,
-        key,
-    });
-    prop_oneof![2 => task, 1 => consume]
+    let consume = (user(), credits(), key(), choice())
+        .prop_map(|(user, credits, key, choice)| New::Consume { user, credits, key, choice });
+    prop_oneof![2 => task, 1 => consume].boxed()
 }
 
 fn page() -> impl Strategy<Value = Page> {
@@ -132,9 +138,9 @@ fn read() -> impl Strategy<Value = Read> {
         statuses().prop_map(UserRead::HasActiveTask),
         statuses().prop_map(UserRead::ActiveTasks),
         page().prop_map(UserRead::TaskHistory),
-        Just(UserRead::BalanceTotal),
-        Just(UserRead::Balance),
-        amount.prop_map(UserRead::Quote),
+        paying().prop_map(UserRead::BalanceTotal),
+        paying().prop_map(UserRead::Balance),
+        (amount, paying()).prop_map(|(credits, paying)| UserRead::Quote(credits, paying)),
         query().prop_map(UserRead::Statement),
     ];
     prop_oneof![
@@ -148,6 +154,7 @@ fn read() -> impl Strategy<Value = Read> {
         1 => user().prop_map(|user| Read::Audit(UserRange::User(user))),
         1 => Just(Read::Fixes(USERS.map(str::to_owned).to_vec())),
     ]
+    .boxed()
 }
 
 fn grant() -> impl Strategy<Value = Request> {
@@ -186,7 +193,8 @@ fn request() -> impl Strategy<Value = Request> {
     ];
     let update =
         (changed(), option::weighted(0.8, status()), names, guard(), policy(), any::<bool>());
-    let step_charge = (changed(), credits(), option::weighted(0.7, status()), number(), guard());
+    let step_charge =
+        (changed(), credits(), option::weighted(0.7, status()), number(), guard(), choice());
     let refund = (any::<Index>(), option::weighted(0.6, 1..30_i64), policy());
     prop_oneof![
         5 => grant(),
@@ -195,8 +203,8 @@ fn request() -> impl Strategy<Value = Request> {
         9 => update.prop_map(|(task, status, names, guard, policy, allow_refunded)| {
             Request::Update { task, status, names, guard, policy, allow_refunded }
         }),
-        4 => step_charge.prop_map(|(task, credits, status, number, guard)| {
-            Request::StepCharge { task, credits, status, number, guard }
+        4 => step_charge.prop_map(|(task, credits, status, number, guard, choice)| {
+            Request::StepCharge { task, credits, status, number, guard, choice }
         }),
         5 => settle(),
         6 => refund.prop_map(|(charge, credits, policy)| {

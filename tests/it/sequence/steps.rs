@@ -3,6 +3,7 @@
 use media_credits::domain::charge::ChargeRequest;
 use media_credits::domain::grant::NewGrant;
 use media_credits::domain::options::RefundPolicy;
+use media_credits::domain::paying::{DrawOrder, Paying};
 use media_credits::domain::settle::Settlement;
 use media_credits::domain::table::TaskKind::{self, Ai, Media};
 use media_credits::domain::task::{self, NewTask, TaskPatch};
@@ -65,6 +66,7 @@ pub(super) enum Request {
         status: Option<&'static str>,
         number: Option<usize>,
         guard: Guard,
+        choice: Option<Choice>,
     },
     Settle {
         /// The task whose charge is settled, or a charge.
@@ -118,6 +120,61 @@ impl Key {
     }
 }
 
+/// Which credits pay, where not all do, or in which order. A charge's scene says it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Choice {
+    Gifts,
+    NoGifts,
+    GiftsFirst,
+    OldestFirst,
+}
+
+impl Choice {
+    pub(super) const ALL: [Self; 4] =
+        [Self::Gifts, Self::NoGifts, Self::GiftsFirst, Self::OldestFirst];
+
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Gifts => "gifts",
+            Self::NoGifts => "no gifts",
+            Self::GiftsFirst => "gifts first",
+            Self::OldestFirst => "oldest first",
+        }
+    }
+
+    /// The options of a call.
+    fn options(self) -> Fields {
+        let gifts = || Value::Json(r#"["gift"]"#.to_owned());
+        match self {
+            Self::Gifts => fields(&[("scenes", gifts())]),
+            Self::NoGifts => fields(&[("exceptScenes", gifts())]),
+            Self::GiftsFirst | Self::OldestFirst => Fields::default(),
+        }
+    }
+
+    /// The option of the connection.
+    pub(super) fn order(self) -> DrawOrder {
+        let order = match self {
+            Self::Gifts | Self::NoGifts => r#"["expiry"]"#,
+            Self::GiftsFirst => r#"[{"scenes":["gift"]}]"#,
+            Self::OldestFirst => r#"["age"]"#,
+        };
+        DrawOrder::parse(Some(&Value::Json(order.to_owned()))).expect("an order")
+    }
+
+    pub(super) fn paying(self) -> Paying {
+        Paying { order: self.order(), ..Paying::parse(&self.options()).expect("options") }
+    }
+}
+
+/// Options, and those of a choice.
+fn with(mut options: Fields, choice: Option<Choice>) -> Fields {
+    for (name, value) in choice.map(Choice::options).unwrap_or_default().iter() {
+        options.insert(name, value.clone());
+    }
+    options
+}
+
 /// A transaction number of the app's own.
 fn order(number: Option<usize>) -> Value {
     number.map_or(Value::Null, |number| text(&format!("order-{number}")))
@@ -130,6 +187,7 @@ pub(super) enum New {
         user: &'static str,
         credits: i64,
         key: Key,
+        choice: Option<Choice>,
     },
     Task {
         task: Task,
@@ -173,13 +231,16 @@ impl Guard {
 impl New {
     pub(super) fn charging(&self, ledger: &Ledger) -> Result<Charging> {
         match self {
-            Self::Consume { user, credits, key } => {
+            Self::Consume { user, credits, key, choice } => {
                 let parameters = fields(&[
                     ("userId", text(user)),
                     ("credits", Value::Integer(*credits)),
                     ("transactionNo", order(key.number)),
+                    ("scene", Value::text_or_null(choice.map(Choice::name))),
                 ]);
-                ChargeRequest::parse(&parameters, &key.replay()).map(Charging::Consume)
+                let mut request = ChargeRequest::parse(&parameters, &with(key.replay(), *choice))?;
+                request.paying.order = choice.map(Choice::order).unwrap_or_default();
+                Ok(Charging::Consume(request))
             }
             Self::Task { task, user, cost, pays, status, replay, max_active, trials } => {
                 let charge = pays.as_ref().map(|index| charge_id(ledger, index));
@@ -264,15 +325,18 @@ impl Request {
                 let (kind, id) = changed(ledger, task);
                 Write::UpdateTask(TaskPatch::parse((kind, id), patch, &options, *policy)?)
             }
-            Self::StepCharge { task, credits, status, number, guard } => {
+            Self::StepCharge { task, credits, status, number, guard, choice } => {
                 let charge = fields(&[
                     ("credits", Value::Integer(*credits)),
                     ("transactionNo", order(*number)),
+                    ("scene", Value::text_or_null(choice.map(Choice::name))),
                 ]);
                 let patch = status.iter().map(|status| ("status", text(status))).collect();
-                let options = guard.options(now_ms);
+                let options = with(guard.options(now_ms), *choice);
                 let (kind, id) = changed(ledger, task);
-                Write::StepCharge(task::StepCharge::parse((kind, id), &charge, patch, &options)?)
+                let mut step = task::StepCharge::parse((kind, id), &charge, patch, &options)?;
+                step.paying.order = choice.map(Choice::order).unwrap_or_default();
+                Write::StepCharge(step)
             }
             Self::Settle { of, credits, over, policy } => {
                 let credits = Some(Value::Integer(*credits));

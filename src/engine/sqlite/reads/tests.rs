@@ -1,6 +1,7 @@
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
 use super::*;
+use crate::domain::paying::Paying;
 use crate::domain::table::{TableName, TaskKind};
 use crate::storage::books::UserRange;
 use crate::storage::{Filter, Page};
@@ -8,7 +9,7 @@ use crate::storage::{Filter, Page};
 const CAPACITY: usize = 100;
 
 fn balance(user: &str) -> Read {
-    Read::OfUser(user.to_owned(), UserRead::BalanceTotal)
+    Read::OfUser(user.to_owned(), UserRead::BalanceTotal(Paying::default()))
 }
 
 fn list(user: &str) -> Read {

@@ -5,7 +5,7 @@
 use std::sync::Arc;
 
 use super::super::row::get;
-use super::ledger::more;
+use super::grants::more;
 use super::row::read_rows;
 use super::tables::Tables;
 use super::wire::{Mode, Statements, Wire};

@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use super::super::entries::enter;
 use super::super::row::get;
-use super::ledger::{Ledger, is_of_user};
+use super::grants::is_of_user;
+use super::ledger::Ledger;
 use super::row::read_rows;
 use super::tables::Tables;
 use super::views::{Rows, read};

@@ -10,13 +10,16 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
-use super::super::facts::{add_grants, read_task, take_short};
+use super::super::facts::{add_grants, add_spendable, add_whole_grants, read_task};
 use super::super::row::{SelectedRow, get, read_charges, read_grants};
 use super::account::{account, rows_of};
-use super::ids::IdType;
+use super::grants::{
+    FEW, Which, complete, grants, grants_of, is_of_user, more, next_grants, next_spendable,
+    spendable,
+};
 use super::limits::Counts;
 use super::tables::Tables;
-use super::wire::{Mode, Pipeline, Replies, ReplyOf, Statements, Wire, exactly};
+use super::wire::{Mode, Replies, ReplyOf, Statements, Wire};
 use super::{Statement, literal, quote};
 use crate::domain::charge::{Charge, ChargeFacts};
 use crate::domain::grant::{Grant, GrantFacts, NewGrant};
@@ -27,7 +30,9 @@ use crate::storage::Row;
 use crate::storage::account::{Account, Pick, WantedAccount};
 use crate::storage::failure::Answer;
 use crate::storage::schema::Schema;
-use crate::storage::store::{Facts, FoundTask, LoadFacts, Wanted, WantedTask};
+use crate::storage::store::{
+    Extent, Facts, FoundTask, LoadFacts, Wanted, WantedCharge, WantedTask,
+};
 
 /// A ledger on a server of MySQL, behind any wire.
 pub struct Ledger<W>(pub W);
@@ -42,7 +47,10 @@ impl<W: Wire> LoadFacts for Ledger<W> {
         let mode = if wanted.full_timeout { Mode::Write } else { Mode::WriteShortWait };
         let replies = asked.statements.begin(&mut self.0, mode, "reading the balance").await?;
         let mut facts = asked.read(&replies, wanted, now_ms)?;
-        complete(&mut self.0, &mut facts, &wanted.credits, now_ms).await?;
+        // Of users who choose among their grants all have been seen.
+        let mut others = wanted.credits.clone();
+        others.retain(|user_id, _| !wanted.choices.contains_key(user_id));
+        complete(&mut self.0, &mut facts, &others, now_ms).await?;
         Ok(facts)
     }
 
@@ -69,9 +77,11 @@ impl<W: Wire> LoadFacts for Ledger<W> {
         let funds = match asked.funds {
             Some(funds) => {
                 let mut facts = Facts::default();
-                add_grants(&mut facts, &replies[funds.grants], now_ms)?;
-                let needs = BTreeMap::from([(task.user_id.as_str(), funds.credits)]);
-                complete(&mut self.0, &mut facts, &needs, now_ms).await?;
+                add_spendable(&mut facts, &replies[funds.grants], (funds.extent, now_ms))?;
+                if funds.extent == Extent::Plain {
+                    let needs = BTreeMap::from([(task.user_id.as_str(), funds.credits)]);
+                    complete(&mut self.0, &mut facts, &needs, now_ms).await?;
+                }
                 ChargeFacts {
                     user_exists: true,
                     transaction_no_taken: !replies[funds.taken].is_empty(),
@@ -152,12 +162,18 @@ impl<W: Wire> LoadFacts for Ledger<W> {
         Ok(grants)
     }
 
-    async fn grants_to_draw(&mut self, user_id: &str, _: i64, now_ms: i64) -> Answer<Vec<Grant>> {
+    async fn grants_to_draw(
+        &mut self,
+        user_id: &str,
+        (_, extent): (i64, Extent),
+        now_ms: i64,
+    ) -> Answer<Vec<Grant>> {
         let tables = self.0.tables()?;
         let is_users = is_of_user(tables, TableName::Credit, user_id)?;
-        let all = spendable(tables, &is_users, (now_ms, None))?;
+        let all = spendable(tables, &is_users, (now_ms, Which::All(extent)))? + W::NOW;
         let mut facts = Facts::default();
-        add_grants(&mut facts, &more(&mut self.0, all, "reading the balance").await?, now_ms)?;
+        let rows = more(&mut self.0, all, "reading the balance").await?;
+        add_spendable(&mut facts, &rows, (extent, now_ms))?;
         Ok(facts.grants.remove(user_id).unwrap_or_default())
     }
 
@@ -213,6 +229,7 @@ struct ChargeQuestions {
     transaction_nos: ReplyOf,
     charges: ReplyOf,
     grants: Vec<ReplyOf>,
+    whole_grants: ReplyOf,
     counts: Counts,
 }
 
@@ -241,13 +258,30 @@ impl ChargeQuestions {
                 statements.add(charges + " ORDER BY credit.id FOR UPDATE")
             }
         };
-        let mut next = next_grants::<W>(tables, &wanted.credits, now_ms)?;
+        let mut next = next_grants::<W>(tables, wanted, now_ms)?;
         if W::SEES_NOW && next.len() > 1 {
             next = vec![format!("({})", next.join(") UNION ALL ("))];
         }
         let grants = next.into_iter().map(|next| statements.add(next)).collect();
+        let whole_grants = if wanted.choices.is_empty() {
+            ReplyOf::NOTHING
+        } else {
+            let owners = tables.ids(TableName::Credit, "user_id")?.many(wanted.choices.keys());
+            let is_users = format!("user_id IN {owners}");
+            let all = Which::All(Extent::WithProvenance);
+            statements.add(spendable(tables, &is_users, (now_ms, all))? + W::NOW)
+        };
         let counts = Counts::new::<W>(&mut statements, tables, wanted)?;
-        Ok(Self { statements, users, tasks, transaction_nos, charges, grants, counts })
+        Ok(Self {
+            statements,
+            users,
+            tasks,
+            transaction_nos,
+            charges,
+            grants,
+            whole_grants,
+            counts,
+        })
     }
 
     fn read(
@@ -274,6 +308,7 @@ impl ChargeQuestions {
         for grants in &self.grants {
             add_grants(&mut facts, &replies[*grants], now_ms)?;
         }
+        add_whole_grants(&mut facts, &replies[self.whole_grants], now_ms)?;
         Ok(facts)
     }
 }
@@ -293,6 +328,8 @@ struct Funds {
     credits: i64,
     taken: ReplyOf,
     grants: ReplyOf,
+    /// With their provenance they are all.
+    extent: Extent,
 }
 
 impl TaskQuestions {
@@ -330,8 +367,8 @@ impl TaskQuestions {
         let charge = statements.add(charges(tables, &is_charge)? + " FOR UPDATE");
         let drawn_on = statements.add(grants_of::<W>(tables, &is_charge)?);
         let mut funds = None;
-        if let Some((credits, number)) = wanted.charge {
-            let taken = match number {
+        if let Some(WantedCharge { credits, transaction_no, paying }) = wanted.charge {
+            let taken = match transaction_no {
                 Some(number) => statements.add(taken_numbers(&[number])),
                 None => ReplyOf::NOTHING,
             };
@@ -339,125 +376,17 @@ impl TaskQuestions {
             let user_id = format!("(SELECT user_id FROM {table} WHERE {is_it}{})", W::NOW);
             let is_users =
                 format!("user_id = {}", owners.from(&tables.ids(name, "user_id")?, &user_id));
-            let grants = statements.add(next_spendable::<W>(tables, &is_users, (now_ms, FEW))?);
-            funds = Some(Funds { credits, taken, grants });
+            let extent = Extent::of(paying);
+            let grants = statements.add(match extent {
+                Extent::Plain => next_spendable::<W>(tables, &is_users, (now_ms, FEW))?,
+                Extent::WithProvenance => {
+                    spendable(tables, &is_users, (now_ms, Which::All(extent)))? + W::NOW
+                }
+            });
+            funds = Some(Funds { credits, taken, grants, extent });
         }
         Ok(Self { statements, owner, task, charge, drawn_on, funds })
     }
-}
-
-/// For users whose grants don't cover what is wanted: all are looked at.
-async fn complete<W: Wire>(
-    wire: &mut W,
-    facts: &mut Facts,
-    wanted: &BTreeMap<&str, i64>,
-    now_ms: i64,
-) -> Answer<()> {
-    let few = usize::try_from(FEW).unwrap_or_default();
-    // Under the lock all of them have been seen, unless there are more, or younger ones than a snapshot has.
-    let are_all = |user_id: &str| {
-        W::SEES_NOW && facts.grants.get(user_id).is_none_or(|grants| grants.len() < few)
-    };
-    let not_all: BTreeMap<&str, i64> = wanted
-        .iter()
-        .filter(|(user_id, _)| !are_all(user_id))
-        .map(|(user_id, credits)| (*user_id, *credits))
-        .collect();
-    let short = take_short(facts, &not_all);
-    if short.is_empty() {
-        return Ok(());
-    }
-    let tables = wire.tables()?;
-    let owners = tables.ids(TableName::Credit, "user_id")?.many(short);
-    let all = spendable(tables, &format!("user_id IN {owners}"), (now_ms, None))? + W::NOW;
-    let grants = more(wire, all, "reading the balance").await?;
-    add_grants(facts, &grants, now_ms)
-}
-
-/// One round trip more, inside the transaction: the rows of a statement.
-pub(super) async fn more<W: Wire>(
-    wire: &mut W,
-    statement: Statement,
-    doing: &'static str,
-) -> Answer<Vec<W::Row>> {
-    let pipeline = Pipeline { begin: None, statements: &[statement], end: None, doing };
-    let [rows] = exactly(wire, pipeline).await?;
-    Ok(rows)
-}
-
-/// So many grants of a user are read at first, though more may be needed.
-const FEW: i64 = 64;
-
-/// The next grants of users who want credits, of each by itself.
-fn next_grants<W: Wire>(
-    tables: &Tables,
-    wanted: &BTreeMap<&str, i64>,
-    now_ms: i64,
-) -> Answer<Vec<Statement>> {
-    let mut each = Vec::new();
-    for (user_id, credits) in wanted.iter().filter(|(_, credits)| **credits > 0) {
-        let is_users = is_of_user(tables, TableName::Credit, user_id)?;
-        // Each grant has one credit at least.
-        let most = (*credits).min(FEW);
-        each.push(next_spendable::<W>(tables, &is_users, (now_ms, most))?);
-    }
-    Ok(each)
-}
-
-/// What users can spend at a time, in draw order of each: all of it, or so many grants.
-pub(super) fn spendable(
-    tables: &Tables,
-    is_users: &str,
-    (now_ms, most): (i64, Option<i64>),
-) -> Answer<Statement> {
-    let now = tables.time_for("expiresAt", now_ms)?;
-    let order = draw_order(&tables.ids(TableName::Credit, "id")?);
-    let user_id = tables.ids(TableName::Credit, "user_id")?.text("user_id");
-    let limit = most.map_or_else(String::new, |most| format!(" LIMIT {most}"));
-    Ok(format!(
-        "SELECT {GRANT}, {user_id} FROM credit WHERE {is_users} AND status = 'active' \
-         AND transaction_type = 'grant' AND remaining_credits > 0 \
-         AND (expires_at IS NULL OR expires_at > {now}) ORDER BY {order}{limit}"
-    ))
-}
-
-/// The next grants that a user can spend, so many at the most. What a snapshot has no more of, or does not have yet, is
-/// for [`complete`] to find.
-fn next_spendable<W: Wire>(
-    tables: &Tables,
-    is_users: &str,
-    (now_ms, most): (i64, i64),
-) -> Answer<Statement> {
-    let next = spendable(tables, is_users, (now_ms, Some(most)))?;
-    if W::SEES_NOW {
-        return Ok(next);
-    }
-    let order = draw_order(&tables.ids(TableName::Credit, "id")?);
-    Ok(by_id(&next) + &format!(" ORDER BY {order}{}", W::NOW))
-}
-
-/// A statement that selects grants, as one that has their ids from it, and the rest from the rows as they are now.
-fn by_id(statement: &str) -> Statement {
-    // No list of columns holds a value of a caller's.
-    let (list, from) = statement.split_once(" FROM credit ").unwrap_or((statement, ""));
-    format!(
-        "{list} FROM (SELECT id AS found_id FROM credit {from}) AS found \
-         STRAIGHT_JOIN credit ON credit.id = found.found_id"
-    )
-}
-
-/// What [`read_grants`] reads.
-const GRANT: &str = "id, transaction_no, COALESCE(credits, 0), COALESCE(remaining_credits, 0), expires_at, \
-                     COALESCE(status = 'active', FALSE)";
-
-/// Expiring ones first, then older ones, then by id.
-fn draw_order(ids: &IdType) -> String {
-    format!("expires_at IS NULL, expires_at, created_at, {}", ids.bytes("id"))
-}
-
-/// Whether a row of this table is this user's.
-pub(super) fn is_of_user(tables: &Tables, table: TableName, user_id: &str) -> Answer<String> {
-    Ok(tables.ids(table, "user_id")?.is("user_id", user_id))
 }
 
 /// The ids of rows, as far as they are there; and of rows whose ids their collation takes for the same.
@@ -480,24 +409,4 @@ fn charges(tables: &Tables, condition: &str) -> Answer<Statement> {
         "SELECT id, COALESCE({user_id}, ''), COALESCE(status = 'active', FALSE), COALESCE(credits, 0), \
          {details} FROM credit WHERE {condition} AND transaction_type = 'consume'"
     ))
-}
-
-/// Grants that meet a condition, as they are.
-fn grants<W: Wire>(condition: &str) -> Statement {
-    let grants =
-        format!("SELECT {GRANT} FROM credit WHERE {condition} AND transaction_type = 'grant'");
-    // Without an end of its own it would be one query with what is around it, and lock as that does.
-    if W::SEES_NOW { grants } else { by_id(&(grants + " LIMIT 1000000")) + W::NOW }
-}
-
-/// Grants of the user of the charge that meets a condition, those whose ids its detail holds. A long detail is read
-/// first: looking for each grant in it would take longer.
-fn grants_of<W: Wire>(tables: &Tables, charge: &str) -> Answer<Statement> {
-    const LONG: usize = 8192;
-    let of_charge = |what: &str| format!("(SELECT {what} FROM credit WHERE {charge})");
-    let owner = of_charge("user_id");
-    let detail = "CAST(CONVERT(consumed_detail USING utf8mb4) AS BINARY)";
-    let detail = of_charge(&format!("IF(LENGTH(consumed_detail) > {LONG}, '', {detail})"));
-    let id = tables.ids(TableName::Credit, "id")?.bytes("id");
-    Ok(grants::<W>(&format!("user_id = {owner} AND INSTR({detail}, {id}) > 0")))
 }

@@ -9,6 +9,7 @@ mod books;
 mod change;
 pub mod error;
 mod fit;
+mod grants;
 pub mod ids;
 pub mod json;
 pub mod ledger;

@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
-use super::super::row::{self, FromCell, get, read_grants};
-use super::ledger::{Ledger, is_of_user, spendable};
+use super::super::row::{self, FromCell, get, read_spendable};
+use super::grants::{Which, is_of_user, spendable};
+use super::ledger::Ledger;
 use super::row::read_rows;
 use super::tables::Tables;
 use super::wire::{End, Mode, Pipeline, Wire, exactly};
@@ -11,7 +12,7 @@ use super::{COUNT, Statement, literal, quote};
 use crate::domain::grant::Grant;
 use crate::domain::table::{TableName, TaskKind};
 use crate::storage::failure::{Answer, Failure};
-use crate::storage::store::Views;
+use crate::storage::store::{Extent, Views};
 use crate::storage::{Filter, Page, Row, StuckFilter, Window};
 
 const MEDIA_TASKS: TableName = TableName::Tasks(TaskKind::Media);
@@ -68,12 +69,17 @@ impl<W: Wire> Views for Ledger<W> {
         value(&mut self.0, balance).await
     }
 
-    async fn all_spendable_grants(&mut self, user_id: &str, now_ms: i64) -> Answer<Vec<Grant>> {
+    async fn all_spendable_grants(
+        &mut self,
+        user_id: &str,
+        extent: Extent,
+        now_ms: i64,
+    ) -> Answer<Vec<Grant>> {
         let tables = self.0.tables()?;
         let is_users = is_of_user(tables, TableName::Credit, user_id)?;
-        let grants = spendable(tables, &is_users, (now_ms, None))?;
+        let grants = spendable(tables, &is_users, (now_ms, Which::All(extent)))?;
         let [rows] = read(&mut self.0, &[grants], "reading grants").await?;
-        read_grants(&rows)
+        read_spendable(&rows, extent)
     }
 
     async fn list(&mut self, filter: &Filter, page: Page) -> Answer<Vec<Row>> {

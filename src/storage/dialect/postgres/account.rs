@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::Statement;
-use super::ledger::{LOCK_USERS, more};
+use super::grants::{LOCK_USERS, more};
 use super::row::{get, read_rows};
 use super::tables::Tables;
 use super::wire::{Mode, Statements, Wire};

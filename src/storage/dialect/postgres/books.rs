@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::super::entries::enter;
 use super::Statement;
-use super::ledger::LOCK_USERS;
+use super::grants::LOCK_USERS;
 use super::row::{get, read_rows};
 use super::tables::Tables;
 use super::value::Value;

@@ -5,17 +5,22 @@
 
 use std::collections::{BTreeMap, HashSet};
 
-use super::super::facts::{add_grants, read_task, take_short};
+use super::super::facts::{add_grants, add_spendable, add_whole_grants, read_task};
 use super::Statement;
 use super::access::Command;
 use super::account::{account, rows_of};
+use super::grants::{
+    LOCK_USERS, Which, complete, grants_of, more, next_and_whole_grants, next_grants, spendable,
+    spendable_grants,
+};
 use super::limits::Counts;
 use super::row::{SelectedRow, get, read_charges, read_grants};
 use super::tables::Tables;
 use super::value::Value;
-use super::wire::{Mode, Pipeline, Replies, ReplyOf, Statements, Wire, exactly};
+use super::wire::{Mode, Replies, ReplyOf, Statements, Wire};
 use crate::domain::charge::{Charge, ChargeFacts};
 use crate::domain::grant::{Grant, GrantFacts, NewGrant};
+use crate::domain::paying::Paying;
 use crate::domain::refundable::Refundable;
 use crate::domain::table::{TableName, TaskKind};
 use crate::error::Result;
@@ -23,7 +28,9 @@ use crate::storage::Row;
 use crate::storage::account::{Account, Pick, WantedAccount};
 use crate::storage::failure::Answer;
 use crate::storage::schema::Schema;
-use crate::storage::store::{Facts, FoundTask, LoadFacts, Wanted, WantedTask};
+use crate::storage::store::{
+    Extent, Facts, FoundTask, LoadFacts, Wanted, WantedCharge, WantedTask,
+};
 
 impl<W: Wire> LoadFacts for W {
     fn schema(&self) -> Result<&Schema> {
@@ -35,7 +42,7 @@ impl<W: Wire> LoadFacts for W {
         let mode = if wanted.full_timeout { Mode::Write } else { Mode::WriteShortWait };
         let replies = asked.statements.begin(self, mode, "reading the balance").await?;
         let mut facts = asked.read(&replies, now_ms)?;
-        complete(self, &mut facts, &wanted.credits, now_ms).await?;
+        complete(self, &mut facts, (&wanted.credits, &wanted.choices), now_ms).await?;
         Ok(facts)
     }
 
@@ -53,9 +60,12 @@ impl<W: Wire> LoadFacts for W {
         let funds = match asked.funds {
             Some(funds) => {
                 let mut facts = Facts::default();
-                add_grants(&mut facts, &replies[funds.grants], now_ms)?;
-                let needs = BTreeMap::from([(task.user_id.as_str(), funds.credits)]);
-                complete(self, &mut facts, &needs, now_ms).await?;
+                let extent = funds.choice.map_or(Extent::Plain, Extent::of);
+                add_spendable(&mut facts, &replies[funds.grants], (extent, now_ms))?;
+                let user_id = task.user_id.as_str();
+                let needs = BTreeMap::from([(user_id, funds.credits)]);
+                let choices = funds.choice.map(|paying| (user_id, vec![paying])).into_iter();
+                complete(self, &mut facts, (&needs, &choices.collect()), now_ms).await?;
                 ChargeFacts {
                     user_exists: true,
                     transaction_no_taken: !replies[funds.taken].is_empty(),
@@ -127,13 +137,19 @@ impl<W: Wire> LoadFacts for W {
         read_grants(&more(self, grants, "reading grants").await?)
     }
 
-    async fn grants_to_draw(&mut self, user_id: &str, _: i64, now_ms: i64) -> Answer<Vec<Grant>> {
+    async fn grants_to_draw(
+        &mut self,
+        user_id: &str,
+        (_, extent): (i64, Extent),
+        now_ms: i64,
+    ) -> Answer<Vec<Grant>> {
         let tables = self.tables()?;
         let users = tables.ids(TableName::User, [user_id])?;
         // Not the first few: the app's own models may change these while we wait for their locks.
-        let all = spendable_grants(users, tables, now_ms, None)?;
+        let all = spendable_grants(users, tables, now_ms, Which::All(extent))?;
         let mut facts = Facts::default();
-        add_grants(&mut facts, &more(self, all, "reading the balance").await?, now_ms)?;
+        let rows = more(self, all, "reading the balance").await?;
+        add_spendable(&mut facts, &rows, (extent, now_ms))?;
         Ok(facts.grants.remove(user_id).unwrap_or_default())
     }
 
@@ -156,6 +172,7 @@ struct ChargeQuestions {
     transaction_nos: ReplyOf,
     charges: ReplyOf,
     grants: ReplyOf,
+    whole_grants: ReplyOf,
     counts: Counts,
 }
 
@@ -194,20 +211,19 @@ impl ChargeQuestions {
                 statements.add(Statement::new(charges("$1"), [ids]))
             }
         };
-        let needs: Vec<i64> = wanted.credits.values().copied().collect();
-        let grants = match needs[..] {
-            [0] => ReplyOf::NOTHING,
-            // Each grant has one credit at least.
-            [credits @ 1..=FEW] => {
-                statements.add(spendable_grants(user_ids, tables, now_ms, Some(credits))?)
-            }
-            _ => {
-                let values = [user_ids, needs.into(), tables.time_for("expiresAt", now_ms)?];
-                statements.add(Statement::new(next_grants("$1"), values))
-            }
-        };
+        let (grants, whole_grants) =
+            next_and_whole_grants(&mut statements, tables, wanted, now_ms)?;
         let counts = Counts::new(&mut statements, wanted, tables.ids_of(TableName::User)?);
-        Ok(Self { statements, users, tasks, transaction_nos, charges, grants, counts })
+        Ok(Self {
+            statements,
+            users,
+            tasks,
+            transaction_nos,
+            charges,
+            grants,
+            whole_grants,
+            counts,
+        })
     }
 
     fn read(&self, replies: &Replies<impl SelectedRow>, now_ms: i64) -> Answer<Facts> {
@@ -228,28 +244,31 @@ impl ChargeQuestions {
         }
         self.counts.read(&mut facts, replies)?;
         add_grants(&mut facts, &replies[self.grants], now_ms)?;
+        add_whole_grants(&mut facts, &replies[self.whole_grants], now_ms)?;
         Ok(facts)
     }
 }
 
 /// What decides on a change of a task, to be asked of the tables.
-struct TaskQuestions {
+struct TaskQuestions<'w> {
     statements: Statements,
     task: ReplyOf,
     charge: ReplyOf,
     drawn_on: ReplyOf,
-    funds: Option<Funds>,
+    funds: Option<Funds<'w>>,
 }
 
 /// What decides on a charge that the change makes.
-struct Funds {
+struct Funds<'w> {
     credits: i64,
     taken: ReplyOf,
     grants: ReplyOf,
+    /// Which credits may pay, if not all may in the default order.
+    choice: Option<&'w Paying>,
 }
 
-impl TaskQuestions {
-    fn new(tables: &Tables, wanted: &WantedTask<'_>, now_ms: i64) -> Answer<Self> {
+impl<'w> TaskQuestions<'w> {
+    fn new(tables: &Tables, wanted: &WantedTask<'w>, now_ms: i64) -> Answer<Self> {
         let name = TableName::Tasks(wanted.kind);
         tables.may(name, &[Command::Update])?;
         tables.may_charge(&[], wanted.charge.is_some())?;
@@ -276,64 +295,22 @@ impl TaskQuestions {
         let charges = statements.add(charges);
         let drawn_on = statements.add(Statement::new(grants_of(&charge), of_charge()));
         let mut funds = None;
-        if let Some((credits, transaction_no)) = wanted.charge {
+        if let Some(WantedCharge { credits, transaction_no, paying }) = wanted.charge {
             let taken = statements.add(taken_numbers(transaction_no.as_slice()));
             let user = format!("ARRAY(SELECT user_id FROM {table} WHERE id = $1)");
-            let values = [id, vec![credits].into(), tables.time_for("expiresAt", now_ms)?];
-            let grants = statements.add(Statement::new(next_grants(&user), values));
-            funds = Some(Funds { credits, taken, grants });
+            let now = tables.time_for("expiresAt", now_ms)?;
+            let choice = Some(paying).filter(|paying| !paying.is_plain());
+            let grants = statements.add(match choice {
+                None => Statement::new(next_grants(&user), [id, vec![credits].into(), now]),
+                Some(_) => {
+                    let text = spendable(Which::All(Extent::WithProvenance));
+                    Statement::new(text.replace("ANY ($1)", &format!("ANY ({user})")), [id, now])
+                }
+            });
+            funds = Some(Funds { credits, taken, grants, choice });
         }
         Ok(Self { statements, task, charge: charges, drawn_on, funds })
     }
-}
-
-/// For users whose grants don't cover what is wanted: the app's own models may have changed some
-/// while we waited for the lock, so all are looked at again, under it.
-async fn complete(
-    wire: &mut impl Wire,
-    facts: &mut Facts,
-    wanted: &BTreeMap<&str, i64>,
-    now_ms: i64,
-) -> Answer<()> {
-    let short = take_short(facts, wanted);
-    if short.is_empty() {
-        return Ok(());
-    }
-    let tables = wire.tables()?;
-    let all = spendable_grants(tables.ids(TableName::User, short)?, tables, now_ms, None)?;
-    let grants = more(wire, all, "reading the balance").await?;
-    add_grants(facts, &grants, now_ms)
-}
-
-/// One round trip more, inside the transaction: the rows of a statement.
-pub(super) async fn more<W: Wire>(
-    wire: &mut W,
-    statement: Statement,
-    doing: &'static str,
-) -> Answer<Vec<W::Row>> {
-    let pipeline = Pipeline { begin: None, statements: &[statement], end: None, doing };
-    let [rows] = exactly(wire, pipeline).await?;
-    Ok(rows)
-}
-
-pub(super) const LOCK_USERS: &str = include_str!("sql/lock_users.sql");
-
-/// So many grants of one user at most are locked, though fewer may do: a server plans this in half the time that it
-/// takes for [`next_grants`].
-const FEW: i64 = 64;
-
-/// All that these users can spend, in draw order, locked; or the first of them.
-pub(super) fn spendable_grants(
-    users: Value,
-    tables: &Tables,
-    now_ms: i64,
-    limit: Option<i64>,
-) -> Answer<Statement> {
-    let mut values = vec![users, tables.time_for("expiresAt", now_ms)?];
-    values.extend(limit.map(Value::from));
-    let limit = if limit.is_some() { "LIMIT $3" } else { "" };
-    let text = include_str!("sql/spendable_grants.sql").replace("{limit}", limit);
-    Ok(Statement::new(text, values))
 }
 
 /// Which of these transaction numbers are taken.
@@ -350,16 +327,6 @@ fn lock_owner(table: &str) -> String {
 /// The charges with the ids in `charges`, an SQL array.
 fn charges(charges: &str) -> String {
     include_str!("sql/charges.sql").replace("{charges}", charges)
-}
-
-/// The grants that a charge drew on; `charge` is its id in SQL.
-fn grants_of(charge: &str) -> String {
-    include_str!("sql/grants_of_charge.sql").replace("{charge}", charge)
-}
-
-/// The next grants of each user in `users`, an SQL array.
-fn next_grants(users: &str) -> String {
-    include_str!("sql/next_grants.sql").replace("{users}", users)
 }
 
 #[cfg(test)]

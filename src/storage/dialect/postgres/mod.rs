@@ -6,6 +6,7 @@ mod books;
 mod change;
 pub mod error;
 mod fit;
+mod grants;
 pub mod ids;
 pub mod inline;
 pub mod json;

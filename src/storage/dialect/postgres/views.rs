@@ -3,9 +3,10 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
+use super::super::row::read_spendable;
 use super::Statement;
-use super::ledger::spendable_grants;
-use super::row::{self, FromCell, get, read_grants, read_rows};
+use super::grants::{Which, spendable_grants};
+use super::row::{self, FromCell, get, read_rows};
 use super::tables::Tables;
 use super::value::Value;
 use super::wire::{End, Mode, Pipeline, Wire, exactly};
@@ -13,7 +14,7 @@ use crate::domain::grant::Grant;
 use crate::domain::table::{TableName, TaskKind};
 use crate::storage::failure::{Answer, Failure};
 use crate::storage::schema::quote;
-use crate::storage::store::Views;
+use crate::storage::store::{Extent, Views};
 use crate::storage::{Filter, Page, Row, StuckFilter, Window};
 
 const MEDIA_TASKS: TableName = TableName::Tasks(TaskKind::Media);
@@ -66,14 +67,19 @@ impl<W: Wire> Views for W {
         first_value(&rows)
     }
 
-    async fn all_spendable_grants(&mut self, user_id: &str, now_ms: i64) -> Answer<Vec<Grant>> {
+    async fn all_spendable_grants(
+        &mut self,
+        user_id: &str,
+        extent: Extent,
+        now_ms: i64,
+    ) -> Answer<Vec<Grant>> {
         let tables = self.tables()?;
         let users = tables.ids(TableName::User, [user_id])?;
-        let mut grants = spendable_grants(users, tables, now_ms, None)?;
+        let mut grants = spendable_grants(users, tables, now_ms, Which::All(extent))?;
         // A read takes no locks.
         grants.text = grants.text.replace("FOR UPDATE", "").into();
         let [rows] = read(self, &[grants], "reading grants").await?;
-        read_grants(&rows)
+        read_spendable(&rows, extent)
     }
 
     async fn list(&mut self, filter: &Filter, page: Page) -> Answer<Vec<Row>> {

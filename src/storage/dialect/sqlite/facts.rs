@@ -9,7 +9,7 @@ use super::cell::{Cell, SelectedRow};
 use super::views::{Rows, in_states};
 use crate::domain::charge::Charge;
 use crate::domain::detail::Draw;
-use crate::domain::grant::{EXPIRY_UNREADABLE_MS, Grant};
+use crate::domain::grant::{EXPIRY_UNREADABLE_MS, Grant, Provenance};
 use crate::domain::table::{TableName, TaskKind};
 use crate::domain::task::TaskFacts;
 use crate::error::{Error, Result};
@@ -167,6 +167,26 @@ pub fn spendable_grants_of(
     Statement::new(TEXT.as_str(), [as_list(user_ids), unit.exactly_from_ms(now_ms).into()])
 }
 
+/// As [`spendable_grants`], to be read by [`read_whole_grant`].
+pub fn whole_grants(user_id: &str, now_ms: i64, unit: TimestampUnit) -> Statement<'_> {
+    static TEXT: LazyLock<String> =
+        LazyLock::new(|| spendable("?1", "", &with_provenance("user_id")));
+    Statement::new(TEXT.as_str(), [user_id.into(), unit.exactly_from_ms(now_ms).into()])
+}
+
+/// As [`spendable_grants_of`], to be read by [`read_whole_grant`].
+pub fn whole_grants_of(user_ids: &[&str], now_ms: i64, unit: TimestampUnit) -> Statement<'static> {
+    static TEXT: LazyLock<String> = LazyLock::new(|| {
+        spendable("asked", &format!("({EACH}) CROSS JOIN "), &with_provenance("asked"))
+    });
+    Statement::new(TEXT.as_str(), [as_list(user_ids), unit.exactly_from_ms(now_ms).into()])
+}
+
+/// More columns: whose a grant is, and where it comes from.
+fn with_provenance(owner: &str) -> String {
+    format!(", {owner}, created_at, transaction_scene")
+}
+
 /// Of this user in SQL, who may be of several; more columns.
 fn spendable(user: &str, users: &str, more: &str) -> String {
     include_str!("sql/spendable_grants.sql")
@@ -202,6 +222,17 @@ pub fn spendable_grants_of_task(
     Statement::new(text, [id.into(), unit.exactly_from_ms(now_ms).into()])
 }
 
+/// As [`spendable_grants_of_task`], to be read by [`read_whole_grant`].
+pub fn whole_grants_of_task(
+    kind: TaskKind,
+    id: &str,
+    now_ms: i64,
+    unit: TimestampUnit,
+) -> Statement<'_> {
+    let text = spendable(&owner_of_task(kind), "", &with_provenance("user_id"));
+    Statement::new(text, [id.into(), unit.exactly_from_ms(now_ms).into()])
+}
+
 fn owner_of_task(kind: TaskKind) -> String {
     format!("(SELECT user_id FROM {} WHERE id = ?1)", kind.table())
 }
@@ -219,7 +250,17 @@ pub fn read_grant(row: &impl SelectedRow, unit: TimestampUnit) -> Option<Grant> 
         remaining,
         expires_at_ms: is_known.then(|| expires_at.time_ms(unit).unwrap_or(EXPIRY_UNREADABLE_MS)),
         active: row.cell(5).into_text().as_deref() == Some("active"),
+        provenance: None,
     })
+}
+
+/// The same of [`whole_grants`] and its like, with where it comes from.
+pub fn read_whole_grant(row: &impl SelectedRow, unit: TimestampUnit) -> Option<Grant> {
+    let provenance = Provenance {
+        created_at_ms: row.cell(7).time_ms(unit),
+        scene: row.cell(8).as_text().map(str::to_owned),
+    };
+    Some(Grant { provenance: Some(Box::new(provenance)), ..read_grant(row, unit)? })
 }
 
 const DRAW: &str = include_str!("sql/draw.sql");

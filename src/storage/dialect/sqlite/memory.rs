@@ -6,9 +6,10 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::cell::{Cell, OwnedRow, SelectedRow as _};
-use super::facts::{owner_of_grant, read_grant};
-use crate::domain::grant::{Grant, total_remaining};
+use super::facts::{owner_of_grant, read_grant, read_whole_grant};
+use crate::domain::grant::Grant;
 use crate::domain::plan::Plan;
+use crate::storage::store::{Wanted, cover};
 use crate::storage::times::TimestampUnit;
 
 /// The spendable grants of some users, all of each, as rows.
@@ -65,26 +66,35 @@ impl Memory {
         }
     }
 
-    /// What these users can spend now, as it would be read: if all of them are known, and can pay so many credits.
+    /// What these users can spend now, as it would be read: if all of them are known, and can pay for what is wanted.
     pub(super) fn recall(
         &self,
-        credits: &BTreeMap<&str, i64>,
+        wanted: &Wanted<'_>,
         now_ms: i64,
         unit: TimestampUnit,
     ) -> Option<Vec<OwnedRow>> {
         let mut state = self.lock();
         let used = state.count_use();
+        let (read, columns) = match wanted.choices.is_empty() {
+            true => (read_grant as fn(&OwnedRow, TimestampUnit) -> Option<Grant>, PLAIN_COLUMNS),
+            false => (read_whole_grant as _, WHOLE_COLUMNS),
+        };
         let mut recalled = Vec::new();
-        for (user_id, credits) in credits {
+        for (user_id, credits) in &wanted.credits {
             let of_user = state.of_users.get_mut(*user_id)?;
             of_user.used = used;
-            let grants = of_user.rows.iter().map(|row| Some((row, read_grant(row, unit)?)));
-            let mut grants: Vec<(&OwnedRow, Grant)> = grants.collect::<Option<_>>()?;
-            grants.retain(|(_, grant)| grant.is_spendable(now_ms));
-            if total_remaining(grants.iter().map(|(_, grant)| grant)) < *credits {
+            let mut grants = Vec::new();
+            for row in &of_user.rows {
+                let row = row.get(..columns)?.to_vec();
+                let grant = read(&row, unit)?;
+                if grant.is_spendable(now_ms) {
+                    grants.push(grant);
+                    recalled.push(row);
+                }
+            }
+            if !cover(&grants, *credits, wanted.choices.get(user_id)) {
                 return None;
             }
-            recalled.extend(grants.into_iter().map(|(row, _)| row.clone()));
         }
         Some(recalled)
     }
@@ -158,6 +168,10 @@ impl GrantsOfUsers {
 
 /// The column with what is left of a grant.
 const REMAINING: usize = 3;
+/// So many columns has a row that says what is left of a grant, whose it is, and what its order rests on.
+const PLAIN_COLUMNS: usize = 8;
+/// And one that says where it comes from.
+const WHOLE_COLUMNS: usize = 9;
 
 /// Whether a row is what a grant is written as: what else is there may be compared otherwise than it is read.
 fn is_plain(row: &OwnedRow, unit: TimestampUnit) -> bool {
@@ -170,6 +184,7 @@ fn is_plain(row: &OwnedRow, unit: TimestampUnit) -> bool {
 mod tests {
     use super::*;
     use crate::domain::detail::Draw;
+    use crate::domain::paying::{DrawOrder, Paying, Scenes};
     use crate::domain::table::TableName;
 
     const UNIT: TimestampUnit = TimestampUnit::Milliseconds;
@@ -185,6 +200,7 @@ mod tests {
             expires_at,
             text("active"),
             text(user_id),
+            40.into(),
         ]
     }
 
@@ -204,7 +220,8 @@ mod tests {
 
     /// What each of these users can spend: `a 5`.
     fn recalled(memory: &Memory, credits: &[(&str, i64)], now_ms: i64) -> Option<Vec<String>> {
-        let rows = memory.recall(&credits.iter().copied().collect(), now_ms, UNIT)?;
+        let wanted = Wanted { credits: credits.iter().copied().collect(), ..Wanted::default() };
+        let rows = memory.recall(&wanted, now_ms, UNIT)?;
         let said = |row: &OwnedRow| {
             format!("{} {}", row.cell(0).as_text().unwrap(), row.cell(REMAINING).whole().unwrap())
         };
@@ -246,6 +263,40 @@ mod tests {
         for (credits, now_ms, expected) in rows {
             let expected = expected.map(|rows| rows.iter().map(|row| (*row).to_owned()).collect());
             assert_eq!(recalled(&known(), credits, now_ms), expected, "{credits:?} at {now_ms}");
+        }
+    }
+
+    #[test]
+    fn what_may_pay_is_known_if_it_pays_for_all_that_is_wanted() {
+        type Asked = &'static [(&'static str, i64)];
+        let whole = |user_id: &str, id: &str, remaining, scene: &str| {
+            let scene = vec![Cell::from(scene.to_owned())];
+            [row(user_id, id, remaining, Cell::Null), scene].concat()
+        };
+        let memory = Memory::default();
+        let rows = [whole("u", "a", 5, "gift"), whole("u", "b", 7, "payment")];
+        memory.remember(["u"].into_iter(), &rows, UNIT);
+        memory.remember(["v"].into_iter(), &[row("v", "c", 3, Cell::Null)], UNIT);
+        let gifts =
+            Paying { scenes: Scenes::Only(vec!["gift".to_owned()]), order: DrawOrder::default() };
+        let recall = |credits: Asked, chooses: bool| {
+            let mut wanted =
+                Wanted { credits: credits.iter().copied().collect(), ..Wanted::default() };
+            if chooses {
+                wanted.choices.insert("u", vec![&gifts]);
+            }
+            memory.recall(&wanted, 50, UNIT).map(|rows| rows.iter().map(Vec::len).collect())
+        };
+        let rows: [(Asked, bool, Option<Vec<usize>>); 5] = [
+            // what is wanted of whom, whether `u` pays with gifts alone; how many columns each row has
+            (&[("u", 5)], true, Some(vec![9, 9])),
+            (&[("u", 6)], true, None),
+            (&[("u", 12)], false, Some(vec![8, 8])),
+            (&[("u", 1), ("v", 1)], false, Some(vec![8, 8, 8])),
+            (&[("u", 1), ("v", 1)], true, None),
+        ];
+        for (credits, chooses, expected) in rows {
+            assert_eq!(recall(credits, chooses), expected, "{credits:?} {chooses}");
         }
     }
 

@@ -6,7 +6,7 @@ SELECT
   COALESCE(remaining_credits, 0),
   expires_at,
   COALESCE(status = 'active', false),
-  user_id::text
+  user_id::text{provenance}
 FROM credit
 WHERE user_id = ANY ($1)
   AND status = 'active'

@@ -17,7 +17,9 @@ use crate::storage::Row;
 use crate::storage::account::{Account, Pick, WantedAccount, Whose};
 use crate::storage::failure::Answer;
 use crate::storage::schema::Schema;
-use crate::storage::store::{Facts, FoundTask, LoadFacts, Wanted, WantedTask};
+use crate::storage::store::{
+    Extent, Facts, FoundTask, LoadFacts, Wanted, WantedCharge, WantedTask,
+};
 
 /// The place of the grants among the questions about charges: behind the users.
 const GRANTS: usize = 1;
@@ -34,7 +36,7 @@ impl OverWire {
         self.wire.before_deciding().await?;
         let unit = self.wire.schema()?.timestamp_unit;
         let memory = self.wire.memory().filter(|_| rests_on_grants(wanted));
-        let answers = match memory.and_then(|it| it.recall(&wanted.credits, now_ms, unit)) {
+        let answers = match memory.and_then(|it| it.recall(wanted, now_ms, unit)) {
             Some(grants) => {
                 let user = |user_id: &&str| vec![(*user_id).to_owned().into()];
                 let mut expected = vec![wanted.credits.keys().map(user).collect(), grants];
@@ -86,7 +88,10 @@ impl LoadFacts for OverWire {
         let mut asked = Vec::new();
         if !users.is_empty() {
             asked.push(facts::those_there(User, "id", &users));
-            asked.push(facts::spendable_grants_of(&users, now_ms, unit));
+            asked.push(match wanted.choices.is_empty() {
+                true => facts::spendable_grants_of(&users, now_ms, unit),
+                false => facts::whole_grants_of(&users, now_ms, unit),
+            });
         }
         let ids = tasks.iter();
         asked.extend(ids.map(|(kind, ids)| facts::those_there(Tasks(*kind), "id", ids)));
@@ -100,13 +105,17 @@ impl LoadFacts for OverWire {
         asked.extend(wanted.trials_of.iter().map(|user_id| facts::free_trials(user_id)));
 
         let mut answers = self.known_or_asked(wanted, now_ms, &asked).await?;
+        let read_grant = match wanted.choices.is_empty() {
+            true => facts::read_grant,
+            false => facts::read_whole_grant,
+        };
         let mut found = Facts::default();
         if !users.is_empty() {
             found.users = answers.texts()?;
             found.grants = found.users.iter().map(|id| (id.clone(), Vec::new())).collect();
             for row in &answers.rows()? {
                 let owner = facts::owner_of_grant(row).and_then(|id| found.grants.get_mut(&id));
-                if let Some((grants, grant)) = owner.zip(facts::read_grant(row, unit)) {
+                if let Some((grants, grant)) = owner.zip(read_grant(row, unit)) {
                     grants.push(grant);
                 }
             }
@@ -143,9 +152,12 @@ impl LoadFacts for OverWire {
         let (schema, kind, id) = (self.wire.schema()?, wanted.kind, wanted.id);
         let unit = schema.timestamp_unit;
         let mut asked = vec![facts::task(schema, kind, id)?];
-        if let Some((_, transaction_no)) = wanted.charge {
+        if let Some(WantedCharge { transaction_no, paying, .. }) = wanted.charge {
             asked.push(facts::user_of_task(kind, id));
-            asked.push(facts::spendable_grants_of_task(kind, id, now_ms, unit));
+            asked.push(match Extent::of(paying) {
+                Extent::Plain => facts::spendable_grants_of_task(kind, id, now_ms, unit),
+                Extent::WithProvenance => facts::whole_grants_of_task(kind, id, now_ms, unit),
+            });
             asked.extend(transaction_no.map(|no| facts::exists(Credit, "transaction_no", no)));
         }
         let relied_on = asked.len();
@@ -163,9 +175,9 @@ impl LoadFacts for OverWire {
         let Some(row) = answers.first()? else { return Ok(None) };
         let task = facts::read_task(&row, kind, id, unit)?;
         let mut funds = ChargeFacts::default();
-        if let Some((_, transaction_no)) = wanted.charge {
+        if let Some(WantedCharge { transaction_no, paying, .. }) = wanted.charge {
             funds.user_exists = answers.any()?;
-            funds.grants = self.grants(&answers.rows()?)?;
+            funds.grants = self.grants_to(Extent::of(paying), &answers.rows()?)?;
             funds.transaction_no_taken = transaction_no.is_some() && answers.any()?;
         }
         let charge_id = wanted.credit_id.or(task.credit_id.as_deref());
@@ -257,11 +269,19 @@ impl LoadFacts for OverWire {
         Ok(grants)
     }
 
-    async fn grants_to_draw(&mut self, user_id: &str, _: i64, now_ms: i64) -> Answer<Vec<Grant>> {
+    async fn grants_to_draw(
+        &mut self,
+        user_id: &str,
+        (_, extent): (i64, Extent),
+        now_ms: i64,
+    ) -> Answer<Vec<Grant>> {
         let unit = self.wire.schema()?.timestamp_unit;
-        let asked = [facts::spendable_grants(user_id, now_ms, unit)];
-        let rows = self.decide(&asked, "reading the balance").await?.rows()?;
-        self.grants(&rows)
+        let asked = match extent {
+            Extent::Plain => facts::spendable_grants(user_id, now_ms, unit),
+            Extent::WithProvenance => facts::whole_grants(user_id, now_ms, unit),
+        };
+        let rows = self.decide(&[asked], "reading the balance").await?.rows()?;
+        self.grants_to(extent, &rows)
     }
 
     async fn has_task(&mut self, kind: TaskKind, id: &str) -> Answer<bool> {

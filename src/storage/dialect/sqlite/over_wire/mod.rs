@@ -12,7 +12,9 @@ use std::sync::Arc;
 use super::Statement;
 use super::books::{TABLES, Users, enter, owner, read_user, rows_of};
 use super::cell::SelectedRow as _;
-use super::facts::{charge, read_charge, read_grant, spendable_grants};
+use super::facts::{
+    charge, read_charge, read_grant, read_whole_grant, spendable_grants, whole_grants,
+};
 use super::rows::{RowTexts, read_row};
 use super::views::{Rows, balance};
 use super::wire::{OwnedRow, Wire};
@@ -25,7 +27,7 @@ use crate::error::{Error, Result};
 use crate::storage::books::{BooksPage, UserRange};
 use crate::storage::failure::Answer;
 use crate::storage::schema::Table;
-use crate::storage::store::{ReadBooks, Views};
+use crate::storage::store::{Extent, ReadBooks, Views};
 use crate::storage::{Filter, Page, Row, StuckFilter};
 
 /// A store over a wire.
@@ -134,8 +136,16 @@ impl OverWire {
     }
 
     fn grants(&self, rows: &[OwnedRow]) -> Answer<Vec<Grant>> {
+        self.grants_to(Extent::Plain, rows)
+    }
+
+    fn grants_to(&self, extent: Extent, rows: &[OwnedRow]) -> Answer<Vec<Grant>> {
         let unit = self.wire.schema()?.timestamp_unit;
-        Ok(rows.iter().filter_map(|row| read_grant(row, unit)).collect())
+        let read = match extent {
+            Extent::Plain => read_grant,
+            Extent::WithProvenance => read_whole_grant,
+        };
+        Ok(rows.iter().filter_map(|row| read(row, unit)).collect())
     }
 
     /// These rows, in their order.
@@ -287,11 +297,19 @@ impl Views for OverWire {
         self.ask(&[balance(user_id, now_ms, unit)], "reading the balance").await?.whole()
     }
 
-    async fn all_spendable_grants(&mut self, user_id: &str, now_ms: i64) -> Answer<Vec<Grant>> {
+    async fn all_spendable_grants(
+        &mut self,
+        user_id: &str,
+        extent: Extent,
+        now_ms: i64,
+    ) -> Answer<Vec<Grant>> {
         let unit = self.wire.schema()?.timestamp_unit;
-        let grants = spendable_grants(user_id, now_ms, unit);
+        let grants = match extent {
+            Extent::Plain => spendable_grants(user_id, now_ms, unit),
+            Extent::WithProvenance => whole_grants(user_id, now_ms, unit),
+        };
         let rows = self.ask(&[grants], "reading grants").await?.rows()?;
-        self.grants(&rows)
+        self.grants_to(extent, &rows)
     }
 
     async fn list(&mut self, filter: &Filter, page: Page) -> Answer<Vec<Row>> {

@@ -1,0 +1,328 @@
+//! Which credits may pay for a charge, and in which order they are drawn.
+
+use std::borrow::Cow;
+use std::cmp::Reverse;
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use serde_json::Value as Json;
+
+use super::grant::{Grant, total_remaining};
+use super::options::{MOST_NAMES, names};
+use super::value::{Fields, Value, describe};
+use crate::error::{Error, Result};
+
+/// Which grants may pay, by their `transaction_scene`.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum Scenes {
+    /// All.
+    #[default]
+    All,
+    /// Those of these scenes.
+    Only(Vec<String>),
+    /// All others, and those without a scene.
+    Except(Vec<String>),
+}
+
+impl Scenes {
+    /// Their names in JavaScript.
+    pub const NAMES: [&str; 2] = ["scenes", "exceptScenes"];
+
+    /// Reads the options `scenes` and `exceptScenes`.
+    pub fn parse(options: &Fields) -> Result<Self> {
+        let named = |name: &str| match options.get(name) {
+            None | Some(Value::Null) => Ok(None),
+            Some(value) => listed(name, value).map(Some),
+        };
+        let [only, except] = Self::NAMES;
+        match (named(only)?, named(except)?) {
+            (None, None) => Ok(Self::All),
+            (Some(scenes), None) => Ok(Self::Only(scenes)),
+            (None, Some(scenes)) => Ok(Self::Except(scenes)),
+            (Some(_), Some(_)) => Err(Error::InvalidArgument {
+                name: except.to_owned(),
+                expected: format!("left out, since {only} says all"),
+                given: describe(options.get(except)),
+            }),
+        }
+    }
+
+    /// Whether grants of this scene may pay.
+    fn has(&self, scene: Option<&str>) -> bool {
+        let is_one = |scenes: &[String]| scene.is_some_and(|it| scenes.iter().any(|one| one == it));
+        match self {
+            Self::All => true,
+            Self::Only(scenes) => is_one(scenes),
+            Self::Except(scenes) => !is_one(scenes),
+        }
+    }
+}
+
+/// A list of scenes: one at least.
+fn listed(name: &str, value: &Value) -> Result<Vec<String>> {
+    let list = match value {
+        Value::Json(json) => serde_json::from_str(json).ok(),
+        _ => None,
+    };
+    list.and_then(names).ok_or_else(|| Error::InvalidArgument {
+        name: name.to_owned(),
+        expected: format!("a list of at least one scene and at most {MOST_NAMES}"),
+        given: value.describe(),
+    })
+}
+
+/// By what grants come before others.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum OrderKey {
+    /// The one that expires first; one that never does comes last.
+    Expiry,
+    /// The older one.
+    Age,
+    /// Those of the first scene, then of the second, …; all others come last.
+    Scenes(Vec<String>),
+}
+
+/// In which order grants are drawn on: by the first of these keys, then by the second, …; where all say the same by
+/// expiry, by age, and by `id`. None is the default.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct DrawOrder(Arc<[OrderKey]>);
+
+impl DrawOrder {
+    /// More keys than this order nothing any more.
+    const MOST_KEYS: usize = 10;
+
+    /// Reads the option `drawOrder`. `None`: it was not passed.
+    pub fn parse(value: Option<&Value>) -> Result<Self> {
+        let Some(value) = value else { return Ok(Self::default()) };
+        let keys: Option<Vec<OrderKey>> = match value {
+            Value::Json(json) => serde_json::from_str::<Vec<Json>>(json)
+                .ok()
+                .and_then(|keys| keys.into_iter().map(order_key).collect()),
+            _ => None,
+        };
+        let is_once =
+            |keys: &[OrderKey]| keys.iter().enumerate().all(|(at, key)| !keys[..at].contains(key));
+        let sound =
+            |keys: &Vec<OrderKey>| (1..=Self::MOST_KEYS).contains(&keys.len()) && is_once(keys);
+        let keys = keys.filter(sound).ok_or_else(|| Error::InvalidArgument {
+            name: "drawOrder".to_owned(),
+            expected: format!(
+                "a list of 'expiry', 'age' and {{ scenes: […] }}, each once, 1 to {} of them",
+                Self::MOST_KEYS
+            ),
+            given: match value {
+                Value::Json(json) => json.chars().take(60).collect(),
+                other => other.describe(),
+            },
+        })?;
+        // As all grants are read anyway.
+        let is_default = matches!(keys[..], [OrderKey::Expiry] | [OrderKey::Expiry, OrderKey::Age]);
+        Ok(if is_default { Self::default() } else { Self(keys.into()) })
+    }
+
+    /// Whether it is the order in which grants are read.
+    pub fn is_default(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Puts grants, which are in the default order, into this one.
+    fn sort(&self, grants: &mut [Grant]) {
+        for key in self.0.iter().rev() {
+            match key {
+                OrderKey::Expiry => {
+                    grants.sort_by_key(|grant| (grant.expires_at_ms.is_none(), grant.expires_at_ms))
+                }
+                OrderKey::Age => grants.sort_by_key(Grant::created_at_ms),
+                OrderKey::Scenes(scenes) => {
+                    let places = scenes.iter().rev().zip(1..);
+                    let places: HashMap<&str, usize> =
+                        places.map(|(scene, place)| (scene.as_str(), place)).collect();
+                    let place = |grant: &Grant| grant.scene().and_then(|it| places.get(it));
+                    grants.sort_by_key(|grant| Reverse(place(grant).copied()));
+                }
+            }
+        }
+    }
+}
+
+fn order_key(key: Json) -> Option<OrderKey> {
+    match key {
+        Json::String(key) if key == "expiry" => Some(OrderKey::Expiry),
+        Json::String(key) if key == "age" => Some(OrderKey::Age),
+        Json::Object(mut key) if key.len() == 1 => {
+            names(key.remove("scenes")?).map(OrderKey::Scenes)
+        }
+        _ => None,
+    }
+}
+
+/// Which credits may pay, and in which order.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Paying {
+    /// Of which scenes.
+    pub scenes: Scenes,
+    /// In which order.
+    pub order: DrawOrder,
+}
+
+impl Paying {
+    /// Reads the options of a call. The order is the connection's.
+    pub fn parse(options: &Fields) -> Result<Self> {
+        Ok(Self { scenes: Scenes::parse(options)?, order: DrawOrder::default() })
+    }
+
+    /// Whether all credits may pay, in the order in which grants are read.
+    pub fn is_plain(&self) -> bool {
+        self.takes_all() && self.order.is_default()
+    }
+
+    /// Whether all credits may pay.
+    pub fn takes_all(&self) -> bool {
+        self.scenes == Scenes::All
+    }
+
+    /// Which of these grants may pay, in draw order. They are all that can be spent, with their provenance, unless this
+    /// is plain.
+    pub fn choose<'g>(&self, grants: &'g [Grant]) -> Cow<'g, [Grant]> {
+        if self.is_plain() {
+            return Cow::Borrowed(grants);
+        }
+        let mut chosen: Vec<Grant> = self.those(grants).cloned().collect();
+        self.order.sort(&mut chosen);
+        Cow::Owned(chosen)
+    }
+
+    /// How much of what these grants have may pay.
+    pub fn available(&self, grants: &[Grant]) -> i64 {
+        total_remaining(self.those(grants))
+    }
+
+    fn those<'g>(&self, grants: &'g [Grant]) -> impl Iterator<Item = &'g Grant> {
+        grants.iter().filter(|grant| self.scenes.has(grant.scene()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::grant::Provenance;
+
+    fn json(json: &str) -> Value {
+        Value::Json(json.to_owned())
+    }
+
+    /// `a` expires last, `b` first, `c` and `d` never; `d` is the oldest, then `a`.
+    fn grants() -> Vec<Grant> {
+        let grant = |id: &str, expires_at_ms, (scene, created_at_ms): (Option<&str>, i64)| Grant {
+            id: id.to_owned(),
+            transaction_no: String::new(),
+            credits: 9,
+            remaining: 1,
+            expires_at_ms,
+            active: true,
+            provenance: Some(Box::new(Provenance {
+                scene: scene.map(str::to_owned),
+                created_at_ms: Some(created_at_ms),
+            })),
+        };
+        vec![
+            grant("b", Some(5), (Some("gift"), 40)),
+            grant("a", Some(9), (Some("payment"), 20)),
+            grant("d", None, (Some("gift"), 10)),
+            grant("c", None, (None, 30)),
+        ]
+    }
+
+    fn ids(grants: &[Grant]) -> String {
+        grants.iter().map(|grant| grant.id.as_str()).collect()
+    }
+
+    #[test]
+    fn scenes() {
+        let refused = Err("INVALID_ARGUMENT");
+        let list = |number| json(&format!("[{}]", vec![r#""gift""#; number].join(",")));
+        let rows = [
+            // scenes, exceptScenes; which grants may pay
+            (None, None, Ok("badc")),
+            (Some(Value::Null), Some(Value::Null), Ok("badc")),
+            (Some(json(r#"["gift"]"#)), None, Ok("bd")),
+            (Some(json(r#"["payment","gift"]"#)), Some(Value::Null), Ok("bad")),
+            (Some(json(r#"["other"]"#)), None, Ok("")),
+            (Some(json(r#"["Gift"]"#)), None, Ok("")),
+            (None, Some(json(r#"["gift"]"#)), Ok("ac")),
+            (None, Some(json(r#"["gift","payment"]"#)), Ok("c")),
+            (None, Some(json(r#"["other"]"#)), Ok("badc")),
+            (Some(list(1000)), None, Ok("bd")),
+            (Some(list(1001)), None, refused),
+            (Some(json(r#"["gift"]"#)), Some(json(r#"["gift"]"#)), refused),
+            (Some(json("[]")), None, refused),
+            (Some(json("{}")), None, refused),
+            (Some(json(r#"[""]"#)), None, refused),
+            (Some(json("[null]")), None, refused),
+            (Some(json("[\"a\u{fffd}\"]")), None, refused),
+            (Some(Value::Text("gift".into())), None, refused),
+            (None, Some(Value::Bool(false)), refused),
+            (None, Some(json("[]")), refused),
+        ];
+        for (only, except, expected) in rows {
+            let given = [("scenes", only), ("exceptScenes", except)];
+            let options: Fields =
+                given.into_iter().filter_map(|(name, value)| Some((name, value?))).collect();
+            let chosen = Paying::parse(&options).map(|paying| ids(&paying.choose(&grants())));
+            let chosen = chosen.map_err(|error| error.code());
+            assert_eq!(chosen.as_deref(), expected.as_ref().map(|it| *it), "{options:?}");
+        }
+    }
+
+    #[test]
+    fn draw_orders() {
+        let many = format!(
+            "[{}]",
+            (0..11).map(|at| format!(r#"{{"scenes":["{at}"]}}"#)).collect::<Vec<_>>().join(",")
+        );
+        let rows = [
+            // drawOrder; the order, and whether it is the default
+            (r#"["expiry","age"]"#, Some(("badc", true))),
+            (r#"["expiry"]"#, Some(("badc", true))),
+            (r#"["age"]"#, Some(("dacb", false))),
+            (r#"["age","expiry"]"#, Some(("dacb", false))),
+            (r#"["expiry",{"scenes":["gift"]}]"#, Some(("badc", false))),
+            (r#"[{"scenes":["gift"]}]"#, Some(("bdac", false))),
+            (r#"[{"scenes":["gift"]},"age"]"#, Some(("dbac", false))),
+            (r#"[{"scenes":["payment","gift"]}]"#, Some(("abdc", false))),
+            (r#"[{"scenes":["payment"]},{"scenes":["gift"]},"age"]"#, Some(("adbc", false))),
+            (r#"[{"scenes":["gift","gift"]}]"#, Some(("bdac", false))),
+            (r#"[]"#, None),
+            (r#"["expiry","expiry"]"#, None),
+            (r#"["scene"]"#, None),
+            (r#"[{"scenes":[]}]"#, None),
+            (r#"[{"scenes":["a"],"more":1}]"#, None),
+            (r#"[{"scene":["a"]}]"#, None),
+            (r#"[["age"]]"#, None),
+            (r#"{"0":"age"}"#, None),
+            (many.as_str(), None),
+        ];
+        for (text, expected) in rows {
+            let order = DrawOrder::parse(Some(&json(text))).ok();
+            let sorted = order.map(|order| {
+                let (is_default, paying) =
+                    (order.is_default(), Paying { scenes: Scenes::All, order });
+                (ids(&paying.choose(&grants())), is_default)
+            });
+            assert_eq!(sorted.as_ref().map(|(ids, it)| (ids.as_str(), *it)), expected, "{text}");
+        }
+        for value in [Value::Null, Value::Text("age".into()), Value::Integer(1)] {
+            assert!(DrawOrder::parse(Some(&value)).is_err(), "{value:?}");
+        }
+        assert!(DrawOrder::parse(None).is_ok_and(|order| order.is_default()));
+    }
+
+    #[test]
+    fn what_may_pay() {
+        let paying = |scenes| Paying { scenes, order: DrawOrder::default() };
+        let gift = || vec!["gift".to_owned()];
+        assert_eq!(paying(Scenes::All).available(&grants()), 4);
+        assert_eq!(paying(Scenes::Only(gift())).available(&grants()), 2);
+        assert_eq!(paying(Scenes::Except(gift())).available(&grants()), 2);
+    }
+}
