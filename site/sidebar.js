@@ -16,7 +16,7 @@ export function sidebar() {
     if (text) sections.at(-1).items.push({ text, link: addressOf(target) })
   }
   const reference = sections.find(({ text }) => text === 'Reference')
-  reference.items.unshift({ text: 'API', link: '/api/' })
+  reference.items.unshift({ text: 'API', link: '/api/', collapsed: true, items: topics() })
   return sections
 }
 
@@ -25,3 +25,11 @@ const addressOf = (target) =>
     .join('/docs', target)
     .replace(/README\.md$/, '')
     .replace(/\.md$/, '')
+
+/** The pages of the API: a file of `types/` each. */
+const topics = () =>
+  fs
+    .readdirSync(path.join(ROOT, 'types'))
+    .filter((name) => name.endsWith('.d.ts'))
+    .map((name) => name.replace('.d.ts', ''))
+    .map((topic) => ({ text: topic, link: `/api/${topic}` }))

@@ -154,6 +154,146 @@ export function connect<
 >(options?: ConnectOptions): MediaCredits<Task, CreditRow, AITaskRow, UserRow>
 
 /**
+ * Closes the default connection for good: later calls at module level reject with `CLOSED`. It resolves when
+ * the calls made before are answered. For scripts and tests; an app need not close.
+ */
+export function close(): Promise<void>
+
+/**
+ * The functions of the module, with their texts, for the rows of an app: what {@link RowFunctions} has is of its types, all else
+ * of the module's own.
+ */
+type OfRows<Module, Functions> = {
+  readonly [Name in keyof Module]: Name extends keyof Functions ? Functions[Name] : Module[Name]
+}
+
+/** What the functions take and return whose types follow from an app's rows. Their texts are beside their names, in the module. */
+export interface RowFunctions<
+  Task extends object = MediaTask,
+  CreditRow extends object = Credit,
+  AITaskRow extends object = AITask,
+  UserRow extends object = User,
+> {
+  createMediaTask: (
+    task: NewMediaTask<Task>,
+    costCredits: number,
+    options?: CreateMediaTaskOptions,
+  ) => Promise<Replayable<Task>>
+  createMediaTasks: {
+    /** In one transaction, all of them or none: {@link createMediaTasks}. */
+    (
+      items: readonly { task: NewMediaTask<Task>; costCredits: number }[],
+      options: BatchOptions & CreateMediaTaskOptions & { atomic: true },
+    ): Promise<Replayable<Task>[]>
+    /** Each for itself, with an outcome for each: {@link createMediaTasks}. */
+    (
+      items: readonly { task: NewMediaTask<Task>; costCredits: number }[],
+      options?: BatchOptions & CreateMediaTaskOptions,
+    ): Promise<PromiseSettledResult<Replayable<Task>>[]>
+  }
+  updateMediaTaskById: (
+    id: string,
+    patch: UpdateMediaTask<Task>,
+    options?: UpdateOptions,
+  ) => Promise<(Task & { refund?: Refund }) | undefined>
+  chargeMediaTask: (
+    id: string,
+    charge: StepCharge,
+    patch?: UpdateMediaTask<Task>,
+    options?: StepOptions,
+  ) => Promise<Task | undefined>
+  settleMediaTask: (
+    id: string,
+    finalCredits: number,
+    options?: SettleOptions,
+  ) => Promise<Settled<CreditRow> | undefined>
+  getMediaTaskCharges: (id: string) => Promise<CreditRow[]>
+  findStuckMediaTasks: (query: StuckQuery) => Promise<Task[]>
+  createAITask: (
+    task: AITaskToCreate<AITaskRow>,
+    options?: CreateAITaskOptions,
+  ) => Promise<Replayable<AITaskRow>>
+  createAITasks: {
+    /** In one transaction, all of them or none: {@link createAITasks}. */
+    (
+      items: readonly AITaskToCreate<AITaskRow>[],
+      options: BatchOptions & CreateAITaskOptions & { atomic: true },
+    ): Promise<Replayable<AITaskRow>[]>
+    /** Each for itself, with an outcome for each: {@link createAITasks}. */
+    (
+      items: readonly AITaskToCreate<AITaskRow>[],
+      options?: BatchOptions & CreateAITaskOptions,
+    ): Promise<PromiseSettledResult<Replayable<AITaskRow>>[]>
+  }
+  updateAITaskById: (
+    id: string,
+    patch: AITaskPatch<AITaskRow>,
+    options?: UpdateOptions,
+  ) => Promise<(AITaskRow & { refund?: Refund }) | undefined>
+  chargeAITask: (
+    id: string,
+    charge: StepCharge,
+    patch?: AITaskPatch<AITaskRow>,
+    options?: StepOptions,
+  ) => Promise<AITaskRow | undefined>
+  settleAITask: (
+    id: string,
+    finalCredits: number,
+    options?: SettleOptions,
+  ) => Promise<Settled<CreditRow> | undefined>
+  findAITaskById: (id: string) => Promise<AITaskRow | undefined>
+  getAITaskCharges: (id: string) => Promise<CreditRow[]>
+  getAITasks: {
+    /** A page of rows, each with its user: {@link getAITasks}. */
+    (query: AITasksQuery & { getUser: true }): Promise<WithUser<AITaskRow, UserRow>[]>
+    /** A page of rows: {@link getAITasks}. */
+    (query?: AITasksQuery): Promise<AITaskRow[]>
+  }
+  findStuckAITasks: (query: StuckQuery) => Promise<AITaskRow[]>
+  findMediaTaskById: (id: string) => Promise<Task | undefined>
+  getActiveMediaTasks: (userId: UserId) => Promise<Task[]>
+  getMediaTaskHistory: (
+    userId: UserId,
+    page?: number | string,
+    limit?: number | string,
+  ) => Promise<MediaTaskPage<Task>>
+  consumeCredits: (
+    parameters: ConsumeCreditsParameters,
+    options?: ChargeOptions,
+  ) => Promise<Replayable<CreditRow>>
+  consumeCreditsBatch: {
+    /** In one transaction, all of them or none: {@link consumeCreditsBatch}. */
+    (
+      items: readonly ConsumeCreditsParameters[],
+      options: BatchOptions & ChargeOptions & { atomic: true },
+    ): Promise<Replayable<CreditRow>[]>
+    /** Each for itself, with an outcome for each: {@link consumeCreditsBatch}. */
+    (
+      items: readonly ConsumeCreditsParameters[],
+      options?: BatchOptions & ChargeOptions,
+    ): Promise<PromiseSettledResult<Replayable<CreditRow>>[]>
+  }
+  settleCredits: (chargeId: string, credits: number, options?: SettleOptions) => Promise<Settled<CreditRow>>
+  refundCredits: (
+    chargeId: string,
+    credits?: number,
+    options?: RefundOptions,
+  ) => Promise<CreditRow & { refund: Refund }>
+  createCredit: (newCredit: NewGrant<CreditRow>, options?: ReplayOptions) => Promise<Replayable<CreditRow>>
+  grantCreditsForUser: (
+    grant: GrantForUser<CreditRow>,
+    options?: ReplayOptions,
+  ) => Promise<Replayable<CreditRow> | undefined>
+  getCredits: {
+    /** A page of rows, each with its user: {@link getCredits}. */
+    (query: CreditsQuery & { getUser: true }): Promise<WithUser<CreditRow, UserRow>[]>
+    /** A page of rows: {@link getCredits}. */
+    (query?: CreditsQuery): Promise<CreditRow[]>
+  }
+  within: (tx: object) => WithinTransaction<Task, CreditRow, AITaskRow, UserRow>
+}
+
+/**
  * A connection, made by {@link connect}. Its functions are those of the module, and may be taken off it:
  * `const { createMediaTask } = connect()`.
  */
@@ -166,183 +306,6 @@ export class MediaCredits<
   private constructor()
 
   /**
-   * Creates a task and charges `costCredits` for it, in one transaction.
-   * Guarantees, errors, example: {@link createMediaTask}.
-   */
-  readonly createMediaTask: (
-    task: NewMediaTask<Task>,
-    costCredits: number,
-    options?: CreateMediaTaskOptions,
-  ) => Promise<Replayable<Task>>
-
-  /** Creates several tasks, each for itself or all together. More: {@link createMediaTasks}. */
-  readonly createMediaTasks: {
-    (
-      items: readonly { task: NewMediaTask<Task>; costCredits: number }[],
-      options: BatchOptions & CreateMediaTaskOptions & { atomic: true },
-    ): Promise<Replayable<Task>[]>
-    (
-      items: readonly { task: NewMediaTask<Task>; costCredits: number }[],
-      options?: BatchOptions & CreateMediaTaskOptions,
-    ): Promise<PromiseSettledResult<Replayable<Task>>[]>
-  }
-
-  /**
-   * Changes a task; `status: 'failed'` also refunds its charge, once, in the same transaction.
-   * Guarantees, errors, example: {@link updateMediaTaskById}.
-   */
-  readonly updateMediaTaskById: (
-    id: string,
-    patch: UpdateMediaTask<Task>,
-    options?: UpdateOptions,
-  ) => Promise<(Task & { refund?: Refund }) | undefined>
-
-  /** Charges for a further step of a task, and changes the task with it. More: {@link chargeMediaTask}. */
-  readonly chargeMediaTask: (
-    id: string,
-    charge: StepCharge,
-    patch?: UpdateMediaTask<Task>,
-    options?: StepOptions,
-  ) => Promise<Task | undefined>
-
-  /** Settles a task's charge to what the task really cost. More: {@link settleMediaTask}. */
-  readonly settleMediaTask: (
-    id: string,
-    finalCredits: number,
-    options?: SettleOptions,
-  ) => Promise<Settled<CreditRow> | undefined>
-
-  /** All charges of a task, oldest first. More: {@link getMediaTaskCharges}. */
-  readonly getMediaTaskCharges: (id: string) => Promise<CreditRow[]>
-
-  /** Tasks that no worker is busy with any more, oldest first. More: {@link findStuckMediaTasks}. */
-  readonly findStuckMediaTasks: (query: StuckQuery) => Promise<Task[]>
-
-  /** As {@link createMediaTask}, for AI tasks. */
-  readonly createAITask: (
-    task: AITaskToCreate<AITaskRow>,
-    options?: CreateAITaskOptions,
-  ) => Promise<Replayable<AITaskRow>>
-
-  /** As {@link createMediaTasks}, for AI tasks. */
-  readonly createAITasks: {
-    (
-      items: readonly AITaskToCreate<AITaskRow>[],
-      options: BatchOptions & CreateAITaskOptions & { atomic: true },
-    ): Promise<Replayable<AITaskRow>[]>
-    (
-      items: readonly AITaskToCreate<AITaskRow>[],
-      options?: BatchOptions & CreateAITaskOptions,
-    ): Promise<PromiseSettledResult<Replayable<AITaskRow>>[]>
-  }
-
-  /** As {@link updateMediaTaskById}, for AI tasks. */
-  readonly updateAITaskById: (
-    id: string,
-    patch: AITaskPatch<AITaskRow>,
-    options?: UpdateOptions,
-  ) => Promise<(AITaskRow & { refund?: Refund }) | undefined>
-
-  /** As {@link chargeMediaTask}, for AI tasks. */
-  readonly chargeAITask: (
-    id: string,
-    charge: StepCharge,
-    patch?: AITaskPatch<AITaskRow>,
-    options?: StepOptions,
-  ) => Promise<AITaskRow | undefined>
-
-  /** As {@link settleMediaTask}, for AI tasks. */
-  readonly settleAITask: (
-    id: string,
-    finalCredits: number,
-    options?: SettleOptions,
-  ) => Promise<Settled<CreditRow> | undefined>
-
-  /** The AI task with this id, or `undefined`. */
-  readonly findAITaskById: (id: string) => Promise<AITaskRow | undefined>
-
-  /** As {@link getMediaTaskCharges}, for AI tasks. */
-  readonly getAITaskCharges: (id: string) => Promise<CreditRow[]>
-
-  /** A page of AI tasks, newest first. */
-  readonly getAITasks: {
-    (query: AITasksQuery & { getUser: true }): Promise<WithUser<AITaskRow, UserRow>[]>
-    (query?: AITasksQuery): Promise<AITaskRow[]>
-  }
-
-  /** As {@link findStuckMediaTasks}, for AI tasks. */
-  readonly findStuckAITasks: (query: StuckQuery) => Promise<AITaskRow[]>
-
-  /** The task with this id, or `undefined`. More: {@link findMediaTaskById}. */
-  readonly findMediaTaskById: (id: string) => Promise<Task | undefined>
-
-  /** The user's tasks that are still being worked on, newest first. More: {@link getActiveMediaTasks}. */
-  readonly getActiveMediaTasks: (userId: UserId) => Promise<Task[]>
-
-  /** A page of the user's tasks, newest first. More: {@link getMediaTaskHistory}. */
-  readonly getMediaTaskHistory: (
-    userId: UserId,
-    page?: number | string,
-    limit?: number | string,
-  ) => Promise<MediaTaskPage<Task>>
-
-  /**
-   * Charges a user, drawing on the grants that expire first, in one transaction.
-   * Guarantees, errors, example: {@link consumeCredits}.
-   */
-  readonly consumeCredits: (
-    parameters: ConsumeCreditsParameters,
-    options?: ChargeOptions,
-  ) => Promise<Replayable<CreditRow>>
-
-  /** Charges several times, each for itself or all together. More: {@link consumeCreditsBatch}. */
-  readonly consumeCreditsBatch: {
-    (
-      items: readonly ConsumeCreditsParameters[],
-      options: BatchOptions & ChargeOptions & { atomic: true },
-    ): Promise<Replayable<CreditRow>[]>
-    (
-      items: readonly ConsumeCreditsParameters[],
-      options?: BatchOptions & ChargeOptions,
-    ): Promise<PromiseSettledResult<Replayable<CreditRow>>[]>
-  }
-
-  /** Settles a charge to what it really cost. More: {@link settleCredits}. */
-  readonly settleCredits: (
-    chargeId: string,
-    credits: number,
-    options?: SettleOptions,
-  ) => Promise<Settled<CreditRow>>
-
-  /** Gives a charge's credits back, or some of them. More: {@link refundCredits}. */
-  readonly refundCredits: (
-    chargeId: string,
-    credits?: number,
-    options?: RefundOptions,
-  ) => Promise<CreditRow & { refund: Refund }>
-
-  /** Grants credits to a user. Guarantees, errors, example: {@link createCredit}. */
-  readonly createCredit: (
-    newCredit: NewGrant<CreditRow>,
-    options?: ReplayOptions,
-  ) => Promise<Replayable<CreditRow>>
-
-  /** Grants credits for some days, or for ever. More: {@link grantCreditsForUser}. */
-  readonly grantCreditsForUser: (
-    grant: GrantForUser<CreditRow>,
-    options?: ReplayOptions,
-  ) => Promise<Replayable<CreditRow> | undefined>
-
-  /** A page of grants and charges, newest first. More: {@link getCredits}. */
-  readonly getCredits: {
-    (query: CreditsQuery & { getUser: true }): Promise<WithUser<CreditRow, UserRow>[]>
-    (query?: CreditsQuery): Promise<CreditRow[]>
-  }
-
-  /** The functions inside a transaction that the app has begun, with this connection's options. More: {@link within}. */
-  readonly within: (tx: object) => WithinTransaction<Task, CreditRow, AITaskRow, UserRow>
-
-  /**
    * Closes the connection. It resolves when the calls made before are answered and, if this was the process's
    * last connection to the database, the file is released. Later calls reject with `CLOSED`. An app that only
    * exits need not close: whatever was acknowledged is in the database.
@@ -350,11 +313,17 @@ export class MediaCredits<
   readonly close: () => Promise<void>
 }
 
-/** Functions that are the same for all connections, whatever columns your rows have. */
+/** The functions, each with the text of the module's. */
 export interface MediaCredits<
   Task extends object = MediaTask,
   CreditRow extends object = Credit,
   AITaskRow extends object = AITask,
   UserRow extends object = User,
 >
-  extends Readonly<typeof import('./ledger.js')>, Readonly<typeof import('./events.js')> {}
+  extends
+    OfRows<typeof import('./media-tasks.js'), RowFunctions<Task, CreditRow, AITaskRow, UserRow>>,
+    OfRows<typeof import('./ai-tasks.js'), RowFunctions<Task, CreditRow, AITaskRow, UserRow>>,
+    OfRows<typeof import('./credits.js'), RowFunctions<Task, CreditRow, AITaskRow, UserRow>>,
+    OfRows<typeof import('./within.js'), RowFunctions<Task, CreditRow, AITaskRow, UserRow>>,
+    Readonly<typeof import('./ledger.js')>,
+    Readonly<typeof import('./events.js')> {}

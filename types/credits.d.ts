@@ -1,19 +1,7 @@
 // Functions about grants and charges, on the default connection.
 
+import type { RowFunctions } from './connection.js'
 import type { createMediaTasks, settleMediaTask, updateMediaTaskById } from './media-tasks.js'
-import type {
-  BatchOptions,
-  ChargeOptions,
-  ConsumeCreditsParameters,
-  CreditsQuery,
-  GrantForUser,
-  NewGrant,
-  RefundOptions,
-  ReplayOptions,
-  SettleOptions,
-} from './options.js'
-import type { Refund, Replayable, Settled } from './results.js'
-import type { Credit, WithUser } from './rows.js'
 
 /**
  * Charges a user, in one transaction: when the promise resolves, the charge is in the database, durably, and
@@ -42,20 +30,10 @@ import type { Credit, WithUser } from './rows.js'
  * await updateMediaTaskById(taskId, { status: 'translating', creditId: charge.id })
  * ```
  */
-export function consumeCredits(
-  parameters: ConsumeCreditsParameters,
-  options?: ChargeOptions,
-): Promise<Replayable<Credit>>
+export const consumeCredits: RowFunctions['consumeCredits']
 
 /** Charges several times, as {@link createMediaTasks} creates several tasks. */
-export function consumeCreditsBatch(
-  items: readonly ConsumeCreditsParameters[],
-  options: BatchOptions & ChargeOptions & { atomic: true },
-): Promise<Replayable<Credit>[]>
-export function consumeCreditsBatch(
-  items: readonly ConsumeCreditsParameters[],
-  options?: BatchOptions & ChargeOptions,
-): Promise<PromiseSettledResult<Replayable<Credit>>[]>
+export const consumeCreditsBatch: RowFunctions['consumeCreditsBatch']
 
 /**
  * Settles a charge by its id, as {@link settleMediaTask} settles a task's: to what it really cost, 0 or more. What it took
@@ -68,11 +46,7 @@ export function consumeCreditsBatch(
  *
  * @returns The charge as it is now, with what went back, and what it drew besides.
  */
-export function settleCredits(
-  chargeId: string,
-  credits: number,
-  options?: SettleOptions,
-): Promise<Settled<Credit>>
+export const settleCredits: RowFunctions['settleCredits']
 
 /**
  * Gives `credits` of a charge back to the grants that it came from, last drawn first, or, if `credits` is left
@@ -86,11 +60,7 @@ export function settleCredits(
  *
  * @returns The charge as it is now, with what went back.
  */
-export function refundCredits(
-  chargeId: string,
-  credits?: number,
-  options?: RefundOptions,
-): Promise<Credit & { refund: Refund }>
+export const refundCredits: RowFunctions['refundCredits']
 
 /**
  * Grants credits to a user. `credits` is a whole number from 1 to 2,147,483,647.
@@ -108,7 +78,7 @@ export function refundCredits(
  * await createCredit({ userId, credits: 100, transactionScene: 'gift', expiresAt: inThirtyDays })
  * ```
  */
-export function createCredit(newCredit: NewGrant, options?: ReplayOptions): Promise<Replayable<Credit>>
+export const createCredit: RowFunctions['createCredit']
 
 /**
  * Grants credits to a user for some days, or for ever, as the app's function of this name does: a gift, unless
@@ -124,19 +94,7 @@ export function createCredit(newCredit: NewGrant, options?: ReplayOptions): Prom
  * await grantCreditsForUser({ user, credits: 50, validDays: 7, transactionNo: `welcome-${user.id}`, replay: true })
  * ```
  */
-export function grantCreditsForUser(
-  grant: GrantForUser,
-  options?: ReplayOptions,
-): Promise<Replayable<Credit> | undefined>
-
-/**
- * When credits expire that are granted now: with the subscription's period, if there is one, else after
- * `creditsValidDays`. `null`: never, if these are 0 or less.
- */
-export function calculateCreditExpirationTime(validity: {
-  creditsValidDays: number
-  currentPeriodEnd?: Date | null | undefined
-}): Date | null
+export const grantCreditsForUser: RowFunctions['grantCreditsForUser']
 
 /**
  * A page of grants and charges, newest first: one user's, or all. With `getUser: true` each has its `user`.
@@ -148,11 +106,4 @@ export function calculateCreditExpirationTime(validity: {
  * const grants = await getCredits({ userId, transactionType: 'grant', status: 'active', limit: 100 })
  * ```
  */
-export function getCredits(query: CreditsQuery & { getUser: true }): Promise<WithUser<Credit>[]>
-export function getCredits(query?: CreditsQuery): Promise<Credit[]>
-
-/**
- * Closes the default connection for good: later calls at module level reject with `CLOSED`. It resolves when
- * the calls made before are answered. For scripts and tests; an app need not close.
- */
-export function close(): Promise<void>
+export const getCredits: RowFunctions['getCredits']

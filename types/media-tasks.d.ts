@@ -1,21 +1,8 @@
 // Functions about media tasks, on the default connection.
 
+import type { RowFunctions } from './connection.js'
 import type { consumeCredits } from './credits.js'
 import type { hasActiveMediaTask } from './ledger.js'
-import type {
-  BatchOptions,
-  CreateMediaTaskOptions,
-  NewMediaTask,
-  SettleOptions,
-  StepCharge,
-  StepOptions,
-  StuckQuery,
-  UpdateMediaTask,
-  UpdateOptions,
-  UserId,
-} from './options.js'
-import type { MediaTaskPage, Refund, Replayable, Settled } from './results.js'
-import type { Credit, MediaTask } from './rows.js'
 
 /**
  * Creates a task and charges its user `costCredits` (a whole number from 0 to 2,147,483,647), in one
@@ -44,11 +31,7 @@ import type { Credit, MediaTask } from './rows.js'
  * const task = await createMediaTask({ id: getUuid(), userId, platform: 'youtube', videoUrl }, 10)
  * ```
  */
-export function createMediaTask(
-  task: NewMediaTask,
-  costCredits: number,
-  options?: CreateMediaTaskOptions,
-): Promise<Replayable<MediaTask>>
+export const createMediaTask: RowFunctions['createMediaTask']
 
 /**
  * Creates several tasks, as {@link createMediaTask} does. With `{ atomic: true }` in one transaction, all of
@@ -62,14 +45,7 @@ export function createMediaTask(
  * const created = outcomes.filter((outcome) => outcome.status === 'fulfilled').map(({ value }) => value)
  * ```
  */
-export function createMediaTasks(
-  items: readonly { task: NewMediaTask; costCredits: number }[],
-  options: BatchOptions & CreateMediaTaskOptions & { atomic: true },
-): Promise<Replayable<MediaTask>[]>
-export function createMediaTasks(
-  items: readonly { task: NewMediaTask; costCredits: number }[],
-  options?: BatchOptions & CreateMediaTaskOptions,
-): Promise<PromiseSettledResult<Replayable<MediaTask>>[]>
+export const createMediaTasks: RowFunctions['createMediaTasks']
 
 /**
  * Changes a task, and sets its `updatedAt`. `null` in the patch empties a column, `undefined` leaves it
@@ -103,11 +79,7 @@ export function createMediaTasks(
  * failed?.refund?.credits // 10; 0 if they had gone back before
  * ```
  */
-export function updateMediaTaskById(
-  id: string,
-  patch: UpdateMediaTask,
-  options?: UpdateOptions,
-): Promise<(MediaTask & { refund?: Refund }) | undefined>
+export const updateMediaTaskById: RowFunctions['updateMediaTaskById']
 
 /**
  * Charges for a further step of a task, such as a translation, and changes the task, in one transaction: the
@@ -131,12 +103,7 @@ export function updateMediaTaskById(
  * )
  * ```
  */
-export function chargeMediaTask(
-  id: string,
-  charge: StepCharge,
-  patch?: UpdateMediaTask,
-  options?: StepOptions,
-): Promise<MediaTask | undefined>
+export const chargeMediaTask: RowFunctions['chargeMediaTask']
 
 /**
  * Settles a task's charge: it was an estimate, and now the real cost is known, a whole number from 0 to what was
@@ -154,37 +121,33 @@ export function chargeMediaTask(
  *
  * @returns The charge as it is now, with what went back, or `undefined` if there is no task with this id.
  */
-export function settleMediaTask(
-  id: string,
-  finalCredits: number,
-  options?: SettleOptions,
-): Promise<Settled<Credit> | undefined>
+export const settleMediaTask: RowFunctions['settleMediaTask']
 
 /**
  * All charges of a task, oldest first, refunded ones included: the one that created it, and those of further
  * steps. It knows them by the `taskId` in their `metadata`, and the last one by the task's `creditId`.
  */
-export function getMediaTaskCharges(id: string): Promise<Credit[]>
+export const getMediaTaskCharges: RowFunctions['getMediaTaskCharges']
 
 /**
  * Tasks that no worker is busy with any more: in a state in which one should be, and not changed for `olderThanMs`.
  * Oldest first; those with a `deletedAt` too, since their credits are still taken.
  */
-export function findStuckMediaTasks(query: StuckQuery): Promise<MediaTask[]>
+export const findStuckMediaTasks: RowFunctions['findStuckMediaTasks']
 
 /**
  * The task with this id, or `undefined`. A task with a `deletedAt` is found, too.
  *
  * Rejects with `INVALID_ID`.
  */
-export function findMediaTaskById(id: string): Promise<MediaTask | undefined>
+export const findMediaTaskById: RowFunctions['findMediaTaskById']
 
 /**
  * The user's tasks that are still being worked on, newest first, as {@link hasActiveMediaTask} counts them.
  *
  * Rejects with `INVALID_ID`.
  */
-export function getActiveMediaTasks(userId: UserId): Promise<MediaTask[]>
+export const getActiveMediaTasks: RowFunctions['getActiveMediaTasks']
 
 /**
  * A page of the user's tasks, newest first, without those that have a `deletedAt`.
@@ -194,8 +157,4 @@ export function getActiveMediaTasks(userId: UserId): Promise<MediaTask[]>
  * @param page From 1, which is the default.
  * @param limit Tasks a page, 20 by default. Both may be text, as a URL has them.
  */
-export function getMediaTaskHistory(
-  userId: UserId,
-  page?: number | string,
-  limit?: number | string,
-): Promise<MediaTaskPage>
+export const getMediaTaskHistory: RowFunctions['getMediaTaskHistory']

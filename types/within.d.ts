@@ -1,6 +1,6 @@
 // The ledger inside a transaction that the app has begun.
 
-import type { MediaCredits } from './connection.js'
+import type { MediaCredits, RowFunctions } from './connection.js'
 import type { AITask, Credit, MediaTask, User } from './rows.js'
 
 /** A transaction of a client that is none of those that {@link within} knows. */
@@ -47,4 +47,4 @@ export type WithinTransaction<
  * }) // both, or neither
  * ```
  */
-export const within: (tx: object) => WithinTransaction
+export const within: RowFunctions['within']

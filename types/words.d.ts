@@ -38,3 +38,12 @@ export enum AITaskStatus {
 /** What {@link MediaTask.status} may be. */
 export type MediaTaskStatus =
   'pending' | 'downloading' | 'processing' | 'extracted' | 'translating' | 'completed' | 'failed'
+
+/**
+ * When credits expire that are granted now: with the subscription's period, if there is one, else after
+ * `creditsValidDays`. `null`: never, if these are 0 or less.
+ */
+export function calculateCreditExpirationTime(validity: {
+  creditsValidDays: number
+  currentPeriodEnd?: Date | null | undefined
+}): Date | null

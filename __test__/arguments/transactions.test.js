@@ -179,7 +179,7 @@ describe('within(tx)', () => {
     const [leftOut] = types.match(/'within'.*keyof typeof/)
     const names = leftOut.match(/\w+(?=')/g)
     const { on, once, off, ...database } = opened().credits
-    const lacking = Object.keys(database).filter((name) => !Object.hasOwn(there, name))
+    const lacking = Object.keys(database).filter((name) => !(name in there))
     expect(lacking.sort()).toEqual(names.sort())
   })
 })
