@@ -89,6 +89,8 @@ export interface MysqlDiagnostics {
   readOnly: boolean
   /** Whether it is a node of a Galera cluster. */
   cluster: boolean
+  /** How it logs changes, such as `'ROW'`; empty without a binary log. */
+  binlogFormat: string
   /** The longest message that the server takes, in bytes. */
   maxAllowedPacket: string
   /** What the connection's user may not do with the tables; empty as long as that is not looked at. */

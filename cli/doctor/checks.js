@@ -287,9 +287,10 @@ const wedged = (host) =>
   )
 
 function mysql({ diagnostics, database: { place }, connections }) {
-  const { database, isolation, encrypted, durability } = diagnostics
+  const { database, isolation, encrypted, durability, readOnly, binlogFormat } = diagnostics
   return [
     ok('timestamps', 'columns of type timestamp or datetime, in UTC'),
+    ...writes(readOnly, binlogFormat),
     ok(
       'server',
       `database ${database}; transactions are ${isolation} by default, those that write here READ COMMITTED`,
@@ -297,6 +298,21 @@ function mysql({ diagnostics, database: { place }, connections }) {
     ...most(connections),
     durabilityOnMysql(durability, LOCAL.test(place)),
     encryption(encrypted, place, 'add ?ssl-mode=REQUIRED'),
+  ]
+}
+
+function writes(readOnly, binlogFormat) {
+  if (readOnly)
+    return [
+      problem('writes', 'the server is read-only (read_only): DATABASE_URL must name one that takes writes'),
+    ]
+  if (binlogFormat !== 'STATEMENT') return []
+  return [
+    problem(
+      'writes',
+      'the server logs statements (binlog_format), and takes no write at READ COMMITTED then: set binlog_format to ' +
+        'ROW or MIXED',
+    ),
   ]
 }
 

@@ -78,6 +78,17 @@ pub fn unavailable(message: &str) -> Error {
     }
 }
 
+/// An answer to a question that is longer than is read here.
+#[cfg(any(feature = "libsql", feature = "mysql"))]
+pub(super) fn long_answer(doing: &'static str) -> Error {
+    Error::Database {
+        doing,
+        database_code: "ANSWER_TOO_LONG".to_owned(),
+        message: "the server's answer is longer than 64 MiB: ask for fewer rows at once".to_owned(),
+        retryable: false,
+    }
+}
+
 /// A server that lets no call in until something is mended.
 #[cfg(feature = "remote")]
 pub(super) fn not_usable(message: String, advice: &'static str) -> Error {

@@ -43,6 +43,9 @@ struct Free {
     until: Instant,
 }
 
+/// What is said of an answer that is longer than is read.
+pub(super) const LONG_ANSWER: &str = "the server's answer is longer than 64 MiB";
+
 type Sender = SendRequest<Full<Bytes>>;
 
 impl Http {
@@ -145,7 +148,7 @@ impl Http {
         match Limited::new(body, Self::LONGEST_ANSWER).collect().await {
             Ok(body) => Ok(body.to_bytes()),
             Err(error) if error.is::<LengthLimitError>() => {
-                Err(Failure::Lost("the answer is longer than 64 MiB".to_owned()))
+                Err(Failure::Lost(LONG_ANSWER.to_owned()))
             }
             Err(error) => Err(Failure::Lost(error.to_string())),
         }

@@ -11,12 +11,13 @@ use tracing::{debug, warn};
 use super::database::{Database, Share};
 use super::error::{of_statement, unreadable};
 use super::hrana::{Condition, Outcome, Step, pipeline, read};
+use super::http::LONG_ANSWER;
 use crate::error::{Error, Result};
 use crate::storage::dialect::sqlite::Statement;
 use crate::storage::dialect::sqlite::guard::{changed, guard};
 use crate::storage::dialect::sqlite::memory::Memory;
 use crate::storage::dialect::sqlite::wire::{Change, FutureRows, OwnedRow, Waited, Wire};
-use crate::storage::failure::{Answer, Failure};
+use crate::storage::failure::{Answer, Failure, long_answer};
 use crate::storage::schema::Schema;
 
 /// A server that is there answers what takes no time within this.
@@ -74,7 +75,11 @@ impl Database {
         }
         let body = encode(&steps)?;
         let began = Instant::now();
-        let answer = self.http.send(body, doing).await?;
+        // It would be as long again.
+        let answer = self.http.send(body, doing).await.map_err(|failure| match failure {
+            Failure::Lost(message) if message == LONG_ANSWER => long_answer(doing).into(),
+            failure => failure,
+        })?;
         self.latencies.round_trips.count_since(began);
         let mut rows = Vec::with_capacity(steps.len());
         for outcome in outcomes(&answer, steps.len(), doing)? {

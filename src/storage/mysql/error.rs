@@ -3,7 +3,7 @@
 use super::client::ClientError;
 use crate::error::Error;
 use crate::storage::dialect::mysql::error::ServerError;
-use crate::storage::failure::{Failure, not_usable, unavailable};
+use crate::storage::failure::{Failure, long_answer, not_usable, unavailable};
 
 impl Failure {
     /// What came of statements.
@@ -19,6 +19,7 @@ impl Failure {
                 message: error.to_string(),
                 retryable: false,
             }),
+            ClientError::TooLong => Self::Refused(long_answer(doing)),
             error => Self::Lost(error.to_string()),
         }
     }

@@ -3,6 +3,7 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use deadpool::managed::{self, Metrics, RecycleError, RecycleResult};
+use tokio::time::timeout;
 
 use super::client::{Client, ClientError, Host, Settings};
 use super::options::Options;
@@ -46,8 +47,13 @@ impl Manager {
         format!("{host}/{}", database.unwrap_or_default())
     }
 
-    /// A session, and whether the server takes writes.
+    /// A session, and whether the server takes writes; in the time that a server has.
     async fn begin(&self, settings: &Settings) -> Result<(Connection, bool), ClientError> {
+        let late = |_| ClientError::Lost("connecting took longer than connectTimeoutMs".to_owned());
+        timeout(settings.connect_timeout, self.try_begin(settings)).await.map_err(late)?
+    }
+
+    async fn try_begin(&self, settings: &Settings) -> Result<(Connection, bool), ClientError> {
         let mut client = Client::connect(settings).await?;
         let answers = client.query(opening(client.server().is_mariadb, &self.options)).await?;
         let last = |back: usize| answers.iter().rev().nth(back)?.rows.first();
@@ -110,10 +116,12 @@ fn opening(is_mariadb: bool, options: &Options) -> String {
         false => format!("max_execution_time = {timeout_ms}"),
     };
     format!(
-        "SET NAMES utf8mb4; SET SESSION autocommit = 1, sql_mode = '{STRICT}', {timeout}, {}; \
+        "SET NAMES utf8mb4; SET SESSION autocommit = 1, sql_mode = '{STRICT}', {timeout}, {}, {}; \
          SELECT @@max_allowed_packet, @@GLOBAL.read_only; \
          SHOW VARIABLES LIKE 'wsrep_on'",
-        lock_timeout(options.lock_seconds())
+        lock_timeout(options.lock_seconds()),
+        // A migration may hold a table for hours.
+        format_args!("lock_wait_timeout = {}", options.lock_seconds())
     )
 }
 

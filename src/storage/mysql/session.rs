@@ -146,6 +146,11 @@ impl Session {
         for (packet, is_last) in packets(texts, most) {
             match in_time(&self.server.options, connection.client.query(packet)).await {
                 Some(Ok(more)) => answers.extend(more),
+                // It may be written, and is looked for.
+                Some(Err(error @ ClientError::TooLong)) if pipeline.end == Some(End::Commit) => {
+                    failed = Some((Failure::Lost(error.to_string()), is_last));
+                    break;
+                }
                 Some(Err(error)) => {
                     let failure = Failure::of_client(&error, pipeline.doing);
                     failed = Some((failure, is_last));

@@ -53,6 +53,7 @@ impl Database {
         });
         let isolation = value("transaction_isolation").or(value("tx_isolation"));
         let isolation = isolation.map(|words| words.to_lowercase().replace('-', " "));
+        let has_log = value("log_bin").is_some_and(|set| set == "ON" || set == "1");
         let is_on = |name| Value::Bool(value(name).is_some_and(|set| set == "ON" || set == "1"));
         Ok(vec![
             ("storage", Value::Text("mysql".to_owned())),
@@ -64,6 +65,7 @@ impl Database {
             ("characterSet", text(value("character_set_database"))),
             ("readOnly", is_on("read_only")),
             ("cluster", is_on("wsrep_on")),
+            ("binlogFormat", text(value("binlog_format").filter(|_| has_log))),
             ("encrypted", Value::Bool(encrypted)),
             ("maxConnections", Value::Integer(self.pool.status().max_size as i64)),
             ("maxAllowedPacket", text(value("max_allowed_packet"))),

@@ -170,6 +170,7 @@ fn a_read_is_asked_once_more_or_its_caller_is_told_why() {
         (refused(200, "<html>"), ALWAYS, UNAVAILABLE, 2),
         (Cut, 1, DONE, 2),
         (Long(11 * MIB), 1, DONE, 1),
+        (Long(65 * MIB), 1, ERROR, 1),
         (Silence, 1, UNAVAILABLE, 1),
     ];
     for (reply, times, expected, reads) in rows {

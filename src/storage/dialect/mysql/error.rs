@@ -31,6 +31,9 @@ impl ServerError<'_> {
             Meaning::Changed => Failure::Conflict(CHANGED.to_owned()),
             Meaning::Conflict => Failure::Conflict(message),
             Meaning::Busy => Failure::Refused(Error::DatabaseBusy { message }),
+            Meaning::LogsStatements => {
+                Failure::Refused(refusal(message + WANTS_ROWS_LOGGED, false))
+            }
             Meaning::ReadOnly => Failure::ReadOnly(refusal(message + TAKES_NO_WRITES, false)),
             Meaning::Refused { retryable } => Failure::Refused(refusal(message, retryable)),
         }
@@ -63,6 +66,8 @@ pub const ABOUT_SCHEMA: [&str; 12] = [
 const TAKES_NO_WRITES: &str =
     "; the server is a replica, or read-only: DATABASE_URL must name one that takes writes";
 
+const WANTS_ROWS_LOGGED: &str = "; set the server's binlog_format to ROW or MIXED";
+
 /// What an error of the server, or of a pooler before it, says of the transaction.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Meaning {
@@ -76,6 +81,8 @@ enum Meaning {
     Busy,
     /// The server takes no writes.
     ReadOnly,
+    /// Nor any of a transaction at READ COMMITTED, which its binary log of statements can't repeat.
+    LogsStatements,
     /// Nothing else can be done; `retryable` if what stopped it passes by itself.
     Refused { retryable: bool },
 }
@@ -96,6 +103,7 @@ fn meaning(code: u16) -> Meaning {
         1213 | 3101 | 1020 | 1412 | 9007 | 8022 | 8028 | NO_SAVEPOINT => Meaning::Conflict,
         1205 | 3572 | 3024 | 1969 | 1317 => Meaning::Busy,
         1290 | 1836 | 1792 => Meaning::ReadOnly,
+        1665 => Meaning::LogsStatements,
         // No memory, disk, locks or connections.
         1021 | 1037 | 1038 | 1040 | 1041 | 1114 | 1203 | 1206 | 1226 => {
             Meaning::Refused { retryable: true }
@@ -121,6 +129,7 @@ mod tests {
             (1205, "Lock wait timeout exceeded", "refused", "DATABASE_BUSY"),
             (1969, "max_statement_time exceeded", "refused", "DATABASE_BUSY"),
             (1290, "--read-only", "read only", "DATABASE_ERROR"),
+            (1665, "impossible to write to binary log", "refused", "DATABASE_ERROR"),
             (1836, "Running in read-only mode", "read only", "DATABASE_ERROR"),
             (1927, "Connection was killed", "ended", "DATABASE_UNAVAILABLE"),
             (1047, "WSREP has not yet prepared node", "ended", "DATABASE_UNAVAILABLE"),

@@ -8,7 +8,7 @@ use super::ids::IdType;
 use super::schema::{self, Said};
 use super::{Statement, literal, quote};
 use crate::domain::table::{TableName, TaskKind};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::storage::failure::{Answer, Failure};
 use crate::storage::roles::Role;
 use crate::storage::schema::{Column, Schema, Table};
@@ -32,19 +32,31 @@ struct Details {
     by_id: BTreeSet<String>,
 }
 
+/// The error for a table of which half of a charge could be written.
+fn no_transactions(table: &str, engine: &str) -> Error {
+    Error::SchemaMismatch {
+        problem: format!("table {table} has the engine {engine}, which knows no transactions"),
+        remedy: format!("Run: ALTER TABLE {} ENGINE = InnoDB;", quote(table)),
+    }
+}
+
 impl Tables {
     /// The statements that look at them. All are SELECTs from one table.
     pub fn look(is_mariadb: bool) -> Vec<Statement> {
         let (columns, unique) = (include_str!("sql/columns.sql"), include_str!("sql/unique.sql"));
+        let engines = include_str!("sql/engines.sql");
         let json = is_mariadb.then_some(include_str!("sql/json.sql"));
-        [columns, unique].into_iter().chain(json).map(str::to_owned).collect()
+        [columns, unique, engines].into_iter().chain(json).map(str::to_owned).collect()
     }
 
     /// Reads the replies to [`Self::look`], and refuses a schema that lacks what this package needs.
     pub fn read(replies: &[Vec<impl SelectedRow>]) -> Answer<Self> {
-        let [columns, unique, json @ ..] = replies else {
+        let [columns, unique, engines, json @ ..] = replies else {
             return Err(Failure::Lost("the server owes an answer".to_owned()));
         };
+        if let Some(row) = engines.first() {
+            return Err(no_transactions(get(row, 0)?, get(row, 1)?).into());
+        }
         let (mut details, mut said) = (Details::default(), Said::default());
         for row in unique {
             let (table, column): (String, String) = (get(row, 0)?, get(row, 1)?);

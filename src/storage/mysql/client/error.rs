@@ -29,6 +29,9 @@ pub enum ClientError {
     /// What came is nothing that a server sends here.
     #[error("the server's answer can't be read: {0}")]
     Protocol(&'static str),
+    /// The answer is longer than is read: what came of the statements is not known.
+    #[error("the server's answer is longer than is read here")]
+    TooLong,
     /// The statements are longer than the server takes. None was sent.
     #[error("the statements have {length} bytes, and the server's max_allowed_packet is {most}")]
     TooLarge {

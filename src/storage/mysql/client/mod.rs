@@ -23,6 +23,7 @@ mod tls;
 
 use std::time::Duration;
 
+use futures_util::FutureExt;
 use tokio::time::timeout;
 use tracing::debug;
 
@@ -196,12 +197,23 @@ impl Client {
 
     /// Ends the session.
     pub async fn close(mut self) {
-        if self.is_usable {
-            self.packets.begin(0);
-            // It is gone either way.
-            let _ = self.packets.send(&[COM_QUIT]).await;
-        }
+        self.quit();
         self.packets.shut_down().await;
+    }
+
+    /// Says goodbye, or the server writes into its log that the connection was lost. It is gone either way, so what does
+    /// not go at once is not waited for.
+    fn quit(&mut self) {
+        if std::mem::take(&mut self.is_usable) {
+            self.packets.begin(0);
+            let _ = self.packets.send(&[COM_QUIT]).now_or_never();
+        }
+    }
+}
+
+impl Drop for Client {
+    fn drop(&mut self) {
+        self.quit();
     }
 }
 

@@ -97,9 +97,7 @@ impl Packets {
         let mut header = Fields::new(&self.received[self.begin..]);
         let [low, middle, high, number] = header.u32()?.to_le_bytes();
         let length = usize::from(low) | usize::from(middle) << 8 | usize::from(high) << 16;
-        self.allowance = self.allowance.checked_sub(length + 4).ok_or_else(|| {
-            ClientError::Lost("the server's answer is longer than is read here".to_owned())
-        })?;
+        self.allowance = self.allowance.checked_sub(length + 4).ok_or(ClientError::TooLong)?;
         self.wait_for(4 + length).await?;
         // What a server says when it ends the session by itself has a number of its own.
         if number != self.number {
@@ -148,7 +146,7 @@ impl Packets {
         Ok(Self { stream, ..self })
     }
 
-    pub(super) async fn shut_down(mut self) {
+    pub(super) async fn shut_down(&mut self) {
         // It is gone either way.
         let _ = self.stream.shutdown().await;
     }

@@ -2,6 +2,7 @@ SHOW GLOBAL VARIABLES WHERE Variable_name IN (
   'binlog_format',
   'character_set_database',
   'innodb_flush_log_at_trx_commit',
+  'log_bin',
   'max_allowed_packet',
   'read_only',
   'sql_mode',

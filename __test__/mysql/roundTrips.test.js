@@ -1,0 +1,50 @@
+'use strict'
+
+const { TestDatabase, task } = require('../helpers/database')
+const { Callers, addUsers } = require('../helpers/callers')
+const { staysSound } = require('../helpers/calls')
+const { throughProxy } = require('../helpers/network')
+const { measured, warm } = require('../helpers/round-trips')
+
+// A hosted database is milliseconds away: what a call costs there is its round trips.
+
+staysSound()
+
+test.each([
+  ['one large grant', [1000]],
+  ['fifty small grants', Array(50).fill(1)],
+])('a write takes two round trips and a read one: a user with %s', async (_, grants) => {
+  const { taken, expected, connections } = await measured(...grants)
+  expect(taken).toEqual(expected)
+  expect(connections).toBe(1)
+})
+
+test('a refusal takes one round trip, and leaves the connection as it was', async () => {
+  const { proxy, credits } = await warm(20)
+  for (let at = 0; at < 3; at++) {
+    const refused = credits.consumeCredits({ userId: 'u', credits: 11 })
+    await expect(refused).rejects.toMatchObject({ code: 'INSUFFICIENT_CREDITS', available: 10 })
+  }
+  expect(await credits.getRemainingCredits('u')).toBe(10)
+  expect(proxy.roundTrips().perConnection).toHaveLength(1)
+})
+
+test('a charge of more grants than are read at first takes one round trip more', async () => {
+  const { proxy, credits } = await warm(...Array(80).fill(1))
+  proxy.resetRoundTrips()
+  const charge = await credits.consumeCredits({ userId: 'u', credits: 65 })
+  expect(proxy.roundTrips().total).toBe(3)
+  expect(JSON.parse(charge.consumedDetail)).toHaveLength(65)
+})
+
+test('calls that come together share round trips', async () => {
+  const database = await TestDatabase.fresh()
+  const users = await addUsers(database, 20)
+  const { proxy, credits } = await throughProxy(database)
+  await credits.createMediaTask(task('first', users[0]), 1)
+  proxy.delayMs = 10
+  proxy.resetRoundTrips()
+  const callers = await new Callers(credits, users).run(20, 4)
+  expect(callers.codes).toEqual({})
+  expect(await callers.untrue(database)).toEqual([])
+})
