@@ -39,6 +39,8 @@ export const {
   settleCredits,
   refundCredits,
   createCredit,
+  revokeGrants,
+  restoreGrants,
   getRemainingCredits,
   getBalance,
   getStatement,

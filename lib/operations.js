@@ -133,6 +133,8 @@ const operations = {
     moves: { items: ([grant]) => [{ userId: field(grant, 'userId'), gives: true }], isGrant: true },
   },
   grantCreditsForUser: { made: ({ createCredit }) => grantsFor(createCredit) },
+  revokeGrants: { pass: [fields, fields], result: value },
+  restoreGrants: { pass: [one, fields], result: value },
   getRemainingCredits: { pass: [one, fields], result: value },
   getBalance: { pass: [one, fields], result: valueWithTimes },
   getStatement: { pass: [one, fields], result: valueWithTimes },

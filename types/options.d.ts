@@ -2,6 +2,7 @@
 
 import type { createAITask } from './ai-tasks.js'
 import type { connect } from './connection.js'
+import type { revokeGrants } from './grants.js'
 import type { AuditProgress, Statement } from './results.js'
 import type { AITask, Credit, MediaTask } from './rows.js'
 
@@ -174,6 +175,24 @@ export interface SettleOptions extends RefundOptions, PayingOptions {
    * With `'available'` the charge draws what is missing, as far as the user's balance goes.
    */
   over?: 'refuse' | 'available' | undefined
+}
+
+/** The grants of a payment: one of these. They are one user's. */
+export type GrantsTarget =
+  | { creditId: string; orderNo?: undefined; subscriptionNo?: undefined }
+  | { orderNo: string; creditId?: undefined; subscriptionNo?: undefined }
+  | { subscriptionNo: string; creditId?: undefined; orderNo?: undefined }
+
+/** Options of {@link revokeGrants}. */
+export interface RevokeOptions {
+  /** The key of the call: the payment provider's id of the refund or the dispute. */
+  transactionNo: string
+  /** How many credits of these grants are to be withdrawn in all: a whole number from 0. By default all. */
+  total?: number | undefined
+  /** Why, for the metadata of the call's row. */
+  reason?: string | null | undefined
+  /** `'available'`: what was spent already is taken from the user's other grants, as far as they go. By default `'none'`. */
+  recover?: 'available' | 'none' | undefined
 }
 
 /** Options of an update. */

@@ -70,6 +70,18 @@ export interface Quote {
   nextExpiry: { expiresAt: Date; credits: number } | null
 }
 
+/** How the grants of a payment stand. `revoked` and `outstanding` together are what is claimed of them. */
+export interface OrderStanding {
+  /** What is withdrawn of them, or was taken from other grants in their place. */
+  revoked: number
+  /** What was spent of them. */
+  spent: number
+  /** What is claimed and not had, because it was spent. */
+  outstanding: number
+  /** What can still be spent of them. */
+  remaining: number
+}
+
 /** What a user can spend. */
 export interface Balance {
   /** All that can be spent now, as {@link getRemainingCredits} has it. */
@@ -110,7 +122,7 @@ export interface StatementEntry {
    * - `'settlement'`: a charge gave back what it had taken too much, or drew what was missing.
    * - `'refund'`: a charge gave back the rest.
    * - `'expiry'`: what was left of a grant expired, or came back to it when it had expired already.
-   * - `'revocation'`: what was left of a grant that the app marked as deleted.
+   * - `'revocation'`: what was left of a grant that was withdrawn, or what {@link revokeGrants} took.
    * - `'adjustment'`: a difference that the rows do not explain; {@link auditLedger} says more.
    */
   type: 'grant' | 'charge' | 'settlement' | 'refund' | 'expiry' | 'revocation' | 'adjustment'
@@ -151,6 +163,8 @@ export interface LedgerFinding {
    * - `'task-without-charge'`: the charge that a task names is not there, or another user's.
    * - `'delivered-task-refunded'`: a task was delivered, and its charge was refunded.
    * - `'failed-task-charged'`: a task has failed, and its charge was not refunded.
+   * - `'revocation-differs'`: half of a {@link revokeGrants}: a grant can be spent that it withdraws, or was withdrawn
+   *   by a revocation that is not there.
    * - `'wrong-time-unit'`: a time in seconds among milliseconds, or the other way round.
    * - `'value-unreadable'`: a column holds something else than it says, such as text where a time belongs.
    */
@@ -165,6 +179,7 @@ export interface LedgerFinding {
     | 'task-without-charge'
     | 'delivered-task-refunded'
     | 'failed-task-charged'
+    | 'revocation-differs'
     | 'wrong-time-unit'
     | 'value-unreadable'
   userId: string

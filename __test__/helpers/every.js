@@ -51,6 +51,11 @@ const EVERY = {
   refundCredits: () => ['charge', 1, { refundPolicy: 'source' }],
   createCredit: () => [{ userId: 'u', credits: 5, expiresAt: null, transactionNo: '7' }, { replay: true }],
   grantCreditsForUser: () => [{ user: { id: 'u', email: 'e' }, credits: 5, validDays: 3 }, { replay: false }],
+  revokeGrants: () => [
+    { creditId: 'g' },
+    { total: 1, reason: 'r', transactionNo: '6', recover: 'available' },
+  ],
+  restoreGrants: () => ['6', { creditId: 'g' }],
   getRemainingCredits: () => ['u'],
   getBalance: () => ['u'],
   getStatement: () => ['u', { from: new Date(0), to: new Date(9e12), limit: 5 }],

@@ -31,7 +31,7 @@ describeWithSqld('inside a transaction on a server of libSQL', () => {
     await store.query([["INSERT INTO user (id, name, email) VALUES ('u', 'u', 'u')", []]])
     const filled = await transactions.run('libSQL', async (tx) => {
       const credits = within(tx)
-      await credits.createCredit({ userId: 'u', credits: 100 })
+      await credits.createCredit({ id: 'g', userId: 'u', credits: 100 })
       await credits.createCredit({ userId: 'u', credits: 50 })
       await credits.createMediaTask(task('t', 'u'), 2)
       await credits.createAITask(aiTask('a', 'u', { costCredits: 2 }))

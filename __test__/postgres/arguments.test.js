@@ -64,6 +64,11 @@ const WRONG = {
   settleAITask: { ...id, ...options(2), INVALID_AMOUNT: [1, -1] },
   settleCredits: { ...id, ...options(2), INVALID_AMOUNT: [1, -1], INVALID_ARGUMENT: ['2.over', 'all'] },
   refundCredits: { ...id, ...options(2), INVALID_AMOUNT: [1, 0] },
+  revokeGrants: {
+    ...{ INVALID_ID: ['0.creditId', 5], INVALID_ARGUMENT: [0, {}], UNKNOWN_FIELD: ['1.color', 'red'] },
+    INVALID_AMOUNT: ['1.total', -1],
+  },
+  restoreGrants: { ...id, INVALID_ARGUMENT: [1, 'x'], UNKNOWN_FIELD: ['1.color', 'red'] },
   consumeCredits: {
     ...row(),
     INVALID_ARGUMENT: [0, 'x'],

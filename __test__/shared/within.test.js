@@ -46,7 +46,7 @@ TestDatabase.reuse()
 
 /** User `u` with two grants, a task of each kind and a charge by itself: that charge. */
 async function fill() {
-  await database.user('u', 100, 50)
+  await database.user('u', { id: 'g', credits: 100 }, 50)
   await database.credits.createMediaTask(task('t', 'u'), 2)
   await database.credits.createAITask(aiTask('a', 'u', { costCredits: 2 }))
   const filled = await database.credits.consumeCredits(charge(3))

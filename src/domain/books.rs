@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use super::detail::{WrittenDraw, parse_detail};
 use super::metadata;
+use super::revocation::{State, Terms};
 use super::table::{TableName, TaskKind};
 use super::task::FAILED;
 
@@ -60,6 +61,8 @@ pub struct GrantEntry {
     pub remaining: i64,
     /// Whether its `status` is `active`.
     pub active: bool,
+    /// Who has withdrawn it, if it is.
+    pub state: State,
     /// Its times.
     pub times: Times,
 }
@@ -82,6 +85,8 @@ pub struct ChargeEntry {
     pub draws: Result<Vec<WrittenDraw>, String>,
     /// The task that it was made for.
     pub task: Option<RowId>,
+    /// What it claims of revoked grants, if it is such a claim.
+    pub claim: Option<Terms>,
     /// Its times.
     pub times: Times,
 }
@@ -134,7 +139,8 @@ impl ChargeEntry {
     /// A charge, without what its columns of text say.
     pub fn new(id: String, credits: i64, active: bool, times: Times) -> Self {
         let (forgiven, draws) = (false, Ok(Vec::new()));
-        Self { id, active, credits, charged: credits, forgiven, draws, task: None, times }
+        let (task, claim) = (None, None);
+        Self { id, active, credits, charged: credits, forgiven, draws, task, claim, times }
     }
 
     /// With what its `consumed_detail` and its `metadata` say.
@@ -147,6 +153,7 @@ impl ChargeEntry {
                 && (settled.is_some_and(|settled| settled.credits == 0)
                     || metadata::is_given(metadata)),
             draws: parse_detail(consumed_detail),
+            claim: metadata::claim(metadata),
             task: metadata::task(metadata).map(|(kind, id)| (TableName::Tasks(kind), id)),
             ..self
         }

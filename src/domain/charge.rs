@@ -38,6 +38,11 @@ impl Charge {
             .map_err(|reason| Error::ChargeCorrupt { charge_id: self.id.clone(), reason })
     }
 
+    /// Whether no caller has charged it: it is what became of revoked grants.
+    pub fn is_bookkeeping(&self) -> bool {
+        metadata::claim(self.metadata.as_deref()).is_some()
+    }
+
     /// The task that could still ask for its credits, if it says that it was made for another one than this.
     pub fn other_task(&self, kind: TaskKind, id: &str) -> Option<(TaskKind, String)> {
         let task = metadata::task(self.metadata_while_active())?;

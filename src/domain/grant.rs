@@ -56,6 +56,9 @@ impl Grant {
     }
 }
 
+/// The status of a withdrawn grant in apps that take what was left of it.
+pub const REVOKED: &str = "revoked";
+
 /// Whether a grant with this status was withdrawn, as a payment that was charged back is. One that is over says that it
 /// has expired, or only when.
 pub fn is_withdrawn(status: Option<&str>, is_deleted: bool) -> bool {

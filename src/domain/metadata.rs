@@ -10,13 +10,14 @@ use serde_json::value::RawValue;
 use serde_json::{Map, Value as Json, json};
 
 use super::json;
+use super::revocation::Terms;
 use super::table::TaskKind;
 use super::value::Value;
 use crate::error::{Error, Result};
 
 /// What the ledger alone writes, and believes when it reads it: [`with_settled`], [`with_repaired`],
-/// [`with_given`].
-const OWN: [&str; 3] = ["settled", "repaired", "given"];
+/// [`with_given`], [`with_status_before`], and the terms of a claim ([`claim`]).
+const OWN: [&str; 5] = ["settled", "repaired", "given", "revocation", "revoked"];
 
 /// The metadata of a new row, as the caller passed it, without what is the ledger's own.
 pub fn of_caller(passed: Value) -> Value {
@@ -114,6 +115,29 @@ pub fn is_given(metadata: Option<&str>) -> bool {
 /// The metadata of a charge whose task is given away, and else as it was, like [`with_settled`].
 pub fn with_given(metadata: Option<&str>) -> String {
     with(metadata, "given", &Json::Bool(true))
+}
+
+/// What a claim on revoked grants claims, if this is the metadata of one's row.
+pub fn claim(metadata: Option<&str>) -> Option<Terms> {
+    // Hardly any row is one, and whole ledgers are read.
+    let metadata = metadata.filter(|text| text.contains("\"revocation\""))?;
+    Terms::read(&field(metadata, "revocation")?)
+}
+
+/// The status that a grant had before claims closed it.
+pub fn status_before(metadata: Option<&str>) -> Option<String> {
+    let metadata = metadata.filter(|text| text.contains("\"revoked\""))?;
+    field::<Text<'_>>(metadata, "revoked").map(|Text(status)| status.into_owned())
+}
+
+/// The metadata of a grant that claims have closed, or opened again, and else as it was, like [`with_settled`].
+pub fn with_status_before(metadata: Option<&str>, status: &Json) -> String {
+    with(metadata, "revoked", status)
+}
+
+/// What a charge took before what it takes was changed.
+pub fn charged_at_first(metadata: Option<&str>) -> Option<i64> {
+    field::<Map<String, Json>>(metadata?, "settled")?.get("charged")?.as_i64()
 }
 
 /// What a charge was settled to.

@@ -24,6 +24,7 @@ pub mod refundable;
 pub mod regrant;
 pub mod repair;
 pub mod replay;
+pub mod revocation;
 pub mod settle;
 pub mod statement;
 pub mod table;

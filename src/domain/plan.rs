@@ -13,6 +13,8 @@ pub struct Plan {
     pub draws: Vec<Draw>,
     /// What grants get back: the grant's `id` and a number of credits.
     pub returns: Vec<(String, i64)>,
+    /// Whether it draws on others than the user's next grants.
+    pub aside: bool,
     /// By how many the user's free trials rise; below zero, how many come back.
     pub free_trials: i64,
     /// Rows to insert and to change, in this order.
@@ -70,6 +72,7 @@ impl Plan {
             user_id: user_id.to_owned(),
             draws: Vec::new(),
             returns: Vec::new(),
+            aside: false,
             free_trials: 0,
             rows: Vec::new(),
             reply: (table, id.to_owned()),
@@ -81,7 +84,12 @@ impl Plan {
         self.rows.push(RowChange { table, id: id.to_owned(), verb, fields });
     }
 
-    /// Whether it changes what the user can spend in another way than by drawing.
+    /// The rows that are new.
+    pub fn inserted(&self) -> impl Iterator<Item = &RowChange> {
+        self.rows.iter().filter(|row| row.verb == Verb::Insert)
+    }
+
+    /// Whether it changes what the user can spend in another way than by drawing on the next grants.
     pub fn gives(&self) -> bool {
         let is_of_grant = |row: &RowChange| match row.verb {
             Verb::Insert => {
@@ -91,7 +99,7 @@ impl Plan {
             Verb::UpdateCharge => false,
         };
         let mut rows = self.rows.iter().filter(|row| row.table == TableName::Credit);
-        !self.returns.is_empty() || rows.any(is_of_grant)
+        self.aside || !self.returns.is_empty() || rows.any(is_of_grant)
     }
 }
 

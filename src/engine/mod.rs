@@ -21,6 +21,7 @@ mod registry;
 #[cfg(feature = "remote")]
 pub mod remote;
 mod replays;
+mod revocations;
 mod run;
 mod share;
 #[cfg(feature = "sqlite")]

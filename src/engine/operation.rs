@@ -4,6 +4,7 @@ use crate::domain::charge::ChargeRequest;
 use crate::domain::credits::Credits;
 use crate::domain::grant::NewGrant;
 use crate::domain::paying::{DrawOrder, Paying};
+use crate::domain::revocation::{Restoration, Revocation};
 use crate::domain::settle::Settlement;
 use crate::domain::statement::Query;
 use crate::domain::table::{TableName, TaskKind};
@@ -41,6 +42,10 @@ pub enum Write {
     StepCharge(StepCharge),
     /// `settleMediaTask`, `settleAITask`, `settleCredits`, `refundCredits`
     Settle(Settlement),
+    /// `revokeGrants`
+    Revoke(Revocation),
+    /// `restoreGrants`
+    Restore(Restoration),
     /// `repairLedger`: the books of these users, all together.
     Repair(Vec<String>),
 }

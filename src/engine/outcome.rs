@@ -7,6 +7,7 @@ use crate::domain::grant::Grant;
 use crate::domain::quote::Quote;
 use crate::domain::refund::Refund;
 use crate::domain::repair::Fix;
+use crate::domain::revocation::Standing;
 use crate::domain::settle::Difference;
 use crate::domain::statement::AccountStatement;
 use crate::domain::value::Value;
@@ -30,6 +31,13 @@ pub enum Outcome {
     Updated(Row, Option<Refund>),
     /// A charge after it was settled, and what that moved.
     Settled(Row, Difference),
+    /// How an order stands after a revocation; whether the same call was made before.
+    Standing {
+        /// How it stands.
+        standing: Standing,
+        /// Whether nothing was written.
+        replayed: bool,
+    },
     /// What a charge would do.
     Quote(Quote),
     /// What a user can spend: grants in draw order.

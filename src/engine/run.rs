@@ -10,6 +10,7 @@ use super::charges::{charge_atomic_batch, charge_each};
 use super::clock::Clock;
 use super::operation::Write;
 use super::outcome::Outcome;
+use super::revocations::{let_claim, load_claims, restore, revoke};
 use crate::domain::charge::Charge;
 use crate::domain::grant::{Grant, NewGrant, plan_grant};
 use crate::domain::options::RefundPolicy;
@@ -42,6 +43,8 @@ pub(super) async fn change<S: Store>(
         Write::UpdateTask(patch) => update_task(store, patch, clock).await,
         Write::StepCharge(step) => charge_step(store, step, clock).await,
         Write::Settle(settlement) => settle(store, settlement, clock).await,
+        Write::Revoke(call) => revoke(store, call, clock).await,
+        Write::Restore(call) => restore(store, call, clock).await,
         Write::Repair(user_ids) => repair(store, user_ids, clock.now_ms).await,
     }
 }
@@ -88,8 +91,12 @@ async fn update_task<S: Store>(
         load_grants(store, refundable, drawn_on).await?;
         load_origins(store, refundable, patch.policy, clock).await?;
     }
+    let claims = load_claims(store, on_charge.refundable().map(|it| &*it)).await?;
 
     let (plan, refund) = plan_patch(patch, &task, on_charge, clock.now_ms);
+    let made = (plan, refund.clone().unwrap_or_default());
+    let (plan, claimed) = let_claim(store, claims, made, clock.now_ms)?;
+    let refund = refund.map(|_| claimed);
 
     let row = write(store, &plan, clock.now_ms).await?;
     Ok(Outcome::Updated(row, refund))
@@ -160,8 +167,13 @@ async fn settle<S: Store>(
         }
     }
 
+    let claims = load_claims(store, settling.as_ref().map(|it| &it.refundable)).await?;
+
     let planned = plan_settlement(settlement, &charge, settling, clock.now_ms);
-    let (plan, difference) = store.or_roll_back(planned)?;
+    let (plan, mut difference) = store.or_roll_back(planned)?;
+    let made = (plan, difference.refund);
+    let (plan, refund) = let_claim(store, claims, made, clock.now_ms)?;
+    difference.refund = refund;
 
     let row = write(store, &plan, clock.now_ms).await?;
     Ok(match settlement.is_final() {

@@ -74,6 +74,8 @@ codes! {
         CreditExists = "CREDIT_EXISTS",
         IdempotencyConflict = "IDEMPOTENCY_CONFLICT",
         ChargeNotFound = "CHARGE_NOT_FOUND",
+        GrantNotFound = "GRANT_NOT_FOUND",
+        RevocationNotFound = "REVOCATION_NOT_FOUND",
         InvalidUrl = "INVALID_URL",
         UnsupportedDatabase = "UNSUPPORTED_DATABASE",
         Closed = "CLOSED",
@@ -133,6 +135,8 @@ impl Error {
             Self::CreditExists { .. } => Code::CreditExists,
             Self::IdempotencyConflict { .. } => Code::IdempotencyConflict,
             Self::ChargeNotFound { .. } | Self::TaskNotCharged { .. } => Code::ChargeNotFound,
+            Self::GrantNotFound { .. } => Code::GrantNotFound,
+            Self::RevocationNotFound { .. } => Code::RevocationNotFound,
             Self::InvalidUrl { .. } => Code::InvalidUrl,
             Self::UnsupportedDatabase { .. } => Code::UnsupportedDatabase,
             Self::Closed => Code::Closed,
@@ -231,6 +235,12 @@ impl Error {
             Self::CreditExists { field, value }
             | Self::IdempotencyConflict { field, value, .. } => {
                 vec![("field", text(field)), ("value", text(value))]
+            }
+            Self::GrantNotFound { field, value } => {
+                vec![("field", text(field)), ("value", text(value))]
+            }
+            Self::RevocationNotFound { transaction_no } => {
+                vec![("transactionNo", text(transaction_no))]
             }
             Self::ChargeNotFound { charge_id }
             | Self::ChargeOwnerMismatch { charge_id, .. }

@@ -161,6 +161,24 @@ pub enum Error {
         /// The id that was looked for.
         charge_id: String,
     },
+    /// There is no grant to withdraw or to prolong.
+    #[error("there is no grant with {field} {:?}; nothing was written. Call again once it is there", echo(.value))]
+    GrantNotFound {
+        /// `creditId`, `orderNo` or `subscriptionNo`.
+        field: &'static str,
+        /// Its value.
+        value: String,
+    },
+    /// There is no revocation to end.
+    #[error(
+        "there is no revocation with transactionNo {:?}; nothing was written. Call again after revokeGrants, or name the \
+         grants: restoreGrants(transactionNo, {{ orderNo }})",
+        echo(.transaction_no)
+    )]
+    RevocationNotFound {
+        /// The key of the call of `revokeGrants`.
+        transaction_no: String,
+    },
     /// The URL can't be understood.
     #[error("the database URL is not usable: {}", said(.reason))]
     InvalidUrl {

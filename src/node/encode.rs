@@ -10,6 +10,7 @@ use crate::domain::quote::next_expiry;
 use crate::domain::refund::Refund;
 use crate::domain::regrant::Regrant;
 use crate::domain::repair::{Fix, as_json, is_repairable};
+use crate::domain::revocation::Standing;
 use crate::domain::settle::Difference;
 use crate::domain::statement::{AccountStatement, task_of};
 use crate::domain::value::Value;
@@ -66,6 +67,9 @@ fn write_outcome(out: &mut String, outcome: &Outcome) {
             write_list(out, outcomes, write_outcome);
             out.push('}');
         }
+        Outcome::Standing { standing, replayed } => {
+            value_reply(out, &standing_json(*standing, *replayed));
+        }
         Outcome::Quote(quote) => {
             let draws = quote.draws.iter().map(|draw| {
                 json!({
@@ -109,6 +113,18 @@ fn write_outcome(out: &mut String, outcome: &Outcome) {
         }
         Outcome::Stats(stats) => value_reply(out, stats),
     }
+}
+
+/// How an order stands after a revocation.
+fn standing_json(standing: Standing, replayed: bool) -> Json {
+    let Standing { revoked, spent, outstanding, remaining } = standing;
+    let mut told = json!({
+        "revoked": revoked, "spent": spent, "outstanding": outstanding, "remaining": remaining,
+    });
+    if replayed {
+        told["replayed"] = true.into();
+    }
+    told
 }
 
 fn value_reply(out: &mut String, value: &Json) {

@@ -9,6 +9,7 @@ use super::lists::read_page;
 use crate::domain::charge::ChargeRequest;
 use crate::domain::credits::Credits;
 use crate::domain::grant::NewGrant;
+use crate::domain::revocation::{Restoration, Revocation};
 use crate::domain::settle::Settlement;
 use crate::domain::table::TableName::{self, Tasks};
 use crate::domain::table::TaskKind::{Ai, Media};
@@ -116,6 +117,21 @@ const FUNCTIONS: &[(&str, Asks)] = &[
         Writes(|arguments, _| {
             let grant = arguments.fields("newCredit")?;
             NewGrant::parse(grant, &arguments.options()?).map(Write::Grant)
+        }),
+    ),
+    (
+        "revokeGrants",
+        Writes(|arguments, _| {
+            let target = arguments.fields("revokeGrants(target)")?;
+            Revocation::parse(&target, &arguments.options()?).map(Write::Revoke)
+        }),
+    ),
+    (
+        "restoreGrants",
+        Writes(|arguments, _| {
+            let transaction_no = arguments.id("transactionNo")?;
+            let target = arguments.optional_fields("restoreGrants(target)")?;
+            Restoration::parse(transaction_no, &target).map(Write::Restore)
         }),
     ),
     ("findMediaTaskById", Reads(|arguments, _| find(Tasks(Media), arguments))),

@@ -127,6 +127,7 @@ fn takings() -> Vec<Json> {
         json!([stuck, 10, 0]),
         json!([stuck]),
         json!([object(json!({ "apply": true })), list(json!("u"))]),
+        json!([object(json!({ "orderNo": "o" })), object(json!({ "transactionNo": "n" }))]),
         json!([user, "t"]),
         json!([user]),
         json!(["t"]),

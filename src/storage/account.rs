@@ -4,7 +4,10 @@
 use std::collections::BTreeSet;
 
 use super::Row;
+use crate::domain::grant::{EXPIRY_UNREADABLE_MS, Grant, is_withdrawn};
+use crate::domain::revocation::{Claim, ClaimRow, Held, State};
 use crate::domain::value::Value;
+use crate::error::Result;
 
 /// What a change of accounts is about.
 #[derive(Debug)]
@@ -59,4 +62,58 @@ pub fn in_draw_order(rows: &mut [Row]) {
         let id = row.text("id").map(str::to_owned);
         (expires_at_ms.is_none(), expires_at_ms, time(row, "createdAt"), id)
     });
+}
+
+impl Row {
+    /// What a row of `credit` says as a grant that claims may be about; `None`, if it is no grant.
+    pub fn as_held(&self) -> Option<Held> {
+        if self.text("transactionType") != Some("grant") {
+            return None;
+        }
+        let text = |key| self.text(key).map(str::to_owned);
+        let expires_at_ms = match self.get("expiresAt") {
+            None | Some(Value::Null) => None,
+            Some(Value::TimeMs(time_ms)) => Some(*time_ms),
+            Some(_) => Some(EXPIRY_UNREADABLE_MS),
+        };
+        let grant = Grant {
+            id: text("id")?,
+            transaction_no: text("transactionNo").unwrap_or_default(),
+            credits: self.integer("credits").unwrap_or_default(),
+            remaining: self.integer("remainingCredits").unwrap_or_default(),
+            expires_at_ms,
+            active: self.text("status") == Some("active"),
+            provenance: None,
+        };
+        let deleted_at = self.get("deletedAt");
+        let is_deleted = deleted_at.is_some_and(|at| *at != Value::Null);
+        let (status, metadata) = (self.text("status"), text("metadata"));
+        let withdrawn = is_withdrawn(status, is_deleted);
+        let id_of = |key| self.id(key).map(|id| id.into_owned());
+        Some(Held {
+            state: State::of(status, withdrawn, metadata.as_deref()),
+            grant,
+            user_id: id_of("userId").unwrap_or_default(),
+            metadata,
+            order_no: id_of("orderNo"),
+            subscription_no: id_of("subscriptionNo"),
+            has_deleted_at: deleted_at.is_some(),
+        })
+    }
+
+    /// The claim on grants that a row of `credit` is; `None`, if it is none.
+    pub fn as_claim(&self) -> Result<Option<Claim>> {
+        if self.text("transactionType") != Some("consume") {
+            return Ok(None);
+        }
+        let text = |key| self.text(key).map(str::to_owned);
+        Claim::read(ClaimRow {
+            id: text("id").unwrap_or_default(),
+            transaction_no: text("transactionNo").unwrap_or_default(),
+            user_id: self.id("userId").unwrap_or_default().into_owned(),
+            active: self.text("status") == Some("active"),
+            detail: text("consumedDetail"),
+            metadata: text("metadata"),
+        })
+    }
 }

@@ -5,7 +5,8 @@ use std::collections::BTreeSet;
 
 use super::Row;
 use crate::domain::books::{Books, ChargeEntry, GrantEntry, LeftOut, TaskEntry, Times};
-use crate::domain::grant::EXPIRY_UNREADABLE_MS;
+use crate::domain::grant::{EXPIRY_UNREADABLE_MS, is_withdrawn};
+use crate::domain::revocation::State;
 use crate::domain::table::TableName;
 
 /// Which books to read.
@@ -45,8 +46,8 @@ pub struct CreditEntry<'r> {
     pub credits: Option<i64>,
     /// What is left of a grant. `None`: that can't be read.
     pub remaining: Option<i64>,
-    /// Whether its `status` is `active`.
-    pub active: bool,
+    /// Its `status`.
+    pub status: Cow<'r, str>,
     /// Its `consumed_detail`, as found.
     pub consumed_detail: Option<Cow<'r, [u8]>>,
     /// Its `metadata`.
@@ -75,7 +76,8 @@ impl BooksPage {
     /// Enters a row of `credit`.
     pub fn enter_credit(&mut self, entry: CreditEntry<'_>) {
         self.credit_rows += 1;
-        let CreditEntry { credits, remaining, active, mut times, .. } = entry;
+        let CreditEntry { credits, remaining, mut times, .. } = entry;
+        let active = entry.status == "active";
         let id = entry.id.into_owned();
         let books = self.books_of(&entry.user_id);
         let is_odd = |field: &str| entry.unreadable.iter().any(|(odd, _)| *odd == field);
@@ -85,8 +87,10 @@ impl BooksPage {
                 if is_odd("expiresAt") {
                     times.expires_at_ms = Some(EXPIRY_UNREADABLE_MS);
                 }
-                let grant = GrantEntry { id: id.clone(), credits, remaining, active, times };
-                books.grants.push(grant);
+                let withdrawn = is_withdrawn(Some(&entry.status), times.deleted_at_ms.is_some());
+                let state = State::of(Some(&entry.status), withdrawn, entry.metadata.as_deref());
+                let id = id.clone();
+                books.grants.push(GrantEntry { id, credits, remaining, active, state, times });
                 None
             }
             ("consume", Some(credits), _) => {

@@ -25,6 +25,8 @@ mod postgres_server;
 #[cfg(feature = "remote")]
 mod remote;
 #[cfg(feature = "sqlite")]
+mod revocations;
+#[cfg(feature = "sqlite")]
 mod schema;
 #[cfg(all(feature = "sqlite", feature = "postgres", feature = "libsql", feature = "mysql"))]
 mod sequence;

@@ -120,7 +120,7 @@ impl Memory {
                 transaction_type: text(row, "transactionType").into(),
                 credits: row.integer("credits"),
                 remaining: row.integer("remainingCredits"),
-                active: is_active(row),
+                status: text(row, "status").into(),
                 consumed_detail: row.text("consumedDetail").map(|text| text.as_bytes().into()),
                 metadata: row.text("metadata").map(Into::into),
                 times: times(row),

@@ -2,6 +2,7 @@
 //!
 //! An audit trusts nothing. The rows may come from code that let two requests draw the same credits.
 
+mod claims;
 #[cfg(test)]
 mod tests;
 
@@ -11,6 +12,7 @@ use std::ops::Range;
 use super::books::{
     Books, ChargeEntry, Drawn, GrantEntry, LeftOut, RowId, TaskEntry, Times, Unreadable, sum,
 };
+use super::revocation::State;
 use super::table::TableName;
 
 /// Whose the rows are that these books name and do not hold. What is not in here is nowhere.
@@ -39,6 +41,8 @@ pub enum FindingKind {
     FailedTaskCharged,
     /// A task was delivered and its charge was refunded.
     DeliveredTaskRefunded,
+    /// A revocation was carried out by half: it claims what could be had, or a grant is closed that none claims.
+    RevocationDiffers,
     /// A time in another unit than the others.
     WrongTimeUnit,
     /// A column holds something else than it says.
@@ -59,6 +63,7 @@ impl FindingKind {
             Self::TaskWithoutCharge => "task-without-charge",
             Self::FailedTaskCharged => "failed-task-charged",
             Self::DeliveredTaskRefunded => "delivered-task-refunded",
+            Self::RevocationDiffers => "revocation-differs",
             Self::WrongTimeUnit => "wrong-time-unit",
             Self::ValueUnreadable => "value-unreadable",
         }
@@ -173,6 +178,7 @@ impl<'b> Audit<'b> {
                 self.audit_charge(charge, owners, &mut found);
             }
         }
+        self.audit_claims(&mut found);
         for task in &self.books.tasks {
             self.audit_times((TableName::Tasks(task.kind), &task.id), &task.times, &mut found);
             self.audit_task(task, owners, &mut found);
@@ -202,7 +208,9 @@ impl<'b> Audit<'b> {
             let rows = std::iter::once(row()).chain(charges).collect();
             numbers.push(("minted", minted));
             found.push(self.finding(FindingKind::RefundedMoreThanOnce, rows, numbers, message));
-        } else if left < active || (left > active && !self.books.hides_draws()) {
+        } else if left < active
+            || (left > active && !self.books.hides_draws() && grant.state != State::Emptied)
+        {
             let message = format!(
                 "{left} credits have left grant {id}, and its active charges drew {active}"
             );

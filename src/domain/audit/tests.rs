@@ -1,10 +1,18 @@
 use super::*;
+use crate::domain::revocation::{State, Terms};
 use crate::domain::table::TaskKind;
 
 const NOW: i64 = 1_800_000_000_000;
 
 fn grant(id: &str, credits: i64, remaining: i64) -> GrantEntry {
-    GrantEntry { id: id.to_owned(), credits, remaining, active: true, times: at(NOW) }
+    GrantEntry {
+        id: id.to_owned(),
+        credits,
+        remaining,
+        active: true,
+        state: State::Open,
+        times: at(NOW),
+    }
 }
 
 fn at(created_at_ms: i64) -> Times {
@@ -27,6 +35,19 @@ fn charge(id: &str, credits: i64, draws: &[(&str, i64)], task: &str) -> ChargeEn
 /// The same, which has gone back.
 fn refunded(id: &str, credits: i64, draws: &[(&str, i64)], task: &str) -> ChargeEntry {
     ChargeEntry { active: false, ..charge(id, credits, draws, task) }
+}
+
+/// A grant that claims have withdrawn.
+fn closed(id: &str, credits: i64, remaining: i64) -> GrantEntry {
+    let state = State::Closed("active".to_owned());
+    GrantEntry { state, active: false, ..grant(id, credits, remaining) }
+}
+
+/// A claim on grant `g`, with what it drew.
+fn claim(id: &str, total: i64, draws: &[(&str, i64)]) -> ChargeEntry {
+    let drawn = draws.iter().map(|(_, credits)| credits).sum();
+    let terms = Terms { grants: vec!["g".to_owned()], total, recovers: false };
+    ChargeEntry { claim: Some(terms), ..charge(id, drawn, draws, "") }
 }
 
 fn task(id: &str, failed: bool, credit_id: &str) -> TaskEntry {
@@ -174,6 +195,69 @@ fn findings() {
             vec![charge("a", 1, &[("g", 1)], "t")],
             vec![task("t", true, "a")],
             vec![FailedTaskCharged],
+        ),
+        (
+            "a grant whose status says that the rest of it was taken",
+            vec![GrantEntry { state: State::Emptied, active: false, ..grant("g", 50, 0) }],
+            vec![charge("a", 10, &[("g", 10)], "")],
+            vec![],
+            vec![],
+        ),
+        (
+            "the same, overdrawn",
+            vec![GrantEntry { state: State::Emptied, active: false, ..grant("g", 5, 0) }],
+            vec![charge("a", 10, &[("g", 10)], "")],
+            vec![],
+            vec![GrantDrawsDiffer],
+        ),
+        (
+            "a grant that is withdrawn",
+            vec![closed("g", 50, 40)],
+            vec![charge("a", 10, &[("g", 10)], ""), claim("c", 50, &[])],
+            vec![],
+            vec![],
+        ),
+        (
+            "a part that is withdrawn",
+            vec![grant("g", 50, 30)],
+            vec![claim("c", 20, &[("g", 20)])],
+            vec![],
+            vec![],
+        ),
+        (
+            "what is outstanding",
+            vec![closed("g", 50, 0)],
+            vec![charge("a", 40, &[("g", 40)], ""), claim("c", 20, &[("g", 10)])],
+            vec![],
+            vec![],
+        ),
+        (
+            "a grant that no revocation claims",
+            vec![closed("g", 50, 50)],
+            vec![],
+            vec![],
+            vec![RevocationDiffers],
+        ),
+        (
+            "one whose revocation has ended",
+            vec![closed("g", 50, 50)],
+            vec![ChargeEntry { active: false, ..claim("c", 50, &[]) }],
+            vec![],
+            vec![RevocationDiffers],
+        ),
+        (
+            "a claim on all of a grant that can be spent",
+            vec![grant("g", 50, 50)],
+            vec![claim("c", 50, &[])],
+            vec![],
+            vec![RevocationDiffers],
+        ),
+        (
+            "a claim that has drawn less",
+            vec![grant("g", 50, 40)],
+            vec![claim("c", 20, &[("g", 10)])],
+            vec![],
+            vec![RevocationDiffers],
         ),
         ("seconds among milliseconds", vec![in_seconds()], vec![], vec![], vec![WrongTimeUnit]),
     ];

@@ -11,6 +11,7 @@ use crate::domain::grant::{
 use crate::domain::options::RefundPolicy;
 use crate::domain::plan::{NewIds, Plan, Stamp, Verb};
 use crate::domain::refundable::{Origin, Refundable};
+use crate::domain::revocation::State;
 use crate::domain::settle::{Difference, Settlement, Target, plan_settlement};
 use crate::domain::table::TableName::{self, Credit, Tasks};
 use crate::domain::table::TaskKind;
@@ -170,7 +171,8 @@ impl Tables {
                 books.tasks.push(TaskEntry::new((kind, id), status, credit_id, times));
             } else if row.is_grant() {
                 let Grant { credits, remaining, active, .. } = row.grant();
-                books.grants.push(GrantEntry { id, credits, remaining, active, times });
+                let state = State::Open;
+                books.grants.push(GrantEntry { id, credits, remaining, active, state, times });
             } else {
                 let Charge { credits, active, consumed_detail, metadata, .. } = row.charge();
                 let charge = ChargeEntry::new(id, credits, active, times);

@@ -1,5 +1,6 @@
 use super::*;
 use crate::domain::books::{TaskEntry, draws_of};
+use crate::domain::revocation::State;
 use crate::domain::table::TaskKind;
 
 const NOW: i64 = 1_800_000_000_000;
@@ -9,11 +10,19 @@ fn at(created_at_ms: i64) -> Times {
 }
 
 fn grant(id: &str, credits: i64, remaining: i64) -> GrantEntry {
-    GrantEntry { id: id.to_owned(), credits, remaining, active: true, times: at(NOW) }
+    GrantEntry {
+        id: id.to_owned(),
+        credits,
+        remaining,
+        active: true,
+        state: State::Open,
+        times: at(NOW),
+    }
 }
 
 fn charge(id: &str, active: bool, credits: i64, draws: &[(&str, i64)]) -> ChargeEntry {
     ChargeEntry {
+        claim: None,
         id: id.to_owned(),
         active,
         credits,

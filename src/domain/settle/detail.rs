@@ -8,21 +8,25 @@ use crate::error::{Error, Result};
 
 /// What a charge's `consumed_detail` holds, with all that other code may have written there.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub(super) struct Items(Vec<Map<String, Json>>);
+pub(in crate::domain) struct Items(Vec<Map<String, Json>>);
 
 impl Items {
     /// Those of a charge.
     pub(super) fn of(charge: &Charge) -> Result<Self> {
-        let detail = charge.consumed_detail.as_deref().unwrap_or_default();
-        let items = serde_json::from_slice(detail).map_err(|error| Error::ChargeCorrupt {
-            charge_id: charge.id.clone(),
+        Self::read(&charge.id, charge.consumed_detail.as_deref())
+    }
+
+    /// Those of the charge with this id.
+    pub(in crate::domain) fn read(charge_id: &str, detail: Option<&[u8]>) -> Result<Self> {
+        let items = serde_json::from_slice(detail.unwrap_or_default());
+        items.map(Self).map_err(|error| Error::ChargeCorrupt {
+            charge_id: charge_id.to_owned(),
             reason: error.to_string(),
-        });
-        items.map(Self)
+        })
     }
 
     /// As text, with what each drew in the end; those that drew nothing are gone. `more` was drawn besides.
-    pub(super) fn rewritten(mut self, kept: &[WrittenDraw], more: &[Draw]) -> String {
+    pub(in crate::domain) fn rewritten(mut self, kept: &[WrittenDraw], more: &[Draw]) -> String {
         let Self(items) = &mut self;
         for (item, draw) in items.iter_mut().zip(kept) {
             item.insert("creditsConsumed".to_owned(), draw.credits_consumed.into());

@@ -5,7 +5,7 @@ mod detail;
 #[cfg(test)]
 mod tests;
 
-use self::detail::Items;
+pub(super) use self::detail::Items;
 use super::charge::{Charge, draw_as_far};
 use super::credits::Credits;
 use super::detail::WrittenDraw;
@@ -170,6 +170,7 @@ impl Settlement {
         claimed: bool,
     ) -> Result<(Charge, Option<Settling>)> {
         let id = self.charge_id(task)?;
+        let charge = charge.filter(|charge| !charge.is_bookkeeping());
         let charge = charge.ok_or_else(|| Error::ChargeNotFound { charge_id: id.to_owned() })?;
         if let (Some(task), Target::Task(kind, task_id)) = (task, &self.target) {
             own_charge(id, Some(&charge), &task.user_id)?;

@@ -10,6 +10,7 @@ mod tests;
 use std::collections::HashMap;
 
 use super::books::{Books, ChargeEntry, GrantEntry, RowId, Unreadable};
+use super::revocation::State;
 use super::table::TableName;
 use super::value::Value;
 use crate::error::{Error, Result};
@@ -46,7 +47,7 @@ pub enum EntryKind {
     Adjustment,
     /// What was left of a grant when it expired, or came back to it later.
     Expiry,
-    /// What was left of a grant that the app withdrew.
+    /// What was left of a grant that was withdrawn, or what was taken for one that was spent already.
     Revocation,
 }
 
@@ -260,7 +261,8 @@ fn enter_charge(
             end.give_back(changed_ms, settled);
         }
     }
-    entries.push(entry(EntryKind::Charge, made_ms, drawn.saturating_add(settled).saturating_neg()));
+    let kind = if charge.claim.is_some() { EntryKind::Revocation } else { EntryKind::Charge };
+    entries.push(entry(kind, made_ms, drawn.saturating_add(settled).saturating_neg()));
     if !charge.active {
         entries.push(entry(EntryKind::Refund, changed_ms, drawn));
     }
@@ -277,6 +279,10 @@ fn enter_grant(grant: &GrantEntry, end: End, entries: &mut Vec<Entry>) {
     let explained = grant.credits.saturating_sub(end.drawn);
     // An overdrawn grant takes nothing from what others still hold.
     let mut left = grant.remaining.max(0);
+    if grant.state == State::Emptied {
+        // The app took the rest, and nothing says so but the status.
+        left = left.max(explained);
+    }
     push(EntryKind::Adjustment, changed_ms, left.saturating_sub(explained));
     let Some((end_ms, kind)) = end.at else { return };
     for (at_ms, credits) in end.came_late {

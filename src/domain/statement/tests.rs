@@ -1,5 +1,6 @@
 use super::*;
 use crate::domain::books::{Times, draws_of};
+use crate::domain::revocation::{State, Terms};
 use crate::domain::table::TaskKind;
 
 const NOW: i64 = 1000;
@@ -12,7 +13,7 @@ fn grant(id: &str, credits: i64, remaining: i64, expires_at_ms: Option<i64>) -> 
         expires_at_ms,
         ..Times::default()
     };
-    GrantEntry { id: id.to_owned(), credits, remaining, active: true, times }
+    GrantEntry { id: id.to_owned(), credits, remaining, active: true, state: State::Open, times }
 }
 
 /// Of so many credits at first, with these draws now; made at one time and changed at another.
@@ -28,6 +29,7 @@ fn charge(
         credits: draws.iter().map(|(_, credits)| credits).sum(),
         charged,
         forgiven: false,
+        claim: None,
         draws: draws_of(draws),
         task: Some((TableName::Tasks(TaskKind::Media), format!("task of {id}"))),
         times: Times {
@@ -41,6 +43,12 @@ fn charge(
 /// The same, which has gone back.
 fn refunded(id: &str, charged: i64, draws: &[(&str, i64)], times: (i64, i64)) -> ChargeEntry {
     ChargeEntry { active: false, ..charge(id, charged, draws, times) }
+}
+
+/// The same, of grants that are withdrawn.
+fn claim(charge: ChargeEntry) -> ChargeEntry {
+    let terms = Terms { grants: vec!["g".to_owned()], total: 10, recovers: false };
+    ChargeEntry { claim: Some(terms), task: None, ..charge }
 }
 
 fn all(limit: usize) -> Query {
@@ -155,6 +163,18 @@ fn entries() {
             vec![withdrawn(grant("g", 10, 10, None))],
             vec![],
             vec![(Grant, 1, 10, 10), (Revocation, 90, -10, 0)],
+        ),
+        (
+            "a grant of which the app took the rest",
+            vec![GrantEntry { state: State::Emptied, ..withdrawn(grant("g", 10, 0, None)) }],
+            vec![charge("a", 4, &[("g", 4)], (5, 5))],
+            vec![(Grant, 1, 10, 10), (Charge, 5, -4, 6), (Revocation, 90, -6, 0)],
+        ),
+        (
+            "what revocations took, and one that took nothing",
+            vec![grant("g", 10, 4, None)],
+            vec![claim(charge("a", 6, &[("g", 6)], (5, 5))), claim(charge("b", 0, &[], (6, 6)))],
+            vec![(Grant, 1, 10, 10), (Revocation, 5, -6, 4)],
         ),
         (
             "a grant that the app marked when it had expired",

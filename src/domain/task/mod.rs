@@ -77,7 +77,7 @@ pub(super) fn own_charge<'a>(
     charge: Option<&'a Charge>,
     user_id: &str,
 ) -> Result<&'a Charge> {
-    match charge {
+    match charge.filter(|charge| !charge.is_bookkeeping()) {
         None => Err(Error::ChargeNotFound { charge_id: id.to_owned() }),
         Some(charge) if charge.user_id != user_id => Err(Error::ChargeOwnerMismatch {
             charge_id: id.to_owned(),

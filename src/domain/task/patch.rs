@@ -155,6 +155,7 @@ impl TaskPatch {
         claimed: bool,
     ) -> Result<OnCharge> {
         self.guards.check(&self.id, &task.status, &task.updated_at_ms)?;
+        let charge = charge.filter(|charge| !charge.is_bookkeeping());
         let charge = match (self.charge_to_load(task), charge) {
             (None, _) => return Ok(OnCharge::Nothing),
             // An old task may name a charge that is gone. It must be able to fail all the same.

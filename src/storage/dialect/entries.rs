@@ -41,7 +41,7 @@ fn credit_entry(row: &impl SelectedRow) -> Answer<CreditEntry<'_>> {
         transaction_type: transaction_type.unwrap_or_default().into(),
         credits,
         remaining,
-        active: status == Some("active"),
+        status: status.unwrap_or_default().into(),
         consumed_detail: text(6)?.map(|detail| detail.as_bytes().into()),
         metadata: text(7)?.map(Into::into),
         times,

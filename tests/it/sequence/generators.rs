@@ -185,6 +185,18 @@ fn settle() -> impl Strategy<Value = Request> {
         .boxed()
 }
 
+fn revoke() -> impl Strategy<Value = Request> {
+    let total = option::weighted(0.7, 0..90_i64);
+    (0..2_usize, total, 0..5_usize, any::<bool>())
+        .prop_map(|(order, total, number, recovers)| Request::Revoke {
+            order,
+            total,
+            number,
+            recovers,
+        })
+        .boxed()
+}
+
 fn request() -> impl Strategy<Value = Request> {
     let names = prop_oneof![
         5 => Just(Names::Nothing),
@@ -210,6 +222,9 @@ fn request() -> impl Strategy<Value = Request> {
         6 => refund.prop_map(|(charge, credits, policy)| {
             Request::Refund { charge, credits, policy }
         }),
+        4 => revoke(),
+        2 => (0..5_usize, option::of(0..2_usize))
+            .prop_map(|(number, order)| Request::Restore { number, order }),
         9 => read().prop_map(Request::Read),
         1 => Just(Request::Repair),
     ]

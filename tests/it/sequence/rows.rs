@@ -140,6 +140,7 @@ fn told(outcome: &Outcome) -> String {
         Outcome::Done
         | Outcome::Bool(_)
         | Outcome::Number(_)
+        | Outcome::Standing { .. }
         | Outcome::Quote(_)
         | Outcome::Balance(_)
         | Outcome::Audited(_)

@@ -4,6 +4,7 @@ use media_credits::domain::charge::ChargeRequest;
 use media_credits::domain::grant::NewGrant;
 use media_credits::domain::options::RefundPolicy;
 use media_credits::domain::paying::{DrawOrder, Paying};
+use media_credits::domain::revocation::{Restoration, Revocation};
 use media_credits::domain::settle::Settlement;
 use media_credits::domain::table::TaskKind::{self, Ai, Media};
 use media_credits::domain::task::{self, NewTask, TaskPatch};
@@ -79,6 +80,18 @@ pub(super) enum Request {
         charge: Index,
         credits: Option<i64>,
         policy: RefundPolicy,
+    },
+    /// The payment of an order is withdrawn: so much of it in all, or all.
+    Revoke {
+        order: usize,
+        total: Option<i64>,
+        number: usize,
+        recovers: bool,
+    },
+    /// And given back.
+    Restore {
+        number: usize,
+        order: Option<usize>,
     },
     Read(Read),
     Repair,
@@ -355,6 +368,21 @@ impl Request {
             Self::Refund { charge, credits, policy } => {
                 let (id, credits) = (charge_id(ledger, charge), credits.map(Value::Integer));
                 Write::Settle(Settlement::of_charge(id, credits.as_ref(), &none, *policy)?)
+            }
+            Self::Revoke { order: of, total, number, recovers } => {
+                let mut options = fields(&[
+                    ("transactionNo", text(&format!("revocation-{number}"))),
+                    ("recover", text(if *recovers { "available" } else { "none" })),
+                ]);
+                if let Some(total) = total {
+                    options.set("total", Value::Integer(*total));
+                }
+                let target = fields(&[("orderNo", order(Some(*of)))]);
+                Write::Revoke(Revocation::parse(&target, &options)?)
+            }
+            Self::Restore { number, order: of } => {
+                let target = of.iter().map(|of| ("orderNo", order(Some(*of)))).collect();
+                Write::Restore(Restoration::parse(format!("revocation-{number}"), &target)?)
             }
         };
         Ok(Operation::Write(write))

@@ -160,7 +160,7 @@ impl<'r, R: SelectedRow> CheckedRow<'r, R> {
             transaction_type,
             credits: credits.filter(|_| is_named),
             remaining,
-            active: text(row, 6) == "active",
+            status: text(row, 6),
             consumed_detail: row.cell(10).into_bytes(),
             metadata: row.cell(11).into_text(),
             times,

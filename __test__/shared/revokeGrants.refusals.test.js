@@ -1,0 +1,71 @@
+'use strict'
+
+const { MediaCreditsError } = require('../..')
+const { TestDatabase } = require('../helpers/database')
+const { unchanging } = require('../helpers/calls')
+
+const opened = unchanging(async () => {
+  const database = await TestDatabase.fresh()
+  const paid = { credits: 10, orderNo: 'order', subscriptionNo: 's' }
+  await database.user(
+    'u',
+    { id: 'g', ...paid },
+    { id: 'h', credits: 10, orderNo: 'shared', transactionNo: 'n' },
+  )
+  await database.user('v', { id: 'i', credits: 10, orderNo: 'shared' })
+  await database.credits.revokeGrants({ orderNo: 'order' }, { total: 3, transactionNo: 'r' })
+  return database
+})
+
+const OPTIONS = { transactionNo: 'x' }
+const ORDER = { orderNo: 'order' }
+
+test.each([
+  ['no target', undefined, OPTIONS, 'INVALID_ARGUMENT'],
+  ['an empty target', {}, OPTIONS, 'INVALID_ARGUMENT'],
+  ['two targets', { orderNo: 'order', creditId: 'g' }, OPTIONS, 'INVALID_ARGUMENT'],
+  ['a user', { userId: 'u' }, OPTIONS, 'UNKNOWN_FIELD'],
+  ['an order that is null', { orderNo: null }, OPTIONS, 'INVALID_ID'],
+  ['an order that is a number', { orderNo: 7 }, OPTIONS, 'INVALID_ID'],
+  ['an order that is not there', { orderNo: 'none' }, OPTIONS, 'GRANT_NOT_FOUND'],
+  ['a subscription that is not there', { subscriptionNo: 'none' }, OPTIONS, 'GRANT_NOT_FOUND'],
+  ['a grant that is not there', { creditId: 'none' }, OPTIONS, 'GRANT_NOT_FOUND'],
+  ['an order of two users', { orderNo: 'shared' }, OPTIONS, 'INVALID_ARGUMENT'],
+  ['no options', ORDER, undefined, 'INVALID_ID'],
+  ['no key', ORDER, { total: 5 }, 'INVALID_ID'],
+  ['a key of a grant', ORDER, { transactionNo: 'n' }, 'IDEMPOTENCY_CONFLICT'],
+  ['a key of another call', { creditId: 'h' }, { total: 3, transactionNo: 'r' }, 'IDEMPOTENCY_CONFLICT'],
+  ['another total', ORDER, { total: 4, transactionNo: 'r' }, 'IDEMPOTENCY_CONFLICT'],
+  ['no total', ORDER, { transactionNo: 'r' }, 'IDEMPOTENCY_CONFLICT'],
+  ['to recover', ORDER, { total: 3, transactionNo: 'r', recover: 'available' }, 'IDEMPOTENCY_CONFLICT'],
+  ['a total that is null', ORDER, { ...OPTIONS, total: null }, 'INVALID_AMOUNT'],
+  ['a total below zero', ORDER, { ...OPTIONS, total: -1 }, 'INVALID_AMOUNT'],
+  ['a fraction', ORDER, { ...OPTIONS, total: 1.5 }, 'INVALID_AMOUNT'],
+  ['a total in text', ORDER, { ...OPTIONS, total: '5' }, 'INVALID_AMOUNT'],
+  ['a reason that is no text', ORDER, { ...OPTIONS, reason: 5 }, 'INVALID_ARGUMENT'],
+  ['another recover', ORDER, { ...OPTIONS, recover: 'all' }, 'INVALID_ARGUMENT'],
+  ['a flag', ORDER, { ...OPTIONS, recover: true }, 'INVALID_ARGUMENT'],
+  ['an option that there is not', ORDER, { ...OPTIONS, replay: true }, 'UNKNOWN_FIELD'],
+])('revokeGrants with %s', async (_, target, options, code) => {
+  const error = await opened()
+    .credits.revokeGrants(target, options)
+    .catch((error) => error)
+  expect(error).toBeInstanceOf(MediaCreditsError)
+  expect(error).toMatchObject({ code, retryable: false })
+})
+
+test.each([
+  ['no key', [], 'INVALID_ID'],
+  ['a key that is not there', ['none'], 'REVOCATION_NOT_FOUND'],
+  ['a key of a grant', ['n'], 'REVOCATION_NOT_FOUND'],
+  ['a key of a grant, and a target', ['n', ORDER], 'REVOCATION_NOT_FOUND'],
+  ['a target that is not there', ['none', { orderNo: 'none' }], 'GRANT_NOT_FOUND'],
+  ['a target that is no object', ['none', 'order'], 'INVALID_ARGUMENT'],
+  ['two targets', ['none', { ...ORDER, creditId: 'g' }], 'INVALID_ARGUMENT'],
+])('restoreGrants with %s', async (_, args, code) => {
+  const error = await opened()
+    .credits.restoreGrants(...args)
+    .catch((error) => error)
+  expect(error).toBeInstanceOf(MediaCreditsError)
+  expect(error).toMatchObject({ code, retryable: false })
+})

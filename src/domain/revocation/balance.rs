@@ -1,0 +1,266 @@
+//! The one rule of claims: what they withdraw, whatever came in which order.
+//!
+//! Each claim that stands says how many credits of some grants are to be withdrawn in all. The largest one decides, not
+//! their sum: they are told of the same payment, one after the other, or again. A grant that is wholly withdrawn is
+//! closed and keeps what is left of it. Of others the claim draws. What was spent already is outstanding: until it is
+//! had, the grants are closed, so that nothing that comes back to them can be spent.
+
+use std::collections::HashMap;
+
+use super::claims::{Claim, Held, State};
+use crate::domain::detail::WrittenDraw;
+
+/// A user's grants, in draw order, and the claims on them.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Claims {
+    /// The grants that claims are about or have drawn on, and those that may be drawn on.
+    pub grants: Vec<Held>,
+    /// The claims that have to do with each other.
+    pub claims: Vec<Claim>,
+}
+
+/// How an order stands.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Standing {
+    /// What is withdrawn of it, or was taken from other grants in its place.
+    pub revoked: i64,
+    /// What was spent of it.
+    pub spent: i64,
+    /// What is claimed and not had.
+    pub outstanding: i64,
+    /// What of it can still be spent.
+    pub remaining: i64,
+}
+
+impl Claims {
+    /// Makes things right. `recovers`: claims that may take from other grants do so now.
+    pub fn balance(&mut self, recovers: bool, now_ms: i64) {
+        let order = self.in_order();
+        for held in &mut self.grants {
+            if let State::Closed(before) = &held.state {
+                held.grant.active = before == "active";
+                held.state = State::Open;
+            }
+        }
+        for at in order.iter().copied().filter(|at| self.is_whole(*at)).collect::<Vec<_>>() {
+            self.close(at);
+        }
+        self.give_back_surplus();
+        for at in &order {
+            self.draw(*at, |claim, held| claim.names(&held.grant.id));
+        }
+        for at in order.iter().filter(|_| recovers) {
+            if self.claims[*at].terms.recovers {
+                self.draw(*at, |claim, held| {
+                    !claim.names(&held.grant.id) && held.grant.is_spendable(now_ms)
+                });
+            }
+        }
+        self.give_back_surplus();
+        for at in order {
+            if self.lack(at) > 0 {
+                self.close(at);
+            }
+        }
+    }
+
+    /// How these grants stand at this time.
+    pub fn standing(&self, grants: &[String], now_ms: i64) -> Standing {
+        let mut standing = Standing { revoked: self.had(grants), ..Standing::default() };
+        for (at, claim) in self.claims.iter().enumerate() {
+            if claim.stands && claim.meets(grants) {
+                standing.outstanding = standing.outstanding.max(self.lack(at));
+            }
+        }
+        for held in self.grants.iter().filter(|held| grants.contains(&held.grant.id)) {
+            let grant = &held.grant;
+            if held.state != State::Emptied {
+                let gone = grant.credits.saturating_sub(grant.remaining);
+                let spent = gone.saturating_sub(self.own_draws(&grant.id)).max(0);
+                standing.spent = standing.spent.saturating_add(spent);
+            }
+            if grant.is_spendable(now_ms) {
+                standing.remaining = standing.remaining.saturating_add(grant.remaining.max(0));
+            }
+        }
+        standing
+    }
+
+    /// Claims that stand and do not have what they could: of each, a grant that is open though something of it is owed, or
+    /// all of it is claimed. After [`Self::balance`] there are none.
+    pub fn unmet(&self) -> Vec<(&Claim, &Held)> {
+        let standing = (0..self.claims.len()).filter(|at| self.claims[*at].stands);
+        let open = |at: usize| {
+            let (claim, is_whole) = (&self.claims[at], self.is_whole(at));
+            let is_owed = is_whole || self.lack(at) > 0;
+            let mut grants = self.grants.iter().filter(|held| claim.names(&held.grant.id));
+            let held = grants.find(|held| {
+                held.grant.active && (is_whole || (is_owed && held.grant.remaining > 0))
+            });
+            held.map(|held| (claim, held))
+        };
+        standing.filter_map(open).collect()
+    }
+
+    /// What a claim is owed.
+    pub fn owed(&self, claim: &Claim) -> i64 {
+        let need = claim.terms.total.min(self.granted(&claim.terms.grants));
+        need.saturating_sub(self.had(&claim.terms.grants)).max(0)
+    }
+
+    /// The claims that stand: on fewer grants first, of the same the largest, so that each draws only what those before
+    /// it have not.
+    fn in_order(&self) -> Vec<usize> {
+        let mut order: Vec<usize> = (0..self.claims.len()).collect();
+        order.retain(|at| self.claims[*at].stands);
+        order.sort_by_key(|at| {
+            let claim = &self.claims[*at];
+            (claim.terms.grants.len(), -claim.terms.total, claim.transaction_no.clone())
+        });
+        order
+    }
+
+    fn held(&self, id: &str) -> Option<&Held> {
+        self.grants.iter().find(|held| held.grant.id == id)
+    }
+
+    fn granted(&self, grants: &[String]) -> i64 {
+        let granted = grants.iter().filter_map(|id| self.held(id));
+        granted.fold(0, |sum: i64, held| sum.saturating_add(held.grant.credits.max(0)))
+    }
+
+    /// What a claim is to have: never more than was granted.
+    fn need(&self, at: usize) -> i64 {
+        let terms = &self.claims[at].terms;
+        terms.total.min(self.granted(&terms.grants))
+    }
+
+    fn lack(&self, at: usize) -> i64 {
+        self.need(at) - self.had(&self.claims[at].terms.grants)
+    }
+
+    /// Whether a claim is on all that was granted.
+    fn is_whole(&self, at: usize) -> bool {
+        let terms = &self.claims[at].terms;
+        let granted = self.granted(&terms.grants);
+        granted > 0 && terms.total >= granted
+    }
+
+    /// What claims have of these grants.
+    fn had(&self, grants: &[String]) -> i64 {
+        let of_grants = grants.iter().filter_map(|id| self.held(id));
+        let of_grants = of_grants.map(|held| self.withdrawn(held));
+        let recovered = self.claims.iter().filter(|claim| claim.stands && claim.is_within(grants));
+        of_grants.chain(recovered.map(Claim::recovered)).fold(0, i64::saturating_add)
+    }
+
+    fn withdrawn(&self, held: &Held) -> i64 {
+        let own = self.own_draws(&held.grant.id);
+        match held.state {
+            State::Open => own,
+            State::Closed(_) | State::Withdrawn => own.saturating_add(held.grant.remaining.max(0)),
+            State::Emptied => held.grant.credits,
+        }
+    }
+
+    /// What claims drew on a grant that they are about.
+    fn own_draws(&self, grant_id: &str) -> i64 {
+        let claims = self.claims.iter().filter(|claim| claim.stands && claim.names(grant_id));
+        let draws = claims.flat_map(|claim| &claim.draws);
+        let of_grant = draws.filter(|draw| draw.credit_id == grant_id);
+        of_grant.fold(0, |sum, draw| sum.saturating_add(draw.credits_consumed))
+    }
+
+    /// Closes the grants of a claim, but for those that the app has withdrawn itself.
+    fn close(&mut self, at: usize) {
+        let claim = &self.claims[at];
+        for held in &mut self.grants {
+            if held.state == State::Open && claim.names(&held.grant.id) {
+                let before = if held.grant.active { "active" } else { "expired" };
+                held.state = State::Closed(before.to_owned());
+                held.grant.active = false;
+            }
+        }
+    }
+
+    /// Draws what a claim lacks from grants that are open.
+    fn draw(&mut self, at: usize, may_pay: impl Fn(&Claim, &Held) -> bool) {
+        let mut lack = self.lack(at);
+        let claim = &mut self.claims[at];
+        let open = self.grants.iter_mut().filter(|held| held.state == State::Open);
+        for held in open {
+            let drawn = lack.min(held.grant.remaining);
+            if drawn > 0 && may_pay(claim, held) {
+                held.grant.remaining -= drawn;
+                lack -= drawn;
+                let id = &held.grant.id;
+                match claim.draws.iter_mut().find(|draw| draw.credit_id == *id) {
+                    Some(draw) => draw.credits_consumed += drawn,
+                    None => claim
+                        .draws
+                        .push(WrittenDraw { credit_id: id.clone(), credits_consumed: drawn }),
+                }
+            }
+        }
+    }
+
+    /// Gives back to other grants what was taken from them and is not needed: last drawn first.
+    fn give_back_surplus(&mut self) {
+        for at in
+            (0..self.claims.len()).rev().filter(|at| self.claims[*at].stands).collect::<Vec<_>>()
+        {
+            for item in (0..self.claims[at].draws.len()).rev() {
+                let draw = &self.claims[at].draws[item];
+                if self.claims[at].names(&draw.credit_id) {
+                    continue;
+                }
+                let back = draw.credits_consumed.min(self.surplus(at));
+                self.give_back(at, item, back);
+            }
+        }
+    }
+
+    /// What a claim could give back so that each that counts it still has what it needs.
+    fn surplus(&self, at: usize) -> i64 {
+        let grants = |other: usize| &self.claims[other].terms.grants;
+        let counting = (0..self.claims.len()).filter(|other| {
+            self.claims[*other].stands && self.claims[at].is_within(grants(*other))
+        });
+        counting.map(|other| -self.lack(other)).min().unwrap_or(0).max(0)
+    }
+
+    /// Gives so much of an item back to its grant, as far as there is room.
+    fn give_back(&mut self, at: usize, item: usize, credits: i64) {
+        let Some(draw) = self.claims[at].draws.get_mut(item) else { return };
+        let grant_id = draw.credit_id.clone();
+        let found = self.grants.iter_mut().find(|held| held.grant.id == grant_id);
+        let Some(held) = found else { return };
+        let room = held.grant.credits.saturating_sub(held.grant.remaining).max(0);
+        let credits = credits.min(draw.credits_consumed).min(room).max(0);
+        draw.credits_consumed -= credits;
+        held.grant.remaining += credits;
+    }
+
+    /// Ends a claim: all that it drew goes back.
+    pub fn end(&mut self, at: usize) {
+        for item in 0..self.claims[at].draws.len() {
+            self.give_back(at, item, i64::MAX);
+        }
+        self.claims[at].stands = false;
+        self.claims[at].draws.clear();
+    }
+
+    /// What came back to grants, by their ids.
+    pub fn return_to(&mut self, returns: &HashMap<&str, i64>) {
+        for held in &mut self.grants {
+            let back = returns.get(held.grant.id.as_str()).copied().unwrap_or(0);
+            held.grant.remaining = held.grant.remaining.saturating_add(back);
+        }
+    }
+
+    /// What the user can spend of all these grants.
+    pub fn spendable(&self, now_ms: i64) -> i64 {
+        let spendable = self.grants.iter().filter(|held| held.grant.is_spendable(now_ms));
+        spendable.fold(0, |sum, held| sum.saturating_add(held.grant.remaining.max(0)))
+    }
+}

@@ -1,0 +1,365 @@
+//! A payment that is refunded or charged back: its credits are withdrawn, as far as they are there, and what was spent of
+//! them is remembered.
+
+mod balance;
+mod changes;
+mod claims;
+mod terms;
+
+use std::collections::{BTreeSet, HashMap, HashSet};
+
+use serde_json::json;
+
+pub use self::balance::{Claims, Standing};
+use self::changes::{detail_of, plan_changes, total};
+pub use self::claims::{CHARGEBACK, Claim, ClaimRow, Held, State};
+pub use self::terms::Terms;
+use super::credits::Credits;
+use super::plan::{Plan, Stamp, Verb};
+use super::refund::Refund;
+use super::table::TableName::Credit;
+use super::value::{Fields, Value, describe};
+use crate::error::{Error, Result};
+
+/// The grants that a call is about.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Target {
+    /// The column that says so, by its name in JavaScript.
+    pub key: &'static str,
+    /// The same by its name in SQL.
+    pub column: &'static str,
+    /// What is in it.
+    pub text: String,
+}
+
+impl Target {
+    /// Reads `{ creditId }`, `{ orderNo }` or `{ subscriptionNo }`.
+    pub fn parse(function: &'static str, fields: &Fields) -> Result<Self> {
+        const KEYS: [(&str, &str); 3] =
+            [("creditId", "id"), ("orderNo", "order_no"), ("subscriptionNo", "subscription_no")];
+        fields.only(function, &KEYS.map(|(key, _)| key))?;
+        let mut named = KEYS.into_iter().filter(|(key, _)| fields.get(key).is_some());
+        match (named.next(), named.next()) {
+            (Some((key, column)), None) => Ok(Self { key, column, text: fields.id(key)? }),
+            _ => Err(Error::InvalidArgument {
+                name: function.to_owned(),
+                expected: "given one of creditId, orderNo and subscriptionNo".to_owned(),
+                given: format!(
+                    "{} of them",
+                    KEYS.iter().filter(|(key, _)| fields.get(key).is_some()).count()
+                ),
+            }),
+        }
+    }
+
+    /// Whether it is about this grant.
+    pub fn is(&self, held: &Held) -> bool {
+        let text = match self.column {
+            "order_no" => held.order_no.as_deref(),
+            "subscription_no" => held.subscription_no.as_deref(),
+            _ => Some(held.grant.id.as_str()),
+        };
+        text == Some(self.text.as_str())
+    }
+}
+
+/// A call of `revokeGrants`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Revocation {
+    /// Of which grants.
+    pub target: Target,
+    /// How many of their credits are to be withdrawn in all; all of them, if `None`.
+    total: Option<i64>,
+    reason: Option<String>,
+    /// The key of the call.
+    pub transaction_no: String,
+    /// Whether what was spent already is taken from the user's other grants.
+    pub recovers: bool,
+}
+
+impl Revocation {
+    /// Reads the arguments of `revokeGrants`.
+    pub fn parse(target: &Fields, options: &Fields) -> Result<Self> {
+        options.only("revokeGrants", &["total", "reason", "transactionNo", "recover"])?;
+        let total = match options.get("total") {
+            None => None,
+            given => Some(Credits::parse_or_zero("total", given)?.map_or(0, Credits::get)),
+        };
+        let text = |name: &str, expected: &str| match options.get(name) {
+            None | Some(Value::Null) => Ok(None),
+            Some(Value::Text(text)) => Ok(Some(text.clone())),
+            given => Err(invalid(name, expected, given)),
+        };
+        let recovers = match text("recover", "'available' or 'none'")?.as_deref() {
+            None | Some("none") => false,
+            Some("available") => true,
+            Some(_) => {
+                return Err(invalid("recover", "'available' or 'none'", options.get("recover")));
+            }
+        };
+        Ok(Self {
+            target: Target::parse("revokeGrants", target)?,
+            total,
+            reason: text("reason", "text")?,
+            transaction_no: options.id("transactionNo")?,
+            recovers,
+        })
+    }
+}
+
+fn invalid(name: &str, expected: &str, given: Option<&Value>) -> Error {
+    let (name, expected) = (name.to_owned(), expected.to_owned());
+    Error::InvalidArgument { name, expected, given: describe(given) }
+}
+
+/// A call of `restoreGrants`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Restoration {
+    /// The key of the call of `revokeGrants`.
+    pub transaction_no: String,
+    /// The grants that it is about, should it not have come yet.
+    pub target: Option<Target>,
+}
+
+impl Restoration {
+    /// Reads the arguments of `restoreGrants`.
+    pub fn parse(transaction_no: String, target: &Fields) -> Result<Self> {
+        let is_given = target.iter().next().is_some();
+        let target = is_given.then(|| Target::parse("restoreGrants", target)).transpose()?;
+        Ok(Self { transaction_no, target })
+    }
+}
+
+/// What the database knows that decides on claims.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct ClaimFacts {
+    /// The users who are there.
+    pub users: BTreeSet<String>,
+    /// Grants in draw order: those that claims or the call are about, those that claims have drawn on, and, if claims may
+    /// take from them, all that can be spent.
+    pub grants: Vec<Held>,
+    /// All claims on the user's grants.
+    pub claims: Vec<Claim>,
+    /// Whether a row has the key of the call.
+    pub is_key_taken: bool,
+}
+
+/// How an order stands after a call, and what is to be written for that, if anything is.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Decided {
+    /// What is to be written; nothing, if the call was made before.
+    pub plan: Option<Plan>,
+    /// How the order stands.
+    pub standing: Standing,
+}
+
+/// Decides on a revocation.
+pub fn plan_revocation(call: &Revocation, facts: ClaimFacts, stamp: &Stamp) -> Result<Decided> {
+    let (user_id, named) = named(&call.target, &facts)?;
+    let number = call.transaction_no.as_str();
+    if facts.is_key_taken {
+        let conflict = |differs| {
+            let (field, value) = ("transactionNo", number.to_owned());
+            Err(Error::IdempotencyConflict { field, value, differs })
+        };
+        let found = facts.claims.iter().position(|claim| claim.transaction_no == number);
+        let Some(at) = found else { return conflict("it is no revocation of these grants") };
+        let terms = facts.claims[at].terms.clone();
+        if !terms.grants.iter().all(|id| named.contains(id)) {
+            return conflict("it revokes other grants");
+        }
+        let is_remembered = !facts.claims[at].stands && terms.total == 0;
+        let claims = related(facts, &terms.grants);
+        let total = call.total.unwrap_or_else(|| claims.granted_to(&terms.grants));
+        if !is_remembered && (total, call.recovers) != (terms.total, terms.recovers) {
+            return conflict("it revokes another number of credits");
+        }
+        return Ok(Decided { plan: None, standing: claims.standing(&named, stamp.now_ms) });
+    }
+
+    let order = facts.grants.iter().find(|held| call.target.is(held));
+    let mut row = of_order(order);
+    let was = related(facts, &named);
+    let total_claimed = call.total.unwrap_or_else(|| was.granted_to(&named));
+    let terms = Terms { grants: named.clone(), total: total_claimed, recovers: call.recovers };
+    let mut now = was.clone();
+    now.claims.push(new_claim(&user_id, number, terms, stamp));
+    now.balance(call.recovers, stamp.now_ms);
+
+    let mut plan = Plan::new(&user_id, Credit, &stamp.ids.id);
+    if let Some(claim) = now.claims.last() {
+        describe_claim(&mut row, claim, call.reason.as_deref());
+        row.set("consumedDetail", Value::Json(detail_of(claim, &now)?));
+        row.set("createdAt", Value::TimeMs(stamp.now_ms));
+        row.set("updatedAt", Value::TimeMs(stamp.now_ms));
+        plan.push(Credit, Verb::Insert, &claim.id, row);
+    }
+    plan_changes(&mut plan, &was, &now, stamp.now_ms)?;
+    Ok(Decided { plan: Some(plan), standing: now.standing(&named, stamp.now_ms) })
+}
+
+/// Decides on the end of a claim.
+pub fn plan_restoration(call: &Restoration, facts: ClaimFacts, stamp: &Stamp) -> Result<Decided> {
+    let number = call.transaction_no.as_str();
+    let unknown = || Err(Error::RevocationNotFound { transaction_no: number.to_owned() });
+    let found = facts.claims.iter().position(|claim| claim.transaction_no == number);
+    let Some(at) = found else {
+        return match &call.target {
+            Some(target) if !facts.is_key_taken => remember(target, number, facts, stamp),
+            _ => unknown(),
+        };
+    };
+    let claim = facts.claims[at].clone();
+    let was = related(facts, &claim.terms.grants);
+    let named = &claim.terms.grants;
+    let at = was.claims.iter().position(|other| other.id == claim.id);
+    let Some(at) = at.filter(|_| claim.stands) else {
+        return Ok(Decided { plan: None, standing: was.standing(named, stamp.now_ms) });
+    };
+    let mut now = was.clone();
+    now.end(at);
+    now.balance(true, stamp.now_ms);
+
+    let mut plan = Plan::new(&claim.user_id, Credit, &claim.id);
+    plan_changes(&mut plan, &was, &now, stamp.now_ms)?;
+    Ok(Decided { plan: Some(plan), standing: now.standing(named, stamp.now_ms) })
+}
+
+/// Remembers that a claim has ended which was not made yet: it will claim nothing.
+fn remember(target: &Target, number: &str, facts: ClaimFacts, stamp: &Stamp) -> Result<Decided> {
+    let (user_id, named) = named(target, &facts)?;
+    let mut row = of_order(facts.grants.iter().find(|held| target.is(held)));
+    let terms = Terms { grants: named.clone(), total: 0, recovers: false };
+    let claim = new_claim(&user_id, number, terms, stamp);
+    describe_claim(&mut row, &claim, None);
+    row.set("status", Value::Text("deleted".to_owned()));
+    row.set("consumedDetail", Value::Json("[]".to_owned()));
+    row.set("createdAt", Value::TimeMs(stamp.now_ms));
+    row.set("updatedAt", Value::TimeMs(stamp.now_ms));
+    let mut plan = Plan::new(&user_id, Credit, &claim.id);
+    plan.push(Credit, Verb::Insert, &claim.id, row);
+    let claims = related(facts, &named);
+    Ok(Decided { plan: Some(plan), standing: claims.standing(&named, stamp.now_ms) })
+}
+
+/// What comes back to grants that are closed goes to what is outstanding first. Adds to the plan of a refund what else
+/// changes by it, and says in the refund what can be spent then.
+pub fn claim_returns(
+    facts: ClaimFacts,
+    (plan, refund): (&mut Plan, &mut Refund),
+    now_ms: i64,
+) -> Result<()> {
+    let closed = facts.grants.iter().filter(|held| matches!(held.state, State::Closed(_)));
+    let closed: Vec<String> = closed.map(|held| held.grant.id.clone()).collect();
+    let was = related(facts, &closed);
+    let mut returns: HashMap<&str, i64> = HashMap::new();
+    for (id, credits) in &plan.returns {
+        let back = returns.entry(id).or_default();
+        *back = back.saturating_add(*credits);
+    }
+    let mut now = was.clone();
+    now.return_to(&returns);
+    let before = now.spendable(now_ms);
+    now.balance(false, now_ms);
+    refund.spendable = refund.spendable.saturating_add(now.spendable(now_ms) - before);
+    plan_changes(plan, &was, &now, now_ms)
+}
+
+/// The user of the target's grants, and their ids.
+fn named(target: &Target, facts: &ClaimFacts) -> Result<(String, Vec<String>)> {
+    let grants = || facts.grants.iter().filter(|held| target.is(held));
+    let Some(first) = grants().next() else {
+        return Err(Error::GrantNotFound { field: target.key, value: target.text.clone() });
+    };
+    let users: HashSet<&str> = grants().map(|held| held.user_id.as_str()).collect();
+    if users.len() > 1 {
+        return Err(Error::InvalidArgument {
+            name: target.key.to_owned(),
+            expected: "of one user's grants; name each of them by creditId".to_owned(),
+            given: format!("those of {} users", users.len()),
+        });
+    }
+    if !facts.users.contains(&first.user_id) {
+        return Err(Error::UserNotFound { user_id: first.user_id.clone() });
+    }
+    let mut ids: Vec<String> = grants().map(|held| held.grant.id.clone()).collect();
+    ids.sort_unstable();
+    Ok((first.user_id.clone(), ids))
+}
+
+/// The claims that have to do with these grants, or with each other, and all grants.
+fn related(facts: ClaimFacts, grants: &[String]) -> Claims {
+    let mut reached: Vec<String> = grants.to_vec();
+    let mut rest = facts.claims;
+    let mut claims = Vec::new();
+    loop {
+        let (met, others): (Vec<Claim>, Vec<Claim>) =
+            rest.into_iter().partition(|claim| claim.meets(&reached));
+        rest = others;
+        if met.is_empty() {
+            return Claims { grants: facts.grants, claims };
+        }
+        reached.extend(met.iter().flat_map(|claim| claim.terms.grants.iter().cloned()));
+        claims.extend(met);
+    }
+}
+
+fn new_claim(user_id: &str, number: &str, terms: Terms, stamp: &Stamp) -> Claim {
+    Claim {
+        id: stamp.ids.id.clone(),
+        transaction_no: number.to_owned(),
+        user_id: user_id.to_owned(),
+        terms,
+        stands: true,
+        draws: Vec::new(),
+        detail: None,
+        metadata: None,
+    }
+}
+
+/// The columns of a claim's row that its order's grants have too.
+fn of_order(held: Option<&Held>) -> Fields {
+    let mut row = Fields::default();
+    let Some(held) = held else { return row };
+    for (key, value) in [("orderNo", &held.order_no), ("subscriptionNo", &held.subscription_no)] {
+        if let Some(value) = value {
+            row.insert(key, Value::Text(value.clone()));
+        }
+    }
+    row
+}
+
+fn describe_claim(row: &mut Fields, claim: &Claim, reason: Option<&str>) {
+    let text = |text: &str| Value::Text(text.to_owned());
+    let mut metadata = json!({ "type": "revocation", "revocation": claim.terms.as_json() });
+    if let Some(reason) = reason {
+        metadata["reason"] = reason.into();
+    }
+    row.set("id", text(&claim.id));
+    row.set("userId", text(&claim.user_id));
+    row.set("transactionNo", text(&claim.transaction_no));
+    row.set("transactionType", text("consume"));
+    row.set("transactionScene", text(CHARGEBACK));
+    row.set("credits", Value::Integer(-total(&claim.draws)));
+    row.set("remainingCredits", Value::Integer(0));
+    row.set("description", text("Payment refunded or charged back"));
+    row.set("status", text("active"));
+    row.set("metadata", Value::Json(metadata.to_string()));
+}
+
+impl Claims {
+    /// What was granted to these grants.
+    fn granted_to(&self, grants: &[String]) -> i64 {
+        let named = self.grants.iter().filter(|held| grants.contains(&held.grant.id));
+        named.fold(0, |sum: i64, held| sum.saturating_add(held.grant.credits.max(0)))
+    }
+}
+
+impl Claim {
+    /// The rows that a balance of claims needs besides those of a call, by their ids: what they are about, and what they
+    /// have drawn on.
+    pub fn needs(&self) -> impl Iterator<Item = &str> {
+        let drawn_on = self.draws.iter().map(|draw| draw.credit_id.as_str());
+        self.terms.grants.iter().map(String::as_str).chain(drawn_on)
+    }
+}

@@ -1,0 +1,151 @@
+//! Claims on grants whose payment was refunded or charged back: what they need, and what is written.
+
+use std::collections::HashSet;
+
+use super::clock::Clock;
+use super::outcome::Outcome;
+use crate::domain::plan::Plan;
+use crate::domain::refund::Refund;
+use crate::domain::refundable::Refundable;
+use crate::domain::revocation::{
+    CHARGEBACK, ClaimFacts, Decided, Restoration, Revocation, Target, claim_returns,
+    plan_restoration, plan_revocation,
+};
+use crate::domain::table::TableName::Credit;
+use crate::error::Result;
+use crate::storage::Row;
+use crate::storage::account::{Account, Pick, WantedAccount, Whose, in_draw_order};
+use crate::storage::failure::Answer;
+use crate::storage::store::Store;
+
+pub(super) async fn revoke<S: Store>(
+    store: &mut S,
+    call: &Revocation,
+    clock: Clock<'_>,
+) -> Answer<Outcome> {
+    needs(store, &call.target)?;
+    let wanted = wanted(&call.target, &call.transaction_no, call.recovers);
+    let account = store.account(&wanted).await?;
+    let facts = claim_facts(store, account).await?;
+    let decided = plan_revocation(call, facts, &clock.stamp());
+    write(store, decided, clock.now_ms).await
+}
+
+pub(super) async fn restore<S: Store>(
+    store: &mut S,
+    call: &Restoration,
+    clock: Clock<'_>,
+) -> Answer<Outcome> {
+    let number = call.transaction_no.as_str();
+    let account = match &call.target {
+        Some(target) => {
+            needs(store, target)?;
+            store.account(&wanted(target, number, true)).await?
+        }
+        None => {
+            let whose = Whose::With("transaction_no", number);
+            let picks = vec![Pick::With("transaction_scene", vec![CHARGEBACK]), Pick::Unspent];
+            let transaction_no = Some(number);
+            store.account(&WantedAccount { whose, picks, transaction_no }).await?
+        }
+    };
+    let facts = claim_facts(store, account).await?;
+    let decided = plan_restoration(call, facts, &clock.stamp());
+    write(store, decided, clock.now_ms).await
+}
+
+/// The column that a target is looked for by, which a table may be without.
+fn needs(store: &impl Store, target: &Target) -> Result<()> {
+    match target.column {
+        "id" => Ok(()),
+        column => store.schema()?.needs(Credit, column),
+    }
+}
+
+fn wanted<'w>(target: &'w Target, number: &'w str, recovers: bool) -> WantedAccount<'w> {
+    let mut picks = vec![
+        Pick::With(target.column, vec![&target.text]),
+        Pick::With("transaction_scene", vec![CHARGEBACK]),
+    ];
+    picks.extend(recovers.then_some(Pick::Unspent));
+    let whose = Whose::With(target.column, &target.text);
+    WantedAccount { whose, picks, transaction_no: Some(number) }
+}
+
+/// What an account says of claims, and the rows besides that these need. Hardly any account has claims.
+async fn claim_facts<S: Store>(store: &mut S, account: Account) -> Answer<ClaimFacts> {
+    let Account { users, rows, keyed } = account;
+    let user_id = users.iter().next().cloned().unwrap_or_default();
+    let facts = with_rows(store, &user_id, rows).await?;
+    Ok(ClaimFacts { users, is_key_taken: keyed.is_some(), ..facts })
+}
+
+async fn with_rows<S: Store>(
+    store: &mut S,
+    user_id: &str,
+    mut rows: Vec<Row>,
+) -> Answer<ClaimFacts> {
+    let mut claims = Vec::new();
+    for row in &rows {
+        claims.extend(store.or_roll_back(row.as_claim())?);
+    }
+    let known: HashSet<&str> = rows.iter().filter_map(|row| row.text("id")).collect();
+    let mut needed: Vec<&str> = claims.iter().flat_map(|claim| claim.needs()).collect();
+    needed.retain(|id| !known.contains(id));
+    needed.sort_unstable();
+    needed.dedup();
+    if !needed.is_empty() {
+        rows.extend(store.rows_of(user_id, &[Pick::With("id", needed)]).await?);
+    }
+    in_draw_order(&mut rows);
+    let grants = rows.iter().filter_map(Row::as_held).collect();
+    Ok(ClaimFacts { grants, claims, ..ClaimFacts::default() })
+}
+
+async fn write<S: Store>(store: &mut S, decided: Result<Decided>, now_ms: i64) -> Answer<Outcome> {
+    let checked = decided.and_then(|decided| {
+        let table = store.schema()?.table(Credit)?;
+        let new = decided.plan.iter().flat_map(Plan::inserted);
+        new.map(|row| &row.fields).try_for_each(|fields| {
+            table.check(fields)?;
+            table.check_complete(fields)
+        })?;
+        Ok(decided)
+    });
+    let Decided { plan, standing } = store.or_roll_back(checked)?;
+    let replayed = plan.is_none();
+    match plan {
+        Some(plan) => drop(store.write(&[&plan], now_ms).await?),
+        None => store.roll_back(),
+    }
+    Ok(Outcome::Standing { standing, replayed })
+}
+
+/// The claims on grants that a refund gives back to, if some of these are closed by claims. Hardly any is.
+pub(super) async fn load_claims<S: Store>(
+    store: &mut S,
+    refundable: Option<&Refundable>,
+) -> Answer<Option<ClaimFacts>> {
+    let Some(refundable) = refundable else { return Ok(None) };
+    let grants = refundable.grants.iter().filter(|grant| !grant.active);
+    let ids: Vec<&str> = grants.map(|grant| grant.id.as_str()).collect();
+    if ids.is_empty() {
+        return Ok(None);
+    }
+    let picks = [Pick::With("id", ids), Pick::With("transaction_scene", vec![CHARGEBACK])];
+    let rows = store.rows_of(&refundable.user_id, &picks).await?;
+    with_rows(store, &refundable.user_id, rows).await.map(Some)
+}
+
+/// Lets claims have what comes back to their grants.
+pub(super) fn let_claim(
+    store: &mut impl Store,
+    claims: Option<ClaimFacts>,
+    (mut plan, mut refund): (Plan, Refund),
+    now_ms: i64,
+) -> Answer<(Plan, Refund)> {
+    if let Some(facts) = claims {
+        store.or_roll_back(claim_returns(facts, (&mut plan, &mut refund), now_ms))?;
+    }
+    Ok((plan, refund))
+}

@@ -1,0 +1,254 @@
+//! Revocations in any order come to the same: a payment that is refunded in part, refunded more, disputed, and the
+//! dispute won, each delivered twice, while tasks are charged and fail.
+
+use std::collections::HashMap;
+use std::sync::LazyLock;
+
+use media_credits::domain::paying::Paying;
+use media_credits::domain::plan::Verb;
+use media_credits::domain::revocation::{Restoration, Revocation, Standing};
+use media_credits::domain::table::TableName::Credit;
+use media_credits::domain::value::{Fields, Value};
+use media_credits::engine::local::read;
+use media_credits::engine::{Outcome, Read, UserRead, Write};
+use media_credits::error::Result;
+use media_credits::storage::schema::Schema;
+use media_credits::storage::store::{LoadFacts, Views};
+use media_credits::storage::{Page, Row};
+use proptest::prelude::*;
+
+use crate::common::{
+    add_user, apply, change_row, column, consume, create_task, credits_of, draws_of, fields,
+    is_active, ledger, number, ready, text, update_task,
+};
+use crate::memory::Memory;
+
+static SCHEMA: LazyLock<Schema> =
+    LazyLock::new(|| ledger(&[], None).unwrap().schema().unwrap().clone());
+
+const NOW_MS: i64 = 1_795_380_509_000;
+const USER: &str = "ada";
+
+/// What happens to an order of 100 credits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Event {
+    /// So many are to be withdrawn in all.
+    Revoked(i64),
+    /// All of them are.
+    Disputed,
+    /// They are not, after all.
+    Won,
+    /// A task fails which had cost some.
+    Failed(&'static str),
+}
+
+use Event::{Disputed, Failed, Revoked, Won};
+
+/// A ledger with the grants of an order, some of which tasks have spent, and a grant besides.
+struct World {
+    memory: Memory,
+    recovers: bool,
+}
+
+fn target() -> Fields {
+    fields(&[("orderNo", text("order"))])
+}
+
+impl World {
+    /// `granted`: the order's grants. `costs`: tasks, and what they cost.
+    fn new(granted: &[i64], costs: &[(&str, i64)], recovers: bool) -> Self {
+        let mut memory = Memory::new(&SCHEMA);
+        add_user(&mut memory, USER).unwrap();
+        let mut world = Self { memory, recovers };
+        for (at, credits) in granted.iter().enumerate() {
+            world.grant(&format!("own-{at}"), "order", *credits);
+        }
+        costs
+            .iter()
+            .for_each(|(task, cost)| drop(world.write(&create_task(task, USER, *cost)).unwrap()));
+        world.grant("other", "another", 1000);
+        world
+    }
+
+    fn grant(&mut self, id: &str, order: &str, credits: i64) {
+        let row = [
+            ("id", text(id)),
+            ("userId", text(USER)),
+            ("transactionNo", text(&format!("no-{id}"))),
+            ("transactionType", text("grant")),
+            ("transactionScene", text("payment")),
+            ("orderNo", text(order)),
+            ("credits", Value::Integer(credits)),
+            ("remainingCredits", Value::Integer(credits)),
+            ("status", text("active")),
+            // The order's own are drawn first.
+            ("expiresAt", Value::time_or_null((order == "order").then_some(NOW_MS + 1000))),
+            ("createdAt", Value::TimeMs(NOW_MS)),
+            ("updatedAt", Value::TimeMs(NOW_MS)),
+        ];
+        change_row(&mut self.memory, Verb::Insert, (Credit, id), &row).unwrap();
+    }
+
+    fn write(&mut self, change: &Write) -> Result<Outcome> {
+        apply(&mut self.memory, change, NOW_MS)
+    }
+
+    fn revoke(&mut self, transaction_no: &str, total: Option<i64>) -> Standing {
+        let recover = if self.recovers { "available" } else { "none" };
+        let mut options =
+            fields(&[("transactionNo", text(transaction_no)), ("recover", text(recover))]);
+        if let Some(total) = total {
+            options.set("total", Value::Integer(total));
+        }
+        let call = Revocation::parse(&target(), &options).unwrap();
+        standing(self.write(&Write::Revoke(call)).unwrap())
+    }
+
+    fn take(&mut self, event: Event) {
+        match event {
+            Revoked(total) => drop(self.revoke(&format!("refund-{total}"), Some(total))),
+            Disputed => drop(self.revoke("dispute", None)),
+            Won => {
+                let call = Restoration::parse("dispute".to_owned(), &target()).unwrap();
+                self.write(&Write::Restore(call)).unwrap();
+            }
+            Failed(task) => {
+                self.write(&update_task(task, &[("status", text("failed"))])).unwrap();
+            }
+        }
+    }
+
+    /// How the order stands: the same call again says so, and writes nothing.
+    fn standing(&mut self, of: Event) -> Standing {
+        match of {
+            Revoked(total) => self.revoke(&format!("refund-{total}"), Some(total)),
+            _ => self.revoke("dispute", None),
+        }
+    }
+
+    fn rows(&mut self) -> Vec<Row> {
+        ready(self.memory.list(&credits_of(USER), Page::whole(1, 1000))).unwrap()
+    }
+
+    fn balance(&mut self) -> i64 {
+        let of_user = Read::OfUser(USER.to_owned(), UserRead::BalanceTotal(Paying::default()));
+        match read(&mut self.memory, &of_user, NOW_MS).unwrap() {
+            Outcome::Number(balance) => balance,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    /// Granted less what is left is what active charges drew; a grant has room for what it holds.
+    fn check(&mut self) -> Result<(), TestCaseError> {
+        let rows = self.rows();
+        let (grants, charges): (Vec<&Row>, Vec<&Row>) =
+            rows.iter().partition(|row| row.text("transactionType") == Some("grant"));
+        let mut drawn: HashMap<String, i64> = HashMap::new();
+        for charge in charges.into_iter().filter(|charge| is_active(charge)) {
+            let draws = draws_of(charge);
+            prop_assert_eq!(
+                draws.iter().map(|(_, credits)| credits).sum::<i64>(),
+                -number(charge, "credits")
+            );
+            draws
+                .into_iter()
+                .for_each(|(grant, credits)| *drawn.entry(grant).or_default() += credits);
+        }
+        for grant in grants {
+            let (granted, left) = (number(grant, "credits"), number(grant, "remainingCredits"));
+            let id = grant.text("id").unwrap();
+            prop_assert!((0..=granted).contains(&left));
+            prop_assert_eq!(granted - left, drawn.get(id).copied().unwrap_or(0), "{}", id);
+            let is_dated = *column(grant, "deletedAt") != Value::Null;
+            prop_assert_eq!(is_dated, !is_active(grant), "{}", id);
+        }
+        Ok(())
+    }
+}
+
+fn standing(outcome: Outcome) -> Standing {
+    match outcome {
+        Outcome::Standing { standing, .. } => standing,
+        other => panic!("{other:?}"),
+    }
+}
+
+const TWICE: [Event; 8] =
+    [Revoked(30), Revoked(30), Revoked(60), Revoked(60), Disputed, Disputed, Won, Won];
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 200, failure_persistence: None, ..Default::default() })]
+
+    #[test]
+    fn any_order_comes_to_the_same(
+        events in Just([&TWICE[..], &[Failed("a"), Failed("c")]].concat()).prop_shuffle(),
+        granted in prop::sample::select(vec![vec![100], vec![40, 60], vec![10, 20, 70]]),
+        costs in (1..50_i64, 1..30_i64, 1..30_i64),
+        recovers in any::<bool>(),
+    ) {
+        let costs = [("a", costs.0), ("b", costs.1), ("c", costs.2)];
+        let spent: i64 = costs.iter().map(|(_, cost)| cost).sum();
+        prop_assume!(spent <= 100);
+        let mut world = World::new(&granted, &costs[..], recovers);
+        for event in &events {
+            world.take(*event);
+            world.check()?;
+        }
+        // The dispute was won, and 60 is the largest claim that stands. One task has not failed.
+        let kept = costs[1].1;
+        let standing = world.standing(Revoked(60));
+        prop_assert_eq!(standing.spent, kept);
+        prop_assert_eq!(standing.revoked + standing.outstanding, 60);
+        let balance = world.balance();
+        prop_assert_eq!(balance, 1000 + 100 - kept - standing.revoked);
+        let owed = if recovers { 0 } else { (60 - (100 - kept)).max(0) };
+        prop_assert_eq!(standing.outstanding, owed);
+        prop_assert!(standing.remaining <= 100 - kept);
+    }
+
+    #[test]
+    fn no_order_ends_above_what_it_granted(
+        steps in prop::collection::vec(
+            prop_oneof![
+                4 => prop::sample::select(TWICE.to_vec()).prop_map(Ok),
+                2 => (1..60_i64).prop_map(Err),
+                1 => Just(Ok(Failed("a"))),
+            ],
+            1..30,
+        ),
+        recovers in any::<bool>(),
+    ) {
+        let mut world = World::new(&[30, 70], &[("a", 50)], recovers);
+        let (mut charged, mut claimed, mut disputed, mut won) = (0, 0, false, false);
+        let mut is_spent = true;
+        for step in steps {
+            match step {
+                Ok(event) => {
+                    world.take(event);
+                    match event {
+                        Revoked(total) => claimed = claimed.max(total),
+                        Disputed => disputed = true,
+                        Won => won = true,
+                        Failed(_) => is_spent = false,
+                    }
+                }
+                Err(credits) => {
+                    if world.write(&consume(USER, credits)).is_ok() {
+                        charged += credits;
+                    }
+                }
+            }
+            world.check()?;
+            if claimed == 0 && !disputed {
+                continue;
+            }
+            let due = if disputed && !won { 100 } else { claimed };
+            let asked = if disputed { Disputed } else { Revoked(claimed) };
+            let standing = world.standing(asked);
+            prop_assert_eq!(standing.revoked + standing.outstanding, due, "{:?}", standing);
+            prop_assert!(standing.outstanding >= 0 && standing.spent <= 100);
+            let spent = charged + if is_spent { 50 } else { 0 };
+            prop_assert_eq!(world.balance(), 1100 - spent - standing.revoked, "{:?}", standing);
+        }
+    }
+}
