@@ -325,5 +325,6 @@ export interface MediaCredits<
     OfRows<typeof import('./ai-tasks.js'), RowFunctions<Task, CreditRow, AITaskRow, UserRow>>,
     OfRows<typeof import('./credits.js'), RowFunctions<Task, CreditRow, AITaskRow, UserRow>>,
     OfRows<typeof import('./within.js'), RowFunctions<Task, CreditRow, AITaskRow, UserRow>>,
+    Readonly<typeof import('./grants.js')>,
     Readonly<typeof import('./ledger.js')>,
     Readonly<typeof import('./events.js')> {}

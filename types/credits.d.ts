@@ -1,6 +1,6 @@
 // Functions about grants and charges, on the default connection.
 
-import type { RowFunctions } from './connection.js'
+import type { ConnectOptions, RowFunctions } from './connection.js'
 import type { createMediaTasks, settleMediaTask, updateMediaTaskById } from './media-tasks.js'
 
 /**

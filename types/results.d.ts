@@ -1,6 +1,7 @@
 // What functions give back, besides rows.
 
 import type { MediaCreditsError } from './errors.js'
+import type { revokeGrants } from './grants.js'
 import type { auditLedger, getRemainingCredits } from './ledger.js'
 import type { RefundPolicy } from './options.js'
 import type { Credit, MediaTask } from './rows.js'

@@ -1,0 +1,42 @@
+'use strict'
+
+/** What an editor shows of a function: the same text on a connection as on the module. */
+
+const path = require('node:path')
+const ts = require('typescript')
+
+const ENTRY = path.join(__dirname, '../../index.d.ts')
+
+/** These are about one connection there. */
+const OF_A_CONNECTION = ['close']
+
+function textsOf() {
+  const options = { strict: true, types: [], module: ts.ModuleKind.NodeNext, skipLibCheck: true }
+  const program = ts.createProgram([ENTRY], options)
+  const checker = program.getTypeChecker()
+  const textOf = (symbol) => ts.displayPartsToString(symbol.getDocumentationComment(checker))
+  const exported = checker.getExportsOfModule(checker.getSymbolAtLocation(program.getSourceFile(ENTRY)))
+  const ofModule = new Map(exported.map((symbol) => [symbol.name, textOf(resolved(checker, symbol))]))
+  const connection = exported.find(({ name }) => name === 'MediaCredits')
+  const members = checker.getDeclaredTypeOfSymbol(resolved(checker, connection)).getProperties()
+  return { ofModule, ofConnection: members.map((symbol) => [symbol.name, textOf(symbol)]) }
+}
+
+const resolved = (checker, symbol) =>
+  symbol.flags & ts.SymbolFlags.Alias ? checker.getAliasedSymbol(symbol) : symbol
+
+const { ofModule, ofConnection } = textsOf()
+
+test('a connection has the functions of the module', () => {
+  const { connect } = require('../..')
+  const functions = Object.keys(connect({ url: ':memory:' }))
+  expect(ofConnection.map(([name]) => name).sort()).toEqual(functions.sort())
+})
+
+test.each(ofConnection.filter(([name]) => !OF_A_CONNECTION.includes(name)))(
+  '%s of a connection has the text of the module',
+  (name, text) => {
+    expect(text).not.toBe('')
+    expect(text).toBe(ofModule.get(name))
+  },
+)
