@@ -365,7 +365,7 @@ export interface StatementQuery {
   limit?: number | undefined
 }
 
-/** Which books to audit. */
+/** Whose rows to audit. */
 export interface AuditQuery {
   /** Without it, those of all users. */
   userId?: UserId | undefined
@@ -377,7 +377,7 @@ export interface AuditQuery {
 
 /** What to repair. */
 export interface RepairOptions {
-  /** If it is left out, the books of all users; `undefined` is refused, because no user is not all users. */
+  /** If it is left out, all users; `undefined` is refused, because no user is not all users. */
   userId?: string
   /** Writes the changes, all in one transaction. By default they are only listed. */
   apply?: boolean | undefined

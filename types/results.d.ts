@@ -143,7 +143,7 @@ export interface StatementEntry {
 
 /** How far an audit is. */
 export interface AuditProgress {
-  /** Users whose books were read. */
+  /** Users whose rows were read. */
   users: number
   /** Rows of `credit` that were read. */
   rows: number
@@ -151,7 +151,7 @@ export interface AuditProgress {
   totalRows: number
 }
 
-/** Something that is wrong with a user's books. */
+/** Something that is wrong with a user's rows. */
 export interface LedgerFinding {
   /**
    * - `'grant-out-of-range'`: less than nothing is left of a grant, or more than was granted.
