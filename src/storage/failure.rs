@@ -90,7 +90,7 @@ pub(super) fn long_answer(doing: &'static str) -> Error {
 }
 
 /// A server that lets no call in until something is mended.
-#[cfg(feature = "remote")]
+#[cfg(any(feature = "libsql", feature = "mysql", feature = "postgres"))]
 pub(super) fn not_usable(message: String, advice: &'static str) -> Error {
     Error::DatabaseUnavailable { message, advice, retryable: false }
 }

@@ -43,6 +43,7 @@ impl<T: Clone> Known<T> {
     }
 
     /// What is known, as long as no request is to look again.
+    #[cfg(any(feature = "mysql", feature = "postgres"))]
     pub(super) fn fresh(&self) -> Option<T> {
         let state = self.lock();
         let finding = state.as_ref().filter(|finding| Instant::now() < finding.look_at);

@@ -12,13 +12,13 @@ use crate::histogram::{Histogram, durations};
 
 /// How long things took, in microseconds.
 #[derive(Debug, Default)]
-pub struct Latencies {
+pub(super) struct Latencies {
     /// Until a connection was there, free or new.
-    pub connections: Histogram,
+    pub(super) connections: Histogram,
     /// From what was sent to the server's last answer to it.
-    pub round_trips: Histogram,
+    pub(super) round_trips: Histogram,
     /// Those round trips that wrote and committed.
-    pub commits: Histogram,
+    pub(super) commits: Histogram,
 }
 
 /// A pool of so many connections at the most, for each of which a call waits so long.

@@ -8,6 +8,8 @@ mod entries;
 #[cfg(any(feature = "mysql", feature = "postgres"))]
 mod facts;
 #[cfg(any(feature = "mysql", feature = "postgres"))]
+mod fit;
+#[cfg(any(feature = "mysql", feature = "postgres"))]
 mod groups;
 #[cfg(any(feature = "libsql", feature = "sqlite", feature = "postgres"))]
 mod inline;

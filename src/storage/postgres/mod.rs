@@ -20,4 +20,3 @@ mod watch;
 pub use self::database::Database;
 pub use self::options::Options;
 pub use self::session::Session;
-pub use super::pool::Latencies;

@@ -15,16 +15,18 @@ use crate::storage::Row;
 use crate::storage::account::{Account, Pick, WantedAccount, Whose};
 use crate::storage::failure::Answer;
 
-pub(super) async fn account(wire: &mut impl Wire, wanted: &WantedAccount<'_>) -> Answer<Account> {
+pub(super) async fn account<W: Wire>(wire: &mut W, wanted: &WantedAccount<'_>) -> Answer<Account> {
     let tables = wire.tables()?;
     let found = Arc::clone(tables.table(Credit)?);
     let mut statements = Statements::default();
-    let users = statements.add(lock(tables, wanted.whose)?);
-    let rows = statements.add(rows(tables, wanted.whose, &wanted.picks)?);
+    let users = statements.add(lock::<W>(tables, wanted.whose)?);
+    let rows = statements.add(rows::<W>(tables, wanted.whose, &wanted.picks)?);
     let keyed = match wanted.transaction_no {
         Some(number) => {
             let is_it = tables.ids(Credit, "transaction_no")?.is("transaction_no", number);
-            Some(statements.add(select(tables, &is_it)?))
+            // A lock on a key that is not there would be one on all that may come beside it.
+            let lock = if W::SEES_NOW { " FOR UPDATE" } else { "" };
+            Some(statements.add(select(tables, &is_it)? + lock))
         }
         None => None,
     };
@@ -34,18 +36,18 @@ pub(super) async fn account(wire: &mut impl Wire, wanted: &WantedAccount<'_>) ->
     Ok(Account { users, rows: read_rows(&found, &replies[rows]), keyed })
 }
 
-pub(super) async fn rows_of(
-    wire: &mut impl Wire,
+pub(super) async fn rows_of<W: Wire>(
+    wire: &mut W,
     user_id: &str,
     picks: &[Pick<'_>],
 ) -> Answer<Vec<Row>> {
     let tables = wire.tables()?;
     let found = Arc::clone(tables.table(Credit)?);
-    let rows = rows(tables, Whose::User(user_id), picks)?;
+    let rows = rows::<W>(tables, Whose::User(user_id), picks)?;
     Ok(read_rows(&found, &more(wire, rows, "reading an account").await?))
 }
 
-fn lock(tables: &Tables, whose: Whose<'_>) -> Answer<Statement> {
+fn lock<W: Wire>(tables: &Tables, whose: Whose<'_>) -> Answer<Statement> {
     let (column, text) = match whose {
         Whose::User(user_id) => return tables.lock_users([user_id]),
         Whose::With(column, text) => (column, text),
@@ -55,17 +57,18 @@ fn lock(tables: &Tables, whose: Whose<'_>) -> Answer<Statement> {
     let owner = users.from(&owners, "user_id");
     let (id, table) = (users.text("id"), tables.in_order(User));
     Ok(format!(
-        "SELECT {id} FROM {table} WHERE id IN (SELECT {owner} FROM credit WHERE {is_it}) \
-         ORDER BY `user`.id FOR UPDATE"
+        "SELECT {id} FROM {table} WHERE id IN (SELECT {owner} FROM credit WHERE {is_it}{}) \
+         ORDER BY `user`.id FOR UPDATE",
+        W::NOW
     ))
 }
 
-fn rows(tables: &Tables, whose: Whose<'_>, picks: &[Pick<'_>]) -> Answer<Statement> {
+fn rows<W: Wire>(tables: &Tables, whose: Whose<'_>, picks: &[Pick<'_>]) -> Answer<Statement> {
     let is_theirs = match whose {
         Whose::User(user_id) => tables.ids(Credit, "user_id")?.is("user_id", user_id),
         Whose::With(column, text) => {
             let is_it = tables.ids(Credit, column)?.is(column, text);
-            format!("user_id IN (SELECT user_id FROM credit WHERE {is_it})")
+            format!("user_id IN (SELECT user_id FROM credit WHERE {is_it}{})", W::NOW)
         }
     };
     let mut picked = Vec::new();
@@ -89,10 +92,11 @@ fn rows(tables: &Tables, whose: Whose<'_>, picks: &[Pick<'_>]) -> Answer<Stateme
             }
         });
     }
-    select(tables, &format!("{is_theirs} AND ({})", picked.join(" OR ")))
+    let picked = format!("{is_theirs} AND ({})", picked.join(" OR "));
+    Ok(select(tables, &picked)? + " FOR UPDATE")
 }
 
 fn select(tables: &Tables, condition: &str) -> Answer<Statement> {
     let columns = &tables.table(Credit)?.select_list;
-    Ok(format!("SELECT {columns} FROM credit WHERE {condition} FOR UPDATE"))
+    Ok(format!("SELECT {columns} FROM credit WHERE {condition}"))
 }

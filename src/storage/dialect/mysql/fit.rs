@@ -1,22 +1,10 @@
 //! Which of MySQL's types can hold what the ledger keeps in a column.
 
+use super::super::fit::{Family, TypeNames, Types};
 use crate::storage::roles::Role;
 use crate::storage::schema::{Column, Kind, Limit};
 
-/// What a column's values are, as far as the ledger is concerned.
-#[derive(Debug, PartialEq, Eq)]
-enum Family {
-    /// With room for so many characters; none says that there is room for anything.
-    Text(Option<usize>),
-    Enum,
-    /// `int` and `bigint`: smaller ones are too small for credits.
-    Integer,
-    Small,
-    Json,
-    Time,
-    Other,
-}
-
+/// Integers that are smaller than `int` are too small for credits.
 fn family(column: &Column) -> Family {
     let name = column.sql_type.split(['(', ' ']).next().unwrap_or_default();
     match (column.kind, &column.limit) {
@@ -36,57 +24,21 @@ fn family(column: &Column) -> Family {
 
 /// What a column would need to be, in words, if it can't be what it is.
 pub(super) fn needed_type(role: Role, column: &Column, shared: Option<&Column>) -> Option<String> {
-    use Family::{Enum, Integer, Json, Small, Text, Time};
-    // The app makes its users, and perhaps the database their ids.
-    let is_written = !(role == Role::UserId && column.name == "id");
-    if column.limit == Limit::Computed && is_written {
-        return Some("a plain column, which this package writes".to_owned());
-    }
-    let found = family(column);
-    let has_room = |characters: usize| match found {
-        Text(Some(most)) => most >= characters,
-        _ => true,
-    };
-    let needed = match (role, &found) {
-        (Role::UserId, Text(_) | Integer | Small) => None,
-        (Role::UserId, _) => Some("varchar, int or bigint"),
-        (Role::TaskId, Text(_)) => None,
-        (Role::TaskId, _) => Some("varchar"),
-        // What this package makes is a UUID of 36 characters, and a number of 19.
-        (Role::CreditId, Text(_)) if has_room(36) => None,
-        (Role::CreditId, _) => Some("varchar(36) or longer"),
-        (Role::TransactionNo, Text(_)) if has_room(19) => None,
-        (Role::TransactionNo, _) => Some("varchar(19) or longer"),
-        (Role::State(words), Enum | Text(_)) => match words.iter().find(|word| !fits(column, word))
-        {
-            None => None,
-            Some(word) => return Some(format!("one that takes {word:?}")),
+    const TYPES: Types = Types {
+        family,
+        names: TypeNames {
+            user_id: "varchar, int or bigint",
+            task_id: "varchar",
+            credit_id: "varchar(36) or longer",
+            transaction_no: "varchar(19) or longer",
+            state: "varchar or an enum",
+            words: "varchar, text or an enum",
+            details: "text, longtext or json",
+            credits: "int or bigint",
+            time: "timestamp or datetime",
         },
-        (Role::State(_), _) => Some("varchar or an enum"),
-        (Role::Words, Enum | Text(_)) => None,
-        (Role::Words, _) => Some("varchar, text or an enum"),
-        (Role::Details, Json | Text(None)) => None,
-        (Role::Details, _) => Some("text, longtext or json"),
-        (Role::Credits, Integer) => None,
-        (Role::Credits, _) => Some("int or bigint"),
-        (Role::Time, Time) => None,
-        (Role::Time, _) => Some("timestamp or datetime"),
     };
-    if let Some(needed) = needed {
-        return Some(needed.to_owned());
-    }
-    let is_number = |column: &Column| column.kind == Kind::Integer;
-    let shared = shared.filter(|shared| is_number(shared) != is_number(column))?;
-    Some(format!("of type {}, as what it refers to", shared.sql_type))
-}
-
-/// Whether a column of words takes this one.
-fn fits(column: &Column, word: &str) -> bool {
-    match &column.limit {
-        Limit::OneOf(labels) => labels.iter().any(|label| label == word),
-        Limit::Characters(most) => word.len() <= *most,
-        _ => true,
-    }
+    TYPES.needed(role, column, shared)
 }
 
 #[cfg(test)]

@@ -1,24 +1,11 @@
 //! Which of PostgreSQL's types can hold what the ledger keeps in a column.
 
+use super::super::fit::{Family, TypeNames, Types};
 use super::value::needs_cast;
 use crate::storage::roles::Role;
 use crate::storage::schema::{Column, Limit};
 
-/// What a column's values are, as far as the ledger is concerned.
-#[derive(Debug, PartialEq, Eq)]
-enum Family {
-    /// `text`, or `varchar` with room for so many characters.
-    Text(Option<usize>),
-    Enum,
-    Uuid,
-    /// `integer` and `bigint`: a `smallint` is too small for credits.
-    Integer,
-    Small,
-    Json,
-    Time,
-    Other,
-}
-
+/// A `smallint` is too small for credits.
 fn family(column: &Column) -> Family {
     let name = column.sql_type.split('(').next().unwrap_or_default();
     match (name, &column.limit) {
@@ -37,65 +24,21 @@ fn family(column: &Column) -> Family {
 
 /// What a column would need to be, in words, if it can't be what it is.
 pub(super) fn needed_type(role: Role, column: &Column, shared: Option<&Column>) -> Option<String> {
-    use Family::{Enum, Integer, Json, Small, Text, Time, Uuid};
-    // The app makes its users, and perhaps the database their ids.
-    let is_written = !(role == Role::UserId && column.name == "id");
-    if column.limit == Limit::Computed && is_written {
-        return Some("a plain column, which this package writes".to_owned());
-    }
-    let found = family(column);
-    let has_room = |characters: usize| match found {
-        Text(Some(most)) => most >= characters,
-        _ => true,
-    };
-    let needed = match (role, &found) {
-        (Role::UserId, Text(_) | Uuid | Integer | Small) => None,
-        (Role::UserId, _) => Some("text, varchar, uuid, integer or bigint"),
-        (Role::TaskId, Text(_) | Uuid) => None,
-        (Role::TaskId, _) => Some("text, varchar or uuid"),
-        // What this package makes is a UUID of 36 characters, and a number of 19.
-        (Role::CreditId, Text(_) | Uuid) if has_room(36) => None,
-        (Role::CreditId, _) => Some("text, varchar(36) or uuid"),
-        (Role::TransactionNo, Text(_)) if has_room(19) => None,
-        (Role::TransactionNo, _) => Some("text or varchar(19)"),
-        (Role::State(words), Enum | Text(_)) => match words.iter().find(|word| !fits(column, word))
-        {
-            None => None,
-            Some(word) => return Some(format!("one that takes {word:?}")),
+    const TYPES: Types = Types {
+        family,
+        names: TypeNames {
+            user_id: "text, varchar, uuid, integer or bigint",
+            task_id: "text, varchar or uuid",
+            credit_id: "text, varchar(36) or uuid",
+            transaction_no: "text or varchar(19)",
+            state: "text, varchar or an enum",
+            words: "text, varchar or an enum",
+            details: "text, json or jsonb",
+            credits: "integer or bigint",
+            time: "timestamp or timestamp with time zone",
         },
-        (Role::State(_), _) => Some("text, varchar or an enum"),
-        (Role::Words, Enum | Text(_)) => None,
-        (Role::Words, _) => Some("text, varchar or an enum"),
-        (Role::Details, Json | Text(None)) => None,
-        (Role::Details, _) => Some("text, json or jsonb"),
-        (Role::Credits, Integer) => None,
-        (Role::Credits, _) => Some("integer or bigint"),
-        (Role::Time, Time) => None,
-        (Role::Time, _) => Some("timestamp or timestamp with time zone"),
     };
-    if let Some(needed) = needed {
-        return Some(needed.to_owned());
-    }
-    let shared = shared.filter(|shared| kind_of_id(&family(shared)) != kind_of_id(&found))?;
-    Some(format!("of type {}, as what it refers to", shared.sql_type))
-}
-
-/// Whether a column of words takes this one.
-fn fits(column: &Column, word: &str) -> bool {
-    match &column.limit {
-        Limit::OneOf(labels) => labels.iter().any(|label| label == word),
-        Limit::Characters(most) => word.len() <= *most,
-        _ => true,
-    }
-}
-
-/// Ids of one kind can be compared with each other.
-fn kind_of_id(family: &Family) -> u8 {
-    match family {
-        Family::Uuid => 1,
-        Family::Integer | Family::Small => 2,
-        _ => 0,
-    }
+    TYPES.needed(role, column, shared)
 }
 
 #[cfg(test)]
