@@ -37,6 +37,8 @@ export const {
   consumeCredits,
   consumeCreditsBatch,
   settleCredits,
+  keepCharge,
+  releaseHolds,
   refundCredits,
   createCredit,
   revokeGrants,

@@ -21,7 +21,7 @@ const { eachOrAll, taskAndCost } = require('./batches.js')
 const { field, itemsOf, newAITask, newMediaTask, newTask, ofUser } = require('./events/items.js')
 const { historyInParts, listInParts } = require('./lists.js')
 const replies = require('./replies.js')
-const { failStuck } = require('./stuck-tasks.js')
+const { failStuck, releaseOver } = require('./stuck-tasks.js')
 const wire = require('./wire.js')
 
 const { all, nothing, row, rows, rowsWithUsers, value, valueWithTimes } = replies
@@ -120,6 +120,13 @@ const operations = {
     pass: [one, one, fields],
     result: row,
     moves: { items: () => [{ gives: true }], id: 'id' },
+  },
+  keepCharge: { pass: [one], result: row },
+  releaseHolds: {
+    pass: [fields, one, one, one],
+    result: replies.rowsOrRow,
+    moves: { items: ([, , , id]) => (typeof id === 'string' ? [{ gives: true }] : []), id: 'id' },
+    made: ({ releaseHolds }) => releaseOver(releaseHolds),
   },
   refundCredits: {
     pass: [one, one, fields],

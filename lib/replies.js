@@ -43,6 +43,8 @@ const all = (reply) => reply.all.map(row)
 
 const rows = (reply) => reply.rows.map(decodeRow)
 
+const rowsOrRow = (reply) => (own(reply, 'rows') ? rows(reply) : row(reply))
+
 function rowsWithUsers(reply) {
   const found = rows(reply)
   if (!own(reply, 'users')) return found
@@ -66,4 +68,16 @@ function decodeFix(fix) {
   return { ...fix, before: date(fix.before), after: date(fix.after) }
 }
 
-module.exports = { all, fixes, nothing, page, row, rows, rowsWithUsers, value, valueAsRow, valueWithTimes }
+module.exports = {
+  all,
+  fixes,
+  nothing,
+  page,
+  row,
+  rows,
+  rowsOrRow,
+  rowsWithUsers,
+  value,
+  valueAsRow,
+  valueWithTimes,
+}

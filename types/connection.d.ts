@@ -6,6 +6,7 @@ import type {
   createCredit,
   getCredits,
   grantCreditsForUser,
+  keepCharge,
   refundCredits,
   settleCredits,
 } from './credits.js'
@@ -274,6 +275,7 @@ export interface RowFunctions<
     ): Promise<PromiseSettledResult<Replayable<CreditRow>>[]>
   }
   settleCredits: (chargeId: string, credits: number, options?: SettleOptions) => Promise<Settled<CreditRow>>
+  keepCharge: (chargeId: string) => Promise<CreditRow>
   refundCredits: (
     chargeId: string,
     credits?: number,

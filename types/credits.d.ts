@@ -49,6 +49,16 @@ export const consumeCreditsBatch: RowFunctions['consumeCreditsBatch']
 export const settleCredits: RowFunctions['settleCredits']
 
 /**
+ * Keeps a hold: it is a charge like any other from then on. Keeping it again changes nothing, nor does keeping a charge that is
+ * no hold.
+ *
+ * Rejects with `CHARGE_NOT_FOUND`, or `CHARGE_REFUNDED` if it was given back already.
+ *
+ * @returns The charge as it is now.
+ */
+export const keepCharge: RowFunctions['keepCharge']
+
+/**
  * Gives `credits` of a charge back to the grants that it came from, last drawn first, or, if `credits` is left
  * out, whatever it has not given back yet. For a charge without a task, or an earlier one of a task.
  *

@@ -44,6 +44,7 @@ export type RefusalCode =
   | 'TASK_REFUNDED'
   | 'SETTLE_EXCEEDS_CHARGE'
   | 'SETTLE_CONFLICT'
+  | 'CHARGE_REFUNDED'
 
 /** Codes of the database's trouble. */
 type DatabaseCode =

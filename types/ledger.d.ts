@@ -11,11 +11,20 @@ import type {
   FailStuckQuery,
   PayingOptions,
   RefundPolicy,
+  ReleaseHoldsQuery,
   RepairOptions,
   StatementQuery,
   UserId,
 } from './options.js'
-import type { Balance, FailedStuckTasks, LedgerFinding, Quote, Repair, Statement } from './results.js'
+import type {
+  Balance,
+  FailedStuckTasks,
+  LedgerFinding,
+  Quote,
+  ReleasedHolds,
+  Repair,
+  Statement,
+} from './results.js'
 import type { Diagnostics, Stats } from './stats.js'
 
 /**
@@ -40,6 +49,18 @@ export function failStuckMediaTasks(query: FailStuckQuery): Promise<FailedStuckT
 
 /** As {@link failStuckMediaTasks}, for AI tasks. */
 export function failStuckAITasks(query: FailStuckQuery): Promise<FailedStuckTasks>
+
+/**
+ * Gives holds back that are over: charges with a `holdUntil` that nothing settled or kept by then. It may run on many servers
+ * at once, and beside a call that settles at the same moment: one of both wins. Run it every minute or so; it works in
+ * batches, a transaction a charge.
+ *
+ * @example
+ * ```ts
+ * const { charges, credits } = await releaseHolds()
+ * ```
+ */
+export function releaseHolds(query?: ReleaseHoldsQuery): Promise<ReleasedHolds>
 
 /** How many AI tasks there are, on all pages of {@link getAITasks}. */
 export function getAITasksCount(filter?: AITasksFilter): Promise<number>

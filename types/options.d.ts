@@ -238,6 +238,12 @@ export interface FailStuckQuery extends Omit<StuckQuery, 'limit'>, RefundOptions
   limit?: number | undefined
 }
 
+/** How many holds to give back, and where their credits go. */
+export interface ReleaseHoldsQuery extends RefundOptions {
+  /** Maximum number of charges: 1 to 1000, default 1000. */
+  limit?: number | undefined
+}
+
 /** Which part of a list. Both may be text, as a page's `searchParams` have them. */
 export interface PageQuery {
   /** From 1, which is the default. */
@@ -346,6 +352,11 @@ export interface ConsumeCreditsParameters extends OwnChargeColumns {
    * `{ replay: true }`, returns the charge of the first.
    */
   transactionNo?: string | null | undefined
+  /**
+   * Makes it a hold: if nothing settles ({@link settleCredits}) or keeps it ({@link keepCharge}) by then, {@link releaseHolds}
+   * gives it back. A time in the future; it becomes the charge's `expiresAt`.
+   */
+  holdUntil?: Date | null | undefined
   /**
    * The app's own transaction, in which the charge then runs: `within(tx).consumeCredits(…)`, as {@link within} says.
    * A model that passes its own wants to create a task: {@link createAITask} takes its place.

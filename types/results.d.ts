@@ -87,6 +87,8 @@ export interface OrderStanding {
 export interface Balance {
   /** All that can be spent now, as {@link getRemainingCredits} has it. */
   credits: number
+  /** What holds have taken: charges with a `holdUntil` that were neither settled, kept nor given back yet. */
+  held: number
   /** The grants that it comes from, in the order in which they are drawn on. */
   grants: {
     /** The grant's `id`. */
@@ -166,6 +168,7 @@ export interface LedgerFinding {
    * - `'failed-task-charged'`: a task has failed, and its charge was not refunded.
    * - `'revocation-differs'`: half of a {@link revokeGrants}: a grant can be spent that it withdraws, or was withdrawn
    *   by a revocation that is not there.
+   * - `'hold-without-deadline'`: a charge is a hold, and nothing says until when.
    * - `'wrong-time-unit'`: a time in seconds among milliseconds, or the other way round.
    * - `'value-unreadable'`: a column holds something else than it says, such as text where a time belongs.
    */
@@ -181,6 +184,7 @@ export interface LedgerFinding {
     | 'delivered-task-refunded'
     | 'failed-task-charged'
     | 'revocation-differs'
+    | 'hold-without-deadline'
     | 'wrong-time-unit'
     | 'value-unreadable'
   userId: string
@@ -226,6 +230,18 @@ export interface FailedStuckTasks {
    * Those that could not be failed, such as one whose charge can't be read. They are as they were, but for one whose
    * error is `OUTCOME_UNKNOWN`: that one may have failed.
    */
+  errors: { id: string; userId: string; error: MediaCreditsError }[]
+}
+
+/** What became of holds that are over. */
+export interface ReleasedHolds {
+  /** Those that went back now, what was over first. */
+  charges: { id: string; userId: string; transactionNo: string; refund: Refund }[]
+  /** How many credits went back, of all of them. */
+  credits: number
+  /** How many of these can be spent. */
+  spendable: number
+  /** Those that could not be given back, such as one whose draws can't be read. They are as they were, but for `OUTCOME_UNKNOWN`. */
   errors: { id: string; userId: string; error: MediaCreditsError }[]
 }
 

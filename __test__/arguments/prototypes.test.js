@@ -74,7 +74,7 @@ const NEEDED = {
     settleMediaTask: 2,
   },
   ...{ createAITask: 1, createAITasks: 1, updateAITaskById: 2, chargeAITask: 2, settleAITask: 2 },
-  ...{ consumeCredits: 1, consumeCreditsBatch: 1, settleCredits: 2, refundCredits: 2 },
+  ...{ consumeCredits: 1, consumeCreditsBatch: 1, settleCredits: 2, refundCredits: 2, releaseHolds: 0 },
   ...{ createCredit: 1, grantCreditsForUser: 1 },
   ...{ revokeGrants: 2, restoreGrants: 2 },
   ...{ getMediaTaskHistory: 1, getAITasks: 0, getAITasksCount: 0, getCredits: 0, getCreditsCount: 0 },

@@ -74,6 +74,12 @@ const DAMAGES = {
     numbers: {},
     message: 'task t was delivered, and its charge c was refunded',
   },
+  'hold-without-deadline': {
+    credits: [grant('g', 10, 4), charge('c', 6, [['g', 6]], { metadata: '{"held":true}' })],
+    rows: [credit('c')],
+    numbers: { charged: 6 },
+    message: 'charge c is a hold, and nothing says until when',
+  },
   'wrong-time-unit': {
     credits: [grant('g', 9, 9, { expires_at: new Date(1_900_000_000) })],
     rows: [credit('g')],

@@ -43,10 +43,12 @@ const EVERY = {
   findStuckAITasks: () => [OLDER],
   failStuckAITasks: () => [{ ...OLDER, refundPolicy: 'source' }],
   consumeCredits: () => [
-    { userId: 'u', credits: 1, metadata: { a: 1 }, transactionNo: '8' },
+    { userId: 'u', credits: 1, metadata: { a: 1 }, transactionNo: '8', holdUntil: new Date(9e12) },
     { replay: true },
   ],
   consumeCreditsBatch: () => [[{ userId: 'u', credits: 1 }], { atomic: true }],
+  keepCharge: () => ['charge'],
+  releaseHolds: () => [{ limit: 5, refundPolicy: 'source' }],
   settleCredits: () => ['charge', 1, { over: 'available', refundPolicy: 'source' }],
   refundCredits: () => ['charge', 1, { refundPolicy: 'source' }],
   createCredit: () => [{ userId: 'u', credits: 5, expiresAt: null, transactionNo: '7' }, { replay: true }],

@@ -23,6 +23,8 @@ const BATCH = [
   { task: task('two', 'u'), costCredits: 1 },
 ]
 
+const OVER = { over: 'available' }
+
 /** What each call takes. Each is made once, in this order. */
 const CALLS = [
   ['createMediaTask', 2, ({ createMediaTask }) => createMediaTask(task('new', 'u'), 11)],
@@ -35,6 +37,8 @@ const CALLS = [
   ['a step', 2, ({ chargeMediaTask }) => chargeMediaTask('new', { credits: 3 })],
   ['a settlement', 2, ({ settleMediaTask }) => settleMediaTask('new', 1)],
   ['the same again', 2, ({ settleMediaTask }) => settleMediaTask('new', 1)],
+  ['keepCharge', 2, ({ keepCharge }, charges) => keepCharge(charges.hold)],
+  ['a settlement to more', 3, ({ settleCredits }, charges) => settleCredits(charges.hold, 2, OVER)],
   ['refundCredits', 2, async ({ refundCredits }, charges) => refundCredits(charges.consumed)],
   ['a batch', 2, ({ createMediaTasks }) => createMediaTasks(BATCH, { atomic: true })],
   ['quoteCredits', 1, ({ quoteCredits }) => quoteCredits('u', 5)],
@@ -59,9 +63,11 @@ async function measured(...grants) {
   const { database, proxy, credits } = await warm(...grants)
   const taken = []
   const { id: consumed } = await credits.consumeCredits({ userId: 'u', credits: 1 })
+  const holdUntil = new Date(Date.now() + 3_600_000)
+  const { id: hold } = await credits.consumeCredits({ userId: 'u', credits: 1, holdUntil })
   for (const [name, , call] of CALLS) {
     proxy.resetRoundTrips()
-    await call(credits, { consumed })
+    await call(credits, { consumed, hold })
     taken.push([name, proxy.roundTrips().total])
   }
   const expected = CALLS.map(([name, most]) => [name, most])

@@ -62,6 +62,8 @@ const WRONG = {
   chargeAITask: { ...id, ...options(3), ...patch('2'), INVALID_AMOUNT: ['1.credits', -1] },
   settleMediaTask: { ...id, ...options(2), INVALID_AMOUNT: [1, -1] },
   settleAITask: { ...id, ...options(2), INVALID_AMOUNT: [1, -1] },
+  keepCharge: id,
+  releaseHolds: query,
   settleCredits: { ...id, ...options(2), INVALID_AMOUNT: [1, -1], INVALID_ARGUMENT: ['2.over', 'all'] },
   refundCredits: { ...id, ...options(2), INVALID_AMOUNT: [1, 0] },
   revokeGrants: {

@@ -8,7 +8,7 @@ TestDatabase.reuse()
 
 const now = Date.now()
 const inDays = (days) => new Date(now + days * DAY_MS)
-const NOTHING = { credits: 0, grants: [], nextExpiry: null }
+const NOTHING = { credits: 0, held: 0, grants: [], nextExpiry: null }
 
 async function withGrants(...grants) {
   const database = await TestDatabase.fresh()
@@ -32,6 +32,7 @@ describe('getBalance', () => {
     const balance = await getBalance('u')
     expect(balance).toEqual({
       credits: 43,
+      held: 0,
       grants: [
         { creditId: 'soon', transactionNo: 'no 2', remaining: 5, granted: 5, expiresAt: inDays(1) },
         { creditId: 'soon too', transactionNo: 'no 7', remaining: 7, granted: 7, expiresAt: inDays(1) },

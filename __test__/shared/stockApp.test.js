@@ -131,6 +131,19 @@ const WORKS = {
     expect(await consumeCreditsBatch([ada, ben].map(charge), { atomic: true })).toHaveLength(2)
     expect([await getRemainingCredits(ada), await getRemainingCredits(ben)]).toEqual([9, 12])
   },
+  async keepCharge({ consumeCredits, keepCharge, getBalance, ben }) {
+    const { id } = await consumeCredits({ userId: ben, credits: 7, holdUntil: LATE })
+    expect(await getBalance(ben)).toMatchObject({ credits: 10, held: 7 })
+    expect(await keepCharge(id)).toMatchObject({ id, credits: -7, status: 'active', expiresAt: null })
+    expect(await getBalance(ben)).toMatchObject({ credits: 10, held: 0 })
+  },
+  async releaseHolds({ database, consumeCredits, releaseHolds, getBalance, ben }) {
+    const { id } = await consumeCredits({ userId: ben, credits: 7, holdUntil: LATE })
+    expect(await releaseHolds()).toEqual({ charges: [], credits: 0, spendable: 0, errors: [] })
+    await database.sql('UPDATE credit SET expires_at = ? WHERE id = ?', new Date(Date.now() - DAY_MS), id)
+    expect(await releaseHolds()).toMatchObject({ charges: [{ id, userId: ben }], credits: 7, errors: [] })
+    expect(await getBalance(ben)).toMatchObject({ credits: 17, held: 0 })
+  },
   async settleCredits({ database, settleCredits, getRemainingCredits, ada }) {
     const { charge } = await taskOf(database, ada, 'success')
     const settled = await settleCredits(charge, 7, { over: 'available' })

@@ -247,6 +247,10 @@ export async function life(task: NewMediaTask) {
   const settled = await defaults.settleMediaTask(task.id, 3, { refundPolicy: { regrantDays: 30 } })
   same<typeof settled, Settled<Credit> | undefined>(true)
   const more = await defaults.settleCredits('c', 12, { over: 'available', refundPolicy: 'source' })
+  const hold = await defaults.consumeCredits({ userId: task.userId, credits: 5, holdUntil: new Date() })
+  same<Awaited<ReturnType<typeof defaults.keepCharge>>, Credit>(true)
+  const released = await defaults.releaseHolds({ limit: 10, refundPolicy: 'source' })
+  const gone: string[] = [hold.id, ...released.charges.map(({ transactionNo }) => transactionNo)]
   const lacks: number = more.collected + more.uncollected
   const expires: Date | undefined = settled?.refund.regranted?.expiresAt
   const anew: string[] | undefined = settled?.refund.regranted?.grants?.map(({ creditId }) => creditId)
@@ -271,7 +275,19 @@ export async function life(task: NewMediaTask) {
     scene: 'text-to-image',
   })
   await defaults.updateAITaskById(ai.id, { status: 'success', taskResult: { url: 'u' } })
-  return { charged, lacks, expires, anew, tasks, codes, ids, sufficient, moved, when: nextExpiry?.expiresAt }
+  return {
+    charged,
+    lacks,
+    gone,
+    expires,
+    anew,
+    tasks,
+    codes,
+    ids,
+    sufficient,
+    moved,
+    when: nextExpiry?.expiresAt,
+  }
 }
 
 async function books(userId: string) {

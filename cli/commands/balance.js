@@ -4,7 +4,7 @@ const { connected, sayIfUnknown, withDatabase } = require('../command')
 const { count, oneLine, plural, time } = require('../output')
 
 const HELP = `
-With --json: one document, { userId, credits, grants, nextExpiry }, as getBalance gives it.
+With --json: one document, { userId, credits, held, grants, nextExpiry }, as getBalance gives it.
 
 Examples:
   $ npx media-credits balance user_42
@@ -33,6 +33,7 @@ const balance = connected(async (context, userId) => {
   const { grants, nextExpiry, ...found } = await credits.getBalance(userId)
   await output.document({ userId, ...found, grants, nextExpiry })
   await output.text(`${oneLine(userId)} can spend ${plural(found.credits, 'credit')}.`)
+  if (found.held > 0) await output.text(`Holds have taken ${plural(found.held, 'credit')} besides.`)
   if (nextExpiry) {
     await output.text(
       `Next, ${count(nextExpiry.credits)} of them expire at ${time(nextExpiry.expiresAt)} UTC.`,

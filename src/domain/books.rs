@@ -81,6 +81,8 @@ pub struct ChargeEntry {
     /// Whether its credits went back on purpose, or its task was given away in spite of that: a task that was
     /// delivered is no mistake then.
     pub forgiven: bool,
+    /// Whether it is a hold.
+    pub held: bool,
     /// What it drew, or why that can't be read.
     pub draws: Result<Vec<WrittenDraw>, String>,
     /// The task that it was made for.
@@ -138,9 +140,9 @@ impl Times {
 impl ChargeEntry {
     /// A charge, without what its columns of text say.
     pub fn new(id: String, credits: i64, active: bool, times: Times) -> Self {
-        let (forgiven, draws) = (false, Ok(Vec::new()));
+        let (forgiven, held, draws) = (false, false, Ok(Vec::new()));
         let (task, claim) = (None, None);
-        Self { id, active, credits, charged: credits, forgiven, draws, task, claim, times }
+        Self { id, active, credits, charged: credits, forgiven, held, draws, task, claim, times }
     }
 
     /// With what its `consumed_detail` and its `metadata` say.
@@ -152,6 +154,7 @@ impl ChargeEntry {
             forgiven: !self.active
                 && (settled.is_some_and(|settled| settled.credits == 0)
                     || metadata::is_given(metadata)),
+            held: self.active && metadata::is_held(metadata),
             draws: parse_detail(consumed_detail),
             claim: metadata::claim(metadata),
             task: metadata::task(metadata).map(|(kind, id)| (TableName::Tasks(kind), id)),

@@ -43,6 +43,11 @@ impl Charge {
         metadata::claim(self.metadata.as_deref()).is_some()
     }
 
+    /// Whether it is a hold: neither settled, kept nor given back yet.
+    pub fn is_held(&self) -> bool {
+        metadata::is_held(self.metadata_while_active())
+    }
+
     /// The task that could still ask for its credits, if it says that it was made for another one than this.
     pub fn other_task(&self, kind: TaskKind, id: &str) -> Option<(TaskKind, String)> {
         let task = metadata::task(self.metadata_while_active())?;
@@ -71,7 +76,7 @@ pub struct ChargeRequest {
     /// The caller's own `transaction_no`, instead of a new one.
     pub transaction_no: Option<String>,
     /// What the app's pages show of it: `transactionScene` (`payment` for a media task),
-    /// `description` and `metadata`.
+    /// `description` and `metadata`; of a hold, `expiresAt`.
     pub described: Fields,
     /// Further columns.
     pub own: Own,
@@ -82,6 +87,19 @@ pub struct ChargeRequest {
 }
 
 impl ChargeRequest {
+    /// Until when it is a hold, if it is one.
+    fn hold_until_ms(&self) -> Option<i64> {
+        match self.described.get("expiresAt") {
+            Some(Value::TimeMs(until_ms)) => Some(*until_ms),
+            _ => None,
+        }
+    }
+
+    /// Whether it would be a hold until a time that is over.
+    pub fn is_late(&self, now_ms: i64) -> bool {
+        self.hold_until_ms().is_some_and(|until_ms| until_ms <= now_ms)
+    }
+
     /// Refuses options that are wrong whatever is charged.
     pub fn check_options(options: &Fields) -> Result<()> {
         options.only("consumeCredits", &[&["replay"][..], &Scenes::NAMES].concat())?;
@@ -99,7 +117,7 @@ impl ChargeRequest {
         ];
         options::without_transaction("consumeCredits", fields)?;
         // `tx` may be there, and undefined or null.
-        let known = ["userId", "credits", "transactionNo", "tx"];
+        let known = ["userId", "credits", "transactionNo", "holdUntil", "tx"];
         let known: Vec<&str> =
             DESCRIBED.iter().map(|(parameter, _)| *parameter).chain(known).collect();
         let own = Own::beside(&known, "consumeCredits", fields)?;
@@ -109,6 +127,10 @@ impl ChargeRequest {
         });
         let mut described: Fields = described.into_iter().collect();
         described.update("metadata", metadata::of_caller);
+        if let Some(until_ms) = options::time(fields, "holdUntil")? {
+            described.update("metadata", metadata::of_hold);
+            described.set("expiresAt", Value::TimeMs(until_ms));
+        }
         Ok(Self {
             user_id: fields.id("userId")?,
             credits: Credits::parse("credits", fields.get("credits"))?,
@@ -142,6 +164,13 @@ pub fn plan_charge(request: &ChargeRequest, facts: &ChargeFacts, stamp: Stamp) -
         return Err(Error::CreditExists {
             field: "transactionNo",
             value: request.transaction_no.clone().unwrap_or_default(),
+        });
+    }
+    if request.is_late(stamp.now_ms) {
+        return Err(Error::InvalidArgument {
+            name: "holdUntil".to_owned(),
+            expected: "a time in the future".to_owned(),
+            given: request.hold_until_ms().and_then(iso8601).unwrap_or_default(),
         });
     }
     let draws = draw_paying(&facts.grants, request.credits, &request.paying)?;
@@ -258,6 +287,44 @@ mod tests {
 
     fn stamp(now_ms: i64) -> Stamp {
         Stamp { ids: NewIds { id: "charge".into(), transaction_no: "17".into() }, now_ms }
+    }
+
+    #[test]
+    fn holds() -> Result<()> {
+        let time = |time_ms| Some(Value::TimeMs(time_ms));
+        let text = |text: &str| Some(Value::Text(text.to_owned()));
+        let taken = |taken| ChargeFacts {
+            user_exists: true,
+            transaction_no_taken: taken,
+            grants: vec![grant("a", 10, None)],
+        };
+        let rows = [
+            // holdUntil at 5, whether the number is taken; the end and the metadata, or the code
+            (None, false, Ok((None, r#"{"a":1}"#))),
+            (Some(Value::Null), false, Ok((None, r#"{"a":1}"#))),
+            (time(6), false, Ok((time(6), r#"{"a":1,"held":true}"#))),
+            (time(5), false, Err("INVALID_ARGUMENT")),
+            (time(-1), false, Err("INVALID_ARGUMENT")),
+            (time(5), true, Err("CREDIT_EXISTS")),
+            (Some(Value::InvalidDate), false, Err("INVALID_DATE")),
+            (Some(Value::Integer(6)), false, Err("INVALID_DATE")),
+            (text("2026-12-01"), false, Err("INVALID_DATE")),
+        ];
+        for (until, taken_no, expected) in rows {
+            let mut fields: Fields =
+                until.iter().map(|until| ("holdUntil", until.clone())).collect();
+            fields.set("userId", Value::Text("u".into()));
+            fields.set("credits", Value::Integer(3));
+            fields.set("metadata", Value::Json(r#"{"a":1,"held":true}"#.into()));
+            let request = ChargeRequest::parse(&fields, &Fields::default());
+            let plan = request.and_then(|it| plan_charge(&it, &taken(taken_no), stamp(5)));
+            let row = plan.map(|plan| plan.rows[0].fields.clone()).map_err(|error| error.code());
+            let told = row.as_ref().map(|row| (row.get("expiresAt"), row.get("metadata")));
+            let expected = expected.map(|(at, metadata)| (at, Value::Json(metadata.to_owned())));
+            let expected = expected.as_ref().map(|(at, metadata)| (at.as_ref(), Some(metadata)));
+            assert_eq!(told, expected, "{until:?}");
+        }
+        Ok(())
     }
 
     #[test]

@@ -16,8 +16,8 @@ use super::value::Value;
 use crate::error::{Error, Result};
 
 /// What the ledger alone writes, and believes when it reads it: [`with_settled`], [`with_repaired`],
-/// [`with_given`], [`with_status_before`], and the terms of a claim ([`claim`]).
-const OWN: [&str; 5] = ["settled", "repaired", "given", "revocation", "revoked"];
+/// [`with_given`], [`with_held`], [`with_status_before`], and the terms of a claim ([`claim`]).
+const OWN: [&str; 6] = ["settled", "repaired", "given", "held", "revocation", "revoked"];
 
 /// The metadata of a new row, as the caller passed it, without what is the ledger's own.
 pub fn of_caller(passed: Value) -> Value {
@@ -138,6 +138,27 @@ pub fn with_status_before(metadata: Option<&str>, status: &Json) -> String {
 /// What a charge took before what it takes was changed.
 pub fn charged_at_first(metadata: Option<&str>) -> Option<i64> {
     field::<Map<String, Json>>(metadata?, "settled")?.get("charged")?.as_i64()
+}
+
+/// The metadata of a new charge that is a hold. What is neither text nor JSON is refused for that.
+pub fn of_hold(passed: Value) -> Value {
+    match passed {
+        Value::Null => Value::Json(with_held(None, true)),
+        Value::Text(text) | Value::Json(text) => Value::Json(with_held(Some(&text), true)),
+        other => other,
+    }
+}
+
+/// Whether a charge is a hold, which goes back if it is neither settled nor kept in time.
+pub fn is_held(metadata: Option<&str>) -> bool {
+    // Nearly no charge is one, and whole ledgers are read.
+    let may_say = |text: &&str| text.contains("\"held\"") || text.contains("\\u");
+    metadata.filter(may_say).and_then(|metadata| field(metadata, "held")) == Some(true)
+}
+
+/// The metadata of a charge that is a hold, or is one no longer, and else as it was, like [`with_settled`].
+pub fn with_held(metadata: Option<&str>, held: bool) -> String {
+    with(metadata, "held", &Json::Bool(held))
 }
 
 /// What a charge was settled to.
@@ -389,7 +410,7 @@ mod tests {
             // what the caller passed; what is kept
             (r#"{"settled":{"charged":1000000000,"credits":10}}"#, "{}"),
             (
-                r#"{ "n": 12345678901234567890123, "settled":1, "repaired":[], "given":true, "e":1e400 }"#,
+                r#"{ "n": 12345678901234567890123, "settled":1, "repaired":[], "given":true, "held":true, "e":1e400 }"#,
                 r#"{"n":12345678901234567890123,"e":1e400}"#,
             ),
             (r#"{"\u0073ettled":1,"s\u0065t\u0074led":2,"a":"\u00e9"}"#, r#"{"a":"\u00e9"}"#),
@@ -441,6 +462,32 @@ mod tests {
             assert_eq!(after, expected, "{before:?}");
             assert_eq!(settled(Some(&after), 6, true), Some(settlement), "{before:?}");
         }
+    }
+
+    #[test]
+    fn holds() {
+        let rows = [
+            // metadata before; the metadata of a hold, and of one that has ended
+            (None, r#"{"held":true}"#, r#"{"held":false}"#),
+            (Some("{}"), r#"{"held":true}"#, r#"{"held":false}"#),
+            (Some(r#"{"a":1e400}"#), r#"{"a":1e400,"held":true}"#, r#"{"a":1e400,"held":false}"#),
+            (
+                Some("plain"),
+                r#"{"metadata":"plain","held":true}"#,
+                r#"{"metadata":"plain","held":false}"#,
+            ),
+        ];
+        for (before, held, ended) in rows {
+            assert!(!is_held(before), "{before:?}");
+            assert_eq!(with_held(before, true), held);
+            assert_eq!(with_held(Some(held), false), ended);
+            assert_eq!((is_held(Some(held)), is_held(Some(ended))), (true, false));
+        }
+        for other in [r#"{"held":1}"#, r#"{"held":"true"}"#, r#"{"a":{"held":true}}"#, r#""held""#]
+        {
+            assert!(!is_held(Some(other)), "{other}");
+        }
+        assert!(is_held(Some(r#"{"h\u0065ld":true}"#)));
     }
 
     #[test]

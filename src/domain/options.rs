@@ -68,9 +68,7 @@ impl Guards {
             statuses: optional(options, "ifStatus")
                 .map(|value| statuses("ifStatus", value))
                 .transpose()?,
-            updated_before_ms: optional(options, "ifUpdatedBefore")
-                .map(|value| time_ms("ifUpdatedBefore", value))
-                .transpose()?,
+            updated_before_ms: time(options, "ifUpdatedBefore")?,
         })
     }
 
@@ -189,6 +187,11 @@ pub(super) fn names(list: Json) -> Option<Vec<String>> {
     let sound = (1..=MOST_NAMES).contains(&names.len())
         && names.iter().all(|one| !one.is_empty() && !one.contains(NO_LETTERS));
     sound.then_some(names)
+}
+
+/// A point in time that may be left out: null is the same.
+pub fn time(fields: &Fields, name: &str) -> Result<Option<i64>> {
+    optional(fields, name).map(|value| time_ms(name, value)).transpose()
 }
 
 /// A point in time.

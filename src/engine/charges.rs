@@ -73,7 +73,8 @@ async fn judge<S: Store>(
 ) -> Answer<Vec<Verdict>> {
     let checked: Vec<Result<()>> = requests.iter().map(|request| check(store, request)).collect();
     let sound = requests.iter().zip(&checked).filter(|(_, checked)| checked.is_ok());
-    let wanted = wanted(sound.map(|(request, _)| *request), full_timeout);
+    let sound = sound.map(|(request, _)| *request);
+    let wanted = wanted(sound, full_timeout, clock.now_ms);
     if wanted.credits.is_empty() {
         let nothing = || Err(Error::Internal("a sound request wants nothing".to_owned()));
         return Ok(checked.into_iter().map(|checked| checked.and_then(|()| nothing())).collect());
@@ -104,7 +105,11 @@ fn check(store: &impl Store, request: &Charging) -> Result<()> {
     }
 }
 
-fn wanted<'w>(requests: impl Iterator<Item = &'w Charging>, full_timeout: bool) -> Wanted<'w> {
+fn wanted<'w>(
+    requests: impl Iterator<Item = &'w Charging>,
+    full_timeout: bool,
+    now_ms: i64,
+) -> Wanted<'w> {
     let mut wanted = Wanted { full_timeout, ..Wanted::default() };
     for request in requests {
         if let Charging::Task(task) = request {
@@ -119,6 +124,7 @@ fn wanted<'w>(requests: impl Iterator<Item = &'w Charging>, full_timeout: bool) 
         }
         let charge = request.charge();
         wanted.transaction_nos.extend(request.transaction_no());
+        wanted.refused |= charge.is_some_and(|charge| charge.is_late(now_ms));
         let credits = charge.map_or(0, |charge| charge.credits.get());
         let chosen = charge.map(|charge| &charge.paying).filter(|paying| !paying.is_plain());
         if let Some(paying) = chosen {

@@ -10,7 +10,7 @@ use crate::domain::statement::Query;
 use crate::domain::table::{TableName, TaskKind};
 use crate::domain::task::{NewTask, StepCharge, TaskPatch};
 use crate::storage::books::UserRange;
-use crate::storage::{Filter, Page, StuckFilter};
+use crate::storage::{Filter, Page, StuckFilter, Window};
 
 /// What a caller can ask for.
 #[derive(Debug, Clone)]
@@ -40,7 +40,7 @@ pub enum Write {
     UpdateTask(TaskPatch),
     /// `chargeMediaTask`, `chargeAITask`
     StepCharge(StepCharge),
-    /// `settleMediaTask`, `settleAITask`, `settleCredits`, `refundCredits`
+    /// `settleMediaTask`, `settleAITask`, `settleCredits`, `refundCredits`, `keepCharge`, each of `releaseHolds`
     Settle(Settlement),
     /// `revokeGrants`
     Revoke(Revocation),
@@ -136,6 +136,8 @@ pub enum Read {
     TaskCharges(TaskKind, String),
     /// `findStuckMediaTasks`, `findStuckAITasks`
     StuckTasks(StuckFilter),
+    /// Holds that `releaseHolds` is to give back.
+    EndedHolds(Window),
     /// `auditLedger`
     Audit(UserRange),
     /// `repairLedger`, without writing anything.

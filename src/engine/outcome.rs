@@ -40,8 +40,8 @@ pub enum Outcome {
     },
     /// What a charge would do.
     Quote(Quote),
-    /// What a user can spend: grants in draw order.
-    Balance(Vec<Grant>),
+    /// What a user can spend: grants in draw order; and how many credits holds have taken.
+    Balance(Vec<Grant>, i64),
     /// A page of a statement, and the rows of `credit` that it is about.
     Statement(AccountStatement, Vec<Row>),
     /// What an audit of some users' books has found.

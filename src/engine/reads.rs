@@ -30,6 +30,7 @@ pub(super) async fn read<S: Store>(store: &mut S, read: &Read, now_ms: i64) -> A
             None => Ok(Outcome::Rows(Vec::new())),
         },
         Read::StuckTasks(filter) => store.stuck_tasks(filter, now_ms).await.map(Outcome::Rows),
+        Read::EndedHolds(window) => store.ended_holds(*window, now_ms).await.map(Outcome::Rows),
         Read::Audit(range) => {
             let page = store.books(range).await?;
             let audits = audits(&page);
@@ -74,8 +75,9 @@ async fn read_of_user<S: Store>(
             Ok(Outcome::Number(paying.available(&grants)))
         }
         UserRead::Balance(paying) => {
-            let grants = store.all_spendable_grants(user_id, Extent::of(paying), now_ms).await?;
-            Ok(Outcome::Balance(paying.choose(&grants).into_owned()))
+            let extent = Extent::of(paying);
+            let (grants, held) = store.spendable_and_held(user_id, extent, now_ms).await?;
+            Ok(Outcome::Balance(paying.choose(&grants).into_owned(), held))
         }
         UserRead::Quote(credits, paying) => {
             let grants = store.all_spendable_grants(user_id, Extent::of(paying), now_ms).await?;

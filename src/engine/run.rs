@@ -17,7 +17,7 @@ use crate::domain::options::RefundPolicy;
 use crate::domain::plan::Plan;
 use crate::domain::refundable::Refundable;
 use crate::domain::repair::{changed_ids, plan_fixes};
-use crate::domain::settle::{Settlement, Settling, Target, plan_settlement};
+use crate::domain::settle::{Settlement, Settling, Target, Tells, plan_settlement};
 use crate::domain::table::TableName::Credit;
 use crate::domain::table::TaskKind;
 use crate::domain::task::{StepCharge, TaskPatch, plan_patch, plan_step_charge};
@@ -158,6 +158,11 @@ async fn settle<S: Store>(
     };
     let checked = settlement.check(task.as_ref(), charge, claimed);
     let (charge, mut settling) = store.or_roll_back(checked)?;
+    let tells = settlement.tells();
+    if tells == Tells::Release && settling.is_none() {
+        store.roll_back();
+        return Ok(Outcome::Row(None));
+    }
     if let Some(Settling { refundable, missing, funds, .. }) = &mut settling {
         load_grants(store, refundable, drawn_on).await?;
         load_origins(store, refundable, settlement.policy, clock).await?;
@@ -176,9 +181,10 @@ async fn settle<S: Store>(
     difference.refund = refund;
 
     let row = write(store, &plan, clock.now_ms).await?;
-    Ok(match settlement.is_final() {
-        true => Outcome::Settled(row, difference),
-        false => Outcome::Updated(row, Some(difference.refund)),
+    Ok(match tells {
+        Tells::Difference => Outcome::Settled(row, difference),
+        Tells::Refund | Tells::Release => Outcome::Updated(row, Some(difference.refund)),
+        Tells::Charge => Outcome::Row(Some(row)),
     })
 }
 

@@ -90,6 +90,7 @@ codes! {
         TaskRefunded = "TASK_REFUNDED",
         SettleExceedsCharge = "SETTLE_EXCEEDS_CHARGE",
         SettleConflict = "SETTLE_CONFLICT",
+        ChargeRefunded = "CHARGE_REFUNDED",
         ChargeCorrupt = "CHARGE_CORRUPT",
         ValueUnreadable = "VALUE_UNREADABLE",
     }
@@ -150,6 +151,7 @@ impl Error {
             Self::TaskRefunded { .. } => Code::TaskRefunded,
             Self::SettleExceedsCharge { .. } => Code::SettleExceedsCharge,
             Self::SettleConflict { .. } => Code::SettleConflict,
+            Self::ChargeRefunded { .. } => Code::ChargeRefunded,
             Self::InBatch { error, .. } => error.kind(),
             Self::ValueUnreadable { .. } => Code::ValueUnreadable,
             Self::SchemaMismatch { .. } => Code::SchemaMismatch,
@@ -275,6 +277,7 @@ impl Error {
                 ("settled", Detail::Number(*settled)),
                 ("requested", Detail::Number(*requested)),
             ],
+            Self::ChargeRefunded { charge_id } => vec![("creditId", text(charge_id))],
             Self::InBatch { index, error } => {
                 let mut details = error.details();
                 details.push(("index", Detail::Number(i64::try_from(*index).unwrap_or(i64::MAX))));

@@ -296,7 +296,7 @@ pub enum Error {
     /// A charge can't be settled to more than it took.
     #[error(
         "charge {:?} took {charged} credits, fewer than {requested}; nothing was written. \
-         Charge the difference with a charge of its own",
+         `over: 'available'` draws the difference",
         echo(.charge_id)
     )]
     SettleExceedsCharge {
@@ -319,6 +319,12 @@ pub enum Error {
         settled: i64,
         /// What was asked for.
         requested: i64,
+    },
+    /// What was given back can't be kept.
+    #[error("charge {:?} was given back already; charge again", echo(.charge_id))]
+    ChargeRefunded {
+        /// The charge's id.
+        charge_id: String,
     },
     /// One of several requests that go together was refused, and so all are.
     #[error("item {index}: {error}. Nothing of the batch was written")]

@@ -13,8 +13,8 @@ use crate::domain::task::{StepCharge, TaskPatch};
 use crate::domain::value::{Fields, Value, check_id, describe};
 use crate::engine::{Charging, Operation, Read, Write};
 use crate::error::{Error, Result};
-use crate::storage::StuckFilter;
 use crate::storage::books::UserRange;
+use crate::storage::{StuckFilter, Window};
 
 /// What holds for calls that do not say it themselves.
 pub(super) struct Defaults {
@@ -136,11 +136,7 @@ pub(super) fn read_stuck_to_fail(kind: TaskKind, arguments: &mut Arguments) -> R
             given: value.describe(),
         });
     }
-    let limit = read_count("limit", arguments.value("at most")?, 1, MOST_STUCK)?;
-    let skip = match arguments.value("skip")? {
-        Some(Value::Integer(skip)) => u32::try_from(skip).unwrap_or(0),
-        _ => 0,
-    };
+    let (limit, skip) = read_next(arguments)?;
     stuck_filter(kind, &query, limit, skip)
 }
 
@@ -160,6 +156,36 @@ fn stuck_filter(kind: TaskKind, query: &Fields, limit: u32, skip: u32) -> Result
         });
     }
     Ok(StuckFilter { kind, statuses, older_than_ms: i64::from(older_than_ms), limit, skip })
+}
+
+/// `releaseHolds` finds the next holds that are over: as many as its second argument says, after as many as its third.
+/// Or it gives the charge with the id in its fourth back, which it has found before.
+pub(super) fn read_release(arguments: &mut Arguments, defaults: &Defaults) -> Result<Operation> {
+    let query = arguments.optional_fields("releaseHolds(query)")?;
+    query.only("releaseHolds", &["limit", "refundPolicy"])?;
+    read_count("limit", query.get("limit").cloned(), MOST_STUCK, MOST_STUCK)?;
+    let policy = RefundPolicy::parse(query.get("refundPolicy"))?;
+    let (limit, skip) = read_next(arguments)?;
+    Ok(match arguments.value("chargeId")? {
+        Some(Value::Text(id)) => {
+            let policy = policy.unwrap_or(defaults.refund_policy);
+            Operation::Write(Write::Settle(Settlement::of_release(id, policy)))
+        }
+        _ => {
+            let window = Window { limit: i64::from(limit), offset: i64::from(skip) };
+            Operation::Read(Read::EndedHolds(window))
+        }
+    })
+}
+
+/// Which rows to find next: as many as one argument says, after as many as the other.
+fn read_next(arguments: &mut Arguments) -> Result<(u32, u32)> {
+    let limit = read_count("limit", arguments.value("at most")?, 1, MOST_STUCK)?;
+    let skip = match arguments.value("skip")? {
+        Some(Value::Integer(skip)) => u32::try_from(skip).unwrap_or(0),
+        _ => 0,
+    };
+    Ok((limit, skip))
 }
 
 pub(super) fn read_statement(query: &Fields) -> Result<Query> {

@@ -88,7 +88,7 @@ fn write_outcome(out: &mut String, outcome: &Outcome) {
             });
             value_reply(out, &quoted);
         }
-        Outcome::Balance(grants) => value_reply(out, &balance_json(grants)),
+        Outcome::Balance(grants, held) => value_reply(out, &balance_json(grants, *held)),
         Outcome::Statement(statement, rows) => {
             value_reply(out, &statement_json(statement, rows));
         }
@@ -188,7 +188,7 @@ fn expiry_json(next_expiry: Option<(i64, i64)>) -> Json {
     }
 }
 
-fn balance_json(grants: &[Grant]) -> Json {
+fn balance_json(grants: &[Grant], held: i64) -> Json {
     let list = grants.iter().map(|grant| {
         json!({
             "creditId": grant.id,
@@ -200,6 +200,7 @@ fn balance_json(grants: &[Grant]) -> Json {
     });
     json!({
         "credits": total_remaining(grants),
+        "held": held,
         "grants": list.collect::<Vec<_>>(),
         "nextExpiry": expiry_json(next_expiry(grants)),
     })

@@ -2,8 +2,8 @@
 
 use super::arguments::Arguments;
 use super::decode::{
-    Defaults, read_audit, read_repair, read_statement, read_stuck, read_stuck_to_fail, read_tables,
-    settle, step, update,
+    Defaults, read_audit, read_release, read_repair, read_statement, read_stuck,
+    read_stuck_to_fail, read_tables, settle, step, update,
 };
 use super::lists::read_page;
 use crate::domain::charge::ChargeRequest;
@@ -95,6 +95,11 @@ const FUNCTIONS: &[(&str, Asks)] = &[
             Settlement::of_credits(id, credits.as_ref(), &options, policy).map(Write::Settle)
         }),
     ),
+    (
+        "keepCharge",
+        Writes(|arguments, _| arguments.id("chargeId").map(Settlement::of_kept).map(Write::Settle)),
+    ),
+    ("releaseHolds", Other(read_release)),
     (
         "consumeCredits",
         Writes(|arguments, _| {

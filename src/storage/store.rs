@@ -11,7 +11,7 @@ use super::account::{Account, Pick, WantedAccount};
 use super::books::{BooksPage, UserRange};
 use super::failure::{Answer, Failure};
 use super::schema::Schema;
-use super::{Filter, Page, Row, StuckFilter};
+use super::{Filter, Page, Row, StuckFilter, Window};
 use crate::domain::audit::Owners;
 use crate::domain::books::RowId;
 use crate::domain::charge::{Charge, ChargeFacts};
@@ -174,6 +174,19 @@ pub trait Views {
         extent: Extent,
         now_ms: i64,
     ) -> impl Future<Output = Answer<Vec<Grant>>> + Send;
+    /// The same, and how many credits holds have taken from the user.
+    fn spendable_and_held(
+        &mut self,
+        user_id: &str,
+        extent: Extent,
+        now_ms: i64,
+    ) -> impl Future<Output = Answer<(Vec<Grant>, i64)>> + Send;
+    /// Holds that are over, those that were so first.
+    fn ended_holds(
+        &mut self,
+        window: Window,
+        now_ms: i64,
+    ) -> impl Future<Output = Answer<Vec<Row>>> + Send;
     /// A page of rows, newest first.
     fn list(
         &mut self,
@@ -240,6 +253,8 @@ pub struct Wanted<'w> {
     pub active_of: BTreeMap<TaskKind, BTreeSet<&'w str>>,
     /// Of which users the free trials are to be counted.
     pub trials_of: BTreeSet<&'w str>,
+    /// Whether something else than grants and keys that are taken refuses one of them. Which of both does, must be seen.
+    pub refused: bool,
     /// Whether to wait for locks as long as the options say. Requests that have nothing to do with each other
     /// wait a moment: one whose user another process has locked must not hold up the others.
     pub full_timeout: bool,

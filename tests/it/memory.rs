@@ -184,6 +184,11 @@ fn picks_row(pick: &Pick<'_>, row: &Row) -> bool {
     }
 }
 
+fn is_held(row: &Row) -> bool {
+    let is_charge = row.text("transactionType") == Some("consume");
+    is_charge && row.as_charge().is_held() && time(row, "expiresAt").is_some()
+}
+
 fn as_grant(row: &Row) -> Option<Grant> {
     (row.text("transactionType") == Some("grant")).then(|| Grant {
         id: text(row, "id"),
@@ -415,6 +420,24 @@ impl Views for Memory {
             grants.iter_mut().for_each(|grant| grant.provenance = None);
         }
         Ok(grants)
+    }
+
+    async fn spendable_and_held(
+        &mut self,
+        id: &str,
+        extent: Extent,
+        now_ms: i64,
+    ) -> Answer<(Vec<Grant>, i64)> {
+        let holds = self.of_user(Credit, id).filter(|row| is_held(row));
+        let held = holds.map(|row| -row.integer("credits").unwrap_or_default()).sum();
+        Ok((self.all_spendable_grants(id, extent, now_ms).await?, held))
+    }
+
+    async fn ended_holds(&mut self, of: Window, now_ms: i64) -> Answer<Vec<Row>> {
+        let is_over = |row: &Row| is_held(row) && time(row, "expiresAt") <= Some(now_ms);
+        let mut rows = self.newest(Credit, is_over);
+        rows.sort_by_key(|row| (time(row, "expiresAt"), text(row, "id")));
+        Ok(window(rows, of))
     }
 
     async fn list(&mut self, filter: &Filter, page: Page) -> Answer<Vec<Row>> {

@@ -43,6 +43,8 @@ pub enum FindingKind {
     DeliveredTaskRefunded,
     /// A revocation was carried out by half: it claims what could be had, or a grant is closed that none claims.
     RevocationDiffers,
+    /// A charge is a hold, and nothing says until when.
+    HoldWithoutDeadline,
     /// A time in another unit than the others.
     WrongTimeUnit,
     /// A column holds something else than it says.
@@ -64,6 +66,7 @@ impl FindingKind {
             Self::FailedTaskCharged => "failed-task-charged",
             Self::DeliveredTaskRefunded => "delivered-task-refunded",
             Self::RevocationDiffers => "revocation-differs",
+            Self::HoldWithoutDeadline => "hold-without-deadline",
             Self::WrongTimeUnit => "wrong-time-unit",
             Self::ValueUnreadable => "value-unreadable",
         }
@@ -247,6 +250,12 @@ impl<'b> Audit<'b> {
                 ));
             }
             Ok(_) => {}
+        }
+        if charge.held && charge.times.expires_at_ms.is_none() {
+            let message = format!("charge {id} is a hold, and nothing says until when");
+            let numbers = vec![("charged", charge.credits)];
+            let kind = FindingKind::HoldWithoutDeadline;
+            found.push(self.finding(kind, vec![row()], numbers, message));
         }
         for draw in charge.readable_draws() {
             let named = (TableName::Credit, draw.credit_id.as_str());

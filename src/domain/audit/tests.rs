@@ -50,6 +50,12 @@ fn claim(id: &str, total: i64, draws: &[(&str, i64)]) -> ChargeEntry {
     ChargeEntry { claim: Some(terms), ..charge(id, drawn, draws, "") }
 }
 
+/// A hold.
+fn until(expires_at_ms: Option<i64>, charge: ChargeEntry) -> ChargeEntry {
+    let times = Times { expires_at_ms, ..charge.times };
+    ChargeEntry { held: true, times, ..charge }
+}
+
 fn task(id: &str, failed: bool, credit_id: &str) -> TaskEntry {
     task_that_is(if failed { "failed" } else { "pending" }, id, credit_id)
 }
@@ -80,6 +86,17 @@ fn findings() {
             ],
             vec![task("t", false, "a"), task("f", true, "c"), task("free", true, "")],
             vec![],
+        ),
+        (
+            "holds, one of which ends at no time, and one that has gone back",
+            vec![grant("g", 50, 40)],
+            vec![
+                until(Some(NOW), charge("a", 4, &[("g", 4)], "")),
+                until(None, charge("b", 6, &[("g", 6)], "")),
+                ChargeEntry { held: false, ..until(None, refunded("c", 7, &[("g", 7)], "")) },
+            ],
+            vec![],
+            vec![HoldWithoutDeadline],
         ),
         (
             "below zero",

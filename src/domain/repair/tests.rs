@@ -28,6 +28,7 @@ fn charge(id: &str, active: bool, credits: i64, draws: &[(&str, i64)]) -> Charge
         credits,
         charged: credits,
         forgiven: false,
+        held: false,
         draws: draws_of(draws),
         task: None,
         times: at(NOW),

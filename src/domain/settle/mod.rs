@@ -52,6 +52,23 @@ enum Amount {
     Back(i64),
     /// Whatever is left of it goes back.
     AllBack,
+    /// The same, if it is a hold.
+    Released,
+    /// It stays what it is, and is a hold no longer.
+    Kept,
+}
+
+/// What the caller is told of a settlement, besides the charge.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Tells {
+    /// What went back, and what was drawn.
+    Difference,
+    /// What went back.
+    Refund,
+    /// What went back; nothing at all, if that was not this call.
+    Release,
+    /// Nothing besides.
+    Charge,
 }
 
 /// What becomes of what a charge is to take more than it took at first.
@@ -145,9 +162,29 @@ impl Settlement {
         Ok(Self { target, amount, over, paying, policy })
     }
 
-    /// Whether it says what the charge takes in the end, and not what goes back.
-    pub fn is_final(&self) -> bool {
-        matches!(self.amount, Amount::Final(_))
+    /// A hold that is over: it goes back, unless it was settled or kept meanwhile.
+    pub fn of_release(id: String, policy: RefundPolicy) -> Self {
+        Self::of_hold(id, Amount::Released, policy)
+    }
+
+    /// Reads the arguments of `keepCharge`.
+    pub fn of_kept(id: String) -> Self {
+        Self::of_hold(id, Amount::Kept, RefundPolicy::Source)
+    }
+
+    fn of_hold(id: String, amount: Amount, policy: RefundPolicy) -> Self {
+        let (target, over, paying) = (Target::Charge(id), Over::Refuse, Paying::default());
+        Self { target, amount, over, paying, policy }
+    }
+
+    /// What the caller is told.
+    pub fn tells(&self) -> Tells {
+        match self.amount {
+            Amount::Final(_) => Tells::Difference,
+            Amount::Back(_) | Amount::AllBack => Tells::Refund,
+            Amount::Released => Tells::Release,
+            Amount::Kept => Tells::Charge,
+        }
     }
 
     /// The charge to settle; of a task, its last one.
@@ -194,19 +231,27 @@ impl Settlement {
             Err(Error::SettleConflict { charge_id, settled, requested })
         };
         let credits = match self.amount {
+            Amount::Released if !charge.is_held() => return Ok(None),
+            Amount::Kept => return keep(charge),
             Amount::Final(credits) => credits,
             Amount::Back(credits) if credits > charged => return exceeds(credits),
             Amount::Back(credits) => charged - credits,
-            Amount::AllBack => 0,
+            Amount::AllBack | Amount::Released => 0,
         };
         match state {
-            ChargeState::SettledTo(settled) if settled == credits => Ok(None),
+            // It may have been settled so by a refund, and be a hold still.
+            ChargeState::SettledTo(settled) if settled == credits => match self.amount {
+                Amount::Final(_) => keep(charge),
+                _ => Ok(None),
+            },
             ChargeState::Refunded { after: Some(settled) } if settled == credits => Ok(None),
             _ if credits > charged && self.over == Over::Refuse => exceeds(credits),
             ChargeState::Open if credits > charged => raise(charge, credits).map(Some),
-            ChargeState::Open => settle(charge, charged, credits).map(Some),
-            ChargeState::SettledTo(_) if self.amount == Amount::AllBack => {
-                settle(charge, charged, credits).map(Some)
+            ChargeState::Open => self.settle(charge, (charged, credits)).map(Some),
+            ChargeState::SettledTo(_)
+                if matches!(self.amount, Amount::AllBack | Amount::Released) =>
+            {
+                self.settle(charge, (charged, credits)).map(Some)
             }
             ChargeState::SettledTo(settled) => conflict(settled, credits),
             ChargeState::Refunded { .. } if credits == 0 => Ok(None),
@@ -255,34 +300,6 @@ fn read_policy(options: &Fields, default: RefundPolicy) -> Result<RefundPolicy> 
     Ok(RefundPolicy::parse(options.get("refundPolicy"))?.unwrap_or(default))
 }
 
-/// What changes when a charge takes so many credits in the end. A charge of nothing is a refunded one,
-/// which keeps its draws, as the app's own refunds do.
-fn settle(charge: &Charge, charged: i64, credits: i64) -> Result<Settling> {
-    let draws = charge.draws()?;
-    let settled = Settled { charged, credits, uncollected: 0 };
-    let mut fields = Fields::default();
-    fields.set("metadata", metadata_with(charge, settled));
-    if credits == 0 {
-        fields.set("status", Value::Text("deleted".to_owned()));
-        return Ok(Settling::new(Refundable::new(charge, draws), fields));
-    }
-    let mut surplus = check_sum(charge, &draws)? - credits;
-    let mut kept = draws.clone();
-    let mut back = Vec::new();
-    for draw in kept.iter_mut().rev() {
-        let returned = draw.credits_consumed.min(surplus);
-        if returned > 0 {
-            draw.credits_consumed -= returned;
-            surplus -= returned;
-            back.push(WrittenDraw { credits_consumed: returned, ..draw.clone() });
-        }
-    }
-    let detail = Items::of(charge)?.rewritten(&kept, &[]);
-    fields.set("credits", Value::Integer(-credits));
-    fields.set("consumedDetail", Value::Json(detail));
-    Ok(Settling::new(Refundable::new(charge, back), fields))
-}
-
 /// What is missing where a charge takes more credits in the end. What it draws is decided when it is known what can be.
 fn raise(charge: &Charge, credits: i64) -> Result<Settling> {
     check_sum(charge, &charge.draws()?)?;
@@ -301,8 +318,61 @@ fn check_sum(charge: &Charge, draws: &[WrittenDraw]) -> Result<i64> {
     Err(Error::ChargeCorrupt { charge_id: charge.id.clone(), reason })
 }
 
-fn metadata_with(charge: &Charge, settled: Settled) -> Value {
-    Value::Json(metadata::with_settled(charge.metadata.as_deref(), settled))
+/// What a charge says that is a hold no longer; nothing, if it is none.
+fn keep(charge: &Charge) -> Result<Option<Settling>> {
+    if !charge.active {
+        return Err(Error::ChargeRefunded { charge_id: charge.id.clone() });
+    }
+    let settling = || {
+        let mut fields = Fields::default();
+        end_hold(&mut fields, metadata::with_held(charge.metadata.as_deref(), false));
+        Settling::new(Refundable::new(charge, Vec::new()), fields)
+    };
+    Ok(charge.is_held().then(settling))
+}
+
+fn end_hold(fields: &mut Fields, metadata: String) {
+    fields.set("metadata", Value::Json(metadata));
+    fields.set("expiresAt", Value::Null);
+}
+
+impl Settlement {
+    /// What changes when a charge takes so many credits in the end. A charge of nothing is a refunded one,
+    /// which keeps its draws, as the app's own refunds do.
+    fn settle(&self, charge: &Charge, (charged, credits): (i64, i64)) -> Result<Settling> {
+        let draws = charge.draws()?;
+        let settled = Settled { charged, credits, uncollected: 0 };
+        let mut fields = Fields::default();
+        self.say(&mut fields, charge, settled);
+        if credits == 0 {
+            fields.set("status", Value::Text("deleted".to_owned()));
+            return Ok(Settling::new(Refundable::new(charge, draws), fields));
+        }
+        let mut surplus = check_sum(charge, &draws)? - credits;
+        let mut kept = draws.clone();
+        let mut back = Vec::new();
+        for draw in kept.iter_mut().rev() {
+            let returned = draw.credits_consumed.min(surplus);
+            if returned > 0 {
+                draw.credits_consumed -= returned;
+                surplus -= returned;
+                back.push(WrittenDraw { credits_consumed: returned, ..draw.clone() });
+            }
+        }
+        let detail = Items::of(charge)?.rewritten(&kept, &[]);
+        fields.set("credits", Value::Integer(-credits));
+        fields.set("consumedDetail", Value::Json(detail));
+        Ok(Settling::new(Refundable::new(charge, back), fields))
+    }
+
+    /// Says in a charge's metadata to what it was settled. A hold that was has ended.
+    fn say(&self, fields: &mut Fields, charge: &Charge, settled: Settled) {
+        let metadata = metadata::with_settled(charge.metadata.as_deref(), settled);
+        match matches!(self.amount, Amount::Final(1..)) && charge.is_held() {
+            true => end_hold(fields, metadata::with_held(Some(&metadata), false)),
+            false => fields.set("metadata", Value::Json(metadata)),
+        }
+    }
 }
 
 impl Settling {
@@ -333,7 +403,7 @@ pub fn plan_settlement(
         let (charged, uncollected) = (charge.credits, missing - collected);
         let credits = charged + collected;
         let detail = items.rewritten(&charge.draws()?, &plan.draws);
-        fields.set("metadata", metadata_with(charge, Settled { charged, credits, uncollected }));
+        settlement.say(&mut fields, charge, Settled { charged, credits, uncollected });
         fields.set("credits", Value::Integer(-credits));
         fields.set("consumedDetail", Value::Json(detail));
         difference = Difference { collected, uncollected, ..difference };

@@ -23,6 +23,12 @@ fn last(credits: i64) -> Result<Settlement> {
     Settlement::of_task((kind, id), Some(&credits), &Fields::default(), policy)
 }
 
+fn to(credits: i64) -> Result<Settlement> {
+    let credits = Value::Integer(credits);
+    let (options, policy) = (Fields::default(), RefundPolicy::Source);
+    Settlement::of_credits("c".to_owned(), Some(&credits), &options, policy)
+}
+
 fn over(credits: i64) -> Result<Settlement> {
     let options = [("over", Value::Text("available".to_owned()))].into_iter().collect();
     let credits = Value::Integer(credits);
@@ -108,6 +114,64 @@ fn settlements() -> Result<()> {
         });
         let expected = expected.map(|some| some.map(<[_]>::to_vec));
         assert_eq!(found, expected, "{settlement:?} {charge:?}");
+    }
+    Ok(())
+}
+
+/// What changes of it, and how.
+fn changed(settlement: &Settlement, charge: &Charge) -> Result<Option<Fields>> {
+    let (charge, settling) = settlement.check(None, Some(charge.clone()), false)?;
+    let (plan, _) = plan_settlement(settlement, &charge, settling, 7)?;
+    Ok(plan.rows.into_iter().next().map(|row| row.fields))
+}
+
+#[test]
+fn holds_end_once() -> Result<()> {
+    let held = r#"{"held":true}"#;
+    let hold = || charge(true, 10, DRAWN, Some(held));
+    let plain = || charge(true, 10, DRAWN, None);
+    let gone = || Charge { active: false, ..hold() };
+    let partly = || {
+        let metadata = r#"{"held":true,"settled":{"charged":10,"credits":6}}"#;
+        charge(true, 6, r#"[{"creditId":"a","creditsConsumed":6}]"#, Some(metadata))
+    };
+    let kept = || Settlement::of_kept("c".to_owned());
+    let release = || Settlement::of_release("c".to_owned(), RefundPolicy::Source);
+    // What it says of itself then: whether it is held, and its status.
+    type Then = Option<(bool, &'static str)>;
+    let rows: [(Settlement, Charge, Result<Then, &str>); 17] = [
+        (kept(), hold(), Ok(Some((false, "active")))),
+        (kept(), partly(), Ok(Some((false, "active")))),
+        (kept(), plain(), Ok(None)),
+        (kept(), gone(), Err("CHARGE_REFUNDED")),
+        (release(), hold(), Ok(Some((true, "deleted")))),
+        (release(), partly(), Ok(Some((true, "deleted")))),
+        (release(), plain(), Ok(None)),
+        (release(), gone(), Ok(None)),
+        (to(6)?, hold(), Ok(Some((false, "active")))),
+        (to(10)?, hold(), Ok(Some((false, "active")))),
+        (to(0)?, hold(), Ok(Some((true, "deleted")))),
+        (over(12)?, hold(), Ok(Some((false, "active")))),
+        // A part of it went back before, and it was a hold still.
+        (to(6)?, partly(), Ok(Some((false, "active")))),
+        (to(5)?, partly(), Err("SETTLE_CONFLICT")),
+        (back(Some(4))?, hold(), Ok(Some((true, "active")))),
+        (back(Some(4))?, partly(), Ok(None)),
+        (back(None)?, hold(), Ok(Some((true, "deleted")))),
+    ];
+    for (settlement, charge, expected) in rows {
+        let then = changed(&settlement, &charge).map_err(|error| error.code());
+        let then = then.map(|fields| {
+            fields.map(|fields| {
+                let held = fields.get("metadata").map(json);
+                let ends = fields.get("expiresAt") == Some(&Value::Null);
+                let held = metadata::is_held(held.as_deref());
+                assert_eq!(ends, !held, "{settlement:?} {charge:?}");
+                let status = fields.get("status").and_then(Value::as_text);
+                (held, if status == Some("deleted") { "deleted" } else { "active" })
+            })
+        });
+        assert_eq!(then, expected, "{settlement:?} {charge:?}");
     }
     Ok(())
 }

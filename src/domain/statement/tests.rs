@@ -30,6 +30,7 @@ fn charge(
         charged,
         forgiven: false,
         claim: None,
+        held: false,
         draws: draws_of(draws),
         task: Some((TableName::Tasks(TaskKind::Media), format!("task of {id}"))),
         times: Times {

@@ -11,10 +11,10 @@ use crate::error::Result;
 use crate::storage::dialect::sqlite::cell::SelectedRow as _;
 use crate::storage::dialect::sqlite::facts;
 use crate::storage::dialect::sqlite::rows::read_row;
-use crate::storage::dialect::sqlite::views::{Rows, balance, by_key};
+use crate::storage::dialect::sqlite::views::{Rows, balance, by_key, held};
 use crate::storage::failure::Answer;
 use crate::storage::store::{Extent, Views};
-use crate::storage::{Filter, Page, Row, StuckFilter};
+use crate::storage::{Filter, Page, Row, StuckFilter, Window};
 
 impl Views for Database {
     async fn find(&mut self, table: TableName, id: &str) -> Answer<Option<Row>> {
@@ -62,6 +62,20 @@ impl Views for Database {
         let read = |row: &rusqlite::Row<'_>| facts::read_grant(row, unit);
         let grants = driver::all(&self.connection, &grants, read).doing("reading grants")?;
         Ok(grants.into_iter().flatten().collect())
+    }
+
+    async fn spendable_and_held(
+        &mut self,
+        user_id: &str,
+        extent: Extent,
+        now_ms: i64,
+    ) -> Answer<(Vec<Grant>, i64)> {
+        let held = self.count_of(&held(user_id))?;
+        Ok((self.all_spendable_grants(user_id, extent, now_ms).await?, held))
+    }
+
+    async fn ended_holds(&mut self, window: Window, now_ms: i64) -> Answer<Vec<Row>> {
+        Ok(self.rows(Rows::ended_holds(window, now_ms, self.schema.timestamp_unit))?)
     }
 
     async fn list(&mut self, filter: &Filter, page: Page) -> Answer<Vec<Row>> {

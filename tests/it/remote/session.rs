@@ -17,7 +17,7 @@ use media_credits::storage::schema::Schema;
 use media_credits::storage::store::{
     Extent, Facts, FoundTask, LoadFacts, ReadBooks, Views, Wanted, WantedTask, WritePlans, Written,
 };
-use media_credits::storage::{Filter, Page, Row, StuckFilter};
+use media_credits::storage::{Filter, Page, Row, StuckFilter, Window};
 use tokio::sync::OwnedMutexGuard;
 
 use super::faults::At;
@@ -115,6 +115,8 @@ impl Views for Session {
         fn task_history(user_id: &str, page: Page) -> (Vec<Row>, i64);
         fn balance(user_id: &str, now_ms: i64) -> i64;
         fn all_spendable_grants(user_id: &str, extent: Extent, now_ms: i64) -> Vec<Grant>;
+        fn spendable_and_held(user_id: &str, extent: Extent, now_ms: i64) -> (Vec<Grant>, i64);
+        fn ended_holds(window: Window, now_ms: i64) -> Vec<Row>;
         fn list(filter: &Filter, page: Page) -> Vec<Row>;
         fn count(filter: &Filter) -> i64;
         fn charges_about(user_id: &str, charge_id: Option<&str>, text: &str) -> Vec<Row>;

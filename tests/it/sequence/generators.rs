@@ -9,7 +9,7 @@ use media_credits::domain::table::TaskKind::{self, Ai, Media};
 use media_credits::domain::value::Value;
 use media_credits::engine::{Read, UserRead};
 use media_credits::storage::books::UserRange;
-use media_credits::storage::{Filter, Page, StuckFilter};
+use media_credits::storage::{Filter, Page, StuckFilter, Window};
 use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::*;
@@ -18,7 +18,8 @@ use proptest::sample::{Index, select};
 use super::steps::{Changed, Choice, Guard, Key, Names, New, Request, Settled, Step, Task, USERS};
 
 const SECOND_MS: i64 = 1000;
-const DAY_MS: i64 = 86_400_000;
+const HOUR_MS: i64 = 3_600_000;
+const DAY_MS: i64 = 24 * HOUR_MS;
 
 fn user() -> impl Strategy<Value = &'static str> {
     prop_oneof![10 => Just(USERS[0]), 6 => Just(USERS[1]), 1 => Just(USERS[2])]
@@ -83,8 +84,15 @@ fn new() -> impl Strategy<Value = New> {
     let task = task.prop_map(|(task, user, cost, pays, status, replay, (max_active, trials))| {
         New::Task { task, user, cost, pays, status, replay, max_active, trials }
     });
-    let consume = (user(), credits(), key(), choice())
-        .prop_map(|(user, credits, key, choice)| New::Consume { user, credits, key, choice });
+    let held_ms = option::weighted(0.4, (0..48_i64).prop_map(|hours| hours * HOUR_MS));
+    let consume = (user(), credits(), held_ms, key(), choice());
+    let consume = consume.prop_map(|(user, credits, held_ms, key, choice)| New::Consume {
+        user,
+        credits,
+        held_ms,
+        key,
+        choice,
+    });
     prop_oneof![2 => task, 1 => consume].boxed()
 }
 
@@ -151,6 +159,7 @@ fn read() -> impl Strategy<Value = Read> {
         1 => filter().prop_map(Read::Count),
         1 => task().prop_map(|task| Read::TaskCharges(task.kind, task.id())),
         1 => stuck().prop_map(Read::StuckTasks),
+        1 => (1..4_i64, 0..2_i64).prop_map(|(limit, offset)| Read::EndedHolds(Window { limit, offset })),
         1 => user().prop_map(|user| Read::Audit(UserRange::User(user))),
         1 => Just(Read::Fixes(USERS.map(str::to_owned).to_vec())),
     ]
@@ -219,6 +228,8 @@ fn request() -> impl Strategy<Value = Request> {
             Request::StepCharge { task, credits, status, number, guard, choice }
         }),
         5 => settle(),
+        1 => any::<Index>().prop_map(|charge| Request::Keep { charge }),
+        3 => (any::<Index>(), policy()).prop_map(|(charge, policy)| Request::Release { charge, policy }),
         6 => refund.prop_map(|(charge, credits, policy)| {
             Request::Refund { charge, credits, policy }
         }),

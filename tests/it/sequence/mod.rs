@@ -152,8 +152,9 @@ impl<'s> Case<'s> {
     /// Charges at once. Each store says the same of each, and what it has accepted is as if it had been asked for alone,
     /// all or nothing.
     fn charge_each(&mut self, all: &[New]) -> Checked {
+        let now_ms = self.now_ms;
         let of = |ledger: &Rc<Ledger>| -> Vec<Charging> {
-            all.iter().filter_map(|new| new.charging(ledger).ok()).collect()
+            all.iter().filter_map(|new| new.charging(ledger, now_ms).ok()).collect()
         };
         let requests: Vec<Vec<Charging>> = self.ledgers.iter().map(of).collect();
         let before = self.ledgers.clone();

@@ -12,6 +12,7 @@ use media_credits::storage::{Filter, Page, Row};
 use proptest::sample::Index;
 
 use super::stores::Subject;
+use crate::common::time;
 
 /// All rows, each table's by their ids.
 #[derive(Default)]
@@ -95,6 +96,12 @@ impl Ledger {
         pick(self.charges(), index)
     }
 
+    /// A hold that is over.
+    pub(super) fn ended_hold(&self, now_ms: i64) -> Option<&Row> {
+        let is_over = |row: &&Row| time(row, "expiresAt").is_some_and(|at_ms| at_ms <= now_ms);
+        self.charges().find(|row| row.as_charge().is_held() && is_over(row))
+    }
+
     /// What a request came to, in the same names.
     pub(super) fn told(&self, outcome: &Result<Outcome>) -> String {
         self.renamed(&match outcome {
@@ -142,7 +149,7 @@ fn told(outcome: &Outcome) -> String {
         | Outcome::Number(_)
         | Outcome::Standing { .. }
         | Outcome::Quote(_)
-        | Outcome::Balance(_)
+        | Outcome::Balance(..)
         | Outcome::Audited(_)
         | Outcome::Fixes(_) => format!("{outcome:?}"),
         Outcome::Diagnostics(_) | Outcome::Stats(_) => panic!("no step asks for this"),

@@ -93,6 +93,14 @@ pub(super) enum Request {
         number: usize,
         order: Option<usize>,
     },
+    Keep {
+        charge: Index,
+    },
+    /// The hold that was over first; if none is, a charge.
+    Release {
+        charge: Index,
+        policy: RefundPolicy,
+    },
     Read(Read),
     Repair,
 }
@@ -199,6 +207,8 @@ pub(super) enum New {
     Consume {
         user: &'static str,
         credits: i64,
+        /// How long it is a hold, if it is one.
+        held_ms: Option<i64>,
         key: Key,
         choice: Option<Choice>,
     },
@@ -242,12 +252,13 @@ impl Guard {
 }
 
 impl New {
-    pub(super) fn charging(&self, ledger: &Ledger) -> Result<Charging> {
+    pub(super) fn charging(&self, ledger: &Ledger, now_ms: i64) -> Result<Charging> {
         match self {
-            Self::Consume { user, credits, key, choice } => {
+            Self::Consume { user, credits, held_ms, key, choice } => {
                 let parameters = fields(&[
                     ("userId", text(user)),
                     ("credits", Value::Integer(*credits)),
+                    ("holdUntil", Value::time_or_null(held_ms.map(|ms| now_ms + ms))),
                     ("transactionNo", order(key.number)),
                     ("scene", Value::text_or_null(choice.map(Choice::name))),
                 ]);
@@ -320,9 +331,9 @@ impl Request {
                 }
                 Write::Grant(NewGrant::parse(row, &key.replay())?)
             }
-            Self::Charge(new) => Write::Charge(new.charging(ledger)?),
+            Self::Charge(new) => Write::Charge(new.charging(ledger, now_ms)?),
             Self::AtomicBatch(all) => {
-                let all: Result<_> = all.iter().map(|new| new.charging(ledger)).collect();
+                let all: Result<_> = all.iter().map(|new| new.charging(ledger, now_ms)).collect();
                 Write::AtomicBatch(all?)
             }
             Self::Update { task, status, names, guard, policy, allow_refunded } => {
@@ -364,6 +375,12 @@ impl Request {
                         Settlement::of_credits(id, credits, &options, *policy)?
                     }
                 })
+            }
+            Self::Keep { charge } => Write::Settle(Settlement::of_kept(charge_id(ledger, charge))),
+            Self::Release { charge, policy } => {
+                let ended = ledger.ended_hold(now_ms).map(|row| id(row).to_owned());
+                let id = ended.unwrap_or_else(|| charge_id(ledger, charge));
+                Write::Settle(Settlement::of_release(id, *policy))
             }
             Self::Refund { charge, credits, policy } => {
                 let (id, credits) = (charge_id(ledger, charge), credits.map(Value::Integer));

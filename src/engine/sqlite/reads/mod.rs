@@ -77,6 +77,7 @@ fn group_of(request: &Request) -> &str {
         Read::Find(..)
         | Read::TaskCharges(..)
         | Read::StuckTasks(_)
+        | Read::EndedHolds(_)
         | Read::Audit(_)
         | Read::Fixes(_) => "",
     }

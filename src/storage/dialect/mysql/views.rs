@@ -82,6 +82,29 @@ impl<W: Wire> Views for Ledger<W> {
         read_spendable(&rows, extent)
     }
 
+    async fn spendable_and_held(
+        &mut self,
+        user_id: &str,
+        extent: Extent,
+        now_ms: i64,
+    ) -> Answer<(Vec<Grant>, i64)> {
+        let tables = self.0.tables()?;
+        let is_users = is_of_user(tables, TableName::Credit, user_id)?;
+        let grants = spendable(tables, &is_users, (now_ms, Which::All(extent)))?;
+        let held = format!(
+            "SELECT CAST(COALESCE(-SUM(credits), 0) AS SIGNED) FROM credit WHERE {is_users} AND {}",
+            is_held()
+        );
+        let [grants, held] = read(&mut self.0, &[grants, held], "reading grants").await?;
+        Ok((read_spendable(&grants, extent)?, first_value(&held)?))
+    }
+
+    async fn ended_holds(&mut self, window: Window, now_ms: i64) -> Answer<Vec<Row>> {
+        let now = self.0.tables()?.time_for("expiresAt", now_ms)?;
+        let ended = Rows::new(TableName::Credit, format!("{} AND expires_at <= {now}", is_held()));
+        rows(&mut self.0, Rows { order: ENDED_FIRST, ..ended }.within(window)).await
+    }
+
     async fn list(&mut self, filter: &Filter, page: Page) -> Answer<Vec<Row>> {
         let list = Rows::of_list(self.0.tables()?, filter)?;
         rows(&mut self.0, list.within(page.window())).await
@@ -104,11 +127,9 @@ impl<W: Wire> Views for Ledger<W> {
             Some(id) => tables.ids(TableName::Credit, "id")?.is("id", id),
             None => "FALSE".to_owned(),
         };
-        let about = literal::bytes(about.as_bytes());
-        let condition = format!(
-            "{is_users} AND transaction_type = 'consume' AND ({is_it} \
-             OR INSTR(CAST(CONVERT(metadata USING utf8mb4) AS BINARY), {about}) > 0)"
-        );
+        let about = has_in_metadata(about);
+        let condition =
+            format!("{is_users} AND transaction_type = 'consume' AND ({is_it} OR {about})");
         let charges = Rows { order: OLDEST_FIRST, ..Rows::new(TableName::Credit, condition) };
         rows(&mut self.0, charges).await
     }
@@ -127,11 +148,26 @@ impl<W: Wire> Views for Ledger<W> {
     }
 }
 
+/// That a charge is a hold.
+fn is_held() -> String {
+    format!(
+        "status = 'active' AND transaction_type = 'consume' AND expires_at IS NOT NULL AND {}",
+        has_in_metadata("\"held\"")
+    )
+}
+
+/// That the metadata holds this text.
+fn has_in_metadata(text: &str) -> String {
+    let text = literal::bytes(text.as_bytes());
+    format!("INSTR(CAST(CONVERT(metadata USING utf8mb4) AS BINARY), {text}) > 0")
+}
+
 /// By a time, and then by id: a second may have many rows.
 type Order = (&'static str, &'static str);
 
 const NEWEST_FIRST: Order = ("created_at", " DESC");
 const OLDEST_FIRST: Order = ("created_at", "");
+const ENDED_FIRST: Order = ("expires_at", "");
 /// NULL comes last, as everywhere.
 const UNTOUCHED_FIRST: Order = ("updated_at IS NULL, updated_at", "");
 

@@ -82,6 +82,31 @@ impl<W: Wire> Views for W {
         read_spendable(&rows, extent)
     }
 
+    async fn spendable_and_held(
+        &mut self,
+        user_id: &str,
+        extent: Extent,
+        now_ms: i64,
+    ) -> Answer<(Vec<Grant>, i64)> {
+        let tables = self.tables()?;
+        let users = tables.ids(TableName::User, [user_id])?;
+        let mut grants = spendable_grants(users, tables, now_ms, Which::All(extent))?;
+        grants.text = grants.text.replace("FOR UPDATE", "").into();
+        let text = format!(
+            "SELECT COALESCE(-SUM(credits), 0)::bigint FROM credit WHERE user_id = $1 AND {HELD}"
+        );
+        let held = Statement::new(text, [tables.id(TableName::User, user_id)?]);
+        let [grants, held] = read(self, &[grants, held], "reading grants").await?;
+        Ok((read_spendable(&grants, extent)?, first_value(&held)?))
+    }
+
+    async fn ended_holds(&mut self, window: Window, now_ms: i64) -> Answer<Vec<Row>> {
+        let now = self.tables()?.time_for("expiresAt", now_ms)?;
+        let condition = format!("{HELD} AND expires_at <= $1");
+        let ended = Rows::new(TableName::Credit, condition, [now]);
+        rows(self, Rows { order: "expires_at, id", ..ended }.within(window)).await
+    }
+
     async fn list(&mut self, filter: &Filter, page: Page) -> Answer<Vec<Row>> {
         let list = Rows::of_list(self.tables()?, filter)?;
         rows(self, list.within(page.window())).await
@@ -120,6 +145,10 @@ impl<W: Wire> Views for W {
         rows(self, Rows { order: "updated_at, id", ..stuck }.within(window)).await
     }
 }
+
+/// That a charge is a hold.
+const HELD: &str = "status = 'active' AND transaction_type = 'consume' AND expires_at IS NOT NULL \
+                    AND position('\"held\"' in metadata::text) > 0";
 
 /// Which rows of a table.
 pub(super) struct Rows {

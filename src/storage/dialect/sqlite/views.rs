@@ -95,6 +95,15 @@ impl<'a> Rows<'a> {
         Self { order: "updated_at, id", window: Some(window), ..rows }
     }
 
+    /// Holds that are over.
+    pub fn ended_holds(window: Window, now_ms: i64, unit: TimestampUnit) -> Self {
+        // Text and bytes are above all numbers.
+        let condition = format!("{HELD} AND expires_at <= ? AND expires_at < ''");
+        let now = unit.exactly_from_ms(now_ms);
+        let ended = Self::new(TableName::Credit, condition, [now.into()]);
+        Self { order: "expires_at, id", window: Some(window), ..ended }
+    }
+
     /// These of them.
     pub fn within(self, window: Window) -> Self {
         Self { window: Some(window), ..self }
@@ -138,6 +147,17 @@ pub fn balance(user_id: &str, now_ms: i64, unit: TimestampUnit) -> Statement<'_>
     let now = unit.exactly_from_ms(now_ms);
     Statement::new(include_str!("sql/balance.sql"), [user_id.into(), now.into()])
 }
+
+/// What holds have taken from a user.
+pub fn held(user_id: &str) -> Statement<'_> {
+    let text =
+        format!("SELECT COALESCE(-SUM(credits), 0) FROM credit WHERE user_id = ?1 AND {HELD}");
+    Statement::new(text, [user_id.into()])
+}
+
+/// That a charge is a hold.
+const HELD: &str = "status = 'active' AND transaction_type = 'consume' AND expires_at IS NOT NULL \
+                    AND instr(metadata, '\"held\"') > 0";
 
 /// That a task is in one of so many states.
 pub(super) fn in_states(states: usize) -> String {

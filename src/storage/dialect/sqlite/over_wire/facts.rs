@@ -65,8 +65,10 @@ impl OverWire {
 /// must not rest on a guess.
 fn rests_on_grants(wanted: &Wanted<'_>) -> bool {
     let Wanted { tasks, transaction_nos, .. } = wanted;
-    let is_plain =
-        wanted.charge_ids.is_empty() && wanted.active_of.is_empty() && wanted.trials_of.is_empty();
+    let is_plain = !wanted.refused
+        && wanted.charge_ids.is_empty()
+        && wanted.active_of.is_empty()
+        && wanted.trials_of.is_empty();
     is_plain
         && tasks.iter().collect::<BTreeSet<_>>().len() == tasks.len()
         && transaction_nos.iter().collect::<BTreeSet<_>>().len() == transaction_nos.len()

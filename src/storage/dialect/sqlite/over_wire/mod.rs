@@ -16,7 +16,7 @@ use super::facts::{
     charge, read_charge, read_grant, read_whole_grant, spendable_grants, whole_grants,
 };
 use super::rows::{RowTexts, read_row};
-use super::views::{Rows, balance};
+use super::views::{Rows, balance, held};
 use super::wire::{OwnedRow, Wire};
 use crate::domain::audit::Owners;
 use crate::domain::books::RowId;
@@ -28,7 +28,8 @@ use crate::storage::books::{BooksPage, UserRange};
 use crate::storage::failure::Answer;
 use crate::storage::schema::Table;
 use crate::storage::store::{Extent, ReadBooks, Views};
-use crate::storage::{Filter, Page, Row, StuckFilter};
+use crate::storage::times::TimestampUnit;
+use crate::storage::{Filter, Page, Row, StuckFilter, Window};
 
 /// A store over a wire.
 pub struct OverWire {
@@ -258,6 +259,14 @@ impl ReadBooks for OverWire {
     }
 }
 
+/// All that a user can spend, to this extent, at a time in this unit.
+fn grants_of(user_id: &str, extent: Extent, (now_ms, unit): (i64, TimestampUnit)) -> Statement<'_> {
+    match extent {
+        Extent::Plain => spendable_grants(user_id, now_ms, unit),
+        Extent::WithProvenance => whole_grants(user_id, now_ms, unit),
+    }
+}
+
 impl Views for OverWire {
     async fn find(&mut self, table: TableName, id: &str) -> Answer<Option<Row>> {
         Ok(self.rows(Rows::with_ids(table, &[id])).await?.into_iter().next())
@@ -303,13 +312,27 @@ impl Views for OverWire {
         extent: Extent,
         now_ms: i64,
     ) -> Answer<Vec<Grant>> {
-        let unit = self.wire.schema()?.timestamp_unit;
-        let grants = match extent {
-            Extent::Plain => spendable_grants(user_id, now_ms, unit),
-            Extent::WithProvenance => whole_grants(user_id, now_ms, unit),
-        };
+        let grants = grants_of(user_id, extent, (now_ms, self.wire.schema()?.timestamp_unit));
         let rows = self.ask(&[grants], "reading grants").await?.rows()?;
         self.grants_to(extent, &rows)
+    }
+
+    async fn spendable_and_held(
+        &mut self,
+        user_id: &str,
+        extent: Extent,
+        now_ms: i64,
+    ) -> Answer<(Vec<Grant>, i64)> {
+        let grants = grants_of(user_id, extent, (now_ms, self.wire.schema()?.timestamp_unit));
+        // Together, of one moment.
+        let mut answers = self.ask(&[grants, held(user_id)], "reading grants").await?;
+        let grants = answers.rows()?;
+        Ok((self.grants_to(extent, &grants)?, answers.whole()?))
+    }
+
+    async fn ended_holds(&mut self, window: Window, now_ms: i64) -> Answer<Vec<Row>> {
+        let unit = self.wire.schema()?.timestamp_unit;
+        self.rows(Rows::ended_holds(window, now_ms, unit)).await
     }
 
     async fn list(&mut self, filter: &Filter, page: Page) -> Answer<Vec<Row>> {
