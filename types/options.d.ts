@@ -2,9 +2,12 @@
 
 import type { createAITask } from './ai-tasks.js'
 import type { connect } from './connection.js'
+import type { keepCharge, settleCredits } from './credits.js'
 import type { revokeGrants } from './grants.js'
+import type { releaseHolds } from './ledger.js'
 import type { AuditProgress, Statement } from './results.js'
 import type { AITask, Credit, MediaTask } from './rows.js'
+import type { within } from './within.js'
 
 /** These columns of a row, each of which may be left out. `undefined` is the same as left out. */
 type Some<Row, Column extends keyof Row> = { [Name in Column]?: Row[Name] | undefined }

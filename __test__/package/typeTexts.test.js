@@ -2,6 +2,7 @@
 
 /** What an editor shows of a function: the same text on a connection as on the module. */
 
+const fs = require('node:fs')
 const path = require('node:path')
 const ts = require('typescript')
 
@@ -40,3 +41,14 @@ test.each(ofConnection.filter(([name]) => !OF_A_CONNECTION.includes(name)))(
     expect(text).toBe(ofModule.get(name))
   },
 )
+
+describe('links in comments', () => {
+  const folder = path.join(__dirname, '../../types')
+
+  test.each(fs.readdirSync(folder))('%s declares or imports what they name', (name) => {
+    const text = fs.readFileSync(path.join(folder, name), 'utf8')
+    const code = text.replace(/\/\*\*[\s\S]*?\*\//g, '')
+    const linked = Array.from(text.matchAll(/\{@link (\w+)/g), ([, name]) => name)
+    expect(linked.filter((name) => !new RegExp(`\\b${name}\\b`).test(code))).toEqual([])
+  })
+})
