@@ -95,6 +95,16 @@ sqlite.describe('a page', () => {
   })
 })
 
+sqlite.test('docs/configuration.md has each option of connect', () => {
+  const [, options] = /interface ConnectOptions \{([\s\S]*?)\n\}/.exec(
+    fs.readFileSync(path.join(ROOT, 'types/connection.d.ts'), 'utf8'),
+  )
+  const names = Array.from(options.matchAll(/^  (\w+)\?:/gm), ([, name]) => `| \`${name}\` |`)
+  const page = fs.readFileSync(path.join(ROOT, 'docs/configuration.md'), 'utf8')
+  expect(names).toContain('| `url` |')
+  expect(names.filter((name) => !page.includes(name))).toEqual([])
+})
+
 sqlite.describe('these tests notice', () => {
   const run = (content) => {
     const [block] = blocksOf('a.md', content)
