@@ -41,6 +41,8 @@ export const {
   releaseHolds,
   refundCredits,
   createCredit,
+  renewGrants,
+  extendGrant,
   revokeGrants,
   restoreGrants,
   getRemainingCredits,

@@ -140,6 +140,12 @@ const operations = {
     moves: { items: ([grant]) => [{ userId: field(grant, 'userId'), gives: true }], isGrant: true },
   },
   grantCreditsForUser: { made: ({ createCredit }) => grantsFor(createCredit) },
+  renewGrants: {
+    pass: [fields],
+    result: row,
+    moves: { items: ([grant]) => [{ userId: field(grant, 'userId'), gives: true }], isGrant: true },
+  },
+  extendGrant: { pass: [one, one], result: row },
   revokeGrants: { pass: [fields, fields], result: value },
   restoreGrants: { pass: [one, fields], result: value },
   getRemainingCredits: { pass: [one, fields], result: value },

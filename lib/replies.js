@@ -31,6 +31,7 @@ function row(reply) {
   const found = decodeRow(reply.row)
   if (own(reply, 'replayed')) found.replayed = true
   if (own(reply, 'refund')) found.refund = withTimes(reply.refund)
+  if (own(reply, 'rollover')) found.rollover = reply.rollover
   if (own(reply, 'collected') !== undefined) {
     found.collected = reply.collected
     found.uncollected = reply.uncollected

@@ -1,7 +1,9 @@
 // Functions about the life of a grant, on the default connection.
 
-import type { GrantsTarget, RevokeOptions } from './options.js'
-import type { OrderStanding } from './results.js'
+import type { createCredit } from './credits.js'
+import type { GrantsTarget, RenewalToGrant, RevokeOptions } from './options.js'
+import type { OrderStanding, Replayable } from './results.js'
+import type { Credit } from './rows.js'
 
 /**
  * Withdraws the credits of a payment that was refunded or charged back, in one transaction.
@@ -49,3 +51,47 @@ export function restoreGrants(
   transactionNo: string,
   target?: GrantsTarget,
 ): Promise<OrderStanding & { replayed?: true }>
+
+/**
+ * Grants the credits of a subscription's next period, which end with it, in one transaction. What is left of the
+ * periods before lives on in place until the new end, up to `rollover.atMost` credits; what is more is written off,
+ * oldest first, as a charge of the scene `expiry`. Without `rollover` each period keeps its end.
+ *
+ * A webhook that comes late still carries over, up to `rollover.graceMs` after the end; and renewals that come in
+ * another order end the same. Other grants of the user, such as top-ups, are not touched.
+ *
+ * The same `transactionNo` again writes nothing and returns the row, with `replayed: true`.
+ *
+ * Rejects with `USER_NOT_FOUND`, `IDEMPOTENCY_CONFLICT` (`transactionNo` is another grant's, or of another period),
+ * `INVALID_AMOUNT`, `INVALID_ID`, `INVALID_DATE`, `INVALID_ARGUMENT` or those of {@link createCredit}.
+ *
+ * @returns The new period's grant, with what became of the periods before.
+ *
+ * @example
+ * ```ts
+ * await renewGrants({
+ *   userId,
+ *   subscriptionNo,
+ *   credits: 1000,
+ *   periodEnd,
+ *   transactionNo: invoice.id,
+ *   rollover: { atMost: 1000 },
+ * })
+ * ```
+ */
+export function renewGrants(renewal: RenewalToGrant): Promise<
+  Replayable<Credit> & {
+    /** Credits of earlier periods that live on, and those that were written off. Not there if it was made before. */
+    rollover?: { carried: number; writtenOff: number }
+  }
+>
+
+/**
+ * Moves the end of a grant; with `null` it never expires. The same again changes nothing. One that had expired can be
+ * spent again if the new end is to come.
+ *
+ * Rejects with `GRANT_NOT_FOUND`, `GRANT_WITHDRAWN` (its payment was charged back), `INVALID_ID` or `INVALID_DATE`.
+ *
+ * @returns The grant as it is now.
+ */
+export function extendGrant(creditId: string, expiresAt: Date | null): Promise<Credit>

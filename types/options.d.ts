@@ -3,7 +3,7 @@
 import type { createAITask } from './ai-tasks.js'
 import type { connect } from './connection.js'
 import type { keepCharge, settleCredits } from './credits.js'
-import type { revokeGrants } from './grants.js'
+import type { renewGrants, revokeGrants } from './grants.js'
 import type { releaseHolds } from './ledger.js'
 import type { AuditProgress, Statement } from './results.js'
 import type { AITask, Credit, MediaTask } from './rows.js'
@@ -178,6 +178,37 @@ export interface SettleOptions extends RefundOptions, PayingOptions {
    * With `'available'` the charge draws what is missing, as far as the user's balance goes.
    */
   over?: 'refuse' | 'available' | undefined
+}
+
+/** A subscription's next period, for {@link renewGrants}. Other columns of a grant may be said as well. */
+export type RenewalToGrant = Omit<
+  NewGrant,
+  | 'expiresAt'
+  | 'status'
+  | 'transactionType'
+  | 'remainingCredits'
+  | 'createdAt'
+  | 'subscriptionNo'
+  | 'transactionNo'
+> & {
+  /** The subscription, whose earlier grants it is about. */
+  subscriptionNo: string
+  /** Another one that it takes the place of, as an upgrade does: its grants live on as well. */
+  replaces?: string | null | undefined
+  /** When the period ends. */
+  periodEnd: Date
+  /** The key of the call: the invoice's id. */
+  transactionNo: string
+  /** What lives on of the periods before; by default each keeps its end. */
+  rollover?:
+    | {
+        /** So many credits at the most: a whole number from 0. */
+        atMost: number
+        /** Also of periods that have ended so long ago, at most a year; by default three days. */
+        graceMs?: number | undefined
+      }
+    | null
+    | undefined
 }
 
 /** The grants of a payment: one of these. They are one user's. */

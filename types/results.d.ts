@@ -124,7 +124,8 @@ export interface StatementEntry {
    * - `'charge'`: credits were taken, as many as at first.
    * - `'settlement'`: a charge gave back what it had taken too much, or drew what was missing.
    * - `'refund'`: a charge gave back the rest.
-   * - `'expiry'`: what was left of a grant expired, or came back to it when it had expired already.
+   * - `'expiry'`: what was left of a grant expired, or came back to it when it had expired already; or what a
+   *   renewal did not carry over.
    * - `'revocation'`: what was left of a grant that was withdrawn, or what {@link revokeGrants} took.
    * - `'adjustment'`: a difference that the rows do not explain; {@link auditLedger} says more.
    */

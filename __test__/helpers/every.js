@@ -53,6 +53,13 @@ const EVERY = {
   refundCredits: () => ['charge', 1, { refundPolicy: 'source' }],
   createCredit: () => [{ userId: 'u', credits: 5, expiresAt: null, transactionNo: '7' }, { replay: true }],
   grantCreditsForUser: () => [{ user: { id: 'u', email: 'e' }, credits: 5, validDays: 3 }, { replay: false }],
+  renewGrants: () => [
+    {
+      ...{ userId: 'u', subscriptionNo: 's', replaces: 'r', credits: 5, transactionNo: '5' },
+      ...{ periodEnd: new Date(9e12), rollover: { atMost: 5, graceMs: 1 } },
+    },
+  ],
+  extendGrant: () => ['g', new Date(8e12)],
   revokeGrants: () => [
     { creditId: 'g' },
     { total: 1, reason: 'r', transactionNo: '6', recover: 'available' },

@@ -66,6 +66,13 @@ const WRONG = {
   releaseHolds: query,
   settleCredits: { ...id, ...options(2), INVALID_AMOUNT: [1, -1], INVALID_ARGUMENT: ['2.over', 'all'] },
   refundCredits: { ...id, ...options(2), INVALID_AMOUNT: [1, 0] },
+  renewGrants: {
+    ...row(),
+    INVALID_AMOUNT: ['0.credits', 0],
+    INVALID_ARGUMENT: ['0.rollover', 5],
+    INVALID_DATE: ['0.periodEnd', 'now'],
+  },
+  extendGrant: { ...id, INVALID_DATE: [1, 'now'] },
   revokeGrants: {
     ...{ INVALID_ID: ['0.creditId', 5], INVALID_ARGUMENT: [0, {}], UNKNOWN_FIELD: ['1.color', 'red'] },
     INVALID_AMOUNT: ['1.total', -1],

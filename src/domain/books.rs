@@ -87,6 +87,8 @@ pub struct ChargeEntry {
     pub draws: Result<Vec<WrittenDraw>, String>,
     /// The task that it was made for.
     pub task: Option<RowId>,
+    /// Whether it wrote off what a renewal did not carry over.
+    pub written_off: bool,
     /// What it claims of revoked grants, if it is such a claim.
     pub claim: Option<Terms>,
     /// Its times.
@@ -141,8 +143,20 @@ impl ChargeEntry {
     /// A charge, without what its columns of text say.
     pub fn new(id: String, credits: i64, active: bool, times: Times) -> Self {
         let (forgiven, held, draws) = (false, false, Ok(Vec::new()));
-        let (task, claim) = (None, None);
-        Self { id, active, credits, charged: credits, forgiven, held, draws, task, claim, times }
+        let (task, claim, written_off) = (None, None, false);
+        Self {
+            id,
+            active,
+            credits,
+            charged: credits,
+            forgiven,
+            held,
+            draws,
+            task,
+            written_off,
+            claim,
+            times,
+        }
     }
 
     /// With what its `consumed_detail` and its `metadata` say.
@@ -157,6 +171,7 @@ impl ChargeEntry {
             held: self.active && metadata::is_held(metadata),
             draws: parse_detail(consumed_detail),
             claim: metadata::claim(metadata),
+            written_off: metadata::is_expiry(metadata),
             task: metadata::task(metadata).map(|(kind, id)| (TableName::Tasks(kind), id)),
             ..self
         }

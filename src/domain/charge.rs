@@ -38,9 +38,10 @@ impl Charge {
             .map_err(|reason| Error::ChargeCorrupt { charge_id: self.id.clone(), reason })
     }
 
-    /// Whether no caller has charged it: it is what became of revoked grants.
+    /// Whether no caller has charged it: it is what became of revoked grants, or of those that were not carried over.
     pub fn is_bookkeeping(&self) -> bool {
-        metadata::claim(self.metadata.as_deref()).is_some()
+        let metadata = self.metadata.as_deref();
+        metadata::claim(metadata).is_some() || metadata::is_expiry(metadata)
     }
 
     /// Whether it is a hold: neither settled, kept nor given back yet.

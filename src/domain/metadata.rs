@@ -10,14 +10,26 @@ use serde_json::value::RawValue;
 use serde_json::{Map, Value as Json, json};
 
 use super::json;
+use super::renewal::Period;
 use super::revocation::Terms;
 use super::table::TaskKind;
 use super::value::Value;
 use crate::error::{Error, Result};
 
 /// What the ledger alone writes, and believes when it reads it: [`with_settled`], [`with_repaired`],
-/// [`with_given`], [`with_held`], [`with_status_before`], and the terms of a claim ([`claim`]).
-const OWN: [&str; 6] = ["settled", "repaired", "given", "held", "revocation", "revoked"];
+/// [`with_given`], [`with_held`], [`with_status_before`], [`with_period`], [`with_own_end`], and what rows are that no caller
+/// has charged: [`claim`], [`is_expiry`].
+const OWN: [&str; 9] = [
+    "settled",
+    "repaired",
+    "given",
+    "held",
+    "revocation",
+    "revoked",
+    "renewal",
+    "carried",
+    "expiry",
+];
 
 /// The metadata of a new row, as the caller passed it, without what is the ledger's own.
 pub fn of_caller(passed: Value) -> Value {
@@ -133,6 +145,34 @@ pub fn status_before(metadata: Option<&str>) -> Option<String> {
 /// The metadata of a grant that claims have closed, or opened again, and else as it was, like [`with_settled`].
 pub fn with_status_before(metadata: Option<&str>, status: &Json) -> String {
     with(metadata, "revoked", status)
+}
+
+/// What a renewal says of its period, if this is the metadata of its grant.
+pub fn period(metadata: Option<&str>) -> Option<Period> {
+    let metadata = metadata.filter(|text| text.contains("\"renewal\""))?;
+    Period::read(&field(metadata, "renewal")?)
+}
+
+/// The metadata of a renewal's grant, and else as it was, like [`with_settled`].
+pub fn with_period(metadata: Option<&str>, period: &Json) -> String {
+    with(metadata, "renewal", period)
+}
+
+/// When a grant was to end before a renewal let it live on.
+pub fn own_end(metadata: Option<&str>) -> Option<i64> {
+    field(metadata.filter(|text| text.contains("\"carried\""))?, "carried")
+}
+
+/// The metadata of a grant that a renewal lets live on, and else as it was, like [`with_settled`].
+pub fn with_own_end(metadata: Option<&str>, end_ms: i64) -> String {
+    with(metadata, "carried", &json!(end_ms))
+}
+
+/// Whether a charge wrote off what was too much to live on.
+pub fn is_expiry(metadata: Option<&str>) -> bool {
+    let metadata = metadata.filter(|text| text.contains("\"expiry\""));
+    let written: Option<Map<String, Json>> = metadata.and_then(|text| field(text, "expiry"));
+    written.is_some_and(|written| written.contains_key("renewal"))
 }
 
 /// What a charge took before what it takes was changed.

@@ -22,6 +22,7 @@ pub mod quote;
 pub mod refund;
 pub mod refundable;
 pub mod regrant;
+pub mod renewal;
 pub mod repair;
 pub mod replay;
 pub mod revocation;

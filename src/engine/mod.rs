@@ -20,6 +20,7 @@ mod reads;
 mod registry;
 #[cfg(feature = "remote")]
 pub mod remote;
+mod renewals;
 mod replays;
 mod revocations;
 mod run;

@@ -4,6 +4,7 @@ use crate::domain::charge::ChargeRequest;
 use crate::domain::credits::Credits;
 use crate::domain::grant::NewGrant;
 use crate::domain::paying::{DrawOrder, Paying};
+use crate::domain::renewal::{Extension, Renewal};
 use crate::domain::revocation::{Restoration, Revocation};
 use crate::domain::settle::Settlement;
 use crate::domain::statement::Query;
@@ -46,6 +47,10 @@ pub enum Write {
     Revoke(Revocation),
     /// `restoreGrants`
     Restore(Restoration),
+    /// `renewGrants`
+    Renew(Renewal),
+    /// `extendGrant`
+    Extend(Extension),
     /// `repairLedger`: the books of these users, all together.
     Repair(Vec<String>),
 }

@@ -6,6 +6,7 @@ use crate::domain::audit::Finding;
 use crate::domain::grant::Grant;
 use crate::domain::quote::Quote;
 use crate::domain::refund::Refund;
+use crate::domain::renewal::Carried;
 use crate::domain::repair::Fix;
 use crate::domain::revocation::Standing;
 use crate::domain::settle::Difference;
@@ -38,6 +39,8 @@ pub enum Outcome {
         /// Whether nothing was written.
         replayed: bool,
     },
+    /// The grant of a subscription's new period, and what became of earlier ones.
+    Renewed(Row, Carried),
     /// What a charge would do.
     Quote(Quote),
     /// What a user can spend: grants in draw order; and how many credits holds have taken.

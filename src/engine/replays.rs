@@ -113,7 +113,7 @@ fn gone(field: &'static str, key: &str) -> Error {
     Error::IdempotencyConflict { field, value: key.to_owned(), differs }
 }
 
-fn credit_facts(row: &Row) -> CreditFacts {
+pub(super) fn credit_facts(row: &Row) -> CreditFacts {
     let text = |key| row.text(key).map(str::to_owned);
     CreditFacts {
         user_id: row.id("userId").unwrap_or_default().into_owned(),

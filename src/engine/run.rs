@@ -10,6 +10,7 @@ use super::charges::{charge_atomic_batch, charge_each};
 use super::clock::Clock;
 use super::operation::Write;
 use super::outcome::Outcome;
+use super::renewals::{extend, renew};
 use super::revocations::{let_claim, load_claims, restore, revoke};
 use crate::domain::charge::Charge;
 use crate::domain::grant::{Grant, NewGrant, plan_grant};
@@ -43,6 +44,8 @@ pub(super) async fn change<S: Store>(
         Write::UpdateTask(patch) => update_task(store, patch, clock).await,
         Write::StepCharge(step) => charge_step(store, step, clock).await,
         Write::Settle(settlement) => settle(store, settlement, clock).await,
+        Write::Renew(call) => renew(store, call, clock).await,
+        Write::Extend(call) => extend(store, call, clock.now_ms).await,
         Write::Revoke(call) => revoke(store, call, clock).await,
         Write::Restore(call) => restore(store, call, clock).await,
         Write::Repair(user_ids) => repair(store, user_ids, clock.now_ms).await,

@@ -88,6 +88,7 @@ codes! {
         FreeTrialUsedUp = "FREE_TRIAL_USED_UP",
         TaskStateConflict = "TASK_STATE_CONFLICT",
         TaskRefunded = "TASK_REFUNDED",
+        GrantWithdrawn = "GRANT_WITHDRAWN",
         SettleExceedsCharge = "SETTLE_EXCEEDS_CHARGE",
         SettleConflict = "SETTLE_CONFLICT",
         ChargeRefunded = "CHARGE_REFUNDED",
@@ -136,6 +137,7 @@ impl Error {
             Self::CreditExists { .. } => Code::CreditExists,
             Self::IdempotencyConflict { .. } => Code::IdempotencyConflict,
             Self::ChargeNotFound { .. } | Self::TaskNotCharged { .. } => Code::ChargeNotFound,
+            Self::GrantWithdrawn { .. } => Code::GrantWithdrawn,
             Self::GrantNotFound { .. } => Code::GrantNotFound,
             Self::RevocationNotFound { .. } => Code::RevocationNotFound,
             Self::InvalidUrl { .. } => Code::InvalidUrl,
@@ -244,6 +246,7 @@ impl Error {
             Self::RevocationNotFound { transaction_no } => {
                 vec![("transactionNo", text(transaction_no))]
             }
+            Self::GrantWithdrawn { credit_id } => vec![("creditId", text(credit_id))],
             Self::ChargeNotFound { charge_id }
             | Self::ChargeOwnerMismatch { charge_id, .. }
             | Self::ChargeCorrupt { charge_id, .. } => vec![("creditId", text(charge_id))],

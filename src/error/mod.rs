@@ -293,6 +293,16 @@ pub enum Error {
         /// The charge that was refunded.
         charge_id: String,
     },
+    /// A grant that was withdrawn does not live on.
+    #[error(
+        "grant {:?} was withdrawn, so its end can't be moved; nothing was written. restoreGrants ends a revocation; \
+         createCredit grants anew",
+        echo(.credit_id)
+    )]
+    GrantWithdrawn {
+        /// The grant's id.
+        credit_id: String,
+    },
     /// A charge can't be settled to more than it took.
     #[error(
         "charge {:?} took {charged} credits, fewer than {requested}; nothing was written. \

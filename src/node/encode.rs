@@ -9,6 +9,7 @@ use crate::domain::grant::{Grant, total_remaining};
 use crate::domain::quote::next_expiry;
 use crate::domain::refund::Refund;
 use crate::domain::regrant::Regrant;
+use crate::domain::renewal::Carried;
 use crate::domain::repair::{Fix, as_json, is_repairable};
 use crate::domain::revocation::Standing;
 use crate::domain::settle::Difference;
@@ -66,6 +67,10 @@ fn write_outcome(out: &mut String, outcome: &Outcome) {
             out.push_str(r#"{"all":"#);
             write_list(out, outcomes, write_outcome);
             out.push('}');
+        }
+        Outcome::Renewed(row, Carried { carried, written_off }) => {
+            let carried = json!({ "carried": carried, "writtenOff": written_off });
+            row_reply(out, row, &[("rollover", carried)]);
         }
         Outcome::Standing { standing, replayed } => {
             value_reply(out, &standing_json(*standing, *replayed));

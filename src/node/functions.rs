@@ -9,6 +9,7 @@ use super::lists::read_page;
 use crate::domain::charge::ChargeRequest;
 use crate::domain::credits::Credits;
 use crate::domain::grant::NewGrant;
+use crate::domain::renewal::{Extension, Renewal};
 use crate::domain::revocation::{Restoration, Revocation};
 use crate::domain::settle::Settlement;
 use crate::domain::table::TableName::{self, Tasks};
@@ -122,6 +123,20 @@ const FUNCTIONS: &[(&str, Asks)] = &[
         Writes(|arguments, _| {
             let grant = arguments.fields("newCredit")?;
             NewGrant::parse(grant, &arguments.options()?).map(Write::Grant)
+        }),
+    ),
+    (
+        "renewGrants",
+        Writes(|arguments, _| {
+            let renewal = arguments.fields("renewGrants(renewal)")?;
+            Renewal::parse(renewal).map(Write::Renew)
+        }),
+    ),
+    (
+        "extendGrant",
+        Writes(|arguments, _| {
+            let (id, expires_at) = (arguments.id("creditId")?, arguments.value("expiresAt")?);
+            Extension::parse(id, expires_at.as_ref()).map(Write::Extend)
         }),
     ),
     (

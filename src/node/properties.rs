@@ -128,6 +128,10 @@ fn takings() -> Vec<Json> {
         json!([stuck]),
         json!([object(json!({ "apply": true })), list(json!("u"))]),
         json!([object(json!({ "orderNo": "o" })), object(json!({ "transactionNo": "n" }))]),
+        json!([object(json!({
+            "userId": "u", "subscriptionNo": "s", "credits": 5, "transactionNo": "n", "periodEnd": { "$date": 5 },
+        }))]),
+        json!(["t", { "$date": 5 }]),
         json!([user, "t"]),
         json!([user]),
         json!(["t"]),

@@ -25,6 +25,8 @@ mod postgres_server;
 #[cfg(feature = "remote")]
 mod remote;
 #[cfg(feature = "sqlite")]
+mod renewals;
+#[cfg(feature = "sqlite")]
 mod revocations;
 #[cfg(feature = "sqlite")]
 mod schema;

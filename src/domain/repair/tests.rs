@@ -22,6 +22,7 @@ fn grant(id: &str, credits: i64, remaining: i64) -> GrantEntry {
 
 fn charge(id: &str, active: bool, credits: i64, draws: &[(&str, i64)]) -> ChargeEntry {
     ChargeEntry {
+        written_off: false,
         claim: None,
         id: id.to_owned(),
         active,

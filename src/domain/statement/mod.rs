@@ -261,7 +261,11 @@ fn enter_charge(
             end.give_back(changed_ms, settled);
         }
     }
-    let kind = if charge.claim.is_some() { EntryKind::Revocation } else { EntryKind::Charge };
+    let kind = match charge {
+        ChargeEntry { claim: Some(_), .. } => EntryKind::Revocation,
+        ChargeEntry { written_off: true, .. } => EntryKind::Expiry,
+        _ => EntryKind::Charge,
+    };
     entries.push(entry(kind, made_ms, drawn.saturating_add(settled).saturating_neg()));
     if !charge.active {
         entries.push(entry(EntryKind::Refund, changed_ms, drawn));

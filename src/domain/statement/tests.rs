@@ -29,6 +29,7 @@ fn charge(
         credits: draws.iter().map(|(_, credits)| credits).sum(),
         charged,
         forgiven: false,
+        written_off: false,
         claim: None,
         held: false,
         draws: draws_of(draws),

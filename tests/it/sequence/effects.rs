@@ -93,7 +93,9 @@ impl Effect {
             .map(|grant| (id(grant), number(grant, "remainingCredits")))
             .collect();
         let was_there = |charge: &&Row| self.before.charges().any(|other| id(other) == id(charge));
-        let is_claim = |charge: &&Row| charge.text("transactionScene") == Some("chargeback");
+        let is_claim = |charge: &&Row| {
+            ["chargeback", "expiry"].map(Some).contains(&charge.text("transactionScene"))
+        };
         let new = self.after.charges().filter(|charge| !was_there(charge) && !is_claim(charge));
         for charge in new {
             let mut to_draw = -number(charge, "credits");

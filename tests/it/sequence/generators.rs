@@ -194,6 +194,18 @@ fn settle() -> impl Strategy<Value = Request> {
         .boxed()
 }
 
+fn renew() -> impl Strategy<Value = Request> {
+    (user(), 1..60_i64, -2..6_i64, 0..6_usize, option::weighted(0.7, 0..90_i64))
+        .prop_map(|(user, credits, days, number, at_most)| Request::Renew {
+            user,
+            credits,
+            ends_ms: days * DAY_MS,
+            number,
+            at_most,
+        })
+        .boxed()
+}
+
 fn revoke() -> impl Strategy<Value = Request> {
     let total = option::weighted(0.7, 0..90_i64);
     (0..2_usize, total, 0..5_usize, any::<bool>())
@@ -232,6 +244,10 @@ fn request() -> impl Strategy<Value = Request> {
         3 => (any::<Index>(), policy()).prop_map(|(charge, policy)| Request::Release { charge, policy }),
         6 => refund.prop_map(|(charge, credits, policy)| {
             Request::Refund { charge, credits, policy }
+        }),
+        3 => renew(),
+        1 => (any::<Index>(), option::weighted(0.8, -1..5_i64)).prop_map(|(grant, days)| {
+            Request::Extend { grant, lives_ms: days.map(|days| days * DAY_MS) }
         }),
         4 => revoke(),
         2 => (0..5_usize, option::of(0..2_usize))

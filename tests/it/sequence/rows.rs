@@ -139,6 +139,7 @@ fn told(outcome: &Outcome) -> String {
         Outcome::Replayed(row) => format!("replayed {}", content(row)),
         Outcome::Updated(row, refund) => format!("{} {refund:?}", content(row)),
         Outcome::Settled(row, difference) => format!("{} {difference:?}", content(row)),
+        Outcome::Renewed(row, carried) => format!("{} {carried:?}", content(row)),
         Outcome::Rows(rows) => contents(rows),
         Outcome::RowsOfUsers(rows, users) => format!("{}\n{}", contents(rows), in_any_order(users)),
         Outcome::Page(rows, total, _) => format!("{} of {total}", contents(rows)),

@@ -4,6 +4,7 @@ use media_credits::domain::charge::ChargeRequest;
 use media_credits::domain::grant::NewGrant;
 use media_credits::domain::options::RefundPolicy;
 use media_credits::domain::paying::{DrawOrder, Paying};
+use media_credits::domain::renewal::{Extension, Renewal};
 use media_credits::domain::revocation::{Restoration, Revocation};
 use media_credits::domain::settle::Settlement;
 use media_credits::domain::table::TaskKind::{self, Ai, Media};
@@ -13,7 +14,7 @@ use media_credits::engine::{Charging, Operation, Read, Write};
 use media_credits::error::Result;
 use proptest::sample::Index;
 
-use super::rows::{Ledger, id};
+use super::rows::{Ledger, id, pick};
 use crate::common::{fields, text};
 
 /// The last one has no row in `user`.
@@ -100,6 +101,19 @@ pub(super) enum Request {
     Release {
         charge: Index,
         policy: RefundPolicy,
+    },
+    /// A subscription goes on.
+    Renew {
+        user: &'static str,
+        credits: i64,
+        /// The period ends in so long.
+        ends_ms: i64,
+        number: usize,
+        at_most: Option<i64>,
+    },
+    Extend {
+        grant: Index,
+        lives_ms: Option<i64>,
     },
     Read(Read),
     Repair,
@@ -385,6 +399,25 @@ impl Request {
             Self::Refund { charge, credits, policy } => {
                 let (id, credits) = (charge_id(ledger, charge), credits.map(Value::Integer));
                 Write::Settle(Settlement::of_charge(id, credits.as_ref(), &none, *policy)?)
+            }
+            Self::Renew { user, credits, ends_ms, number, at_most } => {
+                let mut row = fields(&[
+                    ("userId", text(user)),
+                    ("subscriptionNo", text("subscription")),
+                    ("credits", Value::Integer(*credits)),
+                    ("periodEnd", Value::TimeMs(now_ms + ends_ms)),
+                    ("transactionNo", text(&format!("renewal-{number}"))),
+                    ("orderNo", order(Some(number % 2))),
+                ]);
+                if let Some(at_most) = at_most {
+                    row.set("rollover", Value::Json(format!("{{\"atMost\":{at_most}}}")));
+                }
+                Write::Renew(Renewal::parse(row)?)
+            }
+            Self::Extend { grant, lives_ms } => {
+                let id = pick(ledger.grants(), grant).map_or("nothing", id).to_owned();
+                let end = Value::time_or_null(lives_ms.map(|ms| now_ms + ms));
+                Write::Extend(Extension::parse(id, Some(&end))?)
             }
             Self::Revoke { order: of, total, number, recovers } => {
                 let mut options = fields(&[

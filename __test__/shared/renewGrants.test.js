@@ -1,0 +1,191 @@
+'use strict'
+
+const { connect } = require('../..')
+const { TestDatabase, task, useDisk, DAY_MS } = require('../helpers/database')
+const { atOnce, counted, staysSound } = require('../helpers/calls')
+const { evaluate } = require('../helpers/processes')
+const { creditRow, remaining } = require('../helpers/rows')
+
+staysSound()
+TestDatabase.reuse()
+useDisk()
+
+// Whole seconds, which every database keeps.
+const NOW = Math.floor(Date.now() / 1000) * 1000
+const inDays = (days) => new Date(NOW + days * DAY_MS)
+const renewal = (number, days, more) => ({
+  ...{ userId: 'u', subscriptionNo: 's', id: `p${number}`, credits: 100 },
+  ...{ periodEnd: inDays(days), transactionNo: `invoice-${number}`, rollover: { atMost: 60 }, ...more },
+})
+
+/** User `u` has a first period of a subscription, which ends in so many days, a task of 30, and a top-up. */
+async function withPeriod(days = 1) {
+  const database = await TestDatabase.fresh()
+  await database.user(
+    'u',
+    { id: 'p0', credits: 100, subscriptionNo: 's', expiresAt: inDays(1) },
+    { id: 'top-up', credits: 50, expiresAt: inDays(2) },
+  )
+  await database.credits.createMediaTask(task('t', 'u'), 30)
+  if (days !== 1) await database.sql("UPDATE credit SET expires_at = ? WHERE id = 'p0'", inDays(days))
+  return database
+}
+
+const ends = async (database, id) => new Date((await creditRow(database, id)).expires_at).getTime()
+
+async function statement({ credits }) {
+  for await (const finding of credits.auditLedger()) throw new Error(finding.message)
+  const { entries } = await credits.getStatement('u')
+  expect(entries.at(-1).balance).toBe(await credits.getRemainingCredits('u'))
+  return entries.map(({ type, credits }) => [type, credits])
+}
+
+test('what is left lives on in place, up to a limit, and the rest is written off', async () => {
+  const database = await withPeriod()
+  const row = await database.credits.renewGrants(renewal(1, 31))
+  expect(row).toMatchObject({
+    ...{ id: 'p1', credits: 100, remainingCredits: 100, expiresAt: inDays(31), status: 'active' },
+    ...{ subscriptionNo: 's', transactionScene: 'renewal', rollover: { carried: 60, writtenOff: 10 } },
+  })
+  expect(await remaining(database)).toEqual({ p0: 60, p1: 100, 'top-up': 50 })
+  expect(await ends(database, 'p0')).toBe(inDays(31).getTime())
+  expect(await ends(database, 'top-up')).toBe(inDays(2).getTime())
+  expect(await statement(database)).toContainEqual(['expiry', -10])
+  // A refund on its way lands in a grant that lives.
+  const { refund } = await database.credits.updateMediaTaskById('t', { status: 'failed' })
+  expect(refund).toMatchObject({ credits: 30, spendable: 30 })
+  const [off] = await database.sql("SELECT * FROM credit WHERE transaction_scene = 'expiry'")
+  await expect(database.credits.refundCredits(off.id)).rejects.toMatchObject({ code: 'CHARGE_NOT_FOUND' })
+})
+
+test('the same call again returns the row, and another period is a conflict', async () => {
+  const database = await withPeriod()
+  const { renewGrants } = database.credits
+  await renewGrants(renewal(1, 31))
+  await renewGrants(renewal(2, 61))
+  const again = await renewGrants(renewal(1, 31))
+  expect(again).toMatchObject({ id: 'p1', replayed: true, expiresAt: inDays(61) })
+  expect(again.rollover).toBeUndefined()
+  const conflict = { code: 'IDEMPOTENCY_CONFLICT' }
+  await expect(renewGrants(renewal(1, 32))).rejects.toMatchObject(conflict)
+  await expect(renewGrants(renewal(1, 31, { credits: 99 }))).rejects.toMatchObject(conflict)
+  await expect(renewGrants(renewal(1, 31, { rollover: null }))).rejects.toMatchObject(conflict)
+  expect(await remaining(database)).toEqual({ p0: 0, p1: 60, p2: 100, 'top-up': 50 })
+})
+
+test.each([
+  ['late, within the grace', -2, {}, { carried: 60, writtenOff: 10 }],
+  ['later than that', -4, {}, { carried: 0, writtenOff: 0 }],
+  [
+    'late, with a longer grace',
+    -4,
+    { rollover: { atMost: 60, graceMs: 5 * DAY_MS } },
+    { carried: 60, writtenOff: 10 },
+  ],
+  ['without rollover', 1, { rollover: undefined }, { carried: 0, writtenOff: 0 }],
+  ['with a limit of nothing', 1, { rollover: { atMost: 0 } }, { carried: 0, writtenOff: 70 }],
+  ['of another subscription', 1, { subscriptionNo: 'other' }, { carried: 0, writtenOff: 0 }],
+  ['of one that it replaces', 1, { subscriptionNo: 'other', replaces: 's' }, { carried: 60, writtenOff: 10 }],
+])('a renewal %s', async (_, days, more, rollover) => {
+  const database = await withPeriod(days)
+  const row = await database.credits.renewGrants(renewal(1, 31, more))
+  expect(row.rollover).toEqual(rollover)
+  const isCarried = rollover.carried + rollover.writtenOff > 0
+  expect(await ends(database, 'p0')).toBe(inDays(isCarried ? 31 : days).getTime())
+})
+
+test('a grant that was withdrawn is not carried over', async () => {
+  const database = await withPeriod()
+  await database.credits.revokeGrants({ creditId: 'p0' }, { transactionNo: 'd' })
+  expect((await database.credits.renewGrants(renewal(1, 31))).rollover).toEqual({ carried: 0, writtenOff: 0 })
+  await expect(database.credits.extendGrant('p0', inDays(9))).rejects.toMatchObject({
+    ...{ code: 'GRANT_WITHDRAWN', creditId: 'p0', retryable: false },
+  })
+})
+
+test('extendGrant moves an end, once', async () => {
+  const database = await withPeriod(-1)
+  const { extendGrant, getRemainingCredits } = database.credits
+  expect(await getRemainingCredits('u')).toBe(50)
+  await database.sql("UPDATE credit SET status = 'expired' WHERE id = 'p0'")
+  const row = await extendGrant('p0', inDays(9))
+  expect(row).toMatchObject({ id: 'p0', expiresAt: inDays(9), status: 'active' })
+  expect(await extendGrant('p0', inDays(9))).toEqual(row)
+  expect(await getRemainingCredits('u')).toBe(120)
+  expect(await extendGrant('p0', null)).toMatchObject({ expiresAt: null })
+  expect(await extendGrant('p0', inDays(-1))).toMatchObject({ expiresAt: inDays(-1) })
+  await statement(database)
+})
+
+test.each([
+  ['no period', { periodEnd: undefined }, 'INVALID_DATE'],
+  ['a period that never ends', { periodEnd: null }, 'INVALID_DATE'],
+  ['no subscription', { subscriptionNo: undefined }, 'INVALID_ID'],
+  ['no key', { transactionNo: undefined }, 'INVALID_ID'],
+  ['a user who is not there', { userId: 'nobody' }, 'USER_NOT_FOUND'],
+  ['no credits', { credits: 0 }, 'INVALID_AMOUNT'],
+  ['an id that is taken', { id: 'p0' }, 'CREDIT_EXISTS'],
+  ['another end', { expiresAt: inDays(1) }, 'UNKNOWN_FIELD'],
+  ['a status', { status: 'expired' }, 'UNKNOWN_FIELD'],
+  ['a column that there is not', { color: 'red' }, 'UNKNOWN_FIELD'],
+  ['a rollover that is a number', { rollover: 5 }, 'INVALID_ARGUMENT'],
+  ['a rollover without a limit', { rollover: {} }, 'INVALID_ARGUMENT'],
+  ['a limit below zero', { rollover: { atMost: -1 } }, 'INVALID_ARGUMENT'],
+  ['another field of it', { rollover: { atMost: 1, days: 3 } }, 'INVALID_ARGUMENT'],
+  ['a grace of years', { rollover: { atMost: 1, graceMs: 1e12 } }, 'INVALID_ARGUMENT'],
+])('renewGrants refuses %s', async (_, wrong, code) => {
+  const database = await withPeriod()
+  const before = await database.everything()
+  await expect(database.credits.renewGrants(renewal(1, 31, wrong))).rejects.toMatchObject({ code })
+  expect(await database.everything()).toEqual(before)
+})
+
+test.each([
+  ['nothing', [], 'INVALID_ID'],
+  ['no end', ['p0'], 'INVALID_DATE'],
+  ['an end in text', ['p0', '2030-01-01'], 'INVALID_DATE'],
+  ['a grant that is not there', ['none', null], 'GRANT_NOT_FOUND'],
+])('extendGrant refuses %s', async (_, args, code) => {
+  const database = await withPeriod()
+  await expect(database.credits.extendGrant(...args)).rejects.toMatchObject({ code })
+})
+
+describe('at once', () => {
+  test('many renewals in two connections and all orders come to the same', async () => {
+    const database = await withPeriod()
+    const second = connect({ url: database.url })
+    const made = await atOnce(12, (at) =>
+      (at % 2 ? second : database.credits).renewGrants(renewal(1 + (at % 3), 31 + 30 * (at % 3))),
+    )
+    await second.close()
+    expect(counted(made)).toEqual({ accepted: 3, replayed: 9 })
+    expect(await remaining(database)).toEqual({ p0: 0, p1: 0, p2: 60, p3: 100, 'top-up': 50 })
+  })
+
+  const inProcess = (database, calls, more = '') =>
+    evaluate(
+      `const calls = ${JSON.stringify(calls)}
+      const renew = (call) => credits.renewGrants({ ...call, periodEnd: new Date(call.periodEnd) })
+      let left = 7
+      Promise.all(calls.map((call) => renew(call).then(() => { ${more} })))`,
+      { DATABASE_URL: database.url },
+    )
+
+  test('two processes deliver the same renewals', async () => {
+    const database = await withPeriod()
+    const calls = [3, 1, 2].map((number) => renewal(number, 1 + 30 * number))
+    const ends = await Promise.all([inProcess(database, calls), inProcess(database, calls)])
+    expect(ends).toMatchObject([{ code: 0 }, { code: 0 }])
+    expect(await remaining(database)).toEqual({ p0: 0, p1: 0, p2: 60, p3: 100, 'top-up': 50 })
+  })
+
+  test('kill -9 in the middle leaves whole renewals, which can be delivered again', async () => {
+    const database = await withPeriod()
+    const calls = Array.from({ length: 40 }, (_, at) => renewal(at + 1, 31 + at))
+    const kill = "if (--left === 0) process.kill(process.pid, 'SIGKILL')"
+    expect(await inProcess(database, calls, kill)).toMatchObject({ signal: 'SIGKILL' })
+    await Promise.all(calls.map((call) => database.credits.renewGrants(call)))
+    expect(await database.credits.getRemainingCredits('u')).toBe(50 + 60 + 100)
+    expect(await ends(database, 'p0')).toBe(inDays(70).getTime())
+  })
+})

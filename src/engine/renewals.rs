@@ -1,0 +1,79 @@
+//! The next period of a subscription, and a new end of a grant: what they need, and what is written.
+
+use super::clock::Clock;
+use super::outcome::Outcome;
+use super::replays::credit_facts;
+use crate::domain::renewal::{Extension, Renewal, RenewalFacts, plan_extension, plan_renewal};
+use crate::domain::table::TableName::Credit;
+use crate::error::Error;
+use crate::storage::Row;
+use crate::storage::account::{Account, Pick, WantedAccount, Whose, in_draw_order};
+use crate::storage::failure::Answer;
+use crate::storage::store::Store;
+
+pub(super) async fn renew<S: Store>(
+    store: &mut S,
+    call: &Renewal,
+    clock: Clock<'_>,
+) -> Answer<Outcome> {
+    store.schema()?.needs(Credit, "subscription_no")?;
+    store.schema()?.check_credit(&call.grant.fields)?;
+    let mut picks = vec![Pick::With("subscription_no", call.subscriptions())];
+    picks.extend(call.grant.id.as_deref().map(|id| Pick::With("id", vec![id])));
+    let (whose, transaction_no) =
+        (Whose::User(&call.grant.user_id), call.grant.transaction_no.as_deref());
+    let account = store.account(&WantedAccount { whose, picks, transaction_no }).await?;
+    let Account { users, mut rows, keyed } = account;
+    in_draw_order(&mut rows);
+    let own_id = call.grant.id.as_deref();
+    let facts = RenewalFacts {
+        users,
+        grants: rows.iter().filter(|row| is_of(row, call)).filter_map(Row::as_held).collect(),
+        keyed: keyed.as_ref().map(credit_facts),
+        is_id_taken: own_id.is_some() && rows.iter().any(|row| row.text("id") == own_id),
+    };
+    let planned = plan_renewal(call, &facts, (clock.stamp(), clock.stamp()));
+    let planned = planned.and_then(|planned| {
+        let table = store.schema()?.table(Credit)?;
+        if let Some((plan, _)) = &planned {
+            plan.inserted().try_for_each(|row| {
+                table.check(&row.fields)?;
+                table.check_complete(&row.fields)
+            })?;
+        }
+        Ok(planned)
+    });
+    let Some((plan, carried)) = store.or_roll_back(planned)? else {
+        store.roll_back();
+        let gone = || Error::Internal("a row that was read is gone".to_owned());
+        return Ok(Outcome::Replayed(keyed.ok_or_else(gone)?));
+    };
+    let row = store.write(&[&plan], clock.now_ms).await?.take(&plan)?;
+    Ok(Outcome::Renewed(row, carried))
+}
+
+/// Whether a row is of the call's subscriptions, to the letter.
+fn is_of(row: &Row, call: &Renewal) -> bool {
+    let of = row.id("subscriptionNo");
+    call.subscriptions().into_iter().any(|one| of.as_deref() == Some(one))
+}
+
+pub(super) async fn extend<S: Store>(
+    store: &mut S,
+    call: &Extension,
+    now_ms: i64,
+) -> Answer<Outcome> {
+    let id = call.credit_id.as_str();
+    let (whose, picks) = (Whose::With("id", id), vec![Pick::With("id", vec![id])]);
+    let found = store.account(&WantedAccount { whose, picks, transaction_no: None }).await?;
+    let row = found.rows.into_iter().next();
+    let held = row.as_ref().and_then(Row::as_held);
+    let planned = plan_extension(call, held.as_ref(), now_ms);
+    let plan = store.or_roll_back(planned)?;
+    if plan.rows.is_empty() {
+        store.roll_back();
+        return Ok(Outcome::Row(row));
+    }
+    let row = store.write(&[&plan], now_ms).await?.take(&plan)?;
+    Ok(Outcome::Row(Some(row)))
+}
