@@ -93,7 +93,7 @@ describe('a directive', () => {
   })
 
   test.each([['verbose'], ['media_credits=loud'], ['tokio=trace'], [`postgres://app:${PRIVATE}@host/app`]])(
-    'that is not understood is said to be so once, and all goes on: %s',
+    'that is invalid is reported once, and nothing is logged: %s',
     async (directive) => {
       const source = `(async () => {
         await calls(credits)
