@@ -14,7 +14,10 @@ class MediaCreditsError extends Error {
     super(message)
     this.code = code
     this.retryable = retryable
-    Object.assign(this, details)
+    for (const [name, value] of Object.entries(details)) {
+      // `resetsAt` is a time, or null.
+      this[name] = name.endsWith('At') && value !== null ? new Date(value) : value
+    }
   }
 }
 Object.defineProperty(MediaCreditsError.prototype, 'name', constant('MediaCreditsError'))

@@ -49,6 +49,7 @@ export const {
   getBalance,
   getStatement,
   quoteCredits,
+  listExpiring,
   getCredits,
   getCreditsCount,
   auditLedger,

@@ -25,7 +25,9 @@ const { failStuck, releaseOver } = require('./stuck-tasks.js')
 const wire = require('./wire.js')
 
 const { all, nothing, row, rows, rowsWithUsers, value, valueWithTimes } = replies
-const { encodeFields: fields, encodeList, encodeTaskAndCost, encodeValue: one } = wire
+const { encodeChargeOptions, encodeFields: fields, encodeList, encodeTaskAndCost, encodeValue: one } = wire
+/** Options, or the index that `userIds.map(getRemainingCredits)` passes. */
+const fieldsOrIndex = (options) => (typeof options === 'number' ? one(undefined) : fields(options))
 const list = (encodeItem) => (items) => encodeList(items, encodeItem)
 
 // ---- What both kinds of task have ----
@@ -40,7 +42,7 @@ const updating = (kind) => ({
 })
 
 const chargingStep = (kind) => ({
-  pass: [one, fields, fields, fields],
+  pass: [one, fields, fields, encodeChargeOptions],
   result: row,
   moves: {
     items: ([id, charge]) => [{ task: { kind, id }, credits: field(charge, 'credits') }],
@@ -59,25 +61,25 @@ const failingStuck = (made) => ({ pass: [fields, one, one], result: rows, made }
 
 const operations = {
   createMediaTask: {
-    pass: [fields, one, fields],
+    pass: [fields, one, encodeChargeOptions],
     result: row,
     moves: { items: ([task, credits]) => [newTask('media', task, credits)], id: 'creditId' },
   },
   createMediaTasks: {
-    pass: [list(encodeTaskAndCost), fields],
+    pass: [list(encodeTaskAndCost), encodeChargeOptions],
     result: all,
     moves: { items: ([tasks]) => itemsOf(tasks, newMediaTask), id: 'creditId' },
     made: ({ createMediaTask, createMediaTasks }) =>
       eachOrAll('createMediaTasks', createMediaTasks, taskAndCost(createMediaTask)),
   },
   createAITask: {
-    pass: [fields, fields],
+    pass: [fields, encodeChargeOptions],
     joins: true,
     result: row,
     moves: { items: ([task]) => [newAITask(task)], id: 'creditId' },
   },
   createAITasks: {
-    pass: [list(fields), fields],
+    pass: [list(fields), encodeChargeOptions],
     result: all,
     moves: { items: ([tasks]) => itemsOf(tasks, newAITask), id: 'creditId' },
     made: ({ createAITask, createAITasks }) => eachOrAll('createAITasks', createAITasks, createAITask),
@@ -104,13 +106,13 @@ const operations = {
   getAITasks: { pass: [fields, one, one], result: rowsWithUsers, whole: listInParts },
   getAITasksCount: { pass: [fields], result: value },
   consumeCredits: {
-    pass: [fields, fields],
+    pass: [fields, encodeChargeOptions],
     joins: true,
     result: row,
     moves: { items: ([charge]) => [ofUser(charge)], id: 'id' },
   },
   consumeCreditsBatch: {
-    pass: [list(fields), fields],
+    pass: [list(fields), encodeChargeOptions],
     result: all,
     moves: { items: ([charges]) => itemsOf(charges, ofUser), id: 'id' },
     made: ({ consumeCredits, consumeCreditsBatch }) =>
@@ -148,10 +150,11 @@ const operations = {
   extendGrant: { pass: [one, one], result: row },
   revokeGrants: { pass: [fields, fields], result: value },
   restoreGrants: { pass: [one, fields], result: value },
-  getRemainingCredits: { pass: [one, fields], result: value },
-  getBalance: { pass: [one, fields], result: valueWithTimes },
+  getRemainingCredits: { pass: [one, fieldsOrIndex], result: value },
+  getBalance: { pass: [one, fieldsOrIndex], result: valueWithTimes },
   getStatement: { pass: [one, fields], result: valueWithTimes },
   quoteCredits: { pass: [one, one, fields], result: valueWithTimes },
+  listExpiring: { pass: [fields], result: valueWithTimes },
   getCredits: { pass: [fields, one, one], result: rowsWithUsers, whole: listInParts },
   getCreditsCount: { pass: [fields], result: value },
   auditLedger: {

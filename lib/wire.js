@@ -97,6 +97,12 @@ function encodeList(list, encodeItem) {
 const encodeTaskAndCost = (item) =>
   encodeFields(item, (value, key) => (key === 'task' ? encodeFields(value) : encodeValue(value)))
 
+/** The options of a charge, whose `limits` are a list of objects. */
+const encodeChargeOptions = (options) =>
+  encodeFields(options, (value, key) =>
+    key === 'limits' && value !== undefined ? encodeList(value, encodeFields) : encodeValue(value),
+  )
+
 /** The JSON text of what was encoded. `JSON.stringify` alone asks the prototypes of objects and lists for a `toJSON`. */
 function textOf(encoded) {
   if (!isPolluted() || typeof encoded !== 'object' || encoded === null) return JSON.stringify(encoded)
@@ -143,6 +149,7 @@ function parseOr(text) {
 module.exports = {
   LONGEST_LIST,
   decodeRow,
+  encodeChargeOptions,
   encodeFields,
   encodeList,
   encodeTaskAndCost,

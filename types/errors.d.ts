@@ -35,6 +35,7 @@ type CallerCode =
 /** The codes of the ledger's refusals: neither the caller's fault nor the database's trouble. */
 export type RefusalCode =
   | 'INSUFFICIENT_CREDITS'
+  | 'SPENDING_LIMIT'
   | 'CHARGE_OWNER_MISMATCH'
   | 'CHARGE_CORRUPT'
   | 'VALUE_UNREADABLE'
@@ -94,7 +95,7 @@ export class MediaCreditsError extends Error {
   readonly status?: string
   /** The charge in question (`CHARGE_…`, `SETTLE_…`, `TASK_REFUNDED`). */
   readonly creditId?: string
-  /** How many credits were asked for (`INSUFFICIENT_CREDITS`). */
+  /** How many credits were asked for (`INSUFFICIENT_CREDITS`, `SPENDING_LIMIT`). */
   readonly required?: number
   /** How many credits the user can spend: of those that may pay, if not all may (`INSUFFICIENT_CREDITS`). */
   readonly available?: number
@@ -106,8 +107,12 @@ export class MediaCreditsError extends Error {
   readonly maxActive?: number
   /** How many free trials the user has used (`FREE_TRIAL_USED_UP`). */
   readonly used?: number
-  /** How many free trials the call allowed (`FREE_TRIAL_USED_UP`). */
+  /** How many free trials the call allowed (`FREE_TRIAL_USED_UP`); how many credits it lets be spent (`SPENDING_LIMIT`). */
   readonly limit?: number
+  /** How many credits were spent in the window of the limit (`SPENDING_LIMIT`). */
+  readonly spent?: number
+  /** When the same charge fits into the limit again; `null`: never, since it is more than the limit (`SPENDING_LIMIT`). */
+  readonly resetsAt?: Date | null
   /** How many credits the charge took (`SETTLE_EXCEEDS_CHARGE`). */
   readonly charged?: number
   /** To how many credits the charge was settled before; 0 if it was refunded (`SETTLE_CONFLICT`). */

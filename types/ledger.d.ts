@@ -8,6 +8,7 @@ import type {
   AuditQuery,
   CreateTablesOptions,
   CreditsFilter,
+  ExpiringQuery,
   FailStuckQuery,
   PayingOptions,
   RefundPolicy,
@@ -18,6 +19,7 @@ import type {
 } from './options.js'
 import type {
   Balance,
+  ExpiringPage,
   FailedStuckTasks,
   LedgerFinding,
   Quote,
@@ -107,6 +109,23 @@ export function getStatement(userId: UserId, query?: StatementQuery): Promise<St
  * Rejects with `INVALID_ID`, `INVALID_AMOUNT`, `INVALID_ARGUMENT` or `UNKNOWN_FIELD`.
  */
 export function quoteCredits(userId: UserId, credits: number, options?: PayingOptions): Promise<Quote>
+
+/**
+ * Users of whom credits end soon, for a mail: one entry a user, however many grants these are of, by the users' ids. Pages
+ * follow each other by `cursor`, so that none is left out or comes twice, whatever changes meanwhile.
+ *
+ * Rejects with `INVALID_ARGUMENT`, `INVALID_ID` or `UNKNOWN_FIELD`.
+ *
+ * @example
+ * ```ts
+ * for (let cursor; cursor !== null; ) {
+ *   const page = await listExpiring({ within: 3 * 86_400_000, atLeast: 10, cursor })
+ *   for (const { userId, credits, expiresAt } of page.users) await remind(userId, credits, expiresAt)
+ *   cursor = page.cursor
+ * }
+ * ```
+ */
+export function listExpiring(query: ExpiringQuery): Promise<ExpiringPage>
 
 /**
  * How many grants and charges there are, on all pages of {@link getCredits}.

@@ -5,7 +5,7 @@ import type { connect } from './connection.js'
 import type { keepCharge, settleCredits } from './credits.js'
 import type { renewGrants, revokeGrants } from './grants.js'
 import type { releaseHolds } from './ledger.js'
-import type { AuditProgress, Statement } from './results.js'
+import type { AuditProgress, ExpiringPage, Statement } from './results.js'
 import type { AITask, Credit, MediaTask } from './rows.js'
 import type { within } from './within.js'
 
@@ -103,11 +103,41 @@ export interface PayingOptions {
   exceptScenes?: readonly string[] | null | undefined
 }
 
+/** What a user may spend within a window of time. */
+export interface SpendingLimit {
+  /** How many credits: a whole number from 0. */
+  credits: number
+  /**
+   * The window: of the calendar (a week begins on Monday), or so many milliseconds: without `since` the time before now,
+   * which moves with it.
+   */
+  per: 'hour' | 'day' | 'week' | 'month' | number
+  /**
+   * Windows are counted from this time on, as a billing cycle is: from the 31st on a month ends with the last day of months that
+   * have no such day.
+   */
+  since?: Date | null | undefined
+  /** Only charges of this `transactionScene` count, and only they are limited. */
+  scene?: string | null | undefined
+  /** The time zone of hours, days, weeks and months, such as `'Europe/Berlin'`. `'UTC'` by default. */
+  timeZone?: string | null | undefined
+}
+
+/** What a user may spend. */
+export interface LimitsOptions {
+  /**
+   * Limits, at most 10, all of which must hold, decided in the transaction that charges: else it is `SPENDING_LIMIT`
+   * (`limit`, `spent`, `required`, `resetsAt`), of several the one that resets last. What was refunded does not count, and a charge
+   * that was settled counts with what it took. `null` is no limit.
+   */
+  limits?: readonly SpendingLimit[] | null | undefined
+}
+
 /** Options of a charge. */
-export interface ChargeOptions extends ReplayOptions, PayingOptions {}
+export interface ChargeOptions extends ReplayOptions, PayingOptions, LimitsOptions {}
 
 /** Options of a charge for a further step of a task. */
-export interface StepOptions extends TaskGuards, PayingOptions {}
+export interface StepOptions extends TaskGuards, PayingOptions, LimitsOptions {}
 
 /**
  * By what grants are drawn on before others: `'expiry'` (the one that expires first; one that never does comes last),
@@ -407,6 +437,18 @@ export interface StatementQuery {
   /** The {@link Statement.cursor} of the page before. */
   cursor?: string | undefined
   /** Entries a page: 1 to 1000, 100 by default. */
+  limit?: number | undefined
+}
+
+/** Which credits end soon. */
+export interface ExpiringQuery {
+  /** Those that end within so many milliseconds from now. */
+  within: number
+  /** Users of whom at least so many credits do. 1 by default. */
+  atLeast?: number | undefined
+  /** The {@link ExpiringPage.cursor} of the page before. */
+  cursor?: string | null | undefined
+  /** Users a page: 1 to 1000, 100 by default. */
   limit?: number | undefined
 }
 

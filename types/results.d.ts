@@ -105,6 +105,22 @@ export interface Balance {
   nextExpiry: { expiresAt: Date; credits: number } | null
 }
 
+/** Users of whom credits end soon. */
+export interface ExpiringPage {
+  /** By their ids. */
+  users: {
+    userId: string
+    /** How many credits end within that time. */
+    credits: number
+    /** How many grants these are of. */
+    grants: number
+    /** When the first of these grants ends. */
+    expiresAt: Date
+  }[]
+  /** For the next page; `null` if this was the last. */
+  cursor: string | null
+}
+
 /** A page of what moved a user's balance. */
 export interface Statement {
   /** The balance before the first entry. */

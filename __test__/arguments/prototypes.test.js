@@ -78,7 +78,7 @@ const NEEDED = {
   ...{ createCredit: 1, grantCreditsForUser: 1 },
   ...{ renewGrants: 1, extendGrant: 2, revokeGrants: 2, restoreGrants: 2 },
   ...{ getMediaTaskHistory: 1, getAITasks: 0, getAITasksCount: 0, getCredits: 0, getCreditsCount: 0 },
-  ...{ getStatement: 1, auditLedger: 0, repairLedger: 0, createTables: 0 },
+  ...{ getStatement: 1, listExpiring: 1, auditLedger: 0, repairLedger: 0, createTables: 0 },
 }
 
 describe('what stands on Object.prototype', () => {
@@ -99,6 +99,7 @@ describe('what stands on Object.prototype', () => {
   test('is nothing to any call, and nothing in its reply', async () => {
     const options = {
       ...{ atomic: true, replay: true, maxActive: 0, freeTrialLimit: 0, tx: {}, allowRefunded: true },
+      ...{ scenes: ['none'], limits: [{ credits: 0, per: 'day' }], within: 5, atLeast: 5 },
       ...{ ifStatus: 'none', ifUpdatedBefore: new Date(0), refundPolicy: { regrantDays: 1 }, onProgress: 5 },
       ...{
         task: {},

@@ -7,7 +7,18 @@ const { cli, cliOn, folder } = require('../helpers/cli')
 const { TestDatabase, task, DAY_MS } = require('../helpers/database')
 const { byStorage, sqlite } = require('../helpers/storage')
 
-const COMMANDS = ['doctor', 'audit', 'repair', 'balance', 'statement', 'grant', 'stuck', 'init', 'build']
+const COMMANDS = [
+  'doctor',
+  'audit',
+  'repair',
+  'balance',
+  'statement',
+  'grant',
+  'expiring',
+  'stuck',
+  'init',
+  'build',
+]
 
 /** A user whose refund came twice, so that the grant holds more than was granted. */
 async function damage(database, userId = 'u', remaining = 130) {
@@ -72,6 +83,8 @@ sqlite.describe('a command line that is wrong', () => {
     [['stuck', '--fail'], '--fail needs --older-than'],
     [['stuck', '--message', 'x'], '--message is for --fail'],
     [['stuck', '--fail', '--older-than', '1h', '--ai', '--message', 'x'], 'AI tasks have no error message'],
+    [['expiring', '--within', '3'], 'a duration such as'],
+    [['expiring', '--at-least', '0'], 'a whole number from 1'],
     [['statement', 'u', '--from', 'yesterday'], 'so long ago (30d)'],
     [['init', 'a.db', '--url', 'b.db'], 'named twice'],
     [['build', 'x'], 'too many arguments'],
@@ -275,6 +288,25 @@ describe('repair', () => {
     const again = await cliOn(database, 'repair', '--apply')
     expect(again).toMatchObject({ code: 0, out: 'There is nothing to put right.' })
     expect((await cliOn(database, 'audit')).code).toBe(0)
+  })
+})
+
+describe('expiring', () => {
+  test('lists users of whom credits end soon, and is a document for a script', async () => {
+    const database = await TestDatabase.fresh()
+    const soon = new Date(Math.floor(Date.now() / 1000) * 1000 + 2 * DAY_MS)
+    await database.user('u', { credits: 1200, expiresAt: soon }, { credits: 9, expiresAt: soon })
+    await database.user('v', { credits: 3, expiresAt: soon }, 50)
+    const { code, out } = await cliOn(database, 'expiring')
+    expect(code).toBe(0)
+    expect(out).toMatch(/^u +1,209 +2 +\d{4}-\d\d-\d\d/m)
+    expect(out).toMatch(/^v +3 +1 +/m)
+    expect(out).toContain('2 users, 1,212 credits.')
+    const { json } = await cliOn(database, 'expiring', '--within', '3d', '--at-least', '4', '--json')
+    const expiresAt = soon.toISOString()
+    expect(json).toEqual({ users: [{ userId: 'u', credits: 1209, grants: 2, expiresAt }] })
+    expect((await cliOn(database, 'expiring', '--within', '1d')).out).toContain('0 users, 0 credits.')
+    expect((await cliOn(database, 'expiring', '--limit', '1')).out).toContain('1 user or more')
   })
 })
 

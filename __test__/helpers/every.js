@@ -69,6 +69,7 @@ const EVERY = {
   getBalance: () => ['u'],
   getStatement: () => ['u', { from: new Date(0), to: new Date(9e12), limit: 5 }],
   quoteCredits: () => ['u', 5],
+  listExpiring: () => [{ within: 1e9, atLeast: 5, limit: 5 }],
   getCredits: () => [{ userId: 'u', status: 'active', transactionType: 'grant', page: 1, limit: 5 }],
   getCreditsCount: () => [{ userId: 'u', status: 'active' }],
   auditLedger: () => [{ userId: 'u', limit: 5 }],

@@ -41,6 +41,7 @@ const CALLS = [
   ['a settlement to more', 3, ({ settleCredits }, charges) => settleCredits(charges.hold, 2, OVER)],
   ['refundCredits', 2, async ({ refundCredits }, charges) => refundCredits(charges.consumed)],
   ['a batch', 2, ({ createMediaTasks }) => createMediaTasks(BATCH, { atomic: true })],
+  ['listExpiring', 1, ({ listExpiring }) => listExpiring({ within: 1e9 })],
   ['quoteCredits', 1, ({ quoteCredits }) => quoteCredits('u', 5)],
   ['getMediaTaskCharges', 2, ({ getMediaTaskCharges }) => getMediaTaskCharges('new')],
   ['findStuckMediaTasks', 1, ({ findStuckMediaTasks }) => findStuckMediaTasks({ olderThanMs: 1000 })],

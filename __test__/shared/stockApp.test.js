@@ -203,6 +203,10 @@ const WORKS = {
     expect(changes).toMatchObject([{ kind: 'refunded-more-than-once', before: 10, after: 5 }])
     expect(await getRemainingCredits(eve)).toBe(5)
   },
+  async listExpiring({ listExpiring, chi }) {
+    const { users } = await listExpiring({ within: LATE - Date.now() + 1000 })
+    expect(users).toContainEqual({ userId: chi, credits: 40, grants: 1, expiresAt: LATE })
+  },
   async quoteCredits({ quoteCredits, chi }) {
     expect(await quoteCredits(chi, 41)).toMatchObject({ sufficient: false, available: 40, draws: [] })
     expect(await quoteCredits(chi, 15)).toMatchObject({ sufficient: true, draws: [{ credits: 15 }] })

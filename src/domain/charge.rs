@@ -10,6 +10,7 @@ use super::options;
 use super::own::Own;
 use super::paying::{Paying, Scenes};
 use super::plan::{Plan, Stamp, Verb};
+use super::spending::{self, Limit, Limits, Spending, Spent};
 use super::table::{TableName, TaskKind};
 use super::value::{Fields, Value, iso8601};
 use crate::error::{Error, Result};
@@ -83,6 +84,8 @@ pub struct ChargeRequest {
     pub own: Own,
     /// Which credits may pay.
     pub paying: Paying,
+    /// What may be spent.
+    pub limits: Limits,
     /// Whether the same request, made again, gets the charge that is there.
     pub replay: bool,
 }
@@ -103,8 +106,9 @@ impl ChargeRequest {
 
     /// Refuses options that are wrong whatever is charged.
     pub fn check_options(options: &Fields) -> Result<()> {
-        options.only("consumeCredits", &[&["replay"][..], &Scenes::NAMES].concat())?;
+        options.only("consumeCredits", &[&["replay", "limits"][..], &Scenes::NAMES].concat())?;
         Scenes::parse(options)?;
+        Limit::check_option(options)?;
         options::flag(options, "replay").map(|_| ())
     }
 
@@ -139,8 +143,21 @@ impl ChargeRequest {
             described,
             own,
             paying: Paying::parse(options)?,
+            limits: Limits::default(),
             replay: options::replay(options, "transactionNo", fields)?,
         })
+    }
+}
+
+impl ChargeRequest {
+    /// Its `transaction_scene`.
+    pub fn scene(&self) -> Option<&str> {
+        self.described.get("transactionScene").and_then(Value::as_text)
+    }
+
+    /// What has to be known for its limits: the place of each that is about it, and what is added up.
+    pub fn spending(&self, now_ms: i64) -> Vec<(usize, Spending)> {
+        spending::spending(&self.limits, self.scene(), now_ms)
     }
 }
 
@@ -154,6 +171,8 @@ pub struct ChargeFacts {
     /// Spendable grants in the default order: all of them, or as many as cover the charge. All of them with their
     /// provenance, if not all credits may pay or another order is wanted.
     pub grants: Vec<Grant>,
+    /// What was spent, for each limit that is about the charge: see [`ChargeRequest::spending`].
+    pub spent: Vec<(usize, Vec<Spent>)>,
 }
 
 /// Decides on a charge: guards in order of precedence, then draws.
@@ -174,6 +193,7 @@ pub fn plan_charge(request: &ChargeRequest, facts: &ChargeFacts, stamp: Stamp) -
             given: request.hold_until_ms().and_then(iso8601).unwrap_or_default(),
         });
     }
+    spending::check(&request.limits, request.credits.get(), &facts.spent, stamp.now_ms)?;
     let draws = draw_paying(&facts.grants, request.credits, &request.paying)?;
 
     let Stamp { ids, now_ms } = stamp;
@@ -298,6 +318,7 @@ mod tests {
             user_exists: true,
             transaction_no_taken: taken,
             grants: vec![grant("a", 10, None)],
+            spent: Vec::new(),
         };
         let rows = [
             // holdUntil at 5, whether the number is taken; the end and the metadata, or the code
@@ -351,6 +372,7 @@ mod tests {
                 user_exists: true,
                 transaction_no_taken: false,
                 grants: grants.to_vec(),
+                spent: Vec::new(),
             };
             let plan = plan_charge(&request(credits)?, &facts, stamp(0));
             let drawn = plan.as_ref().map(|plan| {
@@ -417,7 +439,7 @@ mod tests {
             (true, false, "INSUFFICIENT_CREDITS"),
         ];
         for (user_exists, transaction_no_taken, code) in rows {
-            let facts = ChargeFacts { user_exists, transaction_no_taken, grants: Vec::new() };
+            let facts = ChargeFacts { user_exists, transaction_no_taken, ..ChargeFacts::default() };
             let plan = plan_charge(&request(5)?, &facts, stamp(0));
             assert_eq!(plan.map_err(|error| error.code()), Err(code));
         }
@@ -431,6 +453,7 @@ mod tests {
             user_exists: true,
             transaction_no_taken: false,
             grants: vec![grant("g", 56, Some(1_797_022_109_250)), grant("h", 5, None)],
+            spent: Vec::new(),
         };
         let plan = plan_charge(&request(57)?, &facts, stamp(7))?;
         assert_eq!(

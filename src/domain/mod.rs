@@ -6,10 +6,12 @@
 
 pub mod audit;
 pub mod books;
+pub mod calendar;
 pub mod charge;
 pub mod column;
 pub mod credits;
 pub mod detail;
+pub mod expiring;
 pub mod grant;
 pub mod hex;
 pub mod json;
@@ -27,6 +29,7 @@ pub mod repair;
 pub mod replay;
 pub mod revocation;
 pub mod settle;
+pub mod spending;
 pub mod statement;
 pub mod table;
 pub mod task;

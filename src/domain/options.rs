@@ -126,6 +126,20 @@ pub fn choice(options: &Fields, name: &str, words: &[&str]) -> Result<Option<usi
     })
 }
 
+/// A whole number from 1, or what it is if it was not passed.
+pub fn count(name: &str, value: Option<&Value>, default: u32, most: u32) -> Result<u32> {
+    let count = match value {
+        None => return Ok(default),
+        Some(Value::Integer(count)) => u32::try_from(*count).ok(),
+        Some(_) => None,
+    };
+    count.filter(|count| (1..=most).contains(count)).ok_or_else(|| Error::InvalidArgument {
+        name: name.to_owned(),
+        expected: format!("a whole number from 1 to {most}"),
+        given: describe(value),
+    })
+}
+
 /// A whole number from 0 that an option sets as a limit; null is none, as in a plan without that limit.
 pub fn limit(options: &Fields, name: &str) -> Result<Option<i64>> {
     match optional(options, name) {

@@ -6,6 +6,7 @@ use super::operation::Charging;
 use super::outcome::Outcome;
 use crate::domain::charge::{ChargeFacts, draw_down, plan_charge};
 use crate::domain::plan::Plan;
+use crate::domain::spending::{Spending, Spent};
 use crate::domain::task::{NewTaskFacts, plan_new_task};
 use crate::error::{Error, Result};
 use crate::storage::failure::{Answer, Witness};
@@ -85,7 +86,7 @@ async fn judge<S: Store>(
         checked?;
         let plan = judge_one(request, &facts, clock)?;
         if at < last {
-            advance(&mut facts, request, &plan);
+            advance(&mut facts, request, &plan, clock.now_ms);
         }
         Ok(plan)
     };
@@ -126,6 +127,9 @@ fn wanted<'w>(
         wanted.transaction_nos.extend(request.transaction_no());
         wanted.refused |= charge.is_some_and(|charge| charge.is_late(now_ms));
         let credits = charge.map_or(0, |charge| charge.credits.get());
+        for (_, spending) in charge.iter().flat_map(|charge| charge.spending(now_ms)) {
+            wanted.spending.entry(spending).or_default().insert(request.user_id());
+        }
         let chosen = charge.map(|charge| &charge.paying).filter(|paying| !paying.is_plain());
         if let Some(paying) = chosen {
             wanted.choices.entry(request.user_id()).or_default().push(paying);
@@ -142,6 +146,7 @@ fn judge_one(request: &Charging, facts: &Facts, clock: Clock<'_>) -> Verdict {
         user_exists: facts.users.contains(user_id),
         transaction_no_taken: transaction_no.is_some_and(|no| facts.transaction_nos.contains(no)),
         grants: facts.grants.get(user_id).cloned().unwrap_or_default(),
+        spent: spent_before(request, facts, clock.now_ms),
     };
     let task = match request {
         Charging::Consume(request) => return plan_charge(request, &funds, clock.stamp()),
@@ -159,14 +164,33 @@ fn judge_one(request: &Charging, facts: &Facts, clock: Clock<'_>) -> Verdict {
     plan_new_task(task, &facts, clock.stamp())
 }
 
+/// What was spent, for each limit of a request that is about its charge.
+fn spent_before(request: &Charging, facts: &Facts, now_ms: i64) -> Vec<(usize, Vec<Spent>)> {
+    let limited = request.charge().filter(|_| !facts.spent.is_empty());
+    let of_user = |(at, spending): (usize, Spending)| {
+        let of_users = facts.spent.get(&spending);
+        let spent = of_users.and_then(|of_users| of_users.get(request.user_id()));
+        (at, spent.cloned().unwrap_or_default())
+    };
+    limited.iter().flat_map(|charge| charge.spending(now_ms)).map(of_user).collect()
+}
+
 /// Makes the facts what they are after a request with this plan.
-fn advance(facts: &mut Facts, request: &Charging, plan: &Plan) {
+fn advance(facts: &mut Facts, request: &Charging, plan: &Plan, now_ms: i64) {
     let user_id = request.user_id();
     if let Charging::Task(task) = request {
         facts.tasks.entry(task.kind).or_default().insert(task.id.clone());
         let active = facts.active.entry(task.kind).or_default();
         *active.entry(user_id.to_owned()).or_default() += i64::from(task.is_at_risk());
         *facts.free_trials.entry(user_id.to_owned()).or_default() += plan.free_trials;
+    }
+    if let Some(charge) = request.charge() {
+        for (spending, of_users) in &mut facts.spent {
+            if spending.scene.is_none() || spending.scene.as_deref() == charge.scene() {
+                let spent = of_users.entry(user_id.to_owned()).or_default();
+                spent.push((charge.credits.get(), Some(now_ms)));
+            }
+        }
     }
     facts.transaction_nos.extend(request.transaction_no().map(str::to_owned));
     if let Some(grants) = facts.grants.get_mut(user_id) {

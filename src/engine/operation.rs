@@ -1,12 +1,16 @@
 //! What a caller can ask for.
 
+use std::sync::Arc;
+
 use crate::domain::charge::ChargeRequest;
 use crate::domain::credits::Credits;
+use crate::domain::expiring::ExpiringQuery;
 use crate::domain::grant::NewGrant;
 use crate::domain::paying::{DrawOrder, Paying};
 use crate::domain::renewal::{Extension, Renewal};
 use crate::domain::revocation::{Restoration, Revocation};
 use crate::domain::settle::Settlement;
+use crate::domain::spending::Limits;
 use crate::domain::statement::Query;
 use crate::domain::table::{TableName, TaskKind};
 use crate::domain::task::{NewTask, StepCharge, TaskPatch};
@@ -15,6 +19,10 @@ use crate::storage::{Filter, Page, StuckFilter, Window};
 
 /// What a caller can ask for.
 #[derive(Debug, Clone)]
+#[allow(
+    clippy::large_enum_variant,
+    reason = "most of what is asked writes, and a box for each would cost more"
+)]
 pub enum Operation {
     /// A change of the ledger.
     Write(Write),
@@ -56,6 +64,20 @@ pub enum Write {
 }
 
 impl Operation {
+    /// The same, where no more may be spent than these limits say.
+    pub fn within_limits(mut self, limits: &Limits) -> Self {
+        let all: Vec<&mut Limits> = match &mut self {
+            Self::Write(Write::Charge(request)) => request.limits_mut().into_iter().collect(),
+            Self::Write(Write::AtomicBatch(requests)) => {
+                requests.iter_mut().filter_map(Charging::limits_mut).collect()
+            }
+            Self::Write(Write::StepCharge(step)) => vec![&mut step.limits],
+            _ => Vec::new(),
+        };
+        all.into_iter().for_each(|own| *own = Arc::clone(limits));
+        self
+    }
+
     /// The same, with grants in another order than the default one.
     pub fn in_draw_order(mut self, order: &DrawOrder) -> Self {
         let paying: Vec<&mut Paying> = match &mut self {
@@ -78,10 +100,26 @@ impl Operation {
 
 #[cfg(feature = "postgres")]
 impl Operation {
-    /// Whether it counts a user's tasks.
-    pub fn counts_tasks(&self) -> bool {
-        let Self::Write(Write::Charge(Charging::Task(task))) = self else { return false };
-        task.max_active.is_some()
+    /// The option by which it counts a user's rows, which no lock keeps, if it does.
+    pub fn counting_option(&self) -> Option<&'static str> {
+        let requests = match self {
+            Self::Write(Write::Charge(request)) => std::slice::from_ref(request),
+            Self::Write(Write::AtomicBatch(requests)) => requests,
+            Self::Write(Write::StepCharge(step)) => {
+                return (!step.limits.is_empty()).then_some("limits");
+            }
+            _ => return None,
+        };
+        let counts_tasks = |request: &Charging| match request {
+            Charging::Task(task) => task.max_active.is_some(),
+            Charging::Consume(_) => false,
+        };
+        let has_limits =
+            |request: &Charging| request.charge().is_some_and(|charge| !charge.limits.is_empty());
+        match requests.iter().any(counts_tasks) {
+            true => Some("maxActive"),
+            false => requests.iter().any(has_limits).then_some("limits"),
+        }
     }
 }
 
@@ -106,6 +144,13 @@ impl Charging {
     /// The number that the caller chose for its charge.
     pub fn transaction_no(&self) -> Option<&str> {
         self.charge().and_then(|charge| charge.transaction_no.as_deref())
+    }
+
+    fn limits_mut(&mut self) -> Option<&mut Limits> {
+        match self {
+            Self::Task(task) => task.charge.as_mut().map(|charge| &mut charge.limits),
+            Self::Consume(request) => Some(&mut request.limits),
+        }
     }
 
     fn paying_mut(&mut self) -> Option<&mut Paying> {
@@ -143,6 +188,8 @@ pub enum Read {
     StuckTasks(StuckFilter),
     /// Holds that `releaseHolds` is to give back.
     EndedHolds(Window),
+    /// `listExpiring`
+    Expiring(ExpiringQuery),
     /// `auditLedger`
     Audit(UserRange),
     /// `repairLedger`, without writing anything.

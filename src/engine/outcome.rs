@@ -3,6 +3,7 @@
 use serde_json::Value as Json;
 
 use crate::domain::audit::Finding;
+use crate::domain::expiring::Expiring;
 use crate::domain::grant::Grant;
 use crate::domain::quote::Quote;
 use crate::domain::refund::Refund;
@@ -49,6 +50,8 @@ pub enum Outcome {
     Statement(AccountStatement, Vec<Row>),
     /// What an audit of some users' books has found.
     Audited(Audited),
+    /// What ends soon of some users' credits, and the cursor of the next page.
+    Expiring(Vec<Expiring>, Option<String>),
     /// What was put right, or could be.
     Fixes(Vec<Fix>),
     /// An outcome for each of several requests that went together.

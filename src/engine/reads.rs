@@ -31,6 +31,12 @@ pub(super) async fn read<S: Store>(store: &mut S, read: &Read, now_ms: i64) -> A
         },
         Read::StuckTasks(filter) => store.stuck_tasks(filter, now_ms).await.map(Outcome::Rows),
         Read::EndedHolds(window) => store.ended_holds(*window, now_ms).await.map(Outcome::Rows),
+        Read::Expiring(query) => {
+            let found = store.expiring(query, now_ms).await?;
+            let is_full = u32::try_from(found.len()).is_ok_and(|users| users >= query.limit);
+            let last = found.last().map(|last| last.user_id.clone()).filter(|_| is_full);
+            Ok(Outcome::Expiring(found, last))
+        }
         Read::Audit(range) => {
             let page = store.books(range).await?;
             let audits = audits(&page);

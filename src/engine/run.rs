@@ -19,6 +19,7 @@ use crate::domain::plan::Plan;
 use crate::domain::refundable::Refundable;
 use crate::domain::repair::{changed_ids, plan_fixes};
 use crate::domain::settle::{Settlement, Settling, Target, Tells, plan_settlement};
+use crate::domain::spending::Spending;
 use crate::domain::table::TableName::Credit;
 use crate::domain::table::TaskKind;
 use crate::domain::task::{StepCharge, TaskPatch, plan_patch, plan_step_charge};
@@ -122,8 +123,15 @@ async fn charge_step<S: Store>(
         store.roll_back();
         return Ok(Outcome::Row(None));
     };
+    let mut funds = found.funds;
+    let spending = step.spending(clock.now_ms);
+    if !spending.is_empty() {
+        let (places, spending): (Vec<usize>, Vec<Spending>) = spending.into_iter().unzip();
+        let spent = store.spent(&found.task.user_id, &spending).await?;
+        funds.spent = places.into_iter().zip(spent).collect();
+    }
 
-    let planned = plan_step_charge(step, &found.task, &found.funds, clock.stamp());
+    let planned = plan_step_charge(step, &found.task, &funds, clock.stamp());
     let plan = store.or_roll_back(planned)?;
 
     let row = write(store, &plan, clock.now_ms).await;

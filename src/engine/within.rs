@@ -58,7 +58,7 @@ impl WithinCall {
         schemas: Option<SearchPath>,
     ) -> Self {
         let exchange = Arc::new(Exchange::default());
-        let terms = postgres::Terms { counts_tasks: operation.counts_tasks(), schemas };
+        let terms = postgres::Terms { counting_option: operation.counting_option(), schemas };
         let asked = Arc::clone(&exchange);
         let work = Box::pin(run_on_postgres(asked, operation, user_by_number, terms));
         Self { work, exchange }

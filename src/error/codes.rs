@@ -10,6 +10,8 @@ pub enum Detail {
     Text(String),
     /// A number of credits or requests.
     Number(i64),
+    /// A point in time, in epoch milliseconds; none, if it never comes.
+    TimeMs(Option<i64>),
 }
 
 /// Whose an error is.
@@ -83,6 +85,7 @@ codes! {
     }
     Ledger {
         InsufficientCredits = "INSUFFICIENT_CREDITS",
+        SpendingLimit = "SPENDING_LIMIT",
         ChargeOwnerMismatch = "CHARGE_OWNER_MISMATCH",
         TooManyActiveTasks = "TOO_MANY_ACTIVE_TASKS",
         FreeTrialUsedUp = "FREE_TRIAL_USED_UP",
@@ -145,6 +148,7 @@ impl Error {
             Self::Closed => Code::Closed,
             Self::NotInTransaction => Code::NotInTransaction,
             Self::InsufficientCredits { .. } => Code::InsufficientCredits,
+            Self::SpendingLimit { .. } => Code::SpendingLimit,
             Self::ChargeOwnerMismatch { .. } => Code::ChargeOwnerMismatch,
             Self::ChargeCorrupt { .. } => Code::ChargeCorrupt,
             Self::TooManyActiveTasks { .. } => Code::TooManyActiveTasks,
@@ -255,6 +259,12 @@ impl Error {
                 let numbers = numbers.chain(balance.map(|balance| ("balance", balance)));
                 numbers.map(|(name, number)| (name, Detail::Number(number))).collect()
             }
+            Self::SpendingLimit { required, spent, limit, resets_at_ms } => vec![
+                ("required", Detail::Number(*required)),
+                ("spent", Detail::Number(*spent)),
+                ("limit", Detail::Number(*limit)),
+                ("resetsAt", Detail::TimeMs(*resets_at_ms)),
+            ],
             Self::TooManyActiveTasks { active, max_active } => vec![
                 ("active", Detail::Number(*active)),
                 ("maxActive", Detail::Number(*max_active)),
@@ -263,7 +273,7 @@ impl Error {
                 vec![("used", Detail::Number(*used)), ("limit", Detail::Number(*limit))]
             }
             Self::TransactionNotSupported { .. } => vec![("field", text("tx"))],
-            Self::OldSnapshot { .. } => vec![("field", text("maxActive"))],
+            Self::OldSnapshot { option, .. } => vec![("field", text(option))],
             Self::TaskStateConflict { task_id, status, .. } => {
                 vec![("taskId", text(task_id)), ("status", text(status))]
             }

@@ -103,12 +103,14 @@ pub enum Error {
         /// The function that was called.
         function: &'static str,
     },
-    /// `maxActive` in a transaction that sees the rows of its beginning.
+    /// `maxActive` or `limits` in a transaction that sees the rows of its beginning.
     #[error(
-        "maxActive can't be kept at {isolation}, where a transaction counts the tasks of its beginning, so nothing was \
-         written: begin the transaction at READ COMMITTED, or leave maxActive out"
+        "{option} can't be kept at {isolation}, where a transaction counts the rows of its beginning, so nothing was \
+         written: begin the transaction at READ COMMITTED, or leave {option} out"
     )]
     OldSnapshot {
+        /// The option that counts rows.
+        option: &'static str,
         /// How the transaction is isolated from others.
         isolation: String,
     },
@@ -253,6 +255,18 @@ pub enum Error {
         found: String,
         /// What belongs there.
         expected: &'static str,
+    },
+    /// A plan's limit: the user has spent what may be spent within a window of time. A message for pages, too.
+    #[error("Spending limit, {spent} + {required} > {limit}")]
+    SpendingLimit {
+        /// What the charge needs.
+        required: i64,
+        /// What was spent in this window.
+        spent: i64,
+        /// What may be.
+        limit: i64,
+        /// When the charge can be made, as far as this limit is about it; never, if `None`.
+        resets_at_ms: Option<i64>,
     },
     /// A plan's limit: the user has enough tasks whose credits are at risk. An app's pages may show this
     /// message, as they show that of [`Self::InsufficientCredits`].

@@ -1,6 +1,7 @@
 //! A call's arguments, as JSON text.
 
 use super::wire::Argument;
+use crate::domain::spending::{Limit, Limits, MOST_LIMITS, no_list};
 use crate::domain::value::{Fields, Value, check_id};
 use crate::error::{Error, Result};
 
@@ -10,6 +11,7 @@ pub(super) struct Arguments {
     pub(super) function: &'static str,
     rest: std::vec::IntoIter<Argument>,
     user_by_number: Option<Error>,
+    limits: Limits,
 }
 
 impl Arguments {
@@ -18,7 +20,8 @@ impl Arguments {
         let mut arguments: Vec<Argument> = serde_json::from_str(arguments)
             .map_err(|error| Error::Internal(format!("{function}: {error}")))?;
         let user_by_number = take_numbers(&mut arguments);
-        Ok(Self { function, rest: arguments.into_iter(), user_by_number })
+        let (rest, limits) = (arguments.into_iter(), Limits::default());
+        Ok(Self { function, rest, user_by_number, limits })
     }
 
     pub(super) fn next(&mut self) -> Argument {
@@ -69,7 +72,17 @@ impl Arguments {
 
     /// The last argument of most functions.
     pub(super) fn options(&mut self) -> Result<Fields> {
+        if let Some(Argument::Fields(fields)) = self.rest.as_mut_slice().first_mut()
+            && let Some(limits) = take_limits(fields)
+        {
+            self.limits = limits?.into();
+        }
         self.optional_fields(&format!("{}(options)", self.function))
+    }
+
+    /// The limits that the options have said.
+    pub(super) fn limits(&self) -> &Limits {
+        &self.limits
     }
 
     /// Refuses arguments that this version does not know: an option that does nothing would be
@@ -141,6 +154,23 @@ impl ArgumentMap {
             Some((field, _)) => Err(Error::UnknownField { table: function.to_owned(), field }),
         }
     }
+}
+
+/// Reads the limits of some options, in whose place is null then. `None`: they have no list of limits.
+fn take_limits(options: &mut [(String, Argument)]) -> Option<Result<Vec<Limit>>> {
+    let (_, passed) = options.iter_mut().find(|(name, _)| name == "limits")?;
+    let items = match passed {
+        Argument::List(items) => std::mem::take(items),
+        _ => return None,
+    };
+    *passed = Argument::Value(Value::Null);
+    if items.len() > MOST_LIMITS {
+        return Some(Err(no_list(format!("{} limits", items.len()))));
+    }
+    let limit = |(at, item): (usize, Argument)| {
+        Limit::parse(at, &item.into_object(&format!("limits[{at}]"))?)
+    };
+    Some(items.into_iter().enumerate().map(limit).collect())
 }
 
 /// Makes text of the users' ids that are numbers. What the first is refused with where ids are text.

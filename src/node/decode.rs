@@ -3,7 +3,7 @@
 use super::arguments::Arguments;
 use super::lists::from_url;
 use super::wire::Argument;
-use crate::domain::options::{RefundPolicy, flag, statuses};
+use crate::domain::options::{RefundPolicy, count, flag, statuses};
 use crate::domain::paying::{DrawOrder, Paying, Scenes};
 use crate::domain::settle::Settlement;
 use crate::domain::statement::{Cursor, Query};
@@ -92,19 +92,6 @@ impl Arguments {
     }
 }
 
-fn read_count(name: &str, value: Option<Value>, default: u32, most: u32) -> Result<u32> {
-    let count = match &value {
-        None => return Ok(default),
-        Some(Value::Integer(count)) => u32::try_from(*count).ok(),
-        Some(_) => None,
-    };
-    count.filter(|count| (1..=most).contains(count)).ok_or_else(|| Error::InvalidArgument {
-        name: name.to_owned(),
-        expected: format!("a whole number from 1 to {most}"),
-        given: value.as_ref().map_or_else(String::new, Value::describe),
-    })
-}
-
 /// The most stuck tasks that are found, or failed, with one call.
 const MOST_STUCK: u32 = 1000;
 
@@ -114,7 +101,7 @@ pub(super) fn read_stuck(kind: TaskKind, arguments: &mut Arguments) -> Result<St
     let query = arguments.fields(&format!("{name}(query)"))?;
     query.only(name, &["olderThanMs", "statuses", "limit"])?;
     let limit = query.get("limit").cloned();
-    let limit = read_count("limit", limit, DEFAULT_LIMIT, MOST_STUCK)?;
+    let limit = count("limit", limit.as_ref(), DEFAULT_LIMIT, MOST_STUCK)?;
     stuck_filter(kind, &query, limit, 0)
 }
 
@@ -125,7 +112,7 @@ pub(super) fn read_stuck_to_fail(kind: TaskKind, arguments: &mut Arguments) -> R
     let query = arguments.fields(&format!("{name}(query)"))?;
     let message: &[&str] = if kind == Media { &["errorMessage"] } else { &[] };
     query.only(name, &[&["olderThanMs", "statuses", "limit", "refundPolicy"], message].concat())?;
-    read_count("limit", query.get("limit").cloned(), MOST_STUCK, MOST_STUCK)?;
+    count("limit", query.get("limit"), MOST_STUCK, MOST_STUCK)?;
     RefundPolicy::parse(query.get("refundPolicy"))?;
     if let Some(value) = query.get("errorMessage")
         && !matches!(value, Value::Text(_) | Value::Null)
@@ -143,7 +130,7 @@ pub(super) fn read_stuck_to_fail(kind: TaskKind, arguments: &mut Arguments) -> R
 fn stuck_filter(kind: TaskKind, query: &Fields, limit: u32, skip: u32) -> Result<StuckFilter> {
     // How long a worker may be silent is the app's to know.
     let older_than_ms = query.get("olderThanMs").cloned().unwrap_or(Value::Null);
-    let older_than_ms = read_count("olderThanMs", Some(older_than_ms), 0, u32::MAX)?;
+    let older_than_ms = count("olderThanMs", Some(&older_than_ms), 0, u32::MAX)?;
     let statuses = match query.get("statuses") {
         None => kind.statuses_at_risk().iter().map(|status| (*status).to_owned()).collect(),
         Some(value) => statuses("statuses", value)?,
@@ -163,7 +150,7 @@ fn stuck_filter(kind: TaskKind, query: &Fields, limit: u32, skip: u32) -> Result
 pub(super) fn read_release(arguments: &mut Arguments, defaults: &Defaults) -> Result<Operation> {
     let query = arguments.optional_fields("releaseHolds(query)")?;
     query.only("releaseHolds", &["limit", "refundPolicy"])?;
-    read_count("limit", query.get("limit").cloned(), MOST_STUCK, MOST_STUCK)?;
+    count("limit", query.get("limit"), MOST_STUCK, MOST_STUCK)?;
     let policy = RefundPolicy::parse(query.get("refundPolicy"))?;
     let (limit, skip) = read_next(arguments)?;
     Ok(match arguments.value("chargeId")? {
@@ -180,7 +167,7 @@ pub(super) fn read_release(arguments: &mut Arguments, defaults: &Defaults) -> Re
 
 /// Which rows to find next: as many as one argument says, after as many as the other.
 fn read_next(arguments: &mut Arguments) -> Result<(u32, u32)> {
-    let limit = read_count("limit", arguments.value("at most")?, 1, MOST_STUCK)?;
+    let limit = count("limit", arguments.value("at most")?.as_ref(), 1, MOST_STUCK)?;
     let skip = match arguments.value("skip")? {
         Some(Value::Integer(skip)) => u32::try_from(skip).unwrap_or(0),
         _ => 0,
@@ -204,7 +191,7 @@ pub(super) fn read_statement(query: &Fields) -> Result<Query> {
         other => return Err(Cursor::unknown(describe(other))),
     };
     let limit = query.get("limit").cloned().map(from_url);
-    let limit = read_count("limit", limit, DEFAULT_LIMIT, LARGEST_LIMIT)?;
+    let limit = count("limit", limit.as_ref(), DEFAULT_LIMIT, LARGEST_LIMIT)?;
     Ok(Query { from_ms: time("from")?, to_ms: time("to")?, after, limit: limit as usize })
 }
 
@@ -221,7 +208,7 @@ pub(super) fn read_audit(arguments: &mut Arguments) -> Result<Read> {
             given: other.describe(),
         });
     }
-    read_count("limit", query.get("limit").cloned(), u32::MAX, u32::MAX)?;
+    count("limit", query.get("limit"), u32::MAX, u32::MAX)?;
     let after = match arguments.value("after")? {
         Some(Value::Text(after)) => Some(after),
         _ => None,

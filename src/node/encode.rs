@@ -97,6 +97,18 @@ fn write_outcome(out: &mut String, outcome: &Outcome) {
         Outcome::Statement(statement, rows) => {
             value_reply(out, &statement_json(statement, rows));
         }
+        Outcome::Expiring(users, cursor) => {
+            let users = users.iter().map(|user| {
+                json!({
+                    "userId": user.user_id,
+                    "credits": user.credits,
+                    "grants": user.grants,
+                    "expiresAt": user.first_ms,
+                })
+            });
+            let users: Vec<Json> = users.collect();
+            value_reply(out, &json!({ "users": users, "cursor": cursor }));
+        }
         Outcome::Audited(audited) => value_reply(out, &audited_json(audited)),
         Outcome::Fixes(fixes) => value_reply(out, &fixes_json(fixes)),
         Outcome::Rows(rows) => rows_reply(out, rows, None),
@@ -335,6 +347,7 @@ fn error_reply(out: &mut String, error: &Error) {
             let detail = match detail {
                 Detail::Text(text) => Json::from(text),
                 Detail::Number(number) => Json::from(number),
+                Detail::TimeMs(time_ms) => Json::from(time_ms),
             };
             (name.to_owned(), detail)
         })

@@ -8,6 +8,7 @@ use super::decode::{
 use super::lists::read_page;
 use crate::domain::charge::ChargeRequest;
 use crate::domain::credits::Credits;
+use crate::domain::expiring::ExpiringQuery;
 use crate::domain::grant::NewGrant;
 use crate::domain::renewal::{Extension, Renewal};
 use crate::domain::revocation::{Restoration, Revocation};
@@ -213,6 +214,13 @@ const FUNCTIONS: &[(&str, Asks)] = &[
             arguments.paying().map(|paying| UserRead::Quote(credits, paying))
         }),
     ),
+    (
+        "listExpiring",
+        Reads(|arguments, _| {
+            let query = arguments.fields("listExpiring(query)")?;
+            ExpiringQuery::parse(&query).map(Read::Expiring)
+        }),
+    ),
     ("getCredits", Reads(|arguments, _| arguments.list(TableName::Credit, &CREDITS))),
     ("getCreditsCount", Reads(|arguments, _| arguments.count(TableName::Credit, &CREDITS))),
     ("getAITasks", Reads(|arguments, _| arguments.list(Tasks(Ai), &AI_TASKS))),
@@ -287,7 +295,8 @@ impl Function {
             Other(read) => read(&mut arguments, defaults),
         }?;
         arguments.nothing_left()?;
-        let operation = operation.in_draw_order(&defaults.draw_order);
+        let operation =
+            operation.in_draw_order(&defaults.draw_order).within_limits(arguments.limits());
         Ok(Call { operation, user_by_number: arguments.user_by_number() })
     }
 }

@@ -15,10 +15,12 @@ use super::{Filter, Page, Row, StuckFilter, Window};
 use crate::domain::audit::Owners;
 use crate::domain::books::RowId;
 use crate::domain::charge::{Charge, ChargeFacts};
+use crate::domain::expiring::{Expiring, ExpiringQuery};
 use crate::domain::grant::{Grant, GrantFacts, NewGrant, total_remaining};
 use crate::domain::paying::Paying;
 use crate::domain::plan::Plan;
 use crate::domain::refundable::Refundable;
+use crate::domain::spending::{Spending, Spent};
 use crate::domain::table::{TableName, TaskKind};
 use crate::domain::task::TaskFacts;
 use crate::error::{Error, Result};
@@ -84,6 +86,12 @@ pub trait LoadFacts {
         credits: (i64, Extent),
         now_ms: i64,
     ) -> impl Future<Output = Answer<Vec<Grant>>> + Send;
+    /// Then: what this user has spent, of each of these.
+    fn spent(
+        &mut self,
+        user_id: &str,
+        spending: &[Spending],
+    ) -> impl Future<Output = Answer<Vec<Vec<Spent>>>> + Send;
     /// Then: whether there is such a task, in a table that is there.
     fn has_task(&mut self, kind: TaskKind, id: &str) -> impl Future<Output = Answer<bool>> + Send;
 }
@@ -203,6 +211,12 @@ pub trait Views {
         charge_id: Option<&str>,
         text: &str,
     ) -> impl Future<Output = Answer<Vec<Row>>> + Send;
+    /// Users of whom credits end soon, by their ids.
+    fn expiring(
+        &mut self,
+        query: &ExpiringQuery,
+        now_ms: i64,
+    ) -> impl Future<Output = Answer<Vec<Expiring>>> + Send;
     /// Tasks that no worker has touched for long, oldest first.
     fn stuck_tasks(
         &mut self,
@@ -251,6 +265,8 @@ pub struct Wanted<'w> {
     pub charge_ids: Vec<&'w str>,
     /// Of which users the tasks of a kind are to be counted whose credits are at risk.
     pub active_of: BTreeMap<TaskKind, BTreeSet<&'w str>>,
+    /// Of which users what they have spent is to be added up, each by itself.
+    pub spending: BTreeMap<Spending, BTreeSet<&'w str>>,
     /// Of which users the free trials are to be counted.
     pub trials_of: BTreeSet<&'w str>,
     /// Whether something else than grants and keys that are taken refuses one of them. Which of both does, must be seen.
@@ -273,6 +289,8 @@ pub struct Facts {
     pub charges: BTreeMap<String, Charge>,
     /// How many tasks of a kind a user has whose credits are at risk.
     pub active: BTreeMap<TaskKind, BTreeMap<String, i64>>,
+    /// What users have spent: nothing, where one is not there.
+    pub spent: BTreeMap<Spending, BTreeMap<String, Vec<Spent>>>,
     /// How many free trials a user has used.
     pub free_trials: BTreeMap<String, i64>,
     /// Spendable grants of each user in the default order: expiring first, then older ones, then by id; a grant that

@@ -7,9 +7,11 @@ use media_credits::domain::audit::Owners;
 use media_credits::domain::books::{RowId, TaskEntry, Times};
 use media_credits::domain::charge::{Charge, ChargeFacts};
 use media_credits::domain::column::in_form;
+use media_credits::domain::expiring::{Expiring, ExpiringQuery};
 use media_credits::domain::grant::{Grant, GrantFacts, NewGrant, Provenance};
 use media_credits::domain::plan::{Plan, RowChange, Verb};
 use media_credits::domain::refundable::Refundable;
+use media_credits::domain::spending::{Spending, Spent};
 use media_credits::domain::table::TableName::{self, Credit, Tasks, User};
 use media_credits::domain::table::TaskKind::{self, Ai, Media};
 use media_credits::domain::task::TaskFacts;
@@ -68,6 +70,30 @@ impl Memory {
         });
         let grants = rows.into_iter().filter_map(as_grant);
         grants.filter(|grant| grant.is_spendable(now_ms) && grant.remaining > 0).collect()
+    }
+
+    fn spent_of(&self, user_id: &str, spending: &Spending) -> Vec<Spent> {
+        let Spending { since_ms, scene, each } = spending;
+        let counts = |row: &&Row| {
+            let metadata = row.text("metadata").unwrap_or_default();
+            let is_own = ["revocation", "expiry"]
+                .iter()
+                .any(|kind| metadata.contains(&format!(r#""{kind}":"#)));
+            let is_withdrawal = is_own
+                && ["chargeback", "expiry"].contains(&row.text("transactionScene").unwrap_or(""));
+            row.text("transactionType") == Some("consume")
+                && is_active(row)
+                && time(row, "createdAt") >= Some(*since_ms)
+                && (scene.is_none() || row.text("transactionScene") == scene.as_deref())
+                && !is_withdrawal
+        };
+        let charges = self.of_user(Credit, user_id).filter(counts);
+        let charges = charges
+            .map(|row| (-row.integer("credits").unwrap_or_default(), time(row, "createdAt")));
+        match each {
+            true => charges.collect(),
+            false => vec![(charges.map(|(credits, _)| credits).sum(), None)],
+        }
     }
 
     /// Writes a plan into these tables, whose caller forgets them after an error.
@@ -249,6 +275,11 @@ impl LoadFacts for Memory {
         }
         let numbers = wanted.transaction_nos.iter().filter(|number| self.has_number(Some(number)));
         facts.transaction_nos.extend(numbers.map(|number| (*number).to_owned()));
+        for (spending, users) in &wanted.spending {
+            let of_users =
+                users.iter().map(|id| ((*id).to_owned(), self.spent_of(id, spending))).collect();
+            facts.spent.insert(spending.clone(), of_users);
+        }
         let charge = |id: &&str| Some(((*id).to_owned(), self.charge_with_id(id)?));
         facts.charges.extend(wanted.charge_ids.iter().filter_map(charge));
         Ok(facts)
@@ -269,6 +300,7 @@ impl LoadFacts for Memory {
             transaction_no_taken: self
                 .has_number(of.charge.and_then(|charge| charge.transaction_no)),
             grants: self.spendable(&task.user_id, now_ms),
+            spent: Vec::new(),
         };
         Ok(Some(FoundTask { task, charge: None, drawn_on: Vec::new(), funds }))
     }
@@ -327,6 +359,10 @@ impl LoadFacts for Memory {
         now_ms: i64,
     ) -> Answer<Vec<Grant>> {
         Ok(self.spendable(user_id, now_ms))
+    }
+
+    async fn spent(&mut self, user_id: &str, spending: &[Spending]) -> Answer<Vec<Vec<Spent>>> {
+        Ok(spending.iter().map(|spending| self.spent_of(user_id, spending)).collect())
     }
 
     async fn has_task(&mut self, kind: TaskKind, id: &str) -> Answer<bool> {
@@ -464,6 +500,34 @@ impl Views for Memory {
                 && (is_named || row.text("metadata").is_some_and(|it| it.contains(text)))
         });
         Ok(rows.into_iter().rev().collect())
+    }
+
+    async fn expiring(&mut self, query: &ExpiringQuery, now_ms: i64) -> Answer<Vec<Expiring>> {
+        let mut found: BTreeMap<String, Expiring> = BTreeMap::new();
+        let until_ms = now_ms + query.within_ms;
+        for user_id in self.tables[&User].keys() {
+            for grant in self.spendable(user_id, now_ms) {
+                let Some(ends_ms) = grant.expires_at_ms.filter(|ends_ms| *ends_ms <= until_ms)
+                else {
+                    continue;
+                };
+                let of_user = found.entry(user_id.clone()).or_insert_with(|| Expiring {
+                    user_id: user_id.clone(),
+                    credits: 0,
+                    grants: 0,
+                    first_ms: ends_ms,
+                });
+                of_user.credits += grant.remaining;
+                of_user.grants += 1;
+                of_user.first_ms = of_user.first_ms.min(ends_ms);
+            }
+        }
+        let is_asked = |one: &Expiring| {
+            one.credits >= query.at_least
+                && query.after.as_ref().is_none_or(|after| one.user_id > *after)
+        };
+        let limit = usize::try_from(query.limit).unwrap();
+        Ok(found.into_values().filter(is_asked).take(limit).collect())
     }
 
     async fn stuck_tasks(&mut self, filter: &StuckFilter, now_ms: i64) -> Answer<Vec<Row>> {

@@ -66,7 +66,7 @@ fn consume(grants: &[Grant], credits: i64) -> Result<Charge> {
     let parameters = [("userId", Value::Text("u".into())), ("credits", Value::Integer(credits))];
     let request = ChargeRequest::parse(&parameters.into_iter().collect(), &Fields::default())?;
     let facts =
-        ChargeFacts { user_exists: true, transaction_no_taken: false, grants: grants.to_vec() };
+        ChargeFacts { user_exists: true, grants: grants.to_vec(), ..ChargeFacts::default() };
     let plan = plan_charge(&request, &facts, stamp())?;
     Ok(written(&plan.rows[0].fields, charge(credits, None, None)))
 }

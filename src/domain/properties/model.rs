@@ -200,7 +200,7 @@ impl Tables {
 
     fn funds(&self, user: &str) -> ChargeFacts {
         let user_exists = USERS[..2].contains(&user);
-        ChargeFacts { user_exists, transaction_no_taken: false, grants: self.spendable(user) }
+        ChargeFacts { user_exists, grants: self.spendable(user), ..ChargeFacts::default() }
     }
 
     fn load_grants(&self, refundable: Option<&mut Refundable>, policy: RefundPolicy) {

@@ -12,6 +12,7 @@ use crate::domain::options;
 use crate::domain::own::Own;
 use crate::domain::paying::{Paying, Scenes};
 use crate::domain::plan::{Plan, Stamp, Verb, set_times};
+use crate::domain::spending::{Limit, Limits};
 use crate::domain::table::{TableName, TaskKind};
 use crate::domain::value::{Fields, Value};
 use crate::error::{Error, Result};
@@ -83,6 +84,7 @@ impl NewTask {
             described: describe(kind, &id, &fields),
             own,
             paying,
+            limits: Limits::default(),
             replay: false,
         });
         let takes_trial = !failed && fields.get("isFreeTrial").is_some_and(is_true);
@@ -110,9 +112,10 @@ impl NewTask {
     pub fn check_options(kind: TaskKind, options: &Fields) -> Result<()> {
         let function = Self::function(kind);
         let trials: &[&str] = if kind == TaskKind::Media { &["freeTrialLimit"] } else { &[] };
-        let known = [&["replay", "maxActive", "charge"], trials, &Scenes::NAMES].concat();
+        let known = [&["replay", "maxActive", "limits", "charge"], trials, &Scenes::NAMES].concat();
         options.only(function, &known)?;
         Scenes::parse(options)?;
+        Limit::check_option(options)?;
         options::flag(options, "replay")?;
         options::limit(options, "maxActive")?;
         options::limit(options, "freeTrialLimit")?;

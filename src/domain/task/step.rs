@@ -9,6 +9,7 @@ use crate::domain::options::Guards;
 use crate::domain::own::Own;
 use crate::domain::paying::{Paying, Scenes};
 use crate::domain::plan::{Plan, Stamp, Verb};
+use crate::domain::spending::{self, Limit, Limits, Spending};
 use crate::domain::table::{TableName, TaskKind};
 use crate::domain::value::{Fields, Value};
 use crate::error::{Error, Result};
@@ -32,6 +33,8 @@ pub struct StepCharge {
     guards: Guards,
     /// Which credits may pay.
     pub paying: Paying,
+    /// What may be spent.
+    pub limits: Limits,
 }
 
 impl StepCharge {
@@ -44,7 +47,11 @@ impl StepCharge {
     ) -> Result<Self> {
         let known = ["credits", "description", "scene", "metadata", "transactionNo"];
         let own = Own::beside(&known, "the charge for a step", charge)?;
-        options.only("the options of a step", &[Guards::NAMES, Scenes::NAMES].concat())?;
+        options.only(
+            "the options of a step",
+            &[&Guards::NAMES[..], &Scenes::NAMES, &["limits"]].concat(),
+        )?;
+        Limit::check_option(options)?;
         check_fixed(&patch)?;
         if patch.get("creditId").is_some() {
             return Err(Error::ReadOnlyField {
@@ -78,6 +85,7 @@ impl StepCharge {
             fields: patch,
             guards: Guards::parse(options)?,
             paying: Paying::parse(options)?,
+            limits: Limits::default(),
         })
     }
 
@@ -98,8 +106,18 @@ impl StepCharge {
             described: self.described.clone(),
             own: self.own.clone(),
             paying: self.paying.clone(),
+            limits: self.limits.clone(),
             replay: false,
         }))
+    }
+
+    /// What has to be known for its limits, as for a charge.
+    pub fn spending(&self, now_ms: i64) -> Vec<(usize, Spending)> {
+        let scene = self.described.get("transactionScene").and_then(Value::as_text);
+        match self.credits {
+            Some(_) => spending::spending(&self.limits, scene, now_ms),
+            None => Vec::new(),
+        }
     }
 
     /// The columns of the charge that the caller chose: those that pages show, and further ones.

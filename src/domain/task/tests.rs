@@ -257,6 +257,7 @@ fn steps() -> Result<()> {
             active: true,
             provenance: None,
         }],
+        spent: Vec::new(),
     };
     for (charge, patched, status, expected) in rows {
         let planned = StepCharge::parse(

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use super::row::{SelectedRow, get, read_grant, read_time, read_whole_grant};
 use crate::domain::grant::Grant;
+use crate::domain::spending::Spent;
 use crate::domain::task::TaskFacts;
 use crate::error::Error;
 use crate::storage::failure::Answer;
@@ -65,6 +66,16 @@ fn add<R: SelectedRow>(
         }
     }
     Ok(())
+}
+
+/// What users have spent: whose, how many credits, and when, if each charge is told by itself.
+pub(super) fn read_spent(rows: &[impl SelectedRow]) -> Answer<BTreeMap<String, Vec<Spent>>> {
+    let mut spent: BTreeMap<String, Vec<Spent>> = BTreeMap::new();
+    for row in rows {
+        let one = (get::<Option<i64>>(row, 1)?.unwrap_or_default(), read_time(row, 2)?);
+        spent.entry(get(row, 0)?).or_default().push(one);
+    }
+    Ok(spent)
 }
 
 /// The users whose grants don't cover what is wanted; these grants are taken out.

@@ -2,6 +2,7 @@
 
 use super::times::parse_time;
 use crate::domain::charge::Charge;
+use crate::domain::expiring::Expiring;
 use crate::domain::grant::{Grant, Provenance};
 use crate::domain::value::Value;
 use crate::error::Error;
@@ -157,6 +158,19 @@ pub fn read_spendable(rows: &[impl SelectedRow], extent: Extent) -> Answer<Vec<G
         Extent::Plain => read_grants(rows),
         Extent::WithProvenance => rows.iter().map(read_whole_grant).collect(),
     }
+}
+
+/// Reads rows of users of whom credits end soon.
+pub fn read_expiring(rows: &[impl SelectedRow]) -> Answer<Vec<Expiring>> {
+    let read = |row| {
+        Ok(Expiring {
+            user_id: get(row, 0)?,
+            credits: get(row, 1)?,
+            grants: get(row, 2)?,
+            first_ms: read_time(row, 3)?.unwrap_or_default(),
+        })
+    };
+    rows.iter().map(read).collect()
 }
 
 /// An id keeps all its digits, as text: a number of JavaScript would lose the last ones of a large one.

@@ -8,6 +8,7 @@ use crate::domain::grant::Grant;
 use crate::domain::grant::{GrantFacts, NewGrant};
 use crate::domain::plan::{self, Plan, RowChange};
 use crate::domain::refundable::Refundable;
+use crate::domain::spending::{Spending, Spent};
 use crate::domain::table::TableName::{self, Credit, Tasks, User};
 use crate::domain::table::TaskKind;
 use crate::domain::task::TaskFacts;
@@ -19,7 +20,7 @@ use crate::storage::dialect::sqlite::books::read_user;
 use crate::storage::dialect::sqlite::cell::SelectedRow as _;
 use crate::storage::dialect::sqlite::rows::{StatementVerb, read_row};
 use crate::storage::dialect::sqlite::views::Rows;
-use crate::storage::dialect::sqlite::{Statement, account, facts};
+use crate::storage::dialect::sqlite::{Statement, account, facts, spent};
 use crate::storage::failure::Answer;
 use crate::storage::grant_cache::NextGrants;
 use crate::storage::schema::Schema;
@@ -68,6 +69,12 @@ impl LoadFacts for Database {
                 of_kind.insert((*user_id).to_owned(), active);
             }
         }
+        for (spending, users) in &wanted.spending {
+            let of_users = facts.spent.entry(spending.clone()).or_default();
+            for user_id in users {
+                of_users.insert((*user_id).to_owned(), self.read_spent(user_id, spending)?);
+            }
+        }
         for user_id in &wanted.trials_of {
             facts.free_trials.insert((*user_id).to_owned(), self.free_trials_used(user_id)?);
         }
@@ -85,6 +92,7 @@ impl LoadFacts for Database {
                 user_exists: self.exists(User, "id", &task.user_id)?,
                 transaction_no_taken: self.is_taken("transaction_no", transaction_no)?,
                 grants: self.grants_for(&task.user_id, (credits, Extent::of(paying)), now_ms)?,
+                spent: Vec::new(),
             },
             None => ChargeFacts::default(),
         };
@@ -151,6 +159,11 @@ impl LoadFacts for Database {
         Ok(self.grants_for(user_id, (credits, extent), now_ms)?)
     }
 
+    async fn spent(&mut self, user_id: &str, spending: &[Spending]) -> Answer<Vec<Vec<Spent>>> {
+        let spent = spending.iter().map(|spending| self.read_spent(user_id, spending));
+        Ok(spent.collect::<Result<_>>()?)
+    }
+
     async fn has_task(&mut self, kind: TaskKind, id: &str) -> Answer<bool> {
         let is_there = self.schema.table(Tasks(kind)).is_ok();
         Ok(is_there && self.exists(Tasks(kind), "id", id)?)
@@ -193,6 +206,12 @@ impl Database {
     /// Whether a row of `credit` has the value that the caller chose, if it chose one.
     fn is_taken(&mut self, column: &'static str, value: Option<&str>) -> Result<bool> {
         value.map_or(Ok(false), |value| self.exists(Credit, column, value))
+    }
+
+    fn read_spent(&self, user_id: &str, spending: &Spending) -> Result<Vec<Spent>> {
+        let unit = self.schema.timestamp_unit;
+        let read = |row: &rusqlite::Row<'_>| spent::read_spent(row, unit);
+        driver::all(&self.connection, &spent::spent(user_id, spending, unit), read).doing("reading")
     }
 
     fn free_trials_used(&self, user_id: &str) -> Result<i64> {

@@ -5,13 +5,14 @@ use std::sync::Arc;
 use super::database::Database;
 use super::driver;
 use super::error::Doing;
+use crate::domain::expiring::{Expiring, ExpiringQuery};
 use crate::domain::grant::Grant;
 use crate::domain::table::TableName;
 use crate::error::Result;
 use crate::storage::dialect::sqlite::cell::SelectedRow as _;
-use crate::storage::dialect::sqlite::facts;
 use crate::storage::dialect::sqlite::rows::read_row;
 use crate::storage::dialect::sqlite::views::{Rows, balance, by_key, held};
+use crate::storage::dialect::sqlite::{facts, spent};
 use crate::storage::failure::Answer;
 use crate::storage::store::{Extent, Views};
 use crate::storage::{Filter, Page, Row, StuckFilter, Window};
@@ -94,6 +95,14 @@ impl Views for Database {
         text: &str,
     ) -> Answer<Vec<Row>> {
         Ok(self.rows(Rows::charges_about(user_id, charge_id, text))?)
+    }
+
+    async fn expiring(&mut self, query: &ExpiringQuery, now_ms: i64) -> Answer<Vec<Expiring>> {
+        let unit = self.schema.timestamp_unit;
+        let asked = spent::expiring(query, now_ms, unit);
+        let read = |row: &rusqlite::Row<'_>| spent::read_expiring(row, unit);
+        let found = driver::all(&self.connection, &asked, read).doing("reading grants")?;
+        Ok(found.into_iter().flatten().collect())
     }
 
     async fn stuck_tasks(&mut self, filter: &StuckFilter, now_ms: i64) -> Answer<Vec<Row>> {

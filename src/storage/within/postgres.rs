@@ -35,8 +35,8 @@ pub struct Transaction {
 /// What a call asks of the transaction that it runs in.
 #[derive(Debug, Clone, Default)]
 pub struct Terms {
-    /// It counts rows that no lock keeps.
-    pub counts_tasks: bool,
+    /// By which option it counts rows that no lock keeps, if it does.
+    pub counting_option: Option<&'static str>,
     /// The tables are in these schemas.
     pub schemas: Option<SearchPath>,
 }
@@ -188,11 +188,11 @@ impl Transaction {
 
     /// Refuses a transaction that is none for this call.
     fn fits(&self) -> Result<()> {
-        let Terms { counts_tasks, schemas } = &self.terms;
+        let Terms { counting_option, schemas } = &self.terms;
         // A lock that was waited for shows the rows of a snapshot from before.
         let old = self.seen.iter().find(|seen| !seen.isolation.starts_with("read "));
-        if let Some(Seen { isolation, .. }) = old.filter(|_| *counts_tasks) {
-            return Err(Error::OldSnapshot { isolation: isolation.clone() });
+        if let Some((Seen { isolation, .. }, option)) = old.zip(*counting_option) {
+            return Err(Error::OldSnapshot { option, isolation: isolation.clone() });
         }
         let Some(path) = schemas else { return Ok(()) };
         match self.found.schemas.iter().find(|schema| !path.names().contains(schema)) {

@@ -5,9 +5,11 @@ use std::sync::Arc;
 use media_credits::domain::audit::Owners;
 use media_credits::domain::books::RowId;
 use media_credits::domain::charge::Charge;
+use media_credits::domain::expiring::{Expiring, ExpiringQuery};
 use media_credits::domain::grant::{Grant, GrantFacts, NewGrant};
 use media_credits::domain::plan::Plan;
 use media_credits::domain::refundable::Refundable;
+use media_credits::domain::spending::{Spending, Spent};
 use media_credits::domain::table::{TableName, TaskKind};
 use media_credits::error::Result;
 use media_credits::storage::account::{Account, Pick, WantedAccount};
@@ -70,6 +72,7 @@ impl LoadFacts for Session {
         fn charge(id: Option<&str>, found: Option<Charge>) -> Option<Charge>;
         fn grants_drawn_on(refundable: &Refundable, found: Vec<Grant>) -> Vec<Grant>;
         fn grants_to_draw(user_id: &str, credits: (i64, Extent), now_ms: i64) -> Vec<Grant>;
+        fn spent(user_id: &str, spending: &[Spending]) -> Vec<Vec<Spent>>;
         fn has_task(kind: TaskKind, id: &str) -> bool;
     }
 }
@@ -120,6 +123,7 @@ impl Views for Session {
         fn list(filter: &Filter, page: Page) -> Vec<Row>;
         fn count(filter: &Filter) -> i64;
         fn charges_about(user_id: &str, charge_id: Option<&str>, text: &str) -> Vec<Row>;
+        fn expiring(query: &ExpiringQuery, now_ms: i64) -> Vec<Expiring>;
         fn stuck_tasks(filter: &StuckFilter, now_ms: i64) -> Vec<Row>;
     }
 }

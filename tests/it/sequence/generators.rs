@@ -1,6 +1,7 @@
 //! Steps at random: mostly what can be done, so that much comes together, and some that no app should try.
 
 use media_credits::domain::credits::Credits;
+use media_credits::domain::expiring::ExpiringQuery;
 use media_credits::domain::options::RefundPolicy;
 use media_credits::domain::paying::Paying;
 use media_credits::domain::statement::Query;
@@ -15,7 +16,9 @@ use proptest::option;
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
 
-use super::steps::{Changed, Choice, Guard, Key, Names, New, Request, Settled, Step, Task, USERS};
+use super::steps::{
+    Changed, Choice, Guard, Key, Names, New, Request, Settled, Spend, Step, Task, USERS,
+};
 
 const SECOND_MS: i64 = 1000;
 const HOUR_MS: i64 = 3_600_000;
@@ -63,6 +66,18 @@ fn choice() -> impl Strategy<Value = Option<Choice>> {
     option::weighted(0.3, select(Choice::ALL.to_vec())).boxed()
 }
 
+fn spend() -> impl Strategy<Value = Vec<Spend>> {
+    let per = select(vec![
+        Value::Text("day".to_owned()),
+        Value::Text("week".to_owned()),
+        Value::Integer(2 * SECOND_MS),
+        Value::Integer(2 * DAY_MS),
+    ]);
+    let limit =
+        (0..60_i64, per, choice()).prop_map(|(credits, per, scene)| Spend { credits, per, scene });
+    prop_oneof![3 => Just(Vec::new()), 2 => vec(limit, 1..3)].boxed()
+}
+
 fn paying() -> impl Strategy<Value = Paying> {
     choice().prop_map(|choice| choice.map(Choice::paying).unwrap_or_default()).boxed()
 }
@@ -85,13 +100,14 @@ fn new() -> impl Strategy<Value = New> {
         New::Task { task, user, cost, pays, status, replay, max_active, trials }
     });
     let held_ms = option::weighted(0.4, (0..48_i64).prop_map(|hours| hours * HOUR_MS));
-    let consume = (user(), credits(), held_ms, key(), choice());
-    let consume = consume.prop_map(|(user, credits, held_ms, key, choice)| New::Consume {
+    let consume = (user(), credits(), held_ms, key(), choice(), spend());
+    let consume = consume.prop_map(|(user, credits, held_ms, key, choice, spend)| New::Consume {
         user,
         credits,
         held_ms,
         key,
         choice,
+        spend,
     });
     prop_oneof![2 => task, 1 => consume].boxed()
 }
@@ -121,6 +137,18 @@ fn stuck() -> impl Strategy<Value = StuckFilter> {
         let statuses = kind.statuses_at_risk().iter().map(|status| (*status).to_owned()).collect();
         StuckFilter { kind, statuses, older_than_ms, limit, skip }
     })
+}
+
+fn expiring() -> impl Strategy<Value = ExpiringQuery> {
+    let after = option::weighted(0.3, user().prop_map(str::to_owned));
+    (1..5 * DAY_MS, 1..60_i64, after, 1..3_u32)
+        .prop_map(|(within_ms, at_least, after, limit)| ExpiringQuery {
+            within_ms,
+            at_least,
+            after,
+            limit,
+        })
+        .boxed()
 }
 
 fn query() -> impl Strategy<Value = Query> {
@@ -160,6 +188,7 @@ fn read() -> impl Strategy<Value = Read> {
         1 => task().prop_map(|task| Read::TaskCharges(task.kind, task.id())),
         1 => stuck().prop_map(Read::StuckTasks),
         1 => (1..4_i64, 0..2_i64).prop_map(|(limit, offset)| Read::EndedHolds(Window { limit, offset })),
+        1 => expiring().prop_map(Read::Expiring),
         1 => user().prop_map(|user| Read::Audit(UserRange::User(user))),
         1 => Just(Read::Fixes(USERS.map(str::to_owned).to_vec())),
     ]
@@ -226,8 +255,15 @@ fn request() -> impl Strategy<Value = Request> {
     ];
     let update =
         (changed(), option::weighted(0.8, status()), names, guard(), policy(), any::<bool>());
-    let step_charge =
-        (changed(), credits(), option::weighted(0.7, status()), number(), guard(), choice());
+    let step_charge = (
+        changed(),
+        credits(),
+        option::weighted(0.7, status()),
+        number(),
+        guard(),
+        choice(),
+        spend(),
+    );
     let refund = (any::<Index>(), option::weighted(0.6, 1..30_i64), policy());
     prop_oneof![
         5 => grant(),
@@ -236,8 +272,8 @@ fn request() -> impl Strategy<Value = Request> {
         9 => update.prop_map(|(task, status, names, guard, policy, allow_refunded)| {
             Request::Update { task, status, names, guard, policy, allow_refunded }
         }),
-        4 => step_charge.prop_map(|(task, credits, status, number, guard, choice)| {
-            Request::StepCharge { task, credits, status, number, guard, choice }
+        4 => step_charge.prop_map(|(task, credits, status, number, guard, choice, spend)| {
+            Request::StepCharge { task, credits, status, number, guard, choice, spend }
         }),
         5 => settle(),
         1 => any::<Index>().prop_map(|charge| Request::Keep { charge }),

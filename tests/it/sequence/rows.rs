@@ -152,6 +152,7 @@ fn told(outcome: &Outcome) -> String {
         | Outcome::Quote(_)
         | Outcome::Balance(..)
         | Outcome::Audited(_)
+        | Outcome::Expiring(..)
         | Outcome::Fixes(_) => format!("{outcome:?}"),
         Outcome::Diagnostics(_) | Outcome::Stats(_) => panic!("no step asks for this"),
     }

@@ -7,6 +7,7 @@ use media_credits::domain::paying::{DrawOrder, Paying};
 use media_credits::domain::renewal::{Extension, Renewal};
 use media_credits::domain::revocation::{Restoration, Revocation};
 use media_credits::domain::settle::Settlement;
+use media_credits::domain::spending::{Limit, Limits};
 use media_credits::domain::table::TaskKind::{self, Ai, Media};
 use media_credits::domain::task::{self, NewTask, TaskPatch};
 use media_credits::domain::value::{Fields, Value};
@@ -69,6 +70,7 @@ pub(super) enum Request {
         number: Option<usize>,
         guard: Guard,
         choice: Option<Choice>,
+        spend: Vec<Spend>,
     },
     Settle {
         /// The task whose charge is settled, or a charge.
@@ -202,6 +204,27 @@ impl Choice {
     }
 }
 
+/// What may be spent: so many credits in a window, of all charges or of those of a choice.
+#[derive(Debug, Clone)]
+pub(super) struct Spend {
+    pub(super) credits: i64,
+    pub(super) per: Value,
+    pub(super) scene: Option<Choice>,
+}
+
+/// The limits of a call.
+fn limits(spend: &[Spend]) -> Limits {
+    let limit = |(at, spend): (usize, &Spend)| {
+        let fields = fields(&[
+            ("credits", Value::Integer(spend.credits)),
+            ("per", spend.per.clone()),
+            ("scene", Value::text_or_null(spend.scene.map(Choice::name))),
+        ]);
+        Limit::parse(at, &fields).expect("a limit")
+    };
+    spend.iter().enumerate().map(limit).collect()
+}
+
 /// Options, and those of a choice.
 fn with(mut options: Fields, choice: Option<Choice>) -> Fields {
     for (name, value) in choice.map(Choice::options).unwrap_or_default().iter() {
@@ -225,6 +248,7 @@ pub(super) enum New {
         held_ms: Option<i64>,
         key: Key,
         choice: Option<Choice>,
+        spend: Vec<Spend>,
     },
     Task {
         task: Task,
@@ -268,7 +292,7 @@ impl Guard {
 impl New {
     pub(super) fn charging(&self, ledger: &Ledger, now_ms: i64) -> Result<Charging> {
         match self {
-            Self::Consume { user, credits, held_ms, key, choice } => {
+            Self::Consume { user, credits, held_ms, key, choice, spend } => {
                 let parameters = fields(&[
                     ("userId", text(user)),
                     ("credits", Value::Integer(*credits)),
@@ -278,6 +302,7 @@ impl New {
                 ]);
                 let mut request = ChargeRequest::parse(&parameters, &with(key.replay(), *choice))?;
                 request.paying.order = choice.map(Choice::order).unwrap_or_default();
+                request.limits = limits(spend);
                 Ok(Charging::Consume(request))
             }
             Self::Task { task, user, cost, pays, status, replay, max_active, trials } => {
@@ -363,7 +388,7 @@ impl Request {
                 let (kind, id) = changed(ledger, task);
                 Write::UpdateTask(TaskPatch::parse((kind, id), patch, &options, *policy)?)
             }
-            Self::StepCharge { task, credits, status, number, guard, choice } => {
+            Self::StepCharge { task, credits, status, number, guard, choice, spend } => {
                 let charge = fields(&[
                     ("credits", Value::Integer(*credits)),
                     ("transactionNo", order(*number)),
@@ -374,6 +399,7 @@ impl Request {
                 let (kind, id) = changed(ledger, task);
                 let mut step = task::StepCharge::parse((kind, id), &charge, patch, &options)?;
                 step.paying.order = choice.map(Choice::order).unwrap_or_default();
+                step.limits = limits(spend);
                 Write::StepCharge(step)
             }
             Self::Settle { of, credits, over, policy } => {

@@ -78,6 +78,7 @@ fn group_of(request: &Request) -> &str {
         | Read::TaskCharges(..)
         | Read::StuckTasks(_)
         | Read::EndedHolds(_)
+        | Read::Expiring(_)
         | Read::Audit(_)
         | Read::Fixes(_) => "",
     }

@@ -10,20 +10,21 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
-use super::super::facts::{add_grants, add_spendable, add_whole_grants, read_task};
+use super::super::facts::{add_grants, add_spendable, add_whole_grants, read_spent, read_task};
 use super::super::row::{SelectedRow, get, read_charges, read_grants};
 use super::account::{account, rows_of};
 use super::grants::{
     FEW, Which, complete, grants, grants_of, is_of_user, more, next_grants, next_spendable,
     spendable,
 };
-use super::limits::Counts;
+use super::limits::{Counts, spent_by};
 use super::tables::Tables;
 use super::wire::{Mode, Replies, ReplyOf, Statements, Wire};
 use super::{Statement, literal, quote};
 use crate::domain::charge::{Charge, ChargeFacts};
 use crate::domain::grant::{Grant, GrantFacts, NewGrant};
 use crate::domain::refundable::Refundable;
+use crate::domain::spending::{Spending, Spent};
 use crate::domain::table::{TableName, TaskKind};
 use crate::error::Result;
 use crate::storage::Row;
@@ -86,6 +87,7 @@ impl<W: Wire> LoadFacts for Ledger<W> {
                     user_exists: true,
                     transaction_no_taken: !replies[funds.taken].is_empty(),
                     grants: facts.grants.remove(&task.user_id).unwrap_or_default(),
+                    spent: Vec::new(),
                 }
             }
             None => ChargeFacts::default(),
@@ -175,6 +177,18 @@ impl<W: Wire> LoadFacts for Ledger<W> {
         let rows = more(&mut self.0, all, "reading the balance").await?;
         add_spendable(&mut facts, &rows, (extent, now_ms))?;
         Ok(facts.grants.remove(user_id).unwrap_or_default())
+    }
+
+    async fn spent(&mut self, user_id: &str, spending: &[Spending]) -> Answer<Vec<Vec<Spent>>> {
+        let mut all = Vec::new();
+        for spending in spending {
+            let tables = self.0.tables()?;
+            let is_users = is_of_user(tables, TableName::Credit, user_id)?;
+            let asked = spent_by::<W>(tables, &is_users, spending)?;
+            let mut spent = read_spent(&more(&mut self.0, asked, "reading charges").await?)?;
+            all.push(spent.remove(user_id).unwrap_or_default());
+        }
+        Ok(all)
     }
 
     async fn has_task(&mut self, kind: TaskKind, id: &str) -> Answer<bool> {

@@ -2,11 +2,13 @@
 
 use std::collections::BTreeMap;
 
+use super::super::facts::read_spent;
 use super::super::row::{SelectedRow, get};
 use super::tables::Tables;
 use super::wire::{Replies, ReplyOf, Statements, Wire};
 use super::{COUNT, Statement, literal, quote};
 use crate::domain::plan::Plan;
+use crate::domain::spending::Spending;
 use crate::domain::table::{TableName, TaskKind};
 use crate::storage::failure::Answer;
 use crate::storage::store::{Facts, Wanted};
@@ -16,6 +18,7 @@ use crate::storage::store::{Facts, Wanted};
 pub(super) struct Counts {
     tasks: Vec<(TaskKind, ReplyOf)>,
     trials: Option<ReplyOf>,
+    spent: Vec<(Spending, ReplyOf)>,
 }
 
 impl Counts {
@@ -46,7 +49,14 @@ impl Counts {
             let text = format!("SELECT {id}, {used} FROM `user` WHERE id IN {list}{}", W::NOW);
             trials = Some(statements.add(text));
         }
-        Ok(Self { tasks, trials })
+        let mut spent = Vec::new();
+        for (spending, users) in &wanted.spending {
+            let owners = tables.ids(TableName::Credit, "user_id")?.many(users);
+            let are_theirs = format!("user_id IN {owners}");
+            let statement = statements.add(spent_by::<W>(tables, &are_theirs, spending)?);
+            spent.push((spending.clone(), statement));
+        }
+        Ok(Self { tasks, trials, spent })
     }
 
     pub(super) fn read(
@@ -63,8 +73,47 @@ impl Counts {
         for row in self.trials.iter().flat_map(|place| &replies[*place]) {
             facts.free_trials.insert(get(row, 0)?, get(row, 1)?);
         }
+        for (spending, place) in &self.spent {
+            facts.spent.insert(spending.clone(), read_spent(&replies[*place])?);
+        }
         Ok(())
     }
+}
+
+/// What users have spent: a sum for each, or each charge by itself. What was written off, or withdrawn with its payment,
+/// was not: the ledger says so where it does that.
+pub(super) fn spent_by<W: Wire>(
+    tables: &Tables,
+    are_theirs: &str,
+    spending: &Spending,
+) -> Answer<Statement> {
+    let owners = tables.ids(TableName::Credit, "user_id")?;
+    let user_id = owners.text("user_id");
+    let (columns, group) = match spending.each {
+        true => (format!("{user_id}, CAST(-credits AS SIGNED), created_at"), String::new()),
+        // Users whose ids a collation takes for the same are added up apart.
+        false => (
+            format!("MIN({user_id}), CAST(-SUM(credits) AS SIGNED), NULL"),
+            format!(" GROUP BY {}", owners.bytes("user_id")),
+        ),
+    };
+    let since = literal::time_from(tables.of_credit("createdAt")?, spending.since_ms);
+    let of_scene = match &spending.scene {
+        Some(scene) => {
+            format!(
+                " AND {}",
+                tables.ids(TableName::Credit, "transaction_scene")?.is("transaction_scene", scene)
+            )
+        }
+        None => String::new(),
+    };
+    let metadata = "COALESCE(CONVERT(metadata USING utf8mb4), '')";
+    Ok(format!(
+        "SELECT {columns} FROM credit WHERE {are_theirs} AND transaction_type = 'consume' AND status = 'active' \
+         AND created_at >= {since} AND NOT (COALESCE(transaction_scene, '') IN ('chargeback', 'expiry') \
+         AND ({metadata} LIKE '%\"revocation\":%' OR {metadata} LIKE '%\"expiry\":%')){of_scene}{group}{}",
+        W::NOW
+    ))
 }
 
 /// A statement by which the free trials of users rise or fall, and how many rows it must change, if that matters.

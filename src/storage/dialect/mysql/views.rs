@@ -2,13 +2,14 @@
 
 use std::sync::Arc;
 
-use super::super::row::{self, FromCell, get, read_spendable};
+use super::super::row::{self, FromCell, get, read_expiring, read_spendable};
 use super::grants::{Which, is_of_user, spendable};
 use super::ledger::Ledger;
 use super::row::read_rows;
 use super::tables::Tables;
 use super::wire::{End, Mode, Pipeline, Wire, exactly};
 use super::{COUNT, Statement, literal, quote};
+use crate::domain::expiring::{Expiring, ExpiringQuery};
 use crate::domain::grant::Grant;
 use crate::domain::table::{TableName, TaskKind};
 use crate::storage::failure::{Answer, Failure};
@@ -132,6 +133,28 @@ impl<W: Wire> Views for Ledger<W> {
             format!("{is_users} AND transaction_type = 'consume' AND ({is_it} OR {about})");
         let charges = Rows { order: OLDEST_FIRST, ..Rows::new(TableName::Credit, condition) };
         rows(&mut self.0, charges).await
+    }
+
+    async fn expiring(&mut self, query: &ExpiringQuery, now_ms: i64) -> Answer<Vec<Expiring>> {
+        let tables = self.0.tables()?;
+        let owners = tables.ids(TableName::Credit, "user_id")?;
+        // By their bytes, so that no collation takes two users for one.
+        let (user_id, bytes) = (owners.text("user_id"), owners.bytes("user_id"));
+        let after = match query.after.as_deref() {
+            Some(after) => format!("{bytes} > {}", owners.bytes(&owners.one(Some(after)))),
+            None => "user_id IS NOT NULL".to_owned(),
+        };
+        let [now, until] = [now_ms, now_ms.saturating_add(query.within_ms)]
+            .map(|time_ms| tables.time_for("expiresAt", time_ms));
+        let (now, until, ExpiringQuery { at_least, limit, .. }) = (now?, until?, query);
+        let asked = format!(
+            "SELECT MIN({user_id}), CAST(SUM(remaining_credits) AS SIGNED), {COUNT}, MIN(expires_at) FROM credit \
+             WHERE {after} AND status = 'active' AND transaction_type = 'grant' AND remaining_credits > 0 \
+             AND expires_at > {now} AND expires_at <= {until} GROUP BY {bytes} \
+             HAVING SUM(remaining_credits) >= {at_least} ORDER BY {bytes} LIMIT {limit}"
+        );
+        let [rows] = read(&mut self.0, &[asked], "reading grants").await?;
+        read_expiring(&rows)
     }
 
     async fn stuck_tasks(&mut self, filter: &StuckFilter, now_ms: i64) -> Answer<Vec<Row>> {

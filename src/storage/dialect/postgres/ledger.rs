@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeMap, HashSet};
 
-use super::super::facts::{add_grants, add_spendable, add_whole_grants, read_task};
+use super::super::facts::{add_grants, add_spendable, add_whole_grants, read_spent, read_task};
 use super::Statement;
 use super::access::Command;
 use super::account::{account, rows_of};
@@ -13,7 +13,7 @@ use super::grants::{
     LOCK_USERS, Which, complete, grants_of, more, next_and_whole_grants, next_grants, spendable,
     spendable_grants,
 };
-use super::limits::Counts;
+use super::limits::{Counts, spent_by};
 use super::row::{SelectedRow, get, read_charges, read_grants};
 use super::tables::Tables;
 use super::value::Value;
@@ -22,6 +22,7 @@ use crate::domain::charge::{Charge, ChargeFacts};
 use crate::domain::grant::{Grant, GrantFacts, NewGrant};
 use crate::domain::paying::Paying;
 use crate::domain::refundable::Refundable;
+use crate::domain::spending::{Spending, Spent};
 use crate::domain::table::{TableName, TaskKind};
 use crate::error::Result;
 use crate::storage::Row;
@@ -70,6 +71,7 @@ impl<W: Wire> LoadFacts for W {
                     user_exists: true,
                     transaction_no_taken: !replies[funds.taken].is_empty(),
                     grants: facts.grants.remove(&task.user_id).unwrap_or_default(),
+                    spent: Vec::new(),
                 }
             }
             None => ChargeFacts::default(),
@@ -153,6 +155,18 @@ impl<W: Wire> LoadFacts for W {
         Ok(facts.grants.remove(user_id).unwrap_or_default())
     }
 
+    async fn spent(&mut self, user_id: &str, spending: &[Spending]) -> Answer<Vec<Vec<Spent>>> {
+        let mut all = Vec::new();
+        for spending in spending {
+            let tables = self.tables()?;
+            let user = tables.ids(TableName::User, [user_id])?;
+            let asked = spent_by(tables, user, spending)?;
+            let mut spent = read_spent(&more(self, asked, "reading charges").await?)?;
+            all.push(spent.remove(user_id).unwrap_or_default());
+        }
+        Ok(all)
+    }
+
     async fn has_task(&mut self, kind: TaskKind, id: &str) -> Answer<bool> {
         let tables = self.tables()?;
         if tables.schema.table(TableName::Tasks(kind)).is_err() {
@@ -213,7 +227,7 @@ impl ChargeQuestions {
         };
         let (grants, whole_grants) =
             next_and_whole_grants(&mut statements, tables, wanted, now_ms)?;
-        let counts = Counts::new(&mut statements, wanted, tables.ids_of(TableName::User)?);
+        let counts = Counts::new(&mut statements, tables, wanted)?;
         Ok(Self {
             statements,
             users,

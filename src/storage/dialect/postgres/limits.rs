@@ -2,15 +2,17 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::super::facts::read_spent;
+
 use super::Statement;
 use super::access::Command;
 use super::change::Parts;
-use super::ids::IdType;
 use super::row::{SelectedRow, get};
 use super::tables::Tables;
 use super::value::Value;
 use super::wire::{Replies, ReplyOf, Statements};
 use crate::domain::plan::Plan;
+use crate::domain::spending::Spending;
 use crate::domain::table::{TableName, TaskKind};
 use crate::storage::failure::Answer;
 use crate::storage::store::{Facts, Wanted};
@@ -20,10 +22,16 @@ use crate::storage::store::{Facts, Wanted};
 pub(super) struct Counts {
     tasks: Vec<(TaskKind, ReplyOf)>,
     trials: Option<ReplyOf>,
+    spent: Vec<(Spending, ReplyOf)>,
 }
 
 impl Counts {
-    pub(super) fn new(statements: &mut Statements, wanted: &Wanted<'_>, users: IdType) -> Self {
+    pub(super) fn new(
+        statements: &mut Statements,
+        tables: &Tables,
+        wanted: &Wanted<'_>,
+    ) -> Answer<Self> {
+        let users = tables.ids_of(TableName::User)?;
         let ids = |ids: &BTreeSet<&str>| users.many(ids);
         let of_kind = |(kind, users): (&TaskKind, &BTreeSet<&str>)| {
             let text = include_str!("sql/tasks_at_risk.sql").replace("{tasks}", kind.table());
@@ -35,7 +43,13 @@ impl Counts {
         const TRIALS: &str = r#"SELECT id::text, COALESCE(free_trial_used, 0)::bigint FROM "user" WHERE id = ANY ($1)"#;
         let trials = (!wanted.trials_of.is_empty())
             .then(|| statements.add(Statement::new(TRIALS, [ids(&wanted.trials_of)])));
-        Self { tasks, trials }
+        let mut spent = Vec::new();
+        for (spending, users) in &wanted.spending {
+            let users = tables.ids(TableName::User, users)?;
+            let statement = statements.add(spent_by(tables, users, spending)?);
+            spent.push((spending.clone(), statement));
+        }
+        Ok(Self { tasks, trials, spent })
     }
 
     pub(super) fn read(
@@ -52,8 +66,34 @@ impl Counts {
         for row in self.trials.iter().flat_map(|place| &replies[*place]) {
             facts.free_trials.insert(get(row, 0)?, get(row, 1)?);
         }
+        for (spending, place) in &self.spent {
+            facts.spent.insert(spending.clone(), read_spent(&replies[*place])?);
+        }
         Ok(())
     }
+}
+
+/// What these users have spent: a sum for each, or each charge by itself.
+pub(super) fn spent_by(tables: &Tables, users: Value, spending: &Spending) -> Answer<Statement> {
+    let Spending { since_ms, scene, each } = spending;
+    let (columns, group) = match each {
+        true => ("-credits::bigint, created_at", ""),
+        false => ("(-sum(credits))::bigint, NULL::timestamptz", "GROUP BY user_id"),
+    };
+    let values = [users, tables.time_for("createdAt", *since_ms)?];
+    let mut statement = Statement::new(String::new(), values);
+    let of_scene = match scene {
+        // It may be an enum.
+        Some(scene) => format!("AND transaction_scene::text = {}", statement.bind(scene.as_str())),
+        None => String::new(),
+    };
+    statement.push(
+        &include_str!("sql/spent.sql")
+            .replace("{columns}", columns)
+            .replace("{of_scene}", &of_scene)
+            .replace("{group}", group),
+    );
+    Ok(statement)
 }
 
 impl Parts {

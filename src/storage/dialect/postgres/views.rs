@@ -3,13 +3,14 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use super::super::row::read_spendable;
+use super::super::row::{read_expiring, read_spendable};
 use super::Statement;
 use super::grants::{Which, spendable_grants};
 use super::row::{self, FromCell, get, read_rows};
 use super::tables::Tables;
 use super::value::Value;
 use super::wire::{End, Mode, Pipeline, Wire, exactly};
+use crate::domain::expiring::{Expiring, ExpiringQuery};
 use crate::domain::grant::Grant;
 use crate::domain::table::{TableName, TaskKind};
 use crate::storage::failure::{Answer, Failure};
@@ -132,6 +133,21 @@ impl<W: Wire> Views for W {
         let values = [user, tables.id(TableName::Credit, charge_id)?, about.into()];
         let charges = Rows::new(TableName::Credit, condition, values);
         rows(self, Rows { order: "created_at, id", ..charges }).await
+    }
+
+    async fn expiring(&mut self, query: &ExpiringQuery, now_ms: i64) -> Answer<Vec<Expiring>> {
+        let tables = self.tables()?;
+        let time = |time_ms: i64| tables.time_for("expiresAt", time_ms);
+        let until = time(now_ms.saturating_add(query.within_ms))?;
+        let values = [time(now_ms)?, until, query.at_least.into(), i64::from(query.limit).into()];
+        let mut asked = Statement::new(String::new(), values);
+        let behind = match query.after.as_deref() {
+            Some(after) => format!("user_id > {}", asked.bind(tables.id(TableName::User, after)?)),
+            None => "user_id IS NOT NULL".to_owned(),
+        };
+        asked.push(&include_str!("sql/expiring.sql").replace("{behind}", &behind));
+        let [rows] = read(self, &[asked], "reading grants").await?;
+        read_expiring(&rows)
     }
 
     async fn stuck_tasks(&mut self, filter: &StuckFilter, now_ms: i64) -> Answer<Vec<Row>> {

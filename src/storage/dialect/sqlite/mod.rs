@@ -16,6 +16,7 @@ pub mod memory;
 pub mod over_wire;
 pub mod rows;
 pub mod schema;
+pub mod spent;
 mod units;
 pub mod views;
 pub mod wire;

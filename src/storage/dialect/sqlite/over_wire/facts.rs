@@ -5,11 +5,12 @@ use std::sync::Arc;
 
 use super::super::facts::{self, Which};
 use super::super::views::Rows;
-use super::super::{Statement, account};
+use super::super::{Statement, account, spent};
 use super::{Answers, OverWire};
 use crate::domain::charge::{Charge, ChargeFacts};
 use crate::domain::grant::{Grant, GrantFacts, NewGrant};
 use crate::domain::refundable::Refundable;
+use crate::domain::spending::{Spending, Spent};
 use crate::domain::table::TableName::{Credit, Tasks, User};
 use crate::domain::table::TaskKind;
 use crate::error::Result;
@@ -68,7 +69,8 @@ fn rests_on_grants(wanted: &Wanted<'_>) -> bool {
     let is_plain = !wanted.refused
         && wanted.charge_ids.is_empty()
         && wanted.active_of.is_empty()
-        && wanted.trials_of.is_empty();
+        && wanted.trials_of.is_empty()
+        && wanted.spending.is_empty();
     is_plain
         && tasks.iter().collect::<BTreeSet<_>>().len() == tasks.len()
         && transaction_nos.iter().collect::<BTreeSet<_>>().len() == transaction_nos.len()
@@ -105,6 +107,9 @@ impl LoadFacts for OverWire {
             asked.extend(users.iter().map(|user_id| facts::tasks_at_risk(*kind, user_id)));
         }
         asked.extend(wanted.trials_of.iter().map(|user_id| facts::free_trials(user_id)));
+        for (spending, users) in &wanted.spending {
+            asked.extend(users.iter().map(|user_id| spent::spent(user_id, spending, unit)));
+        }
 
         let mut answers = self.known_or_asked(wanted, now_ms, &asked).await?;
         let read_grant = match wanted.choices.is_empty() {
@@ -142,6 +147,14 @@ impl LoadFacts for OverWire {
         for user_id in &wanted.trials_of {
             let used = answers.first()?.map(|row| facts::read_free_trials(&row, user_id));
             found.free_trials.insert((*user_id).to_owned(), used.transpose()?.unwrap_or(0));
+        }
+        for (spending, users) in &wanted.spending {
+            let of_users = found.spent.entry(spending.clone()).or_default();
+            for user_id in users {
+                let spent = answers.rows()?;
+                let spent = spent.iter().map(|row| spent::read_spent(row, unit)).collect();
+                of_users.insert((*user_id).to_owned(), spent);
+            }
         }
         Ok(found)
     }
@@ -284,6 +297,19 @@ impl LoadFacts for OverWire {
         };
         let rows = self.decide(&[asked], "reading the balance").await?.rows()?;
         self.grants_to(extent, &rows)
+    }
+
+    async fn spent(&mut self, user_id: &str, spending: &[Spending]) -> Answer<Vec<Vec<Spent>>> {
+        let unit = self.wire.schema()?.timestamp_unit;
+        let asked: Vec<_> =
+            spending.iter().map(|spending| spent::spent(user_id, spending, unit)).collect();
+        let mut answers = self.decide(&asked, "reading charges").await?;
+        let mut all = Vec::new();
+        for _ in spending {
+            let rows = answers.rows()?;
+            all.push(rows.iter().map(|row| spent::read_spent(row, unit)).collect());
+        }
+        Ok(all)
     }
 
     async fn has_task(&mut self, kind: TaskKind, id: &str) -> Answer<bool> {

@@ -16,11 +16,13 @@ use super::facts::{
     charge, read_charge, read_grant, read_whole_grant, spendable_grants, whole_grants,
 };
 use super::rows::{RowTexts, read_row};
+use super::spent;
 use super::views::{Rows, balance, held};
 use super::wire::{OwnedRow, Wire};
 use crate::domain::audit::Owners;
 use crate::domain::books::RowId;
 use crate::domain::charge::Charge;
+use crate::domain::expiring::{Expiring, ExpiringQuery};
 use crate::domain::grant::Grant;
 use crate::domain::table::TableName::{self, Credit, User};
 use crate::error::{Error, Result};
@@ -351,6 +353,13 @@ impl Views for OverWire {
         text: &str,
     ) -> Answer<Vec<Row>> {
         self.rows(Rows::charges_about(user_id, charge_id, text)).await
+    }
+
+    async fn expiring(&mut self, query: &ExpiringQuery, now_ms: i64) -> Answer<Vec<Expiring>> {
+        let unit = self.wire.schema()?.timestamp_unit;
+        let asked = [spent::expiring(query, now_ms, unit)];
+        let rows = self.ask(&asked, "reading grants").await?.rows()?;
+        Ok(rows.iter().filter_map(|row| spent::read_expiring(row, unit)).collect())
     }
 
     async fn stuck_tasks(&mut self, filter: &StuckFilter, now_ms: i64) -> Answer<Vec<Row>> {

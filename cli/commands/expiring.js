@@ -1,0 +1,53 @@
+'use strict'
+
+const { duration, wholeNumber } = require('../arguments')
+const { connected, withDatabase } = require('../command')
+const { count, oneLine, plural, time } = require('../output')
+
+const HELP = `
+With --json: one document, { users }, each as listExpiring gives it: { userId, credits, grants, expiresAt }.
+
+Examples:
+  $ npx media-credits expiring
+  $ npx media-credits expiring --within 3d --at-least 10 --json | jq -r '.users[].userId'`
+
+module.exports = (program) =>
+  withDatabase(program.command('expiring'))
+    .summary('list users of whom credits end soon')
+    .description('Lists users of whom credits end soon, each once, with how many and when the first do.')
+    .option('--within <time>', 'credits that end within this time from now on', duration, 7 * 86_400_000)
+    .option('--at-least <number>', 'users of whom at least so many do', wholeNumber(2 ** 31 - 1), 1)
+    .option('--limit <number>', 'at most so many users', wholeNumber(1_000_000), 1000)
+    .addHelpText('after', HELP)
+    .action(expiring)
+
+const COLUMNS = [
+  { title: 'user' },
+  { title: 'credits', right: true },
+  { title: 'grants', right: true },
+  { title: 'the first end (UTC)' },
+]
+
+const expiring = connected(async ({ credits, output, options: { within, atLeast, limit } }) => {
+  const users = []
+  for (let cursor; cursor !== null && users.length < limit;) {
+    const most = Math.min(1000, limit - users.length)
+    const page = await credits.listExpiring({ within, atLeast, limit: most, cursor })
+    users.push(...page.users)
+    cursor = page.cursor
+  }
+  await output.document({ users })
+  await output.table(
+    COLUMNS,
+    users.map((user) => [
+      oneLine(user.userId),
+      count(user.credits),
+      count(user.grants),
+      time(user.expiresAt),
+    ]),
+  )
+  if (users.length > 0) await output.text()
+  const atMost = users.length === limit ? ' or more' : ''
+  const total = users.reduce((sum, user) => sum + user.credits, 0)
+  await output.text(`${plural(users.length, 'user')}${atMost}, ${plural(total, 'credit')}.`)
+})

@@ -1,0 +1,96 @@
+//! Credits that end soon, user by user: for a mail.
+
+use super::options::count;
+use super::value::{Fields, Value, check_id};
+use crate::error::{Error, Result};
+
+/// Which users are asked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ExpiringQuery {
+    /// What ends within so many milliseconds from now.
+    pub within_ms: i64,
+    /// Users of whom at least so many credits do.
+    pub at_least: i64,
+    /// Users behind this one.
+    pub after: Option<String>,
+    /// So many users at the most.
+    pub limit: u32,
+}
+
+/// What ends of a user's credits.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Expiring {
+    /// Whose.
+    pub user_id: String,
+    /// How many credits.
+    pub credits: i64,
+    /// Of how many grants.
+    pub grants: i64,
+    /// When the first of these ends.
+    pub first_ms: i64,
+}
+
+impl ExpiringQuery {
+    /// Reads the query of `listExpiring`.
+    pub fn parse(query: &Fields) -> Result<Self> {
+        const DEFAULT_LIMIT: u32 = 100;
+        const LARGEST_LIMIT: u32 = 1000;
+        /// A hundred years.
+        const LONGEST_MS: i64 = 3_155_760_000_000;
+        query.only("listExpiring", &["within", "atLeast", "cursor", "limit"])?;
+        let whole = |name: &str, most: i64| match query.get(name) {
+            Some(Value::Integer(number)) if (1..=most).contains(number) => Ok(*number),
+            given => Err(Error::InvalidArgument {
+                name: name.to_owned(),
+                expected: format!("a whole number from 1 to {most}"),
+                given: super::value::describe(given),
+            }),
+        };
+        let after = match query.get("cursor") {
+            None | Some(Value::Null) => None,
+            cursor => Some(check_id("cursor", cursor)?),
+        };
+        Ok(Self {
+            within_ms: whole("within", LONGEST_MS)?,
+            at_least: if query.get("atLeast").is_some() {
+                whole("atLeast", (1 << 53) - 1)?
+            } else {
+                1
+            },
+            after,
+            limit: count("limit", query.get("limit"), DEFAULT_LIMIT, LARGEST_LIMIT)?,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn queries() {
+        let rows = [
+            // what differs from a day; the code
+            (("atLeast", Value::Integer(5)), None),
+            (("within", Value::Integer(0)), Some("INVALID_ARGUMENT")),
+            (("within", Value::Integer(i64::MAX)), Some("INVALID_ARGUMENT")),
+            (("within", Value::Text("1d".into())), Some("INVALID_ARGUMENT")),
+            (("within", Value::Null), Some("INVALID_ARGUMENT")),
+            (("atLeast", Value::Integer(0)), Some("INVALID_ARGUMENT")),
+            (("atLeast", Value::Null), Some("INVALID_ARGUMENT")),
+            (("cursor", Value::Null), None),
+            (("cursor", Value::Text("u".into())), None),
+            (("cursor", Value::Text(String::new())), Some("INVALID_ID")),
+            (("limit", Value::Integer(1000)), None),
+            (("limit", Value::Integer(1001)), Some("INVALID_ARGUMENT")),
+            (("page", Value::Integer(1)), Some("UNKNOWN_FIELD")),
+        ];
+        for ((name, value), code) in rows {
+            let mut query: Fields = [("within", Value::Integer(86_400_000))].into_iter().collect();
+            query.set(name, value.clone());
+            let parsed = ExpiringQuery::parse(&query);
+            assert_eq!(parsed.err().map(|error| error.code()), code, "{name} {value:?}");
+        }
+        assert!(ExpiringQuery::parse(&Fields::default()).is_err());
+    }
+}

@@ -1,0 +1,15 @@
+-- What was written off, or withdrawn with its payment, was not spent: the ledger says so where it does that.
+SELECT {columns}
+FROM credit
+WHERE user_id = ?1
+  AND transaction_type = 'consume'
+  AND status = 'active'
+  AND created_at >= ?2
+  AND created_at < ''
+  AND credits BETWEEN -2147483648 AND 2147483647
+  AND credits = CAST(credits AS integer)
+  AND (?3 IS NULL OR transaction_scene = ?3)
+  AND NOT (
+    COALESCE(transaction_scene, '') IN ('chargeback', 'expiry')
+    AND (COALESCE(metadata, '') LIKE '%"revocation":%' OR COALESCE(metadata, '') LIKE '%"expiry":%')
+  )
