@@ -44,6 +44,13 @@ const all = (reply) => reply.all.map(row)
 
 const rows = (reply) => reply.rows.map(decodeRow)
 
+/** The grant that is claimed, or why there is none. */
+function topUp(reply) {
+  if (!own(reply, 'row')) return withTimes(reply.value)
+  const claimed = { claimed: true, credit: decodeRow(reply.row) }
+  return own(reply, 'replayed') ? { ...claimed, replayed: true } : claimed
+}
+
 const rowsOrRow = (reply) => (own(reply, 'rows') ? rows(reply) : row(reply))
 
 function rowsWithUsers(reply) {
@@ -78,6 +85,7 @@ module.exports = {
   rows,
   rowsOrRow,
   rowsWithUsers,
+  topUp,
   value,
   valueAsRow,
   valueWithTimes,

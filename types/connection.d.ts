@@ -44,11 +44,13 @@ import type {
   StepCharge,
   StepOptions,
   StuckQuery,
+  TopUpParameters,
+  TopUpsQuery,
   UpdateMediaTask,
   UpdateOptions,
   UserId,
 } from './options.js'
-import type { MediaTaskPage, Refund, Replayable, Settled } from './results.js'
+import type { ClaimedTopUp, MediaTaskPage, Refund, Replayable, Settled } from './results.js'
 import type { AITask, Credit, MediaTask, User, WithUser } from './rows.js'
 import type { WithinTransaction } from './within.js'
 
@@ -275,6 +277,10 @@ export interface RowFunctions<
     ): Promise<PromiseSettledResult<Replayable<CreditRow>>[]>
   }
   settleCredits: (chargeId: string, credits: number, options?: SettleOptions) => Promise<Settled<CreditRow>>
+  claimTopUp: (parameters: TopUpParameters) => Promise<ClaimedTopUp<CreditRow>>
+  confirmTopUp: (transactionNo: string) => Promise<Replayable<CreditRow>>
+  abandonTopUp: (transactionNo: string) => Promise<Replayable<CreditRow>>
+  listTopUps: (query?: TopUpsQuery) => Promise<CreditRow[]>
   keepCharge: (chargeId: string) => Promise<CreditRow>
   refundCredits: (
     chargeId: string,

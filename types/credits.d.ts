@@ -117,3 +117,34 @@ export const grantCreditsForUser: RowFunctions['grantCreditsForUser']
  * ```
  */
 export const getCredits: RowFunctions['getCredits']
+
+/**
+ * Claims a top-up where the balance is below a threshold, in one transaction: of many calls at once, in any number of
+ * processes, one gets it. It is a grant that can't be spent yet. Charge the user's card then, and confirm or abandon it.
+ *
+ * Rejects with `USER_NOT_FOUND`, `IDEMPOTENCY_CONFLICT` (`transactionNo` is another row's), `INVALID_AMOUNT`, `INVALID_ID`,
+ * `INVALID_DATE`, `INVALID_ARGUMENT` or `UNKNOWN_FIELD`.
+ *
+ * @example
+ * ```ts
+ * const top = await claimTopUp({ userId, below: 20, credits: 100, transactionNo: crypto.randomUUID(), cooldownMs: 60_000 })
+ * ```
+ */
+export const claimTopUp: RowFunctions['claimTopUp']
+
+/**
+ * Makes a claimed top-up a grant that can be spent, once. Again, it changes nothing.
+ *
+ * Rejects with `TOP_UP_NOT_FOUND`, `TOP_UP_ENDED` (it was abandoned) or `INVALID_ID`.
+ */
+export const confirmTopUp: RowFunctions['confirmTopUp']
+
+/**
+ * Gives a claimed top-up up: it can't be confirmed any more, and another one may be claimed. Again, it changes nothing.
+ *
+ * Rejects with `TOP_UP_NOT_FOUND`, `TOP_UP_CONFIRMED` or `INVALID_ID`.
+ */
+export const abandonTopUp: RowFunctions['abandonTopUp']
+
+/** Claims that are neither confirmed nor abandoned, oldest first: of those, the app must ask its payment provider. */
+export const listTopUps: RowFunctions['listTopUps']

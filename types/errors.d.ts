@@ -24,6 +24,7 @@ type CallerCode =
   | 'CREDIT_EXISTS'
   | 'IDEMPOTENCY_CONFLICT'
   | 'CHARGE_NOT_FOUND'
+  | 'TOP_UP_NOT_FOUND'
   | 'GRANT_NOT_FOUND'
   | 'REVOCATION_NOT_FOUND'
   | 'TRANSACTION_NOT_SUPPORTED'
@@ -47,6 +48,8 @@ export type RefusalCode =
   | 'SETTLE_EXCEEDS_CHARGE'
   | 'SETTLE_CONFLICT'
   | 'CHARGE_REFUNDED'
+  | 'TOP_UP_CONFIRMED'
+  | 'TOP_UP_ENDED'
 
 /** Codes of the database's trouble. */
 type DatabaseCode =

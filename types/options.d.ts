@@ -302,6 +302,37 @@ export interface FailStuckQuery extends Omit<StuckQuery, 'limit'>, RefundOptions
   limit?: number | undefined
 }
 
+/** A top-up to claim. */
+export interface TopUpParameters {
+  userId: UserId
+  /** The key of the call, and the grant's `transactionNo`. */
+  transactionNo: string
+  /** There is a claim only if the balance is below this. */
+  below: number
+  /** How many credits it would be: a whole number from 1. */
+  credits: number
+  /** How long after the last claim there is no other, abandoned or not. */
+  cooldownMs?: number | null | undefined
+  /** How many credits may be claimed in how long, back from now: a month is 30 days. Abandoned ones do not count. */
+  atMost?: { credits: number; per: 'hour' | 'day' | 'week' | 'month' | number } | null | undefined
+  transactionScene?: Credit['transactionScene'] | undefined
+  orderNo?: string | null | undefined
+  subscriptionNo?: string | null | undefined
+  userEmail?: string | null | undefined
+  /** When the credits expire; never, if it is left out. */
+  expiresAt?: Date | null | undefined
+  description?: string | null | undefined
+  metadata?: string | object | null | undefined
+}
+
+/** Which claims that are open to list. */
+export interface TopUpsQuery {
+  /** Those that were made so many milliseconds ago or before. */
+  olderThanMs?: number | undefined
+  /** Maximum number of rows: 1 to 1000, 100 by default. */
+  limit?: number | undefined
+}
+
 /** How many holds to give back, and where their credits go. */
 export interface ReleaseHoldsQuery extends RefundOptions {
   /** Maximum number of charges: 1 to 1000, default 1000. */

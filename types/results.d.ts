@@ -250,6 +250,27 @@ export interface FailedStuckTasks {
   errors: { id: string; userId: string; error: MediaCreditsError }[]
 }
 
+/** What came of a claim to a top-up. */
+export type ClaimedTopUp<Row> =
+  | {
+      claimed: true
+      /** The grant, whose `status` is `pending`. */
+      credit: Row
+      /** There if the same call made it before; `credit` is as it is now. */
+      replayed?: true
+    }
+  | {
+      claimed: false
+      /**
+       * `'balance'`: it is not below. `'open'`: another claim is neither confirmed nor abandoned. `'cooldown'`: the last one
+       * was not long enough ago. `'limit'`: with this one it would be more than `atMost`.
+       */
+      reason: 'balance' | 'open' | 'cooldown' | 'limit'
+      balance: number
+      /** When the cooldown is over. */
+      retryAt: Date | null
+    }
+
 /** What became of holds that are over. */
 export interface ReleasedHolds {
   /** Those that went back now, what was over first. */

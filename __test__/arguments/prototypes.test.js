@@ -75,6 +75,7 @@ const NEEDED = {
   },
   ...{ createAITask: 1, createAITasks: 1, updateAITaskById: 2, chargeAITask: 2, settleAITask: 2 },
   ...{ consumeCredits: 1, consumeCreditsBatch: 1, settleCredits: 2, refundCredits: 2, releaseHolds: 0 },
+  ...{ claimTopUp: 1, listTopUps: 0 },
   ...{ createCredit: 1, grantCreditsForUser: 1 },
   ...{ renewGrants: 1, extendGrant: 2, revokeGrants: 2, restoreGrants: 2 },
   ...{ getMediaTaskHistory: 1, getAITasks: 0, getAITasksCount: 0, getCredits: 0, getCreditsCount: 0 },

@@ -38,6 +38,10 @@ const CHANGES = {
   'a patch without a refund': [(credits) => credits.updateMediaTaskById('old', { progress: 5 }), 80, 'old'],
   chargeMediaTask: [(credits) => credits.chargeMediaTask('old', { credits: 10 }), 70, 'old'],
   settleMediaTask: [(credits) => credits.settleMediaTask('old', 5), 95, 'old'],
+  claimTopUp: [
+    (credits) => credits.claimTopUp({ userId: 'u', below: 999, credits: 10, transactionNo: 'top' }),
+    100,
+  ],
   'a hold': [
     (credits) => credits.consumeCredits({ userId: 'u', credits: 10, holdUntil: new Date(9e12) }),
     90,

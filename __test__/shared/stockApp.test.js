@@ -131,6 +131,25 @@ const WORKS = {
     expect(await consumeCreditsBatch([ada, ben].map(charge), { atomic: true })).toHaveLength(2)
     expect([await getRemainingCredits(ada), await getRemainingCredits(ben)]).toEqual([9, 12])
   },
+  async claimTopUp({ claimTopUp, getRemainingCredits, ben }) {
+    const topUp = { userId: ben, below: 18, credits: 9, transactionNo: 'top-up' }
+    expect(await claimTopUp(topUp)).toMatchObject({ claimed: true, credit: { status: 'pending' } })
+    expect(await getRemainingCredits(ben)).toBe(17)
+  },
+  async confirmTopUp({ claimTopUp, confirmTopUp, getRemainingCredits, ben }) {
+    await claimTopUp({ userId: ben, below: 18, credits: 9, transactionNo: 'top-up' })
+    expect(await confirmTopUp('top-up')).toMatchObject({ status: 'active' })
+    expect(await getRemainingCredits(ben)).toBe(26)
+  },
+  async abandonTopUp({ claimTopUp, abandonTopUp, getRemainingCredits, ben }) {
+    await claimTopUp({ userId: ben, below: 18, credits: 9, transactionNo: 'top-up' })
+    expect(await abandonTopUp('top-up')).toMatchObject({ status: 'deleted' })
+    expect(await getRemainingCredits(ben)).toBe(17)
+  },
+  async listTopUps({ claimTopUp, listTopUps, ben }) {
+    await claimTopUp({ userId: ben, below: 18, credits: 9, transactionNo: 'top-up' })
+    expect(await listTopUps()).toMatchObject([{ userId: ben, transactionNo: 'top-up' }])
+  },
   async keepCharge({ consumeCredits, keepCharge, getBalance, ben }) {
     const { id } = await consumeCredits({ userId: ben, credits: 7, holdUntil: LATE })
     expect(await getBalance(ben)).toMatchObject({ credits: 10, held: 7 })

@@ -13,13 +13,14 @@ use super::json;
 use super::renewal::Period;
 use super::revocation::Terms;
 use super::table::TaskKind;
+use super::top_up::State;
 use super::value::Value;
 use crate::error::{Error, Result};
 
 /// What the ledger alone writes, and believes when it reads it: [`with_settled`], [`with_repaired`],
-/// [`with_given`], [`with_held`], [`with_status_before`], [`with_period`], [`with_own_end`], and what rows are that no caller
+/// [`with_given`], [`with_held`], [`with_status_before`], [`with_period`], [`with_own_end`], [`with_top_up`], and what rows are that no caller
 /// has charged: [`claim`], [`is_expiry`].
-const OWN: [&str; 9] = [
+const OWN: [&str; 10] = [
     "settled",
     "repaired",
     "given",
@@ -29,6 +30,7 @@ const OWN: [&str; 9] = [
     "renewal",
     "carried",
     "expiry",
+    "topUp",
 ];
 
 /// The metadata of a new row, as the caller passed it, without what is the ledger's own.
@@ -178,6 +180,28 @@ pub fn is_expiry(metadata: Option<&str>) -> bool {
 /// What a charge took before what it takes was changed.
 pub fn charged_at_first(metadata: Option<&str>) -> Option<i64> {
     field::<Map<String, Json>>(metadata?, "settled")?.get("charged")?.as_i64()
+}
+
+/// The metadata of a new grant that is a top-up. What is neither text nor JSON is refused for that.
+pub fn of_top_up(passed: Value, state: State) -> Value {
+    match passed {
+        Value::Null => Value::Json(with_top_up(None, state)),
+        Value::Text(text) | Value::Json(text) => Value::Json(with_top_up(Some(&text), state)),
+        other => other,
+    }
+}
+
+/// How a top-up stands, if a grant is one.
+pub fn top_up(metadata: Option<&str>) -> Option<State> {
+    // Hardly any grant is one, and whole ledgers are read.
+    let metadata = metadata.filter(|text| text.contains("\"topUp\""))?;
+    let Text(state) = field(metadata, "topUp")?;
+    State::named(&state)
+}
+
+/// The metadata of a grant that is a top-up, and else as it was, like [`with_settled`].
+pub fn with_top_up(metadata: Option<&str>, state: State) -> String {
+    with(metadata, "topUp", &json!(state.as_str()))
 }
 
 /// The metadata of a new charge that is a hold. What is neither text nor JSON is refused for that.

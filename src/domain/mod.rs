@@ -33,6 +33,7 @@ pub mod spending;
 pub mod statement;
 pub mod table;
 pub mod task;
+pub mod top_up;
 pub mod value;
 
 #[cfg(test)]

@@ -29,6 +29,7 @@ mod share;
 pub mod sqlite;
 mod stats;
 #[cfg(any(feature = "sqlite", feature = "mysql", feature = "postgres"))]
+mod top_ups;
 pub mod within;
 
 pub use charges::charge_each;

@@ -14,6 +14,7 @@ use crate::domain::spending::Limits;
 use crate::domain::statement::Query;
 use crate::domain::table::{TableName, TaskKind};
 use crate::domain::task::{NewTask, StepCharge, TaskPatch};
+use crate::domain::top_up::{State, TopUp};
 use crate::storage::books::UserRange;
 use crate::storage::{Filter, Page, StuckFilter, Window};
 
@@ -59,6 +60,10 @@ pub enum Write {
     Renew(Renewal),
     /// `extendGrant`
     Extend(Extension),
+    /// `claimTopUp`
+    ClaimTopUp(TopUp),
+    /// `confirmTopUp`, `abandonTopUp`: of the claim with this key.
+    EndTopUp(String, State),
     /// `repairLedger`: the books of these users, all together.
     Repair(Vec<String>),
 }
@@ -186,6 +191,8 @@ pub enum Read {
     TaskCharges(TaskKind, String),
     /// `findStuckMediaTasks`, `findStuckAITasks`
     StuckTasks(StuckFilter),
+    /// `listTopUps`: those that were made so many milliseconds ago, and at most how many.
+    OpenTopUps(i64, usize),
     /// Holds that `releaseHolds` is to give back.
     EndedHolds(Window),
     /// `listExpiring`

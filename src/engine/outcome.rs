@@ -12,6 +12,7 @@ use crate::domain::repair::Fix;
 use crate::domain::revocation::Standing;
 use crate::domain::settle::Difference;
 use crate::domain::statement::AccountStatement;
+use crate::domain::top_up::Declined;
 use crate::domain::value::Value;
 use crate::error::{Error, Result};
 use crate::storage::{Page, Row};
@@ -42,6 +43,15 @@ pub enum Outcome {
     },
     /// The grant of a subscription's new period, and what became of earlier ones.
     Renewed(Row, Carried),
+    /// A top-up: its grant, whether the same call had made it before, and else why there is none.
+    TopUp {
+        /// The grant that is claimed.
+        row: Option<Row>,
+        /// Whether it was there before.
+        replayed: bool,
+        /// Why there is none.
+        declined: Option<Declined>,
+    },
     /// What a charge would do.
     Quote(Quote),
     /// What a user can spend: grants in draw order; and how many credits holds have taken.

@@ -4,6 +4,7 @@ use super::auditing::{audited, audits, fixes_of, named_elsewhere, write_statemen
 use super::operation::{Read, UserRead};
 use super::outcome::Outcome;
 use super::replays::charges_of;
+use super::top_ups;
 use crate::domain::quote::quote;
 use crate::domain::statement::credit_ids;
 use crate::domain::table::TableName;
@@ -30,6 +31,7 @@ pub(super) async fn read<S: Store>(store: &mut S, read: &Read, now_ms: i64) -> A
             None => Ok(Outcome::Rows(Vec::new())),
         },
         Read::StuckTasks(filter) => store.stuck_tasks(filter, now_ms).await.map(Outcome::Rows),
+        Read::OpenTopUps(ago_ms, limit) => top_ups::open(store, now_ms - ago_ms, *limit).await,
         Read::EndedHolds(window) => store.ended_holds(*window, now_ms).await.map(Outcome::Rows),
         Read::Expiring(query) => {
             let found = store.expiring(query, now_ms).await?;

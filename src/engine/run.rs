@@ -12,6 +12,7 @@ use super::operation::Write;
 use super::outcome::Outcome;
 use super::renewals::{extend, renew};
 use super::revocations::{let_claim, load_claims, restore, revoke};
+use super::top_ups;
 use crate::domain::charge::Charge;
 use crate::domain::grant::{Grant, NewGrant, plan_grant};
 use crate::domain::options::RefundPolicy;
@@ -49,6 +50,8 @@ pub(super) async fn change<S: Store>(
         Write::Extend(call) => extend(store, call, clock.now_ms).await,
         Write::Revoke(call) => revoke(store, call, clock).await,
         Write::Restore(call) => restore(store, call, clock).await,
+        Write::ClaimTopUp(call) => top_ups::claim(store, call, clock).await,
+        Write::EndTopUp(number, end) => top_ups::end(store, (number, *end), clock.now_ms).await,
         Write::Repair(user_ids) => repair(store, user_ids, clock.now_ms).await,
     }
 }

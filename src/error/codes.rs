@@ -76,6 +76,7 @@ codes! {
         CreditExists = "CREDIT_EXISTS",
         IdempotencyConflict = "IDEMPOTENCY_CONFLICT",
         ChargeNotFound = "CHARGE_NOT_FOUND",
+        TopUpNotFound = "TOP_UP_NOT_FOUND",
         GrantNotFound = "GRANT_NOT_FOUND",
         RevocationNotFound = "REVOCATION_NOT_FOUND",
         InvalidUrl = "INVALID_URL",
@@ -95,6 +96,8 @@ codes! {
         SettleExceedsCharge = "SETTLE_EXCEEDS_CHARGE",
         SettleConflict = "SETTLE_CONFLICT",
         ChargeRefunded = "CHARGE_REFUNDED",
+        TopUpConfirmed = "TOP_UP_CONFIRMED",
+        TopUpEnded = "TOP_UP_ENDED",
         ChargeCorrupt = "CHARGE_CORRUPT",
         ValueUnreadable = "VALUE_UNREADABLE",
     }
@@ -158,6 +161,9 @@ impl Error {
             Self::SettleExceedsCharge { .. } => Code::SettleExceedsCharge,
             Self::SettleConflict { .. } => Code::SettleConflict,
             Self::ChargeRefunded { .. } => Code::ChargeRefunded,
+            Self::TopUpNotFound { .. } => Code::TopUpNotFound,
+            Self::TopUpConfirmed { .. } => Code::TopUpConfirmed,
+            Self::TopUpEnded { .. } => Code::TopUpEnded,
             Self::InBatch { error, .. } => error.kind(),
             Self::ValueUnreadable { .. } => Code::ValueUnreadable,
             Self::SchemaMismatch { .. } => Code::SchemaMismatch,
@@ -290,6 +296,9 @@ impl Error {
                 ("settled", Detail::Number(*settled)),
                 ("requested", Detail::Number(*requested)),
             ],
+            Self::TopUpNotFound { transaction_no }
+            | Self::TopUpConfirmed { transaction_no }
+            | Self::TopUpEnded { transaction_no } => vec![("value", text(transaction_no))],
             Self::ChargeRefunded { charge_id } => vec![("creditId", text(charge_id))],
             Self::InBatch { index, error } => {
                 let mut details = error.details();

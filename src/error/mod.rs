@@ -344,6 +344,24 @@ pub enum Error {
         /// What was asked for.
         requested: i64,
     },
+    /// No such claim.
+    #[error("no top-up has the transaction number {:?}", echo(.transaction_no))]
+    TopUpNotFound {
+        /// The call's key.
+        transaction_no: String,
+    },
+    /// What was paid for is not given up.
+    #[error("top-up {:?} was confirmed already", echo(.transaction_no))]
+    TopUpConfirmed {
+        /// The call's key.
+        transaction_no: String,
+    },
+    /// What was given up is not granted.
+    #[error("top-up {:?} was abandoned already", echo(.transaction_no))]
+    TopUpEnded {
+        /// The call's key.
+        transaction_no: String,
+    },
     /// What was given back can't be kept.
     #[error("charge {:?} was given back already; charge again", echo(.charge_id))]
     ChargeRefunded {

@@ -10,6 +10,7 @@ use crate::domain::statement::{Cursor, Query};
 use crate::domain::table::TableName;
 use crate::domain::table::TaskKind::{self, Media};
 use crate::domain::task::{StepCharge, TaskPatch};
+use crate::domain::top_up::State;
 use crate::domain::value::{Fields, Value, check_id, describe};
 use crate::engine::{Charging, Operation, Read, Write};
 use crate::error::{Error, Result};
@@ -143,6 +144,21 @@ fn stuck_filter(kind: TaskKind, query: &Fields, limit: u32, skip: u32) -> Result
         });
     }
     Ok(StuckFilter { kind, statuses, older_than_ms: i64::from(older_than_ms), limit, skip })
+}
+
+pub(super) fn end_top_up(arguments: &mut Arguments, end: State) -> Result<Write> {
+    arguments.id("transactionNo").map(|number| Write::EndTopUp(number, end))
+}
+
+pub(super) fn read_top_ups(arguments: &mut Arguments) -> Result<Read> {
+    let query = arguments.optional_fields("listTopUps(query)")?;
+    query.only("listTopUps", &["olderThanMs", "limit"])?;
+    let ago_ms = match query.get("olderThanMs") {
+        None => 0,
+        value => i64::from(count("olderThanMs", value, 1, u32::MAX)?),
+    };
+    let limit = count("limit", query.get("limit"), 100, MOST_STUCK)?;
+    Ok(Read::OpenTopUps(ago_ms, limit as usize))
 }
 
 /// `releaseHolds` finds the next holds that are over: as many as its second argument says, after as many as its third.

@@ -58,6 +58,22 @@ fn write_outcome(out: &mut String, outcome: &Outcome) {
         Outcome::Updated(row, Some(refund)) => {
             row_reply(out, row, &[("refund", refund_json(refund))]);
         }
+        Outcome::TopUp { row: Some(row), replayed, .. } => {
+            let mut more = vec![("claimed", json!(true))];
+            more.extend(replayed.then(|| ("replayed", json!(true))));
+            row_reply(out, row, &more);
+        }
+        Outcome::TopUp { row: None, declined, .. } => {
+            let declined = declined.as_ref().map(|declined| {
+                json!({
+                    "claimed": false,
+                    "reason": declined.reason,
+                    "balance": declined.balance,
+                    "retryAt": declined.retry_at_ms,
+                })
+            });
+            value_reply(out, &declined.unwrap_or(Json::Null));
+        }
         Outcome::Settled(row, Difference { refund, collected, uncollected }) => {
             let collected = ("collected", json!(collected));
             let uncollected = ("uncollected", json!(uncollected));

@@ -2,8 +2,8 @@
 
 use super::arguments::Arguments;
 use super::decode::{
-    Defaults, read_audit, read_release, read_repair, read_statement, read_stuck,
-    read_stuck_to_fail, read_tables, settle, step, update,
+    Defaults, end_top_up, read_audit, read_release, read_repair, read_statement, read_stuck,
+    read_stuck_to_fail, read_tables, read_top_ups, settle, step, update,
 };
 use super::lists::read_page;
 use crate::domain::charge::ChargeRequest;
@@ -16,6 +16,7 @@ use crate::domain::settle::Settlement;
 use crate::domain::table::TableName::{self, Tasks};
 use crate::domain::table::TaskKind::{Ai, Media};
 use crate::domain::task::NewTask;
+use crate::domain::top_up::{State, TopUp};
 use crate::engine::{self, Charging, MOST_FUNCTIONS, Operation, Read, UserRead, Write};
 use crate::error::{Error, Result};
 
@@ -140,6 +141,15 @@ const FUNCTIONS: &[(&str, Asks)] = &[
             Extension::parse(id, expires_at.as_ref()).map(Write::Extend)
         }),
     ),
+    (
+        "claimTopUp",
+        Writes(|arguments, _| {
+            TopUp::parse(&arguments.fields("claimTopUp(parameters)")?).map(Write::ClaimTopUp)
+        }),
+    ),
+    ("confirmTopUp", Writes(|arguments, _| end_top_up(arguments, State::Confirmed))),
+    ("abandonTopUp", Writes(|arguments, _| end_top_up(arguments, State::Abandoned))),
+    ("listTopUps", Reads(|arguments, _| read_top_ups(arguments))),
     (
         "revokeGrants",
         Writes(|arguments, _| {

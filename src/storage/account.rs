@@ -5,7 +5,9 @@ use std::collections::BTreeSet;
 
 use super::Row;
 use crate::domain::grant::{EXPIRY_UNREADABLE_MS, Grant, is_withdrawn};
+use crate::domain::metadata::top_up;
 use crate::domain::revocation::{Claim, ClaimRow, Held, State};
+use crate::domain::top_up::Claim as Claimed;
 use crate::domain::value::Value;
 use crate::error::Result;
 
@@ -99,6 +101,24 @@ impl Row {
             subscription_no: id_of("subscriptionNo"),
             has_deleted_at: deleted_at.is_some(),
         })
+    }
+
+    /// What a row of `credit` says as a top-up, whether it is one or not.
+    pub fn as_top_up(&self) -> Claimed {
+        let metadata = self.text("metadata").map(str::to_owned);
+        let is_grant = self.text("transactionType") == Some("grant");
+        let made_ms = match self.get("createdAt") {
+            Some(Value::TimeMs(time_ms)) => *time_ms,
+            _ => 0,
+        };
+        Claimed {
+            id: self.text("id").unwrap_or_default().to_owned(),
+            user_id: self.id("userId").unwrap_or_default().into_owned(),
+            credits: self.integer("credits").unwrap_or_default(),
+            state: top_up(metadata.as_deref()).filter(|_| is_grant),
+            made_ms,
+            metadata,
+        }
     }
 
     /// The claim on grants that a row of `credit` is; `None`, if it is none.

@@ -8,6 +8,7 @@ use crate::domain::books::{Books, ChargeEntry, GrantEntry, LeftOut, TaskEntry, T
 use crate::domain::grant::{EXPIRY_UNREADABLE_MS, is_withdrawn};
 use crate::domain::revocation::State;
 use crate::domain::table::TableName;
+use crate::domain::top_up::is_unconfirmed;
 
 /// Which books to read.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -82,6 +83,8 @@ impl BooksPage {
         let books = self.books_of(&entry.user_id);
         let is_odd = |field: &str| entry.unreadable.iter().any(|(odd, _)| *odd == field);
         let left_out = match (entry.transaction_type.as_ref(), credits, remaining) {
+            // What is only claimed is not granted yet.
+            ("grant", ..) if is_unconfirmed(&entry.status, entry.metadata.as_deref()) => None,
             ("grant", Some(credits), Some(remaining)) => {
                 // As charges see it.
                 if is_odd("expiresAt") {

@@ -7,6 +7,7 @@ use media_credits::domain::paying::Paying;
 use media_credits::domain::statement::Query;
 use media_credits::domain::table::TableName::{self, Credit, Tasks, User};
 use media_credits::domain::table::TaskKind::{self, Ai, Media};
+use media_credits::domain::top_up::State;
 use media_credits::domain::value::Value;
 use media_credits::engine::{Read, UserRead};
 use media_credits::storage::books::UserRange;
@@ -212,6 +213,23 @@ fn grant() -> impl Strategy<Value = Request> {
         .boxed()
 }
 
+fn top_up() -> impl Strategy<Value = Request> {
+    let end = select(vec![State::Confirmed, State::Confirmed, State::Abandoned]);
+    let cooldown_ms = option::of((0..48_i64).prop_map(|hours| hours * HOUR_MS));
+    prop_oneof![
+        (user(), 1..40_i64, 0..4_usize, cooldown_ms).prop_map(
+            |(user, credits, number, cooldown_ms)| Request::ClaimTopUp {
+                user,
+                credits,
+                number,
+                cooldown_ms,
+            }
+        ),
+        (0..4_usize, end).prop_map(|(number, end)| Request::EndTopUp { number, end }),
+    ]
+    .boxed()
+}
+
 fn settle() -> impl Strategy<Value = Request> {
     let of = prop_oneof![
         2 => changed().prop_map(Settled::Task),
@@ -276,6 +294,7 @@ fn request() -> impl Strategy<Value = Request> {
             Request::StepCharge { task, credits, status, number, guard, choice, spend }
         }),
         5 => settle(),
+        3 => top_up(),
         1 => any::<Index>().prop_map(|charge| Request::Keep { charge }),
         3 => (any::<Index>(), policy()).prop_map(|(charge, policy)| Request::Release { charge, policy }),
         6 => refund.prop_map(|(charge, credits, policy)| {

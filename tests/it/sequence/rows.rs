@@ -138,6 +138,10 @@ fn told(outcome: &Outcome) -> String {
         Outcome::Row(row) => row.as_ref().map_or("no row".to_owned(), content),
         Outcome::Replayed(row) => format!("replayed {}", content(row)),
         Outcome::Updated(row, refund) => format!("{} {refund:?}", content(row)),
+        Outcome::TopUp { row, replayed, declined } => {
+            let row = row.as_ref().map_or("no row".to_owned(), content);
+            format!("{row} {replayed} {declined:?}")
+        }
         Outcome::Settled(row, difference) => format!("{} {difference:?}", content(row)),
         Outcome::Renewed(row, carried) => format!("{} {carried:?}", content(row)),
         Outcome::Rows(rows) => contents(rows),

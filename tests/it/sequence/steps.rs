@@ -10,6 +10,7 @@ use media_credits::domain::settle::Settlement;
 use media_credits::domain::spending::{Limit, Limits};
 use media_credits::domain::table::TaskKind::{self, Ai, Media};
 use media_credits::domain::task::{self, NewTask, TaskPatch};
+use media_credits::domain::top_up::{State, TopUp};
 use media_credits::domain::value::{Fields, Value};
 use media_credits::engine::{Charging, Operation, Read, Write};
 use media_credits::error::Result;
@@ -95,6 +96,16 @@ pub(super) enum Request {
     Restore {
         number: usize,
         order: Option<usize>,
+    },
+    ClaimTopUp {
+        user: &'static str,
+        credits: i64,
+        number: usize,
+        cooldown_ms: Option<i64>,
+    },
+    EndTopUp {
+        number: usize,
+        end: State,
     },
     Keep {
         charge: Index,
@@ -416,6 +427,17 @@ impl Request {
                     }
                 })
             }
+            Self::ClaimTopUp { user, credits, number, cooldown_ms } => {
+                let parameters = fields(&[
+                    ("userId", text(user)),
+                    ("transactionNo", order(Some(*number))),
+                    ("below", Value::Integer(30)),
+                    ("credits", Value::Integer(*credits)),
+                    ("cooldownMs", cooldown_ms.map_or(Value::Null, Value::Integer)),
+                ]);
+                Write::ClaimTopUp(TopUp::parse(&parameters)?)
+            }
+            Self::EndTopUp { number, end } => Write::EndTopUp(format!("order-{number}"), *end),
             Self::Keep { charge } => Write::Settle(Settlement::of_kept(charge_id(ledger, charge))),
             Self::Release { charge, policy } => {
                 let ended = ledger.ended_hold(now_ms).map(|row| id(row).to_owned());

@@ -79,6 +79,7 @@ fn group_of(request: &Request) -> &str {
         | Read::StuckTasks(_)
         | Read::EndedHolds(_)
         | Read::Expiring(_)
+        | Read::OpenTopUps(..)
         | Read::Audit(_)
         | Read::Fixes(_) => "",
     }

@@ -1,0 +1,441 @@
+//! Top-ups: of many calls that see a low balance one gets the claim to sell more, a grant that is not active yet.
+
+use super::credits::Credits;
+use super::metadata;
+use super::options;
+use super::plan::{Plan, Stamp, Verb, set_times};
+use super::table::TableName::Credit;
+use super::value::{Fields, Value};
+use crate::error::{Error, Result};
+
+/// The status of a grant that is only claimed.
+pub const PENDING: &str = "pending";
+
+const HOUR_MS: i64 = 3_600_000;
+const DAY_MS: i64 = 24 * HOUR_MS;
+
+/// How a claim stands, as its metadata says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum State {
+    /// It is neither confirmed nor abandoned.
+    Open,
+    /// It was paid for, and became a grant like any other.
+    Confirmed,
+    /// It was given up.
+    Abandoned,
+}
+
+impl State {
+    const ALL: [(Self, &str); 3] =
+        [(Self::Open, "open"), (Self::Confirmed, "confirmed"), (Self::Abandoned, "abandoned")];
+
+    /// As metadata has it.
+    pub fn as_str(self) -> &'static str {
+        Self::ALL.iter().find(|(state, _)| *state == self).map_or("", |(_, name)| name)
+    }
+
+    /// Reads what [`Self::as_str`] has written.
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.iter().find(|(_, other)| *other == name).map(|(state, _)| *state)
+    }
+}
+
+/// Whether a grant with this status is a claim that was not confirmed.
+pub fn is_unconfirmed(status: &str, metadata: Option<&str>) -> bool {
+    matches!(
+        (metadata::top_up(metadata), status),
+        (Some(State::Open), PENDING) | (Some(State::Abandoned), "deleted")
+    )
+}
+
+/// A claim that the caller wants.
+#[derive(Debug, Clone, PartialEq)]
+pub struct TopUp {
+    /// Whose balance.
+    pub user_id: String,
+    /// The key of the call, and of the grant.
+    pub transaction_no: String,
+    below: i64,
+    credits: i64,
+    cooldown_ms: i64,
+    cap: Option<Cap>,
+    /// The grant's other columns.
+    pub fields: Fields,
+}
+
+/// How many credits may be claimed in how long.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Cap {
+    credits: i64,
+    per_ms: i64,
+}
+
+/// A claim that is there, or that was.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Claim {
+    /// Its `id`.
+    pub id: String,
+    /// Whose.
+    pub user_id: String,
+    /// How many credits.
+    pub credits: i64,
+    /// How it stands; `None`, if the row is no claim.
+    pub state: Option<State>,
+    /// When it was made.
+    pub made_ms: i64,
+    /// Its `metadata`.
+    pub metadata: Option<String>,
+}
+
+/// What decides on a claim.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Facts {
+    /// Whether the user is there.
+    pub user_exists: bool,
+    /// What the user can spend.
+    pub balance: i64,
+    /// The row that has the key of the call.
+    pub keyed: Option<Claim>,
+    /// The user's claims, all that are open or were made since [`TopUp::since_ms`].
+    pub claims: Vec<Claim>,
+}
+
+/// What came of a claim.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Decision {
+    /// It is made.
+    Claimed(Plan),
+    /// The same call made it before.
+    Replayed,
+    /// There is no need, or it is not the time.
+    Declined(Declined),
+}
+
+/// Why a claim was not made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Declined {
+    /// In a word.
+    pub reason: &'static str,
+    /// What the user can spend.
+    pub balance: i64,
+    /// When it may be made, as far as that is known.
+    pub retry_at_ms: Option<i64>,
+}
+
+impl TopUp {
+    /// Reads the parameters of `claimTopUp`.
+    pub fn parse(fields: &Fields) -> Result<Self> {
+        const OWN: [&str; 6] =
+            ["userId", "transactionNo", "below", "credits", "cooldownMs", "atMost"];
+        const COLUMNS: [&str; 7] = [
+            "transactionScene",
+            "orderNo",
+            "subscriptionNo",
+            "expiresAt",
+            "description",
+            "metadata",
+            "userEmail",
+        ];
+        fields.only("claimTopUp", &[&OWN[..], &COLUMNS].concat())?;
+        let cooldown_ms = options::limit(fields, "cooldownMs")?.unwrap_or(0);
+        let columns = COLUMNS.iter().filter_map(|name| Some((*name, fields.get(name)?.clone())));
+        let mut columns: Fields = columns.collect();
+        if columns.get("metadata").is_none() {
+            columns.set("metadata", Value::Null);
+        }
+        columns.update("metadata", metadata::of_caller);
+        Ok(Self {
+            user_id: fields.id("userId")?,
+            transaction_no: fields.id("transactionNo")?,
+            below: Credits::parse("below", fields.get("below"))?.get(),
+            credits: Credits::parse("credits", fields.get("credits"))?.get(),
+            cooldown_ms: cooldown_ms.min(HOUR_MS * 24 * 366),
+            cap: Cap::parse(fields.get("atMost"))?,
+            fields: columns,
+        })
+    }
+
+    /// Claims that were made before this time do not matter, unless they are open.
+    pub fn since_ms(&self, now_ms: i64) -> i64 {
+        now_ms - self.cooldown_ms.max(self.cap.map_or(0, |cap| cap.per_ms))
+    }
+
+    /// Decides on it.
+    pub fn decide(&self, facts: &Facts, stamp: Stamp) -> Result<Decision> {
+        if !facts.user_exists {
+            return Err(Error::UserNotFound { user_id: self.user_id.clone() });
+        }
+        if let Some(keyed) = &facts.keyed {
+            return self.replayed(keyed).map(|()| Decision::Replayed);
+        }
+        let decline = |reason, retry_at_ms| {
+            let balance = facts.balance;
+            Ok(Decision::Declined(Declined { reason, balance, retry_at_ms }))
+        };
+        let now_ms = stamp.now_ms;
+        if facts.balance >= self.below {
+            return decline("balance", None);
+        }
+        if facts.claims.iter().any(|claim| claim.state == Some(State::Open)) {
+            return decline("open", None);
+        }
+        let made = facts.claims.iter().filter(|claim| claim.state.is_some());
+        let last_ms = made.map(|claim| claim.made_ms).max();
+        let ready_ms = last_ms.map(|last_ms| last_ms.saturating_add(self.cooldown_ms));
+        if let Some(ready_ms) =
+            ready_ms.filter(|ready_ms| self.cooldown_ms > 0 && *ready_ms > now_ms)
+        {
+            return decline("cooldown", Some(ready_ms));
+        }
+        if let Some(cap) = self.cap {
+            let since_ms = now_ms - cap.per_ms;
+            let counts =
+                |claim: &&Claim| claim.state == Some(State::Confirmed) && claim.made_ms > since_ms;
+            let claimed = facts.claims.iter().filter(counts);
+            let claimed = claimed.fold(0, |sum: i64, claim| sum.saturating_add(claim.credits));
+            if claimed.saturating_add(self.credits) > cap.credits {
+                return decline("limit", None);
+            }
+        }
+        Ok(Decision::Claimed(self.plan(stamp)))
+    }
+
+    /// Refuses a key that another call has.
+    fn replayed(&self, keyed: &Claim) -> Result<()> {
+        let differs = match keyed {
+            Claim { state: None, .. } => "it is no top-up's",
+            claim if claim.user_id != self.user_id => "it is another user's",
+            claim if claim.credits != self.credits => "the top-up is of another number of credits",
+            _ => return Ok(()),
+        };
+        let value = self.transaction_no.clone();
+        Err(Error::IdempotencyConflict { field: "transactionNo", value, differs })
+    }
+
+    fn plan(&self, Stamp { ids, now_ms }: Stamp) -> Plan {
+        let mut row = self.fields.clone();
+        row.update("metadata", |passed| metadata::of_top_up(passed, State::Open));
+        row.set("id", Value::Text(ids.id.clone()));
+        row.set("userId", Value::Text(self.user_id.clone()));
+        row.set("transactionNo", Value::Text(self.transaction_no.clone()));
+        row.set("transactionType", Value::Text("grant".to_owned()));
+        row.set("credits", Value::Integer(self.credits));
+        row.set("remainingCredits", Value::Integer(self.credits));
+        row.set("status", Value::Text(PENDING.to_owned()));
+        set_times(&mut row, now_ms);
+        let mut plan = Plan::new(&self.user_id, Credit, &ids.id);
+        plan.push(Credit, Verb::Insert, &ids.id, row);
+        plan
+    }
+}
+
+impl Cap {
+    /// Reads `{ credits, per }`.
+    fn parse(value: Option<&Value>) -> Result<Option<Self>> {
+        let value = match value {
+            None | Some(Value::Null) => return Ok(None),
+            Some(value) => value,
+        };
+        let cap = match value {
+            Value::Json(json) => Self::read(json),
+            _ => None,
+        };
+        cap.map(Some).ok_or_else(|| Error::InvalidArgument {
+            name: "atMost".to_owned(),
+            expected:
+                "{ credits, per }: a whole number from 1, and 'hour', 'day', 'week', 'month' or \
+                       milliseconds from 1"
+                    .to_owned(),
+            given: value.describe(),
+        })
+    }
+
+    fn read(json: &str) -> Option<Self> {
+        let object: serde_json::Map<String, serde_json::Value> = serde_json::from_str(json).ok()?;
+        let credits = object.get("credits")?.as_i64()?;
+        let per = object.get("per")?;
+        let per_ms = match per.as_str() {
+            Some("hour") => HOUR_MS,
+            Some("day") => DAY_MS,
+            Some("week") => 7 * DAY_MS,
+            Some("month") => 30 * DAY_MS,
+            Some(_) => return None,
+            None => per.as_i64()?,
+        };
+        let is_sound = object.len() == 2
+            && (1..=Credits::MAX).contains(&credits)
+            && (1..=366 * DAY_MS).contains(&per_ms);
+        is_sound.then_some(Self { credits, per_ms })
+    }
+}
+
+/// Decides on the end of a claim: what is to be written, or nothing if it ended so before.
+pub fn plan_end(
+    claim: Option<&Claim>,
+    (transaction_no, end): (&str, State),
+    (now_ms, has_deleted_at): (i64, bool),
+) -> Result<Option<Plan>> {
+    let transaction_no = || transaction_no.to_owned();
+    let not_found = || Error::TopUpNotFound { transaction_no: transaction_no() };
+    let claim = claim.ok_or_else(not_found)?;
+    let status = match (claim.state.ok_or_else(not_found)?, end) {
+        (state, end) if state == end => return Ok(None),
+        (State::Open, State::Confirmed) => "active",
+        (State::Open, _) => "deleted",
+        (State::Confirmed, _) => {
+            return Err(Error::TopUpConfirmed { transaction_no: transaction_no() });
+        }
+        (State::Abandoned, _) => {
+            return Err(Error::TopUpEnded { transaction_no: transaction_no() });
+        }
+    };
+    let mut fields = Fields::default();
+    fields.set("status", Value::Text(status.to_owned()));
+    fields.set("metadata", Value::Json(metadata::with_top_up(claim.metadata.as_deref(), end)));
+    fields.set("updatedAt", Value::TimeMs(now_ms));
+    if end == State::Abandoned && has_deleted_at {
+        fields.set("deletedAt", Value::TimeMs(now_ms));
+    }
+    let mut plan = Plan::new(&claim.user_id, Credit, &claim.id);
+    plan.push(Credit, Verb::Update, &claim.id, fields);
+    Ok(Some(plan))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::plan::NewIds;
+
+    const NOW: i64 = 100 * DAY_MS;
+
+    fn claim(state: Option<State>, days_ago: i64) -> Claim {
+        let made_ms = NOW - days_ago * DAY_MS;
+        let (id, user_id, metadata) = ("c".to_owned(), "u".to_owned(), None);
+        Claim { id, user_id, credits: 50, state, made_ms, metadata }
+    }
+
+    fn call(more: &[(&'static str, Value)]) -> Result<TopUp> {
+        let mut fields: Fields = more.iter().cloned().collect();
+        for (name, text) in [("userId", "u"), ("transactionNo", "k")] {
+            fields.set(name, Value::Text(text.to_owned()));
+        }
+        fields.set("below", Value::Integer(20));
+        fields.set("credits", Value::Integer(50));
+        TopUp::parse(&fields)
+    }
+
+    #[test]
+    fn decisions() -> Result<()> {
+        use State::{Abandoned, Confirmed, Open};
+        let stamp =
+            || Stamp { ids: NewIds { id: "new".into(), transaction_no: "7".into() }, now_ms: NOW };
+        let plain = || call(&[]);
+        let cooled = || call(&[("cooldownMs", Value::Integer(2 * DAY_MS))]);
+        let capped = || call(&[("atMost", Value::Json(r#"{"credits":120,"per":"week"}"#.into()))]);
+        let of = |state, days| claim(Some(state), days);
+        type Row = (TopUp, i64, Option<Claim>, Vec<Claim>, Result<&'static str, &'static str>);
+        let rows: Vec<Row> = vec![
+            // the call, the balance, the row with its key, earlier claims; what comes of it
+            (plain()?, 19, None, vec![], Ok("claimed")),
+            (plain()?, 20, None, vec![], Ok("balance")),
+            (plain()?, 0, None, vec![of(Open, 9)], Ok("open")),
+            (plain()?, 0, None, vec![of(Confirmed, 0), of(Abandoned, 0)], Ok("claimed")),
+            (plain()?, 0, None, vec![claim(None, 0)], Ok("claimed")),
+            (cooled()?, 0, None, vec![of(Confirmed, 1)], Ok("cooldown")),
+            (cooled()?, 0, None, vec![of(Abandoned, 1)], Ok("cooldown")),
+            (cooled()?, 0, None, vec![of(Abandoned, 2)], Ok("claimed")),
+            (capped()?, 0, None, vec![of(Confirmed, 1)], Ok("claimed")),
+            (capped()?, 0, None, vec![of(Confirmed, 1), of(Confirmed, 6)], Ok("limit")),
+            (capped()?, 0, None, vec![of(Confirmed, 1), of(Confirmed, 7)], Ok("claimed")),
+            (capped()?, 0, None, vec![of(Confirmed, 1), of(Abandoned, 1)], Ok("claimed")),
+            (plain()?, 99, Some(of(Open, 0)), vec![of(Open, 0)], Ok("replayed")),
+            (plain()?, 99, Some(of(Abandoned, 0)), vec![], Ok("replayed")),
+            (plain()?, 0, Some(claim(None, 0)), vec![], Err("IDEMPOTENCY_CONFLICT")),
+            (
+                plain()?,
+                0,
+                Some(Claim { user_id: "v".into(), ..of(Open, 0) }),
+                vec![],
+                Err("IDEMPOTENCY_CONFLICT"),
+            ),
+            (
+                plain()?,
+                0,
+                Some(Claim { credits: 51, ..of(Open, 0) }),
+                vec![],
+                Err("IDEMPOTENCY_CONFLICT"),
+            ),
+        ];
+        for (call, balance, keyed, claims, expected) in rows {
+            let facts = Facts { user_exists: true, balance, keyed, claims };
+            let decided = call.decide(&facts, stamp()).map_err(|error| error.code());
+            let told = decided.map(|decided| match decided {
+                Decision::Claimed(_) => "claimed",
+                Decision::Replayed => "replayed",
+                Decision::Declined(declined) => declined.reason,
+            });
+            assert_eq!(told, expected, "{call:?} {facts:?}");
+        }
+        let nobody = plain()?.decide(&Facts::default(), stamp());
+        assert_eq!(nobody.map_err(|error| error.code()), Err("USER_NOT_FOUND"));
+        Ok(())
+    }
+
+    #[test]
+    fn ends() {
+        use State::{Abandoned, Confirmed, Open};
+        let rows = [
+            // how it stands, how it is to end; the status then, or the code
+            (Some(Open), Confirmed, Ok(Some("active"))),
+            (Some(Open), Abandoned, Ok(Some("deleted"))),
+            (Some(Confirmed), Confirmed, Ok(None)),
+            (Some(Confirmed), Abandoned, Err("TOP_UP_CONFIRMED")),
+            (Some(Abandoned), Abandoned, Ok(None)),
+            (Some(Abandoned), Confirmed, Err("TOP_UP_ENDED")),
+            (None, Confirmed, Err("TOP_UP_NOT_FOUND")),
+        ];
+        for (state, end, expected) in rows {
+            let plan = plan_end(Some(&claim(state, 0)), ("k", end), (NOW, true));
+            let status = plan.as_ref().map_err(Error::code).map(|plan| {
+                plan.as_ref().and_then(|plan| plan.rows[0].fields.get("status")?.as_text())
+            });
+            assert_eq!(status, expected, "{state:?} {end:?}");
+        }
+        let none = plan_end(None, ("k", Confirmed), (NOW, true));
+        assert_eq!(none.map_err(|error| error.code()), Err("TOP_UP_NOT_FOUND"));
+    }
+
+    #[test]
+    fn what_is_not_granted_yet() {
+        let rows = [
+            // the status, the metadata
+            ("pending", r#"{"topUp":"open"}"#, true),
+            ("deleted", r#"{"topUp":"abandoned"}"#, true),
+            ("active", r#"{"topUp":"confirmed"}"#, false),
+            ("deleted", r#"{"topUp":"confirmed"}"#, false),
+            ("active", r#"{"topUp":"open"}"#, false),
+            ("pending", "{}", false),
+        ];
+        for (status, metadata, expected) in rows {
+            assert_eq!(is_unconfirmed(status, Some(metadata)), expected, "{status} {metadata}");
+        }
+    }
+
+    #[test]
+    fn caps() {
+        let rows = [
+            (r#"{"credits":5,"per":"hour"}"#, Some(HOUR_MS)),
+            (r#"{"credits":5,"per":1}"#, Some(1)),
+            (r#"{"credits":5,"per":0}"#, None),
+            (r#"{"credits":5,"per":"year"}"#, None),
+            (r#"{"credits":0,"per":"day"}"#, None),
+            (r#"{"credits":5}"#, None),
+            (r#"{"credits":5,"per":"day","more":1}"#, None),
+            ("[]", None),
+        ];
+        for (json, per_ms) in rows {
+            let cap = Cap::parse(Some(&Value::Json(json.to_owned()))).ok().flatten();
+            assert_eq!(cap.map(|cap| cap.per_ms), per_ms, "{json}");
+        }
+    }
+}

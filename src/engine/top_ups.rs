@@ -1,0 +1,105 @@
+//! Top-ups: what decides on a claim and its end, and what is written.
+
+use super::clock::Clock;
+use super::outcome::Outcome;
+use crate::domain::plan::Plan;
+use crate::domain::table::TableName::Credit;
+use crate::domain::top_up::{Decision, Facts, PENDING, State, TopUp, plan_end};
+use crate::error::{Error, Result};
+use crate::storage::account::{Pick, WantedAccount, Whose};
+use crate::storage::failure::{Answer, Witness};
+use crate::storage::store::{Store, Views};
+use crate::storage::{Filter, Page, Row};
+
+pub(super) async fn claim<S: Store>(
+    store: &mut S,
+    call: &TopUp,
+    clock: Clock<'_>,
+) -> Answer<Outcome> {
+    store.schema()?.check_credit(&call.fields)?;
+    let picks = vec![
+        Pick::Unspent,
+        Pick::With("status", vec![PENDING]),
+        Pick::GrantsSince(call.since_ms(clock.now_ms)),
+    ];
+    let (whose, transaction_no) = (Whose::User(&call.user_id), Some(call.transaction_no.as_str()));
+    let found = store.account(&WantedAccount { whose, picks, transaction_no }).await?;
+    let grants = found.rows.iter().filter_map(Row::as_held).map(|held| held.grant);
+    let spendable = grants.filter(|grant| grant.is_spendable(clock.now_ms) && grant.remaining > 0);
+    let facts = Facts {
+        user_exists: found.users.contains(&call.user_id),
+        balance: spendable.fold(0, |sum: i64, grant| sum.saturating_add(grant.remaining)),
+        keyed: found.keyed.as_ref().map(Row::as_top_up),
+        claims: found.rows.iter().map(Row::as_top_up).collect(),
+    };
+    let decided = call.decide(&facts, clock.stamp());
+    let decided = decided.and_then(|decided| match decided {
+        Decision::Claimed(plan) => checked(store, plan).map(Decision::Claimed),
+        other => Ok(other),
+    });
+    match store.or_roll_back(decided)? {
+        Decision::Claimed(plan) => {
+            let written = store.write(&[&plan], clock.now_ms).await;
+            let witness = || vec![Some(Witness::of_reply(&plan))];
+            let mut written = written.map_err(|failure| failure.with_witnesses(witness))?;
+            Ok(Outcome::TopUp { row: Some(written.take(&plan)?), replayed: false, declined: None })
+        }
+        Decision::Replayed => {
+            store.roll_back();
+            Ok(Outcome::TopUp { row: found.keyed, replayed: true, declined: None })
+        }
+        Decision::Declined(declined) => {
+            store.roll_back();
+            Ok(Outcome::TopUp { row: None, replayed: false, declined: Some(declined) })
+        }
+    }
+}
+
+fn checked(store: &impl Store, plan: Plan) -> Result<Plan> {
+    let table = store.schema()?.table(Credit)?;
+    plan.rows.iter().try_for_each(|row| table.check_complete(&row.fields))?;
+    Ok(plan)
+}
+
+pub(super) async fn end<S: Store>(
+    store: &mut S,
+    (transaction_no, end): (&str, State),
+    now_ms: i64,
+) -> Answer<Outcome> {
+    let has_deleted_at = store.schema()?.table(Credit)?.has("deleted_at");
+    let picks = vec![Pick::With("transaction_no", vec![transaction_no])];
+    let whose = Whose::With("transaction_no", transaction_no);
+    let wanted = WantedAccount { whose, picks, transaction_no: Some(transaction_no) };
+    let found = store.account(&wanted).await?;
+    let claim = found.keyed.as_ref().map(Row::as_top_up);
+    let planned = plan_end(claim.as_ref(), (transaction_no, end), (now_ms, has_deleted_at));
+    match (store.or_roll_back(planned)?, found.keyed) {
+        (Some(plan), _) => {
+            let row = store.write(&[&plan], now_ms).await?.take(&plan)?;
+            Ok(Outcome::Row(Some(row)))
+        }
+        (None, Some(row)) => {
+            store.roll_back();
+            Ok(Outcome::Replayed(row))
+        }
+        (None, None) => {
+            Err(Error::Internal("a top-up that is not there has ended".to_owned()).into())
+        }
+    }
+}
+
+/// Claims that are open, oldest first, which were made before a time.
+pub(super) async fn open(views: &mut impl Views, before_ms: i64, limit: usize) -> Answer<Outcome> {
+    const MOST: i64 = 10_000;
+    let equal = [("status", PENDING), ("transaction_type", "grant")];
+    let equal = equal.map(|(column, value)| (column, value.to_owned())).to_vec();
+    let filter = Filter { table: Credit, equal };
+    let mut rows = views.list(&filter, Page::whole(1, MOST)).await?;
+    rows.retain(|row| {
+        let claim = row.as_top_up();
+        claim.state == Some(State::Open) && claim.made_ms <= before_ms
+    });
+    rows.reverse();
+    rows.truncate(limit);
+    Ok(Outcome::Rows(rows))
+}
