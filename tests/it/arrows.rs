@@ -66,7 +66,7 @@ const HOMES: [(&str, &[&str]); 15] = [
     ("postgres_types", &["storage::postgres"]),
     ("hyper", &["storage::libsql"]),
     ("curve25519_dalek", &["storage::mysql"]),
-    ("deadpool", &["storage::mysql"]),
+    ("deadpool", &["storage::pool", "storage::mysql"]),
     ("ring", &["storage::mysql", "storage::libsql", "storage::tls"]),
     ("tokio_rustls", &["storage::libsql", "storage::mysql"]),
     (
