@@ -186,6 +186,8 @@ export interface LedgerFinding {
    * - `'revocation-differs'`: half of a {@link revokeGrants}: a grant can be spent that it withdraws, or was withdrawn
    *   by a revocation that is not there.
    * - `'hold-without-deadline'`: a charge is a hold, and nothing says until when.
+   * - `'top-up-differs'`: half of a {@link claimTopUp}: a grant can be spent that was not confirmed, or was confirmed and
+   *   can't.
    * - `'wrong-time-unit'`: a time in seconds among milliseconds, or the other way round.
    * - `'value-unreadable'`: a column holds something else than it says, such as text where a time belongs.
    */
@@ -202,6 +204,7 @@ export interface LedgerFinding {
     | 'failed-task-charged'
     | 'revocation-differs'
     | 'hold-without-deadline'
+    | 'top-up-differs'
     | 'wrong-time-unit'
     | 'value-unreadable'
   userId: string

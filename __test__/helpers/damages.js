@@ -80,6 +80,12 @@ const DAMAGES = {
     numbers: { charged: 6 },
     message: 'charge c is a hold, and nothing says until when',
   },
+  'top-up-differs': {
+    credits: [grant('g', 10, 10, { metadata: '{"topUp":"open"}' })],
+    rows: [credit('g')],
+    numbers: {},
+    message: 'grant g is a top-up whose status is not how it stands',
+  },
   'wrong-time-unit': {
     credits: [grant('g', 9, 9, { expires_at: new Date(1_900_000_000) })],
     rows: [credit('g')],

@@ -107,6 +107,21 @@ test('a grant of another kind is no top-up, whatever its metadata says', async (
   expect(await listTopUps()).toEqual([])
 })
 
+test('an open claim is not granted yet: there is nothing to revoke or to extend', async () => {
+  const { database, claimTopUp, confirmTopUp, extendGrant, getRemainingCredits, revokeGrants } =
+    await withUser()
+  const { credit } = await claimTopUp({ ...CLAIM, orderNo: 'o' })
+  const revoke = () => revokeGrants({ orderNo: 'o' }, { transactionNo: 'r' })
+  const extend = () => extendGrant(credit.id, new Date('2100-01-01'))
+  for (const call of [revoke, extend]) {
+    expect(await refusal(database, call)).toMatchObject({ code: 'GRANT_NOT_FOUND' })
+  }
+  await confirmTopUp('k')
+  expect(await revoke()).toEqual({ revoked: 100, spent: 0, outstanding: 0, remaining: 0 })
+  expect(await getRemainingCredits('u')).toBe(10)
+  expect(await findings(database.credits)).toEqual([])
+})
+
 test('claims that are open are listed, oldest first', async () => {
   const { database, claimTopUp, confirmTopUp, listTopUps } = await withUser()
   for (const user of ['v', 'w']) {

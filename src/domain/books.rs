@@ -19,6 +19,8 @@ pub struct Books {
     pub charges: Vec<ChargeEntry>,
     /// What it was charged for.
     pub tasks: Vec<TaskEntry>,
+    /// Top-ups whose status is another one than how they stand, by their ids.
+    pub half_top_ups: Vec<String>,
     /// Values that can't be read, of these rows and of those that are left out for it.
     pub unreadable: Vec<Unreadable>,
 }

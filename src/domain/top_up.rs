@@ -48,6 +48,16 @@ pub fn is_unconfirmed(status: &str, metadata: Option<&str>) -> bool {
     )
 }
 
+/// Whether a grant with this status is half a top-up: it can be spent, and was not paid for, or the other way round.
+pub fn is_half(status: &str, metadata: Option<&str>) -> bool {
+    match metadata::top_up(metadata) {
+        None => false,
+        Some(State::Open) => status != PENDING,
+        Some(State::Confirmed) => status == PENDING,
+        Some(State::Abandoned) => matches!(status, PENDING | "active"),
+    }
+}
+
 /// A claim that the caller wants.
 #[derive(Debug, Clone, PartialEq)]
 pub struct TopUp {
@@ -408,16 +418,21 @@ mod tests {
     #[test]
     fn what_is_not_granted_yet() {
         let rows = [
-            // the status, the metadata
-            ("pending", r#"{"topUp":"open"}"#, true),
-            ("deleted", r#"{"topUp":"abandoned"}"#, true),
-            ("active", r#"{"topUp":"confirmed"}"#, false),
-            ("deleted", r#"{"topUp":"confirmed"}"#, false),
-            ("active", r#"{"topUp":"open"}"#, false),
-            ("pending", "{}", false),
+            // the status, the metadata; whether it is not granted yet, whether it is half a top-up
+            ("pending", r#"{"topUp":"open"}"#, true, false),
+            ("deleted", r#"{"topUp":"abandoned"}"#, true, false),
+            ("active", r#"{"topUp":"confirmed"}"#, false, false),
+            ("deleted", r#"{"topUp":"confirmed"}"#, false, false),
+            ("active", r#"{"topUp":"open"}"#, false, true),
+            ("deleted", r#"{"topUp":"open"}"#, false, true),
+            ("pending", r#"{"topUp":"confirmed"}"#, false, true),
+            ("active", r#"{"topUp":"abandoned"}"#, false, true),
+            ("pending", "{}", false, false),
         ];
-        for (status, metadata, expected) in rows {
-            assert_eq!(is_unconfirmed(status, Some(metadata)), expected, "{status} {metadata}");
+        for (status, metadata, unconfirmed, half) in rows {
+            let metadata = Some(metadata);
+            assert_eq!(is_unconfirmed(status, metadata), unconfirmed, "{status} {metadata:?}");
+            assert_eq!(is_half(status, metadata), half, "{status} {metadata:?}");
         }
     }
 

@@ -7,7 +7,7 @@ use super::Row;
 use crate::domain::grant::{EXPIRY_UNREADABLE_MS, Grant, is_withdrawn};
 use crate::domain::metadata::top_up;
 use crate::domain::revocation::{Claim, ClaimRow, Held, State};
-use crate::domain::top_up::Claim as Claimed;
+use crate::domain::top_up::{Claim as Claimed, is_unconfirmed};
 use crate::domain::value::Value;
 use crate::error::Result;
 
@@ -67,9 +67,12 @@ pub fn in_draw_order(rows: &mut [Row]) {
 }
 
 impl Row {
-    /// What a row of `credit` says as a grant that claims may be about; `None`, if it is no grant.
+    /// What a row of `credit` says as a grant that claims may be about; `None`, if it is no grant, or not granted yet.
     pub fn as_held(&self) -> Option<Held> {
-        if self.text("transactionType") != Some("grant") {
+        let (status, metadata) = (self.text("status"), self.text("metadata"));
+        if self.text("transactionType") != Some("grant")
+            || is_unconfirmed(status.unwrap_or_default(), metadata)
+        {
             return None;
         }
         let text = |key| self.text(key).map(str::to_owned);
@@ -89,14 +92,13 @@ impl Row {
         };
         let deleted_at = self.get("deletedAt");
         let is_deleted = deleted_at.is_some_and(|at| *at != Value::Null);
-        let (status, metadata) = (self.text("status"), text("metadata"));
         let withdrawn = is_withdrawn(status, is_deleted);
         let id_of = |key| self.id(key).map(|id| id.into_owned());
         Some(Held {
-            state: State::of(status, withdrawn, metadata.as_deref()),
+            state: State::of(status, withdrawn, metadata),
             grant,
             user_id: id_of("userId").unwrap_or_default(),
-            metadata,
+            metadata: metadata.map(str::to_owned),
             order_no: id_of("orderNo"),
             subscription_no: id_of("subscriptionNo"),
             has_deleted_at: deleted_at.is_some(),

@@ -8,7 +8,7 @@ use crate::domain::books::{Books, ChargeEntry, GrantEntry, LeftOut, TaskEntry, T
 use crate::domain::grant::{EXPIRY_UNREADABLE_MS, is_withdrawn};
 use crate::domain::revocation::State;
 use crate::domain::table::TableName;
-use crate::domain::top_up::is_unconfirmed;
+use crate::domain::top_up::{is_half, is_unconfirmed};
 
 /// Which books to read.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -81,6 +81,9 @@ impl BooksPage {
         let active = entry.status == "active";
         let id = entry.id.into_owned();
         let books = self.books_of(&entry.user_id);
+        if entry.transaction_type == "grant" && is_half(&entry.status, entry.metadata.as_deref()) {
+            books.half_top_ups.push(id.clone());
+        }
         let is_odd = |field: &str| entry.unreadable.iter().any(|(odd, _)| *odd == field);
         let left_out = match (entry.transaction_type.as_ref(), credits, remaining) {
             // What is only claimed is not granted yet.

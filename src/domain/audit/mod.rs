@@ -45,6 +45,8 @@ pub enum FindingKind {
     RevocationDiffers,
     /// A charge is a hold, and nothing says until when.
     HoldWithoutDeadline,
+    /// A top-up can be spent and was not confirmed, or the other way round.
+    TopUpDiffers,
     /// A time in another unit than the others.
     WrongTimeUnit,
     /// A column holds something else than it says.
@@ -67,6 +69,7 @@ impl FindingKind {
             Self::DeliveredTaskRefunded => "delivered-task-refunded",
             Self::RevocationDiffers => "revocation-differs",
             Self::HoldWithoutDeadline => "hold-without-deadline",
+            Self::TopUpDiffers => "top-up-differs",
             Self::WrongTimeUnit => "wrong-time-unit",
             Self::ValueUnreadable => "value-unreadable",
         }
@@ -182,6 +185,11 @@ impl<'b> Audit<'b> {
             }
         }
         self.audit_claims(&mut found);
+        for id in &self.books.half_top_ups {
+            let message = format!("grant {id} is a top-up whose status is not how it stands");
+            let rows = vec![(TableName::Credit, id.clone())];
+            found.push(self.finding(FindingKind::TopUpDiffers, rows, Vec::new(), message));
+        }
         for task in &self.books.tasks {
             self.audit_times((TableName::Tasks(task.kind), &task.id), &task.times, &mut found);
             self.audit_task(task, owners, &mut found);
