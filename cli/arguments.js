@@ -9,12 +9,16 @@ const MS = { s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 }
 /** A year that a database and `Date` can both hold; more is a typing error. */
 const LONGEST_MS = 36_500 * MS.d
 
-/** A whole number of at least 1, and of at most `largest`. */
-function wholeNumber(largest) {
+/** As many credits as a column holds. */
+const MOST_CREDITS = 2_147_483_647
+
+/** A whole number of at least `least`, and of at most `largest`. */
+function wholeNumber(largest, least = 1) {
   return (text) => {
     const number = /^\d+$/.test(text) ? Number(text) : NaN
-    if (number >= 1 && number <= largest) return number
-    throw new InvalidArgumentError(`It is a whole number from 1 to ${largest.toLocaleString('en-US')}.`)
+    if (number >= least && number <= largest) return number
+    const range = `from ${least} to ${largest.toLocaleString('en-US')}`
+    throw new InvalidArgumentError(`It is a whole number ${range}.`)
   }
 }
 
@@ -63,6 +67,9 @@ function expiry(text) {
   return time
 }
 
+/** As `expiry`, or `never`, for which it is `null`. Commander takes `null` for a value that is missing, hence the object. */
+const end = (text) => ({ expiresAt: text === 'never' ? null : expiry(text) })
+
 /** A time, or a duration that counts back from now. A day alone is the moment `intoDayMs` after its beginning. */
 function past(intoDayMs) {
   return (text) => {
@@ -76,7 +83,9 @@ function past(intoDayMs) {
 }
 
 module.exports = {
+  MOST_CREDITS,
   duration,
+  end,
   expiry,
   /** From this moment on: a day from its beginning. */
   from: past(0),

@@ -16,6 +16,7 @@ const COMMANDS = [
   'balance',
   'statement',
   'grant',
+  'grants',
   'expiring',
   'stuck',
   'init',

@@ -14,6 +14,7 @@ const COMMANDS = [
   'balance',
   'statement',
   'grant',
+  'grants',
   'expiring',
   'stuck',
   'init',

@@ -1,6 +1,6 @@
 'use strict'
 
-const { duration, wholeNumber } = require('../arguments')
+const { MOST_CREDITS, duration, wholeNumber } = require('../arguments')
 const { connected, withDatabase } = require('../command')
 const { count, oneLine, plural, time } = require('../output')
 
@@ -16,7 +16,7 @@ module.exports = (program) =>
     .summary('list users of whom credits end soon')
     .description('Lists users of whom credits end soon, each once, with how many and when the first do.')
     .option('--within <time>', 'credits that end within this time from now on', duration, 7 * 86_400_000)
-    .option('--at-least <number>', 'users of whom at least so many do', wholeNumber(2 ** 31 - 1), 1)
+    .option('--at-least <number>', 'users of whom at least so many do', wholeNumber(MOST_CREDITS), 1)
     .option('--limit <number>', 'at most so many users', wholeNumber(1_000_000), 1000)
     .addHelpText('after', HELP)
     .action(expiring)

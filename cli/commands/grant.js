@@ -1,10 +1,8 @@
 'use strict'
 
-const { expiry, wholeNumber } = require('../arguments')
+const { MOST_CREDITS, expiry, wholeNumber } = require('../arguments')
 const { WRITES, connected, withDatabase } = require('../command')
 const { oneLine, plural, time } = require('../output')
-
-const LARGEST = 2_147_483_647
 
 const HELP = `
 A day is over at its end, in UTC. With --transaction-no the same command can be repeated: a number that is there
@@ -22,7 +20,7 @@ module.exports = (program) =>
     .summary('grant credits to a user')
     .description('Grants credits to a user, as a gift.')
     .argument('<user>', "the user's id")
-    .argument('<credits>', 'how many', wholeNumber(LARGEST))
+    .argument('<credits>', 'how many', wholeNumber(MOST_CREDITS))
     .option('--expires <when>', 'a day, a time or a duration (default: never)', expiry)
     .option('--description <text>', 'what the statement says of it')
     .option('--transaction-no <no>', 'its number, which makes the command safe to repeat')

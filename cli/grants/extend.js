@@ -1,0 +1,37 @@
+'use strict'
+
+/** `grants --extend`: what it would do, and how it does it. */
+
+const { count, oneLine, plural, time } = require('../output')
+const { isOver, isWithdrawn, readGrants, refused } = require('./rows')
+
+const extend = {
+  async look(credits, userId, { extend: id, until: { expiresAt } }) {
+    const grants = await readGrants(credits, userId)
+    const grant = grants.find((one) => one.id === id)
+    if (!grant)
+      throw refused('GRANT_NOT_FOUND', `no grant of ${oneLine(userId)} has this creditId: ${oneLine(id)}`)
+    if (isWithdrawn(grant)) throw refused('GRANT_WITHDRAWN', `grant ${oneLine(id)} was withdrawn`)
+    const isSame = (grant.expiresAt?.getTime() ?? null) === (expiresAt?.getTime() ?? null)
+    const writes = !isSame || grant.status !== 'active'
+    const seen = { writes, before: grant, result: { ...grant, status: 'active', expiresAt } }
+    return { ...seen, sentence: writes ? intended(seen) : SAME }
+  },
+
+  call: (credits, userId, { extend: id, until: { expiresAt } }) => credits.extendGrant(id, expiresAt),
+
+  done: (seen, { expiresAt }) => (seen.writes ? `It ends now: ${when(expiresAt)}.` : SAME),
+}
+
+const SAME = 'The grant has this end already: nothing is written.'
+
+const when = (expiresAt) => (expiresAt ? `${time(expiresAt)} UTC` : 'never')
+
+function intended({ before, result }) {
+  const { credits, remainingCredits: left, expiresAt } = before
+  const revives = left > 0 && (before.status !== 'active' || isOver(before, Date.now()))
+  const what = `Of ${plural(credits, 'credit')} ${count(left)} are left. The grant's end was ${when(expiresAt)}, and will be ${when(result.expiresAt)}.`
+  return revives ? `${what} What is left had expired, and can be spent again.` : what
+}
+
+module.exports = { extend }

@@ -1,0 +1,90 @@
+'use strict'
+
+/** `grants --renew`: what it would do, and how it does it. */
+
+const { count, oneLine, plural, time } = require('../output')
+const { isWithdrawn, readGrants, refused, said, sum } = require('./rows')
+
+/** As `renewGrants` has it, if nothing is said. */
+const GRACE_MS = 3 * 86_400_000
+
+const renew = {
+  async look(credits, userId, options) {
+    const grants = await readGrants(credits, userId)
+    const made = grants.find(({ transactionNo }) => transactionNo === options.transactionNo)
+    const result = made
+      ? { credits: made.credits, expiresAt: made.expiresAt }
+      : {
+          credits: options.credits,
+          expiresAt: options.until.expiresAt,
+          rollover: rolloverOf(grants, options),
+        }
+    if (made && !isSame(made, options)) {
+      const number = oneLine(options.transactionNo)
+      throw refused(
+        'IDEMPOTENCY_CONFLICT',
+        `transactionNo ${number} is taken by another grant, or of another period`,
+      )
+    }
+    const seen = { writes: !made, result, isNew: grants.length === 0 }
+    return { ...seen, sentence: made ? MADE : sentences('Grants', result) + unknownUser(seen) }
+  },
+
+  call(credits, userId, options) {
+    const { subscription, replaces, transactionNo, rollover, grace: graceMs } = options
+    return credits.renewGrants({
+      userId,
+      subscriptionNo: subscription,
+      replaces,
+      credits: options.credits,
+      periodEnd: options.until.expiresAt,
+      transactionNo,
+      ...(rollover !== undefined && { rollover: { atMost: rollover, ...(graceMs && { graceMs }) } }),
+    })
+  },
+
+  done: (seen, result) => (seen.writes ? sentences('Granted', result) : MADE),
+}
+
+const MADE = 'This renewal was made before: nothing is written.'
+
+/** Whether a grant is what the call would have made. */
+function isSame(grant, options) {
+  const period = said(grant, 'renewal')
+  const rollover =
+    options.rollover === undefined ? null : { atMost: options.rollover, graceMs: options.grace ?? GRACE_MS }
+  return (
+    grant.credits === options.credits &&
+    period?.end === options.until.expiresAt.getTime() &&
+    (period.replaces ?? undefined) === options.replaces &&
+    period.rollover?.atMost === rollover?.atMost &&
+    period.rollover?.graceMs === rollover?.graceMs
+  )
+}
+
+/** What would become of earlier periods; `null` where a later one decides on that. */
+function rolloverOf(grants, { subscription, replaces, until, rollover, grace = GRACE_MS }) {
+  const end = until.expiresAt.getTime()
+  const mayLive = ({ subscriptionNo }) => [subscription, replaces ?? subscription].includes(subscriptionNo)
+  const periods = grants.filter((grant) => mayLive(grant) && grant.expiresAt && !isWithdrawn(grant))
+  if (periods.some(({ expiresAt }) => expiresAt.getTime() >= end)) return null
+  if (rollover === undefined) return { carried: 0, writtenOff: 0 }
+  const inTime = periods.filter(({ expiresAt }) => expiresAt.getTime() >= Date.now() - grace)
+  const left = sum(inTime, ({ remainingCredits }) => Math.max(remainingCredits, 0))
+  const carried = Math.min(left, rollover)
+  return { carried, writtenOff: left - carried }
+}
+
+function sentences(verb, { credits, expiresAt, rollover }) {
+  const grant = `${verb}: ${plural(credits, 'credit')} until ${time(expiresAt)} UTC.`
+  if (!rollover) {
+    return `${grant} A later period is there, or a grant that ends later: what lives on then, the ledger alone works out.`
+  }
+  const { carried, writtenOff } = rollover
+  if (carried + writtenOff === 0) return `${grant} Nothing of earlier periods lives on.`
+  return `${grant} Of what is left of earlier periods ${count(carried)} live on until then, and ${count(writtenOff)} are written off.`
+}
+
+const unknownUser = ({ isNew }) => (isNew ? ' There is no grant of this user: is the id right?' : '')
+
+module.exports = { renew }

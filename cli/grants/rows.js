@@ -1,0 +1,90 @@
+'use strict'
+
+/** A user's rows of `credit`, as the previews of `grants` read them: those of grants, and the claims on these. */
+
+const { oneLine } = require('../output')
+
+/** More than a user has; the library reads them in parts. */
+const ALL = 100_000_000
+
+const sum = (items, of) => items.reduce((total, item) => total + of(item), 0)
+
+/** A user's grants, newest first. */
+const readGrants = (credits, userId) => credits.getCredits({ userId, transactionType: 'grant', limit: ALL })
+
+/** A user's grants and charges, newest first. */
+const readRows = (credits, userId) => credits.getCredits({ userId, limit: ALL })
+
+/** A key that the ledger has written into a row's metadata. */
+function said({ metadata }, key) {
+  try {
+    return JSON.parse(metadata)?.[key] ?? undefined
+  } catch {
+    return undefined
+  }
+}
+
+const isWithdrawn = ({ status, deletedAt }) =>
+  Boolean(deletedAt) || (status !== 'active' && status !== 'expired')
+
+const isOver = ({ expiresAt }, now) => expiresAt !== null && expiresAt.getTime() <= now
+
+const isSpendable = (grant, now) =>
+  grant.status === 'active' && !isWithdrawn(grant) && !isOver(grant, now) && grant.remainingCredits > 0
+
+/** A grant's state in a word. A top-up that is not confirmed is no withdrawal. */
+function stateOf(grant, now) {
+  if (grant.status === 'pending' && !grant.deletedAt) return 'pending'
+  if (isWithdrawn(grant)) return 'withdrawn'
+  return grant.status === 'active' && isOver(grant, now) ? 'expired' : oneLine(grant.status)
+}
+
+/** As the ledger draws on them. */
+function inDrawOrder(grants) {
+  const endOf = ({ expiresAt }) => expiresAt?.getTime() ?? Infinity
+  const compare = (a, b) => (a < b ? -1 : Number(a > b))
+  return [...grants].sort(
+    (a, b) =>
+      compare(endOf(a), endOf(b)) ||
+      compare(a.createdAt.getTime(), b.createdAt.getTime()) ||
+      compare(a.id, b.id),
+  )
+}
+
+/** The calls of `revokeGrants` among a user's rows, as their metadata says. */
+function claimsIn(rows) {
+  const claims = rows.map((row) => ({ row, terms: said(row, 'revocation') }))
+  return claims
+    .filter(({ row, terms }) => row.transactionType === 'consume' && Array.isArray(terms?.grants))
+    .map(({ row, terms }) => ({
+      transactionNo: row.transactionNo,
+      stands: row.status === 'active',
+      ...terms,
+      draws: row.status === 'active' ? drawsOf(row) : [],
+    }))
+}
+
+function drawsOf({ consumedDetail }) {
+  const items = JSON.parse(consumedDetail ?? '[]')
+  return items.map(({ creditId, creditsConsumed }) => ({ creditId, credits: creditsConsumed }))
+}
+
+/** What the library would refuse as well, in its words and with its code. */
+function refused(code, message) {
+  const { MediaCreditsError } = require('../..')
+  return new MediaCreditsError({ code, message, retryable: false, details: {} })
+}
+
+module.exports = {
+  claimsIn,
+  inDrawOrder,
+  isOver,
+  isSpendable,
+  isWithdrawn,
+  readGrants,
+  readRows,
+  refused,
+  said,
+  stateOf,
+  sum,
+}

@@ -1,0 +1,110 @@
+'use strict'
+
+/**
+ * How a payment's grants stand, and how they would with other claims: the arithmetic of docs/ledger.md for claims that are all
+ * about the same grants. What else there is, the ledger alone works out.
+ */
+
+const { inDrawOrder, isOver, isSpendable, isWithdrawn, said, sum } = require('./rows')
+
+/**
+ * An order: its grants, the claims on it that stand, and what the user can spend besides. `undefined`, if claims are about
+ * other grants as well, or the app has withdrawn some of them itself.
+ */
+function orderOf({ named, grants, claims, now }) {
+  const isNamed = (id) => named.some((grant) => grant.id === id)
+  const standing = claims.filter((claim) => claim.stands && claim.grants.some(isNamed))
+  const isSame = (claim) => claim.grants.length === named.length && claim.grants.every(isNamed)
+  const closedBefore = (grant) => (grant.status === 'deleted' ? said(grant, 'revoked') : undefined)
+  if (!standing.every(isSame)) return undefined
+  if (named.some((grant) => isWithdrawn(grant) && closedBefore(grant) === undefined)) return undefined
+  return {
+    grants: inDrawOrder(named).map((grant) => ({
+      id: grant.id,
+      granted: Math.max(grant.credits, 0),
+      left: grant.remainingCredits,
+      isSpendable: isSpendable(grant, now),
+      isClosed: isWithdrawn(grant),
+      // Once nothing is claimed of it any more.
+      mayLive: (closedBefore(grant) ?? grant.status) === 'active' && !isOver(grant, now),
+      drawn: sum(standing, (claim) => drawnFrom(claim, (id) => id === grant.id)),
+    })),
+    claims: standing.map((claim) => ({ ...claim, recovered: drawnFrom(claim, (id) => !isNamed(id)) })),
+    others: sum(
+      grants.filter((grant) => !isNamed(grant.id) && isSpendable(grant, now)),
+      (grant) => grant.remainingCredits,
+    ),
+  }
+}
+
+const drawnFrom = ({ draws }, isIts) =>
+  sum(
+    draws.filter(({ creditId }) => isIts(creditId)),
+    ({ credits }) => credits,
+  )
+
+const grantedTo = (grants) => sum(grants, ({ granted }) => granted)
+
+/** What claims have drawn, from the order's grants and from others. */
+const takenOf = ({ grants, claims }) =>
+  sum(grants, ({ drawn }) => drawn) + sum(claims, ({ recovered }) => recovered)
+
+/** What was spent of an order's grants: neither left of them nor taken by claims. */
+const spentOf = (grants) => sum(grants, ({ granted, left, drawn }) => Math.max(0, granted - left - drawn))
+
+/** How it stands now, as `revokeGrants` says it. */
+function standingOf({ grants, claims }) {
+  const granted = grantedTo(grants)
+  const closed = sum(grants, ({ left, isClosed }) => (isClosed ? left : 0))
+  const claimed = Math.min(granted, Math.max(0, ...claims.map(({ total }) => total)))
+  const revoked = takenOf({ grants, claims }) + closed
+  return {
+    revoked,
+    spent: spentOf(grants),
+    outstanding: Math.max(0, claimed - revoked),
+    remaining: sum(grants, ({ left, isSpendable }) => (isSpendable ? left : 0)),
+  }
+}
+
+/** How it would stand with these claims. `recovers`: those that may take from other grants do so. */
+function balanced({ grants, claims, others }, recovers) {
+  const granted = grantedTo(grants)
+  const largest = Math.max(0, ...claims.map(({ total }) => total))
+  const isWhole = granted > 0 && largest >= granted
+  let had = takenOf({ grants, claims })
+  const lackOf = (total) => Math.min(total, granted) - had
+  // What came back by other ways is more than is needed.
+  if (lackOf(largest) < 0) return undefined
+  let remaining = 0
+  for (const { left, mayLive } of grants) {
+    const drawn = isWhole ? left : Math.min(left, lackOf(largest))
+    had += drawn
+    if (mayLive) remaining += left - drawn
+  }
+  const recoverable = claims.filter((claim) => recovers && claim.recovers)
+  had += Math.min(others, Math.max(0, ...recoverable.map(({ total }) => lackOf(total))))
+  const outstanding = lackOf(largest)
+  if (outstanding < 0) return undefined
+  const isClosed = isWhole || outstanding > 0
+  return { revoked: had, spent: spentOf(grants), outstanding, remaining: isClosed ? 0 : remaining }
+}
+
+/** As it would stand with one more claim. */
+function withClaim(order, { total, recovers }) {
+  const claim = { total, recovers, recovered: 0 }
+  return balanced({ ...order, claims: [...order.claims, claim] }, recovers)
+}
+
+/** As it would stand without a claim: what it drew comes back first. */
+function withoutClaim(order, ended) {
+  const claims = order.claims.filter((claim) => claim !== ended)
+  const mayTakeAgain = ended.recovered > 0 && claims.some((claim) => claim.recovers)
+  if (mayTakeAgain) return undefined
+  const grants = order.grants.map((grant) => {
+    const back = drawnFrom(ended, (id) => id === grant.id)
+    return { ...grant, left: grant.left + back, drawn: grant.drawn - back }
+  })
+  return balanced({ ...order, grants, claims }, true)
+}
+
+module.exports = { grantedTo, orderOf, standingOf, withClaim, withoutClaim }
