@@ -64,9 +64,14 @@ function claimsIn(rows) {
     }))
 }
 
+/** What a row has drawn; `undefined` where that can't be read, which the ledger refuses. */
 function drawsOf({ consumedDetail }) {
-  const items = JSON.parse(consumedDetail ?? '[]')
-  return items.map(({ creditId, creditsConsumed }) => ({ creditId, credits: creditsConsumed }))
+  try {
+    const items = JSON.parse(consumedDetail ?? '[]')
+    return items.map(({ creditId, creditsConsumed }) => ({ creditId, credits: creditsConsumed }))
+  } catch {
+    return undefined
+  }
 }
 
 /** What the library would refuse as well, in its words and with its code. */

@@ -9,14 +9,14 @@ const { inDrawOrder, isOver, isSpendable, isWithdrawn, said, sum } = require('./
 
 /**
  * An order: its grants, the claims on it that stand, and what the user can spend besides. `undefined`, if claims are about
- * other grants as well, or the app has withdrawn some of them itself.
+ * other grants as well or can't be read, or the app has withdrawn some of the grants itself.
  */
 function orderOf({ named, grants, claims, now }) {
   const isNamed = (id) => named.some((grant) => grant.id === id)
   const standing = claims.filter((claim) => claim.stands && claim.grants.some(isNamed))
   const isSame = (claim) => claim.grants.length === named.length && claim.grants.every(isNamed)
   const closedBefore = (grant) => (grant.status === 'deleted' ? said(grant, 'revoked') : undefined)
-  if (!standing.every(isSame)) return undefined
+  if (!standing.every((claim) => isSame(claim) && claim.draws)) return undefined
   if (named.some((grant) => isWithdrawn(grant) && closedBefore(grant) === undefined)) return undefined
   return {
     grants: inDrawOrder(named).map((grant) => ({
