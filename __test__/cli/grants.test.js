@@ -67,7 +67,18 @@ describe('grants lists', () => {
     const { out } = await preview(database, 'v')
     expect(out).toMatch(/^hers .* withdrawn$/m)
     expect(out).toMatch(/ 7 +7 +never +pending$/m)
-    expect(out).toContain('17 left, 0 of these can be spent now.')
+    expect(out).toContain('1 grant: 10 credits, 10 left, 0 of these can be spent now.')
+    const { json } = await preview(database, 'v', '--json')
+    const { id } = json.grants.find(({ transactionNo }) => transactionNo === 'top')
+    for (const action of [
+      ['--extend', id, '--until', 'never'],
+      ['--revoke', '--credit', id, '--transaction-no', 'x'],
+    ]) {
+      const { code, errors } = await preview(database, 'v', ...action, '--json')
+      expect([code, JSON.parse(errors).error.code]).toEqual([3, 'GRANT_NOT_FOUND'])
+    }
+    await database.credits.abandonTopUp('top')
+    expect((await preview(database, 'v')).out).toMatch(/ 7 +7 +never +abandoned$/m)
     const none = await preview(database, 'w')
     expect(none).toMatchObject({
       code: 0,

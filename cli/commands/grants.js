@@ -6,7 +6,7 @@ const { FOUND } = require('../exit-codes')
 const { extend } = require('../grants/extend')
 const { renew } = require('../grants/renew')
 const { TARGETS, restore, revoke } = require('../grants/revoke')
-const { isSpendable, readGrants, stateOf, sum } = require('../grants/rows')
+const { isSpendable, isUnconfirmed, readGrants, stateOf, sum } = require('../grants/rows')
 const { count, oneLine, plural, time } = require('../output')
 
 const DEFAULT_LIMIT = 50
@@ -127,12 +127,13 @@ const list = connected(async (context, userId) => {
   const all = await readGrants(credits, userId)
   const now = Date.now()
   const grants = options.all ? all : all.slice(0, options.limit ?? DEFAULT_LIMIT)
+  const granted = all.filter((grant) => !isUnconfirmed(grant))
   const remaining = (rows) => sum(rows, ({ remainingCredits }) => remainingCredits)
   const totals = {
-    grants: all.length,
-    credits: sum(all, (grant) => grant.credits),
-    remaining: remaining(all),
-    spendable: remaining(all.filter((grant) => isSpendable(grant, now))),
+    grants: granted.length,
+    credits: sum(granted, (grant) => grant.credits),
+    remaining: remaining(granted),
+    spendable: remaining(granted.filter((grant) => isSpendable(grant, now))),
   }
   await output.document({ userId, grants, totals })
   if (all.length === 0) {

@@ -3,12 +3,12 @@
 /** `grants --extend`: what it would do, and how it does it. */
 
 const { count, oneLine, plural, time } = require('../output')
-const { isOver, isWithdrawn, readGrants, refused } = require('./rows')
+const { isOver, isUnconfirmed, isWithdrawn, readGrants, refused } = require('./rows')
 
 const extend = {
   async look(credits, userId, { extend: id, until: { expiresAt } }) {
     const grants = await readGrants(credits, userId)
-    const grant = grants.find((one) => one.id === id)
+    const grant = grants.find((one) => one.id === id && !isUnconfirmed(one))
     if (!grant)
       throw refused('GRANT_NOT_FOUND', `no grant of ${oneLine(userId)} has this creditId: ${oneLine(id)}`)
     if (isWithdrawn(grant)) throw refused('GRANT_WITHDRAWN', `grant ${oneLine(id)} was withdrawn`)

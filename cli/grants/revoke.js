@@ -3,7 +3,7 @@
 /** `grants --revoke` and `--restore`: what they would do, and how they do it. */
 
 const { count, oneLine, plural } = require('../output')
-const { claimsIn, isSpendable, readRows, refused, sum } = require('./rows')
+const { claimsIn, isSpendable, isUnconfirmed, readRows, refused, sum } = require('./rows')
 const { grantedTo, orderOf, standingOf, withClaim, withoutClaim } = require('./standing')
 
 /** The options that name a payment, and the columns that they are about. */
@@ -17,7 +17,7 @@ const targetOf = (options) => TARGETS.find(({ option }) => options[option] !== u
 
 async function read(credits, userId) {
   const rows = await readRows(credits, userId)
-  const grants = rows.filter(({ transactionType }) => transactionType === 'grant')
+  const grants = rows.filter((row) => row.transactionType === 'grant' && !isUnconfirmed(row))
   return { rows, grants, claims: claimsIn(rows), now: Date.now() }
 }
 

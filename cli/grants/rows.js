@@ -24,6 +24,11 @@ function said({ metadata }, key) {
   }
 }
 
+/** A top-up that was claimed and not confirmed is not granted yet, or never. */
+const isUnconfirmed = (grant) =>
+  (grant.status === 'pending' && said(grant, 'topUp') === 'open') ||
+  (grant.status === 'deleted' && said(grant, 'topUp') === 'abandoned')
+
 const isWithdrawn = ({ status, deletedAt }) =>
   Boolean(deletedAt) || (status !== 'active' && status !== 'expired')
 
@@ -32,9 +37,9 @@ const isOver = ({ expiresAt }, now) => expiresAt !== null && expiresAt.getTime()
 const isSpendable = (grant, now) =>
   grant.status === 'active' && !isWithdrawn(grant) && !isOver(grant, now) && grant.remainingCredits > 0
 
-/** A grant's state in a word. A top-up that is not confirmed is no withdrawal. */
+/** A grant's state in a word. */
 function stateOf(grant, now) {
-  if (grant.status === 'pending' && !grant.deletedAt) return 'pending'
+  if (isUnconfirmed(grant)) return grant.status === 'pending' ? 'pending' : 'abandoned'
   if (isWithdrawn(grant)) return 'withdrawn'
   return grant.status === 'active' && isOver(grant, now) ? 'expired' : oneLine(grant.status)
 }
@@ -85,6 +90,7 @@ module.exports = {
   inDrawOrder,
   isOver,
   isSpendable,
+  isUnconfirmed,
   isWithdrawn,
   readGrants,
   readRows,
