@@ -54,4 +54,16 @@ describeWithMysql('a server that falls silent', () => {
     await credits.consumeCredits({ userId: 'u0', credits: 5 })
     expect(await violations(database)).toEqual([])
   })
+  test('while tables are made, too', async () => {
+    const database = await TestDatabase.none()
+    const times = { statementTimeoutMs: 500, busyTimeoutMs: 500, connectTimeoutMs: 1000 }
+    const { proxy, credits } = await throughProxy(database, times)
+    await expect(credits.getRemainingCredits('u')).rejects.toMatchObject({ code: 'SCHEMA_MISMATCH' })
+    proxy.stall()
+    await expect(credits.createTables()).rejects.toMatchObject({ code: 'DATABASE_UNAVAILABLE' })
+    proxy.killConnections()
+    proxy.resume()
+    await credits.createTables()
+    expect(await violations(database)).toEqual([])
+  })
 })

@@ -157,8 +157,7 @@ impl Session {
                     break;
                 }
                 None => {
-                    let late = "the server did not answer in time; see statementTimeoutMs";
-                    failed = Some((Failure::Lost(late.to_owned()), is_last));
+                    failed = Some((late(), is_last));
                     break;
                 }
             }
@@ -262,13 +261,18 @@ fn answers_of(answers: Vec<ResultSet>, own: std::ops::Range<usize>) -> Vec<Vec<S
 }
 
 /// The server's own timeouts come first, unless it does not answer at all.
-async fn in_time<T>(
+pub(super) async fn in_time<T>(
     options: &Options,
     answer: impl Future<Output = std::result::Result<T, ClientError>>,
 ) -> Option<std::result::Result<T, ClientError>> {
     const GRACE: Duration = Duration::from_secs(2);
     let timeout = options.statement_timeout.max(options.busy_timeout) + GRACE;
     tokio::time::timeout(timeout, answer).await.ok()
+}
+
+/// A server that has not answered in that time.
+pub(super) fn late() -> Failure {
+    Failure::Lost("the server did not answer in time; see statementTimeoutMs".to_owned())
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@ use deadpool::managed::Object;
 use serde_json::{Value as Json, json};
 
 use super::database::Database;
+use super::session::{in_time, late};
 use crate::domain::table::TableName;
 use crate::domain::value::Value;
 use crate::storage::dialect::mysql::schema;
@@ -18,13 +19,16 @@ impl Database {
     pub(super) async fn make_tables(&self, tables: &[TableName]) -> Answer<()> {
         let mut connection = self.connection().await?;
         let sql: Vec<&str> = tables.iter().map(|table| schema::create_table(*table)).collect();
-        let made = connection.client.query(sql.join(";\n")).await;
+        let made = in_time(&self.options, connection.client.query(sql.join(";\n"))).await;
         self.forget_schema();
-        if made.is_err() {
-            // It may be in any state: no other call is to get it.
-            drop(Object::take(connection));
-        }
-        made.map(drop).map_err(|error| Failure::of_client(&error, "creating the tables"))
+        let failure = match made {
+            Some(Ok(_)) => return Ok(()),
+            Some(Err(error)) => Failure::of_client(&error, "creating the tables"),
+            None => late(),
+        };
+        // It may be in any state: no other call is to get it.
+        drop(Object::take(connection));
+        Err(failure)
     }
 
     pub(super) async fn diagnose(self: &Arc<Self>) -> Answer<Vec<(&'static str, Value)>> {
