@@ -60,8 +60,10 @@ export interface LibsqlDiagnostics {
   timestampUnit: 'ms' | 's'
   /** The version of SQLite in the server. */
   sqliteVersion: string
-  /** Whether it has just answered a transaction that writes, which had nothing to write. */
+  /** Whether it has just carried out a transaction that writes, which had nothing to write. */
   answersWrites: boolean
+  /** Why it has refused that one; `null` if it has not, or has not answered at all. `code` is the database's, where it names one. */
+  writeRefusal: { code: string; message: string; retryable: boolean } | null
   /** The most connections of this process, as {@link ConnectOptions.maxConnections} or the environment says. */
   maxConnections: number
   /** Those of the app's tables that this package uses, as far as they are there. */

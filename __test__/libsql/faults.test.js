@@ -126,6 +126,23 @@ describeWithSqld('a server that does not answer', () => {
     await credits.consumeCredits(charge(2))
   })
 
+  test.each([
+    ['SQLITE_READONLY', false, 'problem'],
+    ['BLOCKED', false, 'problem'],
+    ['SQLITE_BUSY', true, 'warning'],
+  ])('one that refuses writes (%s) is told so', async (code, retryable, expected) => {
+    const { database, proxy, credits } = await through()
+    const refusal = { status: 400, body: JSON.stringify({ message: 'no writes', code }) }
+    proxy.faults = [refusal]
+    const found = await credits.getDiagnostics()
+    expect(found).toMatchObject({ answersWrites: false, writeRefusal: { retryable } })
+    proxy.faults = [refusal]
+    const { json } = await cliOn({ ...database, url: proxy.url }, 'doctor', '--json')
+    const { status, message } = json.checks.find(({ name }) => name === 'writes')
+    expect(status).toBe(expected)
+    expect(message).toContain('no writes')
+  })
+
   test('no server at all: nothing was written', async () => {
     const { proxy, credits } = await through()
     await proxy.stop()

@@ -407,6 +407,22 @@ describe('a client that misbehaves', () => {
     expect(error).toMatchObject({ code: 'DATABASE_ERROR', databaseCode: 'CLIENT' })
   })
 
+  test.each(['ECONNRESET', 'EPIPE', 'PROTOCOL_CONNECTION_LOST', 'CONNECTION_CLOSED', 'HRANA_CLOSED_ERROR'])(
+    'and has lost its connection (%s) is told to repeat the whole transaction',
+    async (code) => {
+      const lost = Object.assign(new Error('gone'), { code })
+      for (const thrown of [lost, new Error('failed', { cause: lost })]) {
+        const error = await writingNothing(database, () =>
+          wrapped(() => {
+            throw thrown
+          }),
+        )
+        expect(error).toMatchObject({ code: 'DATABASE_UNAVAILABLE', retryable: true })
+        expect(error.message).toContain('repeat the whole transaction')
+      }
+    },
+  )
+
   test.each([
     ['an error', new Error('broken')],
     ['a text', 'broken'],

@@ -268,14 +268,25 @@ function postgres({ diagnostics, database: { place }, connections }) {
 }
 
 function libsql({ diagnostics, database: { place }, connections }) {
-  const { host, timestampUnit, encrypted, answersWrites } = diagnostics
+  const { host, timestampUnit, encrypted } = diagnostics
   return [
     timestamps(timestampUnit),
     ok('server', `libSQL at ${host}; no transaction is held across the network`),
-    answersWrites ? ok('writes', 'the server takes the lock of a write, and gives it back') : wedged(host),
+    writesOnLibsql(diagnostics),
     ...most(connections),
     encryption(encrypted, place, 'use a libsql: or https: URL without tls=0'),
   ]
+}
+
+function writesOnLibsql({ host, answersWrites, writeRefusal }) {
+  if (writeRefusal) {
+    const { code, message, retryable } = writeRefusal
+    const refused = `${host} refuses an empty transaction that writes: ${message}`
+    const named = refused.includes(code) ? refused : `${refused} (${code})`
+    // Another client may hold the lock just now.
+    return retryable ? warning('writes', `${named}. Run doctor again`) : problem('writes', named)
+  }
+  return answersWrites ? ok('writes', 'the server takes the lock of a write, and gives it back') : wedged(host)
 }
 
 const wedged = (host) =>

@@ -284,7 +284,7 @@ const causeOf = ({ cause, meta }) => cause ?? meta?.driverAdapterError ?? meta
 
 /** An SQLSTATE (P2010 is Prisma's), SQLite's name of a result code, or what a client says of a transaction that has ended. */
 const isDatabaseCode = (code) =>
-  typeof code === 'string' && (/^(?!P[1-9])([0-9A-Z]{5}|SQLITE_\w+)$/.test(code) || ENDED.has(code))
+  typeof code === 'string' && (/^(?!P[1-9])([0-9A-Z]{5}|SQLITE_\w+)$/.test(code) || ENDED.has(code) || LOST.has(code))
 
 /** Codes of libSQL and of Prisma, and whether a server has ended the transaction by itself. */
 const ENDED = new Map([
@@ -294,8 +294,24 @@ const ENDED = new Map([
   ['P2028', false],
 ])
 
+/** What Node and clients say of a connection that is gone: what the transaction has written is undone with it. */
+const LOST = new Set(
+  `ECONNRESET ECONNREFUSED ECONNABORTED EPIPE ETIMEDOUT ENETDOWN ENETUNREACH EHOSTUNREACH PROTOCOL_CONNECTION_LOST
+  CONNECTION_CLOSED CONNECTION_ENDED CONNECTION_DESTROYED UND_ERR_SOCKET HRANA_CLOSED_ERROR HRANA_WEBSOCKET_ERROR P1017`.split(
+    /\s+/,
+  ),
+)
+
 /** What a caller is told of an error that says that the transaction has ended. */
 function endOf({ code, message }) {
+  if (LOST.has(code)) {
+    return {
+      code: 'DATABASE_UNAVAILABLE',
+      message: `the transaction's connection is lost: ${message} (${code}); repeat the whole transaction`,
+      retryable: true,
+      details: {},
+    }
+  }
   if (!ENDED.has(code)) return undefined
   if (!ENDED.get(code)) return NOT_IN_TRANSACTION
   return {

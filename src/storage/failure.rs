@@ -78,12 +78,16 @@ pub fn unavailable(message: &str) -> Error {
     }
 }
 
+/// The code of an answer that is longer than is read, or sent.
+#[cfg(any(feature = "libsql", feature = "mysql"))]
+pub(super) const LONG_ANSWER: &str = "ANSWER_TOO_LONG";
+
 /// An answer to a question that is longer than is read here.
 #[cfg(any(feature = "libsql", feature = "mysql"))]
 pub(super) fn long_answer(doing: &'static str) -> Error {
     Error::Database {
         doing,
-        database_code: "ANSWER_TOO_LONG".to_owned(),
+        database_code: LONG_ANSWER.to_owned(),
         message: "the server's answer is longer than 64 MiB: ask for fewer rows at once".to_owned(),
         retryable: false,
     }

@@ -47,6 +47,7 @@ pub(crate) async fn connect(url: &str) -> Client {
         database: Some(database.to_owned()),
         encryption: None,
         connect_timeout: Duration::from_secs(10),
+        may_send_password: true,
     };
     Client::connect(&settings).await.unwrap()
 }

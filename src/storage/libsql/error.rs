@@ -6,7 +6,7 @@ use serde::Deserialize;
 use super::hrana::ServerError;
 use crate::error::Error;
 use crate::storage::dialect::sqlite::error::error as error_of;
-use crate::storage::failure::{Failure, not_usable, unavailable};
+use crate::storage::failure::{Failure, LONG_ANSWER, not_usable, unavailable};
 
 /// What the server says of a statement, or of all of them.
 pub(super) fn of_statement(error: &ServerError, doing: &'static str) -> Failure {
@@ -24,6 +24,7 @@ pub(super) fn of_statement(error: &ServerError, doing: &'static str) -> Failure 
         _ if code.starts_with("STREAM_") || code.contains("BATON") => {
             return Failure::Ended(format!("{message} ({code})"));
         }
+        "RESPONSE_TOO_LARGE" => return Failure::Refused(long_for_server(message, doing)),
         _ => {}
     }
     if is_busy(message) {
@@ -120,6 +121,18 @@ fn too_long(doing: &'static str) -> Error {
     }
 }
 
+/// As [`crate::storage::failure::long_answer`], by a limit of the server's own.
+fn long_for_server(message: &str, doing: &'static str) -> Error {
+    Error::Database {
+        doing,
+        database_code: LONG_ANSWER.to_owned(),
+        message: format!(
+            "{message}: ask for fewer rows at once, or raise the server's limit, which sqld calls --max-response-size"
+        ),
+        retryable: false,
+    }
+}
+
 fn is_about_text(error: &ServerError) -> bool {
     error.message.starts_with("invalid utf-8 sequence")
 }
@@ -182,6 +195,13 @@ mod tests {
         };
         let failure = of_statement(&taken, "writing");
         assert!(matches!(failure, Failure::Refused(Error::TransactionNoCollision)), "{failure:?}");
+        let long = ServerError {
+            message: "Response is too large".to_owned(),
+            code: Some("RESPONSE_TOO_LARGE".to_owned()),
+        };
+        let error = of_statement(&long, "reading").into_error();
+        assert!(error.to_string().contains("ask for fewer rows"), "{error}");
+        assert!(error.to_string().contains("ANSWER_TOO_LONG"), "{error}");
     }
 
     #[test]

@@ -46,6 +46,9 @@ struct Free {
 /// What is said of an answer that is longer than is read.
 pub(super) const LONG_ANSWER: &str = "the server's answer is longer than 64 MiB";
 
+/// What is said of an answer that does not come.
+pub(super) const LATE: &str = "the server did not answer in time; see statementTimeoutMs";
+
 type Sender = SendRequest<Full<Bytes>>;
 
 impl Http {
@@ -206,9 +209,8 @@ impl Http {
     }
 
     async fn in_time<T>(&self, answer: impl Future<Output = T>) -> Answer<T> {
-        timeout(self.options.answer_timeout(), answer).await.map_err(|_| {
-            Failure::Lost("the server did not answer in time; see statementTimeoutMs".to_owned())
-        })
+        let late = |_| Failure::Lost(LATE.to_owned());
+        timeout(self.options.answer_timeout(), answer).await.map_err(late)
     }
 
     fn target(&self) -> Arc<LibsqlUrl> {

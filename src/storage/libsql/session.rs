@@ -11,7 +11,7 @@ use tracing::{debug, warn};
 use super::database::{Database, Share};
 use super::error::{of_statement, unreadable};
 use super::hrana::{Condition, Outcome, Step, pipeline, read};
-use super::http::LONG_ANSWER;
+use super::http::{LATE, LONG_ANSWER};
 use crate::error::{Error, Result};
 use crate::storage::dialect::sqlite::Statement;
 use crate::storage::dialect::sqlite::guard::{changed, guard};
@@ -97,6 +97,13 @@ impl Database {
     }
 }
 
+/// What came of a transaction that had nothing to write.
+pub(super) enum TriedWrite {
+    Done,
+    Refused(Error),
+    Unanswered,
+}
+
 /// What is said of a server whose writes hang while its reads do not. sqld was seen to stop so.
 const WEDGED: &str = "the server answers reads, but has not answered this write in the time of statementTimeoutMs: it has \
                       stopped writing, and must be started again if npx media-credits doctor says so, too";
@@ -114,14 +121,28 @@ impl Database {
         SOON.min(self.options.answer_timeout())
     }
 
-    /// Whether the server answers what writes, whatever it says. Nothing is written.
-    pub(super) async fn answers_writes(&self) -> Answer<bool> {
+    /// Tries a transaction that has nothing to write: whether the server carries it out, and if not, what it says.
+    pub(super) async fn try_write(&self) -> Answer<TriedWrite> {
+        const DOING: &str = "looking at the server";
         let mut steps = vec![Step::command(None, "BEGIN IMMEDIATE")];
         steps.push(Step::command(Some(goes_on(&steps)), "ROLLBACK"));
         let _turn = self.turn().await?;
-        let answer =
-            timeout(self.soon(), self.http.send(encode(&steps)?, "looking at the server")).await;
-        Ok(!matches!(answer, Err(_) | Ok(Err(Failure::Lost(_)))))
+        let answer = timeout(self.soon(), self.http.send(encode(&steps)?, DOING)).await;
+        let outcomes = match answer {
+            Err(_) => return Ok(TriedWrite::Unanswered),
+            Ok(answer) => answer.and_then(|answer| outcomes(&answer, steps.len(), DOING)),
+        };
+        let failed = outcomes.map(|outcomes| {
+            outcomes.into_iter().find_map(|outcome| match outcome {
+                Outcome::Failed(error) => Some(of_statement(&error, DOING)),
+                Outcome::Done { .. } | Outcome::Skipped => None,
+            })
+        });
+        Ok(match failed {
+            Ok(None) => TriedWrite::Done,
+            Err(Failure::Lost(message)) if message == LATE => TriedWrite::Unanswered,
+            Ok(Some(failure)) | Err(failure) => TriedWrite::Refused(failure.into_error()),
+        })
     }
 }
 

@@ -2,11 +2,14 @@
 
 use std::sync::Arc;
 
+use serde_json::{Value as Json, json};
 use tracing::info;
 
 use super::database::Database;
+use super::session::TriedWrite;
 use crate::domain::table::TableName;
 use crate::domain::value::Value;
+use crate::error::Error;
 use crate::storage::dialect::sqlite::Statement;
 use crate::storage::dialect::sqlite::cell::SelectedRow as _;
 use crate::storage::dialect::sqlite::look::Look;
@@ -61,13 +64,25 @@ impl Database {
             let row = answers.get(at).and_then(|rows| rows.first());
             row.and_then(|row| row.cell(0).into_text()).unwrap_or_default().into_owned()
         };
+        let tried = self.try_write().await?;
+        let refusal = match &tried {
+            TriedWrite::Refused(error) => {
+                let code = match error {
+                    Error::Database { database_code, .. } => database_code,
+                    other => other.code(),
+                };
+                json!({ "code": code, "message": error.to_string(), "retryable": error.retryable() })
+            }
+            TriedWrite::Done | TriedWrite::Unanswered => Json::Null,
+        };
         Ok(vec![
             ("storage", Value::Text("libsql".to_owned())),
             ("host", Value::Text(self.name.clone())),
             ("encrypted", Value::Bool(self.http.is_encrypted())),
             ("timestampUnit", Value::Text(unit.as_str().to_owned())),
             ("sqliteVersion", Value::Text(text(0))),
-            ("answersWrites", Value::Bool(self.answers_writes().await?)),
+            ("answersWrites", Value::Bool(matches!(tried, TriedWrite::Done))),
+            ("writeRefusal", Value::Json(refusal.to_string())),
             ("maxConnections", Value::Integer(self.options.max_connections as i64)),
             ("tables", Value::Json(text(1))),
         ])

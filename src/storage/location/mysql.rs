@@ -31,6 +31,8 @@ pub struct MysqlUrl {
     pub tls: Tls,
     /// How long to wait for one server.
     pub connect_timeout: Option<Duration>,
+    /// Whether a server may ask for the password itself.
+    pub may_send_password: bool,
 }
 
 /// A server.
@@ -75,6 +77,7 @@ impl MysqlUrl {
             database: Some(parts.database).filter(|database| !database.is_empty()),
             tls: tls(&said)?,
             connect_timeout: connect_timeout(&said)?,
+            may_send_password: may_send_password(&said)?,
         })
     }
 }
@@ -125,6 +128,20 @@ fn connect_timeout(said: &Said) -> Result<Option<Duration>> {
     Ok(milliseconds.into_iter().chain(seconds).min())
 }
 
+/// What a switch is set to.
+fn switch(said: &Said, name: &str) -> Result<Option<bool>> {
+    match said.text(name) {
+        None => Ok(None),
+        Some("true" | "1") => Ok(Some(true)),
+        Some("false" | "0") => Ok(Some(false)),
+        Some(_) => Err(invalid(&format!("{name} must be true or false"))),
+    }
+}
+
+fn may_send_password(said: &Said) -> Result<bool> {
+    Ok(switch(said, "enablecleartextplugin")?.unwrap_or(true))
+}
+
 fn tls(said: &Said) -> Result<Tls> {
     let ssl = said.text("ssl").map(Ssl::parse).transpose()?;
     // To Prisma the certificate alone is the authority's.
@@ -167,11 +184,10 @@ fn mode(said: &Said, ssl: Option<&Ssl>, has_roots: bool) -> Result<SslMode> {
         ("sslverifyidentity", Some(SslMode::VerifyFull), None),
     ];
     for (name, on, off) in switches {
-        modes.extend(match said.text(name) {
+        modes.extend(match switch(said, name)? {
             None => None,
-            Some("true" | "1") => on,
-            Some("false" | "0") => off,
-            Some(_) => return Err(invalid(&format!("{name} must be true or false"))),
+            Some(true) => on,
+            Some(false) => off,
         });
     }
     Ok(match (modes.into_iter().max(), has_roots) {

@@ -47,12 +47,18 @@ fn advice(code: u16) -> Option<&'static str> {
         1044 | 1045 | 1049 | 1130 | 1227 | 1231 | 1698 => "; check DATABASE_URL",
         // MySQL's number and MariaDB's.
         3118 | 4151 => "; the account is locked: unlock it with ALTER USER … ACCOUNT UNLOCK",
-        1820 | 1862 => "; the password has expired: set a new one with ALTER USER, and in DATABASE_URL",
-        3159 => "; the server takes encrypted connections alone: add ssl-mode=REQUIRED to DATABASE_URL",
+        1820 | 1862 => {
+            "; the password has expired: set a new one with ALTER USER, and in DATABASE_URL"
+        }
+        3159 => {
+            "; the server takes encrypted connections alone: add ssl-mode=REQUIRED to DATABASE_URL"
+        }
         1251 | 1524 => {
             "; give the user a login that is supported: caching_sha2_password, mysql_native_password or MariaDB's ed25519"
         }
-        1129 => "; the server has blocked this host after failed connections: run FLUSH HOSTS, or mariadb-admin flush-hosts",
+        1129 => {
+            "; the server has blocked this host after failed connections: run FLUSH HOSTS, or mariadb-admin flush-hosts"
+        }
         _ => return None,
     })
 }
@@ -85,7 +91,11 @@ mod tests {
             let (state, message) = ("HY000".to_owned(), "no".to_owned());
             let said = ClientError::Server { code, state, message, statement: 0 };
             let error = not_let_in(&said);
-            assert_eq!((error.code(), error.retryable()), ("DATABASE_UNAVAILABLE", retryable), "{code}");
+            assert_eq!(
+                (error.code(), error.retryable()),
+                ("DATABASE_UNAVAILABLE", retryable),
+                "{code}"
+            );
             assert!(error.to_string().contains(word), "{error}");
         }
     }

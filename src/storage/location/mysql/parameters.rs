@@ -32,11 +32,11 @@ pub(super) const PARAMETERS: &[(&str, Support)] = &[
     ("password2", Refused(ONE_PASSWORD)),
     ("password3", Refused(ONE_PASSWORD)),
     ("passwordsha1", Refused(BEFORE)),
-    // The server says how; an old login is never done, and a password is not sent in clear without encryption.
+    // The server says how; an old login is never done.
     ("authmethod", Ignored),
     ("defaultauth", Ignored),
     ("insecureauth", Ignored),
-    ("enablecleartextplugin", Ignored),
+    ("enablecleartextplugin", Obeyed),
     ("allowpublickeyretrieval", Only(TRUE, "write ssl-mode=REQUIRED, with which it is not done")),
     ("getserverpublickey", Same("allowpublickeyretrieval")),
     ("serverpublickeypath", Refused("write ssl-mode=VERIFY_IDENTITY")),
@@ -74,7 +74,8 @@ pub(super) const PARAMETERS: &[(&str, Support)] = &[
     // How long
     ("connecttimeout", Obeyed),
     ("connecttimeoutseconds", Obeyed),
-    // Each session says its own: utf8mb4, and times in UTC.
+    // Each session says its own character set. Its time zone is the server's: an app's driver writes times as text, and the
+    // same text must be seen here.
     ("charset", Ignored),
     ("charsetnumber", Ignored),
     ("collation", Ignored),

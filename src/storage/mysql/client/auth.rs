@@ -28,6 +28,10 @@ pub(super) struct Login<'s> {
     pub(super) password: &'s str,
     /// Whether nothing between here and the server can read along: it is encrypted, or on this machine.
     pub(super) is_private: bool,
+    /// Whether it is known to be the server, and none in its place: its certificate was checked, or it is on this machine.
+    pub(super) is_proven: bool,
+    /// Whether the operator lets the server ask for the password itself.
+    pub(super) may_send_password: bool,
 }
 
 impl Plugin {
@@ -66,10 +70,15 @@ impl Login<'_> {
                 Ok(xor(&once, &proof))
             }
             Plugin::Ed25519 => sign(password, nonce.get(..32).ok_or(NO_NONCE)?),
-            Plugin::Clear if self.is_private => Ok(self.with_zero()),
-            Plugin::Clear => Err(ClientError::Auth(
-                "the server asks for the password in clear text, and the connection is not encrypted"
-                    .to_owned(),
+            Plugin::Clear if !self.may_send_password => {
+                Err(clear("enableCleartextPlugin is false"))
+            }
+            Plugin::Clear if self.is_proven => Ok(self.with_zero()),
+            Plugin::Clear if self.is_private => Err(clear(
+                "its certificate is not checked: add ssl-mode=VERIFY_IDENTITY, or ssl-ca with its authority",
+            )),
+            Plugin::Clear => Err(clear(
+                "the connection is not encrypted: add ssl-mode=VERIFY_IDENTITY, or ssl-ca with its authority",
             )),
         }
     }
@@ -119,6 +128,10 @@ impl Login<'_> {
 }
 
 const NO_NONCE: ClientError = ClientError::Protocol("there is nothing to prove the password with");
+
+fn clear(reason: &str) -> ClientError {
+    ClientError::Auth(format!("the server asks for the password in clear text, and {reason}"))
+}
 
 fn unknown(name: &str) -> ClientError {
     let known = Plugin::ALL.map(|(_, name)| name).join(", ");

@@ -109,9 +109,12 @@ pub(super) async fn begin(
         packets.send(&first_part(said)).await?;
         packets = packets.encrypt(encryption).await?;
     }
+    let is_local = matches!(settings.host, Host::Unix(_));
     let login = Login {
         password: settings.password.as_deref().unwrap_or_default(),
-        is_private: encryption.is_some() || matches!(settings.host, Host::Unix(_)),
+        is_private: encryption.is_some() || is_local,
+        is_proven: encryption.is_some_and(|encryption| encryption.is_verified) || is_local,
+        may_send_password: settings.may_send_password,
     };
     let proof = login.prove(greeting.plugin, &greeting.nonce)?;
     packets.send(&answer(said, settings, &proof, greeting.plugin)).await?;

@@ -53,6 +53,8 @@ pub struct Settings {
     pub encryption: Option<Encryption>,
     /// How long to wait for a session.
     pub connect_timeout: Duration,
+    /// Whether the server may ask for the password itself, over a connection that it has proved its name on.
+    pub may_send_password: bool,
 }
 
 impl Settings {
@@ -68,6 +70,7 @@ impl Settings {
                 connect_timeout: url
                     .connect_timeout
                     .map_or(connect_timeout, |said| said.min(connect_timeout)),
+                may_send_password: url.may_send_password,
             })
         };
         url.hosts.iter().map(of_host).collect()

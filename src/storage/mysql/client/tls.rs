@@ -20,6 +20,8 @@ pub struct Encryption {
     name: ServerName<'static>,
     /// Whether there is no connection without it.
     pub(super) is_required: bool,
+    /// Whether the server's certificate is checked, so that no other one can take its place.
+    pub(super) is_verified: bool,
 }
 
 impl Encryption {
@@ -40,7 +42,8 @@ impl Encryption {
             reason: "its host can't be the name of an encrypted server".to_owned(),
         })?;
         let connector = TlsConnector::from(Arc::new(config(tls, &NAMES)?));
-        Ok(Some(Self { connector, name, is_required }))
+        let is_verified = matches!(tls.mode, SslMode::VerifyCa | SslMode::VerifyFull);
+        Ok(Some(Self { connector, name, is_required, is_verified }))
     }
 
     pub(super) async fn begin(

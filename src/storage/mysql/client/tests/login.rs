@@ -3,6 +3,7 @@
 use ring::digest::{SHA1_FOR_LEGACY_USE_ONLY as SHA1, SHA256};
 use ring::signature::{ED25519, Ed25519KeyPair, KeyPair, UnparsedPublicKey};
 
+use super::super::auth::{Login, Plugin};
 use super::super::hash::{hash, xor};
 use super::rsa::{PUBLIC_KEY, decrypt};
 use super::*;
@@ -193,6 +194,14 @@ fn the_password_itself() {
     let clear = || (switch("mysql_clear_password", b""), Expected::Bytes(b"secret\0".to_vec()));
     let native = || greeting(ABILITIES, "mysql_native_password");
     log_in(&local_settings("secret"), native(), vec![clear()]).unwrap();
+    // Not if the operator says so, nor where another may be in the server's place.
+    let rows = [(true, false, "not checked"), (true, true, "is false"), (false, false, "is false")];
+    for (may_send_password, is_proven, word) in rows {
+        let may_send_password = may_send_password && !is_proven;
+        let login = Login { password: "secret", is_private: true, is_proven, may_send_password };
+        let error = login.prove(Plugin::Clear, b"").unwrap_err().to_string();
+        assert!(error.contains(word), "{error}");
+    }
 }
 
 /// What the server asks for and does not get.

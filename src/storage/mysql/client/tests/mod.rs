@@ -31,6 +31,7 @@ fn settings(password: &str) -> Settings {
         database: Some("shop".to_owned()),
         encryption: None,
         connect_timeout: Duration::from_secs(5),
+        may_send_password: true,
     }
 }
 
