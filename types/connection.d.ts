@@ -88,7 +88,7 @@ export interface ConnectOptions {
   journalMode?: 'wal' | 'keep' | undefined
   /**
    * How long to wait for a lock that another process or connection holds, before `DATABASE_BUSY`: 0 to 600,000
-   * milliseconds, 5000 by default.
+   * milliseconds, 5000 by default. MySQL counts whole seconds, at least one.
    */
   busyTimeoutMs?: number | undefined
   /** How many calls may wait, before further ones get `OVERLOADED`: 1 to 1,000,000, 10,000 by default. */
@@ -120,7 +120,9 @@ export interface ConnectOptions {
   connectTimeoutMs?: number | undefined
   /**
    * A server: how long a statement may take, 1 to 600,000 milliseconds, 30,000 by default. After that PostgreSQL gives
-   * up (`DATABASE_BUSY`); any server that does not answer at all is given up two seconds later.
+   * up (`DATABASE_BUSY`); PostgreSQL and MySQL servers that do not answer at all are given up two seconds later. MySQL 8 bounds
+   * statements that read alone: those that write end with that wait. libSQL's server is waited for for the longer one of this and
+   * {@link ConnectOptions.busyTimeoutMs}.
    */
   statementTimeoutMs?: number | undefined
   /**

@@ -286,7 +286,9 @@ function writesOnLibsql({ host, answersWrites, writeRefusal }) {
     // Another client may hold the lock just now.
     return retryable ? warning('writes', `${named}. Run doctor again`) : problem('writes', named)
   }
-  return answersWrites ? ok('writes', 'the server takes the lock of a write, and gives it back') : wedged(host)
+  return answersWrites
+    ? ok('writes', 'the server takes the lock of a write, and gives it back')
+    : wedged(host)
 }
 
 const wedged = (host) =>

@@ -284,7 +284,8 @@ const causeOf = ({ cause, meta }) => cause ?? meta?.driverAdapterError ?? meta
 
 /** An SQLSTATE (P2010 is Prisma's), SQLite's name of a result code, or what a client says of a transaction that has ended. */
 const isDatabaseCode = (code) =>
-  typeof code === 'string' && (/^(?!P[1-9])([0-9A-Z]{5}|SQLITE_\w+)$/.test(code) || ENDED.has(code) || LOST.has(code))
+  typeof code === 'string' &&
+  (/^(?!P[1-9])([0-9A-Z]{5}|SQLITE_\w+)$/.test(code) || ENDED.has(code) || LOST.has(code))
 
 /** Codes of libSQL and of Prisma, and whether a server has ended the transaction by itself. */
 const ENDED = new Map([

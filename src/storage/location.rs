@@ -65,12 +65,12 @@ impl Location {
             // A password may be in it: it must not become the name of a file, nor be shown.
             None if url.contains("://") => {
                 return Err(invalid(
-                    "there is something before its scheme; it must start with file: or postgres://",
+                    "there is something before its scheme; it must start with file:, postgres://, mysql:// or libsql://",
                 ));
             }
             None if looks_like_a_login(url) => {
                 return Err(invalid(
-                    "it looks like a server's without its scheme; it must start with postgres://, \
+                    "it looks like a server's without its scheme; it must start with postgres://, mysql:// or libsql://, \
                      and the path of a file that has a : before an @ with file:",
                 ));
             }
