@@ -1,5 +1,6 @@
 // What functions give back, besides rows.
 
+import type { claimTopUp } from './credits.js'
 import type { MediaCreditsError } from './errors.js'
 import type { revokeGrants } from './grants.js'
 import type { auditLedger, getRemainingCredits } from './ledger.js'

@@ -57,8 +57,8 @@ const EVERY = {
       atMost: { credits: 9, per: 'day' },
     },
   ],
-  confirmTopUp: () => ['no top-up'],
-  abandonTopUp: () => ['no top-up'],
+  confirmTopUp: () => ['6'],
+  abandonTopUp: () => ['6'],
   listTopUps: () => [{ olderThanMs: 5, limit: 5 }],
   keepCharge: () => ['charge'],
   releaseHolds: () => [{ limit: 5, refundPolicy: 'source' }],
@@ -90,6 +90,17 @@ const EVERY = {
   createTables: () => [{ tables: ['credit'] }],
 }
 
+const claim = ({ claimTopUp }) => claimTopUp(...EVERY.claimTopUp())
+
+/** What must have been called before some functions find what they end. */
+const BEFORE = { confirmTopUp: claim, abandonTopUp: claim }
+
+/** Makes a call where what it needs is made before. */
+async function madeAfter(credits, name, args) {
+  await BEFORE[name]?.(credits)
+  return made(credits, name, args)
+}
+
 /** Makes a call; what a list that comes bit by bit says, all of it. */
 async function made(credits, name, args) {
   const result = credits[name](...args)
@@ -103,10 +114,12 @@ async function made(credits, name, args) {
 const comparable = (value) =>
   JSON.parse(
     JSON.stringify(value, (key, one) =>
-      /^(id|creditId|transactionNo|consumedDetail|metadata|createdAt|updatedAt|expiresAt|asOf|at)$/.test(key)
+      /^(id|creditId|transactionNo|consumedDetail|metadata|createdAt|updatedAt|deletedAt|expiresAt|asOf|at)$/.test(
+        key,
+      )
         ? typeof one
         : one,
     ) ?? 'null',
   )
 
-module.exports = { EVERY, comparable, made }
+module.exports = { EVERY, comparable, made, madeAfter }

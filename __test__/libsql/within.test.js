@@ -5,7 +5,7 @@ const { createClient } = require('@libsql/client')
 const { connect, within } = require('../..')
 const { atOnce, counted } = require('../helpers/calls')
 const { aiTask, task } = require('../helpers/database')
-const { EVERY, comparable, made } = require('../helpers/every')
+const { EVERY, comparable, madeAfter } = require('../helpers/every')
 const { violations } = require('../helpers/invariants')
 const { Store, describeWithSqld } = require('../helpers/sqld')
 const file = require('../helpers/sqlite')
@@ -83,7 +83,7 @@ describeWithSqld('inside a transaction on a server of libSQL', () => {
     const args = EVERY[name]().map((arg) => (arg === 'charge' ? id : arg))
     let found
     const rolledBack = transactions.run(kind, async (tx) => {
-      found = await made(within(tx), name, args)
+      found = await madeAfter(within(tx), name, args)
       throw APP_ROLLS_BACK
     })
     await expect(rolledBack).rejects.toBe(APP_ROLLS_BACK)

@@ -72,6 +72,7 @@ const WRONG = {
   confirmTopUp: id,
   abandonTopUp: id,
   listTopUps: query,
+  listExpiring: { UNKNOWN_FIELD: ['0.color', 'red'], INVALID_ARGUMENT: [0, 'x'] },
   releaseHolds: query,
   settleCredits: { ...id, ...options(2), INVALID_AMOUNT: [1, -1], INVALID_ARGUMENT: ['2.over', 'all'] },
   refundCredits: { ...id, ...options(2), INVALID_AMOUNT: [1, 0] },

@@ -57,6 +57,7 @@ const SEED = [
 const ARGUMENTS = {
   'balance.sql': [`'u7'`, NOW],
   'charges.sql': [`ARRAY['c7', 'c8']`],
+  'expiring.sql': [NOW, `${NOW} + interval '3 days'`, '1', '10'],
   'free_trials.sql': [`ARRAY['u7']`, 'ARRAY[1]'],
   'grants_by_id.sql': [`'u7'`, `ARRAY['g7', 'g10007']`],
   'grants_of_charge.sql': [`'c7'`],
@@ -65,18 +66,24 @@ const ARGUMENTS = {
   'lock_users.sql': [`ARRAY['u7', 'u8']`],
   'next_grants.sql': [`ARRAY['u7', 'u8']`, 'ARRAY[120, 90]', NOW],
   'spendable_grants.sql': [`ARRAY['u7', 'u8']`, NOW],
+  'spent.sql': [`ARRAY['u7', 'u8']`, NOW],
   'taken.sql': [`ARRAY['c7', 'new']`],
   'task_facts.sql': [`'t7'`],
   'tasks_at_risk.sql': [`ARRAY['u7']`, `ARRAY['pending']`],
 }
 /** What stands for a name in braces. */
 const NAMES = {
+  behind: "user_id > 'u7'",
   charge: '$1',
   charges: '$1',
+  columns: 'credits, created_at',
   credit_id: 'credit_id',
   free_trial: 'is_free_trial',
+  group: '',
   limit: '',
   more: '$2',
+  of_scene: '',
+  provenance: '',
   table: 'media_tasks',
   tasks: 'media_tasks',
   touch: '',

@@ -150,6 +150,29 @@ const WORKS = {
     await claimTopUp({ userId: ben, below: 18, credits: 9, transactionNo: 'top-up' })
     expect(await listTopUps()).toMatchObject([{ userId: ben, transactionNo: 'top-up' }])
   },
+  async renewGrants({ renewGrants, getRemainingCredits, ben }) {
+    const period = { userId: ben, subscriptionNo: 's', periodEnd: LATE, transactionNo: 'renewal' }
+    const renewed = await renewGrants({ ...period, credits: 9, rollover: { atMost: 5 } })
+    expect(renewed).toMatchObject({ credits: 9, expiresAt: LATE, rollover: { carried: 0, writtenOff: 0 } })
+    expect(await getRemainingCredits(ben)).toBe(26)
+  },
+  async extendGrant({ createCredit, extendGrant, ben }) {
+    const { id } = await createCredit({ userId: ben, credits: 9 })
+    expect(await extendGrant(id, LATE)).toMatchObject({ id, expiresAt: LATE })
+  },
+  async revokeGrants({ createCredit, revokeGrants, getRemainingCredits, ben }) {
+    await createCredit({ userId: ben, credits: 9, orderNo: 'o' })
+    const standing = { revoked: 4, spent: 0, outstanding: 0, remaining: 5 }
+    expect(await revokeGrants({ orderNo: 'o' }, { total: 4, transactionNo: 'refund' })).toEqual(standing)
+    expect(await getRemainingCredits(ben)).toBe(22)
+  },
+  async restoreGrants({ createCredit, restoreGrants, revokeGrants, getRemainingCredits, ben }) {
+    await createCredit({ userId: ben, credits: 9, orderNo: 'o' })
+    await revokeGrants({ orderNo: 'o' }, { transactionNo: 'dispute' })
+    expect(await getRemainingCredits(ben)).toBe(17)
+    expect(await restoreGrants('dispute')).toMatchObject({ revoked: 0, remaining: 9 })
+    expect(await getRemainingCredits(ben)).toBe(26)
+  },
   async keepCharge({ consumeCredits, keepCharge, getBalance, ben }) {
     const { id } = await consumeCredits({ userId: ben, credits: 7, holdUntil: LATE })
     expect(await getBalance(ben)).toMatchObject({ credits: 10, held: 7 })

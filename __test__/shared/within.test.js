@@ -3,7 +3,7 @@
 const { isBuiltin } = require('node:module')
 const { MediaCreditsError, within } = require('../..')
 const { TestDatabase, aiTask, task } = require('../helpers/database')
-const { EVERY, comparable, made } = require('../helpers/every')
+const { EVERY, comparable, madeAfter } = require('../helpers/every')
 const { atOnce, counted, staysSound, writingNothing } = require('../helpers/calls')
 const { violations } = require('../helpers/invariants')
 const { start } = require('../helpers/processes')
@@ -71,8 +71,10 @@ describe.each(Transactions.KINDS)('inside a transaction of %s', (kind) => {
       await database.store.empty()
       const { id } = await fill()
       const args = EVERY[name]().map((arg) => (arg === 'charge' ? id : arg))
-      const found = await writingNothing(database, () => undone(kind, (credits) => made(credits, name, args)))
-      const outside = await made(database.credits, name, args)
+      const found = await writingNothing(database, () =>
+        undone(kind, (credits) => madeAfter(credits, name, args)),
+      )
+      const outside = await madeAfter(database.credits, name, args)
       expect([name, comparable(found)]).toEqual([name, comparable(outside)])
     }
   })

@@ -7,7 +7,19 @@ use serde_json::json;
 
 use super::credits::Credits;
 use super::refundable::{Origin, Refundable};
+use super::revocation::Held;
 use super::value::{Fields, Value};
+
+/// What of a grant that has ended these others have, which were granted in its place since: it must not be spent twice,
+/// should the grant live on or its payment be withdrawn. A grant that lived on meanwhile has left it behind already.
+pub fn granted_anew(held: &Held, others: &[Held]) -> i64 {
+    let Some(end_ms) = held.grant.expires_at_ms else { return 0 };
+    let since = others.iter().filter(|other| other.created_at_ms.is_none_or(|made| made >= end_ms));
+    let sources = since.flat_map(|other| &other.made_of);
+    let of_it = sources.filter(|source| source.credit_id == held.grant.id);
+    let credits = of_it.fold(0, |sum: i64, source| sum.saturating_add(source.credits.max(0)));
+    credits.min(held.grant.remaining).max(0)
+}
 
 /// A grant that was made because others can't be spent any more.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -5,6 +5,7 @@ use super::grant::NewGrant;
 use super::metadata;
 use super::table::TaskKind;
 use super::task::NewTask;
+use super::top_up::State;
 use crate::error::{Error, Result};
 
 /// A row of `credit` that has the caller's `transaction_no`.
@@ -55,6 +56,11 @@ pub fn check_grant(grant: &NewGrant, found: &CreditFacts) -> Result<()> {
     }
     if found.credits != grant.credits.get() {
         return conflict("the grant is of another number of credits");
+    }
+    // It is not granted, and may never be.
+    let claimed = State::of(found.metadata.as_deref());
+    if !found.active && matches!(claimed, Some(State::Open | State::Abandoned)) {
+        return conflict("it is a top-up's that was not confirmed");
     }
     Ok(())
 }

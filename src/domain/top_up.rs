@@ -34,6 +34,11 @@ impl State {
         Self::ALL.iter().find(|(state, _)| *state == self).map_or("", |(_, name)| name)
     }
 
+    /// How the claim stands whose metadata this is; `None`, if it is of no claim.
+    pub fn of(metadata: Option<&str>) -> Option<Self> {
+        Self::named(&metadata::top_up(metadata)?)
+    }
+
     /// Reads what [`Self::as_str`] has written.
     pub fn named(name: &str) -> Option<Self> {
         Self::ALL.iter().find(|(_, other)| *other == name).map(|(state, _)| *state)
@@ -43,14 +48,14 @@ impl State {
 /// Whether a grant with this status is a claim that was not confirmed.
 pub fn is_unconfirmed(status: &str, metadata: Option<&str>) -> bool {
     matches!(
-        (metadata::top_up(metadata), status),
+        (State::of(metadata), status),
         (Some(State::Open), PENDING) | (Some(State::Abandoned), "deleted")
     )
 }
 
 /// Whether a grant with this status is half a top-up: it can be spent, and was not paid for, or the other way round.
 pub fn is_half(status: &str, metadata: Option<&str>) -> bool {
-    match metadata::top_up(metadata) {
+    match State::of(metadata) {
         None => false,
         Some(State::Open) => status != PENDING,
         Some(State::Confirmed) => status == PENDING,
@@ -224,7 +229,7 @@ impl TopUp {
 
     fn plan(&self, Stamp { ids, now_ms }: Stamp) -> Plan {
         let mut row = self.fields.clone();
-        row.update("metadata", |passed| metadata::of_top_up(passed, State::Open));
+        row.update("metadata", |passed| metadata::of_top_up(passed, State::Open.as_str()));
         row.set("id", Value::Text(ids.id.clone()));
         row.set("userId", Value::Text(self.user_id.clone()));
         row.set("transactionNo", Value::Text(self.transaction_no.clone()));
@@ -301,7 +306,10 @@ pub fn plan_end(
     };
     let mut fields = Fields::default();
     fields.set("status", Value::Text(status.to_owned()));
-    fields.set("metadata", Value::Json(metadata::with_top_up(claim.metadata.as_deref(), end)));
+    fields.set(
+        "metadata",
+        Value::Json(metadata::with_top_up(claim.metadata.as_deref(), end.as_str())),
+    );
     fields.set("updatedAt", Value::TimeMs(now_ms));
     if end == State::Abandoned && has_deleted_at {
         fields.set("deletedAt", Value::TimeMs(now_ms));

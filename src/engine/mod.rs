@@ -28,8 +28,8 @@ mod share;
 #[cfg(feature = "sqlite")]
 pub mod sqlite;
 mod stats;
-#[cfg(any(feature = "sqlite", feature = "mysql", feature = "postgres"))]
 mod top_ups;
+#[cfg(any(feature = "sqlite", feature = "mysql", feature = "postgres"))]
 pub mod within;
 
 pub use charges::charge_each;

@@ -4,6 +4,7 @@ use super::clock::Clock;
 use super::outcome::Outcome;
 use super::replays::credit_facts;
 use crate::domain::renewal::{Extension, Renewal, RenewalFacts, plan_extension, plan_renewal};
+use crate::domain::revocation::Held;
 use crate::domain::table::TableName::Credit;
 use crate::error::Error;
 use crate::storage::Row;
@@ -61,19 +62,28 @@ fn is_of(row: &Row, call: &Renewal) -> bool {
 pub(super) async fn extend<S: Store>(
     store: &mut S,
     call: &Extension,
-    now_ms: i64,
+    clock: Clock<'_>,
 ) -> Answer<Outcome> {
     let id = call.credit_id.as_str();
     let (whose, picks) = (Whose::With("id", id), vec![Pick::With("id", vec![id])]);
     let found = store.account(&WantedAccount { whose, picks, transaction_no: None }).await?;
     let row = found.rows.into_iter().next();
     let held = row.as_ref().and_then(Row::as_held);
-    let planned = plan_extension(call, held.as_ref(), now_ms);
+    // Hardly any grant is prolonged after its end.
+    let end_ms = held.as_ref().and_then(|held| held.grant.expires_at_ms);
+    let others = match (&held, end_ms.filter(|end_ms| *end_ms <= clock.now_ms)) {
+        (Some(held), Some(end_ms)) => {
+            store.rows_of(&held.user_id, &[Pick::GrantsSince(end_ms)]).await?
+        }
+        _ => Vec::new(),
+    };
+    let others: Vec<Held> = others.iter().filter_map(Row::as_held).collect();
+    let planned = plan_extension(call, held.as_ref(), &others, &clock.stamp());
     let plan = store.or_roll_back(planned)?;
     if plan.rows.is_empty() {
         store.roll_back();
         return Ok(Outcome::Row(row));
     }
-    let row = store.write(&[&plan], now_ms).await?.take(&plan)?;
+    let row = store.write(&[&plan], clock.now_ms).await?.take(&plan)?;
     Ok(Outcome::Row(Some(row)))
 }

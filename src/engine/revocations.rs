@@ -4,11 +4,13 @@ use std::collections::HashSet;
 
 use super::clock::Clock;
 use super::outcome::Outcome;
+use crate::domain::metadata::regrant_sources;
 use crate::domain::plan::Plan;
 use crate::domain::refund::Refund;
 use crate::domain::refundable::Refundable;
+use crate::domain::regrant::granted_anew;
 use crate::domain::revocation::{
-    CHARGEBACK, ClaimFacts, Decided, Restoration, Revocation, Target, claim_returns,
+    CHARGEBACK, ClaimFacts, Decided, Held, Restoration, Revocation, Target, claim_returns,
     plan_restoration, plan_revocation,
 };
 use crate::domain::table::TableName::Credit;
@@ -26,7 +28,7 @@ pub(super) async fn revoke<S: Store>(
     needs(store, &call.target)?;
     let wanted = wanted(&call.target, &call.transaction_no, call.recovers);
     let account = store.account(&wanted).await?;
-    let facts = claim_facts(store, account).await?;
+    let facts = claim_facts(store, account, clock.now_ms).await?;
     let decided = plan_revocation(call, facts, &clock.stamp());
     write(store, decided, clock.now_ms).await
 }
@@ -49,7 +51,7 @@ pub(super) async fn restore<S: Store>(
             store.account(&WantedAccount { whose, picks, transaction_no }).await?
         }
     };
-    let facts = claim_facts(store, account).await?;
+    let facts = claim_facts(store, account, clock.now_ms).await?;
     let decided = plan_restoration(call, facts, &clock.stamp());
     write(store, decided, clock.now_ms).await
 }
@@ -73,10 +75,10 @@ fn wanted<'w>(target: &'w Target, number: &'w str, recovers: bool) -> WantedAcco
 }
 
 /// What an account says of claims, and the rows besides that these need. Hardly any account has claims.
-async fn claim_facts<S: Store>(store: &mut S, account: Account) -> Answer<ClaimFacts> {
+async fn claim_facts<S: Store>(store: &mut S, account: Account, now_ms: i64) -> Answer<ClaimFacts> {
     let Account { users, rows, keyed } = account;
     let user_id = users.iter().next().cloned().unwrap_or_default();
-    let facts = with_rows(store, &user_id, rows).await?;
+    let facts = with_rows(store, &user_id, rows, now_ms).await?;
     Ok(ClaimFacts { users, is_key_taken: keyed.is_some(), ..facts })
 }
 
@@ -84,6 +86,7 @@ async fn with_rows<S: Store>(
     store: &mut S,
     user_id: &str,
     mut rows: Vec<Row>,
+    now_ms: i64,
 ) -> Answer<ClaimFacts> {
     let mut claims = Vec::new();
     for row in &rows {
@@ -97,9 +100,31 @@ async fn with_rows<S: Store>(
     if !needed.is_empty() {
         rows.extend(store.rows_of(user_id, &[Pick::With("id", needed)]).await?);
     }
+    add_regrants(store, user_id, &mut rows, now_ms).await?;
     in_draw_order(&mut rows);
-    let grants = rows.iter().filter_map(Row::as_held).collect();
+    let mut grants: Vec<Held> = rows.iter().filter_map(Row::as_held).collect();
+    let anew: Vec<i64> = grants.iter().map(|held| granted_anew(held, &grants)).collect();
+    grants.iter_mut().zip(anew).for_each(|(held, anew)| held.move_out(anew));
     Ok(ClaimFacts { grants, claims, ..ClaimFacts::default() })
+}
+
+/// Adds what was granted in the place of grants that have ended.
+async fn add_regrants<S: Store>(
+    store: &mut S,
+    user_id: &str,
+    rows: &mut Vec<Row>,
+    now_ms: i64,
+) -> Answer<()> {
+    let ends = rows.iter().filter_map(Row::as_held).filter_map(|held| held.grant.expires_at_ms);
+    let Some(since_ms) = ends.filter(|end_ms| *end_ms <= now_ms).min() else { return Ok(()) };
+    let known: HashSet<String> =
+        rows.iter().filter_map(|row| row.text("id")).map(str::to_owned).collect();
+    let since = store.rows_of(user_id, &[Pick::GrantsSince(since_ms)]).await?;
+    rows.extend(since.into_iter().filter(|row| {
+        let is_new = row.text("id").is_some_and(|id| !known.contains(id));
+        is_new && !regrant_sources(row.text("metadata")).is_empty()
+    }));
+    Ok(())
 }
 
 async fn write<S: Store>(store: &mut S, decided: Result<Decided>, now_ms: i64) -> Answer<Outcome> {
@@ -125,6 +150,7 @@ async fn write<S: Store>(store: &mut S, decided: Result<Decided>, now_ms: i64) -
 pub(super) async fn load_claims<S: Store>(
     store: &mut S,
     refundable: Option<&Refundable>,
+    now_ms: i64,
 ) -> Answer<Option<ClaimFacts>> {
     let Some(refundable) = refundable else { return Ok(None) };
     let grants = refundable.grants.iter().filter(|grant| !grant.active);
@@ -134,7 +160,7 @@ pub(super) async fn load_claims<S: Store>(
     }
     let picks = [Pick::With("id", ids), Pick::With("transaction_scene", vec![CHARGEBACK])];
     let rows = store.rows_of(&refundable.user_id, &picks).await?;
-    with_rows(store, &refundable.user_id, rows).await.map(Some)
+    with_rows(store, &refundable.user_id, rows, now_ms).await.map(Some)
 }
 
 /// Lets claims have what comes back to their grants.

@@ -47,7 +47,7 @@ pub(super) async fn change<S: Store>(
         Write::StepCharge(step) => charge_step(store, step, clock).await,
         Write::Settle(settlement) => settle(store, settlement, clock).await,
         Write::Renew(call) => renew(store, call, clock).await,
-        Write::Extend(call) => extend(store, call, clock.now_ms).await,
+        Write::Extend(call) => extend(store, call, clock).await,
         Write::Revoke(call) => revoke(store, call, clock).await,
         Write::Restore(call) => restore(store, call, clock).await,
         Write::ClaimTopUp(call) => top_ups::claim(store, call, clock).await,
@@ -98,7 +98,7 @@ async fn update_task<S: Store>(
         load_grants(store, refundable, drawn_on).await?;
         load_origins(store, refundable, patch.policy, clock).await?;
     }
-    let claims = load_claims(store, on_charge.refundable().map(|it| &*it)).await?;
+    let claims = load_claims(store, on_charge.refundable().map(|it| &*it), clock.now_ms).await?;
 
     let (plan, refund) = plan_patch(patch, &task, on_charge, clock.now_ms);
     let made = (plan, refund.clone().unwrap_or_default());
@@ -186,7 +186,8 @@ async fn settle<S: Store>(
         }
     }
 
-    let claims = load_claims(store, settling.as_ref().map(|it| &it.refundable)).await?;
+    let claims =
+        load_claims(store, settling.as_ref().map(|it| &it.refundable), clock.now_ms).await?;
 
     let planned = plan_settlement(settlement, &charge, settling, clock.now_ms);
     let (plan, mut difference) = store.or_roll_back(planned)?;

@@ -5,9 +5,9 @@ use std::collections::BTreeSet;
 
 use super::Row;
 use crate::domain::grant::{EXPIRY_UNREADABLE_MS, Grant, is_withdrawn};
-use crate::domain::metadata::top_up;
+use crate::domain::metadata::regrant_sources;
 use crate::domain::revocation::{Claim, ClaimRow, Held, State};
-use crate::domain::top_up::{Claim as Claimed, is_unconfirmed};
+use crate::domain::top_up::{Claim as Claimed, State as Standing, is_unconfirmed};
 use crate::domain::value::Value;
 use crate::error::Result;
 
@@ -81,6 +81,10 @@ impl Row {
             Some(Value::TimeMs(time_ms)) => Some(*time_ms),
             Some(_) => Some(EXPIRY_UNREADABLE_MS),
         };
+        let created_at_ms = match self.get("createdAt") {
+            Some(Value::TimeMs(time_ms)) => Some(*time_ms),
+            _ => None,
+        };
         let grant = Grant {
             id: text("id")?,
             transaction_no: text("transactionNo").unwrap_or_default(),
@@ -101,7 +105,10 @@ impl Row {
             metadata: metadata.map(str::to_owned),
             order_no: id_of("orderNo"),
             subscription_no: id_of("subscriptionNo"),
+            created_at_ms,
+            made_of: regrant_sources(metadata),
             has_deleted_at: deleted_at.is_some(),
+            moved: 0,
         })
     }
 
@@ -117,7 +124,7 @@ impl Row {
             id: self.text("id").unwrap_or_default().to_owned(),
             user_id: self.id("userId").unwrap_or_default().into_owned(),
             credits: self.integer("credits").unwrap_or_default(),
-            state: top_up(metadata.as_deref()).filter(|_| is_grant),
+            state: Standing::of(metadata.as_deref()).filter(|_| is_grant),
             made_ms,
             metadata,
         }

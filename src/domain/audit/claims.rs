@@ -73,6 +73,9 @@ fn held(grant: &GrantEntry, user_id: &str) -> Held {
         metadata: None,
         order_no: None,
         subscription_no: None,
+        created_at_ms: grant.times.created_at_ms,
+        made_of: Vec::new(),
         has_deleted_at: true,
+        moved: 0,
     }
 }

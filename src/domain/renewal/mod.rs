@@ -13,6 +13,7 @@ use super::grant::{GrantFacts, NewGrant, plan_grant};
 use super::metadata;
 use super::options;
 use super::plan::{Plan, RowChange, Stamp, Verb};
+use super::regrant::granted_anew;
 use super::replay::{CreditFacts, check_grant};
 use super::revocation::{Held, State};
 use super::table::TableName::Credit;
@@ -110,7 +111,8 @@ pub fn plan_renewal(
         return Ok(None);
     }
     let now_ms = stamp.now_ms;
-    let mut periods: Vec<Lived> = facts.grants.iter().filter_map(Lived::of).collect();
+    let lived = |held| Lived::of(held, &facts.grants);
+    let mut periods: Vec<Lived> = facts.grants.iter().filter_map(lived).collect();
     // As it will be: behind those that end at the same time.
     let mut new = call.grant.clone();
     periods.push(Lived::new(&call.period, new.credits));
@@ -153,7 +155,9 @@ pub fn plan_renewal(
     let mut plan = plan_grant(&new, grant_facts, stamp)?;
     if !draws.is_empty() || off_new.is_some() {
         let items = [draws.as_slice(), off_new.as_slice()].concat();
-        let row = write_off(call, items, &off)?;
+        let of = Some(call.subscription_no.as_str());
+        let said = json!({ "renewal": call.grant.transaction_no });
+        let row = write_off((&call.grant.user_id, of), (said, "Not carried over"), items, &off)?;
         plan.push(Credit, Verb::Insert, &off.ids.id, row);
         (plan.draws, plan.aside) = (draws, true);
     }
@@ -178,6 +182,8 @@ struct Lived<'f> {
     /// When it ends now.
     until_ms: i64,
     remaining: i64,
+    /// What of that other grants have, which stays behind if it lives on.
+    anew: i64,
     /// What is said of its period, if a renewal has made it.
     period: Option<Period>,
     /// Whether a later period lets it live on.
@@ -186,20 +192,22 @@ struct Lived<'f> {
 
 impl<'f> Lived<'f> {
     /// A grant that may live on: not one that never ends, or was withdrawn.
-    fn of(held: &'f Held) -> Option<Self> {
+    fn of(held: &'f Held, others: &[Held]) -> Option<Self> {
         let until_ms = held.grant.expires_at_ms.filter(|_| held.state == State::Open)?;
         let metadata = held.metadata.as_deref();
         let period = metadata::period(metadata);
         let own_ms = period.as_ref().map(|period| period.end_ms);
         let end_ms = own_ms.or_else(|| metadata::own_end(metadata)).unwrap_or(until_ms);
-        let remaining = held.grant.remaining;
-        Some(Self { held: Some(held), end_ms, until_ms, remaining, period, is_carried: false })
+        let (remaining, anew) = (held.grant.remaining, granted_anew(held, others));
+        let (held, is_carried) = (Some(held), false);
+        Some(Self { held, end_ms, until_ms, remaining, anew, period, is_carried })
     }
 
     fn new(period: &Period, credits: Credits) -> Self {
         let (end_ms, remaining) = (period.end_ms, credits.get());
         let period = Some(period.clone());
-        Self { held: None, end_ms, until_ms: end_ms, remaining, period, is_carried: false }
+        let (held, anew, is_carried) = (None, 0, false);
+        Self { held, end_ms, until_ms: end_ms, remaining, anew, period, is_carried }
     }
 }
 
@@ -223,6 +231,7 @@ fn carry(periods: &mut [Lived<'_>], new: &Period, now_ms: i64) {
             .collect();
         for earlier in &mut carried {
             earlier.is_carried = true;
+            earlier.remaining -= std::mem::take(&mut earlier.anew);
             earlier.until_ms = earlier.until_ms.max(period.end_ms);
             left = left.saturating_add(earlier.remaining.max(0));
         }
@@ -266,7 +275,13 @@ fn new_draw(call: &Renewal, lived: &Lived<'_>, stamp: &Stamp) -> Draw {
     }
 }
 
-fn write_off(call: &Renewal, mut items: Vec<Draw>, stamp: &Stamp) -> Result<Fields> {
+/// The row that writes credits off, of a user and a subscription, for a reason.
+fn write_off(
+    (user_id, subscription_no): (&str, Option<&str>),
+    (said, description): (Json, &str),
+    mut items: Vec<Draw>,
+    stamp: &Stamp,
+) -> Result<Fields> {
     let total: i64 = items.iter().map(|item| item.credits_consumed).sum();
     let mut to_consume = total;
     for (batch_no, item) in (1..).zip(&mut items) {
@@ -274,18 +289,16 @@ fn write_off(call: &Renewal, mut items: Vec<Draw>, stamp: &Stamp) -> Result<Fiel
         to_consume -= item.credits_consumed;
     }
     let text = |text: &str| Value::Text(text.to_owned());
-    let renewal = call.grant.transaction_no.as_deref();
-    let metadata: Json = json!({ "type": "expiry", "expiry": { "renewal": renewal } });
-    Ok([
+    let metadata: Json = json!({ "type": "expiry", "expiry": said });
+    let mut row: Fields = [
         ("id", text(&stamp.ids.id)),
-        ("userId", text(&call.grant.user_id)),
+        ("userId", text(user_id)),
         ("transactionNo", text(&stamp.ids.transaction_no)),
         ("transactionType", text("consume")),
         ("transactionScene", text(EXPIRY)),
-        ("subscriptionNo", text(&call.subscription_no)),
         ("credits", Value::Integer(-total)),
         ("remainingCredits", Value::Integer(0)),
-        ("description", text("Not carried over")),
+        ("description", text(description)),
         ("status", text("active")),
         ("consumedDetail", Value::Json(write_detail(&items)?)),
         ("metadata", Value::Json(metadata.to_string())),
@@ -293,7 +306,11 @@ fn write_off(call: &Renewal, mut items: Vec<Draw>, stamp: &Stamp) -> Result<Fiel
         ("updatedAt", Value::TimeMs(stamp.now_ms)),
     ]
     .into_iter()
-    .collect())
+    .collect();
+    if let Some(subscription_no) = subscription_no {
+        row.set("subscriptionNo", text(subscription_no));
+    }
+    Ok(row)
 }
 
 /// What the row of a grant says that lives on.
@@ -333,8 +350,15 @@ impl Extension {
     }
 }
 
-/// Decides on a new end of a grant. Its plan writes nothing if it has that end.
-pub fn plan_extension(call: &Extension, held: Option<&Held>, now_ms: i64) -> Result<Plan> {
+/// Decides on a new end of a grant. Its plan writes nothing if it has that end. `others` are the user's grants that were
+/// made since it has ended: what they have of it is written off.
+pub fn plan_extension(
+    call: &Extension,
+    held: Option<&Held>,
+    others: &[Held],
+    stamp: &Stamp,
+) -> Result<Plan> {
+    let now_ms = stamp.now_ms;
     let id = call.credit_id.as_str();
     let Some(held) = held else {
         return Err(Error::GrantNotFound { field: "creditId", value: id.to_owned() });
@@ -352,6 +376,15 @@ pub fn plan_extension(call: &Extension, held: Option<&Held>, now_ms: i64) -> Res
             fields.set("status", Value::Text("active".to_owned()));
         }
         fields.set("updatedAt", Value::TimeMs(now_ms));
+        let anew = if lives { granted_anew(held, others) } else { 0 };
+        if anew > 0 {
+            plan.draws = vec![draw(held, anew)];
+            plan.aside = true;
+            let of = (held.user_id.as_str(), held.subscription_no.as_deref());
+            let said = (json!({ "extended": id }), "Granted anew before");
+            let row = write_off(of, said, plan.draws.clone(), stamp)?;
+            plan.push(Credit, Verb::Insert, &stamp.ids.id, row);
+        }
         plan.push(Credit, Verb::Update, id, fields);
     }
     Ok(plan)

@@ -77,8 +77,9 @@ fn item(held: &Held, consumed: i64, (before, after): (i64, i64)) -> Draw {
         expires_at: held.grant.expires_at_ms.and_then(iso8601),
         credits_to_consume: consumed,
         credits_consumed: consumed,
-        credits_before: before,
-        credits_after: after,
+        // As the row says it.
+        credits_before: before.saturating_add(held.moved),
+        credits_after: after.saturating_add(held.moved),
         batch_size: 1000,
         batch_no: 1,
     }

@@ -3,7 +3,7 @@
 use super::terms::Terms;
 use crate::domain::detail::{WrittenDraw, parse_detail};
 use crate::domain::grant::{Grant, REVOKED};
-use crate::domain::metadata;
+use crate::domain::metadata::{self, Source};
 use crate::error::{Error, Result};
 
 /// The scene of a claim's row.
@@ -24,8 +24,25 @@ pub struct Held {
     pub order_no: Option<String>,
     /// Its `subscription_no`, where there is such a column.
     pub subscription_no: Option<String>,
+    /// When it was made.
+    pub created_at_ms: Option<i64>,
+    /// The grants in whose place it was made.
+    pub made_of: Vec<Source>,
     /// Whether its table has a column `deleted_at`.
     pub has_deleted_at: bool,
+    /// What of it is left out of its credits and of what remains, because other grants have it ([`granted_anew`]).
+    ///
+    /// [`granted_anew`]: crate::domain::regrant::granted_anew
+    pub moved: i64,
+}
+
+impl Held {
+    /// Leaves out what other grants have.
+    pub fn move_out(&mut self, credits: i64) {
+        self.moved += credits;
+        self.grant.credits -= credits;
+        self.grant.remaining -= credits;
+    }
 }
 
 /// Who has withdrawn a grant.

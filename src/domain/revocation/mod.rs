@@ -283,6 +283,13 @@ fn named(target: &Target, facts: &ClaimFacts) -> Result<(String, Vec<String>)> {
         return Err(Error::UserNotFound { user_id: first.user_id.clone() });
     }
     let mut ids: Vec<String> = grants().map(|held| held.grant.id.clone()).collect();
+    // What was granted in their place is of the same payment.
+    while let Some(regrant) = facts.grants.iter().find(|held| {
+        let is_of_these = held.made_of.iter().any(|source| ids.contains(&source.credit_id));
+        is_of_these && !ids.contains(&held.grant.id)
+    }) {
+        ids.push(regrant.grant.id.clone());
+    }
     ids.sort_unstable();
     Ok((first.user_id.clone(), ids))
 }
