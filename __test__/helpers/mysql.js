@@ -69,7 +69,8 @@ const describeWithMysql = describeIf(serverUrl, reason)
 
 /** Clients of the servers, by their URLs. */
 const clients = new Map()
-let last = 0
+// A process runs one file of tests after the other, and remembers tables by the names of their databases.
+let last = Date.now() % 1_000_000_000
 
 function askServer(url, sql) {
   if (!clients.has(url)) clients.set(url, clientOf(url))
