@@ -17,10 +17,10 @@ const LIBSQL_ALONE = ['libsql']
 const MYSQL_ALONE = ['mysql']
 
 /**
- * What a libSQL server has no part in: locks of sessions, the kinds of storage, pages of more than 10 MB, transactions of
- * an app's (which `__test__/libsql/within.test.js` is about).
+ * What a libSQL server has no part in: locks of sessions, pages of more than 10 MB, values that it can't send (of others
+ * `__test__/libsql/values.test.js` has some), transactions of an app's (`__test__/libsql/within.test.js`).
  */
-const NOT_ON_LIBSQL = ['log', 'readers', 'stats', 'unreadableValues', 'within']
+const NOT_ON_LIBSQL = ['readers', 'unreadableValues', 'within']
 /** What is about SQL that a file has as well, and asks a server thousands of questions. `FULL=1` runs it too, there and on MySQL. */
 const SLOW_ON_SERVERS =
   `lists valueForms replay limits guards batches freeTrials freeTrials.back refundedTasks stuckTasks

@@ -53,7 +53,7 @@ const BASE = 'drizzle-remote-libsql'
 
 /** Runs `work` with a server that has these users, and a proxy before it that adds `delayMs` to each round trip. */
 async function withServer({ binary, folder }, { users, delayMs = 0 }, work) {
-  const server = await sqld.start(binary, folder)
+  const server = await sqld.start(binary, { place: folder })
   const proxy = await startProxy(server.url)
   const client = createClient({ url: server.url })
   try {

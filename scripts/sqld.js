@@ -112,15 +112,20 @@ function checked(name, bytes, expected) {
 /**
  * Starts a server with an empty database, by default in memory, which takes some 40 ms and 25 MB. It ends with this process, if it was not
  * stopped before. Its databases share a port by the first label of the host's name alone, which not every machine
- * resolves: so each has a server.
+ * resolves: so each has a server. With a `publicKey` (PEM, Ed25519) it asks for tokens that its owner has signed.
  */
-async function start(binary, place = memoryFolder()) {
+async function start(binary, { place = memoryFolder(), publicKey } = {}) {
   const folder = fs.mkdtempSync(path.join(place, 'media-credits-sqld-'))
   const pidFile = path.join(folder, 'pid')
   const stop = guard(pidFile, [folder])
   try {
     const address = `127.0.0.1:${await freePort()}`
     const args = ['--no-welcome', '--http-listen-addr', address, '--db-path', path.join(folder, 'data')]
+    if (publicKey) {
+      const file = path.join(folder, 'key.pem')
+      fs.writeFileSync(file, publicKey)
+      args.push('--auth-jwt-key-file', file)
+    }
     const log = path.join(folder, 'log')
     const output = fs.openSync(log, 'w')
     // In a group of its own, which a Ctrl-C in the terminal does not reach.

@@ -22,20 +22,20 @@ class SqldStore extends Inspected {
   needsTables = false
 
   /** A store with the app's `tables`, with an app's rows (`fixture`, `stock`), or with `nothing` in it. */
-  static async open(content) {
-    const store = new SqldStore(await start(binary))
+  static async open(content, { publicKey, authToken } = {}) {
+    const store = new SqldStore(await start(binary, { publicKey }), authToken)
     const statements = await contentOf(content)
     if (statements.length > 0) await store.client.batch(statements, 'write')
     return store
   }
 
-  constructor(server) {
+  constructor(server, authToken) {
     super()
     this.server = server
     this.url = server.url
     const { host } = new URL(server.url)
     this.otherUrls = [`ws://${host}`, `libsql://${host}?tls=0`, `${server.url}/`]
-    this.client = createClient({ url: server.url })
+    this.client = createClient({ url: server.url, authToken })
   }
 
   /** Runs statements `[sql, args]` one after the other, and gives the rows of the last one. */

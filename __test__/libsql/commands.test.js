@@ -29,6 +29,21 @@ describe('the command line over a libSQL server', () => {
     expect(json.entries.map(({ credits }) => credits)).toEqual([10, 5])
   })
 
+  test('shows the grants of a user, which of them end soon, and withdraws one', async () => {
+    const database = await TestDatabase.fresh()
+    const soon = new Date(Date.now() + 3_600_000)
+    await database.user('u', { credits: 10, orderNo: 'order-1', expiresAt: soon }, { credits: 20 })
+    const { json: expiring } = await done(database, 'expiring', '--within', '1d', '--json')
+    expect(expiring.users).toMatchObject([{ userId: 'u', credits: 10, grants: 1 }])
+    const { json: listed } = await done(database, 'grants', 'u', '--json')
+    expect(listed.grants.map(({ remainingCredits }) => remainingCredits).sort()).toEqual([10, 20])
+    const revoke = ['grants', 'u', '--revoke', '--order', 'order-1', '--transaction-no', 'dispute-1']
+    expect(await cliOn(database, ...revoke)).toMatchObject({ code: 1, errors: '' })
+    expect(await database.credits.getRemainingCredits('u')).toBe(30)
+    await done(database, ...revoke, '--apply')
+    expect(await database.credits.getRemainingCredits('u')).toBe(20)
+  })
+
   test('finds a refund that came twice, and repairs it', async () => {
     const database = await TestDatabase.fresh()
     const { consumeCredits, refundCredits } = database.credits

@@ -39,6 +39,17 @@ describe('connect', () => {
     expect(error.message + error.stack).not.toContain('secret')
   })
 
+  test.each(['mysql://app:secret@127.0.0.1:1/app', 'libsql://127.0.0.1:1', 'http://127.0.0.1:1'])(
+    'a schema is refused by the first call where the URL names the database: %p',
+    async (url) => {
+      const error = await connect({ url, schema: 'app' })
+        .getRemainingCredits('u')
+        .catch((error) => error)
+      expect(error).toMatchObject({ code: 'INVALID_ARGUMENT', field: 'schema', retryable: false })
+      expect(error.message).toContain('PostgreSQL alone has schemas')
+    },
+  )
+
   test('opens the database once, however its url is spelled', async () => {
     const database = await TestDatabase.fresh()
     await database.user('u', 100)

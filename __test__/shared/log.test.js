@@ -65,6 +65,7 @@ describe.each([['debug'], ['media_credits=trace'], [' TRACE ']])('with %p', (dir
     const opened = byStorage({
       sqlite: `path="${database.file}" role=Writer journal_mode="wal" timestamp_unit="ms"`,
       postgres: `connected and found the tables database="127.0.0.1/${database.store.name}"`,
+      libsql: `connected and found the tables database="${new URL(database.url).host}"`,
     })
     expect(having(lines, opened)).toHaveLength(1)
     expect(having(having(lines, 'DEBUG'), ': committed').length).toBeGreaterThanOrEqual(3)
@@ -118,7 +119,7 @@ describe('a directive', () => {
     const { lines } = await logOf('', source)
     for (const line of lines) expect(line).toMatch(LINE)
     // The writer's, and those of two readers; the server's.
-    expect(lines).toHaveLength(byStorage({ sqlite: 3, postgres: 1 }))
+    expect(lines).toHaveLength(byStorage({ sqlite: 3, postgres: 1, libsql: 1 }))
   })
 })
 
@@ -137,17 +138,20 @@ describe('a warning', () => {
   test('says what is done again', async () => {
     const database = await TestDatabase.fresh()
     await database.user('u', 100)
-    const proxy = byStorage({ sqlite: () => undefined, postgres: () => startProxy(database.url) })()
+    const behindProxy = () => startProxy(database.url)
+    const proxy = byStorage({ sqlite: () => undefined, postgres: behindProxy, libsql: behindProxy })()
     const told = await proxy
     const { consumeCredits } = database.credits
     await consumeCredits({ userId: 'u', credits: 1 })
     // The child says when its connection may break.
+    const breaks = `await credits.consumeCredits({ userId: 'break', credits: 1 }).catch(() => {})`
     const source = byStorage({
       sqlite: `
         const fs = require('node:fs')
         fs.copyFileSync(process.env.FILE, process.env.FILE + '.new')
         fs.renameSync(process.env.FILE + '.new', process.env.FILE)`,
-      postgres: `await credits.consumeCredits({ userId: 'break', credits: 1 }).catch(() => {})`,
+      postgres: breaks,
+      libsql: breaks,
     })
     if (told) {
       told.onClientData = (bytes, connection) => {
@@ -170,6 +174,7 @@ describe('a warning', () => {
       byStorage({
         sqlite: 'a transaction failed: opening the database anew database_code=FILE_REPLACED',
         postgres: 'a connection of the pool was dead: trying another one',
+        libsql: 'a connection of the pool was dead: trying another one',
       }),
     )
   })

@@ -7,7 +7,7 @@ const { until } = require('../helpers/callers')
 const { TestDatabase, task } = require('../helpers/database')
 const { foreignTransaction, throughProxy } = require('../helpers/network')
 const { start } = require('../helpers/processes')
-const { byStorage, postgres, sqlite } = require('../helpers/storage')
+const { STORAGE, byStorage, except, postgres, sqlite } = require('../helpers/storage')
 const { refuseRows } = require('../helpers/triggers')
 
 const CONSUME = { userId: 'u', credits: 1 }
@@ -68,9 +68,14 @@ describe('stats() before the first call', () => {
         roundTrips: NOTHING,
         retries: { oneByOne: 0, conflicts: 0, lostConnections: 0, schemaChanges: 0 },
       },
+      libsql: {
+        connections: { open: 0, idle: 0, most: 10 },
+        roundTrips: NOTHING,
+        retries: { oneByOne: 0, conflicts: 0, lostConnections: 0, schemaChanges: 0 },
+      },
     })
     expect(rest).toEqual({
-      storage: byStorage({ sqlite: 'sqlite', postgres: 'postgres', mysql: 'mysql' }),
+      storage: STORAGE,
       operations: {},
       queue: EMPTY_QUEUE,
       batches: { count: 0, requests: 0, meanSize: 0, largestSize: 0 },
@@ -86,6 +91,7 @@ describe('stats() before the first call', () => {
     const url = byStorage({
       sqlite: 'file:/nowhere/at/all.db',
       postgres: 'postgres://a:b@127.0.0.1:1/no',
+      libsql: 'http://127.0.0.1:1',
       mysql: 'mysql://a:b@127.0.0.1:1/no',
     })
     const nowhere = connect({ url })
@@ -248,7 +254,10 @@ describe('stats() says times and sizes', () => {
   })
 })
 
-describe('while another client holds a lock', () => {
+/** Of a libSQL server's one lock nothing waits here: the server does. */
+const locking = except('libsql')
+
+locking.describe('while another client holds a lock', () => {
   test('stats() answers, and shows how many wait', async () => {
     const { database, stats, ...credits } = await withCredits()
     const release = await lock(database)
@@ -293,7 +302,7 @@ describe('while another client holds a lock', () => {
 })
 
 describe('stats() counts what is done again:', () => {
-  test('batches that one of their requests undoes', async () => {
+  locking.test('batches that one of their requests undoes', async () => {
     const { database, createMediaTask, stats, ...credits } = await withCredits()
     await refuseRows(database, { table: 'media_tasks', condition: `NEW.title = 'bad'`, message: 'no' })
     const release = await lock(database)

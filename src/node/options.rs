@@ -99,6 +99,7 @@ pub(super) fn read(arguments: &str, environment: &Environment) -> Result<Connect
             }
             url.check_token()?;
         }
+        check_schema(&location, options.get("schema"))?;
         let schema = environment.schema.trim();
         let is_wanted = options.get("schema").is_none() && !schema.is_empty();
         if is_wanted && matches!(location, Location::Postgres(_)) {
@@ -189,6 +190,18 @@ fn settings(options: &Fields) -> Result<Settings> {
         settings.mysql.max_queue = most;
     }
     Ok(settings)
+}
+
+/// Tables are looked for where the URL says: a caller who names another place must hear of it. A file stands in for any
+/// server while an app is developed.
+fn check_schema(location: &Location, given: Option<&Value>) -> Result<()> {
+    const EXPECTED: &str = "left out: PostgreSQL alone has schemas, and elsewhere the URL names the database";
+    match (location, given) {
+        (Location::Mysql(_) | Location::Libsql(_), Some(_)) => {
+            Err(invalid("schema", EXPECTED, given))
+        }
+        _ => Ok(()),
+    }
 }
 
 fn no_token(name: &str) -> Error {

@@ -77,7 +77,7 @@ impl Location {
             None if looks_like_keywords(url) => {
                 return Err(invalid(
                     "it looks like a server's in keywords; write \
-                     postgres://user:password@host:5432/database",
+                     postgres://user:password@host:5432/database, or mysql://user:password@host:3306/database",
                 ));
             }
             None if url == ":memory:" => return Ok(Self::Sqlite(Place::Memory)),

@@ -83,7 +83,11 @@ impl<S: Server> Engine<S> {
     pub(super) fn prepare_for(&self, reason: Reason) {
         match reason {
             Reason::Conflict { attempt } => {
-                warn!(attempt, "met another transaction: trying again");
+                // Without locks, what was remembered of a user is a guess.
+                match attempt == 1 && !S::LOCKS {
+                    true => debug!(attempt, "what was known has changed: trying again"),
+                    false => warn!(attempt, "met another transaction: trying again"),
+                }
                 self.retries.conflicts.add();
             }
             Reason::LostConnection => {

@@ -72,6 +72,7 @@ pub(super) fn of_status(
     let number = status.as_u16();
     let said = said(body);
     let error = match number {
+        403 if said.as_ref().is_some_and(is_about_writing) => reads_alone(doing),
         401 | 403 => {
             let message = match token {
                 Token::Sent => "the server does not accept the token",
@@ -107,6 +108,22 @@ pub(super) fn of_status(
         },
     };
     Failure::Refused(error)
+}
+
+/// sqld says which permission the token lacks, and for which database.
+fn is_about_writing(error: &ServerError) -> bool {
+    error.message.to_lowercase().contains("write permission")
+}
+
+/// A token that may read, and no more: the code is a file's that may not be written.
+fn reads_alone(doing: &'static str) -> Error {
+    Error::Database {
+        doing,
+        database_code: "SQLITE_READONLY".to_owned(),
+        message: "the token may only read (403): make one that may write, for DATABASE_AUTH_TOKEN or authToken"
+            .to_owned(),
+        retryable: false,
+    }
 }
 
 /// A batch with others may be too long: it is then tried in halves.
@@ -211,6 +228,22 @@ mod tests {
             (401, "", true, "DATABASE_UNAVAILABLE", false, "expired"),
             (401, "", false, "DATABASE_UNAVAILABLE", false, "DATABASE_AUTH_TOKEN"),
             (403, "", true, "DATABASE_UNAVAILABLE", false, "expired"),
+            (
+                403,
+                r#"{"error":"Authorization forbidden: Current session doesn't not have Write permission to namespace default"}"#,
+                true,
+                "DATABASE_ERROR",
+                false,
+                "the token may only read",
+            ),
+            (
+                403,
+                r#"{"error":"Authorization forbidden: Current session doesn't not have Read permission to namespace default"}"#,
+                true,
+                "DATABASE_UNAVAILABLE",
+                false,
+                "does not accept the token",
+            ),
             (404, r#"{"error":"Namespace"}"#, true, "DATABASE_UNAVAILABLE", false, "no such"),
             (413, "<html>", true, "DATABASE_ERROR", false, "shorten its texts"),
             (413, r#"{"error":"too large"}"#, true, "DATABASE_ERROR", false, "shorten its texts"),

@@ -97,7 +97,7 @@ impl Database {
     }
 }
 
-/// What came of a transaction that had nothing to write.
+/// What came of a transaction that wrote nothing.
 pub(super) enum TriedWrite {
     Done,
     Refused(Error),
@@ -121,11 +121,15 @@ impl Database {
         SOON.min(self.options.answer_timeout())
     }
 
-    /// Tries a transaction that has nothing to write: whether the server carries it out, and if not, what it says.
+    /// Tries a transaction that writes nothing: whether the server carries it out, and if not, what it says.
     pub(super) async fn try_write(&self) -> Answer<TriedWrite> {
         const DOING: &str = "looking at the server";
+        // A token that may only read may take the lock.
+        const WRITE: &str = "UPDATE credit SET status = status WHERE 0";
         let mut steps = vec![Step::command(None, "BEGIN IMMEDIATE")];
-        steps.push(Step::command(Some(goes_on(&steps)), "ROLLBACK"));
+        steps.push(Step::command(Some(goes_on(&steps)), WRITE));
+        let open = Condition::not(Condition::IsAutocommit);
+        steps.push(Step::command(Some(open), "ROLLBACK"));
         let _turn = self.turn().await?;
         let answer = timeout(self.soon(), self.http.send(encode(&steps)?, DOING)).await;
         let outcomes = match answer {
