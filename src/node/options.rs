@@ -195,7 +195,8 @@ fn settings(options: &Fields) -> Result<Settings> {
 /// Tables are looked for where the URL says: a caller who names another place must hear of it. A file stands in for any
 /// server while an app is developed.
 fn check_schema(location: &Location, given: Option<&Value>) -> Result<()> {
-    const EXPECTED: &str = "left out: PostgreSQL alone has schemas, and elsewhere the URL names the database";
+    const EXPECTED: &str =
+        "left out: PostgreSQL alone has schemas, and elsewhere the URL names the database";
     match (location, given) {
         (Location::Mysql(_) | Location::Libsql(_), Some(_)) => {
             Err(invalid("schema", EXPECTED, given))
