@@ -95,7 +95,7 @@ export interface MysqlDiagnostics {
   binlogFormat: string
   /** The longest message that the server takes, in bytes. */
   maxAllowedPacket: string
-  /** What the connection's user may not do with the tables; empty as long as that is not looked at. */
+  /** What the connection's account may not do with the tables: a privilege that is missing, with the statement that grants it. */
   lacks: { table: string; command: 'SELECT' | 'INSERT' | 'UPDATE'; message: string }[]
   /** What keeps a commit through a crash: the server's `innodb_flush_log_at_trx_commit` and `sync_binlog`. */
   durability: { flushLogAtCommit: number; syncBinlog: number }

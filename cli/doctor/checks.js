@@ -310,6 +310,7 @@ function mysql({ diagnostics, database: { place }, connections }) {
     ),
     ...most(connections),
     durabilityOnMysql(durability, LOCAL.test(place)),
+    ...privileges(diagnostics),
     encryption(encrypted, place, 'add ?ssl-mode=REQUIRED'),
   ]
 }

@@ -20,6 +20,8 @@ pub mod pipeline;
 #[cfg(feature = "postgres")]
 pub mod postgres;
 #[cfg(any(feature = "mysql", feature = "postgres"))]
+pub mod privileges;
+#[cfg(any(feature = "mysql", feature = "postgres"))]
 pub mod row;
 #[cfg(any(feature = "libsql", feature = "sqlite"))]
 pub mod sqlite;

@@ -10,7 +10,9 @@ use super::database::Database;
 use super::session::{in_time, late};
 use crate::domain::table::TableName;
 use crate::domain::value::Value;
+use crate::storage::dialect::mysql::access::lacks;
 use crate::storage::dialect::mysql::schema;
+use crate::storage::dialect::privileges::Lack;
 use crate::storage::dialect::row::{SelectedRow, get};
 use crate::storage::failure::{Answer, Failure};
 use crate::storage::server::Server as _;
@@ -35,7 +37,7 @@ impl Database {
         let mut session = self.session().await?.0;
         let asked = schema::diagnostics();
         let answers = session.ask(&asked, "reading the server's settings").await?;
-        let [database, settings, columns, indexes] = answers.as_slice() else {
+        let [database, settings, columns, indexes, privileges] = answers.as_slice() else {
             return Err(Failure::Lost("the server owes an answer".to_owned()));
         };
         let mut values = BTreeMap::new();
@@ -58,6 +60,7 @@ impl Database {
         let isolation = value("transaction_isolation").or(value("tx_isolation"));
         let isolation = isolation.map(|words| words.to_lowercase().replace('-', " "));
         let has_log = value("log_bin").is_some_and(|set| set == "ON" || set == "1");
+        let lacks = lacks(privileges)?.iter().map(Lack::as_json).collect();
         let is_on = |name| Value::Bool(value(name).is_some_and(|set| set == "ON" || set == "1"));
         Ok(vec![
             ("storage", Value::Text("mysql".to_owned())),
@@ -75,7 +78,7 @@ impl Database {
             ("maxAllowedPacket", text(value("max_allowed_packet"))),
             ("durability", Value::Json(durability.to_string())),
             ("tables", Value::Json(described(columns, indexes)?.to_string())),
-            ("lacks", Value::Json("[]".to_owned())),
+            ("lacks", Value::Json(Json::Array(lacks).to_string())),
         ])
     }
 }

@@ -4,6 +4,7 @@
 //! A statement carries its values in its text: the protocol's other way takes a round trip to prepare one, and sends
 //! one at a time.
 
+pub mod access;
 mod account;
 mod books;
 mod change;

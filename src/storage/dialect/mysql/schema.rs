@@ -27,13 +27,15 @@ pub fn create_table(table: TableName) -> &'static str {
     }
 }
 
-/// What an operator is told of the server and its tables: the database, settings, columns, and indexes.
-pub fn diagnostics() -> [Statement; 4] {
+/// What an operator is told of the server and its tables: the database, settings, columns, indexes, and
+/// privileges.
+pub fn diagnostics() -> [Statement; 5] {
     let asked = [
         "SELECT DATABASE()",
         include_str!("sql/settings.sql"),
         include_str!("sql/columns.sql"),
         include_str!("sql/indexes.sql"),
+        include_str!("sql/privileges.sql"),
     ];
     asked.map(str::to_owned)
 }

@@ -1,70 +1,13 @@
 //! What the role may do with the tables: found when they are looked at. What a call lacks is named before it
 //! writes anything, since row level security says nothing: it shows no rows, and changes none.
 
-use serde_json::{Value as Json, json};
-
+use super::super::privileges::Command::{Insert, Select, Update};
+use super::super::privileges::{Command, Lack, columns_of};
 use super::row::{SelectedRow, get, get_texts};
 use crate::domain::table::TableName;
 use crate::error::Error;
 use crate::storage::failure::Answer;
-use crate::storage::roles::Role;
 use crate::storage::schema::quote;
-
-/// What is done with rows.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Command {
-    Select,
-    Insert,
-    Update,
-}
-
-use Command::{Insert, Select, Update};
-
-impl Command {
-    pub(super) const ALL: [Self; 3] = [Select, Insert, Update];
-
-    fn sql(self) -> &'static str {
-        match self {
-            Select => "SELECT",
-            Insert => "INSERT",
-            Update => "UPDATE",
-        }
-    }
-
-    /// Whether the ledger needs the privilege for this column.
-    fn needs(self, table: TableName, column: &str) -> bool {
-        use TableName::{Credit, Tasks, User};
-        const CHANGED: [&str; 6] =
-            ["credits", "remaining_credits", "status", "updated_at", "consumed_detail", "metadata"];
-        match (self, table) {
-            // Its other columns are the app's.
-            (Select, User) => column == "id",
-            (Select, _) => true,
-            (Insert, User) => false,
-            (Insert, _) => Role::of(table, column).is_some(),
-            (Update, User) => column == "free_trial_used",
-            (Update, Credit) => CHANGED.contains(&column),
-            (Update, Tasks(_)) => ["status", "updated_at"].contains(&column),
-        }
-    }
-}
-
-/// A privilege or a policy that the role lacks.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Lack {
-    pub(super) table: TableName,
-    pub(super) command: Command,
-    /// What it is, and the statement that mends it.
-    pub(super) sentence: String,
-}
-
-impl Lack {
-    /// As JavaScript reads it.
-    pub fn as_json(&self) -> Json {
-        let (table, command) = (self.table.sql(), self.command.sql());
-        json!({ "table": table, "command": command, "message": self.sentence })
-    }
-}
 
 /// What the role may do.
 #[derive(Debug, Default)]
@@ -143,11 +86,8 @@ struct Refusal {
 /// What is lacking for a command on a table: a privilege on these columns, or a policy.
 fn lack(table: TableName, command: Command, role: &str, refusal: Refusal) -> Option<Lack> {
     let Refusal { denied, all, hidden } = refusal;
-    let needed = denied.iter().filter(|column| command.needs(table, column));
-    let denied: Vec<String> = needed.map(|column| quote(column)).collect();
     let (name, verb, to) = (quote(table.sql()), command.sql(), quote(role));
-    let sentence = if !denied.is_empty() {
-        let columns = if all { String::new() } else { format!(" ({})", denied.join(", ")) };
+    let sentence = if let Some(columns) = columns_of(table, command, (&denied, all), quote) {
         format!(
             "role {role} has no privilege to {verb}{columns} on table {}; run: GRANT {verb}{columns} ON {name} TO {to};",
             table.sql()

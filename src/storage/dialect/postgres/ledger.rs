@@ -6,8 +6,8 @@
 use std::collections::{BTreeMap, HashSet};
 
 use super::super::facts::{add_grants, add_spendable, add_whole_grants, read_spent, read_task};
+use super::super::privileges::Command;
 use super::Statement;
-use super::access::Command;
 use super::account::{account, rows_of};
 use super::grants::{
     LOCK_USERS, Which, complete, grants_of, more, next_and_whole_grants, next_grants, spendable,

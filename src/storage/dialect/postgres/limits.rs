@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::super::facts::read_spent;
 
+use super::super::privileges::Command;
 use super::Statement;
-use super::access::Command;
 use super::change::Parts;
 use super::row::{SelectedRow, get};
 use super::tables::Tables;

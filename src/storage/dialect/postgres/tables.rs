@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
+use super::super::privileges::{Command, Lack};
 use super::Statement;
-use super::access::{Access, Command, Lack};
+use super::access::Access;
 use super::ids::IdType;
 use super::row::SelectedRow;
 use super::schema;
