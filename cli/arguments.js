@@ -18,7 +18,7 @@ function wholeNumber(largest, least = 1) {
     const number = /^\d+$/.test(text) ? Number(text) : NaN
     if (number >= least && number <= largest) return number
     const range = `from ${least} to ${largest.toLocaleString('en-US')}`
-    throw new InvalidArgumentError(`It is a whole number ${range}.`)
+    throw new InvalidArgumentError(`Expected a whole number ${range}.`)
   }
 }
 
@@ -33,7 +33,7 @@ function readDuration(text) {
 function duration(text) {
   const ms = readDuration(text)
   if (ms > 0) return ms
-  throw new InvalidArgumentError('It is a duration such as 90s, 30m, 12h or 7d.')
+  throw new InvalidArgumentError('Expected a duration such as 90s, 30m, 12h or 7d.')
 }
 
 /**
@@ -60,10 +60,10 @@ function expiry(text) {
   const time = ms === undefined ? readTime(text, MS.d - 1) : new Date(Date.now() + ms)
   if (!time) {
     throw new InvalidArgumentError(
-      'It is a day (2026-12-31), a time (2026-12-31T18:00Z) or a duration (30d).',
+      'Expected a day (2026-12-31), a time (2026-12-31T18:00Z) or a duration (30d).',
     )
   }
-  if (time.getTime() <= Date.now()) throw new InvalidArgumentError('That is over already.')
+  if (time.getTime() <= Date.now()) throw new InvalidArgumentError('This time is in the past.')
   return time
 }
 
@@ -77,7 +77,7 @@ function past(intoDayMs) {
     const time = ms === undefined ? readTime(text, intoDayMs) : new Date(Date.now() - ms)
     if (time) return time
     throw new InvalidArgumentError(
-      'It is a day (2026-11-01), a time (2026-11-01T18:00Z) or so long ago (30d).',
+      'Expected a day (2026-11-01), a time (2026-11-01T18:00Z) or a time ago (30d).',
     )
   }
 }

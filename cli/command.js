@@ -48,7 +48,7 @@ function sayWhere({ url, source, isFound }, writes) {
 /** To a person: nothing is known of this user, which is not the same as a balance of 0. */
 async function sayIfUnknown({ credits, output }, userId) {
   if (output.json || (await credits.getCreditsCount({ userId })) > 0) return
-  await output.text('There is no grant and no charge of this user: is the id right?')
+  await output.text('This user has no grants and no charges: is the id right?')
 }
 
 /** For `connected`: a command that always writes. */

@@ -62,7 +62,7 @@ function sourceOf(origins) {
 function ofFile(file) {
   const env = readFile(file)
   if (env.DATABASE_URL) return chosen([fileAsPlace({ path: file, env }), environment()])
-  throw new NoDatabaseError(`which database? ${file} has no DATABASE_URL`)
+  throw new NoDatabaseError(`no database is configured: ${file} has no DATABASE_URL`)
 }
 
 function ofFolder(folder) {
@@ -92,7 +92,7 @@ function nowhere(looked, read, emptyAt) {
   const why = emptyAt
     ? `DATABASE_URL ${emptyAt} is empty`
     : `the environment has none, and of ${names(looked)} there is ${there} in this folder, without it`
-  return `which database? Set DATABASE_URL, or pass --url or --env; ${why}`
+  return `no database is configured: set DATABASE_URL, or pass --url or --env; ${why}`
 }
 
 /**

@@ -34,7 +34,7 @@ Exit codes:
   0  done, and nothing is wrong
   1  something was found: a problem, findings, changes to make, stuck tasks
   2  usage error
-  3  it could not be done: no database, or it said no
+  3  the command failed: no database, or the ledger refused
 
 Examples:
   $ npx media-credits doctor
@@ -44,16 +44,16 @@ Examples:
 
 function program() {
   const program = new Command('media-credits')
-    .description('Looks after the credits in the database of an app: docs/cli.md.')
+    .description('Manages the credits in the database of an app: docs/cli.md.')
     .version(version, '-v, --version')
-    .helpOption('-h, --help', 'say how')
-    .helpCommand('help [command]', 'say how a command works')
+    .helpOption('-h, --help', 'show this help')
+    .helpCommand('help [command]', 'show the help of a command')
     .addHelpText('after', HELP)
     .configureOutput({ outputError: (text, write) => write(misused(text)) })
     .exitOverride()
   for (const name of COMMANDS) {
     const command = require(`./commands/${name}`)(program)
-    command.helpOption('-h, --help', 'say how')
+    command.helpOption('-h, --help', 'show this help')
   }
   return program
 }
@@ -74,7 +74,7 @@ async function main(argv) {
     if (!(error instanceof CommanderError)) say(error, argv.includes('--json'))
     // Help for no command at all has been written already.
     else if (process.exitCode === MISUSED && error.code !== 'commander.help') {
-      process.stderr.write('(--help says how)\n')
+      process.stderr.write('(see --help)\n')
     }
   }
 }

@@ -3,13 +3,13 @@
 /**
  * Why a call was refused or failed. `docs/errors.md` lists every code with cause and remedy.
  *
- * - The caller's fault: something is wrong with what was passed; the same call will fail again.
- * - The ledger's refusal: the request was valid, but a rule of the ledger rejected it.
- * - The database's trouble. Any call can reject with one of these.
+ * - Caller errors: an argument is wrong, or names a row that does not exist. The same call fails again.
+ * - Ledger errors: the request was valid, but a ledger rule rejected it.
+ * - Database errors. Any call can reject with one of these.
  */
 export type MediaCreditsErrorCode = CallerCode | RefusalCode | DatabaseCode
 
-/** Codes of the caller's fault. */
+/** Codes of caller errors. */
 type CallerCode =
   | 'INVALID_ARGUMENT'
   | 'INVALID_AMOUNT'
@@ -33,7 +33,7 @@ type CallerCode =
   | 'CLOSED'
   | 'NOT_IN_TRANSACTION'
 
-/** The codes of the ledger's refusals: neither the caller's fault nor the database's trouble. */
+/** Codes of ledger errors: the request was valid, but a ledger rule rejected it. */
 export type RefusalCode =
   | 'INSUFFICIENT_CREDITS'
   | 'SPENDING_LIMIT'
@@ -51,7 +51,7 @@ export type RefusalCode =
   | 'TOP_UP_CONFIRMED'
   | 'TOP_UP_ENDED'
 
-/** Codes of the database's trouble. */
+/** Codes of database errors. */
 type DatabaseCode =
   | 'SCHEMA_MISMATCH'
   | 'TIMESTAMP_UNIT_UNCLEAR'

@@ -162,7 +162,7 @@ export interface SqliteStats extends CommonStats {
   retries: {
     /** Batches that were undone because one of their requests failed, and then ran one by one. */
     oneByOne: number
-    /** How often the file was opened anew after a failed write, or because it was replaced. */
+    /** How often the file was reopened after a failed write, or because it was replaced. */
     reopened: number
   }
 }
@@ -220,9 +220,9 @@ export interface ServerStats extends CommonStats {
 export interface OperationStats {
   /** How many were carried out. */
   done: number
-  /** How many were refused, by code: the caller's fault, or the ledger's refusal. */
+  /** How many were refused, by code: caller errors and ledger errors. */
   refused: Partial<Record<MediaCreditsErrorCode, number>>
-  /** How many failed, by code: the database's trouble. */
+  /** How many failed, by code: database errors. */
   failed: Partial<Record<MediaCreditsErrorCode, number>>
 }
 

@@ -78,7 +78,7 @@ sqlite.describe('a command line that is wrong', () => {
     [['grant', 'u', '1.5'], 'a whole number'],
     [['grant', 'u', '2147483648'], 'a whole number'],
     [['grant', 'u', '5', '--expires', '2026-02-30'], 'a day (2026-12-31)'],
-    [['grant', 'u', '5', '--expires', '2020-01-01'], 'over already'],
+    [['grant', 'u', '5', '--expires', '2020-01-01'], 'in the past'],
     [['stuck', '--older-than', '30'], 'a duration such as'],
     [['stuck', '--older-than', '0m'], 'a duration such as'],
     [['stuck', '--fail'], '--fail needs --older-than'],
@@ -86,8 +86,8 @@ sqlite.describe('a command line that is wrong', () => {
     [['stuck', '--fail', '--older-than', '1h', '--ai', '--message', 'x'], 'AI tasks have no error message'],
     [['expiring', '--within', '3'], 'a duration such as'],
     [['expiring', '--at-least', '0'], 'a whole number from 1'],
-    [['statement', 'u', '--from', 'yesterday'], 'so long ago (30d)'],
-    [['init', 'a.db', '--url', 'b.db'], 'named twice'],
+    [['statement', 'u', '--from', 'yesterday'], 'a time ago (30d)'],
+    [['init', 'a.db', '--url', 'b.db'], 'given twice'],
     [['build', 'x'], 'too many arguments'],
   ])('is refused in a sentence: %j', async (args, sentence) => {
     const { code, out, errors } = await cli(args)
@@ -141,7 +141,7 @@ describe('doctor', () => {
     const { code, out, errors } = await cliOn(database, 'doctor')
     expect({ code, errors }).toEqual({ code: 0, errors: '' })
     expect(out).toContain('0 problems, 0 warnings.')
-    expect(out).toMatch(/✓ ok +indexes +those that the statements use are there/)
+    expect(out).toMatch(/✓ ok +indexes +all indexes that the statements use exist/)
   })
 
   test('says with --json the same as a document', async () => {
@@ -287,7 +287,7 @@ describe('repair', () => {
     expect(done.out).toMatch(/^2 changes written\.$/m)
     expect(await database.credits.getRemainingCredits('u')).toBe(100)
     const again = await cliOn(database, 'repair', '--apply')
-    expect(again).toMatchObject({ code: 0, out: 'There is nothing to put right.' })
+    expect(again).toMatchObject({ code: 0, out: 'There is nothing to repair.' })
     expect((await cliOn(database, 'audit')).code).toBe(0)
   })
 })
@@ -364,7 +364,7 @@ describe('balance and statement show', () => {
     for (const name of ['balance', 'statement']) {
       const { code, out } = await cliOn(database, name, 'nobody')
       expect(code).toBe(0)
-      expect(out).toMatch(/^There is no grant and no charge of this user/m)
+      expect(out).toMatch(/^This user has no grants and no charges/m)
     }
   })
 

@@ -139,7 +139,7 @@ describe('doctor looks at the values of rows,', () => {
 
   test('doctor says how many rows it looked at', async () => {
     const { json } = await afterwards(USER, [GRANT, new Date(), new Date()])
-    const message = 'all 1 rows of credit hold what their columns say'
+    const message = "all 1 rows of credit hold values of their columns' types"
     expect(valuesIn(json)).toEqual([{ name: 'values', status: 'ok', message }])
   })
 

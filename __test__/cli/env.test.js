@@ -139,7 +139,7 @@ sqlite.describe('the env files of the folder', () => {
       const { code, out, errors } = await cli([name], { cwd })
       expect({ code, out }).toEqual({ code: 3, out: '' })
       expect(errors).toBe(
-        'media-credits: which database? Set DATABASE_URL, or pass --url or --env; the environment has none, and of ' +
+        'media-credits: no database is configured: set DATABASE_URL, or pass --url or --env; the environment has none, and of ' +
           '.env.development.local, .env.local, .env.development, .env, .env.production.local and .env.production ' +
           'there is only .env and .env.production in this folder, without it',
       )
@@ -169,7 +169,7 @@ sqlite.describe('--env', () => {
     const cwd = app({ '.env': { DATABASE_URL: 'file:a.db' }, other: { NAME: 'x' } })
     const env = { DATABASE_URL: 'file:env.db' }
     expect((await found(cwd, env, '--env', 'other')).message).toBe(
-      'which database? other has no DATABASE_URL',
+      'no database is configured: other has no DATABASE_URL',
     )
     expect((await found(cwd, env, '--env', 'none')).message).toBe("none can't be read: ENOENT")
     expect((await found(cwd, env, '--env', '.')).message).toBe(". can't be read: EISDIR")

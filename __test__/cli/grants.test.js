@@ -29,7 +29,7 @@ async function preview(database, ...args) {
   return seen
 }
 
-const NOT_WRITTEN = /\nNothing is written: --apply does it\.$/
+const NOT_WRITTEN = /\nNothing is written: --apply writes it\.$/
 
 describe('grants lists', () => {
   test('the grants of a user, with what they have in all', async () => {
@@ -82,7 +82,7 @@ describe('grants lists', () => {
     const none = await preview(database, 'w')
     expect(none).toMatchObject({
       code: 0,
-      out: expect.stringMatching(/^There are no grants\.\nThere is no grant/),
+      out: expect.stringMatching(/^There are no grants\.\nThis user has no grants/),
     })
   })
 })
@@ -105,7 +105,7 @@ describe('grants --revoke', () => {
     const [row] = await database.sql("SELECT metadata FROM credit WHERE transaction_no = 'r1'")
     expect(JSON.parse(row.metadata)).toMatchObject({ reason: 'refunded', revocation: { total: 15 } })
     // Again, as a preview and applied.
-    const MADE = 'This call was made before: nothing is written.'
+    const MADE = 'This call was made already: nothing is written.'
     for (const more of [[], ['--apply']]) {
       const again = await preview(database, ...PARTLY, ...more)
       expect(again).toMatchObject({ code: 0, out: expect.stringContaining(MADE) })
@@ -141,7 +141,7 @@ describe('grants --revoke', () => {
     const { code, out } = await preview(database, ...PARTLY)
     expect(code).toBe(1)
     expect(out).toMatch(/^now +130 +\? +\? +\? +45$/m)
-    expect(out).toContain('the ledger alone works out.')
+    expect(out).toContain('the ledger decides the result')
     const { json } = await preview(database, ...PARTLY, '--json')
     expect(json).toMatchObject({ writes: true, result: null })
     const done = await cliOn(database, 'grants', ...PARTLY, '--apply', '--json')
@@ -183,7 +183,7 @@ test('grants --restore ends a revocation, once', async () => {
   expect(await database.credits.getRemainingCredits('u')).toBe(55)
   for (const more of [[], ['--apply']]) {
     const again = await preview(database, 'u', '--restore', 'd1', ...more)
-    expect(again).toMatchObject({ code: 0, out: expect.stringContaining('has ended before') })
+    expect(again).toMatchObject({ code: 0, out: expect.stringContaining('has ended already') })
   }
   for (const [user, number] of [
     ['u', 'none'],
@@ -202,14 +202,14 @@ describe('grants --extend', () => {
     const seen = await preview(database, ...args)
     expect(seen.code).toBe(1)
     expect(seen.out).toMatch(
-      /^Of 100 credits 20 are left\. The grant's end was 2037-01-01 00:00:00 UTC, and will be 2038-06-30 23:59:59 UTC\.$/m,
+      /^Of 100 credits 20 are left\. Expiry now: 2037-01-01 00:00:00 UTC, then: 2038-06-30 23:59:59 UTC\.$/m,
     )
     expect(seen.out).toMatch(NOT_WRITTEN)
     const done = await cliOn(database, 'grants', ...args, '--apply')
-    expect(done).toMatchObject({ code: 0, out: 'It ends now: 2038-06-30 23:59:59 UTC.' })
+    expect(done).toMatchObject({ code: 0, out: 'Its new expiry: 2038-06-30 23:59:59 UTC.' })
     for (const more of [[], ['--apply']]) {
       const again = await preview(database, ...args, ...more)
-      expect(again).toMatchObject({ code: 0, out: 'The grant has this end already: nothing is written.' })
+      expect(again).toMatchObject({ code: 0, out: 'The grant already expires then: nothing is written.' })
     }
     const { json } = await cliOn(
       database,
@@ -235,7 +235,7 @@ describe('grants --extend', () => {
     const expiresAt = new Date(Date.now() - DAY_MS)
     await database.credits.createCredit({ userId: 'u', id: 'over', credits: 9, expiresAt })
     const args = ['u', '--extend', 'over', '--until', 'never']
-    expect((await preview(database, ...args)).out).toContain('had expired, and can be spent again.')
+    expect((await preview(database, ...args)).out).toContain('has expired, and can be spent again then.')
     await cliOn(database, 'grants', ...args, '--apply')
     expect(await database.credits.getRemainingCredits('u')).toBe(79)
   })
@@ -268,18 +268,18 @@ describe('grants --renew', () => {
     const seen = await preview(database, ...args)
     expect(seen.code).toBe(1)
     expect(seen.out).toMatch(
-      /^Grants: 100 credits until 2037-02-01 23:59:59 UTC\. .* 40 live on until then, and 30 are written off\.$/m,
+      /^Grants: 100 credits until 2037-02-01 23:59:59 UTC\. .* 40 are carried over, and 30 are written off\.$/m,
     )
     expect(seen.out).toMatch(NOT_WRITTEN)
     const done = await cliOn(database, 'grants', ...args, '--apply')
     expect(done).toMatchObject({
       code: 0,
-      out: expect.stringMatching(/^Granted: 100 .* 40 live on .* 30 are/),
+      out: expect.stringMatching(/^Granted: 100 .* 40 are carried over, and 30 are/),
     })
     expect(await database.credits.getRemainingCredits('u')).toBe(70 + 40 + 100)
     for (const more of [[], ['--apply']]) {
       const again = await preview(database, ...args, ...more)
-      expect(again).toMatchObject({ code: 0, out: 'This renewal was made before: nothing is written.' })
+      expect(again).toMatchObject({ code: 0, out: 'This renewal was made already: nothing is written.' })
     }
     const other = await preview(database, ...PERIOD, 'i2', '--until', '2037-03-01', '--json')
     expect(other.code).toBe(3)
@@ -328,7 +328,7 @@ sqlite.describe('a command line of grants that is wrong', () => {
     [[...revoke, '--extend', 'x'], '--revoke and --extend are two actions'],
     [['--restore', 'r', '--order', 'o'], '--order is not for --restore'],
     [['--extend', 'x'], '--extend needs --until'],
-    [['--extend', 'x', '--until', '2020-01-01'], 'over already'],
+    [['--extend', 'x', '--until', '2020-01-01'], 'in the past'],
     [['--extend', 'x', '--until', 'soon'], 'a day (2026-12-31)'],
     [['--renew', '--subscription', 's'], '--renew needs --credits'],
     [[...renew, 'never'], 'a period ends'],

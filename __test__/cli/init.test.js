@@ -57,7 +57,7 @@ describe('init', () => {
       const file = `${(await TestDatabase.none()).file}-none`
       const { code, out, errors } = await cli(['init', file, '--tables', list])
       expect({ code, out }).toEqual({ code: 2, out: '' })
-      expect(errors).toMatch(/^media-credits: .*It is a list of user, credit, media_tasks and ai_task/)
+      expect(errors).toMatch(/^media-credits: .*Expected a list of user, credit, media_tasks and ai_task/)
       expect(fs.existsSync(file)).toBe(false)
     },
   )

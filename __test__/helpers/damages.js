@@ -22,19 +22,19 @@ const DAMAGES = {
     rows: [credit('g'), credit('r')],
     numbers: { granted: 100, remaining: 90, drawn: 20, minted: 10 },
     message:
-      '10 credits came back to grant g that had come back before: 90 are left of 100, and its active charges drew 20',
+      '10 credits were refunded to grant g more than once: 90 are left of 100, and its active charges drew 20',
   },
   'grant-draws-differ': {
     credits: [grant('g', 5, 4)],
     rows: [credit('g')],
     numbers: { granted: 5, remaining: 4, drawn: 0 },
-    message: '1 credits have left grant g, and its active charges drew 0',
+    message: '1 credits are gone from grant g, but its active charges drew 0',
   },
   'charge-draws-differ': {
     credits: [grant('g', 10, 0), charge('c', 10, [['g', 10]]), charge('d', 10, [])],
     rows: [credit('d')],
     numbers: { charged: 10, drawn: 0 },
-    message: 'charge d took 10 credits, and its draws add up to 0',
+    message: 'charge d took 10 credits, but its draws add up to 0',
   },
   'detail-unreadable': {
     credits: [grant('g', 10, 3), charge('c', 7, [], { consumed_detail: '[{"creditId":' })],
@@ -65,26 +65,26 @@ const DAMAGES = {
     tasks: [taskRow('t', 'failed', 'c')],
     rows: [mediaTask('t'), credit('c')],
     numbers: {},
-    message: 'task t has failed, and its charge c was not refunded',
+    message: 'task t has failed, but its charge c was not refunded',
   },
   'delivered-task-refunded': {
     credits: [grant('g', 10, 10), refunded('c', 6, [['g', 6]], forTask('t'))],
     tasks: [taskRow('t', 'completed', 'c'), taskRow('free', 'failed', 'c')],
     rows: [mediaTask('t'), credit('c'), mediaTask('free')],
     numbers: {},
-    message: 'task t was delivered, and its charge c was refunded',
+    message: 'task t was delivered, but its charge c was refunded',
   },
   'hold-without-deadline': {
     credits: [grant('g', 10, 4), charge('c', 6, [['g', 6]], { metadata: '{"held":true}' })],
     rows: [credit('c')],
     numbers: { charged: 6 },
-    message: 'charge c is a hold, and nothing says until when',
+    message: 'charge c is a hold without a deadline',
   },
   'top-up-differs': {
     credits: [grant('g', 10, 10, { metadata: '{"topUp":"open"}' })],
     rows: [credit('g')],
     numbers: {},
-    message: 'grant g is a top-up whose status is not how it stands',
+    message: 'grant g is a top-up whose status contradicts its metadata',
   },
   'wrong-time-unit': {
     credits: [grant('g', 9, 9, { expires_at: new Date(1_900_000_000) })],

@@ -58,9 +58,9 @@ describe('docs/errors.md', () => {
   })
 
   test.each([
-    ['Caller', "The caller's fault"],
-    ['Ledger', "The ledger's refusal"],
-    ['Database', "The database's trouble"],
+    ['Caller', 'Caller errors'],
+    ['Ledger', 'Ledger errors'],
+    ['Database', 'Database errors'],
   ])('%s: the codes of this family are those of its section', (family, title) => {
     const section = read('docs/errors.md')
       .split(/^## /m)

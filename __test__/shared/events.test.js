@@ -152,7 +152,7 @@ describe.each([
       [() => update({ status: 'failed' }), undefined],
       [() => credits[`settle${kind}`]('t', 1), { ...of('settle'), code: 'SETTLE_CONFLICT' }],
       [() => update({ status: delivered }), { ...updating, code: 'TASK_REFUNDED' }],
-      // The caller's faults.
+      // Caller errors.
       [() => create(credits, 't', 5), undefined],
       [() => create(credits, 't3', -5), undefined],
       [() => create(credits, 't3', 5, { userId: 'nobody' }), undefined],

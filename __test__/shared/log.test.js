@@ -104,7 +104,7 @@ describe('a directive', () => {
       })()`
       const { lines } = await logOf(directive, source)
       const [first, ...rest] = lines.sort().reverse()
-      expect(first).toContain('media-credits logs nothing: MEDIA_CREDITS_LOG is not understood')
+      expect(first).toContain('media-credits logs nothing: MEDIA_CREDITS_LOG is invalid')
       expect(first).not.toContain(PRIVATE)
       expect(rest).toEqual(['99'])
     },
@@ -172,7 +172,7 @@ describe('a warning', () => {
     await told?.stop()
     expect(out.split('\n')[0]).toContain(
       byStorage({
-        sqlite: 'a transaction failed: opening the database anew database_code=FILE_REPLACED',
+        sqlite: 'a transaction failed: reopening the database database_code=FILE_REPLACED',
         postgres: 'a connection of the pool was dead: trying another one',
         libsql: 'a connection of the pool was dead: trying another one',
       }),

@@ -31,7 +31,7 @@ const REPAIRS = {
     changes: [
       [
         ...['g', 'remainingCredits', 110, 80],
-        'takes 30 credits back from grant g, to which they had come back before',
+        'takes 30 credits back from grant g, to which they were refunded more than once',
       ],
     ],
     balance: [110, 80],

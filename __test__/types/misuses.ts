@@ -203,7 +203,7 @@ export function events() {
   db.on('charged', { below: 20 }, () => {})
   // @ts-expect-error A charge is not refunded by the event that tells of it.
   db.on('charged', ({ spendable }) => use(spendable))
-  // @ts-expect-error The caller's faults are no refusals.
+  // @ts-expect-error Caller errors are no refusals.
   db.on('refused', ({ code }) => use(code === 'INVALID_AMOUNT'))
   // @ts-expect-error No user is named where the call names none.
   db.on('refused', ({ userId }) => use(userId.length))

@@ -7,8 +7,8 @@ const { DONE, FOUND, TROUBLE } = require('../exit-codes')
 const { Output, plural } = require('../output')
 
 const HELP = `
-In the app's folder. It shows what it would change as a diff, and why; with --apply it changes it. It needs no database.
-What it can't do for certain it refuses, with the place, and changes nothing. Run again, it has nothing left to do.
+Run it in the app's folder. It shows its changes as a diff with reasons; with --apply it writes them. It needs no database.
+If a change is not certain to be right, it names the place and changes nothing. A second run has nothing left to do.
 
 With --apply it then installs the package, compares the errors of the app's own tsc before and after, and runs doctor.
 With --check nothing is written: exit code 1 says that the app still charges around the package, for CI.
@@ -30,10 +30,10 @@ module.exports = (program) =>
     .description("Puts the package in the place of an app's TypeScript models.")
     .option('--apply', 'change the files')
     .addOption(
-      new Option('--check', 'look whether the app still charges around the package').conflicts('apply'),
+      new Option('--check', 'check whether the app still charges without the package').conflicts('apply'),
     )
-    .option('--force', 'although git could not take the changes back')
-    .option('--package <spec>', 'what package.json says of the dependency, such as a tarball')
+    .option('--force', 'apply even if git could not restore the files')
+    .option('--package <spec>', "the dependency's version in package.json, such as a tarball")
     .option('--no-install', 'do not install the package')
     .option('--json', 'write JSON, for machines')
     .addHelpText('after', HELP)

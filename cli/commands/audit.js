@@ -7,10 +7,10 @@ const { count, oneLine, plural } = require('../output')
 const { Progress } = require('../progress')
 
 const HELP = `
-It only reads. What each kind of finding means, docs/auditing.md says; media-credits repair shows what can be put right.
+It only reads. docs/auditing.md explains each kind of finding; media-credits repair shows what can be repaired.
 
-With --json: JSON lines, one finding each, as auditLedger gives them. No line means that nothing was found.
-Exit code 0: nothing was found; 1: something was; 3: it could not look.
+With --json: JSON lines, one finding each, as auditLedger gives them. No output means no findings.
+Exit code 0: no findings; 1: findings; 3: the audit could not run.
 
 Examples:
   $ npx media-credits audit
@@ -19,10 +19,10 @@ Examples:
 
 module.exports = (program) =>
   withDatabase(program.command('audit'))
-    .summary('look for what does not add up in the ledger')
-    .description("Looks through all users' grants, charges and tasks for what does not add up.")
+    .summary('find rows of the ledger that contradict each other')
+    .description("Reads all users' grants, charges and tasks, and lists rows that contradict each other.")
     .option('--user <id>', 'one user alone')
-    .option('--limit <number>', 'stop after so many findings', wholeNumber(1_000_000))
+    .option('--limit <number>', 'stop after this many findings', wholeNumber(1_000_000))
     .addHelpText('after', HELP)
     .action(audit)
 

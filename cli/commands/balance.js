@@ -12,10 +12,8 @@ Examples:
 
 module.exports = (program) =>
   withDatabase(program.command('balance'))
-    .summary('say what a user can spend, and of which grants')
-    .description(
-      'Says what a user can spend now, and of which grants, in the order in which they are drawn on.',
-    )
+    .summary('show what a user can spend, and from which grants')
+    .description('Shows what a user can spend now, and from which grants, in draw order.')
     .argument('<user>', "the user's id")
     .addHelpText('after', HELP)
     .action(balance)
@@ -33,7 +31,8 @@ const balance = connected(async (context, userId) => {
   const { grants, nextExpiry, ...found } = await credits.getBalance(userId)
   await output.document({ userId, ...found, grants, nextExpiry })
   await output.text(`${oneLine(userId)} can spend ${plural(found.credits, 'credit')}.`)
-  if (found.held > 0) await output.text(`Holds have taken ${plural(found.held, 'credit')} besides.`)
+  if (found.held > 0)
+    await output.text(`${plural(found.held, 'more credit')} ${found.held === 1 ? 'is' : 'are'} held.`)
   if (nextExpiry) {
     await output.text(
       `Next, ${count(nextExpiry.credits)} of them expire at ${time(nextExpiry.expiresAt)} UTC.`,

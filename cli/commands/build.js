@@ -13,7 +13,7 @@ module.exports = (program) =>
     .command('build')
     .summary('build the addon with Rust')
     .description('Builds the native addon with Rust, where npm has no binary for the platform.')
-    .option('--if-missing', 'only if no binary is there that loads')
+    .option('--if-missing', 'only if there is no binary that loads')
     .addHelpText('after', HELP)
     .action(({ ifMissing }) => {
       if (ifMissing) {

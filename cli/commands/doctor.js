@@ -6,12 +6,12 @@ const { FOUND } = require('../exit-codes')
 const { Output, oneLine, plural } = require('../output')
 
 const HELP = `
-It only reads. Each check is ok, a warning, or a problem, with a sentence that says what to do. A table of tasks that
-is not there is ok: it says which functions can be used, and which can't.
+It only reads. Each check is ok, a warning, or a problem, with a sentence that says what to do. A missing table of
+tasks is ok: the check says which functions can be used, and which can't.
 
 With --json: one document, { ok, versions, database, diagnostics, connections, available, checks }: connections has most
 and source on a server, available has mediaTasks, aiTasks and what is missing, a check has name, status and message.
-Exit code 1: there is a problem. Warnings are none.
+Exit code 1: there is a problem. Warnings do not count.
 
 Examples:
   $ npx media-credits doctor
@@ -20,8 +20,8 @@ Examples:
 
 module.exports = (program) =>
   withDatabase(program.command('doctor'))
-    .summary('look whether everything is as it should be')
-    .description('Looks at the database, its tables and indexes, the locks and the versions.')
+    .summary('check the database, its tables and the connection')
+    .description('Checks the database, its tables and indexes, the locks and the versions.')
     .addHelpText('after', HELP)
     .action(doctor)
 

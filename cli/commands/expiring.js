@@ -13,11 +13,18 @@ Examples:
 
 module.exports = (program) =>
   withDatabase(program.command('expiring'))
-    .summary('list users of whom credits end soon')
-    .description('Lists users of whom credits end soon, each once, with how many and when the first do.')
-    .option('--within <time>', 'credits that end within this time from now on', duration, 7 * 86_400_000)
-    .option('--at-least <number>', 'users of whom at least so many do', wholeNumber(MOST_CREDITS), 1)
-    .option('--limit <number>', 'at most so many users', wholeNumber(1_000_000), 1000)
+    .summary('list users whose credits expire soon')
+    .description(
+      'Lists each user whose credits expire soon, how many they are, and when the first of them expire.',
+    )
+    .option('--within <time>', 'credits that expire within this time from now', duration, 7 * 86_400_000)
+    .option(
+      '--at-least <number>',
+      'only users with at least this many such credits',
+      wholeNumber(MOST_CREDITS),
+      1,
+    )
+    .option('--limit <number>', 'maximum number of users', wholeNumber(1_000_000), 1000)
     .addHelpText('after', HELP)
     .action(expiring)
 
@@ -25,7 +32,7 @@ const COLUMNS = [
   { title: 'user' },
   { title: 'credits', right: true },
   { title: 'grants', right: true },
-  { title: 'the first end (UTC)' },
+  { title: 'first expiry (UTC)' },
 ]
 
 const expiring = connected(async ({ credits, output, options: { within, atLeast, limit } }) => {

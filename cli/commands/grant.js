@@ -5,8 +5,8 @@ const { WRITES, connected, withDatabase } = require('../command')
 const { oneLine, plural, time } = require('../output')
 
 const HELP = `
-A day is over at its end, in UTC. With --transaction-no the same command can be repeated: a number that is there
-already, for the same user and as many credits, grants nothing again; anything else of that number is an error.
+A day counts until its end, in UTC. With --transaction-no the same command can be repeated: the same number with the
+same user and amount grants nothing again; with another user or amount it is an error.
 
 With --json: one document, the grant as createCredit gives it; replayed says whether it was there before.
 
@@ -22,8 +22,8 @@ module.exports = (program) =>
     .argument('<user>', "the user's id")
     .argument('<credits>', 'how many', wholeNumber(MOST_CREDITS))
     .option('--expires <when>', 'a day, a time or a duration (default: never)', expiry)
-    .option('--description <text>', 'what the statement says of it')
-    .option('--transaction-no <no>', 'its number, which makes the command safe to repeat')
+    .option('--description <text>', 'its description in the statement')
+    .option('--transaction-no <no>', 'idempotency key: makes the command safe to repeat')
     .addHelpText('after', HELP)
     .action(grant)
 

@@ -15,9 +15,9 @@ const HELP = `
 The list has the newest grants first. With one of --revoke, --restore, --extend and --renew it says what that would do, and
 writes nothing; with --apply it does it, in one transaction. Grants of other users are refused.
 
---revoke withdraws a payment that was refunded or charged back: --total is how many of its credits are withdrawn in all,
-whatever was before; all, if it is left out. --renew grants a subscription's next period; name its end by a day or a time,
-so that the command can be repeated. With the same --transaction-no each of them is done once.
+--revoke withdraws the credits of a payment that was refunded or charged back: --total is how many are withdrawn in all,
+earlier calls included (default: all of them). --renew grants a subscription's next period; give its end as a day or a
+time, so that the command can be repeated. With the same --transaction-no each of them is done once.
 
 With --json: one document. A list is { userId, grants, totals }. What would be done is { action, userId, applied, writes,
 result }, where result is what the function would resolve to, as far as it is known, or null; with --apply it is what it
@@ -38,29 +38,41 @@ module.exports = (program) =>
     .summary("list a user's grants; withdraw, restore, extend or renew them")
     .description("Lists a user's grants, or shows what a change of them would do; with --apply, does it.")
     .argument('<user>', "the user's id")
-    .option('--limit <number>', `list the newest so many (default: ${DEFAULT_LIMIT})`, wholeNumber(1_000_000))
+    .option(
+      '--limit <number>',
+      `maximum number of grants in the list, newest first (default: ${DEFAULT_LIMIT})`,
+      wholeNumber(1_000_000),
+    )
     .option('--all', 'list all')
     .option('--revoke', 'withdraw the credits of a payment: --credit, --order or --subscription')
     .option('--restore <no>', 'end a revocation, by its transaction no: a dispute that was won')
-    .option('--extend <credit>', 'move the end of a grant: --until')
+    .option('--extend <credit>', 'change when a grant expires: --until')
     .option('--renew', "grant a subscription's next period: --subscription, --credits, --until")
     .option('--credit <id>', 'with --revoke: the grant')
     .option('--order <no>', 'with --revoke: the order')
     .option('--subscription <no>', 'with --revoke and --renew: the subscription')
-    .option('--total <credits>', 'with --revoke: so many in all (default: all)', wholeNumber(MOST_CREDITS))
+    .option(
+      '--total <credits>',
+      'with --revoke: how many credits in all (default: all)',
+      wholeNumber(MOST_CREDITS),
+    )
     .option('--reason <text>', 'with --revoke: why')
     .option('--recover', "with --revoke: take what was spent from the user's other grants")
     .option('--credits <number>', 'with --renew: how many', wholeNumber(MOST_CREDITS))
     .option('--until <when>', 'with --extend (or never) and --renew: a day, a time or a duration', end)
-    .option('--replaces <no>', 'with --renew: the subscription whose place it takes')
+    .option('--replaces <no>', 'with --renew: the earlier subscription that it replaces')
     .option(
       '--rollover <credits>',
-      'with --renew: so many of earlier ones live on',
+      'with --renew: carry over at most this many credits of earlier periods',
       wholeNumber(MOST_CREDITS, 0),
     )
-    .option('--grace <time>', 'with --rollover: also of those that ended so long ago (default: 3d)', duration)
-    .option('--transaction-no <no>', 'with --revoke and --renew: its number, which makes it safe to repeat')
-    .option('--apply', 'do it')
+    .option(
+      '--grace <time>',
+      'with --rollover: include periods that ended up to this long ago (default: 3d)',
+      duration,
+    )
+    .option('--transaction-no <no>', 'with --revoke and --renew: idempotency key, makes it safe to repeat')
+    .option('--apply', 'write the change')
     .addHelpText('after', HELP)
     .action((userId, options, command) => {
       const name = actionOf(options, (text) => command.error(`error: ${text}`))
@@ -166,7 +178,7 @@ const changing = (name, action) =>
       await output.document({ action: name, userId, applied: apply, writes, result })
       await action.show?.(output, seen, [apply ? ['before', 'now'] : ['now', 'then'], result])
       await output.text(apply ? action.done({ ...seen, writes }, result) : seen.sentence)
-      if (writes && !apply) await output.text('Nothing is written: --apply does it.')
+      if (writes && !apply) await output.text('Nothing is written: --apply writes it.')
     },
     { writes: ({ apply }) => apply },
   )

@@ -8,8 +8,8 @@ const { listed } = require('../output')
 const TABLES = ['user', 'credit', 'media_tasks', 'ai_task']
 
 const HELP = `
-For tests, demos and fresh starts; an app's own tables come from its Drizzle schema. A table that is there stays as it
-is. Tables of tasks refer to user, so user and credit are made with them.
+For tests, demos and fresh starts; an app's own tables come from its Drizzle schema. A table that exists is not changed.
+Tables of tasks refer to user, so user and credit are created with them.
 
 With --json: one document, as getDiagnostics gives it.
 
@@ -20,13 +20,13 @@ Examples:
 
 module.exports = (program) =>
   withDatabase(program.command('init'))
-    .summary('make the tables that are not there')
-    .description(`Makes the tables ${listed(TABLES)}, those that are not there yet.`)
+    .summary('create the missing tables')
+    .description(`Creates those of the tables ${listed(TABLES)} that are missing.`)
     .argument('[url]', 'the database, as --url')
-    .option('--tables <names>', 'these alone, with commas between them (default: all four)', tableNames)
+    .option('--tables <names>', 'only these tables, separated by commas (default: all four)', tableNames)
     .addHelpText('after', HELP)
     .action((url, options, command) => {
-      if (url !== undefined && options.url !== undefined) command.error('error: the database is named twice')
+      if (url !== undefined && options.url !== undefined) command.error('error: the database is given twice')
       return init({ ...options, url: url ?? options.url }, command)
     })
 
@@ -34,7 +34,7 @@ module.exports = (program) =>
 function tableNames(text, before = []) {
   const names = text.split(',')
   if (names.every((name) => TABLES.includes(name))) return [...new Set([...before, ...names])]
-  throw new InvalidArgumentError(`It is a list of ${listed(TABLES)}, such as user,credit,ai_task.`)
+  throw new InvalidArgumentError(`Expected a list of ${listed(TABLES)}, such as user,credit,ai_task.`)
 }
 
 const PLACE = {

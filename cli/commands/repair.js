@@ -5,11 +5,11 @@ const { FOUND } = require('../exit-codes')
 const { oneLine, plural } = require('../output')
 
 const HELP = `
-It changes what can be only one way: credits that were refunded twice, failed tasks that were not refunded, times in the
-wrong unit. The rest needs an operator who knows what happened, and media-credits audit goes on finding it.
+It repairs what has only one right value: credits that were refunded twice, failed tasks that were not refunded, times in
+the wrong unit. All else needs an operator who knows what happened; media-credits audit goes on listing it.
 
-With --apply the changes are worked out anew and written in one transaction; each row remembers them. Without it
-nothing is written.
+With --apply the changes are computed again and written in one transaction; each row records them. Without it nothing is
+written.
 
 With --json: one document, { applied, changes }, as repairLedger gives it.
 Exit code 1: without --apply there is something to change.
@@ -20,8 +20,8 @@ Examples:
 
 module.exports = (program) =>
   withDatabase(program.command('repair'))
-    .summary('show what can be put right, or do it')
-    .description('Shows what of the findings of an audit can be put right; with --apply, does it.')
+    .summary('show what can be repaired, or repair it')
+    .description('Shows which findings of an audit can be repaired; with --apply, repairs them.')
     .option('--user <id>', 'one user alone')
     .option('--apply', 'write the changes')
     .addHelpText('after', HELP)
@@ -53,7 +53,7 @@ const repair = connected(
         oneLine(message),
       ]),
     )
-    if (changes.length === 0) return output.text('There is nothing to put right.')
+    if (changes.length === 0) return output.text('There is nothing to repair.')
     await output.text()
     await output.text(
       applied

@@ -26,7 +26,7 @@ module.exports = (program) =>
     .argument('<user>', "the user's id")
     .option('--from <when>', 'from this day or time on', from)
     .option('--to <when>', 'to this day, or before this time', to)
-    .option('--limit <number>', 'the newest so many entries', wholeNumber(1_000_000), 50)
+    .option('--limit <number>', 'maximum number of entries, newest first', wholeNumber(1_000_000), 50)
     .option('--all', 'all entries')
     .addHelpText('after', HELP)
     .action(statement)

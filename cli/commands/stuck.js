@@ -12,7 +12,7 @@ Choose --older-than longer than your slowest worker is ever silent. A task that 
 alone, and one that reports later can't deliver what was refunded.
 
 With --json: one document, { tasks }, with --fail what failStuckMediaTasks gives: { tasks, credits, spendable, errors }.
-Exit code 1: without --fail there are stuck tasks, with it some could not be failed.
+Exit code 1: there are stuck tasks; with --fail: some tasks could not be failed.
 
 Examples:
   $ npx media-credits stuck
@@ -21,19 +21,19 @@ Examples:
 
 module.exports = (program) =>
   withDatabase(program.command('stuck'))
-    .summary('list tasks that no worker goes on with, or fail and refund them')
+    .summary('list stuck tasks, or fail and refund them')
     .description(
-      'Lists tasks that no worker goes on with; with --fail, fails them and refunds what they cost.',
+      'Lists tasks that no worker has touched for a while; with --fail, fails them and refunds what they cost.',
     )
     .option(
       '--older-than <time>',
-      'they have not changed for so long (default: 30m; needed with --fail)',
+      'unchanged for at least this long (default: 30m; required with --fail)',
       duration,
     )
     .option('--fail', 'fail and refund them')
-    .option('--message <text>', 'with --fail: what their error message says from then on')
-    .option('--ai', 'AI tasks, not media tasks; so it is where there is no media_tasks')
-    .option('--limit <number>', 'at most so many, oldest first', wholeNumber(1000), 1000)
+    .option('--message <text>', 'with --fail: the error message of these tasks')
+    .option('--ai', 'AI tasks instead of media tasks (default if there is no table media_tasks)')
+    .option('--limit <number>', 'maximum number of tasks, oldest first', wholeNumber(1000), 1000)
     .addHelpText('after', HELP)
     .action((options, command) => {
       const { fail, message, ai, olderThan } = options

@@ -131,7 +131,7 @@ const NEEDED = [
   {
     table: 'credit',
     column: 'user_id',
-    why: 'each charge reads all grants there are',
+    why: 'each charge reads the whole table',
     index: ['idx_credit_consume_fifo', 'user_id, status, transaction_type, remaining_credits, expires_at'],
   },
   {
@@ -144,13 +144,13 @@ const NEEDED = [
   {
     table: 'media_tasks',
     column: 'user_id',
-    why: "each look at a user's tasks reads all tasks there are",
+    why: "each query of a user's tasks reads the whole table",
     index: ['idx_media_task_user_status', 'user_id, status'],
   },
   {
     table: 'ai_task',
     column: 'user_id',
-    why: "each look at a user's tasks reads all tasks there are",
+    why: "each query of a user's tasks reads the whole table",
     index: ['idx_ai_task_user_media_type', 'user_id, media_type'],
   },
 ]
@@ -171,7 +171,7 @@ function indexes(diagnostics) {
     const table = tables.find((table) => table.name === name)
     return table && !table.indexes.some((index) => serves(index, needed))
   })
-  if (missing.length === 0) return [ok('indexes', 'those that the statements use are there')]
+  if (missing.length === 0) return [ok('indexes', 'all indexes that the statements use exist')]
   return missing.map((needed) => {
     const { table, column, why } = needed
     const sql = createIndex(diagnostics, needed)
@@ -186,12 +186,13 @@ function indexes(diagnostics) {
 function values({ values: { rows, totalRows, unreadable, error } = {} }) {
   if (rows === undefined || error) return []
   const looked = rows < totalRows ? `the first ${rows} of ${totalRows}` : `all ${rows}`
-  if (unreadable.length === 0) return [ok('values', `${looked} rows of credit hold what their columns say`)]
+  if (unreadable.length === 0)
+    return [ok('values', `${looked} rows of credit hold values of their columns' types`)]
   return [
     warning(
       'values',
-      `${unreadable.length} of ${looked} rows of credit and their users' tasks hold something else than their columns ` +
-        `say: ${unreadable[0]}. npx media-credits audit lists all of them`,
+      `${unreadable.length} of ${looked} rows of credit and their users' tasks hold values that do not fit their ` +
+        `columns: ${unreadable[0]}. npx media-credits audit lists all of them`,
     ),
   ]
 }
@@ -259,7 +260,10 @@ function postgres({ diagnostics, database: { place }, connections }) {
   const where = `database ${database}, schema ${schema}`
   return [
     ok('timestamps', 'columns of type timestamp'),
-    ok('server', `${where}; transactions are ${isolation} by default, those that write here READ COMMITTED`),
+    ok(
+      'server',
+      `${where}; transactions are ${isolation} by default; media-credits writes at READ COMMITTED`,
+    ),
     ...most(connections),
     durability(diagnostics, LOCAL.test(place)),
     ...privileges(diagnostics),
@@ -306,7 +310,7 @@ function mysql({ diagnostics, database: { place }, connections }) {
     ...writes(readOnly, binlogFormat),
     ok(
       'server',
-      `database ${database}; transactions are ${isolation} by default, those that write here READ COMMITTED`,
+      `database ${database}; transactions are ${isolation} by default; media-credits writes at READ COMMITTED`,
     ),
     ...most(connections),
     durabilityOnMysql(durability, LOCAL.test(place)),

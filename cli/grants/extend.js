@@ -20,18 +20,18 @@ const extend = {
 
   call: (credits, userId, { extend: id, until: { expiresAt } }) => credits.extendGrant(id, expiresAt),
 
-  done: (seen, { expiresAt }) => (seen.writes ? `It ends now: ${when(expiresAt)}.` : SAME),
+  done: (seen, { expiresAt }) => (seen.writes ? `Its new expiry: ${when(expiresAt)}.` : SAME),
 }
 
-const SAME = 'The grant has this end already: nothing is written.'
+const SAME = 'The grant already expires then: nothing is written.'
 
 const when = (expiresAt) => (expiresAt ? `${time(expiresAt)} UTC` : 'never')
 
 function intended({ before, result }) {
   const { credits, remainingCredits: left, expiresAt } = before
   const revives = left > 0 && (before.status !== 'active' || isOver(before, Date.now()))
-  const what = `Of ${plural(credits, 'credit')} ${count(left)} are left. The grant's end was ${when(expiresAt)}, and will be ${when(result.expiresAt)}.`
-  return revives ? `${what} What is left had expired, and can be spent again.` : what
+  const what = `Of ${plural(credits, 'credit')} ${count(left)} are left. Expiry now: ${when(expiresAt)}, then: ${when(result.expiresAt)}.`
+  return revives ? `${what} The rest has expired, and can be spent again then.` : what
 }
 
 module.exports = { extend }

@@ -23,7 +23,7 @@ const renew = {
       const number = oneLine(options.transactionNo)
       throw refused(
         'IDEMPOTENCY_CONFLICT',
-        `transactionNo ${number} is taken by another grant, or of another period`,
+        `transactionNo ${number} is taken by another grant or another period`,
       )
     }
     const seen = { writes: !made, result, isNew: grants.length === 0 }
@@ -46,7 +46,7 @@ const renew = {
   done: (seen, result) => (seen.writes ? sentences('Granted', result) : MADE),
 }
 
-const MADE = 'This renewal was made before: nothing is written.'
+const MADE = 'This renewal was made already: nothing is written.'
 
 /** Whether a grant is what the call would have made. */
 function isSame(grant, options) {
@@ -78,13 +78,13 @@ function rolloverOf(grants, { subscription, replaces, until, rollover, grace = G
 function sentences(verb, { credits, expiresAt, rollover }) {
   const grant = `${verb}: ${plural(credits, 'credit')} until ${time(expiresAt)} UTC.`
   if (!rollover) {
-    return `${grant} A later period is there, or a grant that ends later: what lives on then, the ledger alone works out.`
+    return `${grant} There is a later period, or a grant that expires later: the ledger decides what is carried over when it applies this.`
   }
   const { carried, writtenOff } = rollover
-  if (carried + writtenOff === 0) return `${grant} Nothing of earlier periods lives on.`
-  return `${grant} Of what is left of earlier periods ${count(carried)} live on until then, and ${count(writtenOff)} are written off.`
+  if (carried + writtenOff === 0) return `${grant} Nothing is carried over from earlier periods.`
+  return `${grant} Of the rest of earlier periods ${count(carried)} are carried over, and ${count(writtenOff)} are written off.`
 }
 
-const unknownUser = ({ isNew }) => (isNew ? ' There is no grant of this user: is the id right?' : '')
+const unknownUser = ({ isNew }) => (isNew ? ' This user has no grants: is the id right?' : '')
 
 module.exports = { renew }

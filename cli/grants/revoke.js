@@ -52,7 +52,7 @@ const revoke = {
   show,
 }
 
-const MADE = 'This call was made before: nothing is written.'
+const MADE = 'This call was made already: nothing is written.'
 
 /** Whether the call was made before. What has its number and is another call is refused, as the ledger does. */
 function wasMade({ rows, claims, named, terms, number }) {
@@ -91,7 +91,7 @@ const restore = {
   show,
 }
 
-const ENDED = 'This revocation has ended before: nothing is written.'
+const ENDED = 'This revocation has ended already: nothing is written.'
 
 /** What is known of an order in any case, and how it stands, if these grants alone decide on that. */
 function foundIn({ now }, named, order) {
@@ -104,7 +104,7 @@ function foundIn({ now }, named, order) {
 }
 
 const OTHERS =
-  'Other calls are about some of these grants besides others, or the app has withdrawn some itself: how they stand then, the ledger alone works out.'
+  'Other revocations share some of these grants, or the app has withdrawn some itself: the ledger decides the result when it applies this.'
 
 function withdrawal({ granted, before, result }) {
   if (!before || !result) return OTHERS
@@ -122,7 +122,7 @@ function withdrawal({ granted, before, result }) {
 function restoration({ before, result }) {
   if (!before || !result) return OTHERS
   const less = before.revoked - result.revoked
-  if (less <= 0) return 'Gives nothing back: the calls that still stand claim as much.'
+  if (less <= 0) return 'Gives nothing back: the other revocations claim as much.'
   return `Gives back ${count(less)} of ${plural(before.revoked, 'credit')} that ${less === 1 && before.revoked === 1 ? 'was' : 'were'} withdrawn.`
 }
 

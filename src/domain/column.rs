@@ -86,7 +86,9 @@ pub fn check(key: &str, kind: Kind, limit: &Limit, value: &Value) -> Result<(), 
         _ if *limit == Limit::Computed => "left out: the database computes it",
         (_, Value::InvalidDate) => return Err(Misfit::Time),
         (_, Value::Null) => return Ok(()),
-        (_, Value::Unsupported(_)) if kind != Kind::Timestamp => "something that a database holds",
+        (_, Value::Unsupported(_)) if kind != Kind::Timestamp => {
+            "a value that a database can store"
+        }
         (_, Value::Real(number)) if !number.is_finite() => "a finite number",
         // PostgreSQL can't hold a NUL, and SQLite's own functions stop at it.
         (_, Value::Text(text)) if text.contains('\0') => "text without NUL characters",
@@ -306,7 +308,7 @@ mod tests {
             (
                 Integer,
                 Value::Unsupported("a function".into()),
-                Err("something that a database holds"),
+                Err("a value that a database can store"),
             ),
         ];
         for (kind, value, expected) in rows {

@@ -169,7 +169,7 @@ pub fn replay(options: &Fields, key: &'static str, fields: &Fields) -> Result<bo
     if replay && fields.optional_id(key)?.is_none() {
         return Err(Error::InvalidArgument {
             name: key.to_owned(),
-            expected: "given, because replay knows a call by it".to_owned(),
+            expected: "given: replay identifies a call by it".to_owned(),
             given: describe(fields.get(key)),
         });
     }

@@ -11,7 +11,7 @@ use crate::error::{Error, Result};
 /// A row of `credit` that has the caller's `transaction_no`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CreditFacts {
-    /// Whose it is.
+    /// Its family.
     pub user_id: String,
     /// `grant` or `consume`.
     pub transaction_type: String,
@@ -30,14 +30,14 @@ pub fn check_charge(request: &ChargeRequest, found: &CreditFacts) -> Result<()> 
         Err(Error::IdempotencyConflict { field: "transactionNo", value: key, differs })
     };
     if found.transaction_type != "consume" {
-        return conflict("it is a grant's");
+        return conflict("it belongs to a grant");
     }
     if found.user_id != request.user_id {
-        return conflict("it is another user's");
+        return conflict("it belongs to another user");
     }
     let took = found.credits.saturating_neg();
     if charged(took, found.metadata.as_deref(), found.active) != request.credits.get() {
-        return conflict("the charge is of another number of credits");
+        return conflict("the charge is for a different number of credits");
     }
     Ok(())
 }
@@ -49,18 +49,18 @@ pub fn check_grant(grant: &NewGrant, found: &CreditFacts) -> Result<()> {
         Err(Error::IdempotencyConflict { field: "transactionNo", value: key, differs })
     };
     if found.transaction_type != "grant" {
-        return conflict("it is a charge's");
+        return conflict("it belongs to a charge");
     }
     if found.user_id != grant.user_id {
-        return conflict("it is another user's");
+        return conflict("it belongs to another user");
     }
     if found.credits != grant.credits.get() {
-        return conflict("the grant is of another number of credits");
+        return conflict("the grant is for a different number of credits");
     }
     // It is not granted, and may never be.
     let claimed = State::of(found.metadata.as_deref());
     if !found.active && matches!(claimed, Some(State::Open | State::Abandoned)) {
-        return conflict("it is a top-up's that was not confirmed");
+        return conflict("it belongs to a top-up that is not confirmed");
     }
     Ok(())
 }
@@ -70,12 +70,12 @@ pub fn check_task(task: &NewTask, user_id: &str, charges: &[Charge]) -> Result<(
     let conflict =
         |differs| Err(Error::IdempotencyConflict { field: "id", value: task.id.clone(), differs });
     if user_id != task.user_id {
-        return conflict("it is another user's");
+        return conflict("it belongs to another user");
     }
     if cost(task.kind, &task.id, charges)
         != task.charge.as_ref().map_or(0, |charge| charge.credits.get())
     {
-        return conflict("the task was created for another number of credits");
+        return conflict("the task was created for a different number of credits");
     }
     Ok(())
 }

@@ -102,7 +102,7 @@ impl Limit {
             Some(_) if matches!(per, Per::Ms(_)) => {
                 return Err(invalid(
                     "timeZone",
-                    "left out, since milliseconds are the same in all",
+                    "left out: a number of milliseconds needs no time zone",
                 ));
             }
             Some(value) => value.as_text().and_then(zone).ok_or_else(|| {

@@ -218,9 +218,11 @@ impl TopUp {
     /// Refuses a key that another call has.
     fn replayed(&self, keyed: &Claim) -> Result<()> {
         let differs = match keyed {
-            Claim { state: None, .. } => "it is no top-up's",
-            claim if claim.user_id != self.user_id => "it is another user's",
-            claim if claim.credits != self.credits => "the top-up is of another number of credits",
+            Claim { state: None, .. } => "it does not belong to a top-up",
+            claim if claim.user_id != self.user_id => "it belongs to another user",
+            claim if claim.credits != self.credits => {
+                "the top-up is for a different number of credits"
+            }
             _ => return Ok(()),
         };
         let value = self.transaction_no.clone();

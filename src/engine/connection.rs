@@ -56,7 +56,7 @@ impl Settings {
             )))]
             _ => Err(Error::UnsupportedDatabase {
                 scheme: "such".to_owned(),
-                advice: "this build of the library was made without them",
+                advice: "this build of the library does not include them",
             }),
         }
     }

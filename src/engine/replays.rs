@@ -109,7 +109,7 @@ fn no_row(transaction_no: Option<&str>) -> Error {
 /// Of requests that go together the first was made before, and this one was not; or its row has just
 /// been deleted.
 fn gone(field: &'static str, key: &str) -> Error {
-    let differs = "nothing has this key, while the call was made before";
+    let differs = "another request of the call was made before, and no row has this key";
     Error::IdempotencyConflict { field, value: key.to_owned(), differs }
 }
 

@@ -14,14 +14,14 @@ pub enum Detail {
     TimeMs(Option<i64>),
 }
 
-/// Whose an error is.
+/// Which side an error comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Family {
-    /// The caller's fault: the call must be mended.
+    /// The call is wrong and must be changed.
     Caller,
-    /// The ledger's refusal: the call was valid, and a rule of the ledger rejected it.
+    /// The call was valid, but a ledger rule rejected it.
     Ledger,
-    /// The database's trouble.
+    /// The database failed, or can't be used.
     Database,
 }
 
@@ -52,7 +52,7 @@ macro_rules! codes {
                 match self { $($(Self::$code => $text,)+)+ }
             }
 
-            /// Whose errors with this code are.
+            /// The family of this code.
             pub fn family(self) -> Family {
                 match self { $($(Self::$code)|+ => Family::$family,)+ }
             }
@@ -119,7 +119,7 @@ impl Error {
         self.kind().as_str()
     }
 
-    /// Whose it is.
+    /// Its family.
     pub fn family(&self) -> Family {
         self.kind().family()
     }

@@ -1,7 +1,7 @@
 //! Every way in which a call can be refused or fail, with its code.
 //!
-//! Three families, as `docs/errors.md` tells them: the caller's fault, the ledger's refusal, the
-//! database's trouble. A message says what to do next and never carries a password or a URL.
+//! Three families, as in `docs/errors.md`: caller errors, ledger errors, database errors. A message says what
+//! to do next, and never contains a password or a URL.
 
 mod codes;
 
@@ -16,7 +16,7 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 /// Why a call was refused or failed. It is `Clone` because one failed commit answers a whole batch.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum Error {
-    // The caller's fault: nothing was tried.
+    // Caller errors: the arguments are wrong, or name a row that does not exist.
     /// An argument of the wrong shape: no object where one belongs, an unknown option, page 0.
     #[error("{} must be {expected}, got {given}", echo(.name))]
     InvalidArgument {
@@ -65,7 +65,7 @@ pub enum Error {
         /// What came, described.
         given: String,
     },
-    /// A key that no column (or no parameter) answers to.
+    /// A key that is neither a column nor a parameter.
     #[error(
         "unknown field {:?}: {table} has no such column or parameter; fix the name, or add \
          the column to the table",
@@ -95,18 +95,18 @@ pub enum Error {
     },
     /// `tx`, with which an app asks for its own transaction.
     #[error(
-        "{function} can't run inside this tx, so nothing was written: pass a transaction of a client that \
-         within(tx) knows, or leave tx out, and swap the model that passes it too (for createAITask, \
-         models/ai_task.ts), since the task and its charge are one transaction here"
+        "{function} can't run inside this tx; nothing was written. Pass a transaction of a client that \
+         within(tx) supports, or leave tx out and replace the model that passes it (for createAITask, \
+         models/ai_task.ts): here the task and its charge are one transaction"
     )]
     TransactionNotSupported {
         /// The function that was called.
         function: &'static str,
     },
-    /// `maxActive` or `limits` in a transaction that sees the rows of its beginning.
+    /// `maxActive` or `limits` in a transaction whose snapshot is older than the call.
     #[error(
-        "{option} can't be kept at {isolation}, where a transaction counts the rows of its beginning, so nothing was \
-         written: begin the transaction at READ COMMITTED, or leave {option} out"
+        "{option} can't be enforced at {isolation}, where a transaction does not see rows written after it began; nothing was \
+         written. Begin the transaction at READ COMMITTED, or leave {option} out"
     )]
     OldSnapshot {
         /// The option that counts rows.
@@ -115,7 +115,7 @@ pub enum Error {
         isolation: String,
     },
     /// No row in `user` has this id.
-    #[error("there is no user {:?}; create the user before giving or charging credits", echo(.user_id))]
+    #[error("there is no user {:?}; create the user before you grant or charge credits", echo(.user_id))]
     UserNotFound {
         /// The id that was looked for.
         user_id: String,
@@ -134,7 +134,7 @@ pub enum Error {
         /// The value that is taken.
         value: String,
     },
-    /// A call with `replay` met its own key, but there is something else under it.
+    /// The idempotency key of a call with `replay` belongs to a different request.
     #[error(
         "{field} {:?} is taken by another call: {differs}; nothing was written. \
          A different request needs a different {field}",
@@ -163,8 +163,8 @@ pub enum Error {
         /// The id that was looked for.
         charge_id: String,
     },
-    /// There is no grant to withdraw or to prolong.
-    #[error("there is no grant with {field} {:?}; nothing was written. Call again once it is there", echo(.value))]
+    /// There is no grant to revoke or to extend.
+    #[error("there is no grant with {field} {:?}; nothing was written. Call again once the grant exists", echo(.value))]
     GrantNotFound {
         /// `creditId`, `orderNo` or `subscriptionNo`.
         field: &'static str,
@@ -204,7 +204,7 @@ pub enum Error {
     )]
     NotInTransaction,
 
-    // The ledger's refusal: it looked, and said no.
+    // Ledger errors: the request was valid, but a ledger rule rejected it.
     /// The balance is smaller than the charge. The app's pages show this message: it stays.
     #[error("Insufficient credits, {available} < {required}")]
     InsufficientCredits {
@@ -217,8 +217,8 @@ pub enum Error {
     },
     /// The charge is another user's, or another task's.
     #[error(
-        "charge {:?} does not belong to {owner}; nothing was written. A task needs a charge of its own; \
-         one that names this charge lets it go with updateMediaTaskById(id, {{ creditId: null }})",
+        "charge {:?} does not belong to {owner}; nothing was written. A task needs a charge of its own. \
+         To detach this charge from a task: updateMediaTaskById(id, {{ creditId: null }})",
         echo(.charge_id)
     )]
     ChargeOwnerMismatch {
@@ -241,8 +241,8 @@ pub enum Error {
     },
     /// A row holds something else than its column says, such as text where a time belongs.
     #[error(
-        "{table}.{field} of row {id:?} holds {found}, not {expected}; nothing was written. Put the right \
-         value there: `npx media-credits audit` lists all such rows"
+        "{table}.{field} of row {id:?} holds {found}, not {expected}; nothing was written. Correct \
+         the value; `npx media-credits audit` lists all such rows"
     )]
     ValueUnreadable {
         /// The table, as the database names it.
@@ -298,7 +298,7 @@ pub enum Error {
     /// A late worker delivers what was refunded already.
     #[error(
         "task {:?} was refunded, so it can't be delivered; nothing was written. Charge it again \
-         (chargeMediaTask, or a new task), or pass {{ allowRefunded: true }} to give it away",
+         (chargeMediaTask, or a new task), or pass {{ allowRefunded: true }} to deliver it free of charge",
         echo(.task_id)
     )]
     TaskRefunded {
@@ -307,10 +307,10 @@ pub enum Error {
         /// The charge that was refunded.
         charge_id: String,
     },
-    /// A grant that was withdrawn does not live on.
+    /// The expiry of a withdrawn grant can't be changed.
     #[error(
-        "grant {:?} was withdrawn, so its end can't be moved; nothing was written. restoreGrants ends a revocation; \
-         createCredit grants anew",
+        "grant {:?} was withdrawn, so its expiry can't be changed; nothing was written. restoreGrants ends a revocation; \
+         createCredit makes a new grant",
         echo(.credit_id)
     )]
     GrantWithdrawn {
@@ -344,26 +344,26 @@ pub enum Error {
         /// What was asked for.
         requested: i64,
     },
-    /// No such claim.
+    /// No top-up has this transaction number.
     #[error("no top-up has the transaction number {:?}", echo(.transaction_no))]
     TopUpNotFound {
         /// The call's key.
         transaction_no: String,
     },
-    /// What was paid for is not given up.
+    /// A confirmed top-up can't be abandoned.
     #[error("top-up {:?} was confirmed already", echo(.transaction_no))]
     TopUpConfirmed {
         /// The call's key.
         transaction_no: String,
     },
-    /// What was given up is not granted.
+    /// An abandoned top-up can't be confirmed.
     #[error("top-up {:?} was abandoned already", echo(.transaction_no))]
     TopUpEnded {
         /// The call's key.
         transaction_no: String,
     },
-    /// What was given back can't be kept.
-    #[error("charge {:?} was given back already; charge again", echo(.charge_id))]
+    /// A refunded charge can't be kept.
+    #[error("charge {:?} was refunded already; charge again", echo(.charge_id))]
     ChargeRefunded {
         /// The charge's id.
         charge_id: String,
@@ -377,7 +377,7 @@ pub enum Error {
         error: Box<Error>,
     },
 
-    // The database's trouble.
+    // Database errors.
     /// The tables are not as this package needs them.
     #[error("the database's schema does not fit: {problem}. {remedy}")]
     SchemaMismatch {
@@ -404,7 +404,9 @@ pub enum Error {
         message: String,
     },
     /// Another process made the same transaction number at the same moment, several times over.
-    #[error("another process made the same transaction number; nothing was written, try again")]
+    #[error(
+        "another process generated the same transaction number; nothing was written, try again"
+    )]
     TransactionNoCollision,
     /// Too many requests are waiting.
     #[error("{waiting} requests are waiting already; nothing was written, try again in a moment")]
@@ -425,7 +427,7 @@ pub enum Error {
     /// The connection broke while the commit was under way, and the database could not be asked since.
     #[error(
         "the connection broke while the database was committing ({}): this call may or may not \
-         have been carried out. Read before you call again; docs/errors.md says how",
+         have been carried out. Check before you retry: see docs/errors.md",
         said(.message)
     )]
     OutcomeUnknown {

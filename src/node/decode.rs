@@ -139,7 +139,7 @@ fn stuck_filter(kind: TaskKind, query: &Fields, limit: u32, skip: u32) -> Result
     if let Some(over) = statuses.iter().find(|status| kind.is_over(status)) {
         return Err(Error::InvalidArgument {
             name: "statuses".to_owned(),
-            expected: "states in which a worker should be at work on a task".to_owned(),
+            expected: "statuses of tasks that are not finished".to_owned(),
             given: format!("'{over}'"),
         });
     }

@@ -20,7 +20,7 @@ pub(super) fn start(directive: &str) {
         // The reader of stderr may be gone, which is no trouble here.
         None => drop(writeln!(
             io::stderr(),
-            "media-credits logs nothing: MEDIA_CREDITS_LOG is not understood; write error, warn, info, debug or \
+            "media-credits logs nothing: MEDIA_CREDITS_LOG is invalid; write error, warn, info, debug or \
              trace, or a level for a part, such as media_credits::engine=debug"
         )),
     });

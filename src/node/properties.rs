@@ -262,7 +262,7 @@ fn is_well_formed(passed: &Json) -> bool {
     }
 }
 
-/// A refusal that is the caller's fault says which argument is wrong, and that the message names it.
+/// Checks that a caller error says which argument is wrong, and that its message names it.
 fn check_refusal(error: &Error) -> Result<(), TestCaseError> {
     prop_assert_eq!(error.family(), Family::Caller, "{:?}", error);
     let details = error.details();

@@ -39,7 +39,7 @@ pub struct BooksPage {
 pub struct CreditEntry<'r> {
     /// Its `id`.
     pub id: Cow<'r, str>,
-    /// Whose it is.
+    /// Its family.
     pub user_id: Cow<'r, str>,
     /// Its `transaction_type`.
     pub transaction_type: Cow<'r, str>,

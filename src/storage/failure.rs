@@ -102,7 +102,7 @@ pub(super) fn not_usable(message: String, advice: &'static str) -> Error {
 /// A row that is there if a commit is, and only then.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Witness {
-    /// Whose it is.
+    /// Its family.
     pub user_id: String,
     /// Its table.
     pub table: TableName,

@@ -65,18 +65,18 @@ impl Location {
             // A password may be in it: it must not become the name of a file, nor be shown.
             None if url.contains("://") => {
                 return Err(invalid(
-                    "there is something before its scheme; it must start with file:, postgres://, mysql:// or libsql://",
+                    "there is text before its scheme; it must start with file:, postgres://, mysql:// or libsql://",
                 ));
             }
             None if looks_like_a_login(url) => {
                 return Err(invalid(
-                    "it looks like a server's without its scheme; it must start with postgres://, mysql:// or libsql://, \
+                    "it looks like a server's URL without its scheme; it must start with postgres://, mysql:// or libsql://, \
                      and the path of a file that has a : before an @ with file:",
                 ));
             }
             None if looks_like_keywords(url) => {
                 return Err(invalid(
-                    "it looks like a server's in keywords; write \
+                    "it looks like a connection string of keywords; write \
                      postgres://user:password@host:5432/database, or mysql://user:password@host:3306/database",
                 ));
             }
@@ -131,7 +131,8 @@ impl Location {
         let fitting = providers[0];
         // An operator may have put the URL there, with its password.
         let is_name = provider.chars().all(char::is_alphanumeric);
-        let given = if is_name { format!("{provider:?}") } else { "no name of one".to_owned() };
+        let given =
+            if is_name { format!("{provider:?}") } else { "not the name of a provider".to_owned() };
         Err(Error::InvalidUrl {
             reason: format!(
                 "DATABASE_PROVIDER is {given}, but DATABASE_URL names {is}; set \

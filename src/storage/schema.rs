@@ -263,9 +263,9 @@ fn missing_columns(missing: &[(TableName, &str, Kind)], dialect: &Dialect) -> Er
 fn missing_table(table: TableName) -> Error {
     let name = table.sql();
     Error::SchemaMismatch {
-        problem: format!("table {name} is missing, and this function is about it"),
+        problem: format!("table {name} is missing, and this function needs it"),
         remedy: format!(
-            "An app without such tasks does not call it; all other functions work. For the table, add it to the \
+            "An app without such tasks does not call it; all other functions work. To have the table, add it to the \
              app's Drizzle schema and push it, or make it: createTables({{ tables: ['{name}'] }})"
         ),
     }

@@ -31,7 +31,7 @@ impl Audit<'_> {
         for grant in books.grants.iter().filter(|grant| is_claimed(grant)) {
             if !claims.claims.iter().any(|claim| claim.stands && claim.names(&grant.id)) {
                 let message =
-                    format!("grant {} was withdrawn, and no revocation claims it", grant.id);
+                    format!("grant {} was withdrawn, but no revocation refers to it", grant.id);
                 let rows = vec![(Credit, grant.id.clone())];
                 let numbers = vec![("remaining", grant.remaining)];
                 found.push(self.finding(FindingKind::RevocationDiffers, rows, numbers, message));

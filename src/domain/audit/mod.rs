@@ -43,7 +43,7 @@ pub enum FindingKind {
     DeliveredTaskRefunded,
     /// A revocation was carried out by half: it claims what could be had, or a grant is closed that none claims.
     RevocationDiffers,
-    /// A charge is a hold, and nothing says until when.
+    /// A charge is a hold without a deadline.
     HoldWithoutDeadline,
     /// A top-up can be spent and was not confirmed, or the other way round.
     TopUpDiffers,
@@ -186,7 +186,7 @@ impl<'b> Audit<'b> {
         }
         self.audit_claims(&mut found);
         for id in &self.books.half_top_ups {
-            let message = format!("grant {id} is a top-up whose status is not how it stands");
+            let message = format!("grant {id} is a top-up whose status contradicts its metadata");
             let rows = vec![(TableName::Credit, id.clone())];
             found.push(self.finding(FindingKind::TopUpDiffers, rows, Vec::new(), message));
         }
@@ -211,7 +211,7 @@ impl<'b> Audit<'b> {
         let minted = active.saturating_sub(left);
         if drawn.explains_minted(minted) {
             let message = format!(
-                "{minted} credits came back to grant {id} that had come back before: {remaining} \
+                "{minted} credits were refunded to grant {id} more than once: {remaining} \
                  are left of {credits}, and its active charges drew {active}"
             );
             let charges =
@@ -223,7 +223,7 @@ impl<'b> Audit<'b> {
             || (left > active && !self.books.hides_draws() && grant.state != State::Emptied)
         {
             let message = format!(
-                "{left} credits have left grant {id}, and its active charges drew {active}"
+                "{left} credits are gone from grant {id}, but its active charges drew {active}"
             );
             found.push(self.finding(FindingKind::GrantDrawsDiffer, vec![row()], numbers, message));
         }
@@ -246,7 +246,7 @@ impl<'b> Audit<'b> {
             Ok(draws) if !charge.adds_up() => {
                 let drawn = sum(draws);
                 let message = format!(
-                    "charge {id} took {} credits, and its draws add up to {drawn}",
+                    "charge {id} took {} credits, but its draws add up to {drawn}",
                     charge.credits
                 );
                 let numbers = vec![("charged", charge.credits), ("drawn", drawn)];
@@ -260,7 +260,7 @@ impl<'b> Audit<'b> {
             Ok(_) => {}
         }
         if charge.held && charge.times.expires_at_ms.is_none() {
-            let message = format!("charge {id} is a hold, and nothing says until when");
+            let message = format!("charge {id} is a hold without a deadline");
             let numbers = vec![("charged", charge.credits)];
             let kind = FindingKind::HoldWithoutDeadline;
             found.push(self.finding(kind, vec![row()], numbers, message));
@@ -292,11 +292,11 @@ impl<'b> Audit<'b> {
         let (kind, message) = match self.held.get(&named) {
             Some(Role::ActiveCharge) if task.failed => (
                 FindingKind::FailedTaskCharged,
-                format!("task {id} has failed, and its charge {} was not refunded", named.1),
+                format!("task {id} has failed, but its charge {} was not refunded", named.1),
             ),
             Some(Role::RefundedCharge) if task.delivered => (
                 FindingKind::DeliveredTaskRefunded,
-                format!("task {id} was delivered, and its charge {} was refunded", named.1),
+                format!("task {id} was delivered, but its charge {} was refunded", named.1),
             ),
             Some(Role::ActiveCharge | Role::RefundedCharge | Role::ForgivenCharge) => return,
             _ => {

@@ -105,7 +105,7 @@ pub fn plan_renewal(
             return Err(Error::IdempotencyConflict {
                 field: "transactionNo",
                 value: call.grant.transaction_no.clone().unwrap_or_default(),
-                differs: "it is of another period",
+                differs: "it belongs to another period",
             });
         }
         return Ok(None);

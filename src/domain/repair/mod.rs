@@ -119,7 +119,7 @@ impl<'b> Repair<'b> {
             account.remaining -= minted;
             let right = account.remaining;
             let message = format!(
-                "takes {minted} credits back from grant {}, to which they had come back before",
+                "takes {minted} credits back from grant {}, to which they were refunded more than once",
                 grant.id
             );
             let (before, after) = (Value::Integer(grant.remaining), Value::Integer(right));

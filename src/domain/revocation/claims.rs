@@ -14,7 +14,7 @@ pub const CHARGEBACK: &str = "chargeback";
 pub struct Held {
     /// The grant.
     pub grant: Grant,
-    /// Whose it is.
+    /// Its family.
     pub user_id: String,
     /// Who has withdrawn it, if it is.
     pub state: State,
@@ -99,7 +99,7 @@ pub struct ClaimRow {
     pub id: String,
     /// Its `transaction_no`.
     pub transaction_no: String,
-    /// Whose it is.
+    /// Its family.
     pub user_id: String,
     /// Whether its `status` is `active`.
     pub active: bool,

@@ -163,7 +163,9 @@ pub fn plan_revocation(call: &Revocation, facts: ClaimFacts, stamp: &Stamp) -> R
             Err(Error::IdempotencyConflict { field, value, differs })
         };
         let found = facts.claims.iter().position(|claim| claim.transaction_no == number);
-        let Some(at) = found else { return conflict("it is no revocation of these grants") };
+        let Some(at) = found else {
+            return conflict("it belongs to no revocation of these grants");
+        };
         let terms = facts.claims[at].terms.clone();
         if !terms.grants.iter().all(|id| named.contains(id)) {
             return conflict("it revokes other grants");
@@ -172,7 +174,7 @@ pub fn plan_revocation(call: &Revocation, facts: ClaimFacts, stamp: &Stamp) -> R
         let claims = related(facts, &terms.grants);
         let total = call.total.unwrap_or_else(|| claims.granted_to(&terms.grants));
         if !is_remembered && (total, call.recovers) != (terms.total, terms.recovers) {
-            return conflict("it revokes another number of credits");
+            return conflict("it revokes a different number of credits");
         }
         return Ok(Decided { plan: None, standing: claims.standing(&named, stamp.now_ms) });
     }

@@ -314,7 +314,7 @@ fn check_sum(charge: &Charge, draws: &[WrittenDraw]) -> Result<i64> {
     if drawn == charge.credits {
         return Ok(drawn);
     }
-    let reason = format!("its draws add up to {drawn}, and it took {}", charge.credits);
+    let reason = format!("its draws add up to {drawn}, but it took {}", charge.credits);
     Err(Error::ChargeCorrupt { charge_id: charge.id.clone(), reason })
 }
 

@@ -22,7 +22,7 @@ pub const FAILED: &str = "failed";
 /// What the database knows of a task that decides on its changes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TaskFacts {
-    /// Whose it is.
+    /// Its family.
     pub user_id: String,
     /// Its status.
     pub status: String,

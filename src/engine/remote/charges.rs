@@ -78,7 +78,7 @@ impl<S: Server> Engine<S> {
             Err(_) => {
                 warn!(
                     requests = requests.len(),
-                    "one of a batch failed: each gets its own transaction"
+                    "a request of a batch failed: each runs in its own transaction"
                 );
                 self.retries.one_by_one.add();
                 futures_util::future::join_all(requests.iter().map(|request| alone(request))).await

@@ -55,7 +55,7 @@ impl<S: Server> Engine<S> {
         let outcome = self.with_retries(operation).await;
         // The app's owner may have run `drizzle-kit push` since.
         if knew_schema && outcome.as_ref().is_err_and(is_about_schema::<S>) {
-            debug!("a call does not fit the tables: looking at them again");
+            debug!("a call does not fit the tables: reading the schema again");
             self.retries.schema_changes.add();
             self.server.forget_schema();
             return self.with_retries(operation).await;
@@ -85,8 +85,10 @@ impl<S: Server> Engine<S> {
             Reason::Conflict { attempt } => {
                 // Without locks, what was remembered of a user is a guess.
                 match attempt == 1 && !S::LOCKS {
-                    true => debug!(attempt, "what was known has changed: trying again"),
-                    false => warn!(attempt, "met another transaction: trying again"),
+                    true => {
+                        debug!(attempt, "what was remembered of a user is outdated: trying again")
+                    }
+                    false => warn!(attempt, "conflict with another transaction: trying again"),
                 }
                 self.retries.conflicts.add();
             }

@@ -159,7 +159,7 @@ impl Writer {
             Ok(Attempt::Undone) => {
                 warn!(
                     requests = requests.len(),
-                    "one of a batch failed: each gets its own transaction"
+                    "a request of a batch failed: each runs in its own transaction"
                 );
                 self.counted.one_by_one.add();
                 requests.iter().map(|request| self.commit_alone(request)).collect()
@@ -205,7 +205,7 @@ impl Writer {
     fn reopen(&mut self, after: &Error) {
         self.counted.reopened.add();
         if let Error::Database { database_code, .. } = after {
-            warn!(%database_code, "a transaction failed: opening the database anew");
+            warn!(%database_code, "a transaction failed: reopening the database");
         }
         if !is_failed_write(after) {
             self.database = None;

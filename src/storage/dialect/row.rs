@@ -186,8 +186,8 @@ pub(super) fn whole(number: i64, column: &Column) -> Value {
 /// A column has another type than when the tables were looked at: they are looked at again.
 pub(super) fn changed(table: &str) -> Failure {
     Failure::Refused(Error::SchemaMismatch {
-        problem: format!("a column of {table} has another type than a moment ago"),
-        remedy: "Try again when the change is done".to_owned(),
+        problem: format!("the type of a column of {table} changed during the call"),
+        remedy: "Try again when the migration is done".to_owned(),
     })
 }
 

@@ -131,7 +131,7 @@ fn too_long(doing: &'static str) -> Error {
     Error::Database {
         doing,
         database_code: "HTTP_413".to_owned(),
-        message: "the server, or a proxy before it, takes no request that is as long as this one (413); shorten its texts, \
+        message: "the server, or a proxy in front of it, does not accept a request of this length (413); shorten its texts, \
                   make fewer rows with one call, or raise the limit, which nginx calls client_max_body_size"
             .to_owned(),
         retryable: false,
@@ -178,7 +178,9 @@ fn said(body: &[u8]) -> Option<ServerError> {
 
 /// An answer that no libSQL server gives.
 pub(super) fn unreadable() -> Failure {
-    Failure::Lost("the answer is none of a libSQL server's; check DATABASE_URL".to_owned())
+    Failure::Lost(
+        "the answer does not follow the protocol of libSQL; check DATABASE_URL".to_owned(),
+    )
 }
 
 #[cfg(test)]

@@ -273,11 +273,12 @@ fn request(to: &LibsqlUrl, body: Bytes) -> Result<Request<Full<Bytes>>> {
         .header(HOST, to.authority())
         .header(CONTENT_TYPE, "application/json")
         .body(Full::new(body))
-        .map_err(|_| not_usable("its path is none".to_owned(), "; check DATABASE_URL"))?;
+        .map_err(|_| not_usable("its path is not valid".to_owned(), "; check DATABASE_URL"))?;
     if let Some(token) = &to.token {
         let header = HeaderValue::from_str(&format!("Bearer {}", token.secret()));
         // A token is made of visible characters.
-        let mut header = header.map_err(|_| Error::Internal("a token that is none".to_owned()))?;
+        let mut header =
+            header.map_err(|_| Error::Internal("the token is not a valid header".to_owned()))?;
         header.set_sensitive(true);
         request.headers_mut().insert(AUTHORIZATION, header);
     }

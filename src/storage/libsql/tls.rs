@@ -26,7 +26,7 @@ pub(super) fn connector() -> Result<TlsConnector> {
 /// The name that the server must prove.
 pub(super) fn name(host: &str) -> Result<ServerName<'static>> {
     let none =
-        |_| Error::InvalidUrl { reason: "its host can't be the name of a server".to_owned() };
+        |_| Error::InvalidUrl { reason: "its host is not a valid name of a TLS server".to_owned() };
     ServerName::try_from(host.to_owned()).map_err(none)
 }
 

@@ -77,7 +77,7 @@ pub(super) fn host(name: &str, form: &str) -> Result<String> {
     match name {
         "" => Err(invalid(&format!("it names no host; {form}"))),
         name if !is_path && name.contains(is_odd) => {
-            Err(encode("the name of its host is none", "@ is %40"))
+            Err(encode("the name of its host is not valid", "@ is %40"))
         }
         name => Ok(name.to_owned()),
     }

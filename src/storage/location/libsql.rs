@@ -63,7 +63,7 @@ impl LibsqlUrl {
         let rest =
             rest.strip_prefix("//").ok_or_else(|| invalid(&format!("it names no host; {FORM}")))?;
         if rest.contains('#') {
-            return Err(invalid("what follows the # is not understood; leave it out"));
+            return Err(invalid("remove the # and what follows it"));
         }
         let (rest, query) = rest.split_once('?').map_or((rest, ""), |(rest, query)| (rest, query));
         let (authority, path) = match rest.find('/') {
@@ -212,7 +212,7 @@ impl Parameters {
                     let none = || invalid(&format!("authToken must be {TOKEN_FORM}"));
                     token = if value.is_empty() { None } else { Some(decoded.ok_or_else(none)?) };
                 }
-                _ => return Err(invalid("of parameters, it may have tls and authToken alone")),
+                _ => return Err(invalid("its only parameters are tls and authToken")),
             }
         }
         Ok(Self { tls, token })

@@ -114,7 +114,7 @@ fn take(name: &str, value: &str, said: &mut Said) -> Result<()> {
         && name.chars().all(|letter| letter.is_ascii_alphanumeric() || "-_".contains(letter));
     Err(match is_word {
         true => invalid(&format!("its parameter {name} is not known; leave it out")),
-        false => encode("the name of a parameter is none", "? is %3F, & is %26"),
+        false => encode("the name of a parameter is not valid", "? is %3F, & is %26"),
     })
 }
 

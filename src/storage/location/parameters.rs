@@ -79,7 +79,7 @@ pub(super) const PARAMETERS: &[(&str, Support)] = &[
     ("sslaccept", Only(&["accept_invalid_certs"], "write sslmode=verify-full")),
     ("sslcrl", Refused(NO_LIST)),
     ("sslcrldir", Refused(NO_LIST)),
-    ("sslkeylogfile", Refused("leave it out: the connection's keys are not written down")),
+    ("sslkeylogfile", Refused("leave it out: the connection's keys are not logged")),
     // Nothing is compressed, which is the safer of its values.
     ("sslcompression", Ignored),
     ("gssencmode", Only(&["disable", "prefer"], "write sslmode=verify-full for encryption")),
@@ -291,7 +291,7 @@ impl Said {
                     .all(|letter| letter.is_ascii_alphanumeric() || "_$".contains(letter))
         };
         if !name.split('.').all(is_word) {
-            return Err(encode("the name of a parameter is none", "? is %3F, & is %26"));
+            return Err(encode("the name of a parameter is not valid", "? is %3F, & is %26"));
         }
         self.settings.retain(|(known, _)| known != name);
         if !value.is_empty() {

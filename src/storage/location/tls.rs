@@ -88,9 +88,7 @@ impl Tls {
             },
         };
         if tls.is_direct && matches!(tls.mode, SslMode::Disable | SslMode::Prefer) {
-            return Err(invalid(
-                "sslnegotiation=direct is for encryption alone; add sslmode=require",
-            ));
+            return Err(invalid("sslnegotiation=direct needs encryption; add sslmode=require"));
         }
         Ok(tls)
     }
@@ -184,7 +182,7 @@ fn versions(said: &Said) -> Result<Versions> {
         (0..=2, 2) => Ok(Versions::Tls12),
         (3, 3) => Ok(Versions::Tls13),
         _ => Err(invalid(
-            "of the versions of TLS, 1.2 and 1.3 are spoken here; ssl_min_protocol_version and \
+            "the supported versions of TLS are 1.2 and 1.3; ssl_min_protocol_version and \
                           ssl_max_protocol_version leave none of them",
         )),
     }

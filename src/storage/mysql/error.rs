@@ -51,7 +51,7 @@ fn advice(code: u16) -> Option<&'static str> {
             "; the password has expired: set a new one with ALTER USER, and in DATABASE_URL"
         }
         3159 => {
-            "; the server takes encrypted connections alone: add ssl-mode=REQUIRED to DATABASE_URL"
+            "; the server accepts only encrypted connections: add ssl-mode=REQUIRED to DATABASE_URL"
         }
         1251 | 1524 => {
             "; give the user a login that is supported: caching_sha2_password, mysql_native_password or MariaDB's ed25519"

@@ -38,7 +38,7 @@ impl Database {
         let asked = schema::diagnostics();
         let answers = session.ask(&asked, "reading the server's settings").await?;
         let [database, settings, columns, indexes, privileges] = answers.as_slice() else {
-            return Err(Failure::Lost("the server owes an answer".to_owned()));
+            return Err(Failure::Lost("the server sent fewer replies than expected".to_owned()));
         };
         let mut values = BTreeMap::new();
         for row in settings {

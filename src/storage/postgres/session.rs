@@ -120,7 +120,8 @@ impl Session {
         let before = Some(server.begin.look.as_str());
         let exchange = Exchange { before, statements, after: Some("COMMIT") };
         let rows = self.exchange(exchange, doing).await?;
-        rows.try_into().map_err(|_| Failure::Lost("the server owes an answer".to_owned()))
+        rows.try_into()
+            .map_err(|_| Failure::Lost("the server sent fewer replies than expected".to_owned()))
     }
 
     /// Looks at the tables, for all sessions that follow.

@@ -184,7 +184,7 @@ impl Database {
         let version = pragma(&self.connection, SCHEMA_VERSION)?;
         if version != self.schema_version {
             self.schema = discover(&self.connection, self.timestamp_unit)?;
-            debug!("the tables have changed: looked at them again");
+            debug!("the tables have changed: read the schema again");
             self.schema_version = version;
             self.row_texts.clear();
             self.grants.clear();

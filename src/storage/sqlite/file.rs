@@ -180,7 +180,7 @@ fn lost(code: &str, message: &str) -> Error {
     Error::Database {
         doing: "looking at the database's file",
         database_code: code.to_owned(),
-        message: format!("{message}; it is opened anew for the next request"),
+        message: format!("{message}; it is reopened for the next request"),
         retryable: true,
     }
 }

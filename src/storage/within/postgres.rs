@@ -198,7 +198,7 @@ impl Transaction {
         match self.found.schemas.iter().find(|schema| !path.names().contains(schema)) {
             Some(other) => Err(Error::SchemaMismatch {
                 problem: format!(
-                    "the transaction finds tables in schema {}, and the connection's are in {}",
+                    "the transaction finds its tables in schema {}, but the connection uses {}",
                     quote(other),
                     path.sql()
                 ),

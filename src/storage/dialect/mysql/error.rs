@@ -54,8 +54,7 @@ const NO_SAVEPOINT: u16 = 1305;
 /// The code of what more than one row answers: see [`super::change::assert_rows`].
 const NOT_AS_EXPECTED: u16 = 1242;
 
-const CHANGED: &str =
-    "a statement changed other rows than it was to, since something else changed them meanwhile";
+const CHANGED: &str = "a statement changed another number of rows than planned: another client changed them meanwhile";
 
 /// Codes that say that the tables may not be what they were: a column or table that is not there, a type or a limit
 /// that has changed, a column that wants a value; a privilege that is missing.

@@ -35,7 +35,7 @@ struct Details {
 /// The error for a table of which half of a charge could be written.
 fn no_transactions(table: &str, engine: &str) -> Error {
     Error::SchemaMismatch {
-        problem: format!("table {table} has the engine {engine}, which knows no transactions"),
+        problem: format!("table {table} has the engine {engine}, which has no transactions"),
         remedy: format!("Run: ALTER TABLE {} ENGINE = InnoDB;", quote(table)),
     }
 }
@@ -52,7 +52,7 @@ impl Tables {
     /// Reads the replies to [`Self::look`], and refuses a schema that lacks what this package needs.
     pub fn read(replies: &[Vec<impl SelectedRow>]) -> Answer<Self> {
         let [columns, unique, engines, json @ ..] = replies else {
-            return Err(Failure::Lost("the server owes an answer".to_owned()));
+            return Err(Failure::Lost("the server sent fewer replies than expected".to_owned()));
         };
         if let Some(row) = engines.first() {
             return Err(no_transactions(get(row, 0)?, get(row, 1)?).into());

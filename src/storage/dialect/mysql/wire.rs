@@ -58,5 +58,5 @@ pub(super) async fn exactly<const N: usize, W: Wire>(
     pipeline: Pipeline<'_>,
 ) -> Answer<[Vec<W::Row>; N]> {
     <[Vec<W::Row>; N]>::try_from(wire.send(pipeline).await?)
-        .map_err(|_| Failure::Lost("the server owes an answer".to_owned()))
+        .map_err(|_| Failure::Lost("the server sent fewer replies than expected".to_owned()))
 }

@@ -81,7 +81,7 @@ fn explained(failure: Failure) -> Failure {
             Failure::Refused(Error::Database {
                 doing: "writing",
                 database_code,
-                message: "a statement changed other rows than it was to; look for a trigger, or for a policy \
+                message: "a statement changed another number of rows than planned; look for a trigger, or for a policy \
                           of row level security, that stops it"
                     .to_owned(),
                 retryable: false,

@@ -9,7 +9,7 @@ const BEFORE: &str = "write it before the ?, where mysql2 reads it";
 const ROOTS: &str = "write ssl-ca, a PEM file";
 const FILES: &str = "write ssl-cert and ssl-key, two PEM files";
 const NO_LIST: &str = "leave it out: revocation lists are not read";
-const VERSIONS: &str = "leave it out: TLS 1.2 and 1.3 are spoken";
+const VERSIONS: &str = "leave it out: TLS 1.2 and 1.3 are supported";
 const ONE_PASSWORD: &str = "the server may ask for one password";
 const TRUE: &[&str] = &["true", "1"];
 

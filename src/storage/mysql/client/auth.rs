@@ -119,7 +119,7 @@ impl Login<'_> {
                         rsa::encrypt(&xor(&self.with_zero(), nonce), key)?
                     }
                 },
-                _ => return Err(ClientError::Protocol("it is no step of a login")),
+                _ => return Err(ClientError::Protocol("this is not a step of a login")),
             };
             packets.send(&answer).await?;
         }
@@ -127,7 +127,7 @@ impl Login<'_> {
     }
 }
 
-const NO_NONCE: ClientError = ClientError::Protocol("there is nothing to prove the password with");
+const NO_NONCE: ClientError = ClientError::Protocol("the server sent no nonce for the password");
 
 fn clear(reason: &str) -> ClientError {
     ClientError::Auth(format!("the server asks for the password in clear text, and {reason}"))

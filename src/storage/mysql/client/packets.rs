@@ -103,7 +103,7 @@ impl Packets {
         if number != self.number {
             self.is_over = length > 0 && self.received.get(self.begin + 4) == Some(&0xFF);
             if !self.is_over {
-                return Err(ClientError::Protocol("packets are not in their order"));
+                return Err(ClientError::Protocol("packets are out of order"));
             }
         }
         self.number = number.wrapping_add(1);
@@ -140,7 +140,9 @@ impl Packets {
     /// The same connection, encrypted from here on.
     pub(super) async fn encrypt(self, with: &Encryption) -> Result<Self, ClientError> {
         if self.begin < self.received.len() {
-            return Err(ClientError::Protocol("it says something before the encryption begins"));
+            return Err(ClientError::Protocol(
+                "the server sends data before the encryption begins",
+            ));
         }
         let stream = Box::new(with.begin(self.stream).await?);
         Ok(Self { stream, ..self })

@@ -57,18 +57,18 @@ async fn read_one(packets: &mut Packets, ends_with_ok: bool) -> Result<ResultSet
         return done(first);
     }
     if first.skip(0xFB) {
-        return Err(ClientError::Protocol("it asks for a file of this machine"));
+        return Err(ClientError::Protocol("the server asks for a file of this machine"));
     }
     let count = first.number()?;
     if !first.is_empty() {
-        return Err(ClientError::Protocol("a number of columns is none"));
+        return Err(ClientError::Protocol("a number of columns is not valid"));
     }
     let mut columns = Vec::new();
     for _ in 0..count {
         columns.push(column(packets.message().await?)?);
     }
     if !ends_with_ok && end(packets.message().await?, false).is_none() {
-        return Err(ClientError::Protocol("there are more columns than it said"));
+        return Err(ClientError::Protocol("there are more columns than announced"));
     }
     let mut rows = Vec::new();
     loop {

@@ -39,7 +39,7 @@ impl Encryption {
             return Ok(None);
         }
         let name = ServerName::try_from(name.to_owned()).map_err(|_| Error::InvalidUrl {
-            reason: "its host can't be the name of an encrypted server".to_owned(),
+            reason: "its host is not a valid name of a TLS server".to_owned(),
         })?;
         let connector = TlsConnector::from(Arc::new(config(tls, &NAMES)?));
         let is_verified = matches!(tls.mode, SslMode::VerifyCa | SslMode::VerifyFull);

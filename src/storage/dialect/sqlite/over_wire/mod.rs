@@ -48,7 +48,7 @@ struct Answers(std::vec::IntoIter<Vec<OwnedRow>>);
 
 impl Answers {
     fn rows(&mut self) -> Answer<Vec<OwnedRow>> {
-        let short = || Error::Internal("the database owes an answer".to_owned());
+        let short = || Error::Internal("the database sent fewer replies than expected".to_owned());
         Ok(self.0.next().ok_or_else(short)?)
     }
 
