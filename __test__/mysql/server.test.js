@@ -2,8 +2,10 @@
 
 const { TestDatabase, refusal, task } = require('../helpers/database')
 const { atOnce, counted } = require('../helpers/calls')
+const { until } = require('../helpers/callers')
 const { violations } = require('../helpers/invariants')
 const { describeWithMysql, ownServer } = require('../helpers/mariadb')
+const { clientOf } = require('../helpers/mysql')
 const { connection } = require('../helpers/network')
 
 // A server that takes no writes, no more connections, no more bytes, or that is gone.
@@ -87,6 +89,31 @@ describeWithMysql('a server that takes few connections', () => {
     expect(accepted + Object.values(refused).reduce((sum, count) => sum + count, 0)).toBe(80)
     expect(await database.credits.getRemainingCredits('u')).toBe(100 - accepted)
     expect(await violations(database)).toEqual([])
+  })
+})
+
+describeWithMysql('a server whose connections are all taken', () => {
+  const server = ownServer({ 'max-connections': 10 })
+
+  test('is unavailable (1040), nothing is written, and the same call works once one is free', async () => {
+    const database = await withUser(server)
+    // The connections of its pool are free.
+    await database.credits.close()
+    const held = []
+    const full = await (async () => {
+      for (;;) held.push(await clientOf(database.url))
+    })().catch((error) => error)
+    expect(full.errno).toBe(1040)
+    const credits = connection(database.url)
+    const charge = () => credits.consumeCredits({ userId: 'u', credits: 1 })
+    const error = await refusal(database, charge)
+    expect(error).toMatchObject(UNAVAILABLE)
+    expect(error.message).toMatch(/too many connections/i)
+    await Promise.all(held.map((client) => client.end()))
+    const read = () => credits.getRemainingCredits('u').catch(() => undefined)
+    await until(async () => (await read()) === 100, 'one is free')
+    await charge()
+    expect(await credits.getRemainingCredits('u')).toBe(99)
   })
 })
 

@@ -171,6 +171,23 @@ fn timeouts() {
     }
 }
 
+#[test]
+fn whether_the_password_itself_may_be_sent() {
+    let rows = [
+        ("", Some(true)),
+        ("enableCleartextPlugin=true", Some(true)),
+        ("enableCleartextPlugin=1", Some(true)),
+        ("enableCleartextPlugin=false", Some(false)),
+        ("enable-cleartext-plugin=0", Some(false)),
+        ("enableCleartextPlugin=secret", None),
+        ("enableCleartextPlugin=", Some(true)),
+    ];
+    for (parameters, expected) in rows {
+        let may = read(&format!("//db/app?{parameters}")).map(|url| url.may_send_password);
+        assert_eq!(may.ok(), expected, "{parameters}");
+    }
+}
+
 /// Each name is found as it is written here, and stands for one thing.
 #[test]
 fn the_table_of_parameters() {

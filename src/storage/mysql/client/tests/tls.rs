@@ -93,6 +93,51 @@ fn certificates() {
     }
 }
 
+/// A server that asks for the password itself behind encryption. What it gets: nothing, if the client goes away.
+async fn ask_for_password(stream: DuplexStream, certificate: &[u8]) -> Vec<u8> {
+    let mut server = Server(stream);
+    server.send(0, &[greeting(WITH_ENCRYPTION, PLUGIN)]).await;
+    server.receive().await;
+    let mut server = Server(acceptor(certificate).accept(server.0).await.unwrap());
+    let (number, _) = server.receive().await;
+    server.send(number + 1, &[b"\xFEmysql_clear_password\0".to_vec()]).await;
+    let Ok(head) = server.0.read_u32().await else { return Vec::new() };
+    let [length, .., number] = head.to_be_bytes();
+    let mut password = vec![0; usize::from(length)];
+    server.0.read_exact(&mut password).await.unwrap();
+    server.send(number + 1, &[ok(0, 2)]).await;
+    password
+}
+
+#[test]
+fn the_password_itself() {
+    let authority = format!("ssl-ca={FOLDER}/authority.pem");
+    let with = |more: &str| format!("{authority}&{more}");
+    let rows = [
+        // the parameters, the server's certificate; why it does not get the password
+        (authority.clone(), OF_DB, None),
+        (with("ssl-mode=VERIFY_IDENTITY"), OF_DB, None),
+        (with("ssl-mode=VERIFY_IDENTITY&enableCleartextPlugin=true"), OF_DB, None),
+        (with("enableCleartextPlugin=false"), OF_DB, Some("enableCleartextPlugin is false")),
+        (String::new(), OF_DB, Some("its certificate is not checked")),
+        ("ssl-mode=REQUIRED".to_owned(), OF_DB, Some("its certificate is not checked")),
+        ("ssl-mode=REQUIRED".to_owned(), OF_ANOTHER, Some("its certificate is not checked")),
+    ];
+    for (parameters, certificate, refusal) in rows {
+        let settings = url("db", &parameters);
+        let (client, got) = wait(async {
+            let (ours, theirs) = duplex(1 << 16);
+            let server = ask_for_password(theirs, certificate);
+            join(Client::begin(Box::new(ours), &settings), server).await
+        });
+        let expected: &[u8] = if refusal.is_none() { b"secret\0" } else { b"" };
+        assert_eq!(got, expected, "{parameters}");
+        let said = client.err().map(|error| error.to_string()).unwrap_or_default();
+        assert!(said.contains(refusal.unwrap_or_default()), "{parameters}: {said}");
+        assert_eq!(said.is_empty(), refusal.is_none(), "{parameters}: {said}");
+    }
+}
+
 #[test]
 fn a_server_without() {
     for (parameters, connects) in [("", true), ("ssl-mode=REQUIRED", false)] {
