@@ -250,6 +250,11 @@ test('tables of another schema than the connection has are refused', async () =>
       code: 'SCHEMA_MISMATCH',
       message: expect.stringMatching(/"public".*"other".*search_path/),
     })
+    // The URL's schema is the connection's.
+    const ofUrl = connect({ url: `${database.url}?schema=other` })
+    expect(await grant(ofUrl, 'other, public')).toMatchObject({ credits: 5 })
+    const refused = await writingNothing(database, () => grant(ofUrl, 'public'))
+    expect(refused).toMatchObject({ code: 'SCHEMA_MISMATCH' })
   }
 })
 

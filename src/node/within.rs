@@ -10,6 +10,7 @@ use super::functions::{Call, Function};
 use super::options::ConnectOptions;
 use crate::engine::within::{Progress, WithinCall};
 use crate::error::{Error, Result};
+use crate::storage::location::Location;
 use crate::storage::within::{ClientError, ClientReply};
 
 /// A call inside a transaction of the app's. It runs on JavaScript's thread, and waits for nothing: see `next`.
@@ -107,8 +108,13 @@ pub(super) fn call(
     let Call { operation, user_by_number } = function.read(arguments, &options.defaults)?;
     Ok(match dialect {
         "postgres" => {
-            let schemas = options.settings.postgres.database.schema.clone();
-            WithinCall::on_postgres(operation, user_by_number, schemas)
+            // As a connection to this URL finds its tables.
+            let of_url = match &options.location {
+                Ok(Location::Postgres(url)) => url.schema.as_ref(),
+                _ => None,
+            };
+            let schemas = options.settings.postgres.database.schema.as_ref().or(of_url);
+            WithinCall::on_postgres(operation, user_by_number, schemas.cloned())
         }
         "mysql" => WithinCall::on_mysql(operation, user_by_number),
         _ => {

@@ -41,14 +41,14 @@ static KNOWN: LazyLock<Mutex<Known>> = LazyLock::new(Mutex::default);
 
 /// An app with more databases looks at its tables more often.
 const MOST: usize = 64;
-const FRESH: Duration = Duration::from_secs(60);
+/// They may be dropped and made anew. Another look is four statements.
+const FRESH: Duration = Duration::from_secs(1);
 
 /// The code of a key that must be unique and is taken.
 const TAKEN: &str = "1062";
 
 /// What tells a database from others, and what the server is.
-const WHERE: &str =
-    "SELECT CONCAT_WS('|', DATABASE(), CURRENT_USER(), @@hostname, @@port, @@datadir), VERSION()";
+const WHERE: &str = "SELECT CONCAT_WS('|', DATABASE(), CURRENT_USER(), @@hostname, @@port, @@server_id, @@datadir), VERSION()";
 
 fn known() -> MutexGuard<'static, Known> {
     KNOWN.lock().unwrap_or_else(PoisonError::into_inner)
