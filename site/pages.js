@@ -6,6 +6,7 @@
 import fs from 'node:fs'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { drawn } from './diagrams.js'
 
 export const ROOT = fileURLToPath(new URL('..', import.meta.url))
 export const PAGES = fileURLToPath(new URL('.pages', import.meta.url))
@@ -50,8 +51,7 @@ function withLinks(page, content) {
       return to === undefined ? text : link.replace(`(${target})`, `(${to})`)
     })
     .replace(ATTRIBUTE, (_, name, target) => `${name}="${linkFrom(page, target)}"`)
-  // GitHub draws diagrams, the site shows their text.
-  return linked.replace(/\0/g, () => blocks.shift().replace('```mermaid', '```text'))
+  return linked.replace(/\0/g, () => drawn(blocks.shift()))
 }
 
 /** Where a link leads on the site; nowhere if it is to a folder. */

@@ -15,9 +15,19 @@ export function sidebar() {
     if (heading) sections.push({ text: heading, items: [] })
     if (text) sections.at(-1).items.push({ text, link: addressOf(target) })
   }
+  checkPages(sections.flatMap(({ items }) => items.map(({ link }) => link)))
   const reference = sections.find(({ text }) => text === 'Reference')
   reference.items.unshift({ text: 'API', link: '/api/', collapsed: true, items: topics() })
   return sections
+}
+
+/** A page that the list lacks could not be found. */
+function checkPages(links) {
+  const pages = fs.readdirSync(path.join(ROOT, 'docs'), { recursive: true })
+  const lost = pages.filter(
+    (page) => page.endsWith('.md') && page !== 'README.md' && !links.includes(addressOf(page)),
+  )
+  if (lost.length > 0) throw new Error(`docs/README.md does not list docs/${lost.join(', docs/')}`)
 }
 
 const addressOf = (target) =>
