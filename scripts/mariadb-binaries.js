@@ -42,6 +42,13 @@ async function install() {
   return fetched
 }
 
+/** The same, with Galera's library. */
+async function installGalera() {
+  const found = await install()
+  if (!found.galera) throw new Error('there is no Galera: apt-get install galera-4 brings it')
+  return found
+}
+
 function installed() {
   const folders = [...(process.env.PATH ?? '').split(path.delimiter), '/usr/sbin', '/usr/libexec']
   const program = folders.map((folder) => path.join(folder, 'mariadbd')).find((file) => fs.existsSync(file))
@@ -110,7 +117,8 @@ function missingLibraries() {
 }
 
 if (require.main === module) {
-  install().then(
+  const wanted = process.argv.includes('--galera') ? installGalera : install
+  wanted().then(
     ({ program, version }) => console.log(`${program} ${version}`),
     (error) => {
       console.error(error.message)
@@ -119,4 +127,4 @@ if (require.main === module) {
   )
 }
 
-module.exports = { CACHE, install }
+module.exports = { CACHE, install, installGalera }

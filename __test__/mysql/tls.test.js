@@ -8,6 +8,7 @@ const { describeIf } = require('../helpers/describe')
 const { violations } = require('../helpers/invariants')
 const { describeWithMysql, ownServer } = require('../helpers/mariadb')
 const { connection } = require('../helpers/network')
+const { evaluate } = require('../helpers/processes')
 
 const UNAVAILABLE = { code: 'DATABASE_UNAVAILABLE' }
 
@@ -71,6 +72,22 @@ describeWithOpenssl('a server with a certificate of its own', () => {
     expect((await credits.getDiagnostics()).encrypted).toBe(true)
     await credits.consumeCredits({ userId: 'u', credits: 5 })
     expect(await violations(database)).toEqual([])
+  })
+
+  test.each(['SSL_CERT_FILE', 'SSL_CERT_DIR'])('trusts the authorities that %s names', async (name) => {
+    const database = await server.database()
+    await database.user('u', 100)
+    const url = JSON.stringify(`${database.url}?ssl-mode=VERIFY_IDENTITY`)
+    const source = `
+      const told = ({ code }) => code
+      credits.connect({ url: ${url} }).getRemainingCredits('u').catch(told).then(console.log)`
+    fs.mkdirSync(file('authorities'), { recursive: true })
+    fs.copyFileSync(file('ca.pem'), file('authorities/ca.pem'))
+    const place = { SSL_CERT_FILE: file('ca.pem'), SSL_CERT_DIR: file('authorities') }[name]
+    expect((await evaluate(source, { [name]: place })).out).toBe('100')
+    expect((await evaluate(source, { [name]: file('server.key') })).out).toMatch(
+      /^(INVALID_URL|DATABASE_UNAVAILABLE)$/,
+    )
   })
 
   test.each([

@@ -10,7 +10,7 @@ const os = require('node:os')
 const path = require('node:path')
 const { setTimeout: sleep } = require('node:timers/promises')
 const { start } = require('../../../scripts/mariadb')
-const { install } = require('../../../scripts/mariadb-binaries')
+const { installGalera } = require('../../../scripts/mariadb-binaries')
 const { freePort } = require('../../../scripts/test-postgres')
 const { clientOf, urlOf } = require('../../helpers/mysql')
 
@@ -25,8 +25,7 @@ const FIRST = { 'wsrep-new-cluster': true }
 const NOT_FIRST = { 'wsrep-new-cluster': undefined }
 
 async function startGalera() {
-  const { galera } = await install()
-  if (!galera) throw new Error('there is no Galera: apt-get install galera-4 brings it')
+  const { galera } = await installGalera()
   // Where MariaDB looks for `wsrep_sst_incremental`, which inherits the environment.
   process.env.PATH = `${__dirname}:${process.env.PATH}`
   process.env.WSREP_STATE_FILE = path.join(os.tmpdir(), `media-credits-wsrep-${process.pid}`)
