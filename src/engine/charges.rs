@@ -19,8 +19,8 @@ type Verdict = Result<Plan>;
 /// means that nothing of it is in the database, or that it is not known.
 ///
 /// Requests that have nothing to do with each other wait for a lock for a moment only: see [`Wanted::full_timeout`].
-pub async fn charge_each<S: Store>(
-    store: &mut S,
+pub async fn charge_each(
+    store: &mut dyn Store,
     requests: &[&Charging],
     clock: Clock<'_>,
 ) -> Answer<Vec<Result<Outcome>>> {
@@ -29,8 +29,8 @@ pub async fn charge_each<S: Store>(
 }
 
 /// One transaction, in which all requests are accepted, or none.
-pub(super) async fn charge_atomic_batch<S: Store>(
-    store: &mut S,
+pub(super) async fn charge_atomic_batch(
+    store: &mut dyn Store,
     requests: &[Charging],
     clock: Clock<'_>,
 ) -> Answer<Outcome> {
@@ -47,8 +47,8 @@ pub(super) async fn charge_atomic_batch<S: Store>(
 }
 
 /// Writes what was accepted. The outcomes of all, in order.
-async fn write_accepted<S: Store>(
-    store: &mut S,
+async fn write_accepted(
+    store: &mut dyn Store,
     verdicts: Vec<Verdict>,
     now_ms: i64,
 ) -> Answer<Vec<Result<Outcome>>> {
@@ -66,8 +66,8 @@ async fn write_accepted<S: Store>(
 
 /// Begins a transaction, and plans each request on what the ones before leave. Without a plan to
 /// write the transaction has ended.
-async fn judge<S: Store>(
-    store: &mut S,
+async fn judge(
+    store: &mut dyn Store,
     requests: &[&Charging],
     full_timeout: bool,
     clock: Clock<'_>,
@@ -97,7 +97,7 @@ async fn judge<S: Store>(
     Ok(verdicts)
 }
 
-fn check(store: &impl Store, request: &Charging) -> Result<()> {
+fn check(store: &dyn Store, request: &Charging) -> Result<()> {
     match request {
         Charging::Task(task) => store.schema()?.check_new_task(task),
         Charging::Consume(request) => {

@@ -15,7 +15,7 @@ use crate::storage::store::Store;
 
 /// Makes one change, in the transaction that the caller began: a refusal has written nothing. A call that meets
 /// its own key gets what the first one wrote.
-pub fn write<S: Store>(store: &mut S, write: &Write, clock: Clock<'_>) -> Result<Outcome> {
+pub fn write(store: &mut dyn Store, write: &Write, clock: Clock<'_>) -> Result<Outcome> {
     match ready(change(store, write, clock)) {
         Err(refusal) if replays::is_duplicate_key(write, &refusal) => {
             ready(replays::replay(store, write))
@@ -25,7 +25,7 @@ pub fn write<S: Store>(store: &mut S, write: &Write, clock: Clock<'_>) -> Result
 }
 
 /// Answers one question.
-pub fn read<S: Store>(store: &mut S, read: &Read, now_ms: i64) -> Result<Outcome> {
+pub fn read(store: &mut dyn Store, read: &Read, now_ms: i64) -> Result<Outcome> {
     ready(reads::read(store, read, now_ms))
 }
 

@@ -13,7 +13,7 @@ use crate::storage::failure::Answer;
 use crate::storage::store::{Extent, Store};
 
 /// Answers one question.
-pub(super) async fn read<S: Store>(store: &mut S, read: &Read, now_ms: i64) -> Answer<Outcome> {
+pub(super) async fn read(store: &mut dyn Store, read: &Read, now_ms: i64) -> Answer<Outcome> {
     match read {
         Read::Find(table, id) => store.find(*table, id).await.map(Outcome::Row),
         Read::OfUser(user_id, read) => read_of_user(store, user_id, read, now_ms).await,
@@ -58,8 +58,8 @@ pub(super) async fn read<S: Store>(store: &mut S, read: &Read, now_ms: i64) -> A
 }
 
 /// Answers one question about a user.
-async fn read_of_user<S: Store>(
-    store: &mut S,
+async fn read_of_user(
+    store: &mut dyn Store,
     user_id: &str,
     read: &UserRead,
     now_ms: i64,

@@ -12,8 +12,8 @@ use crate::storage::account::{Account, Pick, WantedAccount, Whose, in_draw_order
 use crate::storage::failure::Answer;
 use crate::storage::store::Store;
 
-pub(super) async fn renew<S: Store>(
-    store: &mut S,
+pub(super) async fn renew(
+    store: &mut dyn Store,
     call: &Renewal,
     clock: Clock<'_>,
 ) -> Answer<Outcome> {
@@ -59,8 +59,8 @@ fn is_of(row: &Row, call: &Renewal) -> bool {
     call.subscriptions().into_iter().any(|one| of.as_deref() == Some(one))
 }
 
-pub(super) async fn extend<S: Store>(
-    store: &mut S,
+pub(super) async fn extend(
+    store: &mut dyn Store,
     call: &Extension,
     clock: Clock<'_>,
 ) -> Answer<Outcome> {

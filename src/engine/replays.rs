@@ -41,7 +41,7 @@ fn is_taken_key(refusal: &Error) -> bool {
 }
 
 /// What an earlier call with the same key wrote.
-pub(super) async fn replay(views: &mut impl Views, write: &Write) -> Answer<Outcome> {
+pub(super) async fn replay(views: &mut dyn Views, write: &Write) -> Answer<Outcome> {
     match write {
         Write::Charge(request) => replay_charge(views, request).await,
         Write::AtomicBatch(requests) => {
@@ -63,7 +63,7 @@ pub(super) async fn replay(views: &mut impl Views, write: &Write) -> Answer<Outc
     }
 }
 
-async fn replay_charge(views: &mut impl Views, request: &Charging) -> Answer<Outcome> {
+async fn replay_charge(views: &mut dyn Views, request: &Charging) -> Answer<Outcome> {
     match request {
         Charging::Task(task) => {
             let found = views.find(Tasks(task.kind), &task.id).await?;
@@ -126,7 +126,7 @@ pub(super) fn credit_facts(row: &Row) -> CreditFacts {
 
 /// All charges of a task, oldest first.
 pub(super) async fn charges_of(
-    views: &mut impl Views,
+    views: &mut dyn Views,
     kind: TaskKind,
     task: &Row,
 ) -> Answer<Vec<Row>> {

@@ -20,8 +20,8 @@ use crate::storage::account::{Account, Pick, WantedAccount, Whose, in_draw_order
 use crate::storage::failure::Answer;
 use crate::storage::store::Store;
 
-pub(super) async fn revoke<S: Store>(
-    store: &mut S,
+pub(super) async fn revoke(
+    store: &mut dyn Store,
     call: &Revocation,
     clock: Clock<'_>,
 ) -> Answer<Outcome> {
@@ -33,8 +33,8 @@ pub(super) async fn revoke<S: Store>(
     write(store, decided, clock.now_ms).await
 }
 
-pub(super) async fn restore<S: Store>(
-    store: &mut S,
+pub(super) async fn restore(
+    store: &mut dyn Store,
     call: &Restoration,
     clock: Clock<'_>,
 ) -> Answer<Outcome> {
@@ -57,7 +57,7 @@ pub(super) async fn restore<S: Store>(
 }
 
 /// The column that a target is looked for by, which a table may be without.
-fn needs(store: &impl Store, target: &Target) -> Result<()> {
+fn needs(store: &dyn Store, target: &Target) -> Result<()> {
     match target.column {
         "id" => Ok(()),
         column => store.schema()?.needs(Credit, column),
@@ -75,15 +75,15 @@ fn wanted<'w>(target: &'w Target, number: &'w str, recovers: bool) -> WantedAcco
 }
 
 /// What an account says of claims, and the rows besides that these need. Hardly any account has claims.
-async fn claim_facts<S: Store>(store: &mut S, account: Account, now_ms: i64) -> Answer<ClaimFacts> {
+async fn claim_facts(store: &mut dyn Store, account: Account, now_ms: i64) -> Answer<ClaimFacts> {
     let Account { users, rows, keyed } = account;
     let user_id = users.iter().next().cloned().unwrap_or_default();
     let facts = with_rows(store, &user_id, rows, now_ms).await?;
     Ok(ClaimFacts { users, is_key_taken: keyed.is_some(), ..facts })
 }
 
-async fn with_rows<S: Store>(
-    store: &mut S,
+async fn with_rows(
+    store: &mut dyn Store,
     user_id: &str,
     mut rows: Vec<Row>,
     now_ms: i64,
@@ -109,8 +109,8 @@ async fn with_rows<S: Store>(
 }
 
 /// Adds what was granted in the place of grants that have ended.
-async fn add_regrants<S: Store>(
-    store: &mut S,
+async fn add_regrants(
+    store: &mut dyn Store,
     user_id: &str,
     rows: &mut Vec<Row>,
     now_ms: i64,
@@ -127,7 +127,7 @@ async fn add_regrants<S: Store>(
     Ok(())
 }
 
-async fn write<S: Store>(store: &mut S, decided: Result<Decided>, now_ms: i64) -> Answer<Outcome> {
+async fn write(store: &mut dyn Store, decided: Result<Decided>, now_ms: i64) -> Answer<Outcome> {
     let checked = decided.and_then(|decided| {
         let table = store.schema()?.table(Credit)?;
         let new = decided.plan.iter().flat_map(Plan::inserted);
@@ -147,8 +147,8 @@ async fn write<S: Store>(store: &mut S, decided: Result<Decided>, now_ms: i64) -
 }
 
 /// The claims on grants that a refund gives back to, if some of these are closed by claims. Hardly any is.
-pub(super) async fn load_claims<S: Store>(
-    store: &mut S,
+pub(super) async fn load_claims(
+    store: &mut dyn Store,
     refundable: Option<&Refundable>,
     now_ms: i64,
 ) -> Answer<Option<ClaimFacts>> {
@@ -165,7 +165,7 @@ pub(super) async fn load_claims<S: Store>(
 
 /// Lets claims have what comes back to their grants.
 pub(super) fn let_claim(
-    store: &mut impl Store,
+    store: &mut dyn Store,
     claims: Option<ClaimFacts>,
     (mut plan, mut refund): (Plan, Refund),
     now_ms: i64,

@@ -30,8 +30,8 @@ use crate::storage::failure::{Answer, Failure, Witness};
 use crate::storage::store::{Extent, FoundTask, Store, WantedCharge, WantedTask};
 
 /// Makes one change. Of a commit that was not answered the failure says which rows tell whether it is written.
-pub(super) async fn change<S: Store>(
-    store: &mut S,
+pub(super) async fn change(
+    store: &mut dyn Store,
     write: &Write,
     clock: Clock<'_>,
 ) -> Answer<Outcome> {
@@ -56,8 +56,8 @@ pub(super) async fn change<S: Store>(
     }
 }
 
-async fn create_grant<S: Store>(
-    store: &mut S,
+async fn create_grant(
+    store: &mut dyn Store,
     grant: &NewGrant,
     clock: Clock<'_>,
 ) -> Answer<Outcome> {
@@ -78,8 +78,8 @@ async fn create_grant<S: Store>(
     row.map(|row| Outcome::Row(Some(row)))
 }
 
-async fn update_task<S: Store>(
-    store: &mut S,
+async fn update_task(
+    store: &mut dyn Store,
     patch: &TaskPatch,
     clock: Clock<'_>,
 ) -> Answer<Outcome> {
@@ -109,8 +109,8 @@ async fn update_task<S: Store>(
     Ok(Outcome::Updated(row, refund))
 }
 
-async fn charge_step<S: Store>(
-    store: &mut S,
+async fn charge_step(
+    store: &mut dyn Store,
     step: &StepCharge,
     clock: Clock<'_>,
 ) -> Answer<Outcome> {
@@ -147,8 +147,8 @@ async fn charge_step<S: Store>(
     Ok(Outcome::Row(Some(row)))
 }
 
-async fn settle<S: Store>(
-    store: &mut S,
+async fn settle(
+    store: &mut dyn Store,
     settlement: &Settlement,
     clock: Clock<'_>,
 ) -> Answer<Outcome> {
@@ -203,7 +203,7 @@ async fn settle<S: Store>(
     })
 }
 
-async fn repair<S: Store>(store: &mut S, user_ids: &[String], now_ms: i64) -> Answer<Outcome> {
+async fn repair(store: &mut dyn Store, user_ids: &[String], now_ms: i64) -> Answer<Outcome> {
     let page = store.books_to_change(user_ids).await?;
     let fixes = fixes_of(&page, now_ms);
     if fixes.is_empty() {
@@ -223,13 +223,13 @@ async fn repair<S: Store>(store: &mut S, user_ids: &[String], now_ms: i64) -> An
 }
 
 /// Writes a plan. The row that the caller gets.
-async fn write<S: Store>(store: &mut S, plan: &Plan, now_ms: i64) -> Answer<Row> {
+async fn write(store: &mut dyn Store, plan: &Plan, now_ms: i64) -> Answer<Row> {
     Ok(store.write(&[plan], now_ms).await?.take(plan)?)
 }
 
 /// Whether a charge was made for another task than this, which is there. Hardly any is.
-async fn is_claimed<S: Store>(
-    store: &mut S,
+async fn is_claimed(
+    store: &mut dyn Store,
     charge: Option<&Charge>,
     kind: TaskKind,
     id: &str,
@@ -241,8 +241,8 @@ async fn is_claimed<S: Store>(
 }
 
 /// Loads the grants that what is refunded was drawn from. `found` came with the facts.
-async fn load_grants<S: Store>(
-    store: &mut S,
+async fn load_grants(
+    store: &mut dyn Store,
     refundable: &mut Refundable,
     found: Vec<Grant>,
 ) -> Answer<()> {
@@ -251,8 +251,8 @@ async fn load_grants<S: Store>(
 }
 
 /// Loads the rows of which new grants may have to be made. Hardly any refund needs one.
-async fn load_origins<S: Store>(
-    store: &mut S,
+async fn load_origins(
+    store: &mut dyn Store,
     refundable: &mut Refundable,
     policy: RefundPolicy,
     clock: Clock<'_>,

@@ -11,8 +11,8 @@ use crate::storage::failure::{Answer, Witness};
 use crate::storage::store::{Store, Views};
 use crate::storage::{Filter, Page, Row};
 
-pub(super) async fn claim<S: Store>(
-    store: &mut S,
+pub(super) async fn claim(
+    store: &mut dyn Store,
     call: &TopUp,
     clock: Clock<'_>,
 ) -> Answer<Outcome> {
@@ -55,14 +55,14 @@ pub(super) async fn claim<S: Store>(
     }
 }
 
-fn checked(store: &impl Store, plan: Plan) -> Result<Plan> {
+fn checked(store: &dyn Store, plan: Plan) -> Result<Plan> {
     let table = store.schema()?.table(Credit)?;
     plan.rows.iter().try_for_each(|row| table.check_complete(&row.fields))?;
     Ok(plan)
 }
 
-pub(super) async fn end<S: Store>(
-    store: &mut S,
+pub(super) async fn end(
+    store: &mut dyn Store,
     (transaction_no, end): (&str, State),
     now_ms: i64,
 ) -> Answer<Outcome> {
@@ -89,7 +89,7 @@ pub(super) async fn end<S: Store>(
 }
 
 /// Claims that are open, oldest first, which were made before a time.
-pub(super) async fn open(views: &mut impl Views, before_ms: i64, limit: usize) -> Answer<Outcome> {
+pub(super) async fn open(views: &mut dyn Views, before_ms: i64, limit: usize) -> Answer<Outcome> {
     const MOST: i64 = 10_000;
     let equal = [("status", PENDING), ("transaction_type", "grant")];
     let equal = equal.map(|(column, value)| (column, value.to_owned())).to_vec();

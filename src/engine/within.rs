@@ -167,7 +167,7 @@ async fn run_on_mysql(
     }
 }
 
-async fn run<S: Store>(store: &mut S, operation: &Operation) -> Answer<Outcome> {
+async fn run(store: &mut dyn Store, operation: &Operation) -> Answer<Outcome> {
     match operation {
         Operation::Write(write) => make(store, write).await,
         Operation::Read(question) => reads::read(store, question, now_ms()).await,
@@ -178,7 +178,7 @@ async fn run<S: Store>(store: &mut S, operation: &Operation) -> Answer<Outcome> 
 }
 
 /// Makes one change. A call that meets its own key gets what the first one wrote.
-async fn make<S: Store>(store: &mut S, write: &Write) -> Answer<Outcome> {
+async fn make(store: &mut dyn Store, write: &Write) -> Answer<Outcome> {
     match change(store, write, Clock { now_ms: now_ms(), ids: &IDS }).await {
         Err(Failure::Refused(refusal)) if is_duplicate_key(write, &refusal) => {
             replay(store, write).await

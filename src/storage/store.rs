@@ -5,7 +5,8 @@
 //! A store that waits for nothing (SQLite, memory) answers with futures that are ready.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::future::Future;
+
+use async_trait::async_trait;
 
 use super::account::{Account, Pick, WantedAccount};
 use super::books::{BooksPage, UserRange};
@@ -26,90 +27,15 @@ use crate::domain::task::TaskFacts;
 use crate::error::{Error, Result};
 
 /// A database, as far as the engine knows one.
-pub trait Store: LoadFacts + WritePlans + ReadBooks + Views + Send {}
+///
+/// The engine calls it by a table of methods, so that its code is compiled once, for all of them.
+pub trait Store: LoadFacts + WritePlans + ReadBooks + Views {}
 
-impl<S: LoadFacts + WritePlans + ReadBooks + Views + Send> Store for S {}
+impl<S: LoadFacts + WritePlans + ReadBooks + Views> Store for S {}
 
-/// What decides on a change. The first question begins a transaction; what it finds is locked until the plan
-/// is written, or [`WritePlans::roll_back`].
-pub trait LoadFacts {
-    /// The tables.
-    fn schema(&self) -> Result<&Schema>;
-    /// What decides on charges and new tasks.
-    fn charge_facts(
-        &mut self,
-        wanted: &Wanted<'_>,
-        now_ms: i64,
-    ) -> impl Future<Output = Answer<Facts>> + Send;
-    /// What decides on a change of a task. `None`: there is no such task.
-    fn task_facts(
-        &mut self,
-        wanted: &WantedTask<'_>,
-        now_ms: i64,
-    ) -> impl Future<Output = Answer<Option<FoundTask>>> + Send;
-    /// What decides on a refund of this charge: it, and grants that it drew on, as far as they come with it.
-    fn refund_facts(
-        &mut self,
-        charge_id: &str,
-    ) -> impl Future<Output = Answer<(Option<Charge>, Vec<Grant>)>> + Send;
-    /// What decides on a new grant.
-    fn grant_facts(&mut self, grant: &NewGrant) -> impl Future<Output = Answer<GrantFacts>> + Send;
-    /// What decides on a change of accounts, its rows in any order.
-    fn account(
-        &mut self,
-        wanted: &WantedAccount<'_>,
-    ) -> impl Future<Output = Answer<Account>> + Send;
-
-    /// Then: more rows of this user, in any order.
-    fn rows_of(
-        &mut self,
-        user_id: &str,
-        picks: &[Pick<'_>],
-    ) -> impl Future<Output = Answer<Vec<Row>>> + Send;
-    /// Then: the charge with this id. `found` is the one that came with the facts.
-    fn charge(
-        &mut self,
-        id: Option<&str>,
-        found: Option<Charge>,
-    ) -> impl Future<Output = Answer<Option<Charge>>> + Send;
-    /// Then: the grants that a charge drew on, those that its user still has. `found` came with the facts.
-    fn grants_drawn_on(
-        &mut self,
-        refundable: &Refundable,
-        found: Vec<Grant>,
-    ) -> impl Future<Output = Answer<Vec<Grant>>> + Send;
-    /// Then: what this user can spend, in the default order: all of it, or as many grants as cover so many credits if
-    /// their provenance is not asked for.
-    fn grants_to_draw(
-        &mut self,
-        user_id: &str,
-        credits: (i64, Extent),
-        now_ms: i64,
-    ) -> impl Future<Output = Answer<Vec<Grant>>> + Send;
-    /// Then: what this user has spent, of each of these.
-    fn spent(
-        &mut self,
-        user_id: &str,
-        spending: &[Spending],
-    ) -> impl Future<Output = Answer<Vec<Vec<Spent>>>> + Send;
-    /// Then: whether there is such a task, in a table that is there.
-    fn has_task(&mut self, kind: TaskKind, id: &str) -> impl Future<Output = Answer<bool>> + Send;
-}
-
-/// How a change ends.
-pub trait WritePlans {
-    /// Writes plans, all or none, and commits if the transaction is this request's alone. The rows that the
-    /// plans reply with. A statement that changes other rows than planned is a failure.
-    fn write(
-        &mut self,
-        plans: &[&Plan],
-        now_ms: i64,
-    ) -> impl Future<Output = Answer<Written>> + Send;
-    /// Ends a transaction in which nothing was written, without an answer. The store can't be used any more,
-    /// if the transaction was this request's alone.
-    fn roll_back(&mut self);
+impl dyn Store + '_ {
     /// A refusal has written nothing, but a transaction may have begun, which ends with it.
-    fn or_roll_back<T>(&mut self, planned: Result<T>) -> Answer<T> {
+    pub fn or_roll_back<T>(&mut self, planned: Result<T>) -> Answer<T> {
         planned.map_err(|refusal| {
             self.roll_back();
             Failure::Refused(refusal)
@@ -117,112 +43,128 @@ pub trait WritePlans {
     }
 }
 
+/// What decides on a change. The first question begins a transaction; what it finds is locked until the plan
+/// is written, or [`WritePlans::roll_back`].
+#[async_trait]
+pub trait LoadFacts: Send {
+    /// The tables.
+    fn schema(&self) -> Result<&Schema>;
+    /// What decides on charges and new tasks.
+    async fn charge_facts(&mut self, wanted: &Wanted<'_>, now_ms: i64) -> Answer<Facts>;
+    /// What decides on a change of a task. `None`: there is no such task.
+    async fn task_facts(
+        &mut self,
+        wanted: &WantedTask<'_>,
+        now_ms: i64,
+    ) -> Answer<Option<FoundTask>>;
+    /// What decides on a refund of this charge: it, and grants that it drew on, as far as they come with it.
+    async fn refund_facts(&mut self, charge_id: &str) -> Answer<(Option<Charge>, Vec<Grant>)>;
+    /// What decides on a new grant.
+    async fn grant_facts(&mut self, grant: &NewGrant) -> Answer<GrantFacts>;
+    /// What decides on a change of accounts, its rows in any order.
+    async fn account(&mut self, wanted: &WantedAccount<'_>) -> Answer<Account>;
+
+    /// Then: more rows of this user, in any order.
+    async fn rows_of(&mut self, user_id: &str, picks: &[Pick<'_>]) -> Answer<Vec<Row>>;
+    /// Then: the charge with this id. `found` is the one that came with the facts.
+    async fn charge(&mut self, id: Option<&str>, found: Option<Charge>) -> Answer<Option<Charge>>;
+    /// Then: the grants that a charge drew on, those that its user still has. `found` came with the facts.
+    async fn grants_drawn_on(
+        &mut self,
+        refundable: &Refundable,
+        found: Vec<Grant>,
+    ) -> Answer<Vec<Grant>>;
+    /// Then: what this user can spend, in the default order: all of it, or as many grants as cover so many credits if
+    /// their provenance is not asked for.
+    async fn grants_to_draw(
+        &mut self,
+        user_id: &str,
+        credits: (i64, Extent),
+        now_ms: i64,
+    ) -> Answer<Vec<Grant>>;
+    /// Then: what this user has spent, of each of these.
+    async fn spent(&mut self, user_id: &str, spending: &[Spending]) -> Answer<Vec<Vec<Spent>>>;
+    /// Then: whether there is such a task, in a table that is there.
+    async fn has_task(&mut self, kind: TaskKind, id: &str) -> Answer<bool>;
+}
+
+/// How a change ends.
+#[async_trait]
+pub trait WritePlans: Send {
+    /// Writes plans, all or none, and commits if the transaction is this request's alone. The rows that the
+    /// plans reply with. A statement that changes other rows than planned is a failure.
+    async fn write(&mut self, plans: &[&Plan], now_ms: i64) -> Answer<Written>;
+    /// Ends a transaction in which nothing was written, without an answer. The store can't be used any more,
+    /// if the transaction was this request's alone.
+    fn roll_back(&mut self);
+}
+
 /// Whole books, for audits, statements and repairs.
-pub trait ReadBooks {
+#[async_trait]
+pub trait ReadBooks: Send {
     /// Begins a snapshot with some users' books. Then follows [`Self::owners`] or [`Self::find_all`], which
     /// end it.
-    fn books(&mut self, range: &UserRange) -> impl Future<Output = Answer<BooksPage>> + Send;
+    async fn books(&mut self, range: &UserRange) -> Answer<BooksPage>;
     /// Whose these rows are, those that are there. Ends the snapshot.
-    fn owners(&mut self, rows: &[RowId]) -> impl Future<Output = Answer<Owners>> + Send;
+    async fn owners(&mut self, rows: &[RowId]) -> Answer<Owners>;
     /// The rows with these ids, in any order. Ends the snapshot.
-    fn find_all(
-        &mut self,
-        table: TableName,
-        ids: &[&str],
-    ) -> impl Future<Output = Answer<Vec<Row>>> + Send;
+    async fn find_all(&mut self, table: TableName, ids: &[&str]) -> Answer<Vec<Row>>;
 
     /// Begins a transaction with the books of these users, whose credits nothing else changes meanwhile.
-    fn books_to_change(
-        &mut self,
-        user_ids: &[String],
-    ) -> impl Future<Output = Answer<BooksPage>> + Send;
+    async fn books_to_change(&mut self, user_ids: &[String]) -> Answer<BooksPage>;
     /// Inside a transaction: the rows of `credit` with these ids, in any order.
-    fn rows_to_change(&mut self, ids: &[&str]) -> impl Future<Output = Answer<Vec<Row>>> + Send;
+    async fn rows_to_change(&mut self, ids: &[&str]) -> Answer<Vec<Row>>;
 }
 
 /// What an app's pages read, each from one snapshot of the database.
-pub trait Views {
+#[async_trait]
+pub trait Views: Send {
     /// The row with this id.
-    fn find(
-        &mut self,
-        table: TableName,
-        id: &str,
-    ) -> impl Future<Output = Answer<Option<Row>>> + Send;
+    async fn find(&mut self, table: TableName, id: &str) -> Answer<Option<Row>>;
     /// The row of `credit` with this transaction number.
-    fn find_transaction(
-        &mut self,
-        transaction_no: &str,
-    ) -> impl Future<Output = Answer<Option<Row>>> + Send;
+    async fn find_transaction(&mut self, transaction_no: &str) -> Answer<Option<Row>>;
     /// The users with these ids, in any order.
-    fn users(&mut self, ids: &[&str]) -> impl Future<Output = Answer<Vec<Row>>> + Send;
+    async fn users(&mut self, ids: &[&str]) -> Answer<Vec<Row>>;
     /// The user's media tasks in one of these states, newest first.
-    fn active_tasks(
-        &mut self,
-        user_id: &str,
-        statuses: &[String],
-    ) -> impl Future<Output = Answer<Vec<Row>>> + Send;
+    async fn active_tasks(&mut self, user_id: &str, statuses: &[String]) -> Answer<Vec<Row>>;
     /// Whether there is such a task.
-    fn has_active_task(
-        &mut self,
-        user_id: &str,
-        statuses: &[String],
-    ) -> impl Future<Output = Answer<bool>> + Send;
+    async fn has_active_task(&mut self, user_id: &str, statuses: &[String]) -> Answer<bool>;
     /// A page of the user's media tasks, newest first, without deleted ones, and how many all pages have.
-    fn task_history(
-        &mut self,
-        user_id: &str,
-        page: Page,
-    ) -> impl Future<Output = Answer<(Vec<Row>, i64)>> + Send;
+    async fn task_history(&mut self, user_id: &str, page: Page) -> Answer<(Vec<Row>, i64)>;
     /// What the user can spend now.
-    fn balance(&mut self, user_id: &str, now_ms: i64) -> impl Future<Output = Answer<i64>> + Send;
+    async fn balance(&mut self, user_id: &str, now_ms: i64) -> Answer<i64>;
     /// All that the user can spend now, in the default order.
-    fn all_spendable_grants(
+    async fn all_spendable_grants(
         &mut self,
         user_id: &str,
         extent: Extent,
         now_ms: i64,
-    ) -> impl Future<Output = Answer<Vec<Grant>>> + Send;
+    ) -> Answer<Vec<Grant>>;
     /// The same, and how many credits holds have taken from the user.
-    fn spendable_and_held(
+    async fn spendable_and_held(
         &mut self,
         user_id: &str,
         extent: Extent,
         now_ms: i64,
-    ) -> impl Future<Output = Answer<(Vec<Grant>, i64)>> + Send;
+    ) -> Answer<(Vec<Grant>, i64)>;
     /// Holds that are over, those that were so first.
-    fn ended_holds(
-        &mut self,
-        window: Window,
-        now_ms: i64,
-    ) -> impl Future<Output = Answer<Vec<Row>>> + Send;
+    async fn ended_holds(&mut self, window: Window, now_ms: i64) -> Answer<Vec<Row>>;
     /// A page of rows, newest first.
-    fn list(
-        &mut self,
-        filter: &Filter,
-        page: Page,
-    ) -> impl Future<Output = Answer<Vec<Row>>> + Send;
+    async fn list(&mut self, filter: &Filter, page: Page) -> Answer<Vec<Row>>;
     /// How many rows all pages have.
-    fn count(&mut self, filter: &Filter) -> impl Future<Output = Answer<i64>> + Send;
+    async fn count(&mut self, filter: &Filter) -> Answer<i64>;
     /// Charges of this user that may be a task's, oldest first: the one with this id, and those whose
     /// metadata holds this text.
-    fn charges_about(
+    async fn charges_about(
         &mut self,
         user_id: &str,
         charge_id: Option<&str>,
         text: &str,
-    ) -> impl Future<Output = Answer<Vec<Row>>> + Send;
+    ) -> Answer<Vec<Row>>;
     /// Users of whom credits end soon, by their ids.
-    fn expiring(
-        &mut self,
-        query: &ExpiringQuery,
-        now_ms: i64,
-    ) -> impl Future<Output = Answer<Vec<Expiring>>> + Send;
+    async fn expiring(&mut self, query: &ExpiringQuery, now_ms: i64) -> Answer<Vec<Expiring>>;
     /// Tasks that no worker has touched for long, oldest first.
-    fn stuck_tasks(
-        &mut self,
-        filter: &StuckFilter,
-        now_ms: i64,
-    ) -> impl Future<Output = Answer<Vec<Row>>> + Send;
+    async fn stuck_tasks(&mut self, filter: &StuckFilter, now_ms: i64) -> Answer<Vec<Row>>;
 }
 
 /// How much of each grant is read.

@@ -45,7 +45,7 @@ pub(crate) fn ledger(users: &[&str], timestamp_unit: Option<TimestampUnit>) -> R
     Ok(database)
 }
 
-pub(crate) fn add_user(store: &mut impl Store, id: &str) -> Result<()> {
+pub(crate) fn add_user(store: &mut dyn Store, id: &str) -> Result<()> {
     let email = format!("{id}@example.test");
     let row = [("id", text(id)), ("name", text(id)), ("email", text(&email))];
     change_row(store, Verb::Insert, (User, id), &row)
@@ -53,7 +53,7 @@ pub(crate) fn add_user(store: &mut impl Store, id: &str) -> Result<()> {
 
 /// Writes a row that no request of the engine writes so.
 pub(crate) fn change_row(
-    store: &mut impl Store,
+    store: &mut dyn Store,
     verb: Verb,
     (table, id): (TableName, &str),
     row: &[(&str, Value)],
@@ -117,7 +117,7 @@ pub(crate) fn update_task_with(
 }
 
 /// Makes one change at a time of the test's choice.
-pub(crate) fn apply(ledger: &mut impl Store, change: &Write, now_ms: i64) -> Result<Outcome> {
+pub(crate) fn apply(ledger: &mut dyn Store, change: &Write, now_ms: i64) -> Result<Outcome> {
     write(ledger, change, Clock { now_ms, ids: &Ids::new() })
 }
 

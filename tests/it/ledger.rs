@@ -135,7 +135,7 @@ impl Model {
     }
 }
 
-fn rows(store: &mut impl Store, user: usize) -> Vec<Row> {
+fn rows(store: &mut dyn Store, user: usize) -> Vec<Row> {
     let list = Read::List(credits_of(USERS[user]), Page::whole(1, 1000));
     match read(store, &list, 0).unwrap() {
         Outcome::Rows(rows) => rows,
@@ -143,7 +143,7 @@ fn rows(store: &mut impl Store, user: usize) -> Vec<Row> {
     }
 }
 
-fn check_invariants(store: &mut impl Store, model: &Model) {
+fn check_invariants(store: &mut dyn Store, model: &Model) {
     for (user, name) in USERS.iter().enumerate() {
         let mut left_grants = 0;
         let mut drawn = 0;
@@ -192,11 +192,11 @@ fn expected_draws(draws: &[(DrawOrder, i64)]) -> Vec<(String, i64)> {
     draws.iter().map(|(key, credits)| (key.3.clone(), *credits)).collect()
 }
 
-fn find_charge(store: &mut impl Store, user: usize, id: &str) -> Row {
+fn find_charge(store: &mut dyn Store, user: usize, id: &str) -> Row {
     rows(store, user).into_iter().find(|row| row.text("id") == Some(id)).expect("the charge")
 }
 
-fn take(store: &mut impl Store, model: &mut Model, step: &Step) {
+fn take(store: &mut dyn Store, model: &mut Model, step: &Step) {
     let now_ms = model.now_ms;
     match *step {
         Step::Wait { ticks } => model.now_ms += ticks * TICK_MS,
@@ -255,7 +255,7 @@ fn take(store: &mut impl Store, model: &mut Model, step: &Step) {
     }
 }
 
-fn fail(store: &mut impl Store, failure: &Write, now_ms: i64, expected: Refund) {
+fn fail(store: &mut dyn Store, failure: &Write, now_ms: i64, expected: Refund) {
     match apply(store, failure, now_ms).unwrap() {
         Outcome::Updated(_, refund) => assert_eq!(refund, Some(expected)),
         other => panic!("{other:?}"),
@@ -288,7 +288,7 @@ fn numbers_that_no_sum_holds_are_no_panic() {
     charge_from_all_there_is(&mut memory);
 }
 
-fn charge_from_all_there_is(store: &mut impl Store) {
+fn charge_from_all_there_is(store: &mut dyn Store) {
     for (id, kind, credits) in
         [("g", "grant", i64::MAX), ("h", "grant", i64::MAX), ("c", "consume", i64::MIN)]
     {

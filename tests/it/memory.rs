@@ -3,6 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
+use async_trait::async_trait;
+
 use media_credits::domain::audit::Owners;
 use media_credits::domain::books::{RowId, TaskEntry, Times};
 use media_credits::domain::charge::{Charge, ChargeFacts};
@@ -251,6 +253,7 @@ fn window(rows: Vec<Row>, window: Window) -> Vec<Row> {
     rows.into_iter().skip(offset).take(limit).collect()
 }
 
+#[async_trait]
 impl LoadFacts for Memory {
     fn schema(&self) -> Result<&Schema> {
         Ok(&self.schema)
@@ -370,6 +373,7 @@ impl LoadFacts for Memory {
     }
 }
 
+#[async_trait]
 impl WritePlans for Memory {
     async fn write(&mut self, plans: &[&Plan], now_ms: i64) -> Answer<Written> {
         let before = self.tables.clone();
@@ -386,6 +390,7 @@ impl WritePlans for Memory {
     fn roll_back(&mut self) {}
 }
 
+#[async_trait]
 impl ReadBooks for Memory {
     async fn books(&mut self, range: &UserRange) -> Answer<BooksPage> {
         let UserRange::User(user_id) = range else { panic!("one user's alone") };
@@ -414,6 +419,7 @@ impl ReadBooks for Memory {
     }
 }
 
+#[async_trait]
 impl Views for Memory {
     async fn find(&mut self, table: TableName, id: &str) -> Answer<Option<Row>> {
         Ok(self.row(table, id).cloned())

@@ -1,5 +1,7 @@
 //! Whole books, of one SQLite file.
 
+use async_trait::async_trait;
+
 use super::database::Database;
 use super::driver;
 use super::error::Doing;
@@ -14,6 +16,7 @@ use crate::storage::dialect::sqlite::views::Rows;
 use crate::storage::failure::Answer;
 use crate::storage::store::ReadBooks;
 
+#[async_trait]
 impl ReadBooks for Database {
     async fn books(&mut self, range: &UserRange) -> Answer<BooksPage> {
         Ok(self.read_books(range)?)

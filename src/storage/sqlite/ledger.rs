@@ -1,5 +1,7 @@
 //! Facts and writes of the ledger, of one SQLite file. The engine holds the write lock meanwhile.
 
+use async_trait::async_trait;
+
 use super::database::Database;
 use super::driver;
 use super::error::Doing;
@@ -28,6 +30,7 @@ use crate::storage::store::{
     Extent, Facts, FoundTask, LoadFacts, Wanted, WantedCharge, WantedTask, WritePlans, Written,
 };
 
+#[async_trait]
 impl LoadFacts for Database {
     fn schema(&self) -> Result<&Schema> {
         Ok(&self.schema)
@@ -170,6 +173,7 @@ impl LoadFacts for Database {
     }
 }
 
+#[async_trait]
 impl WritePlans for Database {
     async fn write(&mut self, plans: &[&Plan], now_ms: i64) -> Answer<Written> {
         let mut written = Written::default();

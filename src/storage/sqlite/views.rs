@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use async_trait::async_trait;
+
 use super::database::Database;
 use super::driver;
 use super::error::Doing;
@@ -17,6 +19,7 @@ use crate::storage::failure::Answer;
 use crate::storage::store::{Extent, Views};
 use crate::storage::{Filter, Page, Row, StuckFilter, Window};
 
+#[async_trait]
 impl Views for Database {
     async fn find(&mut self, table: TableName, id: &str) -> Answer<Option<Row>> {
         Ok(self.find_row(table, id)?)

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use async_trait::async_trait;
+
 use media_credits::domain::audit::Owners;
 use media_credits::domain::books::RowId;
 use media_credits::domain::charge::Charge;
@@ -48,35 +50,40 @@ impl Session {
     }
 }
 
-/// Questions that the ledger answers.
+/// A part of a store: questions that the ledger answers, after methods of its own.
 macro_rules! ask {
-    ($(fn $name:ident($($given:ident: $kind:ty),*) -> $answer:ty;)*) => {
-        $(async fn $name(&mut self, $($given: $kind),*) -> Answer<$answer> {
-            self.ledger().await?.$name($($given),*).await
-        })*
+    ($part:ident, { $($own:tt)* } $(fn $name:ident($($given:ident: $kind:ty),*) -> $answer:ty;)*) => {
+        #[async_trait]
+        impl $part for Session {
+            $($own)*
+
+            $(async fn $name(&mut self, $($given: $kind),*) -> Answer<$answer> {
+                self.ledger().await?.$name($($given),*).await
+            })*
+        }
     };
 }
 
-impl LoadFacts for Session {
-    fn schema(&self) -> Result<&Schema> {
-        Ok(&self.database.schema)
+ask! {
+    LoadFacts, {
+        fn schema(&self) -> Result<&Schema> {
+            Ok(&self.database.schema)
+        }
     }
-
-    ask! {
-        fn charge_facts(wanted: &Wanted<'_>, now_ms: i64) -> Facts;
-        fn task_facts(wanted: &WantedTask<'_>, now_ms: i64) -> Option<FoundTask>;
-        fn refund_facts(charge_id: &str) -> (Option<Charge>, Vec<Grant>);
-        fn grant_facts(grant: &NewGrant) -> GrantFacts;
-        fn account(wanted: &WantedAccount<'_>) -> Account;
-        fn rows_of(user_id: &str, picks: &[Pick<'_>]) -> Vec<Row>;
-        fn charge(id: Option<&str>, found: Option<Charge>) -> Option<Charge>;
-        fn grants_drawn_on(refundable: &Refundable, found: Vec<Grant>) -> Vec<Grant>;
-        fn grants_to_draw(user_id: &str, credits: (i64, Extent), now_ms: i64) -> Vec<Grant>;
-        fn spent(user_id: &str, spending: &[Spending]) -> Vec<Vec<Spent>>;
-        fn has_task(kind: TaskKind, id: &str) -> bool;
-    }
+    fn charge_facts(wanted: &Wanted<'_>, now_ms: i64) -> Facts;
+    fn task_facts(wanted: &WantedTask<'_>, now_ms: i64) -> Option<FoundTask>;
+    fn refund_facts(charge_id: &str) -> (Option<Charge>, Vec<Grant>);
+    fn grant_facts(grant: &NewGrant) -> GrantFacts;
+    fn account(wanted: &WantedAccount<'_>) -> Account;
+    fn rows_of(user_id: &str, picks: &[Pick<'_>]) -> Vec<Row>;
+    fn charge(id: Option<&str>, found: Option<Charge>) -> Option<Charge>;
+    fn grants_drawn_on(refundable: &Refundable, found: Vec<Grant>) -> Vec<Grant>;
+    fn grants_to_draw(user_id: &str, credits: (i64, Extent), now_ms: i64) -> Vec<Grant>;
+    fn spent(user_id: &str, spending: &[Spending]) -> Vec<Vec<Spent>>;
+    fn has_task(kind: TaskKind, id: &str) -> bool;
 }
 
+#[async_trait]
 impl WritePlans for Session {
     async fn write(&mut self, plans: &[&Plan], now_ms: i64) -> Answer<Written> {
         assert!(!self.ended, "the transaction has ended");
@@ -94,36 +101,34 @@ impl WritePlans for Session {
     }
 }
 
-impl ReadBooks for Session {
-    ask! {
-        fn books(range: &UserRange) -> BooksPage;
-        fn owners(rows: &[RowId]) -> Owners;
-        fn find_all(table: TableName, ids: &[&str]) -> Vec<Row>;
-        fn books_to_change(user_ids: &[String]) -> BooksPage;
-        fn rows_to_change(ids: &[&str]) -> Vec<Row>;
-    }
+ask! {
+    ReadBooks, {}
+    fn books(range: &UserRange) -> BooksPage;
+    fn owners(rows: &[RowId]) -> Owners;
+    fn find_all(table: TableName, ids: &[&str]) -> Vec<Row>;
+    fn books_to_change(user_ids: &[String]) -> BooksPage;
+    fn rows_to_change(ids: &[&str]) -> Vec<Row>;
 }
 
-impl Views for Session {
-    async fn find(&mut self, table: TableName, id: &str) -> Answer<Option<Row>> {
-        self.database.faults.reach(At::Find)?;
-        self.ledger().await?.find(table, id).await
+ask! {
+    Views, {
+        async fn find(&mut self, table: TableName, id: &str) -> Answer<Option<Row>> {
+            self.database.faults.reach(At::Find)?;
+            self.ledger().await?.find(table, id).await
+        }
     }
-
-    ask! {
-        fn find_transaction(transaction_no: &str) -> Option<Row>;
-        fn users(ids: &[&str]) -> Vec<Row>;
-        fn active_tasks(user_id: &str, statuses: &[String]) -> Vec<Row>;
-        fn has_active_task(user_id: &str, statuses: &[String]) -> bool;
-        fn task_history(user_id: &str, page: Page) -> (Vec<Row>, i64);
-        fn balance(user_id: &str, now_ms: i64) -> i64;
-        fn all_spendable_grants(user_id: &str, extent: Extent, now_ms: i64) -> Vec<Grant>;
-        fn spendable_and_held(user_id: &str, extent: Extent, now_ms: i64) -> (Vec<Grant>, i64);
-        fn ended_holds(window: Window, now_ms: i64) -> Vec<Row>;
-        fn list(filter: &Filter, page: Page) -> Vec<Row>;
-        fn count(filter: &Filter) -> i64;
-        fn charges_about(user_id: &str, charge_id: Option<&str>, text: &str) -> Vec<Row>;
-        fn expiring(query: &ExpiringQuery, now_ms: i64) -> Vec<Expiring>;
-        fn stuck_tasks(filter: &StuckFilter, now_ms: i64) -> Vec<Row>;
-    }
+    fn find_transaction(transaction_no: &str) -> Option<Row>;
+    fn users(ids: &[&str]) -> Vec<Row>;
+    fn active_tasks(user_id: &str, statuses: &[String]) -> Vec<Row>;
+    fn has_active_task(user_id: &str, statuses: &[String]) -> bool;
+    fn task_history(user_id: &str, page: Page) -> (Vec<Row>, i64);
+    fn balance(user_id: &str, now_ms: i64) -> i64;
+    fn all_spendable_grants(user_id: &str, extent: Extent, now_ms: i64) -> Vec<Grant>;
+    fn spendable_and_held(user_id: &str, extent: Extent, now_ms: i64) -> (Vec<Grant>, i64);
+    fn ended_holds(window: Window, now_ms: i64) -> Vec<Row>;
+    fn list(filter: &Filter, page: Page) -> Vec<Row>;
+    fn count(filter: &Filter) -> i64;
+    fn charges_about(user_id: &str, charge_id: Option<&str>, text: &str) -> Vec<Row>;
+    fn expiring(query: &ExpiringQuery, now_ms: i64) -> Vec<Expiring>;
+    fn stuck_tasks(filter: &StuckFilter, now_ms: i64) -> Vec<Row>;
 }

@@ -47,7 +47,7 @@ pub(super) trait Subject {
 }
 
 /// Writes a plan in a transaction that has begun with some facts.
-pub(super) async fn write_plan(store: &mut impl Store, plan: &Plan, now_ms: i64) -> Answer<()> {
+pub(super) async fn write_plan(store: &mut dyn Store, plan: &Plan, now_ms: i64) -> Answer<()> {
     let credits = [(plan.user_id.as_str(), 0)].into_iter().collect();
     store
         .charge_facts(&Wanted { credits, full_timeout: true, ..Wanted::default() }, now_ms)
@@ -56,7 +56,7 @@ pub(super) async fn write_plan(store: &mut impl Store, plan: &Plan, now_ms: i64)
 }
 
 /// Asks about accounts, and about the same rows once more inside the transaction.
-pub(super) async fn account(store: &mut impl Store, of: &WantedAccount<'_>) -> Answer<Account> {
+pub(super) async fn account(store: &mut dyn Store, of: &WantedAccount<'_>) -> Answer<Account> {
     let mut found = store.account(of).await?;
     if let Whose::User(user_id) = of.whose {
         let again = store.rows_of(user_id, &of.picks).await?;

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use async_trait::async_trait;
+
 use super::super::entries::enter;
 use super::super::row::get;
 use super::grants::is_of_user;
@@ -45,6 +47,7 @@ impl Users {
     }
 }
 
+#[async_trait]
 impl<W: Wire> ReadBooks for Ledger<W> {
     async fn books(&mut self, range: &UserRange) -> Answer<BooksPage> {
         let (users, next) = match range {

@@ -10,6 +10,8 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
+use async_trait::async_trait;
+
 use super::super::facts::{add_grants, add_spendable, add_whole_grants, read_spent, read_task};
 use super::super::row::{SelectedRow, get, read_charges, read_grants};
 use super::account::{account, rows_of};
@@ -38,6 +40,7 @@ use crate::storage::store::{
 /// A ledger on a server of MySQL, behind any wire.
 pub struct Ledger<W>(pub W);
 
+#[async_trait]
 impl<W: Wire> LoadFacts for Ledger<W> {
     fn schema(&self) -> Result<&Schema> {
         self.0.tables().map(|tables| &*tables.schema)

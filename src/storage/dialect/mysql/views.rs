@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use async_trait::async_trait;
+
 use super::super::row::{self, FromCell, get, read_expiring, read_spendable};
 use super::grants::{Which, is_of_user, spendable};
 use super::ledger::Ledger;
@@ -18,6 +20,7 @@ use crate::storage::{Filter, Page, Row, StuckFilter, Window};
 
 const MEDIA_TASKS: TableName = TableName::Tasks(TaskKind::Media);
 
+#[async_trait]
 impl<W: Wire> Views for Ledger<W> {
     async fn find(&mut self, table: TableName, id: &str) -> Answer<Option<Row>> {
         let tables = self.0.tables()?;

@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use async_trait::async_trait;
+
 use super::change::write_plans;
 use super::ledger::Ledger;
 use super::row::read_rows;
@@ -13,6 +15,7 @@ use crate::storage::Row;
 use crate::storage::failure::Answer;
 use crate::storage::store::{WritePlans, Written};
 
+#[async_trait]
 impl<W: Wire> WritePlans for Ledger<W> {
     async fn write(&mut self, plans: &[&Plan], now_ms: i64) -> Answer<Written> {
         let tables = self.0.tables()?;

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use async_trait::async_trait;
+
 use super::super::entries::enter;
 use super::Statement;
 use super::grants::LOCK_USERS;
@@ -28,6 +30,7 @@ struct Users {
     values: Vec<Value>,
 }
 
+#[async_trait]
 impl<W: Wire> ReadBooks for W {
     async fn books(&mut self, range: &UserRange) -> Answer<BooksPage> {
         let (users, next) = match range {

@@ -5,6 +5,8 @@
 
 use std::collections::{BTreeMap, HashSet};
 
+use async_trait::async_trait;
+
 use super::super::facts::{add_grants, add_spendable, add_whole_grants, read_spent, read_task};
 use super::super::privileges::Command;
 use super::Statement;
@@ -33,6 +35,7 @@ use crate::storage::store::{
     Extent, Facts, FoundTask, LoadFacts, Wanted, WantedCharge, WantedTask,
 };
 
+#[async_trait]
 impl<W: Wire> LoadFacts for W {
     fn schema(&self) -> Result<&Schema> {
         self.tables().map(|tables| &*tables.schema)

@@ -3,6 +3,8 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
+use async_trait::async_trait;
+
 use super::super::row::{read_expiring, read_spendable};
 use super::Statement;
 use super::grants::{Which, spendable_grants};
@@ -20,6 +22,7 @@ use crate::storage::{Filter, Page, Row, StuckFilter, Window};
 
 const MEDIA_TASKS: TableName = TableName::Tasks(TaskKind::Media);
 
+#[async_trait]
 impl<W: Wire> Views for W {
     async fn find(&mut self, table: TableName, id: &str) -> Answer<Option<Row>> {
         let table = Arc::clone(self.tables()?.table(table)?);

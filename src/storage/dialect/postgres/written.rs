@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use async_trait::async_trait;
+
 use super::Statement;
 use super::change::{NOT_AS_EXPECTED, RowsOfTable, write_plans};
 use super::row::{is_as_found, read_row, read_rows};
@@ -13,6 +15,7 @@ use crate::storage::Row;
 use crate::storage::failure::{Answer, Failure};
 use crate::storage::store::{Views, WritePlans, Written};
 
+#[async_trait]
 impl<W: Wire> WritePlans for W {
     async fn write(&mut self, plans: &[&Plan], now_ms: i64) -> Answer<Written> {
         let mut written = Written::default();

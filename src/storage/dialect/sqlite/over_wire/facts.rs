@@ -3,6 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use async_trait::async_trait;
+
 use super::super::facts::{self, Which};
 use super::super::views::Rows;
 use super::super::{Statement, account, spent};
@@ -76,6 +78,7 @@ fn rests_on_grants(wanted: &Wanted<'_>) -> bool {
         && transaction_nos.iter().collect::<BTreeSet<_>>().len() == transaction_nos.len()
 }
 
+#[async_trait]
 impl LoadFacts for OverWire {
     fn schema(&self) -> Result<&Schema> {
         self.wire.schema()

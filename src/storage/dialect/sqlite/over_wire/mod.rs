@@ -9,6 +9,8 @@ use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use async_trait::async_trait;
+
 use super::Statement;
 use super::books::{TABLES, Users, enter, owner, read_user, rows_of};
 use super::cell::SelectedRow as _;
@@ -213,6 +215,7 @@ impl OverWire {
     }
 }
 
+#[async_trait]
 impl ReadBooks for OverWire {
     async fn books(&mut self, range: &UserRange) -> Answer<BooksPage> {
         let (users, next) = match range {
@@ -269,6 +272,7 @@ fn grants_of(user_id: &str, extent: Extent, (now_ms, unit): (i64, TimestampUnit)
     }
 }
 
+#[async_trait]
 impl Views for OverWire {
     async fn find(&mut self, table: TableName, id: &str) -> Answer<Option<Row>> {
         Ok(self.rows(Rows::with_ids(table, &[id])).await?.into_iter().next())

@@ -4,6 +4,8 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use async_trait::async_trait;
+
 use super::super::Statement;
 use super::super::facts;
 use super::super::rows::{RowText, RowTexts, StatementVerb, read_row};
@@ -19,6 +21,7 @@ use crate::storage::schema::Schema;
 use crate::storage::store::{WritePlans, Written};
 use crate::storage::times::TimestampUnit;
 
+#[async_trait]
 impl WritePlans for OverWire {
     async fn write(&mut self, plans: &[&Plan], now_ms: i64) -> Answer<Written> {
         let Self { wire, texts, .. } = self;
