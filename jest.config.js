@@ -62,7 +62,7 @@ const common = {
 
 module.exports = {
   // No test is about how long it takes: each has so much to do, and says what it waits for. What takes 10 s with a
-  // release build takes a minute with a debug addon on a busy machine.
+  // release build takes a minute with one that is not optimized, on a busy machine.
   testTimeout: 180_000,
   // They wait for disks and servers half of their time. A server takes 200 connections, and a worker up to 20 of them.
   maxWorkers: Math.max(cores, Math.min(2 * cores, 8)),

@@ -4,7 +4,6 @@
  * Builds the addon and puts it where `lib/native/binding.js` looks for it.
  *
  * node scripts/build.js [platform]   for this machine, or as it is released for a platform of `lib/native/platforms.js`
- * node scripts/build.js --for-tests  with Rust's own tests, which are made of the same parts: neither is built twice
  */
 
 const { spawnSync } = require('node:child_process')
@@ -28,11 +27,6 @@ function build(platform, elsewhere = {}) {
   place(runCargo(command, environment(rust, env)), path.join(folder, addonOf(name)))
   if (isInstalled()) fs.rmSync(path.join(ROOT, 'target'), { recursive: true, force: true })
   return path.join(folder, addonOf(name))
-}
-
-/** Builds the tests of Rust, and the addon of the same parts: built as for a release, all would be built twice. */
-function buildForTests() {
-  place(runCargo(['test', '--no-run'], process.env), path.join(ROOT, addonOf(thisPlatform())))
 }
 
 const addonOf = (name) => `media-credits.${name}.node`
@@ -106,8 +100,7 @@ function library(messages) {
 
 if (require.main === module) {
   try {
-    if (process.argv[2] === '--for-tests') buildForTests()
-    else build(process.argv[2])
+    build(process.argv[2])
   } catch (error) {
     console.error(error.message)
     process.exitCode = 1

@@ -16,7 +16,7 @@ describe('kill -9 in the middle of a checkpoint', () => {
   /** How long after it has begun to write, for each attempt: among the pages, and in the fsync at its end. */
   const DELAYS_MS = [0, 4, 8, 0, 0, 0]
   const POLL_MS = 1
-  /** However fast the machine is: what is waited for is work, which a busy machine and a debug addon take minutes for. */
+  /** However fast the machine is: what is waited for is work, which a busy machine takes minutes for. */
   const TIMEOUT_MS = 600_000
 
   const MANY_USERS = `
