@@ -1,4 +1,4 @@
-//! How much of a text that a caller passed is repeated.
+//! Shortens the texts of callers that a message repeats.
 
 use std::borrow::Cow;
 

@@ -1,7 +1,7 @@
-//! How often a number of which size came, such as a duration in microseconds.
+//! Histograms of sizes, such as durations in microseconds.
 //!
-//! Counting takes no lock and no memory: it is a few additions on counters of fixed size. A reader may miss the last of
-//! those that are counted meanwhile.
+//! Counting takes no lock and allocates nothing: it is a few additions on counters of fixed size. A reader may miss
+//! the last sizes that are counted meanwhile.
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, Instant};

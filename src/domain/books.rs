@@ -1,4 +1,4 @@
-//! A user's books: all their grants, charges and tasks as they stand, for audits, repairs and statements.
+//! A user's account: all grants, charges and tasks as they are now, for audits, repairs and statements.
 
 use std::collections::HashMap;
 

@@ -1,5 +1,5 @@
-//! Windows of time: of a calendar in a time zone, from a point in time on, or the time before now. The zones are bundled:
-//! every machine has the same.
+//! Windows of time: calendar periods in a time zone, periods from a point in time, and rolling windows. The time zones
+//! are bundled, so they are the same on every machine.
 
 use jiff::tz::{TimeZone, TimeZoneDatabase};
 use jiff::{Span, Timestamp, Zoned};

@@ -1,4 +1,4 @@
-//! Planning a charge: which grants pay for it, and the row that remembers it.
+//! Planning a charge: how much is drawn from which grant, and the charge's row.
 
 use std::collections::BTreeMap;
 

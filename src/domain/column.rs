@@ -1,4 +1,4 @@
-//! What a column holds, and which values it takes: the same on every storage.
+//! Columns, and which values they accept: the same on every storage.
 
 use std::borrow::Cow;
 

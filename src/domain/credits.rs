@@ -1,4 +1,4 @@
-//! What a number of credits may be.
+//! The valid range of a number of credits.
 
 use super::value::{Value, describe};
 use crate::error::{Error, Result};

@@ -1,4 +1,4 @@
-//! A charge's `consumed_detail`: what it drew from which grant, as the app writes it too.
+//! A charge's `consumed_detail`: its draws from grants, in the app's own format.
 
 use std::fmt;
 

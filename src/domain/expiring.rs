@@ -1,4 +1,4 @@
-//! Credits that end soon, user by user: for a mail.
+//! Users whose credits expire soon.
 
 use super::options::count;
 use super::value::{Fields, Value, check_id};

@@ -1,4 +1,4 @@
-//! JSON text as a caller passes it: what of it no database keeps.
+//! JSON text from a caller: the parts that no database stores are replaced or refused.
 
 use std::borrow::Cow;
 

@@ -1,4 +1,4 @@
-//! What a charge's `metadata` says: which task it paid for, how it was settled, what else became of it.
+//! A charge's `metadata`: the task that it paid for, its settlement, repairs and other changes.
 
 use std::borrow::Cow;
 use std::fmt;

@@ -1,4 +1,4 @@
-//! What a request writes. Storage applies a plan as it stands, whichever request made it.
+//! What a request writes. Storage applies all plans the same way, whichever request made them.
 
 use super::detail::Draw;
 use super::table::TableName;

@@ -1,4 +1,4 @@
-//! Planning a refund: what goes back to which grant.
+//! Planning a refund: how much goes back to which grant.
 
 use std::collections::HashMap;
 

@@ -1,4 +1,4 @@
-//! What there is to refund of a charge, and what a refund needs to know for it.
+//! What of a charge can be refunded, and the facts that a refund needs.
 
 use std::collections::{HashMap, HashSet};
 

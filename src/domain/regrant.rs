@@ -1,5 +1,5 @@
-//! New grants for credits that went back to where they can't be spent. They went back there too, so that the old
-//! grant's account closes; it would take a change of that grant's expiry by hand to give them twice.
+//! New grants for credits that were refunded to a grant which can't be spent. The old grant gets them back too, so
+//! that its account is closed; a later change of its expiry must not give them twice.
 
 use std::collections::HashMap;
 

@@ -1,4 +1,4 @@
-//! Retries: whether a call that meets its own key is the same call again, or another one.
+//! Retries: whether the row with a call's idempotency key was written by the same request.
 
 use super::charge::{Charge, ChargeRequest};
 use super::grant::NewGrant;

@@ -1,5 +1,4 @@
-//! What a user may spend within a window of time: charges that were refunded do not count, settled ones with what they
-//! took in the end.
+//! Spending limits within a window of time: refunded charges do not count, settled ones count with their final amount.
 
 use std::sync::Arc;
 

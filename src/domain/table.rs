@@ -1,4 +1,4 @@
-//! The tables that this package works with, and what sets the two kinds of task apart: data alone.
+//! The tables that this package uses. The two kinds of tasks differ in data only.
 
 /// A table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -1,4 +1,5 @@
-//! Top-ups: of many calls that see a low balance one gets the claim to sell more, a grant that is not active yet.
+//! Top-ups: of many calls that see a low balance, one gets the claim to sell credits. The claim is a grant that is not
+//! active yet.
 
 use super::credits::Credits;
 use super::metadata;

@@ -1,4 +1,4 @@
-//! The values that cross the package: what a caller passes for a column and what a column holds.
+//! Values: what a caller passes for a column, and what a column holds.
 
 use std::borrow::Cow;
 

@@ -1,4 +1,4 @@
-//! What is the same over every store of audits, statements and repairs.
+//! Audits, statements and repairs: the part that is the same for every store.
 
 use std::collections::HashMap;
 

@@ -1,5 +1,5 @@
-//! Charges and new tasks, several in one transaction: load the facts of all, let the domain plan one
-//! after the other, each on what the ones before leave, and write the plans.
+//! Charges and new tasks, several in one transaction: loads the facts of all, lets the domain plan one after the
+//! other, each on the result of the ones before, and writes the plans.
 
 use super::clock::Clock;
 use super::operation::Charging;

@@ -1,4 +1,4 @@
-//! When a request runs, and new names for the rows that it makes.
+//! The time of a request, and new ids for its rows.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};

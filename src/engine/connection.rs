@@ -1,4 +1,4 @@
-//! How an engine works, and which one a database has.
+//! Settings of an engine, and the choice of the engine for a database.
 
 #[cfg(feature = "libsql")]
 use super::libsql;

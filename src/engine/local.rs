@@ -1,4 +1,4 @@
-//! Requests on a store that waits for nothing: its futures are ready when they are first asked.
+//! Requests on a store that never waits: its futures are ready at the first poll.
 
 use std::future::Future;
 use std::pin::pin;

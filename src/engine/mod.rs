@@ -1,7 +1,7 @@
-//! Runs requests: load facts, let the domain plan, apply the plan, in one transaction.
+//! Runs requests: loads facts, lets the domain plan, applies the plan, in one transaction.
 //!
-//! It knows threads, the clock and randomness, and never decides. How calls and replies cross to JavaScript it does not
-//! know: functions are numbers and names that it is given. Its reports have the names that callers read.
+//! The engine has threads, the clock and randomness, and makes no decisions. It does not depend on JavaScript:
+//! functions are numbers and names that it is given. Its reports have the names that callers read.
 
 mod auditing;
 mod charges;

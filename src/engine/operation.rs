@@ -1,4 +1,4 @@
-//! What a caller can ask for.
+//! The requests that a caller can make.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! What a request came to, and where that goes.
+//! The result of a request, and where it is sent.
 
 use serde_json::Value as Json;
 

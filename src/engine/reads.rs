@@ -1,4 +1,4 @@
-//! Each thing that a page shows, on every store.
+//! Reads for pages, on every store.
 
 use super::auditing::{audited, audits, fixes_of, named_elsewhere, write_statement};
 use super::operation::{Read, UserRead};

@@ -1,5 +1,4 @@
-//! Who shares which engine: one for each database in a process, however often it is opened and from
-//! however many threads.
+//! Shared engines: one for each database in a process, however often it is opened and from however many threads.
 
 use std::collections::HashMap;
 use std::hash::Hash;

@@ -1,4 +1,4 @@
-//! The next period of a subscription, and a new end of a grant: what they need, and what is written.
+//! Renewals and new expiries of grants: loads their facts, and writes their plans.
 
 use super::clock::Clock;
 use super::outcome::Outcome;

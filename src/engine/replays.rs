@@ -1,4 +1,4 @@
-//! Retries: a call with `replay` that meets its own key gets what the first one wrote.
+//! Retries: a call with `replay` whose key is taken gets the row that the first call wrote.
 
 use super::operation::{Charging, Write};
 use super::outcome::Outcome;

@@ -1,4 +1,4 @@
-//! Claims on grants whose payment was refunded or charged back: what they need, and what is written.
+//! Revocations of grants whose payment was refunded or charged back: loads their facts, and writes their plans.
 
 use std::collections::HashSet;
 

@@ -1,6 +1,6 @@
-//! Each change of the ledger, on every store: load its facts, let the domain plan it, write the plan.
+//! Each change of the ledger, on every store: loads its facts, lets the domain plan it, writes the plan.
 //!
-//! It looks at everything before it writes anything: a refusal has written nothing.
+//! It reads everything before it writes anything: a refusal has written nothing.
 
 use std::borrow::Cow;
 use std::collections::HashMap;

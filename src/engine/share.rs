@@ -1,4 +1,4 @@
-//! A share of a database's engine, whichever database it is.
+//! A connection to a database's shared engine, whichever database it is.
 
 use super::operation::Operation;
 use super::outcome::{Outcome, ReplySender};

@@ -1,6 +1,7 @@
-//! What an engine counts for those who run it: calls by name and code, the queue, batches, and how long things take.
+//! An engine's statistics for operators: calls by name and code, the queue, batches, and durations.
 //!
-//! To count takes no lock and no memory, and to ask waits for nothing: most is asked when something is stuck.
+//! Counting takes no lock and allocates nothing, and reading the statistics waits for nothing: they are needed most
+//! when an engine is blocked.
 
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, OnceLock};

@@ -1,4 +1,4 @@
-//! Top-ups: what decides on a claim and its end, and what is written.
+//! Top-ups: loads the facts of a claim and of its end, and writes their plans.
 
 use super::clock::Clock;
 use super::outcome::Outcome;

@@ -1,4 +1,4 @@
-//! What callers see of an error besides its message: its code, its details, and whether to try again.
+//! The properties of an error besides its message: its code, its details, and whether to try again.
 
 use super::Error;
 use crate::echo::detail;

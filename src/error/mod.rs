@@ -1,7 +1,7 @@
-//! Every way in which a call can be refused or fail, with its code.
+//! All errors, with their codes.
 //!
-//! Three families, as in `docs/errors.md`: caller errors, ledger errors, database errors. A message says what
-//! to do next, and never contains a password or a URL.
+//! Three families, as in `docs/errors.md`: caller errors, ledger errors, database errors. A message says what to do
+//! next, and never contains a password or a URL.
 
 mod codes;
 

@@ -1,4 +1,4 @@
-//! From a call's arguments to a request of the engine, for `functions.rs`.
+//! Decodes a call's arguments into a request, for `functions.rs`.
 
 use super::arguments::Arguments;
 use super::lists::from_url;

@@ -1,4 +1,4 @@
-//! From an outcome to a reply's JSON text.
+//! Encodes an outcome as a reply's JSON text.
 
 use std::collections::{HashMap, HashSet};
 

@@ -1,4 +1,5 @@
-//! Every function of the package, once: its name, and how its arguments are read. `lib/operations.js` is the other end.
+//! Every function of the package, once: its name, and how its arguments are decoded. `lib/operations.js` is its
+//! counterpart.
 
 use super::arguments::Arguments;
 use super::decode::{

@@ -1,4 +1,4 @@
-//! A connection to an engine, whether or not JavaScript has opened or closed it yet.
+//! A connection to an engine, before JavaScript opens it, while it is open, and after it is closed.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 

@@ -1,4 +1,4 @@
-//! Calls for lists: their filters, pages, and parts of pages.
+//! Calls for lists: filters, pages, and parts of pages.
 
 use super::arguments::Arguments;
 use crate::domain::column::{Kind, in_form};

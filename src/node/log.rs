@@ -1,5 +1,5 @@
-//! The engine's log on stderr, if an operator sets `MEDIA_CREDITS_LOG`. Without it nothing is installed, and an event
-//! costs the look at one number.
+//! The engine's log on stderr, if `MEDIA_CREDITS_LOG` is set. Otherwise no subscriber is installed, and an event costs
+//! one comparison.
 
 use std::io::{self, Write};
 use std::sync::Once;

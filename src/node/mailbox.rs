@@ -1,8 +1,8 @@
-//! Where replies wait for the JavaScript thread.
+//! The mailbox in which replies wait for the JavaScript thread.
 //!
-//! One mailbox for each time that JavaScript loads the package (the main thread, each worker thread, each
-//! Jest file), and, while a reply is waited for, one threadsafe function. Worker threads put replies in; the
-//! threadsafe function is called once for as many as have piled up until JavaScript comes to fetch them.
+//! There is one for each time that JavaScript loads the package (the main thread, each worker thread, each Jest file),
+//! and, while a reply is awaited, one threadsafe function. Worker threads put replies in; the threadsafe function is
+//! called once for all replies that arrive until JavaScript fetches them.
 
 use std::cell::RefCell;
 use std::collections::VecDeque;

@@ -1,8 +1,8 @@
-//! The boundary to JavaScript: read a call, send it, reply. The only place that knows napi.
+//! The boundary to JavaScript: decodes a call, submits it, encodes the reply. The only place that uses napi.
 //!
-//! Calls and replies cross as JSON text, because that is the fastest way here; `lib/connection.js` makes the
-//! promises, dates and errors of the caller's realm out of them. No rule of the ledger is here, and
-//! nothing here may block or panic.
+//! Calls and replies are JSON text, because that is the fastest encoding here; `lib/connection.js` makes promises,
+//! dates and errors of the caller's realm from them. No rule of the ledger is here, and nothing here may block or
+//! panic.
 
 mod arguments;
 mod connection;

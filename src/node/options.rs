@@ -1,4 +1,4 @@
-//! What `connect` was told, and what the environment says where it was told nothing.
+//! The options of `connect`, and the environment variables behind them.
 
 use std::borrow::Cow;
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! Whatever text crosses from JavaScript: a call is read, or it is an error that says which argument is wrong.
+//! Properties of decoding: any text from JavaScript is a call, or an error that names the wrong argument.
 
 use proptest::collection::vec;
 use proptest::prelude::*;

@@ -1,9 +1,9 @@
 //! Values as JSON text, both ways.
 //!
-//! A JSON object always stands for something that JSON has no word for, told by its one key:
-//! `{"$date":1795380509258}`, `{"$json":"[1,2]"}`, `{"$bytes":"00ff"}`, `{"$bigint":"9007199254740993"}`,
-//! `{"$number":"NaN"}`; an invalid date is `{"$date":null}`, and `{"$unsupported":"a function"}` is
-//! what can't cross. `{"$fields":{…}}` is an object whose keys are fields, `{"$list":[…]}` a list of such.
+//! A JSON object always stands for a value that JSON lacks, and its one key is the type: `{"$date":1795380509258}`,
+//! `{"$json":"[1,2]"}`, `{"$bytes":"00ff"}`, `{"$bigint":"9007199254740993"}`, `{"$number":"NaN"}`; an invalid date is
+//! `{"$date":null}`, and `{"$unsupported":"a function"}` is a value that can't be encoded. `{"$fields":{…}}` is an
+//! object whose keys are fields, `{"$list":[…]}` a list of such.
 
 use std::borrow::Cow;
 use std::fmt::{self, Write as _};

@@ -1,5 +1,5 @@
-//! Rows of `credit` that a change of a user's account is about, whole: grants to be withdrawn or prolonged, and what was
-//! charged for it before.
+//! The rows of `credit` for a change of a user's grants, whole: grants to be revoked or extended, and earlier charges
+//! of revocations.
 
 use std::collections::BTreeSet;
 

@@ -1,4 +1,4 @@
-//! Whole books: which to read, and putting them together from the rows of all tables.
+//! Whole accounts: which to read, and how the rows of all tables are put together.
 
 use std::borrow::Cow;
 use std::collections::BTreeSet;

@@ -1,4 +1,4 @@
-//! A column as a database has it.
+//! A column of a database table.
 
 pub use crate::domain::column::{Kind, Limit};
 

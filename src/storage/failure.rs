@@ -1,4 +1,4 @@
-//! What comes of a transaction that fails, in the words of every database.
+//! The ways in which a transaction can fail, in terms that all databases share.
 
 use crate::domain::plan::Plan;
 use crate::domain::table::TableName;

@@ -1,9 +1,9 @@
-//! What users can spend next, remembered from one transaction to the next.
+//! A cache of users' next spendable grants, from one transaction to the next.
 //!
-//! It is exact, not a guess. It is used only while the write lock is held and `PRAGMA data_version` says that
-//! no other connection has committed since the grants were read; then the rows are what this connection left
-//! them, and it has kept what is remembered up to date. Whatever else happens to a user's grants, they are
-//! forgotten. With triggers nothing is remembered, since a trigger may change grants behind our back.
+//! It is exact, not a guess. It is used only while the write lock is held and `PRAGMA data_version` shows that no
+//! other connection has committed since the grants were read; so the rows are as this connection left them, and it has
+//! kept the cache up to date. Any other change of a user's grants removes the user's entry. If the tables have
+//! triggers nothing is cached, since a trigger may change grants unseen.
 
 use std::collections::{HashMap, HashSet};
 

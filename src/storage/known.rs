@@ -1,5 +1,5 @@
-//! The tables of a server as they were found: when the first request comes, again after a minute, and when a call does
-//! not fit them.
+//! The schema of a server as it was read: with the first request, again after a minute, and when a call does not fit
+//! it.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};

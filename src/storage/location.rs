@@ -1,4 +1,4 @@
-//! Where a database is: what `DATABASE_URL` and `DATABASE_PROVIDER` mean.
+//! Parses `DATABASE_URL` and `DATABASE_PROVIDER`.
 
 mod authority;
 mod encoding;

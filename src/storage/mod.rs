@@ -1,7 +1,7 @@
-//! What the engine asks of a database, in the domain's nouns.
+//! The engine's interface to databases, in the domain's terms.
 //!
 //! Storage loads facts and writes plans. It refuses nothing by a rule of the ledger; its statements select in the draw
-//! order that `store::Facts` describes, and guard what a plan has decided.
+//! order that `store::Facts` describes, and fail if a plan no longer holds.
 
 pub mod account;
 pub mod books;

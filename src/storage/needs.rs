@@ -1,4 +1,4 @@
-//! What a request needs of the tables: refused before anything is read or written.
+//! The tables and columns that a request needs: it is refused before anything is read or written.
 
 use std::borrow::Cow;
 

@@ -1,4 +1,4 @@
-//! The pool of connections to a server that holds sessions, and what is told of it.
+//! The pool of connections to a server, and its statistics.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! Whatever `DATABASE_URL` holds: it is a database or an error, and no message shows its password.
+//! Properties of `DATABASE_URL`: any text is a database or an error, and no message shows its password.
 
 use std::path::PathBuf;
 

@@ -1,4 +1,4 @@
-//! What the ledger keeps in which column. Each storage says which of its types can hold it.
+//! The roles of the ledger's columns. Each storage defines which of its types fit a role.
 
 use super::column::{Column, Limit};
 use crate::domain::table::TableName;

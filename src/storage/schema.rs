@@ -1,6 +1,6 @@
-//! The tables as a database has them: which columns, and what they hold.
+//! The tables of a database: their columns, and what these hold.
 //!
-//! It checks what a caller passes against them. It must never change a schema.
+//! It checks a caller's values against them. It never changes a schema.
 
 use std::borrow::Cow;
 use std::collections::HashMap;

@@ -1,4 +1,4 @@
-//! Where a server looks for tables that are named without their schema.
+//! The schemas in which a server looks for tables that are named without one.
 
 use super::schema::quote;
 

@@ -1,4 +1,4 @@
-//! What the engine asks of a database that is behind a network.
+//! The engine's interface to a database behind a network.
 
 use std::future::Future;
 use std::hash::Hash;

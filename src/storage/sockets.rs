@@ -1,4 +1,4 @@
-//! Connections to servers, as all clients that are written here make them.
+//! Network connections, for all clients of this package.
 
 use std::io;
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! What is wrong with revocations: half of one.
+//! Audits of revocations: half of a revocation is a finding.
 
 use super::{Audit, Finding, FindingKind};
 use crate::domain::books::{Books, ChargeEntry, GrantEntry};

@@ -1,4 +1,4 @@
-//! What is wrong with a user's books: the invariants of `docs/ledger.md`, held against rows as they are.
+//! Audits of a user's account: the invariants of `docs/ledger.md`, checked against the rows as they are.
 //!
 //! An audit trusts nothing. The rows may come from code that let two requests draw the same credits.
 

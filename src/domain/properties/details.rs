@@ -1,5 +1,5 @@
-//! What charges draw, and what comes of it: whatever stands in `consumed_detail` and `metadata`, nothing
-//! panics, and no credit is made or lost.
+//! Properties of draws and refunds: for any `consumed_detail` and `metadata`, nothing panics, and no credit is created
+//! or lost.
 
 use std::collections::HashMap;
 use std::fmt;

@@ -1,4 +1,4 @@
-//! Values that a caller may pass or a database may hold: what is usual, what is odd, and what is junk.
+//! Generators of values that a caller may pass or a database may hold: usual, unusual and invalid ones.
 
 use proptest::collection::vec;
 use proptest::prelude::*;

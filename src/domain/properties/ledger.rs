@@ -1,6 +1,6 @@
-//! Whatever an app asks for, in whatever order: the invariants of `docs/ledger.md` hold after each request,
-//! an audit finds nothing, a repair changes nothing, and statements add up. An audit finds what is
-//! damaged afterwards, and a repair does no more damage.
+//! Properties of the ledger: after each request of a random sequence the invariants of `docs/ledger.md` hold, an audit
+//! finds nothing, a repair changes nothing, and statements add up. An audit finds damage that a test makes afterwards,
+//! and a repair adds none.
 
 use std::collections::HashMap;
 

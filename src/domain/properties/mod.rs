@@ -1,7 +1,7 @@
-//! What must hold whatever comes: properties that are tried on values that no author of a table thinks of.
+//! Property tests: invariants that are tried on random values.
 //!
-//! `PROPTEST_CASES=100000 cargo test --release --lib properties` tries them for long. What they find gets
-//! a row in a table.
+//! `PROPTEST_CASES=100000 cargo test --release --lib properties` runs them for long. A failure becomes a row in a
+//! table of examples.
 
 pub(crate) mod generators;
 

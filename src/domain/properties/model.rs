@@ -1,4 +1,4 @@
-//! The tables in memory, and an app's requests on them: what an engine does, without a database.
+//! An in-memory ledger and an engine without a database, for property tests.
 
 use proptest::sample::Index;
 

@@ -1,4 +1,4 @@
-//! An app's requests at random, for the tables in memory.
+//! Random requests of an app, for the in-memory ledger.
 
 use proptest::prelude::*;
 use proptest::sample::{Index, select};

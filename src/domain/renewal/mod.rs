@@ -1,4 +1,4 @@
-//! A subscription's next period: its grant, and what is left of the periods before, which lives on in place.
+//! A subscription's next period: its grant, and the credits of earlier periods that are carried over in place.
 
 mod period;
 

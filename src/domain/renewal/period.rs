@@ -1,4 +1,4 @@
-//! What a renewal says of its period, as it stands in the metadata of its grant.
+//! A renewal's period, as the metadata of its grant records it.
 
 use serde_json::{Value as Json, json};
 

@@ -1,9 +1,9 @@
-//! What can be put right in a user's books, where the rows leave one way.
+//! Repairs of a user's account, where the rows allow only one right value.
 //!
-//! That is so of three kinds of finding. Credits that were minted: a grant that holds more than was granted, by what refunds
-//! of its own charges may explain, should hold what was granted less what its active charges drew. A failed task that is still
-//! charged: the refund is due. A time in another unit: its factor is known. All others need an operator who knows what
-//! happened.
+//! Three kinds of finding are repaired. Minted credits: a grant that holds more than was granted, as far as refunds of
+//! its own charges explain it, gets what was granted less what its active charges drew. A failed task that is still
+//! charged: it is refunded. A time in another unit: its factor is known. All other findings need an operator who knows
+//! what happened.
 
 #[cfg(test)]
 mod tests;

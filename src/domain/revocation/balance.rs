@@ -1,9 +1,9 @@
-//! The one rule of claims: what they withdraw, whatever came in which order.
+//! The rule of revocations: how much they withdraw, whatever their order.
 //!
-//! Each claim that stands says how many credits of some grants are to be withdrawn in all. The largest one decides, not
-//! their sum: they are told of the same payment, one after the other, or again. A grant that is wholly withdrawn is
-//! closed and keeps what is left of it. Of others the claim draws. What was spent already is outstanding: until it is
-//! had, the grants are closed, so that nothing that comes back to them can be spent.
+//! Each active revocation states how many credits of some grants are to be withdrawn in all. The largest one counts,
+//! not their sum: they report the same payment, one after the other or repeatedly. A grant that is wholly withdrawn is
+//! closed and keeps its remaining credits. From other grants the revocation draws. Credits that were spent already are
+//! outstanding: until they are collected, the grants are closed, so that credits refunded to them can't be spent.
 
 use std::collections::HashMap;
 

@@ -1,4 +1,4 @@
-//! What a balance of claims writes: the difference between the rows as they were and as they should be.
+//! The writes of a revocation: the difference between the rows as they are and as they should be.
 
 use serde_json::Value as Json;
 

@@ -1,4 +1,4 @@
-//! What revocations find: the grants of an order, and the claims on them, as their rows say.
+//! The facts of a revocation: the grants of an order, and the revocations that claim them.
 
 use super::terms::Terms;
 use crate::domain::detail::{WrittenDraw, parse_detail};

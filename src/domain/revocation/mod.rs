@@ -1,5 +1,5 @@
-//! A payment that is refunded or charged back: its credits are withdrawn, as far as they are there, and what was spent of
-//! them is remembered.
+//! Payments that are refunded or charged back: their credits are withdrawn as far as they are left, and spent ones are
+//! recorded as outstanding.
 
 mod balance;
 mod changes;

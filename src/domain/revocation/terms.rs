@@ -1,4 +1,4 @@
-//! What a call claims, as it stands in the metadata of its row.
+//! The terms of a revocation, as the metadata of its row records them.
 
 use serde_json::{Value as Json, json};
 

@@ -1,4 +1,4 @@
-//! The items of `consumed_detail`, as they are written again when a charge takes another number of credits.
+//! Rewriting `consumed_detail` when a settlement changes what a charge took.
 
 use serde_json::{Map, Value as Json, json};
 

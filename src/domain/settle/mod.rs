@@ -1,5 +1,5 @@
-//! Settling: a charge was an estimate, the real cost is known. The difference goes back to the grants
-//! that it came from, last drawn first, once; or, if the caller wants it so, it is drawn besides.
+//! Settling: a charge was an estimate, the real cost is known. The difference is refunded to the grants that it came
+//! from, last drawn first, once; or, if the caller asks for it, it is drawn in addition.
 
 mod detail;
 #[cfg(test)]

@@ -1,8 +1,8 @@
-//! A user's statement: everything that moved the balance, in order, with the balance after it.
+//! A user's statement: every change of the balance, in order, with the balance after it.
 //!
-//! Nothing is kept but grants and charges as they are now, so the entries are read off them: what a charge
-//! drew and gave back, when a grant ended and what was left of it then. Grant by grant they add up to what
-//! the database says is left, so the last balance is the balance, whatever damaged the books before.
+//! The database stores only grants and charges as they are now, so the entries are derived from them: what a charge
+//! drew and returned, when a grant expired and what was left of it. The entries of each grant add up to its remaining
+//! credits, so the last balance equals the real balance, even in a damaged account.
 
 #[cfg(test)]
 mod tests;

@@ -1,5 +1,4 @@
-//! Planning a task's creation, its updates and its further steps: what is charged, what is refunded,
-//! what is written.
+//! Planning a task's creation, updates and further steps: charges, refunds and rows.
 
 mod new;
 mod patch;

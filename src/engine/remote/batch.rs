@@ -1,6 +1,6 @@
-//! Requests that charge wait here for a batch. While some transactions run, more requests pile up, and
-//! then share one: its round trips, the planning of its statements, its commit. There is no timer and
-//! no artificial wait: a lone request goes at once.
+//! The queue of requests that charge. While some transactions run, more requests arrive, and then share one: its round
+//! trips, the planning of its statements, its commit. There is no timer and no artificial wait: a single request is
+//! sent at once.
 
 use std::collections::{HashSet, VecDeque};
 use std::sync::{Mutex, MutexGuard, PoisonError};

@@ -1,4 +1,4 @@
-//! Requests that charge share a transaction. If it fails, each gets its own.
+//! Requests that charge share a transaction. If it fails, each runs in its own.
 
 use std::panic::AssertUnwindSafe;
 use std::time::Instant;

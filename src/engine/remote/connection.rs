@@ -1,4 +1,4 @@
-//! A share of an engine over a server.
+//! A connection to the shared engine of a server.
 
 use std::sync::{Arc, LazyLock};
 

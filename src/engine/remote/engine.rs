@@ -1,4 +1,4 @@
-//! What all connections of a process to one database share.
+//! The state that all connections of a process to one database share.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! When a request that failed is tried again: only where nothing can have been written.
+//! When a failed request is retried: only if nothing can have been written.
 
 use std::time::Duration;
 

@@ -1,5 +1,4 @@
-//! A request on a server: tried again where it met another transaction, and asked about where a commit was not
-//! answered.
+//! A request on a server: retried after a conflict, and resolved after an unanswered commit.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};

@@ -1,4 +1,4 @@
-//! The places of the requests that wait and run, of which only so many may wait.
+//! The slots of waiting and running requests. The number of waiting ones is bounded.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};

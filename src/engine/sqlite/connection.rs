@@ -1,4 +1,4 @@
-//! A share of an engine over SQLite, and the queues of its threads.
+//! A connection to the shared engine of an SQLite file, and the queues of its threads.
 
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};

@@ -1,4 +1,4 @@
-//! What the writer counts.
+//! Counters of the writer.
 
 use crate::engine::stats::{Counter, Stats};
 use crate::histogram::Histogram;

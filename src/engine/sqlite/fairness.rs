@@ -1,8 +1,8 @@
-//! Giving others a turn. Under full load one batch follows another, and the write lock is hardly ever
-//! free. Another process that wants it looks only now and then: SQLite's own handler sleeps up to 25 ms
-//! between its first looks, and 100 ms later on. So while others do write, the writer leaves the lock
-//! free long enough for a first look several times a second; and if then no other process has written for a
-//! while, but one may be waiting, long enough for a late look.
+//! Leaving the write lock to other connections. Under full load one batch follows another, and the lock is almost
+//! never free. Another process that waits for it polls only occasionally: SQLite's own handler sleeps up to 25 ms
+//! between its first polls, and 100 ms later on. So while other connections write, the writer releases the lock
+//! several times a second for long enough that a first poll succeeds. If no other process has written for a while, but
+//! one may be waiting, it releases the lock long enough for a late poll.
 
 use std::time::{Duration, Instant};
 

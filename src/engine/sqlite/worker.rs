@@ -1,4 +1,4 @@
-//! What the writer's and the readers' threads have in common: the loop over their queue.
+//! The loop over a queue that the writer's and the readers' threads share.
 
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};

@@ -1,7 +1,7 @@
 //! The thread that writes: group commit.
 //!
-//! What piled up while the last commit ran shares the next one, so that one fsync pays for many
-//! requests. There is no timer and no artificial wait: a lone request commits alone, at once.
+//! Requests that arrive while a commit runs share the next one, so that one fsync serves many requests. There is no
+//! timer and no artificial wait: a single request commits alone, at once.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};

@@ -1,4 +1,4 @@
-//! Rows as books have them.
+//! Converts rows into the entries of an account.
 
 use super::row::{SelectedRow, get, read_time};
 use crate::domain::books::{TaskEntry, Times};

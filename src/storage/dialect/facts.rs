@@ -1,4 +1,4 @@
-//! What rows say to those who decide.
+//! Converts rows into the facts of a request.
 
 use std::collections::BTreeMap;
 

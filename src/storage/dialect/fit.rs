@@ -1,4 +1,4 @@
-//! Which types of a server's can hold what the ledger keeps in a column: the rules, whatever the types are called.
+//! Which types of a server can hold the ledger's values: the rules, whatever the types are called.
 
 use crate::storage::roles::Role;
 use crate::storage::schema::{Column, Limit};

@@ -1,4 +1,4 @@
-//! Rows of plans that are written together.
+//! Groups the rows of plans that are written together.
 
 use std::collections::HashMap;
 

@@ -1,4 +1,4 @@
-//! Statements that carry their values in their text: for clients whose own way to write a value can be anything.
+//! Statements with their values as literals: for clients whose own encoding of values is unknown.
 
 /// The text with its values in their places, and without comments. A place is `mark` and perhaps a number. `write` gets
 /// the number and adds the value; `false`: there is none, and this is no place.

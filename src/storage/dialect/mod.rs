@@ -1,7 +1,7 @@
-//! What SQLite, PostgreSQL and MySQL have in common with everything that speaks their SQL: the text of statements, how
-//! values are bound, how rows become the domain's, and how the tables are read.
+//! The SQL of SQLite, PostgreSQL and MySQL: the text of statements, how values are bound, how rows become the
+//! domain's, and how the schema is read.
 //!
-//! A statement is text and values, a row is values. How they travel is a store's own: no file here may know a driver.
+//! A statement is text and values, a row is values. A store sends them: no file here depends on a driver.
 
 #[cfg(any(feature = "mysql", feature = "postgres"))]
 mod entries;

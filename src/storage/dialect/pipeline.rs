@@ -1,4 +1,4 @@
-//! What is sent to a server together, and answered together: one round trip.
+//! Statements that are sent to a server together, and answered together: one round trip.
 
 use std::ops::Index;
 

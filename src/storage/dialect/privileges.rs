@@ -1,4 +1,4 @@
-//! What the ledger does with which columns, and what a role of a server may not do.
+//! Which privileges the ledger needs on which columns, and which a role lacks.
 
 use serde_json::{Value as Json, json};
 

@@ -1,4 +1,4 @@
-//! Rows as a server sends them, and what they say to the ledger.
+//! Rows as a server sends them, and their conversion to facts.
 
 use super::times::parse_time;
 use crate::domain::charge::Charge;

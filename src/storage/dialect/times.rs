@@ -1,4 +1,4 @@
-//! Times in the text that a server makes of them.
+//! Times in the text form of a server.
 
 use std::borrow::Cow;
 

@@ -1,4 +1,4 @@
-//! What a libSQL server's errors mean: one table for what it says of a statement, one for what HTTP says.
+//! Maps a libSQL server's errors: one table for errors of a statement, one for HTTP statuses.
 
 use hyper::StatusCode;
 use serde::Deserialize;

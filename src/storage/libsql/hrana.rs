@@ -1,7 +1,7 @@
-//! Hrana 3 over HTTP: a pipeline of one batch, as JSON, and what the server says to it
+//! Hrana 3 over HTTP: a pipeline of one batch, as JSON, and the server's reply
 //! (<https://github.com/tursodatabase/libsql/blob/main/docs/HRANA_3_SPEC.md>).
 //!
-//! A stream lives for one request: nothing of it is held across the network.
+//! A stream lasts for one request: no state is kept across requests.
 
 use std::borrow::Cow;
 

@@ -1,4 +1,4 @@
-//! HTTP/1.1 with connections that are kept: one request and its answer on one connection at a time.
+//! HTTP/1.1 with keep-alive connections: one request and its answer on one connection at a time.
 
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};

@@ -1,5 +1,5 @@
-//! One request at a server. What it reads it reads without a lock, and remembers; what it writes goes in one batch with
-//! its own BEGIN and COMMIT, which is written only if what was read still holds.
+//! One request at a server. Its reads take no lock and are recorded; its writes go in one batch with its own BEGIN and
+//! COMMIT, which commits only if the reads still hold.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};

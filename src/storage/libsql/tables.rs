@@ -1,4 +1,4 @@
-//! The tables as a whole: looking at them, making them, and what an operator is told of them.
+//! Reading and creating the tables, and diagnostics for an operator.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! Encryption of the connection: the server must prove its name, as every public one can.
+//! TLS: the server must have a certificate for its name, as every public one has.
 
 use std::sync::Arc;
 

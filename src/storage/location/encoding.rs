@@ -1,4 +1,4 @@
-//! Percent-encoding, and the errors of what it was needed for.
+//! Percent-encoding, and its errors.
 
 use crate::error::Error;
 

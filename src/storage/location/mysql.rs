@@ -1,4 +1,4 @@
-//! What the URL of a MySQL or MariaDB database says. As mysql2 does, it reads nothing of the environment.
+//! Parses the URL of a MySQL or MariaDB database. Like mysql2, it reads no environment variables.
 
 mod parameters;
 #[cfg(test)]

@@ -1,7 +1,7 @@
-//! Every parameter that PostgreSQL's clients read from a URL or from the environment, and what becomes of it here.
+//! Every parameter that PostgreSQL's clients read from a URL or from the environment, and how it is handled here.
 //!
-//! The app connects with postgres.js, operators with libpq (`psql`). None that says where, as whom or how safely to
-//! connect is passed over in silence.
+//! The app connects with postgres.js, operators with libpq (`psql`). A parameter about the server, the login or the
+//! security of the connection is never ignored.
 
 use std::collections::{BTreeMap, HashMap};
 

@@ -1,4 +1,4 @@
-//! What the URL of a PostgreSQL database says, and the environment where the URL says nothing.
+//! Parses the URL of a PostgreSQL database, and the environment variables for what the URL leaves out.
 
 use std::net::IpAddr;
 use std::str::FromStr;

@@ -1,4 +1,4 @@
-//! What is understood of URLs, row by row.
+//! Tables of URLs and how they are parsed.
 
 use super::*;
 

@@ -1,4 +1,4 @@
-//! How safely a URL wants to connect: what libpq and postgres.js say of encryption.
+//! The security of a connection: the parameters of libpq and postgres.js about TLS.
 
 use super::encoding::invalid;
 use super::parameters::Said;

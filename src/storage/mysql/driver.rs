@@ -1,4 +1,4 @@
-//! Rows of the protocol as the dialect reads them: each value is text, and its column says what it is
+//! Rows of the protocol as the dialect reads them: each value is text, and its column has the type
 //! (<https://dev.mysql.com/doc/dev/mysql-server/latest/field__types_8h.html>).
 
 use std::sync::Arc;

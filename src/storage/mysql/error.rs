@@ -1,4 +1,4 @@
-//! The client's errors in this package's words.
+//! Maps the client's errors to this package's errors.
 
 use super::client::ClientError;
 use crate::error::Error;

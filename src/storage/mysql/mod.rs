@@ -1,4 +1,4 @@
-//! A server of MySQL, MariaDB or what speaks like them.
+//! A server of MySQL, MariaDB or a compatible database.
 
 pub mod client;
 mod database;

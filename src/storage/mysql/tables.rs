@@ -1,4 +1,4 @@
-//! The tables as a whole: making them, and what an operator is told of them.
+//! Creating the tables, and diagnostics for an operator.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -1,4 +1,4 @@
-//! How transactions begin, and what holds until their end.
+//! How transactions begin, and the settings that last until their end.
 
 use std::sync::Arc;
 use std::time::Duration;

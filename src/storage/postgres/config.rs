@@ -1,4 +1,4 @@
-//! What a URL says, in the client's words and in the server's.
+//! Converts a URL's settings into those of the client and of the session.
 
 use tokio_postgres::Config;
 use tokio_postgres::config::{

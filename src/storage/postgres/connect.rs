@@ -1,7 +1,7 @@
 //! Which server of the URL a new connection goes to.
 //!
-//! Of several servers the client library takes the first that answers; a standby answers, too. Here a
-//! URL without `target_session_attrs`, or with `any`, means: one that takes writes if there is one.
+//! The client library takes the first of several servers that answers, even a standby. Here a URL without
+//! `target_session_attrs`, or with `any`, means: a server that accepts writes, if there is one.
 
 use std::error::Error as _;
 use std::future::Future;

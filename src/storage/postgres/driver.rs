@@ -1,4 +1,4 @@
-//! PostgreSQL's protocol, as the dialect's statements go through it, in its binary format
+//! Runs the dialect's statements over PostgreSQL's protocol, in its binary format
 //! (<https://www.postgresql.org/docs/current/protocol-overview.html#PROTOCOL-FORMAT-CODES>).
 
 use std::error::Error as StdError;

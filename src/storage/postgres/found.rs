@@ -1,4 +1,4 @@
-//! The tables as they were found.
+//! The schema as it was read.
 
 use std::sync::Arc;
 

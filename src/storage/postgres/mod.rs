@@ -1,7 +1,7 @@
 //! A PostgreSQL server: its pool of connections, and transactions of one or two round trips.
 //!
-//! Statements are sent together and answered together. Nothing of a session is used: no prepared
-//! statement has a name, and every setting ends with its transaction. So it works behind a pooler.
+//! Statements are sent together and answered together. No session state is used: prepared statements are unnamed, and
+//! every setting ends with its transaction. So it works with a pooler.
 
 mod begin;
 mod config;

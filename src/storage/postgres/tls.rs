@@ -1,4 +1,4 @@
-//! Encryption of the connection, by `sslmode` and its like.
+//! TLS, as `sslmode` and related parameters set it.
 
 use tokio_postgres_rustls::MakeRustlsConnect;
 

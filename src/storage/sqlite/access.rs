@@ -1,4 +1,4 @@
-//! Why SQLite can't write: it says the same of a file, of its folder and of a file system that is read-only.
+//! Why SQLite can't write: SQLite reports a file, its folder and a read-only file system with the same error.
 
 use std::path::{Path, PathBuf};
 

@@ -1,4 +1,4 @@
-//! Whole books, of one SQLite file.
+//! Whole accounts of one SQLite file.
 
 use async_trait::async_trait;
 

@@ -1,5 +1,5 @@
-//! How much of the processor's time a read may take before it is interrupted. Not of the time that passes: beside a
-//! busy processor, a balance would be taken for something that takes long.
+//! How much CPU time a read may take before it is interrupted. Wall time would not do: on a busy machine a quick read
+//! of a balance would count as slow.
 
 use std::time::Duration;
 

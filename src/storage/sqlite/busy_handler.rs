@@ -1,7 +1,7 @@
 //! How this package waits for a lock that another connection holds.
 //!
-//! SQLite's own handler sleeps longer and longer, up to 100 ms: beside a busy writer that always comes
-//! too late. This one looks every millisecond.
+//! SQLite's own handler sleeps longer and longer, up to 100 ms: with a busy writer it always comes too late. This one
+//! polls every millisecond.
 
 use std::cell::Cell;
 use std::time::{Duration, Instant};

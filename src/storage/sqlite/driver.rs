@@ -1,4 +1,4 @@
-//! SQLite's own library, as the dialect's statements go through it.
+//! Runs the dialect's statements with SQLite's own library.
 
 use std::borrow::Cow;
 

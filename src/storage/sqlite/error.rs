@@ -1,4 +1,4 @@
-//! SQLite's errors in this package's words. SQLite's own code and message stay inside.
+//! Maps SQLite's errors to this package's errors. SQLite's own code and message are kept in them.
 
 use rusqlite::ffi::ErrorCode;
 

@@ -1,5 +1,5 @@
-//! Questions that wait for a reader: three lanes, so that none waits for those that take longer, and in each
-//! lane one user after the other, so that none waits for all of another's.
+//! Reads that wait for a reader: three lanes, so that a short read does not wait for a long one, and in each lane
+//! users take turns, so that one user does not wait for all reads of another.
 
 #[cfg(test)]
 mod tests;

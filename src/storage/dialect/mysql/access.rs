@@ -1,4 +1,5 @@
-//! What the session's account may do with the tables, for an operator: the server itself refuses what it may not.
+//! The privileges of the session's account on the tables, for an operator: the server itself refuses what is not
+//! granted.
 
 use super::super::privileges::{Command, Lack, columns_of};
 use super::super::row::{SelectedRow, get};

@@ -1,6 +1,7 @@
-//! Rows of `credit` that a change of accounts is about: one round trip.
+//! The rows of `credit` for a change of grants: one round trip.
 //!
-//! They are locked, besides their user: in a transaction of the app's a plain look sees its snapshot.
+//! They are locked in addition to their user: in a transaction of the app a plain read sees the transaction's
+//! snapshot.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! Whole books: page by page, a page's rows from one snapshot.
+//! Whole accounts: page by page, a page's rows from one snapshot.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! What a server's errors mean to a caller.
+//! Maps a server's errors to this package's errors.
 
 use crate::error::Error;
 use crate::storage::failure::Failure;

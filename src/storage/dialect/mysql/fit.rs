@@ -1,4 +1,4 @@
-//! Which of MySQL's types can hold what the ledger keeps in a column.
+//! Which of MySQL's types can hold the ledger's values.
 
 use super::super::fit::{Family, TypeNames, Types};
 use crate::storage::roles::Role;

@@ -1,4 +1,4 @@
-//! The grants that pay for charges: what is asked of them, in which order, and how much of it.
+//! The grants that pay for charges: which are read, in which order, and how many.
 
 use std::collections::BTreeMap;
 

@@ -1,5 +1,5 @@
-//! Ids in statements. The ledger knows them as text whose bytes tell one from another, whatever the type and the
-//! collation of their column: an index finds what a collation takes for the same, and the bytes tell.
+//! Ids in statements. The ledger compares them byte by byte, whatever the type and the collation of their column: an
+//! index finds the rows that the collation treats as equal, and a comparison of bytes selects among them.
 
 use super::literal;
 use crate::domain::table::TableName;

@@ -1,12 +1,12 @@
 //! Facts of the ledger: one round trip.
 //!
-//! All transactions lock in one order: the users by id, the task, the charge. Grants are read as they are: what
-//! changes them has the user's lock, and what is drawn is drawn only if they still are so. Locking them would let two
-//! transactions wait in a circle, since a server locks rows in the order in which it finds them.
+//! All transactions lock in one order: the users by id, the task, the charge. Grants are read without locks: they
+//! change only under the user's lock, and a draw is conditional on what was read. Locks on them could deadlock two
+//! transactions, since a server locks rows in the order in which it finds them.
 //!
-//! A transaction of the app's may see a snapshot, which is older than the user's lock. There what decides is locked, and
-//! so read as it is now: each row by its id. What a condition finds would be locked with the gaps between, into which
-//! other transactions insert.
+//! A transaction of the app may have a snapshot that is older than the user's lock. There the facts are read with
+//! locks, and so as they are now: each row by its id. A range condition would also lock the gaps, into which other
+//! transactions insert.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 

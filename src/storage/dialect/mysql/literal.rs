@@ -1,4 +1,4 @@
-//! Values in the text of a statement, which mean the same under any `sql_mode` and any character set of the connection.
+//! Values as literals that have the same meaning in any `sql_mode` and any character set of the connection.
 
 use chrono::DateTime;
 

@@ -1,8 +1,6 @@
-//! MySQL's SQL, as MariaDB and what speaks like them understand it too: a store of it is a [`ledger::Ledger`] over a
-//! [`wire::Wire`].
+//! MySQL's SQL, also for MariaDB and compatible servers: a store of it is a [`ledger::Ledger`] over a [`wire::Wire`].
 //!
-//! A statement carries its values in its text: the protocol's other way takes a round trip to prepare one, and sends
-//! one at a time.
+//! A statement has its values as literals: a prepared statement takes one more round trip, and each is sent alone.
 
 pub mod access;
 mod account;

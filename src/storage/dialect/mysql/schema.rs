@@ -1,4 +1,4 @@
-//! Finding out what tables a MySQL database has.
+//! Reads the schema of a MySQL database.
 
 use super::super::row::{SelectedRow, get};
 use super::fit::needed_type;

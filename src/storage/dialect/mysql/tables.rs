@@ -1,4 +1,4 @@
-//! The tables as they were found: their columns, and what their ids are.
+//! The schema as it was read: columns, and the types of ids.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;

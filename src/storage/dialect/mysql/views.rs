@@ -1,4 +1,4 @@
-//! What an app's pages read: one round trip each.
+//! Reads for an app's pages: one round trip each.
 
 use std::sync::Arc;
 

@@ -1,5 +1,5 @@
-//! What carries statements to a server and rows back, in one transaction at a time. The rest of a store is written
-//! once, over any of them.
+//! The interface that sends statements to a server and returns rows, in one transaction at a time. The rest of a store
+//! is written once over it.
 
 use std::future::Future;
 

@@ -1,4 +1,4 @@
-//! Writing plans: one round trip, with the rows that callers get, and the COMMIT.
+//! Writing plans: one round trip, with the rows for the reply, and the COMMIT.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

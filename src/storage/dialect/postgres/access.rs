@@ -1,5 +1,5 @@
-//! What the role may do with the tables: found when they are looked at. What a call lacks is named before it
-//! writes anything, since row level security says nothing: it shows no rows, and changes none.
+//! The role's privileges on the tables, read with the schema. A missing privilege is named before anything is written,
+//! since row level security gives no error: it hides rows, and changes none.
 
 use super::super::privileges::Command::{Insert, Select, Update};
 use super::super::privileges::{Command, Lack, columns_of};

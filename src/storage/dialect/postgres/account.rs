@@ -1,4 +1,4 @@
-//! Rows of `credit` that a change of accounts is about: one round trip.
+//! The rows of `credit` for a change of grants: one round trip.
 
 use std::sync::Arc;
 

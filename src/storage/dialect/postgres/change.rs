@@ -1,4 +1,4 @@
-//! Statements that change several things at once, each of which must be what the plan says.
+//! Statements that change several rows at once, and fail unless they change exactly the planned ones.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -1,4 +1,4 @@
-//! Which of PostgreSQL's types can hold what the ledger keeps in a column.
+//! Which of PostgreSQL's types can hold the ledger's values.
 
 use super::super::fit::{Family, TypeNames, Types};
 use super::value::needs_cast;

@@ -1,5 +1,5 @@
-//! Ids on their way into statements. The ledger knows them as text, whatever the type of their column:
-//! a parameter has that type, so that an index on the column serves.
+//! Ids in statements. The ledger has them as text, whatever the type of their column: a parameter is sent with the
+//! column's type, so that an index on the column is used.
 
 use uuid::Uuid;
 

@@ -1,4 +1,4 @@
-//! Rows as JSON that the server makes: whatever a client does to values of other types, text comes as it is.
+//! Rows as JSON that the server makes: a client may convert values of other types, but returns text unchanged.
 
 use std::fmt;
 

@@ -1,7 +1,7 @@
 //! Facts of the ledger: one round trip.
 //!
-//! All transactions lock in one order: the users by id, the task, the charge, each user's grants in draw
-//! order. So two transactions of this package never wait for each other in a circle.
+//! All transactions lock in one order: the users by id, the task, the charge, each user's grants in draw order. So two
+//! transactions of this package never deadlock.
 
 use std::collections::{BTreeMap, HashSet};
 

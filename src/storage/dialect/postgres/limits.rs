@@ -1,4 +1,4 @@
-//! What a plan limits: how many tasks of a user are at work, and how many free trials are taken.
+//! Limits of a plan: how many tasks of a user are active, and how many free trials are used.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -1,4 +1,4 @@
-//! PostgreSQL's SQL, for its own protocol and for whatever else carries it: a store of it is a [`wire::Wire`].
+//! PostgreSQL's SQL, for its own protocol and for an app's client: a store of it is a [`wire::Wire`].
 
 mod access;
 mod account;

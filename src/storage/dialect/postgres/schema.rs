@@ -1,4 +1,4 @@
-//! Finding out what tables a PostgreSQL database has.
+//! Reads the schema of a PostgreSQL database.
 
 use super::Statement;
 use super::fit::needed_type;

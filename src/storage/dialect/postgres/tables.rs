@@ -1,4 +1,4 @@
-//! The tables as they were found: their columns, and what the role may do with them.
+//! The schema as it was read: columns, and the role's privileges on them.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! A server for tests that answers what it is told to.
+//! A server for tests that gives the answers it is told to.
 
 use std::collections::VecDeque;
 use std::future::ready;

@@ -1,4 +1,4 @@
-//! Values on their way to PostgreSQL, each of which says its type, and values as they come.
+//! Encodes values for PostgreSQL, each with its type, and decodes values of rows.
 
 use uuid::Uuid;
 

@@ -1,4 +1,4 @@
-//! Writing plans: one round trip, with the COMMIT, and the rows that come back.
+//! Writing plans: one round trip, with the COMMIT, and the rows for the reply.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! Rows of `credit` that a change of accounts is about.
+//! The rows of `credit` for a change of grants.
 
 use super::Statement;
 use super::cell::Cell;

@@ -1,4 +1,4 @@
-//! Whole books: page by page, a page's rows with one statement a table.
+//! Whole accounts: page by page, with one statement per table and page.
 
 use std::borrow::Cow;
 

@@ -1,4 +1,4 @@
-//! Values in and out of SQLite, by what their column holds.
+//! Encodes and decodes SQLite's values, by the kind of their column.
 
 use std::borrow::Cow;
 

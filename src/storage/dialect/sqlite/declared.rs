@@ -1,4 +1,4 @@
-//! A column as an app's table declares it, and what it holds.
+//! A column's declaration in an app's table, and the kind of values that it holds.
 
 use super::cell::{Cell, SelectedRow};
 use crate::storage::column::{Column, Kind, Limit};

@@ -1,4 +1,4 @@
-//! What SQLite's errors mean to a caller.
+//! Maps SQLite's errors to this package's errors.
 
 use crate::error::Error;
 

@@ -1,4 +1,4 @@
-//! What decides on a request, and what is drawn and given back: a statement for each, and how its row is read.
+//! The statements that read a request's facts, draws and refunds, and the decoding of their rows.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;

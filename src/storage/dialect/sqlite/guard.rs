@@ -1,6 +1,6 @@
-//! Whether what was read still holds: for a store that reads without a lock, and writes later under one.
+//! Checks that facts still hold: for a store that reads without a lock, and writes later under one.
 //!
-//! It is the question itself, asked again, and its answer compared as text: so it holds for whatever was asked.
+//! The check runs the same query again, and compares the result as text, so it works for any query.
 
 use std::fmt::Write as _;
 

@@ -1,4 +1,4 @@
-//! Looking at the tables where each question is a round trip: all that is asked goes together.
+//! Reading the schema over a network: all queries go together, in one round trip.
 
 use super::Statement;
 use super::cell::OwnedRow;

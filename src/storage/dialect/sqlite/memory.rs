@@ -1,6 +1,6 @@
-//! What users could spend when this process last saw it: a guess, for a wire whose writes ask again whether it holds
-//! ([`Wire::rely_on`](super::wire::Wire::rely_on)). A charge that it covers is written without a question before. One
-//! that it does not cover is decided on what is read: a refusal never rests on it.
+//! A cache of users' spendable grants: a guess, for a wire whose writes check whether it holds
+//! ([`Wire::rely_on`](super::wire::Wire::rely_on)). A charge that it covers is written without a read before. All
+//! other requests are decided on rows that are read: a refusal never rests on the cache.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Mutex, MutexGuard, PoisonError};

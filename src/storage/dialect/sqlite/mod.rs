@@ -1,7 +1,7 @@
-//! SQLite's SQL, for the file itself and for whatever else speaks it.
+//! SQLite's SQL, for the file itself and for other carriers of it.
 //!
-//! `is_text(id)` in a statement is a function that its connection must have: whether a value is text in UTF-8. Where
-//! SQL can't be given functions, and text can be nothing else, that is `typeof(id) = 'text'`.
+//! `is_text(id)` in a statement is a function that the connection must have: whether a value is text in UTF-8. Where
+//! no function can be registered, and text is always UTF-8, it is `typeof(id) = 'text'`.
 
 pub mod account;
 pub mod books;

@@ -1,4 +1,4 @@
-//! Whole rows, whose columns vary from call to call: their SQL is made once for each choice of columns.
+//! Whole rows, whose columns differ from call to call: their SQL is made once for each set of columns.
 
 use std::borrow::Cow;
 use std::fmt::Write as _;

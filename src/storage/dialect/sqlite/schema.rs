@@ -1,5 +1,5 @@
-//! Finding out what tables an SQLite database has, and the unit of its times: the columns of each table first, then
-//! values of those that hold times.
+//! Reads the schema of an SQLite database, and the unit of its times: the columns of each table first, then values of
+//! those that hold times.
 
 use super::Statement;
 use super::declared::Declared;

@@ -1,4 +1,4 @@
-//! What users have spent, charge by charge or in all, and what ends of what they have.
+//! What users have spent, per charge or in total, and which of their credits expire.
 
 use super::Statement;
 use super::cell::{Cell, SelectedRow};

@@ -1,4 +1,4 @@
-//! What an app's pages read.
+//! Reads for an app's pages.
 
 use std::borrow::Cow;
 

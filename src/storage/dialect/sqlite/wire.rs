@@ -1,5 +1,5 @@
-//! What carries statements to a database that speaks SQLite's SQL, and rows back, in one transaction at a time. The rest
-//! of a store is written once, over any of them: [`super::over_wire::OverWire`].
+//! The interface that sends statements of SQLite's SQL to a database and returns rows, in one transaction at a time.
+//! The rest of a store is written once over it: [`super::over_wire::OverWire`].
 
 use std::future::Future;
 use std::pin::Pin;

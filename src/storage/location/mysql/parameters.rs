@@ -1,7 +1,7 @@
-//! Every parameter that MySQL's clients read from a URL, and what becomes of it here.
+//! Every parameter that MySQL's clients read from a URL, and how it is handled here.
 //!
-//! The app connects with mysql2, operators with MySQL's own clients; Prisma, Rails and Java write URLs too. None that
-//! says where, as whom or how safely to connect is passed over in silence.
+//! The app connects with mysql2, operators with MySQL's own clients; Prisma, Rails and Java write URLs too. A
+//! parameter about the server, the login or the security of the connection is never ignored.
 
 use super::super::parameters::Support::{self, Ignored, Obeyed, Only, Refused, Same};
 

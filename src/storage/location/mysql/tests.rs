@@ -1,4 +1,4 @@
-//! What is understood of a MySQL server's URL, row by row.
+//! Tables of MySQL URLs and how they are parsed.
 
 use super::*;
 

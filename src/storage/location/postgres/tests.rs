@@ -1,4 +1,4 @@
-//! What is understood of a server's URL and of the environment, row by row.
+//! Tables of PostgreSQL URLs and environments, and how they are parsed.
 
 use super::*;
 use crate::storage::location::parameters::{PARAMETERS, Support, VARIABLES};

@@ -1,4 +1,4 @@
-//! What a packet is made of (<https://dev.mysql.com/doc/dev/mysql-server/latest/page_protocol_basic_data_types.html>).
+//! The fields of a packet (<https://dev.mysql.com/doc/dev/mysql-server/latest/page_protocol_basic_data_types.html>).
 
 use super::error::ClientError;
 

@@ -1,4 +1,4 @@
-//! How a session begins
+//! The handshake of a session
 //! (<https://dev.mysql.com/doc/dev/mysql-server/latest/page_protocol_connection_phase_packets.html>).
 
 use super::auth::{Login, Plugin};

@@ -1,4 +1,4 @@
-//! What the logins make of a password.
+//! Password hashes of the login methods.
 
 use ring::digest::{Algorithm, Context};
 

@@ -1,12 +1,12 @@
-//! A client of MySQL's protocol, which MariaDB speaks too
+//! A client of MySQL's protocol, which MariaDB also implements
 //! (<https://dev.mysql.com/doc/dev/mysql-server/latest/PAGE_PROTOCOL.html>).
 //!
-//! It does what the ledger needs and no more: one command that carries any number of statements with their values in
-//! the text, and rows as text. So what belongs together is one round trip. `mysql_async` would add 3.7 MB to the
-//! binary, most of it for what is not used here.
+//! It implements only what the ledger needs: one command with any number of statements, their values as literals, and
+//! rows as text. So statements that belong together are one round trip. `mysql_async` would add 3.7 MB to the binary,
+//! most of it unused.
 //!
-//! Whatever comes from a server is an answer or an error, never a panic. How long to wait is the caller's to say: a
-//! future that is dropped before its end leaves a client that is not usable.
+//! Any bytes from a server give an answer or an error, never a panic. The caller sets the timeouts: a future that is
+//! dropped before its end leaves the client unusable.
 
 mod auth;
 mod error;

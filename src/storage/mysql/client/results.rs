@@ -1,4 +1,4 @@
-//! What statements answer
+//! The results of statements
 //! (<https://dev.mysql.com/doc/dev/mysql-server/latest/page_protocol_com_query_response.html>).
 
 use super::error::ClientError;

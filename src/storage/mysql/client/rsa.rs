@@ -1,9 +1,9 @@
-//! A password, encrypted with the server's public key: RSA with OAEP and SHA-1 (RFC 8017, 7.1.1), as MySQL has it.
+//! A password, encrypted with the server's public key: RSA with OAEP and SHA-1 (RFC 8017, 7.1.1), as MySQL uses it.
 //!
-//! It is needed where a connection to MySQL 8 is not encrypted, and then once a user until the server restarts. The
-//! crate `rsa` adds 147 kB to the binary and 40 crates for that one power; this adds 30 kB, and takes 6 ms with a key
-//! of 2,048 bits. There is no secret key here, and what is raised to the power is different by chance each time, so how
-//! long it takes says nothing.
+//! It is needed if a connection to MySQL 8 is not encrypted, and then once per user until the server restarts. The
+//! crate `rsa` adds 147 kB to the binary and 40 crates for one exponentiation; this adds 30 kB, and takes 6 ms with a
+//! key of 2,048 bits. There is no secret key here, and the base of the exponentiation is random each time, so its
+//! duration reveals nothing.
 
 use ring::digest::SHA1_FOR_LEGACY_USE_ONLY as SHA1;
 use ring::rand::{SecureRandom, SystemRandom};

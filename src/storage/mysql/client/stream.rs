@@ -1,4 +1,4 @@
-//! What bytes go through.
+//! The byte stream of a connection.
 
 use tokio::io::{AsyncRead, AsyncWrite};
 

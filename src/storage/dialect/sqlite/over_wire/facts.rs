@@ -1,4 +1,4 @@
-//! What decides on a change: one round trip where it can be one.
+//! The facts of a change: in one round trip where possible.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;

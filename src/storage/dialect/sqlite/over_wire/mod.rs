@@ -1,6 +1,6 @@
-//! A store over any [`Wire`]: what decides on a request comes in one round trip where it can, and all that a request
-//! writes goes in one. A file's own store (`storage/sqlite/`) has no round trips to save: it asks one thing after the
-//! other, and remembers grants.
+//! A store over any [`Wire`]: the facts of a request come in one round trip where possible, and all of its writes go
+//! in one. The store of a file (`storage/sqlite/`) has no round trips to save: it runs one query after the other, and
+//! caches grants.
 
 mod facts;
 mod write;

@@ -1,4 +1,4 @@
-//! What a server may answer, and what becomes of it.
+//! A server's answers, and how the client handles them.
 
 use super::*;
 

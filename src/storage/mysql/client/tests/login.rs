@@ -1,4 +1,4 @@
-//! Logins, with a server that checks what proves the password as a real one does.
+//! Logins, with a server that verifies the proof of the password as a real one does.
 
 use ring::digest::{SHA1_FOR_LEGACY_USE_ONLY as SHA1, SHA256};
 use ring::signature::{ED25519, Ed25519KeyPair, KeyPair, UnparsedPublicKey};

@@ -1,4 +1,4 @@
-//! A client and a server of the tests' own, which says what a test has it say.
+//! A client, and a simulated server that answers as a test tells it to.
 
 mod answers;
 mod login;

@@ -1,4 +1,4 @@
-//! Whatever a server sends: it is an answer or an error.
+//! Properties of decoding: any bytes from a server are an answer or an error.
 
 use std::io::Cursor;
 

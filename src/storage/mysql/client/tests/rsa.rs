@@ -1,4 +1,4 @@
-//! The owner's side of a key, which undoes what was encrypted.
+//! The owner's side of a key: decrypts what the client encrypted.
 
 use ring::digest::SHA1_FOR_LEGACY_USE_ONLY as SHA1;
 

@@ -1,4 +1,4 @@
-//! Encryption, with a server that has a certificate of the tests' own.
+//! TLS, with a server that has a test certificate.
 
 use std::sync::Arc;
 
