@@ -3,7 +3,7 @@
 import fs from 'node:fs'
 import path from 'node:path'
 
-/** Throws if a link of the site in `folder` leads to a heading that is not there. */
+/** Throws if a link of the site in `folder` leads to a heading that does not exist. */
 export function checkAnchors(folder) {
   const names = fs.readdirSync(folder, { recursive: true }).filter((name) => name.endsWith('.html'))
   const pages = new Map(names.map((name) => [`/${name}`, fs.readFileSync(path.join(folder, name), 'utf8')]))

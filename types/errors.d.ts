@@ -90,7 +90,7 @@ export class MediaCreditsError extends Error {
   readonly table?: string
   /** The value that is taken (`CREDIT_EXISTS`, `IDEMPOTENCY_CONFLICT`). */
   readonly value?: string
-  /** The user who is not there (`USER_NOT_FOUND`). */
+  /** The user that does not exist (`USER_NOT_FOUND`). */
   readonly userId?: string
   /** The task in question (`TASK_EXISTS`, `TASK_STATE_CONFLICT`, `TASK_REFUNDED`). */
   readonly taskId?: string

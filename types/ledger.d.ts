@@ -69,7 +69,7 @@ export function getAITasksCount(filter?: AITasksFilter): Promise<number>
 
 /**
  * The user's balance: what is left of the grants that are active and not expired, or of those that `scenes` or
- * `exceptScenes` let pay. 0 for a user who is not there.
+ * `exceptScenes` let pay. 0 for an unknown user.
  *
  * By the time you act on it, it may have changed; a charge checks for itself.
  *
@@ -79,7 +79,7 @@ export function getRemainingCredits(userId: UserId, options?: PayingOptions): Pr
 
 /**
  * What the user can spend now, grant by grant in draw order, and what expires next; with `scenes` or `exceptScenes` of the
- * credits that these let pay. All zero for a user who is not there.
+ * credits that these let pay. All zero for an unknown user.
  *
  * Rejects with `INVALID_ID`, `INVALID_ARGUMENT` or `UNKNOWN_FIELD`.
  */
@@ -161,7 +161,7 @@ export function auditLedger(query?: AuditQuery): AsyncGenerator<LedgerFinding, v
  * - `'wrong-time-unit'` in `credit`: the time is converted.
  *
  * All else stays: what a charge without draws should have cost, only the app's owner knows. Without `apply: true`
- * nothing is written. With it, all changes are made in one transaction, worked out anew under its locks, and each row's
+ * nothing is written. With it, all changes are made in one transaction, computed again under its locks, and each row's
  * `metadata` remembers them: `"repaired":[{"kind":…,"column":…,"before":…,"after":…,"at":…}]`. Doing it again changes
  * nothing, so a second call answers `OUTCOME_UNKNOWN`. No event tells of it.
  *

@@ -170,7 +170,7 @@ export interface CreateMediaTaskOptions extends CreateAITaskOptions {
 /** How many requests at once are written. */
 export interface BatchOptions extends ReplayOptions {
   /**
-   * All items in one transaction, 500 at the most: all of them or none. An error then has `index`, the place
+   * All items in one transaction, at most 500: all of them or none. An error then has `index`, the place
    * of the item that was refused. With `replay`, the first item tells whether this batch was made before.
    */
   atomic?: boolean | undefined
@@ -232,7 +232,7 @@ export type RenewalToGrant = Omit<
   /** What lives on of the periods before; by default each keeps its end. */
   rollover?:
     | {
-        /** So many credits at the most: a whole number from 0. */
+        /** Maximum number of credits: a whole number from 0. */
         atMost: number
         /** Also of periods that have ended so long ago, at most a year; by default three days. */
         graceMs?: number | undefined

@@ -179,13 +179,13 @@ export interface LedgerFinding {
    * - `'grant-draws-differ'`: what left a grant is not what its active charges drew.
    * - `'charge-draws-differ'`: a charge's draws don't add up to what it took: the user was overdrawn.
    * - `'detail-unreadable'`: a charge's `consumedDetail` can't be read.
-   * - `'draw-on-foreign-grant'`: a charge drew on a grant that is not there, or on another user's.
+   * - `'draw-on-foreign-grant'`: a charge drew on a grant that does not exist, or on another user's.
    * - `'charge-without-task'`: the task that a charge was made for is not there, or another user's.
    * - `'task-without-charge'`: the charge that a task names is not there, or another user's.
    * - `'delivered-task-refunded'`: a task was delivered, but its charge was refunded.
    * - `'failed-task-charged'`: a task has failed, but its charge was not refunded.
    * - `'revocation-differs'`: half of a {@link revokeGrants}: a grant can be spent that it withdraws, or was withdrawn
-   *   by a revocation that is not there.
+   *   by a revocation that does not exist.
    * - `'hold-without-deadline'`: a charge is a hold without a deadline.
    * - `'top-up-differs'`: half of a {@link claimTopUp}: a grant can be spent that was not confirmed, or was confirmed and
    *   can't.

@@ -44,7 +44,7 @@ describe('grantCreditsForUser refuses', () => {
       'INVALID_DATE',
       'expiresAt',
     ],
-    ['a column that is not there', { user: USER, credits: 5, color: 'red' }, 'UNKNOWN_FIELD', 'color'],
+    ['a column that does not exist', { user: USER, credits: 5, color: 'red' }, 'UNKNOWN_FIELD', 'color'],
     [
       'a period, which it does not know',
       { user: USER, credits: 5, currentPeriodEnd: new Date() },

@@ -37,7 +37,7 @@ test.each([
   expect(error).toMatchObject({ ...expected, index: 1 })
 })
 
-test('an expiresAt beside it is refused, as ever', async () => {
+test('an expiresAt beside it is refused, as usual', async () => {
   const { database, consumeCredits } = withHold()
   const charge = { userId: 'u', credits: 1, expiresAt: new Date(9e12) }
   expect(await refusal(database, () => consumeCredits(charge))).toMatchObject({ code: 'UNKNOWN_FIELD' })

@@ -219,7 +219,7 @@ describe('a message repeats little of what was passed as', () => {
 
   test.each([
     ['an id', ({ findMediaTaskById }) => findMediaTaskById(LONG)],
-    ['an id that is not there', ({ getBalance }) => getBalance(LONG)],
+    ['an id that does not exist', ({ getBalance }) => getBalance(LONG)],
     ['a field', ({ updateMediaTaskById }) => updateMediaTaskById('t', { [LONG]: 1 })],
     ['a field of an object', ({ createMediaTask }) => createMediaTask({ [LONG]: {} }, 1)],
     [

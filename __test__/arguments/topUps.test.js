@@ -13,7 +13,7 @@ const CLAIM = { userId: 'u', below: 20, credits: 100, transactionNo: 'k' }
 
 test.each([
   ['no user', { userId: undefined }, 'INVALID_ID'],
-  ['a user who is not there', { userId: 'nobody' }, 'USER_NOT_FOUND'],
+  ['an unknown user', { userId: 'nobody' }, 'USER_NOT_FOUND'],
   ['no key', { transactionNo: null }, 'INVALID_ID'],
   ['no threshold', { below: undefined }, 'INVALID_AMOUNT'],
   ['a threshold of 0', { below: 0 }, 'INVALID_AMOUNT'],

@@ -106,7 +106,7 @@ test('what the library refuses of a command line has the exit code of a wrong co
 })
 
 describe('the command line’s database', () => {
-  test('a database that is not there is an error, and with --json a document on stderr', async () => {
+  test('a database that does not exist is an error, and with --json a document on stderr', async () => {
     const url = byStorage({
       sqlite: 'file:none.db',
       postgres: 'postgres://app:x@127.0.0.1:1/app',
@@ -359,7 +359,7 @@ describe('balance and statement show', () => {
     expect(json.entries.at(-1).balance).toBe(999)
   })
 
-  test('nothing of a user who is not there', async () => {
+  test('nothing of an unknown user', async () => {
     const database = await TestDatabase.fresh()
     for (const name of ['balance', 'statement']) {
       const { code, out } = await cliOn(database, name, 'nobody')
@@ -419,7 +419,7 @@ describe('grant', () => {
     expect(await database.credits.getRemainingCredits('u')).toBe(100)
   })
 
-  test('refuses a user who is not there', async () => {
+  test('refuses an unknown user', async () => {
     const database = await TestDatabase.fresh()
     const { code, out, errors } = await cliOn(database, 'grant', 'nobody', 5)
     expect({ code, out }).toEqual({ code: 3, out: '' })

@@ -19,7 +19,7 @@ function write(cwd, name, content) {
   fs.writeFileSync(path.join(cwd, name), `# the app's\n${lines.join('\n')}\n`)
 }
 
-/** What doctor says of the database that it found: files that are not there do as well. */
+/** What doctor says of the database that it found: files that do not exist do as well. */
 async function found(cwd, env = {}, ...args) {
   const { out, errors } = await cli(['doctor', '--json', ...args], { cwd, env })
   return out ? JSON.parse(out).database : JSON.parse(errors).error

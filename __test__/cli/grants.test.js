@@ -59,7 +59,7 @@ describe('grants lists', () => {
     })
   })
 
-  test('what is withdrawn and what is not confirmed as such, and nothing of a user who is not there', async () => {
+  test('what is withdrawn and what is not confirmed as such, and nothing of an unknown user', async () => {
     const database = await withOrder()
     await database.credits.revokeGrants({ orderNo: 'o2' }, { transactionNo: 'r' })
     const topUp = { userId: 'v', below: 50, credits: 7, transactionNo: 'top' }
@@ -149,7 +149,7 @@ describe('grants --revoke', () => {
   })
 
   test.each([[[]], [['--apply']]])(
-    "refuses another user's order, and one that is not there, %j",
+    "refuses another user's order, and one that does not exist, %j",
     async (more) => {
       const database = await withOrder()
       for (const target of [
@@ -303,7 +303,7 @@ describe('grants --renew', () => {
     expect(json).toMatchObject({ applied: true, writes: true, result: { rollover: { writtenOff: 60 } } })
   })
 
-  test('grants nothing to a user who is not there', async () => {
+  test('grants nothing to an unknown user', async () => {
     const database = await withOrder()
     const args = ['w', ...PERIOD.slice(1), 'i1', '--until', '2037-01-01']
     const seen = await preview(database, ...args)

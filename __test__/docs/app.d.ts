@@ -6,7 +6,7 @@ import type { MediaTask, NewMediaTask } from 'media-credits'
 declare global {
   /** A user with a grant of 100 credits. */
   const userId: string
-  /** A task that is not there yet. */
+  /** A task that does not exist yet. */
   const task: NewMediaTask
   /** Both are the task's. */
   const id: string, taskId: string

@@ -141,7 +141,7 @@ sqlite.describe('these tests notice', () => {
     ['a script', '`npm run no`', 'package.json has no script "no"'],
     ['an option', '`npm run torture -- --no`', 'there is no option --no'],
     ['a command', '`npx media-credits nosuch`', 'its help does not name "nosuch"'],
-  ])('%s that is not there', (_, text, problem) => {
+  ])('%s that does not exist', (_, text, problem) => {
     expect(missingIn('README.md', `\n${text}\n`)).toEqual([`README.md:2: ${problem}`])
   })
 })

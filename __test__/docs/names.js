@@ -81,7 +81,7 @@ const NAMES = [
   [/`((?:npm run|npx|node|bash) [^`\n]+)`/g, (page, command) => problemWith(command, page)],
 ]
 
-/** Each thing that a page names and that is not there, with its line. */
+/** Each thing that a page names and that does not exist, with its line. */
 function missingIn(page, content = fs.readFileSync(path.join(ROOT, page), 'utf8')) {
   const prose = proseOf(content)
   return NAMES.flatMap(([pattern, problemOf]) =>

@@ -52,13 +52,13 @@ const DAMAGES = {
     credits: [grant('g', 1, 0), charge('c', 1, [['g', 1]], forTask('gone'))],
     rows: [credit('c'), mediaTask('gone')],
     numbers: { charged: 1 },
-    message: 'charge c was made for task gone, which is not there',
+    message: 'charge c was made for task gone, which is missing',
   },
   'task-without-charge': {
     tasks: [taskRow('t', 'completed', 'gone')],
     rows: [mediaTask('t'), credit('gone')],
     numbers: {},
-    message: 'task t names charge gone, which is not there',
+    message: 'task t names charge gone, which is missing',
   },
   'failed-task-charged': {
     credits: [grant('g', 10, 4), charge('c', 6, [['g', 6]], forTask('t'))],

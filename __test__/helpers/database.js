@@ -58,7 +58,7 @@ class TestDatabase {
     return database
   }
 
-  /** A database without tables; a file that is not there yet. */
+  /** A database without tables; a file that does not exist yet. */
   static async none(options) {
     return new TestDatabase(await storage.Store.open('nothing'), options)
   }

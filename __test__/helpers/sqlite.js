@@ -11,7 +11,7 @@ const { Inspected } = require('./inspect')
 
 const FIXTURES = { fixture: 'shipany.sqlite', stock: 'stock.sqlite' }
 
-/** A database file, which is not there until it is made. */
+/** A database file, which does not exist until it is made. */
 class SqliteStore extends Inspected {
   provider = 'sqlite'
 

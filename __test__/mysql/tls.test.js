@@ -118,7 +118,7 @@ describeWithOpenssl('a server with a certificate of its own', () => {
     expect(await encrypted(`${secure}?ssl-mode=REQUIRED`)).toBe(true)
   })
 
-  test('an authority’s file that is not there is INVALID_URL', async () => {
+  test('an authority’s file that does not exist is INVALID_URL', async () => {
     expect(await refused(`${server.url}?ssl-mode=VERIFY_CA&ssl-ca=/no/such.pem`)).toMatchObject({
       code: 'INVALID_URL',
     })

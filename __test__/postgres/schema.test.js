@@ -262,7 +262,7 @@ describe('a schema of the app', () => {
     expect((await other.getDiagnostics()).schema).toBe('other')
   })
 
-  test('a schema that is not there gets no tables in another one', async () => {
+  test('a schema that does not exist gets no tables in another one', async () => {
     const database = await TestDatabase.none()
     const credits = connection(database.url, { schema: 'nowhere' })
     await expect(credits.createTables()).rejects.toThrow()
@@ -297,7 +297,7 @@ describe('a schema of the app', () => {
     },
   )
 
-  test('a schema that is not there is named', async () => {
+  test('a schema that does not exist is named', async () => {
     const database = await TestDatabase.fresh()
     const credits = connection(database.url, { schema: 'nowhere' })
     const error = await credits.getRemainingCredits('u').catch((error) => error)

@@ -32,7 +32,7 @@ async function place() {
 
 const URLS = [
   ['no server listens', `postgres://app:${SECRET}@127.0.0.1:1/app`, 'DATABASE_UNAVAILABLE'],
-  ['a host that is not there', `postgres://app:${SECRET}@nowhere.invalid/app`, 'DATABASE_UNAVAILABLE'],
+  ['a host that does not exist', `postgres://app:${SECRET}@nowhere.invalid/app`, 'DATABASE_UNAVAILABLE'],
   ['a wrong password', `postgres://postgres:${SECRET}@PLACE`, 'DATABASE_UNAVAILABLE'],
   ['a user of that name', `postgres://${SECRET}:${SECRET}@127.0.0.1:1/app`, 'DATABASE_UNAVAILABLE'],
   [

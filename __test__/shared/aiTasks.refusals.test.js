@@ -58,7 +58,7 @@ describe('createAITask refuses', () => {
     ['__proto__', { ['__proto__']: 'x' }, 'UNKNOWN_FIELD'],
     ['a creditId beside a cost', { creditId: 'x' }, 'READ_ONLY_FIELD'],
     ['a status that keeps no charge', { status: 'failed' }, 'READ_ONLY_FIELD'],
-    ['a user who is not there', { userId: 'nobody' }, 'USER_NOT_FOUND'],
+    ['an unknown user', { userId: 'nobody' }, 'USER_NOT_FOUND'],
     ['more than the balance', { costCredits: 41 }, 'INSUFFICIENT_CREDITS'],
     ['an id that is taken', { id: 't' }, 'TASK_EXISTS'],
   ])('%s', async (_, more, code) => {
@@ -71,7 +71,7 @@ describe('createAITask refuses', () => {
   })
 
   test.each([
-    ['that is not there', 'nothing', 'CHARGE_NOT_FOUND'],
+    ['that does not exist', 'nothing', 'CHARGE_NOT_FOUND'],
     ["that is another user's", 'of v', 'CHARGE_OWNER_MISMATCH'],
   ])('a charge %s, for a task without a cost', async (_, name, code) => {
     const { database, createAITask, consumeCredits } = await open()

@@ -274,7 +274,7 @@ describe('updateAITaskById', () => {
     expect(await violations(database)).toEqual([])
   })
 
-  test('updateAITaskById of a task that is not there is undefined', async () => {
+  test('updateAITaskById of a task that does not exist is undefined', async () => {
     const { database, updateAITaskById } = await withTask()
     const before = await database.everything()
     expect(await updateAITaskById('no task', { status: 'failed' })).toBeUndefined()
@@ -283,7 +283,7 @@ describe('updateAITaskById', () => {
 
   test.each([
     ["another user's charge", 'v', 'CHARGE_OWNER_MISMATCH'],
-    ['a charge that is not there', 'nothing', 'CHARGE_NOT_FOUND'],
+    ['a charge that does not exist', 'nothing', 'CHARGE_NOT_FOUND'],
     ['a grant', 'a', 'CHARGE_NOT_FOUND'],
   ])('refuses %s', async (_, name, code) => {
     const { database, updateAITaskById, consumeCredits } = await withTask()
@@ -375,7 +375,7 @@ describe('settleAITask', () => {
     expect(await violations(database)).toEqual([])
   })
 
-  test('refuses a task without a charge, and knows none that is not there', async () => {
+  test('refuses a task without a charge, and knows none that does not exist', async () => {
     const { database, createAITask, settleAITask } = await withTask()
     await createAITask(aiTask('free', 'u'))
     expect(await refusal(database, () => settleAITask('free', 0))).toMatchObject({ code: 'CHARGE_NOT_FOUND' })

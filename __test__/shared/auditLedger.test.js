@@ -51,7 +51,7 @@ describe('auditLedger finds', () => {
     }
   })
 
-  test('nothing in an empty database, and of a user who is not there', async () => {
+  test('nothing in an empty database, and of an unknown user', async () => {
     const database = await TestDatabase.fresh()
     expect(await findings(database.credits)).toEqual([])
     expect(await findings(database.credits, { userId: 'nobody' })).toEqual([])

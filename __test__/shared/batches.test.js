@@ -135,7 +135,7 @@ describe.each(Object.entries(BATCHES))('%s', (name, { one, item }) => {
       ],
       ['a key that is there', { key: 'old' }, exists],
       ['the key of an item before it', { key: 'first' }, { code: taken.code }],
-      ['a user who is not there', { userId: 'nobody' }, { code: 'USER_NOT_FOUND', userId: 'nobody' }],
+      ['an unknown user', { userId: 'nobody' }, { code: 'USER_NOT_FOUND', userId: 'nobody' }],
       ['half a credit', { credits: 0.5 }, { code: 'INVALID_AMOUNT', field: amount }],
       ['NaN credits', { credits: NaN }, { code: 'INVALID_AMOUNT', field: amount }],
       ['an empty key', { key: '' }, { code: 'INVALID_ID', field }],

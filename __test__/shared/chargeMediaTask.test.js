@@ -160,7 +160,7 @@ describe.each(Object.entries(KINDS))('charge%s', (kind, { type, table, delivered
     expect(await balance()).toBe(0)
   })
 
-  test('a charge of a task that is not there is undefined and writes nothing', async () => {
+  test('a charge of a task that does not exist is undefined and writes nothing', async () => {
     const { database } = await withTask(kind)
     const charge = database.credits[`charge${kind}`]
     for (const args of [[{ credits: 5 }], [{ credits: 5000 }], [{ credits: 0 }, {}, { ifStatus: 'x' }]]) {

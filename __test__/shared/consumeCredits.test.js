@@ -33,7 +33,7 @@ describe('consumeCredits refuses', () => {
     ['a function as metadata', { metadata: () => 5 }, 'INVALID_VALUE'],
     ['an unknown parameter', { transactionScene: 'payment' }, 'UNKNOWN_FIELD'],
     ['__proto__', { ['__proto__']: 5 }, 'UNKNOWN_FIELD'],
-    ['a user who is not there', { userId: 'nobody' }, 'USER_NOT_FOUND'],
+    ['an unknown user', { userId: 'nobody' }, 'USER_NOT_FOUND'],
     ['a transactionNo that is taken', { transactionNo: '77' }, 'CREDIT_EXISTS'],
     ['more than the balance', { credits: 51 }, 'INSUFFICIENT_CREDITS'],
   ])('%s', async (_, parameters, code) => {

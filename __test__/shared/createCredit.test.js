@@ -34,7 +34,7 @@ describe('createCredit refuses', () => {
     ['an invalid Date as expiresAt', { expiresAt: new Date(NaN) }, 'INVALID_DATE'],
     ['an unknown key', { expires: new Date() }, 'UNKNOWN_FIELD'],
     ['__proto__', { ['__proto__']: 'x' }, 'UNKNOWN_FIELD'],
-    ['a user who is not there', { userId: 'nobody' }, 'USER_NOT_FOUND'],
+    ['an unknown user', { userId: 'nobody' }, 'USER_NOT_FOUND'],
     ['an id that is taken', { id: 'g' }, 'CREDIT_EXISTS'],
     ['a transactionNo that is taken', { transactionNo: '77' }, 'CREDIT_EXISTS'],
   ])('%s', async (_, changes, code) => {

@@ -58,7 +58,7 @@ describe('createMediaTask refuses a task with', () => {
 })
 
 describe('createMediaTask refuses because of what the database holds:', () => {
-  test('a user who is not there', async () => {
+  test('an unknown user', async () => {
     const { database, createMediaTask } = twoUsers()
     for (const cost of [0, 10]) {
       const error = await refusal(database, () => createMediaTask(task('t', 'nobody'), cost))

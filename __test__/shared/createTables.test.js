@@ -21,7 +21,7 @@ describe('a call that lacks a table or a column', () => {
     expect(await database.store.schema()).toEqual([])
   })
 
-  sqlite.test('refuses a file that is not there, and makes none', async () => {
+  sqlite.test('refuses a file that does not exist, and makes none', async () => {
     const database = await TestDatabase.none()
     const missing = { code: 'SCHEMA_MISMATCH', retryable: false }
     await expect(database.credits.getRemainingCredits('u')).rejects.toMatchObject(missing)

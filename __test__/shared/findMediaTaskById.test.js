@@ -7,7 +7,7 @@ const { postgres, sqlite } = require('../helpers/storage')
 TestDatabase.reuse()
 
 describe('findMediaTaskById', () => {
-  test('is undefined for a task that is not there', async () => {
+  test('is undefined for a task that does not exist', async () => {
     const database = await TestDatabase.fresh()
     for (const id of ['t', "' OR '1'='1", '%', 't'.repeat(255)]) {
       expect(await database.credits.findMediaTaskById(id)).toBeUndefined()

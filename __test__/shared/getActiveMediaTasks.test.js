@@ -25,7 +25,7 @@ describe('getActiveMediaTasks', () => {
     expect(await database.everything()).toEqual(before)
   })
 
-  test('is empty for a user without tasks and for one who is not there', async () => {
+  test('is empty for a user without tasks and for an unknown one', async () => {
     const database = await TestDatabase.fresh()
     await database.user('u')
     expect(await database.credits.getActiveMediaTasks('u')).toEqual([])

@@ -50,7 +50,7 @@ describe('getBalance', () => {
   })
 
   test.each([
-    ['a user who is not there', 'nobody', []],
+    ['an unknown user', 'nobody', []],
     ['a user without grants', 'u', []],
     ['a user whose grants can not be spent', 'u', [{ credits: 5, expiresAt: inDays(-1) }]],
     ["another user's grants", 'v', [{ credits: 5 }]],

@@ -154,7 +154,7 @@ describe.each(Object.entries(KINDS))('get%sCharges', (kind, { create, type }) =>
     }
   })
 
-  test('lists nothing for a free task, and for one that is not there', async () => {
+  test('lists nothing for a free task, and for one that does not exist', async () => {
     const { charges } = await withTask(kind, 0)
     expect(await charges()).toEqual([])
     expect(await charges('no task')).toEqual([])

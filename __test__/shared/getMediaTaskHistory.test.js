@@ -56,7 +56,7 @@ describe('getMediaTaskHistory', () => {
     expect(result.list).toHaveLength(length)
   })
 
-  test('is empty for a user without tasks and for one who is not there', async () => {
+  test('is empty for a user without tasks and for an unknown one', async () => {
     const { database, history } = await withHistory()
     await database.user('w')
     for (const user of ['w', 'nobody']) {

@@ -23,7 +23,7 @@ describe('getRemainingCredits', () => {
     expect(await database.everything()).toEqual(before)
   })
 
-  test('is 0 for a user without grants and for one who is not there', async () => {
+  test('is 0 for a user without grants and for an unknown one', async () => {
     const database = await TestDatabase.fresh()
     await database.user('u')
     expect(await database.credits.getRemainingCredits('u')).toBe(0)

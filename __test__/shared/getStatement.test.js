@@ -130,7 +130,7 @@ describe('getStatement lists', () => {
     ])
   })
 
-  test('nothing of a user who is not there, or without rows', async () => {
+  test('nothing of an unknown user, or without rows', async () => {
     const database = await TestDatabase.fresh()
     await database.user('u')
     await database.user('v', 5)

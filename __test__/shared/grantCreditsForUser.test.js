@@ -114,7 +114,7 @@ describe('grantCreditsForUser writes nothing, and gives undefined, for', () => {
   })
 })
 
-test('grantCreditsForUser refuses a user who is not there', async () => {
+test('grantCreditsForUser refuses an unknown user', async () => {
   const { database, grant } = await withUser()
   const error = await refusal(database, () => grant({ user: { id: 'nobody' }, credits: 5 }))
   expect(error).toMatchObject({ code: 'USER_NOT_FOUND', userId: 'nobody', retryable: false })

@@ -83,7 +83,7 @@ describe.each(CALLS)('%s', (name, call) => {
     })
   })
 
-  test('an update of a task that is not there is undefined, whatever the guards say', async () => {
+  test('an update of a task that does not exist is undefined, whatever the guards say', async () => {
     const database = await withTasks()
     for (const options of [{}, { ifStatus: 'pending' }, { ifStatus: 'x', ifUpdatedBefore: after(-1) }]) {
       expect(await writingNothing(database, () => call(database, 'no task', options))).toBeUndefined()

@@ -207,7 +207,7 @@ postgres.test.each([
   ['a wrong password', `postgres://postgres:${PRIVATE}@PLACE`, FAILED],
   ['a password with an @ in it', `postgres://app:x@${PRIVATE}@127.0.0.1:1/app`, 'INVALID_URL'],
   ['a password with a comma in it', `postgres://app:x@${PRIVATE},PLACE`, 'INVALID_URL'],
-  ['a server that is not there', `postgres://app:${PRIVATE}@127.0.0.1:1/app`, FAILED],
+  ['a server that does not exist', `postgres://app:${PRIVATE}@127.0.0.1:1/app`, FAILED],
 ])('%s is not written', async (_, template, expected) => {
   const { host, pathname } = new URL((await TestDatabase.fresh()).url)
   const url = template.replace('PLACE', `${host}${pathname}`)

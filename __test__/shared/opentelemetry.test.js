@@ -111,7 +111,7 @@ describe('a span', () => {
       false,
     ],
     [
-      'a user who is not there leaves a span that is an error',
+      'an unknown user leaves a span that is an error',
       () => [task('t', 'nobody'), 1],
       'USER_NOT_FOUND',
       false,

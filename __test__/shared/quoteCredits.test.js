@@ -80,7 +80,7 @@ describe('quoteCredits', () => {
   })
 
   test.each([
-    ['a user who is not there', 'nobody', []],
+    ['an unknown user', 'nobody', []],
     ['a user without grants', 'u', []],
     ['a user whose grants can not be spent', 'u', GRANTS.slice(0, 3)],
   ])('of %s finds nothing', async (_, userId, grants) => {

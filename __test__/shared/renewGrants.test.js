@@ -122,7 +122,7 @@ test.each([
   ['a period that never ends', { periodEnd: null }, 'INVALID_DATE'],
   ['no subscription', { subscriptionNo: undefined }, 'INVALID_ID'],
   ['no key', { transactionNo: undefined }, 'INVALID_ID'],
-  ['a user who is not there', { userId: 'nobody' }, 'USER_NOT_FOUND'],
+  ['an unknown user', { userId: 'nobody' }, 'USER_NOT_FOUND'],
   ['no credits', { credits: 0 }, 'INVALID_AMOUNT'],
   ['an id that is taken', { id: 'p0' }, 'CREDIT_EXISTS'],
   ['another end', { expiresAt: inDays(1) }, 'UNKNOWN_FIELD'],
@@ -144,7 +144,7 @@ test.each([
   ['nothing', [], 'INVALID_ID'],
   ['no end', ['p0'], 'INVALID_DATE'],
   ['an end in text', ['p0', '2030-01-01'], 'INVALID_DATE'],
-  ['a grant that is not there', ['none', null], 'GRANT_NOT_FOUND'],
+  ['a grant that does not exist', ['none', null], 'GRANT_NOT_FOUND'],
 ])('extendGrant refuses %s', async (_, args, code) => {
   const database = await withPeriod()
   await expect(database.credits.extendGrant(...args)).rejects.toMatchObject({ code })

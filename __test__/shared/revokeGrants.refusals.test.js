@@ -27,9 +27,9 @@ test.each([
   ['a user', { userId: 'u' }, OPTIONS, 'UNKNOWN_FIELD'],
   ['an order that is null', { orderNo: null }, OPTIONS, 'INVALID_ID'],
   ['an order that is a number', { orderNo: 7 }, OPTIONS, 'INVALID_ID'],
-  ['an order that is not there', { orderNo: 'none' }, OPTIONS, 'GRANT_NOT_FOUND'],
-  ['a subscription that is not there', { subscriptionNo: 'none' }, OPTIONS, 'GRANT_NOT_FOUND'],
-  ['a grant that is not there', { creditId: 'none' }, OPTIONS, 'GRANT_NOT_FOUND'],
+  ['an order that does not exist', { orderNo: 'none' }, OPTIONS, 'GRANT_NOT_FOUND'],
+  ['a subscription that does not exist', { subscriptionNo: 'none' }, OPTIONS, 'GRANT_NOT_FOUND'],
+  ['a grant that does not exist', { creditId: 'none' }, OPTIONS, 'GRANT_NOT_FOUND'],
   ['an order of two users', { orderNo: 'shared' }, OPTIONS, 'INVALID_ARGUMENT'],
   ['no options', ORDER, undefined, 'INVALID_ID'],
   ['no key', ORDER, { total: 5 }, 'INVALID_ID'],
@@ -56,10 +56,10 @@ test.each([
 
 test.each([
   ['no key', [], 'INVALID_ID'],
-  ['a key that is not there', ['none'], 'REVOCATION_NOT_FOUND'],
+  ['a key that does not exist', ['none'], 'REVOCATION_NOT_FOUND'],
   ['a key of a grant', ['n'], 'REVOCATION_NOT_FOUND'],
   ['a key of a grant, and a target', ['n', ORDER], 'REVOCATION_NOT_FOUND'],
-  ['a target that is not there', ['none', { orderNo: 'none' }], 'GRANT_NOT_FOUND'],
+  ['a target that does not exist', ['none', { orderNo: 'none' }], 'GRANT_NOT_FOUND'],
   ['a target that is no object', ['none', 'order'], 'INVALID_ARGUMENT'],
   ['two targets', ['none', { ...ORDER, creditId: 'g' }], 'INVALID_ARGUMENT'],
 ])('restoreGrants with %s', async (_, args, code) => {

@@ -167,7 +167,7 @@ describe('settleMediaTask', () => {
     }
   })
 
-  test('settleMediaTask of a task that is not there is undefined and writes nothing', async () => {
+  test('settleMediaTask of a task that does not exist is undefined and writes nothing', async () => {
     const { database, settle } = await withTask()
     const before = await database.everything()
     for (const credits of [0, 6, 100]) expect(await settle('no task', credits)).toBeUndefined()
@@ -211,7 +211,7 @@ describe('settleMediaTask', () => {
     await isWhole(database, charge)
   })
 
-  test('skips a grant that is not there any more, and one that is full', async () => {
+  test('skips a grant that no longer exists, and one that is full', async () => {
     const { database, settle } = await withTask()
     await database.run(
       "DELETE FROM credit WHERE id = 'b'",

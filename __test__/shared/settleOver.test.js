@@ -90,7 +90,7 @@ test('without over, or with refuse, more than was charged is refused', async () 
   }
 })
 
-test('with over, less than was charged goes back as ever', async () => {
+test('with over, less than was charged goes back as usual', async () => {
   const { database, charge, settleCredits } = await withCharge()
   const refund = { credits: 4, spendable: 4, skipped: [] }
   expect(await settleCredits(charge, 6, OVER)).toMatchObject({ refund, collected: 0, uncollected: 0 })
@@ -115,7 +115,7 @@ test('what was refunded is not drawn for', async () => {
   expect(error).toMatchObject({ code: 'SETTLE_CONFLICT', settled: 0, requested: 12 })
 })
 
-test('a charge that is not there, a grant, and draws that can not be read', async () => {
+test('a charge that does not exist, a grant, and draws that can not be read', async () => {
   const { database, charge, settleCredits } = await withCharge()
   for (const id of ['nothing', 'a']) {
     const error = await refusal(database, () => settleCredits(id, 12, OVER))

@@ -62,7 +62,7 @@ describe('updateMediaTaskById', () => {
     expect(updatedAt.getTime()).toBeLessThanOrEqual(Date.now())
   })
 
-  test('updateMediaTaskById of a task that is not there is undefined and writes nothing', async () => {
+  test('updateMediaTaskById of a task that does not exist is undefined and writes nothing', async () => {
     const { database, update, charge } = await withTask()
     const before = await database.everything()
     for (const creditId of [undefined, null, charge, 'nothing']) {
@@ -166,7 +166,7 @@ describe('updateMediaTaskById to failed', () => {
     expect(await database.credits.getRemainingCredits('u')).toBe(0)
   })
 
-  test('skips a grant that is not there any more', async () => {
+  test('skips a grant that no longer exists', async () => {
     const { database, update, charge } = await withTask({ id: 'a', credits: 4 }, { id: 'b', credits: 50 })
     await database.sql("DELETE FROM credit WHERE id = 'a'")
     const { refund } = await update('t', { status: 'failed' })

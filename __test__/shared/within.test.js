@@ -470,7 +470,7 @@ describe('a client that returns rows in another shape', () => {
   })
 })
 
-test('tables that have changed since the last call are looked at again', async () => {
+test('tables that have changed since the last call are read again', async () => {
   const [kind] = Transactions.KINDS
   await run(kind, (credits) => credits.createMediaTask(task('one', 'u'), 1))
   await database.sql('ALTER TABLE media_tasks ADD COLUMN studio text')

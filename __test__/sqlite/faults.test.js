@@ -85,7 +85,7 @@ test('a folder where the file should be is refused', async () => {
   })
 })
 
-test('a folder that is not there is named', async () => {
+test('a folder that does not exist is named', async () => {
   const database = await TestDatabase.none()
   fs.rmdirSync(database.folder)
   const error = await database.credits.consumeCredits(CONSUME).catch((error) => error)

@@ -145,7 +145,7 @@ describeOnLinux.each(Object.entries(LIBSQL))('beside @libsql/client %s in one pr
     expect(await violations(database)).toEqual([])
   })
 
-  test('the same without the cure: the log is gone, and commits with it', async () => {
+  test('the same without the fix: the log is gone, and commits with it', async () => {
     const database = await released()
     const { said } = await play(database, VISIT, { env: WITHOUT_LOCKING, libsql })
     const [{ log }, ...told] = said
@@ -180,7 +180,7 @@ describeOnLinux.each(Object.entries(LIBSQL))('beside @libsql/client %s in one pr
     expect(await violations(database)).toEqual([])
   })
 
-  test('the same without the cure: both have the write lock at once', async () => {
+  test('the same without the fix: both have the write lock at once', async () => {
     const { said } = await play(await released(), HOLD, { env: WITHOUT_LOCKING, libsql })
     expect(said[0]).toMatchObject({ outcome: 'done' })
   })

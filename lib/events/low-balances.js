@@ -12,7 +12,7 @@
  * they are is not known yet: the balance is read again when it is answered.
  */
 
-/** How often at the most: another user's calls may go on for ever. */
+/** Maximum number of attempts: another user's calls may never end. */
 const MOST_LOOKS = 10
 
 class LowBalances {

@@ -136,10 +136,10 @@ pub fn in_place_of(kind: Kind, limit: &Limit, value: &Value) -> Option<Value> {
 fn check_text(limit: &Limit, text: &str) -> Result<(), Misfit> {
     match limit {
         Limit::Characters(most) if text.chars().count() > *most => {
-            Err(Misfit::Expected(format!("text of {most} characters at the most")))
+            Err(Misfit::Expected(format!("text of at most {most} characters")))
         }
         Limit::Bytes(most) if text.len() > *most => {
-            Err(Misfit::Expected(format!("text of {most} bytes at the most")))
+            Err(Misfit::Expected(format!("text of at most {most} bytes")))
         }
         Limit::OneOf(allowed) if !allowed.iter().any(|one| one == text) => {
             Err(Misfit::Expected(format!("'{}'", allowed.join("', '"))))

@@ -13,7 +13,7 @@ pub struct ExpiringQuery {
     pub at_least: i64,
     /// Users behind this one.
     pub after: Option<String>,
-    /// So many users at the most.
+    /// Maximum number of users.
     pub limit: u32,
 }
 

@@ -29,7 +29,7 @@ pub enum Operation {
     Write(Write),
     /// Something that a page shows.
     Read(Read),
-    /// Make those of these tables that are not there yet.
+    /// Make those of these tables that do not exist yet.
     CreateTables(Vec<TableName>),
     /// Say what was found when the database was opened.
     Diagnose,

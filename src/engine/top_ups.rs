@@ -83,7 +83,7 @@ pub(super) async fn end(
             Ok(Outcome::Replayed(row))
         }
         (None, None) => {
-            Err(Error::Internal("a top-up that is not there has ended".to_owned()).into())
+            Err(Error::Internal("a top-up that does not exist has ended".to_owned()).into())
         }
     }
 }

@@ -65,7 +65,7 @@ impl NextGrants {
 }
 
 impl GrantCache {
-    /// Of as many users grants are remembered at the most: some 10 MB.
+    /// Maximum number of users in the cache: some 10 MB.
     const MOST: usize = 4_000;
 
     /// The grants of a user that decide on a charge, if they are known.

@@ -21,7 +21,7 @@ pub(super) struct Latencies {
     pub(super) commits: Histogram,
 }
 
-/// A pool of so many connections at the most, for each of which a call waits so long.
+/// A pool of a maximum number of connections, and how long a call waits for one.
 pub(super) fn pool<M: Manager>(
     manager: M,
     most: usize,

@@ -239,7 +239,7 @@ fn check_keys(table: TableName, columns: &[Column]) -> Result<()> {
     Ok(())
 }
 
-/// The error for columns that are not there.
+/// The error for columns that do not exist.
 fn missing_columns(missing: &[(TableName, &str, Kind)], dialect: &Dialect) -> Error {
     let names = missing.iter().map(|(table, column, _)| format!("{}.{column}", table.sql()));
     let statements = missing.iter().map(|(table, column, kind)| {
@@ -271,7 +271,7 @@ fn missing_table(table: TableName) -> Error {
     }
 }
 
-/// The error for tables that are not there.
+/// The error for tables that do not exist.
 fn missing_tables(missing: &[&str]) -> Error {
     Error::SchemaMismatch {
         problem: format!("table {} is missing", missing.join(", ")),

@@ -46,7 +46,7 @@ pub trait Server: Send + Sync + Sized + 'static {
         self: &Arc<Self>,
         witness: &Witness,
     ) -> impl Future<Output = Answer<Option<Row>>> + Send;
-    /// Makes those of these tables that are not there yet.
+    /// Makes those of these tables that do not exist yet.
     fn create_tables(&self, tables: &[TableName]) -> impl Future<Output = Answer<()>> + Send;
     /// What was found when the database was opened, each thing with its name in JavaScript.
     fn diagnostics(

@@ -7,7 +7,7 @@
  *
  * npm run torture                       every scenario, 10 s each, 3 rounds
  * npm run torture -- --seconds 2 --rounds 1
- * npm run torture -- --without-locking  the same without the cure: shows that it is needed
+ * npm run torture -- --without-locking  the same without the fix: shows that it is needed
  * npm run torture -- --without-locking --expect-bad   fails if nothing goes wrong, for CI
  */
 
@@ -184,9 +184,9 @@ async function main() {
     process.exitCode = bad ? 1 : 0
   } else if (broken) {
     // A run in which a writer never wrote at all is bad too, but may have other causes.
-    console.log(`${broken} runs wrote and went wrong: the test fails without the cure, as it must`)
+    console.log(`${broken} runs wrote and went wrong: the test fails without the fix, as it must`)
   } else {
-    console.log('No run wrote and went wrong without the cure: the test proves nothing')
+    console.log('No run wrote and went wrong without the fix: the test proves nothing')
     process.exitCode = 1
   }
 }

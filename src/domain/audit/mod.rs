@@ -31,11 +31,11 @@ pub enum FindingKind {
     ChargeDrawsDiffer,
     /// A charge's `consumed_detail` can't be read.
     DetailUnreadable,
-    /// A charge drew on a grant that is not there, or on another user's.
+    /// A charge drew on a grant that does not exist, or on another user's.
     DrawOnForeignGrant,
-    /// A charge was made for a task that is not there, or for another user's.
+    /// A charge was made for a task that does not exist, or for another user's.
     ChargeWithoutTask,
-    /// A task names a charge that is not there, or another user's.
+    /// A task names a charge that does not exist, or another user's.
     TaskWithoutCharge,
     /// A task has failed and its charge was not refunded.
     FailedTaskCharged,
@@ -346,7 +346,7 @@ impl<'b> Audit<'b> {
         }
         Some(match owners.get(&(row.0, row.1.to_owned())) {
             Some(owner) => format!("user {owner}'s"),
-            None => "not there".to_owned(),
+            None => "missing".to_owned(),
         })
     }
 }

@@ -304,7 +304,7 @@ fn rows_of_others_are_named_with_their_owner() {
         [
             "charge a drew on grant x, which is user v's",
             "charge a was made for task y, which is user w's",
-            "task t names charge z, which is not there",
+            "task t names charge z, which is missing",
         ]
     );
 }

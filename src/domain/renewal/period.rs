@@ -20,7 +20,7 @@ pub struct Period {
 /// What lives on of earlier periods.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Rollover {
-    /// So many credits at the most.
+    /// Maximum number of credits.
     pub at_most: i64,
     /// Also of those that have ended so long ago.
     pub grace_ms: i64,
@@ -54,7 +54,7 @@ impl Rollover {
         };
         object.and_then(read).map(Some).ok_or_else(|| Error::InvalidArgument {
             name: "rollover".to_owned(),
-            expected: "{ atMost, graceMs? }, whole numbers from 0, graceMs a year at the most"
+            expected: "{ atMost, graceMs? }, whole numbers from 0, graceMs at most a year"
                 .to_owned(),
             given: describe(value),
         })

@@ -238,7 +238,7 @@ fn enter_charge(
     };
     let mut drawn: i64 = 0;
     for draw in charge.readable_draws() {
-        // What was drawn on a grant that is not there, or another user's, did not move this balance.
+        // What was drawn on a grant that does not exist, or another user's, did not move this balance.
         let Some(end) = ends.get_mut(draw.credit_id.as_str()) else { continue };
         drawn = drawn.saturating_add(draw.credits_consumed);
         if charge.active {

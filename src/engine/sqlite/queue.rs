@@ -89,7 +89,7 @@ impl Queue {
         }
     }
 
-    /// Takes what waits, `most` commands at the most. Sleeps until there is something, or, with a
+    /// Takes waiting commands, at most `most`. Sleeps until there is something, or, with a
     /// `timeout`, at most that long.
     pub(super) fn take(&self, most: usize, timeout: Option<Duration>) -> Vec<Command> {
         let waiting = self.lock();

@@ -12,7 +12,7 @@ use crate::error::{Error, Result};
 
 /// Where a thread's requests come from.
 pub(super) trait Source {
-    /// Takes what waits, `most` commands at the most. Sleeps until there is something, or, with a
+    /// Takes waiting commands, at most `most`. Sleeps until there is something, or, with a
     /// `timeout`, at most that long.
     fn take(&self, most: usize, timeout: Option<Duration>) -> Vec<Command>;
 

@@ -312,7 +312,7 @@ impl Writer {
     }
 }
 
-/// After a failed write or fsync SQLite's view of the file can't be trusted: it must be opened anew. A
+/// After a failed write or fsync SQLite's view of the file can't be trusted: it must be reopened. A
 /// constraint of the app's own says nothing about the file.
 fn is_distrusted(error: &Error) -> bool {
     matches!(error, Error::Database { database_code, .. } if !database_code.starts_with("SQLITE_CONSTRAINT"))

@@ -183,7 +183,7 @@ pub(super) fn whole(number: i64, column: &Column) -> Value {
     }
 }
 
-/// A column has another type than when the tables were looked at: they are looked at again.
+/// A column has another type than when the tables were looked at: they are read again.
 pub(super) fn changed(table: &str) -> Failure {
     Failure::Refused(Error::SchemaMismatch {
         problem: format!("the type of a column of {table} changed during the call"),

@@ -65,7 +65,7 @@ impl server::Server for Database {
 
     async fn find_committed(self: &Arc<Self>, witness: &Witness) -> Answer<Option<Row>> {
         let found = self.session().await?.find(witness.table, &witness.id).await?;
-        // A write that is not there yet may still be on its way.
+        // A write that is not visible yet may still arrive.
         let unknown = || Failure::unknown("a write was not answered, and is not there".to_owned());
         found.map(Some).ok_or_else(unknown)
     }

@@ -62,7 +62,7 @@ impl Database {
         Ok(self)
     }
 
-    /// Opens a database, after making these tables as the app's schema has them: those that are not there
+    /// Opens a database, after making these tables as the app's schema has them: those that do not exist
     /// yet, and the file too.
     pub fn create(place: &Place, options: Options, tables: &[TableName]) -> Result<Self> {
         wait_for_old_file(place)?;
@@ -77,7 +77,7 @@ impl Database {
         made().map_err(|error| access::explain(place, error))
     }
 
-    /// Makes those of these tables that are not there yet.
+    /// Makes those of these tables that do not exist yet.
     pub fn create_missing_tables(&mut self, tables: &[TableName]) -> Result<()> {
         if self.check_file()? {
             self.begin_read()?;

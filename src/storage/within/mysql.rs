@@ -60,7 +60,7 @@ impl Transaction {
         Self::find(exchange, true).await
     }
 
-    /// The same, whose tables are looked at again.
+    /// The same, whose tables are read again.
     pub async fn look(exchange: &Arc<Exchange>) -> Answer<Self> {
         Self::find(exchange, false).await
     }
@@ -92,7 +92,7 @@ impl Transaction {
     }
 
     /// After a key that another transaction has taken since this one's snapshot: the same transaction, for the same request,
-    /// which now sees that. A lock on a key that is not there would be one on all that may come beside it, so keys are
+    /// which now sees that. A lock on a key that does not exist would be one on all that may come beside it, so keys are
     /// looked for without one at first.
     pub fn seeing_now(self) -> Option<Self> {
         let is_late = self.met_key && !self.sees_now;

@@ -25,7 +25,7 @@ pub(super) async fn account<W: Wire>(wire: &mut W, wanted: &WantedAccount<'_>) -
     let keyed = match wanted.transaction_no {
         Some(number) => {
             let is_it = tables.ids(Credit, "transaction_no")?.is("transaction_no", number);
-            // A lock on a key that is not there would be one on all that may come beside it.
+            // A lock on a key that does not exist would be one on all that may come beside it.
             let lock = if W::SEES_NOW { " FOR UPDATE" } else { "" };
             Some(statements.add(select(tables, &is_it)? + lock))
         }

@@ -56,7 +56,7 @@ const NOT_AS_EXPECTED: u16 = 1242;
 
 const CHANGED: &str = "a statement changed another number of rows than planned: another client changed them meanwhile";
 
-/// Codes that say that the tables may not be what they were: a column or table that is not there, a type or a limit
+/// Codes that say that the tables may not be what they were: a column or table that does not exist, a type or a limit
 /// that has changed, a column that wants a value; a privilege that is missing.
 pub const ABOUT_SCHEMA: [&str; 12] = [
     "1054", "1146", "1406", "1264", "1265", "1292", "1366", "1048", "1364", "1142", "1143", "4025",

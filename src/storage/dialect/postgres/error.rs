@@ -45,7 +45,7 @@ impl ServerError<'_> {
 /// The code of a key that must be unique and is taken.
 pub const UNIQUE_VIOLATION: &str = "23505";
 
-/// Codes that say that the tables may not be what they were: a column or table that is not there, a type or a limit
+/// Codes that say that the tables may not be what they were: a column or table that does not exist, a type or a limit
 /// that has changed, a column that wants a value; a privilege that is missing, or rows that a policy hides.
 pub const ABOUT_SCHEMA: [&str; 9] =
     ["42703", "42P01", "42804", "42883", "23502", "22001", "22003", "42501", "22012"];

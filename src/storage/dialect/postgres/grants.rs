@@ -58,7 +58,7 @@ pub(super) async fn more<W: Wire>(
 pub(super) const LOCK_USERS: &str = include_str!("sql/lock_users.sql");
 
 /// For users whose grants don't cover what is wanted: the app's own models may have changed some
-/// while we waited for the lock, so all are looked at again, under it.
+/// while we waited for the lock, so all are read again, under it.
 pub(super) async fn complete(
     wire: &mut impl Wire,
     facts: &mut Facts,

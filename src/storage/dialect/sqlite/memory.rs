@@ -32,7 +32,7 @@ struct GrantsOfUser {
 }
 
 impl Memory {
-    /// So many rows at the most: some 10 MB.
+    /// Maximum number of rows: some 10 MB.
     const MOST_ROWS: usize = 20_000;
     /// A user who has more grants is asked about each time.
     const MOST_OF_USER: usize = 32;

@@ -52,7 +52,7 @@ pub fn read_row(row: &impl SelectedRow, table: &Arc<Table>, unit: TimestampUnit)
 }
 
 impl RowTexts {
-    /// As many as are kept at the most. An app passes a handful of different sets of fields.
+    /// Maximum number of entries. An app passes a handful of different sets of fields.
     const MOST: usize = 64;
 
     /// The SQL for these fields.

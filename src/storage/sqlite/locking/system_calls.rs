@@ -190,7 +190,7 @@ fn reuse(path: &CStr, writable: bool) -> Option<RawFd> {
     descriptors.reuse(FileStatus::of(&status?)?.id, writable)
 }
 
-/// The write-ahead log and the journal carry no locks: they are opened and closed as ever.
+/// The write-ahead log and the journal carry no locks: they are opened and closed as usual.
 fn is_log(path: &CStr) -> bool {
     let path = path.to_bytes();
     path.ends_with(b"-wal") || path.ends_with(b"-journal")

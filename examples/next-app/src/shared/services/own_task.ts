@@ -11,7 +11,7 @@ export const findOwnTask = (user: User, id: string): Promise<MediaTask | undefin
 export const findOwnAITask = (user: User, id: string): Promise<AITask | undefined> =>
   ofUser(user, findAITaskById(id))
 
-/** The same for who relies on it. Another user's task is refused like one that is not there. */
+/** The same for who relies on it. Another user's task is refused like one that does not exist. */
 export const ownTask = (user: User, id: unknown): Promise<MediaTask> => relied(user, id, findOwnTask)
 
 export const ownAITask = (user: User, id: unknown): Promise<AITask> => relied(user, id, findOwnAITask)

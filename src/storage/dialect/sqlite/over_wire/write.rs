@@ -159,7 +159,7 @@ fn groups<'p>(
     schema: &'p Schema,
     texts: &mut RowTexts,
 ) -> Result<Vec<Group<'p>>> {
-    /// A statement has 32,766 places at the most, and a table of tasks some thirty columns.
+    /// A statement has at most 32,766 places, and a table of tasks some thirty columns.
     const MOST_ROWS: usize = 256;
     let mut groups: Vec<Group<'p>> = Vec::new();
     for row in plans.iter().flat_map(|plan| &plan.rows) {
