@@ -55,7 +55,7 @@ function begin(call) {
     }
     span.end()
     duration.record(seconds, attributes, traced)
-    count(call, refused, error ? [] : effects(call, value), traced)
+    count(call, refused, error ? [] : effects(call, value, reply), traced)
   }
 }
 

@@ -56,6 +56,9 @@ const settling = (kind) => ({
   moves: { items: ([id]) => [{ task: { kind, id }, gives: true }], id: 'id' },
 })
 
+/** Its reply says by how much it has changed what a user can spend. */
+const moving = { items: () => [{ gives: true }] }
+
 /** `made` gets the function itself, which finds some at a time, and the one that fails a task. */
 const failingStuck = (made) => ({ pass: [fields, one, one], result: rows, made })
 
@@ -147,7 +150,7 @@ const operations = {
     result: row,
     moves: { items: ([grant]) => [{ userId: field(grant, 'userId'), gives: true }], isGrant: true },
   },
-  extendGrant: { pass: [one, one], result: row },
+  extendGrant: { pass: [one, one], result: row, moves: moving },
   claimTopUp: { pass: [fields], result: replies.topUp },
   confirmTopUp: {
     pass: [one],
@@ -156,8 +159,8 @@ const operations = {
   },
   abandonTopUp: { pass: [one], result: row },
   listTopUps: { pass: [fields], result: rows },
-  revokeGrants: { pass: [fields, fields], result: value },
-  restoreGrants: { pass: [one, fields], result: value },
+  revokeGrants: { pass: [fields, fields], result: value, moves: moving },
+  restoreGrants: { pass: [one, fields], result: value, moves: moving },
   getRemainingCredits: { pass: [one, fieldsOrIndex], result: value },
   getBalance: { pass: [one, fieldsOrIndex], result: valueWithTimes },
   getStatement: { pass: [one, fields], result: valueWithTimes },

@@ -47,6 +47,28 @@ test('balanceLow is told again after the balance was at the threshold', async ()
   expect(told.map(({ balance }) => balance)).toEqual([15, 19, 19])
 })
 
+test('balanceLow is told when a payment is charged back, and again after that was won', async () => {
+  const { database, credits, told, charge } = await watched([5], [20])
+  const { id } = await credits.createCredit({ userId: 'u', credits: 20, orderNo: 'order' })
+  const charged = []
+  credits.on('charged', ({ credits }) => charged.push(credits))
+  await credits.revokeGrants({ orderNo: 'order' }, { total: 4, transactionNo: 'refund' })
+  await quiet(database)
+  expect(told).toEqual([])
+  await credits.revokeGrants({ orderNo: 'order' }, { transactionNo: 'dispute' })
+  await until(() => told.length === 1)
+  await credits.revokeGrants({ orderNo: 'order' }, { transactionNo: 'dispute' })
+  await quiet(database)
+  expect(await credits.restoreGrants('dispute')).toMatchObject({ revoked: 4, remaining: 16 })
+  await charge(2)
+  await until(() => told.length === 2)
+  await credits.createCredit({ userId: 'u', credits: 10 })
+  await credits.extendGrant(id, new Date(Date.now() - 1000))
+  await until(() => told.length === 3)
+  expect(told.map(({ balance }) => balance)).toEqual([5, 19, 13])
+  expect(charged).toEqual([2])
+})
+
 test('each threshold is told for itself', async () => {
   const { database, told, charge } = await watched([25], [20, 5, 24])
   await charge(2)

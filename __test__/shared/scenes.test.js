@@ -230,6 +230,26 @@ describe('drawOrder', () => {
     expect(said).toEqual([expected, expected, expected])
   })
 
+  test('holds for what is taken from other grants for a payment that was charged back', async () => {
+    for (const [scene, expected] of [
+      ['gift', { gift: 5, paid: 20 }],
+      ['payment', { gift: 10, paid: 15 }],
+    ]) {
+      const database = await withGrants()
+      const { createCredit, consumeCredits } = database.credits
+      const soon = new Date(Date.now() + 60_000)
+      await createCredit({ userId: 'u', id: 'own', credits: 5, orderNo: 'order', expiresAt: soon })
+      await consumeCredits({ userId: 'u', credits: 5 })
+      const left = await remaining(database)
+      expect(left).toMatchObject({ own: 0, gift: 10, paid: 20 })
+      const standing = await inOrder(database, [{ scenes: [scene] }], ({ revokeGrants }) =>
+        revokeGrants({ orderNo: 'order' }, { transactionNo: 'd', recover: 'available' }),
+      )
+      expect(standing).toEqual({ revoked: 5, spent: 5, outstanding: 0, remaining: 0 })
+      expect(await remaining(database)).toMatchObject(expected)
+    }
+  })
+
   test('holds for every function that charges, with scenes too', async () => {
     for (const charge of Object.values(CHARGES)) {
       const database = await withGrants()

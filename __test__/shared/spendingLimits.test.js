@@ -200,6 +200,38 @@ test('what the ledger withdrew was not spent; what only says so was', async () =
   await charge(database, 2, daily(10))
 })
 
+test('what says so anywhere but where the ledger does was spent', async () => {
+  const database = await withUser()
+  const nested = { expiry: { renewal: 'r' }, revocation: { total: 1 } }
+  const said = [
+    { type: 'expiry', of: nested },
+    { type: 'expiry', ...nested },
+    { type: 'x","expiry":{', of: [nested], text: '"expiry":{}' },
+    [nested],
+    JSON.stringify({ of: nested }),
+    '{"expiry":{',
+    null,
+  ]
+  for (const metadata of said) {
+    for (const scene of ['expiry', 'chargeback']) await charge(database, 1, {}, { scene, metadata })
+  }
+  const spent = 2 * said.length
+  expect(await refusal(database, () => charge(database, 1, daily(spent)))).toMatchObject({ spent })
+  await charge(database, 1, daily(spent + 1))
+})
+
+test('what a renewal wrote off was not spent', async () => {
+  const database = await withUser()
+  const { createCredit, renewGrants } = database.credits
+  const end = (days) => new Date(SINCE.getTime() + days * DAY_MS)
+  await createCredit({ userId: 'u', credits: 20, subscriptionNo: 's', expiresAt: end(1) })
+  const period = { subscriptionNo: 's', periodEnd: end(30), rollover: { atMost: 5 } }
+  const { rollover } = await renewGrants({ userId: 'u', credits: 20, transactionNo: 'r', ...period })
+  expect(rollover).toEqual({ carried: 5, writtenOff: 15 })
+  await charge(database, 8)
+  expect(await refusal(database, () => charge(database, 3, daily(10)))).toMatchObject({ spent: 8 })
+})
+
 describe('at once', () => {
   test('as many pass as fit, beside charges without a limit', async () => {
     const database = await withUser()

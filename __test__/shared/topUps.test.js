@@ -38,6 +38,24 @@ test('a claim is a grant that can not be spent until it is confirmed, once', asy
   expect(await findings(database.credits)).toEqual([])
 })
 
+test('a statement has it from when it was confirmed on', async () => {
+  const { database, claimTopUp, confirmTopUp, consumeCredits, getStatement } = await withUser()
+  const { credit } = await claimTopUp(CLAIM)
+  const HOUR_MS = 3_600_000
+  const claimedAt = new Date(Math.floor(Date.now() / 1000) * 1000 - HOUR_MS)
+  await database.sql('UPDATE credit SET created_at = ? WHERE id = ?', claimedAt, credit.id)
+  await consumeCredits({ userId: 'u', credits: 3 })
+  const from = Date.now()
+  await confirmTopUp('k')
+  await consumeCredits({ userId: 'u', credits: 50 })
+  const { entries } = await getStatement('u')
+  const grants = entries.filter(({ type, credits }) => type === 'grant' && credits === 100)
+  expect(grants).toHaveLength(1)
+  expect(grants[0].at.getTime()).toBeGreaterThanOrEqual(from - 1000)
+  expect(entries.every(({ balance }) => balance >= 0)).toBe(true)
+  expect(await findings(database.credits)).toEqual([])
+})
+
 test('the same call again gets the same claim; another call with its key is refused', async () => {
   const { database, claimTopUp, abandonTopUp, createCredit } = await withUser()
   await database.user('v')

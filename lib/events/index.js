@@ -40,7 +40,7 @@ function makeEvents({ connection, system, ask }) {
     const { takes, gives } = moves(call)
     const number = takes || gives ? lowBalances.begin(gives) : undefined
     return (error, value, reply) => {
-      const changed = error ? [] : effects(call, value)
+      const changed = error ? [] : effects(call, value, reply)
       lowBalances.end(number, changed)
       for (const { event, ...change } of changed) tell(event, change)
       const refused = error && refusal(call, error, reply)

@@ -50,6 +50,7 @@ class LowBalances {
     this.#open.delete(call)
     for (const { event, userId, credits, spendable = credits } of effects) {
       if (event === 'charged') this.#fell(userId, credits)
+      else if (spendable < 0) this.#fell(userId, -spendable)
       else this.#rose(userId, spendable)
     }
     // In the order of their numbers.

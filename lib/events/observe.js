@@ -39,11 +39,16 @@ function moves(call) {
   }
 }
 
-/** What a call that succeeded changed: `{ event, … }` for each charge, refund and grant that is new. */
-function effects(call, value) {
+/**
+ * What a call that succeeded changed: `{ event, … }` for each charge, refund and grant that is new, and for another
+ * change of a balance, of which nothing but that is told (`moved`).
+ */
+function effects(call, value, reply) {
   const { operation } = call
   const items = itemsOf(call)
   if (items.length === 0) return []
+  const moved = own(reply, 'moved')
+  if (moved) return [{ event: 'moved', ...moved }]
   const { id, isGrant } = operations[operation].moves
   const effectOf = (row, at) => {
     const [task, credits] = [own(items[at], 'task'), own(items[at], 'credits')]

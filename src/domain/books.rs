@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use super::detail::{WrittenDraw, parse_detail};
 use super::metadata;
+use super::renewal::{Anew, WriteOff};
 use super::revocation::{State, Terms};
 use super::table::{TableName, TaskKind};
 use super::task::FAILED;
@@ -67,6 +68,8 @@ pub struct GrantEntry {
     pub state: State,
     /// Its times.
     pub times: Times,
+    /// When it was granted, if it was only claimed when its row was made.
+    pub confirmed_ms: Option<i64>,
 }
 
 /// A charge, as found.
@@ -89,8 +92,8 @@ pub struct ChargeEntry {
     pub draws: Result<Vec<WrittenDraw>, String>,
     /// The task that it was made for.
     pub task: Option<RowId>,
-    /// Whether it wrote off what a renewal did not carry over.
-    pub written_off: bool,
+    /// If it wrote credits off: what of each grant other grants have.
+    pub written_off: Option<Anew>,
     /// What it claims of revoked grants, if it is such a claim.
     pub claim: Option<Terms>,
     /// Its times.
@@ -141,11 +144,18 @@ impl Times {
     }
 }
 
+impl GrantEntry {
+    /// When it was granted, as far as its row says it.
+    pub fn granted_ms(&self) -> Option<i64> {
+        self.confirmed_ms.or(self.times.created_at_ms)
+    }
+}
+
 impl ChargeEntry {
     /// A charge, without what its columns of text say.
     pub fn new(id: String, credits: i64, active: bool, times: Times) -> Self {
         let (forgiven, held, draws) = (false, false, Ok(Vec::new()));
-        let (task, claim, written_off) = (None, None, false);
+        let (task, claim, written_off) = (None, None, None);
         Self {
             id,
             active,
@@ -173,7 +183,7 @@ impl ChargeEntry {
             held: self.active && metadata::is_held(metadata),
             draws: parse_detail(consumed_detail),
             claim: metadata::claim(metadata),
-            written_off: metadata::is_expiry(metadata),
+            written_off: WriteOff::anew(metadata),
             task: metadata::task(metadata).map(|(kind, id)| (TableName::Tasks(kind), id)),
             ..self
         }

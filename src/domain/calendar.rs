@@ -4,6 +4,8 @@
 use jiff::tz::{TimeZone, TimeZoneDatabase};
 use jiff::{Span, Timestamp, Zoned};
 
+use super::value::Value;
+
 /// How long a window is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Per {
@@ -17,6 +19,36 @@ pub enum Per {
     Month,
     /// So many milliseconds.
     Ms(i64),
+}
+
+impl Per {
+    /// Reads an option `per`: the name of one, or milliseconds.
+    pub fn parse(value: &Value) -> Option<Self> {
+        /// A hundred years.
+        const LONGEST_MS: i64 = 3_155_760_000_000;
+        match value {
+            Value::Text(per) => match per.as_str() {
+                "hour" => Some(Self::Hour),
+                "day" => Some(Self::Day),
+                "week" => Some(Self::Week),
+                "month" => Some(Self::Month),
+                _ => None,
+            },
+            Value::Integer(ms) if (1..=LONGEST_MS).contains(ms) => Some(Self::Ms(*ms)),
+            _ => None,
+        }
+    }
+
+    /// How long it is where no calendar says it: a month has 30 days.
+    pub fn length_ms(self) -> i64 {
+        match self {
+            Self::Hour => HOUR_MS,
+            Self::Day => 24 * HOUR_MS,
+            Self::Week => 7 * 24 * HOUR_MS,
+            Self::Month => 30 * 24 * HOUR_MS,
+            Self::Ms(ms) => ms,
+        }
+    }
 }
 
 /// When a window began, and when the next one begins. Without that it is the time before now, and moves with it.

@@ -42,7 +42,7 @@ impl Charge {
     /// Whether no caller has charged it: it is what became of revoked grants, or of those that were not carried over.
     pub fn is_bookkeeping(&self) -> bool {
         let metadata = self.metadata.as_deref();
-        metadata::claim(metadata).is_some() || metadata::is_expiry(metadata)
+        metadata::claim(metadata).is_some() || metadata::expiry(metadata).is_some()
     }
 
     /// Whether it is a hold: neither settled, kept nor given back yet.

@@ -17,9 +17,9 @@ use super::value::Value;
 use crate::error::{Error, Result};
 
 /// What the ledger alone writes, and believes when it reads it: [`with_settled`], [`with_repaired`],
-/// [`with_given`], [`with_held`], [`with_status_before`], [`with_period`], [`with_own_end`], [`with_top_up`], and what rows are that no caller
-/// has charged: [`claim`], [`is_expiry`].
-const OWN: [&str; 10] = [
+/// [`with_given`], [`with_held`], [`with_status_before`], [`with_period`], [`with_own_end`], [`with_top_up`], [`with_top_up_ended`], and what rows are that no caller
+/// has charged: [`claim`], [`expiry`].
+const OWN: [&str; 11] = [
     "settled",
     "repaired",
     "given",
@@ -30,6 +30,7 @@ const OWN: [&str; 10] = [
     "carried",
     "expiry",
     "topUp",
+    "topUpEnded",
 ];
 
 /// The metadata of a new row, as the caller passed it, without what is the ledger's own.
@@ -169,11 +170,9 @@ pub fn with_own_end(metadata: Option<&str>, end_ms: i64) -> String {
     with(metadata, "carried", &json!(end_ms))
 }
 
-/// Whether a charge wrote off what was too much to live on.
-pub fn is_expiry(metadata: Option<&str>) -> bool {
-    let metadata = metadata.filter(|text| text.contains("\"expiry\""));
-    let written: Option<Map<String, Json>> = metadata.and_then(|text| field(text, "expiry"));
-    written.is_some_and(|written| written.contains_key("renewal"))
+/// What the row of a charge says that wrote credits off: why, and what of them other grants have. `None`: it is none.
+pub fn expiry(metadata: Option<&str>) -> Option<Map<String, Json>> {
+    field(metadata.filter(|text| text.contains("\"expiry\""))?, "expiry")
 }
 
 /// What a charge took before what it takes was changed.
@@ -196,6 +195,16 @@ pub fn top_up(metadata: Option<&str>) -> Option<String> {
     let metadata = metadata.filter(|text| text.contains("\"topUp\""))?;
     let Text(state) = field(metadata, "topUp")?;
     Some(state.into_owned())
+}
+
+/// When a top-up was confirmed or given up.
+pub fn top_up_ended(metadata: Option<&str>) -> Option<i64> {
+    field(metadata.filter(|text| text.contains("\"topUpEnded\""))?, "topUpEnded")
+}
+
+/// The metadata of a top-up that ends so at this time, and else as it was, like [`with_settled`].
+pub fn with_top_up_ended(metadata: Option<&str>, state: &str, now_ms: i64) -> String {
+    with(Some(&with_top_up(metadata, state)), "topUpEnded", &json!(now_ms))
 }
 
 /// The metadata of a grant that is a top-up, and else as it was, like [`with_settled`].

@@ -125,20 +125,22 @@ impl DrawOrder {
         self.0.is_empty()
     }
 
-    /// Puts grants, which are in the default order, into this one.
-    fn sort(&self, grants: &mut [Grant]) {
+    /// Puts grants, or what has them, from the default order into this one.
+    pub fn sort<T>(&self, all: &mut [T], grant: impl Fn(&T) -> &Grant) {
         for key in self.0.iter().rev() {
             match key {
                 OrderKey::Expiry => {
-                    grants.sort_by_key(|grant| (grant.expires_at_ms.is_none(), grant.expires_at_ms))
+                    all.sort_by_key(|it| {
+                        (grant(it).expires_at_ms.is_none(), grant(it).expires_at_ms)
+                    });
                 }
-                OrderKey::Age => grants.sort_by_key(Grant::created_at_ms),
+                OrderKey::Age => all.sort_by_key(|it| grant(it).created_at_ms()),
                 OrderKey::Scenes(scenes) => {
                     let places = scenes.iter().rev().zip(1..);
                     let places: HashMap<&str, usize> =
                         places.map(|(scene, place)| (scene.as_str(), place)).collect();
-                    let place = |grant: &Grant| grant.scene().and_then(|it| places.get(it));
-                    grants.sort_by_key(|grant| Reverse(place(grant).copied()));
+                    let place = |it: &T| grant(it).scene().and_then(|scene| places.get(scene));
+                    all.sort_by_key(|it| Reverse(place(it).copied()));
                 }
             }
         }
@@ -188,7 +190,7 @@ impl Paying {
             return Cow::Borrowed(grants);
         }
         let mut chosen: Vec<Grant> = self.those(grants).cloned().collect();
-        self.order.sort(&mut chosen);
+        self.order.sort(&mut chosen, |grant| grant);
         Cow::Owned(chosen)
     }
 

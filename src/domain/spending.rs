@@ -53,8 +53,6 @@ impl Limit {
     /// Reads the limit at this place of a list.
     pub fn parse(at: usize, fields: &Fields) -> Result<Self> {
         const MOST_CREDITS: i64 = (1 << 53) - 1;
-        /// A hundred years.
-        const LONGEST_MS: i64 = 3_155_760_000_000;
         let name = |field: &str| format!("limits[{at}].{field}");
         let invalid = |field: &str, expected: &str| Error::InvalidArgument {
             name: name(field),
@@ -67,17 +65,7 @@ impl Limit {
             Some(Value::Integer(credits)) if (0..=MOST_CREDITS).contains(credits) => *credits,
             _ => return Err(invalid("credits", "a whole number from 0")),
         };
-        let per = match given("per") {
-            Some(Value::Text(per)) => match per.as_str() {
-                "hour" => Some(Per::Hour),
-                "day" => Some(Per::Day),
-                "week" => Some(Per::Week),
-                "month" => Some(Per::Month),
-                _ => None,
-            },
-            Some(Value::Integer(ms)) if (1..=LONGEST_MS).contains(ms) => Some(Per::Ms(*ms)),
-            _ => None,
-        };
+        let per = given("per").and_then(Per::parse);
         let per = per.ok_or_else(|| {
             invalid("per", "'hour', 'day', 'week', 'month' or a whole number of milliseconds")
         })?;

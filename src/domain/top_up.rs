@@ -1,6 +1,9 @@
 //! Top-ups: of many calls that see a low balance, one gets the claim to sell credits. The claim is a grant that is not
 //! active yet.
 
+use serde_json::{Map, Value as Json};
+
+use super::calendar::Per;
 use super::credits::Credits;
 use super::metadata;
 use super::options;
@@ -12,8 +15,7 @@ use crate::error::{Error, Result};
 /// The status of a grant that is only claimed.
 pub const PENDING: &str = "pending";
 
-const HOUR_MS: i64 = 3_600_000;
-const DAY_MS: i64 = 24 * HOUR_MS;
+const DAY_MS: i64 = 86_400_000;
 
 /// How a claim stands, as its metadata says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -165,7 +167,7 @@ impl TopUp {
             transaction_no: fields.id("transactionNo")?,
             below: Credits::parse("below", fields.get("below"))?.get(),
             credits: Credits::parse("credits", fields.get("credits"))?.get(),
-            cooldown_ms: cooldown_ms.min(HOUR_MS * 24 * 366),
+            cooldown_ms: cooldown_ms.min(366 * DAY_MS),
             cap: Cap::parse(fields.get("atMost"))?,
             fields: columns,
         })
@@ -173,7 +175,8 @@ impl TopUp {
 
     /// Claims that were made before this time do not matter, unless they are open.
     pub fn since_ms(&self, now_ms: i64) -> i64 {
-        now_ms - self.cooldown_ms.max(self.cap.map_or(0, |cap| cap.per_ms))
+        let longest_ms = self.cooldown_ms.max(self.cap.map_or(0, |cap| cap.per_ms));
+        now_ms.saturating_sub(longest_ms).max(0)
     }
 
     /// Decides on it.
@@ -269,20 +272,15 @@ impl Cap {
     }
 
     fn read(json: &str) -> Option<Self> {
-        let object: serde_json::Map<String, serde_json::Value> = serde_json::from_str(json).ok()?;
+        let object: Map<String, Json> = serde_json::from_str(json).ok()?;
         let credits = object.get("credits")?.as_i64()?;
         let per = object.get("per")?;
-        let per_ms = match per.as_str() {
-            Some("hour") => HOUR_MS,
-            Some("day") => DAY_MS,
-            Some("week") => 7 * DAY_MS,
-            Some("month") => 30 * DAY_MS,
-            Some(_) => return None,
-            None => per.as_i64()?,
+        let per = match per {
+            Json::String(per) => Value::Text(per.clone()),
+            per => Value::Integer(per.as_i64()?),
         };
-        let is_sound = object.len() == 2
-            && (1..=Credits::MAX).contains(&credits)
-            && (1..=366 * DAY_MS).contains(&per_ms);
+        let per_ms = Per::parse(&per)?.length_ms();
+        let is_sound = object.len() == 2 && (1..=Credits::MAX).contains(&credits);
         is_sound.then_some(Self { credits, per_ms })
     }
 }
@@ -311,7 +309,7 @@ pub fn plan_end(
     fields.set("status", Value::Text(status.to_owned()));
     fields.set(
         "metadata",
-        Value::Json(metadata::with_top_up(claim.metadata.as_deref(), end.as_str())),
+        Value::Json(metadata::with_top_up_ended(claim.metadata.as_deref(), end.as_str(), now_ms)),
     );
     fields.set("updatedAt", Value::TimeMs(now_ms));
     if end == State::Abandoned && has_deleted_at {

@@ -87,6 +87,13 @@ impl Operation {
     pub fn in_draw_order(mut self, order: &DrawOrder) -> Self {
         let paying: Vec<&mut Paying> = match &mut self {
             _ if order.is_default() => Vec::new(),
+            Self::Write(
+                Write::Revoke(Revocation { order: own, .. })
+                | Write::Restore(Restoration { order: own, .. }),
+            ) => {
+                *own = order.clone();
+                Vec::new()
+            }
             Self::Write(Write::Charge(request)) => request.paying_mut().into_iter().collect(),
             Self::Write(Write::AtomicBatch(requests)) => {
                 requests.iter_mut().filter_map(Charging::paying_mut).collect()

@@ -9,7 +9,7 @@ use crate::domain::quote::Quote;
 use crate::domain::refund::Refund;
 use crate::domain::renewal::Carried;
 use crate::domain::repair::Fix;
-use crate::domain::revocation::Standing;
+use crate::domain::revocation::{Moved, Standing};
 use crate::domain::settle::Difference;
 use crate::domain::statement::AccountStatement;
 use crate::domain::top_up::Declined;
@@ -40,7 +40,11 @@ pub enum Outcome {
         standing: Standing,
         /// Whether nothing was written.
         replayed: bool,
+        /// What that moved.
+        moved: Moved,
     },
+    /// A grant with another end, and what that moved.
+    Extended(Row, Moved),
     /// The grant of a subscription's new period, and what became of earlier ones.
     Renewed(Row, Carried),
     /// A top-up: its grant, whether the same call had made it before, and else why there is none.

@@ -4,11 +4,11 @@ use super::clock::Clock;
 use super::outcome::Outcome;
 use super::replays::credit_facts;
 use crate::domain::renewal::{Extension, Renewal, RenewalFacts, plan_extension, plan_renewal};
-use crate::domain::revocation::Held;
+use crate::domain::revocation::{Held, Moved};
 use crate::domain::table::TableName::Credit;
 use crate::error::Error;
 use crate::storage::Row;
-use crate::storage::account::{Account, Pick, WantedAccount, Whose, in_draw_order};
+use crate::storage::account::{Account, Pick, WantedAccount, Whose};
 use crate::storage::failure::Answer;
 use crate::storage::store::Store;
 
@@ -19,17 +19,17 @@ pub(super) async fn renew(
 ) -> Answer<Outcome> {
     store.schema()?.needs(Credit, "subscription_no")?;
     store.schema()?.check_credit(&call.grant.fields)?;
-    let mut picks = vec![Pick::With("subscription_no", call.subscriptions())];
+    // All of them: another one may have replaced the call's, or was replaced by it.
+    let mut picks = vec![Pick::Subscribed];
     picks.extend(call.grant.id.as_deref().map(|id| Pick::With("id", vec![id])));
     let (whose, transaction_no) =
         (Whose::User(&call.grant.user_id), call.grant.transaction_no.as_deref());
     let account = store.account(&WantedAccount { whose, picks, transaction_no }).await?;
-    let Account { users, mut rows, keyed } = account;
-    in_draw_order(&mut rows);
+    let Account { users, rows, keyed } = account;
     let own_id = call.grant.id.as_deref();
     let facts = RenewalFacts {
         users,
-        grants: rows.iter().filter(|row| is_of(row, call)).filter_map(Row::as_held).collect(),
+        grants: rows.iter().filter_map(Row::as_held).collect(),
         keyed: keyed.as_ref().map(credit_facts),
         is_id_taken: own_id.is_some() && rows.iter().any(|row| row.text("id") == own_id),
     };
@@ -51,12 +51,6 @@ pub(super) async fn renew(
     };
     let row = store.write(&[&plan], clock.now_ms).await?.take(&plan)?;
     Ok(Outcome::Renewed(row, carried))
-}
-
-/// Whether a row is of the call's subscriptions, to the letter.
-fn is_of(row: &Row, call: &Renewal) -> bool {
-    let of = row.id("subscriptionNo");
-    call.subscriptions().into_iter().any(|one| of.as_deref() == Some(one))
 }
 
 pub(super) async fn extend(
@@ -85,5 +79,13 @@ pub(super) async fn extend(
         return Ok(Outcome::Row(row));
     }
     let row = store.write(&[&plan], clock.now_ms).await?.take(&plan)?;
-    Ok(Outcome::Row(Some(row)))
+    let before = held.as_ref().map_or(0, |held| spendable(held, clock.now_ms));
+    let after = Row::as_held(&row).map_or(0, |held| spendable(&held, clock.now_ms));
+    let user_id = plan.user_id;
+    Ok(Outcome::Extended(row, Moved { user_id, credits: after - before }))
+}
+
+/// What of a grant can be spent.
+fn spendable(held: &Held, now_ms: i64) -> i64 {
+    if held.grant.is_spendable(now_ms) { held.grant.remaining.max(0) } else { 0 }
 }

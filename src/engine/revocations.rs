@@ -9,6 +9,7 @@ use crate::domain::plan::Plan;
 use crate::domain::refund::Refund;
 use crate::domain::refundable::Refundable;
 use crate::domain::regrant::granted_anew;
+use crate::domain::renewal::EXPIRY;
 use crate::domain::revocation::{
     CHARGEBACK, ClaimFacts, Decided, Held, Restoration, Revocation, Target, claim_returns,
     plan_restoration, plan_revocation,
@@ -19,6 +20,9 @@ use crate::storage::Row;
 use crate::storage::account::{Account, Pick, WantedAccount, Whose, in_draw_order};
 use crate::storage::failure::Answer;
 use crate::storage::store::Store;
+
+/// The scenes of charges that are no caller's.
+const SCENES: [&str; 2] = [CHARGEBACK, EXPIRY];
 
 pub(super) async fn revoke(
     store: &mut dyn Store,
@@ -46,7 +50,7 @@ pub(super) async fn restore(
         }
         None => {
             let whose = Whose::With("transaction_no", number);
-            let picks = vec![Pick::With("transaction_scene", vec![CHARGEBACK]), Pick::Unspent];
+            let picks = vec![Pick::With("transaction_scene", SCENES.to_vec()), Pick::Unspent];
             let transaction_no = Some(number);
             store.account(&WantedAccount { whose, picks, transaction_no }).await?
         }
@@ -67,7 +71,7 @@ fn needs(store: &dyn Store, target: &Target) -> Result<()> {
 fn wanted<'w>(target: &'w Target, number: &'w str, recovers: bool) -> WantedAccount<'w> {
     let mut picks = vec![
         Pick::With(target.column, vec![&target.text]),
-        Pick::With("transaction_scene", vec![CHARGEBACK]),
+        Pick::With("transaction_scene", SCENES.to_vec()),
     ];
     picks.extend(recovers.then_some(Pick::Unspent));
     let whose = Whose::With(target.column, &target.text);
@@ -89,8 +93,10 @@ async fn with_rows(
     now_ms: i64,
 ) -> Answer<ClaimFacts> {
     let mut claims = Vec::new();
+    let mut written_off = Vec::new();
     for row in &rows {
         claims.extend(store.or_roll_back(row.as_claim())?);
+        written_off.extend(store.or_roll_back(row.as_write_off())?);
     }
     let known: HashSet<&str> = rows.iter().filter_map(|row| row.text("id")).collect();
     let mut needed: Vec<&str> = claims.iter().flat_map(|claim| claim.needs()).collect();
@@ -104,6 +110,7 @@ async fn with_rows(
     in_draw_order(&mut rows);
     let mut grants: Vec<Held> = rows.iter().filter_map(Row::as_held).collect();
     let anew: Vec<i64> = grants.iter().map(|held| granted_anew(held, &grants)).collect();
+    written_off.iter().for_each(|off| off.tell(&mut grants));
     grants.iter_mut().zip(anew).for_each(|(held, anew)| held.move_out(anew));
     Ok(ClaimFacts { grants, claims, ..ClaimFacts::default() })
 }
@@ -137,13 +144,13 @@ async fn write(store: &mut dyn Store, decided: Result<Decided>, now_ms: i64) -> 
         })?;
         Ok(decided)
     });
-    let Decided { plan, standing } = store.or_roll_back(checked)?;
+    let Decided { plan, standing, moved } = store.or_roll_back(checked)?;
     let replayed = plan.is_none();
     match plan {
         Some(plan) => drop(store.write(&[&plan], now_ms).await?),
         None => store.roll_back(),
     }
-    Ok(Outcome::Standing { standing, replayed })
+    Ok(Outcome::Standing { standing, replayed, moved })
 }
 
 /// The claims on grants that a refund gives back to, if some of these are closed by claims. Hardly any is.
@@ -158,7 +165,7 @@ pub(super) async fn load_claims(
     if ids.is_empty() {
         return Ok(None);
     }
-    let picks = [Pick::With("id", ids), Pick::With("transaction_scene", vec![CHARGEBACK])];
+    let picks = [Pick::With("id", ids), Pick::With("transaction_scene", SCENES.to_vec())];
     let rows = store.rows_of(&refundable.user_id, &picks).await?;
     with_rows(store, &refundable.user_id, rows, now_ms).await.map(Some)
 }

@@ -1,5 +1,7 @@
 //! Top-ups: loads the facts of a claim and of its end, and writes their plans.
 
+use std::collections::{HashSet, VecDeque};
+
 use super::clock::Clock;
 use super::outcome::Outcome;
 use crate::domain::plan::Plan;
@@ -90,16 +92,31 @@ pub(super) async fn end(
 
 /// Claims that are open, oldest first, which were made before a time.
 pub(super) async fn open(views: &mut dyn Views, before_ms: i64, limit: usize) -> Answer<Outcome> {
-    const MOST: i64 = 10_000;
+    /// Newest first, so all of them are read, in parts.
+    const AT_ONCE: i64 = 10_000;
     let equal = [("status", PENDING), ("transaction_type", "grant")];
     let equal = equal.map(|(column, value)| (column, value.to_owned())).to_vec();
     let filter = Filter { table: Credit, equal };
-    let mut rows = views.list(&filter, Page::whole(1, MOST)).await?;
-    rows.retain(|row| {
+    let is_wanted = |row: &Row| {
         let claim = row.as_top_up();
         claim.state == Some(State::Open) && claim.made_ms <= before_ms
-    });
-    rows.reverse();
-    rows.truncate(limit);
-    Ok(Outcome::Rows(rows))
+    };
+    let mut oldest: VecDeque<Row> = VecDeque::new();
+    for page in 1.. {
+        let rows = views.list(&filter, Page::whole(page, AT_ONCE)).await?;
+        let is_last = i64::try_from(rows.len()).is_ok_and(|count| count < AT_ONCE);
+        // What is added meanwhile moves some to the next part.
+        let known: HashSet<String> = oldest.iter().filter_map(id_of).collect();
+        let new = rows.into_iter().filter(is_wanted);
+        oldest.extend(new.filter(|row| id_of(row).is_none_or(|id| !known.contains(&id))));
+        oldest.drain(..oldest.len().saturating_sub(limit));
+        if is_last {
+            break;
+        }
+    }
+    Ok(Outcome::Rows(oldest.into_iter().rev().collect()))
+}
+
+fn id_of(row: &Row) -> Option<String> {
+    row.text("id").map(str::to_owned)
 }

@@ -1,6 +1,7 @@
 //! Encodes an outcome as a reply's JSON text.
 
 use std::collections::{HashMap, HashSet};
+use std::fmt::Write as _;
 
 use serde_json::{Map, Value as Json, json};
 
@@ -11,7 +12,7 @@ use crate::domain::refund::Refund;
 use crate::domain::regrant::Regrant;
 use crate::domain::renewal::Carried;
 use crate::domain::repair::{Fix, as_json, is_repairable};
-use crate::domain::revocation::Standing;
+use crate::domain::revocation::{Moved, Standing};
 use crate::domain::settle::Difference;
 use crate::domain::statement::{AccountStatement, task_of};
 use crate::domain::value::Value;
@@ -88,9 +89,11 @@ fn write_outcome(out: &mut String, outcome: &Outcome) {
             let carried = json!({ "carried": carried, "writtenOff": written_off });
             row_reply(out, row, &[("rollover", carried)]);
         }
-        Outcome::Standing { standing, replayed } => {
-            value_reply(out, &standing_json(*standing, *replayed));
+        Outcome::Standing { standing, replayed, moved } => {
+            let (standing, moved) = (standing_json(*standing, *replayed), moved_json(moved));
+            write!(out, r#"{{"value":{standing},"moved":{moved}}}"#).ok();
         }
+        Outcome::Extended(row, moved) => row_reply(out, row, &[("moved", moved_json(moved))]),
         Outcome::Quote(quote) => {
             let draws = quote.draws.iter().map(|draw| {
                 json!({
@@ -158,6 +161,10 @@ fn standing_json(standing: Standing, replayed: bool) -> Json {
         told["replayed"] = true.into();
     }
     told
+}
+
+fn moved_json(moved: &Moved) -> Json {
+    json!({ "userId": moved.user_id, "credits": moved.credits })
 }
 
 fn value_reply(out: &mut String, value: &Json) {

@@ -121,6 +121,7 @@ fn is_long(outcome: &Outcome) -> bool {
         Outcome::Row(Some(row))
         | Outcome::Replayed(row)
         | Outcome::Updated(row, _)
+        | Outcome::Extended(row, _)
         | Outcome::Settled(row, _) => row.text_bytes() > LONG,
         Outcome::All(outcomes) => outcomes.iter().any(is_long),
         Outcome::Done

@@ -4,8 +4,9 @@
 use std::collections::BTreeSet;
 
 use super::Row;
-use crate::domain::grant::{EXPIRY_UNREADABLE_MS, Grant, is_withdrawn};
+use crate::domain::grant::{EXPIRY_UNREADABLE_MS, Grant, Provenance, is_withdrawn};
 use crate::domain::metadata::regrant_sources;
+use crate::domain::renewal::WriteOff;
 use crate::domain::revocation::{Claim, ClaimRow, Held, State};
 use crate::domain::top_up::{Claim as Claimed, State as Standing, is_unconfirmed};
 use crate::domain::value::Value;
@@ -38,6 +39,8 @@ pub enum Pick<'w> {
     With(&'static str, Vec<&'w str>),
     /// Active grants of which something is left.
     Unspent,
+    /// Grants of subscriptions.
+    Subscribed,
     /// Grants that were made since this time.
     GrantsSince(i64),
 }
@@ -92,7 +95,10 @@ impl Row {
             remaining: self.integer("remainingCredits").unwrap_or_default(),
             expires_at_ms,
             active: self.text("status") == Some("active"),
-            provenance: None,
+            provenance: Some(Box::new(Provenance {
+                scene: text("transactionScene"),
+                created_at_ms,
+            })),
         };
         let deleted_at = self.get("deletedAt");
         let is_deleted = deleted_at.is_some_and(|at| *at != Value::Null);
@@ -109,6 +115,7 @@ impl Row {
             made_of: regrant_sources(metadata),
             has_deleted_at: deleted_at.is_some(),
             moved: 0,
+            written_off: 0,
         })
     }
 
@@ -128,6 +135,16 @@ impl Row {
             made_ms,
             metadata,
         }
+    }
+
+    /// What a row of `credit` has written off; `None`, if it is no such charge, or was refunded.
+    pub fn as_write_off(&self) -> Result<Option<WriteOff>> {
+        if self.text("transactionType") != Some("consume") || self.text("status") != Some("active")
+        {
+            return Ok(None);
+        }
+        let id = self.text("id").unwrap_or_default();
+        WriteOff::read(id, self.text("consumedDetail"), self.text("metadata"))
     }
 
     /// The claim on grants that a row of `credit` is; `None`, if it is none.

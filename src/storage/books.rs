@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 use super::Row;
 use crate::domain::books::{Books, ChargeEntry, GrantEntry, LeftOut, TaskEntry, Times};
 use crate::domain::grant::{EXPIRY_UNREADABLE_MS, is_withdrawn};
+use crate::domain::metadata::top_up_ended;
 use crate::domain::revocation::State;
 use crate::domain::table::TableName;
 use crate::domain::top_up::{is_half, is_unconfirmed};
@@ -96,7 +97,16 @@ impl BooksPage {
                 let withdrawn = is_withdrawn(Some(&entry.status), times.deleted_at_ms.is_some());
                 let state = State::of(Some(&entry.status), withdrawn, entry.metadata.as_deref());
                 let id = id.clone();
-                books.grants.push(GrantEntry { id, credits, remaining, active, state, times });
+                let confirmed_ms = top_up_ended(entry.metadata.as_deref());
+                books.grants.push(GrantEntry {
+                    id,
+                    credits,
+                    remaining,
+                    active,
+                    state,
+                    times,
+                    confirmed_ms,
+                });
                 None
             }
             ("consume", Some(credits), _) => {

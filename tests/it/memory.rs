@@ -77,12 +77,7 @@ impl Memory {
     fn spent_of(&self, user_id: &str, spending: &Spending) -> Vec<Spent> {
         let Spending { since_ms, scene, each } = spending;
         let counts = |row: &&Row| {
-            let metadata = row.text("metadata").unwrap_or_default();
-            let is_own = ["revocation", "expiry"]
-                .iter()
-                .any(|kind| metadata.contains(&format!(r#""{kind}":"#)));
-            let is_withdrawal = is_own
-                && ["chargeback", "expiry"].contains(&row.text("transactionScene").unwrap_or(""));
+            let is_withdrawal = row.as_charge().is_bookkeeping();
             row.text("transactionType") == Some("consume")
                 && is_active(row)
                 && time(row, "createdAt") >= Some(*since_ms)
@@ -208,6 +203,7 @@ fn picks_row(pick: &Pick<'_>, row: &Row) -> bool {
             row.text(&camel_case(column)).is_some_and(|text| texts.contains(&text))
         }
         Pick::Unspent => is_grant && is_active(row) && row.integer("remainingCredits") > Some(0),
+        Pick::Subscribed => is_grant && row.text("subscriptionNo").is_some(),
         Pick::GrantsSince(since_ms) => is_grant && time(row, "createdAt") >= Some(*since_ms),
     }
 }

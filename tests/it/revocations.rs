@@ -4,8 +4,9 @@
 use std::collections::HashMap;
 use std::sync::LazyLock;
 
-use media_credits::domain::paying::Paying;
+use media_credits::domain::paying::{DrawOrder, Paying};
 use media_credits::domain::plan::Verb;
+use media_credits::domain::renewal::Renewal;
 use media_credits::domain::revocation::{Restoration, Revocation, Standing};
 use media_credits::domain::table::TableName::Credit;
 use media_credits::domain::value::{Fields, Value};
@@ -19,7 +20,7 @@ use proptest::prelude::*;
 
 use crate::common::{
     add_user, apply, change_row, column, consume, create_task, credits_of, draws_of, fields,
-    is_active, ledger, number, ready, text, update_task,
+    is_active, ledger, number, ready, text, time, update_task,
 };
 use crate::memory::Memory;
 
@@ -124,6 +125,24 @@ impl World {
             Revoked(total) => self.revoke(&format!("refund-{total}"), Some(total)),
             _ => self.revoke("dispute", None),
         }
+    }
+
+    /// The order becomes a subscription's, of which 30 live on in its next period of 5.
+    fn renew(&mut self) {
+        for row in self.rows() {
+            let Some(id) = row.text("id").filter(|id| id.starts_with("own")) else { continue };
+            let subscription = [("subscriptionNo", text("s"))];
+            change_row(&mut self.memory, Verb::Update, (Credit, id), &subscription).unwrap();
+        }
+        let renewal = fields(&[
+            ("userId", text(USER)),
+            ("subscriptionNo", text("s")),
+            ("credits", Value::Integer(5)),
+            ("periodEnd", Value::TimeMs(NOW_MS + 9000)),
+            ("transactionNo", text("renewal")),
+            ("rollover", Value::Json("{\"atMost\":30}".to_owned())),
+        ]);
+        self.write(&Write::Renew(Renewal::parse(renewal).unwrap())).unwrap();
     }
 
     fn rows(&mut self) -> Vec<Row> {
@@ -251,4 +270,65 @@ proptest! {
             prop_assert_eq!(world.balance(), 1100 - spent - standing.revoked, "{:?}", standing);
         }
     }
+}
+
+#[test]
+fn what_a_renewal_wrote_off_is_not_claimed_again() {
+    let rows = [
+        // how many of 100 are claimed, after a task of 20 and a renewal that wrote 50 off; what is revoked, outstanding,
+        // and left
+        (None, false, (80, 20, 0)),
+        (Some(90), false, (80, 10, 0)),
+        (Some(60), false, (60, 0, 20)),
+        (Some(40), false, (50, 0, 30)),
+        (None, true, (100, 0, 0)),
+        (Some(90), true, (90, 0, 0)),
+        (Some(60), true, (60, 0, 20)),
+    ];
+    for (total, recovers, (revoked, outstanding, remaining)) in rows {
+        let mut world = World::new(&[100], &[("a", 20)], recovers);
+        world.renew();
+        let standing = world.revoke("claim", total);
+        assert_eq!(standing, Standing { revoked, spent: 20, outstanding, remaining }, "{total:?}");
+        world.check().unwrap();
+        let recovered = (revoked - 80).max(0);
+        assert_eq!(world.balance(), 1000 + 5 + remaining - recovered);
+    }
+}
+
+#[test]
+fn what_is_restored_ends_when_a_renewal_would_have_let_it() {
+    let mut world = World::new(&[60, 40], &[], false);
+    let target = || fields(&[("creditId", text("own-0"))]);
+    let call = Revocation::parse(&target(), &fields(&[("transactionNo", text("dispute"))]));
+    world.write(&Write::Revoke(call.unwrap())).unwrap();
+    world.renew();
+    assert_eq!(world.balance(), 1000 + 5 + 30);
+    let call = Restoration::parse("dispute".to_owned(), &target()).unwrap();
+    world.write(&Write::Restore(call)).unwrap();
+    assert_eq!(world.balance(), 1000 + 5 + 30 + 60);
+    for row in world.rows().iter().filter(|row| row.text("subscriptionNo") == Some("s")) {
+        if row.text("transactionType") == Some("grant") {
+            assert_eq!(time(row, "expiresAt"), Some(NOW_MS + 9000));
+            assert!(is_active(row));
+        }
+    }
+}
+
+#[test]
+fn what_is_recovered_is_drawn_in_the_connections_order() {
+    let mut world = World::new(&[100], &[("a", 50)], true);
+    world.grant("gift", "gift", 1000);
+    let scene = [("transactionScene", text("gift")), ("expiresAt", Value::Null)];
+    change_row(&mut world.memory, Verb::Update, (Credit, "gift"), &scene).unwrap();
+    let options = fields(&[("transactionNo", text("dispute")), ("recover", text("available"))]);
+    let mut call = Revocation::parse(&target(), &options).unwrap();
+    let order = Value::Json("[{\"scenes\":[\"gift\"]}]".to_owned());
+    call.order = DrawOrder::parse(Some(&order)).unwrap();
+    world.write(&Write::Revoke(call)).unwrap();
+    let left = |world: &mut World, id: &str| {
+        let rows = world.rows();
+        number(rows.iter().find(|row| row.text("id") == Some(id)).unwrap(), "remainingCredits")
+    };
+    assert_eq!((left(&mut world, "gift"), left(&mut world, "other")), (950, 1000));
 }

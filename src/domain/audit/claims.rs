@@ -3,6 +3,7 @@
 use super::{Audit, Finding, FindingKind};
 use crate::domain::books::{Books, ChargeEntry, GrantEntry};
 use crate::domain::grant::Grant;
+use crate::domain::renewal::WriteOff;
 use crate::domain::revocation::{Claim, Claims, Held, State};
 use crate::domain::table::TableName::Credit;
 
@@ -53,7 +54,13 @@ fn claims_of(books: &Books) -> Claims {
             metadata: None,
         })
     };
-    let grants = books.grants.iter().map(|grant| held(grant, &books.user_id)).collect();
+    let mut grants: Vec<Held> =
+        books.grants.iter().map(|grant| held(grant, &books.user_id)).collect();
+    for charge in books.active_charges() {
+        if let Some(anew) = charge.written_off.clone() {
+            WriteOff { draws: charge.readable_draws().to_vec(), anew }.tell(&mut grants);
+        }
+    }
     Claims { grants, claims: books.charges.iter().filter_map(claim).collect() }
 }
 
@@ -77,5 +84,6 @@ fn held(grant: &GrantEntry, user_id: &str) -> Held {
         made_of: Vec::new(),
         has_deleted_at: true,
         moved: 0,
+        written_off: 0,
     }
 }

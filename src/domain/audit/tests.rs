@@ -12,6 +12,7 @@ fn grant(id: &str, credits: i64, remaining: i64) -> GrantEntry {
         active: true,
         state: State::Open,
         times: at(NOW),
+        confirmed_ms: None,
     }
 }
 
@@ -48,6 +49,13 @@ fn claim(id: &str, total: i64, draws: &[(&str, i64)]) -> ChargeEntry {
     let drawn = draws.iter().map(|(_, credits)| credits).sum();
     let terms = Terms { grants: vec!["g".to_owned()], total, recovers: false };
     ChargeEntry { claim: Some(terms), ..charge(id, drawn, draws, "") }
+}
+
+/// What was written off, and what of that other grants have.
+fn written_off(id: &str, draws: &[(&str, i64)], anew: &[(&str, i64)]) -> ChargeEntry {
+    let credits = draws.iter().map(|(_, credits)| credits).sum();
+    let anew = anew.iter().map(|(id, credits)| ((*id).to_owned(), *credits)).collect();
+    ChargeEntry { written_off: Some(anew), ..charge(id, credits, draws, "") }
 }
 
 /// A hold.
@@ -247,6 +255,20 @@ fn findings() {
             vec![charge("a", 40, &[("g", 40)], ""), claim("c", 20, &[("g", 10)])],
             vec![],
             vec![],
+        ),
+        (
+            "a claim after a part was written off",
+            vec![grant("g", 50, 10)],
+            vec![written_off("w", &[("g", 30)], &[]), claim("c", 40, &[("g", 10)])],
+            vec![],
+            vec![],
+        ),
+        (
+            "a claim after what other grants have was written off",
+            vec![grant("g", 50, 10)],
+            vec![written_off("w", &[("g", 30)], &[("g", 30)]), claim("c", 20, &[("g", 10)])],
+            vec![],
+            vec![RevocationDiffers],
         ),
         (
             "a grant that no revocation claims",

@@ -172,7 +172,16 @@ impl Tables {
             } else if row.is_grant() {
                 let Grant { credits, remaining, active, .. } = row.grant();
                 let state = State::Open;
-                books.grants.push(GrantEntry { id, credits, remaining, active, state, times });
+                let confirmed_ms = None;
+                books.grants.push(GrantEntry {
+                    id,
+                    credits,
+                    remaining,
+                    active,
+                    state,
+                    times,
+                    confirmed_ms,
+                });
             } else {
                 let Charge { credits, active, consumed_detail, metadata, .. } = row.charge();
                 let charge = ChargeEntry::new(id, credits, active, times);

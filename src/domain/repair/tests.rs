@@ -17,12 +17,13 @@ fn grant(id: &str, credits: i64, remaining: i64) -> GrantEntry {
         active: true,
         state: State::Open,
         times: at(NOW),
+        confirmed_ms: None,
     }
 }
 
 fn charge(id: &str, active: bool, credits: i64, draws: &[(&str, i64)]) -> ChargeEntry {
     ChargeEntry {
-        written_off: false,
+        written_off: None,
         claim: None,
         id: id.to_owned(),
         active,

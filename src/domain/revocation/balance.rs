@@ -22,7 +22,7 @@ pub struct Claims {
 /// How an order stands.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Standing {
-    /// What is withdrawn of it, or was taken from other grants in its place.
+    /// What is withdrawn of it, was written off before, or was taken from other grants in its place.
     pub revoked: i64,
     /// What was spent of it.
     pub spent: i64,
@@ -76,7 +76,8 @@ impl Claims {
             let grant = &held.grant;
             if held.state != State::Emptied {
                 let gone = grant.credits.saturating_sub(grant.remaining);
-                let spent = gone.saturating_sub(self.own_draws(&grant.id)).max(0);
+                let unspent = self.own_draws(&grant.id).saturating_add(held.written_off);
+                let spent = gone.saturating_sub(unspent).max(0);
                 standing.spent = standing.spent.saturating_add(spent);
             }
             if grant.is_spendable(now_ms) {
@@ -155,7 +156,7 @@ impl Claims {
     }
 
     fn withdrawn(&self, held: &Held) -> i64 {
-        let own = self.own_draws(&held.grant.id);
+        let own = self.own_draws(&held.grant.id).saturating_add(held.written_off);
         match held.state {
             State::Open => own,
             State::Closed(_) | State::Withdrawn => own.saturating_add(held.grant.remaining.max(0)),

@@ -34,6 +34,8 @@ pub struct Held {
     ///
     /// [`granted_anew`]: crate::domain::regrant::granted_anew
     pub moved: i64,
+    /// What was written off of it: the user had neither use of it nor can spend it.
+    pub written_off: i64,
 }
 
 impl Held {
@@ -42,6 +44,12 @@ impl Held {
         self.moved += credits;
         self.grant.credits -= credits;
         self.grant.remaining -= credits;
+    }
+
+    /// Takes note of what was written off. What of that other grants have is theirs.
+    pub fn write_off(&mut self, credits: i64, anew: i64) {
+        self.written_off = self.written_off.saturating_add(credits - anew);
+        self.grant.credits = self.grant.credits.saturating_sub(anew);
     }
 }
 

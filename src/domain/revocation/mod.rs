@@ -15,6 +15,7 @@ use self::changes::{detail_of, plan_changes, total};
 pub use self::claims::{CHARGEBACK, Claim, ClaimRow, Held, State};
 pub use self::terms::Terms;
 use super::credits::Credits;
+use super::paying::DrawOrder;
 use super::plan::{Plan, Stamp, Verb};
 use super::refund::Refund;
 use super::table::TableName::Credit;
@@ -75,6 +76,8 @@ pub struct Revocation {
     pub transaction_no: String,
     /// Whether what was spent already is taken from the user's other grants.
     pub recovers: bool,
+    /// In which order these are drawn on.
+    pub order: DrawOrder,
 }
 
 impl Revocation {
@@ -103,6 +106,7 @@ impl Revocation {
             reason: text("reason", "text")?,
             transaction_no: options.id("transactionNo")?,
             recovers,
+            order: DrawOrder::default(),
         })
     }
 }
@@ -119,6 +123,8 @@ pub struct Restoration {
     pub transaction_no: String,
     /// The grants that it is about, should it not have come yet.
     pub target: Option<Target>,
+    /// In which order claims that may take from other grants draw on these.
+    pub order: DrawOrder,
 }
 
 impl Restoration {
@@ -126,7 +132,7 @@ impl Restoration {
     pub fn parse(transaction_no: String, target: &Fields) -> Result<Self> {
         let is_given = target.iter().next().is_some();
         let target = is_given.then(|| Target::parse("restoreGrants", target)).transpose()?;
-        Ok(Self { transaction_no, target })
+        Ok(Self { transaction_no, target, order: DrawOrder::default() })
     }
 }
 
@@ -144,6 +150,15 @@ pub struct ClaimFacts {
     pub is_key_taken: bool,
 }
 
+/// By how much what a user can spend has changed.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Moved {
+    /// The user.
+    pub user_id: String,
+    /// How many credits more; less than zero, if they are fewer.
+    pub credits: i64,
+}
+
 /// How an order stands after a call, and what is to be written for that, if anything is.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Decided {
@@ -151,10 +166,27 @@ pub struct Decided {
     pub plan: Option<Plan>,
     /// How the order stands.
     pub standing: Standing,
+    /// What that moves.
+    pub moved: Moved,
+}
+
+impl Decided {
+    /// What was decided before.
+    fn before(standing: Standing) -> Self {
+        Self { plan: None, standing, moved: Moved::default() }
+    }
+
+    /// What is written now.
+    fn now(plan: Plan, (was, now): (&Claims, &Claims), grants: &[String], now_ms: i64) -> Self {
+        let credits = now.spendable(now_ms) - was.spendable(now_ms);
+        let moved = Moved { user_id: plan.user_id.clone(), credits };
+        Self { plan: Some(plan), standing: now.standing(grants, now_ms), moved }
+    }
 }
 
 /// Decides on a revocation.
-pub fn plan_revocation(call: &Revocation, facts: ClaimFacts, stamp: &Stamp) -> Result<Decided> {
+pub fn plan_revocation(call: &Revocation, mut facts: ClaimFacts, stamp: &Stamp) -> Result<Decided> {
+    call.order.sort(&mut facts.grants, |held| &held.grant);
     let (user_id, named) = named(&call.target, &facts)?;
     let number = call.transaction_no.as_str();
     if facts.is_key_taken {
@@ -176,7 +208,7 @@ pub fn plan_revocation(call: &Revocation, facts: ClaimFacts, stamp: &Stamp) -> R
         if !is_remembered && (total, call.recovers) != (terms.total, terms.recovers) {
             return conflict("it revokes a different number of credits");
         }
-        return Ok(Decided { plan: None, standing: claims.standing(&named, stamp.now_ms) });
+        return Ok(Decided::before(claims.standing(&named, stamp.now_ms)));
     }
 
     let order = facts.grants.iter().find(|held| call.target.is(held));
@@ -197,11 +229,16 @@ pub fn plan_revocation(call: &Revocation, facts: ClaimFacts, stamp: &Stamp) -> R
         plan.push(Credit, Verb::Insert, &claim.id, row);
     }
     plan_changes(&mut plan, &was, &now, stamp.now_ms)?;
-    Ok(Decided { plan: Some(plan), standing: now.standing(&named, stamp.now_ms) })
+    Ok(Decided::now(plan, (&was, &now), &named, stamp.now_ms))
 }
 
 /// Decides on the end of a claim.
-pub fn plan_restoration(call: &Restoration, facts: ClaimFacts, stamp: &Stamp) -> Result<Decided> {
+pub fn plan_restoration(
+    call: &Restoration,
+    mut facts: ClaimFacts,
+    stamp: &Stamp,
+) -> Result<Decided> {
+    call.order.sort(&mut facts.grants, |held| &held.grant);
     let number = call.transaction_no.as_str();
     let unknown = || Err(Error::RevocationNotFound { transaction_no: number.to_owned() });
     let found = facts.claims.iter().position(|claim| claim.transaction_no == number);
@@ -216,7 +253,7 @@ pub fn plan_restoration(call: &Restoration, facts: ClaimFacts, stamp: &Stamp) ->
     let named = &claim.terms.grants;
     let at = was.claims.iter().position(|other| other.id == claim.id);
     let Some(at) = at.filter(|_| claim.stands) else {
-        return Ok(Decided { plan: None, standing: was.standing(named, stamp.now_ms) });
+        return Ok(Decided::before(was.standing(named, stamp.now_ms)));
     };
     let mut now = was.clone();
     now.end(at);
@@ -224,7 +261,7 @@ pub fn plan_restoration(call: &Restoration, facts: ClaimFacts, stamp: &Stamp) ->
 
     let mut plan = Plan::new(&claim.user_id, Credit, &claim.id);
     plan_changes(&mut plan, &was, &now, stamp.now_ms)?;
-    Ok(Decided { plan: Some(plan), standing: now.standing(named, stamp.now_ms) })
+    Ok(Decided::now(plan, (&was, &now), named, stamp.now_ms))
 }
 
 /// Remembers that a claim has ended which was not made yet: it will claim nothing.
@@ -241,7 +278,7 @@ fn remember(target: &Target, number: &str, facts: ClaimFacts, stamp: &Stamp) -> 
     let mut plan = Plan::new(&user_id, Credit, &claim.id);
     plan.push(Credit, Verb::Insert, &claim.id, row);
     let claims = related(facts, &named);
-    Ok(Decided { plan: Some(plan), standing: claims.standing(&named, stamp.now_ms) })
+    Ok(Decided::now(plan, (&claims, &claims), &named, stamp.now_ms))
 }
 
 /// What comes back to grants that are closed goes to what is outstanding first. Adds to the plan of a refund what else

@@ -206,7 +206,7 @@ impl End {
             (false, None) => Some((withdrawn_ms, EntryKind::Revocation)),
         };
         // A grant may have been old when it was made.
-        let made_ms = times.created_at_ms.unwrap_or(i64::MIN);
+        let made_ms = grant.granted_ms().unwrap_or(i64::MIN);
         let at = end.map(|(at_ms, kind)| (at_ms.max(made_ms), kind));
         Self { at, drawn: 0, came_late: Vec::new() }
     }
@@ -263,7 +263,7 @@ fn enter_charge(
     }
     let kind = match charge {
         ChargeEntry { claim: Some(_), .. } => EntryKind::Revocation,
-        ChargeEntry { written_off: true, .. } => EntryKind::Expiry,
+        ChargeEntry { written_off: Some(_), .. } => EntryKind::Expiry,
         _ => EntryKind::Charge,
     };
     entries.push(entry(kind, made_ms, drawn.saturating_add(settled).saturating_neg()));
@@ -273,7 +273,7 @@ fn enter_charge(
 }
 
 fn enter_grant(grant: &GrantEntry, end: End, entries: &mut Vec<Entry>) {
-    let made_ms = grant.times.created_at_ms.unwrap_or_default();
+    let made_ms = grant.granted_ms().unwrap_or_default();
     let changed_ms = grant.times.updated_at_ms.unwrap_or(made_ms).max(made_ms);
     let mut push = |kind, at_ms, credits| {
         let credit_id = grant.id.clone();

@@ -13,7 +13,15 @@ fn grant(id: &str, credits: i64, remaining: i64, expires_at_ms: Option<i64>) -> 
         expires_at_ms,
         ..Times::default()
     };
-    GrantEntry { id: id.to_owned(), credits, remaining, active: true, state: State::Open, times }
+    GrantEntry {
+        id: id.to_owned(),
+        credits,
+        remaining,
+        active: true,
+        state: State::Open,
+        times,
+        confirmed_ms: None,
+    }
 }
 
 /// Of so many credits at first, with these draws now; made at one time and changed at another.
@@ -29,7 +37,7 @@ fn charge(
         credits: draws.iter().map(|(_, credits)| credits).sum(),
         charged,
         forgiven: false,
-        written_off: false,
+        written_off: None,
         claim: None,
         held: false,
         draws: draws_of(draws),
@@ -94,6 +102,12 @@ fn entries() {
             vec![grant("g", 10, 6, None)],
             vec![charge("a", 1_000_000_000, &[("g", 4)], (5, 5))],
             vec![(Grant, 1, 10, 10), (Charge, 5, -4, 6)],
+        ),
+        (
+            "a top-up that was confirmed later",
+            vec![GrantEntry { confirmed_ms: Some(7), ..grant("g", 10, 6, None) }],
+            vec![charge("a", 4, &[("g", 4)], (8, 8))],
+            vec![(Grant, 7, 10, 10), (Charge, 8, -4, 6)],
         ),
         (
             "an expiry",

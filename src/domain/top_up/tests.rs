@@ -95,6 +95,10 @@ fn ends() {
             plan.as_ref().and_then(|plan| plan.rows[0].fields.get("status")?.as_text())
         });
         assert_eq!(status, expected, "{state:?} {end:?}");
+        let written = plan.iter().flatten().next().and_then(|plan| {
+            metadata::top_up_ended(plan.rows[0].fields.get("metadata")?.as_text())
+        });
+        assert_eq!(written, matches!(expected, Ok(Some(_))).then_some(NOW), "{state:?} {end:?}");
     }
     let none = plan_end(None, ("k", Confirmed), (NOW, true));
     assert_eq!(none.map_err(|error| error.code()), Err("TOP_UP_NOT_FOUND"));
@@ -124,8 +128,12 @@ fn what_is_not_granted_yet() {
 #[test]
 fn caps() {
     let rows = [
-        (r#"{"credits":5,"per":"hour"}"#, Some(HOUR_MS)),
+        (r#"{"credits":5,"per":"hour"}"#, Some(DAY_MS / 24)),
+        (r#"{"credits":5,"per":"month"}"#, Some(30 * DAY_MS)),
         (r#"{"credits":5,"per":1}"#, Some(1)),
+        (r#"{"credits":5,"per":3155760000000}"#, Some(3_155_760_000_000)),
+        (r#"{"credits":5,"per":3155760000001}"#, None),
+        (r#"{"credits":5,"per":1.5}"#, None),
         (r#"{"credits":5,"per":0}"#, None),
         (r#"{"credits":5,"per":"year"}"#, None),
         (r#"{"credits":0,"per":"day"}"#, None),

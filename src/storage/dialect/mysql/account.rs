@@ -87,6 +87,9 @@ fn rows<W: Wire>(tables: &Tables, whose: Whose<'_>, picks: &[Pick<'_>]) -> Answe
                 "(status = 'active' AND transaction_type = 'grant' AND remaining_credits > 0)"
                     .to_owned()
             }
+            Pick::Subscribed => {
+                "(transaction_type = 'grant' AND subscription_no IS NOT NULL)".to_owned()
+            }
             Pick::GrantsSince(since_ms) => {
                 let since = literal::time_from(tables.of_credit("createdAt")?, *since_ms);
                 format!("(transaction_type = 'grant' AND created_at >= {since})")

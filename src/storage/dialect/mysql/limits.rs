@@ -107,11 +107,17 @@ pub(super) fn spent_by<W: Wire>(
         }
         None => String::new(),
     };
-    let metadata = "COALESCE(CONVERT(metadata USING utf8mb4), '')";
+    // What is no JSON is the app's own.
+    let metadata = "CONVERT(metadata USING utf8mb4)";
+    let is_own = ["revocation", "expiry"].map(|name| {
+        format!("COALESCE(JSON_TYPE(JSON_EXTRACT({metadata}, '$.{name}')) = 'OBJECT', FALSE)")
+    });
+    let is_own =
+        format!("CASE WHEN JSON_VALID({metadata}) THEN {} ELSE FALSE END", is_own.join(" OR "));
     Ok(format!(
         "SELECT {columns} FROM credit WHERE {are_theirs} AND transaction_type = 'consume' AND status = 'active' \
          AND created_at >= {since} AND NOT (COALESCE(transaction_scene, '') IN ('chargeback', 'expiry') \
-         AND ({metadata} LIKE '%\"revocation\":%' OR {metadata} LIKE '%\"expiry\":%')){of_scene}{group}{}",
+         AND {is_own}){of_scene}{group}{}",
         W::NOW
     ))
 }

@@ -84,6 +84,9 @@ fn rows(tables: &Tables, whose: Whose<'_>, picks: &[Pick<'_>]) -> Answer<Stateme
                 "(status = 'active' AND transaction_type = 'grant' AND remaining_credits > 0)"
                     .to_owned()
             }
+            Pick::Subscribed => {
+                "(transaction_type = 'grant' AND subscription_no IS NOT NULL)".to_owned()
+            }
             Pick::GrantsSince(since_ms) => {
                 let since = statement.bind(tables.time_for("createdAt", *since_ms)?);
                 format!("(transaction_type = 'grant' AND created_at >= {since})")

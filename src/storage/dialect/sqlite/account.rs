@@ -36,6 +36,9 @@ pub fn rows<'a>(whose: Whose<'a>, picks: &[Pick<'a>], unit: TimestampUnit) -> Ro
             "(status = 'active' AND transaction_type = 'grant' AND remaining_credits > 0)"
                 .to_owned()
         }
+        Pick::Subscribed => {
+            "(transaction_type = 'grant' AND subscription_no IS NOT NULL)".to_owned()
+        }
         Pick::GrantsSince(since_ms) => {
             values.push(unit.from_ms(*since_ms).into());
             "(transaction_type = 'grant' AND created_at >= ?)".to_owned()

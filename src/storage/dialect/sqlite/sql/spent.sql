@@ -11,5 +11,9 @@ WHERE user_id = ?1
   AND (?3 IS NULL OR transaction_scene = ?3)
   AND NOT (
     COALESCE(transaction_scene, '') IN ('chargeback', 'expiry')
-    AND (COALESCE(metadata, '') LIKE '%"revocation":%' OR COALESCE(metadata, '') LIKE '%"expiry":%')
+    AND CASE
+      WHEN json_valid(metadata) THEN
+        COALESCE('object' IN (json_type(metadata, '$.revocation'), json_type(metadata, '$.expiry')), FALSE)
+      ELSE FALSE
+    END
   )
