@@ -201,7 +201,10 @@ export interface RefundOptions {
   refundPolicy?: RefundPolicy | undefined
 }
 
-/** Options of a settlement. `scenes` and `exceptScenes` say which credits may pay for what is missing. */
+/**
+ * Options of a settlement. `scenes` and `exceptScenes` say which credits may pay for what is missing: pass those of the
+ * charge again, since its row does not remember them. `limits` are for charges alone: a settlement is never refused by them.
+ */
 export interface SettleOptions extends RefundOptions, PayingOptions {
   /**
    * What becomes of what it cost more than was charged. By default, and with `'refuse'`, that is `SETTLE_EXCEEDS_CHARGE`.
@@ -223,7 +226,7 @@ export type RenewalToGrant = Omit<
 > & {
   /** The subscription, whose earlier grants it is about. */
   subscriptionNo: string
-  /** Another one that it takes the place of, as an upgrade does: its grants live on as well. */
+  /** Another one that it takes the place of, as an upgrade does: its grants live on as well, from this period on. */
   replaces?: string | null | undefined
   /** When the period ends. */
   periodEnd: Date
@@ -313,7 +316,7 @@ export interface TopUpParameters {
   credits: number
   /** How long after the last claim there is no other, abandoned or not. */
   cooldownMs?: number | null | undefined
-  /** How many credits may be claimed in how long, back from now: a month is 30 days. Abandoned ones do not count. */
+  /** How many credits may be claimed in how long, back from now (a month is 30 days; or milliseconds). Abandoned ones do not count. */
   atMost?: { credits: number; per: 'hour' | 'day' | 'week' | 'month' | number } | null | undefined
   transactionScene?: Credit['transactionScene'] | undefined
   orderNo?: string | null | undefined

@@ -88,7 +88,10 @@ export interface OrderStanding {
 export interface Balance {
   /** All that can be spent now, as {@link getRemainingCredits} has it. */
   credits: number
-  /** What holds have taken: charges with a `holdUntil` that were neither settled, kept nor given back yet. */
+  /**
+   * What holds have taken, of all credits whatever scenes are asked for: charges with a `holdUntil` that were neither
+   * settled, kept nor given back yet.
+   */
   held: number
   /** The grants that it comes from, in the order in which they are drawn on. */
   grants: {
