@@ -96,7 +96,10 @@ fn ends() {
         });
         assert_eq!(status, expected, "{state:?} {end:?}");
         let written = plan.iter().flatten().next().and_then(|plan| {
-            metadata::top_up_ended(plan.rows[0].fields.get("metadata")?.as_text())
+            match plan.rows[0].fields.get("metadata") {
+                Some(Value::Json(metadata)) => metadata::top_up_ended(Some(metadata)),
+                _ => None,
+            }
         });
         assert_eq!(written, matches!(expected, Ok(Some(_))).then_some(NOW), "{state:?} {end:?}");
     }
