@@ -26,9 +26,9 @@ const MUTATIONS = [
   ['replay', 'src/domain/replay.rs', '!= request.credits.get()', '== i64::MIN'],
   [
     'settle',
-    'src/domain/settle.rs',
-    'let mut surplus = drawn - credits;',
-    'let mut surplus = drawn - credits - 1;',
+    'src/domain/settle/mod.rs',
+    'check_sum(charge, &draws)? - credits;',
+    'check_sum(charge, &draws)? - credits - 1;',
   ],
   ['limits', 'src/domain/task/new.rs', 'active >= *max_active', 'active > *max_active'],
   [
@@ -36,6 +36,49 @@ const MUTATIONS = [
     'src/engine/charges.rs',
     'let numbered = verdicts.into_iter().enumerate();',
     'let numbered = verdicts.into_iter().filter(Result::is_ok).enumerate();',
+  ],
+  [
+    'revocation',
+    'src/domain/revocation/balance.rs',
+    'standing.outstanding = standing.outstanding.max(self.lack(at));',
+    'standing.outstanding = standing.outstanding.saturating_add(self.lack(at));',
+  ],
+  [
+    'write-off',
+    'src/domain/revocation/balance.rs',
+    'self.own_draws(&held.grant.id).saturating_add(held.written_off);',
+    'self.own_draws(&held.grant.id);',
+  ],
+  [
+    'renewal',
+    'src/domain/renewal/line.rs',
+    'left.saturating_sub(rollover.at_most).max(0)',
+    'left.saturating_sub(rollover.at_most + 1).max(0)',
+  ],
+  [
+    'line of subscriptions',
+    'src/domain/renewal/line.rs',
+    'lines.are_one(lived.subscription, carrier.subscription)',
+    'lived.subscription == carrier.subscription || lines.are_one("", "-")',
+  ],
+  [
+    'top-up',
+    'src/domain/top_up.rs',
+    'claim.state == Some(State::Open))',
+    'claim.state == Some(State::Abandoned))',
+  ],
+  [
+    'hold',
+    'src/domain/metadata.rs',
+    'field(metadata, "held")) == Some(true)',
+    'field(metadata, "held")) != None::<bool>',
+  ],
+  ['spending limit', 'src/domain/spending.rs', '<= limit.credits {', '< limit.credits {'],
+  [
+    'scenes',
+    'src/domain/paying.rs',
+    'Self::Except(scenes) => !is_one(scenes)',
+    'Self::Except(scenes) => is_one(scenes)',
   ],
   [
     'invariants',

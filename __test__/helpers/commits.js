@@ -13,6 +13,8 @@ const UNKNOWN = { code: 'OUTCOME_UNKNOWN', retryable: false }
 const GRANT = { userId: 'u0', credits: 5, transactionNo: 'n' }
 const CHARGE = { userId: 'u0', credits: 150, transactionNo: 'n' }
 
+const CHOSEN = { exceptScenes: ['none of these'], limits: [{ credits: 180, per: 'month' }] }
+
 /** A call that inserts a row, and how to see whether it is there. */
 const INSERTS = [
   [
@@ -33,6 +35,11 @@ const INSERTS = [
   [
     'consumeCredits',
     ({ consumeCredits }) => consumeCredits(CHARGE),
+    `SELECT id FROM credit WHERE transaction_no = 'n'`,
+  ],
+  [
+    'consumeCredits of some scenes, within a limit',
+    ({ consumeCredits }) => consumeCredits(CHARGE, CHOSEN),
     `SELECT id FROM credit WHERE transaction_no = 'n'`,
   ],
   [

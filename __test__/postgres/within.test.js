@@ -90,6 +90,35 @@ test.each(OLD)('at %s a call that counts tasks is refused: its count would be an
   }
 })
 
+test.each(OLD)(
+  'at %s what decides on all rows that there are is refused, and writes nothing',
+  async (level) => {
+    const end = new Date(Date.now() + 86_400_000)
+    const { id } = await database.credits.createCredit({ userId: 'u', credits: 5, orderNo: 'o' })
+    const charge = { userId: 'u', credits: 1 }
+    const limited = { limits: [{ credits: 100, per: 'day' }] }
+    const period = { userId: 'u', credits: 5, subscriptionNo: 's', periodEnd: end, transactionNo: 'r' }
+    const claim = { userId: 'u', below: 1000, credits: 5, transactionNo: 'k' }
+    const calls = {
+      limits: (credits) => credits.consumeCredits(charge, limited),
+      claimTopUp: (credits) => credits.claimTopUp(claim),
+      renewGrants: (credits) => credits.renewGrants(period),
+      extendGrant: (credits) => credits.extendGrant(id, end),
+      revokeGrants: (credits) => credits.revokeGrants({ orderNo: 'o' }, { transactionNo: 'd' }),
+      restoreGrants: (credits) => credits.restoreGrants('d', { orderNo: 'o' }),
+    }
+    for (const [field, call] of Object.entries(calls)) {
+      const refused = () => transactions.run('pg', (tx) => errorOf(call(within(tx))), level)
+      expect(await writingNothing(database, refused)).toMatchObject({
+        code: 'TRANSACTION_NOT_SUPPORTED',
+        field,
+        message: expect.stringMatching(new RegExp(`${level}.*READ COMMITTED`, 'i')),
+      })
+      await transactions.run('pg', (tx) => call(within(tx)), 'read committed')
+    }
+  },
+)
+
 test.each(OLD)('at %s a free trial that another call has taken is not taken again', async (level) => {
   const trial = (credits, id) =>
     credits.createMediaTask(task(id, 'u', { isFreeTrial: true }), 0, { freeTrialLimit: 1 })

@@ -112,7 +112,7 @@ impl Operation {
 
 #[cfg(feature = "postgres")]
 impl Operation {
-    /// The option by which it counts a user's rows, which no lock keeps, if it does.
+    /// The option or function by which it decides on rows that no lock keeps, such as a sum of them, if it does.
     pub fn counting_option(&self) -> Option<&'static str> {
         let requests = match self {
             Self::Write(Write::Charge(request)) => std::slice::from_ref(request),
@@ -120,6 +120,12 @@ impl Operation {
             Self::Write(Write::StepCharge(step)) => {
                 return (!step.limits.is_empty()).then_some("limits");
             }
+            // What others have claimed, renewed or withdrawn meanwhile.
+            Self::Write(Write::ClaimTopUp(_)) => return Some("claimTopUp"),
+            Self::Write(Write::Renew(_)) => return Some("renewGrants"),
+            Self::Write(Write::Extend(_)) => return Some("extendGrant"),
+            Self::Write(Write::Revoke(_)) => return Some("revokeGrants"),
+            Self::Write(Write::Restore(_)) => return Some("restoreGrants"),
             _ => return None,
         };
         let counts_tasks = |request: &Charging| match request {

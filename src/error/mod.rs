@@ -103,13 +103,13 @@ pub enum Error {
         /// The function that was called.
         function: &'static str,
     },
-    /// `maxActive` or `limits` in a transaction whose snapshot is older than the call.
+    /// What counts rows, or decides on all that there are, in a transaction whose snapshot is older than the call.
     #[error(
-        "{option} can't be enforced at {isolation}, where a transaction does not see rows written after it began; nothing was \
-         written. Begin the transaction at READ COMMITTED, or leave {option} out"
+        "{option} can't be kept at {isolation}, where a transaction does not see rows written after it began; nothing was \
+         written. Begin the transaction at READ COMMITTED, or do without {option}"
     )]
     OldSnapshot {
-        /// The option that counts rows.
+        /// The option, or the function.
         option: &'static str,
         /// How the transaction is isolated from others.
         isolation: String,

@@ -217,12 +217,13 @@ fn top_up() -> impl Strategy<Value = Request> {
     let end = select(vec![State::Confirmed, State::Confirmed, State::Abandoned]);
     let cooldown_ms = option::of((0..48_i64).prop_map(|hours| hours * HOUR_MS));
     prop_oneof![
-        (user(), 1..40_i64, 0..4_usize, cooldown_ms).prop_map(
-            |(user, credits, number, cooldown_ms)| Request::ClaimTopUp {
+        (user(), 1..40_i64, 0..4_usize, cooldown_ms, option::of(1..90_i64)).prop_map(
+            |(user, credits, number, cooldown_ms, at_most)| Request::ClaimTopUp {
                 user,
                 credits,
                 number,
                 cooldown_ms,
+                at_most,
             }
         ),
         (0..4_usize, end).prop_map(|(number, end)| Request::EndTopUp { number, end }),
@@ -242,12 +243,14 @@ fn settle() -> impl Strategy<Value = Request> {
 }
 
 fn renew() -> impl Strategy<Value = Request> {
-    (user(), 1..60_i64, -2..6_i64, 0..6_usize, option::weighted(0.7, 0..90_i64))
-        .prop_map(|(user, credits, days, number, at_most)| Request::Renew {
+    let of = (0..2_usize, proptest::bool::weighted(0.3));
+    (user(), 1..60_i64, -2..6_i64, 0..6_usize, of, option::weighted(0.7, 0..90_i64))
+        .prop_map(|(user, credits, days, number, of, at_most)| Request::Renew {
             user,
             credits,
             ends_ms: days * DAY_MS,
             number,
+            of,
             at_most,
         })
         .boxed()

@@ -2,8 +2,10 @@
 
 use std::collections::HashMap;
 
+use media_credits::domain::metadata::regrant_sources;
 use media_credits::domain::table::TableName::{self, Credit, Tasks, User};
 use media_credits::domain::table::TaskKind::{self, Ai, Media};
+use media_credits::domain::top_up::is_unconfirmed;
 use media_credits::domain::value::Value;
 use media_credits::storage::Row;
 use proptest::prelude::*;
@@ -11,7 +13,7 @@ use proptest::sample::Index;
 
 use super::Checked;
 use super::rows::{Ledger, id, pick};
-use crate::common::{draws_of, is_active, number};
+use crate::common::{draws_of, is_active, number, time};
 
 /// Fails if one of them does not hold.
 pub(super) fn check(ledger: &Ledger) -> Checked {
@@ -36,6 +38,32 @@ fn check_grants(ledger: &Ledger) -> Checked {
         prop_assert_eq!(granted - left, drawn.remove(&key).unwrap_or(0), "{}", id(grant));
     }
     prop_assert!(drawn.is_empty(), "drawn on what the user does not have: {drawn:?}");
+    Ok(())
+}
+
+/// What a user can spend, and what active charges drew, was granted once: what was granted in the place of other grants
+/// does not count, and what is claimed only does not either.
+pub(super) fn check_spendable(ledger: &Ledger, now_ms: i64) -> Checked {
+    let mut most: HashMap<&str, i64> = HashMap::new();
+    for grant in ledger.grants() {
+        let metadata = grant.text("metadata");
+        let user = most.entry(grant.text("userId").unwrap()).or_default();
+        if regrant_sources(metadata).is_empty()
+            && !is_unconfirmed(grant.text("status").unwrap(), metadata)
+        {
+            *user += number(grant, "credits");
+        }
+        if is_active(grant) && time(grant, "expiresAt").is_none_or(|end_ms| end_ms > now_ms) {
+            *user -= number(grant, "remainingCredits");
+        }
+    }
+    for charge in ledger.charges().filter(|row| is_active(row)) {
+        let drawn: i64 = draws_of(charge).iter().map(|(_, credits)| credits).sum();
+        *most.entry(charge.text("userId").unwrap()).or_default() -= drawn;
+    }
+    for (user, left) in most {
+        prop_assert!(left >= 0, "{user} has {} more than was granted", -left);
+    }
     Ok(())
 }
 

@@ -19,6 +19,7 @@ use std::rc::Rc;
 use media_credits::domain::table::TableName::{self, Credit};
 use media_credits::engine::{Charging, Operation, Outcome, Read, Write};
 use media_credits::error::Result;
+use media_credits::storage::Row;
 use proptest::prelude::*;
 use proptest::sample::Index;
 use proptest::test_runner::{TestRunner, contextualize_config};
@@ -27,6 +28,7 @@ use self::effects::Effect;
 use self::rows::{Ledger, id, pick};
 use self::steps::{New, Step, USERS};
 use self::stores::Subject;
+use crate::common::time;
 
 type Checked<T = ()> = Result<T, TestCaseError>;
 type Stores = Vec<(&'static str, Box<dyn Subject>)>;
@@ -82,8 +84,14 @@ impl<'s> Case<'s> {
             Step::Wait { ms } => self.now_ms += ms,
             Step::ChargeEach(all) => self.charge_each(all)?,
             Step::End { grant, status } => {
-                let row =
-                    |ledger: &Ledger| Some((Credit, id(pick(ledger.grants(), grant)?).to_owned()));
+                let now_ms = self.now_ms;
+                let row = |ledger: &Ledger| {
+                    // Apps say so of what is over.
+                    let is_over =
+                        |row: &&Row| time(row, "expiresAt").is_some_and(|end| end <= now_ms);
+                    let may_end = |row: &&Row| *status != "expired" || is_over(row);
+                    Some((Credit, id(pick(ledger.grants().filter(may_end), grant)?).to_owned()))
+                };
                 self.set_status(row, status);
             }
             Step::FailAndRepair { task } => self.fail_and_repair(task)?,
@@ -103,6 +111,7 @@ impl<'s> Case<'s> {
         let effects = self.ask(operations)?;
         let check = |effect: &Effect| {
             invariants::check(&effect.after)?;
+            invariants::check_spendable(&effect.after, effect.now_ms)?;
             effect.check()
         };
         effects.iter().try_for_each(check)?;

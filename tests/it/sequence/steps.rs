@@ -102,6 +102,8 @@ pub(super) enum Request {
         credits: i64,
         number: usize,
         cooldown_ms: Option<i64>,
+        /// So many may be claimed a week.
+        at_most: Option<i64>,
     },
     EndTopUp {
         number: usize,
@@ -122,6 +124,8 @@ pub(super) enum Request {
         /// The period ends in so long.
         ends_ms: i64,
         number: usize,
+        /// Which one, and whether it replaces the other.
+        of: (usize, bool),
         at_most: Option<i64>,
     },
     Extend {
@@ -131,6 +135,8 @@ pub(super) enum Request {
     Read(Read),
     Repair,
 }
+
+const SUBSCRIPTIONS: [&str; 2] = ["subscription", "another"];
 
 /// The task that is changed: one of those that are there, or none.
 pub(super) type Changed = Option<Index>;
@@ -427,8 +433,12 @@ impl Request {
                     }
                 })
             }
-            Self::ClaimTopUp { user, credits, number, cooldown_ms } => {
+            Self::ClaimTopUp { user, credits, number, cooldown_ms, at_most } => {
+                let at_most =
+                    at_most.map(|credits| format!("{{\"credits\":{credits},\"per\":\"week\"}}"));
                 let parameters = fields(&[
+                    ("atMost", at_most.map_or(Value::Null, Value::Json)),
+                    ("orderNo", order(Some(*number % 2))),
                     ("userId", text(user)),
                     ("transactionNo", order(Some(*number))),
                     ("below", Value::Integer(30)),
@@ -448,15 +458,18 @@ impl Request {
                 let (id, credits) = (charge_id(ledger, charge), credits.map(Value::Integer));
                 Write::Settle(Settlement::of_charge(id, credits.as_ref(), &none, *policy)?)
             }
-            Self::Renew { user, credits, ends_ms, number, at_most } => {
+            Self::Renew { user, credits, ends_ms, number, of: (of, replaces), at_most } => {
                 let mut row = fields(&[
                     ("userId", text(user)),
-                    ("subscriptionNo", text("subscription")),
+                    ("subscriptionNo", text(SUBSCRIPTIONS[*of])),
                     ("credits", Value::Integer(*credits)),
                     ("periodEnd", Value::TimeMs(now_ms + ends_ms)),
                     ("transactionNo", text(&format!("renewal-{number}"))),
                     ("orderNo", order(Some(number % 2))),
                 ]);
+                if *replaces {
+                    row.set("replaces", text(SUBSCRIPTIONS[1 - *of]));
+                }
                 if let Some(at_most) = at_most {
                     row.set("rollover", Value::Json(format!("{{\"atMost\":{at_most}}}")));
                 }
