@@ -142,7 +142,7 @@ export interface ConnectOptions {
  * With an app's own row types, its functions take and return those. They come in the order media task, credit, AI task,
  * user; an app without media tasks says `MediaTask` for the first.
  *
- * Throws `INVALID_ARGUMENT` or `UNKNOWN_FIELD` for options that are wrong. A URL that is no use is the first
+ * Throws `INVALID_ARGUMENT` or `UNKNOWN_FIELD` for options that are wrong. An unusable URL is the first
  * call's error (`INVALID_URL`, `UNSUPPORTED_DATABASE`), so that an app builds where there is no database.
  *
  * @example

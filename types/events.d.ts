@@ -83,7 +83,7 @@ export interface BalanceLowEvent {
  * A listener that throws, or whose promise rejects, is an unhandled rejection: neither the call nor another listener
  * notices. An event is not stored: if the process dies, it is lost. `docs/observability.md` says more.
  *
- * Throws `INVALID_ARGUMENT` for an event that there is not, a listener that is no function, or a threshold that is not
+ * Throws `INVALID_ARGUMENT` for an event that there is not, a listener that is not a function, or a threshold that is not
  * a whole number from 1 to 2,147,483,647.
  *
  * @example

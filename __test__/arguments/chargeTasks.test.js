@@ -28,13 +28,13 @@ describe('chargeMediaTask and chargeAITask refuse', () => {
     }
   })
 
-  test('what is no object as a charge', async () => {
+  test('a value that is not an object as a charge', async () => {
     for (const charge of [undefined, null, 'charge', ...NO_OBJECT]) {
       await isRefused({ code: 'INVALID_ARGUMENT', field: 'charge' }, () => [charge])
     }
   })
 
-  test('what is no object as a patch', async () => {
+  test('a value that is not an object as a patch', async () => {
     for (const patch of [null, 'failed', ...NO_OBJECT]) {
       await isRefused({ code: 'INVALID_ARGUMENT', field: 'patch' }, () => [{ credits: 5 }, patch])
     }
@@ -73,7 +73,7 @@ describe('chargeMediaTask and chargeAITask refuse', () => {
       '"{}"',
       '{"a":',
     ],
-    ['what is no object as metadata', ...NO_OBJECT, Buffer.from('{}')],
+    ['a value that is not an object as metadata', ...NO_OBJECT, Buffer.from('{}')],
     [
       'an object that JSON has no object for as metadata',
       circular,

@@ -74,7 +74,7 @@ describe('functions for stuck tasks refuse', () => {
     }
   })
 
-  test('an errorMessage that is no text, or that AI tasks have no column for', async () => {
+  test('an errorMessage that is not text, or that AI tasks have no column for', async () => {
     const database = withStuck()
     const { failStuckMediaTasks, failStuckAITasks } = database.credits
     const number = () => failStuckMediaTasks({ olderThanMs: 1, errorMessage: 5 })

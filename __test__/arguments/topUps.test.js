@@ -25,7 +25,7 @@ test.each([
   ['a cap without a window', { atMost: { credits: 5 } }, 'INVALID_ARGUMENT'],
   ['a cap per year', { atMost: { credits: 5, per: 'year' } }, 'INVALID_ARGUMENT'],
   ['a cap of nothing', { atMost: { credits: 0, per: 'day' } }, 'INVALID_ARGUMENT'],
-  ['an end that is no Date', { expiresAt: 'soon' }, 'INVALID_DATE'],
+  ['an end that is not a Date', { expiresAt: 'soon' }, 'INVALID_DATE'],
   ['a status', { status: 'active' }, 'UNKNOWN_FIELD'],
   ['an unknown parameter', { above: 5 }, 'UNKNOWN_FIELD'],
 ])('claimTopUp refuses %s', async (_, fields, code) => {

@@ -127,7 +127,7 @@ sqlite.describe('these tests notice', () => {
   })
 
   test.each([
-    ['a word that is no mark', '<!-- frist: await close() -->', 'a.md:2: a comment that is none of'],
+    ['a word that is not a mark', '<!-- frist: await close() -->', 'a.md:2: a comment that is none of'],
     ['a mark that belongs to no block', '<!-- then: await close() -->', 'a.md:2: "then" belongs to no block'],
   ])('%s', (_, comment, message) => {
     expect(() => blocksOf('a.md', fenced(comment, ''))).toThrow(message)

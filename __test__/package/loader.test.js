@@ -224,7 +224,7 @@ onGlibc('without a binary that loads, one sentence says what to do', () => {
     )
   })
 
-  test('a file that is no binary at all is said not to load', () => {
+  test('a file that is not a binary at all is said not to load', () => {
     fs.writeFileSync(path.join(copy, ADDON), 'version https://git-lfs')
     expect(node(REQUIRE).error).toMatch(
       /that does not load: .*(too short|invalid ELF header).*; to build one here/,

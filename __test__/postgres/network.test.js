@@ -150,7 +150,7 @@ test.each([
   ['closes at once', (socket) => socket.destroy()],
   ['speaks HTTP', (socket) => socket.end('HTTP/1.1 400 Bad Request\r\n\r\n')],
   ['is silent', () => {}],
-])('a server that is no PostgreSQL, and that %s, is DATABASE_UNAVAILABLE', async (_, act) => {
+])('a server that is not PostgreSQL, and that %s, is DATABASE_UNAVAILABLE', async (_, act) => {
   const sockets = new Set()
   const listener = net.createServer((socket) => {
     sockets.add(socket.on('error', () => {}))

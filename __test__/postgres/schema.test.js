@@ -304,7 +304,7 @@ describe('a schema of the app', () => {
     expect(error.code).toBe('SCHEMA_MISMATCH')
   })
 
-  test('is not named by a DB_SCHEMA that is no list: each call says so', async () => {
+  test('is not named by a DB_SCHEMA that is not a list: each call says so', async () => {
     const { database } = await open('app', { alsoPublic: true })
     const source = `credits.getRemainingCredits('u').catch((error) => console.log(error.code, error.field))`
     const environment = {

@@ -48,7 +48,7 @@ const URLS = [
   ['a ? in the password', `postgres://app:x?${SECRET}@127.0.0.1:1/app`, 'INVALID_URL'],
   ['a ? and an = in the password', `postgres://app:x?sslmode=${SECRET}@127.0.0.1:1/app`, 'INVALID_URL'],
   ['a % in the password', `postgres://app:%${SECRET}%zz@127.0.0.1:1/app`, 'INVALID_URL'],
-  ['a % that is no text', `postgres://app:${SECRET}%ff@127.0.0.1:1/app`, 'INVALID_URL'],
+  ['a % that is not text', `postgres://app:${SECRET}%ff@127.0.0.1:1/app`, 'INVALID_URL'],
   ['a space in the password', `postgres://app:${SECRET} x@127.0.0.1:1/app`, 'DATABASE_UNAVAILABLE'],
   ['a : in the password', `postgres://app:x:${SECRET}@127.0.0.1:1/app`, 'DATABASE_UNAVAILABLE'],
   ['brackets in the password', `postgres://app:[${SECRET}]@127.0.0.1:1/app`, 'DATABASE_UNAVAILABLE'],
@@ -61,7 +61,7 @@ const URLS = [
     'INVALID_URL',
   ],
   [
-    'a connect_timeout that is no number',
+    'a connect_timeout that is not a number',
     `postgres://app:${SECRET}@127.0.0.1:1/app?connect_timeout=x`,
     'INVALID_URL',
   ],

@@ -46,7 +46,7 @@ describe('activeStatuses', () => {
     ['is what the app counts, unless told', undefined, APPS],
     ['left undefined is the same', { activeStatuses: undefined }, APPS],
     ['may be one', { activeStatuses: ['pending'] }, ['pending']],
-    ['may be one that is no list', { activeStatuses: 'pending' }, ['pending']],
+    ['may be one that is not a list', { activeStatuses: 'pending' }, ['pending']],
     [
       'may be all in which credits are at risk',
       { activeStatuses: STATUSES.slice(0, 3) },

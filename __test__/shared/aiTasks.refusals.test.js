@@ -112,7 +112,7 @@ describe('chargeAITask refuses', () => {
       {},
       'INVALID_ARGUMENT',
     ],
-    ['metadata that is no object', { credits: 1, metadata: 'plain' }, {}, 'INVALID_ARGUMENT'],
+    ['metadata that is not an object', { credits: 1, metadata: 'plain' }, {}, 'INVALID_ARGUMENT'],
     ['a creditId in the patch', { credits: 1 }, { creditId: 'x' }, 'READ_ONLY_FIELD'],
     ['a failure', { credits: 1 }, { status: 'failed' }, 'READ_ONLY_FIELD'],
     ['another user', { credits: 1 }, { userId: 'v' }, 'READ_ONLY_FIELD'],

@@ -171,7 +171,7 @@ describe('auditLedger trusts nothing:', () => {
     ['a number', '7'],
     ['a list', '[1]'],
     ['lists in lists', deep],
-    ['a task that is no text', '{"type":"media-task","taskId":7}'],
+    ['a task that is not text', '{"type":"media-task","taskId":7}'],
     ['a number that fits nowhere', '{"n":1e400}'],
     ['an empty text', ''],
     ['a settlement of something else', '{"settled":{"charged":1e400,"credits":{}}}'],

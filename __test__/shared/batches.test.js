@@ -94,7 +94,7 @@ describe.each(Object.entries(BATCHES))('%s', (name, { one, item }) => {
       expect(await balance('u')).toBe(0)
     })
 
-    test('what is no item has an outcome of its own', async () => {
+    test('a value that is not an item has an outcome of its own', async () => {
       const { batch } = await open()
       const wrong = [null, undefined, 5, 'item', [], () => ({}), new Date(), NaN, {}]
       const outcomes = await batch([...wrong, ...items({ key: 'a' })])
@@ -200,7 +200,7 @@ describe.each(Object.entries(BATCHES))('%s', (name, { one, item }) => {
       expect(await balance('w')).toBe(0)
     })
 
-    test('refuses what is no item', async () => {
+    test('refuses a value that is not an item', async () => {
       const { database, batch } = await open()
       for (const wrong of [
         null,

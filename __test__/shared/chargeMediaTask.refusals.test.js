@@ -25,7 +25,7 @@ describe('chargeMediaTask and chargeAITask refuse', () => {
     }
   })
 
-  test('what is no text as scene', async () => {
+  test('a value that is not text as scene', async () => {
     for (const scene of ['\0', new Date(), () => 'payment']) {
       await isRefused({ code: 'INVALID_VALUE' }, () => [{ credits: 5, scene }])
     }

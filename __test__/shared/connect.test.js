@@ -8,7 +8,7 @@ describe('connect', () => {
   test.each([
     ['no object', null, 'INVALID_ARGUMENT'],
     ['an unknown option', { uri: 'file:x.db' }, 'UNKNOWN_FIELD'],
-    ['a url that is no text', { url: 5 }, 'INVALID_ARGUMENT'],
+    ['a url that is not text', { url: 5 }, 'INVALID_ARGUMENT'],
     ['an unknown durability', { durability: 'fast' }, 'INVALID_ARGUMENT'],
     ['an unknown unit', { timestampUnit: 'us' }, 'INVALID_ARGUMENT'],
     ['a negative timeout', { busyTimeoutMs: -1 }, 'INVALID_ARGUMENT'],

@@ -107,7 +107,7 @@ describe('createMediaTask refuses because of what the database holds:', () => {
     expect(error).toMatchObject({ code: 'READ_ONLY_FIELD', field: 'status' })
   })
 
-  test('a creditId that is no charge of this user', async () => {
+  test('a creditId that is not a charge of this user', async () => {
     const { database, createMediaTask, foreignCharge } = twoUsers()
     for (const [creditId, code] of [
       ['nothing', 'CHARGE_NOT_FOUND'],

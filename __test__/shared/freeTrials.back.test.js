@@ -213,7 +213,7 @@ describe('a free trial comes back once:', () => {
     })
   })
 
-  test('a task that is none gives none back', async () => {
+  test('a task that is not a free trial returns none', async () => {
     const { database, createMediaTask, updateMediaTaskById } = await withTrial()
     for (const [id, isFreeTrial] of [
       ['a', false],

@@ -167,7 +167,7 @@ describe('the last balance is the balance', () => {
     ['minted', [grant('g', 100, 130)]],
     ['overdrawn', [grant('g', 5, -5), charge('c', 10, [['g', 10]])]],
     ['a charge that drew nothing', [grant('g', 10, 10), charge('c', 10, [])]],
-    ['a detail that is no JSON', [grant('g', 10, 4), charge('c', 6, [], { consumed_detail: 'junk' })]],
+    ['a detail that is not JSON', [grant('g', 10, 4), charge('c', 6, [], { consumed_detail: 'junk' })]],
     ['a draw on nothing', [grant('g', 10, 10), charge('c', 6, [['x', 6]])]],
     ['a negative grant', [grant('g', -10, -10)]],
     ['a negative charge', [grant('g', 10, 12), charge('c', -2, [['g', -2]])]],

@@ -123,7 +123,7 @@ describe('ends by', () => {
   })
 })
 
-test('keepCharge of a charge that is no hold changes nothing; of a grant, or of nothing, it is refused', async () => {
+test('keepCharge of a charge that is not a hold changes nothing; of a grant, or of nothing, it is refused', async () => {
   const { database, keepCharge, consumeCredits } = await withHold()
   const { id } = await consumeCredits({ userId: 'u', credits: 3 })
   const row = await creditRow(database, id)

@@ -181,7 +181,7 @@ describe('a failure is written whatever it carries:', () => {
   test.each([
     ['text in a number', { progress: 'half' }],
     ['null where NULL is refused', { progress: null }],
-    ['a time that is none', { publishedAt: new Date(NaN) }],
+    ['an invalid Date', { publishedAt: new Date(NaN) }],
     ['a function', { title: () => {} }],
   ])('a value of another type is a slip, and refused: %s', async (_, slip) => {
     const { database, update } = await withTask('MediaTask')

@@ -218,7 +218,7 @@ describe.each(Object.entries(LISTS))('%s', (name, list) => {
       ...[{ valueOf: () => 5000 }, -1n],
     ]
 
-    test.each(['page', 'limit'])('refuses as %s what is no whole number', async (field) => {
+    test.each(['page', 'limit'])('refuses as %s a value that is not a whole number', async (field) => {
       const database = opened()
       for (const value of BAD) {
         const error = await refusal(database, () => list.read(database.credits, { [field]: value }))
@@ -228,7 +228,7 @@ describe.each(Object.entries(LISTS))('%s', (name, list) => {
     })
 
     // Nothing that is passed is thrown back before there is a promise.
-    test.each(['page', 'limit'])('refuses as %s what is no value at all', async (field) => {
+    test.each(['page', 'limit'])('refuses as %s a value that can not become a number', async (field) => {
       const database = opened()
       for (const value of [Symbol('5'), Object.create(null), { valueOf: thrower }]) {
         const error = await refusal(database, () => list.read(database.credits, { [field]: value }))

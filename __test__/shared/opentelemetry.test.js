@@ -103,7 +103,12 @@ describe('a span', () => {
   })
 
   test.each([
-    ['a refusal leaves a span that is no error', () => [task('t', 'u'), 101], 'INSUFFICIENT_CREDITS', true],
+    [
+      'a refusal leaves a span that is not an error',
+      () => [task('t', 'u'), 101],
+      'INSUFFICIENT_CREDITS',
+      true,
+    ],
     [
       'the caller’s fault leaves a span that is an error',
       () => [task('t', 'u'), -1],

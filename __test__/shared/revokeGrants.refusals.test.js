@@ -42,7 +42,7 @@ test.each([
   ['a total below zero', ORDER, { ...OPTIONS, total: -1 }, 'INVALID_AMOUNT'],
   ['a fraction', ORDER, { ...OPTIONS, total: 1.5 }, 'INVALID_AMOUNT'],
   ['a total in text', ORDER, { ...OPTIONS, total: '5' }, 'INVALID_AMOUNT'],
-  ['a reason that is no text', ORDER, { ...OPTIONS, reason: 5 }, 'INVALID_ARGUMENT'],
+  ['a reason that is not text', ORDER, { ...OPTIONS, reason: 5 }, 'INVALID_ARGUMENT'],
   ['another recover', ORDER, { ...OPTIONS, recover: 'all' }, 'INVALID_ARGUMENT'],
   ['a flag', ORDER, { ...OPTIONS, recover: true }, 'INVALID_ARGUMENT'],
   ['an option that there is not', ORDER, { ...OPTIONS, replay: true }, 'UNKNOWN_FIELD'],
@@ -60,7 +60,7 @@ test.each([
   ['a key of a grant', ['n'], 'REVOCATION_NOT_FOUND'],
   ['a key of a grant, and a target', ['n', ORDER], 'REVOCATION_NOT_FOUND'],
   ['a target that does not exist', ['none', { orderNo: 'none' }], 'GRANT_NOT_FOUND'],
-  ['a target that is no object', ['none', 'order'], 'INVALID_ARGUMENT'],
+  ['a target that is not an object', ['none', 'order'], 'INVALID_ARGUMENT'],
   ['two targets', ['none', { ...ORDER, creditId: 'g' }], 'INVALID_ARGUMENT'],
 ])('restoreGrants with %s', async (_, args, code) => {
   const error = await opened()

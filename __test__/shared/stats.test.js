@@ -99,7 +99,7 @@ describe('stats() before the first call', () => {
     await nowhere.close()
   })
 
-  test('refuses a URL that is no use', async () => {
+  test('refuses an unusable URL', async () => {
     await expect(connect({ url: 'sqlserver://nowhere' }).stats()).rejects.toMatchObject({
       code: 'UNSUPPORTED_DATABASE',
     })

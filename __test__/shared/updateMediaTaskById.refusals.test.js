@@ -66,7 +66,7 @@ describe('updateMediaTaskById refuses', () => {
   })
 
   test.each(['failed', 'translating', undefined])(
-    "a creditId that is no charge of the task's user, with status %p",
+    "a creditId that is not a charge of the task's user, with status %p",
     async (status) => {
       const { database, update, foreignCharge } = withTask()
       for (const [creditId, code] of [

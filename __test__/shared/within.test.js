@@ -310,7 +310,7 @@ sqlite.test(
   },
 )
 
-describe('what is no transaction', () => {
+describe('a value that is not a transaction', () => {
   const notOne = (give) =>
     writingNothing(database, () => errorOf((async () => within(give()).consumeCredits(charge(1)))()))
 
@@ -398,7 +398,7 @@ describe('a client that misbehaves', () => {
     ['a number', () => 5],
     ['rows without columns', () => [{}]],
     ['a row of null', () => [null]],
-    ['text that is no JSON', () => [{ a: '{' }]],
+    ['text that is not JSON', () => [{ a: '{' }]],
     ['JSON of another shape', () => [{ a: '[]' }]],
     ['an object in place of text', () => [{ a: { rows: [] } }]],
     ['a Map in place of a row', () => [new Map([['a', '{}']])]],

@@ -189,7 +189,7 @@ describeOnLinux.each(Object.entries(LIBSQL))('beside @libsql/client %s in one pr
 test.each([
   ['in force', process.platform === 'linux' ? 'ofd' : 'system', {}],
   ['switched off', 'system', WITHOUT_LOCKING],
-])('getDiagnostics() tells whether the cure is %s', async (_, locking, env) => {
+])('getDiagnostics() tells whether the fix is %s', async (_, locking, env) => {
   const { said } = await play(
     await released(),
     `const connection = credits.connect({ url })

@@ -42,7 +42,7 @@ pub struct Spending {
 pub type Spent = (i64, Option<i64>);
 
 impl Limit {
-    /// Refuses an option `limits` that is no list: one that is has been read already, and is null here.
+    /// Refuses an option `limits` that is not a list: one that is has been read already, and is null here.
     pub fn check_option(options: &Fields) -> Result<()> {
         match options.get("limits") {
             None | Some(Value::Null) => Ok(()),

@@ -55,7 +55,7 @@ pub struct Environment {
     pub log: String,
 }
 
-/// Options as understood. A URL that is no use is an error of the first call, not of `connect`: an
+/// Options as understood. An unusable URL is an error of the first call, not of `connect`: an
 /// app's build imports its routes where there is no database.
 pub(super) struct ConnectOptions {
     pub(super) location: Result<Location>,

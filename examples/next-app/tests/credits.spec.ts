@@ -18,7 +18,7 @@ test('a video that fails gives its credits back', async ({ page }) => {
   await desk.hasBalance(85)
   await expect(card).toContainText('The provider could not read the video')
   await expect(card).toContainText('15 credits refunded')
-  await expect(desk.announced('A video that nobody can read: Failed, 15 credits refunded')).toBeAttached()
+  await expect(desk.announced('An unreadable video: Failed, 15 credits refunded')).toBeAttached()
   await desk.hasBalance(100)
   await expect(desk.newestEntry).toContainText('Refund')
 })

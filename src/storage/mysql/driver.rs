@@ -36,7 +36,7 @@ impl SelectedRow for SentRow {
 }
 
 fn cell<'r>(value: &'r [u8], column: &ColumnInfo) -> Cell<'r> {
-    /// The character set of what is no text.
+    /// The character set of a value that is not text.
     const BINARY: u16 = 63;
     let Ok(text) = std::str::from_utf8(value) else { return Cell::Bytes(value) };
     match column.kind {

@@ -162,7 +162,7 @@ impl Transaction {
         Ok(Self { is_new: true, seen, ..Self::with(exchange, terms, found) })
     }
 
-    /// Refuses what is no transaction, and tables that are not those that were found.
+    /// Refuses a value that is not a transaction, and tables that are not those that were found.
     fn check(&mut self, checked: Checked) -> Answer<()> {
         let Checked { within, isolation, transaction, mark, version, schemas } = checked;
         if !within {

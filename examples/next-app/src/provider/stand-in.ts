@@ -29,7 +29,7 @@ export function describeVideo(url: string) {
   const short = url.includes('tiktok')
   const title = short ? 'Two clocks in 15 seconds' : 'The harbour with two clocks'
   return {
-    title: failing(url) ? 'A video that nobody can read' : hanging(url) ? 'A video that never ends' : title,
+    title: failing(url) ? 'An unreadable video' : hanging(url) ? 'A video that never ends' : title,
     author: short ? '@tidewatch' : 'Tidewatch',
     duration: short ? 15 : 194,
     views: short ? 1_204_330 : 48_211,

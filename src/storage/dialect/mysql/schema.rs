@@ -151,7 +151,7 @@ pub(super) fn selected(column: &Column) -> String {
     }
 }
 
-/// Whether a column holds what is no text.
+/// Whether a column holds a value that is not text.
 pub(super) fn is_bytes(column: &Column) -> bool {
     column.kind == Kind::Other
         && ["binary", "blob"].iter().any(|word| column.sql_type.contains(word))
