@@ -36,8 +36,8 @@ export const consumeCredits: RowFunctions['consumeCredits']
 export const consumeCreditsBatch: RowFunctions['consumeCreditsBatch']
 
 /**
- * Settles a charge by its id, as {@link settleMediaTask} settles a task's: to what it really cost, 0 or more. What it took
- * too much goes back. With `over: 'available'` it draws what is missing, as far as the user's balance goes.
+ * Settles a charge by its id, as {@link settleMediaTask} settles a task's: to the real cost, 0 or more. The excess is
+ * returned. With `over: 'available'` the charge draws what is missing, as far as the user's balance goes.
  *
  * Settling twice to the same number changes nothing; to another one is `SETTLE_CONFLICT`.
  *
@@ -52,15 +52,15 @@ export const settleCredits: RowFunctions['settleCredits']
  * Keeps a hold: it is a charge like any other from then on. Keeping it again changes nothing, nor does keeping a charge that is
  * no hold.
  *
- * Rejects with `CHARGE_NOT_FOUND`, or `CHARGE_REFUNDED` if it was given back already.
+ * Rejects with `CHARGE_NOT_FOUND`, or `CHARGE_REFUNDED` if it was refunded already.
  *
  * @returns The charge as it is now.
  */
 export const keepCharge: RowFunctions['keepCharge']
 
 /**
- * Gives `credits` of a charge back to the grants that it came from, last drawn first, or, if `credits` is left
- * out, whatever it has not given back yet. For a charge without a task, or an earlier one of a task.
+ * Refunds `credits` of a charge to the grants that it came from, last drawn first, or, without `credits`, all that
+ * is not refunded yet. For a charge without a task, or an earlier one of a task.
  *
  * Refunding the same number twice changes nothing; another one is `SETTLE_CONFLICT`, as for
  * {@link settleMediaTask}. A task whose last charge is refunded can't be delivered any more.
@@ -133,14 +133,14 @@ export const getCredits: RowFunctions['getCredits']
 export const claimTopUp: RowFunctions['claimTopUp']
 
 /**
- * Makes a claimed top-up a grant that can be spent, once. Again, it changes nothing.
+ * Confirms a claimed top-up: its grant can be spent. A second call changes nothing.
  *
  * Rejects with `TOP_UP_NOT_FOUND`, `TOP_UP_ENDED` (it was abandoned) or `INVALID_ID`.
  */
 export const confirmTopUp: RowFunctions['confirmTopUp']
 
 /**
- * Gives a claimed top-up up: it can't be confirmed any more, and another one may be claimed. Again, it changes nothing.
+ * Abandons a claimed top-up: it can't be confirmed any more, and another one may be claimed. Again, it changes nothing.
  *
  * Rejects with `TOP_UP_NOT_FOUND`, `TOP_UP_CONFIRMED` or `INVALID_ID`.
  */

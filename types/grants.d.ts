@@ -53,12 +53,12 @@ export function restoreGrants(
 ): Promise<OrderStanding & { replayed?: true }>
 
 /**
- * Grants the credits of a subscription's next period, which end with it, in one transaction. What is left of the
- * periods before lives on in place until the new end, up to `rollover.atMost` credits; what is more is written off,
+ * Grants the credits of a subscription's next period, which expire with it, in one transaction. The rest of earlier
+ * periods is carried over in place until the new end, up to `rollover.atMost` credits; credits beyond that are written off,
  * oldest first, as a charge of the scene `expiry`. Without `rollover` each period keeps its end.
  *
- * A webhook that comes late still carries over, up to `rollover.graceMs` after the end; and renewals that come in
- * another order end the same. Other grants of the user, such as top-ups, are not touched.
+ * A webhook that comes late still carries over, up to `rollover.graceMs` after the end; renewals that arrive in
+ * another order give the same result. Other grants of the user, such as top-ups, are not touched.
  *
  * The same `transactionNo` again writes nothing and returns the row, with `replayed: true`.
  *
@@ -81,13 +81,13 @@ export function restoreGrants(
  */
 export function renewGrants(renewal: RenewalToGrant): Promise<
   Replayable<Credit> & {
-    /** Credits of earlier periods that live on, and those that were written off. Not there if it was made before. */
+    /** Credits of earlier periods that are carried over, and those that were written off. Absent if the call is a replay. */
     rollover?: { carried: number; writtenOff: number }
   }
 >
 
 /**
- * Moves the end of a grant; with `null` it never expires. The same again changes nothing. One that had expired can be
+ * Changes when a grant expires; with `null` it never expires. The same again changes nothing. One that had expired can be
  * spent again if the new end is to come.
  *
  * Rejects with `GRANT_NOT_FOUND`, `GRANT_WITHDRAWN` (its payment was charged back), `INVALID_ID` or `INVALID_DATE`.

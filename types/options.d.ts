@@ -108,8 +108,8 @@ export interface SpendingLimit {
   /** How many credits: a whole number from 0. */
   credits: number
   /**
-   * The window: of the calendar (a week begins on Monday), or so many milliseconds: without `since` the time before now,
-   * which moves with it.
+   * The window: a calendar period (a week begins on Monday), or a number of milliseconds: without `since` a rolling window
+   * that ends now.
    */
   per: 'hour' | 'day' | 'week' | 'month' | number
   /**
@@ -189,9 +189,9 @@ export interface TaskGuards {
  *
  * - `'source'`, the default: back to the grants they came from, even to one that has expired since, where
  *   they can't be spent. The app does so.
- * - `{ regrantDays: 30 }`: as above, and as many as can't be spent there come as a new grant that lives so many
- *   days, 1 to 36,500. It has the scene, order and subscription of the grant that they came from. What goes back to a
- *   grant that was withdrawn (`deleted`) stays there.
+ * - `{ regrantDays: 30 }`: as above, and the credits that can't be spent there are also granted anew, for this many
+ *   days, 1 to 36,500. The new grant has the scene, order and subscription of the grant that they came from. Credits that
+ *   go back to a withdrawn grant (`deleted`) stay there.
  */
 export type RefundPolicy = 'source' | { regrantDays: number }
 
@@ -202,18 +202,18 @@ export interface RefundOptions {
 }
 
 /**
- * Options of a settlement. `scenes` and `exceptScenes` say which credits may pay for what is missing: pass those of the
- * charge again, since its row does not remember them. `limits` are for charges alone: a settlement is never refused by them.
+ * Options of a settlement. `scenes` and `exceptScenes` say which credits may pay for the difference: pass those of the
+ * charge again, since its row does not store them. `limits` apply to charges only: a settlement is never refused by them.
  */
 export interface SettleOptions extends RefundOptions, PayingOptions {
   /**
-   * What becomes of what it cost more than was charged. By default, and with `'refuse'`, that is `SETTLE_EXCEEDS_CHARGE`.
-   * With `'available'` the charge draws what is missing, as far as the user's balance goes.
+   * If the real cost is more than the charge: by default, and with `'refuse'`, the call rejects with `SETTLE_EXCEEDS_CHARGE`.
+   * With `'available'` the charge draws the difference, as far as the user's balance goes.
    */
   over?: 'refuse' | 'available' | undefined
 }
 
-/** A subscription's next period, for {@link renewGrants}. Other columns of a grant may be said as well. */
+/** A subscription's next period, for {@link renewGrants}. Other columns of a grant may be passed too. */
 export type RenewalToGrant = Omit<
   NewGrant,
   | 'expiresAt'
@@ -224,20 +224,20 @@ export type RenewalToGrant = Omit<
   | 'subscriptionNo'
   | 'transactionNo'
 > & {
-  /** The subscription, whose earlier grants it is about. */
+  /** The subscription, whose earlier grants are carried over. */
   subscriptionNo: string
-  /** Another one that it takes the place of, as an upgrade does: its grants live on as well, from this period on. */
+  /** An earlier subscription that it replaces, as with an upgrade: its grants are carried over too, from this period on. */
   replaces?: string | null | undefined
   /** When the period ends. */
   periodEnd: Date
   /** The key of the call: the invoice's id. */
   transactionNo: string
-  /** What lives on of the periods before; by default each keeps its end. */
+  /** How much of earlier periods is carried over; by default each keeps its end. */
   rollover?:
     | {
         /** Maximum number of credits: a whole number from 0. */
         atMost: number
-        /** Also of periods that have ended so long ago, at most a year; by default three days. */
+        /** Milliseconds: periods that ended up to this long ago are carried over too. At most a year; by default three days. */
         graceMs?: number | undefined
       }
     | null
@@ -289,9 +289,9 @@ export interface StepCharge extends OwnChargeColumns {
 
 /** Which tasks are stuck. */
 export interface StuckQuery {
-  /** They were not changed for so many milliseconds: longer than your slowest worker is ever silent. */
+  /** Tasks unchanged for this many milliseconds: more than the longest time between two updates of your slowest worker. */
   olderThanMs: number
-  /** In these states, at most 1000; by default all in which a worker should be busy with a task. */
+  /** Tasks with these statuses, at most 1000; by default all in which a worker should be at work on the task. */
   statuses?: readonly string[] | undefined
   /** Maximum number of tasks: 1 to 1000, default 100. */
   limit?: number | undefined
@@ -328,9 +328,9 @@ export interface TopUpParameters {
   metadata?: string | object | null | undefined
 }
 
-/** Which claims that are open to list. */
+/** Which open claims to list. */
 export interface TopUpsQuery {
-  /** Those that were made so many milliseconds ago or before. */
+  /** Only claims that are at least this many milliseconds old. */
   olderThanMs?: number | undefined
   /** Maximum number of rows: 1 to 1000, 100 by default. */
   limit?: number | undefined
@@ -474,11 +474,11 @@ export interface StatementQuery {
   limit?: number | undefined
 }
 
-/** Which credits end soon. */
+/** Which credits expire soon. */
 export interface ExpiringQuery {
-  /** Those that end within so many milliseconds from now. */
+  /** Credits that expire within this many milliseconds from now. */
   within: number
-  /** Users of whom at least so many credits do. 1 by default. */
+  /** Only users with at least this many such credits. 1 by default. */
   atLeast?: number | undefined
   /** The {@link ExpiringPage.cursor} of the page before. */
   cursor?: string | null | undefined
