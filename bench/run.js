@@ -9,13 +9,15 @@
  *   npm run bench -- --postgres            another benchmark, with options of its own: see postgres.js
  *   npm run bench -- --libsql              and another one: see libsql.js
  *   npm run bench -- --mysql               and another one: see mysql.js
+ *   npm run bench -- --rows                and another one: see rows.js
  *
  *   --seconds N      measured time a contestant and round (5), after a second of warm-up
  *   --rounds N       the figures are medians over the rounds (5); every other one runs backwards
  *   --callers N      loops that each have one call under way (64)
  *   --users N        users of 5 grants each (1000)
  *   --durability D   full (synchronous=FULL) or normal
- *   --only NAMES     some of media-credits,better-sqlite3,drizzle-libsql
+ *   --only NAMES     some of media-credits,better-sqlite3,drizzle-libsql, or of the variants
+ *   --variants       this package alone, and with one thing more each: listeners, statistics, spans, scenes, limits
  *   --dir PATH       where the database files go: its disk decides what an fsync costs (the temporary folder)
  *
  * The table goes to stdout, progress to stderr. A ledger that is wrong after a run fails the benchmark.
@@ -24,7 +26,7 @@
 const path = require('node:path')
 
 const { UsageError, readOptions, runCommand, scratchFolder } = require('./command')
-const { CONTESTANTS } = require('./contestants')
+const { CONTESTANTS, VARIANTS } = require('./contestants')
 const { runContestant } = require('./contestant-process')
 const { checkLedger } = require('./ledger')
 const { describeMachine } = require('./machine')
@@ -33,23 +35,25 @@ const { WARM_UP_SECONDS, runRounds } = require('./rounds')
 const { onCopy, seed } = require('./seed')
 
 function ownOptions() {
-  const { quick, only, ...options } = readOptions({
+  const { quick, only, variants, ...options } = readOptions({
     seconds: 5,
     rounds: 5,
     callers: 64,
     users: 1000,
     durability: 'full',
-    only: Object.keys(CONTESTANTS).join(),
+    only: '',
+    variants: false,
     quick: false,
   })
   if (quick) Object.assign(options, { seconds: 1, rounds: 1 })
   if (!['full', 'normal'].includes(options.durability)) {
     throw new UsageError('--durability is full or normal')
   }
-  const names = only.split(',')
-  const unknown = names.find((name) => !Object.hasOwn(CONTESTANTS, name))
-  if (unknown !== undefined) throw new UsageError(`--only: ${unknown} is none of ${Object.keys(CONTESTANTS)}`)
-  return { ...options, names }
+  const contestants = variants ? VARIANTS : CONTESTANTS
+  const names = only === '' ? Object.keys(contestants) : only.split(',')
+  const unknown = names.find((name) => !Object.hasOwn(contestants, name))
+  if (unknown !== undefined) throw new UsageError(`--only: ${unknown} is none of ${Object.keys(contestants)}`)
+  return { ...options, contestants, names }
 }
 
 /** One run of one contestant, on its own copy of the seeded file. */
@@ -76,4 +80,5 @@ async function main() {
 if (process.argv.includes('--postgres')) require('./postgres')
 else if (process.argv.includes('--libsql')) require('./libsql')
 else if (process.argv.includes('--mysql')) require('./mysql')
+else if (process.argv.includes('--rows')) require('./rows')
 else runCommand(main)

@@ -14,6 +14,17 @@ const CONTESTANTS = {
   'drizzle-libsql': { title: 'Drizzle with libSQL, corrected', module: './drizzle-libsql.js' },
 }
 
+/** This package, and with one thing more each: what that costs. */
+const VARIANTS = {
+  'media-credits': CONTESTANTS['media-credits'],
+  events: { title: 'a listener of each event', module: './media-credits.js' },
+  'balance-low': { title: 'a listener of low balances', module: './media-credits.js' },
+  statistics: { title: '`stats()` each second', module: './media-credits.js' },
+  opentelemetry: { title: 'spans and metrics, an SDK that throws them away', module: './media-credits.js' },
+  scenes: { title: '`scenes` with each charge', module: './media-credits.js' },
+  limit: { title: 'a limit a day with each charge', module: './media-credits.js' },
+}
+
 const POSTGRES_CONTESTANTS = {
   'media-credits': CONTESTANTS['media-credits'],
   'drizzle-postgres': { title: 'Drizzle with postgres.js, corrected', module: './drizzle-postgres.js' },
@@ -40,7 +51,7 @@ const MYSQL_CONTESTANTS = {
 /** Loads a contestant into this process. */
 function load(name) {
   const servers = { ...POSTGRES_CONTESTANTS, ...LIBSQL_CONTESTANTS, ...MYSQL_CONTESTANTS }
-  const all = { ...CONTESTANTS, ...servers, ...ORDER_CONTESTANTS }
+  const all = { ...CONTESTANTS, ...VARIANTS, ...servers, ...ORDER_CONTESTANTS }
   return require(all[name].module)
 }
 
@@ -50,5 +61,6 @@ module.exports = {
   MYSQL_CONTESTANTS,
   ORDER_CONTESTANTS,
   POSTGRES_CONTESTANTS,
+  VARIANTS,
   load,
 }
