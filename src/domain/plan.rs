@@ -4,6 +4,11 @@ use super::detail::Draw;
 use super::table::TableName;
 use super::value::{Fields, Value};
 
+/// The scene of a charge that withdraws credits with their payment.
+pub const CHARGEBACK: &str = "chargeback";
+/// The scene of a charge that writes off what is too much to live on.
+pub const EXPIRY: &str = "expiry";
+
 /// What a request writes: all of it, or nothing.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Plan {
@@ -100,6 +105,27 @@ impl Plan {
         };
         let mut rows = self.rows.iter().filter(|row| row.table == TableName::Credit);
         self.aside || !self.returns.is_empty() || rows.any(is_of_grant)
+    }
+
+    /// How many credits its user spends by it, and in which scene, if all that it does to charges is to make one now.
+    /// What is written off or withdrawn is not spent.
+    pub fn spends(&self) -> Option<(i64, Option<&str>)> {
+        let mut rows = self.rows.iter().filter(|row| row.table == TableName::Credit);
+        let (Some(RowChange { verb: Verb::Insert, fields, .. }), None) = (rows.next(), rows.next())
+        else {
+            return None;
+        };
+        let text = |name: &str| fields.get(name).and_then(Value::as_text);
+        let scene = text("transactionScene");
+        let is_charge = text("transactionType") == Some("consume") && self.returns.is_empty();
+        let is_now = fields.get("createdAt") == fields.get("updatedAt");
+        let is_spent = !matches!(scene, Some(CHARGEBACK | EXPIRY));
+        match fields.get("credits") {
+            Some(Value::Integer(credits)) if is_charge && is_now && is_spent => {
+                Some((-credits, scene))
+            }
+            _ => None,
+        }
     }
 }
 

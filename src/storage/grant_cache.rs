@@ -1,7 +1,7 @@
-//! A cache of users' next spendable grants, from one transaction to the next.
+//! A cache of users' next spendable grants, and of what they have spent, from one transaction to the next.
 //!
 //! It is exact, not a guess. It is used only while the write lock is held and `PRAGMA data_version` shows that no
-//! other connection has committed since the grants were read; so the rows are as this connection left them, and it has
+//! other connection has committed since they were read; so the rows are as this connection left them, and it has
 //! kept the cache up to date. Any other change of a user's grants removes the user's entry. If the tables have
 //! triggers nothing is cached, since a trigger may change grants unseen.
 
@@ -10,12 +10,15 @@ use std::collections::{HashMap, HashSet};
 use crate::domain::charge::draw_down;
 use crate::domain::detail::Draw;
 use crate::domain::grant::Grant;
+use crate::domain::spending::{MOST_LIMITS, Spending};
 
 /// The next grants of some users, and which users there are.
 #[derive(Debug, Default)]
 pub(super) struct GrantCache {
     of_users: HashMap<String, NextGrants>,
     users: HashSet<String>,
+    /// What they have spent since the beginning of a window, all together.
+    spent: HashMap<String, Vec<(Spending, i64)>>,
 }
 
 /// The grants that a user spends next.
@@ -113,6 +116,38 @@ impl GrantCache {
         self.users.insert(user_id.to_owned());
     }
 
+    /// What a user has spent, if it is known.
+    pub(super) fn spent(&self, user_id: &str, spending: &Spending) -> Option<i64> {
+        let of_user = self.spent.get(user_id)?;
+        of_user.iter().find(|(known, _)| known == spending).map(|(_, spent)| *spent)
+    }
+
+    /// Remembers what a user has spent.
+    pub(super) fn remember_spent(&mut self, user_id: &str, spending: &Spending, spent: i64) {
+        if self.spent.len() >= Self::MOST {
+            self.spent.clear();
+        }
+        let of_user = self.spent.entry(user_id.to_owned()).or_default();
+        if of_user.len() >= MOST_LIMITS {
+            // Of windows that are over.
+            of_user.clear();
+        }
+        of_user.push((spending.clone(), spent));
+    }
+
+    /// Keeps up with what a user spends; `None`: what was spent has changed in another way.
+    pub(super) fn spends(&mut self, user_id: &str, spends: Option<(i64, Option<&str>)>) {
+        let Some((credits, scene)) = spends else {
+            self.spent.remove(user_id);
+            return;
+        };
+        for (spending, spent) in self.spent.get_mut(user_id).into_iter().flatten() {
+            if spending.scene.is_none() || spending.scene.as_deref() == scene {
+                *spent = spent.saturating_add(credits);
+            }
+        }
+    }
+
     /// Keeps up with a charge that was written.
     pub(super) fn drawn(&mut self, user_id: &str, draws: &[Draw]) {
         if let Some(next) = self.of_users.get_mut(user_id) {
@@ -129,6 +164,7 @@ impl GrantCache {
     pub(super) fn clear(&mut self) {
         self.of_users.clear();
         self.users.clear();
+        self.spent.clear();
     }
 }
 
@@ -179,6 +215,33 @@ mod tests {
             let expected = expected.map(|ids| ids.iter().map(|id| (*id).to_owned()).collect());
             assert_eq!(ids, expected, "{complete} {now_ms} {amount}");
             assert!(cache.covering("v", 1, now_ms).is_none());
+        }
+    }
+
+    #[test]
+    fn what_a_user_has_spent() {
+        let of = |scene: Option<&str>| Spending {
+            since_ms: 5,
+            scene: scene.map(str::to_owned),
+            each: false,
+        };
+        // what the user does; what is known of all scenes and of one then
+        let rows: [(Option<(i64, Option<&str>)>, Option<i64>, Option<i64>); 4] = [
+            (Some((3, Some("video"))), Some(13), Some(7)),
+            (Some((3, None)), Some(13), Some(4)),
+            (Some((3, Some("image"))), Some(13), Some(4)),
+            (None, None, None),
+        ];
+        for (spends, all, video) in rows {
+            let mut cache = GrantCache::default();
+            cache.remember_spent("u", &of(None), 10);
+            cache.remember_spent("u", &of(Some("video")), 4);
+            cache.remember_spent("v", &of(None), 1);
+            cache.spends("u", spends);
+            let known = [of(None), of(Some("video"))].map(|spending| cache.spent("u", &spending));
+            assert_eq!(known, [all, video], "{spends:?}");
+            assert_eq!(cache.spent("v", &of(None)), Some(1));
+            assert_eq!(cache.spent("v", &Spending { since_ms: 6, ..of(None) }), None);
         }
     }
 

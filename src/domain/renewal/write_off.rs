@@ -11,8 +11,7 @@ use crate::domain::revocation::Held;
 use crate::domain::value::{Fields, Value, iso8601};
 use crate::error::{Error, Result};
 
-/// The scene of a row that writes credits off.
-pub const EXPIRY: &str = "expiry";
+pub use crate::domain::plan::EXPIRY;
 
 /// What was written off of grants because others have it, which were granted in their place: by the ids of the grants.
 pub type Anew = BTreeMap<String, i64>;

@@ -6,8 +6,7 @@ use crate::domain::grant::{Grant, REVOKED};
 use crate::domain::metadata::{self, Source};
 use crate::error::{Error, Result};
 
-/// The scene of a claim's row.
-pub const CHARGEBACK: &str = "chargeback";
+pub use crate::domain::plan::CHARGEBACK;
 
 /// A grant, as revocations see it.
 #[derive(Debug, Clone, PartialEq)]
