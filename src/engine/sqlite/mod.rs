@@ -1,5 +1,6 @@
 //! The engine over SQLite: one writer thread and three reader threads for each file in this process.
 
+mod checkpointer;
 mod connection;
 mod counted;
 mod fairness;

@@ -13,6 +13,7 @@ use super::super::local::{read, write};
 use super::super::operation::{Operation, Write};
 use super::super::outcome::Outcome;
 use super::super::stats::Requests;
+use super::checkpointer::Checkpointer;
 use super::counted::Counted;
 use super::fairness::LockFairness;
 use super::opener::Opener;
@@ -21,7 +22,7 @@ use super::reads::Reads;
 use super::worker::{self, Answered, Source, Worker};
 use crate::domain::table::TableName;
 use crate::error::{Error, Result};
-use crate::storage::sqlite::{Database, Purpose};
+use crate::storage::sqlite::{Database, Log, Purpose};
 
 pub(super) fn spawn(
     opener: Opener,
@@ -45,6 +46,7 @@ pub(super) fn spawn(
         ids: Ids::new(),
         checkpointed: 0,
         fairness: LockFairness::new(Instant::now()),
+        checkpointer: Checkpointer::default(),
     };
     worker::spawn("credits-writer", source, tell_others, writer)
 }
@@ -71,6 +73,7 @@ struct Writer {
     /// How many rows had been written at the last checkpoint.
     checkpointed: u64,
     fairness: LockFairness,
+    checkpointer: Checkpointer,
 }
 
 impl Worker for Writer {
@@ -102,6 +105,7 @@ impl Worker for Writer {
     }
 
     fn abandon(&mut self) {
+        self.checkpointer = Checkpointer::default();
         self.database = None;
     }
 }
@@ -139,9 +143,12 @@ impl Writer {
         }
         // Now, and not after the last commit: no answer waits for this.
         if let Some(database) = &mut self.database {
-            let log_waits = database.checkpoint_if_long();
+            let log = database.look_at_log(self.checkpointer.is_done());
+            if log == Log::Long {
+                self.checkpointer.begin(&self.opener);
+            }
             if let Some(reads) = &self.reads {
-                reads.hold_long(log_waits);
+                reads.hold_long(log == Log::Kept);
             }
         }
         let began = Instant::now();

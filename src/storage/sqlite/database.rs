@@ -10,7 +10,7 @@ use super::error::Doing;
 use super::file::{Size, Watch, cut_off, wait_for_old_file};
 use super::options::{Options, Purpose};
 use super::tables::{create_tables, discover};
-use super::wal::{Wal, checkpoint};
+use super::wal::{Log, Wal, checkpoint};
 use super::{access, budget, busy_handler, locking};
 use crate::domain::table::TableName;
 use crate::domain::value::Value;
@@ -236,11 +236,11 @@ impl Database {
         checkpoint(&self.connection, "PASSIVE");
     }
 
-    /// Sees to it that the write-ahead log does not grow without end. Whether those who read keep it from
-    /// starting over.
-    pub fn checkpoint_if_long(&mut self) -> bool {
-        let wal = self.wal.as_mut();
-        wal.is_some_and(|wal| wal.checkpoint_if_long(&mut self.connection, self.busy_timeout))
+    /// Sees to it that the write-ahead log does not grow without end. `is_free`: no other connection is putting it back
+    /// because this said that it is long.
+    pub fn look_at_log(&mut self, is_free: bool) -> Log {
+        let Some(wal) = &mut self.wal else { return Log::Short };
+        wal.look(&mut self.connection, self.busy_timeout, is_free)
     }
 
     /// Interrupts what is read from now on when it has taken this much of the processor's time, and it

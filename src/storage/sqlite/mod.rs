@@ -20,4 +20,5 @@ mod wal;
 
 pub use self::database::{Database, is_overdue};
 pub use self::options::{Durability, JournalMode, Options, Purpose};
+pub use self::wal::Log;
 pub use super::location::Place;

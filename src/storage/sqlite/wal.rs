@@ -18,6 +18,19 @@ pub(super) struct Wal {
     due_at: u32,
     /// Whether those who read have kept it from starting over.
     is_kept: bool,
+    /// Whether most of it is being put back by another connection.
+    is_put_back: bool,
+}
+
+/// What there is to do about a write-ahead log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Log {
+    /// Nothing.
+    Short,
+    /// Another connection is to put back what it can, and the writer the rest, when that is done.
+    Long,
+    /// Nothing that helps: those who read keep it from starting over.
+    Kept,
 }
 
 impl Wal {
@@ -42,36 +55,46 @@ impl Wal {
             Ok(())
         }))?;
         connection.pragma_update(None, "journal_size_limit", Self::SIZE_LIMIT)?;
-        Ok(Self { pages, due_at: Self::PAGES, is_kept: false })
+        Ok(Self { pages, due_at: Self::PAGES, is_kept: false, is_put_back: false })
     }
 
-    /// Puts the log back into the file if it has become long. If it is still there the next time,
-    /// other connections have been reading it all along: then it waits for those who read now, while those who
-    /// come find everything in the file. If a checkpoint fails, the log grows until the next one. Whether
-    /// those who read keep the log from starting over.
-    pub(super) fn checkpoint_if_long(
+    /// Sees whether the log has become long. If it is still there after it was put back, other connections have been
+    /// reading it all along: then this waits for those who read now, while those who come find everything in the file.
+    /// If a checkpoint fails, the log grows until the next one.
+    ///
+    /// `is_free`: no other connection is putting it back.
+    pub(super) fn look(
         &mut self,
         connection: &mut Connection,
         busy_timeout: Duration,
-    ) -> bool {
+        is_free: bool,
+    ) -> Log {
         let pages = self.pages.load(Ordering::Relaxed);
+        if self.is_put_back {
+            if is_free {
+                checkpoint(connection, "PASSIVE");
+                self.is_put_back = false;
+                self.due_at = pages + Self::MORE_PAGES;
+            }
+            return Log::Short;
+        }
         if pages < Self::PAGES {
             self.due_at = Self::PAGES;
             self.is_kept = false;
         }
-        if pages < self.due_at {
-            return self.is_kept;
+        if pages >= self.due_at {
+            if self.due_at == Self::PAGES {
+                self.is_put_back = true;
+                return Log::Long;
+            }
+            if busy_handler::set(connection, Self::WAIT.min(busy_timeout)).is_ok() {
+                self.is_kept = !checkpoint(connection, "RESTART");
+                // It was possible a moment ago, with another time.
+                let _ = busy_handler::set(connection, busy_timeout);
+                self.due_at = pages + Self::FEW_PAGES;
+            }
         }
-        if self.due_at == Self::PAGES {
-            checkpoint(connection, "PASSIVE");
-            self.due_at = pages + Self::MORE_PAGES;
-        } else if busy_handler::set(connection, Self::WAIT.min(busy_timeout)).is_ok() {
-            self.is_kept = !checkpoint(connection, "RESTART");
-            // It was possible a moment ago, with another time.
-            let _ = busy_handler::set(connection, busy_timeout);
-            self.due_at = pages + Self::FEW_PAGES;
-        }
-        self.is_kept
+        if self.is_kept { Log::Kept } else { Log::Short }
     }
 }
 
