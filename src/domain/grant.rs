@@ -1,5 +1,7 @@
 //! A grant: credits that a user bought or was given.
 
+use std::sync::Arc;
+
 use super::credits::Credits;
 use super::metadata;
 use super::options;
@@ -24,7 +26,7 @@ pub struct Grant {
     /// Whether its `status` is `active`.
     pub active: bool,
     /// Where it comes from. It is loaded where that decides which grants pay, and in which order.
-    pub provenance: Option<Box<Provenance>>,
+    pub provenance: Option<Arc<Provenance>>,
 }
 
 /// Where a grant comes from.

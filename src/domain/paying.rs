@@ -222,7 +222,7 @@ mod tests {
             remaining: 1,
             expires_at_ms,
             active: true,
-            provenance: Some(Box::new(Provenance {
+            provenance: Some(Arc::new(Provenance {
                 scene: scene.map(str::to_owned),
                 created_at_ms: Some(created_at_ms),
             })),

@@ -7,7 +7,7 @@ use super::outcome::Outcome;
 use crate::domain::charge::{ChargeFacts, draw_down, plan_charge};
 use crate::domain::plan::Plan;
 use crate::domain::spending::{Spending, Spent};
-use crate::domain::task::{NewTaskFacts, plan_new_task};
+use crate::domain::task::{NewTask, NewTaskFacts, plan_new_task};
 use crate::error::{Error, Result};
 use crate::storage::failure::{Answer, Witness};
 use crate::storage::store::{Facts, Store, Wanted};
@@ -84,7 +84,7 @@ async fn judge(
     let last = requests.len() - 1;
     let mut judge = |(at, (request, checked)): (usize, (&&Charging, Result<()>))| {
         checked?;
-        let plan = judge_one(request, &facts, clock)?;
+        let plan = judge_one(request, &mut facts, clock)?;
         if at < last {
             advance(&mut facts, request, &plan, clock.now_ms);
         }
@@ -139,29 +139,40 @@ fn wanted<'w>(
     wanted
 }
 
-/// Plans a request on these facts.
-fn judge_one(request: &Charging, facts: &Facts, clock: Clock<'_>) -> Verdict {
+/// Plans a request on these facts. A user may have many grants: they are lent, not copied.
+fn judge_one(request: &Charging, facts: &mut Facts, clock: Clock<'_>) -> Verdict {
     let (user_id, transaction_no) = (request.user_id(), request.transaction_no());
     let funds = ChargeFacts {
         user_exists: facts.users.contains(user_id),
         transaction_no_taken: transaction_no.is_some_and(|no| facts.transaction_nos.contains(no)),
-        grants: facts.grants.get(user_id).cloned().unwrap_or_default(),
+        grants: facts.grants.get_mut(user_id).map(std::mem::take).unwrap_or_default(),
         spent: spent_before(request, facts, clock.now_ms),
     };
-    let task = match request {
-        Charging::Consume(request) => return plan_charge(request, &funds, clock.stamp()),
-        Charging::Task(task) => task,
+    let (verdict, funds) = match request {
+        Charging::Consume(request) => (plan_charge(request, &funds, clock.stamp()), funds),
+        Charging::Task(task) => {
+            let facts = task_facts(task, facts, funds);
+            (plan_new_task(task, &facts, clock.stamp()), facts.funds)
+        }
     };
+    if let Some(grants) = facts.grants.get_mut(user_id) {
+        *grants = funds.grants;
+    }
+    verdict
+}
+
+/// What decides on a new task, of these facts.
+fn task_facts(task: &NewTask, facts: &Facts, funds: ChargeFacts) -> NewTaskFacts {
     let named = task.credit_id.as_ref();
-    let active = facts.active.get(&task.kind).and_then(|of_users| of_users.get(user_id));
-    let facts = NewTaskFacts {
+    let active = facts.active.get(&task.kind).and_then(|of_users| of_users.get(&task.user_id));
+    let trials = facts.free_trials.get(&task.user_id);
+    NewTaskFacts {
         task_exists: facts.tasks.get(&task.kind).is_some_and(|ids| ids.contains(&task.id)),
         named_charge: named.and_then(|id| facts.charges.get(id).cloned()),
         active: active.copied().unwrap_or_default(),
-        free_trials_used: facts.free_trials.get(user_id).copied().unwrap_or_default(),
+        free_trials_used: trials.copied().unwrap_or_default(),
         funds,
-    };
-    plan_new_task(task, &facts, clock.stamp())
+    }
 }
 
 /// What was spent, for each limit of a request that is about its charge.

@@ -2,6 +2,7 @@
 //! of revocations.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use super::Row;
 use crate::domain::grant::{EXPIRY_UNREADABLE_MS, Grant, Provenance, is_withdrawn};
@@ -95,7 +96,7 @@ impl Row {
             remaining: self.integer("remainingCredits").unwrap_or_default(),
             expires_at_ms,
             active: self.text("status") == Some("active"),
-            provenance: Some(Box::new(Provenance {
+            provenance: Some(Arc::new(Provenance {
                 scene: text("transactionScene"),
                 created_at_ms,
             })),

@@ -221,7 +221,7 @@ fn as_grant(row: &Row) -> Option<Grant> {
         remaining: row.integer("remainingCredits").unwrap_or_default(),
         expires_at_ms: time(row, "expiresAt"),
         active: is_active(row),
-        provenance: Some(Box::new(Provenance {
+        provenance: Some(Arc::new(Provenance {
             scene: row.text("transactionScene").map(str::to_owned),
             created_at_ms: time(row, "createdAt"),
         })),

@@ -1,5 +1,7 @@
 //! Rows as a server sends them, and their conversion to facts.
 
+use std::sync::Arc;
+
 use super::times::parse_time;
 use crate::domain::charge::Charge;
 use crate::domain::expiring::Expiring;
@@ -149,7 +151,7 @@ pub fn read_grant(row: &impl SelectedRow) -> Answer<Grant> {
 /// The same of a statement that says where grants come from, behind whose they are.
 pub fn read_whole_grant(row: &impl SelectedRow) -> Answer<Grant> {
     let provenance = Provenance { scene: get(row, 7)?, created_at_ms: read_time(row, 8)? };
-    Ok(Grant { provenance: Some(Box::new(provenance)), ..read_grant(row)? })
+    Ok(Grant { provenance: Some(Arc::new(provenance)), ..read_grant(row)? })
 }
 
 /// Reads rows of the statements that list what can be spent.

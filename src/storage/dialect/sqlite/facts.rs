@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::sync::LazyLock;
 
 use super::Statement;
@@ -260,7 +261,7 @@ pub fn read_whole_grant(row: &impl SelectedRow, unit: TimestampUnit) -> Option<G
         created_at_ms: row.cell(7).time_ms(unit),
         scene: row.cell(8).as_text().map(str::to_owned),
     };
-    Some(Grant { provenance: Some(Box::new(provenance)), ..read_grant(row, unit)? })
+    Some(Grant { provenance: Some(Arc::new(provenance)), ..read_grant(row, unit)? })
 }
 
 const DRAW: &str = include_str!("sql/draw.sql");
