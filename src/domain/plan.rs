@@ -122,7 +122,7 @@ impl Plan {
         let is_spent = !matches!(scene, Some(CHARGEBACK | EXPIRY));
         match fields.get("credits") {
             Some(Value::Integer(credits)) if is_charge && is_now && is_spent => {
-                Some((-credits, scene))
+                Some((credits.checked_neg()?, scene))
             }
             _ => None,
         }

@@ -32,7 +32,8 @@ impl Checkpointer {
         self.running = thread.spawn(put_back).ok();
     }
 
-    fn wait(&mut self) {
+    /// Waits until it is done.
+    pub(super) fn wait(&mut self) {
         if let Some(running) = self.running.take() {
             // What it panics with is no reason for the writer to end.
             let _ = running.join();

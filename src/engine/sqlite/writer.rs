@@ -143,9 +143,14 @@ impl Writer {
         }
         // Now, and not after the last commit: no answer waits for this.
         if let Some(database) = &mut self.database {
-            let log = database.look_at_log(self.checkpointer.is_done());
-            if log == Log::Long {
-                self.checkpointer.begin(&self.opener);
+            let mut log = database.look_at_log(self.checkpointer.is_done());
+            match log {
+                Log::Long => self.checkpointer.begin(&self.opener),
+                Log::TooLong => {
+                    self.checkpointer.wait();
+                    log = database.look_at_log(true);
+                }
+                Log::Short | Log::Kept => {}
             }
             if let Some(reads) = &self.reads {
                 reads.hold_long(log == Log::Kept);

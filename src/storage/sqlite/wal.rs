@@ -29,6 +29,8 @@ pub enum Log {
     Short,
     /// Another connection is to put back what it can, and the writer the rest, when that is done.
     Long,
+    /// The writer is to wait for that: it writes faster than it is put back.
+    TooLong,
     /// Nothing that helps: those who read keep it from starting over.
     Kept,
 }
@@ -41,8 +43,9 @@ impl Wal {
     const MORE_PAGES: u32 = 5_000;
     /// When to try again after that: those who read took longer.
     const FEW_PAGES: u32 = 1_000;
-    /// What the file is cut back to when the log starts over.
-    const SIZE_LIMIT: i64 = 100 * 1024 * 1024;
+    /// What the file is cut back to when the log starts over: what it needs while it is put back beside the writer. A file
+    /// that grows costs more than one that is written over.
+    const SIZE_LIMIT: i64 = 120 * 1024 * 1024;
     /// How long to wait for readers, with the write lock held.
     const WAIT: Duration = Duration::from_millis(100);
 
@@ -70,13 +73,16 @@ impl Wal {
         is_free: bool,
     ) -> Log {
         let pages = self.pages.load(Ordering::Relaxed);
-        if self.is_put_back {
-            if is_free {
-                checkpoint(connection, "PASSIVE");
-                self.is_put_back = false;
-                self.due_at = pages + Self::MORE_PAGES;
-            }
+        const TOO_MANY: u32 = Wal::PAGES + Wal::MORE_PAGES;
+        if self.is_put_back && is_free {
+            checkpoint(connection, "PASSIVE");
+            self.is_put_back = false;
+            // After the next commit, which begins the log anew if nothing reads it.
+            self.due_at = TOO_MANY.max(pages + 1);
             return Log::Short;
+        }
+        if self.is_put_back {
+            return if pages < TOO_MANY { Log::Short } else { Log::TooLong };
         }
         if pages < Self::PAGES {
             self.due_at = Self::PAGES;
