@@ -226,7 +226,7 @@ mod tests {
             each: false,
         };
         // what the user does; what is known of all scenes and of one then
-        let rows: [(Option<(i64, Option<&str>)>, Option<i64>, Option<i64>); 4] = [
+        let rows = [
             (Some((3, Some("video"))), Some(13), Some(7)),
             (Some((3, None)), Some(13), Some(4)),
             (Some((3, Some("image"))), Some(13), Some(4)),
