@@ -9,8 +9,12 @@ const { TestDatabase } = require('./database')
 const isWrite = (body) => body.includes('BEGIN IMMEDIATE')
 
 class LibsqlProxy {
-  /** What happens to the next requests that write, one after the other: names of `FAULTS`, or answers. */
+  /** What happens to the next requests that write, one after the other: names of `FAULTS`, functions as they have, or answers. */
   faults = []
+  /** What happens to each request that reads: a function as `FAULTS` has, with the request's `body`. */
+  onRead
+  /** Requests that write and come to the server later than those that were sent in their place. */
+  late = []
   /** Else, by chance, so many of them that are left, one of two. */
   faultsLeft = 0
   /** Whether no request that writes is answered any more. */
@@ -22,6 +26,9 @@ class LibsqlProxy {
   /** How many requests came, by what they do. */
   reads = 0
   writes = 0
+  /** How many of those that write wait for an answer, and how many did at most. */
+  writesNow = 0
+  mostWrites = 0
   /** The headers of the last request. */
   headers = {}
 
@@ -43,8 +50,8 @@ class LibsqlProxy {
   async answer(url, request, body, response) {
     this.headers = request.headers
     const writes = isWrite(body)
-    if (writes) this.writes++
-    else this.reads++
+    const answered = writes ? this.countWrite(response) : () => {}
+    if (!writes) this.reads++
     if (body.length > this.longest) return response.writeHead(413).end('<html>too long</html>')
     if (writes && this.isWedged) return undefined
     const fault = writes ? (this.faults.shift() ?? this.byChance()) : undefined
@@ -52,10 +59,38 @@ class LibsqlProxy {
       const answer = await fetch(`${url}/v3/pipeline`, { method: 'POST', body })
       return { status: answer.status, body: await answer.text() }
     }
-    const send = ({ status, headers, body: text = '' }) => response.writeHead(status, headers).end(text)
+    const send = ({ status, headers, body: text = '' }) => {
+      answered()
+      response.writeHead(status, headers).end(text)
+    }
     if (typeof fault === 'object') return send(fault)
-    if (fault) return FAULTS[fault]({ forward, send, socket: request.socket })
-    send(await forward())
+    const happens = writes ? (FAULTS[fault] ?? fault) : this.onRead
+    const later = () => this.late.push({ body, forward })
+    if (happens) return happens({ body: `${body}`, forward, later, send, socket: request.socket })
+    const answer = await forward()
+    await this.deliver((late) => late.body.equals(body))
+    send(answer)
+  }
+
+  /** Brings those that are late, or some of them, to the server. */
+  async deliver(isDue = () => true) {
+    const due = this.late.filter(isDue)
+    this.late = this.late.filter((late) => !due.includes(late))
+    for (const { forward } of due) await forward()
+  }
+
+  /** Counts a request that writes, until it is answered or its connection breaks: what it gives says the first. */
+  countWrite(response) {
+    this.writes++
+    this.writesNow++
+    this.mostWrites = Math.max(this.mostWrites, this.writesNow)
+    let isOver = false
+    const over = () => {
+      if (!isOver) this.writesNow--
+      isOver = true
+    }
+    response.on('close', over)
+    return over
   }
 
   byChance() {
@@ -135,6 +170,10 @@ const FAULTS = {
     const { body } = await forward()
     const head = `HTTP/1.1 200 OK\r\ncontent-length: ${body.length}\r\n\r\n`
     socket.end(head + body.slice(0, body.length / 2))
+  },
+  'the server has it late, after the one that was sent in its place': ({ later, socket }) => {
+    later()
+    socket.destroy()
   },
   'nothing comes': () => {},
 }

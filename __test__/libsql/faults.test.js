@@ -71,6 +71,7 @@ describeWithSqld('one answer to a write is lost:', () => {
         const made = await errorOf(change(credits))
         expect([fault, made]).not.toEqual([fault, expect.any(Error)])
         expect(proxy.faults).toEqual([])
+        expect(proxy.late).toEqual([])
         expect([fault, await database.credits.getRemainingCredits('u')]).toEqual([fault, left])
         expect(await violations(database)).toEqual([])
       }
@@ -87,6 +88,7 @@ describeWithSqld('one answer to a write is lost:', () => {
     const settled = await Promise.allSettled(calls)
     const refused = settled.filter(({ status }) => status === 'rejected')
     expect(new Set(refused.map(({ reason }) => reason.code))).toEqual(new Set(['INSUFFICIENT_CREDITS']))
+    await proxy.deliver()
     const acknowledged = settled.filter(({ status }) => status === 'fulfilled').length
     expect(acknowledged).toBe(300)
     expect(
@@ -107,6 +109,18 @@ describeWithSqld('a server that does not answer', () => {
     expect(await database.credits.getRemainingCredits('u')).toBe(100)
     // The next write is not held up.
     await credits.consumeCredits(charge(2))
+  })
+
+  test('one that answers a write within that time is waited for, and the write is not sent again', async () => {
+    const { database, proxy, credits } = await through({ statementTimeoutMs: 4000, busyTimeoutMs: 0 })
+    await credits.getRemainingCredits('u')
+    const slow = async ({ forward, send }) => {
+      const answer = await forward()
+      setTimeout(() => send(answer), 3000)
+    }
+    proxy.faults = [slow]
+    expect(await proxy.counted(() => credits.consumeCredits(charge(1)))).toEqual([1, 1])
+    expect(await database.credits.getRemainingCredits('u')).toBe(90)
   })
 
   test('one that answers reads, and no writes any more, is told so', async () => {

@@ -32,6 +32,7 @@ test(
         told.push(...lines)
       }
     }
+    await proxy.deliver()
     const rows = await database.sql('SELECT id FROM media_tasks WHERE credit_id IS NOT NULL')
     expect(told.toSorted()).toEqual(rows.map(({ id }) => `created ${id}`).toSorted())
   },
