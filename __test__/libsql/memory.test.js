@@ -60,6 +60,22 @@ describeWithSqld('round trips', () => {
     expect(await trips('settleMediaTask', 't', 5)).toEqual([1, 1])
     expect(await trips('updateMediaTaskById', 't', FAIL)).toEqual([1, 1])
     expect(await trips('createCredit', { userId: 'u', credits: 5 })).toEqual([1, 1])
+    const { id } = await credits.consumeCredits(charge(5))
+    expect(await trips('refundCredits', id)).toEqual([1, 1])
+  })
+
+  test('a statement takes two: what it adds up to, and its rows', async () => {
+    const { proxy, credits } = await through()
+    await credits.getRemainingCredits('u')
+    expect(await proxy.counted(() => credits.getStatement('u'))).toEqual([2, 0])
+  })
+
+  test('a refund that makes a new grant takes three', async () => {
+    const { database, proxy, credits } = await through({ refundPolicy: { regrantDays: 7 } })
+    await credits.createMediaTask(task('t', 'u'), 10)
+    await database.sql("UPDATE credit SET expires_at = ? WHERE transaction_type = 'grant'", new Date(1000))
+    const refund = () => credits.updateMediaTaskById('t', FAIL)
+    expect(await proxy.counted(refund)).toEqual([2, 1])
   })
 
   test('a charge of a user who is known takes one', async () => {

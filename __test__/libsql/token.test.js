@@ -80,6 +80,19 @@ describe('the token of a libSQL server', () => {
     expect(new Set(gate.seen)).toEqual(new Set([undefined]))
   })
 
+  test.each([
+    ['option', [{ url: 'http://db:8080', authToken: TOKEN }]],
+    ['environment', [{}, { DATABASE_URL: 'http://db:8080', DATABASE_AUTH_TOKEN: TOKEN }]],
+  ])(
+    'the one of the %s does not leave this machine unencrypted unless the URL says so',
+    async (_, [options, env]) => {
+      const error = await refused(balance(options, env))
+      expect(error).toMatchObject({ code: 'INVALID_URL', retryable: false })
+      expect(error.message).toContain('its token would leave this machine unencrypted')
+      expect(inspect(error, { depth: 9 })).not.toContain(TOKEN)
+    },
+  )
+
   test('a token that is missing is asked for, and nothing is tried again', async () => {
     const error = await refused(balance({ url: gate.url }))
     expect(error).toMatchObject({ code: 'DATABASE_UNAVAILABLE', retryable: false })
