@@ -13,6 +13,12 @@ const SQLITE_ALONE = ['sqlite', 'arguments', 'package', 'cli/adopt', 'cli/parts'
 const POSTGRES_ALONE = ['postgres']
 /** About libSQL's server. */
 const LIBSQL_ALONE = ['libsql']
+/** The command line, which `__test__/libsql/commands.test.js` has in short: with `FULL=1` alone. */
+const COMMANDS_ON_LIBSQL = process.env.FULL ? ['cli'] : []
+/** What of the command line knows no server, and what has tests of pools alone. */
+const COMMANDS_NOT_ON_LIBSQL = ['adopt/', 'parts/', 'passwords'].map(
+  (name) => `<rootDir>/__test__/cli/${name}`,
+)
 /** About a MySQL server, and MariaDB's. */
 const MYSQL_ALONE = ['mysql']
 
@@ -89,8 +95,13 @@ module.exports = {
       displayName: 'libsql',
       globals: { STORAGE: 'libsql' },
       globalSetup: '<rootDir>/__test__/helpers/sqld.setup.js',
-      testMatch: ['shared', ...LIBSQL_ALONE].map((name) => `<rootDir>/__test__/${name}/**/*.test.js`),
-      testPathIgnorePatterns: leftOut(NOT_ON_LIBSQL, SLOW_ON_SERVERS, SLOW_RACES),
+      testMatch: ['shared', ...LIBSQL_ALONE, ...COMMANDS_ON_LIBSQL].map(
+        (name) => `<rootDir>/__test__/${name}/**/*.test.js`,
+      ),
+      testPathIgnorePatterns: [
+        ...COMMANDS_NOT_ON_LIBSQL,
+        ...leftOut(NOT_ON_LIBSQL, SLOW_ON_SERVERS, SLOW_RACES),
+      ],
     },
     {
       ...common,

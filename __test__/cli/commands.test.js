@@ -5,7 +5,7 @@ const path = require('node:path')
 const { version } = require('../../package.json')
 const { cli, cliOn, folder } = require('../helpers/cli')
 const { TestDatabase, task, DAY_MS } = require('../helpers/database')
-const { byStorage, sqlite } = require('../helpers/storage')
+const { STORAGE, byStorage, sqlite } = require('../helpers/storage')
 
 const COMMANDS = [
   'doctor',
@@ -153,7 +153,7 @@ describe('doctor', () => {
       ok: true,
       versions: { package: version, node: process.versions.node, platform: expect.any(String) },
       database: { source: 'DATABASE_URL of the environment' },
-      diagnostics: { storage: byStorage({ sqlite: 'sqlite', postgres: 'postgres', mysql: 'mysql' }) },
+      diagnostics: { storage: STORAGE },
     })
     const statuses = new Set(json.checks.map(({ status }) => status))
     expect([...statuses]).toEqual(['ok'])

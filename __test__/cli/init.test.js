@@ -8,6 +8,7 @@ const { byStorage, sqlite } = require('../helpers/storage')
 const placeOf = (database) =>
   byStorage({
     sqlite: () => fs.realpathSync(database.file),
+    libsql: () => new URL(database.url).host,
     postgres: () => `${database.store.name}, schema public,`,
     mysql: () => `database ${database.store.name}`,
   })()

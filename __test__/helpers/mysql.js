@@ -8,7 +8,7 @@
 const fs = require('node:fs')
 const path = require('node:path')
 const mysql = require('mysql2/promise')
-const { describeIf } = require('./describe')
+const { describeIf, skipAll } = require('./describe')
 
 const FIXTURES = { fixture: 'shipany.mysql.sql', stock: 'stock.mysql.sql' }
 
@@ -59,10 +59,7 @@ const given = JSON.parse(process.env.MEDIA_CREDITS_TEST_MYSQL ?? '{}')
 const { url: serverUrl, reason, prefix = 'test' } = given
 
 // Tests that are the same on every storage don't ask for a server.
-if (globalThis.STORAGE === 'mysql' && !serverUrl) {
-  globalThis.describe = describeIf(false, reason)
-  globalThis.test = test.skip
-}
+if (globalThis.STORAGE === 'mysql' && !serverUrl) skipAll(reason)
 
 /** `describe` for tests that need a server. */
 const describeWithMysql = describeIf(serverUrl, reason)

@@ -5,17 +5,14 @@
 const path = require('node:path')
 const { createClient } = require('@libsql/client')
 const { start } = require('../../scripts/sqld')
-const { describeIf } = require('./describe')
+const { describeIf, skipAll } = require('./describe')
 const { Inspected, run, snapshot } = require('./inspect')
 const { FIXTURES } = require('./sqlite')
 
 const { binary, reason } = JSON.parse(process.env.MEDIA_CREDITS_TEST_SQLD)
 
 // Tests that are the same on every storage don't ask for a server.
-if (globalThis.STORAGE === 'libsql' && !binary) {
-  globalThis.describe = describeIf(false, reason)
-  globalThis.test = test.skip
-}
+if (globalThis.STORAGE === 'libsql' && !binary) skipAll(reason)
 
 class SqldStore extends Inspected {
   provider = 'sqlite'
