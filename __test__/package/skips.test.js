@@ -49,7 +49,7 @@ test('all that a file has is skipped where it can not run, and says why, once', 
   const { status, stderr } = runJest({ skipped: TESTS }, { args: ['--verbose'] })
   const said = stderr
     .split('\n')
-    .filter((line) => /^ /.test(line))
+    .filter((line) => line.startsWith(' '))
     .join('\n')
     .replaceAll(/ \(\d+ ms\)/g, '')
   expect(`\n${said}\n`).toBe(SAID)
