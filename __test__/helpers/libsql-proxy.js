@@ -26,6 +26,8 @@ class LibsqlProxy {
   /** How many requests came, by what they do. */
   reads = 0
   writes = 0
+  /** How many rows the server says that it has read and written, as a plan is billed. */
+  rows = { read: 0, written: 0 }
   /** How many of those that write wait for an answer, and how many did at most. */
   writesNow = 0
   mostWrites = 0
@@ -57,7 +59,9 @@ class LibsqlProxy {
     const fault = writes ? (this.faults.shift() ?? this.byChance()) : undefined
     const forward = async () => {
       const answer = await fetch(`${url}/v3/pipeline`, { method: 'POST', body })
-      return { status: answer.status, body: await answer.text() }
+      const text = await answer.text()
+      this.countRows(text)
+      return { status: answer.status, body: text }
     }
     const send = ({ status, headers, body: text = '' }) => {
       answered()
@@ -70,6 +74,11 @@ class LibsqlProxy {
     const answer = await forward()
     await this.deliver((late) => late.body.equals(body))
     send(answer)
+  }
+
+  countRows(answer) {
+    for (const [, what, rows] of answer.matchAll(/"rows_(read|written)":(\d+)/g))
+      this.rows[what] += Number(rows)
   }
 
   /** Brings those that are late, or some of them, to the server. */

@@ -111,6 +111,25 @@ describeWithSqld('a server that does not answer', () => {
     await credits.consumeCredits(charge(2))
   })
 
+  test('what waits behind a write is not sent, and is busy', async () => {
+    const { database, proxy, credits } = await through({ statementTimeoutMs: 1000, busyTimeoutMs: 0 })
+    await database.user('v', 100)
+    await credits.getRemainingCredits('u')
+    const sent = new Promise((resolve) => {
+      proxy.faults = [() => resolve()]
+    })
+    // Nor is the look at the server answered that the first write ends with.
+    proxy.onRead = async ({ body, forward, send }) => body.includes('"SELECT 1"') || send(await forward())
+    const first = errorOf(credits.consumeCredits(charge(1)))
+    await sent
+    const behind = await errorOf(credits.consumeCredits({ ...charge(2), userId: 'v' }))
+    expect(behind).toMatchObject({ code: 'DATABASE_BUSY', retryable: true })
+    expect(behind.message).toContain('owes this process the answer to another write')
+    expect(await first).toMatchObject({ code: 'OUTCOME_UNKNOWN' })
+    expect(proxy.writes).toBe(1)
+    expect(await database.credits.getRemainingCredits('v')).toBe(100)
+  })
+
   test('one that answers a write within that time is waited for, and the write is not sent again', async () => {
     const { database, proxy, credits } = await through({ statementTimeoutMs: 4000, busyTimeoutMs: 0 })
     await credits.getRemainingCredits('u')

@@ -112,6 +112,59 @@ describeWithSqld('round trips', () => {
   })
 })
 
+describeWithSqld('rows that the server reads and writes, as docs/scaling.md has them', () => {
+  const SPENT = 15
+
+  test.each([
+    [
+      1,
+      {
+        first: [21, 8],
+        known: [15, 8],
+        firstTask: [22, 13],
+        knownTask: [15, 13],
+        refund: [37, 7],
+        balance: [4, 0],
+      },
+    ],
+    [
+      5,
+      {
+        first: [35, 8],
+        known: [22, 8],
+        firstTask: [38, 13],
+        knownTask: [23, 13],
+        refund: [45, 7],
+        balance: [8, 0],
+      },
+    ],
+  ])('a user of %d grants', async (grants, expected) => {
+    const database = await TestDatabase.fresh()
+    for (const user of ['u', 'v']) {
+      await database.user(user)
+      for (let at = 0; at < grants; at++)
+        await grantBeside(database, `${user}${at}`, 86_400_000 * (at + 1), user)
+    }
+    const { proxy, credits } = await connectThrough(database.url)
+    const rows = async (call) => {
+      proxy.rows = { read: 0, written: 0 }
+      await call()
+      return [proxy.rows.read, proxy.rows.written]
+    }
+    const charged = () => rows(() => credits.consumeCredits({ ...charge(1), userId: 'v' }))
+    const submitted = (id) => rows(() => credits.createMediaTask(task(id, 'u'), 1))
+    // The tables are looked at first.
+    await credits.getRemainingCredits('u')
+    const counts = { firstTask: await submitted('t'), knownTask: await submitted('v') }
+    counts.refund = await rows(() => credits.updateMediaTaskById('t', FAIL))
+    counts.balance = await rows(() => credits.getRemainingCredits('u'))
+    Object.assign(counts, { first: await charged(), known: await charged() })
+    expect(counts).toEqual(expected)
+    for (let at = 0; at < SPENT; at++) await charged()
+    expect(await charged()).toEqual(expected.known)
+  })
+})
+
 describeWithSqld('what is remembered has changed: another process', () => {
   const SOON_MS = 60_000
   /** What happens, the call, what comes of it, what it took, and what it drew. */
