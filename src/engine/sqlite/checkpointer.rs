@@ -8,7 +8,7 @@ use std::thread::{self, JoinHandle};
 use tracing::debug;
 
 use super::opener::Opener;
-use crate::storage::sqlite::Purpose;
+use crate::storage::sqlite::Database;
 
 /// The thread, while there is something to put back. Dropped, it waits until that is done.
 #[derive(Debug, Default)]
@@ -24,9 +24,10 @@ impl Checkpointer {
     pub(super) fn begin(&mut self, opener: &Opener) {
         self.wait();
         let opener = opener.clone();
-        let put_back = move || match opener.open(Purpose::Reader) {
-            Ok(database) => (0..Self::TIMES).for_each(|_| database.checkpoint()),
-            Err(error) => debug!(code = error.code(), "the log was not put back"),
+        let put_back = move || {
+            if let Err(error) = Database::put_log_back(&opener.place, Self::TIMES) {
+                debug!(code = error.code(), "the log was not put back");
+            }
         };
         let thread = thread::Builder::new().name("credits-checkpoint".to_owned());
         self.running = thread.spawn(put_back).ok();

@@ -48,6 +48,16 @@ impl Database {
             .map_err(|error| access::explain(place, error))
     }
 
+    /// Puts what it can of a database's write-ahead log back into the file, so many times, by a connection of its own.
+    pub fn put_log_back(place: &Place, times: usize) -> Result<()> {
+        wait_for_old_file(place)?;
+        let connection = connect(place, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+        (0..times).for_each(|_| {
+            checkpoint(&connection, "PASSIVE");
+        });
+        Ok(())
+    }
+
     /// SQLite opens a file that it may not write to as well, and says so at the first write.
     fn unless_read_only(self, purpose: Purpose) -> Result<Self> {
         let is_read_only = self.connection.is_readonly(MAIN_DB).doing("opening the database")?;
