@@ -1,9 +1,9 @@
 'use strict'
 
 /**
- * Submits over HTTP: the example app's own route, built by `next build` and run by `next start`, with this package
- * or with the app's models on its own client, Drizzle on libSQL, put right. The two apps differ by
- * `src/shared/models/` alone: the second one has what is in bench/next/models.
+ * Submits over HTTP: the example app's own route, built by `next build` and run by `next start`, with this package,
+ * with the app's models on its own client, Drizzle on libSQL, put right, or with models that do nothing: the floor. The apps
+ * differ by `src/shared/models/` alone: the others have what is in bench/next/models and bench/next/floor.
  *
  *   npm run bench:next
  *   npm run bench:next -- --seconds 8 --rounds 5 --connections 64 --users 1000 --dir PATH
@@ -29,9 +29,15 @@ const { runRounds } = require('./rounds')
 const { copyDurably } = require('./seed')
 const { fixed, table } = require('./table')
 
+const titles = (contestants) =>
+  Object.fromEntries(Object.entries(contestants).map(([name, { title }]) => [name, title]))
+
 /** How many engines of this package a server of theirs has. */
-const ENGINES = { 'media-credits': 1, 'drizzle-libsql': 0 }
+const ENGINES = { 'media-credits': 1, 'drizzle-libsql': 0, floor: 0 }
 const NAMES = Object.keys(ENGINES)
+const TITLES = { ...titles(CONTESTANTS), floor: 'models that do nothing: the floor' }
+/** The models of the other apps. */
+const MODELS = { 'drizzle-libsql': 'next/models', floor: 'next/floor' }
 /** What the second app's models are made of, and where in it. */
 const BENCH = 'src/bench'
 const PARTS = ['work.js', 'contestants/drizzle-models.js', 'contestants/drizzle-sqlite.js']
@@ -57,11 +63,13 @@ async function main() {
 
 async function buildApps(folder) {
   const apps = Object.fromEntries(NAMES.map((name) => [name, path.join(folder, name)]))
-  const [ours, theirs] = Object.values(apps)
+  const { 'media-credits': ours, 'drizzle-libsql': theirs } = apps
   copyTo(ours)
   install(ours)
-  fs.cpSync(ours, theirs, { recursive: true, verbatimSymlinks: true })
-  fs.cpSync(path.join(__dirname, 'next/models'), path.join(theirs, 'src/shared/models'), { recursive: true })
+  for (const [name, models] of Object.entries(MODELS)) {
+    fs.cpSync(ours, apps[name], { recursive: true, verbatimSymlinks: true })
+    fs.cpSync(path.join(__dirname, models), path.join(apps[name], 'src/shared/models'), { recursive: true })
+  }
   for (const part of PARTS) fs.cpSync(path.join(__dirname, part), path.join(theirs, BENCH, part))
   // The app's own files are ES modules.
   fs.writeFileSync(path.join(theirs, BENCH, 'package.json'), '{ "type": "commonjs" }\n')
@@ -117,7 +125,7 @@ async function runOnce(name, app, seeded, { connections, cookies, seconds }) {
     return figures
   })
   // Of each load, each connection may have left a request behind whose answer was not waited for.
-  checkTasks(file, acknowledged, 1 + 2 * connections)
+  if (name !== 'floor') checkTasks(file, acknowledged, 1 + 2 * connections)
   fs.rmSync(folder, { recursive: true })
   return figures
 }
@@ -173,14 +181,23 @@ function report(machine, options, results) {
     `autocannon on the same machine, ${seconds} s a run after ${WARM_UP_SECONDS} s of warm-up, median of ${rounds} rounds in both orders.`,
   ].join(' ')
   const base = median(results['drizzle-libsql'], tasksPerSecond)
+  const floor = median(results.floor, tasksPerSecond)
   const rows = NAMES.map((name) => [
-    CONTESTANTS[name].title,
+    TITLES[name],
     rateWithRange(results[name]),
     fixed(median(results[name], tasksPerSecond) / base, 2),
+    fixed(median(results[name], tasksPerSecond) / floor, 2),
     withRange(results[name], ({ p50 }) => p50),
     withRange(results[name], ({ p99 }) => p99),
   ])
-  const columns = ['models', 'submits/s (slowest–fastest round)', 'ratio', 'latency p50 ms', 'latency p99 ms']
+  const columns = [
+    'models',
+    'submits/s (slowest–fastest round)',
+    'ratio',
+    'of the floor',
+    'latency p50 ms',
+    'latency p99 ms',
+  ]
   return `\n${header}\n\n${table(columns, rows)}\n`
 }
 
