@@ -10,6 +10,7 @@
  *   npm run bench -- --libsql              and another one: see libsql.js
  *   npm run bench -- --mysql               and another one: see mysql.js
  *   npm run bench -- --rows                and another one: see rows.js
+ *   npm run bench -- --summary             all that counts, in one table: see summary.js
  *
  *   --seconds N      measured time a contestant and round (5), after a second of warm-up
  *   --rounds N       the figures are medians over the rounds (5); every other one runs backwards
@@ -81,4 +82,5 @@ if (process.argv.includes('--postgres')) require('./postgres')
 else if (process.argv.includes('--libsql')) require('./libsql')
 else if (process.argv.includes('--mysql')) require('./mysql')
 else if (process.argv.includes('--rows')) require('./rows')
+else if (process.argv.includes('--summary')) require('./summary')
 else runCommand(main)
