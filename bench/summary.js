@@ -29,7 +29,7 @@ const ADDON = path.join(__dirname, `../media-credits.${thisPlatform()}.node`)
 
 /** Runs a bench; the cells of each of its tables, by the first column and then by the titles of the others. */
 async function tablesOf(file, ...options) {
-  const child = spawn(process.execPath, [path.join(__dirname, file), ...options], {
+  const child = spawn(process.execPath, [path.join(__dirname, file), ...options.map(String)], {
     stdio: ['ignore', 'pipe', 'inherit'],
   })
   let text = ''
