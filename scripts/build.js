@@ -3,10 +3,11 @@
 /**
  * Builds the addon and puts it where `lib/native/binding.js` looks for it.
  *
- * node scripts/build.js [platform]   for this machine, or as it is released for a platform of `lib/native/platforms.js`
+ * node scripts/build.js [platform]     for this machine, or as it is released for a platform of `lib/native/platforms.js`
+ * node scripts/build.js --with-tests   and Rust's own tests meanwhile: the end of a release build takes one core
  */
 
-const { spawnSync } = require('node:child_process')
+const { spawn, spawnSync } = require('node:child_process')
 const fs = require('node:fs')
 const path = require('node:path')
 const { platforms, thisPlatform } = require('../lib/native/platforms')
@@ -27,6 +28,15 @@ function build(platform, elsewhere = {}) {
   place(runCargo(command, environment(rust, env)), path.join(folder, addonOf(name)))
   if (isInstalled()) fs.rmSync(path.join(ROOT, 'target'), { recursive: true, force: true })
   return path.join(folder, addonOf(name))
+}
+
+/** Builds Rust's tests at the same time: cargo has a folder, and a lock, for each profile. */
+function buildWithTests() {
+  const tests = spawn('cargo', ['test', '--no-run', '--locked', '--quiet'], { cwd: ROOT, stdio: 'inherit' })
+  // That there is no cargo is said by the other one.
+  tests.on('error', () => {})
+  tests.on('exit', (code) => (process.exitCode ||= code ?? 1))
+  build()
 }
 
 const addonOf = (name) => `media-credits.${name}.node`
@@ -100,7 +110,8 @@ function library(messages) {
 
 if (require.main === module) {
   try {
-    build(process.argv[2])
+    if (process.argv[2] === '--with-tests') buildWithTests()
+    else build(process.argv[2])
   } catch (error) {
     console.error(error.message)
     process.exitCode = 1
