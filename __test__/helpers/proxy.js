@@ -89,7 +89,7 @@ class Proxy {
     const closed = new Promise((resolve) => this.listener.close(resolve))
     this.resume()
     this.killConnections()
-    for (const socket of this.sockets) socket.resetAndDestroy()
+    for (const socket of this.sockets) reset(socket)
     await closed
   }
 }
@@ -150,9 +150,15 @@ class Connection {
   }
 
   kill() {
-    this.client.resetAndDestroy()
-    this.server.resetAndDestroy()
+    reset(this.client)
+    reset(this.server)
   }
+}
+
+/** Node can't reset what it is about to end (EINVAL), and then keeps it for ever: its process would spin at its exit. */
+function reset(socket) {
+  if (socket.writableEnded && !socket.writableFinished) socket.destroy()
+  else socket.resetAndDestroy()
 }
 
 module.exports = { startProxy }

@@ -43,6 +43,7 @@ test.each([
   ['a fraction', ORDER, { ...OPTIONS, total: 1.5 }, 'INVALID_AMOUNT'],
   ['a total in text', ORDER, { ...OPTIONS, total: '5' }, 'INVALID_AMOUNT'],
   ['a reason that is not text', ORDER, { ...OPTIONS, reason: 5 }, 'INVALID_ARGUMENT'],
+  ['a reason with a NUL', ORDER, { ...OPTIONS, reason: 'a\0b' }, 'INVALID_ARGUMENT'],
   ['another recover', ORDER, { ...OPTIONS, recover: 'all' }, 'INVALID_ARGUMENT'],
   ['a flag', ORDER, { ...OPTIONS, recover: true }, 'INVALID_ARGUMENT'],
   ['an option that there is not', ORDER, { ...OPTIONS, replay: true }, 'UNKNOWN_FIELD'],

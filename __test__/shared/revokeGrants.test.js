@@ -9,6 +9,8 @@ staysSound()
 TestDatabase.reuse()
 
 const IN_A_DAY = new Date(Date.now() + 86_400_000)
+// Whole seconds, which every database keeps.
+const A_DAY_AGO = new Date(Math.floor(Date.now() / 1000) * 1000 - 86_400_000)
 const ORDER = { orderNo: 'order' }
 
 /** User `u` has an order of 100 credits, of which a task `t` has cost 40, and 50 more of another one. */
@@ -34,6 +36,58 @@ async function isUnderstood({ credits }) {
   expect(entries.at(-1).balance).toBe(await credits.getRemainingCredits('u'))
   return entries.map(({ type, credits }) => [type, credits])
 }
+
+describe('two orders of a user', () => {
+  /** Each order is charged back or refunded in part; what is left of both can be spent. */
+  test.each([
+    ['none of it', { total: 0 }, 50],
+    ['a part', { total: 10 }, 40],
+    ['a part, from other grants too', { total: 10, recover: 'available' }, 40],
+    ['all of it', {}, 0],
+  ])('a chargeback of one stays when %s of the other is refunded', async (_, options, left) => {
+    const database = await withOrder()
+    const { revokeGrants, restoreGrants, getRemainingCredits } = database.credits
+    const first = await revokeGrants(ORDER, { transactionNo: 'a' })
+    expect(await getRemainingCredits('u')).toBe(50)
+    await revokeGrants({ orderNo: 'another' }, { transactionNo: 'b', ...options })
+    expect(await getRemainingCredits('u')).toBe(left)
+    expect(await revokeGrants(ORDER, { transactionNo: 'a' })).toEqual({ ...first, replayed: true })
+    await isUnderstood(database)
+    await restoreGrants('b')
+    expect(await getRemainingCredits('u')).toBe(50)
+    await restoreGrants('a')
+    expect(await getRemainingCredits('u')).toBe(110)
+    await isUnderstood(database)
+  })
+
+  test.each([
+    ['restored', ({ restoreGrants }) => restoreGrants('b')],
+    ['given back by a task', (credits) => fail({ credits })],
+  ])('what one took from the other and is %s goes to what the other owes first', async (_, giveBack) => {
+    const database = await withOrder()
+    const { revokeGrants, getRemainingCredits } = database.credits
+    // 40 of the order are spent, and taken from the other one, which then owes as much as it has and 30 more.
+    await revokeGrants(ORDER, { transactionNo: 'b', recover: 'available' })
+    expect(await getRemainingCredits('u')).toBe(10)
+    const owes = await revokeGrants({ orderNo: 'another' }, { transactionNo: 'a', total: 40 })
+    expect(owes).toMatchObject({ outstanding: 30, remaining: 0 })
+    await giveBack(database.credits)
+    const other = await revokeGrants({ orderNo: 'another' }, { transactionNo: 'a', total: 40 })
+    expect(other).toMatchObject({ revoked: 40, outstanding: 0, remaining: 10 })
+    await isUnderstood(database)
+  })
+})
+
+test('a chargeback of all comes again after its credits were granted anew', async () => {
+  const database = await withOrder()
+  const { revokeGrants, restoreGrants } = database.credits
+  await revokeGrants(ORDER, { transactionNo: 'a' })
+  await restoreGrants('a')
+  await database.sql("UPDATE credit SET expires_at = ? WHERE id = 'own'", A_DAY_AGO)
+  const policy = { refundPolicy: { regrantDays: 3 } }
+  await database.credits.updateMediaTaskById('t', { status: 'failed' }, policy)
+  expect(await revokeGrants(ORDER, { transactionNo: 'a' })).toMatchObject({ replayed: true })
+})
 
 const rowOf = async (database, number) => {
   const [row] = await database.sql('SELECT * FROM credit WHERE transaction_no = ?', number)

@@ -68,7 +68,8 @@ test('the same call again gets the same claim; another call with its key is refu
     expect(error).toMatchObject({ code: 'IDEMPOTENCY_CONFLICT', field: 'transactionNo' })
   }
   await abandonTopUp('k')
-  expect(await claimTopUp(CLAIM)).toMatchObject({ credit: { status: 'deleted' }, replayed: true })
+  // A caller that charges the card for what it has claimed must not do so now.
+  expect(await refusal(database, () => claimTopUp(CLAIM))).toMatchObject({ code: 'TOP_UP_ENDED', value: 'k' })
 })
 
 test('there is none where the balance is not below, while one is open, and within the cooldown', async () => {

@@ -185,7 +185,12 @@ impl TopUp {
             return Err(Error::UserNotFound { user_id: self.user_id.clone() });
         }
         if let Some(keyed) = &facts.keyed {
-            return self.replayed(keyed).map(|()| Decision::Replayed);
+            self.replayed(keyed)?;
+            if keyed.state == Some(State::Abandoned) {
+                // A caller that pays for what it has claimed must not pay for this.
+                return Err(Error::TopUpEnded { transaction_no: self.transaction_no.clone() });
+            }
+            return Ok(Decision::Replayed);
         }
         let decline = |reason, retry_at_ms| {
             let balance = facts.balance;

@@ -5,7 +5,7 @@
 //! closed and keeps its remaining credits. From other grants the revocation draws. Credits that were spent already are
 //! outstanding: until they are collected, the grants are closed, so that credits refunded to them can't be spent.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use super::claims::{Claim, Held, State};
 use crate::domain::detail::WrittenDraw;
@@ -36,7 +36,10 @@ impl Claims {
     /// Makes things right. `recovers`: claims that may take from other grants do so now.
     pub fn balance(&mut self, recovers: bool, now_ms: i64) {
         let order = self.in_order();
-        for held in &mut self.grants {
+        // Others are closed by claims that are not here.
+        let terms = self.claims.iter().flat_map(|claim| &claim.terms.grants);
+        let claimed: HashSet<&str> = terms.map(String::as_str).collect();
+        for held in self.grants.iter_mut().filter(|held| claimed.contains(&*held.grant.id)) {
             if let State::Closed(before) = &held.state {
                 held.grant.active = before == "active";
                 held.state = State::Open;

@@ -90,7 +90,7 @@ impl Revocation {
         };
         let text = |name: &str, expected: &str| match options.get(name) {
             None | Some(Value::Null) => Ok(None),
-            Some(Value::Text(text)) => Ok(Some(text.clone())),
+            Some(Value::Text(text)) if !text.contains('\0') => Ok(Some(text.clone())),
             given => Err(invalid(name, expected, given)),
         };
         let recovers = match text("recover", "'available' or 'none'")?.as_deref() {
@@ -103,7 +103,7 @@ impl Revocation {
         Ok(Self {
             target: Target::parse("revokeGrants", target)?,
             total,
-            reason: text("reason", "text")?,
+            reason: text("reason", "text without NUL characters")?,
             transaction_no: options.id("transactionNo")?,
             recovers,
             order: DrawOrder::default(),
@@ -204,8 +204,12 @@ pub fn plan_revocation(call: &Revocation, mut facts: ClaimFacts, stamp: &Stamp) 
         }
         let is_remembered = !facts.claims[at].stands && terms.total == 0;
         let claims = related(facts, &terms.grants);
-        let total = call.total.unwrap_or_else(|| claims.granted_to(&terms.grants));
-        if !is_remembered && (total, call.recovers) != (terms.total, terms.recovers) {
+        // What was granted to them may be less now than it was then: other grants have it.
+        let is_total = call.total.map_or_else(
+            || terms.total >= claims.granted_to(&terms.grants),
+            |total| total == terms.total,
+        );
+        if !is_remembered && !(is_total && call.recovers == terms.recovers) {
             return conflict("it revokes a different number of credits");
         }
         return Ok(Decided::before(claims.standing(&named, stamp.now_ms)));
@@ -333,19 +337,20 @@ fn named(target: &Target, facts: &ClaimFacts) -> Result<(String, Vec<String>)> {
     Ok((first.user_id.clone(), ids))
 }
 
-/// The claims that have to do with these grants, or with each other, and all grants.
+/// The claims that are about these grants or have drawn on them, those that have to do with these claims in the same way,
+/// and all grants.
 fn related(facts: ClaimFacts, grants: &[String]) -> Claims {
-    let mut reached: Vec<String> = grants.to_vec();
+    let mut reached: HashSet<String> = grants.iter().cloned().collect();
     let mut rest = facts.claims;
     let mut claims = Vec::new();
     loop {
         let (met, others): (Vec<Claim>, Vec<Claim>) =
-            rest.into_iter().partition(|claim| claim.meets(&reached));
+            rest.into_iter().partition(|claim| claim.needs().any(|id| reached.contains(id)));
         rest = others;
         if met.is_empty() {
             return Claims { grants: facts.grants, claims };
         }
-        reached.extend(met.iter().flat_map(|claim| claim.terms.grants.iter().cloned()));
+        reached.extend(met.iter().flat_map(Claim::needs).map(str::to_owned));
         claims.extend(met);
     }
 }

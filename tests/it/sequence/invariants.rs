@@ -1,8 +1,8 @@
 //! What must hold of a ledger at any time, read off its rows alone.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
-use media_credits::domain::metadata::regrant_sources;
+use media_credits::domain::metadata::{self, regrant_sources};
 use media_credits::domain::table::TableName::{self, Credit, Tasks, User};
 use media_credits::domain::table::TaskKind::{self, Ai, Media};
 use media_credits::domain::top_up::is_unconfirmed;
@@ -19,6 +19,7 @@ use crate::common::{draws_of, is_active, number, time};
 pub(super) fn check(ledger: &Ledger) -> Checked {
     check_grants(ledger)?;
     check_charges(ledger)?;
+    check_claims(ledger)?;
     check_tasks(ledger)?;
     check_trials(ledger)
 }
@@ -63,6 +64,26 @@ pub(super) fn check_spendable(ledger: &Ledger, now_ms: i64) -> Checked {
     }
     for (user, left) in most {
         prop_assert!(left >= 0, "{user} has {} more than was granted", -left);
+    }
+    Ok(())
+}
+
+/// Grants that are claimed as a whole are closed, and only claims that stand close grants.
+fn check_claims(ledger: &Ledger) -> Checked {
+    let mut named: HashSet<String> = HashSet::new();
+    let standing = ledger.charges().filter(|row| is_active(row));
+    for terms in standing.filter_map(|row| metadata::claim(row.text("metadata"))) {
+        let of_terms = |grant: &&Row| terms.grants.iter().any(|named| named == id(grant));
+        let granted: i64 = ledger.grants().filter(of_terms).map(|row| number(row, "credits")).sum();
+        let is_whole = granted > 0 && terms.total >= granted;
+        let open = ledger.grants().filter(of_terms).find(|grant| is_active(grant));
+        prop_assert!(!is_whole || open.is_none(), "{:?} is claimed", open.map(id));
+        named.extend(terms.grants);
+    }
+    for grant in ledger.grants() {
+        let is_closed = grant.text("status") == Some("deleted")
+            && metadata::status_before(grant.text("metadata")).is_some();
+        prop_assert!(!is_closed || named.contains(id(grant)), "{} is closed", id(grant));
     }
     Ok(())
 }
