@@ -14,7 +14,9 @@ const extend = {
     if (isWithdrawn(grant)) throw refused('GRANT_WITHDRAWN', `grant ${oneLine(id)} was withdrawn`)
     const isSame = (grant.expiresAt?.getTime() ?? null) === (expiresAt?.getTime() ?? null)
     const writes = !isSame || grant.status !== 'active'
-    const seen = { writes, before: grant, result: { ...grant, status: 'active', expiresAt } }
+    // Its metadata may say the new end too, for renewals: left out, as a preview of that would be another copy of the rule.
+    const result = { ...grant, status: 'active', expiresAt, metadata: undefined }
+    const seen = { writes, before: grant, result }
     return { ...seen, sentence: writes ? intended(seen) : SAME }
   },
 

