@@ -60,8 +60,8 @@ function wasMade({ rows, claims, named, terms, number }) {
   const claim = claims.find(({ transactionNo }) => transactionNo === number)
   const its = named.filter(({ id }) => claim?.grants.includes(id))
   const isOfThese = claim !== undefined && its.length === claim.grants.length
-  const total = terms.total ?? grantedIn(its)
-  const isSame = isOfThese && claim.total === total && claim.recovers === terms.recovers
+  const isTotal = (claimed) => (terms.total === undefined ? claimed >= grantedIn(its) : claimed === terms.total)
+  const isSame = isOfThese && isTotal(claim.total) && claim.recovers === terms.recovers
   // One that was restored before it came claims nothing.
   const isRemembered = isOfThese && !claim.stands && claim.total === 0
   if (isSame || isRemembered) return true
