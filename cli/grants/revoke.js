@@ -60,7 +60,8 @@ function wasMade({ rows, claims, named, terms, number }) {
   const claim = claims.find(({ transactionNo }) => transactionNo === number)
   const its = named.filter(({ id }) => claim?.grants.includes(id))
   const isOfThese = claim !== undefined && its.length === claim.grants.length
-  const isTotal = (claimed) => (terms.total === undefined ? claimed >= grantedIn(its) : claimed === terms.total)
+  const isTotal = (claimed) =>
+    terms.total === undefined ? claimed >= grantedIn(its) : claimed === terms.total
   const isSame = isOfThese && isTotal(claim.total) && claim.recovers === terms.recovers
   // One that was restored before it came claims nothing.
   const isRemembered = isOfThese && !claim.stands && claim.total === 0
