@@ -58,6 +58,7 @@ async function outcomes(database) {
   return JSON.parse(
     JSON.stringify(all)
       .replace(/[0-9a-f]{8}-[0-9a-f-]{27}/g, known)
+      .replace(/(?<=topUpEnded\\*":)\d+/g, 'a time')
       .replace(/\d{4}-\d\d-\d\dT[\d:.]*Z/g, '<time>')
       .replace(/\b\d{13}(?= charge)/g, '<time>')
       .replace(/\b\d{15,19}\b/g, known),
