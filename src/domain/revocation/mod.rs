@@ -209,7 +209,8 @@ pub fn plan_revocation(call: &Revocation, mut facts: ClaimFacts, stamp: &Stamp) 
             || terms.total >= claims.granted_to(&terms.grants),
             |total| total == terms.total,
         );
-        if !is_remembered && !(is_total && call.recovers == terms.recovers) {
+        let is_same = is_total && call.recovers == terms.recovers;
+        if !(is_same || is_remembered) {
             return conflict("it revokes a different number of credits");
         }
         return Ok(Decided::before(claims.standing(&named, stamp.now_ms)));
