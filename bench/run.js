@@ -9,7 +9,7 @@
  *   npm run bench -- --postgres            another benchmark, with options of its own: see postgres.js
  *   npm run bench -- --libsql              and another one: see libsql.js
  *   npm run bench -- --mysql               and another one: see mysql.js
- *   npm run bench -- --rows                and another one: see rows.js
+ *   npm run bench -- --rows --most 1000000 and another one: see rows.js
  *   npm run bench -- --summary             all that counts, in one table: see summary.js
  *
  *   --seconds N      measured time a contestant and round (5), after a second of warm-up
