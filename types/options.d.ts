@@ -314,7 +314,7 @@ export interface TopUpParameters {
   below: number
   /** How many credits it would be: a whole number from 1. */
   credits: number
-  /** How long after the last claim there is no other, abandoned or not. */
+  /** How long after the last claim there is no other, abandoned or not: 366 days at the most, whatever is passed. */
   cooldownMs?: number | null | undefined
   /** How many credits may be claimed in how long, back from now (a month is 30 days; or milliseconds). Abandoned ones do not count. */
   atMost?: { credits: number; per: 'hour' | 'day' | 'week' | 'month' | number } | null | undefined

@@ -1,8 +1,11 @@
 'use strict'
 
+const { Option } = require('commander')
 const { MOST_CREDITS, duration, wholeNumber } = require('../arguments')
 const { connected, withDatabase } = require('../command')
 const { count, oneLine, plural, time } = require('../output')
+
+const DAY_MS = 86_400_000
 
 const HELP = `
 With --json: one document, { users }, each as listExpiring gives it: { userId, credits, grants, expiresAt }.
@@ -17,7 +20,11 @@ module.exports = (program) =>
     .description(
       'Lists each user whose credits expire soon, how many they are, and when the first of them expire.',
     )
-    .option('--within <time>', 'credits that expire within this time from now', duration, 7 * 86_400_000)
+    .addOption(
+      new Option('--within <time>', 'credits that expire within this time from now')
+        .argParser(duration)
+        .default(7 * DAY_MS, '7d'),
+    )
     .option(
       '--at-least <number>',
       'only users with at least this many such credits',
