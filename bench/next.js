@@ -40,7 +40,12 @@ const TITLES = { ...titles(CONTESTANTS), floor: 'models that do nothing: the flo
 const MODELS = { 'drizzle-libsql': 'next/models', floor: 'next/floor' }
 /** What the second app's models are made of, and where in it. */
 const BENCH = 'src/bench'
-const PARTS = ['work.js', 'contestants/drizzle-models.js', 'contestants/drizzle-sqlite.js']
+const PARTS = [
+  'work.js',
+  'contestants/drizzle-models.js',
+  'contestants/drizzle-schema.js',
+  'contestants/drizzle-sqlite.js',
+]
 
 /** Longer than in the other benches: the server has a route to get used to. */
 const WARM_UP_SECONDS = 5
