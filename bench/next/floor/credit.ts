@@ -5,7 +5,7 @@ export * from 'media-credits'
 const MANY_CREDITS = 1_000_000
 
 /** Users sign up with another app, before anything is measured. */
-export async function grantCreditsForNewUser(_user: unknown): Promise<never> {
+export async function grantCreditsForNewUser(_user: unknown, _options?: unknown): Promise<never> {
   throw new Error('there is no signing up here')
 }
 

@@ -9,7 +9,7 @@ export * from 'media-credits'
 export const { createTask, spendableGrants } = sqliteModels(schema)
 
 /** Users sign up with the other app, before anything is measured. */
-export async function grantCreditsForNewUser(_user: unknown): Promise<never> {
+export async function grantCreditsForNewUser(_user: unknown, _options?: unknown): Promise<never> {
   throw new Error('there is no signing up here')
 }
 
