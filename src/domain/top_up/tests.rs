@@ -44,7 +44,8 @@ fn decisions() -> Result<()> {
         (capped()?, 0, None, vec![of(Confirmed, 1), of(Confirmed, 7)], Ok("claimed")),
         (capped()?, 0, None, vec![of(Confirmed, 1), of(Abandoned, 1)], Ok("claimed")),
         (plain()?, 99, Some(of(Open, 0)), vec![of(Open, 0)], Ok("replayed")),
-        (plain()?, 99, Some(of(Abandoned, 0)), vec![], Ok("replayed")),
+        (plain()?, 99, Some(of(Confirmed, 0)), vec![], Ok("replayed")),
+        (plain()?, 99, Some(of(Abandoned, 0)), vec![], Err("TOP_UP_ENDED")),
         (plain()?, 0, Some(claim(None, 0)), vec![], Err("IDEMPOTENCY_CONFLICT")),
         (
             plain()?,
