@@ -162,6 +162,12 @@ impl Session {
                 }
             }
         }
+        // A server that leaves an answer out has not said what became of the rest.
+        let wanted = before.len() + pipeline.statements.len() + after.map_or(0, count_of);
+        if failed.is_none() && answers.len() != wanted {
+            let missing = format!("{} answers to {wanted} statements", answers.len());
+            failed = Some((Failure::Lost(missing), true));
+        }
         let Some((failure, is_last)) = failed else {
             self.server.latencies.round_trips.count_since(sent);
             let is_open = in_transaction && after.is_none();
@@ -208,6 +214,11 @@ impl Drop for Session {
 /// goes on with the rest: that must not be written by itself, and has no savepoint.
 const COMMIT: &str = "RELEASE SAVEPOINT media_credits;\nCOMMIT;\nSET SESSION autocommit = 1";
 const ROLL_BACK: &str = "ROLLBACK;\nSET SESSION autocommit = 1";
+
+/// So many statements are in one of these texts.
+fn count_of(text: &str) -> usize {
+    text.split(';').count()
+}
 
 /// The statements that begin a transaction, on a connection whose transactions wait so long for locks.
 fn begin(mode: Option<Mode>, options: &Options, lock_seconds: &mut u64) -> Vec<String> {
