@@ -9,48 +9,48 @@ const os = require('node:os')
 
 /** About files and their locks; and what knows no storage, which runs once. */
 const SQLITE_ALONE = ['sqlite', 'arguments', 'package', 'cli/adopt', 'cli/parts']
-/** About a server and the network before it. */
-const POSTGRES_ALONE = ['postgres']
-/** About libSQL's server. */
-const LIBSQL_ALONE = ['libsql']
-/** The command line, which `__test__/libsql/commands.test.js` has in short: with `FULL=1` alone. */
-const COMMANDS_ON_LIBSQL = process.env.FULL ? ['cli'] : []
+/** About servers and the network before them. */
+const OF_SERVERS = ['postgres', 'libsql', 'mysql']
 /** What of the command line knows no server, and what has tests of pools alone. */
 const COMMANDS_NOT_ON_LIBSQL = ['adopt/', 'parts/', 'passwords'].map(
   (name) => `<rootDir>/__test__/cli/${name}`,
 )
-/** About a MySQL server, and MariaDB's. */
-const MYSQL_ALONE = ['mysql']
 
 /**
  * What a libSQL server has no part in: locks of sessions, pages of more than 10 MB, values that it can't send (of others
  * `__test__/libsql/values.test.js` has some), transactions of an app's (`__test__/libsql/within.test.js`).
  */
 const NOT_ON_LIBSQL = ['readers', 'unreadableValues', 'within']
-/** What is about SQL that a file has as well, and asks a server thousands of questions. `FULL=1` runs it too, there and on MySQL. */
-const SLOW_ON_SERVERS =
-  `lists valueForms replay limits guards batches freeTrials freeTrials.back refundedTasks stuckTasks
-  stuckTasks.races repairLedger repairLedger.races getStatement aiTasks.beside auditLedger.races close jest
-  realDatabase realDatabase.rows replay.app settle.rows getMediaTaskCharges columnNames ownColumns createMediaTask.columns
-  getCredits`.split(/\s+/)
 /** MySQL's columns hold what their types say. */
 const NOT_ON_MYSQL = ['unreadableValues']
-/** Races and pages that take their time on a server, and are tried on PostgreSQL each time. The other two have them with `FULL=1`. */
-const SLOW_RACES = [
-  'repairLedger.races',
-  'replay.races',
-  'getStatement.pages',
-  'batches.races',
-  'auditLedger.pages',
-]
+
+/**
+ * `FULL=1` runs everything everywhere. Without it what follows runs on SQLite and PostgreSQL alone, whose dialects libSQL
+ * and MySQL share or resemble: races and pages that take their time on a server, and what asks it thousands of questions.
+ */
+const IS_FULL = process.env.FULL !== undefined
+const SLOW_ON_SERVERS =
+  `lists valueForms replay replay.races replay.app limits guards batches batches.races freeTrials freeTrials.back refundedTasks
+  stuckTasks stuckTasks.races repairLedger repairLedger.races getStatement getStatement.pages aiTasks.beside auditLedger.races
+  auditLedger.pages close jest realDatabase realDatabase.rows settle.rows getMediaTaskCharges columnNames ownColumns
+  createMediaTask.columns getCredits`.split(/\s+/)
+/** What sends libSQL no statement of another form than the files that run there, each request of which is dear. */
+const SLOW_ON_LIBSQL =
+  `activeStatuses aiTasks.refusals balanceLow chargeMediaTask.refusals createMediaTask.refusals events grantCreditsForUser
+  jsonValues lifecycle limits.races log ownCharges quoteCredits refundPolicy settle.app settle.races settleOver
+  stockApp.tables updateMediaTaskById.refusals`.split(/\s+/)
+/** Of the command line, and of the pages' examples, which have one code for all storages. */
+const COMMANDS_ON_SERVERS = IS_FULL ? ['cli/**/*', 'docs/**/*'] : ['cli/commands']
 
 /** Files of `__test__/shared/`, as a pattern that leaves them out. */
 const leftOut = (always, ...unlessFull) =>
-  [...always, ...(process.env.FULL ? [] : unlessFull.flat())].map(
+  [...always, ...(IS_FULL ? [] : unlessFull.flat())].map(
     (name) => `<rootDir>/__test__/shared/${name.replace('.', '\\.')}\\.test\\.js`,
   )
 
 const foldersOf = (names) => names.map((name) => `<rootDir>/__test__/${name}/`)
+
+const testsOf = (...names) => names.flat().map((name) => `<rootDir>/__test__/${name}.test.js`)
 
 const cores = os.availableParallelism()
 
@@ -80,7 +80,7 @@ module.exports = {
       ...common,
       displayName: 'sqlite',
       globals: { STORAGE: 'sqlite' },
-      testPathIgnorePatterns: foldersOf([...POSTGRES_ALONE, ...LIBSQL_ALONE, ...MYSQL_ALONE]),
+      testPathIgnorePatterns: foldersOf(OF_SERVERS),
     },
     {
       ...common,
@@ -88,19 +88,19 @@ module.exports = {
       globals: { STORAGE: 'postgres' },
       globalSetup: '<rootDir>/__test__/helpers/postgres.setup.js',
       globalTeardown: '<rootDir>/__test__/helpers/postgres.teardown.js',
-      testPathIgnorePatterns: foldersOf([...SQLITE_ALONE, ...LIBSQL_ALONE, ...MYSQL_ALONE]),
+      testMatch: testsOf('shared/**/*', 'postgres/**/*', COMMANDS_ON_SERVERS),
+      testPathIgnorePatterns: foldersOf(SQLITE_ALONE),
     },
     {
       ...common,
       displayName: 'libsql',
       globals: { STORAGE: 'libsql' },
       globalSetup: '<rootDir>/__test__/helpers/sqld.setup.js',
-      testMatch: ['shared', ...LIBSQL_ALONE, ...COMMANDS_ON_LIBSQL].map(
-        (name) => `<rootDir>/__test__/${name}/**/*.test.js`,
-      ),
+      // `__test__/libsql/commands.test.js` has the command line in short.
+      testMatch: testsOf('shared/**/*', 'libsql/**/*', IS_FULL ? 'cli/**/*' : []),
       testPathIgnorePatterns: [
         ...COMMANDS_NOT_ON_LIBSQL,
-        ...leftOut(NOT_ON_LIBSQL, SLOW_ON_SERVERS, SLOW_RACES),
+        ...leftOut(NOT_ON_LIBSQL, SLOW_ON_SERVERS, SLOW_ON_LIBSQL),
       ],
     },
     {
@@ -109,13 +109,8 @@ module.exports = {
       globals: { STORAGE: 'mysql' },
       globalSetup: '<rootDir>/__test__/helpers/mysql.setup.js',
       globalTeardown: '<rootDir>/__test__/helpers/mysql.teardown.js',
-      testMatch: ['shared', 'cli', 'docs', ...MYSQL_ALONE].map(
-        (name) => `<rootDir>/__test__/${name}/**/*.test.js`,
-      ),
-      testPathIgnorePatterns: [
-        ...foldersOf(['cli/adopt', 'cli/parts']),
-        ...leftOut(NOT_ON_MYSQL, SLOW_ON_SERVERS, SLOW_RACES),
-      ],
+      testMatch: testsOf('shared/**/*', 'mysql/**/*', COMMANDS_ON_SERVERS),
+      testPathIgnorePatterns: [...foldersOf(SQLITE_ALONE), ...leftOut(NOT_ON_MYSQL, SLOW_ON_SERVERS)],
     },
   ],
 }

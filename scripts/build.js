@@ -3,11 +3,10 @@
 /**
  * Builds the addon and puts it where `lib/native/binding.js` looks for it.
  *
- * node scripts/build.js [platform]     for this machine, or as it is released for a platform of `lib/native/platforms.js`
- * node scripts/build.js --with-tests   and Rust's own tests meanwhile: the end of a release build takes one core
+ * node scripts/build.js [platform]   for this machine, or as it is released for a platform of `lib/native/platforms.js`
  */
 
-const { spawn, spawnSync } = require('node:child_process')
+const { spawnSync } = require('node:child_process')
 const fs = require('node:fs')
 const path = require('node:path')
 const { platforms, thisPlatform } = require('../lib/native/platforms')
@@ -24,22 +23,17 @@ const OLDEST_GLIBC = '2.17'
 function build(platform, elsewhere = {}) {
   const name = platform ?? thisPlatform()
   const { rust = platforms[name]?.rust, options = [], env = process.env, folder = ROOT } = elsewhere
-  const command = [...toolFor(platform, rust), ...options, '--release', '--lib']
-  place(runCargo(command, environment(rust, env)), path.join(folder, addonOf(name)))
+  const command = [...toolFor(platform, rust), ...options, '--release', '--lib', '--locked']
+  const addon = addonFor(name, folder)
+  place(runCargo(command, environment(rust, env)), addon)
   if (isInstalled()) fs.rmSync(path.join(ROOT, 'target'), { recursive: true, force: true })
-  return path.join(folder, addonOf(name))
+  return addon
 }
 
-/** Builds Rust's tests at the same time: cargo has a folder, and a lock, for each profile. */
-function buildWithTests() {
-  const tests = spawn('cargo', ['test', '--no-run', '--locked', '--quiet'], { cwd: ROOT, stdio: 'inherit' })
-  // That there is no cargo is said by the other one.
-  tests.on('error', () => {})
-  tests.on('exit', (code) => (process.exitCode ||= code ?? 1))
-  build()
+/** The addon's file, from which `lib/native/binding.js` loads it. */
+function addonFor(name = thisPlatform(), folder = ROOT) {
+  return path.join(folder, `media-credits.${name}.node`)
 }
-
-const addonOf = (name) => `media-credits.${name}.node`
 
 /** Copies the library that cargo has listed. Beside and then over the old one: a running process may have that one mapped. */
 function place(listed, addon) {
@@ -49,7 +43,7 @@ function place(listed, addon) {
 
 /** What cargo lists as made, a JSON object a line. */
 function runCargo(command, env) {
-  const cargo = spawnSync('cargo', [...command, '--locked', '--message-format=json-render-diagnostics'], {
+  const cargo = spawnSync('cargo', [...command, '--message-format=json-render-diagnostics'], {
     cwd: ROOT,
     env,
     stdio: ['ignore', 'pipe', 'inherit'],
@@ -110,12 +104,11 @@ function library(messages) {
 
 if (require.main === module) {
   try {
-    if (process.argv[2] === '--with-tests') buildWithTests()
-    else build(process.argv[2])
+    build(process.argv[2])
   } catch (error) {
     console.error(error.message)
     process.exitCode = 1
   }
 }
 
-module.exports = { build }
+module.exports = { addonFor, build, place, runCargo }
