@@ -15,7 +15,7 @@ const { callText, makeFunctions, named, readReply } = require('./functions.js')
 const native = require('./native/binding.js')
 const { nothing, value } = require('./replies.js')
 const { joining, within } = require('./within/index.js')
-const { encodeFields } = require('./wire.js')
+const { encodeOptions } = require('./wire.js')
 
 // ---- Requests and their replies ----
 
@@ -140,7 +140,7 @@ function variables(is) {
 
 function newConnection(method, options) {
   const variable = (name) => own(process.env, name) ?? ''
-  const passed = encodeFields(options)
+  const passed = encodeOptions(options)
   const environment = {
     url: variable('DATABASE_URL'),
     provider: variable('DATABASE_PROVIDER'),

@@ -25,15 +25,16 @@ const { failStuck, releaseOver } = require('./stuck-tasks.js')
 const wire = require('./wire.js')
 
 const { all, nothing, row, rows, rowsWithUsers, value, valueWithTimes } = replies
-const { encodeChargeOptions, encodeFields: fields, encodeList, encodeTaskAndCost, encodeValue: one } = wire
+const { encodeChargeOptions, encodeFieldsWith, encodeList, encodeOption, encodeTaskAndCost } = wire
+const { encodeFields: fields, encodeOptions: options, encodeValue: one } = wire
 /** Options, or the index that `userIds.map(getRemainingCredits)` passes. */
-const fieldsOrIndex = (options) => (typeof options === 'number' ? one(undefined) : fields(options))
+const fieldsOrIndex = (passed) => (typeof passed === 'number' ? one(undefined) : options(passed))
 const list = (encodeItem) => (items) => encodeList(items, encodeItem)
 
 // ---- What both kinds of task have ----
 
 const updating = (kind) => ({
-  pass: [one, fields, fields],
+  pass: [one, fields, options],
   result: row,
   moves: {
     items: ([id, patch]) => [{ task: { kind, id }, gives: field(patch, 'status') === 'failed' }],
@@ -51,7 +52,7 @@ const chargingStep = (kind) => ({
 })
 
 const settling = (kind) => ({
-  pass: [one, one, fields],
+  pass: [one, one, options],
   result: row,
   moves: { items: ([id]) => [{ task: { kind, id }, gives: true }], id: 'id' },
 })
@@ -60,7 +61,7 @@ const settling = (kind) => ({
 const moving = { items: () => [{ gives: true }] }
 
 /** `made` gets the function itself, which finds some at a time, and the one that fails a task. */
-const failingStuck = (made) => ({ pass: [fields, one, one], result: rows, made })
+const failingStuck = (made) => ({ pass: [options, one, one], result: rows, made })
 
 const operations = {
   createMediaTask: {
@@ -122,19 +123,19 @@ const operations = {
       eachOrAll('consumeCreditsBatch', consumeCreditsBatch, consumeCredits),
   },
   settleCredits: {
-    pass: [one, one, fields],
+    pass: [one, one, options],
     result: row,
     moves: { items: () => [{ gives: true }], id: 'id' },
   },
   keepCharge: { pass: [one], result: row },
   releaseHolds: {
-    pass: [fields, one, one, one],
+    pass: [options, one, one, one],
     result: replies.rowsOrRow,
     moves: { items: ([, , , id]) => (typeof id === 'string' ? [{ gives: true }] : []), id: 'id' },
     made: ({ releaseHolds }) => releaseOver(releaseHolds),
   },
   refundCredits: {
-    pass: [one, one, fields],
+    pass: [one, one, options],
     result: row,
     moves: { items: () => [{ gives: true }], id: 'id' },
   },
@@ -146,12 +147,12 @@ const operations = {
   },
   grantCreditsForUser: { made: ({ createCredit }) => grantsFor(createCredit) },
   renewGrants: {
-    pass: [fields],
+    pass: [encodeFieldsWith('rollover', encodeOption)],
     result: row,
     moves: { items: ([grant]) => [{ userId: field(grant, 'userId'), gives: true }], isGrant: true },
   },
   extendGrant: { pass: [one, one], result: row, moves: moving },
-  claimTopUp: { pass: [fields], result: replies.topUp },
+  claimTopUp: { pass: [encodeFieldsWith('atMost', encodeOption)], result: replies.topUp },
   confirmTopUp: {
     pass: [one],
     result: row,

@@ -39,7 +39,7 @@ function encodeValue(value) {
   }
 }
 
-function encodeObject(value) {
+function encodeObject(value, replace = withoutPollution()) {
   if (types.isDate(value)) {
     const time = timeOf(value)
     return { $date: Number.isNaN(time) ? null : time }
@@ -51,7 +51,7 @@ function encodeObject(value) {
   const name = withoutFields(value)
   if (name) return { $unsupported: name }
   // A toJSON may throw, too.
-  const json = look(() => JSON.stringify(value, withoutPollution()))
+  const json = look(() => JSON.stringify(value, replace))
   if (typeof json === 'string') return { $json: wellFormed(json) }
   return { $unsupported: "an object that JSON can't hold (circular, too deep, or a bigint in it)" }
 }
@@ -67,6 +67,19 @@ function withoutPollution() {
     const held = this[key]
     return typeof held === 'object' && held !== null && polluted.includes(held.toJSON) ? held : value
   }
+}
+
+/**
+ * A value of an option. JSON leaves out what is a function or a symbol: the option would pass for one without it, and
+ * is refused for null.
+ */
+function encodeOption(value) {
+  if (typeof value !== 'object' || value === null) return encodeValue(value)
+  const replace = withoutPollution()
+  return encodeObject(value, function withNull(key, held) {
+    const kept = replace ? replace.call(this, key, held) : held
+    return typeof kept === 'function' || typeof kept === 'symbol' ? null : kept
+  })
 }
 
 /** A plain object whose keys are fields; anything else as a value, for the error to describe. */
@@ -93,15 +106,18 @@ function encodeList(list, encodeItem) {
   return { $list: items }
 }
 
+/** For an object with one field that is encoded in its own way. */
+const encodeFieldsWith = (name, encodeIt) => (object) =>
+  encodeFields(object, (value, key) => (key === name ? encodeIt(value) : encodeValue(value)))
+
 /** An item of `createMediaTasks`: `{ task, costCredits }`. */
-const encodeTaskAndCost = (item) =>
-  encodeFields(item, (value, key) => (key === 'task' ? encodeFields(value) : encodeValue(value)))
+const encodeTaskAndCost = encodeFieldsWith('task', encodeFields)
 
 /** The options of a charge, whose `limits` are a list of objects. */
-const encodeChargeOptions = (options) =>
-  encodeFields(options, (value, key) =>
-    key === 'limits' && value !== undefined ? encodeList(value, encodeFields) : encodeValue(value),
-  )
+const encodeChargeOptions = encodeFieldsWith('limits', (limits) => encodeList(limits, encodeFields))
+
+/** The options of all other calls. */
+const encodeOptions = (options) => encodeFields(options, encodeOption)
 
 /** The JSON text of what was encoded. `JSON.stringify` alone asks the prototypes of objects and lists for a `toJSON`. */
 function textOf(encoded) {
@@ -151,7 +167,10 @@ module.exports = {
   decodeRow,
   encodeChargeOptions,
   encodeFields,
+  encodeFieldsWith,
   encodeList,
+  encodeOption,
+  encodeOptions,
   encodeTaskAndCost,
   encodeValue,
   textOf,

@@ -141,7 +141,8 @@ export interface StepOptions extends TaskGuards, PayingOptions, LimitsOptions {}
 
 /**
  * By what grants are drawn on before others: `'expiry'` (the one that expires first; one that never does comes last),
- * `'age'` (the older one), or their scenes: those of the first scene, then of the second, …, and all others last.
+ * `'age'` (the older one), or their scenes: those of the first scene, then of the second, …, and all others last. No key
+ * and no scene comes twice.
  */
 export type DrawOrderKey = 'expiry' | 'age' | { scenes: readonly string[] }
 

@@ -32,6 +32,7 @@ describe('refundPolicy refuses', () => {
     ['days as text', { regrantDays: '30' }],
     ['days that are null', { regrantDays: null }],
     ['days and something else', { regrantDays: 30, scene: 'gift' }],
+    ['days and what JSON leaves out', { regrantDays: 30, scene: () => 'gift' }],
     ['a Date', new Date()],
     ['a function', () => 'source'],
   ])('%s', async (_, refundPolicy) => {

@@ -77,18 +77,32 @@ describe('drawOrder refuses', () => {
     ['a key twice', ['age', 'age']],
     ['scenes that are none', [{ scenes: [] }]],
     ['scenes as text', [{ scenes: 'gift' }]],
-    ['scenes and something else', [{ scenes: ['gift'], age: true }]],
+    ['an object without a key', [{}]],
+    ['a scene twice', [{ scenes: ['gift', 'payment', 'gift'] }]],
+    ['a scene in two keys', [{ scenes: ['gift'] }, 'age', { scenes: ['payment', 'gift'] }]],
+    ['what JSON leaves out', [{ scenes: () => ['gift'] }]],
     ['an object', { scenes: ['gift'] }],
     ['eleven keys', Array.from({ length: 11 }, (_, at) => ({ scenes: [`${at}`] }))],
     ['a function', () => ['age']],
   ])('%s', (_, drawOrder) => {
-    let error
-    try {
-      connect({ url: opened().url, drawOrder })
-    } catch (thrown) {
-      error = thrown
-    }
+    const error = errorOf(drawOrder)
     expect(error).toBeInstanceOf(MediaCreditsError)
     expect(error).toMatchObject({ code: 'INVALID_ARGUMENT', field: 'drawOrder', retryable: false })
   })
+
+  test.each([
+    ['beside scenes', [{ scenes: ['gift'], most: 1 }]],
+    ['in their place', ['age', { most: ['gift'] }]],
+    ['with what JSON leaves out', [{ scenes: ['gift'], most: () => 1 }]],
+  ])('an unknown field %s', (_, drawOrder) => {
+    expect(errorOf(drawOrder)).toMatchObject({ code: 'UNKNOWN_FIELD', field: 'most', retryable: false })
+  })
+
+  function errorOf(drawOrder) {
+    try {
+      return connect({ url: opened().url, drawOrder })
+    } catch (error) {
+      return error
+    }
+  }
 })

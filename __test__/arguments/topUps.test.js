@@ -2,6 +2,7 @@
 
 const { unchanging } = require('../helpers/calls')
 const { TestDatabase, refusal } = require('../helpers/database')
+const { NO_VALUE, TAKES, refusesAllBut } = require('../helpers/wrong')
 
 const withUser = unchanging(async () => {
   const database = await TestDatabase.fresh()
@@ -33,19 +34,59 @@ test.each([
   expect(await refusal(database, () => claimTopUp({ ...CLAIM, ...fields }))).toMatchObject({ code })
 })
 
-test.each([undefined, null, 'k'])('claimTopUp takes no %p', async (parameters) => {
-  const { database, claimTopUp } = withUser()
-  expect(await refusal(database, () => claimTopUp(parameters))).toMatchObject({ code: 'INVALID_ARGUMENT' })
+const { id, amount, date, object, none, column } = TAKES
+const NO_ARGUMENT = 'INVALID_ARGUMENT'
+const NO_DATE = {
+  ...{ other: 'INVALID_DATE', 'a text with NUL': 'INVALID_VALUE' },
+  ...{ NaN: 'INVALID_VALUE', Infinity: 'INVALID_VALUE' },
+}
+const COOLDOWNS = ['zero', 'a number', 'a number beyond all', 'a bigint']
+
+const claim = (field) => (it) => [{ ...CLAIM, [field]: it }]
+const cap = (field) => (it) => [{ ...CLAIM, atMost: { credits: 5, per: 'day', [field]: it } }]
+const query = (field) => (it) => [{ [field]: it }]
+
+describe.each([
+  ['claimTopUp', 'parameters', (it) => [it], NO_ARGUMENT, object],
+  ['claimTopUp', 'userId', claim('userId'), 'INVALID_ID', id],
+  ['claimTopUp', 'transactionNo', claim('transactionNo'), 'INVALID_ID', id],
+  ['claimTopUp', 'below', claim('below'), 'INVALID_AMOUNT', amount],
+  ['claimTopUp', 'credits', claim('credits'), 'INVALID_AMOUNT', amount],
+  ['claimTopUp', 'cooldownMs', claim('cooldownMs'), NO_ARGUMENT, [...none, ...COOLDOWNS]],
+  ['claimTopUp', 'atMost', claim('atMost'), NO_ARGUMENT, [...none, 'an object']],
+  ['claimTopUp', 'atMost.credits', cap('credits'), NO_ARGUMENT, ['a number']],
+  ['claimTopUp', 'atMost.per', cap('per'), NO_ARGUMENT, ['a number']],
+  ['claimTopUp', 'expiresAt', claim('expiresAt'), NO_DATE, [...none, ...date]],
+  ...['transactionScene', 'orderNo', 'subscriptionNo', 'userEmail', 'description', 'metadata'].map((name) => [
+    'claimTopUp',
+    name,
+    claim(name),
+    NO_VALUE,
+    column,
+  ]),
+  ['confirmTopUp', 'transactionNo', (it) => [it], 'INVALID_ID', id],
+  ['abandonTopUp', 'transactionNo', (it) => [it], 'INVALID_ID', id],
+  ['listTopUps', 'query', (it) => [it], NO_ARGUMENT, ['nothing', ...object]],
+  ['listTopUps', 'olderThanMs', query('olderThanMs'), NO_ARGUMENT, ['nothing', ...amount]],
+  ['listTopUps', 'limit', query('limit'), NO_ARGUMENT, ['nothing', ...amount]],
+])('%s', (name, argument, args, ...[code, takes]) => {
+  const [field] = argument.split('.')
+  const isWhole = ['parameters', 'query'].includes(argument)
+
+  test(`refuses all that is no ${argument}`, () =>
+    refusesAllBut(takes, { code, field: isWhole ? `${name}(${argument})` : field }, (it) =>
+      withUser()[name](...args(it)),
+    ))
 })
 
-test.each([undefined, null, '', 5, {}, 'x'.repeat(256), 'c\0'])('an end takes no %p', async (key) => {
-  const { database, confirmTopUp, abandonTopUp } = withUser()
-  for (const end of [confirmTopUp, abandonTopUp]) {
-    expect(await refusal(database, () => end(key))).toMatchObject({
-      code: 'INVALID_ID',
-      field: 'transactionNo',
-    })
-  }
+test.each([
+  ['a number', 3],
+  ['null', null],
+  ['what JSON leaves out', () => 3],
+])('claimTopUp refuses a cap with a further field: %s', async (_, days) => {
+  const { database, claimTopUp } = withUser()
+  const error = await refusal(database, () => claimTopUp(...cap('days')(days)))
+  expect(error).toMatchObject({ code: 'UNKNOWN_FIELD', field: 'days', retryable: false })
 })
 
 test.each([

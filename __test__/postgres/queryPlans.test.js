@@ -179,6 +179,43 @@ const CALLS = [
     ({ createMediaTask }) => Promise.all(RICH.map((at) => createMediaTask(task(`one${at}`, `u${at}`), 120))),
   ],
   ['a replay', ({ createMediaTask }) => createMediaTask(task('new', 'u7'), 120, { replay: true })],
+  [
+    'a charge with scenes and a limit',
+    ({ consumeCredits }) =>
+      consumeCredits(
+        { userId: 'u20', credits: 5 },
+        { exceptScenes: ['gift'], limits: [{ credits: 1000, per: 'day' }] },
+      ),
+  ],
+  [
+    'a hold that is settled to more',
+    async ({ consumeCredits, settleCredits }) => {
+      const { id } = await consumeCredits({ userId: 'u21', credits: 5, holdUntil: new Date(9e12) })
+      await settleCredits(id, 6, { over: 'available' })
+    },
+  ],
+  [
+    'renewGrants and extendGrant',
+    async ({ renewGrants, extendGrant }) => {
+      const period = { userId: 'u22', subscriptionNo: 's', credits: 5, periodEnd: new Date(9e12) }
+      const { id } = await renewGrants({ ...period, transactionNo: 'renewal', rollover: { atMost: 5 } })
+      await extendGrant(id, null)
+    },
+  ],
+  [
+    'revokeGrants and restoreGrants',
+    async ({ revokeGrants, restoreGrants }) => {
+      await revokeGrants({ subscriptionNo: 's' }, { transactionNo: 'dispute', recover: 'available' })
+      await restoreGrants('dispute')
+    },
+  ],
+  [
+    'claimTopUp and confirmTopUp',
+    async ({ claimTopUp, confirmTopUp }) => {
+      await claimTopUp({ userId: 'u23', below: 1_000_000, credits: 5, transactionNo: 'top-up' })
+      await confirmTopUp('top-up')
+    },
+  ],
   ['getMediaTaskCharges', ({ getMediaTaskCharges }) => getMediaTaskCharges('t7')],
   ['quoteCredits', ({ quoteCredits }) => quoteCredits('u7', 10)],
   ['findMediaTaskById', ({ findMediaTaskById }) => findMediaTaskById('t7')],

@@ -1,7 +1,7 @@
 'use strict'
 
 const { connect } = require('../..')
-const { TestDatabase, task, useDisk, DAY_MS } = require('../helpers/database')
+const { TestDatabase, refusal, task, useDisk, DAY_MS } = require('../helpers/database')
 const { atOnce, counted, staysSound } = require('../helpers/calls')
 const { evaluate } = require('../helpers/processes')
 const { creditRow, remaining } = require('../helpers/rows')
@@ -67,9 +67,13 @@ test('the same call again returns the row, and another period is a conflict', as
   expect(again).toMatchObject({ id: 'p1', replayed: true, expiresAt: inDays(61) })
   expect(again.rollover).toBeUndefined()
   const conflict = { code: 'IDEMPOTENCY_CONFLICT' }
-  await expect(renewGrants(renewal(1, 32))).rejects.toMatchObject(conflict)
-  await expect(renewGrants(renewal(1, 31, { credits: 99 }))).rejects.toMatchObject(conflict)
-  await expect(renewGrants(renewal(1, 31, { rollover: null }))).rejects.toMatchObject(conflict)
+  for (const differs of [
+    renewal(1, 32),
+    renewal(1, 31, { credits: 99 }),
+    renewal(1, 31, { rollover: null }),
+  ]) {
+    expect(await refusal(database, () => renewGrants(differs))).toMatchObject(conflict)
+  }
   expect(await remaining(database)).toEqual({ p0: 0, p1: 60, p2: 100, 'top-up': 50 })
 })
 
@@ -98,9 +102,8 @@ test('a grant that was withdrawn is not carried over', async () => {
   const database = await withPeriod()
   await database.credits.revokeGrants({ creditId: 'p0' }, { transactionNo: 'd' })
   expect((await database.credits.renewGrants(renewal(1, 31))).rollover).toEqual({ carried: 0, writtenOff: 0 })
-  await expect(database.credits.extendGrant('p0', inDays(9))).rejects.toMatchObject({
-    ...{ code: 'GRANT_WITHDRAWN', creditId: 'p0', retryable: false },
-  })
+  const error = await refusal(database, () => database.credits.extendGrant('p0', inDays(9)))
+  expect(error).toMatchObject({ code: 'GRANT_WITHDRAWN', creditId: 'p0', retryable: false })
 })
 
 test('extendGrant moves an end, once', async () => {
@@ -131,13 +134,12 @@ test.each([
   ['a rollover that is a number', { rollover: 5 }, 'INVALID_ARGUMENT'],
   ['a rollover without a limit', { rollover: {} }, 'INVALID_ARGUMENT'],
   ['a limit below zero', { rollover: { atMost: -1 } }, 'INVALID_ARGUMENT'],
-  ['another field of it', { rollover: { atMost: 1, days: 3 } }, 'INVALID_ARGUMENT'],
+  ['another field of it', { rollover: { atMost: 1, days: 3 } }, 'UNKNOWN_FIELD'],
   ['a grace of years', { rollover: { atMost: 1, graceMs: 1e12 } }, 'INVALID_ARGUMENT'],
 ])('renewGrants refuses %s', async (_, wrong, code) => {
   const database = await withPeriod()
-  const before = await database.everything()
-  await expect(database.credits.renewGrants(renewal(1, 31, wrong))).rejects.toMatchObject({ code })
-  expect(await database.everything()).toEqual(before)
+  const error = await refusal(database, () => database.credits.renewGrants(renewal(1, 31, wrong)))
+  expect(error).toMatchObject({ code })
 })
 
 test.each([
@@ -147,7 +149,8 @@ test.each([
   ['a grant that does not exist', ['none', null], 'GRANT_NOT_FOUND'],
 ])('extendGrant refuses %s', async (_, args, code) => {
   const database = await withPeriod()
-  await expect(database.credits.extendGrant(...args)).rejects.toMatchObject({ code })
+  const error = await refusal(database, () => database.credits.extendGrant(...args))
+  expect(error).toMatchObject({ code })
 })
 
 describe('at once', () => {

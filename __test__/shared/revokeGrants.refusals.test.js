@@ -1,7 +1,6 @@
 'use strict'
 
-const { MediaCreditsError } = require('../..')
-const { TestDatabase } = require('../helpers/database')
+const { TestDatabase, refusal } = require('../helpers/database')
 const { unchanging } = require('../helpers/calls')
 
 const opened = unchanging(async () => {
@@ -48,10 +47,8 @@ test.each([
   ['a flag', ORDER, { ...OPTIONS, recover: true }, 'INVALID_ARGUMENT'],
   ['an option that there is not', ORDER, { ...OPTIONS, replay: true }, 'UNKNOWN_FIELD'],
 ])('revokeGrants with %s', async (_, target, options, code) => {
-  const error = await opened()
-    .credits.revokeGrants(target, options)
-    .catch((error) => error)
-  expect(error).toBeInstanceOf(MediaCreditsError)
+  const database = opened()
+  const error = await refusal(database, () => database.credits.revokeGrants(target, options))
   expect(error).toMatchObject({ code, retryable: false })
 })
 
@@ -64,9 +61,7 @@ test.each([
   ['a target that is not an object', ['none', 'order'], 'INVALID_ARGUMENT'],
   ['two targets', ['none', { ...ORDER, creditId: 'g' }], 'INVALID_ARGUMENT'],
 ])('restoreGrants with %s', async (_, args, code) => {
-  const error = await opened()
-    .credits.restoreGrants(...args)
-    .catch((error) => error)
-  expect(error).toBeInstanceOf(MediaCreditsError)
+  const database = opened()
+  const error = await refusal(database, () => database.credits.restoreGrants(...args))
   expect(error).toMatchObject({ code, retryable: false })
 })

@@ -3,7 +3,7 @@
 /** `grants --extend`: what it would do, and how it does it. */
 
 const { count, oneLine, plural, time } = require('../output')
-const { isOver, isUnconfirmed, isWithdrawn, readGrants, refused } = require('./rows')
+const { grantedAnew, isOver, isUnconfirmed, isWithdrawn, readGrants, refused } = require('./rows')
 
 const extend = {
   async look(credits, userId, { extend: id, until: { expiresAt } }) {
@@ -15,8 +15,10 @@ const extend = {
     const isSame = (grant.expiresAt?.getTime() ?? null) === (expiresAt?.getTime() ?? null)
     const writes = !isSame || grant.status !== 'active'
     // Its metadata may say the new end too, for renewals: left out, as a preview of that would be another copy of the rule.
-    const result = { ...grant, status: 'active', expiresAt, metadata: undefined }
-    const seen = { writes, before: grant, result }
+    const anew = writes ? grantedAnew(grant, grants) : 0
+    const remainingCredits = grant.remainingCredits - anew
+    const result = { ...grant, status: 'active', expiresAt, remainingCredits, metadata: undefined }
+    const seen = { writes, before: grant, result, anew }
     return { ...seen, sentence: writes ? intended(seen) : SAME }
   },
 
@@ -29,10 +31,11 @@ const SAME = 'The grant already expires then: nothing is written.'
 
 const when = (expiresAt) => (expiresAt ? `${time(expiresAt)} UTC` : 'never')
 
-function intended({ before, result }) {
+function intended({ before, result, anew }) {
   const { credits, remainingCredits: left, expiresAt } = before
-  const revives = left > 0 && (before.status !== 'active' || isOver(before, Date.now()))
-  const what = `Of ${plural(credits, 'credit')} ${count(left)} are left. Expiry now: ${when(expiresAt)}, then: ${when(result.expiresAt)}.`
+  const revives = left > anew && (before.status !== 'active' || isOver(before, Date.now()))
+  const again = anew > 0 ? ` Another grant has ${count(anew)} of these already: they are written off.` : ''
+  const what = `Of ${plural(credits, 'credit')} ${count(left)} are left.${again} Expiry now: ${when(expiresAt)}, then: ${when(result.expiresAt)}.`
   return revives ? `${what} The rest has expired, and can be spent again then.` : what
 }
 

@@ -3,7 +3,7 @@
 /** `grants --renew`: what it would do, and how it does it. */
 
 const { count, oneLine, plural, time } = require('../output')
-const { isWithdrawn, readGrants, refused, said, sum } = require('./rows')
+const { grantedAnew, isWithdrawn, readGrants, refused, said, sum } = require('./rows')
 
 /** As `renewGrants` has it, if nothing is said. */
 const GRACE_MS = 3 * 86_400_000
@@ -65,14 +65,28 @@ function isSame(grant, options) {
 /** What would become of earlier periods; `null` where a later one decides on that. */
 function rolloverOf(grants, { subscription, replaces, until, rollover, grace = GRACE_MS }) {
   const end = until.expiresAt.getTime()
-  const mayLive = ({ subscriptionNo }) => [subscription, replaces ?? subscription].includes(subscriptionNo)
+  const line = lineOf(grants, [subscription, replaces ?? subscription])
+  const mayLive = ({ subscriptionNo }) => line.has(subscriptionNo)
   const periods = grants.filter((grant) => mayLive(grant) && grant.expiresAt && !isWithdrawn(grant))
   if (periods.some(({ expiresAt }) => expiresAt.getTime() >= end)) return null
   if (rollover === undefined) return { carried: 0, writtenOff: 0 }
   const inTime = periods.filter(({ expiresAt }) => expiresAt.getTime() >= Date.now() - grace)
   const left = sum(inTime, ({ remainingCredits }) => Math.max(remainingCredits, 0))
-  const carried = Math.min(left, rollover)
+  const anew = sum(inTime, (grant) => grantedAnew(grant, grants))
+  const carried = Math.min(left - anew, rollover)
   return { carried, writtenOff: left - carried }
+}
+
+/** These subscriptions, and all that have replaced them or were replaced by them, as the metadata of periods says. */
+function lineOf(grants, subscriptions) {
+  const line = new Set(subscriptions)
+  const joined = grants.map((grant) => [grant.subscriptionNo, said(grant, 'renewal')?.replaces])
+  const isOfLine = (pair) => pair.every(Boolean) && pair.some((one) => line.has(one))
+  for (let size = 0; size < line.size;) {
+    size = line.size
+    joined.filter(isOfLine).forEach((pair) => pair.forEach((one) => line.add(one)))
+  }
+  return line
 }
 
 function sentences(verb, { credits, expiresAt, rollover }) {

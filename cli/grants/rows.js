@@ -69,6 +69,24 @@ function claimsIn(rows) {
     }))
 }
 
+/** The grants in whose place a grant was made, as its metadata says. */
+const sourcesOf = (grant) => (said(grant, 'type') === 'regrant' ? (said(grant, 'sources') ?? []) : [])
+
+/** What of a grant that has ended other grants have, which were made in its place since. */
+function grantedAnew(grant, grants) {
+  if (!grant.expiresAt) return 0
+  const since = grants.filter(({ createdAt }) => createdAt >= grant.expiresAt)
+  const its = since.flatMap(sourcesOf).filter(({ creditId }) => creditId === grant.id)
+  const credits = sum(its, (source) => source.credits)
+  return Math.max(0, Math.min(credits, grant.remainingCredits))
+}
+
+/** The rows that have written credits off, as their metadata says: what each has drawn, and what of that other grants have. */
+function writeOffsIn(rows) {
+  const isOne = (row) => row.transactionType === 'consume' && row.status === 'active' && said(row, 'expiry')
+  return rows.filter(isOne).map((row) => ({ draws: drawsOf(row), anew: said(row, 'expiry').anew ?? {} }))
+}
+
 /** What a row has drawn; `undefined` where that can't be read, which the ledger refuses. */
 function drawsOf({ consumedDetail }) {
   try {
@@ -87,6 +105,7 @@ function refused(code, message) {
 
 module.exports = {
   claimsIn,
+  grantedAnew,
   inDrawOrder,
   isOver,
   isSpendable,
@@ -96,6 +115,8 @@ module.exports = {
   readRows,
   refused,
   said,
+  sourcesOf,
   stateOf,
   sum,
+  writeOffsIn,
 }

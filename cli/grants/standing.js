@@ -5,19 +5,24 @@
  * about the same grants. What else there is, the ledger alone works out.
  */
 
-const { inDrawOrder, isOver, isSpendable, isWithdrawn, said, sum } = require('./rows')
+const { inDrawOrder, isOver, isSpendable, isWithdrawn, said, sourcesOf, sum, writeOffsIn } = require('./rows')
 
 /**
  * An order: its grants, the claims on it that stand, and what the user can spend besides. `undefined`, if claims are about
- * other grants as well or can't be read, or the app has withdrawn some of the grants itself.
+ * other grants as well or can't be read, the app has withdrawn some of the grants itself, or other grants have some of them.
  */
-function orderOf({ named, grants, claims, now }) {
+function orderOf({ named, rows, grants, claims, now }) {
   const isNamed = (id) => named.some((grant) => grant.id === id)
   const standing = claims.filter((claim) => claim.stands && claim.grants.some(isNamed))
   const isSame = (claim) => claim.grants.length === named.length && claim.grants.every(isNamed)
   const closedBefore = (grant) => (grant.status === 'deleted' ? said(grant, 'revoked') : undefined)
   if (!standing.every((claim) => isSame(claim) && claim.draws)) return undefined
   if (named.some((grant) => isWithdrawn(grant) && closedBefore(grant) === undefined)) return undefined
+  if (grants.flatMap(sourcesOf).some(({ creditId }) => isNamed(creditId))) return undefined
+  const writeOffs = writeOffsIn(rows)
+  if (!writeOffs.every(({ draws, anew }) => draws && !Object.keys(anew).some(isNamed))) return undefined
+  // What was written off was never used: it counts as withdrawn.
+  const taking = [...standing, ...writeOffs]
   return {
     grants: inDrawOrder(named).map((grant) => ({
       id: grant.id,
@@ -27,7 +32,7 @@ function orderOf({ named, grants, claims, now }) {
       isClosed: isWithdrawn(grant),
       // Once nothing is claimed of it any more.
       mayLive: (closedBefore(grant) ?? grant.status) === 'active' && !isOver(grant, now),
-      drawn: sum(standing, (claim) => drawnFrom(claim, (id) => id === grant.id)),
+      drawn: sum(taking, (one) => drawnFrom(one, (id) => id === grant.id)),
     })),
     claims: standing.map((claim) => ({ ...claim, recovered: drawnFrom(claim, (id) => !isNamed(id)) })),
     others: sum(
@@ -45,7 +50,7 @@ const drawnFrom = ({ draws }, isIts) =>
 
 const grantedTo = (grants) => sum(grants, ({ granted }) => granted)
 
-/** What claims have drawn, from the order's grants and from others. */
+/** What claims and write-offs have drawn, from the order's grants and from others. */
 const takenOf = ({ grants, claims }) =>
   sum(grants, ({ drawn }) => drawn) + sum(claims, ({ recovered }) => recovered)
 

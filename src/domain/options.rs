@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use serde_json::Value as Json;
+use serde_json::{Map, Value as Json};
 
 use super::value::{Fields, Value, describe};
 use crate::error::{Error, Result};
@@ -100,6 +100,24 @@ impl Guards {
 /// An option that may be left out: null is the same.
 fn optional<'a>(options: &'a Fields, name: &str) -> Option<&'a Value> {
     options.get(name).filter(|value| **value != Value::Null)
+}
+
+/// The object that an option is, all of whose keys must be known. `None`: it is something else.
+pub fn object(name: &str, value: &Value, known: &[&str]) -> Result<Option<Map<String, Json>>> {
+    let object = match value {
+        Value::Json(json) => serde_json::from_str::<Map<String, Json>>(json).ok(),
+        _ => None,
+    };
+    object.iter().try_for_each(|object| check_keys(name, object, known))?;
+    Ok(object)
+}
+
+/// Refuses the first key of an object that is not in `known`. `name` is the option that it is, or is in.
+pub(super) fn check_keys(name: &str, object: &Map<String, Json>, known: &[&str]) -> Result<()> {
+    match object.keys().find(|key| !known.contains(&key.as_str())) {
+        None => Ok(()),
+        Some(key) => Err(Error::UnknownField { table: name.to_owned(), field: key.clone() }),
+    }
 }
 
 /// Whether an option is on.

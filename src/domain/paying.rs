@@ -2,13 +2,13 @@
 
 use std::borrow::Cow;
 use std::cmp::Reverse;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use serde_json::Value as Json;
 
 use super::grant::{Grant, total_remaining};
-use super::options::{MOST_NAMES, names};
+use super::options::{MOST_NAMES, check_keys, names};
 use super::value::{Fields, Value, describe};
 use crate::error::{Error, Result};
 
@@ -93,21 +93,25 @@ impl DrawOrder {
 
     /// Reads the option `drawOrder`. `None`: it was not passed.
     pub fn parse(value: Option<&Value>) -> Result<Self> {
+        const NAME: &str = "drawOrder";
         let Some(value) = value else { return Ok(Self::default()) };
-        let keys: Option<Vec<OrderKey>> = match value {
-            Value::Json(json) => serde_json::from_str::<Vec<Json>>(json)
-                .ok()
-                .and_then(|keys| keys.into_iter().map(order_key).collect()),
+        let given: Option<Vec<Json>> = match value {
+            Value::Json(json) => serde_json::from_str(json).ok(),
             _ => None,
         };
-        let is_once =
-            |keys: &[OrderKey]| keys.iter().enumerate().all(|(at, key)| !keys[..at].contains(key));
-        let sound =
-            |keys: &Vec<OrderKey>| (1..=Self::MOST_KEYS).contains(&keys.len()) && is_once(keys);
+        for key in given.iter().flatten().filter_map(Json::as_object) {
+            check_keys(NAME, key, &["scenes"])?;
+        }
+        let keys: Option<Vec<OrderKey>> =
+            given.and_then(|keys| keys.into_iter().map(order_key).collect());
+        let sound = |keys: &Vec<OrderKey>| {
+            (1..=Self::MOST_KEYS).contains(&keys.len()) && is_each_once(keys)
+        };
         let keys = keys.filter(sound).ok_or_else(|| Error::InvalidArgument {
-            name: "drawOrder".to_owned(),
+            name: NAME.to_owned(),
             expected: format!(
-                "a list of 'expiry', 'age' and {{ scenes: […] }}, each once, 1 to {} of them",
+                "a list of 'expiry', 'age' and {{ scenes: […] }}, 1 to {} of them, no key and no \
+                 scene twice",
                 Self::MOST_KEYS
             ),
             given: match value {
@@ -151,11 +155,18 @@ fn order_key(key: Json) -> Option<OrderKey> {
     match key {
         Json::String(key) if key == "expiry" => Some(OrderKey::Expiry),
         Json::String(key) if key == "age" => Some(OrderKey::Age),
-        Json::Object(mut key) if key.len() == 1 => {
-            names(key.remove("scenes")?).map(OrderKey::Scenes)
-        }
+        Json::Object(mut key) => names(key.remove("scenes")?).map(OrderKey::Scenes),
         _ => None,
     }
+}
+
+/// Whether no key comes twice, and no scene: the second one orders nothing.
+fn is_each_once(keys: &[OrderKey]) -> bool {
+    let mut scenes = HashSet::new();
+    keys.iter().enumerate().all(|(at, key)| match key {
+        OrderKey::Scenes(named) => named.iter().all(|scene| scenes.insert(scene.as_str())),
+        OrderKey::Expiry | OrderKey::Age => !keys[..at].contains(key),
+    })
 }
 
 /// Which credits may pay, and in which order.
@@ -278,45 +289,55 @@ mod tests {
 
     #[test]
     fn draw_orders() {
-        let many = format!(
-            "[{}]",
-            (0..11).map(|at| format!(r#"{{"scenes":["{at}"]}}"#)).collect::<Vec<_>>().join(",")
-        );
         let rows = [
             // drawOrder; the order, and whether it is the default
-            (r#"["expiry","age"]"#, Some(("badc", true))),
-            (r#"["expiry"]"#, Some(("badc", true))),
-            (r#"["age"]"#, Some(("dacb", false))),
-            (r#"["age","expiry"]"#, Some(("dacb", false))),
-            (r#"["expiry",{"scenes":["gift"]}]"#, Some(("badc", false))),
-            (r#"[{"scenes":["gift"]}]"#, Some(("bdac", false))),
-            (r#"[{"scenes":["gift"]},"age"]"#, Some(("dbac", false))),
-            (r#"[{"scenes":["payment","gift"]}]"#, Some(("abdc", false))),
-            (r#"[{"scenes":["payment"]},{"scenes":["gift"]},"age"]"#, Some(("adbc", false))),
-            (r#"[{"scenes":["gift","gift"]}]"#, Some(("bdac", false))),
-            (r#"[]"#, None),
-            (r#"["expiry","expiry"]"#, None),
-            (r#"["scene"]"#, None),
-            (r#"[{"scenes":[]}]"#, None),
-            (r#"[{"scenes":["a"],"more":1}]"#, None),
-            (r#"[{"scene":["a"]}]"#, None),
-            (r#"[["age"]]"#, None),
-            (r#"{"0":"age"}"#, None),
-            (many.as_str(), None),
+            (r#"["expiry","age"]"#, ("badc", true)),
+            (r#"["expiry"]"#, ("badc", true)),
+            (r#"["age"]"#, ("dacb", false)),
+            (r#"["age","expiry"]"#, ("dacb", false)),
+            (r#"["expiry",{"scenes":["gift"]}]"#, ("badc", false)),
+            (r#"[{"scenes":["gift"]}]"#, ("bdac", false)),
+            (r#"[{"scenes":["gift"]},"age"]"#, ("dbac", false)),
+            (r#"[{"scenes":["payment","gift"]}]"#, ("abdc", false)),
+            (r#"[{"scenes":["payment"]},{"scenes":["gift"]},"age"]"#, ("adbc", false)),
         ];
-        for (text, expected) in rows {
-            let order = DrawOrder::parse(Some(&json(text))).ok();
-            let sorted = order.map(|order| {
-                let (is_default, paying) =
-                    (order.is_default(), Paying { scenes: Scenes::All, order });
-                (ids(&paying.choose(&grants())), is_default)
-            });
-            assert_eq!(sorted.as_ref().map(|(ids, it)| (ids.as_str(), *it)), expected, "{text}");
+        for (text, (order, is_default)) in rows {
+            let parsed = DrawOrder::parse(Some(&json(text))).unwrap();
+            assert_eq!(parsed.is_default(), is_default, "{text}");
+            let paying = Paying { scenes: Scenes::All, order: parsed };
+            assert_eq!(ids(&paying.choose(&grants())), order, "{text}");
+        }
+        assert!(DrawOrder::parse(None).is_ok_and(|order| order.is_default()));
+    }
+
+    #[test]
+    fn draw_orders_that_are_none() {
+        let many: Vec<String> = (0..11).map(|at| format!(r#"{{"scenes":["{at}"]}}"#)).collect();
+        let many = format!("[{}]", many.join(","));
+        let refused = "INVALID_ARGUMENT";
+        let unknown = "UNKNOWN_FIELD";
+        let rows = [
+            // drawOrder; the code
+            (r#"[]"#, refused),
+            (r#"["expiry","expiry"]"#, refused),
+            (r#"["scene"]"#, refused),
+            (r#"[{}]"#, refused),
+            (r#"[{"scenes":[]}]"#, refused),
+            (r#"[{"scenes":["a","a"]}]"#, refused),
+            (r#"[{"scenes":["a"]},"age",{"scenes":["b","a"]}]"#, refused),
+            (r#"[["age"]]"#, refused),
+            (r#"{"0":"age"}"#, refused),
+            (many.as_str(), refused),
+            (r#"[{"scenes":["a"],"more":1}]"#, unknown),
+            (r#"["age",{"scene":["a"]}]"#, unknown),
+        ];
+        for (text, code) in rows {
+            let error = DrawOrder::parse(Some(&json(text))).unwrap_err();
+            assert_eq!(error.code(), code, "{text}");
         }
         for value in [Value::Null, Value::Text("age".into()), Value::Integer(1)] {
             assert!(DrawOrder::parse(Some(&value)).is_err(), "{value:?}");
         }
-        assert!(DrawOrder::parse(None).is_ok_and(|order| order.is_default()));
     }
 
     #[test]

@@ -258,16 +258,14 @@ impl TopUp {
 impl Cap {
     /// Reads `{ credits, per }`.
     fn parse(value: Option<&Value>) -> Result<Option<Self>> {
+        const NAME: &str = "atMost";
         let value = match value {
             None | Some(Value::Null) => return Ok(None),
             Some(value) => value,
         };
-        let cap = match value {
-            Value::Json(json) => Self::read(json),
-            _ => None,
-        };
-        cap.map(Some).ok_or_else(|| Error::InvalidArgument {
-            name: "atMost".to_owned(),
+        let object = options::object(NAME, value, &["credits", "per"])?;
+        object.as_ref().and_then(Self::of).map(Some).ok_or_else(|| Error::InvalidArgument {
+            name: NAME.to_owned(),
             expected:
                 "{ credits, per }: a whole number from 1, and 'hour', 'day', 'week', 'month' or \
                        milliseconds from 1"
@@ -276,8 +274,7 @@ impl Cap {
         })
     }
 
-    fn read(json: &str) -> Option<Self> {
-        let object: Map<String, Json> = serde_json::from_str(json).ok()?;
+    fn of(object: &Map<String, Json>) -> Option<Self> {
         let credits = object.get("credits")?.as_i64()?;
         let per = object.get("per")?;
         let per = match per {
@@ -285,8 +282,7 @@ impl Cap {
             per => Value::Integer(per.as_i64()?),
         };
         let per_ms = Per::parse(&per)?.length_ms();
-        let is_sound = object.len() == 2 && (1..=Credits::MAX).contains(&credits);
-        is_sound.then_some(Self { credits, per_ms })
+        (1..=Credits::MAX).contains(&credits).then_some(Self { credits, per_ms })
     }
 }
 

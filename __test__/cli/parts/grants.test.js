@@ -107,3 +107,52 @@ test('a preview says what renewals and new ends come to', async () => {
   expect(counts.calls).toBeGreaterThan(120)
   expect(counts.known / counts.calls).toBeGreaterThan(0.5)
 })
+
+describe('a preview knows', () => {
+  /** User `u` has 50 credits of a subscription, 10 of them spent, which end in so many days. */
+  async function withPeriod(subscriptionNo, days) {
+    const database = await TestDatabase.fresh()
+    await database.user('u', { id: 'a', credits: 50, subscriptionNo, ...inDays(1) })
+    const { id } = await database.credits.consumeCredits({ userId: 'u', credits: 10 })
+    if (days < 0)
+      await database.sql("UPDATE credit SET expires_at = ? WHERE id = 'a'", inDays(days).expiresAt)
+    return { credits: database.credits, charge: id }
+  }
+
+  const period = (number, more) => ({
+    ...{ subscription: 's', credits: 30, transactionNo: `i${number}` },
+    ...{ until: inDays(30 * number), rollover: 20, ...more },
+  })
+  const all = (calls) => ({ calls, known: calls })
+
+  test('what was written off', async () => {
+    const { credits } = await withPeriod('s', 1)
+    const counts = { calls: 0, known: 0 }
+    await compare(credits, renew, period(1), counts)
+    for (const [number, total] of [30, 40, undefined].entries()) {
+      const options = { subscription: 's', total, transactionNo: `r${number}` }
+      await compare(credits, revoke, options, counts)
+    }
+    for (const number of [2, 0]) await compare(credits, restore, { restore: `r${number}` }, counts)
+    expect(counts).toEqual(all(6))
+  })
+
+  test('what replaced what, also if it is not said again', async () => {
+    const { credits } = await withPeriod('basic', 1)
+    const counts = { calls: 0, known: 0 }
+    await compare(credits, renew, period(1, { replaces: 'basic' }), counts)
+    await compare(credits, renew, period(2), counts)
+    await compare(credits, renew, period(3, { subscription: 'basic' }), counts)
+    expect(counts).toEqual(all(3))
+  })
+
+  test.each([
+    ['a new end', extend, { extend: 'a', until: inDays(9) }, { remainingCredits: 40 }],
+    ['a renewal', renew, period(1, { rollover: 500 }), { rollover: { carried: 50, writtenOff: 10 } }],
+  ])('what was granted anew: %s', async (_, action, options, expected) => {
+    const { credits, charge } = await withPeriod('s', -1)
+    await credits.refundCredits(charge, 10, { refundPolicy: { regrantDays: 9 } })
+    expect((await action.look(credits, 'u', options)).result).toMatchObject(expected)
+    expect(await action.call(credits, 'u', options)).toMatchObject(expected)
+  })
+})

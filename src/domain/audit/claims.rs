@@ -19,13 +19,14 @@ impl Audit<'_> {
         }
         let claims = claims_of(books);
         for (claim, grant) in claims.unmet() {
-            let message = format!(
-                "revocation {} is owed {} credits more of grant {}, which can be spent",
-                claim.id,
-                claims.owed(claim),
-                grant.grant.id
-            );
-            let rows = vec![(Credit, claim.id.clone()), (Credit, grant.grant.id.clone())];
+            let (id, of) = (&claim.id, &grant.grant.id);
+            let message = match claims.owed(claim) {
+                0 => format!("revocation {id} claims all of grant {of}, which is not withdrawn"),
+                owed => format!(
+                    "revocation {id} is owed {owed} credits more, but grant {of} is not withdrawn"
+                ),
+            };
+            let rows = vec![(Credit, id.clone()), (Credit, of.clone())];
             let numbers = vec![("claimed", claim.terms.total)];
             found.push(self.finding(FindingKind::RevocationDiffers, rows, numbers, message));
         }

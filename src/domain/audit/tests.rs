@@ -309,6 +309,31 @@ fn findings() {
 }
 
 #[test]
+fn what_a_revocation_lacks_is_told() {
+    let spent = || charge("a", 50, &[("g", 50)], "");
+    let rows = [
+        // a grant, charges; what is said
+        (
+            grant("g", 50, 40),
+            vec![claim("c", 20, &[("g", 10)])],
+            "revocation c is owed 10 credits more, but grant g is not withdrawn",
+        ),
+        (
+            grant("g", 50, 0),
+            vec![spent(), claim("c", 50, &[("other", 50)])],
+            "revocation c claims all of grant g, which is not withdrawn",
+        ),
+    ];
+    for (held, charges, expected) in rows {
+        let grants = vec![held, grant("other", 50, 0)];
+        let books = Books { grants, charges, ..Books::of("u") };
+        let found = Audit::of(&books).findings(&Owners::new());
+        let found = found.iter().find(|finding| finding.kind == FindingKind::RevocationDiffers);
+        assert_eq!(found.map(|finding| finding.message.as_str()), Some(expected));
+    }
+}
+
+#[test]
 fn rows_of_others_are_named_with_their_owner() {
     let charges = vec![charge("a", 1, &[("x", 1)], "y")];
     let tasks = vec![task("t", false, "z")];

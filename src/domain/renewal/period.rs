@@ -1,8 +1,9 @@
 //! A renewal's period, as the metadata of its grant records it.
 
-use serde_json::{Value as Json, json};
+use serde_json::{Map, Value as Json, json};
 
 use crate::domain::credits::Credits;
+use crate::domain::options;
 use crate::domain::value::{Value, describe};
 use crate::error::{Error, Result};
 
@@ -33,31 +34,29 @@ impl Rollover {
 
     /// Reads the parameter `rollover`.
     pub(super) fn parse(value: Option<&Value>) -> Result<Option<Self>> {
-        let object = match value {
+        const NAME: &str = "rollover";
+        let given = match value {
             None | Some(Value::Null) => return Ok(None),
-            Some(Value::Json(json)) => serde_json::from_str(json).ok(),
-            Some(_) => None,
+            Some(given) => given,
         };
-        let read = |object: Json| {
-            let object = object.as_object()?;
-            if object.keys().any(|key| !["atMost", "graceMs"].contains(&key.as_str())) {
-                return None;
-            }
-            let number = |key: &str, most: i64| {
-                object.get(key)?.as_i64().filter(|number| (0..=most).contains(number))
-            };
-            let grace_ms = match object.get("graceMs") {
-                None => Self::DEFAULT_GRACE_MS,
-                Some(_) => number("graceMs", Self::MOST_GRACE_MS)?,
-            };
-            Some(Self { at_most: number("atMost", Credits::MAX)?, grace_ms })
-        };
-        object.and_then(read).map(Some).ok_or_else(|| Error::InvalidArgument {
-            name: "rollover".to_owned(),
+        let object = options::object(NAME, given, &["atMost", "graceMs"])?;
+        object.as_ref().and_then(Self::of).map(Some).ok_or_else(|| Error::InvalidArgument {
+            name: NAME.to_owned(),
             expected: "{ atMost, graceMs? }, whole numbers from 0, graceMs at most a year"
                 .to_owned(),
             given: describe(value),
         })
+    }
+
+    fn of(object: &Map<String, Json>) -> Option<Self> {
+        let number = |key: &str, most: i64| {
+            object.get(key)?.as_i64().filter(|number| (0..=most).contains(number))
+        };
+        let grace_ms = match object.get("graceMs") {
+            None => Self::DEFAULT_GRACE_MS,
+            Some(_) => number("graceMs", Self::MOST_GRACE_MS)?,
+        };
+        Some(Self { at_most: number("atMost", Credits::MAX)?, grace_ms })
     }
 }
 
@@ -81,5 +80,43 @@ impl Period {
         };
         let replaces = written.get("replaces")?.as_str().map(str::to_owned);
         Some(Self { end_ms: written.get("end")?.as_i64()?, replaces, rollover })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rollovers() {
+        let rollover = |at_most, grace_ms| Ok(Some((at_most, grace_ms)));
+        let rows = [
+            // rollover; what lives on, or the code
+            (r#"{"atMost":0}"#, rollover(0, 3 * 86_400_000)),
+            (r#"{"atMost":5,"graceMs":0}"#, rollover(5, 0)),
+            (
+                r#"{"graceMs":31622400000,"atMost":2147483647}"#,
+                rollover(Credits::MAX, 31_622_400_000),
+            ),
+            (r#"{"atMost":2147483648}"#, Err("INVALID_ARGUMENT")),
+            (r#"{"atMost":5,"graceMs":31622400001}"#, Err("INVALID_ARGUMENT")),
+            (r#"{"atMost":5,"graceMs":null}"#, Err("INVALID_ARGUMENT")),
+            (r#"{"atMost":-1}"#, Err("INVALID_ARGUMENT")),
+            (r#"{"atMost":1.5}"#, Err("INVALID_ARGUMENT")),
+            (r#"{"atMost":"5"}"#, Err("INVALID_ARGUMENT")),
+            ("{}", Err("INVALID_ARGUMENT")),
+            ("[5]", Err("INVALID_ARGUMENT")),
+            (r#"{"atMost":5,"days":3}"#, Err("UNKNOWN_FIELD")),
+            (r#"{"days":null}"#, Err("UNKNOWN_FIELD")),
+        ];
+        for (json, expected) in rows {
+            let parsed = Rollover::parse(Some(&Value::Json(json.to_owned())));
+            let parsed = parsed.map(|it| it.map(|it| (it.at_most, it.grace_ms)));
+            assert_eq!(parsed.map_err(|error| error.code()), expected, "{json}");
+        }
+        for value in [None, Some(Value::Null)] {
+            assert_eq!(Rollover::parse(value.as_ref()), Ok(None));
+        }
+        assert!(Rollover::parse(Some(&Value::Integer(5))).is_err());
     }
 }

@@ -142,11 +142,12 @@ fn caps() {
         (r#"{"credits":5,"per":"year"}"#, None),
         (r#"{"credits":0,"per":"day"}"#, None),
         (r#"{"credits":5}"#, None),
-        (r#"{"credits":5,"per":"day","more":1}"#, None),
         ("[]", None),
     ];
     for (json, per_ms) in rows {
         let cap = Cap::parse(Some(&Value::Json(json.to_owned()))).ok().flatten();
         assert_eq!(cap.map(|cap| cap.per_ms), per_ms, "{json}");
     }
+    let more = Value::Json(r#"{"credits":5,"per":"day","more":1}"#.to_owned());
+    assert_eq!(Cap::parse(Some(&more)).map_err(|error| error.code()), Err("UNKNOWN_FIELD"));
 }

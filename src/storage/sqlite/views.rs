@@ -137,3 +137,19 @@ impl Database {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rusqlite::Connection;
+
+    #[test]
+    fn what_is_held_is_found_by_the_index_of_the_app() {
+        let connection = Connection::open_in_memory().unwrap();
+        connection.execute_batch(include_str!("../dialect/sqlite/sql/create_credit.sql")).unwrap();
+        let explained = format!("EXPLAIN QUERY PLAN {}", held("u").text);
+        let plan: String =
+            connection.query_row(&explained, ["u"], |row| row.get("detail")).unwrap();
+        assert!(plan.contains("remaining_credits=? AND expires_at>?"), "{plan}");
+    }
+}

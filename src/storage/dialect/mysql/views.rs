@@ -174,10 +174,11 @@ impl<W: Wire> Views for Ledger<W> {
     }
 }
 
-/// That a charge is a hold.
+/// That a charge is a hold. Nothing remains of a charge: said so, the app's index leads to those alone that expire.
 fn is_held() -> String {
     format!(
-        "status = 'active' AND transaction_type = 'consume' AND expires_at IS NOT NULL AND {}",
+        "status = 'active' AND transaction_type = 'consume' AND remaining_credits = 0 \
+         AND expires_at IS NOT NULL AND {}",
         has_in_metadata("\"held\"")
     )
 }

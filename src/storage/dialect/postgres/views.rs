@@ -165,9 +165,9 @@ impl<W: Wire> Views for W {
     }
 }
 
-/// That a charge is a hold.
-const HELD: &str = "status = 'active' AND transaction_type = 'consume' AND expires_at IS NOT NULL \
-                    AND position('\"held\"' in metadata::text) > 0";
+/// That a charge is a hold. Nothing remains of a charge: said so, the app's index leads to those alone that expire.
+const HELD: &str = "status = 'active' AND transaction_type = 'consume' AND remaining_credits = 0 \
+                    AND expires_at IS NOT NULL AND position('\"held\"' in metadata::text) > 0";
 
 /// Which rows of a table.
 pub(super) struct Rows {

@@ -155,9 +155,9 @@ pub fn held(user_id: &str) -> Statement<'_> {
     Statement::new(text, [user_id.into()])
 }
 
-/// That a charge is a hold.
-const HELD: &str = "status = 'active' AND transaction_type = 'consume' AND expires_at IS NOT NULL \
-                    AND instr(metadata, '\"held\"') > 0";
+/// That a charge is a hold. Nothing remains of a charge: said so, the app's index leads to those alone that expire.
+const HELD: &str = "status = 'active' AND transaction_type = 'consume' AND remaining_credits = 0 \
+                    AND expires_at IS NOT NULL AND instr(metadata, '\"held\"') > 0";
 
 /// That a task is in one of so many states.
 pub(super) fn in_states(states: usize) -> String {
