@@ -58,18 +58,18 @@ async function main() {
     await onPostgres(app)
     await onLibsql(app)
     await onMysql(app)
-    await check('the page, in a browser', () => app.browse())
+    await check('the page, in a browser', () => app.browse(values.quick ? 'credits' : ''))
     await check('next dev, with a hot reload in between', () => app.started('dev', survivesReload))
     if (!values.quick) {
       await check('the pages of the stock app, in a browser', () => stock.browse('stock'))
       await check('next build (webpack)', () => app.build('webpack'))
       await check('next start', () => app.started('start', answersSubmits))
-      await check('next build (Turbopack), standalone', () => app.build('turbopack', 'standalone'))
+      await check('next build (webpack), standalone', () => app.build('webpack', 'standalone'))
       await check('server.js without node_modules', () => app.startedAlone(answersSubmits))
       await check('an Edge route says what to do', () => saysSoAtTheBuild(app))
       await check('a client component says what to do', () => saysSoInTheBrowser(app))
     }
-    await check('next build (webpack), standalone', () => app.build('webpack', 'standalone'))
+    await check('next build (Turbopack), standalone', () => app.build('turbopack', 'standalone'))
     await check('server.js without node_modules', () => app.startedAlone(answersSubmits))
   } finally {
     fs.rmSync(place, { recursive: true, force: true, maxRetries: 10 })
