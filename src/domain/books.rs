@@ -9,98 +9,99 @@ use super::revocation::{State, Terms};
 use super::table::{TableName, TaskKind};
 use super::task::FAILED;
 
-/// One user's rows.
+/// One user's account.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Books {
-    /// Whose.
+    /// The user's id.
     pub user_id: String,
-    /// What was granted.
+    /// The grants.
     pub grants: Vec<GrantEntry>,
-    /// What was charged.
+    /// The charges.
     pub charges: Vec<ChargeEntry>,
-    /// What it was charged for.
+    /// The tasks.
     pub tasks: Vec<TaskEntry>,
-    /// Top-ups whose status is another one than how they stand, by their ids.
+    /// The `id`s of top-ups whose status contradicts the state in their metadata.
     pub half_top_ups: Vec<String>,
-    /// Values that can't be read, of these rows and of those that are left out for it.
+    /// Unreadable values, including those of rows that had to be left out.
     pub unreadable: Vec<Unreadable>,
 }
 
-/// A value that is not what its column says.
+/// A stored value that does not fit its column.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Unreadable {
     /// The row.
     pub row: RowId,
-    /// The column, by its name in JavaScript.
+    /// The column, by its JavaScript name.
     pub field: &'static str,
-    /// What is there, in words.
+    /// A description of the value.
     pub found: String,
-    /// Whether its row is left out of the books: a grant or a charge that does not say how many credits it is about.
+    /// Set if the row had to be left out of the account: a grant or charge with an unreadable number of
+    /// credits.
     pub left_out: Option<LeftOut>,
 }
 
-/// What a row is that is left out of the books.
+/// The kind of a row that was left out of the account.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LeftOut {
     /// A grant.
     Grant,
-    /// A charge that was not refunded.
+    /// An active charge.
     ActiveCharge,
-    /// A charge that was.
+    /// A refunded charge.
     RefundedCharge,
 }
 
-/// A row of some table.
+/// The table and `id` of a row.
 pub type RowId = (TableName, String);
 
-/// A grant, as found.
+/// A grant, as stored.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct GrantEntry {
     /// Its `id`.
     pub id: String,
-    /// What was granted.
+    /// The credits that were granted.
     pub credits: i64,
-    /// What is left of it.
+    /// The remaining credits.
     pub remaining: i64,
     /// Whether its `status` is `active`.
     pub active: bool,
-    /// Who has withdrawn it, if it is.
+    /// Whether it is withdrawn, and by what.
     pub state: State,
     /// Its times.
     pub times: Times,
-    /// When it was granted, if it was only claimed when its row was made.
+    /// When a top-up was confirmed.
     pub confirmed_ms: Option<i64>,
 }
 
-/// A charge, as found.
+/// A charge, as stored.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ChargeEntry {
     /// Its `id`.
     pub id: String,
     /// Whether its `status` is `active`: a refunded one is `deleted`.
     pub active: bool,
-    /// What it takes.
+    /// Its credits.
     pub credits: i64,
-    /// What it took before it was settled.
+    /// Its credits before settlement.
     pub charged: i64,
-    /// Whether its credits went back on purpose, or its task was given away in spite of that: a task that was
-    /// delivered is no mistake then.
+    /// Whether it may be refunded although its task was delivered: it was refunded on purpose, or the caller
+    /// allowed the delivery of a refunded task.
     pub forgiven: bool,
     /// Whether it is a hold.
     pub held: bool,
-    /// What it drew, or why that can't be read.
+    /// Its draws, or why they can't be read.
     pub draws: Result<Vec<WrittenDraw>, String>,
-    /// The task that it was made for.
+    /// The task that it pays for.
     pub task: Option<RowId>,
-    /// If it wrote credits off: what of each grant other grants have.
+    /// If it is a write-off: the credits of each grant that were granted again elsewhere.
     pub written_off: Option<Anew>,
-    /// What it claims of revoked grants, if it is such a claim.
+    /// If it is the row of a revocation: the terms of the claim.
     pub claim: Option<Terms>,
     /// Its times.
     pub times: Times,
 }
 
-/// A task, as found.
+/// A task, as stored.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TaskEntry {
     /// Its kind.
@@ -109,9 +110,9 @@ pub struct TaskEntry {
     pub id: String,
     /// Whether its `status` is `failed`.
     pub failed: bool,
-    /// Whether its `status` says that the user has got it.
+    /// Whether its `status` says that the user got the result.
     pub delivered: bool,
-    /// The charge that it names.
+    /// The `id` of its charge.
     pub credit_id: Option<String>,
     /// Its times.
     pub times: Times,
@@ -126,12 +127,12 @@ pub struct Times {
     pub updated_at_ms: Option<i64>,
     /// `deletedAt`
     pub deleted_at_ms: Option<i64>,
-    /// `expiresAt`; a grant without it never expires.
+    /// `expiresAt`; `None` if a grant never expires.
     pub expires_at_ms: Option<i64>,
 }
 
 impl Times {
-    /// The columns by their names in JavaScript, those that hold a time.
+    /// The times with their columns' JavaScript names.
     pub fn named(&self) -> impl Iterator<Item = (&'static str, i64)> {
         [
             ("createdAt", self.created_at_ms),
@@ -145,14 +146,14 @@ impl Times {
 }
 
 impl GrantEntry {
-    /// When it was granted, as far as its row says it.
+    /// When the credits were granted: a top-up's confirmation, otherwise the row's creation.
     pub fn granted_ms(&self) -> Option<i64> {
         self.confirmed_ms.or(self.times.created_at_ms)
     }
 }
 
 impl ChargeEntry {
-    /// A charge, without what its columns of text say.
+    /// A charge without the data in its text columns.
     pub fn new(id: String, credits: i64, active: bool, times: Times) -> Self {
         let (forgiven, held, draws) = (false, false, Ok(Vec::new()));
         let (task, claim, written_off) = (None, None, None);
@@ -171,11 +172,11 @@ impl ChargeEntry {
         }
     }
 
-    /// With what its `consumed_detail` and its `metadata` say.
+    /// Adds what `consumed_detail` and `metadata` say.
     pub fn with_detail(self, consumed_detail: Option<&[u8]>, metadata: Option<&str>) -> Self {
         let settled = metadata::settled(metadata, self.credits, self.active);
         Self {
-            // A charge that was settled to nothing keeps what it took.
+            // A charge that was settled to 0 keeps its original number of credits.
             charged: settled.map_or(self.credits, |settled| settled.charged),
             forgiven: !self.active
                 && (settled.is_some_and(|settled| settled.credits == 0)
@@ -189,24 +190,24 @@ impl ChargeEntry {
         }
     }
 
-    /// Whether it drew what it took, as far as that can be read.
+    /// Whether its draws are readable and add up to its credits.
     pub fn adds_up(&self) -> bool {
         self.draws.as_ref().is_ok_and(|draws| sum(draws) == self.credits)
     }
 
-    /// What it drew; nothing, if that can't be read.
+    /// Its draws; empty if they can't be read.
     pub fn readable_draws(&self) -> &[WrittenDraw] {
         self.draws.as_deref().unwrap_or_default()
     }
 }
 
-/// How many credits these draws are together.
+/// The sum of these draws.
 pub fn sum(draws: &[WrittenDraw]) -> i64 {
     draws.iter().fold(0, |sum, draw| sum.saturating_add(draw.credits_consumed))
 }
 
 impl TaskEntry {
-    /// A task with this status.
+    /// Creates a task with this status.
     pub fn new(
         (kind, id): (TaskKind, String),
         status: &str,
@@ -217,7 +218,7 @@ impl TaskEntry {
         Self { kind, id, failed, delivered, credit_id, times }
     }
 
-    /// The charge that it names.
+    /// The charge that it refers to.
     pub fn charge(&self) -> Option<(TableName, &str)> {
         let id = self.credit_id.as_deref().filter(|id| !id.is_empty())?;
         Some((TableName::Credit, id))
@@ -225,12 +226,12 @@ impl TaskEntry {
 }
 
 impl Books {
-    /// Books without rows.
+    /// An account without rows.
     pub fn of(user_id: &str) -> Self {
         Self { user_id: user_id.to_owned(), ..Self::default() }
     }
 
-    /// Enters what can't be read of a row.
+    /// Records an unreadable value.
     pub fn enter_unreadable(
         &mut self,
         row: RowId,
@@ -241,23 +242,23 @@ impl Books {
         self.unreadable.extend(values.into_iter().map(value));
     }
 
-    /// The charges that were not refunded.
+    /// The charges that are not refunded.
     pub fn active_charges(&self) -> impl Iterator<Item = &ChargeEntry> {
         self.charges.iter().filter(|charge| charge.active)
     }
 
-    /// Whether the draws of some active charge can't be read.
+    /// Whether an active charge has unreadable draws.
     pub fn hides_draws(&self) -> bool {
         let is_left_out = |value: &Unreadable| value.left_out == Some(LeftOut::ActiveCharge);
         self.active_charges().any(|charge| charge.draws.is_err())
             || self.unreadable.iter().any(is_left_out)
     }
 
-    /// What charges drew on each grant that one drew on.
+    /// The draws on each grant that was drawn on.
     pub fn drawn_on_grants(&self) -> HashMap<&str, Drawn<'_>> {
         let mut drawn: HashMap<&str, Drawn> = HashMap::new();
         for charge in &self.charges {
-            // Once: it reads all of the draws.
+            // Computed once: it reads all draws.
             let is_doubtful = !charge.adds_up();
             for draw in charge.readable_draws() {
                 let on_grant = drawn.entry(draw.credit_id.as_str()).or_default();
@@ -273,20 +274,20 @@ impl Books {
     }
 }
 
-/// What charges drew on a grant.
+/// The draws on one grant.
 #[derive(Debug, Default)]
 pub struct Drawn<'b> {
-    /// What active charges drew.
+    /// The credits drawn by active charges.
     pub active: i64,
-    /// Whether one of these took another number of credits than it drew.
+    /// Whether one of these charges has draws that do not add up to its credits.
     pub is_doubtful: bool,
-    /// The charges whose draws went back, and what each had drawn here.
+    /// The refunded charges, each with the credits it had drawn on this grant.
     pub refunded: Vec<(&'b str, i64)>,
 }
 
 impl Drawn<'_> {
-    /// Whether refunds that came again may have given so many credits: each a few times. It can be fewer than
-    /// they gave, because a full grant takes nothing back.
+    /// Whether repeated refunds can explain this many minted credits: a sum in which each refund occurs a few
+    /// times. Repeated refunds can add fewer credits, because a full grant accepts none.
     pub fn explains_minted(&self, credits: i64) -> bool {
         const MOST_TIMES: i64 = 10;
         let refunded =
@@ -295,7 +296,7 @@ impl Drawn<'_> {
     }
 }
 
-/// Draws, for tests: of each a grant's `id` and what it gave.
+/// Builds draws for tests, from pairs of a grant's `id` and a number of credits.
 #[cfg(test)]
 pub(super) fn draws_of(draws: &[(&str, i64)]) -> Result<Vec<WrittenDraw>, String> {
     let draw = |(grant, credits): &(&str, i64)| WrittenDraw {

@@ -6,23 +6,23 @@ use jiff::{Span, Timestamp, Zoned};
 
 use super::value::Value;
 
-/// How long a window is.
+/// The length of a window.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Per {
     /// 60 minutes.
     Hour,
-    /// From midnight to midnight, which may be 23 or 25 hours.
+    /// From midnight to midnight, which can be 23 or 25 hours.
     Day,
     /// From Monday to Monday.
     Week,
-    /// From the first to the first.
+    /// From the first of a month to the first of the next.
     Month,
-    /// So many milliseconds.
+    /// This many milliseconds.
     Ms(i64),
 }
 
 impl Per {
-    /// Reads an option `per`: the name of one, or milliseconds.
+    /// Reads an option `per`: a unit's name, or milliseconds.
     pub fn parse(value: &Value) -> Option<Self> {
         /// A hundred years.
         const LONGEST_MS: i64 = 3_155_760_000_000;
@@ -39,7 +39,7 @@ impl Per {
         }
     }
 
-    /// How long it is where no calendar says it: a month has 30 days.
+    /// Its length without a calendar: a day has 24 hours, a month 30 days.
     pub fn length_ms(self) -> i64 {
         match self {
             Self::Hour => HOUR_MS,
@@ -51,29 +51,29 @@ impl Per {
     }
 }
 
-/// When a window began, and when the next one begins. Without that it is the time before now, and moves with it.
+/// A window's start and end. Without an end it is a rolling window that ends now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Window {
-    /// From this time on.
+    /// The start, inclusive.
     pub since_ms: i64,
-    /// Before this time.
+    /// The end, exclusive.
     pub until_ms: Option<i64>,
 }
 
 const HOUR_MS: i64 = 3_600_000;
 
-/// The time zone with this name, such as `Europe/Berlin`.
+/// Looks up a time zone, such as `Europe/Berlin`.
 pub fn zone(name: &str) -> Option<TimeZone> {
     TimeZoneDatabase::bundled().get(name).ok()
 }
 
-/// Whether windows can be counted from this time on: a year of four digits.
+/// Whether windows can be counted from this time: its year must have four digits.
 pub fn can_begin(since_ms: i64) -> bool {
     const LAST_MS: i64 = 253_000_000_000_000;
     (0..=LAST_MS).contains(&since_ms)
 }
 
-/// The window in which a time is. `None`: beyond the years of any calendar.
+/// The window that contains a time; `None` beyond the calendar's range of years.
 pub fn window(per: Per, since_ms: Option<i64>, zone: &TimeZone, now_ms: i64) -> Option<Window> {
     let (from, until) = match (per, since_ms) {
         (Per::Ms(length_ms), None) => {
@@ -113,15 +113,16 @@ fn at(zone: &TimeZone, time_ms: i64) -> Option<Zoned> {
     Some(Timestamp::from_millisecond(time_ms).ok()?.to_zoned(zone.clone()))
 }
 
-/// The window of a fixed length, counted from a time.
+/// The window of a fixed length, counted from `since_ms`.
 fn of_length(length_ms: i64, since_ms: i64, now_ms: i64) -> Option<(i64, i64)> {
     let from_ms = now_ms.checked_sub(now_ms.checked_sub(since_ms)?.rem_euclid(length_ms))?;
     Some((from_ms, from_ms.checked_add(length_ms)?))
 }
 
-/// The window of so many days, weeks or months, counted from a time. Where a month has no such day it is its last one.
+/// The window of a day, week or month, counted from a time. In a month without that day, the month's last day
+/// is used.
 fn of_calendar(per: Per, since: &Zoned, now_ms: i64) -> Option<(i64, i64)> {
-    /// More than a window lasts, so that the first guess is never behind it by much.
+    /// Close to the real length of a day; the loops below correct the difference.
     const DAY_MS: i64 = 86_400_000;
     let (days, span): (i64, fn(i64) -> Span) = match per {
         Per::Week => (7, |number| Span::new().weeks(number)),
@@ -293,7 +294,7 @@ mod tests {
                 "2026-11-01T04:00:00Z",
                 "2026-12-01T05:00:00Z",
             ),
-            // A midnight that there is not: the clock goes from 24:00 to 1:00 (until 2018).
+            // A midnight that does not exist: the clock goes from 24:00 to 1:00 (until 2018).
             (
                 "America/Sao_Paulo",
                 Day,
@@ -302,7 +303,7 @@ mod tests {
                 "2018-11-04T03:00:00Z",
                 "2018-11-05T02:00:00Z",
             ),
-            // A day that there is not, and a zone of thirteen hours.
+            // A day that does not exist, and a zone with an offset of 13 hours.
             (
                 "Pacific/Apia",
                 Day,
@@ -344,7 +345,7 @@ mod tests {
                 "2026-11-15T00:00:00Z",
                 "2026-12-15T00:00:00Z",
             ),
-            // Ten o'clock stays ten o'clock.
+            // 10 o'clock stays 10 o'clock.
             (
                 "Europe/Berlin",
                 Day,
@@ -424,7 +425,7 @@ mod tests {
         }
     }
 
-    /// Each window ends where the next one begins, and has the time that it was asked for.
+    /// Each window ends where the next one begins, and contains the time that was asked for.
     #[test]
     fn windows_follow_each_other() {
         for name in

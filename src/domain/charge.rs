@@ -1,4 +1,4 @@
-//! Planning a charge: how much is drawn from which grant, and the charge's row.
+//! Planning a charge: how many credits are drawn from which grants, and the charge's row.
 
 use std::collections::BTreeMap;
 
@@ -15,83 +15,84 @@ use super::table::{TableName, TaskKind};
 use super::value::{Fields, Value, iso8601};
 use crate::error::{Error, Result};
 
-/// A charge as it stands in `credit`.
+/// A charge, as stored in `credit`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Charge {
     /// Its `id`.
     pub id: String,
-    /// Whose credits it took.
+    /// The user's id.
     pub user_id: String,
     /// Whether its `status` is `active`: a refunded one is `deleted`.
     pub active: bool,
-    /// What it took; settling may have lowered it.
+    /// The credits that it takes; a settlement may have lowered or raised them.
     pub credits: i64,
-    /// Its `consumed_detail`, as found: text, if it is not damaged.
+    /// Its `consumed_detail` as stored: UTF-8, unless it is damaged.
     pub consumed_detail: Option<Vec<u8>>,
     /// Its `metadata`.
     pub metadata: Option<String>,
 }
 
 impl Charge {
-    /// What it drew, item by item.
+    /// Its draws.
     pub fn draws(&self) -> Result<Vec<WrittenDraw>> {
         parse_detail(self.consumed_detail.as_deref())
             .map_err(|reason| Error::ChargeCorrupt { charge_id: self.id.clone(), reason })
     }
 
-    /// Whether no caller has charged it: it is what became of revoked grants, or of those that were not carried over.
+    /// Whether the package made it for itself: a revocation's claim, or a write-off.
     pub fn is_bookkeeping(&self) -> bool {
         let metadata = self.metadata.as_deref();
         metadata::claim(metadata).is_some() || metadata::expiry(metadata).is_some()
     }
 
-    /// Whether it is a hold: neither settled, kept nor given back yet.
+    /// Whether it is a hold: not settled, kept or refunded yet.
     pub fn is_held(&self) -> bool {
         metadata::is_held(self.metadata_while_active())
     }
 
-    /// The task that could still ask for its credits, if it says that it was made for another one than this.
+    /// The task that this active charge pays for, if its metadata names another one than this.
     pub fn other_task(&self, kind: TaskKind, id: &str) -> Option<(TaskKind, String)> {
         let task = metadata::task(self.metadata_while_active())?;
         (task.0 != kind || task.1 != id).then_some(task)
     }
 
-    /// The same, where the id of a task says it alone. It may be another system's: the task must be looked for.
+    /// The same, if only the task's id in the metadata tells. The id may come from another system, so the
+    /// caller must check whether that task exists.
     pub fn claiming_task(&self, kind: TaskKind, id: &str) -> Option<(TaskKind, String)> {
         let task = metadata::task_of(kind, self.metadata_while_active())?;
         (task.0 != kind || task.1 != id).then_some(task)
     }
 
-    /// What was refunded belongs to no task any more.
+    /// A refunded charge no longer belongs to a task.
     fn metadata_while_active(&self) -> Option<&str> {
         self.metadata.as_deref().filter(|_| self.active)
     }
 }
 
-/// What the caller wants charged.
+/// A requested charge.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ChargeRequest {
-    /// Whose credits.
+    /// The user's id.
     pub user_id: String,
-    /// How many.
+    /// The number of credits.
     pub credits: Credits,
-    /// The caller's own `transaction_no`, instead of a new one.
+    /// The caller's own `transaction_no`; a new one if `None`.
     pub transaction_no: Option<String>,
-    /// What the app's pages show of it: `transactionScene` (`payment` for a media task),
-    /// `description` and `metadata`; of a hold, `expiresAt`.
+    /// What the app's pages show: `transactionScene` (`payment` for a media task), `description` and
+    /// `metadata`; for a hold also `expiresAt`.
     pub described: Fields,
-    /// Further columns.
+    /// Additional columns.
     pub own: Own,
-    /// Which credits may pay.
+    /// Which grants may be drawn on, and in which order.
     pub paying: Paying,
-    /// What may be spent.
+    /// Spending limits.
     pub limits: Limits,
-    /// Whether the same request, made again, gets the charge that is there.
+    /// Whether a repeated call returns the existing charge.
     pub replay: bool,
 }
 
 impl ChargeRequest {
-    /// Until when it is a hold, if it is one.
+    /// When the hold ends, if it is a hold.
     fn hold_until_ms(&self) -> Option<i64> {
         match self.described.get("expiresAt") {
             Some(Value::TimeMs(until_ms)) => Some(*until_ms),
@@ -99,12 +100,12 @@ impl ChargeRequest {
         }
     }
 
-    /// Whether it would be a hold until a time that is over.
+    /// Whether it is a hold that has ended already.
     pub fn is_late(&self, now_ms: i64) -> bool {
         self.hold_until_ms().is_some_and(|until_ms| until_ms <= now_ms)
     }
 
-    /// Refuses options that are wrong whatever is charged.
+    /// Rejects options that are invalid for any charge.
     pub fn check_options(options: &Fields) -> Result<()> {
         options.only("consumeCredits", &[&["replay", "limits"][..], &Scenes::NAMES].concat())?;
         Scenes::parse(options)?;
@@ -112,7 +113,7 @@ impl ChargeRequest {
         options::flag(options, "replay").map(|_| ())
     }
 
-    /// Reads the parameters and options of `consumeCredits`.
+    /// Parses the parameters and options of `consumeCredits`.
     pub fn parse(fields: &Fields, options: &Fields) -> Result<Self> {
         const DESCRIBED: [(&str, &str); 3] = [
             // parameter, column
@@ -121,7 +122,7 @@ impl ChargeRequest {
             ("metadata", "metadata"),
         ];
         options::without_transaction("consumeCredits", fields)?;
-        // `tx` may be there, and undefined or null.
+        // `tx` may be present with the value undefined or null.
         let known = ["userId", "credits", "transactionNo", "holdUntil", "tx"];
         let known: Vec<&str> =
             DESCRIBED.iter().map(|(parameter, _)| *parameter).chain(known).collect();
@@ -155,27 +156,27 @@ impl ChargeRequest {
         self.described.get("transactionScene").and_then(Value::as_text)
     }
 
-    /// What has to be known for its limits: the place of each that is about it, and what is added up.
+    /// The sums that its limits need: for each limit that applies, its index and what to add up.
     pub fn spending(&self, now_ms: i64) -> Vec<(usize, Spending)> {
         spending::spending(&self.limits, self.scene(), now_ms)
     }
 }
 
-/// What the database knows that decides on a charge.
+/// The facts from the database that decide a charge.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ChargeFacts {
-    /// Whether the user is there.
+    /// Whether the user exists.
     pub user_exists: bool,
-    /// Whether the caller's `transaction_no` is taken.
+    /// Whether the caller's `transaction_no` is in use.
     pub transaction_no_taken: bool,
-    /// Spendable grants in the default order: all of them, or as many as cover the charge. All of them with their
-    /// provenance, if not all credits may pay or another order is wanted.
+    /// Spendable grants in default order: all, or as many as cover the charge. All, with their provenance, if
+    /// only some grants may pay or the order is another one.
     pub grants: Vec<Grant>,
-    /// What was spent, for each limit that is about the charge: see [`ChargeRequest::spending`].
+    /// What was spent, for each limit that applies: see [`ChargeRequest::spending`].
     pub spent: Vec<(usize, Vec<Spent>)>,
 }
 
-/// Decides on a charge: guards in order of precedence, then draws.
+/// Decides a charge: guards in order of precedence, then draws.
 pub fn plan_charge(request: &ChargeRequest, facts: &ChargeFacts, stamp: Stamp) -> Result<Plan> {
     if !facts.user_exists {
         return Err(Error::UserNotFound { user_id: request.user_id.clone() });
@@ -217,7 +218,8 @@ pub fn plan_charge(request: &ChargeRequest, facts: &ChargeFacts, stamp: Stamp) -
     Ok(plan)
 }
 
-/// What is left of some grants, after draws in any order: a charge may draw on a hundred thousand.
+/// Subtracts draws, in any order, from grants. It must be fast: a charge may draw on a hundred thousand
+/// grants.
 pub fn draw_down(grants: &mut Vec<Grant>, draws: &[Draw]) {
     let left: BTreeMap<&str, i64> =
         draws.iter().map(|draw| (draw.credit_id.as_str(), draw.credits_after)).collect();
@@ -227,7 +229,7 @@ pub fn draw_down(grants: &mut Vec<Grant>, draws: &[Draw]) {
     });
 }
 
-/// Draws credits from those grants that may pay, in draw order.
+/// Draws credits from the grants that may pay, in draw order.
 pub fn draw_paying(grants: &[Grant], credits: Credits, paying: &Paying) -> Result<Vec<Draw>> {
     draw(&paying.choose(grants), credits).map_err(|refusal| match refusal {
         Error::InsufficientCredits { required, available, .. } if !paying.takes_all() => {
@@ -241,7 +243,7 @@ pub fn draw_paying(grants: &[Grant], credits: Credits, paying: &Paying) -> Resul
     })
 }
 
-/// Draws credits from grants, in their order.
+/// Draws credits from grants, in the given order.
 pub fn draw(grants: &[Grant], credits: Credits) -> Result<Vec<Draw>> {
     let draws = draw_as_far(grants, credits.get());
     let available = draws.iter().map(|draw| draw.credits_consumed).sum();
@@ -255,7 +257,7 @@ pub fn draw(grants: &[Grant], credits: Credits) -> Result<Vec<Draw>> {
     Ok(draws)
 }
 
-/// Draws so many credits from grants, in their order, or as many as these have.
+/// Draws up to this many credits from grants, in the given order.
 pub fn draw_as_far(grants: &[Grant], credits: i64) -> Vec<Draw> {
     let mut draws = Vec::new();
     let mut to_consume = credits;

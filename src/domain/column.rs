@@ -1,68 +1,67 @@
-//! Columns, and which values they accept: the same on every storage.
+//! Columns and the values that they accept, the same for every storage.
 
 use std::borrow::Cow;
 
 use super::json;
 use super::value::{Value, iso8601};
 
-/// What a column holds.
+/// The type of a column.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
-    /// Text; an object is written into it as JSON.
+    /// Text. An object is stored as JSON.
     Text,
     /// Whole numbers.
     Integer,
-    /// Any numbers.
+    /// Numbers.
     Real,
-    /// True or false.
+    /// Booleans.
     Boolean,
-    /// Times: a `Date` in JavaScript.
+    /// Times: `Date`s in JavaScript.
     Timestamp,
-    /// JSON: whatever `JSON.stringify` takes.
+    /// JSON: everything that `JSON.stringify` accepts.
     Json,
-    /// Anything else, passed through.
+    /// Any other type; values are passed through.
     Other,
 }
 
-/// What a type refuses of its kind. SQLite's types refuse nothing.
+/// A limit on the values of a column, within its type. SQLite's types have none.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Limit {
-    /// Nothing.
+    /// No limit.
     None,
-    /// Whole numbers above this, and below its negative less one.
+    /// The largest whole number; the smallest is its negative less one.
     Largest(i64),
-    /// Texts of more characters.
+    /// The maximum length of a text in characters.
     Characters(usize),
-    /// Texts of more bytes.
+    /// The maximum length of a text in bytes.
     Bytes(usize),
-    /// Times before the first of these, and after the last.
+    /// The earliest and the latest time.
     Times(i64, i64),
-    /// All but these texts.
+    /// The only texts that are accepted.
     OneOf(Vec<String>),
-    /// Texts that are no UUID as a database writes it.
+    /// UUIDs in the form in which a database writes them.
     Uuid,
-    /// Everything: the database computes it.
+    /// No value: the database computes the column.
     Computed,
 }
 
-/// Columns that hold numbers of credits, by their names in JavaScript. They take numbers alone: text
-/// where an amount belongs is a bug of the caller that must show.
+/// Columns with numbers of credits, by their JavaScript names. They accept numbers only: text in their place
+/// is a bug of the caller that must surface.
 const AMOUNTS: [&str; 3] = ["credits", "remainingCredits", "costCredits"];
 
-/// Why a column does not take a value.
+/// Why a column rejects a value.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Misfit {
-    /// It holds times, and this is no `Date` that holds one.
+    /// The column holds times, and the value is not a valid `Date`.
     Time,
-    /// What it takes instead.
+    /// What the column expects.
     Expected(String),
 }
 
-/// The value as a column of this kind keeps it. What it takes in another form, without losing anything,
-/// changes its form here; everything else comes back as it is.
+/// Converts a value to the column's type, if that loses nothing; other values are returned as they are.
 ///
-/// An app's own database takes these too, and apps pass them: YouTube's API gives counts as text. A
-/// number in a column of times stays one, and is refused: Drizzle's columns of times take a `Date` alone.
+/// The app's own database layer converts these values too, and apps rely on it: YouTube's API gives counts as
+/// text. A number is not converted to a time: Drizzle's time columns accept only a `Date`.
 pub fn in_form(kind: Kind, value: &Value) -> Cow<'_, Value> {
     let other_form = match (kind, value) {
         (Kind::Integer, Value::Text(text)) => whole_number(text).map(Value::Integer),
@@ -79,7 +78,7 @@ pub fn in_form(kind: Kind, value: &Value) -> Cow<'_, Value> {
     other_form.map_or(Cow::Borrowed(value), Cow::Owned)
 }
 
-/// Refuses what a column can't hold. `key` is its name in JavaScript.
+/// Rejects a value that a column can't hold. `key` is the column's JavaScript name.
 pub fn check(key: &str, kind: Kind, limit: &Limit, value: &Value) -> Result<(), Misfit> {
     let value = if AMOUNTS.contains(&key) { Cow::Borrowed(value) } else { in_form(kind, value) };
     let expected = match (kind, value.as_ref()) {
@@ -90,7 +89,7 @@ pub fn check(key: &str, kind: Kind, limit: &Limit, value: &Value) -> Result<(), 
             "a value that a database can store"
         }
         (_, Value::Real(number)) if !number.is_finite() => "a finite number",
-        // PostgreSQL can't hold a NUL, and SQLite's own functions stop at it.
+        // PostgreSQL can't store NUL characters, and SQLite's own functions stop at them.
         (_, Value::Text(text)) if text.contains('\0') => "text without NUL characters",
         (Kind::Json, Value::Json(json)) if json::is_too_deep(json) => {
             return Err(Misfit::Expected(json::expected()));
@@ -110,12 +109,12 @@ pub fn check(key: &str, kind: Kind, limit: &Limit, value: &Value) -> Result<(), 
     Err(Misfit::Expected(expected.to_owned()))
 }
 
-/// What a column keeps in place of a text, an array or an object that it can't hold, where the row must be written
-/// all the same: as much of it as there is room for. A value of another type is a mistake: `None`.
+/// A replacement for a text, array or object that a column can't hold, when the row must be written in any
+/// case: as much of the text as fits. `None` for values of other types, which are the caller's mistakes.
 pub fn in_place_of(kind: Kind, limit: &Limit, value: &Value) -> Option<Value> {
     let text = match value {
         Value::Text(text) | Value::Json(text) => text.replace('\0', "\u{fffd}"),
-        // What JavaScript sends for an object that refers to itself, or is too deep.
+        // JavaScript sends this for an object that is circular or nested too deeply.
         Value::Unsupported(what) if what.starts_with("an object") => what.clone(),
         _ => return None,
     };
@@ -151,7 +150,7 @@ fn check_text(limit: &Limit, text: &str) -> Result<(), Misfit> {
     }
 }
 
-/// Whether a text is a UUID as databases write it, and compare it.
+/// Whether a text is a UUID in the form that databases write.
 pub fn is_uuid(text: &str) -> bool {
     const HYPHENS: [usize; 4] = [8, 13, 18, 23];
     text.len() == 36
@@ -180,12 +179,12 @@ fn check_time(limit: &Limit, time_ms: i64) -> Result<(), Misfit> {
     }
 }
 
-/// The number that a text is, to the letter: `"007"`, `"+7"` and `"7.0"` are not.
+/// The whole number that a text represents exactly: `"007"`, `"+7"` and `"7.0"` are rejected.
 fn whole_number(text: &str) -> Option<i64> {
     text.parse().ok().filter(|number: &i64| number.to_string() == text)
 }
 
-/// The number that a plain decimal text is, as far as 15 digits go, which a float holds for certain.
+/// The number that a decimal text represents, if it has at most 15 digits, which a float holds exactly.
 fn decimal_number(text: &str) -> Option<f64> {
     const DIGITS: usize = 15;
     let unsigned = text.strip_prefix('-').unwrap_or(text);
@@ -198,7 +197,7 @@ fn decimal_number(text: &str) -> Option<f64> {
     text.parse().ok()
 }
 
-/// A finite number as JavaScript writes it
+/// A finite number, formatted as in JavaScript
 /// (<https://tc39.es/ecma262/#sec-numeric-types-number-tostring>).
 fn number_text(number: f64) -> String {
     let size = number.abs();
@@ -221,7 +220,7 @@ mod tests {
         Value::Text(text.to_owned())
     }
 
-    /// A column without a limit, a value; what it keeps, or what it says that it takes.
+    /// Checks what a column without a limit stores for a value, or what it expects instead.
     fn assert_kept(kind: Kind, value: &Value, expected: Result<Value, &str>) {
         let checked = check("views", kind, &Limit::None, value);
         let kept = checked.map(|()| in_form(kind, value).into_owned());

@@ -3,8 +3,8 @@
 use super::value::{Value, describe};
 use crate::error::{Error, Result};
 
-/// A number of credits to give or to charge: a whole number from 1 to 2,147,483,647, the largest
-/// that PostgreSQL's `integer` holds. Sums of credits are `i64`.
+/// A number of credits to grant or to charge: 1 to 2,147,483,647, the largest value of PostgreSQL's
+/// `integer`. Sums of credits are `i64`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Credits(i32);
 
@@ -12,12 +12,12 @@ impl Credits {
     /// The largest amount.
     pub const MAX: i64 = i32::MAX as i64;
 
-    /// Reads an argument that must be at least 1.
+    /// Parses an argument that must be at least 1.
     pub fn parse(name: &'static str, value: Option<&Value>) -> Result<Self> {
         Self::read(name, 1, value)?.ok_or_else(|| invalid(name, 1, value))
     }
 
-    /// Reads an argument that may be 0, for "costs nothing".
+    /// Parses an argument that may be 0, which means free: `None`.
     pub fn parse_or_zero(name: &'static str, value: Option<&Value>) -> Result<Option<Self>> {
         Self::read(name, 0, value)
     }
@@ -32,7 +32,7 @@ impl Credits {
         }
     }
 
-    /// The amount as a number.
+    /// The number.
     pub fn get(self) -> i64 {
         i64::from(self.0)
     }

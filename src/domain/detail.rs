@@ -1,4 +1,4 @@
-//! A charge's `consumed_detail`: its draws from grants, in the app's own format.
+//! A charge's `consumed_detail`: its draws from grants, in the app's format.
 
 use std::fmt;
 
@@ -9,8 +9,8 @@ use serde::{Deserialize, Serialize};
 use super::credits::Credits;
 use crate::error::{Error, Result};
 
-/// One item of `consumed_detail`: what a charge drew from one grant. The keys are the app's own; its
-/// pages and its old refund code read them.
+/// One item of `consumed_detail`: what a charge drew from one grant. The app's pages and its old refund code
+/// read these keys.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Draw {
@@ -18,29 +18,29 @@ pub struct Draw {
     pub credit_id: String,
     /// The grant's `transaction_no`.
     pub transaction_no: String,
-    /// When the grant expires, in ISO 8601; null if never.
+    /// The grant's expiry in ISO 8601; null if it never expires.
     pub expires_at: Option<String>,
-    /// What was still to draw before this item.
+    /// The credits that remained to be drawn before this item.
     pub credits_to_consume: i64,
-    /// What this item drew.
+    /// The credits drawn from this grant.
     pub credits_consumed: i64,
-    /// What was left of the grant before.
+    /// The grant's remaining credits before the draw.
     pub credits_before: i64,
-    /// What is left of the grant after.
+    /// The grant's remaining credits after the draw.
     pub credits_after: i64,
-    /// The app's constant 1000.
+    /// Always 1000, as in the app.
     pub batch_size: i64,
-    /// The item's number, from 1.
+    /// The item's number, counted from 1.
     pub batch_no: i64,
 }
 
-/// What a refund needs of a [`Draw`] that this package or the app wrote.
+/// The parts of a [`Draw`] that a refund needs, written by this package or by the app.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct WrittenDraw {
     /// The grant's `id`.
     pub credit_id: String,
-    /// What was drawn from it.
+    /// The credits drawn from it.
     pub credits_consumed: i64,
 }
 
@@ -61,7 +61,7 @@ pub fn parse_detail(detail: Option<&[u8]>) -> Result<Vec<WrittenDraw>, String> {
     }
 }
 
-/// An item that is an object: serde alone would take an array of the right values for one.
+/// An item that must be a JSON object: serde alone would also accept an array of matching values.
 struct Item(WrittenDraw);
 
 impl<'de> Deserialize<'de> for Item {

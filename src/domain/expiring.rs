@@ -4,34 +4,34 @@ use super::options::count;
 use super::value::{Fields, Value, check_id};
 use crate::error::{Error, Result};
 
-/// Which users are asked for.
+/// Which users to list.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ExpiringQuery {
-    /// What ends within so many milliseconds from now.
+    /// Credits that expire within this many milliseconds from now count.
     pub within_ms: i64,
-    /// Users of whom at least so many credits do.
+    /// The minimum number of expiring credits of a user.
     pub at_least: i64,
-    /// Users behind this one.
+    /// Only users whose id is greater than this one.
     pub after: Option<String>,
     /// Maximum number of users.
     pub limit: u32,
 }
 
-/// What ends of a user's credits.
+/// A user's expiring credits.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Expiring {
-    /// Whose.
+    /// The user's id.
     pub user_id: String,
-    /// How many credits.
+    /// The number of credits.
     pub credits: i64,
-    /// Of how many grants.
+    /// The number of grants that they belong to.
     pub grants: i64,
-    /// When the first of these ends.
+    /// The earliest expiry.
     pub first_ms: i64,
 }
 
 impl ExpiringQuery {
-    /// Reads the query of `listExpiring`.
+    /// Parses the query of `listExpiring`.
     pub fn parse(query: &Fields) -> Result<Self> {
         const DEFAULT_LIMIT: u32 = 100;
         const LARGEST_LIMIT: u32 = 1000;

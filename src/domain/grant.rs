@@ -10,99 +10,98 @@ use super::table::TableName;
 use super::value::{Fields, Value, describe};
 use crate::error::{Error, Result};
 
-/// A grant that credits can be drawn from or given back to.
+/// A grant, to draw credits from or to return them to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Grant {
     /// Its `id`.
     pub id: String,
-    /// Its `transaction_no`, which a draw repeats.
+    /// Its `transaction_no`, which is copied into draws.
     pub transaction_no: String,
-    /// What was granted.
+    /// The credits that were granted.
     pub credits: i64,
-    /// What is left of it.
+    /// The remaining credits.
     pub remaining: i64,
-    /// When it expires; never, if `None`.
+    /// Its expiry; `None` if it never expires.
     pub expires_at_ms: Option<i64>,
     /// Whether its `status` is `active`.
     pub active: bool,
-    /// Where it comes from. It is loaded where that decides which grants pay, and in which order.
+    /// Its origin, loaded only if that decides which grants pay or in which order.
     pub provenance: Option<Arc<Provenance>>,
 }
 
-/// Where a grant comes from.
+/// The origin of a grant.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Provenance {
     /// Its `transaction_scene`.
     pub scene: Option<String>,
-    /// When it was made, as far as its row says it.
+    /// Its creation time, if its row has one.
     pub created_at_ms: Option<i64>,
 }
 
-/// The expiry of a grant whose own can't be read: it is over, since only what is certain can be spent.
+/// Stands for an unreadable expiry. The grant counts as expired: only credits that are certain can be spent.
 pub const EXPIRY_UNREADABLE_MS: i64 = i64::MIN;
 
 impl Grant {
-    /// Whether credits on this grant can be spent at that time.
+    /// Whether its credits can be spent at this time.
     pub fn is_spendable(&self, now_ms: i64) -> bool {
         self.active && self.expires_at_ms.is_none_or(|expires_at_ms| expires_at_ms > now_ms)
     }
 
-    /// Its scene, if that is loaded.
+    /// Its scene, if loaded.
     pub fn scene(&self) -> Option<&str> {
         self.provenance.as_ref()?.scene.as_deref()
     }
 
-    /// When it was made, if that is loaded.
+    /// Its creation time, if loaded.
     pub fn created_at_ms(&self) -> Option<i64> {
         self.provenance.as_ref()?.created_at_ms
     }
 }
 
-/// The status of a withdrawn grant in apps that take what was left of it.
+/// The status that some apps give a withdrawn grant, whose remaining credits they set to 0.
 pub const REVOKED: &str = "revoked";
 
-/// Whether a grant with this status was withdrawn, as a payment that was charged back is. One that is over says that it
-/// has expired, or only when.
+/// Whether a grant with this status was withdrawn, such as after a chargeback. An expired grant has another
+/// status, or just an expiry in the past.
 pub fn is_withdrawn(status: Option<&str>, is_deleted: bool) -> bool {
     is_deleted || !matches!(status, Some("active" | "expired"))
 }
 
-/// What is left of some grants. An app's owner may have given "all there is", more than once.
+/// The sum of the remaining credits. It saturates: an operator may have granted the maximum more than once.
 pub fn total_remaining<'a>(grants: impl IntoIterator<Item = &'a Grant>) -> i64 {
     grants.into_iter().fold(0, |left, grant| left.saturating_add(grant.remaining))
 }
 
-/// A grant that the caller wants written.
+/// A requested grant.
 #[derive(Debug, Clone, PartialEq)]
 pub struct NewGrant {
-    /// Whose it will be.
+    /// The user's id.
     pub user_id: String,
-    /// How many credits.
+    /// The number of credits.
     pub credits: Credits,
-    /// The caller's own `id`, instead of a new one.
+    /// The caller's own `id`; a new one if `None`.
     pub id: Option<String>,
-    /// The caller's own `transaction_no`, instead of a new one.
+    /// The caller's own `transaction_no`; a new one if `None`.
     pub transaction_no: Option<String>,
-    /// The row's other columns.
+    /// The other columns of the row.
     pub fields: Fields,
-    /// Whether the same request, made again, gets the grant that is there.
+    /// Whether a repeated call returns the existing grant.
     pub replay: bool,
 }
 
-/// What the database knows that decides on a grant.
+/// The facts from the database that decide a grant.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct GrantFacts {
-    /// Whether the user is there.
+    /// Whether the user exists.
     pub user_exists: bool,
-    /// Whether the caller's `id` is taken.
+    /// Whether the caller's `id` is in use.
     pub id_taken: bool,
-    /// Whether the caller's `transaction_no` is taken.
+    /// Whether the caller's `transaction_no` is in use.
     pub transaction_no_taken: bool,
 }
 
 impl NewGrant {
-    /// Reads the arguments of `createCredit`. What was granted is what is left of it, so
-    /// `remainingCredits` may be missing but must not differ.
+    /// Parses the arguments of `createCredit`. `remainingCredits` may be left out, but must equal `credits`.
     pub fn parse(mut fields: Fields, options: &Fields) -> Result<Self> {
         options::without_transaction("createCredit", &fields)?;
         fields.remove("tx");
@@ -132,7 +131,7 @@ impl NewGrant {
     }
 }
 
-/// Fills in a field's default, and refuses what it can't be.
+/// Sets a field's default and rejects values outside the allowed ones.
 fn one_of(fields: &mut Fields, name: &'static str, default: &str, allowed: &[&str]) -> Result<()> {
     match fields.get(name) {
         None | Some(Value::Null) => fields.set(name, Value::Text(default.to_owned())),
@@ -149,7 +148,7 @@ fn one_of(fields: &mut Fields, name: &'static str, default: &str, allowed: &[&st
     Ok(())
 }
 
-/// Decides on a grant.
+/// Decides a grant.
 pub fn plan_grant(grant: &NewGrant, facts: GrantFacts, stamp: Stamp) -> Result<Plan> {
     let taken = |field, value: &Option<String>| {
         Err(Error::CreditExists { field, value: value.clone().unwrap_or_default() })
@@ -158,7 +157,7 @@ pub fn plan_grant(grant: &NewGrant, facts: GrantFacts, stamp: Stamp) -> Result<P
     if !facts.user_exists {
         return Err(Error::UserNotFound { user_id: grant.user_id.clone() });
     }
-    // The same call again has both, and is known by its number.
+    // A repeated call has the same id and the same `transaction_no`, which identifies it.
     if facts.id_taken && !(grant.replay && facts.transaction_no_taken) {
         return taken("id", &grant.id);
     }

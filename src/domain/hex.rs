@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-/// Two digits for each byte.
+/// Encodes each byte as two digits.
 pub fn to_hex(bytes: &[u8]) -> String {
     bytes.iter().fold(String::with_capacity(2 * bytes.len()), |mut digits, byte| {
         // Writing to a String can't fail.
@@ -11,7 +11,7 @@ pub fn to_hex(bytes: &[u8]) -> String {
     })
 }
 
-/// The bytes that digits stand for. `None`: these are no pairs of digits.
+/// Decodes pairs of digits; `None` if the text is not hexadecimal.
 pub fn from_hex(digits: &str) -> Option<Vec<u8>> {
     let digit = |byte: u8| char::from(byte).to_digit(16);
     let byte = |pair: &[u8]| match *pair {

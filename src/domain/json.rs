@@ -2,20 +2,20 @@
 
 use std::borrow::Cow;
 
-/// Arrays and objects may stand in each other so deep. PostgreSQL, SQLite and what reads a charge's metadata each
-/// have a limit of their own; this is below all of them.
+/// The maximum nesting of arrays and objects. It is below the limits of PostgreSQL, of SQLite and of the code
+/// that reads a charge's metadata.
 pub const DEEPEST: usize = 100;
 
-/// What a message says is expected where JSON is too deep.
+/// The part of an error message that says how deep JSON may be.
 pub fn expected() -> String {
     format!("JSON whose arrays and objects are at most {DEEPEST} deep")
 }
 
-/// JSON text without what a text can't hold: half of a surrogate pair, as `slice` leaves it behind in a title with
-/// emoji, and NUL, which PostgreSQL has no place for. In their place stands U+FFFD, in keys and values alike.
+/// Replaces the characters in JSON text that databases can't store by U+FFFD, in keys and values: lone
+/// surrogates, as `slice` leaves them in a title with emoji, and NUL.
 pub fn mended(json: &str) -> Cow<'_, str> {
     const REPLACEMENT: char = '\u{fffd}';
-    // Nearly no text has one: JavaScript writes letters as they are.
+    // Fast path: `JSON.stringify` escapes few characters.
     if !json.contains("\\u") {
         return Cow::Borrowed(json);
     }
@@ -32,7 +32,7 @@ pub fn mended(json: &str) -> Cow<'_, str> {
                 continue;
             }
             (Some(_), _) => 6,
-            // A backslash, and what it escapes.
+            // A backslash and the escaped character.
             (None, _) => 1 + escape.chars().nth(1).map_or(0, char::len_utf8),
         };
         let (kept, behind) = escape.split_at(length);
@@ -43,14 +43,14 @@ pub fn mended(json: &str) -> Cow<'_, str> {
     Cow::Owned(mended)
 }
 
-/// The number of an escape like `\u00e9` that a text begins with.
+/// The code unit of the escape, such as `\u00e9`, at the start of a text.
 fn unit(text: &str) -> Option<u16> {
     let digits = text.strip_prefix("\\u")?.get(..4)?;
     let hex = digits.bytes().all(|byte| byte.is_ascii_hexdigit());
     if hex { u16::from_str_radix(digits, 16).ok() } else { None }
 }
 
-/// Whether arrays and objects stand in each other deeper than [`DEEPEST`].
+/// Whether arrays and objects are nested deeper than [`DEEPEST`].
 pub fn is_too_deep(json: &str) -> bool {
     let (mut depth, mut in_text, mut escaped) = (0_usize, false, false);
     for byte in json.bytes() {

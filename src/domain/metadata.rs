@@ -1,4 +1,4 @@
-//! A charge's `metadata`: the task that it paid for, its settlement, repairs and other changes.
+//! A charge's `metadata`: the task that it pays for, its settlement, its repairs and other changes.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -16,9 +16,10 @@ use super::table::TaskKind;
 use super::value::Value;
 use crate::error::{Error, Result};
 
-/// What the ledger alone writes, and believes when it reads it: [`with_settled`], [`with_repaired`],
-/// [`with_given`], [`with_held`], [`with_status_before`], [`with_period`], [`with_own_end`], [`with_top_up`], [`with_top_up_ended`], and what rows are that no caller
-/// has charged: [`claim`], [`expiry`].
+/// The fields that only the ledger writes, and trusts when it reads them: [`with_settled`],
+/// [`with_repaired`], [`with_given`], [`with_held`], [`with_status_before`], [`with_period`],
+/// [`with_own_end`], [`with_top_up`], [`with_top_up_ended`]; and the types of the rows that the ledger makes
+/// for itself: [`claim`], [`expiry`].
 const OWN: [&str; 11] = [
     "settled",
     "repaired",
@@ -33,7 +34,7 @@ const OWN: [&str; 11] = [
     "topUpEnded",
 ];
 
-/// The metadata of a new row, as the caller passed it, without what is the ledger's own.
+/// The caller's metadata for a new row, without the ledger's own fields.
 pub fn of_caller(passed: Value) -> Value {
     match passed {
         Value::Text(text) => Value::Text(without_own(text)),
@@ -42,9 +43,9 @@ pub fn of_caller(passed: Value) -> Value {
     }
 }
 
-/// What is no object has no fields, and stays as it is.
+/// Text that is not a JSON object has no fields and stays as it is.
 fn without_own(text: String) -> String {
-    // Nearly no caller passes any. A letter may be written as its number.
+    // Fast path: callers hardly ever pass such fields. Letters may be written as escapes.
     let may_have_any = OWN.iter().any(|name| text.contains(name)) || text.contains("\\u");
     let members = || serde_json::from_str::<Members>(&text).ok();
     let Some(Members(members)) = may_have_any.then(members).flatten() else { return text };
@@ -58,13 +59,13 @@ fn without_own(text: String) -> String {
     format!("{{{}}}", kept.join(","))
 }
 
-/// The task that a charge with this metadata paid for: `{"type":"media-task…","taskId":"…"}`.
+/// The id of the task that a charge pays for: `{"type":"media-task…","taskId":"…"}`.
 pub fn task_id(kind: TaskKind, metadata: Option<&str>) -> Option<String> {
     let (found, task_id) = task(metadata)?;
     (found == kind).then_some(task_id)
 }
 
-/// The task that a charge with this metadata paid for, and its kind.
+/// The kind and id of the task that a charge pays for.
 pub fn task(metadata: Option<&str>) -> Option<(TaskKind, String)> {
     let [charge_type, task_id] = fields(metadata?, ["type", "taskId"])?;
     let Text(charge_type) = read(charge_type)?;
@@ -73,19 +74,19 @@ pub fn task(metadata: Option<&str>) -> Option<(TaskKind, String)> {
     Some((kind, read(task_id)?))
 }
 
-/// The same, where a type of the app's own may say no kind: then it is this one.
+/// The same; if the type is the app's own and implies no kind, this kind is assumed.
 pub fn task_of(kind: TaskKind, metadata: Option<&str>) -> Option<(TaskKind, String)> {
     let [task_id] = fields(metadata?, ["taskId"])?;
     task(metadata).or_else(|| Some((kind, read(task_id)?)))
 }
 
-/// Whether this is the metadata of the charge that created a task.
+/// Whether this is the metadata of the charge made at a task's creation.
 pub fn is_of_creation(kind: TaskKind, metadata: Option<&str>) -> bool {
     let charge_type = metadata.and_then(|metadata| field(metadata, "type"));
     charge_type.is_some_and(|Text(charge_type)| charge_type == kind.charge_type())
 }
 
-/// The metadata of a charge for a further step of a task: what the caller passed, with the task's id.
+/// The metadata of a charge for a further step of a task: the caller's, with the task's id.
 pub fn of_step(kind: TaskKind, task_id: &str, passed: Option<&Value>) -> Result<String> {
     let invalid = |expected: String| Error::InvalidArgument {
         name: "metadata".to_owned(),
@@ -121,66 +122,70 @@ pub fn of_step(kind: TaskKind, task_id: &str, passed: Option<&Value>) -> Result<
     Ok(Json::Object(metadata).to_string())
 }
 
-/// Whether its task was delivered although the charge was refunded, because the caller allowed it.
+/// Whether the caller allowed the task to be delivered although the charge was refunded.
 pub fn is_given(metadata: Option<&str>) -> bool {
     metadata.and_then(|metadata| field(metadata, "given")) == Some(true)
 }
 
-/// The metadata of a charge whose task is given away, and else as it was, like [`with_settled`].
+/// Marks a charge whose task was delivered without payment. The rest stays as in [`with_settled`].
 pub fn with_given(metadata: Option<&str>) -> String {
     with(metadata, "given", &Json::Bool(true))
 }
 
-/// What a claim on revoked grants claims, if this is the metadata of one's row.
+/// The terms of a revocation's claim, if this is the metadata of one.
 pub fn claim(metadata: Option<&str>) -> Option<Terms> {
-    // Hardly any row is one, and whole ledgers are read.
+    // Fast path: whole ledgers are read, and claims are rare.
     let metadata = metadata.filter(|text| text.contains("\"revocation\""))?;
     Terms::read(&field(metadata, "revocation")?)
 }
 
-/// The status that a grant had before claims closed it.
+/// A grant's status before claims closed it.
 pub fn status_before(metadata: Option<&str>) -> Option<String> {
     let metadata = metadata.filter(|text| text.contains("\"revoked\""))?;
     field::<Text<'_>>(metadata, "revoked").map(|Text(status)| status.into_owned())
 }
 
-/// The metadata of a grant that claims have closed, or opened again, and else as it was, like [`with_settled`].
+/// Records a grant's status before claims closed it, or removes the record. The rest stays as in
+/// [`with_settled`].
 pub fn with_status_before(metadata: Option<&str>, status: &Json) -> String {
     with(metadata, "revoked", status)
 }
 
-/// What a renewal says of its period, if this is the metadata of its grant.
+/// The period of a renewal, if this is the metadata of its grant.
 pub fn period(metadata: Option<&str>) -> Option<Period> {
     let metadata = metadata.filter(|text| text.contains("\"renewal\""))?;
     Period::read(&field(metadata, "renewal")?)
 }
 
-/// The metadata of a renewal's grant, and else as it was, like [`with_settled`].
+/// Records the period of a renewal's grant. The rest stays as in [`with_settled`].
 pub fn with_period(metadata: Option<&str>, period: &Json) -> String {
     with(metadata, "renewal", period)
 }
 
-/// When a grant was to end before a renewal let it live on.
+/// The expiry that a grant had before a renewal carried it over.
 pub fn own_end(metadata: Option<&str>) -> Option<i64> {
     field(metadata.filter(|text| text.contains("\"carried\""))?, "carried")
 }
 
-/// The metadata of a grant that a renewal lets live on, and else as it was, like [`with_settled`].
+/// Records the expiry that a grant had before a renewal carried it over. The rest stays as in
+/// [`with_settled`].
 pub fn with_own_end(metadata: Option<&str>, end_ms: i64) -> String {
     with(metadata, "carried", &json!(end_ms))
 }
 
-/// What the row of a charge says that wrote credits off: why, and what of them other grants have. `None`: it is none.
+/// The record of a write-off: its reason, and the credits that were granted again elsewhere. `None` for other
+/// charges.
 pub fn expiry(metadata: Option<&str>) -> Option<Map<String, Json>> {
     field(metadata.filter(|text| text.contains("\"expiry\""))?, "expiry")
 }
 
-/// What a charge took before what it takes was changed.
+/// A charge's credits before they were changed.
 pub fn charged_at_first(metadata: Option<&str>) -> Option<i64> {
     field::<Map<String, Json>>(metadata?, "settled")?.get("charged")?.as_i64()
 }
 
-/// The metadata of a new grant that is a top-up. What is neither text nor JSON is refused for that.
+/// The metadata of a new top-up's grant. Metadata that is neither text nor JSON stays as it is and is
+/// rejected later.
 pub fn of_top_up(passed: Value, state: &str) -> Value {
     match passed {
         Value::Null => Value::Json(with_top_up(None, state)),
@@ -189,30 +194,30 @@ pub fn of_top_up(passed: Value, state: &str) -> Value {
     }
 }
 
-/// How a top-up stands, if a grant is one.
+/// The state of a top-up; `None` if the grant is not one.
 pub fn top_up(metadata: Option<&str>) -> Option<String> {
-    // Hardly any grant is one, and whole ledgers are read.
+    // Fast path: whole ledgers are read, and top-ups are rare.
     let metadata = metadata.filter(|text| text.contains("\"topUp\""))?;
     let Text(state) = field(metadata, "topUp")?;
     Some(state.into_owned())
 }
 
-/// When a top-up was confirmed or given up.
+/// When a top-up was confirmed or abandoned.
 pub fn top_up_ended(metadata: Option<&str>) -> Option<i64> {
     field(metadata.filter(|text| text.contains("\"topUpEnded\""))?, "topUpEnded")
 }
 
-/// The metadata of a top-up that ends so at this time, and else as it was, like [`with_settled`].
+/// Records a top-up's final state and its time. The rest stays as in [`with_settled`].
 pub fn with_top_up_ended(metadata: Option<&str>, state: &str, now_ms: i64) -> String {
     with(Some(&with_top_up(metadata, state)), "topUpEnded", &json!(now_ms))
 }
 
-/// The metadata of a grant that is a top-up, and else as it was, like [`with_settled`].
+/// Records a top-up's state. The rest stays as in [`with_settled`].
 pub fn with_top_up(metadata: Option<&str>, state: &str) -> String {
     with(metadata, "topUp", &json!(state))
 }
 
-/// The metadata of a new charge that is a hold. What is neither text nor JSON is refused for that.
+/// The metadata of a new hold. Metadata that is neither text nor JSON stays as it is and is rejected later.
 pub fn of_hold(passed: Value) -> Value {
     match passed {
         Value::Null => Value::Json(with_held(None, true)),
@@ -221,47 +226,47 @@ pub fn of_hold(passed: Value) -> Value {
     }
 }
 
-/// Whether a charge is a hold, which goes back if it is neither settled nor kept in time.
+/// Whether a charge is a hold, which is refunded at its end unless it was settled or kept.
 pub fn is_held(metadata: Option<&str>) -> bool {
-    // Nearly no charge is one, and whole ledgers are read.
+    // Fast path: whole ledgers are read, and holds are rare.
     let may_say = |text: &&str| text.contains("\"held\"") || text.contains("\\u");
     metadata.filter(may_say).and_then(|metadata| field(metadata, "held")) == Some(true)
 }
 
-/// The metadata of a charge that is a hold, or is one no longer, and else as it was, like [`with_settled`].
+/// Records whether a charge is still a hold. The rest stays as in [`with_settled`].
 pub fn with_held(metadata: Option<&str>, held: bool) -> String {
     with(metadata, "held", &Json::Bool(held))
 }
 
-/// What a charge was settled to.
+/// A settlement, as the charge's metadata records it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Settled {
-    /// What it took at first.
+    /// The charge's credits before settlement.
     pub charged: i64,
-    /// What it took in the end.
+    /// The charge's credits after settlement.
     pub credits: i64,
-    /// What it should have taken besides, and there was not.
+    /// The credits that the user's balance could not cover.
     pub uncollected: i64,
 }
 
 impl Settled {
-    /// What the charge was to take in the end.
+    /// The final number of credits that the caller asked for.
     pub fn requested(self) -> i64 {
         self.credits.saturating_add(self.uncollected)
     }
 }
 
-/// Of which grant a new one was made, and of how many of its credits.
+/// A grant whose credits were granted again, and how many.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Source {
     /// The grant's `id`.
     pub credit_id: String,
-    /// How many.
+    /// The number of credits.
     pub credits: i64,
 }
 
-/// Of what a grant was made, if it was made in the place of others: [`regrant`](super::regrant) writes that.
+/// The grants that this grant replaces, as [`regrant`](super::regrant) recorded them.
 pub fn regrant_sources(metadata: Option<&str>) -> Vec<Source> {
     let metadata = metadata.filter(|text| text.contains("\"regrant\""));
     let found = metadata.and_then(|text| fields(text, ["type", "sources"]));
@@ -272,17 +277,17 @@ pub fn regrant_sources(metadata: Option<&str>) -> Vec<Source> {
     }
 }
 
-/// What the metadata of a charge says of its settlement, if the charge's row says so too: a caller may
-/// have put anything into the metadata.
+/// The settlement in a charge's metadata, if the charge's row agrees with it: old rows may hold metadata that
+/// a caller chose.
 pub fn settled(metadata: Option<&str>, credits: i64, active: bool) -> Option<Settled> {
-    // Nearly no charge is settled, and whole ledgers are read. A letter may be written as its number.
+    // Fast path: whole ledgers are read, and settlements are rare. Letters may be written as escapes.
     let may_say = |text: &&str| text.contains("\"settled\"") || text.contains("\\u");
     let written: Map<String, Json> = field(metadata.filter(may_say)?, "settled")?;
     let number = |name: &str| written.get(name)?.as_i64();
     let uncollected = written.get("uncollected").map_or(Some(0), Json::as_i64)?;
     let settled = Settled { charged: number("charged")?, credits: number("credits")?, uncollected };
     let agrees = settled.credits == credits || (!active && settled.credits == 0);
-    // What took more than at first took all that there was.
+    // A charge with uncollected credits took everything that was available.
     let is_possible = match uncollected {
         0 => credits <= settled.charged || settled.charged > 0,
         _ => uncollected > 0 && (1..=settled.credits).contains(&settled.charged),
@@ -290,8 +295,8 @@ pub fn settled(metadata: Option<&str>, credits: i64, active: bool) -> Option<Set
     (agrees && is_possible).then_some(settled)
 }
 
-/// The metadata with a settlement added, and else as it was, to the letter. What is no object stands
-/// under `metadata` from then on.
+/// Adds a settlement to the metadata. Everything else stays byte for byte; metadata that is not an object
+/// moves to the field `metadata`.
 pub fn with_settled(metadata: Option<&str>, settled: Settled) -> String {
     let Settled { charged, credits, uncollected } = settled;
     let mut said = json!({ "charged": charged, "credits": credits });
@@ -301,13 +306,12 @@ pub fn with_settled(metadata: Option<&str>, settled: Settled) -> String {
     with(metadata, "settled", &said)
 }
 
-/// The metadata with records of what was repaired, after those of earlier repairs, and else as it was,
-/// like [`with_settled`].
+/// Appends records of repairs to those of earlier ones. The rest stays as in [`with_settled`].
 pub fn with_repaired(metadata: Option<&str>, records: Vec<Json>) -> String {
     let mut all = match metadata.and_then(|metadata| field(metadata, "repaired")) {
         None => Vec::new(),
         Some(Json::Array(earlier)) => earlier,
-        // The app's own word.
+        // A value that the app wrote.
         Some(other) => vec![other],
     };
     all.extend(records);
@@ -322,10 +326,10 @@ fn with(metadata: Option<&str>, name: &str, value: &Json) -> String {
     };
     let text = text.trim();
     match before {
-        // In its place: other fields may hold more than could be read and written again.
+        // Replaced in place: other fields may hold values that can't be parsed and written back unchanged.
         Some(before) => splice(text, span(text, before.get()), value),
         None => {
-            // It is an object, so it ends with a brace; before that, only an empty one has another.
+            // An object ends with a brace; if another one comes before that, the object is empty.
             let open = text.strip_suffix('}').unwrap_or_default();
             let comma = if open.trim_end().ends_with('{') { "" } else { "," };
             format!("{open}{comma}\"{name}\":{value}}}")
@@ -333,12 +337,12 @@ fn with(metadata: Option<&str>, name: &str, value: &Json) -> String {
     }
 }
 
-/// The text with a value in the place of a part.
+/// The text with one part replaced.
 fn splice(text: &str, part: Range<usize>, value: &Json) -> String {
     format!("{}{value}{}", &text[..part.start], &text[part.end..])
 }
 
-/// Where a part of a text, which points into it, stands.
+/// The position of a slice within its text.
 fn span(text: &str, part: &str) -> Range<usize> {
     let start = part.as_ptr().addr() - text.as_ptr().addr();
     start..start + part.len()
@@ -348,7 +352,7 @@ fn object(text: &str) -> Option<Map<String, Json>> {
     serde_json::from_str(text).ok()
 }
 
-/// A field of an object, if it is such a value.
+/// A field of an object; `None` if it is missing or of another type.
 fn field<'t, T: Deserialize<'t>>(text: &'t str, name: &str) -> Option<T> {
     let [field] = fields(text, [name])?;
     read(field)
@@ -358,8 +362,8 @@ fn read<'t, T: Deserialize<'t>>(field: Option<&'t RawValue>) -> Option<T> {
     serde_json::from_str(field?.get()).ok()
 }
 
-/// The fields of an object with these names, as they stand. Nothing else of it is kept: whole ledgers are
-/// read. And nothing is read that is not asked for, however large its numbers are.
+/// The named fields of an object, unparsed. Other fields are skipped without being stored, as whole ledgers
+/// are read; nor are their numbers parsed, however large.
 fn fields<'t, const N: usize>(
     text: &'t str,
     names: [&str; N],
@@ -387,7 +391,7 @@ impl<'t, const N: usize> Visitor<'t> for Named<'_, N> {
         formatter.write_str("an object")
     }
 
-    /// Of two fields of the same name the last counts, as in JavaScript.
+    /// If a name occurs twice, the last one counts, as in JavaScript.
     fn visit_map<A: MapAccess<'t>>(self, mut object: A) -> Result<Self::Value, A::Error> {
         let mut fields = [None; N];
         while let Some(Text(name)) = object.next_key()? {
@@ -400,7 +404,7 @@ impl<'t, const N: usize> Visitor<'t> for Named<'_, N> {
     }
 }
 
-/// All fields of an object in their order, as they stand.
+/// All fields of an object in order, unparsed.
 struct Members<'t>(Vec<(Text<'t>, &'t RawValue)>);
 
 impl<'t> Deserialize<'t> for Members<'t> {
@@ -427,7 +431,7 @@ impl<'t> Deserialize<'t> for Members<'t> {
     }
 }
 
-/// Text that is copied only where it is written with escapes.
+/// Text that is copied only if it contains escapes.
 #[derive(Deserialize)]
 struct Text<'t>(#[serde(borrow)] Cow<'t, str>);
 

@@ -1,8 +1,8 @@
 //! The ledger's rules, as pure functions: facts in, a plan or a refusal out.
 //!
-//! The domain has no SQL, no clock, no threads, no randomness and no napi: the engine brings facts, the time and new
-//! ids, and carries out the plans. Fields, kinds and codes have the names that callers use. Guards come first in every
-//! plan, one named error each.
+//! The domain has no SQL, clock, threads, randomness or napi: the engine passes in facts, the time and new
+//! ids, and carries out the plans. Fields, kinds and codes have the names that callers use. Each plan begins
+//! with its guards, one named error each.
 
 pub mod audit;
 pub mod books;

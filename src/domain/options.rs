@@ -1,4 +1,4 @@
-//! Options that several calls take.
+//! Options that several functions share.
 
 use std::collections::BTreeMap;
 
@@ -7,21 +7,22 @@ use serde_json::{Map, Value as Json};
 use super::value::{Fields, Value, describe};
 use crate::error::{Error, Result};
 
-/// Where credits go back to.
+/// Where refunded credits go.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum RefundPolicy {
-    /// To the grants that they came from, even to one that has expired since: as the app does.
+    /// To the grants that they were drawn from, even if these have expired: the app's own behaviour.
     #[default]
     Source,
-    /// As above; and what can't be spent there comes as a new grant that lives so many days.
+    /// To the same grants; credits that can't be spent there come as a new grant that expires after this many
+    /// days.
     RegrantDays(u32),
 }
 
 impl RefundPolicy {
-    /// The longest life of a new grant: a hundred years.
+    /// The longest life of such a grant, in days: a hundred years.
     const MOST_DAYS: u32 = 36_500;
 
-    /// Reads the option `refundPolicy`. `None`: it was not passed.
+    /// Parses the option `refundPolicy`; `None` if it was not passed.
     pub fn parse(value: Option<&Value>) -> Result<Option<Self>> {
         let policy = match value {
             None => return Ok(None),
@@ -49,20 +50,20 @@ impl RefundPolicy {
     }
 }
 
-/// What must hold of a task before it is changed.
+/// Conditions that a task must meet to be changed.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Guards {
-    /// It is in one of these states.
+    /// Its status is one of these.
     pub statuses: Option<Vec<String>>,
-    /// It was not changed since.
+    /// It was last changed before this time.
     pub updated_before_ms: Option<i64>,
 }
 
 impl Guards {
-    /// Their names in JavaScript.
+    /// The options' JavaScript names.
     pub const NAMES: [&str; 2] = ["ifStatus", "ifUpdatedBefore"];
 
-    /// Reads the options `ifStatus` and `ifUpdatedBefore`.
+    /// Parses the options `ifStatus` and `ifUpdatedBefore`.
     pub fn parse(options: &Fields) -> Result<Self> {
         Ok(Self {
             statuses: optional(options, "ifStatus")
@@ -72,7 +73,7 @@ impl Guards {
         })
     }
 
-    /// Refuses a task that is not as they say.
+    /// Rejects a task that does not meet the conditions.
     pub fn check(&self, task_id: &str, status: &str, updated_at_ms: &Result<i64>) -> Result<()> {
         let in_state =
             self.statuses.as_ref().is_none_or(|some| some.iter().any(|one| one == status));
@@ -97,7 +98,7 @@ impl Guards {
     }
 }
 
-/// An option that may be left out: null is the same.
+/// An option's value; null counts as not passed.
 fn optional<'a>(options: &'a Fields, name: &str) -> Option<&'a Value> {
     options.get(name).filter(|value| **value != Value::Null)
 }
@@ -120,7 +121,7 @@ pub(super) fn check_keys(name: &str, object: &Map<String, Json>, known: &[&str])
     }
 }
 
-/// Whether an option is on.
+/// Parses a boolean option, false by default.
 pub fn flag(options: &Fields, name: &str) -> Result<bool> {
     match optional(options, name) {
         None => Ok(false),
@@ -133,7 +134,7 @@ pub fn flag(options: &Fields, name: &str) -> Result<bool> {
     }
 }
 
-/// An option that is one of these words: the place of the one that was passed.
+/// Parses an option that must be one of these words: its index.
 pub fn choice(options: &Fields, name: &str, words: &[&str]) -> Result<Option<usize>> {
     let Some(value) = optional(options, name) else { return Ok(None) };
     let at = words.iter().position(|word| value.as_text() == Some(word));
@@ -144,7 +145,7 @@ pub fn choice(options: &Fields, name: &str, words: &[&str]) -> Result<Option<usi
     })
 }
 
-/// A whole number from 1, or what it is if it was not passed.
+/// Parses a whole number from 1 to `most`.
 pub fn count(name: &str, value: Option<&Value>, default: u32, most: u32) -> Result<u32> {
     let count = match value {
         None => return Ok(default),
@@ -158,7 +159,7 @@ pub fn count(name: &str, value: Option<&Value>, default: u32, most: u32) -> Resu
     })
 }
 
-/// A whole number from 0 that an option sets as a limit; null is none, as in a plan without that limit.
+/// Parses a limit, a whole number from 0. Null means no limit.
 pub fn limit(options: &Fields, name: &str) -> Result<Option<i64>> {
     match optional(options, name) {
         None => Ok(None),
@@ -171,8 +172,8 @@ pub fn limit(options: &Fields, name: &str) -> Result<Option<i64>> {
     }
 }
 
-/// Refuses `tx`, with which newer apps ask a model to join their own transaction, unless the app would not
-/// take it for one either.
+/// Rejects `tx`, with which newer apps pass a transaction to their models, unless its value means "no
+/// transaction" to the app as well.
 pub fn without_transaction(function: &'static str, fields: &Fields) -> Result<()> {
     match optional(fields, "tx") {
         None | Some(Value::Bool(false) | Value::Integer(0)) => Ok(()),
@@ -181,7 +182,7 @@ pub fn without_transaction(function: &'static str, fields: &Fields) -> Result<()
     }
 }
 
-/// The option `replay` of a call whose key is `key`: without a key nothing could be told apart.
+/// Parses the option `replay` of a function whose idempotency key is `key`, which it requires.
 pub fn replay(options: &Fields, key: &'static str, fields: &Fields) -> Result<bool> {
     let replay = flag(options, "replay")?;
     if replay && fields.optional_id(key)?.is_none() {
@@ -194,7 +195,7 @@ pub fn replay(options: &Fields, key: &'static str, fields: &Fields) -> Result<bo
     Ok(replay)
 }
 
-/// One status, or a list of them.
+/// Parses a status or a list of statuses.
 pub fn statuses(name: &str, value: &Value) -> Result<Vec<String>> {
     let statuses = match value {
         Value::Text(status) => Some(Json::from(vec![status.as_str()])),
@@ -208,12 +209,13 @@ pub fn statuses(name: &str, value: &Value) -> Result<Vec<String>> {
     })
 }
 
-/// The most names in a list: an app has a dozen, and SQLite's statements take 32,766 parameters.
+/// The maximum length of a list of names. Apps have about a dozen; SQLite allows 32,766 parameters in a
+/// statement.
 pub(super) const MOST_NAMES: usize = 1000;
 
-/// A list of names that a column may hold: one at least.
+/// Parses a list of at least one name that a column can hold.
 pub(super) fn names(list: Json) -> Option<Vec<String>> {
-    /// A NUL, and what stands for one in JSON.
+    /// NUL and the character that replaces it in JSON.
     const NO_LETTERS: [char; 2] = ['\0', char::REPLACEMENT_CHARACTER];
     let names: Vec<String> = serde_json::from_value(list).ok()?;
     let sound = (1..=MOST_NAMES).contains(&names.len())
@@ -221,12 +223,12 @@ pub(super) fn names(list: Json) -> Option<Vec<String>> {
     sound.then_some(names)
 }
 
-/// A point in time that may be left out: null is the same.
+/// Parses a time; null counts as not passed.
 pub fn time(fields: &Fields, name: &str) -> Result<Option<i64>> {
     optional(fields, name).map(|value| time_ms(name, value)).transpose()
 }
 
-/// A point in time.
+/// Parses a time.
 pub fn time_ms(name: &str, value: &Value) -> Result<i64> {
     match value {
         Value::TimeMs(time_ms) => Ok(*time_ms),

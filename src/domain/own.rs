@@ -1,12 +1,12 @@
-//! Columns of `credit` that an app has added, on rows that this package makes.
+//! The app's additional columns of `credit`, on rows that this package creates.
 
 use serde_json::Value as Json;
 
 use super::value::{Fields, Value};
 use crate::error::{Error, Result};
 
-/// What every row of `credit` has, by its name in JavaScript, but for what a caller may say of any: these the
-/// call fills in.
+/// The columns of every `credit` row that this package fills in, by their JavaScript names. Callers can't
+/// pass them as additional columns.
 const FILLED_IN: [&str; 13] = [
     "id",
     "userId",
@@ -23,17 +23,17 @@ const FILLED_IN: [&str; 13] = [
     "consumedDetail",
 ];
 
-/// Further columns of a charge, as a caller says them.
+/// A caller's additional columns for a charge.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Own {
-    /// Whose parameters they are.
+    /// The name of the function or option, for messages.
     pub of: &'static str,
     /// The columns.
     pub fields: Fields,
 }
 
 impl Own {
-    /// The fields that are none of the parameters. Those that the call fills in are no fields of it.
+    /// The fields that are not parameters. Rejects columns that this package fills in.
     pub fn beside(parameters: &[&str], of: &'static str, fields: &Fields) -> Result<Self> {
         let rest = fields.iter().filter(|(name, _)| !parameters.contains(name));
         let rest: Fields = rest.map(|(name, value)| (name.to_owned(), value.clone())).collect();
@@ -43,7 +43,7 @@ impl Own {
         Ok(Self { of, fields: rest })
     }
 
-    /// Reads the option `charge`, an object.
+    /// Parses the option `charge`, an object.
     pub fn option(of: &'static str, options: &Fields) -> Result<Self> {
         const NAMED: [&str; 2] = ["description", "metadata"];
         let value = match options.get("charge") {
@@ -69,7 +69,7 @@ impl Own {
         }
     }
 
-    /// Adds them to a row.
+    /// Adds the columns to a row.
     pub fn add_to(&self, row: &mut Fields) {
         for (name, value) in self.fields.iter() {
             row.insert(name, value.clone());
@@ -94,17 +94,17 @@ fn of_json(json: Json) -> Value {
     }
 }
 
-/// Whether a new charge has this column from the call, or from this package.
+/// Whether this package sets this column on a new charge.
 pub fn is_filled_in(key: &str) -> bool {
     !["expiresAt", "deletedAt", "transactionScene"].contains(&key) && FILLED_IN.contains(&key)
 }
 
-/// Whether a grant that is made of another has this column from it, by its name in JavaScript.
+/// Whether a new grant copies this column from the grant that it replaces. `key` is the JavaScript name.
 pub fn is_kept(key: &str) -> bool {
     ["transactionScene", "orderNo", "subscriptionNo"].contains(&key) || is_own(key)
 }
 
-/// Whether a column of `credit` is the app's own, by its name in JavaScript.
+/// Whether a column of `credit` was added by the app. `key` is the JavaScript name.
 pub fn is_own(key: &str) -> bool {
     const OTHERS: [&str; 5] = ["userEmail", "orderNo", "subscriptionNo", "description", "metadata"];
     !FILLED_IN.contains(&key) && !OTHERS.contains(&key)

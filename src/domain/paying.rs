@@ -1,4 +1,4 @@
-//! Which credits may pay for a charge, and in which order they are drawn.
+//! Which grants may pay for a charge, and in which order they are drawn on.
 
 use std::borrow::Cow;
 use std::cmp::Reverse;
@@ -12,23 +12,23 @@ use super::options::{MOST_NAMES, check_keys, names};
 use super::value::{Fields, Value, describe};
 use crate::error::{Error, Result};
 
-/// Which grants may pay, by their `transaction_scene`.
+/// Which grants may pay, by `transaction_scene`.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub enum Scenes {
-    /// All.
+    /// All grants.
     #[default]
     All,
-    /// Those of these scenes.
+    /// Only grants with one of these scenes.
     Only(Vec<String>),
-    /// All others, and those without a scene.
+    /// All other grants, and those without a scene.
     Except(Vec<String>),
 }
 
 impl Scenes {
-    /// Their names in JavaScript.
+    /// The options' JavaScript names.
     pub const NAMES: [&str; 2] = ["scenes", "exceptScenes"];
 
-    /// Reads the options `scenes` and `exceptScenes`.
+    /// Parses the options `scenes` and `exceptScenes`.
     pub fn parse(options: &Fields) -> Result<Self> {
         let named = |name: &str| match options.get(name) {
             None | Some(Value::Null) => Ok(None),
@@ -47,7 +47,7 @@ impl Scenes {
         }
     }
 
-    /// Whether grants of this scene may pay.
+    /// Whether a grant with this scene may pay.
     fn has(&self, scene: Option<&str>) -> bool {
         let is_one = |scenes: &[String]| scene.is_some_and(|it| scenes.iter().any(|one| one == it));
         match self {
@@ -58,7 +58,7 @@ impl Scenes {
     }
 }
 
-/// A list of scenes: one at least.
+/// Parses a list of at least one scene.
 fn listed(name: &str, value: &Value) -> Result<Vec<String>> {
     let list = match value {
         Value::Json(json) => serde_json::from_str(json).ok(),
@@ -71,27 +71,27 @@ fn listed(name: &str, value: &Value) -> Result<Vec<String>> {
     })
 }
 
-/// By what grants come before others.
+/// A sort key for grants.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum OrderKey {
-    /// The one that expires first; one that never does comes last.
+    /// The earliest expiry first; grants that never expire come last.
     Expiry,
-    /// The older one.
+    /// The oldest first.
     Age,
-    /// Those of the first scene, then of the second, …; all others come last.
+    /// The first scene's grants first, then the second's, and so on; all others come last.
     Scenes(Vec<String>),
 }
 
-/// In which order grants are drawn on: by the first of these keys, then by the second, …; where all say the same by
-/// expiry, by age, and by `id`. None is the default.
+/// The order in which grants are drawn on: by these keys, then by expiry, age and `id`. An empty list is the
+/// default order.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct DrawOrder(Arc<[OrderKey]>);
 
 impl DrawOrder {
-    /// More keys than this order nothing any more.
+    /// The maximum number of keys.
     const MOST_KEYS: usize = 10;
 
-    /// Reads the option `drawOrder`. `None`: it was not passed.
+    /// Parses the option `drawOrder`; the default order if it was not passed.
     pub fn parse(value: Option<&Value>) -> Result<Self> {
         const NAME: &str = "drawOrder";
         let Some(value) = value else { return Ok(Self::default()) };
@@ -119,17 +119,17 @@ impl DrawOrder {
                 other => other.describe(),
             },
         })?;
-        // As all grants are read anyway.
+        // The default order already sorts by these keys.
         let is_default = matches!(keys[..], [OrderKey::Expiry] | [OrderKey::Expiry, OrderKey::Age]);
         Ok(if is_default { Self::default() } else { Self(keys.into()) })
     }
 
-    /// Whether it is the order in which grants are read.
+    /// Whether this is the order in which storage returns grants.
     pub fn is_default(&self) -> bool {
         self.0.is_empty()
     }
 
-    /// Puts grants, or what has them, from the default order into this one.
+    /// Sorts grants, or items with a grant, from the default order into this one.
     pub fn sort<T>(&self, all: &mut [T], grant: impl Fn(&T) -> &Grant) {
         for key in self.0.iter().rev() {
             match key {
@@ -169,33 +169,33 @@ fn is_each_once(keys: &[OrderKey]) -> bool {
     })
 }
 
-/// Which credits may pay, and in which order.
+/// Which grants may pay, and in which order.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Paying {
-    /// Of which scenes.
+    /// The scenes that may pay.
     pub scenes: Scenes,
-    /// In which order.
+    /// The draw order.
     pub order: DrawOrder,
 }
 
 impl Paying {
-    /// Reads the options of a call. The order is the connection's.
+    /// Parses a call's options. The draw order is set on the connection.
     pub fn parse(options: &Fields) -> Result<Self> {
         Ok(Self { scenes: Scenes::parse(options)?, order: DrawOrder::default() })
     }
 
-    /// Whether all credits may pay, in the order in which grants are read.
+    /// Whether all grants may pay, in the default order.
     pub fn is_plain(&self) -> bool {
         self.takes_all() && self.order.is_default()
     }
 
-    /// Whether all credits may pay.
+    /// Whether all grants may pay.
     pub fn takes_all(&self) -> bool {
         self.scenes == Scenes::All
     }
 
-    /// Which of these grants may pay, in draw order. They are all that can be spent, with their provenance, unless this
-    /// is plain.
+    /// The grants that may pay, in draw order. Unless this is plain, `grants` must be all spendable grants,
+    /// with their provenance.
     pub fn choose<'g>(&self, grants: &'g [Grant]) -> Cow<'g, [Grant]> {
         if self.is_plain() {
             return Cow::Borrowed(grants);
@@ -205,7 +205,7 @@ impl Paying {
         Cow::Owned(chosen)
     }
 
-    /// How much of what these grants have may pay.
+    /// The sum of the credits that may pay.
     pub fn available(&self, grants: &[Grant]) -> i64 {
         total_remaining(self.those(grants))
     }
@@ -224,7 +224,7 @@ mod tests {
         Value::Json(json.to_owned())
     }
 
-    /// `a` expires last, `b` first, `c` and `d` never; `d` is the oldest, then `a`.
+    /// Grant `b` expires first and `a` last, `c` and `d` never; `d` is the oldest, then `a`.
     fn grants() -> Vec<Grant> {
         let grant = |id: &str, expires_at_ms, (scene, created_at_ms): (Option<&str>, i64)| Grant {
             id: id.to_owned(),

@@ -1,77 +1,77 @@
-//! What a request writes. Storage applies all plans the same way, whichever request made them.
+//! Plans: the writes of a request. Storage applies every plan in the same way.
 
 use super::detail::Draw;
 use super::table::TableName;
 use super::value::{Fields, Value};
 
-/// The scene of a charge that withdraws credits with their payment.
+/// The scene of a revocation's charge.
 pub const CHARGEBACK: &str = "chargeback";
-/// The scene of a charge that writes off what is too much to live on.
+/// The scene of a charge that writes off credits above a renewal's rollover limit.
 pub const EXPIRY: &str = "expiry";
 
-/// What a request writes: all of it, or nothing.
+/// The writes of a request: all are applied, or none.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Plan {
-    /// Whose credits move.
+    /// The user whose credits change.
     pub user_id: String,
-    /// What grants give.
+    /// Credits that are drawn from grants.
     pub draws: Vec<Draw>,
-    /// What grants get back: the grant's `id` and a number of credits.
+    /// Credits that are returned to grants: the grant's `id` and the number of credits.
     pub returns: Vec<(String, i64)>,
-    /// Whether it draws on others than the user's next grants.
+    /// Whether it draws on other grants than the next ones in the user's draw order.
     pub aside: bool,
-    /// By how many the user's free trials rise; below zero, how many come back.
+    /// The change in the user's number of used free trials; negative if trials are returned.
     pub free_trials: i64,
-    /// Rows to insert and to change, in this order.
+    /// Rows to insert or update, in this order.
     pub rows: Vec<RowChange>,
-    /// The row that the caller gets.
+    /// The row that the caller receives.
     pub reply: (TableName, String),
 }
 
 /// A row to insert or to change.
 #[derive(Debug, Clone, PartialEq)]
 pub struct RowChange {
-    /// Its table.
+    /// The table.
     pub table: TableName,
-    /// Its `id`.
+    /// The row's `id`.
     pub id: String,
-    /// What happens to it.
+    /// Whether the row is inserted or updated.
     pub verb: Verb,
-    /// Its columns, or those to change.
+    /// The columns to write.
     pub fields: Fields,
 }
 
-/// What happens to a row.
+/// The kind of write.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Verb {
-    /// It is new.
+    /// A new row.
     Insert,
     /// Some columns change.
     Update,
-    /// Some columns of a charge change, which must be active: it is refunded once.
+    /// Some columns of a charge change, on condition that it is still active: a charge is refunded once.
     UpdateCharge,
 }
 
-/// The names of a new row. The engine makes them: they need a clock and randomness.
+/// The keys of a new row. The engine generates them, because that takes a clock and randomness.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewIds {
     /// Its `id`, a UUID.
     pub id: String,
-    /// Its `transaction_no`, unique digits.
+    /// Its `transaction_no`, a unique sequence of digits.
     pub transaction_no: String,
 }
 
-/// When a request runs, and how a row that it makes is named.
+/// The time of a request, and the keys for a row that it creates.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Stamp {
     /// The time, in epoch milliseconds.
     pub now_ms: i64,
-    /// The names of the new row.
+    /// The keys of the new row.
     pub ids: NewIds,
 }
 
 impl Plan {
-    /// A plan that writes nothing yet.
+    /// Creates a plan without writes.
     pub fn new(user_id: &str, table: TableName, id: &str) -> Self {
         Self {
             user_id: user_id.to_owned(),
@@ -84,17 +84,17 @@ impl Plan {
         }
     }
 
-    /// Adds a row to write.
+    /// Adds a write.
     pub fn push(&mut self, table: TableName, verb: Verb, id: &str, fields: Fields) {
         self.rows.push(RowChange { table, id: id.to_owned(), verb, fields });
     }
 
-    /// The rows that are new.
+    /// The rows to insert.
     pub fn inserted(&self) -> impl Iterator<Item = &RowChange> {
         self.rows.iter().filter(|row| row.verb == Verb::Insert)
     }
 
-    /// Whether it changes what the user can spend in another way than by drawing on the next grants.
+    /// Whether it changes the spendable grants in another way than by draws on the next ones.
     pub fn gives(&self) -> bool {
         let is_of_grant = |row: &RowChange| match row.verb {
             Verb::Insert => {
@@ -107,8 +107,8 @@ impl Plan {
         self.aside || !self.returns.is_empty() || rows.any(is_of_grant)
     }
 
-    /// How many credits its user spends by it, and in which scene, if all that it does to charges is to make one now.
-    /// What is written off or withdrawn is not spent.
+    /// The credits that its user spends, and the scene, if the plan creates one charge now and changes no
+    /// other. Write-offs and withdrawals are not spending.
     pub fn spends(&self) -> Option<(i64, Option<&str>)> {
         let mut rows = self.rows.iter().filter(|row| row.table == TableName::Credit);
         let (Some(RowChange { verb: Verb::Insert, fields, .. }), None) = (rows.next(), rows.next())
@@ -129,7 +129,7 @@ impl Plan {
     }
 }
 
-/// Sets the times of a new row. `updatedAt` is the time of the write, whatever was passed.
+/// Sets the times of a new row. `updatedAt` is always the time of the write.
 pub(super) fn set_times(row: &mut Fields, now_ms: i64) {
     if matches!(row.get("createdAt"), None | Some(Value::Null)) {
         row.set("createdAt", Value::TimeMs(now_ms));

@@ -1,24 +1,24 @@
-//! Quotes: what a charge would do, without doing it.
+//! Quotes: the result of a charge, without making it.
 
 use super::charge::draw;
 use super::credits::Credits;
 use super::detail::Draw;
 use super::grant::{Grant, total_remaining};
 
-/// What a charge would do now.
+/// The result of a charge, if it were made now.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Quote {
-    /// What it would take.
+    /// The credits that the charge would take.
     pub required: i64,
-    /// What the user can spend.
+    /// The credits that the user can spend.
     pub available: i64,
-    /// Which grants would give how much; nothing, if they are too few.
+    /// The draws; empty if the credits do not suffice.
     pub draws: Vec<Draw>,
-    /// What expires next, of everything that can be spent: when, and how many credits then.
+    /// The next expiry among the spendable credits: its time, and how many credits expire then.
     pub next_expiry: Option<(i64, i64)>,
 }
 
-/// Quotes a charge. `grants` are all that the user can spend, in draw order.
+/// Quotes a charge. `grants` are all spendable grants, in draw order.
 pub fn quote(grants: &[Grant], credits: Credits) -> Quote {
     Quote {
         required: credits.get(),
@@ -28,7 +28,7 @@ pub fn quote(grants: &[Grant], credits: Credits) -> Quote {
     }
 }
 
-/// What expires next: when, and how many credits then.
+/// The next expiry: its time, and how many credits expire then.
 pub fn next_expiry(grants: &[Grant]) -> Option<(i64, i64)> {
     let first_ms = grants.iter().filter_map(|grant| grant.expires_at_ms).min()?;
     let then = grants.iter().filter(|grant| grant.expires_at_ms == Some(first_ms));

@@ -1,4 +1,4 @@
-//! Planning a refund: how much goes back to which grant.
+//! Planning a refund: how many credits return to which grants.
 
 use std::collections::HashMap;
 
@@ -10,41 +10,41 @@ use super::refundable::Refundable;
 use super::regrant::{Regrant, Unusable, regrant};
 use super::table::TableName;
 
-/// What a refund gave back. All zero if there was nothing (left) to give back.
+/// The result of a refund. All zero if there was nothing left to refund.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Refund {
-    /// Credits that the user has back.
+    /// The credits that were refunded.
     pub credits: i64,
-    /// How many of them can be spent now: a grant may have expired meanwhile.
+    /// The part of them that can be spent now: a grant may have expired meanwhile.
     pub spendable: i64,
-    /// The new grants for what could not be spent otherwise.
+    /// New grants for refunded credits that could not be spent otherwise.
     pub regranted: Vec<Regrant>,
-    /// Draws, or parts of them, that could not go back.
+    /// Draws, or parts of draws, that could not be returned.
     pub skipped: Vec<Skipped>,
 }
 
-/// Credits that could not go back to the grant they came from.
+/// Credits that could not be returned to their grant.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Skipped {
     /// The grant's `id`.
     pub grant_id: String,
-    /// How many credits.
+    /// The number of credits.
     pub credits: i64,
-    /// Why.
+    /// The reason.
     pub reason: SkipReason,
 }
 
-/// Why credits could not go back to a grant.
+/// Why credits could not be returned to a grant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SkipReason {
-    /// The user has no such grant (any more).
+    /// The user has no such grant, or no longer has it.
     GrantNotFound,
-    /// The grant would hold more than was granted: these credits were given back already.
+    /// The grant would hold more credits than were granted: these were returned before.
     GrantFull,
 }
 
 impl SkipReason {
-    /// The reason as JavaScript reads it.
+    /// The reason's JavaScript name.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::GrantNotFound => "grant-not-found",
@@ -53,7 +53,7 @@ impl SkipReason {
     }
 }
 
-/// Plans what goes back.
+/// Plans the returns.
 pub fn give_back(
     plan: &mut Plan,
     mut refundable: Refundable,
@@ -78,7 +78,7 @@ pub fn give_back(
             }
             continue;
         };
-        // A ledger that the old code damaged may hold more than was granted: never raise that.
+        // A ledger that the old code damaged may hold more than was granted. A refund never adds to that.
         let room = grant.credits.saturating_sub(grant.remaining).max(0);
         let credits = draw.credits_consumed.min(room);
         if credits > 0 {
@@ -182,7 +182,7 @@ mod tests {
                 &[],
             ),
             (RegrantDays(1), &[("x", 10)], vec![], (&[], 10, 10, 10), &[]),
-            // What was withdrawn is never granted anew.
+            // Credits of a withdrawn grant are never granted again.
             (Source, &[("w", 10)], vec![withdrawn()], (&[("w", 10)], 10, 0, 0), &[]),
             (RegrantDays(1), &[("w", 10)], vec![withdrawn()], (&[("w", 10)], 10, 0, 0), &[]),
             (

@@ -1,4 +1,4 @@
-//! What of a charge can be refunded, and the facts that a refund needs.
+//! The refundable part of a charge, and the facts that a refund needs.
 
 use std::collections::{HashMap, HashSet};
 
@@ -10,29 +10,29 @@ use super::plan::NewIds;
 use super::value::Fields;
 use crate::error::Result;
 
-/// A charge whose draws, or some of them, are to go back.
+/// A charge whose draws are to be refunded, all or some of them.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Refundable {
     /// The charge's `id`.
     pub charge_id: String,
-    /// Whose credits it took.
+    /// The user's id.
     pub user_id: String,
-    /// What is to go back, in this order.
+    /// The draws to return, in this order.
     pub draws: Vec<WrittenDraw>,
-    /// The grants of these draws that the user still has. They are loaded when the draws are known.
+    /// The grants of these draws that the user still has. They are loaded after the draws are known.
     pub grants: Vec<Grant>,
-    /// The rows that [`Self::to_regrant`] asks for, by their ids. They are loaded when the grants are known.
+    /// The rows listed by [`Self::to_regrant`], by their ids. They are loaded after the grants are known.
     pub origins: HashMap<String, Origin>,
 }
 
 impl Refundable {
-    /// Some draws of a charge. Its grants are not loaded.
+    /// Some draws of a charge. Grants are not loaded yet.
     pub(super) fn new(charge: &Charge, draws: Vec<WrittenDraw>) -> Self {
         let (charge_id, user_id) = (charge.id.clone(), charge.user_id.clone());
         Self { charge_id, user_id, draws, grants: Vec::new(), origins: HashMap::new() }
     }
 
-    /// What there is to refund of a charge: nothing if it was refunded already.
+    /// The refundable part of a charge: `None` if it was refunded before.
     pub fn of(charge: &Charge) -> Result<Option<Self>> {
         if !charge.active {
             return Ok(None);
@@ -40,8 +40,8 @@ impl Refundable {
         Ok(Some(Self::new(charge, charge.draws()?)))
     }
 
-    /// The rows of which new grants may have to be made, in the order of the draws: grants that can't be spent
-    /// any more, and the charge if a grant is gone.
+    /// The `id`s of the rows that may have to be replaced by new grants, in the order of the draws: grants
+    /// that can't be spent, and the charge itself in place of grants that no longer exist.
     pub fn to_regrant(&self, policy: RefundPolicy, now_ms: i64) -> Vec<&str> {
         if policy == RefundPolicy::Source {
             return Vec::new();
@@ -60,14 +60,14 @@ impl Refundable {
     }
 }
 
-/// A row that credits go back to which can't be spent there: a grant, or in place of grants that are gone
-/// the charge.
+/// The row that a new grant is modelled on: the grant that can't be spent, or the charge if the grant no
+/// longer exists.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Origin {
-    /// Whether it is a grant that was withdrawn: what goes back to it stays there.
+    /// Whether it is a withdrawn grant. Credits returned to one stay there.
     pub withdrawn: bool,
-    /// What a new grant has of it: its scene, order and subscription, and columns of the app's own.
+    /// The columns that a new grant copies: scene, order, subscription and the app's own columns.
     pub kept: Fields,
-    /// The names of the new grant, if one is made of it.
+    /// The keys of the new grant, if one is made.
     pub ids: NewIds,
 }

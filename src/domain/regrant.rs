@@ -1,5 +1,5 @@
-//! New grants for credits that were refunded to a grant which can't be spent. The old grant gets them back too, so
-//! that its account is closed; a later change of its expiry must not give them twice.
+//! New grants for credits that were refunded to grants that can't be spent. The old grant gets the credits
+//! back too, so that its own balance is complete; extending it later must not make them spendable twice.
 
 use std::collections::HashMap;
 
@@ -10,8 +10,9 @@ use super::refundable::{Origin, Refundable};
 use super::revocation::Held;
 use super::value::{Fields, Value};
 
-/// What of a grant that has ended these others have, which were granted in its place since: it must not be spent twice,
-/// should the grant live on or its payment be withdrawn. A grant that lived on meanwhile has left it behind already.
+/// The credits of an ended grant that were granted again in these other grants. They must not be spent twice
+/// if the grant is extended, or withdrawn with its payment. Credits that an extension has written off already
+/// do not count.
 pub fn granted_anew(held: &Held, others: &[Held]) -> i64 {
     let Some(end_ms) = held.grant.expires_at_ms else { return 0 };
     let since = others.iter().filter(|other| other.created_at_ms.is_none_or(|made| made >= end_ms));
@@ -21,36 +22,35 @@ pub fn granted_anew(held: &Held, others: &[Held]) -> i64 {
     credits.min(held.grant.remaining).max(0)
 }
 
-/// A grant that was made because others can't be spent any more.
+/// A new grant for refunded credits.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Regrant {
     /// Its `id`.
     pub grant_id: String,
-    /// How many credits.
+    /// The number of credits.
     pub credits: i64,
-    /// When it expires.
+    /// Its expiry.
     pub expires_at_ms: i64,
 }
 
-/// Credits that went back and can't be spent there.
+/// Refunded credits that can't be spent in their grant.
 pub(super) struct Unusable<'r> {
     /// The grant that they were drawn from.
     pub(super) grant_id: &'r str,
-    /// What is left of it: itself, or else the charge.
+    /// The row that a new grant is modelled on: the grant, or the charge if the grant no longer exists.
     pub(super) origin_id: &'r str,
-    /// How many.
+    /// The number of credits.
     pub(super) credits: i64,
 }
 
-/// Credits that came from grants of one scene, order and subscription.
+/// Credits from grants with the same scene, order and subscription.
 struct Group<'r> {
     origin: &'r Origin,
     credits: i64,
     sources: Vec<&'r Unusable<'r>>,
 }
 
-/// The new grants and their rows, one for each scene, order and subscription that the credits came from, in the
-/// order in which they went back.
+/// The new grants and their rows: one for each scene, order and subscription, in the order of the returns.
 pub(super) fn regrant(
     refundable: &Refundable,
     unusable: &[Unusable<'_>],
@@ -58,12 +58,12 @@ pub(super) fn regrant(
     now_ms: i64,
 ) -> Vec<(Regrant, Fields)> {
     const DAY_MS: i64 = 86_400_000;
-    // In whole seconds, which every database holds.
+    // Rounded up to whole seconds, which every database can store.
     let expires_at_ms = now_ms + (-now_ms).rem_euclid(1000) + i64::from(days) * DAY_MS;
     let new_grant = |group: &Group<'_>| {
         let regrant = Regrant {
             grant_id: group.origin.ids.id.clone(),
-            // No charge takes more, unless its detail was written by hand.
+            // Only a `consumed_detail` that was edited by hand can exceed this.
             credits: group.credits.min(Credits::MAX),
             expires_at_ms,
         };
@@ -124,7 +124,7 @@ mod tests {
     use super::*;
     use crate::domain::plan::NewIds;
 
-    /// A grant's scene and order, whether it was withdrawn, and the name of what is made of it.
+    /// A grant's scene and order, whether it was withdrawn, and the key of the grant that replaces it.
     type Kept<'a> = (&'a str, Option<&'a str>, bool);
 
     fn origin(id: &str, (scene, order, withdrawn): Kept<'_>) -> (String, Origin) {
@@ -152,7 +152,7 @@ mod tests {
             (&[], &[]),
             (&[("a", "a", 5)], &[("new-a", 5, &["a"])]),
             (&[("a", "a", 5), ("c", "c", 3)], &[("new-a", 8, &["a", "c"])]),
-            // In the order in which they went back, whatever they are called.
+            // In the order of the returns, whatever the ids are.
             (
                 &[("d", "d", 1), ("b", "b", 2), ("c", "c", 3), ("a", "a", 4)],
                 &[("new-d", 1, &["d"]), ("new-b", 2, &["b"]), ("new-c", 7, &["c", "a"])],

@@ -8,14 +8,14 @@ use super::task::NewTask;
 use super::top_up::State;
 use crate::error::{Error, Result};
 
-/// A row of `credit` that has the caller's `transaction_no`.
+/// A row of `credit` with the caller's `transaction_no`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CreditFacts {
-    /// Its family.
+    /// The user's id.
     pub user_id: String,
     /// `grant` or `consume`.
     pub transaction_type: String,
-    /// What was granted; of a charge, what it took, as a negative number.
+    /// The credits that were granted, or minus those that were charged.
     pub credits: i64,
     /// Whether its `status` is `active`.
     pub active: bool,
@@ -23,7 +23,7 @@ pub struct CreditFacts {
     pub metadata: Option<String>,
 }
 
-/// Refuses a charge whose `transaction_no` is another charge's, or a grant's.
+/// Rejects a charge whose `transaction_no` belongs to another charge or to a grant.
 pub fn check_charge(request: &ChargeRequest, found: &CreditFacts) -> Result<()> {
     let conflict = |differs| {
         let key = request.transaction_no.clone().unwrap_or_default();
@@ -42,7 +42,7 @@ pub fn check_charge(request: &ChargeRequest, found: &CreditFacts) -> Result<()> 
     Ok(())
 }
 
-/// Refuses a grant whose `transaction_no` is another grant's, or a charge's.
+/// Rejects a grant whose `transaction_no` belongs to another grant or to a charge.
 pub fn check_grant(grant: &NewGrant, found: &CreditFacts) -> Result<()> {
     let conflict = |differs| {
         let key = grant.transaction_no.clone().unwrap_or_default();
@@ -57,7 +57,7 @@ pub fn check_grant(grant: &NewGrant, found: &CreditFacts) -> Result<()> {
     if found.credits != grant.credits.get() {
         return conflict("the grant is for a different number of credits");
     }
-    // It is not granted, and may never be.
+    // A top-up's claim is not a grant yet, and may never become one.
     let claimed = State::of(found.metadata.as_deref());
     if !found.active && matches!(claimed, Some(State::Open | State::Abandoned)) {
         return conflict("it belongs to a top-up that is not confirmed");
@@ -65,7 +65,7 @@ pub fn check_grant(grant: &NewGrant, found: &CreditFacts) -> Result<()> {
     Ok(())
 }
 
-/// Refuses a task whose `id` is another task's. `charges` are those of the task that is there.
+/// Rejects a task whose `id` belongs to another task. `charges` are those of the existing task.
 pub fn check_task(task: &NewTask, user_id: &str, charges: &[Charge]) -> Result<()> {
     let conflict =
         |differs| Err(Error::IdempotencyConflict { field: "id", value: task.id.clone(), differs });
@@ -80,7 +80,7 @@ pub fn check_task(task: &NewTask, user_id: &str, charges: &[Charge]) -> Result<(
     Ok(())
 }
 
-/// What a task took when it was created, whatever became of that charge since.
+/// The cost of a task at its creation, even if that charge has changed since.
 fn cost(kind: TaskKind, id: &str, charges: &[Charge]) -> i64 {
     let created = |charge: &&Charge| {
         let metadata = charge.metadata.as_deref();

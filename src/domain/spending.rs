@@ -1,4 +1,5 @@
-//! Spending limits within a window of time: refunded charges do not count, settled ones count with their final amount.
+//! Spending limits within a window of time. Refunded charges do not count; settled ones count with their
+//! final number of credits.
 
 use std::sync::Arc;
 
@@ -8,41 +9,41 @@ use super::calendar::{Per, can_begin, window, zone};
 use super::value::{Fields, Value, describe};
 use crate::error::{Error, Result};
 
-/// A limit on what a user spends.
+/// A limit on a user's spending.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Limit {
-    /// So many credits in a window.
+    /// The maximum number of credits in a window.
     credits: i64,
     per: Per,
-    /// From when on windows are counted, if the calendar does not say it.
+    /// The time from which windows are counted; `None` for calendar or rolling windows.
     since_ms: Option<i64>,
-    /// Charges of this scene alone count; of any scene, if `None`.
+    /// Only charges with this scene count; all if `None`.
     scene: Option<String>,
     zone: TimeZone,
 }
 
-/// Limits of a call, all of which must hold.
+/// A call's limits. All of them apply.
 pub type Limits = Arc<[Limit]>;
 
-/// The most limits of a call.
+/// The maximum number of limits in a call.
 pub const MOST_LIMITS: usize = 10;
 
-/// Which charges of a user are added up.
+/// Which of a user's charges to add up.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Spending {
-    /// Those that were made at this time or later.
+    /// Charges made at this time or later.
     pub since_ms: i64,
-    /// Those of this scene; all, if `None`.
+    /// Charges with this scene; all if `None`.
     pub scene: Option<String>,
-    /// Each is told by itself, with its time; else their sum.
+    /// Whether to return each charge with its time, instead of the sum.
     pub each: bool,
 }
 
-/// What a charge took, or several; and when it was made, if each is told by itself.
+/// The credits of one charge with its time, or the sum of several without a time.
 pub type Spent = (i64, Option<i64>);
 
 impl Limit {
-    /// Refuses an option `limits` that is not a list: one that is has been read already, and is null here.
+    /// Rejects an option `limits` that is not a list. Lists are parsed earlier and are null here.
     pub fn check_option(options: &Fields) -> Result<()> {
         match options.get("limits") {
             None | Some(Value::Null) => Ok(()),
@@ -50,7 +51,7 @@ impl Limit {
         }
     }
 
-    /// Reads the limit at this place of a list.
+    /// Parses the limit at this index of the list.
     pub fn parse(at: usize, fields: &Fields) -> Result<Self> {
         const MOST_CREDITS: i64 = (1 << 53) - 1;
         let name = |field: &str| format!("limits[{at}].{field}");
@@ -99,7 +100,7 @@ impl Limit {
         Ok(Self { credits, per, since_ms, scene, zone })
     }
 
-    /// Whether it is about charges of this scene.
+    /// Whether charges with this scene count.
     fn counts(&self, scene: Option<&str>) -> bool {
         self.scene.as_deref().is_none_or(|counted| scene == Some(counted))
     }
@@ -110,7 +111,7 @@ impl Limit {
         Some(Spending { since_ms: window.since_ms, scene: self.scene.clone(), each })
     }
 
-    /// When so many credits can be spent, after what was spent: never, if the limit itself is lower.
+    /// When this many credits can be spent, given earlier spending; `None` if the limit itself is lower.
     fn resets_at_ms(&self, credits: i64, spent: &[Spent], now_ms: i64) -> Option<i64> {
         let left = self.credits - credits;
         if left < 0 {
@@ -120,7 +121,7 @@ impl Limit {
         let (None, Per::Ms(length_ms)) = (window.until_ms, self.per) else {
             return window.until_ms;
         };
-        // What was spent last stays longest: what has to leave the window is what does not fit besides.
+        // The newest charges leave the window last. The newest charge that no longer fits must leave first.
         let mut newest: Vec<(i64, i64)> =
             spent.iter().map(|(credits, at_ms)| (at_ms.unwrap_or(now_ms), *credits)).collect();
         newest.sort_unstable_by(|one, other| other.cmp(one));
@@ -133,20 +134,20 @@ impl Limit {
     }
 }
 
-/// The refusal of an option `limits` that is none.
+/// The error for an option `limits` that is not a list.
 pub fn no_list(given: String) -> Error {
     let expected = format!("a list of at most {MOST_LIMITS} limits: {{ credits, per, … }}");
     Error::InvalidArgument { name: "limits".to_owned(), expected, given }
 }
 
-/// What has to be known for a charge of this scene: the place of each limit that is about it, and what is added up for it.
+/// The sums that a charge with this scene needs: for each limit that applies, its index and what to add up.
 pub fn spending(limits: &[Limit], scene: Option<&str>, now_ms: i64) -> Vec<(usize, Spending)> {
     let counts = limits.iter().enumerate().filter(|(_, limit)| limit.counts(scene));
     counts.filter_map(|(at, limit)| Some((at, limit.spending(now_ms)?))).collect()
 }
 
-/// Refuses a charge that is more than a limit leaves: of several the one that resets last. `spent` tells what was spent
-/// for each limit that is about the charge, by its place.
+/// Rejects a charge that exceeds a limit; if several are exceeded, the error names the one that resets last.
+/// `spent` has the spending for each limit that applies, by index.
 pub fn check(
     limits: &[Limit],
     credits: i64,

@@ -1,4 +1,4 @@
-//! The tables that this package uses. The two kinds of tasks differ in data only.
+//! The tables that this package uses. The two kinds of tasks differ only in data.
 
 /// A table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -7,29 +7,29 @@ pub enum TableName {
     User,
     /// Grants and charges.
     Credit,
-    /// Tasks of a kind.
+    /// The tasks of one kind.
     Tasks(TaskKind),
 }
 
-/// The statuses that `getActiveMediaTasks` counts, unless `connect` names others: what the app's own
-/// function counts.
+/// The statuses that `getActiveMediaTasks` counts, as the app's own function does, unless `connect` sets
+/// others.
 pub const ACTIVE_STATUSES: [&str; 2] = ["processing", "translating"];
 
-/// A kind of task, each with a table of its own.
+/// A kind of task. Each kind has its own table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum TaskKind {
     /// `media_tasks`: subtitles, videos, translations.
     Media,
-    /// `ai_task`: whatever else the app generates.
+    /// `ai_task`: everything else that the app generates.
     Ai,
 }
 
 impl TableName {
-    /// Every table.
+    /// All tables.
     pub const ALL: [Self; 4] =
         [Self::User, Self::Credit, Self::Tasks(TaskKind::Media), Self::Tasks(TaskKind::Ai)];
 
-    /// Its name in the database.
+    /// The SQL name.
     pub fn sql(self) -> &'static str {
         match self {
             Self::User => "user",
@@ -38,19 +38,19 @@ impl TableName {
         }
     }
 
-    /// The table with this name in the database.
+    /// The table with this SQL name.
     pub fn named(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|table| table.sql() == name)
     }
 
-    /// Whether an app may be without it, as long as it calls no function that needs it.
+    /// Whether an app may lack the table, if it calls no function that needs it.
     pub fn is_optional(self) -> bool {
         matches!(self, Self::Tasks(_))
     }
 }
 
 impl TaskKind {
-    /// The name of its table.
+    /// The table of this kind.
     pub fn table(self) -> &'static str {
         match self {
             Self::Media => "media_tasks",
@@ -58,7 +58,7 @@ impl TaskKind {
         }
     }
 
-    /// The kind as JavaScript reads it.
+    /// The kind's JavaScript name.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Media => "media",
@@ -66,7 +66,7 @@ impl TaskKind {
         }
     }
 
-    /// The statuses in which a task's credits are at risk: it is paid for, and not done.
+    /// The statuses of a task that is paid for and not done yet.
     pub fn statuses_at_risk(self) -> &'static [&'static str] {
         match self {
             Self::Media => &["pending", "downloading", "processing", "translating"],
@@ -74,17 +74,17 @@ impl TaskKind {
         }
     }
 
-    /// Whether this is the state of a further step: the user has what came before it.
+    /// Whether this status belongs to a further step: the user has the result of the steps before it.
     pub fn is_further_step(self, status: &str) -> bool {
         self == Self::Media && status == "translating"
     }
 
-    /// Whether a task of this kind can take one of its user's free trials.
+    /// Whether tasks of this kind can use a free trial.
     pub fn takes_trials(self) -> bool {
         self == Self::Media
     }
 
-    /// The statuses that say that the user got what was paid for.
+    /// The statuses that say that the user got the result.
     pub fn delivered_statuses(self) -> &'static [&'static str] {
         match self {
             Self::Media => &["extracted", "completed"],
@@ -92,13 +92,13 @@ impl TaskKind {
         }
     }
 
-    /// Whether a task in this state was delivered, has failed, or was given up.
+    /// Whether a task with this status was delivered, failed or cancelled.
     pub fn is_over(self, status: &str) -> bool {
         let given_up = self == Self::Ai && status == "canceled";
         given_up || status == "failed" || self.delivered_statuses().contains(&status)
     }
 
-    /// The `type` in the metadata of the charge that created a task.
+    /// The `type` in the metadata of the charge made at a task's creation.
     pub fn charge_type(self) -> &'static str {
         match self {
             Self::Media => "media-task",

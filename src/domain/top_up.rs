@@ -1,5 +1,5 @@
-//! Top-ups: of many calls that see a low balance, one gets the claim to sell credits. The claim is a grant that is not
-//! active yet.
+//! Top-ups: of many calls that see a low balance, one gets the claim to sell credits. A claim is a grant that
+//! is not active yet.
 
 use serde_json::{Map, Value as Json};
 
@@ -12,19 +12,19 @@ use super::table::TableName::Credit;
 use super::value::{Fields, Value};
 use crate::error::{Error, Result};
 
-/// The status of a grant that is only claimed.
+/// The status of a grant that is an open claim.
 pub const PENDING: &str = "pending";
 
 const DAY_MS: i64 = 86_400_000;
 
-/// How a claim stands, as its metadata says.
+/// The state of a claim, as its metadata records it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum State {
-    /// It is neither confirmed nor abandoned.
+    /// Neither confirmed nor abandoned.
     Open,
-    /// It was paid for, and became a grant like any other.
+    /// Paid for: the claim is now an ordinary grant.
     Confirmed,
-    /// It was given up.
+    /// Abandoned without payment.
     Abandoned,
 }
 
@@ -32,23 +32,23 @@ impl State {
     const ALL: [(Self, &str); 3] =
         [(Self::Open, "open"), (Self::Confirmed, "confirmed"), (Self::Abandoned, "abandoned")];
 
-    /// As metadata has it.
+    /// The state as metadata records it.
     pub fn as_str(self) -> &'static str {
         Self::ALL.iter().find(|(state, _)| *state == self).map_or("", |(_, name)| name)
     }
 
-    /// How the claim stands whose metadata this is; `None`, if it is of no claim.
+    /// The state in this metadata; `None` if it is not a claim's.
     pub fn of(metadata: Option<&str>) -> Option<Self> {
         Self::named(&metadata::top_up(metadata)?)
     }
 
-    /// Reads what [`Self::as_str`] has written.
+    /// Parses the text of [`Self::as_str`].
     pub fn named(name: &str) -> Option<Self> {
         Self::ALL.iter().find(|(_, other)| *other == name).map(|(state, _)| *state)
     }
 }
 
-/// Whether a grant with this status is a claim that was not confirmed.
+/// Whether a grant with this status is an unconfirmed claim.
 pub fn is_unconfirmed(status: &str, metadata: Option<&str>) -> bool {
     matches!(
         (State::of(metadata), status),
@@ -56,7 +56,8 @@ pub fn is_unconfirmed(status: &str, metadata: Option<&str>) -> bool {
     )
 }
 
-/// Whether a grant with this status is half a top-up: it can be spent, and was not paid for, or the other way round.
+/// Whether a grant's status contradicts its top-up's state: it can be spent without being paid for, or the
+/// reverse.
 pub fn is_half(status: &str, metadata: Option<&str>) -> bool {
     match State::of(metadata) {
         None => false,
@@ -66,12 +67,12 @@ pub fn is_half(status: &str, metadata: Option<&str>) -> bool {
     }
 }
 
-/// A claim that the caller wants.
+/// A requested claim.
 #[derive(Debug, Clone, PartialEq)]
 pub struct TopUp {
-    /// Whose balance.
+    /// The user's id.
     pub user_id: String,
-    /// The key of the call, and of the grant.
+    /// The idempotency key of the call, which is also the grant's `transaction_no`.
     pub transaction_no: String,
     below: i64,
     credits: i64,
@@ -81,23 +82,23 @@ pub struct TopUp {
     pub fields: Fields,
 }
 
-/// How many credits may be claimed in how long.
+/// The maximum number of credits that may be claimed in a period.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Cap {
     credits: i64,
     per_ms: i64,
 }
 
-/// A claim that is there, or that was.
+/// An existing claim.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Claim {
     /// Its `id`.
     pub id: String,
-    /// Whose.
+    /// The user's id.
     pub user_id: String,
-    /// How many credits.
+    /// The number of credits.
     pub credits: i64,
-    /// How it stands; `None`, if the row is no claim.
+    /// Its state; `None` if the row is not a claim.
     pub state: Option<State>,
     /// When it was made.
     pub made_ms: i64,
@@ -105,43 +106,43 @@ pub struct Claim {
     pub metadata: Option<String>,
 }
 
-/// What decides on a claim.
+/// The facts from the database that decide a claim.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Facts {
-    /// Whether the user is there.
+    /// Whether the user exists.
     pub user_exists: bool,
-    /// What the user can spend.
+    /// The user's balance.
     pub balance: i64,
-    /// The row that has the key of the call.
+    /// The row with the call's idempotency key.
     pub keyed: Option<Claim>,
-    /// The user's claims, all that are open or were made since [`TopUp::since_ms`].
+    /// The user's claims that are open or were made since [`TopUp::since_ms`].
     pub claims: Vec<Claim>,
 }
 
-/// What came of a claim.
+/// The decision about a claim.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Decision {
     /// It is made.
     Claimed(Plan),
     /// The same call made it before.
     Replayed,
-    /// There is no need, or it is not the time.
+    /// No claim is needed or allowed now.
     Declined(Declined),
 }
 
 /// Why a claim was not made.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Declined {
-    /// In a word.
+    /// The reason, as one word.
     pub reason: &'static str,
-    /// What the user can spend.
+    /// The user's balance.
     pub balance: i64,
-    /// When it may be made, as far as that is known.
+    /// When a claim will be allowed, if that is known.
     pub retry_at_ms: Option<i64>,
 }
 
 impl TopUp {
-    /// Reads the parameters of `claimTopUp`.
+    /// Parses the parameters of `claimTopUp`.
     pub fn parse(fields: &Fields) -> Result<Self> {
         const OWN: [&str; 6] =
             ["userId", "transactionNo", "below", "credits", "cooldownMs", "atMost"];
@@ -173,13 +174,13 @@ impl TopUp {
         })
     }
 
-    /// Claims that were made before this time do not matter, unless they are open.
+    /// Only open claims and those made since this time matter.
     pub fn since_ms(&self, now_ms: i64) -> i64 {
         let longest_ms = self.cooldown_ms.max(self.cap.map_or(0, |cap| cap.per_ms));
         now_ms.saturating_sub(longest_ms).max(0)
     }
 
-    /// Decides on it.
+    /// Decides the claim.
     pub fn decide(&self, facts: &Facts, stamp: Stamp) -> Result<Decision> {
         if !facts.user_exists {
             return Err(Error::UserNotFound { user_id: self.user_id.clone() });
@@ -187,7 +188,7 @@ impl TopUp {
         if let Some(keyed) = &facts.keyed {
             self.replayed(keyed)?;
             if keyed.state == Some(State::Abandoned) {
-                // A caller that pays for what it has claimed must not pay for this.
+                // The caller charges money for a claim; an abandoned one must not be paid for.
                 return Err(Error::TopUpEnded { transaction_no: self.transaction_no.clone() });
             }
             return Ok(Decision::Replayed);
@@ -224,7 +225,7 @@ impl TopUp {
         Ok(Decision::Claimed(self.plan(stamp)))
     }
 
-    /// Refuses a key that another call has.
+    /// Rejects an idempotency key that was used by another call.
     fn replayed(&self, keyed: &Claim) -> Result<()> {
         let differs = match keyed {
             Claim { state: None, .. } => "it does not belong to a top-up",
@@ -256,7 +257,7 @@ impl TopUp {
 }
 
 impl Cap {
-    /// Reads `{ credits, per }`.
+    /// Parses `{ credits, per }`.
     fn parse(value: Option<&Value>) -> Result<Option<Self>> {
         const NAME: &str = "atMost";
         let value = match value {
@@ -286,7 +287,7 @@ impl Cap {
     }
 }
 
-/// Decides on the end of a claim: what is to be written, or nothing if it ended so before.
+/// Decides the end of a claim: the writes, or `None` if it ended in the same way before.
 pub fn plan_end(
     claim: Option<&Claim>,
     (transaction_no, end): (&str, State),

@@ -1,4 +1,4 @@
-//! Values: what a caller passes for a column, and what a column holds.
+//! Values: of a caller's fields, and of columns.
 
 use std::borrow::Cow;
 
@@ -6,18 +6,18 @@ use chrono::{DateTime, SecondsFormat};
 
 use crate::error::{Error, Result};
 
-/// One value, independent of how JavaScript or a database writes it.
+/// One value, independent of its form in JavaScript or a database.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Value {
-    /// No value.
+    /// Null.
     Null,
     /// True or false.
     Bool(bool),
     /// A whole number.
     Integer(i64),
-    /// Any other number, NaN and infinity included.
+    /// Any other number, including NaN and infinity.
     Real(f64),
-    /// Text without interpretation.
+    /// Text that is not interpreted.
     Text(String),
     /// A point in time, in epoch milliseconds.
     TimeMs(i64),
@@ -25,24 +25,24 @@ pub enum Value {
     Json(String),
     /// Bytes.
     Bytes(Vec<u8>),
-    /// A `Date` that holds no time. No column takes it.
+    /// A `Date` without a valid time. No column accepts it.
     InvalidDate,
-    /// What no column takes, in words: "a function".
+    /// A value that no column accepts, described for a message: "a function".
     Unsupported(String),
 }
 
 impl Value {
-    /// A text value of something that may be absent.
+    /// A text, or null.
     pub fn text_or_null(text: Option<&str>) -> Self {
         text.map_or(Self::Null, |text| Self::Text(text.to_owned()))
     }
 
-    /// A time of something that may be absent.
+    /// A time, or null.
     pub fn time_or_null(time_ms: Option<i64>) -> Self {
         time_ms.map_or(Self::Null, Self::TimeMs)
     }
 
-    /// The text, if that is what it is.
+    /// The text, if it is one.
     pub fn as_text(&self) -> Option<&str> {
         match self {
             Self::Text(text) => Some(text),
@@ -50,7 +50,7 @@ impl Value {
         }
     }
 
-    /// What a message says of this value: its kind, and as much of it as helps.
+    /// A description for messages: the kind of the value, and a useful part of it.
     pub fn describe(&self) -> String {
         const SHOWN: usize = 40;
         match self {
@@ -73,28 +73,28 @@ impl Value {
     }
 }
 
-/// A time as JavaScript's `toISOString` writes it. `None` beyond the years that a `Date` can hold.
+/// A time in the format of JavaScript's `toISOString`; `None` outside the range of `Date`.
 pub fn iso8601(time_ms: i64) -> Option<String> {
     DateTime::from_timestamp_millis(time_ms)
         .map(|time| time.to_rfc3339_opts(SecondsFormat::Millis, true))
 }
 
-/// What a message says of an argument that may be missing.
+/// A description of an argument that may be missing.
 pub(crate) fn describe(value: Option<&Value>) -> String {
     value.map_or_else(|| "undefined".to_owned(), Value::describe)
 }
 
-/// The fields of a row or a patch: JavaScript's names in the caller's order, each once.
+/// The fields of a row or a patch: JavaScript names, in the caller's order, each once.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Fields(Vec<(Cow<'static, str>, Value)>);
 
 impl Fields {
-    /// The value of a field; `None` if it was not passed (`undefined`).
+    /// A field's value; `None` if it was not passed or is `undefined`.
     pub fn get(&self, name: &str) -> Option<&Value> {
         self.0.iter().find(|(key, _)| key == name).map(|(_, value)| value)
     }
 
-    /// Sets a field, in place of what it was.
+    /// Sets a field, or replaces its value.
     pub fn set(&mut self, name: &'static str, value: Value) {
         match self.0.iter_mut().find(|(key, _)| key == name) {
             Some((_, old)) => *old = value,
@@ -102,20 +102,20 @@ impl Fields {
         }
     }
 
-    /// As [`Self::set`], for a field that a caller names.
+    /// The same as [`Self::set`], for a name chosen by a caller.
     pub fn insert(&mut self, name: &str, value: Value) {
         self.remove(name);
         self.0.push((Cow::Owned(name.to_owned()), value));
     }
 
-    /// Changes a field, if it is there.
+    /// Changes a field, if it exists.
     pub fn update(&mut self, name: &str, change: impl FnOnce(Value) -> Value) {
         if let Some((_, value)) = self.0.iter_mut().find(|(key, _)| key == name) {
             *value = change(std::mem::replace(value, Value::Null));
         }
     }
 
-    /// Takes a field out.
+    /// Removes a field.
     pub fn remove(&mut self, name: &str) {
         self.0.retain(|(key, _)| key != name);
     }
@@ -125,12 +125,12 @@ impl Fields {
         self.0.iter().map(|(name, value)| (name.as_ref(), value))
     }
 
-    /// The id in a field that must have one.
+    /// A required id.
     pub fn id(&self, name: &'static str) -> Result<String> {
         check_id(name, self.get(name))
     }
 
-    /// The id in a field that may be missing or null.
+    /// An optional id; null counts as missing.
     pub fn optional_id(&self, name: &'static str) -> Result<Option<String>> {
         match self.get(name) {
             None | Some(Value::Null) => Ok(None),
@@ -138,7 +138,7 @@ impl Fields {
         }
     }
 
-    /// Refuses the first field that is not in `known`. `what` names who has these fields.
+    /// Rejects the first field that is not in `known`. `what` says whose fields they are.
     pub fn only(&self, what: &str, known: &[&str]) -> Result<()> {
         match self.iter().find(|(name, _)| !known.contains(name)) {
             None => Ok(()),
@@ -150,7 +150,7 @@ impl Fields {
 }
 
 impl FromIterator<(String, Value)> for Fields {
-    /// The caller sees to it that each name comes once, as the keys of a JavaScript object do.
+    /// Names must be unique, as the keys of a JavaScript object are.
     fn from_iter<I: IntoIterator<Item = (String, Value)>>(fields: I) -> Self {
         Self(fields.into_iter().map(|(name, value)| (Cow::Owned(name), value)).collect())
     }
@@ -162,8 +162,7 @@ impl FromIterator<(&'static str, Value)> for Fields {
     }
 }
 
-/// The id in an argument: text of 1 to 255 characters. Longer ones don't fit a PostgreSQL index
-/// with certainty, and no app makes them.
+/// Checks an id in an argument: text of 1 to 255 characters. Longer ones may not fit a PostgreSQL index.
 pub fn check_id(name: &str, value: Option<&Value>) -> Result<String> {
     const LONGEST: usize = 255;
     match value.and_then(Value::as_text) {

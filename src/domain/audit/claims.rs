@@ -1,4 +1,4 @@
-//! Audits of revocations: half of a revocation is a finding.
+//! Audits of revocations: a revocation that was only partly carried out is a finding.
 
 use super::{Audit, Finding, FindingKind};
 use crate::domain::books::{Books, ChargeEntry, GrantEntry};
@@ -8,7 +8,7 @@ use crate::domain::revocation::{Claim, Claims, Held, State};
 use crate::domain::table::TableName::Credit;
 
 impl Audit<'_> {
-    /// Claims that do not have what they could, and grants that are closed for no claim.
+    /// Reports claims that hold fewer credits than they could, and grants that are closed without a claim.
     pub(super) fn audit_claims(&self, found: &mut Vec<Finding>) {
         let is_claimed = |grant: &GrantEntry| matches!(grant.state, State::Closed(_));
         let books = self.books;

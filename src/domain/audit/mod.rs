@@ -15,41 +15,43 @@ use super::books::{
 use super::revocation::State;
 use super::table::TableName;
 
-/// Whose the rows are that these books name and do not hold. What is not in here is nowhere.
+/// The owner of each row that the account refers to but does not contain. A row that is not in here does not
+/// exist.
 pub type Owners = HashMap<RowId, String>;
 
-/// What can be wrong.
+/// The kinds of findings.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum FindingKind {
-    /// Less than nothing is left of a grant, or more than was granted.
+    /// A grant's remaining credits are below zero, or above what was granted.
     GrantOutOfRange,
-    /// More credits came back to a grant than its charges had drawn: they were minted.
+    /// More credits were refunded to a grant than its charges had drawn: credits were minted.
     RefundedMoreThanOnce,
-    /// What left a grant is not what its active charges drew.
+    /// The credits that have left a grant differ from what its active charges drew.
     GrantDrawsDiffer,
-    /// A charge's draws do not add up to what it took: it was overdrawn.
+    /// A charge's draws do not add up to its amount: it was overdrawn.
     ChargeDrawsDiffer,
     /// A charge's `consumed_detail` can't be read.
     DetailUnreadable,
-    /// A charge drew on a grant that does not exist, or on another user's.
+    /// A charge drew on a grant that does not exist or that belongs to another user.
     DrawOnForeignGrant,
-    /// A charge was made for a task that does not exist, or for another user's.
+    /// A charge refers to a task that does not exist or that belongs to another user.
     ChargeWithoutTask,
-    /// A task names a charge that does not exist, or another user's.
+    /// A task refers to a charge that does not exist or that belongs to another user.
     TaskWithoutCharge,
-    /// A task has failed and its charge was not refunded.
+    /// A task has failed but its charge was not refunded.
     FailedTaskCharged,
-    /// A task was delivered and its charge was refunded.
+    /// A task was delivered but its charge was refunded.
     DeliveredTaskRefunded,
-    /// A revocation was carried out by half: it claims what could be had, or a grant is closed that none claims.
+    /// A revocation was only partly carried out: its claim holds too few credits, or a grant is closed
+    /// without a claim.
     RevocationDiffers,
     /// A charge is a hold without a deadline.
     HoldWithoutDeadline,
-    /// A top-up can be spent and was not confirmed, or the other way round.
+    /// A top-up can be spent but was not confirmed, or was confirmed but can't be spent.
     TopUpDiffers,
-    /// A time in another unit than the others.
+    /// A time is stored in another unit than milliseconds.
     WrongTimeUnit,
-    /// A column holds something else than it says.
+    /// A column holds a value of another type than its own.
     ValueUnreadable,
 }
 
@@ -76,42 +78,42 @@ impl FindingKind {
     }
 }
 
-/// Something that is wrong.
+/// One finding.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Finding {
-    /// What it is.
+    /// Its kind.
     pub kind: FindingKind,
-    /// Whose books.
+    /// The user's id.
     pub user_id: String,
-    /// The rows: the one that is wrong, then those that show it.
+    /// The rows: first the wrong one, then those that prove it.
     pub rows: Vec<RowId>,
-    /// The numbers that do not fit, by their names.
+    /// The numbers that contradict each other, by name.
     pub numbers: Vec<(&'static str, i64)>,
-    /// The same as a sentence.
+    /// A sentence for a reader.
     pub message: String,
 }
 
-/// An audit of one user's books.
+/// An audit of one user's account.
 #[derive(Debug)]
 pub struct Audit<'b> {
     books: &'b Books,
-    /// The rows that others may name.
+    /// The rows that other rows may refer to.
     held: HashMap<(TableName, &'b str), Role>,
 }
 
-/// What a row is, for those that name it.
+/// What a row is, to the rows that refer to it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Role {
     Grant,
     ActiveCharge,
     RefundedCharge,
-    /// Its credits went back, and that is no mistake whatever its task says.
+    /// A refunded charge whose task may be delivered all the same.
     ForgivenCharge,
     Task,
 }
 
 impl<'b> Audit<'b> {
-    /// An audit of these books.
+    /// Prepares an audit of this account.
     pub fn of(books: &'b Books) -> Self {
         let Books { grants, charges, tasks, unreadable, .. } = books;
         let mut held = HashMap::with_capacity(grants.len() + charges.len() + tasks.len());
@@ -141,7 +143,8 @@ impl<'b> Audit<'b> {
         Self { books, held }
     }
 
-    /// The rows that the books name and do not hold, each once. A caller must look for their owners.
+    /// The rows that the account refers to but does not contain, each once. The caller must look up their
+    /// owners.
     pub fn named_elsewhere(&self) -> Vec<RowId> {
         let named = self.books.active_charges().flat_map(|charge| {
             let task = charge.task.as_ref().map(|(table, id)| (*table, id.as_str()));
@@ -156,7 +159,7 @@ impl<'b> Audit<'b> {
             .collect()
     }
 
-    /// Everything that is wrong: what can't be read first, then grants, charges and tasks.
+    /// All findings: unreadable values first, then grants, charges and tasks.
     pub fn findings(&self, owners: &Owners) -> Vec<Finding> {
         let mut found = Vec::new();
         for Unreadable { row, field, found: value, left_out } in &self.books.unreadable {
@@ -179,7 +182,7 @@ impl<'b> Audit<'b> {
         }
         for charge in &self.books.charges {
             self.audit_times((TableName::Credit, &charge.id), &charge.times, &mut found);
-            // A refunded charge is history: what it drew has gone back.
+            // A refunded charge holds nothing: its draws went back to their grants.
             if charge.active {
                 self.audit_charge(charge, owners, &mut found);
             }
@@ -308,7 +311,7 @@ impl<'b> Audit<'b> {
         let row = (TableName::Tasks(task.kind), id.clone());
         let mut rows = vec![row, (named.0, named.1.to_owned())];
         if kind == FindingKind::DeliveredTaskRefunded {
-            // Another task that names the charge may have been what it was refunded for.
+            // The charge may have been refunded for another task that refers to it.
             let others = self.books.tasks.iter().filter(|other| other.failed);
             let others = others.filter(|other| other.charge() == Some(named));
             rows.extend(others.map(|other| (TableName::Tasks(other.kind), other.id.clone())));
@@ -339,7 +342,7 @@ impl<'b> Audit<'b> {
         Finding { kind, user_id: self.books.user_id.clone(), rows, numbers, message }
     }
 
-    /// Whose a row is that is not in these books; `None` if it is.
+    /// The owner of a row outside this account; `None` if the row belongs to it.
     fn whose(&self, row: (TableName, &str), owners: &Owners) -> Option<String> {
         if self.held.contains_key(&row) {
             return None;
@@ -351,13 +354,13 @@ impl<'b> Audit<'b> {
     }
 }
 
-/// The time that was meant by one in the wrong unit, if one is plausible and the other is not. Seconds read as
-/// milliseconds are in January 1970, milliseconds read as seconds in the year 50000. The first and the last time
-/// that JavaScript has, which an app may write for "long ago" and "never", are what they are.
+/// The time that was probably meant, if the stored one is implausible and the converted one is plausible.
+/// Seconds read as milliseconds fall in January 1970; milliseconds read as seconds fall in the year 50000.
+/// The smallest and the largest `Date`, which an app may store for "long ago" and "never", count as valid.
 pub fn in_right_unit(time_ms: i64) -> Option<i64> {
     /// 1980 to 9999.
     const PLAUSIBLE_MS: Range<i64> = 315_532_800_000..253_402_300_800_000;
-    /// Apps have been selling credits since, and no app sells any that expire after that.
+    /// The range of dates of purchases and expiries in real apps: 2010 to 2100.
     const SOLD_MS: Range<i64> = 1_262_304_000_000..4_102_444_800_000;
     if PLAUSIBLE_MS.contains(&time_ms) {
         return None;

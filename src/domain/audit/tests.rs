@@ -20,7 +20,7 @@ fn at(created_at_ms: i64) -> Times {
     Times { created_at_ms: Some(created_at_ms), ..Times::default() }
 }
 
-/// A charge with these draws, made for a task of this id if there is one.
+/// A charge with these draws, for the task with this id unless it is empty.
 fn charge(id: &str, credits: i64, draws: &[(&str, i64)], task: &str) -> ChargeEntry {
     let item = |(grant, credits): &(&str, i64)| {
         format!(r#"{{"creditId":"{grant}","transactionNo":"1","creditsConsumed":{credits}}}"#)
@@ -33,25 +33,25 @@ fn charge(id: &str, credits: i64, draws: &[(&str, i64)], task: &str) -> ChargeEn
         .with_detail(Some(detail.as_bytes()), metadata)
 }
 
-/// The same, which has gone back.
+/// The same charge, refunded.
 fn refunded(id: &str, credits: i64, draws: &[(&str, i64)], task: &str) -> ChargeEntry {
     ChargeEntry { active: false, ..charge(id, credits, draws, task) }
 }
 
-/// A grant that claims have withdrawn.
+/// A grant closed by claims.
 fn closed(id: &str, credits: i64, remaining: i64) -> GrantEntry {
     let state = State::Closed("active".to_owned());
     GrantEntry { state, active: false, ..grant(id, credits, remaining) }
 }
 
-/// A claim on grant `g`, with what it drew.
+/// A claim on grant `g`, with its draws.
 fn claim(id: &str, total: i64, draws: &[(&str, i64)]) -> ChargeEntry {
     let drawn = draws.iter().map(|(_, credits)| credits).sum();
     let terms = Terms { grants: vec!["g".to_owned()], total, recovers: false };
     ChargeEntry { claim: Some(terms), ..charge(id, drawn, draws, "") }
 }
 
-/// What was written off, and what of that other grants have.
+/// A write-off, and the part that was granted again in other grants.
 fn written_off(id: &str, draws: &[(&str, i64)], anew: &[(&str, i64)]) -> ChargeEntry {
     let credits = draws.iter().map(|(_, credits)| credits).sum();
     let anew = anew.iter().map(|(id, credits)| ((*id).to_owned(), *credits)).collect();
@@ -82,7 +82,7 @@ fn findings() {
     let in_seconds = || GrantEntry { times: at(NOW / 1000), ..grant("g", 9, 9) };
     type Row = (&'static str, Vec<GrantEntry>, Vec<ChargeEntry>, Vec<TaskEntry>, Vec<FindingKind>);
     let rows: Vec<Row> = vec![
-        // what it is about, grants, charges, tasks; what is found
+        // the case, grants, charges, tasks; the findings
         ("nothing", vec![], vec![], vec![], vec![]),
         (
             "books that are right",
@@ -359,7 +359,7 @@ fn rows_of_others_are_named_with_their_owner() {
 #[test]
 fn times_in_another_unit() {
     let rows = [
-        // a time, the one that was meant
+        // a time, and the one that was meant
         (NOW, None),
         (NOW / 1000, Some(NOW)),
         (NOW * 1000, Some(NOW)),
@@ -387,7 +387,7 @@ fn numbers_that_overflow_are_findings_too() {
     assert!(Audit::of(&books).findings(&Owners::new()).len() >= 2);
 }
 
-/// If all draws were added up for each of them, this would take minutes.
+/// Adding up all draws for each draw would take minutes.
 #[test]
 fn a_charge_may_have_very_many_draws() {
     let ids: Vec<String> = (0..50_000).map(|at| format!("g{at}")).collect();

@@ -37,7 +37,7 @@ fn holds() -> Result<()> {
         spent: Vec::new(),
     };
     let rows = [
-        // holdUntil at 5, whether the number is taken; the end and the metadata, or the code
+        // holdUntil at 5, whether the number is in use; expiry and metadata, or the code
         (None, false, Ok((None, r#"{"a":1}"#))),
         (Some(Value::Null), false, Ok((None, r#"{"a":1}"#))),
         (time(6), false, Ok((time(6), r#"{"a":1,"held":true}"#))),
@@ -68,11 +68,11 @@ fn holds() -> Result<()> {
 fn draws() -> Result<()> {
     let a = || grant("a", 10, Some(5));
     let b = || grant("b", 20, None);
-    // grant, to consume, consumed, after
+    // grant, credits to consume, consumed, after
     type Drawn<'a> = (&'a str, i64, i64, i64);
     type Row<'a> = (&'a [Grant], i64, Result<&'a [Drawn<'a>], &'a str>);
     let rows: [Row; 8] = [
-        // grants in draw order, credits; what is drawn or the refusal
+        // grants in draw order, credits; the draws or the refusal
         (&[a(), b()], 1, Ok(&[("a", 1, 1, 9)])),
         (&[a(), b()], 10, Ok(&[("a", 10, 10, 0)])),
         (&[a(), b()], 11, Ok(&[("a", 11, 10, 0), ("b", 1, 1, 19)])),
@@ -111,7 +111,7 @@ fn draws() -> Result<()> {
 #[test]
 fn what_draws_leave() -> Result<()> {
     let rows: [(i64, &[(&str, i64)]); 4] = [
-        // credits; what is left of a and b
+        // credits; the rest of a and b
         (1, &[("a", 9), ("b", 20)]),
         (10, &[("b", 20)]),
         (11, &[("b", 19)]),
@@ -128,7 +128,7 @@ fn what_draws_leave() -> Result<()> {
     Ok(())
 }
 
-/// If each draw looked for its grant from the first one on, this would take minutes.
+/// A linear search for each draw's grant would take minutes.
 #[test]
 fn a_charge_may_draw_on_very_many_grants() -> Result<()> {
     let mut grants: Vec<Grant> =
@@ -142,7 +142,7 @@ fn a_charge_may_draw_on_very_many_grants() -> Result<()> {
 #[test]
 fn guards_in_order() -> Result<()> {
     let rows = [
-        // user exists, number taken; the code
+        // user exists, number in use; the code
         (false, true, "USER_NOT_FOUND"),
         (true, true, "CREDIT_EXISTS"),
         (true, false, "INSUFFICIENT_CREDITS"),
@@ -155,7 +155,7 @@ fn guards_in_order() -> Result<()> {
     Ok(())
 }
 
-/// The bytes that the app's own pages and refund code read.
+/// The exact bytes that the app's pages and refund code read.
 #[test]
 fn the_row_is_the_apps() -> Result<()> {
     let facts = ChargeFacts {

@@ -28,7 +28,7 @@ fn the_task_of_a_charge() {
 fn the_metadata_of_a_step() {
     let text = |text: &str| Some(Value::Text(text.to_owned()));
     let rows = [
-        // what the caller passed; what is written, or nothing
+        // what the caller passed; what is written, or `None`
         (None, Some(r#"{"taskId":"t","type":"media-task-step"}"#)),
         (Some(Value::Null), Some(r#"{"taskId":"t","type":"media-task-step"}"#)),
         (
@@ -88,7 +88,7 @@ fn what_is_the_ledgers_own_is_not_the_callers() {
 fn settlements() {
     let settlement = Settled { charged: 10, credits: 6, uncollected: 0 };
     let rows = [
-        // metadata before; the metadata after
+        // metadata before; metadata after
         (None, r#"{"settled":{"charged":10,"credits":6}}"#),
         (Some("{}"), r#"{"settled":{"charged":10,"credits":6}}"#),
         (
@@ -117,7 +117,7 @@ fn settlements() {
 #[test]
 fn holds() {
     let rows = [
-        // metadata before; the metadata of a hold, and of one that has ended
+        // metadata before; the metadata of a hold, and of an ended one
         (None, r#"{"held":true}"#, r#"{"held":false}"#),
         (Some("{}"), r#"{"held":true}"#, r#"{"held":false}"#),
         (Some(r#"{"a":1e400}"#), r#"{"a":1e400,"held":true}"#, r#"{"a":1e400,"held":false}"#),
@@ -142,7 +142,7 @@ fn holds() {
 #[test]
 fn repairs() {
     let rows = [
-        // metadata before; the metadata after
+        // metadata before; metadata after
         (None, r#"{"repaired":[1]}"#),
         (Some("{}"), r#"{"repaired":[1]}"#),
         (
@@ -165,7 +165,7 @@ fn a_settlement_is_believed_if_the_row_agrees() {
         Some(format!(r#"{{"settled":{{"charged":{charged},"credits":{credits}}}}}"#))
     };
     let rows = [
-        // metadata, the row's credits, whether it is active; whether it is believed
+        // metadata, the row's credits, whether it is active; whether it is trusted
         (said(10, 6), 6, true, true),
         (said(10, 10), 10, true, true),
         (said(10, 6), 6, false, true),
@@ -192,7 +192,7 @@ fn a_settlement_is_believed_if_the_row_agrees() {
         format!(r#"{{"settled":{{{numbers},"uncollected":{uncollected}}}}}"#)
     };
     let rows = [
-        // metadata of a charge of 12; what it was to take, if it is believed
+        // metadata of a charge of 12; its requested credits, if they are trusted
         (lacking(10, 12, "3"), Some(15)),
         (lacking(12, 12, "3"), Some(15)),
         (lacking(10, 12, "0"), Some(12)),

@@ -40,7 +40,7 @@ fn grant(id: String, credits: i64, remaining: i64, expires_at_ms: Option<i64>) -
     Grant { id, transaction_no, credits, remaining, expires_at_ms, active: true, provenance: None }
 }
 
-/// Grants that can be spent, each with an id of its own, and a charge that they can pay.
+/// Spendable grants with different ids, and an amount that they can pay.
 fn affordable() -> impl Strategy<Value = (Vec<Grant>, i64)> {
     let amount = || prop_oneof![3 => 1..100_i64, 1 => 1..=Credits::MAX];
     let expiry = prop::option::of(NOW_MS + 1..i64::MAX);
@@ -76,7 +76,7 @@ fn charge(credits: i64, consumed_detail: Option<Vec<u8>>, metadata: Option<Strin
     Charge { id, user_id, active: true, credits, consumed_detail, metadata }
 }
 
-/// A charge after a row with these columns was written.
+/// A charge after these columns were written.
 fn written(fields: &Fields, mut charge: Charge) -> Charge {
     for (name, value) in fields.iter() {
         match (name, value) {
@@ -104,7 +104,7 @@ fn after_returns(mut grants: Vec<Grant>, plan: &Plan) -> Vec<Grant> {
     grants
 }
 
-/// The grants that are not active were withdrawn, and each has an order of its own.
+/// Grants that are not active were withdrawn, and each has its own order.
 fn load(refundable: &mut Refundable, grants: &[Grant], policy: RefundPolicy) {
     refundable.grants = grants.to_vec();
     let origin = |id: &str| {
@@ -126,7 +126,7 @@ fn refund(charge: &Charge, grants: &[Grant], policy: RefundPolicy) -> Result<(Pl
     Ok((plan, refund))
 }
 
-/// Settles to what `credits` says, or gives so much back.
+/// Settles to `credits`, or refunds that many.
 fn settle(
     charge: &Charge,
     grants: &[Grant],
@@ -148,7 +148,8 @@ fn settle(
 proptest! {
     #![proptest_config(cases(512))]
 
-    /// What a charge draws is what it took; it empties all its grants but the last; a quote says the same.
+    /// A charge's draws add up to its credits, it empties all its grants but the last, and a quote returns
+    /// the same draws.
     #[test]
     fn a_charge_can_be_read_and_adds_up((grants, credits) in affordable()) {
         let charge = consume(&grants, credits)?;
@@ -165,7 +166,7 @@ proptest! {
         prop_assert_eq!(quoted, pairs(&draws));
     }
 
-    /// Charged, settled to a part of it, settled once more, refunded: the grants are as they were.
+    /// After a charge, two settlements and a refund, the grants are as before.
     #[test]
     fn what_was_charged_comes_back_in_total(
         (grants, credits) in affordable(),
@@ -200,7 +201,7 @@ proptest! {
     }
 }
 
-/// A `consumed_detail`, as a message can show it.
+/// A `consumed_detail`, printable in messages.
 #[derive(Clone)]
 struct Detail(Vec<u8>);
 
@@ -210,7 +211,7 @@ impl fmt::Debug for Detail {
     }
 }
 
-/// A `consumed_detail` as it may be found: bytes, JSON, or one that an app wrote and other code changed.
+/// Any `consumed_detail`: bytes, JSON, or an app's that other code changed.
 fn detail() -> impl Strategy<Value = Detail> {
     let genuine = (vec(item(), 0..6), edits(2))
         .prop_map(|(items, edits)| edited(format!("[{}]", items.join(",")).into_bytes(), &edits));
@@ -223,7 +224,7 @@ fn detail() -> impl Strategy<Value = Detail> {
     .prop_map(Detail)
 }
 
-/// An item, mostly as it is written; keys may be gone, twice, in another order, or hold something else.
+/// An item, mostly valid; keys may be missing, repeated, reordered or hold other values.
 fn item() -> impl Strategy<Value = String> {
     let value = || prop_oneof![3 => number().prop_map(Json::from), 1 => json()];
     let id = || select(vec!["a", "b", "c"]).prop_map(Json::from);
@@ -257,7 +258,7 @@ fn item() -> impl Strategy<Value = String> {
     })
 }
 
-/// An object's fields with all that it has, even twice, and what is in them unread.
+/// All fields of an object, including repeated ones, with unparsed values.
 struct Pairs<'a>(Vec<(String, &'a RawValue)>);
 
 impl<'de> Deserialize<'de> for Pairs<'de> {
@@ -282,7 +283,7 @@ impl<'de> Deserialize<'de> for Pairs<'de> {
     }
 }
 
-/// The draws of a detail, read in another way: `None` if it must not be accepted.
+/// The draws of a detail, read by independent code; `None` if it must be rejected.
 fn plainly_read(detail: &str) -> Option<Vec<(String, i64)>> {
     let one = |item: &Pairs, name: &str| -> Option<Json> {
         let mut found = item.0.iter().filter(|(key, _)| key == name);
@@ -302,7 +303,7 @@ fn pairs(draws: &[WrittenDraw]) -> Vec<(String, i64)> {
     draws.iter().map(|draw| (draw.credit_id.clone(), draw.credits_consumed)).collect()
 }
 
-/// Grants that the details name, some of them, in any state.
+/// A subset of the grants that the details name, in any state.
 fn found_grants() -> impl Strategy<Value = Vec<Grant>> {
     let one = |id: &'static str| {
         let numbers = (number(), number(), prop::option::of(number()), any::<bool>());
@@ -313,7 +314,7 @@ fn found_grants() -> impl Strategy<Value = Vec<Grant>> {
     (one("a"), one("b"), one("c")).prop_map(|(a, b, c)| [a, b, c].into_iter().flatten().collect())
 }
 
-/// Metadata as a caller may have passed it, or other code may have written it since.
+/// Metadata as a caller or other code may have written it.
 fn any_metadata() -> impl Strategy<Value = Option<String>> {
     let settled = (number(), number()).prop_map(|(charged, credits)| {
         format!(r#"{{"settled":{{"charged":{charged},"credits":{credits}}},"a":1e400,"b":{{}}}}"#)
@@ -351,13 +352,13 @@ proptest! {
         }
         let read = read.ok().map(|draws| pairs(&draws));
         let plainly = plainly_read(&String::from_utf8_lossy(&detail.0));
-        // What is no Unicode may stand where it is not read.
+        // Invalid UTF-8 is allowed in places that are not read.
         if read.is_some() || std::str::from_utf8(&detail.0).is_ok() {
             prop_assert_eq!(read, plainly);
         }
     }
 
-    /// However a charge and its grants were damaged, a refund makes nothing worse.
+    /// A refund of a damaged charge or grant does not increase the damage.
     #[test]
     fn no_detail_makes_credits(
         (detail, metadata) in (detail(), any_metadata()),
@@ -390,7 +391,7 @@ proptest! {
             prop_assert!((0..=drawn).contains(&returned));
             let room = i128::from(grant.credits) - i128::from(grant.remaining);
             prop_assert!(returned == 0 || i128::from(returned) <= room);
-            // What was withdrawn comes back nowhere else, and nothing comes twice.
+            // Credits of a withdrawn grant are not granted again, and no credits twice.
             let of_order = |regrant: &&Regrant| regrant.grant_id == format!("new {}", grant.id);
             let anew: Vec<i64> =
                 refund.regranted.iter().filter(of_order).map(|regrant| regrant.credits).collect();
@@ -407,7 +408,7 @@ proptest! {
         }
     }
 
-    /// A settlement is added to the metadata, and all else in it stays, to the letter.
+    /// A settlement is added to the metadata; everything else stays byte for byte.
     #[test]
     fn a_settlement_changes_nothing_else(
         before in any_metadata(),

@@ -1,18 +1,18 @@
-//! Generators of values that a caller may pass or a database may hold: usual, unusual and invalid ones.
+//! Generators of values that a caller may pass or a database may hold: common, unusual and invalid ones.
 
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
 use serde_json::Value as Json;
 
-/// So many cases, fewer where they are slow, unless `PROPTEST_CASES` says how many. What fails is not kept
-/// in a file: it becomes a row in a table of tests.
+/// The number of cases, unless `PROPTEST_CASES` sets another. Failures are not saved to a file: they become
+/// rows in test tables.
 pub(crate) fn cases(cases: u32) -> ProptestConfig {
     let cases = if cfg!(debug_assertions) { cases / 8 } else { cases };
     ProptestConfig { cases, failure_persistence: None, ..ProptestConfig::default() }
 }
 
-/// Text: plain, of any letters, and what has been trouble somewhere.
+/// Text: plain, of any characters, and known difficult cases.
 pub(crate) fn text() -> impl Strategy<Value = String> {
     let odd = ["", "\0", "__proto__", "null", "\"", "\\", "\u{feff}", "\u{202e}", "👩‍👩‍👧", "a\0b"];
     let long = [255, 256, 5000].map(|length| "é".repeat(length));
@@ -20,7 +20,7 @@ pub(crate) fn text() -> impl Strategy<Value = String> {
     prop_oneof![4 => "[a-z]{1,8}", 1 => any::<String>(), 1 => select(odd)]
 }
 
-/// Whole numbers, many of them where something changes.
+/// Whole numbers, many of them near boundaries.
 pub(crate) fn number() -> impl Strategy<Value = i64> {
     const MAX: i64 = i32::MAX as i64;
     let edges = [i64::MIN, i64::MIN + 1, -MAX - 2, -1, 0, 1, MAX, MAX + 1, i64::MAX - 1, i64::MAX];
@@ -45,7 +45,7 @@ pub(crate) fn json() -> impl Strategy<Value = Json> {
     })
 }
 
-/// A change of some bytes, wherever that is in them.
+/// A change of bytes at a position.
 #[derive(Debug, Clone)]
 pub(crate) enum Edit {
     Replace(Index, u8),
@@ -55,7 +55,7 @@ pub(crate) enum Edit {
     Cut(Index),
 }
 
-/// Changes, with bytes that mean something to a reader of them.
+/// Changes, with bytes that are significant to parsers.
 pub(crate) fn edits(most: usize) -> impl Strategy<Value = Vec<Edit>> {
     let byte = || prop_oneof![any::<u8>(), select(b"{}[]\":,0-9eE.\\ @/?#%&=".to_vec())];
     let at = || any::<Index>();

@@ -1,6 +1,6 @@
-//! Properties of the ledger: after each request of a random sequence the invariants of `docs/ledger.md` hold, an audit
-//! finds nothing, a repair changes nothing, and statements add up. An audit finds damage that a test makes afterwards,
-//! and a repair adds none.
+//! Properties of the ledger: after each request of a random sequence, the invariants of `docs/ledger.md`
+//! hold, an audit finds nothing, a repair changes nothing, and statements add up. If a test then damages the
+//! tables, an audit finds it, and a repair adds no damage.
 
 use std::collections::HashMap;
 
@@ -26,7 +26,7 @@ use crate::error::Error;
 
 type Checked = Result<(), TestCaseError>;
 
-/// What a charge drew, item by item.
+/// A charge's draws.
 fn draws(charge: &Row) -> Vec<(String, i64)> {
     let items: Vec<Json> = serde_json::from_str(charge.text("consumedDetail").unwrap()).unwrap();
     let draw = |item: &Json| {
@@ -36,7 +36,7 @@ fn draws(charge: &Row) -> Vec<(String, i64)> {
     items.iter().map(draw).collect()
 }
 
-/// The task that a charge was made for.
+/// The task that a charge pays for.
 fn task_of(charge: &Row) -> Option<RowId> {
     let metadata: Json = serde_json::from_str(charge.text("metadata")?).ok()?;
     let id = metadata["taskId"].as_str()?.to_owned();
@@ -44,7 +44,7 @@ fn task_of(charge: &Row) -> Option<RowId> {
     Some((Tasks(kind), id))
 }
 
-/// The charge that a task names, if it is there.
+/// The charge that a task refers to, if it exists.
 fn charge_of<'a>(tables: &'a Tables, task: &Row) -> Option<&'a Row> {
     tables.row(Credit, task.text("creditId")?)
 }
@@ -99,7 +99,7 @@ fn findings(tables: &Tables) -> Vec<Finding> {
     USERS.iter().flat_map(of_user).collect()
 }
 
-/// A statement's last balance is the balance, and its pages are the whole.
+/// A statement ends with the balance, and its pages are the whole statement.
 fn check_statements(tables: &Tables) -> Checked {
     for user in USERS {
         let books = tables.books(user);
@@ -121,11 +121,11 @@ fn check_statements(tables: &Tables) -> Checked {
     Ok(())
 }
 
-/// A repair leaves nothing to repair, and nothing that was not found before it. `found` is what was.
+/// After a repair, nothing is repairable and nothing new is found. `found` are the findings before it.
 fn check_repair(damaged: &Tables, found: &[Finding]) -> Checked {
     const HOUR_MS: i64 = 3_600_000;
     let mut repaired = damaged.clone();
-    // A failure must be some minutes old.
+    // A failure must be some minutes old to be repaired.
     repaired.now_ms += HOUR_MS;
     for user in USERS {
         let fixes = fixes(&repaired.books(user), repaired.now_ms);
@@ -146,7 +146,7 @@ fn check_repair(damaged: &Tables, found: &[Finding]) -> Checked {
     };
     let is_old = |one: &Finding| was_found(one) || paid_for_two(damaged, one);
     prop_assert!(left.iter().all(is_old), "{:?} after {:?}", &left, found);
-    // A charge that paid for another task too is not its to take back.
+    // A task can't refund a charge that paid for another task too.
     let is_its_own = |finding: &Finding| {
         let (task, charge) = (&finding.rows[0], &finding.rows[1].1);
         let books = damaged.books(&finding.user_id);
@@ -165,7 +165,7 @@ fn check_repair(damaged: &Tables, found: &[Finding]) -> Checked {
     Ok(())
 }
 
-/// A new grant has the scene of all grants that it stands in for, and none of them was withdrawn.
+/// A new grant has the scene of the grants that it replaces, none of which was withdrawn.
 fn check_regrant(regrant: &Row, before: &Tables) -> Checked {
     let metadata: Json = serde_json::from_str(regrant.text("metadata").unwrap())?;
     for source in metadata["sources"].as_array().unwrap() {
@@ -176,17 +176,17 @@ fn check_regrant(regrant: &Row, before: &Tables) -> Checked {
     Ok(())
 }
 
-/// Whether a grant is one that may have expired: it was not withdrawn.
+/// Whether a grant may have expired: it was not withdrawn.
 fn is_over(grant: &Row) -> bool {
     ["active", "expired"].contains(&grant.text("status").unwrap())
 }
 
-/// What each charge took at first, and what of it has come back.
+/// Each charge's original credits, and its refunded ones.
 #[derive(Default)]
 struct History(HashMap<String, (i64, i64)>);
 
 impl History {
-    /// Holds what a request came to against what it did to the balances.
+    /// Compares a request's result with the change of the balances.
     fn note(&mut self, step: &Step, before: &Tables, after: &Tables, done: &Done) -> Checked {
         let (plan, difference) = done;
         let user = plan.user_id.as_str();
@@ -254,15 +254,15 @@ fn check_refusal(tables: &Tables, step: &Step, refusal: &Error) -> Checked {
     Ok(())
 }
 
-/// Whether a charge that was made for no task was named by two, one of which was delivered and one refunded: what a
-/// caller may do, and an audit shows.
+/// Whether two tasks name one charge that was made for neither, one of them delivered and one refunded.
+/// Callers may do that, and an audit reports it.
 fn paid_for_two(tables: &Tables, finding: &Finding) -> bool {
     let [_, (_, charge), _, ..] = &finding.rows[..] else { return false };
     finding.kind == FindingKind::DeliveredTaskRefunded
         && tables.row(Credit, charge).is_some_and(|charge| task_of(charge).is_none())
 }
 
-/// Takes all steps; what must hold is looked at after each.
+/// Runs all steps and checks the invariants after each.
 fn take_all(steps: &[Step]) -> Result<Tables, TestCaseError> {
     let mut tables = Tables::new();
     let mut history = History::default();
@@ -288,14 +288,14 @@ fn take_all(steps: &[Step]) -> Result<Tables, TestCaseError> {
 struct Damage {
     table: TableName,
     id: String,
-    /// A column and what stands there then; `None`: the row is gone.
+    /// The column and its new value; `None` deletes the row.
     change: Option<(&'static str, Value)>,
-    /// The row that a finding must name, and what it may say of it.
+    /// The row that a finding must name, and its possible kinds.
     shows: RowId,
     kinds: &'static [FindingKind],
 }
 
-/// Everything that can be damaged.
+/// All possible damages.
 fn damages(tables: &Tables, by: i64) -> Vec<Damage> {
     use FindingKind::*;
     const DRAWS: &[FindingKind] = &[GrantOutOfRange, RefundedMoreThanOnce, GrantDrawsDiffer];

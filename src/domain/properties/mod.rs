@@ -1,7 +1,7 @@
-//! Property tests: invariants that are tried on random values.
+//! Property tests: invariants, tried on random values.
 //!
-//! `PROPTEST_CASES=100000 cargo test --release --lib properties` runs them for long. A failure becomes a row in a
-//! table of examples.
+//! `PROPTEST_CASES=100000 cargo test --release --lib properties` runs more cases. A failure becomes a row in
+//! a test table.
 
 pub(crate) mod generators;
 

@@ -21,11 +21,11 @@ use crate::domain::task::{
 use crate::domain::value::{Fields, Value};
 use crate::error::Result;
 
-/// The last one has no row in `user`.
+/// The last user has no row in `user`.
 pub(super) const USERS: [&str; 3] = ["ada", "bob", "nobody"];
 const DAY_MS: i64 = 86_400_000;
 
-/// What a request came to: what it wrote, and, of one that may give something back, what it moved.
+/// The result of a request: its plan, and the credits that it moved, if it can refund.
 pub(super) type Done = (Plan, Option<Difference>);
 
 /// All rows, in the order in which they were written.
@@ -137,12 +137,12 @@ impl Tables {
         self.rows.iter_mut().find(|row| row.table == table && row.id == id).unwrap()
     }
 
-    /// The rows of a user. Users share no rows.
+    /// A user's rows. Rows belong to one user.
     pub(super) fn of_user(&self, user: &str) -> impl Iterator<Item = &Row> {
         self.rows.iter().filter(move |row| row.text("userId") == Some(user))
     }
 
-    /// In draw order.
+    /// The spendable grants in draw order.
     pub(super) fn spendable(&self, user: &str) -> Vec<Grant> {
         let mut rows: Vec<&Row> = self.of_user(user).filter(|row| row.is_grant()).collect();
         rows.sort_by_key(|row| {
@@ -160,7 +160,7 @@ impl Tables {
         total_remaining(&self.spendable(user))
     }
 
-    /// What an audit reads of a user.
+    /// The account that an audit reads.
     pub(super) fn books(&self, user: &str) -> Books {
         let mut books = Books::of(user);
         for row in self.of_user(user) {
@@ -224,7 +224,7 @@ impl Tables {
         refundable.origins = ids.map(|id| (id.to_owned(), self.origin(id))).collect();
     }
 
-    /// Its names are no other row's: a new grant is the first one of its source at that time.
+    /// The keys are unique: a grant is replaced at most once at one time.
     fn origin(&self, id: &str) -> Origin {
         let row = self.row(Credit, id).unwrap();
         let scene = row.fields.get("transactionScene").cloned().unwrap_or(Value::Null);
@@ -236,7 +236,7 @@ impl Tables {
         }
     }
 
-    /// Does what is asked, and says what it came to. `None`: there is nothing that it could be done to.
+    /// Runs a request; `None` if there is no row that it applies to.
     pub(super) fn take(&mut self, step: &Step) -> Result<Option<Done>> {
         let done = self.plan(step)?;
         if let Some((plan, _)) = &done {
@@ -372,7 +372,7 @@ impl Tables {
         Ok((plan, Some(difference)))
     }
 
-    /// Writes a plan, with the guards that the databases have.
+    /// Applies a plan, with the databases' guards.
     pub(super) fn apply(&mut self, plan: &Plan) {
         for change in &plan.rows {
             if change.verb == Verb::Insert {

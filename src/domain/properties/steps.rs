@@ -1,4 +1,4 @@
-//! Random requests of an app, for the in-memory ledger.
+//! Random requests, for the in-memory ledger.
 
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
@@ -6,7 +6,7 @@ use proptest::sample::{Index, select};
 use crate::domain::options::RefundPolicy;
 use crate::domain::table::TaskKind::{self, Ai, Media};
 
-/// What an app asks for, or what happens by itself. Tasks and charges are picked from those that are there.
+/// A request of the app, or the passing of time. Tasks and charges are picked from the existing ones.
 #[derive(Debug, Clone)]
 pub(super) enum Step {
     Grant {
@@ -19,7 +19,7 @@ pub(super) enum Step {
         user: usize,
         credits: i64,
     },
-    /// A task that costs something, or one that an earlier charge pays for.
+    /// A task with a charge of its own or an earlier one.
     Create {
         kind: TaskKind,
         id: usize,
@@ -41,7 +41,7 @@ pub(super) enum Step {
     Settle {
         task: Index,
         credits: i64,
-        /// Whether what it costs more is drawn.
+        /// Whether a higher cost is drawn in addition.
         over: bool,
         policy: RefundPolicy,
     },
@@ -60,7 +60,7 @@ pub(super) enum Step {
     },
 }
 
-/// What a patch says of `creditId`.
+/// The `creditId` in a patch.
 #[derive(Debug, Clone)]
 pub(super) enum Names {
     Nothing,
@@ -68,7 +68,7 @@ pub(super) enum Names {
     Charge(Index),
 }
 
-/// Mostly what can be done, so that much comes together.
+/// Mostly valid steps, so that many rows interact.
 pub(super) fn step() -> impl Strategy<Value = Step> {
     let user = || prop_oneof![10 => Just(0_usize), 10 => Just(1), 1 => Just(2)];
     let pick = any::<Index>;

@@ -1,4 +1,4 @@
-//! A new end of a grant.
+//! Changing the expiry of a grant.
 
 use super::no_date;
 use super::write_off::{Reason, draw, write_off};
@@ -16,12 +16,12 @@ use crate::error::{Error, Result};
 pub struct Extension {
     /// The grant's `id`.
     pub credit_id: String,
-    /// When it is to expire; never, if `None`.
+    /// The new expiry; `None` if it never expires.
     pub expires_at_ms: Option<i64>,
 }
 
 impl Extension {
-    /// Reads the arguments of `extendGrant`.
+    /// Parses the arguments of `extendGrant`.
     pub fn parse(credit_id: String, expires_at: Option<&Value>) -> Result<Self> {
         let expires_at_ms = match expires_at {
             Some(Value::Null) => None,
@@ -32,8 +32,8 @@ impl Extension {
     }
 }
 
-/// Decides on a new end of a grant. Its plan writes nothing if it has that end. `others` are the user's grants that were
-/// made since it has ended: what they have of it is written off.
+/// Decides a new expiry. The plan writes nothing if the grant has that expiry already. `others` are the
+/// user's grants created since this one ended: credits that they replace are written off.
 pub fn plan_extension(
     call: &Extension,
     held: Option<&Held>,
@@ -57,7 +57,7 @@ pub fn plan_extension(
         if revives {
             fields.set("status", Value::Text("active".to_owned()));
         }
-        // Renewals go by its own end, where a row has another one.
+        // A renewal uses the recorded expiry instead of the column, if there is one.
         let said = held.metadata.as_deref();
         let has_own_end = metadata::own_end(said).is_some() || metadata::period(said).is_some();
         if let Some(end_ms) = call.expires_at_ms.filter(|_| has_own_end) {

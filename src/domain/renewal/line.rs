@@ -1,10 +1,11 @@
-//! Periods of subscriptions that follow each other, and what lives on of each.
+//! Consecutive periods of subscriptions, and which credits each period carries over.
 //!
-//! What is decided depends on which periods there are, not on the order in which they came. A period lets live on what is
-//! left of those of its line that end before it does. So a later one carries all that an earlier one does, and what is too
-//! much is taken from the oldest: what one of them wrote off, the other would not have kept. That is so as long as both
-//! reach back equally far: one that carries older grants than an earlier one does may have written these off when that one
-//! comes late.
+//! The result depends on the set of periods, not on the order in which their calls arrive. A period carries
+//! over the remaining credits of its line's grants that end before it does. So a later period carries
+//! everything that an earlier one does; credits above the limit are written off, oldest grant first, and what
+//! one period wrote off would not have been kept by another. This holds if the periods have the same grace
+//! time: if an earlier period arrives late, a later one may already have written off older grants that it
+//! would have carried.
 
 use std::collections::HashMap;
 
@@ -13,43 +14,45 @@ use crate::domain::metadata;
 use crate::domain::regrant::granted_anew;
 use crate::domain::revocation::{Held, State};
 
-/// A period that is new.
+/// A new period.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct New<'f> {
-    /// The key of its call.
+    /// The call's idempotency key.
     pub(super) number: &'f str,
-    /// Its subscription.
+    /// The subscription.
     pub(super) subscription: &'f str,
-    /// What is said of it.
+    /// The period's terms.
     pub(super) period: &'f Period,
-    /// What is granted for it.
+    /// The credits that are granted for it.
     pub(super) credits: i64,
 }
 
-/// A grant on its way through a renewal.
+/// The state of a grant while a renewal is computed.
 #[derive(Debug)]
 pub(super) struct Lived<'f> {
-    /// Its row; the new one has none yet.
+    /// The grant's row; `None` for the new grant.
     pub(super) held: Option<&'f Held>,
     number: &'f str,
     subscription: &'f str,
-    /// When it ends by itself.
+    /// Its expiry without renewals.
     pub(super) end_ms: i64,
-    /// When it ends now.
+    /// Its expiry after the renewal.
     pub(super) until_ms: i64,
     pub(super) remaining: i64,
-    /// What of that other grants have, which stays behind if it lives on.
+    /// The credits that were granted again in other grants. They are written off if this grant is carried
+    /// over.
     anew: i64,
-    /// What has stayed behind.
+    /// Those of these credits that are written off.
     pub(super) left_behind: i64,
-    /// Whether claims have withdrawn it: it lives on, should they end, and nothing else becomes of it.
+    /// Whether claims closed it. It is still carried over, for the case that the claims end, but nothing is
+    /// written off.
     is_closed: bool,
-    /// Whether the new period, or a later one, lets it live on.
+    /// Whether the new period, or a later one, carries it over.
     pub(super) is_carried: bool,
 }
 
 impl<'f> Lived<'f> {
-    /// A grant that may live on: not one that never ends, or was withdrawn by the app.
+    /// A grant that can be carried over; `None` if it never expires or the app has withdrawn it.
     fn of(held: &'f Held, others: &[Held]) -> Option<Self> {
         let is_closed = matches!(held.state, State::Closed(_));
         let may_live = is_closed || held.state == State::Open;
@@ -88,23 +91,23 @@ impl<'f> Lived<'f> {
         }
     }
 
-    /// When its row says that it ends.
+    /// The expiry in its row.
     fn expires_at_ms(&self) -> i64 {
         self.held.and_then(|held| held.grant.expires_at_ms).unwrap_or(self.end_ms)
     }
 
-    /// What of it a period may let live on.
+    /// The credits that a period can carry over.
     fn left(&self) -> i64 {
         if self.is_closed { 0 } else { self.remaining.saturating_sub(self.anew).max(0) }
     }
 }
 
-/// A period, whatever has become of its grant.
+/// A period, whatever the state of its grant.
 struct Carrier<'f> {
     number: &'f str,
     subscription: &'f str,
     period: Period,
-    /// When it came; when a later one of the subscription did, if that was before.
+    /// When the period was recorded; or a later period of the subscription, if that was recorded first.
     came_ms: i64,
 }
 
@@ -119,7 +122,7 @@ impl<'f> Carrier<'f> {
     }
 }
 
-/// The grants of a user's subscriptions, older ones first, as they are after a renewal.
+/// The user's subscription grants after the renewal, in order of expiry.
 pub(super) fn carried<'f>(new: New<'f>, held: &'f [Held], now_ms: i64) -> Vec<Lived<'f>> {
     let mut grants: Vec<Lived<'_>> = held.iter().filter_map(|one| Lived::of(one, held)).collect();
     grants.push(Lived::new(new));
@@ -140,7 +143,7 @@ pub(super) fn carried<'f>(new: New<'f>, held: &'f [Held], now_ms: i64) -> Vec<Li
     grants
 }
 
-/// All periods, in the order of their ends.
+/// All periods, in order of their ends.
 fn carriers<'f>(new: New<'f>, held: &'f [Held], now_ms: i64) -> Vec<Carrier<'f>> {
     let New { number, subscription, period, .. } = new;
     let new = Carrier { number, subscription, period: period.clone(), came_ms: now_ms };
@@ -156,7 +159,8 @@ fn carriers<'f>(new: New<'f>, held: &'f [Held], now_ms: i64) -> Vec<Carrier<'f>>
     all
 }
 
-/// Lets live on what a period carries. What is too much of it is known already of one that ends before the new one does.
+/// Applies a period to the grants that it carries over. For periods that end before the new one, credits
+/// above the limit were written off before.
 fn carry(grants: &mut [Lived<'_>], carrier: &Carrier<'_>, lines: &Lines<'_>, new_end_ms: i64) {
     let Period { end_ms, rollover: Some(rollover), .. } = carrier.period else { return };
     let is_past = end_ms < new_end_ms;
@@ -189,7 +193,7 @@ fn carry(grants: &mut [Lived<'_>], carrier: &Carrier<'_>, lines: &Lines<'_>, new
     }
 }
 
-/// Subscriptions that replace each other.
+/// Subscriptions that replace one another, grouped into lines.
 #[derive(Default)]
 struct Lines<'f>(HashMap<&'f str, &'f str>);
 
@@ -207,7 +211,7 @@ impl<'f> Lines<'f> {
     }
 }
 
-/// The line of a subscription: one of them has its name.
+/// A line's representative: the `subscription_no` of one of its subscriptions.
 fn line<'f>(lines: &HashMap<&'f str, &'f str>, subscription: &'f str) -> &'f str {
     lines.get(subscription).copied().unwrap_or(subscription)
 }

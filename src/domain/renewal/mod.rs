@@ -1,4 +1,5 @@
-//! A subscription's next period: its grant, and the credits of earlier periods that are carried over in place.
+//! Renewals: a subscription's new period, with its grant, and the credits that are carried over from earlier
+//! periods by extending their grants.
 
 mod extension;
 mod line;
@@ -30,14 +31,14 @@ use crate::error::{Error, Result};
 pub struct Renewal {
     /// The new period's grant.
     pub grant: NewGrant,
-    /// The subscription.
+    /// Its `subscription_no`.
     pub subscription_no: String,
-    /// What is said of the period.
+    /// The period's terms.
     pub period: Period,
 }
 
 impl Renewal {
-    /// Reads the arguments of `renewGrants`.
+    /// Parses the arguments of `renewGrants`.
     pub fn parse(mut fields: Fields) -> Result<Self> {
         const FILLED_IN: [&str; 5] =
             ["expiresAt", "status", "transactionType", "remainingCredits", "createdAt"];
@@ -62,7 +63,7 @@ impl Renewal {
         Ok(Self { grant, subscription_no, period: Period { end_ms, replaces, rollover } })
     }
 
-    /// The key of the call.
+    /// The call's idempotency key.
     fn number(&self) -> &str {
         self.grant.transaction_no.as_deref().unwrap_or_default()
     }
@@ -72,29 +73,29 @@ fn no_date(field: &str, given: Option<&Value>) -> Error {
     Error::InvalidDate { field: field.to_owned(), given: describe(given) }
 }
 
-/// What the database knows that decides on a renewal.
+/// The facts from the database that decide a renewal.
 #[derive(Debug, Default)]
 pub struct RenewalFacts {
-    /// The users who are there.
+    /// The users that exist.
     pub users: BTreeSet<String>,
-    /// The grants of all subscriptions of the user.
+    /// The grants of all the user's subscriptions.
     pub grants: Vec<Held>,
-    /// The row that has the key of the call.
+    /// The row with the call's idempotency key.
     pub keyed: Option<CreditFacts>,
-    /// Whether the caller's own id is taken.
+    /// Whether the caller's own `id` is in use.
     pub is_id_taken: bool,
 }
 
-/// What became of earlier periods.
+/// The credits of earlier periods.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Carried {
-    /// What is left of them, and lives on.
+    /// The remaining credits that were carried over.
     pub carried: i64,
-    /// What was too much.
+    /// The credits above the limit, which were written off.
     pub written_off: i64,
 }
 
-/// Decides on a renewal. `None`: it was made before. `off` are the names of the row that writes off what is too much.
+/// Decides a renewal; `None` if it was made before. `off` has the keys of the row that writes off credits.
 pub fn plan_renewal(
     call: &Renewal,
     facts: &RenewalFacts,
@@ -130,7 +131,7 @@ pub fn plan_renewal(
         let Some(held) = lived.held else {
             let granted = call.grant.credits.get();
             new.fields.set("expiresAt", Value::TimeMs(lived.until_ms));
-            // Of a period that came late, behind a later one.
+            // Lower than what was granted if a later period was recorded first.
             new.fields.set("remainingCredits", Value::Integer(lived.remaining));
             carried.written_off = carried.written_off.saturating_add(granted - lived.remaining);
             off_new = (lived.remaining < granted).then(|| new_draw(call, lived, &stamp));
@@ -149,7 +150,7 @@ pub fn plan_renewal(
         }
         changed.extend((Some(lived.until_ms) != held.grant.expires_at_ms).then_some(lived));
     }
-    // Its own end, of which this is known when it lives longer.
+    // Recorded because the row's expiry is a later one.
     let said = new.fields.get("metadata").and_then(Value::as_text);
     let said = metadata::with_period(said, &call.period.as_json());
     new.fields.set("metadata", Value::Json(said));
@@ -179,7 +180,7 @@ pub fn plan_renewal(
     Ok(Some((plan, carried)))
 }
 
-/// What is written off of the new grant itself, which begins without it.
+/// The draw that writes off part of the new grant.
 fn new_draw(call: &Renewal, lived: &Lived<'_>, stamp: &Stamp) -> Draw {
     let granted = call.grant.credits.get();
     Draw {
@@ -195,19 +196,19 @@ fn new_draw(call: &Renewal, lived: &Lived<'_>, stamp: &Stamp) -> Draw {
     }
 }
 
-/// What the row of a grant says that lives on.
+/// The changes of the row of a grant that is carried over.
 fn prolonged(held: &Held, lived: &Lived<'_>, now_ms: i64) -> Fields {
     let mut fields = Fields::default();
     fields.set("expiresAt", Value::TimeMs(lived.until_ms));
     let mut said = held.metadata.clone();
-    // A renewal says its own end.
+    // For a renewal's grant, the period's end is the recorded expiry.
     if metadata::own_end(said.as_deref()).or(metadata::period(said.as_deref()).map(|it| it.end_ms))
         != Some(lived.end_ms)
     {
         said = Some(metadata::with_own_end(said.as_deref(), lived.end_ms));
     }
     match &held.state {
-        // As it will be, should claims let it go.
+        // The status that it gets back when the claims end.
         State::Closed(before) if before != "active" => {
             said = Some(metadata::with_status_before(said.as_deref(), &Json::from("active")));
         }

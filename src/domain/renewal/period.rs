@@ -1,4 +1,4 @@
-//! A renewal's period, as the metadata of its grant records it.
+//! The period of a renewal, as its grant's metadata records it.
 
 use serde_json::{Map, Value as Json, json};
 
@@ -10,29 +10,29 @@ use crate::error::{Error, Result};
 /// A period of a subscription.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Period {
-    /// When it ends.
+    /// The end.
     pub end_ms: i64,
     /// The subscription that this one replaces.
     pub replaces: Option<String>,
-    /// What lives on of earlier periods; each keeps its end, if `None`.
+    /// What is carried over from earlier periods; `None` if each keeps its expiry.
     pub rollover: Option<Rollover>,
 }
 
-/// What lives on of earlier periods.
+/// How much is carried over from earlier periods.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Rollover {
-    /// Maximum number of credits.
+    /// The maximum number of credits.
     pub at_most: i64,
-    /// Also of those that have ended so long ago.
+    /// Grants that expired up to this many milliseconds ago are carried over too.
     pub grace_ms: i64,
 }
 
 impl Rollover {
     const DEFAULT_GRACE_MS: i64 = 3 * 86_400_000;
-    /// A year.
+    /// The maximum grace time: 366 days.
     const MOST_GRACE_MS: i64 = 366 * 86_400_000;
 
-    /// Reads the parameter `rollover`.
+    /// Parses the parameter `rollover`.
     pub(super) fn parse(value: Option<&Value>) -> Result<Option<Self>> {
         const NAME: &str = "rollover";
         let given = match value {
@@ -61,7 +61,7 @@ impl Rollover {
 }
 
 impl Period {
-    /// As it stands in metadata.
+    /// As JSON for the metadata.
     pub fn as_json(&self) -> Json {
         let rollover = self.rollover.map(
             |Rollover { at_most, grace_ms }| json!({ "atMost": at_most, "graceMs": grace_ms }),
@@ -69,7 +69,7 @@ impl Period {
         json!({ "end": self.end_ms, "replaces": self.replaces, "rollover": rollover })
     }
 
-    /// Reads it.
+    /// Parses the JSON of the metadata.
     pub fn read(written: &Json) -> Option<Self> {
         let rollover = match written.get("rollover")? {
             Json::Null => None,

@@ -1,4 +1,4 @@
-//! The row that writes credits off, and what it says.
+//! The row that writes off credits.
 
 use std::collections::BTreeMap;
 
@@ -13,20 +13,20 @@ use crate::error::{Error, Result};
 
 pub use crate::domain::plan::EXPIRY;
 
-/// What was written off of grants because others have it, which were granted in their place: by the ids of the grants.
+/// Credits that are written off because they were granted again in other grants, by the `id` of the grant.
 pub type Anew = BTreeMap<String, i64>;
 
-/// What a charge wrote off.
+/// A charge that writes off credits.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WriteOff {
-    /// Of which grants.
+    /// Its draws.
     pub draws: Vec<WrittenDraw>,
-    /// What of that other grants have.
+    /// The part of the draws that was granted again in other grants.
     pub anew: Anew,
 }
 
 impl WriteOff {
-    /// What a charge that was not refunded wrote off; `None`, if it is another charge.
+    /// Reads an active charge that is a write-off; `None` for other charges.
     pub fn read(id: &str, detail: Option<&str>, metadata: Option<&str>) -> Result<Option<Self>> {
         let Some(anew) = Self::anew(metadata) else { return Ok(None) };
         let draws = parse_detail(detail.map(str::as_bytes))
@@ -34,7 +34,7 @@ impl WriteOff {
         Ok(Some(Self { draws, anew }))
     }
 
-    /// What the metadata of a charge says that wrote credits off.
+    /// Reads the same from the metadata of a charge.
     pub fn anew(metadata: Option<&str>) -> Option<Anew> {
         let said = metadata::expiry(metadata)?;
         let anew = said.get("anew").and_then(Json::as_object);
@@ -42,7 +42,7 @@ impl WriteOff {
         Some(anew.into_iter().flatten().filter_map(number).collect())
     }
 
-    /// Tells grants what was written off of them.
+    /// Subtracts the write-off from the grants.
     pub fn tell(&self, grants: &mut [Held]) {
         for draw in &self.draws {
             if let Some(held) = grants.iter_mut().find(|held| held.grant.id == draw.credit_id) {
@@ -53,13 +53,13 @@ impl WriteOff {
     }
 }
 
-/// Why credits are written off.
+/// The reason for a write-off.
 pub(super) struct Reason {
-    /// What caused it, and its name.
+    /// Its kind and the `id` or key of the row that caused it.
     pub cause: (&'static str, String),
-    /// The same for a reader.
+    /// A description for a reader.
     pub description: &'static str,
-    /// What of it other grants have.
+    /// The part that was granted again in other grants.
     pub anew: Anew,
 }
 
@@ -77,7 +77,7 @@ pub(super) fn draw(held: &Held, credits: i64) -> Draw {
     }
 }
 
-/// The row that writes credits off, of a user and a subscription, for a reason.
+/// Builds the row that writes off credits of a user and a subscription.
 pub(super) fn write_off(
     (user_id, subscription_no): (&str, Option<&str>),
     reason: Reason,
@@ -96,7 +96,8 @@ pub(super) fn write_off(
     if !reason.anew.is_empty() {
         said.insert("anew".to_owned(), json!(reason.anew));
     }
-    // Its type comes first: limits tell by the beginning what no caller has charged.
+    // The type comes first: spending limits recognize the ledger's own charges by the beginning of the
+    // metadata.
     let metadata: Json = json!({ "type": "expiry", "expiry": said });
     let mut row: Fields = [
         ("id", text(&stamp.ids.id)),

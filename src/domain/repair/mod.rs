@@ -1,9 +1,9 @@
 //! Repairs of a user's account, where the rows allow only one right value.
 //!
-//! Three kinds of finding are repaired. Minted credits: a grant that holds more than was granted, as far as refunds of
-//! its own charges explain it, gets what was granted less what its active charges drew. A failed task that is still
-//! charged: it is refunded. A time in another unit: its factor is known. All other findings need an operator who knows
-//! what happened.
+//! Three kinds of finding are repaired. Minted credits: a grant that holds too many credits, where refunds of
+//! its own charges explain the surplus, is set to what was granted less what its active charges drew. A
+//! failed task that is still charged: its charge is refunded. A time in another unit: it is converted. All
+//! other findings need an operator who knows what happened.
 
 #[cfg(test)]
 mod tests;
@@ -19,7 +19,7 @@ use super::plan::{Plan, Verb};
 use super::table::TableName;
 use super::value::{Fields, Value, iso8601};
 
-/// Whether findings of this kind can be put right.
+/// Whether findings of this kind can be repaired.
 pub fn is_repairable(kind: FindingKind) -> bool {
     matches!(
         kind,
@@ -29,33 +29,33 @@ pub fn is_repairable(kind: FindingKind) -> bool {
     )
 }
 
-/// A value that is to be put right.
+/// A value to repair.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Fix {
-    /// What was found.
+    /// The finding.
     pub kind: FindingKind,
-    /// Whose books.
+    /// The user's id.
     pub user_id: String,
-    /// The row of `credit`.
+    /// The `id` of the row of `credit`.
     pub credit_id: String,
-    /// Its column, by its name in JavaScript.
+    /// The column, by its JavaScript name.
     pub column: &'static str,
-    /// What it holds.
+    /// The stored value.
     pub before: Value,
-    /// What it should.
+    /// The repaired value.
     pub after: Value,
-    /// The same as a sentence.
+    /// A sentence for a reader.
     pub message: String,
 }
 
-/// How long a task has failed before its refund is due from here: the app's own models refund a moment after they
-/// have written the failure, and would do so once more.
+/// How long ago a task must have failed before its charge is refunded, in milliseconds. The app's own models
+/// refund a moment after they write the failure, and would refund a second time.
 const SETTLED_AFTER_MS: i64 = 10 * 60 * 1000;
 
-/// Everything that can be put right at this time, in the order in which it must be.
+/// All repairs that are possible at this time, in the order in which they must be made.
 pub fn fixes(books: &Books, now_ms: i64) -> Vec<Fix> {
     let mut repair = Repair { books, accounts: accounts(books), fixes: Vec::new() };
-    // A charge whose draws can't be read may have drawn on any grant.
+    // A charge with unreadable draws may have drawn on any grant.
     if !books.hides_draws() {
         repair.take_back_minted();
         repair.refund_failed(now_ms.saturating_sub(SETTLED_AFTER_MS));
@@ -74,9 +74,9 @@ pub fn fixes(books: &Books, now_ms: i64) -> Vec<Fix> {
 struct Account {
     granted: i64,
     remaining: i64,
-    /// What active charges drew.
+    /// The draws of active charges.
     drawn: i64,
-    /// What refunds that came again have added to it; nothing, if they do not explain it.
+    /// The credits that repeated refunds added; 0 if refunds do not explain them.
     minted: i64,
 }
 
@@ -128,7 +128,7 @@ impl<'b> Repair<'b> {
         }
     }
 
-    /// Refunds charges whose tasks have failed, all that name them, before this time.
+    /// Refunds charges if all tasks that refer to them failed before this time.
     fn refund_failed(&mut self, before_ms: i64) {
         let mut naming: HashMap<&str, Vec<&TaskEntry>> = HashMap::new();
         for task in &self.books.tasks {
@@ -150,7 +150,7 @@ impl<'b> Repair<'b> {
         }
     }
 
-    /// Refunds a charge, if it and all grants that it drew on are right.
+    /// Refunds a charge, if it and all its grants are consistent.
     fn refund(&mut self, charge: &'b ChargeEntry) {
         let draws = charge.readable_draws();
         let drawn = sum(draws);
@@ -189,7 +189,7 @@ impl<'b> Repair<'b> {
         }
     }
 
-    /// `change`: a column, what stands in it, and what is to.
+    /// `change` is a column, its stored value and the repaired value.
     fn push(
         &mut self,
         kind: FindingKind,
@@ -204,10 +204,10 @@ impl<'b> Repair<'b> {
     }
 }
 
-/// Plans fixes of one user's books. Each row remembers, in its metadata, what was changed: `metadata` is
-/// that of each row as it is.
+/// Plans the repairs of one user's account. Each row's metadata records what was changed; `metadata` has the
+/// current one of each row.
 pub fn plan_fixes(fixes: &[Fix], metadata: &HashMap<String, Option<String>>, now_ms: i64) -> Plan {
-    // In the order in which they are first named.
+    // In the order of first mention.
     let mut rows: Vec<(&str, Vec<&Fix>)> = Vec::new();
     let mut places: HashMap<&str, usize> = HashMap::new();
     for fix in fixes {
@@ -245,17 +245,17 @@ fn record(fix: &Fix, now_ms: i64) -> Json {
     })
 }
 
-/// A value that a fix changes, as JSON.
+/// A repaired value, as JSON.
 pub fn as_json(value: &Value) -> Json {
     match value {
         Value::Integer(number) => json!(number),
-        // A time that ISO 8601 can't write is as wrong as can be.
+        // A time outside the range of ISO 8601 is written as a number.
         Value::TimeMs(time_ms) => iso8601(*time_ms).map_or_else(|| json!(time_ms), Json::from),
         other => json!(other.as_text()),
     }
 }
 
-/// The rows of `credit` that these fixes change, each once.
+/// The `id`s of the `credit` rows that these repairs change, each once.
 pub fn changed_ids(fixes: &[Fix]) -> Vec<&str> {
     let mut ids: Vec<&str> = fixes.iter().map(|fix| fix.credit_id.as_str()).collect();
     ids.sort_unstable();

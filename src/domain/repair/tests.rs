@@ -58,7 +58,7 @@ fn what_can_be_put_right() {
         Vec<(&'static str, &'static str, Json, Json)>,
     );
     let rows: Vec<Row> = vec![
-        // what it is about, grants, charges, tasks; of each fix its row, column, before and after
+        // the case, grants, charges, tasks; for each repair its row, column, before and after
         (
             "books that are right",
             vec![grant("g", 10, 6)],
@@ -268,7 +268,7 @@ fn a_row_remembers_what_was_changed() {
     }
 }
 
-/// If each fix looked for its row among all of them, this would take minutes.
+/// A linear search for each repair's row would take minutes.
 #[test]
 fn a_refund_may_change_very_many_rows() {
     let ids: Vec<String> = (0..50_000).map(|at| format!("g{at}")).collect();

@@ -1,4 +1,4 @@
-//! The rule of revocations: how much they withdraw, whatever their order.
+//! How much revocations withdraw, independent of their order.
 //!
 //! Each active revocation states how many credits of some grants are to be withdrawn in all. The largest one counts,
 //! not their sum: they report the same payment, one after the other or repeatedly. A grant that is wholly withdrawn is
@@ -13,30 +13,32 @@ use crate::domain::detail::WrittenDraw;
 /// A user's grants, in draw order, and the claims on them.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Claims {
-    /// The grants that claims are about or have drawn on, and those that may be drawn on.
+    /// The grants that claims name or have drawn on, and those that they may draw on.
     pub grants: Vec<Held>,
-    /// The claims that have to do with each other.
+    /// Related claims: those that share grants, directly or through other claims.
     pub claims: Vec<Claim>,
 }
 
-/// How an order stands.
+/// The state of an order.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Standing {
-    /// What is withdrawn of it, was written off before, or was taken from other grants in its place.
+    /// The credits that are withdrawn from its grants, were written off before, or were drawn from other
+    /// grants instead.
     pub revoked: i64,
-    /// What was spent of it.
+    /// The credits that were spent.
     pub spent: i64,
-    /// What is claimed and not had.
+    /// The credits that are claimed but not collected.
     pub outstanding: i64,
-    /// What of it can still be spent.
+    /// The credits that can still be spent.
     pub remaining: i64,
 }
 
 impl Claims {
-    /// Makes things right. `recovers`: claims that may take from other grants do so now.
+    /// Brings grants and claims into balance. With `recovers`, claims that may draw on other grants do so
+    /// now.
     pub fn balance(&mut self, recovers: bool, now_ms: i64) {
         let order = self.in_order();
-        // Others are closed by claims that are not here.
+        // Other grants are closed by claims that are not loaded.
         let terms = self.claims.iter().flat_map(|claim| &claim.terms.grants);
         let claimed: HashSet<&str> = terms.map(String::as_str).collect();
         for held in self.grants.iter_mut().filter(|held| claimed.contains(&*held.grant.id)) {
@@ -67,7 +69,7 @@ impl Claims {
         }
     }
 
-    /// How these grants stand at this time.
+    /// The state of these grants at this time.
     pub fn standing(&self, grants: &[String], now_ms: i64) -> Standing {
         let mut standing = Standing { revoked: self.had(grants), ..Standing::default() };
         for (at, claim) in self.claims.iter().enumerate() {
@@ -90,8 +92,8 @@ impl Claims {
         standing
     }
 
-    /// Claims that stand and do not have what they could: of each, a grant that is open though something of it is owed, or
-    /// all of it is claimed. After [`Self::balance`] there are none.
+    /// Active claims that hold less than they could, each with a grant that should be closed: the claim is
+    /// not fully collected, or covers everything that was granted. Empty after [`Self::balance`].
     pub fn unmet(&self) -> Vec<(&Claim, &Held)> {
         let standing = (0..self.claims.len()).filter(|at| self.claims[*at].stands);
         let open = |at: usize| {
@@ -106,14 +108,14 @@ impl Claims {
         standing.filter_map(open).collect()
     }
 
-    /// What a claim is owed.
+    /// The credits that a claim has not collected.
     pub fn owed(&self, claim: &Claim) -> i64 {
         let need = claim.terms.total.min(self.granted(&claim.terms.grants));
         need.saturating_sub(self.had(&claim.terms.grants)).max(0)
     }
 
-    /// The claims that stand: on fewer grants first, of the same the largest, so that each draws only what those before
-    /// it have not.
+    /// Active claims: those on fewer grants first, then larger ones, so that each draws only what the claims
+    /// before it have not.
     fn in_order(&self) -> Vec<usize> {
         let mut order: Vec<usize> = (0..self.claims.len()).collect();
         order.retain(|at| self.claims[*at].stands);
@@ -133,7 +135,7 @@ impl Claims {
         granted.fold(0, |sum: i64, held| sum.saturating_add(held.grant.credits.max(0)))
     }
 
-    /// What a claim is to have: never more than was granted.
+    /// The credits that a claim is entitled to: at most what was granted.
     fn need(&self, at: usize) -> i64 {
         let terms = &self.claims[at].terms;
         terms.total.min(self.granted(&terms.grants))
@@ -143,14 +145,14 @@ impl Claims {
         self.need(at) - self.had(&self.claims[at].terms.grants)
     }
 
-    /// Whether a claim is on all that was granted.
+    /// Whether a claim covers everything that was granted.
     fn is_whole(&self, at: usize) -> bool {
         let terms = &self.claims[at].terms;
         let granted = self.granted(&terms.grants);
         granted > 0 && terms.total >= granted
     }
 
-    /// What claims have of these grants.
+    /// The credits of these grants that claims hold.
     fn had(&self, grants: &[String]) -> i64 {
         let of_grants = grants.iter().filter_map(|id| self.held(id));
         let of_grants = of_grants.map(|held| self.withdrawn(held));
@@ -167,7 +169,7 @@ impl Claims {
         }
     }
 
-    /// What claims drew on a grant that they are about.
+    /// The credits that claims drew on a grant that they name.
     fn own_draws(&self, grant_id: &str) -> i64 {
         let claims = self.claims.iter().filter(|claim| claim.stands && claim.names(grant_id));
         let draws = claims.flat_map(|claim| &claim.draws);
@@ -175,7 +177,7 @@ impl Claims {
         of_grant.fold(0, |sum, draw| sum.saturating_add(draw.credits_consumed))
     }
 
-    /// Closes the grants of a claim, but for those that the app has withdrawn itself.
+    /// Closes a claim's grants, except those that the app has withdrawn.
     fn close(&mut self, at: usize) {
         let claim = &self.claims[at];
         for held in &mut self.grants {
@@ -187,7 +189,7 @@ impl Claims {
         }
     }
 
-    /// Draws what a claim lacks from grants that are open.
+    /// Draws a claim's missing credits from open grants.
     fn draw(&mut self, at: usize, may_pay: impl Fn(&Claim, &Held) -> bool) {
         let mut lack = self.lack(at);
         let claim = &mut self.claims[at];
@@ -208,7 +210,7 @@ impl Claims {
         }
     }
 
-    /// Gives back to other grants what was taken from them and is not needed: last drawn first.
+    /// Returns credits that were drawn from other grants and are no longer needed, last drawn first.
     fn give_back_surplus(&mut self) {
         for at in
             (0..self.claims.len()).rev().filter(|at| self.claims[*at].stands).collect::<Vec<_>>()
@@ -224,7 +226,7 @@ impl Claims {
         }
     }
 
-    /// What a claim could give back so that each that counts it still has what it needs.
+    /// The credits that a claim can return without leaving another claim short that counts them.
     fn surplus(&self, at: usize) -> i64 {
         let grants = |other: usize| &self.claims[other].terms.grants;
         let counting = (0..self.claims.len()).filter(|other| {
@@ -233,7 +235,7 @@ impl Claims {
         counting.map(|other| -self.lack(other)).min().unwrap_or(0).max(0)
     }
 
-    /// Gives so much of an item back to its grant, as far as there is room.
+    /// Returns up to this many credits of a draw to its grant, as far as there is room.
     fn give_back(&mut self, at: usize, item: usize, credits: i64) {
         let Some(draw) = self.claims[at].draws.get_mut(item) else { return };
         let grant_id = draw.credit_id.clone();
@@ -245,7 +247,7 @@ impl Claims {
         held.grant.remaining += credits;
     }
 
-    /// Ends a claim: all that it drew goes back.
+    /// Ends a claim: everything that it drew is returned.
     pub fn end(&mut self, at: usize) {
         for item in 0..self.claims[at].draws.len() {
             self.give_back(at, item, i64::MAX);
@@ -254,7 +256,7 @@ impl Claims {
         self.claims[at].draws.clear();
     }
 
-    /// What came back to grants, by their ids.
+    /// Adds refunded credits to grants, by `id`.
     pub fn return_to(&mut self, returns: &HashMap<&str, i64>) {
         for held in &mut self.grants {
             let back = returns.get(held.grant.id.as_str()).copied().unwrap_or(0);
@@ -262,7 +264,7 @@ impl Claims {
         }
     }
 
-    /// What the user can spend of all these grants.
+    /// The sum of the spendable credits of these grants.
     pub fn spendable(&self, now_ms: i64) -> i64 {
         let spendable = self.grants.iter().filter(|held| held.grant.is_spendable(now_ms));
         spendable.fold(0, |sum, held| sum.saturating_add(held.grant.remaining.max(0)))

@@ -1,4 +1,4 @@
-//! The writes of a revocation: the difference between the rows as they are and as they should be.
+//! The writes of a revocation: the differences between the rows before and after.
 
 use serde_json::Value as Json;
 
@@ -12,12 +12,13 @@ use crate::domain::table::TableName::Credit;
 use crate::domain::value::{Fields, Value, iso8601};
 use crate::error::Result;
 
-/// Adds to a plan what becomes of grants and of claims that are there. What the plan gives back to these grants is in
-/// `now` already.
+/// Adds the changes of existing grants and claims to a plan. `now` already includes the credits that the plan
+/// returns to these grants.
 pub(super) fn plan_changes(plan: &mut Plan, was: &Claims, now: &Claims, now_ms: i64) -> Result<()> {
     plan.aside = true;
     plan.returns.retain(|(id, _)| was.grants.iter().all(|held| held.grant.id != *id));
-    // Claims first: a statement that changes credits of grants may come with the first row, and changes no row twice.
+    // Claims first: a statement that changes the credits of grants may be joined to the first row's, and
+    // changes no row twice.
     for (was, claim) in was.claims.iter().zip(&now.claims) {
         if was.stands && !claim.stands {
             let mut fields = Fields::default();
@@ -69,7 +70,7 @@ fn plan_state(plan: &mut Plan, was: &Held, now: &Held, now_ms: i64) {
     plan.push(Credit, Verb::Update, &was.grant.id, with_time(fields, now_ms));
 }
 
-/// An item of a charge's detail.
+/// A draw, in the format of `consumed_detail`.
 fn item(held: &Held, consumed: i64, (before, after): (i64, i64)) -> Draw {
     Draw {
         credit_id: held.grant.id.clone(),
@@ -77,7 +78,7 @@ fn item(held: &Held, consumed: i64, (before, after): (i64, i64)) -> Draw {
         expires_at: held.grant.expires_at_ms.and_then(iso8601),
         credits_to_consume: consumed,
         credits_consumed: consumed,
-        // As the row says it.
+        // As the grant's row has it.
         credits_before: before.saturating_add(held.moved),
         credits_after: after.saturating_add(held.moved),
         batch_size: 1000,
@@ -85,12 +86,12 @@ fn item(held: &Held, consumed: i64, (before, after): (i64, i64)) -> Draw {
     }
 }
 
-/// How many credits these draws are together.
+/// The sum of these draws.
 pub(super) fn total(draws: &[WrittenDraw]) -> i64 {
     draws.iter().fold(0, |sum, draw| sum.saturating_add(draw.credits_consumed))
 }
 
-/// The items of a claim's new draws.
+/// A claim's new draws, in the format of `consumed_detail`.
 fn new_items(draws: &[WrittenDraw], claims: &Claims) -> Vec<Draw> {
     let item = |draw: &WrittenDraw| {
         let held = claims.grants.iter().find(|held| held.grant.id == draw.credit_id)?;
@@ -101,7 +102,7 @@ fn new_items(draws: &[WrittenDraw], claims: &Claims) -> Vec<Draw> {
     draws.iter().filter_map(item).collect()
 }
 
-/// The detail of a new claim's row.
+/// The `consumed_detail` of a new claim's row.
 pub(super) fn detail_of(claim: &Claim, claims: &Claims) -> Result<String> {
     let mut items = new_items(&claim.draws, claims);
     let mut to_consume = total(&claim.draws);
@@ -112,7 +113,7 @@ pub(super) fn detail_of(claim: &Claim, claims: &Claims) -> Result<String> {
     write_detail(&items)
 }
 
-/// What the row of a claim says that draws more now, or less.
+/// The changes of the row of a claim whose draws have changed.
 fn redrawn(was: &Claim, claim: &Claim, claims: &Claims) -> Result<Fields> {
     let detail = was.detail.as_deref().map(str::as_bytes);
     let (kept, new) = claim.draws.split_at(was.draws.len().min(claim.draws.len()));

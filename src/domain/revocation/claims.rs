@@ -8,66 +8,67 @@ use crate::error::{Error, Result};
 
 pub use crate::domain::plan::CHARGEBACK;
 
-/// A grant, as revocations see it.
+/// A grant, with what revocations and renewals need of it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Held {
     /// The grant.
     pub grant: Grant,
-    /// Its family.
+    /// The user's id.
     pub user_id: String,
-    /// Who has withdrawn it, if it is.
+    /// Whether it is withdrawn, and by what.
     pub state: State,
     /// Its `metadata`.
     pub metadata: Option<String>,
-    /// Its `order_no`, where there is such a column.
+    /// Its `order_no`, if the table has that column.
     pub order_no: Option<String>,
-    /// Its `subscription_no`, where there is such a column.
+    /// Its `subscription_no`, if the table has that column.
     pub subscription_no: Option<String>,
-    /// When it was made.
+    /// When it was created.
     pub created_at_ms: Option<i64>,
-    /// The grants in whose place it was made.
+    /// The grants that it replaces.
     pub made_of: Vec<Source>,
     /// Whether its table has a column `deleted_at`.
     pub has_deleted_at: bool,
-    /// What of it is left out of its credits and of what remains, because other grants have it ([`granted_anew`]).
+    /// Credits that were granted again in other grants ([`granted_anew`]). They are already subtracted from
+    /// its granted and its remaining credits.
     ///
     /// [`granted_anew`]: crate::domain::regrant::granted_anew
     pub moved: i64,
-    /// What was written off of it: the user had neither use of it nor can spend it.
+    /// The credits that were written off: the user has neither spent them nor can spend them.
     pub written_off: i64,
 }
 
 impl Held {
-    /// Leaves out what other grants have.
+    /// Subtracts credits that were granted again in other grants.
     pub fn move_out(&mut self, credits: i64) {
         self.moved += credits;
         self.grant.credits -= credits;
         self.grant.remaining -= credits;
     }
 
-    /// Takes note of what was written off. What of that other grants have is theirs.
+    /// Records a write-off. The part that was granted again in other grants counts there.
     pub fn write_off(&mut self, credits: i64, anew: i64) {
         self.written_off = self.written_off.saturating_add(credits - anew);
         self.grant.credits = self.grant.credits.saturating_sub(anew);
     }
 }
 
-/// Who has withdrawn a grant.
+/// Whether a grant is withdrawn, and by what.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum State {
-    /// It is as it was granted, or has expired.
+    /// Not withdrawn. It may have expired.
     Open,
-    /// Claims, and what its status was before.
+    /// Closed by claims. The value is its status before that.
     Closed(String),
-    /// The app's own code.
+    /// Withdrawn by the app's own code.
     Withdrawn,
-    /// The app's own code, which wrote `revoked`: an app that does takes what was left of it, and nothing says how much
-    /// that was.
+    /// Withdrawn by the app's own code with the status `revoked`. Such apps also remove the remaining
+    /// credits, and no column records how many there were.
     Emptied,
 }
 
 impl State {
-    /// The state of a grant with this status, and what its metadata says of it.
+    /// The state of a grant with this status and metadata.
     pub fn of(status: Option<&str>, is_withdrawn: bool, metadata: Option<&str>) -> Self {
         match (status, metadata::status_before(metadata)) {
             _ if !is_withdrawn => Self::Open,
@@ -78,20 +79,20 @@ impl State {
     }
 }
 
-/// A call of `revokeGrants`, as its row says.
+/// A claim: a call of `revokeGrants`, as its row records it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Claim {
     /// The row's `id`.
     pub id: String,
-    /// Its `transaction_no`, the call's.
+    /// Its `transaction_no`, the call's idempotency key.
     pub transaction_no: String,
-    /// Whose grants.
+    /// The user's id.
     pub user_id: String,
-    /// What is claimed.
+    /// The terms.
     pub terms: Terms,
-    /// Whether it stands: it does not once it was restored.
+    /// Whether it is active. It is not after `restoreGrants`.
     pub stands: bool,
-    /// What its row draws, item by item.
+    /// Its draws.
     pub draws: Vec<WrittenDraw>,
     /// Its `consumed_detail`.
     pub detail: Option<String>,
@@ -106,7 +107,7 @@ pub struct ClaimRow {
     pub id: String,
     /// Its `transaction_no`.
     pub transaction_no: String,
-    /// Its family.
+    /// The user's id.
     pub user_id: String,
     /// Whether its `status` is `active`.
     pub active: bool,
@@ -117,11 +118,11 @@ pub struct ClaimRow {
 }
 
 impl Claim {
-    /// The claim that a charge is; `None`, if it is another charge.
+    /// Reads a claim; `None` if the charge is not one.
     pub fn read(row: ClaimRow) -> Result<Option<Self>> {
         let Some(terms) = metadata::claim(row.metadata.as_deref()) else { return Ok(None) };
         let draws = parse_detail(row.detail.as_deref().map(str::as_bytes));
-        // What was restored has given back what it drew.
+        // A restored claim has returned its draws.
         let draws = match draws {
             _ if !row.active => Vec::new(),
             Ok(draws) => draws,
@@ -131,22 +132,22 @@ impl Claim {
         Ok(Some(Self { id, transaction_no, user_id, terms, stands, draws, detail, metadata }))
     }
 
-    /// Whether it is about this grant.
+    /// Whether it names this grant.
     pub fn names(&self, grant_id: &str) -> bool {
         self.terms.grants.iter().any(|id| id == grant_id)
     }
 
-    /// Whether all that it is about is among these grants.
+    /// Whether it names only these grants.
     pub fn is_within(&self, grants: &[String]) -> bool {
         self.terms.grants.iter().all(|id| grants.contains(id))
     }
 
-    /// Whether it is about some of these grants.
+    /// Whether it names at least one of these grants.
     pub fn meets(&self, grants: &[String]) -> bool {
         self.terms.grants.iter().any(|id| grants.contains(id))
     }
 
-    /// What it drew from other grants than those that it is about.
+    /// The credits that it drew from grants that it does not name.
     pub fn recovered(&self) -> i64 {
         let others = self.draws.iter().filter(|draw| !self.names(&draw.credit_id));
         others.fold(0, |sum, draw| sum.saturating_add(draw.credits_consumed))

@@ -1,5 +1,5 @@
-//! Payments that are refunded or charged back: their credits are withdrawn as far as they are left, and spent ones are
-//! recorded as outstanding.
+//! Revocations: the payment for some grants was refunded or charged back. Their remaining credits are
+//! withdrawn; spent ones are recorded as outstanding.
 
 mod balance;
 mod changes;
@@ -22,19 +22,19 @@ use super::table::TableName::Credit;
 use super::value::{Fields, Value, describe};
 use crate::error::{Error, Result};
 
-/// The grants that a call is about.
+/// The grants that a call names.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Target {
-    /// The column that says so, by its name in JavaScript.
+    /// The column that selects them, by its JavaScript name.
     pub key: &'static str,
-    /// The same by its name in SQL.
+    /// The same column's SQL name.
     pub column: &'static str,
-    /// What is in it.
+    /// The value to select.
     pub text: String,
 }
 
 impl Target {
-    /// Reads `{ creditId }`, `{ orderNo }` or `{ subscriptionNo }`.
+    /// Parses `{ creditId }`, `{ orderNo }` or `{ subscriptionNo }`.
     pub fn parse(function: &'static str, fields: &Fields) -> Result<Self> {
         const KEYS: [(&str, &str); 3] =
             [("creditId", "id"), ("orderNo", "order_no"), ("subscriptionNo", "subscription_no")];
@@ -53,7 +53,7 @@ impl Target {
         }
     }
 
-    /// Whether it is about this grant.
+    /// Whether it selects this grant.
     pub fn is(&self, held: &Held) -> bool {
         let text = match self.column {
             "order_no" => held.order_no.as_deref(),
@@ -67,21 +67,21 @@ impl Target {
 /// A call of `revokeGrants`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Revocation {
-    /// Of which grants.
+    /// The grants.
     pub target: Target,
-    /// How many of their credits are to be withdrawn in all; all of them, if `None`.
+    /// How many of their credits are to be withdrawn in total; all if `None`.
     total: Option<i64>,
     reason: Option<String>,
-    /// The key of the call.
+    /// The call's idempotency key.
     pub transaction_no: String,
-    /// Whether what was spent already is taken from the user's other grants.
+    /// Whether spent credits are drawn from the user's other grants.
     pub recovers: bool,
-    /// In which order these are drawn on.
+    /// The order in which those are drawn on.
     pub order: DrawOrder,
 }
 
 impl Revocation {
-    /// Reads the arguments of `revokeGrants`.
+    /// Parses the arguments of `revokeGrants`.
     pub fn parse(target: &Fields, options: &Fields) -> Result<Self> {
         options.only("revokeGrants", &["total", "reason", "transactionNo", "recover"])?;
         let total = match options.get("total") {
@@ -119,16 +119,16 @@ fn invalid(name: &str, expected: &str, given: Option<&Value>) -> Error {
 /// A call of `restoreGrants`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Restoration {
-    /// The key of the call of `revokeGrants`.
+    /// The idempotency key of the call of `revokeGrants`.
     pub transaction_no: String,
-    /// The grants that it is about, should it not have come yet.
+    /// The grants, in case that call has not arrived yet.
     pub target: Option<Target>,
-    /// In which order claims that may take from other grants draw on these.
+    /// The order in which other claims draw on the returned credits.
     pub order: DrawOrder,
 }
 
 impl Restoration {
-    /// Reads the arguments of `restoreGrants`.
+    /// Parses the arguments of `restoreGrants`.
     pub fn parse(transaction_no: String, target: &Fields) -> Result<Self> {
         let is_given = target.iter().next().is_some();
         let target = is_given.then(|| Target::parse("restoreGrants", target)).transpose()?;
@@ -136,47 +136,47 @@ impl Restoration {
     }
 }
 
-/// What the database knows that decides on claims.
+/// The facts from the database that decide on claims.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct ClaimFacts {
-    /// The users who are there.
+    /// The users that exist.
     pub users: BTreeSet<String>,
-    /// Grants in draw order: those that claims or the call are about, those that claims have drawn on, and, if claims may
-    /// take from them, all that can be spent.
+    /// Grants in draw order: those that claims or the call name or have drawn on, and, if claims may draw on
+    /// other grants, all spendable ones.
     pub grants: Vec<Held>,
     /// All claims on the user's grants.
     pub claims: Vec<Claim>,
-    /// Whether a row has the key of the call.
+    /// Whether a row has the call's idempotency key.
     pub is_key_taken: bool,
 }
 
-/// By how much what a user can spend has changed.
+/// The change of a user's spendable credits.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Moved {
-    /// The user.
+    /// The user's id.
     pub user_id: String,
-    /// How many credits more; less than zero, if they are fewer.
+    /// The difference in credits; negative if the user has fewer.
     pub credits: i64,
 }
 
-/// How an order stands after a call, and what is to be written for that, if anything is.
+/// The result of a call: the state of the order, and the writes.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Decided {
-    /// What is to be written; nothing, if the call was made before.
+    /// The writes; `None` if the call was made before.
     pub plan: Option<Plan>,
-    /// How the order stands.
+    /// The state of the order.
     pub standing: Standing,
-    /// What that moves.
+    /// The change of the user's spendable credits.
     pub moved: Moved,
 }
 
 impl Decided {
-    /// What was decided before.
+    /// The result of a call that was made before.
     fn before(standing: Standing) -> Self {
         Self { plan: None, standing, moved: Moved::default() }
     }
 
-    /// What is written now.
+    /// The result of a call that writes now.
     fn now(plan: Plan, (was, now): (&Claims, &Claims), grants: &[String], now_ms: i64) -> Self {
         let credits = now.spendable(now_ms) - was.spendable(now_ms);
         let moved = Moved { user_id: plan.user_id.clone(), credits };
@@ -184,7 +184,7 @@ impl Decided {
     }
 }
 
-/// Decides on a revocation.
+/// Decides a revocation.
 pub fn plan_revocation(call: &Revocation, mut facts: ClaimFacts, stamp: &Stamp) -> Result<Decided> {
     call.order.sort(&mut facts.grants, |held| &held.grant);
     let (user_id, named) = named(&call.target, &facts)?;
@@ -204,7 +204,8 @@ pub fn plan_revocation(call: &Revocation, mut facts: ClaimFacts, stamp: &Stamp) 
         }
         let is_remembered = !facts.claims[at].stands && terms.total == 0;
         let claims = related(facts, &terms.grants);
-        // What was granted to them may be less now than it was then: other grants have it.
+        // The grants may count fewer credits now than at the first call: some were granted again in other
+        // grants.
         let is_total = call.total.map_or_else(
             || terms.total >= claims.granted_to(&terms.grants),
             |total| total == terms.total,
@@ -237,7 +238,7 @@ pub fn plan_revocation(call: &Revocation, mut facts: ClaimFacts, stamp: &Stamp) 
     Ok(Decided::now(plan, (&was, &now), &named, stamp.now_ms))
 }
 
-/// Decides on the end of a claim.
+/// Decides the end of a claim.
 pub fn plan_restoration(
     call: &Restoration,
     mut facts: ClaimFacts,
@@ -269,7 +270,7 @@ pub fn plan_restoration(
     Ok(Decided::now(plan, (&was, &now), named, stamp.now_ms))
 }
 
-/// Remembers that a claim has ended which was not made yet: it will claim nothing.
+/// Records that a claim has ended before it was made: when it is made, it claims nothing.
 fn remember(target: &Target, number: &str, facts: ClaimFacts, stamp: &Stamp) -> Result<Decided> {
     let (user_id, named) = named(target, &facts)?;
     let mut row = of_order(facts.grants.iter().find(|held| target.is(held)));
@@ -286,8 +287,8 @@ fn remember(target: &Target, number: &str, facts: ClaimFacts, stamp: &Stamp) -> 
     Ok(Decided::now(plan, (&claims, &claims), &named, stamp.now_ms))
 }
 
-/// What comes back to grants that are closed goes to what is outstanding first. Adds to the plan of a refund what else
-/// changes by it, and says in the refund what can be spent then.
+/// Credits that are refunded to closed grants first cover what is outstanding. Adds the resulting changes to
+/// the plan of a refund, and the credits that become spendable to the refund.
 pub fn claim_returns(
     facts: ClaimFacts,
     (plan, refund): (&mut Plan, &mut Refund),
@@ -309,7 +310,7 @@ pub fn claim_returns(
     plan_changes(plan, &was, &now, now_ms)
 }
 
-/// The user of the target's grants, and their ids.
+/// The user of the selected grants, and their `id`s.
 fn named(target: &Target, facts: &ClaimFacts) -> Result<(String, Vec<String>)> {
     let grants = || facts.grants.iter().filter(|held| target.is(held));
     let Some(first) = grants().next() else {
@@ -327,7 +328,7 @@ fn named(target: &Target, facts: &ClaimFacts) -> Result<(String, Vec<String>)> {
         return Err(Error::UserNotFound { user_id: first.user_id.clone() });
     }
     let mut ids: Vec<String> = grants().map(|held| held.grant.id.clone()).collect();
-    // What was granted in their place is of the same payment.
+    // Grants that replace these belong to the same payment.
     while let Some(regrant) = facts.grants.iter().find(|held| {
         let is_of_these = held.made_of.iter().any(|source| ids.contains(&source.credit_id));
         is_of_these && !ids.contains(&held.grant.id)
@@ -338,8 +339,8 @@ fn named(target: &Target, facts: &ClaimFacts) -> Result<(String, Vec<String>)> {
     Ok((first.user_id.clone(), ids))
 }
 
-/// The claims that are about these grants or have drawn on them, those that have to do with these claims in the same way,
-/// and all grants.
+/// All grants, and the claims that name these grants or have drawn on them, as well as claims connected to
+/// those through other grants.
 fn related(facts: ClaimFacts, grants: &[String]) -> Claims {
     let mut reached: HashSet<String> = grants.iter().cloned().collect();
     let mut rest = facts.claims;
@@ -369,7 +370,7 @@ fn new_claim(user_id: &str, number: &str, terms: Terms, stamp: &Stamp) -> Claim 
     }
 }
 
-/// The columns of a claim's row that its order's grants have too.
+/// The order's columns, which a claim's row copies from its grants.
 fn of_order(held: Option<&Held>) -> Fields {
     let mut row = Fields::default();
     let Some(held) = held else { return row };
@@ -400,7 +401,7 @@ fn describe_claim(row: &mut Fields, claim: &Claim, reason: Option<&str>) {
 }
 
 impl Claims {
-    /// What was granted to these grants.
+    /// The credits that were granted in total.
     fn granted_to(&self, grants: &[String]) -> i64 {
         let named = self.grants.iter().filter(|held| grants.contains(&held.grant.id));
         named.fold(0, |sum: i64, held| sum.saturating_add(held.grant.credits.max(0)))
@@ -408,8 +409,7 @@ impl Claims {
 }
 
 impl Claim {
-    /// The rows that a balance of claims needs besides those of a call, by their ids: what they are about, and what they
-    /// have drawn on.
+    /// The `id`s of the grants that must be loaded with a claim: those it names and those it has drawn on.
     pub fn needs(&self) -> impl Iterator<Item = &str> {
         let drawn_on = self.draws.iter().map(|draw| draw.credit_id.as_str());
         self.terms.grants.iter().map(String::as_str).chain(drawn_on)

@@ -1,25 +1,25 @@
-//! The terms of a revocation, as the metadata of its row records them.
+//! The terms of a revocation, as its row's metadata records them.
 
 use serde_json::{Value as Json, json};
 
-/// What a call claims.
+/// The terms of a claim.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Terms {
-    /// The grants, by their ids.
+    /// The `id`s of the grants.
     pub grants: Vec<String>,
-    /// How many of their credits are to be withdrawn in all.
+    /// How many of their credits are to be withdrawn in total.
     pub total: i64,
-    /// Whether what was spent already is taken from other grants.
+    /// Whether spent credits are drawn from other grants.
     pub recovers: bool,
 }
 
 impl Terms {
-    /// As they stand in metadata.
+    /// As JSON for the metadata.
     pub fn as_json(&self) -> Json {
         json!({ "total": self.total, "grants": self.grants, "recovers": self.recovers })
     }
 
-    /// Reads them.
+    /// Parses the JSON of the metadata.
     pub fn read(written: &Json) -> Option<Self> {
         let id = |id: &Json| id.as_str().map(str::to_owned);
         Some(Self {

@@ -1,4 +1,4 @@
-//! Rewriting `consumed_detail` when a settlement changes what a charge took.
+//! Rewriting `consumed_detail` when a settlement changes a charge.
 
 use serde_json::{Map, Value as Json, json};
 
@@ -6,17 +6,17 @@ use super::super::charge::Charge;
 use super::super::detail::{Draw, WrittenDraw};
 use crate::error::{Error, Result};
 
-/// What a charge's `consumed_detail` holds, with all that other code may have written there.
+/// The items of a charge's `consumed_detail`, including fields that other code added.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(in crate::domain) struct Items(Vec<Map<String, Json>>);
 
 impl Items {
-    /// Those of a charge.
+    /// The items of a charge.
     pub(super) fn of(charge: &Charge) -> Result<Self> {
         Self::read(&charge.id, charge.consumed_detail.as_deref())
     }
 
-    /// Those of the charge with this id.
+    /// The items of the charge with this `id`.
     pub(in crate::domain) fn read(charge_id: &str, detail: Option<&[u8]>) -> Result<Self> {
         let items = serde_json::from_slice(detail.unwrap_or_default());
         items.map(Self).map_err(|error| Error::ChargeCorrupt {
@@ -25,7 +25,8 @@ impl Items {
         })
     }
 
-    /// As text, with what each drew in the end; those that drew nothing are gone. `more` was drawn besides.
+    /// The `consumed_detail` after a settlement: items with the credits in `kept`, without those at 0,
+    /// followed by the draws in `more`.
     pub(in crate::domain) fn rewritten(mut self, kept: &[WrittenDraw], more: &[Draw]) -> String {
         let Self(items) = &mut self;
         for (item, draw) in items.iter_mut().zip(kept) {

@@ -1,5 +1,5 @@
-//! Settling: a charge was an estimate, the real cost is known. The difference is refunded to the grants that it came
-//! from, last drawn first, once; or, if the caller asks for it, it is drawn in addition.
+//! Settling: a charge was an estimate, and now the final cost is known. The difference is refunded once, to
+//! the grants that it was drawn from, last drawn first; or, if the caller asks for it, drawn in addition.
 
 mod detail;
 #[cfg(test)]
@@ -21,94 +21,95 @@ use super::task::{TaskFacts, check_made_for, own_charge};
 use super::value::{Fields, Value};
 use crate::error::{Error, Result};
 
-/// A settlement that the caller wants written.
+/// A requested settlement.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Settlement {
-    /// What is settled.
+    /// The charge to settle.
     pub target: Target,
     amount: Amount,
-    /// What becomes of what it cost more than was charged.
+    /// What happens if the final cost is higher than the charge.
     over: Over,
-    /// Which credits may pay for that.
+    /// Which grants may pay the difference.
     pub paying: Paying,
-    /// Where credits go.
+    /// Where refunded credits go.
     pub policy: RefundPolicy,
 }
 
-/// What is settled.
+/// The charge to settle.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Target {
-    /// The last charge of the task with this id.
+    /// The latest charge of the task with this `id`.
     Task(TaskKind, String),
-    /// The charge with this id.
+    /// The charge with this `id`.
     Charge(String),
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Amount {
-    /// What the charge takes in the end.
+    /// The charge's final number of credits.
     Final(i64),
-    /// What goes back of it.
+    /// The number of credits to refund.
     Back(i64),
-    /// Whatever is left of it goes back.
+    /// Refund everything that remains of the charge.
     AllBack,
-    /// The same, if it is a hold.
+    /// Refund everything, if the charge is still a hold.
     Released,
-    /// It stays what it is, and is a hold no longer.
+    /// End the hold; the credits stay charged.
     Kept,
 }
 
-/// What the caller is told of a settlement, besides the charge.
+/// What the caller receives, besides the charge.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Tells {
-    /// What went back, and what was drawn.
+    /// The refunded and the drawn credits.
     Difference,
-    /// What went back.
+    /// The refund.
     Refund,
-    /// What went back; nothing at all, if that was not this call.
+    /// The refund; nothing if the hold had ended before this call.
     Release,
-    /// Nothing besides.
+    /// Nothing else.
     Charge,
 }
 
-/// What becomes of what a charge is to take more than it took at first.
+/// What happens if the final cost is higher than the charge.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 enum Over {
-    /// It is refused.
+    /// The settlement is rejected.
     #[default]
     Refuse,
-    /// The charge draws it, as far as the balance goes.
+    /// The charge draws the difference, as far as the balance allows.
     Available,
 }
 
-/// What a settlement changes.
+/// The changes of a settlement.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Settling {
-    /// What goes back.
+    /// The draws to refund.
     pub refundable: Refundable,
-    /// How many credits the charge is to draw besides.
+    /// The number of credits to draw in addition.
     pub missing: i64,
-    /// What its user can spend, in the default order: as much as covers that, or all, if the settlement chooses. It is loaded if something is missing.
+    /// Spendable grants in default order: as many as cover `missing`, or all if only some grants may pay.
+    /// They are loaded if `missing` is above 0.
     pub funds: Vec<Grant>,
-    /// What it drew so far.
+    /// The charge's draws so far.
     items: Items,
-    /// What the charge's row says afterwards.
+    /// The changed columns of the charge's row.
     fields: Fields,
 }
 
-/// What a settlement moved.
+/// The credits that a settlement moved.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Difference {
-    /// What went back.
+    /// The refund.
     pub refund: Refund,
-    /// What was drawn besides.
+    /// The credits that were drawn in addition.
     pub collected: i64,
-    /// What could not be drawn, now or when the charge was settled so before.
+    /// The credits that could not be drawn, in this call or in an earlier one with the same final cost.
     pub uncollected: i64,
 }
 
 impl Settlement {
-    /// Reads the arguments of `settleMediaTask`.
+    /// Parses the arguments of `settleMediaTask`.
     pub fn of_task(
         (kind, id): (TaskKind, String),
         credits: Option<&Value>,
@@ -119,7 +120,7 @@ impl Settlement {
         Self::to_final(Target::Task(kind, id), amount, options, policy)
     }
 
-    /// Reads the arguments of `settleCredits`.
+    /// Parses the arguments of `settleCredits`.
     pub fn of_credits(
         id: String,
         credits: Option<&Value>,
@@ -145,7 +146,7 @@ impl Settlement {
         Ok(Self { target, amount, over, paying, policy: read_policy(options, default)? })
     }
 
-    /// Reads the arguments of `refundCredits`.
+    /// Parses the arguments of `refundCredits`.
     pub fn of_charge(
         id: String,
         credits: Option<&Value>,
@@ -162,12 +163,12 @@ impl Settlement {
         Ok(Self { target, amount, over, paying, policy })
     }
 
-    /// A hold that is over: it goes back, unless it was settled or kept meanwhile.
+    /// Releases a hold at its end, unless it was settled or kept meanwhile.
     pub fn of_release(id: String, policy: RefundPolicy) -> Self {
         Self::of_hold(id, Amount::Released, policy)
     }
 
-    /// Reads the arguments of `keepCharge`.
+    /// Parses the arguments of `keepCharge`.
     pub fn of_kept(id: String) -> Self {
         Self::of_hold(id, Amount::Kept, RefundPolicy::Source)
     }
@@ -177,7 +178,7 @@ impl Settlement {
         Self { target, amount, over, paying, policy }
     }
 
-    /// What the caller is told.
+    /// What the caller receives.
     pub fn tells(&self) -> Tells {
         match self.amount {
             Amount::Final(_) => Tells::Difference,
@@ -187,7 +188,7 @@ impl Settlement {
         }
     }
 
-    /// The charge to settle; of a task, its last one.
+    /// The `id` of the charge to settle; for a task, its latest one.
     pub fn charge_id<'a>(&'a self, task: Option<&'a TaskFacts>) -> Result<&'a str> {
         match &self.target {
             Target::Charge(id) => Ok(id),
@@ -197,9 +198,8 @@ impl Settlement {
         }
     }
 
-    /// Checks the charge that [`Self::charge_id`] asked for (`None`: it is not there), and says what is
-    /// to be changed: nothing, if all of this was done already. `claimed`: the other task that the charge was
-    /// made for is there.
+    /// Checks the charge named by [`Self::charge_id`] (`None`: it does not exist) and returns the changes;
+    /// `None` if they were made before. `claimed`: the other task that the charge was made for exists.
     pub fn check(
         &self,
         task: Option<&TaskFacts>,
@@ -219,7 +219,7 @@ impl Settlement {
         Ok((charge, settling))
     }
 
-    /// What is to be changed, if anything is.
+    /// The changes; `None` if there are none.
     fn check_amount(&self, charge: &Charge) -> Result<Option<Settling>> {
         let (state, charged) = ChargeState::of(charge);
         let exceeds = |requested| {
@@ -239,7 +239,7 @@ impl Settlement {
             Amount::AllBack | Amount::Released => 0,
         };
         match state {
-            // It may have been settled so by a refund, and be a hold still.
+            // A refund may have left the same number of credits on a charge that is still a hold.
             ChargeState::SettledTo(settled) if settled == credits => match self.amount {
                 Amount::Final(_) => keep(charge),
                 _ => Ok(None),
@@ -259,7 +259,7 @@ impl Settlement {
         }
     }
 
-    /// What a charge that was settled so before still lacks.
+    /// The credits that an earlier settlement with the same final cost could not draw.
     fn uncollected_of(&self, charge: &Charge) -> i64 {
         let settled = settled_of(charge);
         let same = settled.filter(|settled| self.amount == Amount::Final(settled.requested()));
@@ -267,18 +267,18 @@ impl Settlement {
     }
 }
 
-/// How a charge stands.
+/// The state of a charge.
 enum ChargeState {
-    /// It took what it took at first.
+    /// It has its original number of credits.
     Open,
-    /// It was to take so many in the end.
+    /// It was settled to this number of credits.
     SettledTo(i64),
-    /// It takes nothing any more; it may have been settled before.
+    /// It was refunded, possibly after a settlement.
     Refunded { after: Option<i64> },
 }
 
 impl ChargeState {
-    /// The state of a charge, and what it took at first.
+    /// The state of a charge, and its original number of credits.
     fn of(charge: &Charge) -> (Self, i64) {
         let settled = settled_of(charge);
         let charged = settled.map_or(charge.credits, |settled| settled.charged);
@@ -300,7 +300,8 @@ fn read_policy(options: &Fields, default: RefundPolicy) -> Result<RefundPolicy> 
     Ok(RefundPolicy::parse(options.get("refundPolicy"))?.unwrap_or(default))
 }
 
-/// What is missing where a charge takes more credits in the end. What it draws is decided when it is known what can be.
+/// The changes if the final cost is higher than the charge. The draws are decided after the user's grants are
+/// loaded.
 fn raise(charge: &Charge, credits: i64) -> Result<Settling> {
     check_sum(charge, &charge.draws()?)?;
     let nothing_back = Refundable::new(charge, Vec::new());
@@ -308,7 +309,7 @@ fn raise(charge: &Charge, credits: i64) -> Result<Settling> {
     Ok(Settling { missing: credits - charge.credits, items: Items::of(charge)?, ..settling })
 }
 
-/// What these draws of a charge add up to, which must be what it took.
+/// The sum of a charge's draws, which must equal its credits.
 fn check_sum(charge: &Charge, draws: &[WrittenDraw]) -> Result<i64> {
     let drawn: i64 = draws.iter().map(|draw| draw.credits_consumed).sum();
     if drawn == charge.credits {
@@ -318,7 +319,7 @@ fn check_sum(charge: &Charge, draws: &[WrittenDraw]) -> Result<i64> {
     Err(Error::ChargeCorrupt { charge_id: charge.id.clone(), reason })
 }
 
-/// What a charge says that is a hold no longer; nothing, if it is none.
+/// The changes that end a hold; `None` if the charge is not one.
 fn keep(charge: &Charge) -> Result<Option<Settling>> {
     if !charge.active {
         return Err(Error::ChargeRefunded { charge_id: charge.id.clone() });
@@ -337,8 +338,8 @@ fn end_hold(fields: &mut Fields, metadata: String) {
 }
 
 impl Settlement {
-    /// What changes when a charge takes so many credits in the end. A charge of nothing is a refunded one,
-    /// which keeps its draws, as the app's own refunds do.
+    /// The changes if the final cost is lower. A charge that is settled to 0 counts as refunded and keeps its
+    /// draws, as with the app's own refunds.
     fn settle(&self, charge: &Charge, (charged, credits): (i64, i64)) -> Result<Settling> {
         let draws = charge.draws()?;
         let settled = Settled { charged, credits, uncollected: 0 };
@@ -365,7 +366,7 @@ impl Settlement {
         Ok(Settling::new(Refundable::new(charge, back), fields))
     }
 
-    /// Says in a charge's metadata to what it was settled. A hold that was has ended.
+    /// Records the settlement in the charge's metadata. A settled charge is no longer a hold.
     fn say(&self, fields: &mut Fields, charge: &Charge, settled: Settled) {
         let metadata = metadata::with_settled(charge.metadata.as_deref(), settled);
         match matches!(self.amount, Amount::Final(1..)) && charge.is_held() {
@@ -376,13 +377,13 @@ impl Settlement {
 }
 
 impl Settling {
-    /// One that draws nothing besides.
+    /// A settlement without additional draws.
     fn new(refundable: Refundable, fields: Fields) -> Self {
         Self { refundable, missing: 0, funds: Vec::new(), items: Items::default(), fields }
     }
 }
 
-/// Decides on a settlement. `settling` is what [`Settlement::check`] found, with the grants that it is about.
+/// Decides a settlement. `settling` is the result of [`Settlement::check`], with its grants loaded.
 pub fn plan_settlement(
     settlement: &Settlement,
     charge: &Charge,

@@ -1,4 +1,4 @@
-//! Tables of settlements.
+//! Settlements, as tables.
 
 use super::*;
 
@@ -57,7 +57,7 @@ fn settlements() -> Result<()> {
     let short_then_failed = || Charge { active: false, ..short() };
     type Row<'a> = (Settlement, Charge, Result<Option<&'a [(&'a str, i64)]>, &'a str>);
     let rows: [Row; 42] = [
-        // what is asked, the charge; what goes back, or nothing to do, or the code
+        // the settlement, the charge; the refund, nothing to do, or the code
         (last(10)?, fresh(), Ok(Some(&[]))),
         (last(8)?, fresh(), Ok(Some(&[("b", 2)]))),
         (last(7)?, fresh(), Ok(Some(&[("b", 3)]))),
@@ -82,7 +82,7 @@ fn settlements() -> Result<()> {
         (back(Some(4))?, fresh(), Ok(Some(&[("b", 3), ("a", 1)]))),
         (back(Some(4))?, six(), Ok(None)),
         (back(Some(11))?, fresh(), Err("SETTLE_EXCEEDS_CHARGE")),
-        // What it is to take more is found out later.
+        // The draws of a higher cost are decided later.
         (over(15)?, fresh(), Ok(Some(&[]))),
         (over(10)?, fresh(), Ok(Some(&[]))),
         (over(6)?, fresh(), Ok(Some(&[("b", 3), ("a", 1)]))),
@@ -118,7 +118,7 @@ fn settlements() -> Result<()> {
     Ok(())
 }
 
-/// What changes of it, and how.
+/// The columns that a settlement changes.
 fn changed(settlement: &Settlement, charge: &Charge) -> Result<Option<Fields>> {
     let (charge, settling) = settlement.check(None, Some(charge.clone()), false)?;
     let (plan, _) = plan_settlement(settlement, &charge, settling, 7)?;
@@ -137,7 +137,7 @@ fn holds_end_once() -> Result<()> {
     };
     let kept = || Settlement::of_kept("c".to_owned());
     let release = || Settlement::of_release("c".to_owned(), RefundPolicy::Source);
-    // What it says of itself then: whether it is held, and its status.
+    // Whether it is a hold afterwards, and its status.
     type Then = Option<(bool, &'static str)>;
     let rows: [(Settlement, Charge, Result<Then, &str>); 17] = [
         (kept(), hold(), Ok(Some((false, "active")))),
@@ -152,7 +152,7 @@ fn holds_end_once() -> Result<()> {
         (to(10)?, hold(), Ok(Some((false, "active")))),
         (to(0)?, hold(), Ok(Some((true, "deleted")))),
         (over(12)?, hold(), Ok(Some((false, "active")))),
-        // A part of it went back before, and it was a hold still.
+        // A hold that was partly refunded before.
         (to(6)?, partly(), Ok(Some((false, "active")))),
         (to(5)?, partly(), Err("SETTLE_CONFLICT")),
         (back(Some(4))?, hold(), Ok(Some((true, "active")))),
@@ -187,7 +187,7 @@ fn the_charge_is_there_and_the_users() -> Result<()> {
     };
     let there = || Some(charge(true, 10, DRAWN, None));
     let rows = [
-        // what is asked, the task, the charge; the code
+        // the settlement, the task, the charge; the code
         (last(5)?, Some(task("u", Some("c"))), there(), None),
         (last(5)?, Some(task("v", Some("c"))), there(), Some("CHARGE_OWNER_MISMATCH")),
         (last(5)?, Some(task("u", Some("c"))), None, Some("CHARGE_NOT_FOUND")),
@@ -201,7 +201,7 @@ fn the_charge_is_there_and_the_users() -> Result<()> {
     }
     let of_other = r#"{"type":"ai-task","taskId":"t"}"#;
     let rows = [
-        // what is asked, whether the other task is there; the code
+        // the settlement, whether the other task exists; the code
         (last(5)?, true, Some("CHARGE_OWNER_MISMATCH")),
         (last(5)?, false, None),
         (back(None)?, true, None),
@@ -282,7 +282,7 @@ fn what_costs_more_is_drawn_as_far_as_it_goes() -> Result<()> {
     };
     let funds = [grant("b", 1), grant("c", 4)];
     let rows = [
-        // credits, what can be spent; what is drawn, what is lacking
+        // credits, spendable grants; the draws, the uncollected credits
         (11, &funds[..], &[("b", 1)][..], 0),
         (13, &funds, &[("b", 1), ("c", 2)], 0),
         (15, &funds, &[("b", 1), ("c", 4)], 0),
@@ -312,7 +312,7 @@ fn what_costs_more_is_drawn_as_far_as_it_goes() -> Result<()> {
         };
         let sum: i64 = after.draws()?.iter().map(|draw| draw.credits_consumed).sum();
         assert_eq!(sum, took, "{credits}");
-        // The same again changes nothing, and says what is still lacking.
+        // A repeated settlement changes nothing and returns what is uncollected.
         let (after, again) = settlement.check(None, Some(after), false)?;
         assert_eq!(again, None, "{credits}");
         let (plan, difference) = plan_settlement(&settlement, &after, None, 8)?;
@@ -329,7 +329,7 @@ fn json(value: &Value) -> String {
     }
 }
 
-/// The bytes that the app's own pages and refund code read.
+/// The exact bytes that the app's pages and refund code read.
 #[test]
 fn further_items_are_as_the_first_ones() -> Result<()> {
     let (settlement, charge) = (over(12)?, charge(true, 10, DRAWN, None));

@@ -1,8 +1,8 @@
 //! A user's statement: every change of the balance, in order, with the balance after it.
 //!
-//! The database stores only grants and charges as they are now, so the entries are derived from them: what a charge
-//! drew and returned, when a grant expired and what was left of it. The entries of each grant add up to its remaining
-//! credits, so the last balance equals the real balance, even in a damaged account.
+//! The database stores only the current state of grants and charges, so the entries are derived from it: what
+//! a charge drew and returned, when a grant expired and how much was left. The entries of each grant add up
+//! to its remaining credits, so the last balance equals the real balance, even in a damaged account.
 
 #[cfg(test)]
 mod tests;
@@ -15,39 +15,39 @@ use super::table::TableName;
 use super::value::Value;
 use crate::error::{Error, Result};
 
-/// Something that moved the balance.
+/// A change of the balance.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Entry {
-    /// When.
+    /// When it happened.
     pub at_ms: i64,
-    /// What it was.
+    /// Its kind.
     pub kind: EntryKind,
-    /// The grant or charge behind it.
+    /// The `id` of the grant or charge.
     pub credit_id: String,
-    /// What it did to the balance.
+    /// The change in credits.
     pub credits: i64,
-    /// The balance after it.
+    /// The balance afterwards.
     pub balance: i64,
     /// The task that was charged for.
     pub task: Option<RowId>,
 }
 
-/// What moves a balance; of one moment, in this order.
+/// The kinds of entries, in the order in which those of the same time are listed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum EntryKind {
     /// A grant.
     Grant,
-    /// A charge, with what it took at first.
+    /// A charge, with its original number of credits.
     Charge,
-    /// What a charge had taken too much, or too little.
+    /// The difference when a charge was settled.
     Settlement,
-    /// All that a charge still had.
+    /// The refund of all that remained of a charge.
     Refund,
-    /// A difference that the rows do not explain: `auditLedger` says more.
+    /// A difference that the rows do not explain; `auditLedger` has details.
     Adjustment,
-    /// What was left of a grant when it expired, or came back to it later.
+    /// The credits left on a grant when it expired, or refunded to it later.
     Expiry,
-    /// What was left of a grant that was withdrawn, or what was taken for one that was spent already.
+    /// The credits left on a grant when it was withdrawn, or drawn from others because they had been spent.
     Revocation,
 }
 
@@ -62,16 +62,16 @@ impl EntryKind {
         (Self::Revocation, "revocation"),
     ];
 
-    /// The kind as JavaScript reads it.
+    /// The kind's JavaScript name.
     pub fn as_str(self) -> &'static str {
         Self::ALL.iter().find(|(kind, _)| *kind == self).map_or("", |(_, name)| name)
     }
 }
 
-/// Which entries to show.
+/// Which entries to return.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Query {
-    /// From this time on.
+    /// From this time on, inclusive.
     pub from_ms: Option<i64>,
     /// Before this time.
     pub to_ms: Option<i64>,
@@ -81,7 +81,7 @@ pub struct Query {
     pub limit: usize,
 }
 
-/// The place of an entry among the others.
+/// The position of an entry.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Cursor {
     at_ms: i64,
@@ -94,7 +94,7 @@ impl Cursor {
         Self { at_ms: entry.at_ms, kind: entry.kind, credit_id: entry.credit_id.clone() }
     }
 
-    /// Reads what [`Self::write`] has written.
+    /// Parses a cursor written by [`Self::write`].
     pub fn parse(text: &str) -> Result<Self> {
         let read = || {
             let mut parts = text.splitn(3, ' ');
@@ -106,13 +106,13 @@ impl Cursor {
         read().ok_or_else(|| Self::unknown(Value::Text(text.to_owned()).describe()))
     }
 
-    /// The error of something else.
+    /// The error for any other text.
     pub fn unknown(given: String) -> Error {
         let (name, expected) = ("cursor".to_owned(), "the cursor of an earlier page".to_owned());
         Error::InvalidArgument { name, expected, given }
     }
 
-    /// As text.
+    /// The cursor as text.
     pub fn write(&self) -> String {
         format!("{} {} {}", self.at_ms, self.kind.as_str(), self.credit_id)
     }
@@ -123,15 +123,15 @@ impl Cursor {
 pub struct AccountStatement {
     /// The balance before the first entry.
     pub opening_balance: i64,
-    /// Oldest first.
+    /// The entries, oldest first.
     pub entries: Vec<Entry>,
-    /// Where the next page begins, if there is one.
+    /// The cursor of the next page, if there is one.
     pub next: Option<String>,
-    /// Values of the user's grants and charges that can't be read, and whether their rows are left out for it.
+    /// Unreadable values of the user's grants and charges, including those whose rows had to be left out.
     pub unreadable: Vec<Unreadable>,
 }
 
-/// Writes a page of a user's statement as of this time.
+/// A page of a user's statement at this time.
 pub fn statement(books: &Books, query: &Query, now_ms: i64) -> AccountStatement {
     let entries = all_entries(books, now_ms);
     let is_before = |entry: &Entry| {
@@ -166,7 +166,7 @@ fn all_entries(books: &Books, now_ms: i64) -> Vec<Entry> {
     }
     entries.retain(|entry| entry.credits != 0 || entry.kind == EntryKind::Charge);
     entries.sort_by_cached_key(Cursor::of);
-    // Of one grant, what comes back to it in the same moment is one entry.
+    // Returns to one grant at the same time are one entry.
     entries.dedup_by(|later, earlier| {
         let same = Cursor::of(later) == Cursor::of(earlier);
         if same {
@@ -182,13 +182,13 @@ fn all_entries(books: &Books, now_ms: i64) -> Vec<Entry> {
     entries
 }
 
-/// A grant's end, and what is known of the way there.
+/// The end of a grant, and the movements that matter for it.
 struct End {
-    /// When it could not be spent any more, and why; it still can, if `None`.
+    /// When it stopped being spendable, and why; `None` if it still is.
     at: Option<(i64, EntryKind)>,
-    /// What active charges drew.
+    /// The draws of active charges.
     drawn: i64,
-    /// What came back after the end.
+    /// Credits refunded after the end, with their times.
     came_late: Vec<(i64, i64)>,
 }
 
@@ -205,13 +205,13 @@ impl End {
             (_, Some(expired_ms)) => Some((expired_ms, EntryKind::Expiry)),
             (false, None) => Some((withdrawn_ms, EntryKind::Revocation)),
         };
-        // A grant may have been old when it was made.
+        // A grant may have been created with an expiry in the past.
         let made_ms = grant.granted_ms().unwrap_or(i64::MIN);
         let at = end.map(|(at_ms, kind)| (at_ms.max(made_ms), kind));
         Self { at, drawn: 0, came_late: Vec::new() }
     }
 
-    /// Credits came back.
+    /// Records a refund.
     fn give_back(&mut self, at_ms: i64, credits: i64) {
         if self.at.is_some_and(|(end_ms, _)| at_ms > end_ms) {
             self.came_late.push((at_ms, credits));
@@ -219,7 +219,7 @@ impl End {
     }
 }
 
-/// `granted` is all that the user ever had.
+/// `granted` is the sum of all grants of the user.
 fn enter_charge(
     charge: &ChargeEntry,
     granted: i64,
@@ -238,7 +238,7 @@ fn enter_charge(
     };
     let mut drawn: i64 = 0;
     for draw in charge.readable_draws() {
-        // What was drawn on a grant that does not exist, or another user's, did not move this balance.
+        // Draws on a missing grant or on another user's did not change this balance.
         let Some(end) = ends.get_mut(draw.credit_id.as_str()) else { continue };
         drawn = drawn.saturating_add(draw.credits_consumed);
         if charge.active {
@@ -247,15 +247,15 @@ fn enter_charge(
             end.give_back(changed_ms, draw.credits_consumed);
         }
     }
-    // Other code may have written that it took more than there ever was: then it is no settlement.
+    // A value above everything ever granted was written by other code and is not a settlement.
     let charged = if charge.charged <= granted { charge.charged } else { charge.credits };
-    // Below zero, it drew more. What it drew elsewhere did not.
+    // Negative if more was drawn, without draws on other users' grants.
     let settled = charged.saturating_sub(charge.credits).max(drawn.saturating_neg());
     if settled != 0 {
         entries.push(entry(EntryKind::Settlement, changed_ms, settled));
     }
     if settled > 0 {
-        // Nothing says where it went. Most charges drew on one grant.
+        // The grant that was refunded is not recorded; most charges have only one.
         let last = charge.readable_draws().last();
         if let Some(end) = last.and_then(|draw| ends.get_mut(draw.credit_id.as_str())) {
             end.give_back(changed_ms, settled);
@@ -281,10 +281,10 @@ fn enter_grant(grant: &GrantEntry, end: End, entries: &mut Vec<Entry>) {
     };
     push(EntryKind::Grant, made_ms, grant.credits);
     let explained = grant.credits.saturating_sub(end.drawn);
-    // An overdrawn grant takes nothing from what others still hold.
+    // An overdrawn grant does not reduce the credits of other grants.
     let mut left = grant.remaining.max(0);
     if grant.state == State::Emptied {
-        // The app took the rest, and nothing says so but the status.
+        // The app removed the rest, which only the status shows.
         left = left.max(explained);
     }
     push(EntryKind::Adjustment, changed_ms, left.saturating_sub(explained));
@@ -297,7 +297,7 @@ fn enter_grant(grant: &GrantEntry, end: End, entries: &mut Vec<Entry>) {
     push(kind, end_ms, left.saturating_neg());
 }
 
-/// The rows of `credit` that entries are about, each once.
+/// The `id`s of the `credit` rows in these entries, each once.
 pub fn credit_ids(entries: &[Entry]) -> Vec<&str> {
     let mut ids: Vec<&str> = entries.iter().map(|entry| entry.credit_id.as_str()).collect();
     ids.sort_unstable();
@@ -305,7 +305,7 @@ pub fn credit_ids(entries: &[Entry]) -> Vec<&str> {
     ids
 }
 
-/// The task's kind and id, if it is one.
+/// The kind and id of an entry's task.
 pub fn task_of(entry: &Entry) -> Option<(&'static str, &str)> {
     match &entry.task {
         Some((TableName::Tasks(kind), id)) => Some((kind.as_str(), id)),

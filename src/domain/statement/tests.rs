@@ -5,7 +5,7 @@ use crate::domain::table::TaskKind;
 
 const NOW: i64 = 1000;
 
-/// Granted at 1.
+/// A grant made at 1.
 fn grant(id: &str, credits: i64, remaining: i64, expires_at_ms: Option<i64>) -> GrantEntry {
     let times = Times {
         created_at_ms: Some(1),
@@ -24,7 +24,7 @@ fn grant(id: &str, credits: i64, remaining: i64, expires_at_ms: Option<i64>) -> 
     }
 }
 
-/// Of so many credits at first, with these draws now; made at one time and changed at another.
+/// A charge with its original credits, its draws now, and the times of creation and change.
 fn charge(
     id: &str,
     charged: i64,
@@ -50,12 +50,12 @@ fn charge(
     }
 }
 
-/// The same, which has gone back.
+/// The same charge, refunded.
 fn refunded(id: &str, charged: i64, draws: &[(&str, i64)], times: (i64, i64)) -> ChargeEntry {
     ChargeEntry { active: false, ..charge(id, charged, draws, times) }
 }
 
-/// The same, of grants that are withdrawn.
+/// The same charge as a claim on withdrawn grants.
 fn claim(charge: ChargeEntry) -> ChargeEntry {
     let terms = Terms { grants: vec!["g".to_owned()], total: 10, recovers: false };
     ChargeEntry { claim: Some(terms), task: None, ..charge }
@@ -71,7 +71,7 @@ fn entries() {
     let withdrawn = |grant: GrantEntry| GrantEntry { active: false, ..grant };
     type Row = (&'static str, Vec<GrantEntry>, Vec<ChargeEntry>, Vec<(EntryKind, i64, i64, i64)>);
     let rows: Vec<Row> = vec![
-        // what it is about, grants, charges; of each entry its kind, time, credits and balance
+        // the case, grants, charges; for each entry its kind, time, credits and balance
         ("nothing", vec![], vec![], vec![]),
         (
             "a charge of two grants",

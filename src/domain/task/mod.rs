@@ -15,29 +15,29 @@ pub use new::{NewTask, NewTaskFacts, plan_new_task};
 pub use patch::{OnCharge, TaskPatch, plan_patch};
 pub use step::{StepCharge, plan_step_charge};
 
-/// The status that gives a task's credits back.
+/// The status of a failed task, whose credits are refunded.
 pub const FAILED: &str = "failed";
 
-/// What the database knows of a task that decides on its changes.
+/// The facts from the database that decide the changes of a task.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TaskFacts {
-    /// Its family.
+    /// The user's id.
     pub user_id: String,
     /// Its status.
     pub status: String,
-    /// Its charge.
+    /// The `id` of its charge.
     pub credit_id: Option<String>,
-    /// When it was last written, or why that can't be read.
+    /// When it was last changed, or why that can't be read.
     pub updated_at_ms: Result<i64>,
-    /// Whether it says that it is a free trial; `None` where the tables can't count them.
+    /// Whether it uses a free trial; `None` if the tables lack the columns to count them.
     pub free_trial: Option<bool>,
 }
 
 impl TaskFacts {
-    /// By how many the user's free trials rise with this row of a patch. A task that says that it is one
-    /// counts until it has failed: it gives its trial back then, and takes it again if it is worked on after
-    /// all. So a trial comes back once, however often the task fails. Where a further step fails, the user
-    /// has what the trial was taken for: it is used up, and the task is none any more.
+    /// The change in the user's number of used free trials. A task with a trial counts until it fails: then
+    /// the trial is returned, and it is used again if work on the task resumes. So a trial is returned once,
+    /// however often the task fails. If a further step fails, the user keeps the result that the trial was
+    /// used for: the trial stays used, and the task is no longer marked as a trial.
     fn free_trials(&self, kind: TaskKind, row: &mut Fields) -> i64 {
         let Some(free_trial) = self.free_trial else { return 0 };
         let status = row.get("status").and_then(Value::as_text).unwrap_or(&self.status);
@@ -50,12 +50,12 @@ impl TaskFacts {
     }
 }
 
-/// Whether a value is true, in any form that a column of booleans takes.
+/// Whether a value is true, in any form that a boolean column accepts.
 fn is_true(value: &Value) -> bool {
     *in_form(Kind::Boolean, value) == Value::Bool(true)
 }
 
-/// A task and a charge belong together if they say so, or if the charge says nothing: if it names no other task.
+/// Checks that a charge was not made for another task.
 pub(super) fn check_made_for(charge: &Charge, other: Option<(TaskKind, String)>) -> Result<()> {
     match other {
         None => Ok(()),
@@ -70,7 +70,7 @@ pub(super) fn check_made_for(charge: &Charge, other: Option<(TaskKind, String)>)
     }
 }
 
-/// A charge that a task names must be there and be its user's.
+/// The charge that a task refers to: it must exist and belong to the same user.
 pub(super) fn own_charge<'a>(
     id: &str,
     charge: Option<&'a Charge>,

@@ -17,31 +17,31 @@ use crate::domain::table::{TableName, TaskKind};
 use crate::domain::value::{Fields, Value};
 use crate::error::{Error, Result};
 
-/// A task that the caller wants created and charged.
+/// A requested task.
 #[derive(Debug, Clone, PartialEq)]
 pub struct NewTask {
     /// Its kind.
     pub kind: TaskKind,
-    /// Its `id`, which the caller chooses.
+    /// Its `id`, chosen by the caller.
     pub id: String,
-    /// What it costs; nothing, if `None`.
+    /// Its charge; `None` if it is free.
     pub charge: Option<ChargeRequest>,
-    /// Whose it will be.
+    /// The user's id.
     pub user_id: String,
-    /// An earlier charge that pays for a task without a cost.
+    /// An earlier charge that pays for the task instead of a new one.
     pub credit_id: Option<String>,
     /// Its columns, as passed.
     pub fields: Fields,
-    /// Whether the same call, made again, gets the task that is there.
+    /// Whether a repeated call returns the existing task.
     pub replay: bool,
-    /// How many tasks whose credits are at risk the user may have before this one.
+    /// The maximum number of the user's unfinished paid tasks, including this one.
     pub max_active: Option<i64>,
-    /// How many free trials the user has in all, if this task takes one.
+    /// The number of free trials that the user has in total, if this task uses one.
     pub free_trial_limit: Option<i64>,
 }
 
 impl NewTask {
-    /// Reads the arguments of `createMediaTask`. The cost of an AI task is its field `costCredits`.
+    /// Parses the arguments of `createMediaTask`. The cost of an AI task is its field `costCredits`.
     pub fn parse(
         kind: TaskKind,
         mut fields: Fields,
@@ -108,7 +108,7 @@ impl NewTask {
         }
     }
 
-    /// Refuses options that are wrong whatever the task is.
+    /// Rejects options that are invalid for any task.
     pub fn check_options(kind: TaskKind, options: &Fields) -> Result<()> {
         let function = Self::function(kind);
         let trials: &[&str] = if kind == TaskKind::Media { &["freeTrialLimit"] } else { &[] };
@@ -123,21 +123,20 @@ impl NewTask {
         Ok(())
     }
 
-    /// Whether the task counts among those whose credits are at risk. Where no status is passed, the table
-    /// fills in the first one.
+    /// Whether the task counts as unfinished. Without a status, the table's default is an unfinished one.
     pub fn is_at_risk(&self) -> bool {
         let status = self.fields.get("status").and_then(Value::as_text);
         status.is_none_or(|status| self.kind.statuses_at_risk().contains(&status))
     }
 
-    /// Whether its user has it already.
+    /// Whether the user already has the result.
     fn is_delivered(&self) -> bool {
         let status = self.fields.get("status").and_then(Value::as_text);
         status.is_some_and(|status| self.kind.delivered_statuses().contains(&status))
     }
 }
 
-/// What the app's pages show of a task's charge, in the app's words and the app's order of keys.
+/// What the app's pages show of a task's charge, with the app's texts and order of keys.
 fn describe(kind: TaskKind, id: &str, fields: &Fields) -> Fields {
     let text = |name: &str| match fields.get(name).map(|value| in_form(Kind::Text, value)) {
         Some(Cow::Borrowed(Value::Text(text))) => Some(text.clone()),
@@ -172,22 +171,22 @@ fn describe(kind: TaskKind, id: &str, fields: &Fields) -> Fields {
     described.into_iter().collect()
 }
 
-/// What the database knows that decides on a new task.
+/// The facts from the database that decide a new task.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct NewTaskFacts {
-    /// Whether the task's id is taken.
+    /// Whether the task's `id` is in use.
     pub task_exists: bool,
-    /// The charge that [`NewTask::credit_id`] names, if it is there.
+    /// The charge named by [`NewTask::credit_id`], if it exists.
     pub named_charge: Option<Charge>,
-    /// How many tasks of this kind the user has whose credits are at risk, if that is limited.
+    /// The number of the user's unfinished tasks of this kind, if that is limited.
     pub active: i64,
-    /// How many free trials the user has used, if the task takes one.
+    /// The number of free trials that the user has used, if the task uses one.
     pub free_trials_used: i64,
-    /// The user, and the grants if the task costs anything.
+    /// The user, and the grants if the task is charged.
     pub funds: ChargeFacts,
 }
 
-/// Decides on a new task: guards in order of precedence, then its charge.
+/// Decides a new task: guards in order of precedence, then the charge.
 pub fn plan_new_task(task: &NewTask, facts: &NewTaskFacts, stamp: Stamp) -> Result<Plan> {
     if !facts.funds.user_exists {
         return Err(Error::UserNotFound { user_id: task.user_id.clone() });

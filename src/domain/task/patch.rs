@@ -1,4 +1,4 @@
-//! A change of a task, and the refund if it fails.
+//! Changes of a task, and the refund if it fails.
 
 use super::{FAILED, TaskFacts, check_made_for, own_charge};
 use crate::domain::charge::Charge;
@@ -11,16 +11,16 @@ use crate::domain::table::{TableName, TaskKind};
 use crate::domain::value::{Fields, Value};
 use crate::error::{Error, Result};
 
-/// A change of a task that the caller wants written.
+/// A requested change of a task.
 #[derive(Debug, Clone, PartialEq)]
 pub struct TaskPatch {
     /// The task's kind.
     pub kind: TaskKind,
     /// The task's `id`.
     pub id: String,
-    /// The charge that the patch names.
+    /// The charge that the patch sets.
     credit_id: Option<String>,
-    /// The columns to change, as passed.
+    /// The columns to change.
     pub fields: Fields,
     effect: Effect,
     guards: Guards,
@@ -29,12 +29,12 @@ pub struct TaskPatch {
     pub policy: RefundPolicy,
 }
 
-/// What a patch makes of the task.
+/// The effect of a patch on the task.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Effect {
     /// It fails.
     Fails,
-    /// The user got what the task's charge paid for, and the task keeps it.
+    /// The user gets the result, and the task's charge stays.
     Delivers,
     /// Neither.
     Plain,
@@ -53,20 +53,20 @@ impl Effect {
     }
 }
 
-/// The status that a patch sets.
+/// The status in a patch.
 fn status(patch: &Fields) -> Option<&str> {
     patch.get("status").and_then(Value::as_text)
 }
 
-/// What a patch does to the charge that is looked at.
+/// The effect of a patch on the charge.
 #[derive(Debug, Clone, PartialEq)]
 pub enum OnCharge {
-    /// Nothing.
+    /// None.
     Nothing,
-    /// It refunds it.
+    /// The charge is refunded.
     Refunds(Refundable),
-    /// It delivers what was refunded, as the caller allows. The charge says so from then on: an audit can't
-    /// tell it from a mistake otherwise.
+    /// The task is delivered although its charge was refunded, as the caller allows. The charge's metadata
+    /// records this, so that an audit can tell it from a mistake.
     GivesAway {
         /// The charge's `id`.
         charge_id: String,
@@ -76,7 +76,7 @@ pub enum OnCharge {
 }
 
 impl OnCharge {
-    /// What is to be refunded, whose grants are to be loaded.
+    /// The refund, to load its grants.
     pub fn refundable(&mut self) -> Option<&mut Refundable> {
         match self {
             Self::Refunds(refundable) => Some(refundable),
@@ -94,7 +94,7 @@ impl OnCharge {
 }
 
 impl TaskPatch {
-    /// Reads the arguments of `updateMediaTaskById`. `policy` holds where the options name none.
+    /// Parses the arguments of `updateMediaTaskById`. `policy` applies if the options set none.
     pub fn parse(
         (kind, id): (TaskKind, String),
         fields: Fields,
@@ -122,7 +122,7 @@ impl TaskPatch {
         Self { effect: Effect::of(self.kind, &fields), fields, ..self.clone() }
     }
 
-    /// The charge that the patch names.
+    /// The charge that the patch sets.
     pub fn credit_id(&self) -> Option<&str> {
         self.credit_id.as_deref()
     }
@@ -136,8 +136,8 @@ impl TaskPatch {
         self.kind.delivered_statuses().contains(&task.status.as_str())
     }
 
-    /// The charge that must be looked at before this patch can be planned: the one that it names, or
-    /// the task's own, unless the patch takes that away.
+    /// The charge that must be loaded before this patch can be planned: the one that the patch sets, or the
+    /// task's own if the patch fails or delivers the task.
     pub fn charge_to_load<'a>(&'a self, task: &'a TaskFacts) -> Option<&'a str> {
         let own = || match self.effect {
             Effect::Fails | Effect::Delivers => task.credit_id.as_deref(),
@@ -146,8 +146,8 @@ impl TaskPatch {
         self.credit_id.as_deref().or_else(own)
     }
 
-    /// Checks the task, and the charge that [`Self::charge_to_load`] asked for (`None`: it is not
-    /// there), and says what becomes of it. `claimed`: the other task that the charge was made for is there.
+    /// Checks the task and the charge named by [`Self::charge_to_load`] (`None`: it does not exist), and
+    /// returns the effect on the charge. `claimed`: the other task that the charge was made for exists.
     pub fn check(
         &self,
         task: &TaskFacts,
@@ -158,12 +158,12 @@ impl TaskPatch {
         let charge = charge.filter(|charge| !charge.is_bookkeeping());
         let charge = match (self.charge_to_load(task), charge) {
             (None, _) => return Ok(OnCharge::Nothing),
-            // An old task may name a charge that is gone. It must be able to fail all the same.
+            // An old task may refer to a charge that no longer exists. It must still be able to fail.
             (Some(_), None) if self.credit_id.is_none() => return Ok(OnCharge::Nothing),
             (Some(id), charge) => own_charge(id, charge, &task.user_id)?,
         };
         let named = self.credit_id.is_some();
-        // A charge that the task has named all along may have been made for one that is gone since.
+        // A charge that the task already had may have been made for a task that no longer exists.
         let takes = named && self.credit_id != task.credit_id;
         if takes {
             check_made_for(charge, charge.other_task(self.kind, &self.id))?;
@@ -174,7 +174,7 @@ impl TaskPatch {
         if self.fails() {
             return Ok(Refundable::of(charge)?.map_or(OnCharge::Nothing, OnCharge::Refunds));
         }
-        // A task that was delivered before is so with the charge that it takes now.
+        // A delivered task that gets another charge is delivered with that charge.
         let stays_delivered = || takes && status(&self.fields).is_none() && self.is_delivered(task);
         if !charge.active && (self.effect == Effect::Delivers || stays_delivered()) {
             if self.allow_refunded {
@@ -193,7 +193,7 @@ impl TaskPatch {
     }
 }
 
-/// A task keeps its id and its user.
+/// Rejects a change of a task's `id` or user.
 pub(super) fn check_fixed(patch: &Fields) -> Result<()> {
     let fixed = [
         ("id", "a task keeps its id; leave it out of the patch"),
@@ -205,8 +205,8 @@ pub(super) fn check_fixed(patch: &Fields) -> Result<()> {
     }
 }
 
-/// Decides on a patch. `on_charge` is what [`TaskPatch::check`] found, with the grants that it is about. The caller
-/// hears of a refund (perhaps of 0) whenever the task fails.
+/// Decides a patch. `on_charge` is the result of [`TaskPatch::check`], with its grants loaded. If the task
+/// fails, a refund is returned, possibly of 0.
 pub fn plan_patch(
     patch: &TaskPatch,
     task: &TaskFacts,

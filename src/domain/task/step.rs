@@ -1,4 +1,4 @@
-//! A further step of a task, with a charge of its own: a translation after an extraction.
+//! Further steps of a task, each with its own charge, such as a translation after an extraction.
 
 use super::patch::check_fixed;
 use super::{FAILED, TaskFacts};
@@ -14,31 +14,31 @@ use crate::domain::table::{TableName, TaskKind};
 use crate::domain::value::{Fields, Value};
 use crate::error::{Error, Result};
 
-/// A step that the caller wants charged, and the task's change with it.
+/// A requested further step, with the task's changes.
 #[derive(Debug, Clone, PartialEq)]
 pub struct StepCharge {
     /// The task's kind.
     pub kind: TaskKind,
     /// The task's `id`.
     pub id: String,
-    /// What it costs; nothing, if `None`.
+    /// Its cost; `None` if it is free.
     pub credits: Option<Credits>,
     /// The caller's own `transaction_no` for the charge.
     pub transaction_no: Option<String>,
     /// What the app's pages show of the charge.
     described: Fields,
     own: Own,
-    /// The columns to change, as passed.
+    /// The columns to change.
     pub fields: Fields,
     guards: Guards,
-    /// Which credits may pay.
+    /// Which grants may pay, and in which order.
     pub paying: Paying,
-    /// What may be spent.
+    /// Spending limits.
     pub limits: Limits,
 }
 
 impl StepCharge {
-    /// Reads the arguments of `chargeMediaTask`.
+    /// Parses the arguments of `chargeMediaTask`.
     pub fn parse(
         (kind, id): (TaskKind, String),
         charge: &Fields,
@@ -89,7 +89,7 @@ impl StepCharge {
         })
     }
 
-    /// Checks the task, and says what is to be charged.
+    /// Checks the task and returns the charge to make; `None` if the step is free.
     pub fn check(&self, task: &TaskFacts) -> Result<Option<ChargeRequest>> {
         self.guards.check(&self.id, &task.status, &task.updated_at_ms)?;
         let Some(credits) = self.credits else { return Ok(None) };
@@ -111,7 +111,7 @@ impl StepCharge {
         }))
     }
 
-    /// What has to be known for its limits, as for a charge.
+    /// The sums that its limits need, as for a charge.
     pub fn spending(&self, now_ms: i64) -> Vec<(usize, Spending)> {
         let scene = self.described.get("transactionScene").and_then(Value::as_text);
         match self.credits {
@@ -120,13 +120,13 @@ impl StepCharge {
         }
     }
 
-    /// The columns of the charge that the caller chose: those that pages show, and further ones.
+    /// The columns of the charge that the caller chose: those shown by pages, and additional ones.
     pub fn described(&self) -> (&Fields, &Own) {
         (&self.described, &self.own)
     }
 }
 
-/// Decides on a step: its charge, if it costs anything, becomes the task's.
+/// Decides a step. Its charge, if there is one, becomes the task's charge.
 pub fn plan_step_charge(
     step: &StepCharge,
     task: &TaskFacts,
@@ -144,7 +144,8 @@ pub fn plan_step_charge(
     }
     let mut row = step.fields.clone();
     plan.free_trials = task.free_trials(step.kind, &mut row);
-    // A step that is free has nothing to refund: not even what an earlier step was charged.
+    // A free step leaves the task without a charge, so that a failure refunds nothing, not even an earlier
+    // step's charge.
     row.set("creditId", charge_id);
     row.set("updatedAt", Value::TimeMs(now_ms));
     plan.push(table, Verb::Update, &step.id, row);

@@ -59,7 +59,7 @@ fn charge(user_id: &str, active: bool, detail: &str) -> Charge {
     }
 }
 
-/// A charge that was made for a media task.
+/// A charge made for a media task.
 fn made_for(task_id: &str, active: bool) -> Charge {
     let metadata = Some(format!(r#"{{"type":"media-task-step","taskId":"{task_id}"}}"#));
     Charge { metadata, ..charge("u", active, "[]") }
@@ -69,7 +69,7 @@ fn made_for(task_id: &str, active: bool) -> Charge {
 fn new_tasks_as_passed() {
     let plain = [("id", text("t")), ("userId", text("u"))];
     let rows = [
-        // what is added to a plain task, the cost; the code
+        // fields added to a plain task, the cost; the code
         (vec![], Some(Value::Integer(10)), None),
         (vec![], Some(Value::Integer(0)), None),
         (vec![("creditId", text("c"))], Some(Value::Integer(0)), None),
@@ -162,7 +162,7 @@ fn new_tasks_guards_in_order() -> Result<()> {
 fn an_ai_tasks_charge_reads_as_the_apps() -> Result<()> {
     let plain = [("id", text("t")), ("userId", text("u")), ("mediaType", text("image"))];
     let rows = [
-        // costCredits, scene; what is charged, its scene
+        // costCredits, scene; the charged credits, their scene
         (Some(Value::Integer(8)), "text-to-image", Ok(Some((8, text("text-to-image"))))),
         (Some(Value::Integer(8)), "", Ok(Some((8, text(""))))),
         (Some(Value::Integer(0)), "x", Ok(None)),

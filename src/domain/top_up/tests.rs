@@ -30,7 +30,7 @@ fn decisions() -> Result<()> {
     let of = |state, days| claim(Some(state), days);
     type Row = (TopUp, i64, Option<Claim>, Vec<Claim>, Result<&'static str, &'static str>);
     let rows: Vec<Row> = vec![
-        // the call, the balance, the row with its key, earlier claims; what comes of it
+        // the call, the balance, the row with its key, earlier claims; the decision
         (plain()?, 19, None, vec![], Ok("claimed")),
         (plain()?, 20, None, vec![], Ok("balance")),
         (plain()?, 0, None, vec![of(Open, 9)], Ok("open")),
@@ -81,7 +81,7 @@ fn decisions() -> Result<()> {
 fn ends() {
     use State::{Abandoned, Confirmed, Open};
     let rows = [
-        // how it stands, how it is to end; the status then, or the code
+        // the state, the requested state; the status afterwards, or the code
         (Some(Open), Confirmed, Ok(Some("active"))),
         (Some(Open), Abandoned, Ok(Some("deleted"))),
         (Some(Confirmed), Confirmed, Ok(None)),
@@ -111,7 +111,7 @@ fn ends() {
 #[test]
 fn what_is_not_granted_yet() {
     let rows = [
-        // the status, the metadata; whether it is not granted yet, whether it is half a top-up
+        // status, metadata; whether it is unconfirmed, whether it is half a top-up
         ("pending", r#"{"topUp":"open"}"#, true, false),
         ("deleted", r#"{"topUp":"abandoned"}"#, true, false),
         ("active", r#"{"topUp":"confirmed"}"#, false, false),

@@ -1,4 +1,4 @@
-//! A plan's limits and free trials, as tables.
+//! Limits and free trials, as tables.
 
 use super::*;
 
@@ -8,7 +8,7 @@ fn limits_of_a_plan() -> Result<()> {
     let one = |name: &'static str| vec![(name, Value::Integer(1))];
     let both = vec![("maxActive", Value::Integer(2)), ("freeTrialLimit", Value::Integer(2))];
     let rows = [
-        // what the task says, options, tasks at risk, trials used; trials taken, or the code
+        // the task's fields, options, unfinished tasks, used trials; trials used by it, or the code
         (vec![], vec![], 9, 9, Ok(0)),
         (vec![], one("maxActive"), 0, 9, Ok(0)),
         (vec![], one("maxActive"), 1, 0, Err("TOO_MANY_ACTIVE_TASKS")),
@@ -24,7 +24,7 @@ fn limits_of_a_plan() -> Result<()> {
         (trial(Value::Bool(true)), both.clone(), 2, 2, Err("TOO_MANY_ACTIVE_TASKS")),
         (trial(Value::Bool(true)), both.clone(), 1, 2, Err("FREE_TRIAL_USED_UP")),
         (trial(Value::Bool(true)), both, 1, 1, Ok(1)),
-        // It has failed before it begins: it takes nothing.
+        // A task that is created as failed uses nothing.
         (
             vec![("isFreeTrial", Value::Bool(true)), ("status", text("failed"))],
             one("freeTrialLimit"),
@@ -50,18 +50,18 @@ fn limits_of_a_plan() -> Result<()> {
 #[test]
 fn a_trial_comes_back_when_its_task_fails() -> Result<()> {
     let rows = [
-        // a free trial, its status, the patch's status; by how many the user's trials rise
+        // a free trial, its status, the patch's status; the change in used trials
         (true, "pending", Some("failed"), -1),
         (true, "extracted", Some("failed"), -1),
         (true, "failed", Some("failed"), 0),
         (true, "failed", None, 0),
         (true, "processing", Some("extracted"), 0),
         (true, "processing", None, 0),
-        // It is worked on after all.
+        // Work on it resumes.
         (true, "failed", Some("processing"), 1),
-        // The translation failed: the user has the extraction, which was free.
+        // The translation failed: the user keeps the extraction, which was free.
         (true, "translating", Some("failed"), 0),
-        // A trial that came back is taken again.
+        // A returned trial is used again.
         (true, "failed", Some("translating"), 1),
         (false, "pending", Some("failed"), 0),
         (false, "failed", Some("processing"), 0),
@@ -70,7 +70,7 @@ fn a_trial_comes_back_when_its_task_fails() -> Result<()> {
         let patched = patched.iter().map(|status| ("status", text(status))).collect();
         (free_trial, status, patched, expected)
     });
-    // What the patch says of the mark counts as well.
+    // The patch may also change the mark.
     let mark = |mark: Value| vec![("isFreeTrial", mark)];
     let failed = |mark: Value| vec![("isFreeTrial", mark), ("status", text("failed"))];
     let with_mark = [
@@ -86,7 +86,7 @@ fn a_trial_comes_back_when_its_task_fails() -> Result<()> {
         let patch = patch(fields(&patched))?;
         let (plan, _) = plan_patch(&patch, &task, OnCharge::Nothing, 0);
         assert_eq!(plan.free_trials, expected, "{task:?} {patch:?}");
-        // What was used up for good is none any more, so that it can't count twice.
+        // A trial that stays used is no longer marked, so that it can't count twice.
         let used_up = free_trial && patch.fails() && task.status == "translating";
         let no = Value::Bool(false);
         let mark = if used_up { Some(&no) } else { patch.fields.get("isFreeTrial") };

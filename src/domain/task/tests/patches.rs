@@ -1,4 +1,4 @@
-//! Patches: what they refund, deliver and refuse.
+//! What patches refund, deliver and reject.
 
 use super::*;
 
@@ -13,7 +13,7 @@ fn patches() -> Result<()> {
     let u = |detail: &str| Some(charge("u", true, detail));
     type Row<'a> = (Fields, Option<&'a str>, Option<&'a str>, Option<Charge>, Result<i64, &'a str>);
     let rows: [Row; 14] = [
-        // patch, the task's charge, what is loaded, what is there; draws to refund or the code
+        // the patch, the task's charge, the charge to load, the loaded one; draws to refund or the code
         (fails(), own, own, u(drawn), Ok(1)),
         (unnamed(), own, own, u(drawn), Ok(1)),
         (named(), own, Some("named"), u(drawn), Ok(1)),
@@ -57,7 +57,7 @@ fn a_task_takes_and_refunds_its_own_charge_alone() -> Result<()> {
     let metadata = || Some(r#"{"type":"subtitle","taskId":"s"}"#.to_owned());
     let named_by_the_app = || Charge { metadata: metadata(), ..charge("u", true, "[]") };
     let rows = [
-        // kind, the patch of a task that names c, the charge, whether the task it was made for is there; the code
+        // kind, patch of a task that names c, the charge, whether the task it was made for exists; the code
         (Media, fails(), own(true), false, None),
         (Media, fails(), other(true), true, mismatch),
         (Media, fails(), other(true), false, None),
@@ -90,7 +90,7 @@ fn a_task_takes_and_refunds_its_own_charge_alone() -> Result<()> {
 fn a_charge_remembers_that_its_task_was_given_away() -> Result<()> {
     let given = r#"{"type":"media-task-step","taskId":"t","given":true}"#;
     let rows = [
-        // the charge's metadata; what it becomes
+        // the charge's metadata before; after
         (None, Some(r#"{"given":true}"#)),
         (made_for("t", false).metadata, Some(given)),
         (Some(given.to_owned()), None),
