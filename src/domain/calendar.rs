@@ -404,7 +404,7 @@ mod tests {
     }
 
     #[test]
-    fn the_time_before_now_moves_with_it() {
+    fn a_rolling_window_ends_now() {
         let found = window(Per::Ms(1000), None, &TimeZone::UTC, 5000);
         assert_eq!(found, Some(Window { since_ms: 4001, until_ms: None }));
     }
@@ -427,7 +427,7 @@ mod tests {
 
     /// Each window ends where the next one begins, and contains the time that was asked for.
     #[test]
-    fn windows_follow_each_other() {
+    fn windows_are_adjacent() {
         for name in
             ["UTC", "Europe/Berlin", "America/St_Johns", "Australia/Lord_Howe", "Pacific/Apia"]
         {

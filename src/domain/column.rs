@@ -232,7 +232,7 @@ mod tests {
     }
 
     #[test]
-    fn what_columns_take() {
+    fn columns_convert_or_reject_values() {
         let whole = Err("a whole number");
         let truth = Err("true or false");
         let number = Err("a number");
@@ -316,7 +316,7 @@ mod tests {
     }
 
     #[test]
-    fn what_types_refuse_holds_for_the_form_that_is_kept() {
+    fn limits_apply_to_the_converted_value() {
         let integer = Limit::Largest(i64::from(i32::MAX));
         let short = Limit::Characters(2);
         let (bytes, times) = (Limit::Bytes(3), Limit::Times(1000, 2000));

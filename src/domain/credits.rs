@@ -76,7 +76,7 @@ mod tests {
     }
 
     #[test]
-    fn the_message_names_the_argument_and_what_came() {
+    fn the_message_names_the_argument_and_its_value() {
         let said = Credits::parse("credits", Some(&Value::Text("10".into())));
         assert_eq!(
             said.map_err(|error| error.to_string()),

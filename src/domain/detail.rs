@@ -119,7 +119,7 @@ mod tests {
     }
 
     #[test]
-    fn a_detail_is_text_where_nobody_looks_too() {
+    fn a_detail_is_text_even_in_unread_fields() {
         let detail = br#"[{"creditId":"g","creditsConsumed":1,"transactionNo":"~"}]"#;
         let damaged = detail.map(|byte| if byte == b'~' { 0xff } else { byte });
         assert!(parse_detail(Some(detail)).is_ok());

@@ -194,7 +194,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_withdrawn() {
+    fn withdrawn_grants() {
         let rows = [
             // the status, whether there is a time of its deletion
             (Some("active"), false, false),

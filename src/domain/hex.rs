@@ -26,7 +26,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn digits_stand_for_bytes() {
+    fn hexadecimal_digits_encode_bytes() {
         let rows: [(&str, Option<&[u8]>); 6] = [
             ("", Some(&[])),
             ("00ff", Some(&[0, 255])),

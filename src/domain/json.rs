@@ -76,7 +76,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_no_text_holds_becomes_a_replacement() {
+    fn characters_that_text_cannot_hold_are_replaced() {
         let rows = [
             // as JSON.stringify writes it; as it is kept
             (r#"{"title":"a\ud83c"}"#, "{\"title\":\"a\u{fffd}\"}"),
@@ -98,7 +98,7 @@ mod tests {
     }
 
     #[test]
-    fn how_deep_it_may_be() {
+    fn maximum_nesting() {
         let arrays = |depth: usize| "[".repeat(depth) + &"]".repeat(depth);
         let objects = |depth: usize| "{\"a\":".repeat(depth) + "1" + &"}".repeat(depth);
         let rows = [

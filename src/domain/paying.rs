@@ -341,7 +341,7 @@ mod tests {
     }
 
     #[test]
-    fn what_may_pay() {
+    fn grants_that_may_pay() {
         let paying = |scenes| Paying { scenes, order: DrawOrder::default() };
         let gift = || vec!["gift".to_owned()];
         assert_eq!(paying(Scenes::All).available(&grants()), 4);

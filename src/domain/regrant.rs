@@ -136,7 +136,7 @@ mod tests {
     }
 
     #[test]
-    fn one_for_each_scene_and_order() {
+    fn one_new_grant_for_each_scene_and_order() {
         type Row<'a> = (&'a [(&'a str, &'a str, i64)], &'a [(&'a str, i64, &'a [&'a str])]);
         let origins = [
             ("a", ("payment", Some("1"), false)),
@@ -206,7 +206,7 @@ mod tests {
     }
 
     #[test]
-    fn a_row_has_what_its_source_has() {
+    fn a_new_grant_copies_columns_of_its_source() {
         let refundable = Refundable {
             charge_id: "charge".into(),
             user_id: "u".into(),

@@ -233,7 +233,7 @@ mod tests {
     }
 
     #[test]
-    fn what_limits_leave() {
+    fn limits_reject_charges_above_them() {
         let day = || limit(10, text("day"), &[]);
         let hour = || limit(4, text("hour"), &[]);
         let rolling = || limit(10, Value::Integer(5 * HOUR_MS), &[]);
@@ -288,7 +288,7 @@ mod tests {
     }
 
     #[test]
-    fn a_limit_of_a_scene_is_about_its_charges() {
+    fn a_limit_of_a_scene_counts_its_charges_only() {
         let limits = [
             limit(1, text("day"), &[("scene", text("chat"))]),
             limit(1, Value::Integer(1000), &[]),

@@ -361,7 +361,7 @@ proptest! {
 
     /// What a column holds comes back as it was, but for what no JSON keeps.
     #[test]
-    fn values_come_through(value in column_value()) {
+    fn values_survive_the_round_trip(value in column_value()) {
         let mut text = String::new();
         write_value(&mut text, &value);
         let read: Argument = serde_json::from_str(&text)?;

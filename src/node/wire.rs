@@ -198,7 +198,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn numbers_that_json_has_no_word_for() {
+    fn numbers_that_json_cannot_express() {
         let rows = [
             (f64::NAN, r#"{"$number":"NaN"}"#),
             (f64::INFINITY, r#"{"$number":"Infinity"}"#),

@@ -188,7 +188,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_remembered_of_a_user() {
+    fn cached_grants_of_a_user() {
         let grants =
             || vec![grant("a", 5, Some(100)), grant("b", 5, Some(200)), grant("c", 5, None)];
         let rows: [(bool, i64, i64, Option<&[&str]>); 9] = [
@@ -219,7 +219,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_user_has_spent() {
+    fn cached_spending_of_a_user() {
         let of = |scene: Option<&str>| Spending {
             since_ms: 5,
             scene: scene.map(str::to_owned),
@@ -246,7 +246,7 @@ mod tests {
     }
 
     #[test]
-    fn more_credits_than_can_be_counted_cover_a_charge() {
+    fn an_overflowing_sum_covers_a_charge() {
         let grants = vec![grant("a", 5, None), grant("b", i64::MAX, None)];
         let mut next = NextGrants::read_at(50);
         for grant in grants {
@@ -257,7 +257,7 @@ mod tests {
     }
 
     #[test]
-    fn whole_grants_are_remembered_and_drawn_down_in_any_order() {
+    fn cached_grants_are_drawn_down_in_any_order() {
         let mut cache = GrantCache::default();
         let ids = |found: Option<Vec<Grant>>| {
             found.map(|grants| grants.iter().map(|grant| grant.id.as_str()).collect::<String>())

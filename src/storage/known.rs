@@ -80,7 +80,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn one_looks_and_the_others_go_on_with_what_is_known() {
+    fn one_caller_refreshes_while_the_others_use_the_cached_value() {
         let (known, start) = (Known::default(), Instant::now());
         let at = |seconds| start + Duration::from_secs(seconds);
         assert_eq!(known.get_at(at(0)), None);

@@ -135,7 +135,7 @@ mod tests {
     }
 
     #[test]
-    fn whatever_a_name_holds_it_is_a_name_in_sql() {
+    fn any_name_is_quoted_in_sql() {
         let rows = [
             ("app,Public", r#""app", "Public""#),
             (r#""a""b",c"#, r#""a""b", "c""#),

@@ -381,7 +381,7 @@ fn times_in_another_unit() {
 }
 
 #[test]
-fn numbers_that_overflow_are_findings_too() {
+fn overflowing_numbers_are_findings() {
     let grants = vec![grant("g", i64::MIN, i64::MAX), grant("h", i64::MAX, -1)];
     let books = Books { grants, ..Books::of("u") };
     assert!(Audit::of(&books).findings(&Owners::new()).len() >= 2);

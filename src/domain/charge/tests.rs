@@ -109,7 +109,7 @@ fn draws() -> Result<()> {
 }
 
 #[test]
-fn what_draws_leave() -> Result<()> {
+fn draws_lower_remaining_credits() -> Result<()> {
     let rows: [(i64, &[(&str, i64)]); 4] = [
         // credits; the rest of a and b
         (1, &[("a", 9), ("b", 20)]),

@@ -58,7 +58,7 @@ fn the_metadata_of_a_step() {
 }
 
 #[test]
-fn what_is_the_ledgers_own_is_not_the_callers() {
+fn callers_cannot_set_the_ledgers_own_fields() {
     let rows = [
         // what the caller passed; what is kept
         (r#"{"settled":{"charged":1000000000,"credits":10}}"#, "{}"),

@@ -168,7 +168,7 @@ proptest! {
 
     /// After a charge, two settlements and a refund, the grants are as before.
     #[test]
-    fn what_was_charged_comes_back_in_total(
+    fn a_refund_returns_all_charged_credits(
         (grants, credits) in affordable(),
         back in any::<Index>(),
         settles in any::<bool>(),
@@ -345,7 +345,7 @@ proptest! {
     #![proptest_config(cases(1024))]
 
     #[test]
-    fn a_detail_says_what_its_text_says(detail in detail()) {
+    fn a_detail_is_read_as_its_text_says(detail in detail()) {
         let read = charge(10, Some(detail.0.clone()), None).draws();
         if let Err(error) = &read {
             prop_assert_eq!(error.code(), "CHARGE_CORRUPT");
@@ -360,7 +360,7 @@ proptest! {
 
     /// A refund of a damaged charge or grant does not increase the damage.
     #[test]
-    fn no_detail_makes_credits(
+    fn no_detail_mints_credits(
         (detail, metadata) in (detail(), any_metadata()),
         grants in found_grants(),
         (credits, back) in (number(), prop::option::of(number())),

@@ -47,7 +47,7 @@ fn changed_at(updated_at_ms: i64) -> Times {
 }
 
 #[test]
-fn what_can_be_put_right() {
+fn repairable_findings() {
     let unreadable = ChargeEntry { draws: Err("junk".to_owned()), ..charge("z", true, 1, &[]) };
     let refunded_twice = || charge("a", false, 30, &[("g", 30)]);
     type Row = (
@@ -217,7 +217,7 @@ fn what_can_be_put_right() {
 }
 
 #[test]
-fn a_row_remembers_what_was_changed() {
+fn a_row_records_what_was_repaired() {
     let books = Books {
         grants: vec![grant("g", 100, 110)],
         charges: vec![charge("a", false, 30, &[("g", 30)]), charge("b", true, 20, &[("g", 20)])],

@@ -177,7 +177,7 @@ fn holds_end_once() -> Result<()> {
 }
 
 #[test]
-fn the_charge_is_there_and_the_users() -> Result<()> {
+fn the_charge_exists_and_belongs_to_the_user() -> Result<()> {
     let task = |user_id: &str, credit_id: Option<&str>| TaskFacts {
         user_id: user_id.into(),
         status: "completed".into(),
@@ -216,7 +216,7 @@ fn the_charge_is_there_and_the_users() -> Result<()> {
 }
 
 #[test]
-fn numbers_that_overflow_are_no_panic() -> Result<()> {
+fn overflowing_numbers_do_not_panic() -> Result<()> {
     let item = |before: i64| {
         format!(r#"[{{"creditId":"a","creditsConsumed":10,"creditsBefore":{before}}}]"#)
     };
@@ -228,7 +228,7 @@ fn numbers_that_overflow_are_no_panic() -> Result<()> {
 }
 
 #[test]
-fn what_the_charge_says_afterwards() -> Result<()> {
+fn the_charge_after_a_settlement() -> Result<()> {
     let rows = [
         // final credits; credits, status, consumed_detail
         (10, Some(-10), None, Some(DRAWN.to_owned())),
@@ -270,7 +270,7 @@ fn what_the_charge_says_afterwards() -> Result<()> {
 }
 
 #[test]
-fn what_costs_more_is_drawn_as_far_as_it_goes() -> Result<()> {
+fn a_higher_cost_is_drawn_as_far_as_the_balance_allows() -> Result<()> {
     let grant = |id: &str, remaining: i64| Grant {
         id: id.to_owned(),
         transaction_no: format!("no-{id}"),
@@ -331,7 +331,7 @@ fn json(value: &Value) -> String {
 
 /// The exact bytes that the app's pages and refund code read.
 #[test]
-fn further_items_are_as_the_first_ones() -> Result<()> {
+fn additional_items_have_the_format_of_the_first_ones() -> Result<()> {
     let (settlement, charge) = (over(12)?, charge(true, 10, DRAWN, None));
     let (_, settling) = settlement.check(None, Some(charge.clone()), false)?;
     let b = Grant {

@@ -296,7 +296,7 @@ fn times() {
 }
 
 #[test]
-fn cursors_that_nobody_wrote() {
+fn invalid_cursors() {
     for text in ["", "x", "1", "1 grant", "x grant g", "1 gift g", "99999999999999999999 grant g"] {
         assert!(Cursor::parse(text).is_err(), "{text}");
     }

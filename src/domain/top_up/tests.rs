@@ -109,7 +109,7 @@ fn ends() {
 }
 
 #[test]
-fn what_is_not_granted_yet() {
+fn unconfirmed_claims() {
     let rows = [
         // status, metadata; whether it is unconfirmed, whether it is half a top-up
         ("pending", r#"{"topUp":"open"}"#, true, false),

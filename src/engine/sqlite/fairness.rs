@@ -90,7 +90,7 @@ mod tests {
     }
 
     #[test]
-    fn long_pauses_are_apart() {
+    fn long_pauses_differ() {
         let start = Instant::now();
         let at = |ms: u64| start + Duration::from_millis(ms);
         let mut fairness = LockFairness::new(start);

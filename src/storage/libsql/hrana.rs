@@ -303,7 +303,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_server_says() {
+    fn parsed_server_replies() {
         let done = |rows| Outcome::Done { rows, changes: 1 };
         let failed = |message: &str, code: Option<&str>| ServerError {
             message: message.to_owned(),

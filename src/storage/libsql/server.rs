@@ -153,7 +153,7 @@ mod tests {
     use crate::storage::server::Server;
 
     #[test]
-    fn codes_of_a_key_that_is_taken() {
+    fn codes_of_duplicate_keys() {
         let rows = [
             ("SQLITE_CONSTRAINT", true),
             ("SQLITE_CONSTRAINT_UNIQUE", true),

@@ -58,7 +58,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn values_are_what_their_column_says() {
+    fn values_have_their_columns_type() {
         const TEXT: u16 = 45;
         let rows: [(u8, u16, &[u8], Cell<'_>); 13] = [
             (3, 63, b"-7", Cell::Integer(-7)),

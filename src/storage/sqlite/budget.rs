@@ -43,7 +43,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_takes_longer_is_interrupted_and_nothing_else() {
+    fn only_statements_over_budget_are_interrupted() {
         let mut connection = Connection::open_in_memory().unwrap();
         let (none, hour) = (Some(Duration::ZERO), Some(Duration::from_secs(3600)));
         let rows = [

@@ -87,7 +87,7 @@ fn a_task_takes_and_refunds_its_own_charge_alone() -> Result<()> {
 }
 
 #[test]
-fn a_charge_remembers_that_its_task_was_given_away() -> Result<()> {
+fn a_charge_records_that_its_task_was_delivered_unpaid() -> Result<()> {
     let given = r#"{"type":"media-task-step","taskId":"t","given":true}"#;
     let rows = [
         // the charge's metadata before; after
@@ -156,7 +156,7 @@ fn a_delivered_task_takes_no_refunded_charge() -> Result<()> {
 }
 
 #[test]
-fn a_failing_patch_always_says_what_was_refunded() -> Result<()> {
+fn a_failing_patch_always_returns_a_refund() -> Result<()> {
     let rows = [("failed", true), ("Failed", false), ("completed", false)];
     for (status, says) in rows {
         let patch = patch(fields(&[("status", text(status))]))?;

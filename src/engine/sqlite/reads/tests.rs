@@ -76,7 +76,7 @@ fn users_take_turns_in_each_lane() {
 
 /// A reader takes all that waits, and gives back what it has no time for.
 #[test]
-fn a_user_who_asks_meanwhile_does_not_wait_for_all_that_was_given_back() {
+fn a_new_request_does_not_wait_for_all_requeued_ones() {
     let pages = queue(Lane::Pages, ["u", "u", "w", "u", "u"].map(list).to_vec());
     let mut taken = next(&pages, CAPACITY);
     assert_eq!(groups(&taken), ["u", "w", "u", "u", "u"]);
@@ -87,7 +87,7 @@ fn a_user_who_asks_meanwhile_does_not_wait_for_all_that_was_given_back() {
 }
 
 #[test]
-fn what_took_too_long_goes_on_in_the_last_lane() {
+fn interrupted_reads_continue_in_the_slowest_lane() {
     let points = queue(Lane::Points, vec![balance("u")]);
     let long = LaneQueue { reads: Arc::clone(&points.reads), lane: Lane::Long };
     next(&points, CAPACITY).into_iter().for_each(|request| points.reads.put_off(request));
@@ -96,7 +96,7 @@ fn what_took_too_long_goes_on_in_the_last_lane() {
 }
 
 #[test]
-fn while_the_log_waits_no_long_read_begins_but_to_end() {
+fn no_long_read_starts_while_a_checkpoint_waits() {
     let long = queue(Lane::Long, vec![audit()]);
     assert!(long.next(&mut long.reads.lock(), CAPACITY, false).is_empty());
     long.reads.shut_down(Done::new(|| {}));
@@ -104,7 +104,7 @@ fn while_the_log_waits_no_long_read_begins_but_to_end() {
 }
 
 #[test]
-fn too_many_questions_are_refused_and_those_that_wait_are_not() {
+fn a_full_queue_rejects_new_requests_and_keeps_waiting_ones() {
     let refused = Arc::new(AtomicUsize::new(0));
     let points = queue(Lane::Points, Vec::new());
     for at in 0..CAPACITY * 2 {
@@ -121,7 +121,7 @@ fn too_many_questions_are_refused_and_those_that_wait_are_not() {
 }
 
 #[test]
-fn the_end_is_told_when_every_reader_has_answered_and_ended() {
+fn closing_completes_when_all_readers_have_ended() {
     let told = Arc::new(AtomicUsize::new(0));
     let points = queue(Lane::Points, vec![balance("u")]);
     let tell = Arc::clone(&told);
@@ -143,7 +143,7 @@ fn the_end_is_told_when_every_reader_has_answered_and_ended() {
 }
 
 #[test]
-fn each_reader_is_told_once_to_let_go() {
+fn each_reader_is_asked_once_to_release() {
     let points = queue(Lane::Points, vec![balance("u")]);
     points.reads.let_go(Some(Lane::Long));
     for lane in [Lane::Points, Lane::Pages] {

@@ -58,7 +58,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_an_account_lacks() {
+    fn missing_privileges() {
         const ALL: &str = "select,insert,update,references";
         type Row<'a> = (&'a [(&'a str, &'a str, &'a str)], &'a [&'a str]);
         let rows: [Row; 5] = [

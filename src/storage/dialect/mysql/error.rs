@@ -123,7 +123,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_a_caller_is_told() {
+    fn errors_as_the_caller_sees_them() {
         let number = "Duplicate entry '7' for key 'credit.credit_transaction_no_unique'";
         let other = "Duplicate entry 'transaction_no for key' for key 'PRIMARY'";
         let rows = [

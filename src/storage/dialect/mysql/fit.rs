@@ -49,7 +49,7 @@ mod tests {
     use crate::domain::table::TaskKind::{Ai, Media};
 
     #[test]
-    fn what_the_ledger_takes() {
+    fn required_columns() {
         const WORDS: &str = "enum('active','deleted','grant','consume')";
         let rows: [(TableName, &str, &[&str], &[&str]); 11] = [
             // the column; types that it may have, and types that it may not
@@ -98,7 +98,7 @@ mod tests {
     }
 
     #[test]
-    fn what_refers_to_each_other_is_of_one_type() {
+    fn referring_columns_have_one_type() {
         let rows = [
             // of the user, of the credit's user; whether both together will do
             ("varchar(191)", "varchar(36)", true),
@@ -115,7 +115,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_written_is_not_computed() {
+    fn written_columns_are_not_computed() {
         for (table, name, fit) in [(User, "id", true), (Credit, "id", false)] {
             let mut column = column_of_type(table, name, "varchar(191)");
             column.limit = Limit::Computed;

@@ -101,7 +101,7 @@ mod tests {
     }
 
     #[test]
-    fn what_ids_become() {
+    fn ids_take_the_columns_type() {
         let utf8 = text("utf8mb4", "utf8mb4_general_ci");
         let latin1 = text("latin1", "latin1_bin");
         let rows = [

@@ -51,7 +51,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_selected_comes_as_one_column() {
+    fn a_row_is_selected_as_one_json_column() {
         let rows = [
             (
                 "SELECT id, COALESCE(a, '') FROM `t` WHERE x = 'SELECT FROM'",

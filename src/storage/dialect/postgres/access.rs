@@ -113,7 +113,7 @@ mod tests {
     use TableName::{Credit, Tasks, User};
 
     #[test]
-    fn what_a_role_lacks() {
+    fn missing_privileges() {
         const MEDIA: TableName = Tasks(TaskKind::Media);
         type Row<'a> = (TableName, Command, &'a [&'a str], bool, bool, Option<&'a str>);
         let rows: [Row; 13] = [

@@ -49,7 +49,7 @@ mod tests {
     use crate::storage::dialect::postgres::schema::column_of_type;
 
     #[test]
-    fn what_the_ledger_takes() {
+    fn required_columns() {
         let enumeration = "active|deleted|grant|consume|payment|gift";
         let rows: [(TableName, &str, &[&str], &[&str]); 16] = [
             // the column; types that it may have, and types that it may not
@@ -136,7 +136,7 @@ mod tests {
     }
 
     #[test]
-    fn what_refers_to_each_other_is_of_one_type() {
+    fn referring_columns_have_one_type() {
         let rows = [
             // of the user, of the credit's user; whether both together will do
             ("text", "character varying(36)", true),
@@ -155,7 +155,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_written_is_not_computed() {
+    fn written_columns_are_not_computed() {
         let rows = [
             (User, "id", "integer", true),
             (Credit, "id", "uuid", false),

@@ -79,7 +79,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_ids_become() {
+    fn ids_take_the_columns_type() {
         let uuid = "3b241101-e2bb-4255-8caf-4136c566a962";
         let found = Uuid::from_u128(0x3b24_1101_e2bb_4255_8caf_4136_c566_a962);
         let rows = [

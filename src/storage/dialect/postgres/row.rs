@@ -111,7 +111,7 @@ mod tests {
     }
 
     #[test]
-    fn whole_rows_are_read_by_their_columns_kinds_while_these_are_as_found() {
+    fn rows_are_read_by_their_columns_types_until_these_change() {
         let rows = [
             // the type of `own`, what is sent; what it is, and what it is by itself
             ("jsonb", Cell::Text("[1]"), Value::Json("[1]".into()), Value::Text("[1]".into())),

@@ -389,7 +389,7 @@ mod tests {
     }
 
     #[test]
-    fn a_grant_is_what_is_certain_of_it() {
+    fn uncertain_values_make_a_grant_unspendable() {
         let grant = |remaining, expires_at_ms, credits| Some((remaining, expires_at_ms, credits));
         let never = || Cell::Null;
         let rows = [

@@ -243,7 +243,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_known_of_users() {
+    fn cached_facts_of_users() {
         type Asked = &'static [(&'static str, i64)];
         let rows: [(Asked, i64, Option<&[&str]>); 12] = [
             // of whom how much is asked, when; what is known
@@ -267,7 +267,7 @@ mod tests {
     }
 
     #[test]
-    fn what_may_pay_is_known_if_it_pays_for_all_that_is_wanted() {
+    fn cached_grants_must_cover_the_charge() {
         type Asked = &'static [(&'static str, i64)];
         let whole = |user_id: &str, id: &str, remaining, scene: &str| {
             let scene = vec![Cell::from(scene.to_owned())];
@@ -301,7 +301,7 @@ mod tests {
     }
 
     #[test]
-    fn plans_that_were_written() {
+    fn cached_facts_after_writes() {
         type Row<'r> = (&'r [Draw], &'r [(&'r str, i64)], Option<&'r [&'r str]>);
         let rows: [Row<'_>; 5] = [
             // what a charge drew, and what came back to a grant; what is known then
@@ -325,7 +325,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_read_replaces_what_was_known() {
+    fn reads_replace_cached_facts() {
         let memory = known();
         memory.remember(["u", "v"].into_iter(), &[row("u", "b", 2, Cell::Null)], UNIT);
         assert_eq!(recalled(&memory, &[("u", 0)], 50), Some(vec!["b 2".to_owned()]));
@@ -335,7 +335,7 @@ mod tests {
     }
 
     #[test]
-    fn it_has_a_bound() {
+    fn the_cache_is_bounded() {
         let memory = Memory::default();
         let of_user = |user_id: &str, grants: usize| -> Vec<OwnedRow> {
             (0..grants).map(|at| row(user_id, &format!("{user_id} {at}"), 1, Cell::Null)).collect()

@@ -218,7 +218,7 @@ mod tests {
     }
 
     #[test]
-    fn there_is_an_end_to_what_is_kept() {
+    fn the_cache_is_bounded() {
         let mut texts = RowTexts::default();
         for count in 0..RowTexts::MOST * 2 {
             let keys = vec!["id"; count];

@@ -129,7 +129,7 @@ mod tests {
     }
 
     #[test]
-    fn a_files_life() {
+    fn file_handles_follow_the_files_life() {
         use Step::{Close, Forget, LockGoesTo, Open, Reuse, Unused};
         let steps = [
             Open(A, 10, true),

@@ -152,7 +152,7 @@ mod tests {
     }
 
     #[test]
-    fn what_waits_and_what_does_not() {
+    fn writes_that_wait_for_the_disk() {
         use Write::{Completes, Direct, Waits};
         let (head, last, page) = (header(false), header(true), vec![1; PAGE]);
         let frame = (HEADER + PAGE) as i64;
@@ -222,7 +222,7 @@ mod tests {
     }
 
     #[test]
-    fn a_closed_log_has_nothing_that_waits() {
+    fn a_closed_log_has_no_pending_writes() {
         let mut writes = LogWrites::default();
         writes.opened(LOG);
         writes.write(LOG, &header(false), 32);

@@ -138,7 +138,7 @@ fn an_idle_session_that_the_server_ends() {
 }
 
 #[test]
-fn an_answer_that_is_not_waited_for() {
+fn a_reply_that_is_not_awaited() {
     wait(async {
         let (mut client, mut server) = connected(ABILITIES).await;
         let query = client.query("SELECT SLEEP(1)".to_owned());
@@ -209,7 +209,7 @@ fn long_messages() {
 }
 
 #[test]
-fn an_answer_without_end() {
+fn an_endless_reply() {
     wait(async {
         let (mut client, mut server) = connected(ABILITIES).await;
         let endless = async {

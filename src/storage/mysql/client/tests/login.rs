@@ -159,7 +159,7 @@ fn another_plugin() {
 }
 
 #[test]
-fn a_password_that_the_server_has_not_seen() {
+fn a_password_that_the_server_has_not_cached() {
     let greeting = || greeting(ABILITIES, "caching_sha2_password");
     let clear = format!("{PASSWORD}\0").into_bytes();
     // Nothing can read along.
@@ -190,7 +190,7 @@ fn mariadbs_own() {
 }
 
 #[test]
-fn the_password_itself() {
+fn the_plain_password() {
     let clear = || (switch("mysql_clear_password", b""), Expected::Bytes(b"secret\0".to_vec()));
     let native = || greeting(ABILITIES, "mysql_native_password");
     log_in(&local_settings("secret"), native(), vec![clear()]).unwrap();
@@ -245,7 +245,7 @@ fn refusals() {
 }
 
 #[test]
-fn a_key_that_is_none() {
+fn invalid_keys() {
     for key in ["", "\u{4}\u{4}", "-----BEGIN PUBLIC KEY-----\nAAAA\n-----END PUBLIC KEY-----\n"] {
         let settings = settings("secret");
         let failed = wait(async {

@@ -37,7 +37,7 @@ pub(super) fn decrypt(message: &[u8]) -> Vec<u8> {
 }
 
 #[test]
-fn there_and_back() {
+fn encrypted_messages_can_be_decrypted() {
     // The longest that fits: the key's 128 bytes without two hashes and two bytes more.
     let message = [7; 86];
     let encrypted = encrypt(&message, PUBLIC_KEY.as_bytes()).unwrap();

@@ -110,7 +110,7 @@ async fn ask_for_password(stream: DuplexStream, certificate: &[u8]) -> Vec<u8> {
 }
 
 #[test]
-fn the_password_itself() {
+fn the_plain_password() {
     let authority = format!("ssl-ca={FOLDER}/authority.pem");
     let with = |more: &str| format!("{authority}&{more}");
     let rows = [
@@ -139,7 +139,7 @@ fn the_password_itself() {
 }
 
 #[test]
-fn a_server_without() {
+fn a_server_without_encryption() {
     for (parameters, connects) in [("", true), ("ssl-mode=REQUIRED", false)] {
         let settings = url("db", parameters);
         let client = wait(async {
@@ -161,7 +161,7 @@ fn a_server_without() {
 
 /// What comes before encryption may come from another than the server.
 #[test]
-fn words_before_encryption() {
+fn packets_before_encryption() {
     let settings = url("db", "ssl-mode=REQUIRED");
     let client = wait(async {
         let (ours, theirs) = duplex(1 << 16);
@@ -175,7 +175,7 @@ fn words_before_encryption() {
 
 /// A server whose encryption is too old: without it where it is preferred, else not at all.
 #[test]
-fn encryption_that_is_not_spoken() {
+fn failed_handshakes() {
     for (parameters, connects) in [("", true), ("ssl-mode=REQUIRED", false)] {
         wait(async {
             let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
