@@ -1,4 +1,4 @@
-//! Audits, statements and repairs: the part that is the same for every store.
+//! Audits, statements and repairs: the parts that all stores share.
 
 use std::collections::HashMap;
 
@@ -11,7 +11,7 @@ use crate::domain::value::Value;
 use crate::storage::Row;
 use crate::storage::books::BooksPage;
 
-/// A page of the statement of a user, whose books these are if there are any.
+/// Builds a page of a user's statement from the account, if there is one.
 pub(super) fn write_statement(
     page: &BooksPage,
     user_id: &str,
@@ -22,22 +22,22 @@ pub(super) fn write_statement(
     books.map(|books| statement(books, query, now_ms)).unwrap_or_default()
 }
 
-/// Audits of these books.
+/// Prepares the audits of these accounts.
 pub(super) fn audits(page: &BooksPage) -> Vec<Audit<'_>> {
     page.books.iter().map(Audit::of).collect()
 }
 
-/// The rows that these books name and do not hold.
+/// The rows that these accounts refer to but do not contain.
 pub(super) fn named_elsewhere(audits: &[Audit<'_>]) -> Vec<RowId> {
     audits.iter().flat_map(Audit::named_elsewhere).collect()
 }
 
-/// What can be put right in these books.
+/// The possible repairs of these accounts.
 pub(super) fn fixes_of(page: &BooksPage, now_ms: i64) -> Vec<Fix> {
     page.books.iter().flat_map(|books| fixes(books, now_ms)).collect()
 }
 
-/// What these audits of a page find.
+/// The findings of these audits of a page.
 pub(super) fn audited(page: &BooksPage, audits: &[Audit<'_>], owners: &Owners) -> Audited {
     Audited {
         findings: audits.iter().flat_map(|audit| audit.findings(owners)).collect(),
@@ -47,7 +47,7 @@ pub(super) fn audited(page: &BooksPage, audits: &[Audit<'_>], owners: &Owners) -
     }
 }
 
-/// The metadata of some rows, by their ids, whatever it is: none is lost to what is written in its place.
+/// The metadata of some rows, by their `id`s, in any form: a repair keeps it.
 pub(super) fn metadata_of(rows: &[Row]) -> HashMap<String, Option<String>> {
     let text = |value: &Value| match value {
         Value::Text(text) | Value::Json(text) => Some(text.clone()),

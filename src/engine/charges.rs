@@ -1,5 +1,5 @@
-//! Charges and new tasks, several in one transaction: loads the facts of all, lets the domain plan one after the
-//! other, each on the result of the ones before, and writes the plans.
+//! Charges and new tasks, several in one transaction: loads the facts of all, plans one request after the
+//! other, each on the result of the earlier ones, and writes the plans.
 
 use super::clock::Clock;
 use super::operation::Charging;
@@ -12,13 +12,13 @@ use crate::error::{Error, Result};
 use crate::storage::failure::{Answer, Witness};
 use crate::storage::store::{Facts, Store, Wanted};
 
-/// What the ledger's rules say of a request.
+/// The decision of the ledger's rules about a request.
 type Verdict = Result<Plan>;
 
-/// One transaction, in which each request is accepted or refused for itself; their outcomes in order. A failure
-/// means that nothing of it is in the database, or that it is not known.
+/// Runs one transaction in which each request is accepted or rejected by itself, and returns the outcomes in
+/// order. After a failure, nothing was written, or it is unknown whether it was.
 ///
-/// Requests that have nothing to do with each other wait for a lock for a moment only: see [`Wanted::full_timeout`].
+/// Unrelated requests wait only briefly for a lock: see [`Wanted::full_timeout`].
 pub async fn charge_each(
     store: &mut dyn Store,
     requests: &[&Charging],
@@ -28,14 +28,14 @@ pub async fn charge_each(
     write_accepted(store, verdicts, clock.now_ms).await
 }
 
-/// One transaction, in which all requests are accepted, or none.
+/// Runs one transaction in which all requests are accepted, or none.
 pub(super) async fn charge_atomic_batch(
     store: &mut dyn Store,
     requests: &[Charging],
     clock: Clock<'_>,
 ) -> Answer<Outcome> {
     let each: Vec<&Charging> = requests.iter().collect();
-    // All of it waits for the same locks: it need not hurry for the sake of others.
+    // All requests wait for the same locks, so the full timeout applies.
     let verdicts = judge(store, &each, true, clock).await?;
     let numbered = verdicts.into_iter().enumerate();
     let accepted: Result<Vec<Verdict>> =
@@ -46,7 +46,7 @@ pub(super) async fn charge_atomic_batch(
     Ok(Outcome::All(rows?))
 }
 
-/// Writes what was accepted. The outcomes of all, in order.
+/// Writes the accepted plans. Returns the outcomes of all requests, in order.
 async fn write_accepted(
     store: &mut dyn Store,
     verdicts: Vec<Verdict>,
@@ -64,8 +64,8 @@ async fn write_accepted(
     Ok(verdicts.into_iter().map(|verdict| verdict.and_then(&mut row)).collect())
 }
 
-/// Begins a transaction, and plans each request on what the ones before leave. Without a plan to
-/// write the transaction has ended.
+/// Begins a transaction and plans each request on the result of the earlier ones. If no plan has to be
+/// written, the transaction ends.
 async fn judge(
     store: &mut dyn Store,
     requests: &[&Charging],
@@ -139,7 +139,7 @@ fn wanted<'w>(
     wanted
 }
 
-/// Plans a request on these facts. A user may have many grants: they are lent, not copied.
+/// Plans a request. Grants are borrowed instead of copied, because a user may have many.
 fn judge_one(request: &Charging, facts: &mut Facts, clock: Clock<'_>) -> Verdict {
     let (user_id, transaction_no) = (request.user_id(), request.transaction_no());
     let funds = ChargeFacts {
@@ -161,7 +161,7 @@ fn judge_one(request: &Charging, facts: &mut Facts, clock: Clock<'_>) -> Verdict
     verdict
 }
 
-/// What decides on a new task, of these facts.
+/// The facts that decide a new task.
 fn task_facts(task: &NewTask, facts: &Facts, funds: ChargeFacts) -> NewTaskFacts {
     let named = task.credit_id.as_ref();
     let active = facts.active.get(&task.kind).and_then(|of_users| of_users.get(&task.user_id));
@@ -175,7 +175,7 @@ fn task_facts(task: &NewTask, facts: &Facts, funds: ChargeFacts) -> NewTaskFacts
     }
 }
 
-/// What was spent, for each limit of a request that is about its charge.
+/// What was spent before, for each limit that applies to a request.
 fn spent_before(request: &Charging, facts: &Facts, now_ms: i64) -> Vec<(usize, Vec<Spent>)> {
     let limited = request.charge().filter(|_| !facts.spent.is_empty());
     let of_user = |(at, spending): (usize, Spending)| {
@@ -186,7 +186,7 @@ fn spent_before(request: &Charging, facts: &Facts, now_ms: i64) -> Vec<(usize, V
     limited.iter().flat_map(|charge| charge.spending(now_ms)).map(of_user).collect()
 }
 
-/// Makes the facts what they are after a request with this plan.
+/// Updates the facts after a request with this plan.
 fn advance(facts: &mut Facts, request: &Charging, plan: &Plan, now_ms: i64) {
     let user_id = request.user_id();
     if let Charging::Task(task) = request {

@@ -7,40 +7,40 @@ use uuid::Uuid;
 
 use crate::domain::plan::{NewIds, Stamp};
 
-/// When a request runs, and what names the rows that it makes.
+/// The time of a request, and the generator of ids for its rows.
 #[derive(Debug, Clone, Copy)]
 pub struct Clock<'i> {
     /// The time, in epoch milliseconds.
     pub now_ms: i64,
-    /// New names.
+    /// The generator of ids.
     pub ids: &'i Ids,
 }
 
 impl Clock<'_> {
-    /// The stamp of a row that is written now.
+    /// The time and the keys of a row that is written now.
     pub(super) fn stamp(self) -> Stamp {
         Stamp { now_ms: self.now_ms, ids: self.ids.next(self.now_ms) }
     }
 }
 
-/// The time, in epoch milliseconds. A clock before 1970 counts as 1970.
+/// The time in epoch milliseconds. A clock before 1970 counts as 1970.
 pub(super) fn now_ms() -> i64 {
     let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     i64::try_from(since_epoch.as_millis()).unwrap_or(i64::MAX)
 }
 
-/// Makes ids and transaction numbers, each of them once in this process.
+/// Generates ids and transaction numbers, each unique within this process.
 ///
-/// Both grow with time: rows that are written together then stand together in the indexes, so that a
-/// commit touches fewer pages.
+/// Both grow with time: rows that are written together are adjacent in the indexes, so that a commit touches
+/// fewer pages.
 #[derive(Debug)]
 pub struct Ids {
     suffix: AtomicU64,
 }
 
-/// A transaction number is the milliseconds since 2020 and seven more digits: 19 digits, like the
-/// snowflake numbers that the app makes. Two processes can make the same one; the table's unique
-/// index refuses it, and the engine tries another.
+/// A transaction number consists of the milliseconds since 2020 and seven more digits: 19 digits, like the
+/// app's snowflake numbers. Two processes can generate the same one; the table's unique index rejects it, and
+/// the engine retries with another.
 const EPOCH_MS: i64 = 1_577_836_800_000;
 const SUFFIXES: u64 = 10_000_000;
 
@@ -52,7 +52,7 @@ impl Ids {
         Self { suffix: AtomicU64::new(random % SUFFIXES) }
     }
 
-    /// The names of a row that is written now.
+    /// The keys of a row that is written now.
     pub fn next(&self, now_ms: i64) -> NewIds {
         let suffix = self.suffix.fetch_add(1, Ordering::Relaxed) % SUFFIXES;
         let since_epoch_ms = u64::try_from(now_ms - EPOCH_MS).unwrap_or(0);

@@ -19,25 +19,25 @@ use crate::error::Error;
 use crate::error::Result;
 use crate::storage::location::Location;
 
-/// How an engine works. All connections of one process to one database must say the same.
+/// An engine's settings. All connections of a process to one database must use the same.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Settings {
-    /// What concerns an SQLite file.
+    /// Settings for SQLite files.
     #[cfg(feature = "sqlite")]
     pub sqlite: sqlite::Settings,
-    /// What concerns a PostgreSQL server.
+    /// Settings for PostgreSQL servers.
     #[cfg(feature = "postgres")]
     pub postgres: postgres::Settings,
-    /// What concerns a libSQL server.
+    /// Settings for libSQL servers.
     #[cfg(feature = "libsql")]
     pub libsql: libsql::Settings,
-    /// What concerns a server of MySQL or MariaDB.
+    /// Settings for MySQL and MariaDB servers.
     #[cfg(feature = "mysql")]
     pub mysql: mysql::Settings,
 }
 
 impl Settings {
-    /// Joins the engine of this database, or starts it. Nothing is opened yet.
+    /// Joins the engine of this database, or creates it. The database is opened later.
     pub fn open(&self, location: &Location) -> Result<Box<dyn Share>> {
         match location {
             #[cfg(feature = "sqlite")]

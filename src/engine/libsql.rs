@@ -5,15 +5,15 @@ use crate::error::Result;
 use crate::storage::libsql::{Database, Options};
 use crate::storage::location::LibsqlUrl;
 
-/// How an engine works. Everything in one process that opens one database must say the same.
+/// An engine's settings. All connections of a process to one database must use the same.
 pub type Settings = remote::Settings<Options>;
 
-/// A share of the engine of one database. The last one to be closed closes its connections.
+/// A share of a database's engine. Closing the last share closes the engine's connections.
 pub type Connection = remote::Connection<Database>;
 
 static ENGINES: Engines<Database> = Engines::new();
 
-/// Joins the engine of this database, or makes it. Nothing is connected yet.
+/// Joins the engine of this database, or creates it. It connects later.
 pub(super) fn open(url: &LibsqlUrl, settings: Settings) -> Result<Connection> {
     ENGINES.open(&Box::new(url.clone()), settings)
 }

@@ -1,4 +1,4 @@
-//! Requests on a store that never waits: its futures are ready at the first poll.
+//! Requests on a store that never blocks: its futures are ready at the first poll.
 
 use std::future::Future;
 use std::pin::pin;
@@ -13,8 +13,8 @@ use crate::error::{Error, Result};
 use crate::storage::failure::{Answer, Failure};
 use crate::storage::store::Store;
 
-/// Makes one change, in the transaction that the caller began: a refusal has written nothing. A call that meets
-/// its own key gets what the first one wrote.
+/// Makes one change in the transaction that the caller began. A rejected change has written nothing. A
+/// repeated call returns the row of the first one.
 pub fn write(store: &mut dyn Store, write: &Write, clock: Clock<'_>) -> Result<Outcome> {
     match ready(change(store, write, clock)) {
         Err(refusal) if replays::is_duplicate_key(write, &refusal) => {
@@ -24,7 +24,7 @@ pub fn write(store: &mut dyn Store, write: &Write, clock: Clock<'_>) -> Result<O
     }
 }
 
-/// Answers one question.
+/// Runs one read.
 pub fn read(store: &mut dyn Store, read: &Read, now_ms: i64) -> Result<Outcome> {
     ready(reads::read(store, read, now_ms))
 }

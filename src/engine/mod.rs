@@ -1,7 +1,7 @@
-//! Runs requests: loads facts, lets the domain plan, applies the plan, in one transaction.
+//! Runs requests: loads facts, lets the domain plan, and applies the plan in one transaction.
 //!
-//! The engine has threads, the clock and randomness, and makes no decisions. It does not depend on JavaScript:
-//! functions are numbers and names that it is given. Its reports have the names that callers read.
+//! The engine owns threads, the clock and randomness, and makes no decisions. It does not depend on
+//! JavaScript: functions are identified by numbers and names. Its reports use the names that callers read.
 
 mod auditing;
 mod charges;

@@ -18,7 +18,7 @@ use crate::domain::top_up::{State, TopUp};
 use crate::storage::books::UserRange;
 use crate::storage::{Filter, Page, StuckFilter, Window};
 
-/// What a caller can ask for.
+/// A request.
 #[derive(Debug, Clone)]
 #[allow(
     clippy::large_enum_variant,
@@ -27,22 +27,22 @@ use crate::storage::{Filter, Page, StuckFilter, Window};
 pub enum Operation {
     /// A change of the ledger.
     Write(Write),
-    /// Something that a page shows.
+    /// A read.
     Read(Read),
-    /// Make those of these tables that do not exist yet.
+    /// Creates those of these tables that do not exist.
     CreateTables(Vec<TableName>),
-    /// Say what was found when the database was opened.
+    /// Returns what the engine detected when it opened the database.
     Diagnose,
-    /// Say what the engine has counted.
+    /// Returns the engine's statistics.
     Stats,
 }
 
-/// A change of the ledger. Each is one transaction.
+/// A change of the ledger, in one transaction.
 #[derive(Debug, Clone)]
 pub enum Write {
     /// `createMediaTask`, `createAITask`, `consumeCredits`
     Charge(Charging),
-    /// `createMediaTasks`, `consumeCreditsBatch`: all of them or none.
+    /// `createMediaTasks`, `consumeCreditsBatch`: all requests are accepted, or none.
     AtomicBatch(Vec<Charging>),
     /// `createCredit`
     Grant(NewGrant),
@@ -62,14 +62,14 @@ pub enum Write {
     Extend(Extension),
     /// `claimTopUp`
     ClaimTopUp(TopUp),
-    /// `confirmTopUp`, `abandonTopUp`: of the claim with this key.
+    /// `confirmTopUp`, `abandonTopUp`: ends the claim with this idempotency key.
     EndTopUp(String, State),
-    /// `repairLedger`: the books of these users, all together.
+    /// `repairLedger`: repairs the accounts of these users in one transaction.
     Repair(Vec<String>),
 }
 
 impl Operation {
-    /// The same, where no more may be spent than these limits say.
+    /// The same request, with these spending limits.
     pub fn within_limits(mut self, limits: &Limits) -> Self {
         let all: Vec<&mut Limits> = match &mut self {
             Self::Write(Write::Charge(request)) => request.limits_mut().into_iter().collect(),
@@ -83,7 +83,7 @@ impl Operation {
         self
     }
 
-    /// The same, with grants in another order than the default one.
+    /// The same request, with this draw order.
     pub fn in_draw_order(mut self, order: &DrawOrder) -> Self {
         let paying: Vec<&mut Paying> = match &mut self {
             _ if order.is_default() => Vec::new(),
@@ -112,7 +112,7 @@ impl Operation {
 
 #[cfg(feature = "postgres")]
 impl Operation {
-    /// The option or function by which it decides on rows that no lock keeps, such as a sum of them, if it does.
+    /// The option or function that depends on rows which are not locked, such as a sum, if there is one.
     pub fn counting_option(&self) -> Option<&'static str> {
         let requests = match self {
             Self::Write(Write::Charge(request)) => std::slice::from_ref(request),
@@ -120,7 +120,7 @@ impl Operation {
             Self::Write(Write::StepCharge(step)) => {
                 return (!step.limits.is_empty()).then_some("limits");
             }
-            // What others have claimed, renewed or withdrawn meanwhile.
+            // Other transactions may have changed claims, renewals or withdrawals meanwhile.
             Self::Write(Write::ClaimTopUp(_)) => return Some("claimTopUp"),
             Self::Write(Write::Renew(_)) => return Some("renewGrants"),
             Self::Write(Write::Extend(_)) => return Some("extendGrant"),
@@ -141,17 +141,17 @@ impl Operation {
     }
 }
 
-/// A request that charges, if it costs anything. Its user is known before the database is asked.
+/// A request that may charge. Its user is known before the database is read.
 #[derive(Debug, Clone)]
 pub enum Charging {
     /// A new task.
     Task(NewTask),
-    /// A charge by itself.
+    /// A charge without a task.
     Consume(ChargeRequest),
 }
 
 impl Charging {
-    /// Whose credits it takes.
+    /// The user's id.
     pub fn user_id(&self) -> &str {
         match self {
             Self::Task(task) => &task.user_id,
@@ -159,7 +159,7 @@ impl Charging {
         }
     }
 
-    /// The number that the caller chose for its charge.
+    /// The `transaction_no` that the caller chose.
     pub fn transaction_no(&self) -> Option<&str> {
         self.charge().and_then(|charge| charge.transaction_no.as_deref())
     }
@@ -178,7 +178,7 @@ impl Charging {
         }
     }
 
-    /// What it costs; nothing, if `None`.
+    /// The charge; `None` if it is free.
     pub fn charge(&self) -> Option<&ChargeRequest> {
         match self {
             Self::Task(task) => task.charge.as_ref(),
@@ -187,16 +187,16 @@ impl Charging {
     }
 }
 
-/// Something that a page shows.
+/// A read.
 #[derive(Debug, Clone)]
 pub enum Read {
-    /// `findMediaTaskById`, and any other row by its id.
+    /// `findMediaTaskById`, and any other row by its `id`.
     Find(TableName, String),
-    /// Something of this user's.
+    /// A read about this user.
     OfUser(String, UserRead),
     /// `getCredits`, `getAITasks`
     List(Filter, Page),
-    /// The same, with the users whose rows these are.
+    /// The same, with the rows' users.
     ListWithUsers(Filter, Page),
     /// `getCreditsCount`, `getAITasksCount`
     Count(Filter),
@@ -204,24 +204,24 @@ pub enum Read {
     TaskCharges(TaskKind, String),
     /// `findStuckMediaTasks`, `findStuckAITasks`
     StuckTasks(StuckFilter),
-    /// `listTopUps`: those that were made so many milliseconds ago, and at most how many.
+    /// `listTopUps`: the minimum age in milliseconds, and the maximum number.
     OpenTopUps(i64, usize),
-    /// Holds that `releaseHolds` is to give back.
+    /// Holds that `releaseHolds` must refund.
     EndedHolds(Window),
     /// `listExpiring`
     Expiring(ExpiringQuery),
     /// `auditLedger`
     Audit(UserRange),
-    /// `repairLedger`, without writing anything.
+    /// `repairLedger` as a preview.
     Fixes(Vec<String>),
 }
 
-/// Something that a page shows of one user.
+/// A read about one user.
 #[derive(Debug, Clone)]
 pub enum UserRead {
-    /// `hasActiveMediaTask`: in one of these states.
+    /// `hasActiveMediaTask`, with these statuses.
     HasActiveTask(Vec<String>),
-    /// `getActiveMediaTasks`: in one of these states.
+    /// `getActiveMediaTasks`, with these statuses.
     ActiveTasks(Vec<String>),
     /// `getMediaTaskHistory`
     TaskHistory(Page),

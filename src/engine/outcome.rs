@@ -17,93 +17,93 @@ use crate::domain::value::Value;
 use crate::error::{Error, Result};
 use crate::storage::{Page, Row};
 
-/// What a request came to.
+/// The result of a request.
 #[derive(Debug, Clone)]
 pub enum Outcome {
-    /// Done, and there is nothing to say.
+    /// No value.
     Done,
-    /// Yes or no.
+    /// A boolean.
     Bool(bool),
     /// A number of credits or rows.
     Number(i64),
     /// A row, if there is one.
     Row(Option<Row>),
-    /// A row that the same call has written before.
+    /// A row that the same call wrote before.
     Replayed(Row),
-    /// A task after an update, with what was refunded if it failed; a charge after a refund.
+    /// A task after an update, with the refund if it failed; or a charge after a refund.
     Updated(Row, Option<Refund>),
-    /// A charge after it was settled, and what that moved.
+    /// A charge after a settlement, and the credits that moved.
     Settled(Row, Difference),
-    /// How an order stands after a revocation; whether the same call was made before.
+    /// The state of an order after a revocation.
     Standing {
-        /// How it stands.
+        /// The state.
         standing: Standing,
-        /// Whether nothing was written.
+        /// Whether the same call was made before.
         replayed: bool,
-        /// What that moved.
+        /// The change of the user's spendable credits.
         moved: Moved,
     },
-    /// A grant with another end, and what that moved.
+    /// A grant with its new expiry, and the change of the user's spendable credits.
     Extended(Row, Moved),
-    /// The grant of a subscription's new period, and what became of earlier ones.
+    /// The grant of a subscription's new period, and the credits of earlier periods.
     Renewed(Row, Carried),
-    /// A top-up: its grant, whether the same call had made it before, and else why there is none.
+    /// The result of a top-up's claim.
     TopUp {
-        /// The grant that is claimed.
+        /// The claimed grant.
         row: Option<Row>,
-        /// Whether it was there before.
+        /// Whether the same call claimed it before.
         replayed: bool,
-        /// Why there is none.
+        /// Why nothing was claimed.
         declined: Option<Declined>,
     },
-    /// What a charge would do.
+    /// The quote of a charge.
     Quote(Quote),
-    /// What a user can spend: grants in draw order; and how many credits holds have taken.
+    /// A user's spendable grants in draw order, and the credits in open holds.
     Balance(Vec<Grant>, i64),
-    /// A page of a statement, and the rows of `credit` that it is about.
+    /// A page of a statement, and its rows of `credit`.
     Statement(AccountStatement, Vec<Row>),
-    /// What an audit of some users' books has found.
+    /// The audit of a page of users.
     Audited(Audited),
-    /// What ends soon of some users' credits, and the cursor of the next page.
+    /// A page of users with expiring credits, and the next page's cursor.
     Expiring(Vec<Expiring>, Option<String>),
-    /// What was put right, or could be.
+    /// The repairs that were made, or that are possible.
     Fixes(Vec<Fix>),
-    /// An outcome for each of several requests that went together.
+    /// The outcomes of an atomic batch.
     All(Vec<Outcome>),
-    /// A list of rows.
+    /// Rows.
     Rows(Vec<Row>),
-    /// A list of rows, and the users whose rows these are.
+    /// Rows, and their users.
     RowsOfUsers(Vec<Row>, Vec<Row>),
-    /// A page of a list, and how many rows all pages have.
+    /// A page of rows, and the total number of rows.
     Page(Vec<Row>, i64, Page),
-    /// What was found when the database was opened.
+    /// What was detected when the database was opened.
     Diagnostics(Diagnostics),
-    /// What the engine has counted, by the names that callers read.
+    /// The engine's statistics, with the names that callers read.
     Stats(Json),
 }
 
-/// What an audit of some users' books has found.
+/// The audit of a page of users.
 #[derive(Debug, Clone)]
 pub struct Audited {
-    /// What is wrong.
+    /// The findings.
     pub findings: Vec<Finding>,
-    /// How many users these were.
+    /// The number of users.
     pub users: usize,
-    /// How many rows of `credit` they had.
+    /// The number of their rows of `credit`.
     pub credit_rows: i64,
-    /// The last of these users, if there are more.
+    /// The last user, if there are more pages.
     pub next: Option<String>,
 }
 
-/// What was found when the database was opened: each thing by the name that callers read, and what it is.
+/// What was detected when the database was opened: the names that callers read, and values.
 pub type Diagnostics = Vec<(&'static str, Value)>;
 
-/// Where an outcome goes. It goes there exactly once: one that is dropped unsent says so, because
-/// a caller who waits for ever is worse off than one who gets an error.
+/// Sends a request's outcome to its caller, exactly once. If it is dropped without sending, the caller gets
+/// an error, so that no caller waits for ever.
 pub struct ReplySender(Option<Box<dyn FnOnce(Result<Outcome>) + Send>>);
 
 impl ReplySender {
-    /// One that calls this function, from any thread.
+    /// Creates a sender that calls this function, from any thread.
     pub fn new(send: impl FnOnce(Result<Outcome>) + Send + 'static) -> Self {
         Self(Some(Box::new(send)))
     }

@@ -1,4 +1,4 @@
-//! Reads for pages, on every store.
+//! Reads, on every store.
 
 use super::auditing::{audited, audits, fixes_of, named_elsewhere, write_statement};
 use super::operation::{Read, UserRead};
@@ -12,7 +12,7 @@ use crate::storage::books::{UserRange, owners_of};
 use crate::storage::failure::Answer;
 use crate::storage::store::{Extent, Store};
 
-/// Answers one question.
+/// Runs one read.
 pub(super) async fn read(store: &mut dyn Store, read: &Read, now_ms: i64) -> Answer<Outcome> {
     match read {
         Read::Find(table, id) => store.find(*table, id).await.map(Outcome::Row),
@@ -57,7 +57,7 @@ pub(super) async fn read(store: &mut dyn Store, read: &Read, now_ms: i64) -> Ans
     }
 }
 
-/// Answers one question about a user.
+/// Runs one read about a user.
 async fn read_of_user(
     store: &mut dyn Store,
     user_id: &str,

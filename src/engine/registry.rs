@@ -1,4 +1,4 @@
-//! Shared engines: one for each database in a process, however often it is opened and from however many threads.
+//! Shared engines: one for each database in a process, for any number of connections and threads.
 
 use std::collections::HashMap;
 use std::hash::Hash;
@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::error::{Error, Result};
 
-/// The engines of a process, by what tells their databases apart.
+/// The engines of a process, by the identity of their databases.
 pub(super) struct Registry<K, E> {
     engines: Mutex<Option<HashMap<K, Shared<E>>>>,
 }
@@ -18,7 +18,7 @@ struct Shared<E> {
 
 /// The right to use an engine.
 pub(super) struct Lease<K: 'static, E: 'static> {
-    /// `None`: no other connection can share this engine.
+    /// `None` if no other connection can share this engine.
     shared: Option<(&'static Registry<K, E>, K)>,
 }
 
@@ -27,7 +27,7 @@ impl<K: Eq + Hash + Clone, E> Registry<K, E> {
         Self { engines: Mutex::new(None) }
     }
 
-    /// The engine of a database: the one that runs, if it `fits` what the caller wants, or a new one.
+    /// Returns the running engine of a database if it `fits` the caller's settings, or starts one.
     pub(super) fn join(
         &'static self,
         key: K,
@@ -52,20 +52,20 @@ impl<K: Eq + Hash + Clone, E> Registry<K, E> {
         Ok((engine, Lease { shared: Some((self, key)) }))
     }
 
-    /// A panic elsewhere can't leave the map half changed.
+    /// The lock may be poisoned: a panic elsewhere can't leave the map half changed.
     fn lock(&self) -> MutexGuard<'_, Option<HashMap<K, Shared<E>>>> {
         self.engines.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl<K: Eq + Hash + Clone, E> Lease<K, E> {
-    /// The lease of an engine that no other connection has.
+    /// A lease of an engine that is not shared.
     #[cfg(feature = "sqlite")]
     pub(super) fn private() -> Self {
         Self { shared: None }
     }
 
-    /// Ends the lease. Whether it was the last one: then no connection can join this engine any more.
+    /// Ends the lease. Returns whether it was the last one; then no connection can join this engine any more.
     pub(super) fn end(self) -> bool {
         let Some((registry, key)) = &self.shared else { return true };
         let mut engines = registry.lock();
@@ -83,7 +83,7 @@ impl<K: Eq + Hash + Clone, E> Lease<K, E> {
     }
 }
 
-/// One engine can't be durable for one caller and not for another.
+/// Two connections can't share an engine with different settings, such as different durability.
 fn other_options() -> Error {
     Error::InvalidArgument {
         name: "connect(options)".to_owned(),

@@ -19,7 +19,7 @@ pub(super) async fn renew(
 ) -> Answer<Outcome> {
     store.schema()?.needs(Credit, "subscription_no")?;
     store.schema()?.check_credit(&call.grant.fields)?;
-    // All of them: another one may have replaced the call's, or was replaced by it.
+    // All subscriptions: another one may have replaced this one, or the reverse.
     let mut picks = vec![Pick::Subscribed];
     picks.extend(call.grant.id.as_deref().map(|id| Pick::With("id", vec![id])));
     let (whose, transaction_no) =
@@ -63,7 +63,7 @@ pub(super) async fn extend(
     let found = store.account(&WantedAccount { whose, picks, transaction_no: None }).await?;
     let row = found.rows.into_iter().next();
     let held = row.as_ref().and_then(Row::as_held);
-    // Hardly any grant is prolonged after its end.
+    // Grants are rarely extended after their end.
     let end_ms = held.as_ref().and_then(|held| held.grant.expires_at_ms);
     let others = match (&held, end_ms.filter(|end_ms| *end_ms <= clock.now_ms)) {
         (Some(held), Some(end_ms)) => {
@@ -85,7 +85,7 @@ pub(super) async fn extend(
     Ok(Outcome::Extended(row, Moved { user_id, credits: after - before }))
 }
 
-/// What of a grant can be spent.
+/// A grant's spendable credits.
 fn spendable(held: &Held, now_ms: i64) -> i64 {
     if held.grant.is_spendable(now_ms) { held.grant.remaining.max(0) } else { 0 }
 }

@@ -1,4 +1,4 @@
-//! Retries: a call with `replay` whose key is taken gets the row that the first call wrote.
+//! Idempotent retries: a call with `replay` whose key is in use returns the row that the first call wrote.
 
 use super::operation::{Charging, Write};
 use super::outcome::Outcome;
@@ -14,11 +14,11 @@ use crate::storage::Row;
 use crate::storage::failure::{Answer, Failure};
 use crate::storage::store::Views;
 
-/// Whether a call was refused because the same call was made before, and what that wrote will do.
+/// Whether a call was rejected because the same call was made before, and may return its row.
 pub(super) fn is_duplicate_key(write: &Write, refusal: &Error) -> bool {
     match (write, refusal) {
         (Write::Charge(request), refusal) => is_duplicate_charge_key(request, refusal),
-        // If the first of them was made before, they all were.
+        // If the first of them was made before, all were.
         (Write::AtomicBatch(requests), Error::InBatch { index: 0, error, .. }) => {
             requests.first().is_some_and(|request| is_duplicate_charge_key(request, error))
         }
@@ -27,7 +27,7 @@ pub(super) fn is_duplicate_key(write: &Write, refusal: &Error) -> bool {
     }
 }
 
-/// The same, of one that charges.
+/// The same for a request that charges.
 pub(super) fn is_duplicate_charge_key(request: &Charging, refusal: &Error) -> bool {
     let replay = match request {
         Charging::Task(task) => task.replay,
@@ -40,7 +40,7 @@ fn is_taken_key(refusal: &Error) -> bool {
     matches!(refusal, Error::TaskExists { .. } | Error::CreditExists { field: "transactionNo", .. })
 }
 
-/// What an earlier call with the same key wrote.
+/// Returns what an earlier call with the same key wrote.
 pub(super) async fn replay(views: &mut dyn Views, write: &Write) -> Answer<Outcome> {
     match write {
         Write::Charge(request) => replay_charge(views, request).await,
@@ -80,7 +80,7 @@ async fn replay_charge(views: &mut dyn Views, request: &Charging) -> Answer<Outc
     }
 }
 
-/// The task that is there, if it is the one that this call asks for.
+/// The existing task, if this call asks for the same one.
 fn task(task: &NewTask, found: Option<Row>, charges: &[Row]) -> Result<Outcome> {
     let row = found.ok_or_else(|| gone("id", &task.id))?;
     let charges: Vec<Charge> = charges.iter().map(Row::as_charge).collect();
@@ -88,14 +88,14 @@ fn task(task: &NewTask, found: Option<Row>, charges: &[Row]) -> Result<Outcome> 
     Ok(Outcome::Replayed(row))
 }
 
-/// The charge that is there, if it is the one that this call asks for.
+/// The existing charge, if this call asks for the same one.
 fn charge(request: &ChargeRequest, found: Option<Row>) -> Result<Outcome> {
     let row = found.ok_or_else(|| no_row(request.transaction_no.as_deref()))?;
     check_charge(request, &credit_facts(&row))?;
     Ok(Outcome::Replayed(row))
 }
 
-/// The grant that is there, if it is the one that this call asks for.
+/// The existing grant, if this call asks for the same one.
 fn grant(grant: &NewGrant, found: Option<Row>) -> Result<Outcome> {
     let row = found.ok_or_else(|| no_row(grant.transaction_no.as_deref()))?;
     check_grant(grant, &credit_facts(&row))?;
@@ -106,8 +106,8 @@ fn no_row(transaction_no: Option<&str>) -> Error {
     gone("transactionNo", transaction_no.unwrap_or_default())
 }
 
-/// Of requests that go together the first was made before, and this one was not; or its row has just
-/// been deleted.
+/// The error if the first request of a batch was made before but this one was not, or if its row was just
+/// deleted.
 fn gone(field: &'static str, key: &str) -> Error {
     let differs = "another request of the call was made before, and no row has this key";
     Error::IdempotencyConflict { field, value: key.to_owned(), differs }
@@ -136,13 +136,13 @@ pub(super) async fn charges_of(
     Ok(about.only(found))
 }
 
-/// Which charges are a task's: the one that it names, and those whose metadata names it.
+/// Selects a task's charges: the one that it refers to, and those whose metadata has its id.
 struct About {
     kind: TaskKind,
     task_id: String,
     user_id: String,
     charge_id: Option<String>,
-    /// The task's id as it stands in JSON: what holds it is a candidate.
+    /// The task's id as JSON text: charges whose metadata contains it are candidates.
     text: String,
 }
 

@@ -1,4 +1,4 @@
-//! Revocations of grants whose payment was refunded or charged back: loads their facts, and writes their plans.
+//! Revocations of grants whose payment was refunded or charged back: loads the facts and writes the plans.
 
 use std::collections::HashSet;
 
@@ -21,7 +21,7 @@ use crate::storage::account::{Account, Pick, WantedAccount, Whose, in_draw_order
 use crate::storage::failure::Answer;
 use crate::storage::store::Store;
 
-/// The scenes of charges that are no caller's.
+/// The scenes of the ledger's own charges.
 const SCENES: [&str; 2] = [CHARGEBACK, EXPIRY];
 
 pub(super) async fn revoke(
@@ -60,7 +60,7 @@ pub(super) async fn restore(
     write(store, decided, clock.now_ms).await
 }
 
-/// The column that a target is looked for by, which a table may be without.
+/// Rejects a target whose column the table lacks.
 fn needs(store: &dyn Store, target: &Target) -> Result<()> {
     match target.column {
         "id" => Ok(()),
@@ -78,7 +78,8 @@ fn wanted<'w>(target: &'w Target, number: &'w str, recovers: bool) -> WantedAcco
     WantedAccount { whose, picks, transaction_no: Some(number) }
 }
 
-/// What an account says of claims, and the rows besides that these need. Hardly any account has claims.
+/// The facts about claims in an account, with the additional rows that they need. Accounts rarely have
+/// claims.
 async fn claim_facts(store: &mut dyn Store, account: Account, now_ms: i64) -> Answer<ClaimFacts> {
     let Account { users, rows, keyed } = account;
     let user_id = users.iter().next().cloned().unwrap_or_default();
@@ -115,7 +116,7 @@ async fn with_rows(
     Ok(ClaimFacts { grants, claims, ..ClaimFacts::default() })
 }
 
-/// Adds what was granted in the place of grants that have ended.
+/// Adds the grants that replace ended ones.
 async fn add_regrants(
     store: &mut dyn Store,
     user_id: &str,
@@ -153,7 +154,7 @@ async fn write(store: &mut dyn Store, decided: Result<Decided>, now_ms: i64) -> 
     Ok(Outcome::Standing { standing, replayed, moved })
 }
 
-/// The claims on grants that a refund gives back to, if some of these are closed by claims. Hardly any is.
+/// The claims on grants that a refund returns credits to, if claims have closed some of them, which is rare.
 pub(super) async fn load_claims(
     store: &mut dyn Store,
     refundable: Option<&Refundable>,
@@ -170,7 +171,7 @@ pub(super) async fn load_claims(
     with_rows(store, &refundable.user_id, rows, now_ms).await.map(Some)
 }
 
-/// Lets claims have what comes back to their grants.
+/// Lets claims take credits that are returned to their grants.
 pub(super) fn let_claim(
     store: &mut dyn Store,
     claims: Option<ClaimFacts>,

@@ -1,6 +1,6 @@
-//! Each change of the ledger, on every store: loads its facts, lets the domain plan it, writes the plan.
+//! Changes of the ledger, on every store: loads the facts, lets the domain plan, and writes the plan.
 //!
-//! It reads everything before it writes anything: a refusal has written nothing.
+//! All reads come before all writes: a rejected change has written nothing.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -29,7 +29,7 @@ use crate::storage::Row;
 use crate::storage::failure::{Answer, Failure, Witness};
 use crate::storage::store::{Extent, FoundTask, Store, WantedCharge, WantedTask};
 
-/// Makes one change. Of a commit that was not answered the failure says which rows tell whether it is written.
+/// Makes one change. If the commit is not answered, the failure says which rows prove it.
 pub(super) async fn change(
     store: &mut dyn Store,
     write: &Write,
@@ -138,7 +138,7 @@ async fn charge_step(
     let plan = store.or_roll_back(planned)?;
 
     let row = write(store, &plan, clock.now_ms).await;
-    // Its charge tells, if it has one.
+    // The charge proves the commit, if there is one.
     let charge = || match plan.draws.is_empty() {
         true => Vec::new(),
         false => vec![Witness::of_first_row(&plan)],
@@ -222,12 +222,12 @@ async fn repair(store: &mut dyn Store, user_ids: &[String], now_ms: i64) -> Answ
     Ok(Outcome::Fixes(fixes))
 }
 
-/// Writes a plan. The row that the caller gets.
+/// Writes a plan and returns the row for the caller.
 async fn write(store: &mut dyn Store, plan: &Plan, now_ms: i64) -> Answer<Row> {
     Ok(store.write(&[plan], now_ms).await?.take(plan)?)
 }
 
-/// Whether a charge was made for another task than this, which is there. Hardly any is.
+/// Whether a charge was made for another, existing task. This is rare.
 async fn is_claimed(
     store: &mut dyn Store,
     charge: Option<&Charge>,
@@ -240,7 +240,7 @@ async fn is_claimed(
     }
 }
 
-/// Loads the grants that what is refunded was drawn from. `found` came with the facts.
+/// Loads the grants that the refunded draws came from. `found` was loaded with the facts.
 async fn load_grants(
     store: &mut dyn Store,
     refundable: &mut Refundable,
@@ -250,7 +250,7 @@ async fn load_grants(
     Ok(())
 }
 
-/// Loads the rows of which new grants may have to be made. Hardly any refund needs one.
+/// Loads the rows that new grants are modelled on. Refunds rarely need any.
 async fn load_origins(
     store: &mut dyn Store,
     refundable: &mut Refundable,

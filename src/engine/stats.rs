@@ -1,7 +1,7 @@
 //! An engine's statistics for operators: calls by name and code, the queue, batches, and durations.
 //!
-//! Counting takes no lock and allocates nothing, and reading the statistics waits for nothing: they are needed most
-//! when an engine is blocked.
+//! Counting takes no lock and allocates nothing, and reading never blocks: statistics are needed most when an
+//! engine is blocked.
 
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, OnceLock};
@@ -15,19 +15,19 @@ use super::outcome::{Outcome, ReplySender};
 use crate::error::{Code, Error, Family, Result};
 use crate::histogram::{Histogram, durations};
 
-/// No package has more functions.
+/// The maximum number of functions in the package.
 pub const MOST_FUNCTIONS: usize = 64;
 
-/// A function of the package, whose calls are counted under its name.
+/// A function of the package, whose calls are counted.
 #[derive(Debug, Clone, Copy)]
 pub struct CountedFunction {
-    /// Its place among all, below [`MOST_FUNCTIONS`].
+    /// Its index, below [`MOST_FUNCTIONS`].
     pub number: usize,
-    /// What it is called in a report.
+    /// Its name in reports.
     pub name: &'static str,
 }
 
-/// How often something happened.
+/// A counter.
 #[derive(Debug, Default)]
 pub(super) struct Counter(AtomicU64);
 
@@ -41,7 +41,7 @@ impl Counter {
     }
 }
 
-/// What an engine counts, over every storage.
+/// The statistics that all kinds of storage have.
 pub(super) struct Stats {
     started_at_ms: i64,
     pub(super) calls: Arc<Calls>,
@@ -56,7 +56,7 @@ impl Default for Stats {
 }
 
 impl Stats {
-    /// What is the same over every storage; `more` is what is not.
+    /// The report; `more` has the storage's own statistics.
     pub(super) fn report(
         &self,
         storage: &str,
@@ -85,16 +85,16 @@ impl Stats {
     }
 }
 
-/// What came of each function's calls.
+/// The outcomes of calls, by function.
 #[derive(Debug)]
 pub(super) struct Calls([Outcomes; MOST_FUNCTIONS]);
 
 #[derive(Debug)]
 struct Outcomes {
-    /// Whose they are; empty until the first.
+    /// The function's name; empty until its first call.
     function: OnceLock<&'static str>,
     done: Counter,
-    /// By the codes' numbers.
+    /// By the code's index.
     errors: [Counter; Code::ALL.len()],
 }
 
@@ -109,7 +109,7 @@ impl Default for Calls {
 }
 
 impl Calls {
-    /// A reply to a call that is counted, if it is one of a function.
+    /// A reply whose call is counted, if it belongs to a function.
     pub(super) fn reply_to(
         self: &Arc<Self>,
         function: Option<CountedFunction>,
@@ -123,7 +123,7 @@ impl Calls {
         })
     }
 
-    /// Counts what came of a call. Into the log goes no error's message: it may name a user, or quote a value.
+    /// Counts the outcome of a call. The log gets no error message: that may contain a user's id or a value.
     fn count(&self, function: CountedFunction, outcome: &Result<Outcome>) {
         let Some(outcomes) = self.0.get(function.number) else { return };
         let function = *outcomes.function.get_or_init(|| function.name);
@@ -138,7 +138,7 @@ impl Calls {
         outcomes.errors[error.kind() as usize].add();
     }
 
-    /// What came of the functions that were called.
+    /// The outcomes of all functions that were called.
     fn report(&self) -> Json {
         let reports = self.0.iter().filter_map(|outcomes| {
             let name = *outcomes.function.get()?;
@@ -151,7 +151,7 @@ impl Calls {
 }
 
 impl Outcomes {
-    /// How often the database had trouble, and how often the call was refused.
+    /// The numbers of failures and of rejections, by code.
     fn by_code(&self) -> (Map<String, Json>, Map<String, Json>) {
         let counts = Code::ALL.iter().zip(&self.errors).map(|(code, count)| (code, count.get()));
         let (failed, refused): (Vec<_>, Vec<_>) = counts
@@ -174,7 +174,7 @@ fn database_code(error: &Error) -> Option<&str> {
     }
 }
 
-/// The requests in front of a worker, and those that it has taken.
+/// The requests that wait for a worker, and those that it runs.
 #[derive(Debug, Default)]
 pub(super) struct Requests {
     most_queued: AtomicUsize,
@@ -184,39 +184,39 @@ pub(super) struct Requests {
 }
 
 impl Requests {
-    /// One more came, and so many wait now.
+    /// Counts a request; now `queued` wait.
     pub(super) fn enqueued(&self, queued: usize) {
         if queued > self.most_queued.load(Relaxed) {
             self.most_queued.fetch_max(queued, Relaxed);
         }
     }
 
-    /// One more came, and was refused because too many wait.
+    /// Counts a request that was rejected because too many wait.
     pub(super) fn refused(&self) {
         self.overloaded.add();
     }
 
-    /// A worker has taken so many.
+    /// Counts requests that a worker has taken.
     pub(super) fn dequeued(&self, count: usize) {
         self.running.fetch_add(count, Relaxed);
     }
 
-    /// The transaction of one that was `enqueued` then has begun.
+    /// Counts how long a request waited until its transaction began.
     pub(super) fn started(&self, enqueued: Instant, started: Instant) {
         self.waits.count_time(started.duration_since(enqueued));
     }
 
-    /// So many that were taken get their answers.
+    /// Counts requests that get their replies.
     pub(super) fn finished(&self, count: usize) {
         self.running.fetch_sub(count, Relaxed);
     }
 
-    /// How many were taken and have no answer.
+    /// The number of requests that were taken and not answered.
     pub(super) fn running(&self) -> usize {
         self.running.load(Relaxed)
     }
 
-    /// While so many wait, of `capacity` that may.
+    /// The report, while `queued` of at most `capacity` requests wait.
     pub(super) fn report(&self, queued: usize, capacity: usize) -> Json {
         json!({
             "queued": queued,

@@ -1,4 +1,4 @@
-//! Top-ups: loads the facts of a claim and of its end, and writes their plans.
+//! Top-ups: loads the facts of a claim or of its end, and writes the plans.
 
 use std::collections::{HashSet, VecDeque};
 
@@ -90,9 +90,9 @@ pub(super) async fn end(
     }
 }
 
-/// Claims that are open, oldest first, which were made before a time.
+/// Open claims made before a time, oldest first.
 pub(super) async fn open(views: &mut dyn Views, before_ms: i64, limit: usize) -> Answer<Outcome> {
-    /// Newest first, so all of them are read, in parts.
+    /// The rows come newest first, so all are read, in pages of this size.
     const AT_ONCE: i64 = 10_000;
     let equal = [("status", PENDING), ("transaction_type", "grant")];
     let equal = equal.map(|(column, value)| (column, value.to_owned())).to_vec();
@@ -105,7 +105,7 @@ pub(super) async fn open(views: &mut dyn Views, before_ms: i64, limit: usize) ->
     for page in 1.. {
         let rows = views.list(&filter, Page::whole(page, AT_ONCE)).await?;
         let is_last = i64::try_from(rows.len()).is_ok_and(|count| count < AT_ONCE);
-        // What is added meanwhile moves some to the next part.
+        // Rows that are added meanwhile move others to the next page.
         let known: HashSet<String> = oldest.iter().filter_map(id_of).collect();
         let new = rows.into_iter().filter(is_wanted);
         oldest.extend(new.filter(|row| id_of(row).is_none_or(|id| !known.contains(&id))));

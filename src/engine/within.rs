@@ -1,5 +1,5 @@
-//! Calls inside a transaction that the app has begun. The app's client drives them, on its own thread: it runs the
-//! statements that a call asks for, and passes the rows back, until the call is done.
+//! Calls inside a transaction that the app has begun. The app's client drives them, on its own thread: it
+//! runs the statements that a call asks for and passes the rows back, until the call is done.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -33,24 +33,24 @@ use crate::storage::within::{ClientReply, Exchange};
 
 static IDS: LazyLock<Ids> = LazyLock::new(Ids::new);
 
-/// A call inside a transaction of the app's, on its way.
+/// A call inside the app's transaction.
 pub struct WithinCall {
     work: Pin<Box<dyn Future<Output = Answer<Outcome>> + Send>>,
     exchange: Arc<Exchange>,
 }
 
-/// How far a call has come, and what it needs next.
+/// The progress of a call.
 #[derive(Debug)]
 pub enum Progress {
-    /// Statements to run one after the other. What the client says to them comes with the next call of `next`.
+    /// Run these statements in order. Pass the client's replies to `next`.
     Run(Vec<String>),
-    /// Nothing: this is what it came to.
+    /// The result.
     Done(Result<Outcome>),
 }
 
 impl WithinCall {
-    /// A call in a transaction on PostgreSQL. A user who is named by a number is refused with `user_by_number` where
-    /// the ids of users are text. The tables must be in these schemas, if there are any.
+    /// A call in a PostgreSQL transaction. If user ids are text, a user named by a number is rejected with
+    /// `user_by_number`. If schemas are given, the tables must be in them.
     #[cfg(feature = "postgres")]
     pub fn on_postgres(
         operation: Operation,
@@ -64,7 +64,7 @@ impl WithinCall {
         Self { work, exchange }
     }
 
-    /// A call in a transaction on MySQL, as [`Self::on_postgres`].
+    /// A call in a MySQL transaction, like [`Self::on_postgres`].
     #[cfg(feature = "mysql")]
     pub fn on_mysql(operation: Operation, user_by_number: Option<Error>) -> Self {
         let exchange = Arc::new(Exchange::default());
@@ -72,8 +72,8 @@ impl WithinCall {
         Self { work, exchange }
     }
 
-    /// A call in a transaction on SQLite, whose times are of this unit; else their rows tell. A user who is named by
-    /// a number is refused with `user_by_number`: ids are text.
+    /// A call in an SQLite transaction. Times are in this unit; if none is given, the tables' rows show it. A
+    /// user named by a number is rejected with `user_by_number`, because ids are text.
     #[cfg(feature = "sqlite")]
     pub fn on_sqlite(
         operation: Operation,
@@ -92,7 +92,7 @@ impl WithinCall {
         Self { work, exchange }
     }
 
-    /// Goes on, with what the client said to the statements that it was given last. Not after it is done.
+    /// Continues with the client's replies to the last statements. Must not be called after it is done.
     pub fn next(&mut self, reply: Option<ClientReply>) -> Progress {
         if let Some(reply) = reply {
             self.exchange.answer(reply);
@@ -121,7 +121,7 @@ async fn run_on_postgres(
             Some(refusal) => Err(refusal.into()),
             None => run(&mut transaction, &operation).await,
         };
-        // Nothing was written: what the tables are is known before anything is.
+        // The tables are checked before anything is written.
         let is_stale = |error: &Error| error.of_one().is_about_columns();
         transaction = match transaction.moved().await {
             Some(elsewhere) => elsewhere?,
@@ -156,7 +156,7 @@ async fn run_on_mysql(
             transaction = seeing_now;
             continue;
         }
-        // Nothing was written: what the tables are is known before anything is.
+        // The tables are checked before anything is written.
         let is_stale = |error: &Error| error.of_one().is_about_columns();
         match outcome {
             Err(Failure::Refused(error)) if !is_new && is_stale(&error) => {
@@ -177,7 +177,7 @@ async fn run(store: &mut dyn Store, operation: &Operation) -> Answer<Outcome> {
     }
 }
 
-/// Makes one change. A call that meets its own key gets what the first one wrote.
+/// Makes one change. A repeated call returns the row of the first one.
 async fn make(store: &mut dyn Store, write: &Write) -> Answer<Outcome> {
     match change(store, write, Clock { now_ms: now_ms(), ids: &IDS }).await {
         Err(Failure::Refused(refusal)) if is_duplicate_key(write, &refusal) => {

@@ -1,6 +1,6 @@
-//! The queue of requests that charge. While some transactions run, more requests arrive, and then share one: its round
-//! trips, the planning of its statements, its commit. There is no timer and no artificial wait: a single request is
-//! sent at once.
+//! The queue of requests that charge. While transactions run, more requests arrive and then share one
+//! transaction: its round trips, its statements and its commit. There is no timer and no artificial wait: a
+//! single request is sent at once.
 
 use std::collections::{HashSet, VecDeque};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -11,16 +11,16 @@ use super::slots::Slot;
 use crate::engine::operation::Charging;
 use crate::engine::outcome::ReplySender;
 
-/// A request that waits for its transaction.
+/// A request in the queue.
 pub(super) struct Job {
     pub(super) request: Charging,
     pub(super) reply: ReplySender,
     pub(super) slot: Slot,
-    /// Its connection can't be closed before it is answered.
+    /// Keeps the connection open until the request is answered.
     pub(super) token: TaskTrackerToken,
 }
 
-/// The requests that wait, and how many workers run.
+/// The queue, and the number of running workers.
 pub(super) struct Batches {
     state: Mutex<JobQueue>,
     most_workers: usize,
@@ -28,8 +28,8 @@ pub(super) struct Batches {
 
 struct JobQueue {
     waiting: VecDeque<Job>,
-    /// The users whose locks a batch of this process holds: another one would only wait for it, with
-    /// a connection that another batch could use.
+    /// Users in running batches. Another batch with one of them would only wait for the user's lock, and
+    /// occupy a connection meanwhile.
     busy: HashSet<String>,
     workers: usize,
 }
@@ -37,13 +37,13 @@ struct JobQueue {
 impl Batches {
     const LARGEST: usize = 64;
 
-    /// None yet, for so many workers.
+    /// An empty queue for up to this many workers.
     pub(super) fn new(most_workers: usize) -> Self {
         let state = JobQueue { waiting: VecDeque::new(), busy: HashSet::new(), workers: 0 };
         Self { state: Mutex::new(state), most_workers }
     }
 
-    /// Appends a request. Whether another worker is needed.
+    /// Appends a request. Returns whether another worker must be started.
     pub(super) fn push(&self, job: Job) -> bool {
         let mut state = self.lock();
         state.waiting.push_back(job);
@@ -54,7 +54,7 @@ impl Batches {
         needed
     }
 
-    /// Takes the requests whose users are free, in their order. `None`: the worker ends.
+    /// Takes the requests whose users are not busy, in order. `None` if the worker can end.
     pub(super) fn take(&self) -> Option<Batch<'_>> {
         let mut state = self.lock();
         let (mut jobs, mut users) = (Vec::new(), HashSet::new());
@@ -73,7 +73,7 @@ impl Batches {
         passed_over.append(&mut state.waiting);
         state.waiting = passed_over;
         if jobs.is_empty() {
-            // Under the same lock: the next request must see it.
+            // Decreased under the same lock, so that the next request starts a worker.
             state.workers -= 1;
             return None;
         }
@@ -82,13 +82,13 @@ impl Batches {
         Some(Batch { batches: self, jobs, users })
     }
 
-    /// A panic elsewhere can't leave it half changed.
+    /// The lock may be poisoned: a panic elsewhere can't leave the queue half changed.
     fn lock(&self) -> MutexGuard<'_, JobQueue> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// Requests that run together. Their users are free again when it is dropped.
+/// Requests that run together. Dropping it frees their users.
 pub(super) struct Batch<'b> {
     batches: &'b Batches,
     pub(super) jobs: Vec<Job>,

@@ -1,4 +1,4 @@
-//! Requests that charge share a transaction. If it fails, each runs in its own.
+//! Requests that charge share a transaction. If it fails, each runs in its own transaction.
 
 use std::panic::AssertUnwindSafe;
 use std::time::Instant;
@@ -19,11 +19,11 @@ use crate::storage::failure::{Answer, Failure, Witness};
 use crate::storage::server::Server;
 
 impl<S: Server> Engine<S> {
-    /// Runs batches until there is none.
+    /// Runs batches until the queue is empty.
     pub(super) async fn work(&self) {
         while let Some(batch) = self.batches.take() {
-            // A panic has dropped the batch's requests, which answers them. Those that wait for the same users
-            // have no other worker.
+            // A panic drops the batch's requests, which answers them. This worker must go on, because waiting
+            // requests of the same users have no other.
             let run = AssertUnwindSafe(self.run_batch(batch));
             drop(run.catch_unwind().await);
         }
@@ -41,7 +41,7 @@ impl<S: Server> Engine<S> {
         }
     }
 
-    /// Runs requests that charge; their outcomes in order.
+    /// Runs requests that charge. Returns their outcomes in order.
     async fn run_each(&self, requests: &[&Charging]) -> Vec<Result<Outcome>> {
         let alone = |request: &Charging| {
             let operation = Operation::Write(Write::Charge(request.clone()));
@@ -65,8 +65,9 @@ impl<S: Server> Engine<S> {
             Err(Failure::Refused(error @ (Error::DatabaseUnavailable { .. } | Error::Closed))) => {
                 requests.iter().map(|_| Err(error.clone())).collect()
             }
-            // Where nothing is locked they would meet each other: the bad one is found in halves. But a batch that has met
-            // others until its time was over has no bad one: all at once, their time is over at once.
+            // Without locks, separate transactions would conflict with each other, so the failing request is
+            // found by bisection. A batch that has conflicted until its timeout contains no failing request:
+            // all its requests time out together.
             Err(failure) if !S::LOCKS && !matches!(failure, Failure::Conflict(_)) => {
                 self.retries.one_by_one.add();
                 let (first, second) = requests.split_at(requests.len() / 2);
@@ -74,7 +75,7 @@ impl<S: Server> Engine<S> {
                 outcomes.append(&mut Box::pin(self.run_each(second)).await);
                 outcomes
             }
-            // A bad one leaves its neighbours alone, and one that must wait does not hold them up.
+            // A failing request does not affect the others, and one that waits does not delay them.
             Err(_) => {
                 warn!(
                     requests = requests.len(),
@@ -86,7 +87,7 @@ impl<S: Server> Engine<S> {
         }
     }
 
-    /// Where nothing is locked, a batch that has met another transaction is tried again as a whole.
+    /// Without locks, a batch that conflicts with another transaction is retried as a whole.
     async fn attempt_batch(&self, requests: &[&Charging]) -> Answer<Vec<Result<Outcome>>> {
         let began = Instant::now();
         let mut attempts = Attempts::new(self.server.as_ref());
@@ -103,8 +104,8 @@ impl<S: Server> Engine<S> {
         }
     }
 
-    /// One transaction, in which each request is accepted or refused for itself. An error means that
-    /// nothing of it is in the database.
+    /// Runs one transaction in which each request is accepted or rejected by itself. After an error, nothing
+    /// was written.
     async fn attempt_each(
         &self,
         requests: &[&Charging],

@@ -15,7 +15,7 @@ use crate::engine::stats::CountedFunction;
 use crate::error::{Error, Result};
 use crate::storage::server::Server;
 
-/// The engines of a process over one kind of server.
+/// The engines of a process for one kind of server.
 pub struct Engines<S: Server>(Registry<S::Url, Engine<S>>);
 
 /// One runtime for all engines of a process: its threads only wait for sockets.
@@ -28,22 +28,22 @@ static RUNTIME: LazyLock<Result<Runtime, String>> = LazyLock::new(|| {
         .map_err(|error| error.to_string())
 });
 
-/// A share of the engine of one database. The last one to be closed closes the pool.
+/// A share of a database's engine. Closing the last share closes the pool.
 pub struct Connection<S: Server> {
     engine: Arc<Engine<S>>,
     lease: Lease<S::Url, Engine<S>>,
-    /// What was sent through this share.
+    /// The requests sent through this share.
     requests: TaskTracker,
 }
 
 impl<S: Server> Engines<S> {
-    /// None yet.
+    /// A registry without engines.
     #[expect(clippy::new_without_default, reason = "it is a static's value")]
     pub const fn new() -> Self {
         Self(Registry::new())
     }
 
-    /// Joins the engine of this database, or makes it. Nothing is connected yet.
+    /// Joins the engine of this database, or creates it. It connects later.
     pub fn open(
         &'static self,
         url: &S::Url,
@@ -123,7 +123,7 @@ impl<S: Server> Share for Connection<S> {
     }
 }
 
-/// Sends requests through a share, now or when it is known what they mean.
+/// Sends requests through a share.
 struct Sender<S: Server> {
     engine: Arc<Engine<S>>,
     requests: TaskTracker,
@@ -131,7 +131,7 @@ struct Sender<S: Server> {
 }
 
 impl<S: Server> Sender<S> {
-    /// Hands a request over: into the queue, or to a task of its own.
+    /// Adds a request to the queue of charges, or runs it in its own task.
     fn send(self, operation: Operation, reply: ReplySender) {
         let Self { engine, requests, runtime } = self;
         let mut slot = match engine.slots.take() {

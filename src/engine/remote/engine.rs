@@ -1,4 +1,4 @@
-//! The state that all connections of a process to one database share.
+//! The state shared by all connections of a process to one database.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,12 +12,12 @@ use crate::engine::stats::{Counter, Stats};
 use crate::error::Result;
 use crate::storage::server::Server;
 
-/// How an engine works. Everything in one process that opens one database must say the same.
+/// An engine's settings. All connections of a process to one database must use the same.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Settings<O> {
-    /// How to use the server.
+    /// The server's settings.
     pub database: O,
-    /// How many requests may wait before further ones are refused.
+    /// The maximum number of waiting requests; further ones are rejected.
     pub max_queue: usize,
 }
 
@@ -27,7 +27,7 @@ impl<O: Default> Default for Settings<O> {
     }
 }
 
-/// The pool of one database, what waits for it, and what is counted.
+/// The pool of one database, its queue and its statistics.
 pub(in crate::engine) struct Engine<S: Server> {
     pub(super) server: Arc<S>,
     pub(super) settings: Settings<S::Options>,
@@ -38,16 +38,16 @@ pub(in crate::engine) struct Engine<S: Server> {
     pub(super) retries: Retries,
 }
 
-/// How often something was done again, and why.
+/// How often requests were retried, by reason.
 #[derive(Default)]
 pub(super) struct Retries {
-    /// A request met another transaction, or another process's transaction number.
+    /// Conflicts with another transaction, or with another process's transaction number.
     pub(super) conflicts: Counter,
-    /// A connection of the pool was dead.
+    /// Dead connections of the pool.
     pub(super) lost_connections: Counter,
-    /// The tables were not what they had been.
+    /// Changes of the tables.
     pub(super) schema_changes: Counter,
-    /// A batch was undone because of one of its requests.
+    /// Batches that were rolled back because of one request.
     pub(super) one_by_one: Counter,
 }
 
@@ -64,7 +64,7 @@ impl<S: Server> Engine<S> {
         })
     }
 
-    /// Closes connections that are idle: a server that sleeps when none is open must be able to.
+    /// Closes idle connections, so that a serverless database can sleep.
     pub(super) async fn close_idle(self: Arc<Self>) {
         const EVERY: Duration = Duration::from_secs(30);
         const IDLE: Duration = Duration::from_secs(60);

@@ -1,5 +1,5 @@
-//! The engine for servers: requests run concurrently on a pool of connections, which all connections of this process
-//! to the same database share. Requests that charge share transactions.
+//! The engine for servers: requests run concurrently on a pool of connections, which all connections of this
+//! process to the same database share. Requests that charge share transactions.
 
 mod batch;
 mod charges;

@@ -1,4 +1,4 @@
-//! When a failed request is retried: only if nothing can have been written.
+//! When a failed request is retried: only if it can't have been committed.
 
 use std::time::Duration;
 
@@ -6,11 +6,11 @@ use crate::error::Error;
 use crate::storage::failure::Failure;
 use crate::storage::server::Server;
 
-/// What one request met so far.
+/// The failures of one request so far.
 pub(super) struct Attempts {
-    /// How long a request looks for a server that takes writes.
+    /// How long a request looks for a writable server.
     writable_host_timeout: Duration,
-    /// How long a request is tried again at the least while it meets others.
+    /// For at least this long, a request is retried after conflicts.
     conflict_timeout: Duration,
     is_taken_key: fn(&Error) -> bool,
     conflicts: u32,
@@ -19,23 +19,24 @@ pub(super) struct Attempts {
     taken_key: bool,
 }
 
-/// Why a request is tried again.
+/// Why a request is retried.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Reason {
-    /// It met another transaction. Nothing of it is written.
+    /// A conflict with another transaction. Nothing was written.
     Conflict { attempt: u32 },
-    /// Its connection was dead. Nothing was committed, or it would be [`Failure::Unknown`].
+    /// The connection was dead. Nothing was committed, otherwise it would be [`Failure::Unknown`].
     LostConnection,
-    /// The server has been demoted, or another one is about to be promoted.
+    /// The server is read-only: it was demoted, or another one is about to be promoted.
     ReadOnly { attempt: u32 },
-    /// Another transaction has just taken a key that the guards saw free: they look again.
+    /// Another transaction has just written the key that the guards saw free: they are checked again.
     TakenKey,
 }
 
 impl Attempts {
-    /// Conflicts after which a request gives up, once its time is over.
+    /// The number of conflicts after which a request gives up, once its time is over.
     const MOST_CONFLICTS: u32 = 9;
-    /// A connection that breaks at once was dead in the pool: the server restarted meanwhile.
+    /// A connection that fails within this time was dead in the pool, for instance after a restart of the
+    /// server.
     const AT_ONCE: Duration = Duration::from_secs(1);
 
     pub(super) fn new<S: Server>(server: &S) -> Self {
@@ -50,12 +51,13 @@ impl Attempts {
         }
     }
 
-    /// Whether it has met another transaction.
+    /// Whether it has had a conflict.
     pub(super) fn have_met(&self) -> bool {
         self.conflicts > 0
     }
 
-    /// Whether to try again after this failure, so long after the first attempt. `None`: it is the answer.
+    /// Whether to retry after this failure, this long after the first attempt. `None`: the failure is the
+    /// answer.
     pub(super) fn decide(&mut self, failure: &Failure, elapsed: Duration) -> Option<Reason> {
         match failure {
             Failure::Conflict(_) | Failure::Refused(Error::TransactionNoCollision) => {
@@ -64,8 +66,8 @@ impl Attempts {
                 let gives_up = attempt > Self::MOST_CONFLICTS && elapsed >= self.conflict_timeout;
                 (!gives_up).then_some(Reason::Conflict { attempt })
             }
-            // What the server itself ended is tried again, however late. A server that fell silent is not waited
-            // for twice.
+            // A connection that the server closed is retried at any time. A server that stopped responding is
+            // not waited for twice.
             Failure::Lost(_) if elapsed >= Self::AT_ONCE => None,
             Failure::Lost(_) | Failure::Ended(_) => {
                 let again = !std::mem::replace(&mut self.lost_connection, true);
@@ -86,7 +88,7 @@ impl Attempts {
 }
 
 impl Reason {
-    /// How long to wait before the next attempt.
+    /// The pause before the next attempt.
     pub(super) fn pause(self) -> Duration {
         match self {
             Self::LostConnection | Self::TakenKey | Self::ReadOnly { attempt: 1 } => Duration::ZERO,
@@ -95,13 +97,13 @@ impl Reason {
     }
 }
 
-/// Longer each time, and never the same for two that met.
+/// Grows with the attempts, and is randomized so that two conflicting requests differ.
 pub(super) fn pause_after(attempt: u32) -> Duration {
     let longest_ms = 4_u64 << attempt.min(6);
     Duration::from_micros(fastrand::u64(..longest_ms * 1000))
 }
 
-/// Whether the tables may not be what they were when they were looked at.
+/// Whether the error suggests that the tables have changed since they were read.
 pub(super) fn is_about_schema<S: Server>(error: &Error) -> bool {
     match error.of_one() {
         Error::Database { database_code, .. } => S::is_about_schema(database_code),
@@ -134,12 +136,12 @@ mod tests {
         let collision = || Failure::Refused(Error::TransactionNoCollision);
         type Met = (u64, Failure, Option<Reason>);
         let rows: Vec<Vec<Met>> = vec![
-            // what a request meets, one after the other: when (ms), what; why it is tried again
+            // the failures in order, with their times in ms; the reasons for retries
             vec![
                 (0, conflict(), Some(Conflict { attempt: 1 })),
                 (9000, collision(), Some(Conflict { attempt: 2 })),
             ],
-            // Ten times at the least, and until its time is over.
+            // At least ten times, and until the time is over.
             (1..=9)
                 .map(|attempt| (9000, conflict(), Some(Conflict { attempt })))
                 .chain([(9000, conflict(), None)])

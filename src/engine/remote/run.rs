@@ -20,8 +20,8 @@ use crate::storage::failure::{Answer, Failure, Witness};
 use crate::storage::server::Server;
 use crate::storage::store::Views;
 
-/// Makes one change, in a transaction of its own, and tries it once. A call that meets its own key gets what the
-/// first one wrote.
+/// Makes one change in its own transaction, in a single attempt. A repeated call returns the row of the first
+/// one.
 pub async fn write<S: Server>(server: &Arc<S>, write: &Write, clock: Clock<'_>) -> Answer<Outcome> {
     write_in(server.session().await?, server, write, clock).await
 }
@@ -42,17 +42,17 @@ async fn write_in<S: Server>(
     }
 }
 
-/// Answers one question, and tries it once.
+/// Runs one read, in a single attempt.
 pub async fn read<S: Server>(server: &Arc<S>, read: &Read, now_ms: i64) -> Answer<Outcome> {
     reads::read(&mut server.session().await?, read, now_ms).await
 }
 
 impl<S: Server> Engine<S> {
-    /// Runs a request, again if it met another transaction.
+    /// Runs a request, and retries it after conflicts.
     pub(super) async fn run(&self, operation: &Operation) -> Result<Outcome> {
         let knew_schema = self.server.knows_schema();
         let outcome = self.with_retries(operation).await;
-        // The app's owner may have run `drizzle-kit push` since.
+        // The tables may have changed since, for instance by `drizzle-kit push`.
         if knew_schema && outcome.as_ref().is_err_and(is_about_schema::<S>) {
             debug!("a call does not fit the tables: reading the schema again");
             self.retries.schema_changes.add();
@@ -78,11 +78,11 @@ impl<S: Server> Engine<S> {
         }
     }
 
-    /// Before the next attempt.
+    /// Logs and prepares the next attempt.
     pub(super) fn prepare_for(&self, reason: Reason) {
         match reason {
             Reason::Conflict { attempt } => {
-                // Without locks, what was remembered of a user is a guess.
+                // Without locks, cached facts of a user may be outdated.
                 match attempt == 1 && !S::LOCKS {
                     true => {
                         debug!(attempt, "what was remembered of a user is outdated: trying again")
@@ -126,7 +126,7 @@ impl<S: Server> Engine<S> {
             Err(Failure::Unknown { message, witnesses }) if !witnesses.is_empty() => {
                 let rows = witnesses.iter().map(|witness| self.resolve(&message, witness.as_ref()));
                 let rows = futures_util::future::try_join_all(rows).await;
-                // What is not written now will not be: that is an answer, and no reason to try again.
+                // An unwritten request is an answer here, not a reason to retry.
                 let rows = rows.map_err(Failure::into_error)?;
                 let mut rows = rows.into_iter().map(|row| Outcome::Row(Some(row)));
                 Ok(match change {
@@ -138,21 +138,21 @@ impl<S: Server> Engine<S> {
         }
     }
 
-    /// A connection for a change. `alone`: it has met another one.
+    /// A connection for a change; `alone` after a conflict.
     pub(super) async fn session(&self, alone: bool) -> Answer<S::Session> {
         if alone { self.server.session_alone().await } else { self.server.session().await }
     }
 
-    /// After a commit that was not answered: looks whether its row is there, which is the answer. While
-    /// no server can be asked, it goes on for as long as a connection may take. The row that the caller gets.
+    /// After an unanswered commit, looks for its row and returns it. While no server responds, it retries for
+    /// as long as a connection may take.
     pub(super) async fn resolve(&self, message: &str, witness: Option<&Witness>) -> Answer<Row> {
-        // A refusal may have been owed to a plan that was undone with the others, so it is none.
+        // A rejection may depend on a plan that was rolled back with it, so it counts as not written.
         let Some(witness) = witness else { return Err(Failure::Lost(message.to_owned())) };
         let began = Instant::now();
         for attempt in 1.. {
             let reply = match self.server.find_committed(witness).await {
                 Ok(Some(row)) if witness.is(&row) => self.reply_of(witness, row).await,
-                // It was undone with its connection: nothing was written.
+                // The transaction was rolled back when the connection was lost: nothing was written.
                 Ok(_) => return Err(Failure::Lost(message.to_owned())),
                 Err(failure) => Err(failure),
             };
@@ -180,7 +180,7 @@ impl<S: Server> Engine<S> {
     }
 }
 
-/// Whether another connection, now or soon, can give the answer that this one did not.
+/// Whether another connection, now or soon, may return the answer.
 fn can_pass(failure: &Failure) -> bool {
     match failure {
         Failure::Refused(error) => {

@@ -1,4 +1,4 @@
-//! The slots of waiting and running requests. The number of waiting ones is bounded.
+//! The slots of waiting and running requests. The number of waiting requests is limited.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -9,7 +9,7 @@ use serde_json::Value as Json;
 use crate::engine::stats::Requests;
 use crate::error::{Error, Result};
 
-/// The places of one engine.
+/// The slots of one engine.
 pub(super) struct Slots {
     taken: AtomicUsize,
     capacity: usize,
@@ -21,7 +21,7 @@ impl Slots {
         Self { taken: AtomicUsize::new(0), capacity, requests: Requests::default() }
     }
 
-    /// A place for a request, unless too many wait.
+    /// Takes a slot for a request, unless too many requests wait.
     pub(super) fn take(self: &Arc<Self>) -> Result<Slot> {
         let before = self.taken.fetch_add(1, Ordering::Relaxed);
         let slot = Slot { slots: Arc::clone(self), enqueued: Instant::now(), started: false };
@@ -39,7 +39,7 @@ impl Slots {
     }
 }
 
-/// A place among the requests that wait, and those that run.
+/// A slot of a waiting or running request.
 pub(super) struct Slot {
     slots: Arc<Slots>,
     enqueued: Instant,
@@ -47,7 +47,7 @@ pub(super) struct Slot {
 }
 
 impl Slot {
-    /// A worker has taken the request.
+    /// Marks the request as running.
     pub(super) fn start(&mut self) {
         self.started = true;
         self.slots.requests.dequeued(1);

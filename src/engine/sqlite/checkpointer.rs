@@ -1,7 +1,7 @@
-//! Puts a long write-ahead log back into the file beside the writer, on a thread of its own.
+//! Checkpoints a long write-ahead log on its own thread, while the writer goes on.
 //!
-//! SQLite lets others write meanwhile, but not let the log start over: what they append is left to a last, short
-//! checkpoint on the writer's thread, when the long one is done.
+//! SQLite allows writes meanwhile, but can't restart the log: the frames that are appended meanwhile are left
+//! to a short last checkpoint on the writer's thread.
 
 use std::thread::{self, JoinHandle};
 
@@ -10,17 +10,17 @@ use tracing::debug;
 use super::opener::Opener;
 use crate::storage::sqlite::Database;
 
-/// The thread, while there is something to put back. Dropped, it waits until that is done.
+/// The thread, while it runs. Dropping this waits for it.
 #[derive(Debug, Default)]
 pub(super) struct Checkpointer {
     running: Option<JoinHandle<()>>,
 }
 
 impl Checkpointer {
-    /// Each time there is less to put back: what was appended meanwhile.
+    /// Each pass has less to copy: what was appended during the pass before.
     const TIMES: usize = 3;
 
-    /// Begins. Without a thread the writer does all of it by itself at the end.
+    /// Starts the thread. If that fails, the writer makes the whole checkpoint at the end.
     pub(super) fn begin(&mut self, opener: &Opener) {
         self.wait();
         let opener = opener.clone();
@@ -33,15 +33,15 @@ impl Checkpointer {
         self.running = thread.spawn(put_back).ok();
     }
 
-    /// Waits until it is done.
+    /// Waits for the thread.
     pub(super) fn wait(&mut self) {
         if let Some(running) = self.running.take() {
-            // What it panics with is no reason for the writer to end.
+            // A panic of this thread must not end the writer.
             let _ = running.join();
         }
     }
 
-    /// Whether it is done.
+    /// Whether the thread has ended.
     pub(super) fn is_done(&self) -> bool {
         self.running.as_ref().is_none_or(JoinHandle::is_finished)
     }

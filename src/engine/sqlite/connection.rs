@@ -20,12 +20,12 @@ use crate::histogram::durations;
 use crate::storage::location::canonical;
 use crate::storage::sqlite::{Options, Place};
 
-/// How an engine works. All that open one file in one process must say the same.
+/// An engine's settings. All connections of a process to one file must use the same.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Settings {
     /// How to open the database.
     pub database: Options,
-    /// How many requests may wait before further ones are refused.
+    /// The maximum number of waiting requests; further ones are rejected.
     pub max_queue: usize,
 }
 
@@ -37,11 +37,11 @@ impl Default for Settings {
 
 static ENGINES: Registry<PathBuf, Engine> = Registry::new();
 
-/// A share of the engine of one database. The last one to be closed ends the engine.
+/// A share of a database's engine. Closing the last share ends the engine.
 pub struct Connection {
     engine: Arc<Engine>,
     lease: Lease<PathBuf, Engine>,
-    /// What to do when every read of this connection has its answer: each holds a reference until then.
+    /// Called when all reads of this connection are answered: each holds a reference until then.
     answered: Arc<Mutex<Option<Done>>>,
 }
 
@@ -50,13 +50,12 @@ struct Engine {
     settings: Settings,
     counted: Arc<Counted>,
     writer: Arc<Queue>,
-    /// A database in memory has no second connection: its writer reads too.
+    /// `None` for an in-memory database: it has only one connection, so its writer also reads.
     reads: Option<Arc<Reads>>,
 }
 
 impl Connection {
-    /// Joins the engine of this database, or starts it. Nothing is opened yet: the threads do that
-    /// when the first request comes.
+    /// Joins the engine of this database, or starts it. The threads open the database at the first request.
     pub fn open(place: &Place, settings: Settings) -> Result<Self> {
         let start = |place: &Place| Engine::start(place, settings).map(Arc::new);
         let (engine, lease) = match place {
@@ -95,7 +94,7 @@ impl Share for Connection {
         }
     }
 
-    /// On SQLite ids are text.
+    /// SQLite's ids are text.
     fn submit_by_number(&self, _: Operation, refusal: Error, reply: ReplySender) {
         reply.send(Err(refusal));
     }
@@ -108,8 +107,8 @@ impl Share for Connection {
             let done = Done::new(done);
             writer.push_always(if last { Command::Shutdown(done) } else { Command::Flush(done) });
         });
-        // One after the other: the one that closes the file last puts the write-ahead log back into
-        // it, and two at the same moment would each leave it to the other.
+        // One after the other: the connection that closes the file last checkpoints the write-ahead log, and
+        // two that close at the same time would each leave it to the other.
         match &engine.reads {
             Some(reads) if last => reads.shut_down(then_the_writer),
             _ => *answered.lock().unwrap_or_else(PoisonError::into_inner) = Some(then_the_writer),

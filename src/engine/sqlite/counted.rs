@@ -3,15 +3,15 @@
 use crate::engine::stats::{Counter, Stats};
 use crate::histogram::Histogram;
 
-/// What the writer counts.
+/// The writer's counters.
 #[derive(Default)]
 pub(super) struct Counted {
     pub(super) stats: Stats,
-    /// Until the database was ours to write, and how often it never was.
+    /// How long the writer waited for the lock, and how often it timed out.
     pub(super) lock_waits: Histogram,
     pub(super) lock_timeouts: Counter,
     pub(super) commits: Histogram,
-    /// Batches that were undone because of one of their requests.
+    /// Batches that were rolled back because of one request.
     pub(super) one_by_one: Counter,
     pub(super) reopened: Counter,
 }

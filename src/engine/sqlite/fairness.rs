@@ -6,7 +6,7 @@
 
 use std::time::{Duration, Instant};
 
-/// How the writer has been using the lock.
+/// The writer's recent use of the lock.
 #[derive(Debug)]
 pub(super) struct LockFairness {
     others_wrote: Option<Instant>,
@@ -16,21 +16,22 @@ pub(super) struct LockFairness {
 }
 
 impl LockFairness {
-    /// Longer than the sleeps between the first looks of SQLite's handler, which make up 130 ms.
+    /// Longer than the sleeps between the first polls of SQLite's busy handler, which take 130 ms in total.
     const PAUSE: Duration = Duration::from_millis(26);
     const WINDOW: Duration = Duration::from_millis(100);
     /// Longer than its later sleeps.
     const LONG_PAUSE: Duration = Duration::from_millis(102);
-    /// For how long others are silent before they may be waiting, and how long between long pauses.
+    /// After this long without writes by others, one may be waiting for a late poll. Also the minimum time
+    /// between long pauses.
     const SILENCE: Duration = Duration::from_millis(400);
-    /// For how long others are expected to write again.
+    /// For this long after a write, other connections are expected to write again.
     const MEMORY: Duration = Duration::from_secs(5);
 
     pub(super) fn new(now: Instant) -> Self {
         Self { others_wrote: None, long_pause: None, window_began: now, busy: Duration::ZERO }
     }
 
-    /// Remembers a batch.
+    /// Records a batch.
     pub(super) fn had_lock(&mut self, began: Instant, ended: Instant, others_wrote: bool) {
         self.busy += ended.duration_since(began);
         if others_wrote {
@@ -38,13 +39,13 @@ impl LockFairness {
         }
     }
 
-    /// Before a batch: how long to leave the lock to others.
+    /// How long to leave the lock to others before the next batch.
     pub(super) fn pause(&mut self, now: Instant) -> Option<Duration> {
         let window = now.duration_since(self.window_began);
         if window < Self::WINDOW {
             return None;
         }
-        // With a fifth of the time free, others find the lock free often enough.
+        // With a fifth of the time free, other connections get the lock often enough.
         let full = self.busy * 5 > window * 4;
         self.window_began = now;
         self.busy = Duration::ZERO;

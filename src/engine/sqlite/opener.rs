@@ -1,10 +1,10 @@
-//! How the threads of an engine open its database.
+//! How the engine's threads open its database.
 
 use crate::domain::table::TableName;
 use crate::error::Result;
 use crate::storage::sqlite::{Database, Options, Place, Purpose};
 
-/// What it takes to open a database, again and again.
+/// Everything needed to open a database repeatedly.
 #[derive(Debug, Clone)]
 pub(super) struct Opener {
     pub(super) place: Place,
@@ -16,12 +16,12 @@ impl Opener {
         Database::open(&self.place, self.options, purpose)
     }
 
-    /// Opens it after making these tables.
+    /// Creates these tables and opens the database.
     pub(super) fn create(&self, tables: &[TableName]) -> Result<Database> {
         Database::create(&self.place, self.options, tables)
     }
 
-    /// A database in memory is gone with its connection.
+    /// Whether the database can be reopened: an in-memory one is lost with its connection.
     pub(super) fn can_reopen(&self) -> bool {
         self.place != Place::Memory
     }

@@ -1,4 +1,4 @@
-//! The bounded queue in front of a worker thread.
+//! The bounded queue of a worker thread.
 
 use std::collections::VecDeque;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
@@ -11,26 +11,26 @@ use crate::engine::outcome::ReplySender;
 use crate::engine::stats::Requests;
 use crate::error::Error;
 
-/// A request that waits for its transaction.
+/// A request in the queue.
 pub(super) struct Request {
     pub(super) operation: Operation,
     pub(super) reply: ReplySender,
     pub(super) enqueued: Instant,
 }
 
-/// What a worker thread is told.
+/// A command to a worker thread.
 pub(super) enum Command {
-    /// Run this and reply.
+    /// Run this request and reply.
     Run(Box<Request>),
-    /// Everything that came before is done when this is dropped.
+    /// Dropped when all earlier commands are done.
     Flush(Done),
-    /// Let the database go: its file was replaced, and the neighbour wants to open the new one.
+    /// Close the database: its file was replaced, and another thread wants to open the new one.
     LetGo,
-    /// As `Flush`, and then end, releasing the database.
+    /// Like `Flush`; then close the database and end.
     Shutdown(Done),
 }
 
-/// Something to call when this is dropped: even a thread that panics says that it is done.
+/// Calls a function when it is dropped, even if its thread panics.
 pub(super) struct Done(Option<Box<dyn FnOnce() + Send>>);
 
 impl Done {
@@ -47,7 +47,7 @@ impl Drop for Done {
     }
 }
 
-/// Commands in the order in which they came.
+/// Commands in order of arrival.
 pub(super) struct Queue {
     waiting: Mutex<VecDeque<Command>>,
     arrived: Condvar,
@@ -56,13 +56,13 @@ pub(super) struct Queue {
 }
 
 impl Queue {
-    /// A queue that refuses requests while `capacity` of them wait.
+    /// A queue that rejects requests while `capacity` requests wait.
     pub(super) fn new(capacity: usize) -> Self {
         let requests = Requests::default();
         Self { waiting: Mutex::default(), arrived: Condvar::new(), capacity, requests }
     }
 
-    /// Appends a request, or refuses it if the queue is full.
+    /// Appends a request, or rejects it if the queue is full.
     pub(super) fn push(&self, operation: Operation, reply: ReplySender) {
         let enqueued = Instant::now();
         let mut waiting = self.lock();
@@ -76,21 +76,20 @@ impl Queue {
         self.requests.enqueued(waiting.len());
     }
 
-    /// Appends a command that is never refused.
+    /// Appends a command that is never rejected.
     pub(super) fn push_always(&self, command: Command) {
         self.append(&mut self.lock(), command);
     }
 
     fn append(&self, waiting: &mut VecDeque<Command>, command: Command) {
         waiting.push_back(command);
-        // The worker that found the queue empty sleeps; no other one does.
+        // Only a worker that found the queue empty sleeps.
         if waiting.len() == 1 {
             self.arrived.notify_one();
         }
     }
 
-    /// Takes waiting commands, at most `most`. Sleeps until there is something, or, with a
-    /// `timeout`, at most that long.
+    /// Takes up to `most` commands. Sleeps until there is one, or at most for `timeout`.
     pub(super) fn take(&self, most: usize, timeout: Option<Duration>) -> Vec<Command> {
         let waiting = self.lock();
         let mut waiting = match timeout {
@@ -106,13 +105,13 @@ impl Queue {
         waiting.drain(..count).collect()
     }
 
-    /// What is known of its requests.
+    /// The queue's statistics.
     pub(super) fn report(&self) -> Json {
         let queued = self.lock().len();
         self.requests.report(queued, self.capacity)
     }
 
-    /// A panic elsewhere leaves the queue as whole as it was: no step leaves it half changed.
+    /// The lock may be poisoned: no step leaves the queue half changed.
     fn lock(&self) -> MutexGuard<'_, VecDeque<Command>> {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -1,4 +1,4 @@
-//! A thread that reads, on its own connection, so that no read waits for a commit.
+//! A reader thread with its own connection, so that reads do not wait for commits.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -35,7 +35,7 @@ pub(super) fn spawn(
 
 struct Reader {
     lane: Lane,
-    /// Where what it does is counted, and what takes too long goes.
+    /// Where its work is counted, and where interrupted reads go.
     reads: Arc<Reads>,
     opener: Opener,
     database: Option<Database>,
@@ -45,8 +45,8 @@ struct Reader {
 impl Worker for Reader {
     const MOST: usize = 64;
 
-    /// Answers what piled up from one snapshot. It is no older than the youngest request, so
-    /// a caller who was told that a write is done sees it.
+    /// Answers several requests from one snapshot. The snapshot is taken after the newest request, so a
+    /// caller whose write is confirmed sees it.
     fn run(&mut self, requests: &[Request]) -> Vec<Answered> {
         let answers = self.read_together(requests);
         if matches!(answers, Err(Error::Database { .. })) {
@@ -78,13 +78,14 @@ impl Worker for Reader {
 
 impl Reader {
     fn read_together(&mut self, requests: &[Request]) -> Result<Vec<Answered>> {
-        /// How long requests are read together: the first ones wait for their answers until the last is read.
+        /// How long one snapshot serves requests: the first requests get their replies only after the last is
+        /// read.
         const LONGEST: Duration = Duration::from_millis(5);
         let database = match &mut self.database {
             Some(database) => database,
             none => none.insert(self.opener.open(Purpose::Reader)?),
         };
-        // What balances need stays in the cache.
+        // The cache keeps the pages that balances need.
         self.holds_memory = self.lane != Lane::Points;
         database.begin_read()?;
         let began = Instant::now();

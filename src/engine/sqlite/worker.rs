@@ -1,4 +1,4 @@
-//! The loop over a queue that the writer's and the readers' threads share.
+//! The loop of the writer's and the readers' threads.
 
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -10,52 +10,51 @@ use super::super::stats::Requests;
 use super::queue::{Command, Request};
 use crate::error::{Error, Result};
 
-/// Where a thread's requests come from.
+/// A thread's source of requests.
 pub(super) trait Source {
-    /// Takes waiting commands, at most `most`. Sleeps until there is something, or, with a
-    /// `timeout`, at most that long.
+    /// Takes up to `most` commands. Sleeps until there is one, or at most for `timeout`.
     fn take(&self, most: usize, timeout: Option<Duration>) -> Vec<Command>;
 
-    /// What is known of its requests.
+    /// The queue's statistics.
     fn requests(&self) -> &Requests;
 
-    /// Of requests that were taken and have not been run, those that are to be run next.
+    /// Given the requests that were taken but not run, returns those to run next.
     fn left_over(&self, requests: Vec<Request>) -> Vec<Request> {
         requests
     }
 }
 
-/// What a request came to. `None`: it goes on elsewhere.
+/// A request's outcome; `None` if it was moved to another lane.
 pub(super) type Answered = Option<Result<Outcome>>;
 
-/// What a thread does with the requests that piled up.
+/// What a thread does with waiting requests.
 pub(super) trait Worker {
-    /// The most requests that it takes at once.
+    /// The maximum number of requests taken at once.
     const MOST: usize;
 
-    /// Runs the first of them, at least one; their answers in order.
+    /// Runs at least the first request. Returns the outcomes of those that were run, in order.
     fn run(&mut self, requests: &[Request]) -> Vec<Answered>;
 
-    /// Passes a request on that goes on elsewhere.
+    /// Moves a request to another lane.
     fn put_off(&mut self, request: Request) {
-        // Its reply says that it was dropped.
+        // Dropping it sends an error to the caller.
         drop(request);
     }
 
-    /// How long to wait for requests before [`Self::idle`] has something to do; for ever, if `None`.
+    /// How long to wait for requests before [`Self::idle`] is called; `None` means for ever.
     fn timeout(&self) -> Option<Duration> {
         None
     }
 
-    /// Does what can wait until no request does.
+    /// Does work that is postponed while requests wait.
     fn idle(&mut self) {}
 
-    /// Forgets a connection that a panic may have left in any state.
+    /// Drops a connection that a panic may have left in an invalid state.
     fn abandon(&mut self);
 }
 
-/// Starts a named thread that works until it is told to shut down. `tell_others` tells the other threads of
-/// this database to let it go.
+/// Starts a named thread that runs until it is shut down. `tell_others` asks the other threads of this
+/// database to close it.
 pub(super) fn spawn(
     name: &str,
     source: impl Source + Send + 'static,
@@ -101,7 +100,7 @@ fn work<W: Worker>(source: &impl Source, tell_others: &impl Fn(), worker: &mut W
     }
 }
 
-/// Runs requests and sends their replies. A panic is a bug, and an answer like any other.
+/// Runs requests and sends the replies. A panic is a bug, and is returned as an error.
 fn answer(
     worker: &mut impl Worker,
     source: &impl Source,
@@ -118,9 +117,9 @@ fn answer(
         if answers.iter().flatten().any(|outcome| outcome.as_ref().is_err_and(is_replaced)) {
             tell_others();
         }
-        // A worker that does nothing is a bug too: the requests are dropped, and their replies say so.
+        // A worker that runs nothing is also a bug: dropping the requests sends errors.
         let done = if answers.is_empty() { requests.len() } else { answers.len() };
-        // Before a caller that hears of it asks.
+        // Counted before the caller can ask for statistics.
         source.requests().finished(done);
         for (request, answer) in requests.drain(..done).zip(answers) {
             match answer {

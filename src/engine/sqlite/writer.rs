@@ -1,7 +1,7 @@
-//! The thread that writes: group commit.
+//! The writer thread, with group commit.
 //!
-//! Requests that arrive while a commit runs share the next one, so that one fsync serves many requests. There is no
-//! timer and no artificial wait: a single request commits alone, at once.
+//! Requests that arrive during a commit share the next one, so that one fsync serves many requests. There is
+//! no timer and no artificial wait: a single request commits at once.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -62,9 +62,9 @@ impl Source for Arc<Queue> {
 }
 
 struct Writer {
-    /// Where what it does is counted, as in `counted`.
+    /// Where its work is counted, beside `counted`.
     queue: Arc<Queue>,
-    /// Those who read, but not of a database in memory.
+    /// The queue of reads; `None` for an in-memory database.
     reads: Option<Arc<Reads>>,
     counted: Arc<Counted>,
     opener: Opener,
@@ -80,7 +80,7 @@ impl Worker for Writer {
     const MOST: usize = 256;
 
     fn run(&mut self, requests: &[Request]) -> Vec<Answered> {
-        // Making tables is a transaction of its own, so it splits what came before from what follows.
+        // Creating tables is a transaction of its own, so it splits the batch.
         let splits = |request: &Request| matches!(request.operation, Operation::CreateTables(_));
         let outcomes = match requests.chunk_by(|one, next| !splits(one) && !splits(next)).next() {
             Some([Request { operation: Operation::CreateTables(tables), .. }]) => {
@@ -110,18 +110,18 @@ impl Worker for Writer {
     }
 }
 
-/// How long a batch goes on taking requests, while it holds the lock that the app's own writers want.
+/// How long a batch takes further requests, while it holds the lock that the app's own writers need.
 const LONGEST_HOLD: Duration = Duration::from_millis(5);
 
-/// What came of running a batch.
+/// The result of running a batch.
 enum Attempt {
-    /// The first requests are committed; an outcome for each.
+    /// The first requests are committed; one outcome for each.
     Committed(Vec<Result<Outcome>>),
-    /// A request failed after it had written something, so all of it was undone.
+    /// A request failed after a write, so the transaction was rolled back.
     Undone,
 }
 
-/// A transaction that has begun.
+/// An open transaction.
 struct Begun {
     at: Instant,
     /// How many rows this connection had written before.
@@ -129,19 +129,19 @@ struct Begun {
 }
 
 impl Writer {
-    /// Whether the write-ahead log has grown enough for a checkpoint while no request waits.
+    /// Whether the write-ahead log is long enough for a checkpoint when no request waits.
     fn wants_checkpoint(&self) -> bool {
         const ROWS: u64 = 1000;
         let written = self.database.as_ref().map_or(0, Database::rows_written);
         written.saturating_sub(self.checkpointed) > ROWS
     }
 
-    /// Leaves the lock to others if it is their turn, and commits the first requests.
+    /// Pauses for other connections if it is their turn, then commits the first requests.
     fn take_turn(&mut self, requests: &[Request]) -> Vec<Result<Outcome>> {
         if let Some(pause) = self.fairness.pause(Instant::now()) {
             std::thread::sleep(pause);
         }
-        // Now, and not after the last commit: no answer waits for this.
+        // Now, and not after the last commit, when a reply would have had to wait.
         if let Some(database) = &mut self.database {
             let mut log = database.look_at_log(self.checkpointer.is_done());
             match log {
@@ -163,8 +163,8 @@ impl Writer {
         outcomes
     }
 
-    /// Runs requests in one transaction, as many as the time allows. If one of them fails half way, that
-    /// transaction is undone and each request gets its own: a bad request leaves its neighbours alone.
+    /// Runs as many requests in one transaction as the time allows. If one of them fails after a write, the
+    /// transaction is rolled back and each request gets its own, so that the others are not affected.
     fn commit_together(&mut self, requests: &[Request]) -> Vec<Result<Outcome>> {
         match self.run_batch(requests) {
             Ok(Attempt::Committed(outcomes)) => outcomes,
@@ -183,7 +183,7 @@ impl Writer {
     fn commit_alone(&mut self, request: &Request) -> Result<Outcome> {
         let mut attempt = || self.run_batch(std::slice::from_ref(request));
         let batch = match attempt() {
-            // Of requests that go together, after the first: all of them were undone.
+            // The collision was in a later request of an atomic batch, which was rolled back.
             Err(Error::TransactionNoCollision) => attempt()?,
             batch => batch?,
         };
@@ -194,7 +194,7 @@ impl Writer {
         .unwrap_or_else(|| Err(Error::Internal("a lone request has no outcome".to_owned())))
     }
 
-    /// One transaction, from BEGIN to COMMIT. An error means that nothing of it is in the database.
+    /// Runs one transaction. After an error, nothing was written.
     fn run_batch(&mut self, requests: &[Request]) -> Result<Attempt> {
         let batch = self.transact(requests);
         if !matches!(batch, Ok(Attempt::Committed(_)))
@@ -211,9 +211,9 @@ impl Writer {
         batch
     }
 
-    /// Opens the file anew. After a failed write the old connection goes last: with the last connection
-    /// to a file goes the log's index, and only that knows that a failed commit, which may stand in the
-    /// log whole, does not count. While the disk fails, the old connection stays.
+    /// Reopens the file. After a failed write the old connection is closed last: the log's index disappears
+    /// with the last connection, and only the index shows that a failed commit, which may be complete in the
+    /// log, does not count. While the disk fails, the old connection stays open.
     fn reopen(&mut self, after: &Error) {
         self.counted.reopened.add();
         if let Error::Database { database_code, .. } = after {
@@ -233,7 +233,7 @@ impl Writer {
         }
     }
 
-    /// One transaction, from BEGIN to COMMIT.
+    /// Runs one transaction.
     fn transact(&mut self, requests: &[Request]) -> Result<Attempt> {
         self.ensure_open()?;
         let begun = self.begin(requests.len())?;
@@ -250,7 +250,7 @@ impl Writer {
         Ok(())
     }
 
-    /// Takes the database's lock, for so many requests.
+    /// Takes the database's lock for this many requests.
     fn begin(&mut self, requests: usize) -> Result<Begun> {
         let asked = Instant::now();
         if let Err(error) = self.database()?.begin_write() {
@@ -266,8 +266,7 @@ impl Writer {
         Ok(Begun { at, rows_before: self.database()?.rows_written() })
     }
 
-    /// Runs the first requests, as many as the time allows. `None`: one of them failed after it had written
-    /// something.
+    /// Runs as many of the first requests as the time allows. `None` if one of them failed after a write.
     fn run_each(
         &mut self,
         requests: &[Request],
@@ -291,14 +290,14 @@ impl Writer {
         Ok(Some(outcomes))
     }
 
-    /// Commits what these requests wrote.
+    /// Commits the writes of these requests.
     fn commit(&mut self, requests: &[Request], begun: &Begun) -> Result<()> {
         let database = self.database()?;
         let rows = database.rows_written() - begun.rows_before;
         let committing = Instant::now();
         database.commit()?;
         let commit_time = committing.elapsed();
-        // Refusals alone have nothing to wait for.
+        // If all requests were rejected, there is nothing to wait for.
         if rows > 0 {
             self.counted.commits.count_time(commit_time);
         }
@@ -324,8 +323,8 @@ impl Writer {
     }
 }
 
-/// After a failed write or fsync SQLite's view of the file can't be trusted: it must be reopened. A
-/// constraint of the app's own says nothing about the file.
+/// Whether the file must be reopened: after a failed write or fsync SQLite's view of it can't be trusted. A
+/// violated constraint of the app's own is no reason.
 fn is_distrusted(error: &Error) -> bool {
     matches!(error, Error::Database { database_code, .. } if !database_code.starts_with("SQLITE_CONSTRAINT"))
 }
@@ -350,8 +349,8 @@ fn execute(database: &mut Database, operation: &Operation, ids: &Ids) -> Result<
     }
 }
 
-/// Tries again with other ids when another process has made the same transaction number. The row that carries the
-/// number is the first that is written, so that nothing needs undoing.
+/// Retries with new ids if another process has generated the same transaction number. The row with that
+/// number is written first, so nothing has to be rolled back.
 fn write_with_new_ids(database: &mut Database, change: &Write, ids: &Ids) -> Result<Outcome> {
     const ATTEMPTS: usize = 3;
     let before = database.rows_written();

@@ -1,5 +1,5 @@
-//! Reads that wait for a reader: three lanes, so that a short read does not wait for a long one, and in each lane
-//! users take turns, so that one user does not wait for all reads of another.
+//! The queue of reads. Three lanes, so that a short read does not wait for a long one; in each lane users
+//! take turns, so that one user does not wait for all reads of another.
 
 #[cfg(test)]
 mod tests;
@@ -17,19 +17,19 @@ use super::worker::Source;
 use crate::engine::sqlite::queue::{Command, Done, Request};
 use crate::error::Error;
 
-/// What a reader is for.
+/// The kinds of reads, each with its own reader thread.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Lane {
-    /// What every page asks: a balance, one row.
+    /// Frequent, short reads: a balance, one row.
     Points,
     /// Lists.
     Pages,
-    /// Whole ledgers, and what took too long in another lane.
+    /// Reads of whole ledgers, and reads that were interrupted in another lane.
     Long,
 }
 
 impl Lane {
-    /// All of them, each at its own place.
+    /// All lanes, each at its own index.
     pub(super) const ALL: [Self; 3] = [Self::Points, Self::Pages, Self::Long];
 
     fn of(read: &Read) -> Self {
@@ -45,8 +45,8 @@ impl Lane {
         }
     }
 
-    /// How much of the processor's time a question may take while others wait. One that takes more moves to the
-    /// last lane, and begins again there.
+    /// The CPU time that a read may take while others wait. A read that takes longer is interrupted and
+    /// starts again in the last lane.
     pub(super) fn budget(self) -> Option<Duration> {
         match self {
             Self::Points => Some(Duration::from_millis(5)),
@@ -55,7 +55,7 @@ impl Lane {
         }
     }
 
-    /// The name of its thread.
+    /// The name of the lane's thread.
     pub(super) fn thread(self) -> &'static str {
         match self {
             Self::Points => "credits-reader",
@@ -65,7 +65,7 @@ impl Lane {
     }
 }
 
-/// Whose turn a question takes: its user's, where it names one.
+/// The group with which a read takes turns: its user, if it names one.
 fn group_of(request: &Request) -> &str {
     let Operation::Read(read) = &request.operation else { return "" };
     match read {
@@ -85,7 +85,7 @@ fn group_of(request: &Request) -> &str {
     }
 }
 
-/// The questions in front of all readers of a database.
+/// The reads that wait for the readers of a database.
 pub(super) struct Reads {
     state: Mutex<Queues>,
     arrived: [Condvar; Lane::ALL.len()],
@@ -97,18 +97,18 @@ pub(super) struct Reads {
 struct Queues {
     lanes: [Waiting; Lane::ALL.len()],
     queued: usize,
-    /// Whether the write-ahead log waits for those who read long.
+    /// Whether a checkpoint waits for long reads to end.
     log_waits: bool,
-    /// What to call when all readers have ended, and how many have.
+    /// Called when all readers have ended; and how many have.
     closing: Option<Done>,
     ended: usize,
 }
 
-/// What waits in one lane.
+/// The reads that wait in one lane.
 #[derive(Default)]
 struct Waiting {
     of_groups: HashMap<Arc<str>, VecDeque<Box<Request>>>,
-    /// The groups of which something waits, in the order of their turns.
+    /// The groups with waiting reads, in the order of their turns.
     turns: VecDeque<Arc<str>>,
     let_go: bool,
     shut_down: bool,
@@ -137,7 +137,7 @@ impl Waiting {
         request
     }
 
-    /// Puts a request back to where it was taken from: in front of its group's others, and the group in front.
+    /// Puts a request back as the first of its group, and the group first in turn.
     fn give_back(&mut self, request: Box<Request>) {
         let group: Arc<str> = group_of(&request).into();
         self.turns.retain(|other| *other != group);
@@ -151,13 +151,13 @@ impl Waiting {
 }
 
 impl Reads {
-    /// A queue that refuses questions while `capacity` of them wait.
+    /// A queue that rejects reads while `capacity` reads wait.
     pub(super) fn new(capacity: usize) -> Self {
         let (arrived, requests) = (Default::default(), Requests::default());
         Self { state: Mutex::default(), arrived, capacity, requests }
     }
 
-    /// Appends a question to its lane, or refuses it if too many wait.
+    /// Appends a read to its lane, or rejects it if too many wait.
     pub(super) fn push(&self, read: Read, reply: ReplySender) {
         let enqueued = Instant::now();
         let mut state = self.lock();
@@ -172,7 +172,7 @@ impl Reads {
         self.requests.enqueued(state.queued);
     }
 
-    /// Moves a question that took too long to the last lane.
+    /// Moves an interrupted read to the last lane.
     pub(super) fn put_off(&self, request: Request) {
         self.append(&mut self.lock(), Lane::Long, Box::new(request));
     }
@@ -182,13 +182,13 @@ impl Reads {
         let was_empty = waiting.is_empty();
         waiting.push(request);
         state.queued += 1;
-        // A reader that found the lane empty sleeps; no other does, but for one that waits for the log.
+        // Only a reader that found its lane empty sleeps, or one that waits for a checkpoint.
         if was_empty {
             self.arrived[lane as usize].notify_one();
         }
     }
 
-    /// Tells all readers but this one to let the database go.
+    /// Tells all other readers to close the database.
     pub(super) fn let_go(&self, except: Option<Lane>) {
         let mut state = self.lock();
         for lane in Lane::ALL.into_iter().filter(|lane| Some(*lane) != except) {
@@ -197,7 +197,7 @@ impl Reads {
         }
     }
 
-    /// Lets those who read long wait for the write-ahead log to start over, or go on.
+    /// Pauses long reads until the write-ahead log restarts, or resumes them.
     pub(super) fn hold_long(&self, log_waits: bool) {
         let mut state = self.lock();
         if state.log_waits != log_waits {
@@ -206,7 +206,7 @@ impl Reads {
         }
     }
 
-    /// Ends the readers when they have answered what waits. Then `done` is dropped.
+    /// Ends the readers after all waiting reads are answered. Then `done` is dropped.
     pub(super) fn shut_down(&self, done: Done) {
         let mut state = self.lock();
         state.closing = Some(done);
@@ -216,7 +216,7 @@ impl Reads {
         }
     }
 
-    /// One of the readers has ended.
+    /// Records that a reader has ended.
     fn ended(&self) {
         let mut state = self.lock();
         state.ended += 1;
@@ -228,32 +228,32 @@ impl Reads {
         }
     }
 
-    /// What is known of its requests.
+    /// The queue's statistics.
     pub(super) fn report(&self) -> Json {
         let queued = self.lock().queued;
         self.requests.report(queued, self.capacity)
     }
 
-    /// A panic elsewhere leaves the queue as whole as it was: no step leaves it half changed.
+    /// The lock may be poisoned: no step leaves the queue half changed.
     fn lock(&self) -> MutexGuard<'_, Queues> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// What one reader takes from.
+/// The queue of one reader.
 pub(super) struct LaneQueue {
     pub(super) reads: Arc<Reads>,
     pub(super) lane: Lane,
 }
 
 impl LaneQueue {
-    /// What there is to do; nothing, if it is to wait.
+    /// The next commands; none if the reader must wait.
     fn next(&self, state: &mut Queues, most: usize, may_read: bool) -> Vec<Command> {
         let waiting = &mut state.lanes[self.lane as usize];
         if std::mem::take(&mut waiting.let_go) {
             return vec![Command::LetGo];
         }
-        // The last lane ends last: the others may still put something off.
+        // The last lane ends last: the others may still move reads to it.
         let may_end = self.lane != Lane::Long || state.ended == Lane::ALL.len() - 1;
         if waiting.is_empty() && waiting.shut_down && may_end {
             let reads = Arc::clone(&self.reads);
@@ -271,7 +271,7 @@ impl LaneQueue {
 
 impl Source for LaneQueue {
     fn take(&self, most: usize, timeout: Option<Duration>) -> Vec<Command> {
-        /// How long the log is waited for at most. Only a write ends its wait, and there may be none.
+        /// How long to wait for a checkpoint. Only a write ends that wait, and there may be none.
         const LOG_TIMEOUT: Duration = Duration::from_secs(1);
         let (began, arrived) = (Instant::now(), &self.reads.arrived[self.lane as usize]);
         let mut state = self.reads.lock();
@@ -300,7 +300,7 @@ impl Source for LaneQueue {
         &self.reads.requests
     }
 
-    /// Gives requests back: it may be the turn of others that came meanwhile.
+    /// Requeues requests: other users may be next in turn.
     fn left_over(&self, requests: Vec<Request>) -> Vec<Request> {
         let mut state = self.reads.lock();
         self.reads.requests.finished(requests.len());

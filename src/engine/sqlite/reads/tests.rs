@@ -57,7 +57,7 @@ fn users_take_turns_in_each_lane() {
         all.chain([charges("t"), audit()]).collect::<Vec<_>>()
     };
     let rows: [(Lane, &[&str]); 3] = [
-        // the lane; whose questions come in which order
+        // the lane; the users in the order in which their reads are taken
         (Lane::Points, &["u", "v", "w", "u", "u", "u"]),
         (Lane::Pages, &["u", "v", "w", "", "u", "u", "u"]),
         (Lane::Long, &[""]),
@@ -66,7 +66,7 @@ fn users_take_turns_in_each_lane() {
         let all = queue(lane, asked());
         assert_eq!(groups(&next(&all, CAPACITY)), expected, "{lane:?}");
         assert_eq!(groups(&next(&all, CAPACITY)), [""; 0], "{lane:?}");
-        // What was given back comes first.
+        // Requeued reads come first.
         let some = queue(lane, asked());
         let taken = next(&some, 2);
         assert!(some.left_over(taken).is_empty());
@@ -74,7 +74,7 @@ fn users_take_turns_in_each_lane() {
     }
 }
 
-/// A reader takes all that waits, and gives back what it has no time for.
+/// A reader takes all waiting reads, and requeues those that it has no time for.
 #[test]
 fn a_new_request_does_not_wait_for_all_requeued_ones() {
     let pages = queue(Lane::Pages, ["u", "u", "w", "u", "u"].map(list).to_vec());
@@ -132,7 +132,7 @@ fn closing_completes_when_all_readers_have_ended() {
     for lane in Lane::ALL {
         assert_eq!(told.load(Relaxed), 0);
         if lane != Lane::Long {
-            // The others may still put something off.
+            // The other lanes may still move reads to this one.
             let long = LaneQueue { reads: Arc::clone(&points.reads), lane: Lane::Long };
             assert!(long.next(&mut long.reads.lock(), CAPACITY, true).is_empty());
         }
