@@ -6,8 +6,8 @@ use crate::domain::table::TableName;
 use crate::storage::books::{BooksPage, CreditEntry, Odd};
 use crate::storage::failure::Answer;
 
-/// Enters a row of this table: of a task its id, user, status and charge, and four times; of `credit` what its columns
-/// say in the order of [`CreditEntry`]'s fields, and four times.
+/// Adds a row of this table to an account. The columns of a task: id, user, status, charge, and four times;
+/// of a row of `credit`: the fields of [`CreditEntry`] in order, and four times.
 pub(super) fn enter(page: &mut BooksPage, table: TableName, row: &impl SelectedRow) -> Answer<()> {
     let TableName::Tasks(kind) = table else {
         page.enter_credit(credit_entry(row)?);
@@ -49,7 +49,7 @@ fn credit_entry(row: &impl SelectedRow) -> Answer<CreditEntry<'_>> {
     })
 }
 
-/// Notes a column that may be NULL in this database, and is, where the ledger needs a value.
+/// Records a NULL in a column where the ledger needs a value.
 fn note_null(odd: &mut Vec<Odd>, field: &'static str, is_null: bool) {
     if is_null {
         odd.push((field, "NULL".to_owned()));

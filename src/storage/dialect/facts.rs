@@ -10,7 +10,7 @@ use crate::error::Error;
 use crate::storage::failure::Answer;
 use crate::storage::store::{Choices, Extent, Facts, WantedTask, cover};
 
-/// A task: its user, status and charge, when it was changed, and whether it is a free trial.
+/// Reads a task: its user, status and charge, its last change, and whether it uses a free trial.
 pub(super) fn read_task(row: &impl SelectedRow, wanted: &WantedTask<'_>) -> Answer<TaskFacts> {
     Ok(TaskFacts {
         user_id: get(row, 0)?,
@@ -27,12 +27,12 @@ pub(super) fn read_task(row: &impl SelectedRow, wanted: &WantedTask<'_>) -> Answ
     })
 }
 
-/// Grants, each with its user behind it, that can be spent.
+/// Adds the spendable grants in rows that each end with the grant's user.
 pub(super) fn add_grants(facts: &mut Facts, rows: &[impl SelectedRow], now_ms: i64) -> Answer<()> {
     add(facts, rows, (read_grant, now_ms))
 }
 
-/// The same of a statement that says where they come from.
+/// The same for rows with provenance.
 pub(super) fn add_whole_grants(
     facts: &mut Facts,
     rows: &[impl SelectedRow],
@@ -41,7 +41,7 @@ pub(super) fn add_whole_grants(
     add(facts, rows, (read_whole_grant, now_ms))
 }
 
-/// The same of either.
+/// The same for rows of either kind.
 pub(super) fn add_spendable(
     facts: &mut Facts,
     rows: &[impl SelectedRow],
@@ -60,7 +60,7 @@ fn add<R: SelectedRow>(
 ) -> Answer<()> {
     for row in rows {
         let grant = read(row)?;
-        // It may have changed while we waited for its lock.
+        // It may have changed while the statement waited for its lock.
         if grant.is_spendable(now_ms) && grant.remaining > 0 {
             facts.grants.entry(get(row, 6)?).or_default().push(grant);
         }
@@ -68,7 +68,7 @@ fn add<R: SelectedRow>(
     Ok(())
 }
 
-/// What users have spent: whose, how many credits, and when, if each charge is told by itself.
+/// Reads users' spending: the user, the credits, and the charge's time unless they are a sum.
 pub(super) fn read_spent(rows: &[impl SelectedRow]) -> Answer<BTreeMap<String, Vec<Spent>>> {
     let mut spent: BTreeMap<String, Vec<Spent>> = BTreeMap::new();
     for row in rows {
@@ -78,7 +78,7 @@ pub(super) fn read_spent(rows: &[impl SelectedRow]) -> Answer<BTreeMap<String, V
     Ok(spent)
 }
 
-/// The users whose grants don't cover what is wanted; these grants are taken out.
+/// The users whose grants do not cover what is requested. Their grants are removed from the facts.
 pub(super) fn take_short<'w>(
     facts: &mut Facts,
     wanted: &BTreeMap<&'w str, i64>,

@@ -1,26 +1,26 @@
-//! Which types of a server can hold the ledger's values: the rules, whatever the types are called.
+//! Which types of a server can hold the ledger's values: the rules that all servers share.
 
 use crate::storage::roles::Role;
 use crate::storage::schema::{Column, Limit};
 
-/// What a column's values are, as far as the ledger is concerned.
+/// The kinds of types, as far as the ledger distinguishes them.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Family {
-    /// With room for so many characters; none says that there is room for anything.
+    /// Text with this maximum length in characters; `None` if it is unlimited.
     Text(Option<usize>),
     Enum,
     #[cfg_attr(not(feature = "postgres"), expect(dead_code, reason = "PostgreSQL has a type"))]
     Uuid,
-    /// With room for credits, and for their negative.
+    /// Integers that can hold credits and their negatives.
     Integer,
-    /// Smaller, or never negative.
+    /// Smaller or unsigned integers.
     Small,
     Json,
     Time,
     Other,
 }
 
-/// What a server calls the types that a role may have.
+/// A server's names of the types that a role may have.
 pub(super) struct TypeNames {
     pub(super) user_id: &'static str,
     pub(super) task_id: &'static str,
@@ -40,14 +40,15 @@ pub(super) struct Types {
 }
 
 impl Types {
-    /// What a column would need to be, in words, if it can't be what it is. `shared`: what it refers to.
+    /// A description of the type that a column needs, if its own is not suitable. `shared` is the column that
+    /// it refers to.
     pub(super) fn needed(
         &self,
         role: Role,
         column: &Column,
         shared: Option<&Column>,
     ) -> Option<String> {
-        // The app makes its users, and perhaps the database their ids.
+        // The app creates users, and the database may compute their ids.
         let is_written = !(role == Role::UserId && column.name == "id");
         if column.limit == Limit::Computed && is_written {
             return Some("a plain column, which this package writes".to_owned());
@@ -79,7 +80,7 @@ impl Types {
             (Role::UserId, _) => Some(names.user_id),
             (Role::TaskId, Text(_) | Uuid) => None,
             (Role::TaskId, _) => Some(names.task_id),
-            // What this package makes is a UUID of 36 characters, and a number of 19.
+            // New ids and numbers are UUIDs of 36 characters and numbers of 19 digits.
             (Role::CreditId, Text(_) | Uuid) if has_room(36) => None,
             (Role::CreditId, _) => Some(names.credit_id),
             (Role::TransactionNo, Text(_)) if has_room(19) => None,
@@ -97,7 +98,7 @@ impl Types {
     }
 }
 
-/// Whether a column of words takes this one.
+/// Whether a column accepts this value.
 fn fits(column: &Column, word: &str) -> bool {
     match &column.limit {
         Limit::OneOf(labels) => labels.iter().any(|label| label == word),
@@ -106,7 +107,7 @@ fn fits(column: &Column, word: &str) -> bool {
     }
 }
 
-/// Ids of one kind can be compared with each other.
+/// Ids can be compared if they are of the same kind.
 fn kind_of_id(family: &Family) -> u8 {
     match family {
         Family::Uuid => 1,

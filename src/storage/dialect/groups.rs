@@ -1,14 +1,14 @@
-//! Groups the rows of plans that are written together.
+//! Groups the rows of several plans.
 
 use std::collections::HashMap;
 
 use crate::domain::plan::{RowChange, Verb};
 use crate::domain::table::TableName;
 
-/// Rows that one statement can write, at least one each.
+/// Groups of rows that one statement each can write.
 pub(super) fn groups<'r>(rows: impl Iterator<Item = &'r RowChange>) -> Vec<Vec<&'r RowChange>> {
     let mut groups: Vec<Vec<&RowChange>> = Vec::new();
-    // Where new rows of a table with the same columns are.
+    // The group of new rows by table and columns.
     let mut places: HashMap<(TableName, Vec<&str>), usize> = HashMap::new();
     for row in rows {
         let last = groups.len();

@@ -1,7 +1,7 @@
-//! Statements with their values as literals: for clients whose own encoding of values is unknown.
+//! Statements with their values as literals, for clients whose own encoding of values is unknown.
 
-/// The text with its values in their places, and without comments. A place is `mark` and perhaps a number. `write` gets
-/// the number and adds the value; `false`: there is none, and this is no place.
+/// Inserts the values at their placeholders and removes comments. A placeholder is `mark`, perhaps with a
+/// number. `write` gets the number and appends the value; it returns `false` if there is none.
 pub(super) fn inline(
     text: &str,
     mark: u8,
@@ -9,7 +9,7 @@ pub(super) fn inline(
 ) -> String {
     let mut inlined = String::with_capacity(2 * text.len());
     let mut rest = text;
-    // All of these are ASCII: no part of another character.
+    // All of these are ASCII, so they are never part of another character.
     let begins = |byte: u8| byte == mark || matches!(byte, b'\'' | b'"' | b'-');
     while let Some(at) = rest.bytes().position(begins) {
         let (before, from) = rest.split_at(at);
@@ -21,7 +21,7 @@ pub(super) fn inline(
                 continue;
             }
             '-' => 1,
-            // What stands in quotes is no place.
+            // Quoted text contains no placeholders.
             '\'' | '"' => from[1..].find(first).map_or(from.len(), |at| at + 2),
             _ => {
                 let digits = from[1..].find(|character: char| !character.is_ascii_digit());

@@ -1,7 +1,8 @@
-//! The SQL of SQLite, PostgreSQL and MySQL: the text of statements, how values are bound, how rows become the
-//! domain's, and how the schema is read.
+//! The SQL of SQLite, PostgreSQL and MySQL: statements, encoding of values, decoding of rows, and reading the
+//! schema.
 //!
-//! A statement is text and values, a row is values. A store sends them: no file here depends on a driver.
+//! A statement is text and values, a row is values. Stores send and receive them: no file here depends on a
+//! driver.
 
 #[cfg(any(feature = "mysql", feature = "postgres"))]
 mod entries;
@@ -30,17 +31,17 @@ pub mod times;
 
 use std::borrow::Cow;
 
-/// A statement: its text, and a value for each place in it.
+/// A statement: its text, and a value for each placeholder.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Statement<'s, V> {
     /// The SQL.
     pub text: Cow<'s, str>,
-    /// The values, in the order of their places.
+    /// The values, in the order of the placeholders.
     pub values: Vec<V>,
 }
 
 impl<'s, V> Statement<'s, V> {
-    /// A statement with its values.
+    /// Creates a statement with values.
     pub fn new(text: impl Into<Cow<'s, str>>, values: impl Into<Vec<V>>) -> Self {
         Self { text: text.into(), values: values.into() }
     }

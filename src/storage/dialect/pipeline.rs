@@ -1,51 +1,51 @@
-//! Statements that are sent to a server together, and answered together: one round trip.
+//! Statements that are sent to a server together, in one round trip.
 
 use std::ops::Index;
 
-/// What a transaction is for.
+/// The purpose of a transaction.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Mode {
-    /// It reads one snapshot.
+    /// Reads one snapshot.
     Read,
-    /// It writes, at READ COMMITTED: after a wait for a lock, the next statement sees what its holder wrote.
+    /// Writes, at READ COMMITTED: after waiting for a lock, the next statement sees what its holder wrote.
     Write,
-    /// The same, but it waits for locks for a moment only.
+    /// The same, but waits only briefly for locks.
     WriteShortWait,
 }
 
 /// How a transaction ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum End {
-    /// By a COMMIT of what was written.
+    /// COMMIT, after writes.
     Commit,
-    /// By a COMMIT, though nothing was written.
+    /// COMMIT, although nothing was written.
     Release,
-    /// By a ROLLBACK: nothing was written.
+    /// ROLLBACK: nothing was written.
     RollBack,
 }
 
-/// What is sent together. What fails undoes the transaction.
+/// Statements to send together. If one fails, the transaction is rolled back.
 pub struct Pipeline<'s, S> {
-    /// A transaction begins before the statements. `None`: it is open.
+    /// Begins a transaction before the statements; `None` if one is open.
     pub begin: Option<Mode>,
-    /// In this order.
+    /// The statements, in this order.
     pub statements: &'s [S],
-    /// Behind them. `None`: the transaction stays open.
+    /// Ends the transaction after them; `None` if it stays open.
     pub end: Option<End>,
-    /// What this is, for an error.
+    /// A description for errors.
     pub doing: &'static str,
 }
 
-/// Statements that are sent together, each with a place for its reply.
+/// A list of statements to send together, with the indexes of their replies.
 #[derive(Debug)]
 pub(super) struct Statements<S>(pub(super) Vec<S>);
 
-/// Where the reply to a statement is.
+/// The index of the reply to a statement.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct ReplyOf(usize);
 
 impl ReplyOf {
-    /// Of a question with one answer only, which is not asked: no rows.
+    /// The index for a statement that is not sent because its reply is known: no rows.
     pub(super) const NOTHING: Self = Self(usize::MAX);
 }
 
@@ -70,7 +70,7 @@ impl<R> Index<ReplyOf> for Replies<R> {
     type Output = [R];
 
     fn index(&self, place: ReplyOf) -> &[R] {
-        // A wire answers each statement, or it fails.
+        // A wire replies to each statement, or fails.
         self.0.get(place.0).map_or(&[], Vec::as_slice)
     }
 }

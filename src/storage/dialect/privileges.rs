@@ -1,4 +1,4 @@
-//! Which privileges the ledger needs on which columns, and which a role lacks.
+//! The privileges that the ledger needs on each column, and the missing ones.
 
 use serde_json::{Value as Json, json};
 
@@ -7,7 +7,7 @@ use crate::storage::roles::Role;
 
 use Command::{Insert, Select, Update};
 
-/// What is done with rows.
+/// An SQL command.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Command {
     Select,
@@ -32,7 +32,7 @@ impl Command {
         const CHANGED: [&str; 6] =
             ["credits", "remaining_credits", "status", "updated_at", "consumed_detail", "metadata"];
         match (self, table) {
-            // Its other columns are the app's.
+            // The other columns belong to the app.
             (Select, User) => column == "id",
             (Select, _) => true,
             (Insert, User) => false,
@@ -44,25 +44,25 @@ impl Command {
     }
 }
 
-/// A privilege or a policy that the role lacks.
+/// A missing privilege or policy.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Lack {
     pub(super) table: TableName,
     pub(super) command: Command,
-    /// What it is, and the statement that mends it.
+    /// The message, with the statement that grants it.
     pub(super) sentence: String,
 }
 
 impl Lack {
-    /// As JavaScript reads it.
+    /// As JSON, with JavaScript names.
     pub fn as_json(&self) -> Json {
         let (table, command) = (self.table.sql(), self.command.sql());
         json!({ "table": table, "command": command, "message": self.sentence })
     }
 }
 
-/// The columns behind a GRANT's verb, of those without the privilege: none where these are `all`. `None`, if the ledger
-/// needs no privilege for any of them.
+/// The column list of a GRANT for the columns without the privilege that the ledger needs; empty if these are
+/// `all` columns. `None` if it needs no privilege for any of them.
 pub(super) fn columns_of(
     table: TableName,
     command: Command,

@@ -1,4 +1,4 @@
-//! Rows as a server sends them, and their conversion to facts.
+//! Rows of a server, and their conversion to facts.
 
 use std::sync::Arc;
 
@@ -13,37 +13,37 @@ use crate::storage::schema::Column;
 use crate::storage::store::Extent;
 use crate::storage::times::LATEST_MS;
 
-/// A value in a row, by the type that it has there.
+/// A value in a row, by its type.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Cell<'r> {
     /// NULL.
     Null,
-    /// Of type `boolean`.
+    /// A `boolean`.
     Bool(bool),
-    /// Of a type of whole numbers.
+    /// A whole number.
     Integer(i64),
-    /// Of a type of floating point numbers.
+    /// A floating-point number.
     Real(f64),
-    /// Of a type of text.
+    /// Text.
     Text(&'r str),
-    /// A time of either type, in epoch milliseconds.
+    /// A time, with or without a time zone, in epoch milliseconds.
     TimeMs(i64),
-    /// Of any other type, as it was sent.
+    /// A value of another type, as it was sent.
     Bytes(&'r [u8]),
 }
 
-/// A row of what a statement selects, whatever brings it. What a statement of this package selects is of these types
-/// alone: no arrays.
+/// A row of a statement's result, from any driver. This package's statements select only these types, no
+/// arrays.
 pub trait SelectedRow {
-    /// The value in a column, by its place in the statement; NULL beyond the last.
+    /// The value at this index; NULL beyond the last column.
     fn cell(&self, at: usize) -> Cell<'_>;
-    /// The type of a column, by the database's own number for it, if the wire tells.
+    /// The database's number for a column's type, if the driver provides it.
     fn type_id(&self, at: usize) -> Option<u32>;
 }
 
-/// What a value can be read as.
+/// A type that a value can be read as.
 pub trait FromCell<'r>: Sized {
-    /// `None`: the value is of another type.
+    /// Reads the value; `None` if it is of another type.
     fn from_cell(cell: Cell<'r>) -> Option<Self>;
 }
 
@@ -70,7 +70,7 @@ impl FromCell<'_> for bool {
     fn from_cell(cell: Cell<'_>) -> Option<Self> {
         match cell {
             Cell::Bool(value) => Some(value),
-            // MySQL has no other truth.
+            // MySQL has no other booleans.
             Cell::Integer(value @ (0 | 1)) => Some(value == 1),
             _ => None,
         }
@@ -98,7 +98,7 @@ impl<'r> FromCell<'r> for Time {
     }
 }
 
-/// A value of a row. One of another type is noticed.
+/// Reads the value at this index. A value of another type means that the schema has changed.
 pub fn get<'r, T: FromCell<'r>>(row: &'r impl SelectedRow, at: usize) -> Answer<T> {
     let cell = row.cell(at);
     T::from_cell(cell).ok_or_else(|| match cell {
@@ -110,11 +110,11 @@ pub fn get<'r, T: FromCell<'r>>(row: &'r impl SelectedRow, at: usize) -> Answer<
 /// Reads a time, in epoch milliseconds.
 pub fn read_time(row: &impl SelectedRow, at: usize) -> Answer<Option<i64>> {
     let time = get::<Option<Time>>(row, at)?.map(|Time(time_ms)| time_ms);
-    // Infinity is as good as never.
+    // An expiry at infinity means never.
     Ok(time.filter(|time_ms| *time_ms != LATEST_MS))
 }
 
-/// Reads rows of the statements that list charges.
+/// Reads the rows of statements that list charges.
 pub fn read_charges(rows: &[impl SelectedRow]) -> Answer<Vec<Charge>> {
     let read = |row| {
         let consumed_detail: Option<String> = get(row, 4)?;
@@ -130,7 +130,7 @@ pub fn read_charges(rows: &[impl SelectedRow]) -> Answer<Vec<Charge>> {
     rows.iter().map(read).collect()
 }
 
-/// Reads rows of the statements that list grants.
+/// Reads the rows of statements that list grants.
 pub fn read_grants(rows: &[impl SelectedRow]) -> Answer<Vec<Grant>> {
     rows.iter().map(read_grant).collect()
 }
@@ -148,13 +148,13 @@ pub fn read_grant(row: &impl SelectedRow) -> Answer<Grant> {
     })
 }
 
-/// The same of a statement that says where grants come from, behind whose they are.
+/// The same with the provenance, which follows the user.
 pub fn read_whole_grant(row: &impl SelectedRow) -> Answer<Grant> {
     let provenance = Provenance { scene: get(row, 7)?, created_at_ms: read_time(row, 8)? };
     Ok(Grant { provenance: Some(Arc::new(provenance)), ..read_grant(row)? })
 }
 
-/// Reads rows of the statements that list what can be spent.
+/// Reads the rows of statements that list spendable grants.
 pub fn read_spendable(rows: &[impl SelectedRow], extent: Extent) -> Answer<Vec<Grant>> {
     match extent {
         Extent::Plain => read_grants(rows),
@@ -162,7 +162,7 @@ pub fn read_spendable(rows: &[impl SelectedRow], extent: Extent) -> Answer<Vec<G
     }
 }
 
-/// Reads rows of users of whom credits end soon.
+/// Reads the rows of users with expiring credits.
 pub fn read_expiring(rows: &[impl SelectedRow]) -> Answer<Vec<Expiring>> {
     let read = |row| {
         Ok(Expiring {
@@ -175,7 +175,7 @@ pub fn read_expiring(rows: &[impl SelectedRow]) -> Answer<Vec<Expiring>> {
     rows.iter().map(read).collect()
 }
 
-/// An id keeps all its digits, as text: a number of JavaScript would lose the last ones of a large one.
+/// An id becomes text with all its digits; a JavaScript number would lose the last digits of a large one.
 pub(super) fn whole(number: i64, column: &Column) -> Value {
     const LARGEST: u64 = (1 << 53) - 1;
     let is_id = column.key == "id" || column.key == "userId";
@@ -185,7 +185,7 @@ pub(super) fn whole(number: i64, column: &Column) -> Value {
     }
 }
 
-/// A column has another type than when the tables were looked at: they are read again.
+/// The failure when a column's type has changed since the schema was read: it is read again.
 pub(super) fn changed(table: &str) -> Failure {
     Failure::Refused(Error::SchemaMismatch {
         problem: format!("the type of a column of {table} changed during the call"),

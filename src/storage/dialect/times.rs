@@ -1,4 +1,4 @@
-//! Times in the text form of a server.
+//! Times in a server's text format.
 
 use std::borrow::Cow;
 
@@ -6,7 +6,7 @@ use chrono::{DateTime, NaiveDateTime};
 
 use crate::storage::times::{LATEST_MS, within_dates};
 
-/// Reads a time as PostgreSQL's `to_json` or MySQL writes it, in epoch milliseconds, rounded down.
+/// Parses a time as PostgreSQL's `to_json` or MySQL writes it: epoch milliseconds, rounded down.
 pub fn parse_time(text: &str) -> Option<i64> {
     match text {
         "infinity" => return Some(LATEST_MS),
@@ -14,11 +14,11 @@ pub fn parse_time(text: &str) -> Option<i64> {
         _ => {}
     }
     if text.contains(' ') {
-        // As MySQL writes it, with a year of four digits.
+        // MySQL's format, with a four-digit year.
         let time = NaiveDateTime::parse_from_str(text, "%Y-%m-%d %H:%M:%S%.f").ok()?;
         return Some(within_dates(time.and_utc().timestamp_millis()));
     }
-    // A year of five digits wants a sign.
+    // A five-digit year needs a sign.
     let years = text.find('-')?;
     let text = if years > 4 { Cow::Owned(format!("+{text}")) } else { Cow::Borrowed(text) };
     let zoned = DateTime::parse_from_str(&text, "%Y-%m-%dT%H:%M:%S%.f%:z");

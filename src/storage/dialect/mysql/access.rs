@@ -1,5 +1,5 @@
-//! The privileges of the session's account on the tables, for an operator: the server itself refuses what is not
-//! granted.
+//! The account's privileges on the tables, for an operator's information: the server itself rejects what is
+//! not granted.
 
 use super::super::privileges::{Command, Lack, columns_of};
 use super::super::row::{SelectedRow, get};
@@ -7,14 +7,14 @@ use super::quote;
 use crate::domain::table::TableName;
 use crate::storage::failure::Answer;
 
-/// Which commands a column lacks the privilege for.
+/// A column, and the commands for which privileges are missing.
 struct Column {
     table: TableName,
     name: String,
     may: Vec<String>,
 }
 
-/// What the account lacks, by the rows of `sql/privileges.sql`.
+/// The account's missing privileges, from the rows of `sql/privileges.sql`.
 pub fn lacks(rows: &[impl SelectedRow]) -> Answer<Vec<Lack>> {
     let mut columns = Vec::new();
     for row in rows {
@@ -44,7 +44,7 @@ pub fn lacks(rows: &[impl SelectedRow]) -> Answer<Vec<Lack>> {
     Ok(found.collect())
 }
 
-/// As GRANT names it. A role has no host.
+/// The account in the form that GRANT takes. A role has no host.
 fn account_in_quotes(account: &str) -> String {
     match account.rsplit_once('@') {
         Some((user, host)) => format!("{}@{}", quote(user), quote(host)),
@@ -62,7 +62,7 @@ mod tests {
         const ALL: &str = "select,insert,update,references";
         type Row<'a> = (&'a [(&'a str, &'a str, &'a str)], &'a [&'a str]);
         let rows: [Row; 5] = [
-            // the columns with what may be done with them; what is said
+            // the columns with the granted commands; the messages
             (&[("credit", "id", ALL), ("credit", "status", ALL)], &[]),
             (
                 &[("credit", "id", "select"), ("credit", "status", "select")],
@@ -75,7 +75,7 @@ mod tests {
                 &[("credit", "id", "select,insert"), ("credit", "status", "insert,update")],
                 &["GRANT SELECT (`status`) ON `shop`.`credit`"],
             ),
-            // Its other columns are the app's, and are not changed here.
+            // The other columns belong to the app and are not changed here.
             (&[("user", "id", "select"), ("user", "email", "")], &[]),
             (&[("user", "free_trial_used", "select")], &["GRANT UPDATE ON `shop`.`user`"]),
         ];

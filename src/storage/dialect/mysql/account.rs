@@ -1,7 +1,7 @@
-//! The rows of `credit` for a change of grants: one round trip.
+//! Reads rows of `credit` to change grants, in one round trip.
 //!
-//! They are locked in addition to their user: in a transaction of the app a plain read sees the transaction's
-//! snapshot.
+//! The rows are locked in addition to their user, because in the app's transaction a plain read returns the
+//! transaction's snapshot.
 
 use std::sync::Arc;
 
@@ -25,7 +25,7 @@ pub(super) async fn account<W: Wire>(wire: &mut W, wanted: &WantedAccount<'_>) -
     let keyed = match wanted.transaction_no {
         Some(number) => {
             let is_it = tables.ids(Credit, "transaction_no")?.is("transaction_no", number);
-            // A lock on a key that does not exist would be one on all that may come beside it.
+            // Locking a key that does not exist would lock the gap where other rows are inserted.
             let lock = if W::SEES_NOW { " FOR UPDATE" } else { "" };
             Some(statements.add(select(tables, &is_it)? + lock))
         }

@@ -1,4 +1,4 @@
-//! Whole accounts: page by page, a page's rows from one snapshot.
+//! Whole accounts, page by page, each page from one snapshot.
 
 use std::sync::Arc;
 
@@ -22,16 +22,17 @@ use crate::storage::failure::Answer;
 use crate::storage::schema::Kind;
 use crate::storage::store::ReadBooks;
 
-/// The users of a page, of whom a table has some rows.
+/// The users of a page.
 enum Users {
     One(String),
     These(Vec<String>),
-    /// Those after the first of these, up to the second.
+    /// Users after the first of these, up to the second.
     Between(Option<String>, Option<String>),
 }
 
 impl Users {
-    /// A condition on `user_id` of this table. Who is taken for the same by its collation is on the page, too.
+    /// A condition on `user_id` of this table. It also includes users whose ids the collation treats as
+    /// equal.
     fn condition(&self, tables: &Tables, table: TableName) -> Answer<String> {
         let ids = tables.ids(table, "user_id")?;
         Ok(match self {
@@ -64,7 +65,7 @@ impl<W: Wire> ReadBooks for Ledger<W> {
     async fn books_to_change(&mut self, user_ids: &[String]) -> Answer<BooksPage> {
         let tables = self.0.tables()?;
         let users = Users::These(user_ids.to_vec());
-        // What is repaired is set anew, whatever the app's own code does meanwhile.
+        // Locked, because a repair overwrites the rows and the app's own code may change them meanwhile.
         let condition = users.condition(tables, TableName::Credit)?;
         let statements = &[
             tables.lock_users(user_ids)?,
@@ -113,7 +114,7 @@ fn with_users(tables: &Tables) -> impl Iterator<Item = TableName> {
 }
 
 async fn page<W: Wire>(wire: &mut W, users: &Users, begin: Option<Mode>) -> Answer<BooksPage> {
-    // Without a beginning it is what a repair rests on.
+    // Inside a transaction, a repair depends on the rows, so they are locked.
     let now = if begin.is_none() { W::NOW } else { "" };
     let tables = wire.tables()?;
     let asked: Vec<TableName> = with_users(tables).collect();
@@ -134,7 +135,7 @@ async fn page<W: Wire>(wire: &mut W, users: &Users, begin: Option<Mode>) -> Answ
 async fn last_user(wire: &mut impl Wire, after: Option<&str>, most: u32) -> Answer<Option<String>> {
     let tables = wire.tables()?;
     let users = tables.ids(TableName::User, "id")?;
-    // Of each table, the last user who may be on this page.
+    // For each table, the last user that may be on this page.
     let mut each = Vec::new();
     for table in with_users(tables) {
         let ids = tables.ids(table, "user_id")?;
@@ -151,7 +152,7 @@ async fn last_user(wire: &mut impl Wire, after: Option<&str>, most: u32) -> Answ
     rows.first().map_or(Ok(None), |row| get(row, 0))
 }
 
-/// What [`enter`] reads.
+/// Selects the rows for [`enter`].
 fn rows_of(tables: &Tables, table: TableName, users: &Users) -> Answer<Statement> {
     let found = tables.table(table)?;
     let user_id = tables.ids(table, "user_id")?.text("user_id");

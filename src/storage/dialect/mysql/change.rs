@@ -12,16 +12,17 @@ use crate::domain::value::Fields;
 use crate::storage::failure::Answer;
 use crate::storage::schema::Table;
 
-/// So many grants are changed by one statement, and so many rows are inserted: it compares each with all.
+/// The maximum number of grants or rows in one statement, which compares each with all.
 const MOST: usize = 128;
 
-/// A statement that fails if the one before it has changed another number of rows: the COMMIT is on its way with it, and
-/// is then not looked at. It is arithmetic alone: MariaDB answers NULL for a subquery that `KILL QUERY` stops, and goes on.
+/// A statement that fails if the one before it changed another number of rows. The COMMIT is sent with it,
+/// and is not executed then. It uses arithmetic only: if `KILL QUERY` stops a subquery, MariaDB returns NULL
+/// for it and goes on.
 pub(super) fn assert_rows(rows: usize) -> Statement {
     format!("SELECT EXP(1000 * (ROW_COUNT() <> {rows}))")
 }
 
-/// Statements that write plans.
+/// The statements that write plans.
 pub(super) fn write_plans(tables: &Tables, plans: &[&Plan], now_ms: i64) -> Answer<Vec<Statement>> {
     let mut statements = Vec::new();
     let mut add = |statement: Statement, rows: Option<usize>| {
@@ -56,20 +57,20 @@ pub(super) fn write_plans(tables: &Tables, plans: &[&Plan], now_ms: i64) -> Answ
     Ok(statements)
 }
 
-/// What happens to a grant.
+/// A change of a grant.
 struct GrantChange {
     credits: i64,
-    /// What was left of it, if that must still be so.
+    /// Its remaining credits before, if they must be unchanged.
     before: Option<i64>,
 }
 
-/// What charges take, and refunds give back.
+/// The draws of charges and the returns of refunds.
 fn changes_of_grants(
     tables: &Tables,
     plans: &[&Plan],
     now_ms: i64,
 ) -> Answer<Vec<(Statement, usize)>> {
-    // A grant is changed once, however many charges draw on it.
+    // Each grant is changed once, however many charges draw on it.
     let (mut draws, mut returns) = (BTreeMap::new(), BTreeMap::new());
     for draw in plans.iter().flat_map(|plan| &plan.draws) {
         let before = Some(draw.credits_before);
@@ -91,7 +92,8 @@ fn changes_of_grants(
     Ok(statements)
 }
 
-/// A grant is drawn on only as it was read, never below zero, and never raised above what was granted.
+/// A draw requires that the grant is as it was read, and never lowers it below zero; a return never raises it
+/// above what was granted.
 fn change_grants(
     tables: &Tables,
     changes: &[(&str, GrantChange)],
@@ -133,7 +135,7 @@ fn change_grants(
     ))
 }
 
-/// Rows with the same columns, at least one.
+/// Inserts rows with the same columns, at least one.
 fn insert(table: &Table, rows: &[&RowChange]) -> Answer<Statement> {
     let (mut names, mut values) = (String::new(), Vec::new());
     for row in rows {
@@ -154,7 +156,7 @@ fn update(tables: &Tables, table: &Table, row: &RowChange) -> Answer<Statement> 
     Ok(format!("UPDATE {} SET {} WHERE id = {id}", quote(table.name), changes.join(", ")))
 }
 
-/// A column's name and its value, for each field.
+/// The column name and value of each field.
 fn written(table: &Table, row: &Fields) -> Answer<Vec<(String, String)>> {
     let mut written = Vec::new();
     for (key, value) in table.sayable(row).iter() {

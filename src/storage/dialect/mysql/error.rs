@@ -3,19 +3,19 @@
 use crate::error::Error;
 use crate::storage::failure::Failure;
 
-/// An error of the server, or of a pooler before it.
+/// An error of the server, or of a pooler in front of it.
 #[derive(Debug, Clone, Copy)]
 pub struct ServerError<'e> {
-    /// Its number.
+    /// Its code.
     pub code: u16,
-    /// What it says.
+    /// Its message.
     pub message: &'e str,
 }
 
 impl ServerError<'_> {
-    /// What comes of the transaction; `doing` is what was being done.
+    /// The consequence for the transaction. `doing` describes the statement.
     pub fn failure(&self, doing: &'static str) -> Failure {
-        // Our number or the caller's: the guards tell, when they look again.
+        // The number may be ours or the caller's: checking the guards again shows which.
         if self.code == DUPLICATE_KEY && self.key().contains("transaction_no") {
             return Failure::Refused(Error::TransactionNoCollision);
         }
@@ -46,26 +46,26 @@ impl ServerError<'_> {
         meaning(self.code)
     }
 
-    /// The key that is taken: the last thing that the message says.
+    /// The key that exists already, which is at the end of the message.
     fn key(&self) -> &str {
         self.message.rsplit_once(" for key ").map_or("", |(_, key)| key)
     }
 }
 
-/// The code of a key that must be unique and is taken.
+/// The code of a duplicate key.
 pub const DUPLICATE_KEY: u16 = 1062;
 
-/// The code of a savepoint that is gone: the transaction was undone behind our back.
+/// The code of a missing savepoint: the server has rolled back the transaction.
 const NO_SAVEPOINT: u16 = 1305;
 
-/// The code of a number that is too large for its type. Of floating-point numbers there is one alone:
-/// see [`super::change::assert_rows`].
+/// The code of a number outside its type's range. For floating-point numbers there is only one cause: see
+/// [`super::change::assert_rows`].
 const OUT_OF_RANGE: u16 = 1690;
 
 const CHANGED: &str = "a statement changed another number of rows than planned: another client changed them meanwhile";
 
-/// Codes that say that the tables may not be what they were: a column or table that does not exist, a type or a limit
-/// that has changed, a column that wants a value; a privilege that is missing.
+/// Codes that suggest that the tables have changed: a missing column or table, another type or limit, a
+/// column that requires a value, or a missing privilege.
 pub const ABOUT_SCHEMA: [&str; 12] = [
     "1054", "1146", "1406", "1264", "1265", "1292", "1366", "1048", "1364", "1142", "1143", "4025",
 ];
@@ -75,42 +75,45 @@ const TAKES_NO_WRITES: &str =
 
 const WANTS_ROWS_LOGGED: &str = "; set the server's binlog_format to ROW or MIXED";
 
-/// What an error of the server, or of a pooler before it, says of the transaction.
+/// What an error says about the transaction.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Meaning {
-    /// There is no session any more. What came of a COMMIT is not known; anything else was undone.
+    /// The session has ended. The outcome of a COMMIT is unknown; anything else was rolled back.
     Ended,
-    /// A statement has changed other rows than planned.
+    /// A statement changed other rows than planned.
     Changed,
-    /// The transaction met another one.
+    /// A conflict with another transaction.
     Conflict,
-    /// A lock, or a statement, took longer than the options allow, or was stopped.
+    /// A lock or a statement timed out or was cancelled.
     Busy,
-    /// The server takes no writes.
+    /// The server is read-only.
     ReadOnly,
-    /// Nor any of a transaction at READ COMMITTED, which its binary log of statements can't repeat.
+    /// The server also rejects writes at READ COMMITTED, because its statement-based binary log can't
+    /// replicate them.
     LogsStatements,
-    /// Nothing else can be done; `retryable` if what stopped it passes by itself.
+    /// No retry helps now; `retryable` if the cause may pass by itself.
     Refused { retryable: bool },
 }
 
-/// By number (<https://dev.mysql.com/doc/mysql-errors/en/server-error-reference.html>,
+/// By code (<https://dev.mysql.com/doc/mysql-errors/en/server-error-reference.html>,
 /// <https://mariadb.com/kb/en/mariadb-error-codes/>).
 fn meaning(code: u16) -> Meaning {
     match code {
-        // The server stops; its node has left the cluster; the connection was killed, or found to be idle.
+        // The server shuts down; its node has left the cluster; the connection was killed or idle for too
+        // long.
         1053 | 1047 | 1927 | 3169 | 4031 => Meaning::Ended,
-        // What servers, clients and poolers say of the network in between.
+        // Network errors, as reported by servers, clients and poolers.
         1158..=1161 | 2006 | 2013 => Meaning::Ended,
-        // A COMMIT that may have been carried out: its node was cut off from the cluster, a hook has failed, or TiDB can't tell.
+        // A COMMIT that may have been executed: the node was cut off from the cluster, a hook failed, or TiDB
+        // does not know.
         1180 | 3100 | 8501 => Meaning::Ended,
-        // A deadlock, or the certification of a cluster; rows or tables that have changed since the snapshot; the last
-        // are TiDB's.
+        // A deadlock or a failed certification in a cluster; rows or tables that changed after the snapshot;
+        // the last ones are TiDB's.
         1213 | 3101 | 1020 | 1412 | 9007 | 8022 | 8028 | NO_SAVEPOINT => Meaning::Conflict,
         1205 | 3572 | 3024 | 1969 | 1317 => Meaning::Busy,
         1290 | 1836 | 1792 => Meaning::ReadOnly,
         1665 => Meaning::LogsStatements,
-        // No memory, disk, locks or connections.
+        // Out of memory, disk space, locks or connections.
         1021 | 1037 | 1038 | 1040 | 1041 | 1114 | 1203 | 1206 | 1226 => {
             Meaning::Refused { retryable: true }
         }
@@ -127,7 +130,7 @@ mod tests {
         let number = "Duplicate entry '7' for key 'credit.credit_transaction_no_unique'";
         let other = "Duplicate entry 'transaction_no for key' for key 'PRIMARY'";
         let rows = [
-            // the error; what it is, and the caller's code
+            // the error; its meaning, and the caller's code
             (1062, number, "refused", "DATABASE_BUSY"),
             (1062, other, "refused", "DATABASE_ERROR"),
             (1213, "Deadlock found", "conflict", "DATABASE_BUSY"),

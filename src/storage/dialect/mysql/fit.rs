@@ -4,7 +4,7 @@ use super::super::fit::{Family, TypeNames, Types};
 use crate::storage::roles::Role;
 use crate::storage::schema::{Column, Kind, Limit};
 
-/// Integers that are smaller than `int` are too small for credits.
+/// Integers smaller than `int` are too small for credits.
 fn family(column: &Column) -> Family {
     let name = column.sql_type.split(['(', ' ']).next().unwrap_or_default();
     match (column.kind, &column.limit) {
@@ -12,7 +12,7 @@ fn family(column: &Column) -> Family {
         (Kind::Text, Limit::Characters(most)) => Family::Text(Some(*most)),
         (Kind::Text, _) if name == "tinytext" => Family::Text(Some(255)),
         (Kind::Text, _) => Family::Text(None),
-        // Of a charge they are negative.
+        // The credits of charges are negative.
         (Kind::Integer, _) if column.sql_type.contains("unsigned") => Family::Small,
         (Kind::Integer, _) if ["int", "integer", "bigint"].contains(&name) => Family::Integer,
         (Kind::Integer, _) => Family::Small,
@@ -22,7 +22,7 @@ fn family(column: &Column) -> Family {
     }
 }
 
-/// What a column would need to be, in words, if it can't be what it is.
+/// A description of the type that a column needs, if its own is not suitable.
 pub(super) fn needed_type(role: Role, column: &Column, shared: Option<&Column>) -> Option<String> {
     const TYPES: Types = Types {
         family,
@@ -52,7 +52,7 @@ mod tests {
     fn required_columns() {
         const WORDS: &str = "enum('active','deleted','grant','consume')";
         let rows: [(TableName, &str, &[&str], &[&str]); 11] = [
-            // the column; types that it may have, and types that it may not
+            // the column; suitable types, and unsuitable ones
             (
                 User,
                 "id",
@@ -100,7 +100,7 @@ mod tests {
     #[test]
     fn referring_columns_have_one_type() {
         let rows = [
-            // of the user, of the credit's user; whether both together will do
+            // of the user's id, of the credit's user id; whether they fit together
             ("varchar(191)", "varchar(36)", true),
             ("int", "bigint", true),
             ("int", "varchar(191)", false),

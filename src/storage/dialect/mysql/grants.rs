@@ -1,4 +1,4 @@
-//! The grants that pay for charges: which are read, in which order, and how many.
+//! Which grants are read for charges, in which order, and how many.
 
 use std::collections::BTreeMap;
 
@@ -11,7 +11,7 @@ use crate::domain::table::TableName;
 use crate::storage::failure::Answer;
 use crate::storage::store::{Choices, Extent, Facts, Wanted};
 
-/// For users whose grants don't cover what is wanted: all are looked at.
+/// Reads all grants of users whose first grants do not cover what is requested.
 pub(super) async fn complete<W: Wire>(
     wire: &mut W,
     facts: &mut Facts,
@@ -19,7 +19,7 @@ pub(super) async fn complete<W: Wire>(
     now_ms: i64,
 ) -> Answer<()> {
     let few = usize::try_from(FEW).unwrap_or_default();
-    // Under the lock all of them have been seen, unless there are more, or younger ones than a snapshot has.
+    // All grants have been read under the lock, unless there are more, or newer ones than the snapshot has.
     let are_all = |user_id: &str| {
         W::SEES_NOW && facts.grants.get(user_id).is_none_or(|grants| grants.len() < few)
     };
@@ -41,7 +41,7 @@ pub(super) async fn complete<W: Wire>(
     add_grants(facts, &grants, now_ms)
 }
 
-/// One round trip more, inside the transaction: the rows of a statement.
+/// One more round trip inside the transaction: the rows of a statement.
 pub(super) async fn more<W: Wire>(
     wire: &mut W,
     statement: Statement,
@@ -52,10 +52,10 @@ pub(super) async fn more<W: Wire>(
     Ok(rows)
 }
 
-/// So many grants of a user are read at first, though more may be needed.
+/// The number of a user's grants that are read at first.
 pub(super) const FEW: i64 = 64;
 
-/// The next grants of users who want credits, of each by itself.
+/// The next grants of each user who is charged.
 pub(super) fn next_grants<W: Wire>(
     tables: &Tables,
     wanted: &Wanted<'_>,
@@ -68,23 +68,23 @@ pub(super) fn next_grants<W: Wire>(
         .filter(|(user_id, credits)| **credits > 0 && !wanted.choices.contains_key(*user_id));
     for (user_id, credits) in needs {
         let is_users = is_of_user(tables, TableName::Credit, user_id)?;
-        // Each grant has one credit at least.
+        // Each grant has at least one credit.
         let most = (*credits).min(FEW);
         each.push(next_spendable::<W>(tables, &is_users, (now_ms, most))?);
     }
     Ok(each)
 }
 
-/// Which grants are wanted.
+/// How many grants to read.
 #[derive(Clone, Copy)]
 pub(super) enum Which {
-    /// So many.
+    /// This many.
     First(i64),
     /// All.
     All(Extent),
 }
 
-/// What users can spend at a time, in the default order of each.
+/// The spendable grants of users at this time, in default order.
 pub(super) fn spendable(
     tables: &Tables,
     is_users: &str,
@@ -105,8 +105,8 @@ pub(super) fn spendable(
     ))
 }
 
-/// The next grants that a user can spend, so many at the most. What a snapshot has no more of, or does not have yet, is
-/// for [`complete`] to find.
+/// A user's next spendable grants, up to this number. If more are needed, or newer ones than the snapshot
+/// has, [`complete`] reads them.
 pub(super) fn next_spendable<W: Wire>(
     tables: &Tables,
     is_users: &str,
@@ -120,9 +120,10 @@ pub(super) fn next_spendable<W: Wire>(
     Ok(by_id(&next) + &format!(" ORDER BY {order}{}", W::NOW))
 }
 
-/// A statement that selects grants, as one that has their ids from it, and the rest from the rows as they are now.
+/// Rewrites a statement that selects grants so that it reads only their ids from the snapshot, and the rest
+/// from the current rows.
 fn by_id(statement: &str) -> Statement {
-    // No list of columns holds a value of a caller's.
+    // The list of columns contains no caller's values.
     let (list, from) = statement.split_once(" FROM credit ").unwrap_or((statement, ""));
     format!(
         "{list} FROM (SELECT id AS found_id FROM credit {from}) AS found \
@@ -130,30 +131,31 @@ fn by_id(statement: &str) -> Statement {
     )
 }
 
-/// What [`read_grants`] reads.
+/// The columns that [`read_grants`] reads.
 const GRANT: &str = "id, transaction_no, COALESCE(credits, 0), COALESCE(remaining_credits, 0), expires_at, \
                      COALESCE(status = 'active', FALSE)";
 
-/// Expiring ones first, then older ones, then by id.
+/// By expiry, then age, then id.
 fn draw_order(ids: &IdType) -> String {
     format!("expires_at IS NULL, expires_at, created_at, {}", ids.bytes("id"))
 }
 
-/// Whether a row of this table is this user's.
+/// A condition that a row of this table belongs to this user.
 pub(super) fn is_of_user(tables: &Tables, table: TableName, user_id: &str) -> Answer<String> {
     Ok(tables.ids(table, "user_id")?.is("user_id", user_id))
 }
 
-/// Grants that meet a condition, as they are.
+/// Grants that meet a condition, as they are now.
 pub(super) fn grants<W: Wire>(condition: &str) -> Statement {
     let grants =
         format!("SELECT {GRANT} FROM credit WHERE {condition} AND transaction_type = 'grant'");
-    // Without an end of its own it would be one query with what is around it, and lock as that does.
+    // The LIMIT keeps the optimizer from merging the subquery into the outer query, which would lock its rows
+    // too.
     if W::SEES_NOW { grants } else { by_id(&(grants + " LIMIT 1000000")) + W::NOW }
 }
 
-/// Grants of the user of the charge that meets a condition, those whose ids its detail holds. A long detail is read
-/// first: looking for each grant in it would take longer.
+/// Grants of a charge's user whose ids occur in the charge's detail. A long detail is read first instead:
+/// searching it for each grant would take longer.
 pub(super) fn grants_of<W: Wire>(tables: &Tables, charge: &str) -> Answer<Statement> {
     const LONG: usize = 8192;
     let of_charge = |what: &str| format!("(SELECT {what} FROM credit WHERE {charge})");

@@ -1,15 +1,16 @@
-//! Ids in statements. The ledger compares them byte by byte, whatever the type and the collation of their column: an
-//! index finds the rows that the collation treats as equal, and a comparison of bytes selects among them.
+//! Ids in statements. The ledger compares them byte by byte, whatever the type and the collation of their
+//! column: an index finds the rows that the collation treats as equal, and a byte comparison selects among
+//! them.
 
 use super::literal;
 use crate::domain::table::TableName;
 use crate::storage::schema::{Column, Kind, Schema};
 
-/// What ids in a column are.
+/// The type of a column of ids.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum IdType {
     Integer,
-    /// With the names of its character set and collation; none, if the type has neither.
+    /// Text with this character set and collation; `None` if the type has neither.
     Text(Option<(String, String)>),
 }
 
@@ -18,14 +19,15 @@ impl IdType {
         if column.kind == Kind::Integer { Self::Integer } else { Self::Text(collation) }
     }
 
-    /// An id; NULL, which no row has, if there is none or the column can't hold it.
+    /// An id; NULL, which matches no row, if there is none or the column can't hold it.
     pub(super) fn one(&self, id: Option<&str>) -> String {
         let Some(id) = id else { return literal::NULL.to_owned() };
         match self {
             Self::Integer => {
                 number(id).map_or_else(|| literal::NULL.to_owned(), |id| id.to_string())
             }
-            // What the character set lacks becomes something else, which the bytes tell.
+            // Characters missing in the character set are converted to others, which the byte comparison
+            // detects.
             Self::Text(Some((charset, collation))) if charset != "utf8mb4" && !id.is_ascii() => {
                 format!("CONVERT({} USING {charset}) COLLATE {collation}", literal::text(id))
             }
@@ -33,12 +35,12 @@ impl IdType {
         }
     }
 
-    /// Ids for IN. Whether a row has one of them to the letter, its reader tells.
+    /// Ids for IN. The reader of the rows must compare them exactly.
     pub(super) fn many(&self, ids: impl IntoIterator<Item: AsRef<str>>) -> String {
         literal::list(ids.into_iter().map(|id| self.one(Some(id.as_ref()))))
     }
 
-    /// What `sql` has, which is of this other type, to be compared with a column of this one.
+    /// Converts the SQL expression of an id of another type for comparison with this column.
     pub(super) fn from(&self, other: &Self, sql: &str) -> String {
         match self {
             Self::Text(Some((charset, collation))) if self != other => {
@@ -48,7 +50,7 @@ impl IdType {
         }
     }
 
-    /// Whether a column has this id, to the letter.
+    /// A condition that a column has exactly this id.
     pub(super) fn is(&self, column: &str, id: &str) -> String {
         match self {
             Self::Integer => format!("{column} = {}", self.one(Some(id))),
@@ -61,7 +63,7 @@ impl IdType {
         }
     }
 
-    /// What orders ids of a column as the ledger does.
+    /// An expression that sorts ids of a column by their bytes.
     pub(super) fn bytes(&self, column: &str) -> String {
         match self {
             Self::Integer => column.to_owned(),
@@ -87,7 +89,7 @@ pub fn has_numbered_users(schema: &Schema) -> bool {
     id.is_ok_and(|id| id.kind == Kind::Integer)
 }
 
-/// The number that an id is, written as the database writes it.
+/// The number in an id, if it is formatted as the database formats it.
 fn number(id: &str) -> Option<i64> {
     id.parse().ok().filter(|number: &i64| number.to_string() == id)
 }

@@ -1,11 +1,12 @@
-//! Rows as JSON that the server makes: a client may convert values of other types, but returns text unchanged.
+//! Rows as JSON text built by the server: clients may convert values of other types, but return text
+//! unchanged.
 
 use serde::Deserialize;
 use serde_json::Value as Json;
 
 use super::super::row::{Cell, SelectedRow};
 
-/// A row that the server has made a JSON array of.
+/// A row, as a JSON array.
 #[derive(Debug, Deserialize)]
 pub struct JsonRow(Vec<Json>);
 
@@ -18,7 +19,7 @@ impl SelectedRow for JsonRow {
                 None => number.as_f64().map_or(Cell::Null, Cell::Real),
             },
             Some(Json::String(text)) => Cell::Text(text),
-            // What is JSON is selected as text.
+            // JSON columns are selected as text.
             Some(Json::Null | Json::Array(_) | Json::Object(_)) | None => Cell::Null,
         }
     }
@@ -28,17 +29,17 @@ impl SelectedRow for JsonRow {
     }
 }
 
-/// A statement of this package's whose rows have one column, a JSON array, if it has any rows. `locks`: they are locked,
-/// and are what they are now, whatever the transaction has seen before.
+/// Rewrites one of this package's statements so that its rows have one column, a JSON array. With `locks`,
+/// the rows are locked, and read as they are now instead of from the transaction's snapshot.
 pub fn as_json(statement: &str, locks: bool) -> String {
-    // A file of SQL may begin with a comment.
+    // An SQL file may begin with a comment.
     let code = statement.lines().skip_while(|line| line.starts_with("--"));
     let code = code.collect::<Vec<_>>().join("\n");
     let Some(select) = code.strip_prefix("SELECT").map(str::trim_start) else {
         return statement.to_owned();
     };
     let is_alone = select.starts_with("EXISTS (") || select.starts_with("(SELECT ");
-    // No list of columns holds a value of a caller's.
+    // The list of columns contains no caller's values.
     let from = select.find(" FROM ").or(select.find("\nFROM ")).filter(|_| !is_alone);
     let (list, from) = select.split_at(from.unwrap_or(select.len()));
     let locks = locks && !is_alone && !from.ends_with("FOR UPDATE");

@@ -37,7 +37,7 @@ use crate::storage::store::{
     Extent, Facts, FoundTask, LoadFacts, Wanted, WantedCharge, WantedTask,
 };
 
-/// A ledger on a server of MySQL, behind any wire.
+/// A ledger on a MySQL server, over any wire.
 pub struct Ledger<W>(pub W);
 
 #[async_trait]
@@ -51,7 +51,7 @@ impl<W: Wire> LoadFacts for Ledger<W> {
         let mode = if wanted.full_timeout { Mode::Write } else { Mode::WriteShortWait };
         let replies = asked.statements.begin(&mut self.0, mode, "reading the balance").await?;
         let mut facts = asked.read(&replies, wanted, now_ms)?;
-        // Of users who choose among their grants all have been seen.
+        // For users with a choice of grants, all grants were read.
         let mut others = wanted.credits.clone();
         others.retain(|user_id, _| !wanted.choices.contains_key(user_id));
         complete(&mut self.0, &mut facts, &others, now_ms).await?;
@@ -70,7 +70,7 @@ impl<W: Wire> LoadFacts for Ledger<W> {
             && replies[asked.owner].is_empty()
             && let Some(row) = replies[asked.task].first()
         {
-            // A task that is younger than the snapshot: its user is known only now.
+            // If the task is newer than the snapshot, its user is known only now.
             let user_id = read_task(row, wanted)?.user_id;
             replies = self.begin_after_lock(&user_id, &asked.statements, doing).await?;
         }
@@ -152,7 +152,7 @@ impl<W: Wire> LoadFacts for Ledger<W> {
         refundable: &Refundable,
         found: Vec<Grant>,
     ) -> Answer<Vec<Grant>> {
-        // Nearly always all of them came with the facts.
+        // In nearly all cases they were loaded with the facts.
         let wanted: HashSet<&str> =
             refundable.draws.iter().map(|draw| draw.credit_id.as_str()).collect();
         if found.iter().filter(|grant| wanted.contains(grant.id.as_str())).count() == wanted.len() {
@@ -196,7 +196,7 @@ impl<W: Wire> LoadFacts for Ledger<W> {
 
     async fn has_task(&mut self, kind: TaskKind, id: &str) -> Answer<bool> {
         let (tables, name) = (self.0.tables()?, TableName::Tasks(kind));
-        // An app without such tasks has none.
+        // The app may lack this table.
         if tables.schema.table(name).is_err() {
             return Ok(false);
         }
@@ -206,7 +206,7 @@ impl<W: Wire> LoadFacts for Ledger<W> {
 }
 
 impl<W: Wire> Ledger<W> {
-    /// The same statements again, after a user's lock that came too late for them.
+    /// Runs the same statements again after taking a user's lock that they did not have.
     async fn begin_after_lock(
         &mut self,
         user_id: &str,
@@ -219,8 +219,8 @@ impl<W: Wire> Ledger<W> {
     }
 }
 
-/// The keys that are taken of those that are wanted, to the letter. A lone one may be taken by what its collation takes
-/// for the same, beside which it can't be written.
+/// Those of the requested keys that are in use, compared exactly. If only one is requested, a key that its
+/// collation treats as equal counts too, because both can't exist.
 fn taken_of(rows: &[impl SelectedRow], wanted: &[&str]) -> Answer<BTreeSet<String>> {
     match (rows, wanted) {
         ([_, ..], [lone]) => Ok(BTreeSet::from([(*lone).to_owned()])),
@@ -228,7 +228,7 @@ fn taken_of(rows: &[impl SelectedRow], wanted: &[&str]) -> Answer<BTreeSet<Strin
     }
 }
 
-/// Whether one of these rows begins with this text, to the letter.
+/// Whether the first column of a row has exactly this text.
 fn has(rows: &[impl SelectedRow], text: Option<&str>) -> Answer<bool> {
     for row in rows {
         if Some(get::<&str>(row, 0)?) == text {
@@ -238,7 +238,7 @@ fn has(rows: &[impl SelectedRow], text: Option<&str>) -> Answer<bool> {
     Ok(false)
 }
 
-/// What decides on charges and new tasks, to be asked of the tables.
+/// The statements for the facts of charges and new tasks.
 struct ChargeQuestions {
     statements: Statements,
     users: ReplyOf,
@@ -330,7 +330,7 @@ impl ChargeQuestions {
     }
 }
 
-/// What decides on a change of a task, to be asked of the tables.
+/// The statements for the facts of a task's change.
 struct TaskQuestions {
     statements: Statements,
     owner: ReplyOf,
@@ -340,12 +340,12 @@ struct TaskQuestions {
     funds: Option<Funds>,
 }
 
-/// What decides on a charge that the change makes.
+/// The statements for the facts of a charge made with the change.
 struct Funds {
     credits: i64,
     taken: ReplyOf,
     grants: ReplyOf,
-    /// With their provenance they are all.
+    /// Grants are read with provenance only if all are read.
     extent: Extent,
 }
 
@@ -368,11 +368,11 @@ impl TaskQuestions {
             "SELECT COALESCE({user_id}, ''), COALESCE(status, ''), {credit_id}, updated_at, {free_trial} \
              FROM {table} WHERE {is_it} FOR UPDATE"
         ));
-        // The charge that the change names, or else the task's own.
+        // The charge that the change sets, or else the task's own.
         let is_charge = match wanted.credit_id {
             Some(id) => credits.is("id", id),
             None => {
-                // Locked again: in a transaction of the app's a plain look sees its snapshot.
+                // Locked again: in the app's transaction a plain read returns its snapshot.
                 let own = format!("(SELECT {credit_id} FROM {table} WHERE {is_it} FOR UPDATE)");
                 let own_ids = tables.ids(name, "credit_id")?;
                 let bytes = own_ids.bytes(credit_id);
@@ -406,13 +406,13 @@ impl TaskQuestions {
     }
 }
 
-/// The ids of rows, as far as they are there; and of rows whose ids their collation takes for the same.
+/// The ids that exist, among these and those that their collation treats as equal.
 fn taken(tables: &Tables, table: TableName, ids: &[&str]) -> Answer<Statement> {
     let ids = tables.ids(table, "id")?.many(ids);
     Ok(format!("SELECT id FROM {} WHERE id IN {ids}", quote(table.sql())))
 }
 
-/// The same of transaction numbers.
+/// The same for transaction numbers.
 fn taken_numbers(numbers: &[&str]) -> Statement {
     let numbers = literal::texts(numbers);
     format!("SELECT transaction_no FROM credit WHERE transaction_no IN {numbers}")

@@ -1,4 +1,4 @@
-//! Limits of a plan: how many tasks of a user are active, and how many free trials are used.
+//! The counts for limits: a user's unfinished tasks, and used free trials.
 
 use std::collections::BTreeMap;
 
@@ -13,8 +13,8 @@ use crate::domain::table::{TableName, TaskKind};
 use crate::storage::failure::Answer;
 use crate::storage::store::{Facts, Wanted};
 
-/// What is to be counted of some users: the tasks of each kind by itself, and their free trials. They are
-/// sent after the users' locks, so they see what all transactions before have written.
+/// The counts for some users: their unfinished tasks, by kind, and their free trials. They are read after the
+/// users' locks are taken, so they include all earlier transactions.
 pub(super) struct Counts {
     tasks: Vec<(TaskKind, ReplyOf)>,
     trials: Option<ReplyOf>,
@@ -32,7 +32,7 @@ impl Counts {
             let owners = tables.ids(TableName::Tasks(*kind), "user_id")?;
             let (user_id, list) = (owners.text("user_id"), owners.many(users));
             let (table, statuses) = (quote(kind.table()), literal::texts(kind.statuses_at_risk()));
-            // Users whose ids a collation takes for the same are counted apart.
+            // Counted separately for users whose ids a collation treats as equal.
             let text = format!(
                 "SELECT MIN({user_id}), {COUNT} FROM {table} WHERE user_id IN {list} \
                  AND status IN {statuses} GROUP BY {}{}",
@@ -80,8 +80,8 @@ impl Counts {
     }
 }
 
-/// What users have spent: a sum for each, or each charge by itself. What was written off, or withdrawn with its payment,
-/// was not: the ledger says so where it does that.
+/// Users' spending: a sum for each user, or each charge. Write-offs and withdrawals, which the ledger marks
+/// in their metadata, are not spending.
 pub(super) fn spent_by<W: Wire>(
     tables: &Tables,
     are_theirs: &str,
@@ -91,7 +91,7 @@ pub(super) fn spent_by<W: Wire>(
     let user_id = owners.text("user_id");
     let (columns, group) = match spending.each {
         true => (format!("{user_id}, CAST(-credits AS SIGNED), created_at"), String::new()),
-        // Users whose ids a collation takes for the same are added up apart.
+        // Summed separately for users whose ids a collation treats as equal.
         false => (
             format!("MIN({user_id}), CAST(-SUM(credits) AS SIGNED), NULL"),
             format!(" GROUP BY {}", owners.bytes("user_id")),
@@ -107,7 +107,7 @@ pub(super) fn spent_by<W: Wire>(
         }
         None => String::new(),
     };
-    // What is no JSON is the app's own.
+    // Metadata that is not JSON belongs to the app.
     let metadata = "CONVERT(metadata USING utf8mb4)";
     let is_own = ["revocation", "expiry"].map(|name| {
         format!("COALESCE(JSON_TYPE(JSON_EXTRACT({metadata}, '$.{name}')) = 'OBJECT', FALSE)")
@@ -122,7 +122,8 @@ pub(super) fn spent_by<W: Wire>(
     ))
 }
 
-/// A statement by which the free trials of users rise or fall, and how many rows it must change, if that matters.
+/// A statement that changes users' numbers of used free trials, and how many rows it must change, if that
+/// matters.
 pub(super) fn free_trials(
     tables: &Tables,
     plans: &[&Plan],
@@ -135,7 +136,7 @@ pub(super) fn free_trials(
     if of_users.is_empty() {
         return Ok(None);
     }
-    // A user who is gone has nothing to get back.
+    // For a user that no longer exists, nothing has to be returned.
     let taken = of_users.values().any(|more| *more > 0).then_some(of_users.len());
     let ids = tables.ids(TableName::User, "id")?;
     let cases =
@@ -149,7 +150,7 @@ pub(super) fn free_trials(
         _ => String::new(),
     };
     let table = tables.in_order(TableName::User);
-    // Never below zero: an app that counts trials by itself may not have counted this one yet.
+    // Never below zero: an app with its own counting may not have counted this trial.
     Ok(Some((
         format!(
             "UPDATE {table} SET free_trial_used = GREATEST(CAST(COALESCE(free_trial_used, 0) AS SIGNED) \

@@ -7,10 +7,11 @@ use crate::domain::hex::to_hex;
 use crate::domain::value::{Value, iso8601};
 use crate::storage::schema::{Column, Kind};
 
-/// No value.
+/// The SQL literal NULL.
 pub(super) const NULL: &str = "NULL";
 
-/// A text. In quotes only what no `sql_mode` reads in another way; else in hexadecimal digits.
+/// A text. It is quoted only if every `sql_mode` reads it in the same way; otherwise it is written in
+/// hexadecimal digits.
 pub(super) fn text(text: &str) -> String {
     let is_plain = |byte: u8| (b' '..=b'~').contains(&byte) && byte != b'\'' && byte != b'\\';
     match text.bytes().all(is_plain) {
@@ -24,7 +25,7 @@ pub(super) fn bytes(bytes: &[u8]) -> String {
     format!("X'{}'", to_hex(bytes))
 }
 
-/// A list for IN, which has no row in it if there are no values.
+/// A list for IN, which matches no row if there are no values.
 pub(super) fn list(values: impl IntoIterator<Item = String>) -> String {
     let values: Vec<String> = values.into_iter().collect();
     if values.is_empty() { format!("({NULL})") } else { format!("({})", values.join(", ")) }
@@ -35,13 +36,13 @@ pub(super) fn texts(texts: impl IntoIterator<Item: AsRef<str>>) -> String {
     list(texts.into_iter().map(|one| text(one.as_ref())))
 }
 
-/// A time as this column keeps it: rounded down, where the server would round up.
+/// A time in this column's precision, rounded down. The server would round up.
 pub(super) fn time(column: &Column, time_ms: i64) -> String {
     let step = step_ms(column);
     time_text(time_ms.div_euclid(step) * step)
 }
 
-/// The first time that this column can keep which is not before this one.
+/// The first time in this column's precision that is not before this one.
 pub(super) fn time_from(column: &Column, time_ms: i64) -> String {
     time(column, time_ms.saturating_add(step_ms(column) - 1))
 }
@@ -51,17 +52,17 @@ fn time_text(time_ms: i64) -> String {
     format!("'{}'", time.format("%Y-%m-%d %H:%M:%S%.3f"))
 }
 
-/// What times of a column are multiples of, in milliseconds.
+/// The precision of a column's times, in milliseconds.
 fn step_ms(column: &Column) -> i64 {
     let digits = column.sql_type.split(['(', ')']).nth(1).and_then(|digits| digits.parse().ok());
     10_i64.pow(3 - digits.unwrap_or(0_u32).min(3))
 }
 
-/// A value on its way into a column. The schema has checked that it fits.
+/// The value of a column. The schema has checked that it fits.
 pub(super) fn value(value: &Value, column: &Column) -> String {
     match (column.kind, in_form(column.kind, value).as_ref()) {
         (Kind::Timestamp, Value::TimeMs(time_ms)) => time(column, *time_ms),
-        // A JSON column keeps a lone text or time the way JSON.stringify writes it.
+        // A JSON column stores a lone text or time as JSON.stringify writes it.
         (Kind::Json, Value::Text(lone)) => json(lone),
         (Kind::Json, Value::TimeMs(time_ms)) => {
             iso8601(*time_ms).map_or_else(|| NULL.to_owned(), |lone| json(&lone))
@@ -71,7 +72,7 @@ pub(super) fn value(value: &Value, column: &Column) -> String {
         (Kind::Json, Value::Real(value)) => text(&value.to_string()),
         (_, Value::Bool(value)) => u8::from(*value).to_string(),
         (_, Value::Integer(value)) => value.to_string(),
-        // With an exponent it is no decimal number, which would lose digits.
+        // The exponent keeps it a floating-point literal; a decimal literal would lose digits.
         (_, Value::Real(value)) if !column.sql_type.starts_with("decimal") => format!("{value:e}"),
         (_, Value::Real(value)) => value.to_string(),
         (_, Value::Text(value) | Value::Json(value)) => text(value),
@@ -113,7 +114,7 @@ mod tests {
     #[test]
     fn times_are_rounded_as_their_column_keeps_them() {
         let rows = [
-            // the type, a time; what is written, and the first that is not before it
+            // the type, a time; the literal, and the first time that is not before it
             ("timestamp", 1999, "'1970-01-01 00:00:01.000'", "'1970-01-01 00:00:02.000'"),
             ("timestamp", 2000, "'1970-01-01 00:00:02.000'", "'1970-01-01 00:00:02.000'"),
             ("datetime(1)", 1999, "'1970-01-01 00:00:01.900'", "'1970-01-01 00:00:02.000'"),
@@ -132,7 +133,7 @@ mod tests {
     fn values_take_the_form_of_their_column() {
         let text = |text: &str| Value::Text(text.to_owned());
         let rows = [
-            // the column's type, the value; what is written
+            // the column's type, the value; the literal
             ("int", text("7"), "7"),
             ("int", Value::Null, "NULL"),
             ("double", Value::Real(0.1), "1e-1"),

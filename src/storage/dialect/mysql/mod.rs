@@ -1,6 +1,8 @@
-//! MySQL's SQL, also for MariaDB and compatible servers: a store of it is a [`ledger::Ledger`] over a [`wire::Wire`].
+//! MySQL's SQL, also for MariaDB and compatible servers. A store is a [`ledger::Ledger`] over a
+//! [`wire::Wire`].
 //!
-//! A statement has its values as literals: a prepared statement takes one more round trip, and each is sent alone.
+//! Statements contain their values as literals: a prepared statement would take one more round trip, and
+//! can't be sent together with others.
 
 pub mod access;
 mod account;
@@ -21,13 +23,13 @@ mod views;
 pub mod wire;
 mod written;
 
-/// A statement in MySQL's SQL, with its values.
+/// An SQL statement for MySQL, including its values.
 pub type Statement = String;
 
-/// How many rows there are: without the cast MariaDB makes text of it in JSON.
+/// The number of rows. Without the cast, MariaDB writes it as text in JSON.
 const COUNT: &str = "CAST(COUNT(*) AS SIGNED)";
 
-/// A name in quotes.
+/// A quoted name.
 fn quote(name: &str) -> String {
     format!("`{}`", name.replace('`', "``"))
 }

@@ -1,4 +1,4 @@
-//! Whole rows as a server sends them.
+//! Decodes whole rows.
 
 use std::sync::Arc;
 
@@ -10,7 +10,7 @@ use crate::domain::value::Value;
 use crate::storage;
 use crate::storage::schema::{Column, Kind, Table};
 
-/// Whole rows of one statement.
+/// The whole rows of one statement.
 pub(super) fn read_rows(table: &Arc<Table>, rows: &[impl SelectedRow]) -> Vec<storage::Row> {
     rows.iter().map(|row| read_row(table, row)).collect()
 }
@@ -21,8 +21,8 @@ fn read_row(table: &Arc<Table>, row: &impl SelectedRow) -> storage::Row {
     storage::Row { table: Arc::clone(table), values }
 }
 
-/// A value of a column. What is of another kind than the column comes through as it is: a page that shows an odd row
-/// is better than one that can't be read.
+/// A column's value. A value of another type than the column's is returned as it is, so that a page can show
+/// a row with odd values.
 fn value(cell: Cell<'_>, column: &Column) -> Value {
     match (cell, column.kind) {
         (Cell::Null, _) => Value::Null,
@@ -38,7 +38,7 @@ fn value(cell: Cell<'_>, column: &Column) -> Value {
             parse_time(text).map_or_else(|| Value::Text(text.to_owned()), Value::TimeMs)
         }
         (Cell::Text(text), Kind::Json) => Value::Json(text.to_owned()),
-        // A decimal number, which may have more digits than a floating point one.
+        // A decimal number, which may have more digits than a floating-point number.
         (Cell::Text(text), Kind::Real) => {
             text.parse().map_or_else(|_| Value::Text(text.to_owned()), Value::Real)
         }

@@ -11,13 +11,13 @@ use crate::storage::times::TimestampUnit;
 
 const DIALECT: Dialect = Dialect { quote, sql_type, select_list, needed_type };
 
-/// The last second of a `timestamp`, whose seconds are 32 bits.
+/// The last second of a `timestamp`, which has 32 bits.
 const TIMESTAMP_ENDS_MS: i64 = 2_147_483_647_999;
 
-/// The years 1000 to 9999, which a `datetime` has.
+/// The range of a `datetime`: the years 1000 to 9999.
 const DATETIMES_MS: (i64, i64) = (-30_610_224_000_000, 253_402_300_799_999);
 
-/// Makes a table as the app's schema has it, if it is not there yet.
+/// Creates a table as in the app's schema, if it does not exist.
 pub fn create_table(table: TableName) -> &'static str {
     match table {
         TableName::User => include_str!("sql/create_user.sql"),
@@ -27,7 +27,7 @@ pub fn create_table(table: TableName) -> &'static str {
     }
 }
 
-/// What an operator is told of the server and its tables: the database, settings, columns, indexes, and
+/// Information for operators about the server and its tables: the database, settings, columns, indexes, and
 /// privileges.
 pub fn diagnostics() -> [Statement; 5] {
     let asked = [
@@ -40,16 +40,16 @@ pub fn diagnostics() -> [Statement; 5] {
     asked.map(str::to_owned)
 }
 
-/// What else is said of columns: that they are keys of their own, and that they hold JSON.
+/// Additional facts about columns.
 #[derive(Debug, Default)]
 pub(super) struct Said {
-    /// Columns of indexes that let each of their values be there once.
+    /// Columns with a unique index of their own.
     pub(super) unique: Vec<(String, String)>,
-    /// Columns that the database checks to be JSON.
+    /// Columns whose values the database checks to be JSON.
     pub(super) json: Vec<(String, String)>,
 }
 
-/// Reads the rows of `sql/columns.sql`, and refuses a schema that lacks what this package needs.
+/// Reads the rows of `sql/columns.sql`, and rejects a schema that lacks what this package needs.
 pub(super) fn read(rows: &[impl SelectedRow], said: &Said) -> Answer<Schema> {
     let mut found = Vec::new();
     for table in TableName::ALL {
@@ -70,7 +70,7 @@ fn column(table: TableName, row: &impl SelectedRow, said: &Said) -> Answer<Colum
         of.iter().any(|(table_name, column)| table_name == table.sql() && *column == name)
     };
     let (kind, limit) = match kind(&sql_type) {
-        // What MariaDB calls `json`.
+        // MariaDB's `json` type.
         (Kind::Text, _) if is_said(&said.json) => (Kind::Json, Limit::None),
         found => found,
     };
@@ -90,7 +90,7 @@ fn column(table: TableName, row: &impl SelectedRow, said: &Said) -> Answer<Colum
     })
 }
 
-/// An id that is new must be one that its column can hold.
+/// New ids must fit their column.
 fn limit_of_id(table: TableName, name: &str, sql_type: &str, limit: Limit) -> Limit {
     match Role::of(table, name) {
         Some(Role::TaskId | Role::CreditId) if sql_type == "uuid" => Limit::Uuid,
@@ -98,7 +98,7 @@ fn limit_of_id(table: TableName, name: &str, sql_type: &str, limit: Limit) -> Li
     }
 }
 
-/// What a type holds.
+/// The kind and limit of a type.
 fn kind(sql_type: &str) -> (Kind, Limit) {
     let (name, rest) = sql_type.split_once(['(', ' ']).unwrap_or((sql_type, ""));
     let size = rest.split(')').next().and_then(|size| size.parse().ok());
@@ -129,18 +129,18 @@ fn kind(sql_type: &str) -> (Kind, Limit) {
     }
 }
 
-/// The words of `enum('a','b''c')`.
+/// The values of `enum('a','b''c')`.
 fn labels(sql_type: &str) -> Vec<String> {
     let words = sql_type.strip_prefix("enum('").and_then(|rest| rest.strip_suffix("')"));
     words.unwrap_or_default().split("','").map(|word| word.replace("''", "'")).collect()
 }
 
-/// How a SELECT reads whole rows.
+/// The select list for whole rows.
 fn select_list(columns: &[Column]) -> String {
     columns.iter().map(selected).collect::<Vec<_>>().join(", ")
 }
 
-/// How a SELECT reads a column: bytes come as hexadecimal digits, bits as a number, JSON as its text.
+/// The select expression of a column: bytes as hexadecimal digits, bits as a number, JSON as text.
 pub(super) fn selected(column: &Column) -> String {
     let name = quote(&column.name);
     match column.kind {
@@ -151,13 +151,13 @@ pub(super) fn selected(column: &Column) -> String {
     }
 }
 
-/// Whether a column holds a value that is not text.
+/// Whether a column holds bytes instead of text.
 pub(super) fn is_bytes(column: &Column) -> bool {
     column.kind == Kind::Other
         && ["binary", "blob"].iter().any(|word| column.sql_type.contains(word))
 }
 
-/// What a column that is missing would be declared as.
+/// The type with which a missing column should be declared.
 fn sql_type(kind: Kind) -> &'static str {
     match kind {
         Kind::Integer => "int",

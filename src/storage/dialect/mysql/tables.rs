@@ -1,4 +1,4 @@
-//! The schema as it was read: columns, and the types of ids.
+//! The schema as read from the database: columns, and the types of ids.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -13,26 +13,27 @@ use crate::storage::failure::{Answer, Failure};
 use crate::storage::roles::Role;
 use crate::storage::schema::{Column, Schema, Table};
 
-/// The tables, as [`Tables::look`] and [`Tables::read`] find them.
+/// The tables, read with [`Tables::look`] and [`Tables::read`].
 #[derive(Debug, Clone)]
 pub struct Tables {
-    /// Their columns.
+    /// The columns.
     pub schema: Arc<Schema>,
     details: Arc<Details>,
 }
 
-/// What a schema of any database does not say.
+/// Facts about the schema that only MySQL has.
 #[derive(Debug, Default)]
 struct Details {
     /// The character sets and collations of columns.
     collations: BTreeMap<(String, String), (String, String)>,
-    /// Columns that the server sets to the time of any change of their row, unless a statement says what they are.
+    /// Columns that the server sets to the current time on each change of their row, unless the statement
+    /// sets them.
     touched: BTreeSet<(String, String)>,
-    /// The tables whose `id` begins the primary key, by which their rows are then locked in order.
+    /// Tables whose primary key begins with `id`, so that their rows can be locked in the order of ids.
     by_id: BTreeSet<String>,
 }
 
-/// The error for a table of which half of a charge could be written.
+/// The error for a table whose storage engine has no transactions, so that a charge could be written partly.
 fn no_transactions(table: &str, engine: &str) -> Error {
     Error::SchemaMismatch {
         problem: format!("table {table} has the engine {engine}, which has no transactions"),
@@ -41,7 +42,7 @@ fn no_transactions(table: &str, engine: &str) -> Error {
 }
 
 impl Tables {
-    /// The statements that look at them. All are SELECTs from one table.
+    /// The statements that read the schema. Each is a SELECT from one table.
     pub fn look(is_mariadb: bool) -> Vec<Statement> {
         let (columns, unique) = (include_str!("sql/columns.sql"), include_str!("sql/unique.sql"));
         let engines = include_str!("sql/engines.sql");
@@ -49,7 +50,7 @@ impl Tables {
         [columns, unique, engines].into_iter().chain(json).map(str::to_owned).collect()
     }
 
-    /// Reads the replies to [`Self::look`], and refuses a schema that lacks what this package needs.
+    /// Reads the replies to [`Self::look`], and rejects a schema that lacks what this package needs.
     pub fn read(replies: &[Vec<impl SelectedRow>]) -> Answer<Self> {
         let [columns, unique, engines, json @ ..] = replies else {
             return Err(Failure::Lost("the server sent fewer replies than expected".to_owned()));
@@ -87,13 +88,13 @@ impl Tables {
         self.schema.table(name).map_err(Failure::Refused)
     }
 
-    /// The kinds of task that the app has.
+    /// The kinds of tasks that the app has.
     pub(super) fn kinds(&self) -> impl Iterator<Item = TaskKind> {
         let is_there = |kind: &TaskKind| self.schema.table(TableName::Tasks(*kind)).is_ok();
         [TaskKind::Media, TaskKind::Ai].into_iter().filter(is_there)
     }
 
-    /// What ids in a column are, by its name in SQL.
+    /// The type of ids in a column, by its SQL name.
     pub(super) fn ids(&self, table: TableName, column: &str) -> Answer<IdType> {
         let found = self.table(table)?.columns.iter().find(|found| found.name == column);
         let key = (table.sql().to_owned(), column.to_owned());
@@ -101,7 +102,7 @@ impl Tables {
         Ok(found.map_or(IdType::Text(None), |column| IdType::of(column, collation())))
     }
 
-    /// A table whose rows are locked in the order of their ids.
+    /// A table in a FROM clause, so that its rows are locked in the order of their ids.
     pub(super) fn in_order(&self, table: TableName) -> String {
         let name = quote(table.sql());
         match self.details.by_id.contains(table.sql()) {
@@ -115,7 +116,7 @@ impl Tables {
         Ok(self.table(TableName::Credit)?.column(key)?)
     }
 
-    /// What a SET says of the times that a change leaves as they are: the ledger's own, but for those of these names.
+    /// The SET clauses that keep the ledger's times unchanged, except for the columns in `but`.
     pub(super) fn untouched(&self, table: TableName, but: &[&str]) -> Vec<String> {
         let is_untouched = |(name, column): &&(String, String)| {
             name == table.sql()
@@ -132,13 +133,13 @@ impl Tables {
         Ok(format!("{}, {}", schema::selected(detail), schema::selected(metadata)))
     }
 
-    /// A time as a column of `credit` has it.
+    /// A time as a literal for a column of `credit`.
     pub(super) fn time_for(&self, key: &str, time_ms: i64) -> Answer<String> {
         Ok(literal::time(self.of_credit(key)?, time_ms))
     }
 
-    /// Locks users: all that charges and refunds of them do takes turns behind it. In one order, so that none waits in
-    /// a circle.
+    /// Locks users, which serializes their charges and refunds. They are locked in one order, so that there
+    /// is no deadlock.
     pub(super) fn lock_users(&self, ids: impl IntoIterator<Item: AsRef<str>>) -> Answer<Statement> {
         let id = self.ids(TableName::User, "id")?;
         let (list, table) = (id.many(ids), self.in_order(TableName::User));
@@ -146,7 +147,7 @@ impl Tables {
         Ok(format!("SELECT {id} FROM {table} WHERE id IN {list} ORDER BY `user`.id FOR UPDATE"))
     }
 
-    /// Locks the user whose row of this table has this id: before the row, as all transactions do.
+    /// Locks the user who owns this row, before the row itself, as all transactions do.
     pub(super) fn lock_owner(&self, table: TableName, id: &str) -> Answer<Statement> {
         let (users, owners) = (self.ids(TableName::User, "id")?, self.ids(table, "user_id")?);
         let (name, is_it) = (quote(table.sql()), self.ids(table, "id")?.is("id", id));
@@ -155,7 +156,7 @@ impl Tables {
         Ok(format!("SELECT {text} FROM `user` WHERE id = {owner} FOR UPDATE"))
     }
 
-    /// The whole row with an id.
+    /// Selects the whole row with an id.
     pub fn find(&self, table: TableName, id: &str) -> Answer<Statement> {
         let (columns, name) = (&self.table(table)?.select_list, quote(table.sql()));
         let is_it = self.ids(table, "id")?.is("id", id);

@@ -1,4 +1,4 @@
-//! Reads for an app's pages: one round trip each.
+//! Reads for an app's pages, in one round trip each.
 
 use std::sync::Arc;
 
@@ -141,7 +141,7 @@ impl<W: Wire> Views for Ledger<W> {
     async fn expiring(&mut self, query: &ExpiringQuery, now_ms: i64) -> Answer<Vec<Expiring>> {
         let tables = self.0.tables()?;
         let owners = tables.ids(TableName::Credit, "user_id")?;
-        // By their bytes, so that no collation takes two users for one.
+        // Compared by bytes, so that no collation treats two users as one.
         let (user_id, bytes) = (owners.text("user_id"), owners.bytes("user_id"));
         let after = match query.after.as_deref() {
             Some(after) => format!("{bytes} > {}", owners.bytes(&owners.one(Some(after)))),
@@ -165,7 +165,7 @@ impl<W: Wire> Views for Ledger<W> {
         let updated_at = self.0.tables()?.table(table)?.column("updatedAt")?;
         let before = literal::time_from(updated_at, now_ms - filter.older_than_ms);
         let statuses = literal::texts(&filter.statuses);
-        // A task without a time counts as stuck too.
+        // A task without a time also counts as stuck.
         let condition =
             format!("status IN {statuses} AND (updated_at < {before} OR updated_at IS NULL)");
         let window = Window { limit: i64::from(filter.limit), offset: i64::from(filter.skip) };
@@ -174,7 +174,7 @@ impl<W: Wire> Views for Ledger<W> {
     }
 }
 
-/// That a charge is a hold. Nothing remains of a charge: said so, the app's index leads to those alone that expire.
+/// The condition that a charge is a hold.
 fn is_held() -> String {
     format!(
         "status = 'active' AND transaction_type = 'consume' AND remaining_credits = 0 \
@@ -183,22 +183,22 @@ fn is_held() -> String {
     )
 }
 
-/// That the metadata holds this text.
+/// The condition that the metadata contains this text.
 fn has_in_metadata(text: &str) -> String {
     let text = literal::bytes(text.as_bytes());
     format!("INSTR(CAST(CONVERT(metadata USING utf8mb4) AS BINARY), {text}) > 0")
 }
 
-/// By a time, and then by id: a second may have many rows.
+/// Sorts by a time, then by id, because several rows may have the same second.
 type Order = (&'static str, &'static str);
 
 const NEWEST_FIRST: Order = ("created_at", " DESC");
 const OLDEST_FIRST: Order = ("created_at", "");
 const ENDED_FIRST: Order = ("expires_at", "");
-/// NULL comes last, as everywhere.
+/// NULL comes last, as on the other databases.
 const UNTOUCHED_FIRST: Order = ("updated_at IS NULL, updated_at", "");
 
-/// Which rows of a table.
+/// A selection of rows of a table.
 pub(super) struct Rows {
     table: TableName,
     condition: String,
@@ -207,12 +207,12 @@ pub(super) struct Rows {
 }
 
 impl Rows {
-    /// Those that meet a condition, newest first.
+    /// Rows that meet a condition, newest first.
     fn new(table: TableName, condition: String) -> Self {
         Self { table, condition, order: NEWEST_FIRST, window: None }
     }
 
-    /// Those with these ids, in any order, and with ids that their collation takes for the same.
+    /// Rows with these ids, or with ids that their collation treats as equal, in any order.
     pub(super) fn with_ids(tables: &Tables, table: TableName, ids: &[&str]) -> Answer<Self> {
         Ok(Self::new(table, format!("id IN {}", tables.ids(table, "id")?.many(ids))))
     }
@@ -224,14 +224,14 @@ impl Rows {
         Ok(Self::new(MEDIA_TASKS, format!("{is_users}{not_deleted}")))
     }
 
-    /// A user's media tasks in one of these states, without deleted ones.
+    /// A user's media tasks with one of these statuses, without deleted ones.
     fn tasks_in(tables: &Tables, user_id: &str, statuses: &[String]) -> Answer<Self> {
         let mut tasks = Self::tasks(tables, user_id)?;
         tasks.condition.push_str(&format!(" AND status IN {}", literal::texts(statuses)));
         Ok(tasks)
     }
 
-    /// Those of a list.
+    /// The rows of a list.
     fn of_list(tables: &Tables, filter: &Filter) -> Answer<Self> {
         tables.table(filter.table)?;
         let mut condition = "TRUE".to_owned();
@@ -242,18 +242,18 @@ impl Rows {
         Ok(Self::new(filter.table, condition))
     }
 
-    /// These of them.
+    /// Limits the selection to a window.
     fn within(self, window: Window) -> Self {
         Self { window: Some(window), ..self }
     }
 
-    /// All of them, in order.
+    /// Selects all of them, in order.
     pub(super) fn list(self, tables: &Tables) -> Answer<Statement> {
         let columns = &tables.table(self.table)?.select_list;
         let (table, condition, (time, down)) =
             (quote(self.table.sql()), self.condition, self.order);
         let id = tables.ids(self.table, "id")?.bytes("id");
-        // A table of users need not say when its rows were made.
+        // A table of users may have no creation time.
         let time = match tables.table(self.table)?.has(time.rsplit(' ').next().unwrap_or_default())
         {
             true => format!("{time}{down}, "),
@@ -267,12 +267,12 @@ impl Rows {
         ))
     }
 
-    /// How many they are.
+    /// Counts the rows.
     fn count(self) -> Statement {
         format!("SELECT {COUNT} FROM {} WHERE {}", quote(self.table.sql()), self.condition)
     }
 
-    /// Whether there are any.
+    /// Checks whether there are any rows.
     fn any(self) -> Statement {
         let (table, condition) = (quote(self.table.sql()), self.condition);
         format!("SELECT EXISTS (SELECT 1 FROM {table} WHERE {condition})")
@@ -291,7 +291,8 @@ async fn value<T: for<'r> FromCell<'r>>(wire: &mut impl Wire, statement: Stateme
     first_value(&rows)
 }
 
-/// One round trip: a transaction that reads, unless there is but one statement, which sees one moment anyway.
+/// Runs statements in one round trip, in a read transaction. A single statement needs none: it sees one
+/// snapshot anyway.
 pub(super) async fn read<const N: usize, W: Wire>(
     wire: &mut W,
     statements: &[Statement; N],

@@ -12,35 +12,35 @@ use super::tables::Tables;
 use crate::error::Result;
 use crate::storage::failure::{Answer, Failure};
 
-/// What is sent together.
+/// Statements sent together.
 pub type Pipeline<'s> = pipeline::Pipeline<'s, Statement>;
 
-/// Statements that are sent together.
+/// Statements to send together.
 pub(super) type Statements = pipeline::Statements<Statement>;
 
-/// A way to a server, for one request.
+/// A connection to a server, for one request.
 pub trait Wire: Send {
-    /// A row as it comes.
+    /// The type of its rows.
     type Row: row::SelectedRow + Send + Sync;
-    /// Whether what is read plainly, behind the users' locks, is what is there now. In a transaction of the app's it may be
-    /// what a snapshot has, and a statement is one SELECT, without UNION.
+    /// Whether a plain read after the users' locks returns the current rows. In the app's transaction it may
+    /// return an older snapshot, and each statement must be one SELECT without UNION.
     const SEES_NOW: bool = true;
-    /// What stands behind a statement that must see what is there now.
+    /// Appended to a statement that must read the current rows.
     const NOW: &'static str = if Self::SEES_NOW { "" } else { " FOR UPDATE" };
 
-    /// The tables, as they were found.
+    /// The tables, as last read.
     fn tables(&self) -> Result<&Tables>;
-    /// One round trip: the rows of each statement.
+    /// Sends a pipeline in one round trip. Returns the rows of each statement.
     fn send(
         &mut self,
         pipeline: Pipeline<'_>,
     ) -> impl Future<Output = Answer<Vec<Vec<Self::Row>>>> + Send;
-    /// Undoes an open transaction, without waiting for the server to say so.
+    /// Rolls back an open transaction without waiting for the reply.
     fn undo(&mut self);
 }
 
 impl Statements {
-    /// Begins a transaction that writes with these statements.
+    /// Begins a write transaction with these statements.
     pub(super) async fn begin<W: Wire>(
         &self,
         wire: &mut W,
@@ -52,7 +52,7 @@ impl Statements {
     }
 }
 
-/// The rows of each statement of a pipeline that has so many.
+/// Sends a pipeline with this number of statements, and returns the rows of each.
 pub(super) async fn exactly<const N: usize, W: Wire>(
     wire: &mut W,
     pipeline: Pipeline<'_>,

@@ -1,4 +1,4 @@
-//! Writing plans: one round trip, with the rows for the reply, and the COMMIT.
+//! Writes plans in one round trip, with the rows for the reply and the COMMIT.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -21,7 +21,7 @@ impl<W: Wire> WritePlans for Ledger<W> {
         let tables = self.0.tables()?;
         let mut statements = write_plans(tables, plans, now_ms)?;
         let writes = !statements.is_empty();
-        // What the columns are must be known before the rows come.
+        // The select lists must be known before the rows arrive.
         let mut replies: BTreeMap<TableName, Vec<&str>> = BTreeMap::new();
         for (table, id) in plans.iter().map(|plan| &plan.reply) {
             replies.entry(*table).or_default().push(id);
@@ -56,7 +56,7 @@ impl<W: Wire> WritePlans for Ledger<W> {
 }
 
 impl<W: Wire> Ledger<W> {
-    /// The row with this id, after all who write for this user are done.
+    /// The row with this id, after all other writes for its user have ended.
     pub async fn find_after(
         &mut self,
         user_id: &str,

@@ -1,5 +1,5 @@
-//! The role's privileges on the tables, read with the schema. A missing privilege is named before anything is written,
-//! since row level security gives no error: it hides rows, and changes none.
+//! The role's privileges on the tables, read with the schema. A missing privilege is reported before anything
+//! is written, because row level security causes no error: it hides rows, so nothing is changed.
 
 use super::super::privileges::Command::{Insert, Select, Update};
 use super::super::privileges::{Command, Lack, columns_of};
@@ -9,13 +9,13 @@ use crate::error::Error;
 use crate::storage::failure::Answer;
 use crate::storage::schema::quote;
 
-/// What the role may do.
+/// The role's privileges.
 #[derive(Debug, Default)]
 pub(super) struct Access {
     lacks: Vec<Lack>,
     /// Whether rows of `user` can be locked.
     locks_users: bool,
-    /// Whether a commit is answered before it is on the disk.
+    /// Whether commits are confirmed before they are on disk.
     pub(super) answers_early: bool,
 }
 
@@ -40,12 +40,12 @@ impl Access {
         Ok(access)
     }
 
-    /// What the role lacks.
+    /// The missing privileges.
     pub(super) fn lacks(&self) -> &[Lack] {
         &self.lacks
     }
 
-    /// Refuses what the role may not do with a table.
+    /// Rejects commands on a table for which privileges are missing.
     pub(super) fn check(&self, table: TableName, commands: &[Command]) -> Result<(), Error> {
         let is_it = |lack: &&Lack| lack.table == table && commands.contains(&lack.command);
         match self.lacks.iter().find(is_it) {
@@ -59,9 +59,9 @@ impl Access {
         }
     }
 
-    /// A statement that locks users, in its other form where their rows can't be locked: by row level security,
-    /// by a missing privilege, or because `user` is a view. Turns are taken by the users' ids then. It needs the
-    /// id as a column.
+    /// Takes a statement that locks users, and replaces the row locks by advisory locks if the rows can't be
+    /// locked: because of row level security, a missing privilege, or because `user` is a view. The statement
+    /// must select the id.
     pub(super) fn taking_turns(&self, lock: &str) -> String {
         if self.locks_users {
             return lock.to_owned();
@@ -73,17 +73,17 @@ impl Access {
     }
 }
 
-/// How a command on a table is refused.
+/// Why a command on a table is not allowed.
 struct Refusal {
     /// The columns without the privilege.
     denied: Vec<String>,
     /// Whether these are all columns.
     all: bool,
-    /// Whether no policy lets the command do anything.
+    /// Whether no row level policy allows the command.
     hidden: bool,
 }
 
-/// What is lacking for a command on a table: a privilege on these columns, or a policy.
+/// The missing privilege on these columns, or the missing policy.
 fn lack(table: TableName, command: Command, role: &str, refusal: Refusal) -> Option<Lack> {
     let Refusal { denied, all, hidden } = refusal;
     let (name, verb, to) = (quote(table.sql()), command.sql(), quote(role));
@@ -117,7 +117,7 @@ mod tests {
         const MEDIA: TableName = Tasks(TaskKind::Media);
         type Row<'a> = (TableName, Command, &'a [&'a str], bool, bool, Option<&'a str>);
         let rows: [Row; 13] = [
-            // table, command, columns without the privilege, whether all, hidden by security; what is said
+            // table, command, columns without the privilege, whether all, hidden by a policy; the message
             (Credit, Select, &[], false, false, None),
             (
                 Credit,

@@ -1,4 +1,4 @@
-//! The rows of `credit` for a change of grants: one round trip.
+//! Reads rows of `credit` to change grants, in one round trip.
 
 use std::sync::Arc;
 
@@ -50,7 +50,7 @@ pub(super) async fn rows_of<W: Wire>(
     read_rows(&found, &more(wire, rows, "reading an account").await?)
 }
 
-/// The users of rows with a text in a column.
+/// The users of the rows with a text in a column.
 fn owners(tables: &Tables, whose: Whose<'_>, statement: &mut Statement) -> Answer<String> {
     Ok(match whose {
         Whose::User(user_id) => statement.bind(tables.id(User, user_id)?),
@@ -65,7 +65,7 @@ fn owners(tables: &Tables, whose: Whose<'_>, statement: &mut Statement) -> Answe
     })
 }
 
-/// Whole rows, locked as charges lock grants.
+/// Selects whole rows, locked as charges lock grants.
 fn rows(tables: &Tables, whose: Whose<'_>, picks: &[Pick<'_>]) -> Answer<Statement> {
     let mut statement = Statement::new(String::new(), []);
     let owners = owners(tables, whose, &mut statement)?;
@@ -75,7 +75,7 @@ fn rows(tables: &Tables, whose: Whose<'_>, picks: &[Pick<'_>]) -> Answer<Stateme
             Pick::With("id", ids) => {
                 format!("id = ANY ({})", statement.bind(tables.ids(Credit, ids)?))
             }
-            // It may be an enum.
+            // The column may be an enum.
             Pick::With(column, texts) => {
                 let texts: Vec<String> = texts.iter().map(|text| (*text).to_owned()).collect();
                 format!("{column}::text = ANY ({})", statement.bind(texts))

@@ -1,4 +1,4 @@
-//! Whole accounts: page by page, a page's rows from one snapshot.
+//! Whole accounts, page by page, each page from one snapshot.
 
 use std::sync::Arc;
 
@@ -48,7 +48,7 @@ impl<W: Wire> ReadBooks for W {
         let tables = self.tables()?;
         let values = vec![tables.ids(TableName::User, user_ids)?];
         tables.may_charge(&[], false)?;
-        // In the order in which charges take them, those of the app's own models too.
+        // Locked in the order in which charges lock them, including those of the app's own models.
         let lock_credits = "SELECT 1 FROM credit WHERE user_id = ANY ($1) \
                             ORDER BY user_id, expires_at NULLS LAST, created_at, id FOR UPDATE";
         let statements = &[
@@ -113,7 +113,7 @@ async fn page(wire: &mut impl Wire, users: &Users, begin: Option<Mode>) -> Answe
     Ok(page)
 }
 
-/// The users of this page; the last of them, if more may follow.
+/// The users of this page, and the last of them if more may follow.
 async fn next_users(
     wire: &mut impl Wire,
     after: Option<&str>,
@@ -123,7 +123,7 @@ async fn next_users(
     let user_ids = tables.ids_of(TableName::User)?;
     let beyond = if after.is_some() { "user_id > $1" } else { "TRUE" };
     let mut values: Vec<Value> = after.map(|after| user_ids.one(Some(after))).into_iter().collect();
-    // Of each table, the last user who may be on this page.
+    // For each table, the last user that may be on this page.
     let of_table = |table: TableName| {
         let (table, before) = (quote(table.sql()), most.saturating_sub(1));
         format!(

@@ -1,4 +1,4 @@
-//! Statements that change several rows at once, and fail unless they change exactly the planned ones.
+//! Statements that change several rows, and fail unless they change exactly the planned ones.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -13,29 +13,29 @@ use crate::domain::value::Fields;
 use crate::storage::failure::Answer;
 use crate::storage::schema::Table;
 
-/// Parts of a WITH, and how many rows each must change.
+/// The parts of a WITH clause, and how many rows each must change.
 pub(super) struct Parts {
     pub(super) statement: Statement,
     expected: Vec<(&'static str, usize)>,
 }
 
-/// What happens to the credits of grants.
+/// A change of grants' credits.
 struct GrantChange {
     part: &'static str,
-    /// What is left of a grant then.
+    /// The expression for the new remaining credits.
     remaining: &'static str,
-    /// What must hold.
+    /// The condition that must hold.
     condition: &'static str,
 }
 
-/// What charges take. A grant is never drawn below zero, whatever the plan says.
+/// Draws. A grant is never lowered below zero, whatever the plan says.
 const DRAW: GrantChange = GrantChange {
     part: "drawn",
     remaining: "credit.remaining_credits - change.credits",
     condition: "credit.remaining_credits >= change.credits",
 };
 
-/// What refunds give back. A grant is never raised above what was granted.
+/// Returns. A grant is never raised above what was granted.
 const RETURN: GrantChange = GrantChange {
     part: "given_back",
     remaining: "credit.remaining_credits + change.credits",
@@ -47,14 +47,14 @@ impl Parts {
         Self { statement: Statement::new("", []), expected: Vec::new() }
     }
 
-    /// A part that must change this many rows, if that matters.
+    /// Adds a part, which must change this many rows, if that matters.
     pub(super) fn push(&mut self, part: &'static str, rows: Option<usize>, text: &str) {
         let with = if self.statement.text.is_empty() { "WITH" } else { "," };
         self.statement.push(&format!("{with} {part} AS ({text})"));
         self.expected.extend(rows.map(|rows| (part, rows)));
     }
 
-    /// A part that changes each of these grants by a number of credits; none, if there are none.
+    /// Adds a part that changes each of these grants by a number of credits, if there are any.
     fn push_grants(
         &mut self,
         tables: &Tables,
@@ -62,7 +62,7 @@ impl Parts {
         credits: impl Iterator<Item = (String, i64)>,
         now_ms: i64,
     ) -> Answer<()> {
-        // One row a grant: an UPDATE takes a row once, however often it is named.
+        // One row for each grant: an UPDATE changes a row only once, even if it is joined several times.
         let mut of_grants: BTreeMap<String, i64> = BTreeMap::new();
         for (id, credits) in credits {
             *of_grants.entry(id).or_default() += credits;
@@ -77,7 +77,7 @@ impl Parts {
         let update =
             format!("UPDATE credit SET remaining_credits = {remaining}, updated_at = {time}");
         let update = match (&ids[..], &credits[..]) {
-            // A server plans this in less time than a join.
+            // The server plans this faster than a join.
             ([id], [credits]) => {
                 let id = self.statement.bind(tables.id(TableName::Credit, id.as_str())?);
                 let credits = self.statement.bind(*credits);
@@ -97,7 +97,7 @@ impl Parts {
         Ok(())
     }
 
-    /// The whole statement, whose last part writes these rows and selects them.
+    /// Completes the statement. Its last part writes these rows and selects them.
     fn finish(mut self, tables: &Tables, form: Form, rows: &[&RowChange]) -> Answer<RowsOfTable> {
         let RowChange { table: name, id, verb, fields } = rows[0];
         let table = Arc::clone(tables.table(*name)?);
@@ -115,12 +115,12 @@ impl Parts {
         let columns = &table.select_list;
         let returned = match form {
             Form::Columns => columns.clone(),
-            // A server plans this in less time than a row of so many columns.
+            // The server plans this faster than a row with so many columns.
             Form::Json => format!("row_to_json(ROW({columns})) AS made"),
         };
         self.push("written", Some(rows.len()), &format!("{written} RETURNING {returned}"));
         let expected = self.as_expected();
-        // One row at least: what is selected is what fails.
+        // Selects at least one row, since the selected expression is the one that fails.
         self.statement.push(&match form {
             Form::Columns => {
                 format!(" SELECT written.*, {expected} FROM (SELECT) AS always LEFT JOIN written ON true")
@@ -132,8 +132,8 @@ impl Parts {
         Ok(RowsOfTable { name: *name, table, statement: self.statement })
     }
 
-    /// An SQL expression that fails if a part has changed another number of rows than planned (a trigger of the
-    /// app's own may drop one): it divides by zero. The COMMIT is on its way with it, and that undoes everything.
+    /// An expression that divides by zero if a part changed another number of rows than planned; a trigger of
+    /// the app may suppress one. The COMMIT is sent with it, and the error rolls everything back.
     fn as_expected(&self) -> String {
         let expected = self.expected.iter();
         let counts: Vec<String> = expected
@@ -153,8 +153,8 @@ pub(super) struct RowsOfTable {
     pub(super) statement: Statement,
 }
 
-/// Statements that write plans, one round trip for all: one for new rows of the same columns, one for each row that
-/// changes. The first does everything else, too.
+/// The statements that write plans, in one round trip: one statement for new rows with the same columns, one
+/// for each changed row. The first one also does everything else.
 pub(super) fn write_plans(
     tables: &Tables,
     form: Form,

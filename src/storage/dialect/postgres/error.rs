@@ -3,25 +3,25 @@
 use crate::error::Error;
 use crate::storage::failure::Failure;
 
-/// An error of the server, or of a pooler before it.
+/// An error of the server, or of a pooler in front of it.
 pub struct ServerError<'e> {
     /// Its SQLSTATE.
     pub code: &'e str,
-    /// What it says.
+    /// Its message.
     pub message: &'e str,
     /// The table that it names.
     pub table: Option<&'e str>,
     /// The constraint that it names.
     pub constraint: Option<&'e str>,
-    /// Whether there is no session any more.
+    /// Whether the session has ended.
     pub ends_session: bool,
 }
 
 impl ServerError<'_> {
-    /// What comes of the transaction; `doing` is what was being done.
+    /// The consequence for the transaction. `doing` describes the statement.
     pub fn failure(&self, doing: &'static str) -> Failure {
         let message = self.message.to_owned();
-        // Our number or the caller's: the guards tell, when they look again.
+        // The number may be ours or the caller's: checking the guards again shows which.
         let is_number = self.constraint.is_some_and(|name| name.contains("transaction_no"));
         if self.code == UNIQUE_VIOLATION && self.table == Some("credit") && is_number {
             return Failure::Refused(Error::TransactionNoCollision);
@@ -42,52 +42,51 @@ impl ServerError<'_> {
     }
 }
 
-/// The code of a key that must be unique and is taken.
+/// The code of a duplicate key.
 pub const UNIQUE_VIOLATION: &str = "23505";
 
-/// Codes that say that the tables may not be what they were: a column or table that does not exist, a type or a limit
-/// that has changed, a column that wants a value; a privilege that is missing, or rows that a policy hides.
+/// Codes that suggest that the tables have changed: a missing column or table, another type or limit, a
+/// column that requires a value, a missing privilege, or rows hidden by a policy.
 pub const ABOUT_SCHEMA: [&str; 9] =
     ["42703", "42P01", "42804", "42883", "23502", "22001", "22003", "42501", "22012"];
 
 const TAKES_NO_WRITES: &str =
     "; the server is a standby, or read-only: DATABASE_URL must name one that takes writes";
 
-/// What an error of the server, or of a pooler before it, says of the transaction.
+/// What an error says about the transaction.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Meaning {
-    /// There is no session any more. What came of a COMMIT is not known; anything else was undone.
+    /// The session has ended. The outcome of a COMMIT is unknown; anything else was rolled back.
     Ended,
-    /// The transaction met another one, and was undone.
+    /// A conflict with another transaction. The transaction was rolled back.
     Conflict,
-    /// A lock, or a statement, took longer than the options allow. The transaction was undone.
+    /// A lock or a statement timed out. The transaction was rolled back.
     Busy,
-    /// The server takes no writes.
+    /// The server is read-only.
     ReadOnly,
-    /// The transaction was undone; `retryable` if what stopped it passes by itself.
+    /// The transaction was rolled back; `retryable` if the cause may pass by itself.
     Refused { retryable: bool },
 }
 
-/// By severity, and then by SQLSTATE
-/// (<https://www.postgresql.org/docs/current/errcodes-appendix.html>).
+/// By severity, then by SQLSTATE (<https://www.postgresql.org/docs/current/errcodes-appendix.html>).
 fn meaning(code: &str, ends_session: bool) -> Meaning {
     if ends_session {
         return Meaning::Ended;
     }
     let class = code.get(..2).unwrap_or_default();
     match (class, code) {
-        // Poolers say it of the connection behind them, some of them with severity ERROR.
+        // Poolers report it for the connection behind them, some with severity ERROR.
         ("08", _) => Meaning::Ended,
-        // The outcome of a statement is not known.
+        // The outcome of a statement is unknown.
         (_, "40003") => Meaning::Ended,
         // Timeouts of a transaction or a session; a server that stops, starts or has crashed.
         (_, "25P03" | "25P04" | "57P01" | "57P02" | "57P03" | "57P05") => Meaning::Ended,
         (_, "25006") => Meaning::ReadOnly,
-        // A constraint that is checked at the COMMIT, as class 23.
+        // A deferred constraint, checked at COMMIT, as in class 23.
         (_, "40002") => Meaning::Refused { retryable: false },
         ("40", _) => Meaning::Conflict,
         (_, "55P03" | "57014") => Meaning::Busy,
-        // No disk, memory or connections; an error of the disk or of the system.
+        // Out of disk space, memory or connections; an error of the disk or the system.
         ("53" | "58", _) => Meaning::Refused { retryable: true },
         _ => Meaning::Refused { retryable: false },
     }
@@ -103,7 +102,7 @@ mod tests {
         const FINAL: Meaning = Meaning::Refused { retryable: false };
         const PASSING: Meaning = Meaning::Refused { retryable: true };
         let rows = [
-            // 08: the connection. PgBouncer's 08P01 covers whatever happens to it.
+            // 08: the connection. PgBouncer uses 08P01 for all its errors.
             ("08000", Ended),
             ("08001", Ended),
             ("08003", Ended),
@@ -127,31 +126,31 @@ mod tests {
             ("25P02", FINAL),
             ("25P03", Ended),
             ("25P04", Ended),
-            // 40: it was rolled back.
+            // 40: the transaction was rolled back.
             ("40000", Conflict),
             ("40001", Conflict),
             ("40002", FINAL),
             ("40003", Ended),
             ("40P01", Conflict),
-            // 53: no resources.
+            // 53: out of resources.
             ("53000", PASSING),
             ("53100", PASSING),
             ("53200", PASSING),
             ("53300", PASSING),
             ("53400", PASSING),
-            // 55: something is not in the state that it should be in.
+            // 55: an object in the wrong state.
             ("55000", FINAL),
             ("55006", FINAL),
             ("55P02", FINAL),
             ("55P03", Busy),
             ("55P04", FINAL),
-            // 57: an operator, or a timeout.
+            // 57: an operator or a timeout.
             ("57000", FINAL),
             ("57014", Busy),
             ("57P01", Ended),
             ("57P02", Ended),
             ("57P03", Ended),
-            // The database was dropped: always FATAL, and the next connection is told so.
+            // The database was dropped: always FATAL, and the next connection gets the same error.
             ("57P04", FINAL),
             ("57P05", Ended),
             // 58: the system. XX: the server itself.
@@ -161,7 +160,7 @@ mod tests {
             ("XX000", FINAL),
             ("XX001", FINAL),
             ("XX002", FINAL),
-            // A trigger of the app's own.
+            // Raised by a trigger of the app.
             ("P0001", FINAL),
             ("", FINAL),
         ];

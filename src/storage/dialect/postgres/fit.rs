@@ -22,7 +22,7 @@ fn family(column: &Column) -> Family {
     }
 }
 
-/// What a column would need to be, in words, if it can't be what it is.
+/// A description of the type that a column needs, if its own is not suitable.
 pub(super) fn needed_type(role: Role, column: &Column, shared: Option<&Column>) -> Option<String> {
     const TYPES: Types = Types {
         family,
@@ -52,7 +52,7 @@ mod tests {
     fn required_columns() {
         let enumeration = "active|deleted|grant|consume|payment|gift";
         let rows: [(TableName, &str, &[&str], &[&str]); 16] = [
-            // the column; types that it may have, and types that it may not
+            // the column; suitable types, and unsuitable ones
             (
                 User,
                 "id",
@@ -138,7 +138,7 @@ mod tests {
     #[test]
     fn referring_columns_have_one_type() {
         let rows = [
-            // of the user, of the credit's user; whether both together will do
+            // of the user's id, of the credit's user id; whether they fit together
             ("text", "character varying(36)", true),
             ("integer", "bigint", true),
             ("uuid", "uuid", true),

@@ -1,4 +1,4 @@
-//! The grants that pay for charges: which are read, in which order, and how many.
+//! Which grants are read for charges, in which order, and how many.
 
 use std::collections::BTreeMap;
 
@@ -11,8 +11,8 @@ use crate::domain::table::TableName;
 use crate::storage::failure::Answer;
 use crate::storage::store::{Choices, Extent, Facts, Wanted};
 
-/// Asks for the grants of users who want credits: the next ones, and of users who choose among them all, with where they
-/// come from.
+/// The statements for the grants of users who are charged: the next ones, or all with provenance for users
+/// with a choice of grants.
 pub(super) fn next_and_whole_grants(
     statements: &mut Statements,
     tables: &Tables,
@@ -26,7 +26,7 @@ pub(super) fn next_and_whole_grants(
     let user_ids = tables.ids(TableName::User, others)?;
     let grants = match needs[..] {
         [] | [0] => ReplyOf::NOTHING,
-        // Each grant has one credit at least.
+        // Each grant has at least one credit.
         [credits @ 1..=FEW] => {
             statements.add(spendable_grants(user_ids, tables, now_ms, Which::First(credits))?)
         }
@@ -44,7 +44,7 @@ pub(super) fn next_and_whole_grants(
     Ok((grants, whole_grants))
 }
 
-/// One round trip more, inside the transaction: the rows of a statement.
+/// One more round trip inside the transaction: the rows of a statement.
 pub(super) async fn more<W: Wire>(
     wire: &mut W,
     statement: Statement,
@@ -57,8 +57,8 @@ pub(super) async fn more<W: Wire>(
 
 pub(super) const LOCK_USERS: &str = include_str!("sql/lock_users.sql");
 
-/// For users whose grants don't cover what is wanted: the app's own models may have changed some
-/// while we waited for the lock, so all are read again, under it.
+/// Reads all grants again, under the lock, of users whose grants do not cover what is requested: the app's
+/// own models may have changed some while the statement waited for the lock.
 pub(super) async fn complete(
     wire: &mut impl Wire,
     facts: &mut Facts,
@@ -80,20 +80,20 @@ pub(super) async fn complete(
     add_spendable(facts, &grants, (extent, now_ms))
 }
 
-/// So many grants of one user at most are locked, though fewer may do: a server plans this in half the time that it
-/// takes for [`next_grants`].
+/// The maximum number of one user's grants to lock at first, even if fewer suffice: the server plans this in
+/// half the time of [`next_grants`].
 const FEW: i64 = 64;
 
-/// Which grants are wanted.
+/// How many grants to read.
 #[derive(Clone, Copy)]
 pub(super) enum Which {
-    /// So many of one user's.
+    /// This many, of one user.
     First(i64),
     /// All.
     All(Extent),
 }
 
-/// What these users can spend, in the default order, locked.
+/// The users' spendable grants, in default order, locked.
 pub(super) fn spendable_grants(
     users: Value,
     tables: &Tables,
@@ -118,7 +118,7 @@ pub(super) fn spendable(which: Which) -> String {
         .replace("{limit}", limit)
 }
 
-/// The grants that a charge drew on; `charge` is its id in SQL.
+/// The grants that a charge drew on; `charge` is the SQL of its id.
 pub(super) fn grants_of(charge: &str) -> String {
     include_str!("sql/grants_of_charge.sql").replace("{charge}", charge)
 }

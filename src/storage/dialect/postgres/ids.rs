@@ -1,5 +1,5 @@
-//! Ids in statements. The ledger has them as text, whatever the type of their column: a parameter is sent with the
-//! column's type, so that an index on the column is used.
+//! Ids in statements. The ledger treats them as text, whatever the type of their column. Parameters are sent
+//! with the column's type, so that an index on the column is used.
 
 use uuid::Uuid;
 
@@ -8,7 +8,7 @@ use crate::domain::column::is_uuid;
 use crate::domain::table::TableName;
 use crate::storage::schema::{Column, Kind, Schema, Table};
 
-/// What ids of a table are in the database.
+/// The type of a table's ids.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum IdType {
     Text,
@@ -30,7 +30,7 @@ impl IdType {
         }
     }
 
-    /// An id; NULL, which no row has, if there is none or the column can't hold it.
+    /// An id; NULL, which matches no row, if there is none or the column can't hold it.
     pub(super) fn one(self, id: Option<&str>) -> Value {
         match self {
             Self::Text => Value::Text(id.map(str::to_owned)),
@@ -39,7 +39,7 @@ impl IdType {
         }
     }
 
-    /// Ids in their order, each as [`Self::one`] has it.
+    /// Ids in order, each encoded as by [`Self::one`].
     pub(super) fn many(self, ids: impl IntoIterator<Item: AsRef<str>>) -> Value {
         let ids = ids.into_iter();
         match self {
@@ -49,7 +49,7 @@ impl IdType {
         }
     }
 
-    /// No id, in SQL.
+    /// A typed NULL.
     pub(super) fn null(self) -> &'static str {
         match self {
             Self::Text => "NULL::text",
@@ -64,13 +64,13 @@ pub fn has_numbered_users(schema: &Schema) -> bool {
     schema.table(TableName::User).is_ok_and(|table| IdType::of(table) == IdType::Integer)
 }
 
-/// The number that an id is, written as the database writes it.
+/// The number in an id, if it is formatted as the database formats it.
 fn number(id: &str) -> Option<i64> {
     id.parse().ok().filter(|number: &i64| number.to_string() == id)
 }
 
 fn uuid(id: &str) -> Option<Uuid> {
-    // Others are written in another way than the database writes them.
+    // Only in the database's own format.
     is_uuid(id).then(|| Uuid::parse_str(id).ok()).flatten()
 }
 

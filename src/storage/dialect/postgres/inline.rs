@@ -1,4 +1,4 @@
-//! Values of PostgreSQL in the text of a statement.
+//! PostgreSQL values as literals in a statement.
 
 use std::fmt::Write as _;
 
@@ -7,7 +7,7 @@ use super::value::Value;
 use crate::domain::hex::to_hex;
 use crate::domain::value::iso8601;
 
-/// The statement as one text without parameters.
+/// The statement as text without parameters.
 pub fn inline(statement: &Statement) -> String {
     super::super::inline::inline(&statement.text, b'$', |inlined, number| {
         let value = number.and_then(|number| statement.values.get(number.checked_sub(1)?));
@@ -18,7 +18,8 @@ pub fn inline(statement: &Statement) -> String {
 fn write_value(inlined: &mut String, value: &Value) {
     let mut typed = |value: Option<String>, sql_type: &str| {
         let value = value.map_or_else(|| "NULL".to_owned(), |value| quote_text(&value));
-        // Writing to a String can't fail. The parentheses keep a cast behind the place apart.
+        // Writing to a String can't fail. The parentheses separate the value from a cast after the
+        // placeholder.
         let _ = write!(inlined, "({value}::{sql_type})");
     };
     match value {
@@ -32,7 +33,7 @@ fn write_value(inlined: &mut String, value: &Value) {
             let _ = write!(inlined, "decode('{}', 'hex')", to_hex(bytes));
         }
         Value::Time(None) => typed(None, "timestamp"),
-        // A server plans a literal in less time than an expression.
+        // The server plans a literal faster than an expression.
         Value::Time(Some(time_ms)) => match literal(*time_ms) {
             Some(literal) => {
                 let _ = write!(inlined, "('{literal}'::timestamp)");
@@ -71,19 +72,20 @@ fn array(inlined: &mut String, values: impl Iterator<Item = Option<String>>, sql
     let _ = write!(inlined, "(ARRAY[{}]::{sql_type}[])", values.join(", "));
 }
 
-/// A time as a server reads it whatever its `DateStyle`, if its year is one from 1 to 9999. A type without a zone ignores the Z.
+/// A time as a literal that a server reads with any `DateStyle`, if its year is from 1 to 9999. Types without
+/// a time zone ignore the Z.
 fn literal(time_ms: i64) -> Option<String> {
-    // A longer year has a sign before it, and there is no year 0.
+    // A longer year begins with a sign, and there is no year 0.
     iso8601(time_ms).filter(|text| text.as_str() >= "0001")
 }
 
-/// Milliseconds are exact: the server rounds to microseconds.
+/// An expression with exact milliseconds, because the server rounds to microseconds.
 fn instant(time_ms: i64) -> String {
     let (sign, ms) = (if time_ms < 0 { "-" } else { "" }, time_ms.unsigned_abs());
     format!("to_timestamp({sign}{}.{:03})", ms / 1000, ms % 1000)
 }
 
-/// Text in quotes, whatever `standard_conforming_strings` says.
+/// Quoted text, for any `standard_conforming_strings`.
 fn quote_text(text: &str) -> String {
     let quoted = text.replace('\'', "''");
     match quoted.contains('\\') {

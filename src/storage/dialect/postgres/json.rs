@@ -1,4 +1,5 @@
-//! Rows as JSON that the server makes: a client may convert values of other types, but returns text unchanged.
+//! Rows as JSON text built by the server: clients may convert values of other types, but return text
+//! unchanged.
 
 use std::fmt;
 
@@ -9,7 +10,7 @@ use super::Statement;
 use super::inline::inline;
 use super::row::{Cell, SelectedRow};
 
-/// A row that the server has made a JSON object of.
+/// A row, as a JSON object.
 #[derive(Debug)]
 pub struct JsonRow(Vec<Json>);
 
@@ -22,7 +23,7 @@ impl SelectedRow for JsonRow {
                 None => number.as_f64().map_or(Cell::Null, Cell::Real),
             },
             Some(Json::String(text)) => Cell::Text(text),
-            // What is no plain value is cast to text: see `needs_cast`.
+            // Values of other types are cast to text: see `needs_cast`.
             Some(Json::Null | Json::Array(_) | Json::Object(_)) | None => Cell::Null,
         }
     }
@@ -32,7 +33,7 @@ impl SelectedRow for JsonRow {
     }
 }
 
-/// The values in the order of the columns, some of which may have the same name.
+/// Reads the values in the order of the columns, whose names may repeat.
 impl<'de> Deserialize<'de> for JsonRow {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         struct Columns;
@@ -57,12 +58,12 @@ impl<'de> Deserialize<'de> for JsonRow {
     }
 }
 
-/// A question, as one text; its only column is each row, as a JSON object.
+/// A query as one text. Its only column is each row as a JSON object.
 pub fn rows_of(question: &Statement) -> String {
     format!("SELECT row_to_json(asked)::text AS media_credits FROM ({}) AS asked", inline(question))
 }
 
-/// One expression for the rows of several questions: a JSON array of an array of rows for each.
+/// One expression for the rows of several queries: a JSON array with an array of rows for each.
 pub fn rows_of_all(questions: &[Statement]) -> String {
     let rows = |question: &Statement| {
         format!("(SELECT coalesce(json_agg(asked), '[]') FROM ({}) AS asked)", inline(question))

@@ -130,7 +130,7 @@ impl<W: Wire> LoadFacts for W {
         refundable: &Refundable,
         found: Vec<Grant>,
     ) -> Answer<Vec<Grant>> {
-        // Nearly always all of them came with the facts.
+        // In nearly all cases they were loaded with the facts.
         let known: HashSet<&str> = found.iter().map(|grant| grant.id.as_str()).collect();
         if refundable.draws.iter().all(|draw| known.contains(draw.credit_id.as_str())) {
             return Ok(found);
@@ -150,7 +150,8 @@ impl<W: Wire> LoadFacts for W {
     ) -> Answer<Vec<Grant>> {
         let tables = self.tables()?;
         let users = tables.ids(TableName::User, [user_id])?;
-        // Not the first few: the app's own models may change these while we wait for their locks.
+        // Not just the first few: the app's own models may change these while the statement waits for their
+        // locks.
         let all = spendable_grants(users, tables, now_ms, Which::All(extent))?;
         let mut facts = Facts::default();
         let rows = more(self, all, "reading the balance").await?;
@@ -181,7 +182,7 @@ impl<W: Wire> LoadFacts for W {
     }
 }
 
-/// What decides on charges and new tasks, to be asked of the tables.
+/// The statements for the facts of charges and new tasks.
 struct ChargeQuestions {
     statements: Statements,
     users: ReplyOf,
@@ -266,7 +267,7 @@ impl ChargeQuestions {
     }
 }
 
-/// What decides on a change of a task, to be asked of the tables.
+/// The statements for the facts of a task's change.
 struct TaskQuestions<'w> {
     statements: Statements,
     task: ReplyOf,
@@ -275,12 +276,12 @@ struct TaskQuestions<'w> {
     funds: Option<Funds<'w>>,
 }
 
-/// What decides on a charge that the change makes.
+/// The statements for the facts of a charge made with the change.
 struct Funds<'w> {
     credits: i64,
     taken: ReplyOf,
     grants: ReplyOf,
-    /// Which credits may pay, if not all may in the default order.
+    /// Which grants may pay, unless all may in the default order.
     choice: Option<&'w Paying>,
 }
 
@@ -301,7 +302,7 @@ impl<'w> TaskQuestions<'w> {
             .replace("{credit_id}", credit_id)
             .replace("{free_trial}", free_trial);
         let id = tables.id(name, wanted.id)?;
-        // The charge that the change names, or else the task's own.
+        // The charge that the change sets, or else the task's own.
         let charge = format!("COALESCE($2, (SELECT {credit_id} FROM {table} WHERE id = $1))");
         let of_charge = || [id.clone(), charge_ids.one(wanted.credit_id)];
 
@@ -330,13 +331,13 @@ impl<'w> TaskQuestions<'w> {
     }
 }
 
-/// Which of these transaction numbers are taken.
+/// Those of these transaction numbers that are in use.
 fn taken_numbers(numbers: &[&str]) -> Statement {
     let numbers = numbers.iter().map(|number| (*number).to_owned()).collect();
     Statement::new(include_str!("sql/taken.sql"), [Value::Texts(numbers)])
 }
 
-/// The lock of the user whose row of this table has the id in $1.
+/// Locks the user who owns the row of this table with the id in $1.
 fn lock_owner(table: &str) -> String {
     include_str!("sql/lock_owner.sql").replace("{table}", table)
 }
@@ -364,7 +365,7 @@ mod tests {
 
     #[test]
     fn grants_that_do_not_cover_a_charge_are_looked_at_again_under_the_lock() {
-        // What the first look finds, and how many looks there are.
+        // The number of credits found by the first read, and the number of reads.
         for (found, looks) in [(5, 1), (4, 2)] {
             let wanted = Wanted { credits: BTreeMap::from([("u", 5)]), ..Wanted::default() };
             let user = vec![row(&[Cell::Text("u")])];

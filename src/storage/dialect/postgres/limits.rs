@@ -1,4 +1,4 @@
-//! Limits of a plan: how many tasks of a user are active, and how many free trials are used.
+//! The counts for limits: a user's unfinished tasks, and used free trials.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -17,8 +17,8 @@ use crate::domain::table::{TableName, TaskKind};
 use crate::storage::failure::Answer;
 use crate::storage::store::{Facts, Wanted};
 
-/// What is to be counted of some users: the tasks of each kind by itself, and their free trials. They are
-/// sent after the users' locks, so they see what all transactions before have written.
+/// The counts for some users: their unfinished tasks, by kind, and their free trials. They are read after the
+/// users' locks are taken, so they include all earlier transactions.
 pub(super) struct Counts {
     tasks: Vec<(TaskKind, ReplyOf)>,
     trials: Option<ReplyOf>,
@@ -73,7 +73,7 @@ impl Counts {
     }
 }
 
-/// What these users have spent: a sum for each, or each charge by itself.
+/// Users' spending: a sum for each user, or each charge.
 pub(super) fn spent_by(tables: &Tables, users: Value, spending: &Spending) -> Answer<Statement> {
     let Spending { since_ms, scene, each } = spending;
     let (columns, group) = match each {
@@ -83,7 +83,7 @@ pub(super) fn spent_by(tables: &Tables, users: Value, spending: &Spending) -> An
     let values = [users, tables.time_for("createdAt", *since_ms)?];
     let mut statement = Statement::new(String::new(), values);
     let of_scene = match scene {
-        // It may be an enum.
+        // The column may be an enum.
         Some(scene) => format!("AND transaction_scene::text = {}", statement.bind(scene.as_str())),
         None => String::new(),
     };
@@ -97,7 +97,7 @@ pub(super) fn spent_by(tables: &Tables, users: Value, spending: &Spending) -> An
 }
 
 impl Parts {
-    /// By how many users' free trials rise or fall.
+    /// Adds the changes of users' numbers of used free trials.
     pub(super) fn push_free_trials(
         &mut self,
         tables: &Tables,
@@ -126,7 +126,7 @@ impl Parts {
             .replace("{users}", &ids)
             .replace("{more}", &more)
             .replace("{touch}", &touch);
-        // A user who is gone has nothing to get back.
+        // For a user that no longer exists, nothing has to be returned.
         self.push("free_trials", taken, &text);
         Ok(())
     }

@@ -1,4 +1,4 @@
-//! PostgreSQL's SQL, for its own protocol and for an app's client: a store of it is a [`wire::Wire`].
+//! PostgreSQL's SQL, for its own protocol and for an app's client. A store is a [`wire::Wire`].
 
 mod access;
 mod account;
@@ -23,5 +23,5 @@ mod views;
 pub mod wire;
 pub mod written;
 
-/// A statement in PostgreSQL's SQL.
+/// An SQL statement for PostgreSQL.
 pub type Statement = super::Statement<'static, value::Value>;

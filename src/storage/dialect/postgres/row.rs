@@ -1,4 +1,4 @@
-//! Whole rows as a server sends them.
+//! Decodes whole rows.
 
 use std::sync::Arc;
 
@@ -14,13 +14,13 @@ use crate::storage;
 use crate::storage::failure::Answer;
 use crate::storage::schema::{Column, Kind, Table};
 
-/// The text of a JSON array of texts.
+/// Reads a JSON array of texts.
 pub fn get_texts(row: &impl SelectedRow, at: usize) -> Answer<Vec<String>> {
     serde_json::from_str(get(row, at)?)
         .map_err(|error| internal(&format!("reading a row: {error}")))
 }
 
-/// Whole rows of one statement.
+/// Reads the whole rows of one statement.
 pub fn read_rows(table: &Arc<Table>, rows: &[impl SelectedRow]) -> Answer<Vec<storage::Row>> {
     if !is_as_found(table, rows)? {
         return Err(changed(table.name));
@@ -28,9 +28,9 @@ pub fn read_rows(table: &Arc<Table>, rows: &[impl SelectedRow]) -> Answer<Vec<st
     Ok(rows.iter().map(|row| read_row(table, row, true)).collect())
 }
 
-/// Whether whole rows of one statement have the types that were found when the tables were looked at.
+/// Whether rows have the same types as when the schema was read.
 pub fn is_as_found(table: &Table, rows: &[impl SelectedRow]) -> Answer<bool> {
-    // They all have the same.
+    // All rows have the same types.
     let Some(row) = rows.first() else { return Ok(true) };
     let mut columns = table.columns.iter().enumerate().filter(|(_, column)| !needs_cast(column));
     if !columns.all(|(at, column)| row.type_id(at).is_none_or(|id| id == column.type_id)) {
@@ -44,7 +44,7 @@ pub fn is_as_found(table: &Table, rows: &[impl SelectedRow]) -> Answer<bool> {
     Ok(get::<&str>(row, table.columns.len())? == format!("{{{}}}", cast.join(",")))
 }
 
-/// Reads a whole row; unless it is `as_found`, by the types alone that it has.
+/// Reads a whole row; unless `as_found`, only by the types that it has.
 pub fn read_row(table: &Arc<Table>, row: &impl SelectedRow, as_found: bool) -> storage::Row {
     let columns = table.columns.iter().enumerate();
     let value = |(at, column): (usize, &Column)| {
@@ -54,8 +54,8 @@ pub fn read_row(table: &Arc<Table>, row: &impl SelectedRow, as_found: bool) -> s
     storage::Row { table: Arc::clone(table), values: columns.map(value).collect() }
 }
 
-/// A value of a column of this kind. What is of another one comes through as it is: a page that shows an odd row
-/// is better than one that can't be read.
+/// A column's value. A value of another type than the column's is returned as it is, so that a page can show
+/// a row with odd values.
 fn value(cell: Cell<'_>, kind: Kind, column: &Column) -> Value {
     match (cell, kind) {
         (Cell::Null, _) => Value::Null,
@@ -71,7 +71,7 @@ fn value(cell: Cell<'_>, kind: Kind, column: &Column) -> Value {
             .and_then(from_hex)
             .map_or_else(|| Value::Text(text.to_owned()), Value::Bytes),
         (Cell::Text(text), Kind::Json) => Value::Json(text.to_owned()),
-        // What has more digits than a floating point number is cast to text.
+        // Numbers with more digits than a floating-point number are cast to text.
         (Cell::Text(text), Kind::Real) => {
             text.parse().map_or_else(|_| Value::Text(text.to_owned()), Value::Real)
         }
@@ -113,7 +113,7 @@ mod tests {
     #[test]
     fn rows_are_read_by_their_columns_types_until_these_change() {
         let rows = [
-            // the type of `own`, what is sent; what it is, and what it is by itself
+            // the type of `own`, the stored value; how it is read by the column's type, and by its own
             ("jsonb", Cell::Text("[1]"), Value::Json("[1]".into()), Value::Text("[1]".into())),
             ("numeric", Cell::Text("1.5"), Value::Real(1.5), Value::Text("1.5".into())),
             ("bigint", Cell::Integer(1), Value::Integer(1), Value::Integer(1)),

@@ -12,7 +12,7 @@ use crate::storage::times::TimestampUnit;
 
 const DIALECT: Dialect = Dialect { quote, sql_type, select_list, needed_type };
 
-/// What an operator is told of the server and its tables.
+/// Information for operators about the server and its tables.
 pub fn diagnostics() -> Statement {
     Statement::new(include_str!("sql/diagnostics.sql"), [])
 }
@@ -22,7 +22,7 @@ pub fn own_path() -> Statement {
     Statement::new(include_str!("sql/own_path.sql"), [])
 }
 
-/// Makes a table as the app's schema has it, if it is not there yet.
+/// Creates a table as in the app's schema, if it does not exist.
 pub fn create_table(table: TableName) -> &'static str {
     match table {
         TableName::User => include_str!("sql/create_user.sql"),
@@ -32,7 +32,7 @@ pub fn create_table(table: TableName) -> &'static str {
     }
 }
 
-/// Reads the rows of `sql/columns.sql`, and refuses a schema that lacks what this package needs.
+/// Reads the rows of `sql/columns.sql`, and rejects a schema that lacks what this package needs.
 pub(super) fn read(rows: &[impl SelectedRow]) -> Answer<Schema> {
     let mut found = Vec::new();
     for table in TableName::ALL {
@@ -62,13 +62,13 @@ fn column(table: TableName, row: &impl SelectedRow) -> Answer<Column> {
         unique: get(row, 9)?,
         type_id: 0,
     };
-    // What is cast to text tells its type by its declared one, domains included.
+    // Columns that are cast to text are identified by their declared type, including domains.
     let type_id: i64 = get(row, if needs_cast(&column) { 7 } else { 6 })?;
     column.type_id = u32::try_from(type_id).unwrap_or_default();
     Ok(column)
 }
 
-/// An id that is new must be one that its column can hold.
+/// New ids must fit their column.
 fn limit_of_id(table: TableName, name: &str, sql_type: &str, limit: Limit) -> Limit {
     match Role::of(table, name) {
         Some(Role::TaskId | Role::CreditId) if sql_type == "uuid" => Limit::Uuid,
@@ -76,7 +76,7 @@ fn limit_of_id(table: TableName, name: &str, sql_type: &str, limit: Limit) -> Li
     }
 }
 
-/// What a type holds; `labels` are an enum's.
+/// The kind and limit of a type; `labels` are an enum's values.
 fn kind(sql_type: &str, labels: Vec<String>) -> (Kind, Limit) {
     if !labels.is_empty() {
         return (Kind::Text, Limit::OneOf(labels));
@@ -103,8 +103,8 @@ fn kind(sql_type: &str, labels: Vec<String>) -> (Kind, Limit) {
     }
 }
 
-/// How a SELECT reads whole rows. What is cast to text does not show its type, so the types come
-/// behind: a column that has another one since is noticed.
+/// The select list for whole rows. Columns that are cast to text do not show their type, so the types are
+/// appended, to detect changed columns.
 fn select_list(columns: &[Column]) -> String {
     let select = |column: &Column| {
         let name = quote(&column.name);
@@ -120,7 +120,7 @@ fn select_list(columns: &[Column]) -> String {
     list.join(", ")
 }
 
-/// What a column that is missing would be declared as.
+/// The type with which a missing column should be declared.
 fn sql_type(kind: Kind) -> &'static str {
     match kind {
         Kind::Integer => "integer",
@@ -130,7 +130,7 @@ fn sql_type(kind: Kind) -> &'static str {
     }
 }
 
-/// A column of this type; an enum's type are its labels, with bars in between.
+/// A column of this type. An enum is written as its values, separated by bars.
 #[cfg(test)]
 pub(super) fn column_of_type(
     table: TableName,

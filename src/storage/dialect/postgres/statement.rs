@@ -1,4 +1,4 @@
-//! The SQL of rows whose columns vary from call to call.
+//! Statements on rows whose columns vary from call to call.
 
 use super::Statement;
 use super::ids::IdType;
@@ -8,7 +8,7 @@ use crate::error::Result;
 use crate::storage::schema::{Table, quote};
 
 impl Statement {
-    /// The whole row with an id.
+    /// Selects the whole row with an id.
     pub fn find(table: &Table, id: &str) -> Self {
         let text = format!("SELECT {} FROM {} WHERE id = $1", table.select_list, quote(table.name));
         Self::new(text, [IdType::of(table).one(Some(id))])
@@ -19,13 +19,13 @@ impl Statement {
         self.text.to_mut().push_str(sql);
     }
 
-    /// Adds a value: its place in the SQL.
+    /// Adds a value, and returns its placeholder.
     pub(super) fn bind(&mut self, value: impl Into<Value>) -> String {
         self.values.push(value.into());
         format!("${}", self.values.len())
     }
 
-    /// Binds rows with the same columns, at least one: `INSERT INTO table (…) VALUES (…), …`.
+    /// Adds rows with the same columns, at least one: `INSERT INTO table (…) VALUES (…), …`.
     pub(super) fn insert(&mut self, table: &Table, rows: &[&Fields]) -> Result<String> {
         let mut names = String::new();
         let mut values = Vec::new();
@@ -39,7 +39,7 @@ impl Statement {
         Ok(format!("INSERT INTO {} ({names}) VALUES {values}", quote(table.name)))
     }
 
-    /// Binds a row: `UPDATE table SET … WHERE id = …`.
+    /// Adds a row: `UPDATE table SET … WHERE id = …`.
     pub(super) fn update(&mut self, table: &Table, id: &str, row: &Fields) -> Result<String> {
         let changes: Vec<String> = self
             .bind_row(table, row)?
@@ -51,7 +51,7 @@ impl Statement {
         Ok(format!("UPDATE {} SET {changes} WHERE id = {id}", quote(table.name)))
     }
 
-    /// A parameter for each field: the column's name, and its place in the SQL.
+    /// Adds a parameter for each field. Returns the column names and placeholders.
     fn bind_row(&mut self, table: &Table, row: &Fields) -> Result<Vec<(String, String)>> {
         let mut places = Vec::new();
         for (key, value) in table.sayable(row).iter() {

@@ -1,4 +1,4 @@
-//! The schema as it was read: columns, and the role's privileges on them.
+//! The schema as read from the database: columns, and the role's privileges on them.
 
 use std::sync::Arc;
 
@@ -13,33 +13,33 @@ use crate::domain::table::{TableName, TaskKind};
 use crate::storage::failure::{Answer, Failure};
 use crate::storage::schema::{Schema, Table};
 
-/// The tables, as [`Tables::look`] and [`Tables::read`] find them.
+/// The tables, read with [`Tables::look`] and [`Tables::read`].
 #[derive(Debug, Clone)]
 pub struct Tables {
-    /// Their columns.
+    /// The columns.
     pub schema: Arc<Schema>,
     access: Arc<Access>,
 }
 
 impl Tables {
-    /// The statements that look at them.
+    /// The statements that read the schema.
     pub fn look() -> [Statement; 2] {
         let (columns, access) = (include_str!("sql/columns.sql"), include_str!("sql/access.sql"));
         [Statement::new(columns, []), Statement::new(access, [])]
     }
 
-    /// Reads the replies to [`Self::look`], and refuses a schema that lacks what this package needs.
+    /// Reads the replies to [`Self::look`], and rejects a schema that lacks what this package needs.
     pub fn read(columns: &[impl SelectedRow], access: &[impl SelectedRow]) -> Answer<Self> {
         let access = Arc::new(Access::read(access)?);
         Ok(Self { schema: Arc::new(schema::read(columns)?), access })
     }
 
-    /// Whether a commit is answered before it is on the disk.
+    /// Whether commits are confirmed before they are on disk.
     pub fn answers_early(&self) -> bool {
         self.access.answers_early
     }
 
-    /// What the role lacks.
+    /// The role's missing privileges.
     pub fn lacks(&self) -> &[Lack] {
         self.access.lacks()
     }
@@ -50,18 +50,18 @@ impl Tables {
         self.schema.table(name).map_err(Failure::Refused)
     }
 
-    /// The kinds of task that the app has.
+    /// The kinds of tasks that the app has.
     pub(super) fn kinds(&self) -> impl Iterator<Item = TaskKind> {
         let is_there = |kind: &TaskKind| self.schema.table(TableName::Tasks(*kind)).is_ok();
         [TaskKind::Media, TaskKind::Ai].into_iter().filter(is_there)
     }
 
-    /// Refuses what the role may not do with a table.
+    /// Rejects commands on a table for which privileges are missing.
     pub(super) fn may(&self, table: TableName, commands: &[Command]) -> Answer<()> {
         self.access.check(table, commands).map_err(Failure::Refused)
     }
 
-    /// Refuses a charge of a task, or of none, that the role may not write.
+    /// Rejects the charge of a task, or a charge by itself, for which privileges are missing.
     pub(super) fn may_charge(&self, kinds: &[TaskKind], charges: bool) -> Answer<()> {
         self.may(TableName::User, &[Command::Select])?;
         for kind in kinds {
@@ -76,12 +76,12 @@ impl Tables {
         Ok(IdType::of(self.table(table)?))
     }
 
-    /// The id of a row of this table, for a statement; NULL, if there is none.
+    /// The id of a row of this table as a parameter; NULL if there is none.
     pub(super) fn id<'i>(&self, table: TableName, id: impl Into<Option<&'i str>>) -> Answer<Value> {
         Ok(self.ids_of(table)?.one(id.into()))
     }
 
-    /// Ids of rows of this table, for a statement.
+    /// Ids of rows of this table as a parameter.
     pub(super) fn ids(
         &self,
         table: TableName,
@@ -90,23 +90,23 @@ impl Tables {
         Ok(self.ids_of(table)?.many(ids))
     }
 
-    /// A time as a column of `credit` takes it.
+    /// A time as a parameter for a column of `credit`.
     pub(super) fn time_for(&self, key: &str, time_ms: i64) -> Answer<Value> {
         self.time_in(TableName::Credit, key, time_ms)
     }
 
-    /// A time as a column takes it.
+    /// A time as a parameter for a column.
     pub(super) fn time_in(&self, table: TableName, key: &str, time_ms: i64) -> Answer<Value> {
         let column = self.table(table)?.column(key).map_err(Failure::Refused)?;
         Ok(Value::time_of(column, Some(time_ms)))
     }
 
-    /// A statement that locks users, as the role may.
+    /// A statement that locks users, in the form that the role may use.
     pub(super) fn taking_turns(&self, lock: &str) -> String {
         self.access.taking_turns(lock)
     }
 
-    /// Locks a user, and says whether the names of a new row of `credit` are taken.
+    /// Locks a user, and reads whether the keys of a new row of `credit` are in use.
     pub fn lock_user(
         &self,
         user_id: &str,

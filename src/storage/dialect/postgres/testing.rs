@@ -1,4 +1,4 @@
-//! A server for tests that gives the answers it is told to.
+//! A fake server for tests.
 
 use std::collections::VecDeque;
 use std::future::ready;
@@ -10,7 +10,7 @@ use super::wire::{End, Mode, Pipeline, Wire};
 use crate::error::Result;
 use crate::storage::failure::Answer;
 
-/// A row of these values, each of the type with this number.
+/// A row of values with the numbers of their types.
 #[derive(Debug, Clone)]
 pub(super) struct TestRow(pub(super) Vec<Cell<'static>>, pub(super) u32);
 
@@ -31,8 +31,7 @@ pub(super) fn row(cells: &[Cell<'static>]) -> TestRow {
 /// The number of the type `text`.
 pub(super) const TEXT: u32 = 25;
 
-/// The columns that the ledger needs of `user` and `credit`, as a server tells them, and `own` of `credit`, of this
-/// type.
+/// The columns of `user` and `credit` that the ledger needs, and a column `own` of `credit` with this type.
 pub(super) fn tables_with(own: &'static str) -> Tables {
     const TIME: &str = "timestamp without time zone";
     let columns = [
@@ -71,7 +70,7 @@ pub(super) struct Sent {
     pub(super) end: Option<End>,
 }
 
-/// A wire that answers in this order, and remembers what was sent.
+/// A wire that returns the given replies in order, and records what was sent.
 pub(super) struct TestWire {
     pub(super) tables: Tables,
     pub(super) answers: VecDeque<Answer<Vec<Vec<TestRow>>>>,

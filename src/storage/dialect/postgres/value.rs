@@ -1,4 +1,4 @@
-//! Encodes values for PostgreSQL, each with its type, and decodes values of rows.
+//! Encodes values for PostgreSQL with their types, and decodes values of rows.
 
 use uuid::Uuid;
 
@@ -10,7 +10,7 @@ use crate::storage::times::within_dates;
 /// PostgreSQL counts microseconds from the year 2000.
 const EPOCH_2000_MS: i64 = 946_684_800_000;
 
-/// A value of a statement, as its type in SQL takes it. `None`, and an empty place in an array, is NULL.
+/// A parameter, by its SQL type. `None`, also in an array, is NULL.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Value {
     /// `boolean`.
@@ -62,21 +62,21 @@ impl From<Vec<i64>> for Value {
 }
 
 impl Value {
-    /// A value on its way into a column. The schema has checked that it fits.
+    /// The value of a column. The schema has checked that it fits.
     pub fn of(value: &Given, column: &Column) -> Self {
         let value = in_form(column.kind, value);
         match (column.kind, value.as_ref()) {
             (Kind::Integer, Given::Integer(number)) => Self::Integer(Some(*number)),
             (Kind::Integer, _) => Self::Integer(None),
             (Kind::Real, Given::Real(number)) => Self::Real(Some(*number)),
-            // As real as it gets: the column holds floating point numbers.
+            // The closest floating-point number: the column holds no others.
             (Kind::Real, Given::Integer(number)) => Self::Real(Some(*number as f64)),
             (Kind::Real, _) => Self::Real(None),
             (Kind::Boolean, Given::Bool(value)) => Self::Bool(Some(*value)),
             (Kind::Boolean, _) => Self::Bool(None),
             (Kind::Timestamp, Given::TimeMs(time_ms)) => Self::time_of(column, Some(*time_ms)),
             (Kind::Timestamp, _) => Self::time_of(column, None),
-            // What is no text the server refuses, if the column does not hold bytes.
+            // The server rejects invalid text, unless the column holds bytes.
             (_, Given::Bytes(bytes)) => match String::from_utf8(bytes.clone()) {
                 Ok(text) if column.sql_type != "bytea" => Self::Text(Some(text)),
                 _ => Self::Bytes(Some(bytes.clone())),
@@ -88,7 +88,7 @@ impl Value {
         }
     }
 
-    /// A time as this column takes it.
+    /// A time as a parameter for this column.
     pub fn time_of(column: &Column, time_ms: Option<i64>) -> Self {
         if column.sql_type.contains("with time zone") {
             Self::ZonedTime(time_ms)
@@ -98,10 +98,10 @@ impl Value {
     }
 }
 
-/// A value as a column of texts takes it, or of something that is written as text.
+/// A value as text, for columns of text and of types that are written as text.
 fn text(value: &Given, kind: Kind) -> Option<String> {
     Some(match (value, kind) {
-        // A JSON column keeps a lone text or time the way JSON.stringify writes it.
+        // A JSON column stores a lone text or time as JSON.stringify writes it.
         (Given::Text(text), Kind::Json) => serde_json::Value::from(text.as_str()).to_string(),
         (Given::TimeMs(time_ms), Kind::Json) => {
             serde_json::Value::from(iso8601(*time_ms)).to_string()
@@ -117,8 +117,7 @@ fn text(value: &Given, kind: Kind) -> Option<String> {
     })
 }
 
-/// Whether text must be cast to the column's type, and its values to text: the statements that this
-/// package sends know only plain types.
+/// Whether text must be cast to the column's type, and its values to text. Statements use only plain types.
 pub fn needs_cast(column: &Column) -> bool {
     let plain = |names: &[&str]| names.iter().any(|name| column.sql_type.starts_with(name));
     match column.kind {
@@ -130,12 +129,12 @@ pub fn needs_cast(column: &Column) -> bool {
     }
 }
 
-/// A time as the server keeps it: in microseconds. `None`: there are not so many.
+/// A time in the server's microseconds; `None` if it is out of range.
 pub fn to_micros(time_ms: i64) -> Option<i64> {
     time_ms.checked_sub(EPOCH_2000_MS)?.checked_mul(1000)
 }
 
-/// Rounds down to the millisecond. "infinity" becomes the latest time that a `Date` holds.
+/// Rounds down to milliseconds. "infinity" becomes the latest `Date`.
 pub fn to_ms(micros: i64) -> i64 {
     within_dates(micros.div_euclid(1000).saturating_add(EPOCH_2000_MS))
 }
@@ -163,7 +162,7 @@ mod tests {
         let text = |text: &str| Given::Text(text.to_owned());
         let (time, iso) = (Given::TimeMs(1), "1970-01-01T00:00:00.001Z");
         let rows = [
-            // the column's type, the value; what is sent
+            // the column's type, the value; the parameter
             ("integer", text("7"), Value::Integer(Some(7))),
             ("bigint", Given::Null, Value::Integer(None)),
             ("double precision", Given::Integer(7), Value::Real(Some(7.0))),

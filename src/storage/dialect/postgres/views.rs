@@ -1,4 +1,4 @@
-//! Reads for an app's pages: one round trip each.
+//! Reads for an app's pages, in one round trip each.
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -80,7 +80,7 @@ impl<W: Wire> Views for W {
         let tables = self.tables()?;
         let users = tables.ids(TableName::User, [user_id])?;
         let mut grants = spendable_grants(users, tables, now_ms, Which::All(extent))?;
-        // A read takes no locks.
+        // Reads take no locks.
         grants.text = grants.text.replace("FOR UPDATE", "").into();
         let [rows] = read(self, &[grants], "reading grants").await?;
         read_spendable(&rows, extent)
@@ -157,7 +157,7 @@ impl<W: Wire> Views for W {
         let table = TableName::Tasks(filter.kind);
         let before = now_ms - filter.older_than_ms;
         let before = self.tables()?.time_in(table, "updatedAt", before)?;
-        // A task without a time counts as stuck too.
+        // A task without a time also counts as stuck.
         let condition = "status::text = ANY ($1) AND (updated_at < $2 OR updated_at IS NULL)";
         let stuck = Rows::new(table, condition, [filter.statuses.clone().into(), before]);
         let window = Window { limit: i64::from(filter.limit), offset: i64::from(filter.skip) };
@@ -169,7 +169,7 @@ impl<W: Wire> Views for W {
 const HELD: &str = "status = 'active' AND transaction_type = 'consume' AND remaining_credits = 0 \
                     AND expires_at IS NOT NULL AND position('\"held\"' in metadata::text) > 0";
 
-/// Which rows of a table.
+/// A selection of rows of a table.
 pub(super) struct Rows {
     table: TableName,
     condition: Cow<'static, str>,
@@ -179,7 +179,7 @@ pub(super) struct Rows {
 }
 
 impl Rows {
-    /// Those that meet a condition, newest first.
+    /// Rows that meet a condition, newest first.
     fn new(
         table: TableName,
         condition: impl Into<Cow<'static, str>>,
@@ -190,7 +190,7 @@ impl Rows {
         Self { table, condition, values, order: NEWEST_FIRST, window: None }
     }
 
-    /// Those with these ids, in any order.
+    /// Rows with these ids, in any order.
     pub(super) fn with_ids(tables: &Tables, table: TableName, ids: &[&str]) -> Answer<Self> {
         let ids = tables.ids(table, ids)?;
         Ok(Self { order: "id", ..Self::new(table, "id = ANY ($1)", [ids]) })
@@ -202,20 +202,20 @@ impl Rows {
         Ok(Self::new(MEDIA_TASKS, condition, [tables.id(TableName::User, user_id)?]))
     }
 
-    /// A user's media tasks in one of these states, without deleted ones.
+    /// A user's media tasks with one of these statuses, without deleted ones.
     fn tasks_in(tables: &Tables, user_id: &str, statuses: &[String]) -> Answer<Self> {
         let mut tasks = Self::tasks(tables, user_id)?;
-        // A status may be an enum that lacks some of them, so it is compared as text.
+        // The status may be an enum that lacks some of these values, so it is compared as text.
         tasks.condition.to_mut().push_str(" AND status::text = ANY ($2)");
         tasks.values.push(statuses.to_vec().into());
         Ok(tasks)
     }
 
-    /// Those of a list.
+    /// The rows of a list.
     fn of_list(tables: &Tables, filter: &Filter) -> Answer<Self> {
         let (mut condition, mut values) = ("TRUE".to_owned(), Vec::new());
         for (column, value) in &filter.equal {
-            // An index is on the user alone; anything else may be an enum.
+            // Only the user has an index; other columns may be enums, so they are compared as text.
             let (value, cast) = match *column {
                 "user_id" => (tables.id(TableName::User, value.as_str())?, ""),
                 _ => (value.as_str().into(), "::text"),
@@ -226,12 +226,12 @@ impl Rows {
         Ok(Self::new(filter.table, condition, values))
     }
 
-    /// These of them.
+    /// Limits the selection to a window.
     fn within(self, window: Window) -> Self {
         Self { window: Some(window), ..self }
     }
 
-    /// All of them, in order.
+    /// Selects all of them, in order.
     pub(super) fn list(self, tables: &Tables) -> Answer<Statement> {
         let columns = &tables.table(self.table)?.select_list;
         let (table, condition, order) = (quote(self.table.sql()), self.condition, self.order);
@@ -244,13 +244,13 @@ impl Rows {
         Ok(statement)
     }
 
-    /// How many they are.
+    /// Counts the rows.
     fn count(self) -> Statement {
         let (table, condition) = (quote(self.table.sql()), self.condition);
         Statement::new(format!("SELECT count(*) FROM {table} WHERE {condition}"), self.values)
     }
 
-    /// Whether there are any.
+    /// Checks whether there are any rows.
     fn any(self) -> Statement {
         let (table, condition) = (quote(self.table.sql()), self.condition);
         let text = format!("SELECT EXISTS (SELECT 1 FROM {table} WHERE {condition})");
@@ -270,7 +270,7 @@ async fn value<T: for<'r> FromCell<'r>>(wire: &mut impl Wire, statement: Stateme
     first_value(&rows)
 }
 
-/// One round trip: a transaction that reads.
+/// Runs statements in one round trip, in a read transaction.
 pub(super) async fn read<const N: usize, W: Wire>(
     wire: &mut W,
     statements: &[Statement; N],

@@ -12,43 +12,43 @@ use super::tables::Tables;
 use crate::error::Result;
 use crate::storage::failure::{Answer, Failure};
 
-/// What is sent together.
+/// Statements sent together.
 pub type Pipeline<'s> = pipeline::Pipeline<'s, Statement>;
 
-/// Statements that are sent together.
+/// Statements to send together.
 pub(super) type Statements = pipeline::Statements<Statement>;
 
-/// What rows that were written come back as.
+/// The form in which written rows are returned.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Form {
-    /// Their columns.
+    /// As columns.
     Columns,
-    /// One column of text in one row: a JSON array of all rows, each an object of its columns in their order.
+    /// As one text: a JSON array of all rows, each an object with its columns in order.
     Json,
 }
 
-/// A way to a server, for one request.
+/// A connection to a server, for one request.
 pub trait Wire: Send {
-    /// A row as it comes.
+    /// The type of its rows.
     type Row: row::SelectedRow + Send + Sync;
-    /// What rows that were written come back as.
+    /// The form in which written rows are returned.
     const WRITTEN: Form = Form::Columns;
 
-    /// The tables, as they were found.
+    /// The tables, as last read.
     fn tables(&self) -> Result<&Tables>;
-    /// One round trip: the rows of each statement.
+    /// Sends a pipeline in one round trip. Returns the rows of each statement.
     fn send(
         &mut self,
         pipeline: Pipeline<'_>,
     ) -> impl Future<Output = Answer<Vec<Vec<Self::Row>>>> + Send;
-    /// Undoes an open transaction, without waiting for the server to say so.
+    /// Rolls back an open transaction without waiting for the reply.
     fn undo(&mut self);
-    /// Looks at the tables again, outside a transaction: they are not what they were.
+    /// Reads the schema again, outside a transaction, after it has changed.
     fn look_again(&mut self) -> impl Future<Output = Answer<()>> + Send;
 }
 
 impl Statements {
-    /// Begins a transaction that writes with these statements.
+    /// Begins a write transaction with these statements.
     pub(super) async fn begin<W: Wire>(
         &self,
         wire: &mut W,
@@ -60,7 +60,7 @@ impl Statements {
     }
 }
 
-/// The rows of each statement of a pipeline that has so many.
+/// Sends a pipeline with this number of statements, and returns the rows of each.
 pub(super) async fn exactly<const N: usize, W: Wire>(
     wire: &mut W,
     pipeline: Pipeline<'_>,

@@ -1,4 +1,4 @@
-//! Writing plans: one round trip, with the COMMIT, and the rows for the reply.
+//! Writes plans in one round trip, with the COMMIT and the rows for the reply.
 
 use std::sync::Arc;
 
@@ -40,7 +40,7 @@ impl<W: Wire> WritePlans for W {
             for row in replies {
                 let mut row = read_row(table, row, as_found);
                 let id = row.text("id").unwrap_or_default().to_owned();
-                // It is committed: whatever the columns have become meanwhile, the call has succeeded.
+                // It is committed: even if the columns have changed meanwhile, the call has succeeded.
                 if !as_found && let Ok(Some(anew)) = read_anew(self, *name, &id).await {
                     row = anew;
                 }
@@ -55,7 +55,7 @@ impl<W: Wire> WritePlans for W {
     }
 }
 
-/// The row with this id, inside the transaction, which then ends.
+/// Reads the row with this id inside the transaction, and ends the transaction.
 pub async fn find_and_end(
     wire: &mut impl Wire,
     end: End,
@@ -69,13 +69,13 @@ pub async fn find_and_end(
     Ok(read_rows(&table, &rows)?.into_iter().next())
 }
 
-/// A row that was written, after another look at the tables: a column of it has another type since.
+/// Reads a written row after reading the schema again, because a column's type has changed.
 async fn read_anew(wire: &mut impl Wire, table: TableName, id: &str) -> Answer<Option<Row>> {
     wire.look_again().await?;
     wire.find(table, id).await
 }
 
-/// A statement that changed other rows than planned fails by itself.
+/// The error of a statement that changed other rows than planned.
 fn explained(failure: Failure) -> Failure {
     match failure {
         Failure::Refused(Error::Database { database_code, .. })

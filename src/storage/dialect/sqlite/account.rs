@@ -1,4 +1,4 @@
-//! The rows of `credit` for a change of grants.
+//! Reads rows of `credit` to change grants.
 
 use super::Statement;
 use super::cell::Cell;
@@ -7,7 +7,7 @@ use crate::domain::table::TableName;
 use crate::storage::account::{Pick, Whose};
 use crate::storage::times::TimestampUnit;
 
-/// The users who are there: of each the id.
+/// Selects the ids of users that exist.
 pub fn users<'a>(whose: Whose<'a>) -> Statement<'a> {
     let (condition, value) = match whose {
         Whose::User(user_id) => ("id = ?".to_owned(), user_id),

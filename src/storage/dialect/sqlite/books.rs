@@ -12,7 +12,7 @@ use crate::storage::books::{BooksPage, CreditEntry, Odd};
 use crate::storage::schema::Schema;
 use crate::storage::times::TimestampUnit;
 
-/// The tables with rows of users, in the order in which a page enters them.
+/// The tables with rows of users, in the order in which a page reads them.
 pub const TABLES: [TableName; 3] = [TableName::Credit, MEDIA_TASKS, TableName::Tasks(TaskKind::Ai)];
 
 /// The users of a page: a condition on `user_id` with its values.
@@ -28,21 +28,21 @@ impl Users {
         Self { from: "user_id = ?", to: "TRUE", values: vec![user_id.to_owned()] }
     }
 
-    /// All after this one; from the first, if there is none.
+    /// All users after this one; all users if `None`.
     pub fn after(after: Option<&str>) -> Self {
-        // What is no text is no user's id. SQLite sorts numbers before texts, and BLOBs after them.
+        // User ids are text. SQLite sorts numbers before texts, and BLOBs after them.
         let from = if after.is_some() { "user_id > ?" } else { "user_id >= ''" };
         let values = after.map(str::to_owned).into_iter().collect();
         Self { from, to: "user_id < x''", values }
     }
 
-    /// Those of them up to this one.
+    /// Limits the users to those up to this one.
     pub fn up_to(mut self, last: String) -> Self {
         self.values.push(last);
         Self { to: "user_id <= ?", ..self }
     }
 
-    /// The last one of the next so many who have rows in a table: a text, to be read by [`read_user`].
+    /// The last of the next `users` users with rows in a table, as text. [`read_user`] reads it.
     pub fn last_of(&self, table: TableName, users: u32) -> Statement<'_> {
         let text = format!(
             "SELECT DISTINCT user_id FROM {} WHERE {} AND {} ORDER BY user_id LIMIT 1 OFFSET {}",
@@ -64,13 +64,13 @@ pub fn read_user(row: &impl SelectedRow) -> String {
     row.cell(0).into_text().unwrap_or_default().into_owned()
 }
 
-/// Whose a row is, to be read by [`read_user`].
+/// Selects the user of a row. [`read_user`] reads it.
 pub fn owner(table: TableName, id: &str) -> Statement<'_> {
     let text = format!(r#"SELECT user_id FROM "{}" WHERE id = ?1"#, table.sql());
     Statement::new(text, [id.into()])
 }
 
-/// The rows of these users in a table, to be entered by [`enter`].
+/// Selects these users' rows in a table. [`enter`] reads them.
 pub fn rows_of<'a>(schema: &Schema, table: TableName, users: &'a Users) -> Result<Statement<'a>> {
     let found = schema.table(table)?;
     let columns = match table {
@@ -89,7 +89,7 @@ pub fn rows_of<'a>(schema: &Schema, table: TableName, users: &'a Users) -> Resul
     Ok(Statement::new(text, users.values()))
 }
 
-/// Enters a row of [`rows_of`].
+/// Adds a row of [`rows_of`] to the page.
 pub fn enter(page: &mut BooksPage, table: TableName, row: &impl SelectedRow, unit: TimestampUnit) {
     let mut found = CheckedRow { row, odd: Vec::new() };
     let times = Times {
@@ -109,7 +109,7 @@ pub fn enter(page: &mut BooksPage, table: TableName, row: &impl SelectedRow, uni
     page.enter_task(&text(row, 5), entry, found.odd);
 }
 
-/// A row, and those of its columns that hold something else than they say.
+/// A row, and its columns with values of the wrong type.
 struct CheckedRow<'r, R> {
     row: &'r R,
     odd: Vec<Odd>,
@@ -120,14 +120,14 @@ impl<'r, R: SelectedRow> CheckedRow<'r, R> {
         self.odd.push((field, self.row.cell(at).describe()));
     }
 
-    /// Notes a column that should be text and is none.
+    /// Records a column that should hold text and does not.
     fn note_text(&mut self, at: usize, field: &'static str) {
         if self.row.cell(at).as_text().is_none() {
             self.note(at, field);
         }
     }
 
-    /// A time. One that each row has must be there.
+    /// Reads a time. A time that every row has must exist.
     fn time_ms(&mut self, at: usize, field: &'static str, unit: TimestampUnit) -> Option<i64> {
         let stored = self.row.cell(at);
         let time = stored.time_ms(unit);
@@ -152,7 +152,7 @@ impl<'r, R: SelectedRow> CheckedRow<'r, R> {
         if remaining.is_none() && transaction_type == "grant" {
             self.note(9, "remainingCredits");
         }
-        // A grant without an id that is text can't be drawn on.
+        // A grant whose id is not text can't be drawn on.
         let is_named = row.cell(4).as_text().is_some();
         CreditEntry {
             id: text(row, 4),
@@ -169,7 +169,7 @@ impl<'r, R: SelectedRow> CheckedRow<'r, R> {
     }
 }
 
-/// A column that should be text, as text, whatever it is.
+/// Any value of a text column, as text.
 fn text<R: SelectedRow>(row: &R, at: usize) -> Cow<'_, str> {
     row.cell(at).into_text().unwrap_or_default()
 }

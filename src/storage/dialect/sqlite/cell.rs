@@ -8,14 +8,14 @@ use crate::error::{Error, Result};
 use crate::storage::schema::{Column, Kind};
 use crate::storage::times::TimestampUnit;
 
-/// A value as SQLite keeps it, in a row or on its way into one. Text may be any bytes.
+/// A value as SQLite stores it, in a row or as a parameter. Text may be invalid UTF-8.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Cell<'a> {
     /// NULL.
     Null,
     /// An integer.
     Integer(i64),
-    /// A floating point number.
+    /// A floating-point number.
     Real(f64),
     /// Text.
     Text(Cow<'a, [u8]>),
@@ -23,13 +23,13 @@ pub enum Cell<'a> {
     Blob(Cow<'a, [u8]>),
 }
 
-/// A row of what a statement selects, whatever brings it.
+/// A row of a statement's result, from any driver.
 pub trait SelectedRow {
-    /// The value in a column, by its place in the statement; NULL beyond the last.
+    /// The value at this index; NULL beyond the last column.
     fn cell(&self, at: usize) -> Cell<'_>;
 }
 
-/// A row, which borrows nothing.
+/// A row that borrows nothing.
 pub type OwnedRow = Vec<Cell<'static>>;
 
 impl SelectedRow for Vec<Cell<'_>> {
@@ -63,7 +63,7 @@ impl From<f64> for Cell<'_> {
 }
 
 impl<'a> Cell<'a> {
-    /// A value on its way into a column. The schema has checked that it fits.
+    /// The value of a column. The schema has checked that it fits.
     pub fn of(value: &'a Value, kind: Kind, unit: TimestampUnit) -> Result<Self> {
         match in_form(kind, value) {
             Cow::Borrowed(value) => Self::of_form(value, kind, unit),
@@ -74,7 +74,7 @@ impl<'a> Cell<'a> {
     fn of_form(value: &'a Value, kind: Kind, unit: TimestampUnit) -> Result<Self> {
         Ok(match (value, kind) {
             (Value::Null, _) => Self::Null,
-            // A JSON column keeps a lone text or number the way JSON.stringify writes it.
+            // A JSON column stores a lone text or number as JSON.stringify writes it.
             (Value::Text(text), Kind::Json) => {
                 serde_json::Value::from(text.as_str()).to_string().into()
             }
@@ -96,7 +96,7 @@ impl<'a> Cell<'a> {
         })
     }
 
-    /// The same value, which borrows nothing.
+    /// The same value, without borrowed data.
     pub fn into_owned(self) -> Cell<'static> {
         match self {
             Self::Null => Cell::Null,
@@ -107,8 +107,8 @@ impl<'a> Cell<'a> {
         }
     }
 
-    /// A value as a column had it. What does not look like its column's kind comes through as it is: a
-    /// page that shows an odd old row is better than one that can't be read.
+    /// A column's value. A value of another type than the column's is returned as it is, so that a page can
+    /// show a row with odd values.
     pub fn read(&self, column: &Column, unit: TimestampUnit) -> Value {
         match (self, column.kind) {
             (Self::Null, _) => Value::Null,
@@ -124,7 +124,7 @@ impl<'a> Cell<'a> {
         }
     }
 
-    /// A value as it stands, whatever its column says.
+    /// The value by its own type.
     fn plain(&self) -> Value {
         match self {
             Self::Null => Value::Null,
@@ -135,12 +135,13 @@ impl<'a> Cell<'a> {
         }
     }
 
-    /// The whole number that a value is, without guessing. `spendable_grants.sql` and `balance.sql` say the same.
+    /// The value as a whole number, if it is exact. `spendable_grants.sql` and `balance.sql` have the same
+    /// rule.
     pub fn whole(&self) -> Option<i64> {
         match self {
             Self::Integer(number) => Some(*number),
             Self::Real(number) => {
-                // Above, a float is larger than all whole numbers.
+                // Larger floats exceed all 64-bit integers.
                 const END: f64 = 9_223_372_036_854_775_808.0;
                 let is_whole = number.fract() == 0.0 && (-END..END).contains(number);
                 is_whole.then_some(*number as i64)
@@ -149,7 +150,7 @@ impl<'a> Cell<'a> {
         }
     }
 
-    /// The time that a value is, without guessing: a number in the column's unit. Text may be of any zone.
+    /// The value as a time, if it is unambiguous: a number in the column's unit, or text in any time zone.
     pub fn time_ms(&self, unit: TimestampUnit) -> Option<i64> {
         match self {
             Self::Integer(stored) => Some(unit.to_ms(*stored)),
@@ -158,7 +159,7 @@ impl<'a> Cell<'a> {
         }
     }
 
-    /// The text that a value is. SQLite does not check that text is UTF-8.
+    /// The value as text. SQLite does not check that text is UTF-8.
     pub fn as_text(&self) -> Option<&str> {
         match self {
             Self::Text(text) => std::str::from_utf8(text).ok(),
@@ -166,7 +167,7 @@ impl<'a> Cell<'a> {
         }
     }
 
-    /// A column that should be text, as text, whatever it is.
+    /// Any value of a text column, as text.
     pub fn into_text(self) -> Option<Cow<'a, str>> {
         Some(match self.into_bytes()? {
             Cow::Borrowed(bytes) => lossy(bytes),
@@ -174,7 +175,7 @@ impl<'a> Cell<'a> {
         })
     }
 
-    /// A column that should be text, whatever it is.
+    /// Any value of a text column, as bytes.
     pub fn into_bytes(self) -> Option<Cow<'a, [u8]>> {
         match self {
             Self::Null => None,
@@ -184,7 +185,7 @@ impl<'a> Cell<'a> {
         }
     }
 
-    /// What a message says of a value that can't be read.
+    /// A description of an unreadable value, for messages.
     pub fn describe(&self) -> String {
         match self {
             Self::Null => "NULL".to_owned(),
@@ -195,7 +196,7 @@ impl<'a> Cell<'a> {
 }
 
 fn lossy(bytes: &[u8]) -> Cow<'_, str> {
-    // Nearly every text is right, and this is the fastest way to know.
+    // Fast path: nearly all texts are valid.
     match std::str::from_utf8(bytes) {
         Ok(text) => Cow::Borrowed(text),
         Err(_) => String::from_utf8_lossy(bytes),

@@ -1,18 +1,18 @@
-//! A column's declaration in an app's table, and the kind of values that it holds.
+//! A column's declaration, and the kind of its values.
 
 use super::cell::{Cell, SelectedRow};
 use crate::storage::column::{Column, Kind, Limit};
 use crate::storage::schema::camel_case;
 use crate::storage::times::TimestampUnit;
 
-/// A column as `PRAGMA table_info` tells it.
+/// A column, as `PRAGMA table_info` returns it.
 pub struct Declared {
     pub(super) name: String,
     declared_type: String,
     not_null: bool,
     default: Option<String>,
     unique: bool,
-    /// Some of its values, if it holds times.
+    /// A sample of its values, if it holds times.
     pub(super) samples: Vec<Sample>,
 }
 
@@ -31,7 +31,7 @@ impl Declared {
         }
     }
 
-    /// Takes a row of [`samples`](super::schema::samples).
+    /// Adds a row of [`samples`](super::schema::samples).
     pub fn add_sample(&mut self, row: &impl SelectedRow) {
         self.samples.push(Sample::new(&row.cell(0)));
     }
@@ -50,8 +50,8 @@ impl Declared {
         }
     }
 
-    /// What the column holds: by its declared type, as <https://sqlite.org/datatype3.html> reads it.
-    /// Drizzle declares times and booleans as `integer`, so their default and name must tell.
+    /// The kind of values, by the declared type (<https://sqlite.org/datatype3.html>). Drizzle declares times
+    /// and booleans as `integer`, so the default value and the name decide.
     pub(super) fn kind(&self) -> Kind {
         let declared = |part: &str| self.declared_type.contains(part);
         if declared("JSON") {
@@ -89,7 +89,7 @@ impl Declared {
         self.name.ends_with("_at") || self.default_clock().is_some()
     }
 
-    /// The unit of the clock that fills this column in, if its default is one.
+    /// The unit of the column's default value, if that is the current time.
     pub(super) fn default_clock(&self) -> Option<TimestampUnit> {
         let default = self.default.as_deref()?.to_ascii_lowercase();
         let clock =
@@ -103,15 +103,15 @@ impl Declared {
     }
 }
 
-/// A value of a column of times; `None` if it is none, such as text.
+/// A value of a time column; `None` if it is not a number, such as text.
 pub(super) struct Sample(pub(super) Option<f64>);
 
 impl Sample {
-    /// A value that was found.
+    /// Creates a sample from a stored value.
     pub(super) fn new(stored: &Cell<'_>) -> Self {
         let is_time = stored.time_ms(TimestampUnit::Milliseconds).is_some();
         Self(match stored {
-            // To tell the unit, a float is exact enough.
+            // A float is exact enough to find the unit.
             Cell::Integer(number) => Some(*number as f64),
             Cell::Real(number) if is_time => Some(*number),
             _ => None,

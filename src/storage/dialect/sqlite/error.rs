@@ -2,10 +2,10 @@
 
 use crate::error::Error;
 
-/// The error that a result code is: its name (<https://sqlite.org/rescode.html>), what SQLite says of it, and what was
-/// being done.
+/// The error for a result code, given its name (<https://sqlite.org/rescode.html>), SQLite's message, and a
+/// description of the statement.
 pub fn error(code: String, message: String, doing: &'static str) -> Error {
-    // A disk can be emptied, a file can come back; nothing was written.
+    // Nothing was written, and the cause may pass: disk space may be freed, a file may come back.
     const PASSING: [&str; 6] = [
         "SQLITE_FULL",
         "SQLITE_IOERR",
@@ -18,8 +18,8 @@ pub fn error(code: String, message: String, doing: &'static str) -> Error {
     if is_one_of(&["SQLITE_BUSY", "SQLITE_LOCKED"]) {
         return Error::DatabaseBusy { message };
     }
-    // The engine asks first whether a number that the caller chose is taken. A number that it made by
-    // itself can be another process's by chance; it then tries another one.
+    // The engine checks first whether a caller's number is in use. A number that the engine generated may
+    // collide with another process's; it then retries with another one.
     if message.ends_with("UNIQUE constraint failed: credit.transaction_no") {
         return Error::TransactionNoCollision;
     }
@@ -34,7 +34,7 @@ mod tests {
     #[test]
     fn meanings() {
         let rows = [
-            // the code, what SQLite says; what a caller is told, and whether the same call may succeed
+            // the code, SQLite's message; the caller's code, and whether it is retryable
             ("SQLITE_BUSY", "database is locked", "DATABASE_BUSY", true),
             ("SQLITE_BUSY 517", "database is locked", "DATABASE_BUSY", true),
             ("SQLITE_LOCKED", "database table is locked", "DATABASE_BUSY", true),

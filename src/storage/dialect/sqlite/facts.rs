@@ -1,4 +1,4 @@
-//! The statements that read a request's facts, draws and refunds, and the decoding of their rows.
+//! The statements for a request's facts, draws and refunds, and the decoding of their rows.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -17,13 +17,13 @@ use crate::error::{Error, Result};
 use crate::storage::schema::Schema;
 use crate::storage::times::TimestampUnit;
 
-/// A row if one with this value in a column is there, whose values are there once.
+/// Selects a row if this unique value of a column exists.
 pub fn exists<'a>(table: TableName, column: &str, value: &'a str) -> Statement<'a> {
     let text = format!(r#"SELECT 1 FROM "{}" WHERE "{column}" = ?1"#, table.sql());
     Statement::new(text, [value.into()])
 }
 
-/// Those of these texts that a column has, each in a row.
+/// Those of these texts that exist in a column, one in each row.
 pub fn those_there(table: TableName, column: &str, texts: &[&str]) -> Statement<'static> {
     let text = format!(
         r#"SELECT asked FROM ({EACH}) WHERE EXISTS (SELECT 1 FROM "{}" WHERE "{column}" = asked)"#,
@@ -32,14 +32,14 @@ pub fn those_there(table: TableName, column: &str, texts: &[&str]) -> Statement<
     Statement::new(text, [as_list(texts)])
 }
 
-/// The texts of the list in the first place.
+/// The texts of the list in the first parameter.
 const EACH: &str = "SELECT value AS asked FROM json_each(?1)";
 
 fn as_list(texts: &[&str]) -> Cell<'static> {
     serde_json::Value::from(texts).to_string().into()
 }
 
-/// How many tasks of this kind the user has whose credits are at risk.
+/// Counts the user's unfinished tasks of this kind.
 pub fn tasks_at_risk(kind: TaskKind, user_id: &str) -> Statement<'_> {
     let statuses = kind.statuses_at_risk();
     let condition = format!("user_id = ? AND {}", in_states(statuses.len()));
@@ -48,7 +48,7 @@ pub fn tasks_at_risk(kind: TaskKind, user_id: &str) -> Statement<'_> {
     Rows::new(TableName::Tasks(kind), condition, values).count()
 }
 
-/// How many free trials a user has used, to be read by [`read_free_trials`].
+/// Selects the number of free trials that a user has used. [`read_free_trials`] reads it.
 pub fn free_trials(user_id: &str) -> Statement<'_> {
     const TEXT: &str = r#"SELECT COALESCE(free_trial_used, 0) FROM "user" WHERE id = ?1"#;
     Statement::new(TEXT, [user_id.into()])
@@ -59,7 +59,7 @@ pub fn read_free_trials(row: &impl SelectedRow, user_id: &str) -> Result<i64> {
     Facts { row, table: "user", id: user_id }.whole(0, "freeTrialUsed")
 }
 
-/// What decides on a change of a task, to be read by [`read_task`].
+/// Selects the facts that decide the change of a task. [`read_task`] reads them.
 pub fn task<'a>(schema: &Schema, kind: TaskKind, id: &'a str) -> Result<Statement<'a>> {
     let table = schema.table(TableName::Tasks(kind))?;
     let credit_id = table.column_or("credit_id", "NULL");
@@ -83,23 +83,23 @@ pub fn read_task(
         user_id: facts.text(0, "userId")?,
         status: facts.text(1, "status")?,
         credit_id: facts.text_or_null(2, "creditId")?,
-        // Only a guard needs it: a task whose time can't be read must be able to fail.
+        // Only a guard needs it: a task with an unreadable time must be able to fail.
         updated_at_ms: facts.time_ms(3, "updatedAt", unit),
         free_trial: row.cell(4).whole().map(|is_true| is_true != 0),
     })
 }
 
-/// Which charge is asked for.
+/// How a charge is selected.
 #[derive(Debug, Clone, Copy)]
 pub enum Which<'a> {
-    /// The one with this id.
+    /// By its id.
     Id(&'a str),
-    /// The one that a task names.
+    /// As the charge that a task refers to.
     OfTask(TaskKind, &'a str),
 }
 
 impl<'a> Which<'a> {
-    /// Its id in SQL, whose only value is [`Self::value`].
+    /// The SQL of its id. The only parameter is [`Self::value`].
     fn sql(self, schema: &Schema) -> Result<Cow<'static, str>> {
         let Self::OfTask(kind, _) = self else { return Ok("?1".into()) };
         let table = schema.table(TableName::Tasks(kind))?;
@@ -113,12 +113,12 @@ impl<'a> Which<'a> {
     }
 }
 
-/// The charge with this id, to be read by [`read_charge`].
+/// Selects the charge with this id. [`read_charge`] reads it.
 pub fn charge(id: &str) -> Statement<'_> {
     Statement::new(charge_at("?1"), [id.into()])
 }
 
-/// This charge, to be read by [`read_charge`].
+/// Selects a charge. [`read_charge`] reads it.
 pub fn charge_of<'a>(schema: &Schema, which: Which<'a>) -> Result<Statement<'a>> {
     Ok(Statement::new(charge_at(&which.sql(schema)?), [which.value()]))
 }
@@ -130,7 +130,7 @@ fn charge_at(id: &str) -> String {
     )
 }
 
-/// Grants that this charge drew on, to be read by [`read_grant`].
+/// Selects the grants that a charge drew on. [`read_grant`] reads them.
 pub fn grants_drawn_on<'a>(schema: &Schema, which: Which<'a>) -> Result<Statement<'a>> {
     let text = include_str!("sql/grants_drawn_on.sql").replace("{charge}", &which.sql(schema)?);
     Ok(Statement::new(text, [which.value()]))
@@ -149,14 +149,14 @@ pub fn read_charge(row: &impl SelectedRow, id: &str) -> Result<Charge> {
     })
 }
 
-/// All that a user can spend, in draw order, to be read by [`read_grant`].
+/// Selects a user's spendable grants, in draw order. [`read_grant`] reads them.
 pub fn spendable_grants(user_id: &str, now_ms: i64, unit: TimestampUnit) -> Statement<'_> {
     static TEXT: LazyLock<String> = LazyLock::new(|| spendable("?1", "", ""));
     Statement::new(TEXT.as_str(), [user_id.into(), unit.exactly_from_ms(now_ms).into()])
 }
 
-/// All that some users can spend, in draw order, to be read by [`read_grant`]; behind it the user's id, and what else
-/// the order rests on.
+/// Selects the spendable grants of several users, in draw order. [`read_grant`] reads them. The user's id and
+/// the other sort columns follow.
 pub fn spendable_grants_of(
     user_ids: &[&str],
     now_ms: i64,
@@ -168,14 +168,14 @@ pub fn spendable_grants_of(
     Statement::new(TEXT.as_str(), [as_list(user_ids), unit.exactly_from_ms(now_ms).into()])
 }
 
-/// As [`spendable_grants`], to be read by [`read_whole_grant`].
+/// Like [`spendable_grants`], for [`read_whole_grant`].
 pub fn whole_grants(user_id: &str, now_ms: i64, unit: TimestampUnit) -> Statement<'_> {
     static TEXT: LazyLock<String> =
         LazyLock::new(|| spendable("?1", "", &with_provenance("user_id")));
     Statement::new(TEXT.as_str(), [user_id.into(), unit.exactly_from_ms(now_ms).into()])
 }
 
-/// As [`spendable_grants_of`], to be read by [`read_whole_grant`].
+/// Like [`spendable_grants_of`], for [`read_whole_grant`].
 pub fn whole_grants_of(user_ids: &[&str], now_ms: i64, unit: TimestampUnit) -> Statement<'static> {
     static TEXT: LazyLock<String> = LazyLock::new(|| {
         spendable("asked", &format!("({EACH}) CROSS JOIN "), &with_provenance("asked"))
@@ -183,12 +183,12 @@ pub fn whole_grants_of(user_ids: &[&str], now_ms: i64, unit: TimestampUnit) -> S
     Statement::new(TEXT.as_str(), [as_list(user_ids), unit.exactly_from_ms(now_ms).into()])
 }
 
-/// More columns: whose a grant is, and where it comes from.
+/// Additional columns: the grant's user and its provenance.
 fn with_provenance(owner: &str) -> String {
     format!(", {owner}, created_at, transaction_scene")
 }
 
-/// Of this user in SQL, who may be of several; more columns.
+/// The statement for one user, or for several; `more` are additional columns.
 fn spendable(user: &str, users: &str, more: &str) -> String {
     include_str!("sql/spendable_grants.sql")
         .replace("{user}", user)
@@ -196,23 +196,23 @@ fn spendable(user: &str, users: &str, more: &str) -> String {
         .replace("{more}", more)
 }
 
-/// Whose grant a row of [`spendable_grants_of`] is.
+/// The user of a row of [`spendable_grants_of`].
 pub fn owner_of_grant(row: &impl SelectedRow) -> Option<String> {
     row.cell(6).into_text().map(Cow::into_owned)
 }
 
-/// A user's grant, to be read by [`read_grant`].
+/// Selects a user's grant. [`read_grant`] reads it.
 pub fn grant_of_user<'a>(id: &'a str, user_id: &'a str) -> Statement<'a> {
     Statement::new(include_str!("sql/grant_of_user.sql"), [id.into(), user_id.into()])
 }
 
-/// A row if the user of a task is there.
+/// Selects a row if the user of a task exists.
 pub fn user_of_task(kind: TaskKind, id: &str) -> Statement<'_> {
     let text = format!(r#"SELECT 1 FROM "user" WHERE id = {}"#, owner_of_task(kind));
     Statement::new(text, [id.into()])
 }
 
-/// All that the user of a task can spend, in draw order, to be read by [`read_grant`].
+/// Selects the spendable grants of a task's user, in draw order. [`read_grant`] reads them.
 pub fn spendable_grants_of_task(
     kind: TaskKind,
     id: &str,
@@ -223,7 +223,7 @@ pub fn spendable_grants_of_task(
     Statement::new(text, [id.into(), unit.exactly_from_ms(now_ms).into()])
 }
 
-/// As [`spendable_grants_of_task`], to be read by [`read_whole_grant`].
+/// Like [`spendable_grants_of_task`], for [`read_whole_grant`].
 pub fn whole_grants_of_task(
     kind: TaskKind,
     id: &str,
@@ -238,15 +238,15 @@ fn owner_of_task(kind: TaskKind) -> String {
     format!("(SELECT user_id FROM {} WHERE id = ?1)", kind.table())
 }
 
-/// Reads a row of [`spendable_grants`] or [`grant_of_user`]; `None` if it does not say how many credits it
-/// has. One whose expiry can't be read is over: what can be spent is what is certain.
+/// Reads a row of [`spendable_grants`] or [`grant_of_user`]; `None` if its remaining credits are unreadable.
+/// A grant with an unreadable expiry counts as expired: only credits that are certain can be spent.
 pub fn read_grant(row: &impl SelectedRow, unit: TimestampUnit) -> Option<Grant> {
     let (id, remaining, expires_at) = (row.cell(0), row.cell(3).whole()?, row.cell(4));
     let is_known = expires_at != Cell::Null;
     Some(Grant {
         id: id.as_text()?.to_owned(),
         transaction_no: row.cell(1).into_text().unwrap_or_default().into_owned(),
-        // Where it can't be read what was granted, nothing more goes back.
+        // If the granted credits are unreadable, nothing can be returned to the grant.
         credits: row.cell(2).whole().unwrap_or(remaining),
         remaining,
         expires_at_ms: is_known.then(|| expires_at.time_ms(unit).unwrap_or(EXPIRY_UNREADABLE_MS)),
@@ -255,7 +255,7 @@ pub fn read_grant(row: &impl SelectedRow, unit: TimestampUnit) -> Option<Grant> 
     })
 }
 
-/// The same of [`whole_grants`] and its like, with where it comes from.
+/// The same for rows with provenance.
 pub fn read_whole_grant(row: &impl SelectedRow, unit: TimestampUnit) -> Option<Grant> {
     let provenance = Provenance {
         created_at_ms: row.cell(7).time_ms(unit),
@@ -267,7 +267,7 @@ pub fn read_whole_grant(row: &impl SelectedRow, unit: TimestampUnit) -> Option<G
 const DRAW: &str = include_str!("sql/draw.sql");
 const GIVE_BACK: &str = include_str!("sql/give_back.sql");
 
-/// Takes credits from a grant, which must be one row's change.
+/// Draws credits from a grant. It must change one row.
 pub fn draw(draw: &Draw, updated_at: i64) -> Statement<'_> {
     static TEXT: LazyLock<String> = LazyLock::new(|| of_one(DRAW));
     let Draw { credit_id, credits_consumed, .. } = draw;
@@ -275,30 +275,30 @@ pub fn draw(draw: &Draw, updated_at: i64) -> Statement<'_> {
     Statement::new(TEXT.as_str(), values)
 }
 
-/// Gives credits back to a grant, which must be one row's change.
+/// Returns credits to a grant. It must change one row.
 pub fn give_back(grant_id: &str, credits: i64, updated_at: i64) -> Statement<'_> {
     static TEXT: LazyLock<String> = LazyLock::new(|| of_one(GIVE_BACK));
     Statement::new(TEXT.as_str(), [grant_id.into(), credits.into(), updated_at.into()])
 }
 
-/// Takes credits from grants, each of which must be one row's change.
+/// Draws credits from several grants. It must change one row for each.
 pub fn draw_from(credits: &BTreeMap<&str, i64>, updated_at: i64) -> Statement<'static> {
     static TEXT: LazyLock<String> = LazyLock::new(|| of_each(DRAW));
     Statement::new(TEXT.as_str(), [as_map(credits), updated_at.into()])
 }
 
-/// Gives credits back to grants, each of which must be one row's change.
+/// Returns credits to several grants. It must change one row for each.
 pub fn give_back_to(credits: &BTreeMap<&str, i64>, updated_at: i64) -> Statement<'static> {
     static TEXT: LazyLock<String> = LazyLock::new(|| of_each(GIVE_BACK));
     Statement::new(TEXT.as_str(), [as_map(credits), updated_at.into()])
 }
 
-/// A change of one grant: its id, the credits, the time.
+/// The SQL of a change of one grant. Parameters: its id, the credits, the time.
 fn of_one(change: &str) -> String {
     filled(change, ["", "?1", "?2", "?3"])
 }
 
-/// The same change of several: the credits of each by its id, the time.
+/// The SQL of the same change of several grants. Parameters: the credits by id, the time.
 fn of_each(change: &str) -> String {
     const AMOUNTS: &str = "FROM (SELECT key AS changed, value AS amount FROM json_each(?1))\n";
     filled(change, [AMOUNTS, "changed", "amount", "?2"])
@@ -318,7 +318,7 @@ fn as_map(credits: &BTreeMap<&str, i64>) -> Cell<'static> {
     serde_json::Value::from(credits).to_string().into()
 }
 
-/// Raises or lowers the number of free trials that a user has used.
+/// Changes the number of free trials that a user has used.
 pub fn count_free_trials<'a>(
     schema: &Schema,
     user_id: &'a str,
@@ -335,7 +335,7 @@ pub fn count_free_trials<'a>(
     Ok(Statement::new(text, values))
 }
 
-/// A row for facts that the ledger decides by: what can't be read is an error that says where it is.
+/// A row with facts that the ledger depends on: an unreadable value is an error that names its place.
 struct Facts<'r, R> {
     row: &'r R,
     table: &'static str,
@@ -393,7 +393,7 @@ mod tests {
         let grant = |remaining, expires_at_ms, credits| Some((remaining, expires_at_ms, credits));
         let never = || Cell::Null;
         let rows = [
-            // id, credits, remaining credits, expiry; what is left, until when, of how many
+            // id, credits, remaining credits, expiry; remaining, expiry and credits as read
             ("g".into(), 9.into(), 5.into(), never(), grant(5, None, 9)),
             ("g".into(), 9.0.into(), 5.0.into(), 7.into(), grant(5, Some(7000), 9)),
             ("g".into(), "9".into(), 5.into(), 7.5.into(), grant(5, Some(7500), 5)),

@@ -1,6 +1,6 @@
-//! Checks that facts still hold: for a store that reads without a lock, and writes later under one.
+//! Checks that facts still hold, for a store that reads without a lock and writes later under one.
 //!
-//! The check runs the same query again, and compares the result as text, so it works for any query.
+//! A check runs the same query again and compares the results as text, so it works for any query.
 
 use std::fmt::Write as _;
 
@@ -9,7 +9,7 @@ use super::cell::Cell;
 use super::wire::OwnedRow;
 use crate::domain::hex::to_hex;
 
-/// A statement that fails unless a question has this answer. The order of the rows does not matter.
+/// A statement that fails unless a query returns these rows, in any order.
 pub fn guard(question: &Statement<'_>, answer: &[OwnedRow]) -> Statement<'static> {
     let mut values: Vec<Cell<'static>> =
         question.values.iter().map(|value| value.clone().into_owned()).collect();
@@ -40,13 +40,13 @@ pub fn guard(question: &Statement<'_>, answer: &[OwnedRow]) -> Statement<'static
     Statement::new(text, values)
 }
 
-/// Something for each column.
+/// A list with an item for each column.
 fn list(columns: usize, between: &str, of: impl Fn(usize) -> String) -> String {
     (0..columns).map(of).collect::<Vec<_>>().join(between)
 }
 
-/// What SQLite's `json_array` makes of each row, sorted: nearly always. A number with a fraction, bytes and characters that
-/// can't be seen have more than one form.
+/// The rows as SQLite's `json_array` writes them, sorted. `None` if a value has several textual forms: a
+/// number with a fraction, bytes, or control characters.
 fn as_lines(rows: &[OwnedRow]) -> Option<String> {
     let cell = |cell: &Cell<'_>| match cell {
         Cell::Null => Some("null".to_owned()),
@@ -67,7 +67,7 @@ fn as_lines(rows: &[OwnedRow]) -> Option<String> {
     Some(lines.join(","))
 }
 
-/// What a column of the expected rows is, as text: SQLite itself writes it.
+/// The SQL of a column's expected value as text, written by SQLite itself.
 fn expected(answer: &[OwnedRow], at: usize) -> String {
     match answer.iter().any(|row| matches!(row.get(at), Some(Cell::Blob(_)))) {
         false => format!("quote(value ->> {at})"),
@@ -78,12 +78,12 @@ fn expected(answer: &[OwnedRow], at: usize) -> String {
     }
 }
 
-/// A statement that fails unless the one before has changed so many rows.
+/// A statement that fails unless the one before changed this many rows.
 pub fn changed(rows: usize) -> String {
     format!("SELECT abs(-9223372036854775807 - (changes() <> {rows}))")
 }
 
-/// The rows as an array of arrays, bytes as an array of their digits.
+/// The rows as JSON arrays, with bytes as arrays of their digits.
 fn as_json(rows: &[OwnedRow]) -> String {
     let mut json = String::from("[");
     for (at, row) in rows.iter().enumerate() {

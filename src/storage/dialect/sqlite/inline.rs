@@ -1,4 +1,4 @@
-//! Values of SQLite in the text of a statement.
+//! SQLite values as literals in a statement.
 
 use std::fmt::Write as _;
 
@@ -6,7 +6,7 @@ use super::Statement;
 use super::cell::Cell;
 use crate::domain::hex::to_hex;
 
-/// The statement as one text without parameters, for a connection that has SQLite's own functions alone.
+/// The statement as text without parameters, for a connection that has only SQLite's built-in functions.
 pub fn inline(statement: &Statement<'_>) -> String {
     let text = statement.text.replace("is_text(id)", "typeof(id) = 'text'");
     let (mut last, null) = (0, Cell::Null);
@@ -22,10 +22,10 @@ fn write_value(inlined: &mut String, value: &Cell<'_>) {
     // Writing to a String can't fail.
     let _ = match value {
         Cell::Null => write!(inlined, "NULL"),
-        // Its digits alone are too many for an integer.
+        // Its digits without the sign exceed the range of an integer.
         Cell::Integer(i64::MIN) => write!(inlined, "(-9223372036854775807 - 1)"),
         Cell::Integer(number) => write!(inlined, "({number})"),
-        // With a point or an exponent, or it would be an integer.
+        // With a point or an exponent, otherwise it would be an integer.
         Cell::Real(number) if number.is_finite() => write!(inlined, "({number:?})"),
         Cell::Real(number) if number.is_nan() => write!(inlined, "NULL"),
         Cell::Real(number) => write!(inlined, "({}9e999)", if *number < 0.0 { "-" } else { "" }),

@@ -1,4 +1,4 @@
-//! Reading the schema over a network: all queries go together, in one round trip.
+//! Reads the schema over a network, in one round trip if possible.
 
 use super::Statement;
 use super::cell::OwnedRow;
@@ -9,7 +9,7 @@ use crate::error::Result;
 use crate::storage::schema::Schema;
 use crate::storage::times::TimestampUnit;
 
-/// The tables, as far as they are known.
+/// A schema that is being read.
 pub struct Look {
     found: Vec<(TableName, Vec<Declared>)>,
     has_triggers: bool,
@@ -17,12 +17,12 @@ pub struct Look {
 }
 
 impl Look {
-    /// What is asked first.
+    /// The first statements.
     pub fn questions() -> Vec<Statement<'static>> {
         TableName::ALL.into_iter().map(schema::columns).chain([schema::triggers()]).collect()
     }
 
-    /// What was answered. `unit`: that of times, if the rows are not to be asked.
+    /// Reads their replies. With `unit`, no samples of times are needed.
     pub fn read(answers: &[Vec<OwnedRow>], unit: Option<TimestampUnit>) -> Self {
         let columns = |rows: &Vec<OwnedRow>| rows.iter().map(Declared::read).collect();
         let found = TableName::ALL.into_iter().zip(answers.iter().map(columns)).collect();
@@ -30,12 +30,12 @@ impl Look {
         Self { found, has_triggers, unit }
     }
 
-    /// What is asked then, if anything.
+    /// The second statements, if any are needed.
     pub fn samples(&mut self) -> Vec<Statement<'static>> {
         self.sampled().map(|(_, statement)| statement).collect()
     }
 
-    /// The schema, with the answers to that.
+    /// The schema, given the replies to the second statements.
     pub fn finish(mut self, answers: &[Vec<OwnedRow>]) -> Result<Schema> {
         for ((column, _), rows) in self.sampled().zip(answers) {
             rows.iter().for_each(|row| column.add_sample(row));

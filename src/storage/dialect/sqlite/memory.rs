@@ -1,6 +1,7 @@
-//! A cache of users' spendable grants: a guess, for a wire whose writes check whether it holds
-//! ([`Wire::rely_on`](super::wire::Wire::rely_on)). A charge that it covers is written without a read before. All
-//! other requests are decided on rows that are read: a refusal never rests on the cache.
+//! A cache of users' spendable grants, for a wire whose writes check whether the cached rows are current
+//! ([`Wire::rely_on`](super::wire::Wire::rely_on)). If a user's cached grants cover a charge, it is written
+//! without reading first. All other requests are decided on rows that are read: a rejection never depends on
+//! the cache.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -12,7 +13,7 @@ use crate::domain::plan::Plan;
 use crate::storage::store::{Wanted, cover};
 use crate::storage::times::TimestampUnit;
 
-/// The spendable grants of some users, all of each, as rows.
+/// The spendable grants of some users, as rows. Of each cached user, all grants are cached.
 #[derive(Debug, Default)]
 pub struct Memory(Mutex<GrantsOfUsers>);
 
@@ -20,24 +21,24 @@ pub struct Memory(Mutex<GrantsOfUsers>);
 struct GrantsOfUsers {
     of_users: HashMap<String, GrantsOfUser>,
     rows: usize,
-    /// How often something was remembered or recalled.
+    /// Counts reads and writes of the cache.
     uses: u64,
 }
 
 #[derive(Debug)]
 struct GrantsOfUser {
     rows: Vec<OwnedRow>,
-    /// What [`GrantsOfUsers::uses`] was when it was used last.
+    /// The value of [`GrantsOfUsers::uses`] when it was last used.
     used: u64,
 }
 
 impl Memory {
-    /// Maximum number of rows: some 10 MB.
+    /// Maximum number of rows, about 10 MB.
     const MOST_ROWS: usize = 20_000;
-    /// A user who has more grants is asked about each time.
+    /// Users with more grants are not cached.
     const MOST_OF_USER: usize = 32;
 
-    /// Takes what was read of these users in place of what was known. Of a user who can spend nothing nothing is known.
+    /// Replaces the cached grants of these users. Users without spendable grants are not cached.
     pub(super) fn remember<'u>(
         &self,
         users: impl Iterator<Item = &'u str>,
@@ -66,7 +67,7 @@ impl Memory {
         }
     }
 
-    /// What these users can spend now, as it would be read: if all of them are known, and can pay for what is wanted.
+    /// The users' spendable grants, as a read would return them, if all users are cached and can pay.
     pub(super) fn recall(
         &self,
         wanted: &Wanted<'_>,
@@ -99,24 +100,24 @@ impl Memory {
         Some(recalled)
     }
 
-    /// Keeps up with plans that were written.
+    /// Updates the cache after plans were written.
     pub(super) fn written(&self, plans: &[&Plan]) {
         let mut state = self.lock();
         plans.iter().for_each(|plan| state.keep_up(plan));
     }
 
-    /// Forgets what is known of these users.
+    /// Removes these users.
     pub(super) fn forget<'u>(&self, users: impl Iterator<Item = &'u str>) {
         let mut state = self.lock();
         users.for_each(|user_id| state.forget(user_id));
     }
 
-    /// Forgets everything.
+    /// Removes all users.
     pub fn clear(&self) {
         *self.lock() = GrantsOfUsers::default();
     }
 
-    /// A panic elsewhere leaves a guess at the worst.
+    /// The lock may be poisoned: at worst, the cache is outdated.
     fn lock(&self) -> MutexGuard<'_, GrantsOfUsers> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -132,7 +133,7 @@ impl GrantsOfUsers {
         self.uses
     }
 
-    /// Forgets the users who were not asked about for the longest time, until so many rows are left.
+    /// Removes the least recently used users until this many rows remain.
     fn forget_unused(&mut self, most_rows: usize) {
         let mut uses: Vec<(u64, usize)> =
             self.of_users.values().map(|of_user| (of_user.used, of_user.rows.len())).collect();
@@ -166,14 +167,15 @@ impl GrantsOfUsers {
     }
 }
 
-/// The column with what is left of a grant.
+/// The index of the remaining credits.
 const REMAINING: usize = 3;
-/// So many columns has a row that says what is left of a grant, whose it is, and what its order rests on.
+/// The number of columns of a grant, its user and its sort columns.
 const PLAIN_COLUMNS: usize = 8;
-/// And one that says where it comes from.
+/// The number of columns with the provenance.
 const WHOLE_COLUMNS: usize = 9;
 
-/// Whether a row is what a grant is written as: what else is there may be compared otherwise than it is read.
+/// Whether all values have the types that grants are written with; comparing others in SQL may differ from
+/// reading them.
 fn is_plain(row: &OwnedRow, unit: TimestampUnit) -> bool {
     let is_plain = |cell: &Cell<'_>| !matches!(cell, Cell::Real(_) | Cell::Blob(_));
     let is_time = matches!(row.cell(4), Cell::Null | Cell::Integer(_));
@@ -204,7 +206,7 @@ mod tests {
         ]
     }
 
-    /// `u` has 5 until 100, and 7; `v` has 3; `w` has a grant whose expiry is odd.
+    /// Caches `u` with 5 until 100, and 7; `v` with 3; `w` with an unusual expiry.
     fn known() -> Memory {
         let rows = [
             row("u", "a", 5, 100.into()),
@@ -218,7 +220,7 @@ mod tests {
         memory
     }
 
-    /// What each of these users can spend: `a 5`.
+    /// The users' cached grants, such as `a 5`.
     fn recalled(memory: &Memory, credits: &[(&str, i64)], now_ms: i64) -> Option<Vec<String>> {
         let wanted = Wanted { credits: credits.iter().copied().collect(), ..Wanted::default() };
         let rows = memory.recall(&wanted, now_ms, UNIT)?;
@@ -246,7 +248,7 @@ mod tests {
     fn cached_facts_of_users() {
         type Asked = &'static [(&'static str, i64)];
         let rows: [(Asked, i64, Option<&[&str]>); 12] = [
-            // of whom how much is asked, when; what is known
+            // credits by user, the time; the cached grants
             (&[("u", 0)], 50, Some(&["a 5", "b 7"])),
             (&[("u", 12)], 50, Some(&["a 5", "b 7"])),
             (&[("u", 13)], 50, None),
@@ -288,7 +290,7 @@ mod tests {
             memory.recall(&wanted, 50, UNIT).map(|rows| rows.iter().map(Vec::len).collect())
         };
         let rows: [(Asked, bool, Option<Vec<usize>>); 5] = [
-            // what is wanted of whom, whether `u` pays with gifts alone; how many columns each row has
+            // credits by user, whether `u` pays with gifts only; the number of columns of each row
             (&[("u", 5)], true, Some(vec![9, 9])),
             (&[("u", 6)], true, None),
             (&[("u", 12)], false, Some(vec![8, 8])),
@@ -304,7 +306,7 @@ mod tests {
     fn cached_facts_after_writes() {
         type Row<'r> = (&'r [Draw], &'r [(&'r str, i64)], Option<&'r [&'r str]>);
         let rows: [Row<'_>; 5] = [
-            // what a charge drew, and what came back to a grant; what is known then
+            // a charge's draws, and returns to grants; the cached grants afterwards
             (&[draw("a", 5, 2)], &[], Some(&["a 3", "b 7"])),
             (&[draw("a", 5, 5), draw("b", 7, 1)], &[], Some(&["b 6"])),
             (&[], &[], Some(&["a 5", "b 7"])),

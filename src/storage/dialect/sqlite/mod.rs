@@ -1,7 +1,7 @@
-//! SQLite's SQL, for the file itself and for other carriers of it.
+//! SQLite's SQL, for files and for other connections.
 //!
-//! `is_text(id)` in a statement is a function that the connection must have: whether a value is text in UTF-8. Where
-//! no function can be registered, and text is always UTF-8, it is `typeof(id) = 'text'`.
+//! `is_text(id)` in a statement is a function that the connection must provide: whether a value is text in
+//! UTF-8. Where functions can't be registered and text is always UTF-8, it becomes `typeof(id) = 'text'`.
 
 pub mod account;
 pub mod books;
@@ -21,11 +21,11 @@ mod units;
 pub mod views;
 pub mod wire;
 
-/// A statement in SQLite's SQL.
+/// An SQL statement for SQLite.
 pub type Statement<'s> = super::Statement<'s, cell::Cell<'s>>;
 
 impl Statement<'_> {
-    /// The same statement, which borrows nothing.
+    /// The same statement, without borrowed data.
     pub fn to_owned(&self) -> Statement<'static> {
         let values = self.values.iter().map(|value| value.clone().into_owned());
         Statement::new(self.text.as_ref().to_owned(), values.collect::<Vec<_>>())

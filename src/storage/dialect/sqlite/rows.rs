@@ -1,4 +1,5 @@
-//! Whole rows, whose columns differ from call to call: their SQL is made once for each set of columns.
+//! Statements on whole rows, whose columns vary from call to call: their SQL is cached for each set of
+//! columns.
 
 use std::borrow::Cow;
 use std::fmt::Write as _;
@@ -12,18 +13,18 @@ use crate::storage;
 use crate::storage::schema::{Kind, Table, quote};
 use crate::storage::times::TimestampUnit;
 
-/// What a statement does.
+/// The kind of statement.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum StatementVerb {
-    /// A new row.
+    /// Inserts a row.
     Insert,
-    /// Changes the row with an id.
+    /// Updates the row with an id.
     Update,
-    /// As above, of a charge that is active: only one of those who change its status does so.
+    /// The same for a charge that is still active: only one of several concurrent refunds succeeds.
     UpdateCharge,
-    /// The whole row with an id.
+    /// Selects the whole row with an id.
     Find,
-    /// A row if the one with an id has these values.
+    /// Selects a row if the one with an id has these values.
     Has,
 }
 
@@ -34,11 +35,11 @@ pub struct RowText {
     table: &'static str,
     keys: Vec<String>,
     text: String,
-    /// What the columns hold.
+    /// The kinds of the columns.
     kinds: Vec<Kind>,
 }
 
-/// The SQL of one connection.
+/// The cached SQL of one connection.
 #[derive(Debug, Default)]
 pub struct RowTexts {
     made: Vec<Arc<RowText>>,
@@ -52,7 +53,7 @@ pub fn read_row(row: &impl SelectedRow, table: &Arc<Table>, unit: TimestampUnit)
 }
 
 impl RowTexts {
-    /// Maximum number of entries. An app passes a handful of different sets of fields.
+    /// Maximum number of entries. Apps use only a few different sets of fields.
     const MOST: usize = 64;
 
     /// The SQL for these fields.
@@ -73,14 +74,14 @@ impl RowTexts {
         Ok(made)
     }
 
-    /// Forgets everything: the tables have changed.
+    /// Removes all entries, after the tables have changed.
     pub fn clear(&mut self) {
         self.made.clear();
     }
 }
 
 impl RowText {
-    /// The statement with these values, and then perhaps an id.
+    /// The statement with these values, followed by an id if there is one.
     pub fn bind<'a>(
         &'a self,
         row: &'a Fields,
@@ -206,7 +207,7 @@ mod tests {
             ),
         ];
         let mut texts = RowTexts::default();
-        // Twice: made, and found again among the others.
+        // Twice, to cover a new and a cached statement.
         for (verb, keys, expected) in rows.into_iter().chain(rows) {
             let made = texts.get(verb, &table(), &fields(keys)).unwrap();
             assert_eq!(made.text, expected);

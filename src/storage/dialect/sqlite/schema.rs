@@ -1,5 +1,5 @@
-//! Reads the schema of an SQLite database, and the unit of its times: the columns of each table first, then values of
-//! those that hold times.
+//! Reads the schema of an SQLite database, and the unit of its times: first each table's columns, then
+//! samples of the time columns.
 
 use super::Statement;
 use super::declared::Declared;
@@ -10,12 +10,12 @@ use crate::storage::roles::Role;
 use crate::storage::schema::{Column, Dialect, Kind, Schema, quote};
 use crate::storage::times::TimestampUnit;
 
-/// A row for each column of a table, to be read by [`Declared::read`].
+/// Selects the columns of a table. [`Declared::read`] reads the rows.
 pub fn columns(table: TableName) -> Statement<'static> {
     Statement::new(include_str!("sql/columns.sql"), [table.sql().into()])
 }
 
-/// Values of those columns of a table that hold times, to be passed to [`Declared::add_sample`].
+/// Selects samples of a table's time columns. [`Declared::add_sample`] reads them.
 pub fn samples(
     table: TableName,
     columns: &mut [Declared],
@@ -28,13 +28,13 @@ pub fn samples(
     })
 }
 
-/// A row if there are triggers.
+/// Selects a row if there are triggers.
 pub fn triggers() -> Statement<'static> {
     Statement::new("SELECT 1 FROM sqlite_master WHERE type = 'trigger'", [])
 }
 
-/// The schema of tables with these columns. Refuses one that lacks what this package needs. A caller who names the
-/// unit of times knows better than the rows; else the columns come with samples.
+/// The schema of tables with these columns. Rejects one that lacks what this package needs. The caller's unit
+/// of times takes precedence; without one, the columns need samples.
 pub fn read(
     found: Vec<(TableName, Vec<Declared>)>,
     unit: Option<TimestampUnit>,
@@ -52,10 +52,10 @@ pub fn read(
     Ok(schema)
 }
 
-/// The tables with their columns and indexes, as JSON.
+/// Selects the tables with their columns and indexes, as JSON.
 pub const DESCRIPTION: &str = include_str!("sql/tables.sql");
 
-/// Makes a table as the app's schema has it, if it is not there yet.
+/// Creates a table as in the app's schema, if it does not exist.
 pub fn create_table(table: TableName) -> &'static str {
     match table {
         TableName::User => include_str!("sql/create_user.sql"),
@@ -65,14 +65,14 @@ pub fn create_table(table: TableName) -> &'static str {
     }
 }
 
-/// What SQLite calls things.
+/// The names of SQLite's types, and related rules.
 pub const DIALECT: Dialect = Dialect { quote, sql_type, select_list, needed_type };
 
 fn select_list(columns: &[Column]) -> String {
     columns.iter().map(|column| quote(&column.name)).collect::<Vec<_>>().join(", ")
 }
 
-/// SQLite keeps any value in any column, but it changes some on their way in, by the declared type.
+/// SQLite stores any value in any column, but converts some, depending on the declared type.
 fn needed_type(role: Role, column: &Column, _: Option<&Column>) -> Option<String> {
     let is = |kinds: &[Kind]| kinds.contains(&column.kind);
     let needed = match role {
@@ -85,7 +85,7 @@ fn needed_type(role: Role, column: &Column, _: Option<&Column>) -> Option<String
     Some(needed.to_owned())
 }
 
-/// What a column that is missing would be declared as.
+/// The type with which a missing column should be declared.
 fn sql_type(kind: Kind) -> &'static str {
     match kind {
         Kind::Text => "text",

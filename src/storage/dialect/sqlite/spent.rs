@@ -1,4 +1,4 @@
-//! What users have spent, per charge or in total, and which of their credits expire.
+//! Users' spending, by charge or in total, and their expiring credits.
 
 use super::Statement;
 use super::cell::{Cell, SelectedRow};
@@ -6,8 +6,8 @@ use crate::domain::expiring::{Expiring, ExpiringQuery};
 use crate::domain::spending::{Spending, Spent};
 use crate::storage::times::TimestampUnit;
 
-/// What a user has spent, to be read by [`read_spent`]. A column may hold anything: text and bytes, which are above all
-/// numbers, say nothing.
+/// Selects a user's spending. [`read_spent`] reads it. Columns may hold any type; text and BLOBs, which sort
+/// after all numbers, are ignored.
 pub fn spent<'a>(user_id: &'a str, spending: &'a Spending, unit: TimestampUnit) -> Statement<'a> {
     let columns = if spending.each { "-credits, created_at" } else { "-SUM(credits), NULL" };
     let text = include_str!("sql/spent.sql").replace("{columns}", columns);
@@ -21,7 +21,7 @@ pub fn read_spent(row: &impl SelectedRow, unit: TimestampUnit) -> Spent {
     (row.cell(0).whole().unwrap_or(0), row.cell(1).time_ms(unit))
 }
 
-/// Users of whom credits end soon, to be read by [`read_expiring`].
+/// Selects users with expiring credits. [`read_expiring`] reads them.
 pub fn expiring(query: &ExpiringQuery, now_ms: i64, unit: TimestampUnit) -> Statement<'_> {
     let after = query.after.as_deref().map_or(Cell::Null, Cell::from);
     let times = [now_ms, now_ms.saturating_add(query.within_ms)];
@@ -31,7 +31,7 @@ pub fn expiring(query: &ExpiringQuery, now_ms: i64, unit: TimestampUnit) -> Stat
     Statement::new(include_str!("sql/expiring.sql"), values)
 }
 
-/// Reads a row of [`expiring`]; `None` if its user's id is no text.
+/// Reads a row of [`expiring`]; `None` if the user's id is not text.
 pub fn read_expiring(row: &impl SelectedRow, unit: TimestampUnit) -> Option<Expiring> {
     Some(Expiring {
         user_id: row.cell(0).as_text()?.to_owned(),

@@ -1,4 +1,4 @@
-//! The unit of a database's times: by its columns' defaults and by what the columns hold.
+//! Finds the unit of a database's times, from the columns' defaults and stored values.
 
 use std::ops::Range;
 
@@ -9,17 +9,17 @@ use crate::error::{Error, Result};
 use crate::storage::schema::{Kind, quote};
 use crate::storage::times::TimestampUnit;
 
-/// The columns whose values are never far in the past or the future, so that they tell the unit.
+/// Columns whose values are never far in the past or the future, so that they reveal the unit.
 const CLOCK_COLUMNS: [&str; 2] = ["created_at", "updated_at"];
 
-/// A unit that a column of times says, and what says so.
+/// A unit, and the value or default that reveals it.
 type Evidence = (Unit, String);
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Unit {
     Seconds,
     Milliseconds,
-    /// No unit of this package.
+    /// Not supported by this package.
     Microseconds,
 }
 
@@ -42,9 +42,9 @@ impl Unit {
     }
 }
 
-/// Finds the unit of times. All columns that tell one must agree: those that a clock fills in, and then what else
-/// holds times, such as `expires_at`. A table of tasks that does not agree can't be used, by itself: its error comes
-/// with the unit.
+/// Finds the unit of times. All columns that reveal one must agree: first those filled in by a clock, then
+/// other time columns, such as `expires_at`. Only a table of AI tasks may disagree: it can't be used then,
+/// and its error is returned with the unit.
 pub(super) fn find_unit(
     found: &[(TableName, Vec<Declared>)],
 ) -> Result<(TimestampUnit, Vec<(TableName, Error)>)> {
@@ -71,7 +71,7 @@ pub(super) fn find_unit(
     Ok((unit, unusable))
 }
 
-/// The tables that are there.
+/// The tables that exist.
 fn with_ids(
     found: &[(TableName, Vec<Declared>)],
 ) -> impl Iterator<Item = (TableName, &[Declared])> {
@@ -83,11 +83,11 @@ fn is_clock(column: &Declared) -> bool {
     CLOCK_COLUMNS.contains(&column.name.as_str())
 }
 
-/// The unit that clocks say: those of the columns' defaults, and those that filled the columns in.
+/// The unit of the clocks: from columns' defaults, and from the stored values of clock columns.
 fn by_clocks(found: &[(TableName, Vec<Declared>)]) -> Result<TimestampUnit> {
     let mut evidence: Vec<Evidence> = Vec::new();
     let mut without_times = None;
-    // AI tasks are no evidence: an app that does not use them is not held up by them.
+    // AI tasks do not count, so that they can't affect an app that does not use them.
     let tables = with_ids(found).filter(|(table, _)| *table != TableName::Tasks(TaskKind::Ai));
     for (table, columns) in tables {
         for column in columns.iter().filter(|column| is_clock(column)) {
@@ -121,7 +121,8 @@ fn by_clocks(found: &[(TableName, Vec<Declared>)]) -> Result<TimestampUnit> {
     }
 }
 
-/// The units of a clock's values. Fewer than half of them that differ are single rows, which an audit finds.
+/// The units of a clock column's values. Units of fewer than half of the values are single wrong rows, which
+/// an audit finds.
 fn units_of_many(told: &[(Unit, f64)], place: &str) -> Vec<Evidence> {
     let evidence = |unit: Unit| {
         let mut of_unit = told.iter().filter(|(other, _)| *other == unit);
@@ -132,7 +133,8 @@ fn units_of_many(told: &[(Unit, f64)], place: &str) -> Vec<Evidence> {
     Unit::ALL.into_iter().filter_map(evidence).collect()
 }
 
-/// The unit in which most of a column's values are plausible, at least two of them: one alone is a single row.
+/// The unit in which most of a column's values are plausible. At least two values must agree: one may be a
+/// wrong row.
 fn of_column(table: TableName, column: &Declared) -> Option<Evidence> {
     const SEVERAL: usize = 2;
     let unit = if is_clock(column) { Sample::unit_of_clock } else { Sample::unit_of_sale };
@@ -147,9 +149,10 @@ fn of_column(table: TableName, column: &Declared) -> Option<Evidence> {
 }
 
 impl Sample {
-    /// A number below the first of milliseconds is seconds: as milliseconds it would be before March 1973, and as
-    /// seconds it reaches to the year 5138. It is the same with microseconds, a thousand times later. What is before
-    /// 1973 or after 5138 in every unit, or has a fraction, no clock of an app has written.
+    /// A number below the first plausible millisecond value is in seconds: as milliseconds it would be before
+    /// March 1973, and as seconds it reaches to the year 5138. The same holds for microseconds, by a factor
+    /// of a thousand. Values outside 1973 to 5138 in every unit, or with a fraction, were not written by a
+    /// clock.
     fn unit_of_clock(&self) -> Option<(Unit, f64)> {
         const FIRST: f64 = 100_000_000.0;
         let firsts = [FIRST, FIRST * 1e3, FIRST * 1e6, FIRST * 1e9];
@@ -159,8 +162,8 @@ impl Sample {
             .map(|(unit, _)| (unit, stored))
     }
 
-    /// The unit of a time that may be far in the past or the future. It tells one only if it is a time at which
-    /// credits are sold or expire, 2010 to 2100.
+    /// The unit of a time that may be far in the past or the future: only if it falls in the years 2010 to
+    /// 2100, when credits are sold or expire.
     fn unit_of_sale(&self) -> Option<(Unit, f64)> {
         const SOLD: Range<f64> = 1_262_304_000.0..4_102_444_800.0;
         let stored = self.0?;
@@ -170,18 +173,18 @@ impl Sample {
     }
 }
 
-/// Whether values of this column tell the unit.
+/// Whether this column's values reveal the unit.
 pub(super) fn is_told_by(column: &Declared) -> bool {
     is_clock(column) || column.kind() == Kind::Timestamp
 }
 
-/// Values of a column: from the first rows and, by the index of the primary key, from rows in random places. A few
-/// are enough, since an app writes them all in one way, but few grants may expire. However large the table is, no
-/// more rows are read than these.
+/// Samples of a column: the first rows and, by the primary key's index, rows at random places. A few suffice,
+/// because an app writes all its times in one unit, but only few grants may expire. The number of rows read
+/// does not grow with the table.
 pub(super) fn samples(table: TableName, column: &Declared) -> Statement<'static> {
     let rows = match table {
         TableName::Credit if !is_clock(column) => 1000,
-        // A row of a task may hold long texts.
+        // Rows of tasks may hold long texts.
         _ => 50,
     };
     let (table, column) = (quote(table.sql()), quote(&column.name));
@@ -189,7 +192,7 @@ pub(super) fn samples(table: TableName, column: &Declared) -> Statement<'static>
         format!("SELECT * FROM (SELECT id, {column} AS stored FROM {table} {order} LIMIT {rows})")
     };
     let (first, random) = (some(""), some("ORDER BY id DESC"));
-    // UNION, since one row may be in both samples: it counts once.
+    // UNION, so that a row in both samples counts once.
     let text = format!("SELECT stored FROM ({first} UNION {random}) WHERE stored IS NOT NULL");
     Statement::new(text, [])
 }

@@ -13,19 +13,19 @@ use crate::storage::{Filter, StuckFilter, Window};
 /// The table of media tasks.
 pub const MEDIA_TASKS: TableName = TableName::Tasks(TaskKind::Media);
 
-/// Which rows of a table.
+/// A selection of rows of a table.
 pub struct Rows<'a> {
     /// The table.
     pub table: TableName,
     condition: Cow<'static, str>,
     values: Vec<Cell<'a>>,
     order: &'static str,
-    /// Which of them; all, if there is none.
+    /// The window; `None` selects all.
     pub window: Option<Window>,
 }
 
 impl<'a> Rows<'a> {
-    /// Those that meet a condition, newest first.
+    /// Rows that meet a condition, newest first.
     pub(super) fn new(
         table: TableName,
         condition: impl Into<Cow<'static, str>>,
@@ -41,7 +41,7 @@ impl<'a> Rows<'a> {
         Self::new(TableName::Credit, "transaction_no = ?", [transaction_no.into()])
     }
 
-    /// Those with these ids, in any order.
+    /// Rows with these ids, in any order.
     pub fn with_ids(table: TableName, ids: &[&str]) -> Self {
         let ids = serde_json::Value::from(ids).to_string();
         let condition = "id IN (SELECT value FROM json_each(?))";
@@ -54,7 +54,7 @@ impl<'a> Rows<'a> {
         Ok(Self::new(MEDIA_TASKS, format!("user_id = ?{not_deleted}"), [user_id.into()]))
     }
 
-    /// A user's media tasks in one of these states, without deleted ones.
+    /// A user's media tasks with one of these statuses, without deleted ones.
     pub fn tasks_in(schema: &Schema, user_id: &'a str, statuses: &'a [String]) -> Result<Self> {
         let mut rows = Self::tasks(schema, user_id)?;
         rows.condition = format!("{} AND {}", rows.condition, in_states(statuses.len())).into();
@@ -62,7 +62,7 @@ impl<'a> Rows<'a> {
         Ok(rows)
     }
 
-    /// Those of a list.
+    /// The rows of a list.
     pub fn of_list(filter: &'a Filter) -> Self {
         let (mut condition, mut values) = ("TRUE".to_owned(), Vec::new());
         for (column, value) in &filter.equal {
@@ -72,7 +72,8 @@ impl<'a> Rows<'a> {
         Self::new(filter.table, condition, values)
     }
 
-    /// Charges of a user that may be a task's: the one with this id, and those whose metadata holds this text.
+    /// A user's charges that may belong to a task: the one with this id, and those whose metadata contains
+    /// this text.
     pub fn charges_about(user_id: &'a str, charge_id: Option<&'a str>, text: &'a str) -> Self {
         let condition = "user_id = ? AND transaction_type = 'consume' \
                          AND (id = ? OR instr(metadata, ?) > 0)";
@@ -81,9 +82,9 @@ impl<'a> Rows<'a> {
         Self { order: "created_at, id", ..Self::new(TableName::Credit, condition, values) }
     }
 
-    /// Tasks that no worker has touched for long.
+    /// Tasks that no worker has touched for a while.
     pub fn stuck_tasks(filter: &'a StuckFilter, now_ms: i64, unit: TimestampUnit) -> Self {
-        // Text and bytes are above all numbers. A task whose time can't be read counts as stuck too.
+        // Text and BLOBs sort after all numbers. A task with an unreadable time also counts as stuck.
         let unreadable = "updated_at IS NULL OR updated_at >= ''";
         let states = in_states(filter.statuses.len());
         let condition = format!("{states} AND (updated_at < ? OR {unreadable})");
@@ -95,24 +96,24 @@ impl<'a> Rows<'a> {
         Self { order: "updated_at, id", window: Some(window), ..rows }
     }
 
-    /// Holds that are over.
+    /// Holds that have ended.
     pub fn ended_holds(window: Window, now_ms: i64, unit: TimestampUnit) -> Self {
-        // Text and bytes are above all numbers.
+        // Text and BLOBs sort after all numbers.
         let condition = format!("{HELD} AND expires_at <= ? AND expires_at < ''");
         let now = unit.exactly_from_ms(now_ms);
         let ended = Self::new(TableName::Credit, condition, [now.into()]);
         Self { order: "expires_at, id", window: Some(window), ..ended }
     }
 
-    /// These of them.
+    /// Limits the selection to a window.
     pub fn within(self, window: Window) -> Self {
         Self { window: Some(window), ..self }
     }
 
-    /// What finds each of them in the table, in order: its `key`. A row may hold megabytes, and sorting whole rows
-    /// would copy it again and again; so their keys are sorted, and the rows of a page read by them.
+    /// Selects the `key` of each row, in order. Sorting whole rows, which may hold megabytes, would copy them
+    /// repeatedly; so their keys are sorted, and the rows of a page are read by key.
     pub fn keys(mut self, key: &str) -> Statement<'a> {
-        // SQLite reads a negative limit as none.
+        // SQLite treats a negative limit as no limit.
         let Window { limit, offset } = self.window.unwrap_or(Window { limit: -1, offset: 0 });
         self.values.extend([limit.into(), offset.into()]);
         let (table, condition, order) = (self.table.sql(), self.condition, self.order);
@@ -122,14 +123,14 @@ impl<'a> Rows<'a> {
         Statement::new(text, self.values)
     }
 
-    /// How many they are.
+    /// Counts the rows.
     pub fn count(self) -> Statement<'a> {
         let (table, condition) = (self.table.sql(), self.condition);
         let text = format!(r#"SELECT COUNT(*) FROM "{table}" WHERE {condition}"#);
         Statement::new(text, self.values)
     }
 
-    /// A row, if there is one of them.
+    /// Selects a row if there is one.
     pub fn any(self) -> Statement<'a> {
         let (table, condition) = (self.table.sql(), self.condition);
         let text = format!(r#"SELECT 1 FROM "{table}" WHERE {condition} LIMIT 1"#);
@@ -137,18 +138,18 @@ impl<'a> Rows<'a> {
     }
 }
 
-/// The SQL of the row with a key, as [`Rows::keys`] finds it.
+/// The SQL that selects a row by the key from [`Rows::keys`].
 pub fn by_key(table: &Table, key: &str) -> String {
     format!(r#"SELECT {} FROM "{}" WHERE {key} = ?"#, table.select_list, table.name)
 }
 
-/// What a user can spend.
+/// Selects a user's balance.
 pub fn balance(user_id: &str, now_ms: i64, unit: TimestampUnit) -> Statement<'_> {
     let now = unit.exactly_from_ms(now_ms);
     Statement::new(include_str!("sql/balance.sql"), [user_id.into(), now.into()])
 }
 
-/// What holds have taken from a user.
+/// Selects the credits in a user's holds.
 pub fn held(user_id: &str) -> Statement<'_> {
     let text =
         format!("SELECT COALESCE(-SUM(credits), 0) FROM credit WHERE user_id = ?1 AND {HELD}");
@@ -159,7 +160,7 @@ pub fn held(user_id: &str) -> Statement<'_> {
 const HELD: &str = "status = 'active' AND transaction_type = 'consume' AND remaining_credits = 0 \
                     AND expires_at IS NOT NULL AND instr(metadata, '\"held\"') > 0";
 
-/// That a task is in one of so many states.
+/// The condition that a task has one of this many statuses.
 pub(super) fn in_states(states: usize) -> String {
     format!("status IN ({})", vec!["?"; states].join(", "))
 }

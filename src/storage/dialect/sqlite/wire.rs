@@ -11,62 +11,63 @@ use crate::error::Result;
 use crate::storage::failure::Answer;
 use crate::storage::schema::Schema;
 
-/// A statement, how many rows it must change, and what it is, for an error.
+/// A statement that writes.
 #[derive(Debug)]
 pub struct Change<'s> {
     /// An INSERT or UPDATE, without RETURNING.
     pub statement: Statement<'s>,
     /// How many rows it must change.
     pub rows: usize,
-    /// What it is: `a draw`.
+    /// A description for errors: `a draw`.
     pub what: &'static str,
 }
 
-/// The rows of each statement, once they are there.
+/// A future with the rows of each statement.
 pub type FutureRows<'a> = Pin<Box<dyn Future<Output = Answer<Vec<Vec<OwnedRow>>>> + Send + 'a>>;
 
-/// That something may begin.
+/// A future that resolves when work may begin.
 pub type Waited<'a> = Pin<Box<dyn Future<Output = Answer<()>> + Send + 'a>>;
 
-/// A way to a database, for one request. Stores over all of them are one type, over `Box<dyn Wire>`: else all that the
-/// engine does would be compiled for each.
+/// A connection to a database, for one request. Stores over all of them share one type, over `Box<dyn Wire>`;
+/// otherwise the engine would be compiled for each.
 pub trait Wire: Send + Sync {
-    /// The tables, as they were found.
+    /// The tables, as last read.
     fn schema(&self) -> Result<&Schema>;
-    /// One round trip: the rows of each statement, none of which changes anything.
+    /// Sends queries in one round trip. Returns the rows of each.
     fn ask<'a>(
         &'a mut self,
         statements: &'a [Statement<'a>],
         doing: &'static str,
     ) -> FutureRows<'a>;
-    /// Before what decides on a change that may follow is asked.
+    /// Called before the queries that decide a change.
     fn before_deciding(&mut self) -> Waited<'_> {
         Box::pin(std::future::ready(Ok(())))
     }
-    /// A change that follows is made only if this question still has this answer. Where what was read can't change until
-    /// then, there is nothing to do.
+    /// Makes the next change conditional on this query's result. Not needed if what was read can't change
+    /// until then.
     fn rely_on(&mut self, _asked: &Statement<'_>, _answer: &[OwnedRow]) {}
-    /// The same of a question that a wire with a memory asks again when its answer is another one: [`Self::became`].
+    /// The same for a result from the cache: if it is outdated, the query runs again, and [`Self::became`]
+    /// has its result.
     fn rely_on_guess(&mut self, asked: &Statement<'_>, answer: &[OwnedRow]) {
         self.rely_on(asked, answer);
     }
-    /// After changes that were not made because of such a question: its answer then.
+    /// The current result of such a query, after changes that were not made because of it.
     fn became(&mut self) -> Option<Vec<OwnedRow>> {
         None
     }
-    /// What users could spend when this process last saw it, where [`Self::rely_on`] asks again whether it holds.
+    /// The cache of users' spendable grants, if [`Self::rely_on`] checks whether they are current.
     fn memory(&self) -> Option<&Memory> {
         None
     }
-    /// One round trip: makes these changes, each of which must change as many rows as it says, commits them if the transaction is this
-    /// request's alone, and answers what is asked behind them.
+    /// Makes these changes in one round trip, each of which must change its number of rows; commits them if
+    /// the transaction belongs to this request alone; and returns the results of the following queries.
     fn change<'a>(
         &'a mut self,
         changes: &'a [Change<'a>],
         then: &'a [Statement<'a>],
     ) -> FutureRows<'a>;
-    /// After changes whose answer was lost ([`Failure::Unknown`](crate::storage::failure::Failure::Unknown)): whether
-    /// they are made, or can't be any more.
+    /// After changes whose reply was lost ([`Failure::Unknown`](crate::storage::failure::Failure::Unknown)):
+    /// whether they are made by now, or can no longer be made.
     fn is_resolved(&self) -> bool {
         false
     }

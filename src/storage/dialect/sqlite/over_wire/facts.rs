@@ -24,12 +24,12 @@ use crate::storage::store::{
     Extent, Facts, FoundTask, LoadFacts, Wanted, WantedCharge, WantedTask,
 };
 
-/// The place of the grants among the questions about charges: behind the users.
+/// The index of the grants among the replies for charges: after the users.
 const GRANTS: usize = 1;
 
 impl OverWire {
-    /// The answers to questions about charges: those that are expected where all users are known and can pay, and ids and
-    /// numbers are new, as they nearly always are; else as they are asked.
+    /// The replies for charges: from the cache if all users' grants are cached and can pay, assuming that ids
+    /// and numbers are new; otherwise from a read.
     async fn known_or_asked(
         &mut self,
         wanted: &Wanted<'_>,
@@ -64,8 +64,8 @@ impl OverWire {
     }
 }
 
-/// Whether nothing but grants can decide on charges whose ids and numbers are new. One that comes twice is refused, which
-/// must not rest on a guess.
+/// Whether the result depends only on grants if ids and numbers are new. An id that occurs twice is rejected,
+/// and a rejection must not depend on the cache.
 fn rests_on_grants(wanted: &Wanted<'_>) -> bool {
     let Wanted { tasks, transaction_nos, .. } = wanted;
     let is_plain = !wanted.refused
@@ -91,7 +91,7 @@ impl LoadFacts for OverWire {
         for (kind, id) in &wanted.tasks {
             tasks.entry(*kind).or_default().push(id);
         }
-        // However many requests there are, one question of each kind.
+        // One statement of each kind, for any number of requests.
         let mut asked = Vec::new();
         if !users.is_empty() {
             asked.push(facts::those_there(User, "id", &users));
@@ -180,7 +180,7 @@ impl LoadFacts for OverWire {
         }
         let relied_on = asked.len();
         let which = wanted.credit_id.map_or(Which::OfTask(kind, id), Which::Id);
-        // The charge that a change makes is new.
+        // The task's charge is made by this change.
         if wanted.charge.is_none() {
             asked
                 .extend([facts::charge_of(schema, which)?, facts::grants_drawn_on(schema, which)?]);
@@ -267,7 +267,7 @@ impl LoadFacts for OverWire {
         refundable: &Refundable,
         found: Vec<Grant>,
     ) -> Answer<Vec<Grant>> {
-        // Nearly always all of them came with the facts.
+        // In nearly all cases they were loaded with the facts.
         let is_known = |id: &str| found.iter().any(|grant| grant.id == id);
         if refundable.draws.iter().all(|draw| is_known(&draw.credit_id)) {
             if let Some((asked, rows)) = self.grants_asked.take() {

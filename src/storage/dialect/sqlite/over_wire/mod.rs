@@ -1,6 +1,6 @@
-//! A store over any [`Wire`]: the facts of a request come in one round trip where possible, and all of its writes go
-//! in one. The store of a file (`storage/sqlite/`) has no round trips to save: it runs one query after the other, and
-//! caches grants.
+//! A store over any [`Wire`]: it reads a request's facts in one round trip where possible, and writes
+//! everything in one. The store of a file (`storage/sqlite/`) has no round trips to save: it runs one query
+//! after the other, and caches grants.
 
 mod facts;
 mod write;
@@ -39,13 +39,13 @@ use crate::storage::{Filter, Page, Row, StuckFilter, Window};
 pub struct OverWire {
     wire: Box<dyn Wire>,
     texts: RowTexts,
-    /// Questions about a charge and what it drew on that went with others, and their answers: if they are used, what is
-    /// written rests on them.
+    /// Queries about a charge and its grants that were sent along with others, and their results. If the
+    /// results are used, the write depends on them.
     charge_asked: Option<(Statement<'static>, Vec<OwnedRow>)>,
     grants_asked: Option<(Statement<'static>, Vec<OwnedRow>)>,
 }
 
-/// Answers to questions, in the order in which they were asked.
+/// The results of queries, in order.
 struct Answers(std::vec::IntoIter<Vec<OwnedRow>>);
 
 impl Answers {
@@ -58,7 +58,7 @@ impl Answers {
         Ok(self.rows()?.into_iter().next())
     }
 
-    /// The first column.
+    /// The first column, as texts.
     fn texts(&mut self) -> Answer<BTreeSet<String>> {
         let text = |row: &OwnedRow| row.cell(0).into_text().map(Cow::into_owned);
         Ok(self.rows()?.iter().filter_map(text).collect())
@@ -91,7 +91,7 @@ impl OverWire {
         Ok(Answers(self.wire.ask(asked, doing).await?.into_iter()))
     }
 
-    /// The same, of what decides on a change.
+    /// The same for queries that decide a change.
     async fn decide(&mut self, asked: &[Statement<'_>], doing: &'static str) -> Answer<Answers> {
         if asked.is_empty() {
             return Ok(Answers(Vec::new().into_iter()));
@@ -101,7 +101,7 @@ impl OverWire {
         Ok(Answers(answers.into_iter()))
     }
 
-    /// The same, where not all that is asked decides.
+    /// The same if only some of the results decide.
     async fn ask_to_decide(
         &mut self,
         asked: &[Statement<'_>],
@@ -117,7 +117,7 @@ impl OverWire {
         Ok(row.map(|row| read_charge(&row, id)).transpose()?)
     }
 
-    /// Keeps what was asked about a charge and the grants that it drew on. Both, as they are.
+    /// Keeps the queries about a charge and its grants, and reads both.
     fn keep_charge(
         &mut self,
         asked: &[Statement<'_>],
@@ -128,7 +128,7 @@ impl OverWire {
         self.charge_asked = kept.next();
         self.grants_asked = kept.next();
         let row = self.charge_asked.as_ref().and_then(|(_, rows)| rows.first());
-        // What can't be read is an error where it is needed.
+        // An unreadable charge is an error only where it is needed.
         let charge = row.zip(id).and_then(|(row, id)| read_charge(row, id).ok());
         let grants = self.grants_asked.as_ref().map(|(_, rows)| self.grants(rows));
         Ok((charge, grants.transpose()?.unwrap_or_default()))
@@ -153,7 +153,7 @@ impl OverWire {
         Ok(rows.iter().filter_map(|row| read(row, unit)).collect())
     }
 
-    /// These rows, in their order.
+    /// These rows, in order.
     async fn rows(&mut self, rows: Rows<'_>) -> Answer<Vec<Row>> {
         let table = Arc::clone(self.wire.schema()?.table(rows.table)?);
         let whole = rows.keys(&table.select_list);
@@ -172,7 +172,7 @@ impl OverWire {
         self.read_books(&tables, answers)
     }
 
-    /// The tables that are there, and the question that each of them is asked.
+    /// The tables that exist, with the query for each.
     fn about_books<'u>(&self, users: &'u Users) -> Result<(Vec<TableName>, Vec<Statement<'u>>)> {
         let schema = self.wire.schema()?;
         let there = TABLES.into_iter().filter(|table| schema.table(*table).is_ok());
@@ -190,7 +190,7 @@ impl OverWire {
         Ok(page)
     }
 
-    /// The users of a page; the last of them, if more may follow.
+    /// The users of a page, and the last of them if more may follow.
     async fn next_users(
         &mut self,
         after: Option<&str>,
@@ -206,7 +206,7 @@ impl OverWire {
             let found = answers.first()?.map(|row| read_user(&row));
             last = [last, found].into_iter().flatten().min();
         }
-        // Text that is not UTF-8 may not be beyond itself when it is read and asked for again.
+        // Invalid UTF-8 may sort differently after it was read and replaced.
         let last = last.filter(|last| after.is_none_or(|after| last.as_str() > after));
         Ok(match &last {
             Some(user_id) => (users.up_to(user_id.clone()), last),
@@ -264,7 +264,7 @@ impl ReadBooks for OverWire {
     }
 }
 
-/// All that a user can spend, to this extent, at a time in this unit.
+/// Selects a user's spendable grants, with or without provenance, at a time in this unit.
 fn grants_of(user_id: &str, extent: Extent, (now_ms, unit): (i64, TimestampUnit)) -> Statement<'_> {
     match extent {
         Extent::Plain => spendable_grants(user_id, now_ms, unit),
@@ -301,7 +301,7 @@ impl Views for OverWire {
         let total = Rows::tasks(schema, user_id)?.count();
         let tasks = Rows::tasks(schema, user_id)?.within(page.window());
         let table = Arc::clone(schema.table(tasks.table)?);
-        // Together, of one moment.
+        // Together, so that they come from one snapshot.
         let mut answers = self.ask(&[total, tasks.keys(&table.select_list)], "reading").await?;
         let total = answers.whole()?;
         Ok((self.read_rows(&answers.rows()?, &table)?, total))
@@ -330,7 +330,7 @@ impl Views for OverWire {
         now_ms: i64,
     ) -> Answer<(Vec<Grant>, i64)> {
         let grants = grants_of(user_id, extent, (now_ms, self.wire.schema()?.timestamp_unit));
-        // Together, of one moment.
+        // Together, so that they come from one snapshot.
         let mut answers = self.ask(&[grants, held(user_id)], "reading grants").await?;
         let grants = answers.rows()?;
         Ok((self.grants_to(extent, &grants)?, answers.whole()?))

@@ -1,4 +1,4 @@
-//! All that a request writes, in one round trip.
+//! Writes everything of a request in one round trip.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -28,7 +28,7 @@ impl WritePlans for OverWire {
         let schema = wire.schema()?.clone();
         let unit = schema.timestamp_unit;
         let updated_at = unit.from_ms(now_ms);
-        // What is bound borrows from what is made here first.
+        // The statements borrow from these groups.
         let groups = groups(plans, &schema, texts)?;
         let mut changes = Vec::new();
         for Group { text, rows, id, what } in &groups {
@@ -38,7 +38,7 @@ impl WritePlans for OverWire {
             };
             changes.push(Change { statement, rows: rows.len(), what });
         }
-        // A grant is changed once, however many charges draw on it.
+        // Each grant is changed once, however many charges draw on it.
         let (mut draws, mut returns) = (BTreeMap::new(), BTreeMap::new());
         for draw in plans.iter().flat_map(|plan| &plan.draws) {
             *draws.entry(draw.credit_id.as_str()).or_insert(0) += draw.credits_consumed;
@@ -92,7 +92,8 @@ impl WritePlans for OverWire {
 }
 
 impl OverWire {
-    /// After changes whose answer was lost: looks whether they are made. What was to be asked behind them.
+    /// After changes whose reply was lost: checks whether they were made, and returns the results of the
+    /// following queries.
     async fn resolve(
         &mut self,
         plans: &[&Plan],
@@ -104,7 +105,7 @@ impl OverWire {
         let unit = schema.timestamp_unit;
         let rows = || plans.iter().flat_map(|plan| &plan.rows);
         let mut bound = Vec::new();
-        // All is made, or nothing: a new row is the best witness, since others rarely change one right away.
+        // All changes were made, or none. A new row is the best proof: others rarely change one at once.
         let new = rows().find(|row| row.verb == plan::Verb::Insert);
         for row in new.map_or_else(|| rows().collect(), |row| vec![row]) {
             let is_new = row.verb == plan::Verb::Insert;
@@ -126,14 +127,14 @@ impl OverWire {
         let then = answers.split_off(made);
         match answers.iter().all(|rows| !rows.is_empty()) {
             true => Ok(then),
-            // Another request has come before.
+            // Another request was first.
             false if wire.is_resolved() && new.is_some() => Err(Failure::Conflict(message)),
             false => Err(Failure::unknown(message)),
         }
     }
 }
 
-/// Lets a memory know what was written, or what is known instead.
+/// Updates a cache after a write.
 fn keep_up<T>(wire: &mut dyn Wire, plans: &[&Plan], made: &Answer<T>, unit: TimestampUnit) {
     let became = wire.became();
     let Some(memory) = wire.memory() else { return };
@@ -145,11 +146,11 @@ fn keep_up<T>(wire: &mut dyn Wire, plans: &[&Plan], made: &Answer<T>, unit: Time
     }
 }
 
-/// Rows that one statement writes: new ones with the same columns, or one that changes.
+/// Rows for one statement: new ones with the same columns, or one that changes.
 struct Group<'p> {
     text: Arc<RowText>,
     rows: Vec<Cow<'p, Fields>>,
-    /// The row that changes.
+    /// The id of the row that changes.
     id: Option<&'p str>,
     what: &'static str,
 }
@@ -159,7 +160,7 @@ fn groups<'p>(
     schema: &'p Schema,
     texts: &mut RowTexts,
 ) -> Result<Vec<Group<'p>>> {
-    /// A statement has at most 32,766 places, and a table of tasks some thirty columns.
+    /// A statement has at most 32,766 parameters, and tables of tasks have about thirty columns.
     const MOST_ROWS: usize = 256;
     let mut groups: Vec<Group<'p>> = Vec::new();
     for row in plans.iter().flat_map(|plan| &plan.rows) {
@@ -184,5 +185,5 @@ fn groups<'p>(
     Ok(groups)
 }
 
-/// What tells a new row from another one that has taken its id.
+/// The columns that distinguish a new row from another one with the same id.
 const TELLING: [&str; 4] = ["userId", "createdAt", "creditId", "transactionNo"];
