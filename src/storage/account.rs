@@ -1,5 +1,5 @@
-//! The rows of `credit` for a change of a user's grants, whole: grants to be revoked or extended, and earlier charges
-//! of revocations.
+//! The rows of `credit` that a change of grants needs, as whole rows: grants to revoke or extend, and earlier
+//! revocations.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -13,51 +13,51 @@ use crate::domain::top_up::{Claim as Claimed, State as Standing, is_unconfirmed}
 use crate::domain::value::Value;
 use crate::error::Result;
 
-/// What a change of accounts is about.
+/// The rows that a change needs.
 #[derive(Debug)]
 pub struct WantedAccount<'w> {
-    /// Whose rows.
+    /// The users.
     pub whose: Whose<'w>,
-    /// Which of them: those that any of these picks.
+    /// Their rows: those that match at least one of these.
     pub picks: Vec<Pick<'w>>,
-    /// The key of the call, which a row of any user may have.
+    /// The call's idempotency key, which a row of any user may have.
     pub transaction_no: Option<&'w str>,
 }
 
-/// Whose rows.
+/// Selects users.
 #[derive(Debug, Clone, Copy)]
 pub enum Whose<'w> {
     /// The user with this id.
     User(&'w str),
-    /// The users of rows of `credit` with this text in a column, by its name in SQL.
+    /// The users of rows of `credit` with this text in a column, by its SQL name.
     With(&'static str, &'w str),
 }
 
-/// Some rows of a user.
+/// Selects rows of a user.
 #[derive(Debug)]
 pub enum Pick<'w> {
-    /// Those with one of these texts in a column, by its name in SQL.
+    /// Rows with one of these texts in a column, by its SQL name.
     With(&'static str, Vec<&'w str>),
-    /// Active grants of which something is left.
+    /// Active grants with remaining credits.
     Unspent,
     /// Grants of subscriptions.
     Subscribed,
-    /// Grants that were made since this time.
+    /// Grants made since this time.
     GrantsSince(i64),
 }
 
-/// What decides on such a change, all of it locked.
+/// The facts that decide such a change, all locked.
 #[derive(Debug, Default)]
 pub struct Account {
-    /// The users who are there.
+    /// The users that exist.
     pub users: BTreeSet<String>,
     /// Their rows.
     pub rows: Vec<Row>,
-    /// The row that has the key of the call.
+    /// The row with the call's idempotency key.
     pub keyed: Option<Row>,
 }
 
-/// Puts rows in draw order: those that expire first, then older ones, then by id.
+/// Sorts rows in draw order: by expiry, then age, then id.
 pub fn in_draw_order(rows: &mut [Row]) {
     let time = |row: &Row, key: &str| match row.get(key) {
         Some(Value::TimeMs(time_ms)) => Some(*time_ms),
@@ -71,7 +71,8 @@ pub fn in_draw_order(rows: &mut [Row]) {
 }
 
 impl Row {
-    /// What a row of `credit` says as a grant that claims may be about; `None`, if it is no grant, or not granted yet.
+    /// Reads a row of `credit` as a grant, for claims and renewals; `None` if it is not a grant, or an
+    /// unconfirmed top-up.
     pub fn as_held(&self) -> Option<Held> {
         let (status, metadata) = (self.text("status"), self.text("metadata"));
         if self.text("transactionType") != Some("grant")
@@ -120,7 +121,7 @@ impl Row {
         })
     }
 
-    /// What a row of `credit` says as a top-up, whether it is one or not.
+    /// Reads a row of `credit` as a top-up, even if it is none.
     pub fn as_top_up(&self) -> Claimed {
         let metadata = self.text("metadata").map(str::to_owned);
         let is_grant = self.text("transactionType") == Some("grant");
@@ -138,7 +139,7 @@ impl Row {
         }
     }
 
-    /// What a row of `credit` has written off; `None`, if it is no such charge, or was refunded.
+    /// Reads a row of `credit` as a write-off; `None` if it is another charge, or was refunded.
     pub fn as_write_off(&self) -> Result<Option<WriteOff>> {
         if self.text("transactionType") != Some("consume") || self.text("status") != Some("active")
         {
@@ -148,7 +149,7 @@ impl Row {
         WriteOff::read(id, self.text("consumedDetail"), self.text("metadata"))
     }
 
-    /// The claim on grants that a row of `credit` is; `None`, if it is none.
+    /// Reads a row of `credit` as a claim on grants; `None` if it is not one.
     pub fn as_claim(&self) -> Result<Option<Claim>> {
         if self.text("transactionType") != Some("consume") {
             return Ok(None);

@@ -1,4 +1,4 @@
-//! Whole accounts: which to read, and how the rows of all tables are put together.
+//! Whole accounts: which to read, and how the rows of all tables are combined.
 
 use std::borrow::Cow;
 use std::collections::BTreeSet;
@@ -11,71 +11,71 @@ use crate::domain::revocation::State;
 use crate::domain::table::TableName;
 use crate::domain::top_up::{is_half, is_unconfirmed};
 
-/// Which books to read.
+/// Which accounts to read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum UserRange {
-    /// One user's.
+    /// One user's account.
     User(String),
-    /// Those of the next users.
+    /// The accounts of the next users.
     Next {
-        /// After this one; from the first, if there is none.
+        /// After this user; from the first one if `None`.
         after: Option<String>,
-        /// So many of each table.
+        /// Up to this many users of each table.
         users: u32,
     },
 }
 
-/// Some users' books, all from one snapshot.
+/// Some users' accounts, from one snapshot.
 #[derive(Debug, Clone, Default)]
 pub struct BooksPage {
-    /// Each user's, in the order of their ids.
+    /// The accounts, in the order of the users' ids.
     pub books: Vec<Books>,
-    /// How many rows of `credit` were read.
+    /// The number of rows of `credit` that were read.
     pub credit_rows: i64,
     /// The last user of this page, if there are more.
     pub next: Option<String>,
 }
 
-/// A row of `credit`, whatever it holds.
+/// A row of `credit`, whose values may be of wrong types.
 pub struct CreditEntry<'r> {
     /// Its `id`.
     pub id: Cow<'r, str>,
-    /// Its family.
+    /// The user's id.
     pub user_id: Cow<'r, str>,
     /// Its `transaction_type`.
     pub transaction_type: Cow<'r, str>,
-    /// What was granted; of a charge, what it took, as a negative number. `None`: that can't be read.
+    /// The granted credits, or minus the charged ones; `None` if unreadable.
     pub credits: Option<i64>,
-    /// What is left of a grant. `None`: that can't be read.
+    /// The remaining credits of a grant; `None` if unreadable.
     pub remaining: Option<i64>,
     /// Its `status`.
     pub status: Cow<'r, str>,
-    /// Its `consumed_detail`, as found.
+    /// Its `consumed_detail`, as stored.
     pub consumed_detail: Option<Cow<'r, [u8]>>,
     /// Its `metadata`.
     pub metadata: Option<Cow<'r, str>>,
     /// Its times.
     pub times: Times,
-    /// Columns that hold something else than they say, and what.
+    /// The columns with unreadable values.
     pub unreadable: Vec<Odd>,
 }
 
-/// A column, by its name in JavaScript, that holds something else than it says, and what in words.
+/// A column with an unreadable value: its JavaScript name, and a description of the value.
 pub type Odd = (&'static str, String);
 
-/// Whose these rows are, each user once.
+/// The users of these rows, each once.
 pub fn owners_of(rows: &[Row]) -> Vec<Cow<'_, str>> {
     let ids: BTreeSet<Cow<'_, str>> = rows.iter().filter_map(|row| row.id("userId")).collect();
     ids.into_iter().collect()
 }
 
 impl BooksPage {
-    /// This user's books, if there are any.
+    /// This user's account, if there is one.
     pub fn of(&self, user_id: &str) -> Option<&Books> {
         self.place_of(user_id).ok().and_then(|at| self.books.get(at))
     }
 
-    /// Enters a row of `credit`.
+    /// Adds a row of `credit`.
     pub fn enter_credit(&mut self, entry: CreditEntry<'_>) {
         self.credit_rows += 1;
         let CreditEntry { credits, remaining, mut times, .. } = entry;
@@ -87,10 +87,10 @@ impl BooksPage {
         }
         let is_odd = |field: &str| entry.unreadable.iter().any(|(odd, _)| *odd == field);
         let left_out = match (entry.transaction_type.as_ref(), credits, remaining) {
-            // What is only claimed is not granted yet.
+            // An unconfirmed top-up is not a grant yet.
             ("grant", ..) if is_unconfirmed(&entry.status, entry.metadata.as_deref()) => None,
             ("grant", Some(credits), Some(remaining)) => {
-                // As charges see it.
+                // As charges treat it.
                 if is_odd("expiresAt") {
                     times.expires_at_ms = Some(EXPIRY_UNREADABLE_MS);
                 }
@@ -119,13 +119,13 @@ impl BooksPage {
             ("grant", ..) => Some(LeftOut::Grant),
             ("consume", ..) if active => Some(LeftOut::ActiveCharge),
             ("consume", ..) => Some(LeftOut::RefundedCharge),
-            // The app's own kinds of row move no credits.
+            // Rows of the app's own types move no credits.
             _ => None,
         };
         books.enter_unreadable((TableName::Credit, id), entry.unreadable, left_out);
     }
 
-    /// Enters a task.
+    /// Adds a task.
     pub fn enter_task(&mut self, user_id: &str, task: TaskEntry, unreadable: Vec<Odd>) {
         let books = self.books_of(user_id);
         books.enter_unreadable((TableName::Tasks(task.kind), task.id.clone()), unreadable, None);
@@ -137,7 +137,7 @@ impl BooksPage {
             self.books.insert(at, Books::of(user_id));
             at
         });
-        // It is there: it was found, or has been inserted.
+        // It exists: it was found or inserted above.
         &mut self.books[at]
     }
 

@@ -2,25 +2,25 @@
 
 pub use crate::domain::column::{Kind, Limit};
 
-/// A column as the database has it.
+/// A column, as the database declares it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Column {
-    /// Its name in SQL: `video_url`.
+    /// Its SQL name: `video_url`.
     pub name: String,
-    /// Its name in JavaScript: `videoUrl`.
+    /// Its JavaScript name: `videoUrl`.
     pub key: String,
-    /// What it holds.
+    /// The kind of its values.
     pub kind: Kind,
-    /// The type that it is declared with, in the database's own words.
+    /// Its declared type, as the database writes it.
     pub sql_type: String,
-    /// What its type leaves out of what its kind could hold.
+    /// The limit of its type, within its kind.
     pub limit: Limit,
-    /// Whether it refuses NULL.
+    /// Whether it rejects NULL.
     pub not_null: bool,
-    /// Whether the database fills it in.
+    /// Whether the database has a default for it.
     pub has_default: bool,
-    /// Whether an index lets each of its values be there once.
+    /// Whether it has a unique index of its own.
     pub unique: bool,
-    /// The type of its values as they are sent, by the database's own number for it. SQLite has none.
+    /// The database's number for the type of its values; SQLite has none.
     pub type_id: u32,
 }

@@ -6,29 +6,29 @@ use crate::domain::value::Value;
 use crate::error::Error;
 use crate::storage::Row;
 
-/// What a store answers.
+/// The result of a store's method.
 pub type Answer<T> = Result<T, Failure>;
 
-/// What came of a statement that failed.
+/// The reason why a statement failed.
 #[derive(Debug)]
 pub enum Failure {
-    /// The database said no, or the ledger did, and nothing is written.
+    /// The database or the ledger rejected it, and nothing was written.
     Refused(Error),
-    /// The same transaction can succeed if it is tried again: a deadlock, a serialization failure.
+    /// The transaction may succeed if it is retried: a deadlock, a serialization failure.
     Conflict(String),
-    /// The server takes no writes: it is a standby, or has become one. The caller's error, if no other
-    /// server does.
+    /// The server is read-only, such as a standby. The error is for the caller if no other server accepts
+    /// writes.
     ReadOnly(Error),
-    /// The connection broke, or the server fell silent: what became of the last statement is not known.
+    /// The connection broke, or the server stopped responding: the outcome of the last statement is unknown.
     Lost(String),
-    /// The server or a pooler said that the session is over. Of the last statement no more is known.
+    /// The server or a pooler ended the session. The outcome of the last statement is unknown as well.
     Ended(String),
-    /// The connection was lost or ended, and the last statement was the COMMIT.
+    /// The connection was lost or ended after COMMIT was sent.
     Unknown {
-        /// What the driver says.
+        /// The driver's message.
         message: String,
-        /// For each request, the row that tells whether it is written; none, if it was refused. Empty, if no row
-        /// tells.
+        /// For each request the row that proves the commit; `None` if the request was rejected. Empty if no
+        /// row proves it.
         witnesses: Vec<Option<Witness>>,
     },
 }
@@ -40,12 +40,12 @@ impl From<Error> for Failure {
 }
 
 impl Failure {
-    /// A commit that was not answered.
+    /// An unanswered commit.
     pub fn unknown(message: String) -> Self {
         Self::Unknown { message, witnesses: Vec::new() }
     }
 
-    /// The same, with the rows that tell whether it is written.
+    /// The same, with the rows that prove the commit.
     pub fn with_witnesses(self, find: impl FnOnce() -> Vec<Option<Witness>>) -> Self {
         match self {
             Self::Unknown { message, .. } => Self::Unknown { message, witnesses: find() },
@@ -53,7 +53,7 @@ impl Failure {
         }
     }
 
-    /// The error for a caller who can't try again.
+    /// The caller's error, if no retry is possible.
     pub fn into_error(self) -> Error {
         match self {
             Self::Refused(error) | Self::ReadOnly(error) => error,
@@ -63,13 +63,13 @@ impl Failure {
         }
     }
 
-    /// Whether the server has answered, and undone the transaction.
+    /// Whether the server replied and rolled back the transaction.
     pub fn is_answered(&self) -> bool {
         matches!(self, Self::Refused(_) | Self::Conflict(_))
     }
 }
 
-/// A server that can't be had now, and may be had soon.
+/// The error for a server that is not available now, but may be soon.
 pub fn unavailable(message: &str) -> Error {
     Error::DatabaseUnavailable {
         message: message.to_owned(),
@@ -78,11 +78,11 @@ pub fn unavailable(message: &str) -> Error {
     }
 }
 
-/// The code of an answer that is longer than is read, or sent.
+/// The code for a reply or a request that is too long.
 #[cfg(any(feature = "libsql", feature = "mysql"))]
 pub(super) const LONG_ANSWER: &str = "ANSWER_TOO_LONG";
 
-/// An answer to a question that is longer than is read here.
+/// The error for a reply that is too long to read.
 #[cfg(any(feature = "libsql", feature = "mysql"))]
 pub(super) fn long_answer(doing: &'static str) -> Error {
     Error::Database {
@@ -93,29 +93,29 @@ pub(super) fn long_answer(doing: &'static str) -> Error {
     }
 }
 
-/// A server that lets no call in until something is mended.
+/// The error for a server that rejects connections until an operator changes something.
 #[cfg(any(feature = "libsql", feature = "mysql", feature = "postgres"))]
 pub(super) fn not_usable(message: String, advice: &'static str) -> Error {
     Error::DatabaseUnavailable { message, advice, retryable: false }
 }
 
-/// A row that is there if a commit is, and only then.
+/// A row that exists exactly if a commit succeeded.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Witness {
-    /// Its family.
+    /// The user's id.
     pub user_id: String,
     /// Its table.
     pub table: TableName,
-    /// Its id.
+    /// Its `id`.
     pub id: String,
-    /// The charge that a new task has: it tells our task from another one with the same id.
+    /// The charge of a new task, which distinguishes it from another task with the same id.
     credit_id: Option<String>,
-    /// The row that the caller gets.
+    /// The row that the caller receives.
     pub reply: (TableName, String),
 }
 
 impl Witness {
-    /// The new row that a plan replies with.
+    /// The new row that a plan returns.
     pub fn of_reply(plan: &Plan) -> Self {
         let (table, id) = plan.reply.clone();
         let credit_id = plan.rows.last().and_then(|row| row.fields.get("creditId"));
@@ -123,7 +123,7 @@ impl Witness {
         Self { user_id: plan.user_id.clone(), table, id, credit_id, reply: plan.reply.clone() }
     }
 
-    /// The first row that a plan writes, which is new.
+    /// The first row of a plan, if it is new.
     pub fn of_first_row(plan: &Plan) -> Option<Self> {
         let row = plan.rows.first()?;
         Some(Self {
@@ -135,7 +135,7 @@ impl Witness {
         })
     }
 
-    /// Whether a row that was found is the one that was to be written.
+    /// Whether a row that was found is the one that was written.
     pub fn is(&self, row: &Row) -> bool {
         self.table == TableName::Credit || row.text("creditId") == self.credit_id.as_deref()
     }

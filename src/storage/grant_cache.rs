@@ -1,9 +1,9 @@
-//! A cache of users' next spendable grants, and of what they have spent, from one transaction to the next.
+//! A cache of users' next spendable grants and of their spending, kept between transactions.
 //!
-//! It is exact, not a guess. It is used only while the write lock is held and `PRAGMA data_version` shows that no
-//! other connection has committed since they were read; so the rows are as this connection left them, and it has
-//! kept the cache up to date. Any other change of a user's grants removes the user's entry. If the tables have
-//! triggers nothing is cached, since a trigger may change grants unseen.
+//! It is always exact. It is used only while the write lock is held and `PRAGMA data_version` shows that no
+//! other connection has committed since the rows were read; all writes of this connection update it. Any
+//! other change of a user's grants removes the user's entry. If the tables have triggers nothing is cached,
+//! since a trigger may change grants unseen.
 
 use std::collections::{HashMap, HashSet};
 
@@ -12,47 +12,47 @@ use crate::domain::detail::Draw;
 use crate::domain::grant::Grant;
 use crate::domain::spending::{MOST_LIMITS, Spending};
 
-/// The next grants of some users, and which users there are.
+/// The next grants of some users, and which users exist.
 #[derive(Debug, Default)]
 pub(super) struct GrantCache {
     of_users: HashMap<String, NextGrants>,
     users: HashSet<String>,
-    /// What they have spent since the beginning of a window, all together.
+    /// Their spending since the start of a window, as a sum.
     spent: HashMap<String, Vec<(Spending, i64)>>,
 }
 
-/// The grants that a user spends next.
+/// A user's next grants.
 #[derive(Debug)]
 pub(super) struct NextGrants {
-    /// Spendable when they were read, in draw order.
+    /// Grants that were spendable when they were read, in draw order.
     grants: Vec<Grant>,
-    /// Whether these are all of the user's.
+    /// Whether these are all of the user's spendable grants.
     pub(super) complete: bool,
-    /// Whether it is known where they come from.
+    /// Whether their provenance is known.
     whole: bool,
     /// When they were read.
     read_at_ms: i64,
-    /// What they hold together.
+    /// The sum of their credits.
     held: i64,
 }
 
 impl NextGrants {
-    /// How many grants are worth remembering, of a user who has many.
+    /// The number of grants to cache for a user with many.
     const ENOUGH: usize = 32;
 
-    /// None yet.
+    /// No grants yet, read at this time.
     pub(super) fn read_at(now_ms: i64) -> Self {
         Self { grants: Vec::new(), complete: false, whole: false, read_at_ms: now_ms, held: 0 }
     }
 
-    /// Adds the next grant. Whether they are enough to cover a charge, and some more for the next charges.
+    /// Adds the next grant. Returns whether they cover a charge and some more of the next ones.
     pub(super) fn add(&mut self, grant: Grant, credits: i64) -> bool {
         self.held = self.held.saturating_add(grant.remaining);
         self.grants.push(grant);
         self.held >= credits && self.grants.len() >= Self::ENOUGH
     }
 
-    /// The grants that cover a charge; all that can be spent, if they don't and these are complete.
+    /// The grants that cover a charge; if they do not and these are all grants, all spendable ones.
     pub(super) fn covering(&self, credits: i64, now_ms: i64) -> Option<Vec<Grant>> {
         let mut covered: i64 = 0;
         let mut covering = Vec::new();
@@ -68,24 +68,24 @@ impl NextGrants {
 }
 
 impl GrantCache {
-    /// Maximum number of users in the cache: some 10 MB.
+    /// Maximum number of users in the cache, about 10 MB.
     const MOST: usize = 4_000;
 
-    /// The grants of a user that decide on a charge, if they are known.
+    /// The grants that decide a charge of a user, if they are cached.
     pub(super) fn covering(&self, user_id: &str, credits: i64, now_ms: i64) -> Option<Vec<Grant>> {
         let next = self.of_users.get(user_id)?;
-        // Had the clock been set back, a grant could be spendable again that was not when we read.
+        // If the clock was set back, a grant that had expired when it was read could be spendable again.
         if now_ms < next.read_at_ms { None } else { next.covering(credits, now_ms) }
     }
 
-    /// All grants of a user, and where they come from, if that is known.
+    /// All grants of a user with their provenance, if they are cached.
     pub(super) fn whole(&self, user_id: &str, now_ms: i64) -> Option<Vec<Grant>> {
         let next = self.of_users.get(user_id).filter(|next| next.whole)?;
         let spendable = next.grants.iter().filter(|grant| grant.is_spendable(now_ms));
         (now_ms >= next.read_at_ms).then(|| spendable.cloned().collect())
     }
 
-    /// Remembers all grants of a user, and where they come from; of one who has many nothing more than before.
+    /// Caches all grants of a user with their provenance, unless there are many.
     pub(super) fn remember_whole(&mut self, user_id: &str, grants: &[Grant], now_ms: i64) {
         if grants.len() <= NextGrants::ENOUGH {
             let mut next =
@@ -95,7 +95,7 @@ impl GrantCache {
         }
     }
 
-    /// Remembers a user's grants.
+    /// Caches a user's grants.
     pub(super) fn remember(&mut self, user_id: &str, next: NextGrants) {
         if self.of_users.len() >= Self::MOST {
             self.clear();
@@ -103,12 +103,12 @@ impl GrantCache {
         self.of_users.insert(user_id.to_owned(), next);
     }
 
-    /// Whether this user is known to be there. The engine itself deletes no user.
+    /// Whether this user is known to exist. The engine never deletes a user.
     pub(super) fn knows_user(&self, user_id: &str) -> bool {
         self.users.contains(user_id)
     }
 
-    /// Remembers that a user is there.
+    /// Records that a user exists.
     pub(super) fn remember_user(&mut self, user_id: &str) {
         if self.users.len() >= Self::MOST {
             self.clear();
@@ -116,26 +116,26 @@ impl GrantCache {
         self.users.insert(user_id.to_owned());
     }
 
-    /// What a user has spent, if it is known.
+    /// A user's spending, if it is cached.
     pub(super) fn spent(&self, user_id: &str, spending: &Spending) -> Option<i64> {
         let of_user = self.spent.get(user_id)?;
         of_user.iter().find(|(known, _)| known == spending).map(|(_, spent)| *spent)
     }
 
-    /// Remembers what a user has spent.
+    /// Caches a user's spending.
     pub(super) fn remember_spent(&mut self, user_id: &str, spending: &Spending, spent: i64) {
         if self.spent.len() >= Self::MOST {
             self.spent.clear();
         }
         let of_user = self.spent.entry(user_id.to_owned()).or_default();
         if of_user.len() >= MOST_LIMITS {
-            // Of windows that are over.
+            // They belong to windows that have ended.
             of_user.clear();
         }
         of_user.push((spending.clone(), spent));
     }
 
-    /// Keeps up with what a user spends; `None`: what was spent has changed in another way.
+    /// Updates a user's spending after a charge; `None`: it has changed in another way.
     pub(super) fn spends(&mut self, user_id: &str, spends: Option<(i64, Option<&str>)>) {
         let Some((credits, scene)) = spends else {
             self.spent.remove(user_id);
@@ -148,19 +148,19 @@ impl GrantCache {
         }
     }
 
-    /// Keeps up with a charge that was written.
+    /// Updates a user's grants after a charge was written.
     pub(super) fn drawn(&mut self, user_id: &str, draws: &[Draw]) {
         if let Some(next) = self.of_users.get_mut(user_id) {
             draw_down(&mut next.grants, draws);
         }
     }
 
-    /// Forgets what is known of a user.
+    /// Removes a user.
     pub(super) fn forget(&mut self, user_id: &str) {
         self.of_users.remove(user_id);
     }
 
-    /// Forgets everything.
+    /// Removes everything.
     pub(super) fn clear(&mut self) {
         self.of_users.clear();
         self.users.clear();
@@ -192,7 +192,7 @@ mod tests {
         let grants =
             || vec![grant("a", 5, Some(100)), grant("b", 5, Some(200)), grant("c", 5, None)];
         let rows: [(bool, i64, i64, Option<&[&str]>); 9] = [
-            // complete, time, credits; the grants that decide, or unknown
+            // whether all grants, time, credits; the grants that decide, or unknown
             (true, 50, 5, Some(&["a"])),
             (true, 50, 6, Some(&["a", "b"])),
             (true, 100, 6, Some(&["b", "c"])),
@@ -225,7 +225,7 @@ mod tests {
             scene: scene.map(str::to_owned),
             each: false,
         };
-        // what the user does; what is known of all scenes and of one then
+        // the user's next action; the cached spending of all scenes and of one scene afterwards
         let rows = [
             (Some((3, Some("video"))), Some(13), Some(7)),
             (Some((3, None)), Some(13), Some(4)),

@@ -1,17 +1,17 @@
-//! The schema of a server as it was read: with the first request, again after a minute, and when a call does not fit
-//! it.
+//! The schema of a server, as read with the first request. It is read again after a minute, and when a call
+//! does not fit it.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-/// What was found, for all requests of a process.
+/// The schema, shared by all requests of a process.
 #[derive(Debug)]
 pub(super) struct Known<T>(Mutex<Option<Finding<T>>>);
 
 #[derive(Debug)]
 struct Finding<T> {
     found: T,
-    /// A request that asks from then on looks again.
+    /// A request after this time reads it again.
     look_at: Instant,
 }
 
@@ -22,12 +22,13 @@ impl<T> Default for Known<T> {
 }
 
 impl<T: Clone> Known<T> {
-    /// An app's owner who adds a column wants to see it soon, without a restart.
+    /// An added column is noticed after this time, without a restart.
     const FRESH: Duration = Duration::from_secs(60);
-    /// While one request looks, the others go on with what is known; for so long they believe that it does.
+    /// While one request reads the schema, the others use the known one; after this time another request
+    /// tries.
     const LOOK: Duration = Duration::from_secs(5);
 
-    /// What is known. `None`: the request that asks is to look, and to say what was [found](Self::found).
+    /// The known schema. `None`: the caller must read it and pass it to [`Self::found`].
     pub(super) fn get(&self) -> Option<T> {
         self.get_at(Instant::now())
     }
@@ -42,7 +43,7 @@ impl<T: Clone> Known<T> {
         None
     }
 
-    /// What is known, as long as no request is to look again.
+    /// The known schema, unless a request must read it again.
     #[cfg(any(feature = "mysql", feature = "postgres"))]
     pub(super) fn fresh(&self) -> Option<T> {
         let state = self.lock();
@@ -50,7 +51,7 @@ impl<T: Clone> Known<T> {
         finding.map(|finding| finding.found.clone())
     }
 
-    /// Keeps what a request has just found.
+    /// Stores the schema that a request has read.
     pub(super) fn found(&self, found: T) {
         self.found_at(found, Instant::now());
     }
@@ -59,17 +60,17 @@ impl<T: Clone> Known<T> {
         *self.lock() = Some(Finding { found, look_at: now + Self::FRESH });
     }
 
-    /// Whether anything is known.
+    /// Whether a schema is known.
     pub(super) fn is_some(&self) -> bool {
         self.lock().is_some()
     }
 
-    /// The next request looks.
+    /// Makes the next request read it again.
     pub(super) fn forget(&self) {
         *self.lock() = None;
     }
 
-    /// A panic elsewhere can't leave it half changed.
+    /// The lock may be poisoned: a panic elsewhere can't leave it half changed.
     fn lock(&self) -> MutexGuard<'_, Option<Finding<T>>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -87,12 +88,12 @@ mod tests {
         assert_eq!(known.get_at(at(0)), None, "nothing is known to go on with");
         known.found_at("first", at(0));
         let rows = [
-            // seconds, what is known then
+            // seconds, the known value
             (59, Some("first")),
             (60, None),
             (60, Some("first")),
             (64, Some("first")),
-            // The look has failed, or takes long.
+            // The read has failed, or takes long.
             (65, None),
             (66, Some("first")),
         ];

@@ -33,23 +33,23 @@ pub enum Location {
     Mysql(Box<MysqlUrl>),
 }
 
-/// Where an SQLite database is.
+/// The location of an SQLite database.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Place {
-    /// A file, as the URL names it.
+    /// A file, with the path in the URL.
     File(PathBuf),
-    /// In memory, private, for tests.
+    /// In memory and private, for tests.
     Memory,
 }
 
 impl Location {
-    /// Reads a URL as the app writes it: `file:data/local.db` (relative to the working directory),
+    /// Parses a URL in the app's notation: `file:data/local.db` (relative to the working directory),
     /// `file:/abs`, `file:///abs`, a plain path, `:memory:`.
     pub fn parse(url: &str) -> Result<Self> {
         Self::parse_in(url, &Variables::new())
     }
 
-    /// The same, with the environment's variables for what a server's URL leaves out.
+    /// The same; environment variables add what a server's URL leaves out.
     pub fn parse_in(url: &str, variables: &Variables) -> Result<Self> {
         let invalid = |reason: &str| Error::InvalidUrl { reason: reason.to_owned() };
         if url.trim().is_empty() {
@@ -62,7 +62,7 @@ impl Location {
             return Err(invalid("it contains a NUL character"));
         }
         let path = match split_scheme(url) {
-            // A password may be in it: it must not become the name of a file, nor be shown.
+            // It may contain a password, so it must neither become a file name nor be shown.
             None if url.contains("://") => {
                 return Err(invalid(
                     "there is text before its scheme; it must start with file:, postgres://, mysql:// or libsql://",
@@ -117,7 +117,7 @@ impl Location {
         }
     }
 
-    /// Refuses a `DATABASE_PROVIDER` that contradicts the URL: the app itself could not open it.
+    /// Rejects a `DATABASE_PROVIDER` that contradicts the URL: the app could not open the database either.
     pub fn check_provider(&self, provider: &str) -> Result<()> {
         let (is, providers) = match self {
             Self::Sqlite(_) => ("an SQLite file", &["sqlite", "turso"][..]),
@@ -129,7 +129,7 @@ impl Location {
             return Ok(());
         }
         let fitting = providers[0];
-        // An operator may have put the URL there, with its password.
+        // It may contain a URL with its password.
         let is_name = provider.chars().all(char::is_alphanumeric);
         let given =
             if is_name { format!("{provider:?}") } else { "not the name of a provider".to_owned() };
@@ -142,7 +142,7 @@ impl Location {
     }
 }
 
-/// The kind of database that a URL names, as OpenTelemetry calls it, even if the URL is no good otherwise.
+/// The kind of database in a URL, by OpenTelemetry's name, even if the URL is invalid otherwise.
 pub fn system(url: &str) -> &'static str {
     let Some((scheme, _)) = split_scheme(url) else { return "sqlite" };
     match scheme.as_str() {
@@ -152,16 +152,16 @@ pub fn system(url: &str) -> &'static str {
     }
 }
 
-/// The schemes of PostgreSQL's URLs, and the names of its provider: the app's own first.
+/// The schemes of PostgreSQL URLs, which are also the provider's names; the app's own comes first.
 const POSTGRES: [&str; 2] = ["postgresql", "postgres"];
 
 /// The schemes of libSQL's URLs.
 const LIBSQL: [&str; 5] = ["libsql", "https", "http", "wss", "ws"];
 
-/// The schemes of MySQL's URLs, and the names of its provider: the app's own first.
+/// The schemes of MySQL URLs, which are also the provider's names; the app's own comes first.
 const MYSQL: [&str; 3] = ["mysql", "mysql2", "mariadb"];
 
-/// One name for one file, however a URL spells it. The file need not be there yet.
+/// One path for a file, whichever path the URL has. The file need not exist.
 pub fn canonical(path: &Path) -> PathBuf {
     if let Ok(path) = path.canonicalize() {
         return path;
@@ -173,7 +173,7 @@ pub fn canonical(path: &Path) -> PathBuf {
     }
 }
 
-/// The URL's scheme in lower case, and the rest. One letter is no scheme but a Windows drive.
+/// The URL's scheme in lower case, and the rest. A single letter is a Windows drive.
 fn split_scheme(url: &str) -> Option<(String, &str)> {
     let (scheme, rest) = url.split_once(':')?;
     let is_scheme = scheme.len() > 1
@@ -182,14 +182,14 @@ fn split_scheme(url: &str) -> Option<(String, &str)> {
     is_scheme.then(|| (scheme.to_ascii_lowercase(), rest))
 }
 
-/// Whether something stands where `user:password@` does in a URL. A Windows drive's colon does not.
+/// Whether the path looks like `user:password@`. The colon of a Windows drive does not count.
 fn looks_like_a_login(path: &str) -> bool {
     let drive = path.split_once(':').filter(|(drive, _)| drive.len() == 1);
     let path = drive.map_or(path, |(_, rest)| rest.strip_prefix(['/', '\\']).unwrap_or(path));
     path.split_once(':').is_some_and(|(_, rest)| rest.contains('@'))
 }
 
-/// Whether this may be what libpq takes instead of a URL: `host=… password=…`.
+/// Whether this looks like libpq's alternative to a URL: `host=… password=…`.
 fn looks_like_keywords(text: &str) -> bool {
     const KEYWORDS: [&str; 5] = ["host", "hostaddr", "user", "password", "dbname"];
     text.split_whitespace()

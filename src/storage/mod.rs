@@ -1,7 +1,7 @@
 //! The engine's interface to databases, in the domain's terms.
 //!
-//! Storage loads facts and writes plans. It refuses nothing by a rule of the ledger; its statements select in the draw
-//! order that `store::Facts` describes, and fail if a plan no longer holds.
+//! Storage loads facts and writes plans. It applies no rules of the ledger; its statements select grants in
+//! the draw order that `store::Facts` describes, and fail if a plan no longer holds.
 
 pub mod account;
 pub mod books;
@@ -55,7 +55,7 @@ use crate::domain::table::{TableName, TaskKind};
 use crate::domain::value::{Fields, Value};
 use schema::{Column, Limit, Table};
 
-/// A whole row, as found: a value for each column of its table.
+/// A whole row, as stored: a value for each column of its table.
 #[derive(Debug, Clone)]
 pub struct Row {
     /// The columns.
@@ -65,13 +65,13 @@ pub struct Row {
 }
 
 impl Row {
-    /// The value in a column, by its name in JavaScript.
+    /// The value of a column, by its JavaScript name.
     pub fn get(&self, key: &str) -> Option<&Value> {
         let at = self.table.columns.iter().position(|column| column.key == key)?;
         self.values.get(at)
     }
 
-    /// The text in a column, JSON included.
+    /// The text of a column, including JSON.
     pub fn text(&self, key: &str) -> Option<&str> {
         match self.get(key)? {
             Value::Text(text) | Value::Json(text) => Some(text),
@@ -79,7 +79,7 @@ impl Row {
         }
     }
 
-    /// The id in a column: text, whatever the column's type.
+    /// The id in a column, as text for any type of column.
     pub fn id(&self, key: &str) -> Option<Cow<'_, str>> {
         match self.get(key)? {
             Value::Text(text) => Some(Cow::Borrowed(text)),
@@ -96,7 +96,7 @@ impl Row {
         }
     }
 
-    /// How many bytes of text and other bytes it holds.
+    /// The total size of its texts and bytes.
     pub fn text_bytes(&self) -> usize {
         let bytes = |value: &Value| match value {
             Value::Text(text) | Value::Json(text) => text.len(),
@@ -106,8 +106,8 @@ impl Row {
         self.values.iter().map(bytes).sum()
     }
 
-    /// Columns of a row of `credit`, as a row that is made of it has them too: all of `which` but those of which
-    /// each value is there once, and those that the database computes.
+    /// The columns of a row of `credit` that a new row copies: those that match `which`, except unique ones
+    /// and those that the database computes.
     fn copied(&self, which: fn(&str) -> bool) -> Fields {
         let copied = |column: &Column| {
             which(&column.key) && !column.unique && column.limit != Limit::Computed
@@ -117,21 +117,21 @@ impl Row {
         own.map(|(column, value)| (column.key.clone(), value.clone())).collect()
     }
 
-    /// What a row of `credit` says as a grant that others are made of, or as the charge in place of one. They get
-    /// these names.
+    /// Reads a row of `credit` as the grant, or the charge in place of a missing grant, that a new grant is
+    /// modelled on. `ids` are the new grant's keys.
     pub fn as_origin(&self, ids: NewIds) -> Origin {
         if self.text("transactionType") == Some("grant") {
             let is_deleted = self.get("deletedAt").is_some_and(|at| *at != Value::Null);
             let withdrawn = is_withdrawn(self.text("status"), is_deleted);
             return Origin { withdrawn, kept: self.copied(is_kept), ids };
         }
-        // Nothing says what the grant was.
+        // The original grant's columns are unknown.
         let mut kept = self.copied(is_own);
         kept.set("transactionScene", Value::Text("gift".to_owned()));
         Origin { withdrawn: false, kept, ids }
     }
 
-    /// What a row of `credit` says as a charge.
+    /// Reads a row of `credit` as a charge.
     pub fn as_charge(&self) -> Charge {
         let text = |key| self.text(key).map(str::to_owned);
         Charge {
@@ -145,38 +145,38 @@ impl Row {
     }
 }
 
-/// Which rows a page shows: those with these values in these columns.
+/// A filter for lists of rows.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Filter {
     /// The table.
     pub table: TableName,
-    /// Columns, by their names in SQL, and what must be in them.
+    /// Columns, by their SQL names, and the values that they must have.
     pub equal: Vec<(&'static str, String)>,
 }
 
-/// Which tasks are stuck.
+/// A filter for stuck tasks.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StuckFilter {
     /// Their kind.
     pub kind: TaskKind,
-    /// They are in one of these states.
+    /// They have one of these statuses.
     pub statuses: Vec<String>,
-    /// They have not been changed for so long.
+    /// They were not changed for this many milliseconds.
     pub older_than_ms: i64,
     /// Maximum number of rows: 1 to 1000.
     pub limit: u32,
-    /// After so many, which can't be failed.
+    /// How many to skip, such as tasks that can't be failed.
     pub skip: u32,
 }
 
-/// Which page of a list, newest first.
+/// A page of a list, newest first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Page {
     /// Its number, from 1.
     pub page: i64,
-    /// Rows a page.
+    /// Rows per page.
     pub limit: i64,
-    /// Which of its rows: a long page comes in parts.
+    /// Which of its rows to read: a long page is read in parts.
     pub part: Window,
 }
 
@@ -186,18 +186,18 @@ impl Page {
         Self { page, limit, part: Window { limit, offset: 0 } }
     }
 
-    /// Which rows these are, of all.
+    /// Its position among all rows.
     pub fn window(self) -> Window {
         let begin = (self.page - 1).saturating_mul(self.limit);
         Window { limit: self.part.limit, offset: begin.saturating_add(self.part.offset) }
     }
 }
 
-/// Some rows of a list.
+/// A range of rows in a list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Window {
     /// Maximum number of rows.
     pub limit: i64,
-    /// After so many.
+    /// How many to skip.
     pub offset: i64,
 }

@@ -1,4 +1,4 @@
-//! The tables and columns that a request needs: it is refused before anything is read or written.
+//! Checks that the tables have the columns that a request needs, before anything is read or written.
 
 use std::borrow::Cow;
 
@@ -10,7 +10,7 @@ use crate::domain::task::{NewTask, StepCharge, TaskPatch};
 use crate::domain::value::Fields;
 use crate::error::{Error, Result};
 
-/// Where a task keeps its charge. An app that charges for no task may be without it.
+/// The column with a task's charge. An app that does not charge for tasks may lack it.
 const CREDIT_ID: &str = "credit_id";
 
 impl Schema {
@@ -32,8 +32,8 @@ impl Schema {
         }
     }
 
-    /// For `updateMediaTaskById` and `updateAITaskById`: the patch as it is to be written. What a failure carries
-    /// must not hold it up, since the user's credits come back with it.
+    /// For `updateMediaTaskById` and `updateAITaskById`: returns the patch to write. Invalid values in a
+    /// failing patch are replaced instead of rejected, so that they can't prevent the refund.
     pub fn check_patch<'p>(&self, patch: &'p TaskPatch) -> Result<Cow<'p, TaskPatch>> {
         let table = self.table(Tasks(patch.kind))?;
         if patch.credit_id().is_some() {
@@ -67,7 +67,7 @@ impl Schema {
         self.needs(Tasks(kind), CREDIT_ID)
     }
 
-    /// For a new charge: what it says of itself, and the app's own columns.
+    /// For a new charge: its description and the app's own columns.
     pub fn check_charge(&self, described: &Fields, own: &Own) -> Result<()> {
         self.check_own(described, own)?;
         let table = self.table(Credit)?;
@@ -84,7 +84,7 @@ impl Schema {
         }
     }
 
-    /// For what a caller says of a charge.
+    /// For a caller's description of a charge and its own columns.
     fn check_own(&self, described: &Fields, own: &Own) -> Result<()> {
         let table = self.table(Credit)?;
         if let Some((name, _)) = own.fields.iter().find(|(name, _)| table.column(name).is_err()) {
@@ -94,7 +94,7 @@ impl Schema {
         table.check(&own.fields)
     }
 
-    /// For what a caller says of a grant.
+    /// For a caller's columns of a grant.
     pub fn check_credit(&self, fields: &Fields) -> Result<()> {
         self.table(Credit)?.check(fields)
     }

@@ -10,18 +10,18 @@ use super::failure::{Failure, unavailable};
 use crate::error::{Error, Result};
 use crate::histogram::{Histogram, durations};
 
-/// How long things took, in microseconds.
+/// Durations in microseconds.
 #[derive(Debug, Default)]
 pub(super) struct Latencies {
-    /// Until a connection was there, free or new.
+    /// Until a connection was available, idle or new.
     pub(super) connections: Histogram,
-    /// From what was sent to the server's last answer to it.
+    /// From sending statements to the server's last reply.
     pub(super) round_trips: Histogram,
-    /// Those round trips that wrote and committed.
+    /// The same for round trips with a COMMIT.
     pub(super) commits: Histogram,
 }
 
-/// A pool of a maximum number of connections, and how long a call waits for one.
+/// A pool with a maximum number of connections and a timeout.
 pub(super) fn pool<M: Manager>(
     manager: M,
     most: usize,
@@ -36,7 +36,7 @@ pub(super) fn pool<M: Manager>(
         .map_err(|error| Error::Internal(error.to_string()))
 }
 
-/// Why no connection could be had. What the server says to a new one, `of_server` knows.
+/// The failure when no connection was available. `of_server` maps the errors of new connections.
 pub(super) fn no_connection<E>(
     error: PoolError<E>,
     of_server: impl FnOnce(E) -> Failure,
@@ -54,7 +54,7 @@ pub(super) fn no_connection<E>(
     })
 }
 
-/// What is known of the connections, as JavaScript gets it.
+/// The connection statistics, with JavaScript names.
 pub(super) fn report<M: Manager>(pool: &Pool<M, Object<M>>, latencies: &Latencies) -> Json {
     let status = pool.status();
     json!({
@@ -69,8 +69,8 @@ pub(super) fn report<M: Manager>(pool: &Pool<M, Object<M>>, latencies: &Latencie
     })
 }
 
-/// What a caller is told at the end of all attempts, of a URL that may name other servers for a write that one did not
-/// take.
+/// The caller's error after all attempts. With `others_may_write`, the URL names other servers that may
+/// accept the write.
 pub(super) fn final_error(failure: Failure, others_may_write: bool) -> Error {
     match failure {
         Failure::ReadOnly(Error::Database { .. }) if others_may_write => {

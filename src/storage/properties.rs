@@ -1,4 +1,4 @@
-//! Properties of `DATABASE_URL`: any text is a database or an error, and no message shows its password.
+//! Properties of `DATABASE_URL`: any text is a database or an error, and no message contains its password.
 
 use std::path::PathBuf;
 
@@ -8,7 +8,7 @@ use proptest::sample::select;
 use super::location::{Location, Place, SslMode};
 use crate::domain::properties::generators::{cases, edited, edits, text};
 
-/// What stands for a password. No message holds it by chance.
+/// A password that no message contains by chance.
 const PASSWORD: &str = "hunter2";
 
 fn url_with_password() -> impl Strategy<Value = String> {
@@ -27,7 +27,7 @@ fn url_with_password() -> impl Strategy<Value = String> {
         .prop_map(|(scheme, user, rest)| format!("{scheme}://{user}:{PASSWORD}@{rest}"))
 }
 
-/// A genuine URL, perhaps with something before it, and perhaps with a slip.
+/// A valid URL, possibly with a prefix or a typing error.
 fn slipped() -> impl Strategy<Value = String> {
     let prefix = select(vec!["", "", "", " ", "\"", "'", "DATABASE_URL=", "psql ", "\u{feff}"]);
     (prefix, url_with_password(), edits(1)).prop_map(|(prefix, url, edits)| {
@@ -36,7 +36,7 @@ fn slipped() -> impl Strategy<Value = String> {
     })
 }
 
-/// A path that no parameter and no scheme makes anything else of.
+/// A path that can't be mistaken for parameters or a scheme.
 fn path() -> impl Strategy<Value = String> {
     let part = prop_oneof![3 => "[a-z .é%+-]{1,6}", 1 => any::<String>()];
     let path = (any::<bool>(), proptest::collection::vec(part, 1..4));
@@ -60,7 +60,7 @@ fn file(path: &str) -> Location {
 }
 
 const PARAMETERS: [&str; 6] = ["host", "options", "role", "sslrootcert", "pgbouncer", "max"];
-/// Those of them that other libraries read.
+/// Parameters that other libraries read.
 const OTHERS: [&str; 2] = ["pgbouncer", "max"];
 
 proptest! {
@@ -106,7 +106,7 @@ proptest! {
         }
     }
 
-    /// Whatever a user, a password, a database and a setting are called: encoded, they come through as they are.
+    /// Any user, password, database and setting survive encoding and parsing.
     #[test]
     fn parts_of_a_url_come_through(
         parts in proptest::collection::vec("[^\0]{1,8}", 4),
@@ -126,7 +126,7 @@ proptest! {
         prop_assert_eq!(found.database.as_ref(), Some(&parts[2]));
     }
 
-    /// Parameters of other clients change nothing, wherever they stand.
+    /// Other clients' parameters have no effect, at any position.
     #[test]
     fn parameters_go_where_they_belong(
         parameters in proptest::collection::vec((select(PARAMETERS.to_vec()), "[a-z0-9]{1,6}"), 0..6),

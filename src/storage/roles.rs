@@ -1,23 +1,23 @@
-//! The roles of the ledger's columns. Each storage defines which of its types fit a role.
+//! The roles of the ledger's columns. Each storage decides which of its types fit a role.
 
 use super::column::{Column, Limit};
 use crate::domain::table::TableName;
 use crate::error::{Error, Result};
 
-/// What the ledger keeps in a column.
+/// What the ledger stores in a column.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Role {
-    /// A user's id, which the app makes.
+    /// A user's id, created by the app.
     UserId,
-    /// A task's id, which the app makes.
+    /// A task's id, created by the app.
     TaskId,
-    /// The id of a row of `credit`: a UUID, unless the app makes it.
+    /// The id of a row of `credit`: a UUID, or the app's own.
     CreditId,
-    /// A number of digits, kept as text.
+    /// A number, stored as text.
     TransactionNo,
-    /// One of these words at least; an app may have more.
+    /// One of at least these words; an app may use more.
     State(&'static [&'static str]),
-    /// A text of the caller's, or one word of many.
+    /// A caller's text, or one of many words.
     Words,
     /// JSON that this package reads.
     Details,
@@ -28,7 +28,7 @@ pub enum Role {
 }
 
 impl Role {
-    /// The role of a column of this table; none, if the ledger has no use for it.
+    /// The role of a column of this table; `None` if the ledger does not use it.
     pub fn of(table: TableName, column: &str) -> Option<Self> {
         use TableName::{Credit, Tasks, User};
         Some(match (table, column) {
@@ -49,7 +49,7 @@ impl Role {
         })
     }
 
-    /// The column whose type this one must share, since their values are compared.
+    /// The column with which this one must share its type, because their values are compared.
     pub fn shares_type_with(self, column: &str) -> Option<(TableName, &'static str)> {
         match (self, column) {
             (Self::UserId, "user_id") => Some((TableName::User, "id")),
@@ -59,12 +59,11 @@ impl Role {
     }
 }
 
-/// What a column would need to be, in words, if it can't be what it is. The column whose type it must
-/// share, if there is one, comes last.
+/// Describes the type that a column needs, if its own is not suitable. The last argument is the column with
+/// which it must share its type, if there is one.
 pub type NeededType = fn(Role, &Column, Option<&Column>) -> Option<String>;
 
-/// Refuses columns of a type that can't hold what the ledger keeps in them. `all` has the columns that
-/// they may refer to.
+/// Rejects columns whose type can't hold the ledger's values. `all` has the columns that they may refer to.
 pub(super) fn check_types(
     found: &[&(TableName, Vec<Column>)],
     all: &[(TableName, Vec<Column>)],

@@ -4,7 +4,7 @@ use rustls::RootCertStore;
 
 use crate::error::{Error, Result};
 
-/// The certificates that this machine trusts. `advice` is what to do where there are none.
+/// Loads the certificates that this machine trusts. `advice` is for the error if there are none.
 pub(super) fn system_roots(advice: &str) -> Result<RootCertStore> {
     let mut store = RootCertStore::empty();
     store.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);

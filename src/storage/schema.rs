@@ -1,6 +1,6 @@
-//! The tables of a database: their columns, and what these hold.
+//! The tables of a database: their columns, and the kinds of their values.
 //!
-//! It checks a caller's values against them. It never changes a schema.
+//! It checks a caller's values against the columns. It never changes a schema.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -14,7 +14,7 @@ use crate::domain::table::{TableName, TaskKind};
 use crate::domain::value::{Fields, Value};
 use crate::error::{Error, Result};
 
-/// The columns that must be there, with what they hold.
+/// The required columns, with their kinds.
 fn needed_columns(table: TableName) -> &'static [(&'static str, Kind)] {
     match table {
         TableName::User => &[("id", Kind::Text)],
@@ -44,7 +44,7 @@ fn needed_columns(table: TableName) -> &'static [(&'static str, Kind)] {
     }
 }
 
-/// Columns that some calls need, and all others do without.
+/// The kind of an optional column, which only some calls need.
 fn kind_of_wanted(column: &str) -> Kind {
     match column {
         "free_trial_used" => Kind::Integer,
@@ -53,27 +53,27 @@ fn kind_of_wanted(column: &str) -> Kind {
     }
 }
 
-/// What a database calls things, and which types it has for them.
+/// A database's names and types.
 #[derive(Debug, Clone, Copy)]
 pub struct Dialect {
-    /// A name in quotes.
+    /// Quotes a name.
     pub quote: fn(&str) -> String,
-    /// What a column that is missing would be declared as.
+    /// The type with which a missing column should be declared.
     pub sql_type: fn(Kind) -> &'static str,
-    /// How a SELECT reads whole rows.
+    /// The select list for whole rows.
     pub select_list: fn(&[Column]) -> String,
-    /// Which types can't hold what the ledger keeps in a column.
+    /// Describes the type that a column needs, if its own is not suitable.
     pub needed_type: NeededType,
 }
 
-/// A table as the database has it.
+/// A table, as the database declares it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Table {
-    /// Its name in SQL.
+    /// Its SQL name.
     pub name: &'static str,
     /// Its columns, in the database's order.
     pub columns: Vec<Column>,
-    /// The columns as a SELECT lists them.
+    /// The select list for whole rows.
     pub select_list: String,
     by_key: HashMap<String, usize>,
 }
@@ -87,30 +87,30 @@ impl Table {
         Self { name: name.sql(), select_list, columns, by_key }
     }
 
-    /// The column that JavaScript calls `key`.
+    /// The column with this JavaScript name.
     pub fn column(&self, key: &str) -> Result<&Column> {
         self.by_key.get(key).and_then(|&at| self.columns.get(at)).ok_or_else(|| {
             Error::UnknownField { table: self.name.to_owned(), field: key.to_owned() }
         })
     }
 
-    /// Whether there is a column with this name in SQL.
+    /// Whether there is a column with this SQL name.
     pub fn has(&self, name: &str) -> bool {
         self.columns.iter().any(|column| column.name == name)
     }
 
-    /// Whether there is a column of times that JavaScript calls `key`.
+    /// Whether there is a time column with this JavaScript name.
     pub fn has_time(&self, key: &str) -> bool {
         self.column(key).is_ok_and(|column| column.kind == Kind::Timestamp)
     }
 
-    /// The column with this name in SQL, or in its place what an SQL expression says of a row without it.
+    /// The column with this SQL name, or `absent`, an SQL expression, if there is none.
     pub fn column_or<'a>(&self, name: &'a str, absent: &'a str) -> &'a str {
         if self.has(name) { name } else { absent }
     }
 
-    /// The fields that a row of this table can say. That there is no charge, a table without `credit_id` says
-    /// anyway.
+    /// The fields that this table can store. A table without `credit_id` can't store a charge's id, so that
+    /// field is dropped if it is null.
     pub fn sayable<'f>(&self, fields: &'f Fields) -> Cow<'f, Fields> {
         let says_nothing = fields.get("creditId") == Some(&Value::Null) && !self.has("credit_id");
         if !says_nothing {
@@ -121,12 +121,12 @@ impl Table {
         Cow::Owned(rest)
     }
 
-    /// What leaves deleted rows out of a WHERE, if rows can be marked so.
+    /// The SQL condition that excludes deleted rows, if the table can mark them.
     pub fn and_not_deleted(&self) -> &'static str {
         if self.has("deleted_at") { " AND deleted_at IS NULL" } else { "" }
     }
 
-    /// Refuses fields that no column answers to, and values that their column can't hold.
+    /// Rejects fields without a column, and values that their column can't hold.
     pub fn check(&self, fields: &Fields) -> Result<()> {
         for (key, value) in self.sayable(fields).iter() {
             self.check_value(self.column(key)?, value)?;
@@ -134,15 +134,15 @@ impl Table {
         Ok(())
     }
 
-    /// Refuses times that their columns can't hold: those of plans are as far away as options say.
+    /// Rejects times that their columns can't hold. Options may put a plan's times far in the future.
     pub fn check_times(&self, fields: &Fields) -> Result<()> {
         let is_time = |(_, value): &(&str, &Value)| matches!(value, Value::TimeMs(_));
         let mut times = fields.iter().filter(is_time);
         times.try_for_each(|(key, value)| self.check_value(self.column(key)?, value))
     }
 
-    /// These fields as a row that must be written all the same says them: texts and JSON that their columns can't
-    /// hold are cut or put into words. A status is what it is.
+    /// The fields of a row that must be written in any case: texts and JSON that do not fit are shortened or
+    /// replaced by a description. The status is unchanged.
     pub fn mended(&self, fields: &Fields) -> Fields {
         let in_place_of = |key: &str, value: &Value| {
             let column = self.column(key).ok().filter(|_| key != "status")?;
@@ -155,7 +155,7 @@ impl Table {
         fields.iter().map(mended).collect()
     }
 
-    /// Refuses a new row that lacks a field which neither the database nor the plan fills in.
+    /// Rejects a new row that lacks a field which neither the database nor the plan fills in.
     pub fn check_complete(&self, row: &Fields) -> Result<()> {
         // The plan of every new row sets these.
         const FILLED_IN: [&str; 2] = ["createdAt", "updatedAt"];
@@ -191,7 +191,7 @@ impl Table {
     }
 }
 
-/// Refuses tables that lack what this package needs.
+/// Rejects tables that lack what this package needs.
 fn check_tables(
     found: &[&(TableName, Vec<Column>)],
     all: &[(TableName, Vec<Column>)],
@@ -222,7 +222,7 @@ fn check_tables(
     check_types(found, all, dialect.needed_type)
 }
 
-/// Refuses two columns with one name in JavaScript: a field of a row stands for one of them alone.
+/// Rejects two columns with the same JavaScript name, since a row can have only one field of that name.
 fn check_keys(table: TableName, columns: &[Column]) -> Result<()> {
     let mut by_key: HashMap<&str, &str> = HashMap::new();
     for Column { key, name, .. } in columns {
@@ -239,11 +239,11 @@ fn check_keys(table: TableName, columns: &[Column]) -> Result<()> {
     Ok(())
 }
 
-/// The error for columns that do not exist.
+/// The error for missing columns.
 fn missing_columns(missing: &[(TableName, &str, Kind)], dialect: &Dialect) -> Error {
     let names = missing.iter().map(|(table, column, _)| format!("{}.{column}", table.sql()));
     let statements = missing.iter().map(|(table, column, kind)| {
-        // PostgreSQL has a word "user" of its own.
+        // In PostgreSQL `user` is a keyword.
         let name = match table {
             TableName::User => (dialect.quote)(table.sql()),
             _ => table.sql().to_owned(),
@@ -259,7 +259,7 @@ fn missing_columns(missing: &[(TableName, &str, Kind)], dialect: &Dialect) -> Er
     }
 }
 
-/// The error for a table that an app may be without. One that never had it needs nothing.
+/// The error for a missing optional table.
 fn missing_table(table: TableName) -> Error {
     let name = table.sql();
     Error::SchemaMismatch {
@@ -271,7 +271,7 @@ fn missing_table(table: TableName) -> Error {
     }
 }
 
-/// The error for tables that do not exist.
+/// The error for missing tables.
 fn missing_tables(missing: &[&str]) -> Error {
     Error::SchemaMismatch {
         problem: format!("table {} is missing", missing.join(", ")),
@@ -282,21 +282,21 @@ fn missing_tables(missing: &[&str]) -> Error {
     }
 }
 
-/// The schema as found when the database was opened.
+/// The schema, as read from the database.
 #[derive(Debug, Clone)]
 pub struct Schema {
-    /// In the order of [`TableName::ALL`]. One that an app may be without says why it can't be used.
+    /// The tables in the order of [`TableName::ALL`]. For an optional table that can't be used, its error.
     tables: Vec<(TableName, Result<Arc<Table>>)>,
-    /// How the database calls things.
+    /// The database's names and types.
     dialect: Dialect,
     /// The unit of its times.
     pub timestamp_unit: TimestampUnit,
-    /// Whether a write may change rows that it does not name.
+    /// Whether a write may change other rows too.
     pub has_triggers: bool,
 }
 
 impl Schema {
-    /// A schema of tables with these columns (none: the table is not there). Refuses one that lacks
+    /// A schema of tables with these columns; a table without columns does not exist. Rejects one that lacks
     /// what this package needs.
     pub fn new(
         found: Vec<(TableName, Vec<Column>)>,
@@ -325,7 +325,7 @@ impl Schema {
         Ok(Self { tables, dialect: *dialect, timestamp_unit, has_triggers })
     }
 
-    /// Lets no call use a table that an app may be without.
+    /// Marks an optional table as unusable.
     #[cfg(any(feature = "libsql", feature = "sqlite"))]
     pub(crate) fn withhold(&mut self, name: TableName, why: Error) {
         if let Some((_, table)) = self.tables.iter_mut().find(|(found, _)| *found == name) {
@@ -333,7 +333,7 @@ impl Schema {
         }
     }
 
-    /// A table's columns.
+    /// A table.
     pub fn table(&self, name: TableName) -> Result<&Arc<Table>> {
         match self.tables.iter().find(|(found, _)| *found == name) {
             Some((_, table)) => table.as_ref().map_err(Clone::clone),
@@ -341,7 +341,7 @@ impl Schema {
         }
     }
 
-    /// Refuses a call that needs a column which an app may be without.
+    /// Rejects a call that needs an optional column which is missing.
     pub fn needs(&self, name: TableName, column: &'static str) -> Result<()> {
         let kind = kind_of_wanted(column);
         match self.table(name)?.columns.iter().find(|found| found.name == column) {
@@ -357,7 +357,7 @@ impl Schema {
         }
     }
 
-    /// Whether free trials can be counted: users have a counter, and tasks of this kind say that they are one.
+    /// Whether free trials can be counted: users have a counter, and tasks of this kind have a mark.
     pub fn has_free_trials(&self, kind: TaskKind) -> bool {
         let has = |table, name: &str| {
             let columns = self.table(table).map_or(&[][..], |table| &table.columns);
@@ -369,7 +369,7 @@ impl Schema {
     }
 }
 
-/// Whether a column will do where one of this kind is wanted: any will for text.
+/// Whether a column can hold values of this kind. Any column can hold text.
 fn holds(column: &Column, kind: Kind) -> bool {
     match kind {
         Kind::Text => true,
@@ -378,12 +378,12 @@ fn holds(column: &Column, kind: Kind) -> bool {
     }
 }
 
-/// An SQL name in quotes.
+/// A quoted SQL name.
 pub fn quote(name: &str) -> String {
     format!("\"{}\"", name.replace('"', "\"\""))
 }
 
-/// A column's name as JavaScript writes it, the way the app's Drizzle schema does.
+/// A column's JavaScript name, as in the app's Drizzle schema.
 pub fn camel_case(name: &str) -> String {
     let mut key = String::with_capacity(name.len());
     let mut upper = false;

@@ -1,8 +1,8 @@
-//! The schemas in which a server looks for tables that are named without one.
+//! The schemas in which a server looks up table names.
 
 use super::schema::quote;
 
-/// Names of schemas, in the order in which they are looked through; at least one.
+/// Names of schemas in order of precedence; at least one.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct SearchPath(Vec<String>);
 
@@ -12,23 +12,23 @@ impl SearchPath {
         Self(vec![name])
     }
 
-    /// Names with commas in between, as an app's configuration has them: each as it is written, in upper case or with
-    /// spaces. One with a comma stands in quotes (`"`), and a quote in these is doubled.
+    /// Parses names separated by commas, as in an app's configuration. Case and spaces count. A name with a
+    /// comma must be in double quotes, in which a quote is doubled.
     pub fn parse(text: &str) -> Option<Self> {
         read(text, str::to_owned)
     }
 
-    /// As PostgreSQL reads its setting `search_path`: what is not in quotes is in lower case.
+    /// Parses PostgreSQL's setting `search_path`: names without quotes are converted to lower case.
     pub fn parse_sql(text: &str) -> Option<Self> {
         read(text, str::to_ascii_lowercase)
     }
 
-    /// For SQL.
+    /// As SQL.
     pub fn sql(&self) -> String {
         self.0.iter().map(|name| quote(name)).collect::<Vec<_>>().join(", ")
     }
 
-    /// The schemas' names.
+    /// The names.
     pub fn names(&self) -> &[String] {
         &self.0
     }
@@ -67,7 +67,7 @@ fn read(text: &str, fold: fn(&str) -> String) -> Option<SearchPath> {
     }
 }
 
-/// What stands before the closing quote, and what stands behind it.
+/// The text before the closing quote, and the text after it.
 fn read_quoted(text: &str) -> Option<(String, &str)> {
     let mut name = String::new();
     let mut rest = text;
@@ -91,7 +91,7 @@ mod tests {
     #[test]
     fn lists() {
         let rows = [
-            // as written; names in an app's configuration; names to PostgreSQL; in SQL
+            // the text; names in an app's configuration; names in PostgreSQL; as SQL
             ("app", Some(vec!["app"]), Some(vec!["app"])),
             ("app,public", Some(vec!["app", "public"]), Some(vec!["app", "public"])),
             (" app , public ", Some(vec!["app", "public"]), Some(vec!["app", "public"])),

@@ -1,4 +1,4 @@
-//! The engine's interface to a database behind a network.
+//! The engine's interface to a database server.
 
 use std::future::Future;
 use std::hash::Hash;
@@ -15,75 +15,75 @@ use crate::domain::value::Value;
 use crate::error::{Error, Result};
 use crate::histogram::Histogram;
 
-/// A database server, and the connections of this process to it. Many requests use it side by side.
+/// A database server, with this process's connections to it. Requests use it concurrently.
 pub trait Server: Send + Sync + Sized + 'static {
     /// A connection, for one request.
     type Session: Store + 'static;
-    /// What tells one database from another.
+    /// Identifies a database.
     type Url: Eq + Hash + Clone + Send + Sync + 'static;
-    /// How to use it. Everything in one process that opens one database must say the same.
+    /// Options of a connection. All connections of a process to one database must use the same.
     type Options: Eq + Clone + Send + Sync + 'static;
-    /// Whether what decides on a request is locked until it is written. Else it may have changed by then, which is a
-    /// [`Failure::Conflict`].
+    /// Whether the facts that decide a request are locked until it is written. Otherwise a change of them in
+    /// between is a [`Failure::Conflict`].
     const LOCKS: bool = true;
-    /// How many batches are on their way at once: few, so that there is something to share; more than one, so that the
-    /// server never waits for us.
+    /// The number of concurrent batches: few, so that requests share transactions; more than one, so that the
+    /// server never waits for this process.
     const BATCHES: usize = 4;
-    /// Its kind, as JavaScript knows it.
+    /// The storage's JavaScript name.
     const STORAGE: &'static str;
 
-    /// Prepares connections. None is made yet.
+    /// Prepares connections, without connecting.
     fn new(url: &Self::Url, options: Self::Options) -> Result<Self>;
-    /// A connection, free or new.
+    /// A connection, idle or new.
     fn session(self: &Arc<Self>) -> impl Future<Output = Answer<Self::Session>> + Send;
-    /// The same, after what decides on a request was changed by another one before it was written: no other request of
-    /// this process is to come between again. A database that locks what decides has none of that.
+    /// A connection for a request after a conflict: no other request of this process may run between its
+    /// reads and its writes. A database that locks the facts has no such conflicts.
     fn session_alone(self: &Arc<Self>) -> impl Future<Output = Answer<Self::Session>> + Send {
         self.session()
     }
-    /// Looks for the row of a commit that was not answered, after all who write for its user are done.
+    /// Looks for the row of an unanswered commit, after all other writes for its user have ended.
     fn find_committed(
         self: &Arc<Self>,
         witness: &Witness,
     ) -> impl Future<Output = Answer<Option<Row>>> + Send;
-    /// Makes those of these tables that do not exist yet.
+    /// Creates those of these tables that do not exist.
     fn create_tables(&self, tables: &[TableName]) -> impl Future<Output = Answer<()>> + Send;
-    /// What was found when the database was opened, each thing with its name in JavaScript.
+    /// Reads diagnostics about the database, with JavaScript names.
     fn diagnostics(
         self: &Arc<Self>,
     ) -> impl Future<Output = Answer<Vec<(&'static str, Value)>>> + Send;
 
-    /// Whether the tables have been looked at.
+    /// Whether the schema has been read.
     fn knows_schema(&self) -> bool;
-    /// Looks at the tables anew before the next statement: they are not what they were.
+    /// Makes the next request read the schema again.
     fn forget_schema(&self);
-    /// Whether a code of the database says that the tables may not be what they were.
+    /// Whether the database's code suggests that the tables have changed.
     fn is_about_schema(database_code: &str) -> bool;
-    /// Whether a code of the database says that a key that must be unique is taken.
+    /// Whether the database's code means a duplicate key.
     fn is_taken_key(database_code: &str) -> bool;
-    /// Whether the ids of users are numbers, as far as the tables have been looked at lately.
+    /// Whether the ids of users are numbers; `None` if the schema was not read recently.
     fn knows_numbered_users(&self) -> Option<bool>;
     /// Whether the ids of users are numbers.
     fn has_numbered_users(self: &Arc<Self>) -> impl Future<Output = Result<bool>> + Send;
 
-    /// How long a call waits for a server that answers.
+    /// How long a call waits for a server that responds.
     fn answer_timeout(&self) -> Duration;
-    /// How long a call that was turned away by a server without writes looks for another one.
+    /// How long a call looks for a writable server after a read-only one rejected it.
     fn writable_host_timeout(&self) -> Duration;
-    /// How long a request that meets others is tried again at the least. Where nothing is locked each attempt can meet
-    /// another one, and the others get on meanwhile.
+    /// For at least this long, a request is retried after conflicts. Without locks each attempt may conflict
+    /// again, while other requests succeed.
     fn conflict_timeout(&self) -> Duration {
         Duration::ZERO
     }
-    /// What a caller is told at the end of all attempts.
+    /// The caller's error after all attempts.
     fn final_error(&self, failure: Failure) -> Error;
-    /// Closes free connections that no call has taken for so long.
+    /// Closes connections that were idle for this long.
     fn close_idle(&self, idle: Duration);
-    /// Closes all connections that are free, and each other one when it becomes free.
+    /// Closes all idle connections, and each other one when it becomes idle.
     fn close(&self);
 
-    /// How long commits took.
+    /// The durations of commits.
     fn commits(&self) -> &Histogram;
-    /// What else is known of the connections, as JavaScript gets it.
+    /// Other connection statistics, with JavaScript names.
     fn report(&self) -> Json;
 }

@@ -1,19 +1,19 @@
-//! Times as a database keeps them.
+//! Times, as a database stores them.
 
 use std::ops::Range;
 
-/// How SQLite keeps times. It has no type for them.
+/// The unit of times in SQLite, which has no type for them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TimestampUnit {
-    /// Epoch milliseconds, as ShipAny does.
+    /// Epoch milliseconds, as in ShipAny.
     Milliseconds,
     /// Epoch seconds.
     Seconds,
 }
 
 impl TimestampUnit {
-    /// A time as the database keeps it. Seconds round down, so that `expires_at > now` says the same
-    /// in both units.
+    /// A time in the database's unit. Seconds are rounded down, so that `expires_at > now` has the same
+    /// result in both units.
     pub fn from_ms(self, time_ms: i64) -> i64 {
         match self {
             Self::Milliseconds => time_ms,
@@ -21,7 +21,7 @@ impl TimestampUnit {
         }
     }
 
-    /// A time to compare with what the database keeps, which may have a fraction.
+    /// A time in the database's unit with its fraction, for comparison with stored values.
     pub fn exactly_from_ms(self, time_ms: i64) -> f64 {
         match self {
             Self::Milliseconds => time_ms as f64,
@@ -29,7 +29,7 @@ impl TimestampUnit {
         }
     }
 
-    /// A time that the database keeps, in milliseconds.
+    /// A stored time, in milliseconds.
     pub fn to_ms(self, stored: i64) -> i64 {
         within_dates(match self {
             Self::Milliseconds => stored,
@@ -37,10 +37,10 @@ impl TimestampUnit {
         })
     }
 
-    /// A time with a fraction, rounded up, so that `expires_at > now` says the same of both. `None`: it is the
-    /// number of a day, as `julianday` counts them, which no column of times in these units means.
+    /// A stored time with a fraction, rounded up, so that `expires_at > now` has the same result for both.
+    /// `None` for a Julian day number, as from `julianday`, which is not a time in these units.
     pub fn fraction_to_ms(self, stored: f64) -> Option<i64> {
-        /// The years 1 to 9999. As seconds or milliseconds they are in the first months of 1970.
+        /// The years 1 to 9999. As seconds or milliseconds, these numbers fall in the first months of 1970.
         const JULIAN_DAYS: Range<f64> = 1_721_425.5..5_373_484.5;
         if JULIAN_DAYS.contains(&stored) {
             return None;
@@ -49,11 +49,11 @@ impl TimestampUnit {
             Self::Milliseconds => stored * 1e3,
             Self::Seconds => stored * 1e6,
         };
-        // A float that is too large becomes the largest whole number.
+        // Floats that are too large become the largest integer.
         Some(within_dates((micros.round() / 1e3).ceil() as i64))
     }
 
-    /// The unit as the option `timestampUnit` names it.
+    /// The unit, as in the option `timestampUnit`.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Milliseconds => "ms",
@@ -62,10 +62,10 @@ impl TimestampUnit {
     }
 }
 
-/// The last time that a `Date` holds.
+/// The latest time that a `Date` can hold.
 pub const LATEST_MS: i64 = 8_640_000_000_000_000;
 
-/// What is before all times that a `Date` holds, or after them, is the first or the last of these.
+/// Limits a time to the range of `Date`.
 pub fn within_dates(time_ms: i64) -> i64 {
     time_ms.clamp(-LATEST_MS, LATEST_MS)
 }

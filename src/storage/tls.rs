@@ -1,5 +1,5 @@
-//! Encryption of a connection, by what its URL says: `sslmode` and its like, as libpq means them
-//! (<https://www.postgresql.org/docs/current/libpq-ssl.html>), which are MySQL's too.
+//! TLS from a URL's `sslmode` and related parameters, as libpq defines them
+//! (<https://www.postgresql.org/docs/current/libpq-ssl.html>); MySQL's have the same meanings.
 
 use std::sync::Arc;
 
@@ -18,24 +18,24 @@ use super::location::{ChannelBinding, SslMode, Tls, Versions};
 use super::roots::system_roots;
 use crate::error::{Error, Result};
 
-/// What a URL calls the files that encryption needs.
+/// The names of a URL's parameters for TLS files.
 pub(super) struct Names {
     pub(super) roots: &'static str,
     pub(super) certificate: &'static str,
     pub(super) key: &'static str,
 }
 
-/// What is checked of the server's certificate.
+/// What is verified in the server's certificate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Check {
     Nothing,
-    /// That an authority we trust has signed it.
+    /// That a trusted authority has signed it.
     Signature,
-    /// And that it is for the host that we connect to.
+    /// That too, and that it names the host.
     SignatureAndHost,
 }
 
-/// What the URL says.
+/// The configuration from a URL.
 pub(super) fn config(tls: &Tls, names: &Names) -> Result<ClientConfig> {
     let check = match tls.mode {
         SslMode::VerifyFull => Check::SignatureAndHost,
@@ -110,12 +110,13 @@ fn unusable(reason: &str) -> Error {
     Error::InvalidUrl { reason: reason.to_owned() }
 }
 
-/// Checks as much of a certificate as the mode asks for.
+/// Verifies a certificate as far as the mode requires.
 #[derive(Debug)]
 struct Verifier {
     check: Check,
-    /// Where any certificate will do and no login is bound to it, that the server has its key proves nothing. Old
-    /// certificates, as MySQL's manual had them made, could not be read for that (X.509, version 1).
+    /// If any certificate is accepted and no login is bound to it, the server's signature need not be
+    /// verified. Old certificates (X.509 version 1), as described in MySQL's manual, could not be parsed for
+    /// that.
     takes_any_key: bool,
     authority: Option<Arc<WebPkiServerVerifier>>,
     provider: Arc<CryptoProvider>,

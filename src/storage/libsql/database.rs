@@ -14,40 +14,41 @@ use crate::storage::failure::Answer;
 use crate::storage::known::Known;
 use crate::storage::schema::Schema;
 
-/// A database on a server, with its schema as found.
+/// A database on a server, with its schema.
 pub struct Database {
     pub(super) http: Http,
     pub(super) options: Options,
     pub(super) known: Known<Arc<Schema>>,
-    /// For the log, once it has let us in.
+    /// For logs, after a successful connection.
     pub(super) name: String,
     pub(super) first_look: Once,
     pub(super) latencies: Latencies,
     pub(super) memory: Memory,
-    /// Who has it writes. Writes that meet at the server wait there for each other without order, and several at once
+    /// Held by the request that writes. At the server, waiting writes are not ordered, and several at once
     /// were seen to stop sqld from writing at all.
     pub(super) writing: tokio::sync::Mutex<()>,
-    /// From what a request reads to what it writes: all requests side by side, or one alone that has met another.
+    /// Held from a request's reads to its writes: shared by all requests, or exclusively by one after a
+    /// conflict.
     pub(super) deciding: Arc<RwLock<()>>,
 }
 
-/// A request's share in [`Database::deciding`].
+/// A request's guard of [`Database::deciding`].
 pub(super) enum Share {
     Shared { _guard: OwnedRwLockReadGuard<()> },
     Alone { _guard: OwnedRwLockWriteGuard<()> },
 }
 
-/// How long things took, in microseconds.
+/// Durations in microseconds.
 #[derive(Debug, Default)]
 pub(super) struct Latencies {
-    /// From what was sent to the server's answer to it.
+    /// From sending a request to the server's reply.
     pub(super) round_trips: Histogram,
-    /// Those that wrote and committed, with what was sent again.
+    /// The same for writes that were committed, including retries.
     pub(super) commits: Histogram,
 }
 
 impl Database {
-    /// This process's turn to write.
+    /// Waits for this process's turn to write.
     pub(super) async fn turn(&self) -> Answer<tokio::sync::MutexGuard<'_, ()>> {
         timeout(self.options.answer_timeout(), self.writing.lock()).await.map_err(|_| {
             let message = "the server owes this process the answer to another write";
@@ -55,7 +56,7 @@ impl Database {
         })
     }
 
-    /// Waits until this request may decide.
+    /// Waits until this request may read what decides a change.
     pub(super) async fn share(&self, alone: bool) -> Answer<Share> {
         let deciding = Arc::clone(&self.deciding);
         let share = async {

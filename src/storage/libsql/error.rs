@@ -1,4 +1,4 @@
-//! Maps a libSQL server's errors: one table for errors of a statement, one for HTTP statuses.
+//! Maps a libSQL server's errors: one table for errors of statements, one for HTTP statuses.
 
 use hyper::StatusCode;
 use serde::Deserialize;
@@ -8,16 +8,16 @@ use crate::error::Error;
 use crate::storage::dialect::sqlite::error::error as error_of;
 use crate::storage::failure::{Failure, LONG_ANSWER, not_usable, unavailable};
 
-/// What the server says of a statement, or of all of them.
+/// The failure for the error of a statement or of a whole batch.
 pub(super) fn of_statement(error: &ServerError, doing: &'static str) -> Failure {
-    // sqld says it before what SQLite says.
+    // sqld puts this before SQLite's message.
     let said = |prefix| error.message.strip_prefix(prefix);
     let message = said("SQLite error: ").or(said("SQL input error: ")).unwrap_or(&error.message);
     let code = error.code.as_deref().unwrap_or("HRANA");
     match code {
-        // Another process had the lock taken from us: nothing of the transaction is left.
+        // Another process took over the lock: the transaction was rolled back.
         "TRANSACTION_TIMEOUT" | "TRANSACTION_BUSY" => return Failure::Conflict(message.to_owned()),
-        // Extended codes say more: SQLITE_BUSY_SNAPSHOT.
+        // Extended codes begin with it, such as SQLITE_BUSY_SNAPSHOT.
         _ if code.starts_with("SQLITE_BUSY") || code.starts_with("SQLITE_LOCKED") => {
             return Failure::Conflict(message.to_owned());
         }
@@ -33,7 +33,7 @@ pub(super) fn of_statement(error: &ServerError, doing: &'static str) -> Failure 
     Failure::Refused(error_of(code_of(code, message).to_owned(), message.to_owned(), doing))
 }
 
-/// sqld has no code for most of what SQLite says.
+/// sqld has no code for most of SQLite's errors.
 fn is_busy(message: &str) -> bool {
     message.contains("database is locked") || message.contains("database table is locked")
 }
@@ -45,7 +45,7 @@ fn code_of<'c>(code: &'c str, message: &str) -> &'c str {
         ("disk I/O error", "SQLITE_IOERR"),
         ("attempt to write a readonly database", "SQLITE_READONLY"),
     ];
-    // What fails at a place of the text, such as the name of a column, has a code of its own.
+    // Errors at a position in the SQL, such as an unknown column, have codes of their own.
     if !["SQLITE_UNKNOWN", "SQL_INPUT_ERROR"].contains(&code) {
         return code;
     }
@@ -53,16 +53,16 @@ fn code_of<'c>(code: &'c str, message: &str) -> &'c str {
     known.map_or("SQLITE_ERROR", |(_, code)| code)
 }
 
-/// Which token a request had.
+/// The token of a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Token {
     Sent,
     Missing,
-    /// The server has sent us to another host, to which no token goes.
+    /// Not sent, because the server redirected to another host.
     KeptFromOtherHost,
 }
 
-/// What an answer means that is not `200 OK`.
+/// The failure for any HTTP status but `200 OK`.
 pub(super) fn of_status(
     status: StatusCode,
     body: &[u8],
@@ -92,9 +92,9 @@ pub(super) fn of_status(
         404 => not_usable("there is no such database (404)".to_owned(), "; check DATABASE_URL"),
         413 => too_long(doing),
         429 => unavailable("the server asks for fewer requests (429)"),
-        // sqld stops in the middle of the batch, whose COMMIT comes after all rows.
+        // sqld stops in the middle of the batch; the COMMIT comes after all rows, so it was not executed.
         500 if said.as_ref().is_some_and(is_about_text) => not_text(doing),
-        // Whether the server behind a proxy has carried it out is not known.
+        // A server behind a proxy may have executed the request.
         408 | 500..=599 => {
             let message = said.map_or_else(String::new, |error| format!(": {}", error.message));
             return Failure::Lost(format!("the server said {status}{message}"));
@@ -110,12 +110,12 @@ pub(super) fn of_status(
     Failure::Refused(error)
 }
 
-/// sqld says which permission the token lacks, and for which database.
+/// sqld's message names the missing permission and the database.
 fn is_about_writing(error: &ServerError) -> bool {
     error.message.to_lowercase().contains("write permission")
 }
 
-/// A token that may read, and no more: the code is a file's that may not be written.
+/// The error for a read-only token. Its code is that of a read-only file.
 fn reads_alone(doing: &'static str) -> Error {
     Error::Database {
         doing,
@@ -126,7 +126,7 @@ fn reads_alone(doing: &'static str) -> Error {
     }
 }
 
-/// A batch with others may be too long: it is then tried in halves.
+/// A batch with other requests may be too long: it is then split.
 fn too_long(doing: &'static str) -> Error {
     Error::Database {
         doing,
@@ -138,7 +138,7 @@ fn too_long(doing: &'static str) -> Error {
     }
 }
 
-/// As [`crate::storage::failure::long_answer`], by a limit of the server's own.
+/// Like [`crate::storage::failure::long_answer`], for a limit of the server.
 fn long_for_server(message: &str, doing: &'static str) -> Error {
     Error::Database {
         doing,
@@ -164,7 +164,7 @@ fn not_text(doing: &'static str) -> Error {
     }
 }
 
-/// What an error's body says, in either of the forms that servers have.
+/// The error in a body, in either of the servers' formats.
 fn said(body: &[u8]) -> Option<ServerError> {
     #[derive(Deserialize)]
     struct Plain {
@@ -176,7 +176,7 @@ fn said(body: &[u8]) -> Option<ServerError> {
         .ok()
 }
 
-/// An answer that no libSQL server gives.
+/// The failure for a reply that is not a libSQL server's.
 pub(super) fn unreadable() -> Failure {
     Failure::Lost(
         "the answer does not follow the protocol of libSQL; check DATABASE_URL".to_owned(),
@@ -190,7 +190,7 @@ mod tests {
     #[test]
     fn statements() {
         let rows = [
-            // the code, what the server says; what a caller is told, and whether the same call may succeed
+            // the code, the server's message; the caller's code, and whether it is retryable
             ("SQLITE_BUSY", "SQLite error: database is locked", "DATABASE_BUSY", true),
             ("SQLITE_BUSY_SNAPSHOT", "SQLite error: no", "DATABASE_BUSY", true),
             ("SQLITE_LOCKED_SHAREDCACHE", "SQLite error: no", "DATABASE_BUSY", true),
@@ -226,7 +226,8 @@ mod tests {
     #[test]
     fn statuses() {
         let rows = [
-            // the status, the body, a token; what a caller is told, whether the same call may succeed, a word of it
+            // the status, the body, whether there is a token; the caller's code, whether it is retryable, a
+            // word of the message
             (401, "", true, "DATABASE_UNAVAILABLE", false, "expired"),
             (401, "", false, "DATABASE_UNAVAILABLE", false, "DATABASE_AUTH_TOKEN"),
             (403, "", true, "DATABASE_UNAVAILABLE", false, "expired"),

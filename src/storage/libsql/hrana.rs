@@ -16,16 +16,16 @@ use crate::storage::dialect::sqlite::Statement;
 use crate::storage::dialect::sqlite::cell::Cell;
 use crate::storage::dialect::sqlite::wire::OwnedRow;
 
-/// Where a pipeline is sent.
+/// The path of pipelines.
 pub(super) const PIPELINE: &str = "/v3/pipeline";
 
-/// Some servers leave out what fills the last group up.
+/// Some servers omit the padding.
 const BASE64: GeneralPurpose = GeneralPurpose::new(
     &STANDARD,
     GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
 );
 
-/// A statement of a batch, and when it is run. Steps are counted from 0.
+/// A statement of a batch, and the condition for running it. Steps are counted from 0.
 #[derive(Serialize)]
 pub(super) struct Step<'s> {
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -34,7 +34,7 @@ pub(super) struct Step<'s> {
 }
 
 impl<'s> Step<'s> {
-    /// A statement with its values. SQL can't be given functions here.
+    /// A statement with its values. Functions can't be registered here.
     pub(super) fn new(condition: Option<Condition>, statement: &'s Statement<'s>) -> Self {
         let mut sql = statement.text.as_ref().into();
         if statement.text.contains("is_text(id)") {
@@ -49,19 +49,19 @@ impl<'s> Step<'s> {
     }
 }
 
-/// When a step is run.
+/// The condition for running a step.
 #[derive(Debug, Clone, Serialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub(super) enum Condition {
-    /// If this step was run and did not fail.
+    /// This step was run and succeeded.
     Ok { step: usize },
-    /// If this step was run and failed.
+    /// This step was run and failed.
     Error { step: usize },
-    /// If this is not so.
+    /// The negation.
     Not { cond: Box<Condition> },
-    /// If all of this is so.
+    /// All of these.
     And { conds: Vec<Condition> },
-    /// If no transaction is open.
+    /// No transaction is open.
     IsAutocommit,
 }
 
@@ -98,7 +98,7 @@ impl Serialize for Arg<'_> {
             Cell::Null => map.serialize_entry("type", "null")?,
             Cell::Integer(number) => {
                 map.serialize_entry("type", "integer")?;
-                // JavaScript's numbers hold 53 bits.
+                // JSON numbers hold only 53 bits in JavaScript.
                 map.serialize_entry("value", &number.to_string())?;
             }
             Cell::Real(number) => {
@@ -118,7 +118,7 @@ impl Serialize for Arg<'_> {
     }
 }
 
-/// A pipeline of one batch, and the end of its stream.
+/// A pipeline with one batch, which then closes its stream.
 pub(super) fn pipeline(steps: &[Step<'_>]) -> serde_json::Result<Vec<u8>> {
     #[derive(Serialize)]
     struct Batch<'s> {
@@ -139,7 +139,7 @@ pub(super) fn pipeline(steps: &[Step<'_>]) -> serde_json::Result<Vec<u8>> {
     })
 }
 
-/// What the server says of something that failed.
+/// An error of the server.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub(super) struct ServerError {
     pub(super) message: String,
@@ -147,10 +147,10 @@ pub(super) struct ServerError {
     pub(super) code: Option<String>,
 }
 
-/// What came of a step.
+/// The result of a step.
 #[derive(Debug, PartialEq)]
 pub(super) enum Outcome {
-    /// Its condition did not hold.
+    /// Not run, because its condition was false.
     Skipped,
     Failed(ServerError),
     Done {
@@ -159,7 +159,8 @@ pub(super) enum Outcome {
     },
 }
 
-/// What came of each step of a batch, or why it was not run at all. `None`: this is no such answer.
+/// The results of each step of a batch, or the error of the whole batch; `None` if the body is not such a
+/// reply.
 pub(super) fn read(body: &[u8], steps: usize) -> Option<Result<Vec<Outcome>, ServerError>> {
     let answer: Pipeline<'_> = serde_json::from_slice(body).ok()?;
     let batch = match answer.results.into_iter().next()? {

@@ -1,4 +1,4 @@
-//! HTTP/1.1 with keep-alive connections: one request and its answer on one connection at a time.
+//! HTTP/1.1 with keep-alive: each connection carries one request at a time.
 
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
@@ -26,7 +26,7 @@ use crate::storage::sockets;
 /// The connections of this process to one database.
 pub(super) struct Http {
     url: Arc<LibsqlUrl>,
-    /// Where the server has sent us since.
+    /// The location after redirects.
     moved: Mutex<Option<Arc<LibsqlUrl>>>,
     free: Mutex<Vec<Free>>,
     permits: Semaphore,
@@ -34,30 +34,30 @@ pub(super) struct Http {
     options: Options,
 }
 
-/// A connection that no request uses.
+/// An idle connection.
 struct Free {
     sender: Sender,
     to: Arc<LibsqlUrl>,
     since: Instant,
-    /// From then on the server may have closed it.
+    /// After this time the server may have closed it.
     until: Instant,
 }
 
-/// What is said of an answer that is longer than is read.
+/// The message for a reply that is too long.
 pub(super) const LONG_ANSWER: &str = "the server's answer is longer than 64 MiB";
 
-/// What is said of an answer that does not come.
+/// The message for a reply that does not arrive in time.
 pub(super) const LATE: &str = "the server did not answer in time; see statementTimeoutMs";
 
 type Sender = SendRequest<Full<Bytes>>;
 
 impl Http {
-    /// An app that is asked to go somewhere else again and again is led around.
+    /// Maximum number of redirects in a row.
     const MOST_MOVES: u32 = 5;
-    /// For so long a free connection is used. Servers and what stands before them close idle ones, mostly after a minute,
-    /// and one that is closed while a request is on its way to it loses the answer.
+    /// How long an idle connection is used. Servers and proxies close idle connections, mostly after a
+    /// minute, and one that is closed while a request is on its way loses the reply.
     const LONGEST_IDLE: Duration = Duration::from_secs(20);
-    /// The longest answer: a page of rows with long texts has some megabytes.
+    /// The maximum length of a reply in bytes: a page of rows with long texts has some megabytes.
     const LONGEST_ANSWER: usize = 64 << 20;
 
     pub(super) fn new(url: &LibsqlUrl, options: Options) -> Self {
@@ -71,8 +71,8 @@ impl Http {
         }
     }
 
-    /// Sends a request and waits for its answer, for a bounded time. [`Failure::Lost`]: whether the server has carried it
-    /// out is not known. All others: it has not.
+    /// Sends a request and waits for its reply, with a timeout. After [`Failure::Lost`] it is unknown whether
+    /// the server executed it; after other failures, it did not.
     pub(super) async fn send(&self, body: Bytes, doing: &'static str) -> Answer<Bytes> {
         let began = Instant::now();
         let permit = self.permit().await?;
@@ -118,7 +118,7 @@ impl Http {
         }
     }
 
-    /// One request and its answer.
+    /// Sends one request and reads its reply.
     async fn exchange(&self, to: &Arc<LibsqlUrl>, body: Bytes) -> Answer<Response<Bytes>> {
         let mut request = Some(request(to, body)?);
         let (mut sender, answer) = loop {
@@ -129,7 +129,7 @@ impl Http {
             match self.in_time(sender.try_send_request(unsent)).await? {
                 Ok(answer) => break (sender, answer),
                 Err(mut failed) => match failed.take_message() {
-                    // The server had closed the connection, and has seen nothing of this.
+                    // The server had closed the connection and has not received this request.
                     Some(unsent) if !is_new => request = Some(unsent),
                     _ => return Err(Failure::Lost(reason(failed.error()))),
                 },
@@ -137,7 +137,7 @@ impl Http {
         };
         let (head, body) = answer.into_parts();
         let body = self.in_time(Self::read(body)).await??;
-        // It takes the next request when it has seen the end of this answer.
+        // It takes the next request when this reply has been read completely.
         let idle = kept_for(head.headers.get("keep-alive")).min(Self::LONGEST_IDLE);
         if matches!(timeout(Duration::from_millis(50), sender.ready()).await, Ok(Ok(()))) {
             let since = Instant::now();
@@ -173,7 +173,7 @@ impl Http {
         let late = || Err(unavailable("connecting took longer than connectTimeoutMs").into());
         let connected = connected.unwrap_or_else(|_| late());
         if connected.is_err() {
-            // Perhaps it is where it was before.
+            // The database may be at its original location again.
             *lock(&self.moved) = None;
         }
         Ok((connected?, true))
@@ -217,7 +217,7 @@ impl Http {
         lock(&self.moved).clone().unwrap_or_else(|| Arc::clone(&self.url))
     }
 
-    /// Goes where a redirect leads, from now on. Not if it leads to something else than such a server.
+    /// Follows a redirect to another libSQL server, for all later requests too. Returns whether it did.
     fn follow(&self, from: &LibsqlUrl, answer: &Response<Bytes>) -> bool {
         let location = answer.headers().get(LOCATION).and_then(|location| location.to_str().ok());
         let Some(to) = location.and_then(|location| from.moved_to(location, PIPELINE)) else {
@@ -228,7 +228,7 @@ impl Http {
         true
     }
 
-    /// How long to wait before the next attempt; `None`, if the caller has waited long enough.
+    /// How long to wait before the next attempt; `None` after the timeout.
     fn pause(&self, answer: &Response<Bytes>, began: Instant) -> Option<Duration> {
         const USUAL: Duration = Duration::from_secs(1);
         let said = answer.headers().get(RETRY_AFTER).and_then(|after| after.to_str().ok());
@@ -250,15 +250,15 @@ impl Http {
         self.target().tls
     }
 
-    /// How many connections are in use, and how many are free.
+    /// The numbers of used and of idle connections.
     pub(super) fn count(&self) -> (usize, usize) {
         let most = self.options.max_connections;
         (most.saturating_sub(self.permits.available_permits()), lock(&self.free).len())
     }
 }
 
-/// For how long a server keeps a connection that is idle, as far as it says so: `timeout=5, max=100`. A second less, for
-/// what is on its way.
+/// How long a server keeps an idle connection, if its header says so (`timeout=5, max=100`), less a second
+/// for what is on its way.
 fn kept_for(header: Option<&HeaderValue>) -> Duration {
     let said = header.and_then(|header| header.to_str().ok()).unwrap_or_default();
     let seconds = said.split(',').find_map(|part| part.trim().strip_prefix("timeout="));
@@ -276,7 +276,7 @@ fn request(to: &LibsqlUrl, body: Bytes) -> Result<Request<Full<Bytes>>> {
         .map_err(|_| not_usable("its path is not valid".to_owned(), "; check DATABASE_URL"))?;
     if let Some(token) = &to.token {
         let header = HeaderValue::from_str(&format!("Bearer {}", token.secret()));
-        // A token is made of visible characters.
+        // A token has only visible characters.
         let mut header =
             header.map_err(|_| Error::Internal("the token is not a valid header".to_owned()))?;
         header.set_sensitive(true);
@@ -285,7 +285,7 @@ fn request(to: &LibsqlUrl, body: Bytes) -> Result<Request<Full<Bytes>>> {
     Ok(request)
 }
 
-/// The error and what caused it.
+/// The error and its cause.
 fn reason(error: &hyper::Error) -> String {
     match std::error::Error::source(error) {
         Some(source) => format!("{error}: {source}"),
@@ -293,7 +293,7 @@ fn reason(error: &hyper::Error) -> String {
     }
 }
 
-/// A panic elsewhere can't leave it half changed.
+/// The lock may be poisoned: a panic elsewhere can't leave the value half changed.
 fn lock<T>(shared: &Mutex<T>) -> MutexGuard<'_, T> {
     shared.lock().unwrap_or_else(PoisonError::into_inner)
 }

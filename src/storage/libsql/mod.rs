@@ -1,7 +1,6 @@
 //! A libSQL server (Turso, sqld): SQLite's dialect over Hrana, which is JSON over HTTP.
 //!
-//! Nothing is held from one round trip to the next, neither a stream nor a lock: a process that hangs in between
-//! blocks no other process.
+//! No stream or lock is kept between round trips: a process that hangs in between blocks no other process.
 
 mod database;
 mod error;

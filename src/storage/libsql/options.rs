@@ -1,21 +1,21 @@
-//! How to use a server.
+//! Options of a connection to a server.
 
 use std::time::Duration;
 
 use crate::storage::times::TimestampUnit;
 
-/// How to use a server. Everything in one process that uses one database must say the same.
+/// Options of a connection. All connections of a process to one database must use the same.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Options {
-    /// The most connections of this process.
+    /// The maximum number of connections of this process.
     pub max_connections: usize,
     /// How long to wait for a connection, free or new.
     pub connect_timeout: Duration,
-    /// How long the server may take for an answer.
+    /// The maximum time until a reply.
     pub statement_timeout: Duration,
-    /// How long to wait for a lock that another transaction holds.
+    /// How long to wait for another transaction's lock.
     pub busy_timeout: Duration,
-    /// The unit of times, if the tables are not to be asked.
+    /// The unit of times; `None` to find it in the tables.
     pub timestamp_unit: Option<TimestampUnit>,
 }
 
@@ -32,9 +32,9 @@ impl Default for Options {
 }
 
 impl Options {
-    /// How long to wait for an answer.
+    /// How long to wait for a reply.
     pub(super) fn answer_timeout(&self) -> Duration {
-        // The server itself waits for a lock before it answers.
+        // The server waits for a lock before it replies.
         self.statement_timeout.max(self.busy_timeout)
     }
 }

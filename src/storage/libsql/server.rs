@@ -1,4 +1,4 @@
-//! A libSQL server, as the engine sees one.
+//! The engine's interface to a libSQL server.
 
 use std::sync::{Arc, Once};
 use std::time::Duration;
@@ -22,7 +22,7 @@ use crate::storage::location::LibsqlUrl;
 use crate::storage::server;
 use crate::storage::store::Views;
 
-/// The codes of a constraint that something breaks: servers say which one, or leave it open.
+/// The codes of violated constraints; not all servers name the constraint.
 const TAKEN: [&str; 4] = [
     "SQLITE_CONSTRAINT",
     "SQLITE_CONSTRAINT_UNIQUE",
@@ -35,7 +35,7 @@ impl server::Server for Database {
     type Url = Box<LibsqlUrl>;
     type Options = Options;
     const LOCKS: bool = false;
-    // One writes at a time; meanwhile the next one reads.
+    // One batch writes, while the next one reads.
     const BATCHES: usize = 2;
     const STORAGE: &'static str = "libsql";
 
@@ -88,7 +88,7 @@ impl server::Server for Database {
     }
 
     fn is_about_schema(database_code: &str) -> bool {
-        // `no such column`, `no such table`: it has no code of its own.
+        // `no such column` and `no such table` have no codes of their own.
         database_code == "SQLITE_ERROR"
     }
 
@@ -109,7 +109,7 @@ impl server::Server for Database {
         self.options.connect_timeout
     }
 
-    /// There is one server.
+    /// There is only one server.
     fn writable_host_timeout(&self) -> Duration {
         Duration::ZERO
     }

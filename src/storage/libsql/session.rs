@@ -1,5 +1,5 @@
-//! One request at a server. Its reads take no lock and are recorded; its writes go in one batch with its own BEGIN and
-//! COMMIT, which commits only if the reads still hold.
+//! One request at a server. Its reads take no lock and are recorded; its writes are sent as one batch with
+//! its own BEGIN and COMMIT, which commits only if the reads still hold.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -20,24 +20,24 @@ use crate::storage::dialect::sqlite::wire::{Change, FutureRows, OwnedRow, Waited
 use crate::storage::failure::{Answer, Failure, long_answer};
 use crate::storage::schema::Schema;
 
-/// A server that is there answers what takes no time within this.
+/// A responsive server replies to trivial queries within this time.
 const SOON: Duration = Duration::from_secs(5);
 
-/// One request at a server.
+/// A request's connection to a server.
 pub struct Session {
     server: Arc<Database>,
     schema: Arc<Schema>,
-    /// Whether no other request of this process is to come between what it reads and what it writes.
+    /// Whether other requests of this process must not run between its reads and its writes.
     alone: bool,
-    /// Once it has read what decides.
+    /// Set when it reads what decides a change.
     share: Option<Share>,
-    /// Statements that fail unless what decides still holds.
+    /// Statements that fail unless the reads still hold.
     guards: Vec<Statement<'static>>,
-    /// The one that rests on a guess, and the question that is asked again if it does not hold.
+    /// The index of the guard of a cached result, and the query to run again if it fails.
     guess: Option<(usize, Statement<'static>)>,
-    /// Its answer then.
+    /// The result of that query.
     became: Option<Vec<OwnedRow>>,
-    /// Whether a batch whose answer was lost can't be written any more.
+    /// Whether a batch with a lost reply can no longer be written.
     resolved: bool,
 }
 
@@ -57,7 +57,7 @@ impl Session {
 }
 
 impl Database {
-    /// One round trip: the rows of each statement, all of one moment.
+    /// Sends queries in one round trip. Returns the rows of each, from one snapshot.
     pub(super) async fn ask(
         &self,
         statements: &[Statement<'_>],
@@ -75,7 +75,7 @@ impl Database {
         }
         let body = encode(&steps)?;
         let began = Instant::now();
-        // It would be as long again.
+        // A repeated reply would be as long.
         let answer = self.http.send(body, doing).await.map_err(|failure| match failure {
             Failure::Lost(message) if message == LONG_ANSWER => long_answer(doing).into(),
             failure => failure,
@@ -97,19 +97,19 @@ impl Database {
     }
 }
 
-/// What came of a transaction that wrote nothing.
+/// The result of a transaction that writes nothing.
 pub(super) enum TriedWrite {
     Done,
     Refused(Error),
     Unanswered,
 }
 
-/// What is said of a server whose writes hang while its reads do not. sqld was seen to stop so.
+/// The message for a server that replies to reads, but not to writes, as sqld was seen to do.
 const WEDGED: &str = "the server answers reads, but has not answered this write in the time of statementTimeoutMs: it has \
                       stopped writing, and must be started again if npx media-credits doctor says so, too";
 
 impl Database {
-    /// Whether the server answers what does not write.
+    /// Whether the server replies to reads.
     async fn answers_reads(&self) -> bool {
         let asked = [Statement::new("SELECT 1", [])];
         timeout(self.soon(), self.ask(&asked, "looking at the server"))
@@ -121,10 +121,10 @@ impl Database {
         SOON.min(self.options.answer_timeout())
     }
 
-    /// Tries a transaction that writes nothing: whether the server carries it out, and if not, what it says.
+    /// Runs a transaction that changes nothing, to find out whether the server accepts writes.
     pub(super) async fn try_write(&self) -> Answer<TriedWrite> {
         const DOING: &str = "looking at the server";
-        // A token that may only read may take the lock.
+        // A read-only token may still take the lock.
         const WRITE: &str = "UPDATE credit SET status = status WHERE 0";
         let mut steps = vec![Step::command(None, "BEGIN IMMEDIATE")];
         steps.push(Step::command(Some(goes_on(&steps)), WRITE));
@@ -151,7 +151,7 @@ impl Database {
 }
 
 impl Database {
-    /// One transaction that changes the tables.
+    /// Runs one transaction that changes the schema.
     pub(super) async fn run_all(
         &self,
         statements: &[Statement<'_>],
@@ -173,12 +173,12 @@ impl Database {
     }
 }
 
-/// A step is run if the one before it was, and did not fail.
+/// The condition that the step before was run and succeeded.
 fn goes_on(steps: &[Step<'_>]) -> Condition {
     Condition::Ok { step: steps.len() - 1 }
 }
 
-/// Commits if all steps were run, and undoes them if not.
+/// Commits if all steps succeeded, otherwise rolls back.
 fn end(steps: &mut Vec<Step<'_>>) {
     steps.push(Step::command(Some(goes_on(steps)), "COMMIT"));
     let conds = vec![Condition::not(goes_on(steps)), Condition::not(Condition::IsAutocommit)];
@@ -230,7 +230,7 @@ impl Wire for Session {
         self.became.take()
     }
 
-    /// A trigger may change grants behind our back.
+    /// Triggers may change grants unseen.
     fn memory(&self) -> Option<&Memory> {
         (!self.schema.has_triggers).then_some(&self.server.memory)
     }
@@ -263,7 +263,7 @@ impl Wire for Session {
                         return Ok(rows);
                     }
                     Ok(Written::Stale { became }) => {
-                        // What was sent before is written, or can't be any more.
+                        // The earlier attempt was written, or can no longer be.
                         self.resolved = true;
                         self.became = became;
                         Failure::Conflict("what was read has changed since".to_owned())
@@ -276,7 +276,8 @@ impl Wire for Session {
                         (Instant::now(), message)
                     }
                     (failure, None) => return Err(failure),
-                    // Another statement than the guards may have failed because of what it has written itself.
+                    // A statement other than the guards may have failed because of the first attempt's own
+                    // writes.
                     (Failure::Refused(error), Some((_, message)))
                         if !matches!(error, Error::DatabaseUnavailable { .. }) =>
                     {
@@ -304,11 +305,11 @@ impl Wire for Session {
         self.resolved
     }
 
-    /// Nothing is held.
+    /// No lock is held.
     fn undo(&mut self) {}
 }
 
-/// A batch that writes all or nothing.
+/// A batch that writes everything or nothing.
 struct WriteBatch<'s> {
     steps: Vec<Step<'s>>,
     guards: usize,
@@ -317,12 +318,12 @@ struct WriteBatch<'s> {
     commit: usize,
 }
 
-/// What came of it.
+/// The result of the batch.
 enum Written {
     All(Vec<Vec<OwnedRow>>),
-    /// What decides does not hold, or not any more.
+    /// The facts did not hold, or no longer hold.
     Stale {
-        /// What a guess was about, if it was that.
+        /// The current result, if a cached one was outdated.
         became: Option<Vec<OwnedRow>>,
     },
     Nothing(Failure),
@@ -339,7 +340,7 @@ impl<'s> WriteBatch<'s> {
             steps.push(Step::new(Some(goes_on(&steps)), guard));
         }
         for change in changes {
-            // A server that has taken the lock from us goes on without a transaction.
+            // A server that has ended the transaction runs the following statements without one.
             let open = Condition::not(Condition::IsAutocommit);
             let condition = Condition::And { conds: vec![goes_on(&steps), open] };
             steps.push(Step::new(Some(condition), &change.statement));
@@ -375,10 +376,10 @@ impl<'s> WriteBatch<'s> {
                 };
                 Written::Stale { became }
             }
-            // The COMMIT has nothing to commit.
+            // There was no transaction to commit.
             Some(at) if at == commit && is_over(&outcomes[at]) => Written::Nothing(taken_away()),
             Some(at) => Written::Nothing(self.failure(at, &outcomes)),
-            // A change that was not made, though all before it was.
+            // A change was skipped although all steps before it succeeded.
             None if self.is_change(outcomes.iter().position(is_skipped)) => {
                 Written::Nothing(taken_away())
             }
@@ -386,13 +387,13 @@ impl<'s> WriteBatch<'s> {
         }
     }
 
-    /// Whether a step is a change, which is made inside of a transaction alone.
+    /// Whether a step is a change, which is run only inside the transaction.
     fn is_change(&self, step: Option<usize>) -> bool {
         let at = step.and_then(|step| step.checked_sub(self.guards + 1));
         at.is_some_and(|at| at.is_multiple_of(2) && at / 2 < self.changes.len())
     }
 
-    /// Why nothing was written, by the first step that failed.
+    /// Why nothing was written, by the first failed step.
     fn failure(&self, at: usize, outcomes: &[Outcome]) -> Failure {
         let Outcome::Failed(error) = &outcomes[at] else { return unreadable() };
         let change = at.checked_sub(self.guards + 1);
@@ -421,17 +422,17 @@ fn is_skipped(outcome: &Outcome) -> bool {
     matches!(outcome, Outcome::Skipped)
 }
 
-/// Whether a COMMIT failed because there was no transaction any more.
+/// Whether a COMMIT failed because the transaction had ended.
 fn is_over(outcome: &Outcome) -> bool {
     matches!(outcome, Outcome::Failed(error) if error.message.contains("no transaction is active"))
 }
 
-/// The server has undone the transaction between two steps, as it does with one that takes long.
+/// The server has rolled back the transaction between two steps, as it does with slow ones.
 fn taken_away() -> Failure {
     Failure::Conflict("the server has undone the transaction, which took too long".to_owned())
 }
 
-/// Whether a step failed that fails unless something holds.
+/// Whether a step failed because its guard does not hold.
 fn is_false(outcome: &Outcome) -> bool {
     matches!(outcome, Outcome::Failed(error) if error.message.contains("integer overflow"))
 }

@@ -1,4 +1,4 @@
-//! Reading and creating the tables, and diagnostics for an operator.
+//! Reads and creates the tables, and reads diagnostics for an operator.
 
 use std::sync::Arc;
 
@@ -19,7 +19,7 @@ use crate::storage::schema::Schema;
 use crate::storage::server::Server as _;
 
 impl Database {
-    /// The tables, as they were found lately.
+    /// The tables, if they were read recently; otherwise reads them.
     pub(super) async fn tables(&self) -> Answer<Arc<Schema>> {
         match self.known.get() {
             Some(schema) => Ok(schema),
@@ -27,7 +27,8 @@ impl Database {
         }
     }
 
-    /// Looks at the tables, for all requests that follow: two round trips, one if the unit of times is known.
+    /// Reads the tables, for all following requests: in two round trips, or one if the unit of times is
+    /// known.
     async fn look(&self) -> Answer<Arc<Schema>> {
         let answers = self.ask(&Look::questions(), "reading the schema").await?;
         let mut look = Look::read(&answers, self.options.timestamp_unit);

@@ -1,4 +1,4 @@
-//! TLS: the server must have a certificate for its name, as every public one has.
+//! TLS. The server needs a valid certificate for its name from a public authority.
 
 use std::sync::Arc;
 
@@ -10,7 +10,7 @@ use crate::error::{Error, Result};
 use crate::storage::failure::{not_usable, unavailable};
 use crate::storage::roots::system_roots;
 
-/// What begins encryption.
+/// The connector that starts encryption.
 pub(super) fn connector() -> Result<TlsConnector> {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let roots = system_roots("install them (ca-certificates)")?;
@@ -23,14 +23,14 @@ pub(super) fn connector() -> Result<TlsConnector> {
     Ok(TlsConnector::from(Arc::new(config)))
 }
 
-/// The name that the server must prove.
+/// The name that the server's certificate must have.
 pub(super) fn name(host: &str) -> Result<ServerName<'static>> {
     let none =
         |_| Error::InvalidUrl { reason: "its host is not a valid name of a TLS server".to_owned() };
     ServerName::try_from(host.to_owned()).map_err(none)
 }
 
-/// Why encryption did not begin.
+/// The error when encryption could not be started.
 pub(super) fn refused(error: &std::io::Error) -> Error {
     let is_about_tls = error.get_ref().is_some_and(|inner| inner.is::<rustls::Error>());
     if !is_about_tls {

@@ -5,19 +5,19 @@ use std::str::FromStr;
 use super::encoding::{encode, invalid, percent_decode};
 use crate::error::Result;
 
-/// What stands where in a URL. What is left out is empty.
+/// The parts of a URL. Missing parts are empty.
 pub(super) struct Parts<'u> {
     pub(super) user: String,
     pub(super) password: String,
-    /// The hosts with their ports, as they are written.
+    /// The hosts with their ports, not decoded.
     pub(super) hosts: &'u str,
     pub(super) database: String,
-    /// The parameters, as they are written.
+    /// The parameters, not decoded.
     pub(super) parameters: &'u str,
 }
 
 impl<'u> Parts<'u> {
-    /// Reads what is behind the two slashes.
+    /// Splits the part after the two slashes.
     pub(super) fn read(rest: &'u str) -> Result<Self> {
         if rest.contains('#') {
             return Err(encode("it contains a #", "# is %23"));
@@ -45,7 +45,7 @@ impl<'u> Parts<'u> {
     }
 }
 
-/// Each parameter's name, and its value as it is written.
+/// Each parameter's name, and its value, not decoded.
 pub(super) fn parameters(all: &str) -> impl Iterator<Item = (Result<String>, &str)> {
     let parameters = all.split('&').filter(|parameter| !parameter.is_empty());
     parameters.map(|parameter| match parameter.split_once('=') {
@@ -54,7 +54,7 @@ pub(super) fn parameters(all: &str) -> impl Iterator<Item = (Result<String>, &st
     })
 }
 
-/// A host's name, and its port behind a colon: `db:5432`, `[::1]:5432`.
+/// The name of a host, and the port after the colon: `db:5432`, `[::1]:5432`.
 pub(super) fn split_port(host: &str) -> (&str, Option<&str>) {
     let bracketed = host.strip_prefix('[').and_then(|host| host.split_once(']'));
     match bracketed {
@@ -70,7 +70,7 @@ pub(super) fn port_number(port: &str) -> Result<u16> {
     port.ok_or_else(|| encode("a port must be a number from 1 to 65535", ": is %3A, / is %2F"))
 }
 
-/// A host's name, or the path of its socket. `form` is how to write a URL that has one.
+/// The name of a host, or the path of its socket. `form` is an example of a URL with a host.
 pub(super) fn host(name: &str, form: &str) -> Result<String> {
     let is_path = cfg!(unix) && name.starts_with('/');
     let is_odd = |letter: char| letter.is_whitespace() || "@/\\?#[]".contains(letter);

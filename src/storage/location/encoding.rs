@@ -2,17 +2,17 @@
 
 use crate::error::Error;
 
-/// A URL that can't be read.
+/// The error for an invalid URL.
 pub(super) fn invalid(reason: &str) -> Error {
     Error::InvalidUrl { reason: reason.to_owned() }
 }
 
-/// What is wrong is most likely a character of the password that means something else in a URL.
+/// The error for a part that is not encoded, most likely a character in the password with a meaning in URLs.
 pub(super) fn encode(what: &str, how: &str) -> Error {
     invalid(&format!("{what}; special characters of the password must be percent-encoded ({how})"))
 }
 
-/// A part of a URL as it was before it was encoded; `None` if it is no text.
+/// Decodes a part of a URL; `None` if it is not text.
 pub(super) fn percent_decode(text: &str) -> Option<String> {
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text.bytes();

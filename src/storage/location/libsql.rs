@@ -1,4 +1,4 @@
-//! URLs of remote libSQL (Turso, sqld), as `@libsql/client` reads them.
+//! Parses the URL of a remote libSQL database (Turso, sqld), as `@libsql/client` does.
 
 use std::net::IpAddr;
 
@@ -14,27 +14,27 @@ pub struct LibsqlUrl {
     pub host: String,
     /// Its port.
     pub port: u16,
-    /// What comes before `/v3/pipeline`; empty, or from a slash on.
+    /// The path before `/v3/pipeline`: empty, or beginning with a slash.
     pub path: String,
-    /// What lets us in.
+    /// The access token.
     pub token: Option<Token>,
-    /// Whether the URL says by `tls=0` that the token may be read on its way.
+    /// Whether the URL allows an unencrypted token, by `tls=0`.
     pub says_plain: bool,
 }
 
-/// What lets its holder in. It is never shown.
+/// An access token. It is never shown.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct Token(String);
 
 impl Token {
-    /// A token as a caller passes it; `None`, if it can be none.
+    /// A caller's token; `None` if it is not valid.
     pub fn new(text: &str) -> Option<Self> {
         let text = text.trim();
         let fits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_graphic());
         fits.then(|| Self(text.to_owned()))
     }
 
-    /// The token itself, for the server alone.
+    /// The token's text, to be sent to the server only.
     pub fn secret(&self) -> &str {
         &self.0
     }
@@ -52,13 +52,13 @@ impl std::fmt::Debug for LibsqlUrl {
     }
 }
 
-/// What a value that is no token is told.
+/// The expected form of a token, for messages.
 pub const TOKEN_FORM: &str = "a token without spaces, as the database's owner made it";
 
 const FORM: &str = "write libsql://name.turso.io, or http://127.0.0.1:8080";
 
 impl LibsqlUrl {
-    /// Reads what stands behind the scheme, which says how to connect.
+    /// Parses the part after the scheme; the scheme selects the protocol.
     pub(super) fn parse(scheme: &str, rest: &str) -> Result<Self> {
         let rest =
             rest.strip_prefix("//").ok_or_else(|| invalid(&format!("it names no host; {FORM}")))?;
@@ -107,7 +107,7 @@ impl LibsqlUrl {
         Ok(url)
     }
 
-    /// Refuses a token that would leave this machine unencrypted, unless the URL says so.
+    /// Rejects a token that would leave this machine unencrypted, unless the URL allows it.
     pub fn check_token(&self) -> Result<()> {
         if self.token.is_none() || self.tls || self.says_plain || is_loopback(&self.host) {
             return Ok(());
@@ -118,7 +118,7 @@ impl LibsqlUrl {
         ))
     }
 
-    /// Where it is, for HTTP: the port is left out where the scheme implies it.
+    /// The host for HTTP, without the port if the scheme implies it.
     pub fn authority(&self) -> String {
         let host = match self.host.contains(':') {
             true => format!("[{}]", self.host),
@@ -130,7 +130,7 @@ impl LibsqlUrl {
         }
     }
 
-    /// Where a redirect leads; `None`, if it is not to a server of the same kind.
+    /// The location in a redirect; `None` if it is not a server of the same kind.
     pub fn moved_to(&self, location: &str, request: &str) -> Option<Self> {
         let mut moved = match location.split_once("://") {
             Some((scheme @ ("http" | "https"), rest)) => {
@@ -141,9 +141,9 @@ impl LibsqlUrl {
             }
             _ => return None,
         };
-        // Only what it leads to as a whole is a database: the request's own path is behind it.
+        // The redirect must keep the request's path: what comes before it is the database.
         moved.path = moved.path.strip_suffix(request)?.to_owned();
-        // Who moves an encrypted database to a server that is not encrypted would read the token.
+        // A redirect from an encrypted server to an unencrypted one would reveal the token.
         if self.tls && !moved.tls {
             return None;
         }
@@ -152,7 +152,7 @@ impl LibsqlUrl {
     }
 }
 
-/// Whether a host is this machine, whatever the network says.
+/// Whether a host is this machine, independent of the network.
 fn is_loopback(host: &str) -> bool {
     let is_named = host == "localhost" || host.ends_with(".localhost");
     is_named || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
@@ -188,7 +188,7 @@ fn host_and_port(authority: &str) -> Result<(String, Option<u16>)> {
     Ok((host.to_ascii_lowercase(), port))
 }
 
-/// What the URL says behind its question mark.
+/// The parameters in the URL.
 struct Parameters {
     tls: Option<bool>,
     token: Option<Token>,
@@ -234,7 +234,7 @@ mod tests {
     #[test]
     fn urls() {
         let rows = [
-            // the URL; encrypted, where, the path, the token
+            // the URL; encrypted, host, path, token
             ("libsql://db.turso.io", Some((true, "db.turso.io", "", None))),
             ("LIBSQL://DB.turso.io/", Some((true, "db.turso.io", "", None))),
             ("libsql://db.turso.io:8443", Some((true, "db.turso.io:8443", "", None))),
@@ -250,7 +250,7 @@ mod tests {
             ("ws://[::1]:8080", Some((false, "[::1]:8080", "", None))),
             ("http://host/dev/name/", Some((false, "host", "/dev/name", None))),
             ("http://db?tls=0", Some((false, "db", "", None))),
-            // A token that leaves the machine unencrypted, unasked or not.
+            // A token that would leave the machine unencrypted, without and with permission.
             ("http://db:8080?authToken=secret", None),
             ("ws://10.0.0.1?authToken=secret", None),
             ("http://localhost.example.test?authToken=secret", None),
@@ -303,7 +303,7 @@ mod tests {
     #[test]
     fn redirects() {
         let rows = [
-            // from, the location; where it leads, and whether the token goes there
+            // the URL, the location; the new URL, and whether the token is sent there
             ("http://a/db", "/new/v3/pipeline", Some(("a", "/new", true))),
             ("http://a", "http://a:81/v3/pipeline", Some(("a:81", "", true))),
             ("http://a", "https://a/v3/pipeline", Some(("a", "", true))),

@@ -16,49 +16,49 @@ use super::parameters::Said;
 use super::tls::{ChannelBinding, SslMode, Tls, Versions, certificate_and_key};
 use crate::error::Result;
 
-/// Where a MySQL or MariaDB database is, as whom to connect and how safely.
+/// The location of a MySQL or MariaDB database, the login and the encryption.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct MysqlUrl {
     /// The servers, at least one.
     pub hosts: Vec<MysqlHost>,
-    /// The user; empty if none is named.
+    /// The user; empty if the URL has none.
     pub user: String,
-    /// Never show it.
+    /// Must never be shown.
     pub password: Option<String>,
-    /// The database that a session begins in.
+    /// The initial database of a session.
     pub database: Option<String>,
-    /// How the connection is encrypted.
+    /// The encryption.
     pub tls: Tls,
     /// How long to wait for one server.
     pub connect_timeout: Option<Duration>,
-    /// Whether a server may ask for the password itself.
+    /// Whether a server may ask for the plain password.
     pub may_send_password: bool,
 }
 
 /// A server.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum MysqlHost {
-    /// On the network.
+    /// A network address.
     Tcp {
         /// Its name or address, without brackets.
         host: String,
         /// Its port.
         port: u16,
     },
-    /// On this machine, behind a socket.
+    /// A socket on this machine.
     Unix(PathBuf),
 }
 
 const FORM: &str = "write mysql://user:password@host:3306/database";
 
 impl MysqlUrl {
-    /// Reads a URL, from behind its scheme's colon.
+    /// Parses the part after the scheme's colon.
     pub(super) fn parse(rest: &str) -> Result<Self> {
         let rest = rest.strip_prefix("//").ok_or_else(|| invalid(FORM))?;
         let parts = Parts::read(rest.trim_end())?;
         let mut said = Said::default();
         for (name, value) in parameters(parts.parameters) {
-            // A + is a space for mysql2.
+            // mysql2 reads + as a space.
             take(&name?, &decode(&value.replace('+', " "), "parameter")?, &mut said)?;
         }
         let has_login = !parts.user.is_empty() || !parts.password.is_empty();
@@ -101,7 +101,7 @@ fn server(written: &str) -> Result<MysqlHost> {
 }
 
 fn take(name: &str, value: &str, said: &mut Said) -> Result<()> {
-    // One name for two units: mysql2 and Java count milliseconds, Prisma, Rails and Python seconds.
+    // This name has two units: milliseconds in mysql2 and Java, seconds in Prisma, Rails and Python.
     let plain = match name.to_ascii_lowercase() {
         seconds if seconds == "connect_timeout" => "connecttimeoutseconds".to_owned(),
         other => other.replace(['-', '_'], ""),
@@ -109,7 +109,7 @@ fn take(name: &str, value: &str, said: &mut Said) -> Result<()> {
     if said.take_known(PARAMETERS, &plain, value)?.is_none() {
         return Ok(());
     }
-    // It may be a part of what is before it, which is never shown.
+    // It may be part of a password that was not encoded, so it must not be shown.
     let is_word = name.len() <= 40
         && name.chars().all(|letter| letter.is_ascii_alphanumeric() || "-_".contains(letter));
     Err(match is_word {
@@ -128,7 +128,7 @@ fn connect_timeout(said: &Said) -> Result<Option<Duration>> {
     Ok(milliseconds.into_iter().chain(seconds).min())
 }
 
-/// What a switch is set to.
+/// The value of a boolean parameter.
 fn switch(said: &Said, name: &str) -> Result<Option<bool>> {
     match said.text(name) {
         None => Ok(None),
@@ -144,7 +144,7 @@ fn may_send_password(said: &Said) -> Result<bool> {
 
 fn tls(said: &Said) -> Result<Tls> {
     let ssl = said.text("ssl").map(Ssl::parse).transpose()?;
-    // To Prisma the certificate alone is the authority's.
+    // In Prisma's URLs, a certificate without a key is the authority's.
     let (roots, certificate) = match said.has("sslkey") {
         false => (said.text("sslca").or(said.text("sslcert")), None),
         true => (said.text("sslca"), certificate_and_key(said)?),
@@ -160,7 +160,7 @@ fn tls(said: &Said) -> Result<Tls> {
     })
 }
 
-/// The clients' words for one thing. Of several the safest counts.
+/// The mode of encryption, from all clients' parameters. If several are given, the safest counts.
 fn mode(said: &Said, ssl: Option<&Ssl>, has_roots: bool) -> Result<SslMode> {
     let mut modes: Vec<SslMode> = ssl.map(|ssl| ssl.mode).into_iter().collect();
     if let Some(mode) = said.text("sslmode") {
@@ -176,7 +176,7 @@ fn mode(said: &Said, ssl: Option<&Ssl>, has_roots: bool) -> Result<SslMode> {
         });
     }
     let switches = [
-        // Its name, and what it says when it is on and when it is off.
+        // The parameter, and the modes that it means when it is on and when it is off.
         ("usessl", Some(SslMode::Require), Some(SslMode::Disable)),
         ("requiressl", Some(SslMode::Require), None),
         ("ssldisabled", Some(SslMode::Disable), None),
@@ -191,15 +191,15 @@ fn mode(said: &Said, ssl: Option<&Ssl>, has_roots: bool) -> Result<SslMode> {
         });
     }
     Ok(match (modes.into_iter().max(), has_roots) {
-        // An authority of the operator's own is named to be asked.
+        // The operator names an authority in order to have it checked.
         (None | Some(SslMode::Require), true) => SslMode::VerifyCa,
-        // Any public authority would sign for some host.
+        // Without a host name, the check is useless: public authorities sign certificates for any host.
         (Some(SslMode::VerifyCa), false) => SslMode::VerifyFull,
         (mode, _) => mode.unwrap_or(SslMode::Prefer),
     })
 }
 
-/// `ssl-mode`, as MySQL's own clients and MariaDB's mean it.
+/// `ssl-mode`, as MySQL's and MariaDB's clients define it.
 fn mode_of_word(word: &str) -> Option<SslMode> {
     match word.to_ascii_lowercase().replace('_', "-").as_str() {
         "disabled" | "disable" => Some(SslMode::Disable),
@@ -211,7 +211,7 @@ fn mode_of_word(word: &str) -> Option<SslMode> {
     }
 }
 
-/// `ssl`, as mysql2 means it.
+/// `ssl`, as mysql2 defines it.
 struct Ssl {
     mode: SslMode,
     versions: Versions,

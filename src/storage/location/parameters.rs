@@ -8,18 +8,18 @@ use std::collections::{BTreeMap, HashMap};
 use super::encoding::{encode, invalid};
 use crate::error::{Error, Result};
 
-/// What becomes of a parameter.
+/// How a parameter is handled.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Support {
-    /// It is done.
+    /// It is supported.
     Obeyed,
-    /// It is another name of this one.
+    /// It is another name of this parameter.
     Same(&'static str),
-    /// It says nothing of where, as whom or how safely to connect, and this package does without it.
+    /// It does not concern the server, the login or the encryption, and has no effect here.
     Ignored,
-    /// It can't be done. What to do instead.
+    /// It is not supported; the text says what to do instead.
     Refused(&'static str),
-    /// These values are what is done anyway; any other can't be done. What to do instead.
+    /// These values are what happens anyway; others are not supported, and the text says what to do instead.
     Only(&'static [&'static str], &'static str),
 }
 
@@ -31,10 +31,10 @@ const PASSWORD: &str = "write the password in the URL, or set PGPASSWORD";
 const NO_OAUTH: &str = "use a password or a client certificate";
 const FILES: &str = "write sslcert and sslkey, two PEM files";
 
-/// Those of libpq 18, of postgres.js, and what others append to URLs. Any other name is the server's setting of
-/// that name, as for postgres.js.
+/// Parameters of libpq 18, of postgres.js, and of other libraries. Any other name is a setting of the server,
+/// as in postgres.js.
 pub(super) const PARAMETERS: &[(&str, Support)] = &[
-    // Where
+    // Server
     ("host", Obeyed),
     ("hostaddr", Obeyed),
     ("port", Obeyed),
@@ -47,7 +47,7 @@ pub(super) const PARAMETERS: &[(&str, Support)] = &[
     ("search_path", Obeyed),
     ("schema", Obeyed),
     ("replication", Only(&["false", "off", "no", "0"], "leave it out")),
-    // As whom
+    // Login
     ("user", Obeyed),
     ("password", Obeyed),
     ("passfile", Refused(PASSWORD)),
@@ -62,11 +62,11 @@ pub(super) const PARAMETERS: &[(&str, Support)] = &[
     ("oauth_client_id", Refused(NO_OAUTH)),
     ("oauth_client_secret", Refused(NO_OAUTH)),
     ("oauth_scope", Refused(NO_OAUTH)),
-    // For Kerberos. A server that asks for it lets no connection in.
+    // For Kerberos, which is not supported: a server that requires it rejects the connection.
     ("krbsrvname", Ignored),
     ("gsslib", Ignored),
     ("gssdelegation", Ignored),
-    // How safely
+    // Encryption
     ("sslmode", Obeyed),
     ("ssl", Obeyed),
     ("sslrootcert", Obeyed),
@@ -80,14 +80,14 @@ pub(super) const PARAMETERS: &[(&str, Support)] = &[
     ("sslcrl", Refused(NO_LIST)),
     ("sslcrldir", Refused(NO_LIST)),
     ("sslkeylogfile", Refused("leave it out: the connection's keys are not logged")),
-    // Nothing is compressed, which is the safer of its values.
+    // Nothing is compressed, which is the safer value.
     ("sslcompression", Ignored),
     ("gssencmode", Only(&["disable", "prefer"], "write sslmode=verify-full for encryption")),
     ("require_auth", Refused("write channel_binding=require, which lets SCRAM in alone")),
     ("requirepeer", Refused("connect over TLS with sslmode=verify-full")),
     ("min_protocol_version", Only(&["3.0"], "leave it out")),
     ("max_protocol_version", Ignored),
-    // How long, and under which name
+    // Timeouts and the connection's name
     ("application_name", Obeyed),
     ("fallback_application_name", Obeyed),
     ("options", Obeyed),
@@ -98,15 +98,15 @@ pub(super) const PARAMETERS: &[(&str, Support)] = &[
     ("keepalives_count", Obeyed),
     ("keepalives_retries", Same("keepalives_count")),
     ("tcp_user_timeout", Obeyed),
-    // Each transaction says its own.
+    // Each transaction sets its own.
     ("client_encoding", Ignored),
     ("timezone", Ignored),
     ("statement_timeout", Ignored),
     ("lock_timeout", Ignored),
     ("default_transaction_isolation", Ignored),
-    // A default would come too late: a transaction is on its way when settings are made.
+    // A default would come too late: the settings are sent inside a transaction.
     ("default_transaction_read_only", Same("transaction_read_only")),
-    // How postgres.js itself works
+    // postgres.js's own behaviour
     ("max", Ignored),
     ("idle_timeout", Ignored),
     ("max_lifetime", Ignored),
@@ -117,7 +117,7 @@ pub(super) const PARAMETERS: &[(&str, Support)] = &[
     ("debug", Ignored),
     ("fetch_types", Ignored),
     ("publications", Ignored),
-    // Of Prisma, node-postgres and Supabase
+    // Parameters of Prisma, node-postgres and Supabase
     ("pgbouncer", Ignored),
     ("connection_limit", Ignored),
     ("pool_timeout", Ignored),
@@ -129,8 +129,8 @@ pub(super) const PARAMETERS: &[(&str, Support)] = &[
     ("workaround", Ignored),
 ];
 
-/// The variables, and the parameters that they stand for where the URL says nothing; what postgres.js reads comes
-/// first.
+/// Environment variables, and the parameters that they set if the URL does not. Those that postgres.js reads
+/// come first.
 pub(super) const VARIABLES: &[(&str, Support)] = &[
     ("PGHOST", Same("host")),
     ("PGPORT", Same("port")),
@@ -160,11 +160,11 @@ pub(super) const VARIABLES: &[(&str, Support)] = &[
     ("PGTARGETSESSIONATTRS", Same("target_session_attrs")),
     ("PGLOADBALANCEHOSTS", Same("load_balance_hosts")),
     ("PGCONNECT_TIMEOUT", Same("connect_timeout")),
-    // libpq reads these, postgres.js does not: the app would be elsewhere.
+    // libpq reads these, but postgres.js does not: the app would connect to another server.
     ("PGHOSTADDR", Refused("unset it, or write hostaddr in the URL")),
     ("PGSERVICE", Refused("unset it, or write the host, the user and the database in the URL")),
     ("PGOPTIONS", Refused("write options in the URL, where the app's client reads it too")),
-    // Files of passwords and services are not read: a server that asks for a password says so.
+    // Password and service files are not read: a server that requires a password rejects the connection.
     ("PGPASSFILE", Ignored),
     ("PGSERVICEFILE", Ignored),
     ("PGSYSCONFDIR", Ignored),
@@ -180,16 +180,16 @@ pub(super) const VARIABLES: &[(&str, Support)] = &[
     ("PGMAXPROTOCOLVERSION", Ignored),
 ];
 
-/// What the environment says: variables by name. An empty one is none.
+/// Environment variables by name. An empty one counts as not set.
 pub type Variables = HashMap<String, String>;
 
-/// What is said of a connection, parameter by parameter.
+/// The parameters of a connection.
 #[derive(Debug, Default)]
 pub(super) struct Said {
     values: BTreeMap<&'static str, String>,
-    /// Those of them that the environment says.
+    /// The parameters that came from the environment.
     of_environment: Vec<&'static str>,
-    /// What goes to the server as it is, in the order of the URL.
+    /// Settings that are passed to the server, in the order of the URL.
     pub(super) settings: Vec<(String, String)>,
 }
 
@@ -198,7 +198,7 @@ impl Said {
         self.values.get(name).map(String::as_str)
     }
 
-    /// A text that is not empty.
+    /// A parameter, if it is not empty.
     pub(super) fn text(&self, name: &str) -> Option<&str> {
         self.get(name).filter(|value| !value.is_empty())
     }
@@ -207,7 +207,7 @@ impl Said {
         self.values.contains_key(name)
     }
 
-    /// Whether the URL itself says it.
+    /// Whether the URL itself sets it.
     pub(super) fn is_of_url(&self, name: &str) -> bool {
         self.has(name) && !self.of_environment.contains(&name)
     }
@@ -216,7 +216,7 @@ impl Said {
         self.values.insert(name, value);
     }
 
-    /// Takes a parameter of the URL. The last of a name counts.
+    /// Applies a parameter of the URL. If a name occurs twice, the last one counts.
     pub(super) fn take(&mut self, name: &str, value: &str) -> Result<()> {
         let lower = name.to_ascii_lowercase();
         match self.take_known(PARAMETERS, &lower, value)? {
@@ -226,7 +226,8 @@ impl Said {
         }
     }
 
-    /// Takes a parameter, if it is one of these; else its name, or the other name that it has here.
+    /// Applies a parameter if it is in the list. Otherwise returns its name, or the setting that it stands
+    /// for.
     pub(super) fn take_known<'n>(
         &mut self,
         all: &[(&'static str, Support)],
@@ -246,7 +247,7 @@ impl Said {
         Ok(None)
     }
 
-    /// Takes the environment's word where nothing else is said.
+    /// Applies environment variables for parameters that are not set.
     pub(super) fn fill_in(&mut self, variables: &Variables) -> Result<()> {
         let has_tls = self.has("ssl") || self.has("sslmode");
         let names_all = ["host", "user", "dbname"].iter().all(|name| self.has(name));
@@ -269,8 +270,8 @@ impl Said {
         Ok(())
     }
 
-    /// Whether a variable that only libpq reads changes nothing: the URL says the same thing itself, or it is about
-    /// what is of no concern here.
+    /// Whether a variable that only libpq reads makes no difference: the URL sets the same, or it is
+    /// irrelevant here.
     fn is_answered(&self, variable: &str, value: &str, names_all: bool) -> bool {
         const ELSEWHERE: [&str; 3] = ["search_path", "role", "session_authorization"];
         match variable {
@@ -305,7 +306,7 @@ fn refused(name: &str, instead: &str) -> Error {
     invalid(&format!("{name} is not supported; {instead}"))
 }
 
-/// The same refusal, with the name under which the operator knows it.
+/// The same error, with the variable's name, which the operator knows.
 fn of_variable(variable: &str, error: Error) -> Error {
     match error {
         Error::InvalidUrl { reason } => invalid(&format!("{variable}: {reason}")),

@@ -1,4 +1,4 @@
-//! Parses the URL of a PostgreSQL database, and the environment variables for what the URL leaves out.
+//! Parses the URL of a PostgreSQL database, and environment variables for what the URL leaves out.
 
 use std::net::IpAddr;
 use std::str::FromStr;
@@ -11,28 +11,28 @@ use super::tls::Tls;
 use crate::error::Result;
 use crate::storage::search_path::SearchPath;
 
-/// Where a PostgreSQL database is, as whom to connect and how safely.
+/// The location of a PostgreSQL database, the login and the encryption.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct PostgresUrl {
     /// The servers, at least one.
     pub hosts: Vec<Host>,
-    /// The user; without one the user of this process.
+    /// The user; `None` means this process's user.
     pub user: Option<String>,
-    /// Never show it.
+    /// Must never be shown.
     pub password: Option<String>,
-    /// The database; without one that of the user's name.
+    /// The database; `None` means the one with the user's name.
     pub database: Option<String>,
-    /// The server's command line.
+    /// Command-line options for the server.
     pub options: Option<String>,
-    /// What the server calls this client.
+    /// The client's name in the server's views and logs.
     pub application_name: Option<String>,
-    /// How the connection is encrypted.
+    /// The encryption.
     pub tls: Tls,
-    /// How the network is watched.
+    /// Timeouts and keepalives.
     pub network: Network,
-    /// The schema with the app's tables, if the caller names none.
+    /// The schema with the app's tables, unless the caller sets another one.
     pub schema: Option<SearchPath>,
-    /// The search path, in place of the server's own.
+    /// The search path; `None` means the server's own.
     pub search_path: Option<SearchPath>,
     /// Settings of the server, by name.
     pub settings: Vec<(String, String)>,
@@ -42,64 +42,64 @@ pub struct PostgresUrl {
 /// A server.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Host {
-    /// Its name, or the folder of its socket.
+    /// Its name, or the directory of its socket.
     pub name: String,
-    /// Its address, if it need not be looked up.
+    /// Its address, if no lookup is needed.
     pub address: Option<IpAddr>,
     /// Its port.
     pub port: u16,
 }
 
-/// How a connection is made and watched. What is not said is the client's own choice.
+/// How a connection is made and kept. `None` is the client's default.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 pub struct Network {
     /// How long to wait for one server.
     pub connect_timeout: Option<Duration>,
-    /// Whether the servers are tried in any order.
+    /// Whether the servers are tried in random order.
     pub any_order: bool,
-    /// Whether silence is broken.
+    /// Whether TCP keepalives are sent.
     pub keepalives: Option<bool>,
-    /// After how long a silence.
+    /// The idle time before the first one.
     pub keepalives_idle: Option<Duration>,
-    /// How often.
+    /// The interval between them.
     pub keepalives_interval: Option<Duration>,
-    /// How often without an answer.
+    /// The number of unanswered ones after which the connection is dead.
     pub keepalives_count: Option<u32>,
-    /// How long what was sent may go without an acknowledgement.
+    /// How long sent data may stay unacknowledged.
     pub user_timeout: Option<Duration>,
 }
 
-/// `target_session_attrs`, as libpq means it: which of several servers is the right one.
+/// `target_session_attrs`, as libpq defines it: which of several servers is used.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
 pub enum TargetSession {
-    /// The first that answers.
+    /// The first that replies.
     #[default]
     Any,
-    /// One whose sessions may write.
+    /// One whose sessions can write.
     ReadWrite,
-    /// One whose sessions may not.
+    /// One whose sessions can't write.
     ReadOnly,
-    /// One that is no hot standby.
+    /// One that is not a hot standby.
     Primary,
     /// A hot standby.
     Standby,
-    /// A hot standby if there is one, else any.
+    /// A hot standby if there is one, otherwise any server.
     PreferStandby,
 }
 
 const FORM: &str = "write postgres://user:password@host:5432/database";
 
 impl PostgresUrl {
-    /// Reads a URL, from behind its scheme's colon.
+    /// Parses the part after the scheme's colon.
     pub(super) fn parse(rest: &str, variables: &Variables) -> Result<Self> {
         let rest = rest.strip_prefix("//").ok_or_else(|| invalid(FORM))?;
-        // As the app's client, which passes over what an editor leaves at the end.
+        // As in the app's client: editors may leave white space at the end.
         let rest = rest.trim_end();
         let mut said = Said::default();
         take_apart(rest, &mut said)?;
         said.fill_in(variables)?;
         let names_host = said.has("host") || said.has("hostaddr");
-        // postgres.js reads no such URL; libpq takes the environment's host.
+        // postgres.js rejects such a URL; libpq uses the environment's host.
         if !names_host && rest.split(['/', '?']).next().is_some_and(|login| login.ends_with('@')) {
             return Err(invalid(&format!("it names no host; {FORM}")));
         }
@@ -130,7 +130,7 @@ impl PostgresUrl {
         })
     }
 
-    /// Which of several servers is the right one.
+    /// Which of several servers is used.
     pub fn target(&self) -> TargetSession {
         self.target
     }
@@ -182,7 +182,7 @@ impl Network {
     }
 }
 
-/// A whole number; less than zero is none, as for libpq.
+/// A whole number. A negative one counts as not set, as in libpq.
 fn number(said: &Said, name: &'static str) -> Result<Option<u64>> {
     let Some(value) = said.text(name) else { return Ok(None) };
     let number = i32::from_str(value.trim())
@@ -190,7 +190,7 @@ fn number(said: &Said, name: &'static str) -> Result<Option<u64>> {
     Ok(u64::try_from(number).ok())
 }
 
-/// Puts a URL's parts where their parameters belong.
+/// Sets the parameters from the parts of a URL.
 fn take_apart(rest: &str, said: &mut Said) -> Result<()> {
     let parts = Parts::read(rest)?;
     for (name, value) in [("user", parts.user), ("password", parts.password)] {
@@ -213,7 +213,7 @@ fn take_hosts(hosts: &str, said: &mut Said) -> Result<()> {
         return Ok(());
     }
     let (names, ports): (Vec<&str>, Vec<Option<&str>>) = hosts.split(',').map(split_port).unzip();
-    // Those without would get the first one's of postgres.js, and 5432 of libpq.
+    // Hosts without a port would get the first one's in postgres.js, and 5432 in libpq.
     if ports.iter().any(Option::is_some) {
         let ports: Option<Vec<&str>> = ports.into_iter().collect();
         let ports =
@@ -225,13 +225,13 @@ fn take_hosts(hosts: &str, said: &mut Said) -> Result<()> {
 }
 
 fn take_parameter(name: &str, value: &str, said: &mut Said) -> Result<()> {
-    // A + is a space for postgres.js. Passwords and files are read by libpq alone, for which it is none.
+    // postgres.js reads + as a space. Passwords and files are read only by libpq, which does not.
     let is_literal = matches!(name, "password" | "sslrootcert" | "sslcert" | "sslkey");
     let value = if is_literal { value.to_owned() } else { value.replace('+', " ") };
     said.take(name, &decode(&value, "parameter")?)
 }
 
-/// The servers: each with its address and its port.
+/// The servers, each with its address and port.
 fn servers(said: &Said) -> Result<Vec<Host>> {
     let list =
         |name| said.text(name).map_or(Vec::new(), |all| all.split(',').collect::<Vec<&str>>());
@@ -249,7 +249,7 @@ fn servers(said: &Said) -> Result<Vec<Host>> {
     }
     let mut servers = Vec::new();
     for (at, name) in names.into_iter().enumerate() {
-        // In PGHOST, as postgres.js reads it, a port may stand behind each.
+        // In PGHOST each host may have a port, as in postgres.js.
         let (name, own) =
             if name.matches(':').count() == 1 { split_port(name) } else { (name, None) };
         let port = own.or(ports.get(at).or(ports.first()).copied()).filter(|port| !port.is_empty());

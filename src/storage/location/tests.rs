@@ -1,4 +1,4 @@
-//! Tables of URLs and how they are parsed.
+//! URLs and their parsed forms, as tables.
 
 use super::*;
 

@@ -1,44 +1,44 @@
-//! The security of a connection: the parameters of libpq and postgres.js about TLS.
+//! Encryption: the TLS parameters of libpq and postgres.js.
 
 use super::encoding::invalid;
 use super::parameters::Said;
 use crate::error::Result;
 
-/// How the connection is encrypted.
+/// The encryption of a connection.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Tls {
-    /// How much of it must be.
+    /// The mode.
     pub mode: SslMode,
-    /// The file with the certificates to trust; without one the system's.
+    /// The file with trusted certificates; `None` means the system's.
     pub roots: Option<String>,
-    /// The files of the client's own certificate and of its key.
+    /// The files with the client's certificate and its key.
     pub certificate: Option<(String, String)>,
-    /// Whether encryption begins at once, without asking the server.
+    /// Whether TLS starts at once, without a request to the server.
     pub is_direct: bool,
-    /// Whether the server is told by which name it was found.
+    /// Whether the host name is sent to the server (SNI).
     pub names_host: bool,
-    /// The versions of TLS that will do.
+    /// The accepted versions of TLS.
     pub versions: Versions,
-    /// Whether the login must be bound to the encryption.
+    /// Whether the login must be bound to the TLS connection.
     pub channel_binding: ChannelBinding,
 }
 
-/// `sslmode`, as libpq means it. The safer one is greater.
+/// `sslmode`, as libpq defines it. Safer modes are greater.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum SslMode {
     /// No encryption.
     Disable,
-    /// Encryption if the server offers it.
+    /// Encryption if the server supports it.
     Prefer,
-    /// Encryption.
+    /// Encryption is required.
     Require,
-    /// And a certificate that a trusted authority has signed.
+    /// A certificate signed by a trusted authority is required too.
     VerifyCa,
-    /// And it names the host.
+    /// The certificate must also name the host.
     VerifyFull,
 }
 
-/// The versions of TLS that will do. Older ones are not spoken.
+/// The accepted versions of TLS. Older ones are not supported.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Versions {
     /// 1.2 and 1.3.
@@ -49,14 +49,14 @@ pub enum Versions {
     Tls13,
 }
 
-/// `channel_binding`, as libpq means it.
+/// `channel_binding`, as libpq defines it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum ChannelBinding {
-    /// It is not.
+    /// Not bound.
     Disable,
-    /// It is, where the server can.
+    /// Bound if the server supports it.
     Prefer,
-    /// It is, or there is no login.
+    /// Binding is required.
     Require,
 }
 
@@ -94,10 +94,10 @@ impl Tls {
     }
 }
 
-/// What stands for the certificates that the system trusts.
+/// Stands for the certificates that the system trusts.
 const SYSTEM: &str = "system";
 
-/// Both clients' words for one thing. What they understand differently is taken for the safer of the two.
+/// The mode of encryption, from both clients' parameters. If they differ, the safer one counts.
 fn mode(said: &Said) -> Result<SslMode> {
     let mode = match (said.get("sslmode"), said.get("ssl")) {
         (Some(mode), _) => Some(SslMode::parse(mode)?),
@@ -106,11 +106,12 @@ fn mode(said: &Said) -> Result<SslMode> {
     };
     let roots = said.text("sslrootcert");
     Ok(match (mode, roots) {
-        // To postgres.js it says so whatever the mode, and libpq refuses any other mode.
+        // postgres.js then always verifies the host, and libpq rejects any other mode.
         (_, Some(SYSTEM)) if said.is_of_url("sslrootcert") || mode.is_none() => SslMode::VerifyFull,
-        // An authority of the operator's own is named to be asked.
+        // The operator names an authority in order to have it checked.
         (None, Some(_)) if said.is_of_url("sslrootcert") => SslMode::VerifyCa,
-        // Any public authority would sign for some host: postgres.js asks for the name too.
+        // Without a host name, the check is useless: public authorities sign certificates for any host.
+        // postgres.js checks the name too.
         (Some(SslMode::VerifyCa), None | Some(SYSTEM)) => SslMode::VerifyFull,
         (Some(SslMode::Require), Some(_)) => SslMode::VerifyCa,
         (Some(mode), _) => mode,
@@ -132,7 +133,7 @@ impl SslMode {
         }
     }
 
-    /// `ssl`, as postgres.js means it.
+    /// `ssl`, as postgres.js defines it.
     fn parse_ssl(ssl: &str) -> Result<Self> {
         match ssl {
             "disable" | "false" => Ok(Self::Disable),
@@ -158,7 +159,7 @@ fn certificate(said: &Said) -> Result<Option<(String, String)>> {
     certificate_and_key(said)
 }
 
-/// The files of the client's own certificate and of its key: both or none.
+/// The files with the client's certificate and its key: both or none.
 pub(super) fn certificate_and_key(said: &Said) -> Result<Option<(String, String)>> {
     match (said.text("sslcert"), said.text("sslkey")) {
         (Some(certificate), Some(key)) => Ok(Some((certificate.to_owned(), key.to_owned()))),

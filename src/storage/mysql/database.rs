@@ -13,16 +13,16 @@ use crate::storage::failure::Answer;
 use crate::storage::known::Known;
 use crate::storage::pool::{Latencies, no_connection};
 
-/// A database on a server, with its schema as found.
+/// A database on a server, with its schema.
 pub struct Database {
     pub(super) pool: Pool<Manager>,
     pub(super) options: Options,
     pub(super) known: Known<Tables>,
-    /// For the log, once it has let us in: what is wrong in a URL may be a part of its password.
+    /// For logs, after a successful connection: in an invalid URL it may be part of a password.
     pub(super) name: String,
     pub(super) first_look: Once,
     pub(super) latencies: Latencies,
-    /// Whether the URL names another server for a write that one did not take.
+    /// Whether the URL names other servers that may accept a write.
     pub(super) others_may_write: bool,
 }
 

@@ -1,4 +1,4 @@
-//! Rows of the protocol as the dialect reads them: each value is text, and its column has the type
+//! Decodes the protocol's rows for the dialect: all values are text, and the columns have the types
 //! (<https://dev.mysql.com/doc/dev/mysql-server/latest/field__types_8h.html>).
 
 use std::sync::Arc;
@@ -15,7 +15,7 @@ pub struct SentRow {
     values: Vec<Option<Vec<u8>>>,
 }
 
-/// The rows that a statement answered.
+/// The rows of a result.
 pub(super) fn rows(answer: ResultSet) -> Vec<SentRow> {
     let columns: Arc<[ColumnInfo]> = answer.columns.into();
     let row = |values| SentRow { columns: Arc::clone(&columns), values };
@@ -36,18 +36,18 @@ impl SelectedRow for SentRow {
 }
 
 fn cell<'r>(value: &'r [u8], column: &ColumnInfo) -> Cell<'r> {
-    /// The character set of a value that is not text.
+    /// The character set of values that are not text.
     const BINARY: u16 = 63;
     let Ok(text) = std::str::from_utf8(value) else { return Cell::Bytes(value) };
     match column.kind {
-        // Whole numbers, and years. A large one without a sign stays text.
+        // Whole numbers and years. Large unsigned ones stay text.
         1 | 2 | 3 | 8 | 9 | 13 => text.parse().map_or(Cell::Text(text), Cell::Integer),
         4 | 5 => text.parse().map_or(Cell::Text(text), Cell::Real),
-        // What is no date at all is long over.
+        // An invalid date counts as long ago.
         7 | 12 => Cell::TimeMs(parse_time(text).unwrap_or(-LATEST_MS)),
-        // Bits, and shapes.
+        // Bits and geometries.
         16 | 255 => Cell::Bytes(value),
-        // Texts and bytes: the character set tells one from the other.
+        // Texts and bytes, which differ in the character set.
         15 | 249..=254 if column.charset == BINARY => Cell::Bytes(value),
         _ => Cell::Text(text),
     }

@@ -6,7 +6,7 @@ use crate::storage::dialect::mysql::error::ServerError;
 use crate::storage::failure::{Failure, long_answer, not_usable, unavailable};
 
 impl Failure {
-    /// What came of statements.
+    /// The failure of statements.
     pub(super) fn of_client(error: &ClientError, doing: &'static str) -> Self {
         match error {
             ClientError::Server { code, message, .. } => {
@@ -14,7 +14,7 @@ impl Failure {
             }
             ClientError::TooLarge { .. } => Self::Refused(Error::Database {
                 doing,
-                // What the server would say.
+                // The code that the server would send.
                 database_code: "1153".to_owned(),
                 message: error.to_string(),
                 retryable: false,
@@ -25,7 +25,7 @@ impl Failure {
     }
 }
 
-/// Why a server lets no session in.
+/// The error of a server that rejects a session.
 pub(super) fn not_let_in(error: &ClientError) -> Error {
     match error {
         ClientError::Server { code, .. } => match advice(*code) {
@@ -40,12 +40,12 @@ pub(super) fn not_let_in(error: &ClientError) -> Error {
     }
 }
 
-/// What is to be mended before a server that says this lets a session in; `None` if it may do so soon.
+/// Advice to the operator if a server rejects sessions with this code; `None` if it may accept one soon.
 fn advice(code: u16) -> Option<&'static str> {
     Some(match code {
-        // The password, the host, the database, or what the session is to begin with.
+        // The password, the host, the database, or a setting of the session.
         1044 | 1045 | 1049 | 1130 | 1227 | 1231 | 1698 => "; check DATABASE_URL",
-        // MySQL's number and MariaDB's.
+        // MySQL's code and MariaDB's.
         3118 | 4151 => "; the account is locked: unlock it with ALTER USER … ACCOUNT UNLOCK",
         1820 | 1862 => {
             "; the password has expired: set a new one with ALTER USER, and in DATABASE_URL"
@@ -70,7 +70,7 @@ mod tests {
     #[test]
     fn why_no_session_begins() {
         let rows = [
-            // the server's number; whether it may let a session in soon, a word of the advice
+            // the server's code; whether it may accept a session soon, a word of the advice
             (1040, true, "try again"),
             (1053, true, "try again"),
             (1044, false, "check DATABASE_URL"),

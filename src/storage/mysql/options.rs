@@ -1,17 +1,17 @@
-//! How to use a server.
+//! Options of a connection to a server.
 
 use std::time::Duration;
 
-/// How to use a server. Everything in one process that uses one database must say the same.
+/// Options of a connection. All connections of a process to one database must use the same.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Options {
-    /// The most connections of this process.
+    /// The maximum number of connections of this process.
     pub max_connections: usize,
-    /// How long to wait for a connection, free or new.
+    /// How long to wait for a connection, idle or new.
     pub connect_timeout: Duration,
-    /// How long a statement may take.
+    /// The maximum duration of a statement.
     pub statement_timeout: Duration,
-    /// How long to wait for a lock that another transaction holds.
+    /// How long to wait for another transaction's lock.
     pub busy_timeout: Duration,
 }
 
@@ -27,7 +27,7 @@ impl Default for Options {
 }
 
 impl Options {
-    /// How long a transaction waits for a lock, in the server's seconds: one at least.
+    /// How long a transaction waits for a lock, in whole seconds: at least 1.
     pub(super) fn lock_seconds(&self) -> u64 {
         self.busy_timeout.as_millis().div_ceil(1000).clamp(1, 600) as u64
     }

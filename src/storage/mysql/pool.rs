@@ -1,4 +1,4 @@
-//! The pool of connections, and how a session begins.
+//! The pool of connections, and the start of a session.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -8,21 +8,21 @@ use tokio::time::timeout;
 use super::client::{Client, ClientError, Host, Settings};
 use super::options::Options;
 
-/// A connection, and what it was told last.
+/// A connection with its current settings.
 pub(super) struct Connection {
     pub(super) client: Client,
     /// How long its transactions wait for locks, in seconds.
     pub(super) lock_seconds: u64,
-    /// Whether its server is one of several that take writes.
+    /// Whether its server is one of several that accept writes.
     pub(super) is_cluster: bool,
 }
 
-/// Makes connections.
+/// Creates connections.
 pub(super) struct Manager {
-    /// How to connect to each of the URL's servers, in its order.
+    /// The settings for each server of the URL, in order.
     servers: Vec<Settings>,
     options: Options,
-    /// The last one that took writes is asked first: after a failover the others may not even answer.
+    /// The index of the last writable server, which is tried first: after a failover others may not respond.
     last: AtomicUsize,
 }
 
@@ -31,12 +31,13 @@ impl Manager {
         Self { servers, options, last: AtomicUsize::new(0) }
     }
 
-    /// Whether the URL names another server for a write that one did not take.
+    /// Whether the URL names other servers that may accept a write.
     pub(super) fn has_others(&self) -> bool {
         self.servers.len() > 1
     }
 
-    /// A server's and its database's name, without who may use it. Of several servers it is not known which one it is.
+    /// The names of the server and the database, without the user. With several servers it is unknown which
+    /// one is connected.
     pub(super) fn name(&self) -> String {
         let host = match self.servers.as_slice() {
             [Settings { host: Host::Tcp { host, .. }, .. }] => host.clone(),
@@ -47,7 +48,7 @@ impl Manager {
         format!("{host}/{}", database.unwrap_or_default())
     }
 
-    /// A session, and whether the server takes writes; in the time that a server has.
+    /// Starts a session, within one server's timeout. Returns whether the server accepts writes.
     async fn begin(&self, settings: &Settings) -> Result<(Connection, bool), ClientError> {
         let late = |_| ClientError::Lost("connecting took longer than connectTimeoutMs".to_owned());
         timeout(settings.connect_timeout, self.try_begin(settings)).await.map_err(late)?
@@ -62,7 +63,7 @@ impl Manager {
             let text = std::str::from_utf8(told?.get(at)?.as_deref()?).ok()?;
             text.parse::<usize>().ok()
         };
-        // The server counts what is in front of a command, too.
+        // The server counts the command's header too.
         number(0).inspect(|longest| client.limit_packet(longest.saturating_sub(64)));
         let writes = number(1).is_none_or(|read_only| read_only == 0);
         let (lock_seconds, is_cluster) = (self.options.lock_seconds(), cluster == Some(b"ON"));
@@ -83,7 +84,7 @@ impl managed::Manager for Manager {
                     self.last.store(at, Ordering::Relaxed);
                     return Ok(connection);
                 }
-                // Better than none.
+                // A read-only server is better than none.
                 Ok((connection, false)) => reads = reads.or(Some(connection)),
                 Err(error) => failure = failure.or(Some(error)),
             }
@@ -104,15 +105,15 @@ impl managed::Manager for Manager {
     }
 }
 
-/// What a session begins with, whatever the server's own settings say. Its time zone is left alone: an app writes and
-/// reads times as text that it takes for UTC, in the server's zone, so the same text must be seen here.
+/// The settings of a session, which override the server's. The time zone is kept: an app writes and reads UTC
+/// times as text in the server's zone, so the same text must be read here.
 fn opening(is_mariadb: bool, options: &Options) -> String {
-    // What does not fit a column is an error, and is not cut.
+    // Values that do not fit a column are errors instead of being truncated.
     const STRICT: &str = "STRICT_ALL_TABLES,STRICT_TRANS_TABLES,NO_ENGINE_SUBSTITUTION";
     let timeout_ms = options.statement_timeout.as_millis();
     let timeout = match is_mariadb {
         true => format!("max_statement_time = {}.{:03}", timeout_ms / 1000, timeout_ms % 1000),
-        // Of statements that read alone: those that write wait for locks at the most.
+        // For reads only: writes wait for locks at most.
         false => format!("max_execution_time = {timeout_ms}"),
     };
     format!(
@@ -125,7 +126,7 @@ fn opening(is_mariadb: bool, options: &Options) -> String {
     )
 }
 
-/// How long the session's transactions wait for locks from now on.
+/// Sets how long the session's transactions wait for locks.
 pub(super) fn lock_timeout(seconds: u64) -> String {
     format!("innodb_lock_wait_timeout = {seconds}")
 }

@@ -1,4 +1,4 @@
-//! A server of MySQL, as the engine sees one.
+//! The engine's interface to a MySQL server.
 
 use std::sync::{Arc, Once};
 use std::time::Duration;
@@ -32,7 +32,7 @@ impl server::Server for Database {
     const STORAGE: &'static str = "mysql";
 
     fn new(url: &Box<MysqlUrl>, options: Options) -> Result<Self> {
-        // One that does not answer leaves time for the others.
+        // A server that does not respond leaves time for the others.
         let share = options.connect_timeout / u32::try_from(url.hosts.len()).unwrap_or(1).max(1);
         let servers = Settings::of(url, share)?;
         let manager = Manager::new(servers, options.clone());
@@ -103,7 +103,7 @@ impl server::Server for Database {
         self.options.connect_timeout
     }
 
-    /// With one host in the URL it tries a new connection, and no more.
+    /// With one host in the URL, only a new connection is tried.
     fn writable_host_timeout(&self) -> Duration {
         if self.others_may_write { self.answer_timeout() } else { Duration::ZERO }
     }

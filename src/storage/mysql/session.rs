@@ -1,4 +1,4 @@
-//! A connection on loan from the pool, and its transaction.
+//! A connection from the pool, and its transaction.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -17,25 +17,25 @@ use crate::storage::dialect::mysql::tables::Tables;
 use crate::storage::dialect::mysql::wire::{End, Mode, Pipeline, Wire};
 use crate::storage::failure::{Answer, Failure};
 
-/// A connection on loan from the pool. What begins a transaction must end it.
+/// A connection from the pool. The caller that begins a transaction must end it.
 pub struct Session {
     pub(super) server: Arc<Database>,
-    /// `None`: it can't be used any more.
+    /// `None` if it can't be used any more.
     connection: Option<Object<Manager>>,
     tables: Option<Tables>,
     transaction: TransactionState,
-    /// Whether the connection is of no use for others.
+    /// Whether the connection has settings that others must not get.
     is_special: bool,
 }
 
-/// Where a connection's transaction is.
+/// The state of a connection's transaction.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum TransactionState {
-    /// There is none: the connection can be lent again.
+    /// None: the connection can return to the pool.
     None,
     /// It is open.
     Open,
-    /// The server owes an answer.
+    /// A reply is missing.
     Unanswered,
 }
 
@@ -68,7 +68,7 @@ impl Wire for Session {
             let undone = connection.client.query(ROLL_BACK.to_owned());
             match tokio::time::timeout(timeout, undone).await {
                 Ok(Ok(_)) => drop(connection),
-                // The pool must not lend it again.
+                // It must not return to the pool.
                 _ => drop(Object::take(connection)),
             }
         });
@@ -81,12 +81,12 @@ impl Session {
         Self { server, connection: Some(connection), tables: None, transaction, is_special: false }
     }
 
-    /// Uses these tables from now on.
+    /// Sets the schema for the following statements.
     pub(super) fn use_tables(&mut self, tables: Tables) {
         self.tables = Some(tables);
     }
 
-    /// Looks at the tables, for all sessions that follow: one round trip.
+    /// Reads the schema for all following sessions, in one round trip.
     pub(super) async fn look(&mut self) -> Answer<()> {
         let is_mariadb = self.connection.as_ref().is_some_and(|one| one.client.server().is_mariadb);
         let look = Tables::look(is_mariadb);
@@ -98,7 +98,7 @@ impl Session {
         Ok(())
     }
 
-    /// One round trip outside a transaction.
+    /// Runs statements in one round trip outside a transaction.
     pub(super) async fn ask(
         &mut self,
         statements: &[Statement],
@@ -107,7 +107,7 @@ impl Session {
         self.exchange(&Pipeline { begin: None, statements, end: Some(End::Release), doing }).await
     }
 
-    /// From now on it sees what any server of a cluster has committed, as far as there is one.
+    /// Makes following reads wait for everything that a cluster has committed, if there is a cluster.
     pub(super) async fn see_whole_cluster(&mut self) -> Answer<()> {
         if self.connection.as_ref().is_some_and(|connection| connection.is_cluster) {
             self.is_special = true;
@@ -117,13 +117,13 @@ impl Session {
         Ok(())
     }
 
-    /// What is known of the connection: the server's version, and whether it is encrypted.
+    /// The server's version, and whether the connection is encrypted.
     pub(super) fn server_info(&self) -> Option<(String, bool)> {
         let server = self.connection.as_ref()?.client.server();
         Some((server.version.clone(), server.is_encrypted))
     }
 
-    /// Sends everything at once and waits for all answers, for a bounded time.
+    /// Sends a pipeline and waits for all replies, with a timeout.
     async fn exchange(&mut self, pipeline: &Pipeline<'_>) -> Answer<Vec<Vec<SentRow>>> {
         let began_before = self.transaction == TransactionState::Open;
         self.transaction = TransactionState::Unanswered;
@@ -146,7 +146,7 @@ impl Session {
         for (packet, is_last) in packets(texts, most) {
             match in_time(&self.server.options, connection.client.query(packet)).await {
                 Some(Ok(more)) => answers.extend(more),
-                // It may be written, and is looked for.
+                // It may be committed, so its row must be looked for.
                 Some(Err(error @ ClientError::TooLong)) if pipeline.end == Some(End::Commit) => {
                     failed = Some((Failure::Lost(error.to_string()), is_last));
                     break;
@@ -162,7 +162,7 @@ impl Session {
                 }
             }
         }
-        // A server that leaves an answer out has not said what became of the rest.
+        // If a reply is missing, the outcome of the rest is unknown.
         let wanted = before.len() + pipeline.statements.len() + after.map_or(0, count_of);
         if failed.is_none() && answers.len() != wanted {
             let missing = format!("{} answers to {wanted} statements", answers.len());
@@ -184,7 +184,7 @@ impl Session {
             self.discard();
         }
         Err(match failure {
-            // Only what has the COMMIT in it can be written.
+            // Only a pipeline with a COMMIT can have been committed.
             Failure::Lost(message) | Failure::Ended(message)
                 if is_last && pipeline.end == Some(End::Commit) =>
             {
@@ -201,7 +201,7 @@ impl Session {
     }
 }
 
-/// What is dropped in the middle of a transaction, or of an answer, must not be lent again.
+/// A connection that is dropped during a transaction or before a reply must not return to the pool.
 impl Drop for Session {
     fn drop(&mut self) {
         if self.transaction != TransactionState::None || self.is_special {
@@ -210,26 +210,27 @@ impl Drop for Session {
     }
 }
 
-/// How a transaction ends. On a Galera cluster another node's write may undo it between two statements, and the server
-/// goes on with the rest: that must not be written by itself, and has no savepoint.
+/// The end of a transaction. On a Galera cluster another node's write may roll it back between two
+/// statements, and the server then runs the rest outside it. The missing savepoint prevents a commit of the
+/// rest.
 const COMMIT: &str = "RELEASE SAVEPOINT media_credits;\nCOMMIT;\nSET SESSION autocommit = 1";
 const ROLL_BACK: &str = "ROLLBACK;\nSET SESSION autocommit = 1";
 
-/// So many statements are in one of these texts.
+/// The number of statements in this text.
 fn count_of(text: &str) -> usize {
     text.split(';').count()
 }
 
-/// The statements that begin a transaction, on a connection whose transactions wait so long for locks.
+/// The statements that begin a transaction, given the connection's current lock timeout.
 fn begin(mode: Option<Mode>, options: &Options, lock_seconds: &mut u64) -> Vec<String> {
-    /// The shortest time that a server waits.
+    /// The server's shortest lock timeout, in seconds.
     const MOMENT: u64 = 1;
     let (isolation, start) = match mode {
         None => return Vec::new(),
         Some(Mode::Read) => {
             ("REPEATABLE READ", "START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY")
         }
-        // After a lock was waited for, the next statement must see what its holder wrote.
+        // After waiting for a lock, the next statement must see what its holder wrote.
         Some(Mode::Write | Mode::WriteShortWait) => ("READ COMMITTED", "START TRANSACTION"),
     };
     let mut statements = Vec::new();
@@ -248,8 +249,8 @@ fn begin(mode: Option<Mode>, options: &Options, lock_seconds: &mut u64) -> Vec<S
     statements
 }
 
-/// Statements as commands of so many bytes, and whether each is the last one. What is too long by itself the client
-/// refuses.
+/// Joins statements into commands of up to this many bytes; the flag marks the last one. The client rejects a
+/// statement that is too long by itself.
 fn packets<'t>(texts: impl Iterator<Item = &'t str>, most: usize) -> Vec<(String, bool)> {
     let mut packets: Vec<(String, bool)> = Vec::new();
     for text in texts {
@@ -271,7 +272,7 @@ fn answers_of(answers: Vec<ResultSet>, own: std::ops::Range<usize>) -> Vec<Vec<S
     answers.into_iter().skip(own.start).take(own.len()).map(rows).collect()
 }
 
-/// The server's own timeouts come first, unless it does not answer at all.
+/// Waits for a reply, a little longer than the server's own timeouts.
 pub(super) async fn in_time<T>(
     options: &Options,
     answer: impl Future<Output = std::result::Result<T, ClientError>>,
@@ -281,7 +282,7 @@ pub(super) async fn in_time<T>(
     tokio::time::timeout(timeout, answer).await.ok()
 }
 
-/// A server that has not answered in that time.
+/// The failure when a server does not reply in time.
 pub(super) fn late() -> Failure {
     Failure::Lost("the server did not answer in time; see statementTimeoutMs".to_owned())
 }

@@ -1,4 +1,4 @@
-//! Creating the tables, and diagnostics for an operator.
+//! Creates the tables, and reads diagnostics for an operator.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -28,7 +28,7 @@ impl Database {
             Some(Err(error)) => Failure::of_client(&error, "creating the tables"),
             None => late(),
         };
-        // It may be in any state: no other call is to get it.
+        // Its state is unknown, so it must not return to the pool.
         drop(Object::take(connection));
         Err(failure)
     }
@@ -83,7 +83,7 @@ impl Database {
     }
 }
 
-/// The tables with their columns and indexes.
+/// The tables with their columns and indexes, as JSON.
 fn described(columns: &[impl SelectedRow], indexes: &[impl SelectedRow]) -> Answer<Json> {
     type Indexes = BTreeMap<String, (bool, Vec<String>)>;
     let mut tables: BTreeMap<String, (Vec<String>, Indexes)> = BTreeMap::new();

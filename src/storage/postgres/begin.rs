@@ -1,4 +1,4 @@
-//! How transactions begin, and the settings that last until their end.
+//! How transactions begin, with settings that apply until their end.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,33 +10,33 @@ use crate::storage::location::PostgresUrl;
 use crate::storage::schema::quote;
 use crate::storage::search_path::SearchPath;
 
-/// The commands that begin a transaction.
+/// The commands that begin transactions.
 pub(super) struct Begin {
-    /// One that finds out what tables there are: those of the schemas that the caller names, and no others.
+    /// For reading the schema: only tables in the caller's schemas are visible.
     pub(super) look: String,
-    /// One that makes tables there, and nowhere else.
+    /// For creating tables there.
     pub(super) make: String,
-    /// All others, before there was a look.
+    /// For all others, before the schema was read.
     pub(super) unseen: Arc<Commands>,
-    /// All others, but for the search path.
+    /// For all others, without the search path.
     openings: Commands,
     schemas: Option<SearchPath>,
-    /// The settings that the URL asks for, by name.
+    /// The names of the settings in the URL.
     asked: Vec<String>,
 }
 
-/// The commands that begin a transaction in which the tables are used.
+/// The commands that begin transactions over the tables.
 pub(super) struct Commands {
-    /// One that writes.
+    /// A write.
     pub(super) write: String,
-    /// One that writes, and waits for locks for a moment only.
+    /// A write that waits only briefly for locks.
     pub(super) write_short_wait: String,
-    /// One that reads.
+    /// A read.
     pub(super) read: String,
 }
 
 impl Commands {
-    /// And then this, if it is anything.
+    /// Appends a setting, if it is not empty.
     fn then(&self, setting: &str) -> Self {
         let then = |opening: &str| format!("{opening}{setting}");
         Self {
@@ -46,8 +46,8 @@ impl Commands {
         }
     }
 
-    /// The same, whose commits are answered when they are on the disk. Every other value than `off` waits for
-    /// that, and for which standbys is the operator's to choose.
+    /// The same with `synchronous_commit` on, so that commits are confirmed when they are on disk. All values
+    /// except `off` wait for that; which standbys they wait for is the operator's choice.
     fn waiting_for_the_disk(&self) -> Self {
         let waiting = |opening: &str| format!("{opening}; SET LOCAL synchronous_commit = on");
         Self {
@@ -62,7 +62,7 @@ impl Begin {
     pub(super) fn new(url: &PostgresUrl, options: &Options) -> Self {
         const MOMENT: Duration = Duration::from_millis(100);
         const READ: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
-        // After a lock was waited for, the next statement must see what its holder wrote.
+        // After waiting for a lock, the next statement must see what its holder wrote.
         const WRITE: &str = "BEGIN ISOLATION LEVEL READ COMMITTED";
         let asked: String = settings_of(url).iter().map(|setting| format!("{setting}; ")).collect();
         let full = settings(options, options.busy_timeout);
@@ -86,8 +86,8 @@ impl Begin {
         }
     }
 
-    /// The commands after a look that has found this search path of the session's, which leads to no other ledger,
-    /// and whether commits are answered before they are on the disk.
+    /// The commands after the schema was read: `own` is the session's search path, which leads to no other
+    /// ledger, and `answers_early` is whether commits are confirmed before they are on disk.
     pub(super) fn seen(&self, own: Option<&str>, answers_early: bool) -> Arc<Commands> {
         let commands = self.on_path(own);
         if answers_early { Arc::new(commands.waiting_for_the_disk()) } else { commands }
@@ -102,10 +102,10 @@ impl Begin {
         Arc::new(self.openings.then(&first))
     }
 
-    /// What is wrong with the URL, if a transaction could not begin because of a setting that it asks for.
+    /// The error for the URL, if a transaction could not begin because of one of its settings.
     pub(super) fn refusal(&self, error: &tokio_postgres::Error) -> Option<Error> {
         let database = error.as_db_error()?;
-        // The server names a setting that it refuses. Its value stays out of the message: it may be anything.
+        // The server names the rejected setting. The message omits its value, which may be confidential.
         let name = self.asked.iter().find(|name| database.message().contains(name.as_str()))?;
         Some(Error::InvalidUrl {
             reason: format!(
@@ -117,7 +117,7 @@ impl Begin {
     }
 }
 
-/// What holds whatever the URL says.
+/// Settings that always apply.
 fn settings(options: &Options, lock_timeout: Duration) -> String {
     format!(
         "SET LOCAL TimeZone = 'UTC'; SET LOCAL statement_timeout = {}; SET LOCAL lock_timeout = {}",
@@ -126,12 +126,12 @@ fn settings(options: &Options, lock_timeout: Duration) -> String {
     )
 }
 
-/// Tables are looked up in these schemas alone.
+/// Restricts the lookup of tables to these schemas.
 fn alone(schemas: &SearchPath) -> String {
     format!("SET LOCAL search_path = {}", schemas.sql())
 }
 
-/// Keeps the session's own search path, and which tables it leads to, for `sql/own_path.sql`.
+/// Stores the session's own search path and the tables that it leads to, for `sql/own_path.sql`.
 fn remember_own_path() -> String {
     let tables = TableName::ALL
         .map(|table| format!("to_regclass({})::oid", literal(&quote(table.sql()))))
@@ -142,8 +142,8 @@ fn remember_own_path() -> String {
     )
 }
 
-/// Tables are looked up in these schemas first, and then where the session looks: a trigger of the app's finds what it
-/// finds for the app. As soon as the ledger is not in them, nothing is looked up elsewhere: another ledger may be there.
+/// Puts these schemas before the session's own search path, so that a trigger of the app finds what it finds
+/// otherwise. If the ledger is not in these schemas, nothing else is searched: there may be another ledger.
 fn carefully_first(schemas: &SearchPath) -> String {
     let is_there = |table: TableName| {
         let names = schemas.names().iter().map(|schema| {
@@ -161,8 +161,8 @@ fn carefully_first(schemas: &SearchPath) -> String {
     )
 }
 
-/// The server's settings of the URL, each to hold until the transaction's end: as parameters of the session, a
-/// pooler would refuse them, or give them to another client.
+/// The URL's settings, set until the end of the transaction. As parameters of the session, a pooler would
+/// reject them, or apply them to other clients.
 fn settings_of(url: &PostgresUrl) -> Vec<String> {
     let path = url.search_path.iter().map(|path| format!("SET LOCAL search_path = {}", path.sql()));
     let others = url.settings.iter().map(|(name, value)| {
@@ -172,7 +172,7 @@ fn settings_of(url: &PostgresUrl) -> Vec<String> {
     path.chain(others).collect()
 }
 
-/// A text that means the same whatever `standard_conforming_strings` says.
+/// A text literal for any `standard_conforming_strings`.
 fn literal(text: &str) -> String {
     format!("E'{}'", text.replace('\\', "\\\\").replace('\'', "''"))
 }
@@ -185,7 +185,7 @@ mod tests {
     #[test]
     fn schemas_of_the_app() {
         let rows = [
-            // option, the session's own path if it leads to no other ledger; search path of a transaction
+            // option, the session's own path if it leads to no other ledger; a transaction's search path
             ("", Some("public"), None),
             (
                 "app",
@@ -215,7 +215,7 @@ mod tests {
                 let path = path.collect::<String>();
                 assert_eq!((!path.is_empty()).then_some(path.as_str()), expected, "{schemas}");
             }
-            // If it is not known where else the session looks, each transaction asks first.
+            // If the session's own path is unknown, each transaction reads it first.
             for unknown in [None, Some(""), Some("a\"b")] {
                 let careful = begin.seen(unknown, false).write.contains("to_regclass");
                 assert_eq!(careful, schema.is_some(), "{schemas} {unknown:?}");

@@ -8,7 +8,7 @@ use tokio_postgres::config::{
 use super::options::Options;
 use crate::storage::location::{ChannelBinding, Network, PostgresUrl, SslMode, Tls};
 
-/// The configuration of the client.
+/// The client's configuration.
 pub(super) fn config(url: &PostgresUrl, options: &Options) -> Config {
     let mut config = Config::new();
     for server in &url.hosts {

@@ -23,17 +23,17 @@ type Connected = (Client, JoinHandle<()>);
 
 /// The servers of a URL.
 pub(super) struct Hosts {
-    /// A configuration for each, in the URL's order.
+    /// A configuration for each server, in order.
     each: Vec<Config>,
     tls: MakeRustlsConnect,
-    /// Whether a server that does not fit is better than none.
+    /// Whether any server is used if none is of the preferred kind.
     prefer: bool,
-    /// Whether the right one is one that takes writes.
+    /// Whether a writable server is preferred.
     for_writes: bool,
     at_random: bool,
-    /// How long one may take, so that there is time for the others.
+    /// The timeout for one server, so that there is time for the others.
     share: Duration,
-    /// The last one that fitted is asked first: after a failover the others may not even answer.
+    /// The index of the last suitable server, which is tried first: after a failover others may not respond.
     last: AtomicUsize,
 }
 
@@ -47,7 +47,7 @@ impl Hosts {
         let count = config.get_hosts().len().max(config.get_hostaddrs().len());
         let prefer = matches!(target, TargetSession::Any | TargetSession::PreferStandby);
         let fits = match target {
-            // There is no other server to prefer, so it need not be asked what it is.
+            // With a single server there is no choice, so its kind does not matter.
             _ if prefer && count < 2 => TargetSessionAttrs::Any,
             TargetSession::Any | TargetSession::ReadWrite | TargetSession::Primary => {
                 TargetSessionAttrs::ReadWrite
@@ -82,7 +82,7 @@ impl Hosts {
         self.each.len()
     }
 
-    /// Whether another one can take a write that the one which was asked does not.
+    /// Whether another server may accept a write that one rejected.
     pub(super) fn others_may_write(&self) -> bool {
         self.for_writes && self.count() > 1
     }
@@ -95,7 +95,7 @@ impl Hosts {
         for step in 0..count {
             let at = (first + step) % count;
             let attempt = self.connect_to(&self.each[at]);
-            // The pool's own timeout says it better, if there is nothing else to say.
+            // For the last server, the pool's timeout has the better message.
             let is_only_hope = step + 1 == count && second_best.is_none() && failure.is_none();
             let answer = if is_only_hope {
                 attempt.await
@@ -124,7 +124,7 @@ impl Hosts {
                 self.connect_to(&any).await
             }
             (_, Some(failure)) => Err(failure),
-            // None answered in time, nor will any before the pool's own timeout.
+            // No server responded in time; waits for the pool's timeout.
             (_, None) => std::future::pending().await,
         }
     }
@@ -149,13 +149,13 @@ impl Connect for Hosts {
     }
 }
 
-/// Whether a server answered, but its sessions are of the other kind: they may not write, or may.
+/// Whether a server was rejected because it is (or is not) read-only.
 pub(super) fn is_turned_away(error: &Error) -> bool {
     let source = error.source().and_then(|source| source.downcast_ref::<io::Error>());
     source.is_some_and(|source| source.kind() == io::ErrorKind::PermissionDenied)
 }
 
-/// The configuration of one of its servers.
+/// The configuration for one of the servers.
 fn only(config: &Config, at: usize) -> Config {
     let mut one = Config::new();
     match config.get_hosts().get(at) {

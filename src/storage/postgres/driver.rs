@@ -14,8 +14,8 @@ use crate::storage::dialect::postgres::value::{Value, to_micros, to_ms};
 
 type Boxed = Box<dyn StdError + Sync + Send>;
 
-/// Sends a statement, at the first poll; the rows come later. The statement has no name, so that nothing of
-/// it stays in the session.
+/// Sends a statement at the first poll; the rows arrive later. The statement is unnamed, so that nothing
+/// stays in the session.
 pub(super) async fn query(client: &Object, statement: &Statement) -> Result<Vec<SentRow>, Error> {
     let values = statement.values.iter();
     let values: Vec<(&(dyn ToSql + Sync), Type)> =
@@ -23,7 +23,7 @@ pub(super) async fn query(client: &Object, statement: &Statement) -> Result<Vec<
     client.query_typed(&statement.text, &values).await
 }
 
-/// The type that a value is sent as.
+/// The type with which a value is sent.
 fn declared(value: &Value) -> Type {
     match value {
         Value::Bool(_) => Type::BOOL,
@@ -48,7 +48,7 @@ impl ToSql for Value {
             Self::Real(value) => value.to_sql(declared, out),
             Self::Text(value) => value.to_sql(declared, out),
             Self::Bytes(value) => value.to_sql(declared, out),
-            // Both types look the same. One without a time zone holds UTC.
+            // Both types have the same format. Without a time zone, UTC is meant.
             Self::Time(None) | Self::ZonedTime(None) => Ok(IsNull::Yes),
             Self::Time(Some(time_ms)) | Self::ZonedTime(Some(time_ms)) => {
                 to_micros(*time_ms).ok_or("a time out of range")?.to_sql(declared, out)
@@ -95,7 +95,7 @@ impl<'r> FromSql<'r> for Cell<'r> {
 
 impl SelectedRow for SentRow {
     fn cell(&self, at: usize) -> Cell<'_> {
-        // What is there is of a type that is read.
+        // Values of any type can be read.
         self.try_get(at).unwrap_or(Cell::Null)
     }
 

@@ -23,16 +23,16 @@ impl Failure {
     }
 }
 
-/// Servers and poolers end the session after an error of this severity.
+/// Whether the error ends the session. Servers and poolers end it after errors of these severities.
 fn ends_session(error: &DbError) -> bool {
     match error.parsed_severity() {
         Some(severity) => matches!(severity, Severity::Fatal | Severity::Panic),
-        // Poolers that speak the protocol of old servers leave out what is not translated.
+        // Poolers with an old protocol version omit the untranslated severity.
         None => matches!(error.severity(), "FATAL" | "PANIC"),
     }
 }
 
-/// Why a server lets no session in.
+/// The failure when a server rejects a session.
 pub(super) fn not_let_in(error: &tokio_postgres::Error) -> Failure {
     match is_turned_away(error) {
         true => Failure::ReadOnly(unavailable(&reason(error))),
@@ -43,7 +43,7 @@ pub(super) fn not_let_in(error: &tokio_postgres::Error) -> Failure {
 fn refusal(error: &tokio_postgres::Error) -> Error {
     let Some(database) = error.as_db_error() else {
         let reason = reason(error);
-        // The library has no other word for it.
+        // The library has no other indication of it.
         if reason.contains("TLS") {
             return not_usable(reason, "; check sslmode and sslrootcert in DATABASE_URL");
         }
@@ -51,15 +51,15 @@ fn refusal(error: &tokio_postgres::Error) -> Error {
             let message = "the server asks for a password, and there is none".to_owned();
             return not_usable(message, "; write it in DATABASE_URL, or set PGPASSWORD");
         }
-        // A way of logging in that the client can't go, or may not.
+        // An authentication method that the client does not support or allow.
         if reason.contains("authentication") {
             return not_usable(reason, "; check DATABASE_URL and the server's pg_hba.conf");
         }
         return unavailable(&reason);
     };
     let code = database.code();
-    // Class 28: the password; 3D000: no such database; 22, 42: a setting in `options`, which a pooler refuses in a word
-    // of its own.
+    // Class 28: the password; 3D000: no such database; 22, 42: a setting in `options`, which poolers reject
+    // with a code of their own.
     let wrong = ["28", "22", "42"].iter().any(|class| code.code().starts_with(class))
         || *code == SqlState::INVALID_CATALOG_NAME
         || database.message().starts_with("unsupported startup parameter");
@@ -69,7 +69,7 @@ fn refusal(error: &tokio_postgres::Error) -> Error {
     not_usable(format!("{} ({})", database.message(), code.code()), "; check DATABASE_URL")
 }
 
-/// The error and what caused it: the library's own message is only "error connecting to server".
+/// The error and its cause. The library's own message is only "error connecting to server".
 fn reason(error: &tokio_postgres::Error) -> String {
     match error.source() {
         Some(source) => format!("{error}: {source}"),

@@ -5,10 +5,10 @@ use std::sync::Arc;
 use super::begin::Commands;
 use crate::storage::dialect::postgres::tables::Tables;
 
-/// The tables, and what begins transactions over them.
+/// The tables, and the commands that begin transactions over them.
 #[derive(Clone)]
 pub(super) struct Found {
     pub(super) tables: Tables,
-    /// How transactions begin, now that the session's own search path is known.
+    /// The commands with the session's own search path.
     pub(super) commands: Arc<Commands>,
 }

@@ -1,21 +1,21 @@
-//! How to use a server.
+//! Options of a connection to a server.
 
 use std::time::Duration;
 
 use crate::storage::search_path::SearchPath;
 
-/// How to use a server. Everything in one process that uses one database must say the same.
+/// Options of a connection. All connections of a process to one database must use the same.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Options {
-    /// The most connections of this process.
+    /// The maximum number of connections of this process.
     pub max_connections: usize,
-    /// How long to wait for a connection, free or new.
+    /// How long to wait for a connection, idle or new.
     pub connect_timeout: Duration,
-    /// How long a statement may take.
+    /// The maximum duration of a statement.
     pub statement_timeout: Duration,
-    /// How long to wait for a lock that another transaction holds.
+    /// How long to wait for another transaction's lock.
     pub busy_timeout: Duration,
-    /// The schema with the app's tables, if it is not the one that the server finds by itself.
+    /// The schema with the app's tables; `None` means the server's search path.
     pub schema: Option<SearchPath>,
 }
 

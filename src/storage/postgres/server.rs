@@ -1,4 +1,4 @@
-//! A PostgreSQL server, as the engine sees one.
+//! The engine's interface to a PostgreSQL server.
 
 use std::sync::{Arc, Once};
 use std::time::Duration;
@@ -70,7 +70,7 @@ impl server::Server for Database {
         let lock = [session.tables()?.lock_user(&witness.user_id, None, None)?];
         let (begin, doing) = (Some(Mode::Write), "waiting for a lost commit");
         session.send(Pipeline { begin, statements: &lock, end: None, doing }).await?;
-        // The lock's own COMMIT waits for the synchronous standbys, as the lost one may not have done.
+        // Its COMMIT waits for the synchronous standbys, which the lost one may not have done.
         find_and_end(&mut session, End::Release, witness.table, &witness.id).await
     }
 
@@ -112,7 +112,7 @@ impl server::Server for Database {
         self.options.connect_timeout
     }
 
-    /// With one host in the URL it tries a new connection, and no more.
+    /// With one host in the URL, only a new connection is tried.
     fn writable_host_timeout(&self) -> Duration {
         if self.others_may_write { self.answer_timeout() } else { Duration::ZERO }
     }

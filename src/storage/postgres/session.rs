@@ -1,4 +1,4 @@
-//! A connection on loan from the pool, and its transaction.
+//! A connection from the pool, and its transaction.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -21,24 +21,24 @@ use crate::storage::dialect::postgres::tables::Tables;
 use crate::storage::dialect::postgres::wire::{End, Mode, Pipeline, Wire};
 use crate::storage::failure::{Answer, Failure};
 
-/// A connection on loan from the pool. What begins a transaction must end it.
+/// A connection from the pool. The caller that begins a transaction must end it.
 pub struct Session {
     pub(super) server: Arc<Database>,
-    /// `None`: it can't be used any more.
+    /// `None` if it can't be used any more.
     client: Option<Object>,
     found: Option<Found>,
     commands: Arc<Commands>,
     transaction: TransactionState,
 }
 
-/// Where a connection's transaction is.
+/// The state of a connection's transaction.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum TransactionState {
-    /// There is none: the connection can be lent again.
+    /// None: the connection can return to the pool.
     None,
     /// It is open.
     Open,
-    /// The server owes an answer.
+    /// A reply is missing.
     Unanswered,
 }
 
@@ -84,7 +84,7 @@ impl Wire for Session {
         tokio::spawn(async move {
             match tokio::time::timeout(timeout, client.batch_execute("ROLLBACK")).await {
                 Ok(Ok(())) => drop(client),
-                // The pool must not lend it again.
+                // It must not return to the pool.
                 _ => drop(Object::take(client)),
             }
         });
@@ -104,13 +104,13 @@ impl Session {
         Self { server, client: Some(client), found: None, commands, transaction }
     }
 
-    /// Uses these tables from now on.
+    /// Sets the schema for the following statements.
     pub(super) fn use_tables(&mut self, found: Found) {
         self.commands = Arc::clone(&found.commands);
         self.found = Some(found);
     }
 
-    /// One round trip: what is where the caller says that the tables are.
+    /// Runs statements in the caller's schemas, in one round trip.
     pub(super) async fn look<const N: usize>(
         &mut self,
         statements: &[Statement; N],
@@ -124,7 +124,7 @@ impl Session {
             .map_err(|_| Failure::Lost("the server sent fewer replies than expected".to_owned()))
     }
 
-    /// Looks at the tables, for all sessions that follow.
+    /// Reads the schema for all following sessions.
     async fn discover(&mut self) -> Answer<Found> {
         let [columns, access] = Tables::look();
         let statements = [columns, access, own_path()];
@@ -139,7 +139,7 @@ impl Session {
         Ok(found)
     }
 
-    /// Sends everything at once and waits for all answers, for a bounded time.
+    /// Sends a pipeline and waits for all replies, with a timeout.
     async fn exchange(
         &mut self,
         exchange: Exchange<'_>,
@@ -159,7 +159,7 @@ impl Session {
         };
         match &answer {
             Ok(_) if exchange.after.is_none() => self.transaction = TransactionState::Open,
-            // What failed is undone, and the command behind it, if there is one, has said so.
+            // Without a following COMMIT or ROLLBACK, the failed transaction is still open.
             Err(failure) if failure.is_answered() && exchange.after.is_none() => self.undo(),
             Err(failure) if !failure.is_answered() => self.discard(),
             _ => self.transaction = TransactionState::None,
@@ -174,7 +174,7 @@ impl Session {
     }
 }
 
-/// What is dropped in the middle of a transaction, or of an answer, must not be lent again.
+/// A connection that is dropped during a transaction or before a reply must not return to the pool.
 impl Drop for Session {
     fn drop(&mut self) {
         if self.transaction != TransactionState::None {
@@ -183,14 +183,14 @@ impl Drop for Session {
     }
 }
 
-/// Statements with the commands before and behind them.
+/// Statements, with the commands before and after them.
 struct Exchange<'s> {
     before: Option<&'s str>,
     statements: &'s [Statement],
     after: Option<&'s str>,
 }
 
-/// What the server says to each of them.
+/// The replies.
 struct Answers {
     before: Result<(), tokio_postgres::Error>,
     rows: Vec<Result<Vec<Row>, tokio_postgres::Error>>,
@@ -200,7 +200,7 @@ struct Answers {
 impl Exchange<'_> {
     async fn send(&self, client: &Object) -> Answers {
         let statements = self.statements.iter().map(|statement| query(client, statement));
-        // Each of them sends when it is polled for the first time, and that they are in this order.
+        // Each future sends at its first poll, and they are polled in this order.
         let answers =
             join3(run(client, self.before), join_all(statements), run(client, self.after));
         let (before, rows, after) = answers.await;
@@ -216,7 +216,7 @@ async fn run(client: &Object, command: Option<&str>) -> Result<(), tokio_postgre
 }
 
 impl Answers {
-    /// The rows of each statement, or the first failure: all others follow from it.
+    /// The rows of each statement, or the first failure, of which later ones are consequences.
     fn rows(self, server: &Database, doing: &'static str) -> Answer<Vec<Vec<Row>>> {
         let failed = |error| Failure::of(&error, doing);
         self.before.map_err(|error| match server.begin.refusal(&error) {
@@ -229,7 +229,7 @@ impl Answers {
     }
 }
 
-/// The server's own timeouts come first, unless it does not answer at all.
+/// Waits for a reply, a little longer than the server's own timeouts.
 pub(super) async fn in_time<T>(options: &Options, answers: impl Future<Output = T>) -> Answer<T> {
     const GRACE: Duration = Duration::from_secs(2);
     let timeout = options.statement_timeout.max(options.busy_timeout) + GRACE;

@@ -1,4 +1,4 @@
-//! Creating the tables, and diagnostics for an operator.
+//! Creates the tables, and reads diagnostics for an operator.
 
 use std::sync::Arc;
 
@@ -18,13 +18,13 @@ impl Database {
     pub(super) async fn make_tables(&self, tables: &[TableName]) -> Result<(), Failure> {
         let client = self.client().await?;
         let begin = &self.begin.make;
-        // IF NOT EXISTS looks before it makes, and two who look at once both make.
+        // IF NOT EXISTS checks before it creates, so two concurrent sessions could both create.
         let in_turn = "SELECT pg_advisory_xact_lock(7163217633)";
         let sql: String = tables.iter().map(|table| create_table(*table)).collect();
         let command = format!("{begin}; {in_turn}; {sql} COMMIT");
         let made = in_time(&self.options, client.batch_execute(&command)).await;
         self.forget_schema();
-        // The connection may be in any state: no other call is to get it.
+        // Its state is unknown, so it must not return to the pool.
         drop(Object::take(client));
         made?.map_err(|error| {
             let refusal = self.begin.refusal(&error).map(Failure::Refused);

@@ -6,7 +6,7 @@ use crate::error::Result;
 use crate::storage::location::Tls;
 use crate::storage::tls::{Names, config};
 
-/// A connector for what the URL says.
+/// The TLS connector for a URL's settings.
 pub(super) fn connector(tls: &Tls) -> Result<MakeRustlsConnect> {
     const NAMES: Names = Names { roots: "sslrootcert", certificate: "sslcert", key: "sslkey" };
     let mut config = config(tls, &NAMES)?;

@@ -3,8 +3,8 @@
 use tokio_postgres::Config;
 use tokio_postgres::config::Host;
 
-/// A server's and its database's name, without who may use it. It is to be shown only when the server has let us in:
-/// what is wrong in a URL may be a part of its password. Of several servers it is not known which one that was.
+/// The names of the server and the database, without the user. Only shown after a successful connection: in
+/// an invalid URL they may be part of a password. With several servers it is unknown which one is connected.
 pub(super) fn name(config: &Config) -> String {
     let host = match config.get_hosts() {
         [Host::Tcp(host)] => host.clone(),

@@ -1,14 +1,15 @@
-//! Why SQLite can't write: SQLite reports a file, its folder and a read-only file system with the same error.
+//! Finds out why SQLite can't write: it reports a read-only file, directory and file system with the same
+//! error.
 
 use std::path::{Path, PathBuf};
 
 use crate::error::Error;
 use crate::storage::location::Place;
 
-/// What SQLite says when it may not write.
+/// SQLite's message when it can't write.
 pub(super) const READ_ONLY: &str = "attempt to write a readonly database";
 
-/// Adds to an error what the process may not write to. As long as that is so, the same call fails again.
+/// Adds to an error what the process can't write to. Until that changes, the same call fails again.
 pub(super) fn explain(place: &Place, error: Error) -> Error {
     match (place, error) {
         (Place::File(path), Error::Database { doing, database_code, message, retryable })
@@ -49,7 +50,7 @@ fn obstacle(file: &Path) -> Option<String> {
     })
 }
 
-/// Whether the process is kept from writing, and if so, whether by the file system.
+/// Whether the process can't write to a path, and if so, whether because of the file system.
 #[cfg(unix)]
 #[expect(
     unsafe_code,
@@ -61,7 +62,7 @@ fn refusal(path: &Path) -> Option<bool> {
     use std::os::unix::ffi::OsStrExt;
 
     let name = CString::new(path.as_os_str().as_bytes()).ok()?;
-    // SAFETY: it reads a string, which ends with NUL and lives until it returns.
+    // SAFETY: it reads a NUL-terminated string that lives until it returns.
     let may =
         unsafe { libc::faccessat(libc::AT_FDCWD, name.as_ptr(), libc::W_OK, libc::AT_EACCESS) };
     if may == 0 {

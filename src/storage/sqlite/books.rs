@@ -1,4 +1,4 @@
-//! Whole accounts of one SQLite file.
+//! Whole accounts in an SQLite file.
 
 use async_trait::async_trait;
 
@@ -38,7 +38,7 @@ impl ReadBooks for Database {
         Ok(self.rows(Rows::with_ids(table, ids))?)
     }
 
-    /// The transaction is the writer's, and has the lock.
+    /// The transaction belongs to the writer, which holds the lock.
     async fn books_to_change(&mut self, user_ids: &[String]) -> Answer<BooksPage> {
         let mut all = BooksPage::default();
         for user_id in user_ids {
@@ -55,7 +55,7 @@ impl ReadBooks for Database {
 }
 
 impl Database {
-    /// Some users' books, and where the next page begins.
+    /// Some users' accounts, and where the next page begins.
     fn read_books(&self, range: &UserRange) -> Result<BooksPage> {
         let (users, next) = match range {
             UserRange::User(user_id) => (Users::one(user_id), None),
@@ -64,7 +64,7 @@ impl Database {
         let mut page = BooksPage { next, ..BooksPage::default() };
         let unit = self.schema.timestamp_unit;
         for table in TABLES {
-            // `credit` is always there.
+            // `credit` always exists.
             let Ok(rows) = rows_of(&self.schema, table, &users) else { continue };
             let enter = |row: &rusqlite::Row<'_>| {
                 enter(&mut page, table, row, unit);
@@ -75,16 +75,16 @@ impl Database {
         Ok(page)
     }
 
-    /// The users of this page; the last of them, if more may follow.
+    /// The users of this page, and the last of them if more may follow.
     fn next_users(&self, after: Option<&str>, most: u32) -> Result<(Users, Option<String>)> {
         let users = Users::after(after);
-        // Of each table, the last user who may be on this page.
+        // For each table, the last user that may be on this page.
         let mut last: Option<String> = None;
         for table in TABLES.into_iter().filter(|table| self.schema.table(*table).is_ok()) {
             let found = self.first(&users.last_of(table, most), |row| read_user(row))?;
             last = [last, found].into_iter().flatten().min();
         }
-        // Text that is not UTF-8 may not be beyond itself when it is read and asked for again.
+        // Invalid UTF-8 may sort differently after it was read and replaced.
         let last = last.filter(|last| after.is_none_or(|after| last.as_str() > after));
         Ok(match &last {
             Some(user_id) => (users.up_to(user_id.clone()), last),

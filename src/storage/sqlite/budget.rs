@@ -1,34 +1,34 @@
-//! How much CPU time a read may take before it is interrupted. Wall time would not do: on a busy machine a quick read
-//! of a balance would count as slow.
+//! The CPU time that a read may take before it is interrupted. With wall time, a quick read of a balance
+//! would count as slow on a busy machine.
 
 use std::time::Duration;
 
 use rusqlite::Connection;
 
-/// Interrupts what takes longer from now on; nothing, if there is no budget.
+/// Interrupts statements that take longer from now on; `None` removes the limit.
 pub(super) fn set(connection: &mut Connection, budget: Option<Duration>) -> rusqlite::Result<()> {
-    /// SQLite asks after so many steps, a few rows by their keys.
+    /// SQLite calls back after this many steps, which is a few rows read by key.
     const STEPS: i32 = 200;
     let is_over = budget.map(|budget| {
-        // Most reads take fewer steps, and never look at the clock.
+        // Most reads take fewer steps and never read the clock.
         let mut began = None;
         move || worked().saturating_sub(*began.get_or_insert_with(worked)) > budget
     });
     connection.progress_handler(STEPS, is_over)
 }
 
-/// For how long this thread has had a processor.
+/// The CPU time that this thread has used.
 #[cfg(target_os = "linux")]
 #[expect(unsafe_code, reason = "the standard library does not know this clock")]
 fn worked() -> Duration {
     let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
-    // SAFETY: it writes a timespec, and this is one.
+    // SAFETY: it writes a `timespec`, which `time` is.
     unsafe { libc::clock_gettime(libc::CLOCK_THREAD_CPUTIME_ID, &raw mut time) };
     let seconds = u64::try_from(time.tv_sec).unwrap_or_default();
     Duration::new(seconds, u32::try_from(time.tv_nsec).unwrap_or_default())
 }
 
-/// Elsewhere, the time that has passed.
+/// On other systems, the time that has passed.
 #[cfg(not(target_os = "linux"))]
 fn worked() -> Duration {
     use std::sync::LazyLock;

@@ -1,7 +1,7 @@
-//! How this package waits for a lock that another connection holds.
+//! Waits for another connection's lock.
 //!
-//! SQLite's own handler sleeps longer and longer, up to 100 ms: with a busy writer it always comes too late. This one
-//! polls every millisecond.
+//! SQLite's own handler sleeps up to 100 ms between its polls, and hardly ever gets the lock beside a busy
+//! writer. This one polls every millisecond.
 
 use std::cell::Cell;
 use std::time::{Duration, Instant};
@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use rusqlite::Connection;
 
 thread_local! {
-    // SQLite's callback has no place for them, and a connection stays on the thread that opened it.
+    // SQLite's callback has no parameter for it, and a connection stays on the thread that opened it.
     static TIMEOUT: Cell<Duration> = const { Cell::new(Duration::ZERO) };
     static WAITING_SINCE: Cell<Option<Instant>> = const { Cell::new(None) };
 }
@@ -20,7 +20,7 @@ pub(super) fn set(connection: &mut Connection, timeout: Duration) -> rusqlite::R
     connection.busy_handler(Some(wait))
 }
 
-/// Whether to try again. `attempts` is how often this was asked for the same lock.
+/// Whether to poll again. `attempts` is the number of calls for this lock.
 fn wait(attempts: i32) -> bool {
     const PAUSE: Duration = Duration::from_millis(1);
     let now = Instant::now();

@@ -1,4 +1,4 @@
-//! How a connection is opened and set up.
+//! Opens and configures connections.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use super::{busy_handler, locking};
 use crate::error::{Error, Result};
 use crate::storage::location::Place;
 
-/// Opens the file, which must be there unless the flags let SQLite create it.
+/// Opens the file, which must exist unless the flags allow SQLite to create it.
 pub(super) fn connect(place: &Place, flags: OpenFlags) -> Result<Connection> {
     locking::install();
     let path = match place {
@@ -40,7 +40,7 @@ pub(super) fn connect(place: &Place, flags: OpenFlags) -> Result<Connection> {
     Connection::open_with_flags(path, flags).doing("opening the database")
 }
 
-/// How a connection behaves from then on.
+/// Configures a connection.
 pub(super) fn tune(connection: &mut Connection, options: Options, purpose: Purpose) -> Result<()> {
     let cache_kib = match purpose {
         Purpose::Writer => 16 * 1024,
@@ -52,18 +52,18 @@ pub(super) fn tune(connection: &mut Connection, options: Options, purpose: Purpo
     };
     connection.set_prepared_statement_cache_capacity(128);
     is_text(connection).doing("opening the database")?;
-    // Without this SQLite compiles a query anew whenever a cached statement comes back with its
-    // parameters cleared, in case other values deserve another plan. Ours never do.
+    // Otherwise SQLite recompiles a cached query each time its parameters are cleared, in case other values
+    // need another plan. These queries never do.
     let stable_plans = DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG;
     connection.set_db_config(stable_plans, true).doing("opening the database")?;
-    // The app's own connections leave foreign keys off; the engine checks what it needs by itself.
+    // Off, as in the app's own connections; the engine checks the references that it needs.
     let mut set = || {
         connection.pragma_update(None, "foreign_keys", false)?;
         connection.pragma_update(None, "synchronous", synchronous)?;
-        // In KiB, because it is negative: see docs/performance.md.
+        // A negative value is in KiB: see docs/performance.md.
         connection.pragma_update(None, "cache_size", -cache_kib)?;
-        // What is sorted are keys, not rows (see `views.rs`). A file for it would need room where a container
-        // may have none, and would wait for the disk.
+        // Only keys are sorted, not rows (see `views.rs`). A temporary file would need disk space, which a
+        // container may lack, and would wait for the disk.
         connection.pragma_update(None, "temp_store", "MEMORY")?;
         match purpose {
             Purpose::Writer if options.journal_mode == JournalMode::Wal => {
@@ -76,16 +76,16 @@ pub(super) fn tune(connection: &mut Connection, options: Options, purpose: Purpo
     set().doing("opening the database")
 }
 
-/// Gives SQL a function that tells whether a value is text, which in SQLite may be any bytes: a row whose id is none
-/// can't be named.
+/// Adds an SQL function that tells whether a value is valid text, because SQLite's text may be any bytes. A
+/// row whose id is not valid text can't be referred to.
 fn is_text(connection: &Connection) -> rusqlite::Result<()> {
     let flags = FunctionFlags::SQLITE_UTF8 | FunctionFlags::SQLITE_DETERMINISTIC;
     let is_text = |call: &mut Context<'_>| Ok(call.get_raw(0).as_str().is_ok());
     connection.create_scalar_function("is_text", 1, flags, is_text)
 }
 
-/// Turns the write-ahead log on, unless another process has the file open in another mode or it can't
-/// be written: everything works without it too.
+/// Turns on write-ahead logging, unless another process uses the file in another mode or it can't be written.
+/// Everything works without it too.
 fn want_wal(connection: &mut Connection, busy_timeout: Duration) -> rusqlite::Result<()> {
     const WAIT: Duration = Duration::from_millis(200);
     if journal_mode(connection)? == "wal" {

@@ -22,7 +22,7 @@ use crate::storage::location::Place;
 use crate::storage::schema::Schema;
 use crate::storage::times::TimestampUnit;
 
-/// An open database, with its schema as found.
+/// An open database, with its schema.
 pub struct Database {
     pub(super) connection: Connection,
     pub(super) schema: Schema,
@@ -48,7 +48,7 @@ impl Database {
             .map_err(|error| access::explain(place, error))
     }
 
-    /// Puts what it can of a database's write-ahead log back into the file, so many times, by a connection of its own.
+    /// Checkpoints the write-ahead log as far as possible, in this many passes, over a separate connection.
     pub fn put_log_back(place: &Place, times: usize) -> Result<()> {
         wait_for_old_file(place)?;
         let connection = connect(place, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
@@ -58,7 +58,7 @@ impl Database {
         Ok(())
     }
 
-    /// SQLite opens a file that it may not write to as well, and says so at the first write.
+    /// SQLite opens read-only files too, and fails at the first write.
     fn unless_read_only(self, purpose: Purpose) -> Result<Self> {
         let is_read_only = self.connection.is_readonly(MAIN_DB).doing("opening the database")?;
         if purpose == Purpose::Writer && is_read_only {
@@ -72,8 +72,8 @@ impl Database {
         Ok(self)
     }
 
-    /// Opens a database, after making these tables as the app's schema has them: those that do not exist
-    /// yet, and the file too.
+    /// Creates the file and those of these tables that do not exist, as in the app's schema, and opens the
+    /// database.
     pub fn create(place: &Place, options: Options, tables: &[TableName]) -> Result<Self> {
         wait_for_old_file(place)?;
         let made = || {
@@ -87,7 +87,7 @@ impl Database {
         made().map_err(|error| access::explain(place, error))
     }
 
-    /// Makes those of these tables that do not exist yet.
+    /// Creates those of these tables that do not exist.
     pub fn create_missing_tables(&mut self, tables: &[TableName]) -> Result<()> {
         if self.check_file()? {
             self.begin_read()?;
@@ -135,17 +135,17 @@ impl Database {
         })
     }
 
-    /// Begins a transaction that holds the write lock, and sees to it that the schema is known.
+    /// Begins a transaction with the write lock, and updates the schema if it has changed.
     pub fn begin_write(&mut self) -> Result<()> {
         self.begin("BEGIN IMMEDIATE")
     }
 
-    /// Whether another connection has committed since this was asked last.
+    /// Whether another connection has committed since the last call.
     pub fn others_wrote(&mut self) -> bool {
         std::mem::take(&mut self.others_wrote)
     }
 
-    /// Begins a transaction that reads one snapshot.
+    /// Begins a read transaction over one snapshot.
     pub fn begin_read(&mut self) -> Result<()> {
         self.begin("BEGIN")
     }
@@ -155,21 +155,22 @@ impl Database {
         let began = self.run(statement, "beginning a transaction");
         let began = began.and_then(|()| self.look_at_file(is_shorter));
         began.inspect_err(|_| self.rollback()).map_err(|error| match error {
-            // SQLite may have met the hole itself.
+            // SQLite may have noticed the missing part itself.
             Error::Database { .. } if is_shorter => cut_off(),
             error => error,
         })?;
         self.refresh_schema().inspect_err(|_| self.rollback())
     }
 
-    /// Refuses a file that is not the one that was opened. Whether it is shorter than it was.
+    /// Rejects a file that is not the one that was opened. Returns whether it has become shorter.
     fn check_file(&self) -> Result<bool> {
         let Some(watch) = &self.watch else { return Ok(false) };
         let file = watch.check_identity().inspect_err(|_| empty_log(&self.connection))?;
         Ok(watch.is_shorter(&file))
     }
 
-    /// As a transaction has begun: whether the file has all that it should, and who has written to it.
+    /// At the start of a transaction: checks that the file is complete, and whether other connections have
+    /// written.
     fn look_at_file(&mut self, is_shorter: bool) -> Result<()> {
         let data_version = pragma(&self.connection, DATA_VERSION)?;
         let others_wrote = data_version != self.data_version;
@@ -189,7 +190,7 @@ impl Database {
         Ok(())
     }
 
-    /// The app's owner may have run `drizzle-kit push` since the last transaction.
+    /// The schema may have changed since the last transaction, for instance by `drizzle-kit push`.
     fn refresh_schema(&mut self) -> Result<()> {
         let version = pragma(&self.connection, SCHEMA_VERSION)?;
         if version != self.schema_version {
@@ -202,13 +203,13 @@ impl Database {
         Ok(())
     }
 
-    /// Commits. When this returns, the transaction is as durable as the options say, in the file that
-    /// is at the database's path.
+    /// Commits. Afterwards the transaction is as durable as the options say, in the file at the database's
+    /// path.
     pub fn commit(&mut self) -> Result<()> {
         if let Err(error) = self.run("COMMIT", "committing") {
             self.rollback();
             if matches!(error, Error::Database { .. }) {
-                // If this fails too, the next commit does it; see `Writer::reopen`.
+                // If this fails too, the next commit repeats it; see `Writer::reopen`.
                 let _ = self.overwrite_failed_commit();
             }
             return Err(error);
@@ -217,9 +218,9 @@ impl Database {
         watch.check_identity().inspect_err(|_| empty_log(&self.connection)).map(|_| ())
     }
 
-    /// Makes sure that a failed commit does not come back. If only its fsync failed, it stands in the
-    /// write-ahead log whole. The log's index says that it does not count, but after a crash SQLite
-    /// makes the index anew from the log. So this commits nothing at all in its place.
+    /// Ensures that a failed commit does not reappear. If only its fsync failed, it is complete in the
+    /// write-ahead log. The log's index shows that it does not count, but after a crash SQLite rebuilds the
+    /// index from the log. So another commit without changes overwrites it.
     fn overwrite_failed_commit(&self) -> rusqlite::Result<()> {
         if journal_mode(&self.connection)? != "wal" {
             return Ok(());
@@ -227,40 +228,40 @@ impl Database {
         let behavior = TransactionBehavior::Immediate;
         let transaction = Transaction::new_unchecked(&self.connection, behavior)?;
         let version: i64 = transaction.query_row("PRAGMA user_version", [], |row| row.get(0))?;
-        // It is written even though it stays as it was.
+        // This writes a page even though the value stays the same.
         transaction.pragma_update(None, "user_version", version)?;
         transaction.commit()
     }
 
-    /// Undoes the transaction, if SQLite has not done so already.
+    /// Rolls back the transaction, if SQLite has not done so.
     pub fn rollback(&mut self) {
         self.grants.clear();
         if self.in_transaction() {
-            // It can't fail in a way that leaves a transaction open, says SQLite's documentation.
+            // According to SQLite's documentation, it can't fail with the transaction left open.
             let _ = self.run("ROLLBACK", "rolling back");
         }
     }
 
-    /// Puts what it can of the write-ahead log back into the file, without waiting.
+    /// Checkpoints the write-ahead log as far as possible without waiting.
     pub fn checkpoint(&self) {
         checkpoint(&self.connection, "PASSIVE");
     }
 
-    /// Sees to it that the write-ahead log does not grow without end. `is_free`: no other connection is putting it back
-    /// because this said that it is long.
+    /// Keeps the write-ahead log from growing without limit. `is_free`: no checkpoint that this asked for
+    /// runs on another connection.
     pub fn look_at_log(&mut self, is_free: bool) -> Log {
         let Some(wal) = &mut self.wal else { return Log::Short };
         wal.look(&mut self.connection, self.busy_timeout, is_free)
     }
 
-    /// Interrupts what is read from now on when it has taken this much of the processor's time, and it
-    /// [`is_overdue`]; nothing, if there is no budget.
+    /// Interrupts reads that take more than this much CPU time, so that they fail with an error that
+    /// [`is_overdue`] recognizes; `None` removes the limit.
     pub fn set_budget(&mut self, budget: Option<Duration>) {
-        // It fails on a connection that another library owns, and this one is ours.
+        // It fails only on a connection that another library owns.
         let _ = budget::set(&mut self.connection, budget);
     }
 
-    /// Gives the memory of the cache back.
+    /// Frees the memory of the page cache.
     pub fn release_memory(&self) {
         let _ = self.connection.release_memory();
     }
@@ -270,12 +271,12 @@ impl Database {
         !self.connection.is_autocommit()
     }
 
-    /// A number that grows with every row that is written.
+    /// A counter that grows with every written row.
     pub fn rows_written(&self) -> u64 {
         self.connection.total_changes()
     }
 
-    /// What was found when the database was opened, each thing with its name in JavaScript.
+    /// Reads diagnostics about the database, with JavaScript names.
     pub fn diagnostics(&self) -> Result<Vec<(&'static str, Value)>> {
         let text = |text: &str| Value::Text(text.to_owned());
         let path = self.connection.path().filter(|path| !path.is_empty()).unwrap_or(":memory:");
@@ -309,15 +310,15 @@ pub fn is_overdue(error: &Error) -> bool {
     matches!(error, Error::Database { database_code, .. } if database_code == "SQLITE_INTERRUPT")
 }
 
-/// The write-ahead log is found by its name. Where a file was replaced, the log of the old one would be
-/// taken for the new one's; so it is put into the old one, wherever that is now.
+/// Checkpoints the log of a file that was replaced into that file. The log is found by its name, and would
+/// otherwise be taken for the new file's.
 fn empty_log(connection: &Connection) {
-    // If it fails, another process still uses the old file, and the log with it.
+    // It fails if another process still uses the old file with the log.
     checkpoint(connection, "TRUNCATE");
 }
 
 const SCHEMA_VERSION: &str = "PRAGMA schema_version";
-/// It changes when any other connection has committed.
+/// It changes whenever another connection commits.
 const DATA_VERSION: &str = "PRAGMA data_version";
 const PAGE_COUNT: &str = "PRAGMA page_count";
 const PAGE_SIZE: &str = "PRAGMA page_size";

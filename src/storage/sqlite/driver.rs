@@ -32,7 +32,7 @@ impl ToSql for Cell<'_> {
     }
 }
 
-/// The first row of what a statement selects.
+/// The first row of a result.
 pub(super) fn first<T>(
     connection: &Connection,
     statement: &Statement<'_>,
@@ -42,7 +42,7 @@ pub(super) fn first<T>(
     prepared.query_row(params_from_iter(&statement.values), |row| Ok(read(row))).optional()
 }
 
-/// All rows of what a statement selects.
+/// All rows of a result.
 pub(super) fn all<T>(
     connection: &Connection,
     statement: &Statement<'_>,
@@ -52,7 +52,7 @@ pub(super) fn all<T>(
     prepared.query_map(params_from_iter(&statement.values), |row| Ok(read(row)))?.collect()
 }
 
-/// Passes on the rows of what a statement selects, until it is told to stop. Whether they were all.
+/// Passes on the rows of a result until the callback stops. Returns whether all were passed on.
 pub(super) fn until(
     connection: &Connection,
     statement: &Statement<'_>,
@@ -68,7 +68,7 @@ pub(super) fn until(
     Ok(true)
 }
 
-/// How many rows a statement changes.
+/// Runs a statement that writes. Returns how many rows it changed.
 pub(super) fn execute(connection: &Connection, statement: &Statement<'_>) -> Result<usize> {
     connection.prepare_cached(&statement.text)?.execute(params_from_iter(&statement.values))
 }

@@ -1,11 +1,11 @@
-//! Maps SQLite's errors to this package's errors. SQLite's own code and message are kept in them.
+//! Maps SQLite's errors to this package's errors, which keep SQLite's code and message.
 
 use rusqlite::ffi::ErrorCode;
 
 use crate::error::Error;
 use crate::storage::dialect::sqlite::error::error as error_of;
 
-/// Says what was being done when SQLite failed.
+/// Adds to an error what was being done.
 pub(super) trait Doing<T> {
     fn doing(self, doing: &'static str) -> Result<T, Error>;
 }
@@ -27,8 +27,7 @@ fn translate(error: &rusqlite::Error, doing: &'static str) -> Error {
     error_of(name(code.code, code.extended_code), message, doing)
 }
 
-/// SQLite's name of a result code: <https://sqlite.org/rescode.html>. An extended code follows as a
-/// number.
+/// SQLite's name of a result code: <https://sqlite.org/rescode.html>. An extended code follows as a number.
 fn name(code: ErrorCode, extended_code: i32) -> String {
     let name = match code {
         ErrorCode::PermissionDenied => "SQLITE_PERM",

@@ -1,10 +1,10 @@
-//! Whether the file at the database's path is still the one that was opened.
+//! Checks that the file at the database's path is still the one that was opened.
 //!
-//! SQLite keeps using a file that has been deleted or replaced: it would answer from, and commit to,
-//! a file that no process will ever see again.
+//! SQLite keeps using a file that was deleted or replaced: it would read from and commit to a file that no
+//! other process can open.
 //!
-//! The write-ahead log and its index are found by name. So a connection to the old file and one to the
-//! new would share them, and ruin both files: the new one is opened when the old one has been let go.
+//! The write-ahead log and its index are found by name. Connections to the old and to the new file would
+//! share them and corrupt both files. So the new file is opened only after the old one is closed.
 
 use std::collections::{HashMap, HashSet};
 use std::fs::{File, Metadata};
@@ -16,7 +16,7 @@ use std::time::Duration;
 use crate::error::{Error, Result};
 use crate::storage::location::Place;
 
-/// The file as it was when it was last looked at.
+/// The state of the file at the last check.
 #[derive(Debug)]
 pub(super) struct Watch {
     path: PathBuf,
@@ -24,7 +24,7 @@ pub(super) struct Watch {
     length: u64,
 }
 
-/// Device and inode. Where a file can't be replaced while it is open, there is nothing to tell.
+/// Device and inode. On systems where an open file can't be replaced, it is not needed.
 type Identity = (u64, u64);
 
 #[cfg(unix)]
@@ -38,16 +38,16 @@ fn identity(_: &Metadata) -> Identity {
     (0, 0)
 }
 
-/// What the connections of this process have open, and how many have it: by path and file.
+/// The number of this process's connections to each file, by path and identity.
 static OPEN: Mutex<Option<HashMap<(PathBuf, Identity), usize>>> = Mutex::new(None);
 static LET_GO: Condvar = Condvar::new();
 
-/// A panic elsewhere can't leave the counts half changed.
+/// The lock may be poisoned: a panic elsewhere can't leave the counts half changed.
 fn open() -> MutexGuard<'static, Option<HashMap<(PathBuf, Identity), usize>>> {
     OPEN.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Waits a moment until no connection of this process has another file of this name open.
+/// Waits briefly until no connection of this process has an older file of this name open.
 pub(super) fn wait_for_old_file(place: &Place) -> Result<()> {
     const OLD_FILE_TIMEOUT: Duration = Duration::from_secs(1);
     let Place::File(path) = place else { return Ok(()) };
@@ -88,7 +88,7 @@ impl Drop for Watch {
 }
 
 impl Watch {
-    /// Starts to watch a file that SQLite opens. A database in memory has none.
+    /// Starts to watch a file that SQLite opens; `None` for an in-memory database.
     pub(super) fn start(place: &Place) -> Option<Self> {
         let Place::File(path) = place else { return None };
         let watch = Self {
@@ -101,7 +101,7 @@ impl Watch {
         Some(watch)
     }
 
-    /// Refuses a file that is not the one that was opened.
+    /// Rejects a file that is not the one that was opened.
     pub(super) fn check_identity(&self) -> Result<Metadata> {
         match self.path.metadata() {
             Ok(file) if identity(&file) == self.identity => Ok(file),
@@ -109,13 +109,13 @@ impl Watch {
         }
     }
 
-    /// Whether the file is shorter than it was. SQLite makes it so too: `VACUUM`, `auto_vacuum`.
+    /// Whether the file has become shorter. SQLite's `VACUUM` and `auto_vacuum` do that too.
     pub(super) fn is_shorter(&self, file: &Metadata) -> bool {
         file.len() < self.length
     }
 
-    /// Refuses a shorter file that SQLite has not made so, in a transaction. It cuts off what the database has no pages
-    /// for; pages that it has got since, by commits of others, are in the log.
+    /// In a transaction: rejects a file that became shorter in another way. SQLite removes only unused pages;
+    /// pages that other connections' commits have added since are in the log.
     pub(super) fn check_length(&self, size: Size, others_wrote: bool) -> Result<()> {
         let length = self.check_identity()?.len();
         let has_pages = size.pages > 0 && length >= size.bytes();
@@ -123,7 +123,7 @@ impl Watch {
         if is_whole { Ok(()) } else { Err(cut_off()) }
     }
 
-    /// Whether the write-ahead log has all pages of the database that are beyond the file's end.
+    /// Whether the write-ahead log contains all pages of the database beyond the file's end.
     fn log_has(&self, size: Size, length: u64) -> bool {
         let mut name = self.path.clone().into_os_string();
         name.push("-wal");
@@ -132,8 +132,8 @@ impl Watch {
             .is_ok_and(|pages| missing.clone().all(|page| pages.contains(&page)))
     }
 
-    /// Remembers how long the file is, as far as the database has pages. Only in a transaction: as it begins, SQLite
-    /// undoes what a crashed process has left, and that too makes the file shorter.
+    /// Records the length of the file, up to the database's pages. Only in a transaction: at its start SQLite
+    /// rolls back what a crashed process left, which also makes the file shorter.
     pub(super) fn remember_length(&mut self, size: Size) {
         if let Ok(file) = self.path.metadata() {
             self.length = file.len().min(size.bytes());
@@ -141,11 +141,11 @@ impl Watch {
     }
 }
 
-/// How large a database is, as SQLite says.
+/// The size of a database, as SQLite reports it.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Size {
     pub(super) pages: u64,
-    /// In bytes.
+    /// The page size in bytes.
     pub(super) page: u64,
 }
 
@@ -155,14 +155,14 @@ impl Size {
     }
 }
 
-/// The numbers of the pages in a write-ahead log (<https://sqlite.org/fileformat2.html#walformat>). SQLite locks the
-/// file itself and the log's index, so the log may be opened and closed.
+/// The page numbers in a write-ahead log (<https://sqlite.org/fileformat2.html#walformat>). SQLite locks the
+/// file and the log's index, but not the log, so it may be opened and closed here.
 fn pages_in_log(log: &Path, page_size: u64) -> std::io::Result<HashSet<u64>> {
     let mut log = BufReader::new(File::open(log)?);
     let (mut header, mut frame) = ([0; 32], [0; 24]);
     log.read_exact(&mut header)?;
     let mut pages = HashSet::new();
-    // What an earlier round of the log has left has other salts.
+    // Frames from before the log's last restart have another salt.
     while log.read_exact(&mut frame).is_ok() && frame[8..16] == header[16..24] {
         let [a, b, c, d, ..] = frame;
         pages.insert(u64::from(u32::from_be_bytes([a, b, c, d])));
@@ -171,7 +171,7 @@ fn pages_in_log(log: &Path, page_size: u64) -> std::io::Result<HashSet<u64>> {
     Ok(pages)
 }
 
-/// The error of a file that was cut off from outside.
+/// The error for a file that was truncated by another program.
 pub(super) fn cut_off() -> Error {
     lost("FILE_TRUNCATED", "the file became shorter while it was open")
 }

@@ -1,4 +1,4 @@
-//! Facts and writes of the ledger, of one SQLite file. The engine holds the write lock meanwhile.
+//! Facts and writes of the ledger, in an SQLite file. The engine holds the write lock meanwhile.
 
 use async_trait::async_trait;
 
@@ -189,12 +189,12 @@ impl WritePlans for Database {
         Ok(written)
     }
 
-    /// The writer ends it.
+    /// The writer ends the transaction.
     fn roll_back(&mut self) {}
 }
 
 impl Database {
-    /// Whether a row with this value in a column that is unique is there.
+    /// Whether this value exists in a unique column.
     fn exists(&mut self, table: TableName, column: &'static str, value: &str) -> Result<bool> {
         let is_user = table == User && column == "id";
         if is_user && self.grants.knows_user(value) {
@@ -207,12 +207,12 @@ impl Database {
         Ok(exists)
     }
 
-    /// Whether a row of `credit` has the value that the caller chose, if it chose one.
+    /// Whether a row of `credit` has this value, if there is one.
     fn is_taken(&mut self, column: &'static str, value: Option<&str>) -> Result<bool> {
         value.map_or(Ok(false), |value| self.exists(Credit, column, value))
     }
 
-    /// A sum is remembered; where each charge tells by itself, those that leave the window change it all the time.
+    /// Sums are cached. Lists of charges are not, since charges leave the window all the time.
     fn read_spent(&mut self, user_id: &str, spending: &Spending) -> Result<Vec<Spent>> {
         if let Some(spent) = self.grants.spent(user_id, spending) {
             return Ok(vec![(spent, None)]);
@@ -242,7 +242,7 @@ impl Database {
         self.first(&facts::charge(id), |row| facts::read_charge(row, id))?.transpose()
     }
 
-    /// In the default order: those that may pay, as far as the extent needs them.
+    /// The grants that may pay, in default order, with the columns of this extent.
     fn grants_for(
         &mut self,
         user_id: &str,
@@ -255,7 +255,7 @@ impl Database {
         }
     }
 
-    /// All that can be spent, in the default order, with its provenance.
+    /// All spendable grants, in default order, with their provenance.
     fn whole_grants(&mut self, user_id: &str, now_ms: i64) -> Result<Vec<Grant>> {
         if let Some(grants) = self.grants.whole(user_id, now_ms) {
             return Ok(grants);
@@ -267,7 +267,7 @@ impl Database {
         Ok(grants)
     }
 
-    /// As [`Self::whole_grants`], read.
+    /// Like [`Self::whole_grants`], without the cache.
     pub(super) fn read_whole_grants(&self, user_id: &str, now_ms: i64) -> Result<Vec<Grant>> {
         let unit = self.schema.timestamp_unit;
         let grants = facts::whole_grants(user_id, now_ms, unit);
@@ -276,7 +276,7 @@ impl Database {
         Ok(grants.into_iter().flatten().collect())
     }
 
-    /// In the default order: all that can be spent, or as many as cover `credits`.
+    /// In default order: all spendable grants, or as many as cover `credits`.
     fn spendable_grants(&mut self, user_id: &str, credits: i64, now_ms: i64) -> Result<Vec<Grant>> {
         if let Some(grants) = self.grants.covering(user_id, credits, now_ms) {
             return Ok(grants);
@@ -289,7 +289,7 @@ impl Database {
         Ok(covering)
     }
 
-    /// The user's next grants: enough to cover a charge, and some more for the next charges.
+    /// The user's next grants: enough for a charge, and some more for the next charges.
     fn read_grants(&self, user_id: &str, credits: i64, now_ms: i64) -> Result<NextGrants> {
         let unit = self.schema.timestamp_unit;
         let grants = facts::spendable_grants(user_id, now_ms, unit);
@@ -321,7 +321,7 @@ impl Database {
             let (schema, user_id, more) = (&self.schema, &plan.user_id, plan.free_trials);
             let count = facts::count_free_trials(schema, user_id, more, updated_at)?;
             let changed = self.execute(&count)?;
-            // A user who is gone has nothing to get back.
+            // For a user that no longer exists, nothing has to be returned.
             if more > 0 {
                 one_row(changed, "a free trial")?;
             }
@@ -375,8 +375,8 @@ impl Database {
     }
 }
 
-/// A statement that changes another number of rows than the plan says must not be committed. What was
-/// loaded in this transaction can't have changed since, so a trigger of the app's own is behind it.
+/// Rejects a statement that changed another number of rows than planned. The facts were loaded in this
+/// transaction, so a trigger of the app must be the cause.
 fn one_row(changes: usize, what: &str) -> Result<()> {
     if changes == 1 {
         return Ok(());

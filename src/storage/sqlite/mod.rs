@@ -1,4 +1,4 @@
-//! One connection to an SQLite file: how it is opened, and its transactions.
+//! A connection to an SQLite file, and its transactions.
 //!
 //! A connection belongs to one thread, which may block on it. That is never the JavaScript thread.
 

@@ -7,22 +7,22 @@ use crate::storage::times::TimestampUnit;
 /// When a commit is durable.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Durability {
-    /// When it is on the disk (`synchronous=FULL`): a power cut loses nothing that was acknowledged.
+    /// When it is on disk (`synchronous=FULL`): a power failure loses no confirmed commit.
     #[default]
     Full,
-    /// When the operating system has it (`synchronous=NORMAL`): a crash of the process loses
-    /// nothing, a power cut may lose the last commits.
+    /// When the operating system has it (`synchronous=NORMAL`): a crash of the process loses nothing, a power
+    /// failure may lose the last commits.
     Normal,
 }
 
-/// What to do about the file's journal mode.
+/// How to set the file's journal mode.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum JournalMode {
-    /// Turn the write-ahead log on where it can be had.
+    /// Turn on write-ahead logging if possible.
     #[default]
     Wal,
-    /// Leave it as it is: some file systems of containers can't share memory, and some backups
-    /// copy one file only.
+    /// Leave it as it is: some file systems of containers can't share memory, and some backups copy only one
+    /// file.
     Keep,
 }
 
@@ -31,11 +31,11 @@ pub enum JournalMode {
 pub struct Options {
     /// When a commit is durable.
     pub durability: Durability,
-    /// What to do about the file's journal mode.
+    /// How to set the file's journal mode.
     pub journal_mode: JournalMode,
-    /// How long to wait for a lock that another connection holds.
+    /// How long to wait for another connection's lock.
     pub busy_timeout: Duration,
-    /// The unit of times, if the caller knows better than the evidence.
+    /// The caller's unit of times; `None` to find it in the tables.
     pub timestamp_unit: Option<TimestampUnit>,
 }
 
@@ -50,11 +50,11 @@ impl Default for Options {
     }
 }
 
-/// What a connection is for.
+/// The purpose of a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Purpose {
-    /// The engine's one writer.
+    /// The engine's only writer.
     Writer,
-    /// Reads beside it.
+    /// A reader.
     Reader,
 }

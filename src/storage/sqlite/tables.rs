@@ -1,4 +1,4 @@
-//! The tables: making them, and looking at them.
+//! Creates the tables and reads the schema.
 
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 
@@ -11,7 +11,7 @@ use crate::storage::dialect::sqlite::schema;
 use crate::storage::schema::Schema;
 use crate::storage::times::TimestampUnit;
 
-/// Reads the schema, and refuses one that lacks what this package needs.
+/// Reads the schema, and rejects one that lacks what this package needs.
 pub(super) fn discover(connection: &Connection, unit: Option<TimestampUnit>) -> Result<Schema> {
     let read = || {
         let mut found = Vec::new();

@@ -1,4 +1,4 @@
-//! What an app's pages read, of one SQLite file.
+//! Reads for an app's pages, in an SQLite file.
 
 use std::sync::Arc;
 
@@ -114,7 +114,7 @@ impl Views for Database {
 }
 
 impl Database {
-    /// These rows, in their order.
+    /// These rows, in order.
     pub(super) fn rows(&self, rows: Rows<'_>) -> Result<Vec<Row>> {
         let table = Arc::clone(self.schema.table(rows.table)?);
         let (key, unit) = (self.key_of(table.name), self.schema.timestamp_unit);
@@ -128,8 +128,8 @@ impl Database {
         load().doing("reading")
     }
 
-    /// What finds a row of this table. A view, or a table WITHOUT ROWID, has ids alone. A statement that is kept
-    /// would not notice that the table was made anew.
+    /// The key of a table's rows. A view, or a table WITHOUT ROWID, has only ids. It is read each time,
+    /// because a cached statement would not notice that the table was created again.
     fn key_of(&self, table: &str) -> &'static str {
         match self.connection.prepare(&format!(r#"SELECT rowid FROM "{table}""#)) {
             Ok(_) => "rowid",

@@ -1,5 +1,5 @@
-//! Keeping the write-ahead log short. A long one costs disk and makes reads slower, and putting it back
-//! into the file holds up all who read and write: so seldom, but surely.
+//! Keeps the write-ahead log short. A long log uses disk space and makes reads slower, while a checkpoint
+//! delays all readers and writers: so checkpoints are rare, but guaranteed.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -12,44 +12,44 @@ use super::busy_handler;
 /// The length of a connection's write-ahead log.
 #[derive(Debug)]
 pub(super) struct Wal {
-    /// As the last commit left it.
+    /// The length in pages after the last commit.
     pages: Arc<AtomicU32>,
-    /// The length at which to do something about it.
+    /// The length in pages at which to act.
     due_at: u32,
-    /// Whether those who read have kept it from starting over.
+    /// Whether readers have kept it from restarting.
     is_kept: bool,
-    /// Whether most of it is being put back by another connection.
+    /// Whether another connection is checkpointing most of it.
     is_put_back: bool,
 }
 
-/// What there is to do about a write-ahead log.
+/// What to do about a write-ahead log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Log {
     /// Nothing.
     Short,
-    /// Another connection is to put back what it can, and the writer the rest, when that is done.
+    /// Another connection must checkpoint as much as possible, and the writer the rest afterwards.
     Long,
-    /// The writer is to wait for that: it writes faster than it is put back.
+    /// The writer must wait for that checkpoint: it writes faster than the checkpoint runs.
     TooLong,
-    /// Nothing that helps: those who read keep it from starting over.
+    /// Nothing helps: readers keep it from restarting.
     Kept,
 }
 
 impl Wal {
-    /// A checkpoint writes each changed page once, so the longer the log, the fewer writes. With
-    /// SQLite's usual pages of 4 KiB this is 100 MB.
+    /// A checkpoint writes each changed page once, so a longer log means fewer writes. With SQLite's default
+    /// pages of 4 KiB this is 100 MB.
     const PAGES: u32 = 25_000;
-    /// When to try again, and to wait for readers.
+    /// How many pages later to retry, and to wait for readers.
     const MORE_PAGES: u32 = 5_000;
-    /// When to try again after that: those who read took longer.
+    /// How many pages later to retry after that, if readers took longer.
     const FEW_PAGES: u32 = 1_000;
-    /// What the file is cut back to when the log starts over: what it needs while it is put back beside the writer. A file
-    /// that grows costs more than one that is written over.
+    /// The size to which the file is truncated when the log restarts: enough for the writes during a
+    /// checkpoint. Growing a file costs more than overwriting it.
     const SIZE_LIMIT: i64 = 120 * 1024 * 1024;
-    /// How long to wait for readers, with the write lock held.
+    /// How long to wait for readers while holding the write lock.
     const WAIT: Duration = Duration::from_millis(100);
 
-    /// Watches the log of this connection, in place of SQLite's own checkpoints.
+    /// Watches the log of this connection, in place of SQLite's automatic checkpoints.
     pub(super) fn watch(connection: &mut Connection) -> rusqlite::Result<Self> {
         let pages = Arc::new(AtomicU32::new(0));
         let seen = Arc::clone(&pages);
@@ -61,10 +61,11 @@ impl Wal {
         Ok(Self { pages, due_at: Self::PAGES, is_kept: false, is_put_back: false })
     }
 
-    /// Sees whether the log has become long. If it is still there after it was put back, other connections have been
-    /// reading it all along: then this waits for those who read now, while those who come find everything in the file.
-    /// If a checkpoint fails, the log grows until the next one.
+    /// Checks whether the log has become long. If it still is after a checkpoint, other connections have been
+    /// reading it all along: then this waits for the current readers, while new ones find everything in the
+    /// file. If a checkpoint fails, the log grows until the next one.
     ///
+    /// `is_free`: no other connection is checkpointing it.
     /// `is_free`: no other connection is putting it back.
     pub(super) fn look(
         &mut self,
@@ -77,7 +78,7 @@ impl Wal {
         if self.is_put_back && is_free {
             checkpoint(connection, "PASSIVE");
             self.is_put_back = false;
-            // After the next commit, which begins the log anew if nothing reads it.
+            // After the next commit, which restarts the log if nothing reads it.
             self.due_at = TOO_MANY.max(pages + 1);
             return Log::Short;
         }
@@ -95,7 +96,7 @@ impl Wal {
             }
             if busy_handler::set(connection, Self::WAIT.min(busy_timeout)).is_ok() {
                 self.is_kept = !checkpoint(connection, "RESTART");
-                // It was possible a moment ago, with another time.
+                // This can't fail: it succeeded with the other timeout.
                 let _ = busy_handler::set(connection, busy_timeout);
                 self.due_at = pages + Self::FEW_PAGES;
             }
@@ -104,7 +105,7 @@ impl Wal {
     }
 }
 
-/// Puts what it can of the log back into the file. Whether no other connection was in the way.
+/// Checkpoints the log as far as possible. Returns whether no other connection was in the way.
 pub(super) fn checkpoint(connection: &Connection, how: &str) -> bool {
     let sql = format!("PRAGMA wal_checkpoint({how})");
     let busy: rusqlite::Result<bool> = connection.query_row(&sql, [], |row| row.get(0));

@@ -1,6 +1,7 @@
-//! Stores inside a transaction that the app has begun: statements go to the app's own client, and its rows come back.
+//! Stores inside a transaction that the app has begun: statements go to the app's own client, which returns
+//! the rows.
 //!
-//! Nothing here begins, commits or rolls back. A store's futures wait for [`Exchange::answer`] alone.
+//! Nothing here begins, commits or rolls back. A store's futures wait only for [`Exchange::answer`].
 
 #[cfg(feature = "mysql")]
 pub mod mysql;
@@ -18,25 +19,25 @@ use std::task::Poll;
 use crate::error::Error;
 use crate::storage::failure::Failure;
 
-/// What the app's client says: of each statement the texts of its rows, which have one column.
+/// The client's reply: for each statement its rows, each a text, because the statements select one column.
 pub type ClientReply = Result<Vec<Vec<String>>, ClientError>;
 
-/// An error of the app's client, or of the database behind it.
+/// An error of the app's client, or of its database.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ClientError {
-    /// The database's code, if the client passes it on.
+    /// The database's code, if the client provides it.
     pub code: Option<String>,
-    /// What it says.
+    /// Its message.
     pub message: String,
     /// The table that it names.
     pub table: Option<String>,
     /// The constraint that it names.
     pub constraint: Option<String>,
-    /// The columns of a key that is taken.
+    /// The columns of the duplicate key.
     pub key: Option<String>,
 }
 
-/// Where statements wait for the app's client, and what it says waits for the store.
+/// Holds statements for the app's client, and its replies for the store.
 #[derive(Debug, Default)]
 pub struct Exchange(Mutex<ExchangeState>);
 
@@ -45,13 +46,13 @@ enum ExchangeState {
     #[default]
     Idle,
     Asked(Vec<String>),
-    /// The client has them.
+    /// The client has received them.
     Sent,
     Answered(ClientReply),
 }
 
 impl Exchange {
-    /// Statements to run one after the other; what the client says to them.
+    /// Passes statements to the client, to be run in order, and waits for its reply.
     async fn ask(&self, statements: Vec<String>) -> ClientReply {
         *self.lock() = ExchangeState::Asked(statements);
         poll_fn(|_| {
@@ -67,14 +68,15 @@ impl Exchange {
         .await
     }
 
-    /// Undoes what a call has written before it failed: the app may go on, and commit. Whether it is undone.
+    /// Rolls back the writes of a failed call, because the app may go on and commit. Returns whether that
+    /// succeeded.
     #[cfg(any(feature = "sqlite", feature = "mysql"))]
     async fn undo_writes(&self) -> bool {
-        // JavaScript begins each call with it (`lib/within/ask.js`).
+        // JavaScript creates this savepoint at the start of each call (`lib/within/ask.js`).
         self.ask(vec!["ROLLBACK TO SAVEPOINT media_credits".to_owned()]).await.is_ok()
     }
 
-    /// The statements that the client is to run now.
+    /// The statements that the client must run now.
     pub fn take(&self) -> Option<Vec<String>> {
         let mut state = self.lock();
         match std::mem::take(&mut *state) {
@@ -89,18 +91,18 @@ impl Exchange {
         }
     }
 
-    /// What the client says to them.
+    /// Passes on the client's reply.
     pub fn answer(&self, reply: ClientReply) {
         *self.lock() = ExchangeState::Answered(reply);
     }
 
-    /// A panic elsewhere can't leave it half changed.
+    /// The lock may be poisoned: a panic elsewhere can't leave it half changed.
     fn lock(&self) -> MutexGuard<'_, ExchangeState> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// An error of the client that is none of the database's, as far as it tells.
+/// The failure for an error that does not seem to be the database's.
 fn client_error(error: &ClientError, doing: &'static str) -> Failure {
     Failure::Refused(Error::Database {
         doing,
@@ -110,7 +112,7 @@ fn client_error(error: &ClientError, doing: &'static str) -> Failure {
     })
 }
 
-/// The client has returned something else than the statement selects.
+/// The failure for rows that do not match the statement.
 fn odd(doing: &'static str) -> Failure {
     Failure::Refused(Error::Database {
         doing,

@@ -1,4 +1,4 @@
-//! A transaction of the app's on MySQL.
+//! The app's transaction on MySQL.
 
 use std::collections::HashMap;
 use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
@@ -19,15 +19,16 @@ use crate::storage::failure::{Answer, Failure};
 pub struct Transaction {
     exchange: Arc<Exchange>,
     tables: Tables,
-    /// Whether the tables were looked at for this request.
+    /// Whether the schema was read for this request.
     pub is_new: bool,
-    /// Whether all that is read is locked, and so what is there now.
+    /// Whether all reads lock their rows, and therefore see the current ones.
     sees_now: bool,
-    /// Whether a key that was free in the transaction's snapshot was taken when it was written, of which nothing is left.
+    /// Whether a write failed because of a key that the transaction's snapshot did not have. The write was
+    /// rolled back.
     met_key: bool,
 }
 
-/// Tables, and when they were found.
+/// A schema, and when it was read.
 #[derive(Clone)]
 struct Found {
     tables: Tables,
@@ -36,18 +37,18 @@ struct Found {
 
 type Known = HashMap<String, Found>;
 
-/// The tables that this process has met, by the databases that have them.
+/// The schemas that this process has read, by database.
 static KNOWN: LazyLock<Mutex<Known>> = LazyLock::new(Mutex::default);
 
-/// An app with more databases looks at its tables more often.
+/// With more databases, schemas are read more often.
 const MOST: usize = 64;
-/// They may be dropped and made anew. Another look is four statements.
+/// Tables may be dropped and created again. Reading the schema takes four statements.
 const FRESH: Duration = Duration::from_secs(1);
 
-/// The code of a key that must be unique and is taken.
+/// The code of a duplicate key.
 const TAKEN: &str = "1062";
 
-/// What tells a database from others, and what the server is.
+/// Identifies a database and its server.
 const WHERE: &str = "SELECT CONCAT_WS('|', DATABASE(), CURRENT_USER(), @@hostname, @@port, @@server_id, @@datadir), VERSION()";
 
 fn known() -> MutexGuard<'static, Known> {
@@ -55,12 +56,12 @@ fn known() -> MutexGuard<'static, Known> {
 }
 
 impl Transaction {
-    /// The transaction behind this client, whose tables are looked at if they are new.
+    /// The transaction of this client. Reads the schema if it is not cached.
     pub async fn new(exchange: &Arc<Exchange>) -> Answer<Self> {
         Self::find(exchange, true).await
     }
 
-    /// The same, whose tables are read again.
+    /// The same, and reads the schema in any case.
     pub async fn look(exchange: &Arc<Exchange>) -> Answer<Self> {
         Self::find(exchange, false).await
     }
@@ -91,9 +92,9 @@ impl Transaction {
         Self { exchange, tables, is_new, sees_now: false, met_key: false }
     }
 
-    /// After a key that another transaction has taken since this one's snapshot: the same transaction, for the same request,
-    /// which now sees that. A lock on a key that does not exist would be one on all that may come beside it, so keys are
-    /// looked for without one at first.
+    /// After a duplicate key that another transaction has written since this one's snapshot: the same
+    /// transaction, with reads that see it. Keys are first looked up without locks, because locking a key
+    /// that does not exist would lock the gap where other rows are inserted.
     pub fn seeing_now(self) -> Option<Self> {
         let is_late = self.met_key && !self.sees_now;
         is_late.then_some(Self { sees_now: true, met_key: false, ..self })
@@ -128,7 +129,7 @@ impl Wire for Transaction {
         rows(replies.map_err(|error| failure(&error, doing))?, statements.len(), doing)
     }
 
-    /// What was read, and locked, is the app's transaction's.
+    /// What was read and locked belongs to the app's transaction.
     fn undo(&mut self) {}
 }
 
@@ -142,7 +143,7 @@ async fn ask(
     rows(replies, asked, doing)
 }
 
-/// The rows of so many statements.
+/// The rows of this many statements.
 fn rows(replies: Vec<Vec<String>>, asked: usize, doing: &'static str) -> Answer<Vec<Vec<JsonRow>>> {
     if replies.len() != asked {
         return Err(odd(doing));
@@ -151,7 +152,7 @@ fn rows(replies: Vec<Vec<String>>, asked: usize, doing: &'static str) -> Answer<
     replies.iter().map(|rows| rows.iter().map(row).collect()).collect()
 }
 
-/// What comes of the app's transaction. Nothing of it can be tried again here.
+/// The failure of the app's transaction. It can't be retried here.
 fn failure(error: &ClientError, doing: &'static str) -> Failure {
     let repeat = |message: String| {
         let message = format!("{message}; roll back and repeat the whole transaction");

@@ -1,4 +1,4 @@
-//! A transaction of the app's on PostgreSQL.
+//! The app's transaction on PostgreSQL.
 
 use std::collections::HashMap;
 use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
@@ -23,48 +23,48 @@ use crate::storage::search_path::SearchPath;
 pub struct Transaction {
     exchange: Arc<Exchange>,
     found: MarkedTables,
-    /// What was seen of the transaction, with the tables that were found.
+    /// The transaction's isolation and identity, from the first reply.
     seen: Option<Seen>,
     terms: Terms,
-    /// Whether the tables were looked at for this request.
+    /// Whether the schema was read for this request.
     pub is_new: bool,
-    /// The mark of the tables, if they are other ones.
+    /// The mark of the tables, if they are not the expected ones.
     moved: Option<String>,
 }
 
-/// What a call asks of the transaction that it runs in.
+/// A call's requirements of its transaction.
 #[derive(Debug, Clone, Default)]
 pub struct Terms {
-    /// By which option it counts rows that no lock keeps, if it does.
+    /// The option or function that depends on rows which are not locked, if there is one.
     pub counting_option: Option<&'static str>,
-    /// The tables are in these schemas.
+    /// The schemas that must contain the tables.
     pub schemas: Option<SearchPath>,
 }
 
-/// A transaction that was seen.
+/// The isolation and identity of a transaction.
 #[derive(Debug, Clone)]
 struct Seen {
-    /// How it is isolated from others.
+    /// Its isolation level.
     isolation: String,
-    /// What tells it from others.
+    /// Identifies the transaction.
     transaction: String,
 }
 
-/// Tables, and what tells them from others.
+/// A schema, with the marks that identify it.
 #[derive(Debug, Clone)]
 struct MarkedTables {
     tables: Tables,
     mark: String,
-    /// What they were when they were looked at.
+    /// Its version when it was read.
     version: String,
-    /// The schemas that they are in.
+    /// The schemas that contain the tables.
     schemas: Vec<String>,
-    /// When they were last seen to be of this version.
+    /// When it was last found to be unchanged.
     seen: Instant,
 }
 
 impl MarkedTables {
-    /// Asking for the version takes a server as long as the question that it goes with.
+    /// Checking the version takes as long as the query that it is sent with.
     const FRESH: Duration = Duration::from_secs(1);
 
     fn is_fresh(&self) -> bool {
@@ -72,18 +72,18 @@ impl MarkedTables {
     }
 }
 
-/// The tables that this process has met, by their marks.
+/// The tables that this process has read, by their marks.
 static CACHE: LazyLock<Mutex<TablesCache>> = LazyLock::new(Mutex::default);
 
 #[derive(Default)]
 struct TablesCache {
-    /// What the last call was about: the next one most likely is as well.
+    /// The tables of the last call, which the next one most likely uses too.
     latest: Option<MarkedTables>,
     all: HashMap<String, MarkedTables>,
 }
 
 impl TablesCache {
-    /// An app with more databases, schemas or roles looks at its tables more often.
+    /// With more databases, schemas or roles, tables are read more often.
     const MOST: usize = 64;
 
     fn lock() -> MutexGuard<'static, Self> {
@@ -100,7 +100,7 @@ impl TablesCache {
 }
 
 impl Transaction {
-    /// The transaction behind this client, whose tables are looked at if they are new.
+    /// The transaction of this client. Reads the schema if it is not cached.
     pub async fn new(exchange: &Arc<Exchange>, terms: Terms) -> Answer<Self> {
         let latest = TablesCache::lock().latest.clone();
         match latest {
@@ -109,8 +109,7 @@ impl Transaction {
         }
     }
 
-    /// The same transaction, with the tables that were met in place of those that were expected. `None`: they are
-    /// the expected ones.
+    /// The same transaction with its actual tables, if they are not the expected ones; `None` if they are.
     pub async fn moved(&mut self) -> Option<Answer<Self>> {
         let mark = self.moved.take()?;
         let known = TablesCache::lock().all.get(&mark).cloned();
@@ -124,7 +123,7 @@ impl Transaction {
         })
     }
 
-    /// The same transaction, after another look at the tables.
+    /// The same transaction, after reading the schema again.
     pub async fn looked_again(&self) -> Answer<Self> {
         Self::look(&self.exchange, self.terms.clone()).await
     }
@@ -139,7 +138,7 @@ impl Transaction {
         Self { exchange, found, seen: None, terms, is_new: false, moved: None }
     }
 
-    /// Looks at the tables, for all that follows.
+    /// Reads the schema, for all following requests.
     async fn look(exchange: &Arc<Exchange>, terms: Terms) -> Answer<Self> {
         let doing = "reading the schema";
         let statements = &Tables::look();
@@ -162,7 +161,7 @@ impl Transaction {
         Ok(Self { is_new: true, seen, ..Self::with(exchange, terms, found) })
     }
 
-    /// Refuses a value that is not a transaction, and tables that are not those that were found.
+    /// Rejects a client without a transaction, and tables that are not the expected ones.
     fn check(&mut self, checked: Checked) -> Answer<()> {
         let Checked { within, isolation, transaction, mark, version, schemas } = checked;
         if !within {
@@ -186,10 +185,10 @@ impl Transaction {
         Ok(())
     }
 
-    /// Refuses a transaction that is none for this call.
+    /// Rejects a transaction that does not meet the call's requirements.
     fn fits(&self) -> Result<()> {
         let Terms { counting_option, schemas } = &self.terms;
-        // A lock that was waited for shows the rows of a snapshot from before.
+        // After waiting for a lock, it would still see the rows of an older snapshot.
         let old = self.seen.iter().find(|seen| !seen.isolation.starts_with("read "));
         if let Some((Seen { isolation, .. }, option)) = old.zip(*counting_option) {
             return Err(Error::OldSnapshot { option, isolation: isolation.clone() });
@@ -244,7 +243,7 @@ impl Transaction {
             None if self.found.is_fresh() => Some(Check::Mark),
             None => Some(Check::Version),
         };
-        // What is read behind a lock must see what was committed while it was waited for: a statement of its own.
+        // After waiting for a lock, only a separate statement sees what was committed meanwhile.
         let (first, rest) = statements.split_at(if locks { 1 } else { statements.len() });
         let form = if locks || check.is_none() && first.len() == 1 {
             Asking::Rows
@@ -263,7 +262,7 @@ impl Transaction {
             if let Some(check) = question.check {
                 let checked = match answer.checked {
                     Some(checked) => checked,
-                    // It comes with a row, of which there is none.
+                    // The check is returned with a row, but there is none.
                     None => self.ask_alone(check, doing).await?,
                 };
                 self.check(checked)?;
@@ -302,7 +301,7 @@ impl Wire for Transaction {
         self.read(statements, locks, doing).await
     }
 
-    /// What was read, and locked, is the app's transaction's.
+    /// What was read and locked belongs to the app's transaction.
     fn undo(&mut self) {}
 
     async fn look_again(&mut self) -> Answer<()> {
@@ -311,7 +310,7 @@ impl Wire for Transaction {
     }
 }
 
-/// What comes of the app's transaction. Nothing of it can be tried again here.
+/// The failure of the app's transaction. It can't be retried here.
 fn failure(error: &ClientError, doing: &'static str) -> Failure {
     let repeat = |message: String| {
         let message = format!("{message}; roll back and repeat the whole transaction");
@@ -328,7 +327,7 @@ fn failure(error: &ClientError, doing: &'static str) -> Failure {
     }
     let (table, constraint) = (error.table.as_deref(), error.constraint.as_deref());
     let is_ours = table.is_none_or(|table| TableName::ALL.iter().any(|ours| ours.sql() == table));
-    // What was looked for before, and was not there: another transaction was faster, or the snapshot is an old one.
+    // The key was looked up before and did not exist: another transaction was faster, or the snapshot is old.
     if code == UNIQUE_VIOLATION
         && is_ours
         && matches!(error.key.as_deref(), Some("id" | "transaction_no"))

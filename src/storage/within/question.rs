@@ -1,5 +1,4 @@
-//! What is asked of the app's transaction on PostgreSQL: statements, and what tells one transaction, and its tables, from
-//! others.
+//! Queries in the app's transaction on PostgreSQL, with checks that identify the transaction and its tables.
 
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -10,33 +9,33 @@ use crate::storage::dialect::postgres::inline::inline;
 use crate::storage::dialect::postgres::json::{JsonRow, rows_of, rows_of_all};
 use crate::storage::failure::Answer;
 
-/// Rows, and what was checked with them.
+/// Rows, and the checks read with them.
 pub(super) struct Asked {
     pub(super) rows: Vec<Vec<JsonRow>>,
     pub(super) checked: Option<Checked>,
 }
 
-/// What there is.
+/// The checks of a transaction.
 #[derive(Deserialize)]
 pub(super) struct Checked {
-    /// Whether there is a transaction. Under the extended protocol it is not known yet: see [`in_same`].
+    /// Whether there is a transaction. With the extended protocol it is not known yet: see [`in_same`].
     pub(super) within: bool,
     pub(super) isolation: String,
     pub(super) transaction: String,
-    /// The mark of the tables.
+    /// The mark that identifies the tables.
     pub(super) mark: String,
-    /// Their version, if it was asked for.
+    /// Their version, if requested.
     pub(super) version: Option<String>,
-    /// And their schemas.
+    /// Their schemas, if requested.
     pub(super) schemas: Option<Vec<String>>,
 }
 
-/// What is asked besides: whether there is a transaction, and which tables.
+/// Which checks are read with the rows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Check {
-    /// By what tells them from others.
+    /// The transaction, and the mark of the tables.
     Mark,
-    /// And by their version.
+    /// Their version too.
     Version,
 }
 
@@ -53,36 +52,36 @@ impl Check {
     }
 }
 
-/// What tells a transaction from those before and behind it.
+/// Identifies a transaction.
 const TRANSACTION: &str = "now()::text";
 
 /// The code of a negative LIMIT: see [`in_same`].
 pub(super) const OTHER_TRANSACTION: &str = "2201W";
 
-/// The end of a statement that writes, which fails in another transaction: a statement that a client prepares outside of
-/// one has a time of its own, as those inside have, and only the next one tells.
+/// Appended to a write, so that it fails in another transaction. Outside a transaction, a prepared statement
+/// has a time of its own, like a transaction; only the next statement shows the difference.
 pub(super) fn in_same(transaction: &str) -> String {
     let guard = format!(" LIMIT CASE {TRANSACTION} WHEN $1 THEN 1 ELSE -1 END");
     inline(&Statement::new(guard, [transaction.into()]))
 }
 
-/// How statements are asked as one.
+/// How queries are combined.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Asking {
-    /// One alone, whose rows come one by one: a server plans that in less time.
+    /// A single query, with a result of several rows: the server plans it faster.
     Rows,
-    /// In one row.
+    /// Several queries, with a result of one row.
     Together,
 }
 
-/// Statements that are asked as one.
+/// Queries that are sent as one.
 pub(super) struct Question<'s> {
     pub(super) statements: &'s [Statement],
     pub(super) form: Asking,
     pub(super) check: Option<Check>,
 }
 
-/// One row of [`Asking::Rows`], and what was checked with it.
+/// A row of [`Asking::Rows`], with the checks.
 #[derive(Deserialize)]
 struct CheckedRow {
     row: JsonRow,
@@ -136,7 +135,7 @@ impl Question<'_> {
     }
 }
 
-/// Rows that come one by one.
+/// Reads rows that are returned one by one.
 fn each<R: DeserializeOwned>(reply: &[String], doing: &'static str) -> Answer<Vec<R>> {
     reply.iter().map(|row| serde_json::from_str(row).map_err(|_| odd(doing))).collect()
 }

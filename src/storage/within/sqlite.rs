@@ -1,4 +1,4 @@
-//! A transaction of the app's on SQLite.
+//! The app's transaction on SQLite.
 
 use std::collections::HashMap;
 use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
@@ -25,10 +25,10 @@ pub struct Transaction {
     schema: Arc<Schema>,
 }
 
-/// The schemas that this process has met, by their marks.
+/// The schemas that this process has read, by their marks.
 static KNOWN: LazyLock<Mutex<HashMap<String, Arc<Schema>>>> = LazyLock::new(Mutex::default);
 
-/// An app with more databases looks at its tables more often.
+/// With more databases, schemas are read more often.
 const MOST_KNOWN: usize = 64;
 
 fn known() -> MutexGuard<'static, HashMap<String, Arc<Schema>>> {
@@ -36,11 +36,11 @@ fn known() -> MutexGuard<'static, HashMap<String, Arc<Schema>>> {
 }
 
 impl Transaction {
-    /// The transaction behind this client, whose tables are looked at if they are new.
+    /// The transaction of this client. Reads the schema if it is not cached.
     pub async fn new(exchange: &Arc<Exchange>, unit: Option<TimestampUnit>) -> Answer<Self> {
         let doing = "reading the schema";
         let mark = mark_of(&ask(exchange, &[Statement::new(MARK, [])], doing).await?, doing)?;
-        // Connections may read one file's times in units of their own.
+        // Connections may use different units for the same file.
         let mark = mark.map(|mark| format!("{unit:?}\n{mark}"));
         let found = mark.as_ref().and_then(|mark| known().get(mark).cloned());
         let schema = match found {
@@ -61,8 +61,8 @@ impl Transaction {
     }
 }
 
-/// What tells the tables of one database from others: its file, and how they are declared. A database without a file has
-/// no mark: another one, whose times have another unit, may look the same.
+/// Identifies the tables of a database: its file, and their declarations. An in-memory database has no mark,
+/// since another one with the same declarations may use another unit of times.
 const MARK: &str = include_str!("../dialect/sqlite/sql/within_mark.sql");
 
 fn mark_of(answers: &[Vec<OwnedRow>], doing: &'static str) -> Answer<Option<String>> {
@@ -89,7 +89,7 @@ async fn look(exchange: &Arc<Exchange>, unit: Option<TimestampUnit>) -> Answer<S
     Ok(look.finish(&answers)?)
 }
 
-/// Runs statements. The rows of each.
+/// Runs statements. Returns the rows of each.
 async fn ask(
     exchange: &Exchange,
     statements: &[Statement<'_>],
@@ -110,7 +110,7 @@ async fn run(
     if rows.len() == most { Ok(rows) } else { Err(odd(doing)) }
 }
 
-/// A row as JavaScript passes it on: a JSON array of its values, a BLOB as `{"$bytes":"00ff"}`.
+/// A row from JavaScript: a JSON array of its values, with a BLOB as `{"$bytes":"00ff"}`.
 fn read_row(row: &str, doing: &'static str) -> Answer<OwnedRow> {
     let values: Vec<Json> = serde_json::from_str(row).map_err(|_| odd(doing))?;
     let cell = |value: Json| match value {
@@ -164,11 +164,12 @@ impl Wire for Transaction {
         })
     }
 
-    /// What was read is the app's transaction's.
+    /// What was read belongs to the app's transaction.
     fn undo(&mut self) {}
 }
 
-/// What was loaded in this transaction can't have changed since, so a trigger of the app's own is behind it.
+/// Rejects another number of changed rows than planned. The facts were loaded in this transaction, so a
+/// trigger of the app must be the cause.
 fn as_planned(changes: usize, &Change { rows, what, .. }: &Change<'_>) -> Answer<()> {
     if changes == rows {
         return Ok(());
@@ -183,7 +184,7 @@ fn as_planned(changes: usize, &Change { rows, what, .. }: &Change<'_>) -> Answer
     }))
 }
 
-/// What comes of the app's transaction. Nothing of it can be tried again here.
+/// The failure of the app's transaction. It can't be retried here.
 fn failure(error: &ClientError, doing: &'static str) -> Failure {
     let Some(code) = error.code.as_deref().filter(|code| code.starts_with("SQLITE_")) else {
         return client_error(error, doing);

@@ -43,8 +43,8 @@ impl Unit {
 }
 
 /// Finds the unit of times. All columns that reveal one must agree: first those filled in by a clock, then
-/// other time columns, such as `expires_at`. Only a table of AI tasks may disagree: it can't be used then,
-/// and its error is returned with the unit.
+/// other time columns, such as `expires_at`. A table of tasks that disagrees can't be used, but the others
+/// can: its error is returned with the unit.
 pub(super) fn find_unit(
     found: &[(TableName, Vec<Declared>)],
 ) -> Result<(TimestampUnit, Vec<(TableName, Error)>)> {

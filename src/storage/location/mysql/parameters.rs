@@ -1,6 +1,6 @@
 //! Every parameter that MySQL's clients read from a URL, and how it is handled here.
 //!
-//! The app connects with mysql2, operators with MySQL's own clients; Prisma, Rails and Java write URLs too. A
+//! The app connects with mysql2, operators with MySQL's own clients; Prisma, Rails and Java also use URLs. A
 //! parameter about the server, the login or the security of the connection is never ignored.
 
 use super::super::parameters::Support::{self, Ignored, Obeyed, Only, Refused, Same};
@@ -13,9 +13,10 @@ const VERSIONS: &str = "leave it out: TLS 1.2 and 1.3 are supported";
 const ONE_PASSWORD: &str = "the server may ask for one password";
 const TRUE: &[&str] = &["true", "1"];
 
-/// Their names in small letters, without - and _: `ssl-mode`, `ssl_mode` and `sslMode` are one. Any other is refused.
+/// Names in lower case, without - and _: `ssl-mode`, `ssl_mode` and `sslMode` are the same. Other names are
+/// rejected.
 pub(super) const PARAMETERS: &[(&str, Support)] = &[
-    // Where
+    // Server
     ("socketpath", Obeyed),
     ("socket", Same("socketpath")),
     ("unixsocket", Same("socketpath")),
@@ -24,7 +25,7 @@ pub(super) const PARAMETERS: &[(&str, Support)] = &[
     ("database", Refused(BEFORE)),
     ("dbname", Refused(BEFORE)),
     ("localaddress", Refused("leave it out: the system says where from")),
-    // As whom
+    // Login
     ("user", Refused(BEFORE)),
     ("username", Refused(BEFORE)),
     ("password", Refused(BEFORE)),
@@ -32,7 +33,7 @@ pub(super) const PARAMETERS: &[(&str, Support)] = &[
     ("password2", Refused(ONE_PASSWORD)),
     ("password3", Refused(ONE_PASSWORD)),
     ("passwordsha1", Refused(BEFORE)),
-    // The server says how; an old login is never done.
+    // The server selects the method; the insecure ones of old servers are never used.
     ("authmethod", Ignored),
     ("defaultauth", Ignored),
     ("insecureauth", Ignored),
@@ -41,7 +42,7 @@ pub(super) const PARAMETERS: &[(&str, Support)] = &[
     ("getserverpublickey", Same("allowpublickeyretrieval")),
     ("serverpublickeypath", Refused("write ssl-mode=VERIFY_IDENTITY")),
     ("serverrsapublickeyfile", Same("serverpublickeypath")),
-    // How safely
+    // Encryption
     ("ssl", Obeyed),
     ("sslmode", Obeyed),
     ("usessl", Obeyed),
@@ -71,11 +72,11 @@ pub(super) const PARAMETERS: &[(&str, Support)] = &[
     ("enabledtlsprotocols", Same("tlsversions")),
     ("enabledsslprotocolsuites", Same("tlsversions")),
     ("tls", Refused("write ssl-mode")),
-    // How long
+    // Timeouts
     ("connecttimeout", Obeyed),
     ("connecttimeoutseconds", Obeyed),
-    // Each session says its own character set. Its time zone is the server's: an app's driver writes times as text, and the
-    // same text must be seen here.
+    // Each session sets its own character set. It keeps the server's time zone, because the app's driver
+    // writes times as text, which must be read in the same zone.
     ("charset", Ignored),
     ("charsetnumber", Ignored),
     ("collation", Ignored),
@@ -87,7 +88,7 @@ pub(super) const PARAMETERS: &[(&str, Support)] = &[
     ("servertimezone", Ignored),
     ("connectiontimezone", Ignored),
     ("loc", Ignored),
-    // How mysql2 itself works
+    // mysql2's own behaviour
     ("bignumberstrings", Ignored),
     ("compress", Ignored),
     ("connectattributes", Ignored),
@@ -116,7 +117,7 @@ pub(super) const PARAMETERS: &[(&str, Support)] = &[
     ("trace", Ignored),
     ("typecast", Ignored),
     ("waitforconnections", Ignored),
-    // Of Prisma, Rails, Python, Java and Go
+    // Parameters of Prisma, Rails, Python, Java and Go
     ("acquiretimeout", Ignored),
     ("autoreconnect", Ignored),
     ("compression", Ignored),

@@ -1,4 +1,4 @@
-//! Tables of MySQL URLs and how they are parsed.
+//! MySQL URLs and their parsed forms, as tables.
 
 use super::*;
 
@@ -15,7 +15,7 @@ fn read(rest: &str) -> Result<MysqlUrl> {
     parsed
 }
 
-/// Where, as whom and under whose password: `user:password@host:port,host:port/database`.
+/// Server, login and database: `user:password@host:port,host:port/database`.
 fn place(url: &MysqlUrl) -> String {
     let hosts = url.hosts.iter().map(|host| match host {
         MysqlHost::Tcp { host, port } => format!("{host}:{port}"),
@@ -48,7 +48,7 @@ fn places() {
         ),
         ("//a:s@db/app?multipleStatements=true&pool_timeout=1&flags=-X", Some("a:s@db:3306/app")),
         ("//a:s@db/app?allowPublicKeyRetrieval=true", Some("a:s@db:3306/app")),
-        // What can't be done, and what is not known
+        // Unsupported and unknown parameters
         ("//a:secret@db/app?host=other", None),
         ("//a:secret@db/app?password=secret", None),
         ("//a:secret@db/app?localAddress=10.0.0.1", None),
@@ -56,7 +56,7 @@ fn places() {
         ("//a:secret@db/app?readOnlyPlease=1", None),
         ("//a:secret@db/app?se%20cret=1", None),
         ("//a:secret@db/app?secret", None),
-        // What is in the way of being understood
+        // Ambiguous URLs
         ("a:secret@db/app", None),
         ("//a:secret@/app", None),
         ("//a:secret@x@db/app", None),
@@ -87,9 +87,9 @@ fn sockets() {
 fn encryption() {
     use SslMode::{Disable, Prefer, Require, VerifyCa, VerifyFull};
     let rows = [
-        // the parameters; the mode, the authorities, whether there is a certificate
+        // the parameters; the mode, the authorities' file, whether there is a client certificate
         ("", Some((Prefer, None, false))),
-        // as MySQL's own clients and MariaDB's
+        // MySQL's and MariaDB's own clients
         ("ssl-mode=DISABLED", Some((Disable, None, false))),
         ("ssl-mode=PREFERRED", Some((Prefer, None, false))),
         ("ssl-mode=REQUIRED", Some((Require, None, false))),
@@ -107,7 +107,7 @@ fn encryption() {
         ("ssl-crl=secret", None),
         ("tls-versions=TLSv1.2,TLSv1.3", Some((Prefer, None, false))),
         ("tls-versions=TLSv1.1", None),
-        // as mysql2
+        // mysql2
         ("ssl={}", Some((VerifyFull, None, false))),
         (r#"ssl={"rejectUnauthorized":true}"#, Some((VerifyFull, None, false))),
         ("ssl=%7B%22rejectUnauthorized%22%3Atrue%7D", Some((VerifyFull, None, false))),
@@ -119,17 +119,17 @@ fn encryption() {
         ("ssl=Amazon+RDS", None),
         ("ssl=secret", None),
         ("ssl=0", None),
-        // as MariaDB's for Node and others
+        // MariaDB's client for Node and others
         ("ssl=true", Some((VerifyFull, None, false))),
         ("ssl=false", Some((Disable, None, false))),
         ("ssl=required", Some((Require, None, false))),
-        // as Prisma
+        // Prisma
         ("sslaccept=strict", Some((VerifyFull, None, false))),
         ("sslaccept=accept_invalid_certs", Some((Require, None, false))),
         ("sslaccept=secret", None),
         ("sslcert=/ca.pem", Some((VerifyCa, Some("/ca.pem"), false))),
         ("sslidentity=secret", None),
-        // as Java and Python
+        // Java and Python
         ("useSSL=true", Some((Require, None, false))),
         ("useSSL=false", Some((Disable, None, false))),
         ("requireSSL=false", Some((Prefer, None, false))),
@@ -137,7 +137,7 @@ fn encryption() {
         ("ssl_verify_identity=true&ssl_ca=c", Some((VerifyFull, Some("c"), false))),
         ("ssl_disabled=1", Some((Disable, None, false))),
         ("useSSL=secret", None),
-        // several: the safest
+        // several parameters: the safest counts
         (r#"useSSL=false&ssl-mode=REQUIRED"#, Some((Require, None, false))),
     ];
     for (parameters, expected) in rows {
@@ -155,7 +155,7 @@ fn encryption() {
 #[test]
 fn timeouts() {
     let rows = [
-        // the parameters; how long in milliseconds
+        // the parameters; the timeout in milliseconds
         ("", Some(None)),
         ("connectTimeout=500", Some(Some(500))),
         ("connect-timeout=500", Some(Some(500))),
@@ -188,7 +188,7 @@ fn whether_the_password_itself_may_be_sent() {
     }
 }
 
-/// Each name is found as it is written here, and stands for one thing.
+/// Each name is in its normalized form, and occurs once.
 #[test]
 fn the_table_of_parameters() {
     for (at, (name, answer)) in PARAMETERS.iter().enumerate() {

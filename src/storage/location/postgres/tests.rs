@@ -1,4 +1,4 @@
-//! Tables of PostgreSQL URLs and environments, and how they are parsed.
+//! PostgreSQL URLs and environments, and their parsed forms, as tables.
 
 use super::*;
 use crate::storage::location::parameters::{PARAMETERS, Support, VARIABLES};
@@ -18,7 +18,7 @@ fn read(rest: &str, variables: &[(&str, &str)]) -> Result<PostgresUrl> {
     parsed
 }
 
-/// Where, as whom and under whose password: `user:password@host:port,host:port/database`.
+/// Server, login and database: `user:password@host:port,host:port/database`.
 fn place(url: &PostgresUrl) -> String {
     let hosts = url.hosts.iter().map(|Host { name, address, port }| match address {
         Some(address) => format!("{name}({address}):{port}"),
@@ -42,7 +42,7 @@ fn places() {
         ("PGDATABASE", "shop"),
     ];
     let rows: [Row; 55] = [
-        // URL without its scheme, environment, what is made of both
+        // URL without its scheme, environment; the result
         ("//a:s@db/app", &[], Some("a:s@db:5432/app")),
         ("//a:s@db:6543/app", &[], Some("a:s@db:6543/app")),
         ("//a:s@db:6543/app \n", &[], Some("a:s@db:6543/app")),
@@ -66,7 +66,8 @@ fn places() {
             Some("a:-@x(10.0.0.1):5432,y(10.0.0.2):5432/app"),
         ),
         ("///app?hostaddr=::1", &[], Some("-:-@::1(::1):5432/app")),
-        // What is left out is the environment's, as libpq or postgres.js has it, or what postgres.js does without.
+        // Missing parts come from the environment, as in libpq or postgres.js, or have postgres.js's
+        // defaults.
         ("///app", &[], Some("-:-@localhost:5432/app")),
         ("//", &[], Some("-:-@localhost:5432/-")),
         ("//", ALL, Some("bob:pw@other:6000/shop")),
@@ -80,10 +81,10 @@ fn places() {
         ("///app", &[("PGHOST", "x:1,y:2")], Some("-:-@x:1,y:2/app")),
         ("///app", &[("PGHOST", "x,y"), ("PGPORT", "1,2")], Some("-:-@x:1,y:2/app")),
         ("///app", &[("PGHOST", "fe80::1")], Some("-:-@fe80::1:5432/app")),
-        // What means one thing to libpq and another to postgres.js
+        // Values that libpq and postgres.js read differently
         ("//a@x:1,y/app", &[], None),
         ("//a:secret@/app", &[], None),
-        // What is in the way of being understood
+        // Ambiguous URLs
         ("a:secret@db/app", &[], None),
         ("/a:secret@db/app", &[], None),
         ("//a:secret@x@db/app", &[], None),
@@ -163,7 +164,7 @@ fn encryption() {
         Option<(SslMode, Option<&'static str>)>,
     );
     let rows: [Row; 44] = [
-        // parameters, environment; mode, roots
+        // parameters, environment; mode, authorities' file
         ("", &[], Some((Prefer, None))),
         ("sslmode=disable", &[], Some((Disable, None))),
         ("sslmode=allow", &[], Some((Prefer, None))),
@@ -176,7 +177,7 @@ fn encryption() {
         ("sslmode=no", &[], None),
         ("sslmode=no-verify", &[], None),
         ("sslmode=verify_full", &[], None),
-        // as postgres.js
+        // postgres.js
         ("ssl=require", &[], Some((Require, None))),
         ("ssl=allow", &[], Some((Require, None))),
         ("ssl=prefer", &[], Some((Prefer, None))),
@@ -189,7 +190,7 @@ fn encryption() {
         ("ssl=0", &[], None),
         ("ssl=", &[], None),
         ("ssl=true&sslmode=require", &[], Some((Require, None))),
-        // with certificates
+        // authorities' files
         ("sslrootcert=system", &[], Some((VerifyFull, None))),
         ("sslrootcert=system&sslmode=require", &[], Some((VerifyFull, None))),
         ("sslrootcert=/ca.pem", &[], Some((VerifyCa, Some("/ca.pem")))),
@@ -226,7 +227,7 @@ fn encryption() {
 #[test]
 fn more_of_encryption() {
     let rows = [
-        // parameters; direct, names the host, versions, binding, certificate
+        // parameters; direct, sends the host name, versions, channel binding, client certificate
         ("", Some((false, true, Versions::Both, ChannelBinding::Prefer, false))),
         (
             "sslmode=require&sslnegotiation=direct",
@@ -346,7 +347,7 @@ fn networks() {
     assert_eq!(read(none, &[]).map(|url| url.network), Ok(Network::default()));
 }
 
-/// What libpq 18 and postgres.js 3.4 know: each is decided, and the decision is what happens.
+/// All parameters of libpq 18 and postgres.js 3.4 are in the table, and are handled as it says.
 #[test]
 fn every_parameter_is_decided() {
     const LIBPQ: &str = "service servicefile user password passfile channel_binding connect_timeout dbname host \
@@ -421,7 +422,7 @@ fn every_variable_is_decided() {
     }
 }
 
-/// The table that operators read is this one.
+/// The table in the documentation equals this one.
 #[test]
 fn the_documentation_names_every_parameter() {
     const PAGE: &str = include_str!("../../../../docs/database-url.md");

@@ -1,4 +1,4 @@
-//! The ways to log in (<https://dev.mysql.com/doc/dev/mysql-server/latest/page_protocol_connection_phase.html>).
+//! Login methods (<https://dev.mysql.com/doc/dev/mysql-server/latest/page_protocol_connection_phase.html>).
 
 use curve25519_dalek::edwards::EdwardsPoint;
 use curve25519_dalek::scalar::{Scalar, clamp_integer};
@@ -10,27 +10,27 @@ use super::hash::{hash, xor};
 use super::packets::Packets;
 use super::rsa;
 
-/// How a server has a user prove who it is.
+/// A login method.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Plugin {
-    /// Of MySQL up to 5.7, and of MariaDB.
+    /// The default of MySQL up to 5.7, and of MariaDB.
     Native,
-    /// Of MySQL 8.
+    /// The default of MySQL 8.
     CachingSha2,
-    /// MariaDB's own.
+    /// MariaDB's Ed25519.
     Ed25519,
-    /// The password itself, for a server that asks another one.
+    /// The plain password, for a server that has it checked elsewhere.
     Clear,
 }
 
-/// What a login is done with.
+/// The data of a login.
 pub(super) struct Login<'s> {
     pub(super) password: &'s str,
-    /// Whether nothing between here and the server can read along: it is encrypted, or on this machine.
+    /// Whether the connection can't be read by others: it is encrypted, or on this machine.
     pub(super) is_private: bool,
-    /// Whether it is known to be the server, and none in its place: its certificate was checked, or it is on this machine.
+    /// Whether the server is authenticated: its certificate was checked, or it is on this machine.
     pub(super) is_proven: bool,
-    /// Whether the operator lets the server ask for the password itself.
+    /// Whether the operator allows the server to ask for the plain password.
     pub(super) may_send_password: bool,
 }
 
@@ -52,10 +52,10 @@ impl Plugin {
 }
 
 impl Login<'_> {
-    /// What proves to a server that has said this by chance that the password is known.
+    /// The proof that the client knows the password, for this nonce of the server.
     pub(super) fn prove(&self, plugin: Plugin, nonce: &[u8]) -> Result<Vec<u8>, ClientError> {
         let password = self.password.as_bytes();
-        // What comes last is a zero, but for MariaDB's own.
+        // The last byte is a zero, except with MariaDB's Ed25519.
         let twenty = nonce.get(..20).ok_or(NO_NONCE);
         match plugin {
             Plugin::Native | Plugin::CachingSha2 if password.is_empty() => Ok(Vec::new()),
@@ -87,14 +87,14 @@ impl Login<'_> {
         [self.password.as_bytes(), &[0]].concat()
     }
 
-    /// Answers the server until it lets us in.
+    /// Answers the server's requests until the login is complete.
     pub(super) async fn finish(
         &self,
         packets: &mut Packets,
         mut plugin: Plugin,
         mut nonce: Vec<u8>,
     ) -> Result<(), ClientError> {
-        // A user may have some ways to log in, of which the server asks for one after the other.
+        // The server may ask for several methods of a user, one after the other.
         const MOST_STEPS: usize = 16;
         for _ in 0..MOST_STEPS {
             let mut message = Fields::new(packets.message().await?);
@@ -109,9 +109,9 @@ impl Login<'_> {
                     self.prove(plugin, &nonce)?
                 }
                 0x01 if plugin == Plugin::CachingSha2 => match message.rest() {
-                    // It has seen this password before. What follows says that we are in.
+                    // The password is in the server's cache; the next message completes the login.
                     [3] => continue,
-                    // It has not, and asks for the password itself.
+                    // It is not, and the server asks for the plain password.
                     [4] if self.is_private => self.with_zero(),
                     [4] => vec![2],
                     key => {
@@ -140,7 +140,7 @@ fn unknown(name: &str) -> ClientError {
     ))
 }
 
-/// Signs as Ed25519 does, with a password in place of the 32 bytes of a key.
+/// Signs with Ed25519, with the password in place of the 32-byte key.
 fn sign(password: &[u8], message: &[u8]) -> Result<Vec<u8>, ClientError> {
     let wide = |parts: &[&[u8]]| <[u8; 64]>::try_from(hash(&SHA512, parts)).map_err(|_| NO_NONCE);
     let expanded = wide(&[password])?;

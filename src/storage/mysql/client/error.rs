@@ -1,49 +1,49 @@
-//! Errors between a client and its server.
+//! The client's errors.
 
 use std::io;
 
-/// What came of a connection, or of statements, that went wrong.
+/// An error of a connection or of statements.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ClientError {
-    /// The server says no.
+    /// An error of the server.
     #[error("{message} ({code})")]
     Server {
-        /// Its number of the error.
+        /// Its code.
         code: u16,
-        /// The SQLSTATE; `HY000` where it names none.
+        /// Its SQLSTATE, or `HY000`.
         state: String,
-        /// Its own words.
+        /// Its message.
         message: String,
-        /// Which of the statements it is about, from 0. Those before are carried out, those behind are not.
+        /// The index of the failed statement. Statements before it were executed, those after it were not.
         statement: usize,
     },
-    /// The connection could not be made, or broke.
+    /// The connection failed or broke.
     #[error("{0}")]
     Lost(String),
-    /// Encryption did not begin.
+    /// Encryption could not be started.
     #[error("{0}")]
     Tls(String),
-    /// The server wants a login that there is not, or that is not safe.
+    /// The server requires a login method that is not supported or not safe.
     #[error("{0}")]
     Auth(String),
-    /// What came is nothing that a server sends here.
+    /// The reply violates the protocol.
     #[error("the server's answer can't be read: {0}")]
     Protocol(&'static str),
-    /// The answer is longer than is read: what came of the statements is not known.
+    /// The reply is too long: the outcome of the statements is unknown.
     #[error("the server's answer is longer than is read here")]
     TooLong,
-    /// The statements are longer than the server takes. None was sent.
+    /// The statements are longer than the server allows. None was sent.
     #[error("the statements have {length} bytes, and the server's max_allowed_packet is {most}")]
     TooLarge {
-        /// How many bytes they have.
+        /// Their length in bytes.
         length: usize,
-        /// How many the server takes.
+        /// The server's limit in bytes.
         most: usize,
     },
 }
 
 impl ClientError {
-    /// The same error, about this one of the statements.
+    /// The same error, for the statement at this index.
     pub(super) fn of_statement(self, at: usize) -> Self {
         match self {
             Self::Server { code, state, message, .. } => {
@@ -53,10 +53,10 @@ impl ClientError {
         }
     }
 
-    /// Whether the server goes on with the session: it answered, and is neither shutting down nor has it ended the
+    /// Whether the session continues: the server replied, and is neither shutting down nor ending the
     /// session.
     pub(super) fn keeps_session(&self) -> bool {
-        // The session or the server ends: killed, idle for too long, going offline.
+        // Codes of an ended session or server: killed, idle for too long, going offline.
         const ENDS: [u16; 5] = [1053, 1927, 3032, 3169, 4031];
         match self {
             Self::Server { code, state, .. } => !ENDS.contains(code) && !state.starts_with("08"),

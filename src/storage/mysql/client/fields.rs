@@ -2,13 +2,13 @@
 
 use super::error::ClientError;
 
-/// The bytes of a packet that are not read yet.
+/// The unread bytes of a packet.
 #[derive(Clone, Copy)]
 pub(super) struct Fields<'p>(&'p [u8]);
 
 const SHORT: ClientError = ClientError::Protocol("a packet ends too early");
 
-/// Stands for NULL where a length would be.
+/// Marks NULL in place of a length.
 const NULL: u8 = 0xFB;
 
 impl<'p> Fields<'p> {
@@ -31,7 +31,7 @@ impl<'p> Fields<'p> {
         Ok(taken)
     }
 
-    /// Goes past this byte, if it is the next one.
+    /// Skips this byte if it is the next one.
     pub(super) fn skip(&mut self, byte: u8) -> bool {
         let rest = self.0.strip_prefix(&[byte]);
         self.0 = rest.unwrap_or(self.0);
@@ -56,7 +56,7 @@ impl<'p> Fields<'p> {
         Ok(*taken)
     }
 
-    /// A number that says itself how long it is.
+    /// A number in a variable number of bytes.
     pub(super) fn number(&mut self) -> Result<u64, ClientError> {
         let width = match self.u8()? {
             small @ 0..NULL => return Ok(small.into()),
@@ -70,18 +70,18 @@ impl<'p> Fields<'p> {
         Ok(u64::from_le_bytes(number))
     }
 
-    /// Bytes with their length in front.
+    /// Bytes with a length prefix.
     pub(super) fn bytes(&mut self) -> Result<&'p [u8], ClientError> {
         let length = usize::try_from(self.number()?).map_err(|_| SHORT)?;
         self.take(length)
     }
 
-    /// The same, or NULL.
+    /// Bytes with a length prefix, or NULL.
     pub(super) fn cell(&mut self) -> Result<Option<&'p [u8]>, ClientError> {
         if self.skip(NULL) { Ok(None) } else { self.bytes().map(Some) }
     }
 
-    /// Bytes up to a zero. Old servers leave it out at the end of a packet.
+    /// Bytes up to a zero. Old servers omit the zero at the end of a packet.
     pub(super) fn until_zero(&mut self) -> &'p [u8] {
         let (text, rest) = match self.0.iter().position(|byte| *byte == 0) {
             Some(end) => (&self.0[..end], &self.0[end + 1..]),

@@ -7,10 +7,10 @@ use super::fields::Fields;
 use super::packets::Packets;
 use super::{Host, ServerInfo, Settings};
 
-/// What a client and a server can, as `CLIENT_…` has it.
+/// Capability flags of clients and servers (`CLIENT_…`).
 mod can {
     pub(super) const LONG_PASSWORD: u32 = 1;
-    /// A row that is found counts as affected, whether or not it is given another value: as for mysql2.
+    /// Rows that match count as affected, even if their values stay the same, as in mysql2.
     pub(super) const FOUND_ROWS: u32 = 1 << 1;
     pub(super) const LONG_FLAG: u32 = 1 << 2;
     pub(super) const CONNECT_WITH_DB: u32 = 1 << 3;
@@ -22,12 +22,12 @@ mod can {
     pub(super) const MULTI_RESULTS: u32 = 1 << 17;
     pub(super) const PLUGIN_AUTH: u32 = 1 << 19;
     pub(super) const LENGTH_OF_PROOF: u32 = 1 << 21;
-    /// Rows end as other statements do.
+    /// Rows end with an OK packet, like other replies.
     pub(super) const DEPRECATE_EOF: u32 = 1 << 24;
 
-    /// What nothing goes without.
+    /// The required capabilities.
     pub(super) const NEEDED: u32 = PROTOCOL_41 | SECURE_CONNECTION | MULTI_STATEMENTS;
-    /// What is said, where the server can it too. No files of this machine are among it.
+    /// The requested capabilities, if the server has them. They include no access to local files.
     pub(super) const SAID: u32 = NEEDED
         | LONG_PASSWORD
         | FOUND_ROWS
@@ -39,17 +39,17 @@ mod can {
         | DEPRECATE_EOF;
 }
 
-/// utf8mb4_general_ci, which servers of all ages know.
+/// utf8mb4_general_ci, which all versions support.
 const UTF8MB4: u8 = 45;
 
-/// A session that has begun.
+/// A new session.
 pub(super) struct Session {
     pub(super) packets: Packets,
     pub(super) server: ServerInfo,
     pub(super) ends_with_ok: bool,
 }
 
-/// What a server says first.
+/// The server's first packet.
 #[derive(Debug, PartialEq, Eq)]
 struct Greeting {
     version: String,
@@ -75,7 +75,7 @@ impl Greeting {
         let length_of_nonce = fields.u8()?;
         fields.take(10)?;
         nonce.extend_from_slice(fields.take(usize::from(length_of_nonce.max(21)) - 8)?);
-        // It may be another one than the user's, which the server asks for then.
+        // The server's default method. If the user has another one, the server asks for it later.
         let plugin = match Plugin::of_name(fields.until_zero()) {
             Some(Plugin::CachingSha2) => Plugin::CachingSha2,
             _ => Plugin::Native,
@@ -84,7 +84,7 @@ impl Greeting {
     }
 }
 
-/// Begins a session: greeting, encryption, login.
+/// Starts a session: greeting, encryption, login.
 pub(super) async fn begin(
     mut packets: Packets,
     settings: &Settings,
@@ -119,7 +119,7 @@ pub(super) async fn begin(
     let proof = login.prove(greeting.plugin, &greeting.nonce)?;
     packets.send(&answer(said, settings, &proof, greeting.plugin)).await?;
     login.finish(&mut packets, greeting.plugin, greeting.nonce).await?;
-    // Before its own versions, MariaDB writes one for old replicas.
+    // MariaDB puts this before its own version for old replicas.
     let version = greeting.version.strip_prefix("5.5.5-").unwrap_or(&greeting.version);
     let server = ServerInfo {
         is_mariadb: version.to_ascii_lowercase().contains("mariadb"),
@@ -131,7 +131,7 @@ pub(super) async fn begin(
     Ok(Session { packets, server, ends_with_ok: said & can::DEPRECATE_EOF != 0 })
 }
 
-/// What an answer begins with, and a request for encryption is.
+/// The first part of a login packet, which also serves as the request for encryption.
 fn first_part(said: u32) -> Vec<u8> {
     const LONGEST_PACKET: u32 = 1 << 30;
     let mut part = said.to_le_bytes().to_vec();
@@ -141,11 +141,11 @@ fn first_part(said: u32) -> Vec<u8> {
     part
 }
 
-/// Who we are, and what proves it.
+/// The login packet, with the proof of the password.
 fn answer(said: u32, settings: &Settings, proof: &[u8], plugin: Plugin) -> Vec<u8> {
     let mut answer = first_part(said);
     answer.extend_from_slice(settings.user.as_bytes());
-    // No proof is longer than one byte can say.
+    // The length of any proof fits in one byte.
     let [length, ..] = proof.len().to_le_bytes();
     answer.extend_from_slice(&[0, length]);
     answer.extend_from_slice(proof);

@@ -1,12 +1,12 @@
 //! A client of MySQL's protocol, which MariaDB also implements
 //! (<https://dev.mysql.com/doc/dev/mysql-server/latest/PAGE_PROTOCOL.html>).
 //!
-//! It implements only what the ledger needs: one command with any number of statements, their values as literals, and
-//! rows as text. So statements that belong together are one round trip. `mysql_async` would add 3.7 MB to the binary,
-//! most of it unused.
+//! It implements only what the ledger needs: one command with any number of statements, their values as
+//! literals, and rows as text. So related statements take one round trip. `mysql_async` would add 3.7 MB to
+//! the binary, most of it unused.
 //!
-//! Any bytes from a server give an answer or an error, never a panic. The caller sets the timeouts: a future that is
-//! dropped before its end leaves the client unusable.
+//! Any bytes from a server result in a reply or an error, never a panic. The caller sets the timeouts: a
+//! future that is dropped before its end leaves the client unusable.
 
 mod auth;
 mod error;
@@ -38,27 +38,27 @@ pub use crate::storage::location::MysqlHost as Host;
 use crate::storage::location::MysqlUrl;
 use crate::storage::sockets;
 
-/// Where a server is, as whom to connect and how safely.
+/// The location of a server, the login and the encryption.
 #[derive(Clone)]
 pub struct Settings {
     /// The server.
     pub host: Host,
     /// The user.
     pub user: String,
-    /// Never show it.
+    /// Must never be shown.
     pub password: Option<String>,
-    /// The database that the session begins in.
+    /// The initial database of the session.
     pub database: Option<String>,
-    /// How the connection is encrypted; `None` if it is not.
+    /// The encryption; `None` if the connection is not encrypted.
     pub encryption: Option<Encryption>,
     /// How long to wait for a session.
     pub connect_timeout: Duration,
-    /// Whether the server may ask for the password itself, over a connection that it has proved its name on.
+    /// Whether the server may ask for the plain password, over a connection with a verified certificate.
     pub may_send_password: bool,
 }
 
 impl Settings {
-    /// What a URL says, for each of its servers in its order.
+    /// The settings for each server of a URL, in order.
     pub fn of(url: &MysqlUrl, connect_timeout: Duration) -> Result<Vec<Self>> {
         let of_host = |host: &Host| {
             Ok(Self {
@@ -83,25 +83,25 @@ impl std::fmt::Debug for Settings {
     }
 }
 
-/// What comes of asking a server.
+/// The client's result.
 type Answer<T> = std::result::Result<T, ClientError>;
 
-/// What is known of a server.
+/// Information about a server.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ServerInfo {
-    /// Its version, as it says it.
+    /// Its version.
     pub version: String,
     /// Whether it is MariaDB.
     pub is_mariadb: bool,
-    /// Its number of this session, for `KILL`.
+    /// The session's id, for `KILL`.
     pub thread_id: u32,
     /// Whether the connection is encrypted.
     pub is_encrypted: bool,
-    /// How many bytes a command may have, once [`Client::limit_packet`] has said it.
+    /// The maximum length of a command in bytes, after [`Client::limit_packet`].
     pub max_allowed_packet: Option<usize>,
 }
 
-/// One connection to a server.
+/// A connection to a server.
 pub struct Client {
     packets: Packets,
     server: ServerInfo,
@@ -113,11 +113,11 @@ const COM_QUIT: u8 = 1;
 const COM_QUERY: u8 = 3;
 
 impl Client {
-    /// The longest answer: a page of rows with long texts has some megabytes.
+    /// The maximum length of a reply in bytes: a page of rows with long texts has some megabytes.
     const LONGEST_ANSWER: usize = 64 << 20;
     const LONGEST_LOGIN: usize = 1 << 20;
 
-    /// Makes a connection and begins a session.
+    /// Connects and starts a session.
     pub async fn connect(settings: &Settings) -> Answer<Self> {
         let connected = timeout(settings.connect_timeout, Self::try_connect(settings)).await;
         let late =
@@ -129,7 +129,7 @@ impl Client {
         let connected = Self::begin(open(&settings.host).await?, settings).await;
         let is_preferred = settings.encryption.as_ref().is_some_and(|with| !with.is_required);
         match connected {
-            // An old server offers encryption that is not spoken any more.
+            // Old servers offer versions of TLS that are no longer supported.
             Err(ClientError::Tls(reason)) if is_preferred => {
                 debug!(reason, "the connection is not encrypted");
             }
@@ -145,13 +145,13 @@ impl Client {
         Ok(Self { packets, server, ends_with_ok, is_usable: true })
     }
 
-    /// Sends one statement, or several with semicolons between. What each answered, up to the first that failed: none
-    /// behind it is carried out.
+    /// Runs a statement, or several separated by semicolons. Returns their results, up to the first that
+    /// fails: later ones are not executed.
     pub async fn query(&mut self, sql: String) -> Answer<Vec<ResultSet>> {
         if !self.is_usable {
             return Err(ClientError::Lost("the connection is not usable any more".to_owned()));
         }
-        // If this is dropped before its end, it stays so.
+        // It stays so if this future is dropped before its end.
         self.is_usable = false;
         let answer = self.ask(&sql).await;
         self.is_usable =
@@ -166,7 +166,7 @@ impl Client {
         }
         self.packets.begin(Self::LONGEST_ANSWER);
         if let Err(lost) = self.packets.send(&[&[COM_QUERY], sql.as_bytes()].concat()).await {
-            // A server that does not take it has perhaps said why.
+            // A server that does not accept the command may have sent the reason.
             return match self.packets.message().await {
                 Err(said @ ClientError::Server { .. }) => Err(said),
                 _ => Err(lost),
@@ -175,25 +175,25 @@ impl Client {
         results::read_all(&mut self.packets, self.ends_with_ok).await
     }
 
-    /// Whether the session can be used: nothing was lost in the middle of an answer.
+    /// Whether the session can be used: no reply was left unread.
     pub fn is_usable(&self) -> bool {
         self.is_usable
     }
 
-    /// The same, and whether the server still has the connection open, as far as is known without waiting: one that
-    /// was idle for long is closed.
+    /// The same, and whether the connection is still open, as far as is known without waiting. Servers close
+    /// idle connections.
     pub fn is_open(&mut self) -> bool {
         self.is_usable = self.is_usable && self.packets.is_silent();
         self.is_usable
     }
 
-    /// What is known of the server.
+    /// Information about the server.
     pub fn server(&self) -> &ServerInfo {
         &self.server
     }
 
-    /// Says how many bytes the server takes: what is longer is refused before it is sent. Without that the server ends
-    /// the session.
+    /// Sets the server's limit in bytes: longer commands are rejected before they are sent, since the server
+    /// would end the session.
     pub fn limit_packet(&mut self, max_allowed_packet: usize) {
         self.server.max_allowed_packet = Some(max_allowed_packet);
     }
@@ -204,8 +204,8 @@ impl Client {
         self.packets.shut_down().await;
     }
 
-    /// Says goodbye, or the server writes into its log that the connection was lost. It is gone either way, so what does
-    /// not go at once is not waited for.
+    /// Sends a goodbye, so that the server does not log a lost connection. It does not wait until it is sent,
+    /// because the session ends in any case.
     fn quit(&mut self) {
         if std::mem::take(&mut self.is_usable) {
             self.packets.begin(0);

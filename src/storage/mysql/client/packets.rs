@@ -8,25 +8,26 @@ use super::fields::Fields;
 use super::stream::Stream;
 use super::tls::Encryption;
 
-/// The most that one packet holds. What is longer goes on in the next one, which may be empty.
+/// The maximum length of a packet's payload. Longer messages continue in further packets, the last of which
+/// may be empty.
 const MOST: usize = 0xFF_FFFF;
 
-/// How many bytes are asked for at once.
+/// The size of reads in bytes.
 const AT_ONCE: usize = 16 << 10;
 
-/// A connection, packet by packet.
+/// The packets of a connection.
 pub(super) struct Packets {
     stream: Box<dyn Stream>,
-    /// What came, and where the next packet begins in it.
+    /// The received bytes, and the position of the next packet.
     received: Vec<u8>,
     begin: usize,
-    /// A message of more than one packet.
+    /// A message of several packets.
     joined: Vec<u8>,
-    /// The number of the next packet, from either side.
+    /// The sequence number of the next packet, in either direction.
     number: u8,
-    /// How many bytes may come yet.
+    /// How many bytes the reply may still have.
     allowance: usize,
-    /// Whether the server has ended the session, by itself.
+    /// Whether the server has ended the session.
     pub(super) is_over: bool,
 }
 
@@ -36,18 +37,18 @@ impl Packets {
         Self { stream, received, begin: 0, joined, number: 0, allowance, is_over: false }
     }
 
-    /// Begins a command, whose answer may have so many bytes.
+    /// Starts a command, whose reply may have up to this many bytes.
     pub(super) fn begin(&mut self, allowance: usize) {
         self.number = 0;
         self.allowance = allowance;
-        // The memory of one long answer is not kept for all the short ones.
+        // Memory of a long reply is freed.
         if self.received.capacity() + self.joined.capacity() > 64 * AT_ONCE {
             (self.received, self.joined) = (Vec::new(), Vec::new());
             self.begin = 0;
         }
     }
 
-    /// Sends a message, in as many packets as it needs.
+    /// Sends a message in as many packets as needed.
     pub(super) async fn send(&mut self, message: &[u8]) -> Result<(), ClientError> {
         let mut packets = Vec::with_capacity(message.len() + 4 * (message.len() / MOST + 1));
         let mut rest = message;
@@ -67,7 +68,7 @@ impl Packets {
         Ok(())
     }
 
-    /// The next message. One that is an error is one.
+    /// Reads the next message, which may be an error packet.
     pub(super) async fn message(&mut self) -> Result<&[u8], ClientError> {
         let message = self.any_message().await?;
         match message.split_first() {
@@ -91,7 +92,7 @@ impl Packets {
         }
     }
 
-    /// Waits for a whole packet and goes behind it. How many bytes it holds.
+    /// Reads a whole packet. Returns the length of its payload.
     async fn packet(&mut self) -> Result<usize, ClientError> {
         self.wait_for(4).await?;
         let mut header = Fields::new(&self.received[self.begin..]);
@@ -99,7 +100,7 @@ impl Packets {
         let length = usize::from(low) | usize::from(middle) << 8 | usize::from(high) << 16;
         self.allowance = self.allowance.checked_sub(length + 4).ok_or(ClientError::TooLong)?;
         self.wait_for(4 + length).await?;
-        // What a server says when it ends the session by itself has a number of its own.
+        // A server that ends the session by itself sends this with an unexpected number.
         if number != self.number {
             self.is_over = length > 0 && self.received.get(self.begin + 4) == Some(&0xFF);
             if !self.is_over {
@@ -111,7 +112,7 @@ impl Packets {
         Ok(length)
     }
 
-    /// Waits until so many bytes are there that are not read yet.
+    /// Waits until this many unread bytes have arrived.
     async fn wait_for(&mut self, count: usize) -> Result<(), ClientError> {
         if self.begin == self.received.len() {
             self.received.clear();
@@ -130,14 +131,14 @@ impl Packets {
         Ok(())
     }
 
-    /// Whether the connection is open and silent, as far as is known without waiting.
+    /// Whether the connection is open and nothing is received, as far as is known without waiting.
     pub(super) fn is_silent(&mut self) -> bool {
-        // A server that ends an idle session says so, or just closes.
+        // A server that ends an idle session sends an error, or only closes the connection.
         self.begin == self.received.len()
             && self.stream.read_buf(&mut self.received).now_or_never().is_none()
     }
 
-    /// The same connection, encrypted from here on.
+    /// The same connection, with encryption.
     pub(super) async fn encrypt(self, with: &Encryption) -> Result<Self, ClientError> {
         if self.begin < self.received.len() {
             return Err(ClientError::Protocol(
@@ -149,12 +150,12 @@ impl Packets {
     }
 
     pub(super) async fn shut_down(&mut self) {
-        // It is gone either way.
+        // The connection is closed in any case.
         let _ = self.stream.shutdown().await;
     }
 }
 
-/// What an error packet says, from behind its first byte.
+/// Reads an error packet after its first byte.
 fn error(mut fields: Fields<'_>) -> Result<ClientError, ClientError> {
     let code = fields.u16()?;
     // Before the login there is no SQLSTATE.

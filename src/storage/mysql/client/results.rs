@@ -5,36 +5,36 @@ use super::error::ClientError;
 use super::fields::Fields;
 use super::packets::Packets;
 
-/// What one statement answered.
+/// The result of one statement.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ResultSet {
-    /// The columns of its rows; none, if it is no query.
+    /// The columns of its rows; empty for statements without rows.
     pub columns: Vec<ColumnInfo>,
-    /// Its rows, as text: `None` is NULL.
+    /// Its rows as text; `None` is NULL.
     pub rows: Vec<Vec<Option<Vec<u8>>>>,
-    /// How many rows it found to change, whether or not it gave them another value.
+    /// How many rows matched, even if their values stay the same.
     pub affected_rows: u64,
-    /// The server's status after it, as `SERVER_STATUS_…` has it.
+    /// The server's status flags afterwards (`SERVER_STATUS_…`).
     pub status: u16,
 }
 
-/// A column of rows.
+/// A column of a result.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ColumnInfo {
-    /// Its name, or the one that the statement gives it.
+    /// Its name or alias.
     pub name: String,
-    /// Its type, as `MYSQL_TYPE_…` has it.
+    /// Its type (`MYSQL_TYPE_…`).
     pub kind: u8,
-    /// The character set of its text; 63 is of bytes that are no text.
+    /// The character set of its text; 63 means bytes.
     pub charset: u16,
-    /// What else is known of it, as `…_FLAG` has it.
+    /// Its other attributes (`…_FLAG`).
     pub flags: u16,
 }
 
-/// Another statement's answer follows.
+/// The status flag for further results.
 const MORE_RESULTS: u16 = 8;
 
-/// Reads what each of the statements answered, up to the first that failed.
+/// Reads the results of all statements, up to the first that fails.
 pub(super) async fn read_all(
     packets: &mut Packets,
     ends_with_ok: bool,
@@ -80,7 +80,8 @@ async fn read_one(packets: &mut Packets, ends_with_ok: bool) -> Result<ResultSet
     }
 }
 
-/// What ends a list, if it is that: a row that begins with the same byte is too long for one packet.
+/// Reads the packet that ends a list, if this is one. A row with the same first byte is too long for one
+/// packet.
 fn end(message: &[u8], is_ok: bool) -> Option<Result<ResultSet, ClientError>> {
     let mut fields = Fields::new(message);
     if message.len() >= if is_ok { 0xFF_FFFF } else { 9 } || !fields.skip(0xFE) {
@@ -89,12 +90,12 @@ fn end(message: &[u8], is_ok: bool) -> Option<Result<ResultSet, ClientError>> {
     if is_ok {
         return Some(done(fields));
     }
-    // Its number of warnings, and the status.
+    // The number of warnings, then the status.
     let status = fields.u16().and_then(|_| fields.u16());
     Some(status.map(|status| ResultSet { status, ..ResultSet::default() }))
 }
 
-/// What a statement without rows answers, from behind its first byte.
+/// Reads the result of a statement without rows, after its first byte.
 fn done(mut fields: Fields<'_>) -> Result<ResultSet, ClientError> {
     let affected_rows = fields.number()?;
     let _last_insert_id = fields.number()?;

@@ -1,9 +1,10 @@
-//! A password, encrypted with the server's public key: RSA with OAEP and SHA-1 (RFC 8017, 7.1.1), as MySQL uses it.
+//! Encrypts a password with the server's public key: RSA with OAEP and SHA-1 (RFC 8017, 7.1.1), as MySQL uses
+//! it.
 //!
-//! It is needed if a connection to MySQL 8 is not encrypted, and then once per user until the server restarts. The
-//! crate `rsa` adds 147 kB to the binary and 40 crates for one exponentiation; this adds 30 kB, and takes 6 ms with a
-//! key of 2,048 bits. There is no secret key here, and the base of the exponentiation is random each time, so its
-//! duration reveals nothing.
+//! It is needed if a connection to MySQL 8 is not encrypted, and then once per user until the server
+//! restarts. The crate `rsa` adds 147 kB to the binary and 40 crates for one exponentiation; this adds 30 kB,
+//! and takes 6 ms with a key of 2,048 bits. There is no secret key here, and the base of the exponentiation
+//! is random each time, so its duration reveals nothing.
 
 use ring::digest::SHA1_FOR_LEGACY_USE_ONLY as SHA1;
 use ring::rand::{SecureRandom, SystemRandom};
@@ -13,18 +14,18 @@ use rustls::pki_types::pem::PemObject;
 use super::error::ClientError;
 use super::hash::{hash, xor};
 
-/// How many bytes SHA-1 makes.
+/// The length of a SHA-1 hash in bytes.
 const HASH: usize = 20;
 
-/// A public key: two numbers.
+/// A public key: modulus and exponent.
 pub(super) struct Key {
     pub(super) modulus: Number,
-    /// How many bytes the modulus has.
+    /// The length of the modulus in bytes.
     pub(super) length: usize,
     exponent: Vec<u8>,
 }
 
-/// Encrypts a message for the owner of a key, which is a PEM file as OpenSSL writes it.
+/// Encrypts a message with a public key in OpenSSL's PEM format.
 pub(super) fn encrypt(message: &[u8], pem: &[u8]) -> Result<Vec<u8>, ClientError> {
     let key = Key::parse(pem).ok_or(ClientError::Protocol("its public key can't be read"))?;
     let mut seed = [0; HASH];
@@ -40,7 +41,7 @@ pub(super) fn encrypt(message: &[u8], pem: &[u8]) -> Result<Vec<u8>, ClientError
     Ok(power.to_bytes(key.length))
 }
 
-/// Makes a message as long as a key, and different each time.
+/// Pads a message to the length of a key, with random bytes.
 fn pad(message: &[u8], seed: &[u8; HASH], length: usize) -> Option<Vec<u8>> {
     let zeros = length.checked_sub(message.len() + 2 * HASH + 2)?;
     let data = [&hash(&SHA1, &[])[..], &vec![0; zeros], &[1], message].concat();
@@ -49,14 +50,14 @@ fn pad(message: &[u8], seed: &[u8; HASH], length: usize) -> Option<Vec<u8>> {
     Some([&[0][..], &seed, &data].concat())
 }
 
-/// Bytes that follow from a seed and look like none.
+/// The mask generation function: pseudorandom bytes from a seed.
 pub(super) fn mask(seed: &[u8], length: usize) -> Vec<u8> {
     let blocks = (0..u32::MAX).flat_map(|at| hash(&SHA1, &[seed, &at.to_be_bytes()]));
     blocks.take(length).collect()
 }
 
 impl Key {
-    /// A longer one would take its time, and no server has one.
+    /// The maximum length in bytes. A longer key would be slow, and no server has one.
     const LONGEST: usize = 1024;
 
     pub(super) fn parse(pem: &[u8]) -> Option<Self> {
@@ -70,7 +71,7 @@ impl Key {
         let mut numbers = element(&mut bits, SEQUENCE)?;
         let modulus = without_zeros(element(&mut numbers, INTEGER)?);
         let exponent = without_zeros(element(&mut numbers, INTEGER)?);
-        // A power modulo an odd number; the exponent is 65537 nearly everywhere.
+        // The modulus must be odd; the exponent is nearly always 65537.
         let fits = modulus.len() <= Self::LONGEST && exponent.len() <= 4;
         let is_odd = modulus.last().is_some_and(|last| last % 2 == 1);
         (fits && is_odd).then(|| Self {
@@ -81,13 +82,13 @@ impl Key {
     }
 }
 
-/// What a DER element of this tag holds; what is behind it is left.
+/// The content of a DER element with this tag; advances past it.
 fn element<'d>(der: &mut &'d [u8], tag: u8) -> Option<&'d [u8]> {
     let rest = der.strip_prefix(&[tag])?;
     let (first, rest) = rest.split_first()?;
     let (length, rest) = match usize::from(*first) {
         short @ 0..0x80 => (short, rest),
-        // The number of the bytes in which the length stands.
+        // The number of bytes of the length.
         long => {
             let (bytes, rest) = rest.split_at_checked(long - 0x80).filter(|_| long <= 0x84)?;
             (bytes.iter().fold(0, |length, byte| length << 8 | usize::from(*byte)), rest)
@@ -102,12 +103,12 @@ fn without_zeros(bytes: &[u8]) -> &[u8] {
     &bytes[bytes.iter().take_while(|byte| **byte == 0).count()..]
 }
 
-/// A whole number, its lowest part first.
+/// An unsigned integer, least significant part first.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Number(Vec<u64>);
 
 impl Number {
-    /// Reads the bytes of a number, the highest first.
+    /// Reads big-endian bytes.
     pub(super) fn parse(bytes: &[u8]) -> Self {
         let part = |bytes: &[u8]| bytes.iter().fold(0, |part, byte| part << 8 | u64::from(*byte));
         Self(bytes.rchunks(8).map(part).collect())
@@ -120,7 +121,7 @@ impl Number {
         bytes
     }
 
-    /// Adds, and takes the modulus away if the sum reaches it. Both are below it.
+    /// Adds modulo `modulus`. Both numbers are below it.
     fn add(&mut self, other: &Self, modulus: &Self) {
         let mut carry = false;
         for (part, other) in self.0.iter_mut().zip(&other.0) {
@@ -143,7 +144,7 @@ impl Number {
     }
 }
 
-/// A product, bit by bit. Both factors are below the modulus.
+/// Multiplies modulo `modulus`, bit by bit. Both factors are below it.
 fn product(one: &Number, other: &Number, modulus: &Number) -> Number {
     let mut product = Number(vec![0; modulus.0.len()]);
     let mut same = product.clone();
@@ -159,7 +160,7 @@ fn product(one: &Number, other: &Number, modulus: &Number) -> Number {
     product
 }
 
-/// A power, by the bytes of its exponent, the highest first.
+/// Raises to a power modulo `modulus`. The exponent has big-endian bytes.
 pub(super) fn power(base: &Number, exponent: &[u8], modulus: &Number) -> Number {
     let mut power = Number(vec![0; modulus.0.len()]);
     power.0[0] = 1;

@@ -13,24 +13,24 @@ use crate::error::{Error, Result};
 use crate::storage::location::{SslMode, Tls};
 use crate::storage::tls::{Names, config};
 
-/// How connections to one host are encrypted.
+/// The encryption of connections to one host.
 #[derive(Clone)]
 pub struct Encryption {
     connector: TlsConnector,
     name: ServerName<'static>,
-    /// Whether there is no connection without it.
+    /// Whether unencrypted connections are rejected.
     pub(super) is_required: bool,
-    /// Whether the server's certificate is checked, so that no other one can take its place.
+    /// Whether the server's certificate is verified.
     pub(super) is_verified: bool,
 }
 
 impl Encryption {
-    /// What a URL says; `None`, if connections are not to be encrypted.
+    /// The encryption from a URL; `None` if it is disabled.
     pub fn new(tls: &Tls, host: &Host) -> Result<Option<Self>> {
         const NAMES: Names = Names { roots: "ssl-ca", certificate: "ssl-cert", key: "ssl-key" };
         let is_required = !matches!(tls.mode, SslMode::Disable | SslMode::Prefer);
         let name = match host {
-            // A socket is on this machine, and costs less without.
+            // A socket on this machine is faster without it.
             Host::Unix(_) if !is_required => return Ok(None),
             Host::Unix(_) => "localhost",
             Host::Tcp { host, .. } => host,

@@ -1,10 +1,10 @@
-//! Which descriptors belong to which file, and what becomes of them. Bookkeeping alone: no system
-//! call is made here, so that it can be tested as a table.
+//! Tracks which descriptors belong to which file, and what to do when one is closed. It makes no system
+//! calls, so that it can be tested as a table.
 
 use std::collections::HashMap;
 use std::os::fd::RawFd;
 
-/// What makes a file itself, whatever its name: device and inode.
+/// Identifies a file independent of its name: device and inode.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) struct FileId {
     pub(super) device: u64,
@@ -25,7 +25,7 @@ struct File {
     used: Vec<Descriptor>,
     /// Those that SQLite has closed.
     parked: Vec<Descriptor>,
-    /// The one through which all locks of this file go.
+    /// The one that holds all locks on this file.
     lock: Option<Descriptor>,
 }
 
@@ -35,10 +35,10 @@ struct Descriptor {
     writable: bool,
 }
 
-/// What must be done when SQLite closes a descriptor.
+/// What to do when SQLite closes a descriptor.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Closing {
-    /// It is none of ours: close it.
+    /// It is not tracked: close it.
     NotOurs,
     /// Others of this file are in use: do nothing.
     Parked,
@@ -50,7 +50,7 @@ pub(super) enum Closing {
 }
 
 impl Descriptors {
-    /// A parked descriptor of this file, to be used again.
+    /// A parked descriptor of this file, which is then in use again.
     pub(super) fn reuse(&mut self, file: FileId, writable: bool) -> Option<RawFd> {
         let file = self.files.get_mut(&file)?;
         let at = file.parked.iter().position(|parked| parked.writable == writable)?;
@@ -59,14 +59,14 @@ impl Descriptors {
         Some(descriptor.fd)
     }
 
-    /// Remembers a descriptor that SQLite has opened.
+    /// Tracks a descriptor that SQLite has opened.
     pub(super) fn opened(&mut self, file: FileId, fd: RawFd, writable: bool) {
         let descriptor = Descriptor { fd, writable };
         self.owners.insert(fd, file);
         let file = self.files.entry(file).or_default();
         file.used.push(descriptor);
-        // A write lock needs a descriptor that can write. While others hold locks through a lesser
-        // one it stays the lock descriptor: two would not see each other's locks as their own.
+        // A write lock needs a writable descriptor. But while others hold locks through a read-only one, that
+        // one stays the lock descriptor: locks through two descriptors would conflict with each other.
         let alone = file.used.len() == 1;
         match file.lock {
             Some(lock) if lock.writable || !writable || !alone => {}
@@ -74,7 +74,7 @@ impl Descriptors {
         }
     }
 
-    /// The descriptor through which this one's locks go.
+    /// The descriptor that holds the locks for this one.
     pub(super) fn lock_descriptor(&self, fd: RawFd) -> Option<RawFd> {
         let file = self.files.get(self.owners.get(&fd)?)?;
         file.lock.map(|lock| lock.fd)
@@ -95,13 +95,13 @@ impl Descriptors {
         }
     }
 
-    /// One descriptor of each file that no connection uses, to find out whether the file is still there.
+    /// One descriptor of each unused file, to check whether the file still exists.
     pub(super) fn unused(&self) -> Vec<(FileId, RawFd)> {
         let unused = self.files.iter().filter(|(_, file)| file.used.is_empty());
         unused.filter_map(|(id, file)| Some((*id, file.parked.first()?.fd))).collect()
     }
 
-    /// Forgets a file that no connection uses; its descriptors are to be closed.
+    /// Removes an unused file. Returns its descriptors, which must be closed.
     pub(super) fn forget(&mut self, file: FileId) -> Vec<RawFd> {
         let Some(forgotten) = self.files.remove(&file) else { return Vec::new() };
         let fds: Vec<RawFd> = forgotten.parked.iter().map(|parked| parked.fd).collect();
@@ -135,12 +135,12 @@ mod tests {
             Open(A, 10, true),
             Open(A, 11, true),
             Open(B, 20, false),
-            // All locks of a file go through one descriptor.
+            // All locks on a file go through one descriptor.
             LockGoesTo(10, Some(10)),
             LockGoesTo(11, Some(10)),
             LockGoesTo(20, Some(20)),
             LockGoesTo(99, None),
-            // The lock descriptor stays what it is when SQLite closes it.
+            // The lock descriptor stays the same when SQLite closes it.
             Close(10, Closing::Parked),
             LockGoesTo(11, Some(10)),
             Unused(&[]),
@@ -148,7 +148,7 @@ mod tests {
             Close(11, Closing::Parked),
             Close(99, Closing::NotOurs),
             Unused(&[10]),
-            // Used again, by file and mode.
+            // Reused by file and mode.
             Reuse(A, false, None),
             Reuse(B, false, None),
             Reuse(A, true, Some(10)),
@@ -168,7 +168,7 @@ mod tests {
         run(&[
             Open(A, 10, false),
             Open(A, 11, true),
-            // Descriptor 10 may hold locks: it must release them itself.
+            // Descriptor 10 may hold locks, so it must release them.
             LockGoesTo(11, Some(10)),
             Close(10, Closing::Parked),
             Close(11, Closing::LastParked { lock: 10 }),

@@ -1,11 +1,11 @@
-//! Which locks this process takes.
+//! The kind of locks that this process takes.
 
-/// Whose locks this process takes, for diagnostics.
+/// The kind of locks that this process takes, for diagnostics.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Locking {
-    /// Open file description locks: safe beside another copy of SQLite in this process.
+    /// Open file description locks, which are safe beside another copy of SQLite in this process.
     OpenFileDescription,
-    /// The system's own way.
+    /// SQLite's default locks on this system.
     System,
 }
 

@@ -1,51 +1,51 @@
-//! Writes into the write-ahead log, put together.
+//! Combines writes to the write-ahead log.
 //!
-//! SQLite writes each page of a commit with two system calls, a header of 24 bytes and the page. They
-//! follow each other in the file, so here they wait in memory until the commit's last page has come, and
-//! then go to the system at once. That happens before SQLite syncs the log or tells a caller of the commit:
-//! no process can tell the difference, but for the time that it takes (`docs/performance.md`).
+//! SQLite writes each page of a commit with two system calls: a header of 24 bytes, and the page. They are
+//! adjacent in the file, so they are buffered here until the commit's last page is written, and then passed
+//! to the system in one call. That happens before SQLite syncs the log or reports the commit, so other
+//! processes can't tell the difference, except for the time it takes (`docs/performance.md`).
 //!
-//! When a small commit has made the log longer, zeros go behind it, which SQLite takes for the end of the log
-//! as it does what an earlier round left there. The next commits then write into blocks that the file has
-//! already, and their sync need not wait for the file system's own journal.
+//! After a small commit that has made the log longer, zeros are appended, which SQLite ignores like the rest
+//! of an earlier round of the log. The next commits then overwrite allocated blocks, and their sync need not
+//! wait for the file system's journal.
 //!
-//! What waits belongs to one thread, as its connection does. It is written before the thread gives up a
-//! lock, because from then on its place in the log may be another process's, and before it reads the log.
+//! The buffer belongs to one thread, as its connection does. It is written before the thread releases a lock,
+//! because then its place in the log may belong to another process, and before it reads the log.
 
 use std::cell::RefCell;
 use std::os::fd::RawFd;
 
-/// How a frame of the log begins (<https://sqlite.org/fileformat2.html#walformat>).
+/// The length of a frame's header (<https://sqlite.org/fileformat2.html#walformat>).
 const HEADER: usize = 24;
-/// As much as waits at the most.
+/// The maximum size of the buffer in bytes.
 const MOST: usize = 1 << 20;
 
-/// By as much a small commit makes the log longer. A large one has more to write than that anyway.
+/// How many bytes of zeros a small commit appends. A large one writes more than that anyway.
 const AHEAD: usize = 1 << 20;
 
-/// What becomes of a write.
+/// What happens to a write.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Write {
-    /// It waits.
+    /// It is buffered.
     Waits,
-    /// It came last of a commit, or enough waits: now all of it must be written.
+    /// It ends a commit, or the buffer is full: the buffer must be written now.
     Completes,
-    /// Whatever waits must be written first, and then this by itself.
+    /// The buffer must be written first, then this write by itself.
     Direct,
 }
 
-/// The log's descriptors of a thread, and what waits to be written to one of them.
+/// A thread's descriptors of logs, and the buffer for one of them.
 #[derive(Debug, Default)]
 pub(super) struct LogWrites {
     logs: Vec<RawFd>,
     waiting: Waiting,
-    /// Where the last write of this transaction into a log ended.
+    /// Where this transaction's last write to a log ended.
     written_to: i64,
-    /// Whether the frame that began last ends a commit.
+    /// Whether the frame that was started last ends a commit.
     commits: bool,
 }
 
-/// Bytes that follow each other in a file.
+/// Adjacent bytes of a file.
 #[derive(Debug, Default)]
 pub(super) struct Waiting {
     pub(super) fd: RawFd,
@@ -54,8 +54,8 @@ pub(super) struct Waiting {
 }
 
 impl Waiting {
-    /// Where zeros belong, and how many, when these bytes are written and the file has this size: none if
-    /// it does not end with them, or if they are many.
+    /// Where to write zeros, and how many, given the file's size after these bytes are written: none unless
+    /// the file ends with them, or if the bytes are many.
     pub(super) fn ahead(&self, size: i64) -> (i64, usize) {
         let end = self.at + self.bytes.len() as i64;
         (end, if end == size { AHEAD.saturating_sub(self.bytes.len()) } else { 0 })
@@ -66,7 +66,7 @@ thread_local! {
     static LOG_WRITES: RefCell<LogWrites> = RefCell::default();
 }
 
-/// What `act` makes of this thread's; nothing if the thread is ending, or is in here already.
+/// Runs `act` on this thread's state; `None` if the thread is ending, or is already in such a call.
 pub(super) fn with<T>(act: impl FnOnce(&mut LogWrites) -> T) -> Option<T> {
     LOG_WRITES
         .try_with(|writes| writes.try_borrow_mut().ok().map(|mut writes| act(&mut writes)))
@@ -74,12 +74,12 @@ pub(super) fn with<T>(act: impl FnOnce(&mut LogWrites) -> T) -> Option<T> {
 }
 
 impl LogWrites {
-    /// SQLite has opened a log.
+    /// Called when SQLite has opened a log.
     pub(super) fn opened(&mut self, fd: RawFd) {
         self.logs.push(fd);
     }
 
-    /// SQLite closes a descriptor, whose number may be another file's next.
+    /// Called when SQLite closes a descriptor, whose number may be used for another file next.
     pub(super) fn closed(&mut self, fd: RawFd) {
         self.logs.retain(|log| *log != fd);
         if self.waiting.fd == fd {
@@ -87,12 +87,12 @@ impl LogWrites {
         }
     }
 
-    /// The transaction may have ended, and what waited is written.
+    /// Called when the transaction may have ended and the buffer is written.
     pub(super) fn unlocked(&mut self) {
         self.written_to = 0;
     }
 
-    /// Takes what waits, if anything does.
+    /// Takes the buffer, if it is not empty.
     pub(super) fn take(&mut self) -> Option<Waiting> {
         if self.waiting.bytes.is_empty() {
             return None;
@@ -102,13 +102,13 @@ impl LogWrites {
         Some(waiting)
     }
 
-    /// Gives the memory back, to be used again.
+    /// Returns the buffer's memory for reuse.
     pub(super) fn recycle(&mut self, mut waiting: Waiting) {
         waiting.bytes.clear();
         self.waiting = waiting;
     }
 
-    /// Decides on a write, and keeps it if it waits.
+    /// Decides what happens to a write, and buffers it if necessary.
     pub(super) fn write(&mut self, fd: RawFd, bytes: &[u8], at: i64) -> Write {
         let Waiting { fd: waiting_fd, at: waiting_at, bytes: waiting } = &mut self.waiting;
         let continues =
@@ -122,7 +122,7 @@ impl LogWrites {
             if begins {
                 (*waiting_fd, *waiting_at) = (fd, at);
             }
-            // The size of the database after a commit; 0 in all other frames.
+            // The size of the database after a commit; 0 in other frames.
             self.commits = bytes[4..8] != [0; 4];
         } else if !continues {
             return Write::Direct;
@@ -158,7 +158,7 @@ mod tests {
         let frame = (HEADER + PAGE) as i64;
         type Step<'a> = (RawFd, &'a [u8], i64, Write);
         let rows: [(&str, Vec<Step>); 8] = [
-            // what it is about; descriptor, bytes, place, and what becomes of them
+            // the case; descriptor, bytes, offset, and what happens to the write
             (
                 "a commit of two pages",
                 vec![
@@ -207,7 +207,7 @@ mod tests {
     #[test]
     fn only_a_small_write_that_made_the_log_longer_makes_it_longer_still() {
         let rows = [
-            // the file's size; where the write began and its length; how many zeros come after it
+            // the file's size; the offset and length of the write; how many zeros follow
             (5032, 32, 5000, AHEAD - 5000),
             (5033, 32, 5000, 0),
             (90_000, 32, 5000, 0),

@@ -1,4 +1,4 @@
-//! SQLite's `open`, `close`, `fcntl`, `pread` and `pwrite`, replaced.
+//! Replacements of SQLite's `open`, `close`, `fcntl`, `pread` and `pwrite`.
 
 #![expect(unsafe_code, reason = "these are system calls, and C calls them")]
 
@@ -13,18 +13,18 @@ use super::descriptors::{Closing, Descriptors, FileId};
 use super::kind::Locking;
 use super::log_writes::{self, Waiting, Write};
 
-/// For the test that shows what happens without the replacement. Nothing else may want this.
+/// Only for the test that shows what happens without the replacement.
 const SWITCH_OFF: &str = "MEDIA_CREDITS_TEST_WITHOUT_LOCKING";
 
 static DESCRIPTORS: Mutex<Option<Descriptors>> = Mutex::new(None);
 
 unsafe extern "C" {
-    /// In fcntl.c: calls `media_credits_lock` for lock commands, the system for all others.
+    /// In fcntl.c: calls `media_credits_lock` for lock commands, and the system for all others.
     fn media_credits_fcntl(fd: c_int, command: c_int, ...) -> c_int;
 }
 
-/// Replaces the system calls of this copy of SQLite, once in a process. It must come before SQLite
-/// opens its first file.
+/// Replaces the system calls of this copy of SQLite, once per process. Must be called before SQLite opens its
+/// first file.
 pub(in super::super) fn install() -> Locking {
     static LOCKING: LazyLock<Locking> = LazyLock::new(|| {
         if std::env::var_os(SWITCH_OFF).is_none() && replace_system_calls() {
@@ -54,7 +54,7 @@ fn replace_system_calls() -> bool {
             set(vfs, c"close".as_ptr(), Some(transmute::<Close, SystemCall>(close))),
             set(vfs, c"fcntl".as_ptr(), Some(transmute::<Fcntl, SystemCall>(media_credits_fcntl))),
         ];
-        // Whether it calls one or the other was decided when it was compiled.
+        // Which of the two SQLite calls was decided when it was compiled.
         for name in [c"pread", c"pread64"] {
             set(vfs, name.as_ptr(), Some(transmute::<Pread, SystemCall>(pread)));
         }
@@ -65,13 +65,13 @@ fn replace_system_calls() -> bool {
     }
 }
 
-/// Writes, or keeps what belongs to a commit of the write-ahead log until all of it is there.
+/// Writes, or buffers what belongs to a commit of the write-ahead log until the commit is complete.
 ///
 /// # Safety
 ///
-/// `from` points to `length` bytes, as `pwrite` wants it.
+/// `from` points to `length` bytes, as for `pwrite`.
 unsafe extern "C" fn pwrite(fd: c_int, from: *const c_void, length: usize, at: i64) -> isize {
-    // SAFETY: the caller's promise.
+    // SAFETY: guaranteed by the caller.
     let bytes = unsafe { std::slice::from_raw_parts(from.cast::<u8>(), length) };
     let write = log_writes::with(|writes| writes.write(fd, bytes, at)).unwrap_or(Write::Direct);
     let written = match write {
@@ -83,26 +83,26 @@ unsafe extern "C" fn pwrite(fd: c_int, from: *const c_void, length: usize, at: i
     }
     match write {
         Write::Completes => length.cast_signed(),
-        // SAFETY: `bytes` are as long as they say.
+        // SAFETY: `bytes` has this length.
         _ => unsafe { libc::pwrite(fd, from, length, at) },
     }
 }
 
-/// Reads, after what was written to the same file.
+/// Reads, after writing the buffered bytes of the same file.
 ///
 /// # Safety
 ///
-/// `to` points to `length` bytes, as `pread` wants it.
+/// `to` points to `length` bytes, as for `pread`.
 unsafe extern "C" fn pread(fd: c_int, to: *mut c_void, length: usize, at: i64) -> isize {
     if write_what_waits() <= 0 {
         return -1;
     }
-    // SAFETY: the caller's promise.
+    // SAFETY: guaranteed by the caller.
     unsafe { libc::pread(fd, to, length, at) }
 }
 
-/// Writes what waits. Like `pwrite`, it returns -1 and leaves `errno`, or 0 if the disk takes no more;
-/// else something above that.
+/// Writes the buffer. Returns -1 and sets `errno` like `pwrite`, 0 if the disk is full, otherwise a positive
+/// number.
 fn write_what_waits() -> isize {
     let Some(waiting) = log_writes::with(|writes| writes.take()).flatten() else { return 1 };
     let result = write_all(&waiting);
@@ -117,7 +117,7 @@ fn write_all(Waiting { fd, at, bytes }: &Waiting) -> isize {
     let mut rest = bytes.as_slice();
     let mut at = *at;
     while !rest.is_empty() {
-        // SAFETY: `rest` is as long as it says.
+        // SAFETY: `rest` has this length.
         let written = unsafe { libc::pwrite(*fd, rest.as_ptr().cast(), rest.len(), at) };
         match usize::try_from(written) {
             Ok(0) => return 0,
@@ -133,8 +133,8 @@ fn write_all(Waiting { fd, at, bytes }: &Waiting) -> isize {
     1
 }
 
-/// Makes the log longer, if what was written has. It is a write of its own, so that a disk that takes no
-/// more, or half of it, does nothing to the commit; whether it succeeds is all the same.
+/// Appends zeros to the log, if the write made it longer. It is a separate write, so that a full disk does
+/// not affect the commit; its result does not matter.
 fn grow_ahead(waiting: &Waiting) {
     const PART: usize = 64 * 1024;
     static ZEROS: [u8; PART] = [0; PART];
@@ -143,18 +143,18 @@ fn grow_ahead(waiting: &Waiting) {
     let part = libc::iovec { iov_base: ZEROS.as_ptr().cast_mut().cast(), iov_len: PART };
     let parts = vec![part; zeros / PART];
     if !parts.is_empty() {
-        // SAFETY: each part is as long as it says, and is only read.
+        // SAFETY: each part has its length, and is only read.
         unsafe { libc::pwritev(waiting.fd, parts.as_ptr(), parts.len() as c_int, at) };
     }
 }
 
-/// Opens a file, or takes a parked descriptor of it.
+/// Opens a file, or reuses a parked descriptor of it.
 ///
 /// # Safety
 ///
-/// `path` is a C string, as `open` wants it.
+/// `path` is a C string, as for `open`.
 unsafe extern "C" fn open(path: *const c_char, flags: c_int, mode: c_int) -> c_int {
-    // SAFETY: the caller's promise.
+    // SAFETY: guaranteed by the caller.
     let path = unsafe { CStr::from_ptr(path) };
     let writable = flags & libc::O_ACCMODE == libc::O_RDWR;
     let is_log = is_log(path);
@@ -164,7 +164,7 @@ unsafe extern "C" fn open(path: *const c_char, flags: c_int, mode: c_int) -> c_i
     }
     // SAFETY: `path` is a C string.
     let fd = unsafe { libc::open(path.as_ptr(), flags, mode) };
-    // SQLite itself closes a descriptor that took the place of a standard stream.
+    // SQLite itself closes a descriptor with the number of a standard stream.
     const FIRST_USABLE: RawFd = 3;
     if tracked
         && fd >= FIRST_USABLE
@@ -190,17 +190,17 @@ fn reuse(path: &CStr, writable: bool) -> Option<RawFd> {
     descriptors.reuse(FileStatus::of(&status?)?.id, writable)
 }
 
-/// The write-ahead log and the journal carry no locks: they are opened and closed as usual.
+/// The write-ahead log and the journal have no locks: they are opened and closed as usual.
 fn is_log(path: &CStr) -> bool {
     let path = path.to_bytes();
     path.ends_with(b"-wal") || path.ends_with(b"-journal")
 }
 
-/// Parks a descriptor, or closes it if its file has been deleted: then no connection can come to harm.
+/// Parks a descriptor, or closes it if its file was deleted: then no other connection is affected.
 extern "C" fn close(fd: c_int) -> c_int {
     log_writes::with(|writes| writes.closed(fd));
-    // The guard is held until the end: another thread that takes a parked descriptor again must not
-    // lose the locks that it takes then.
+    // The guard is held until the end: another thread that reuses a parked descriptor must not lose the locks
+    // that it then takes.
     let mut guard = descriptors();
     let descriptors = guard.get_or_insert_default();
     match descriptors.closing(fd) {
@@ -217,7 +217,7 @@ extern "C" fn close(fd: c_int) -> c_int {
     }
 }
 
-/// Closes the descriptors of files that no connection uses and that have been deleted.
+/// Closes the descriptors of unused files that were deleted.
 fn close_deleted(descriptors: &mut Descriptors) {
     for (file, fd) in descriptors.unused() {
         if regular_file(fd).is_none_or(|status| status.deleted) {
@@ -233,22 +233,21 @@ fn close_for_real(fd: RawFd) -> c_int {
     unsafe { libc::close(fd) }
 }
 
-/// Gives up every lock that a lock descriptor holds. SQLite has released them; this makes sure.
+/// Releases every lock of a lock descriptor. SQLite has released them before; this makes sure.
 fn unlock(fd: RawFd) {
     // SAFETY: all zeros is a valid `flock`; a length of 0 means to the end.
     let mut lock: libc::flock = unsafe { MaybeUninit::zeroed().assume_init() };
     lock.l_type = libc::F_UNLCK as libc::c_short;
     lock.l_whence = libc::SEEK_SET as libc::c_short;
-    // SAFETY: `fd` is open, since it is ours until it is closed for real.
+    // SAFETY: `fd` is open until this module closes it.
     unsafe { libc::fcntl(fd, libc::F_OFD_SETLK, &mut lock) };
 }
 
-/// Sends a lock command through the lock descriptor of the file, as a command for open file
-/// descriptions.
+/// Runs a lock command on the file's lock descriptor, as a command for open file descriptions.
 ///
 /// # Safety
 ///
-/// `lock` points to a `struct flock`, as `fcntl` wants it.
+/// `lock` points to a `struct flock`, as for `fcntl`.
 #[unsafe(no_mangle)]
 unsafe extern "C" fn media_credits_lock(
     fd: c_int,
@@ -261,14 +260,14 @@ unsafe extern "C" fn media_credits_lock(
         libc::F_GETLK => libc::F_OFD_GETLK,
         other => other,
     };
-    // SAFETY: the caller's promise.
+    // SAFETY: guaranteed by the caller.
     if unsafe { lock.as_ref() }.is_some_and(|lock| i32::from(lock.l_type) == libc::F_UNLCK) {
         // If this fails, the transaction was rolled back: a commit has written everything before.
         write_what_waits();
         log_writes::with(|writes| writes.unlocked());
     }
     let lock_fd = descriptors().as_ref().and_then(|all| all.lock_descriptor(fd)).unwrap_or(fd);
-    // SAFETY: the caller's promise. The kernel wants `l_pid` to be 0, and SQLite leaves it as it was.
+    // SAFETY: guaranteed by the caller. The kernel requires `l_pid` to be 0, and SQLite does not use it.
     unsafe {
         if let Some(lock) = lock.as_mut() {
             lock.l_pid = 0;
@@ -277,7 +276,7 @@ unsafe extern "C" fn media_credits_lock(
     }
 }
 
-/// A regular file: what it is, whether its last name is gone, and its length.
+/// The identity of a regular file, whether its last name was removed, and its length.
 struct FileStatus {
     id: FileId,
     deleted: bool,
@@ -300,7 +299,7 @@ fn regular_file(fd: RawFd) -> Option<FileStatus> {
     FileStatus::of(&status?)
 }
 
-/// A panic can't leave the bookkeeping half changed: it makes no call that panics.
+/// The lock may be poisoned: no call in here panics half way.
 fn descriptors() -> MutexGuard<'static, Option<Descriptors>> {
     DESCRIPTORS.lock().unwrap_or_else(PoisonError::into_inner)
 }

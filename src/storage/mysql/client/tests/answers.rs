@@ -1,4 +1,4 @@
-//! A server's answers, and how the client handles them.
+//! Replies of a server, and how the client handles them.
 
 use super::*;
 
@@ -54,7 +54,7 @@ fn an_error_among_rows() {
     assert!(client.is_usable());
 }
 
-/// What no server answers here, or what ends the session: nothing is sent on this connection any more.
+/// Replies that violate the protocol or end the session: the connection is not used afterwards.
 #[test]
 fn sessions_that_end() {
     let long_row = [&[0xFE, 255, 255, 255, 0, 0, 0, 0, 0][..], b"short"].concat();
@@ -62,7 +62,7 @@ fn sessions_that_end() {
         &[],
         &[vec![]],
         &[vec![0]],
-        // It asks for a file.
+        // A request for a file.
         &[[&[0xFB][..], b"/etc/passwd"].concat()],
         &[vec![1, 1]],
         &[vec![0xFE]],
@@ -90,7 +90,7 @@ fn sessions_that_end() {
 #[test]
 fn the_order_of_packets() {
     let rows = [
-        // the number of the answer, the answer; whether it is one
+        // the sequence number, the packet; whether it is accepted
         (1, ok(0, 2), true),
         (0, ok(0, 2), false),
         (2, ok(0, 2), false),
@@ -105,7 +105,7 @@ fn the_order_of_packets() {
     }
 }
 
-/// A server that ends an idle session may say why. Its words are the next answer, and the session is over.
+/// A server that ends an idle session may send an error, which is the reply to the next command.
 #[test]
 fn an_idle_session_that_the_server_ends() {
     for last_words in [Some(error(4031, "#HY000", "idle")), Some(error(1000, "#HY000", "?")), None]
@@ -170,7 +170,7 @@ fn a_command_is_what_it_says() {
     });
 }
 
-/// What does not fit into one packet goes on in the next one, which may be empty.
+/// A message that does not fit in one packet continues in the next one, which may be empty.
 #[test]
 fn long_messages() {
     const MOST: usize = 0xFF_FFFF;
@@ -190,7 +190,7 @@ fn long_messages() {
                     }
                 }
                 assert_eq!((message.len(), packets), (length, length / MOST + 1));
-                // A row of this length, with the length of its one text in front.
+                // A row of this length, with the length of its only value in front.
                 let [low, middle, high, ..] = (length - 4).to_le_bytes();
                 let row = [&[0xFD, low, middle, high][..], &vec![b'y'; length - 4]].concat();
                 let (head, tail) = row.split_at(length.min(MOST));
@@ -218,7 +218,7 @@ fn an_endless_reply() {
             if server.0.write_all(&first).await.is_err() {
                 return;
             }
-            // The client is gone before it has read them all.
+            // The client stops reading before all of them are sent.
             for number in 0..200_u8 {
                 let parts = [row.clone(), vec![]];
                 let parts = packets(number.wrapping_mul(2).wrapping_add(3), &parts);

@@ -1,4 +1,4 @@
-//! Logins, with a server that verifies the proof of the password as a real one does.
+//! Logins, with a server that verifies the proof of the password.
 
 use ring::digest::{SHA1_FOR_LEGACY_USE_ONLY as SHA1, SHA256};
 use ring::signature::{ED25519, Ed25519KeyPair, KeyPair, UnparsedPublicKey};
@@ -10,7 +10,7 @@ use super::*;
 
 const PASSWORD: &str = "pässword";
 
-/// What the client says of itself.
+/// The client's login packet.
 #[derive(Debug)]
 struct Said {
     abilities: u32,
@@ -32,7 +32,7 @@ fn said(message: &[u8]) -> Said {
     }
 }
 
-/// Whether a proof is right, for a server that knows the hash of the hash.
+/// Whether a proof is valid, for a server that knows the hash of the password's hash.
 fn is_right(plugin: &str, proof: &[u8], nonce: &[u8]) -> bool {
     match plugin {
         "mysql_native_password" => {
@@ -48,7 +48,7 @@ fn is_right(plugin: &str, proof: &[u8], nonce: &[u8]) -> bool {
     }
 }
 
-/// What a login comes to, with a server that says this, each with what the client is expected to answer to it.
+/// The result of a login with a server that sends these packets, each with the expected reply.
 fn log_in(settings: &Settings, first: Vec<u8>, steps: Vec<(Vec<u8>, Expected)>) -> Answer<Client> {
     wait(async {
         let (ours, theirs) = duplex(1 << 20);
@@ -74,7 +74,7 @@ fn log_in(settings: &Settings, first: Vec<u8>, steps: Vec<(Vec<u8>, Expected)>) 
                 }
             }
             server.send(number + 1, &[ok(0, 2)]).await;
-            // It is there until the client is.
+            // The server exists as long as the client.
             server
         };
         let (client, _) = join(Client::begin(Box::new(ours), settings), serve).await;
@@ -82,7 +82,7 @@ fn log_in(settings: &Settings, first: Vec<u8>, steps: Vec<(Vec<u8>, Expected)>) 
     })
 }
 
-/// What the client answers.
+/// The client's expected reply.
 enum Expected {
     Nothing,
     Bytes(Vec<u8>),
@@ -96,7 +96,7 @@ fn switch(plugin: &str, nonce: &[u8]) -> Vec<u8> {
 #[test]
 fn at_once() {
     let rows = [
-        // the server's plugin; the one that the client answers with
+        // the server's method; the client's method
         ("mysql_native_password", "mysql_native_password"),
         ("caching_sha2_password", "caching_sha2_password"),
         ("auth_gssapi_client", "mysql_native_password"),
@@ -113,7 +113,7 @@ fn at_once() {
                 let said = said(&message);
                 assert!(is_right(answered, &said.proof, NONCE), "{plugin}");
                 assert_eq!(said.rest, format!("shop\0{answered}\0").into_bytes());
-                // No files of this machine, no encryption, no compression.
+                // No local files, no encryption, no compression.
                 assert_eq!(said.abilities & (1 << 7 | 1 << 11 | 1 << 5), 0);
                 assert_eq!(number, 1);
                 server.send(2, &[ok(0, 2)]).await;
@@ -149,7 +149,7 @@ fn another_plugin() {
     fn sha2(proof: &[u8]) -> bool {
         is_right("caching_sha2_password", proof, &OTHER[..20])
     }
-    // One after the other, as MariaDB asks for all that a user has.
+    // MariaDB asks for all methods of a user, one after the other.
     let steps = vec![
         (switch("mysql_native_password", OTHER), Expected::Proof(native)),
         (switch("caching_sha2_password", OTHER), Expected::Proof(sha2)),
@@ -162,7 +162,7 @@ fn another_plugin() {
 fn a_password_that_the_server_has_not_cached() {
     let greeting = || greeting(ABILITIES, "caching_sha2_password");
     let clear = format!("{PASSWORD}\0").into_bytes();
-    // Nothing can read along.
+    // The connection can't be read by others.
     let steps = vec![(vec![1, 4], Expected::Bytes(clear))];
     log_in(&local_settings(PASSWORD), greeting(), steps).unwrap();
     // Encrypted with the server's key.
@@ -179,7 +179,7 @@ fn a_password_that_the_server_has_not_cached() {
 fn mariadbs_own() {
     const OTHER: &[u8; 32] = b"thirty-two bytes of luck, or so!";
     const KEY: &str = "a password of thirty-two letters";
-    // With 32 bytes as the password it is what Ed25519 is with them as the key.
+    // With a 32-byte password, it is an Ed25519 signature with that key.
     fn signed(proof: &[u8]) -> bool {
         let key = Ed25519KeyPair::from_seed_unchecked(KEY.as_bytes()).unwrap();
         let public = UnparsedPublicKey::new(&ED25519, key.public_key().as_ref());
@@ -194,7 +194,7 @@ fn the_plain_password() {
     let clear = || (switch("mysql_clear_password", b""), Expected::Bytes(b"secret\0".to_vec()));
     let native = || greeting(ABILITIES, "mysql_native_password");
     log_in(&local_settings("secret"), native(), vec![clear()]).unwrap();
-    // Not if the operator says so, nor where another may be in the server's place.
+    // Not if the operator forbids it, or if the server is not authenticated.
     let rows = [(true, false, "not checked"), (true, true, "is false"), (false, false, "is false")];
     for (may_send_password, is_proven, word) in rows {
         let may_send_password = may_send_password && !is_proven;
@@ -204,12 +204,12 @@ fn the_plain_password() {
     }
 }
 
-/// What the server asks for and does not get.
+/// Requests of the server that the client rejects.
 #[test]
 fn refusals() {
     let pam = switch("dialog", b"\x02password: ");
     let rows: [(Vec<u8>, &str); 11] = [
-        // what the server says after the greeting; a word of the error
+        // the server's packet after the greeting; a word of the error
         (switch("mysql_clear_password", b""), "not encrypted"),
         (pam, "\"dialog\""),
         (switch("sha256_password", NONCE), "\"sha256_password\""),
@@ -235,7 +235,7 @@ fn refusals() {
             };
             let (client, mut server) = join(Client::begin(Box::new(ours), &settings), serve).await;
             let mut more = Vec::new();
-            // Nothing more was said: the password least of all.
+            // The client sent nothing else, in particular not the password.
             server.0.read_to_end(&mut more).await.unwrap();
             assert!(more.is_empty());
             client.err().unwrap().to_string()
@@ -264,12 +264,12 @@ fn invalid_keys() {
     }
 }
 
-/// What a server may say in place of a greeting.
+/// Packets that a server may send instead of a greeting.
 #[test]
 fn before_the_login() {
     let greeting = |abilities| greeting(abilities, "mysql_native_password");
     let rows = [
-        // what it says first; what the error is
+        // the server's first packet; the error
         (error(1040, "", "Too many connections"), "Too many connections (1040)"),
         (error(1129, "#HY000", "Host 'x' is blocked"), "Host 'x' is blocked (1129)"),
         (vec![9, b'3', 0], "it does not begin as MySQL's protocol does"),

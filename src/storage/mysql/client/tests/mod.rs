@@ -1,4 +1,4 @@
-//! A client, and a simulated server that answers as a test tells it to.
+//! A client, and a fake server with given replies.
 
 mod answers;
 mod login;
@@ -18,7 +18,7 @@ use super::*;
 
 const NONCE: &[u8; 20] = b"twenty bytes of luck";
 
-/// What a server of MySQL 8 or MariaDB 10 can: everything but encryption.
+/// The capabilities of MySQL 8 and MariaDB 10, except for encryption.
 const ABILITIES: u32 = !(1 << 11);
 const WITH_ENCRYPTION: u32 = ABILITIES | 1 << 11;
 const WITH_EOF: u32 = ABILITIES & !(1 << 24);
@@ -35,12 +35,12 @@ fn settings(password: &str) -> Settings {
     }
 }
 
-/// The same, where nothing can read along.
+/// The same, on a connection that can't be read by others.
 fn local_settings(password: &str) -> Settings {
     Settings { host: Host::Unix(PathBuf::from("/run/db.sock")), ..settings(password) }
 }
 
-/// Runs a future to its end.
+/// Runs a future to completion.
 fn wait<F: Future>(future: F) -> F::Output {
     Runtime::new().unwrap().block_on(async {
         tokio::time::timeout(Duration::from_secs(60), future).await.expect("it ends")
@@ -66,7 +66,7 @@ fn ok(affected_rows: u8, status: u8) -> Vec<u8> {
     vec![0, affected_rows, 0, status, 0, 0, 0]
 }
 
-/// The end of rows where a server ends them as it ends other answers.
+/// The end of rows if the server sends an OK packet.
 fn ok_of_rows(status: u8) -> Vec<u8> {
     vec![0xFE, 0, 0, status, 0, 0, 0]
 }
@@ -88,7 +88,7 @@ fn column(name: &str) -> Vec<u8> {
     [&names[..], &[12, 45, 0, 4, 0, 0, 0, 253, 1, 0, 0, 0, 0]].concat()
 }
 
-/// Messages as packets, the first with this number.
+/// Messages as packets; the first has this sequence number.
 fn packets(first: u8, messages: &[Vec<u8>]) -> Vec<u8> {
     let numbered = messages.iter().zip(first..);
     let packets = numbered.map(|(message, number)| {
@@ -98,7 +98,7 @@ fn packets(first: u8, messages: &[Vec<u8>]) -> Vec<u8> {
     packets.collect::<Vec<_>>().concat()
 }
 
-/// The server's side of a connection.
+/// The server's end of a connection.
 struct Server<S = DuplexStream>(S);
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Server<S> {
@@ -106,7 +106,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Server<S> {
         self.0.write_all(&packets(first, messages)).await.unwrap();
     }
 
-    /// What the client says next, and the number of its packet.
+    /// The client's next packet, and its sequence number.
     async fn receive(&mut self) -> (u8, Vec<u8>) {
         let [low, middle, high, number] = self.0.read_u32().await.unwrap().to_be_bytes();
         let mut message = vec![0; u32::from_le_bytes([low, middle, high, 0]) as usize];
@@ -114,7 +114,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Server<S> {
         (number, message)
     }
 
-    /// Lets the client in.
+    /// Accepts the client's login.
     async fn let_in(&mut self, abilities: u32) {
         self.send(0, &[greeting(abilities, "mysql_native_password")]).await;
         let (number, _) = self.receive().await;
@@ -122,7 +122,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Server<S> {
     }
 }
 
-/// A client that a server with these abilities has let in, and that server.
+/// A logged-in client of a server with these capabilities, and the server.
 async fn connected(abilities: u32) -> (Client, Server) {
     let (ours, theirs) = duplex(1 << 20);
     let mut server = Server(theirs);
@@ -132,14 +132,14 @@ async fn connected(abilities: u32) -> (Client, Server) {
     (client.unwrap(), server)
 }
 
-/// What a query comes to, when a server with these abilities answers with these messages.
+/// The result of a query to a server with these capabilities and replies.
 fn answer(abilities: u32, messages: &[Vec<u8>]) -> (Answer<Vec<ResultSet>>, Client) {
     wait(async {
         let (mut client, mut server) = connected(abilities).await;
         let serve = async {
             server.receive().await;
             server.send(1, messages).await;
-            // If the client waits for more than that, it learns that there is none.
+            // If the client waits for more, it gets an error.
             drop(server);
         };
         let (answer, ()) = join(client.query("SELECT 1".to_owned()), serve).await;

@@ -1,4 +1,4 @@
-//! Properties of decoding: any bytes from a server are an answer or an error.
+//! Properties of decoding: any bytes from a server result in a reply or an error.
 
 use std::io::Cursor;
 
@@ -10,7 +10,7 @@ use tokio::io::{join, sink};
 use super::*;
 use crate::domain::properties::generators::{cases, edited, edits};
 
-/// What the server says in a session with two queries of two statements each.
+/// The server's packets in a session with two queries of two statements each.
 fn conversation(abilities: u32) -> Vec<u8> {
     let rows = [text("1"), vec![0xFB]].concat();
     let head = [vec![2], column("a"), column("b")];
@@ -30,7 +30,7 @@ fn conversation(abilities: u32) -> Vec<u8> {
     [login.concat(), answers.concat()].concat()
 }
 
-/// How many queries are answered when a server says this and closes the connection.
+/// How many queries succeed if a server sends these bytes and closes the connection.
 fn answered(said: Vec<u8>) -> usize {
     wait(async {
         let stream = Box::new(join(Cursor::new(said), sink()));
@@ -39,7 +39,7 @@ fn answered(said: Vec<u8>) -> usize {
         while client.query("SELECT 1; SELECT 2".to_owned()).await.is_ok() {
             answered += 1;
         }
-        // An error ends no session, the end of what is said does.
+        // An error does not end the session, but the end of the bytes does.
         while client.is_usable() {
             let _ = client.query("SELECT 1".to_owned()).await;
         }
@@ -54,7 +54,7 @@ fn a_whole_conversation_and_its_beginnings() {
         assert_eq!(answered(whole.clone()), 1);
         let (one, none) = (0..whole.len())
             .partition::<Vec<_>, _>(|length| answered(whole[..*length].to_vec()) == 1);
-        // What is missing at the end is missed at once.
+        // Truncated bytes are noticed at once.
         assert!(none.iter().all(|length| one.iter().all(|longer| longer > length)));
     }
 }

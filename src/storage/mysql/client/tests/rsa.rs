@@ -1,11 +1,11 @@
-//! The owner's side of a key: decrypts what the client encrypted.
+//! The private key's side: decrypts what the client encrypted.
 
 use ring::digest::SHA1_FOR_LEGACY_USE_ONLY as SHA1;
 
 use super::super::hash::{hash, xor};
 use super::super::rsa::{Key, Number, encrypt, mask, power};
 
-/// A key of these tests. It is short, so that its owner's side takes no time.
+/// A short key, so that decryption is fast.
 pub(super) const PUBLIC_KEY: &str = "-----BEGIN PUBLIC KEY-----
 MIGfMA0GCSqGSIb3DQEBAQUAA4GNADCBiQKBgQDNPiju+XKx9KL3e5vy1sDhYnXP
 rd1aEuiJzd8Nj7NTI0Ddn52oY5q7vjLlf3HpMJkB3tP07KUEH0lEiYV6BsA7Rhzs
@@ -14,12 +14,12 @@ Ft0lh7JmKVEM3cyT7wIDAQAB
 -----END PUBLIC KEY-----
 ";
 
-/// Its secret exponent.
+/// Its private exponent.
 const SECRET: &str = "37f2aee3ddf9e70ac1f5e6ab2f3a5d5fd3203c59afd262ff22b98d093c57ecdcda4ccfbb01710d780a34039d87\
 26c309a299e47b8a9abd11ee3e11a2e20dbf0eac58a93cdc122be0df72bfb0b52447a0e812d82b8ad7d1eca61eb9340c17a0279aa6c008c545591e\
 b41ee0353d94b19e894091f2612587c3d7d57a753a53def1";
 
-/// What was encrypted for the owner of the key; it must be padded as RFC 8017 says.
+/// Decrypts a message; its padding must conform to RFC 8017.
 pub(super) fn decrypt(message: &[u8]) -> Vec<u8> {
     let key = Key::parse(PUBLIC_KEY.as_bytes()).unwrap();
     let byte = |at: usize| u8::from_str_radix(&SECRET[at..at + 2], 16).unwrap();
@@ -38,7 +38,7 @@ pub(super) fn decrypt(message: &[u8]) -> Vec<u8> {
 
 #[test]
 fn encrypted_messages_can_be_decrypted() {
-    // The longest that fits: the key's 128 bytes without two hashes and two bytes more.
+    // The longest possible message: the key's 128 bytes less two hashes and two bytes.
     let message = [7; 86];
     let encrypted = encrypt(&message, PUBLIC_KEY.as_bytes()).unwrap();
     assert_eq!(decrypt(&encrypted), message);

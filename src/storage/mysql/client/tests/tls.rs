@@ -13,14 +13,14 @@ use super::*;
 use crate::storage::location::{Location, SslMode};
 
 const FOLDER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/src/storage/mysql/client/tests");
-/// Certificates of that authority's, with one key.
+/// Certificates signed by the test authority, with one key.
 const OF_DB: &[u8] = include_bytes!("db.pem");
 const OF_ANOTHER: &[u8] = include_bytes!("other.pem");
 const KEY: &[u8] = include_bytes!("db.key");
 
 const PLUGIN: &str = "mysql_native_password";
 
-/// The settings of a URL with these parameters.
+/// The settings from a URL with these parameters.
 fn url(host: &str, parameters: &str) -> Settings {
     let url = format!("mysql://app:secret@{host}/shop?{parameters}");
     let Ok(Location::Mysql(url)) = Location::parse(&url) else { panic!("{url}") };
@@ -40,7 +40,7 @@ fn acceptor(certificate: &[u8]) -> TlsAcceptor {
     TlsAcceptor::from(Arc::new(config))
 }
 
-/// A server that lets a client in, encrypted if it asks for that. Whether it did.
+/// Runs a server that accepts a login, encrypted if the client asks for it. Returns whether it was.
 async fn serve<S>(stream: S, certificate: &[u8]) -> bool
 where
     S: AsyncRead + AsyncWrite + Unpin,
@@ -52,7 +52,7 @@ where
         server.send(number + 1, &[ok(0, 2)]).await;
         return false;
     }
-    // If the client does not like the certificate, that is for the client to say.
+    // If the client rejects the certificate, the client's error is checked.
     let Ok(encrypted) = acceptor(certificate).accept(server.0).await else { return true };
     let mut server = Server(encrypted);
     let (number, message) = server.receive().await;
@@ -66,12 +66,12 @@ fn certificates() {
     let authority = format!("ssl-ca={FOLDER}/authority.pem");
     let with = |more: &str| format!("{authority}&{more}");
     let rows = [
-        // the parameters, the server's certificate; whether the connection is encrypted, or refused
+        // the parameters, the server's certificate; whether the connection is encrypted, or rejected
         ("ssl-mode=DISABLED".to_owned(), OF_DB, Some(false)),
         (String::new(), OF_DB, Some(true)),
         (String::new(), OF_ANOTHER, Some(true)),
         ("ssl-mode=REQUIRED".to_owned(), OF_ANOTHER, Some(true)),
-        // It is not signed by what is trusted.
+        // The certificate is not signed by the trusted authority.
         (format!("ssl-ca={FOLDER}/db.pem"), OF_ANOTHER, None),
         (authority.clone(), OF_DB, Some(true)),
         (authority.clone(), OF_ANOTHER, Some(true)),
@@ -93,7 +93,8 @@ fn certificates() {
     }
 }
 
-/// A server that asks for the password itself behind encryption. What it gets: nothing, if the client goes away.
+/// Runs a server that asks for the plain password over TLS. Returns the password; empty if the client
+/// disconnects.
 async fn ask_for_password(stream: DuplexStream, certificate: &[u8]) -> Vec<u8> {
     let mut server = Server(stream);
     server.send(0, &[greeting(WITH_ENCRYPTION, PLUGIN)]).await;
@@ -147,7 +148,7 @@ fn a_server_without_encryption() {
             let serve = async {
                 let mut server = Server(theirs);
                 server.send(0, &[greeting(ABILITIES, PLUGIN)]).await;
-                // A client that goes away says nothing.
+                // A client that disconnects sends nothing.
                 if server.0.read_u32().await.is_ok() {
                     server.send(2, &[ok(0, 2)]).await;
                 }
@@ -159,7 +160,7 @@ fn a_server_without_encryption() {
     }
 }
 
-/// What comes before encryption may come from another than the server.
+/// Packets before the TLS handshake may come from an attacker.
 #[test]
 fn packets_before_encryption() {
     let settings = url("db", "ssl-mode=REQUIRED");
@@ -173,7 +174,7 @@ fn packets_before_encryption() {
     assert!(matches!(client.err(), Some(ClientError::Protocol(_))));
 }
 
-/// A server whose encryption is too old: without it where it is preferred, else not at all.
+/// A server with outdated TLS: the client connects without TLS if it is only preferred, otherwise not at all.
 #[test]
 fn failed_handshakes() {
     for (parameters, connects) in [("", true), ("ssl-mode=REQUIRED", false)] {
