@@ -1,4 +1,4 @@
-//! Shortens the texts of callers that a message repeats.
+//! Shortens callers' texts that a message repeats.
 
 use std::borrow::Cow;
 
@@ -8,13 +8,13 @@ pub(crate) fn echo(text: &str) -> Cow<'_, str> {
     cut(text, SHOWN)
 }
 
-/// A detail of an error: every id is whole, because none is longer.
+/// A detail of an error. Every id fits, because longer ones are rejected.
 pub(crate) fn detail(text: &str) -> Cow<'_, str> {
     const LONGEST_ID: usize = 255;
     cut(text, LONGEST_ID)
 }
 
-/// What a database says, which may repeat a value.
+/// A database's message, which may repeat a value.
 pub(crate) fn said(text: &str) -> Cow<'_, str> {
     const SHOWN: usize = 500;
     cut(text, SHOWN)
@@ -34,7 +34,7 @@ mod tests {
     #[test]
     fn beginnings() {
         let rows = [
-            // a text, how many characters; what is left
+            // a text, the maximum number of characters; the result
             ("", 3, ""),
             ("abc", 3, "abc"),
             ("abcd", 3, "abc…"),

@@ -1,17 +1,17 @@
 //! Histograms of sizes, such as durations in microseconds.
 //!
-//! Counting takes no lock and allocates nothing: it is a few additions on counters of fixed size. A reader may miss
-//! the last sizes that are counted meanwhile.
+//! Counting takes no lock and allocates nothing: it adds to counters in fixed arrays. A reader may miss the
+//! sizes that are counted at the same time.
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
 use serde_json::{Value as Json, json};
 
-/// Four for each power of two up to 2^33, which are more than two hours of microseconds.
+/// Four buckets for each power of two up to 2^33, which is more than two hours in microseconds.
 const BUCKETS: usize = 128;
 
-/// Counts numbers by their size.
+/// A histogram of numbers.
 #[derive(Debug)]
 pub struct Histogram {
     buckets: [AtomicU64; BUCKETS],
@@ -19,25 +19,25 @@ pub struct Histogram {
     largest: AtomicU64,
 }
 
-/// What was counted.
+/// The content of a histogram.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Distribution {
-    /// How many numbers.
+    /// How many numbers were counted.
     pub count: u64,
-    /// All of them together.
+    /// Their sum.
     pub sum: u64,
-    /// Half of them are not larger than this; it is too large by a quarter at the most.
+    /// An upper bound of the median, at most a quarter too large.
     pub median: u64,
-    /// As the median, for 99 of a hundred.
+    /// An upper bound of the 99th percentile, at most a quarter too large.
     pub p99: u64,
-    /// The largest one.
+    /// The largest number.
     pub largest: u64,
 }
 
 impl Distribution {
-    /// What one of them is on the average.
+    /// Their mean.
     pub fn mean(&self) -> f64 {
-        // Exact up to 2^53, which are 285 years of microseconds.
+        // Exact up to 2^53, which is 285 years in microseconds.
         self.sum as f64 / self.count.max(1) as f64
     }
 }
@@ -67,17 +67,17 @@ impl Histogram {
         self.count(u64::try_from(duration.as_micros()).unwrap_or(u64::MAX));
     }
 
-    /// Counts how long something took that has just ended, in microseconds.
+    /// Counts the time since `began`, in microseconds.
     pub fn count_since(&self, began: Instant) {
         self.count_time(began.elapsed());
     }
 
-    /// What was counted so far.
+    /// Reads the current content.
     pub fn read(&self) -> Distribution {
         let counts: [u64; BUCKETS] = std::array::from_fn(|at| self.buckets[at].load(Relaxed));
         let count: u64 = counts.iter().sum();
         let largest = self.largest.load(Relaxed);
-        // The smallest bucket's bound with so many of a hundred in it and below.
+        // The upper bound of the bucket that contains this percentile.
         let percentile = |percent: u64| {
             let mut left = (count * percent).div_ceil(100);
             let at = counts.iter().position(|in_bucket| {
@@ -87,7 +87,7 @@ impl Histogram {
             });
             match at {
                 Some(at) if at < BUCKETS - 1 => largest_in(at).min(largest),
-                // The last bucket has no bound.
+                // The last bucket has no upper bound.
                 _ => largest,
             }
         };
@@ -101,10 +101,10 @@ impl Histogram {
     }
 }
 
-/// By the highest bit of a number and the two below it; up to 7, each number has its own.
+/// The bucket, from the number's highest bit and the two below it. Numbers up to 7 have their own buckets.
 fn bucket_of(number: u64) -> usize {
     let power = number.max(4).ilog2() - 2;
-    // It is smaller than 256.
+    // It is below 256.
     let bucket = u64::from(power * 4) + (number >> power);
     usize::try_from(bucket).unwrap_or(usize::MAX).min(BUCKETS - 1)
 }
@@ -115,7 +115,7 @@ fn largest_in(bucket: usize) -> u64 {
     ((bucket - power * 4 + 1) as u64) * (1 << power) - 1
 }
 
-/// A histogram of microseconds.
+/// A histogram of microseconds as JSON.
 pub fn durations(histogram: &Histogram) -> Json {
     let found = histogram.read();
     let ms = |us: u64| us as f64 / 1000.0;
@@ -136,7 +136,7 @@ mod tests {
     #[test]
     fn buckets() {
         let rows = [
-            // a number, its bucket, the largest number there
+            // a number, its bucket, the largest number in the bucket
             (0, 0, 0),
             (1, 1, 1),
             (3, 3, 3),
@@ -170,7 +170,7 @@ mod tests {
     #[test]
     fn distributions() {
         let rows = [
-            // numbers; how many, their sum, the median, 99 of a hundred, the largest
+            // numbers; count, sum, median, 99th percentile, largest
             (vec![], (0, 0, 0, 0, 0)),
             (vec![0], (1, 0, 0, 0, 0)),
             (vec![1000], (1, 1000, 1000, 1000, 1000)),
@@ -179,7 +179,7 @@ mod tests {
             (vec![100, 200, 300], (3, 600, 223, 300, 300)),
             ([vec![5; 99], vec![1000]].concat(), (100, 1495, 5, 5, 1000)),
             ([vec![5; 98], vec![1000; 2]].concat(), (100, 2490, 5, 1000, 1000)),
-            // Larger than what has a bucket of its own.
+            // Beyond the last bucket's limit.
             (vec![1 << 40], (1, 1 << 40, 1 << 40, 1 << 40, 1 << 40)),
         ];
         for (numbers, (count, sum, median, p99, largest)) in rows {

@@ -1,16 +1,17 @@
 //! Charges and refunds credits for media tasks, each inside one database transaction.
 //!
-//! A map, in the order in which a request travels:
+//! The modules, in the order in which a request passes through them:
 //!
-//! - `node` takes a call from JavaScript, reads it, sends it, and replies.
+//! - `node` decodes a call from JavaScript, submits it, and replies.
 //! - `engine` runs it: load, plan, apply, in one transaction that it may share with others.
 //! - `domain` holds the ledger's rules, as pure functions.
-//! - `storage` loads facts and writes plans; nothing else knows SQL.
-//! - `error` names everything that can be refused or fail; `echo` is how much of a text it repeats.
-//! - `histogram` counts how often a number of which size came.
+//! - `storage` loads facts and writes plans; it is the only module with SQL.
+//! - `error` has all errors; `echo` shortens the texts that they repeat.
+//! - `histogram` counts sizes and durations.
 //!
-//! Arrows point one way: node → engine → storage, domain; storage → domain; domain → nothing but `error` and `echo`;
-//! `histogram` knows nothing at all. Without features only `domain`, `error` and `echo` are there.
+//! Dependencies go one way: node → engine → storage, domain; storage → domain; domain → only `error` and
+//! `echo`; `histogram` depends on no other module. Without features only `domain`, `error` and `echo` are
+//! compiled.
 
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 

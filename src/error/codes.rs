@@ -1,23 +1,23 @@
-//! The properties of an error besides its message: its code, its details, and whether to try again.
+//! The properties of an error besides its message: its code, its details, and whether a retry can succeed.
 
 use super::Error;
 use crate::echo::detail;
 
-/// A property that an error carries into JavaScript.
+/// A property of the JavaScript error.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Detail {
-    /// A name, an id, a sentence.
+    /// A name, an id, or a sentence.
     Text(String),
     /// A number of credits or requests.
     Number(i64),
-    /// A point in time, in epoch milliseconds; none, if it never comes.
+    /// A time, in epoch milliseconds; `None` means never.
     TimeMs(Option<i64>),
 }
 
-/// Which side an error comes from.
+/// The source of an error.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Family {
-    /// The call is wrong and must be changed.
+    /// The call is invalid and must be changed.
     Caller,
     /// The call was valid, but a ledger rule rejected it.
     Ledger,
@@ -26,7 +26,7 @@ pub enum Family {
 }
 
 impl Family {
-    /// The family's name as callers read it.
+    /// The family's name, as callers read it.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Caller => "caller",
@@ -38,16 +38,16 @@ impl Family {
 
 macro_rules! codes {
     ($($family:ident { $($code:ident = $text:literal,)+ })+) => {
-        /// What callers match on. `docs/errors.md` lists every one with cause and remedy.
+        /// The codes that callers match on. `docs/errors.md` lists each with its cause and remedy.
         #[derive(Debug, Clone, Copy, PartialEq, Eq)]
         #[allow(missing_docs, reason = "docs/errors.md has them")]
         pub enum Code { $($($code,)+)+ }
 
         impl Code {
-            /// All of them, each at its own number.
+            /// All codes, each at its own index.
             pub const ALL: &[Self] = &[$($(Self::$code,)+)+];
 
-            /// The code as callers read it.
+            /// The code, as callers read it.
             pub fn as_str(self) -> &'static str {
                 match self { $($(Self::$code => $text,)+)+ }
             }
@@ -177,8 +177,7 @@ impl Error {
         }
     }
 
-    /// Whether the very same call can succeed later, as it is.
-    /// Nothing was written, so trying again is safe.
+    /// Whether the same call can succeed later without changes. Nothing was written, so a retry is safe.
     pub fn retryable(&self) -> bool {
         match self {
             Self::DatabaseBusy { .. } | Self::TransactionNoCollision | Self::Overloaded { .. } => {
@@ -192,7 +191,7 @@ impl Error {
         }
     }
 
-    /// The error by itself, whether or not it is of an item of a list.
+    /// The error itself, without the index of an item in a list.
     pub fn of_one(&self) -> &Self {
         match self {
             Self::InBatch { error, .. } => error,
@@ -200,7 +199,7 @@ impl Error {
         }
     }
 
-    /// Whether it may be another error, or none, once the columns of the tables are known as they are now.
+    /// Whether the call may succeed, or fail differently, after the schema is read again.
     pub fn is_about_columns(&self) -> bool {
         matches!(
             self,
@@ -211,7 +210,7 @@ impl Error {
         )
     }
 
-    /// The same error, of an item of a list. What is wrong with the database is no item's fault.
+    /// The same error, for an item of a list. Database errors concern no single item and stay as they are.
     pub fn of_item(self, index: usize) -> Self {
         match self {
             Self::DatabaseBusy { .. }
@@ -224,7 +223,7 @@ impl Error {
         }
     }
 
-    /// The numbers and names that become properties of the JavaScript error, in camelCase.
+    /// The properties of the JavaScript error, in camelCase.
     pub fn details(&self) -> Vec<(&'static str, Detail)> {
         let text = |value: &str| Detail::Text(detail(value).into_owned());
         match self {

@@ -10,59 +10,59 @@ use thiserror::Error;
 pub use self::codes::{Code, Detail, Family};
 use crate::echo::{echo, said};
 
-/// The result of everything in this crate that can be refused or fail.
+/// The result of everything in this crate that can fail.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
-/// Why a call was refused or failed. It is `Clone` because one failed commit answers a whole batch.
+/// Why a call failed. It is `Clone` because one failed commit fails a whole batch.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum Error {
-    // Caller errors: the arguments are wrong, or name a row that does not exist.
-    /// An argument of the wrong shape: no object where one belongs, an unknown option, page 0.
+    // Caller errors: the arguments are invalid, or name a row that does not exist.
+    /// An argument of the wrong type: no object where one is needed, an unknown option, page 0.
     #[error("{} must be {expected}, got {given}", echo(.name))]
     InvalidArgument {
         /// The argument or option.
         name: String,
-        /// What would be right.
+        /// What is expected.
         expected: String,
-        /// What came, described.
+        /// A description of the value.
         given: String,
     },
-    /// A number of credits that is not a whole number within the bounds.
+    /// A number of credits that is not a whole number within the limits.
     #[error("{name} must be a whole number from {min} to 2147483647, got {given}")]
     InvalidAmount {
         /// The argument or field.
         name: &'static str,
-        /// The smallest number that is allowed.
+        /// The smallest allowed number.
         min: i64,
-        /// What came, described.
+        /// A description of the value.
         given: String,
     },
-    /// An id that is missing, empty, not text, or too long to be one.
+    /// An id that is missing, empty, too long, or not text.
     #[error("{} must be a text of 1 to 255 characters without NUL, got {given}", echo(.name))]
     InvalidId {
         /// The argument or field.
         name: String,
-        /// What came, described.
+        /// A description of the value.
         given: String,
     },
-    /// Something that is not a valid Date where a column holds a time.
+    /// A value for a time column that is not a valid Date.
     #[error("{} must be a valid Date, got {given}", echo(.field))]
     InvalidDate {
         /// The field.
         field: String,
-        /// What came, described.
+        /// A description of the value.
         given: String,
     },
     /// A value that its column can't hold.
     #[error("{table}.{field} must be {expected}, got {given}")]
     InvalidValue {
-        /// The table, as the database names it.
+        /// The table's SQL name.
         table: String,
-        /// The field, as JavaScript names it.
+        /// The field's JavaScript name.
         field: String,
-        /// What would be right.
+        /// What is expected.
         expected: String,
-        /// What came, described.
+        /// A description of the value.
         given: String,
     },
     /// A key that is neither a column nor a parameter.
@@ -72,69 +72,70 @@ pub enum Error {
         echo(.field)
     )]
     UnknownField {
-        /// The table, or the function whose parameter it is.
+        /// The table, or the function with the parameters.
         table: String,
-        /// The key, as it came.
+        /// The key, as passed.
         field: String,
     },
-    /// A field that the table needs and that has no default.
+    /// A missing field that the table requires and has no default for.
     #[error("{table}.{field} is missing: the column has no default and can't be NULL")]
     MissingField {
-        /// The table, as the database names it.
+        /// The table's SQL name.
         table: String,
-        /// The field, as JavaScript names it.
+        /// The field's JavaScript name.
         field: String,
     },
     /// A field that this call must not change.
     #[error("{field} can't be set here: {reason}")]
     ReadOnlyField {
-        /// The field, as JavaScript names it.
+        /// The field's JavaScript name.
         field: &'static str,
         /// Why, and what to do instead.
         reason: &'static str,
     },
-    /// `tx`, with which an app asks for its own transaction.
+    /// `tx`, with which an app passes its own transaction.
     #[error(
         "{function} can't run inside this tx; nothing was written. Pass a transaction of a client that \
          within(tx) supports, or leave tx out and replace the model that passes it (for createAITask, \
          models/ai_task.ts): here the task and its charge are one transaction"
     )]
     TransactionNotSupported {
-        /// The function that was called.
+        /// The function's name.
         function: &'static str,
     },
-    /// What counts rows, or decides on all that there are, in a transaction whose snapshot is older than the call.
+    /// A call that depends on a count of rows, or on all rows, in a transaction whose snapshot is older than
+    /// the call.
     #[error(
         "{option} can't be kept at {isolation}, where a transaction does not see rows written after it began; nothing was \
          written. Begin the transaction at READ COMMITTED, or do without {option}"
     )]
     OldSnapshot {
-        /// The option, or the function.
+        /// The option or the function.
         option: &'static str,
-        /// How the transaction is isolated from others.
+        /// The transaction's isolation level.
         isolation: String,
     },
     /// No row in `user` has this id.
     #[error("there is no user {:?}; create the user before you grant or charge credits", echo(.user_id))]
     UserNotFound {
-        /// The id that was looked for.
+        /// The id.
         user_id: String,
     },
-    /// A task with this id is there already.
+    /// A task with this id exists already.
     #[error("task {:?} exists already; nothing was charged. A new task needs a new id", echo(.task_id))]
     TaskExists {
         /// The task's id.
         task_id: String,
     },
-    /// A credit row with this `id` or `transactionNo` is there already.
+    /// A credit row with this `id` or `transactionNo` exists already.
     #[error("a credit row with {field} {:?} exists already; nothing was written", echo(.value))]
     CreditExists {
         /// `id` or `transactionNo`.
         field: &'static str,
-        /// The value that is taken.
+        /// The value.
         value: String,
     },
-    /// The idempotency key of a call with `replay` belongs to a different request.
+    /// The idempotency key of a call with `replay` was used by a different request.
     #[error(
         "{field} {:?} is taken by another call: {differs}; nothing was written. \
          A different request needs a different {field}",
@@ -145,7 +146,7 @@ pub enum Error {
         field: &'static str,
         /// Its value.
         value: String,
-        /// In what they differ.
+        /// How the requests differ.
         differs: &'static str,
     },
     /// A task that costs nothing has nothing to settle.
@@ -154,13 +155,13 @@ pub enum Error {
         /// The task's id.
         task_id: String,
     },
-    /// `creditId` names no charge.
+    /// There is no charge with this `creditId`.
     #[error(
         "there is no charge {:?}; creditId must be the id of a row that consumeCredits returned",
         echo(.charge_id)
     )]
     ChargeNotFound {
-        /// The id that was looked for.
+        /// The id.
         charge_id: String,
     },
     /// There is no grant to revoke or to extend.
@@ -171,26 +172,26 @@ pub enum Error {
         /// Its value.
         value: String,
     },
-    /// There is no revocation to end.
+    /// There is no revocation to restore.
     #[error(
         "there is no revocation with transactionNo {:?}; nothing was written. Call again after revokeGrants, or name the \
          grants: restoreGrants(transactionNo, {{ orderNo }})",
         echo(.transaction_no)
     )]
     RevocationNotFound {
-        /// The key of the call of `revokeGrants`.
+        /// The idempotency key of the call of `revokeGrants`.
         transaction_no: String,
     },
-    /// The URL can't be understood.
+    /// The URL is invalid.
     #[error("the database URL is not usable: {}", said(.reason))]
     InvalidUrl {
-        /// What is wrong and what to do.
+        /// What is wrong, and what to do.
         reason: String,
     },
-    /// A database that this package does not speak to.
+    /// A kind of database that is not supported.
     #[error("{} databases are not supported: {advice}", echo(.scheme))]
     UnsupportedDatabase {
-        /// The URL's scheme. Never the URL: it may hold a password.
+        /// The URL's scheme. The URL itself may contain a password.
         scheme: String,
         /// What to do instead.
         advice: &'static str,
@@ -198,24 +199,24 @@ pub enum Error {
     /// The connection was closed.
     #[error("this connection is closed; call connect() for a new one")]
     Closed,
-    /// The client that was passed as a transaction is in none.
+    /// The client that was passed has no open transaction.
     #[error(
         "the client is in no transaction; pass the one that its transaction's callback gets, or begin one first"
     )]
     NotInTransaction,
 
     // Ledger errors: the request was valid, but a ledger rule rejected it.
-    /// The balance is smaller than the charge. The app's pages show this message: it stays.
+    /// The balance is smaller than the charge. The app's pages show this message, so it must not change.
     #[error("Insufficient credits, {available} < {required}")]
     InsufficientCredits {
-        /// What the charge needs.
+        /// The credits of the charge.
         required: i64,
-        /// What can be spent now: of the credits that may pay, if not all may.
+        /// The spendable credits of the grants that may pay.
         available: i64,
-        /// What can be spent of all credits, if not all may pay.
+        /// The spendable credits of all grants, if only some may pay.
         balance: Option<i64>,
     },
-    /// The charge is another user's, or another task's.
+    /// The charge belongs to another user or task.
     #[error(
         "charge {:?} does not belong to {owner}; nothing was written. A task needs a charge of its own. \
          To detach this charge from a task: updateMediaTaskById(id, {{ creditId: null }})",
@@ -224,10 +225,10 @@ pub enum Error {
     ChargeOwnerMismatch {
         /// The charge's id.
         charge_id: String,
-        /// Whom it does not belong to, and to which task it does.
+        /// A text that says which user or task it belongs to.
         owner: String,
     },
-    /// The charge's `consumed_detail` can't be read, so it is not known where the credits came from.
+    /// The charge's `consumed_detail` is unreadable, so the source of its credits is unknown.
     #[error(
         "consumed_detail of charge {:?} can't be read ({}); nothing was written. \
          Repair the row, or detach it from its task first: updateMediaTaskById(id, {{ creditId: null }})",
@@ -239,24 +240,24 @@ pub enum Error {
         /// What is wrong with it.
         reason: String,
     },
-    /// A row holds something else than its column says, such as text where a time belongs.
+    /// A column holds a value of the wrong type, such as text in place of a time.
     #[error(
         "{table}.{field} of row {id:?} holds {found}, not {expected}; nothing was written. Correct \
          the value; `npx media-credits audit` lists all such rows"
     )]
     ValueUnreadable {
-        /// The table, as the database names it.
+        /// The table's SQL name.
         table: &'static str,
-        /// The field, as JavaScript names it.
+        /// The field's JavaScript name.
         field: &'static str,
         /// The row's `id`.
         id: String,
-        /// What is there.
+        /// A description of the value.
         found: String,
-        /// What belongs there.
+        /// What is expected.
         expected: &'static str,
     },
-    /// A plan's limit: the user has spent what may be spent within a window of time. A message for pages, too.
+    /// A plan's limit: the user has used up a spending limit. The app's pages show this message.
     #[error("Spending limit, {spent} + {required} > {limit}")]
     SpendingLimit {
         /// What the charge needs.
@@ -268,34 +269,34 @@ pub enum Error {
         /// When the charge can be made, as far as this limit is about it; never, if `None`.
         resets_at_ms: Option<i64>,
     },
-    /// A plan's limit: the user has enough tasks whose credits are at risk. An app's pages may show this
-    /// message, as they show that of [`Self::InsufficientCredits`].
+    /// A plan's limit: the user has too many unfinished tasks. The app's pages may show this message, like
+    /// that of [`Self::InsufficientCredits`].
     #[error("Too many active tasks, {active} of {max_active}")]
     TooManyActiveTasks {
-        /// How many there are.
+        /// The number of unfinished tasks.
         active: i64,
-        /// How many there may be.
+        /// The maximum.
         max_active: i64,
     },
-    /// A plan's limit: the user has had all free trials. A message for pages, too.
+    /// A plan's limit: the user has used all free trials. The app's pages show this message.
     #[error("Free trials are used up, {used} of {limit}")]
     FreeTrialUsedUp {
-        /// How many the user has used.
+        /// The number of used trials.
         used: i64,
-        /// How many there are.
+        /// The maximum.
         limit: i64,
     },
-    /// A guard of the call did not hold.
+    /// A condition of the call was not met.
     #[error("task {:?} is {:?}, {reason}; nothing was written", echo(.task_id), echo(.status))]
     TaskStateConflict {
         /// The task's id.
         task_id: String,
-        /// The status that it has.
+        /// The current status.
         status: String,
-        /// Which guard, and why.
+        /// The condition, and why it is not met.
         reason: &'static str,
     },
-    /// A late worker delivers what was refunded already.
+    /// A late worker delivers a task whose charge was refunded.
     #[error(
         "task {:?} was refunded, so it can't be delivered; nothing was written. Charge it again \
          (chargeMediaTask, or a new task), or pass {{ allowRefunded: true }} to deliver it free of charge",
@@ -317,7 +318,7 @@ pub enum Error {
         /// The grant's id.
         credit_id: String,
     },
-    /// A charge can't be settled to more than it took.
+    /// A charge can't be settled to more than its credits.
     #[error(
         "charge {:?} took {charged} credits, fewer than {requested}; nothing was written. \
          `over: 'available'` draws the difference",
@@ -326,12 +327,12 @@ pub enum Error {
     SettleExceedsCharge {
         /// The charge's id.
         charge_id: String,
-        /// What it took.
+        /// The charge's credits.
         charged: i64,
-        /// What was asked for.
+        /// The requested credits.
         requested: i64,
     },
-    /// A charge is settled once.
+    /// A charge can be settled only once.
     #[error(
         "charge {:?} was settled to {settled} credits already, not to {requested}; nothing was written",
         echo(.charge_id)
@@ -339,27 +340,27 @@ pub enum Error {
     SettleConflict {
         /// The charge's id.
         charge_id: String,
-        /// What it was settled to; 0 if it was refunded.
+        /// The credits that it was settled to; 0 if it was refunded.
         settled: i64,
-        /// What was asked for.
+        /// The requested credits.
         requested: i64,
     },
     /// No top-up has this transaction number.
     #[error("no top-up has the transaction number {:?}", echo(.transaction_no))]
     TopUpNotFound {
-        /// The call's key.
+        /// The call's idempotency key.
         transaction_no: String,
     },
     /// A confirmed top-up can't be abandoned.
     #[error("top-up {:?} was confirmed already", echo(.transaction_no))]
     TopUpConfirmed {
-        /// The call's key.
+        /// The call's idempotency key.
         transaction_no: String,
     },
     /// An abandoned top-up can't be confirmed.
     #[error("top-up {:?} was abandoned already", echo(.transaction_no))]
     TopUpEnded {
-        /// The call's key.
+        /// The call's idempotency key.
         transaction_no: String,
     },
     /// A refunded charge can't be kept.
@@ -368,42 +369,42 @@ pub enum Error {
         /// The charge's id.
         charge_id: String,
     },
-    /// One of several requests that go together was refused, and so all are.
+    /// An item of an atomic batch was rejected, and therefore the whole batch.
     #[error("item {index}: {error}. Nothing of the batch was written")]
     InBatch {
-        /// Its place in the list, from 0.
+        /// Its index in the list, from 0.
         index: usize,
-        /// Why it was refused.
+        /// Why it was rejected.
         error: Box<Error>,
     },
 
     // Database errors.
-    /// The tables are not as this package needs them.
+    /// The tables do not have the form that this package needs.
     #[error("the database's schema does not fit: {problem}. {remedy}")]
     SchemaMismatch {
         /// What is missing or wrong.
         problem: String,
-        /// How to mend it.
+        /// How to fix it.
         remedy: String,
     },
-    /// The evidence for the unit of timestamps contradicts itself.
+    /// Columns disagree about the unit of timestamps.
     #[error("can't tell whether timestamps are milliseconds or seconds: {evidence}. {remedy}")]
     TimestampUnitUnclear {
-        /// Which column says what.
+        /// Which columns, and their units.
         evidence: String,
         /// What to do.
         remedy: String,
     },
-    /// Another process or connection held the database's lock for too long.
+    /// Another connection held the database's lock for too long.
     #[error(
         "the database is locked by another process or connection ({}); nothing was written, try again",
         said(.message)
     )]
     DatabaseBusy {
-        /// The database's own words.
+        /// The database's message.
         message: String,
     },
-    /// Another process made the same transaction number at the same moment, several times over.
+    /// Another process generated the same transaction numbers, several times in a row.
     #[error(
         "another process generated the same transaction number; nothing was written, try again"
     )]
@@ -411,7 +412,7 @@ pub enum Error {
     /// Too many requests are waiting.
     #[error("{waiting} requests are waiting already; nothing was written, try again in a moment")]
     Overloaded {
-        /// The queue's bound.
+        /// The maximum number of waiting requests.
         waiting: usize,
     },
     /// The database could not be reached, or the connection to it broke.
@@ -421,10 +422,10 @@ pub enum Error {
         message: String,
         /// What to do, as the end of the sentence.
         advice: &'static str,
-        /// Whether the same call can succeed later: a server that restarts yes, a wrong password no.
+        /// Whether the same call can succeed later: yes if a server restarts, no after a wrong password.
         retryable: bool,
     },
-    /// The connection broke while the commit was under way, and the database could not be asked since.
+    /// The connection broke during the commit, and its outcome could not be found out since.
     #[error(
         "the connection broke while the database was committing ({}): this call may or may not \
          have been carried out. Check before you retry: see docs/errors.md",
@@ -434,19 +435,20 @@ pub enum Error {
         /// What happened.
         message: String,
     },
-    /// Anything else that the database says.
+    /// Any other error of the database.
     #[error("the database failed while {doing}: {} ({database_code})", said(.message))]
     Database {
         /// What was being done.
         doing: &'static str,
-        /// The database's own name of the error, such as `SQLITE_FULL`.
+        /// The database's name or code of the error, such as `SQLITE_FULL`.
         database_code: String,
-        /// The database's own words.
+        /// The database's message.
         message: String,
-        /// Whether the same call can succeed later: a full disk yes, a file that is no database no.
+        /// Whether the same call can succeed later: yes if the disk is full, no if the file is not a
+        /// database.
         retryable: bool,
     },
-    /// A bug in this package. It is an error and not a panic, because the server must live on.
+    /// A bug in this package. It is an error instead of a panic, because the server must go on.
     #[error("internal error in media-credits: {0}; please report it")]
     Internal(String),
 }

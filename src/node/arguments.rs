@@ -5,9 +5,9 @@ use crate::domain::spending::{Limit, Limits, MOST_LIMITS, no_list};
 use crate::domain::value::{Fields, Value, check_id};
 use crate::error::{Error, Result};
 
-/// A call's arguments, taken one by one.
+/// The arguments of a call, read one by one.
 pub(super) struct Arguments {
-    /// Whose they are.
+    /// The function's name.
     pub(super) function: &'static str,
     rest: std::vec::IntoIter<Argument>,
     user_by_number: Option<Error>,
@@ -15,7 +15,7 @@ pub(super) struct Arguments {
 }
 
 impl Arguments {
-    /// Reads the JSON text of an array.
+    /// Parses the JSON text of an array.
     pub(super) fn read(function: &'static str, arguments: &str) -> Result<Self> {
         let mut arguments: Vec<Argument> = serde_json::from_str(arguments)
             .map_err(|error| Error::Internal(format!("{function}: {error}")))?;
@@ -28,7 +28,7 @@ impl Arguments {
         self.rest.next().unwrap_or(Argument::Nothing)
     }
 
-    /// A user's id: text, or a number.
+    /// A user's id: text or a number.
     pub(super) fn user_id(&mut self) -> Result<String> {
         const NAME: &str = "userId";
         let value = self.value(NAME)?;
@@ -37,7 +37,7 @@ impl Arguments {
         Ok(number.to_string())
     }
 
-    /// What the call is refused with if the ids of users are no numbers; nothing, if it names them by text.
+    /// If the call names a user by a number: the error for databases whose user ids are text.
     pub(super) fn user_by_number(self) -> Option<Error> {
         self.user_by_number
     }
@@ -54,12 +54,12 @@ impl Arguments {
         }
     }
 
-    /// An object's fields. A field that is `undefined` is not there.
+    /// The fields of an object. Fields that are `undefined` are left out.
     pub(super) fn fields(&mut self, name: &str) -> Result<Fields> {
         self.next().into_object(name)
     }
 
-    /// An object that may be left out.
+    /// The fields of an optional object.
     pub(super) fn optional_fields(&mut self, name: &str) -> Result<Fields> {
         match self.rest.as_slice().first() {
             None | Some(Argument::Nothing) => {
@@ -70,7 +70,7 @@ impl Arguments {
         }
     }
 
-    /// The last argument of most functions.
+    /// The options, the last argument of most functions.
     pub(super) fn options(&mut self) -> Result<Fields> {
         if let Some(Argument::Fields(fields)) = self.rest.as_mut_slice().first_mut()
             && let Some(limits) = take_limits(fields)
@@ -80,13 +80,12 @@ impl Arguments {
         self.optional_fields(&format!("{}(options)", self.function))
     }
 
-    /// The limits that the options have said.
+    /// The limits in the options.
     pub(super) fn limits(&self) -> &Limits {
         &self.limits
     }
 
-    /// Refuses arguments that this version does not know: an option that does nothing would be
-    /// believed.
+    /// Rejects arguments that this version does not know: an ignored option could go unnoticed.
     pub(super) fn nothing_left(&mut self) -> Result<()> {
         match self.rest.find(|passed| *passed != Argument::Nothing) {
             None => Ok(()),
@@ -96,7 +95,7 @@ impl Arguments {
 }
 
 impl Argument {
-    /// An object's fields. A field that is `undefined` is not there.
+    /// The fields of an object. Fields that are `undefined` are left out.
     pub(super) fn into_object(self, name: &str) -> Result<Fields> {
         match self {
             Self::Fields(fields) => fields
@@ -126,7 +125,7 @@ impl Argument {
     }
 }
 
-/// Arguments by their names.
+/// Arguments by name.
 pub(super) struct ArgumentMap(Vec<(String, Argument)>);
 
 impl ArgumentMap {
@@ -156,7 +155,7 @@ impl ArgumentMap {
     }
 }
 
-/// Reads the limits of some options, in whose place is null then. `None`: they have no list of limits.
+/// Takes the limits out of the options and leaves null; `None` if there is no list of limits.
 fn take_limits(options: &mut [(String, Argument)]) -> Option<Result<Vec<Limit>>> {
     let (_, passed) = options.iter_mut().find(|(name, _)| name == "limits")?;
     let items = match passed {
@@ -173,7 +172,7 @@ fn take_limits(options: &mut [(String, Argument)]) -> Option<Result<Vec<Limit>>>
     Some(items.into_iter().enumerate().map(limit).collect())
 }
 
-/// Makes text of the users' ids that are numbers. What the first is refused with where ids are text.
+/// Converts user ids that are numbers to text. Returns the error for databases whose user ids are text.
 fn take_numbers(arguments: &mut [Argument]) -> Option<Error> {
     let mut refusal = None;
     for argument in arguments {
@@ -213,7 +212,7 @@ fn by_number(number: i64) -> Error {
     Error::InvalidId { name: "userId".to_owned(), given: number.to_string() }
 }
 
-/// An object where a value belongs, as in `createMediaTask(task, { … })`.
+/// An object in place of a value, as in `createMediaTask(task, { … })`.
 fn read_value(name: &str, passed: Argument) -> Result<Value> {
     match passed {
         Argument::Value(value) => Ok(value),

@@ -1,4 +1,4 @@
-//! A connection as JavaScript holds it.
+//! A connection, as JavaScript holds it.
 
 use std::sync::Arc;
 
@@ -14,7 +14,7 @@ use super::{encode, log};
 use crate::engine::Outcome;
 use crate::error::{Error, Result};
 
-/// A connection. It joins the engine of its database when it is first used.
+/// A connection. It joins its database's engine when it is first used.
 #[napi(custom_finalize)]
 pub struct Connection {
     handle: Result<Arc<Handle>>,
@@ -22,7 +22,7 @@ pub struct Connection {
 
 #[napi]
 impl Connection {
-    /// A connection with these options (JSON text of an array of one). Nothing is opened.
+    /// Creates a connection with these options (the JSON text of an array with one item). Nothing is opened.
     #[napi(constructor)]
     pub fn new(options: String, environment: Environment) -> Self {
         log::start(&environment.log);
@@ -30,20 +30,19 @@ impl Connection {
         Self { handle: options.map(|options| Arc::new(Handle::new(options))) }
     }
 
-    /// What is wrong with the options, as a reply.
+    /// The error for invalid options, as a reply.
     #[napi(getter)]
     pub fn problem(&self) -> Option<String> {
         self.handle.as_ref().err().map(|error| encode::reply(&Err(error.clone())))
     }
 
-    /// The kind of its database, as OpenTelemetry names it; none, if the options are wrong.
+    /// The kind of the database, by OpenTelemetry's name; `None` if the options are invalid.
     #[napi(getter)]
     pub fn system(&self) -> Option<&'static str> {
         self.handle.as_ref().ok().map(|handle| handle.options.system)
     }
 
-    /// Sends a call; the reply comes into the mailbox. It never blocks and never fails: whatever is
-    /// wrong is the reply.
+    /// Sends a call. The reply is put into the mailbox. It never blocks and never fails: errors are replies.
     #[napi]
     pub fn submit(&self, mailbox: &Mailbox, request: u32, name: String, arguments: String) {
         let address = mailbox.address(request);
@@ -59,7 +58,7 @@ impl Connection {
         if let HandleState::Fresh = *state {
             match handle.open() {
                 Ok(engine) => *state = HandleState::Open(engine),
-                // What is wrong with the call comes first.
+                // Errors of the call come first.
                 Err(error) => return address.deliver(operation.and(Err(error))),
             }
             mailbox::close_at_exit(handle);
@@ -78,8 +77,8 @@ impl Connection {
         }
     }
 
-    /// A call inside a transaction of the app's own, on `postgres` or `sqlite`. It knows of this connection the options
-    /// alone.
+    /// Creates a call inside the app's own transaction, on `postgres` or `sqlite`. It uses only the options
+    /// of this connection.
     #[napi]
     pub fn call_within(&self, dialect: String, name: String, arguments: String) -> TransactionCall {
         let handle = self.handle.as_ref().map_err(Clone::clone);
@@ -88,8 +87,8 @@ impl Connection {
         )
     }
 
-    /// Closes the connection; the reply comes when what was sent before is answered and, if this was
-    /// the database's last connection in the process, the database is released.
+    /// Closes the connection. The reply comes when all earlier calls are answered and, if this was the
+    /// database's last connection in the process, the database is closed.
     #[napi]
     pub fn close(&self, mailbox: &Mailbox, request: u32) {
         let address: ReplyTo = mailbox.address(request);

@@ -17,13 +17,13 @@ use crate::error::{Error, Result};
 use crate::storage::books::UserRange;
 use crate::storage::{StuckFilter, Window};
 
-/// What holds for calls that do not say it themselves.
+/// The connection's defaults for options of calls.
 pub(super) struct Defaults {
-    /// Where refunds go.
+    /// Where refunded credits go.
     pub(super) refund_policy: RefundPolicy,
-    /// In which order grants are drawn on.
+    /// The draw order.
     pub(super) draw_order: DrawOrder,
-    /// The states of a media task in which it is active.
+    /// The statuses of active media tasks.
     pub(super) active_statuses: Vec<String>,
 }
 
@@ -55,14 +55,14 @@ pub(super) fn settle(
 }
 
 impl Arguments {
-    /// Options that say which credits may pay.
+    /// The options that say which grants may pay.
     pub(super) fn paying(&mut self) -> Result<Paying> {
         let options = self.options()?;
         options.only(self.function, &Scenes::NAMES)?;
         Paying::parse(&options)
     }
 
-    /// A list of requests that go together, and their options.
+    /// The requests of an atomic batch, and their options.
     pub(super) fn atomic_batch(
         &mut self,
         check_options: impl Fn(&Fields) -> Result<()>,
@@ -83,7 +83,7 @@ impl Arguments {
         let mut options = self.options()?;
         flag(&options, "atomic")?;
         options.remove("atomic");
-        // An empty list has no item that meets them.
+        // An empty list has no item that checks them.
         check_options(&options)?;
         let requests = items
             .into_iter()
@@ -93,7 +93,7 @@ impl Arguments {
     }
 }
 
-/// The most stuck tasks that are found, or failed, with one call.
+/// The maximum number of stuck tasks that a call lists or fails.
 const MOST_STUCK: u32 = 1000;
 
 pub(super) fn read_stuck(kind: TaskKind, arguments: &mut Arguments) -> Result<StuckFilter> {
@@ -106,8 +106,8 @@ pub(super) fn read_stuck(kind: TaskKind, arguments: &mut Arguments) -> Result<St
     stuck_filter(kind, &query, limit, 0)
 }
 
-/// `failStuckMediaTasks` finds the next tasks to fail: as many as its second argument says, after as many
-/// as its third. What it will do with them is checked here, before it does any of it.
+/// `failStuckMediaTasks` reads the next tasks to fail: the second argument is their number, the third how
+/// many to skip. Options for failing them are checked here, before the first one fails.
 pub(super) fn read_stuck_to_fail(kind: TaskKind, arguments: &mut Arguments) -> Result<StuckFilter> {
     let name = arguments.function;
     let query = arguments.fields(&format!("{name}(query)"))?;
@@ -129,7 +129,7 @@ pub(super) fn read_stuck_to_fail(kind: TaskKind, arguments: &mut Arguments) -> R
 }
 
 fn stuck_filter(kind: TaskKind, query: &Fields, limit: u32, skip: u32) -> Result<StuckFilter> {
-    // How long a worker may be silent is the app's to know.
+    // The app knows how long its workers may take.
     let older_than_ms = query.get("olderThanMs").cloned().unwrap_or(Value::Null);
     let older_than_ms = count("olderThanMs", Some(&older_than_ms), 0, u32::MAX)?;
     let statuses = match query.get("statuses") {
@@ -161,8 +161,8 @@ pub(super) fn read_top_ups(arguments: &mut Arguments) -> Result<Read> {
     Ok(Read::OpenTopUps(ago_ms, limit as usize))
 }
 
-/// `releaseHolds` finds the next holds that are over: as many as its second argument says, after as many as its third.
-/// Or it gives the charge with the id in its fourth back, which it has found before.
+/// `releaseHolds` reads the next holds that have ended: the second argument is their number, the third how
+/// many to skip. With a fourth argument, it refunds the charge with that id.
 pub(super) fn read_release(arguments: &mut Arguments, defaults: &Defaults) -> Result<Operation> {
     let query = arguments.optional_fields("releaseHolds(query)")?;
     query.only("releaseHolds", &["limit", "refundPolicy"])?;
@@ -181,7 +181,7 @@ pub(super) fn read_release(arguments: &mut Arguments, defaults: &Defaults) -> Re
     })
 }
 
-/// Which rows to find next: as many as one argument says, after as many as the other.
+/// The number of rows to read, and how many to skip.
 fn read_next(arguments: &mut Arguments) -> Result<(u32, u32)> {
     let limit = count("limit", arguments.value("at most")?.as_ref(), 1, MOST_STUCK)?;
     let skip = match arguments.value("skip")? {
@@ -202,7 +202,7 @@ pub(super) fn read_statement(query: &Fields) -> Result<Query> {
     };
     let after = match query.get("cursor") {
         None | Some(Value::Null) => None,
-        // Longer than the longest id, which is a part of it.
+        // It may be longer than an id, which it contains.
         Some(Value::Text(cursor)) => Some(Cursor::parse(cursor)?),
         other => return Err(Cursor::unknown(describe(other))),
     };
@@ -211,9 +211,9 @@ pub(super) fn read_statement(query: &Fields) -> Result<Query> {
     Ok(Query { from_ms: time("from")?, to_ms: time("to")?, after, limit: limit as usize })
 }
 
-/// One page: of the user whom the query names, or of the users after the second argument.
+/// A page: the user in the query, or the users after the second argument.
 pub(super) fn read_audit(arguments: &mut Arguments) -> Result<Read> {
-    /// A page holds up the reads that come after it, so it is short.
+    /// A page delays the reads after it, so it is short.
     const USERS: u32 = 100;
     let query = arguments.optional_fields("auditLedger(query)")?;
     query.only("auditLedger", &["userId", "limit", "onProgress"])?;
@@ -231,13 +231,13 @@ pub(super) fn read_audit(arguments: &mut Arguments) -> Result<Read> {
     };
     let range = match query.get("userId") {
         None => UserRange::Next { after, users: USERS },
-        // Null is not all: a missing session's user must not see all users' books.
+        // Null does not mean all: without a session, an app must not read all users' accounts.
         user_id => UserRange::User(check_id("userId", user_id)?),
     };
     Ok(Read::Audit(range))
 }
 
-/// The tables to make: all, or those that are named, with those that they refer to.
+/// The tables to create: all, or the named ones with those that they refer to.
 pub(super) fn read_tables(options: &Fields) -> Result<Vec<TableName>> {
     options.only("createTables", &["tables"])?;
     let Some(value) = options.get("tables") else { return Ok(TableName::ALL.to_vec()) };
@@ -261,7 +261,7 @@ pub(super) fn read_tables(options: &Fields) -> Result<Vec<TableName>> {
     Ok(TableName::ALL.into_iter().filter(is_wanted).collect())
 }
 
-/// What can be put right in the books of some users, or the change that puts it right.
+/// A preview of the repairs of some users, or the repairs themselves.
 pub(super) fn read_repair(arguments: &mut Arguments) -> Result<Operation> {
     let options = arguments.options()?;
     options.only("repairLedger", &["userId", "apply"])?;
@@ -279,7 +279,7 @@ pub(super) fn read_repair(arguments: &mut Arguments) -> Result<Operation> {
     })
 }
 
-/// A user in whose books an audit has found something: whatever the id is like, it is a user's.
+/// A user with findings. Any id is accepted, because an audit has read it.
 fn read_user_id(passed: Argument) -> Option<String> {
     match passed {
         Argument::Value(Value::Text(user_id)) => Some(user_id),

@@ -20,10 +20,10 @@ use crate::engine::{Audited, Outcome};
 use crate::error::{Detail, Error, Result};
 use crate::storage::Row;
 
-/// The longest text that JavaScript's strings hold: 2^29 − 24 characters.
+/// The maximum length of a string in JavaScript: 2^29 − 24 characters.
 const LONGEST_REPLY: usize = (1 << 29) - 24;
 
-/// Writes a reply that JavaScript can hold.
+/// Encodes a reply, if a JavaScript string can hold it.
 pub(super) fn reply(outcome: &Result<Outcome>) -> String {
     let text = write(outcome);
     if text.len() <= LONGEST_REPLY {
@@ -36,7 +36,7 @@ pub(super) fn reply(outcome: &Result<Outcome>) -> String {
     }))
 }
 
-/// Writes a reply: `{"row":…}`, `{"rows":[…]}`, `{"all":[…]}`, `{"value":…}` or `{"error":{…}}`.
+/// Encodes a reply: `{"row":…}`, `{"rows":[…]}`, `{"all":[…]}`, `{"value":…}` or `{"error":{…}}`.
 fn write(outcome: &Result<Outcome>) -> String {
     const USUAL: usize = 1024;
     let mut out = String::with_capacity(USUAL);
@@ -151,7 +151,7 @@ fn write_outcome(out: &mut String, outcome: &Outcome) {
     }
 }
 
-/// How an order stands after a revocation.
+/// The state of an order after a revocation.
 fn standing_json(standing: Standing, replayed: bool) -> Json {
     let Standing { revoked, spent, outstanding, remaining } = standing;
     let mut told = json!({
@@ -173,7 +173,7 @@ fn value_reply(out: &mut String, value: &Json) {
     out.push('}');
 }
 
-/// A row, and something more that is known of it.
+/// A row with additional properties.
 fn row_reply(out: &mut String, row: &Row, more: &[(&str, Json)]) {
     out.push_str(r#"{"row":"#);
     write_row(out, row);
@@ -205,7 +205,7 @@ fn refund_json(refund: &Refund) -> Json {
     json
 }
 
-/// The first of these grants and all of their credits, and each of them if they are several.
+/// The first new grant with the sum of the credits, and a list if there are several.
 fn regranted_json(regranted: &[Regrant]) -> Option<Json> {
     let first = regranted.first()?;
     let of_one =

@@ -1,5 +1,5 @@
-//! Every function of the package, once: its name, and how its arguments are decoded. `lib/operations.js` is its
-//! counterpart.
+//! All functions of the package: their names, and how their arguments are decoded. `lib/operations.js` is the
+//! counterpart in JavaScript.
 
 use super::arguments::Arguments;
 use super::decode::{
@@ -21,18 +21,18 @@ use crate::domain::top_up::{State, TopUp};
 use crate::engine::{self, Charging, MOST_FUNCTIONS, Operation, Read, UserRead, Write};
 use crate::error::{Error, Result};
 
-/// Reads arguments of a function, where `Defaults` are the connection's.
+/// Decodes the arguments of a function, with the connection's defaults.
 type Reader<Request> = fn(&mut Arguments, &Defaults) -> Result<Request>;
 
-/// What a function asks of the engine.
+/// The kind of request that a function makes.
 enum Asks {
-    /// To change the ledger.
+    /// A change of the ledger.
     Write(Reader<Write>),
-    /// For something that a page shows.
+    /// A read.
     Read(Reader<Read>),
-    /// For something of the user whom the first argument names.
+    /// A read about the user in the first argument.
     ReadOfUser(Reader<UserRead>),
-    /// For something else.
+    /// Any other request.
     Other(Reader<Operation>),
 }
 
@@ -251,11 +251,11 @@ const FUNCTIONS: &[(&str, Asks)] = &[
 
 const _: () = assert!(FUNCTIONS.len() <= MOST_FUNCTIONS, "each needs a place to be counted");
 
-/// The filters of `getCredits`, each with its column.
+/// The filters of `getCredits`, with their columns.
 const CREDITS: [(&str, &str); 3] =
     [("userId", "user_id"), ("status", "status"), ("transactionType", "transaction_type")];
 
-/// The filters of `getAITasks`.
+/// The filters of `getAITasks`, with their columns.
 const AI_TASKS: [(&str, &str); 4] = [
     ("userId", "user_id"),
     ("status", "status"),
@@ -272,7 +272,7 @@ fn find(table: TableName, arguments: &mut Arguments) -> Result<Read> {
 pub(super) struct Function(usize);
 
 impl Function {
-    /// All of them.
+    /// All functions.
     #[cfg(test)]
     pub(super) fn all() -> Vec<Self> {
         (0..FUNCTIONS.len()).map(Self).collect()
@@ -287,13 +287,13 @@ impl Function {
         FUNCTIONS[self.0].0
     }
 
-    /// As the engine counts it; what the engine has counted so far is no call that it counts.
+    /// The function, as the engine counts it; `None` for reading the statistics themselves.
     pub(super) fn counted(self) -> Option<engine::CountedFunction> {
         let name = self.name();
         (name != "stats").then_some(engine::CountedFunction { number: self.0, name })
     }
 
-    /// Reads a call's arguments. `defaults` are the connection's.
+    /// Decodes a call's arguments. `defaults` are the connection's.
     pub(super) fn read(self, arguments: &str, defaults: &Defaults) -> Result<Call> {
         let mut arguments = Arguments::read(self.name(), arguments)?;
         let operation = match FUNCTIONS[self.0].1 {
@@ -312,11 +312,11 @@ impl Function {
     }
 }
 
-/// A call that is sound by itself.
+/// A valid call.
 #[derive(Debug)]
 pub(super) struct Call {
-    /// What it asks for.
+    /// The request.
     pub(super) operation: Operation,
-    /// If it names a user by a number: what it is refused with where the ids of users are text.
+    /// If the call names a user by a number: the error for databases whose user ids are text.
     pub(super) user_by_number: Option<Error>,
 }

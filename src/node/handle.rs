@@ -1,4 +1,4 @@
-//! A connection to an engine, before JavaScript opens it, while it is open, and after it is closed.
+//! A connection's state: before it is opened, open, or closed.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -6,29 +6,29 @@ use super::options::ConnectOptions;
 use crate::engine::Share;
 use crate::error::Result;
 
-/// What the mailbox of the same environment closes, if JavaScript forgets to.
+/// A connection that the mailbox of its environment closes if JavaScript does not.
 pub(super) struct Handle {
     pub(super) options: ConnectOptions,
     state: Mutex<HandleState>,
 }
 
-/// How far a connection has come.
+/// The state of a connection.
 pub(super) enum HandleState {
-    /// It was not used.
+    /// It has not been used.
     Fresh,
-    /// It shares this engine.
+    /// It has a share of this engine.
     Open(Box<dyn Share>),
     /// It was closed.
     Closed,
 }
 
 impl Handle {
-    /// A connection with these options, of which nothing is opened.
+    /// A connection with these options. Nothing is opened.
     pub(super) fn new(options: ConnectOptions) -> Self {
         Self { options, state: Mutex::new(HandleState::Fresh) }
     }
 
-    /// Closes the connection, if it is not closed yet, and calls `done` when that is so.
+    /// Closes the connection, unless it is closed, and calls `done` afterwards.
     pub(super) fn close(&self, done: impl FnOnce() + Send + 'static) {
         let state = std::mem::replace(&mut *self.lock(), HandleState::Closed);
         match state {
@@ -37,12 +37,12 @@ impl Handle {
         }
     }
 
-    /// Joins the engine of the database.
+    /// Joins the database's engine.
     pub(super) fn open(&self) -> Result<Box<dyn Share>> {
         self.options.settings.open(self.options.location.as_ref().map_err(Clone::clone)?)
     }
 
-    /// The state. A panic elsewhere can't leave it half changed.
+    /// Locks the state. The lock may be poisoned: a panic elsewhere can't leave the state half changed.
     pub(super) fn lock(&self) -> MutexGuard<'_, HandleState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -1,4 +1,4 @@
-//! Calls for lists: filters, pages, and parts of pages.
+//! Lists: filters, pages, and parts of pages.
 
 use super::arguments::Arguments;
 use crate::domain::column::{Kind, in_form};
@@ -9,7 +9,7 @@ use crate::engine::Read;
 use crate::error::{Error, Result};
 use crate::storage::{Filter, Page, Window};
 
-/// Parameters by which rows are chosen: each with its column.
+/// Parameters that filter rows, with their columns.
 type Parameters = [(&'static str, &'static str)];
 
 impl Arguments {
@@ -25,7 +25,7 @@ impl Arguments {
         })
     }
 
-    /// A part of a page, if the last arguments ask for one: `lib/lists.js` puts long pages together.
+    /// A part of a page, if the last arguments name one: `lib/lists.js` combines the parts of long pages.
     pub(super) fn part(&mut self, page: Page) -> Result<Page> {
         let (offset, limit) = (self.value("offset")?, self.value("rows")?);
         let (Some(Value::Integer(offset)), Some(Value::Integer(limit))) = (offset, limit) else {
@@ -34,7 +34,7 @@ impl Arguments {
         Ok(Page { part: Window { limit, offset }, ..page })
     }
 
-    /// How many rows all pages have.
+    /// The total number of rows.
     pub(super) fn count(&mut self, table: TableName, known: &Parameters) -> Result<Read> {
         let query = self.query(known, &[])?;
         Ok(Read::Count(read_filter(table, known, &query)?))
@@ -49,7 +49,7 @@ impl Arguments {
     }
 }
 
-/// A page as numbers or text say it.
+/// A page, given as numbers or text.
 pub(super) fn read_page(
     page: Option<Value>,
     limit: Option<Value>,
@@ -58,7 +58,7 @@ pub(super) fn read_page(
     Ok(Page::whole(read_number("page", page, 1)?, read_number("limit", limit, default_limit)?))
 }
 
-/// A number of pages or rows, as large as JavaScript counts. Empty text is no number, as in a form.
+/// A number of pages or rows, as large as JavaScript's safe integers. Empty text is not a number.
 fn read_number(name: &str, value: Option<Value>, default: i64) -> Result<i64> {
     const LARGEST: i64 = (1 << 53) - 1;
     match value.map(from_url) {
@@ -73,7 +73,7 @@ fn read_number(name: &str, value: Option<Value>, default: i64) -> Result<i64> {
     }
 }
 
-/// A number may be text where a page's URL has it.
+/// A number from a URL's query may be text.
 pub(super) fn from_url(value: Value) -> Value {
     in_form(Kind::Integer, &value).into_owned()
 }
@@ -82,11 +82,11 @@ fn read_filter(table: TableName, known: &[(&str, &'static str)], query: &Fields)
     let mut equal = Vec::new();
     for (parameter, column) in known {
         match query.get(parameter) {
-            // Left out or empty means all, as in the app.
+            // Missing or empty means all, as in the app.
             None => {}
             Some(Value::Text(text)) if text.is_empty() => {}
             Some(Value::Null) if *parameter != "userId" => {}
-            // Null is no user: a missing session's must not see all users' rows.
+            // Null does not mean all: without a session, an app must not read all users' rows.
             value => equal.push((*column, check_id(parameter, value)?)),
         }
     }

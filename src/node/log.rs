@@ -8,8 +8,8 @@ use tracing_subscriber::filter::Targets;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::{Registry, fmt};
 
-/// Starts the log, if the first connection of the process finds a directive such as `debug` or
-/// `media_credits=trace`. There is one for all JavaScript environments.
+/// Starts the log when the first connection of the process finds a directive such as `debug` or
+/// `media_credits=trace`. All JavaScript environments share one log.
 pub(super) fn start(directive: &str) {
     static STARTED: Once = Once::new();
     if directive.trim().is_empty() {
@@ -17,7 +17,7 @@ pub(super) fn start(directive: &str) {
     }
     STARTED.call_once(|| match parse(directive) {
         Some(filter) => install(filter),
-        // The reader of stderr may be gone, which is no trouble here.
+        // Stderr may be closed, which is ignored.
         None => drop(writeln!(
             io::stderr(),
             "media-credits logs nothing: MEDIA_CREDITS_LOG is invalid; write error, warn, info, debug or \
@@ -26,8 +26,8 @@ pub(super) fn start(directive: &str) {
     });
 }
 
-/// What this package is to write: what its dependencies have to say may quote a value. `None`: it is no directive, or
-/// one that nothing here answers to.
+/// The events to log: only this package's, because dependencies may log values. `None` if the directive is
+/// invalid or matches nothing in this package.
 fn parse(directive: &str) -> Option<Targets> {
     const ALL: &str = env!("CARGO_CRATE_NAME");
     let given: Targets = directive.trim().parse().ok()?;
@@ -41,13 +41,13 @@ fn parse(directive: &str) -> Option<Targets> {
 }
 
 fn install(filter: Targets) {
-    // A line that can't be written is dropped: saying so on stderr would panic where stderr is what fails.
+    // A line that can't be written is dropped: reporting it on stderr would panic, since stderr has failed.
     let lines = fmt::layer()
         .with_writer(io::stderr)
         .with_ansi(false)
         .with_thread_names(true)
         .log_internal_errors(false);
-    // There is no other one in this library.
+    // This library sets no other subscriber.
     let _ = tracing::subscriber::set_global_default(Registry::default().with(lines).with(filter));
 }
 
@@ -59,7 +59,7 @@ mod tests {
     #[test]
     fn directives() {
         let rows = [
-            // a directive; whether the engine's errors, warnings and details are written
+            // a directive; whether the engine's errors, warnings and details are logged
             ("debug", Some((true, true, true))),
             (" DEBUG ", Some((true, true, true))),
             ("warn", Some((true, true, false))),

@@ -20,16 +20,16 @@ use crate::engine::Outcome;
 use crate::error::Result;
 use crate::storage::Row;
 
-/// It takes no argument: JavaScript fetches the replies by itself. It keeps the process alive.
+/// It has no argument: JavaScript fetches the replies itself. It keeps the process alive.
 type Wake = ThreadsafeFunction<(), (), (), napi::Status, false>;
 
 thread_local! {
-    /// The connections of this thread, to close them when its environment ends: all mailboxes together, because
-    /// a process with many of them waits but once.
+    /// This thread's connections, to be closed when its environment ends. They are shared by all mailboxes,
+    /// so that a process with many mailboxes waits only once.
     static CONNECTIONS: RefCell<Vec<Weak<Handle>>> = const { RefCell::new(Vec::new()) };
 }
 
-/// The replies to one copy of the JavaScript.
+/// The replies for one copy of the JavaScript code.
 #[napi]
 pub struct Mailbox {
     inner: Arc<Inner>,
@@ -37,8 +37,8 @@ pub struct Mailbox {
 
 #[derive(Default)]
 struct Inner {
-    /// `None` while JavaScript waits for nothing: it would be an open handle, and hold on to all JavaScript of
-    /// its realm, which Jest has one of for each file.
+    /// `None` while no call waits: it would be an open handle and keep all JavaScript of its realm in memory;
+    /// Jest has a realm for each file.
     wake: Mutex<Option<Wake>>,
     replies: Mutex<Waiting>,
 }
@@ -46,22 +46,23 @@ struct Inner {
 #[derive(Default)]
 struct Waiting {
     replies: VecDeque<(u32, Reply)>,
-    /// Whether JavaScript was called, or is to be as soon as it opens the mailbox, and has not come yet.
+    /// Whether JavaScript was called, or must be called as soon as it opens the mailbox, and has not fetched
+    /// the replies yet.
     woken: bool,
 }
 
-/// One reply, or a part of one.
+/// A reply, or a part of one.
 enum Reply {
-    /// It becomes text on the JavaScript thread, because the writer's time is what all others wait for.
+    /// Encoded on the JavaScript thread, to save time of the writer thread, for which all calls wait.
     Outcome(Result<Outcome>),
-    /// What may be long, made text where it was read, because it would hold up the JavaScript thread.
+    /// Possibly long, so it was encoded where it was read, to save time of the JavaScript thread.
     Text(String),
-    /// The same, of a list whose other rows follow.
+    /// The same, for a list with further rows in the next reply.
     Part(String),
 }
 
 impl Reply {
-    /// A reply, a list of long rows in parts: JavaScript reads each in a turn of its own.
+    /// The parts of a reply. JavaScript reads each part of a list of long rows in a turn of its own.
     fn all(outcome: Result<Outcome>) -> Vec<Self> {
         let mut replies = Vec::new();
         let outcome = outcome.map(|outcome| match outcome {
@@ -81,7 +82,7 @@ impl Reply {
         replies
     }
 
-    /// Adds the first rows as parts. The last ones.
+    /// Adds all but the last part. Returns the rows of the last one.
     fn parts(rows: Vec<Row>, replies: &mut Vec<Self>) -> Vec<Row> {
         let (mut part, mut bytes) = (Vec::new(), 0);
         for row in rows {
@@ -103,7 +104,7 @@ impl Reply {
         }
     }
 
-    /// About how many bytes it is.
+    /// Its approximate size in bytes.
     fn bytes(&self) -> usize {
         match self {
             Self::Outcome(_) => 0,
@@ -112,10 +113,10 @@ impl Reply {
     }
 }
 
-/// So many bytes take JavaScript about a millisecond.
+/// The number of bytes that take JavaScript about a millisecond.
 const LONG: usize = 256 * 1024;
 
-/// Whether a reply may be long text, or takes long to write.
+/// Whether a reply may be long, or take long to encode.
 fn is_long(outcome: &Outcome) -> bool {
     match outcome {
         Outcome::Row(Some(row))
@@ -134,16 +135,16 @@ fn is_long(outcome: &Outcome) -> bool {
     }
 }
 
-/// Replies as JavaScript takes them.
+/// Replies, as JavaScript fetches them.
 #[napi(object)]
 pub struct Fetched {
-    /// Of each its request, whether more of it follows (1) or not (0), and its text.
+    /// For each reply: the number of its request, 1 if more of it follows or 0 if not, and its text.
     pub replies: Vec<napi::Either<u32, String>>,
-    /// Whether to come again, after timers and sockets have had their turn.
+    /// Whether to fetch again after timers and sockets have run.
     pub again: bool,
 }
 
-/// Where one reply goes.
+/// The destination of one reply.
 pub(super) struct ReplyTo {
     mailbox: Arc<Inner>,
     request: u32,
@@ -151,15 +152,15 @@ pub(super) struct ReplyTo {
 
 #[napi]
 impl Mailbox {
-    /// A mailbox that is closed.
+    /// Creates a closed mailbox.
     #[napi(constructor)]
     pub fn new(env: Env) -> napi::Result<Self> {
         env.add_env_cleanup_hook((), |()| close_connections())?;
         Ok(Self { inner: Arc::default() })
     }
 
-    /// Calls `wake` when there is something to fetch, now or later, and keeps the process alive: a call waits
-    /// for its reply.
+    /// Opens the mailbox: calls `wake` when there is something to fetch, and keeps the process alive while a
+    /// call waits.
     #[napi]
     pub fn open(&self, wake: Function<(), ()>) -> napi::Result<()> {
         let wake = wake
@@ -167,7 +168,7 @@ impl Mailbox {
             .callee_handled::<false>()
             .build_callback(|_| Ok(()))?;
         *lock(&self.inner.wake) = Some(wake);
-        // A reply may have come already.
+        // A reply may have arrived already.
         let woken = lock(&self.inner.replies).woken;
         if woken {
             self.inner.wake();
@@ -175,15 +176,15 @@ impl Mailbox {
         Ok(())
     }
 
-    /// Lets the process end: no call waits.
+    /// Closes the mailbox, so that the process can end: no call waits.
     #[napi]
     pub fn close(&self) {
         *lock(&self.inner.wake) = None;
     }
 
-    /// Takes the replies that wait: so many, or as much text as does not keep others waiting. A
-    /// caller that is told to come again does so by itself; to be woken again at once would leave timers and
-    /// sockets no turn, because Node calls a threadsafe function until it is idle.
+    /// Takes waiting replies, limited in number and size so that other events are not delayed. If told to,
+    /// the caller fetches again by itself: Node calls a threadsafe function until it is idle, which would not
+    /// let timers and sockets run.
     #[napi]
     pub fn fetch(&self, at_most: u32) -> Fetched {
         let mut waiting = lock(&self.inner.replies);
@@ -221,7 +222,7 @@ impl Inner {
     }
 }
 
-/// Remembers a connection, to close it when the environment ends.
+/// Records a connection, to close it when the environment ends.
 pub(super) fn close_at_exit(connection: &Arc<Handle>) {
     CONNECTIONS.with_borrow_mut(|connections| {
         connections.retain(|connection| connection.strong_count() > 0);
@@ -239,12 +240,12 @@ fn close_connections() {
         connection.close(move || drop(closing));
     }
     drop(closing);
-    // It ends with an error as soon as every sender is dropped.
+    // It ends with an error when all senders are dropped.
     let _ = closed.recv_timeout(CLOSE_TIMEOUT);
 }
 
 impl ReplyTo {
-    /// Puts a reply in, from any thread. When the environment is gone, it stays unread.
+    /// Delivers a reply, from any thread. If the environment has ended, it is never read.
     pub(super) fn deliver(self, outcome: Result<Outcome>) {
         let replies = Reply::all(outcome);
         let mut waiting = lock(&self.mailbox.replies);
@@ -257,7 +258,7 @@ impl ReplyTo {
     }
 }
 
-/// A panic elsewhere leaves neither half changed.
+/// The lock may be poisoned: a panic elsewhere can't leave the value half changed.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -1,8 +1,8 @@
 //! The boundary to JavaScript: decodes a call, submits it, encodes the reply. The only place that uses napi.
 //!
-//! Calls and replies are JSON text, because that is the fastest encoding here; `lib/connection.js` makes promises,
-//! dates and errors of the caller's realm from them. No rule of the ledger is here, and nothing here may block or
-//! panic.
+//! Calls and replies are JSON text, because that is the fastest encoding here; `lib/connection.js` converts
+//! them to promises, dates and errors of the caller's realm. There are no rules of the ledger here, and
+//! nothing may block or panic.
 
 mod arguments;
 mod connection;

@@ -36,7 +36,7 @@ const OPTIONS: [&str; 14] = [
     "url",
 ];
 
-/// What the environment says.
+/// Environment variables.
 #[napi(object)]
 pub struct Environment {
     /// `DATABASE_URL`
@@ -49,24 +49,24 @@ pub struct Environment {
     pub max_connections: String,
     /// `DATABASE_AUTH_TOKEN`
     pub auth_token: String,
-    /// What PostgreSQL's clients read: `PGHOST` and its like, by name.
+    /// Variables of PostgreSQL's clients, such as `PGHOST`, by name.
     pub postgres: Variables,
     /// `MEDIA_CREDITS_LOG`
     pub log: String,
 }
 
-/// Options as understood. An unusable URL is an error of the first call, not of `connect`: an
-/// app's build imports its routes where there is no database.
+/// Parsed options. An unusable URL is an error of the first call, not of `connect`: an app's build imports
+/// its routes without a database.
 pub(super) struct ConnectOptions {
     pub(super) location: Result<Location>,
-    /// The kind of the database, as OpenTelemetry names it.
+    /// The kind of the database, by OpenTelemetry's name.
     pub(super) system: &'static str,
     pub(super) settings: Settings,
-    /// Of calls that say nothing else.
+    /// The defaults for options of calls.
     pub(super) defaults: Defaults,
 }
 
-/// Reads `connect`'s arguments.
+/// Parses `connect`'s arguments.
 pub(super) fn read(arguments: &str, environment: &Environment) -> Result<ConnectOptions> {
     let options = Arguments::read("connect", arguments)?.fields("connect(options)")?;
     options.only("connect", &OPTIONS)?;
@@ -80,13 +80,13 @@ pub(super) fn read(arguments: &str, environment: &Environment) -> Result<Connect
         Ok(location)
     });
     let token = match text(&options, "authToken") {
-        // An app passes a variable of its environment on, which may be empty.
+        // An app may pass an environment variable that is empty.
         (None, _) | (_, Some("")) => None,
         (_, Some(text)) => Some(Token::new(text).ok_or_else(|| no_token("authToken"))?),
         _ => return Err(no_token("authToken")),
     };
     let mut settings = settings(&options)?;
-    // Nothing that the environment says is an error of `connect`.
+    // Invalid environment variables are not errors of `connect`.
     let location = location.and_then(|mut location| {
         if let Location::Libsql(url) = &mut location {
             let environments = environment.auth_token.trim();
@@ -111,7 +111,7 @@ pub(super) fn read(arguments: &str, environment: &Environment) -> Result<Connect
         if options.get("maxConnections").is_none() && is_server {
             let value = Value::Text(environment.max_connections.clone());
             let value = Some(in_form(Kind::Integer, &value)).filter(|value| !is_empty(value));
-            // The app takes 0 for 1, and any number; more than a thousand are no use.
+            // The app treats 0 as 1; above a thousand more connections are useless.
             let value = value.map(|value| match *value {
                 Value::Integer(number) => Cow::Owned(Value::Integer(number.clamp(1, 1000))),
                 _ => value,
@@ -162,7 +162,7 @@ fn settings(options: &Fields) -> Result<Settings> {
     };
     if let Some(timeout) = timeout(options, "busyTimeoutMs", 0)? {
         sqlite.busy_timeout = timeout;
-        // PostgreSQL reads 0 as forever.
+        // PostgreSQL reads 0 as no timeout.
         postgres.busy_timeout = timeout.max(Duration::from_millis(1));
         libsql.busy_timeout = timeout;
         mysql.busy_timeout = timeout;
@@ -192,8 +192,8 @@ fn settings(options: &Fields) -> Result<Settings> {
     Ok(settings)
 }
 
-/// Tables are looked for where the URL says: a caller who names another place must hear of it. A file stands in for any
-/// server while an app is developed.
+/// Rejects a schema on a server that has none: the URL selects the tables. SQLite files are exempt, because
+/// they replace a server during development.
 fn check_schema(location: &Location, given: Option<&Value>) -> Result<()> {
     const EXPECTED: &str =
         "left out: PostgreSQL alone has schemas, and elsewhere the URL names the database";
@@ -206,12 +206,12 @@ fn check_schema(location: &Location, given: Option<&Value>) -> Result<()> {
 }
 
 fn no_token(name: &str) -> Error {
-    // It is not shown, whatever it is.
+    // The value is never shown.
     let (name, expected) = (name.to_owned(), TOKEN_FORM.to_owned());
     Error::InvalidArgument { name, expected, given: "something else".to_owned() }
 }
 
-/// Whether the environment's token is for this URL: it is sent to no other database than the environment names.
+/// Whether the environment's token belongs to this URL: it is sent only to the database in the environment.
 fn is_for_token(options: &Fields, environment: &Environment) -> bool {
     let named = environment.url.trim();
     text(options, "url").1.is_none_or(|url| named.is_empty() || url == environment.url)

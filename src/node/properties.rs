@@ -1,4 +1,4 @@
-//! Properties of decoding: any text from JavaScript is a call, or an error that names the wrong argument.
+//! Properties of decoding: any text from JavaScript is a call, or an error that names the invalid argument.
 
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -23,7 +23,7 @@ fn functions() -> Vec<&'static str> {
     Function::all().into_iter().map(Function::name).collect()
 }
 
-/// Names of arguments and fields that some function knows.
+/// Names of arguments and fields of functions.
 const KNOWN: [&str; 50] = [
     "allowRefunded",
     "apply",
@@ -77,7 +77,7 @@ const KNOWN: [&str; 50] = [
     "within",
 ];
 
-/// A value as `encodeValue` in `lib/wire.js` writes it.
+/// A value, as `encodeValue` in `lib/wire.js` encodes it.
 fn value() -> impl Strategy<Value = Json> {
     let hex = |bytes: Vec<u8>| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
     prop_oneof![
@@ -99,14 +99,14 @@ fn value() -> impl Strategy<Value = Json> {
     ]
 }
 
-/// An object's fields, of which some are known.
+/// The fields of an object, some with known names.
 fn fields(value: BoxedStrategy<Json>) -> impl Strategy<Value = Json> {
     let key = prop_oneof![20 => select(KNOWN.to_vec()).prop_map(str::to_owned), 1 => text()];
     vec((key, value), 0..5)
         .prop_map(|fields| json!({ "$fields": fields.into_iter().collect::<Map<_, _>>() }))
 }
 
-/// What a caller passes in one place.
+/// Any argument.
 fn passed() -> impl Strategy<Value = Json> {
     value().prop_recursive(3, 32, 5, |inner| {
         prop_oneof![
@@ -117,7 +117,7 @@ fn passed() -> impl Strategy<Value = Json> {
     })
 }
 
-/// Arguments that functions take: each takes the first of these that it reads.
+/// Valid arguments. Each function uses the first of these that it accepts.
 fn takings() -> Vec<Json> {
     let object = |fields: Json| json!({ "$fields": fields });
     let list = |item: Json| json!({ "$list": [item] });
@@ -158,13 +158,13 @@ fn takings() -> Vec<Json> {
     ]
 }
 
-/// Arguments that this function takes.
+/// Valid arguments of this function.
 fn right(name: &str) -> Vec<Json> {
     let taken = takings().into_iter().find(|arguments| read(name, &arguments.to_string()).is_ok());
     taken.unwrap().as_array().unwrap().clone()
 }
 
-/// What a caller gets wrong.
+/// An error of a caller.
 #[derive(Debug, Clone)]
 enum Slip {
     Replaced(Index, Json),
@@ -186,7 +186,7 @@ fn slips() -> impl Strategy<Value = Vec<Slip>> {
     vec(slip, 0..3)
 }
 
-/// Where the values of a call are, but for those whose names a JSON pointer would have to escape.
+/// The paths of a call's values, except for names that need escaping in a JSON pointer.
 fn places(value: &Json, at: &str, found: &mut Vec<String>) {
     let inner: Vec<(String, &Json)> = match value {
         Json::Array(list) => {
@@ -242,7 +242,7 @@ fn call() -> impl Strategy<Value = (&'static str, Vec<Json>)> {
         .prop_map(|(name, slips, junk)| (name, junk.unwrap_or_else(|| slipped(right(name), slips))))
 }
 
-/// Whether text of this shape may come from `lib/wire.js`: the rules that `wire.rs` tells, read in another way.
+/// Whether JSON of this shape may come from `lib/wire.js`: the rules of `wire.rs`, implemented independently.
 fn is_well_formed(passed: &Json) -> bool {
     let Json::Object(object) = passed else { return !passed.is_array() };
     let mut tagged = object.iter();
@@ -262,7 +262,7 @@ fn is_well_formed(passed: &Json) -> bool {
     }
 }
 
-/// Checks that a caller error says which argument is wrong, and that its message names it.
+/// Checks that a caller error names the invalid argument, also in its message.
 fn check_refusal(error: &Error) -> Result<(), TestCaseError> {
     prop_assert_eq!(error.family(), Family::Caller, "{:?}", error);
     let details = error.details();
@@ -282,14 +282,14 @@ fn read(name: &str, arguments: &str) -> Result<Operation, Error> {
     let refund_policy = RefundPolicy::Source;
     let defaults =
         decode::Defaults { refund_policy, draw_order: DrawOrder::default(), active_statuses };
-    // As where the ids of users are text.
+    // As for databases whose user ids are text.
     match Function::named(name).unwrap().read(arguments, &defaults)? {
         Call { user_by_number: Some(refusal), .. } => Err(refusal),
         Call { operation, .. } => Ok(operation),
     }
 }
 
-/// What JavaScript passed in the first place, if it was an object of fields.
+/// A field of the first argument, if that is an object.
 fn passed_field<'a>(arguments: &'a [Json], name: &str) -> Option<&'a Json> {
     arguments.first()?.get("$fields")?.get(name)
 }
@@ -359,7 +359,7 @@ proptest! {
         }
     }
 
-    /// What a column holds comes back as it was, but for what no JSON keeps.
+    /// Values of columns survive encoding and decoding, except those that JSON can't express.
     #[test]
     fn values_survive_the_round_trip(value in column_value()) {
         let mut text = String::new();
@@ -370,12 +370,12 @@ proptest! {
             Value::Json(json) => Value::Json(mended(&json).into_owned()),
             other => other,
         };
-        // NaN is not equal to itself.
+        // NaN does not equal itself.
         prop_assert_eq!(format!("{:?}", read), format!("{:?}", Argument::Value(expected)));
     }
 }
 
-/// JavaScript knows one kind of numbers.
+/// JavaScript has only one type of number.
 fn whole(number: f64) -> Option<i64> {
     let text = number.to_string();
     text.parse().ok().filter(|whole: &i64| whole.to_string() == text)

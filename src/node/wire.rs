@@ -1,9 +1,9 @@
-//! Values as JSON text, both ways.
+//! Values as JSON text, in both directions.
 //!
-//! A JSON object always stands for a value that JSON lacks, and its one key is the type: `{"$date":1795380509258}`,
-//! `{"$json":"[1,2]"}`, `{"$bytes":"00ff"}`, `{"$bigint":"9007199254740993"}`, `{"$number":"NaN"}`; an invalid date is
-//! `{"$date":null}`, and `{"$unsupported":"a function"}` is a value that can't be encoded. `{"$fields":{…}}` is an
-//! object whose keys are fields, `{"$list":[…]}` a list of such.
+//! A JSON object always represents a value that JSON lacks, and its only key is the type:
+//! `{"$date":1795380509258}`, `{"$json":"[1,2]"}`, `{"$bytes":"00ff"}`, `{"$bigint":"9007199254740993"}`,
+//! `{"$number":"NaN"}`; an invalid date is `{"$date":null}`, and `{"$unsupported":"a function"}` is a value
+//! that can't be encoded. `{"$fields":{…}}` is an object of fields, `{"$list":[…]}` a list of such objects.
 
 use std::borrow::Cow;
 use std::fmt::{self, Write as _};
@@ -14,14 +14,14 @@ use crate::domain::hex::{from_hex, to_hex};
 use crate::domain::json::mended;
 use crate::domain::value::Value;
 
-/// What a caller passed in one place.
+/// An argument or field of a call.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Argument {
-    /// Nothing: `undefined`.
+    /// `undefined`.
     Nothing,
     /// A value.
     Value(Value),
-    /// A plain object, field by field.
+    /// An object of fields.
     Fields(Vec<(String, Argument)>),
     /// A list of requests.
     List(Vec<Argument>),
@@ -57,7 +57,8 @@ impl<'de> Visitor<'de> for PassedVisitor {
     fn visit_u64<E>(self, value: u64) -> Result<Argument, E> {
         Ok(Argument::Value(match i64::try_from(value) {
             Ok(value) => Value::Integer(value),
-            // Lossy on purpose: no column and no amount holds it, and the message shows it.
+            // The loss of precision is acceptable: no column or amount holds such a number, and it only
+            // appears in a message.
             Err(_) => Value::Real(value as f64),
         }))
     }
@@ -113,7 +114,7 @@ impl<'de> Visitor<'de> for PassedVisitor {
     }
 }
 
-/// An object's fields in the caller's order.
+/// The fields of an object, in the caller's order.
 struct FieldList(Vec<(String, Argument)>);
 
 impl<'de> Deserialize<'de> for FieldList {
@@ -148,7 +149,7 @@ pub(super) fn write_text(out: &mut String, text: &str) {
         out.push_str(text);
         return out.push('"');
     }
-    // A str is UTF-8 and JSON of it is too, and writing to memory can't fail.
+    // This can't fail: a str is UTF-8, and it is written to memory.
     if let Ok(json) = serde_json::to_string(text) {
         out.push_str(&json);
     }

@@ -1,4 +1,4 @@
-//! A call inside the app's own transaction, as JavaScript drives it.
+//! A call inside the app's own transaction, driven by JavaScript.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -13,30 +13,30 @@ use crate::error::{Error, Result};
 use crate::storage::location::Location;
 use crate::storage::within::{ClientError, ClientReply};
 
-/// A call inside a transaction of the app's. It runs on JavaScript's thread, and waits for nothing: see `next`.
+/// A call inside the app's transaction. It runs on the JavaScript thread and never blocks: see `next`.
 #[napi]
 pub struct TransactionCall {
-    /// `None`: it is done.
+    /// `None` when it is done.
     call: Option<WithinCall>,
     refusal: Option<Error>,
 }
 
-/// What a call needs next: statements to run one after the other, or nothing more.
+/// The next step of a call: statements to run in order, or the reply.
 #[napi(object)]
 pub struct Next {
-    /// The statements, if it is not done.
+    /// The statements, unless it is done.
     pub statements: Option<Vec<String>>,
     /// Its reply, if it is done.
     pub reply: Option<String>,
 }
 
-/// What JavaScript says of the statements.
+/// The client's reply to the statements.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 enum Said {
-    /// Of each statement the texts of its rows.
+    /// For each statement its rows, as texts.
     Rows(Vec<Vec<String>>),
-    /// The client has failed.
+    /// The client's error.
     Error {
         code: Option<String>,
         message: String,
@@ -57,7 +57,7 @@ impl TransactionCall {
 
 #[napi]
 impl TransactionCall {
-    /// Goes on, with what the client said to the statements of the step before (JSON text): `{"rows":[["…"]]}` or
+    /// Continues with the client's reply to the previous statements, as JSON: `{"rows":[["…"]]}` or
     /// `{"error":{"code":"40001","message":"…"}}`.
     #[napi]
     pub fn next(&mut self, said: Option<String>) -> Next {
@@ -96,7 +96,8 @@ fn read(said: &str) -> Result<ClientReply> {
     })
 }
 
-/// The call of a function in a transaction, by the function's name and the text of its arguments.
+/// Creates the call of a function in a transaction, from the function's name and the JSON text of its
+/// arguments.
 pub(super) fn call(
     options: &ConnectOptions,
     dialect: &str,
@@ -108,7 +109,7 @@ pub(super) fn call(
     let Call { operation, user_by_number } = function.read(arguments, &options.defaults)?;
     Ok(match dialect {
         "postgres" => {
-            // As a connection to this URL finds its tables.
+            // Tables are found as by a connection to this URL.
             let of_url = match &options.location {
                 Ok(Location::Postgres(url)) => url.schema.as_ref(),
                 _ => None,
