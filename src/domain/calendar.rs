@@ -119,8 +119,7 @@ fn of_length(length_ms: i64, since_ms: i64, now_ms: i64) -> Option<(i64, i64)> {
     Some((from_ms, from_ms.checked_add(length_ms)?))
 }
 
-/// The window of a day, week or month, counted from a time. In a month without that day, the month's last day
-/// is used.
+/// The window of a day, week or month, counted from a time; in short months, from the month's last day.
 fn of_calendar(per: Per, since: &Zoned, now_ms: i64) -> Option<(i64, i64)> {
     /// Close to the real length of a day; the loops below correct the difference.
     const DAY_MS: i64 = 86_400_000;

@@ -103,8 +103,7 @@ pub enum Error {
         /// The function's name.
         function: &'static str,
     },
-    /// A call that depends on a count of rows, or on all rows, in a transaction whose snapshot is older than
-    /// the call.
+    /// A call that counts rows or depends on all of them, in a transaction with a snapshot older than the call.
     #[error(
         "{option} can't be kept at {isolation}, where a transaction does not see rows written after it began; nothing was \
          written. Begin the transaction at READ COMMITTED, or do without {option}"
@@ -260,13 +259,13 @@ pub enum Error {
     /// A plan's limit: the user has used up a spending limit. The app's pages show this message.
     #[error("Spending limit, {spent} + {required} > {limit}")]
     SpendingLimit {
-        /// What the charge needs.
+        /// The credits of the charge.
         required: i64,
-        /// What was spent in this window.
+        /// The credits spent in this window.
         spent: i64,
-        /// What may be.
+        /// The limit.
         limit: i64,
-        /// When the charge can be made, as far as this limit is about it; never, if `None`.
+        /// When this limit allows the charge; `None` means never.
         resets_at_ms: Option<i64>,
     },
     /// A plan's limit: the user has too many unfinished tasks. The app's pages may show this message, like

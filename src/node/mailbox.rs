@@ -230,8 +230,8 @@ pub(super) fn close_at_exit(connection: &Arc<Handle>) {
     });
 }
 
-/// Closes what JavaScript left open, and waits a moment for it, so that a process that ends in
-/// good order leaves no write-ahead log behind. Nothing that was acknowledged depends on it.
+/// Closes the connections that JavaScript left open, and waits briefly for it, so that a regular exit leaves no
+/// write-ahead log behind. No confirmed commit depends on it.
 fn close_connections() {
     const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
     let (closing, closed) = channel::<()>();
