@@ -1,18 +1,18 @@
 'use strict'
 
-/** What the command line's words mean: numbers, durations and times. A word that means nothing is a usage error. */
+/** Parses the arguments of options: numbers, durations and times. An invalid one is a usage error. */
 
 const { InvalidArgumentError } = require('commander')
 
 const MS = { s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 }
 
-/** A year that a database and `Date` can both hold; more is a typing error. */
+/** The range that databases and `Date` can both hold; a longer duration is a typing error. */
 const LONGEST_MS = 36_500 * MS.d
 
-/** As many credits as a column holds. */
+/** The largest number of credits that a column holds. */
 const MOST_CREDITS = 2_147_483_647
 
-/** A whole number of at least `least`, and of at most `largest`. */
+/** A whole number from `least` to `largest`. */
 function wholeNumber(largest, least = 1) {
   return (text) => {
     const number = /^\d+$/.test(text) ? Number(text) : NaN
@@ -22,7 +22,7 @@ function wholeNumber(largest, least = 1) {
   }
 }
 
-/** `90s`, `30m`, `12h` or `7d`, in milliseconds; `undefined` if it is none. */
+/** `90s`, `30m`, `12h` or `7d`, in milliseconds; `undefined` if the text is not a duration. */
 function readDuration(text) {
   const [, number, unit] = /^(\d+)([smhd])$/.exec(text) ?? []
   const ms = Number(number) * MS[unit]
@@ -37,8 +37,8 @@ function duration(text) {
 }
 
 /**
- * `2026-12-31`, `2026-12-31T18:00` or `2026-12-31T18:00:00+02:00`; `undefined` if it is none. Without an offset it
- * is UTC. A day alone is the moment `intoDayMs` after its beginning.
+ * `2026-12-31`, `2026-12-31T18:00` or `2026-12-31T18:00:00+02:00`; `undefined` if the text is not a time.
+ * Without an offset it is in UTC. A date alone is the time `intoDayMs` after its beginning.
  */
 function readTime(text, intoDayMs) {
   const [, day, clock, offset] =
@@ -48,13 +48,13 @@ function readTime(text, intoDayMs) {
   return Number.isNaN(time) ? undefined : new Date(time)
 }
 
-/** `Date` takes the 30th of February for the 2nd of March. */
+/** `Date` accepts the 30th of February as the 2nd of March. */
 function isDay(day) {
   const time = new Date(`${day}T00:00Z`)
   return !Number.isNaN(time.getTime()) && time.toISOString().startsWith(day)
 }
 
-/** When something is over: a time to come, or a duration from now on. A day counts until its end. */
+/** An expiry: a future time, or a duration from now. A date alone includes that day. */
 function expiry(text) {
   const ms = readDuration(text)
   const time = ms === undefined ? readTime(text, MS.d - 1) : new Date(Date.now() + ms)
@@ -67,10 +67,12 @@ function expiry(text) {
   return time
 }
 
-/** As `expiry`, or `never`, for which it is `null`. Commander takes `null` for a value that is missing, hence the object. */
+/**
+ * Like `expiry`, or `never`, which is `null`. An object, because Commander treats `null` as a missing value.
+ */
 const end = (text) => ({ expiresAt: text === 'never' ? null : expiry(text) })
 
-/** A time, or a duration that counts back from now. A day alone is the moment `intoDayMs` after its beginning. */
+/** A past time, or a duration before now. A date alone is the time `intoDayMs` after its beginning. */
 function past(intoDayMs) {
   return (text) => {
     const ms = readDuration(text)
@@ -87,9 +89,9 @@ module.exports = {
   duration,
   end,
   expiry,
-  /** From this moment on: a day from its beginning. */
+  /** The start of a period; a date alone is its beginning. */
   from: past(0),
-  /** Before this moment: a day to its end. */
+  /** The end of a period; a date alone is its end. */
   to: past(MS.d),
   wholeNumber,
 }

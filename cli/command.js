@@ -1,6 +1,6 @@
 'use strict'
 
-/** What the commands have in common: how to name a database, and a connection to it while they work. */
+/** What the commands share: the options for a database, and a connection while they run. */
 
 const { findDatabase, placeOf } = require('./database')
 const { Output, coloursOf } = require('./output')
@@ -14,11 +14,12 @@ function withDatabase(command) {
 }
 
 /**
- * The action of a command: `work` gets what it needs to work, and then the command's own arguments. A file's
- * journal mode is the app's affair.
+ * The action of a command: `work` gets a context, and then the command's own arguments. The file's journal
+ * mode is not changed, because it belongs to the app.
  *
  * @param {(context: { credits, output: Output, options: object }, ...args: unknown[]) => Promise<void>} work
- * @param {object} how `writes`: whether the command writes, with these options of it; `connect`: options of `connect`
+ * @param {object} how `writes`: whether the command writes, given its options; `connect`: options of
+ * `connect`
  */
 function connected(work, { writes = () => false, connect = { journalMode: 'keep' } } = {}) {
   return async (...args) => {
@@ -35,8 +36,9 @@ function connected(work, { writes = () => false, connect = { journalMode: 'keep'
 }
 
 /**
- * To a person, always: a command that writes must not do so where the operator does not expect it. A script knows what it named; if
- * a file decided and something is written, its log begins with this line. Not on stderr, which cron mails.
+ * Shows the database: always on a terminal, so that an operator notices a wrong one. In the output for
+ * scripts it is the first line if the command writes and the database was found in a file. Not on stderr,
+ * which cron sends as mail.
  */
 function sayWhere({ url, source, isFound }, writes) {
   const where = `${placeOf(url)} (${source})`
@@ -45,7 +47,7 @@ function sayWhere({ url, source, isFound }, writes) {
   return undefined
 }
 
-/** To a person: nothing is known of this user, which is not the same as a balance of 0. */
+/** On a terminal: reports an unknown user, which is not the same as a balance of 0. */
 async function sayIfUnknown({ credits, output }, userId) {
   if (output.json || (await credits.getCreditsCount({ userId })) > 0) return
   await output.text('This user has no grants and no charges: is the id right?')

@@ -1,22 +1,22 @@
 'use strict'
 
-/** Which database a command is about, and how to say so without its password. */
+/** Which database a command uses, and how to name it without its password. */
 
 const { NoDatabaseError, filesOf, readFile, readFolder } = require('./env-files')
 const { listed } = require('./output')
 
-/** What the package reads from the environment. */
+/** The environment variables that the package reads. */
 const NAMES = ['DATABASE_URL', 'DATABASE_PROVIDER', 'DATABASE_AUTH_TOKEN', 'DB_SCHEMA', 'DB_MAX_CONNECTIONS']
 
-/** Besides, what a PostgreSQL URL may leave out, such as the password: `PGPASSWORD` and its like. */
+/** Variables for parts that a PostgreSQL URL leaves out, such as `PGPASSWORD`. */
 const isOfPostgres = (name) => name.startsWith('PG')
 
 /**
- * The options of `connect`, and where the URL comes from: `--url`, the file of `--env`, the environment, or the env
- * files of the working directory. What the files say holds for this process, name by name as in Next.js; what
- * `--env` names comes before the environment.
+ * The options of `connect`, and the source of the URL: `--url`, the file of `--env`, the environment, or the
+ * env files of the working directory. Values from files apply to this process, name by name as in Next.js;
+ * the file of `--env` takes precedence over the environment.
  *
- * `origins` says of each name that is set where that is. `isFound`: the operator has not named the database, it was found.
+ * `origins` has the source of each name. `isFound`: the operator has not named the database, it was found.
  *
  * @returns {{ options: object, url: string, source: string, origins: object, isFound: boolean }}
  */
@@ -34,7 +34,7 @@ function findDatabase({ url, env: file }) {
 const environment = () => ({ origin: 'of the environment', env: process.env })
 const fileAsPlace = ({ path, env }) => ({ origin: `in ${path}`, env })
 
-/** Of each name, what the first place says that has it. An empty value is one: Next.js looks no further. */
+/** The value of each name from the first place that has it. An empty value counts, as in Next.js. */
 function chosen(places) {
   const [values, origins] = [{}, {}]
   for (const name of NAMES) {
@@ -70,7 +70,7 @@ function ofFolder(folder) {
   let found
   for (const mode of modes(process.env.NODE_ENV)) {
     const { files, errors } = readFolder(folder, mode)
-    // Who names the database himself need not be one who may read the app's files.
+    // An operator who sets DATABASE_URL need not be able to read the app's files.
     if (errors.length > 0 && !process.env.DATABASE_URL) throw errors[0]
     found = chosen([environment(), ...files.map(fileAsPlace)])
     if (found.values.DATABASE_URL) return found
@@ -80,7 +80,7 @@ function ofFolder(folder) {
   throw new NoDatabaseError(nowhere(looked, read, found.origins.DATABASE_URL))
 }
 
-/** How the app may run. If the operator does not say how, it may be an app that has a database in production alone. */
+/** The modes in which the app may run. Without NODE_ENV, the app may have a database in production only. */
 function modes(nodeEnv) {
   if (!nodeEnv) return ['development', 'production']
   return [['test', 'production'].includes(nodeEnv) ? nodeEnv : 'development']
@@ -96,8 +96,8 @@ function nowhere(looked, read, emptyAt) {
 }
 
 /**
- * The server and the database of a URL, or the file. Of a URL that could be read in two ways it says the
- * scheme alone: what looks like a host may be a part of the password.
+ * The server and database of a URL, or the file. For an ambiguous URL only the scheme, because the apparent
+ * host may be part of the password.
  */
 function placeOf(url) {
   const [, scheme, host, name = ''] =
@@ -115,8 +115,8 @@ function placeOf(url) {
 }
 
 /**
- * A text without what may be a password among the words of the command line: a message that repeats a wrong word must
- * not repeat a URL.
+ * A text without passwords from the command line: a message that repeats an invalid argument must not repeat
+ * a URL.
  */
 function withoutSecrets(text, words = process.argv.slice(2)) {
   const values = words.flatMap((word) => {

@@ -1,21 +1,21 @@
 'use strict'
 
 /**
- * What an app's env files say, read by Next.js's own code: what the app is told, this is told. The environment of
- * this process stays as it is.
+ * Reads an app's env files with Next.js's own code, so that the values are those that the app gets. The
+ * environment of this process is not changed.
  */
 
 const fs = require('node:fs')
 const path = require('node:path')
 
-/** The command line does not say which database, or says what can't be. */
+/** No database is configured, or the configuration can't be read. */
 class NoDatabaseError extends Error {
   code = 'NO_DATABASE'
 }
 
 /**
- * Reads the files of a folder, in Next.js's order. It goes on where one can't be read, as Next.js does: `errors` has
- * those.
+ * Reads the env files of a folder, in Next.js's order. Like Next.js, it goes on if one can't be read, and
+ * adds the error to `errors`.
  *
  * @returns {{ files: { path: string, env: object }[], errors: NoDatabaseError[] }}
  */
@@ -28,13 +28,13 @@ function readFolder(folder, mode) {
   return { files: loadedEnvFiles, errors }
 }
 
-/** Where Next.js looks, in its order. It does not say which of them are not there. */
+/** The files that Next.js looks for, in order. They need not exist. */
 function filesOf(mode) {
   const local = mode === 'test' ? [] : ['.env.local']
   return [`.env.${mode}.local`, ...local, `.env.${mode}`, '.env']
 }
 
-/** The values of one file, which says them in the same words. Its own names go before those of the environment. */
+/** The values of one file, parsed like the others. Its own names take precedence over the environment. */
 function readFile(file) {
   let contents
   try {
@@ -47,7 +47,7 @@ function readFile(file) {
   return valuesOf(file, contents, Object.fromEntries(others))
 }
 
-/** The values may refer to names of `env`. */
+/** The values may refer to names in `env`. */
 function valuesOf(file, contents, env) {
   const { processEnv } = require('@next/env')
   const errors = []
@@ -58,7 +58,7 @@ function valuesOf(file, contents, env) {
   return read.env
 }
 
-/** Next.js writes to its log which file it goes on without: `Failed to load env from .env`, and the error. */
+/** Next.js logs the files that it can't read: `Failed to load env from .env`, and the error. */
 const logInto = (errors, fileOf) => ({
   info() {},
   error: (text, error) =>

@@ -1,13 +1,13 @@
 'use strict'
 
-/** How a command ends, for the scripts that call it. */
+/** The exit codes of commands, for scripts. */
 module.exports = {
-  /** Done, and nothing is wrong. */
+  /** Done, without findings. */
   DONE: 0,
-  /** Something was found that an operator should look at. */
+  /** Something was found that an operator should check. */
   FOUND: 1,
   /** Usage error. */
   MISUSED: 2,
-  /** It could not be done. */
+  /** The command failed. */
   TROUBLE: 3,
 }

@@ -1,6 +1,6 @@
 'use strict'
 
-/** `npx media-credits`: its commands, and how each of them ends. */
+/** `npx media-credits`: its commands and their exit codes. */
 
 const { Command, CommanderError } = require('commander')
 const { version } = require('../package.json')
@@ -58,11 +58,11 @@ function program() {
   return program
 }
 
-/** The words of the command line stand in quotes: of a long one, the beginning is enough. */
+/** Arguments are quoted in messages. The beginning of a long one is enough. */
 const misused = (text) =>
   withoutSecrets(text.replace(/^error: /, 'media-credits: ')).replace(/'([^']{100})[^']+'/g, "'$1…'")
 
-/** Runs the command that `argv` names, and sets the process's exit code. */
+/** Runs the command in `argv`, and sets the process's exit code. */
 async function main(argv) {
   ignoreClosedPipes()
   const made = program()
@@ -72,14 +72,14 @@ async function main(argv) {
   } catch (error) {
     process.exitCode = exitCodeOf(error)
     if (!(error instanceof CommanderError)) say(error, argv.includes('--json'))
-    // Help for no command at all has been written already.
+    // Without a command, the help has been written already.
     else if (process.exitCode === MISUSED && error.code !== 'commander.help') {
       process.stderr.write('(see --help)\n')
     }
   }
 }
 
-/** What is wrong with a word of the command line, the library says in these codes. */
+/** The library's codes for invalid arguments. */
 const ABOUT_ARGUMENTS = ['INVALID_AMOUNT', 'INVALID_ARGUMENT', 'INVALID_DATE', 'INVALID_ID', 'INVALID_VALUE']
 
 function exitCodeOf(error) {
@@ -96,12 +96,12 @@ function say(error, json) {
     return
   }
   const { red } = coloursOf(process.stderr)
-  // A bug of this package is for its authors to read.
+  // A bug of this package is shown with its stack.
   const said = error.constructor === TypeError || error.constructor === ReferenceError ? error.stack : message
   process.stderr.write(`${red(said.replace(/^(?!media-credits )/, 'media-credits: '))}\n`)
 }
 
-/** `media-credits audit | head`: the reader has read enough. What is found by then counts. */
+/** With `media-credits audit | head` the reader closes the pipe. What was found until then counts. */
 function ignoreClosedPipes() {
   for (const stream of [process.stdout, process.stderr]) {
     stream.on('error', (error) => {

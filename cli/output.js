@@ -1,6 +1,6 @@
 'use strict'
 
-/** How results look: tables and colours for people, JSON for machines. */
+/** Output: tables and colours for people, JSON for scripts. */
 
 const { WriteStream } = require('node:tty')
 const { stripVTControlCharacters } = require('node:util')
@@ -8,7 +8,7 @@ const Table = require('cli-table3')
 const { createColors } = require('picocolors')
 const stringWidth = require('string-width')
 
-/** Whether a stream is to be written in colour: terminals, unless NO_COLOR or FORCE_COLOR say something else. */
+/** Whether a stream gets colours: terminals do, unless NO_COLOR or FORCE_COLOR says otherwise. */
 function isColourful(stream, env = process.env) {
   const forced = env.FORCE_COLOR !== undefined
   return (forced || stream.isTTY === true) && WriteStream.prototype.getColorDepth(env) > 1
@@ -18,14 +18,14 @@ const coloursOf = (stream) => createColors(isColourful(stream))
 
 const CONTROL = /[\p{Cc}\u2028\u2029\u202a-\u202e\u2066-\u2069]+/gu
 
-/** Text from the database as one line. Its author must not move the cursor of the operator's terminal. */
+/** Text from the database as one line. It must not control the operator's terminal. */
 function oneLine(text) {
   return stripVTControlCharacters(String(text)).replace(CONTROL, ' ').trim()
 }
 
 const count = (number) => number.toLocaleString('en-US')
 
-/** A number with its sign, for what was added and what was taken. */
+/** A number with its sign, for additions and deductions. */
 const signed = (number) => (number > 0 ? `+${count(number)}` : count(number))
 
 /** `2 findings`, `1 finding`. */
@@ -39,7 +39,7 @@ function time(date) {
   return date ? date.toISOString().slice(0, 19).replace('T', ' ') : 'never'
 }
 
-/** A duration as a person says it: `45 s`, `12 min`, `3 h`, `9 d`. */
+/** A rounded duration: `45 s`, `12 min`, `3 h`, `9 d`. */
 function ago(ms) {
   const units = [
     [86_400_000, 'd'],
@@ -57,12 +57,12 @@ const NO_LINES = Object.fromEntries(
   ].map((name) => [name, '']),
 )
 const GAP = 2
-/** A last column that would be narrower than this is left as it is. */
+/** A last column that would be narrower than this is not wrapped. */
 const NARROWEST = 24
 
 /**
- * A table without lines. `columns` are `{ title, right, width }`; a title of `null` everywhere leaves the head out.
- * The last column is wrapped to what is left of `width`, if there is a width.
+ * A table without lines. `columns` are `{ title, right, width }`; if all titles are `null`, there is no
+ * header. The last column is wrapped to the rest of `width`, if that is given.
  */
 function table(columns, rows, width) {
   const texts = rows.map((row) => row.map((cell) => String(cell ?? '')))
@@ -74,7 +74,7 @@ function table(columns, rows, width) {
   const last = columns.length - 1
   const before = widths.slice(0, last).reduce((sum, width) => sum + width + GAP, 0)
   const room = (width ?? Infinity) - before
-  // What is wrapped between words would cut off a longer one, and an id must be whole.
+  // Wrapping at spaces would cut longer words, but ids must be complete.
   const longest = Math.max(0, ...texts.flatMap((row) => row[last].split(' ').map(stringWidth)))
   if (room >= Math.max(NARROWEST, longest)) widths[last] = Math.min(widths[last], room)
   const made = new Table({
@@ -93,11 +93,11 @@ function table(columns, rows, width) {
 }
 
 /**
- * Where a command writes what it found. With `json`, `document` writes and the rest is silent; without it, it is the
- * other way round. Waits for a slow reader.
+ * A command's output. With `json`, only `document` writes; without it, only the other methods do. Waits for a
+ * slow reader.
  */
 class Output {
-  /** `head` is a line that goes before whatever is written for people. */
+  /** `head` is a line before the output for people. */
   constructor({ json = false, stream = process.stdout, head } = {}) {
     this.json = json
     this.head = head
@@ -105,17 +105,17 @@ class Output {
     this.colours = coloursOf(stream)
   }
 
-  /** For machines: a JSON document, in one line. */
+  /** For scripts: a JSON document on one line. */
   document(value) {
     return this.json ? this.write(JSON.stringify(value)) : undefined
   }
 
-  /** For people. */
+  /** For people: text. */
   text(text = '') {
     return this.json ? undefined : this.write(text)
   }
 
-  /** For people: a table as wide as the terminal. A file or a pipe gets whole lines. */
+  /** For people: a table as wide as the terminal. In a file or a pipe, lines are not wrapped. */
   table(columns, rows) {
     if (this.json || rows.length === 0) return undefined
     const [head, ...lines] = table(columns, rows, this.stream.columns).split('\n')

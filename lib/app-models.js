@@ -1,6 +1,9 @@
 'use strict'
 
-/** What the app's own model files export besides functions over the database: names, values and behaviour are the app's. */
+/**
+ * What the app's own model files export besides functions over the database. Names, values and behaviour are
+ * the app's.
+ */
 
 const { types } = require('node:util')
 const { invalidArgument, readOnlyField } = require('./errors.js')
@@ -11,7 +14,7 @@ const CreditStatus = Object.freeze({ ACTIVE: 'active', EXPIRED: 'expired', DELET
 
 const CreditTransactionType = Object.freeze({ GRANT: 'grant', CONSUME: 'consume' })
 
-/** Those of all generations: one has AWARD, another REWARD. */
+/** The scenes of all versions of the app: one has AWARD, another REWARD. */
 const CreditTransactionScene = Object.freeze({
   PAYMENT: 'payment',
   SUBSCRIPTION: 'subscription',
@@ -29,7 +32,10 @@ const AITaskStatus = Object.freeze({
   CANCELED: 'canceled',
 })
 
-/** When credits expire: with the subscription's period, else after so many days; never (`null`) without days. */
+/**
+ * When credits expire: with the subscription's period, otherwise after this many days; never (`null`) without
+ * days.
+ */
 function calculateCreditExpirationTime(about) {
   const { creditsValidDays, currentPeriodEnd } = fieldsOf(snapshot(about))
   if (look(() => creditsValidDays > 0) !== true) return null
@@ -42,14 +48,14 @@ function calculateCreditExpirationTime(about) {
   return expiresAt
 }
 
-/** Columns of a grant that `grantCreditsForUser` fills in, and from what. */
+/** The columns of a grant that `grantCreditsForUser` fills in, and their sources. */
 const FILLED_IN = {
   userId: 'user has it',
   userEmail: 'user has it',
   expiresAt: 'validDays says it; createCredit takes any time',
 }
 
-/** Grants credits as the app's model does; what else is passed is a column of the grant. */
+/** Grants credits like the app's model; further fields are columns of the grant. */
 function grantsFor(createCredit) {
   return async function grantCreditsForUser(grant, options) {
     const { user, credits, validDays, description, replay, ...columns } = fieldsOf(snapshot(grant))
@@ -59,7 +65,7 @@ function grantsFor(createCredit) {
       throw invalidArgument(grantCreditsForUser, 'validDays', 'a number of days', validDays)
     }
     for (const [field, reason] of Object.entries(FILLED_IN)) {
-      // What `tx` means comes first.
+      // An error about `tx` comes first.
       if (own(columns, field) !== undefined && !own(columns, 'tx')) {
         throw readOnlyField(grantCreditsForUser, field, reason)
       }

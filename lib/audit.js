@@ -1,10 +1,10 @@
 'use strict'
 
-/** Audits and repairs the ledger, some users after others. */
+/** Audits and repairs the ledger, page by page. */
 
 const { fieldsOf, snapshot } = require('./fields.js')
 
-/** What `auditSome` finds in all books, some users after others, so that memory and snapshots stay small. */
+/** The results of `auditSome` for all users, page by page, so that memory use and snapshots stay small. */
 async function* pagesOf(auditSome, query) {
   let next
   do {
@@ -14,7 +14,7 @@ async function* pagesOf(auditSome, query) {
   } while (next !== null)
 }
 
-/** Audits all users, or the query's. */
+/** Audits all users, or the one in the query. */
 function audit(auditSome, getCreditsCount) {
   return async function* auditLedger(query) {
     const taken = snapshot(query)
@@ -38,14 +38,15 @@ function audit(auditSome, getCreditsCount) {
   }
 }
 
-/** Repairs the books of those users in whose an audit finds what can be repaired. */
+/** Repairs the accounts of users with repairable findings. */
 function repair(auditSome, repairBooks) {
-  /** Users whose books are read at once, where nothing is written. */
+  /** The number of users that a preview reads at once. */
   const SOME = 100
   return async function repairLedger(options) {
     const taken = snapshot(options)
     const { apply, userId } = fieldsOf(taken)
-    // It refuses what is wrong with the options before anything is read. No user is not all users.
+    // `repairBooks` checks the options before anything is read. An undefined `userId` does not mean all
+    // users.
     const isUnknown = 'userId' in fieldsOf(taken) && userId === undefined
     await repairBooks(isUnknown ? { ...taken, userId: null } : taken)
     const found = new Set()

@@ -1,14 +1,14 @@
 'use strict'
 
-/** Lists of requests: all in one transaction, or each for itself. */
+/** Lists of requests: in one transaction, or each by itself. */
 
 const { invalidArgument, unknownField } = require('./errors.js')
 const { fieldsOf, isFields, lengthOf, look, snapshot } = require('./fields.js')
 const { LONGEST_LIST } = require('./wire.js')
 
 /**
- * With `{ atomic: true }`, all items in one transaction. Else each for itself: sent together, they
- * share transactions anyway, and each has its own outcome.
+ * With `{ atomic: true }`, all items run in one transaction. Otherwise each has its own outcome; they are
+ * sent together, so they still share transactions.
  */
 function eachOrAll(name, atomicBatch, one) {
   return async function batch(items, options) {
@@ -16,13 +16,13 @@ function eachOrAll(name, atomicBatch, one) {
     const areOptions = taken === undefined || isFields(taken)
     const { atomic, ...others } = fieldsOf(taken)
     const number = lengthOf(items) ?? 0
-    // What is neither a list nor options is for the native code to refuse, and so are options for nothing.
+    // The native code rejects values that are neither lists nor options, and the options of an empty list.
     if ((atomic ?? false) !== false || number === 0 || !areOptions) return atomicBatch(items, taken)
     if (number > LONGEST_LIST) {
       throw invalidArgument(batch, name, `given a list of at most ${LONGEST_LIST} items`, number)
     }
     const calls = []
-    // A list with holes too.
+    // Also covers lists with holes.
     for (let at = 0; at < number; at++)
       calls[at] = one(
         look(() => items[at]),
@@ -32,7 +32,7 @@ function eachOrAll(name, atomicBatch, one) {
   }
 }
 
-/** An item of `createMediaTasks` for itself: what it may have is what it may have in an atomic list. */
+/** A single item of `createMediaTasks`. It has the same fields as in an atomic list. */
 function taskAndCost(createMediaTask) {
   return async function create(item, options) {
     const taken = snapshot(item)

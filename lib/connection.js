@@ -1,9 +1,9 @@
 'use strict'
 
 /**
- * Sends calls to native code and answers their callers: promises, dates and errors are of the caller's realm,
- * because in Jest and in vm contexts those that native code makes fail `instanceof`. Calls and replies cross as
- * JSON text (src/node/wire.rs says how).
+ * Sends calls to native code and settles their promises. Promises, dates and errors are created here, in the
+ * caller's realm: in Jest and in vm contexts, those created by native code fail `instanceof`. Calls and
+ * replies are JSON text (see src/node/wire.rs).
  */
 
 // Not the global one, which fake timers replace.
@@ -32,9 +32,9 @@ function nextRequest() {
 }
 
 /**
- * Sends a request. `send` gets its number and must see to it that a reply comes; it may return a function that is
- * told of the error or the value right before the promise is.
- * `method` is what the caller called: errors point at the line that did.
+ * Sends a request. `send` gets its number and must ensure that a reply comes; it may return a function that
+ * is called with the error or the value just before the promise settles. `method` is the function that the
+ * caller called: errors have the stack of that call.
  */
 function request(method, result, send) {
   const caller = {}
@@ -42,21 +42,21 @@ function request(method, result, send) {
   return new Promise((resolve, reject) => {
     const number = nextRequest()
     const observer = send(number)
-    // The reply can't come before this function returns: it waits for the event loop.
+    // The reply can't come before this function returns, since it waits for the event loop.
     pending.set(number, { resolve, reject, result, caller, observer })
     if (!isOpen) mailbox.open(fetchReplies)
     isOpen = true
   })
 }
 
-/** When no call waits any more, nothing is left that keeps a process or this realm. */
+/** When no call waits, nothing is left that keeps the process or this realm alive. */
 function closeIfIdle() {
   if (!isOpen || pending.size > 0) return
   mailbox.close()
   isOpen = false
 }
 
-/** How many replies are handed over before other things on the event loop get their turn. */
+/** How many replies are handled before the event loop continues. */
 const REPLIES_AT_ONCE = 8
 
 function fetchReplies() {
@@ -64,7 +64,7 @@ function fetchReplies() {
   if (again) setImmediate(fetchReplies)
   for (let at = 0; at < replies.length; at += 3) {
     const request = pending.get(replies[at])
-    // A reply without a request must not keep the other replies from their callers.
+    // A reply without a request must not stop the other replies.
     if (!request) continue
     const [follows, text] = [replies[at + 1], replies[at + 2]]
     if (follows) {
@@ -74,11 +74,11 @@ function fetchReplies() {
     pending.delete(replies[at])
     answerCaller(request, text)
   }
-  // Not at once: a caller that goes on with another call needs it still.
+  // Not at once, because a caller may go on with another call.
   if (!again && pending.size === 0) setImmediate(closeIfIdle)
 }
 
-/** Rows of a long list, of which more follow. */
+/** Keeps rows of a long list until the rest has arrived. */
 function keepPart(request, text) {
   try {
     request.parts ??= []
@@ -96,7 +96,7 @@ function answerCaller({ resolve, reject, result, caller, observer, parts, broken
     if (parts) reply.rows = [...parts, reply.rows].flat()
     ;({ error, value } = readReply(caller, result, reply))
   } catch (unreadable) {
-    // Whatever is wrong with this reply, the others must be handed over.
+    // Whatever is wrong with this reply, the others must be handled.
     error = unreadable
   }
   observer?.(error, value, reply)
@@ -106,7 +106,7 @@ function answerCaller({ resolve, reject, result, caller, observer, parts, broken
 
 // ---- Connections ----
 
-/** Gives `target` all functions of a connection; `connection()` is asked for it at each call. */
+/** Gives `target` all functions of a connection. `connection()` is called for each call. */
 function publish(target, connection) {
   const submit = (method, number, name, passed) =>
     connection().submit(mailbox, number, name, callText(method, name, passed))
@@ -131,7 +131,7 @@ function publish(target, connection) {
   return target
 }
 
-/** The environment's variables with such names. The native code would also see what a prototype has. */
+/** The environment variables whose names match. Native code would also see properties of prototypes. */
 function variables(is) {
   const found = Object.create(null)
   for (const name of Object.keys(process.env)) if (is(name)) found[name] = process.env[name]
@@ -147,7 +147,7 @@ function newConnection(method, options) {
     authToken: variable('DATABASE_AUTH_TOKEN'),
     schema: variable('DB_SCHEMA'),
     maxConnections: variable('DB_MAX_CONNECTIONS'),
-    // What PostgreSQL's own clients read, for what the URL leaves out.
+    // Variables of PostgreSQL's clients, for parts that the URL leaves out.
     postgres: variables((name) => name.startsWith('PG')),
     log: variable('MEDIA_CREDITS_LOG'),
   }

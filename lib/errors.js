@@ -1,13 +1,15 @@
 'use strict'
 
-/** Errors of the caller's realm: those that native code makes fail `instanceof` in Jest and in vm contexts. */
+/**
+ * Errors in the caller's realm: those created by native code fail `instanceof` in Jest and in vm contexts.
+ */
 
 const { UNREADABLE, lengthOf } = require('./fields.js')
 
-/** The descriptor of a property that can be changed by name alone: without the `get` or `set` of a prototype. */
+/** The descriptor of a writable property. It has no prototype, so that no polluted `get` or `set` applies. */
 const constant = (value) => ({ __proto__: null, value, configurable: true, writable: true })
 
-/** A call that was refused or failed. `docs/errors.md` lists every code. */
+/** A call that was rejected or failed. `docs/errors.md` lists every code. */
 class MediaCreditsError extends Error {
   /** @param {{ code: string, message: string, retryable: boolean, details: object }} error */
   constructor({ code, message, retryable, details }) {
@@ -22,7 +24,7 @@ class MediaCreditsError extends Error {
 }
 Object.defineProperty(MediaCreditsError.prototype, 'name', constant('MediaCreditsError'))
 
-/** The error that a reply describes, with the caller's stack. */
+/** The error in a reply, with the caller's stack. */
 function errorAt(caller, description) {
   const error = new MediaCreditsError(description)
   const frames = String(caller.stack).split('\n').slice(1)
@@ -31,21 +33,21 @@ function errorAt(caller, description) {
   return error
 }
 
-/** As `errorAt`, of the caller of `method`. */
+/** The same, for the caller of `method`. */
 function errorOf(method, description) {
   const caller = {}
   Error.captureStackTrace(caller, method)
   return errorAt(caller, description)
 }
 
-/** The error of an argument of `method` that never gets to the native code. */
+/** The error for an argument of `method` that can't be passed to native code. */
 function invalidArgument(method, field, expected, ...given) {
   const got = given.map((value) => `, got ${describe(value)}`)
   const message = `${field} must be ${expected}${got.join('')}`
   return errorOf(method, { code: 'INVALID_ARGUMENT', message, retryable: false, details: { field } })
 }
 
-/** The error of a key that `method` does not know, as the native code words it. */
+/** The error for a key that `method` does not know, with the native code's message. */
 function unknownField(method, table, key) {
   const field = shortened(key)
   const message =
@@ -54,19 +56,19 @@ function unknownField(method, table, key) {
   return errorOf(method, { code: 'UNKNOWN_FIELD', message, retryable: false, details: { table, field } })
 }
 
-/** The error of a field that `method` fills in itself. */
+/** The error for a field that `method` fills in itself. */
 function readOnlyField(method, field, reason) {
   const message = `${field} can't be set here: ${reason}`
   return errorOf(method, { code: 'READ_ONLY_FIELD', message, retryable: false, details: { field } })
 }
 
-/** How many characters of what was passed are repeated in a message. */
+/** How many characters of a value are repeated in a message. */
 const SHOWN = 100
 
 /** The beginning of a long text. */
 const shortened = (text) => (text.length > SHOWN ? `${text.slice(0, SHOWN)}…` : text)
 
-/** What a message says of a value, as `src/domain/value.rs` does. */
+/** A description of a value for messages, as in `src/domain/value.rs`. */
 function describe(value) {
   if (value === null) return 'null'
   if (value === UNREADABLE) return "something that can't be read"

@@ -1,16 +1,16 @@
 'use strict'
 
 /**
- * Objects that callers pass. Their own properties alone count, each read once: what some library has put on
- * `Object.prototype` is no argument of the call.
+ * Objects that callers pass. Only own properties count, and each is read once: properties that a library has
+ * put on `Object.prototype` are not arguments.
  */
 
 const { types } = require('node:util')
 
-/** Stands for what throws when it is looked at: a getter, a proxy. */
+/** Stands for a value that throws when it is read, such as a getter or a proxy. */
 const UNREADABLE = Symbol("what can't be read")
 
-/** The result of a look; `UNREADABLE` if it throws. */
+/** The result of `at()`; `UNREADABLE` if it throws. */
 function look(at) {
   try {
     return at()
@@ -19,7 +19,7 @@ function look(at) {
   }
 }
 
-/** Objects that keep nothing in fields of their own: each would be taken for an empty object. */
+/** Objects without own fields, which would be taken for empty objects. */
 const WITHOUT_FIELDS = [
   [types.isAnyArrayBuffer, 'a buffer'],
   [types.isMap, 'a Map'],
@@ -29,13 +29,16 @@ const WITHOUT_FIELDS = [
   [types.isPromise, 'a Promise'],
 ]
 
-/** What an object is that has no fields; `undefined` of all others. */
+/** The name of such an object; `undefined` for all others. */
 function withoutFields(object) {
   for (const [is, name] of WITHOUT_FIELDS) if (is(object)) return name
   return undefined
 }
 
-/** The own fields of an object, without a prototype, so that `__proto__` is a key like any other. All else as it is. */
+/**
+ * The own fields of an object, without a prototype, so that `__proto__` is an ordinary key. Other values as
+ * they are.
+ */
 function snapshot(value) {
   if (typeof value !== 'object' || value === null) return value
   try {
@@ -61,14 +64,14 @@ function isFields(taken) {
   return typeof taken === 'object' && taken !== null && look(isBare) === true
 }
 
-/** The fields of a snapshot; none of what has none. */
+/** The fields of a snapshot; an empty object if it has none. */
 const fieldsOf = (taken) => (isFields(taken) ? taken : Object.create(null))
 
-/** A property of an object itself. */
+/** An own property of an object. */
 const own = (object, key) =>
   object !== undefined && object !== null && Object.hasOwn(object, key) ? object[key] : undefined
 
-/** How long a list is; `undefined` of all else, and of a list that can't be read. */
+/** The length of a list; `undefined` for other values, and for a list that can't be read. */
 function lengthOf(value) {
   const length = look(() => (Array.isArray(value) ? value.length : undefined))
   return length === UNREADABLE ? undefined : length

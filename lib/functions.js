@@ -1,8 +1,8 @@
 'use strict'
 
 /**
- * What every function of `lib/operations.js` does, whatever carries its call: arguments to text, and a reply's text to its
- * result.
+ * What all functions of `lib/operations.js` share: arguments are encoded as text, and a reply's text is
+ * decoded to the result.
  */
 
 const { constant, errorAt, invalidArgument } = require('./errors.js')
@@ -10,16 +10,16 @@ const { own } = require('./fields.js')
 const { operations } = require('./operations.js')
 const { textOf } = require('./wire.js')
 
-/** Those that native code does, and those that are made of them. */
+/** Functions of the native code, and functions made of them. */
 const NATIVE = Object.entries(operations).filter(([, { pass }]) => pass)
 const MADE = Object.entries(operations).flatMap(([name, { made }]) => (made ? [[name, made]] : []))
 
-/** The same function, by this name. */
+/** The same function with this name. */
 const named = (name, method) => Object.defineProperty(method, 'name', constant(name))
 
 /**
- * Gives `target` all functions. `makeCall` gives what crosses to native code, of the method that the caller called (errors
- * point at the line that did) and its arguments.
+ * Gives `target` all functions. `makeCall(name, operation)` returns a function that makes the call, from the
+ * method that the caller called (errors have the stack of that call) and its arguments.
  */
 function makeFunctions(target, makeCall) {
   const calls = {}
@@ -38,7 +38,7 @@ function makeMethod(name, operation, makeCall) {
 const MAKE_CALL = Symbol('makeCall')
 const CALLS = Symbol('calls')
 
-/** A prototype whose functions are made when they are first asked for, each by its entry. */
+/** A prototype whose functions are created when they are first used. */
 function onDemand(entries, make) {
   const prototype = {}
   for (const [name, entry] of entries) {
@@ -61,25 +61,25 @@ const ALL_INSIDE = onDemand(new Map([...INSIDE, ...MADE]), (functions, name) => 
   return made ? made(functions[CALLS]) : functions[CALLS][name]
 })
 
-/** The functions that a transaction has, of which it needs one or two. */
+/** The functions inside a transaction. A transaction uses one or two of them. */
 function functionsInside(makeCall) {
   const calls = Object.assign(Object.create(NATIVE_INSIDE), { [MAKE_CALL]: makeCall })
   return Object.assign(Object.create(ALL_INSIDE), { [CALLS]: calls })
 }
 
-/** The arguments of a call as text. */
+/** The JSON text of a call's arguments. */
 function callText(method, name, passed) {
   try {
     return textOf(passed)
   } catch {
-    // The text would be longer than any string can be.
+    // The text would exceed the maximum length of a string.
     throw invalidArgument(method, name, 'called with less than fits into one string (512 MB)')
   }
 }
 
-/** What a reply says: an error with the caller's stack, or what `result` makes of it. */
+/** Decodes a reply: an error with the caller's stack, or the value that `result` makes of it. */
 function readReply(caller, result, reply) {
-  // Both are said: what is left out may stand on Object.prototype.
+  // Both properties are set, because `Object.prototype` may have properties with these names.
   if (own(reply, 'error')) return { error: errorAt(caller, reply.error), value: undefined }
   return { error: undefined, value: result(reply) }
 }

@@ -1,13 +1,13 @@
 'use strict'
 
-/** What apps get of this package. These modules pass calls on: what the ledger does is decided in src/domain/. */
+/** The exports of this package. These modules pass calls on; the rules of the ledger are in src/domain/. */
 
 const { grantsFor, ...models } = require('./app-models.js')
 const { newConnection, publish } = require('./connection.js')
 const { MediaCreditsError } = require('./errors.js')
 const { snapshot } = require('./fields.js')
 
-/** A connection. Its functions may be taken off it: `const { createMediaTask } = connect()`. */
+/** A connection. Its functions work without it: `const { createMediaTask } = connect()`. */
 class MediaCredits {
   /** Use `connect()`. */
   constructor(connection) {
@@ -26,6 +26,6 @@ module.exports = {
   MediaCredits,
   MediaCreditsError,
   ...models,
-  // On the default connection, under the app's own names.
+  // On the default connection, with the app's own names.
   ...publish({}, () => (defaultConnection ??= newConnection(newConnection, {}))),
 }

@@ -1,6 +1,6 @@
 'use strict'
 
-/** Lists with pages of any length: a long one comes in parts, so that no other read waits for all of it. */
+/** Lists with pages of any size. A long page is read in parts, so that it does not delay other reads. */
 
 const { fieldsOf, snapshot } = require('./fields.js')
 
@@ -9,13 +9,13 @@ const ROWS = 1000
 
 /** Makes a list of a function that reads a part of a page: `part(query, offset, rows)`. */
 const listInParts = (part) => (query) => {
-  // Whatever the caller does with it meanwhile.
+  // The caller may change it meanwhile.
   const asked = snapshot(query)
   const { limit } = fieldsOf(asked)
   return isLong(limit) ? inParts(limit, (offset, rows) => part(asked, offset, rows)) : part(asked)
 }
 
-/** As above, of `part(userId, page, limit, offset, rows)`. */
+/** The same, of `part(userId, page, limit, offset, rows)`. */
 const historyInParts = (part) => (userId, page, limit) =>
   isLong(limit) ? longHistory(part, userId, page, limit) : part(userId, page, limit)
 
@@ -28,10 +28,10 @@ async function longHistory(part, userId, page, limit) {
   return { ...last, list }
 }
 
-/** What is no number is for the native code to refuse. */
+/** Invalid limits are rejected by the native code. */
 const isLong = (limit) => ['number', 'string', 'bigint'].includes(typeof limit) && Number(limit) > ROWS
 
-/** The rows of all parts, each once: new rows meanwhile move the others on, beyond what was the page's end. */
+/** The rows of all parts, each once: rows that are added meanwhile move others to the next part. */
 async function inParts(limit, part) {
   const found = new Map()
   for (let offset = 0; ;) {

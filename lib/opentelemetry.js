@@ -1,8 +1,8 @@
 'use strict'
 
 /**
- * Spans and metrics of all calls, by OpenTelemetry's conventions for clients of databases. Nothing of a user is in
- * them: no id, no message of an error, which may name one.
+ * Spans and metrics of all calls, by OpenTelemetry's conventions for database clients. They contain nothing
+ * about a user: no id, and no error message, which may contain one.
  */
 
 const { performance } = require('node:perf_hooks')
@@ -16,10 +16,10 @@ const DURATION_BUCKETS = [0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 5, 10]
 
 const REFUSAL = 'media_credits.refusal.code'
 
-/** Made at the first call: a meter that is asked for before the app has a provider does nothing, for ever. */
+/** Created at the first call: a meter created before the app registers a provider never reports anything. */
 let instruments
 
-/** Observes all calls from now on. Returns a function that ends this. */
+/** Starts to observe all calls. Returns a function that stops. */
 function instrument() {
   observers.add(begin)
   return function stop() {
@@ -30,7 +30,7 @@ function instrument() {
 }
 
 function begin(call) {
-  // The question of a gauge.
+  // Called by a gauge.
   if (call.operation === 'stats') return undefined
   instruments ??= makeInstruments()
   const { tracer, duration, count, watch } = instruments
@@ -45,7 +45,7 @@ function begin(call) {
   return (error, value, reply) => {
     const seconds = (performance.now() - started) / 1000
     const refused = error && refusal(call, error, reply)
-    // A refusal is an answer. An error is to be mended.
+    // A rejection is a regular result, not an error.
     if (refused) span.setAttribute(REFUSAL, refused.code)
     else if (error) {
       attributes['error.type'] = own(error, 'code') ?? error.name
@@ -81,7 +81,7 @@ function makeInstruments() {
   return { tracer: trace.getTracer(name, version), duration, count, ...watchQueues(meter) }
 }
 
-/** Gauges of the queues behind the connections that are in use. */
+/** Gauges of the queues of all connections in use. */
 function watchQueues(meter) {
   const known = new WeakSet()
   const connections = new Set()
@@ -103,7 +103,7 @@ function watchQueues(meter) {
     for (const entry of connections) {
       const connection = entry.connection.deref()
       if (!connection) connections.delete(entry)
-      // A connection that was closed has none.
+      // A closed connection has none.
       const stats = await connection?.stats().catch(() => undefined)
       for (const what of Object.keys(gauges)) {
         const number = stats?.queue?.[what]

@@ -1,18 +1,19 @@
 'use strict'
 
 /**
- * Every function of a connection, once:
+ * All functions of a connection:
  *
- * - `pass`: how each argument crosses to native code. Without it, the function is made of others alone.
- * - `result`: what it makes of the reply.
- * - `moves`, if it may move credits: what events and OpenTelemetry tell. `items` are the tasks, users and costs that a
- *   call is about (what a settlement draws, its reply says); `id` is the column of the row that comes back which has the charge's id; `isGrant`: it is a grant.
- * - `outside`: it is about the database, and not about the ledger: `within(tx)` has it not.
- * - `joins`: its first argument may have a `tx`, a transaction of the app's that it runs in.
- * - `whole`: makes a function that reads long lists in parts, out of one that reads a part.
- * - `made`: makes the function out of native calls, its own and those of others.
+ * - `pass`: how each argument is passed to native code. A function without it is made only of others.
+ * - `result`: how the reply is decoded.
+ * - `moves`, if it may move credits: for events and OpenTelemetry. `items` are the call's tasks, users and costs (the
+ *   credits that a settlement draws are in its reply); `id` is the column of the returned row with the charge's id;
+ *   `isGrant`: the row is a grant.
+ * - `outside`: it concerns the database instead of the ledger, so `within(tx)` does not have it.
+ * - `joins`: its first argument may have a `tx`, a transaction of the app in which it runs.
+ * - `whole`: makes a function that reads long lists in parts, from one that reads a part.
+ * - `made`: makes the function from native calls, its own and those of others.
  *
- * `npm run names` writes their names into the ES modules. `src/node/functions.rs` is the other end.
+ * `npm run names` writes their names into the ES modules. `src/node/functions.rs` is the counterpart in Rust.
  */
 
 const { grantsFor } = require('./app-models.js')
@@ -31,7 +32,7 @@ const { encodeFields: fields, encodeOptions: options, encodeValue: one } = wire
 const fieldsOrIndex = (passed) => (typeof passed === 'number' ? one(undefined) : options(passed))
 const list = (encodeItem) => (items) => encodeList(items, encodeItem)
 
-// ---- What both kinds of task have ----
+// ---- Functions of both kinds of tasks ----
 
 const updating = (kind) => ({
   pass: [one, fields, options],
@@ -57,7 +58,7 @@ const settling = (kind) => ({
   moves: { items: ([id]) => [{ task: { kind, id }, gives: true }], id: 'id' },
 })
 
-/** Its reply says by how much it has changed what a user can spend. */
+/** The reply has the change of the user's spendable credits. */
 const moving = { items: () => [{ gives: true }] }
 
 /** `made` gets the function itself, which finds some at a time, and the one that fails a task. */

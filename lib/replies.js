@@ -1,19 +1,19 @@
 'use strict'
 
-/** What functions make of their replies: rows, lists, and values with the times in them. */
+/** Decodes replies: rows, lists, and values with times in them. */
 
 const { own } = require('./fields.js')
 const { decodeRow } = require('./wire.js')
 
 const nothing = () => undefined
 
-/** Yes or no, a number, or an object without times. */
+/** A boolean, a number, or an object without times. */
 const value = (reply) => reply.value
 
-/** An object with times somewhere in it. */
+/** An object that contains times. */
 const valueWithTimes = (reply) => withTimes(reply.value)
 
-/** What is under `at`, or under a name that ends in `At`, becomes a `Date`: milliseconds, or text as a draw has it. */
+/** Values of `at`, and of names that end in `At`, become `Date`s: milliseconds, or text as in a draw. */
 function withTimes(object) {
   for (const [key, value] of Object.entries(object)) {
     if (value === null) continue
@@ -23,10 +23,10 @@ function withTimes(object) {
   return object
 }
 
-/** What was found when the database was opened: a row of no table. */
+/** Diagnostics of the database, which are encoded like a row. */
 const valueAsRow = (reply) => decodeRow(reply.value)
 
-/** A row, with what else is known of it. */
+/** A row, with additional properties. */
 function row(reply) {
   const found = decodeRow(reply.row)
   if (own(reply, 'replayed')) found.replayed = true
@@ -39,12 +39,12 @@ function row(reply) {
   return found
 }
 
-/** A row for each of several requests that went together. */
+/** A row for each request of an atomic batch. */
 const all = (reply) => reply.all.map(row)
 
 const rows = (reply) => reply.rows.map(decodeRow)
 
-/** The grant that is claimed, or why there is none. */
+/** The claimed grant, or why there is none. */
 function topUp(reply) {
   if (!own(reply, 'row')) return withTimes(reply.value)
   const claimed = { claimed: true, credit: decodeRow(reply.row) }
@@ -69,7 +69,7 @@ const page = (reply) => ({
 
 const fixes = (reply) => reply.value.map(decodeFix)
 
-/** A time that no `Date` holds stays a number. */
+/** A time outside the range of `Date` stays a number. */
 function decodeFix(fix) {
   if (!fix.column.endsWith('At')) return fix
   const date = (time) => (typeof time === 'string' ? new Date(time) : time)

@@ -1,13 +1,13 @@
 'use strict'
 
-/** Ends what no process takes care of any more: tasks that no worker has touched for a while, and holds that are over. */
+/** Ends tasks that no worker has touched for a while, and holds that have ended. */
 
 const { fieldsOf, own, snapshot } = require('./fields.js')
 
 /**
- * Ends what `find` finds, oldest first, `BATCH` at a time. `find` checks the query, and finds the next ones. `end` says
- * what came of one: nothing, if it need not be ended any more, and else its refund, or an error. `list` is what the ones that
- * were ended are called.
+ * Ends what `find` returns, oldest first, `BATCH` at a time. `find` checks the query and returns the next
+ * ones. `end` returns the refund of one, an error, or nothing if it no longer needs to be ended. `list` is
+ * the result's name for the ended ones.
  */
 function endAll(find, end, list) {
   const BATCH = 100
@@ -19,9 +19,9 @@ function endAll(find, end, list) {
     const seen = new Set()
     let next
     do {
-      // If the limit is none, the query is refused.
+      // An invalid limit is rejected by `find`.
       const room = Number.isInteger(limit) ? Math.min(BATCH, limit - ended.length) : 1
-      // Those that can't be ended are still there.
+      // Those that could not be ended are returned again, so they are skipped.
       const found = await find(taken, Math.max(1, room), outcome.errors.length)
       next = found.filter(({ id }) => !seen.has(id))
       const results = await Promise.all(next.map((row) => end(row, options)))
@@ -39,10 +39,10 @@ function endAll(find, end, list) {
   }
 }
 
-/** Fails tasks that no worker is busy with. A task that was changed since it was found is left alone. */
+/** Fails tasks that no worker works on. A task that was changed since it was listed is left alone. */
 function failStuck(find, update) {
   async function fail({ id, userId, status, updatedAt }, { errorMessage, refundPolicy }) {
-    // If `updatedAt` holds no time, the update refuses it, and says what is there.
+    // If `updatedAt` is not a time, the update fails with an error about it.
     const before = updatedAt instanceof Date ? new Date(updatedAt.getTime() + 1) : new Date()
     const untouched = { ifStatus: status, ifUpdatedBefore: before, refundPolicy }
     try {
@@ -55,7 +55,7 @@ function failStuck(find, update) {
   return endAll(find, fail, 'tasks')
 }
 
-/** Gives back what holds took that are over. One that was settled or kept since it was found is left alone. */
+/** Refunds holds that have ended. One that was settled or kept since it was listed is left alone. */
 function releaseOver(releaseHolds) {
   async function release({ id, userId, transactionNo }, { refundPolicy }) {
     try {

@@ -1,21 +1,21 @@
 'use strict'
 
-/** Values as they cross to native code and back, as JSON text: src/node/wire.rs is the other end. */
+/** Encodes and decodes values as JSON text for native code. src/node/wire.rs is the counterpart. */
 
 const { types } = require('node:util')
 const { UNREADABLE, isFields, lengthOf, look, own, snapshot, withoutFields } = require('./fields.js')
 
-/** A longer text may not fit into one string with others, and no column holds one. */
+/** A longer text may not fit in one string with others, and no column holds one. */
 const LONGEST_TEXT = 2 ** 28
-/** Of a larger one, a message does not repeat the digits. */
+/** The digits of a larger one are not repeated in messages. */
 const LARGEST_BIGINT = 2n ** 256n
-/** Longer lists are refused before they are read. */
+/** Longer lists are rejected before they are read. */
 const LONGEST_LIST = 100_000
 
-/** A `Date` may have a `getTime` of its own. */
+/** A `Date` may override `getTime`. */
 const timeOf = (date) => Date.prototype.getTime.call(date)
 
-/** A value that JSON has no word for becomes an object with one key. */
+/** A value that JSON lacks becomes an object with one key. */
 function encodeValue(value) {
   switch (typeof value) {
     case 'string':
@@ -56,10 +56,10 @@ function encodeObject(value, replace = withoutPollution()) {
   return { $unsupported: "an object that JSON can't hold (circular, too deep, or a bigint in it)" }
 }
 
-/** Whether a library has given a `toJSON` to all lists, or to all objects, and lists with them. */
+/** Whether a library has added a `toJSON` to all lists, or to all objects including lists. */
 const isPolluted = () => 'toJSON' in Array.prototype
 
-/** For `JSON.stringify`: passes over a `toJSON` that an object or a list has from a polluted prototype. */
+/** For `JSON.stringify`: ignores a `toJSON` from a polluted prototype. */
 function withoutPollution() {
   if (!isPolluted()) return undefined
   const polluted = [Object.prototype, Array.prototype].map((prototype) => own(prototype, 'toJSON'))
@@ -82,7 +82,7 @@ function encodeOption(value) {
   })
 }
 
-/** A plain object whose keys are fields; anything else as a value, for the error to describe. */
+/** An object of fields; anything else is encoded as a value, so that the error can describe it. */
 function encodeFields(object, encodeField = encodeValue) {
   const taken = snapshot(object)
   if (!isFields(taken)) return encodeValue(taken)
@@ -95,13 +95,13 @@ function encodeFields(object, encodeField = encodeValue) {
   return { $fields: taken }
 }
 
-/** A list of requests; anything else as a value, for the error to describe. */
+/** A list of requests; anything else is encoded as a value, so that the error can describe it. */
 function encodeList(list, encodeItem) {
   const length = lengthOf(list)
   if (length === undefined) return encodeValue(snapshot(list))
   if (length > LONGEST_LIST) return { $unsupported: `a list of ${length} items` }
   const items = []
-  // Holes too.
+  // Includes holes.
   for (let at = 0; at < length; at++) items[at] = encodeItem(look(() => list[at]))
   return { $list: items }
 }
@@ -119,7 +119,10 @@ const encodeChargeOptions = encodeFieldsWith('limits', (limits) => encodeList(li
 /** The options of all other calls. */
 const encodeOptions = (options) => encodeFields(options, encodeOption)
 
-/** The JSON text of what was encoded. `JSON.stringify` alone asks the prototypes of objects and lists for a `toJSON`. */
+/**
+ * The JSON text of encoded values. `JSON.stringify` alone would call a `toJSON` on the prototypes of objects
+ * and lists.
+ */
 function textOf(encoded) {
   if (!isPolluted() || typeof encoded !== 'object' || encoded === null) return JSON.stringify(encoded)
   const isArray = Array.isArray(encoded)
@@ -132,7 +135,7 @@ function textOf(encoded) {
   return isArray ? `[${text}]` : `{${text}}`
 }
 
-/** Half a surrogate pair, as `slice` leaves it behind in a title with emoji, is no Unicode text. */
+/** Replaces lone surrogates, as `slice` leaves them in a title with emoji: they are invalid in UTF-8. */
 function wellFormed(text) {
   return text.isWellFormed() ? text : text.toWellFormed()
 }
@@ -153,7 +156,7 @@ function decodeValue(value) {
   return Number(value.$number)
 }
 
-/** A JSON column of an old row may hold something else. */
+/** A JSON column of an old row may hold text that is not JSON. */
 function parseOr(text) {
   try {
     return JSON.parse(text)

@@ -1,6 +1,6 @@
 'use strict'
 
-/** The app in whose folder `adopt` runs: its files, its package manager, its git tree. */
+/** The app that `adopt` changes: its files, its package manager and its git tree. */
 
 const { spawnSync } = require('node:child_process')
 const fs = require('node:fs')
@@ -11,11 +11,11 @@ const { AdoptError } = require('./refusal')
 const { Source } = require('./source')
 
 const CODE = /\.(?:[cm]?[jt]s|[jt]sx)$/
-/** Tests of the app charge nothing. */
+/** Tests charge no real users. */
 const TEST = /\.(?:test|spec)\.[cm]?[jt]sx?$|(?:^|\/)__(?:tests|mocks)__\//
-/** What a build or a tool writes, in the app's folder. Folders with a dot in front are left out as well. */
+/** Folders with generated files. Folders with a leading dot are skipped as well. */
 const WRITTEN = ['dist', 'build', 'out', 'coverage', 'public']
-/** No source that a person writes is larger. */
+/** Files of hand-written code are smaller. */
 const LARGEST_BYTES = 1_000_000
 
 class App {
@@ -28,7 +28,7 @@ class App {
     this.ts = parserFor(root)
   }
 
-  /** The app's source files, with `/` on each system. */
+  /** The app's source files, with `/` as the separator on every system. */
   get files() {
     this.#files ??= [...walk(this.root, '')].sort()
     return this.#files
@@ -38,19 +38,19 @@ class App {
     return fs.existsSync(path.join(this.root, file))
   }
 
-  /** A file of the app, of which each step sees the same object. */
+  /** A file of the app. Each step gets the same object. */
   source(file) {
     if (!this.#sources.has(file)) {
       const bytes = this.has(file) ? fs.readFileSync(path.join(this.root, file)) : undefined
       const source = new Source(this.ts, file, bytes?.toString('utf8'))
-      // What is no UTF-8 would not be written as it was read.
+      // A file that is not UTF-8 would be changed by reading and writing it.
       source.isWhole = !bytes || Buffer.from(source.text).equals(bytes)
       this.#sources.set(file, source)
     }
     return this.#sources.get(file)
   }
 
-  /** Source files whose text has one of these words: others need no parsing. */
+  /** Source files that contain one of these words. Others need no parsing. */
   sourcesWith(words) {
     return this.files.map((file) => this.source(file)).filter(({ text }) => words.test(text))
   }
@@ -60,7 +60,7 @@ class App {
     return changed.sort((a, b) => (a.path < b.path ? -1 : 1))
   }
 
-  /** Refuses what can't be written back as it was read. */
+  /** Rejects files that can't be written back unchanged. */
   requireWritable() {
     const odd = this.changed.find(({ isWhole }) => !isWhole)
     if (odd) throw new AdoptError(`${odd.path}:1: the file is not UTF-8: convert it first`)
@@ -93,7 +93,7 @@ class App {
     return !isNew && fs.readFileSync(path.join(this.root, file)).equals(Buffer.from(text))
   }
 
-  /** Puts a file back; returns its name if that fails. */
+  /** Restores a file. Returns its name if that fails. */
   #restore(source) {
     const file = path.join(this.root, source.path)
     try {
@@ -105,7 +105,10 @@ class App {
     }
   }
 
-  /** The version of an installed package, which a workspace may have further up, or `undefined`. */
+  /**
+   * The version of an installed package, which may be in a parent folder of a workspace; `undefined` if it is
+   * not found.
+   */
   installed(name) {
     try {
       const manifest = createRequire(path.join(this.root, 'package.json')).resolve(`${name}/package.json`)
@@ -139,7 +142,7 @@ function* walk(root, folder) {
   }
 }
 
-/** Why git could not show, or take back, what becomes of these files; `undefined` if it can. */
+/** Why git could not show or undo changes of these files; `undefined` if it can. */
 function whyNotSafe(root, files = []) {
   const status = git(root, 'status', '--porcelain', '--', '.')
   if (status.error?.code === 'ENOENT') return 'there is no program git here'
@@ -156,7 +159,7 @@ function whyNotSafe(root, files = []) {
   return untracked && `git has no copy of ${untracked}`
 }
 
-/** In English, so that what went wrong can be told. */
+/** With English messages, so that they can be recognized. */
 const git = (root, ...words) =>
   spawnSync('git', words, { cwd: root, encoding: 'utf8', env: { ...process.env, LC_ALL: 'C' } })
 

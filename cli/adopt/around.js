@@ -1,6 +1,6 @@
 'use strict'
 
-/** Code of the app's that moves credits, or ends tasks, without the package: no transaction holds these together. */
+/** Finds code of the app that moves credits or ends tasks without the package, outside its transactions. */
 
 const { bare, nameOf } = require('./literals')
 const { importsOf } = require('./names')
@@ -8,7 +8,10 @@ const { importsOf } = require('./names')
 const WORDS = /\bcredit|\bai_?task|\bmedia_?task/i
 const BALANCE = ['remainingCredits', 'remaining_credits']
 const TASKS = ['ai_task', 'media_tasks']
-/** A name of a table, perhaps of a schema, quoted as PostgreSQL and SQLite do, or as MySQL does: in a template behind `\`. */
+/**
+ * A table's name, perhaps with a schema, quoted as in PostgreSQL and SQLite or as in MySQL; in a template
+ * after `\`.
+ */
 const QUOTE = '\\\\?["`]?'
 const tableNamed = (names) => `(?:${QUOTE}\\w+${QUOTE}\\.)?${QUOTE}(?:${names})`
 const RAW = new RegExp(
@@ -17,7 +20,7 @@ const RAW = new RegExp(
   'i',
 )
 
-/** Places in the app that write the ledger's rows, but for those that are about to be taken away. */
+/** Places in the app that write the ledger's rows, except those that are about to be removed. */
 function chargesAround(app, variables) {
   return app.sourcesWith(WORDS).flatMap((source) => {
     const about = { source, ts: app.ts, variables, imports: importsOf(app.ts, source.tree) }
@@ -47,7 +50,7 @@ function whatIsWrong(about, node) {
   return undefined
 }
 
-/** The table of `….update(table)`, on which `.set` is called. */
+/** The table of the `….update(table)` on which `.set` is called. */
 function tableOf({ ts, imports, variables }, node, method) {
   const call = bare(ts, node)
   if (!ts.isCallExpression(call) || !ts.isPropertyAccessExpression(call.expression)) return undefined
@@ -77,14 +80,14 @@ function wrongUpdate({ ts }, table, patch) {
   return undefined
 }
 
-/** A charge that is inserted; grants may be. */
+/** Whether a charge is inserted. Inserting grants is allowed. */
 function wrongInsert({ ts, source }, call) {
   const [row] = call.arguments
   const text = row && (ts.isIdentifier(row) ? declarationText(ts, row, source) : row.getText(source.tree))
   return /\bCONSUME\b|['"]consume['"]/.test(text ?? '') ? 'inserts a charge' : undefined
 }
 
-/** How the nearest variable of this name is declared. */
+/** The declaration of the nearest variable with this name, as text. */
 function declarationText(ts, name, source) {
   for (let scope = name.parent; scope; scope = scope.parent) {
     for (const statement of scope.statements ?? []) {

@@ -1,12 +1,12 @@
 'use strict'
 
-/** Callers of the models: what has to change there is changed, and what an author should look at is listed. */
+/** Callers of the models: makes the necessary changes, and lists what the author should check. */
 
 const { bare, propertyOf } = require('./literals')
 const { FUNCTIONS } = require('./model-functions')
 
 const WORDS = new RegExp(`\\b(?:${Object.keys(FUNCTIONS).join('|')})\\s*\\(`)
-/** These take the app's transaction among their arguments. */
+/** Functions that take the app's transaction as an argument. */
 const TAKES_TX = ['consumeCredits', 'createCredit', 'createAITask', 'grantCreditsForUser']
 const LOOKS_AT_LIMITS = /freeTrialUsed|getUserPlanLimits|checkPlanLimits|concurrentLimit/
 
@@ -35,11 +35,12 @@ function mendCallers(app) {
   })
 }
 
-// ---- What is changed ----
+// ---- Changes ----
 
 /**
- * `let charge = null`, then perhaps `charge = await consumeCredits(…)`, then `charge.id`: where nothing was charged,
- * that throws. The charge has a type now, so that the compiler sees it. Returns what is to be looked at.
+ * Handles `let charge = null`, then perhaps `charge = await consumeCredits(…)`, then `charge.id`, which
+ * throws if nothing was charged. Gives the variable a type, so that the compiler checks it, and returns the
+ * places to check.
  */
 function mendMaybe(ts, source, declaration) {
   const { name, initializer } = declaration
@@ -72,7 +73,7 @@ function mendMaybe(ts, source, declaration) {
   }))
 }
 
-/** Whether a member is written to, or made an object of: `?.` can't be there. */
+/** Whether a member is assigned, or is part of an assignment: `?.` is not allowed there. */
 function isWritten(ts, member) {
   let node = member
   for (; isPartOf(ts, node.parent, node); node = node.parent);
@@ -89,7 +90,7 @@ function isWritten(ts, member) {
   return (ts.isNewExpression(parent) && parent.expression === node) || ts.isTaggedTemplateExpression(parent)
 }
 
-/** `a` in `a.b`, `a[0]`, `a!`; and in patterns that are assigned to, such as `[a]`. */
+/** Whether `node` is `a` in `a.b`, `a[0]` or `a!`, or in a pattern that is assigned to, such as `[a]`. */
 const isPartOf = (ts, parent, node) =>
   ((ts.isPropertyAccessExpression(parent) || ts.isElementAccessExpression(parent)) &&
     parent.expression === node) ||
@@ -106,7 +107,9 @@ const isChargeOf = (ts, node, name) =>
   node.left.getText() === name &&
   /^(?:await\s+)?(?:\w+\.)?consumeCredits\b/.test(node.right.getText())
 
-/** Whether a condition around the node asks for the variable, or it is assigned right before in the same block. */
+/**
+ * Whether a condition around the node checks the variable, or it is assigned just before in the same block.
+ */
 function isGuarded(ts, node, name) {
   const asks = new RegExp(`(?<![\\w.])${name}\\b`)
   for (
@@ -131,7 +134,7 @@ function isGuarded(ts, node, name) {
   return false
 }
 
-// ---- What is listed ----
+// ---- Notes ----
 
 function notesOf(ts, source, call) {
   const callee = bare(ts, call.expression)
@@ -146,7 +149,7 @@ function notesOf(ts, source, call) {
     .map((message) => ({ ...source.placeOf(call), message: `${callee.text}: ${message}` }))
 }
 
-/** Inside a transaction of the app's, a call on another connection waits for it, on SQLite for ever. */
+/** Inside a transaction of the app, a call on another connection waits for it, on SQLite for ever. */
 function inTransaction(ts, call, name) {
   if (FUNCTIONS[name].isMadeOfOthers && name !== 'grantCreditsForUser') return undefined
   const [first] = call.arguments
@@ -164,14 +167,14 @@ function inTransaction(ts, call, name) {
   return undefined
 }
 
-/** The limits of a plan, looked at before the task is created: calls that come at once pass them together. */
+/** A plan's limits, checked before the task is created: concurrent calls all pass the check. */
 function limits(source, call, name) {
   if (name !== 'createMediaTask' || call.arguments.length > 2 || !LOOKS_AT_LIMITS.test(source.text))
     return undefined
   return 'the limits of the plan hold for submits that come at once if they are said here: maxActive, freeTrialLimit (docs/migrating.md)'
 }
 
-/** A charge, and then an update of the task: a crash in between takes credits for no work. */
+/** A charge followed by an update of the task: after a crash in between, the user has paid for no work. */
 function step(ts, call, name) {
   if (name !== 'consumeCredits') return undefined
   let around = call

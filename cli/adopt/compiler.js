@@ -1,13 +1,13 @@
 'use strict'
 
-/** The app's own `tsc`: which errors came with the change, and which were there. */
+/** Runs the app's own `tsc`, to tell new errors from existing ones. */
 
 const { spawnSync } = require('node:child_process')
 const { compilerOf } = require('./parser')
 
 const LARGEST_OUTPUT_BYTES = 2 ** 28
 
-/** The errors of `tsc` in the app, or `undefined` if it has none to run. */
+/** The errors of `tsc` in the app; `undefined` if it can't be run. */
 function errorsOf(app) {
   const compiler = compilerOf(app.root)
   if (!compiler || !app.has('tsconfig.json')) return undefined
@@ -24,7 +24,7 @@ function errorsOf(app) {
   return [{ message: `tsc ended with ${how}`, isBroken: true }]
 }
 
-/** `src/a.ts(3,5): error TS2322: …`, and below it, indented, what else there is to say. */
+/** An error is `src/a.ts(3,5): error TS2322: …`, followed by indented details. */
 function readErrors(text) {
   const lines = text.split(/\r?\n/).filter((line) => /(?:^|: )error TS\d+:/.test(line))
   return lines.map((line) => {
@@ -33,7 +33,10 @@ function readErrors(text) {
   })
 }
 
-/** Those of `after` that are not among those of `before`: lines may have moved. A `tsc` that breaks says nothing of the rest. */
+/**
+ * The errors in `after` that are not in `before`, ignoring line numbers. If `tsc` itself fails, its message
+ * is the only error.
+ */
 function newErrors(before, after) {
   const known = new Map()
   const keyOf = ({ path, message }) => `${path}\n${message}`

@@ -7,7 +7,7 @@ const { append, propertyOf } = require('./literals')
 
 const NAME = 'media-credits'
 
-/** `wanted` is what package.json says of it, by default this version. */
+/** `wanted` is its version in package.json, by default this one. */
 function addDependency(app, wanted = `^${version}`) {
   const { ts, manifest } = app
   if (manifest.dependencies?.[NAME]) return
@@ -23,7 +23,7 @@ function addDependency(app, wanted = `^${version}`) {
   source.insert(after.getStart(source.tree), `${entry},${separatorOf(source, after)}`)
 }
 
-/** A dependency for development alone is not there in production. */
+/** Removes it from the development dependencies, which are not installed in production. */
 function takeOut(source, literal) {
   const at = literal?.properties.findIndex(({ name }) => name.text === NAME) ?? -1
   if (at < 0) return
@@ -41,7 +41,7 @@ function isSorted(literal) {
   return names.every((name, at) => at === 0 || names[at - 1] <= name)
 }
 
-/** What stands between two entries: a line break and its indent, or a space. */
+/** The text between two entries: a line break with indentation, or a space. */
 function separatorOf(source, property) {
   const start = property.getStart(source.tree)
   const isFirstOfLine = source.text.slice(source.lineStart(start), start).trim() === ''

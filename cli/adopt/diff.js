@@ -1,18 +1,18 @@
 'use strict'
 
-/** What a file's edits change, as a unified diff. */
+/** A file's edits as a unified diff. */
 
 const CONTEXT = 3
 
 const linesOf = (text) => text.match(/[^\n]*\n|[^\n]+$/g) ?? []
 
-/** The parts of the text that the edits are in, in whole lines, with the lines that stand there afterwards. */
+/** The parts of the text that have edits, as whole lines, with the lines that replace them. */
 function regionsOf(source) {
   const ranges = []
   for (const { start, end, text } of source.edits) {
     const last = ranges.at(-1)
     const from = source.lineStart(start)
-    // An edit that ends where a line begins has not touched that line.
+    // An edit that ends at the start of a line has not changed that line.
     const isWhole = (end > start || text.endsWith('\n')) && end === source.lineStart(end) && start === from
     const to = isWhole ? end : source.lineEnd(end)
     if (last && from <= last.to) last.to = Math.max(last.to, to)
@@ -25,7 +25,7 @@ function regionsOf(source) {
   }))
 }
 
-/** A region as lines that go, come and stay: what both sides share stays. */
+/** A region as removed, added and unchanged lines. */
 function changesOf({ line, before, after }) {
   const kept = longestCommon(before, after)
   const changes = []
@@ -39,7 +39,7 @@ function changesOf({ line, before, after }) {
   return changes
 }
 
-/** Pairs of places of a longest common subsequence. */
+/** The pairs of indexes of a longest common subsequence. */
 function longestCommon(before, after) {
   const lengths = Array.from({ length: before.length + 1 }, () => new Uint32Array(after.length + 1))
   for (let a = before.length - 1; a >= 0; a--) {
@@ -58,7 +58,7 @@ function longestCommon(before, after) {
   return pairs
 }
 
-/** Changes that are near each other, with the lines around them. */
+/** Groups adjacent changes, with context lines. */
 function hunksOf(changes) {
   const hunks = []
   for (const change of changes) {

@@ -1,15 +1,16 @@
 'use strict'
 
 /**
- * What a function does, as a list of small facts: `.insert(credit)`, `eq(credit.userId,userId)`, `set.status:…`. Names of
- * its own variables don't matter, nor does the way in which it is written; each literal, operator and column does.
+ * Describes a function as a list of small facts: `.insert(credit)`, `eq(credit.userId,userId)`,
+ * `set.status:…`. The names of its variables and its style do not matter; each literal, operator and column
+ * does.
  */
 
 const { bare, nameOf } = require('./literals')
 const { FUNCTIONS } = require('./model-functions')
 const { declares } = require('./names')
 
-/** Of these only what is in them counts. */
+/** Nodes that are described only by their children. */
 const TRANSPARENT = [
   ...['Block', 'ExpressionStatement', 'ReturnStatement', 'VariableStatement', 'VariableDeclarationList'],
   ...['ParenthesizedExpression', 'AwaitExpression', 'AsExpression', 'NonNullExpression', 'ThrowStatement'],
@@ -25,7 +26,7 @@ const TRANSPARENT = [
   ...['ObjectBindingPattern', 'ArrayBindingPattern', 'ObjectLiteralExpression', 'TemplateSpan', 'NewKeyword'],
 ]
 const LOGS = /^console\.(?:log|info|debug|warn|error)$/
-/** Another function of such a name is not what it sounds like. */
+/** Names that must be Drizzle's functions, not others of the same name. */
 const OF_DRIZZLE = [
   'and',
   'asc',
@@ -41,13 +42,13 @@ const OF_DRIZZLE = [
   'sql',
   'sum',
 ]
-/** What any helper of the file may get: nothing, the user, the row. */
+/** Arguments that any helper of the file may get: none, the user, the row. */
 const PLAIN = ['()', '($0)', '(userId)']
-/** A call on what an expression or a variable gives. */
+/** A call on the value of an expression or a variable. */
 const OF_A_VALUE = /^(?:_|\$\d|@)$/
 
 class Facts {
-  /** `parts` are the function, and the helpers of its file that it reaches. */
+  /** `parts` are the function, and the helpers of its file that it uses. */
   constructor({ file, name, made, parts, variables }) {
     Object.assign(this, { ts: file.ts, tree: file.tree, file, spec: FUNCTIONS[name], made, parts, variables })
     this.found = []
@@ -56,22 +57,22 @@ class Facts {
     this.#parameters()
   }
 
-  /** `{ text, node, name? }` of each, in the order of the text; `name` where one thing can be named. */
+  /** All facts as `{ text, node, name? }`, in the order of the text; `name` if the fact has a single name. */
   all() {
     for (const part of this.parts) this.#visit(part)
     return this.found
   }
 
   #declare(node) {
-    // What has the name of an import somewhere is taken for that everywhere.
+    // The name of an import counts as the import everywhere.
     const isOwn = this.ts.isIdentifier(node) && declares(this.ts, node) && !this.file.imports.has(node.text)
     if (isOwn) this.own.set(node.text, '_')
     this.ts.forEachChild(node, (child) => this.#declare(child))
-    // A helper of the file has its name.
+    // A helper of the file keeps its name.
     for (const part of this.parts) if (part.name?.text) this.own.delete(part.name.text)
   }
 
-  /** A parameter goes by its place, a field of an object by its name. */
+  /** A parameter is described by its index, a field of an object by its name. */
   #parameters() {
     const { ts } = this
     for (const [at, { name }] of this.made.parameters.entries()) {
@@ -90,7 +91,7 @@ class Facts {
 
   // ---- The text of a fact ----
 
-  /** A name, a literal or a member in full; of all that is made of others `@`. */
+  /** A name, a literal or a member in full; `@` for anything composed of others. */
   #leaf(written) {
     const { ts } = this
     let node = bare(ts, written)
@@ -114,7 +115,7 @@ class Facts {
     return this.variables[name] ?? name
   }
 
-  /** `schema.credit` is the table. */
+  /** `schema.credit` counts as the table. */
   #member(node) {
     const owner = bare(this.ts, node.expression)
     const member = node.name.text
@@ -126,7 +127,7 @@ class Facts {
     return left === '$0' && this.spec.fields ? member : `${left}.${member}`
   }
 
-  /** Arguments; several that are made of others are as good as one. */
+  /** The arguments; several composed ones count as one. */
   #list(nodes) {
     const texts = nodes.map((node) => this.#leaf(node))
     return texts.filter((text, at) => text !== '@' || texts[at - 1] !== '@').join(',')
@@ -175,7 +176,7 @@ class Facts {
     return Object.values(this.variables).includes(this.#leaf(node))
   }
 
-  /** Whether a name means itself: it is no key, and not declared here. */
+  /** Whether an identifier refers to a value: it is not a key, and not declared in the function. */
   isUse(node) {
     const { parent } = node
     const isKey =
@@ -184,7 +185,7 @@ class Facts {
   }
 }
 
-/** What an object is for: the method that takes it, or nothing. */
+/** The method that takes an object; `undefined` if there is none. */
 function purpose(facts, literal) {
   const { ts } = facts
   const call = literal.parent
@@ -237,7 +238,7 @@ function call(facts, node) {
   for (const each of node.arguments) facts.visit(each)
 }
 
-/** The text between, and what stands in it. */
+/** A template's texts and expressions. */
 function template(facts, node) {
   const made = node.template ?? node
   const spans = made.templateSpans ?? []
@@ -268,7 +269,10 @@ const operands = (facts, node, text) => {
   facts.inside(node)
 }
 
-/** By the kind of a node. What is not here and not transparent is a fact by its kind. */
+/**
+ * How each kind of node is described. Kinds that are neither here nor transparent are described by their
+ * names.
+ */
 const HOW = {
   CallExpression: call,
   NewExpression(facts, node) {
@@ -309,7 +313,7 @@ const HOW = {
     operands(facts, node, `${facts.leaf(node.expression)}[${facts.leaf(node.argumentExpression)}]`)
   },
   PropertyAccessExpression(facts, node) {
-    // A column is told with what is done with it.
+    // A column is described together with what is done with it.
     if (!facts.isTable(node.expression)) facts.say(node, facts.leaf(node))
     if (!facts.ts.isIdentifier(bare(facts.ts, node.expression))) facts.visit(node.expression)
   },
@@ -324,7 +328,7 @@ const HOW = {
     facts.inside(node)
   },
   EnumDeclaration: (facts, node) => facts.inside(node),
-  /** `ACTIVE = 'active'` is the value that its name says. */
+  /** `ACTIVE = 'active'` has the expected value. */
   EnumMember(facts, { name, initializer }) {
     const value = initializer && facts.leaf(initializer)
     if (value !== JSON.stringify(name.getText(facts.tree).toLowerCase()))

@@ -1,11 +1,17 @@
 'use strict'
 
-/** What a module runs while it is loaded: there a function may be used above its place, and a `const` may not. */
+/**
+ * What a module runs while it is loaded. There a function can be used before its declaration, but a `const`
+ * can't.
+ */
 
 const { bare } = require('./literals')
 const { namesIn } = require('./names')
 
-/** The first place above `first` that uses one of these names while the module loads; `{ name, node }` or `undefined`. */
+/**
+ * The first place above `first` that uses one of these names while the module loads, as `{ name, node }`; or
+ * `undefined`.
+ */
 function usedBefore(file, first, names) {
   const { ts, tree } = file
   for (const statement of tree.statements) {
@@ -41,7 +47,7 @@ function isCalledAtOnce(ts, node) {
   return ts.isCallExpression(outer.parent) && bare(ts, outer.parent.expression) === node
 }
 
-/** A name, and those that the file's functions use which it reaches. */
+/** A name, and the names that the file's functions use through it. */
 function reachedFrom(file, name) {
   const found = [name]
   for (const each of found) {

@@ -1,6 +1,6 @@
 'use strict'
 
-/** The app's own package manager puts the package into node_modules. */
+/** Installs the package with the app's own package manager. */
 
 const { spawnSync } = require('node:child_process')
 const fs = require('node:fs')
@@ -8,7 +8,7 @@ const path = require('node:path')
 const { version } = require('../../package.json')
 const { NAME } = require('./dependency')
 
-/** By lock file. In CI, pnpm and yarn leave a lock file alone unless they are told otherwise. */
+/** By lock file. In CI, pnpm and yarn change a lock file only if told to. */
 const MANAGERS = [
   ['pnpm-lock.yaml', 'pnpm', ['install', '--no-frozen-lockfile']],
   ['yarn.lock', 'yarn', ['install']],
@@ -18,7 +18,7 @@ const MANAGERS = [
 ]
 const [, ...NPM] = MANAGERS.at(-1)
 
-/** The command that installs: of the nearest lock file, which a workspace has further up. */
+/** The command that installs, for the nearest lock file, which may be in a parent folder of a workspace. */
 function installCommand(root) {
   for (let folder = root; ; folder = path.dirname(folder)) {
     const found = MANAGERS.find(([lock]) => fs.existsSync(path.join(folder, lock)))
@@ -27,13 +27,16 @@ function installCommand(root) {
   }
 }
 
-/** The command as it is typed. */
+/** The command, as it is typed. */
 const installWords = (root) => {
   const [manager, words] = installCommand(root)
   return [manager, ...words].join(' ')
 }
 
-/** Whether package.json's version, or a later one, is in node_modules, and not for development alone. */
+/**
+ * Whether the version in package.json, or a later one, is in node_modules and is not a development
+ * dependency.
+ */
 function isInstalled(app) {
   const { dependencies, devDependencies } = app.manifest
   const found = app.installed(NAME)
@@ -42,7 +45,7 @@ function isInstalled(app) {
   return !wanted || !there || !isOlder(there, wanted)
 }
 
-/** The numbers of a version, or of a range from one on; of a tarball or a tag there are none. */
+/** The numbers of a version or of a minimum version; `undefined` for a tarball or a tag. */
 const numbersOf = (text) => /^[\^~]?(\d+)\.(\d+)\.(\d+)/.exec(text)?.slice(1).map(Number)
 
 function isOlder(one, other) {
@@ -50,7 +53,10 @@ function isOlder(one, other) {
   return at >= 0 && one[at] < other[at]
 }
 
-/** Runs it, unless the package is there already; what it says goes to `output`. Returns what went wrong, if anything did. */
+/**
+ * Runs the command, unless the package is installed; its output goes to `output`. Returns what failed, if
+ * anything.
+ */
 function install(app, output) {
   if (isInstalled(app)) return undefined
   const [manager, words] = installCommand(app.root)

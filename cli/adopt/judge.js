@@ -1,6 +1,6 @@
 'use strict'
 
-/** Whether a function of the app's does what the package's function of its name does, or more. */
+/** Decides whether a function of the app does the same as the package's function with its name, or more. */
 
 const fs = require('node:fs')
 const path = require('node:path')
@@ -9,14 +9,14 @@ const { assignedProperty, bare, nameOf } = require('./literals')
 const { ACTIVE, COUNTS_ACTIVE, FUNCTIONS, TABLE_OF } = require('./model-functions')
 const { namesIn } = require('./names')
 
-/** Calls that ask a database through Drizzle. */
+/** Calls that query a database through Drizzle. */
 const ASKS = /\.\s*(?:select|insert|update|delete|execute|query|selectDistinct|transaction)\b/
 
-/** What a model needs beside tables: ids, the database, rows of users, logs. */
+/** Modules that a model needs besides tables: ids, the database, users, logs. */
 const HARMLESS_MODULES = /^drizzle-orm|(?:^|\/)db(?:\/index)?$|hash|uuid|nanoid|cuid|snow|crypto/i
 const HARMLESS_NAMES =
   /^(?:db|log|logger|console|appendUserToResult|getUserByUserIds|getUuid|getSnowId|nanoid|uuid)$|^(?:Credit|AITask|MediaTask)\w*(?:Status|Type|Scene)$/
-/** Columns that the app's models fill in, and the package as well. */
+/** Columns that both the app's models and the package fill in. */
 const OWN_COLUMNS = [
   'remainingCredits',
   'status',
@@ -26,16 +26,17 @@ const OWN_COLUMNS = [
   'deletedAt',
   'userEmail',
 ]
-/** How much of a part a message has. */
+/** How many characters of the code are shown in a message. */
 const LONGEST = 60
 /** Tables that the package's functions write or read. */
 const TABLES = ['user', 'credit', 'ai_task', 'media_tasks']
 
 /**
- * What becomes of a declared function: `replace`; `keep`, as another function of this name or because it reads
- * something of its own; or `refuse`, since it writes something of its own.
+ * Decides what to do with a declared function: `replace`; `keep`, if it is another function with this name or
+ * reads something of its own; or `refuse`, if it writes something of its own.
  *
- * @param {object} about `file` (imports, statements by name, `ts`), the `name`, its function's `node`, `variables` of tables
+ * @param {object} about `file` (imports, statements by name, `ts`), the `name`, its function's `node`,
+ * `variables` of tables
  * @returns {{ verdict: 'replace' | 'keep' | 'refuse', why?: string, isFirstToRefund?: boolean }}
  */
 function judge({ file, name, node, variables }) {
@@ -52,27 +53,27 @@ function judge({ file, name, node, variables }) {
   const why = made
     ? moreThan({ file, spec, made, node, names: reach.names, variables, name, text })
     : 'it is no plain function'
-  // One that never refunded may have callers that do.
+  // If it never refunded, its callers may refund by themselves.
   const calls = [...reach.names].map((each) => importedAs(file, each))
   if (!why) return { verdict: 'replace', calls, isFirstToRefund: spec.refunds && !tables.includes('credit') }
   return { verdict: spec.writes ? 'refuse' : 'keep', why }
 }
 
-/** What a declared function does, fact by fact; `undefined` of one that is no plain function. */
+/** The facts of a declared function; `undefined` if it is not a plain function. */
 function factsOf({ file, name, node, variables }) {
   const made = functionOf(file.ts, node)
   if (!made) return undefined
   return new Facts({ file, name, made, parts: reached(file, node).nodes, variables }).all()
 }
 
-/** The function itself, if the declaration is one. */
+/** The function in a declaration, if there is one. */
 function functionOf(ts, node) {
   if (ts.isFunctionDeclaration(node)) return node.body ? node : undefined
   const value = node.initializer && bare(ts, node.initializer)
   return value && (ts.isArrowFunction(value) || ts.isFunctionExpression(value)) ? value : undefined
 }
 
-/** The names that a function uses, and those that the file's own helpers use for it. */
+/** The names that a function uses, directly or through the file's helpers. */
 function reached(file, node) {
   const [names, nodes, waiting] = [new Set(), [], [node]]
   while (waiting.length > 0) {
@@ -90,7 +91,7 @@ function reached(file, node) {
 
 const importedAs = (file, name) => file.imports.get(name)?.imported ?? name
 
-/** The tables that are among names; a namespace such as `schema` may have any. */
+/** The tables among these names; a namespace such as `schema` may contain any. */
 function tablesIn(file, names, variables) {
   return [...names].flatMap((name) => {
     if (file.imports.get(name)?.imported === '*') return TABLES
@@ -98,7 +99,7 @@ function tablesIn(file, names, variables) {
   })
 }
 
-/** What a function takes or does that the package's does not; `undefined` if there is nothing. */
+/** What a function accepts or does that the package's function does not; `undefined` if there is nothing. */
 function moreThan(about) {
   return (
     unknownParameter(about) ??
@@ -110,7 +111,7 @@ function moreThan(about) {
   )
 }
 
-/** The first thing that no body of this name does in any generation of the app. */
+/** The first fact that no version of the app has in a function with this name. */
 function unknownFact({ file, name, node, variables }) {
   const known = knownFacts().get(name)
   const facts = factsOf({ file, name, node, variables })
@@ -119,7 +120,7 @@ function unknownFact({ file, name, node, variables }) {
   if (unknown.length === 0 && !isWhole) return 'it does not do all of it'
   const isStrict = name !== 'consumeCredits' || facts.some(({ text }) => text.startsWith('new Error('))
   if (unknown.length === 0 && !isStrict) return 'it charges more than the balance'
-  // A call says more than what it is part of.
+  // Prefer a fact with a name, such as a call, to its parts.
   const found = unknown.find((fact) => fact.name) ?? unknown[0]
   if (!found) return undefined
   const line = file.source.lineOf(found.node.getStart(file.tree))
@@ -129,7 +130,7 @@ function unknownFact({ file, name, node, variables }) {
 }
 
 let known
-/** By the name of a function, what its bodies do. */
+/** The known facts, by the name of the function. */
 function knownFacts() {
   if (known) return known
   known = new Map(Object.keys(FUNCTIONS).map((name) => [name, new Set()]))
@@ -154,7 +155,7 @@ function unknownParameter({ file: { ts, tree }, spec, made }) {
   return isWider && !spec.fields ? 'it takes more than a row' : undefined
 }
 
-/** The fields that a function reads of its first parameter, where that can be seen. */
+/** The fields of a function's first parameter that it reads, as far as the code shows. */
 function fieldsOf(ts, { name, type }, made) {
   if (ts.isObjectBindingPattern(name)) {
     return name.elements.map((element) =>
@@ -172,7 +173,7 @@ function fieldsOf(ts, { name, type }, made) {
   return [...declared, ...read]
 }
 
-/** Something from another file that is no part of a model's work: another table, a mail, another service. */
+/** An import that a model does not need: another table, mail, another service. */
 function unknownUse({ file, names, variables }) {
   const unknown = [...names].find((name) => {
     const from = file.imports.get(name)
@@ -183,7 +184,7 @@ function unknownUse({ file, names, variables }) {
   return unknown && `it uses ${unknown} besides`
 }
 
-/** A column that a function fills in by itself, beside what its caller says. */
+/** A column that a function fills in besides those of its caller. */
 function unknownColumn({ file: { ts }, spec, made }) {
   if (!spec.writes) return undefined
   const parameters = made.parameters.map(({ name }) => name.getText())
@@ -213,7 +214,7 @@ function unknownStates({ name, text }) {
   return other && `it counts tasks that are ${other} (connect({ activeStatuses }) says which)`
 }
 
-/** Where callers charge by themselves, a function that charges would charge twice. */
+/** If callers charge by themselves, a function that charges would charge twice. */
 function chargesNothing({ file, spec, names, variables }) {
   const charges = names.has('consumeCredits') || tablesIn(file, names, variables).includes('credit')
   return spec.charges && !charges

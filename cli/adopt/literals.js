@@ -1,8 +1,8 @@
 'use strict'
 
-/** Adds to object and array literals, in the way in which what is there is written. */
+/** Adds to object and array literals in their own style. */
 
-/** `text` becomes the last element of a literal. */
+/** Appends `text` as the last element of a literal. */
 function append(source, literal, text) {
   const elements = literal.properties ?? literal.elements
   const last = elements.at(-1)
@@ -28,7 +28,7 @@ function appendToEmpty(source, literal, text) {
   source.splice(start + 1, closing, `${space}${text}${space}`)
 }
 
-/** The name of a property, if it is written out. */
+/** The name of a property, if it is not computed. */
 function nameOf(ts, property) {
   const { name } = property
   return name && (ts.isIdentifier(name) || ts.isStringLiteralLike(name)) ? name.text : undefined
@@ -36,7 +36,7 @@ function nameOf(ts, property) {
 
 const propertyOf = (ts, literal, name) => literal.properties.find((property) => nameOf(ts, property) === name)
 
-/** An expression without parentheses and types around it. */
+/** An expression without the parentheses and type assertions around it. */
 function bare(ts, node) {
   while (
     node &&
@@ -51,7 +51,7 @@ function bare(ts, node) {
   return node
 }
 
-/** The left side of `object.property = value`; `undefined` of any other node. */
+/** The left side of `object.property = value`; `undefined` for other nodes. */
 function assignedProperty(ts, node) {
   const isAssigned = ts.isBinaryExpression(node) && node.operatorToken.kind === ts.SyntaxKind.EqualsToken
   return isAssigned && ts.isPropertyAccessExpression(node.left) ? node.left : undefined

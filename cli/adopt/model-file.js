@@ -1,6 +1,9 @@
 'use strict'
 
-/** A file with models of the app: the functions that the package has become the package's, all else stays. */
+/**
+ * A file with models of the app: functions that the package has are replaced by imports; everything else
+ * stays.
+ */
 
 const { NAME } = require('./dependency')
 const { usedBefore } = require('./hoisting')
@@ -16,7 +19,7 @@ class ModelFile {
     this.ts = source.ts
     this.tree = source.tree
     this.imports = importsOf(this.ts, this.tree)
-    /** What the file declares: of a variable its declaration, of all else the statement. */
+    /** What the file declares: for a variable its declaration, otherwise the statement. */
     this.declared = new Map()
     for (const statement of this.tree.statements) this.#declare(statement)
   }
@@ -41,7 +44,7 @@ class ModelFile {
     })
   }
 
-  /** Takes the functions of these names out, and what only they needed; the package's stand in their place. */
+  /** Replaces the functions with these names by the package's, and removes what only they used. */
   replace(names) {
     this.#requireModule()
     const gone = this.#statementsOf(names)
@@ -88,7 +91,7 @@ class ModelFile {
     throw new AdoptError(`${path}:${line}: ${why}`)
   }
 
-  /** The statements that declare these functions, overloads included. */
+  /** The statements that declare these functions, including overloads. */
   #statementsOf(names) {
     const found = new Set()
     for (const statement of this.tree.statements) {
@@ -105,7 +108,7 @@ class ModelFile {
     return found
   }
 
-  /** Statements without an export that nothing else uses, but for names that are `needed`. */
+  /** Statements without an export that are no longer used, except those with a name in `needed`. */
   #orphansOf(gone, needed) {
     const { ts } = this
     const orphans = new Set()
@@ -126,9 +129,9 @@ class ModelFile {
     }
   }
 
-  // ---- What stands in their place ----
+  // ---- What replaces them ----
 
-  /** The type arguments of `connect`: the app's own row types, where this file has them. */
+  /** The type arguments of `connect`: the app's row types, if this file has them. */
   #typesFor(names) {
     const nothing = { text: '', imports: [], used: [] }
     if (!this.source.isTyped) return nothing
@@ -152,7 +155,7 @@ class ModelFile {
     }
   }
 
-  /** Whether the file has a type of this name that does not follow from a function that goes. */
+  /** Whether the file has a type with this name that does not depend on a removed function. */
   #hasType(type, names) {
     const { ts } = this
     if (this.imports.has(type)) return true
@@ -165,7 +168,10 @@ class ModelFile {
     return this.declared.has(name) || this.imports.has(name)
   }
 
-  /** `export const { … } = connect<…>()`, and one without `export` for those that were not exported where they stand. */
+  /**
+   * `export const { … } = connect<…>()`, and one without `export` for functions that were not exported where
+   * they are declared.
+   */
   #declarations(names, types) {
     const { source, ts } = this
     const called = `${this.#connectName}${types}()`
@@ -193,7 +199,7 @@ class ModelFile {
     return this.ts.isVariableDeclaration(node) ? node.parent.parent : node
   }
 
-  /** `head a, b tail` in one line, or in a line each. */
+  /** `head a, b tail` on one line, or on a line each. */
   #listed(head, names, tail) {
     const { eol, indent, semicolon } = this.source
     if (names.length === 0) return ''
@@ -211,8 +217,8 @@ class ModelFile {
   }
 
   /**
-   * Takes out what is imported and no longer used. Returns the imports that are to go as a whole, with what was never
-   * used in them.
+   * Removes imported names that are no longer used. Returns the imports to remove completely, including names
+   * that were never used.
    */
   #trimImports(used, needed) {
     const { ts } = this
@@ -234,7 +240,7 @@ class ModelFile {
     return whole
   }
 
-  /** Takes some names out of an import. */
+  /** Removes some names from an import. */
   #trim(statement, nodes) {
     const { source, tree } = this
     const elements = statement.importClause.namedBindings?.elements ?? []
@@ -253,7 +259,10 @@ class ModelFile {
     }
   }
 
-  /** Imports names from the package: behind what comes from other packages, before the app's own. Others go, `lost`. */
+  /**
+   * Imports names from the package: after other packages' imports, before the app's own. The imports in
+   * `lost` are removed.
+   */
   #import(names, lost) {
     const { source, ts } = this
     const imports = this.tree.statements.filter((node) => ts.isImportDeclaration(node))

@@ -1,10 +1,10 @@
 'use strict'
 
-/** The functions of the app's models that the package has: what they are about, and what they take. */
+/** The functions of the app's models that the package has: their tables and parameters. */
 
 const rows = { media: 'MediaTask', credit: 'Credit', ai: 'AITask' }
 
-/** The order in which `connect<…>` takes row types. */
+/** The order of the type parameters of `connect<…>`. */
 const FAMILIES = Object.keys(rows)
 
 const PAGE = ['page', 'limit', 'getUser']
@@ -12,9 +12,10 @@ const TASKS = ['userId', 'status', 'mediaType', 'provider']
 const CREDITS = ['userId', 'status', 'transactionType']
 
 /**
- * `takes` is how many parameters, `fields` what an object has that is the first, `row` the type of a row that is a
- * parameter. `writes` moves credits: one that does more than the package's must not be lost. `returnsRows`: its
- * result has the app's row type. `isOfModule`: a connection does not have it.
+ * `takes` is the number of parameters, `fields` the fields of the first one if it is an object, `row` the
+ * type of a parameter that is a row. `writes`: it moves credits, so if it does more than the package's
+ * function, it must not be replaced. `returnsRows`: its result has the app's row type. `isOfModule`: it is
+ * not on a connection.
  */
 const FUNCTIONS = {
   createMediaTask: { family: 'media', takes: 2, writes: true, charges: true, returnsRows: true },
@@ -61,11 +62,11 @@ const FUNCTIONS = {
   },
 }
 
-/** States that `getActiveMediaTasks` and `hasActiveMediaTask` count. */
+/** The statuses that `getActiveMediaTasks` and `hasActiveMediaTask` count. */
 const ACTIVE = ['processing', 'translating']
 const COUNTS_ACTIVE = ['hasActiveMediaTask', 'getActiveMediaTasks']
 
-/** Which table a function must be about to be the app's model, and not another one of its name. */
+/** The table that a function must use to be the app's model. */
 const TABLE_OF = { media: 'media_tasks', ai: 'ai_task', credit: 'credit' }
 
 module.exports = { ACTIVE, COUNTS_ACTIVE, FAMILIES, FUNCTIONS, ROW_TYPES: rows, TABLE_OF }

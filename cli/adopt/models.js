@@ -1,6 +1,6 @@
 'use strict'
 
-/** The app's models: which files have them, and what becomes of their functions. */
+/** The app's models: which files have them, and what happens to their functions. */
 
 const { FUNCTIONS } = require('./model-functions')
 const { ModelFile } = require('./model-file')
@@ -12,9 +12,10 @@ const WORDS = new RegExp(`\\b(?:${Object.keys(FUNCTIONS).join('|')})\\b`)
 const OWN_REFUND = /\b(?:refund|revoke|restore|return)\w*Credits?\w*\s*\(/
 
 /**
- * Replaces what the package has.
+ * Replaces the functions that the package has.
  *
- * @returns {{ replaced: string[], notes: object[] }} the names of functions, and what stays as it is, with its place
+ * @returns {{ replaced: string[], notes: object[] }} the names of the functions; and what was kept, with its
+ * place
  */
 function replaceModels(app, variables) {
   const [replaced, notes, refusals, all] = [[], [], [], []]
@@ -55,7 +56,10 @@ function replaceModels(app, variables) {
   return { replaced, notes }
 }
 
-/** A model that would be replaced calls a function that only has a model's name: what that does would be lost. */
+/**
+ * Rejects a model whose function would be replaced but calls a function that only has a model's name: its
+ * effects would be lost.
+ */
 function callsOfStrangers(all) {
   const strangers = all.filter(
     ({ name, verdict, why }) => FUNCTIONS[name].writes && verdict === 'keep' && !why,
@@ -68,7 +72,7 @@ function callsOfStrangers(all) {
   })
 }
 
-/** Where the app refunds credits by a function of its own. */
+/** Where the app refunds credits with a function of its own. */
 function ownRefund(app) {
   for (const source of app.sourcesWith(OWN_REFUND)) {
     const at = source.text.search(OWN_REFUND)

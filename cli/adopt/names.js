@@ -1,8 +1,8 @@
 'use strict'
 
-/** Which names a part of a file takes from around it. */
+/** Finds the names that a part of a file uses from outside. */
 
-/** The names in `node` that it does not declare itself: those of values, and those of types. */
+/** The names in `node` that it does not declare: those of values, and those of types. */
 function namesIn(ts, node) {
   const [values, types, own] = [new Set(), new Set(), new Set()]
   const visit = (child, inType) => {
@@ -12,7 +12,7 @@ function namesIn(ts, node) {
       else (inType ? types : values).add(child.text)
       return
     }
-    // `typeof table` in a type is a value's name, and the import that it needs is kept.
+    // `typeof table` in a type refers to a value, so its import is kept.
     const isType = inType || ts.isTypeNode(child) || ts.isInterfaceDeclaration(child)
     ts.forEachChild(child, (grandchild) => visit(grandchild, isType))
   }
@@ -21,7 +21,7 @@ function namesIn(ts, node) {
   return { values: foreign(values), types: foreign(types), all: foreign(new Set([...values, ...types])) }
 }
 
-/** A name that refers to nothing around it: of a property, of a key. */
+/** An identifier that refers to nothing, such as a property or a key. */
 function isLabel(ts, identifier) {
   const { parent } = identifier
   if (ts.isPropertyAccessExpression(parent)) return parent.name === identifier
@@ -42,7 +42,7 @@ function isLabel(ts, identifier) {
   )
 }
 
-/** A name that is declared here: a parameter, a variable, a function. */
+/** An identifier that declares something: a parameter, a variable, a function. */
 function declares(ts, identifier) {
   const { parent } = identifier
   return (
@@ -56,7 +56,7 @@ function declares(ts, identifier) {
   )
 }
 
-/** The imported names of a file: by local name, the module, the name there, and the specifier. */
+/** The imported names of a file: for each local name, the module, the exported name and the specifier. */
 function importsOf(ts, tree) {
   const imports = new Map()
   for (const statement of tree.statements) {
@@ -81,7 +81,7 @@ function importsOf(ts, tree) {
   return imports
 }
 
-/** What a statement declares at the top of a file, by name. */
+/** What a top-level statement declares, by name. */
 function declaredBy(ts, statement) {
   if (ts.isVariableStatement(statement)) {
     return statement.declarationList.declarations.flatMap(({ name }) => bound(ts, name))
@@ -95,7 +95,7 @@ function declaredBy(ts, statement) {
   return isNamed && statement.name ? [statement.name.text] : []
 }
 
-/** The names that a pattern binds. */
+/** The names in a pattern. */
 function bound(ts, name) {
   if (ts.isIdentifier(name)) return [name.text]
   return name.elements.flatMap((element) => (element.name ? bound(ts, element.name) : []))

@@ -1,6 +1,9 @@
 'use strict'
 
-/** `serverExternalPackages` in the configuration of Next.js: a native addon is loaded by Node, not bundled. */
+/**
+ * `serverExternalPackages` in the Next.js configuration, so that Node loads the native addon and it is not
+ * bundled.
+ */
 
 const { append, assignedProperty, bare, nameOf, propertyOf } = require('./literals')
 const { NAME } = require('./dependency')
@@ -11,7 +14,7 @@ const FILES = ['ts', 'mts', 'mjs', 'js', 'cjs'].map((ending) => `next.config.${e
 const OLDEST_NEXT = 15
 const BY_HAND = `add ${KEY}: ['${NAME}'] to it by hand`
 
-/** Keys that tell a configuration of Next.js from the options of a plugin. */
+/** Keys that distinguish a Next.js configuration from the options of a plugin. */
 const KEYS_OF_NEXT =
   /^(?:output|reactStrictMode|images|experimental|turbopack|webpack|redirects|rewrites|headers|pageExtensions|env|i18n|basePath|trailingSlash|transpilePackages|typescript|eslint|compiler|reactCompiler|poweredByHeader|distDir|serverExternalPackages|outputFileTracingRoot|assetPrefix|logging|devIndicators|allowedDevOrigins|cacheComponents)$/
 
@@ -34,7 +37,7 @@ function addServerExternalPackage(app) {
   }
 }
 
-/** Whether the package is named where the option is, though it is not to be seen how that gets to Next.js. */
+/** Whether the option names the package already, in code whose way to Next.js can't be followed. */
 const isDoneByHand = (app) =>
   app.sourcesWith(new RegExp(KEY)).some(({ text }) => new RegExp(`['"]${NAME}['"]`).test(text))
 
@@ -48,14 +51,14 @@ function requireNext(app) {
     throw new AdoptError(`Next.js ${version} is older than ${OLDEST_NEXT}: update it first`)
 }
 
-/** Looks for the object that Next.js gets. */
+/** Finds the object that Next.js gets. */
 class Config {
   constructor(source) {
     this.source = source
     this.ts = source.ts
   }
 
-  /** The literals of the configuration: one, or one for each way through a function. */
+  /** The literals of the configuration: one for each way through a function. */
   literals() {
     const exported = this.#exported()
     if (!exported) this.#refuse(this.source.tree, 'what it exports is not to be seen')
@@ -85,7 +88,10 @@ class Config {
     return undefined
   }
 
-  /** The object literals that an expression comes from. Among a plugin's arguments one must look like a configuration. */
+  /**
+   * The object literals that an expression comes from. Among a plugin's arguments, one must look like a
+   * configuration.
+   */
   #resolve(node, isArgument) {
     const { ts } = this
     const expression = bare(ts, node)
@@ -122,7 +128,10 @@ class Config {
     return literal.properties.some((property) => KEYS_OF_NEXT.test(nameOf(this.ts, property) ?? ''))
   }
 
-  /** `withPlugin(config)`, `withPlugin(config, options)`, `plugin(options)(config)`, `compose(plugins, config)`. */
+  /**
+   * Resolves `withPlugin(config)`, `withPlugin(config, options)`, `plugin(options)(config)`,
+   * `compose(plugins, config)`.
+   */
   #resolveCall(call) {
     const found = call.arguments
       .map((argument) => ({ argument, literals: this.#resolve(argument, true) }))
@@ -132,12 +141,12 @@ class Config {
     const { ts } = this
     const callee = bare(ts, call.expression)
     const declared = ts.isIdentifier(callee) && declarationOf(ts, callee)
-    // A function of this file that makes the configuration.
+    // A function of this file that returns the configuration.
     if (declared && call.arguments.length === 0) return this.#resolveName(callee, false)
     return []
   }
 
-  /** Of each `return` of a function; what is not to be seen stops it. */
+  /** The results of each `return` of a function. Fails if one can't be followed. */
   #returned(made) {
     const { ts } = this
     if (!made.body) return []
@@ -158,9 +167,9 @@ class Config {
     return found
   }
 
-  // ---- Adding to it ----
+  // ---- Adding the option ----
 
-  /** Adds the package to a configuration. Returns whether it was not there yet. */
+  /** Adds the package to a configuration. Returns whether it was missing. */
   add(literal) {
     const { ts, source } = this
     const list = this.#assignedLater() ?? propertyOf(ts, literal, KEY)
@@ -170,7 +179,7 @@ class Config {
     for (const { expression } of spread) {
       const base = ts.isIdentifier(expression) && declarationOf(ts, expression)?.initializer
       const object = base && bare(ts, base)
-      // A key of its own would take the place of the list that comes with the spread.
+      // A separate key would replace the list that the spread contains.
       if (object && ts.isObjectLiteralExpression(object) && propertyOf(ts, object, KEY))
         return this.add(object)
     }
@@ -182,7 +191,7 @@ class Config {
     return true
   }
 
-  /** `nextConfig.serverExternalPackages = […]` somewhere in the file. */
+  /** Whether the file has `nextConfig.serverExternalPackages = […]`. */
   #assignedLater() {
     const { ts } = this
     let found
@@ -205,7 +214,7 @@ class Config {
   }
 }
 
-/** Where a name is declared with a value: in the nearest block around it that does so. */
+/** The declaration of a name with a value, in the nearest block that has one. */
 function declarationOf(ts, name) {
   for (let scope = name.parent; scope; scope = scope.parent) {
     const statements = scope.statements ?? []

@@ -1,13 +1,13 @@
 'use strict'
 
-/** The parser: the app's own TypeScript, so that an install of this package gets no heavier. */
+/** The parser: the app's own TypeScript, so that this package does not have to install one. */
 
 const fs = require('node:fs')
 const { createRequire } = require('node:module')
 const path = require('node:path')
 const { AdoptError } = require('./refusal')
 
-/** TypeScript with a parser in JavaScript: the app's, or else one that is installed `beside` this package. */
+/** TypeScript with a parser in JavaScript: the app's, or one that is installed `beside` this package. */
 function parserFor(root, beside = __filename) {
   const found = [path.join(root, 'package.json'), beside].map(typescriptFrom)
   const parser = found.find((typescript) => typeof typescript?.createSourceFile === 'function')
@@ -29,7 +29,7 @@ function typescriptFrom(place) {
   }
 }
 
-/** The file of the app's own `tsc`, of whichever version. */
+/** The file of the app's own `tsc`, of any version. */
 function compilerOf(root) {
   try {
     const manifest = createRequire(path.join(root, 'package.json')).resolve('typescript/package.json')

@@ -1,6 +1,6 @@
 'use strict'
 
-/** What is to be done in the app, step by step. */
+/** All steps of the adoption. */
 
 const { chargesAround } = require('./around')
 const { mendCallers } = require('./callers')
@@ -11,8 +11,8 @@ const { AdoptError } = require('./refusal')
 const { addCreditIds, tablesOf, variablesOf } = require('./schema')
 
 /**
- * Plans all steps; the app's sources have the edits. `notes` are places to look at, `around` what goes on writing the
- * ledger's rows without the package.
+ * Plans all steps as edits of the app's sources. `notes` are places to check; `around` are places that still
+ * write the ledger's rows without the package.
  */
 function planFor(app, { dependency } = {}) {
   const tables = tablesOf(app)

@@ -1,6 +1,6 @@
 'use strict'
 
-/** What `adopt` does not do, with the place and what to do instead. Nothing is written then. */
+/** Something that `adopt` can't do, with its place and advice. Nothing is written then. */
 class AdoptError extends Error {
   constructor(message) {
     super(message)

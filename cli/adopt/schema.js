@@ -1,23 +1,26 @@
 'use strict'
 
-/** The Drizzle schema: which variable is which table, and the column `credit_id` where it is missing. */
+/**
+ * The Drizzle schema: which variable is which table, and the column `credit_id`, which is added if it is
+ * missing.
+ */
 
 const { append, bare, nameOf } = require('./literals')
 const { importsOf } = require('./names')
 const { AdoptError } = require('./refusal')
 
-/** The tables of the ledger, and what the app calls them where no schema is found. */
+/** The ledger's tables, with their usual variable names for apps without a schema file. */
 const USUAL = { user: 'user', credit: 'credit', ai_task: 'aiTask', media_tasks: 'mediaTasks' }
 const CHARGED = ['ai_task', 'media_tasks']
 const COLUMN = 'credit_id'
-/** A schema for each database is common; the package has no part in this one. */
+/** Apps often have a schema for each database; the package does not support this one. */
 const UNSUPPORTED = /singlestore/
 const MYSQL = /mysql/
 const MYSQL_CORE = 'drizzle-orm/mysql-core'
-/** The length of MySQL's ids, which an index has room for. */
+/** The length of ids on MySQL, so that they fit in an index. */
 const LENGTH = 191
 
-/** Each `…Table('media_tasks', { … })` of the app: its file, its variable, its columns. */
+/** Each `…Table('media_tasks', { … })` of the app: its file, its variable and its columns. */
 function tablesOf(app) {
   const { ts } = app
   return app.sourcesWith(/drizzle-orm/).flatMap((source) => {
@@ -41,16 +44,17 @@ function tableOf(ts, source, node) {
   return { source, call, table: title.text, variable: node.name.text, columns }
 }
 
-/** Table by the name of a variable that stands for it: `{ mediaTasks: 'media_tasks' }`. */
+/** The tables' names by variable: `{ mediaTasks: 'media_tasks' }`. */
 function variablesOf(tables) {
   const usual = Object.entries(USUAL).map(([table, variable]) => [variable, table])
   return Object.fromEntries([...usual, ...tables.map(({ table, variable }) => [variable, table])])
 }
 
 /**
- * Adds `credit_id` to the tables of tasks that lack it.
+ * Adds `credit_id` to tables of tasks that lack it.
  *
- * @returns {{ isChanged: boolean, notes: object[] }} whether one lacked it; tables whose columns are not to be seen
+ * @returns {{ isChanged: boolean, notes: object[] }} whether a table lacked it; tables whose columns could
+ * not be read
  */
 function addCreditIds(app, tables) {
   const found = { isChanged: false, notes: [] }
@@ -71,7 +75,7 @@ function addCreditIds(app, tables) {
   return found
 }
 
-/** The object of columns; in newer forms a function returns it. */
+/** The object with the columns, which a function may return. */
 function literalOf(ts, columns) {
   const node = bare(ts, columns)
   const object = ts.isArrowFunction(node) ? bare(ts, node.body) : node
@@ -80,7 +84,9 @@ function literalOf(ts, columns) {
 
 const lacks = (ts, literal) => !literal.properties.some((property) => columnOf(ts, property) === COLUMN)
 
-/** The column's name in the database: the first text in its definition, or what Drizzle makes of the property's name. */
+/**
+ * The column's SQL name: the first text in its definition, or Drizzle's conversion of the property's name.
+ */
 function columnOf(ts, property) {
   const builder = builderOf(ts, property)
   const [title] = builder?.arguments ?? []
@@ -108,7 +114,7 @@ function addColumn(ts, table, { literal, imported }) {
     const kind = isMysql ? `nothing imported from ${MYSQL_CORE}` : 'no column made by text()'
     throw new AdoptError(`${path}:${line}: ${table.table} has ${kind}; add ${COLUMN} by hand`)
   }
-  // Without names of their own, Drizzle makes them of the properties' names.
+  // Without explicit names, Drizzle derives them from the properties' names.
   const isNamed = literal.properties.some((property) => {
     const [title] = builderOf(ts, property)?.arguments ?? []
     return title && ts.isStringLiteralLike(title)
@@ -118,13 +124,13 @@ function addColumn(ts, table, { literal, imported }) {
   source.because(`${table.table}.${COLUMN} keeps the id of a task's charge, which its failure refunds`)
 }
 
-/** How this table makes a text column: `text`, or `t.text`. */
+/** How this table creates a text column: `text`, or `t.text`. */
 function textBuilder(ts, literal) {
   const made = literal.properties.map((property) => builderOf(ts, property)?.expression.getText())
   return made.find((name) => /(?:^|\.)text$/.test(name ?? ''))
 }
 
-/** How a table of MySQL makes a column of a limited length; what it takes is imported where it is missing. */
+/** How a MySQL table creates a column of limited length. Adds the import if it is missing. */
 function varcharBuilder(ts, { source, columns }, imported) {
   const made = bare(ts, columns)
   if (ts.isArrowFunction(made) && made.parameters.length > 0) {

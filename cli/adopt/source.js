@@ -1,18 +1,18 @@
 'use strict'
 
-/** A file of the app: its text, its syntax tree, and what is to be spliced into it. All else stays to the letter. */
+/** A file of the app: its text, its syntax tree and its edits. Everything else stays byte for byte. */
 
 class Source {
   #edits = []
   #tree
 
-  /** `path` is relative to the app's folder. A file that is to be made has no text. */
+  /** `path` is relative to the app's folder. A file to be created has no text. */
   constructor(ts, path, text) {
     this.ts = ts
     this.path = path
     this.text = text ?? ''
     this.isNew = text === undefined
-    /** Why it is changed, a sentence for each step. */
+    /** Why the file is changed: a sentence for each step. */
     this.reasons = []
   }
 
@@ -22,12 +22,12 @@ class Source {
     return this.#tree
   }
 
-  /** Whether the file is TypeScript, where types may be written. */
+  /** Whether the file is TypeScript, so that types can be added. */
   get isTyped() {
     return /\.[cm]?tsx?$/.test(this.path)
   }
 
-  /** The text from `start` to `end` becomes `text`. */
+  /** Replaces the text from `start` to `end`. */
   splice(start, end, text) {
     this.#edits.push({ start, end, text })
   }
@@ -36,12 +36,12 @@ class Source {
     this.splice(position, position, text)
   }
 
-  /** Says why the file is changed. */
+  /** Adds a reason for the changes. */
   because(reason) {
     if (!this.reasons.includes(reason)) this.reasons.push(reason)
   }
 
-  /** The edits in the order of the text: what is inserted comes before what is taken away behind it. */
+  /** The edits in the order of the text: insertions before a removal at the same place. */
   get edits() {
     return this.#edits.toSorted((a, b) => a.start - b.start || a.end - b.end)
   }
@@ -50,7 +50,7 @@ class Source {
     return this.#edits.length > 0
   }
 
-  /** The text with the edits, between two positions. */
+  /** The edited text between two positions. */
   rewritten(from = 0, to = this.text.length) {
     let [text, at] = ['', from]
     for (const edit of this.edits) {
@@ -63,12 +63,12 @@ class Source {
     return text + this.text.slice(at, to)
   }
 
-  /** The line of a position, from 1. */
+  /** The line of a position, counted from 1. */
   lineOf(position) {
     return this.tree.getLineAndCharacterOfPosition(position).line + 1
   }
 
-  /** Where a node begins, for a message. */
+  /** The start of a node, for a message. */
   placeOf(node) {
     return { path: this.path, line: this.lineOf(node.getStart(this.tree)) }
   }
@@ -77,18 +77,18 @@ class Source {
     return this.text.lastIndexOf('\n', position - 1) + 1
   }
 
-  /** Behind the line break that ends the position's line. */
+  /** The position after the line break of the position's line. */
   lineEnd(position) {
     const at = this.text.indexOf('\n', position)
     return at < 0 ? this.text.length : at + 1
   }
 
-  /** The white space that the position's line begins with. */
+  /** The indentation of the position's line. */
   indentOf(position) {
     return /^[ \t]*/.exec(this.text.slice(this.lineStart(position)))[0]
   }
 
-  // ---- How the file is written ----
+  // ---- The file's style ----
 
   get eol() {
     return this.text.includes('\r\n') ? '\r\n' : '\n'
@@ -106,7 +106,7 @@ class Source {
     return imported ? imported.getText(this.tree)[0] : counted('"') > counted("'") ? '"' : "'"
   }
 
-  /** A semicolon, or none: as most statements end that could have one. */
+  /** `;` or an empty text, as in most statements of the file. */
   get semicolon() {
     const { ts } = this
     const could = this.tree.statements.filter(
@@ -121,27 +121,27 @@ class Source {
   }
 
   /**
-   * A statement with the comments right above it, in whole lines, and one blank line with it where two would meet. A
-   * comment with a blank line below it is about more than the statement.
+   * A statement with the comments directly above it, as whole lines, including one of two blank lines that
+   * would become adjacent. A comment followed by a blank line concerns more than the statement.
    */
   spanOf(node) {
     const { text, tree, ts } = this
     let start = node.getStart(tree)
     for (const comment of (ts.getLeadingCommentRanges(text, node.getFullStart()) ?? []).reverse()) {
       if (/\n[ \t\r]*\n/.test(text.slice(comment.end, start))) break
-      // The end of the line above belongs to what stands there.
+      // A comment at the end of the line above belongs to that line.
       if (text.slice(this.lineStart(comment.pos), comment.pos).trim() !== '') break
       start = comment.pos
     }
     return this.#alone(start, node)
   }
 
-  /** A statement in whole lines, without comments above. */
+  /** A statement as whole lines, without the comments above. */
   linesOf(node) {
     return this.#alone(node.getStart(this.tree), node)
   }
 
-  /** From `start` to the end of a statement, in whole lines unless another statement is on one of them. */
+  /** From `start` to the end of a statement, as whole lines unless they contain another statement. */
   #alone(start, node) {
     const { text } = this
     const [from, to] = [this.lineStart(start), this.lineEnd(node.getEnd())]
@@ -153,8 +153,8 @@ class Source {
   }
 
   /**
-   * Takes away what `span` says, for what stands there `instead`. Without that, the blank lines above go along, where
-   * there are blank lines or nothing below.
+   * Replaces `span` by `instead`. If that is empty, the blank lines above are removed too if blank lines or
+   * the end follow.
    */
   remove({ start, end }, instead = '') {
     const isApart = this.isBlankAt(end)
@@ -169,7 +169,7 @@ class Source {
     return /^[ \t]*(\r?\n|$)/.test(this.text.slice(position))
   }
 
-  /** Where the blank lines above begin. */
+  /** The start of the blank lines above. */
   #blanksAbove(start) {
     const before = this.text.slice(0, start)
     const blank = /\n((?:[ \t]*\r?\n)+)$/.exec(before)

@@ -119,13 +119,13 @@ async function check(app, { around }, output) {
 
 // ---- Applying ----
 
-/** Writes the files, installs the package, and looks at what came of it; or goes on where that was left. */
+/** Writes the files, installs the package and checks the result; or continues an earlier run. */
 async function apply(app, output, options) {
   const { errorsOf } = require('../adopt/compiler')
   const { install, installWords, isInstalled } = require('../adopt/install')
   const isWriting = app.changed.length > 0
   if (!isWriting && (!options.install || isInstalled(app))) return { code: DONE }
-  // Of an app that is half done, the errors are no longer those that it had.
+  // After an incomplete run, the errors are not those from before the change.
   const before = options.install && isWriting ? errorsOf(app) : undefined
   app.write()
   if (isWriting) await output.text(`${plural(app.changed.length, 'file')} changed.`)
@@ -145,7 +145,7 @@ async function apply(app, output, options) {
   return { code: isGood ? DONE : FOUND, document: { installed: true, ...errors, doctor: doctor.document } }
 }
 
-/** New errors of `tsc` and how many there were before. Where it did not run before, all may be new. */
+/** New errors of `tsc`, and the number of existing ones. If it did not run before, all errors may be new. */
 function compared(before, after) {
   if (!after) return undefined
   const { newErrors } = require('../adopt/compiler')
@@ -164,7 +164,7 @@ async function sayErrors(output, found) {
   for (const error of fresh) await output.text(`  ${said(error)}`)
 }
 
-/** What doctor says of the app's database. Without one there is nothing to look at, and doctor says so. */
+/** Runs doctor on the app's database. Without a database, doctor reports that. */
 function runDoctor(app, { json }) {
   const words = [path.join(__dirname, '../bin/media-credits.js'), 'doctor', ...(json ? ['--json'] : [])]
   const stdio = ['ignore', json ? 'pipe' : 'inherit', 'inherit']

@@ -26,7 +26,7 @@ module.exports = (program) =>
     .addHelpText('after', HELP)
     .action(audit)
 
-/** As wide as what is usually there: findings are written as they come. */
+/** Usual widths: findings are written as they are found. */
 const COLUMNS = [{ width: 23 }, { width: 36 }, {}]
 
 const audit = connected(async ({ credits, output, options: { user, limit } }) => {
@@ -48,7 +48,7 @@ const audit = connected(async ({ credits, output, options: { user, limit } }) =>
       })
     }
   } catch (error) {
-    // It has not seen all: a script must not take this for a result.
+    // The audit is incomplete, so a script must not take it for a result.
     process.exitCode = undefined
     throw error
   } finally {

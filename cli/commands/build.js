@@ -19,7 +19,7 @@ module.exports = (program) =>
       if (ifMissing) {
         const reason = whyNotLoaded()
         if (!reason) return console.log('There is a binary that loads.')
-        // It may have a cure that takes no Rust.
+        // The cause may have a remedy without Rust.
         console.error(reason)
       }
       const { build } = require('../../scripts/build.js')
@@ -28,7 +28,7 @@ module.exports = (program) =>
       console.log(`${addon} is built and loads.`)
     })
 
-/** What the loader says of a binary that is missing or does not load. */
+/** Why the binary is missing or can't be loaded. */
 function whyNotLoaded() {
   try {
     require('../../lib/native/binding.js')

@@ -79,7 +79,7 @@ module.exports = (program) =>
       return name ? change[name](userId, options, command) : list(userId, options, command)
     })
 
-/** Each action: the options that it needs, and those that it takes besides. */
+/** The required and the other options of each action. */
 const ACTIONS = {
   revoke: {
     ...revoke,
@@ -98,7 +98,7 @@ const NAMES = Object.keys(ACTIONS)
 
 const flag = (option) => `--${option.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`
 
-/** The action that the options name; `undefined` for the list. */
+/** The action that the options select; `undefined` for the list. */
 function actionOf(options, refuse) {
   const has = (option) => options[option] !== undefined
   const [name, other] = NAMES.filter(has)
@@ -166,7 +166,7 @@ const list = connected(async (context, userId) => {
   if (more > 0) await output.text(`${plural(more, 'grant')} more: --limit or --all.`)
 })
 
-/** The command of an action: it says what would be done, or does it. */
+/** The command of an action: shows a preview, or runs it. */
 const changing = (name, action) =>
   connected(
     async ({ credits, output, options }, userId) => {

@@ -4,7 +4,7 @@ const { InvalidArgumentError } = require('commander')
 const { WRITES, connected, withDatabase } = require('../command')
 const { listed } = require('../output')
 
-/** Those that createTables makes. */
+/** The tables that createTables can create. */
 const TABLES = ['user', 'credit', 'media_tasks', 'ai_task']
 
 const HELP = `
@@ -30,7 +30,7 @@ module.exports = (program) =>
       return init({ ...options, url: url ?? options.url }, command)
     })
 
-/** The names of a list, after those of the lists before it: the option may be given more than once. */
+/** The names in a list, after those of earlier lists: the option may be repeated. */
 function tableNames(text, before = []) {
   const names = text.split(',')
   if (names.every((name) => TABLES.includes(name))) return [...new Set([...before, ...names])]

@@ -66,7 +66,7 @@ const repair = connected(
 
 const LONGEST = 40
 
-/** A value of a column, short: a charge's detail is long. */
+/** A column's value, shortened: a charge's detail is long. */
 function value(value) {
   const text = oneLine(
     value instanceof Date ? value.toISOString() : typeof value === 'object' ? JSON.stringify(value) : value,

@@ -4,7 +4,7 @@ const { from, to, wholeNumber } = require('../arguments')
 const { connected, sayIfUnknown, withDatabase } = require('../command')
 const { count, oneLine, plural, signed, time } = require('../output')
 
-/** As many as a call gives at once. */
+/** Maximum number of entries in a call. */
 const PAGE = 1000
 
 const HELP = `
@@ -56,7 +56,7 @@ const statement = connected(async (context, userId) => {
   await output.table(COLUMNS, entries.map(line))
 })
 
-/** The newest entries, `limit` of them or all. The library lists the oldest first. */
+/** The newest entries: `limit` of them, or all. The library lists the oldest first. */
 async function read(credits, userId, { from, to, limit, all }) {
   const entries = []
   let earlier = 0
@@ -64,7 +64,7 @@ async function read(credits, userId, { from, to, limit, all }) {
   do {
     page = await credits.getStatement(userId, { from, to, limit: PAGE, cursor: page?.cursor })
     entries.push(...page.entries)
-    // Takes none if there are fewer.
+    // Removes nothing if there are fewer.
     if (!all) earlier += entries.splice(0, entries.length - limit).length
   } while (page.cursor !== null)
   const [oldest] = entries

@@ -99,14 +99,15 @@ const failTasks = connected(async ({ credits, output, options }) => {
   if (tasks.length === limit) await output.text('There may be more: run it again.')
 }, WRITES)
 
-/** A stock app has AI tasks alone. */
+/** Uses AI tasks if the app has no media tasks. */
 async function isAboutAI(credits, { ai, message }) {
-  // AI tasks have no place for a message: this is about media tasks, and says what is missing.
+  // AI tasks have no message, so with this option the command is about media tasks, and reports if they are
+  // missing.
   if (ai || message !== undefined) return ai
   const { tables } = await credits.getDiagnostics()
   const has = (table) => tables.some(({ name }) => name === table)
   return has('ai_task') && !has('media_tasks')
 }
 
-/** An error has its message where JSON does not look. */
+/** An error's message is not enumerable, so JSON would omit it. */
 const describe = ({ error, ...rest }) => ({ ...rest, error: { ...error, message: error.message } })

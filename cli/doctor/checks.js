@@ -1,6 +1,9 @@
 'use strict'
 
-/** What doctor makes of what it found: checks that are `ok`, a `warning` or a `problem`, with a sentence each. */
+/**
+ * Evaluates the facts that doctor has collected: each check is `ok`, a `warning` or a `problem`, with a
+ * sentence.
+ */
 
 const { listed } = require('../output')
 const { families } = require('./tasks')
@@ -9,11 +12,11 @@ const ok = (name, message) => ({ name, status: 'ok', message })
 const warning = (name, message) => ({ name, status: 'warning', message })
 const problem = (name, message) => ({ name, status: 'problem', message })
 
-/** A charge over a network takes two round trips. */
+/** In milliseconds. A charge over a network takes two round trips. */
 const SLOW_MS = 20
 
 /**
- * Every check that these facts allow.
+ * All checks that these facts allow.
  *
  * @returns {{ name: string, status: 'ok' | 'warning' | 'problem', message: string }[]}
  */
@@ -47,7 +50,7 @@ function versions({ versions, diagnostics }) {
 
 function serverOf({ storage, sqliteVersion, serverVersion }) {
   if (storage === 'postgres') return `PostgreSQL ${serverVersion}`
-  // MariaDB says its name in its version.
+  // MariaDB's version contains its name.
   if (storage === 'mysql') return /mariadb/i.test(serverVersion) ? serverVersion : `MySQL ${serverVersion}`
   return `SQLite ${sqliteVersion}`
 }
@@ -78,7 +81,7 @@ function schema({ tables }) {
   return ok('schema', tables.map(({ name, columns }) => `${name} (${columns.length} columns)`).join(', '))
 }
 
-/** An app can do without a table of tasks, and without free trials. */
+/** Tables of tasks and free trials are optional. */
 function tasks(facts) {
   return families(facts).map(({ title, table, isThere, available, missing, error }) => {
     if (!isThere) {
@@ -107,11 +110,14 @@ function addCreditId(diagnostics, table) {
   return `Add creditId: ${inDrizzle} to it in the app's Drizzle schema and run npx drizzle-kit push, or run: ${sql}`
 }
 
-/** A counter of the app's own: `remaining_credits`, `usedCredits`, `credit_balance`; not `credits_reset_at`. */
+/**
+ * Matches an app's own counter, such as `remaining_credits`, `usedCredits`, `credit_balance`, but not
+ * `credits_reset_at`.
+ */
 const COUNTER = /credits|credit_?(balance|count)/i
 const TIME = /(_at|At)$/
 
-/** What an app counts beside the ledger was right as long as its own models alone charged. */
+/** Counters besides the ledger are correct only if the app's own models do all charges. */
 function counters({ tables }) {
   const columns = tables.find(({ name }) => name === 'user')?.columns ?? []
   const found = columns.filter((column) => COUNTER.test(column) && !TIME.test(column))
@@ -126,7 +132,7 @@ function counters({ tables }) {
   ]
 }
 
-/** What the statements look rows up by, and what makes an index for it as the app's own schema has it. */
+/** The columns by which statements look up rows, and the names of their indexes in the app's own schema. */
 const NEEDED = [
   {
     table: 'credit',
@@ -155,13 +161,13 @@ const NEEDED = [
   },
 ]
 
-/** Without a lock that each charge would wait for. */
+/** Without a lock that charges would wait for. */
 function createIndex(diagnostics, { table, unique, index: [name, columns] }) {
   const how = diagnostics.storage === 'postgres' ? 'INDEX CONCURRENTLY' : 'INDEX'
   return `CREATE ${unique ? 'UNIQUE ' : ''}${how} ${name} ON ${placeOf(diagnostics, table)} (${columns});`
 }
 
-/** A table as statements name it: on a server with its schema. */
+/** A table's name in statements: on a server with its schema. */
 const placeOf = ({ storage, schema }, table) =>
   storage === 'postgres' ? `"${schema.replaceAll('"', '""')}".${table}` : table
 
@@ -182,7 +188,7 @@ function indexes(diagnostics) {
   })
 }
 
-/** What is found in passing; what is wrong with the numbers is for an audit to say. */
+/** Unreadable values in the first rows. Wrong numbers are found by an audit. */
 function values({ values: { rows, totalRows, unreadable, error } = {} }) {
   if (rows === undefined || error) return []
   const looked = rows < totalRows ? `the first ${rows} of ${totalRows}` : `all ${rows}`
@@ -233,7 +239,7 @@ function locking({ locking }, operatingSystem) {
   )
 }
 
-/** From this version on libSQL's client passes its option `timeout` on. */
+/** From this version on, libSQL's client passes on its option `timeout`. */
 const PASSES_TIMEOUT = [0, 17, 4]
 
 function client(version) {
@@ -287,7 +293,7 @@ function writesOnLibsql({ host, answersWrites, writeRefusal }) {
     const { code, message, retryable } = writeRefusal
     const refused = `${host} refuses an empty transaction that writes: ${message}`
     const named = refused.includes(code) ? refused : `${refused} (${code})`
-    // Another client may hold the lock just now.
+    // Another client may hold the lock at this moment.
     return retryable ? warning('writes', `${named}. Run doctor again`) : problem('writes', named)
   }
   return answersWrites
@@ -351,7 +357,7 @@ function encryption(encrypted, place, cure) {
   return warning('encryption', `the connection is not encrypted: ${cure}, unless the network is your own`)
 }
 
-/** The server's own settings, by which a commit that was answered is there after a crash. */
+/** The server's settings that decide whether a confirmed commit survives a crash. */
 function durability({ durability: { fsync, fullPageWrites, synchronousCommit } = {} }, isLocal) {
   const off = Object.entries({ fsync, full_page_writes: fullPageWrites }).filter(
     ([, value]) => value === false,
@@ -370,7 +376,7 @@ function durability({ durability: { fsync, fullPageWrites, synchronousCommit } =
   return ok('durability', `${kept}: synchronous_commit is off by default, and turned on for each write`)
 }
 
-/** What the role may do. An app can do without tasks, and without free trials, which `user` is changed for. */
+/** The role's privileges. Tasks and free trials, which update `user`, are optional. */
 function privileges({ lacks = [] }) {
   const isNeeded = ({ table, command }) => table === 'credit' || (table === 'user' && command === 'SELECT')
   const trials = "freeTrialLimit can't be used"

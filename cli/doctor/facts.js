@@ -1,6 +1,6 @@
 'use strict'
 
-/** What doctor looks at. It writes nothing. */
+/** The facts that doctor collects. It writes nothing. */
 
 const fs = require('node:fs')
 const { createRequire } = require('node:module')
@@ -9,10 +9,10 @@ const { thisPlatform } = require('../../lib/native/platforms')
 const { version } = require('../../package.json')
 const { placeOf } = require('../database')
 
-/** So many reads tell how long one takes. */
+/** The number of reads to measure. */
 const READS = 5
 
-/** How long rows are looked at for what their columns can't say; an audit looks at all of them. */
+/** How long to look for unreadable values, in milliseconds; an audit reads all rows. */
 const LOOK_MS = 2000
 
 async function gather({ options, url, source, origins }, folder = process.cwd()) {
@@ -33,7 +33,7 @@ async function gather({ options, url, source, origins }, folder = process.cwd())
       await credits.close()
     }
   } catch (error) {
-    // Without a binary there is nothing to connect with.
+    // Without a binary there is no connection.
     facts.loadError = error
   }
   return facts
@@ -62,7 +62,7 @@ async function look(credits, facts) {
   facts.values = await valuesOf(credits)
 }
 
-/** Values that can't be read among the first rows, or why that can't be told. */
+/** Unreadable values in the first rows, or why they can't be read. */
 async function valuesOf(credits) {
   const ENOUGH = new Error('enough was looked at')
   const end = performance.now() + LOOK_MS
@@ -81,7 +81,7 @@ async function valuesOf(credits) {
   return values
 }
 
-/** How many an app gets that leaves it to the environment, and who says so. */
+/** The maximum number of connections from the environment, and the source of that value. */
 function connectionsOf({ maxConnections: most } = {}, { DB_MAX_CONNECTIONS: origin }) {
   if (most === undefined) return undefined
   return { most, source: origin ? `DB_MAX_CONNECTIONS ${origin}` : 'the default; DB_MAX_CONNECTIONS sets it' }
@@ -95,20 +95,20 @@ const outcomeOf = (promise) =>
     (error) => [undefined, error],
   )
 
-/** The file of the addon that was loaded. */
+/** The file of the loaded addon. */
 function binary() {
   const loaded = Object.keys(require.cache).find((file) => /media-credits\.[\w-]+\.node$/.test(file))
   return loaded && path.basename(loaded)
 }
 
-/** The version of a package that the app in this folder has. */
+/** The version of a package that the app in this folder uses. */
 function findPackage(name, folder) {
   const paths = createRequire(path.join(folder, 'app.js')).resolve.paths(name)
   for (const modules of paths) {
     try {
       return JSON.parse(fs.readFileSync(path.join(modules, name, 'package.json'), 'utf8')).version
     } catch {
-      // Not there.
+      // It is not there.
     }
   }
   return undefined

@@ -1,16 +1,16 @@
 'use strict'
 
-/** Which families of functions a database has the tables and columns for. An app need not have all of them. */
+/** Which families of functions the database has tables and columns for. An app need not have all. */
 
 const FAMILIES = [
   { family: 'mediaTasks', title: 'media tasks', table: 'media_tasks' },
   { family: 'aiTasks', title: 'AI tasks', table: 'ai_task' },
 ]
 
-/** Without these a table is of no use. */
+/** Without these columns a table can't be used. */
 const NEEDED = ['id', 'user_id', 'status', 'created_at', 'updated_at']
 
-/** Columns that only some calls need, and which calls those are. */
+/** Columns that only some calls need, and those calls. */
 const OPTIONAL = [
   { family: 'mediaTasks', table: 'media_tasks', column: 'credit_id', stops: 'charging media tasks' },
   { family: 'mediaTasks', table: 'media_tasks', column: 'is_free_trial', stops: 'freeTrialLimit' },
@@ -19,8 +19,8 @@ const OPTIONAL = [
 ]
 
 /**
- * Of each family whether it can be used, and what is missing for some of it; `error` is what a call of it said.
- * `undefined` if it could not be looked at.
+ * For each family: whether it can be used, and what some of its functions lack; `error` is the error of a
+ * call. `undefined` if the tables could not be read.
  *
  * @returns {{ family: string, title: string, table: string, isThere: boolean, available: boolean, missing: { table:
  *   string, column: string, stops: string }[], error?: Error }[] | undefined}

@@ -1,6 +1,6 @@
 'use strict'
 
-/** `grants --extend`: what it would do, and how it does it. */
+/** `grants --extend`: its preview, and running it. */
 
 const { count, oneLine, plural, time } = require('../output')
 const { grantedAnew, isOver, isUnconfirmed, isWithdrawn, readGrants, refused } = require('./rows')

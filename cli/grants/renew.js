@@ -1,11 +1,11 @@
 'use strict'
 
-/** `grants --renew`: what it would do, and how it does it. */
+/** `grants --renew`: its preview, and running it. */
 
 const { count, oneLine, plural, time } = require('../output')
 const { grantedAnew, isWithdrawn, readGrants, refused, said, sum } = require('./rows')
 
-/** As `renewGrants` has it, if nothing is said. */
+/** The default of `renewGrants`, in milliseconds. */
 const GRACE_MS = 3 * 86_400_000
 
 const renew = {
@@ -48,7 +48,7 @@ const renew = {
 
 const MADE = 'This renewal was made already: nothing is written.'
 
-/** Whether a grant is what the call would have made. */
+/** Whether a grant is the one that this call creates. */
 function isSame(grant, options) {
   const period = said(grant, 'renewal')
   const rollover =
@@ -62,7 +62,7 @@ function isSame(grant, options) {
   )
 }
 
-/** What would become of earlier periods; `null` where a later one decides on that. */
+/** The credits of earlier periods; `null` if a later period decides. */
 function rolloverOf(grants, { subscription, replaces, until, rollover, grace = GRACE_MS }) {
   const end = until.expiresAt.getTime()
   const line = lineOf(grants, [subscription, replaces ?? subscription])

@@ -1,12 +1,12 @@
 'use strict'
 
-/** `grants --revoke` and `--restore`: what they would do, and how they do it. */
+/** `grants --revoke` and `--restore`: their previews, and running them. */
 
 const { count, oneLine, plural } = require('../output')
 const { claimsIn, isSpendable, isUnconfirmed, readRows, refused, sum } = require('./rows')
 const { grantedTo, orderOf, standingOf, withClaim, withoutClaim } = require('./standing')
 
-/** The options that name a payment, and the columns that they are about. */
+/** The options that name a payment, and their columns. */
 const TARGETS = [
   { option: 'credit', key: 'creditId', column: 'id' },
   { option: 'order', key: 'orderNo', column: 'orderNo' },
@@ -54,7 +54,10 @@ const revoke = {
 
 const MADE = 'This call was made already: nothing is written.'
 
-/** Whether the call was made before. What has its number and is another call is refused, as the ledger does. */
+/**
+ * Whether the call was made before. Rejects a row with its number that belongs to another call, as the ledger
+ * does.
+ */
 function wasMade({ rows, claims, named, terms, number }) {
   if (!rows.some(({ transactionNo }) => transactionNo === number)) return false
   const claim = claims.find(({ transactionNo }) => transactionNo === number)
@@ -63,7 +66,7 @@ function wasMade({ rows, claims, named, terms, number }) {
   const isTotal = (claimed) =>
     terms.total === undefined ? claimed >= grantedIn(its) : claimed === terms.total
   const isSame = isOfThese && isTotal(claim.total) && claim.recovers === terms.recovers
-  // One that was restored before it came claims nothing.
+  // A revocation that was restored before it was made claims nothing.
   const isRemembered = isOfThese && !claim.stands && claim.total === 0
   if (isSame || isRemembered) return true
   throw refused('IDEMPOTENCY_CONFLICT', `transactionNo ${oneLine(number)} is taken by another call`)
@@ -94,7 +97,7 @@ const restore = {
 
 const ENDED = 'This revocation has ended already: nothing is written.'
 
-/** What is known of an order in any case, and how it stands, if these grants alone decide on that. */
+/** What is always known of an order, and its state if it depends on these grants alone. */
 function foundIn({ now }, named, order) {
   const spendable = named.filter((grant) => isSpendable(grant, now))
   return {
@@ -135,7 +138,7 @@ const COLUMNS = [
   })),
 ]
 
-/** How the order stands and stood, or will: each a name and a standing, which may not be known. */
+/** Shows states of the order, each with a name. A state may be unknown. */
 async function show(output, { granted, spendable, before }, [names, result]) {
   const line = (name, { spent, revoked, outstanding, remaining }) => [
     name,

@@ -1,10 +1,10 @@
 'use strict'
 
-/** A user's rows of `credit`, as the previews of `grants` read them: those of grants, and the claims on these. */
+/** A user's rows of `credit`, as the previews of `grants` read them: grants, and the claims on them. */
 
 const { oneLine } = require('../output')
 
-/** More than a user has; the library reads them in parts. */
+/** More than any user has; the library reads them in parts. */
 const ALL = 100_000_000
 
 const sum = (items, of) => items.reduce((total, item) => total + of(item), 0)
@@ -15,7 +15,7 @@ const readGrants = (credits, userId) => credits.getCredits({ userId, transaction
 /** A user's grants and charges, newest first. */
 const readRows = (credits, userId) => credits.getCredits({ userId, limit: ALL })
 
-/** A key that the ledger has written into a row's metadata. */
+/** A value that the ledger has written into a row's metadata. */
 function said({ metadata }, key) {
   try {
     return JSON.parse(metadata)?.[key] ?? undefined
@@ -24,7 +24,7 @@ function said({ metadata }, key) {
   }
 }
 
-/** A top-up that was claimed and not confirmed is not granted yet, or never. */
+/** An unconfirmed top-up is not a grant, or not yet. */
 const isUnconfirmed = (grant) =>
   (grant.status === 'pending' && said(grant, 'topUp') === 'open') ||
   (grant.status === 'deleted' && said(grant, 'topUp') === 'abandoned')
@@ -37,14 +37,14 @@ const isOver = ({ expiresAt }, now) => expiresAt !== null && expiresAt.getTime()
 const isSpendable = (grant, now) =>
   grant.status === 'active' && !isWithdrawn(grant) && !isOver(grant, now) && grant.remainingCredits > 0
 
-/** A grant's state in a word. */
+/** A grant's state, as one word. */
 function stateOf(grant, now) {
   if (isUnconfirmed(grant)) return grant.status === 'pending' ? 'pending' : 'abandoned'
   if (isWithdrawn(grant)) return 'withdrawn'
   return grant.status === 'active' && isOver(grant, now) ? 'expired' : oneLine(grant.status)
 }
 
-/** As the ledger draws on them. */
+/** In the ledger's default draw order. */
 function inDrawOrder(grants) {
   const endOf = ({ expiresAt }) => expiresAt?.getTime() ?? Infinity
   const compare = (a, b) => (a < b ? -1 : Number(a > b))
@@ -56,7 +56,7 @@ function inDrawOrder(grants) {
   )
 }
 
-/** The calls of `revokeGrants` among a user's rows, as their metadata says. */
+/** The calls of `revokeGrants` among a user's rows, from their metadata. */
 function claimsIn(rows) {
   const claims = rows.map((row) => ({ row, terms: said(row, 'revocation') }))
   return claims
@@ -87,7 +87,7 @@ function writeOffsIn(rows) {
   return rows.filter(isOne).map((row) => ({ draws: drawsOf(row), anew: said(row, 'expiry').anew ?? {} }))
 }
 
-/** What a row has drawn; `undefined` where that can't be read, which the ledger refuses. */
+/** The draws of a row; `undefined` if they are unreadable, which the ledger rejects. */
 function drawsOf({ consumedDetail }) {
   try {
     const items = JSON.parse(consumedDetail ?? '[]')
@@ -97,7 +97,7 @@ function drawsOf({ consumedDetail }) {
   }
 }
 
-/** What the library would refuse as well, in its words and with its code. */
+/** The error that the library would return, with its message and code. */
 function refused(code, message) {
   const { MediaCreditsError } = require('../..')
   return new MediaCreditsError({ code, message, retryable: false, details: {} })

@@ -1,15 +1,15 @@
 'use strict'
 
 /**
- * How a payment's grants stand, and how they would with other claims: the arithmetic of docs/ledger.md for claims that are all
- * about the same grants. What else there is, the ledger alone works out.
+ * The state of a payment's grants, now and with other claims: the arithmetic of docs/ledger.md for claims
+ * that are all on the same grants. Other cases are left to the ledger.
  */
 
 const { inDrawOrder, isOver, isSpendable, isWithdrawn, said, sourcesOf, sum, writeOffsIn } = require('./rows')
 
 /**
- * An order: its grants, the claims on it that stand, and what the user can spend besides. `undefined`, if claims are about
- * other grants as well or can't be read, the app has withdrawn some of the grants itself, or other grants have some of them.
+ * An order: its grants, its active claims, and the user's other spendable credits. `undefined` if claims also
+ * name other grants or are unreadable, or if the app has withdrawn some of the grants itself.
  */
 function orderOf({ named, rows, grants, claims, now }) {
   const isNamed = (id) => named.some((grant) => grant.id === id)
@@ -30,7 +30,7 @@ function orderOf({ named, rows, grants, claims, now }) {
       left: grant.remainingCredits,
       isSpendable: isSpendable(grant, now),
       isClosed: isWithdrawn(grant),
-      // Once nothing is claimed of it any more.
+      // Whether it can be spent when nothing is claimed of it any more.
       mayLive: (closedBefore(grant) ?? grant.status) === 'active' && !isOver(grant, now),
       drawn: sum(taking, (one) => drawnFrom(one, (id) => id === grant.id)),
     })),
@@ -50,14 +50,14 @@ const drawnFrom = ({ draws }, isIts) =>
 
 const grantedTo = (grants) => sum(grants, ({ granted }) => granted)
 
-/** What claims and write-offs have drawn, from the order's grants and from others. */
+/** The credits that claims have drawn, from the order's grants and from others. */
 const takenOf = ({ grants, claims }) =>
   sum(grants, ({ drawn }) => drawn) + sum(claims, ({ recovered }) => recovered)
 
-/** What was spent of an order's grants: neither left of them nor taken by claims. */
+/** The credits of the order's grants that were spent: neither remaining nor drawn by claims. */
 const spentOf = (grants) => sum(grants, ({ granted, left, drawn }) => Math.max(0, granted - left - drawn))
 
-/** How it stands now, as `revokeGrants` says it. */
+/** The current state, as `revokeGrants` returns it. */
 function standingOf({ grants, claims }) {
   const granted = grantedTo(grants)
   const closed = sum(grants, ({ left, isClosed }) => (isClosed ? left : 0))
@@ -71,14 +71,14 @@ function standingOf({ grants, claims }) {
   }
 }
 
-/** How it would stand with these claims. `recovers`: those that may take from other grants do so. */
+/** The state with these claims. With `recovers`, claims that may draw on other grants do so. */
 function balanced({ grants, claims, others }, recovers) {
   const granted = grantedTo(grants)
   const largest = Math.max(0, ...claims.map(({ total }) => total))
   const isWhole = granted > 0 && largest >= granted
   let had = takenOf({ grants, claims })
   const lackOf = (total) => Math.min(total, granted) - had
-  // What came back by other ways is more than is needed.
+  // More than needed has come back in other ways.
   if (lackOf(largest) < 0) return undefined
   let remaining = 0
   for (const { left, mayLive } of grants) {
@@ -94,13 +94,13 @@ function balanced({ grants, claims, others }, recovers) {
   return { revoked: had, spent: spentOf(grants), outstanding, remaining: isClosed ? 0 : remaining }
 }
 
-/** As it would stand with one more claim. */
+/** The state with one more claim. */
 function withClaim(order, { total, recovers }) {
   const claim = { total, recovers, recovered: 0 }
   return balanced({ ...order, claims: [...order.claims, claim] }, recovers)
 }
 
-/** As it would stand without a claim: what it drew comes back first. */
+/** The state without a claim: what it drew is returned first. */
 function withoutClaim(order, ended) {
   const claims = order.claims.filter((claim) => claim !== ended)
   const mayTakeAgain = ended.recovered > 0 && claims.some((claim) => claim.recovers)

@@ -1,6 +1,6 @@
 'use strict'
 
-/** A connection's events: what its calls have done to the ledger, told to listeners. */
+/** A connection's events: changes that its calls made to the ledger. */
 
 const { EventEmitter } = require('node:events')
 const { invalidArgument } = require('../errors.js')
@@ -11,20 +11,20 @@ const { effects, moves, observe, observers, refusal, safely } = require('./obser
 const NAMES = ['charged', 'refunded', 'refused', 'balance-low']
 const MOST_CREDITS = 2_147_483_647
 
-/** A threshold's listeners are those of an event of its own. */
+/** The internal event of a threshold has this prefix. */
 const LOW = 'balance-low:'
 
 /**
- * The functions `on`, `once` and `off` of a connection, and `observed`, which says of each call what is to be told of
- * its end. `connection` is what the app holds, `system` tells the kind of its database, as OpenTelemetry names it, and
- * `ask` asks it something unobserved.
+ * The functions `on`, `once` and `off` of a connection, and `observed`, which observes a call. `connection`
+ * is the object that the app holds, `system` returns the kind of its database by OpenTelemetry's name, and
+ * `ask` makes an unobserved call.
  */
 function makeEvents({ connection, system, ask }) {
   const emitter = new EventEmitter()
   let listeners = 0
   emitter.on('removeListener', () => listeners--)
 
-  /** To each listener for itself: one that throws keeps nothing from the others. */
+  /** Calls each listener separately, so that one that throws does not affect the others. */
   function tell(name, event) {
     for (const listener of emitter.rawListeners(name)) safely(() => listener(event))
   }
@@ -48,7 +48,7 @@ function makeEvents({ connection, system, ask }) {
     }
   }
 
-  /** What is to be told of the end of a call; nothing, and at no cost, without observers. */
+  /** Returns a function to call at the end of a call; `undefined`, at no cost, if nothing observes it. */
   function observed(operation, passed) {
     if (listeners === 0 && observers.size === 0) return undefined
     const call = { connection, system: system(), operation, passed }

@@ -1,12 +1,12 @@
 'use strict'
 
-/** What a call is about, of each of its items: the task, the user and the cost, as far as its encoded arguments say. */
+/** The items of a call, with their tasks, users and costs, as far as the encoded arguments have them. */
 
 const { own } = require('../fields.js')
 
 const field = (encoded, name) => own(own(encoded, '$fields'), name)
 
-/** Of an encoded list, what each item is about. */
+/** The items of an encoded list. */
 const itemsOf = (encoded, about) => own(encoded, '$list')?.map(about) ?? []
 
 const newTask = (kind, fields, credits) => ({

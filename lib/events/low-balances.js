@@ -1,51 +1,52 @@
 'use strict'
 
 /**
- * Notices that charges of a connection brought a user's balance below a threshold, once for each time.
+ * Detects when a connection's charges bring a user's balance below a threshold, and reports it once each
+ * time.
  *
- * A charge's reply does not say the balance, so it is read afterwards, and then later calls may be in it too, even some
- * that have no reply yet. So what it was before is not `balance + credits` of one charge: a user is watched as long as
- * a call may still be answered that was in the balance, and all that was taken meanwhile is added up. Users are
- * forgotten when that is over, so there are never more of them than calls on their way.
+ * The reply to a charge does not contain the balance, so it is read afterwards. That balance may already
+ * include later calls, even ones without a reply. So the balance before a charge is not `balance + credits`:
+ * a user is watched while a call that may be included is unanswered, and all charges in that time are summed.
+ * Afterwards the user is forgotten, so there are never more watched users than unanswered calls.
  *
- * A call on its way may also have given credits back, so that less was there before than it seems. Which user's
- * they are is not known yet: the balance is read again when it is answered.
+ * An unanswered call may also have added credits, so that the balance before was lower than it seems. Its
+ * user is not known yet, so the balance is read again when it is answered.
  */
 
-/** Maximum number of attempts: another user's calls may never end. */
+/** Maximum number of reads of a balance: calls of other users may never stop. */
 const MOST_LOOKS = 10
 
 class LowBalances {
   #readBalance
   #thresholds
   #tell
-  /** The calls that have no reply yet, by number, oldest first: whether each may give credits. */
+  /** The unanswered calls by number, oldest first, and whether each may add credits. */
   #open = new Map()
   #lastCall = 0
-  /** What is known of the users that are watched; those who wait to be forgotten in the order of `seen`. */
+  /** The watched users; those that wait to be forgotten are in the order of `seen`. */
   #users = new Map()
-  /** Who waits until all calls up to a number are answered. */
+  /** What waits until all calls up to a number are answered. */
   #waiting = []
 
-  /** `thresholds()` are those that have listeners; `tell` is called with what happened. */
+  /** `thresholds()` returns those with listeners; `tell` is called with each event. */
   constructor({ readBalance, thresholds, tell }) {
     this.#readBalance = readBalance
     this.#thresholds = thresholds
     this.#tell = tell
   }
 
-  /** How many users are watched now. */
+  /** How many users are watched. */
   get size() {
     return this.#users.size
   }
 
-  /** A call was sent that may take credits or give some. Returns its number. */
+  /** Records a call that may change a balance. Returns its number. */
   begin(gives) {
     this.#open.set(++this.#lastCall, gives)
     return this.#lastCall
   }
 
-  /** It is answered, and these are its effects: what the table of operations says that its reply moved. */
+  /** Records the reply of a call, with its effects on balances. */
   end(call, effects) {
     this.#open.delete(call)
     for (const { event, userId, credits, spendable = credits } of effects) {
@@ -68,17 +69,17 @@ class LowBalances {
     let user = this.#users.get(userId)
     if (!user) {
       user = {
-        // How far the balance has fallen since the user is watched, and how far it had when it was last read.
+        // How far the balance has fallen since the user is watched, and how far it had at the last read.
         fallen: 0,
         fallenThen: 0,
-        // As it was last read, and what came back since.
+        // The balance at the last read, and the credits added since.
         balance: 0,
-        // The thresholds that it is below and that were told.
+        // The thresholds that the balance is below and that were reported.
         told: new Set(),
-        // Whether it is being read, and whether a charge came since it was asked for.
+        // Whether the balance is being read, and whether a charge came since that read started.
         looking: false,
         stale: false,
-        // The last call that was sent when it was read.
+        // The last call that was sent before the balance was read.
         seen: 0,
       }
       this.#users.set(userId, user)
@@ -116,18 +117,21 @@ class LowBalances {
     }
     user.looking = false
     user.seen = this.#lastCall
-    // To the end: those who were seen before are forgotten before.
+    // Moved to the end, so that users are forgotten in the order of `seen`.
     this.#users.delete(userId)
     this.#users.set(userId, user)
     this.#forget()
   }
 
-  /** The balance, or nothing if it can't be read: the database is away, or the connection closed. */
+  /**
+   * The balance; `undefined` if it can't be read, because the database is unavailable or the connection
+   * closed.
+   */
   #balance(userId) {
     return this.#readBalance(userId).catch(() => undefined)
   }
 
-  /** The thresholds that a balance has fallen below since it was last told. */
+  /** The thresholds that the balance has crossed since the last report. */
   #crossed(user, balance) {
     if (balance === undefined) return []
     user.balance = balance
@@ -136,12 +140,12 @@ class LowBalances {
     return this.#thresholds().filter((below) => balance < below && before >= below && !user.told.has(below))
   }
 
-  /** Resolves when all calls are answered that were sent by now. */
+  /** Resolves when all calls sent so far are answered. */
   #answered() {
     return new Promise((resolve) => this.#waiting.push({ until: this.#lastCall, resolve }))
   }
 
-  /** Forgets those of whom every call is answered that may be in the balance that was read last. */
+  /** Forgets users if all calls that their last read may include are answered. */
   #forget() {
     const oldest = this.#oldest()
     for (const [userId, { looking, seen }] of this.#users) {

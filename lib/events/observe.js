@@ -1,19 +1,22 @@
 'use strict'
 
 /**
- * What calls do to the ledger, for what observes them: `index.js` and `../opentelemetry.js`. It is read from a call
- * and its reply as they cross.
+ * The effects of calls on the ledger, for `index.js` and `../opentelemetry.js`. They are derived from each
+ * call and its reply.
  */
 
 const { own } = require('../fields.js')
 const { operations } = require('../operations.js')
 
-/** Observers of the calls of all connections: functions that take a call and may return what to do at its end. */
+/**
+ * Observers of the calls of all connections: functions that get a call and may return a function to call at
+ * its end.
+ */
 const observers = new Set()
 
 /**
- * Tells `own`, a connection's own observer if it has one, and all others that a call was sent. Returns what must be
- * told of its end: its error or its value, and the reply.
+ * Passes a call to `own`, the connection's own observer if it has one, and to all others. Returns a function
+ * to call at its end with its error or value, and the reply.
  */
 function observe(own, call) {
   const ends = []
@@ -23,14 +26,16 @@ function observe(own, call) {
   }
 }
 
-/** Runs what must not harm a call. What it throws, now or later, is an unhandled rejection. */
+/**
+ * Runs code that must not affect a call. What it throws, synchronously or later, is an unhandled rejection.
+ */
 function safely(run) {
   new Promise((resolve) => resolve(run()))
 }
 
 const itemsOf = ({ operation, passed }) => own(operations[operation], 'moves')?.items(passed) ?? []
 
-/** Whether a call takes credits or gives some, if it succeeds. */
+/** Whether a call takes or adds credits, if it succeeds. */
 function moves(call) {
   const items = itemsOf(call)
   return {
@@ -40,8 +45,8 @@ function moves(call) {
 }
 
 /**
- * What a call that succeeded changed: `{ event, … }` for each charge, refund and grant that is new, and for another
- * change of a balance, of which nothing but that is told (`moved`).
+ * The changes made by a successful call: `{ event, … }` for each new charge, refund and grant, and `moved`
+ * for another change of a balance, which has no event of its own.
  */
 function effects(call, value, reply) {
   const { operation } = call
@@ -52,7 +57,7 @@ function effects(call, value, reply) {
   const { id, isGrant } = operations[operation].moves
   const effectOf = (row, at) => {
     const [task, credits] = [own(items[at], 'task'), own(items[at], 'credits')]
-    // No such task, or what was there before.
+    // No such task, or an earlier call's row.
     if (!row || own(row, 'replayed')) return []
     const [userId, refund, collected] = [row.userId, own(row, 'refund'), own(row, 'collected')]
     const common = { creditId: row[id], ...(task && { task }), operation }
@@ -69,12 +74,15 @@ function effects(call, value, reply) {
   return [value].flat().flatMap(effectOf)
 }
 
-/** How much of a new grant can be spent now: an estimate, by this clock, for balances that are watched. */
+/**
+ * How many credits of a new grant can be spent now: an estimate, by this process's clock, for watched
+ * balances.
+ */
 function spendable({ status, expiresAt, remainingCredits }) {
   return status === 'active' && (expiresAt === null || expiresAt > Date.now()) ? remainingCredits : 0
 }
 
-/** What a call was refused, or `undefined` if its error is not the ledger's. */
+/** The rejection of a call; `undefined` if the error is not the ledger's. */
 function refusal(call, error, reply) {
   if (own(own(reply, 'error'), 'family') !== 'ledger') return undefined
   const { operation } = call

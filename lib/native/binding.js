@@ -1,15 +1,15 @@
 'use strict'
 
-/** Loads the native addon: the one that was built here, or that of this platform's package. */
+/** Loads the native addon: one that was built here, or the one in this platform's package. */
 
 const { glibcVersion, platforms, thisPlatform } = require('./platforms.js')
 
 /**
- * Written out, so that whatever traces files for a deployment, as Next.js does, finds them.
+ * Written out, so that tools which trace files for a deployment, such as Next.js, find them.
  *
- * Not in `try` blocks of their own, which a bundler takes for leave to go on without what it can't resolve: it
- * would fail all the same, at the binary that is installed, or make a bundle for the machine that it ran on alone.
- * The package is not to be bundled (`serverExternalPackages`).
+ * Not in separate `try` blocks: a bundler would then leave out files that it can't resolve, and fail at the
+ * installed one, or make a bundle for its own platform only. The package must not be bundled
+ * (`serverExternalPackages`).
  */
 const binaries = {
   'linux-x64-gnu': [
@@ -59,12 +59,12 @@ function load(name) {
 
 function notFound(name) {
   if (!(name in platforms)) return `has no binary for ${name}, only for ${Object.keys(platforms).join(', ')}`
-  // Where the binary is, nothing else of the package has to be.
+  // Loaded on demand: a deployment that has the binary need not contain the rest of the package.
   const { whyNotInstalled } = require('./not-installed.js')
   return `finds no binary for ${name}: ${whyNotInstalled(name)}`
 }
 
-/** What the system's loader says, in the words of package managers if it is one of the usual things. */
+/** The loader's message, with advice for the usual causes. */
 function notLoaded(name, { message }) {
   const [said] = message.split(/\r?\n/)
   const [, newer] = said.match(/version `GLIBC_([\d.]+)' not found/) ?? []

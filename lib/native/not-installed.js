@@ -1,13 +1,18 @@
 'use strict'
 
-/** Why this platform's package is not installed, and what installs it, as far as the folders around this one tell. */
+/**
+ * Why this platform's package is not installed, and how to install it, judging by the surrounding folders.
+ */
 
 const fs = require('node:fs')
 const path = require('node:path')
 const { version } = require('../../package.json')
 const { platforms } = require('./platforms.js')
 
-/** What only one package manager writes. Those in node_modules come first: they say who installed what is there. */
+/**
+ * Files that identify a package manager. Those in node_modules come first, because they show what made this
+ * installation.
+ */
 const TRACES = [
   ['node_modules/.package-lock.json', 'npm'],
   ['node_modules/.modules.yaml', 'pnpm'],
@@ -21,7 +26,10 @@ const TRACES = [
   ['bun.lockb', 'bun'],
 ]
 
-/** How each leaves out optional packages, how it installs them anew, and where an app may choose its platforms. */
+/**
+ * For each package manager: the option that leaves out optional packages, the command that reinstalls, and
+ * the file that selects platforms.
+ */
 const MANAGERS = {
   npm: { omit: '--omit=optional', install: 'npm install --include=optional' },
   pnpm: {
@@ -33,7 +41,7 @@ const MANAGERS = {
   bun: { omit: '--omit=optional', install: 'bun install' },
 }
 
-/** The likely cause, and its cure behind a semicolon. */
+/** The likely cause, followed by a semicolon and the remedy. */
 function whyNotInstalled(name) {
   const folders = ancestors(__dirname)
   const { manager, folder } = installer(folders)
@@ -72,13 +80,13 @@ function whyNotInstalled(name) {
   return `${wanted} is not installed, as with ${omit}, an install on another system or a registry that lacks it; ${anew}`
 }
 
-/** A folder and those around it, from the inside out. */
+/** A folder and its parents, innermost first. */
 function ancestors(folder) {
   const parent = path.dirname(folder)
   return parent === folder ? [folder] : [folder, ...ancestors(parent)]
 }
 
-/** The package manager that the nearest folder tells of, and that folder. */
+/** The package manager that the nearest folder shows, and that folder. */
 function installer(folders) {
   for (const folder of folders) {
     const [, manager] = TRACES.find(([file]) => fs.existsSync(path.join(folder, file))) ?? []
@@ -88,8 +96,8 @@ function installer(folders) {
 }
 
 /**
- * npm's lock file, if it has this package without that of the platform: npm before 11 may list only those that are
- * installed when it makes the file (https://github.com/npm/cli/issues/4828).
+ * npm's lock file, if it lists this package without the platform's package: npm before 11 may list only those
+ * that are installed when it writes the file (https://github.com/npm/cli/issues/4828).
  */
 function lockThatLacks(wanted, folder) {
   const lists = (file, name) => new RegExp(`["/]${name}": \\{`).test(read(folder, file))

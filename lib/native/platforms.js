@@ -1,12 +1,12 @@
 'use strict'
 
-/** The platforms that there are binaries for, and which one this is. */
+/** The platforms with binaries, and the current one. */
 
 const fs = require('node:fs')
 
 /**
- * By their names in `@media-credits/<name>`. The three columns after `rust` are npm's, which installs only
- * the package that fits.
+ * By their names in `@media-credits/<name>`. The columns after `rust` are npm's, which installs only the
+ * matching package.
  */
 const platforms = {
   'linux-x64-gnu': { rust: 'x86_64-unknown-linux-gnu', os: 'linux', cpu: 'x64', libc: 'glibc' },
@@ -18,7 +18,7 @@ const platforms = {
   'win32-x64-msvc': { rust: 'x86_64-pc-windows-msvc', os: 'win32', cpu: 'x64' },
 }
 
-/** The name of this platform, whether there is a binary for it or not. */
+/** The name of this platform, even if there is no binary for it. */
 function thisPlatform() {
   const { arch, platform } = process
   if (platform === 'linux') return `linux-${arch}-${usesMusl() ? 'musl' : 'gnu'}`
@@ -26,8 +26,9 @@ function thisPlatform() {
 }
 
 /**
- * Whether Node runs on musl, the C library of Alpine: by the libraries that this process has mapped, because another
- * C library than Node's may be installed beside it. The loader of musl is musl itself, and may be a link to `libc.so`.
+ * Whether Node runs on musl, the C library of Alpine. It checks the libraries mapped by this process, because
+ * another C library may be installed beside Node's. musl's loader is musl itself, and may be a link to
+ * `libc.so`.
  */
 function usesMusl() {
   const mapped = mappedFiles()
@@ -36,7 +37,7 @@ function usesMusl() {
   return !glibcVersion()
 }
 
-/** As Linux lists them; nothing where there is no /proc, as in some sandboxes. */
+/** The mapped files, as Linux lists them; empty without /proc, as in some sandboxes. */
 function mappedFiles() {
   try {
     return fs.readFileSync('/proc/self/maps', 'latin1')
@@ -45,11 +46,14 @@ function mappedFiles() {
   }
 }
 
-/** The version of glibc that Node runs on, if it does. It takes some milliseconds, and waits for worker threads. */
+/**
+ * The version of glibc that Node runs on, if it does. This takes some milliseconds, and waits for worker
+ * threads.
+ */
 function glibcVersion() {
   const { report } = process
   const { excludeNetwork } = report
-  // Or it looks up the names of all addresses that the process talks to.
+  // Otherwise it looks up the host names of all network connections.
   report.excludeNetwork = true
   try {
     return report.getReport().header.glibcVersionRuntime

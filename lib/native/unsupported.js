@@ -1,12 +1,12 @@
 'use strict'
 
 /**
- * Stands in for the package where there is no Node: in the browser and in Edge runtimes. It throws when it
- * is imported, and not at the first call: a mistake in bundling shows at the first try, and not on the day when a
- * user pays. `unsupported.mjs` does the same for `import`.
+ * Stands in for the package where there is no Node: in browsers and in Edge runtimes. It throws on import
+ * instead of at the first call, so that a mistake in bundling appears in development and not when a user
+ * pays. `unsupported.mjs` does the same for `import`.
  */
 
-// By this, bundlers know that it is CommonJS.
+// Makes bundlers treat this as CommonJS.
 module.exports = {}
 
 throw new Error(

@@ -1,5 +1,5 @@
-// What unsupported.js is, for ES modules. It has every name of index.mjs, which `npm run names` writes: without them,
-// Node and bundlers say that a name is missing, and the sentence is never read.
+// The same as unsupported.js, for ES modules. `npm run names` writes the names of index.mjs: without them,
+// Node and bundlers report a missing name instead of this error.
 
 export let connect,
   MediaCredits,

@@ -1,20 +1,23 @@
 'use strict'
 
-/** What a client says to statements, and whether it is in a transaction at all, which on SQLite and MySQL no statement tells. */
+/**
+ * Runs a call's statements in a client, and checks that it is in a transaction. On SQLite and MySQL no
+ * statement tells that.
+ */
 
 const { NOT_IN_TRANSACTION, describeError, endOf } = require('./clients.js')
 
-/** Values of each kind, and what comes of them: whole numbers as such, whatever their size. */
+/** Values of each type, to check that the client returns whole numbers of any size unchanged. */
 const SAMPLE = "SELECT 1 AS a, 0.5 AS b, 'c' AS c, NULL AS d"
 const SAMPLED = ['[1,0.5,"c",null]', '[{"$integer":"1"},0.5,"c",null]']
 
 /**
- * Where a call goes back to whose writes fail in the middle (`src/storage/within/`): the app may go on, and commit. On
- * PostgreSQL a transaction in which a statement failed can't be committed.
+ * The savepoint to which a call rolls back if its writes fail (`src/storage/within/`), because the app may go
+ * on and commit. On PostgreSQL a transaction with a failed statement can't be committed anyway.
  */
 const SAVE = 'SAVEPOINT media_credits'
 
-/** The rows of some statements, or the error; `end`: what a caller is told of a transaction that is none any more. */
+/** The rows of statements, or the error; `end` is the caller's error if the transaction has ended. */
 async function ask(client, statements) {
   try {
     return { rows: await client.run(statements) }
@@ -25,13 +28,13 @@ async function ask(client, statements) {
   }
 }
 
-/** The same of the first statements of a call, which write nothing. */
+/** The same for the first statements of a call, which write nothing. */
 async function askFirst(client, statements) {
   if (client.dialect === 'mysql') return askInside(client, statements)
   if (client.dialect !== 'sqlite') return ask(client, statements)
   const looked = lookOutside(client)
-  // A client over a network sends them together. Outside a savepoint would begin a transaction; a client that passes on
-  // what returns rows alone goes without.
+  // A client over a network sends them together. Outside a transaction the savepoint would begin one. A
+  // client that only runs statements with rows gets no savepoint.
   if (!client.pipelines && !(await looked)) await ask(client, [SAVE])
   const [outside, answer] = await Promise.all([looked, ask(client, [SAMPLE, ...statements])])
   if (!answer.rows) return outside ?? answer
@@ -40,7 +43,7 @@ async function askFirst(client, statements) {
   return outside ?? { rows }
 }
 
-/** The same of those that follow. A client of SQLite over a network gets the savepoint with what is written. */
+/** The same for later statements. A client of SQLite over a network gets the savepoint with the writes. */
 async function askNext(client, statements) {
   const isSaved = client.dialect === 'sqlite' && client.pipelines && statements.some(isWrite)
   if (!isSaved) return ask(client, statements)
@@ -50,7 +53,7 @@ async function askNext(client, statements) {
 
 const isWrite = (statement) => /^(INSERT|UPDATE)/.test(statement.trimStart())
 
-/** On MySQL a savepoint lasts as long as its transaction: outside of one it is gone with its statement. */
+/** On MySQL a savepoint lasts as long as its transaction; outside one it disappears after its statement. */
 const SAVEPOINT = [SAVE, 'ROLLBACK TO SAVEPOINT media_credits']
 const NO_SAVEPOINT = '1305'
 
@@ -61,18 +64,18 @@ async function askInside(client, statements) {
 }
 
 /**
- * SQLite refuses BEGIN inside a transaction alone. One that was rolled back behind the client's back, as a server does
- * with one that takes long, would else be a write by itself.
+ * Checks that SQLite is in a transaction: only then does it reject BEGIN. After a server has rolled back a
+ * slow transaction, further writes would be committed one by one.
  */
 async function lookOutside(client) {
   const { rows, error, end } = await ask(client, ['BEGIN'])
   if (rows) {
-    // What other code has written in between stays.
+    // Commits writes of other code in between.
     await ask(client, ['COMMIT'])
     return { end: NOT_IN_TRANSACTION }
   }
   if (end) return { end }
-  // An error without a code is of a client that does not pass this statement on.
+  // An error without a code comes from a client that does not run this statement.
   const isInside = error.code === null || error.message.includes('within a transaction')
   return isInside ? undefined : { error }
 }

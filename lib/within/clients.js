@@ -1,20 +1,20 @@
 'use strict'
 
 /**
- * How the clients that apps use run a statement, which has no parameters, in their transaction. Each is known by its
- * shape, so that none of them is a dependency.
+ * How the clients that apps use run a statement without parameters in their transaction. Each is recognized
+ * by its shape, so that none is a dependency.
  */
 
 const { errorOf, invalidArgument } = require('../errors.js')
 const { UNREADABLE, look } = require('../fields.js')
 const { textOf: jsonOf } = require('../wire.js')
 
-/** What Drizzle's own `is()` looks at. */
+/** The property that Drizzle's own `is()` reads. */
 const DRIZZLE = Symbol.for('drizzle:entityKind')
 
 const isFunction = (value) => typeof value === 'function'
 
-/** The rows of what a client returns: a list, or an object that has one. */
+/** The rows in a client's result: a list, or an object with a list. */
 const rowsOf = (returned) => (Array.isArray(returned) ? returned : returned?.rows)
 
 function onlyText(row) {
@@ -23,8 +23,8 @@ function onlyText(row) {
 }
 
 /**
- * A row as native code reads it. On PostgreSQL and MySQL it has one column of text, whatever the client calls it: what a
- * client does to values of other types changes nothing. SQLite's clients leave values as they are.
+ * A row, as native code reads it. On PostgreSQL and MySQL it has one column of text, under any name, so that
+ * a client's conversion of other types does not matter. SQLite's clients do not convert values.
  */
 const textOf = {
   postgres: onlyText,
@@ -41,7 +41,7 @@ function encodeCell(value) {
   return value ?? null
 }
 
-/** `SQLiteAsyncDialect`, and its like in other versions. */
+/** `SQLiteAsyncDialect`, and its names in other versions. */
 function drizzleDialect(kind) {
   if (kind.startsWith('SQLite')) return 'sqlite'
   if (kind.startsWith('MySql')) return 'mysql'
@@ -50,7 +50,7 @@ function drizzleDialect(kind) {
 
 const asText = (field) => field.string()
 
-/** mysql2 returns the rows with what it knows of their columns, Drizzle what its client returns. */
+/** mysql2 returns rows and columns; Drizzle returns its client's result. */
 const rowsOnMysql = (returned) => (Array.isArray(returned) ? returned[0] : returned?.rows)
 
 /** Any other client: `within({ dialect, query })`. */
@@ -60,32 +60,32 @@ const OWN = {
   run: async (tx, statement) => rowsOf(await tx.query(statement, [])),
 }
 
-/** On SQLite it changes values by the declared type of their column. */
+/** Not on SQLite, where it converts values by the declared type of their column. */
 const PRISMA = { postgresql: 'postgres', postgres: 'postgres' }
 
 const isDrizzle = (tx) =>
   isFunction(tx.execute ?? tx.values) && tx.dialect?.constructor?.[DRIZZLE] !== undefined
 
-/** A transaction can, a database begins one. */
+/** A transaction has `rollback`; a database object does not. */
 const canRollBack = (tx) => isFunction(tx.rollback)
 
 const isLibsql = (tx) => isFunction(tx?.execute) && isFunction(tx.batch)
 const isOpen = (tx) => isFunction(tx.commit) && tx.closed !== true
 const runOnLibsql = async (tx, statements) => (await tx.batch(statements)).map(rowsOf)
 
-/** It sends a statement before the one before is answered. */
+/** postgres.js sends a statement before the previous one is answered. */
 const runOnPostgresJs = (sql, statement) => sql.unsafe(statement).raw()
 
 const CLIENTS = [
   OWN,
-  // Prisma's interactive transaction, which can't connect. Its model may be named as anything else here.
+  // Prisma's interactive transaction has no `$connect`. A model may be named like any other property here.
   {
     is: (tx) => isFunction(tx.$queryRawUnsafe),
     isWithin: (tx) => !isFunction(tx.$connect),
     dialect: (tx) => PRISMA[tx._activeProvider] ?? `Prisma on ${tx._activeProvider}`,
     run: async (tx, statement) => rowsOf(await tx.$queryRawUnsafe(statement)),
   },
-  // Drizzle over libSQL, which takes several statements at once.
+  // Drizzle over libSQL, which runs several statements at once.
   {
     is: (tx) => isDrizzle(tx) && isLibsql(tx.session?.tx),
     isWithin: (tx) => isOpen(tx.session.tx),
@@ -153,13 +153,13 @@ const CLIENTS = [
     dialect: () => 'sqlite',
     isSynchronous: () => true,
   },
-  // mysql2: a connection after `beginTransaction()`. A pool has connections.
+  // mysql2: a connection after `beginTransaction()`. A pool has `getConnection`.
   {
     is: (tx) =>
       isFunction(tx.query) && isFunction(tx.execute) && isFunction(tx.beginTransaction ?? tx.getConnection),
     isWithin: (tx) => isFunction(tx.beginTransaction),
     dialect: () => 'mysql',
-    // Without what the app has told it to make of values.
+    // Without the app's conversions of values.
     run: async (tx, sql) =>
       rowsOnMysql(
         await (isFunction(tx.promise) ? tx.promise() : tx).query({
@@ -169,7 +169,7 @@ const CLIENTS = [
         }),
       ),
   },
-  // node-postgres: a client inside BEGIN. A pool has clients.
+  // node-postgres: a client inside BEGIN. A pool has `totalCount`.
   {
     is: (tx) => isFunction(tx.query) && isFunction(tx.connect),
     isWithin: (tx) => tx.totalCount === undefined,
@@ -181,7 +181,7 @@ const CLIENTS = [
 
 /** How to run statements in the transaction `tx`, or the error that says why not. */
 function clientOf(method, tx) {
-  // An object may refuse to be looked at.
+  // An object may throw when it is inspected.
   const found = look(() => describe(tx))
   if (found === undefined || found === UNREADABLE) throw invalidArgument(method, 'tx', TRANSACTION, tx)
   const { client, dialect, isWithin, isSynchronous } = found
@@ -205,13 +205,13 @@ const inTurn = (run) => async (tx, statements) => {
   return rows
 }
 
-/** The rows of a statement as native code reads them. What is no text it does not know. */
+/** The rows of a statement, as native code reads them. Rows that are not text are invalid. */
 function textsOf(rows, dialect) {
   if (!Array.isArray(rows)) return []
   return rows.map(textOf[dialect]).filter((text) => typeof text === 'string')
 }
 
-/** Whose transaction it is, and of which kind; `undefined`: none of those that are known. */
+/** The client and dialect of a transaction; `undefined` if it is unknown. */
 function describe(tx) {
   const isObject = (typeof tx === 'object' && tx !== null) || isFunction(tx)
   const client = isObject ? CLIENTS.find(({ is }) => is(tx)) : undefined
@@ -224,7 +224,7 @@ function describe(tx) {
   }
 }
 
-/** Whether this is of a client that is known, in a transaction or not. */
+/** Whether this object belongs to a known client, in a transaction or not. */
 const isTransaction = (tx) => typeof look(() => describe(tx)) === 'object'
 
 const TRANSACTION =
@@ -251,13 +251,13 @@ const NOT_IN_TRANSACTION = {
   details: {},
 }
 
-/** What native code is told of an error of the client, however a library has wrapped it. */
+/** The client's error for native code, whatever errors a library has wrapped it in. */
 function describeError(error) {
   const seen = new Set()
   for (let at = error; at && typeof at === 'object' && !seen.has(at); at = causeOf(at)) {
     seen.add(at)
     const { code, originalCode, errno, sqlState, table, table_name, constraint, constraint_name } = at
-    // MySQL's numbers say what its SQLSTATEs do not.
+    // MySQL's error numbers are more specific than its SQLSTATEs.
     const ofMysql = typeof sqlState === 'string' && Number.isInteger(errno) ? String(errno) : undefined
     const known = ofMysql ?? [originalCode, code].find(isDatabaseCode)
     if (known === undefined) continue
@@ -273,21 +273,27 @@ function describeError(error) {
   return { code, message: String(error?.message ?? error), table: null, constraint: null, key: null }
 }
 
-/** The columns of a key that is taken: PostgreSQL's detail names them, in every language. Prisma keeps the index alone. */
+/**
+ * The columns of a duplicate key. PostgreSQL's detail names them in every language; Prisma keeps only the
+ * index.
+ */
 function keyOf({ constraint, detail }) {
   if (typeof constraint?.index === 'string' && constraint.index.endsWith('_pkey')) return 'id'
   return /\(([^)]+)\)=/.exec(String(detail))?.[1] ?? null
 }
 
-/** What an error wraps. Prisma's say it in a way of their own. */
+/** The wrapped error. Prisma has its own property for it. */
 const causeOf = ({ cause, meta }) => cause ?? meta?.driverAdapterError ?? meta
 
-/** An SQLSTATE (P2010 is Prisma's), SQLite's name of a result code, or what a client says of a transaction that has ended. */
+/**
+ * An SQLSTATE (P2010 is Prisma's), SQLite's name of a result code, or a client's code for an ended
+ * transaction.
+ */
 const isDatabaseCode = (code) =>
   typeof code === 'string' &&
   (/^(?!P[1-9])([0-9A-Z]{5}|SQLITE_\w+)$/.test(code) || ENDED.has(code) || LOST.has(code))
 
-/** Codes of libSQL and of Prisma, and whether a server has ended the transaction by itself. */
+/** Codes of libSQL and of Prisma, and whether the server has ended the transaction by itself. */
 const ENDED = new Map([
   ['TRANSACTION_CLOSED', false],
   ['TRANSACTION_TIMEOUT', true],
@@ -295,7 +301,7 @@ const ENDED = new Map([
   ['P2028', false],
 ])
 
-/** What Node and clients say of a connection that is gone: what the transaction has written is undone with it. */
+/** Codes of Node and clients for a lost connection: the transaction was rolled back. */
 const LOST = new Set(
   `ECONNRESET ECONNREFUSED ECONNABORTED EPIPE ETIMEDOUT ENETDOWN ENETUNREACH EHOSTUNREACH PROTOCOL_CONNECTION_LOST
   CONNECTION_CLOSED CONNECTION_ENDED CONNECTION_DESTROYED UND_ERR_SOCKET HRANA_CLOSED_ERROR HRANA_WEBSOCKET_ERROR P1017`.split(
@@ -303,7 +309,7 @@ const LOST = new Set(
   ),
 )
 
-/** What a caller is told of an error that says that the transaction has ended. */
+/** The caller's error for an ended transaction. */
 function endOf({ code, message }) {
   if (LOST.has(code)) {
     return {

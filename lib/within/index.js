@@ -8,10 +8,10 @@ const { textOf: jsonOf } = require('../wire.js')
 const { askFirst, askNext } = require('./ask.js')
 const { clientOf, isTransaction } = require('./clients.js')
 
-/** Of each transaction the call that others wait for: they take turns, as one client runs one statement after another. */
+/** The last call of each transaction. Calls take turns, because a client runs one statement after another. */
 const turns = new WeakMap()
 
-/** Runs a native call to its end: statements go to the client, and what it says goes back. */
+/** Runs a native call to its end: statements go to the client, and its replies go back. */
 async function drive(call, client) {
   let answer = null
   for (;;) {
@@ -23,7 +23,7 @@ async function drive(call, client) {
   }
 }
 
-/** The functions inside `tx`; `connection()` has their options. */
+/** The functions inside `tx`, with the options of `connection()`. */
 function within(method, connection, tx) {
   const client = clientOf(method, tx)
   return functionsInside(
@@ -31,7 +31,10 @@ function within(method, connection, tx) {
   )
 }
 
-/** Sends a call in a transaction. `called` is what the caller called: errors point at the line that did. */
+/**
+ * Sends a call in a transaction. `called` is the function that the caller called: errors have the stack of
+ * that call.
+ */
 async function send({ connection, tx, client, name, operation: { pass, result } }, called, args) {
   const caller = {}
   Error.captureStackTrace(caller, called)
@@ -44,7 +47,10 @@ async function send({ connection, tx, client, name, operation: { pass, result } 
   return value
 }
 
-/** A function of `connection()` whose arguments may name the transaction that it runs in: `consumeCredits({ …, tx })`. */
+/**
+ * A function of `connection()` whose arguments may name the transaction in which it runs: `consumeCredits({
+ * …, tx })`.
+ */
 function joining(connection, name, operation, alone) {
   return (called, args) => {
     const tx = look(() => own(args[0], 'tx'))
@@ -57,7 +63,7 @@ function joining(connection, name, operation, alone) {
   }
 }
 
-/** Runs `work` when all that came before in this transaction is done. */
+/** Runs `work` after all earlier calls in this transaction. */
 function takeTurns(tx, work) {
   const turn = (turns.get(tx) ?? Promise.resolve()).then(work)
   turns.set(
