@@ -1,11 +1,11 @@
 // Charges and refunds the credits of media and AI tasks, each in one transaction, over the app's own database.
 //
-// Words: a GRANT is a row of `credit` that gives credits; a CHARGE is one that takes them (`transactionType`
-// 'consume'); a DRAW is the part of a charge that came from one grant; a REFUND gives a charge's draws back
-// to their grants; the BALANCE is what a user can spend now. Credits are whole numbers.
+// Terms: a GRANT is a row of `credit` that gives credits; a CHARGE is one that takes them (`transactionType` 'consume');
+// a DRAW is the part of a charge that came from one grant; a REFUND returns a charge's draws to their grants; the
+// BALANCE is what a user can spend now. Credits are whole numbers.
 //
-// Every function is there twice: at module level, on the default connection, and on what `connect()` returns.
-// No call blocks the JavaScript thread: all work on the database is done on other threads.
+// Every function exists twice: on the module, for the default connection, and on each connection from `connect()`.
+// No call blocks the JavaScript thread: other threads do the work on the database.
 
 export * from './types/words.js'
 export * from './types/rows.js'

@@ -55,95 +55,96 @@ import type { AITask, Credit, MediaTask, User, WithUser } from './rows.js'
 import type { WithinTransaction } from './within.js'
 
 /**
- * How to open a database. All connections of a process to one database must be given the same options. Those
- * that are about another kind of database do nothing, so that an app can pass the same to all.
+ * How to open a database. All connections of a process to one database must have the same options. Options for
+ * another kind of database have no effect, so that an app can pass the same ones to all.
  */
 export interface ConnectOptions {
   /**
    * SQLite: `file:data/local.db` (relative to the working directory), `file:/absolute/path`, a plain path, or
    * `:memory:` for tests. PostgreSQL: `postgres://user:password@host:5432/database?sslmode=require`, with the
-   * parameters of libpq and postgres.js, and `PGPASSWORD` and its like for what it leaves out. MySQL and MariaDB:
-   * `mysql://user:password@host:3306/database?ssl-mode=REQUIRED`. Turso and other libSQL
-   * servers: `libsql://name.turso.io`, or `https:`, `wss:`, `http:` and `ws:` as `@libsql/client` reads them
-   * (docs/database-url.md). By default the environment's `DATABASE_URL`.
+   * parameters of libpq and postgres.js; variables such as `PGPASSWORD` add what the URL leaves out. MySQL and
+   * MariaDB: `mysql://user:password@host:3306/database?ssl-mode=REQUIRED`. Turso and other libSQL servers:
+   * `libsql://name.turso.io`, or `https:`, `wss:`, `http:` and `ws:` as in `@libsql/client`. See
+   * docs/database-url.md. By default the environment's `DATABASE_URL`.
    */
   url?: string | undefined
   /**
-   * A libSQL server: the token that lets the app in. It comes before the URL's `?authToken=`, and that before the
-   * environment's `DATABASE_AUTH_TOKEN`, which is for the environment's `DATABASE_URL`.
+   * libSQL servers: the access token. It takes precedence over `?authToken=` in the URL, and that over the
+   * environment's `DATABASE_AUTH_TOKEN`, which is used only for the environment's `DATABASE_URL`.
    */
   authToken?: string | undefined
   /**
-   * SQLite: what a promise that resolved means. `'full'`, the default: the data is on the disk, a power cut loses
-   * nothing. `'normal'`: the operating system has it; a crash of the process loses nothing, a power cut may
-   * lose the last moments. Neither leaves anything half done. PostgreSQL: the server's
-   * `synchronous_commit`, but `on` where that is `off`. MySQL: as the server is set.
+   * SQLite: when a commit is durable. `'full'`, the default: the data is on disk, and a power failure loses nothing.
+   * `'normal'`: the operating system has the data; a crash of the process loses nothing, but a power failure may lose
+   * the last commits. With either, no transaction is half done. On PostgreSQL the server's `synchronous_commit`
+   * applies, but `off` is replaced by `on`. On MySQL the server's settings apply.
    */
   durability?: 'full' | 'normal' | undefined
   /**
-   * SQLite: `'wal'`, the default, turns the write-ahead log on, where it can be had. `'keep'` leaves the file's
-   * journal mode as it is: for file systems that can't share memory, and for backups that copy one file only.
-   * With a rollback journal a power cut may undo the last commit: SQLite does not sync the folder.
+   * SQLite: `'wal'`, the default, turns on write-ahead logging if possible. `'keep'` leaves the file's journal mode
+   * unchanged: for file systems that can't share memory, and for backups that copy only one file. With a rollback
+   * journal, a power failure may undo the last commit, because SQLite does not sync the directory.
    */
   journalMode?: 'wal' | 'keep' | undefined
   /**
-   * How long to wait for a lock that another process or connection holds, before `DATABASE_BUSY`: 0 to 600,000
-   * milliseconds, 5000 by default. MySQL counts whole seconds, at least one.
+   * How long to wait for another connection's lock before `DATABASE_BUSY`, in milliseconds: 0 to 600,000, default
+   * 5000. MySQL counts whole seconds, at least 1.
    */
   busyTimeoutMs?: number | undefined
-  /** How many calls may wait, before further ones get `OVERLOADED`: 1 to 1,000,000, 10,000 by default. */
+  /**
+   * Maximum number of waiting calls, before further ones reject with `OVERLOADED`: 1 to 1,000,000, default 10,000.
+   */
   maxQueue?: number | undefined
-  /** Where refunds go that say nothing about it; `'source'` by default. Each connection has its own. */
+  /** The default of the option `refundPolicy`: `'source'` unless set. It may differ between connections. */
   refundPolicy?: RefundPolicy | undefined
   /**
-   * In which order grants are drawn on: by the first key, then by the second, …; where all say the same by expiry, by
-   * age, and by `id`. By default `['expiry', 'age']`, as in the app: another order may let credits expire that a charge
-   * would have used (docs/ledger.md). Each connection has its own.
+   * The order in which grants are drawn on: by the first key, then by the second, and so on; then by expiry, age and
+   * `id`. By default `['expiry', 'age']`, as in the app. With another order, credits may expire that a charge would
+   * have used (docs/ledger.md). It may differ between connections.
    */
   drawOrder?: readonly DrawOrderKey[] | undefined
   /**
-   * The states that {@link getActiveMediaTasks} and {@link hasActiveMediaTask} look for: `'processing'` and
-   * `'translating'` by default, as in the app. Each connection has its own.
+   * The statuses that {@link getActiveMediaTasks} and {@link hasActiveMediaTask} count: by default `'processing'` and
+   * `'translating'`, as in the app. They may differ between connections.
    */
   activeStatuses?: readonly string[] | undefined
-  /** SQLite and libSQL: how the database keeps times, as epoch milliseconds or seconds. By default it is found out. */
+  /** SQLite and libSQL: the unit of stored times, milliseconds or seconds since 1970. By default it is detected. */
   timestampUnit?: 'ms' | 's' | undefined
   /**
-   * A server: the most connections of this process, 1 to 1000. They open as they are needed. By default the
-   * environment's `DB_MAX_CONNECTIONS`, and without that 10.
+   * Servers: the maximum number of connections of this process, 1 to 1000. They are opened when needed. By default
+   * the environment's `DB_MAX_CONNECTIONS`, otherwise 10.
    */
   maxConnections?: number | undefined
   /**
-   * A server: how long to wait for a connection, be it for a free one (then `DATABASE_BUSY`) or for the server
-   * (`DATABASE_UNAVAILABLE`): 1 to 600,000 milliseconds, 10,000 by default.
+   * Servers: how long to wait for a free connection (then `DATABASE_BUSY`) or for a new one (then
+   * `DATABASE_UNAVAILABLE`), in milliseconds: 1 to 600,000, default 10,000.
    */
   connectTimeoutMs?: number | undefined
   /**
-   * A server: how long a statement may take, 1 to 600,000 milliseconds, 30,000 by default. After that PostgreSQL gives
-   * up (`DATABASE_BUSY`); PostgreSQL and MySQL servers that do not answer at all are given up two seconds later. MySQL 8 bounds
-   * statements that read alone: those that write end with that wait. libSQL's server is waited for for the longer one of this and
-   * {@link ConnectOptions.busyTimeoutMs}.
+   * Servers: the maximum duration of a statement in milliseconds, 1 to 600,000, default 30,000. PostgreSQL then
+   * cancels it (`DATABASE_BUSY`). If a PostgreSQL or MySQL server does not respond at all, the call fails two seconds
+   * later. MySQL 8 limits only statements that read; those that write end with that call. For a libSQL server, the
+   * longer one of this and {@link ConnectOptions.busyTimeoutMs} applies.
    */
   statementTimeoutMs?: number | undefined
   /**
-   * PostgreSQL: the schema that the app's tables are in, or several with commas in between (`'app,public'`). One
-   * with a comma or a quote in its name stands in quotes (`"`), and a quote in these is doubled. The tables are
-   * looked up in these alone; the app's triggers find what is in them first, and then what the session's own
-   * `search_path` has. By default the environment's `DB_SCHEMA`, and without that whichever schema the server finds
-   * first.
+   * PostgreSQL: the schema with the app's tables, or several separated by commas (`'app,public'`). A name with a
+   * comma or a quote must be in double quotes (`"`), in which a quote is doubled. The tables are looked up only in
+   * these schemas; the app's triggers search these first, and then the session's own `search_path`. By default the
+   * environment's `DB_SCHEMA`, otherwise the first schema in which the server finds the tables.
    */
   schema?: string | undefined
 }
 
 /**
- * A connection to a database. It is cheap: nothing is opened before the first call, and all connections of
- * the process to one database share its threads, or its pool.
+ * Creates a connection to a database. It is cheap: nothing is opened before the first call, and all connections of a
+ * process to one database share its threads or its pool.
  *
- * With an app's own row types, its functions take and return those. They come in the order media task, credit, AI task,
- * user; an app without media tasks says `MediaTask` for the first.
+ * With an app's own row types as type arguments, the functions take and return those. Their order: media task, credit,
+ * AI task, user; an app without media tasks passes `MediaTask` for the first.
  *
- * Throws `INVALID_ARGUMENT` or `UNKNOWN_FIELD` for options that are wrong. An unusable URL is the first
- * call's error (`INVALID_URL`, `UNSUPPORTED_DATABASE`), so that an app builds where there is no database.
+ * Throws `INVALID_ARGUMENT` or `UNKNOWN_FIELD` if the options are invalid. An unusable URL is an error of the first call
+ * (`INVALID_URL`, `UNSUPPORTED_DATABASE`), so that an app can be built without a database.
  *
  * @example
  * ```ts
@@ -159,20 +160,20 @@ export function connect<
 >(options?: ConnectOptions): MediaCredits<Task, CreditRow, AITaskRow, UserRow>
 
 /**
- * Closes the default connection for good: later calls at module level reject with `CLOSED`. It resolves when
- * the calls made before are answered. For scripts and tests; an app need not close.
+ * Closes the default connection permanently: later calls of the module's functions reject with `CLOSED`. It resolves
+ * when all earlier calls are answered. For scripts and tests; an app need not close.
  */
 export function close(): Promise<void>
 
 /**
- * The functions of the module, with their texts, for the rows of an app: what {@link RowFunctions} has is of its types, all else
- * of the module's own.
+ * The functions of a module with their documentation: those in {@link RowFunctions} with the types of an app's rows,
+ * all others with the module's own types.
  */
 type OfRows<Module, Functions> = {
   readonly [Name in keyof Module]: Name extends keyof Functions ? Functions[Name] : Module[Name]
 }
 
-/** What the functions take and return whose types follow from an app's rows. Their texts are beside their names, in the module. */
+/** The functions whose types depend on an app's rows. Their documentation is in the modules. */
 export interface RowFunctions<
   Task extends object = MediaTask,
   CreditRow extends object = Credit,
@@ -185,12 +186,12 @@ export interface RowFunctions<
     options?: CreateMediaTaskOptions,
   ) => Promise<Replayable<Task>>
   createMediaTasks: {
-    /** In one transaction, all of them or none: {@link createMediaTasks}. */
+    /** In one transaction, all or none: {@link createMediaTasks}. */
     (
       items: readonly { task: NewMediaTask<Task>; costCredits: number }[],
       options: BatchOptions & CreateMediaTaskOptions & { atomic: true },
     ): Promise<Replayable<Task>[]>
-    /** Each for itself, with an outcome for each: {@link createMediaTasks}. */
+    /** Each by itself, with an outcome for each: {@link createMediaTasks}. */
     (
       items: readonly { task: NewMediaTask<Task>; costCredits: number }[],
       options?: BatchOptions & CreateMediaTaskOptions,
@@ -219,12 +220,12 @@ export interface RowFunctions<
     options?: CreateAITaskOptions,
   ) => Promise<Replayable<AITaskRow>>
   createAITasks: {
-    /** In one transaction, all of them or none: {@link createAITasks}. */
+    /** In one transaction, all or none: {@link createAITasks}. */
     (
       items: readonly AITaskToCreate<AITaskRow>[],
       options: BatchOptions & CreateAITaskOptions & { atomic: true },
     ): Promise<Replayable<AITaskRow>[]>
-    /** Each for itself, with an outcome for each: {@link createAITasks}. */
+    /** Each by itself, with an outcome for each: {@link createAITasks}. */
     (
       items: readonly AITaskToCreate<AITaskRow>[],
       options?: BatchOptions & CreateAITaskOptions,
@@ -267,12 +268,12 @@ export interface RowFunctions<
     options?: ChargeOptions,
   ) => Promise<Replayable<CreditRow>>
   consumeCreditsBatch: {
-    /** In one transaction, all of them or none: {@link consumeCreditsBatch}. */
+    /** In one transaction, all or none: {@link consumeCreditsBatch}. */
     (
       items: readonly ConsumeCreditsParameters[],
       options: BatchOptions & ChargeOptions & { atomic: true },
     ): Promise<Replayable<CreditRow>[]>
-    /** Each for itself, with an outcome for each: {@link consumeCreditsBatch}. */
+    /** Each by itself, with an outcome for each: {@link consumeCreditsBatch}. */
     (
       items: readonly ConsumeCreditsParameters[],
       options?: BatchOptions & ChargeOptions,
@@ -304,8 +305,8 @@ export interface RowFunctions<
 }
 
 /**
- * A connection, made by {@link connect}. Its functions are those of the module, and may be taken off it:
- * `const { createMediaTask } = connect()`.
+ * A connection, created by {@link connect}. It has the functions of the module, which also work without it: `const {
+ * createMediaTask } = connect()`.
  */
 export class MediaCredits<
   Task extends object = MediaTask,
@@ -316,14 +317,14 @@ export class MediaCredits<
   private constructor()
 
   /**
-   * Closes the connection. It resolves when the calls made before are answered and, if this was the process's
-   * last connection to the database, the file is released. Later calls reject with `CLOSED`. An app that only
-   * exits need not close: whatever was acknowledged is in the database.
+   * Closes the connection. It resolves when all earlier calls are answered and, if this was the process's last
+   * connection to the database, the database is closed. Later calls reject with `CLOSED`. An app need not close
+   * before it exits: every confirmed call is in the database.
    */
   readonly close: () => Promise<void>
 }
 
-/** The functions, each with the text of the module's. */
+/** The functions, with the documentation of the modules. */
 export interface MediaCredits<
   Task extends object = MediaTask,
   CreditRow extends object = Credit,

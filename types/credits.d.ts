@@ -4,17 +4,17 @@ import type { ConnectOptions, RowFunctions } from './connection.js'
 import type { createMediaTasks, settleMediaTask, updateMediaTaskById } from './media-tasks.js'
 
 /**
- * Charges a user, in one transaction: when the promise resolves, the charge is in the database, durably, and
- * its credits are gone from the grants; if it rejects, nothing has changed.
+ * Charges a user, in one transaction. When the promise resolves, the charge is durable and its credits are drawn from
+ * grants; if it rejects, nothing has changed.
  *
- * It draws on the grant that expires first; those that never expire come last, then the older one first
- * ({@link ConnectOptions.drawOrder} may say otherwise). It never takes more than the balance, or, with `scenes` or
- * `exceptScenes`, than such credits have, however many calls come at once. {@link updateMediaTaskById} refunds it,
- * given its `id` as `creditId`.
+ * It draws on the grant that expires first; grants that never expire come last, older ones first
+ * ({@link ConnectOptions.drawOrder} sets another order). It never takes more than the balance, or, with `scenes` or
+ * `exceptScenes`, than the credits of these grants, even under concurrent calls. {@link updateMediaTaskById} refunds
+ * it, if its `id` is the task's `creditId`.
  *
- * Rejects with `INSUFFICIENT_CREDITS` (`required`, `available`; with `scenes` or `exceptScenes` `balance` is of all
- * credits, `available` of these), `USER_NOT_FOUND`, `CREDIT_EXISTS` (your
- * `transactionNo` is taken), `INVALID_AMOUNT`, `INVALID_ID`, `INVALID_VALUE` or `UNKNOWN_FIELD`.
+ * Rejects with `INSUFFICIENT_CREDITS` (`required`, `available`; with `scenes` or `exceptScenes`, `available` counts only
+ * these grants, and `balance` counts all), `USER_NOT_FOUND`, `CREDIT_EXISTS` (`transactionNo` is in use),
+ * `INVALID_AMOUNT`, `INVALID_ID`, `INVALID_VALUE` or `UNKNOWN_FIELD`.
  *
  * @returns The charge: a row of `credit` whose `credits` is negative.
  *
@@ -32,53 +32,52 @@ import type { createMediaTasks, settleMediaTask, updateMediaTaskById } from './m
  */
 export const consumeCredits: RowFunctions['consumeCredits']
 
-/** Charges several times, as {@link createMediaTasks} creates several tasks. */
+/** Makes several charges, like {@link createMediaTasks}. */
 export const consumeCreditsBatch: RowFunctions['consumeCreditsBatch']
 
 /**
- * Settles a charge by its id, as {@link settleMediaTask} settles a task's: to the real cost, 0 or more. The excess is
- * returned. With `over: 'available'` the charge draws what is missing, as far as the user's balance goes.
+ * Settles a charge by its id to its final cost, 0 or more, like {@link settleMediaTask}. The difference is refunded. With
+ * `over: 'available'`, a higher cost is drawn in addition, as far as the user's balance allows.
  *
- * Settling twice to the same number changes nothing; to another one is `SETTLE_CONFLICT`.
+ * Settling again to the same number changes nothing; another number is rejected with `SETTLE_CONFLICT`.
  *
  * Rejects with `CHARGE_NOT_FOUND`, `SETTLE_EXCEEDS_CHARGE`, `SETTLE_CONFLICT`, `CHARGE_CORRUPT` or
  * `INVALID_AMOUNT`.
  *
- * @returns The charge as it is now, with what went back, and what it drew besides.
+ * @returns The charge as it is now, with the refund and the credits drawn in addition.
  */
 export const settleCredits: RowFunctions['settleCredits']
 
 /**
- * Keeps a hold: it is a charge like any other from then on. Keeping it again changes nothing, nor does keeping a charge that is
- * no hold.
+ * Keeps a hold: it becomes an ordinary charge. Keeping it again, or keeping a charge that is not a hold, changes nothing.
  *
- * Rejects with `CHARGE_NOT_FOUND`, or `CHARGE_REFUNDED` if it was refunded already.
+ * Rejects with `CHARGE_NOT_FOUND`, or `CHARGE_REFUNDED` if it was refunded before.
  *
  * @returns The charge as it is now.
  */
 export const keepCharge: RowFunctions['keepCharge']
 
 /**
- * Refunds `credits` of a charge to the grants that it came from, last drawn first, or, without `credits`, all that
+ * Refunds `credits` of a charge to the grants that they were drawn from, last drawn first; without `credits`, all that
  * is not refunded yet. For a charge without a task, or an earlier one of a task.
  *
- * Refunding the same number twice changes nothing; another one is `SETTLE_CONFLICT`, as for
+ * Refunding the same number again changes nothing; another number is rejected with `SETTLE_CONFLICT`, as in
  * {@link settleMediaTask}. A task whose last charge is refunded can't be delivered any more.
  *
  * Rejects with `CHARGE_NOT_FOUND`, `SETTLE_EXCEEDS_CHARGE`, `SETTLE_CONFLICT`, `CHARGE_CORRUPT` or
  * `INVALID_AMOUNT`.
  *
- * @returns The charge as it is now, with what went back.
+ * @returns The charge as it is now, with the refund.
  */
 export const refundCredits: RowFunctions['refundCredits']
 
 /**
  * Grants credits to a user. `credits` is a whole number from 1 to 2,147,483,647.
  *
- * A grant for an order: pass a `transactionNo` that follows from the order, and a webhook that comes twice
- * grants once, because the second call is refused with `CREDIT_EXISTS`.
+ * For an order, pass a `transactionNo` that is derived from the order: if its webhook is delivered twice, the second
+ * call is rejected with `CREDIT_EXISTS`.
  *
- * Rejects with `USER_NOT_FOUND`, `CREDIT_EXISTS` (`id` or `transactionNo` is taken), `INVALID_AMOUNT`,
+ * Rejects with `USER_NOT_FOUND`, `CREDIT_EXISTS` (`id` or `transactionNo` is in use), `INVALID_AMOUNT`,
  * `INVALID_ID`, `INVALID_VALUE`, `INVALID_DATE`, `UNKNOWN_FIELD` or `MISSING_FIELD`.
  *
  * @returns The grant: a row of `credit`, with all columns.
@@ -91,9 +90,8 @@ export const refundCredits: RowFunctions['refundCredits']
 export const createCredit: RowFunctions['createCredit']
 
 /**
- * Grants credits to a user for some days, or for ever, as the app's function of this name does: a gift, unless
- * `transactionScene` says otherwise. Where it may be called twice for one reason, give it a `transactionNo`, and
- * `replay: true`.
+ * Grants credits to a user for some days or for ever, like the app's function of this name: a gift, unless
+ * `transactionScene` is another one. To make it idempotent, pass a `transactionNo` and `replay: true`.
  *
  * Rejects with the errors of {@link createCredit}.
  *
@@ -107,7 +105,7 @@ export const createCredit: RowFunctions['createCredit']
 export const grantCreditsForUser: RowFunctions['grantCreditsForUser']
 
 /**
- * A page of grants and charges, newest first: one user's, or all. With `getUser: true` each has its `user`.
+ * A page of grants and charges, newest first: one user's, or all. With `getUser: true` each row has its `user`.
  *
  * Rejects with `INVALID_ID`, `INVALID_ARGUMENT` or `UNKNOWN_FIELD`.
  *
@@ -119,10 +117,11 @@ export const grantCreditsForUser: RowFunctions['grantCreditsForUser']
 export const getCredits: RowFunctions['getCredits']
 
 /**
- * Claims a top-up where the balance is below a threshold, in one transaction: of many calls at once, in any number of
- * processes, one gets it. It is a grant that can't be spent yet. Charge the user's card then, and confirm or abandon it.
+ * Claims a top-up if the balance is below a threshold, in one transaction: of many concurrent calls, in any number of
+ * processes, only one gets it. A claim is a grant that can't be spent yet. Charge the user's card, then confirm or
+ * abandon it.
  *
- * Rejects with `USER_NOT_FOUND`, `IDEMPOTENCY_CONFLICT` (`transactionNo` is another row's), `INVALID_AMOUNT`, `INVALID_ID`,
+ * Rejects with `USER_NOT_FOUND`, `IDEMPOTENCY_CONFLICT` (`transactionNo` belongs to another row), `INVALID_AMOUNT`, `INVALID_ID`,
  * `INVALID_DATE`, `INVALID_ARGUMENT` or `UNKNOWN_FIELD`.
  *
  * @example
@@ -133,18 +132,21 @@ export const getCredits: RowFunctions['getCredits']
 export const claimTopUp: RowFunctions['claimTopUp']
 
 /**
- * Confirms a claimed top-up: its grant can be spent. A second call changes nothing.
+ * Confirms a claimed top-up: its grant can now be spent. A second call changes nothing.
  *
  * Rejects with `TOP_UP_NOT_FOUND`, `TOP_UP_ENDED` (it was abandoned) or `INVALID_ID`.
  */
 export const confirmTopUp: RowFunctions['confirmTopUp']
 
 /**
- * Abandons a claimed top-up: it can't be confirmed any more, and another one may be claimed. Again, it changes nothing.
+ * Abandons a claimed top-up: it can't be confirmed any more, and another one may be claimed. A second call changes
+ * nothing.
  *
  * Rejects with `TOP_UP_NOT_FOUND`, `TOP_UP_CONFIRMED` or `INVALID_ID`.
  */
 export const abandonTopUp: RowFunctions['abandonTopUp']
 
-/** Claims that are neither confirmed nor abandoned, oldest first: of those, the app must ask its payment provider. */
+/**
+ * Claims that are neither confirmed nor abandoned, oldest first. The app must ask its payment provider about them.
+ */
 export const listTopUps: RowFunctions['listTopUps']

@@ -1,9 +1,9 @@
 // Errors and their codes.
 
 /**
- * Why a call was refused or failed. `docs/errors.md` lists every code with cause and remedy.
+ * Why a call was rejected or failed. `docs/errors.md` lists every code with its cause and remedy.
  *
- * - Caller errors: an argument is wrong, or names a row that does not exist. The same call fails again.
+ * - Caller errors: an argument is invalid, or names a row that does not exist. The same call fails again.
  * - Ledger errors: the request was valid, but a ledger rule rejected it.
  * - Database errors. Any call can reject with one of these.
  */
@@ -63,7 +63,7 @@ type DatabaseCode =
   | 'INTERNAL'
 
 /**
- * A call that was refused or failed. It has written nothing, unless its code is `OUTCOME_UNKNOWN`. The message
+ * A call that was rejected or failed. It has written nothing, unless its code is `OUTCOME_UNKNOWN`. The message
  * says what to do next.
  *
  * @example
@@ -80,51 +80,56 @@ type DatabaseCode =
  */
 export class MediaCreditsError extends Error {
   private constructor()
-  /** The reason, for code to match on. Messages may change, codes don't. */
+  /** The reason, to be matched by code. Messages may change, codes don't. */
   readonly code: MediaCreditsErrorCode
-  /** Whether the very same call can succeed later. Trying it again is safe. */
+  /** Whether the same call can succeed later. A retry is safe. */
   readonly retryable: boolean
-  /** The argument, field or option that is wrong (`INVALID_…`, `…_FIELD`, `CREDIT_EXISTS`, `IDEMPOTENCY_CONFLICT`). */
+  /** The invalid argument, field or option (`INVALID_…`, `…_FIELD`, `CREDIT_EXISTS`, `IDEMPOTENCY_CONFLICT`). */
   readonly field?: string
-  /** The field's table; of a parameter, its function (`INVALID_VALUE`, `UNKNOWN_FIELD`, `MISSING_FIELD`). */
+  /** The field's table, or the parameter's function (`INVALID_VALUE`, `UNKNOWN_FIELD`, `MISSING_FIELD`). */
   readonly table?: string
-  /** The value that is taken (`CREDIT_EXISTS`, `IDEMPOTENCY_CONFLICT`). */
+  /** The value that exists already (`CREDIT_EXISTS`, `IDEMPOTENCY_CONFLICT`). */
   readonly value?: string
   /** The user that does not exist (`USER_NOT_FOUND`). */
   readonly userId?: string
-  /** The task in question (`TASK_EXISTS`, `TASK_STATE_CONFLICT`, `TASK_REFUNDED`). */
+  /** The task (`TASK_EXISTS`, `TASK_STATE_CONFLICT`, `TASK_REFUNDED`). */
   readonly taskId?: string
-  /** The status that the task has (`TASK_STATE_CONFLICT`). */
+  /** The task's current status (`TASK_STATE_CONFLICT`). */
   readonly status?: string
-  /** The charge in question (`CHARGE_…`, `SETTLE_…`, `TASK_REFUNDED`). */
+  /** The charge (`CHARGE_…`, `SETTLE_…`, `TASK_REFUNDED`). */
   readonly creditId?: string
-  /** How many credits were asked for (`INSUFFICIENT_CREDITS`, `SPENDING_LIMIT`). */
+  /** The credits of the rejected charge (`INSUFFICIENT_CREDITS`, `SPENDING_LIMIT`). */
   readonly required?: number
-  /** How many credits the user can spend: of those that may pay, if not all may (`INSUFFICIENT_CREDITS`). */
+  /** The spendable credits of the grants that may pay (`INSUFFICIENT_CREDITS`). */
   readonly available?: number
-  /** How many credits the user can spend in all, if not all may pay (`INSUFFICIENT_CREDITS`). */
+  /** The user's balance, if only some grants may pay (`INSUFFICIENT_CREDITS`). */
   readonly balance?: number
-  /** How many active tasks the user has (`TOO_MANY_ACTIVE_TASKS`). */
+  /** The user's number of active tasks (`TOO_MANY_ACTIVE_TASKS`). */
   readonly active?: number
-  /** How many active tasks the call allowed (`TOO_MANY_ACTIVE_TASKS`). */
+  /** The call's maximum number of active tasks (`TOO_MANY_ACTIVE_TASKS`). */
   readonly maxActive?: number
-  /** How many free trials the user has used (`FREE_TRIAL_USED_UP`). */
+  /** The user's number of used free trials (`FREE_TRIAL_USED_UP`). */
   readonly used?: number
-  /** How many free trials the call allowed (`FREE_TRIAL_USED_UP`); how many credits it lets be spent (`SPENDING_LIMIT`). */
+  /**
+   * The call's maximum number of free trials (`FREE_TRIAL_USED_UP`), or the credits of the limit (`SPENDING_LIMIT`).
+   */
   readonly limit?: number
-  /** How many credits were spent in the window of the limit (`SPENDING_LIMIT`). */
+  /** The credits spent in the limit's window (`SPENDING_LIMIT`). */
   readonly spent?: number
-  /** When the same charge fits into the limit again; `null`: never, since it is more than the limit (`SPENDING_LIMIT`). */
+  /**
+   * When the limit allows the same charge; `null` if never, because the charge is larger than the limit
+   * (`SPENDING_LIMIT`).
+   */
   readonly resetsAt?: Date | null
-  /** How many credits the charge took (`SETTLE_EXCEEDS_CHARGE`). */
+  /** The charge's credits (`SETTLE_EXCEEDS_CHARGE`). */
   readonly charged?: number
-  /** To how many credits the charge was settled before; 0 if it was refunded (`SETTLE_CONFLICT`). */
+  /** The credits that the charge was settled to before; 0 if it was refunded (`SETTLE_CONFLICT`). */
   readonly settled?: number
-  /** How many credits were asked for (`SETTLE_…`). */
+  /** The requested number of credits (`SETTLE_…`). */
   readonly requested?: number
-  /** Which item of a batch was refused, from 0. */
+  /** The index of the rejected item in a batch, from 0. */
   readonly index?: number
-  /** The database's own name of the error, such as `SQLITE_FULL` or `25006` (`DATABASE_ERROR`). */
+  /** The database's own code, such as `SQLITE_FULL` or `25006` (`DATABASE_ERROR`). */
   readonly databaseCode?: string
 }
 

@@ -1,12 +1,12 @@
-// What a connection's calls do to the ledger, and functions that tell of it.
+// Events: what a connection's calls did to the ledger.
 
 import type { RefusalCode } from './errors.js'
 
-/** What happened, by the name of the event. */
+/** The events, by name. */
 export interface MediaCreditsEvents {
-  /** Credits were taken: a charge is in the database that was not there before. */
+  /** Credits were charged: there is a new charge in the database. */
   charged: ChargedEvent
-  /** Credits went back. */
+  /** Credits were refunded. */
   refunded: RefundedEvent
   /** A call was valid, but a rule of the ledger rejected it. */
   refused: RefusedEvent
@@ -14,56 +14,56 @@ export interface MediaCreditsEvents {
   'balance-low': BalanceLowEvent
 }
 
-/** The task that a call names. */
+/** The task that a call is about. */
 export interface EventTask {
-  /** `'media'`: a row of `media_tasks`; `'ai'`: of `ai_task`. */
+  /** `'media'`: a row of `media_tasks`; `'ai'`: a row of `ai_task`. */
   kind: 'media' | 'ai'
   id: string
 }
 
-/** A charge. There is none for a call that was a replay, or that cost nothing. */
+/** A charge. Not emitted for a replay, or for a call that costs nothing. */
 export interface ChargedEvent {
   userId: string
-  /** How many credits were taken; by a settlement, how many more. */
+  /** The number of charged credits; for a settlement, those drawn in addition. */
   credits: number
   /** The charge's `id`. */
   creditId: string
-  /** There if the call created, charged or settled a task. */
+  /** Present if the call created, charged or settled a task. */
   task?: EventTask
-  /** The function that did it, such as `'createMediaTask'`. */
+  /** The function that was called, such as `'createMediaTask'`. */
   operation: string
 }
 
-/** A refund, or what a settlement gave back. There is none if nothing went back. */
+/** A refund, or the refund of a settlement. Not emitted if nothing was refunded. */
 export interface RefundedEvent {
   userId: string
-  /** How many credits the user has back. */
+  /** The number of refunded credits. */
   credits: number
-  /** How many of them can be spent now. */
+  /** The part of them that can be spent now. */
   spendable: number
-  /** The charge's `id`; `null` if the update that refunded it took it from its task (`creditId: null`). */
+  /** The charge's `id`; `null` if the update that refunded it also removed it from its task (`creditId: null`). */
   creditId: string | null
-  /** There if the call names a task. */
+  /** Present if the call is about a task. */
   task?: EventTask
-  /** The function that did it, such as `'updateMediaTaskById'`. */
+  /** The function that was called, such as `'updateMediaTaskById'`. */
   operation: string
 }
 
-/** A call that the ledger refused. It has written nothing. */
+/** A call that the ledger rejected. It has written nothing. */
 export interface RefusedEvent {
   operation: string
   code: RefusalCode
-  /** There if the call names a user. */
+  /** Present if the call names a user. */
   userId?: string
-  /** There if the call names a task. */
+  /** Present if the call names a task. */
   task?: EventTask
-  /** How many credits were asked for (`INSUFFICIENT_CREDITS`). */
+  /** The credits of the rejected charge (`INSUFFICIENT_CREDITS`). */
   required?: number
-  /** How many credits the user can spend (`INSUFFICIENT_CREDITS`). */
+  /** The credits that the user can spend (`INSUFFICIENT_CREDITS`). */
   available?: number
 }
 
-/** A balance that was at or above a threshold, and is below it. */
+/** A balance that has fallen below a threshold. */
 export interface BalanceLowEvent {
   userId: string
   /** The balance, read after the charge. */
@@ -73,18 +73,17 @@ export interface BalanceLowEvent {
 }
 
 /**
- * Calls `listener` whenever a call of this connection, made in this process, did this. Only calls made
- * through this connection emit events.
+ * Calls `listener` for each such event. Only calls made through this connection emit events.
  *
- * `charged`, `refunded` and `refused` come when the database has committed, or refused, and right before the call's
- * promise settles. `balance-low` comes once each time when charges bring a user's balance from `below` or more to
- * less, a moment after the promise, because the balance is read then.
+ * `charged`, `refunded` and `refused` are emitted after the database has committed or the ledger has rejected, just
+ * before the call's promise settles. `balance-low` is emitted once each time charges bring a user's balance from `below`
+ * or more to less, shortly after the promise settles, because the balance is read then.
  *
- * A listener that throws, or whose promise rejects, is an unhandled rejection: neither the call nor another listener
- * notices. An event is not stored: if the process dies, it is lost. `docs/observability.md` says more.
+ * If a listener throws, or its promise rejects, that is an unhandled rejection; neither the call nor other listeners are
+ * affected. Events are not stored: if the process ends, they are lost. See `docs/observability.md`.
  *
- * Throws `INVALID_ARGUMENT` for an event that there is not, a listener that is not a function, or a threshold that is not
- * a whole number from 1 to 2,147,483,647.
+ * Throws `INVALID_ARGUMENT` for an unknown event, a listener that is not a function, or a threshold that is not a whole
+ * number from 1 to 2,147,483,647.
  *
  * @example
  * ```ts
@@ -98,13 +97,13 @@ export function on<Event extends Exclude<keyof MediaCreditsEvents, 'balance-low'
 ): void
 export function on(event: 'balance-low', options: { below: number }, listener: Listener<'balance-low'>): void
 
-/** As {@link on}, for the next time alone. */
+/** Like {@link on}, but only for the next event. */
 export const once: typeof on
 
-/** Takes a listener off again; of `balance-low`, from each of its thresholds. */
+/** Removes a listener; from `balance-low` at all thresholds. */
 export function off<Event extends keyof MediaCreditsEvents>(event: Event, listener: Listener<Event>): void
 
-/** Is told what happened. What it returns is of no interest. */
+/** A function that receives an event. Its result is ignored. */
 type Listener<Event extends keyof MediaCreditsEvents> = (event: MediaCreditsEvents[Event]) => unknown
 
 // Keeps what is not exported private.

@@ -1,4 +1,4 @@
-// Functions about the life of a grant, on the default connection.
+// Functions that change grants, on the default connection.
 
 import type { createCredit } from './credits.js'
 import type { GrantsTarget, RenewalToGrant, RevokeOptions } from './options.js'
@@ -8,18 +8,18 @@ import type { Credit } from './rows.js'
 /**
  * Withdraws the credits of a payment that was refunded or charged back, in one transaction.
  *
- * `total` is how many of the order's credits are to be withdrawn in all, whatever was before: calls that come in any
- * order, again, for a part, or for a dispute after a refund come to the largest of them, and not to their sum. Left
- * out, it is all of them.
+ * `total` is how many of the order's credits are to be withdrawn in total, including earlier calls: of several calls, in
+ * any order, for a part or for a dispute after a refund, the largest counts, not their sum. By default all.
  *
- * What is wholly withdrawn has status `deleted` and a `deletedAt`, and keeps what was left of it. What was spent
- * already is `outstanding`: what comes back to the order later, because a task fails, goes there first and can't be
- * spent. With `recover: 'available'` it is taken from the user's other grants, as far as they go.
+ * A grant that is wholly withdrawn gets the status `deleted` and a `deletedAt`, and keeps its remaining credits. Spent
+ * credits are `outstanding`: credits that are refunded to the order later, because a task fails, cover them first and
+ * can't be spent. With `recover: 'available'` they are drawn from the user's other grants, as far as possible.
  *
- * The same `transactionNo` again writes nothing and says how the order stands, with `replayed: true`.
+ * A repeated `transactionNo` writes nothing and returns the order's state, with `replayed: true`.
  *
- * Rejects with `GRANT_NOT_FOUND` (no grant is of this order yet: let the webhook come again), `IDEMPOTENCY_CONFLICT`
- * (`transactionNo` is that of another call), `INVALID_AMOUNT`, `INVALID_ID` or `INVALID_ARGUMENT`.
+ * Rejects with `GRANT_NOT_FOUND` (the order has no grant yet: let the webhook be delivered again),
+ * `IDEMPOTENCY_CONFLICT` (`transactionNo` belongs to another call), `INVALID_AMOUNT`, `INVALID_ID` or
+ * `INVALID_ARGUMENT`.
  *
  * @example
  * ```ts
@@ -33,12 +33,12 @@ export function revokeGrants(
 ): Promise<OrderStanding & { replayed?: true }>
 
 /**
- * Ends what a call of {@link revokeGrants} claims, by its `transactionNo`: a dispute that was won. The order goes back
- * to the largest total of the calls that still stand, whichever came first, and what came back to it meanwhile comes
- * back too. Again, it writes nothing.
+ * Ends a call of {@link revokeGrants}, by its `transactionNo`: for a dispute that was won. The order returns to the
+ * largest `total` of the remaining calls, in whatever order they were made, and credits that were refunded to it
+ * meanwhile become spendable too. A second call writes nothing.
  *
- * If it may come before the call that it ends, `target` names the grants: then it is remembered, and that call will
- * claim nothing.
+ * If it may arrive before the call that it ends, pass the grants as `target`: then it is recorded, and that call
+ * withdraws nothing.
  *
  * Rejects with `REVOCATION_NOT_FOUND`, `GRANT_NOT_FOUND`, `INVALID_ID` or `INVALID_ARGUMENT`.
  *
@@ -53,19 +53,20 @@ export function restoreGrants(
 ): Promise<OrderStanding & { replayed?: true }>
 
 /**
- * Grants the credits of a subscription's next period, which expire with it, in one transaction. The rest of earlier
- * periods is carried over in place until the new end, up to `rollover.atMost` credits; credits beyond that are written off,
- * oldest first, as a charge of the scene `expiry`. Without `rollover` each period keeps its end.
+ * Grants the credits of a subscription's next period, which expire with it, in one transaction. The remaining credits of
+ * earlier periods are carried over, up to `rollover.atMost`: their grants are extended to the new end. Credits above
+ * that are written off, oldest first, as a charge with the scene `expiry`. Without `rollover` each period keeps its
+ * expiry.
  *
- * A webhook that comes late still carries over, up to `rollover.graceMs` after the end; renewals that arrive in
- * another order give the same result. Other grants of the user, such as top-ups, are not touched.
+ * If the webhook is late, credits are still carried over, up to `rollover.graceMs` after their expiry; renewals that
+ * arrive in another order have the same result. Other grants of the user, such as top-ups, are not changed.
  *
- * The same `transactionNo` again writes nothing and returns the row, with `replayed: true`.
+ * A repeated `transactionNo` writes nothing and returns the row, with `replayed: true`.
  *
- * Rejects with `USER_NOT_FOUND`, `IDEMPOTENCY_CONFLICT` (`transactionNo` is another grant's, or of another period),
+ * Rejects with `USER_NOT_FOUND`, `IDEMPOTENCY_CONFLICT` (`transactionNo` belongs to another grant or period),
  * `INVALID_AMOUNT`, `INVALID_ID`, `INVALID_DATE`, `INVALID_ARGUMENT` or those of {@link createCredit}.
  *
- * @returns The new period's grant, with what became of the periods before.
+ * @returns The new period's grant, with the credits of earlier periods.
  *
  * @example
  * ```ts
@@ -81,14 +82,14 @@ export function restoreGrants(
  */
 export function renewGrants(renewal: RenewalToGrant): Promise<
   Replayable<Credit> & {
-    /** Credits of earlier periods that are carried over, and those that were written off. Absent if the call is a replay. */
+    /** The credits of earlier periods that were carried over, and those written off. Missing if the call is a replay. */
     rollover?: { carried: number; writtenOff: number }
   }
 >
 
 /**
- * Changes when a grant expires; with `null` it never expires. The same again changes nothing. One that had expired can be
- * spent again if the new end is to come.
+ * Changes the expiry of a grant; with `null` it never expires. A second call changes nothing. An expired grant can be spent
+ * again if the new expiry is in the future.
  *
  * Rejects with `GRANT_NOT_FOUND`, `GRANT_WITHDRAWN` (its payment was charged back), `INVALID_ID` or `INVALID_DATE`.
  *

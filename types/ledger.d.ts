@@ -1,4 +1,4 @@
-// Functions, on the default connection, whose types know no column of yours: `MediaCredits` has them from here.
+// Functions, on the default connection, whose types do not depend on the app's columns.
 
 import type { getAITasks } from './ai-tasks.js'
 import type { ConnectOptions } from './connection.js'
@@ -30,17 +30,17 @@ import type {
 import type { Diagnostics, Stats } from './stats.js'
 
 /**
- * Whether the user has a task that is still being worked on: processing or translating, unless
- * {@link ConnectOptions.activeStatuses} says otherwise, and without a `deletedAt`.
+ * Whether the user has an active task: processing or translating, unless {@link ConnectOptions.activeStatuses} sets
+ * other statuses, and without a `deletedAt`.
  *
  * Rejects with `INVALID_ID`.
  */
 export function hasActiveMediaTask(userId: UserId): Promise<boolean>
 
 /**
- * Fails tasks that no worker is busy with any more, and refunds them, oldest first. It may run on many servers at once,
- * and beside a worker that finishes at the same moment: a task that was changed since it was found is left
- * alone. Run it every minute or so; it works in batches, a transaction a task.
+ * Fails and refunds tasks that no worker works on any more, oldest first. It may run on many servers at once, and while a
+ * worker finishes: a task that was changed since it was listed is left alone. Run it about every minute; it works in
+ * batches, with one transaction per task.
  *
  * @example
  * ```ts
@@ -49,13 +49,13 @@ export function hasActiveMediaTask(userId: UserId): Promise<boolean>
  */
 export function failStuckMediaTasks(query: FailStuckQuery): Promise<FailedStuckTasks>
 
-/** As {@link failStuckMediaTasks}, for AI tasks. */
+/** Like {@link failStuckMediaTasks}, for AI tasks. */
 export function failStuckAITasks(query: FailStuckQuery): Promise<FailedStuckTasks>
 
 /**
- * Gives holds back that are over: charges with a `holdUntil` that nothing settled or kept by then. It may run on many servers
- * at once, and beside a call that settles at the same moment: one of both wins. Run it every minute or so; it works in
- * batches, a transaction a charge.
+ * Refunds holds that have ended: charges with a `holdUntil` that were not settled or kept by then. It may run on many
+ * servers at once, and while a call settles the same hold: only one of them takes effect. Run it about every minute; it
+ * works in batches, with one transaction per charge.
  *
  * @example
  * ```ts
@@ -64,33 +64,33 @@ export function failStuckAITasks(query: FailStuckQuery): Promise<FailedStuckTask
  */
 export function releaseHolds(query?: ReleaseHoldsQuery): Promise<ReleasedHolds>
 
-/** How many AI tasks there are, on all pages of {@link getAITasks}. */
+/** The number of AI tasks on all pages of {@link getAITasks}. */
 export function getAITasksCount(filter?: AITasksFilter): Promise<number>
 
 /**
- * The user's balance: what is left of the grants that are active and not expired, or of those that `scenes` or
- * `exceptScenes` let pay. 0 for an unknown user.
+ * The user's balance: the remaining credits of active grants that have not expired. With `scenes` or `exceptScenes`, only
+ * grants that may pay count. 0 for an unknown user.
  *
- * By the time you act on it, it may have changed; a charge checks for itself.
+ * It may change before you act on it; a charge checks the balance itself.
  *
  * Rejects with `INVALID_ID`, `INVALID_ARGUMENT` or `UNKNOWN_FIELD`.
  */
 export function getRemainingCredits(userId: UserId, options?: PayingOptions): Promise<number>
 
 /**
- * What the user can spend now, grant by grant in draw order, and what expires next; with `scenes` or `exceptScenes` of the
- * credits that these let pay. All zero for an unknown user.
+ * The user's balance by grant, in draw order, and what expires next. With `scenes` or `exceptScenes`, only grants that may
+ * pay count. All zero for an unknown user.
  *
  * Rejects with `INVALID_ID`, `INVALID_ARGUMENT` or `UNKNOWN_FIELD`.
  */
 export function getBalance(userId: UserId, options?: PayingOptions): Promise<Balance>
 
 /**
- * A page of everything that moved the user's balance, oldest first, with the balance after each entry. The last
- * entry's is the balance, exactly as {@link getRemainingCredits} has it.
+ * A page of all changes of the user's balance, oldest first, with the balance after each. The last one equals
+ * {@link getRemainingCredits}.
  *
- * It is read off the grants and charges as they are now: a grant's row says when it was made and expires, a charge's
- * what it drew, and that it was settled or refunded. The time of both is that of the row's last change.
+ * The entries are derived from the current rows: a grant has its creation and expiry, a charge its draws, and whether it
+ * was settled or refunded. The time of a settlement or refund is that of the row's last change.
  *
  * Rejects with `INVALID_ID`, `INVALID_DATE`, `INVALID_ARGUMENT` or `UNKNOWN_FIELD`.
  *
@@ -102,17 +102,17 @@ export function getBalance(userId: UserId, options?: PayingOptions): Promise<Bal
 export function getStatement(userId: UserId, query?: StatementQuery): Promise<Statement>
 
 /**
- * What a charge would do now, without doing it: whether it would work, which grants it would draw on, and what
- * expires next. For a page that shows a price; a charge checks for itself. With `scenes` or `exceptScenes` all of it is of
- * the credits that these let pay.
+ * What a charge would do now, without making it: whether it would succeed, which grants it would draw on, and what
+ * expires next. For a page that shows a price; a charge checks the balance itself. With `scenes` or `exceptScenes`, only
+ * grants that may pay count.
  *
  * Rejects with `INVALID_ID`, `INVALID_AMOUNT`, `INVALID_ARGUMENT` or `UNKNOWN_FIELD`.
  */
 export function quoteCredits(userId: UserId, credits: number, options?: PayingOptions): Promise<Quote>
 
 /**
- * Users of whom credits end soon, for a mail: one entry a user, however many grants these are of, by the users' ids. Pages
- * follow each other by `cursor`, so that none is left out or comes twice, whatever changes meanwhile.
+ * Users with credits that expire soon, for a reminder: one entry per user, in the order of ids. Pages are continued with
+ * `cursor`, so that no user is left out or repeated, even if rows change meanwhile.
  *
  * Rejects with `INVALID_ARGUMENT`, `INVALID_ID` or `UNKNOWN_FIELD`.
  *
@@ -128,18 +128,18 @@ export function quoteCredits(userId: UserId, credits: number, options?: PayingOp
 export function listExpiring(query: ExpiringQuery): Promise<ExpiringPage>
 
 /**
- * How many grants and charges there are, on all pages of {@link getCredits}.
+ * The number of grants and charges on all pages of {@link getCredits}.
  *
  * Rejects with `INVALID_ID` or `UNKNOWN_FIELD`.
  */
 export function getCreditsCount(filter?: CreditsFilter): Promise<number>
 
 /**
- * Looks for everything that is wrong with the ledger, and changes nothing: what the TypeScript models left behind, or
- * anything else that writes to the tables. A ledger that this package alone writes has no findings.
+ * Finds all errors in the ledger, and changes nothing: errors made by the TypeScript models, or by anything else that
+ * writes to the tables. A ledger that only this package writes has no findings.
  *
- * It reads some users at a time, each from one snapshot, so it takes little memory, and the app goes on meanwhile. It
- * looks at nothing after the loop is left.
+ * It reads some users at a time, each from one snapshot, so it needs little memory, and the app can go on meanwhile. It
+ * stops when the loop is left.
  *
  * The first step rejects with `INVALID_ID`, `INVALID_ARGUMENT` or `UNKNOWN_FIELD`.
  *
@@ -151,19 +151,19 @@ export function getCreditsCount(filter?: CreditsFilter): Promise<number>
 export function auditLedger(query?: AuditQuery): AsyncGenerator<LedgerFinding, void, undefined>
 
 /**
- * Puts right what {@link auditLedger} finds, where the rows leave one way:
+ * Repairs findings of {@link auditLedger} for which the rows allow only one right value:
  *
- * - `'refunded-more-than-once'`, of a grant that holds more than was granted, by what refunds of its own charges may explain:
- *   the minted credits go, so that it holds what was granted less what its active charges drew. The user has fewer
- *   credits then.
- * - `'failed-task-charged'`, of a task that failed more than ten minutes ago: the charge is refunded to its grants, as
- *   with {@link RefundPolicy} `'source'`, if it and they are right otherwise and no other task names it.
+ * - `'refunded-more-than-once'`, if a grant holds too many credits and refunds of its own charges can explain the surplus:
+ *   the minted credits are removed, so that it holds what was granted less what its active charges drew. The user then
+ *   has fewer credits.
+ * - `'failed-task-charged'`, if the task failed more than ten minutes ago: the charge is refunded to its grants, as with
+ *   {@link RefundPolicy} `'source'`, if charge and grants are otherwise consistent and no other task refers to it.
  * - `'wrong-time-unit'` in `credit`: the time is converted.
  *
- * All else stays: what a charge without draws should have cost, only the app's owner knows. Without `apply: true`
- * nothing is written. With it, all changes are made in one transaction, computed again under its locks, and each row's
- * `metadata` remembers them: `"repaired":[{"kind":…,"column":…,"before":…,"after":…,"at":…}]`. Doing it again changes
- * nothing, so a second call answers `OUTCOME_UNKNOWN`. No event tells of it.
+ * Everything else stays: only an operator knows, for instance, what a charge without draws should have cost. Without
+ * `apply: true` nothing is written. With it, all changes are made in one transaction, computed again under its locks,
+ * and recorded in each row's `metadata`: `"repaired":[{"kind":…,"column":…,"before":…,"after":…,"at":…}]`. A second
+ * call changes nothing, so after `OUTCOME_UNKNOWN` it is safe to repeat. It emits no events.
  *
  * Rejects with `INVALID_ID`, `INVALID_ARGUMENT` or `UNKNOWN_FIELD`.
  *
@@ -176,11 +176,11 @@ export function auditLedger(query?: AuditQuery): AsyncGenerator<LedgerFinding, v
 export function repairLedger(options?: RepairOptions): Promise<Repair>
 
 /**
- * Makes those of the app's tables that are missing (`user`, `credit`, `media_tasks`, `ai_task`), or those of them that
- * are asked for, and the file if there is none. For tests and a fresh start; in an app, `npx drizzle-kit push` does
- * this. Tables that are there stay as they are.
+ * Creates the app's tables that are missing (`user`, `credit`, `media_tasks`, `ai_task`), or only some of them, and the
+ * SQLite file if there is none. For tests and new databases; an app uses `npx drizzle-kit push`. Existing tables are not
+ * changed.
  *
- * Rejects with `INVALID_ARGUMENT` for a table that there is not.
+ * Rejects with `INVALID_ARGUMENT` for an unknown table.
  *
  * @example
  * ```ts
@@ -189,15 +189,15 @@ export function repairLedger(options?: RepairOptions): Promise<Repair>
  */
 export function createTables(options?: CreateTablesOptions): Promise<void>
 
-/** What was found when the database was opened. */
+/** What the package detected when the database was opened. */
 export function getDiagnostics(): Promise<Diagnostics>
 
 /**
- * A snapshot of what the engine of this database has counted in this process, whichever of its connections was used:
- * calls by outcome, the queue, batches, commits, waits and retries. `docs/observability.md` says what to watch.
+ * A snapshot of this database's statistics in this process, over all its connections: calls by outcome, the queue,
+ * batches, commits, waits and retries. `docs/observability.md` says what to watch.
  *
- * It waits neither for the queue nor for the database, and opens nothing: it answers at once when all else
- * is stuck, and with zeros before the first call. Counting costs a call well below a microsecond.
+ * It waits neither for the queue nor for the database, and opens nothing: it returns at once even if everything else is
+ * blocked, and returns zeros before the first call. Counting adds well below a microsecond to a call.
  *
  * @example
  * ```ts

@@ -5,24 +5,23 @@ import type { consumeCredits } from './credits.js'
 import type { hasActiveMediaTask } from './ledger.js'
 
 /**
- * Creates a task and charges its user `costCredits` (a whole number from 0 to 2,147,483,647), in one
- * transaction: when the promise resolves, both the charge and the task are in the database, durably; if it
- * rejects, neither is.
+ * Creates a task and charges its user `costCredits` (a whole number from 0 to 2,147,483,647), in one transaction. When the
+ * promise resolves, both the charge and the task are durable; if it rejects, neither was written.
  *
- * The charge draws on the grants that expire first, as {@link consumeCredits} does; its `id` becomes the
- * task's `creditId`. A cost of 0 charges nothing.
+ * The charge draws on the grants that expire first, like {@link consumeCredits}; its `id` becomes the task's `creditId`.
+ * A cost of 0 charges nothing.
  *
- * You choose the task's `id`, so a call can be repeated safely: if the first one went through after all, the
- * second is refused with `TASK_EXISTS` and charges nothing. With `{ replay: true }` it returns the task of the
- * first instead, as it is now.
+ * The task's `id`, which you choose, is the idempotency key: a repeated call is rejected with `TASK_EXISTS` and charges
+ * nothing. With `{ replay: true }` it returns the existing task instead, as it is now.
  *
- * `maxActive` and `freeTrialLimit` are the plan's limits: checked here, they hold for calls that come at once.
+ * `maxActive` and `freeTrialLimit` are the plan's limits. They are checked in the transaction, so they hold under
+ * concurrent calls.
  *
  * Rejects with `INSUFFICIENT_CREDITS` (`required`, `available`), `TOO_MANY_ACTIVE_TASKS` (`active`, `maxActive`),
- * `FREE_TRIAL_USED_UP` (`used`, `limit`), `USER_NOT_FOUND`, `TASK_EXISTS`, `IDEMPOTENCY_CONFLICT` (with `replay`, if the task that is there is another user's or cost something else),
- * `INVALID_AMOUNT`, `INVALID_ID`, `UNKNOWN_FIELD`, `MISSING_FIELD`, `INVALID_VALUE`, `INVALID_DATE`, or, for
- * a `creditId` in the task, `READ_ONLY_FIELD` (the charge sets it), `CHARGE_NOT_FOUND` or
- * `CHARGE_OWNER_MISMATCH` (with a cost of 0; the charge is another user's, or was made for another task).
+ * `FREE_TRIAL_USED_UP` (`used`, `limit`), `USER_NOT_FOUND`, `TASK_EXISTS`, `IDEMPOTENCY_CONFLICT` (with `replay`, if the
+ * existing task has another user or another cost), `INVALID_AMOUNT`, `INVALID_ID`, `UNKNOWN_FIELD`, `MISSING_FIELD`,
+ * `INVALID_VALUE`, `INVALID_DATE`, or, for a `creditId` in the task, `READ_ONLY_FIELD` (the charge sets it),
+ * `CHARGE_NOT_FOUND` or `CHARGE_OWNER_MISMATCH` (with a cost of 0, if the charge belongs to another user or task).
  *
  * @returns The new task, with all columns.
  *
@@ -34,10 +33,10 @@ import type { hasActiveMediaTask } from './ledger.js'
 export const createMediaTask: RowFunctions['createMediaTask']
 
 /**
- * Creates several tasks, as {@link createMediaTask} does. With `{ atomic: true }` in one transaction, all of
- * them or none: it resolves to the tasks in the order of the items, or rejects with the error of the first
- * item that was refused, and its `index`. Otherwise each stands for itself, and it resolves to an outcome for
- * each, as `Promise.allSettled` does. Either way an item has `task` and `costCredits` alone (`UNKNOWN_FIELD`).
+ * Creates several tasks, like {@link createMediaTask}. With `{ atomic: true }` in one transaction, all or none: it resolves
+ * to the tasks in the order of the items, or rejects with the error of the first rejected item and its `index`. Otherwise
+ * each item is independent, and it resolves to an outcome for each, like `Promise.allSettled`. An item has only `task`
+ * and `costCredits` (otherwise `UNKNOWN_FIELD`).
  *
  * @example
  * ```ts
@@ -48,23 +47,22 @@ export const createMediaTask: RowFunctions['createMediaTask']
 export const createMediaTasks: RowFunctions['createMediaTasks']
 
 /**
- * Changes a task, and sets its `updatedAt`. `null` in the patch empties a column, `undefined` leaves it
- * alone.
+ * Changes a task, and sets its `updatedAt`. `null` in the patch empties a column; columns that are left out or `undefined`
+ * stay unchanged.
  *
- * `status: 'failed'` also refunds the charge that `patch.creditId` names, or else the task's own, in the same
- * transaction. The credits go back to the grants they came from, no grant is raised above what was granted,
- * and the charge becomes `'deleted'`. A charge is refunded once, however often and from however many places
- * at once the task is made to fail. The result then has `refund`: it says what went back, and is all zero if
- * nothing did.
+ * `status: 'failed'` also refunds a charge in the same transaction: the one in `patch.creditId`, or else the task's own.
+ * The credits return to the grants that they were drawn from, no grant is raised above what was granted, and the charge
+ * gets the status `'deleted'`. A charge is refunded once, even under repeated or concurrent calls. The result then has
+ * `refund`, which is all zero if nothing was refunded.
  *
- * `ifStatus` and `ifUpdatedBefore` let the update happen only if the task is as the caller believes: so one
- * worker of many claims a task. A worker that is late and delivers (`extracted`, `completed`) what was refunded
- * meanwhile is refused, unless `allowRefunded` says otherwise.
+ * With `ifStatus` and `ifUpdatedBefore` the update is a compare-and-set: only one of several workers can claim a task. A
+ * late worker that delivers (`extracted`, `completed`) a task whose charge was refunded is rejected, unless
+ * `allowRefunded` is set.
  *
- * Rejects with `TASK_STATE_CONFLICT` (a guard did not hold; `status`), `TASK_REFUNDED`, `CHARGE_OWNER_MISMATCH` (the charge is another user's, or was made for another task), `CHARGE_CORRUPT` (its draws
- * can't be read), `CHARGE_NOT_FOUND` (no charge has the id `patch.creditId`), `READ_ONLY_FIELD` (`id` or
- * `userId` in the patch), `UNKNOWN_FIELD`, `INVALID_ID`, `INVALID_VALUE` or `INVALID_DATE`. The task is then
- * as it was.
+ * Rejects with `TASK_STATE_CONFLICT` (a condition was not met; `status`), `TASK_REFUNDED`, `CHARGE_OWNER_MISMATCH` (the
+ * charge belongs to another user or task), `CHARGE_CORRUPT` (its draws are unreadable), `CHARGE_NOT_FOUND` (there is no
+ * charge with the id `patch.creditId`), `READ_ONLY_FIELD` (`id` or `userId` in the patch), `UNKNOWN_FIELD`,
+ * `INVALID_ID`, `INVALID_VALUE` or `INVALID_DATE`. The task is then unchanged.
  *
  * @returns The whole task as it is now, or `undefined` if there is none with this id.
  *
@@ -82,10 +80,10 @@ export const createMediaTasks: RowFunctions['createMediaTasks']
 export const updateMediaTaskById: RowFunctions['updateMediaTaskById']
 
 /**
- * Charges for a further step of a task, such as a translation, and changes the task, in one transaction: the
- * charge becomes the task's `creditId`, and a failure from then on refunds this step alone. Earlier charges stay
- * ({@link getMediaTaskCharges}). `credits: 0` charges nothing and empties `creditId`, so that a step that was
- * free refunds nothing. Charging a task that has failed makes it live again: give it another status.
+ * Charges for a further step of a task, such as a translation, and changes the task, in one transaction. The charge's
+ * `id` becomes the task's `creditId`, so a later failure refunds only this step. Earlier charges stay
+ * ({@link getMediaTaskCharges}). `credits: 0` charges nothing and empties `creditId`, so that the failure of a free step
+ * refunds nothing. A failed task can be charged again: set another status.
  *
  * Rejects with `INSUFFICIENT_CREDITS`, `TASK_STATE_CONFLICT`, `CREDIT_EXISTS`, `INVALID_AMOUNT`,
  * `READ_ONLY_FIELD` (`creditId` or `status: 'failed'` in the patch), `INVALID_ARGUMENT` or the errors of
@@ -106,44 +104,44 @@ export const updateMediaTaskById: RowFunctions['updateMediaTaskById']
 export const chargeMediaTask: RowFunctions['chargeMediaTask']
 
 /**
- * Settles a task's charge: it was an estimate, and now the real cost is known, a whole number from 0 to what was
- * charged. The difference goes back to the grants that it came from, last drawn first, once. 0 is a refund.
+ * Settles a task's charge, which was an estimate, to its final cost: a whole number from 0 to the charged credits. The
+ * difference is refunded once, to the grants that it was drawn from, last drawn first. 0 refunds everything.
  *
- * With `over: 'available'` it may have cost more: then the same charge draws what is missing, as far as the user's
- * balance goes. `collected` is what this call drew, `uncollected` what there was not.
+ * With `over: 'available'` the final cost may be higher: the same charge then draws the difference, as far as the user's
+ * balance allows. `collected` are the credits that this call drew, `uncollected` those that exceeded the balance.
  *
- * Settling twice to the same number changes nothing; to another one is `SETTLE_CONFLICT`. Afterwards the charge's
- * `credits` and `consumedDetail` say what it took in the end, and its `metadata` has
- * `settled: { charged, credits }`, and `uncollected` if something is. If the task fails later, all that it took goes back.
+ * Settling again to the same number changes nothing; another number is rejected with `SETTLE_CONFLICT`. Afterwards the
+ * charge's `credits` and `consumedDetail` have the final cost, and its `metadata` has `settled: { charged, credits }`,
+ * with `uncollected` if it is not 0. If the task fails later, the final cost is refunded.
  *
- * Rejects with `SETTLE_EXCEEDS_CHARGE` (more than was charged, without `over`), `SETTLE_CONFLICT`, `CHARGE_NOT_FOUND` (the task
- * has no charge), `CHARGE_OWNER_MISMATCH`, `CHARGE_CORRUPT` or `INVALID_AMOUNT`.
+ * Rejects with `SETTLE_EXCEEDS_CHARGE` (more than was charged, without `over`), `SETTLE_CONFLICT`, `CHARGE_NOT_FOUND`
+ * (the task has no charge), `CHARGE_OWNER_MISMATCH`, `CHARGE_CORRUPT` or `INVALID_AMOUNT`.
  *
- * @returns The charge as it is now, with what went back, or `undefined` if there is no task with this id.
+ * @returns The charge as it is now, with the refund, or `undefined` if there is no task with this id.
  */
 export const settleMediaTask: RowFunctions['settleMediaTask']
 
 /**
- * All charges of a task, oldest first, refunded ones included: the one that created it, and those of further
- * steps. It knows them by the `taskId` in their `metadata`, and the last one by the task's `creditId`.
+ * All charges of a task, oldest first, including refunded ones: the first charge, and those of further steps. They are
+ * found by the `taskId` in their `metadata`, and the last one by the task's `creditId`.
  */
 export const getMediaTaskCharges: RowFunctions['getMediaTaskCharges']
 
 /**
- * Tasks that no worker is busy with any more: in a state in which one should be, and not changed for `olderThanMs`.
- * Oldest first; those with a `deletedAt` too, since their credits are still taken.
+ * Tasks that no worker works on any more: they have a status in which one should, and were not changed for
+ * `olderThanMs`. Oldest first, including those with a `deletedAt`, because they are still charged.
  */
 export const findStuckMediaTasks: RowFunctions['findStuckMediaTasks']
 
 /**
- * The task with this id, or `undefined`. A task with a `deletedAt` is found, too.
+ * The task with this id, or `undefined`. Tasks with a `deletedAt` are found too.
  *
  * Rejects with `INVALID_ID`.
  */
 export const findMediaTaskById: RowFunctions['findMediaTaskById']
 
 /**
- * The user's tasks that are still being worked on, newest first, as {@link hasActiveMediaTask} counts them.
+ * The user's active tasks, newest first, as in {@link hasActiveMediaTask}.
  *
  * Rejects with `INVALID_ID`.
  */
@@ -154,7 +152,7 @@ export const getActiveMediaTasks: RowFunctions['getActiveMediaTasks']
  *
  * Rejects with `INVALID_ID` or `INVALID_ARGUMENT`.
  *
- * @param page From 1, which is the default.
- * @param limit Tasks a page, 20 by default. Both may be text, as a URL has them.
+ * @param page The page number, from 1. Default 1.
+ * @param limit Tasks per page, default 20. Both may be text, as in a URL.
  */
 export const getMediaTaskHistory: RowFunctions['getMediaTaskHistory']

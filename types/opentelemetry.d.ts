@@ -1,14 +1,13 @@
 // Spans and metrics for OpenTelemetry. It needs `@opentelemetry/api` in your app.
 
 /**
- * Makes a span of each call from now on, of all connections of this process, as a child of the span that is active
- * where it is called; and metrics. Names and attributes follow OpenTelemetry's conventions for clients of databases;
- * `docs/observability.md` lists them. No id, no message and nothing else of your users is among them.
+ * Starts to report all calls of all connections of this process: a span for each call, as a child of the active span,
+ * and metrics. Names and attributes follow OpenTelemetry's conventions for database clients; `docs/observability.md`
+ * lists them. They contain no ids, error messages or other data about users.
  *
- * Providers are looked for at the first call, so it does not matter whether your SDK starts before or after this.
- * Called again, it changes nothing.
+ * Providers are looked up at the first call, so your SDK may start before or after this. A second call changes nothing.
  *
- * @returns A function that ends this. Calls that are on their way are still reported.
+ * @returns A function that stops the reports. Calls in progress are still reported.
  *
  * @example
  * ```ts

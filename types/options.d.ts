@@ -9,25 +9,25 @@ import type { AuditProgress, ExpiringPage, Statement } from './results.js'
 import type { AITask, Credit, MediaTask } from './rows.js'
 import type { within } from './within.js'
 
-/** These columns of a row, each of which may be left out. `undefined` is the same as left out. */
+/** Optional columns of a row. `undefined` is the same as left out. */
 type Some<Row, Column extends keyof Row> = { [Name in Column]?: Row[Name] | undefined }
 
-/** A new row: the `Needed` columns, and what else there is to say. `user` is no column. */
+/** A new row: the `Needed` columns are required, the others optional. `user` is not a column. */
 type NewRow<Row, Needed extends string> = Pick<Row, Extract<keyof Row, Needed>> &
   Some<Row, Exclude<keyof Row, Needed | 'user'>>
 
-/** In place of the text of these columns, an object will do, to be written as JSON. */
+/** These text columns also accept an object, which is stored as JSON. */
 type WithJson<Row, Column extends string> = Omit<Row, Column> & {
   [Name in Extract<keyof Row, Column>]?: string | object | null | undefined
 }
 
-/** The columns of `ai_task` that hold JSON. */
+/** The columns of `ai_task` with JSON. */
 type AITaskJson = 'options' | 'taskInfo' | 'taskResult'
 
 /**
  * A new row of `media_tasks`. Columns that are left out get their default, or `null`.
  *
- * It follows from {@link MediaTask} (or from your own row type): add a column there, not here.
+ * Derived from {@link MediaTask}, or from your own row type: add columns there, not here.
  */
 export type NewMediaTask<Task extends object = MediaTask> = NewRow<
   Task,
@@ -35,23 +35,23 @@ export type NewMediaTask<Task extends object = MediaTask> = NewRow<
 >
 
 /**
- * Columns of `media_tasks` to change. `null` empties a column; what is left out or `undefined` stays as it
- * is.
+ * Columns of `media_tasks` to change. `null` empties a column; columns that are left out or `undefined` stay
+ * unchanged.
  *
- * It follows from {@link MediaTask} (or from your own row type): add a column there, not here.
+ * Derived from {@link MediaTask}, or from your own row type: add columns there, not here.
  */
 export type UpdateMediaTask<Task extends object = MediaTask> = Some<
   Task,
   Exclude<keyof Task, 'id' | 'userId'>
 > & {
-  /** A task keeps its id: leave it out. */
+  /** A task's id can't be changed: leave it out. */
   id?: undefined
 }
 
 /**
  * A new row of `ai_task`. Columns that are left out get their default, or `null`.
  *
- * It follows from {@link AITask} (or from your own row type): add a column there, not here.
+ * Derived from {@link AITask}, or from your own row type: add columns there, not here.
  */
 export type NewAITask<AITaskRow extends object = AITask> = NewRow<
   AITaskRow,
@@ -59,76 +59,78 @@ export type NewAITask<AITaskRow extends object = AITask> = NewRow<
 > &
   Joining
 
-/** What may run in a transaction of the app's. */
+/** Parameters of functions that can run in the app's own transaction. */
 export interface Joining {
-  /** The transaction: {@link within} says which, and what that means. */
+  /** The app's transaction: see {@link within}. */
   tx?: object | null | undefined
 }
 
 /**
- * Columns of `ai_task` to change. `null` empties a column; what is left out or `undefined` stays as it is.
+ * Columns of `ai_task` to change. `null` empties a column; columns that are left out or `undefined` stay unchanged.
  *
- * It follows from {@link AITask} (or from your own row type): add a column there, not here.
+ * Derived from {@link AITask}, or from your own row type: add columns there, not here.
  */
 export type UpdateAITask<AITaskRow extends object = AITask> = Some<
   AITaskRow,
   Exclude<keyof AITaskRow, 'id' | 'userId' | 'user'>
 > & {
-  /** A task keeps its id: leave it out. */
+  /** A task's id can't be changed: leave it out. */
   id?: undefined
 }
 
-/** What creates an AI task. It is charged `costCredits`; 0 or left out charges nothing. */
+/** A new AI task. Its user is charged `costCredits`; 0, or leaving it out, charges nothing. */
 export type AITaskToCreate<AITaskRow extends object = AITask> = WithJson<NewAITask<AITaskRow>, AITaskJson>
 
-/** What changes an AI task. */
+/** Changes of an AI task. */
 export type AITaskPatch<AITaskRow extends object = AITask> = WithJson<UpdateAITask<AITaskRow>, AITaskJson>
 
-/** What makes a call safe to repeat. */
+/** An option that makes a call idempotent. */
 export interface ReplayOptions {
   /**
-   * The same call, made again, writes nothing and returns the row that the first one wrote, with
-   * `replayed: true`. It is the same call if it has the same key (a task's `id`, a charge's or grant's
-   * `transactionNo`), the same user and the same number of credits; else it is `IDEMPOTENCY_CONFLICT`. Without
-   * this option a key that is taken is `TASK_EXISTS` or `CREDIT_EXISTS`.
+   * A repeated call writes nothing and returns the row of the first one, with `replayed: true`. A call is repeated if
+   * it has the same key (a task's `id`, a charge's or grant's `transactionNo`), the same user and the same number of
+   * credits; otherwise it rejects with `IDEMPOTENCY_CONFLICT`. Without this option, a key that is in use rejects with
+   * `TASK_EXISTS` or `CREDIT_EXISTS`.
    */
   replay?: boolean | undefined
 }
 
-/** Which credits may pay: all, or those of some scenes. A scene is a grant's `transactionScene`, to the letter. */
+/**
+ * Which grants may pay: all, or those with some scenes. A scene is a grant's `transactionScene`, compared exactly.
+ */
 export interface PayingOptions {
-  /** Credits of these scenes alone, 1 to 1000. `null` is the same as left out. */
+  /** Only grants with one of these scenes, 1 to 1000. `null` is the same as left out. */
   scenes?: readonly string[] | null | undefined
-  /** All credits but those of these scenes; a grant without a scene may pay. */
+  /** All grants except those with one of these scenes; grants without a scene may pay. */
   exceptScenes?: readonly string[] | null | undefined
 }
 
-/** What a user may spend within a window of time. */
+/** A limit on a user's spending within a window of time. */
 export interface SpendingLimit {
-  /** How many credits: a whole number from 0. */
+  /** The maximum number of credits: a whole number from 0. */
   credits: number
   /**
-   * The window: a calendar period (a week begins on Monday), or a number of milliseconds: without `since` a rolling window
-   * that ends now.
+   * The window: a calendar period (weeks begin on Monday), or a number of milliseconds. Without `since`, milliseconds
+   * are a rolling window that ends now.
    */
   per: 'hour' | 'day' | 'week' | 'month' | number
   /**
-   * Windows are counted from this time on, as a billing cycle is: from the 31st on a month ends with the last day of months that
-   * have no such day.
+   * Windows are counted from this time, like a billing cycle. From the 31st, months without that day end on their
+   * last day.
    */
   since?: Date | null | undefined
-  /** Only charges of this `transactionScene` count, and only they are limited. */
+  /** Only charges with this `transactionScene` count and are limited. */
   scene?: string | null | undefined
-  /** The time zone of hours, days, weeks and months, such as `'Europe/Berlin'`. `'UTC'` by default. */
+  /** The time zone of calendar periods, such as `'Europe/Berlin'`. Default `'UTC'`. */
   timeZone?: string | null | undefined
 }
 
-/** What a user may spend. */
+/** Limits on a user's spending. */
 export interface LimitsOptions {
   /**
-   * Limits, at most 10, all of which must hold, decided in the transaction that charges: else it is `SPENDING_LIMIT`
-   * (`limit`, `spent`, `required`, `resetsAt`), of several the one that resets last. What was refunded does not count, and a charge
-   * that was settled counts with what it took. `null` is no limit.
+   * At most 10 limits, all of which apply. They are checked in the transaction of the charge; if one is exceeded, the
+   * call rejects with `SPENDING_LIMIT` (`limit`, `spent`, `required`, `resetsAt`), for the limit that resets last.
+   * Refunded charges do not count; settled charges count with their final credits. `null` means no limit.
    */
   limits?: readonly SpendingLimit[] | null | undefined
 }
@@ -140,81 +142,82 @@ export interface ChargeOptions extends ReplayOptions, PayingOptions, LimitsOptio
 export interface StepOptions extends TaskGuards, PayingOptions, LimitsOptions {}
 
 /**
- * By what grants are drawn on before others: `'expiry'` (the one that expires first; one that never does comes last),
- * `'age'` (the older one), or their scenes: those of the first scene, then of the second, …, and all others last. No key
- * and no scene comes twice.
+ * A key of the draw order: `'expiry'` (the earliest expiry first; grants that never expire come last), `'age'` (the
+ * oldest first), or scenes: grants with the first scene, then those with the second, and so on, and all others last.
  */
 export type DrawOrderKey = 'expiry' | 'age' | { scenes: readonly string[] }
 
-/** Limits that hold in the transaction that creates a task, however many calls come at once. */
+/** Limits that are checked in the transaction that creates a task, so they hold under concurrent calls. */
 export interface CreateAITaskOptions extends ChargeOptions {
   /**
-   * The most tasks of this kind that the user may have in a state in which credits are at risk: pending, downloading,
-   * processing or translating; of AI tasks pending or processing. One more is refused with `TOO_MANY_ACTIVE_TASKS`
-   * (`active`, `maxActive`). `null` is no limit.
+   * The maximum number of the user's unfinished tasks of this kind: pending, downloading, processing or translating;
+   * for AI tasks pending or processing. One more is rejected with `TOO_MANY_ACTIVE_TASKS` (`active`, `maxActive`).
+   * `null` means no limit.
    */
   maxActive?: number | null | undefined
   /** Columns that you have added to `credit`, for the task's charge. */
   charge?: OwnChargeColumns | null | undefined
 }
 
-/** Limits that hold in the transaction that creates a media task, however many calls come at once. */
+/** Limits that are checked in the transaction that creates a media task, so they hold under concurrent calls. */
 export interface CreateMediaTaskOptions extends CreateAITaskOptions {
   /**
-   * How many free trials the user has in all. A task with `isFreeTrial: true` then takes one, which the user's
-   * `free_trial_used` counts, or is refused with `FREE_TRIAL_USED_UP` (`used`, `limit`). If it fails, the trial comes
-   * back, once; but not if it is a further step that fails (`translating`): the user has what came before. `null` is no limit.
+   * The user's total number of free trials. A task with `isFreeTrial: true` uses one, which the user's
+   * `free_trial_used` counts, or is rejected with `FREE_TRIAL_USED_UP` (`used`, `limit`). If the task fails, the
+   * trial is returned once; but not if a further step fails (`translating`), because the user has the earlier result.
+   * `null` means no limit.
    */
   freeTrialLimit?: number | null | undefined
 }
 
-/** How many requests at once are written. */
+/** Options of a list of requests. */
 export interface BatchOptions extends ReplayOptions {
   /**
-   * All items in one transaction, at most 500: all of them or none. An error then has `index`, the place
-   * of the item that was refused. With `replay`, the first item tells whether this batch was made before.
+   * Writes all items in one transaction, all or none; at most 500. An error then has `index`, the index of the rejected
+   * item. With `replay`, the first item shows whether the same batch was written before.
    */
   atomic?: boolean | undefined
 }
 
-/** What must hold of a task before it is changed. If it does not, the call is `TASK_STATE_CONFLICT`. */
+/** Conditions that a task must meet to be changed. Otherwise the call rejects with `TASK_STATE_CONFLICT`. */
 export interface TaskGuards {
-  /** The task is in this state, or in one of these. */
+  /** The task's status is this one, or one of these. */
   ifStatus?: string | readonly string[] | null | undefined
-  /** The task was not changed since: its `updatedAt` is earlier than this. */
+  /** The task's `updatedAt` is earlier than this. */
   ifUpdatedBefore?: Date | null | undefined
 }
 
 /**
  * Where refunded credits go.
  *
- * - `'source'`, the default: back to the grants they came from, even to one that has expired since, where
- *   they can't be spent. The app does so.
- * - `{ regrantDays: 30 }`: as above, and the credits that can't be spent there are also granted anew, for this many
- *   days, 1 to 36,500. The new grant has the scene, order and subscription of the grant that they came from. Credits that
- *   go back to a withdrawn grant (`deleted`) stay there.
+ * - `'source'`, the default: to the grants that they were drawn from, even if one has expired since and they can't be
+ *   spent there. The app does the same.
+ * - `{ regrantDays: 30 }`: to the same grants; credits that can't be spent there are also granted again, for this many
+ *   days, 1 to 36,500. The new grant has the scene, order and subscription of the original one. Credits of a withdrawn
+ *   grant (`deleted`) stay there.
  */
 export type RefundPolicy = 'source' | { regrantDays: number }
 
-/** Options of a call that gives credits back. */
+/** Options of a call that refunds. */
 export interface RefundOptions {
-  /** By default that of {@link connect}. */
+  /** By default the option of {@link connect}. */
   refundPolicy?: RefundPolicy | undefined
 }
 
 /**
- * Options of a settlement. `scenes` and `exceptScenes` say which credits may pay for the difference: pass those of the
- * charge again, since its row does not store them. `limits` apply to charges only: a settlement is never refused by them.
+ * Options of a settlement. `scenes` and `exceptScenes` say which grants may pay the difference: pass those of the
+ * charge again, since its row does not store them. `limits` apply only to charges: a settlement is never rejected by
+ * them.
  */
 export interface SettleOptions extends RefundOptions, PayingOptions {
   /**
-   * If the real cost is more than the charge: by default, and with `'refuse'`, the call rejects with `SETTLE_EXCEEDS_CHARGE`.
-   * With `'available'` the charge draws the difference, as far as the user's balance goes.
+   * What happens if the final cost is higher than the charge. `'refuse'`, the default: the call rejects with
+   * `SETTLE_EXCEEDS_CHARGE`. `'available'`: the charge draws the difference, as far as the user's balance allows.
    */
   over?: 'refuse' | 'available' | undefined
 }
 
-/** A subscription's next period, for {@link renewGrants}. Other columns of a grant may be passed too. */
+/** A subscription's next period, for {@link renewGrants}. Other columns of a grant can be passed too. */
 export type RenewalToGrant = Omit<
   NewGrant,
   | 'expiresAt'
@@ -225,27 +228,33 @@ export type RenewalToGrant = Omit<
   | 'subscriptionNo'
   | 'transactionNo'
 > & {
-  /** The subscription, whose earlier grants are carried over. */
+  /** The subscription. Its earlier grants are carried over. */
   subscriptionNo: string
-  /** An earlier subscription that it replaces, as with an upgrade: its grants are carried over too, from this period on. */
+  /**
+   * The subscription that this one replaces, for instance after an upgrade: its grants are carried over too, from
+   * this period on.
+   */
   replaces?: string | null | undefined
   /** When the period ends. */
   periodEnd: Date
-  /** The key of the call: the invoice's id. */
+  /** The idempotency key of the call: the invoice's id. */
   transactionNo: string
-  /** How much of earlier periods is carried over; by default each keeps its end. */
+  /** What is carried over from earlier periods. By default each keeps its expiry. */
   rollover?:
     | {
         /** Maximum number of credits: a whole number from 0. */
         atMost: number
-        /** Milliseconds: periods that ended up to this long ago are carried over too. At most a year; by default three days. */
+        /**
+         * Periods that ended up to this many milliseconds ago are carried over too. At most 366 days, by default 3
+         * days.
+         */
         graceMs?: number | undefined
       }
     | null
     | undefined
 }
 
-/** The grants of a payment: one of these. They are one user's. */
+/** The grants of a payment, selected by one of these. All must belong to one user. */
 export type GrantsTarget =
   | { creditId: string; orderNo?: undefined; subscriptionNo?: undefined }
   | { orderNo: string; creditId?: undefined; subscriptionNo?: undefined }
@@ -253,38 +262,38 @@ export type GrantsTarget =
 
 /** Options of {@link revokeGrants}. */
 export interface RevokeOptions {
-  /** The key of the call: the payment provider's id of the refund or the dispute. */
+  /** The idempotency key of the call: the payment provider's id of the refund or dispute. */
   transactionNo: string
-  /** How many credits of these grants are to be withdrawn in all: a whole number from 0. By default all. */
+  /** How many credits of these grants are to be withdrawn in total: a whole number from 0. By default all. */
   total?: number | undefined
-  /** Why, for the metadata of the call's row. */
+  /** The reason, stored in the metadata of the call's row. */
   reason?: string | null | undefined
-  /** `'available'`: what was spent already is taken from the user's other grants, as far as they go. By default `'none'`. */
+  /** `'available'`: spent credits are drawn from the user's other grants, as far as possible. Default `'none'`. */
   recover?: 'available' | 'none' | undefined
 }
 
 /** Options of an update. */
 export interface UpdateOptions extends TaskGuards, RefundOptions {
   /**
-   * Lets a task be delivered (`extracted`, `completed`; of an AI task `success`) although its charge was
-   * refunded, which else is `TASK_REFUNDED`.
+   * Allows a task whose charge was refunded to be delivered (`extracted`, `completed`; for AI tasks `success`).
+   * Otherwise the call rejects with `TASK_REFUNDED`.
    */
   allowRefunded?: boolean | undefined
 }
 
-/** What to charge for a further step of a task. */
+/** The charge for a further step of a task. */
 export interface StepCharge extends OwnChargeColumns {
-  /** How many credits to take: a whole number from 0 to 2,147,483,647. 0 charges nothing. */
+  /** The number of credits to charge: a whole number from 0 to 2,147,483,647. 0 charges nothing. */
   credits: number
-  /** The charge's `transactionScene`, `'payment'` by default. */
+  /** The charge's `transactionScene`, by default `'payment'`. */
   scene?: Credit['transactionScene'] | undefined
   description?: string | null | undefined
   /**
-   * An object, or the JSON text of one. The task's id is added as `taskId`, and as `type`
-   * `'media-task-step'` unless it has one that begins like this (`'media-task-translation'`).
+   * An object, or JSON text of one. The task's id is added as `taskId`, and `'media-task-step'` as `type`, unless it
+   * has a `type` with the same beginning (`'media-task-translation'`).
    */
   metadata?: string | object | null | undefined
-  /** The charge's `transactionNo`, unique in the table; made if it is left out. */
+  /** The charge's `transactionNo`, unique in the table; generated if it is left out. */
   transactionNo?: string | null | undefined
 }
 
@@ -298,9 +307,9 @@ export interface StuckQuery {
   limit?: number | undefined
 }
 
-/** Which stuck tasks to fail, and what to say. */
+/** Which stuck tasks to fail, and how. */
 export interface FailStuckQuery extends Omit<StuckQuery, 'limit'>, RefundOptions {
-  /** What the tasks' `errorMessage` says from then on. AI tasks have no such column: leave it out. */
+  /** The `errorMessage` for the tasks. AI tasks have no such column: leave it out. */
   errorMessage?: string | undefined
   /** Maximum number of tasks: 1 to 1000, default 1000. */
   limit?: number | undefined
@@ -309,21 +318,26 @@ export interface FailStuckQuery extends Omit<StuckQuery, 'limit'>, RefundOptions
 /** A top-up to claim. */
 export interface TopUpParameters {
   userId: UserId
-  /** The key of the call, and the grant's `transactionNo`. */
+  /** The idempotency key of the call, which is also the grant's `transactionNo`. */
   transactionNo: string
-  /** There is a claim only if the balance is below this. */
+  /** A claim is made only if the balance is below this. */
   below: number
-  /** How many credits it would be: a whole number from 1. */
+  /** The number of credits to claim: a whole number from 1. */
   credits: number
-  /** How long after the last claim there is no other, abandoned or not: 366 days at the most, whatever is passed. */
+  /**
+   * How many milliseconds after the last claim another one is possible, even if that was abandoned. At most 366 days.
+   */
   cooldownMs?: number | null | undefined
-  /** How many credits may be claimed in how long, back from now (a month is 30 days; or milliseconds). Abandoned ones do not count. */
+  /**
+   * The maximum number of credits claimed in the last hour, day, week, month (30 days) or number of milliseconds.
+   * Abandoned claims do not count.
+   */
   atMost?: { credits: number; per: 'hour' | 'day' | 'week' | 'month' | number } | null | undefined
   transactionScene?: Credit['transactionScene'] | undefined
   orderNo?: string | null | undefined
   subscriptionNo?: string | null | undefined
   userEmail?: string | null | undefined
-  /** When the credits expire; never, if it is left out. */
+  /** When the credits expire; never if it is left out. */
   expiresAt?: Date | null | undefined
   description?: string | null | undefined
   metadata?: string | object | null | undefined
@@ -333,25 +347,25 @@ export interface TopUpParameters {
 export interface TopUpsQuery {
   /** Only claims that are at least this many milliseconds old. */
   olderThanMs?: number | undefined
-  /** Maximum number of rows: 1 to 1000, 100 by default. */
+  /** Maximum number of rows: 1 to 1000, default 100. */
   limit?: number | undefined
 }
 
-/** How many holds to give back, and where their credits go. */
+/** How many holds to refund, and where their credits go. */
 export interface ReleaseHoldsQuery extends RefundOptions {
   /** Maximum number of charges: 1 to 1000, default 1000. */
   limit?: number | undefined
 }
 
-/** Which part of a list. Both may be text, as a page's `searchParams` have them. */
+/** A page of a list. Both may be text, as in a page's `searchParams`. */
 export interface PageQuery {
-  /** From 1, which is the default. */
+  /** The page number, from 1. Default 1. */
   page?: number | string | undefined
-  /** Rows a page, 30 by default. */
+  /** Rows per page, default 30. */
   limit?: number | string | undefined
 }
 
-/** Which rows of `ai_task` to count. What is left out, `undefined`, `null` or `''` does not narrow anything. */
+/** Which rows of `ai_task` to count. A filter that is left out, `undefined`, `null` or `''` matches all rows. */
 export interface AITasksFilter {
   /** Without it, the tasks of all users. */
   userId?: UserId | undefined
@@ -367,27 +381,27 @@ export interface AITasksQuery extends AITasksFilter, PageQuery {
 }
 
 /**
- * A new row of `credit`, complete, as the app's own files pass it around and insert it.
+ * A complete new row of `credit`, for the app's own code that inserts one.
  *
- * It follows from {@link Credit} (or from your own row type): add a column there, not here.
+ * Derived from {@link Credit}, or from your own row type: add columns there, not here.
  */
 export type NewCredit<CreditRow extends object = Credit> = NewRow<
   CreditRow,
   'id' | 'userId' | 'transactionNo' | 'transactionType' | 'credits' | 'status'
 >
 
-/** Columns of `credit` to change, as the app declares it. No function of this package takes it. */
+/** Columns of `credit` to change, for the app's own code. No function of this package uses it. */
 export type UpdateCredit<CreditRow extends object = Credit> = Some<
   CreditRow,
   Exclude<keyof CreditRow, 'id' | 'transactionNo' | 'createdAt' | 'user'>
 >
 
 /**
- * A new grant. Left out, `id` and `transactionNo` are made, `status` is `'active'`, `transactionType` is
- * `'grant'` (nothing else is accepted), and `remainingCredits` is `credits` (a different number is refused).
- * A grant without `expiresAt` never expires.
+ * A new grant. If left out, `id` and `transactionNo` are generated, `status` is `'active'`, `transactionType` is
+ * `'grant'` (other values are rejected), and `remainingCredits` equals `credits` (another number is rejected). A
+ * grant without `expiresAt` never expires.
  *
- * It follows from {@link Credit} (or from your own row type): add a column there, not here.
+ * Derived from {@link Credit}, or from your own row type: add columns there, not here.
  */
 export type NewGrant<CreditRow extends object = Credit> = WithJson<
   NewRow<CreditRow, 'userId' | 'credits'>,
@@ -395,26 +409,26 @@ export type NewGrant<CreditRow extends object = Credit> = WithJson<
 > &
   Joining
 
-/** What to grant to a user. Every other column of a grant may be said as well, such as its `transactionScene`. */
+/** A grant for a user. Other columns of a grant can be passed too, such as its `transactionScene`. */
 export type GrantForUser<CreditRow extends object = Credit> = Omit<
   NewGrant<CreditRow>,
   'userId' | 'userEmail' | 'credits' | 'description' | 'expiresAt'
 > &
   ReplayOptions & {
-    /** A row of `user`, of which the `id` is needed. */
+    /** A row of `user`; only its `id` is required. */
     user: { id: string; email?: string | null | undefined }
-    /** How many credits. 0 or less grants nothing. */
+    /** The number of credits. 0 or less grants nothing. */
     credits: number
-    /** For how many days; 0 or left out: for ever. */
+    /** The number of days until the credits expire; 0 or left out means never. */
     validDays?: number | null | undefined
-    /** `'grant credits'` by default. */
+    /** Default `'grant credits'`. */
     description?: string | null | undefined
   }
 
-/** A user's id as calls take it: text, and a number or a bigint where `user.id` is a whole number of PostgreSQL. */
+/** A user's id: text, or a number or bigint if `user.id` is an integer column on PostgreSQL or MySQL. */
 export type UserId = string | number | bigint
 
-/** The columns of `credit` that a charge fills in by itself, or has parameters for. */
+/** The columns of `credit` that a charge fills in, or has parameters for. */
 type ChargeColumn =
   | 'id'
   | 'userId'
@@ -432,46 +446,46 @@ type ChargeColumn =
   | 'consumedDetail'
   | 'metadata'
 
-/** Further columns of a charge: `userEmail`, and those that you have added to {@link Credit}. */
+/** Additional columns of a charge: `userEmail`, and those that you have added to {@link Credit}. */
 export interface OwnChargeColumns extends Partial<Omit<Credit, ChargeColumn>> {}
 
-/** What to charge, and what the app's pages show of it. */
+/** A charge, and what the app's pages show of it. */
 export interface ConsumeCreditsParameters extends OwnChargeColumns {
   userId: UserId
-  /** How many credits to take: a whole number from 1 to 2,147,483,647. */
+  /** The number of credits to charge: a whole number from 1 to 2,147,483,647. */
   credits: number
   /** The charge's `transactionScene`. */
   scene?: Credit['transactionScene'] | undefined
   description?: string | null | undefined
-  /** Text, or an object to be written as JSON. */
+  /** Text, or an object to be stored as JSON. */
   metadata?: string | object | null | undefined
   /**
-   * The charge's `transactionNo`, unique in the table; made if it is left out. Choose it yourself where a
-   * call may be repeated: the second one is then refused with `CREDIT_EXISTS` and charges nothing, or, with
-   * `{ replay: true }`, returns the charge of the first.
+   * The charge's `transactionNo`, unique in the table; generated if it is left out. Pass one to make the call
+   * idempotent: a repeated call is rejected with `CREDIT_EXISTS`, or, with `{ replay: true }`, returns the first
+   * call's charge.
    */
   transactionNo?: string | null | undefined
   /**
-   * Makes it a hold: if nothing settles ({@link settleCredits}) or keeps it ({@link keepCharge}) by then, {@link releaseHolds}
-   * gives it back. A time in the future; it becomes the charge's `expiresAt`.
+   * Makes the charge a hold: unless it is settled ({@link settleCredits}) or kept ({@link keepCharge}) by this time,
+   * {@link releaseHolds} refunds it. It must be in the future, and becomes the charge's `expiresAt`.
    */
   holdUntil?: Date | null | undefined
   /**
-   * The app's own transaction, in which the charge then runs: `within(tx).consumeCredits(…)`, as {@link within} says.
-   * A model that passes its own wants to create a task: {@link createAITask} takes its place.
+   * The app's own transaction, in which the charge runs, as with `within(tx).consumeCredits(…)`: see {@link within}.
+   * A model that passes `tx` in order to create a task should call {@link createAITask} instead.
    */
   tx?: object | null | undefined
 }
 
-/** Which part of a statement. */
+/** A page of a statement. */
 export interface StatementQuery {
-  /** From this time on. */
+  /** From this time on, inclusive. */
   from?: Date | undefined
-  /** Before this time. */
+  /** Before this time, exclusive. */
   to?: Date | undefined
-  /** The {@link Statement.cursor} of the page before. */
+  /** The previous page's {@link Statement.cursor}. */
   cursor?: string | undefined
-  /** Entries a page: 1 to 1000, 100 by default. */
+  /** Entries per page: 1 to 1000, default 100. */
   limit?: number | undefined
 }
 
@@ -479,35 +493,37 @@ export interface StatementQuery {
 export interface ExpiringQuery {
   /** Credits that expire within this many milliseconds from now. */
   within: number
-  /** Only users with at least this many such credits. 1 by default. */
+  /** Only users with at least this many such credits. Default 1. */
   atLeast?: number | undefined
-  /** The {@link ExpiringPage.cursor} of the page before. */
+  /** The previous page's {@link ExpiringPage.cursor}. */
   cursor?: string | null | undefined
-  /** Users a page: 1 to 1000, 100 by default. */
+  /** Users per page: 1 to 1000, default 100. */
   limit?: number | undefined
 }
 
-/** Whose rows to audit. */
+/** Which rows to audit. */
 export interface AuditQuery {
-  /** Without it, those of all users. */
+  /** Only this user's rows; by default those of all users. */
   userId?: UserId | undefined
-  /** Maximum number of findings. By default all. */
+  /** Maximum number of findings; by default all. */
   limit?: number | undefined
-  /** Called now and then with how far the audit is. */
+  /** Called from time to time with the progress of the audit. */
   onProgress?: ((progress: AuditProgress) => void) | undefined
 }
 
-/** What to repair. */
+/** Which users to repair, and whether to write. */
 export interface RepairOptions {
-  /** If it is left out, all users; `undefined` is refused, because no user is not all users. */
+  /**
+   * Only this user. If left out, all users; `undefined` is rejected, so that a missing id does not mean all users.
+   */
   userId?: string
   /** Writes the changes, all in one transaction. By default they are only listed. */
   apply?: boolean | undefined
 }
 
-/** Which rows of `credit` to count. What is left out, `undefined`, `null` or `''` does not narrow anything. */
+/** Which rows of `credit` to count. A filter that is left out, `undefined`, `null` or `''` matches all rows. */
 export interface CreditsFilter {
-  /** Without it, the rows of all users. */
+  /** Only this user's rows; by default those of all users. */
   userId?: UserId | undefined
   status?: Credit['status'] | null | undefined
   transactionType?: Credit['transactionType'] | null | undefined
@@ -519,12 +535,12 @@ export interface CreditsQuery extends CreditsFilter, PageQuery {
   getUser?: boolean | undefined
 }
 
-/** A table of the app that this package uses, by its name in the database. */
+/** A table of the app that this package uses, by its SQL name. */
 export type TableName = 'user' | 'credit' | 'media_tasks' | 'ai_task'
 
-/** Which tables to make. */
+/** Which tables to create. */
 export interface CreateTablesOptions {
-  /** By default all. `user` and `credit` are made with each, because every other table refers to them. */
+  /** By default all. `user` and `credit` are always created, because the others refer to them. */
   tables?: readonly TableName[] | undefined
 }
 

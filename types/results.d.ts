@@ -1,4 +1,4 @@
-// What functions give back, besides rows.
+// What functions return, besides rows.
 
 import type { claimTopUp } from './credits.js'
 import type { MediaCreditsError } from './errors.js'
@@ -7,155 +7,155 @@ import type { auditLedger, getRemainingCredits } from './ledger.js'
 import type { RefundPolicy } from './options.js'
 import type { Credit, MediaTask } from './rows.js'
 
-/** What a refund gave back. All is zero if there was nothing to give back, or nothing any more. */
+/** The result of a refund. All numbers are zero if there was nothing to refund, or nothing left. */
 export interface Refund {
-  /** How many credits the user has back. */
+  /** The refunded credits. */
   credits: number
-  /** How many of them can be spent now: a grant may have expired meanwhile, or was withdrawn. */
+  /** The part of them that can be spent now: a grant may have expired meanwhile, or may be withdrawn. */
   spendable: number
-  /** What could not go back. */
+  /** Credits that could not be returned. */
   skipped: SkippedRefund[]
-  /** The new grant for what could not be spent otherwise, if {@link RefundPolicy} makes one. */
+  /** The new grant for credits that can't be spent otherwise, if the {@link RefundPolicy} makes one. */
   regranted?: Regranted
 }
 
-/** The new grant for credits that can't be spent where they went back. */
+/** The new grant for refunded credits that can't be spent in their own grant. */
 export interface Regranted {
-  /** Its `id`; of several grants, the first one's. */
+  /** Its `id`; if there are several grants, the first one's. */
   creditId: string
-  /** How many credits; of several grants, all of theirs. */
+  /** Its number of credits; if there are several grants, their sum. */
   credits: number
-  /** When it expires, or each of several. */
+  /** Its expiry; if there are several grants, they expire at the same time. */
   expiresAt: Date
-  /** Each of them, if the credits came from grants of several scenes, orders or subscriptions. */
+  /** All new grants, if the credits came from grants with several scenes, orders or subscriptions. */
   grants?: { creditId: string; credits: number }[]
 }
 
-/** A charge as it is after it was settled. */
+/** A charge after a settlement. */
 export type Settled<Row> = Row & {
-  /** What went back: nothing if it cost as much as was charged, or more. */
+  /** The refund; zero if the final cost was the charged one or higher. */
   refund: Refund
-  /** What the charge has drawn besides, with this call. */
+  /** The credits that this call has drawn in addition. */
   collected: number
-  /** What it should have drawn besides, and the user did not have. */
+  /** The credits that should have been drawn in addition, but exceeded the user's balance. */
   uncollected: number
 }
 
-/** Credits that could not go back to the grant they came from. */
+/** Credits that could not be returned to their grant. */
 export interface SkippedRefund {
   /** The grant's `id`. */
   creditId: string
   credits: number
   /**
-   * `'grant-not-found'`: the user has no such grant (any more). `'grant-full'`: the grant would hold more
-   * than was granted, because something else gave these credits back already.
+   * `'grant-not-found'`: the user has no such grant, or no longer has it. `'grant-full'`: the grant would hold more
+   * than was granted, because these credits were returned before.
    */
   reason: 'grant-not-found' | 'grant-full'
 }
 
-/** A row that a call with `replay` wrote, or that the same call had written before. */
+/** A row that a call with `replay` wrote, or that an earlier, identical call wrote. */
 export type Replayable<Row> = Row & {
-  /** There if the row was there before. */
+  /** Present if an earlier call wrote the row. */
   replayed?: true
 }
 
-/** What a charge would do now. By the time you charge, it may be different. */
+/** What a charge would do now. It may change before you charge. */
 export interface Quote {
-  /** Whether the balance covers it. */
+  /** Whether the balance covers the charge. */
   sufficient: boolean
   required: number
   /** The balance. */
   available: number
-  /** Which grants would give how much, in order; nothing if the balance is too small. */
+  /** Which grants would be drawn on, in order; empty if the balance is too small. */
   draws: { creditId: string; transactionNo: string; credits: number; expiresAt: Date | null }[]
-  /** What expires next of the balance; `null` if nothing ever does. */
+  /** The part of the balance that expires next; `null` if nothing ever expires. */
   nextExpiry: { expiresAt: Date; credits: number } | null
 }
 
-/** How the grants of a payment stand. `revoked` and `outstanding` together are what is claimed of them. */
+/** The state of a payment's grants. `revoked` and `outstanding` together are the claimed credits. */
 export interface OrderStanding {
-  /** What is withdrawn of them, or was taken from other grants in their place. */
+  /** The credits that are withdrawn, or were drawn from other grants instead. */
   revoked: number
-  /** What was spent of them. */
+  /** The credits that were spent. */
   spent: number
-  /** What is claimed and not had, because it was spent. */
+  /** The credits that are claimed but could not be collected, because they were spent. */
   outstanding: number
-  /** What can still be spent of them. */
+  /** The credits that can still be spent. */
   remaining: number
 }
 
-/** What a user can spend. */
+/** A user's balance in detail. */
 export interface Balance {
-  /** All that can be spent now, as {@link getRemainingCredits} has it. */
+  /** The balance, as from {@link getRemainingCredits}. */
   credits: number
-  /**
-   * What holds have taken, of all credits whatever scenes are asked for: charges with a `holdUntil` that were neither
-   * settled, kept nor given back yet.
-   */
+  /** The credits in holds, of all scenes: charges with a `holdUntil` that were not settled, kept or refunded yet. */
   held: number
-  /** The grants that it comes from, in the order in which they are drawn on. */
+  /** The grants that make up the balance, in draw order. */
   grants: {
     /** The grant's `id`. */
     creditId: string
     transactionNo: string
-    /** What is left of it. */
+    /** The remaining credits. */
     remaining: number
-    /** What it was. */
+    /** The granted credits. */
     granted: number
-    /** `null`: never. */
+    /** `null` if it never expires. */
     expiresAt: Date | null
   }[]
-  /** What expires next; `null` if nothing ever does. */
+  /** The part of the balance that expires next; `null` if nothing ever expires. */
   nextExpiry: { expiresAt: Date; credits: number } | null
 }
 
-/** Users of whom credits end soon. */
+/** A page of users with expiring credits. */
 export interface ExpiringPage {
-  /** By their ids. */
+  /** In the order of their ids. */
   users: {
     userId: string
-    /** How many credits end within that time. */
+    /** The number of credits that expire within that time. */
     credits: number
-    /** How many grants these are of. */
+    /** The number of grants that they belong to. */
     grants: number
-    /** When the first of these grants ends. */
+    /** The earliest expiry. */
     expiresAt: Date
   }[]
-  /** For the next page; `null` if this was the last. */
+  /** The cursor for the next page; `null` on the last page. */
   cursor: string | null
 }
 
-/** A page of what moved a user's balance. */
+/** A page of changes of a user's balance. */
 export interface Statement {
   /** The balance before the first entry. */
   openingBalance: number
-  /** Oldest first. */
+  /** The entries, oldest first. */
   entries: StatementEntry[]
-  /** For the next page; `null` if this was the last. */
+  /** The cursor for the next page; `null` on the last page. */
   cursor: string | null
-  /** There if values of the user's grants and charges can't be read: what they are, and whether their rows are left out for it. */
+  /**
+   * Present if values of the user's grants and charges are unreadable: a description of each, and whether its row had
+   * to be left out.
+   */
   unreadable?: { creditId: string; field: string; found: string; leftOut: boolean }[]
 }
 
-/** Something that moved a user's balance. */
+/** A change of a user's balance. */
 export interface StatementEntry {
   /**
    * - `'grant'`: credits were granted.
-   * - `'charge'`: credits were taken, as many as at first.
-   * - `'settlement'`: a charge gave back what it had taken too much, or drew what was missing.
-   * - `'refund'`: a charge gave back the rest.
-   * - `'expiry'`: what was left of a grant expired, or came back to it when it had expired already; or what a
-   *   renewal did not carry over.
-   * - `'revocation'`: what was left of a grant that was withdrawn, or what {@link revokeGrants} took.
-   * - `'adjustment'`: a difference that the rows do not explain; {@link auditLedger} says more.
+   * - `'charge'`: credits were charged, with the original number of credits.
+   * - `'settlement'`: the difference when a charge was settled.
+   * - `'refund'`: all that remained of a charge was refunded.
+   * - `'expiry'`: the remaining credits of a grant expired, or were refunded to an expired grant; or a renewal did not
+   *   carry them over.
+   * - `'revocation'`: the remaining credits of a withdrawn grant, or credits drawn by {@link revokeGrants}.
+   * - `'adjustment'`: a difference that the rows do not explain; see {@link auditLedger}.
    */
   type: 'grant' | 'charge' | 'settlement' | 'refund' | 'expiry' | 'revocation' | 'adjustment'
   at: Date
-  /** What it did to the balance: negative if it took. */
+  /** The change in credits; negative for a deduction. */
   credits: number
-  /** The balance after it. */
+  /** The balance afterwards. */
   balance: number
-  /** The `id` of the grant or charge behind it. */
+  /** The `id` of the grant or charge. */
   creditId: string
   transactionNo: string
   scene: Credit['transactionScene']
@@ -164,36 +164,36 @@ export interface StatementEntry {
   task: { kind: 'media' | 'ai'; id: string } | null
 }
 
-/** How far an audit is. */
+/** The progress of an audit. */
 export interface AuditProgress {
   /** Users whose rows were read. */
   users: number
   /** Rows of `credit` that were read. */
   rows: number
-  /** Rows of `credit` that there were when the audit began. */
+  /** Rows of `credit` at the start of the audit. */
   totalRows: number
 }
 
-/** Something that is wrong with a user's rows. */
+/** An error in a user's rows. */
 export interface LedgerFinding {
   /**
-   * - `'grant-out-of-range'`: less than nothing is left of a grant, or more than was granted.
-   * - `'refunded-more-than-once'`: credits were refunded to a grant more than once: they were minted.
-   * - `'grant-draws-differ'`: what left a grant is not what its active charges drew.
-   * - `'charge-draws-differ'`: a charge's draws don't add up to what it took: the user was overdrawn.
-   * - `'detail-unreadable'`: a charge's `consumedDetail` can't be read.
-   * - `'draw-on-foreign-grant'`: a charge drew on a grant that does not exist, or on another user's.
-   * - `'charge-without-task'`: the task that a charge was made for is not there, or another user's.
-   * - `'task-without-charge'`: the charge that a task names is not there, or another user's.
+   * - `'grant-out-of-range'`: a grant's remaining credits are below zero, or above what was granted.
+   * - `'refunded-more-than-once'`: more credits were refunded to a grant than its charges had drawn.
+   * - `'grant-draws-differ'`: the credits that have left a grant differ from what its active charges drew.
+   * - `'charge-draws-differ'`: a charge's draws don't add up to its credits: the user was overdrawn.
+   * - `'detail-unreadable'`: a charge's `consumedDetail` is unreadable.
+   * - `'draw-on-foreign-grant'`: a charge drew on a grant that does not exist or belongs to another user.
+   * - `'charge-without-task'`: a charge refers to a task that does not exist or belongs to another user.
+   * - `'task-without-charge'`: a task refers to a charge that does not exist or belongs to another user.
    * - `'delivered-task-refunded'`: a task was delivered, but its charge was refunded.
    * - `'failed-task-charged'`: a task has failed, but its charge was not refunded.
-   * - `'revocation-differs'`: half of a {@link revokeGrants}: a grant can be spent that it withdraws, or was withdrawn
-   *   by a revocation that does not exist.
+   * - `'revocation-differs'`: a {@link revokeGrants} was only partly carried out: a withdrawn grant can be spent, or a
+   *   grant is withdrawn by a revocation that does not exist.
    * - `'hold-without-deadline'`: a charge is a hold without a deadline.
-   * - `'top-up-differs'`: half of a {@link claimTopUp}: a grant can be spent that was not confirmed, or was confirmed and
-   *   can't.
-   * - `'wrong-time-unit'`: a time in seconds among milliseconds, or the other way round.
-   * - `'value-unreadable'`: a column holds something else than it says, such as text where a time belongs.
+   * - `'top-up-differs'`: the grant of a {@link claimTopUp} can be spent but was not confirmed, or was confirmed but can't
+   *   be spent.
+   * - `'wrong-time-unit'`: a time is in seconds among milliseconds, or the reverse.
+   * - `'value-unreadable'`: a column holds a value of the wrong type, such as text in place of a time.
    */
   kind:
     | 'grant-out-of-range'
@@ -212,24 +212,24 @@ export interface LedgerFinding {
     | 'wrong-time-unit'
     | 'value-unreadable'
   userId: string
-  /** The row that is wrong, then those that show it. */
+  /** The rows: first the wrong one, then those that prove it. */
   rows: { table: 'credit' | 'media_tasks' | 'ai_task'; id: string }[]
-  /** The numbers that don't fit, by name: `{ granted: 100, remaining: 130, drawn: 0 }`. */
+  /** The numbers that contradict each other, by name: `{ granted: 100, remaining: 130, drawn: 0 }`. */
   numbers: Record<string, number>
-  /** The same as a sentence. */
+  /** A sentence for a reader. */
   message: string
 }
 
-/** What was put right, or could be. */
+/** The repairs that were made, or that are possible. */
 export interface Repair {
-  /** Whether the changes are in the database. */
+  /** Whether the changes were written. */
   applied: boolean
   changes: LedgerChange[]
 }
 
-/** A value that is put right. */
+/** A repaired value. */
 export interface LedgerChange {
-  /** What was found. */
+  /** The kind of the finding. */
   kind: 'refunded-more-than-once' | 'failed-task-charged' | 'wrong-time-unit'
   userId: string
   table: 'credit'
@@ -238,55 +238,58 @@ export interface LedgerChange {
   column: 'remainingCredits' | 'status' | 'createdAt' | 'updatedAt' | 'deletedAt' | 'expiresAt'
   before: number | string | Date
   after: number | string | Date
-  /** The same as a sentence. */
+  /** A sentence for a reader. */
   message: string
 }
 
-/** What became of stuck tasks. */
+/** The result of failing stuck tasks. */
 export interface FailedStuckTasks {
-  /** Those that failed now, oldest first: with the status that they had, and what was refunded. */
+  /** The tasks that this call failed, oldest first, with their previous status and refund. */
   tasks: { id: string; userId: string; status: string; refund: Refund }[]
-  /** How many credits went back, of all of them. */
+  /** The refunded credits, in total. */
   credits: number
-  /** How many of these can be spent. */
+  /** The part of them that can be spent. */
   spendable: number
   /**
-   * Those that could not be failed, such as one whose charge can't be read. They are as they were, but for one whose
-   * error is `OUTCOME_UNKNOWN`: that one may have failed.
+   * Tasks that could not be failed, for instance because their charge is unreadable. They are unchanged, except that
+   * a task with `OUTCOME_UNKNOWN` may have failed.
    */
   errors: { id: string; userId: string; error: MediaCreditsError }[]
 }
 
-/** What came of a claim to a top-up. */
+/** The result of claiming a top-up. */
 export type ClaimedTopUp<Row> =
   | {
       claimed: true
-      /** The grant, whose `status` is `pending`. */
+      /** The grant, with `status` `pending`. */
       credit: Row
-      /** There if the same call made it before; `credit` is as it is now. */
+      /** Present if an earlier, identical call made the claim; `credit` is as it is now. */
       replayed?: true
     }
   | {
       claimed: false
       /**
-       * `'balance'`: it is not below. `'open'`: another claim is neither confirmed nor abandoned. `'cooldown'`: the last one
-       * was not long enough ago. `'limit'`: with this one it would be more than `atMost`.
+       * `'balance'`: the balance is not below the threshold. `'open'`: an earlier claim is neither confirmed nor
+       * abandoned. `'cooldown'`: the last claim was too recent. `'limit'`: the claim would exceed `atMost`.
        */
       reason: 'balance' | 'open' | 'cooldown' | 'limit'
       balance: number
-      /** When the cooldown is over. */
+      /** When the cooldown ends. */
       retryAt: Date | null
     }
 
-/** What became of holds that are over. */
+/** The result of releasing holds. */
 export interface ReleasedHolds {
-  /** Those that went back now, what was over first. */
+  /** The holds that this call refunded, earliest end first. */
   charges: { id: string; userId: string; transactionNo: string; refund: Refund }[]
-  /** How many credits went back, of all of them. */
+  /** The refunded credits, in total. */
   credits: number
-  /** How many of these can be spent. */
+  /** The part of them that can be spent. */
   spendable: number
-  /** Those that could not be given back, such as one whose draws can't be read. They are as they were, but for `OUTCOME_UNKNOWN`. */
+  /**
+   * Holds that could not be refunded, for instance because their draws are unreadable. They are unchanged, except
+   * perhaps those with `OUTCOME_UNKNOWN`.
+   */
   errors: { id: string; userId: string; error: MediaCreditsError }[]
 }
 
@@ -294,7 +297,7 @@ export interface ReleasedHolds {
 export interface MediaTaskPage<Task extends object = MediaTask> {
   /** Newest first. */
   list: Task[]
-  /** How many tasks there are on all pages. */
+  /** The number of tasks on all pages. */
   total: number
   page: number
   limit: number

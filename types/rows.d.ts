@@ -7,10 +7,10 @@ import type { NewMediaTask, UpdateMediaTask } from './options.js'
 import type { MediaTaskStatus } from './words.js'
 
 /**
- * A row of `media_tasks`. What is absent is `null`, times are `Date`s.
+ * A row of `media_tasks`. Missing values are `null`, times are `Date`s.
  *
- * A table with more columns than these: name them once, in any `.ts` file of the app, and
- * {@link NewMediaTask} and {@link UpdateMediaTask} have them too. Or give {@link connect} a row type.
+ * If your table has more columns, declare them once, in any `.ts` file of the app; {@link NewMediaTask} and
+ * {@link UpdateMediaTask} then have them too. Or pass a row type to {@link connect}.
  *
  * @example
  * ```ts
@@ -36,8 +36,8 @@ export interface MediaTask {
   sourceLang: string | null
   targetLang: string | null
   /**
-   * `'pending'` unless the app says otherwise. Credits are at risk while a task is pending, downloading, processing
-   * or translating. An update to `'failed'` refunds the task's charge.
+   * By default `'pending'`. A task is unfinished while it is pending, downloading, processing or translating. An update to
+   * `'failed'` refunds the task's charge.
    */
   status: MediaTaskStatus | (string & {})
   /** In percent. */
@@ -55,16 +55,16 @@ export interface MediaTask {
   creditId: string | null
   isFreeTrial: boolean | null
   createdAt: Date
-  /** The time of the last write, set by every one. */
+  /** The time of the last write. Every write sets it. */
   updatedAt: Date
-  /** When the app deleted the task. Lists of tasks leave it out from then on. */
+  /** When the app deleted the task. Lists of tasks leave out deleted ones. */
   deletedAt: Date | null
 }
 
 /**
- * A row of `credit`: a grant or a charge. What is absent is `null`, times are `Date`s.
+ * A row of `credit`: a grant or a charge. Missing values are `null`, times are `Date`s.
  *
- * A table with more columns than these: add them to this interface as {@link MediaTask} shows.
+ * If your table has more columns, add them to this interface as shown at {@link MediaTask}.
  */
 export interface Credit {
   id: string
@@ -72,36 +72,36 @@ export interface Credit {
   userEmail: string | null
   orderNo: string | null
   subscriptionNo: string | null
-  /** Unique; digits, unless the app chose it. */
+  /** Unique; a sequence of digits unless the app chose it. */
   transactionNo: string
   /** `'grant'`, or `'consume'` for a charge. */
   transactionType: 'grant' | 'consume' | (string & {})
   transactionScene:
     'payment' | 'subscription' | 'renewal' | 'gift' | 'award' | 'reward' | (string & {}) | null
-  /** What was granted; of a charge, what it took, as a negative number. */
+  /** The granted credits, or minus the charged ones. */
   credits: number
-  /** What is left of a grant; 0 for a charge. */
+  /** The remaining credits of a grant; 0 for a charge. */
   remainingCredits: number
   description: string | null
-  /** From when on a grant can't be spent any more; `null`: never expires. */
+  /** The expiry of a grant, or the end of a hold; `null` if there is none. */
   expiresAt: Date | null
   /** A charge is `'active'` until it is refunded, then `'deleted'`. Only `'active'` grants can be spent. */
   status: 'active' | 'expired' | 'deleted' | (string & {})
   createdAt: Date
   updatedAt: Date
   deletedAt: Date | null
-  /** The draws of a charge as the text of a JSON array: {@link Draw}. `null` for a grant. */
+  /** The draws of a charge, as JSON text of an array of {@link Draw}. `null` for a grant. */
   consumedDetail: string | null
   /** Text, usually JSON. */
   metadata: string | null
-  /** The row of `user`, if {@link getCredits} was asked for it. */
+  /** The row of `user`, with the option `getUser` of {@link getCredits}. */
   user?: User | undefined
 }
 
 /**
  * A row of `user`, with the columns that every app has.
  *
- * A table with more columns than these: add them to this interface as {@link MediaTask} shows.
+ * If your table has more columns, add them to this interface as shown at {@link MediaTask}.
  */
 export interface User {
   id: string
@@ -114,33 +114,33 @@ export interface User {
 }
 
 /**
- * An item of a charge's {@link Credit.consumedDetail}: what it drew from one grant. A charge that the app wrote itself
- * may say less of it.
+ * An item of a charge's {@link Credit.consumedDetail}: what it drew from one grant. In charges that the app wrote itself,
+ * some fields may be missing.
  */
 export interface Draw {
   /** The grant's `id`. */
   creditId: string
   /** The grant's `transactionNo`. */
   transactionNo: string
-  /** When the grant expires, as `toISOString` writes it; `null`: never. */
+  /** The grant's expiry in the format of `toISOString`; `null` if it never expires. */
   expiresAt: string | null
-  /** What was still to draw before this item. */
+  /** The credits that remained to be drawn before this item. */
   creditsToConsume: number
-  /** What this item drew. */
+  /** The credits drawn from this grant. */
   creditsConsumed: number
-  /** What the grant held before. */
+  /** The grant's remaining credits before the draw. */
   creditsBefore: number
-  /** What the grant held after. */
+  /** The grant's remaining credits after the draw. */
   creditsAfter: number
   batchSize: number
-  /** The item's number, from 1. */
+  /** The item's number, counted from 1. */
   batchNo: number
 }
 
 /**
- * A row of `ai_task`. What is absent is `null`, times are `Date`s.
+ * A row of `ai_task`. Missing values are `null`, times are `Date`s.
  *
- * A table with more columns than these: add them to this interface as {@link MediaTask} shows.
+ * If your table has more columns, add them to this interface as shown at {@link MediaTask}.
  */
 export interface AITask {
   /** Chosen by the app, for example a UUID. */
@@ -151,27 +151,27 @@ export interface AITask {
   model: string
   prompt: string
   options: string | null
-  /** Credits are at risk while a task is pending or processing. An update to `'failed'` refunds its charge. */
+  /** A task is unfinished while it is pending or processing. An update to `'failed'` refunds its charge. */
   status: 'pending' | 'processing' | 'success' | 'failed' | 'canceled' | (string & {})
   createdAt: Date
-  /** The time of the last write, set by every one. */
+  /** The time of the last write. Every write sets it. */
   updatedAt: Date
   deletedAt: Date | null
-  /** The provider's id of it. */
+  /** The provider's id of the task. */
   taskId: string | null
   taskInfo: string | null
   taskResult: string | null
-  /** What it cost when it was created. */
+  /** The cost at its creation. */
   costCredits: number
   /** The charge's `transactionScene`. */
   scene: string
   /** The `id` of the charge that paid for the task, or for its last step; `null` if nothing was charged. */
   creditId: string | null
-  /** The row of `user`, if {@link getAITasks} was asked for it. */
+  /** The row of `user`, with the option `getUser` of {@link getAITasks}. */
   user?: User | undefined
 }
 
-/** A row with its user, who may be gone. */
+/** A row with its user; `undefined` if the user no longer exists. */
 export type WithUser<Row extends object, UserRow extends object = User> = Omit<Row, 'user'> & {
   user: UserRow | undefined
 }

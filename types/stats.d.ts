@@ -1,149 +1,163 @@
-// What is known of a database and its engine.
+// Diagnostics and statistics of a database and its engine.
 
 import type { ConnectOptions, MediaCredits } from './connection.js'
 import type { MediaCreditsErrorCode } from './errors.js'
 
-/** What was found when the database was opened. */
+/** What the package detected when the database was opened. */
 export type Diagnostics = SqliteDiagnostics | PostgresDiagnostics | LibsqlDiagnostics | MysqlDiagnostics
 
-/** What was found in an SQLite file. */
+/** Diagnostics of an SQLite file. */
 export interface SqliteDiagnostics {
   storage: 'sqlite'
   /** The file, or `:memory:`. */
   path: string
-  /** SQLite's journal mode: `'wal'` wherever it can be had. */
+  /** SQLite's journal mode: `'wal'` where possible. */
   journalMode: string
-  /** How the database keeps times: as epoch milliseconds or seconds. */
+  /** The unit of stored times: milliseconds or seconds since 1970. */
   timestampUnit: 'ms' | 's'
   /**
-   * `'ofd'`: safe beside the app's own client in the same process (Linux). `'system'`: the system's own locks;
-   * `docs/locking.md` says what that means.
+   * The kind of locks. `'ofd'`: safe beside the app's own client in the same process (Linux). `'system'`: the
+   * system's default locks; see `docs/locking.md`.
    */
   locking: 'ofd' | 'system'
   /** The version of SQLite in this package. */
   sqliteVersion: string
-  /** Those of the app's tables that this package uses, as far as they are there. */
+  /** The app's tables that this package uses, as far as they exist. */
   tables: TableDiagnostics[]
 }
 
-/** What was found on a PostgreSQL server. */
+/** Diagnostics of a PostgreSQL database. */
 export interface PostgresDiagnostics {
   storage: 'postgres'
-  /** Such as `'18.4'`. */
+  /** For example `'18.4'`. */
   serverVersion: string
   /** The database's name. */
   database: string
-  /** The schema that the tables are in. */
+  /** The schema with the tables. */
   schema: string
-  /** The default isolation of transactions, such as `'read committed'`. */
+  /** The default isolation level of transactions, such as `'read committed'`. */
   isolation: string
-  /** Whether the server sees an encrypted connection. A pooler in between has two. */
+  /** Whether the server sees an encrypted connection. With a pooler in between, there are two connections. */
   encrypted: boolean
-  /** The most connections of this process, as {@link ConnectOptions.maxConnections} or the environment says. */
+  /** Maximum number of connections of this process, from {@link ConnectOptions.maxConnections} or the environment. */
   maxConnections: number
-  /** What keeps a commit through a crash, as the server says. `synchronousCommit` is its default: writes here never run with `'off'`. */
+  /**
+   * The server's settings that decide whether a commit survives a crash. `synchronousCommit` is its default: this
+   * package never writes with `'off'`.
+   */
   durability: { fsync: boolean; fullPageWrites: boolean; synchronousCommit: string }
-  /** What the connection's role may not do with the tables: a privilege or a policy that is missing, with the statement that adds it. */
+  /** Missing privileges and row level policies of the connection's role, each with the statement that adds it. */
   lacks: { table: string; command: 'SELECT' | 'INSERT' | 'UPDATE'; message: string }[]
-  /** Those of the app's tables that this package uses, as far as they are there. */
+  /** The app's tables that this package uses, as far as they exist. */
   tables: TableDiagnostics[]
 }
 
-/** What was found on a libSQL server: Turso, or sqld. */
+/** Diagnostics of a database on a libSQL server: Turso, or sqld. */
 export interface LibsqlDiagnostics {
   storage: 'libsql'
-  /** The server, with its port if that is not the usual one. */
+  /** The server, with its port unless it is the default. */
   host: string
   /** Whether the connection is encrypted. */
   encrypted: boolean
-  /** How the database keeps times: as epoch milliseconds or seconds. */
+  /** The unit of stored times: milliseconds or seconds since 1970. */
   timestampUnit: 'ms' | 's'
   /** The version of SQLite in the server. */
   sqliteVersion: string
-  /** Whether it has just carried out a transaction that writes, which had nothing to write. */
+  /** Whether a write transaction, without changes, has just succeeded. */
   answersWrites: boolean
-  /** Why it has refused that one; `null` if it has not, or has not answered at all. `code` is the database's, where it names one. */
+  /**
+   * The error of that transaction; `null` if it succeeded or was not answered. `code` is the database's, if it has
+   * one.
+   */
   writeRefusal: { code: string; message: string; retryable: boolean } | null
-  /** The most connections of this process, as {@link ConnectOptions.maxConnections} or the environment says. */
+  /** Maximum number of connections of this process, from {@link ConnectOptions.maxConnections} or the environment. */
   maxConnections: number
-  /** Those of the app's tables that this package uses, as far as they are there. */
+  /** The app's tables that this package uses, as far as they exist. */
   tables: TableDiagnostics[]
 }
 
-/** What was found on a MySQL or MariaDB server. */
+/** Diagnostics of a MySQL or MariaDB database. */
 export interface MysqlDiagnostics {
   storage: 'mysql'
-  /** As the server says it: `'8.4.3'`, `'10.11.14-MariaDB'`. */
+  /** As the server reports it: `'8.4.3'`, `'10.11.14-MariaDB'`. */
   serverVersion: string
   /** The database's name. */
   database: string
-  /** The default isolation of transactions, such as `'repeatable read'`. */
+  /** The default isolation level of transactions, such as `'repeatable read'`. */
   isolation: string
   /** Whether the connection is encrypted. */
   encrypted: boolean
-  /** The most connections of this process, as {@link ConnectOptions.maxConnections} or the environment says. */
+  /** Maximum number of connections of this process, from {@link ConnectOptions.maxConnections} or the environment. */
   maxConnections: number
-  /** The server's own modes and zone, and the database's character set. A session here has modes of its own, and the server's zone. */
+  /**
+   * The server's own modes and time zone, and the database's character set. This package sets modes of its own in its
+   * sessions, and keeps the time zone.
+   */
   sqlMode: string
   timeZone: string
   characterSet: string
-  /** Whether the server takes no writes. */
+  /** Whether the server is read-only. */
   readOnly: boolean
   /** Whether it is a node of a Galera cluster. */
   cluster: boolean
-  /** How it logs changes, such as `'ROW'`; empty without a binary log. */
+  /** The format of the binary log, such as `'ROW'`; empty without one. */
   binlogFormat: string
-  /** The longest message that the server takes, in bytes. */
+  /** The maximum length of a message to the server, in bytes. */
   maxAllowedPacket: string
-  /** What the connection's account may not do with the tables: a privilege that is missing, with the statement that grants it. */
+  /** Missing privileges of the connection's account, each with the statement that grants it. */
   lacks: { table: string; command: 'SELECT' | 'INSERT' | 'UPDATE'; message: string }[]
-  /** What keeps a commit through a crash: the server's `innodb_flush_log_at_trx_commit` and `sync_binlog`. */
+  /**
+   * The server's settings that decide whether a commit survives a crash: `innodb_flush_log_at_trx_commit` and
+   * `sync_binlog`.
+   */
   durability: { flushLogAtCommit: number; syncBinlog: number }
-  /** Those of the app's tables that this package uses, as far as they are there. */
+  /** The app's tables that this package uses, as far as they exist. */
   tables: TableDiagnostics[]
 }
 
-/** A table as it was found. */
+/** A table, as the database declares it. */
 export interface TableDiagnostics {
   name: string
-  /** The names that they have in the database: `video_url`. */
+  /** The SQL names: `video_url`. */
   columns: string[]
-  /** Those on all rows. An expression in place of a column is `null`. */
+  /** The indexes that include all rows. An expression in place of a column is `null`. */
   indexes: { name: string; columns: (string | null)[]; unique: boolean }[]
 }
 
 /**
- * What the engine of a database has counted in this process since it was started, and how it is now. All connections
- * of a process to one database share one engine, worker threads included; other processes have their own.
+ * Statistics of a database's engine in this process, since it was started. All connections of a process to one
+ * database share one engine, including those of worker threads; each process has its own.
  *
- * Counts only grow until the last connection is closed; {@link CommonStats.startedAt} tells when they began anew.
+ * Counters only grow until the last connection is closed; {@link CommonStats.startedAt} shows when they started
+ * again.
  */
 export type Stats = SqliteStats | PostgresStats | LibsqlStats | MysqlStats
 
-/** What is counted on every storage. */
+/** The statistics that all kinds of storage have. */
 export interface CommonStats {
-  /** When the engine was started: by the first call of the first connection. */
+  /** When the engine was started, by the first call of the first connection. */
   startedAt: Date
   /**
-   * What came of the calls, by the functions' names; those that were not called are not there. Calls that are wrong
-   * by themselves are counted too. Not counted: `stats`, `close`, `on`, `once`, `off`, and what could not be carried out (a URL
-   * that is no use, a connection that is closed).
+   * The outcomes of calls, by the functions' names; functions that were not called are missing. Invalid calls are
+   * counted too. Not counted are `stats`, `close`, `on`, `once`, `off`, and calls that could not be started (an
+   * unusable URL, a closed connection).
    *
-   * A function that is made of others counts as those: `createMediaTasks` without `atomic` as so many
-   * `createMediaTask`; `failStuckMediaTasks` as one each time it looks for tasks, and an `updateMediaTaskById` for each
-   * task that it fails; `auditLedger` as one for each page of users; `grantCreditsForUser` as a `createCredit`.
+   * A function that is made of others counts as those: `createMediaTasks` without `atomic` as several
+   * `createMediaTask`; `failStuckMediaTasks` as one for each time it lists tasks, and an `updateMediaTaskById` for
+   * each task that it fails; `auditLedger` as one for each page of users; `grantCreditsForUser` as a `createCredit`.
    */
   operations: Partial<Record<keyof MediaCredits, OperationStats>>
-  /** The requests that wait and run. With an SQLite file, those that write; reads are in `readQueue`. */
+  /** The waiting and running requests. With an SQLite file, only those that write; reads are in `readQueue`. */
   queue: QueueStats
   /**
-   * The transactions that requests share: in an SQLite file each transaction of the writer, on a server each batch of
-   * calls that charge. `count`: how many; `requests`: in all of them; `meanSize`, `largestSize`: requests in one.
+   * Transactions that several requests can share: with an SQLite file each transaction of the writer, on a server
+   * each batch of charges. `count`: the number of transactions; `requests`: the requests in all of them; `meanSize`,
+   * `largestSize`: the requests in one.
    */
   batches: { count: number; requests: number; meanSize: number; largestSize: number }
   /**
-   * How long commits took that have written something: until the data was on the disk, as `durability` says; on a
-   * server the round trip that writes and commits.
+   * The durations of commits with writes: with an SQLite file until the data is durable, as `durability` says; on a
+   * server the round trip with the writes and the commit.
    */
   commits: Durations
 }
@@ -151,16 +165,16 @@ export interface CommonStats {
 /** The statistics of an SQLite file. */
 export interface SqliteStats extends CommonStats {
   storage: 'sqlite'
-  /** The requests that read, which have a thread of their own; `null` in memory, where the writer reads too. */
+  /** The reads, which have threads of their own; `null` for an in-memory database, where the writer also reads. */
   readQueue: QueueStats | null
   locks: {
-    /** How long the writer waited for the file's write lock, which others may hold. */
+    /** How long the writer waited for the file's write lock, which other processes may hold. */
     waits: Durations
-    /** How often it gave up after `busyTimeoutMs`: then all requests of that batch got `DATABASE_BUSY`. */
+    /** How often the wait exceeded `busyTimeoutMs`: then all requests of that batch rejected with `DATABASE_BUSY`. */
     timeouts: number
   }
   retries: {
-    /** Batches that were undone because one of their requests failed, and then ran one by one. */
+    /** Batches that were rolled back because one of their requests failed, and then ran one by one. */
     oneByOne: number
     /** How often the file was reopened after a failed write, or because it was replaced. */
     reopened: number
@@ -177,12 +191,12 @@ export interface MysqlStats extends PooledStats {
   storage: 'mysql'
 }
 
-/** What is counted of a server whose transactions hold a connection. */
+/** The statistics of a server whose transactions each hold a connection. */
 export interface PooledStats extends ServerStats {
   connections: ServerStats['connections'] & {
-    /** How many transactions wait for one. */
+    /** Transactions that wait for a connection. */
     waiting: number
-    /** How long transactions waited for a connection, be it for a free or for a new one. */
+    /** How long transactions waited for a connection, idle or new. */
     waits: Durations
   }
 }
@@ -192,69 +206,75 @@ export interface LibsqlStats extends ServerStats {
   storage: 'libsql'
 }
 
-/** What is counted of a server behind a network. */
+/** The statistics of a database server. */
 export interface ServerStats extends CommonStats {
   connections: {
-    /** Those of this process's pool now. */
+    /** The current number of connections of this process. */
     open: number
-    /** How many of them are not in use. */
+    /** How many of them are idle. */
     idle: number
     /** `maxConnections`. */
     most: number
   }
-  /** How long the server took to answer, network included. A call is two of them, a read one. */
+  /** The server's response times, including the network. A charge takes two round trips, a read one. */
   roundTrips: Durations
   retries: {
-    /** Batches that were undone because one of their requests failed, or met a lock, and then ran one by one. */
+    /**
+     * Batches that were rolled back because one of their requests failed or waited for a lock, and then ran one by
+     * one.
+     */
     oneByOne: number
-    /** Requests that ran again because another one had changed what they rest on (a deadlock, a serialization failure), each time. */
+    /** Retries of requests after a conflict with another transaction (a deadlock, a serialization failure). */
     conflicts: number
-    /** Requests that ran again because a connection of the pool turned out to be dead. */
+    /** Retries of requests because a connection of the pool was dead. */
     lostConnections: number
-    /** Requests that ran again after a new look at the tables, because they did not fit. */
+    /** Retries of requests after the schema was read again, because they did not fit. */
     schemaChanges: number
   }
 }
 
-/** What came of the calls of one function. */
+/** The outcomes of calls of one function. */
 export interface OperationStats {
-  /** How many were carried out. */
+  /** Successful calls. */
   done: number
-  /** How many were refused, by code: caller errors and ledger errors. */
+  /** Rejected calls by code: caller errors and ledger errors. */
   refused: Partial<Record<MediaCreditsErrorCode, number>>
-  /** How many failed, by code: database errors. */
+  /** Failed calls by code: database errors. */
   failed: Partial<Record<MediaCreditsErrorCode, number>>
 }
 
-/** Requests in front of a database. */
+/** The queue of requests for a database. */
 export interface QueueStats {
-  /** How many wait now. */
+  /** Requests that wait now. */
   queued: number
-  /** The most that ever waited. */
+  /** The maximum number of waiting requests so far. */
   mostQueued: number
-  /** How many are being worked on now: they wait for a lock or a connection, or their transaction runs. */
+  /** Requests that run now: they wait for a lock or a connection, or their transaction is open. */
   running: number
-  /** `maxQueue`. In an SQLite file `queued` never exceeds it; on a server `queued` and `running` together. */
+  /**
+   * `maxQueue`. With an SQLite file `queued` never exceeds it; on a server the sum of `queued` and `running` does
+   * not.
+   */
   capacity: number
-  /** How many were refused with `OVERLOADED`. */
+  /** Requests that were rejected with `OVERLOADED`. */
   overloaded: number
   /**
-   * How long requests waited from the call on: in an SQLite file until their transaction began, so that a lock which
-   * others hold is in it; on a server until they were `running`. Those that have not begun are not in it yet.
+   * How long requests waited after the call: with an SQLite file until their transaction began, including waits for a
+   * lock; on a server until they were `running`. Requests that still wait are not included.
    */
   waits: Durations
 }
 
-/** How long something took, in milliseconds. */
+/** Durations in milliseconds. */
 export interface Durations {
-  /** How often. */
+  /** How many were measured. */
   count: number
-  /** All together: between two snapshots, its difference by that of `count` is the mean of the time between. */
+  /** Their sum. Between two snapshots, the mean is the difference of this divided by the difference of `count`. */
   totalMs: number
   meanMs: number
-  /** Half of them took no longer. It may be too high by a quarter, as `p99Ms`. */
+  /** An upper bound of the median, at most a quarter too high; `p99Ms` likewise. */
   p50Ms: number
-  /** 99 of a hundred took no longer. */
+  /** An upper bound of the 99th percentile. */
   p99Ms: number
   maxMs: number
 }

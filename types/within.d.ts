@@ -3,18 +3,18 @@
 import type { MediaCredits, RowFunctions } from './connection.js'
 import type { AITask, Credit, MediaTask, User } from './rows.js'
 
-/** A transaction of a client that is none of those that {@link within} knows. */
+/** A transaction of a client that {@link within} does not know. */
 export interface OwnTransaction {
-  /** Whose SQL the database speaks. */
+  /** The SQL dialect of the database. */
   dialect: 'postgres' | 'mysql' | 'sqlite'
   /**
-   * Runs one statement in the transaction, and gives its rows: objects, or arrays of values. `params` is empty: values
-   * are in the statement.
+   * Runs one statement in the transaction and returns its rows: objects, or arrays of values. `params` is empty: the
+   * values are in the statement.
    */
   query: (sql: string, params: unknown[]) => PromiseLike<readonly unknown[]>
 }
 
-/** The functions inside a transaction: all but those about the connection, the tables and events. */
+/** The functions inside a transaction: all except those about the connection, the tables and events. */
 export type WithinTransaction<
   Task extends object = MediaTask,
   CreditRow extends object = Credit,
@@ -26,18 +26,18 @@ export type WithinTransaction<
 >
 
 /**
- * The functions of this package inside a transaction that the app has begun: what they write is committed, or rolled
- * back, with the rows that the app writes. `docs/transactions.md` says when to use it, and when not.
+ * The functions of this package inside a transaction that the app has begun: their writes are committed or rolled back
+ * with the app's own. `docs/transactions.md` says when to use it, and when not.
  *
  * `tx` is a transaction of Drizzle, postgres.js, node-postgres, mysql2, libSQL, Kysely or Prisma (on PostgreSQL), or
- * `{ dialect, query }` ({@link OwnTransaction}). This package begins, commits and rolls back nothing. A refusal of the ledger has written
- * nothing, and the transaction goes on. Calls inside one transaction take turns. No event tells of them, since when the
- * app commits is not known.
+ * `{ dialect, query }` ({@link OwnTransaction}). This package begins, commits and rolls back nothing. A call that the
+ * ledger rejects has written nothing, and the transaction can go on. Calls inside one transaction run one after the
+ * other. They emit no events, because it is not known when the app commits.
  *
- * Throws `NOT_IN_TRANSACTION` if `tx` is in no transaction, as far as that can be told, `INVALID_ARGUMENT` if it is
- * nothing of the kind, and `TRANSACTION_NOT_SUPPORTED` for a synchronous client; a call with `maxActive` rejects with it
- * above READ COMMITTED. A call rejects with `DATABASE_BUSY`
- * (`retryable`) if the transaction met another one: roll back, and repeat all of it.
+ * Throws `NOT_IN_TRANSACTION` if `tx` has no open transaction, as far as that can be detected, `INVALID_ARGUMENT` if it is
+ * not a transaction, and `TRANSACTION_NOT_SUPPORTED` for a synchronous client; a call with `maxActive` rejects with
+ * `TRANSACTION_NOT_SUPPORTED` at isolation levels above READ COMMITTED. A call rejects with `DATABASE_BUSY`
+ * (`retryable`) after a conflict with another transaction: roll back, and repeat the whole transaction.
  *
  * @example
  * ```ts

@@ -1,22 +1,22 @@
-// Words of the app, as its model files have them, under the same names. Every function takes the words as plain text,
-// too, and enums of the app's own.
+// Enums of the app, as in its model files and with the same names. Every function also accepts plain text and the
+// app's own enums.
 
 import type { AITask, Credit, MediaTask } from './rows.js'
 
-/** What {@link Credit.status} may be. */
+/** The values of {@link Credit.status}. */
 export enum CreditStatus {
   ACTIVE = 'active',
   EXPIRED = 'expired',
   DELETED = 'deleted',
 }
 
-/** What {@link Credit.transactionType} may be. */
+/** The values of {@link Credit.transactionType}. */
 export enum CreditTransactionType {
   GRANT = 'grant',
   CONSUME = 'consume',
 }
 
-/** What {@link Credit.transactionScene} may be. Some versions of the app have `AWARD`, others `REWARD`. */
+/** The values of {@link Credit.transactionScene}. Some versions of the app have `AWARD`, others `REWARD`. */
 export enum CreditTransactionScene {
   PAYMENT = 'payment',
   SUBSCRIPTION = 'subscription',
@@ -26,7 +26,7 @@ export enum CreditTransactionScene {
   REWARD = 'reward',
 }
 
-/** What {@link AITask.status} may be. */
+/** The values of {@link AITask.status}. */
 export enum AITaskStatus {
   PENDING = 'pending',
   PROCESSING = 'processing',
@@ -35,13 +35,13 @@ export enum AITaskStatus {
   CANCELED = 'canceled',
 }
 
-/** What {@link MediaTask.status} may be. */
+/** The values of {@link MediaTask.status}. */
 export type MediaTaskStatus =
   'pending' | 'downloading' | 'processing' | 'extracted' | 'translating' | 'completed' | 'failed'
 
 /**
- * When credits expire that are granted now: with the subscription's period, if there is one, else after
- * `creditsValidDays`. `null`: never, if these are 0 or less.
+ * When credits that are granted now expire: with the subscription's period if there is one, otherwise after
+ * `creditsValidDays`. `null` (never) if that is 0 or less.
  */
 export function calculateCreditExpirationTime(validity: {
   creditsValidDays: number
