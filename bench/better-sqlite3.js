@@ -1,6 +1,9 @@
 'use strict'
 
-/** better-sqlite3 as an app on this Node has it: version 13 needs Node 22, and ends an older one with a SIGSEGV. */
+/**
+ * better-sqlite3 in the version that runs on this Node: version 13 needs Node 22, and crashes an older one with
+ * SIGSEGV.
+ */
 
 const [major] = process.versions.node.split('.').map(Number)
 

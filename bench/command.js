@@ -1,18 +1,18 @@
 'use strict'
 
-/** What the commands of this folder have in common: their options, and where their files go. */
+/** What the benchmarks share: their options, and where their files go. */
 
 const fs = require('node:fs')
 const os = require('node:os')
 const path = require('node:path')
 const { parseArgs } = require('node:util')
 
-/** What was asked for makes no sense. */
+/** A usage error. */
 class UsageError extends Error {}
 
 /**
- * The command line, and `--dir` with it. An option is what its default is: a whole number from 1, a text, or
- * a flag.
+ * Reads the command line, including `--dir`. The type of an option is that of its default: a whole number from 1,
+ * a text, or a flag.
  */
 function readOptions(ownDefaults) {
   const defaults = { dir: os.tmpdir(), ...ownDefaults }
@@ -29,7 +29,7 @@ function readOptions(ownDefaults) {
   return { ...values, ...Object.fromEntries(counts), dir: path.resolve(values.dir) }
 }
 
-/** The options of a benchmark of `scenarios` before a server: `--only` names some of them, each with its users. */
+/** The options of a benchmark with `scenarios` on a server: `--only` selects some of them, each with its users. */
 function readScenarios(scenarios, ownDefaults) {
   const only = Object.keys(scenarios).join()
   const { quick, only: names, ...options } = readOptions({ ...ownDefaults, users: 1000, only, quick: false })
@@ -47,10 +47,10 @@ function positive(name, given) {
   throw new UsageError(`--${name} ${given}: a whole number from 1 is needed`)
 }
 
-/** A folder for the time of this process. */
+/** A folder that exists while this process runs. */
 function scratchFolder(dir) {
   const folder = fs.mkdtempSync(path.join(dir, 'media-credits-bench-'))
-  // On every way out, Ctrl-C too; then a forked process may be writing for a moment longer.
+  // On every exit, also after Ctrl-C; a forked process may then still write for a moment.
   process.on('exit', () => fs.rmSync(folder, { recursive: true, force: true, maxRetries: 10 }))
   for (const signal of ['SIGINT', 'SIGTERM']) process.on(signal, () => process.exit(1))
   return folder

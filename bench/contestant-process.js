@@ -1,8 +1,7 @@
 'use strict'
 
 /**
- * Runs one contestant in a process of its own. This file is both ends: `runContestant` forks it, and
- * the forked one measures.
+ * Runs a contestant in its own process. This file is both ends: `runContestant` forks it, and the fork measures.
  */
 
 const { monitorEventLoopDelay } = require('node:perf_hooks')
@@ -12,7 +11,7 @@ const { measureFor, percentile } = require('./drive')
 const { answerParent, runForked } = require('./forked')
 const { newTask } = require('./work')
 
-/** Resolves to what the run measured. */
+/** Resolves to the measurements of the run. */
 function runContestant(run) {
   return runForked(__filename, run, run.name)
 }
@@ -60,7 +59,7 @@ async function measure({ name, callers, seconds, warmUpSeconds, users, countErro
   }
 }
 
-/** In milliseconds. The monitor's own timer is part of what it records, so that is taken off. */
+/** The event loop's delay in milliseconds, less the interval of the monitor's own timer. */
 function watchEventLoop() {
   const RESOLUTION_MS = 1
   const monitor = monitorEventLoopDelay({ resolution: RESOLUTION_MS })

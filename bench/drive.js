@@ -1,11 +1,11 @@
 'use strict'
 
-/** The load: callers that each ask again as soon as they are answered. */
+/** The load: callers that send the next request as soon as the previous one is answered. */
 
 const { performance } = require('node:perf_hooks')
 const { setImmediate: turn } = require('node:timers/promises')
 
-/** Runs callers while `goesOn()`. Keeps nothing of what they did. */
+/** Runs callers while `goesOn()`. Discards their results. */
 async function driveWhile(goesOn, callers, call) {
   const caller = async () => {
     while (goesOn()) await call()
@@ -13,14 +13,14 @@ async function driveWhile(goesOn, callers, call) {
   await Promise.all(Array.from({ length: callers }, caller))
 }
 
-/** As `driveWhile`, and measures: how long each call took, sorted, and all together. */
+/** Like `driveWhile`, but measures: the duration of each call, sorted, and the total. */
 async function measureWhile(goesOn, callers, call) {
   const latencies = []
   const start = performance.now()
   await driveWhile(goesOn, callers, async () => {
     const asked = performance.now()
-    // A request of an app comes as an event: it waits until the loop is free. That wait counts,
-    // else a driver that blocks the loop would hide the time in which its callers queue up.
+    // In an app, a request arrives as an event and waits until the event loop is free. That wait counts; otherwise
+    // a driver that blocks the loop would hide the time that its callers wait.
     await turn()
     await call()
     latencies.push(performance.now() - asked)
@@ -39,14 +39,14 @@ function percentile(sorted, share) {
   return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))]
 }
 
-/** How long this takes, in the middle of many times. */
+/** The median duration of many calls. */
 async function medianMs(call) {
   const TIMES = 200
   const { latencies } = await measureWhile(left(TIMES), 1, call)
   return percentile(latencies, 0.5)
 }
 
-/** Says yes so many times. */
+/** Returns true this many times. */
 function left(times) {
   let rest = times
   return () => rest-- > 0

@@ -1,12 +1,12 @@
-//! The engine's own rate, without Node: tasks with a charge a second, for a number of requests that
-//! are always under way.
+//! The engine's own rate, without Node: tasks with a charge per second, for a constant number of concurrent
+//! requests.
 //!
 //! ```sh
 //! cargo bench --bench engine -- --callers 64 --rows 10000 --seconds 5
 //! ```
 //!
-//! `--rows` is how many credit rows are there before; `--grants` how many grants each user has;
-//! `--durability normal`; `--dir` where the file goes.
+//! `--rows` is the number of existing credit rows; `--grants` the number of grants per user; `--durability
+//! normal`; `--dir` the folder of the file.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
@@ -68,8 +68,7 @@ struct Measured {
     writer_us: f64,
 }
 
-/// The processor time that the writer's thread has used: what other load on the machine changes least.
-/// Zero where there is no /proc.
+/// The CPU time of the writer's thread, which other load on the machine affects least. Zero without /proc.
 fn writer_time() -> Duration {
     let Ok(threads) = std::fs::read_dir("/proc/self/task") else { return Duration::ZERO };
     let used_ns = threads.filter_map(|thread| {
@@ -87,7 +86,7 @@ fn argument(name: &str) -> Option<String> {
     arguments.nth(1)
 }
 
-/// Users with grants that don't run out, and as many old charges as make up the rows.
+/// Users with grants that don't run out, and old charges up to the number of rows.
 fn seed(path: &Path, grants: u64, rows: u64) {
     let mut raw = rusqlite::Connection::open(path).unwrap();
     let transaction = raw.transaction().unwrap();
@@ -129,7 +128,7 @@ fn seed(path: &Path, grants: u64, rows: u64) {
     transaction.commit().unwrap();
 }
 
-/// Ids in no order, as an app's random UUIDs are.
+/// Ids in random order, like an app's UUIDs.
 fn scatter(at: u64) -> u64 {
     at.wrapping_mul(0x9E37_79B9_7F4A_7C15).rotate_left(31).wrapping_mul(0xBF58_476D_1CE4_E5B9)
 }
@@ -141,7 +140,7 @@ struct Load {
     stop: AtomicBool,
 }
 
-/// Keeps `callers` requests under way: each reply sends the next request.
+/// Keeps `callers` requests running: each reply sends the next request.
 fn run(connection: Arc<Connection>, callers: u64, time: Duration) -> Measured {
     const WARM_UP: Duration = Duration::from_secs(1);
     let load = Arc::new(Load {

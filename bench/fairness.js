@@ -53,7 +53,7 @@ const COLUMNS = [
 const NOTES =
   'A wait is from asking for a transaction until its commit is acknowledged. In the same process it blocks the event loop.'
 
-/** Loads media-credits for as long as the other client writes. Runs in a process of its own. */
+/** Loads media-credits while the other client writes. Runs in its own process. */
 async function measure({ client, where, file, seconds, periodMs, callers, users }) {
   const credits = await load('media-credits').open({ file, durability: 'full' })
   let created = 0
@@ -77,7 +77,7 @@ async function seedWithOwnRow(file, users) {
   database
     .prepare("INSERT INTO user (id, name, email, free_trial_used) VALUES (?, 'n', 'n@example.com', 0)")
     .run(OWN_ROW)
-  // The last one to close a file puts its log back.
+  // The last connection that closes a file checkpoints its log.
   database.close()
 }
 
@@ -125,6 +125,6 @@ async function main() {
   process.stdout.write(`\n${header.join(' ')}\n\n${table(COLUMNS, rows)}\n\n${NOTES}\n`)
 }
 
-// The process that measures has the same file, but not the same part.
+// The measuring process runs this file too.
 if (process.send) answerParent(measure)
 else runCommand(main)

@@ -1,10 +1,10 @@
 'use strict'
 
-/** Measuring in a process of its own: `runForked` is the parent's end, `answerParent` the other one. */
+/** Measuring in a separate process: `runForked` is called by the parent, `answerParent` by the fork. */
 
 const { fork } = require('node:child_process')
 
-/** Runs a file with what it has to do. Resolves to what it measured. */
+/** Runs a file in a fork, with a task. Resolves to its measurements. */
 function runForked(file, run, name) {
   return new Promise((resolve, reject) => {
     const child = fork(file, [JSON.stringify(run)])
@@ -22,7 +22,7 @@ function runForked(file, run, name) {
 }
 
 function answerParent(measure) {
-  // Without its parent its result has no reader, and its files are gone.
+  // Without its parent, its result has no reader, and its files are gone.
   process.on('disconnect', () => process.exit(1))
   measure(JSON.parse(process.argv[2])).then((result) => {
     process.send(result, () => process.exit(0))

@@ -1,10 +1,10 @@
 'use strict'
 
-/** Whether the ledger is right after a run. A fast wrong answer is no result. */
+/** Checks that the ledger is correct after a run. A fast wrong answer is not a result. */
 
 const Database = require('./better-sqlite3')
 
-/** In the SQL of both databases, but for what is in JSON. */
+/** In SQL that both databases understand, except for JSON. */
 const factsOf = ({ draws, creditsConsumed, charged, isCharge }) => `
   SELECT
     (SELECT count(*) FROM ${charged}) AS tasks,
@@ -19,7 +19,7 @@ const factsOf = ({ draws, creditsConsumed, charged, isCharge }) => `
      FROM ${charged} AS task JOIN credit AS charge
        ON charge.user_id = task.user_id AND ${isCharge}) AS "tasksWithTheirCharge"`
 
-/** What is charged: a row of which table, and how its charge is found. */
+/** What is charged for: the table, and how its charge is found. */
 const chargedBy = (metadata) => ({
   tasks: {
     charged: 'media_tasks',
@@ -48,7 +48,7 @@ const MYSQL = {
 
 const factsAbout = ({ charged, ...dialect }, what) => factsOf({ ...dialect, ...charged[what] })
 
-/** Throws unless the file holds the tasks that were acknowledged, all of them and nothing else. */
+/** Throws unless the file contains exactly the confirmed tasks. */
 function checkLedger(file, acknowledged, { failed = 0, what = 'tasks' } = {}) {
   const database = new Database(file)
   try {
@@ -59,28 +59,28 @@ function checkLedger(file, acknowledged, { failed = 0, what = 'tasks' } = {}) {
   }
 }
 
-/** The same for PostgreSQL, asked with a client of postgres.js. */
+/** The same for PostgreSQL, with a client of postgres.js. */
 async function checkPostgresLedger(sql, acknowledged, what = 'tasks') {
   const [row] = await sql.unsafe(factsAbout(POSTGRES, what))
   return judge(numbersOf(row), acknowledged)
 }
 
-/** The same for MySQL, asked with a connection of mysql2. */
+/** The same for MySQL, with a connection of mysql2. */
 async function checkMysqlLedger(connection, acknowledged) {
   const [[row]] = await connection.query(factsAbout(MYSQL, 'tasks'))
   return judge(numbersOf(row), acknowledged)
 }
 
-/** Sums come as texts. */
+/** Sums are returned as text. */
 const numbersOf = (row) => ({
   integrity: 'ok',
   ...Object.fromEntries(Object.entries(row).map(([name, value]) => [name, Number(value)])),
 })
 
-/** The same for a libSQL server, asked with `@libsql/client`. */
+/** The same for a libSQL server, with `@libsql/client`. */
 async function checkRemoteLedger(client, acknowledged) {
   const { rows } = await client.execute(factsAbout(SQLITE, 'tasks'))
-  // The server takes no `integrity_check`.
+  // The server does not support `integrity_check`.
   return judge({ integrity: 'ok', ...rows[0] }, acknowledged)
 }
 

@@ -34,7 +34,7 @@ const { COST } = require('./work')
 
 const POOL_SIZE = 10
 const DELAY_MS = 20
-/** A caller of one second meets each of them again and again. */
+/** One caller meets each of these users repeatedly within a second. */
 const KNOWN_USERS = 5
 
 const SCENARIOS = {
@@ -51,7 +51,7 @@ const SCENARIOS = {
 
 const BASE = 'drizzle-remote-libsql'
 
-/** Runs `work` with a server that has these users, and a proxy before it that adds `delayMs` to each round trip. */
+/** Runs `work` with a server that has these users, behind a proxy that adds `delayMs` to each round trip. */
 async function withServer({ binary, folder }, { users, delayMs = 0 }, work) {
   const server = await sqld.start(binary, { place: folder })
   const proxy = await startProxy(server.url)
@@ -67,7 +67,7 @@ async function withServer({ binary, folder }, { users, delayMs = 0 }, work) {
   }
 }
 
-/** One run of one contestant. */
+/** A run of one contestant. */
 const runOnce = (name, place, seconds, scenario) =>
   withServer(place, scenario, async ({ url, client }) => {
     const { callers, users } = scenario
@@ -77,7 +77,7 @@ const runOnce = (name, place, seconds, scenario) =>
     return result
   })
 
-/** A statement without a table, by the app's client. */
+/** The duration of a statement without a table, by the app's client. */
 const roundTripMs = (place, delayMs) =>
   withServer(place, { users: 0, delayMs }, async ({ url }) => {
     const client = createClient({ url })

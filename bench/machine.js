@@ -28,14 +28,14 @@ function machineLines({ cpu, cores, memoryGiB, kernel, node, filesystem, fsyncMs
   ]
 }
 
-/** The type of the filesystem that is mounted nearest above the folder. */
+/** The type of the filesystem that contains the folder. */
 function filesystemOf(folder) {
   const real = fs.realpathSync(folder)
   const holds = (mount) => mount === '/' || real === mount || real.startsWith(`${mount}/`)
   try {
     const mounts = fs.readFileSync('/proc/self/mounts', 'utf8').trim().split('\n')
     const above = mounts.map((line) => line.split(' ')).filter(([, mount]) => holds(mount))
-    // Of two mounts on one place, the later one is seen.
+    // Of two mounts at one path, the later one is visible.
     const [, , type] = above.reduce((best, next) => (next[1].length >= best[1].length ? next : best))
     return type
   } catch {
@@ -43,7 +43,7 @@ function filesystemOf(folder) {
   }
 }
 
-/** How long it takes to append a page and make it durable. */
+/** The duration of appending a page and making it durable. */
 function medianFsyncMs(folder) {
   const TIMES = 50
   const page = Buffer.alloc(4096)

@@ -1,6 +1,9 @@
 'use strict'
 
-/** Books of many users, made by the database itself: ten rows of `credit` and seven tasks a user, all over the tables. */
+/**
+ * Accounts of many users, created by the database itself: ten rows of `credit` and seven tasks per user, scattered
+ * over the tables.
+ */
 
 const { COST } = require('./work')
 
@@ -11,7 +14,7 @@ const TASKS_OF_A_USER = CHARGES
 const CREDITS = 1000
 const DAY_MS = 86_400_000
 
-/** How a database counts, and what it takes as a time. */
+/** How each database generates numbers, and its type of times. */
 const DIALECTS = {
   sqlite: {
     numbers: (most) => `(WITH RECURSIVE counted (n) AS
@@ -27,8 +30,8 @@ const DIALECTS = {
 }
 
 /**
- * The statements that make the books of so many users, one layer of rows after the other: a user's rows are not beside
- * each other. The first grant has paid for all charges.
+ * The statements that create the accounts of this many users, one row per user at a time, so that a user's rows
+ * are not adjacent. The first grant has paid for all charges.
  */
 function bookStatements(dialect, users) {
   const { numbers, time, no } = DIALECTS[dialect]

@@ -31,7 +31,7 @@ const FAILS_EACH = 10
 
 const COLUMNS = ['tasks', 'RSS MiB, median', 'RSS MiB, highest', 'JS heap MiB, highest', 'log MiB, highest']
 
-/** What an app's pages ask, of each task one. */
+/** The reads of an app's pages; each task uses one. */
 const READS = [
   (credits, task) => credits.findMediaTaskById(task.id),
   (credits, task) => credits.hasActiveMediaTask(task.userId),
@@ -40,7 +40,7 @@ const READS = [
   (credits, task) => credits.getMediaTaskHistory(task.userId, 1, 10),
 ]
 
-/** Runs in a process of its own, which keeps nothing of its tasks: what grows is what is measured. */
+/** Runs in its own process, which keeps nothing of its tasks, so that only the package's memory is measured. */
 async function measure({ file, tasks, callers, users }) {
   const { connect } = require('..')
   const credits = connect({ url: `file:${file}` })
@@ -118,7 +118,7 @@ function report({ samples, elapsedMs }, { tasks, callers, users }, lines) {
 async function main() {
   const options = readOptions({ tasks: 500_000, callers: 64, users: 997 })
   const { tasks, users, dir } = options
-  // Not at the top: the process that measures has no other copy of SQLite in its memory.
+  // Not at the top: the measuring process must have no other copy of SQLite in its memory.
   const { checkLedger } = require('./ledger')
   const { describeMachine, machineLines } = require('./machine')
   const { seed } = require('./seed')
@@ -131,6 +131,6 @@ async function main() {
   process.stdout.write(report(result, options, lines))
 }
 
-// The process that measures has the same file, but not the same part.
+// The measuring process runs this file too.
 if (process.send) answerParent(measure)
 else runCommand(main)

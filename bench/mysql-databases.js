@@ -32,7 +32,7 @@ class Databases {
     return rows
   }
 
-  /** The server's version, and what a commit waits for. */
+  /** The server's version, and when its commits are durable. */
   async describe() {
     const [{ version }] = await this.ask('SELECT version() AS version')
     const settings = await this.ask('SHOW GLOBAL VARIABLES WHERE variable_name IN (?)', [TOLD_SETTINGS])
@@ -40,7 +40,7 @@ class Databases {
     return `${version} on this machine, over TCP: ${listed}.`
   }
 
-  /** One with these users. */
+  /** Creates a database with these users. */
   async create(users) {
     const name = `run_${++this.last}`
     await this.ask(`CREATE DATABASE ${name}`)

@@ -42,7 +42,7 @@ const SCENARIOS = {
 
 const BASE = 'mysql2'
 
-/** One run of one contestant, on a database of its own. */
+/** A run of one contestant, on its own database. */
 async function runOnce(name, databases, proxy, { seconds, callers, users, delayMs = 0 }) {
   const database = await databases.create(users)
   proxy.delayMs = delayMs
@@ -54,7 +54,7 @@ async function runOnce(name, databases, proxy, { seconds, callers, users, delayM
   return result
 }
 
-/** On a connection that is open, a statement without a table. */
+/** The duration of a statement without a table, on an open connection. */
 async function roundTripMs(url) {
   const client = await connectOnce(url)
   return medianMs(() => client.query('SELECT 1')).finally(() => client.end())
@@ -63,7 +63,7 @@ async function roundTripMs(url) {
 async function main() {
   const { seconds, rounds, scenarios, dir } = readScenarios(SCENARIOS, { seconds: 5, rounds: 3, mysql: true })
   const machine = describeMachine(scratchFolder(dir))
-  // The server's folder is made in the temporary one.
+  // The server's folder is created in the temporary one.
   process.env.TMPDIR = dir
   const server = await start({ durable: true })
   const proxy = await startProxy(server.url)

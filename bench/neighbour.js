@@ -1,8 +1,8 @@
 'use strict'
 
 /**
- * The app's own client, which writes to the same file now and then, as a sign-in or a checkout does: each
- * write is a transaction that updates the app's own row. Run as a file, it does so in a process of its own.
+ * The app's own client, which occasionally writes to the same file, as a sign-in or a checkout does: each write is
+ * a transaction that updates the app's own row. Run as a file, it does so in its own process.
  */
 
 const { performance } = require('node:perf_hooks')
@@ -16,8 +16,8 @@ const OWN_ROW = 'neighbour'
 const UPDATE = `UPDATE user SET free_trial_used = free_trial_used + 1 WHERE id = '${OWN_ROW}'`
 
 /**
- * Clients as `{ open(file) }`, which resolves to `{ write(), close() }`. Modules are loaded only where they
- * are used: a process has the client that the app has.
+ * Clients as `{ open(file) }`, which resolves to `{ write(), close() }`. Modules are loaded only where they are
+ * used: a process has only the client that the app has.
  */
 const CLIENTS = {
   'better-sqlite3': {
@@ -40,7 +40,7 @@ const CLIENTS = {
   },
 }
 
-/** Writes once a period, or when the one before is done. Resolves to how long each took, sorted. */
+/** Writes once per period, or when the previous write is done. Resolves to the durations, sorted. */
 async function write({ client: name, file, seconds, periodMs }) {
   const client = await CLIENTS[name].open(file)
   const latencies = []
@@ -61,7 +61,7 @@ async function write({ client: name, file, seconds, periodMs }) {
   return { latencies: ascending(latencies), refused }
 }
 
-/** The next time on the grid that is not over yet: what was missed while a write waited is not made up for. */
+/** The next scheduled time that is not over: writes that were missed during a wait are skipped. */
 function nextAfter(due, periodMs) {
   const missed = Math.floor((performance.now() - due) / periodMs)
   return due + periodMs * Math.max(1, missed + 1)

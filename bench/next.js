@@ -32,13 +32,13 @@ const { fixed, table } = require('./table')
 const titles = (contestants) =>
   Object.fromEntries(Object.entries(contestants).map(([name, { title }]) => [name, title]))
 
-/** How many engines of this package a server of theirs has. */
+/** How many engines of this package each server has. */
 const ENGINES = { 'media-credits': 1, 'drizzle-libsql': 0, floor: 0 }
 const NAMES = Object.keys(ENGINES)
 const TITLES = { ...titles(CONTESTANTS), floor: 'models that do nothing: the floor' }
 /** The models of the other apps. */
 const MODELS = { 'drizzle-libsql': 'next/models', floor: 'next/floor' }
-/** What the second app's models are made of, and where in it. */
+/** The modules that the second app's models use, and their folder in it. */
 const BENCH = 'src/bench'
 const PARTS = [
   'work.js',
@@ -47,7 +47,7 @@ const PARTS = [
   'contestants/drizzle-sqlite.js',
 ]
 
-/** Longer than in the other benches: the server has a route to get used to. */
+/** Longer than in the other benchmarks, because the server has to warm up a route. */
 const WARM_UP_SECONDS = 5
 /** More than a run can spend. */
 const CREDITS_OF_A_GRANT = 1_000_000
@@ -82,7 +82,7 @@ async function buildApps(folder) {
   return apps
 }
 
-/** Users as the app makes them, with more credits than it gives, and of a plan that limits nothing. Resolves to their cookies. */
+/** Creates users as the app does, with more credits, and on a plan without limits. Resolves to their cookies. */
 async function signUp(app, file, users) {
   makeTables(app, environment(`file:${file}`))
   const cookies = await served(app, file, async (url) => {
@@ -97,7 +97,7 @@ async function signUp(app, file, users) {
   database
     .prepare('UPDATE credit SET credits = @many, remaining_credits = @many')
     .run({ many: CREDITS_OF_A_GRANT })
-  // No task of a run ends, and what is measured are submits, not refusals.
+  // No task of a run ends, and submits are measured, not rejections.
   database.prepare("UPDATE user SET plan_type = 'pro'").run()
   // Into the main file, which is the one that is copied.
   database.pragma('wal_checkpoint(TRUNCATE)')
@@ -105,7 +105,7 @@ async function signUp(app, file, users) {
   return cookies
 }
 
-/** Runs the app on a database for as long as `work` takes. The provider's first step lasts longer than a run. */
+/** Runs the app on a database during `work`. The provider's first step lasts longer than a run. */
 async function served(app, file, work) {
   const port = await freePort()
   const env = environment(`file:${file}`, { PROVIDER_STEP_MS: `${HOUR_MS}` })
@@ -114,28 +114,28 @@ async function served(app, file, work) {
   return serving(server, port, (url) => work(url, server))
 }
 
-/** One run of one contestant, on its own copy of the seeded file. */
+/** A run of one contestant, on its own copy of the seeded file. */
 async function runOnce(name, app, seeded, { connections, cookies, seconds }) {
   const folder = fs.mkdtempSync(path.join(path.dirname(seeded), 'run-'))
   const file = copyDurably(seeded, path.join(folder, 'bench.db'))
   const acknowledged = []
   const figures = await served(app, file, async (url, server) => {
     const load = (connections, duration) => submit(url, { connections, cookies, duration, acknowledged })
-    // One alone first: the app's client, when it is loaded, has Node look up the names of all addresses that the server
-    // talks to (`process.report`), and with many connections that takes seconds.
+    // First a single request: when the app's client is loaded, Node looks up the host names of all addresses that
+    // the server talks to (`process.report`), which takes seconds with many connections.
     await load(1, 1)
     await load(connections, WARM_UP_SECONDS)
     const figures = await load(connections, seconds)
     assertEngines(server.pid, ENGINES[name])
     return figures
   })
-  // Of each load, each connection may have left a request behind whose answer was not waited for.
+  // After each load, each connection may have an unanswered request.
   if (name !== 'floor') checkTasks(file, acknowledged, 1 + 2 * connections)
   fs.rmSync(folder, { recursive: true })
   return figures
 }
 
-/** Posts what the page does, for other users in turn, and collects the ids of the tasks that were acknowledged. */
+/** Posts what the page posts, for different users in turn, and collects the ids of the confirmed tasks. */
 async function submit(url, { connections, cookies, duration, acknowledged }) {
   const STRIDE = 7919 // a prime, so that it meets every user
   const refusals = []
@@ -166,7 +166,7 @@ async function submit(url, { connections, cookies, duration, acknowledged }) {
   return { tasksPerSecond: (acknowledged.length - before) / elapsed, p50: latency.p50, p99: latency.p99 }
 }
 
-/** Throws unless all that was acknowledged is there, hardly more than that, and the ledger adds up. */
+/** Throws unless all confirmed tasks exist, with few others, and the ledger is consistent. */
 function checkTasks(file, acknowledged, mostUnheard) {
   const database = new Database(file)
   const tasks = new Set(database.prepare('SELECT id FROM media_tasks').pluck().all())

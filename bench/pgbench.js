@@ -1,6 +1,6 @@
 'use strict'
 
-/** pgbench, a yardstick: what the same server does when a client made for it asks. */
+/** pgbench, as a yardstick: the rate of the same server with a client made for it. */
 
 const { execFile, execFileSync } = require('node:child_process')
 const fs = require('node:fs')
@@ -15,14 +15,14 @@ const THREADS = 2
 const PGBENCH = `pgbench -N, ${CLIENTS} clients`
 const run = promisify(execFile)
 
-/** A database of pgbench's own, and the command. Only its description, if there is none. */
+/** Creates pgbench's own database, and returns the command; without pgbench, only a description. */
 async function initializePgbench(databases) {
   const command = installed()
     .map((bin) => path.join(bin, 'pgbench'))
     .find((file) => fs.existsSync(file))
   if (!command) return { description: 'There is no pgbench here, so no yardstick.' }
   const url = await databases.create('pgbench')
-  // As many accounts as one unit of its scale has: no more pages than the tables of the other contestants.
+  // A scale of 1 has so many accounts that its tables are not larger than those of the other contestants.
   await run(command, ['--initialize', '--quiet', '--scale', '1', url])
   const version = execFileSync(command, ['--version'], { encoding: 'utf8' }).trim()
   const description = `${version}: scale 1, ${CLIENTS} clients, ${THREADS} threads, over TCP.`

@@ -37,7 +37,7 @@ class Databases {
     this.admin = connectOnce(serverUrl)
   }
 
-  /** The server's version, and what a commit waits for. */
+  /** The server's version, and when its commits are durable. */
   async describe() {
     const [{ version }] = await this.admin`SELECT current_setting('server_version') AS version`
     const settings = await this.admin`SELECT name, current_setting(name) AS value
@@ -53,7 +53,7 @@ class Databases {
     return url.href
   }
 
-  /** The one that is copied; `more` are statements for tables of the app's. */
+  /** Creates the database that is copied; `more` are statements for tables of the app. */
   async seed(users, ...more) {
     const url = await this.create(SEEDED)
     const credits = connect({ url })
@@ -73,7 +73,7 @@ class Databases {
     await client.end()
   }
 
-  /** A copy, on the disk already: the commits that are measured don't pay for it. */
+  /** Creates a copy that is on disk already, so that measured commits do not pay for it. */
   async copy() {
     const name = `run_${++this.last}`
     const url = await this.create(name, SEEDED)

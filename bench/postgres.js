@@ -44,7 +44,7 @@ const SCENARIOS = {
 
 const BASE = 'drizzle-postgres'
 
-/** One run of one contestant, on its own copy of the seeded database. */
+/** A run of one contestant, on its own copy of the seeded database. */
 async function runOnce(name, databases, proxy, { seconds, callers, users, delayMs }) {
   const database = await databases.copy()
   const url = delayMs ? proxy.through(database.url) : database.url
@@ -55,7 +55,7 @@ async function runOnce(name, databases, proxy, { seconds, callers, users, delayM
   return result
 }
 
-/** A scenario's table, and what the yardstick did. */
+/** A scenario's table, with the yardstick. */
 function section({ title, users }, results) {
   const { [PGBENCH]: yardstick, ...contestants } = results
   const titled = `${title}, ${users} ${users === 1 ? 'user' : 'users'}, pool of ${POOL_SIZE}`
@@ -70,7 +70,7 @@ function pgbenchLine(yardstick, contestants) {
   return `${PGBENCH}: ${rateWithRange(yardstick)} transactions/s; media-credits has ${ratio} of that.`
 }
 
-/** On a connection that is open, a statement without a table. */
+/** The duration of a statement without a table, on an open connection. */
 async function roundTripMs(url) {
   const client = connectOnce(url)
   return medianMs(() => client.unsafe('SELECT 1')).finally(() => client.end())
@@ -83,7 +83,7 @@ async function main() {
     postgres: true,
   })
   const machine = describeMachine(scratchFolder(dir))
-  // The server's folder is made in the temporary one.
+  // The server's folder is created in the temporary one.
   process.env.TMPDIR = dir
   const server = await start({ fsync: true })
   const proxy = await startProxy(server.url)

@@ -35,7 +35,7 @@ const LONG_TEXT = 4_000_000
 const DRAWS = 80_000
 const CHARGES = 100_000
 
-/** Of each load, its callers, and what each of them asks again and again. */
+/** For each load its number of callers, and what each of them requests repeatedly. */
 const LOADS = {
   'nothing else': { callers: 0 },
   'pages of 20 tasks, one in 66 with 4 MB of text': {
@@ -72,11 +72,11 @@ async function drain(findings) {
   for await (const finding of findings) throw new Error(finding.message)
 }
 
-/** A load, and two callers beside it: of balances and of charges. Runs in a process of its own. */
+/** A load, and two callers beside it: of balances and of charges. Runs in its own process. */
 async function measure({ load, file, seconds, users }) {
   const credits = connect({ url: `file:${file}` })
   const { callers, ask } = LOADS[load]
-  // The connections and the caches.
+  // Warms up connections and caches.
   await credits.getRemainingCredits(userId(0))
   await credits.getCredits({ userId: userId(0) })
   const deadline = performance.now() + seconds * 1000
@@ -177,7 +177,7 @@ const draw = (creditId, creditsToConsume, batchNo) => ({
   batchNo,
 })
 
-/** Every charge that was answered is there. */
+/** Throws unless every confirmed charge exists. */
 function checkCharges(file, expected) {
   const database = new Database(file)
   const sql = "SELECT count(*) FROM credit WHERE transaction_type = 'consume' AND user_id LIKE ?"
@@ -189,7 +189,7 @@ function checkCharges(file, expected) {
   if (found !== expected) throw new Error(`${expected} charges were answered, ${found} are there`)
 }
 
-/** The middle one, and the others. */
+/** The median, and the range of the others. */
 function spread(numbers) {
   const sorted = numbers.sort((one, other) => one - other)
   const [least, median, most] = [sorted[0], percentile(sorted, 0.5), sorted.at(-1)]
@@ -227,6 +227,6 @@ async function main() {
   process.stdout.write(`\n${header.join(' ')}\n\n${table(COLUMNS, rows)}\n`)
 }
 
-// The process that measures has the same file, but not the same part.
+// The measuring process runs this file too.
 if (process.send) answerParent(measure)
 else runCommand(main)

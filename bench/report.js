@@ -73,10 +73,10 @@ const serverColumns = (base) => [
   "client's CPU ms a task",
 ]
 
-/** What a base is called, if it is not Drizzle. */
+/** The names of peers other than Drizzle. */
 const BASES = { mysql2: 'mysql2' }
 
-/** Contestants before one server: under a title a table, medians over the rounds. `base` is what they are compared with. */
+/** A table of contestants on one server: medians over the rounds, relative to `base`. */
 function comparison(title, results, base, contestants) {
   const baseRate = median(results[base], tasksPerSecond)
   const rows = Object.entries(results).map(([name, runs]) => {
@@ -95,7 +95,7 @@ function comparison(title, results, base, contestants) {
   return [`${title}:`, '', table(serverColumns(BASES[base] ?? 'Drizzle'), rows)].join('\n')
 }
 
-/** Of all rounds, how many and which. */
+/** The errors of all rounds: how many, and which. */
 function errorsOf(runs) {
   const messages = Object.assign({}, ...runs.map((run) => run.errors))
   const count = runs.flatMap((run) => Object.values(run.errors)).reduce((sum, some) => sum + some, 0)
@@ -106,7 +106,7 @@ const tasksPerSecond = (run) => run.tasksPerSecond
 
 const rateWithRange = (runs) => withRange(runs, tasksPerSecond)
 
-/** The median, and between which figures it is. */
+/** The median with its range. */
 function withRange(runs, figure) {
   const figures = runs.map(figure)
   const range = runs.length > 1 ? ` (${count(Math.min(...figures))}–${count(Math.max(...figures))})` : ''

@@ -1,10 +1,10 @@
 'use strict'
 
-/** Rounds of runs, in both orders: a contestant that runs later finds another disk than the first one. */
+/** Rounds of runs, in both orders: the state of the disk changes during a run. */
 
 const WARM_UP_SECONDS = 1
 
-/** Runs each contestant once a round. Resolves to what `runOnce(name)` resolved to, a list for each name. */
+/** Runs each contestant once per round. Resolves to the results of `runOnce(name)`, a list for each name. */
 async function runRounds(names, rounds, runOnce) {
   const results = Object.fromEntries(names.map((name) => [name, []]))
   for (let round = 0; round < rounds; round++) {

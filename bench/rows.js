@@ -36,13 +36,13 @@ const STEPS = [100_000, 1_000_000, 10_000_000]
 const CALLERS = 64
 const BALANCES = 5000
 const WATCH_MS = 50
-/** A prime, so that it meets every user. */
+/** A prime, so that it reaches every user. */
 const STRIDE = 7919
 
-/** Runs in a process of its own, whose memory is that of the engine. */
+/** Runs in its own process, so that its memory is the engine's. */
 async function measure({ what, url, users, seconds }) {
   const credits = connect({ url })
-  // Not what the system says of the most there was: a forked process inherits that of its parent.
+  // Not the system's maximum: a forked process inherits that of its parent.
   let rss = 0
   const watch = setInterval(() => (rss = Math.max(rss, process.memoryUsage.rss())), WATCH_MS)
   const result = await { audit, balances, charges }[what](credits, users, seconds)
@@ -75,7 +75,7 @@ async function audit(credits) {
   return { seconds: (performance.now() - start) / 1000 }
 }
 
-/** Each kind of storage: where its databases are, and how one is made. */
+/** For each kind of storage: where its databases are, and how one is created. */
 const STORAGES = {
   sqlite: async (folder) => ({
     make: async (users) => {
@@ -98,7 +98,7 @@ const STORAGES = {
     stop: async () => {},
   }),
   postgres: async (_, dir) => {
-    // The server's folder is made in the temporary one.
+    // The server's folder is created in the temporary one.
     process.env.TMPDIR = dir
     const { start } = require('../scripts/test-postgres')
     const server = await start({ fsync: true })
@@ -137,7 +137,7 @@ async function makeTables(url) {
   await credits.close()
 }
 
-/** All figures of one number of users. */
+/** All figures for one number of users. */
 async function measureAll(storage, users, { seconds, rounds }) {
   const database = await storage.make(users)
   const run = (what) => runForked(__filename, { what, url: database.url, users, seconds }, what)

@@ -1,8 +1,8 @@
 'use strict'
 
 /**
- * What the ledger's rules cost in processor time: calls whose database answers at once, with what it has said before. A
- * call of the app's client, recorded once, is played again and again.
+ * The CPU time of the ledger's rules: calls whose database replies at once with recorded results. A call of the
+ * app's client is recorded once and replayed.
  */
 
 const { within } = require('..')
@@ -17,7 +17,7 @@ const ROUNDS = 5
 const charge = (client) =>
   within(client).consumeCredits({ userId: userId(3), credits: COST, scene: 'payment' })
 
-/** A client that keeps what it was asked and what it answered, each time. */
+/** A client that records its statements and results. */
 function recorder({ dialect, query }) {
   const record = []
   const recording = async (sql) => {
@@ -32,7 +32,7 @@ function recorder({ dialect, query }) {
   return { client: { dialect, query: recording }, record }
 }
 
-/** What the second call of a process was answered: the first one has looked at the tables. */
+/** The record of a process's second call: the first one has read the schema. */
 async function recorded(client) {
   const recording = recorder(client)
   await charge(recording.client)
@@ -41,7 +41,7 @@ async function recorded(client) {
   return { dialect: client.dialect, id, record: recording.record }
 }
 
-/** A client that answers so, call after call. A charge has another id each time. */
+/** A client that replays a record. Each charge gets another id. */
 function player({ dialect, id, record }) {
   const ID = new RegExp(id.replace(/[0-9a-f]/g, '[0-9a-f]'))
   const answers = record.map(({ rows, error }) => {
@@ -65,7 +65,7 @@ async function cpuMicroseconds(calls, call) {
   return (user + system) / calls
 }
 
-/** A table: for each dialect, microseconds a call, without what the playing takes. */
+/** A table: for each dialect, microseconds per call, without the time of the replay. */
 async function measureRules({ databases, seeded }, { calls }) {
   const copy = await databases.copy()
   const sql = connectOnce(copy.url)
@@ -89,7 +89,7 @@ async function measureRules({ databases, seeded }, { calls }) {
       for (const { sql } of call.record) await client.query(sql).catch(() => {})
     }
     const runs = []
-    // Both have their code compiled first.
+    // First both are run until their code is compiled.
     await cpuMicroseconds(calls, play)
     await cpuMicroseconds(calls, () => charge(client))
     for (let round = 0; round < ROUNDS; round++) {

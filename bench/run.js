@@ -57,7 +57,7 @@ function ownOptions() {
   return { ...options, contestants, names }
 }
 
-/** One run of one contestant, on its own copy of the seeded file. */
+/** A run of one contestant, on its own copy of the seeded file. */
 function runOnce(name, seeded, options) {
   return onCopy(seeded, name, async (file) => {
     const { callers, seconds, users, durability } = options

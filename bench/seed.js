@@ -1,6 +1,6 @@
 'use strict'
 
-/** A fresh database: tables by this package, users and grants by a bulk insert. */
+/** A new database: this package creates the tables, bulk inserts add users and grants. */
 
 const fs = require('node:fs')
 const path = require('node:path')
@@ -9,17 +9,17 @@ const Database = require('./better-sqlite3')
 const { connect } = require('..')
 const { userId } = require('./work')
 
-/** More than a run can spend: the same grant pays for each task of its user. */
+/** More than a run can spend: the same grant pays for all tasks of its user. */
 const CREDITS_OF_A_GRANT = 1_000_000
 const DAY_MS = 86_400_000
-/** When a user's grants expire, counted from now; null is never. Not in draw order. */
+/** When a user's grants expire, in days from now; null means never. Not in draw order. */
 const EXPIRE_AFTER_DAYS = [90, null, 30, 365, 60]
 
-/** `more` are statements for tables of the app's. */
+/** `more` are statements for tables of the app. */
 async function seed(file, users, ...more) {
   const credits = connect({ url: `file:${file}` })
   await credits.createTables()
-  // Closed, before another copy of SQLite opens the file in this process.
+  // Closed before another copy of SQLite opens the file in this process.
   await credits.close()
 
   const database = new Database(file)
@@ -31,7 +31,7 @@ async function seed(file, users, ...more) {
   database.close()
 }
 
-/** The same on a libSQL server, with a client of it. */
+/** The same on a libSQL server, with its client. */
 async function seedRemote(url, client, users) {
   const credits = connect({ url })
   await credits.createTables()
@@ -54,7 +54,7 @@ const INSERT_GRANT = `INSERT INTO credit (id, user_id, transaction_no, transacti
   remaining_credits, expires_at, status, created_at, updated_at)
   VALUES (?, ?, ?, 'grant', 'payment', ?, ?, ?, 'active', ?, ?)`
 
-/** The statements that make a user, each with its values. */
+/** The statements that create a user, with their values. */
 function insertsOf(number) {
   const { id, name, email } = newUser(number)
   const grants = newGrants(number).map((grant) => {
@@ -69,7 +69,7 @@ function newUser(number) {
   return { id, name: `User ${number}`, email: `${id}@example.com` }
 }
 
-/** Of one user. */
+/** The grants of one user. */
 function newGrants(number) {
   const now = Date.now()
   return EXPIRE_AFTER_DAYS.map((days, at) => ({
@@ -82,7 +82,7 @@ function newGrants(number) {
   }))
 }
 
-/** Copies it to the disk, so that the fsyncs of what is measured don't pay for the copy. */
+/** Copies it to the disk, so that measured fsyncs do not pay for the copy. */
 function copyDurably(from, to) {
   fs.copyFileSync(from, to)
   const descriptor = fs.openSync(to, 'r+')

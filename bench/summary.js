@@ -27,7 +27,7 @@ const { fixed, table } = require('./table')
 const OURS = 'media-credits'
 const ADDON = path.join(__dirname, `../media-credits.${thisPlatform()}.node`)
 
-/** Runs a bench; the cells of each of its tables, by the first column and then by the titles of the others. */
+/** Runs a benchmark. Returns the cells of its tables, by the first column and then by the other titles. */
 async function tablesOf(file, ...options) {
   const child = spawn(process.execPath, [path.join(__dirname, file), ...options.map(String)], {
     stdio: ['ignore', 'pipe', 'inherit'],
@@ -59,7 +59,7 @@ const RATE = 'tasks/s (slowest–fastest round)'
 const number = (cell) => Number(cell.replaceAll(',', '').split(' ')[0])
 const tail = (cells) => fixed(number(cells['latency p99 ms']) / number(cells['latency p50 ms']), 1)
 
-/** Each section resolves to rows: what, of this package, of its peer, and how they compare. */
+/** Each section resolves to rows: the figure, this package, its peer, and their ratio. */
 const SECTIONS = [
   async ({ common, rounds }) => {
     const BESIDE = 'better-sqlite3, hand-written'

@@ -39,7 +39,7 @@ const { COST } = require('./work')
 
 const POOL_SIZE = 10
 const BASE = 'order-drizzle'
-/** It charges nothing: what is left for all others. */
+/** It charges nothing: the baseline of all others. */
 const ALONE = 'order-alone'
 const NAMES = Object.keys(ORDER_CONTESTANTS)
 
@@ -69,7 +69,7 @@ class Bench {
     const { dir, users } = this.options
     const folder = scratchFolder(dir)
     this.machine = describeMachine(folder)
-    // The server's folder is made in the temporary one.
+    // The server's folder is created in the temporary one.
     process.env.TMPDIR = dir
     this.server = await start({ fsync: true })
     this.proxy = await startProxy(this.server.url)
@@ -85,7 +85,7 @@ class Bench {
     await this.server.stop()
   }
 
-  /** One run of one contestant, on its own copy of a seeded database. */
+  /** A run of one contestant, on its own copy of a seeded database. */
   async runOnce(name, scenario) {
     const { seconds, users } = this.options
     const run = { name, users, seconds, warmUpSeconds: WARM_UP_SECONDS, ...scenario }
@@ -107,12 +107,12 @@ class Bench {
     return result
   }
 
-  /** How often each contestant waits for the server, for one order, with a connection that is open. */
+  /** How often each contestant waits for the server during one order, on an open connection. */
   async roundTrips(scenario) {
     const counted = {}
     for (const name of NAMES) {
       this.proxy.resetRoundTrips()
-      // With a delay the proxy sees whether a client waits for an answer.
+      // With a delay, the proxy sees whether a client waits for a reply.
       const { acknowledged } = await this.runOnce(name, { ...scenario, callers: 1, delayMs: 4 })
       counted[name] = this.proxy.roundTrips().total / acknowledged
     }

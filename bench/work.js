@@ -8,7 +8,7 @@ const COST = 10
 
 const userId = (number) => `user-${number}`
 
-/** A task as the app's submit route passes it, of each user in turn but not side by side. */
+/** A task, as the app's submit route passes it. Consecutive tasks have different users. */
 function newTask(number, users) {
   const STRIDE = 7919 // a prime, so that it meets every user
   const id = randomUUID()
@@ -26,7 +26,7 @@ function newTask(number, users) {
   }
 }
 
-/** What to draw from which grant, in the order of `grants`: the items of `consumed_detail`. */
+/** The draws from `grants` in order, as items of `consumed_detail`. */
 function planDraws(grants, cost) {
   const draws = []
   let left = cost
@@ -50,19 +50,19 @@ function planDraws(grants, cost) {
   return draws
 }
 
-/** What a charge says of the task that it is for. */
+/** A charge's description of its task. */
 const ofTask = ({ id: taskId, outputType }) => ({
   description: `Media extraction: ${outputType}`,
   metadata: JSON.stringify({ type: 'media-task', taskId, outputType }),
 })
 
-/** What a charge says of the order that it is for. */
+/** A charge's description of its order. */
 const ofOrder = ({ id: orderId }) => ({
   description: 'Order',
   metadata: JSON.stringify({ type: 'order', orderId }),
 })
 
-/** The charge's own columns, with a random id as apps make them. */
+/** The charge's own columns, with a random id as in apps. */
 function chargeFor(described, draws) {
   return {
     id: randomUUID(),
@@ -74,7 +74,7 @@ function chargeFor(described, draws) {
 
 let sequence = 0
 
-/** Digits that grow with time, as the app's snowflake numbers with two random digits do. */
+/** Digits that grow with time, like the app's snowflake numbers, with two random digits. */
 function nextTransactionNo() {
   const EPOCH_MS = 1_577_836_800_000
   sequence = (sequence + 1) % 10_000

@@ -13,12 +13,12 @@ const { platforms, thisPlatform } = require('../lib/native/platforms')
 
 const ROOT = path.join(__dirname, '..')
 
-/** What is released for Linux runs on every system from this one on: CentOS 7, Ubuntu 14.04, Debian 8. */
+/** Binaries for Linux run on every system since this version: CentOS 7, Ubuntu 14.04, Debian 8. */
 const OLDEST_GLIBC = '2.17'
 
 /**
- * `elsewhere` is for a machine that can't build what is released (`scripts/platforms/`): another target of Rust, more
- * options of cargo, another environment, and the folder that gets the addon.
+ * `elsewhere` is for a machine that can't build a platform directly (`scripts/platforms/`): another Rust target,
+ * more options for cargo, another environment, and the folder for the addon.
  */
 function build(platform, elsewhere = {}) {
   const name = platform ?? thisPlatform()
@@ -35,13 +35,16 @@ function addonFor(name = thisPlatform(), folder = ROOT) {
   return path.join(folder, `media-credits.${name}.node`)
 }
 
-/** Copies the library that cargo has listed. Beside and then over the old one: a running process may have that one mapped. */
+/**
+ * Copies the library that cargo has listed. It is renamed over the old one, which a running process may have
+ * mapped.
+ */
 function place(listed, addon) {
   fs.copyFileSync(library(listed), `${addon}.new`)
   fs.renameSync(`${addon}.new`, addon)
 }
 
-/** What cargo lists as made, a JSON object a line. */
+/** The artifacts that cargo lists, as a JSON object per line. */
 function runCargo(command, env) {
   const cargo = spawnSync('cargo', [...command, '--message-format=json-render-diagnostics'], {
     cwd: ROOT,
@@ -60,7 +63,7 @@ function runCargo(command, env) {
   return cargo.stdout
 }
 
-/** What is released is linked by Zig on Linux, which knows the symbols of every glibc, and musl. */
+/** For Linux, Zig links the binaries, because it knows the symbols of every version of glibc, and musl. */
 function toolFor(platform, rust) {
   if (platform === undefined) return ['build']
   if (!(platform in platforms)) {
@@ -71,9 +74,8 @@ function toolFor(platform, rust) {
 }
 
 /**
- * For musl, Rust links statically unless it is told otherwise, and then can't make a library for Node. For Windows it
- * is the other way round: without Microsoft's runtime inside, the library needs VCRUNTIME140.dll, which not every
- * Windows has.
+ * For musl, Rust links statically by default and then can't make a library for Node. For Windows it is the
+ * reverse: without Microsoft's runtime inside, the library needs VCRUNTIME140.dll, which not every Windows has.
  */
 function environment(rust, env) {
   const linking = rust?.endsWith('-musl')
@@ -86,12 +88,12 @@ function environment(rust, env) {
   return { ...env, RUSTFLAGS: `${RUSTFLAGS} -C target-feature=${linking}`.trim() }
 }
 
-/** In an app's node_modules, where what cargo leaves behind, some 300 MB, is of no use. */
+/** Whether this is an app's node_modules, where cargo's build files, some 300 MB, are useless. */
 function isInstalled() {
   return path.basename(path.dirname(ROOT)) === 'node_modules'
 }
 
-/** The library among the artifacts that cargo lists, a JSON object a line. */
+/** The library among the artifacts that cargo lists, as a JSON object per line. */
 function library(messages) {
   const files = messages
     .split('\n')

@@ -1,8 +1,8 @@
 'use strict'
 
 /**
- * Runs examples/next-app with this package as npm would publish it: `npm run example`, `npm run example -- --build`
- * or `-- --start`. What comes after a further `--` goes to Next.js.
+ * Runs examples/next-app with this package as npm would publish it: `npm run example`, `npm run example --
+ * --build` or `-- --start`. Arguments after a further `--` are for Next.js.
  */
 
 const { execFileSync, spawn } = require('node:child_process')
@@ -15,13 +15,13 @@ const { platforms, thisPlatform } = require('../lib/native/platforms')
 const ROOT = path.join(__dirname, '..')
 const EXAMPLE = path.join(ROOT, 'examples/next-app')
 
-/** Copies the example, without what was installed, built or written in it. */
+/** Copies the example, without installed, built or generated files. */
 function copyTo(folder) {
   const left = new Set(['node_modules', '.next', 'data', 'test-results'])
   fs.cpSync(EXAMPLE, folder, { recursive: true, filter: (file) => !left.has(path.relative(EXAMPLE, file)) })
 }
 
-/** Installs what the example's lock file says, and this package, which is not in it: it is built here. */
+/** Installs the packages in the example's lock file, and this package, which is built here. */
 function install(folder = EXAMPLE) {
   const packed = fs.mkdtempSync(path.join(os.tmpdir(), 'media-credits-packed-'))
   try {
@@ -33,11 +33,11 @@ function install(folder = EXAMPLE) {
   }
 }
 
-/** Packs what is published: the package, and this platform's binary in one of its own. Returns the tarballs. */
+/** Packs what is published: the package, and this platform's binary in its own package. Returns the tarballs. */
 function pack(folder) {
   const made = path.join(folder, 'npm')
   const platform = thisPlatform()
-  // Of a platform that nothing is published for: the checkout, with the binary that was built in it.
+  // For a platform without a published binary: the checkout, with the binary that was built in it.
   let sources = [ROOT]
   if (platform in platforms) {
     const script = path.join(__dirname, 'platform-packages.js')
@@ -51,14 +51,14 @@ function pack(folder) {
   return tarballs.map((name) => path.join(folder, name))
 }
 
-/** Makes those tables that the database lacks. It changes none that is there: DATABASE_URL may be another app's. */
+/** Creates missing tables. Existing ones are not changed: DATABASE_URL may belong to another app. */
 function makeTables(folder = EXAMPLE, env = process.env) {
   // A stock app has no media tasks.
   const tables = env.APP_GENERATION === 'stock' ? ['--', '--tables', 'user,credit,ai_task'] : []
   run('npm', ['run', '--silent', 'db:init', ...tables], folder, env)
 }
 
-/** The environment of an app on this database. What the shell says of another one would lead it elsewhere. */
+/** The environment of an app on this database, without the shell's variables for another one. */
 function environment(url, own = {}) {
   const {
     APP_GENERATION,
@@ -72,7 +72,7 @@ function environment(url, own = {}) {
   return { ...inherited, DATABASE_URL: url, ...own }
 }
 
-/** Builds it anew. What Next.js says is in the error, if that fails. */
+/** Builds the app from scratch. If that fails, the error has Next.js's output. */
 async function build(folder, args = [], env = process.env) {
   fs.rmSync(path.join(folder, '.next'), { recursive: true, force: true })
   const building = next(folder, 'build', args, { env, stdio: ['ignore', 'pipe', 'pipe'] })
@@ -80,12 +80,12 @@ async function build(folder, args = [], env = process.env) {
   for (const stream of [building.stdout, building.stderr]) {
     stream.setEncoding('utf8').on('data', (chunk) => (said += chunk))
   }
-  // Not `exit`: then the last words may be under way.
+  // Not `exit`, because output may still arrive after it.
   const [code] = await once(building, 'close')
   if (code !== 0) throw new Error(`next build ${args.join(' ')} failed:\n${said}`)
 }
 
-/** Starts Next.js: `dev`, `build` or `start`. It is one process to signal, without npm in between. */
+/** Starts Next.js: `dev`, `build` or `start`. It is a single process without npm, so that signals reach it. */
 function next(folder, command, args = [], { env = process.env, ...options } = {}) {
   const script = path.join(folder, 'node_modules/next/dist/bin/next')
   return spawn(process.execPath, [script, command, ...args], {
@@ -104,14 +104,14 @@ function main(args) {
   const end = args.includes('--') ? args.indexOf('--') : args.length
   const flags = args.slice(0, end)
   const command = flags.includes('--build') ? 'build' : flags.includes('--start') ? 'start' : 'dev'
-  // What was built has been prepared.
+  // The build has prepared everything.
   if (command !== 'start') {
     install()
     makeTables()
   }
   const server = next(EXAMPLE, command, args.slice(end + 1))
   server.on('exit', (code) => (process.exitCode = code ?? 1))
-  // The terminal tells both to stop; a signal to this process alone is meant for the server too.
+  // Ctrl-C reaches both; a signal to this process alone must be passed on to the server.
   process.on('SIGINT', () => {}).on('SIGTERM', () => server.kill())
 }
 

@@ -1,13 +1,13 @@
 'use strict'
 
-/** Ends servers that a test started when the test's process is gone, even by `kill -9`. */
+/** Ends servers that a test started when the test's process has ended, even after `kill -9`. */
 
 const { spawn } = require('node:child_process')
 
 /**
- * A shell that waits for its standard input to end, which it does with the process that holds the other end. First
- * those that would start a server anew are killed, or were stopped. A server removes its file when it ends. Where
- * no process reaps dead ones, its id stays.
+ * A shell that waits until its standard input ends, which happens when the process at the other end does. First
+ * the processes that would restart a server are killed. A server removes its file when it ends. If no process
+ * reaps dead ones, its id stays.
  */
 const SCRIPT = `
   read -r _
@@ -31,13 +31,13 @@ const SCRIPT = `
   rm -rf "$@"`
 
 /**
- * Watches over servers whose process ids stand in the first lines of files. Returns a function that ends the
- * servers, removes their folders, and resolves when both are done; it happens by itself when this process ends.
- * `watchers` are files with the ids of processes that start servers: they are killed before.
+ * Watches servers whose process ids are in the first lines of files. Returns a function that ends the servers,
+ * removes their folders, and resolves when both are done; it also happens when this process ends. `watchers` are
+ * files with the ids of processes that start servers: they are killed first.
  */
 function guard(pidFiles, folders, watchers = []) {
   const args = [...watchers, 'servers', ...[pidFiles].flat(), 'folders', ...folders]
-  // In a group of its own, which a Ctrl-C in the terminal does not reach.
+  // In its own process group, which Ctrl-C in the terminal does not reach.
   const shell = spawn('sh', ['-c', SCRIPT, 'guard', ...args], {
     cwd: '/',
     detached: true,

@@ -1,8 +1,8 @@
 'use strict'
 
 /**
- * Finds a MariaDB that this machine can run, or gets Debian's or Ubuntu's: `apt-get download` needs no root, and what is
- * unpacked into a folder of the cache runs from there.
+ * Finds a MariaDB that this machine can run, or downloads Debian's or Ubuntu's: `apt-get download` needs no root,
+ * and the unpacked files run from a folder of the cache.
  */
 
 const { execFile, execFileSync, spawnSync } = require('node:child_process')
@@ -17,7 +17,7 @@ const UNPACKED = path.join(CACHE, `mariadb-${process.arch}`)
 
 /** The server, its plugins for logins, and the library of a Galera cluster. */
 const PACKAGES = ['mariadb-server-core', 'mariadb-server', 'galera-4']
-/** The one of them whose dependencies are those of all: the others bring more servers and scripts besides. */
+/** The package with the needed dependencies; the others would bring more servers and scripts. */
 const DEPENDENT = 'mariadb-server-core'
 
 const MISSING = `There is no MariaDB that runs here. One of these gives the tests a server:
@@ -26,8 +26,8 @@ const MISSING = `There is no MariaDB that runs here. One of these gives the test
   TEST_MYSQL_URL=mysql://…             a running server, with a user who may create databases`
 
 /**
- * Resolves to the server: its `program`, the folder that it takes for its own (`base`), that of its SQL (`share`), its
- * `environment`, its `version`, and Galera's library (`galera`), if it is there. Throws where there is none.
+ * Resolves to the server: its `program`, its base folder (`base`), the folder of its SQL files (`share`), its
+ * `environment`, its `version`, and Galera's library (`galera`), if it exists. Throws if there is none.
  */
 async function install() {
   const found = installed() ?? unpacked(UNPACKED)
@@ -60,7 +60,7 @@ function unpacked(folder) {
   return fs.existsSync(program) ? serverOf(program, folder) : undefined
 }
 
-/** The server of a program, if that runs. Its libraries may be in a folder of their own. */
+/** The server of a program, if it runs. Its libraries may be in their own folder. */
 function serverOf(program, root) {
   const environment = root ? { LD_LIBRARY_PATH: librariesIn(root).join(path.delimiter) } : {}
   const env = { ...process.env, ...environment }
@@ -79,7 +79,7 @@ function serverOf(program, root) {
 
 const SYSTEM_TABLES = 'mysql_system_tables.sql'
 
-/** Where its packages keep libraries: `usr/lib/x86_64-linux-gnu` and the like. */
+/** The folder of its packages' libraries: `usr/lib/x86_64-linux-gnu` and the like. */
 function librariesIn(root) {
   const folders = ['lib', 'usr/lib']
     .map((name) => path.join(root, name))
@@ -98,7 +98,7 @@ async function fetchInto(folder) {
     await run('apt-get', ['download', '-qq', ...names], { cwd: made })
     const root = path.join(made, 'root')
     for (const file of fs.readdirSync(made)) await run('dpkg', ['-x', path.join(made, file), root])
-    // Whole or not at all, whatever another run does at the same time.
+    // All or nothing, even if another run does the same at this time.
     fs.rmSync(folder, { recursive: true, force: true })
     fs.renameSync(root, folder)
   } catch (error) {
@@ -108,7 +108,7 @@ async function fetchInto(folder) {
   }
 }
 
-/** The libraries that an installation of the server would bring along. */
+/** The libraries that an installation of the server would add. */
 function missingLibraries() {
   const args = ['install', '--print-uris', '-qq', '--yes', '--no-install-recommends', DEPENDENT]
   const said = execFileSync('apt-get', args, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] })

@@ -38,14 +38,14 @@ const SETTINGS = {
   'bind-address': '127.0.0.1',
   'skip-name-resolve': true,
   'max-connections': 300,
-  // Far from UTC, so that code which forgets time zones is found out.
+  // Far from UTC, to detect code that ignores time zones.
   'default-time-zone': '+08:00',
   'character-set-server': 'utf8mb4',
   'innodb-buffer-pool-size': '128M',
   'innodb-buffer-pool-load-at-startup': 'OFF',
   'performance-schema': 'OFF',
 }
-/** A server that lives for a minute and survives no power cut. */
+/** A server that runs for a minute and need not survive a power failure. */
 const SHORT_LIVED = {
   'innodb-flush-log-at-trx-commit': 0,
   'innodb-flush-method': 'nosync',
@@ -53,22 +53,22 @@ const SHORT_LIVED = {
   'innodb-log-file-size': '32M',
   'innodb-stats-persistent': 'OFF',
 }
-/** As a server is that keeps what it has committed. */
+/** A server with durable commits. */
 const DURABLE = {
   'innodb-flush-log-at-trx-commit': 1,
   'innodb-log-file-size': '256M',
   'innodb-buffer-pool-size': '512M',
 }
 
-/** The ways to take a server down: clients are told, and the server itself does not know. */
+/** How to stop a server: `fast` notifies clients, a `crash` does not even notify the server. */
 const SIGNALS = { fast: 'SIGTERM', crash: 'SIGKILL' }
 
 /**
- * Starts a server of one's own, which may be taken down and up again. It ends with this process, if it was
- * not stopped before. It is not `durable` unless asked for; `settings` are more of mariadbd's options. With `like`, a
- * server that this function started and that is down, it begins with the data and the accounts of that one.
+ * Starts a separate server, which can be stopped and started again. It ends with this process unless it was
+ * stopped before. It is not `durable` by default; `settings` are more options of mariadbd. With `like`, a stopped
+ * server that this function started, it begins with that one's data and accounts.
  *
- * `url` is that of a user who may do what an app may, in any database; `adminUrl` that of one who may do all.
+ * `url` is for a user with an app's privileges in any database; `adminUrl` is for one with all privileges.
  */
 async function start({ durable = false, settings = {}, like } = {}) {
   const server = await install()
@@ -77,7 +77,7 @@ async function start({ durable = false, settings = {}, like } = {}) {
   const end = guard(pidFile, [folder])
   try {
     const dataFolder = path.join(folder, 'data')
-    // Not fs.cp: it takes ten times as long.
+    // Not fs.cp, which takes ten times as long.
     spawnSync('cp', ['-R', like?.dataFolder ?? (await template(server)), dataFolder])
     const passwords = like?.passwords ?? [1, 2].map(() => randomBytes(16).toString('hex'))
     const accounts = path.join(folder, 'accounts.sql')
@@ -101,17 +101,17 @@ async function start({ durable = false, settings = {}, like } = {}) {
       dataFolder,
       passwords,
       version: server.version,
-      /** Takes it down `fast` or by a `crash`. */
+      /** Stops it: `fast` or by a `crash`. */
       down: (how) => process.down(how),
-      /** Takes it up with more settings, if there are, and waits until it takes connections. */
+      /** Starts it again, with more settings if given, and waits until it accepts connections. */
       up: (more) => process.up(more),
       async restart(how) {
         await process.down(how)
         await process.up()
       },
-      /** What it has said since it was taken up. */
+      /** Its log since it was started. */
       log: () => process.log(),
-      /** The id of its process now. */
+      /** The id of its current process. */
       get pid() {
         return process.child.pid
       },
@@ -123,7 +123,7 @@ async function start({ durable = false, settings = {}, like } = {}) {
   }
 }
 
-/** The server that TEST_MYSQL_URL names, else one of one's own. */
+/** The server in TEST_MYSQL_URL, otherwise a separate one. */
 async function startUnlessGiven(options) {
   const url = process.env.TEST_MYSQL_URL
   return url ? { url, adminUrl: url, stop: async () => {} } : start(options)
@@ -136,7 +136,7 @@ CREATE OR REPLACE USER admin@'%' IDENTIFIED BY '${adminPassword}';
 GRANT ALL ON *.* TO admin@'%' WITH GRANT OPTION;
 `
 
-/** The folder of a new database, made once for a version. */
+/** The folder of a new database, created once per version. */
 async function template(server) {
   const folder = path.join(CACHE, `mariadb-data-${server.version}`)
   if (fs.existsSync(folder)) return folder
@@ -156,7 +156,7 @@ async function template(server) {
     fs.chmodSync(made, 0o755)
     fs.renameSync(made, folder)
   } catch (error) {
-    // Another process may have made it meanwhile.
+    // Another process may have created it meanwhile.
     if (!fs.existsSync(folder)) throw error
   } finally {
     fs.rmSync(made, { recursive: true, force: true })
@@ -165,7 +165,7 @@ async function template(server) {
 }
 
 function argumentsOf(server, settings) {
-  // It does not run as root unless it is told to.
+  // It runs as root only if told to.
   const user = process.getuid?.() === 0 ? { user: 'root' } : {}
   const plugins = path.join(server.base, 'lib/mysql/plugin')
   const own = { basedir: server.base, ...(fs.existsSync(plugins) ? { 'plugin-dir': plugins } : {}), ...user }
@@ -176,13 +176,13 @@ function argumentsOf(server, settings) {
   ]
 }
 
-/** The server's process, one after another. */
+/** The processes of a server, one after another. */
 class Process {
   constructor(server, folder, settings) {
     Object.assign(this, { server, settings, logFile: path.join(folder, 'log') })
   }
 
-  /** Starts it, and waits until it takes connections. */
+  /** Starts it, and waits until it accepts connections. */
   async up(more = {}) {
     Object.assign(this.settings, more)
     const deadline = Date.now() + TIMEOUT_MS
@@ -195,7 +195,7 @@ class Process {
       }
       await sleep(POLL_MS)
     }
-    // It has done what was to be done once.
+    // Needed only at the first start.
     delete this.settings['init-file']
   }
 
@@ -205,7 +205,7 @@ class Process {
 
   async launch() {
     const log = fs.openSync(this.logFile, 'w')
-    // In a group of its own, which a Ctrl-C in the terminal does not reach.
+    // In its own process group, which Ctrl-C in the terminal does not reach.
     this.child = spawn(this.server.program, argumentsOf(this.server, this.settings), {
       cwd: this.settings.datadir,
       detached: true,
@@ -224,7 +224,7 @@ class Process {
     const gone = hasEnded(this.child) ? undefined : once(this.child, 'exit')
     this.child.kill(SIGNALS[how])
     await gone
-    // A crash leaves it behind, and the number in it may soon be another process's.
+    // A crash leaves it behind, and its number may be used for another process.
     fs.rmSync(this.settings['pid-file'], { force: true })
   }
 }

@@ -6,7 +6,7 @@ const os = require('node:os')
 const MEMORY = '/dev/shm'
 const NEEDED_BYTES = 2 ** 31
 
-/** A folder in memory, if there is a large one: to make a database there takes a tenth of the time. */
+/** A folder in memory, if there is a large one: creating a database there takes a tenth of the time. */
 function memoryFolder() {
   if (!fs.existsSync(MEMORY)) return os.tmpdir()
   const { bavail, bsize } = fs.statfsSync(MEMORY)

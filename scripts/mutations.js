@@ -1,8 +1,9 @@
 'use strict'
 
 /**
- * Breaks one rule of the ledger after the other, and says which Rust tests notice: `node scripts/mutations.js`, or with
- * the names of some rules. A rule that none of them notices is an error. Each takes a build, so `.ci/run` leaves it out.
+ * Breaks the ledger's rules one after another, and reports which Rust tests fail: `node scripts/mutations.js`, or
+ * with the names of some rules. A rule for which no test fails is an error. Each takes a build, so `.ci/run`
+ * leaves it out.
  */
 
 const { spawnSync } = require('node:child_process')
@@ -11,7 +12,7 @@ const path = require('node:path')
 
 const ROOT = path.join(__dirname, '..')
 
-/** A rule, where it is written, its text there, and what is written in its place. */
+/** A rule, its file, the text there, and its replacement. */
 const MUTATIONS = [
   ['draw order', 'src/domain/charge.rs', '(1..).zip(grants)', '(1..).zip(grants.iter().rev())'],
   ['exactly once', 'src/domain/refundable.rs', 'if !charge.active {', 'if charge.id.is_empty() {'],
@@ -93,9 +94,9 @@ const SUITES = [
   ['--test', 'it'],
 ]
 
-/** The tests of a suite that fail. */
+/** The failing tests of a suite. */
 function failures(suite) {
-  // A case that fails is as good as the smallest one.
+  // The failing case need not be reduced to the smallest one.
   const env = { ...process.env, PROPTEST_MAX_SHRINK_ITERS: '0', RUST_BACKTRACE: '0' }
   const options = { cwd: ROOT, env, encoding: 'utf8', maxBuffer: Infinity }
   const run = spawnSync('cargo', ['test', '--locked', ...suite], options)
@@ -103,7 +104,7 @@ function failures(suite) {
   return [...run.stdout.matchAll(/^test (\S+) \.\.\. FAILED$/gm)].map(([, name]) => name)
 }
 
-/** The tests that fail while this is written in a file in place of that. */
+/** The tests that fail while a text in a file is replaced. */
 function whoNotices(file, from, to) {
   const text = fs.readFileSync(path.join(ROOT, file), 'utf8')
   if (text.split(from).length !== 2) throw new Error(`${file} says not once: ${from}`)
@@ -118,7 +119,7 @@ function whoNotices(file, from, to) {
   }
 }
 
-// With a listener Ctrl-C ends cargo alone, and the file is restored.
+// With a listener, Ctrl-C ends only cargo, and the file is restored.
 process.on('SIGINT', () => process.exit(130))
 
 const wanted = process.argv.slice(2)

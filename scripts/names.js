@@ -1,8 +1,8 @@
 'use strict'
 
 /**
- * Writes the names of what `require('media-credits')` has into the two ES modules, which bundlers and Node read
- * without running anything. It needs the addon. A test compares.
+ * Writes the names of the exports of `require('media-credits')` into the two ES modules, which bundlers and Node
+ * read without running them. It needs the addon. A test compares them.
  */
 
 const fs = require('node:fs')
@@ -16,7 +16,7 @@ const MODULES = {
   'lib/native/unsupported.mjs': { from: 'export let ', to: '\n\n', separator: ',\n  ' },
 }
 
-/** Each module as it should be. */
+/** Each module with the current names. */
 function modules() {
   const names = Object.keys(require('..'))
   return Object.entries(MODULES).map(([file, { from, to, separator }]) => {

@@ -1,8 +1,8 @@
 'use strict'
 
-/** Where the package must not be imported: files for a copy of the example, by their names in it. */
+/** Imports of the package where it can't work: files for a copy of the example, by path. */
 
-/** What is said there. */
+/** The error message. */
 const SENTENCE = (() => {
   try {
     return require('../lib/native/unsupported.js')
@@ -11,7 +11,7 @@ const SENTENCE = (() => {
   }
 })()
 
-/** As an app's own routes do it: by the model. */
+/** Through a model, as in an app's own routes. */
 const EDGE_ROUTE = {
   'src/app/api/mistake/route.ts': `
 import { findMediaTaskById } from '@/shared/models/media_task'
@@ -22,7 +22,7 @@ export const GET = async () => Response.json(await findMediaTaskById('x'))
 `,
 }
 
-/** The test waits for the sentence, whether React reports it or throws it. */
+/** The test waits for the message, whether React reports or throws it. */
 const CLIENT_COMPONENT = {
   'src/app/mistake/page.tsx': `
 'use client'

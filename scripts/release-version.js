@@ -1,7 +1,7 @@
 'use strict'
 
 /**
- * Says no to a release whose version is not the same everywhere.
+ * Fails if the version of a release is not the same everywhere.
  *
  * node scripts/release-version.js v1.2.3
  */

@@ -1,6 +1,6 @@
 'use strict'
 
-/** A server under test: a port for it, until it answers, its engines, and its end. */
+/** A server under test: its port, its start, its engines, and its end. */
 
 const assert = require('node:assert/strict')
 const fs = require('node:fs')
@@ -11,7 +11,7 @@ const TIMEOUT_MS = 120_000
 const ANSWER_MS = 30_000
 const END_MS = 10_000
 
-/** Waits until the server answers, resolves to what `work(url)` does, and stops it in the end. */
+/** Waits until the server responds, resolves to the result of `work(url)`, and stops the server. */
 async function serving(server, port, work) {
   const url = `http://localhost:${port}`
   let broken
@@ -29,7 +29,7 @@ async function serving(server, port, work) {
   }
 }
 
-/** Asks first: `next dev` has a process of its own to stop, which would outlive it if it were killed. */
+/** With SIGTERM first: `next dev` must stop a child process, which would go on if it were killed. */
 async function stop(server) {
   server.kill()
   const timer = setTimeout(() => server.kill('SIGKILL'), END_MS)
@@ -65,7 +65,7 @@ function freePort() {
   })
 }
 
-/** Throws unless so many engines write to SQLite files, in a process and its children. Linux alone can tell. */
+/** Throws unless this many engines write to SQLite files, in a process and its children. Only on Linux. */
 function assertEngines(pid, expected) {
   if (process.platform !== 'linux') return
   const processes = fs.readdirSync('/proc').filter((name) => /^\d+$/.test(name))
@@ -86,7 +86,7 @@ function threadsOf(pid) {
   )
 }
 
-/** What /proc says of a process or thread, or `undefined` if it has ended meanwhile. */
+/** What /proc has about a process or thread; `undefined` if it has ended. */
 function unlessEnded(read) {
   try {
     return read()

@@ -1,7 +1,7 @@
 'use strict'
 
 /**
- * Whether the addon of a machine works at all: it loads, makes tables, charges and refunds, on SQLite.
+ * Checks that the addon works on this machine: it loads, creates tables, charges and refunds, on SQLite.
  *
  * node scripts/smoke.js [folder of the package]
  */
@@ -42,7 +42,7 @@ async function makesTables(file) {
 async function chargesAndRefunds(file) {
   const credits = connect({ url: file })
   const [{ userId }] = await credits.getCredits({ limit: 1 })
-  // What expires first is drawn first.
+  // The grant that expires first is drawn on first.
   await credits.createCredit({ userId, credits: 50, expiresAt: new Date(Date.now() + HOUR_MS) })
   const before = await credits.getRemainingCredits(userId)
   const task = {

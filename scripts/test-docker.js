@@ -91,7 +91,10 @@ async function tried(name, place, registry) {
   console.log(`ok ${name}: a submit and a refund, on PostgreSQL`)
 }
 
-/** The database's URL is one for the app, and one for this process, which looks whether it is that database. */
+/**
+ * `inside` is the database's URL for the app, `outside` for this process, which checks that the app uses that
+ * database.
+ */
 async function serves(builder, runner, volume, { inside, outside }) {
   const tables = ['npm', 'run', '--silent', 'db:init']
   const env = { DATABASE_URL: inside }

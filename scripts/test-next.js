@@ -33,7 +33,7 @@ const ROUTE = 'src/app/api/media/submit/route.ts'
 const MODEL = 'src/shared/models/media_task.ts'
 
 const FIXTURES = path.join(__dirname, '../__test__/fixtures')
-/** The credits of the last of the three grants that a new user gets. */
+/** The credits of the last of a new user's three grants. */
 const LAST_GRANT = 10
 /** A user of the stock database, and her balance. */
 const ADA = { id: '47504cd8-2312-47d8-a144-47431300708e', email: 'ada@example.test', balance: 14 }
@@ -84,7 +84,7 @@ async function check(name, work) {
   console.log(`ok ${name} (${seconds(start)} s)`)
 }
 
-/** Says that a check can't be made here, and why: `.ci/run` looks for the line. */
+/** Reports that a check can't be made here, and why: `.ci/run` looks for this line. */
 function skip(name, { message }) {
   skipped += 1
   console.log(`skipped ${name}: ${message}`)
@@ -99,7 +99,7 @@ class App {
     this.env = environment(url, { PROVIDER_STEP_MS: '20', NEXT_TELEMETRY_DISABLED: '1', ...more })
   }
 
-  /** What was built, as another generation of the app, on another database. */
+  /** The same build as another generation of the app, on another database. */
   asStock(url) {
     return new App(this.folder, url, { APP_GENERATION: 'stock' })
   }
@@ -114,7 +114,7 @@ class App {
     return build(this.folder, [`--${bundler}`], { ...this.env, NEXT_OUTPUT: output })
   }
 
-  /** Has these files too, for as long as `work` takes. */
+  /** Adds these files during `work`. */
   async with(files, work) {
     const written = Object.entries(files).map(([name, content]) => [path.join(this.folder, name), content])
     try {
@@ -128,14 +128,14 @@ class App {
     }
   }
 
-  /** Runs `next start` or `next dev` for as long as `work` takes. */
+  /** Runs `next start` or `next dev` during `work`. */
   async started(command, work) {
     const port = await freePort()
     const server = next(this.folder, command, ['--port', port], { env: this.env, stdio: 'ignore' })
     await serving(server, port, (url) => work(url, server, this))
   }
 
-  /** Runs the standalone folder, from a place with nothing else around it. */
+  /** Runs the standalone folder, in a place without other files around it. */
   async startedAlone(work) {
     const alone = `${this.folder}-alone`
     const away = `${this.folder}-node_modules`
@@ -152,7 +152,7 @@ class App {
     }
   }
 
-  /** Runs the tests in a browser, or those whose file's name has `only` in it. */
+  /** Runs the tests in a browser, or those whose file name contains `only`. */
   async browse(only = '') {
     const script = path.join(this.folder, 'node_modules/@playwright/test/cli.js')
     const env = { ...this.env, PORT: await freePort() }
@@ -170,7 +170,7 @@ function copyOfStock(place) {
   return file
 }
 
-/** The user and the welcome grants are one transaction, of the app's own client. */
+/** The user and the welcome grants are written in one transaction, of the app's own client. */
 async function signsUpAsAWhole(url, server, { env }) {
   const client = createClient({ url: env.DATABASE_URL, timeout: 5000 })
   const rows = async () => {
@@ -192,7 +192,9 @@ async function signsUpAsAWhole(url, server, { env }) {
   }
 }
 
-/** What a stock app has: generations, a user's lists, and those of all users, some of whom were there before. */
+/**
+ * The features of a stock app: generations, a user's lists, and those of all users, some of which existed before.
+ */
 async function answersGenerations(url, server, { env }) {
   const user = await User.signUp(url)
   const done = await user.generate('A tide that comes in')
@@ -216,7 +218,7 @@ async function answersGenerations(url, server, { env }) {
   }
 }
 
-/** What was built for SQLite runs on PostgreSQL by its URL alone: nothing else is told. */
+/** The build for SQLite runs on PostgreSQL with nothing but its URL. */
 async function onPostgres(app) {
   const name = 'next start on PostgreSQL, by DATABASE_URL alone'
   const server = await startUnlessGiven().catch((error) => {
@@ -243,7 +245,7 @@ async function onPostgres(app) {
   }
 }
 
-/** The same build on a libSQL server, which says that it is one by its URL. */
+/** The same build on a libSQL server, which its URL shows. */
 async function onLibsql(app) {
   const name = 'next start on a libSQL server, by DATABASE_URL alone'
   const binary = await sqld.install().catch((error) => skip(name, error))
@@ -290,7 +292,7 @@ async function saysSoInTheBrowser(app) {
   })
 }
 
-/** The route and the model are evaluated anew, and work on the same engine as before. */
+/** The route and the model are evaluated again, and use the same engine as before. */
 async function survivesReload(url, server, app) {
   await answersSubmits(url, server, app)
   const user = await User.signUp(url)
@@ -306,7 +308,7 @@ async function survivesReload(url, server, app) {
     .replace("'Please choose subtitles or video'", 'VERSION')
   assert.equal(changed.split('VERSION').length, 3)
   try {
-    // The route says which version of the model it has, so the model has been evaluated anew.
+    // The route returns the version of its model, which shows that the model was evaluated again.
     fs.writeFileSync(model, `${modelSource}export const VERSION: string = 'the first model'\n`)
     fs.writeFileSync(route, changed)
     await refuses('the first model')

@@ -25,27 +25,30 @@ const { binaries, unprivileged } = require('./postgres-binaries')
 const TIMEOUT_MS = 60_000
 const POLL_MS = 20
 
-/** Below the ports that a system gives to outgoing connections: no process takes it while the server is down. */
+/** Below the range of ports for outgoing connections: no process takes it while the server is stopped. */
 const PORTS = [15_000, 30_000]
 
 const SETTINGS = {
   listen_addresses: '127.0.0.1',
   unix_socket_directories: '',
   max_connections: 200,
-  // Far from UTC, so that code which forgets time zones is found out.
+  // Far from UTC, to detect code that ignores time zones.
   timezone: 'Asia/Shanghai',
   log_min_messages: 'fatal',
 }
-/** A server that lives for a minute and survives no power cut. */
+/** A server that runs for a minute and need not survive a power failure. */
 const SHORT_LIVED = { fsync: 'off', full_page_writes: 'off', autovacuum: 'off', max_wal_size: '256MB' }
 
-/** The ways to take a server down: clients are told, are not told, and the server itself does not know. */
+/**
+ * How to stop a server: `fast` and `immediate` with and without notifying clients, a `crash` without notifying the
+ * server.
+ */
 const SIGNALS = { fast: 'SIGINT', immediate: 'SIGQUIT', crash: 'SIGKILL' }
 
 /**
- * Starts a server of one's own, which may be taken down and up again. It ends with this process, if it was
- * not stopped before. `fsync` is off unless asked for; `settings` are more of those in postgresql.conf. With
- * `standbyOf`, a server that this function started, it becomes a streaming standby of that one.
+ * Starts a separate server, which can be stopped and started again. It ends with this process unless it was
+ * stopped before. `fsync` is off by default; `settings` are more of those in postgresql.conf. With `standbyOf`, a
+ * server that this function started, it becomes a streaming standby of that one.
  */
 async function start({ fsync = false, settings = {}, standbyOf } = {}) {
   const account = unprivileged()
@@ -68,9 +71,9 @@ async function start({ fsync = false, settings = {}, standbyOf } = {}) {
       url: `postgres://postgres:${password}@127.0.0.1:${port}/postgres`,
       port,
       dataFolder,
-      /** Takes it down `fast`, `immediate` or by a `crash`. */
+      /** Stops it: `fast`, `immediate` or by a `crash`. */
       down: (how) => server.down(how),
-      /** Takes it up, and waits until it is in this state: `standby` is one without `hot_standby`. */
+      /** Starts it, and waits until it is in this state; `standby` is one without `hot_standby`. */
       up: (state) => server.up(state),
       async restart(how) {
         await server.down(how)
@@ -84,15 +87,15 @@ async function start({ fsync = false, settings = {}, standbyOf } = {}) {
   }
 }
 
-/** The server that TEST_DATABASE_URL names, else one of one's own. */
+/** The server in TEST_DATABASE_URL, otherwise a separate one. */
 async function startUnlessGiven(options) {
   const url = process.env.TEST_DATABASE_URL
   return url ? { url, stop: async () => {} } : start(options)
 }
 
 /**
- * What a server keeps of a password, hashed once and not 4096 times: each test opens connections, and a debug build of
- * the package, which hashes as often, takes a tenth of a second for each.
+ * The server's stored form of a password, hashed once instead of 4096 times: each test opens connections, and a
+ * debug build of the package, which hashes as often, takes a tenth of a second for each.
  */
 function verifierOf(password) {
   const salt = randomBytes(16)
@@ -104,7 +107,7 @@ function verifierOf(password) {
   return `SCRAM-SHA-256$1:${salt.toString('base64')}$${stored}:${server.toString('base64')}`
 }
 
-/** Fills the data folder. Texts sort as most servers sort them, which is not by their bytes. */
+/** Fills the data folder. Texts are sorted as on most servers, which is not by their bytes. */
 function initialize({ bin, account, folder, dataFolder, password }) {
   const passwordFile = path.join(folder, 'password')
   fs.writeFileSync(passwordFile, verifierOf(password), { mode: 0o600 })
@@ -118,7 +121,7 @@ function initialize({ bin, account, folder, dataFolder, password }) {
   fs.rmSync(passwordFile)
 }
 
-/** Fills the data folder with a copy of a server, which is down meanwhile, and lets it follow that server. */
+/** Fills the data folder with a copy of a server, which is stopped meanwhile, and lets it follow that server. */
 async function follow(primary, { account, dataFolder }) {
   await primary.down()
   const { status, stderr } = spawnSync('cp', ['-R', `${primary.dataFolder}/.`, dataFolder], account)
@@ -134,7 +137,7 @@ function write(dataFolder, settings) {
   fs.appendFileSync(path.join(dataFolder, 'postgresql.conf'), lines.join(''))
 }
 
-/** Without what would lead PostgreSQL's programs elsewhere. */
+/** Without variables that would lead PostgreSQL's programs to another server. */
 function environment() {
   const inherited = Object.entries(process.env).filter(([name]) => !/^(PG|LC_|LANG)/.test(name))
   return { ...Object.fromEntries(inherited), LC_ALL: 'C' }
@@ -160,14 +163,14 @@ class Server {
     this.logFile = path.join(folder, 'log')
   }
 
-  /** Starts it, and waits until it takes connections, or is in another state. */
+  /** Starts it, and waits until it accepts connections, or is in another state. */
   async up(state = 'ready') {
     const deadline = Date.now() + TIMEOUT_MS
     for (;;) {
       this.launch()
       while (!this.ended && !this.is(state) && Date.now() < deadline) await sleep(POLL_MS)
       if (!this.ended && this.is(state)) return
-      // After a crash its last processes may still hold the memory that they shared.
+      // After a crash its last processes may still hold their shared memory.
       const message = fs.readFileSync(this.logFile, 'utf8')
       if (!/shared memory block|lock file/.test(message) || Date.now() > deadline) {
         throw new Error(`PostgreSQL did not start:\n${message.slice(-2000)}`)
@@ -179,7 +182,7 @@ class Server {
   launch() {
     const log = fs.openSync(this.logFile, 'w')
     this.ended = false
-    // In a group of its own, which a Ctrl-C in the terminal does not reach.
+    // In its own process group, which Ctrl-C in the terminal does not reach.
     this.process = spawn(path.join(this.bin, 'postgres'), ['-D', this.dataFolder], {
       cwd: this.dataFolder,
       detached: true,
@@ -195,7 +198,7 @@ class Server {
     this.process.unref()
   }
 
-  /** It says so in the eighth line of this file. */
+  /** The state is in the eighth line of this file. */
   is(state) {
     try {
       return fs.readFileSync(this.pidFile, 'utf8').split('\n')[7]?.trim() === state
@@ -208,12 +211,12 @@ class Server {
     this.process.ref()
     this.process.kill(SIGNALS[how])
     await this.gone
-    // A crash leaves it behind, and the number in it may soon be another process's.
+    // A crash leaves it behind, and its number may be used for another process.
     fs.rmSync(this.pidFile, { force: true })
   }
 }
 
-/** Makes a database, for as long as `work(url, client)` takes. */
+/** Creates a database during `work(url, client)`. */
 async function withDatabase(server, work) {
   const database = `next_${randomBytes(4).toString('hex')}`
   const url = new URL(server)

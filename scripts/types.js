@@ -1,8 +1,8 @@
 'use strict'
 
 /**
- * Type-checks what apps write with this package, with each TypeScript and each Drizzle that they have today. The
- * tests of the docs run blocks by the API of `typescript` 5: 7 has none.
+ * Type-checks code of apps with this package, with each TypeScript and each Drizzle that apps use today. The tests
+ * of the docs run blocks with the API of `typescript` 5, because 7 has none.
  */
 
 const { execFile } = require('node:child_process')
@@ -25,9 +25,9 @@ const PROJECTS = {
 
 const COMPILERS = Object.keys(PROJECTS)
 
-/** Runs a compiler on a project. Resolves to whether it found nothing, and what it said. */
+/** Runs a compiler on a project. Resolves to whether it found no errors, and its output. */
 function compile(compiler, project) {
-  // Not `npx tsc`: both have a command of that name.
+  // Not `npx tsc`: both have a command with that name.
   const tsc = path.join(path.dirname(require.resolve(`${compiler}/package.json`)), 'bin/tsc')
   const args = [tsc, '--noEmit', '--pretty', 'false', '-p', project]
   return new Promise((resolve) => {
@@ -40,7 +40,7 @@ function compile(compiler, project) {
 async function main() {
   for (const [compiler, projects] of Object.entries(PROJECTS)) {
     const { version } = require(`${compiler}/package.json`)
-    // At once: a compiler of TypeScript 5 uses one core.
+    // Concurrently: a compiler of TypeScript 5 uses one core.
     const results = await Promise.all(projects.map((project) => compile(compiler, project)))
     for (const [at, { ok, said }] of results.entries()) {
       console.log(`${ok ? 'ok ' : 'BAD'} TypeScript ${version}: ${projects[at]}`)

@@ -22,7 +22,7 @@ async function answersSubmits(url, server, { env }) {
 async function hasBalance(user, credits, server, env) {
   assert.equal(await user.balance(), credits)
   assertEngines(server.pid, env.DATABASE_URL.startsWith('file:') ? 1 : 0)
-  // It is in this database, and not in another one that the app came by.
+  // It is in this database, and not in another one that the app may use.
   const own = connect({ url: env.DATABASE_URL })
   assert.equal(await own.getRemainingCredits(user.id).finally(() => own.close()), credits)
 }
@@ -65,7 +65,7 @@ class User {
     })
   }
 
-  /** What a page says, as HTML. */
+  /** A page's HTML. */
   async page(path) {
     const response = await request(this.url + path, { headers: { Cookie: this.cookie } })
     assert.equal(response.status, 200)

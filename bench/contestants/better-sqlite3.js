@@ -1,9 +1,8 @@
 'use strict'
 
 /**
- * The same work by hand: one immediate transaction of prepared statements, a commit for each task. It
- * hands back the row as the driver gives it, without Dates and camelCase: a head start of a few
- * microseconds.
+ * The same work by hand: an immediate transaction with prepared statements, and a commit for each task. It returns
+ * the driver's row without Dates and camelCase, which saves a few microseconds.
  */
 
 const Database = require('../better-sqlite3')

@@ -1,8 +1,7 @@
 'use strict'
 
 /**
- * The app's stack, Drizzle on @libsql/client, with the ledger's rules put right: everything in one
- * transaction.
+ * The app's stack, Drizzle on @libsql/client, with the ledger's rules corrected: everything in one transaction.
  */
 
 const { createClient } = require('@libsql/client')
@@ -12,7 +11,7 @@ const { queue, schema, sqliteModels } = require('./drizzle-sqlite')
 
 const { createTask } = sqliteModels(schema)
 
-/** Transactions of the app's client, one after the other. */
+/** Transactions of the app's client, one after another. */
 async function openLibsql({ file, durability }) {
   const client = createClient({ url: `file:${file}` })
   const database = drizzle(client)
@@ -35,8 +34,8 @@ async function open(where) {
 }
 
 /**
- * What to run before each transaction. A pragma holds for one connection of the client, which may have several. FULL,
- * foreign keys off and WAL (the file remembers it) need nothing.
+ * The statements before each transaction. A pragma applies to one connection of the client, which may have
+ * several. FULL, foreign keys off and WAL (which the file stores) need no statement.
  */
 async function preparation(client, durability) {
   const FULL = 2

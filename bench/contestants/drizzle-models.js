@@ -1,13 +1,13 @@
 'use strict'
 
-/** What the app's models do with the table of credits, put right: the same on SQLite, PostgreSQL and MySQL. */
+/** What the app's models do with the table of credits, corrected: the same on SQLite, PostgreSQL and MySQL. */
 
 const { and, asc, eq, gt, gte, isNull, or, sql } = require('drizzle-orm')
 const { chargeFor, planDraws } = require('../work')
 
 const asItIs = (query) => query
 
-/** How many rows were changed, as postgres.js, libSQL and mysql2 say it. */
+/** The number of changed rows in a result of postgres.js, libSQL or mysql2. */
 function changedBy(result) {
   const { count, rowsAffected, affectedRows } = result[0] ?? result
   return count ?? rowsAffected ?? affectedRows
@@ -37,8 +37,8 @@ function models({ credit, user }) {
   }
 
   /**
-   * What `described` says is charged. `lock` makes a query of one that locks its rows, those of the grants or, as
-   * `lockOwner`, the user's. Resolves to the charge's id.
+   * Charges what `described` says. `lock` and `lockOwner` turn a query into one that locks its rows: those of the
+   * grants, or the user's. Resolves to the charge's id.
    */
   async function charge(transaction, userId, { described, cost, now, lock = asItIs, lockOwner = asItIs }) {
     const owners = await lockOwner(transaction.select({ id: user.id }).from(user).where(eq(user.id, userId)))

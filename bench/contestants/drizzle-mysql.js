@@ -1,8 +1,8 @@
 'use strict'
 
 /**
- * The app's stack on MySQL, Drizzle on mysql2, with the ledger's rules put right: everything in one transaction, which
- * locks the user's row. A task's id that is taken breaks its primary key. MySQL returns no row that it has written.
+ * The app's stack on MySQL, Drizzle on mysql2, with the ledger's rules corrected: everything in one transaction,
+ * which locks the user's row. A duplicate task id violates its primary key. MySQL can't return written rows.
  */
 
 const { drizzle } = require('drizzle-orm/mysql2')

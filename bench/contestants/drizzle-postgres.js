@@ -1,9 +1,9 @@
 'use strict'
 
 /**
- * The app's stack on PostgreSQL, Drizzle on postgres.js as the app sets it up, with the ledger's rules put
- * right: everything in one transaction, which locks the grants. A task's id that is taken breaks its primary
- * key, so it is not asked for first.
+ * The app's stack on PostgreSQL, Drizzle on postgres.js with the app's settings, with the ledger's rules
+ * corrected: everything in one transaction, which locks the grants. A duplicate task id violates its primary key,
+ * so it is not checked first.
  */
 
 const { boolean, integer, pgTable, text, timestamp } = require('drizzle-orm/pg-core')

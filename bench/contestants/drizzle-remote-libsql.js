@@ -1,8 +1,8 @@
 'use strict'
 
 /**
- * The app's stack on Turso, Drizzle on @libsql/client, with the ledger's rules put right: everything in one transaction,
- * which holds the database's lock from its beginning.
+ * The app's stack on Turso, Drizzle on @libsql/client, with the ledger's rules corrected: everything in one
+ * transaction, which holds the database's lock from its beginning.
  */
 
 const { createClient } = require('@libsql/client')

@@ -1,6 +1,6 @@
 'use strict'
 
-/** The app's tables as its Drizzle schemas have them, without their indexes: those are in the database. */
+/** The app's tables, as in its Drizzle schemas, without indexes: those are in the database. */
 
 function tables({ table, text, integer, boolean, time }) {
   const user = table('user', { id: text('id').primaryKey(), name: text('name').notNull() })
@@ -59,7 +59,7 @@ function tables({ table, text, integer, boolean, time }) {
     deletedAt: time('deleted_at'),
   })
 
-  // A table of the app's that this package does not know.
+  // A table of the app that this package does not use.
   const order = table('order', {
     id: text('id').primaryKey(),
     userId: text('user_id').notNull(),

@@ -1,6 +1,8 @@
 'use strict'
 
-/** What the app's models do on SQLite, put right: for the contestants on libSQL, and for bench/next.js in the app. */
+/**
+ * What the app's models do on SQLite, corrected: for the contestants on libSQL, and for bench/next.js in the app.
+ */
 
 const { eq } = require('drizzle-orm')
 const { integer, sqliteTable, text } = require('drizzle-orm/sqlite-core')
@@ -19,7 +21,7 @@ const schema = tables({
 function sqliteModels({ mediaTasks, ...schema }) {
   const { charge, spendableGrants } = models(schema)
 
-  /** With `replay`, of a request that comes twice the second gets the task of the first. */
+  /** With `replay`, a repeated request gets the task of the first one. */
   async function createTask(transaction, task, cost, { replay = false } = {}) {
     const now = new Date()
     const [taken] = await transaction.select().from(mediaTasks).where(eq(mediaTasks.id, task.id))
@@ -35,8 +37,8 @@ function sqliteModels({ mediaTasks, ...schema }) {
 }
 
 /**
- * One transaction at a time. The client opens a connection for each one, and its busy timeout is 0: of
- * transactions that overlap, all but one fail with SQLITE_BUSY at once.
+ * One transaction at a time. The client opens a connection for each one, with a busy timeout of 0: of overlapping
+ * transactions, all but one fail at once with SQLITE_BUSY.
  *
  * @returns {<Result>(work: () => Promise<Result>) => Promise<Result>}
  */

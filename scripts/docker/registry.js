@@ -1,8 +1,8 @@
 'use strict'
 
 /**
- * A registry of packages on this machine, for as long as a check takes: those in these tarballs, and npm's behind them.
- * It is a process of its own: `node scripts/docker/registry.js <port> <tarball>…`.
+ * A package registry on this machine during a check: it has these tarballs, and passes other requests on to npm's.
+ * It is a separate process: `node scripts/docker/registry.js <port> <tarball>…`.
  */
 
 const { execFileSync, spawn } = require('node:child_process')
@@ -12,7 +12,7 @@ const http = require('node:http')
 const path = require('node:path')
 const { freePort, serving } = require('../serving')
 
-/** Resolves to what `work(url)` does. */
+/** Resolves to the result of `work(url)`. */
 async function withRegistry(tarballs, work) {
   const port = await freePort()
   return serving(spawn(process.execPath, [__filename, port, ...tarballs], { stdio: 'inherit' }), port, work)
@@ -34,7 +34,7 @@ function serve(port, tarballs) {
     .listen(port, '127.0.0.1')
 }
 
-/** What npm asks first: the versions, and where their tarballs are. */
+/** What npm requests first: the versions, and the addresses of their tarballs. */
 function described(tarball, url) {
   const manifest = manifestOf(tarball)
   const { name, version } = manifest
@@ -53,7 +53,7 @@ async function pass(url, { method, headers: { accept = '*/*' } }, response) {
     for await (const chunk of body ?? []) response.write(chunk)
     response.end()
   } catch (error) {
-    // npm tries it again.
+    // npm retries.
     response.destroy(error)
   }
 }

@@ -1,20 +1,20 @@
 'use strict'
 
 /**
- * Builds the stages of a Dockerfile without Docker: each in a folder that is its root, by `chroot` in namespaces of its
- * own. It knows what the example's Dockerfile needs, and refuses what it does not know.
+ * Builds the stages of a Dockerfile without Docker: each in a folder that is its root, by `chroot` in its own
+ * namespaces. It supports what the example's Dockerfile uses, and rejects everything else.
  */
 
 const { execFileSync, spawn, spawnSync } = require('node:child_process')
 const fs = require('node:fs')
 const path = require('node:path')
 
-/** What a base image says. */
+/** The environment of a base image. */
 const ENV = { PATH: '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin', HOME: '/root' }
 
 /**
- * The stages by their names. Each begins as a copy of another one, or of the folder `base`, whatever image is named.
- * `env` is there while they are built, and not later.
+ * The stages by name. Each starts as a copy of another one, or of the folder `base`, whichever image is named.
+ * `env` applies only to the build.
  */
 function build(dockerfile, { base, context, into, env }) {
   const stages = {}
@@ -38,7 +38,7 @@ function begin(root, { root: from, folder, env }) {
 }
 
 const carryOut = {
-  /** Its only one names the image, which is `base` here. */
+  /** The only one names the image, which is `base` here. */
   ARG() {},
 
   WORKDIR(stage, folder) {
@@ -65,7 +65,7 @@ const carryOut = {
     const into = path.join(stage.root, path.posix.resolve(stage.folder, paths.pop()))
     for (const name of paths) {
       const copied = path.join(from ? stages[from].root : context, name)
-      // The content of a folder, but a file by its name.
+      // A folder is copied without its name, a file with it.
       const target = fs.statSync(copied).isDirectory() ? into : path.join(into, path.basename(name))
       copy(copied, target)
       if (chown)
@@ -83,14 +83,14 @@ const carryOut = {
     stage.command = JSON.parse(rest)
   },
 
-  /** It says something to Docker alone. */
+  /** Only for Docker. */
   EXPOSE() {},
 }
 
 /** Runs a stage's own command, or another one, with a folder of this machine as the volume at `target`. */
 function run(stage, { command = stage.command, user = stage.user, env, volume, ...options }) {
   const target = path.join(stage.root, volume.target)
-  // As Docker does it: what the image has there is what a new volume begins with, its owner too.
+  // As in Docker: a new volume starts with the image's files at that path, including their owner.
   if (!fs.existsSync(volume.source)) copy(target, volume.source)
   const [program, args] = inside({ ...stage, user }, command, env)
   const mounted = ['--mount', 'sh', '-c', 'mount --bind "$0" "$1" && shift && exec "$@"']
@@ -114,7 +114,7 @@ function passwd({ root, user }) {
   return line.split(':')
 }
 
-/** Words and the rest of their lines, without comments. A backslash goes on with the next line. */
+/** Instructions and the rest of their lines, without comments. A backslash continues on the next line. */
 function* instructions(text) {
   const lines = text
     .replace(/^#.*\n/gm, '')
@@ -128,7 +128,7 @@ function* instructions(text) {
 
 function copy(from, into) {
   fs.mkdirSync(path.dirname(into), { recursive: true })
-  // `-T`: into this very folder. Owners, devices and links stay what they are.
+  // `-T`: into this folder itself. Owners, devices and links are kept.
   execFileSync('cp', ['-aT', from, into])
 }
 

@@ -1,6 +1,8 @@
 'use strict'
 
-/** What is fetched once and kept, in `target/platforms/`: programs and packages of PyPI, npm and Debian. */
+/**
+ * Files that are downloaded once and kept in `target/platforms/`: programs and packages of PyPI, npm and Debian.
+ */
 
 const { execFileSync } = require('node:child_process')
 const fs = require('node:fs')
@@ -9,7 +11,7 @@ const path = require('node:path')
 const ROOT = path.join(__dirname, '../..')
 const CACHE = path.join(ROOT, 'target/platforms')
 
-/** What Debian's own tools trust; Ubuntu has it as the package `debian-archive-keyring`. */
+/** The keys that Debian's own tools trust; Ubuntu has them as the package `debian-archive-keyring`. */
 const KEYRING = '/usr/share/keyrings/debian-archive-keyring.gpg'
 
 const ARCHIVES = {
@@ -18,8 +20,8 @@ const ARCHIVES = {
 }
 
 /**
- * The folder of that name, which `make` fills if it is not there in full, or was made of something else than `of` says.
- * Programs know where they are: it stays.
+ * The folder with this name. `make` fills it unless it is complete and was made of what `of` says. It can't be
+ * moved, because programs store its path.
  */
 function once(name, make, of = '') {
   const folder = path.join(CACHE, name)
@@ -44,7 +46,7 @@ function run(program, args, options = {}) {
   })
 }
 
-/** Programs of PyPI, in a virtual environment; their folder. */
+/** The folder of PyPI programs, in a virtual environment. */
 function fromPypi(...packages) {
   const folder = once(`pypi-${packages.join('-').replaceAll('==', '-')}`, (made) => {
     run('python3', ['-m', 'venv', made])
@@ -53,7 +55,7 @@ function fromPypi(...packages) {
   return path.join(folder, 'bin')
 }
 
-/** A wheel of PyPI for another platform, unpacked; `finish` does what else its files need. */
+/** An unpacked PyPI wheel for another platform; `finish` does what its files need. */
 function wheel(name, version, platform, finish) {
   return once(
     `${name}-${version}-${platform}`,
@@ -69,7 +71,7 @@ function wheel(name, version, platform, finish) {
   )
 }
 
-/** A package of npm, of the newest version that `range` allows; npm would not install that of another platform. */
+/** The newest version of an npm package that `range` allows; npm would not install that of another platform. */
 function npmPackage(name, range) {
   const folder = once(`${name}-${range}`, (made) => {
     run('npm', ['pack', '--silent', '--pack-destination', made, `${name}@${range}`])
@@ -81,8 +83,8 @@ function npmPackage(name, range) {
 }
 
 /**
- * Packages of a release of Debian, unpacked into a folder of their own, whatever system this is. apt has lists of its
- * own for it, and knows nothing of what is installed. `finish` does what the packages' own scripts would.
+ * Packages of a Debian release, unpacked into a folder, on any system. apt uses separate lists, and ignores what
+ * is installed. `finish` does what the packages' own scripts would.
  */
 function debian(name, release, packages, finish = () => {}) {
   return once(
@@ -95,7 +97,7 @@ function debian(name, release, packages, finish = () => {}) {
       for (const file of fs.readdirSync(downloads))
         run('dpkg-deb', ['--extract', path.join(downloads, file), folder])
       fs.rmSync(downloads, { recursive: true })
-      // As the package `base-files` has it: loaders are named by this path.
+      // As in the package `base-files`: loaders are named by this path.
       if (!fs.existsSync(path.join(folder, 'lib'))) fs.symlinkSync('usr/lib', path.join(folder, 'lib'))
       finish(folder)
     },
@@ -132,7 +134,7 @@ function aptOf(release) {
     fs.writeFileSync(path.join(folder, 'sources.list'), lines.join(''))
     run('apt-get', [...options, '--quiet', 'update'])
   }
-  // Lists of another day may name packages that are gone.
+  // Lists of another day may name packages that no longer exist.
   once(`apt-${release}`, lists, new Date().toISOString().slice(0, 10))
   return options
 }

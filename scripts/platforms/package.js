@@ -1,6 +1,6 @@
 'use strict'
 
-/** A copy of this repository as another platform would have it: with its binary alone, and its packages of npm. */
+/** A copy of this repository as on another platform: with only that platform's binary, and its npm packages. */
 
 const fs = require('node:fs')
 const path = require('node:path')
@@ -32,7 +32,7 @@ function copySources(folder) {
   }
 }
 
-/** Jest and the libSQL client have binaries too, of which npm takes those for the platform that it is told. */
+/** Jest and the libSQL client have binaries too; npm installs those for the given platform. */
 function installPackages(folder, { os, cpu, libc }) {
   const installed = path.join(folder, 'node_modules', LOCK)
   const lock = fs.readFileSync(path.join(folder, LOCK), 'utf8')

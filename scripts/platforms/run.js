@@ -50,7 +50,7 @@ function assertBuilds() {
   )
 }
 
-/** A row of the table. What can't be built or run is one too: the others are tried all the same. */
+/** A row of the table. If something can't be built or run, the row says so, and the others are still tried. */
 function tried(name, target, smokeAlone) {
   const row = { name, builtWith: '', node: '', smoke: 'not run', jest: [], failed: false }
   const start = Date.now()
@@ -80,7 +80,7 @@ function tried(name, target, smokeAlone) {
   return row
 }
 
-/** Runs things in a folder with another Node. */
+/** Runs scripts in a folder with another Node. */
 class Tester {
   constructor(folder, node, log) {
     this.folder = folder
@@ -88,11 +88,11 @@ class Tester {
     this.log = log
   }
 
-  /** Its output goes to a file: under Wine, Node can't write to a pipe that is not Wine's. */
+  /** Its output goes to a file: under Wine, Node can only write to Wine's own pipes. */
   run(args, timeout) {
     const file = fs.openSync(this.log, 'a')
     const start = fs.fstatSync(file).size
-    // What a test starts as `node` is this one too.
+    // Processes that a test starts as `node` use this one too.
     const env = { ...process.env, PATH: `${path.dirname(this.node)}:${process.env.PATH}` }
     const stdio = ['ignore', file, file]
     const { status } = spawnSync(this.node, args, {
@@ -129,7 +129,7 @@ class Tester {
   }
 }
 
-/** In Markdown, as docs/compatibility.md has it. */
+/** As Markdown, for docs/compatibility.md. */
 function table(rows) {
   const cells = rows.map(({ name, builtWith, node, smoke, jest }) => [
     name,

@@ -7,10 +7,10 @@ const fs = require('node:fs')
 const path = require('node:path')
 const { debian, fromPypi, once, run } = require('./cache')
 
-/** As release.yml has them. */
+/** As in release.yml. */
 const ZIG = ['ziglang==0.17.1', 'cargo-zigbuild==0.24.0']
 
-/** A compiler with the source of its own standard library, and the libraries of cargo that not every system has. */
+/** A compiler with the source of its standard library, and cargo's libraries that not every system has. */
 const RUST_OF_DEBIAN = [
   'rustc-web',
   'cargo-web',
@@ -26,7 +26,7 @@ const RUST_OF_DEBIAN = [
   'libssh2-1',
 ]
 
-/** What `scripts/build.js` needs to build for `rust`, and what that is in words. */
+/** What `scripts/build.js` needs to build for `rust`, and its description. */
 function toolchain(rust) {
   const env = { ...process.env, LIBNODE_PATH: emptyLibnode() }
   const fromSource = !hasStandardLibrary(rust)
@@ -38,7 +38,7 @@ function toolchain(rust) {
   return { env, options, says }
 }
 
-/** Whether `rustup target add` has been there. Not done here: the toolchain is its owner's. */
+/** Whether `rustup target add` was run. Not run here, because the toolchain belongs to the developer. */
 function hasStandardLibrary(rust) {
   const { status, stdout } = spawnSync('rustc', ['--print', 'target-libdir', '--target', rust], {
     encoding: 'utf8',
@@ -50,11 +50,14 @@ function useRustOfDebian(env) {
   const folder = debian('rust', 'bookworm', RUST_OF_DEBIAN)
   env.PATH = `${path.join(folder, 'usr/bin')}:${env.PATH}`
   env.LD_LIBRARY_PATH = path.join(folder, 'usr/lib/x86_64-linux-gnu')
-  // Lets a stable compiler build its standard library.
+  // Allows a stable compiler to build its standard library.
   env.RUSTC_BOOTSTRAP = '1'
 }
 
-/** For Windows, napi links to a libnode.dll, though the addon finds Node's functions in the process that loads it. */
+/**
+ * For Windows, napi links to a libnode.dll, although the addon finds Node's functions in the process that loads
+ * it.
+ */
 function emptyLibnode() {
   return once('libnode', (folder) => {
     fs.writeFileSync(path.join(folder, 'libnode.dll'), '')
