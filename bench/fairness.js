@@ -7,13 +7,13 @@
  *   npm run bench:fairness                 builds, installs bench/'s packages, then runs this file
  *   npm run bench:fairness -- --seconds 3
  *
- *   --seconds N    measured time a scenario (10), after a second of warm-up
+ *   --seconds N    measured time per scenario (10), after a second of warm-up
  *   --period N     milliseconds from one write of the app's own client to the next (20)
- *   --callers N    loops that each have one call of media-credits under way (64)
+ *   --callers N    concurrent calls of media-credits (64)
  *   --users N      users of 5 grants each (1000)
  *   --dir PATH     where the database files go (the temporary folder)
  *
- * The table goes to stdout. A ledger that is wrong after a run, or a write that is lost, fails the benchmark.
+ * The table goes to stdout. If the ledger is wrong after a run, or a write is lost, the benchmark fails.
  */
 
 const path = require('node:path')

@@ -1,19 +1,18 @@
 'use strict'
 
 /**
- * `createMediaTask` over a libSQL server, side by side with what a user would write instead. Each run has a server of its
- * own, with an empty log.
+ * `createMediaTask` over a libSQL server, beside its alternatives. Each run has its own server with an empty log.
  *
  *   npm run bench -- --libsql            builds, installs bench/'s packages, then runs this file
  *   npm run bench -- --libsql --quick    one round of one second, to try it out
  *
- *   --seconds N     measured time a contestant, scenario and round (5), after a second of warm-up
- *   --rounds N      the figures are medians over the rounds (3); every other one runs backwards
- *   --users N       users of 5 grants each, but for those that are known (1000)
+ *   --seconds N     measured time per contestant, scenario and round (5), after a second of warm-up
+ *   --rounds N      the figures are medians over the rounds (3); every second one runs in reverse order
+ *   --users N       users of 5 grants each, except in the scenario known (1000)
  *   --only NAMES    some of main,far,alone,known: the scenarios
  *   --dir PATH      where the servers keep their data: its disk decides what a commit costs (the temporary folder)
  *
- * The tables go to stdout, progress to stderr. A ledger that is wrong after a run fails the benchmark.
+ * The tables go to stdout, progress to stderr. If the ledger is wrong after a run, the benchmark fails.
  */
 
 const { createClient } = require('@libsql/client')

@@ -1,19 +1,19 @@
 'use strict'
 
 /**
- * Whether memory grows: an hour of a busy site, as fast as it goes. Each task is created with a cost, looked
- * at in one way or another, and then done; each tenth fails and is refunded.
+ * Whether memory grows: the calls of a busy site in one hour, as fast as possible. Each task is created with a cost,
+ * read in one of several ways, and then completed; each tenth fails and is refunded.
  *
  *   npm run bench:memory                   builds, installs bench/'s packages, then runs this file
  *   npm run bench:memory -- --tasks 50000
  *
  *   --tasks N      how many tasks (500,000: some 140 a second, for an hour)
- *   --callers N    loops that each have one call under way (64)
- *   --users N      users of 5 grants each (997: a prime, so that each kind of work meets every user)
+ *   --callers N    concurrent calls (64)
+ *   --users N      users of 5 grants each (997: a prime, so that each kind of work reaches every user)
  *   --dir PATH     where the database file goes (the temporary folder)
  *
- * The figures go to stdout. The first tenth of the run is warm-up, in which the page caches fill; of fewer
- * than 300,000 tasks a tenth is not enough for that. A ledger that is wrong at the end fails the benchmark.
+ * The figures go to stdout. The first tenth of the run is a warm-up, in which the page caches fill; with fewer than
+ * 300,000 tasks, that tenth is too short. If the ledger is wrong at the end, the benchmark fails.
  */
 
 const fs = require('node:fs')

@@ -1,19 +1,18 @@
 'use strict'
 
 /**
- * `createMediaTask` over MySQL, side by side with what a user would write instead, on one MariaDB server of its own,
- * whose commits are on the disk before they are answered.
+ * `createMediaTask` over MySQL, beside its alternatives, on a separate MariaDB server with durable commits.
  *
  *   npm run bench -- --mysql            builds, installs bench/'s packages, then runs this file
  *   npm run bench -- --mysql --quick    one round of one second, to try it out
  *
- *   --seconds N     measured time a contestant, scenario and round (5), after a second of warm-up
- *   --rounds N      the figures are medians over the rounds (3); every other one runs backwards
- *   --users N       users of 5 grants each, but for the hot one (1000)
+ *   --seconds N     measured time per contestant, scenario and round (5), after a second of warm-up
+ *   --rounds N      the figures are medians over the rounds (3); every second one runs in reverse order
+ *   --users N       users of 5 grants each, except in the scenario hot (1000)
  *   --only NAMES    some of main,far,hot,alone: the scenarios
  *   --dir PATH      where the server keeps its data: its disk decides what a commit costs (the temporary folder)
  *
- * The tables go to stdout, progress to stderr. A ledger that is wrong after a run fails the benchmark.
+ * The tables go to stdout, progress to stderr. If the ledger is wrong after a run, the benchmark fails.
  */
 
 const { startProxy } = require('../__test__/helpers/proxy')

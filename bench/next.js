@@ -2,14 +2,14 @@
 
 /**
  * Submits over HTTP: the example app's own route, built by `next build` and run by `next start`, with this package,
- * with the app's models on its own client, Drizzle on libSQL, put right, or with models that do nothing: the floor. The apps
- * differ by `src/shared/models/` alone: the others have what is in bench/next/models and bench/next/floor.
+ * with the app's own models, corrected, on its own client (Drizzle on libSQL), or with models that do nothing, as a floor.
+ * The apps differ only in `src/shared/models/`: the others have the files of bench/next/models and bench/next/floor.
  *
  *   npm run bench:next
  *   npm run bench:next -- --seconds 8 --rounds 5 --connections 64 --users 1000 --dir PATH
  *
- * The load comes from autocannon, on the same machine, and posts what the page posts. The work behind a task stops at
- * its first step of the stand-in provider. After each run the ledger is checked.
+ * The load comes from autocannon, on the same machine, and posts what the page posts. The work of a task
+ * stays in the first step of the mock provider. After each run the ledger is checked.
  */
 
 const { randomUUID } = require('node:crypto')

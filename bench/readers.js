@@ -1,18 +1,18 @@
 'use strict'
 
 /**
- * How long a balance and a charge wait beside reads that take long, all in one process over one SQLite file: pages of
- * long texts, lists with an enormous row, statements and audits of many rows.
+ * How long a balance and a charge take beside long reads, all in one process over one SQLite file: pages of long texts,
+ * lists with an enormous row, statements and audits of many rows.
  *
  *   npm run bench:readers                 builds, installs bench/'s packages, then runs this file
  *   npm run bench:readers -- --seconds 3
  *
- *   --seconds N    measured time a run (5)
+ *   --seconds N    measured time per run (5)
  *   --rounds N     runs of each load, in both orders (2)
- *   --users N      users of 5 grants each, whose balances are asked (1000)
+ *   --users N      users of 5 grants each, whose balances are read (1000)
  *   --dir PATH     where the database file goes (the temporary folder)
  *
- * The table goes to stdout. A ledger that is wrong after a run fails the benchmark.
+ * The table goes to stdout. If the ledger is wrong after a run, the benchmark fails.
  */
 
 const path = require('node:path')

@@ -1,14 +1,14 @@
 'use strict'
 
 /**
- * What grows with the tables: charges, balances and audits over a hundred thousand, a million and ten million rows of
- * `credit`. Each charge is of another user, so nothing that is remembered helps.
+ * How durations grow with the tables: charges, balances and audits over a hundred thousand, a million and ten million rows of
+ * `credit`. Each charge has another user, so no cache helps.
  *
  *   npm run bench -- --rows                builds, installs bench/'s packages, then runs this file
  *   npm run bench -- --rows --storage postgres --most 1000000
  *
- *   --most N        the most rows of `credit` (10000000): 9 GB of disk
- *   --seconds N     measured time of charges, a round (3), after a second of warm-up
+ *   --most N        the maximum number of rows of `credit` (10000000): 9 GB of disk
+ *   --seconds N     measured time of charges per round (3), after a second of warm-up
  *   --rounds N      rounds of charges and audits (3)
  *   --storage NAME  sqlite or postgres (sqlite)
  *   --dir PATH      where the files go (the temporary folder)

@@ -1,7 +1,7 @@
 'use strict'
 
 /**
- * `createMediaTask` side by side with what a user would pick instead, doing the same work.
+ * `createMediaTask` beside its alternatives, doing the same work.
  *
  *   npm run bench                          builds, installs bench/'s packages, then runs this file
  *   npm run bench -- --quick               one round of one second, to try it out
@@ -10,18 +10,18 @@
  *   npm run bench -- --libsql              and another one: see libsql.js
  *   npm run bench -- --mysql               and another one: see mysql.js
  *   npm run bench -- --rows --most 1000000 and another one: see rows.js
- *   npm run bench -- --summary             all that counts, in one table: see summary.js
+ *   npm run bench -- --summary             all figures, in one table: see summary.js
  *
- *   --seconds N      measured time a contestant and round (5), after a second of warm-up
- *   --rounds N       the figures are medians over the rounds (5); every other one runs backwards
- *   --callers N      loops that each have one call under way (64)
+ *   --seconds N      measured time per contestant and round (5), after a second of warm-up
+ *   --rounds N       the figures are medians over the rounds (5); every second one runs in reverse order
+ *   --callers N      concurrent calls (64)
  *   --users N        users of 5 grants each (1000)
  *   --durability D   full (synchronous=FULL) or normal
  *   --only NAMES     some of media-credits,better-sqlite3,drizzle-libsql, or of the variants
- *   --variants       this package alone, and with one thing more each: listeners, statistics, spans, scenes, limits
+ *   --variants       this package alone, and with one feature each: listeners, statistics, spans, scenes, limits
  *   --dir PATH       where the database files go: its disk decides what an fsync costs (the temporary folder)
  *
- * The table goes to stdout, progress to stderr. A ledger that is wrong after a run fails the benchmark.
+ * The table goes to stdout, progress to stderr. If the ledger is wrong after a run, the benchmark fails.
  */
 
 const path = require('node:path')

@@ -1,15 +1,14 @@
 'use strict'
 
 /**
- * Every figure that this project is judged by, in one table: each bench is run with its peers beside it, and what it prints
- * is read.
+ * All figures of this package in one table: runs each benchmark with its peers, and reads its output.
  *
- *   npm run bench -- --summary               all of it: an hour
+ *   npm run bench -- --summary               everything: an hour
  *   npm run bench -- --summary --most 100000 without the tables of many rows
  *
- *   --seconds N     measured time a contestant and round (3)
- *   --rounds N      rounds, in both orders (5); a lone caller has twice as many and one
- *   --most N        the most rows of `credit` in the bench of many rows (10000000)
+ *   --seconds N     measured time per contestant and round (3)
+ *   --rounds N      rounds, in both orders (5); a single caller has twice as many plus one
+ *   --most N        the maximum number of rows of `credit` (10000000)
  *   --dir PATH      where the files go (the temporary folder)
  *
  * The table goes to stdout, and what each bench prints to stderr.

@@ -1,22 +1,22 @@
 'use strict'
 
 /**
- * `within(tx).consumeCredits` beside the same work by hand: a transaction of the app's, by Drizzle, writes an order and
+ * `within(tx).consumeCredits` beside the same work by hand: a transaction of the app, with Drizzle, writes an order and
  * charges for it.
  *
  *   npm run bench:transactions                builds, installs bench/'s packages, then runs this file
  *   npm run bench:transactions -- --quick     one round of one second, to try it out
- *   npm run bench:transactions -- --rules     what the ledger's rules cost in processor time: see rules.js
+ *   npm run bench:transactions -- --rules     the CPU time of the ledger's rules: see rules.js
  *
- *   --seconds N     measured time a contestant, scenario and round (5), after a second of warm-up
- *   --rounds N      the figures are medians over the rounds (5); every other one runs backwards
+ *   --seconds N     measured time per contestant, scenario and round (5), after a second of warm-up
+ *   --rounds N      the figures are medians over the rounds (5); every second one runs in reverse order
  *   --users N       users of 5 grants each (1000)
  *   --only NAMES    some of many,network,one,libsql: the scenarios
- *   --calls N       with --rules: how many calls a round (20000)
+ *   --calls N       with --rules: how many calls per round (20000)
  *   --dir PATH      where the databases are: its disk decides what a commit costs (the temporary folder)
  *
- * By hand is what bench/contestants/drizzle-models.js has: the app's own model put right. The tables go to stdout, progress
- * to stderr. A ledger that is wrong after a run fails the benchmark.
+ * "By hand" is bench/contestants/drizzle-models.js: the app's own model, corrected. The tables go to stdout, progress
+ * to stderr. If the ledger is wrong after a run, the benchmark fails.
  */
 
 const path = require('node:path')

@@ -1,7 +1,7 @@
 'use strict'
 
 /**
- * Builds the addon and puts it where `lib/native/binding.js` looks for it.
+ * Builds the addon and copies it to where `lib/native/binding.js` looks for it.
  *
  * node scripts/build.js [platform]   for this machine, or as it is released for a platform of `lib/native/platforms.js`
  */

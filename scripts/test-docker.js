@@ -1,10 +1,10 @@
 'use strict'
 
 /**
- * Tries the example app as its Dockerfile ships it, on Alpine and on Debian: `npm run test:docker`. It takes Linux x64 and
- * root, and no Docker: `docker/stages.js` builds the stages in folders, from what `docker/bases.js` puts together.
+ * Tests the example app as built by its Dockerfile, on Alpine and on Debian: `npm run test:docker`. It needs Linux x64 and
+ * root, but no Docker: `docker/stages.js` builds the stages in folders, on base folders from `docker/bases.js`.
  *
- * The lock file is made here, and `npm ci` reads it there. Then a user submits and is refunded, on an SQLite file in a
+ * The lock file is created here, and `npm ci` reads it in a stage. Then a user submits and is refunded, on an SQLite file in a
  * volume and on PostgreSQL, served by a user without rights on the rest.
  *
  * node scripts/test-docker.js [--only alpine]

@@ -1,12 +1,12 @@
 'use strict'
 
 /**
- * Tries this package in a Next.js app as its users have it: `npm run test:next`, or with `-- --quick` for less.
+ * Tests this package in a Next.js app as its users install it: `npm run test:next`, or with `-- --quick` for less.
  *
  * A copy of examples/next-app gets what npm would publish: the package, and the binary in a package of its own.
  * Then each way to build and run it (Turbopack and webpack, `next start` on SQLite, PostgreSQL, libSQL and MySQL, `next dev` with
- * a hot reload in between, the standalone folder without node_modules) answers a submit over HTTP, and a browser
- * tries the page. An Edge route and a client component that import the package must say what to do instead.
+ * a hot reload in between, the standalone folder without node_modules) handles a submit over HTTP, and a browser
+ * uses the page. An Edge route and a client component that import the package must show an error with advice.
  *
  * The same build, as a stock app (`APP_GENERATION`), generates on copies of a stock database, which has no media tasks.
  */

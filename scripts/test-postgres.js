@@ -1,13 +1,13 @@
 'use strict'
 
 /**
- * A PostgreSQL server for tests and benches: a new one, in a folder of its own, for this machine alone.
+ * A PostgreSQL server for tests and benchmarks: new, in its own folder, and reachable only from this machine.
  *
  * node scripts/test-postgres.js [--fsync]
  *
- * prints the server's URL in one line when it is ready. When its standard input ends, or on SIGTERM, the server
- * and its folder are gone; so they are when this process is killed. With TEST_DATABASE_URL in the environment
- * that is printed, and nothing is started. JavaScript calls `start()` for a server of its own.
+ * prints the server's URL on one line when it is ready. When its standard input ends, on SIGTERM, or when this process is
+ * killed, the server ends and its folder is removed. With TEST_DATABASE_URL in the environment, that URL is printed and
+ * no server is started. JavaScript calls `start()` for a separate server.
  */
 
 const { spawn, spawnSync } = require('node:child_process')

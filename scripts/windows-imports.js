@@ -1,15 +1,15 @@
 'use strict'
 
 /**
- * Says no to a binary for Windows that needs a library which a new Windows 10 or 11 does not have, such as the
- * VCRUNTIME140.dll of Visual C++: GitHub's machines have it, and a binary that needs it runs there.
+ * Rejects a binary for Windows that needs a library which a new Windows 10 or 11 lacks, such as Visual C++'s
+ * VCRUNTIME140.dll. GitHub's machines have that library, so a binary that needs it runs there.
  *
  * node scripts/windows-imports.js <binary>...   with the `objdump` of binutils, which reads Windows' files on Linux x64
  */
 
 const { execFileSync } = require('node:child_process')
 
-/** Parts of Windows 10 and 11, such as the C runtime, `ucrtbase`, and the `api-ms-win-crt-*` that lead to it. */
+/** Parts of Windows 10 and 11, such as the C runtime, `ucrtbase`, and `api-ms-win-crt-*`, which refers to it. */
 const OF_WINDOWS = new Set(
   'advapi32 bcrypt bcryptprimitives crypt32 kernel32 ncrypt ntdll ole32 secur32 shell32 ucrtbase user32 userenv ws2_32'
     .split(' ')

@@ -35,7 +35,7 @@ class ModelFile {
     }
   }
 
-  /** The functions of the ledger that the file declares itself, and what becomes of each. */
+  /** The functions of the ledger that the file declares itself, and the decision about each. */
   judged(variables) {
     const names = Object.keys(FUNCTIONS).filter((name) => this.declared.has(name))
     return names.map((name) => {

@@ -1,16 +1,16 @@
 'use strict'
 
 /**
- * Tries what users run, on one machine: `npm run platforms`. It takes Linux x64 with apt and an hour or more.
+ * Tests all platforms on one machine: `npm run platforms`. It needs Linux x64 with apt, and an hour or more.
  *
- * The binaries for musl, arm64 and Windows are built and loaded by a Node of their kind, under QEMU or Wine where the
- * processor or the system is another; so is the binary of this machine by other versions of Node. Each charges and
- * refunds (`scripts/smoke.js`) and runs Jest, whole or in part. `targets.js` lists them; what they need is fetched once,
- * into `target/platforms/`, where their output is too, in a file each.
+ * The binaries for musl, arm64 and Windows are built and loaded by a Node of that platform, under QEMU or Wine if
+ * necessary; this machine's binary is also loaded by other versions of Node. Each charges and refunds
+ * (`scripts/smoke.js`) and runs Jest, whole or in part. `targets.js` lists them; what they need is downloaded once to
+ * `target/platforms/`, where each also has a file with its output.
  *
  * node scripts/platforms/run.js [--only name[,name]] [--smoke]
  *
- * `--smoke` leaves out Jest. The versions of Node alone (`--only node-22,node-24,node-26`) run wherever there are such.
+ * `--smoke` leaves out Jest. Other versions of Node (`--only node-22,node-24,node-26`) run on every system that has them.
  */
 
 const { spawnSync } = require('node:child_process')

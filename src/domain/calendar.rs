@@ -311,7 +311,7 @@ mod tests {
                 "2011-12-30T10:00:00Z",
                 "2011-12-31T10:00:00Z",
             ),
-            // Billing cycles: the 31st, in a month without one its last day, and then the 31st again.
+            // Billing cycles: the 31st, in shorter months the last day, and then the 31st again.
             (
                 "UTC",
                 Month,

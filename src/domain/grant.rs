@@ -196,7 +196,7 @@ mod tests {
     #[test]
     fn withdrawn_grants() {
         let rows = [
-            // the status, whether there is a time of its deletion
+            // the status, whether it has a deletion time; whether it was withdrawn
             (Some("active"), false, false),
             (Some("expired"), false, false),
             (Some("active"), true, true),

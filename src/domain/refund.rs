@@ -147,7 +147,7 @@ mod tests {
         let inactive = || grant("i", 0, None, false);
         let withdrawn = || grant("w", 0, None, false);
         let rows: [Row; 22] = [
-            // policy, draws, grants; what goes back, credits, spendable, regranted; skipped
+            // policy, draws, grants; returns, credits, spendable, regranted; skipped
             (Source, &[("a", 10)], vec![a(90)], (&[("a", 10)], 10, 10, 0), &[]),
             (Source, &[("a", 10)], vec![a(i64::MIN)], (&[("a", 10)], 10, 10, 0), &[]),
             (

@@ -148,7 +148,7 @@ mod tests {
             ("charge", ("gift", None, false)),
         ];
         let rows: [Row; 9] = [
-            // from which grant, what is left of it, credits; the new grants, their credits and sources
+            // the grant, the row that a new one is modelled on, credits; the new grants, their credits and sources
             (&[], &[]),
             (&[("a", "a", 5)], &[("new-a", 5, &["a"])]),
             (&[("a", "a", 5), ("c", "c", 3)], &[("new-a", 8, &["a", "c"])]),

@@ -124,7 +124,7 @@ mod tests {
         let grant = NewGrant::parse(key(&[]), &replay())?;
         let (conflict, same) = (Err("IDEMPOTENCY_CONFLICT"), Ok(()));
         let rows = [
-            // what is there: type, user, credits, metadata; as a charge, as a grant
+            // the existing row: type, user, credits, metadata; the result for a charge, for a grant
             ("consume", "u", -10, None, same, conflict),
             ("consume", "u", -6, SETTLED, same, conflict),
             ("consume", "u", -6, None, conflict, conflict),
@@ -156,7 +156,7 @@ mod tests {
         let others = r#"{"type":"media-task","taskId":"s"}"#;
         type Charges<'a> = &'a [(i64, &'a str)];
         let rows: [(i64, &str, Charges, Option<&str>); 9] = [
-            // cost, whose task is there, its charges; the code
+            // cost, the existing task's user and charges; the code
             (10, "u", &[(10, creation)], None),
             (10, "u", &[(10, creation), (5, step)], None),
             (10, "u", &[(10, settled)], None),

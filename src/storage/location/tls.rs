@@ -43,9 +43,9 @@ pub enum SslMode {
 pub enum Versions {
     /// 1.2 and 1.3.
     Both,
-    /// 1.2 alone.
+    /// Only 1.2.
     Tls12,
-    /// 1.3 alone.
+    /// Only 1.3.
     Tls13,
 }
 

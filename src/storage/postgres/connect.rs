@@ -1,4 +1,4 @@
-//! Which server of the URL a new connection goes to.
+//! Selects the server of the URL for a new connection.
 //!
 //! The client library takes the first of several servers that answers, even a standby. Here a URL without
 //! `target_session_attrs`, or with `any`, means: a server that accepts writes, if there is one.
