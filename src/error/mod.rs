@@ -268,8 +268,7 @@ pub enum Error {
         /// When this limit allows the charge; `None` means never.
         resets_at_ms: Option<i64>,
     },
-    /// A plan's limit: the user has too many unfinished tasks. The app's pages may show this message, like
-    /// that of [`Self::InsufficientCredits`].
+    /// A plan's limit: the user has too many unfinished tasks. The app's pages may show this message.
     #[error("Too many active tasks, {active} of {max_active}")]
     TooManyActiveTasks {
         /// The number of unfinished tasks.
