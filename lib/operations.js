@@ -61,7 +61,7 @@ const settling = (kind) => ({
 /** The reply has the change of the user's spendable credits. */
 const moving = { items: () => [{ gives: true }] }
 
-/** `made` gets the function itself, which finds some at a time, and the one that fails a task. */
+/** `made` gets the function that lists some tasks at a time, and the one that fails a task. */
 const failingStuck = (made) => ({ pass: [options, one, one], result: rows, made })
 
 const operations = {

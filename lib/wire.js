@@ -70,8 +70,8 @@ function withoutPollution() {
 }
 
 /**
- * A value of an option. JSON leaves out what is a function or a symbol: the option would pass for one without it, and
- * is refused for null.
+ * An option's value. JSON omits functions and symbols, as if they had not been passed; here they become null, which is
+ * rejected.
  */
 function encodeOption(value) {
   if (typeof value !== 'object' || value === null) return encodeValue(value)
@@ -106,14 +106,14 @@ function encodeList(list, encodeItem) {
   return { $list: items }
 }
 
-/** For an object with one field that is encoded in its own way. */
+/** For an object with one field that has its own encoding. */
 const encodeFieldsWith = (name, encodeIt) => (object) =>
   encodeFields(object, (value, key) => (key === name ? encodeIt(value) : encodeValue(value)))
 
 /** An item of `createMediaTasks`: `{ task, costCredits }`. */
 const encodeTaskAndCost = encodeFieldsWith('task', encodeFields)
 
-/** The options of a charge, whose `limits` are a list of objects. */
+/** The options of a charge. Their `limits` are a list of objects. */
 const encodeChargeOptions = encodeFieldsWith('limits', (limits) => encodeList(limits, encodeFields))
 
 /** The options of all other calls. */

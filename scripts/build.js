@@ -30,7 +30,7 @@ function build(platform, elsewhere = {}) {
   return addon
 }
 
-/** The addon's file, from which `lib/native/binding.js` loads it. */
+/** The addon's file, which `lib/native/binding.js` loads. */
 function addonFor(name = thisPlatform(), folder = ROOT) {
   return path.join(folder, `media-credits.${name}.node`)
 }

@@ -3,8 +3,8 @@
 /**
  * npm test [-- arguments of Jest]
  *
- * Builds Rust's tests and the addon at once, then runs Rust's tests and Jest's beside each other: both wait for
- * disks and servers half of their time.
+ * Builds Rust's tests and the addon together, then runs both suites concurrently: each spends half of its
+ * time waiting for disks and servers.
  */
 
 const { spawn } = require('node:child_process')
@@ -15,7 +15,7 @@ const { addonFor, place, runCargo } = require('./build')
 const ROOT = path.join(__dirname, '..')
 const CARGO_TEST = ['--config', path.join(__dirname, 'tests.toml'), 'test', '--release', '--locked']
 
-/** A command, and its exit code. `isHeld`: what it says is printed when it has ended. */
+/** Runs a command and resolves to its exit code. With `isHeld`, its output is printed when it has ended. */
 async function run(program, args, { isHeld = false } = {}) {
   const child = spawn(program, args, { cwd: ROOT, stdio: isHeld ? 'pipe' : 'inherit' })
   const pieces = []

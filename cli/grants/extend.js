@@ -14,7 +14,7 @@ const extend = {
     if (isWithdrawn(grant)) throw refused('GRANT_WITHDRAWN', `grant ${oneLine(id)} was withdrawn`)
     const isSame = (grant.expiresAt?.getTime() ?? null) === (expiresAt?.getTime() ?? null)
     const writes = !isSame || grant.status !== 'active'
-    // Its metadata may say the new end too, for renewals: left out, as a preview of that would be another copy of the rule.
+    // Without metadata: a preview of its changes would duplicate the ledger's rules.
     const anew = writes ? grantedAnew(grant, grants) : 0
     const remainingCredits = grant.remainingCredits - anew
     const result = { ...grant, status: 'active', expiresAt, remainingCredits, metadata: undefined }

@@ -77,7 +77,10 @@ function rolloverOf(grants, { subscription, replaces, until, rollover, grace = G
   return { carried, writtenOff: left - carried }
 }
 
-/** These subscriptions, and all that have replaced them or were replaced by them, as the metadata of periods says. */
+/**
+ * These subscriptions, and all that have replaced them or were replaced by them, from the metadata of their
+ * periods.
+ */
 function lineOf(grants, subscriptions) {
   const line = new Set(subscriptions)
   const joined = grants.map((grant) => [grant.subscriptionNo, said(grant, 'renewal')?.replaces])

@@ -69,10 +69,10 @@ function claimsIn(rows) {
     }))
 }
 
-/** The grants in whose place a grant was made, as its metadata says. */
+/** The grants that a grant replaces, from its metadata. */
 const sourcesOf = (grant) => (said(grant, 'type') === 'regrant' ? (said(grant, 'sources') ?? []) : [])
 
-/** What of a grant that has ended other grants have, which were made in its place since. */
+/** The credits of an ended grant that were granted again in other grants since its end. */
 function grantedAnew(grant, grants) {
   if (!grant.expiresAt) return 0
   const since = grants.filter(({ createdAt }) => createdAt >= grant.expiresAt)
@@ -81,7 +81,10 @@ function grantedAnew(grant, grants) {
   return Math.max(0, Math.min(credits, grant.remainingCredits))
 }
 
-/** The rows that have written credits off, as their metadata says: what each has drawn, and what of that other grants have. */
+/**
+ * The write-offs among these rows, from their metadata: the draws of each, and the part that was granted
+ * again elsewhere.
+ */
 function writeOffsIn(rows) {
   const isOne = (row) => row.transactionType === 'consume' && row.status === 'active' && said(row, 'expiry')
   return rows.filter(isOne).map((row) => ({ draws: drawsOf(row), anew: said(row, 'expiry').anew ?? {} }))

@@ -21,7 +21,7 @@ function orderOf({ named, rows, grants, claims, now }) {
   if (grants.flatMap(sourcesOf).some(({ creditId }) => isNamed(creditId))) return undefined
   const writeOffs = writeOffsIn(rows)
   if (!writeOffs.every(({ draws, anew }) => draws && !Object.keys(anew).some(isNamed))) return undefined
-  // What was written off was never used: it counts as withdrawn.
+  // Credits that were written off were never spent: they count as withdrawn.
   const taking = [...standing, ...writeOffs]
   return {
     grants: inDrawOrder(named).map((grant) => ({

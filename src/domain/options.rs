@@ -103,7 +103,7 @@ fn optional<'a>(options: &'a Fields, name: &str) -> Option<&'a Value> {
     options.get(name).filter(|value| **value != Value::Null)
 }
 
-/// The object that an option is, all of whose keys must be known. `None`: it is something else.
+/// The object in an option, with known keys only; `None` if it is not an object.
 pub fn object(name: &str, value: &Value, known: &[&str]) -> Result<Option<Map<String, Json>>> {
     let object = match value {
         Value::Json(json) => serde_json::from_str::<Map<String, Json>>(json).ok(),
@@ -113,7 +113,7 @@ pub fn object(name: &str, value: &Value, known: &[&str]) -> Result<Option<Map<St
     Ok(object)
 }
 
-/// Refuses the first key of an object that is not in `known`. `name` is the option that it is, or is in.
+/// Rejects the first key of an object that is not in `known`. `name` is the option that contains the object.
 pub(super) fn check_keys(name: &str, object: &Map<String, Json>, known: &[&str]) -> Result<()> {
     match object.keys().find(|key| !known.contains(&key.as_str())) {
         None => Ok(()),

@@ -160,7 +160,7 @@ fn order_key(key: Json) -> Option<OrderKey> {
     }
 }
 
-/// Whether no key comes twice, and no scene: the second one orders nothing.
+/// Whether each key and each scene occurs only once: a second one would have no effect.
 fn is_each_once(keys: &[OrderKey]) -> bool {
     let mut scenes = HashSet::new();
     keys.iter().enumerate().all(|(at, key)| match key {

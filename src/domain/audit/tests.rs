@@ -312,7 +312,7 @@ fn findings() {
 fn what_a_revocation_lacks_is_told() {
     let spent = || charge("a", 50, &[("g", 50)], "");
     let rows = [
-        // a grant, charges; what is said
+        // a grant, charges; the message
         (
             grant("g", 50, 40),
             vec![claim("c", 20, &[("g", 10)])],

@@ -91,7 +91,7 @@ mod tests {
     fn rollovers() {
         let rollover = |at_most, grace_ms| Ok(Some((at_most, grace_ms)));
         let rows = [
-            // rollover; what lives on, or the code
+            // rollover; what is carried over, or the code
             (r#"{"atMost":0}"#, rollover(0, 3 * 86_400_000)),
             (r#"{"atMost":5,"graceMs":0}"#, rollover(5, 0)),
             (

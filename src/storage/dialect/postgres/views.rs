@@ -165,7 +165,8 @@ impl<W: Wire> Views for W {
     }
 }
 
-/// That a charge is a hold. Nothing remains of a charge: said so, the app's index leads to those alone that expire.
+/// The condition that a charge is a hold. `remaining_credits = 0` holds for every charge, and lets the app's
+/// index find the rows with an expiry.
 const HELD: &str = "status = 'active' AND transaction_type = 'consume' AND remaining_credits = 0 \
                     AND expires_at IS NOT NULL AND position('\"held\"' in metadata::text) > 0";
 

@@ -156,7 +156,8 @@ pub fn held(user_id: &str) -> Statement<'_> {
     Statement::new(text, [user_id.into()])
 }
 
-/// That a charge is a hold. Nothing remains of a charge: said so, the app's index leads to those alone that expire.
+/// The condition that a charge is a hold. `remaining_credits = 0` holds for every charge, and lets the app's
+/// index find the rows with an expiry.
 const HELD: &str = "status = 'active' AND transaction_type = 'consume' AND remaining_credits = 0 \
                     AND expires_at IS NOT NULL AND instr(metadata, '\"held\"') > 0";
 
